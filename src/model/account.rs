@@ -1,0 +1,136 @@
+//! The accounting identity, per source (one per listener) and in total:
+//!
+//! `received = committed + duplicate + dead_lettered + dropped + in_flight`
+//!
+//! Every move of records happens under the source's lock, once per batch and never per reading, so the identity holds
+//! at every moment that anybody looks, not only when the server is idle. `in_flight` is counted, not derived.
+
+use serde::Serialize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The number of a source; sources are the listeners in configuration order, then [`Accounts::recovered`].
+pub type SourceNo = u8;
+
+/// Where records end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// In PostgreSQL, for good.
+    Committed,
+    Duplicate,
+    /// In the dead letter table, for good.
+    DeadLettered,
+    /// Given up by policy, and counted.
+    Dropped,
+}
+
+/// One source's records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Account {
+    pub received: u64,
+    pub committed: u64,
+    pub duplicate: u64,
+    pub dead_lettered: u64,
+    pub dropped: u64,
+    pub in_flight: u64,
+}
+
+impl Account {
+    pub fn holds(&self) -> bool {
+        self.received == self.committed + self.duplicate + self.dead_lettered + self.dropped + self.in_flight
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.committed += other.committed;
+        self.duplicate += other.duplicate;
+        self.dead_lettered += other.dead_lettered;
+        self.dropped += other.dropped;
+        self.in_flight += other.in_flight;
+    }
+}
+
+/// The accounts of all sources.
+#[derive(Debug)]
+pub struct Accounts {
+    names: Vec<String>,
+    sources: Vec<Mutex<Account>>,
+}
+
+impl Accounts {
+    /// `names`: the listeners in order, at most 255. One more source, `recovered`, stands for what the spool held
+    /// from an earlier run: those records count as received when the server starts.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Self {
+        let mut names: Vec<String> = names.into_iter().take(usize::from(u8::MAX)).collect();
+        names.push("recovered".to_owned());
+        let sources = names.iter().map(|_| Mutex::new(Account::default())).collect();
+        Self { names, sources }
+    }
+
+    /// The source of what an earlier run left in the spool.
+    pub fn recovered(&self) -> SourceNo {
+        (self.sources.len() - 1) as SourceNo
+    }
+
+    pub fn received(&self, source: SourceNo, records: u64) {
+        let mut account = self.lock(source);
+        account.received += records;
+        account.in_flight += records;
+    }
+
+    /// Moves records out of flight.
+    pub fn finished(&self, source: SourceNo, outcome: Outcome, records: u64) {
+        let mut account = self.lock(source);
+        let place = match outcome {
+            Outcome::Committed => &mut account.committed,
+            Outcome::Duplicate => &mut account.duplicate,
+            Outcome::DeadLettered => &mut account.dead_lettered,
+            Outcome::Dropped => &mut account.dropped,
+        };
+        *place += records;
+        account.in_flight = account.in_flight.saturating_sub(records);
+    }
+
+    pub fn by_source(&self) -> Vec<(&str, Account)> {
+        self.names.iter().enumerate().map(|(no, name)| (name.as_str(), *self.lock(no as SourceNo))).collect()
+    }
+
+    pub fn total(&self) -> Account {
+        let mut total = Account::default();
+        for (_, account) in self.by_source() {
+            total.add(&account);
+        }
+        total
+    }
+
+    /// A number that no listener has (a changed configuration) counts as `recovered`.
+    fn lock(&self, source: SourceNo) -> MutexGuard<'_, Account> {
+        let index = usize::from(source).min(self.sources.len() - 1);
+        self.sources[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_holds_after_every_move() {
+        let accounts = Accounts::new(["mqtt".to_owned()]);
+        accounts.received(0, 10);
+        assert!(accounts.total().holds());
+        for (outcome, records) in
+            [(Outcome::Committed, 4), (Outcome::Duplicate, 3), (Outcome::DeadLettered, 2), (Outcome::Dropped, 1)]
+        {
+            accounts.finished(0, outcome, records);
+            assert!(accounts.total().holds());
+        }
+        assert_eq!(accounts.total().in_flight, 0);
+    }
+
+    #[test]
+    fn a_move_without_a_receipt_breaks_the_identity() {
+        let accounts = Accounts::new(["mqtt".to_owned()]);
+        accounts.finished(0, Outcome::Committed, 1);
+        assert!(!accounts.total().holds());
+    }
+}

@@ -1,0 +1,98 @@
+//! What could not be stored: the reason, and the original bytes so that it can be replayed once the cause is mended.
+
+use serde::{Deserialize, Serialize};
+
+/// Why something was set aside. The code is what `genims deadletter list` and the metrics show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Reason {
+    /// The topic fits no template.
+    UnknownTopic,
+    /// The payload is no form that we know, or breaks off.
+    MalformedPayload,
+    /// A value that is no number: text, boolean, null.
+    NotANumber,
+    /// NaN or an infinity.
+    NotFinite,
+    /// Does not fit the column: DECIMAL(15,4), an INTEGER, a VARCHAR length.
+    OutOfRange,
+    /// A timestamp that cannot be read, or lies further ahead than the allowed clock skew limit.
+    BadTimestamp,
+    /// The sensor is not in the catalogue.
+    UnknownSensor,
+    /// The machine is not in the catalogue.
+    UnknownMachine,
+    /// Older than the retention window.
+    TooOld,
+    /// Same sensor and timestamp as an earlier reading (`same_timestamp = "reject"`).
+    SameTimestamp,
+    /// PostgreSQL refused the row; the letter's detail holds SQLSTATE and message.
+    RefusedByDatabase,
+}
+
+impl Reason {
+    pub const ALL: [Self; 11] = [
+        Self::UnknownTopic,
+        Self::MalformedPayload,
+        Self::NotANumber,
+        Self::NotFinite,
+        Self::OutOfRange,
+        Self::BadTimestamp,
+        Self::UnknownSensor,
+        Self::UnknownMachine,
+        Self::TooOld,
+        Self::SameTimestamp,
+        Self::RefusedByDatabase,
+    ];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::UnknownTopic => "unknown_topic",
+            Self::MalformedPayload => "malformed_payload",
+            Self::NotANumber => "not_a_number",
+            Self::NotFinite => "not_finite",
+            Self::OutOfRange => "out_of_range",
+            Self::BadTimestamp => "bad_timestamp",
+            Self::UnknownSensor => "unknown_sensor",
+            Self::UnknownMachine => "unknown_machine",
+            Self::TooOld => "too_old",
+            Self::SameTimestamp => "same_timestamp",
+            Self::RefusedByDatabase => "refused_by_database",
+        }
+    }
+
+    /// What an operator can do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::UnknownTopic => "publish below genims/v1/... or add a template to [[topics]]",
+            Self::MalformedPayload => "compare the payload with the forms listed in the README",
+            Self::NotANumber => "send a JSON number; text, booleans and null are not stored as readings",
+            Self::NotFinite => "send a finite number; leave the reading out when there is none",
+            Self::OutOfRange => "send at most 11 digits before and 4 behind the decimal point",
+            Self::BadTimestamp => "send epoch s, ms, us or ns and check the clock of the sender",
+            Self::UnknownSensor => "add the sensor to genims_master_db.sensors or set unknown_sensors = \"register\"",
+            Self::UnknownMachine => "add the machine to genims_master_db.machines",
+            Self::TooOld => "raise [pipeline] retention and replay the dead letters",
+            Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
+            Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
+        }
+    }
+}
+
+/// The longest payload a letter keeps; what is longer is cut, and `payload_bytes` still tells the true length.
+pub const PAYLOAD_KEPT_BYTES_MAX: usize = 64 * 1024;
+
+/// One thing set aside. It counts as one received record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The listener it came through.
+    pub source: u8,
+    pub received_us: i64,
+    pub topic: String,
+    pub reason: Reason,
+    /// What exactly was wrong, for a person.
+    pub detail: String,
+    /// The bytes at fault: the whole message, or the one element of a batch, in a form that can be replayed alone.
+    pub payload: Vec<u8>,
+    pub payload_bytes: u64,
+}

@@ -1,0 +1,85 @@
+//! What the analysis found. Events travel in the same group as the readings that caused them.
+
+use super::reading::{MachineNo, SensorNo};
+use serde::{Deserialize, Serialize};
+
+/// Times are microseconds since 1970 UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// A row of `machine_faults`, a document of `machine_fault_events`.
+    FaultOpened(FaultOpened),
+    /// Completes the row that [`Event::FaultOpened`] with the same machine, code and start made.
+    FaultClosed(FaultClosed),
+    /// A row of `sensor_health`.
+    SensorHealth(SensorHealth),
+    /// A machine went from one state to another; `from` is empty for the first state seen.
+    StateChanged { machine: MachineNo, timestamp_us: i64, from: String, to: String },
+    /// Parts counted between two snapshots; a counter that was reset counts from zero.
+    PartsCounted { machine: MachineNo, timestamp_us: i64, produced: i64, rejected: i64 },
+    /// A document of `oee_metrics`: one finished hour of one machine.
+    OeeHour(OeeHour),
+    /// A client was lost and its will fired.
+    ClientLost { client_id: String, timestamp_us: i64, will_topic: String, will_payload: Vec<u8> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultOpened {
+    pub machine: MachineNo,
+    /// VARCHAR(50)
+    pub fault_code: String,
+    /// mechanical, thermal, pneumatic, electrical, process, control ...
+    pub category: String,
+    /// low, medium, high, critical
+    pub severity: String,
+    pub description: String,
+    pub start_us: i64,
+    /// The sensor that crossed its limit; none for a fault that the PLC reported.
+    pub sensor: Option<SensorNo>,
+    /// threshold, plc
+    pub detection_method: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultClosed {
+    pub machine: MachineNo,
+    pub fault_code: String,
+    pub start_us: i64,
+    pub end_us: i64,
+    /// Minutes that the machine stood in a fault or stopped state meanwhile.
+    pub downtime_minutes: Option<i32>,
+    pub production_loss_units: Option<i32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SensorHealth {
+    pub sensor: SensorNo,
+    pub timestamp_us: i64,
+    /// 0 to 100
+    pub health_score: f64,
+    pub drift_percentage: Option<f64>,
+    pub noise_level: Option<f64>,
+    pub last_communication_us: Option<i64>,
+    pub communication_failures_24h: i32,
+    pub stuck: bool,
+    pub erratic: bool,
+    pub out_of_range_24h: i32,
+    pub average_latency_ms: Option<f64>,
+    /// healthy, degraded, failed, silent
+    pub overall_status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OeeHour {
+    pub machine: MachineNo,
+    /// The first microsecond of the hour.
+    pub hour_us: i64,
+    /// Fractions 0..=1; `oee` is their product.
+    pub availability: f64,
+    pub performance: f64,
+    pub quality: f64,
+    pub oee: f64,
+    pub running_seconds: f64,
+    pub planned_seconds: f64,
+    pub produced: i64,
+    pub rejected: i64,
+}

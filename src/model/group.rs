@@ -1,0 +1,111 @@
+//! What travels between the rooms.
+//!
+//! `Chunk` (listener to shard) -> `Portion` (shard to spool) -> `Group` (spool to sinks). Each is a vector of records, so
+//! that queues, locks and system calls are paid once for many readings.
+
+use super::dead_letter::DeadLetter;
+use super::event::Event;
+use super::reading::{Protocol, RawReading, Reading};
+use super::receipt::Receipt;
+use super::snapshot::Snapshot;
+use serde::{Deserialize, Serialize};
+
+/// "Client `client` was taken up to and including `sequence`": a TCP client's durable progress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub client: String,
+    pub sequence: u64,
+}
+
+/// What one read of one socket brought for one shard.
+#[derive(Debug)]
+pub struct Chunk {
+    pub protocol: Protocol,
+    pub source: u8,
+    pub received_us: i64,
+    pub readings: Vec<RawReading>,
+    pub snapshots: Vec<Snapshot>,
+    pub events: Vec<Event>,
+    pub dead_letters: Vec<DeadLetter>,
+    pub marks: Vec<Mark>,
+    pub receipt: Receipt,
+}
+
+impl Chunk {
+    /// Records that the accounting identity counts.
+    pub fn records(&self) -> usize {
+        self.readings.len() + self.snapshots.len() + self.dead_letters.len()
+    }
+}
+
+/// Finished records on their way from a shard to the spool, and the receipts that wait for them.
+#[derive(Debug, Default)]
+pub struct Portion {
+    pub readings: Vec<Reading>,
+    pub snapshots: Vec<Snapshot>,
+    pub events: Vec<Event>,
+    pub dead_letters: Vec<DeadLetter>,
+    pub marks: Vec<Mark>,
+    pub receipts: Vec<Receipt>,
+}
+
+impl Portion {
+    pub fn is_empty(&self) -> bool {
+        self.readings.is_empty()
+            && self.snapshots.is_empty()
+            && self.events.is_empty()
+            && self.dead_letters.is_empty()
+            && self.marks.is_empty()
+            && self.receipts.is_empty()
+    }
+
+    /// Moves everything of `other` behind what is here.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.readings.append(&mut other.readings);
+        self.snapshots.append(&mut other.snapshots);
+        self.events.append(&mut other.events);
+        self.dead_letters.append(&mut other.dead_letters);
+        self.marks.append(&mut other.marks);
+        self.receipts.append(&mut other.receipts);
+    }
+}
+
+/// A durable piece of the log. Record `i` of readings, then snapshots, events, dead letters (in this order) has the
+/// offset `first_offset + i`: offsets are dense and never reused, so they name each record for ever. Marks have none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    pub first_offset: u64,
+    pub readings: Vec<Reading>,
+    pub snapshots: Vec<Snapshot>,
+    pub events: Vec<Event>,
+    pub dead_letters: Vec<DeadLetter>,
+    pub marks: Vec<Mark>,
+}
+
+impl Group {
+    /// Records with an offset.
+    pub fn len(&self) -> u64 {
+        (self.readings.len() + self.snapshots.len() + self.events.len() + self.dead_letters.len()) as u64
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The offset of the first record behind this group.
+    pub fn next_offset(&self) -> u64 {
+        self.first_offset + self.len()
+    }
+
+    pub fn first_snapshot_offset(&self) -> u64 {
+        self.first_offset + self.readings.len() as u64
+    }
+
+    pub fn first_event_offset(&self) -> u64 {
+        self.first_snapshot_offset() + self.snapshots.len() as u64
+    }
+
+    pub fn first_dead_letter_offset(&self) -> u64 {
+        self.first_event_offset() + self.events.len() as u64
+    }
+}
