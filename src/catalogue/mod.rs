@@ -6,6 +6,7 @@
 //! or unit) it gets a new number: readings taken earlier keep the identity under which they were taken.
 
 pub mod journal;
+pub mod keeper;
 pub mod shifts;
 
 use crate::model::{MachineNo, SensorNo};
@@ -245,10 +246,10 @@ impl Directory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn sensor(id: &str, machine: &str, code: &str) -> Sensor {
+    pub(crate) fn sensor(id: &str, machine: &str, code: &str) -> Sensor {
         Sensor {
             sensor_id: id.to_owned(),
             machine_id: machine.to_owned(),

@@ -3,6 +3,7 @@
 //! receipt.
 
 use super::queue::ShardQueue;
+use crate::catalogue::keeper::Keeper;
 use crate::catalogue::{Catalogue, Directory};
 use crate::decode::{Name, Point, Visitor};
 use crate::model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
@@ -27,21 +28,13 @@ pub enum WhenFull {
     DropNewest,
 }
 
-/// Enters a sensor that nobody knew (`unknown_sensors = "register"`).
-pub trait Registrar: Send + Sync + std::fmt::Debug {
-    /// The new sensor's number, or why it cannot be registered. The entry need not be durable yet.
-    fn register(&self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String>;
-    /// Makes all entries so far durable; called before readings that use them are submitted.
-    fn sync(&self) -> std::io::Result<()>;
-}
-
 /// What all connections share.
 #[derive(Debug)]
 pub struct Intake {
     directory: Arc<Directory>,
     shards: Vec<Arc<ShardQueue>>,
     accounts: Arc<Accounts>,
-    registrar: Option<Arc<dyn Registrar>>,
+    registrar: Option<Arc<Keeper>>,
     when_full: WhenFull,
     spool_full: Arc<AtomicBool>,
 }
@@ -51,7 +44,7 @@ impl Intake {
         directory: Arc<Directory>,
         shards: Vec<Arc<ShardQueue>>,
         accounts: Arc<Accounts>,
-        registrar: Option<Arc<dyn Registrar>>,
+        registrar: Option<Arc<Keeper>>,
         when_full: WhenFull,
         spool_full: Arc<AtomicBool>,
     ) -> Self {
@@ -180,9 +173,7 @@ impl IntakeBuffer {
 
     /// Turns what is staged into chunks under one receipt and enters them in the account.
     fn seal(&mut self, waiter: &Arc<Notify>) -> Receipt {
-        if self.registered && self.sync_registrations().is_err() {
-            self.registered = true;
-        }
+        self.sync_registrations();
         self.intake.accounts.received(self.source, self.records);
         let parts = self.staged.iter().filter(|stage| !stage.is_empty()).count();
         let receipt = Receipt::new(parts as u32, self.on_commit, waiter.clone());
@@ -216,12 +207,16 @@ impl IntakeBuffer {
         receipt
     }
 
-    fn sync_registrations(&mut self) -> std::io::Result<()> {
-        if let Some(registrar) = &self.intake.registrar {
-            registrar.sync()?;
+    /// New numbers are durable before readings that use them. When the journal cannot be synced the round goes on
+    /// unsynced: the same disk then stops the spool, and nothing is acknowledged.
+    fn sync_registrations(&mut self) {
+        if std::mem::take(&mut self.registered)
+            && let Some(registrar) = &self.intake.registrar
+            && let Err(error) = registrar.sync()
+        {
+            tracing::error!(%error, "registered sensors are not durable yet");
+            self.registered = true;
         }
-        self.registered = false;
-        Ok(())
     }
 
     fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
