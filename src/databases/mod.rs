@@ -1,1 +1,30 @@
-//! See lib.rs.
+//! The 17 databases: who they are, how to reach them, what went wrong.
+//!
+//! - [`registry`]: config/databases.toml, one entry per database
+//! - [`environment`]: the process environment over `.env`, secrets also from files
+//! - [`postgres`], [`tls`], [`mongo`]: connection settings, connections and bounded pools
+//! - [`schema`]: config/schema, embedded
+//! - [`errors`]: every error names the database, the cause and the remedy, and knows whether it is transient
+//!
+//! Invariants: no password is ever printed or logged; sessions run in UTC under the name `genims`; every wait for a
+//! connection ends.
+
+pub mod environment;
+pub mod errors;
+pub mod mongo;
+pub mod postgres;
+pub mod registry;
+pub mod schema;
+pub mod tls;
+
+pub use environment::Environment;
+pub use errors::DatabaseError;
+pub use mongo::MongoSettings;
+pub use postgres::PostgresSettings;
+pub use registry::{Database, Engine, Registry};
+
+/// What servers see as the name of our connections.
+pub const APPLICATION_NAME: &str = "genims";
+
+/// How long a connection attempt may take when its URL does not say.
+pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,174 @@
+//! What goes wrong with a database. Every message names the database, the cause and the remedy; none holds a password.
+
+use std::error::Error;
+use tokio_postgres::error::SqlState;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("the registry {path} cannot be used: {cause}; compare it with the shipped config/databases.toml")]
+    Registry { path: String, cause: String },
+
+    #[error("database {database} is not in the registry; use one of {known}")]
+    Unknown { database: String, known: String },
+
+    #[error("the environment file {path} cannot be used: {cause}; write it like .env.example")]
+    Dotenv { path: String, cause: String },
+
+    #[error("{variable} names the file {path}, which cannot be read: {source}; mend the path or its permissions")]
+    SecretFile { variable: String, path: String, source: std::io::Error },
+
+    #[error("{database}: no connection is configured; set {variable}{alternatives} (see .env.example)")]
+    NotConfigured { database: String, variable: String, alternatives: &'static str },
+
+    #[error("{database}: {variable} is no usable connection URL: {cause}; write it like {example}")]
+    BadUrl { database: String, variable: String, cause: String, example: &'static str },
+
+    #[error("{database}: TLS cannot be set up: {cause}; {remedy}")]
+    Tls { database: String, cause: String, remedy: &'static str },
+
+    #[error("{database} at {place}: {}; {}", postgres_cause(source), postgres_remedy(source))]
+    Postgres { database: String, place: String, source: tokio_postgres::Error },
+
+    #[error("{database} at {place}: no free connection within {waited_ms} ms; {remedy}")]
+    PoolExhausted { database: String, place: String, waited_ms: u64, remedy: &'static str },
+
+    #[error("{database} at {place}: {source}; {}", mongo_remedy(source))]
+    Mongo { database: String, place: String, source: Box<mongodb::error::Error> },
+}
+
+impl DatabaseError {
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Postgres { source, .. } => postgres_is_transient(source),
+            Self::Mongo { source, .. } => mongo_is_transient(source),
+            Self::PoolExhausted { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// The whole chain of causes with its SQLSTATE; tokio-postgres alone says only "db error".
+pub fn postgres_cause(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        let mut cause = format!("{} (SQLSTATE {})", db.message(), db.code().code());
+        if let Some(detail) = db.detail() {
+            cause.push_str(": ");
+            cause.push_str(detail);
+        }
+        return cause;
+    }
+    let mut cause = error.to_string();
+    let mut next = error.source();
+    while let Some(inner) = next {
+        cause.push_str(": ");
+        cause.push_str(&inner.to_string());
+        next = inner.source();
+    }
+    cause
+}
+
+/// Transient: the connection or the server went away, is busy, or rolled us back for somebody else's sake.
+pub fn postgres_is_transient(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        Some(state) => sqlstate_is_transient(state),
+        None => error.is_closed() || is_io(error) || error.to_string().starts_with("timeout"),
+    }
+}
+
+/// By class (PostgreSQL manual, appendix A): 08 connection, 40 rollback, 53 resources, 57 operator intervention, 58 system;
+/// and a lock that was not to be had.
+pub fn sqlstate_is_transient(state: &SqlState) -> bool {
+    // 57014, a cancelled statement, and 57P04, a dropped database, do not pass by themselves.
+    if *state == SqlState::QUERY_CANCELED || *state == SqlState::DATABASE_DROPPED {
+        return false;
+    }
+    *state == SqlState::LOCK_NOT_AVAILABLE || matches!(&state.code()[..2], "08" | "40" | "53" | "57" | "58")
+}
+
+/// A refused or broken socket anywhere below.
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    let mut next = error.source();
+    while let Some(inner) = next {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            // A TLS failure arrives as an I/O error of this kind and does not pass.
+            return io.kind() != std::io::ErrorKind::InvalidData;
+        }
+        next = inner.source();
+    }
+    false
+}
+
+fn postgres_remedy(error: &tokio_postgres::Error) -> &'static str {
+    match error.code() {
+        Some(state) if *state == SqlState::INVALID_PASSWORD => "check user and password of its URL or *_PASSWORD_FILE",
+        Some(state) if *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "create the role, or allow it in pg_hba.conf (with TLS: hostssl and sslmode=require)"
+        }
+        Some(state) if *state == SqlState::INVALID_CATALOG_NAME => "run `genims provision`",
+        Some(state) if *state == SqlState::UNDEFINED_TABLE || *state == SqlState::INVALID_SCHEMA_NAME => {
+            "run `genims provision`"
+        }
+        Some(state) if *state == SqlState::INSUFFICIENT_PRIVILEGE => "grant the right to the role of its URL",
+        Some(state) if *state == SqlState::TOO_MANY_CONNECTIONS => "raise max_connections or lower the pool sizes",
+        Some(state) if *state == SqlState::DISK_FULL => "free space on the database server",
+        Some(state) if sqlstate_is_transient(state) => "try again; if it lasts, look at the server's log",
+        Some(_) => "look up the SQLSTATE in appendix A of the PostgreSQL manual",
+        None if is_io(error) => "start the server, or mend host and port of its URL",
+        None if error.to_string().contains("TLS") => {
+            "compare sslmode and sslrootcert of its URL with the server's certificate and its `ssl` setting"
+        }
+        None => "check that the server is up and that host and port of its URL are right",
+    }
+}
+
+pub fn mongo_is_transient(error: &mongodb::error::Error) -> bool {
+    use mongodb::error::ErrorKind;
+    let retryable = error.contains_label(mongodb::error::RETRYABLE_WRITE_ERROR)
+        || error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR);
+    retryable
+        || matches!(
+            error.kind.as_ref(),
+            ErrorKind::Io(_) | ErrorKind::ServerSelection { .. } | ErrorKind::ConnectionPoolCleared { .. }
+        )
+}
+
+fn mongo_remedy(error: &mongodb::error::Error) -> &'static str {
+    use mongodb::error::ErrorKind;
+    match error.kind.as_ref() {
+        ErrorKind::Authentication { .. } => "check user, password and authSource of GENIMS_MONGODB_URL",
+        ErrorKind::InvalidTlsConfig { .. } => "check tlsCAFile and tlsCertificateKeyFile of GENIMS_MONGODB_URL",
+        ErrorKind::Io(_) | ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } => {
+            "start the server, or mend host, port and tls of GENIMS_MONGODB_URL"
+        }
+        // 13: Unauthorized.
+        ErrorKind::Command(command) if command.code == 13 => "grant readWrite and dbAdmin to the user of its URL",
+        _ => "look up the code in the MongoDB manual's error code list",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serialization_failure_passes_and_a_wrong_value_does_not() {
+        for state in [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::ADMIN_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW] {
+            assert!(sqlstate_is_transient(&state), "{state:?}");
+        }
+        for state in [SqlState::NUMERIC_VALUE_OUT_OF_RANGE, SqlState::UNDEFINED_TABLE, SqlState::QUERY_CANCELED] {
+            assert!(!sqlstate_is_transient(&state), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_connection_names_the_variable() {
+        let error = DatabaseError::NotConfigured {
+            database: "genims_hr_db".to_owned(),
+            variable: "GENIMS_HR_DB_URL".to_owned(),
+            alternatives: "",
+        };
+        assert!(error.to_string().contains("set GENIMS_HR_DB_URL"), "{error}");
+        assert!(!error.is_transient());
+    }
+}
