@@ -1,0 +1,54 @@
+//! The HTTP side: `/metrics`, `/stats`, `/healthz`, `/readyz`. Reads only.
+
+use super::prometheus;
+use super::report::Observe;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Serves until `shutdown` turns true.
+pub async fn serve(
+    listener: TcpListener,
+    observer: Arc<dyn Observe>,
+    mut shutdown: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/", get(index))
+        .route("/metrics", get(metrics))
+        .route("/stats", get(stats))
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .with_state(observer);
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            // An error means that the sender is gone: the server is ending too.
+            let _ = shutdown.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+async fn index() -> &'static str {
+    "GenIMS ingest server\n\n/metrics  Prometheus text\n/stats    JSON\n/healthz  alive\n/readyz   can accept durably\n"
+}
+
+async fn metrics(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], prometheus::render(&observer.report()))
+}
+
+async fn stats(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
+    Json(observer.report())
+}
+
+/// Ready means: the spool takes data. A database that is down does not make the server unready.
+async fn ready(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
+    let report = observer.report();
+    match report.not_ready_because {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(cause) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n")),
+    }
+}
