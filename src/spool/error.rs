@@ -1,0 +1,64 @@
+//! What can go wrong in the log. Every message ends with what an operator can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// See the module's header. [`SpoolError::is_transient`] says whether trying again can help.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    #[error("spool options: {0}")]
+    Options(String),
+    #[error("cannot {action} {}: {source}; check the disk, its free space and the folder's owner", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} is in use by another process; stop that process or choose another spool directory", .0.display())]
+    Locked(PathBuf),
+    #[error(
+        "{} is damaged at byte {position}: {detail}; records that were acknowledged stand there or behind it. Restore \
+         the file from a copy, or move the spool directory away to start an empty log (what the databases have not yet \
+         taken of it is then lost)", file.display()
+    )]
+    Damaged { file: PathBuf, position: u64, detail: String },
+    #[error("{} has format version {found}, this program reads {expected}; drain the spool with the version that wrote it", file.display())]
+    Version { file: PathBuf, found: u32, expected: u32 },
+    #[error("{} belongs to another spool; move it out of the directory", .0.display())]
+    Foreign(PathBuf),
+    #[error(
+        "the spool ends at offset {end}, but sink {sink} has already taken everything below {cursor}: acknowledged \
+         records are missing. Restore the newest segment from a copy, or move the spool directory away"
+    )]
+    EndBehindCursor { sink: String, cursor: u64, end: u64 },
+    #[error("offset {requested} is no longer in the spool, which begins at {first}; continue from there")]
+    OffsetGone { requested: u64, first: u64 },
+    #[error("offset {requested} lies behind the spool's end {end}; a position of another spool was used")]
+    OffsetAhead { requested: u64, end: u64 },
+    #[error("sink name {0:?} is not made of 1 to 64 letters, digits, '-' and '_'; rename the sink")]
+    SinkName(String),
+    #[error("sink {0} is not registered with the spool; register it before its cursor is used")]
+    UnknownSink(String),
+    #[error("a record cannot be encoded: {0}; report this with the payload that caused it")]
+    Encode(#[from] postcard::Error),
+    #[error("the spool has stopped after a failure and takes no more records: {0}; mend the disk, then restart")]
+    Stopped(String),
+    #[error("the spool is closed")]
+    Closed,
+}
+
+impl SpoolError {
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// Whether the same call may succeed later without anybody's help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_disk_full(source) || source.kind() == io::ErrorKind::Interrupted,
+            Self::Locked(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// No room for another segment: waited out, never a reason to stop.
+pub(super) fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

@@ -1,0 +1,39 @@
+//! The housekeeping thread: makes moved cursors durable at most once a second and removes consumed segments, so that
+//! neither the writer nor a sink ever waits for these syncs.
+//!
+//! It ends by itself when the spool is closed or dropped.
+
+use super::shared::Shared;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use std::{io, thread};
+
+/// How far a cursor file may lag. The databases remember their own position, so this only decides how many groups a sink
+/// looks at again after a crash, and how long a consumed segment stays.
+const CURSOR_SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
+    let (weak, bell) = (Arc::downgrade(shared), shared.keeper.clone());
+    thread::Builder::new().name("spool-keeper".to_owned()).spawn(move || {
+        loop {
+            bell.wait(CURSOR_SAVE_INTERVAL);
+            if !tend(&weak) {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// One round; false when there is nothing left to tend.
+fn tend(weak: &Weak<Shared>) -> bool {
+    let Some(shared) = weak.upgrade() else { return false };
+    if shared.closed.load(Ordering::Acquire) || shared.failure.get().is_some() {
+        return false;
+    }
+    if let Err(error) = shared.maintain() {
+        tracing::warn!(%error, "spool housekeeping failed");
+    }
+    true
+}

@@ -1,0 +1,205 @@
+//! What the appender, the readers, the sinks and the keeper share. Each lock is held for look-ups and small changes only,
+//! never across a sync or a read of the disk, except `cursor_files`, which only housekeeping takes.
+//!
+//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`.
+
+use super::bell::Bell;
+use super::commit::CommitQueue;
+use super::cursor::CursorFile;
+use super::disk::{Disk, Lock};
+use super::error::{SpoolError, is_disk_full};
+use super::metrics::SpoolMetrics;
+use super::segment::Segment;
+use super::tail::Tail;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The options after the smaller ones were fitted to the cap.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) segment_bytes: u64,
+    pub(super) record_bytes_max: usize,
+    pub(super) max_bytes: u64,
+    pub(super) memory_bytes: usize,
+    pub(super) retain_bytes: u64,
+    pub(super) fsync: bool,
+}
+
+/// One sink's progress: everything below the offset is finished there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sink {
+    pub(super) offset: u64,
+    /// What its file says; segments go by this one.
+    pub(super) saved: u64,
+    /// Whether this run's configuration has it; others hold nothing back.
+    pub(super) registered: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) directory: PathBuf,
+    pub(super) sizes: Sizes,
+    pub(super) id: Uuid,
+    pub(super) segments: Mutex<VecDeque<Segment>>,
+    pub(super) sinks: Mutex<BTreeMap<String, Sink>>,
+    pub(super) cursor_files: Mutex<BTreeMap<String, CursorFile>>,
+    pub(super) tail: Tail,
+    /// The offset behind the last durable record; every send wakes the readers.
+    pub(super) end: watch::Sender<u64>,
+    /// The sum of the segments' files.
+    pub(super) bytes: AtomicU64,
+    pub(super) full: Arc<AtomicBool>,
+    /// Rings when segments went or the spool closed.
+    pub(super) room: Bell,
+    /// Rings when segments may go.
+    pub(super) keeper: Arc<Bell>,
+    pub(super) commits: CommitQueue,
+    pub(super) metrics: Arc<SpoolMetrics>,
+    pub(super) failure: OnceLock<String>,
+    pub(super) closed: AtomicBool,
+    /// Held for as long as anybody uses the spool.
+    pub(super) _lock: Box<dyn Lock>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn next_offset(&self) -> u64 {
+        *self.end.borrow()
+    }
+
+    pub(super) fn first_offset(&self) -> u64 {
+        lock(&self.segments).front().map_or(0, |segment| segment.first_offset)
+    }
+
+    /// Fails once the spool is closed or has stopped.
+    pub(super) fn check_running(&self) -> Result<(), SpoolError> {
+        match self.failure.get() {
+            Some(reason) => Err(SpoolError::Stopped(reason.clone())),
+            None if self.closed.load(Ordering::Acquire) => Err(SpoolError::Closed),
+            None => Ok(()),
+        }
+    }
+
+    /// Fail-stop: from now on nothing is appended, and everybody who waits learns it.
+    pub(super) fn stop(&self, error: &SpoolError) {
+        if self.failure.set(error.to_string()).is_ok() {
+            tracing::error!(%error, "the spool has stopped: nothing more is acknowledged until the disk is mended and the server restarted");
+        }
+        self.wake_all();
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.end.send_modify(|_| {});
+        self.room.ring();
+        self.keeper.ring();
+    }
+
+    /// The segment that holds `offset`, and the offset at which the next one begins.
+    pub(super) fn segment_at(&self, offset: u64) -> Result<(Segment, Option<u64>), SpoolError> {
+        let segments = lock(&self.segments);
+        let behind = segments.partition_point(|segment| segment.first_offset <= offset);
+        match behind.checked_sub(1).and_then(|index| segments.get(index)) {
+            Some(segment) => Ok((segment.clone(), segments.get(behind).map(|next| next.first_offset))),
+            None => Err(SpoolError::OffsetGone {
+                requested: offset,
+                first: segments.front().map_or(0, |segment| segment.first_offset),
+            }),
+        }
+    }
+
+    /// The offset below which every registered sink is finished; `None` without sinks.
+    pub(super) fn finished_below(&self, progress: impl Fn(&Sink) -> u64) -> Option<u64> {
+        lock(&self.sinks).values().filter(|sink| sink.registered).map(progress).min()
+    }
+
+    /// Whom the log waits for.
+    pub(super) fn slowest_sink(&self) -> Option<String> {
+        let sinks = lock(&self.sinks);
+        let slowest = sinks.iter().filter(|(_, sink)| sink.registered).min_by_key(|(_, sink)| sink.offset);
+        slowest.map(|(name, _)| name.clone())
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.finished_below(|sink| sink.offset).is_none_or(|offset| offset >= self.next_offset())
+    }
+
+    /// How many of the oldest segments may go when everything below `finished` is consumed: those beyond what is
+    /// retained for the resend memory, never the one that is being written.
+    fn removable(&self, segments: &VecDeque<Segment>, finished: u64) -> usize {
+        let consumed = segments.iter().skip(1).take_while(|next| next.first_offset <= finished).count();
+        let mut held: u64 = segments.iter().take(consumed).map(|segment| segment.file_bytes).sum();
+        let mut removable = 0;
+        while removable < consumed && held > self.sizes.retain_bytes {
+            held -= segments[removable].file_bytes;
+            removable += 1;
+        }
+        removable
+    }
+
+    /// Whether housekeeping would free something, judged by the cursors in memory.
+    pub(super) fn can_free(&self) -> bool {
+        let finished = self.finished_below(|sink| sink.offset).unwrap_or(u64::MAX);
+        self.removable(&lock(&self.segments), finished) > 0
+    }
+
+    /// Housekeeping: cursors that moved become durable, then segments that nobody needs go. A failed sync stops the
+    /// spool; a full disk is only reported.
+    pub(super) fn maintain(&self) -> Result<(), SpoolError> {
+        // Held throughout: two rounds at once could remove segments out of order.
+        let mut files = lock(&self.cursor_files);
+        let result = self.save_cursors(&mut files).and_then(|()| self.remove_consumed());
+        drop(files);
+        if let Err(error) = &result
+            && !matches!(error, SpoolError::Io { source, .. } if is_disk_full(source))
+        {
+            self.stop(error);
+        }
+        result
+    }
+
+    fn save_cursors(&self, files: &mut BTreeMap<String, CursorFile>) -> Result<(), SpoolError> {
+        let moved: Vec<(String, u64)> = lock(&self.sinks)
+            .iter()
+            .filter(|(_, sink)| sink.saved != sink.offset)
+            .map(|(name, sink)| (name.clone(), sink.offset))
+            .collect();
+        for (name, offset) in moved {
+            let Some(file) = files.get_mut(&name) else { continue };
+            file.save(offset)?;
+            if let Some(sink) = lock(&self.sinks).get_mut(&name) {
+                sink.saved = offset;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_consumed(&self) -> Result<(), SpoolError> {
+        let finished = self.finished_below(|sink| sink.saved).unwrap_or(u64::MAX);
+        let removed: Vec<Segment> = {
+            let mut segments = lock(&self.segments);
+            let removable = self.removable(&segments, finished);
+            segments.drain(..removable).collect()
+        };
+        for segment in &removed {
+            // Synced one by one: a crash must not leave a gap between segments that are still there.
+            self.disk.remove(&segment.path).map_err(|source| SpoolError::io("remove", &segment.path, source))?;
+            self.disk
+                .sync_directory(&self.directory)
+                .map_err(|source| SpoolError::io("sync", &self.directory, source))?;
+            self.bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
+            self.metrics.segments_removed.fetch_add(1, Ordering::Relaxed);
+        }
+        if !removed.is_empty() {
+            self.room.ring();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! The spool's writer thread. Portions of all shards enter over a bounded channel; everything that waits becomes one
+//! append with one sync (group commit); then the receipts settle.
+//!
+//! - A receipt settles after the sync of everything that was in the channel before it, so the receipt of a resend never
+//!   settles before the original is durable.
+//! - The channel's end ends the thread, after a last append. An error ends it at once: receipts stay open, the channel
+//!   is dropped, so shards notice; [`super::Spool::failure`] says why.
+
+use super::{Appender, Spool, SpoolError};
+use crate::model::Portion;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Portions waiting for the writer: some for each shard, so that shards work on while one sync runs.
+const PORTIONS_MAX: usize = 256;
+/// A group stops growing here: about the largest record, so that one append stays one record and its sync short.
+const GROUP_RECORDS_MAX: usize = 50_000;
+/// The least time between the beginnings of two syncs, unless a large group waits.
+const SYNC_INTERVAL: Duration = Duration::from_millis(1);
+/// From here on a group pays for its sync at once.
+const LARGE_GROUP_RECORDS: usize = 4_096;
+
+/// The channel between the shards and the writer.
+pub fn channel() -> (Sender<Portion>, Receiver<Portion>) {
+    bounded(PORTIONS_MAX)
+}
+
+/// Starts the thread. It ends when all senders are gone, or with an error.
+pub fn start(appender: Appender, portions: Receiver<Portion>) -> io::Result<JoinHandle<Result<(), SpoolError>>> {
+    let spool = appender.spool();
+    let writer = Writer { appender, spool, portions, synced_at: None };
+    thread::Builder::new().name("spool-writer".to_owned()).spawn(move || writer.run())
+}
+
+#[derive(Debug)]
+struct Writer {
+    appender: Appender,
+    spool: Spool,
+    portions: Receiver<Portion>,
+    synced_at: Option<Instant>,
+}
+
+impl Writer {
+    fn run(mut self) -> Result<(), SpoolError> {
+        while let Ok(mut gathered) = self.portions.recv() {
+            self.gather(&mut gathered);
+            self.synced_at = Some(Instant::now());
+            self.store(gathered)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what waits, up to the largest group; a small group also waits for the sync interval to pass.
+    fn gather(&self, gathered: &mut Portion) {
+        let due = self.synced_at.map(|synced_at| synced_at + SYNC_INTERVAL);
+        while records(gathered) < GROUP_RECORDS_MAX {
+            let portion = match due {
+                Some(due) if records(gathered) < LARGE_GROUP_RECORDS => self.portions.recv_deadline(due),
+                _ => self.portions.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+            };
+            match portion {
+                Ok(portion) => gathered.absorb(portion),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn store(&mut self, mut gathered: Portion) -> Result<(), SpoolError> {
+        let received_us = oldest_received_us(&gathered);
+        let groups = self.appender.append(&mut gathered)?;
+        if let Some(received_us) = received_us {
+            let records = groups.iter().map(|group| group.len()).sum();
+            let latency_us = now_us().saturating_sub(received_us).max(0).unsigned_abs();
+            self.spool.metrics().became_durable(latency_us, records);
+        }
+        let end = self.appender.next_offset();
+        for receipt in gathered.receipts {
+            if receipt.waits_for_commit() {
+                self.spool.settle_when_committed(end, receipt);
+            } else {
+                receipt.settle_part();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn records(portion: &Portion) -> usize {
+    portion.readings.len() + portion.snapshots.len() + portion.events.len() + portion.dead_letters.len()
+}
+
+fn oldest_received_us(portion: &Portion) -> Option<i64> {
+    let readings = portion.readings.iter().map(|reading| reading.received_us);
+    let snapshots = portion.snapshots.iter().map(|snapshot| snapshot.received_us);
+    let letters = portion.dead_letters.iter().map(|letter| letter.received_us);
+    readings.chain(snapshots).chain(letters).min()
+}
+
+fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
