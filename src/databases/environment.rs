@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_process_environment_wins_over_the_file() {
-        let dotenv = file("PATH=from the file\nGENIMS_ONLY_IN_FILE='a b'\n");
+        let dotenv = file("PATH='from the file'\nGENIMS_ONLY_IN_FILE='a b'\n");
         let environment = Environment::load(Some(dotenv.path())).expect("a good file");
         assert_eq!(environment.get("GENIMS_ONLY_IN_FILE"), Some("a b"));
         assert_ne!(environment.get("PATH"), Some("from the file"));

@@ -1,1 +1,12 @@
-//! See lib.rs.
+//! The platform: what makes, fills and reads the 17 databases outside the stream.
+//!
+//! - [`provision`]: databases, migrations, collections and partitions, from nothing or from where they stand
+//! - [`seed`]: deterministic master data
+//! - [`master`]: the master data that the stream's catalogue is made of
+
+pub mod errors;
+pub mod master;
+pub mod provision;
+pub mod seed;
+
+pub use errors::PlatformError;

@@ -1,0 +1,64 @@
+//! What goes wrong while provisioning, seeding and reading master data. Messages name the database, cause and remedy.
+
+use crate::databases::DatabaseError;
+use crate::databases::errors::{postgres_cause, postgres_is_transient};
+use std::error::Error;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+
+    #[error("{database}: {}; {}", migration_cause(source), migration_remedy(source))]
+    Migration { database: String, source: Box<refinery::Error> },
+
+    #[error("{database}: {file} is not a usable schema file: {cause}; compare it with its neighbours in config/schema")]
+    SchemaFile { database: String, file: String, cause: String },
+
+    #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
+    NoSchema { database: String, folder: &'static str },
+
+    #[error("the plant cannot be made: {cause}")]
+    PlantSize { cause: String },
+}
+
+impl PlatformError {
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(error) => error.is_transient(),
+            Self::Migration { source, .. } => postgres_error(source).is_some_and(postgres_is_transient),
+            _ => false,
+        }
+    }
+}
+
+fn postgres_error(error: &refinery::Error) -> Option<&tokio_postgres::Error> {
+    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(inner) = next {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        next = inner.source();
+    }
+    None
+}
+
+fn migration_cause(error: &refinery::Error) -> String {
+    match (error.kind(), postgres_error(error)) {
+        (refinery::error::Kind::Connection(what, _), Some(cause)) => format!("{what}: {}", postgres_cause(cause)),
+        _ => error.to_string(),
+    }
+}
+
+fn migration_remedy(error: &refinery::Error) -> &'static str {
+    match error.kind() {
+        refinery::error::Kind::DivergentVersion(..) => {
+            "an applied migration must never change: restore its file and put the change into a new one"
+        }
+        refinery::error::Kind::MissingVersion(_) => {
+            "the database is ahead of this program, or a migration was slipped in: use the matching release"
+        }
+        _ => "nothing of that migration was kept: remove the cause and run `genims provision` again",
+    }
+}
