@@ -1,0 +1,422 @@
+//! The protocol over real sockets, against shards that do what the test says.
+
+use super::codec::{self, kind};
+use super::*;
+use crate::listen::trial::{Mode, Plant};
+use std::collections::HashMap;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Trial {
+    plant: Plant,
+    progress: Arc<Progress>,
+    metrics: Arc<ListenMetrics>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Trial {
+    async fn new(options: TcpOptions, recovered: &[(&str, u64)]) -> Self {
+        let plant = Plant::new(1_000);
+        let recovered: HashMap<_, _> = recovered.iter().map(|(id, sequence)| ((*id).to_owned(), *sequence)).collect();
+        let progress = Arc::new(Progress::new(CLIENTS_MAX, recovered));
+        let metrics = Arc::new(ListenMetrics::default());
+        let options = TcpOptions { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..options };
+        let (intake, accounts) = (plant.intake.clone(), plant.accounts.clone());
+        let server = TcpServer::bind(options, 0, intake, accounts, progress.clone(), metrics.clone())
+            .await
+            .expect("port 0 binds");
+        let address = server.address().expect("bound");
+        let (stop, shutdown) = watch::channel(false);
+        Self { plant, progress, metrics, address, stop, server: tokio::spawn(server.serve(shutdown)) }
+    }
+
+    async fn plain() -> Self {
+        Self::new(TcpOptions::default(), &[]).await
+    }
+
+    /// A connection that has sent HELLO.
+    async fn greet(&self, id: &str) -> Plc {
+        let mut plc = Plc { stream: TcpStream::connect(self.address).await.expect("the server listens") };
+        let mut body = (id.len() as u16).to_le_bytes().to_vec();
+        body.extend_from_slice(id.as_bytes());
+        plc.send(&frame(kind::HELLO, &body)).await;
+        plc
+    }
+
+    /// A connection behind its handshake, and the sequence that WELCOME told.
+    async fn connect(&self, id: &str) -> (Plc, u64) {
+        let mut plc = self.greet(id).await;
+        let (kind, body) = plc.frame().await;
+        assert_eq!(kind, kind::WELCOME, "{}", String::from_utf8_lossy(&body));
+        (plc, u64_at(&body, 0))
+    }
+}
+
+struct Plc {
+    stream: TcpStream,
+}
+
+impl Plc {
+    async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("the server reads");
+    }
+
+    async fn frame(&mut self) -> (u8, Vec<u8>) {
+        timeout(PATIENCE, async {
+            let mut header = [0; 12];
+            self.stream.read_exact(&mut header).await.expect("a frame");
+            let mut frame = header.to_vec();
+            frame.resize(12 + u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize, 0);
+            self.stream.read_exact(&mut frame[12..]).await.expect("its body");
+            let frame = codec::peek(&frame, u32::MAX).expect("right").expect("whole");
+            (frame.kind, frame.body.to_vec())
+        })
+        .await
+        .expect("the server answers")
+    }
+
+    async fn acked(&mut self, sequence: u64) {
+        loop {
+            let (kind, body) = self.frame().await;
+            assert_eq!(kind, kind::ACK, "{}", String::from_utf8_lossy(&body));
+            let told = u64_at(&body, 0);
+            assert!(told <= sequence);
+            if told == sequence {
+                return;
+            }
+        }
+    }
+
+    /// The code and sequence of a REFUSE behind which the server closes.
+    async fn refused(&mut self) -> (u16, u64) {
+        let (kind, body) = self.frame().await;
+        assert_eq!(kind, kind::REFUSE);
+        assert_eq!(usize::from(u16::from_le_bytes([body[10], body[11]])), body.len() - 12);
+        let end = timeout(PATIENCE, self.stream.read(&mut [0])).await.expect("the server closes");
+        assert_eq!(end.expect("in order"), 0);
+        (u16::from_le_bytes([body[8], body[9]]), u64_at(&body, 0))
+    }
+
+    async fn is_silent(&mut self) {
+        let quiet = timeout(Duration::from_millis(100), self.stream.read(&mut [0])).await;
+        assert!(quiet.is_err(), "nothing should have come");
+    }
+}
+
+fn u64_at(body: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(body[at..at + 8].try_into().expect("eight bytes"))
+}
+
+fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    codec::put(&mut out, kind, body);
+    out
+}
+
+/// A DATA frame that names sensors 0.. as handles 0.. and holds records of (handle, value).
+fn data(sequence: u64, names: &[&str], records: &[(u16, f64)]) -> Vec<u8> {
+    let mut body = sequence.to_le_bytes().to_vec();
+    body.extend_from_slice(&1_000_000_i64.to_le_bytes());
+    body.extend_from_slice(&(names.len() as u16).to_le_bytes());
+    for (handle, name) in names.iter().enumerate() {
+        body.extend_from_slice(&(handle as u16).to_le_bytes());
+        body.push(name.len() as u8);
+        body.extend_from_slice(name.as_bytes());
+    }
+    body.extend_from_slice(&(records.len() as u32).to_le_bytes());
+    for (handle, value) in records {
+        body.extend_from_slice(&handle.to_le_bytes());
+        body.extend_from_slice(&[0, 0]);
+        body.extend_from_slice(&500_i32.to_le_bytes());
+        body.extend_from_slice(&value.to_le_bytes());
+    }
+    frame(kind::DATA, &body)
+}
+
+fn one(sequence: u64) -> Vec<u8> {
+    data(sequence, &["S0"], &[(0, sequence as f64)])
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hex")).collect()
+}
+
+/// The bytes of the example in the module header.
+fn example(name: &str) -> Vec<u8> {
+    let lines = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("//! "));
+    let mut text = String::new();
+    for line in lines.skip_while(|line| *line != "```text").skip(1).take_while(|line| *line != "```") {
+        let (label, bytes) = line.split_at(9);
+        if label.trim() == name || (label.trim().is_empty() && !text.is_empty()) {
+            text.push_str(bytes);
+        } else if !text.is_empty() {
+            break;
+        }
+    }
+    hex(&text)
+}
+
+#[test]
+fn the_example_in_the_header_has_the_bytes_that_the_codec_writes() {
+    let mut hello = 5_u16.to_le_bytes().to_vec();
+    hello.extend_from_slice(b"plc-7");
+    assert_eq!(example("HELLO"), frame(kind::HELLO, &hello));
+    let options = TcpOptions::default();
+    let mut welcome = Vec::new();
+    codec::put_welcome(&mut welcome, 0, options.body_bytes_max, options.in_flight_frames_max);
+    assert_eq!(example("WELCOME"), welcome);
+    let mut ack = Vec::new();
+    codec::put_ack(&mut ack, 1);
+    assert_eq!(example("ACK"), ack);
+    assert_eq!(example("PING"), frame(kind::PING, &[]));
+    assert_eq!(example("PONG"), frame(kind::PONG, &[]));
+}
+
+#[tokio::test]
+async fn the_example_in_the_header_is_answered_as_it_says() {
+    let trial = Trial::plain().await;
+    let mut catalogue = (*trial.plant.directory.load()).clone();
+    catalogue.put_sensor(crate::listen::trial::sensor("TEMP-0042", "M0"));
+    trial.plant.directory.publish(catalogue);
+    let mut plc = Plc { stream: TcpStream::connect(trial.address).await.expect("the server listens") };
+    for (sent, answer) in [("HELLO", "WELCOME"), ("DATA", "ACK"), ("PING", "PONG")] {
+        plc.send(&example(sent)).await;
+        let mut read = vec![0; example(answer).len()];
+        timeout(PATIENCE, plc.stream.read_exact(&mut read)).await.expect("in time").expect("an answer");
+        assert_eq!(read, example(answer), "{answer}");
+    }
+    let taken = trial.plant.taken.lock().expect("no test thread has panicked");
+    let seen: Vec<_> = taken.readings.iter().map(|reading| (reading.timestamp_us, reading.value)).collect();
+    assert_eq!(seen, [(1_767_225_600_000_000, 21.5), (1_767_225_600_100_000, 22.0)]);
+}
+
+#[tokio::test]
+async fn frames_are_acknowledged_only_after_they_have_settled() {
+    let trial = Trial::plain().await;
+    trial.plant.set(Mode::Hold);
+    let (mut plc, last) = trial.connect("plc").await;
+    assert_eq!(last, 0);
+    plc.send(&[one(1), one(2), one(3)].concat()).await;
+    trial.plant.until(|account, _| account.received == 3).await;
+    plc.is_silent().await;
+    trial.plant.set(Mode::Settle);
+    plc.acked(3).await;
+    assert_eq!(trial.progress.durable("plc"), 3);
+}
+
+#[tokio::test]
+async fn settled_rounds_are_marked_durable_afterwards() {
+    let trial = Trial::plain().await;
+    let (mut plc, _) = trial.connect("plc").await;
+    plc.send(&data(1, &["S0", "S1"], &[(0, 1.0), (1, 1.0)])).await;
+    plc.acked(1).await;
+    trial.plant.until(|_, taken| taken.marks.iter().any(|mark| mark.client == "plc" && mark.sequence == 1)).await;
+    assert_eq!(trial.progress.marks().len(), 1);
+}
+
+#[tokio::test]
+async fn a_resent_frame_is_counted_as_duplicate_and_acknowledged_again() {
+    let trial = Trial::new(TcpOptions::default(), &[("plc", 41)]).await;
+    let (mut plc, last) = trial.connect("plc").await;
+    assert_eq!(last, 41);
+    plc.send(&data(41, &["S0", "S1"], &[(0, 1.0), (1, 2.0)])).await;
+    plc.acked(41).await;
+    assert_eq!((trial.plant.account().duplicate, trial.plant.account().committed), (2, 0));
+    // The names of the resent frame stay defined.
+    plc.send(&data(42, &[], &[(1, 3.0)])).await;
+    plc.acked(42).await;
+    assert_eq!((trial.plant.account().duplicate, trial.plant.account().committed), (2, 1));
+    assert!(trial.plant.account().holds());
+}
+
+#[tokio::test]
+async fn a_gap_is_refused_and_what_came_before_it_is_acknowledged() {
+    let trial = Trial::plain().await;
+    let (mut plc, _) = trial.connect("plc").await;
+    plc.send(&[one(1), one(3)].concat()).await;
+    plc.acked(1).await;
+    assert_eq!(plc.refused().await, (3, 3));
+}
+
+#[tokio::test]
+async fn a_frame_with_a_wrong_checksum_is_refused_as_malformed() {
+    let trial = Trial::plain().await;
+    let (mut plc, _) = trial.connect("plc").await;
+    let mut bad = one(1);
+    let last = bad.len() - 1;
+    bad[last] ^= 1;
+    plc.send(&bad).await;
+    assert_eq!(plc.refused().await, (1, 0));
+    assert_eq!(trial.plant.account().received, 0);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_large_is_refused_by_its_header_alone() {
+    let trial = Trial::new(TcpOptions { body_bytes_max: 100, ..TcpOptions::default() }, &[]).await;
+    let (mut plc, _) = trial.connect("plc").await;
+    plc.send(&frame(kind::DATA, &[0; 101])[..12]).await;
+    assert_eq!(plc.refused().await, (2, 0));
+}
+
+#[tokio::test]
+async fn data_before_hello_and_silence_instead_of_hello_are_refused() {
+    let options = TcpOptions { hello_timeout: Duration::from_millis(50), ..TcpOptions::default() };
+    let trial = Trial::new(options, &[]).await;
+    let mut early = Plc { stream: TcpStream::connect(trial.address).await.expect("the server listens") };
+    early.send(&one(1)).await;
+    assert_eq!(early.refused().await, (3, 0));
+    let mut silent = Plc { stream: TcpStream::connect(trial.address).await.expect("the server listens") };
+    assert_eq!(silent.refused().await, (3, 0));
+}
+
+#[tokio::test]
+async fn connections_above_the_limit_are_refused_as_busy() {
+    let trial = Trial::new(TcpOptions { connections_max: 1, ..TcpOptions::default() }, &[]).await;
+    let (_first, _) = trial.connect("one").await;
+    let mut second = Plc { stream: TcpStream::connect(trial.address).await.expect("the server listens") };
+    assert_eq!(second.refused().await, (5, 0));
+    assert_eq!(trial.metrics.refused_total.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn what_the_spool_drops_by_policy_is_refused_and_can_be_sent_again() {
+    let trial = Trial::plain().await;
+    let (mut plc, _) = trial.connect("plc").await;
+    plc.send(&one(1)).await;
+    plc.acked(1).await;
+    trial.plant.set(Mode::Refuse);
+    plc.send(&one(2)).await;
+    assert_eq!(plc.refused().await, (4, 2));
+    trial.plant.set(Mode::Settle);
+    let (mut plc, last) = trial.connect("plc").await;
+    assert_eq!(last, 1);
+    plc.send(&one(2)).await;
+    plc.acked(2).await;
+}
+
+#[tokio::test]
+async fn a_newer_connection_takes_over_and_is_told_what_the_older_one_made_durable() {
+    let trial = Trial::plain().await;
+    trial.plant.set(Mode::Hold);
+    let (mut old, _) = trial.connect("plc").await;
+    old.send(&[one(1), one(2)].concat()).await;
+    trial.plant.until(|account, _| account.received == 2).await;
+    let mut new = trial.greet("plc").await;
+    assert_eq!(old.refused().await, (6, 0));
+    new.is_silent().await;
+    trial.plant.set(Mode::Settle);
+    let (kind, body) = new.frame().await;
+    assert_eq!((kind, u64_at(&body, 0)), (kind::WELCOME, 2));
+    new.send(&[one(2), one(3)].concat()).await;
+    new.acked(2).await;
+    new.acked(3).await;
+    assert_eq!((trial.plant.account().committed, trial.plant.account().duplicate), (3, 1));
+}
+
+#[tokio::test]
+async fn a_resend_of_frames_still_under_way_is_not_stored_twice() {
+    let options = TcpOptions { takeover_timeout: Duration::from_millis(100), ..TcpOptions::default() };
+    let trial = Trial::new(options, &[]).await;
+    trial.plant.set(Mode::Hold);
+    let (mut old, _) = trial.connect("plc").await;
+    old.send(&one(1)).await;
+    trial.plant.until(|account, _| account.received == 1).await;
+    let (mut new, last) = trial.connect("plc").await;
+    assert_eq!(last, 0);
+    new.send(&one(1)).await;
+    trial.plant.until(|account, _| account.duplicate == 1).await;
+    new.is_silent().await;
+    trial.plant.set(Mode::Settle);
+    new.acked(1).await;
+    assert_eq!(trial.plant.account().committed, 1);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_while_the_window_is_full_and_while_the_pipeline_pushes_back() {
+    let options = TcpOptions { in_flight_frames_max: 2, ..TcpOptions::default() };
+    let trial = Trial::new(options, &[]).await;
+    trial.plant.set(Mode::Hold);
+    let (mut plc, _) = trial.connect("full window").await;
+    plc.send(&[one(1), one(2), one(3), frame(kind::PING, &[])].concat()).await;
+    assert_eq!(plc.frame().await.0, kind::PONG);
+    trial.plant.until(|account, _| account.received == 2).await;
+    trial.plant.set(Mode::Settle);
+    plc.acked(3).await;
+    trial.plant.set(Mode::Stop);
+    let (mut pushed, _) = trial.connect("pushed back").await;
+    let many: Vec<(u16, f64)> = (0..600).map(|value| (0, f64::from(value))).collect();
+    pushed.send(&data(1, &["S0"], &many)).await;
+    trial.plant.until(|account, _| account.received == 3 + 600).await;
+    pushed.send(&data(2, &["S0"], &many)).await;
+    trial.plant.until(|account, _| account.received == 3 + 1200).await;
+    pushed.send(&[frame(kind::PING, &[]), one(3), frame(kind::PING, &[])].concat()).await;
+    assert_eq!(pushed.frame().await.0, kind::PONG);
+    assert_eq!(pushed.frame().await.0, kind::PONG);
+    trial.plant.set(Mode::Settle);
+    pushed.acked(3).await;
+    pushed.is_silent().await;
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_stored_are_set_aside_and_their_frame_is_acknowledged() {
+    let trial = Trial::plain().await;
+    let (mut plc, _) = trial.connect("plc").await;
+    plc.send(&data(1, &["S0", "NOBODY"], &[(0, 1.0), (1, 2.0), (0, f64::NAN), (9, 4.0)])).await;
+    plc.acked(1).await;
+    let taken = trial.plant.taken.lock().expect("no test thread has panicked");
+    assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 3));
+}
+
+#[tokio::test]
+async fn a_sensor_that_becomes_known_is_taken_without_a_new_connection() {
+    let trial = Trial::plain().await;
+    let (mut plc, _) = trial.connect("plc").await;
+    plc.send(&data(1, &["LATER"], &[(0, 1.0)])).await;
+    plc.acked(1).await;
+    let mut catalogue = (*trial.plant.directory.load()).clone();
+    catalogue.put_sensor(crate::listen::trial::sensor("LATER", "M1"));
+    trial.plant.directory.publish(catalogue);
+    plc.send(&data(2, &[], &[(0, 2.0)])).await;
+    plc.acked(2).await;
+    let taken = trial.plant.taken.lock().expect("no test thread has panicked");
+    assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn at_shutdown_and_after_a_half_close_open_frames_are_still_acknowledged() {
+    let trial = Trial::plain().await;
+    trial.plant.set(Mode::Hold);
+    let (mut half, _) = trial.connect("half").await;
+    let (mut open, _) = trial.connect("open").await;
+    half.send(&one(1)).await;
+    half.stream.shutdown().await.expect("its side closes");
+    open.send(&one(1)).await;
+    trial.plant.until(|account, _| account.received == 2).await;
+    trial.stop.send_replace(true);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    trial.plant.set(Mode::Settle);
+    half.acked(1).await;
+    open.acked(1).await;
+    timeout(PATIENCE, trial.server).await.expect("the server ends").expect("in order");
+    assert_eq!(trial.metrics.connections_open.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn frames_cut_anywhere_arrive_whole() {
+    let trial = Trial::plain().await;
+    let (mut plc, _) = trial.connect("plc").await;
+    let stream: Vec<u8> = (1..=40).flat_map(one).collect();
+    for piece in stream.chunks(37) {
+        plc.send(piece).await;
+        tokio::task::yield_now().await;
+    }
+    plc.acked(40).await;
+    assert_eq!(trial.plant.account().committed, 40);
+}
