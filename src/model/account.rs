@@ -5,7 +5,9 @@
 //! Every move of records happens under the source's lock, once per batch and never per reading, so the identity holds
 //! at every moment that anybody looks, not only when the server is idle. `in_flight` is counted, not derived.
 
+use super::dead_letter::Reason;
 use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The number of a source; sources are the listeners in configuration order, then [`Accounts::recovered`].
@@ -54,6 +56,8 @@ impl Account {
 pub struct Accounts {
     names: Vec<String>,
     sources: Vec<Mutex<Account>>,
+    /// Set aside in this run, in the order of [`Reason::ALL`].
+    reasons: [AtomicU64; Reason::ALL.len()],
 }
 
 impl Accounts {
@@ -63,7 +67,7 @@ impl Accounts {
         let mut names: Vec<String> = names.into_iter().take(usize::from(u8::MAX)).collect();
         names.push("recovered".to_owned());
         let sources = names.iter().map(|_| Mutex::new(Account::default())).collect();
-        Self { names, sources }
+        Self { names, sources, reasons: Default::default() }
     }
 
     /// The source of what an earlier run left in the spool.
@@ -88,6 +92,16 @@ impl Accounts {
         };
         *place += records;
         account.in_flight = account.in_flight.saturating_sub(records);
+    }
+
+    /// Something was set aside. Only tells why: the record stays in flight until its letter is committed.
+    pub fn set_aside(&self, reason: Reason) {
+        self.reasons[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were set aside in this run, by reason.
+    pub fn set_aside_by_reason(&self) -> Vec<(&'static str, u64)> {
+        Reason::ALL.iter().zip(&self.reasons).map(|(reason, count)| (reason.code(), count.load(Ordering::Relaxed))).collect()
     }
 
     pub fn by_source(&self) -> Vec<(&str, Account)> {

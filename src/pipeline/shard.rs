@@ -67,6 +67,7 @@ impl Shard {
         self.follow_catalogue();
         let origin = Origin { protocol: chunk.protocol, source: chunk.source, received_us: chunk.received_us };
         let mut duplicates = 0;
+        let letters_before = portion.dead_letters.len();
         portion.readings.reserve(chunk.readings.len());
         for raw in &chunk.readings {
             duplicates += u64::from(!self.take_reading(raw, origin, portion));
@@ -79,6 +80,7 @@ impl Shard {
         }
         portion.events.extend(chunk.events);
         portion.dead_letters.extend(chunk.dead_letters);
+        portion.dead_letters[letters_before..].iter().for_each(|letter| self.accounts.set_aside(letter.reason));
         portion.marks.extend(chunk.marks);
         portion.receipts.push(chunk.receipt);
     }

@@ -1,0 +1,96 @@
+//! What the demo found, summed over its runs, for people and as JSON.
+
+use anyhow::Context;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Counts that add up over the runs.
+const SUMS: [&str; 7] =
+    ["sent", "acked", "committed_postgres", "committed_mongodb", "duplicates", "dead_lettered", "missing"];
+
+/// Measures that only the simulated run has in a meaningful form.
+const OF_THE_RUN: [&str; 7] = [
+    "seconds",
+    "readings_per_s",
+    "ack_latency_ms",
+    "visible_latency_ms",
+    "baseline_joint_per_s",
+    "ratio_to_joint",
+    "server_rss_mb_max",
+];
+
+/// The reports of the single steps, as their commands wrote them.
+pub(super) struct Parts {
+    pub(super) run: Value,
+    pub(super) replay: Value,
+    pub(super) verify: Value,
+    pub(super) stats: Value,
+}
+
+pub(super) struct Report(Map<String, Value>);
+
+impl Report {
+    pub(super) fn of(parts: &Parts) -> anyhow::Result<Self> {
+        let mut report = Map::new();
+        for key in SUMS {
+            let count = |part: &Value, name: &str| {
+                part[key].as_u64().with_context(|| format!("the {name} report has no count \"{key}\""))
+            };
+            report.insert(key.to_owned(), (count(&parts.run, "run")? + count(&parts.replay, "replay")?).into());
+        }
+        for key in OF_THE_RUN {
+            report.insert(key.to_owned(), parts.run[key].clone());
+        }
+        report.insert("identity_holds".to_owned(), parts.stats["identity_holds"].clone());
+        report.insert("account".to_owned(), parts.stats["total"].clone());
+        let parts = json!({ "run": parts.run, "replay": parts.replay, "verify": parts.verify });
+        report.insert("parts".to_owned(), parts);
+        Ok(Self(report))
+    }
+
+    fn count(&self, key: &str) -> u64 {
+        self.0[key].as_u64().unwrap_or(0)
+    }
+
+    /// Nothing missing, nothing twice, both databases agree with what was acknowledged, every proof passed.
+    pub(super) fn is_clean(&self) -> bool {
+        let acked = self.count("acked");
+        self.count("missing") == 0
+            && self.count("duplicates") == 0
+            && self.count("committed_postgres") == acked
+            && self.count("committed_mongodb") == acked
+            && self.0["identity_holds"] == true
+            && self.0["parts"]["verify"]["passed"] == true
+    }
+
+    pub(super) fn print(&self) {
+        println!("\n  readings      all");
+        for key in SUMS {
+            println!("  {key:<20} {:>12}", self.count(key));
+        }
+        let account = &self.0["account"];
+        let of = |key: &str| account[key].as_u64().unwrap_or(0);
+        println!(
+            "\n  received {} = committed {} + duplicate {} + dead_lettered {} + dropped {} + in_flight {}",
+            of("received"),
+            of("committed"),
+            of("duplicate"),
+            of("dead_lettered"),
+            of("dropped"),
+            of("in_flight")
+        );
+        println!("\n  latency (ms)             p50        p99       p999");
+        for (label, key) in [("acknowledged", "ack_latency_ms"), ("visible in PostgreSQL", "visible_latency_ms")] {
+            let at = |quantile: &str| self.0[key][quantile].as_f64().unwrap_or(f64::NAN);
+            println!("  {label:<21} {:>9.2}  {:>9.2}  {:>9.2}", at("p50"), at("p99"), at("p999"));
+        }
+        let rate = self.0["readings_per_s"].as_f64().unwrap_or(0.0);
+        println!("\n  {rate:.0} readings/s through the simulated run");
+        println!("  {}", if self.is_clean() { "Nothing is missing, nothing is there twice." } else { "NOT CLEAN: see above." });
+    }
+
+    pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(&self.0)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("{} cannot be written", path.display()))
+    }
+}

@@ -1,0 +1,149 @@
+//! Fills the report from everybody's counters.
+
+use super::master;
+use super::sinks::SinkView;
+use super::stream::Stream;
+use crate::catalogue::keeper::Keeper;
+use crate::listen::ListenMetrics;
+use crate::model::Accounts;
+use crate::ops::report::{Catalogue, Latency, Listener, Observe, Report, Shard, Sink, Source, Spool as SpoolReport};
+use crate::pipeline::queue::ShardQueue;
+use crate::spool::Spool;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+pub(super) struct Observer {
+    started: Instant,
+    accounts: Arc<Accounts>,
+    keeper: Arc<Keeper>,
+    queues: Vec<Arc<ShardQueue>>,
+    spool: Spool,
+    sinks: Vec<SinkView>,
+    master: Arc<Mutex<master::Status>>,
+    listeners: Mutex<HashMap<String, (String, Arc<ListenMetrics>)>>,
+}
+
+impl Observer {
+    pub(super) fn new(stream: &Stream, master: Arc<Mutex<master::Status>>, sinks: Vec<SinkView>) -> Self {
+        Self {
+            started: Instant::now(),
+            accounts: stream.accounts.clone(),
+            keeper: stream.keeper.clone(),
+            queues: stream.queues.clone(),
+            spool: stream.spool.clone(),
+            sinks,
+            master,
+            listeners: Mutex::default(),
+        }
+    }
+
+    /// A listener has opened at `address`.
+    pub(super) fn add_listener(&self, name: &str, address: String, metrics: Arc<ListenMetrics>) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.insert(name.to_owned(), (address, metrics));
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = |(address, metrics): &(String, Arc<ListenMetrics>)| Listener {
+            address: address.clone(),
+            connections_open: metrics.connections_open.load(Relaxed),
+            connections_total: metrics.connections_total.load(Relaxed),
+            refused_total: metrics.refused_total.load(Relaxed),
+            messages_total: metrics.messages_total.load(Relaxed),
+            bytes_total: metrics.bytes_total.load(Relaxed),
+            acks_total: metrics.acks_total.load(Relaxed),
+            protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
+        };
+        self.accounts
+            .by_source()
+            .into_iter()
+            .map(|(name, account)| Source {
+                name: name.to_owned(),
+                account,
+                listener: listeners.get(name).map(view),
+            })
+            .collect()
+    }
+
+    fn spool(&self) -> SpoolReport {
+        let metrics = self.spool.metrics();
+        SpoolReport {
+            id: self.spool.id().to_string(),
+            bytes: self.spool.bytes(),
+            bytes_max: self.spool.max_bytes(),
+            full: self.spool.full_flag().load(Relaxed),
+            failed: self.spool.failure().map(str::to_owned),
+            first_offset: self.spool.first_offset(),
+            next_offset: self.spool.next_offset(),
+            groups_total: metrics.groups_appended.load(Relaxed),
+            receive_to_durable_ms: Latency::of(&metrics.receive_to_durable_us()),
+        }
+    }
+
+    fn sink(&self, view: &SinkView, next_offset: u64) -> Sink {
+        let metrics = &view.metrics;
+        Sink {
+            name: view.name.to_owned(),
+            connected: metrics.connected.load(Relaxed),
+            position: metrics.position.load(Relaxed),
+            lag_records: metrics.lag_rows(next_offset),
+            lag_seconds: metrics.lag().as_secs_f64(),
+            rows_total: metrics.rows_total.load(Relaxed),
+            batches_total: metrics.batches_total.load(Relaxed),
+            bytes_total: metrics.bytes_total.load(Relaxed),
+            retries_total: metrics.retries_total.load(Relaxed),
+            refused_total: metrics.refused_total.load(Relaxed),
+            expired_total: metrics.expired_total.load(Relaxed),
+            last_error: metrics.last_error(),
+            receive_to_committed_ms: Latency::of(&metrics.latency_us()),
+        }
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        let status = self.master.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let catalogue = self.keeper.directory().load();
+        Catalogue {
+            sensors: catalogue.active_sensors() as u64,
+            machines: catalogue.machines().len() as u64,
+            refreshed_seconds_ago: status.refreshed_at.map(|at| at.elapsed().as_secs_f64()),
+            last_error: status.last_error,
+        }
+    }
+}
+
+impl Observe for Observer {
+    fn report(&self) -> Report {
+        let sources = self.sources();
+        let mut total = crate::model::Account::default();
+        sources.iter().for_each(|source| total.add(&source.account));
+        let spool = self.spool();
+        let sinks: Vec<Sink> = self.sinks.iter().map(|view| self.sink(view, spool.next_offset)).collect();
+        let shards: Vec<Shard> =
+            self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
+        // In flight and not waiting for PostgreSQL in the log: still in memory only.
+        let in_log = sinks.iter().find(|sink| sink.name == crate::spool::COMMIT_SINK).map_or(0, |sink| sink.lag_records);
+        let not_ready_because = match (&spool.failed, spool.full) {
+            (Some(cause), _) => Some(format!("the spool has failed: {cause}")),
+            (None, true) => Some("the spool is at its cap; senders wait until a sink catches up".to_owned()),
+            (None, false) => None,
+        };
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            ready: not_ready_because.is_none(),
+            not_ready_because,
+            identity_holds: total.holds(),
+            at_risk_records: total.in_flight.saturating_sub(in_log),
+            total,
+            sources,
+            catalogue: self.catalogue(),
+            shards,
+            spool,
+            sinks,
+            dead_letter_reasons: self.accounts.set_aside_by_reason(),
+        }
+    }
+}
