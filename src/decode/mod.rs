@@ -13,6 +13,8 @@
 //! What is set aside can be sent again: a fragment under the topic of its message decodes to what it decoded to then,
 //! unless it is no longer at fault.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod error;
 pub mod frame;
 pub mod json;

@@ -363,7 +363,7 @@ proptest! {
             // Only elements can be sent again; the rest of a broken array is no document.
             if fragment.starts_with(b"{") {
                 let again = decoded(sensor(), &fragment);
-                prop_assert_eq!(again.reasons().first(), Some(&reason), "{}", String::from_utf8_lossy(&fragment));
+                prop_assert_eq!(again.reasons().first().copied(), Some(reason), "{}", String::from_utf8_lossy(&fragment));
             }
         }
     }
