@@ -4,13 +4,42 @@
 //! its reason and the bytes at fault. What it finds goes to a [`Visitor`], borrowed from the payload: nothing is
 //! allocated per point.
 //!
-//! - [`topic`]: MQTT topics and templates become an [`Address`]
+//! - [`topic`]: MQTT topics become an [`Address`]; [`template`]: topic layouts of one's own
 //! - [`payload`]: tells the forms apart by the first byte and hands over to
 //! - [`json`] (UMH, ThingsBoard, arrays, bare numbers), [`snapshot`] (SCADA pictures), [`line_protocol`] (Influx),
 //!   [`frame`] (our binary frame)
-//! - [`timestamp`]: s, ms, us, ns told apart by magnitude
+//! - [`timestamp`]: s, ms, us, ns told apart by magnitude; [`number`]: decimal text, exactly
+//!
+//! What is set aside can be sent again: a fragment under the topic of its message decodes to what it decoded to then,
+//! unless it is no longer at fault.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod error;
+pub mod frame;
+pub mod json;
+pub mod line_protocol;
+pub mod number;
+pub mod payload;
+pub mod snapshot;
+pub mod template;
+pub mod timestamp;
+pub mod topic;
+
+#[cfg(test)]
+mod collected;
+mod fault;
+
+pub use error::TemplateError;
+pub use payload::Decoder;
+pub use template::{Role, TopicTemplate};
+pub use topic::Templates;
 
 use crate::model::{Quality, Reason, snapshot::SnapshotFields};
+
+/// The longest sensor or machine name in any form: what the length byte of a binary frame's name table can say. It also
+/// bounds the fragments that decoders build around a name.
+pub const NAME_BYTES_MAX: usize = 255;
 
 /// What a topic says about the payload behind it. Borrowed from the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,105 @@
+//! Bodies of the frames that carry no readings: checked views on bytes that were received.
+
+use super::{FrameError, FrameType, Reader};
+
+/// The longest client id, in bytes of UTF-8.
+pub const CLIENT_ID_BYTES_MAX: usize = 128;
+
+/// The client's name: its sequence numbers count under it, across connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello<'a> {
+    pub client_id: &'a str,
+}
+
+impl<'a> Hello<'a> {
+    pub fn parse(body: &'a [u8]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(FrameType::Hello, body);
+        let client_id_bytes = usize::from(reader.u16()?);
+        if !(1..=CLIENT_ID_BYTES_MAX).contains(&client_id_bytes) {
+            return Err(reader.error("a client id has 1 to 128 bytes"));
+        }
+        let client_id = reader.text(client_id_bytes)?;
+        if client_id.contains('\0') {
+            return Err(reader.error("the client id contains NUL"));
+        }
+        reader.end()?;
+        Ok(Self { client_id })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// The highest sequence of this client that is durable; 0 is none.
+    pub last_sequence: u64,
+    pub body_bytes_max: u32,
+    /// DATA frames that may wait for their acknowledgement.
+    pub in_flight_max: u32,
+}
+
+impl Welcome {
+    pub fn parse(body: &[u8]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(FrameType::Welcome, body);
+        let (last_sequence, body_bytes_max, in_flight_max) = (reader.u64()?, reader.u32()?, reader.u32()?);
+        reader.end()?;
+        Ok(Self { last_sequence, body_bytes_max, in_flight_max })
+    }
+}
+
+/// Everything up to and including `sequence` is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    pub sequence: u64,
+}
+
+impl Ack {
+    pub fn parse(body: &[u8]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(FrameType::Ack, body);
+        let sequence = reader.u64()?;
+        reader.end()?;
+        Ok(Self { sequence })
+    }
+}
+
+/// Why a connection closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum RefuseCode {
+    Malformed = 1,
+    TooLarge = 2,
+    /// No HELLO first, or a gap in the sequence.
+    Protocol = 3,
+    /// Dropped by policy: not stored, to be sent again later.
+    Full = 4,
+    /// Too many connections.
+    Busy = 5,
+    /// A newer connection uses the client id.
+    TakenOver = 6,
+}
+
+impl RefuseCode {
+    pub const ALL: [Self; 6] =
+        [Self::Malformed, Self::TooLarge, Self::Protocol, Self::Full, Self::Busy, Self::TakenOver];
+
+    pub fn from_u16(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|refuse_code| *refuse_code as u16 == code)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refuse<'a> {
+    /// The DATA frame at fault; 0 is none.
+    pub sequence: u64,
+    /// A [`RefuseCode`], or one that this version does not know.
+    pub code: u16,
+    pub message: &'a str,
+}
+
+impl<'a> Refuse<'a> {
+    pub fn parse(body: &'a [u8]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(FrameType::Refuse, body);
+        let (sequence, code, message_bytes) = (reader.u64()?, reader.u16()?, reader.u16()?);
+        let message = reader.text(usize::from(message_bytes))?;
+        reader.end()?;
+        Ok(Self { sequence, code, message })
+    }
+}

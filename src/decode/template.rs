@@ -1,0 +1,255 @@
+//! Topic layouts of one's own: text with named levels goes in, a checked [`Template`] comes out.
+//!
+//! `acme/{site}/{area}/{line}/{cell}/{tag}` needs nothing else; a name that is not in [`KNOWN_NAMES`] gets its role from
+//! `segments`. Invariants of a compiled template: at most one level per role, and either a sensor level or a literal end
+//! `readings` or `scada` (the latter with a machine level).
+
+use super::error::TemplateError;
+use super::topic::SEGMENTS_MAX;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// One `[[topics]]` entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopicTemplate {
+    /// For example `acme/{site}/{area}/{line}/{cell}/{tag}`.
+    pub template: String,
+    /// Roles of names that are not known, or that mean something else here.
+    pub segments: BTreeMap<String, Role>,
+}
+
+/// What a named level stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Factory,
+    Line,
+    Machine,
+    Sensor,
+    /// Any text; tells nothing.
+    Ignored,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Factory => "factory",
+            Self::Line => "line",
+            Self::Machine => "machine",
+            Self::Sensor => "sensor",
+            Self::Ignored => "ignored level",
+        })
+    }
+}
+
+/// The words of ISA-95 and of the unified namespace. `enterprise` stands above the sites: see [`resolve_roles`].
+const KNOWN_NAMES: [(&str, Role); 15] = [
+    ("factory", Role::Factory),
+    ("site", Role::Factory),
+    ("plant", Role::Factory),
+    ("enterprise", Role::Factory),
+    ("area", Role::Ignored),
+    ("line", Role::Line),
+    ("work_center", Role::Line),
+    ("machine", Role::Machine),
+    ("cell", Role::Machine),
+    ("asset", Role::Machine),
+    ("work_unit", Role::Machine),
+    ("sensor", Role::Sensor),
+    ("tag", Role::Sensor),
+    ("metric", Role::Sensor),
+    ("signal", Role::Sensor),
+];
+
+const ENTERPRISE: &str = "enterprise";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Literal(Box<str>),
+    Named(Role),
+}
+
+/// What the payloads below a template are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Sensor,
+    Scada,
+    Readings,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    pub(super) text: String,
+    pub(super) segments: Vec<Segment>,
+    pub(super) ending: Ending,
+}
+
+impl Template {
+    pub(super) fn compile(entry: &TopicTemplate) -> Result<Self, TemplateError> {
+        let template = || entry.template.clone();
+        if entry.template.contains(['+', '#']) {
+            return Err(TemplateError::Wildcard { template: template() });
+        }
+        if entry.template.starts_with("genims/v1/") {
+            return Err(TemplateError::NativePrefix { template: template() });
+        }
+        let levels: Vec<&str> = entry.template.split('/').collect();
+        if levels.len() > SEGMENTS_MAX {
+            return Err(TemplateError::TooDeep {
+                template: template(),
+                segments: levels.len(),
+                segments_max: SEGMENTS_MAX,
+            });
+        }
+        for level in &levels {
+            let name = placeholder(level).unwrap_or(level);
+            if name.is_empty() || name.contains(['{', '}']) {
+                return Err(TemplateError::BadSegment { template: template(), segment: (*level).to_owned() });
+            }
+        }
+        let roles = resolve_roles(entry, &levels)?;
+        let segments: Vec<Segment> = levels
+            .iter()
+            .zip(&roles)
+            .map(|(level, role)| role.map_or_else(|| Segment::Literal((*level).into()), Segment::Named))
+            .collect();
+        let has = |role| roles.contains(&Some(role));
+        let last = levels.last().copied().unwrap_or_default();
+        let ending = match last {
+            _ if has(Role::Sensor) => Ending::Sensor,
+            "scada" if has(Role::Machine) => Ending::Scada,
+            "readings" => Ending::Readings,
+            _ => return Err(TemplateError::NoSensor { template: template() }),
+        };
+        Ok(Self { text: template(), segments, ending })
+    }
+
+    /// Whether every topic that fits one also fits the other.
+    pub(super) fn same_topics(&self, other: &Self) -> bool {
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|pair| match pair {
+                (Segment::Literal(left), Segment::Literal(right)) => left == right,
+                (Segment::Named(_), Segment::Named(_)) => true,
+                _ => false,
+            })
+    }
+}
+
+/// The name inside `{name}`.
+fn placeholder(level: &str) -> Option<&str> {
+    level.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// One role per level, `None` for literals. An `enterprise` beside a level that names the factory is ignored, as the
+/// enterprise is then the group above it.
+fn resolve_roles(entry: &TopicTemplate, levels: &[&str]) -> Result<Vec<Option<Role>>, TemplateError> {
+    let template = || entry.template.clone();
+    let names: Vec<&str> = levels.iter().filter_map(|level| placeholder(level)).collect();
+    if let Some(name) = entry.segments.keys().find(|name| !names.contains(&name.as_str())) {
+        return Err(TemplateError::UnusedMapping { template: template(), name: name.clone() });
+    }
+    let role_of = |name: &str| {
+        let known = || KNOWN_NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role);
+        entry.segments.get(name).copied().or_else(known)
+    };
+    let site_named = names.iter().any(|name| *name != ENTERPRISE && role_of(name) == Some(Role::Factory));
+    let mut taken: Vec<(Role, &str)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut roles = Vec::with_capacity(levels.len());
+    for level in levels {
+        let Some(name) = placeholder(level) else {
+            roles.push(None);
+            continue;
+        };
+        if !seen.insert(name) {
+            return Err(TemplateError::DuplicateName { template: template(), name: name.to_owned() });
+        }
+        let mut role =
+            role_of(name).ok_or_else(|| TemplateError::UnknownName { template: template(), name: name.to_owned() })?;
+        if name == ENTERPRISE && site_named && !entry.segments.contains_key(name) {
+            role = Role::Ignored;
+        }
+        if role != Role::Ignored {
+            if let Some((_, first)) = taken.iter().find(|(other, _)| *other == role) {
+                let (first, second) = ((*first).to_owned(), name.to_owned());
+                return Err(TemplateError::DuplicateRole { template: template(), first, second, role });
+            }
+            taken.push((role, name));
+        }
+        roles.push(Some(role));
+    }
+    Ok(roles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compile(template: &str, segments: &[(&str, Role)]) -> Result<Template, TemplateError> {
+        let segments = segments.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect();
+        Template::compile(&TopicTemplate { template: template.to_owned(), segments })
+    }
+
+    #[test]
+    fn the_words_of_isa_95_need_no_mapping() {
+        let template = compile("acme/{enterprise}/{site}/{area}/{line}/{cell}/{tag}", &[]).unwrap();
+        let roles = [Role::Ignored, Role::Factory, Role::Ignored, Role::Line, Role::Machine, Role::Sensor];
+        let expected: Vec<Segment> =
+            std::iter::once(Segment::Literal("acme".into())).chain(roles.into_iter().map(Segment::Named)).collect();
+        assert_eq!(template.segments, expected);
+    }
+
+    #[test]
+    fn an_enterprise_alone_is_the_factory() {
+        let template = compile("{enterprise}/{asset}/{metric}", &[]).unwrap();
+        assert_eq!(template.segments[0], Segment::Named(Role::Factory));
+    }
+
+    #[test]
+    fn an_unknown_name_needs_a_mapping_and_the_error_says_how() {
+        let error = compile("acme/{robot}/{tag}", &[]).unwrap_err();
+        assert!(error.to_string().contains("segments = { robot ="), "{error}");
+        assert!(compile("acme/{robot}/{tag}", &[("robot", Role::Machine)]).is_ok());
+        let error = compile("acme/{tag}", &[("robot", Role::Machine)]).unwrap_err();
+        assert!(matches!(error, TemplateError::UnusedMapping { .. }));
+    }
+
+    #[test]
+    fn names_and_roles_stand_once() {
+        let error = compile("{cell}/{machine}/{tag}", &[]).unwrap_err();
+        assert!(matches!(error, TemplateError::DuplicateRole { role: Role::Machine, .. }));
+        assert!(compile("{cell}/{machine}/{tag}", &[("cell", Role::Ignored)]).is_ok());
+        let error = compile("{area}/{area}/{tag}", &[]).unwrap_err();
+        assert!(matches!(error, TemplateError::DuplicateName { .. }));
+    }
+
+    #[test]
+    fn a_template_needs_a_sensor_or_a_known_end() {
+        assert!(matches!(compile("acme/{cell}", &[]), Err(TemplateError::NoSensor { .. })));
+        assert!(matches!(compile("acme/scada", &[]), Err(TemplateError::NoSensor { .. })));
+        assert_eq!(compile("acme/{cell}/scada", &[]).unwrap().ending, Ending::Scada);
+        assert_eq!(compile("acme/{cell}/readings", &[]).unwrap().ending, Ending::Readings);
+    }
+
+    #[test]
+    fn wildcards_half_named_levels_and_depth_are_refused() {
+        assert!(matches!(compile("acme/+/{tag}", &[]), Err(TemplateError::Wildcard { .. })));
+        assert!(matches!(compile("acme/#", &[]), Err(TemplateError::Wildcard { .. })));
+        for bad in ["acme//{tag}", "acme/line-{line}/{tag}", "acme/{}/{tag}", "{{tag}}", "", "acme/{tag"] {
+            assert!(matches!(compile(bad, &[]), Err(TemplateError::BadSegment { .. })), "{bad}");
+        }
+        let deep = format!("{}{{tag}}", "a/".repeat(SEGMENTS_MAX));
+        assert!(matches!(compile(&deep, &[]), Err(TemplateError::TooDeep { .. })));
+        assert!(matches!(compile("genims/v1/{tag}", &[]), Err(TemplateError::NativePrefix { .. })));
+    }
+
+    #[test]
+    fn an_entry_reads_from_toml_and_refuses_unknown_keys() {
+        let entry: TopicTemplate =
+            toml::from_str("template = \"a/{x}/{tag}\"\nsegments = { x = \"machine\" }").unwrap();
+        assert_eq!(entry.segments["x"], Role::Machine);
+        assert!(toml::from_str::<TopicTemplate>("templat = \"a/{tag}\"").is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! An MQTT topic goes in, an [`Address`] that borrows from it comes out, without allocating.
+//!
+//! Native layouts, tried first:
+//! - `genims/v1/{factory}/{line}/{machine}/{sensor}`: one sensor
+//! - `genims/v1/{factory}/{line}/{machine}/scada`: machine snapshots
+//! - `genims/v1/{factory}/readings`: a mixed batch
+//! - `genims/v1/rows/{database}/{table}`: rows for any table
+//!
+//! Then the configured templates, in their order. The empty topic stands for transports without topics (TCP, line
+//! protocol) and for what they left in the dead letters: a mixed batch. A topic with an empty level fits nothing.
+
+use super::error::TemplateError;
+use super::template::{Ending, Role, Segment, Template, TopicTemplate};
+use super::{Address, Kind};
+
+/// Levels in a topic that a template can match.
+pub const SEGMENTS_MAX: usize = 16;
+
+const NATIVE_PREFIX: &str = "genims/v1/";
+
+/// The native layouts and the configured templates.
+#[derive(Clone, Debug, Default)]
+pub struct Templates {
+    own: Vec<Template>,
+}
+
+impl Templates {
+    /// Compiles the `[[topics]]` entries; the first bad one is the error.
+    pub fn new<'e>(entries: impl IntoIterator<Item = &'e TopicTemplate>) -> Result<Self, TemplateError> {
+        let mut own: Vec<Template> = Vec::new();
+        for entry in entries {
+            let template = Template::compile(entry)?;
+            if let Some(earlier) = own.iter().find(|earlier| earlier.same_topics(&template)) {
+                return Err(TemplateError::Shadowed { template: template.text, earlier: earlier.text.clone() });
+            }
+            own.push(template);
+        }
+        Ok(Self { own })
+    }
+
+    /// `None`: the topic fits no layout.
+    pub fn parse<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
+        if topic.is_empty() {
+            return Some(Address { factory: None, line: None, machine: None, kind: Kind::Readings });
+        }
+        match topic.strip_prefix(NATIVE_PREFIX) {
+            Some(rest) => parse_native(rest),
+            None => self.parse_own(topic),
+        }
+    }
+
+    fn parse_own<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
+        if self.own.is_empty() {
+            return None;
+        }
+        let mut levels = [""; SEGMENTS_MAX];
+        let mut count = 0;
+        for level in topic.split('/') {
+            if level.is_empty() {
+                return None;
+            }
+            *levels.get_mut(count)? = level;
+            count += 1;
+        }
+        let levels = &levels[..count];
+        self.own.iter().find_map(|template| match_template(template, levels))
+    }
+}
+
+fn parse_native(rest: &str) -> Option<Address<'_>> {
+    let mut levels = rest.split('/');
+    let first = levels.next().filter(|level| !level.is_empty())?;
+    let second = levels.next().filter(|level| !level.is_empty())?;
+    let (third, fourth) = (levels.next(), levels.next());
+    if levels.next().is_some() || third == Some("") || fourth == Some("") {
+        return None;
+    }
+    let address = |kind| Address { factory: Some(first), line: None, machine: None, kind };
+    match (third, fourth) {
+        (None, _) if second == "readings" && first != "rows" => Some(address(Kind::Readings)),
+        (Some(table), None) if first == "rows" => {
+            Some(Address { factory: None, ..address(Kind::Rows { database: second, table }) })
+        }
+        (Some(machine), Some(last)) => {
+            let kind = if last == "scada" { Kind::Scada } else { Kind::Sensor(last) };
+            Some(Address { line: Some(second), machine: Some(machine), ..address(kind) })
+        }
+        _ => None,
+    }
+}
+
+fn match_template<'t>(template: &Template, levels: &[&'t str]) -> Option<Address<'t>> {
+    if template.segments.len() != levels.len() {
+        return None;
+    }
+    let mut address = Address { factory: None, line: None, machine: None, kind: Kind::Readings };
+    let mut sensor = None;
+    for (segment, level) in template.segments.iter().zip(levels) {
+        match segment {
+            Segment::Literal(literal) if **literal == **level => {}
+            Segment::Literal(_) => return None,
+            Segment::Named(Role::Factory) => address.factory = Some(level),
+            Segment::Named(Role::Line) => address.line = Some(level),
+            Segment::Named(Role::Machine) => address.machine = Some(level),
+            Segment::Named(Role::Sensor) => sensor = Some(*level),
+            Segment::Named(Role::Ignored) => {}
+        }
+    }
+    address.kind = match (template.ending, sensor) {
+        // As in the native layout, so that snapshots need no template of their own.
+        (Ending::Sensor, Some("scada")) if address.machine.is_some() => Kind::Scada,
+        (Ending::Sensor, Some(sensor)) => Kind::Sensor(sensor),
+        (Ending::Scada, _) => Kind::Scada,
+        (Ending::Sensor | Ending::Readings, _) => Kind::Readings,
+    };
+    Some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn templates(texts: &[&str]) -> Result<Templates, TemplateError> {
+        let entries: Vec<TopicTemplate> = texts
+            .iter()
+            .map(|text| TopicTemplate { template: (*text).to_owned(), ..TopicTemplate::default() })
+            .collect();
+        Templates::new(&entries)
+    }
+
+    #[test]
+    fn native_topics_name_sensor_snapshot_batch_and_rows() {
+        let native = Templates::default();
+        let address = |kind| Address { factory: Some("F1"), line: Some("L1"), machine: Some("M1"), kind };
+        assert_eq!(native.parse("genims/v1/F1/L1/M1/TEMP"), Some(address(Kind::Sensor("TEMP"))));
+        assert_eq!(native.parse("genims/v1/F1/L1/M1/scada"), Some(address(Kind::Scada)));
+        let batch = Address { line: None, machine: None, ..address(Kind::Readings) };
+        assert_eq!(native.parse("genims/v1/F1/readings"), Some(batch));
+        let kind = Kind::Rows { database: "genims_erp", table: "orders" };
+        let rows = Address { factory: None, line: None, machine: None, kind };
+        assert_eq!(native.parse("genims/v1/rows/genims_erp/orders"), Some(rows));
+    }
+
+    #[test]
+    fn the_empty_topic_is_a_mixed_batch() {
+        let address = Address { factory: None, line: None, machine: None, kind: Kind::Readings };
+        assert_eq!(Templates::default().parse(""), Some(address));
+    }
+
+    #[test]
+    fn other_shapes_are_unknown() {
+        let native = Templates::default();
+        for topic in [
+            "genims/v1/",
+            "genims/v1/F1",
+            "genims/v1/F1/other",
+            "genims/v1/F1/L1/M1",
+            "genims/v1/F1//M1/S1",
+            "genims/v1/F1/L1/M1/",
+            "genims/v1/F1/L1/M1/S1/more",
+            "genims/v1/rows/db",
+            "genims/v1/rows/readings",
+            "genims/v2/F1/L1/M1/S1",
+            "acme/x",
+            "/",
+        ] {
+            assert_eq!(native.parse(topic), None, "{topic}");
+        }
+    }
+
+    #[test]
+    fn an_own_template_names_its_levels() {
+        let own = templates(&["acme/{site}/{area}/{line}/{cell}/{tag}", "acme/{cell}/readings"]).unwrap();
+        let expected =
+            Address { factory: Some("berlin"), line: Some("L4"), machine: Some("R2"), kind: Kind::Sensor("T") };
+        assert_eq!(own.parse("acme/berlin/press/L4/R2/T"), Some(expected));
+        assert_eq!(own.parse("acme/berlin/press/L4/R2/scada"), Some(Address { kind: Kind::Scada, ..expected }));
+        let batch = Address { factory: None, line: None, machine: Some("R2"), kind: Kind::Readings };
+        assert_eq!(own.parse("acme/R2/readings"), Some(batch));
+        assert_eq!(own.parse("acme/berlin/press/L4//T"), None);
+        assert_eq!(own.parse("other/berlin/press/L4/R2/T"), None);
+        assert!(own.parse("genims/v1/F1/readings").is_some());
+    }
+
+    #[test]
+    fn the_first_fitting_template_wins_and_equal_ones_are_refused() {
+        let own = templates(&["acme/{machine}/{tag}", "{site}/{machine}/{tag}"]).unwrap();
+        assert_eq!(own.parse("acme/M/T").and_then(|address| address.factory), None);
+        assert_eq!(own.parse("x/M/T").and_then(|address| address.factory), Some("x"));
+        let error = templates(&["a/{machine}/{tag}", "a/{line}/{sensor}"]).unwrap_err();
+        assert!(matches!(error, TemplateError::Shadowed { .. }));
+    }
+
+    #[test]
+    fn more_levels_than_supported_are_unknown() {
+        assert_eq!(templates(&["a/{tag}"]).unwrap().parse(&"a/".repeat(40)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_without_panic(topic in "\\PC{0,60}", native in any::<bool>()) {
+            let own = templates(&["acme/{site}/{cell}/{tag}", "{cell}/readings"]).unwrap();
+            let topic = if native { format!("genims/v1/{topic}") } else { topic };
+            if let Some(Address { kind: Kind::Sensor(sensor), .. }) = own.parse(&topic) {
+                prop_assert!(topic.contains(sensor) && !sensor.is_empty());
+            }
+        }
+    }
+}
