@@ -40,7 +40,7 @@ pub(super) fn command(launch: &Launch<'_>) -> Result<Command> {
 }
 
 fn accounts(password: &str) -> String {
-    let mut sql = String::from("DELETE FROM mysql.global_priv WHERE User = '';\nFLUSH PRIVILEGES;\n");
+    let mut sql = String::from("DELETE FROM mysql.global_priv WHERE User IN ('', 'root');\nFLUSH PRIVILEGES;\n");
     for host in ["localhost", "127.0.0.1", "::1"] {
         let account = format!("'{SUPERUSER}'@'{host}'");
         sql.push_str(&format!("CREATE USER IF NOT EXISTS {account};\n"));
