@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +27,8 @@ pub(crate) struct Harness {
     names: AtomicU64,
     /// Servers under test; ended when the run is interrupted.
     children: Mutex<Vec<Weak<Mutex<Child>>>>,
+    /// The run was told to end: no more servers are started.
+    interrupted: AtomicBool,
 }
 
 impl Harness {
@@ -40,6 +42,7 @@ impl Harness {
             runtime: Runtime::new().unwrap(),
             names: AtomicU64::new(1),
             children: Mutex::default(),
+            interrupted: AtomicBool::new(false),
         }))
     }
 
@@ -117,6 +120,10 @@ impl Harness {
 
     /// Stops the shared servers; `failed` keeps their data.
     pub(crate) fn end(&'static self, failed: bool) {
+        while self.interrupted.load(Ordering::Acquire) {
+            // The thread that was told to end deletes everything and ends the program.
+            std::thread::park();
+        }
         if !self.base.exists() {
             return;
         }
@@ -147,6 +154,7 @@ impl Harness {
     }
 
     fn interrupted(&'static self) {
+        self.interrupted.store(true, Ordering::Release);
         for child in self.children.lock().unwrap().iter().filter_map(Weak::upgrade) {
             // Already gone is as good.
             let _ = child.lock().unwrap().kill();
@@ -157,6 +165,7 @@ impl Harness {
     }
 
     fn start_stack(&self, name: &str, servers: &[Server]) -> genims::devstack::Result<Stack> {
+        assert!(!self.interrupted.load(Ordering::Acquire), "the run was interrupted");
         Stack::start(&StackOptions { dir: self.base.join(name), servers: servers.to_vec(), small: true })
     }
 }
