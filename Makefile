@@ -1,0 +1,53 @@
+# `make help` shows what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# rustup's place, for a shell that has not been opened again since.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# make demo SECONDS=30 JSON=report.json KEEP=1
+# SECONDS is a variable of bash's own: only a value given to make counts.
+DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
+              $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)
+
+.PHONY: help demo test lint bench fmt clean tools
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1]
+	$(CARGO) build --release --workspace
+	target/release/genims demo $(DEMO_FLAGS)
+
+test: tools ## All tests, with private servers of their own
+	$(CARGO) run --quiet -- dev install
+	$(CARGO) test --workspace
+
+lint: tools ## Formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+bench: tools ## Criterion benches: pure code, no servers
+	$(CARGO) bench --workspace
+
+fmt: tools ## Format all code
+	$(CARGO) fmt --all
+
+clean: ## Stop and delete the private servers, delete everything built
+	@if [ -x target/release/genims ]; then target/release/genims dev down --delete; \
+	elif [ -x target/debug/genims ]; then target/debug/genims dev down --delete; \
+	elif [ -e .genims ]; then echo "build first (make test), so that the servers in .genims can be stopped" >&2; exit 1; fi
+	$(CARGO) clean
+
+# Rust needs a linker, and some crates a C compiler; a fresh Debian has neither.
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup" >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	    echo "installing a C compiler and linker (build-essential)" >&2; \
+	    if [ "$$(id -u)" = 0 ]; then as_root=; elif sudo -n true 2>/dev/null; then as_root="sudo -n"; \
+	    else echo "have an administrator run: apt-get update && apt-get install --yes build-essential" >&2; exit 1; fi; \
+	    $$as_root apt-get update --quiet; \
+	    $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends build-essential; }

@@ -1,0 +1,194 @@
+//! Where a stack lives.
+//!
+//! ```text
+//! .genims/data/            or a link to /var/tmp/genims-<hash>, see below
+//!     origin               the folder that this data belongs to
+//!     lock                 held while servers are started or stopped
+//!     state.json           ports and pids
+//!     password             of the superuser of PostgreSQL, MariaDB and MongoDB
+//!     tls/                 ca.pem, server.crt, server.key, server.pem
+//!     postgres/ mariadb/ mongodb/ mosquitto/
+//!     log/<server>.log
+//! ```
+//!
+//! Everything belongs to the account of the servers, mode 0700. When the caller is root and the folder is below a
+//! directory that this account may not enter (a clone in `/root`), the data goes to `/var/tmp/genims-<hash of the folder's
+//! path>` and `.genims/data` is a link to it; deleting the stack deletes both.
+
+use super::account::Account;
+use super::error::{DevstackError, Result};
+use super::{Server, tls::TlsFiles};
+use rand::distr::{Alphanumeric, SampleString};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const ELSEWHERE: &str = "/var/tmp";
+const PASSWORD_CHARS: usize = 32;
+
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The folder that the user named, absolute.
+    folder: PathBuf,
+    /// Where the data really is.
+    data: PathBuf,
+    pub(super) account: Account,
+}
+
+impl Place {
+    /// Opens the stack's place, and makes it first where there is none.
+    pub(super) fn ensure(folder: &Path) -> Result<Self> {
+        let account = Account::of_servers()?;
+        fs::create_dir_all(folder).map_err(DevstackError::io("create", folder))?;
+        let folder = folder.canonicalize().map_err(DevstackError::io("find", folder))?;
+        let link = folder.join("data");
+        let data = if account.can_reach(&folder)? {
+            link
+        } else {
+            let data = Path::new(ELSEWHERE)
+                .join(format!("genims-{}", &hex_digest(folder.as_os_str().as_encoded_bytes())[..16]));
+            relink(&link, &data)?;
+            data
+        };
+        let place = Self { folder, data, account };
+        place.make_folders()?;
+        Ok(place)
+    }
+
+    /// The stack's place if there is one.
+    pub(super) fn existing(folder: &Path) -> Result<Option<Self>> {
+        let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+        let Ok(data) = folder.join("data").canonicalize() else { return Ok(None) };
+        let place = Self { folder, data, account: Account::of_servers()? };
+        Ok(place.is_ours().then_some(place))
+    }
+
+    fn make_folders(&self) -> Result<()> {
+        match fs::symlink_metadata(&self.data) {
+            Ok(found) if !found.is_dir() || !self.owns(found.uid()) => {
+                return Err(DevstackError::Foreign { path: self.data.clone() });
+            }
+            Ok(_) if self.is_ours() => {}
+            Ok(_) => return Err(DevstackError::Foreign { path: self.data.clone() }),
+            Err(_) => {
+                // Not `create_dir_all`: in /var/tmp, a folder that somebody made meanwhile must be refused.
+                fs::create_dir(&self.data).map_err(DevstackError::io("create", &self.data))?;
+                self.account.make_dir(&self.data)?;
+                self.account.write_secret(&self.data.join("origin"), self.folder.as_os_str().as_encoded_bytes())?;
+            }
+        }
+        for path in [self.tls_folder(), self.log_folder()] {
+            self.account.make_dir(&path)?;
+        }
+        let password = self.data.join("password");
+        if !password.exists() {
+            let fresh = Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_CHARS);
+            self.account.write_secret(&password, fresh.as_bytes())?;
+        }
+        self.tls().ensure(&self.account)
+    }
+
+    /// A folder that was copied or moved still names its old place: that data is not ours.
+    fn is_ours(&self) -> bool {
+        let origin = fs::read(self.data.join("origin")).unwrap_or_default();
+        origin == self.folder.as_os_str().as_encoded_bytes()
+    }
+
+    fn owns(&self, uid: u32) -> bool {
+        uid == self.account.uid() || uid == rustix::process::geteuid().as_raw()
+    }
+
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(super) fn server(&self, server: Server) -> PathBuf {
+        self.data.join(server.name())
+    }
+
+    pub(super) fn log_folder(&self) -> PathBuf {
+        self.data.join("log")
+    }
+
+    pub(super) fn log(&self, server: Server) -> PathBuf {
+        self.log_folder().join(format!("{server}.log"))
+    }
+
+    fn tls_folder(&self) -> PathBuf {
+        self.data.join("tls")
+    }
+
+    pub(super) fn tls(&self) -> TlsFiles {
+        TlsFiles::in_folder(&self.tls_folder())
+    }
+
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.data.join("password")
+    }
+
+    pub(super) fn password(&self) -> Result<String> {
+        let path = self.password_file();
+        fs::read_to_string(&path).map_err(DevstackError::io("read", &path))
+    }
+
+    pub(super) fn state_file(&self) -> PathBuf {
+        self.data.join("state.json")
+    }
+
+    pub(super) fn lock_file(&self) -> PathBuf {
+        self.data.join("lock")
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Deletes the data and the link to it; the folder only if nothing else is in it.
+    pub(super) fn delete(&self) -> Result<()> {
+        let link = self.folder.join("data");
+        if self.is_ours() {
+            absent_is_fine(fs::remove_dir_all(&self.data)).map_err(DevstackError::io("delete", &self.data))?;
+        }
+        if link.is_symlink() {
+            absent_is_fine(fs::remove_file(&link)).map_err(DevstackError::io("delete", &link))?;
+        }
+        match fs::remove_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            other => absent_is_fine(other).map_err(DevstackError::io("delete", &self.folder)),
+        }
+    }
+}
+
+pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes `link` point at `target`; only ever replaces a link.
+fn relink(link: &Path, target: &Path) -> Result<()> {
+    if fs::read_link(link).is_ok_and(|found| found == target) {
+        return Ok(());
+    }
+    if fs::symlink_metadata(link).is_ok_and(|found| !found.is_symlink()) {
+        return Err(DevstackError::Foreign { path: link.to_owned() });
+    }
+    absent_is_fine(fs::remove_file(link)).map_err(DevstackError::io("replace", link))?;
+    std::os::unix::fs::symlink(target, link).map_err(DevstackError::io("make", link))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}

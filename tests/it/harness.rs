@@ -1,0 +1,207 @@
+//! What every test gets: the shared servers, databases of its own, folders of its own, the real binary.
+//!
+//! Tests that stop, kill or pause servers take a stack of their own ([`Harness::private_stack`]), so that the tests beside
+//! them never notice.
+
+use crate::leftovers;
+use crate::running::Running;
+use genims::devstack::{ProcessId, Server, Stack, StackOptions};
+use libtest_mimic::Trial;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The exit code of a run that was interrupted, as shells have it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+#[derive(Debug)]
+pub(crate) struct Harness {
+    /// Everything of this run is below it: `<pid>-<start ticks>`.
+    base: PathBuf,
+    shared: OnceLock<Result<Stack, String>>,
+    runtime: Runtime,
+    names: AtomicU64,
+    /// Servers under test; ended when the run is interrupted.
+    children: Mutex<Vec<Weak<Mutex<Child>>>>,
+    /// The run was told to end: no more servers are started.
+    interrupted: AtomicBool,
+}
+
+impl Harness {
+    /// Lives as long as the program.
+    pub(crate) fn new() -> &'static Self {
+        let own = ProcessId::of(std::process::id()).unwrap();
+        let base = leftovers::root().join(format!("{}-{}", own.pid, own.start_ticks));
+        Box::leak(Box::new(Self {
+            base,
+            shared: OnceLock::new(),
+            runtime: Runtime::new().unwrap(),
+            names: AtomicU64::new(1),
+            children: Mutex::default(),
+            interrupted: AtomicBool::new(false),
+        }))
+    }
+
+    /// A test that is an ordinary function.
+    pub(crate) fn trial(&'static self, name: &str, test: fn(&'static Self)) -> Trial {
+        Trial::test(name, move || {
+            test(self);
+            Ok(())
+        })
+    }
+
+    /// The servers that all tests share; the first call starts them.
+    pub(crate) fn stack(&'static self) -> &'static Stack {
+        let started = self.shared.get_or_init(|| {
+            self.begin();
+            self.start_stack("shared", &Server::ALL).map_err(|error| error.to_string())
+        });
+        started.as_ref().unwrap_or_else(|error| panic!("the shared servers did not start: {error}"))
+    }
+
+    /// Servers for one test alone; stopped and deleted when it ends, also when it fails.
+    pub(crate) fn private_stack(&'static self, servers: &[Server]) -> PrivateStack {
+        self.begin();
+        let stack = self.start_stack(&self.unique("private"), servers);
+        PrivateStack(Some(stack.unwrap_or_else(|error| panic!("{error}"))))
+    }
+
+    /// A new name, fit for a database, a topic, a client id or a folder.
+    pub(crate) fn unique(&self, purpose: &str) -> String {
+        format!("{purpose}_{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A new, empty folder; deleted with the run, kept when a test failed.
+    pub(crate) fn folder(&self, purpose: &str) -> PathBuf {
+        let path = self.base.join(self.unique(purpose));
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// A new, empty database on a PostgreSQL server: its URL.
+    pub(crate) fn postgres_database(&self, stack: &Stack) -> String {
+        let name = self.unique("genims_test");
+        self.block_on(async {
+            let client = connect_postgres(&stack.postgres_url("postgres")).await;
+            client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        });
+        stack.postgres_url(&name)
+    }
+
+    /// A client of mongod, and the name of a database that no other test uses.
+    pub(crate) fn mongodb_database(&self, stack: &Stack) -> mongodb::Database {
+        self.block_on(async {
+            let client = mongodb::Client::with_uri_str(stack.mongodb_url()).await.unwrap();
+            client.database(&self.unique("genims_test"))
+        })
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// The real binary, run to its end in a folder of its own.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        genims(arguments, &self.folder("run")).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The real binary, left running: what it prints goes to a file in `folder`, dropping the handle kills it.
+    pub(crate) fn spawn(&self, arguments: &[&str], folder: &Path) -> Running {
+        let running = Running::spawn(genims(arguments, folder), folder.join("genims.log"));
+        let mut children = self.children.lock().unwrap();
+        children.retain(|child| child.strong_count() > 0);
+        children.push(Arc::downgrade(running.child()));
+        running
+    }
+
+    /// Stops the shared servers; `failed` keeps their data.
+    pub(crate) fn end(&'static self, failed: bool) {
+        while self.interrupted.load(Ordering::Acquire) {
+            // The thread that was told to end deletes everything and ends the program.
+            std::thread::park();
+        }
+        if !self.base.exists() {
+            return;
+        }
+        leftovers::stop_stacks(&self.base);
+        if failed {
+            leftovers::keep(&self.base);
+            eprintln!("stopped the servers; their data and logs are kept in {}", self.base.display());
+        } else {
+            leftovers::delete(&self.base);
+        }
+    }
+
+    /// Before the first server: clears away what dead runs left, and makes sure that this one leaves nothing.
+    fn begin(&'static self) {
+        static ONCE: OnceLock<()> = OnceLock::new();
+        ONCE.get_or_init(|| {
+            leftovers::clear();
+            std::fs::create_dir_all(&self.base).unwrap();
+            let (mut interrupt, mut terminate) = {
+                let _inside = self.runtime.enter();
+                (signal(SignalKind::interrupt()).unwrap(), signal(SignalKind::terminate()).unwrap())
+            };
+            self.runtime.spawn(async move {
+                tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
+                tokio::task::spawn_blocking(|| self.interrupted()).await.unwrap();
+            });
+        });
+    }
+
+    fn interrupted(&'static self) {
+        self.interrupted.store(true, Ordering::Release);
+        for child in self.children.lock().unwrap().iter().filter_map(Weak::upgrade) {
+            // Already gone is as good.
+            let _ = child.lock().unwrap().kill();
+        }
+        leftovers::stop_stacks(&self.base);
+        leftovers::delete(&self.base);
+        std::process::exit(EXIT_INTERRUPTED);
+    }
+
+    fn start_stack(&self, name: &str, servers: &[Server]) -> genims::devstack::Result<Stack> {
+        assert!(!self.interrupted.load(Ordering::Acquire), "the run was interrupted");
+        Stack::start(&StackOptions { dir: self.base.join(name), servers: servers.to_vec(), small: true })
+    }
+}
+
+/// A stack that ends with its test.
+#[derive(Debug)]
+pub(crate) struct PrivateStack(Option<Stack>);
+
+impl std::ops::Deref for PrivateStack {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        self.0.as_ref().expect("only drop takes it")
+    }
+}
+
+impl Drop for PrivateStack {
+    fn drop(&mut self) {
+        let Some(stack) = self.0.take() else { return };
+        // A failed test keeps its data; its servers are stopped all the same.
+        let ended = if std::thread::panicking() { stack.stop() } else { stack.delete(None) };
+        if let Err(error) = ended {
+            eprintln!("cannot end a test's servers: {error}");
+        }
+    }
+}
+
+pub(crate) async fn connect_postgres(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    // Ends with the client, or with the server that a test kills.
+    tokio::spawn(connection);
+    client
+}
+
+fn genims(arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));
+    command.args(arguments).current_dir(folder);
+    command
+}

@@ -1,0 +1,73 @@
+//! What runs leave behind: nothing when they passed, data and logs when they failed, servers never.
+//!
+//! A run that was killed (`kill -9`, power) cannot clean up; the next run does it: a folder names the process that made it,
+//! and when that is dead its servers are stopped and its data is deleted.
+
+use genims::devstack::{ProcessId, Stack};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// In the folder of a run that failed: its data is wanted.
+const KEPT: &str = "kept-because-a-test-failed";
+/// Older ones are deleted.
+const KEPT_MAX: usize = 3;
+
+/// Where all runs have their folders.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("stacks")
+}
+
+pub(crate) fn keep(run: &Path) {
+    fs::write(run.join(KEPT), "").unwrap();
+}
+
+/// Stops the servers of every stack of a run.
+pub(crate) fn stop_stacks(run: &Path) {
+    for folder in folders(run) {
+        match Stack::open(&folder) {
+            Ok(Some(stack)) => stack.stop().unwrap_or_else(|error| eprintln!("{}: {error}", folder.display())),
+            Ok(None) => {}
+            Err(error) => eprintln!("{}: {error}", folder.display()),
+        }
+    }
+}
+
+/// Deletes a run's folder, and the data of its stacks wherever that is.
+pub(crate) fn delete(run: &Path) {
+    for folder in folders(run) {
+        if let Ok(Some(stack)) = Stack::open(&folder)
+            && let Err(error) = stack.delete(None)
+        {
+            eprintln!("{}: {error}", folder.display());
+        }
+    }
+    if let Err(error) = fs::remove_dir_all(run) {
+        eprintln!("cannot delete {}: {error}", run.display());
+    }
+}
+
+/// Ends what dead runs left.
+pub(crate) fn clear() {
+    let dead = folders(&root()).into_iter().filter(|run| !is_alive(run));
+    let (mut kept, forgotten): (Vec<PathBuf>, Vec<PathBuf>) = dead.partition(|run| run.join(KEPT).exists());
+    kept.sort_by_key(|run| fs::metadata(run.join(KEPT)).and_then(|found| found.modified()).ok());
+    kept.truncate(kept.len().saturating_sub(KEPT_MAX));
+    for run in forgotten.iter().chain(&kept) {
+        stop_stacks(run);
+        delete(run);
+    }
+}
+
+/// Whether the process that made a run's folder, `<pid>-<start ticks>`, still runs.
+fn is_alive(run: &Path) -> bool {
+    let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let process = name.split_once('-').and_then(|(pid, start_ticks)| {
+        Some(ProcessId { pid: pid.parse().ok()?, start_ticks: start_ticks.parse().ok()? })
+    });
+    process.is_some_and(ProcessId::is_alive)
+}
+
+fn folders(parent: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect()
+}

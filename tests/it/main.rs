@@ -1,0 +1,25 @@
+//! All tests that need real servers, in one program.
+//!
+//! One private stack of servers per run, started when the first test asks for it, stopped at the end of the run: deleted
+//! when every test passed, kept and named when one failed. A topic is a file with `tests(harness) -> Vec<Trial>`.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
+
+mod devstack;
+mod harness;
+mod leftovers;
+mod running;
+
+use harness::Harness;
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let harness = Harness::new();
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 1] = [devstack::tests];
+    let trials = topics.into_iter().flat_map(|tests| tests(harness)).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    harness.end(conclusion.has_failed());
+    conclusion.exit_code()
+}

@@ -1,0 +1,83 @@
+//! A process under test: its output goes to a file, every wait is bounded, and dropping it kills it.
+
+#![allow(dead_code, reason = "a tool box: which tools are in use changes with the topics")]
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Arc<Mutex<Child>>,
+    log: PathBuf,
+}
+
+impl Running {
+    /// What the process prints is appended to `log`, so that one file tells the story of several runs.
+    pub(crate) fn spawn(mut command: Command, log: PathBuf) -> Self {
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        Self { child: Arc::new(Mutex::new(child)), log }
+    }
+
+    pub(crate) fn child(&self) -> &Arc<Mutex<Child>> {
+        &self.child
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
+    pub(crate) fn log_text(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks the process to end (SIGTERM).
+    pub(crate) fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child.lock().unwrap());
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits for the process to end by itself; `None` when it has not within `limit`.
+    pub(crate) fn wait(&self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let ended = self.child.lock().unwrap().try_wait().unwrap();
+            if ended.is_some() || Instant::now() >= deadline {
+                return ended;
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Ok(mut child) = self.child.lock() else { return };
+        // Already gone is as good.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// Repeats `check` until it is true; panics when it is not within `limit`.
+#[track_caller]
+pub(crate) fn eventually(what: &str, limit: Duration, mut check: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !check() {
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}
