@@ -32,7 +32,7 @@ pub enum DatabaseError {
     #[error("{database} at {place}: no free connection within {waited_ms} ms; {remedy}")]
     PoolExhausted { database: String, place: String, waited_ms: u64, remedy: &'static str },
 
-    #[error("{database} at {place}: {source}; {}", mongo_remedy(source))]
+    #[error("{database} at {place}: {}; {}", mongo_cause(source), mongo_remedy(source))]
     Mongo { database: String, place: String, source: Box<mongodb::error::Error> },
 }
 
@@ -131,6 +131,21 @@ pub fn mongo_is_transient(error: &mongodb::error::Error) -> bool {
             error.kind.as_ref(),
             ErrorKind::Io(_) | ErrorKind::ServerSelection { .. } | ErrorKind::ConnectionPoolCleared { .. }
         )
+}
+
+/// The gist: the driver's own text is a dump of its topology.
+pub fn mongo_cause(error: &mongodb::error::Error) -> String {
+    use mongodb::error::ErrorKind;
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => format!("{} ({}, code {})", command.message, command.code_name, command.code),
+        ErrorKind::Io(cause) => cause.to_string(),
+        ErrorKind::Authentication { message, .. } => message.clone(),
+        ErrorKind::ServerSelection { message, .. } => match message.split_once("Error: Kind: ") {
+            Some((_, inner)) => format!("no server answers: {}", inner.split(", labels").next().unwrap_or(inner)),
+            None => "no server answers".to_owned(),
+        },
+        kind => kind.to_string(),
+    }
 }
 
 fn mongo_remedy(error: &mongodb::error::Error) -> &'static str {

@@ -14,33 +14,33 @@ use tokio_postgres::error::SqlState;
 /// One row per column, index, constraint, sequence and function: what it is, and its definition.
 const CATALOGUE: &str = "
 WITH relation AS (
-    SELECT c.oid, c.relkind, format('%s.%s', n.nspname, c.relname) AS name
+    SELECT c.oid AS relation_oid, c.relkind, format('%s.%s', n.nspname, c.relname) AS name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('public', 'genims_internal') AND c.relkind IN ('r', 'p', 'v', 'm', 'S'))
-SELECT format('table %s', name), CASE relkind WHEN 'p' THEN pg_get_partkeydef(oid) ELSE relkind::text END
+SELECT format('table %s', name), CASE relkind WHEN 'p' THEN pg_get_partkeydef(relation_oid) ELSE relkind::text END
 FROM relation WHERE relkind IN ('r', 'p')
 UNION ALL
-SELECT format('view %s', name), pg_get_viewdef(oid) FROM relation WHERE relkind IN ('v', 'm')
+SELECT format('view %s', name), pg_get_viewdef(relation_oid) FROM relation WHERE relkind IN ('v', 'm')
 UNION ALL
 SELECT format('sequence %s', name), format('%s increment %s', s.seqtypid::regtype, s.seqincrement)
-FROM relation JOIN pg_sequence s ON s.seqrelid = oid
+FROM relation JOIN pg_sequence s ON s.seqrelid = relation_oid
 UNION ALL
 SELECT format('column %s.%s', name, a.attname),
-       format('%s, %s%s%s', row_number() OVER (PARTITION BY oid ORDER BY a.attnum),
+       format('%s, %s%s%s', row_number() OVER (PARTITION BY relation_oid ORDER BY a.attnum),
               format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' ELSE '' END,
               coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), ''))
-FROM relation JOIN pg_attribute a ON a.attrelid = oid AND a.attnum > 0 AND NOT a.attisdropped
+FROM relation JOIN pg_attribute a ON a.attrelid = relation_oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE relkind IN ('r', 'p')
 UNION ALL
 SELECT format('index %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
-FROM relation JOIN pg_index i ON i.indrelid = oid
+FROM relation JOIN pg_index i ON i.indrelid = relation_oid
 UNION ALL
 SELECT format('constraint %s on %s', k.conname, name),
        pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
-FROM relation JOIN pg_constraint k ON k.conrelid = relation.oid
+FROM relation JOIN pg_constraint k ON k.conrelid = relation_oid
 UNION ALL
 SELECT format('trigger %s on %s', t.tgname, name), pg_get_triggerdef(t.oid)
-FROM relation JOIN pg_trigger t ON t.tgrelid = relation.oid AND NOT t.tgisinternal
+FROM relation JOIN pg_trigger t ON t.tgrelid = relation_oid AND NOT t.tgisinternal
 UNION ALL
 SELECT format('function %s', p.oid::regprocedure), pg_get_functiondef(p.oid)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

@@ -160,7 +160,7 @@ fn compare(
     for index in &wanted.indexes {
         match indexes.iter().find(|other| name(other).as_deref() == Some(&index.name)) {
             None => changes.push(Change {
-                what: format!("index {}.{} created", wanted.name, index.name),
+                what: format!("new index {}.{}", wanted.name, index.name),
                 command: doc! {
                     "createIndexes": wanted.name,
                     "indexes": [{ "name": &index.name, "key": index.key() }],
@@ -199,7 +199,7 @@ fn create(wanted: &Wanted) -> Change {
     if let Some(seconds) = wanted.expire_after_seconds {
         command.insert("expireAfterSeconds", seconds);
     }
-    Change { what: format!("collection {} created", wanted.name), command }
+    Change { what: format!("new collection {}", wanted.name), command }
 }
 
 fn compare_options(
@@ -220,7 +220,7 @@ fn compare_options(
             let granularity = stands.granularity.as_ref().map(granularity);
             if granularity < Some(series.granularity) {
                 changes.push(Change {
-                    what: format!("{name}: granularity set to {}", series.granularity.word()),
+                    what: format!("{name}: granularity {}", series.granularity.word()),
                     command: doc! {
                         "collMod": name, "timeseries": { "granularity": series.granularity.word() },
                     },
@@ -243,7 +243,7 @@ fn compare_options(
             None => (Bson::String("off".to_owned()), "never".to_owned()),
         };
         changes.push(Change {
-            what: format!("{name}: expiry set to {word}"),
+            what: format!("{name}: expiry {word}"),
             command: doc! { "collMod": name, "expireAfterSeconds": value },
         });
     }

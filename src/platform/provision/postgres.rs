@@ -31,25 +31,25 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
         None => {
             task.step("creating the database");
             if create_database(settings).await? {
-                findings.changes.push(format!("database {} created", settings.database_name()));
+                findings.changes.push(format!("new database {}", settings.database_name()));
             }
             settings.connect().await?
         }
     };
     lock(&client).await.map_err(|source| settings.error(source))?;
     if set_utc(&client).await.map_err(|source| settings.error(source))? {
-        findings.changes.push("time zone set to UTC".to_owned());
+        findings.changes.push("time zone UTC".to_owned());
     }
     task.step("migrating");
     for migration in migrate(task, settings, &mut client).await? {
-        findings.changes.push(format!("migration {migration} applied"));
+        findings.changes.push(format!("migration {migration}"));
     }
     let span = partitions::window(task.database, Utc::now().date_naive());
     for parent in partitions::parents(&client).await.map_err(|source| settings.error(source))? {
         task.step(&format!("partitions of {parent}"));
         let made = partitions::ensure(&client, &parent, span).await.map_err(|source| settings.error(source))?;
         if made > 0 {
-            findings.changes.push(format!("{made} partitions of {parent} made ({} to {})", span.0, span.1));
+            findings.changes.push(format!("{made} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
     // The lock ends with the connection.
@@ -62,18 +62,18 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
     let span = partitions::window(task.database, Utc::now().date_naive());
     task.step("connecting");
     let Some(client) = connect_existing(settings).await? else {
-        findings.changes.push(format!("create database {}", settings.database_name()));
-        findings.changes.extend(migrations.iter().map(|migration| format!("apply migration {migration}")));
+        findings.changes.push(format!("new database {}", settings.database_name()));
+        findings.changes.extend(migrations.iter().map(|migration| format!("migration {migration}")));
         return Ok(findings);
     };
     let failed = |source| PlatformError::from(settings.error(source));
     let applied = applied_versions(&client).await.map_err(failed)?;
     let pending = migrations.iter().filter(|migration| !applied.contains(&i64::from(migration.version())));
-    findings.changes.extend(pending.map(|migration| format!("apply migration {migration}")));
+    findings.changes.extend(pending.map(|migration| format!("migration {migration}")));
     for parent in partitions::parents(&client).await.map_err(failed)? {
         let missing = partitions::missing(&client, &parent, span).await.map_err(failed)?;
         if missing > 0 {
-            findings.changes.push(format!("make {missing} partitions of {parent} ({} to {})", span.0, span.1));
+            findings.changes.push(format!("{missing} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
     Ok(findings)
