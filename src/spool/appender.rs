@@ -76,6 +76,7 @@ impl Appender {
     /// [`SpoolError::Closed`]. After an error the portion's receipts must not be settled.
     pub fn append(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
         self.shared.check_running()?;
+        self.shared.appending.store(true, Ordering::Release);
         match self.write_durably(portion) {
             Ok(groups) => {
                 self.publish(&groups);
@@ -174,10 +175,14 @@ impl Appender {
     /// Once full, an eighth of the cap must be free before writing goes on, so that the door does not flutter. When the
     /// sinks have everything there is nothing to wait for: what is left is retained segments, whatever their size.
     fn has_room(&self, file_bytes: u64, was_full: bool) -> bool {
-        let sizes = &self.shared.sizes;
-        let headroom = if was_full { sizes.max_bytes / 8 } else { 0 };
-        let wanted = self.shared.bytes.load(Ordering::Acquire) + file_bytes + headroom;
-        wanted <= sizes.max_bytes || self.shared.is_drained()
+        let shared = &self.shared;
+        let headroom = if was_full { shared.sizes.max_bytes / 8 } else { 0 };
+        let fits = || shared.bytes.load(Ordering::Acquire) + file_bytes + headroom <= shared.sizes.max_bytes;
+        if !fits() && shared.can_free() && shared.maintain().is_err() {
+            // A failure that matters has stopped the spool; a disk too full for a cursor is waited out.
+            return false;
+        }
+        fits() || shared.is_drained()
     }
 
     fn create(&mut self, carry: &[u8], data_bytes: u64) -> Result<(), SpoolError> {
@@ -222,10 +227,7 @@ impl Appender {
     }
 
     fn wait_for_room(&self) -> Result<(), SpoolError> {
-        // A disk so full that not even a cursor can be written has reported itself and is waited out.
-        if !self.shared.can_free() || self.shared.maintain().is_err() {
-            self.shared.room.wait(FULL_POLL_INTERVAL);
-        }
+        self.shared.room.wait(FULL_POLL_INTERVAL);
         self.shared.check_running()
     }
 }

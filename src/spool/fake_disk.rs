@@ -86,6 +86,10 @@ impl FakeDisk {
         self.state().crash_in = Some(operations);
     }
 
+    pub(super) fn is_dead(&self) -> bool {
+        self.state().crash_in == Some(0)
+    }
+
     pub(super) fn fail_syncs(&self, fail: bool) {
         self.state().fail_syncs = fail;
     }

@@ -39,7 +39,8 @@
 //!
 //! Space
 //! - A segment goes when every registered sink's durable cursor is behind it and more than `retain_bytes` of consumed
-//!   segments are kept; those rebuild the resend memory at start.
+//!   segments are kept; those rebuild the resend memory at start. None goes before the first append, by which time all
+//!   sinks are registered.
 //! - At `max_bytes`, or when the disk is full while a segment is made, appends block, say so, and go on by themselves.
 //! - When the sinks have everything, an append never blocks at the cap.
 //! - Everything in memory is bounded: the tail by `memory_bytes`, read-ahead, carry and waiting receipts by constants.
@@ -94,6 +95,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 const RECORD_BYTES_MAX: u64 = 4 << 20;
 /// Below this a segment would be mostly front.
 const SEGMENT_BYTES_MIN: u64 = 4096;
+/// A full-sized record takes at most this part of a segment, so that little is left unused at the segment's end.
+const RECORDS_MIN: u64 = 8;
 /// The cap holds at least this many segments: `segment_bytes` gives way to a small cap.
 const SEGMENTS_MIN: u64 = 8;
 /// At most this part of the cap is retained for the resend memory: `retain_bytes` gives way to a small cap.
@@ -149,7 +152,7 @@ impl SpoolOptions {
         let segment_bytes = self.segment_bytes.clamp(SEGMENT_BYTES_MIN, self.max_bytes / SEGMENTS_MIN);
         Ok(Sizes {
             segment_bytes,
-            record_bytes_max: RECORD_BYTES_MAX.min(segment_bytes / 2) as usize,
+            record_bytes_max: RECORD_BYTES_MAX.min(segment_bytes / RECORDS_MIN) as usize,
             max_bytes: self.max_bytes,
             memory_bytes: usize::try_from(self.memory_bytes).unwrap_or(usize::MAX),
             retain_bytes: self.retain_bytes.min(self.max_bytes / RETAIN_SHARE),
@@ -219,6 +222,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         metrics: Arc::new(metrics),
         failure: OnceLock::new(),
         closed: false.into(),
+        appending: false.into(),
         _lock: lock,
     });
     let appender = Appender::new(shared.clone(), found.active, found.carry, found.next_offset);

@@ -62,6 +62,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<SpoolMetrics>,
     pub(super) failure: OnceLock<String>,
     pub(super) closed: AtomicBool,
+    /// Set by the first append: all sinks are registered by then, so housekeeping may judge what is consumed.
+    pub(super) appending: AtomicBool,
     /// Held for as long as anybody uses the spool.
     pub(super) _lock: Box<dyn Lock>,
 }
@@ -134,6 +136,9 @@ impl Shared {
     /// How many of the oldest segments may go when everything below `finished` is consumed: those beyond what is
     /// retained for the resend memory, never the one that is being written.
     fn removable(&self, segments: &VecDeque<Segment>, finished: u64) -> usize {
+        if !self.appending.load(Ordering::Acquire) {
+            return 0;
+        }
         let consumed = segments.iter().skip(1).take_while(|next| next.first_offset <= finished).count();
         let mut held: u64 = segments.iter().take(consumed).map(|segment| segment.file_bytes).sum();
         let mut removable = 0;
