@@ -17,7 +17,6 @@ mod sinks;
 mod stream;
 
 use crate::databases::{DatabaseError, Environment};
-use crate::listen::ListenError;
 use crate::ops::{http, report::Observe, summary};
 use crate::settings::Settings;
 use crate::spool::SpoolError;
@@ -49,7 +48,7 @@ pub enum ServerError {
     #[error("listener {name} cannot start on {address}: {source}; free the address or choose another `listen`")]
     Bind { name: String, address: String, source: io::Error },
     #[error("listener {name}: {source}")]
-    Listen { name: String, source: ListenError },
+    Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("a thread cannot be started: {0}; raise the process limit")]
     Thread(#[source] io::Error),
 }
@@ -107,8 +106,9 @@ impl Server {
             master.first_catalogue(FIRST_CATALOGUE_WAIT).await;
         }
         // After the catalogue: shards and sinks resolve what an earlier run left.
-        let sinks = sinks::start(&settings, environment, &mut stream, &mut tasks.sinks).await?;
+        let sinks = sinks::Sinks::register(&settings, environment, &stream)?;
         stream.run()?;
+        let sinks = sinks.start(&mut tasks.sinks);
         let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),

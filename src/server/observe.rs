@@ -5,13 +5,14 @@ use super::sinks::SinkView;
 use super::stream::Stream;
 use crate::catalogue::keeper::Keeper;
 use crate::listen::ListenMetrics;
+use crate::listen::bridge::BridgeMetrics;
 use crate::model::Accounts;
 use crate::ops::report::{Catalogue, Latency, Listener, Observe, Report, Shard, Sink, Source, Spool as SpoolReport};
 use crate::pipeline::queue::ShardQueue;
 use crate::spool::Spool;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub(super) struct Observer {
@@ -22,7 +23,13 @@ pub(super) struct Observer {
     spool: Spool,
     sinks: Vec<SinkView>,
     master: Arc<Mutex<master::Status>>,
-    listeners: Mutex<HashMap<String, (String, Arc<ListenMetrics>)>>,
+    doors: Mutex<HashMap<String, (String, Door)>>,
+}
+
+/// Where a listener's counters are.
+enum Door {
+    Listener(Arc<ListenMetrics>),
+    Bridge(Arc<BridgeMetrics>),
 }
 
 impl Observer {
@@ -35,35 +42,33 @@ impl Observer {
             spool: stream.spool.clone(),
             sinks,
             master,
-            listeners: Mutex::default(),
+            doors: Mutex::default(),
         }
     }
 
     /// A listener has opened at `address`.
     pub(super) fn add_listener(&self, name: &str, address: String, metrics: Arc<ListenMetrics>) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.insert(name.to_owned(), (address, metrics));
+        self.doors().insert(name.to_owned(), (address, Door::Listener(metrics)));
+    }
+
+    /// A bridge has started towards `broker`.
+    pub(super) fn add_bridge(&self, name: &str, broker: String, metrics: Arc<BridgeMetrics>) {
+        self.doors().insert(name.to_owned(), (broker, Door::Bridge(metrics)));
+    }
+
+    fn doors(&self) -> MutexGuard<'_, HashMap<String, (String, Door)>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sources(&self) -> Vec<Source> {
-        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        let view = |(address, metrics): &(String, Arc<ListenMetrics>)| Listener {
-            address: address.clone(),
-            connections_open: metrics.connections_open.load(Relaxed),
-            connections_total: metrics.connections_total.load(Relaxed),
-            refused_total: metrics.refused_total.load(Relaxed),
-            messages_total: metrics.messages_total.load(Relaxed),
-            bytes_total: metrics.bytes_total.load(Relaxed),
-            acks_total: metrics.acks_total.load(Relaxed),
-            protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
-        };
+        let doors = self.doors();
         self.accounts
             .by_source()
             .into_iter()
             .map(|(name, account)| Source {
                 name: name.to_owned(),
                 account,
-                listener: listeners.get(name).map(view),
+                listener: doors.get(name).map(|(address, door)| door.view(address.clone())),
             })
             .collect()
     }
@@ -110,6 +115,33 @@ impl Observer {
             machines: catalogue.machines().len() as u64,
             refreshed_seconds_ago: status.refreshed_at.map(|at| at.elapsed().as_secs_f64()),
             last_error: status.last_error,
+        }
+    }
+}
+
+impl Door {
+    fn view(&self, address: String) -> Listener {
+        match self {
+            Self::Listener(metrics) => Listener {
+                address,
+                connections_open: metrics.connections_open.load(Relaxed),
+                connections_total: metrics.connections_total.load(Relaxed),
+                refused_total: metrics.refused_total.load(Relaxed),
+                messages_total: metrics.messages_total.load(Relaxed),
+                bytes_total: metrics.bytes_total.load(Relaxed),
+                acks_total: metrics.acks_total.load(Relaxed),
+                protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
+            },
+            Self::Bridge(metrics) => Listener {
+                address,
+                connections_open: u64::from(metrics.connected.load(Relaxed)),
+                connections_total: metrics.reconnects_total.load(Relaxed),
+                refused_total: metrics.refused_total.load(Relaxed),
+                messages_total: metrics.messages_total.load(Relaxed),
+                bytes_total: metrics.bytes_total.load(Relaxed),
+                acks_total: metrics.acks_total.load(Relaxed),
+                protocol_errors_total: 0,
+            },
         }
     }
 }

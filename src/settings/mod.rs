@@ -5,13 +5,13 @@
 mod substitute;
 
 use crate::databases::Environment;
-use crate::decode::topic::Templates;
+use crate::decode::topic::{TopicTemplate, Templates};
 use crate::listen::bridge::BridgeOptions;
 use crate::listen::line::LineOptions;
 use crate::listen::mqtt::MqttOptions;
 use crate::listen::tcp::TcpOptions;
 use crate::pipeline::PipelineOptions;
-use crate::sink::SinkOptions;
+use crate::sink::gather::BatchLimits;
 use crate::spool::SpoolOptions;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -41,8 +41,8 @@ pub struct Settings {
     pub topics: Templates,
     pub pipeline: PipelineOptions,
     pub spool: SpoolOptions,
-    pub postgres: Option<SinkOptions>,
-    pub mongodb: Option<SinkOptions>,
+    pub postgres: Option<BatchLimits>,
+    pub mongodb: Option<BatchLimits>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -124,7 +124,7 @@ impl Settings {
             data_dir: take_string(&mut root, "data_dir").unwrap_or_else(|| ".genims/server".to_owned()).into(),
             http: section(&mut root, "http")?,
             listeners,
-            topics: Templates::compile(&read::<Vec<_>>("topics", Value::Array(templates))?)
+            topics: Templates::new(&read::<Vec<TopicTemplate>>("topics", Value::Array(templates))?)
                 .map_err(|error| ("topics".to_owned(), error.to_string()))?,
             pipeline: section(&mut root, "pipeline")?,
             spool: section(&mut root, "spool")?,

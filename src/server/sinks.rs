@@ -1,0 +1,95 @@
+//! The sinks: each follows the log in a task of its own. No database need be up.
+
+use super::stream::Stream;
+use super::{ServerError, Stage};
+use crate::databases::{Environment, MongoSettings, PostgresSettings, Registry};
+use crate::settings::Settings;
+use crate::sink::follow::{Follower, Settlement, Target};
+use crate::sink::gather::BatchLimits;
+use crate::sink::mongo::MongoTarget;
+use crate::sink::postgres::PostgresTarget;
+use crate::sink::{Cause, SinkError, SinkMetrics};
+use crate::spool::Spool;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// One sink, for the report.
+#[derive(Clone)]
+pub(super) struct SinkView {
+    pub(super) name: &'static str,
+    pub(super) metrics: Arc<SinkMetrics>,
+}
+
+type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
+
+/// A registered sink that does not run yet.
+struct Ready {
+    view: SinkView,
+    follow: Box<dyn FnOnce(watch::Receiver<bool>) -> Following + Send>,
+}
+
+/// The configured sinks, registered with the log so that it keeps their records.
+pub(super) struct Sinks(Vec<Ready>);
+
+impl Sinks {
+    pub(super) fn register(
+        settings: &Settings,
+        environment: &Environment,
+        stream: &Stream,
+    ) -> Result<Self, ServerError> {
+        let registry = Registry::load(None)?;
+        let mut sinks = Vec::new();
+        let directory = stream.keeper.directory();
+        if let Some(limits) = &settings.postgres {
+            let database = registry.get("genims_operations_db")?;
+            let connection = PostgresSettings::from_environment(database, environment)?;
+            let connect = move || {
+                let connection = connection.clone();
+                async move { connection.connect().await.map_err(|error| Box::new(error) as Cause) }
+            };
+            let sources = stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
+            let target = PostgresTarget::new(connect, directory.clone(), sources);
+            let settlement =
+                Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
+            sinks.push(ready(target, *limits, Some(settlement), &stream.spool)?);
+        }
+        if let Some(limits) = &settings.mongodb {
+            let database = registry.get("genims_production")?;
+            let connection = MongoSettings::from_environment(database, environment)?;
+            let target = MongoTarget::new(connection, directory.clone());
+            sinks.push(ready(target, *limits, None, &stream.spool)?);
+        }
+        Ok(Self(sinks))
+    }
+
+    /// Starts them all; records of an earlier run must be in the accounts by now.
+    pub(super) fn start(self, stage: &mut Stage) -> Vec<SinkView> {
+        let start = |sink: Ready| {
+            let name = sink.view.name;
+            let following = (sink.follow)(stage.stop.subscribe());
+            stage.tasks.spawn(async move {
+                if let Err(error) = following.await {
+                    tracing::error!(%error, sink = name, "a sink has ended: the log cannot be read");
+                }
+            });
+            sink.view
+        };
+        self.0.into_iter().map(start).collect()
+    }
+}
+
+fn ready<T: Target + 'static>(
+    target: T,
+    limits: BatchLimits,
+    settlement: Option<Settlement>,
+    spool: &Spool,
+) -> Result<Ready, ServerError> {
+    let name = target.name();
+    spool.register_sink(name)?;
+    let metrics = Arc::new(SinkMetrics::default());
+    let follower = Follower::new(target, spool.clone(), limits, metrics.clone(), settlement);
+    let follow = move |stop| -> Following { Box::pin(follower.run(stop)) };
+    Ok(Ready { view: SinkView { name, metrics }, follow: Box::new(follow) })
+}
