@@ -1,0 +1,284 @@
+//! The loop that every sink runs.
+//!
+//! In: batches from the log. Out: committed batches, settled accounts, a saved cursor.
+//!
+//! - A batch stays at hand until the database has confirmed it; meanwhile nothing further is read.
+//! - After any failure the connection is given up and the database is asked for its position. What lies below the position
+//!   has landed, whatever the failed attempt looked like; the rest is sent again.
+//! - A position behind the batch (a restored database) rewinds the log as far as it still goes.
+//! - A stop is obeyed between batches; a batch under way gets [`FollowOptions::stop_grace`].
+
+use super::backoff::Backoff;
+use super::error::SinkError;
+use super::gather::{Batch, BatchLimits, Gatherer};
+use super::log::Log;
+use super::metrics::SinkMetrics;
+use crate::model::{Accounts, Outcome, SourceNo};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// How a batch went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Log offset and source of each counted record that the database refused for good.
+    pub refused: Vec<(u64, SourceNo)>,
+    /// Refused events, which no account counts.
+    pub refused_events: u64,
+    pub expired: u64,
+    pub bytes: u64,
+}
+
+/// A database that follows the log.
+pub trait Target: Send {
+    /// The sink's name in cursors, positions, metrics and logs.
+    fn name(&self) -> &'static str;
+    /// Connects and answers with the position that the database remembers for this log; without one it becomes `start`.
+    fn open(&mut self, log: Uuid, start: u64) -> impl Future<Output = Result<u64, SinkError>> + Send;
+    /// Gives the connection up.
+    fn close(&mut self);
+    /// Commits the batch and moves the position from `position` to the batch's end, or fails with
+    /// [`SinkError::PositionMoved`]. After any other error the outcome may be unknown.
+    fn commit(&mut self, batch: &Batch, position: u64) -> impl Future<Output = Result<Report, SinkError>> + Send;
+    /// How a batch went that landed although its commit was not confirmed.
+    fn recall(&mut self, batch: &Batch) -> impl Future<Output = Result<Report, SinkError>> + Send;
+}
+
+/// Bounds of the loop; not for configuration files.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowOptions {
+    pub open_timeout: Duration,
+    /// Long enough for a batch in which every row has to be refused one by one.
+    pub commit_timeout: Duration,
+    pub stop_grace: Duration,
+}
+
+impl Default for FollowOptions {
+    fn default() -> Self {
+        Self {
+            open_timeout: Duration::from_secs(15),
+            commit_timeout: Duration::from_secs(300),
+            stop_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The accounts that a sink settles. Records below `recovered_until` were left by an earlier run.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub accounts: Arc<Accounts>,
+    pub recovered_until: u64,
+}
+
+/// One sink and where it stands.
+pub struct Follower<T, L: Log> {
+    target: T,
+    log: L,
+    limits: BatchLimits,
+    options: FollowOptions,
+    metrics: Arc<SinkMetrics>,
+    settlement: Option<Settlement>,
+    /// What the database remembers; unknown while there is no connection.
+    position: Option<u64>,
+    /// Everything below is in the accounts.
+    settled: u64,
+    last_commit: Duration,
+}
+
+enum Step {
+    Next,
+    Rewind(u64),
+}
+
+impl<T: Target, L: Log> Follower<T, L> {
+    /// `settlement` is for the sink whose commit ends a record's life (PostgreSQL), `None` for mirrors.
+    pub fn new(
+        target: T,
+        log: L,
+        limits: BatchLimits,
+        metrics: Arc<SinkMetrics>,
+        settlement: Option<Settlement>,
+    ) -> Self {
+        let settled = log.cursor(target.name()).unwrap_or(0).max(log.first_offset());
+        metrics.position.store(settled, Ordering::Relaxed);
+        Self {
+            target,
+            log,
+            limits,
+            options: FollowOptions::default(),
+            metrics,
+            settlement,
+            position: None,
+            settled,
+            last_commit: Duration::ZERO,
+        }
+    }
+
+    pub fn with_options(mut self, options: FollowOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Runs until `shutdown` turns true, or until the log itself fails.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
+        let mut gatherer = self.gatherer(self.settled)?;
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stopped(&mut shutdown) => break,
+                batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
+            };
+            self.metrics.gathered(&batch);
+            match self.store(batch, &mut shutdown).await? {
+                Some(Step::Next) => {}
+                Some(Step::Rewind(position)) => gatherer = self.gatherer(position)?,
+                None => break,
+            }
+        }
+        self.target.close();
+        Ok(())
+    }
+
+    fn gatherer(&self, from: u64) -> Result<Gatherer<L::Reader>, SinkError> {
+        Ok(Gatherer::new(self.log.reader(from).map_err(SinkError::Log)?, self.limits.clone()))
+    }
+
+    /// Tries until the batch is in the database; `None` when stopped before that.
+    async fn store(
+        &mut self,
+        mut batch: Batch,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<Option<Step>, SinkError> {
+        let mut backoff = Backoff::new();
+        loop {
+            let grace = self.options.stop_grace;
+            let attempt = tokio::select! {
+                attempt = self.attempt(&mut batch) => attempt,
+                () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
+            };
+            let error = match attempt {
+                Ok(step) => return Ok(Some(step)),
+                Err(error) if error.is_transient() => error,
+                Err(error) => return Err(error),
+            };
+            tracing::warn!(sink = self.target.name(), %error, "batch not committed; trying again");
+            self.metrics.failed(error.to_string());
+            self.target.close();
+            self.position = None;
+            tokio::select! {
+                () = stopped(shutdown) => return Ok(None),
+                () = tokio::time::sleep(backoff.next_delay()) => {}
+            }
+        }
+    }
+
+    async fn attempt(&mut self, batch: &mut Batch) -> Result<Step, SinkError> {
+        let position = self.open().await?;
+        if position < batch.first_offset {
+            if position >= self.log.first_offset() {
+                return Ok(Step::Rewind(position));
+            }
+            tracing::error!(
+                sink = self.target.name(),
+                position,
+                first_offset = batch.first_offset,
+                "the database lacks records that the spool no longer holds; going on behind the gap"
+            );
+        }
+        let landed = batch.split_below(position);
+        if !landed.is_empty() {
+            let report = within(self.options.commit_timeout, self.target.recall(&landed)).await?;
+            self.settle(&landed, &report)?;
+        }
+        if batch.is_empty() {
+            self.save_cursor(position)?;
+            return Ok(Step::Next);
+        }
+        let begun = Instant::now();
+        let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
+        self.last_commit = begun.elapsed();
+        self.position = Some(batch.next_offset);
+        self.metrics.bytes_total.fetch_add(report.bytes, Ordering::Relaxed);
+        self.settle(batch, &report)?;
+        Ok(Step::Next)
+    }
+
+    /// The database's position, asked for once per connection.
+    async fn open(&mut self) -> Result<u64, SinkError> {
+        if let Some(position) = self.position {
+            return Ok(position);
+        }
+        let start = self.log.first_offset();
+        let position = within(self.options.open_timeout, self.target.open(self.log.id(), start)).await?;
+        let end = self.log.next_offset();
+        if position > end {
+            return Err(SinkError::LogBehind { sink: self.target.name(), position, end });
+        }
+        self.metrics.opened(position);
+        self.position = Some(position);
+        Ok(position)
+    }
+
+    /// The batch is in the database: enter it in the accounts (once, however often the log is rewound) and let the
+    /// spool know.
+    fn settle(&mut self, batch: &Batch, report: &Report) -> Result<(), SinkError> {
+        let refused = report.refused.len() as u64 + report.refused_events;
+        self.metrics.refused_total.fetch_add(refused, Ordering::Relaxed);
+        self.metrics.expired_total.fetch_add(report.expired, Ordering::Relaxed);
+        if let Some(settlement) = &self.settlement
+            && batch.first_offset >= self.settled
+        {
+            settlement.settle(batch, &report.refused);
+        }
+        self.settled = self.settled.max(batch.next_offset);
+        self.metrics.committed(batch);
+        self.save_cursor(batch.next_offset)
+    }
+
+    fn save_cursor(&self, next_offset: u64) -> Result<(), SinkError> {
+        if next_offset < self.settled {
+            return Ok(());
+        }
+        self.log.save_cursor(self.target.name(), next_offset).map_err(SinkError::Log)
+    }
+}
+
+impl Settlement {
+    fn settle(&self, batch: &Batch, refused: &[(u64, SourceNo)]) {
+        let sources = usize::from(SourceNo::MAX) + 1;
+        let (mut stored, mut letters) = (vec![0_u64; sources], vec![0_u64; sources]);
+        let account = |offset: u64, source: SourceNo| {
+            usize::from(if offset < self.recovered_until { self.accounts.recovered() } else { source })
+        };
+        for group in &batch.groups {
+            let first = group.first_offset;
+            group.readings.iter().for_each(|reading| stored[account(first, reading.source)] += 1);
+            group.snapshots.iter().for_each(|snapshot| stored[account(first, snapshot.source)] += 1);
+            group.dead_letters.iter().for_each(|letter| letters[account(first, letter.source)] += 1);
+        }
+        for (offset, source) in refused {
+            let source = account(*offset, *source);
+            stored[source] = stored[source].saturating_sub(1);
+            letters[source] += 1;
+        }
+        for (source, (stored, letters)) in stored.into_iter().zip(letters).enumerate() {
+            if stored + letters == 0 {
+                continue;
+            }
+            self.accounts.finished(source as SourceNo, Outcome::Committed, stored);
+            self.accounts.finished(source as SourceNo, Outcome::DeadLettered, letters);
+        }
+    }
+}
+
+async fn within<V>(bound: Duration, work: impl Future<Output = Result<V, SinkError>>) -> Result<V, SinkError> {
+    tokio::time::timeout(bound, work).await.map_err(|_| SinkError::TimedOut(bound))?
+}
+
+/// Returns when the server stops, also when nobody is left to say so.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}

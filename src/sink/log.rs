@@ -1,0 +1,134 @@
+//! What a sink asks of the log, and nothing more: read on from an offset, remember a sink's cursor.
+//!
+//! The spool implements this for itself; a shared log (JetStream, Kafka) could as well.
+
+use super::error::Cause;
+use crate::model::Group;
+use std::future::Future;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A durable log of [`Group`]s with dense offsets.
+pub trait Log: Send + Sync + 'static {
+    type Reader: LogReader;
+
+    /// Names this log for ever: offsets mean something only together with it.
+    fn id(&self) -> Uuid;
+    /// The oldest offset that can still be read.
+    fn first_offset(&self) -> u64;
+    /// The offset that the next durable record will get.
+    fn next_offset(&self) -> u64;
+    /// Where the sink's cursor stands; `None` for a sink that never saved one.
+    fn cursor(&self, sink: &str) -> Option<u64>;
+    /// Reads from the group that holds `from`, or from the oldest when that is gone.
+    fn reader(&self, from: u64) -> Result<Self::Reader, Cause>;
+    /// Everything below `next_offset` is in the sink's database: it may be deleted, and commit receipts may settle.
+    fn save_cursor(&self, sink: &str, next_offset: u64) -> Result<(), Cause>;
+}
+
+/// Reads durable groups in order.
+pub trait LogReader: Send {
+    /// Waits for the next group. Cancel-safe: a dropped call loses nothing.
+    fn next(&mut self) -> impl Future<Output = Result<Arc<Group>, Cause>> + Send;
+    /// The next group, if one is there already.
+    fn try_next(&mut self) -> Result<Option<Arc<Group>>, Cause>;
+}
+
+/// A log in memory, for tests and measurements without a disk.
+pub mod memory {
+    use super::{Arc, Cause, Group, Log, LogReader, Uuid};
+    use std::collections::HashMap;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+    use tokio::sync::watch;
+
+    #[derive(Debug)]
+    pub struct MemoryLog {
+        id: Uuid,
+        state: Mutex<State>,
+        length: watch::Sender<usize>,
+    }
+
+    #[derive(Debug, Default)]
+    struct State {
+        groups: Vec<Arc<Group>>,
+        cursors: HashMap<String, u64>,
+    }
+
+    impl MemoryLog {
+        pub fn new(id: Uuid) -> Arc<Self> {
+            Arc::new(Self { id, state: Mutex::default(), length: watch::Sender::new(0) })
+        }
+
+        /// Appends with the next offset, whatever the group says.
+        pub fn append(&self, mut group: Group) {
+            let mut state = self.lock();
+            group.first_offset = state.groups.last().map_or(0, |last| last.next_offset());
+            state.groups.push(Arc::new(group));
+            self.length.send_replace(state.groups.len());
+        }
+
+        /// Forgets a sink's cursor, as a crash before its sync would.
+        pub fn set_cursor(&self, sink: &str, cursor: u64) {
+            self.lock().cursors.insert(sink.to_owned(), cursor);
+        }
+
+        fn lock(&self) -> MutexGuard<'_, State> {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl Log for Arc<MemoryLog> {
+        type Reader = MemoryReader;
+
+        fn id(&self) -> Uuid {
+            self.id
+        }
+
+        fn first_offset(&self) -> u64 {
+            self.lock().groups.first().map_or(0, |group| group.first_offset)
+        }
+
+        fn next_offset(&self) -> u64 {
+            self.lock().groups.last().map_or(0, |group| group.next_offset())
+        }
+
+        fn cursor(&self, sink: &str) -> Option<u64> {
+            self.lock().cursors.get(sink).copied()
+        }
+
+        fn reader(&self, from: u64) -> Result<MemoryReader, Cause> {
+            let next = self.lock().groups.partition_point(|group| group.next_offset() <= from);
+            Ok(MemoryReader { log: self.clone(), next, length: self.length.subscribe() })
+        }
+
+        fn save_cursor(&self, sink: &str, next_offset: u64) -> Result<(), Cause> {
+            self.lock().cursors.insert(sink.to_owned(), next_offset);
+            Ok(())
+        }
+    }
+
+    #[derive(Debug)]
+    pub struct MemoryReader {
+        log: Arc<MemoryLog>,
+        next: usize,
+        length: watch::Receiver<usize>,
+    }
+
+    impl LogReader for MemoryReader {
+        async fn next(&mut self) -> Result<Arc<Group>, Cause> {
+            loop {
+                if let Some(group) = self.try_next()? {
+                    return Ok(group);
+                }
+                self.length.changed().await?;
+            }
+        }
+
+        fn try_next(&mut self) -> Result<Option<Arc<Group>>, Cause> {
+            self.length.borrow_and_update();
+            let group = self.log.lock().groups.get(self.next).cloned();
+            self.next += usize::from(group.is_some());
+            Ok(group)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Snapshots become rows of `scada_machine_data`: every column of the contract but the generated one.
+
+use super::copy::{EncodeRows, Refused};
+use super::field::PutField;
+use crate::catalogue::{Catalogue, MachineEntry};
+use crate::model::Snapshot;
+use crate::sink::gather::Batch;
+use bytes::{BufMut, BytesMut};
+
+pub const COLUMNS: &str = "machine_id, line_id, factory_id, timestamp, machine_state, operation_mode, fault_code, \
+     fault_description, parts_produced_cumulative, parts_produced_shift, parts_rejected_shift, \
+     target_cycle_time_seconds, actual_cycle_time_seconds, availability_percentage, performance_percentage, \
+     quality_percentage, oee_percentage, spindle_speed_rpm, feed_rate_mm_min, tool_number, program_number, \
+     power_consumption_kw, energy_consumed_kwh, temperature_setpoint_c, temperature_actual_c, pressure_setpoint_bar, \
+     pressure_actual_bar, downtime_seconds_shift, last_fault_timestamp, uptime_seconds_shift, active_alarms, \
+     alarm_codes, warning_codes, shift_id, operator_id, data_source, data_quality, created_at";
+const FIELDS: i16 = 38;
+
+/// The contract's defaults, for a client that says nothing: COPY would store an explicit NULL.
+const DATA_SOURCE: &str = "PLC";
+const DATA_QUALITY: &str = "good";
+
+/// The snapshots of a batch.
+pub struct ScadaRows<'a> {
+    catalogue: &'a Catalogue,
+    rows: Vec<(u64, &'a Snapshot, &'a MachineEntry)>,
+}
+
+impl<'a> ScadaRows<'a> {
+    /// Answers also the snapshots whose machine number the catalogue does not know.
+    pub fn of(batch: &'a Batch, catalogue: &'a Catalogue) -> (Self, Vec<Refused>) {
+        let mut rows = Vec::new();
+        let mut unknown = Vec::new();
+        for (offset, snapshot) in batch.snapshots() {
+            match catalogue.machine(snapshot.machine) {
+                Some(machine) => rows.push((offset, snapshot, machine.as_ref())),
+                None => unknown.push(refused(offset, snapshot, None)),
+            }
+        }
+        (Self { catalogue, rows }, unknown)
+    }
+}
+
+impl EncodeRows for ScadaRows<'_> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn encode(&mut self, index: usize, out: &mut BytesMut) {
+        let (_, snapshot, entry) = self.rows[index];
+        let (machine, fields) = (&entry.machine, &snapshot.fields);
+        let text = |out: &mut BytesMut, text: &Option<String>| out.put_optional(text.as_deref(), PutField::put_text);
+        let numeric = |out: &mut BytesMut, value: Option<f64>, scale: u16| {
+            out.put_optional(value, |out, value| out.put_numeric(value, scale));
+        };
+        let int4 = |out: &mut BytesMut, value: Option<i32>| out.put_optional(value, PutField::put_int4);
+
+        out.put_i16(FIELDS);
+        out.put_text(&machine.machine_id);
+        out.put_text(&machine.line_id);
+        out.put_text(&machine.factory_id);
+        out.put_timestamp(snapshot.timestamp_us);
+        out.put_text(&fields.machine_state);
+        text(out, &fields.operation_mode);
+        text(out, &fields.fault_code);
+        text(out, &fields.fault_description);
+        out.put_optional(fields.parts_produced_cumulative, PutField::put_int8);
+        int4(out, fields.parts_produced_shift);
+        int4(out, fields.parts_rejected_shift);
+        int4(out, fields.target_cycle_time_seconds);
+        numeric(out, fields.actual_cycle_time_seconds, 2);
+        numeric(out, fields.availability_percentage, 2);
+        numeric(out, fields.performance_percentage, 2);
+        numeric(out, fields.quality_percentage, 2);
+        numeric(out, fields.oee_percentage, 2);
+        int4(out, fields.spindle_speed_rpm);
+        numeric(out, fields.feed_rate_mm_min, 2);
+        int4(out, fields.tool_number);
+        text(out, &fields.program_number);
+        numeric(out, fields.power_consumption_kw, 2);
+        numeric(out, fields.energy_consumed_kwh, 4);
+        numeric(out, fields.temperature_setpoint_c, 2);
+        numeric(out, fields.temperature_actual_c, 2);
+        numeric(out, fields.pressure_setpoint_bar, 2);
+        numeric(out, fields.pressure_actual_bar, 2);
+        int4(out, fields.downtime_seconds_shift);
+        out.put_optional(fields.last_fault_timestamp_us, PutField::put_timestamp);
+        int4(out, fields.uptime_seconds_shift);
+        int4(out, fields.active_alarms);
+        text(out, &fields.alarm_codes);
+        text(out, &fields.warning_codes);
+        let calendar = &self.catalogue.shifts;
+        let shift = fields.shift_id.as_deref();
+        let shift = shift.or_else(|| calendar.shift_at(&machine.factory_id, snapshot.timestamp_us));
+        out.put_optional(shift, PutField::put_text);
+        text(out, &fields.operator_id);
+        out.put_text(fields.data_source.as_deref().unwrap_or(DATA_SOURCE));
+        out.put_text(fields.data_quality.as_deref().unwrap_or(DATA_QUALITY));
+        out.put_timestamp(snapshot.received_us);
+    }
+
+    fn refused(&self, index: usize) -> Refused {
+        let (offset, snapshot, machine) = self.rows[index];
+        refused(offset, snapshot, Some(&machine.machine.machine_id))
+    }
+}
+
+/// The snapshot as an element of a batch payload.
+fn refused(log_offset: u64, snapshot: &Snapshot, machine_id: Option<&str>) -> Refused {
+    let mut element = serde_json::to_value(&snapshot.fields).unwrap_or_default();
+    if let Some(element) = element.as_object_mut() {
+        element.retain(|_, value| !value.is_null());
+        element.insert("machine_id".to_owned(), machine_id.into());
+        element.insert("timestamp_us".to_owned(), snapshot.timestamp_us.into());
+    }
+    Refused {
+        log_offset,
+        source: Some(snapshot.source),
+        received_us: snapshot.received_us,
+        payload: element.to_string().into_bytes(),
+        sqlstate: None,
+        detail: match machine_id {
+            Some(_) => String::new(),
+            None => format!("machine number {} is not in the catalogue's journal", snapshot.machine.0),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_count_matches_the_column_list() {
+        assert_eq!(COLUMNS.split(',').count(), FIELDS as usize);
+    }
+}
