@@ -277,11 +277,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_damaged_frame_is_never_taken_for_a_good_one(at in 0_usize..25, flip in 1_u8..) {
+        fn a_damaged_frame_is_never_taken_for_a_good_one(at in 0_usize..20, flip in 1_u8..) {
             let mut bytes = Vec::new();
             encode::ack(7, &mut bytes);
             bytes.extend(ping());
-            prop_assume!(at < 20);
             bytes[at] ^= flip;
             prop_assert!(!matches!(next_frame(&bytes, 1_000), Ok(Next::Frame(_))));
         }

@@ -55,6 +55,7 @@ fn decode_line<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(
     let (quality, mut value_field) = (quality(&line)?, None);
     let machine = line.machine.map(Escaped::to_str);
     let measurement = line.measurement.to_str();
+    checked_name(&measurement)?;
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
         let machine = checked_name(machine.as_deref().unwrap_or(&measurement))?;
         for field in line.fields() {
@@ -69,7 +70,6 @@ fn decode_line<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(
     };
     let machine = machine.as_deref().map(checked_name).transpose()?;
     checked_name(&sensor)?;
-    checked_name(&measurement)?;
     for field in line.fields() {
         let field = field?;
         if field.key.is("value") && value_field.replace(field).is_some() {

@@ -1,0 +1,108 @@
+//! The grammar, with serde_json as the second opinion on what is valid.
+
+use super::*;
+use proptest::prelude::*;
+
+fn text(json: &str) -> Result<String, Syntax> {
+    let mut cursor = Cursor::new(json.as_bytes());
+    match cursor.value()? {
+        Value::Text(text) if cursor.at() == json.len() => Ok(text.to_str().into_owned()),
+        _ => Err(Syntax("no string alone")),
+    }
+}
+
+/// What serde_json says of it; `None` for numbers beyond `f64`, which are valid JSON but which it refuses.
+fn oracle(json: &[u8]) -> Option<bool> {
+    match serde_json::from_slice::<serde_json::Value>(json) {
+        Ok(_) => Some(true),
+        Err(error) if error.to_string().starts_with("number out of range") => None,
+        Err(_) => Some(false),
+    }
+}
+
+fn is_valid(json: &[u8]) -> bool {
+    let mut cursor = Cursor::new(json);
+    cursor.skip().is_ok() && cursor.token().is_none()
+}
+
+#[test]
+fn escapes_are_undone() {
+    assert_eq!(text(r#""a\"\\\/\b\f\n\r\tz""#).unwrap(), "a\"\\/\u{8}\u{c}\n\r\tz");
+    assert_eq!(text(r#""\u00e9\uD83D\uDE00""#).unwrap(), "é😀");
+    for bad in [r#""\x""#, r#""\u12""#, r#""\uD83D""#, r#""\uDE00""#, r#""\uD83Dx""#, r#""abc"#, "\"a\nb\"", r#""\"#] {
+        assert!(text(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_plain_string_is_borrowed() {
+    let mut cursor = Cursor::new("\"Temperatur °C\"".as_bytes());
+    let Value::Text(text) = cursor.value().unwrap() else { panic!("no string") };
+    assert!(matches!(text.to_str(), Cow::Borrowed("Temperatur °C")));
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(is_valid(nested(DEPTH_MAX as usize).as_bytes()));
+    assert!(!is_valid(nested(DEPTH_MAX as usize + 1).as_bytes()));
+    assert!(!is_valid("[".repeat(1_000_000).as_bytes()));
+}
+
+#[test]
+fn non_finite_literals_are_values_of_their_own_but_no_json() {
+    for literal in ["NaN", "nan", "Infinity", "-Infinity", "-inf"] {
+        assert!(matches!(Cursor::new(literal.as_bytes()).value(), Ok(Value::NotFinite)), "{literal}");
+        assert!(!is_valid(literal.as_bytes()), "{literal}");
+    }
+    assert!(Cursor::new(b"Nano").value().is_err());
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            proptest::collection::btree_map(any::<String>(), inner, 0..6)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn strings_agree_with_serde_json(string in any::<String>()) {
+        prop_assert_eq!(text(&serde_json::to_string(&string).unwrap()), Ok(string));
+    }
+
+    #[test]
+    fn what_serde_json_writes_is_valid(value in json()) {
+        prop_assert!(is_valid(&serde_json::to_vec(&value).unwrap()));
+        prop_assert!(is_valid(&serde_json::to_vec_pretty(&value).unwrap()));
+    }
+
+    #[test]
+    fn validity_of_damaged_documents_agrees_with_serde_json(
+        value in json(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut document = serde_json::to_vec(&value).unwrap();
+        for (index, byte) in damage {
+            let at = index.index(document.len());
+            document[at] = byte;
+        }
+        let expected = oracle(&document).unwrap_or(is_valid(&document));
+        prop_assert_eq!(is_valid(&document), expected, "{}", String::from_utf8_lossy(&document));
+    }
+
+    #[test]
+    fn validity_of_json_like_text_agrees_with_serde_json(document in "[\\[\\]{},:\"a1 \\\\eu.\\-]{0,16}") {
+        let document = document.as_bytes();
+        prop_assert_eq!(is_valid(document), oracle(document).unwrap_or(is_valid(document)));
+    }
+}
