@@ -18,6 +18,7 @@ mod trial;
 use crate::pipeline::intake::IntakeBuffer;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// One published message becomes staged records; what is wrong with it becomes dead letters. Never fails as a whole.
 pub trait Decode: Send + Sync {
@@ -47,4 +48,9 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 /// The wall clock, microseconds since 1970 UTC.
 pub(crate) fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros() as i64)
+}
+
+/// Resolves when `shutdown` is true, or its sender is gone, which means the same. Cancel-safe.
+pub(crate) async fn until_shutdown(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|down| *down).await;
 }

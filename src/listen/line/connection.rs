@@ -5,7 +5,7 @@
 use super::Shared;
 use super::lines::{Lines, Sink};
 use crate::decode::Visitor;
-use crate::listen::{count, now_us};
+use crate::listen::{count, now_us, until_shutdown};
 use crate::model::{Protocol, Reason, Receipt};
 use crate::pipeline::intake::IntakeBuffer;
 use bytes::{Buf, BytesMut};
@@ -88,7 +88,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 receipt = &mut submitted => Some(receipt),
-                () = is_shut_down(shutdown) => timeout(patience, submitted).await.ok(),
+                () = until_shutdown(shutdown) => timeout(patience, submitted).await.ok(),
             }
         };
         let Some(receipt) = receipt else {
@@ -99,7 +99,7 @@ impl Connection {
         tokio::select! {
             biased;
             () = self.settle(ROUNDS_MAX - 1) => true,
-            () = is_shut_down(shutdown) => true,
+            () = until_shutdown(shutdown) => true,
         }
     }
 
@@ -129,9 +129,4 @@ impl Sink for Connection {
         let detail = format_args!("a line of {bytes} bytes is longer than {limit}; its start is kept");
         self.intake.reject(Reason::MalformedPayload, detail, head);
     }
-}
-
-async fn is_shut_down(shutdown: &mut watch::Receiver<bool>) {
-    // A sender that is gone means the same.
-    let _ = shutdown.wait_for(|down| *down).await;
 }

@@ -1,0 +1,399 @@
+//! One connection to the broker, in MQTT 3.1.1 or 5, behind one face.
+//!
+//! Enters options; leaves [`Happening`]s, and takes acknowledgements through [`Line`]. What the client library gets wrong
+//! is mended here: it ends the connection on a PUBREL of an exchange begun before it was started (rumqtt issue 664), so
+//! the packet ids of such exchanges are remembered and announced to its next event loop.
+
+use super::BridgeError;
+use super::options::{BridgeOptions, Endpoint, MqttVersion, Qos};
+use bytes::Bytes;
+use rumqttc::v5::mqttbytes::v5 as packet5;
+use rumqttc::{Outgoing, Transport, v5};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The request channel takes the acknowledgements of all open messages at once, twice over, and the few requests
+/// besides: handing one over practically never finds it full, and never waits.
+const REQUESTS_PER_MESSAGE: usize = 2;
+const REQUESTS_BESIDES: usize = 16;
+
+/// A message from the broker.
+pub(super) struct Delivery {
+    pub(super) topic: Bytes,
+    pub(super) payload: Bytes,
+    /// `None` for QoS 0.
+    pub(super) ack: Option<Ack>,
+}
+
+impl Delivery {
+    pub(super) fn bytes(&self) -> usize {
+        self.topic.len() + self.payload.len()
+    }
+}
+
+/// The right to acknowledge one message, on the connection it came from.
+#[derive(Debug)]
+pub(super) struct Ack {
+    line: Arc<Line>,
+    packet_id: u16,
+    exactly_once: bool,
+}
+
+/// What became of an acknowledgement.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Handed {
+    Over,
+    /// The connection has too many waiting: try again.
+    Full,
+    /// The connection is gone; the broker will send the message again.
+    Gone,
+}
+
+impl Ack {
+    pub(super) fn hand_over(&self) -> Handed {
+        self.line.acknowledge(self.packet_id, self.exactly_once)
+    }
+
+    /// Asks for the connection's end, so that the broker sends again what was not acknowledged.
+    pub(super) fn condemn(&self) {
+        self.line.condemned.store(true, Ordering::Release);
+    }
+}
+
+/// The sending side of one connection; its event loop may be gone already.
+#[derive(Debug)]
+pub(super) struct Line {
+    client: Client,
+    /// Acknowledgements handed over and not yet written.
+    waiting: AtomicUsize,
+    condemned: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Client {
+    V4(rumqttc::AsyncClient),
+    V5(v5::AsyncClient),
+}
+
+impl Line {
+    fn acknowledge(&self, packet_id: u16, exactly_once: bool) -> Handed {
+        // Counted before it is handed over: the event loop may write it at once.
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let handed = match &self.client {
+            Client::V4(client) => {
+                let qos = if exactly_once { rumqttc::QoS::ExactlyOnce } else { rumqttc::QoS::AtLeastOnce };
+                let mut publish = rumqttc::Publish::new("", qos, Vec::new());
+                publish.pkid = packet_id;
+                match client.try_ack(&publish) {
+                    Ok(()) => Handed::Over,
+                    Err(_) if self.is_gone() => Handed::Gone,
+                    Err(_) => Handed::Full,
+                }
+            }
+            Client::V5(client) => {
+                let qos = if exactly_once { QoS5::ExactlyOnce } else { QoS5::AtLeastOnce };
+                let mut publish = packet5::Publish::new("", qos, Bytes::new(), None);
+                publish.pkid = packet_id;
+                match client.try_ack(&publish) {
+                    Ok(()) => Handed::Over,
+                    Err(_) if self.is_gone() => Handed::Gone,
+                    Err(_) => Handed::Full,
+                }
+            }
+        };
+        if handed != Handed::Over {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+        handed
+    }
+
+    /// A full channel and a closed one look the same in the library's error.
+    fn is_gone(&self) -> bool {
+        self.condemned.load(Ordering::Acquire)
+    }
+}
+
+type QoS5 = v5::mqttbytes::QoS;
+
+/// What a connection tells.
+pub(super) enum Happening {
+    Connected {
+        session_present: bool,
+    },
+    Message(Delivery),
+    Subscribed {
+        refused: usize,
+        asked: usize,
+    },
+    /// Keep-alive, acknowledgements written, and the like.
+    Nothing,
+}
+
+/// Makes connections, and remembers between them what must be remembered.
+pub(super) struct Dialer {
+    options: BridgeOptions,
+    endpoint: Endpoint,
+    password: Option<String>,
+    transport: Transport,
+    /// Packet ids of messages whose PUBREC was written and whose PUBREL has not come.
+    half_done: BTreeSet<u16>,
+}
+
+/// One connection, from the attempt on.
+pub(super) struct Link {
+    events: Events,
+    pub(super) line: Arc<Line>,
+}
+
+enum Events {
+    V4(Box<rumqttc::EventLoop>),
+    V5(Box<v5::EventLoop>),
+}
+
+impl Dialer {
+    pub(super) fn new(options: &BridgeOptions) -> Result<Self, BridgeError> {
+        let endpoint = options.endpoint()?;
+        let transport = if endpoint.tls { tls(options)? } else { Transport::tcp() };
+        let password = options.password()?;
+        Ok(Self { options: options.clone(), endpoint, password, transport, half_done: BTreeSet::new() })
+    }
+
+    /// An attempt; it runs as the link is polled.
+    pub(super) fn dial(&self) -> Link {
+        let requests = usize::from(self.options.in_flight_messages_max) * REQUESTS_PER_MESSAGE + REQUESTS_BESIDES;
+        let (events, client) = match self.options.mqtt_version {
+            MqttVersion::V4 => {
+                let (client, mut events) = rumqttc::AsyncClient::new(self.options4(), requests);
+                events.network_options.set_connection_timeout(self.options.connect_timeout.as_secs().max(1));
+                (Events::V4(Box::new(events)), Client::V4(client))
+            }
+            MqttVersion::V5 => {
+                let (client, events) = v5::AsyncClient::new(self.options5(), requests);
+                (Events::V5(Box::new(events)), Client::V5(client))
+            }
+        };
+        let line = Line { client, waiting: AtomicUsize::new(0), condemned: AtomicBool::new(false) };
+        Link { events, line: Arc::new(line) }
+    }
+
+    fn options4(&self) -> rumqttc::MqttOptions {
+        let (from, Endpoint { host, port, .. }) = (&self.options, &self.endpoint);
+        let mut options = rumqttc::MqttOptions::new(&from.client_id, host, *port);
+        options
+            .set_transport(self.transport.clone())
+            .set_keep_alive(from.keep_alive)
+            .set_clean_session(from.clean_session)
+            .set_max_packet_size(from.packet_bytes_max as usize, from.packet_bytes_max as usize)
+            .set_inflight(1)
+            .set_manual_acks(true);
+        if let Some(username) = &from.username {
+            options.set_credentials(username, self.password.as_deref().unwrap_or_default());
+        }
+        options
+    }
+
+    fn options5(&self) -> v5::MqttOptions {
+        let (from, Endpoint { host, port, .. }) = (&self.options, &self.endpoint);
+        let mut options = v5::MqttOptions::new(&from.client_id, host, *port);
+        // Without an expiry the broker would drop the session with the connection.
+        let expiry_s = u32::try_from(from.session_expiry.as_secs()).unwrap_or(u32::MAX);
+        options
+            .set_transport(self.transport.clone())
+            .set_keep_alive(from.keep_alive)
+            .set_connection_timeout(from.connect_timeout.as_secs().max(1))
+            .set_clean_start(from.clean_session)
+            .set_session_expiry_interval((!from.clean_session).then_some(expiry_s))
+            .set_receive_maximum(Some(from.in_flight_messages_max))
+            .set_max_packet_size(Some(from.packet_bytes_max))
+            .set_outgoing_inflight_upper_limit(1)
+            .set_manual_acks(true);
+        if let Some(username) = &from.username {
+            options.set_credentials(username, self.password.as_deref().unwrap_or_default());
+        }
+        options
+    }
+
+    /// Learns from how a connection ended. True when the next attempt will mend it and need not wait.
+    pub(super) fn learn(&mut self, error: &BridgeError) -> bool {
+        let packet_id = match error {
+            BridgeError::Link3(error) => match &**error {
+                rumqttc::ConnectionError::MqttState(rumqttc::StateError::Unsolicited(id)) => *id,
+                _ => return false,
+            },
+            BridgeError::Link5(error) => match &**error {
+                v5::ConnectionError::MqttState(v5::StateError::Unsolicited(id)) => *id,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        // Nothing else than a PUBREL can be unsolicited: we publish nothing.
+        self.half_done.insert(packet_id)
+    }
+}
+
+impl Link {
+    /// The next event. Not cancel-safe while connecting.
+    pub(super) async fn next(&mut self, dialer: &mut Dialer) -> Result<Happening, BridgeError> {
+        match &mut self.events {
+            Events::V4(events) => {
+                let event = events.poll().await.map_err(|error| BridgeError::Link3(Box::new(error)))?;
+                Ok(self.happening4(event, dialer))
+            }
+            Events::V5(events) => {
+                let event = events.poll().await.map_err(|error| BridgeError::Link5(Box::new(error)))?;
+                Ok(self.happening5(event, dialer))
+            }
+        }
+    }
+
+    fn happening4(&mut self, event: rumqttc::Event, dialer: &mut Dialer) -> Happening {
+        use rumqttc::{Event, Packet, SubscribeReasonCode};
+        match event {
+            Event::Incoming(Packet::ConnAck(ack)) => self.connected(ack.session_present, dialer),
+            Event::Incoming(Packet::Publish(publish)) => {
+                let (qos, packet_id) = (publish.qos as u8, publish.pkid);
+                self.message(publish.topic.into(), publish.payload, qos, packet_id)
+            }
+            Event::Incoming(Packet::SubAck(ack)) => {
+                let refused = ack.return_codes.iter().filter(|code| **code == SubscribeReasonCode::Failure).count();
+                Happening::Subscribed { refused, asked: ack.return_codes.len() }
+            }
+            Event::Outgoing(outgoing) => self.written(&outgoing, dialer),
+            Event::Incoming(_) => Happening::Nothing,
+        }
+    }
+
+    fn happening5(&mut self, event: v5::Event, dialer: &mut Dialer) -> Happening {
+        use packet5::{Packet, SubscribeReasonCode};
+        match event {
+            v5::Event::Incoming(Packet::ConnAck(ack)) => self.connected(ack.session_present, dialer),
+            v5::Event::Incoming(Packet::Publish(publish)) => {
+                self.message(publish.topic, publish.payload, publish.qos as u8, publish.pkid)
+            }
+            v5::Event::Incoming(Packet::SubAck(ack)) => {
+                let granted = |code: &&SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+                let asked = ack.return_codes.len();
+                Happening::Subscribed { refused: asked - ack.return_codes.iter().filter(granted).count(), asked }
+            }
+            v5::Event::Outgoing(outgoing) => self.written(&outgoing, dialer),
+            v5::Event::Incoming(_) => Happening::Nothing,
+        }
+    }
+
+    fn message(&self, topic: Bytes, payload: Bytes, qos: u8, packet_id: u16) -> Happening {
+        let ack = (qos > 0).then(|| Ack { line: self.line.clone(), packet_id, exactly_once: qos == 2 });
+        Happening::Message(Delivery { topic, payload, ack })
+    }
+
+    fn written(&self, outgoing: &Outgoing, dialer: &mut Dialer) -> Happening {
+        match outgoing {
+            Outgoing::PubAck(_) => {
+                self.line.waiting.fetch_sub(1, Ordering::AcqRel);
+            }
+            Outgoing::PubRec(packet_id) => {
+                self.line.waiting.fetch_sub(1, Ordering::AcqRel);
+                dialer.half_done.insert(*packet_id);
+            }
+            Outgoing::PubComp(packet_id) => {
+                dialer.half_done.remove(packet_id);
+            }
+            _ => {}
+        }
+        Happening::Nothing
+    }
+
+    /// Announces the exchanges that the broker may go on with to the fresh event loop.
+    fn connected(&mut self, session_present: bool, dialer: &mut Dialer) -> Happening {
+        if !session_present {
+            dialer.half_done.clear();
+        }
+        for packet_id in &dialer.half_done {
+            match &mut self.events {
+                Events::V4(events) => {
+                    let mut publish = rumqttc::Publish::new("", rumqttc::QoS::ExactlyOnce, Vec::new());
+                    publish.pkid = *packet_id;
+                    // With manual acknowledgement this only notes the id; the event it queues is none of ours.
+                    if events.state.handle_incoming_packet(rumqttc::Packet::Publish(publish)).is_ok() {
+                        events.state.events.pop_back();
+                    }
+                }
+                Events::V5(events) => {
+                    let mut publish = packet5::Publish::new("", QoS5::ExactlyOnce, Bytes::new(), None);
+                    publish.pkid = *packet_id;
+                    if events.state.handle_incoming_packet(packet5::Packet::Publish(publish)).is_ok() {
+                        events.state.events.pop_back();
+                    }
+                }
+            }
+        }
+        Happening::Connected { session_present }
+    }
+
+    /// Asks for all topics in one SUBSCRIBE. False when the request did not fit, which a fresh channel rules out.
+    pub(super) fn subscribe(&self, topics: &[String], qos: Qos) -> bool {
+        match &self.line.client {
+            Client::V4(client) => {
+                let qos = match qos {
+                    Qos::AtMostOnce => rumqttc::QoS::AtMostOnce,
+                    Qos::AtLeastOnce => rumqttc::QoS::AtLeastOnce,
+                    Qos::ExactlyOnce => rumqttc::QoS::ExactlyOnce,
+                };
+                let filters = topics.iter().map(|topic| rumqttc::SubscribeFilter::new(topic.clone(), qos));
+                client.try_subscribe_many(filters).is_ok()
+            }
+            Client::V5(client) => {
+                let qos = match qos {
+                    Qos::AtMostOnce => QoS5::AtMostOnce,
+                    Qos::AtLeastOnce => QoS5::AtLeastOnce,
+                    Qos::ExactlyOnce => QoS5::ExactlyOnce,
+                };
+                let filters = topics.iter().map(|topic| packet5::Filter::new(topic.clone(), qos));
+                client.try_subscribe_many(filters).is_ok()
+            }
+        }
+    }
+
+    pub(super) fn disconnect(&self) -> bool {
+        match &self.line.client {
+            Client::V4(client) => client.try_disconnect().is_ok(),
+            Client::V5(client) => client.try_disconnect().is_ok(),
+        }
+    }
+
+    pub(super) fn has_acks_waiting(&self) -> bool {
+        self.line.waiting.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn is_condemned(&self) -> bool {
+        self.line.condemned.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.line.condemned.store(true, Ordering::Release);
+    }
+}
+
+/// TLS 1.2 or 1.3, trusting the given certificates or those of the system.
+fn tls(options: &BridgeOptions) -> Result<Transport, BridgeError> {
+    let Some(path) = &options.ca_file else {
+        return Err(BridgeError::Options { what: "mqtts:// needs ca_file: the certificates (PEM) to trust" });
+    };
+    let file = |source| BridgeError::File { path: path.clone(), source };
+    let pem = std::fs::read(path).map_err(file)?;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
+    if roots.is_empty() {
+        return Err(BridgeError::Certificates { path: path.clone() });
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::new(config))))
+}
