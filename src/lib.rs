@@ -20,5 +20,7 @@ pub mod model;
 pub mod ops;
 pub mod pipeline;
 pub mod platform;
+pub mod server;
+pub mod settings;
 pub mod sink;
 pub mod spool;

@@ -74,10 +74,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     runtime.block_on(async {
         match cli.command {
-            Command::Serve => serve::run(settings()?, environment).await,
+            Command::Serve => serve::run(settings()?, &environment).await,
             Command::Validate(args) => validate::run(args, &settings()?),
-            Command::Provision(args) => provision::run(args, &environment).await,
-            Command::Seed(args) => seed::run(args, &environment).await,
+            Command::Provision(args) => provision::run(args).await,
+            Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Demo(args) => demo::run(args).await,

@@ -7,10 +7,10 @@ use genims::settings::Settings;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub(crate) async fn run(settings: Settings, environment: Environment) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
-    let server = Server::start(settings, &environment).await?;
+    let server = Server::start(settings, environment).await?;
     let failed = tokio::select! {
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,

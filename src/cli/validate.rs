@@ -21,7 +21,7 @@ pub(crate) fn run(args: ValidateArgs, settings: &Settings) -> anyhow::Result<Exi
                 ListenerKind::Mqtt(options) => ("mqtt", options.listen.to_string()),
                 ListenerKind::Tcp(options) => ("tcp", options.listen.to_string()),
                 ListenerKind::Line(options) => ("line", options.listen.to_string()),
-                ListenerKind::Bridge(options) => ("bridge", options.place()),
+                ListenerKind::Bridge(options) => ("bridge", options.broker.clone()),
             };
             json!({ "name": listener.name, "type": kind, "at": at })
         })

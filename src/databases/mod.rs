@@ -22,6 +22,7 @@ pub use errors::DatabaseError;
 pub use mongo::MongoSettings;
 pub use postgres::PostgresSettings;
 pub use registry::{Database, Engine, Registry};
+pub use tokio_postgres::Client as PostgresClient;
 
 /// What servers see as the name of our connections.
 pub const APPLICATION_NAME: &str = "genims";

@@ -2,6 +2,7 @@
 //! [`IntakeBuffer`](crate::pipeline::intake::IntakeBuffer), submits it under one receipt, and acknowledges once the receipt
 //! has settled, never before.
 //!
+//! - [`mqtt`]: an MQTT server, v3.1.1 and v5, that ingests what is published
 //! - [`tcp`]: our binary frames with cumulative acknowledgements
 //! - [`line`]: Influx line protocol, which knows no acknowledgement
 //! - [`bridge`]: an MQTT client of an existing broker
@@ -10,6 +11,7 @@
 pub mod accept;
 pub mod bridge;
 pub mod line;
+pub mod mqtt;
 pub mod tcp;
 
 #[cfg(test)]

@@ -101,7 +101,11 @@ impl Accounts {
 
     /// How many were set aside in this run, by reason.
     pub fn set_aside_by_reason(&self) -> Vec<(&'static str, u64)> {
-        Reason::ALL.iter().zip(&self.reasons).map(|(reason, count)| (reason.code(), count.load(Ordering::Relaxed))).collect()
+        Reason::ALL
+            .iter()
+            .zip(&self.reasons)
+            .map(|(reason, count)| (reason.code(), count.load(Ordering::Relaxed)))
+            .collect()
     }
 
     pub fn by_source(&self) -> Vec<(&str, Account)> {

@@ -2,11 +2,13 @@
 //!
 //! - [`provision`]: databases, migrations, collections and partitions, from nothing or from where they stand
 //! - [`seed`]: deterministic master data
+//! - [`verify`]: the ledger against what the databases really hold
 //! - [`master`]: the master data that the stream's catalogue is made of
 
 pub mod errors;
 pub mod master;
 pub mod provision;
 pub mod seed;
+pub mod verify;
 
 pub use errors::PlatformError;

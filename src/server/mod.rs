@@ -94,19 +94,18 @@ impl Stage {
 impl Server {
     pub async fn start(settings: Settings, environment: &Environment) -> Result<Self, ServerError> {
         let data_dir = settings.data_dir.clone();
-        std::fs::create_dir_all(&data_dir)
-            .map_err(|source| ServerError::DataDir { path: data_dir.clone(), source })?;
+        std::fs::create_dir_all(&data_dir).map_err(|source| ServerError::DataDir { path: data_dir.clone(), source })?;
         let names = settings.listeners.iter().map(|listener| listener.name.clone());
         let mut stream = stream::Stream::open(&settings, names)?;
         let mut tasks =
             Tasks { doors: Stage::new("listeners"), sinks: Stage::new("sinks"), window: Stage::new("window") };
 
-        let master = master::Follower::new(stream.keeper.clone(), environment)?;
+        let mut master = master::Follower::new(stream.keeper.clone(), environment)?;
         if stream.keeper.directory().load().sensors().is_empty() {
             master.first_catalogue(FIRST_CATALOGUE_WAIT).await;
         }
         // After the catalogue: shards and sinks resolve what an earlier run left.
-        let sinks = sinks::Sinks::register(&settings, environment, &stream)?;
+        let sinks = sinks::Sinks::register(&settings, environment, &stream).await?;
         stream.run()?;
         let sinks = sinks.start(&mut tasks.sinks);
         let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks));
@@ -140,7 +139,9 @@ impl Server {
     pub async fn failed(&self) -> String {
         loop {
             if let Some(cause) = self.stream.spool.failure() {
-                return format!("the spool has failed: {cause}; nothing was acknowledged since; mend the disk and restart");
+                return format!(
+                    "the spool has failed: {cause}; nothing was acknowledged since; mend the disk and restart"
+                );
             }
             tokio::time::sleep(FAILURE_POLL).await;
         }

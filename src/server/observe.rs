@@ -156,7 +156,8 @@ impl Observe for Observer {
         let shards: Vec<Shard> =
             self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
         // In flight and not waiting for PostgreSQL in the log: still in memory only.
-        let in_log = sinks.iter().find(|sink| sink.name == crate::spool::COMMIT_SINK).map_or(0, |sink| sink.lag_records);
+        let in_log =
+            sinks.iter().find(|sink| sink.name == crate::spool::COMMIT_SINK).map_or(0, |sink| sink.lag_records);
         let not_ready_because = match (&spool.failed, spool.full) {
             (Some(cause), _) => Some(format!("the spool has failed: {cause}")),
             (None, true) => Some("the spool is at its cap; senders wait until a sink catches up".to_owned()),

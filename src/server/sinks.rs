@@ -6,7 +6,7 @@ use crate::databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use crate::settings::Settings;
 use crate::sink::follow::{Follower, Settlement, Target};
 use crate::sink::gather::BatchLimits;
-use crate::sink::mongo::MongoTarget;
+use crate::sink::mongo::{MongoNames, MongoTarget};
 use crate::sink::postgres::PostgresTarget;
 use crate::sink::{Cause, SinkError, SinkMetrics};
 use crate::spool::Spool;
@@ -34,7 +34,7 @@ struct Ready {
 pub(super) struct Sinks(Vec<Ready>);
 
 impl Sinks {
-    pub(super) fn register(
+    pub(super) async fn register(
         settings: &Settings,
         environment: &Environment,
         stream: &Stream,
@@ -51,15 +51,15 @@ impl Sinks {
             };
             let sources = stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
             let target = PostgresTarget::new(connect, directory.clone(), sources);
-            let settlement =
-                Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
-            sinks.push(ready(target, *limits, Some(settlement), &stream.spool)?);
+            let settlement = Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
+            sinks.push(ready(target, limits, Some(settlement), &stream.spool)?);
         }
         if let Some(limits) = &settings.mongodb {
             let database = registry.get("genims_production")?;
             let connection = MongoSettings::from_environment(database, environment)?;
-            let target = MongoTarget::new(connection, directory.clone());
-            sinks.push(ready(target, *limits, None, &stream.spool)?);
+            let client = connection.client().await?;
+            let target = MongoTarget::new(client, MongoNames::default(), directory.clone());
+            sinks.push(ready(target, limits, None, &stream.spool)?);
         }
         Ok(Self(sinks))
     }
@@ -82,14 +82,14 @@ impl Sinks {
 
 fn ready<T: Target + 'static>(
     target: T,
-    limits: BatchLimits,
+    limits: &BatchLimits,
     settlement: Option<Settlement>,
     spool: &Spool,
 ) -> Result<Ready, ServerError> {
     let name = target.name();
     spool.register_sink(name)?;
     let metrics = Arc::new(SinkMetrics::default());
-    let follower = Follower::new(target, spool.clone(), limits, metrics.clone(), settlement);
+    let follower = Follower::new(target, spool.clone(), limits.clone(), metrics.clone(), settlement);
     let follow = move |stop| -> Following { Box::pin(follower.run(stop)) };
     Ok(Ready { view: SinkView { name, metrics }, follow: Box::new(follow) })
 }

@@ -35,12 +35,9 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Opens journal and log; nothing runs yet.
-    pub(super) fn open(
-        settings: &Settings,
-        listeners: impl Iterator<Item = String>,
-    ) -> Result<Self, ServerError> {
+    pub(super) fn open(settings: &Settings, listeners: impl Iterator<Item = String>) -> Result<Self, ServerError> {
         let directory = settings.data_dir.join("spool");
-        let (appender, spool, recovered) = spool::open(SpoolOptions { directory, ..settings.spool.clone() })?;
+        let (appender, spool, recovered) = spool::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
         let keeper = Arc::new(Keeper::open(&settings.data_dir)?);
         let accounts = Arc::new(Accounts::new(listeners));
         let options = &settings.pipeline;
@@ -77,9 +74,7 @@ impl Stream {
         let rules = self.settings.pipeline.rules();
         let count = self.queues.len();
         let mut shards: Vec<Shard> = (0..count)
-            .map(|index| {
-                Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules)
-            })
+            .map(|index| Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules))
             .collect();
         let settled = self.spool.cursor(spool::COMMIT_SINK).unwrap_or(self.spool.first_offset());
         let mut pending = 0;

@@ -5,7 +5,8 @@
 mod substitute;
 
 use crate::databases::Environment;
-use crate::decode::topic::{TopicTemplate, Templates};
+use crate::decode::template::TopicTemplate;
+use crate::decode::topic::Templates;
 use crate::listen::bridge::BridgeOptions;
 use crate::listen::line::LineOptions;
 use crate::listen::mqtt::MqttOptions;
@@ -70,18 +71,17 @@ impl Settings {
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, SettingsError> {
         let place = path.map_or_else(|| PathBuf::from("(built in)"), Path::to_owned);
         let text = match path {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?,
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?
+            }
             None => DEFAULT.to_owned(),
         };
         Self::parse(&text, &place, environment)
     }
 
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, SettingsError> {
-        let mut root: Value = text
-            .parse::<Table>()
-            .map_err(|source| SettingsError::Syntax { path: path.to_owned(), source })?
-            .into();
+        let mut root: Value =
+            text.parse::<Table>().map_err(|source| SettingsError::Syntax { path: path.to_owned(), source })?.into();
         let invalid = |place: &str, detail: String| SettingsError::Invalid {
             path: path.to_owned(),
             place: place.to_owned(),

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn references_are_replaced_wherever_a_string_stands() {
-        let mut value: Value = toml::from_str::<toml::Table>("a = [\"x-${HOST}-y\", \"${PORT:-1883}\"]\nb = 3").expect("TOML").into();
+        let mut value: Value =
+            toml::from_str::<toml::Table>("a = [\"x-${HOST}-y\", \"${PORT:-1883}\"]\nb = 3").expect("TOML").into();
         substitute(&mut value, &lookup).expect("all set");
         assert_eq!(value["a"][0].as_str(), Some("x-plant-7-y"));
         assert_eq!(value["a"][1].as_str(), Some("1883"));

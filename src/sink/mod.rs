@@ -26,6 +26,7 @@ pub mod order;
 pub mod postgres;
 #[cfg(test)]
 mod sample;
+mod spool_log;
 
 pub use error::{Cause, SinkError};
 pub use metrics::{SinkMetrics, SinkState};

@@ -86,7 +86,10 @@ impl Report {
         }
         let rate = self.0["readings_per_s"].as_f64().unwrap_or(0.0);
         println!("\n  {rate:.0} readings/s through the simulated run");
-        println!("  {}", if self.is_clean() { "Nothing is missing, nothing is there twice." } else { "NOT CLEAN: see above." });
+        println!(
+            "  {}",
+            if self.is_clean() { "Nothing is missing, nothing is there twice." } else { "NOT CLEAN: see above." }
+        );
     }
 
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {

@@ -21,6 +21,7 @@ mod backoff;
 mod link;
 mod options;
 mod poll;
+pub mod publish;
 mod work;
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ const PACKET_BYTES_MAX: usize = 1 << 20;
 pub enum PublishError {
     #[error("the server at {address} cannot be reached: {source}; is `genims serve` running?")]
     Connection { address: SocketAddr, source: Box<rumqttc::ConnectionError> },
-    #[error("the server at {address} acknowledged {acked} of {sent} messages, then nothing for 30 s; look at its /readyz")]
+    #[error(
+        "the server at {address} acknowledged {acked} of {sent} messages, then nothing for 30 s; look at its /readyz"
+    )]
     Silence { address: SocketAddr, acked: usize, sent: usize },
     #[error("a message cannot be published: {0}; its topic is no valid MQTT topic")]
     Message(#[source] Box<rumqttc::ClientError>),
