@@ -1,0 +1,126 @@
+//! Taking connections from a TCP socket: bounded, never tight in a loop, and all handed back at shutdown.
+//!
+//! Enters a bound socket; leaves one spawned task per connection. At most `connections_max` run at once; what comes above
+//! is given to `refuse`, of which at most [`REFUSALS_AT_ONCE_MAX`] run; the rest is closed without a word.
+
+use super::{ListenMetrics, count};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Polite refusals cost a task for up to a second each.
+const REFUSALS_AT_ONCE_MAX: usize = 64;
+
+/// After a failed `accept` (no file handles left, mostly) the listener rests this long.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error("cannot listen on {address}: {source}; choose a free port, or stop the process that holds it")]
+    Bind { address: SocketAddr, source: std::io::Error },
+}
+
+impl AcceptError {
+    /// Whether trying again may help without anybody changing the configuration.
+    pub fn is_transient(&self) -> bool {
+        let Self::Bind { source, .. } = self;
+        source.kind() == std::io::ErrorKind::AddrInUse
+    }
+}
+
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, AcceptError> {
+    TcpListener::bind(address).await.map_err(|source| AcceptError::Bind { address, source })
+}
+
+/// Limits of one accept loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub connections_max: usize,
+    /// How long connections may take to end after shutdown before they are cut.
+    pub drain_timeout: Duration,
+}
+
+/// Accepts until shutdown, then waits (bounded) for the connections to end by themselves.
+pub async fn run<S, R, FS, FR>(
+    listener: TcpListener,
+    limits: Limits,
+    metrics: Arc<ListenMetrics>,
+    mut shutdown: watch::Receiver<bool>,
+    serve: S,
+    refuse: R,
+) where
+    S: Fn(TcpStream) -> FS,
+    R: Fn(TcpStream) -> FR,
+    FS: Future<Output = ()> + Send + 'static,
+    FR: Future<Output = ()> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_AT_ONCE_MAX));
+    let mut connections = JoinSet::new();
+    while !*shutdown.borrow() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = connections.join_next(), if !connections.is_empty() => continue,
+            changed = shutdown.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => break,
+            },
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection; if file handles ran out, raise `ulimit -n`");
+                tokio::time::sleep(ACCEPT_REST).await;
+                continue;
+            }
+        };
+        count(&metrics.connections_total, 1);
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            // Acknowledgements are small and must not wait for more bytes.
+            let _ = stream.set_nodelay(true);
+            let open = Open::new(metrics.clone());
+            let connection = serve(stream);
+            connections.spawn(async move {
+                connection.await;
+                drop((open, place));
+            });
+        } else {
+            count(&metrics.refused_total, 1);
+            if let Ok(place) = refusals.clone().try_acquire_owned() {
+                let refusal = refuse(stream);
+                connections.spawn(async move {
+                    refusal.await;
+                    drop(place);
+                });
+            }
+        }
+    }
+    drop(listener);
+    let drained = timeout(limits.drain_timeout, async { while connections.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(connections = connections.len(), "connections cut: they did not end in time");
+        connections.shutdown().await;
+    }
+}
+
+/// Keeps the gauge of open connections right, also when a task is cut.
+struct Open(Arc<ListenMetrics>);
+
+impl Open {
+    fn new(metrics: Arc<ListenMetrics>) -> Self {
+        count(&metrics.connections_open, 1);
+        Self(metrics)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
