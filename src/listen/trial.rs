@@ -1,7 +1,7 @@
 //! For tests: a door with two shards behind it, whose "spool" does what the test says.
 
 use crate::catalogue::{Catalogue, Directory, Limits, Sensor};
-use crate::model::{Account, Accounts, Chunk, DeadLetter, Mark, Outcome, RawReading};
+use crate::model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, Outcome, RawReading};
 use crate::pipeline::intake::{Intake, WhenFull};
 use crate::pipeline::queue::ShardQueue;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -30,6 +30,7 @@ pub(super) struct Taken {
     pub(super) readings: Vec<RawReading>,
     pub(super) dead_letters: Vec<DeadLetter>,
     pub(super) marks: Vec<Mark>,
+    pub(super) events: Vec<Event>,
     pub(super) chunks: usize,
 }
 
@@ -137,6 +138,7 @@ fn shard(queue: &ShardQueue, taken: &Mutex<Taken>, mode: &AtomicU8, over: &Atomi
             taken.readings.append(&mut chunk.readings);
             taken.dead_letters.append(&mut chunk.dead_letters);
             taken.marks.append(&mut chunk.marks);
+            taken.events.append(&mut chunk.events);
         }
         match now {
             Mode::Hold => held.push((chunk, records)),
