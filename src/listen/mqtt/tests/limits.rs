@@ -1,7 +1,6 @@
 //! What is malformed, too large, too much, too slow; and what happens while the pipeline pushes back.
 
 use super::*;
-use crate::listen::trial::Mode;
 use std::sync::atomic::Ordering;
 
 #[tokio::test]
@@ -33,7 +32,7 @@ async fn faults_are_told_in_v5_and_close_v3() {
                 ("packet type 0", version, vec![0, 0], 0x81),
                 ("CONNACK from a client", version, vec![0x20, 2, 0, 0], 0x82),
                 ("remaining length of five bytes", version, vec![0x30, 0x80, 0x80, 0x80, 0x80, 1], 0x81),
-                ("too large", version, vec![0x30, 0xFD, 0x07], 0x95),
+                ("too large", version, vec![0x30, 0xFE, 0x07], 0x95),
             ]
         })
         .chain([
@@ -91,7 +90,7 @@ async fn a_too_large_connect_is_refused_in_its_version() {
 #[tokio::test]
 async fn the_receive_maximum_binds_v5_clients_and_makes_v3_clients_wait() {
     let server = Server::start(MqttOptions { receive_maximum: 3, ..MqttOptions::default() }).await;
-    server.plant.set(Mode::Hold);
+    server.spool(Mode::Hold).await;
     let burst =
         |version, count: u16| -> Vec<u8> { (1..=count).flat_map(|id| publish(version, 2, "t/S0", id, "1")).collect() };
     let mut within = server.v5("within").await;
@@ -104,7 +103,7 @@ async fn the_receive_maximum_binds_v5_clients_and_makes_v3_clients_wait() {
     v3.send(&burst(4, 9)).await;
     v3.silence().await;
     assert_eq!(server.plant.account().received, 9);
-    server.plant.set(Mode::Settle);
+    server.spool(Mode::Settle).await;
     for id in 1..=9 {
         v3.expect(&ack(0x40, id)).await;
     }
@@ -149,7 +148,7 @@ async fn a_silent_client_is_lost_after_one_and_a_half_keep_alives() {
 #[tokio::test]
 async fn pings_are_answered_while_the_pipeline_pushes_back_and_order_is_kept() {
     let server = Server::with_plant(MqttOptions::default(), Plant::new(4)).await;
-    server.plant.set(Mode::Stop);
+    server.spool(Mode::Stop).await;
     let mut client = server.raw().await;
     client.send(&connect(4, 2, 1, &[], "c", &[])).await;
     client.expect(&[0x20, 2, 0, 0]).await;
@@ -168,7 +167,7 @@ async fn pings_are_answered_while_the_pipeline_pushes_back_and_order_is_kept() {
         client.send(&PINGREQ).await;
         client.expect(&PINGRESP).await;
     }
-    server.plant.set(Mode::Settle);
+    server.spool(Mode::Settle).await;
     for id in 1..=20 {
         client.expect(&ack(0x40, id)).await;
     }
@@ -182,7 +181,7 @@ async fn pings_are_answered_while_the_pipeline_pushes_back_and_order_is_kept() {
 #[tokio::test]
 async fn a_flooding_client_is_read_only_as_far_as_the_bound_and_loses_nothing() {
     let server = Server::with_plant(MqttOptions::default(), Plant::new(4)).await;
-    server.plant.set(Mode::Stop);
+    server.spool(Mode::Stop).await;
     let mut client = server.v3("c").await;
     let message = publish(4, 0, "t/S0", 0, "1.000000000000000000000000000000000000000000000000000000000000000000001");
     let count = 40_000_u64;
@@ -194,7 +193,7 @@ async fn a_flooding_client_is_read_only_as_far_as_the_bound_and_loses_nothing() 
     tokio::time::sleep(Duration::from_millis(700)).await;
     let read = server.metrics.bytes_total.load(Ordering::Relaxed);
     assert!(read < 700_000, "{read} bytes were read");
-    server.plant.set(Mode::Settle);
+    server.spool(Mode::Settle).await;
     let mut client = timeout(PATIENCE, &mut writer).await.unwrap().unwrap();
     client.send(&PINGREQ).await;
     client.expect(&PINGRESP).await;
@@ -218,7 +217,7 @@ async fn a_client_that_reads_nothing_is_given_up() {
 #[tokio::test]
 async fn records_that_wait_for_room_are_stored_although_the_client_has_gone() {
     let server = Server::with_plant(MqttOptions::default(), Plant::new(2)).await;
-    server.plant.set(Mode::Stop);
+    server.spool(Mode::Stop).await;
     let mut client = server.v5("c").await;
     for id in 1..=6 {
         client.send(&publish(5, 2, "t/S0", id, "1")).await;
@@ -228,7 +227,7 @@ async fn records_that_wait_for_room_are_stored_although_the_client_has_gone() {
     assert!(received >= 3, "a submit waits");
     drop(client);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    server.plant.set(Mode::Settle);
+    server.spool(Mode::Settle).await;
     server.plant.until(|account, _| account.received >= received && account.in_flight == 0).await;
     server.stop().await;
 }

@@ -10,7 +10,7 @@ mod subscribing;
 
 use super::{MqttOptions, serve};
 use crate::decode::{Name, Point, Visitor};
-use crate::listen::trial::Plant;
+use crate::listen::trial::{Mode, Plant};
 use crate::listen::{Decode, ListenMetrics};
 use crate::model::{Quality, Reason};
 use crate::pipeline::intake::IntakeBuffer;
@@ -102,6 +102,12 @@ impl Server {
 
     async fn version(&self, version: u8, client_id: &str) -> Raw {
         if version == 4 { self.v3(client_id).await } else { self.v5(client_id).await }
+    }
+
+    /// Changes what the shards do, and waits until they have noticed.
+    async fn spool(&self, mode: Mode) {
+        self.plant.set(mode);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     async fn stop(self) {

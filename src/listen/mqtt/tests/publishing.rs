@@ -1,7 +1,6 @@
 //! QoS 0, 1, 2: what is stored, when it is acknowledged.
 
 use super::*;
-use crate::listen::trial::Mode;
 
 #[tokio::test]
 async fn all_qualities_of_service_are_stored_and_acknowledged_in_both_versions() {
@@ -27,7 +26,7 @@ async fn all_qualities_of_service_are_stored_and_acknowledged_in_both_versions()
 async fn no_acknowledgement_leaves_before_its_receipt_has_settled() {
     let server = Server::start(MqttOptions::default()).await;
     for version in [4, 5] {
-        server.plant.set(Mode::Hold);
+        server.spool(Mode::Hold).await;
         let mut client = server.version(version, "c").await;
         client.send(&publish(version, 2, "t/S0", 1, "1")).await;
         client.send(&publish(version, 4, "t/S1", 2, "2")).await;
@@ -36,7 +35,7 @@ async fn no_acknowledgement_leaves_before_its_receipt_has_settled() {
         client.send(&PINGREQ).await;
         client.expect(&PINGRESP).await;
         client.silence().await;
-        server.plant.set(Mode::Settle);
+        server.spool(Mode::Settle).await;
         client.expect(&ack(0x40, 1)).await;
         client.expect(&ack(0x50, 2)).await;
         client.expect(&ack(0x40, 3)).await;
@@ -97,31 +96,31 @@ async fn a_release_of_nothing_is_answered_with_its_reason() {
 #[tokio::test]
 async fn a_release_before_its_receipt_does_not_complete_the_message() {
     let server = Server::start(MqttOptions::default()).await;
-    server.plant.set(Mode::Hold);
+    server.spool(Mode::Hold).await;
     for version in [4, 5] {
         let mut client = server.version(version, "c").await;
         client.send(&publish(version, 4, "t/S0", 1, "1")).await;
         client.send(&ack(0x62, 1)).await;
         client.refused(version, 0x82).await;
     }
-    server.plant.set(Mode::Settle);
+    server.spool(Mode::Settle).await;
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_refused_round_is_told_in_v5_and_closes_v3() {
     let server = Server::start(MqttOptions::default()).await;
-    server.plant.set(Mode::Refuse);
+    server.spool(Mode::Refuse).await;
     let mut client = server.v5("c").await;
     client.send(&publish(5, 2, "t/S0", 1, "1")).await;
     client.expect(&[0x40, 3, 0, 1, 0x97]).await;
     client.send(&publish(5, 4, "t/S0", 2, "1")).await;
     client.expect(&[0x50, 3, 0, 2, 0x97]).await;
     // The exchange is over: the same identifier starts a new one.
-    server.plant.set(Mode::Settle);
+    server.spool(Mode::Settle).await;
     client.send(&publish(5, 4, "t/S0", 2, "1")).await;
     client.expect(&ack(0x50, 2)).await;
-    server.plant.set(Mode::Refuse);
+    server.spool(Mode::Refuse).await;
     let mut client = server.v3("d").await;
     client.send(&publish(4, 2, "t/S0", 1, "1")).await;
     client.closed().await;
@@ -173,12 +172,12 @@ async fn packets_split_at_any_byte_are_the_same_packets() {
 #[tokio::test]
 async fn a_client_that_closes_its_side_still_gets_its_acknowledgements() {
     let server = Server::start(MqttOptions::default()).await;
-    server.plant.set(Mode::Hold);
+    server.spool(Mode::Hold).await;
     let mut client = server.v3("c").await;
     client.send(&publish(4, 2, "t/S0", 1, "1")).await;
     client.0.shutdown().await.unwrap();
     client.silence().await;
-    server.plant.set(Mode::Settle);
+    server.spool(Mode::Settle).await;
     client.expect(&ack(0x40, 1)).await;
     client.closed().await;
     server.stop().await;

@@ -1,7 +1,6 @@
 //! Takeover, session state, expiry, wills.
 
 use super::*;
-use crate::listen::trial::Mode;
 use crate::model::Event;
 
 /// CONNECT with v5, `clean`, an expiry and, if wanted, a will with a delay.
@@ -144,7 +143,7 @@ async fn a_qos_2_message_whose_receipt_is_open_waits_for_it_on_the_next_connecti
     let server = Server::start(MqttOptions::default()).await;
     for (mode, stored) in [(Mode::Settle, 0), (Mode::Refuse, 1)] {
         let before = server.plant.account().received;
-        server.plant.set(Mode::Hold);
+        server.spool(Mode::Hold).await;
         let (mut client, _) = enter(&server, &v3_kept("c")).await;
         client.send(&publish(4, 4, "t/S0", 1, "1")).await;
         server.plant.until(|account, _| account.received == before + 1).await;
@@ -154,7 +153,7 @@ async fn a_qos_2_message_whose_receipt_is_open_waits_for_it_on_the_next_connecti
         client.closed().await;
         newer.send(&publish(4, 0b1100, "t/S0", 1, "1")).await;
         newer.silence().await;
-        server.plant.set(mode);
+        server.spool(mode).await;
         if mode == Mode::Refuse {
             // What was refused is taken as new, once; then the spool has room again.
             server.plant.until(|account, _| account.received == before + 2).await;
