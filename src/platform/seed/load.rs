@@ -1,0 +1,153 @@
+//! Rows into a table: COPY into a temporary twin, then one upsert. Rows that are there and equal are not touched, so a second
+//! run changes nothing, not even a page.
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use serde::Serialize;
+use std::fmt::{Display, Write};
+use tokio_postgres::{CopyInSink, Transaction};
+
+/// Large enough that the network and not the call decides.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// What fills one table. `write` appends row number `0..rows`; the same number always gives the same bytes.
+pub(super) struct Table<'a> {
+    pub name: &'static str,
+    /// The first is the primary key.
+    pub columns: &'static [&'static str],
+    pub rows: u64,
+    pub write: Box<dyn Fn(u64, &mut Row<'_>) + Send + Sync + 'a>,
+}
+
+/// One row in COPY text form.
+pub(super) struct Row<'a> {
+    buffer: &'a mut String,
+    started: bool,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn new(buffer: &'a mut String) -> Self {
+        Self { buffer, started: false }
+    }
+
+    fn next(&mut self) {
+        if self.started {
+            self.buffer.push('\t');
+        }
+        self.started = true;
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.next();
+        for character in text.chars() {
+            match character {
+                '\\' => self.buffer.push_str("\\\\"),
+                '\t' => self.buffer.push_str("\\t"),
+                '\n' => self.buffer.push_str("\\n"),
+                '\r' => self.buffer.push_str("\\r"),
+                other => self.buffer.push(other),
+            }
+        }
+        self
+    }
+
+    /// Numbers, dates and times: nothing that needs escaping.
+    pub(super) fn value(&mut self, value: impl Display) -> &mut Self {
+        self.next();
+        write!(self.buffer, "{value}").expect("a String takes every write");
+        self
+    }
+
+    pub(super) fn decimal(&mut self, value: f64, places: usize) -> &mut Self {
+        self.value(format_args!("{value:.places$}"))
+    }
+
+    pub(super) fn empty(&mut self) -> &mut Self {
+        self.next();
+        self.buffer.push_str("\\N");
+        self
+    }
+
+    pub(super) fn optional(&mut self, value: Option<f64>, places: usize) -> &mut Self {
+        match value {
+            Some(value) => self.decimal(value, places),
+            None => self.empty(),
+        }
+    }
+}
+
+impl Table<'_> {
+    /// Appends one row and its line end.
+    pub(super) fn append(&self, number: u64, buffer: &mut String) {
+        (self.write)(number, &mut Row::new(buffer));
+        buffer.push('\n');
+    }
+
+    fn upsert(&self) -> String {
+        let (name, columns) = (self.name, self.columns.join(", "));
+        let of = |side: &str| {
+            let list: Vec<String> = self.columns[1..].iter().map(|column| format!("{side}.{column}")).collect();
+            list.join(", ")
+        };
+        format!(
+            "WITH done AS (INSERT INTO public.{name} AS stands ({columns}) SELECT {columns} FROM seed_{name} \
+             ON CONFLICT ({key}) DO UPDATE SET ({rest}) = ROW({new}) \
+             WHERE ROW({old}) IS DISTINCT FROM ROW({new}) RETURNING xmax = 0 AS inserted) \
+             SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted) FROM done",
+            key = self.columns[0],
+            rest = self.columns[1..].join(", "),
+            new = of("excluded"),
+            old = of("stands"),
+        )
+    }
+}
+
+/// What became of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableSummary {
+    pub table: &'static str,
+    pub rows: u64,
+    pub inserted: u64,
+    pub updated: u64,
+}
+
+/// Loads one table inside the transaction; `progress` hears how many rows were sent.
+pub(super) async fn load(
+    transaction: &Transaction<'_>,
+    table: &Table<'_>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<TableSummary, tokio_postgres::Error> {
+    let (name, columns) = (table.name, table.columns.join(", "));
+    transaction
+        .batch_execute(&format!("CREATE TEMPORARY TABLE seed_{name} (LIKE public.{name}) ON COMMIT DROP"))
+        .await?;
+    let sink: CopyInSink<Bytes> = transaction.copy_in(&format!("COPY seed_{name} ({columns}) FROM STDIN")).await?;
+    let mut sink = std::pin::pin!(sink);
+    let mut buffer = String::with_capacity(CHUNK_BYTES + 1024);
+    for number in 0..table.rows {
+        table.append(number, &mut buffer);
+        if buffer.len() >= CHUNK_BYTES {
+            let chunk = std::mem::replace(&mut buffer, String::with_capacity(CHUNK_BYTES + 1024));
+            sink.send(Bytes::from(chunk)).await?;
+            progress(number + 1);
+        }
+    }
+    sink.send(Bytes::from(buffer)).await?;
+    sink.finish().await?;
+    progress(table.rows);
+    let row = transaction.query_one(&table.upsert(), &[]).await?;
+    let (inserted, updated): (i64, i64) = (row.get(0), row.get(1));
+    Ok(TableSummary { table: name, rows: table.rows, inserted: inserted as u64, updated: updated as u64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_as_copy_wants_it() {
+        let mut buffer = String::new();
+        Row::new(&mut buffer).text("a\tb\\c\nd").empty().decimal(1.0 / 3.0, 4).value(7);
+        assert_eq!(buffer, "a\\tb\\\\c\\nd\t\\N\t0.3333\t7");
+    }
+}
