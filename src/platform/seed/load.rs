@@ -1,5 +1,5 @@
-//! Rows into a table: COPY into a temporary twin, then one upsert. Rows that are there and equal are not touched, so a second
-//! run changes nothing, not even a page.
+//! Rows into a table: COPY straight into an empty one, else into a temporary twin and one upsert from there. Rows that are
+//! there and equal are not touched, so a second run changes nothing, not even a page.
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -117,11 +117,30 @@ pub(super) async fn load(
     table: &Table<'_>,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<TableSummary, tokio_postgres::Error> {
-    let (name, columns) = (table.name, table.columns.join(", "));
-    transaction
-        .batch_execute(&format!("CREATE TEMPORARY TABLE seed_{name} (LIKE public.{name}) ON COMMIT DROP"))
-        .await?;
-    let sink: CopyInSink<Bytes> = transaction.copy_in(&format!("COPY seed_{name} ({columns}) FROM STDIN")).await?;
+    let name = table.name;
+    // Readers go on; whoever would write waits, so that an empty table stays empty until it is filled.
+    transaction.batch_execute(&format!("LOCK TABLE public.{name} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    let filled: bool = transaction.query_one(&format!("SELECT EXISTS (SELECT FROM public.{name})"), &[]).await?.get(0);
+    if !filled {
+        copy(transaction, table, &format!("public.{name}"), progress).await?;
+        return Ok(TableSummary { table: name, rows: table.rows, inserted: table.rows, updated: 0 });
+    }
+    let twin = format!("CREATE TEMPORARY TABLE seed_{name} (LIKE public.{name}) ON COMMIT DROP");
+    transaction.batch_execute(&twin).await?;
+    copy(transaction, table, &format!("seed_{name}"), progress).await?;
+    let row = transaction.query_one(&table.upsert(), &[]).await?;
+    let (inserted, updated): (i64, i64) = (row.get(0), row.get(1));
+    Ok(TableSummary { table: name, rows: table.rows, inserted: inserted as u64, updated: updated as u64 })
+}
+
+async fn copy(
+    transaction: &Transaction<'_>,
+    table: &Table<'_>,
+    into: &str,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<(), tokio_postgres::Error> {
+    let statement = format!("COPY {into} ({}) FROM STDIN", table.columns.join(", "));
+    let sink: CopyInSink<Bytes> = transaction.copy_in(&statement).await?;
     let mut sink = std::pin::pin!(sink);
     let mut buffer = String::with_capacity(CHUNK_BYTES + 1024);
     for number in 0..table.rows {
@@ -135,9 +154,7 @@ pub(super) async fn load(
     sink.send(Bytes::from(buffer)).await?;
     sink.finish().await?;
     progress(table.rows);
-    let row = transaction.query_one(&table.upsert(), &[]).await?;
-    let (inserted, updated): (i64, i64) = (row.get(0), row.get(1));
-    Ok(TableSummary { table: name, rows: table.rows, inserted: inserted as u64, updated: updated as u64 })
+    Ok(())
 }
 
 #[cfg(test)]
