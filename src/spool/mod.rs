@@ -90,6 +90,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The largest record, unless a single item is larger: bounds what one group holds up, and what a reader must hold.
 const RECORD_BYTES_MAX: u64 = 4 << 20;
@@ -101,6 +103,9 @@ const RECORDS_MIN: u64 = 8;
 const SEGMENTS_MIN: u64 = 8;
 /// At most this part of the cap is retained for the resend memory: `retain_bytes` gives way to a small cap.
 const RETAIN_SHARE: u64 = 4;
+
+/// How long a start waits for its predecessor, or that one's housekeeping thread, to let go of the directory.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// `[spool]` of the configuration. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,9 +236,13 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
 
 fn hold_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn disk::Lock>, SpoolError> {
     let path = directory.join("lock");
-    match disk.lock(&path) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(SpoolError::Locked(directory.to_owned())),
-        Err(source) => Err(SpoolError::io("lock", &path, source)),
+    let limit = Instant::now() + LOCK_WAIT;
+    loop {
+        match disk.lock(&path) {
+            Ok(Some(lock)) => return Ok(lock),
+            Ok(None) if Instant::now() < limit => thread::sleep(LOCK_WAIT / 50),
+            Ok(None) => return Err(SpoolError::Locked(directory.to_owned())),
+            Err(source) => return Err(SpoolError::io("lock", &path, source)),
+        }
     }
 }
