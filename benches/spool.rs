@@ -1,7 +1,7 @@
 //! The spool's pure cost (record encode and decode) and its append, with and without the sync, by group size.
 //!
-//! Figures are readings per second. Without the sync the append shows what encoding, checksum, page cache and the memory
-//! tail cost; with it, what the disk makes of small groups.
+//! Figures are readings per second. Without the sync the append shows what encoding, checksum, page cache and the
+//! memory tail cost; with it, what the disk makes of small groups.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use genims::model::{Portion, Protocol, Quality, Reading, SensorNo, Status};

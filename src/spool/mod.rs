@@ -1,5 +1,6 @@
-//! The log between the shards and the sinks: small groups keep acknowledgements fast, large batches keep databases fast,
-//! and what lies between them is on disk. Portions enter, durable groups leave in order; receipts settle on the way.
+//! The log between the shards and the sinks: small groups keep acknowledgements fast, large batches keep databases
+//! fast, and what lies between them is on disk. Portions enter, durable groups leave in order; receipts settle on the
+//! way.
 //!
 //! This header is the design document.
 //!
@@ -25,16 +26,17 @@
 //! - [`Appender::append`] returns after the sync that covers the group, and only then readers and receipts learn of it.
 //! - A segment is preallocated and gets its name after its front is durable, which is after its predecessor is durable
 //!   as a whole; the directory is synced after each name that comes or goes.
-//! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so that
-//!   older segments can go.
-//! - A failed write or sync stops the spool for good (fail-stop): a sync that failed is never tried again, receipts stay
-//!   open, and senders send again after the restart.
+//! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so
+//!   that older segments can go.
+//! - A failed write or sync stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
+//!   stay open, and senders send again after the restart.
 //!
 //! Recovery
 //! - A record is visible whole or not at all. A torn tail, which only the newest segment can have, is cut.
 //! - Broken bytes with an acknowledged record behind them are an error that names file, byte and remedy. Each record
 //!   carries how far the segment was durable when it was written; that is what tells the two cases apart.
-//! - What the page cache alone may hold after a crash of the process is written and synced again before anybody reads it.
+//! - What the page cache alone may hold after a crash of the process is written and synced again before anybody reads
+//!   it.
 //! - A spool that ends before a cursor is refused: offsets would be given twice.
 //!
 //! Space
