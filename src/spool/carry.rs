@@ -1,8 +1,8 @@
 //! What each segment repeats at its front so that it can be understood without its predecessors: how far every client
 //! was taken, and which faults are open. Groups enter; the marks and faults of a restart leave.
 //!
-//! Both are bounded. At the bound the entries that were touched longest ago give way: a client unheard of for so long is
-//! told "nothing durable yet" when it comes back, and its resends are caught as duplicate readings.
+//! Both are bounded. At the bound the entries that were touched longest ago give way: a client unheard of for so long
+//! is told "nothing durable yet" when it comes back, and its resends are caught as duplicate readings.
 
 use crate::model::event::FaultOpened;
 use crate::model::{Event, Group, MachineNo};

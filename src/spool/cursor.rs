@@ -1,8 +1,8 @@
 //! How far a sink has come, in a file of its own: two slots in two blocks, written in turn.
 //!
 //! - A torn write harms one slot; the other still tells the position before. So a cursor may fall back, never ahead.
-//! - An update is one write into reserved room and one sync: no new names, and it works while the disk is full, which is
-//!   when cursors must move so that segments can go.
+//! - An update is one write into reserved room and one sync: no new names, and it works while the disk is full, which
+//!   is when cursors must move so that segments can go.
 //! - The file appears under its name only with a durable first slot.
 
 use super::disk::{Disk, DiskFile};

@@ -18,7 +18,10 @@ pub enum SpoolError {
          taken of it is then lost)", file.display()
     )]
     Damaged { file: PathBuf, position: u64, detail: String },
-    #[error("{} has format version {found}, this program reads {expected}; drain the spool with the version that wrote it", file.display())]
+    #[error(
+        "{} has format version {found}, this program reads {expected}; drain the spool with the version that wrote it",
+        file.display()
+    )]
     Version { file: PathBuf, found: u32, expected: u32 },
     #[error("{} belongs to another spool; move it out of the directory", .0.display())]
     Foreign(PathBuf),

@@ -1,5 +1,5 @@
-//! A file system in memory that is as unkind as the rules allow: what was not synced may be lost, kept or torn, sector by
-//! sector and name by name; a failed sync throws away what it should have kept.
+//! A file system in memory that is as unkind as the rules allow: what was not synced may be lost, kept or torn, sector
+//! by sector and name by name; a failed sync throws away what it should have kept.
 
 use super::disk::{Disk, DiskFile, Lock};
 use rand::{RngExt, SeedableRng};

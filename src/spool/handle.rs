@@ -45,7 +45,8 @@ impl Spool {
         self.shared.next_offset()
     }
 
-    /// Reads on from an offset between [`Spool::first_offset`] and [`Spool::next_offset`], which may lie inside a group.
+    /// Reads on from an offset between [`Spool::first_offset`] and [`Spool::next_offset`], which may lie inside a
+    /// group.
     pub fn reader(&self, from: u64) -> Result<Reader, SpoolError> {
         let end = self.next_offset();
         if from > end {

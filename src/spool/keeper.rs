@@ -9,8 +9,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use std::{io, thread};
 
-/// How far a cursor file may lag. The databases remember their own position, so this only decides how many groups a sink
-/// looks at again after a crash, and how long a consumed segment stays.
+/// How far a cursor file may lag. The databases remember their own position, so this only decides how many groups a
+/// sink looks at again after a crash, and how long a consumed segment stays.
 const CURSOR_SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {

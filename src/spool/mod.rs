@@ -1,5 +1,6 @@
-//! The log between the shards and the sinks: small groups keep acknowledgements fast, large batches keep databases fast,
-//! and what lies between them is on disk. Portions enter, durable groups leave in order; receipts settle on the way.
+//! The log between the shards and the sinks: small groups keep acknowledgements fast, large batches keep databases
+//! fast, and what lies between them is on disk. Portions enter, durable groups leave in order; receipts settle on the
+//! way.
 //!
 //! This header is the design document.
 //!
@@ -25,16 +26,17 @@
 //! - [`Appender::append`] returns after the sync that covers the group, and only then readers and receipts learn of it.
 //! - A segment is preallocated and gets its name after its front is durable, which is after its predecessor is durable
 //!   as a whole; the directory is synced after each name that comes or goes.
-//! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so that
-//!   older segments can go.
-//! - A failed write or sync stops the spool for good (fail-stop): a sync that failed is never tried again, receipts stay
-//!   open, and senders send again after the restart.
+//! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so
+//!   that older segments can go.
+//! - A failed write or sync stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
+//!   stay open, and senders send again after the restart.
 //!
 //! Recovery
 //! - A record is visible whole or not at all. A torn tail, which only the newest segment can have, is cut.
 //! - Broken bytes with an acknowledged record behind them are an error that names file, byte and remedy. Each record
 //!   carries how far the segment was durable when it was written; that is what tells the two cases apart.
-//! - What the page cache alone may hold after a crash of the process is written and synced again before anybody reads it.
+//! - What the page cache alone may hold after a crash of the process is written and synced again before anybody reads
+//!   it.
 //! - A spool that ends before a cursor is refused: offsets would be given twice.
 //!
 //! Space
@@ -90,6 +92,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The largest record, unless a single item is larger: bounds what one group holds up, and what a reader must hold.
 const RECORD_BYTES_MAX: u64 = 4 << 20;
@@ -101,6 +105,9 @@ const RECORDS_MIN: u64 = 8;
 const SEGMENTS_MIN: u64 = 8;
 /// At most this part of the cap is retained for the resend memory: `retain_bytes` gives way to a small cap.
 const RETAIN_SHARE: u64 = 4;
+
+/// How long a start waits for its predecessor, or that one's housekeeping thread, to let go of the directory.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// `[spool]` of the configuration. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,9 +238,13 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
 
 fn hold_lock(disk: &dyn Disk, directory: &Path) -> Result<Box<dyn disk::Lock>, SpoolError> {
     let path = directory.join("lock");
-    match disk.lock(&path) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(SpoolError::Locked(directory.to_owned())),
-        Err(source) => Err(SpoolError::io("lock", &path, source)),
+    let limit = Instant::now() + LOCK_WAIT;
+    loop {
+        match disk.lock(&path) {
+            Ok(Some(lock)) => return Ok(lock),
+            Ok(None) if Instant::now() < limit => thread::sleep(LOCK_WAIT / 50),
+            Ok(None) => return Err(SpoolError::Locked(directory.to_owned())),
+            Err(source) => return Err(SpoolError::io("lock", &path, source)),
+        }
     }
 }

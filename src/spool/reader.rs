@@ -1,7 +1,7 @@
 //! Reads the log in order from an offset: groups leave, each record once.
 //!
-//! - From memory while the reader keeps up, else from disk, whole records ahead, off the async threads. Both are asked by
-//!   offset, offsets are dense, and a record has the same one in both: so no hand-over can lose or repeat any.
+//! - From memory while the reader keeps up, else from disk, whole records ahead, off the async threads. Both are asked
+//!   by offset, offsets are dense, and a record has the same one in both: so no hand-over can lose or repeat any.
 //! - Nothing is read that is not durable: the disk is read only below the durable end.
 //! - Groups that hold marks alone are not shown.
 

@@ -1,4 +1,5 @@
-//! What a start finds in the directory: files enter, a log that can be continued leaves, or an error that names the file.
+//! What a start finds in the directory: files enter, a log that can be continued leaves, or an error that names the
+//! file.
 //!
 //! - Only the end of the newest segment may be torn: its predecessors were durable before it got its name.
 //! - Broken bytes with an acknowledged record behind them are damage, and refused. Broken bytes with nothing, or only

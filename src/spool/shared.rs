@@ -1,5 +1,5 @@
-//! What the appender, the readers, the sinks and the keeper share. Each lock is held for look-ups and small changes only,
-//! never across a sync or a read of the disk, except `cursor_files`, which only housekeeping takes.
+//! What the appender, the readers, the sinks and the keeper share. Each lock is held for look-ups and small changes
+//! only, never across a sync or a read of the disk, except `cursor_files`, which only housekeeping takes.
 //!
 //! Lock order: `cursor_files`, `sinks`, `segments`, `tail`.
 

@@ -1,5 +1,5 @@
-//! Seeded simulation: random appends, cursors, housekeeping, failing syncs and crashes at random operations, on a disk that
-//! loses, tears and reorders what was not synced. After every start:
+//! Seeded simulation: random appends, cursors, housekeeping, failing syncs and crashes at random operations, on a disk
+//! that loses, tears and reorders what was not synced. After every start:
 //!
 //! - every record whose append returned is there, unchanged, at its offset; so is everything an earlier start showed;
 //! - behind it stands nothing but a front part of the one append that was under way;

@@ -1,5 +1,5 @@
-//! The newest durable groups, in memory, for the readers that keep up. Groups without records (marks alone) are not kept:
-//! readers do not see them.
+//! The newest durable groups, in memory, for the readers that keep up. Groups without records (marks alone) are not
+//! kept: readers do not see them.
 //!
 //! Bounded by bytes; the oldest groups give way. Whatever is not here is on disk, so the bound never costs a record.
 

@@ -1,0 +1,158 @@
+//! Segments that fill, go and run out: retention, the cap, a full disk, unusual sizes.
+
+use super::*;
+
+#[test]
+fn consumed_segments_go_but_for_the_retained_ones_and_the_slowest_sink_holds_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SpoolOptions { retain_bytes: 100 << 10, ..options(&directory) };
+    let (mut appender, spool, _) = open_on(Arc::new(super::super::disk::RealDisk), &options).unwrap();
+    spool.register_sink("fast").unwrap();
+    spool.register_sink("slow").unwrap();
+    for salt in 0..200 {
+        appender.append(&mut portion(40, salt)).unwrap();
+    }
+    spool.save_cursor("fast", spool.next_offset()).unwrap();
+    spool.maintain().unwrap();
+    assert_eq!(spool.first_offset(), 0);
+    spool.save_cursor("slow", spool.next_offset()).unwrap();
+    spool.maintain().unwrap();
+    assert!(spool.first_offset() > 0);
+    assert!((70 << 10..140 << 10).contains(&spool.bytes()), "{} bytes left", spool.bytes());
+    assert!(matches!(spool.reader(0), Err(SpoolError::OffsetGone { .. })));
+    let first = spool.first_offset();
+    assert_eq!(readings_in(&spool, first).len() as u64, spool.next_offset() - first);
+}
+
+#[test]
+fn nothing_goes_before_the_first_append_so_sinks_may_register_in_peace() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut appender, spool, _) = open(&options(&directory)).unwrap();
+    spool.register_sink("postgres").unwrap();
+    for salt in 0..100 {
+        appender.append(&mut portion(40, salt)).unwrap();
+    }
+    drop((appender, spool));
+    let (mut appender, spool, _) = open(&options(&directory)).unwrap();
+    spool.maintain().unwrap();
+    assert_eq!((spool.first_offset(), spool.register_sink("postgres").unwrap()), (0, 0));
+    appender.append(&mut portion(1, 1)).unwrap();
+    spool.maintain().unwrap();
+    assert_eq!(spool.first_offset(), 0);
+}
+
+#[test]
+fn at_the_cap_an_append_blocks_says_so_and_goes_on_when_the_sink_catches_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = options(&directory);
+    let (mut appender, spool, _) = open(&options).unwrap();
+    spool.register_sink("postgres").unwrap();
+    let full = spool.full_flag();
+    let appending = thread::spawn(move || {
+        for salt in 0..600 {
+            appender.append(&mut portion(40, salt)).unwrap();
+        }
+        appender.next_offset()
+    });
+    eventually("the spool is full", || full.load(Ordering::Acquire));
+    let stuck_at = spool.next_offset();
+    thread::sleep(Duration::from_millis(150));
+    assert_eq!(spool.next_offset(), stuck_at);
+    assert!(spool.bytes() <= spool.max_bytes());
+    let mut reader = spool.reader(0).unwrap();
+    let mut taken = 0;
+    while taken < 600 * 40 {
+        match reader.try_next().unwrap() {
+            Some(group) => taken += group.len(),
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+        spool.save_cursor("postgres", reader.position()).unwrap();
+        assert!(spool.bytes() <= spool.max_bytes());
+    }
+    assert_eq!(appending.join().unwrap(), taken);
+    assert!(!full.load(Ordering::Acquire));
+    assert!(spool.metrics().full_episodes.load(Ordering::Relaxed) >= 1);
+}
+
+#[test]
+fn closing_ends_a_blocked_append() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut appender, spool, _) = open(&options(&directory)).unwrap();
+    spool.register_sink("postgres").unwrap();
+    let full = spool.full_flag();
+    let appending = thread::spawn(move || {
+        loop {
+            if let Err(error) = appender.append(&mut portion(40, 1)) {
+                return error;
+            }
+        }
+    });
+    eventually("the spool is full", || full.load(Ordering::Acquire));
+    spool.close().unwrap();
+    assert!(matches!(appending.join().unwrap(), SpoolError::Closed));
+}
+
+#[test]
+fn a_full_disk_is_waited_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::new(1);
+    let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options(&directory)).unwrap();
+    spool.register_sink("postgres").unwrap();
+    disk.set_full(true);
+    let full = spool.full_flag();
+    let appending = thread::spawn(move || {
+        for salt in 0..40 {
+            appender.append(&mut portion(40, salt)).unwrap();
+        }
+    });
+    eventually("the disk is full", || full.load(Ordering::Acquire));
+    disk.set_full(false);
+    appending.join().unwrap();
+    assert_eq!(readings_in(&spool, 0).len(), 1_600);
+    assert!(spool.failure().is_none() && !full.load(Ordering::Acquire));
+}
+
+#[test]
+fn an_item_larger_than_a_segment_is_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SpoolOptions { segment_bytes: 4096, ..options(&directory) };
+    let (mut appender, spool, _) = open(&options).unwrap();
+    let mut large = samples::portion(1, 1, 1, 4);
+    large.dead_letters[0].payload = vec![7; 60_000];
+    let whole = samples::group_of(&large, 0);
+    spool.register_sink("slow").unwrap();
+    appender.append(&mut large).unwrap();
+    drop((appender, spool));
+    let (_appender, spool, _) = open(&options).unwrap();
+    let mut letters = Vec::new();
+    spool.replay(0, |group| letters.extend_from_slice(&group.dead_letters)).unwrap();
+    assert_eq!(letters, whole.dead_letters);
+}
+
+#[test]
+fn segments_filled_by_marks_alone_lose_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SpoolOptions { segment_bytes: 4096, ..options(&directory) };
+    let (mut appender, spool, _) = open(&options).unwrap();
+    for sequence in 1..200 {
+        let marks = vec![Mark { client: "plc".to_owned(), sequence }];
+        appender.append(&mut Portion { marks, ..Portion::default() }).unwrap();
+    }
+    appender.append(&mut portion(3, 5)).unwrap();
+    assert_eq!(readings_in(&spool, 0).len(), 3);
+    drop((appender, spool));
+    let (_appender, spool, recovered) = open(&options).unwrap();
+    assert_eq!((recovered.marks.get("plc"), recovered.next_offset), (Some(&199), 3));
+    assert_eq!(readings_in(&spool, 0).len(), 3);
+}
+
+#[test]
+fn a_small_cap_shrinks_segments_and_a_tiny_one_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let small = SpoolOptions { directory: directory.path().into(), max_bytes: 1 << 20, ..SpoolOptions::default() };
+    let sizes = small.sizes().unwrap();
+    assert_eq!((sizes.segment_bytes, sizes.retain_bytes), (128 << 10, 256 << 10));
+    let tiny = SpoolOptions { max_bytes: 1_000, ..small };
+    assert!(matches!(tiny.check(), Err(SpoolError::Options(_))));
+    assert!(SpoolOptions::default().fsync);
+}
