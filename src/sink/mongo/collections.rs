@@ -28,11 +28,8 @@ pub const SCADA_EVENTS: TimeSeries = TimeSeries {
     granularity: TimeseriesGranularity::Seconds,
     expire_after: Some(DAY.saturating_mul(90)),
 };
-pub const MACHINE_FAULT_EVENTS: TimeSeries = TimeSeries {
-    name: "machine_fault_events",
-    granularity: TimeseriesGranularity::Minutes,
-    expire_after: None,
-};
+pub const MACHINE_FAULT_EVENTS: TimeSeries =
+    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Minutes, expire_after: None };
 /// 24 months of 365.25 / 12 days.
 pub const OEE_METRICS: TimeSeries = TimeSeries {
     name: "oee_metrics",

@@ -55,7 +55,11 @@ impl Insert {
         bytes.put_int32("maxTimeMS", SERVER_TIME_MAX_MS);
         bytes.put_key(DOCUMENT, "writeConcern");
         let concern = bytes.open();
-        if options.majority { bytes.put_string("w", "majority") } else { bytes.put_int32("w", 1) }
+        if options.majority {
+            bytes.put_string("w", "majority")
+        } else {
+            bytes.put_int32("w", 1)
+        }
         bytes.close(concern);
         bytes.put_key(ARRAY, "documents");
         let array = bytes.open();

@@ -3,11 +3,11 @@
 
 use super::copy::{EncodeRows, Refused};
 use super::field::PutField;
-use crate::sink::order::DAY_US;
 use crate::catalogue::{Catalogue, MachineEntry, SensorEntry};
 use crate::model::Event;
 use crate::model::event::{FaultClosed, FaultOpened, SensorHealth};
 use crate::sink::gather::Batch;
+use crate::sink::order::DAY_US;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, NaiveDateTime};
 use tokio_postgres::{Error, GenericClient};
