@@ -26,8 +26,8 @@ use uuid::Uuid;
 pub struct Report {
     /// Log offset and source of each counted record that the database refused for good.
     pub refused: Vec<(u64, SourceNo)>,
-    /// Refused events, which no account counts.
-    pub refused_events: u64,
+    /// Further refused records, which no account counts: events, a mirror's documents.
+    pub refused_uncounted: u64,
     pub expired: u64,
     pub bytes: u64,
 }
@@ -125,6 +125,10 @@ impl<T: Target, L: Log> Follower<T, L> {
     /// Runs until `shutdown` turns true, or until the log itself fails.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
         let mut gatherer = self.gatherer(self.settled)?;
+        tokio::select! {
+            () = stopped(&mut shutdown) => return Ok(()),
+            opened = self.open() => self.retry_later(opened)?,
+        };
         loop {
             let batch = tokio::select! {
                 biased;
@@ -159,20 +163,28 @@ impl<T: Target, L: Log> Follower<T, L> {
                 attempt = self.attempt(&mut batch) => attempt,
                 () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
             };
-            let error = match attempt {
-                Ok(step) => return Ok(Some(step)),
-                Err(error) if error.is_transient() => error,
-                Err(error) => return Err(error),
-            };
-            tracing::warn!(sink = self.target.name(), %error, "batch not committed; trying again");
-            self.metrics.failed(error.to_string());
-            self.target.close();
-            self.position = None;
+            if let Some(step) = self.retry_later(attempt)? {
+                return Ok(Some(step));
+            }
             tokio::select! {
                 () = stopped(shutdown) => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
         }
+    }
+
+    /// Passes on what succeeded and what will never succeed; after anything else the connection is given up.
+    fn retry_later<V>(&mut self, attempt: Result<V, SinkError>) -> Result<Option<V>, SinkError> {
+        let error = match attempt {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) if error.is_transient() => error,
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(sink = self.target.name(), error = %Chain(&error), "not committed; trying again");
+        self.metrics.failed(Chain(&error).to_string());
+        self.target.close();
+        self.position = None;
+        Ok(None)
     }
 
     async fn attempt(&mut self, batch: &mut Batch) -> Result<Step, SinkError> {
@@ -225,7 +237,7 @@ impl<T: Target, L: Log> Follower<T, L> {
     /// The batch is in the database: enter it in the accounts (once, however often the log is rewound) and let the
     /// spool know.
     fn settle(&mut self, batch: &Batch, report: &Report) -> Result<(), SinkError> {
-        let refused = report.refused.len() as u64 + report.refused_events;
+        let refused = report.refused.len() as u64 + report.refused_uncounted;
         self.metrics.refused_total.fetch_add(refused, Ordering::Relaxed);
         self.metrics.expired_total.fetch_add(report.expired, Ordering::Relaxed);
         if let Some(settlement) = &self.settlement
@@ -271,6 +283,19 @@ impl Settlement {
             self.accounts.finished(source as SourceNo, Outcome::Committed, stored);
             self.accounts.finished(source as SourceNo, Outcome::DeadLettered, letters);
         }
+    }
+}
+
+/// An error and its causes in one line.
+struct Chain<'a>(&'a SinkError);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        if let SinkError::Log(cause) | SinkError::Connect(cause) = self.0 {
+            write!(formatter, ": {cause}")?;
+        }
+        Ok(())
     }
 }
 

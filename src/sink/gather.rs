@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(lengths, [7, 5, 12, 2]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_idle_sink_lets_a_batch_go_after_the_linger() {
         let log = MemoryLog::new(Uuid::nil());
         log.append(group(1));
@@ -223,17 +223,17 @@ mod tests {
         let batch = gatherer(&log, limits(8)).next(Duration::ZERO).await.expect("a batch");
         assert_eq!(batch.len(), 1);
         let elapsed = begun.elapsed();
-        assert!(elapsed <= Duration::from_millis(21) && elapsed > Duration::from_millis(5), "{elapsed:?}");
+        assert!(elapsed >= Duration::from_millis(15) && elapsed < Duration::from_secs(5), "{elapsed:?}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_slow_database_gets_larger_batches_up_to_the_flush_interval() {
         let log = MemoryLog::new(Uuid::nil());
         log.append(group(1));
         let begun = Instant::now();
         gatherer(&log, limits(8)).next(Duration::from_secs(9)).await.expect("a batch");
         let elapsed = begun.elapsed();
-        assert!(elapsed <= Duration::from_millis(201) && elapsed > Duration::from_millis(150), "{elapsed:?}");
+        assert!(elapsed >= Duration::from_millis(190) && elapsed < Duration::from_secs(5), "{elapsed:?}");
     }
 
     #[test]

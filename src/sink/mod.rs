@@ -18,6 +18,8 @@ mod backoff;
 pub mod dead_letters;
 mod error;
 pub mod follow;
+#[cfg(test)]
+mod follow_tests;
 pub mod gather;
 pub mod log;
 mod metrics;

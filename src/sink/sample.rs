@@ -12,7 +12,7 @@ pub(crate) fn reading(sensor: SensorNo, timestamp_us: i64) -> Reading {
         flags: 0,
         source: 0,
         timestamp_us,
-        received_us: timestamp_us + 1_500,
+        received_us: timestamp_us.saturating_add(1_500),
         value: 75.25,
         min_1min: 70.0,
         max_1min: 80.5,

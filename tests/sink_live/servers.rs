@@ -13,7 +13,7 @@ use tokio_postgres::{Client, NoTls};
 const POSTGRES_BIN: &str = "/usr/lib/postgresql/15/bin";
 const OPERATIONS_SCHEMA: &str = include_str!("operations.sql");
 
-pub struct Postgres {
+pub(crate) struct Postgres {
     folder: TempDir,
     port: u16,
     user: Option<(u32, u32)>,
@@ -23,11 +23,11 @@ pub struct Postgres {
 
 impl Postgres {
     /// Starts an empty server with the operations tables and the sink's bookkeeping.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&["fsync=off"]).await
     }
 
-    pub async fn start_with(settings: &'static [&'static str]) -> Self {
+    pub(crate) async fn start_with(settings: &'static [&'static str]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let user = rustix::process::geteuid().is_root().then(postgres_user);
         if let Some((uid, gid)) = user {
@@ -49,7 +49,7 @@ impl Postgres {
         postgres
     }
 
-    pub async fn up(&mut self) {
+    pub(crate) async fn up(&mut self) {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-k"]);
         command.arg(self.folder.path());
@@ -66,15 +66,15 @@ impl Postgres {
     }
 
     /// Stops at once, as a power failure would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         stop(self.server.take(), rustix::process::Signal::QUIT);
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("host=127.0.0.1 port={} user=postgres dbname=postgres connect_timeout=5", self.port)
     }
 
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         connect(self.url()).await.expect("a connection")
     }
 
@@ -98,7 +98,7 @@ impl Drop for Postgres {
     }
 }
 
-pub async fn connect(url: String) -> Result<Client, genims::sink::Cause> {
+pub(crate) async fn connect(url: String) -> Result<Client, genims::sink::Cause> {
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
@@ -112,20 +112,20 @@ fn postgres_user() -> (u32, u32) {
     (number(2), number(3))
 }
 
-pub struct Mongo {
+pub(crate) struct Mongo {
     folder: TempDir,
     port: u16,
     server: Option<Child>,
 }
 
 impl Mongo {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut mongo = Self { folder: TempDir::new().expect("a folder"), port: free_port(), server: None };
         mongo.up().await;
         mongo
     }
 
-    pub async fn up(&mut self) {
+    pub(crate) async fn up(&mut self) {
         let binary = std::env::var("GENIMS_MONGOD").unwrap_or_else(|_| "mongod".to_owned());
         let log = fs::File::create(self.folder.path().join("log")).expect("a log file");
         let server = Command::new(binary)
@@ -143,11 +143,11 @@ impl Mongo {
         }
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         stop(self.server.take(), rustix::process::Signal::KILL);
     }
 
-    pub async fn client(&self) -> mongodb::Client {
+    pub(crate) async fn client(&self) -> mongodb::Client {
         let url = format!("mongodb://127.0.0.1:{}/?serverSelectionTimeoutMS=1000&appName=genims-test", self.port);
         mongodb::Client::with_uri_str(url).await.expect("a client")
     }

@@ -40,7 +40,7 @@ pub(super) async fn commit(
     let Writer { ledger, bytes, .. } = writer;
     session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger).await?;
     session.bookkeeping.advance(position, batch.next_offset).await?;
-    Ok(Report { refused: Vec::new(), refused_events: ledger.refused, expired: ledger.expired, bytes })
+    Ok(Report { refused: Vec::new(), refused_uncounted: ledger.refused, expired: ledger.expired, bytes })
 }
 
 /// One batch on its way.

@@ -3,12 +3,11 @@
 use super::copy::{Copied, EncodeRows, Refused, copy, copy_isolating, refusal};
 use super::event_rows::{self, EventRows, close_faults, naive};
 use super::letters::{self, LetterRows};
-use super::partitions::{is_missing_partition, partition_name};
+use super::partitions::{has_partition, is_missing_partition, partition_name};
 use super::scada_rows::{self, ScadaRows};
 use super::sensor_rows::{self, SensorRows, refused, sort};
 use super::session::{Session, move_position};
 use crate::catalogue::Catalogue;
-use crate::model::Reading;
 use crate::sink::error::SinkError;
 use crate::sink::follow::Report;
 use crate::sink::gather::Batch;
@@ -78,7 +77,8 @@ async fn write(
     let catalogue = context.catalogue;
     let sorted = sort(batch, catalogue);
     let mut set_aside: Vec<Refused> = sorted.unknown.iter().map(|row| refused(catalogue, row)).collect();
-    let replacing = sorted.replacing;
+    let mut replacing = sorted.replacing;
+    replacing.retain(|row| has_partition(row.reading.timestamp_us));
     let mut sensors = SensorRows::new(catalogue, sorted.rows);
     let (mut scada, unknown) = ScadaRows::of(batch, catalogue);
     set_aside.extend(unknown);
@@ -130,7 +130,7 @@ async fn write(
     ledger.insert(&transaction, context.spool_id, batch).await?;
     transaction.commit().await?;
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
-    Ok(Report { refused: counted.collect(), refused_events, expired: 0, bytes })
+    Ok(Report { refused: counted.collect(), refused_uncounted: refused_events, expired: 0, bytes })
 }
 
 async fn prepare(session: &mut Session, days: Vec<(i64, Range<usize>)>) -> Result<Statements, SinkError> {
@@ -231,9 +231,11 @@ struct Ledger {
 
 impl Ledger {
     async fn insert(&self, transaction: &Transaction<'_>, spool_id: Uuid, batch: &Batch) -> Result<(), SinkError> {
-        let time = |reading: &Reading| reading.timestamp_us;
-        let min = batch.readings().map(|(_, reading)| time(reading)).min().map(naive);
-        let max = batch.readings().map(|(_, reading)| time(reading)).max().map(naive);
+        let times = batch.readings().map(|(_, reading)| reading.timestamp_us).filter(|us| has_partition(*us));
+        let (min, max) = times.fold((None, None), |(min, max): (Option<i64>, Option<i64>), us| {
+            (Some(min.map_or(us, |min| min.min(us))), Some(max.map_or(us, |max| max.max(us))))
+        });
+        let (min, max) = (min.map(naive), max.map(naive));
         let insert = "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows,
                  superseded_rows, replaced_rows, scada_rows, events, dead_letters, refused_rows, timestamp_min,
                  timestamp_max)

@@ -84,13 +84,10 @@ pub async fn copy_isolating(
     refused: &mut Vec<Refused>,
 ) -> Result<Copied, Error> {
     let mut copied = Copied::default();
-    let mut open = vec![0..rows.rows()];
-    while let Some(range) = open.pop() {
-        if range.is_empty() {
-            continue;
-        }
+    let mut open = Vec::from([(0, rows.rows())]);
+    while let Some((start, end)) = open.pop() {
         transaction.batch_execute("SAVEPOINT piece").await?;
-        let error = match copy(transaction, statement, rows, range.clone(), buffer).await {
+        let error = match copy(transaction, statement, rows, start..end, buffer).await {
             Ok(piece) => {
                 transaction.batch_execute("RELEASE SAVEPOINT piece").await?;
                 copied.rows += piece.rows;
@@ -101,13 +98,13 @@ pub async fn copy_isolating(
         };
         let Some(refusal) = refusal(&error) else { return Err(error) };
         transaction.batch_execute("ROLLBACK TO SAVEPOINT piece").await?;
-        if range.len() == 1 {
-            refused.push(rows.refused(range.start).because(refusal));
+        if end - start <= 1 {
+            refused.push(rows.refused(start).because(refusal));
             continue;
         }
-        let middle = range.start + range.len() / 2;
-        open.push(middle..range.end);
-        open.push(range.start..middle);
+        let middle = start.midpoint(end);
+        open.push((middle, end));
+        open.push((start, middle));
     }
     Ok(copied)
 }

@@ -3,6 +3,7 @@
 
 use super::copy::{EncodeRows, Refused};
 use super::field::PutField;
+use super::partitions::has_partition;
 use crate::catalogue::{Catalogue, MachineEntry, SensorEntry};
 use crate::model::Event;
 use crate::model::event::{FaultClosed, FaultOpened, SensorHealth};
@@ -42,7 +43,7 @@ impl<'a> EventRows<'a> {
                     rows.faults.rows.extend(machine.map(|machine| (offset, opened, machine.as_ref())));
                 }
                 Event::FaultClosed(closed) => {
-                    let machine = catalogue.machine(closed.machine);
+                    let machine = catalogue.machine(closed.machine).filter(|_| is_storable(closed));
                     rows.closed.extend(machine.map(|machine| (offset, closed, machine.as_ref())));
                 }
                 Event::SensorHealth(health) => {
@@ -171,11 +172,16 @@ pub async fn close_faults(
         .await
 }
 
+/// A row of other times was refused when the fault opened.
+fn is_storable(fault: &FaultClosed) -> bool {
+    has_partition(fault.start_us) && has_partition(fault.end_us)
+}
+
 fn duration_seconds(fault: &FaultClosed) -> i32 {
     i32::try_from(fault.end_us.saturating_sub(fault.start_us) / 1_000_000).unwrap_or(i32::MAX)
 }
 
-/// For parameters; times beyond what chrono holds are no plant's.
+/// For parameters, which have a partition and so fit every calendar.
 pub(super) fn naive(timestamp_us: i64) -> NaiveDateTime {
     DateTime::from_timestamp_micros(timestamp_us).unwrap_or_default().naive_utc()
 }

@@ -110,6 +110,6 @@ impl<C: Connect> Target for PostgresTarget<C> {
         let readings = batch.readings().map(|(offset, reading)| (offset, reading.source));
         let snapshots = batch.snapshots().map(|(offset, snapshot)| (offset, snapshot.source));
         let counted: Vec<_> = readings.chain(snapshots).filter(|(offset, _)| refused.contains(offset)).collect();
-        Ok(Report { refused_events: (refused.len() - counted.len()) as u64, refused: counted, ..Report::default() })
+        Ok(Report { refused_uncounted: (refused.len() - counted.len()) as u64, refused: counted, ..Report::default() })
     }
 }

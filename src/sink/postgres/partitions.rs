@@ -124,6 +124,11 @@ pub fn is_missing_partition(error: &Error) -> bool {
     })
 }
 
+/// Whether a row of this time can be stored. A parameter outside would fail its whole statement.
+pub fn has_partition(timestamp_us: i64) -> bool {
+    DAYS_ALLOWED.contains(&timestamp_us.div_euclid(DAY_US))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

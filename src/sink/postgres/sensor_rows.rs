@@ -65,7 +65,7 @@ pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue) -> Sorted<'a> {
 
 impl<'a> SensorRows<'a> {
     pub fn new(catalogue: &'a Catalogue, rows: Vec<Row<'a>>) -> Self {
-        Self { catalogue, rows, prefix: BytesMut::with_capacity(256), prefix_of: None, texts: Texts::new() }
+        Self { catalogue, rows, prefix: BytesMut::with_capacity(256), prefix_of: None, texts: Texts::default() }
     }
 
     /// The rows of each day, in order.

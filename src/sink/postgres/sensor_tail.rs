@@ -70,8 +70,8 @@ pub struct Texts {
     quality: [Text; 5],
 }
 
-impl Texts {
-    pub fn new() -> Self {
+impl Default for Texts {
+    fn default() -> Self {
         use Protocol::{Bridge, LineProtocol, Mqtt, Tcp};
         use Quality::{Bad, Good, Late, Skewed, Uncertain};
         Self {
@@ -136,7 +136,7 @@ mod tests {
     fn fields_follow_the_column_list() {
         let mut reading = sample::reading(SensorNo(0), 946_684_800_000_000 + 7);
         reading.flags = 0b1_0010;
-        let tail = Tail::of(&reading, &Texts::new());
+        let tail = Tail::of(&reading, &Texts::default());
         let fields = fields(tail.written());
         assert_eq!(fields.len(), 16);
         assert_eq!(fields[0], 7_i64.to_be_bytes());
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn every_word_fits_and_is_found_by_its_number() {
-        let texts = Texts::new();
+        let texts = Texts::default();
         let word = |text: &Text| String::from_utf8(text.bytes[4..text.length].to_vec()).expect("UTF-8");
         for code in 0..5 {
             if let Some(quality) = Quality::from_u8(code) {
@@ -172,6 +172,6 @@ mod tests {
         }
         reading.std_1min = f64::MIN;
         reading.protocol = Protocol::Bridge;
-        assert!(Tail::of(&reading, &Texts::new()).written().len() <= TAIL_BYTES_MAX);
+        assert!(Tail::of(&reading, &Texts::default()).written().len() <= TAIL_BYTES_MAX);
     }
 }
