@@ -4,7 +4,7 @@
 
 use super::Shared;
 use super::lines::{Lines, Sink};
-use crate::decode::Visitor;
+use crate::decode::{Visitor, line_protocol};
 use crate::listen::{count, now_us, until_shutdown};
 use crate::model::{Protocol, Reason, Receipt};
 use crate::pipeline::intake::IntakeBuffer;
@@ -120,7 +120,7 @@ impl Connection {
 impl Sink for Connection {
     fn block(&mut self, block: &[u8], lines: u64) {
         count(&self.shared.metrics.messages_total, lines);
-        self.shared.decode.lines(block, &mut self.intake);
+        line_protocol::decode(block, self.shared.options.precision, &mut self.intake);
     }
 
     fn overlong(&mut self, head: &[u8], bytes: u64) {

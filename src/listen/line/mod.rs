@@ -14,8 +14,9 @@ mod tests;
 
 use super::ListenMetrics;
 use super::accept::{self, AcceptError, Limits, bind};
+use crate::decode::timestamp::Unit;
 use crate::model::SourceNo;
-use crate::pipeline::intake::{Intake, IntakeBuffer};
+use crate::pipeline::intake::Intake;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -23,18 +24,14 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// Turns lines into staged records; a line that is wrong becomes a dead letter alone.
-pub trait LineDecode: Send + Sync {
-    /// `lines`: one or more whole lines; the last may lack its newline.
-    fn lines(&self, lines: &[u8], into: &mut IntakeBuffer);
-}
-
 /// One line protocol listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LineOptions {
     pub listen: SocketAddr,
     pub connections_max: usize,
+    /// What the timestamps count; line protocol means nanoseconds unless it was agreed otherwise.
+    pub precision: Unit,
     /// Longer lines are set aside as dead letters, their first 64 KiB kept.
     pub line_bytes_max: usize,
     /// Longer than any flush interval in use: a sender whose idle connection was closed loses its next write.
@@ -51,6 +48,7 @@ impl Default for LineOptions {
             // The port of Telegraf's own socket_listener.
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8094)),
             connections_max: 1_000,
+            precision: Unit::Nanoseconds,
             line_bytes_max: 64 * 1024,
             idle_timeout: Duration::from_secs(15 * 60),
             drain_timeout: Duration::from_secs(5),
@@ -63,7 +61,6 @@ struct Shared {
     options: LineOptions,
     source: SourceNo,
     intake: Arc<Intake>,
-    decode: Arc<dyn LineDecode>,
     metrics: Arc<ListenMetrics>,
 }
 
@@ -79,11 +76,10 @@ impl LineServer {
         options: LineOptions,
         source: SourceNo,
         intake: Arc<Intake>,
-        decode: Arc<dyn LineDecode>,
         metrics: Arc<ListenMetrics>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
-        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, decode, metrics }) })
+        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics }) })
     }
 
     /// The address, with the port that the system chose where the options say 0.

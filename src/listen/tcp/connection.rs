@@ -6,11 +6,11 @@
 //!
 //! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
 
-use super::codec::{self, Code, Refusal, kind};
-use super::data::{Data, Names};
 use super::progress::{Client, Place, Round, Session, Tenure};
+use super::refusal::Refusal;
 use super::wire::Wire;
 use super::{Shared, TcpOptions};
+use crate::decode::frame::{Data, FrameType, HandleTable, Hello, RefuseCode, Welcome, encode};
 use crate::listen::count;
 use crate::model::{Outcome, Protocol};
 use crate::pipeline::intake::IntakeBuffer;
@@ -24,6 +24,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 /// Bytes that one round takes at most: bounds what a chunk holds and how long a fast client keeps a thread.
 const ROUND_BYTES_MAX: usize = 1024 * 1024;
 
+/// Sensor ids that one connection may have defined: bounds what a client can make us remember.
+const NAME_BYTES_MAX: usize = 1024 * 1024;
+
 /// A mark travels with the client's next frames; without any for so long it is submitted alone.
 const MARK_DELAY: Duration = Duration::from_millis(200);
 
@@ -32,7 +35,7 @@ const REFUSE_DRAIN: Duration = Duration::from_secs(1);
 
 /// Turns a connection away that came while all places were taken.
 pub(super) async fn refuse_busy(stream: TcpStream, shared: Arc<Shared>) {
-    let refusal = Refusal::new(Code::Busy, 0, "too many connections; try again later, with growing pauses");
+    let refusal = Refusal::busy("too many connections");
     Wire::new(stream, 0, shared.metrics.clone()).close(Some(&refusal)).await;
 }
 
@@ -55,11 +58,11 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, shutdown: watc
 
 fn count_refusal(shared: &Shared, refusal: &Refusal) {
     match refusal.code {
-        Code::Malformed | Code::TooLarge | Code::Protocol => {
+        RefuseCode::Malformed | RefuseCode::TooLarge | RefuseCode::Protocol => {
             count(&shared.metrics.protocol_errors_total, 1);
             tracing::debug!(code = ?refusal.code, message = refusal.message, "client refused");
         }
-        Code::Full | Code::Busy | Code::TakenOver => count(&shared.metrics.refused_total, 1),
+        RefuseCode::Full | RefuseCode::Busy | RefuseCode::TakenOver => count(&shared.metrics.refused_total, 1),
     }
 }
 
@@ -73,10 +76,10 @@ async fn handshake(
     let deadline = Instant::now() + options.hello_timeout;
     let id = loop {
         if let Some(frame) = wire.peek()? {
-            if frame.kind != kind::HELLO {
-                return Err(Refusal::new(Code::Protocol, 0, "the first frame must be HELLO"));
+            if frame.frame_type != FrameType::Hello {
+                return Err(Refusal::protocol("the first frame must be HELLO"));
             }
-            let (id, bytes) = (codec::hello(frame.body)?.to_owned(), frame.bytes());
+            let (id, bytes) = (Hello::parse(frame.body)?.client_id.to_owned(), frame.bytes());
             wire.consume(bytes);
             break id;
         }
@@ -84,28 +87,32 @@ async fn handshake(
             return Ok(None);
         }
         if timeout_at(deadline, wire.fill()).await.is_err() {
-            return Err(Refusal::new(Code::Protocol, 0, format!("no HELLO within {:?}", options.hello_timeout)));
+            return Err(Refusal::protocol(format!("no HELLO within {:?}", options.hello_timeout)));
         }
     };
-    let busy = |why: &str| Refusal::new(Code::Busy, 0, format!("{why}; try again later"));
-    let client = shared.progress.client(&id).ok_or_else(|| busy("too many clients are connected"))?;
+    let client = shared.progress.client(&id).ok_or_else(|| Refusal::busy("too many clients are connected"))?;
     let mut tenure = client.take_over();
     let deadline = Instant::now() + options.takeover_timeout;
     let mut session = tokio::select! {
         session = timeout_at(deadline, client.own()) => {
-            session.map_err(|_| busy("the client's older connection is still handing its frames over"))?
+            session.map_err(|_| Refusal::busy("the client's older connection is still handing its frames over"))?
         }
-        () = tenure.over() => return Err(taken_over()),
+        () = tenure.over() => return Err(Refusal::taken_over()),
     };
     // What an older connection left under way should be settled, so that WELCOME tells the truth of this moment.
     settle_all(&mut session, &client, &mut tenure, deadline).await;
     if tenure.is_over() {
-        return Err(taken_over());
+        return Err(Refusal::taken_over());
     }
     if !session.resume(&client) {
-        return Err(busy("frames of an older connection are still under way behind refused ones"));
+        return Err(Refusal::busy("frames of an older connection are still under way behind refused ones"));
     }
-    wire.put(|out| codec::put_welcome(out, client.durable(), options.body_bytes_max, options.in_flight_frames_max));
+    let welcome = Welcome {
+        last_sequence: client.durable(),
+        body_bytes_max: options.body_bytes_max,
+        in_flight_max: options.in_flight_frames_max,
+    };
+    wire.put(|out| encode::welcome(welcome, out));
     if wire.flush().await.is_err() {
         return Ok(None);
     }
@@ -113,10 +120,6 @@ async fn handshake(
     let names = Names::default();
     let shared = shared.clone();
     Ok(Some(Connection { shared, client, session, tenure, intake, names, shutdown, first: true, again: false }))
-}
-
-fn taken_over() -> Refusal {
-    Refusal::new(Code::TakenOver, 0, "a newer connection uses this client id")
 }
 
 /// Waits until nothing is in flight, the deadline has passed, or a newer connection has come.
@@ -152,6 +155,28 @@ struct Connection {
     first: bool,
     /// A durable frame was sent again: the ACK is due although nothing has moved.
     again: bool,
+}
+
+/// The names that the connection has defined, and how much they take.
+#[derive(Default)]
+struct Names {
+    handles: HandleTable,
+    bytes: usize,
+}
+
+impl Names {
+    fn define(&mut self, data: &Data<'_>, intake: &mut IntakeBuffer) -> Result<(), Refusal> {
+        for (handle, name) in data.names() {
+            let replaced = self.handles.name(handle).map_or(0, str::len);
+            self.bytes = self.bytes - replaced + name.len();
+            if self.bytes > NAME_BYTES_MAX {
+                let message = format!("more than {NAME_BYTES_MAX} bytes of names; use more connections");
+                return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
+            }
+            self.handles.define(handle, name, intake);
+        }
+        Ok(())
+    }
 }
 
 /// What one pass over the input has staged.
@@ -208,7 +233,7 @@ impl Connection {
             Some(End::Refused(refusal))
         } else if self.session.is_refused() {
             let message = "the spool is full and drops by policy; send again from this sequence later";
-            Some(End::Refused(Refusal::new(Code::Full, self.client.durable() + 1, message)))
+            Some(End::Refused(Refusal::new(RefuseCode::Full, self.client.durable() + 1, message)))
         } else if self.tenure.is_over() {
             Some(End::TakenOver)
         } else if *self.shutdown.borrow() || self.shutdown.has_changed().is_err() {
@@ -228,11 +253,11 @@ impl Connection {
             let frame = match wire.peek() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break None,
-                Err(refusal) => break Some(refusal),
+                Err(error) => break Some(error.into()),
             };
             let bytes = frame.bytes();
-            match frame.kind {
-                kind::DATA => {
+            match frame.frame_type {
+                FrameType::Data => {
                     if !self.fits(&staged) {
                         staged.held = true;
                         break None;
@@ -246,9 +271,9 @@ impl Connection {
                         break Some(refusal);
                     }
                 }
-                kind::PING => wire.pong(),
-                kind::HELLO => break Some(Refusal::new(Code::Protocol, 0, "HELLO came twice")),
-                kind => break Some(Refusal::new(Code::Protocol, 0, format!("type {kind} is not for clients to send"))),
+                FrameType::Ping => wire.pong(),
+                FrameType::Hello => break Some(Refusal::protocol("HELLO came twice")),
+                other => break Some(Refusal::protocol(format!("{other:?} is not for clients to send"))),
             }
             wire.consume(bytes);
             if staged.bytes >= ROUND_BYTES_MAX {
@@ -259,8 +284,9 @@ impl Connection {
     }
 
     fn begin(&mut self, received_us: i64) {
-        if self.intake.begin(received_us) || self.names.wants_refresh() {
-            self.names.refresh(&mut self.intake);
+        if self.intake.begin(received_us) || self.names.handles.wants_resolving() {
+            self.intake.forget_handles();
+            self.names.handles.resolve_again(&mut self.intake);
         }
     }
 
@@ -276,12 +302,12 @@ impl Connection {
         let data = Data::parse(body)?;
         count(&self.shared.metrics.messages_total, 1);
         if data.sequence == 0 {
-            return Err(Refusal::new(Code::Protocol, 0, "sequences start at 1; 0 is for frames inside MQTT"));
+            return Err(Refusal::protocol("sequences start at 1; 0 is for frames inside MQTT"));
         }
         match self.session.place(&self.client, data.sequence, self.first) {
             Place::Next => {
-                data.define(&mut self.names, &mut self.intake)?;
-                data.visit(&self.names, &mut self.intake);
+                self.names.define(&data, &mut self.intake)?;
+                data.report(&self.names.handles, &mut self.intake);
                 self.session.receive(data.sequence);
                 staged.last_sequence = data.sequence;
                 staged.frames += 1;
@@ -289,15 +315,15 @@ impl Connection {
             }
             Place::Resend { durable } => {
                 // Its names still count: later frames of this connection may use them.
-                data.define(&mut self.names, &mut self.intake)?;
-                let (source, records) = (self.shared.source, data.records());
+                self.names.define(&data, &mut self.intake)?;
+                let (source, records) = (self.shared.source, data.len() as u64);
                 self.shared.accounts.received(source, records);
                 self.shared.accounts.finished(source, Outcome::Duplicate, records);
                 self.again |= durable;
             }
             Place::Gap { expected } => {
                 let message = format!("sequence {} came, {expected} was expected", data.sequence);
-                return Err(Refusal::new(Code::Protocol, data.sequence, message));
+                return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
             }
         }
         self.first = false;
@@ -340,7 +366,7 @@ impl Connection {
     async fn finish(mut self, wire: &mut Wire, end: End) -> Option<Refusal> {
         let (refusal, patience) = match end {
             End::Left | End::Shutdown => (None, self.shared.options.drain_timeout),
-            End::TakenOver => (Some(taken_over()), Duration::ZERO),
+            End::TakenOver => (Some(Refusal::taken_over()), Duration::ZERO),
             End::Refused(refusal) => (Some(refusal), REFUSE_DRAIN),
         };
         let deadline = Instant::now() + patience;
@@ -371,6 +397,6 @@ fn acknowledge(session: &mut Session, client: &Client, shared: &Shared, again: &
     if session.settle(client) || std::mem::take(again) {
         *again = false;
         count(&shared.metrics.acks_total, 1);
-        wire.put(|out| codec::put_ack(out, client.durable()));
+        wire.put(|out| encode::ack(client.durable(), out));
     }
 }

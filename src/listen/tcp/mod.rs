@@ -85,10 +85,9 @@
 //! could become durable before the round's other shards, and WELCOME would tell more than is stored. After a crash the
 //! marks may therefore lag behind; what the client sends again is then found by the shards' memory of readings.
 
-mod codec;
 mod connection;
-mod data;
 mod progress;
+mod refusal;
 mod wire;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The protocol over real sockets, against shards that do what the test says.
 
-use super::codec::{self, kind};
 use super::*;
+use crate::decode::frame::{FrameType, Next, Record, RecordValue, Welcome, encode, next_frame};
 use crate::listen::trial::{Mode, Plant};
+use crate::model::Quality;
 use std::collections::HashMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,9 +44,7 @@ impl Trial {
     /// A connection that has sent HELLO.
     async fn greet(&self, id: &str) -> Plc {
         let mut plc = Plc { stream: TcpStream::connect(self.address).await.expect("the server listens") };
-        let mut body = (id.len() as u16).to_le_bytes().to_vec();
-        body.extend_from_slice(id.as_bytes());
-        plc.send(&frame(kind::HELLO, &body)).await;
+        plc.send(&written(|out| encode::hello(id, out))).await;
         plc
     }
 
@@ -53,7 +52,7 @@ impl Trial {
     async fn connect(&self, id: &str) -> (Plc, u64) {
         let mut plc = self.greet(id).await;
         let (kind, body) = plc.frame().await;
-        assert_eq!(kind, kind::WELCOME, "{}", String::from_utf8_lossy(&body));
+        assert_eq!(kind, FrameType::Welcome, "{}", String::from_utf8_lossy(&body));
         (plc, u64_at(&body, 0))
     }
 }
@@ -67,15 +66,15 @@ impl Plc {
         self.stream.write_all(bytes).await.expect("the server reads");
     }
 
-    async fn frame(&mut self) -> (u8, Vec<u8>) {
+    async fn frame(&mut self) -> (FrameType, Vec<u8>) {
         timeout(PATIENCE, async {
             let mut header = [0; 12];
             self.stream.read_exact(&mut header).await.expect("a frame");
             let mut frame = header.to_vec();
             frame.resize(12 + u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize, 0);
             self.stream.read_exact(&mut frame[12..]).await.expect("its body");
-            let frame = codec::peek(&frame, u32::MAX).expect("right").expect("whole");
-            (frame.kind, frame.body.to_vec())
+            let Ok(Next::Frame(frame)) = next_frame(&frame, u32::MAX) else { panic!("no whole frame: {frame:?}") };
+            (frame.frame_type, frame.body.to_vec())
         })
         .await
         .expect("the server answers")
@@ -84,7 +83,7 @@ impl Plc {
     async fn acked(&mut self, sequence: u64) {
         loop {
             let (kind, body) = self.frame().await;
-            assert_eq!(kind, kind::ACK, "{}", String::from_utf8_lossy(&body));
+            assert_eq!(kind, FrameType::Ack, "{}", String::from_utf8_lossy(&body));
             let told = u64_at(&body, 0);
             assert!(told <= sequence);
             if told == sequence {
@@ -96,7 +95,7 @@ impl Plc {
     /// The code and sequence of a REFUSE behind which the server closes.
     async fn refused(&mut self) -> (u16, u64) {
         let (kind, body) = self.frame().await;
-        assert_eq!(kind, kind::REFUSE);
+        assert_eq!(kind, FrameType::Refuse);
         assert_eq!(usize::from(u16::from_le_bytes([body[10], body[11]])), body.len() - 12);
         let end = timeout(PATIENCE, self.stream.read(&mut [0])).await.expect("the server closes");
         assert_eq!(end.expect("in order"), 0);
@@ -113,30 +112,27 @@ fn u64_at(body: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(body[at..at + 8].try_into().expect("eight bytes"))
 }
 
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
-    codec::put(&mut out, kind, body);
+    write(&mut out);
     out
+}
+
+fn ping() -> Vec<u8> {
+    written(encode::ping)
 }
 
 /// A DATA frame that names sensors 0.. as handles 0.. and holds records of (handle, value).
 fn data(sequence: u64, names: &[&str], records: &[(u16, f64)]) -> Vec<u8> {
-    let mut body = sequence.to_le_bytes().to_vec();
-    body.extend_from_slice(&1_000_000_i64.to_le_bytes());
-    body.extend_from_slice(&(names.len() as u16).to_le_bytes());
-    for (handle, name) in names.iter().enumerate() {
-        body.extend_from_slice(&(handle as u16).to_le_bytes());
-        body.push(name.len() as u8);
-        body.extend_from_slice(name.as_bytes());
-    }
-    body.extend_from_slice(&(records.len() as u32).to_le_bytes());
-    for (handle, value) in records {
-        body.extend_from_slice(&handle.to_le_bytes());
-        body.extend_from_slice(&[0, 0]);
-        body.extend_from_slice(&500_i32.to_le_bytes());
-        body.extend_from_slice(&value.to_le_bytes());
-    }
-    frame(kind::DATA, &body)
+    let names: Vec<_> = names.iter().enumerate().map(|(handle, name)| (handle as u16, *name)).collect();
+    let record = |(handle, value): &(u16, f64)| Record {
+        handle: *handle,
+        quality: Quality::Good,
+        delta_us: 500,
+        value: RecordValue::Float(*value),
+    };
+    let records: Vec<_> = records.iter().map(record).collect();
+    written(|out| encode::data(sequence, 1_700_000_000_000_000, &names, &records, out))
 }
 
 fn one(sequence: u64) -> Vec<u8> {
@@ -165,18 +161,21 @@ fn example(name: &str) -> Vec<u8> {
 
 #[test]
 fn the_example_in_the_header_has_the_bytes_that_the_codec_writes() {
-    let mut hello = 5_u16.to_le_bytes().to_vec();
-    hello.extend_from_slice(b"plc-7");
-    assert_eq!(example("HELLO"), frame(kind::HELLO, &hello));
     let options = TcpOptions::default();
-    let mut welcome = Vec::new();
-    codec::put_welcome(&mut welcome, 0, options.body_bytes_max, options.in_flight_frames_max);
-    assert_eq!(example("WELCOME"), welcome);
-    let mut ack = Vec::new();
-    codec::put_ack(&mut ack, 1);
-    assert_eq!(example("ACK"), ack);
-    assert_eq!(example("PING"), frame(kind::PING, &[]));
-    assert_eq!(example("PONG"), frame(kind::PONG, &[]));
+    let welcome = Welcome {
+        last_sequence: 0,
+        body_bytes_max: options.body_bytes_max,
+        in_flight_max: options.in_flight_frames_max,
+    };
+    let record = |delta_us, value| Record { handle: 7, quality: Quality::Good, delta_us, value };
+    let records = [record(0, RecordValue::Float(21.5)), record(100_000, RecordValue::Integer(22))];
+    let names = [(7, "TEMP-0042")];
+    assert_eq!(example("HELLO"), written(|out| encode::hello("plc-7", out)));
+    assert_eq!(example("WELCOME"), written(|out| encode::welcome(welcome, out)));
+    assert_eq!(example("DATA"), written(|out| encode::data(1, 1_767_225_600_000_000, &names, &records, out)));
+    assert_eq!(example("ACK"), written(|out| encode::ack(1, out)));
+    assert_eq!(example("PING"), ping());
+    assert_eq!(example("PONG"), written(encode::pong));
 }
 
 #[tokio::test]
@@ -261,7 +260,7 @@ async fn a_frame_with_a_wrong_checksum_is_refused_as_malformed() {
 async fn a_frame_that_is_too_large_is_refused_by_its_header_alone() {
     let trial = Trial::new(TcpOptions { body_bytes_max: 100, ..TcpOptions::default() }, &[]).await;
     let (mut plc, _) = trial.connect("plc").await;
-    plc.send(&frame(kind::DATA, &[0; 101])[..12]).await;
+    plc.send(&data(1, &[], &[(0, 1.0); 10])[..12]).await;
     assert_eq!(plc.refused().await, (2, 0));
 }
 
@@ -313,7 +312,7 @@ async fn a_newer_connection_takes_over_and_is_told_what_the_older_one_made_durab
     new.is_silent().await;
     trial.plant.set(Mode::Settle);
     let (kind, body) = new.frame().await;
-    assert_eq!((kind, u64_at(&body, 0)), (kind::WELCOME, 2));
+    assert_eq!((kind, u64_at(&body, 0)), (FrameType::Welcome, 2));
     new.send(&[one(2), one(3)].concat()).await;
     new.acked(3).await;
     assert_eq!((trial.plant.account().committed, trial.plant.account().duplicate), (3, 1));
@@ -343,8 +342,8 @@ async fn a_ping_is_answered_while_the_window_is_full_and_while_the_pipeline_push
     let trial = Trial::new(options, &[]).await;
     trial.plant.set(Mode::Hold);
     let (mut plc, _) = trial.connect("full window").await;
-    plc.send(&[one(1), one(2), one(3), frame(kind::PING, &[])].concat()).await;
-    assert_eq!(plc.frame().await.0, kind::PONG);
+    plc.send(&[one(1), one(2), one(3), ping()].concat()).await;
+    assert_eq!(plc.frame().await.0, FrameType::Pong);
     trial.plant.until(|account, _| account.received == 2).await;
     trial.plant.set(Mode::Settle);
     plc.acked(3).await;
@@ -355,9 +354,9 @@ async fn a_ping_is_answered_while_the_window_is_full_and_while_the_pipeline_push
     trial.plant.until(|account, _| account.received == 3 + 600).await;
     pushed.send(&data(2, &["S0"], &many)).await;
     trial.plant.until(|account, _| account.received == 3 + 1200).await;
-    pushed.send(&[frame(kind::PING, &[]), one(3), frame(kind::PING, &[])].concat()).await;
-    assert_eq!(pushed.frame().await.0, kind::PONG);
-    assert_eq!(pushed.frame().await.0, kind::PONG);
+    pushed.send(&[ping(), one(3), ping()].concat()).await;
+    assert_eq!(pushed.frame().await.0, FrameType::Pong);
+    assert_eq!(pushed.frame().await.0, FrameType::Pong);
     trial.plant.set(Mode::Settle);
     pushed.acked(3).await;
     pushed.is_silent().await;

@@ -3,7 +3,8 @@
 //! Invariants: the read buffer holds at most one frame more than [`LOOK_AHEAD_BYTES`]; a client that does not read its
 //! answers is cut after [`WRITE_TIMEOUT`].
 
-use super::codec::{self, HEADER_BYTES, Refusal, kind};
+use super::refusal::Refusal;
+use crate::decode::frame::{Frame, FrameError, FrameType, HEADER_BYTES, Header, Next, encode, next_frame};
 use crate::listen::{ListenMetrics, count, now_us};
 use bytes::{Buf, BytesMut};
 use std::io::{Error, ErrorKind};
@@ -64,8 +65,11 @@ impl Wire {
     }
 
     /// The frame at the front of the input.
-    pub(super) fn peek(&self) -> Result<Option<codec::Frame<'_>>, Refusal> {
-        codec::peek(&self.input, self.body_bytes_max)
+    pub(super) fn peek(&self) -> Result<Option<Frame<'_>>, FrameError> {
+        match next_frame(&self.input, self.body_bytes_max)? {
+            Next::Frame(frame) => Ok(Some(frame)),
+            Next::NeedsBytes(_) => Ok(None),
+        }
     }
 
     /// Drops a frame from the front of the input.
@@ -81,10 +85,11 @@ impl Wire {
 
     /// Reads once. Cancel-safe. The end of the stream and a lost connection both set `ended`.
     pub(super) async fn fill(&mut self) {
-        let wanted = match codec::frame_bytes(&self.input, self.body_bytes_max) {
-            Ok(Some(frame)) => frame.saturating_sub(self.input.len()),
+        let wanted = match Header::parse(&self.input) {
+            Ok(Some(header)) => header.body_bytes.min(self.body_bytes_max) as usize + HEADER_BYTES,
             _ => 0,
         };
+        let wanted = wanted.saturating_sub(self.input.len());
         self.input.reserve(self.read_bytes.max(wanted));
         let room = self.input.capacity() - self.input.len();
         match self.stream.read_buf(&mut self.input).await {
@@ -114,20 +119,19 @@ impl Wire {
         if self.answered > 0 {
             self.answered -= 1;
         } else {
-            codec::put(&mut self.output, kind::PONG, &[]);
+            encode::pong(&mut self.output);
         }
     }
 
     /// Answers the PINGs that stand behind frames which have to wait.
     pub(super) fn pong_ahead(&mut self) {
-        // What is wrong with a frame is found, and said, when its turn comes.
-        while let Ok(Some(bytes)) = codec::frame_bytes(&self.input[self.scanned..], self.body_bytes_max) {
-            let Some(frame) = self.input.get(self.scanned..self.scanned + bytes) else { break };
-            if bytes == HEADER_BYTES
-                && matches!(codec::peek(frame, self.body_bytes_max), Ok(Some(frame)) if frame.kind == kind::PING)
-            {
+        // What is wrong with a frame is found, and said, when its turn comes. Only PINGs are checked whole here.
+        while let Ok(Some(header)) = Header::parse(&self.input[self.scanned..]) {
+            let bytes = HEADER_BYTES.saturating_add(header.body_bytes as usize);
+            let Some(frame) = self.input[self.scanned..].get(..bytes) else { break };
+            if header.frame_type == FrameType::Ping && matches!(next_frame(frame, 0), Ok(Next::Frame(_))) {
                 self.answered += 1;
-                codec::put(&mut self.output, kind::PONG, &[]);
+                encode::pong(&mut self.output);
             }
             self.scanned += bytes;
         }
@@ -151,7 +155,7 @@ impl Wire {
     /// Says why, and closes so that the client can read it.
     pub(super) async fn close(mut self, refusal: Option<&Refusal>) {
         if let Some(refusal) = refusal {
-            codec::put_refuse(&mut self.output, refusal);
+            encode::refuse(refusal.sequence, refusal.code, &refusal.message, &mut self.output);
         }
         if self.flush().await.is_err() || self.stream.shutdown().await.is_err() || self.ended {
             return;
