@@ -3,10 +3,16 @@
 //! has settled, never before.
 //!
 //! - [`mqtt`]: an MQTT server, v3.1.1 and v5, that ingests what is published
+//! - [`tcp`]: our binary frames with cumulative acknowledgements
+//! - [`line`]: Influx line protocol, which knows no acknowledgement
+//! - [`bridge`]: an MQTT client of an existing broker
 //! - [`accept`]: taking connections from a TCP socket, shared by the listeners
 
 pub mod accept;
+pub mod bridge;
+pub mod line;
 pub mod mqtt;
+pub mod tcp;
 
 #[cfg(test)]
 mod trial;
@@ -14,6 +20,7 @@ mod trial;
 use crate::pipeline::intake::IntakeBuffer;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// One published message becomes staged records; what is wrong with it becomes dead letters. Never fails as a whole.
 pub trait Decode: Send + Sync {
@@ -43,4 +50,9 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 /// The wall clock, microseconds since 1970 UTC.
 pub(crate) fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros() as i64)
+}
+
+/// Resolves when `shutdown` is true, or its sender is gone, which means the same. Cancel-safe.
+pub(crate) async fn until_shutdown(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|down| *down).await;
 }

@@ -29,8 +29,8 @@ const MODES: [Mode; 4] = [Mode::Settle, Mode::Hold, Mode::Stop, Mode::Refuse];
 pub(super) struct Taken {
     pub(super) readings: Vec<RawReading>,
     pub(super) dead_letters: Vec<DeadLetter>,
-    pub(super) marks: Vec<Mark>,
     pub(super) events: Vec<Event>,
+    pub(super) marks: Vec<Mark>,
     pub(super) chunks: usize,
 }
 
@@ -40,6 +40,8 @@ pub(super) struct Plant {
     pub(super) directory: Arc<Directory>,
     pub(super) taken: Arc<Mutex<Taken>>,
     mode: Arc<AtomicU8>,
+    /// The mode that each shard works in.
+    seen: Vec<Arc<AtomicU8>>,
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -75,19 +77,25 @@ impl Plant {
         let intake =
             Arc::new(Intake::new(directory.clone(), shards.clone(), accounts.clone(), None, WhenFull::Block, full));
         let (taken, mode, over) = (Arc::default(), Arc::new(AtomicU8::new(0)), Arc::new(AtomicBool::new(false)));
+        let seen: Vec<_> = shards.iter().map(|_| Arc::new(AtomicU8::new(0))).collect();
         let threads = shards
             .into_iter()
-            .map(|queue| {
+            .zip(seen.clone())
+            .map(|(queue, seen)| {
                 let (taken, mode, over, accounts) =
                     (Arc::clone(&taken), Arc::clone(&mode), Arc::clone(&over), accounts.clone());
-                std::thread::spawn(move || shard(&queue, &taken, &mode, &over, &accounts))
+                std::thread::spawn(move || shard(&queue, &taken, (&mode, &seen), &over, &accounts))
             })
             .collect();
-        Self { intake, accounts, directory, taken, mode, over, threads }
+        Self { intake, accounts, directory, taken, mode, seen, over, threads }
     }
 
+    /// Returns when all shards work in the new mode.
     pub(super) fn set(&self, mode: Mode) {
         self.mode.store(mode as u8, Ordering::SeqCst);
+        while self.seen.iter().any(|seen| seen.load(Ordering::SeqCst) != mode as u8) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub(super) fn account(&self) -> Account {
@@ -119,13 +127,20 @@ impl Drop for Plant {
     }
 }
 
-fn shard(queue: &ShardQueue, taken: &Mutex<Taken>, mode: &AtomicU8, over: &AtomicBool, accounts: &Accounts) {
+fn shard(
+    queue: &ShardQueue,
+    taken: &Mutex<Taken>,
+    (mode, seen): (&AtomicU8, &AtomicU8),
+    over: &AtomicBool,
+    accounts: &Accounts,
+) {
     let mut held: Vec<(Chunk, usize)> = Vec::new();
     while !over.load(Ordering::SeqCst) {
         let now = MODES[usize::from(mode.load(Ordering::SeqCst))];
         if now != Mode::Hold {
             held.drain(..).for_each(|(chunk, records)| end(&chunk, records, now, accounts));
         }
+        seen.store(now as u8, Ordering::SeqCst);
         if now == Mode::Stop {
             std::thread::sleep(Duration::from_millis(2));
             continue;
@@ -137,8 +152,8 @@ fn shard(queue: &ShardQueue, taken: &Mutex<Taken>, mode: &AtomicU8, over: &Atomi
             taken.chunks += 1;
             taken.readings.append(&mut chunk.readings);
             taken.dead_letters.append(&mut chunk.dead_letters);
-            taken.marks.append(&mut chunk.marks);
             taken.events.append(&mut chunk.events);
+            taken.marks.append(&mut chunk.marks);
         }
         match now {
             Mode::Hold => held.push((chunk, records)),

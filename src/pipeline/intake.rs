@@ -255,12 +255,16 @@ impl IntakeBuffer {
     }
 
     /// A point whose sensor nobody knows: kept as an element that can be replayed once the sensor exists.
-    fn reject_unknown(&mut self, sensor: &str, detail: &str, point: &Point<'_>) {
-        let element = serde_json::json!({
+    fn reject_unknown(&mut self, machine: Option<&str>, sensor: &str, detail: &str, point: &Point<'_>) {
+        let mut element = serde_json::json!({
             "sensor_id": sensor,
             "timestamp_us": point.timestamp_us.unwrap_or(self.received_us),
             "value": point.value,
+            "quality": point.quality.as_str(),
         });
+        if let Some(machine) = machine {
+            element["machine_id"] = machine.into();
+        }
         self.reject(Reason::UnknownSensor, format_args!("{detail}"), element.to_string().as_bytes());
     }
 }
@@ -272,18 +276,18 @@ impl Visitor for IntakeBuffer {
             Name::Handle(handle) => {
                 let index = (handle & !UNKNOWN_HANDLE) as usize;
                 let name = self.unknown_names.get(index).cloned().unwrap_or_default();
-                self.reject_unknown(&name, &format!("sensor {name} is not in the catalogue"), &point);
+                self.reject_unknown(None, &name, &format!("sensor {name} is not in the catalogue"), &point);
             }
             Name::Sensor { machine, sensor } => match self.resolve(machine, sensor) {
                 Ok(no) => self.stage(no, &point),
-                Err(detail) => self.reject_unknown(sensor, &detail, &point),
+                Err(detail) => self.reject_unknown(machine, sensor, &detail, &point),
             },
         }
     }
 
     fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
         let Some(no) = self.catalogue.machine_by_id(machine) else {
-            let payload = serde_json::to_vec(&fields).unwrap_or_default();
+            let payload = snapshot_element(&fields, machine, timestamp_us.unwrap_or(self.received_us));
             self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
             return;
         };
@@ -320,4 +324,18 @@ impl Visitor for IntakeBuffer {
             }
         }
     }
+}
+
+/// A snapshot as a payload that can be replayed alone, under a batch topic too.
+pub(super) fn snapshot_element(fields: &SnapshotFields, machine_id: &str, timestamp_us: i64) -> Vec<u8> {
+    let mut element = serde_json::to_value(fields).unwrap_or_default();
+    if let Some(object) = element.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+        if let Some(at) = object.remove("last_fault_timestamp_us") {
+            object.insert("last_fault_timestamp".to_owned(), at);
+        }
+        object.insert("machine_id".to_owned(), machine_id.into());
+        object.insert("timestamp_us".to_owned(), timestamp_us.into());
+    }
+    element.to_string().into_bytes()
 }

@@ -231,20 +231,18 @@ impl MachineSlot {
 
 fn letter(raw: &RawReading, sensor_id: &str, origin: Origin, reason: Reason, detail: String) -> DeadLetter {
     let element = serde_json::json!({
-        "sensor_id": sensor_id, "timestamp_us": raw.timestamp_us, "value": raw.value,
+        "sensor_id": sensor_id,
+        "timestamp_us": raw.timestamp_us,
+        "value": raw.value,
+        "quality": raw.quality.as_str(),
     });
     whole_letter(element.to_string().into_bytes(), origin.source, origin.received_us, reason, detail)
 }
 
 fn snapshot_letter(snapshot: &Snapshot, catalogue: &Catalogue, reason: Reason, detail: String) -> DeadLetter {
-    let mut element = serde_json::to_value(&snapshot.fields).unwrap_or_default();
-    if let Some(object) = element.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
-        let machine = catalogue.machine(snapshot.machine).map(|entry| entry.machine.machine_id.as_str());
-        object.insert("machine_id".to_owned(), machine.into());
-        object.insert("timestamp_us".to_owned(), snapshot.timestamp_us.into());
-    }
-    whole_letter(element.to_string().into_bytes(), snapshot.source, snapshot.received_us, reason, detail)
+    let machine = catalogue.machine(snapshot.machine).map_or("?", |entry| entry.machine.machine_id.as_str());
+    let payload = intake::snapshot_element(&snapshot.fields, machine, snapshot.timestamp_us);
+    whole_letter(payload, snapshot.source, snapshot.received_us, reason, detail)
 }
 
 /// Its topic is empty: the payload names what it belongs to.

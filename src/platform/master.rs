@@ -41,6 +41,24 @@ pub async fn load_master(settings: &PostgresSettings, client: &mut Client) -> Re
     Ok(master)
 }
 
+/// Enters sensors that were registered at the door; those that exist by now stay as they are.
+pub async fn enter_sensors(
+    settings: &PostgresSettings,
+    client: &Client,
+    sensors: &[Sensor],
+) -> Result<(), DatabaseError> {
+    for sensor in sensors {
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&sensor.sensor_id, &sensor.machine_id, &sensor.line_id, &sensor.factory_id, &sensor.unit];
+        client.execute(ENTER, &values).await.map_err(|source| settings.error(source))?;
+    }
+    Ok(())
+}
+
+const ENTER: &str = "
+INSERT INTO public.sensors (sensor_id, machine_id, line_id, factory_id, sensor_name, measurement_unit, status)
+VALUES ($1, $2, $3, $4, $1, $5, 'active') ON CONFLICT DO NOTHING";
+
 /// The counters of rows inserted, updated and deleted that PostgreSQL keeps for each table: less than a millisecond for any
 /// number of rows. They reach other sessions within a second of a commit, ten seconds when the writer falls idle at once,
 /// and start anew after a crash of the server, which shows as a change. Should `track_counts` be off, the rows themselves

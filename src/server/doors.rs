@@ -3,11 +3,9 @@
 use super::observe::Observer;
 use super::stream::Stream;
 use super::{ServerError, Stage};
-use crate::decode::line_protocol;
 use crate::decode::payload::Decoder;
-use crate::decode::timestamp::Unit;
 use crate::listen::bridge::{Bridge, BridgeMetrics};
-use crate::listen::line::{LineDecode, LineServer};
+use crate::listen::line::LineServer;
 use crate::listen::mqtt::{self, Statistics};
 use crate::listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
 use crate::listen::{Decode, ListenMetrics};
@@ -26,15 +24,6 @@ struct Messages(Decoder);
 impl Decode for Messages {
     fn message(&self, topic: &str, payload: &[u8], into: &mut IntakeBuffer) {
         self.0.message(topic, payload, into);
-    }
-}
-
-/// Lines through the decoder, timestamps in nanoseconds as Telegraf writes them.
-struct Lines;
-
-impl LineDecode for Lines {
-    fn lines(&self, lines: &[u8], into: &mut IntakeBuffer) {
-        line_protocol::decode(lines, Unit::Nanoseconds, into);
     }
 }
 
@@ -106,7 +95,7 @@ impl Door<'_> {
                 Ok(Box::pin(server.serve(stop)))
             }
             ListenerKind::Line(options) => {
-                let server = LineServer::bind(options.clone(), source, intake, Arc::new(Lines), metrics.clone());
+                let server = LineServer::bind(options.clone(), source, intake, metrics.clone());
                 let server = server.await.map_err(|error| self.invalid(error))?;
                 self.opened(server.address(), metrics);
                 Ok(Box::pin(server.serve(stop)))

@@ -1,9 +1,9 @@
 //! Follows master data while the server runs: a cheap fingerprint every few seconds, a full read only when it changed.
 //! Sensors registered at the door are entered in master data here.
 
-use crate::catalogue::keeper::Keeper;
-use crate::databases::{DatabaseError, Environment, PostgresSettings, Registry};
-use crate::platform::master::{Fingerprint, Master};
+use crate::catalogue::keeper::{Changes, Keeper, MasterData};
+use crate::databases::{DatabaseError, Environment, PostgresClient, PostgresSettings, Registry};
+use crate::platform::master::{self, Fingerprint};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -30,7 +30,7 @@ pub(super) struct Follower {
     keeper: Arc<Keeper>,
     settings: PostgresSettings,
     status: Arc<Mutex<Status>>,
-    connection: Option<Master>,
+    connection: Option<PostgresClient>,
     seen: Option<Fingerprint>,
 }
 
@@ -90,27 +90,26 @@ impl Follower {
     }
 
     async fn refresh(&mut self) -> Result<(), FollowError> {
-        let mut master = match self.connection.take() {
-            Some(master) => master,
-            None => Master::connect(&self.settings).await?,
+        let mut client = match self.connection.take() {
+            Some(client) => client,
+            None => self.settings.connect().await?,
         };
         let registered = self.keeper.registered();
         if !registered.is_empty() {
-            master.enter(&registered).await?;
+            master::enter_sensors(&self.settings, &client, &registered).await?;
         }
-        let now = master.fingerprint().await?;
+        let now = master::fingerprint(&self.settings, &client).await?;
         if self.seen.as_ref() != Some(&now) || !registered.is_empty() {
-            let changes = self.keeper.follow(master.load().await?)?;
-            if changes != Default::default() {
-                tracing::info!(
-                    changed = changes.entered_or_changed,
-                    retired = changes.retired,
-                    "catalogue follows master data"
-                );
+            let master = master::load_master(&self.settings, &mut client).await?;
+            let (sensors, machines, factories) = (master.sensors, master.machines, master.factories);
+            let changes = self.keeper.follow(MasterData { machines, sensors, factories })?;
+            if changes != Changes::default() {
+                let (changed, retired) = (changes.entered_or_changed, changes.retired);
+                tracing::info!(changed, retired, "the catalogue follows master data");
             }
-            self.seen = Some(now);
+            self.seen = Some(master.version);
         }
-        self.connection = Some(master);
+        self.connection = Some(client);
         Ok(())
     }
 }
