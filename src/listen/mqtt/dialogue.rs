@@ -170,19 +170,19 @@ impl Dialogue {
         let answer = match publish.qos {
             0 => None,
             1 if !self.may_take(false)? => return Ok(false),
-            1 => Some(Answer::PubAck),
+            1 => Some(Answer::Ack),
             _ => match self.session.seen(publish.packet_id) {
                 Seen::New if !self.may_take(true)? => return Ok(false),
                 Seen::New => {
                     self.session.open(publish.packet_id);
-                    Some(Answer::PubRec)
+                    Some(Answer::Rec)
                 }
                 Seen::Unsure => return Ok(false),
                 Seen::UnderWay => return self.aliases.resolve(publish, self.alias_max()).map(|_| true),
                 Seen::Stored => {
                     self.aliases.resolve(publish, self.alias_max())?;
                     self.begin();
-                    self.acks.owe(publish.packet_id, Answer::PubRecAgain);
+                    self.acks.owe(publish.packet_id, Answer::RecAgain);
                     return Ok(true);
                 }
             },
