@@ -10,12 +10,12 @@ use std::collections::VecDeque;
 /// What a message is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// QoS 1.
-    PubAck,
-    /// QoS 2, the first time.
-    PubRec,
-    /// QoS 2, sent again although it is stored: nothing was staged for it.
-    PubRecAgain,
+    /// PUBACK, for QoS 1.
+    Ack,
+    /// PUBREC, for QoS 2, the first time.
+    Rec,
+    /// PUBREC for a message sent again although it is stored: nothing was staged for it.
+    RecAgain,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +86,8 @@ impl Acks {
             let code = if refused { reason::QUOTA_EXCEEDED } else { reason::SUCCESS };
             for (packet_id, answer) in self.owed.drain(..acks) {
                 match answer {
-                    Answer::PubAck => put_acknowledgement(out, version, kind::PUBACK, packet_id, code),
-                    Answer::PubRec => {
+                    Answer::Ack => put_acknowledgement(out, version, kind::PUBACK, packet_id, code),
+                    Answer::Rec => {
                         put_acknowledgement(out, version, kind::PUBREC, packet_id, code);
                         if refused {
                             session.forget(packet_id);
@@ -95,11 +95,11 @@ impl Acks {
                             session.stored(packet_id);
                         }
                     }
-                    Answer::PubRecAgain => {
+                    Answer::RecAgain => {
                         put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::SUCCESS);
                     }
                 }
-                settled.ended += usize::from(answer == Answer::PubAck || (answer == Answer::PubRec && refused));
+                settled.ended += usize::from(answer == Answer::Ack || (answer == Answer::Rec && refused));
             }
             settled.acks += acks;
             settled.rounds += 1;
@@ -116,14 +116,14 @@ impl Acks {
         let rounds = self.rounds.drain(..).map(|round| (round.receipt, round.acks)).chain(last);
         for (receipt, acks) in rounds {
             for (packet_id, answer) in owed.by_ref().take(acks) {
-                if answer == Answer::PubRec {
+                if answer == Answer::Rec {
                     session.settling(packet_id, receipt.clone());
                 }
             }
         }
         // A round that was staged and never submitted has stored nothing.
         for (packet_id, answer) in owed {
-            if answer == Answer::PubRec {
+            if answer == Answer::Rec {
                 session.forget(packet_id);
             }
         }
@@ -145,9 +145,9 @@ mod tests {
     fn acks_leave_in_order_although_the_later_round_settles_first() {
         let (mut acks, mut session, mut out) = (Acks::default(), Session::default(), Vec::new());
         let (first, second) = (receipt(), receipt());
-        acks.owe(1, Answer::PubAck);
+        acks.owe(1, Answer::Ack);
         acks.submitted(first.clone());
-        acks.owe(2, Answer::PubAck);
+        acks.owe(2, Answer::Ack);
         acks.submitted(second.clone());
         second.settle_part();
         assert_eq!(acks.settle(Version::V3, &mut session, &mut out).acks, 0);
@@ -165,7 +165,7 @@ mod tests {
             let mut acks = Acks::default();
             let receipt = receipt();
             assert!(session.open(7));
-            acks.owe(7, Answer::PubRec);
+            acks.owe(7, Answer::Rec);
             acks.submitted(receipt.clone());
             receipt.refuse_part();
             let settled = acks.settle(version, &mut session, &mut out);

@@ -232,9 +232,7 @@ impl Connection {
         if self.dialogue.statistics_due.is_some_and(|due| due <= now) {
             self.dialogue.publish_statistics(false);
         }
-        if now.duration_since(self.heard) >= TICK / 2 {
-            self.dialogue.trim();
-        }
+        self.dialogue.trim();
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 
 use super::Shared;
 use super::acks::{Acks, Answer};
+use super::aliases::Aliases;
 use super::packet::inbound::{Disconnect, Packet, Publish, Subscribe};
 use super::packet::{Fault, Version, kind, outbound, reason, wire};
 use super::registry::Will;
@@ -28,8 +29,8 @@ const ROUNDS_MAX: usize = 1_024;
 /// Answers that wait for a client to read them; with more the client is not served.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
-/// What the topics behind a connection's aliases may take together.
-const ALIASES_BYTES_MAX: usize = 64 * 1024;
+/// Acknowledgements owed: as many as there are packet identifiers.
+const OWED_MAX: usize = 65_535;
 
 /// Why processing stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub(super) struct Dialogue {
     /// Made at the first message, given up after a quiet time.
     intake: Option<Box<IntakeBuffer>>,
     round: Round,
+    /// Nothing was published since [`Dialogue::trim`] looked last.
+    quiet: bool,
     receipt: Option<Receipt>,
     aliases: Aliases,
     /// Exchanges that count against the receive maximum.
@@ -118,6 +121,7 @@ impl Dialogue {
             output: Vec::new(),
             intake: None,
             round: Round::Empty,
+            quiet: false,
             receipt: None,
             aliases: Aliases::default(),
             in_flight: 0,
@@ -135,7 +139,8 @@ impl Dialogue {
             if taken >= ROUND_BYTES_MAX {
                 break Ok(Progress::RoundFull);
             }
-            if self.output.len() > OUTPUT_BYTES_MAX || self.acks.rounds() >= ROUNDS_MAX {
+            if self.output.len() > OUTPUT_BYTES_MAX || self.acks.rounds() >= ROUNDS_MAX || self.acks.owed() >= OWED_MAX
+            {
                 break Ok(Progress::Held);
             }
             let frame = match wire::frame(&bytes[taken..], packet_bytes_max, Some(self.version)) {
@@ -164,33 +169,32 @@ impl Dialogue {
         (taken, result)
     }
 
-    /// False: not now.
+    /// False: not now; the same packet will come again.
     #[inline]
     fn publish(&mut self, publish: &Publish<'_>) -> Result<bool, Fault> {
+        self.aliases.enter(publish, self.shared.options.topic_alias_maximum)?;
         let answer = match publish.qos {
             0 => None,
-            1 if !self.may_take(false)? => return Ok(false),
-            1 => Some(Answer::PubAck),
+            1 if !self.may_take()? => return Ok(false),
+            1 => Some(Answer::Ack),
             _ => match self.session.seen(publish.packet_id) {
-                Seen::New if !self.may_take(true)? => return Ok(false),
+                Seen::New if !self.may_take()? => return Ok(false),
                 Seen::New => {
                     self.session.open(publish.packet_id);
-                    Some(Answer::PubRec)
+                    Some(Answer::Rec)
                 }
                 Seen::Unsure => return Ok(false),
-                Seen::UnderWay => return self.aliases.resolve(publish, self.alias_max()).map(|_| true),
+                Seen::UnderWay => return Ok(true),
                 Seen::Stored => {
-                    self.aliases.resolve(publish, self.alias_max())?;
                     self.begin();
-                    self.acks.owe(publish.packet_id, Answer::PubRecAgain);
+                    self.acks.owe(publish.packet_id, Answer::RecAgain);
                     return Ok(true);
                 }
             },
         };
         self.begin();
-        let alias_max = self.alias_max();
-        let topic = self.aliases.resolve(publish, alias_max)?;
         if let Some(intake) = &mut self.intake {
+            let topic = self.aliases.topic(publish);
             intake.set_topic(topic);
             intake.forget_handles();
             self.shared.decode.message(topic, publish.payload, intake);
@@ -202,27 +206,18 @@ impl Dialogue {
         Ok(true)
     }
 
-    fn alias_max(&self) -> u16 {
-        self.shared.options.topic_alias_maximum
-    }
-
     /// Whether one more QoS 1 or 2 message fits. v5 clients know the receive maximum and must keep to it; v3.1.1 clients
-    /// are made to wait for their acknowledgements instead.
-    fn may_take(&self, exchange: bool) -> Result<bool, Fault> {
+    /// are made to wait until enough of theirs is acknowledged.
+    fn may_take(&self) -> Result<bool, Fault> {
         let receive_maximum = usize::from(self.shared.options.receive_maximum);
-        let exceeded = match self.version {
-            Version::V5 => self.in_flight >= receive_maximum,
-            Version::V3 if self.acks.owed() >= receive_maximum => return Ok(false),
-            Version::V3 => false,
-        };
-        // No waiting ends an exchange: its PUBREL stands behind the message in the input.
-        if exceeded || (exchange && self.session.exchanges() >= receive_maximum) {
-            return Err(Fault::new(
+        match self.version {
+            Version::V3 => Ok(self.acks.owed() < receive_maximum),
+            Version::V5 if self.in_flight.max(self.session.exchanges()) < receive_maximum => Ok(true),
+            Version::V5 => Err(Fault::new(
                 reason::RECEIVE_MAXIMUM_EXCEEDED,
                 "more messages under way than the receive maximum allows",
-            ));
+            )),
         }
-        Ok(true)
     }
 
     /// Opens the round, if it is not open.
@@ -230,6 +225,7 @@ impl Dialogue {
     fn begin(&mut self) {
         if self.round == Round::Empty {
             self.round = Round::Staging;
+            self.quiet = false;
             let shared = &self.shared;
             self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer())).begin(now_us());
         }
@@ -392,53 +388,14 @@ impl Dialogue {
         }
     }
 
-    /// After a quiet time: gives up what can be made again, the catalogue that the intake holds on to in particular.
+    /// Looks whether anything was published since the last look. If not, gives up what can be made again: the catalogue
+    /// that the intake holds on to, in particular.
     pub(super) fn trim(&mut self) {
-        if self.is_settled() && self.output.is_empty() {
+        if self.quiet && self.is_settled() && self.output.is_empty() {
             self.intake = None;
             self.output = Vec::new();
             self.acks = Acks::default();
         }
-    }
-}
-
-/// Topics that the client has given numbers to.
-#[derive(Debug, Default)]
-struct Aliases {
-    topics: Vec<Option<Box<str>>>,
-    bytes: usize,
-}
-
-impl Aliases {
-    /// The topic of a message; enters or changes its alias.
-    #[inline]
-    fn resolve<'a>(&'a mut self, publish: &Publish<'a>, alias_max: u16) -> Result<&'a str, Fault> {
-        match publish.alias {
-            None => Ok(publish.topic),
-            Some(alias) => self.resolve_alias(alias, publish.topic, alias_max),
-        }
-    }
-
-    fn resolve_alias<'a>(&'a mut self, alias: u16, topic: &'a str, alias_max: u16) -> Result<&'a str, Fault> {
-        if alias > alias_max {
-            return Err(Fault::new(reason::TOPIC_ALIAS_INVALID, "the topic alias is above the topic alias maximum"));
-        }
-        let index = usize::from(alias) - 1;
-        if topic.is_empty() {
-            let known = self.topics.get(index).and_then(Option::as_deref);
-            return known.ok_or(Fault::protocol("the topic alias has no topic yet"));
-        }
-        if self.topics.len() <= index {
-            self.topics.resize(index + 1, None);
-        }
-        let slot = &mut self.topics[index];
-        if slot.as_deref() != Some(topic) {
-            self.bytes = self.bytes - slot.as_ref().map_or(0, |known| known.len()) + topic.len();
-            if self.bytes > ALIASES_BYTES_MAX {
-                return Err(Fault::new(reason::QUOTA_EXCEEDED, "the topics behind the aliases take over 64 KiB"));
-            }
-            *slot = Some(topic.into());
-        }
-        Ok(topic)
+        self.quiet = true;
     }
 }

@@ -8,6 +8,7 @@
 //! - `connection`: the loop: read, process, submit, acknowledge, write
 //! - `input`: what was read and not processed
 //! - `dialogue`: what each packet means
+//! - `aliases`: topics by number
 //! - `acks`: acknowledgements that wait for their receipts
 //! - `session`, `registry`: what outlives a connection, takeover, wills
 //! - `subscriptions`: `$SYS/#`
@@ -23,6 +24,7 @@
 pub mod packet;
 
 mod acks;
+mod aliases;
 mod connection;
 mod dialogue;
 mod handshake;
@@ -66,7 +68,8 @@ pub struct MqttOptions {
     pub listen: SocketAddr,
     pub connections_max: usize,
     pub packet_bytes_max: u32,
-    /// QoS 1 and 2 messages that one client may have under way.
+    /// QoS 1 and 2 messages that one client may have under way. v5 clients that send more are disconnected, v3.1.1
+    /// clients wait.
     pub receive_maximum: u16,
     pub topic_alias_maximum: u16,
     /// Longer keep-alives, and none at all, are shortened to this where v5 allows to say so.

@@ -1,7 +1,7 @@
 //! A client's session state: the part of MQTT that outlives a connection.
 //!
 //! It holds the packet identifiers of QoS 2 messages that were received and not released, and the subscriptions. Bounds:
-//! there are 65,535 packet identifiers, of which a connection lets at most its receive maximum be open, and
+//! 65,535 packet identifiers, of which v5 clients may use as many as the receive maximum says, and
 //! [`super::subscriptions::SUBSCRIPTIONS_MAX`] subscriptions.
 
 use super::subscriptions::Subscriptions;

@@ -3,7 +3,7 @@
 //!
 //! - [`wire`]: the fixed header and the primitive types
 //! - [`properties`]: the v5 properties
-//! - [`connect`]: CONNECT
+//! - [`connect`]: the CONNECT packet
 //! - [`inbound`]: all other packets that a client sends
 //! - [`outbound`]: packets that the server sends
 //!

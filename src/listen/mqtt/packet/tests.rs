@@ -1,4 +1,5 @@
 //! The codec against itself, against arbitrary bytes, and cut at any place.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use super::connect::{self, Connect, Will};
 use super::inbound::{Packet, Publish};

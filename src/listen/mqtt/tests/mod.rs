@@ -1,5 +1,6 @@
 //! Connections over real sockets, byte for byte, against a door whose "spool" does what the test says. The packets are
 //! written out here and not by the codec under test.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod clients;
 mod connecting;

@@ -248,3 +248,17 @@ async fn wills_that_wait_fire_at_shutdown() {
     assert_eq!(taken.lock().unwrap().events.len(), 1);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_qos_2_message_that_was_refused_as_a_packet_leaves_nothing_in_the_session() {
+    let server = Server::start(MqttOptions::default()).await;
+    let (mut client, _) = enter(&server, &connect_v5("c", true, 60, None)).await;
+    // An alias without a topic.
+    client.send(&packet(0x34, &[0, 0, 0, 1, 3, 0x23, 0, 1])).await;
+    client.refused(5, 0x82).await;
+    let (mut client, present) = enter(&server, &connect_v5("c", false, 60, None)).await;
+    assert!(present);
+    client.send(&publish(5, 0b1100, "t/S0", 1, "1")).await;
+    client.expect(&ack(0x50, 1)).await;
+    server.stop().await;
+}
