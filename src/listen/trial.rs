@@ -1,7 +1,7 @@
 //! For tests: a door with two shards behind it, whose "spool" does what the test says.
 
 use crate::catalogue::{Catalogue, Directory, Limits, Sensor};
-use crate::model::{Account, Accounts, Chunk, DeadLetter, Mark, Outcome, RawReading};
+use crate::model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, Outcome, RawReading};
 use crate::pipeline::intake::{Intake, WhenFull};
 use crate::pipeline::queue::ShardQueue;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -29,6 +29,7 @@ const MODES: [Mode; 4] = [Mode::Settle, Mode::Hold, Mode::Stop, Mode::Refuse];
 pub(super) struct Taken {
     pub(super) readings: Vec<RawReading>,
     pub(super) dead_letters: Vec<DeadLetter>,
+    pub(super) events: Vec<Event>,
     pub(super) marks: Vec<Mark>,
     pub(super) chunks: usize,
 }
@@ -151,6 +152,7 @@ fn shard(
             taken.chunks += 1;
             taken.readings.append(&mut chunk.readings);
             taken.dead_letters.append(&mut chunk.dead_letters);
+            taken.events.append(&mut chunk.events);
             taken.marks.append(&mut chunk.marks);
         }
         match now {
