@@ -15,10 +15,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The request channel takes the acknowledgements of all open messages at once, twice over, and the few requests
-/// besides: handing one over practically never finds it full, and never waits.
-const REQUESTS_PER_MESSAGE: usize = 2;
-const REQUESTS_BESIDES: usize = 16;
+/// A broker has at most 65,535 packet ids open, so the request channel takes any acknowledgements that can be due, and the
+/// few requests besides: handing one over never waits and is never refused for want of room.
+const REQUESTS_MAX: usize = 65_535 + 16;
 
 /// A message from the broker.
 pub(super) struct Delivery {
@@ -42,18 +41,9 @@ pub(super) struct Ack {
     exactly_once: bool,
 }
 
-/// What became of an acknowledgement.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Handed {
-    Over,
-    /// The connection has too many waiting: try again.
-    Full,
-    /// The connection is gone; the broker will send the message again.
-    Gone,
-}
-
 impl Ack {
-    pub(super) fn hand_over(&self) -> Handed {
+    /// False when the connection is gone: the broker will send the message again.
+    pub(super) fn hand_over(&self) -> bool {
         self.line.acknowledge(self.packet_id, self.exactly_once)
     }
 
@@ -79,44 +69,36 @@ enum Client {
 }
 
 impl Line {
-    fn acknowledge(&self, packet_id: u16, exactly_once: bool) -> Handed {
+    fn acknowledge(&self, packet_id: u16, exactly_once: bool) -> bool {
         // Counted before it is handed over: the event loop may write it at once.
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let handed = match &self.client {
-            Client::V4(client) => {
-                let qos = if exactly_once { rumqttc::QoS::ExactlyOnce } else { rumqttc::QoS::AtLeastOnce };
-                let mut publish = rumqttc::Publish::new("", qos, Vec::new());
-                publish.pkid = packet_id;
-                match client.try_ack(&publish) {
-                    Ok(()) => Handed::Over,
-                    Err(_) if self.is_gone() => Handed::Gone,
-                    Err(_) => Handed::Full,
-                }
-            }
-            Client::V5(client) => {
-                let qos = if exactly_once { QoS5::ExactlyOnce } else { QoS5::AtLeastOnce };
-                let mut publish = packet5::Publish::new("", qos, Bytes::new(), None);
-                publish.pkid = packet_id;
-                match client.try_ack(&publish) {
-                    Ok(()) => Handed::Over,
-                    Err(_) if self.is_gone() => Handed::Gone,
-                    Err(_) => Handed::Full,
-                }
-            }
+        let handed_over = match &self.client {
+            Client::V4(client) => client.try_ack(&publish4(packet_id, exactly_once)).is_ok(),
+            Client::V5(client) => client.try_ack(&publish5(packet_id, exactly_once)).is_ok(),
         };
-        if handed != Handed::Over {
+        if !handed_over {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
         }
-        handed
-    }
-
-    /// A full channel and a closed one look the same in the library's error.
-    fn is_gone(&self) -> bool {
-        self.condemned.load(Ordering::Acquire)
+        handed_over
     }
 }
 
 type QoS5 = v5::mqttbytes::QoS;
+
+/// As much of a message as the client library needs to acknowledge it, or to know of it.
+fn publish4(packet_id: u16, exactly_once: bool) -> rumqttc::Publish {
+    let qos = if exactly_once { rumqttc::QoS::ExactlyOnce } else { rumqttc::QoS::AtLeastOnce };
+    let mut publish = rumqttc::Publish::new("", qos, Vec::new());
+    publish.pkid = packet_id;
+    publish
+}
+
+fn publish5(packet_id: u16, exactly_once: bool) -> packet5::Publish {
+    let qos = if exactly_once { QoS5::ExactlyOnce } else { QoS5::AtLeastOnce };
+    let mut publish = packet5::Publish::new("", qos, Bytes::new(), None);
+    publish.pkid = packet_id;
+    publish
+}
 
 /// What a connection tells.
 pub(super) enum Happening {
@@ -163,15 +145,17 @@ impl Dialer {
 
     /// An attempt; it runs as the link is polled.
     pub(super) fn dial(&self) -> Link {
-        let requests = usize::from(self.options.in_flight_messages_max) * REQUESTS_PER_MESSAGE + REQUESTS_BESIDES;
         let (events, client) = match self.options.mqtt_version {
             MqttVersion::V4 => {
-                let (client, mut events) = rumqttc::AsyncClient::new(self.options4(), requests);
-                events.network_options.set_connection_timeout(self.options.connect_timeout.as_secs().max(1));
+                let (client, mut events) = rumqttc::AsyncClient::new(self.options4(), REQUESTS_MAX);
+                let timeout_s = self.options.connect_timeout.as_secs().max(1);
+                // Acknowledgements are small packets: with Nagle's algorithm each group of them waits 40 ms.
+                events.network_options.set_connection_timeout(timeout_s);
+                events.network_options.set_tcp_nodelay(true);
                 (Events::V4(Box::new(events)), Client::V4(client))
             }
             MqttVersion::V5 => {
-                let (client, events) = v5::AsyncClient::new(self.options5(), requests);
+                let (client, events) = v5::AsyncClient::new(self.options5(), REQUESTS_MAX);
                 (Events::V5(Box::new(events)), Client::V5(client))
             }
         };
@@ -198,6 +182,8 @@ impl Dialer {
     fn options5(&self) -> v5::MqttOptions {
         let (from, Endpoint { host, port, .. }) = (&self.options, &self.endpoint);
         let mut options = v5::MqttOptions::new(&from.client_id, host, *port);
+        let mut network = rumqttc::NetworkOptions::new();
+        network.set_tcp_nodelay(true);
         // Without an expiry the broker would drop the session with the connection.
         let expiry_s = u32::try_from(from.session_expiry.as_secs()).unwrap_or(u32::MAX);
         options
@@ -209,6 +195,7 @@ impl Dialer {
             .set_receive_maximum(Some(from.in_flight_messages_max))
             .set_max_packet_size(Some(from.packet_bytes_max))
             .set_outgoing_inflight_upper_limit(1)
+            .set_network_options(network)
             .set_manual_acks(true);
         if let Some(username) = &from.username {
             options.set_credentials(username, self.password.as_deref().unwrap_or_default());
@@ -311,19 +298,17 @@ impl Link {
             dialer.half_done.clear();
         }
         for packet_id in &dialer.half_done {
+            // With manual acknowledgement this only notes the id; the event it queues is none of ours.
             match &mut self.events {
                 Events::V4(events) => {
-                    let mut publish = rumqttc::Publish::new("", rumqttc::QoS::ExactlyOnce, Vec::new());
-                    publish.pkid = *packet_id;
-                    // With manual acknowledgement this only notes the id; the event it queues is none of ours.
-                    if events.state.handle_incoming_packet(rumqttc::Packet::Publish(publish)).is_ok() {
+                    let packet = rumqttc::Packet::Publish(publish4(*packet_id, true));
+                    if events.state.handle_incoming_packet(packet).is_ok() {
                         events.state.events.pop_back();
                     }
                 }
                 Events::V5(events) => {
-                    let mut publish = packet5::Publish::new("", QoS5::ExactlyOnce, Bytes::new(), None);
-                    publish.pkid = *packet_id;
-                    if events.state.handle_incoming_packet(packet5::Packet::Publish(publish)).is_ok() {
+                    let packet = packet5::Packet::Publish(publish5(*packet_id, true));
+                    if events.state.handle_incoming_packet(packet).is_ok() {
                         events.state.events.pop_back();
                     }
                 }
@@ -369,12 +354,6 @@ impl Link {
 
     pub(super) fn is_condemned(&self) -> bool {
         self.line.condemned.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.line.condemned.store(true, Ordering::Release);
     }
 }
 

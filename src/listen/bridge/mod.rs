@@ -12,8 +12,11 @@
 //!   connection or this process ends, it sends again. What was stored and is sent again is found by the shards' memory.
 //! - An acknowledgement goes to the connection its message came from, or nowhere: every connection has an event loop of
 //!   its own, so that no packet id of an old connection reaches a new session, where it could name another message.
-//! - The halves never wait for each other's queue. The poller stops reading once [`BridgeOptions::in_flight_messages_max`]
-//!   messages are open, but never while acknowledgements wait to be sent; sending them needs no room.
+//! - The halves never wait for each other's queue. The poller reads no further while
+//!   [`BridgeOptions::in_flight_messages_max`] messages are open; a message is done with as soon as its acknowledgement is
+//!   handed to the connection, which never waits, so room always comes back. (The library may have read nine more.)
+//! - While there is no room the connection is not served: if that lasts longer than the keep-alive allows, the broker
+//!   ends it, and sends again to the next what was not acknowledged.
 //! - A message refused by policy (the spool is full and drops) is not acknowledged. Brokers send such messages again only to
 //!   a new connection, so the connection is ended and the next attempt waits longer.
 

@@ -75,8 +75,7 @@ impl Poller {
                 self.drain(link).await;
                 return Ok(());
             }
-            // Acknowledgements that wait are sent before anything else stops: they are what makes room.
-            if !self.shared.has_room() && !link.has_acks_waiting() {
+            if !self.shared.has_room() {
                 let _ = tokio::time::timeout(LOOK_AGAIN, self.shared.eased.notified()).await;
                 continue;
             }

@@ -1,7 +1,7 @@
 //! The half that submits and acknowledges.
 
 use super::Shared;
-use super::link::{Ack, Delivery, Handed};
+use super::link::{Ack, Delivery};
 use crate::decode::Visitor;
 use crate::listen::{Decode, now_us, until_shutdown};
 use crate::model::{Protocol, Reason, Receipt, SourceNo};
@@ -10,21 +10,17 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// What one round takes at most; the rest is the next round's.
 const ROUND_MESSAGES_MAX: usize = 1_024;
 const ROUND_BYTES_MAX: usize = 1024 * 1024;
 
-/// How soon an acknowledgement that found its connection's channel full is tried again.
-const RETRY: Duration = Duration::from_millis(10);
-
 /// Messages under one receipt.
 struct Round {
     receipt: Receipt,
-    acks: VecDeque<Ack>,
+    acks: Vec<Ack>,
     messages: usize,
     bytes: usize,
 }
@@ -86,7 +82,7 @@ impl Worker {
     /// Stages the message and everything that has come behind it, as far as a round takes it.
     fn gather(&mut self, first: Delivery) -> Round {
         // Replaced by the true one when the round is submitted.
-        let mut round = Round { receipt: Receipt::unwatched(), acks: VecDeque::new(), messages: 0, bytes: 0 };
+        let mut round = Round { receipt: Receipt::unwatched(), acks: Vec::new(), messages: 0, bytes: 0 };
         self.intake.begin(now_us());
         let mut next = Some(first);
         while let Some(delivery) = next {
@@ -136,42 +132,22 @@ impl Worker {
 impl Pending {
     /// Resolves when [`Pending::acknowledge`] may get further. Cancel-safe.
     async fn wait(&self) {
-        if self.rounds.front().is_some_and(|round| round.receipt.is_settled()) {
-            // Settled and still here: an acknowledgement found its channel full.
-            sleep(RETRY).await;
-        } else {
-            self.waiter.notified().await;
-        }
+        self.waiter.notified().await;
     }
 
-    /// Acknowledges settled rounds, oldest first.
+    /// Acknowledges settled rounds, oldest first; a refused one is left to the broker, which is asked to send it again.
     fn acknowledge(&mut self) {
-        while let Some(round) = self.rounds.front_mut() {
-            if !round.receipt.is_settled() || !finish(round, &self.shared) {
-                return;
+        let metrics = &self.shared.metrics;
+        while self.rounds.front().is_some_and(|round| round.receipt.is_settled()) {
+            let Some(round) = self.rounds.pop_front() else { return };
+            if round.receipt.is_refused() {
+                metrics.refused_total.fetch_add(round.messages as u64, Ordering::Relaxed);
+                round.acks.iter().for_each(Ack::condemn);
+            } else {
+                let acks = round.acks.iter().filter(|ack| ack.hand_over()).count();
+                metrics.acks_total.fetch_add(acks as u64, Ordering::Relaxed);
             }
-            let (messages, bytes) = (round.messages, round.bytes);
-            self.rounds.pop_front();
-            self.shared.close(messages, bytes);
+            self.shared.close(round.messages, round.bytes);
         }
     }
-}
-
-/// Acknowledges a settled round, or sees to it that a refused one comes again. False when a channel was full.
-fn finish(round: &mut Round, shared: &Shared) -> bool {
-    let metrics = &shared.metrics;
-    if round.receipt.is_refused() {
-        metrics.refused_total.fetch_add(round.messages as u64, Ordering::Relaxed);
-        round.acks.drain(..).for_each(|ack| ack.condemn());
-        return true;
-    }
-    while let Some(ack) = round.acks.front() {
-        match ack.hand_over() {
-            Handed::Full => return false,
-            Handed::Over => metrics.acks_total.fetch_add(1, Ordering::Relaxed),
-            Handed::Gone => 0,
-        };
-        round.acks.pop_front();
-    }
-    true
 }

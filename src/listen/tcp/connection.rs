@@ -1,4 +1,4 @@
-//! One connection of the frame protocol, from HELLO to the last ACK.
+//! One connection of the frame protocol, from WELCOME to the last ACK.
 //!
 //! One task, no lock per frame: every read is cut into frames, everything that fits the window is staged and submitted
 //! under one receipt, and all receipts that have settled meanwhile are acknowledged in one write. While the pipeline pushes
@@ -6,11 +6,12 @@
 //!
 //! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
 
-use super::progress::{Client, Place, Round, Session, Tenure};
+use super::handshake::{Welcomed, handshake};
+use super::progress::{Client, Place, Round, Session};
 use super::refusal::Refusal;
 use super::wire::Wire;
 use super::{Shared, TcpOptions};
-use crate::decode::frame::{Data, FrameType, HandleTable, Hello, RefuseCode, Welcome, encode};
+use crate::decode::frame::{Data, FrameType, HandleTable, RefuseCode, encode};
 use crate::listen::count;
 use crate::model::{Outcome, Protocol};
 use crate::pipeline::intake::IntakeBuffer;
@@ -18,8 +19,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedMutexGuard, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Bytes that one round takes at most: bounds what a chunk holds and how long a fast client keeps a thread.
 const ROUND_BYTES_MAX: usize = 1024 * 1024;
@@ -42,9 +43,12 @@ pub(super) async fn refuse_busy(stream: TcpStream, shared: Arc<Shared>) {
 /// Serves one connection until it ends.
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, shutdown: watch::Receiver<bool>) {
     let mut wire = Wire::new(stream, shared.options.body_bytes_max, shared.metrics.clone());
-    let refusal = match handshake(&mut wire, &shared, shutdown).await {
+    let refusal = match handshake(&mut wire, &shared).await {
         Ok(None) => return,
-        Ok(Some(mut connection)) => {
+        Ok(Some(who)) => {
+            let intake = shared.intake.buffer(shared.source, Protocol::Tcp, shared.options.ack_on_commit);
+            let (shared, names) = (shared.clone(), Names::default());
+            let mut connection = Connection { shared, who, intake, names, shutdown, first: true, again: false };
             let end = connection.run(&mut wire).await;
             connection.finish(&mut wire, end).await
         }
@@ -66,74 +70,6 @@ fn count_refusal(shared: &Shared, refusal: &Refusal) {
     }
 }
 
-/// HELLO in time, the client's session to ourselves, WELCOME. `None`: the client left before that.
-async fn handshake(
-    wire: &mut Wire,
-    shared: &Arc<Shared>,
-    shutdown: watch::Receiver<bool>,
-) -> Result<Option<Connection>, Refusal> {
-    let options = &shared.options;
-    let deadline = Instant::now() + options.hello_timeout;
-    let id = loop {
-        if let Some(frame) = wire.peek()? {
-            if frame.frame_type != FrameType::Hello {
-                return Err(Refusal::protocol("the first frame must be HELLO"));
-            }
-            let (id, bytes) = (Hello::parse(frame.body)?.client_id.to_owned(), frame.bytes());
-            wire.consume(bytes);
-            break id;
-        }
-        if wire.ended {
-            return Ok(None);
-        }
-        if timeout_at(deadline, wire.fill()).await.is_err() {
-            return Err(Refusal::protocol(format!("no HELLO within {:?}", options.hello_timeout)));
-        }
-    };
-    let client = shared.progress.client(&id).ok_or_else(|| Refusal::busy("too many clients are connected"))?;
-    let mut tenure = client.take_over();
-    let deadline = Instant::now() + options.takeover_timeout;
-    let mut session = tokio::select! {
-        session = timeout_at(deadline, client.own()) => {
-            session.map_err(|_| Refusal::busy("the client's older connection is still handing its frames over"))?
-        }
-        () = tenure.over() => return Err(Refusal::taken_over()),
-    };
-    // What an older connection left under way should be settled, so that WELCOME tells the truth of this moment.
-    settle_all(&mut session, &client, &mut tenure, deadline).await;
-    if tenure.is_over() {
-        return Err(Refusal::taken_over());
-    }
-    if !session.resume(&client) {
-        return Err(Refusal::busy("frames of an older connection are still under way behind refused ones"));
-    }
-    let welcome = Welcome {
-        last_sequence: client.durable(),
-        body_bytes_max: options.body_bytes_max,
-        in_flight_max: options.in_flight_frames_max,
-    };
-    wire.put(|out| encode::welcome(welcome, out));
-    if wire.flush().await.is_err() {
-        return Ok(None);
-    }
-    let intake = shared.intake.buffer(shared.source, Protocol::Tcp, options.ack_on_commit);
-    let names = Names::default();
-    let shared = shared.clone();
-    Ok(Some(Connection { shared, client, session, tenure, intake, names, shutdown, first: true, again: false }))
-}
-
-/// Waits until nothing is in flight, the deadline has passed, or a newer connection has come.
-async fn settle_all(session: &mut Session, client: &Client, tenure: &mut Tenure, deadline: Instant) {
-    session.settle(client);
-    while !session.is_drained() && !tenure.is_over() {
-        tokio::select! {
-            () = client.waiter.notified() => { session.settle(client); }
-            () = tenure.over() => return,
-            () = sleep_until(deadline) => return,
-        }
-    }
-}
-
 /// Why a connection ends.
 enum End {
     /// The client closed its side, is silent, or no longer reads: what is open is still settled and acknowledged.
@@ -145,9 +81,7 @@ enum End {
 
 struct Connection {
     shared: Arc<Shared>,
-    client: Arc<Client>,
-    session: OwnedMutexGuard<Session>,
-    tenure: Tenure,
+    who: Welcomed,
     intake: IntakeBuffer,
     names: Names,
     shutdown: watch::Receiver<bool>,
@@ -216,14 +150,14 @@ impl Connection {
             let readable = if held { wire.may_look_ahead() } else { !wire.ended };
             tokio::select! {
                 () = wire.fill(), if readable => {}
-                () = self.client.waiter.notified() => {}
-                () = self.tenure.over() => {}
+                () = self.who.client.waiter.notified() => {}
+                () = self.who.tenure.over() => {}
                 _ = self.shutdown.changed() => {}
-                () = sleep(MARK_DELAY), if self.session.is_drained() && self.session.owes_mark(&self.client) => {
+                () = sleep(MARK_DELAY), if self.who.session.is_drained() && self.who.session.owes_mark(&self.who.client) => {
                     mark_alone = true;
                     wire.rest();
                 }
-                () = sleep_until(idle), if self.session.is_drained() => return End::Left,
+                () = sleep_until(idle), if self.who.session.is_drained() => return End::Left,
             }
         }
     }
@@ -231,10 +165,10 @@ impl Connection {
     fn end(&self, wire: &Wire, refused: Option<Refusal>, held: bool) -> Option<End> {
         if let Some(refusal) = refused {
             Some(End::Refused(refusal))
-        } else if self.session.is_refused() {
+        } else if self.who.session.is_refused() {
             let message = "the spool is full and drops by policy; send again from this sequence later";
-            Some(End::Refused(Refusal::new(RefuseCode::Full, self.client.durable() + 1, message)))
-        } else if self.tenure.is_over() {
+            Some(End::Refused(Refusal::new(RefuseCode::Full, self.who.client.durable() + 1, message)))
+        } else if self.who.tenure.is_over() {
             Some(End::TakenOver)
         } else if *self.shutdown.borrow() || self.shutdown.has_changed().is_err() {
             Some(End::Shutdown)
@@ -293,8 +227,8 @@ impl Connection {
     /// Whether one more DATA frame may be taken now.
     fn fits(&self, staged: &Staged) -> bool {
         let TcpOptions { in_flight_frames_max, in_flight_bytes_max, .. } = self.shared.options;
-        self.session.frames_in_flight() + staged.frames < in_flight_frames_max
-            && self.session.bytes_in_flight() + staged.bytes < in_flight_bytes_max
+        self.who.session.frames_in_flight() + staged.frames < in_flight_frames_max
+            && self.who.session.bytes_in_flight() + staged.bytes < in_flight_bytes_max
     }
 
     /// Stages one DATA frame, or counts it as a duplicate.
@@ -304,11 +238,11 @@ impl Connection {
         if data.sequence == 0 {
             return Err(Refusal::protocol("sequences start at 1; 0 is for frames inside MQTT"));
         }
-        match self.session.place(&self.client, data.sequence, self.first) {
+        match self.who.session.place(&self.who.client, data.sequence, self.first) {
             Place::Next => {
                 self.names.define(&data, &mut self.intake)?;
                 data.report(&self.names.handles, &mut self.intake);
-                self.session.receive(data.sequence);
+                self.who.session.receive(data.sequence);
                 staged.last_sequence = data.sequence;
                 staged.frames += 1;
                 staged.bytes += body.len();
@@ -332,11 +266,11 @@ impl Connection {
 
     /// Hands the round over, waiting for room as long as it takes; PINGs and settled rounds are answered meanwhile.
     async fn submit(&mut self, wire: &mut Wire, staged: Staged) {
-        if let Some(mark) = self.session.mark(&self.client) {
+        if let Some(mark) = self.who.session.mark(&self.who.client) {
             self.intake.mark(mark);
         }
         let mut slot = None;
-        let Self { intake, session, client, shared, again, .. } = self;
+        let Self { intake, who: Welcomed { session, client, .. }, shared, again, .. } = self;
         let receipt = {
             let mut submitted = pin!(intake.submit(&client.waiter, &mut slot));
             loop {
@@ -359,7 +293,7 @@ impl Connection {
 
     /// Puts one ACK for everything that has settled since the last.
     fn acknowledge(&mut self, wire: &mut Wire) {
-        acknowledge(&mut self.session, &self.client, &self.shared, &mut self.again, wire);
+        acknowledge(&mut self.who.session, &self.who.client, &self.shared, &mut self.again, wire);
     }
 
     /// Settles what is open, bounded, sends the last ACK, and makes the progress durable.
@@ -370,10 +304,10 @@ impl Connection {
             End::Refused(refusal) => (Some(refusal), REFUSE_DRAIN),
         };
         let deadline = Instant::now() + patience;
-        while !self.session.is_drained() && Instant::now() < deadline && !self.tenure.is_over() {
+        while !self.who.session.is_drained() && Instant::now() < deadline && !self.who.tenure.is_over() {
             tokio::select! {
-                () = self.client.waiter.notified() => {}
-                () = self.tenure.over() => {}
+                () = self.who.client.waiter.notified() => {}
+                () = self.who.tenure.over() => {}
                 () = sleep_until(deadline) => {}
             }
             self.acknowledge(wire);
@@ -382,12 +316,12 @@ impl Connection {
             }
         }
         self.acknowledge(wire);
-        if !self.tenure.is_over()
-            && let Some(mark) = self.session.mark(&self.client)
+        if !self.who.tenure.is_over()
+            && let Some(mark) = self.who.session.mark(&self.who.client)
         {
             // A mark given up costs nothing but a resend that is found to be one.
             self.intake.mark(mark);
-            let _ = timeout(MARK_DELAY, self.intake.submit(&self.client.waiter, &mut None)).await;
+            let _ = timeout(MARK_DELAY, self.intake.submit(&self.who.client.waiter, &mut None)).await;
         }
         refusal
     }

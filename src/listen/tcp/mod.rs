@@ -86,6 +86,7 @@
 //! marks may therefore lag behind; what the client sends again is then found by the shards' memory of readings.
 
 mod connection;
+mod handshake;
 mod progress;
 mod refusal;
 mod wire;
