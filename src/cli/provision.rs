@@ -1,7 +1,7 @@
 //! `genims provision`: arguments in, a table or JSON out; exit code 1 when a database failed or drifted.
 
-use crate::databases::{Environment, Registry};
-use crate::platform::provision::{self, DatabaseReport, Mode, Options, Progress, Report, Status};
+use genims::databases::{Environment, Registry};
+use genims::platform::provision::{self, DatabaseReport, Mode, Options, Progress, Report, Status};
 use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Create and migrate databases, collections and partitions; harmless to repeat
 #[derive(Debug, clap::Args)]
-pub struct ProvisionArgs {
+pub(crate) struct ProvisionArgs {
     /// Only this database, by name or module; may be repeated
     #[arg(long, value_name = "DB")]
     only: Vec<String>,
@@ -30,7 +30,7 @@ pub struct ProvisionArgs {
     registry: Option<PathBuf>,
 }
 
-pub async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(args.registry.as_deref())?;
     let environment = Environment::load(None)?;
     let mode = match (args.plan, args.check) {
