@@ -1,14 +1,14 @@
 //! `genims seed`: fills databases with deterministic data.
 
-use crate::databases::{Environment, PostgresSettings, Registry};
-use crate::platform::seed::{self, PlantSize, Progress, Summary};
+use genims::databases::{Environment, PostgresSettings, Registry};
+use genims::platform::seed::{self, PlantSize, Progress, Summary};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::process::ExitCode;
 
 /// Fill databases with deterministic data; harmless to repeat
 #[derive(Debug, clap::Args)]
-pub struct SeedArgs {
+pub(crate) struct SeedArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -38,7 +38,7 @@ struct PlantArgs {
     json: bool,
 }
 
-pub async fn run(args: SeedArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: SeedArgs) -> anyhow::Result<ExitCode> {
     let What::Plant(args) = args.what;
     let registry = Registry::load(None)?;
     let master = PostgresSettings::from_environment(registry.get("genims_master_db")?, &Environment::load(None)?)?;

@@ -94,8 +94,9 @@ SELECT concat_ws(' ',
 /// A row without a unit still needs one: sensor_data.measurement_unit is NOT NULL.
 const SENSORS: &str = "
 SELECT sensor_id, machine_id, line_id, factory_id, coalesce(measurement_unit, ''), sensor_code, sensor_type,
-       measurement_range_min::float8, measurement_range_max::float8, warning_threshold_min::float8,
-       warning_threshold_max::float8, critical_threshold_min::float8, critical_threshold_max::float8,
+       nullif(measurement_range_min, 'NaN')::float8, nullif(measurement_range_max, 'NaN')::float8,
+       nullif(warning_threshold_min, 'NaN')::float8, nullif(warning_threshold_max, 'NaN')::float8,
+       nullif(critical_threshold_min, 'NaN')::float8, nullif(critical_threshold_max, 'NaN')::float8,
        nullif(sampling_frequency_hz, 0)::float8, CASE WHEN isfinite(calibration_date) THEN calibration_date END,
        calibration_frequency_days,
        lower(coalesce(status, 'active')) = 'active'

@@ -9,7 +9,6 @@ use crate::databases::PostgresSettings;
 use crate::platform::errors::PlatformError;
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
 /// One row per column, index, constraint, sequence and function: what it is, and its definition.
 const CATALOGUE: &str = "
@@ -61,13 +60,18 @@ pub(super) async fn check(task: &Task<'_>, settings: &PostgresSettings) -> Resul
         findings.drift.push(format!("database {} is missing: run `genims provision`", settings.database_name()));
         return Ok(findings);
     };
-    let prefix = format!("genims_check_{}_", task.database.module);
-    let scratch = settings.with_database(&format!("{prefix}{}", std::process::id()));
-    drop_scratch(settings, &prefix).await?;
+    // One check at a time per server and module, so that the scratch database's name can be fixed, and what a killed check
+    // left behind is found by it.
+    let scratch = settings.with_database(&format!("genims_check_{}", task.database.module));
+    let server = settings.with_database(postgres::MAINTENANCE_DATABASE);
+    let keeper = server.connect().await?;
+    postgres::lock(&keeper, scratch.database_name()).await.map_err(|source| server.error(source))?;
+    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", postgres::quoted(scratch.database_name()));
+    keeper.batch_execute(&drop).await.map_err(|source| server.error(source))?;
     task.step("applying the migrations to a scratch database");
     let expected = expected(task, &scratch).await;
     // Dropped whatever happened; the first error is the one to report.
-    let dropped = drop_scratch(settings, scratch.database_name()).await;
+    let dropped = keeper.batch_execute(&drop).await.map_err(|source| server.error(source));
     let expected = expected?;
     dropped?;
     task.step("comparing");
@@ -82,23 +86,6 @@ async fn expected(task: &Task<'_>, scratch: &PostgresSettings) -> Result<Catalog
     postgres::set_utc(&client).await.map_err(|source| scratch.error(source))?;
     postgres::migrate(task, scratch, &mut client).await?;
     Ok(catalogue(&client).await.map_err(|source| scratch.error(source))?)
-}
-
-/// Drops the scratch databases whose names begin with `prefix`, also those of checks that were killed. One that is in use
-/// belongs to a check that runs now, and stays.
-async fn drop_scratch(settings: &PostgresSettings, prefix: &str) -> Result<(), PlatformError> {
-    let server = settings.with_database(postgres::MAINTENANCE_DATABASE);
-    let failed = |source| PlatformError::from(server.error(source));
-    let client = server.connect().await?;
-    let query = "SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1)";
-    for row in client.query(query, &[&prefix]).await.map_err(failed)? {
-        let name: String = row.get(0);
-        match client.batch_execute(&format!("DROP DATABASE IF EXISTS {}", postgres::quoted(&name))).await {
-            Err(error) if error.code() != Some(&SqlState::OBJECT_IN_USE) => return Err(failed(error)),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 async fn catalogue(client: &Client) -> Result<Catalogue, tokio_postgres::Error> {

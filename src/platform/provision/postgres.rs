@@ -36,7 +36,7 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
             settings.connect().await?
         }
     };
-    lock(&client).await.map_err(|source| settings.error(source))?;
+    lock(&client, "genims provision").await.map_err(|source| settings.error(source))?;
     if set_utc(&client).await.map_err(|source| settings.error(source))? {
         findings.changes.push("time zone UTC".to_owned());
     }
@@ -120,14 +120,11 @@ pub(super) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// One provisioning run at a time per database; waits a minute for another to end.
-async fn lock(client: &Client) -> Result<(), tokio_postgres::Error> {
-    client
-        .batch_execute(
-            "SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims provision', 0)); \
-             RESET lock_timeout",
-        )
-        .await
+/// One holder at a time per database and purpose, until the connection ends; waits a minute for another.
+pub(super) async fn lock(client: &Client, purpose: &str) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("SET lock_timeout = '60s'").await?;
+    client.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", &[&purpose]).await?;
+    client.batch_execute("RESET lock_timeout").await
 }
 
 /// True when it was not UTC.

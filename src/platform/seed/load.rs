@@ -4,11 +4,14 @@
 use bytes::Bytes;
 use futures_util::SinkExt;
 use serde::Serialize;
-use std::fmt::{Display, Write};
+use std::fmt::{Display, Write as _};
 use tokio_postgres::{CopyInSink, Transaction};
 
 /// Large enough that the network and not the call decides.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Appends the columns of one row.
+pub(super) type Write<'a> = Box<dyn Fn(u64, &mut Row<'_>) + Send + Sync + 'a>;
 
 /// What fills one table. `write` appends row number `0..rows`; the same number always gives the same bytes.
 pub(super) struct Table<'a> {
@@ -16,7 +19,7 @@ pub(super) struct Table<'a> {
     /// The first is the primary key.
     pub columns: &'static [&'static str],
     pub rows: u64,
-    pub write: Box<dyn Fn(u64, &mut Row<'_>) + Send + Sync + 'a>,
+    pub write: Write<'a>,
 }
 
 /// One row in COPY text form.

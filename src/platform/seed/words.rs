@@ -85,9 +85,12 @@ pub(super) static LAST_NAMES: [&str; 32] = [
     "Fernandes",
 ];
 
-/// Name, type, material, kilograms, components, cycle seconds; the category is that of the line kind at the same place.
+/// Name, type, material, kilograms, components, cycle seconds.
+pub(super) type Product = (&'static str, &'static str, &'static str, f64, i32, i32);
+
+/// Four for each kind of line, in the order of the kinds.
 #[rustfmt::skip]
-pub(super) static PRODUCTS: [[(&str, &str, &str, f64, i32, i32); 4]; 8] = [
+pub(super) static PRODUCTS: [[Product; 4]; 8] = [
     [("Gearbox housing GH-200", "casting, machined", "EN AC-46000", 8.42, 6, 60), ("Pump housing PH-80", "casting, machined", "EN AC-43500", 3.15, 4, 45), ("Motor housing MH-160", "casting, machined", "EN AC-42100", 11.7, 9, 75), ("Valve body VB-32", "bar, machined", "EN AW-6082", 1.28, 3, 40)],
     [("Input shaft IS-28", "forging, machined", "20MnCr5", 1.94, 1, 40), ("Output shaft OS-35", "forging, machined", "18CrNiMo7-6", 3.62, 1, 52), ("Rotor shaft RS-22", "bar, machined", "42CrMo4", 1.12, 2, 36), ("Pinion shaft PS-18", "bar, machined", "16MnCr5", 0.87, 1, 34)],
     [("Door inner panel DP-4", "stamping", "DC04", 6.3, 1, 9), ("Side rail SR-2", "stamping", "HC420LA", 4.8, 1, 8), ("Floor panel FP-7", "stamping", "DC05", 9.1, 1, 10), ("Bracket BR-11", "stamping", "S420MC", 0.64, 1, 6)],

@@ -1,0 +1,77 @@
+//! Connections to real servers: TLS as libpq means it, errors that say what to do, pools with bounds.
+
+use crate::harness::Harness;
+use genims::databases::{DatabaseError, PostgresSettings};
+use genims::devstack::Server;
+use libtest_mimic::Trial;
+use std::time::Duration;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![
+        harness.trial("databases::tls_is_verified_as_sslmode_says", tls_is_verified_as_sslmode_says),
+        harness.trial("databases::errors_name_the_cause_and_the_remedy", errors_name_the_cause_and_the_remedy),
+        harness.trial("databases::a_pool_is_bounded", a_pool_is_bounded),
+    ]
+}
+
+async fn encrypted(url: &str) -> Result<bool, DatabaseError> {
+    let settings = PostgresSettings::from_url("test", url)?;
+    let client = settings.connect().await?;
+    let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    client.query_one(query, &[]).await.map(|row| row.get(0)).map_err(|source| settings.error(source))
+}
+
+fn tls_is_verified_as_sslmode_says(harness: &'static Harness) {
+    let stack = harness.stack();
+    let ca = stack.ca_file().display().to_string();
+    let foreign = rcgen::generate_simple_self_signed(vec!["other".to_owned()]).unwrap();
+    let foreign_file = harness.folder("tls").join("foreign.pem");
+    std::fs::write(&foreign_file, foreign.cert.pem()).unwrap();
+    let foreign = foreign_file.display();
+    let url = |options: &str| format!("{}?{options}", stack.postgres_url("postgres"));
+    harness.block_on(async {
+        assert!(!encrypted(&url("sslmode=disable")).await.unwrap());
+        for options in [
+            "sslmode=prefer".to_owned(),
+            "sslmode=require".to_owned(),
+            format!("sslmode=verify-ca&sslrootcert={ca}"),
+            format!("sslmode=verify-full&sslrootcert={ca}"),
+        ] {
+            assert!(encrypted(&url(&options)).await.unwrap(), "{options}");
+        }
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let error = encrypted(&url(&format!("sslmode={mode}&sslrootcert={foreign}"))).await.unwrap_err();
+            assert!(error.to_string().contains("sslrootcert"), "{error}");
+            assert!(!error.is_transient(), "{error}");
+        }
+    });
+}
+
+fn errors_name_the_cause_and_the_remedy(harness: &'static Harness) {
+    let stack = harness.stack();
+    let port = stack.port(Server::Postgres);
+    harness.block_on(async {
+        let missing = encrypted(&stack.postgres_url("no_such_database")).await.unwrap_err();
+        assert!(missing.to_string().contains("3D000") && missing.to_string().contains("genims provision"), "{missing}");
+        let wrong = format!("postgresql://postgres:hunter2@127.0.0.1:{port}/postgres");
+        let refused = encrypted(&wrong).await.unwrap_err();
+        assert!(refused.to_string().contains("28P01") && refused.to_string().contains("password"), "{refused}");
+        assert!(!refused.to_string().contains("hunter2") && !refused.is_transient(), "{refused}");
+        let down = encrypted("postgresql://u@127.0.0.1:1/d").await.unwrap_err();
+        assert!(down.to_string().contains("start the server") && down.is_transient(), "{down}");
+    });
+}
+
+fn a_pool_is_bounded(harness: &'static Harness) {
+    let url = harness.stack().postgres_url("postgres");
+    harness.block_on(async {
+        let pool = PostgresSettings::from_url("test", &url).unwrap().pool(2).unwrap();
+        let (one, _two) = (pool.get().await.unwrap(), pool.get().await.unwrap());
+        assert_eq!(pool.connections().0, 2);
+        let third = tokio::time::timeout(Duration::from_millis(300), pool.get());
+        assert!(third.await.is_err(), "the third waits");
+        drop(one);
+        pool.get().await.unwrap().simple_query("SELECT 1").await.unwrap();
+        assert_eq!(pool.connections(), (2, 1, 2));
+    });
+}
