@@ -1,8 +1,8 @@
 //! `genims provision`: arguments in, a table or JSON out; exit code 1 when a database failed or drifted.
 
+use anyhow::Context;
 use genims::databases::{Environment, Registry};
 use genims::platform::provision::{self, DatabaseReport, Mode, Options, Progress, Report, Status};
-use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::path::PathBuf;

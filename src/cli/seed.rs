@@ -1,8 +1,8 @@
 //! `genims seed`: fills databases with deterministic data.
 
+use anyhow::Context;
 use genims::databases::{Environment, PostgresSettings, Registry};
 use genims::platform::seed::{self, PlantSize, Progress, Summary};
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::process::ExitCode;
 
