@@ -69,7 +69,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return dev::run(args).map(|()| ExitCode::SUCCESS);
     }
     init_log();
-    let environment = Environment::load(Some(Path::new(".env")))?;
+    let environment = Environment::load(None)?;
     let settings = || load_settings(cli.config.as_deref(), &environment);
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     runtime.block_on(async {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
+    raise_file_limit();
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
     let server = Server::start(settings, environment).await?;
@@ -21,5 +22,15 @@ pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow
     match failed {
         None => Ok(ExitCode::SUCCESS),
         Some(cause) => anyhow::bail!("{cause}"),
+    }
+}
+
+/// One handle per connection: as many as the system lets us have.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, "the limit of open files stays as it is; raise it with ulimit -n for many connections");
     }
 }

@@ -173,11 +173,12 @@ impl IntakeBuffer {
 
     /// Turns what is staged into chunks under one receipt and enters them in the account.
     fn seal(&mut self, waiter: &Arc<Notify>) -> Receipt {
-        self.sync_registrations();
+        let registered = self.sync_registrations();
         self.intake.accounts.received(self.source, self.records);
         let parts = self.staged.iter().filter(|stage| !stage.is_empty()).count();
         let receipt = Receipt::new(parts as u32, self.on_commit, waiter.clone());
-        let dropped = self.intake.when_full == WhenFull::DropNewest && self.intake.spool_full.load(Ordering::Relaxed);
+        let full = self.intake.when_full == WhenFull::DropNewest && self.intake.spool_full.load(Ordering::Relaxed);
+        let dropped = full || !registered;
         for (shard, stage) in self.staged.iter_mut().enumerate() {
             if stage.is_empty() {
                 continue;
@@ -207,16 +208,18 @@ impl IntakeBuffer {
         receipt
     }
 
-    /// New numbers are durable before readings that use them. When the journal cannot be synced the round goes on
-    /// unsynced: the same disk then stops the spool, and nothing is acknowledged.
-    fn sync_registrations(&mut self) {
-        if std::mem::take(&mut self.registered)
-            && let Some(registrar) = &self.intake.registrar
-            && let Err(error) = registrar.sync()
-        {
-            tracing::error!(%error, "registered sensors are not durable yet");
-            self.registered = true;
+    /// New numbers are durable before readings that use them. False when they cannot be: the round is then given up,
+    /// counted and not acknowledged, for after a crash nobody could tell whose readings they were.
+    fn sync_registrations(&mut self) -> bool {
+        if !self.registered {
+            return true;
         }
+        let synced = self.intake.registrar.as_ref().map_or(Ok(()), |registrar| registrar.sync());
+        if let Err(error) = &synced {
+            tracing::error!(%error, "registered sensors cannot be made durable; their readings are refused");
+        }
+        self.registered = synced.is_err();
+        synced.is_ok()
     }
 
     fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {

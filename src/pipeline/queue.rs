@@ -69,10 +69,9 @@ impl ShardQueue {
 
     /// Resolves when there may be room again. Callers push again and wait again if there is not.
     pub async fn room(&self) {
-        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting::new(&self.waiters);
         // The time limit covers the window between a failed push and the registration of this waiter.
         let _ = tokio::time::timeout(Duration::from_millis(5), self.room.notified()).await;
-        self.waiters.fetch_sub(1, Ordering::SeqCst);
     }
 
     pub fn pop(&self) -> Option<Chunk> {
@@ -104,5 +103,21 @@ impl ShardQueue {
         if let Some(consumer) = self.consumer.get() {
             consumer.unpark();
         }
+    }
+}
+
+/// Counts a waiter for as long as it waits, also when its future is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(waiters: &'a AtomicUsize) -> Self {
+        waiters.fetch_add(1, Ordering::SeqCst);
+        Self(waiters)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
