@@ -128,8 +128,8 @@ impl MachineSim {
             self.step();
             steps += 1;
         }
-        if plant_s > self.now_s {
-            self.now_s = plant_s;
+        if steps > 0 || plant_s > self.now_s {
+            self.now_s = self.now_s.max(plant_s);
             self.set_levels();
         }
     }
@@ -264,7 +264,7 @@ impl MachineSim {
         self.state = state;
         self.state_until_s = self.stepped_s + dwell_s;
         // The night shift runs a little slower.
-        let pace = if self.shift % 3 == 0 { 0.85 } else { 1.0 };
+        let pace = if self.shift.is_multiple_of(3) { 0.85 } else { 1.0 };
         self.load = match state {
             State::Running => pace * (0.9 + 0.1 * unit(&mut self.rng)),
             State::Setup => 0.3,
