@@ -54,11 +54,13 @@ pub struct PlantOptions {
     pub faults_per_hour: f64,
     /// At most so many machines of the master database; 0 = all.
     pub machines_max: usize,
+    /// Machines whose id begins so are left alone: they belong to replays of real records.
+    pub exclude: Vec<String>,
 }
 
 impl Default for PlantOptions {
     fn default() -> Self {
-        Self { time_scale: 60.0, faults_per_hour: 0.05, machines_max: 0 }
+        Self { time_scale: 60.0, faults_per_hour: 0.05, machines_max: 0, exclude: vec!["WT-".to_owned()] }
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`feed`]: the seam: a [`feed::Feed`] says what to send next and when
 //! - [`assign`]: which connection owns which sensors
 //! - [`generator`]: the feed of a plan's stream, with its chaos; [`payload`] writes its messages
+//! - [`probe`]: marker readings whose visibility is timed
 //! - [`snapshot`]: SCADA snapshots as JSON
 //! - [`session`]: in-flight windows, acknowledgements and resends of one client, across its connections
 //! - [`connection`]: one client's socket: coalesced writes, reconnects, storms, the end
@@ -14,6 +15,7 @@ pub mod connection;
 pub mod feed;
 pub mod generator;
 pub mod payload;
+pub mod probe;
 pub mod session;
 pub mod snapshot;
 pub mod stats;

@@ -73,6 +73,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct MachineSim {
     rng: ChaCha8Rng,
+    /// The last step's time, on the grid.
+    stepped_s: f64,
     now_s: f64,
     faults_per_hour: f64,
     state: State,
@@ -94,6 +96,7 @@ impl MachineSim {
         let sensors = &plant.sensors[machine.sensors.clone()];
         let signals = sensors.iter().map(|sensor| Signal::new(sensor, &mut rng)).collect();
         let mut sim = Self {
+            stepped_s: (start_s / STEP_MAX_S).floor() * STEP_MAX_S,
             now_s: start_s,
             faults_per_hour,
             state: State::Running,
@@ -115,15 +118,15 @@ impl MachineSim {
 
     /// Moves on to `plant_s`; going back does nothing.
     pub fn advance(&mut self, plant_s: f64) {
-        let mut steps = 0;
         // The grid is absolute, so two callers with different call times see the same steps.
-        while (self.now_s / STEP_MAX_S).floor() < (plant_s / STEP_MAX_S).floor() {
-            let next_s = ((self.now_s / STEP_MAX_S).floor() + 1.0) * STEP_MAX_S;
-            self.step(next_s);
-            steps += 1;
+        let mut steps = 0;
+        while self.stepped_s + STEP_MAX_S <= plant_s {
             if steps == STEPS_MAX {
-                self.now_s = plant_s;
+                self.stepped_s = (plant_s / STEP_MAX_S).floor() * STEP_MAX_S;
+                break;
             }
+            self.step();
+            steps += 1;
         }
         if steps > 0 || plant_s > self.now_s {
             self.now_s = self.now_s.max(plant_s);
@@ -156,10 +159,11 @@ impl MachineSim {
         self.tool_wear
     }
 
-    fn step(&mut self, next_s: f64) {
-        let elapsed_s = next_s - self.now_s;
-        self.now_s = next_s;
-        self.count(elapsed_s);
+    fn step(&mut self) {
+        let next_s = self.stepped_s + STEP_MAX_S;
+        self.stepped_s = next_s;
+        self.now_s = self.now_s.max(next_s);
+        self.count(STEP_MAX_S);
         let shift = (next_s / SHIFT_S) as u64;
         if shift != self.shift {
             self.shift = shift;
@@ -170,7 +174,7 @@ impl MachineSim {
                 self.enter(State::Idle, HANDOVER_S);
             }
         }
-        self.work_on_fault(elapsed_s);
+        self.work_on_fault(STEP_MAX_S);
         if next_s >= self.state_until_s {
             self.change_state();
         }
@@ -200,7 +204,7 @@ impl MachineSim {
                     self.fault = Some(self.pick_fault());
                 }
             }
-            Some(active) if self.now_s - active.started_s >= active.fault.develops_s() => {
+            Some(active) if self.stepped_s - active.started_s >= active.fault.develops_s() => {
                 if active.fault.stops_the_machine() {
                     if self.state == State::Running {
                         self.enter(State::Fault, State::Fault.mean_s());
@@ -228,7 +232,7 @@ impl MachineSim {
         let sign = if unit(&mut self.rng) < 0.5 { -1.0 } else { 1.0 };
         ActiveFault {
             fault: possible.get(pick).copied().unwrap_or(Fault::SensorDrift),
-            started_s: self.now_s,
+            started_s: self.stepped_s,
             sensor,
             sign,
         }
@@ -258,9 +262,9 @@ impl MachineSim {
 
     fn enter(&mut self, state: State, dwell_s: f64) {
         self.state = state;
-        self.state_until_s = self.now_s + dwell_s;
+        self.state_until_s = self.stepped_s + dwell_s;
         // The night shift runs a little slower.
-        let pace = if self.shift % 3 == 0 { 0.85 } else { 1.0 };
+        let pace = if self.shift.is_multiple_of(3) { 0.85 } else { 1.0 };
         self.load = match state {
             State::Running => pace * (0.9 + 0.1 * unit(&mut self.rng)),
             State::Setup => 0.3,

@@ -23,13 +23,20 @@ const SENSORS: &str = "select s.sensor_id, s.machine_id, s.line_id, s.factory_id
      where coalesce(s.status, 'active') = 'active' \
      order by s.factory_id, s.line_id, s.machine_id, s.sensor_id";
 
-/// `machines_max` 0 = all.
-pub async fn load(client: &tokio_postgres::Client, machines_max: usize) -> Result<Plant, MasterError> {
+/// At most `machines_max` machines (0 = all), without those whose id begins with one of `exclude`.
+pub async fn load(
+    client: &tokio_postgres::Client,
+    machines_max: usize,
+    exclude: &[String],
+) -> Result<Plant, MasterError> {
     let rows = client.query(SENSORS, &[]).await?;
     let mut plant = Plant::default();
     let mut index_of: HashMap<String, usize> = HashMap::new();
     for row in &rows {
         let machine_id: &str = row.try_get(1)?;
+        if exclude.iter().any(|prefix| machine_id.starts_with(prefix.as_str())) {
+            continue;
+        }
         let machine = match index_of.get(machine_id) {
             Some(&machine) => machine,
             None if machines_max > 0 && plant.machines.len() == machines_max => break,

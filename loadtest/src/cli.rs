@@ -1,0 +1,57 @@
+//! The command line.
+
+use crate::baseline::{BaselineArgs, baseline};
+use crate::idle::{IdleArgs, idle};
+use crate::replay::{ReplayArgs, replay};
+use crate::run::{RunArgs, run};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Load, replays and honest verdicts for a GenIMS server on this machine
+#[derive(Parser, Debug)]
+#[command(name = "loadtest", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Simulate plants by a plan, then ask the databases what arrived
+    Run(Box<RunArgs>),
+    /// Send real records from a CSV file, then ask the databases what arrived
+    Replay(Box<ReplayArgs>),
+    /// Measure what this machine can do without the server
+    Baseline(Box<BaselineArgs>),
+    /// Hold many idle MQTT connections
+    Idle(IdleArgs),
+}
+
+/// 0: passed; 1: readings are missing or double, or the verdict failed otherwise; 2: it could not be carried out.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Two threads: sending does not delay the probes' watch, and the server keeps most of the machine.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("loadtest: cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run(*args).await,
+            Command::Replay(args) => replay(*args).await,
+            Command::Baseline(args) => baseline(*args).await,
+            Command::Idle(args) => idle(args).await,
+        }
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("loadtest: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

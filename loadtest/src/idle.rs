@@ -1,0 +1,204 @@
+//! `loadtest idle`: opens many MQTT connections that say nothing, holds them, and tells what they cost the server.
+
+use crate::memory::Sampler;
+use crate::progress::Progress;
+use crate::targets::loopback;
+use crate::wire::mqtt::{self, Incoming, Version};
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+const HANDSHAKES_MAX: usize = 64;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_S: u16 = 120;
+/// Files that the process needs besides its sockets.
+const FILES_SPARE: u64 = 100;
+
+#[derive(Args, Clone, Debug)]
+pub struct IdleArgs {
+    #[arg(long, default_value_t = 10_000)]
+    pub connections: u32,
+    /// How long to hold them all
+    #[arg(long, default_value_t = 10)]
+    pub seconds: u64,
+    #[arg(long, env = "GENIMS_MQTT", default_value = "127.0.0.1:1883")]
+    pub mqtt: String,
+    #[arg(long)]
+    pub server_pid: Option<u32>,
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct IdleReport {
+    pub connections_asked: u64,
+    pub connections_open: u64,
+    /// Lost while they were held.
+    pub connections_lost: u64,
+    pub open_seconds: f64,
+    pub held_seconds: u64,
+    pub first_error: Option<String>,
+    pub server_rss_mb_before: Option<f64>,
+    pub server_rss_mb_open: Option<f64>,
+    pub server_rss_mb_max: Option<f64>,
+    pub server_rss_kb_per_connection: Option<f64>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    open: AtomicU64,
+    lost: AtomicU64,
+    failed: AtomicU64,
+    first_error: std::sync::Mutex<Option<String>>,
+}
+
+pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
+    let address = loopback(&args.mqtt)?;
+    raise_file_limit(u64::from(args.connections) + FILES_SPARE)?;
+    let memory = args.server_pid.map(Sampler::start);
+    let before_mb = memory.as_ref().and_then(Sampler::now_mb);
+    let counts = Arc::new(Counts::default());
+    let (stop, stopped) = watch::channel(false);
+    let gate = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let mut tasks = JoinSet::new();
+    let begun = Instant::now();
+    for number in 0..args.connections {
+        let client_id = format!("loadtest-idle-{}-{number}", std::process::id());
+        tasks.spawn(hold(address, client_id, gate.clone(), counts.clone(), stopped.clone()));
+    }
+    let mut progress = Progress::new("idle");
+    let asked = u64::from(args.connections);
+    loop {
+        let open = counts.open.load(Ordering::Relaxed);
+        progress.show(&format!("{open} of {asked} connections"));
+        if open + counts.failed.load(Ordering::Relaxed) >= asked {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let open_seconds = begun.elapsed().as_secs_f64();
+    for second in 0..args.seconds {
+        progress.show(&format!("holding, {second} of {} s", args.seconds));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    drop(progress);
+    let open_mb = memory.as_ref().and_then(Sampler::now_mb);
+    let open = counts.open.load(Ordering::Relaxed);
+    let report = IdleReport {
+        connections_asked: asked,
+        connections_open: open,
+        connections_lost: counts.lost.load(Ordering::Relaxed),
+        open_seconds,
+        held_seconds: args.seconds,
+        first_error: counts.first_error.lock().ok().and_then(|error| error.clone()),
+        server_rss_mb_before: before_mb,
+        server_rss_mb_open: open_mb,
+        server_rss_mb_max: memory.as_ref().and_then(Sampler::max_mb),
+        server_rss_kb_per_connection: open_mb
+            .zip(before_mb)
+            .filter(|_| open > 0)
+            .map(|(after, before)| (after - before) * 1_024.0 / open as f64),
+    };
+    // The receivers end with their tasks.
+    let _ = stop.send(true);
+    while tasks.join_next().await.is_some() {}
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    if let Some(path) = &args.json {
+        crate::report::write_json(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(report.connections_open == asked && report.connections_lost == 0)
+}
+
+async fn hold(
+    address: SocketAddr,
+    client_id: String,
+    gate: Arc<Semaphore>,
+    counts: Arc<Counts>,
+    stopped: watch::Receiver<bool>,
+) {
+    let opened = {
+        // The gate is never closed; were it, the connection would simply not wait.
+        let _permit = gate.acquire().await;
+        timeout(HANDSHAKE_TIMEOUT, open(address, &client_id)).await
+    };
+    let outcome = match opened {
+        Ok(Ok(stream)) => {
+            counts.open.fetch_add(1, Ordering::Relaxed);
+            stay(stream, stopped).await.inspect_err(|_| {
+                counts.lost.fetch_add(1, Ordering::Relaxed);
+            })
+        }
+        Ok(Err(error)) => {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+            Err(error)
+        }
+        Err(_) => {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+            Err(anyhow::anyhow!("no CONNACK within {HANDSHAKE_TIMEOUT:?}"))
+        }
+    };
+    if let Err(error) = outcome
+        && let Ok(mut first) = counts.first_error.lock()
+    {
+        first.get_or_insert_with(|| error.to_string());
+    }
+}
+
+async fn open(address: SocketAddr, client_id: &str) -> anyhow::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    let mut out = Vec::new();
+    mqtt::connect(&mut out, Version::V311, client_id, KEEP_ALIVE_S, true);
+    stream.write_all(&out).await?;
+    let mut input = Vec::new();
+    loop {
+        if let Some((incoming, _)) = mqtt::parse(&input, Version::V311)? {
+            anyhow::ensure!(matches!(incoming, Incoming::ConnAck { .. }), "{incoming:?} instead of CONNACK");
+            return Ok(stream);
+        }
+        anyhow::ensure!(stream.read_buf(&mut input).await? > 0, "closed before CONNACK");
+    }
+}
+
+/// Keeps the connection alive until told to stop; an end before that is an error.
+async fn stay(mut stream: TcpStream, mut stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let mut answer = [0_u8; 64];
+    let mut ping = tokio::time::interval(Duration::from_secs(u64::from(KEEP_ALIVE_S) / 2));
+    ping.tick().await;
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => {
+                // The server may be gone already; nothing hangs on the farewell.
+                let _ = stream.write_all(&mqtt::DISCONNECT).await;
+                return Ok(());
+            }
+            _ = ping.tick() => stream.write_all(&mqtt::PINGREQ).await?,
+            read = stream.read(&mut answer) => anyhow::ensure!(read? > 0, "the server closed an idle connection"),
+        }
+    }
+}
+
+/// Raises the limit on open files as far as it may be raised.
+fn raise_file_limit(wanted: u64) -> anyhow::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let current = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum })?;
+    anyhow::ensure!(
+        current >= wanted,
+        "only {current} open files are allowed, {wanted} are needed: raise `ulimit -Hn`"
+    );
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! `loadtest run`: a plan's streams and probes against the server, then the verdict.
+
+use crate::baseline::{self, BaselineOptions};
+use crate::clock::Clock;
+use crate::engine::{Engine, Traffic, conclude};
+use crate::load::assign::{machines_by_stream, shares};
+use crate::load::connection::Limits;
+use crate::load::generator::{Generator, Schedule};
+use crate::load::payload::Texts;
+use crate::load::probe::{self, ProbeFeed, Visibility};
+use crate::load::session::{MqttSession, Session, TcpSession};
+use crate::memory::Sampler;
+use crate::plan::{Form, Plan, PlanError, Protocol, Rate, Stream};
+use crate::plant::Plant;
+use crate::report::{Percentiles, Report, write_json};
+use crate::targets::{Targets, loopback};
+use crate::verdict::postgres;
+use crate::verdict::wait::{Patience, Store};
+use anyhow::{Context, bail};
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Connections begin together, a moment after they are made.
+const LEAD_US: i64 = 300_000;
+/// A TCP handle has 16 bits.
+const HANDLES_MAX: usize = 65_536;
+
+#[derive(Args, Clone, Debug)]
+pub struct Judging {
+    /// How long to wait for acknowledgements after the last send, seconds
+    #[arg(long, default_value_t = 60)]
+    pub ack_seconds: u64,
+    /// How long to wait for the databases after that, seconds
+    #[arg(long, default_value_t = 600)]
+    pub drain_seconds: u64,
+    /// Give up on the databases when nothing has moved for so long, seconds
+    #[arg(long, default_value_t = 20)]
+    pub stall_seconds: u64,
+    /// Write the report as JSON
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+impl Judging {
+    pub fn patience(&self, clock: Clock) -> Patience {
+        Patience {
+            deadline_us: clock.now_us() + self.drain_seconds as i64 * 1_000_000,
+            stall: Duration::from_secs(self.stall_seconds),
+        }
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// The plan, for example config/loadtest/demo.toml
+    #[arg(long)]
+    pub plan: PathBuf,
+    /// Instead of the plan's duration
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Instead of the plan's rates: readings per second in total, or "max"
+    #[arg(long)]
+    pub rate: Option<Rate>,
+    /// Measure the baselines before and after the run
+    #[arg(long)]
+    pub with_baseline: bool,
+    #[command(flatten)]
+    pub baseline: BaselineOptions,
+    #[command(flatten)]
+    pub judging: Judging,
+    #[command(flatten)]
+    pub targets: Targets,
+}
+
+pub async fn run(args: RunArgs) -> anyhow::Result<bool> {
+    args.targets.check()?;
+    let mut plan = Plan::load(&args.plan)?;
+    plan.seconds = args.seconds.unwrap_or(plan.seconds);
+    if let Some(rate) = args.rate {
+        plan.set_rate(rate)?;
+    }
+    plan.check()?;
+    let plant = Arc::new(args.targets.plant(plan.plant.machines_max, &plan.plant.exclude).await?);
+    let mut baselines = Vec::new();
+    if args.with_baseline {
+        baselines.push(baseline::measure(&args.targets, &args.baseline).await?);
+    }
+    let (mut report, server_rss_mb_max) = measured(&args, &plan, plant).await?;
+    report.server_rss_mb_max = server_rss_mb_max;
+    if args.with_baseline {
+        baselines.push(baseline::measure(&args.targets, &args.baseline).await?);
+    }
+    report.compare(baselines);
+    finish(&mut report, args.judging.json.as_deref())
+}
+
+/// The verdict, on paper and on the screen; true if the run passed.
+pub fn finish(report: &mut Report, json: Option<&std::path::Path>) -> anyhow::Result<bool> {
+    conclude(report);
+    report.print();
+    if let Some(path) = json {
+        write_json(path, report).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(report.passed())
+}
+
+async fn measured(args: &RunArgs, plan: &Plan, plant: Arc<Plant>) -> anyhow::Result<(Report, Option<f64>)> {
+    let stores = args.targets.stores().await?;
+    let letters_before = dead_letters(stores.0.as_ref()).await?;
+    let memory = args.targets.server_pid.map(Sampler::start);
+    let clock = Clock::start();
+    let start_us = clock.now_us() + LEAD_US;
+    let schedule = Schedule { start_us, stop_us: start_us + plan.seconds as i64 * 1_000_000 };
+    let mut engine = Engine::new(&plan.name, clock);
+    let mut launch = Launch { args, plan, plant, schedule, run_id: format!("{start_us:x}"), engine: &mut engine };
+    let watch = launch.probes().await?;
+    let fire_and_forget = launch.streams(watch.is_some())?;
+    let traffic = engine.drive(fire_and_forget).await;
+    let mut report = traffic.report(&plan.name);
+    judge(&traffic, &mut report, &stores, &args.judging, clock, letters_before).await?;
+    if let Some(watch) = watch {
+        let visibility = watch.await.context("the watch on the probes failed")??;
+        report.visible_latency_ms = Percentiles::of(&visibility.latency_us);
+        report.probes_unseen = Some(visibility.unseen);
+    }
+    report.server_stats = args.targets.server_stats().await;
+    Ok((report, memory.and_then(|memory| memory.max_mb())))
+}
+
+/// The databases' word on what was sent since they were empty of it.
+async fn judge(
+    traffic: &Traffic,
+    report: &mut Report,
+    stores: &(Option<Store>, Option<Store>),
+    judging: &Judging,
+    clock: Clock,
+    letters_before: Option<u64>,
+) -> anyhow::Result<()> {
+    let patience = judging.patience(clock);
+    let stores = (stores.0.as_ref(), stores.1.as_ref());
+    traffic.judge(report, stores, Default::default(), patience, clock).await?;
+    report.dead_lettered = new_letters(stores.0, letters_before, report.dead_letters_expected).await?;
+    Ok(())
+}
+
+pub async fn dead_letters(store: Option<&Store>) -> anyhow::Result<Option<u64>> {
+    match store {
+        Some(Store::Postgres(client)) => Ok(postgres::dead_letters(client).await?),
+        _ => Ok(None),
+    }
+}
+
+/// Letters since `before`; waits a little for those that are expected.
+pub async fn new_letters(store: Option<&Store>, before: Option<u64>, expected: u64) -> anyhow::Result<Option<u64>> {
+    for _ in 0..50 {
+        let now = dead_letters(store).await?;
+        let new = now.map(|now| now.saturating_sub(before.unwrap_or(0)));
+        if new.is_none_or(|new| new >= expected) {
+            return Ok(new);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(dead_letters(store).await?.map(|now| now.saturating_sub(before.unwrap_or(0))))
+}
+
+/// A run on its way out of the harbour.
+struct Launch<'a> {
+    args: &'a RunArgs,
+    plan: &'a Plan,
+    plant: Arc<Plant>,
+    schedule: Schedule,
+    run_id: String,
+    engine: &'a mut Engine,
+}
+
+type Watch = JoinHandle<Result<Visibility, tokio_postgres::Error>>;
+
+impl Launch<'_> {
+    fn limits(&self, storm_interval: Duration) -> Limits {
+        Limits {
+            start_us: self.schedule.start_us,
+            give_up_us: self.schedule.stop_us + self.args.judging.ack_seconds as i64 * 1_000_000,
+            storm_interval_us: storm_interval.as_micros() as i64,
+        }
+    }
+
+    fn address(&self, protocol: Protocol) -> anyhow::Result<SocketAddr> {
+        let targets = &self.args.targets;
+        Ok(loopback(match protocol {
+            Protocol::Mqtt | Protocol::Mqtt5 => &targets.mqtt,
+            Protocol::Tcp => &targets.tcp,
+            Protocol::Line => &targets.line,
+        })?)
+    }
+
+    /// Sends markers with the first sensor of the plant and watches for them, where PostgreSQL can be asked.
+    async fn probes(&mut self) -> anyhow::Result<Option<Watch>> {
+        let per_second = self.plan.probes.per_second;
+        let (Some(client), true) = (self.args.targets.operations().await?, per_second > 0.0) else {
+            return Ok(None);
+        };
+        let over_mqtt = self.plan.streams.iter().any(|stream| stream.protocol.is_mqtt());
+        if !over_mqtt && self.plan.streams.iter().all(|stream| stream.protocol != Protocol::Tcp) {
+            return Ok(None);
+        }
+        let texts = Texts::new(&self.plant, &self.plant.sensors[0]);
+        let sensor_id = texts.sensor_id.clone();
+        let window = (self.schedule.start_us, self.schedule.stop_us);
+        let (feed, watched) = ProbeFeed::new(texts, over_mqtt, window, per_second);
+        let client_id = format!("loadtest-{}-probe", self.run_id);
+        let (session, protocol) = if over_mqtt {
+            let version = crate::wire::mqtt::Version::V311;
+            (Session::Mqtt(MqttSession::new(version, 1, client_id, 1_000)), Protocol::Mqtt)
+        } else {
+            let names = vec![sensor_id.clone()].into();
+            (Session::Tcp(TcpSession::new(client_id, 1_000, names)), Protocol::Tcp)
+        };
+        let address = self.address(protocol)?;
+        let stats = self.engine.stream("probes");
+        self.engine.connect(address, session, feed, &stats, self.limits(Duration::ZERO));
+        let poll_interval = self.plan.probes.poll_interval;
+        Ok(Some(tokio::spawn(probe::watch(client, sensor_id, watched, poll_interval, self.engine.clock))))
+    }
+
+    /// Starts every stream; returns the names of those that nothing acknowledges.
+    fn streams(&mut self, probes: bool) -> anyhow::Result<Vec<String>> {
+        let mut fire_and_forget = Vec::new();
+        let machines = machines_by_stream(&self.plant, &self.plan.streams);
+        for (stream, machines) in self.plan.streams.iter().zip(machines) {
+            if stream.protocol == Protocol::Line || (stream.protocol.is_mqtt() && stream.qos == 0) {
+                fire_and_forget.push(stream.name.clone());
+            }
+            self.stream(stream, &machines, probes.then_some(0))?;
+        }
+        Ok(fire_and_forget)
+    }
+
+    fn stream(&mut self, stream: &Stream, machines: &[usize], reserved: Option<usize>) -> anyhow::Result<()> {
+        if machines.is_empty() {
+            let what = "the master database has too few machines for its weight".to_owned();
+            return Err(PlanError::Stream { stream: stream.name.clone(), what }.into());
+        }
+        let stats = self.engine.stream(&stream.name);
+        let address = self.address(stream.protocol)?;
+        let shares = shares(&self.plant, machines, stream.connections as usize, reserved);
+        stream.check_sensors(shares.iter().map(|share| share.sensors.len()).sum())?;
+        let shared = Arc::new(stream.clone());
+        for (part, share) in shares.into_iter().enumerate() {
+            if stream.form == Form::Frame && share.sensors.len() > HANDLES_MAX {
+                bail!(
+                    "stream {}: more than {HANDLES_MAX} sensors on one connection: use more connections",
+                    stream.name
+                );
+            }
+            let client_id = format!("loadtest-{}-{}-{part}", self.run_id, stream.name);
+            let names = share.sensors.iter().map(|&sensor| self.plant.sensors[sensor].sensor_id.clone()).collect();
+            let session = session(stream, client_id, names);
+            let feed = Generator::new(
+                self.plant.clone(),
+                shared.clone(),
+                &self.plan.plant,
+                self.plan.seed,
+                share,
+                part as u32,
+                self.schedule,
+            );
+            self.engine.connect(address, session, feed, &stats, self.limits(stream.reconnect_every));
+        }
+        Ok(())
+    }
+}
+
+fn session(stream: &Stream, client_id: String, names: Vec<String>) -> Session {
+    use crate::wire::mqtt::Version;
+    match stream.protocol {
+        Protocol::Mqtt => Session::Mqtt(MqttSession::new(Version::V311, stream.qos, client_id, stream.window)),
+        Protocol::Mqtt5 => Session::Mqtt(MqttSession::new(Version::V5, stream.qos, client_id, stream.window)),
+        Protocol::Tcp => Session::Tcp(TcpSession::new(client_id, stream.window, names.into())),
+        Protocol::Line => Session::line(),
+    }
+}

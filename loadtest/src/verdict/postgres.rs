@@ -1,0 +1,95 @@
+//! What PostgreSQL holds of a run.
+
+use super::{Holdings, Span, VerdictError};
+use crate::load::tally::{Fence, PAIR_MASK, Tally};
+use chrono::{DateTime, NaiveDateTime};
+use std::collections::HashMap;
+use tokio_postgres::Client;
+
+/// Microseconds as a timestamp without time zone, which is how the tables hold UTC.
+pub fn timestamp(at_us: i64) -> NaiveDateTime {
+    DateTime::from_timestamp_micros(at_us).unwrap_or_default().naive_utc()
+}
+
+/// Whole microseconds of a timestamp: the double that `date_part` gives is exact to a quarter of one until 2100.
+const TIME_US: &str = "round(date_part('epoch', timestamp) * 1000000)::int8";
+
+/// Counts and sums per sensor. `sensors`: only these, where they are few enough for the index to pay.
+pub async fn holdings(client: &Client, span: Span, sensors: Option<&[String]>) -> Result<Holdings, VerdictError> {
+    let query = format!(
+        "select sensor_id, count(*), sum(t - {base})::text, sum(v)::text, \
+                sum((t & {PAIR_MASK}) * (v & {PAIR_MASK}))::text, sum((t - {base}) / 1000)::text \
+         from (select sensor_id, {TIME_US} as t, (measurement_value * 10000)::int8 as v from public.sensor_data \
+               where timestamp >= $1 and timestamp <= $2 and ($3::text[] is null or sensor_id = any($3))) as run \
+         group by sensor_id",
+        base = span.base_us()
+    );
+    let rows = client.query(&query, &[&timestamp(span.from_us), &timestamp(span.to_us), &sensors]).await?;
+    let mut sensors = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let count: i64 = row.try_get(1)?;
+        let sum = |index| -> Result<i128, VerdictError> {
+            let text: &str = row.try_get(index)?;
+            text.parse().map_err(|_| VerdictError::Unreadable(format!("sum {text:?} is no integer")))
+        };
+        let tally = Tally { count: count as u64, time_us: sum(2)?, value_e4: sum(3)?, pair: sum(4)?, time_ms: sum(5)? };
+        sensors.insert(row.try_get(0)?, tally);
+    }
+    Ok(Holdings { sensors, machines: snapshots(client, span).await? })
+}
+
+async fn snapshots(client: &Client, span: Span) -> Result<HashMap<String, u64>, VerdictError> {
+    let query = "select machine_id, count(*) from public.scada_machine_data \
+                 where timestamp >= $1 and timestamp <= $2 group by machine_id";
+    let rows = client.query(query, &[&timestamp(span.from_us), &timestamp(span.to_us)]).await?;
+    let mut machines = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let count: i64 = row.try_get(1)?;
+        machines.insert(row.try_get(0)?, count as u64);
+    }
+    Ok(machines)
+}
+
+/// Rows beyond the first of each (sensor, timestamp), by sensor: originals are unique, so these are duplicates.
+pub async fn duplicates(client: &Client, span: Span, sensors: &[String]) -> Result<HashMap<String, u64>, VerdictError> {
+    let query = "select sensor_id, count(*) - count(distinct timestamp) from public.sensor_data \
+                 where timestamp >= $1 and timestamp <= $2 and sensor_id = any($3) group by sensor_id";
+    let rows = client.query(query, &[&timestamp(span.from_us), &timestamp(span.to_us), &sensors]).await?;
+    let mut duplicates = HashMap::new();
+    for row in rows {
+        let surplus: i64 = row.try_get(1)?;
+        duplicates.insert(row.try_get(0)?, surplus as u64);
+    }
+    Ok(duplicates)
+}
+
+/// How many of the fences are there.
+pub async fn fences_seen(client: &Client, fences: &[Fence]) -> Result<usize, VerdictError> {
+    let ids: Vec<&str> = fences.iter().map(|fence| fence.sensor_id.as_str()).collect();
+    let times: Vec<NaiveDateTime> = fences.iter().map(|fence| timestamp(fence.timestamp_us)).collect();
+    let from = times.iter().min().copied().unwrap_or_default();
+    let to = times.iter().max().copied().unwrap_or_default();
+    let query = "select count(*) from unnest($1::text[], $2::timestamp[]) as fence (id, at) where exists \
+                 (select from public.sensor_data where sensor_id = fence.id and timestamp = fence.at \
+                  and timestamp between $3 and $4)";
+    let row = client.query_one(query, &[&ids, &times, &from, &to]).await?;
+    Ok(row.try_get::<_, i64>(0)? as usize)
+}
+
+/// Rows of the span, for seeing whether anything still moves.
+pub async fn count(client: &Client, span: Span) -> Result<u64, VerdictError> {
+    let query = "select (select count(*) from public.sensor_data where timestamp between $1 and $2) + \
+                 (select count(*) from public.scada_machine_data where timestamp between $1 and $2)";
+    let row = client.query_one(query, &[&timestamp(span.from_us), &timestamp(span.to_us)]).await?;
+    Ok(row.try_get::<_, i64>(0)? as u64)
+}
+
+/// Dead letters so far; `None` where the server keeps no such table.
+pub async fn dead_letters(client: &Client) -> Result<Option<u64>, VerdictError> {
+    let table = client.query_one("select to_regclass('genims_internal.dead_letters') is not null", &[]).await?;
+    if !table.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let row = client.query_one("select count(*) from genims_internal.dead_letters", &[]).await?;
+    Ok(Some(row.try_get::<_, i64>(0)? as u64))
+}
