@@ -200,10 +200,12 @@ impl<T: Target, L: Log> Follower<T, L> {
                 "the database lacks records that the spool no longer holds; going on behind the gap"
             );
         }
-        let landed = batch.split_below(position);
+        let mut rest = batch.clone();
+        let landed = rest.split_below(position);
         if !landed.is_empty() {
             let report = within(self.options.commit_timeout, self.target.recall(&landed)).await?;
             self.settle(&landed, &report)?;
+            *batch = rest;
         }
         if batch.is_empty() {
             self.save_cursor(position)?;
@@ -240,10 +242,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         let refused = report.refused.len() as u64 + report.refused_uncounted;
         self.metrics.refused_total.fetch_add(refused, Ordering::Relaxed);
         self.metrics.expired_total.fetch_add(report.expired, Ordering::Relaxed);
-        if let Some(settlement) = &self.settlement
-            && batch.first_offset >= self.settled
-        {
-            settlement.settle(batch, &report.refused);
+        if let Some(settlement) = &self.settlement {
+            settlement.settle(batch, &report.refused, self.settled);
         }
         self.settled = self.settled.max(batch.next_offset);
         self.metrics.committed(batch);
@@ -259,19 +259,20 @@ impl<T: Target, L: Log> Follower<T, L> {
 }
 
 impl Settlement {
-    fn settle(&self, batch: &Batch, refused: &[(u64, SourceNo)]) {
+    /// Enters the records from offset `from` on: what lies below is in the accounts already.
+    fn settle(&self, batch: &Batch, refused: &[(u64, SourceNo)], from: u64) {
         let sources = usize::from(SourceNo::MAX) + 1;
         let (mut stored, mut letters) = (vec![0_u64; sources], vec![0_u64; sources]);
         let account = |offset: u64, source: SourceNo| {
             usize::from(if offset < self.recovered_until { self.accounts.recovered() } else { source })
         };
-        for group in &batch.groups {
+        for group in batch.groups.iter().filter(|group| group.first_offset >= from) {
             let first = group.first_offset;
             group.readings.iter().for_each(|reading| stored[account(first, reading.source)] += 1);
             group.snapshots.iter().for_each(|snapshot| stored[account(first, snapshot.source)] += 1);
             group.dead_letters.iter().for_each(|letter| letters[account(first, letter.source)] += 1);
         }
-        for (offset, source) in refused {
+        for (offset, source) in refused.iter().filter(|(offset, _)| *offset >= from) {
             let source = account(*offset, *source);
             stored[source] = stored[source].saturating_sub(1);
             letters[source] += 1;

@@ -91,8 +91,8 @@ impl Trial {
         Self { log, database: Arc::new(Mutex::new(database)), accounts, metrics: Arc::default() }
     }
 
-    fn follower(&self) -> Follower<Fake, Arc<MemoryLog>> {
-        let limits = BatchLimits { batch_size: 3, ..BatchLimits::default() };
+    fn follower(&self, batch_size: usize) -> Follower<Fake, Arc<MemoryLog>> {
+        let limits = BatchLimits { batch_size, ..BatchLimits::default() };
         let settlement = Settlement { accounts: self.accounts.clone(), recovered_until: 0 };
         Follower::new(Fake(self.database.clone()), self.log.clone(), limits, self.metrics.clone(), Some(settlement))
             .with_options(FollowOptions {
@@ -102,9 +102,9 @@ impl Trial {
             })
     }
 
-    async fn run(&self) {
+    async fn run(&self, batch_size: usize) {
         let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(self.follower().run(stopped));
+        let running = tokio::spawn(self.follower(batch_size).run(stopped));
         let end = self.log.next_offset();
         while self.log.cursor("fake") != Some(end) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -130,7 +130,7 @@ async fn every_record_lands_once_whatever_goes_wrong_on_the_way() {
         &[Fault::Hangs, Fault::LandsUnconfirmed, Fault::Lost],
     ] {
         let trial = Trial::new(faults);
-        trial.run().await;
+        trial.run(3).await;
         trial.assert_exact();
         assert_eq!(trial.metrics.retries_total.load(Ordering::Relaxed), faults.len() as u64);
         assert_eq!(trial.database.lock().expect("no panic").opens, 1 + faults.len() as u64);
@@ -141,7 +141,7 @@ async fn every_record_lands_once_whatever_goes_wrong_on_the_way() {
 #[tokio::test]
 async fn a_restored_database_gets_the_log_again_and_the_accounts_stay() {
     let trial = Trial::new(&[]);
-    trial.run().await;
+    trial.run(3).await;
     {
         let mut database = trial.database.lock().expect("no panic");
         database.offsets.truncate(6);
@@ -149,7 +149,7 @@ async fn a_restored_database_gets_the_log_again_and_the_accounts_stay() {
     }
     trial.log.append(Group { readings: vec![sample::reading(SensorNo(0), 1)], ..Group::default() });
     trial.accounts.received(0, 1);
-    trial.run().await;
+    trial.run(9).await;
     assert_eq!(trial.database.lock().expect("no panic").offsets, (0..31).collect::<Vec<_>>());
     let total = trial.accounts.total();
     assert!(total.holds() && total.in_flight == 0, "{total:?}");
@@ -159,7 +159,7 @@ async fn a_restored_database_gets_the_log_again_and_the_accounts_stay() {
 async fn a_stop_is_obeyed_while_the_database_is_down() {
     let trial = Trial::new(&[Fault::Lost; 100]);
     let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(trial.follower().run(stopped));
+    let running = tokio::spawn(trial.follower(3).run(stopped));
     while trial.metrics.last_error().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

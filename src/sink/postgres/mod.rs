@@ -9,6 +9,11 @@
 //! - [`partitions`]: a partition a day
 //!
 //! `internal.sql` is the schema of the bookkeeping.
+//!
+//! Measured (PostgreSQL 15, 2 busy cores, batches of 50 000 rows of 1 760 sensors, CPU of all server processes per row):
+//! no index 1.7 us; BRIN (timestamp) +0.15; primary key +0.45; btree (sensor_id, timestamp) +1.4. With primary key and
+//! btree 3.5 us sorted by sensor and 5.2 us in order of arrival. Through the parent instead of straight into the
+//! partition: +0.1. Encoding, sorting and sending: 0.28.
 
 pub mod commit;
 pub mod copy;

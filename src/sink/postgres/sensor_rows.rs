@@ -12,7 +12,6 @@ use crate::model::{Quality, Reading, SensorNo};
 use crate::sink::gather::Batch;
 use crate::sink::order::{Row, day_of, sorted};
 use bytes::{BufMut, BytesMut};
-use std::ops::Range;
 
 /// All columns but the generated one.
 pub const COLUMNS: &str = "sensor_id, machine_id, line_id, factory_id, measurement_unit, data_source, timestamp, \
@@ -68,14 +67,10 @@ impl<'a> SensorRows<'a> {
         Self { catalogue, rows, prefix: BytesMut::with_capacity(256), prefix_of: None, texts: Texts::default() }
     }
 
-    /// The rows of each day, in order.
-    pub fn days(&self) -> Vec<(i64, Range<usize>)> {
-        let mut days = Vec::new();
-        let mut start = 0;
-        for rows in self.rows.chunk_by(|a, b| day_of(a.reading.timestamp_us) == day_of(b.reading.timestamp_us)) {
-            days.push((day_of(rows[0].reading.timestamp_us), start..start + rows.len()));
-            start += rows.len();
-        }
+    /// The days that the rows fall in, in order.
+    pub fn days(&self) -> Vec<i64> {
+        let mut days: Vec<i64> = self.rows.iter().map(|row| day_of(row.reading.timestamp_us)).collect();
+        days.dedup();
         days
     }
 
@@ -197,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn each_day_is_one_range() {
+    fn each_day_is_named_once() {
         let catalogue = sample::catalogue(2);
         let day_us = 86_400_000_000;
         let times = [day_us, 0, day_us + 1, 3 * day_us];
         let batch = batch(times.map(|time| sample::reading(SensorNo(1), time)).to_vec());
         let rows = SensorRows::new(&catalogue, sort(&batch, &catalogue).rows);
-        assert_eq!(rows.days(), [(0, 0..1), (1, 1..3), (3, 3..4)]);
+        assert_eq!(rows.days(), [0, 1, 3]);
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// The sink's name in `sink_positions` and in the spool's cursors.
 pub const SINK: &str = "postgres";
 
-/// Statements kept prepared. More only when late data touches many days at once; then all are dropped.
+/// Statements kept prepared: a few, and one for each day that batches went into. At the bound all are dropped.
 const STATEMENTS_MAX: usize = 64;
 
 /// UTC, because the contract's timestamps have no zone. A server that confirms commits before they are on disk would let
