@@ -248,6 +248,12 @@ pub fn conclude(report: &mut Report) {
         let why = report.streams.iter().find_map(|stream| stream.last_error.clone());
         problems.push(format!("nothing was sent: {}", why.unwrap_or_else(|| "the plan made no message".to_owned())));
     }
+    for stream in &report.streams {
+        if stream.sent == 0 && stream.snapshots_sent == 0 && report.sent > 0 {
+            let why = stream.last_error.as_deref().unwrap_or("no connection was welcomed in time");
+            problems.push(format!("stream {} sent nothing: {why}", stream.name));
+        }
+    }
     if let Some(letters) = report.dead_lettered
         && letters != report.dead_letters_expected
     {

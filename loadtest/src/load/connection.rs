@@ -129,6 +129,7 @@ impl<F: Feed> Connection<F> {
         Stats::add(&self.stats.connects, 1);
         self.out.clear();
         self.written = 0;
+        self.ponged = false;
         self.with_outbox(|session, _, out| session.open(out));
         let end = self.pump(&mut stream).await?;
         match end {
@@ -155,51 +156,59 @@ impl<F: Feed> Connection<F> {
         let mut input = vec![0_u8; READ_BYTES];
         let mut filled = 0;
         let mut last_write_us = self.clock.now_us();
+        let welcome_us = last_write_us + CONNECT_TIMEOUT.as_micros() as i64;
         loop {
-            let wake_us = self.fill()?;
-            if self.written < self.out.len() {
-                last_write_us = self.clock.now_us();
-                self.try_write(stream)?;
-            }
+            // Reading comes first: acknowledgements open the window that is filled next.
             self.try_read(stream, &mut input, &mut filled)?;
+            let mut wake_us = self.fill()?;
             let now_us = self.clock.now_us();
+            if self.written < self.out.len() {
+                last_write_us = now_us;
+                if !self.try_write(stream)? {
+                    // Whatever is due, it waits for the socket.
+                    wake_us = i64::MAX;
+                }
+            }
             if let Some(end) = self.end(now_us) {
                 return Ok(end);
             }
-            if now_us - last_write_us > PING_INTERVAL_US && self.session.is_open() {
+            if !self.session.is_open() {
+                if now_us >= welcome_us {
+                    return Err(Break::Timeout);
+                }
+                wake_us = welcome_us;
+            } else if now_us - last_write_us > PING_INTERVAL_US {
                 self.with_outbox(|session, _, out| session.ping(out));
                 last_write_us = now_us;
             }
-            // Acknowledgements may have opened the window, or QoS 2 queued its releases: go round without waiting.
-            if self.written < self.out.len() && self.try_write(stream)? {
-                continue;
-            }
-            let wake_us = wake_us.min(last_write_us + PING_INTERVAL_US + 1).min(self.next_stop_us());
-            let interest = if self.written < self.out.len() {
-                Interest::READABLE | Interest::WRITABLE
-            } else {
-                Interest::READABLE
-            };
-            if wake_us > now_us {
-                tokio::select! {
-                    ready = stream.ready(interest) => { ready?; }
-                    () = sleep_until(self.clock.instant(wake_us)) => {}
-                }
-            } else {
-                // Something is due, but other connections want their turn.
-                tokio::task::yield_now().await;
-            }
+            self.wait(stream, wake_us.min(last_write_us + PING_INTERVAL_US + 1).min(self.next_stop_us())).await?;
         }
     }
 
-    /// Takes messages from the feed; returns when it wants to be asked again.
+    /// Until the socket is ready for what is to be done, or `wake_us`.
+    async fn wait(&mut self, stream: &TcpStream, wake_us: i64) -> Result<(), Break> {
+        let pending = self.written < self.out.len();
+        let interest = if pending { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        if wake_us <= self.clock.now_us() {
+            // Something is due, but other connections want their turn.
+            tokio::task::yield_now().await;
+            return Ok(());
+        }
+        tokio::select! {
+            ready = stream.ready(interest) => { ready?; }
+            () = sleep_until(self.clock.instant(wake_us)) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes messages from the feed; returns when it wants to be asked again (`i64::MIN`: at once).
     fn fill(&mut self) -> Result<i64, Break> {
         loop {
             if self.done || !self.session.is_open() || !self.session.has_room() {
                 return Ok(i64::MAX);
             }
             if self.out.len() - self.written >= WRITE_BYTES {
-                return Ok(i64::MAX);
+                return Ok(i64::MIN);
             }
             let now_us = self.clock.now_us();
             match self.feed.next(now_us, &mut self.pool) {

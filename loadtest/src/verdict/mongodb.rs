@@ -21,6 +21,13 @@ fn within(span: Span) -> Document {
     doc! { "timestamp": { "$gte": date(span.from_us), "$lte": date(span.to_us) } }
 }
 
+/// The collection also holds what the server concluded (states changed, parts counted): only the pictures are ours.
+fn snapshots_within(span: Span) -> Document {
+    let mut filter = within(span);
+    filter.insert("event_type", doc! { "$in": ["snapshot", null] });
+    filter
+}
+
 fn integer(document: &Document, key: &str) -> Result<i64, VerdictError> {
     match document.get(key) {
         Some(Bson::Int32(value)) => Ok(i64::from(*value)),
@@ -61,8 +68,10 @@ pub async fn holdings(database: &Database, span: Span, sensors: Option<&[String]
         sensors.insert(id(&group), tally);
     }
     let mut machines = HashMap::new();
-    let pipeline =
-        [doc! { "$match": within(span) }, doc! { "$group": { "_id": "$meta.machine_id", "n": { "$sum": 1 } } }];
+    let pipeline = [
+        doc! { "$match": snapshots_within(span) },
+        doc! { "$group": { "_id": "$meta.machine_id", "n": { "$sum": 1 } } },
+    ];
     let mut cursor = database.collection::<Document>(SNAPSHOTS).aggregate(pipeline).await?;
     while let Some(group) = cursor.try_next().await? {
         machines.insert(id(&group), integer(&group, "n")? as u64);
@@ -114,6 +123,6 @@ pub async fn fences_seen(database: &Database, fences: &[Fence]) -> Result<usize,
 /// Documents of the span, for seeing whether anything still moves.
 pub async fn count(database: &Database, span: Span) -> Result<u64, VerdictError> {
     let readings = database.collection::<Document>(READINGS).count_documents(within(span)).await?;
-    let snapshots = database.collection::<Document>(SNAPSHOTS).count_documents(within(span)).await?;
+    let snapshots = database.collection::<Document>(SNAPSHOTS).count_documents(snapshots_within(span)).await?;
     Ok(readings + snapshots)
 }
