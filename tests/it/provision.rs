@@ -18,6 +18,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("provision::a_killed_run_is_simply_run_again", a_killed_run_is_simply_run_again),
         harness.trial("provision::drift_is_reported_and_ends_with_one", drift_is_reported_and_ends_with_one),
         harness.trial("provision::a_database_that_is_down_stops_no_other", a_database_that_is_down_stops_no_other),
+        harness.trial("provision::nobody_is_refused_while_a_day_is_made", nobody_is_refused_while_a_day_is_made),
         harness.trial("provision::rows_of_unmade_days_move_into_their_partition", rows_of_unmade_days_move),
         harness
             .trial("provision::time_series_options_are_mended_or_reported", time_series_options_are_mended_or_reported),
@@ -74,6 +75,11 @@ async fn provision_with(environment: &Environment, mode: Mode) -> Report {
 
 fn changes(report: &Report) -> Vec<&String> {
     report.databases.iter().flat_map(|database| &database.changes).collect()
+}
+
+/// What keeps a report from being good, in few words.
+fn problems(report: &Report) -> Vec<&String> {
+    report.databases.iter().flat_map(|database| database.drift.iter().chain(&database.error)).collect()
 }
 
 fn drift(report: &Report) -> Vec<&String> {
@@ -207,9 +213,9 @@ fn two_runs_at_once_both_succeed(harness: &'static Harness) {
     harness.block_on(async {
         let runs = [platform.provision(Mode::Apply), platform.provision(Mode::Apply), platform.provision(Mode::Apply)];
         for report in futures_util::future::join_all(runs).await {
-            assert!(report.ok(), "{report:?}");
+            assert_eq!(problems(&report), Vec::<&String>::new());
         }
-        assert!(platform.provision(Mode::Check).await.ok());
+        assert_eq!(problems(&platform.provision(Mode::Check).await), Vec::<&String>::new());
     });
 }
 
@@ -225,8 +231,7 @@ fn a_killed_run_is_simply_run_again(harness: &'static Harness) {
     let run = harness.spawn(&["provision"], &folder);
     assert!(run.wait(Duration::from_secs(60)).is_some_and(|status| status.success()), "{}", run.log_text());
     harness.block_on(async {
-        let check = platform.provision(Mode::Check).await;
-        assert!(check.ok(), "{check:?}");
+        assert_eq!(problems(&platform.provision(Mode::Check).await), Vec::<&String>::new());
         assert!(changes(&platform.provision(Mode::Apply).await).is_empty());
     });
 }
@@ -297,6 +302,37 @@ fn rows_of_unmade_days_move(harness: &'static Harness) {
         let counts: Vec<(String, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let expected = [("genims_partitions.sensor_data_20140505", 24), ("genims_partitions.sensor_data_default", 48)];
         assert_eq!(counts, expected.map(|(table, rows)| (table.to_owned(), rows)));
+    });
+}
+
+fn nobody_is_refused_while_a_day_is_made(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    harness.block_on(async {
+        assert!(platform.provision(Mode::Apply).await.ok());
+        let (writer, maker) =
+            (connect_postgres(&platform.operations).await, connect_postgres(&platform.operations).await);
+        let days: Vec<chrono::NaiveDate> =
+            (0..20).map(|day| chrono::NaiveDate::from_yo_opt(2014, 100 + day).unwrap()).collect();
+        let write = async {
+            for day in days.iter().flat_map(|day| [day; 5]) {
+                let insert = format!(
+                    "INSERT INTO sensor_data (sensor_id, machine_id, line_id, factory_id, timestamp, measurement_value, \
+                     measurement_unit) SELECT 'S', 'M', 'L', 'F', timestamp '{day}' + n * interval '1 second', 1, 'C' \
+                     FROM generate_series(1, 500) n"
+                );
+                writer.batch_execute(&insert).await.unwrap();
+            }
+        };
+        let make = async {
+            for day in &days {
+                assert_eq!(partitions::ensure(&maker, "sensor_data", (*day, *day)).await.unwrap(), 1);
+            }
+        };
+        futures_util::future::join(write, make).await;
+        let query = "SELECT count(*), count(*) FILTER (WHERE tableoid = 'genims_partitions.sensor_data_default'::regclass) \
+                     FROM sensor_data";
+        let row = maker.query_one(query, &[]).await.unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (50_000, 0));
     });
 }
 

@@ -106,6 +106,9 @@ pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError
             }
         }
         if task.mode == Mode::Apply {
+            if found.is_some() && settle_indexes(&database, collection, &indexes).await.map_err(failed)? {
+                findings.changes.push(format!("indexes of {} finished", collection.name));
+            }
             record(&client, &settings, collection).await.map_err(failed)?;
         }
     }
@@ -156,9 +159,8 @@ fn compare(
         None => changes.push(create(wanted)),
         Some(found) => compare_options(wanted, found, &mut changes, &mut drift),
     }
-    let name = |index: &IndexModel| index.options.as_ref().and_then(|options| options.name.clone());
     for index in &wanted.indexes {
-        match indexes.iter().find(|other| name(other).as_deref() == Some(&index.name)) {
+        match indexes.iter().find(|other| name_of(other).as_deref() == Some(&index.name)) {
             None => changes.push(Change {
                 what: format!("new index {}.{}", wanted.name, index.name),
                 command: doc! {
@@ -178,10 +180,14 @@ fn compare(
     }
     if mode == Mode::Check {
         let known = |name: &str| name == "_id_" || wanted.indexes.iter().any(|index| index.name == name);
-        let unexpected = indexes.iter().filter_map(name).filter(|name| !known(name));
+        let unexpected = indexes.iter().filter_map(name_of).filter(|name| !known(name));
         drift.extend(unexpected.map(|name| format!("index {}.{name} is in no schema file", wanted.name)));
     }
     (changes, drift)
+}
+
+fn name_of(index: &IndexModel) -> Option<String> {
+    index.options.as_ref().and_then(|options| options.name.clone())
 }
 
 fn create(wanted: &Wanted) -> Change {
@@ -279,6 +285,25 @@ async fn run(database: &Database, command: Document) -> Result<(), mongodb::erro
         Err(error) if matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == 48) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// listIndexes also shows an index that another client is still building, and that vanishes should this client be killed.
+/// Asking for it again waits for the build, and repeats it if it was given up. True when that made an index.
+async fn settle_indexes(
+    database: &Database,
+    wanted: &Wanted,
+    listed: &[IndexModel],
+) -> Result<bool, mongodb::error::Error> {
+    let same = |index: &&Index| {
+        listed.iter().any(|other| name_of(other).as_deref() == Some(&index.name) && same_key(&other.keys, &index.key()))
+    };
+    let indexes: Vec<Document> =
+        wanted.indexes.iter().filter(same).map(|index| doc! { "name": &index.name, "key": index.key() }).collect();
+    if indexes.is_empty() {
+        return Ok(false);
+    }
+    let answer = database.run_command(doc! { "createIndexes": wanted.name, "indexes": indexes }).await?;
+    Ok(answer.get("numIndexesBefore") != answer.get("numIndexesAfter"))
 }
 
 /// Bookkeeping in a database of its own: which definition was applied to a collection, and when it changed.

@@ -1,5 +1,8 @@
--- Making partitions. A day is built as a table of its own, filled with what the default partition holds of it, and attached:
--- attaching locks the parent only against other schema changes, so readers and writers of other days go on.
+-- Making partitions. A day is built as a table of its own, filled with what the default partition holds of it, and attached.
+--
+-- Meanwhile (a few milliseconds) whoever inserts through the parent waits; readers, and writers straight into another day's
+-- partition, go on. A weaker lock would do for attaching, but an INSERT that was routed to the default partition just
+-- before would then be refused ("violates partition constraint": 14 of 180 in a trial).
 
 CREATE FUNCTION genims_internal.ensure_partition(parent regclass, day date) RETURNS boolean
 LANGUAGE plpgsql
@@ -23,12 +26,12 @@ BEGIN
         RETURN false;
     END IF;
     -- One maker at a time; whoever waited looks again.
-    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', parent);
     IF to_regclass(format('genims_partitions.%I', partition_name)) IS NOT NULL THEN
         RETURN false;
     END IF;
     default_name := parent_name || '_default';
-    -- From here on no row of this day can slip into the default partition.
+    -- Attaching needs it anyway; taken now, so that no lock is raised later.
     EXECUTE format('LOCK TABLE genims_partitions.%I IN ACCESS EXCLUSIVE MODE', default_name);
     EXECUTE format('CREATE TABLE genims_partitions.%I (LIKE %s INCLUDING ALL)', partition_name, parent);
     EXECUTE format(
