@@ -58,7 +58,8 @@ impl Sinks {
             let database = registry.get("genims_production")?;
             let connection = MongoSettings::from_environment(database, environment)?;
             let client = connection.client().await?;
-            let target = MongoTarget::new(client, MongoNames::default(), directory.clone());
+            let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
+            let target = MongoTarget::new(client, names, directory.clone());
             sinks.push(ready(target, limits, None, &stream.spool)?);
         }
         Ok(Self(sinks))
