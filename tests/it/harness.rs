@@ -127,6 +127,8 @@ impl Harness {
         if !self.base.exists() {
             return;
         }
+        // Those that tests share live in statics, which are never dropped.
+        self.kill_children();
         leftovers::stop_stacks(&self.base);
         if failed {
             leftovers::keep(&self.base);
@@ -155,13 +157,17 @@ impl Harness {
 
     fn interrupted(&'static self) {
         self.interrupted.store(true, Ordering::Release);
+        self.kill_children();
+        leftovers::stop_stacks(&self.base);
+        leftovers::delete(&self.base);
+        std::process::exit(EXIT_INTERRUPTED);
+    }
+
+    fn kill_children(&self) {
         for child in self.children.lock().unwrap().iter().filter_map(Weak::upgrade) {
             // Already gone is as good.
             let _ = child.lock().unwrap().kill();
         }
-        leftovers::stop_stacks(&self.base);
-        leftovers::delete(&self.base);
-        std::process::exit(EXIT_INTERRUPTED);
     }
 
     fn start_stack(&self, name: &str, servers: &[Server]) -> genims::devstack::Result<Stack> {
