@@ -16,7 +16,7 @@ DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--second
 .PHONY: help demo test kill9 lint bench fmt clean tools
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1]
 	$(CARGO) build --release --workspace

@@ -42,7 +42,7 @@ fn what_was_acknowledged_is_stored_once(harness: &'static Harness) {
             eventually("acknowledgements after a kill", CATCH_UP, || load.acked() > acked);
         }
     }
-    let connections = load.seen.connections.load(std::sync::atomic::Ordering::Relaxed);
+    let connections = load.connections();
     let sent = load.finish(CATCH_UP);
     assert!(sent.iter().all(|client| client.open.is_empty()), "the server is up: everything is acknowledged");
     let stats = tally::drained(&plant, CATCH_UP);

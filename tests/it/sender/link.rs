@@ -1,13 +1,13 @@
 //! One client: a thread, a socket that never blocks, and what is not acknowledged yet.
 
-use super::speech::packet_id;
-use super::{Answer, Seen, Sent, Speech, TICK_FRACTION_US, encode, next_answer};
+use super::speech::{next_answer, packet_id};
+use super::{Answer, Seen, Sent, Speech, encode, now_us};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Messages under way.
 const WINDOW: usize = 64;
@@ -21,15 +21,15 @@ const IDLE_PAUSE: Duration = Duration::from_millis(2);
 const BACKLOG_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) id: String,
-    pub(crate) address: SocketAddr,
-    pub(crate) speech: Speech,
-    pub(crate) sensors: Vec<String>,
-    pub(crate) interval: Duration,
-    pub(crate) seen: Arc<Seen>,
-    pub(crate) finishing: Arc<AtomicBool>,
-    pub(crate) abandoned: Arc<AtomicBool>,
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) address: SocketAddr,
+    pub(super) speech: Speech,
+    pub(super) sensors: Vec<String>,
+    pub(super) interval: Duration,
+    pub(super) seen: Arc<Seen>,
+    pub(super) finishing: Arc<AtomicBool>,
+    pub(super) abandoned: Arc<AtomicBool>,
 }
 
 /// A message that is not acknowledged.
@@ -59,7 +59,7 @@ struct Link {
 }
 
 impl Client {
-    pub(crate) fn run(self) -> Sent {
+    pub(super) fn run(self) -> Sent {
         let mut memory = Memory::default();
         let mut due = Instant::now();
         while !self.is_over(&memory) {
@@ -120,8 +120,7 @@ impl Client {
     }
 
     fn put_next(&self, link: &mut Link, memory: &mut Memory) {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-        let timestamp_us = (now_ms * 1_000 + TICK_FRACTION_US).max(memory.last_timestamp_us + 1_000);
+        let timestamp_us = now_us().max(memory.last_timestamp_us + 1_000);
         memory.last_timestamp_us = timestamp_us;
         memory.last_number += 1;
         let number = memory.last_number;

@@ -4,18 +4,20 @@
 //! its sensors, and each of its messages is one reading of every one of them at a time of its own, so `(sensor, time)`
 //! names a reading for good, in milliseconds too, which is all that MongoDB keeps.
 
+mod connection;
 mod link;
 mod speech;
 
-pub(crate) use link::Client;
-pub(crate) use speech::{Answer, Speech, encode, next_answer};
+pub(crate) use connection::Connection;
+use link::Client;
+pub(crate) use speech::{Answer, Speech, encode};
 
 use crate::server::{Doors, Plant};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The fraction of a millisecond that all timestamps have: what PostgreSQL keeps and MongoDB cuts off.
 pub(crate) const TICK_FRACTION_US: i64 = 123;
@@ -23,6 +25,12 @@ pub(crate) const TICK_FRACTION_US: i64 = 123;
 /// What all clients send at a time: exact in a double and in four decimals, and within any sensor's range.
 pub(crate) fn value_at(timestamp_us: i64) -> f64 {
     20.0 + (timestamp_us.div_euclid(1_000).rem_euclid(16)) as f64 / 16.0
+}
+
+/// Now, on the tick.
+pub(crate) fn now_us() -> i64 {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    now_ms * 1_000 + TICK_FRACTION_US
 }
 
 fn door(doors: &Doors, speech: Speech) -> SocketAddr {
@@ -54,17 +62,17 @@ impl LoadOptions {
 
 /// What the clients have seen so far, all together.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+struct Seen {
     /// Readings.
-    pub(crate) acked: AtomicU64,
+    acked: AtomicU64,
     /// Messages that the server said it would not store.
-    pub(crate) refused: AtomicU64,
-    pub(crate) pongs: AtomicU64,
-    pub(crate) connections: AtomicU64,
+    refused: AtomicU64,
+    pongs: AtomicU64,
+    connections: AtomicU64,
 }
 
 impl Seen {
-    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+    fn add(counter: &AtomicU64, count: u64) {
         counter.fetch_add(count, Ordering::Relaxed);
     }
 }
@@ -82,7 +90,7 @@ pub(crate) struct Sent {
 /// Clients at work.
 #[derive(Debug)]
 pub(crate) struct Load {
-    pub(crate) seen: Arc<Seen>,
+    seen: Arc<Seen>,
     /// No new messages; clients end when everything is acknowledged.
     finishing: Arc<AtomicBool>,
     /// Clients end now.
@@ -123,6 +131,11 @@ impl Load {
         self.seen.pongs.load(Ordering::Relaxed)
     }
 
+    /// Connections made so far.
+    pub(crate) fn connections(&self) -> u64 {
+        self.seen.connections.load(Ordering::Relaxed)
+    }
+
     /// Readings acknowledged per second, over `time`.
     pub(crate) fn rate(&self, time: Duration) -> f64 {
         let before = self.acked();
@@ -133,8 +146,8 @@ impl Load {
     /// Sends nothing new, and waits until everything is acknowledged or `limit` is over.
     pub(crate) fn finish(self, limit: Duration) -> Vec<Sent> {
         self.finishing.store(true, Ordering::Release);
-        let deadline = std::time::Instant::now() + limit;
-        while !self.clients.iter().all(JoinHandle::is_finished) && std::time::Instant::now() < deadline {
+        let deadline = Instant::now() + limit;
+        while !self.clients.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.abandoned.store(true, Ordering::Release);

@@ -30,7 +30,7 @@ pub(crate) enum Answer {
 }
 
 /// Numbers are far apart enough for any window.
-pub(crate) fn packet_id(number: u64) -> u16 {
+pub(super) fn packet_id(number: u64) -> u16 {
     (number % 65_535) as u16 + 1
 }
 
@@ -160,7 +160,7 @@ pub(crate) mod encode {
 }
 
 /// Takes the first complete answer off the input.
-pub(crate) fn next_answer(speech: Speech, input: &mut Vec<u8>) -> Option<Answer> {
+pub(super) fn next_answer(speech: Speech, input: &mut Vec<u8>) -> Option<Answer> {
     let (kind, header_bytes, body_bytes) = match speech {
         Speech::Frames => {
             let header = input.get(..12)?;
