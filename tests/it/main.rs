@@ -8,13 +8,17 @@
 mod clients;
 mod databases;
 mod devstack;
+mod failures;
 mod harness;
+mod kill9;
 mod leftovers;
 mod provision;
 mod running;
 mod seed;
+mod sender;
 mod server;
 mod stream;
+mod tally;
 
 use harness::Harness;
 use libtest_mimic::{Arguments, Trial};
@@ -23,8 +27,16 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 6] =
-        [devstack::tests, databases::tests, provision::tests, seed::tests, stream::tests, clients::tests];
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 8] = [
+        devstack::tests,
+        databases::tests,
+        provision::tests,
+        seed::tests,
+        stream::tests,
+        clients::tests,
+        failures::tests,
+        kill9::tests,
+    ];
     let trials = topics.into_iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness.end(conclusion.has_failed());

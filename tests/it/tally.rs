@@ -1,0 +1,95 @@
+//! What clients sent against what both databases hold: every acknowledged reading once, none twice, none made up.
+
+use crate::harness::{Harness, connect_postgres};
+use crate::sender::{Sent, TICK_FRACTION_US, value_at};
+use crate::server::Plant;
+use futures_util::{TryStreamExt, pin_mut};
+use mongodb::bson::{Document, doc};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// Times by sensor.
+type Stored = HashMap<String, Vec<i64>>;
+
+/// Waits until everything that was received is in both databases.
+#[track_caller]
+pub(crate) fn drained(plant: &Plant, limit: Duration) -> Value {
+    let deadline = Instant::now() + limit;
+    loop {
+        let stats = plant.stats();
+        let behind = stats["sinks"].as_array().unwrap().iter().any(|sink| sink["lag_records"] != 0);
+        if !behind && stats["total"]["in_flight"] == 0 {
+            return stats;
+        }
+        assert!(Instant::now() < deadline, "not drained within {limit:?}: {stats:#}\n{}", plant.log_text());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The verdict; `sent` names all sensors of the loads, and nobody else may have used them.
+#[track_caller]
+pub(crate) fn everything_is_there_once(harness: &Harness, plant: &Plant, sent: &[Sent]) {
+    assert!(sent.iter().all(|client| !client.acked.is_empty()), "a client got nothing through");
+    let (rows, documents) = harness.block_on(async { (rows(plant).await, documents(plant).await) });
+    let mut faults = Vec::new();
+    for (place, mut stored) in [("PostgreSQL", rows), ("MongoDB", documents)] {
+        for client in sent {
+            for sensor in &client.sensors {
+                let times = stored.remove(sensor).unwrap_or_default();
+                faults.extend(fault(client, &times).map(|fault| format!("{place}: {sensor}: {fault}")));
+            }
+        }
+        faults.extend(stored.keys().map(|sensor| format!("{place}: {sensor}: nobody sent this")));
+    }
+    assert!(faults.is_empty(), "{} faults, the first: {:#?}", faults.len(), &faults[..faults.len().min(10)]);
+}
+
+/// Readings that the clients had acknowledged.
+pub(crate) fn readings(sent: &[Sent]) -> usize {
+    sent.iter().map(|client| client.acked.len() * client.sensors.len()).sum()
+}
+
+fn fault(client: &Sent, stored: &[i64]) -> Option<String> {
+    let acked: HashSet<i64> = client.acked.iter().copied().collect();
+    assert_eq!(acked.len(), client.acked.len(), "a client sends a time once");
+    let open: HashSet<i64> = client.open.iter().copied().collect();
+    let once: HashSet<i64> = stored.iter().copied().collect();
+    let missing: Vec<_> = acked.difference(&once).collect();
+    let unknown: Vec<_> = once.iter().filter(|time| !acked.contains(time) && !open.contains(time)).collect();
+    let twice = stored.len() - once.len();
+    (twice > 0 || !missing.is_empty() || !unknown.is_empty()).then(|| {
+        let first: Vec<_> = missing.iter().take(5).collect();
+        format!("{twice} twice, {} missing {first:?}, {} never sent", missing.len(), unknown.len())
+    })
+}
+
+async fn rows(plant: &Plant) -> Stored {
+    let client = connect_postgres(&plant.stack.postgres_url("genims_operations_db")).await;
+    let query = "SELECT sensor_id, (extract(epoch FROM timestamp) * 1000000)::bigint, measurement_value::float8 \
+                 FROM sensor_data";
+    let found = client.query_raw(query, std::iter::empty::<i32>()).await.unwrap();
+    pin_mut!(found);
+    let mut stored = Stored::new();
+    while let Some(row) = found.try_next().await.unwrap() {
+        let time = row.get(1);
+        assert_eq!(row.get::<_, f64>(2).to_bits(), value_at(time).to_bits(), "at {time}");
+        stored.entry(row.get(0)).or_default().push(time);
+    }
+    stored
+}
+
+async fn documents(plant: &Plant) -> Stored {
+    let client = mongodb::Client::with_uri_str(plant.stack.mongodb_url()).await.unwrap();
+    let readings = client.database("genims_production").collection::<Document>("sensor_readings");
+    let found = readings.find(doc! {}).projection(doc! { "_id": 0, "timestamp": 1, "meta.sensor_id": 1, "value": 1 });
+    let mut found = found.batch_size(10_000).await.unwrap();
+    let mut stored = Stored::new();
+    while let Some(document) = found.try_next().await.unwrap() {
+        let time = document.get_datetime("timestamp").unwrap().timestamp_millis() * 1_000 + TICK_FRACTION_US;
+        assert_eq!(document.get_f64("value").unwrap().to_bits(), value_at(time).to_bits(), "at {time}");
+        let sensor = document.get_document("meta").unwrap().get_str("sensor_id").unwrap();
+        stored.entry(sensor.to_owned()).or_default().push(time);
+    }
+    stored
+}
