@@ -5,10 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
+mod databases;
 mod devstack;
 mod harness;
 mod leftovers;
+mod provision;
 mod running;
+mod seed;
+mod sink;
 
 use harness::Harness;
 use libtest_mimic::{Arguments, Trial};
@@ -17,7 +21,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 1] = [devstack::tests];
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 5] =
+        [devstack::tests, databases::tests, provision::tests, seed::tests, sink::tests];
     let trials = topics.into_iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness.end(conclusion.has_failed());
