@@ -3,6 +3,7 @@
 //! - [`registry`]: config/databases.toml, one entry per database
 //! - [`environment`]: the process environment over `.env`, secrets also from files
 //! - [`postgres`], [`tls`], [`mongo`]: connection settings, connections and bounded pools
+//! - [`partitions`]: daily partitions, for whoever needs one
 //! - [`schema`]: config/schema, embedded
 //! - [`errors`]: every error names the database, the cause and the remedy, and knows whether it is transient
 //!
@@ -12,6 +13,7 @@
 pub mod environment;
 pub mod errors;
 pub mod mongo;
+pub mod partitions;
 pub mod postgres;
 pub mod registry;
 pub mod schema;

@@ -25,6 +25,10 @@ pub(super) fn command(launch: &Launch<'_>) -> Result<Command> {
     command.args(["--tlsMode", "preferTLS", "--tlsAllowConnectionsWithoutCertificates"]);
     command.arg("--tlsCertificateKeyFile").arg(&tls.bundle).arg("--tlsCAFile").arg(&tls.ca);
     command.args(["--wiredTigerCacheSizeGB", if launch.small { "0.25" } else { "1" }]);
+    if launch.small {
+        // Tests make it fail on purpose.
+        command.args(["--setParameter", "enableTestCommands=1"]);
+    }
     Ok(command)
 }
 

@@ -32,7 +32,8 @@ pub struct StackOptions {
     /// The folder of the stack; made when missing.
     pub dir: PathBuf,
     pub servers: Vec<Server>,
-    /// Little memory: caches of 64 to 256 MB instead of 256 MB to 1 GB. Counts for servers started by this call.
+    /// Little memory: caches of 64 to 256 MB instead of 256 MB to 1 GB; and mongod takes the commands that make
+    /// it fail, for tests. Counts for servers started by this call.
     pub small: bool,
 }
 

@@ -209,5 +209,12 @@ pub(crate) async fn connect_postgres(url: &str) -> tokio_postgres::Client {
 fn genims(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));
     command.args(arguments).current_dir(folder);
+    // What the developer's shell points at is not for tests; `.env` in `folder` is.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("GENIMS_") || text.starts_with("PG") {
+            command.env_remove(&name);
+        }
+    }
     command
 }

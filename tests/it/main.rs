@@ -17,6 +17,7 @@ mod running;
 mod seed;
 mod sender;
 mod server;
+mod sink;
 mod stream;
 mod tally;
 
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 8] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 9] = [
         devstack::tests,
         databases::tests,
         provision::tests,
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         kill9::tests,
+        sink::tests,
     ];
     let trials = topics.into_iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -6,7 +6,6 @@
 
 mod drift;
 mod mongo;
-pub mod partitions;
 mod postgres;
 
 use super::errors::PlatformError;

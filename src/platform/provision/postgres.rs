@@ -1,7 +1,7 @@
 //! One PostgreSQL database: created if missing, migrated under a lock, its partitions made.
 
-use super::{Findings, Mode, Task, drift, partitions};
-use crate::databases::{DatabaseError, PostgresSettings, schema};
+use super::{Findings, Mode, Task, drift};
+use crate::databases::{DatabaseError, PostgresSettings, partitions, schema};
 use crate::platform::errors::PlatformError;
 use chrono::Utc;
 use refinery::{Migration, Runner};

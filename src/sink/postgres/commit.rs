@@ -3,7 +3,7 @@
 use super::copy::{Copied, EncodeRows, Refused, copy, copy_isolating, refusal};
 use super::event_rows::{self, EventRows, close_faults, naive};
 use super::letters::{self, LetterRows};
-use super::partitions::{has_partition, is_missing_partition, partition_name};
+use super::partitions::{is_missing_partition, is_stored, partition_name};
 use super::scada_rows::{self, ScadaRows};
 use super::sensor_rows::{self, SensorRows, refused, sort};
 use super::session::{Session, move_position};
@@ -75,12 +75,10 @@ async fn write(
 ) -> Result<Report, SinkError> {
     let catalogue = context.catalogue;
     let sorted = sort(batch, catalogue);
-    let mut set_aside: Vec<Refused> = sorted.unknown.iter().map(|row| refused(catalogue, row)).collect();
-    let mut replacing = sorted.replacing;
-    replacing.retain(|row| has_partition(row.reading.timestamp_us));
+    let mut set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row)).collect();
     let mut sensors = SensorRows::new(catalogue, sorted.rows);
-    let (mut scada, unknown) = ScadaRows::of(batch, catalogue);
-    set_aside.extend(unknown);
+    let (mut scada, unstorable) = ScadaRows::of(batch, catalogue);
+    set_aside.extend(unstorable);
     let mut events = EventRows::of(batch, catalogue, now_us());
 
     let days = sensors.days();
@@ -91,7 +89,7 @@ async fn write(
 
     let transaction = session.client.transaction().await?;
     move_position(&transaction, context.spool_id, context.position, batch.next_offset).await?;
-    let replaced = delete_replaced(&transaction, catalogue, &replacing).await?;
+    let replaced = delete_replaced(&transaction, catalogue, &sorted.replacing).await?;
     let mut writer = Writer { transaction: &transaction, buffer, mode, set_aside, bytes: 0 };
     let sensor_rows = writer.write(&statements.sensors, &mut sensors).await?;
     let scada_rows = writer.write(&statements.scada, &mut scada).await?;
@@ -132,7 +130,7 @@ async fn prepare(session: &mut Session, days: &[i64]) -> Result<Statements, Sink
     // Straight into the partition saves the router's work, about 3 % of a COPY. Late data of many days would need as
     // many COPYs, so they go through the parent.
     let partition = match days {
-        [day] => partition_name("sensor_data", *day),
+        [day] if session.known_days.contains("sensor_data", *day) => partition_name("sensor_data", *day),
         _ => None,
     };
     let table = partition.as_deref().unwrap_or("public.sensor_data");
@@ -207,7 +205,7 @@ struct Ledger {
 
 impl Ledger {
     async fn insert(&self, transaction: &Transaction<'_>, spool_id: Uuid, batch: &Batch) -> Result<(), SinkError> {
-        let times = batch.readings().map(|(_, reading)| reading.timestamp_us).filter(|us| has_partition(*us));
+        let times = batch.readings().map(|(_, reading)| reading.timestamp_us).filter(|us| is_stored(*us));
         let (min, max) = times.fold((None, None), |(min, max): (Option<i64>, Option<i64>), us| {
             (Some(min.map_or(us, |min| min.min(us))), Some(max.map_or(us, |max| max.max(us))))
         });

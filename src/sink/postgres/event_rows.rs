@@ -3,7 +3,7 @@
 
 use super::copy::{EncodeRows, Refused};
 use super::field::PutField;
-use super::partitions::has_partition;
+use super::partitions::is_stored;
 use crate::catalogue::{Catalogue, MachineEntry, SensorEntry};
 use crate::model::Event;
 use crate::model::event::{FaultClosed, FaultOpened, SensorHealth};
@@ -174,14 +174,14 @@ pub async fn close_faults(
 
 /// A row of other times was refused when the fault opened.
 fn is_storable(fault: &FaultClosed) -> bool {
-    has_partition(fault.start_us) && has_partition(fault.end_us)
+    is_stored(fault.start_us) && is_stored(fault.end_us)
 }
 
 fn duration_seconds(fault: &FaultClosed) -> i32 {
     i32::try_from(fault.end_us.saturating_sub(fault.start_us) / 1_000_000).unwrap_or(i32::MAX)
 }
 
-/// For parameters, which have a partition and so fit every calendar.
+/// For parameters, whose times are stored and so fit every calendar.
 pub(super) fn naive(timestamp_us: i64) -> NaiveDateTime {
     DateTime::from_timestamp_micros(timestamp_us).unwrap_or_default().naive_utc()
 }

@@ -8,7 +8,7 @@
 //! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`letters`]: what becomes which row
 //! - [`partitions`]: a partition a day
 //!
-//! `internal.sql` is the schema of the bookkeeping.
+//! The tables, the bookkeeping's too, are made by `genims provision`.
 //!
 //! Measured (PostgreSQL 15, 2 busy cores, batches of 50 000 rows of 1 760 sensors, CPU of all server processes per row):
 //! no index 1.7 us; BRIN (timestamp) +0.15; primary key +0.45; btree (sensor_id, timestamp) +1.4. With primary key and
@@ -37,9 +37,6 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio_postgres::Client;
 use uuid::Uuid;
-
-/// The schema of the bookkeeping, as this sink needs it.
-pub const INTERNAL_SCHEMA: &str = include_str!("internal.sql");
 
 /// Makes connections to `genims_operations_db`; a closure that returns a future will do.
 pub trait Connect: Send + Sync {

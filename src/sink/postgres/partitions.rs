@@ -1,111 +1,103 @@
-//! One partition per day of `timestamp`, in schema `genims_partitions`, so that schema `public` shows exactly the
-//! contract.
-//!
-//! A partition is made beside its parent and then attached: that takes SHARE UPDATE EXCLUSIVE on the parent, where
-//! `PARTITION OF` would take ACCESS EXCLUSIVE, wait for every running query and stop every new one.
-//! Safe against others who do the same at the same time: an advisory lock lets one go first, and the others find it done.
+//! Which days need a partition, and which are known to have one: [`partitions`] makes them.
 
+use crate::databases::partitions;
 use crate::sink::order::DAY_US;
 use chrono::{DateTime, Days, NaiveDate};
 use std::collections::BTreeSet;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 /// The partitioned tables of `genims_operations_db`.
 pub const TABLES: [&str; 2] = ["sensor_data", "scada_machine_data"];
 
-/// Partitions kept ready: yesterday to a week ahead.
-const DAYS_BEHIND: i64 = 1;
-const DAYS_AHEAD: i64 = 7;
+/// Days before today that are kept ready too, for late data.
+const DAYS_BEHIND: u64 = 1;
 
-/// Days for which partitions are made: 1970 to 2199. PostgreSQL refuses rows outside for want of a partition, and they
-/// become dead letters instead of a table each.
-const DAYS_ALLOWED: std::ops::Range<i64> = 0..84_006;
+/// After somebody held the locks (a dump, say): meanwhile batches go on, because their own days are there.
+const AHEAD_RETRY_US: i64 = 10 * 60 * 1_000_000;
 
-/// The days that should exist at `now_us`.
-pub fn days_ahead(now_us: i64) -> std::ops::RangeInclusive<i64> {
-    let today = now_us.div_euclid(DAY_US);
-    today - DAYS_BEHIND..=today + DAYS_AHEAD
+/// 1970 to 2199. The sink sets rows of other times aside: no plant has them, each such day would cost a table, and
+/// parameters outside the calendar would fail their whole statement.
+const TIMES_STORED_US: std::ops::Range<i64> = 0..84_006 * DAY_US;
+
+/// Why a row of another time is not.
+pub const TIME_NOT_STORED: &str = "its time lies outside the years 1970 to 2199, which are stored";
+
+/// Whether a row of this time is stored.
+pub fn is_stored(timestamp_us: i64) -> bool {
+    TIMES_STORED_US.contains(&timestamp_us)
 }
 
-/// `genims_partitions.sensor_data_20261122`; `None` for a day that gets no partition. Days are counted since 1970.
-pub fn partition_name(table: &str, day: i64) -> Option<String> {
-    let date = DAYS_ALLOWED.contains(&day).then(|| date(day))??;
-    Some(format!("genims_partitions.{table}_{}", date.format("%Y%m%d")))
-}
-
+/// Days are counted since 1970.
 fn date(day: i64) -> Option<NaiveDate> {
-    DateTime::UNIX_EPOCH.date_naive().checked_add_days(Days::new(u64::try_from(day).ok()?))
+    let is_stored = day.checked_mul(DAY_US).is_some_and(is_stored);
+    let days = is_stored.then(|| u64::try_from(day).ok()).flatten()?;
+    DateTime::UNIX_EPOCH.date_naive().checked_add_days(Days::new(days))
 }
 
-/// Makes the partitions of `table` that are missing. Days without a partition by rule are passed over.
-pub async fn ensure_days(client: &Client, table: &str, days: impl IntoIterator<Item = i64>) -> Result<(), Error> {
-    for day in days {
-        ensure_day(client, table, day).await?;
-    }
-    Ok(())
+/// `genims_partitions.sensor_data_20261122`; `None` for a day that gets no partition.
+pub fn partition_name(table: &str, day: i64) -> Option<String> {
+    Some(partitions::name(table, date(day)?))
 }
 
-async fn ensure_day(client: &Client, table: &str, day: i64) -> Result<(), Error> {
-    let (Some(name), Some(from), Some(to)) = (partition_name(table, day), date(day), date(day + 1)) else {
-        return Ok(());
-    };
-    let attached = "SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass($1))";
-    if client.query_one(attached, &[&name]).await?.get(0) {
-        return Ok(());
+/// Makes the partition of a day unless it is there; whether it now is. Not so when an operator detached it: its rows go
+/// into the default partition, never into a table that nobody sees through the parent.
+async fn ensure_day(client: &Client, table: &str, day: NaiveDate) -> Result<bool, Error> {
+    if partitions::is_attached(client, table, day).await? {
+        return Ok(true);
     }
-    // One simple query is one transaction: all of it holds, or nothing.
-    let make = format!(
-        "BEGIN;
-         SELECT pg_advisory_xact_lock(hashtextextended('{name}', 0));
-         DO $make$ BEGIN
-           IF to_regclass('{name}') IS NULL THEN
-             CREATE TABLE {name} (LIKE public.{table} INCLUDING ALL);
-           END IF;
-           IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('{name}')) THEN
-             ALTER TABLE public.{table} ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');
-           END IF;
-         END $make$;
-         COMMIT"
-    );
-    match client.batch_execute(&make).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            client.batch_execute("ROLLBACK").await?;
-            Err(error)
-        }
-    }
+    partitions::ensure(client, table, (day, day)).await?;
+    partitions::is_attached(client, table, day).await
+}
+
+/// What should be ready at `now_us`.
+fn days_ahead(now_us: i64) -> Option<(NaiveDate, NaiveDate)> {
+    let today = date(now_us.div_euclid(DAY_US))?;
+    let first = today.checked_sub_days(Days::new(DAYS_BEHIND))?;
+    Some((first, today.checked_add_days(Days::new(partitions::DAYS_AHEAD))?))
 }
 
 /// Which partitions are known to exist, so that nobody asks per batch.
+///
+/// The first batch of each UTC day also makes the partitions ahead. A day on which nothing arrives is passed over, and
+/// does no harm: the next batch, whenever it comes, makes its own days before it is written and then all days ahead.
 #[derive(Clone, Debug, Default)]
 pub struct KnownDays {
     days: BTreeSet<(&'static str, i64)>,
-    ahead_of: Option<i64>,
+    ahead_due_us: i64,
 }
 
 impl KnownDays {
-    /// Makes what is missing of `days`, and once a day what should be ready ahead.
+    /// Makes what is missing of `days`, and once a day what should be ready ahead. Fails when a lock was not to be had in
+    /// time for one of `days`; the batch is then tried again.
     pub async fn ensure(
         &mut self,
         client: &Client,
         now_us: i64,
         days: impl IntoIterator<Item = (&'static str, i64)>,
     ) -> Result<(), Error> {
-        let today = now_us.div_euclid(DAY_US);
-        let mut wanted: BTreeSet<(&'static str, i64)> = days.into_iter().collect();
-        if self.ahead_of != Some(today) {
-            for table in TABLES {
-                wanted.extend(days_ahead(now_us).map(|day| (table, day)));
-            }
-        }
-        for (table, day) in wanted {
-            if !self.days.contains(&(table, day)) {
-                ensure_day(client, table, day).await?;
+        let unknown: BTreeSet<_> = days.into_iter().filter(|(table, day)| !self.contains(table, *day)).collect();
+        for (table, day) in unknown {
+            let Some(date) = date(day) else { continue };
+            if ensure_day(client, table, date).await? {
                 self.days.insert((table, day));
             }
         }
-        self.ahead_of = Some(today);
+        if now_us >= self.ahead_due_us {
+            self.ahead_due_us = match ensure_ahead(client, now_us).await {
+                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                    tracing::warn!(%error, "partitions ahead are made later: another session holds a lock");
+                    now_us.saturating_add(AHEAD_RETRY_US)
+                }
+                result => result.map(|()| next_day_us(now_us))?,
+            };
+        }
         Ok(())
+    }
+
+    /// Whether rows may go straight into the partition of a day.
+    pub fn contains(&self, table: &'static str, day: i64) -> bool {
+        self.days.contains(&(table, day))
     }
 
     /// After a partition turned out to be gone.
@@ -114,7 +106,20 @@ impl KnownDays {
     }
 }
 
-/// Whether an error says that a partition is missing: routed through the parent (23514), or named directly (42P01).
+async fn ensure_ahead(client: &Client, now_us: i64) -> Result<(), Error> {
+    let Some(span) = days_ahead(now_us) else { return Ok(()) };
+    for table in TABLES {
+        partitions::ensure(client, table, span).await?;
+    }
+    Ok(())
+}
+
+fn next_day_us(now_us: i64) -> i64 {
+    (now_us.div_euclid(DAY_US) + 1).saturating_mul(DAY_US)
+}
+
+/// Whether an error says that a partition is missing: named directly (42P01), or made under the feet of a row that was
+/// on its way to the default partition (23514).
 pub fn is_missing_partition(error: &Error) -> bool {
     error.as_db_error().is_some_and(|db| match db.code().code() {
         // A check that the row itself violates has a name.
@@ -122,11 +127,6 @@ pub fn is_missing_partition(error: &Error) -> bool {
         "42P01" => true,
         _ => false,
     })
-}
-
-/// Whether a row of this time can be stored. A parameter outside would fail its whole statement.
-pub fn has_partition(timestamp_us: i64) -> bool {
-    DAYS_ALLOWED.contains(&timestamp_us.div_euclid(DAY_US))
 }
 
 #[cfg(test)]
@@ -142,13 +142,19 @@ mod tests {
 
     #[test]
     fn days_far_from_any_plant_get_no_partition() {
-        assert_eq!(partition_name("sensor_data", -1), None);
-        assert_eq!(partition_name("sensor_data", 84_006), None);
-        assert_eq!(partition_name("sensor_data", i64::MAX), None);
+        for day in [i64::MIN, -1, 84_006, i64::MAX] {
+            assert_eq!(partition_name("sensor_data", day), None);
+        }
+        assert!(is_stored(0) && is_stored(84_006 * DAY_US - 1));
+        assert!(!is_stored(-1) && !is_stored(84_006 * DAY_US));
     }
 
     #[test]
-    fn a_week_ahead_is_kept_ready() {
-        assert_eq!(days_ahead(20_779 * DAY_US + 5), 20_778..=20_786);
+    fn yesterday_and_a_fortnight_ahead_are_kept_ready_and_looked_after_at_midnight() {
+        let now_us = 20_779 * DAY_US + 5;
+        let day = |text: &str| text.parse::<NaiveDate>().expect("a day");
+        assert_eq!(days_ahead(now_us), Some((day("2026-11-21"), day("2026-12-06"))));
+        assert_eq!(next_day_us(now_us), 20_780 * DAY_US);
+        assert_eq!(next_day_us(20_780 * DAY_US), 20_781 * DAY_US);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::copy::{EncodeRows, Refused};
 use super::field::PutField;
+use super::partitions::{TIME_NOT_STORED, is_stored};
 use crate::catalogue::{Catalogue, MachineEntry};
 use crate::model::Snapshot;
 use crate::sink::gather::Batch;
@@ -27,17 +28,20 @@ pub struct ScadaRows<'a> {
 }
 
 impl<'a> ScadaRows<'a> {
-    /// Answers also the snapshots whose machine number the catalogue does not know.
+    /// Answers also the snapshots that have no place: an unknown machine number, a time that is not stored.
     pub fn of(batch: &'a Batch, catalogue: &'a Catalogue) -> (Self, Vec<Refused>) {
         let mut rows = Vec::new();
-        let mut unknown = Vec::new();
+        let mut unstorable = Vec::new();
         for (offset, snapshot) in batch.snapshots() {
             match catalogue.machine(snapshot.machine) {
-                Some(machine) => rows.push((offset, snapshot, machine.as_ref())),
-                None => unknown.push(refused(offset, snapshot, None)),
+                Some(machine) if is_stored(snapshot.timestamp_us) => rows.push((offset, snapshot, machine.as_ref())),
+                machine => {
+                    let machine_id = machine.map(|entry| entry.machine.machine_id.as_str());
+                    unstorable.push(refused(offset, snapshot, machine_id));
+                }
             }
         }
-        (Self { catalogue, rows }, unknown)
+        (Self { catalogue, rows }, unstorable)
     }
 }
 
@@ -120,6 +124,7 @@ fn refused(log_offset: u64, snapshot: &Snapshot, machine_id: Option<&str>) -> Re
         payload: element.to_string().into_bytes(),
         sqlstate: None,
         detail: match machine_id {
+            Some(_) if !is_stored(snapshot.timestamp_us) => TIME_NOT_STORED.to_owned(),
             Some(_) => String::new(),
             None => format!("machine number {} is not in the catalogue's journal", snapshot.machine.0),
         },

@@ -5,6 +5,7 @@
 
 use super::copy::{EncodeRows, Refused};
 use super::field::PutField;
+use super::partitions::{TIME_NOT_STORED, is_stored};
 use super::sensor_tail::{TAIL_BYTES_MAX, Tail, Texts};
 use crate::catalogue::Catalogue;
 use crate::model::reading::flag;
@@ -39,16 +40,16 @@ pub struct Sorted<'a> {
     pub replacing: Vec<Row<'a>>,
     /// Rows that a later one of the same batch replaces.
     pub superseded: u64,
-    /// Rows whose sensor number the catalogue does not know.
-    pub unknown: Vec<Row<'a>>,
+    /// Rows that have no place: a sensor number that the catalogue does not know, a time that is not stored.
+    pub unstorable: Vec<Row<'a>>,
 }
 
 /// Sorts a batch's readings and leaves out what is not to be written.
 pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue) -> Sorted<'a> {
-    let is_known = |reading: &Reading| catalogue.sensor(reading.sensor).is_some();
+    let is_storable = |reading: &Reading| is_stored(reading.timestamp_us) && catalogue.sensor(reading.sensor).is_some();
     let all = batch.readings().map(|(offset, reading)| Row { reading, offset });
-    let unknown = all.filter(|row| !is_known(row.reading)).collect();
-    let mut rows = sorted(batch, |row| is_known(row.reading));
+    let unstorable = all.filter(|row| !is_storable(row.reading)).collect();
+    let mut rows = sorted(batch, |row| is_storable(row.reading));
     let is_replacing = |row: &Row<'_>| row.reading.is(flag::REPLACES);
     let replacing: Vec<Row<'_>> = rows.iter().copied().filter(is_replacing).collect();
     let before = rows.len();
@@ -59,7 +60,7 @@ pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue) -> Sorted<'a> {
         let mut replaced = replaced.into_iter();
         rows.retain(|_| replaced.next() == Some(false));
     }
-    Sorted { superseded: (before - rows.len()) as u64, rows, replacing, unknown }
+    Sorted { superseded: (before - rows.len()) as u64, rows, replacing, unstorable }
 }
 
 impl<'a> SensorRows<'a> {
@@ -128,6 +129,7 @@ pub fn refused(catalogue: &Catalogue, row: &Row<'_>) -> Refused {
         payload: element.to_string().into_bytes(),
         sqlstate: None,
         detail: match sensor_id {
+            Some(_) if !is_stored(reading.timestamp_us) => TIME_NOT_STORED.to_owned(),
             Some(_) => String::new(),
             None => format!("sensor number {} is not in the catalogue's journal", reading.sensor.0),
         },
@@ -176,8 +178,17 @@ mod tests {
         let catalogue = sample::catalogue(1);
         let batch = batch(vec![sample::reading(SensorNo(9), 5), sample::reading(SensorNo(0), 5)]);
         let sorted = sort(&batch, &catalogue);
-        assert_eq!((sorted.rows.len(), sorted.unknown.len()), (1, 1));
-        assert!(refused(&catalogue, &sorted.unknown[0]).detail.contains("number 9"));
+        assert_eq!((sorted.rows.len(), sorted.unstorable.len()), (1, 1));
+        assert!(refused(&catalogue, &sorted.unstorable[0]).detail.contains("number 9"));
+    }
+
+    #[test]
+    fn a_reading_of_no_plant_s_time_is_set_aside() {
+        let catalogue = sample::catalogue(1);
+        let batch = batch([i64::MIN, -1, 5, i64::MAX].map(|time| sample::reading(SensorNo(0), time)).to_vec());
+        let sorted = sort(&batch, &catalogue);
+        assert_eq!((sorted.rows.len(), sorted.unstorable.len()), (1, 3));
+        assert!(refused(&catalogue, &sorted.unstorable[0]).detail.contains("1970"));
     }
 
     #[test]

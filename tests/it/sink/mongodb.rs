@@ -1,26 +1,77 @@
 //! The MongoDB sink: every document once, whatever happens in between.
 
-use crate::plant::{Plant, Sink, group, now_us, until};
-use crate::servers::Mongo;
-use bson::{Document, doc};
+use super::plant::{Plant, Sink, group, now_us, until};
+use super::servers::{Mongo, Whose, mongodb_trial};
+use crate::harness::Harness;
 use genims::model::event::OeeHour;
 use genims::model::snapshot::SnapshotFields;
 use genims::model::{Event, Group, MachineNo, Snapshot};
 use genims::sink::log::Log;
-use genims::sink::mongo::{MongoNames, MongoTarget};
+use genims::sink::mongo::MongoTarget;
+use libtest_mimic::Trial;
+use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const DAY_US: i64 = 86_400_000_000;
 
+pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    use Whose::{Own, Shared};
+    vec![
+        mongodb_trial(
+            harness,
+            "readings_snapshots_and_events_land_in_their_collections",
+            Shared,
+            readings_snapshots_and_events_land_in_their_collections,
+        ),
+        mongodb_trial(
+            harness,
+            "no_document_is_doubled_or_lost_however_often_the_sink_dies",
+            Shared,
+            no_document_is_doubled_or_lost_however_often_the_sink_dies,
+        ),
+        mongodb_trial(
+            harness,
+            "an_uncertain_range_is_looked_up_also_when_batches_are_cut_differently",
+            Shared,
+            an_uncertain_range_is_looked_up_also_when_batches_are_cut_differently,
+        ),
+        mongodb_trial(
+            harness,
+            "a_killed_server_is_waited_for_and_caught_up",
+            Own,
+            a_killed_server_is_waited_for_and_caught_up,
+        ),
+        mongodb_trial(
+            harness,
+            "broken_connections_cost_retries_and_no_copies",
+            Own,
+            broken_connections_cost_retries_and_no_copies,
+        ),
+        mongodb_trial(
+            harness,
+            "an_insert_that_still_runs_after_its_client_died_is_waited_for",
+            Own,
+            an_insert_that_still_runs_after_its_client_died_is_waited_for,
+        ),
+        mongodb_trial(
+            harness,
+            "what_would_expire_at_once_and_what_is_refused_is_counted",
+            Shared,
+            what_would_expire_at_once_and_what_is_refused_is_counted,
+        ),
+    ]
+}
+
 async fn follow(plant: &Plant, mongo: &Mongo, batch_size: usize) -> Sink {
-    let target = MongoTarget::new(mongo.client().await, MongoNames::default(), plant.directory.clone());
+    let target = MongoTarget::new(mongo.client().await, mongo.names.clone(), plant.directory.clone());
     plant.follow(target, false, batch_size)
 }
 
-fn readings(client: &Client) -> Collection<Document> {
-    client.database("genims_production").collection("sensor_readings")
+async fn readings(mongo: &Mongo) -> Collection<Document> {
+    mongo.production().await.collection("sensor_readings")
 }
 
 async fn aggregate(collection: &Collection<Document>, pipeline: Vec<Document>) -> Document {
@@ -36,20 +87,20 @@ fn number(document: &Document, name: &str) -> i64 {
     value.and_then(|value| value.as_i64().or_else(|| value.as_i32().map(i64::from))).unwrap_or(0)
 }
 
-async fn ledger(client: &Client, field: &str) -> i64 {
-    let ledger = client.database("genims_internal").collection::<Document>("ingest_batches");
+async fn ledger(mongo: &Mongo, field: &str) -> i64 {
+    let ledger = mongo.internal("ingest_batches").await;
     let sum = doc! { "$group": { "_id": null, "sum": { "$sum": format!("${field}") } } };
     number(&aggregate(&ledger, vec![sum]).await, "sum")
 }
 
 /// Every reading once, and the ledger says so.
-async fn assert_exact(client: &Client, expected: i64) {
-    let readings = readings(client);
+async fn assert_exact(mongo: &Mongo, expected: i64) {
+    let readings = readings(mongo).await;
     let by_id = doc! { "$group": { "_id": "$_id", "copies": { "$sum": 1 } } };
     let all = doc! { "$group": { "_id": null, "ids": { "$sum": 1 }, "documents": { "$sum": "$copies" } } };
     let counted = aggregate(&readings, vec![by_id, all]).await;
     assert_eq!((number(&counted, "documents"), number(&counted, "ids")), (expected, expected));
-    assert_eq!(ledger(client, "sensor_readings").await, expected);
+    assert_eq!(ledger(mongo, "sensor_readings").await, expected);
 }
 
 async fn fail_inserts(client: &Client, times: i32, data: Document) {
@@ -59,9 +110,7 @@ async fn fail_inserts(client: &Client, times: i32, data: Document) {
     client.database("admin").run_command(command).await.expect("a fail point");
 }
 
-#[tokio::test]
-async fn readings_snapshots_and_events_land_in_their_collections() {
-    let mongo = Mongo::start().await;
+async fn readings_snapshots_and_events_land_in_their_collections(mongo: Arc<Mongo>) {
     let plant = Plant::new();
     let now = now_us();
     let fields = SnapshotFields { machine_state: "RUNNING".to_owned(), ..SnapshotFields::default() };
@@ -85,15 +134,14 @@ async fn readings_snapshots_and_events_land_in_their_collections() {
     let sink = follow(&plant, &mongo, 2_000).await;
     plant.caught_up().await;
     sink.stop().await;
-    let client = mongo.client().await;
-    assert_exact(&client, 5_000).await;
-    let one = readings(&client).find_one(doc! { "meta.sensor_id": "SEN-000009" }).await.expect("an answer");
+    assert_exact(&mongo, 5_000).await;
+    let one = readings(&mongo).await.find_one(doc! { "meta.sensor_id": "SEN-000009" }).await.expect("an answer");
     let one = one.expect("a document");
     let mut names: Vec<&str> = one.keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["_id", "anomaly_score", "meta", "status", "timestamp", "value"]);
     assert_eq!(one.get_document("meta").expect("meta").get_str("machine_id").ok(), Some("MAC-0001"));
-    let production = client.database("genims_production");
+    let production = mongo.production().await;
     for (name, count) in [("scada_events", 1), ("oee_metrics", 1), ("machine_fault_events", 0)] {
         let found = production.collection::<Document>(name).count_documents(doc! {}).await.expect("a count");
         assert_eq!((name, found), (name, count));
@@ -102,9 +150,7 @@ async fn readings_snapshots_and_events_land_in_their_collections() {
     assert_eq!(kinds.len(), 4, "{kinds:?}");
 }
 
-#[tokio::test]
-async fn no_document_is_doubled_or_lost_however_often_the_sink_dies() {
-    let mongo = Mongo::start().await;
+async fn no_document_is_doubled_or_lost_however_often_the_sink_dies(mongo: Arc<Mongo>) {
     let mut plant = Plant::new();
     let mut start = now_us();
     for round in 0..12_u64 {
@@ -121,12 +167,10 @@ async fn no_document_is_doubled_or_lost_however_often_the_sink_dies() {
     let sink = follow(&plant, &mongo, 3_000).await;
     plant.caught_up().await;
     sink.stop().await;
-    assert_exact(&mongo.client().await, 12 * 4 * 1_500).await;
+    assert_exact(&mongo, 12 * 4 * 1_500).await;
 }
 
-#[tokio::test]
-async fn an_uncertain_range_is_looked_up_also_when_batches_are_cut_differently() {
-    let mongo = Mongo::start().await;
+async fn an_uncertain_range_is_looked_up_also_when_batches_are_cut_differently(mongo: Arc<Mongo>) {
     let plant = Plant::new();
     let start = now_us();
     for i in 0..10 {
@@ -136,23 +180,20 @@ async fn an_uncertain_range_is_looked_up_also_when_batches_are_cut_differently()
     plant.caught_up().await;
     sink.stop().await;
     // As if the last position update had been lost.
-    let client = mongo.client().await;
-    let positions = client.database("genims_internal").collection::<Document>("sink_positions");
+    let positions = mongo.internal("sink_positions").await;
     positions.update_one(doc! {}, doc! { "$set": { "next_offset": 0_i64 } }).await.expect("moved back");
-    client.database("genims_internal").collection::<Document>("ingest_batches").drop().await.expect("dropped");
-    readings(&client).delete_many(doc! { "meta.sensor_id": "SEN-000007" }).await.expect("a series gone");
+    mongo.internal("ingest_batches").await.drop().await.expect("dropped");
+    readings(&mongo).await.delete_many(doc! { "meta.sensor_id": "SEN-000007" }).await.expect("a series gone");
     plant.log.set_cursor("mongodb", 0);
     let again = plant.restarted();
     let sink = follow(&again, &mongo, 3_000).await;
     again.caught_up().await;
     sink.stop().await;
-    assert_exact(&client, 10_000).await;
-    assert_eq!(ledger(&client, "found").await, 10_000 - 250);
+    assert_exact(&mongo, 10_000).await;
+    assert_eq!(ledger(&mongo, "found").await, 10_000 - 250);
 }
 
-#[tokio::test]
-async fn a_killed_server_is_waited_for_and_caught_up() {
-    let mut mongo = Mongo::start().await;
+async fn a_killed_server_is_waited_for_and_caught_up(mongo: Arc<Mongo>) {
     let plant = Plant::new();
     let start = now_us();
     let sink = follow(&plant, &mongo, 2_000).await;
@@ -165,15 +206,13 @@ async fn a_killed_server_is_waited_for_and_caught_up() {
     }
     let metrics = plant.metrics.clone();
     until("the outage shows", || metrics.last_error().is_some()).await;
-    mongo.up().await;
+    mongo.up();
     plant.caught_up().await;
     sink.stop().await;
-    assert_exact(&mongo.client().await, 40_000).await;
+    assert_exact(&mongo, 40_000).await;
 }
 
-#[tokio::test]
-async fn broken_connections_cost_retries_and_no_copies() {
-    let mongo = Mongo::start().await;
+async fn broken_connections_cost_retries_and_no_copies(mongo: Arc<Mongo>) {
     let plant = Plant::new();
     let client = mongo.client().await;
     fail_inserts(&client, 3, doc! { "closeConnection": true }).await;
@@ -182,19 +221,17 @@ async fn broken_connections_cost_retries_and_no_copies() {
     plant.caught_up().await;
     sink.stop().await;
     assert!(plant.metrics.retries_total.load(Ordering::Relaxed) >= 3);
-    assert_exact(&client, 3_000).await;
+    assert_exact(&mongo, 3_000).await;
 }
 
-#[tokio::test]
-async fn an_insert_that_still_runs_after_its_client_died_is_waited_for() {
-    let mongo = Mongo::start().await;
+async fn an_insert_that_still_runs_after_its_client_died_is_waited_for(mongo: Arc<Mongo>) {
     let plant = Plant::new();
     let client = mongo.client().await;
     fail_inserts(&client, 1, doc! { "blockConnection": true, "blockTimeMS": 3_000 }).await;
     plant.append(group(now_us(), 2_000));
     let begun = Instant::now();
     let sink = follow(&plant, &mongo, 2_000).await;
-    let positions = client.database("genims_internal").collection::<Document>("sink_positions");
+    let positions = mongo.internal("sink_positions").await;
     let deadline = Instant::now() + Duration::from_secs(20);
     while positions.find_one(doc! { "intent_offset": 2_000_i64 }).await.expect("an answer").is_none() {
         assert!(Instant::now() < deadline, "the sink never began");
@@ -206,18 +243,15 @@ async fn an_insert_that_still_runs_after_its_client_died_is_waited_for() {
     let sink = follow(&again, &mongo, 2_000).await;
     again.caught_up().await;
     sink.stop().await;
-    assert_exact(&client, 2_000).await;
+    assert_exact(&mongo, 2_000).await;
     assert!(again.metrics.retries_total.load(Ordering::Relaxed) > 0, "nothing was waited for");
     assert!(begun.elapsed() >= Duration::from_secs(3));
 }
 
-#[tokio::test]
-async fn what_would_expire_at_once_and_what_is_refused_is_counted() {
-    let mongo = Mongo::start().await;
-    let client = mongo.client().await;
+async fn what_would_expire_at_once_and_what_is_refused_is_counted(mongo: Arc<Mongo>) {
     // An ordinary collection with a rule stands in for a server that refuses a document.
     let rule = doc! { "machine_state": { "$ne": "POISON" } };
-    client.database("genims_production").create_collection("scada_events").validator(rule).await.expect("a rule");
+    mongo.production().await.create_collection("scada_events").validator(rule).await.expect("a rule");
     let plant = Plant::new();
     let now = now_us();
     let snapshot = |state: &str| Snapshot {
@@ -232,9 +266,9 @@ async fn what_would_expire_at_once_and_what_is_refused_is_counted() {
     let sink = follow(&plant, &mongo, 1_000).await;
     plant.caught_up().await;
     sink.stop().await;
-    assert_exact(&client, 50).await;
-    assert_eq!((ledger(&client, "expired").await, ledger(&client, "refused").await), (100, 1));
-    assert_eq!(ledger(&client, "scada_events").await, 2);
+    assert_exact(&mongo, 50).await;
+    assert_eq!((ledger(&mongo, "expired").await, ledger(&mongo, "refused").await), (100, 1));
+    assert_eq!(ledger(&mongo, "scada_events").await, 2);
     assert_eq!(plant.metrics.expired_total.load(Ordering::Relaxed), 100);
     assert_eq!(plant.metrics.refused_total.load(Ordering::Relaxed), 1);
     assert_eq!(plant.log.cursor("mongodb"), Some(153));

@@ -1,14 +1,20 @@
 //! Our NUMERIC bytes against PostgreSQL's own reading of the same number as text.
 
-use crate::servers::Postgres;
+use super::servers::{Postgres, Whose, postgres_trial};
+use crate::harness::Harness;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
 use genims::sink::postgres::field::{COPY_HEADER, COPY_TRAILER, PutField};
+use libtest_mimic::Trial;
 use rand::{RngExt, SeedableRng};
+use std::sync::Arc;
 
-#[tokio::test]
-async fn our_numeric_is_what_postgresql_makes_of_the_text() {
-    let postgres = Postgres::start().await;
+pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    let name = "our_numeric_is_what_postgresql_makes_of_the_text";
+    vec![postgres_trial(harness, name, Whose::Shared, our_numeric_is_what_postgresql_makes_of_the_text)]
+}
+
+async fn our_numeric_is_what_postgresql_makes_of_the_text(postgres: Arc<Postgres>) {
     let client = postgres.connect().await;
     client.batch_execute("CREATE TABLE pairs (ours numeric(15,4), ours2 numeric(10,2), text text)").await.expect("DDL");
 

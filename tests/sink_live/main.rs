@@ -1,7 +1,0 @@
-//! The sinks against real servers.
-
-mod mongo;
-mod numbers;
-mod plant;
-mod postgres;
-mod servers;
