@@ -38,6 +38,15 @@ fn the_load_harness_does_not_depend_on_the_server() {
     );
 }
 
+#[test]
+fn the_tests_on_real_servers_are_run() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    assert!(
+        manifest.contains("[[test]]\nname = \"it\"\nharness = false\n"),
+        "without this entry cargo finds no test in tests/it and reports success"
+    );
+}
+
 fn collect(root: &Path, folder: &Path, files: &mut Vec<File>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
