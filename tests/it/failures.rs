@@ -23,6 +23,8 @@ const RATE_SHARE_MIN: f64 = 0.6;
 /// A sink that nothing ails stays this close, also on a busy machine.
 const LAG_SECONDS_MAX: f64 = 5.0;
 const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
+/// Service managers kill after 10 s or later.
+const STOP_MAX: Duration = Duration::from_secs(10);
 const IDLE_CONNECTIONS: usize = 1_000;
 /// The issue allows 512 MiB with 10,000 idle connections.
 const RSS_MB_MAX: u64 = 256;
@@ -31,6 +33,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("failures::databases_that_stop_slow_nobody_and_catch_up", databases_that_stop),
         harness.trial("failures::databases_that_hang_slow_nobody_and_catch_up", databases_that_hang),
+        harness.trial("failures::databases_that_crash_under_load_lose_nothing", databases_that_crash),
         harness.trial("failures::a_full_spool_blocks_and_says_so", a_full_spool_blocks_and_says_so),
         harness.trial("failures::a_full_spool_drops_the_newest_and_says_so", a_full_spool_drops_the_newest),
         harness.trial("failures::the_server_starts_while_every_database_is_down", starts_while_every_database_is_down),
@@ -111,6 +114,19 @@ fn databases_that_hang(harness: &'static Harness) {
     verdict(harness, &plant, load);
 }
 
+fn databases_that_crash(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let load = Load::start(&plant, &LoadOptions::usual("crash"));
+    for server in [Server::Postgres, Server::Mongodb, Server::Mongodb, Server::Postgres] {
+        let acked = load.acked();
+        eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 4_000);
+        plant.stack.kill_server(server).unwrap();
+        plant.stack.start_server(server).unwrap();
+    }
+    catches_up(&plant);
+    verdict(harness, &plant, load);
+}
+
 /// Stops PostgreSQL under load, until the log is full.
 fn fill(plant: &Plant, load: &Load) {
     eventually("the first acknowledgements", CATCH_UP, || load.acked() > 1_000);
@@ -140,9 +156,14 @@ fn a_full_spool_blocks_and_says_so(harness: &'static Harness) {
     let (bytes, bytes_max) = (stats["spool"]["bytes"].as_u64().unwrap(), stats["spool"]["bytes_max"].as_u64().unwrap());
     assert!(bytes <= bytes_max && stats["total"]["dropped"] == 0 && stats["identity_holds"] == true, "{stats:#}");
     assert!(sink(&stats, "mongodb")["lag_seconds"].as_f64().unwrap() < LAG_SECONDS_MAX, "{stats:#}");
-    // A crash with a full log loses nothing either, and the next start finds the log as full as it was.
+    // A crash with a full log loses nothing, nor does an orderly end; each next start finds the log as full as it was.
     plant.kill();
-    plant.serve();
+    plant.serve_full();
+    eventually("the spool is full again", CATCH_UP, || plant.stats()["spool"]["full"] == true);
+    let begun = Instant::now();
+    plant.terminate();
+    assert!(begun.elapsed() < STOP_MAX, "an orderly end with a full log took {:?}", begun.elapsed());
+    plant.serve_full();
     plant.stack.start_server(Server::Postgres).unwrap();
     eventually("room again", CATCH_UP, || plant.stats()["spool"]["full"] == false && load.acked() > acked);
     assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200));

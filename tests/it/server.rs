@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "a tool box: which tools are in use changes with the topics")]
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
-use crate::running::{Running, eventually};
+use crate::running::Running;
 use genims::devstack::Server;
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
@@ -12,12 +12,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 
 /// Long enough for a busy machine; a wait that is over earlier ends earlier.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What makes one plant different from another.
 pub(crate) struct Setup<'a> {
@@ -73,7 +73,42 @@ pub(crate) struct Plant {
     server: Mutex<Option<Running>>,
 }
 
+/// A bridge for each way to subscribe, and a topic layout of the plant's own.
+const SHARED: &str = r#"
+[[listeners]]
+type = "bridge"
+name = "bridge-one"
+broker = "mqtt://BROKER"
+client_id = "bridge-one"
+topics = ["$share/genims/genims/v1/#"]
+qos = 2
+[[listeners]]
+type = "bridge"
+name = "bridge-two"
+broker = "mqtt://BROKER"
+client_id = "bridge-two"
+topics = ["$share/genims/genims/v1/#"]
+qos = 2
+[[listeners]]
+type = "bridge"
+name = "bridge-plain"
+broker = "mqtt://BROKER"
+client_id = "bridge-plain"
+mqtt_version = "3.1.1"
+topics = ["acme/#"]
+qos = 2
+[[topics]]
+template = "acme/{factory}/{line}/{machine}/{sensor}"
+"#;
+
 impl Plant {
+    /// The plant of all tests that disturb nobody: each uses sensors of its own.
+    pub(crate) fn shared(harness: &'static Harness) -> &'static Self {
+        static PLANT: OnceLock<Plant> = OnceLock::new();
+        let servers = &[Server::Postgres, Server::Mongodb, Server::Mosquitto];
+        PLANT.get_or_init(|| Self::start(harness, &Setup { servers, more: SHARED, ..Setup::default() }))
+    }
+
     /// Servers, databases, master data, and the running server.
     pub(crate) fn start(harness: &'static Harness, setup: &Setup<'_>) -> Self {
         let plant = Self::prepare(harness, setup);
@@ -149,12 +184,21 @@ impl Plant {
 
     /// Starts the server and waits until it is ready.
     pub(crate) fn serve(&self) {
+        self.serve_until("/readyz");
+    }
+
+    /// Starts a server that may have no room in its log: waits until it is alive.
+    pub(crate) fn serve_full(&self) {
+        self.serve_until("/healthz");
+    }
+
+    fn serve_until(&self, path: &str) {
         let running = self.harness.spawn(&["--config", "genims.toml", "serve"], &self.folder);
         *self.server() = Some(running);
         let deadline = Instant::now() + PATIENCE;
-        while self.get("/readyz").is_none_or(|(status, _)| status != 200) {
+        while self.get(path).is_none_or(|(status, _)| status != 200) {
             let gone = self.server().as_ref().is_some_and(|server| server.wait(Duration::ZERO).is_some());
-            assert!(!gone && Instant::now() < deadline, "the server is not ready:\n{}", self.log_text());
+            assert!(!gone && Instant::now() < deadline, "no good answer from {path}:\n{}", self.log_text());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -278,12 +322,16 @@ impl Plant {
     /// Waits until both databases hold `count` readings of the sensor, and sees that they stay at it.
     #[track_caller]
     pub(crate) fn stored_exactly(&self, sensor: &Sensor, count: i64) {
-        let mut last = (0, 0);
-        eventually(&format!("{count} readings of {sensor:?} in both databases"), PATIENCE, || {
-            last = self.stored(sensor);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (rows, documents) = self.stored(sensor);
+            if rows >= count && documents >= count {
+                break;
+            }
+            let found = format!("{rows} rows, {documents} documents instead of {count} of {sensor:?}");
+            assert!(Instant::now() < deadline, "{found}: {:#}", self.stats());
             std::thread::sleep(Duration::from_millis(80));
-            last.0 >= count && last.1 >= count
-        });
+        }
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(self.stored(sensor), (count, count), "{sensor:?}");
     }
