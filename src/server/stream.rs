@@ -14,6 +14,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a full log may take to find room once the server is asked to stop.
+const FULL_STOP_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Stream {
     pub(super) keeper: Arc<Keeper>,
@@ -107,7 +111,10 @@ impl Stream {
             let writer_fine = writer.is_none_or(|writer| matches!(writer.join(), Ok(Ok(()))));
             shards_fine && writer_fine
         });
-        if !matches!(tokio::time::timeout(super::STOP_WAIT, joined).await, Ok(Ok(true))) {
+        // With a full log there is nothing to wait for: nobody has an acknowledgement for what the queues hold.
+        let full = self.spool.full_flag().load(Ordering::Acquire);
+        let wait = if full { FULL_STOP_WAIT } else { super::STOP_WAIT };
+        if !matches!(tokio::time::timeout(wait, joined).await, Ok(Ok(true))) {
             tracing::error!("the pipeline did not end in order; what was not synced was not acknowledged");
         }
     }

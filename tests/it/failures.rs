@@ -1,7 +1,7 @@
 //! Databases that stop, hang or stay away, a log at its cap, restarts, many idle clients: nothing is lost, nothing is there
 //! twice, and nobody waits who need not.
 //!
-//! `GENIMS_OUTAGE_SECONDS` says how long a database is away.
+//! `GENIMS_OUTAGE_SECONDS` says how long a database is away, `GENIMS_IDLE_CONNECTIONS` how many clients say nothing.
 
 use crate::harness::Harness;
 use crate::kill9::number;
@@ -23,7 +23,9 @@ const RATE_SHARE_MIN: f64 = 0.6;
 /// A sink that nothing ails stays this close, also on a busy machine.
 const LAG_SECONDS_MAX: f64 = 5.0;
 const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
-const IDLE_CONNECTIONS: usize = 1_000;
+/// Service managers kill after 10 s or later.
+const STOP_MAX: Duration = Duration::from_secs(10);
+const IDLE_CONNECTIONS_USUAL: u64 = 1_000;
 /// The issue allows 512 MiB with 10,000 idle connections.
 const RSS_MB_MAX: u64 = 256;
 
@@ -31,6 +33,9 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("failures::databases_that_stop_slow_nobody_and_catch_up", databases_that_stop),
         harness.trial("failures::databases_that_hang_slow_nobody_and_catch_up", databases_that_hang),
+        harness.trial("failures::databases_that_crash_under_load_lose_nothing", databases_that_crash),
+        harness.trial("failures::a_crash_while_a_database_hangs_loses_nothing", a_crash_while_a_database_hangs),
+        harness.trial("failures::acknowledged_after_the_commit_means_committed", acknowledged_after_the_commit),
         harness.trial("failures::a_full_spool_blocks_and_says_so", a_full_spool_blocks_and_says_so),
         harness.trial("failures::a_full_spool_drops_the_newest_and_says_so", a_full_spool_drops_the_newest),
         harness.trial("failures::the_server_starts_while_every_database_is_down", starts_while_every_database_is_down),
@@ -111,6 +116,59 @@ fn databases_that_hang(harness: &'static Harness) {
     verdict(harness, &plant, load);
 }
 
+fn databases_that_crash(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let load = Load::start(&plant, &LoadOptions::usual("crash"));
+    for server in [Server::Postgres, Server::Mongodb, Server::Mongodb, Server::Postgres] {
+        let acked = load.acked();
+        eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 4_000);
+        plant.stack.kill_server(server).unwrap();
+        plant.stack.start_server(server).unwrap();
+    }
+    catches_up(&plant);
+    verdict(harness, &plant, load);
+}
+
+/// What a database was sent before it hung, it may still do after its sender has died and come back.
+fn a_crash_while_a_database_hangs(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let load = Load::start(&plant, &LoadOptions::usual("both"));
+    for server in [Server::Mongodb, Server::Postgres, Server::Mongodb, Server::Postgres] {
+        let acked = load.acked();
+        eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 4_000);
+        plant.stack.pause_server(server).unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        plant.kill();
+        plant.serve();
+        std::thread::sleep(Duration::from_millis(300));
+        plant.stack.resume_server(server).unwrap();
+    }
+    catches_up(&plant);
+    verdict(harness, &plant, load);
+}
+
+fn acknowledged_after_the_commit(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup { mqtt: "acknowledge = \"committed\"", ..Setup::default() });
+    let speeches = vec![Speech::MqttV3, Speech::MqttV5];
+    let load = Load::start(&plant, &LoadOptions { speeches, ..LoadOptions::usual("commit") });
+    eventually("acknowledgements", CATCH_UP, || load.acked() > 2_000);
+    plant.kill();
+    // The server's disk could be lost now.
+    let (acked, rows) = (load.acked(), plant.rows("sensor_data", "true"));
+    assert!(rows as u64 >= acked, "{acked} acknowledged, {rows} committed");
+    plant.serve();
+    eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
+    plant.stack.stop_server(Server::Postgres).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let acked = load.acked();
+    std::thread::sleep(SAMPLE);
+    assert_eq!(load.acked(), acked, "acknowledged, but not committed");
+    assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200));
+    plant.stack.start_server(Server::Postgres).unwrap();
+    eventually("acknowledgements", CATCH_UP, || load.acked() > acked);
+    verdict(harness, &plant, load);
+}
+
 /// Stops PostgreSQL under load, until the log is full.
 fn fill(plant: &Plant, load: &Load) {
     eventually("the first acknowledgements", CATCH_UP, || load.acked() > 1_000);
@@ -140,9 +198,14 @@ fn a_full_spool_blocks_and_says_so(harness: &'static Harness) {
     let (bytes, bytes_max) = (stats["spool"]["bytes"].as_u64().unwrap(), stats["spool"]["bytes_max"].as_u64().unwrap());
     assert!(bytes <= bytes_max && stats["total"]["dropped"] == 0 && stats["identity_holds"] == true, "{stats:#}");
     assert!(sink(&stats, "mongodb")["lag_seconds"].as_f64().unwrap() < LAG_SECONDS_MAX, "{stats:#}");
-    // A crash with a full log loses nothing either, and the next start finds the log as full as it was.
+    // A crash with a full log loses nothing, nor does an orderly end; each next start finds the log as full as it was.
     plant.kill();
-    plant.serve();
+    plant.serve_full();
+    eventually("the spool is full again", CATCH_UP, || plant.stats()["spool"]["full"] == true);
+    let begun = Instant::now();
+    plant.terminate();
+    assert!(begun.elapsed() < STOP_MAX, "an orderly end with a full log took {:?}", begun.elapsed());
+    plant.serve_full();
     plant.stack.start_server(Server::Postgres).unwrap();
     eventually("room again", CATCH_UP, || plant.stats()["spool"]["full"] == false && load.acked() > acked);
     assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200));
@@ -233,7 +296,7 @@ fn idle_connections_cost_little(harness: &'static Harness) {
     }
     assert!(idle.iter_mut().all(|connection| connection.answer() == Some(Answer::Pong)));
     let loaded_mb = rss_mb(&plant);
-    println!("idle: {before_mb} MB empty, {connected_mb} MB with {IDLE_CONNECTIONS} idle, {loaded_mb} MB under load");
+    println!("idle: {before_mb} MB empty, {connected_mb} MB with {count} idle, {loaded_mb} MB under load");
     assert!(loaded_mb < RSS_MB_MAX, "{loaded_mb} MB");
     verdict(harness, &plant, load);
 }

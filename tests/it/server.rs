@@ -184,12 +184,21 @@ impl Plant {
 
     /// Starts the server and waits until it is ready.
     pub(crate) fn serve(&self) {
+        self.serve_until("/readyz");
+    }
+
+    /// Starts a server that may have no room in its log: waits until it is alive.
+    pub(crate) fn serve_full(&self) {
+        self.serve_until("/healthz");
+    }
+
+    fn serve_until(&self, path: &str) {
         let running = self.harness.spawn(&["--config", "genims.toml", "serve"], &self.folder);
         *self.server() = Some(running);
         let deadline = Instant::now() + PATIENCE;
-        while self.get("/readyz").is_none_or(|(status, _)| status != 200) {
+        while self.get(path).is_none_or(|(status, _)| status != 200) {
             let gone = self.server().as_ref().is_some_and(|server| server.wait(Duration::ZERO).is_some());
-            assert!(!gone && Instant::now() < deadline, "the server is not ready:\n{}", self.log_text());
+            assert!(!gone && Instant::now() < deadline, "no good answer from {path}:\n{}", self.log_text());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
