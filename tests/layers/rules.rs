@@ -35,11 +35,10 @@ const DRIVERS_ALLOWED: &[&str] = &["src/databases/", "src/sink/", "src/platform/
 const PURE: [&str; 2] = ["src/decode/", "src/pipeline/"];
 
 /// The files of `pipeline/` that run the analysis: threads, queues, the clock. All others are the analysis itself.
-const RUNTIME: [&str; 6] = [
+const RUNTIME: [&str; 5] = [
     "src/pipeline/intake.rs",
     "src/pipeline/mod.rs",
     "src/pipeline/queue.rs",
-    "src/pipeline/runtime.rs",
     "src/pipeline/shard.rs",
     "src/pipeline/worker.rs",
 ];

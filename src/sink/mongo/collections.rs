@@ -1,4 +1,4 @@
-//! The time-series collections that the stream writes.
+//! The time-series collections that the stream writes, as `config/schema/mongodb` describes them.
 
 use crate::sink::error::SinkError;
 use bson::doc;
@@ -29,12 +29,11 @@ pub const SCADA_EVENTS: TimeSeries = TimeSeries {
     expire_after: Some(DAY.saturating_mul(90)),
 };
 pub const MACHINE_FAULT_EVENTS: TimeSeries =
-    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Minutes, expire_after: None };
-/// 24 months of 365.25 / 12 days.
+    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours, expire_after: None };
 pub const OEE_METRICS: TimeSeries = TimeSeries {
     name: "oee_metrics",
     granularity: TimeseriesGranularity::Hours,
-    expire_after: Some(Duration::from_secs(63_115_200)),
+    expire_after: Some(DAY.saturating_mul(730)),
 };
 pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
 
@@ -74,6 +73,30 @@ fn is_already_there(error: &mongodb::error::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::databases::{Registry, schema};
+
+    #[test]
+    fn the_collections_are_those_of_the_schema() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let files = schema::files(registry.get("genims_production").expect("in the registry"));
+        let described: Vec<serde_json::Value> = files
+            .iter()
+            .map(|file| {
+                let schema: serde_json::Value = serde_json::from_str(file.text).expect("JSON");
+                let granularity = &schema["timeseries"]["granularity"];
+                serde_json::json!([file.name, granularity, schema.get("expireAfterSeconds")])
+            })
+            .collect();
+        let mut written: Vec<serde_json::Value> = ALL
+            .iter()
+            .map(|made| {
+                let expire_after = made.expire_after.map(|after| after.as_secs());
+                serde_json::json!([format!("{}.json", made.name), made.granularity, expire_after])
+            })
+            .collect();
+        written.sort_by_key(ToString::to_string);
+        assert_eq!(written, described);
+    }
 
     #[test]
     fn a_reading_expires_after_ninety_days_and_a_fault_never() {
