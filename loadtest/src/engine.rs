@@ -178,7 +178,7 @@ impl Traffic {
         let slack_us = if self.tallies.untimed.is_empty() { 0 } else { clock.now_us() - to_us };
         let span = Span { from_us, to_us: to_us + slack_us.max(0) };
         let fences = async |store: Option<&Store>| match store {
-            Some(store) => store.await_fences(&self.tallies, span, patience, clock).await,
+            Some(store) => store.await_fences(&self.tallies, patience, clock).await,
             None => Ok(None),
         };
         let (postgres_us, mongodb_us) = tokio::try_join!(fences(stores.0), fences(stores.1))?;
@@ -188,17 +188,20 @@ impl Traffic {
         };
         let (postgres, mongodb) =
             tokio::try_join!(settle(stores.0, &before.0, postgres_us), settle(stores.1, &before.1, mongodb_us))?;
-        enter(report, postgres, mongodb, self.first_send_us().unwrap_or(from_us));
+        enter(report, postgres, mongodb, self.first_send_us().unwrap_or(from_us), clock.now_us());
         Ok(())
     }
 }
 
-fn enter(report: &mut Report, postgres: Option<Settled>, mongodb: Option<Settled>, first_send_us: i64) {
-    let asked = [&postgres, &mongodb].into_iter().flatten();
-    let complete: Option<Vec<i64>> = asked.map(|settled| settled.complete_us).collect();
-    if let Some(last_us) = complete.and_then(|moments| moments.into_iter().max()) {
+fn enter(report: &mut Report, postgres: Option<Settled>, mongodb: Option<Settled>, first_send_us: i64, judged_us: i64) {
+    let asked: Vec<&Settled> = [&postgres, &mongodb].into_iter().flatten().collect();
+    if !asked.is_empty() {
+        // What never became complete counts with what is there, over all the time that was waited for it.
+        let complete: Option<Vec<i64>> = asked.iter().map(|settled| settled.complete_us).collect();
+        let last_us = complete.and_then(|moments| moments.into_iter().max()).unwrap_or(judged_us);
+        let committed = asked.iter().map(|settled| settled.findings.readings - settled.findings.duplicates).min();
         report.seconds = seconds_between(first_send_us, last_us).max(report.send_seconds);
-        report.readings_per_s = report.sent as f64 / report.seconds.max(1e-6);
+        report.readings_per_s = committed.unwrap_or(0) as f64 / report.seconds.max(1e-6);
     }
     if let Some(Settled { findings, .. }) = postgres {
         report.committed_postgres = Some(findings.readings);

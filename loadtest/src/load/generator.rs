@@ -317,7 +317,9 @@ impl Feed for Generator {
                     None => Next::Done,
                 };
             }
-            let due_us = if self.interval_us.is_some() { self.due_us as i64 } else { now_us };
+            // The span of the verdict begins with the start, so nothing is made before it.
+            let due_us =
+                if self.interval_us.is_some() { self.due_us as i64 } else { now_us.max(self.schedule.start_us) };
             if due_us > now_us {
                 return if due_us < self.schedule.stop_us { Next::At(due_us) } else { Next::At(self.schedule.stop_us) };
             }
@@ -400,6 +402,23 @@ mod tests {
         assert_eq!(tallies.behind, 0);
         let (from, to) = tallies.range_us.expect("a range");
         assert!(seen.iter().all(|(_, at)| at.is_some_and(|at| from <= at && at <= to)));
+    }
+
+    #[test]
+    fn nothing_is_made_before_the_start_and_every_time_lies_in_the_span() {
+        let mut generator = generator("protocol = \"tcp\"\nform = \"frame\"\nrate = \"max\"\nbatch = 10", 1);
+        let start_us = generator.schedule.start_us;
+        let mut pool = Pool::default();
+        assert!(matches!(generator.next(start_us - 5_000, &mut pool), Next::At(at_us) if at_us == start_us));
+        let mut times = Vec::new();
+        for after_us in [0, 0, 0, 400, 401] {
+            if let Next::Message(message) = generator.next(start_us + after_us, &mut pool) {
+                times.push(message.bytes[..8].try_into().map_or(0, i64::from_le_bytes));
+            }
+        }
+        let (from_us, to_us) = generator.into_tallies().range_us.expect("a range");
+        assert_eq!(times.len(), 5);
+        assert!(times.iter().all(|at_us| (from_us..=to_us).contains(at_us)), "{times:?}");
     }
 
     #[test]

@@ -76,11 +76,12 @@ pub async fn fences_seen(client: &Client, fences: &[Fence]) -> Result<usize, Ver
     Ok(row.try_get::<_, i64>(0)? as usize)
 }
 
-/// Rows of the span, for seeing whether anything still moves.
-pub async fn count(client: &Client, span: Span) -> Result<u64, VerdictError> {
-    let query = "select (select count(*) from public.sensor_data where timestamp between $1 and $2) + \
-                 (select count(*) from public.scada_machine_data where timestamp between $1 and $2)";
-    let row = client.query_one(query, &[&timestamp(span.from_us), &timestamp(span.to_us)]).await?;
+/// A number that rises with every row that is inserted. From the statistics, because counting the rows of a long run every
+/// few seconds would slow what is waited for.
+pub async fn movement(client: &Client) -> Result<u64, VerdictError> {
+    let query = "select coalesce(sum(n_tup_ins), 0)::int8 from pg_stat_user_tables \
+                 where relname like 'sensor\\_data%' or relname like 'scada\\_machine\\_data%'";
+    let row = client.query_one(query, &[]).await?;
     Ok(row.try_get::<_, i64>(0)? as u64)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
-const COUNT_INTERVAL_US: i64 = 3_000_000;
+const MOVEMENT_INTERVAL_US: i64 = 3_000_000;
 /// Below this many sensors the index is the better way to their rows.
 const FEW_SENSORS: usize = 200;
 
@@ -50,10 +50,10 @@ impl Store {
         }
     }
 
-    async fn count(&self, span: Span) -> Result<u64, VerdictError> {
+    async fn movement(&self) -> Result<u64, VerdictError> {
         match self {
-            Self::Postgres(client) => postgres::count(client, span).await,
-            Self::Mongo(database) => mongodb::count(database, span).await,
+            Self::Postgres(client) => postgres::movement(client).await,
+            Self::Mongo(database) => mongodb::movement(database).await,
         }
     }
 
@@ -69,12 +69,11 @@ impl Store {
     pub async fn await_fences(
         &self,
         sent: &Tallies,
-        span: Span,
         patience: Patience,
         clock: Clock,
     ) -> Result<Option<i64>, VerdictError> {
         let mut moved_us = clock.now_us();
-        let mut counted_us = moved_us;
+        let mut looked_us = moved_us;
         let mut last = (0, 0);
         loop {
             let asked_us = clock.now_us();
@@ -83,9 +82,9 @@ impl Store {
                 return Ok(Some(asked_us));
             }
             let mut now = (seen, last.1);
-            if asked_us - counted_us > COUNT_INTERVAL_US {
-                now.1 = self.count(span).await?;
-                counted_us = clock.now_us();
+            if asked_us - looked_us > MOVEMENT_INTERVAL_US {
+                now.1 = self.movement().await?;
+                looked_us = clock.now_us();
             }
             if now != last {
                 last = now;
