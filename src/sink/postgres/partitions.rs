@@ -1,9 +1,8 @@
 //! One partition per day of `timestamp`, in schema `genims_partitions`, so that schema `public` shows exactly the
 //! contract.
 //!
-//! A partition is made beside its parent and then attached: that takes SHARE UPDATE EXCLUSIVE on the parent, where
-//! `PARTITION OF` would take ACCESS EXCLUSIVE, wait for every running query and stop every new one.
-//! Safe against others who do the same at the same time: an advisory lock lets one go first, and the others find it done.
+//! `genims_internal.ensure_partition` of the schema makes them: beside the parent, then attached, so that readers and
+//! writers of other days go on; safe against others who do the same at the same time.
 
 use crate::sink::order::DAY_US;
 use chrono::{DateTime, Days, NaiveDate};
@@ -45,35 +44,17 @@ pub async fn ensure_days(client: &Client, table: &str, days: impl IntoIterator<I
     Ok(())
 }
 
+/// Rows that other clients wrote for this day move out of the default partition.
 async fn ensure_day(client: &Client, table: &str, day: i64) -> Result<(), Error> {
-    let (Some(name), Some(from), Some(to)) = (partition_name(table, day), date(day), date(day + 1)) else {
+    let (Some(name), Some(date)) = (partition_name(table, day), date(day)) else {
         return Ok(());
     };
     let attached = "SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass($1))";
     if client.query_one(attached, &[&name]).await?.get(0) {
         return Ok(());
     }
-    // One simple query is one transaction: all of it holds, or nothing.
-    let make = format!(
-        "BEGIN;
-         SELECT pg_advisory_xact_lock(hashtextextended('{name}', 0));
-         DO $make$ BEGIN
-           IF to_regclass('{name}') IS NULL THEN
-             CREATE TABLE {name} (LIKE public.{table} INCLUDING ALL);
-           END IF;
-           IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('{name}')) THEN
-             ALTER TABLE public.{table} ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');
-           END IF;
-         END $make$;
-         COMMIT"
-    );
-    match client.batch_execute(&make).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            client.batch_execute("ROLLBACK").await?;
-            Err(error)
-        }
-    }
+    let make = "SELECT genims_internal.ensure_partition($1::text::regclass, $2)";
+    client.execute(make, &[&format!("public.{table}"), &date]).await.map(|_| ())
 }
 
 /// Which partitions are known to exist, so that nobody asks per batch.
