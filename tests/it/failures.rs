@@ -286,8 +286,9 @@ fn idle_connections_cost_little(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup::default());
     let speech = |no: usize| if no.is_multiple_of(2) { Speech::MqttV3 } else { Speech::MqttV5 };
     let before_mb = rss_mb(&plant);
+    let count = number("GENIMS_IDLE_CONNECTIONS", IDLE_CONNECTIONS_USUAL) as usize;
     let mut idle: Vec<Connection> =
-        (0..IDLE_CONNECTIONS).map(|no| Connection::open(plant.doors.mqtt, speech(no), &format!("idle-{no}"))).collect();
+        (0..count).map(|no| Connection::open(plant.doors.mqtt, speech(no), &format!("idle-{no}"))).collect();
     let connected_mb = rss_mb(&plant);
     let load = Load::start(&plant, &LoadOptions::usual("beside"));
     std::thread::sleep(SAMPLE);

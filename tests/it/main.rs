@@ -8,6 +8,7 @@
 mod clients;
 mod databases;
 mod devstack;
+mod effects;
 mod failures;
 mod harness;
 mod kill9;
@@ -28,12 +29,13 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 9] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 10] = [
         devstack::tests,
         databases::tests,
         provision::tests,
         seed::tests,
         stream::tests,
+        effects::tests,
         clients::tests,
         failures::tests,
         kill9::tests,

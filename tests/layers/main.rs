@@ -42,7 +42,7 @@ fn the_load_harness_does_not_depend_on_the_server() {
 fn the_tests_on_real_servers_are_run() {
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
     assert!(
-        manifest.contains("[[test]]\nname = \"it\"\nharness = false\n"),
+        manifest.contains("[[test]]\nname = \"it\"\npath = \"tests/it/main.rs\"\nharness = false\n"),
         "without this entry cargo finds no test in tests/it and reports success"
     );
 }
