@@ -144,6 +144,7 @@ async fn replay(
         bail!("nothing to replay; name letters or a --reason");
     }
     let (mut replayed, mut cut, mut after) = (0, 0, 0);
+    let mut refused_again = None;
     let mut named = letter_ids.into_iter();
     loop {
         let ids = match reason {
@@ -155,6 +156,13 @@ async fn replay(
         let (whole, partial): (Vec<Letter>, Vec<Letter>) =
             dead_letters::fetch(client, &ids).await?.into_iter().partition(Letter::is_complete);
         cut += partial.len();
+        let (rows, whole): (Vec<Letter>, Vec<Letter>) = whole.into_iter().partition(Letter::holds_row);
+        for letter in &rows {
+            match dead_letters::restore(client, letter.letter_id).await {
+                Ok(restored) => replayed += u64::from(restored),
+                Err(error) => refused_again = Some((letter.letter_id, error)),
+            }
+        }
         let messages: Vec<_> = whole.iter().map(message).collect();
         publish::publish(address, &messages).await?;
         let done: Vec<i64> = whole.iter().map(|letter| letter.letter_id).collect();
@@ -168,7 +176,12 @@ async fn replay(
             println!("{cut} letters hold only a part of a long payload and were left: only their sender has it whole.");
         }
     }
-    Ok(ExitCode::SUCCESS)
+    match refused_again {
+        Some((letter_id, error)) => {
+            Err(error).with_context(|| format!("letter {letter_id} is refused again; mend the row or the table first"))
+        }
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn message(letter: &Letter) -> (String, Vec<u8>) {

@@ -2,6 +2,7 @@
 //!
 //! Replaying is the caller's: it sends [`Letter::payload`] through the intake again and then calls [`mark_replayed`].
 
+use crate::model::Reason;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
@@ -29,6 +30,11 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// True for a reading that PostgreSQL refused: its finished row is in the payload, see [`restore`].
+    pub fn holds_row(&self) -> bool {
+        self.reason == Reason::RefusedByDatabase.code() && self.payload.windows(ROW_KEY.len()).any(|w| w == ROW_KEY)
+    }
+
     /// False for a payload that was cut: only the sender still has all of it.
     pub fn is_complete(&self) -> bool {
         self.payload.len() as i64 == self.payload_bytes
@@ -58,6 +64,8 @@ pub struct ReasonCount {
     pub waiting: i64,
     pub replayed: i64,
 }
+
+const ROW_KEY: &[u8] = b"\"row\":{";
 
 const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, topic, reason, sqlstate, detail, \
      payload_bytes, replayed_at";
@@ -90,6 +98,31 @@ pub async fn waiting_ids(client: &Client, reason: Option<&str>, after: i64, limi
          ORDER BY letter_id LIMIT $3";
     Ok(client.query(query, &[&after, &reason, &limit]).await?.iter().map(|row| row.get(0)).collect())
 }
+
+/// Puts the row of a refused reading into `sensor_data` and marks its letter, together or not at all; false for a letter
+/// that holds no row or does not wait. Sent through the stream again, the reading would be known there, and counted as a
+/// duplicate.
+pub async fn restore(client: &Client, letter_id: i64) -> Result<bool, Error> {
+    Ok(client.execute(RESTORE, &[&letter_id]).await? == 1)
+}
+
+const RESTORE: &str = "
+WITH letter AS (
+    SELECT convert_from(payload, 'UTF8')::jsonb -> 'row' AS finished FROM genims_internal.dead_letters
+    WHERE letter_id = $1 AND replayed_at IS NULL AND reason = 'refused_by_database'
+      AND length(payload) = payload_bytes FOR UPDATE),
+stored AS (
+    INSERT INTO public.sensor_data (sensor_id, machine_id, line_id, factory_id, timestamp, measurement_value,
+        measurement_unit, status, quality, is_below_warning, is_above_warning, is_below_critical, is_above_critical,
+        min_value_1min, max_value_1min, avg_value_1min, std_dev_1min, anomaly_score, is_anomaly, protocol, created_at)
+    SELECT r.sensor_id, r.machine_id, r.line_id, r.factory_id, r.timestamp, r.measurement_value,
+        r.measurement_unit, r.status, r.quality, r.is_below_warning, r.is_above_warning, r.is_below_critical,
+        r.is_above_critical, r.min_value_1min, r.max_value_1min, r.avg_value_1min, r.std_dev_1min, r.anomaly_score,
+        r.is_anomaly, r.protocol, r.created_at
+    FROM letter, jsonb_populate_record(NULL::public.sensor_data, letter.finished) AS r
+    WHERE letter.finished IS NOT NULL RETURNING 1)
+UPDATE genims_internal.dead_letters SET replayed_at = now()
+WHERE letter_id = $1 AND EXISTS (SELECT FROM stored)";
 
 /// Marks letters as sent again; answers how many were waiting until now.
 pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, Error> {

@@ -366,4 +366,12 @@ fn only_the_poisoned_row(harness: &'static Harness) {
     let verdict: Value = serde_json::from_str(&plant.cli_ok(&["verify", "--json"])).unwrap();
     let explained = |finding: &Value| finding["explanation"].as_str().unwrap().contains("2 refused");
     assert!(verdict["findings"].as_array().unwrap().iter().any(explained), "{verdict:#}");
+
+    // As long as the cause stands the letters wait; once it is mended the rows come back, and the mirror has them already.
+    let replay = ["deadletter", "replay", "--reason", "refused_by_database", "--json"];
+    assert!(!plant.cli(&replay).status.success());
+    plant.execute("genims_operations_db", "ALTER TABLE sensor_data DROP CONSTRAINT poison");
+    let replayed: Value = serde_json::from_str(&plant.cli_ok(&replay)).unwrap();
+    assert_eq!(replayed["replayed"], 2);
+    assert_eq!(plant.stored(&sensor), (1_000, 1_000));
 }

@@ -7,12 +7,13 @@ use super::copy::{EncodeRows, Refused};
 use super::field::PutField;
 use super::partitions::{TIME_NOT_STORED, is_stored};
 use super::sensor_tail::{TAIL_BYTES_MAX, Tail, Texts};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Sensor};
 use crate::model::reading::flag;
 use crate::model::{Quality, Reading, SensorNo};
 use crate::sink::gather::Batch;
 use crate::sink::order::{Row, day_of, sorted};
 use bytes::{BufMut, BytesMut};
+use chrono::DateTime;
 
 /// All columns but the generated one.
 pub const COLUMNS: &str = "sensor_id, machine_id, line_id, factory_id, measurement_unit, data_source, timestamp, \
@@ -110,10 +111,12 @@ impl EncodeRows for SensorRows<'_> {
     }
 }
 
-/// The reading as an element of a batch payload, which `genims deadletter replay` sends again.
+/// The reading as an element of a batch payload, with the finished row under `row`: the stream has taken the reading, so
+/// `genims deadletter replay` puts the row itself where it belongs.
 pub fn refused(catalogue: &Catalogue, row: &Row<'_>) -> Refused {
     let Row { reading, offset } = row;
-    let sensor_id = catalogue.sensor(reading.sensor).map(|entry| entry.sensor.sensor_id.as_str());
+    let sensor = catalogue.sensor(reading.sensor).map(|entry| &entry.sensor);
+    let sensor_id = sensor.map(|sensor| sensor.sensor_id.as_str());
     let mut element = serde_json::json!({
         "sensor_id": sensor_id,
         "timestamp_us": reading.timestamp_us,
@@ -121,6 +124,9 @@ pub fn refused(catalogue: &Catalogue, row: &Row<'_>) -> Refused {
     });
     if matches!(reading.quality, Quality::Uncertain | Quality::Bad) {
         element["quality"] = reading.quality.as_str().into();
+    }
+    if let Some(sensor) = sensor {
+        element["row"] = finished_row(sensor, reading);
     }
     Refused {
         log_offset: *offset,
@@ -134,6 +140,34 @@ pub fn refused(catalogue: &Catalogue, row: &Row<'_>) -> Refused {
             None => format!("sensor number {} is not in the catalogue's journal", reading.sensor.0),
         },
     }
+}
+
+/// Names and values as `sensor_data` has them, for `jsonb_populate_record`.
+fn finished_row(sensor: &Sensor, reading: &Reading) -> serde_json::Value {
+    let time = |us: i64| DateTime::from_timestamp_micros(us).map(|at| at.naive_utc().to_string());
+    serde_json::json!({
+        "sensor_id": sensor.sensor_id,
+        "machine_id": sensor.machine_id,
+        "line_id": sensor.line_id,
+        "factory_id": sensor.factory_id,
+        "timestamp": time(reading.timestamp_us),
+        "measurement_value": reading.value,
+        "measurement_unit": sensor.unit,
+        "status": reading.status.as_str(),
+        "quality": reading.quality.as_str(),
+        "is_below_warning": reading.is(flag::BELOW_WARNING),
+        "is_above_warning": reading.is(flag::ABOVE_WARNING),
+        "is_below_critical": reading.is(flag::BELOW_CRITICAL),
+        "is_above_critical": reading.is(flag::ABOVE_CRITICAL),
+        "min_value_1min": reading.min_1min,
+        "max_value_1min": reading.max_1min,
+        "avg_value_1min": reading.avg_1min,
+        "std_dev_1min": reading.std_1min,
+        "anomaly_score": reading.anomaly_score,
+        "is_anomaly": reading.is(flag::ANOMALY),
+        "protocol": reading.protocol.as_str(),
+        "created_at": time(reading.received_us),
+    })
 }
 
 #[cfg(test)]
