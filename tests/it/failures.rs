@@ -1,7 +1,7 @@
 //! Databases that stop, hang or stay away, a log at its cap, restarts, many idle clients: nothing is lost, nothing is there
 //! twice, and nobody waits who need not.
 //!
-//! `GENIMS_OUTAGE_SECONDS` says how long a database is away.
+//! `GENIMS_OUTAGE_SECONDS` says how long a database is away, `GENIMS_IDLE_CONNECTIONS` how many clients say nothing.
 
 use crate::harness::Harness;
 use crate::kill9::number;
@@ -25,7 +25,7 @@ const LAG_SECONDS_MAX: f64 = 5.0;
 const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
 /// Service managers kill after 10 s or later.
 const STOP_MAX: Duration = Duration::from_secs(10);
-const IDLE_CONNECTIONS: usize = 1_000;
+const IDLE_CONNECTIONS_USUAL: u64 = 1_000;
 /// The issue allows 512 MiB with 10,000 idle connections.
 const RSS_MB_MAX: u64 = 256;
 
@@ -34,6 +34,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("failures::databases_that_stop_slow_nobody_and_catch_up", databases_that_stop),
         harness.trial("failures::databases_that_hang_slow_nobody_and_catch_up", databases_that_hang),
         harness.trial("failures::databases_that_crash_under_load_lose_nothing", databases_that_crash),
+        harness.trial("failures::a_crash_while_a_database_hangs_loses_nothing", a_crash_while_a_database_hangs),
+        harness.trial("failures::acknowledged_after_the_commit_means_committed", acknowledged_after_the_commit),
         harness.trial("failures::a_full_spool_blocks_and_says_so", a_full_spool_blocks_and_says_so),
         harness.trial("failures::a_full_spool_drops_the_newest_and_says_so", a_full_spool_drops_the_newest),
         harness.trial("failures::the_server_starts_while_every_database_is_down", starts_while_every_database_is_down),
@@ -124,6 +126,46 @@ fn databases_that_crash(harness: &'static Harness) {
         plant.stack.start_server(server).unwrap();
     }
     catches_up(&plant);
+    verdict(harness, &plant, load);
+}
+
+/// What a database was sent before it hung, it may still do after its sender has died and come back.
+fn a_crash_while_a_database_hangs(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let load = Load::start(&plant, &LoadOptions::usual("both"));
+    for server in [Server::Mongodb, Server::Postgres, Server::Mongodb, Server::Postgres] {
+        let acked = load.acked();
+        eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 4_000);
+        plant.stack.pause_server(server).unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        plant.kill();
+        plant.serve();
+        std::thread::sleep(Duration::from_millis(300));
+        plant.stack.resume_server(server).unwrap();
+    }
+    catches_up(&plant);
+    verdict(harness, &plant, load);
+}
+
+fn acknowledged_after_the_commit(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup { mqtt: "acknowledge = \"committed\"", ..Setup::default() });
+    let speeches = vec![Speech::MqttV3, Speech::MqttV5];
+    let load = Load::start(&plant, &LoadOptions { speeches, ..LoadOptions::usual("commit") });
+    eventually("acknowledgements", CATCH_UP, || load.acked() > 2_000);
+    plant.kill();
+    // The server's disk could be lost now.
+    let (acked, rows) = (load.acked(), plant.rows("sensor_data", "true"));
+    assert!(rows as u64 >= acked, "{acked} acknowledged, {rows} committed");
+    plant.serve();
+    eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
+    plant.stack.stop_server(Server::Postgres).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let acked = load.acked();
+    std::thread::sleep(SAMPLE);
+    assert_eq!(load.acked(), acked, "acknowledged, but not committed");
+    assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200));
+    plant.stack.start_server(Server::Postgres).unwrap();
+    eventually("acknowledgements", CATCH_UP, || load.acked() > acked);
     verdict(harness, &plant, load);
 }
 
@@ -243,9 +285,10 @@ fn idle_connections_cost_little(harness: &'static Harness) {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     let plant = Plant::start(harness, &Setup::default());
     let speech = |no: usize| if no.is_multiple_of(2) { Speech::MqttV3 } else { Speech::MqttV5 };
+    let count = number("GENIMS_IDLE_CONNECTIONS", IDLE_CONNECTIONS_USUAL) as usize;
     let before_mb = rss_mb(&plant);
     let mut idle: Vec<Connection> =
-        (0..IDLE_CONNECTIONS).map(|no| Connection::open(plant.doors.mqtt, speech(no), &format!("idle-{no}"))).collect();
+        (0..count).map(|no| Connection::open(plant.doors.mqtt, speech(no), &format!("idle-{no}"))).collect();
     let connected_mb = rss_mb(&plant);
     let load = Load::start(&plant, &LoadOptions::usual("beside"));
     std::thread::sleep(SAMPLE);
@@ -254,7 +297,7 @@ fn idle_connections_cost_little(harness: &'static Harness) {
     }
     assert!(idle.iter_mut().all(|connection| connection.answer() == Some(Answer::Pong)));
     let loaded_mb = rss_mb(&plant);
-    println!("idle: {before_mb} MB empty, {connected_mb} MB with {IDLE_CONNECTIONS} idle, {loaded_mb} MB under load");
+    println!("idle: {before_mb} MB empty, {connected_mb} MB with {count} idle, {loaded_mb} MB under load");
     assert!(loaded_mb < RSS_MB_MAX, "{loaded_mb} MB");
     verdict(harness, &plant, load);
 }
