@@ -5,6 +5,8 @@
 //! next `batch` readings of one group; groups take turns. Chaos (duplicates, disorder, garbage) is added to what was
 //! made and never changes what must arrive.
 
+mod scan;
+
 use super::assign::Share;
 use super::feed::{Class, Feed, Message, Next, Pool};
 use super::payload::{self, Reading, Texts};
@@ -17,8 +19,8 @@ use crate::plant::signal::unit;
 use crate::wire::mqtt::{self, Version};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use scan::{Group, groups, next_scan_us, places};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Machines are moved on this often; in between their sensors show noise only.
@@ -30,15 +32,6 @@ pub struct Schedule {
     pub start_us: i64,
     /// No message is made at or after this time.
     pub stop_us: i64,
-}
-
-/// Sensors that share a message.
-#[derive(Debug)]
-struct Group {
-    slots: Range<usize>,
-    topic: Vec<u8>,
-    cursor: usize,
-    scan_us: i64,
 }
 
 pub struct Generator {
@@ -255,56 +248,6 @@ impl Generator {
     }
 }
 
-/// The first allowed microsecond that is at least `at_us` and later than `previous_us`.
-fn next_scan_us(previous_us: i64, at_us: i64, share: &Share) -> i64 {
-    let aligned = at_us.div_euclid(share.stride) * share.stride + share.rank;
-    if aligned > previous_us { aligned } else { previous_us + share.stride }
-}
-
-/// The machines to simulate, and for each sensor of the share its place in them.
-fn places(plant: &Plant, share: &Share, form: Form) -> (Vec<usize>, Vec<(usize, usize)>) {
-    if form == Form::Scada {
-        return (share.machines.clone(), Vec::new());
-    }
-    let mut machines: Vec<usize> = Vec::new();
-    let places = share
-        .sensors
-        .iter()
-        .map(|&sensor| {
-            let machine = plant.sensors[sensor].machine;
-            if machines.last() != Some(&machine) {
-                machines.push(machine);
-            }
-            (machines.len() - 1, sensor - plant.machines[machine].sensors.start)
-        })
-        .collect();
-    (machines, places)
-}
-
-fn groups(plant: &Plant, share: &Share, stream: &Stream) -> Vec<Group> {
-    let key = |sensor: usize| {
-        let machine = &plant.machines[plant.sensors[sensor].machine];
-        match stream.form {
-            Form::MachineJson => machine.machine_id.as_str(),
-            Form::ReadingsJson | Form::Frame | Form::LineProtocol if stream.protocol.is_mqtt() => &machine.factory_id,
-            _ => "",
-        }
-    };
-    let mut groups: Vec<Group> = Vec::new();
-    for (slot, &sensor) in share.sensors.iter().enumerate() {
-        let joins = slot > 0 && key(share.sensors[slot - 1]) == key(sensor);
-        match groups.last_mut().filter(|_| joins) {
-            Some(group) => group.slots.end = slot + 1,
-            None => {
-                let factory = &plant.machines[plant.sensors[sensor].machine].factory_id;
-                let topic = format!("genims/v1/{factory}/readings").into_bytes();
-                groups.push(Group { slots: slot..slot + 1, topic, cursor: 0, scan_us: 0 });
-            }
-        }
-    }
-    groups
-}
-
 impl Feed for Generator {
     fn next(&mut self, now_us: i64, pool: &mut Pool) -> Next {
         loop {
@@ -444,18 +387,5 @@ mod tests {
             messages.iter().filter(|m| m.class == Class::Original).map(|m| m.intended_us).collect();
         assert!(!intended.is_sorted());
         assert_eq!(generator.into_tallies().readings(), 2_000);
-    }
-
-    #[test]
-    fn owners_of_one_sensor_use_disjoint_microseconds() {
-        let share = |rank| Share { sensors: vec![0], machines: vec![0], stride: 4, rank };
-        let mut seen = HashSet::new();
-        for rank in 0..4 {
-            let mut previous = 0;
-            for at in (0..1_000).step_by(7) {
-                previous = next_scan_us(previous, at, &share(rank));
-                assert!(seen.insert(previous));
-            }
-        }
     }
 }
