@@ -30,6 +30,8 @@ enum Command {
 /// 0: passed; 1: readings are missing or double, or the verdict failed otherwise; 2: it could not be carried out.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Two drivers bring TLS; they share one provider. It can be set only once, which this is.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // Two threads: sending does not delay the probes' watch, and the server keeps most of the machine.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

@@ -75,7 +75,11 @@ impl Engine {
                         tallies.merge(made);
                         unacked_messages += unacked as u64;
                     }
-                    Some(Err(error)) => eprintln!("a connection failed: {error}"),
+                    // Its messages are unaccounted for, so the run cannot pass.
+                    Some(Err(error)) => {
+                        eprintln!("a connection failed: {error}");
+                        unacked_messages += 1;
+                    }
                     None => break,
                 },
                 _ = tick.tick() => {
@@ -260,7 +264,13 @@ pub fn conclude(report: &mut Report) {
     if let Some(letters) = report.dead_lettered
         && letters != report.dead_letters_expected
     {
-        problems.push(format!("{letters} dead letters instead of {}", report.dead_letters_expected));
+        let reasons: Vec<String> =
+            report.dead_letter_reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        problems.push(format!(
+            "{letters} dead letters instead of {} ({}): see `genims deadletter list`",
+            report.dead_letters_expected,
+            reasons.join(", ")
+        ));
     }
     let judged = report.postgres.is_some() || report.mongodb.is_some();
     report.verdict = match (problems.is_empty(), judged) {

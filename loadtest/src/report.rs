@@ -3,6 +3,7 @@
 use crate::verdict::judge::Findings;
 use hdrhistogram::Histogram;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Milliseconds.
@@ -85,6 +86,7 @@ pub struct Report {
     pub missing_mongodb: Option<u64>,
     pub dead_lettered: Option<u64>,
     pub dead_letters_expected: u64,
+    pub dead_letter_reasons: BTreeMap<String, u64>,
     /// Readings sent a second time on purpose, and because a connection broke: both must have been stored once.
     pub duplicates_forced: u64,
     pub resent: u64,

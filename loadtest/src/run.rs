@@ -18,6 +18,7 @@ use crate::verdict::postgres;
 use crate::verdict::wait::{Patience, Store};
 use anyhow::{Context, bail};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,7 +122,7 @@ async fn measured(args: &RunArgs, plan: &Plan, plant: Arc<Plant>) -> anyhow::Res
     let fire_and_forget = launch.streams(watch.is_some())?;
     let traffic = engine.drive(fire_and_forget).await;
     let mut report = traffic.report(&plan.name);
-    judge(&traffic, &mut report, &stores, &args.judging, clock, letters_before).await?;
+    judge(&traffic, &mut report, &stores, &args.judging, clock, &letters_before).await?;
     if let Some(watch) = watch {
         let visibility = watch.await.context("the watch on the probes failed")??;
         report.visible_latency_ms = Percentiles::of(&visibility.latency_us);
@@ -138,33 +139,42 @@ async fn judge(
     stores: &(Option<Store>, Option<Store>),
     judging: &Judging,
     clock: Clock,
-    letters_before: Option<u64>,
+    letters_before: &Letters,
 ) -> anyhow::Result<()> {
     let patience = judging.patience(clock);
     let stores = (stores.0.as_ref(), stores.1.as_ref());
     traffic.judge(report, stores, Default::default(), patience, clock).await?;
-    report.dead_lettered = new_letters(stores.0, letters_before, report.dead_letters_expected).await?;
-    Ok(())
+    enter_letters(report, stores.0, letters_before).await
 }
 
-pub async fn dead_letters(store: Option<&Store>) -> anyhow::Result<Option<u64>> {
+/// Dead letters by reason, where PostgreSQL can be asked.
+pub type Letters = Option<BTreeMap<String, u64>>;
+
+pub async fn dead_letters(store: Option<&Store>) -> anyhow::Result<Letters> {
     match store {
         Some(Store::Postgres(client)) => Ok(postgres::dead_letters(client).await?),
         _ => Ok(None),
     }
 }
 
-/// Letters since `before`; waits a little for those that are expected.
-pub async fn new_letters(store: Option<&Store>, before: Option<u64>, expected: u64) -> anyhow::Result<Option<u64>> {
-    for _ in 0..50 {
-        let now = dead_letters(store).await?;
-        let new = now.map(|now| now.saturating_sub(before.unwrap_or(0)));
-        if new.is_none_or(|new| new >= expected) {
-            return Ok(new);
+/// Enters the letters since `before`; waits a little for those that are expected.
+pub async fn enter_letters(report: &mut Report, store: Option<&Store>, before: &Letters) -> anyhow::Result<()> {
+    const LOOKS: u32 = 50;
+    for look in 1..=LOOKS {
+        let Some(mut letters) = dead_letters(store).await? else { return Ok(()) };
+        for (reason, count) in &mut letters {
+            *count -= before.as_ref().and_then(|before| before.get(reason)).copied().unwrap_or(0).min(*count);
+        }
+        letters.retain(|_, count| *count > 0);
+        let total = letters.values().sum();
+        if total >= report.dead_letters_expected || look == LOOKS {
+            report.dead_lettered = Some(total);
+            report.dead_letter_reasons = letters;
+            break;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    Ok(dead_letters(store).await?.map(|now| now.saturating_sub(before.unwrap_or(0))))
+    Ok(())
 }
 
 /// A run on its way out of the harbour.

@@ -169,46 +169,6 @@ fn acknowledged_after_the_commit(harness: &'static Harness) {
     verdict(harness, &plant, [load]);
 }
 
-/// What a database was sent before it hung, it may still do after its sender has died and come back.
-fn a_crash_while_a_database_hangs(harness: &'static Harness) {
-    let plant = Plant::start(harness, &Setup::default());
-    let load = Load::start(&plant, &LoadOptions::usual("both"));
-    for server in [Server::Mongodb, Server::Postgres, Server::Mongodb, Server::Postgres] {
-        let acked = load.acked();
-        eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 4_000);
-        plant.stack.pause_server(server).unwrap();
-        std::thread::sleep(Duration::from_millis(700));
-        plant.kill();
-        plant.serve();
-        std::thread::sleep(Duration::from_millis(300));
-        plant.stack.resume_server(server).unwrap();
-    }
-    catches_up(&plant);
-    verdict(harness, &plant, load);
-}
-
-fn acknowledged_after_the_commit(harness: &'static Harness) {
-    let plant = Plant::start(harness, &Setup { mqtt: "acknowledge = \"committed\"", ..Setup::default() });
-    let speeches = vec![Speech::MqttV3, Speech::MqttV5];
-    let load = Load::start(&plant, &LoadOptions { speeches, ..LoadOptions::usual("commit") });
-    eventually("acknowledgements", CATCH_UP, || load.acked() > 2_000);
-    plant.kill();
-    // The server's disk could be lost now.
-    let (acked, rows) = (load.acked(), plant.rows("sensor_data", "true"));
-    assert!(rows as u64 >= acked, "{acked} acknowledged, {rows} committed");
-    plant.serve();
-    eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
-    plant.stack.stop_server(Server::Postgres).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    let acked = load.acked();
-    std::thread::sleep(SAMPLE);
-    assert_eq!(load.acked(), acked, "acknowledged, but not committed");
-    assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200));
-    plant.stack.start_server(Server::Postgres).unwrap();
-    eventually("acknowledgements", CATCH_UP, || load.acked() > acked);
-    verdict(harness, &plant, load);
-}
-
 /// Stops PostgreSQL under load, until the log is full.
 fn fill(plant: &Plant, load: &Load) {
     eventually("the first acknowledgements", CATCH_UP, || load.acked() > 1_000);
@@ -330,7 +290,6 @@ fn idle_connections_cost_little(harness: &'static Harness) {
     let speech = |no: usize| if no.is_multiple_of(2) { Speech::MqttV3 } else { Speech::MqttV5 };
     let count = number("GENIMS_IDLE_CONNECTIONS", IDLE_CONNECTIONS_USUAL) as usize;
     let before_mb = rss_mb(&plant);
-    let count = number("GENIMS_IDLE_CONNECTIONS", IDLE_CONNECTIONS_USUAL) as usize;
     let mut idle: Vec<Connection> =
         (0..count).map(|no| Connection::open(plant.doors.mqtt, speech(no), &format!("idle-{no}"))).collect();
     let connected_mb = rss_mb(&plant);

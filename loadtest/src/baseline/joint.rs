@@ -47,10 +47,21 @@ impl Pace {
         self.moved.notify_waiters();
     }
 
-    /// The other side need not wait for this one any more.
-    fn leave(&self, side: usize) {
-        self.done[side].store(u64::MAX / 2, Ordering::SeqCst);
-        self.moved.notify_waiters();
+    /// When the answer is dropped, also by an error, the other side need not wait for this one any more.
+    fn leave_at_the_end(&self, side: usize) -> Leave<'_> {
+        Leave { pace: self, side }
+    }
+}
+
+struct Leave<'a> {
+    pace: &'a Pace,
+    side: usize,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.pace.done[self.side].store(u64::MAX / 2, Ordering::SeqCst);
+        self.pace.moved.notify_waiters();
     }
 }
 
@@ -63,24 +74,33 @@ pub async fn measure(
     let pace = Pace::default();
     let copying = async {
         let mut meter = Meter::start(warmup, seconds);
+        let _leave = pace.leave_at_the_end(0);
         while !meter.is_over() {
             pace.keep(0).await;
             meter.committed(copy.batch().await?);
             pace.done(0);
         }
-        pace.leave(0);
         Ok::<_, BaselineError>(meter.rate())
     };
     let mirroring = async {
         let mut meter = Meter::start(warmup, seconds);
+        let _leave = pace.leave_at_the_end(1);
         while !meter.is_over() {
             pace.keep(1).await;
             meter.committed(mongo.batch().await?);
             pace.done(1);
         }
-        pace.leave(1);
         Ok::<_, BaselineError>(meter.rate())
     };
-    let (copy_per_s, mongo_per_s) = tokio::try_join!(copying, mirroring)?;
-    Ok(Joint { copy_per_s, mongo_per_s })
+    // Each has a thread of its own, so that encoding on one side does not hold up the other.
+    let runtime = tokio::runtime::Handle::current();
+    let (copied, mirrored) = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let copied = scope.spawn(|| runtime.block_on(copying));
+            let mirrored = runtime.block_on(mirroring);
+            (copied.join(), mirrored)
+        })
+    });
+    let copied = copied.map_err(|_| BaselineError::Other("the COPY writer panicked".to_owned()))?;
+    Ok(Joint { copy_per_s: copied?, mongo_per_s: mirrored? })
 }

@@ -136,11 +136,15 @@ pub async fn measure(targets: &Targets, options: &BaselineOptions) -> Result<Bas
         Some(client) => Some(CopyBaseline::prepare(client, &plant).await?),
         None => None,
     };
-    let mut mongo = match targets.mongo().await? {
-        Some(mongo) => Some(MongoBaseline::prepare(mongo, &plant).await?),
-        None => None,
-    };
-    let measured = stores(&mut copy, &mut mongo, options, &mut progress, &mut result).await;
+    let mut mongo = None;
+    let measured = async {
+        if let Some(found) = targets.mongo().await? {
+            mongo = Some(MongoBaseline::prepare(found, &plant).await?);
+        }
+        stores(&mut copy, &mut mongo, options, &mut progress, &mut result).await?;
+        Ok::<(), anyhow::Error>(())
+    }
+    .await;
     // The scratch places go in any case.
     let removed = async {
         if let Some(copy) = copy {

@@ -3,7 +3,7 @@
 use super::{Holdings, Span, VerdictError};
 use crate::load::tally::{Fence, PAIR_MASK, Tally};
 use chrono::{DateTime, NaiveDateTime};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::Client;
 
 /// Microseconds as a timestamp without time zone, which is how the tables hold UTC.
@@ -85,12 +85,16 @@ pub async fn movement(client: &Client) -> Result<u64, VerdictError> {
     Ok(row.try_get::<_, i64>(0)? as u64)
 }
 
-/// Dead letters so far; `None` where the server keeps no such table.
-pub async fn dead_letters(client: &Client) -> Result<Option<u64>, VerdictError> {
+/// Dead letters so far, by reason; `None` where the server keeps no such table.
+pub async fn dead_letters(client: &Client) -> Result<Option<BTreeMap<String, u64>>, VerdictError> {
     let table = client.query_one("select to_regclass('genims_internal.dead_letters') is not null", &[]).await?;
     if !table.try_get::<_, bool>(0)? {
         return Ok(None);
     }
-    let row = client.query_one("select count(*) from genims_internal.dead_letters", &[]).await?;
-    Ok(Some(row.try_get::<_, i64>(0)? as u64))
+    let rows = client.query("select reason, count(*) from genims_internal.dead_letters group by reason", &[]).await?;
+    let mut letters = BTreeMap::new();
+    for row in rows {
+        letters.insert(row.try_get(0)?, row.try_get::<_, i64>(1)? as u64);
+    }
+    Ok(Some(letters))
 }

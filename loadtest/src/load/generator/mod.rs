@@ -5,6 +5,8 @@
 //! next `batch` readings of one group; groups take turns. Chaos (duplicates, disorder, garbage) is added to what was
 //! made and never changes what must arrive.
 
+mod scan;
+
 use super::assign::Share;
 use super::feed::{Class, Feed, Message, Next, Pool};
 use super::payload::{self, Reading, Texts};
@@ -17,8 +19,8 @@ use crate::plant::signal::unit;
 use crate::wire::mqtt::{self, Version};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use scan::{Group, groups, next_scan_us, places};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Machines are moved on this often; in between their sensors show noise only.
@@ -30,15 +32,6 @@ pub struct Schedule {
     pub start_us: i64,
     /// No message is made at or after this time.
     pub stop_us: i64,
-}
-
-/// Sensors that share a message.
-#[derive(Debug)]
-struct Group {
-    slots: Range<usize>,
-    topic: Vec<u8>,
-    cursor: usize,
-    scan_us: i64,
 }
 
 pub struct Generator {
@@ -255,56 +248,6 @@ impl Generator {
     }
 }
 
-/// The first allowed microsecond that is at least `at_us` and later than `previous_us`.
-fn next_scan_us(previous_us: i64, at_us: i64, share: &Share) -> i64 {
-    let aligned = at_us.div_euclid(share.stride) * share.stride + share.rank;
-    if aligned > previous_us { aligned } else { previous_us + share.stride }
-}
-
-/// The machines to simulate, and for each sensor of the share its place in them.
-fn places(plant: &Plant, share: &Share, form: Form) -> (Vec<usize>, Vec<(usize, usize)>) {
-    if form == Form::Scada {
-        return (share.machines.clone(), Vec::new());
-    }
-    let mut machines: Vec<usize> = Vec::new();
-    let places = share
-        .sensors
-        .iter()
-        .map(|&sensor| {
-            let machine = plant.sensors[sensor].machine;
-            if machines.last() != Some(&machine) {
-                machines.push(machine);
-            }
-            (machines.len() - 1, sensor - plant.machines[machine].sensors.start)
-        })
-        .collect();
-    (machines, places)
-}
-
-fn groups(plant: &Plant, share: &Share, stream: &Stream) -> Vec<Group> {
-    let key = |sensor: usize| {
-        let machine = &plant.machines[plant.sensors[sensor].machine];
-        match stream.form {
-            Form::MachineJson => machine.machine_id.as_str(),
-            Form::ReadingsJson | Form::Frame | Form::LineProtocol if stream.protocol.is_mqtt() => &machine.factory_id,
-            _ => "",
-        }
-    };
-    let mut groups: Vec<Group> = Vec::new();
-    for (slot, &sensor) in share.sensors.iter().enumerate() {
-        let joins = slot > 0 && key(share.sensors[slot - 1]) == key(sensor);
-        match groups.last_mut().filter(|_| joins) {
-            Some(group) => group.slots.end = slot + 1,
-            None => {
-                let factory = &plant.machines[plant.sensors[sensor].machine].factory_id;
-                let topic = format!("genims/v1/{factory}/readings").into_bytes();
-                groups.push(Group { slots: slot..slot + 1, topic, cursor: 0, scan_us: 0 });
-            }
-        }
-    }
-    groups
-}
-
 impl Feed for Generator {
     fn next(&mut self, now_us: i64, pool: &mut Pool) -> Next {
         loop {
@@ -355,4 +298,94 @@ impl Feed for Generator {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::load::assign::shares;
+    use std::collections::HashSet;
+
+    fn generator(stream: &str, connections: usize) -> Generator {
+        let plant = Arc::new(Plant::synthetic(3, 4));
+        let stream: Stream =
+            toml::from_str(&format!("name = \"s\"\nconnections = {connections}\n{stream}")).expect("valid");
+        let share = shares(&plant, &[0, 1, 2], connections, None).remove(0);
+        let schedule = Schedule { start_us: 1_000_000_000_000_000, stop_us: 1_000_000_001_000_000 };
+        Generator::new(plant, Arc::new(stream), &PlantOptions::default(), 1, share, 0, schedule)
+    }
+
+    fn drain(generator: &mut Generator) -> Vec<Message> {
+        let mut pool = Pool::default();
+        let mut now_us = generator.schedule.start_us;
+        let mut messages = Vec::new();
+        loop {
+            match generator.next(now_us, &mut pool) {
+                Next::Message(message) => messages.push(message),
+                Next::At(at_us) => now_us = at_us,
+                Next::Done => return messages,
+            }
+        }
+    }
+
+    #[test]
+    fn an_open_loop_makes_exactly_its_rate_and_every_reading_is_unique() {
+        let mut generator =
+            generator("protocol = \"mqtt\"\nform = \"readings_json\"\nrate = 5000\nbatch = 50\nqos = 0", 1);
+        let messages = drain(&mut generator);
+        assert_eq!(messages.iter().map(|m| m.readings).sum::<u32>(), 5_000);
+        let mut seen = HashSet::new();
+        for message in &messages {
+            let text = String::from_utf8_lossy(&message.bytes[message.start..]);
+            let json = &text[text.find('[').expect("an array")..];
+            let batch: Vec<serde_json::Value> = serde_json::from_str(json).expect("valid JSON");
+            for reading in batch {
+                assert!(seen.insert((reading["sensor_id"].to_string(), reading["timestamp_us"].as_i64())));
+            }
+        }
+        let tallies = generator.into_tallies();
+        assert_eq!(tallies.readings(), 5_000);
+        assert_eq!(tallies.behind, 0);
+        let (from, to) = tallies.range_us.expect("a range");
+        assert!(seen.iter().all(|(_, at)| at.is_some_and(|at| from <= at && at <= to)));
+    }
+
+    #[test]
+    fn nothing_is_made_before_the_start_and_every_time_lies_in_the_span() {
+        let mut generator = generator("protocol = \"tcp\"\nform = \"frame\"\nrate = \"max\"\nbatch = 10", 1);
+        let start_us = generator.schedule.start_us;
+        let mut pool = Pool::default();
+        assert!(matches!(generator.next(start_us - 5_000, &mut pool), Next::At(at_us) if at_us == start_us));
+        let mut times = Vec::new();
+        for after_us in [0, 0, 0, 400, 401] {
+            if let Next::Message(message) = generator.next(start_us + after_us, &mut pool) {
+                times.push(message.bytes[..8].try_into().map_or(0, i64::from_le_bytes));
+            }
+        }
+        let (from_us, to_us) = generator.into_tallies().range_us.expect("a range");
+        assert_eq!(times.len(), 5);
+        assert!(times.iter().all(|at_us| (from_us..=to_us).contains(at_us)), "{times:?}");
+    }
+
+    #[test]
+    fn the_same_seed_and_times_make_the_same_bytes() {
+        let stream =
+            "protocol = \"mqtt\"\nform = \"machine_json\"\nrate = 500\nbatch = 8\ndisorder = 0.2\ngarbage = 0.2";
+        let bytes = |mut generator: Generator| drain(&mut generator).into_iter().map(|m| m.bytes).collect::<Vec<_>>();
+        assert_eq!(bytes(generator(stream, 2)), bytes(generator(stream, 2)));
+    }
+
+    #[test]
+    fn chaos_adds_messages_but_never_changes_what_must_arrive() {
+        let mut generator = generator(
+            "protocol = \"tcp\"\nform = \"frame\"\nrate = 2000\nbatch = 10\nduplicates = 0.3\ndisorder = 0.3\ngarbage = 0.3",
+            1,
+        );
+        let messages = drain(&mut generator);
+        let readings = |class| messages.iter().filter(|m| m.class == class).map(|m| u64::from(m.readings)).sum::<u64>();
+        assert_eq!(readings(Class::Original), 2_000);
+        assert!(readings(Class::Duplicate) > 100);
+        assert!(messages.iter().filter(|m| m.class == Class::Garbage).count() > 10);
+        let intended: Vec<i64> =
+            messages.iter().filter(|m| m.class == Class::Original).map(|m| m.intended_us).collect();
+        assert!(!intended.is_sorted());
+        assert_eq!(generator.into_tallies().readings(), 2_000);
+    }
+}
