@@ -8,7 +8,7 @@ use genims::pipeline::PipelineOptions;
 use genims::pipeline::anomaly::Usual;
 use genims::pipeline::queue::ShardQueue;
 use genims::pipeline::shard::Shard;
-use genims::pipeline::window::Window;
+use genims::pipeline::window::{Bounds, Window};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -99,9 +99,10 @@ fn analyse(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("window_60s_of_6000", |bencher| {
         let (mut window, mut at_us) = (Window::default(), 0);
+        let bounds = Bounds { keep_min: 16, held_max: 1 << 20 };
         bencher.iter(|| {
             at_us += 10_000;
-            black_box(window.insert(at_us, ((at_us * 7_919) % 1_000_003) as f64, 16))
+            black_box(window.insert(at_us, ((at_us * 7_919) % 1_000_003) as f64, bounds))
         });
     });
     group.bench_function("anomaly", |bencher| {

@@ -164,7 +164,7 @@ impl HealthWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::window::Window;
+    use crate::pipeline::window::{Bounds, Window};
 
     struct Rig {
         watch: HealthWatch,
@@ -191,7 +191,7 @@ mod tests {
         fn read(&mut self, value: f64) -> bool {
             self.now_us += 1_000_000;
             self.usual.score(value);
-            let window = self.window.insert(self.now_us, value, 0);
+            let window = self.window.insert(self.now_us, value, Bounds { keep_min: 0, held_max: 1_000 });
             let (timestamp_us, received_us) = (self.now_us, self.now_us);
             self.watch.see(Seen { value, timestamp_us, received_us, out_of_range: false, window, usual: &self.usual })
         }

@@ -19,6 +19,7 @@ pub mod worker;
 
 use crate::pipeline::intake::WhenFull;
 use crate::pipeline::sensor::{Rules, SameTimestamp};
+use crate::pipeline::window::Bounds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -89,7 +90,8 @@ impl PipelineOptions {
             late_after_us: micros(self.late_after),
             skew_tolerated_us: micros(self.clock_skew_tolerated),
             skew_us_max: micros(self.clock_skew_max),
-            keep_min: 16,
+            // Each shard shares its memory out among its sensors.
+            bounds: Bounds { keep_min: 16, held_max: 1 << 20 },
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::anomaly::{ANOMALY_FROM, Usual};
 use super::faults::{FaultWatch, Owner};
 use super::health::{HealthWatch, Seen};
-use super::window::{Known, Window};
+use super::window::{Bounds, Known, Window};
 use crate::catalogue::{Limits, SensorEntry};
 use crate::model::reading::flag;
 use crate::model::{Event, Protocol, Quality, RawReading, Reading, Reason, Status};
@@ -38,8 +38,8 @@ pub struct Rules {
     pub skew_tolerated_us: i64,
     /// Source clocks this far ahead are refused.
     pub skew_us_max: i64,
-    /// Readings kept per sensor to recognise resends, beyond those of the last minute.
-    pub keep_min: usize,
+    /// What one sensor's memory may hold.
+    pub bounds: Bounds,
 }
 
 /// What became of a raw reading.
@@ -115,7 +115,7 @@ impl SensorState {
             },
         };
         let newest_us = self.window.newest_us().unwrap_or(i64::MIN);
-        let window = self.window.insert(at_us, value, rules.keep_min);
+        let window = self.window.insert(at_us, value, rules.bounds);
         let anomaly_score = self.usual.score(value);
         let limits = &self.entry.sensor.limits;
         let mut flags = threshold_flags(value, limits);
@@ -188,8 +188,8 @@ impl SensorState {
     }
 
     /// Remembers a reading that an earlier run of the server took.
-    pub fn remember(&mut self, reading: &Reading, keep_min: usize) {
-        self.window.insert(reading.timestamp_us, reading.value, keep_min);
+    pub fn remember(&mut self, reading: &Reading, bounds: Bounds) {
+        self.window.insert(reading.timestamp_us, reading.value, bounds);
         self.usual.score(reading.value);
     }
 }

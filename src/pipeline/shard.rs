@@ -3,6 +3,7 @@
 
 use super::machine::MachineState;
 use super::sensor::{Origin, Rules, SensorState, Verdict};
+use super::window::Bounds;
 use super::{faults, intake};
 use crate::catalogue::{Catalogue, Directory};
 use crate::model::event::FaultOpened;
@@ -16,6 +17,11 @@ use std::sync::Arc;
 /// Readings that one shard remembers to recognise resends, shared out among its sensors.
 const RESEND_MEMORY_READINGS: usize = 1 << 20;
 const KEEP_PER_SENSOR: std::ops::RangeInclusive<usize> = 16..=16_384;
+
+/// Readings that one shard's windows may hold: 64 MiB, a full minute of 70,000 readings a second. Beyond that the windows
+/// of fast sensors get shorter, down to [`HELD_PER_SENSOR_MIN`] readings, instead of the server growing without bound.
+const WINDOW_MEMORY_READINGS: usize = 1 << 22;
+const HELD_PER_SENSOR_MIN: usize = 1_024;
 
 /// Snapshots remembered per machine for the same purpose.
 const RESEND_MEMORY_SNAPSHOTS: usize = 256;
@@ -144,12 +150,12 @@ impl Shard {
 
     /// Rebuilds memory from a group that an earlier run wrote.
     pub fn remember(&mut self, group: &Group) {
-        let keep_min = self.rules.keep_min;
         for reading in &group.readings {
+            let bounds = self.rules.bounds;
             if self.owns_sensor(reading.sensor)
                 && let Some(state) = self.sensor(reading.sensor)
             {
-                state.remember(reading, keep_min);
+                state.remember(reading, bounds);
             }
         }
         for snapshot in &group.snapshots {
@@ -206,7 +212,10 @@ impl Shard {
             self.sensors[index] = Some(Box::new(SensorState::new(entry)));
             self.sensors_owned += 1;
             let share = RESEND_MEMORY_READINGS / self.sensors_owned;
-            self.rules.keep_min = share.clamp(*KEEP_PER_SENSOR.start(), *KEEP_PER_SENSOR.end());
+            self.rules.bounds = Bounds {
+                keep_min: share.clamp(*KEEP_PER_SENSOR.start(), *KEEP_PER_SENSOR.end()),
+                held_max: (WINDOW_MEMORY_READINGS / self.sensors_owned).max(HELD_PER_SENSOR_MIN),
+            };
         }
         self.sensors[index].as_deref_mut()
     }
@@ -265,7 +274,7 @@ mod tests {
             late_after_us: 60_000_000,
             skew_tolerated_us: 5_000_000,
             skew_us_max: 3_600_000_000,
-            keep_min: 16,
+            bounds: Bounds { keep_min: 16, held_max: 1 << 20 },
         }
     }
 

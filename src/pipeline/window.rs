@@ -9,15 +9,21 @@
 //! - An out-of-order reading is put in its place and answered by a scan of its own window. Readings already answered are
 //!   not revised; those to come see it.
 //! - Readings older than 60 s stay while fewer than `keep_min` are held: they are the resend memory of slow sensors.
-//! - At most [`HELD_MAX`] readings are held; a faster sensor's window covers its newest [`HELD_MAX`] readings.
+//! - At most `held_max` readings are held; a faster sensor's window covers its newest `held_max` readings.
 
 use std::collections::VecDeque;
 
 /// The contract's columns are called `*_1min`.
 pub const WINDOW_US: i64 = 60_000_000;
 
-/// Bounds one sensor's memory at 16 MiB: 17 kHz for a full window.
-pub const HELD_MAX: usize = 1 << 20;
+/// How much one window may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Kept to recognise resends, even when older than the window.
+    pub keep_min: usize,
+    /// Never more than this, even inside the window.
+    pub held_max: usize,
+}
 
 /// Evictions between two rebuilds of the running sums.
 const REBUILD_EVERY: u32 = 4_096;
@@ -89,17 +95,17 @@ impl Window {
     }
 
     /// Takes a reading and answers for its window.
-    pub fn insert(&mut self, timestamp_us: i64, value: f64, keep_min: usize) -> WindowStats {
+    pub fn insert(&mut self, timestamp_us: i64, value: f64, bounds: Bounds) -> WindowStats {
         let sample = Sample { timestamp_us, value };
         match self.newest_us() {
-            Some(newest) if timestamp_us < newest => self.insert_late(sample, newest),
-            _ => self.insert_newest(sample, keep_min),
+            Some(newest) if timestamp_us < newest => self.insert_late(sample, newest, bounds),
+            _ => self.insert_newest(sample, bounds),
         }
     }
 
-    fn insert_newest(&mut self, sample: Sample, keep_min: usize) -> WindowStats {
+    fn insert_newest(&mut self, sample: Sample, bounds: Bounds) -> WindowStats {
         self.expire(sample.timestamp_us - WINDOW_US);
-        self.forget(keep_min);
+        self.forget(bounds);
         if self.live == self.held.len() {
             self.restart(sample.value);
         }
@@ -112,9 +118,9 @@ impl Window {
     }
 
     /// Puts an out-of-order sample in its place. It enters the live window only if it lies inside it.
-    fn insert_late(&mut self, sample: Sample, newest_us: i64) -> WindowStats {
+    fn insert_late(&mut self, sample: Sample, newest_us: i64, bounds: Bounds) -> WindowStats {
         let place = self.held.partition_point(|held| held.timestamp_us <= sample.timestamp_us);
-        if self.held.len() < HELD_MAX {
+        if self.held.len() < bounds.held_max {
             self.held.insert(place, sample);
             if sample.timestamp_us > newest_us - WINDOW_US {
                 insert_extreme(&mut self.minima, sample, |old, new| old >= new);
@@ -184,12 +190,12 @@ impl Window {
     }
 
     /// Lets go of what neither the window nor the resend memory needs.
-    fn forget(&mut self, keep_min: usize) {
-        while self.live > 0 && self.held.len() >= keep_min.max(1) {
+    fn forget(&mut self, bounds: Bounds) {
+        while self.live > 0 && self.held.len() >= bounds.keep_min.max(1) {
             self.held.pop_front();
             self.live -= 1;
         }
-        if self.held.len() >= HELD_MAX {
+        while self.held.len() >= bounds.held_max.max(1) {
             if let Some(oldest) = self.held.front().map(|sample| sample.timestamp_us) {
                 self.expire(oldest);
             }
@@ -255,6 +261,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn bounds(keep_min: usize) -> Bounds {
+        Bounds { keep_min, held_max: 1 << 20 }
+    }
+
+    #[test]
+    fn a_sensor_too_fast_for_its_memory_is_answered_for_its_newest_readings() {
+        let (mut window, bounds) = (Window::default(), Bounds { keep_min: 4, held_max: 100 });
+        let mut taken = Vec::new();
+        for i in 0..10_000_i64 {
+            let value = ((i * 7_919) % 1_000) as f64;
+            taken.push((i, value));
+            let got = window.insert(i, value, bounds);
+            assert!(window.held() <= 100);
+            let newest = &taken[taken.len().saturating_sub(100)..];
+            assert_close(got, by_definition(newest, i));
+        }
+    }
+
     /// The rule, word for word.
     fn by_definition(taken: &[(i64, f64)], at_us: i64) -> WindowStats {
         let window: Vec<f64> =
@@ -290,7 +314,7 @@ mod tests {
                 let at = clock + step;
                 clock = clock.max(at);
                 taken.push((at, value));
-                assert_close(window.insert(at, value, 1_000), by_definition(&taken, at));
+                assert_close(window.insert(at, value, bounds(1_000)), by_definition(&taken, at));
             }
         }
 
@@ -304,7 +328,7 @@ mod tests {
             for (step, value) in steps {
                 clock += step;
                 taken.push((clock, value));
-                assert_close(window.insert(clock, value, keep_min), by_definition(&taken, clock));
+                assert_close(window.insert(clock, value, bounds(keep_min)), by_definition(&taken, clock));
             }
         }
     }
@@ -316,7 +340,7 @@ mod tests {
         for i in 0..30_000_i64 {
             let value = 9_000_000.0 + (i % 7) as f64 * 0.001 + i as f64;
             taken.push((i * 10_000, value));
-            let got = window.insert(i * 10_000, value, 10);
+            let got = window.insert(i * 10_000, value, bounds(10));
             if i % 997 == 0 {
                 assert_close(got, by_definition(&taken, i * 10_000));
             }
@@ -327,7 +351,7 @@ mod tests {
     fn the_memory_knows_what_it_took_and_forgets_what_it_may() {
         let mut window = Window::default();
         for i in 0..100 {
-            window.insert(i * WINDOW_US, i as f64, 10);
+            window.insert(i * WINDOW_US, i as f64, bounds(10));
         }
         assert!(window.held() <= 11);
         assert_eq!(window.known(99 * WINDOW_US, 99.0), Known::Same);
