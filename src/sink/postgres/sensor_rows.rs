@@ -230,10 +230,13 @@ mod tests {
         let catalogue = sample::catalogue(1);
         let reading = Reading { quality: Quality::Bad, ..sample::reading(SensorNo(0), 5) };
         let refused = refused(&catalogue, &Row { reading: &reading, offset: 3 });
-        let element: serde_json::Value = serde_json::from_slice(&refused.payload).expect("JSON");
+        let mut element: serde_json::Value = serde_json::from_slice(&refused.payload).expect("JSON");
+        let row = element.as_object_mut().and_then(|element| element.remove("row")).expect("the finished row");
         let expected =
             serde_json::json!({ "sensor_id": "SEN-000000", "timestamp_us": 5, "value": 75.25, "quality": "bad" });
         assert_eq!(element, expected);
+        assert_eq!(row["timestamp"], "1970-01-01 00:00:00.000005");
+        assert_eq!((&row["quality"], &row["measurement_value"]), (&"bad".into(), &75.25.into()));
     }
 
     #[test]
