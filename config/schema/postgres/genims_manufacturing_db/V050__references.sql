@@ -1,0 +1,41 @@
+-- References inside the database. Deferrable, so that rows that refer to each other can be loaded in one transaction.
+-- References to other databases are in references.csv; `genims verify` checks both kinds.
+
+ALTER TABLE work_orders ADD CONSTRAINT work_orders_electronic_batch_record_id_fkey FOREIGN KEY (electronic_batch_record_id) REFERENCES electronic_batch_records (ebr_id) DEFERRABLE;
+CREATE INDEX work_orders_electronic_batch_record_id_idx ON work_orders (electronic_batch_record_id);
+ALTER TABLE work_orders ADD CONSTRAINT work_orders_parent_work_order_id_fkey FOREIGN KEY (parent_work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX work_orders_parent_work_order_id_idx ON work_orders (parent_work_order_id);
+ALTER TABLE work_order_operations ADD CONSTRAINT work_order_operations_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX work_order_operations_work_order_id_idx ON work_order_operations (work_order_id);
+ALTER TABLE material_transactions ADD CONSTRAINT material_transactions_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX material_transactions_work_order_id_idx ON material_transactions (work_order_id);
+ALTER TABLE material_transactions ADD CONSTRAINT material_transactions_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES work_order_operations (operation_id) DEFERRABLE;
+CREATE INDEX material_transactions_operation_id_idx ON material_transactions (operation_id);
+ALTER TABLE quality_inspections ADD CONSTRAINT quality_inspections_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX quality_inspections_work_order_id_idx ON quality_inspections (work_order_id);
+ALTER TABLE quality_inspections ADD CONSTRAINT quality_inspections_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES work_order_operations (operation_id) DEFERRABLE;
+CREATE INDEX quality_inspections_operation_id_idx ON quality_inspections (operation_id);
+ALTER TABLE defects ADD CONSTRAINT defects_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX defects_work_order_id_idx ON defects (work_order_id);
+ALTER TABLE defects ADD CONSTRAINT defects_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES work_order_operations (operation_id) DEFERRABLE;
+CREATE INDEX defects_operation_id_idx ON defects (operation_id);
+ALTER TABLE defects ADD CONSTRAINT defects_inspection_id_fkey FOREIGN KEY (inspection_id) REFERENCES quality_inspections (inspection_id) DEFERRABLE;
+CREATE INDEX defects_inspection_id_idx ON defects (inspection_id);
+ALTER TABLE labor_transactions ADD CONSTRAINT labor_transactions_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX labor_transactions_work_order_id_idx ON labor_transactions (work_order_id);
+ALTER TABLE labor_transactions ADD CONSTRAINT labor_transactions_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES work_order_operations (operation_id) DEFERRABLE;
+CREATE INDEX labor_transactions_operation_id_idx ON labor_transactions (operation_id);
+ALTER TABLE downtime_events ADD CONSTRAINT downtime_events_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX downtime_events_work_order_id_idx ON downtime_events (work_order_id);
+ALTER TABLE downtime_events ADD CONSTRAINT downtime_events_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES work_order_operations (operation_id) DEFERRABLE;
+CREATE INDEX downtime_events_operation_id_idx ON downtime_events (operation_id);
+ALTER TABLE changeover_events ADD CONSTRAINT changeover_events_from_work_order_id_fkey FOREIGN KEY (from_work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX changeover_events_from_work_order_id_idx ON changeover_events (from_work_order_id);
+ALTER TABLE changeover_events ADD CONSTRAINT changeover_events_to_work_order_id_fkey FOREIGN KEY (to_work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX changeover_events_to_work_order_id_idx ON changeover_events (to_work_order_id);
+ALTER TABLE electronic_batch_records ADD CONSTRAINT electronic_batch_records_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX electronic_batch_records_work_order_id_idx ON electronic_batch_records (work_order_id);
+ALTER TABLE production_schedule ADD CONSTRAINT production_schedule_work_order_id_fkey FOREIGN KEY (work_order_id) REFERENCES work_orders (work_order_id) DEFERRABLE;
+CREATE INDEX production_schedule_work_order_id_idx ON production_schedule (work_order_id);
+ALTER TABLE production_schedule ADD CONSTRAINT production_schedule_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES work_order_operations (operation_id) DEFERRABLE;
+CREATE INDEX production_schedule_operation_id_idx ON production_schedule (operation_id);

@@ -1,0 +1,45 @@
+-- References inside the database. Deferrable, so that rows that refer to each other can be loaded in one transaction.
+-- References to other databases are in references.csv; `genims verify` checks both kinds.
+
+ALTER TABLE purchase_requisitions ADD CONSTRAINT purchase_requisitions_converted_to_rfq_id_fkey FOREIGN KEY (converted_to_rfq_id) REFERENCES rfq_headers (rfq_id) DEFERRABLE;
+CREATE INDEX purchase_requisitions_converted_to_rfq_id_idx ON purchase_requisitions (converted_to_rfq_id);
+ALTER TABLE purchase_requisition_lines ADD CONSTRAINT purchase_requisition_lines_requisition_id_fkey FOREIGN KEY (requisition_id) REFERENCES purchase_requisitions (requisition_id) DEFERRABLE;
+CREATE INDEX purchase_requisition_lines_requisition_id_idx ON purchase_requisition_lines (requisition_id);
+ALTER TABLE rfq_lines ADD CONSTRAINT rfq_lines_rfq_id_fkey FOREIGN KEY (rfq_id) REFERENCES rfq_headers (rfq_id) DEFERRABLE;
+CREATE INDEX rfq_lines_rfq_id_idx ON rfq_lines (rfq_id);
+ALTER TABLE rfq_suppliers ADD CONSTRAINT rfq_suppliers_rfq_id_fkey FOREIGN KEY (rfq_id) REFERENCES rfq_headers (rfq_id) DEFERRABLE;
+CREATE INDEX rfq_suppliers_rfq_id_idx ON rfq_suppliers (rfq_id);
+ALTER TABLE rfq_responses ADD CONSTRAINT rfq_responses_rfq_id_fkey FOREIGN KEY (rfq_id) REFERENCES rfq_headers (rfq_id) DEFERRABLE;
+CREATE INDEX rfq_responses_rfq_id_idx ON rfq_responses (rfq_id);
+ALTER TABLE rfq_response_lines ADD CONSTRAINT rfq_response_lines_response_id_fkey FOREIGN KEY (response_id) REFERENCES rfq_responses (response_id) DEFERRABLE;
+CREATE INDEX rfq_response_lines_response_id_idx ON rfq_response_lines (response_id);
+ALTER TABLE rfq_response_lines ADD CONSTRAINT rfq_response_lines_rfq_line_id_fkey FOREIGN KEY (rfq_line_id) REFERENCES rfq_lines (line_id) DEFERRABLE;
+CREATE INDEX rfq_response_lines_rfq_line_id_idx ON rfq_response_lines (rfq_line_id);
+ALTER TABLE quote_comparison ADD CONSTRAINT quote_comparison_rfq_id_fkey FOREIGN KEY (rfq_id) REFERENCES rfq_headers (rfq_id) DEFERRABLE;
+CREATE INDEX quote_comparison_rfq_id_idx ON quote_comparison (rfq_id);
+ALTER TABLE contract_pricing ADD CONSTRAINT contract_pricing_contract_id_fkey FOREIGN KEY (contract_id) REFERENCES supplier_contracts (contract_id) DEFERRABLE;
+CREATE INDEX contract_pricing_contract_id_idx ON contract_pricing (contract_id);
+ALTER TABLE early_payment_discounts ADD CONSTRAINT early_payment_discounts_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES supplier_invoices (invoice_id) DEFERRABLE;
+CREATE INDEX early_payment_discounts_invoice_id_idx ON early_payment_discounts (invoice_id);
+ALTER TABLE early_payment_discounts ADD CONSTRAINT early_payment_discounts_contract_id_fkey FOREIGN KEY (contract_id) REFERENCES supplier_contracts (contract_id) DEFERRABLE;
+CREATE INDEX early_payment_discounts_contract_id_idx ON early_payment_discounts (contract_id);
+ALTER TABLE supplier_invoice_lines ADD CONSTRAINT supplier_invoice_lines_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES supplier_invoices (invoice_id) DEFERRABLE;
+CREATE INDEX supplier_invoice_lines_invoice_id_idx ON supplier_invoice_lines (invoice_id);
+ALTER TABLE three_way_match_log ADD CONSTRAINT three_way_match_log_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES supplier_invoices (invoice_id) DEFERRABLE;
+CREATE INDEX three_way_match_log_invoice_id_idx ON three_way_match_log (invoice_id);
+ALTER TABLE supplier_development_programs ADD CONSTRAINT supplier_development_programs_scorecard_id_fkey FOREIGN KEY (scorecard_id) REFERENCES supplier_scorecards (scorecard_id) DEFERRABLE;
+CREATE INDEX supplier_development_programs_scorecard_id_idx ON supplier_development_programs (scorecard_id);
+ALTER TABLE supplier_development_programs ADD CONSTRAINT supplier_development_programs_audit_id_fkey FOREIGN KEY (audit_id) REFERENCES supplier_audits (audit_id) DEFERRABLE;
+CREATE INDEX supplier_development_programs_audit_id_idx ON supplier_development_programs (audit_id);
+ALTER TABLE supplier_development_programs ADD CONSTRAINT supplier_development_programs_supplier_contact_user_id_fkey FOREIGN KEY (supplier_contact_user_id) REFERENCES supplier_portal_users (portal_user_id) DEFERRABLE;
+CREATE INDEX supplier_development_programs_supplier_contact_user_id_idx ON supplier_development_programs (supplier_contact_user_id);
+ALTER TABLE audit_findings ADD CONSTRAINT audit_findings_audit_id_fkey FOREIGN KEY (audit_id) REFERENCES supplier_audits (audit_id) DEFERRABLE;
+CREATE INDEX audit_findings_audit_id_idx ON audit_findings (audit_id);
+ALTER TABLE supplier_capacity_planning ADD CONSTRAINT supplier_capacity_planning_contract_id_fkey FOREIGN KEY (contract_id) REFERENCES supplier_contracts (contract_id) DEFERRABLE;
+CREATE INDEX supplier_capacity_planning_contract_id_idx ON supplier_capacity_planning (contract_id);
+ALTER TABLE supplier_capacity_planning ADD CONSTRAINT supplier_capacity_planning_declared_by_user_id_fkey FOREIGN KEY (declared_by_user_id) REFERENCES supplier_portal_users (portal_user_id) DEFERRABLE;
+CREATE INDEX supplier_capacity_planning_declared_by_user_id_idx ON supplier_capacity_planning (declared_by_user_id);
+ALTER TABLE supplier_diversity_tracking ADD CONSTRAINT supplier_diversity_tracking_document_id_fkey FOREIGN KEY (document_id) REFERENCES supplier_documents (document_id) DEFERRABLE;
+CREATE INDEX supplier_diversity_tracking_document_id_idx ON supplier_diversity_tracking (document_id);
+ALTER TABLE supplier_communications ADD CONSTRAINT supplier_communications_parent_message_id_fkey FOREIGN KEY (parent_message_id) REFERENCES supplier_communications (communication_id) DEFERRABLE;
+CREATE INDEX supplier_communications_parent_message_id_idx ON supplier_communications (parent_message_id);
