@@ -23,6 +23,7 @@ pub use environment::Environment;
 pub use errors::DatabaseError;
 pub use mongo::MongoSettings;
 pub use postgres::PostgresSettings;
+pub use schema::{Column, Kind, Model, Table};
 pub use registry::{Database, Engine, Registry};
 pub use tokio_postgres::Client as PostgresClient;
 

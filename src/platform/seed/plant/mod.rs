@@ -8,11 +8,11 @@ mod kinds;
 mod layout;
 mod load;
 mod people;
-mod plant;
+mod rows;
 mod turbines;
 mod words;
 
-use super::errors::PlatformError;
+use crate::platform::errors::PlatformError;
 use crate::databases::PostgresSettings;
 pub use load::TableSummary;
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub async fn plant(
         .await
         .map_err(failed)?;
     let mut tables = Vec::new();
-    for table in plant::tables(size) {
+    for table in rows::tables(size) {
         let show = |rows| progress(Progress { table: table.name, rows, rows_total: table.rows });
         tables.push(load::load(&transaction, &table, &show).await.map_err(failed)?);
     }
@@ -105,13 +105,24 @@ pub async fn plant(
     Ok(Summary { size, tables, seconds: started.elapsed().as_secs_f64() })
 }
 
+
+/// Every table's name, columns and rows in COPY text form, for those who refer to them.
+pub(super) fn texts(size: PlantSize) -> Vec<(&'static str, &'static [&'static str], String)> {
+    let text = |table: &load::Table<'_>| {
+        let mut buffer = String::new();
+        (0..table.rows).for_each(|number| table.append(number, &mut buffer));
+        buffer
+    };
+    rows::tables(size).iter().map(|table| (table.name, table.columns, text(table))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn bytes(size: PlantSize) -> String {
         let mut buffer = String::new();
-        for table in plant::tables(size) {
+        for table in rows::tables(size) {
             for number in 0..table.rows {
                 let start = buffer.len();
                 table.append(number, &mut buffer);
@@ -132,7 +143,7 @@ mod tests {
     #[test]
     fn the_default_plant_has_its_promised_size_and_the_turbines() {
         let rows: std::collections::HashMap<&str, u64> =
-            plant::tables(PlantSize::default()).iter().map(|table| (table.name, table.rows)).collect();
+            rows::tables(PlantSize::default()).iter().map(|table| (table.name, table.rows)).collect();
         assert_eq!((rows["factories"], rows["production_lines"]), (5, 21));
         assert_eq!((rows["machines"], rows["sensors"]), (239, 1_788));
         let text = bytes(PlantSize::default());

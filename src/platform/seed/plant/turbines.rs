@@ -6,7 +6,7 @@
 //! its range, as it happened in reality; a pitch or a vane angle has no limit to fear.
 
 use super::load::Row;
-use super::plant::CREATED_AT;
+use super::rows::CREATED_AT;
 
 pub(super) const FACTORY_ID: &str = "FAC-LHB";
 pub(super) const LINE_ID: &str = "LINE-LHB";

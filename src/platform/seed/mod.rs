@@ -1,0 +1,20 @@
+//! `genims seed`: deterministic data for every database.
+//!
+//! [`plant`] makes the master data of the stream; [`spec`] reads what `config/seed` says about all other tables in the
+//! [`language`] of expressions; [`world`] computes it; [`tsv`] writes it down.
+
+mod functions;
+mod language;
+pub mod plant;
+mod render;
+mod spec;
+mod supplied;
+mod tsv;
+mod value;
+mod words;
+mod world;
+
+pub use plant::{PlantSize, Progress, Summary, plant};
+pub use render::{Rendered, render};
+pub use spec::Scale;
+pub use world::Parameters;

@@ -1,0 +1,31 @@
+//! Rows that are not said in `config/seed` but made by code: the plant of the stream.
+
+use super::plant::{self, PlantSize};
+use super::value::Value;
+use super::world::{Supplied, cast};
+use crate::databases::{Model, Registry};
+use std::collections::{BTreeMap, HashMap};
+
+const MASTER: &str = "genims_master_db";
+
+/// The plant's tables by `database.table`.
+pub(super) fn plant(registry: &Registry, size: PlantSize) -> Result<BTreeMap<String, Supplied>, String> {
+    let database = registry.get(MASTER).map_err(|error| error.to_string())?;
+    let model = Model::of(database)?;
+    let mut all = BTreeMap::new();
+    for (table, columns, lines) in plant::texts(size) {
+        let described = model.table(table).ok_or_else(|| format!("{MASTER} has no table {table}"))?;
+        let mut supplied = Supplied { rows: lines.lines().count(), columns: HashMap::new() };
+        for (at, name) in columns.iter().enumerate() {
+            let kind = described.column(name).ok_or_else(|| format!("{table} has no column {name}"))?.kind;
+            let field = |line: &str| match line.split('\t').nth(at) {
+                None | Some("\\N") => Ok(Value::Null),
+                Some(text) => cast::parse(text, kind),
+            };
+            let values = lines.lines().map(field).collect::<Result<Vec<_>, _>>().map_err(|cause| format!("{table}.{name}: {cause}"))?;
+            supplied.columns.insert((*name).to_owned(), values);
+        }
+        all.insert(format!("{MASTER}.{table}"), supplied);
+    }
+    Ok(all)
+}
