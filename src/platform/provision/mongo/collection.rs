@@ -24,10 +24,8 @@ pub(super) fn compare(
             compare_series(wanted, found, changes, drift);
             return true;
         }
+        (false, CollectionType::Collection) if found.options.capped == Some(true) => says("is capped"),
         (false, CollectionType::Collection) => {
-            if found.options.capped == Some(true) {
-                says("is capped");
-            }
             if found.options.collation.is_some() {
                 says("has a collation of its own");
             }

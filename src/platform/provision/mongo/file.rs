@@ -152,6 +152,8 @@ pub(super) fn number(value: &Bson) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::databases::{Registry, schema};
+    use crate::model::dead_letter::Reason;
+    use crate::model::snapshot::SnapshotFields;
     use serde_json::Value;
 
     fn files() -> Vec<schema::SchemaFile> {
@@ -212,6 +214,22 @@ mod tests {
             }
             assert_eq!(found, Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn what_the_stream_writes_is_described_by_its_own_names() {
+        let json = |name: &str| -> Value {
+            let file = files().into_iter().find(|file| file.name == name).expect(name);
+            serde_json::from_str(file.text).expect("JSON")
+        };
+        let scada = json("scada_events.json");
+        let snapshot = serde_json::to_value(SnapshotFields::default()).expect("JSON");
+        for name in snapshot.as_object().expect("an object").keys() {
+            assert!(field(&scada["fields"], name.trim_end_matches("_us")).is_some(), "{name}");
+        }
+        let letters = json("dead_letter_events.json");
+        let reasons = field(&letters["validator"]["$jsonSchema"], "reason").expect("described");
+        assert_eq!(reasons["enum"], serde_json::json!(Reason::ALL.map(Reason::code)));
     }
 
     #[test]

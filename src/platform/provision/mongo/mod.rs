@@ -36,6 +36,8 @@ struct Change {
 #[derive(Debug, PartialEq)]
 enum Work {
     Command(Document),
+    /// A new collection with its indexes.
+    Create(Document, Vec<Document>),
     /// A new index, perhaps in place of one that stands.
     Index {
         instead_of: Option<Document>,
@@ -60,6 +62,7 @@ pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError
             None => Vec::new(),
         };
         let (changes, drift) = compare(collection, found, &indexes);
+        let drift_before = findings.drift.len();
         findings.drift.extend(drift);
         match task.mode {
             Mode::Check => {
@@ -75,7 +78,9 @@ pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError
                 if settle_indexes(&database, collection, &indexes).await.map_err(failed)? {
                     findings.changes.push(format!("indexes of {} finished", collection.name));
                 }
-                record(&client, &settings, collection).await.map_err(failed)?;
+                if findings.drift.len() == drift_before {
+                    record(&client, &settings, collection).await.map_err(failed)?;
+                }
             }
         }
     }
@@ -124,15 +129,12 @@ fn compare(
     indexes: &[Document],
 ) -> (Vec<Change>, Vec<String>) {
     let (mut changes, mut drift) = (Vec::new(), Vec::new());
-    let right_kind = match found {
-        None => {
-            let what = format!("new collection {}", wanted.name);
-            changes.push(Change { what, work: Work::Command(wanted.create()) });
-            true
-        }
-        Some(found) => collection::compare(wanted, found, &mut changes, &mut drift),
+    let Some(found) = found else {
+        let what = format!("new collection {}, {} indexes", wanted.name, wanted.indexes.len());
+        let indexes = wanted.indexes.iter().map(file::Index::specification).collect();
+        return (vec![Change { what, work: Work::Create(wanted.create(), indexes) }], drift);
     };
-    if right_kind {
+    if collection::compare(wanted, found, &mut changes, &mut drift) {
         index::compare(wanted, indexes, &mut changes, &mut drift);
     }
     (changes, drift)
@@ -148,6 +150,10 @@ async fn apply(
     for change in &changes {
         match &change.work {
             Work::Command(command) => run(database, command.clone(), NAMESPACE_EXISTS).await?,
+            Work::Create(create, indexes) => {
+                run(database, create.clone(), NAMESPACE_EXISTS).await?;
+                build(database, wanted, indexes.clone()).await?;
+            }
             Work::Index { instead_of: Some(old), .. } => {
                 let drop = doc! { "dropIndexes": wanted.name, "index": index::name_of(old) };
                 run(database, drop, INDEX_NOT_FOUND).await?;
@@ -160,12 +166,12 @@ async fn apply(
             findings.changes.push(change.what);
             continue;
         };
-        match build(database, wanted, specification.clone()).await {
+        match build(database, wanted, vec![specification.clone()]).await {
             Ok(()) => findings.changes.push(change.what),
             Err(error) => {
                 let kept = match instead_of {
                     Some(old) => {
-                        build(database, wanted, old).await?;
+                        build(database, wanted, vec![old]).await?;
                         "the old one stands again"
                     }
                     None => "it is missing",
@@ -185,10 +191,10 @@ async fn apply(
     Ok(())
 }
 
-async fn build(database: &Database, wanted: &Wanted, mut specification: Document) -> Result<(), mongodb::error::Error> {
-    // As listed it may name its namespace.
-    specification.remove("ns");
-    database.run_command(doc! { "createIndexes": wanted.name, "indexes": [specification] }).await.map(drop)
+async fn build(database: &Database, wanted: &Wanted, mut indexes: Vec<Document>) -> Result<(), mongodb::error::Error> {
+    // As listed they may name their namespace.
+    indexes.iter_mut().for_each(|index| drop(index.remove("ns")));
+    database.run_command(doc! { "createIndexes": wanted.name, "indexes": indexes }).await.map(drop)
 }
 
 /// An answer with the code `fine` says that another run was faster.
