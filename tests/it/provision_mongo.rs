@@ -22,6 +22,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("provision_mongo::an_index_that_cannot_be_built_is_reported", an_index_that_cannot_be_built),
         harness.trial("provision_mongo::the_wrong_kind_of_collection_is_reported", the_wrong_kind_is_reported),
         harness.trial("provision_mongo::a_killed_rebuild_is_simply_run_again", a_killed_rebuild_is_simply_run_again),
+        harness.trial("provision_mongo::rebuilds_at_the_same_time_all_succeed", rebuilds_at_the_same_time_all_succeed),
     ]
 }
 
@@ -61,6 +62,16 @@ impl Store {
 
     async fn run(&self, command: Document) {
         self.database.run_command(command).await.unwrap();
+    }
+
+    /// Each under the other's name.
+    async fn swap_two_indexes(&self) {
+        self.run(doc! { "dropIndexes": "messages", "index": ["inbox", "outbox"] }).await;
+        let swapped = [
+            doc! { "name": "inbox", "key": { "sender_id": 1, "sent_at": -1 } },
+            doc! { "name": "outbox", "key": { "recipient_ids": 1, "sent_at": -1 } },
+        ];
+        self.run(doc! { "createIndexes": "messages", "indexes": swapped.to_vec() }).await;
     }
 
     async fn insert(&self, collection: &str, document: Document) -> Result<(), i32> {
@@ -323,16 +334,35 @@ fn a_killed_rebuild_is_simply_run_again(harness: &'static Harness) {
     harness.block_on(async {
         store.apply().await;
         for step in 0..10 {
-            store.run(doc! { "dropIndexes": "messages", "index": ["inbox", "outbox"] }).await;
-            let swapped = [
-                doc! { "name": "inbox", "key": { "sender_id": 1, "sent_at": -1 } },
-                doc! { "name": "outbox", "key": { "recipient_ids": 1, "sent_at": -1 } },
-            ];
-            store.run(doc! { "createIndexes": "messages", "indexes": swapped.to_vec() }).await;
+            store.swap_two_indexes().await;
             let run = harness.spawn(&["provision", "--only", DATABASE], &folder);
             tokio::time::sleep(std::time::Duration::from_millis(5 * step)).await;
             run.kill();
             store.apply().await;
+            assert_eq!(store.drift().await, Vec::<String>::new());
+        }
+    });
+}
+
+fn rebuilds_at_the_same_time_all_succeed(harness: &'static Harness) {
+    let store = &Store::new(harness);
+    harness.block_on(async {
+        store.apply().await;
+        let (_, _, fields) = described().into_iter().find(|(name, ..)| name == "messages").unwrap();
+        // Enough that a build takes a while.
+        let messages = (0..20_000).map(|number| {
+            let mut message = smallest(&fields);
+            message.insert("message_id", number.to_string());
+            message
+        });
+        store.database.collection::<Document>("messages").insert_many(messages).await.unwrap();
+        for round in 0..12 {
+            store.swap_two_indexes().await;
+            let begun_one_after_the_other = (0..4).map(|run| async move {
+                tokio::time::sleep(std::time::Duration::from_millis(round * run * 4)).await;
+                store.apply().await
+            });
+            futures_util::future::join_all(begun_one_after_the_other).await;
             assert_eq!(store.drift().await, Vec::<String>::new());
         }
     });

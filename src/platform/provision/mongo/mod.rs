@@ -24,7 +24,11 @@ use std::collections::BTreeMap;
 
 const INDEX_NOT_FOUND: i32 = 27;
 const NAMESPACE_EXISTS: i32 = 48;
+const INDEX_BUILD_ABORTED: i32 = 276;
 const DUPLICATE_KEY: i32 = 11_000;
+
+/// So often a build is begun that another run's drop has ended.
+const BUILD_ATTEMPTS_MAX: usize = 5;
 
 /// One step that brings a collection nearer to its file.
 #[derive(Debug, PartialEq)]
@@ -194,7 +198,14 @@ async fn apply(
 async fn build(database: &Database, wanted: &Wanted, mut indexes: Vec<Document>) -> Result<(), mongodb::error::Error> {
     // As listed they may name their namespace.
     indexes.iter_mut().for_each(|index| drop(index.remove("ns")));
-    database.run_command(doc! { "createIndexes": wanted.name, "indexes": indexes }).await.map(drop)
+    let command = doc! { "createIndexes": wanted.name, "indexes": indexes };
+    for _ in 1..BUILD_ATTEMPTS_MAX {
+        match database.run_command(command.clone()).await {
+            Err(error) if code(&error) == Some(INDEX_BUILD_ABORTED) => {}
+            answer => return answer.map(drop),
+        }
+    }
+    database.run_command(command).await.map(drop)
 }
 
 /// An answer with the code `fine` says that another run was faster.
