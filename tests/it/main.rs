@@ -14,6 +14,7 @@ mod harness;
 mod kill9;
 mod leftovers;
 mod provision;
+mod provision_mongo;
 mod running;
 mod seed;
 mod sender;
@@ -29,10 +30,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 10] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 11] = [
         devstack::tests,
         databases::tests,
         provision::tests,
+        provision_mongo::tests,
         seed::tests,
         stream::tests,
         effects::tests,

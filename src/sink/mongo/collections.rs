@@ -81,6 +81,8 @@ mod tests {
         let files = schema::files(registry.get("genims_production").expect("in the registry"));
         let described: Vec<serde_json::Value> = files
             .iter()
+            // The platform has more collections than the stream writes.
+            .filter(|file| ALL.iter().any(|made| file.name.strip_suffix(".json") == Some(made.name)))
             .map(|file| {
                 let schema: serde_json::Value = serde_json::from_str(file.text).expect("JSON");
                 let granularity = &schema["timeseries"]["granularity"];
