@@ -22,10 +22,11 @@ const LAYERS: [&[&str]; 10] = [
 const NEIGHBOURS_THAT_MEET: [(&str, &str); 1] = [("sink", "databases")];
 
 /// Crates that speak to a server, and where they may be named: also in the tests that play the client.
-const FENCES: [(&str, &[&str]); 4] = [
+const FENCES: [(&str, &[&str]); 5] = [
     ("tokio_postgres", DRIVERS_ALLOWED),
     ("deadpool_postgres", DRIVERS_ALLOWED),
     ("mongodb", DRIVERS_ALLOWED),
+    ("mysql_async", &["src/databases/", "src/sink/", "src/platform/"]),
     ("rumqttc", &["src/listen/bridge", "src/listen/mqtt/tests/"]),
 ];
 
