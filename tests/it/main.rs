@@ -13,6 +13,7 @@ mod failures;
 mod harness;
 mod kill9;
 mod leftovers;
+mod mysql;
 mod provision;
 mod running;
 mod seed;
@@ -29,10 +30,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 10] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 11] = [
         devstack::tests,
         databases::tests,
         provision::tests,
+        mysql::tests,
         seed::tests,
         stream::tests,
         effects::tests,
