@@ -203,6 +203,7 @@ mod tests {
         caught("src/ops/http.rs", "use tokio_postgres::Client;", "only in");
         caught("src/devstack/stack.rs", "fn f(c: ::mongodb::Client) {}", "only in");
         caught("src/listen/mqtt.rs", "use rumqttc::Event;", "only in");
+        caught("src/devstack/probe.rs", "use mysql_async::Conn;", "only in");
         fine("src/listen/bridge/link.rs", "use rumqttc::Event;");
         fine("src/sink/mirror.rs", "use mongodb::Client;\nuse super::mongodb::x;");
         fine("src/cli/dev.rs", "use genims::sink::mongodb::Mirror;");

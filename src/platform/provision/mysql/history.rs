@@ -27,10 +27,13 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS genims_internal.schema_history (
     PRIMARY KEY (database_name, version)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
-/// What the server says of work that is already done. Databases, tables, columns, indexes, primary keys, routines,
-/// triggers, partitions, constraints: there already; and for DROP: gone already.
-const ALREADY_DONE: [u16; 18] =
-    [1007, 1050, 1060, 1061, 1068, 1304, 1359, 1517, 1826, 3822, 1008, 1051, 1091, 1305, 1360, 1507, 4091, 4092];
+/// What servers say of work that is already done. There already: databases, tables and views, columns, indexes, primary keys,
+/// routines, triggers, partitions, foreign keys, checks.
+const THERE_ALREADY: [u16; 10] = [1007, 1050, 1060, 1061, 1068, 1304, 1359, 1517, 1826, 3822];
+/// Gone already: databases, tables, columns and indexes, routines, triggers, partitions (also the last but one), views.
+const GONE_ALREADY: [u16; 8] = [1008, 1051, 1091, 1305, 1360, 1507, 1508, 4092];
+/// What RENAME and CHANGE say when the old name is gone: columns, tables, indexes.
+const RENAMED_ALREADY: [u16; 3] = [1054, 1146, 1176];
 
 #[derive(Debug)]
 struct Row {
@@ -156,7 +159,7 @@ async fn step(
     connection.query_drop("START TRANSACTION").await?;
     match connection.query_drop(statement).await {
         Ok(()) => {}
-        Err(error) if perhaps_done && mysql_code(&error).is_some_and(|code| ALREADY_DONE.contains(&code)) => {}
+        Err(error) if perhaps_done && is_already_done(&error, statement) => {}
         Err(error) => {
             if mysql_code(&error).is_some() {
                 connection.query_drop("ROLLBACK").await?;
@@ -172,6 +175,19 @@ async fn step(
     let done = index + 1;
     connection.exec_drop(record, (done, migration.checksum(done), name, migration.version)).await?;
     connection.query_drop("COMMIT").await
+}
+
+/// Whether a statement that may have been executed answers that it was.
+fn is_already_done(error: &Error, statement: &str) -> bool {
+    let Error::Server(answer) = error else { return false };
+    // MariaDB's answer to a foreign key that is there has the code of every table that cannot be made.
+    let foreign_key = answer.code == 1005 && answer.message.contains("errno: 121");
+    let statement = statement.to_ascii_uppercase();
+    let renames = statement.contains("RENAME") || statement.contains("CHANGE");
+    THERE_ALREADY.contains(&answer.code)
+        || GONE_ALREADY.contains(&answer.code)
+        || foreign_key
+        || (renames && RENAMED_ALREADY.contains(&answer.code))
 }
 
 #[cfg(test)]
@@ -205,6 +221,20 @@ mod tests {
         assert!(finished.disagreement(&[longer]).is_some());
         let shorter = migration("V001__a.sql", "SELECT 1; SELECT 2");
         assert!(finished.disagreement(&[shorter]).is_some());
+    }
+
+    #[test]
+    fn only_what_a_repetition_would_say_counts_as_done() {
+        let done = |code, message: &str, statement| {
+            let (message, state) = (message.to_owned(), "HY000".to_owned());
+            is_already_done(&Error::Server(mysql_async::ServerError { code, message, state }), statement)
+        };
+        assert!(done(1050, "Table 'a' already exists", "CREATE TABLE a (x int)"));
+        assert!(done(1005, "Can't create table (errno: 121 \"Duplicate key\")", "ALTER TABLE a ADD CONSTRAINT f ..."));
+        assert!(!done(1005, "Can't create table (errno: 150)", "ALTER TABLE a ADD CONSTRAINT f ..."));
+        assert!(done(1054, "Unknown column 'x'", "ALTER TABLE a RENAME COLUMN x TO y"));
+        assert!(!done(1054, "Unknown column 'x'", "CREATE INDEX i ON a (x)"));
+        assert!(!done(1062, "Duplicate entry", "INSERT INTO a VALUES (1)"));
     }
 
     #[test]

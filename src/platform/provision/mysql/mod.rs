@@ -50,6 +50,7 @@ async fn apply(task: &Task<'_>, settings: &MysqlSettings) -> Result<Findings, Pl
         history.run(&mut connection, settings, migration).await?;
         findings.changes.push(format!("migration {migration}"));
     }
+    end(connection).await;
     Ok(findings)
 }
 
@@ -65,7 +66,13 @@ async fn plan(task: &Task<'_>, settings: &MysqlSettings) -> Result<Findings, Pla
     let history = History::load(&mut connection, settings, &migrations).await?;
     let pending = migrations.iter().filter(|migration| !history.is_finished(migration));
     findings.changes.extend(pending.map(|migration| format!("migration {migration}")));
+    end(connection).await;
     Ok(findings)
+}
+
+/// Says goodbye; a server logs a connection that just breaks off. That it cannot be said changes nothing.
+async fn end(connection: MysqlConnection) {
+    let _ = connection.disconnect().await;
 }
 
 fn migrations(task: &Task<'_>) -> Result<Vec<Migration>, PlatformError> {
