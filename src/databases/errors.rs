@@ -34,6 +34,9 @@ pub enum DatabaseError {
 
     #[error("{database} at {place}: {}; {}", mongo_cause(source), mongo_remedy(source))]
     Mongo { database: String, place: String, source: Box<mongodb::error::Error> },
+
+    #[error("{database} at {place}: {}; {}", mysql_cause(source), mysql_remedy(source))]
+    Mysql { database: String, place: String, source: Box<mysql_async::Error> },
 }
 
 impl DatabaseError {
@@ -42,6 +45,7 @@ impl DatabaseError {
         match self {
             Self::Postgres { source, .. } => postgres_is_transient(source),
             Self::Mongo { source, .. } => mongo_is_transient(source),
+            Self::Mysql { source, .. } => mysql_is_transient(source),
             Self::PoolExhausted { .. } => true,
             _ => false,
         }
@@ -162,9 +166,87 @@ fn mongo_remedy(error: &mongodb::error::Error) -> &'static str {
     }
 }
 
+/// The number of a server's error (MySQL manual, server error message reference); `None` when it was none of the server.
+pub fn mysql_code(error: &mysql_async::Error) -> Option<u16> {
+    match error {
+        mysql_async::Error::Server(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+/// Whether the server speaks no TLS.
+pub fn mysql_refuses_tls(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer))
+}
+
+pub fn mysql_cause(error: &mysql_async::Error) -> String {
+    use mysql_async::{Error, IoError};
+    match error {
+        Error::Server(error) => format!("{} (error {}, SQLSTATE {})", error.message, error.code, error.state),
+        Error::Io(IoError::Io(error)) => error.to_string(),
+        Error::Io(IoError::Tls(error)) => format!("TLS: {error}"),
+        Error::Driver(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+pub fn mysql_is_transient(error: &mysql_async::Error) -> bool {
+    use mysql_async::{DriverError, Error, IoError};
+    match error {
+        // Too many connections (also of one user), shutting down, connection killed or aborted, disk full, lock wait,
+        // deadlock, and a server that is read-only while it changes roles.
+        Error::Server(error) => {
+            matches!(error.code, 1040 | 1203 | 1053 | 1077 | 1079 | 1152 | 1927 | 1021 | 1114 | 1205 | 1213 | 1290)
+        }
+        // A TLS failure can arrive as an I/O error of this kind and does not pass.
+        Error::Io(IoError::Io(error)) => error.kind() != std::io::ErrorKind::InvalidData,
+        Error::Driver(error) => matches!(error, DriverError::ConnectionClosed | DriverError::PoolDisconnected),
+        _ => false,
+    }
+}
+
+fn mysql_remedy(error: &mysql_async::Error) -> &'static str {
+    use mysql_async::{DriverError, Error, IoError};
+    match error {
+        Error::Server(error) => match error.code {
+            1045 | 1698 => "check user, host and password of its URL or *_PASSWORD_FILE",
+            1049 | 1146 => "run `genims provision`",
+            1044 | 1142 | 1143 | 1227 | 1370 => "grant the right to the user of its URL, also on genims_internal",
+            1040 | 1203 => "raise max_connections or lower the pool sizes",
+            1021 | 1114 => "free space on the database server",
+            1129 | 1130 => "let the server accept this host (the user's host part, or FLUSH HOSTS)",
+            3159 => "let its URL ask for TLS: ssl-mode=REQUIRED or more",
+            _ if mysql_is_transient(&Error::Server(error.clone())) => {
+                "try again; if it lasts, look at the server's log"
+            }
+            _ => "look up the number in the error reference of the MySQL or MariaDB manual",
+        },
+        Error::Io(IoError::Tls(_)) | Error::Driver(DriverError::NoClientSslFlagFromServer) => {
+            "compare ssl-mode and ssl-ca of its URL with the server's certificate"
+        }
+        Error::Io(IoError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            "compare ssl-mode and ssl-ca of its URL with the server's certificate"
+        }
+        Error::Io(_) => "start the server, or mend host and port of its URL",
+        Error::Driver(DriverError::UnknownAuthPlugin { .. }) => "give the user a password with caching_sha2_password",
+        _ => "check that the server is up and that host and port of its URL are right",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadlock_passes_and_a_wrong_password_does_not() {
+        let server = |code| {
+            let (message, state) = ("x".to_owned(), "HY000".to_owned());
+            mysql_async::Error::Server(mysql_async::ServerError { code, message, state })
+        };
+        assert!(mysql_is_transient(&server(1213)) && mysql_remedy(&server(1213)).starts_with("try again"));
+        assert!(!mysql_is_transient(&server(1045)) && mysql_remedy(&server(1045)).contains("password"));
+        assert_eq!(mysql_code(&server(1049)), Some(1049));
+    }
 
     #[test]
     fn a_serialization_failure_passes_and_a_wrong_value_does_not() {

@@ -2,7 +2,7 @@
 //!
 //! - [`registry`]: config/databases.toml, one entry per database
 //! - [`environment`]: the process environment over `.env`, secrets also from files
-//! - [`postgres`], [`tls`], [`mongo`]: connection settings, connections and bounded pools
+//! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools
 //! - [`partitions`]: daily partitions, for whoever needs one
 //! - [`schema`]: config/schema, embedded
 //! - [`errors`]: every error names the database, the cause and the remedy, and knows whether it is transient
@@ -13,6 +13,7 @@
 pub mod environment;
 pub mod errors;
 pub mod mongo;
+pub mod mysql;
 pub mod partitions;
 pub mod postgres;
 pub mod registry;
@@ -22,6 +23,8 @@ pub mod tls;
 pub use environment::Environment;
 pub use errors::DatabaseError;
 pub use mongo::MongoSettings;
+pub use mysql::MysqlSettings;
+pub use mysql_async::Conn as MysqlConnection;
 pub use postgres::PostgresSettings;
 pub use schema::{Column, Kind, Model, Table};
 pub use registry::{Database, Engine, Registry};

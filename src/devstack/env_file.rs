@@ -27,7 +27,7 @@ pub fn write_env_file(stack: &Stack, path: &Path) -> Result<EnvFile> {
     let mut text = first_line(stack);
     for (name, value) in [
         ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres").as_str()),
-        ("GENIMS_MARIADB_URL", &stack.mariadb_url("")),
+        ("GENIMS_MYSQL_URL", &stack.mysql_url("")),
         ("GENIMS_MONGODB_URL", &stack.mongodb_url()),
         ("GENIMS_MQTT_URL", &stack.mqtt_url()),
         ("GENIMS_MQTT_ADDRESS", &stack.mqtt_address().to_string()),

@@ -45,7 +45,7 @@ impl Stack {
         format!("postgres://{}:{}@127.0.0.1:{port}/{database}", postgres::SUPERUSER, self.password)
     }
 
-    pub fn mariadb_url(&self, database: &str) -> String {
+    pub fn mysql_url(&self, database: &str) -> String {
         let port = self.port(Server::Mariadb);
         format!("mysql://{}:{}@127.0.0.1:{port}/{database}", mariadb::SUPERUSER, self.password)
     }
@@ -100,7 +100,7 @@ impl Stack {
         let servers = Server::ALL.into_iter().map(|server| {
             let url = match server {
                 Server::Postgres => self.postgres_url("postgres"),
-                Server::Mariadb => self.mariadb_url(""),
+                Server::Mariadb => self.mysql_url(""),
                 Server::Mongodb => self.mongodb_url(),
                 Server::Mosquitto => self.mqtt_url(),
             };

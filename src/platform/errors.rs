@@ -12,6 +12,17 @@ pub enum PlatformError {
     #[error("{database}: {}; {}", migration_cause(source), migration_remedy(source))]
     Migration { database: String, source: Box<refinery::Error> },
 
+    #[error(
+        "{source}; it is statement {statement} of migration {migration}, where the next `genims provision` goes on"
+    )]
+    Statement { migration: String, statement: usize, source: DatabaseError },
+
+    #[error("{database}: {cause}; {remedy}")]
+    History { database: String, cause: String, remedy: &'static str },
+
+    #[error("{database}: another run has worked on it for {waited_s} s; wait for it, or end it, and run this again")]
+    Busy { database: String, waited_s: u64 },
+
     #[error("{database}: {file} is not a usable schema file: {cause}; compare it with its neighbours in config/schema")]
     SchemaFile { database: String, file: String, cause: String },
 
@@ -26,7 +37,8 @@ impl PlatformError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Database(error) => error.is_transient(),
+            Self::Database(error) | Self::Statement { source: error, .. } => error.is_transient(),
+            Self::Busy { .. } => true,
             Self::Migration { source, .. } => postgres_error(source).is_some_and(postgres_is_transient),
             _ => false,
         }

@@ -212,7 +212,7 @@ fn genims(arguments: &[&str], folder: &Path) -> Command {
     // What the developer's shell points at is not for tests; `.env` in `folder` is.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("GENIMS_") || text.starts_with("PG") {
+        if text.starts_with("GENIMS_") || text.starts_with("PG") || text == "MYSQL_PWD" {
             command.env_remove(&name);
         }
     }

@@ -13,6 +13,7 @@ mod failures;
 mod harness;
 mod kill9;
 mod leftovers;
+mod mysql;
 mod provision;
 mod provision_mongo;
 mod running;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         databases::tests,
         provision::tests,
         provision_mongo::tests,
+        mysql::tests,
         seed::tests,
         stream::tests,
         effects::tests,

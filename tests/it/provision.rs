@@ -25,7 +25,10 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
-/// The three databases that have a schema, under names of one test's own.
+/// The command that provisions the databases of the stream.
+pub(crate) const STREAM: [&str; 7] = ["provision", "--only", "master", "--only", "operations", "--only", "production"];
+
+/// The three databases of the stream, under names of one test's own.
 pub(crate) struct Platform {
     pub(crate) master: String,
     pub(crate) operations: String,
@@ -70,7 +73,8 @@ impl Platform {
 
 async fn provision_with(environment: &Environment, mode: Mode) -> Report {
     let registry = Registry::load(None).unwrap();
-    provision::run(&registry, environment, &Options { only: Vec::new(), mode }, &|_| {}).await.unwrap()
+    let only = ["master", "operations", "production"].map(str::to_owned).to_vec();
+    provision::run(&registry, environment, &Options { only, mode }, &|_| {}).await.unwrap()
 }
 
 fn changes(report: &Report) -> Vec<&String> {
@@ -204,7 +208,6 @@ fn a_second_run_changes_nothing(harness: &'static Harness) {
             let again = platform.provision(mode).await;
             assert!(again.ok() && changes(&again).is_empty(), "{again:?}");
         }
-        assert_eq!(first.databases.iter().filter(|database| database.status == Status::Skipped).count(), 14);
     });
 }
 
@@ -224,11 +227,11 @@ fn a_killed_run_is_simply_run_again(harness: &'static Harness) {
     let folder = harness.folder("killed");
     platform.write_env(&folder);
     for step in 0..12 {
-        let run = harness.spawn(&["provision"], &folder);
+        let run = harness.spawn(&STREAM, &folder);
         std::thread::sleep(Duration::from_millis(15 * step));
         run.kill();
     }
-    let run = harness.spawn(&["provision"], &folder);
+    let run = harness.spawn(&STREAM, &folder);
     assert!(run.wait(Duration::from_secs(60)).is_some_and(|status| status.success()), "{}", run.log_text());
     harness.block_on(async {
         assert_eq!(problems(&platform.provision(Mode::Check).await), Vec::<&String>::new());
@@ -252,7 +255,7 @@ fn drift_is_reported_and_ends_with_one(harness: &'static Harness) {
         assert!(drift(&report)[0].contains("machine_faults_open_idx is missing"), "{report:?}");
         assert!(drift(&report)[1].contains("machine_faults.extra is in no migration"), "{report:?}");
     });
-    let run = harness.spawn(&["provision", "--check"], &folder);
+    let run = harness.spawn(&[STREAM.as_slice(), &["--check"]].concat(), &folder);
     let status = run.wait(Duration::from_secs(60)).unwrap();
     assert_eq!(status.code(), Some(1), "{}", run.log_text());
 }

@@ -131,7 +131,7 @@ impl Plant {
             server: Mutex::default(),
         };
         plant.write_configuration(setup);
-        plant.cli_ok(&["provision"]);
+        plant.cli_ok(&crate::provision::STREAM);
         let size = ["--factories", "2", "--lines", "4", "--machines", "40", "--sensors", "400"];
         plant.cli_ok(&[["seed", "plant"].as_slice(), size.as_slice()].concat());
         plant.sensors = plant.read_sensors();

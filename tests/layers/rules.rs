@@ -22,10 +22,11 @@ const LAYERS: [&[&str]; 10] = [
 const NEIGHBOURS_THAT_MEET: [(&str, &str); 1] = [("sink", "databases")];
 
 /// Crates that speak to a server, and where they may be named: also in the tests that play the client.
-const FENCES: [(&str, &[&str]); 4] = [
+const FENCES: [(&str, &[&str]); 5] = [
     ("tokio_postgres", DRIVERS_ALLOWED),
     ("deadpool_postgres", DRIVERS_ALLOWED),
     ("mongodb", DRIVERS_ALLOWED),
+    ("mysql_async", &["src/databases/", "src/sink/", "src/platform/"]),
     ("rumqttc", &["src/listen/bridge", "src/listen/mqtt/tests/"]),
 ];
 
@@ -202,6 +203,7 @@ mod tests {
         caught("src/ops/http.rs", "use tokio_postgres::Client;", "only in");
         caught("src/devstack/stack.rs", "fn f(c: ::mongodb::Client) {}", "only in");
         caught("src/listen/mqtt.rs", "use rumqttc::Event;", "only in");
+        caught("src/devstack/probe.rs", "use mysql_async::Conn;", "only in");
         fine("src/listen/bridge/link.rs", "use rumqttc::Event;");
         fine("src/sink/mirror.rs", "use mongodb::Client;\nuse super::mongodb::x;");
         fine("src/cli/dev.rs", "use genims::sink::mongodb::Mirror;");

@@ -57,8 +57,8 @@ impl Steps {
         let addresses = Addresses { http, mqtt, tcp, line };
         let environment = vec![
             ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
-            ("GENIMS_MASTER_DB_URL", stack.postgres_url("genims_master_db")),
-            ("GENIMS_OPERATIONS_DB_URL", stack.postgres_url("genims_operations_db")),
+            ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
+            ("GENIMS_MYSQL_URL", stack.mysql_url("")),
             ("GENIMS_MONGODB_URL", stack.mongodb_url()),
             ("GENIMS_DATA_DIR", folder.join("server").to_string_lossy().into_owned()),
             ("GENIMS_HTTP_LISTEN", http.to_string()),

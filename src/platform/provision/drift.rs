@@ -51,7 +51,7 @@ SELECT 'setting ' || split_part(setting, '=', 1), split_part(setting, '=', 2)
 FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) AS setting
 WHERE d.datname = current_database() AND s.setrole = 0";
 
-type Catalogue = BTreeMap<String, String>;
+pub(super) type Catalogue = BTreeMap<String, String>;
 
 pub(super) async fn check(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, PlatformError> {
     let mut findings = Findings::default();
@@ -93,7 +93,8 @@ async fn catalogue(client: &Client) -> Result<Catalogue, tokio_postgres::Error> 
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-fn differences(expected: &Catalogue, found: &Catalogue) -> Vec<String> {
+/// One line per difference, for a person.
+pub(super) fn differences(expected: &Catalogue, found: &Catalogue) -> Vec<String> {
     let mut differences = Vec::new();
     for (what, definition) in expected {
         match found.get(what) {

@@ -1,11 +1,12 @@
 //! `genims provision`: brings every database that has a schema here to the state its schema describes.
 //!
 //! Enters: the registry and the environment. Leaves: a [`Report`], one entry per database. Invariants: idempotent; each
-//! migration commits together with its history row, so a killed run is simply run again; a lock inside each database lets
+//! migration (in MySQL each statement) is recorded when it is done, so a killed run is simply run again; a lock inside each database lets
 //! one run at a time work on it; a database that fails stops no other.
 
 mod drift;
 mod mongo;
+mod mysql;
 mod postgres;
 
 use super::errors::PlatformError;
@@ -114,8 +115,7 @@ impl Task<'_> {
             match self.database.engine {
                 Engine::Postgresql => postgres::provision(self).await.map(Some),
                 Engine::Mongodb => mongo::provision(self).await.map(Some),
-                // No schema folder of this engine exists, so none gets here.
-                Engine::Mysql => Err(no_schema(self.database)),
+                Engine::Mysql => mysql::provision(self).await.map(Some),
             }
         };
         let mut report = DatabaseReport {
