@@ -29,6 +29,20 @@ pub enum PlatformError {
     #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
     NoSchema { database: String, folder: &'static str },
 
+    #[error("config/seed: {cause}")]
+    Seed { cause: String },
+
+    #[error("table {table}: {source}")]
+    SeedTable { table: String, source: DatabaseError },
+
+    #[error(
+        "{database}.{table} holds rows that no seeding wrote; nothing was touched: seed an empty database, or leave it out"
+    )]
+    NotEmpty { database: String, table: String },
+
+    #[error("{database} was seeded with {found}, now {wanted} is asked for: give the same, or an empty database")]
+    SeededOtherwise { database: String, found: String, wanted: String },
+
     #[error("the plant cannot be made: {cause}")]
     PlantSize { cause: String },
 }

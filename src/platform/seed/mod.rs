@@ -1,10 +1,12 @@
 //! `genims seed`: deterministic data for every database.
 //!
 //! [`plant`] makes the master data of the stream; [`spec`] reads what `config/seed` says about all other tables in the
-//! [`language`] of expressions; [`world`] computes it; [`tsv`] writes it down.
+//! [`language`] of expressions; [`world`] computes it; [`load`] brings it into
+//! the databases; [`tsv`] writes it down.
 
 mod functions;
 mod language;
+pub mod load;
 pub mod plant;
 mod render;
 mod spec;

@@ -60,8 +60,6 @@ pub(crate) struct TableSpec {
     pub columns: BTreeMap<String, Node>,
     /// References that the schema cannot declare (documents): column to `module.table.column`.
     pub references: BTreeMap<String, String>,
-    /// Changes when anything that is said about the table changes.
-    pub text: String,
 }
 
 /// `columns.toml`: what a column means by its name.
@@ -174,7 +172,6 @@ pub(crate) fn parse_tables(text: &str) -> Result<Vec<(String, TableSpec)>, Strin
 }
 
 fn table(file: TableFile) -> Result<TableSpec, String> {
-    let text = format!("{file:?}");
     let source = match (file.rows, file.each, file.csv) {
         (Some(rows), None, None) => {
             let node = match &rows {
@@ -198,7 +195,7 @@ fn table(file: TableFile) -> Result<TableSpec, String> {
         let node = expression(&value).map_err(|cause| format!("{name}: {cause}"))?;
         columns.insert(name, node);
     }
-    Ok(TableSpec { source, columns, references: file.references, text })
+    Ok(TableSpec { source, columns, references: file.references })
 }
 
 /// A text is an expression, a number or boolean itself.

@@ -22,7 +22,6 @@ pub(crate) struct Context<'a> {
     pub rows: usize,
     /// The day on which the history ends.
     pub today: i32,
-    pub history_days: u32,
     pub words: &'a Words,
 }
 
@@ -36,7 +35,7 @@ pub(crate) struct Entry {
     /// Runs even if an argument is null.
     takes_null: bool,
     run: Run,
-    pub(crate) help: &'static str,
+    help: &'static str,
 }
 
 const MANY: usize = usize::MAX;

@@ -8,10 +8,13 @@ use chrono_tz::Tz;
 const HOUR_US: i64 = 3_600_000_000;
 const MINUTE_US: i64 = 60_000_000;
 
+/// A year, so that every season and every month-end is there.
+const HISTORY_DAYS: i64 = 365;
+
 pub(super) const LIST: &[Entry] = &[
     entry("today", (0, 0), |context, _| Ok(Value::Date(context.today)), "the day on which the history ends"),
     entry("now", (0, 0), |context, _| Ok(Value::Timestamp(i64::from(context.today) * DAY_US)), "the end of the history: midnight of today(), UTC"),
-    entry("history_days", (0, 0), |context, _| Ok(Value::Integer(i64::from(context.history_days))), "days of history that are seeded"),
+    entry("history_days", (0, 0), |_, _| Ok(Value::Integer(HISTORY_DAYS)), "days over which business documents are spread"),
     entry("days_ago", (1, 1), days_ago, "days_ago(n): a date"),
     entry("business_day", (2, 2), business_day, "business_day(from, to): a random Monday to Friday between two dates, more in busy months and lately"),
     entry("workday", (1, 1), workday, "workday(date): the date, or the Monday after its weekend"),

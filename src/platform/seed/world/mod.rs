@@ -20,13 +20,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// What the whole seed depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Parameters {
     pub seed: u64,
     pub scale: Scale,
     /// The day on which the history ends, days since 1970-01-01.
     pub today: i32,
-    pub history_days: u32,
+    /// Days of sensor and SCADA history.
+    pub sensor_days: u32,
 }
 
 pub(crate) type Values = Rc<Vec<Value>>;
@@ -160,9 +161,14 @@ impl World {
         found.copied().ok_or_else(|| format!("there is no table {name}"))
     }
 
-    /// What is said of a table as text, for the ledger: another text means other rows.
-    pub(crate) fn described(&self, table: TableId) -> &str {
-        self.entry(table).spec.as_ref().map_or("supplied", |spec| &spec.text)
+    /// Without its database.
+    pub(crate) fn short_name(&self, table: TableId) -> &str {
+        self.name(table).rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Whether `config/seed` says something about it; else its rows are supplied and loaded by others.
+    pub(crate) fn is_described(&self, table: TableId) -> bool {
+        self.entry(table).spec.is_some()
     }
 
     pub(crate) fn rows(&self, table: TableId) -> Result<usize, String> {
@@ -351,7 +357,6 @@ impl World {
             in_parent,
             rows: scope.rows,
             today: self.parameters.today,
-            history_days: self.parameters.history_days,
             words: &self.words,
         }
     }
