@@ -31,7 +31,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 11] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 12] = [
         devstack::tests,
         databases::tests,
         provision::tests,

@@ -91,8 +91,7 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     let environment = Environment::load(None)?;
     let parameters = args.parameters();
-    let options =
-        Options { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
+    let options = Options { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
     let bar = bar(args.json);
     let report = load::run(&registry, &environment, &options, &|progress| match progress {
         Progress::Table { database, table, rows } => {
@@ -127,7 +126,12 @@ fn line(report: &load::DatabaseReport) -> String {
     let rate = report.bytes as f64 / 1e6 / report.seconds.max(0.001);
     let mut line = format!(
         "{:24} {:>4} tables filled, {:>4} were there {:>10} rows {:>8.1} MB {:>7.2} s {rate:>6.1} MB/s",
-        report.database, report.loaded, report.there_before, report.rows, report.bytes as f64 / 1e6, report.seconds
+        report.database,
+        report.loaded,
+        report.there_before,
+        report.rows,
+        report.bytes as f64 / 1e6,
+        report.seconds
     );
     if let Some(error) = &report.error {
         line.push_str(&format!("\n    FAILED {error}"));

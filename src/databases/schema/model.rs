@@ -8,8 +8,8 @@
 use super::super::registry::{Database, Engine};
 use serde::Serialize;
 use sqlparser::ast::{
-    AlterTableOperation, ColumnOption, CommentObject, CreateTable, DataType, ExactNumberInfo, Expr, ForeignKeyConstraint,
-    IndexColumn, ObjectName, Statement, TableConstraint,
+    AlterTableOperation, ColumnOption, CommentObject, CreateTable, DataType, ExactNumberInfo, Expr,
+    ForeignKeyConstraint, IndexColumn, ObjectName, Statement, TableConstraint,
 };
 use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
 use sqlparser::parser::Parser;
@@ -127,7 +127,9 @@ impl Model {
             Statement::AlterTable(alter) if is_counted(&alter.name) => {
                 let name = last(&alter.name);
                 for operation in &alter.operations {
-                    if let AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } = operation {
+                    if let AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } =
+                        operation
+                    {
                         self.refer(&name, key);
                     }
                 }
@@ -150,7 +152,8 @@ impl Model {
     }
 
     fn comment(&mut self, object: CommentObject, name: &ObjectName, comment: Option<String>) {
-        let parts: Vec<String> = name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.clone()).collect();
+        let parts: Vec<String> =
+            name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.clone()).collect();
         match (object, parts.as_slice()) {
             (CommentObject::Table, [.., table]) => {
                 if let Some(table) = self.tables.iter_mut().find(|known| known.name == *table) {
@@ -178,14 +181,19 @@ fn describes_tables(statement: &[TokenWithSpan]) -> bool {
     let partition = rest.iter().any(|word| word == "PARTITION");
     match (first.0.as_str(), first.1.as_str()) {
         ("CREATE", "TABLE") => !partition,
-        ("ALTER", "TABLE") => statement.iter().any(|token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case("FOREIGN"))),
+        ("ALTER", "TABLE") => statement
+            .iter()
+            .any(|token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case("FOREIGN"))),
         ("COMMENT", "ON") => rest.first().is_some_and(|what| what == "TABLE" || what == "COLUMN"),
         _ => false,
     }
 }
 
 fn is_internal(name: &ObjectName) -> bool {
-    name.0.iter().filter_map(|part| part.as_ident()).any(|part| part.value == "genims_internal" || part.value == "genims_partitions")
+    name.0
+        .iter()
+        .filter_map(|part| part.as_ident())
+        .any(|part| part.value == "genims_internal" || part.value == "genims_partitions")
 }
 
 fn is_counted(name: &ObjectName) -> bool {
@@ -209,7 +217,8 @@ fn table(database: &str, create: &CreateTable) -> Result<Table, String> {
         table.comment = option_comment(create);
     }
     for definition in &create.columns {
-        let column = column(database, &mut table.key, definition).map_err(|cause| format!("{}: {cause}", table.name))?;
+        let column =
+            column(database, &mut table.key, definition).map_err(|cause| format!("{}: {cause}", table.name))?;
         table.columns.push(column);
     }
     for constraint in &create.constraints {
@@ -217,7 +226,11 @@ fn table(database: &str, create: &CreateTable) -> Result<Table, String> {
             TableConstraint::PrimaryKey(key) => table.key = columns_of(&key.columns),
             TableConstraint::Unique(unique) => {
                 if let [only] = columns_of(&unique.columns).as_slice() {
-                    table.columns.iter_mut().filter(|column| column.name == *only).for_each(|column| column.unique = true);
+                    table
+                        .columns
+                        .iter_mut()
+                        .filter(|column| column.name == *only)
+                        .for_each(|column| column.unique = true);
                 }
             }
             TableConstraint::ForeignKey(key) => {
@@ -262,7 +275,8 @@ fn columns_of(columns: &[IndexColumn]) -> Vec<String> {
 fn column(database: &str, key: &mut Vec<String>, definition: &sqlparser::ast::ColumnDef) -> Result<Column, String> {
     let name = definition.name.value.clone();
     let declared = definition.data_type.to_string();
-    let (kind, serial) = kind(&definition.data_type).ok_or_else(|| format!("{name}: type {declared} is not known here"))?;
+    let (kind, serial) =
+        kind(&definition.data_type).ok_or_else(|| format!("{name}: type {declared} is not known here"))?;
     let mut column = Column {
         name,
         declared,
@@ -285,7 +299,8 @@ fn column(database: &str, key: &mut Vec<String>, definition: &sqlparser::ast::Co
             ColumnOption::Unique(_) => column.unique = true,
             ColumnOption::ForeignKey(reference) => {
                 if let Some(referred) = reference.referred_columns.first() {
-                    column.references = vec![format!("{database}.{}.{}", last(&reference.foreign_table), referred.value)];
+                    column.references =
+                        vec![format!("{database}.{}.{}", last(&reference.foreign_table), referred.value)];
                 }
             }
             ColumnOption::Comment(text) => column.comment = Some(text.clone()),
@@ -362,8 +377,14 @@ mod tests {
                 for target in table.columns.iter().flat_map(|column| &column.references) {
                     let parts: Vec<&str> = target.split('.').collect();
                     let known = models.iter().find(|(_, other)| other.database == parts[0]);
-                    let column = known.and_then(|(_, other)| other.table(parts[1])).and_then(|other| other.column(parts[2]));
-                    assert!(column.is_some(), "{}.{} refers to {target}, which is not there", model.database, table.name);
+                    let column =
+                        known.and_then(|(_, other)| other.table(parts[1])).and_then(|other| other.column(parts[2]));
+                    assert!(
+                        column.is_some(),
+                        "{}.{} refers to {target}, which is not there",
+                        model.database,
+                        table.name
+                    );
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! the expectation is the sum of the migrations and never a second description of it. Partitions are left out: they come
 //! and go with the days.
 
-use super::{Findings, Task, postgres};
+use super::{Findings, Task, postgres, roles};
 use crate::databases::PostgresSettings;
 use crate::platform::errors::PlatformError;
 use std::collections::BTreeMap;
@@ -77,6 +77,7 @@ pub(super) async fn check(task: &Task<'_>, settings: &PostgresSettings) -> Resul
     task.step("comparing");
     let found = catalogue(&client).await.map_err(|source| settings.error(source))?;
     findings.drift = differences(&expected, &found);
+    roles::apply_postgres(task, settings, &client, &mut findings).await?;
     Ok(findings)
 }
 

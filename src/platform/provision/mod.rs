@@ -8,6 +8,7 @@ mod drift;
 mod mongo;
 mod mysql;
 mod postgres;
+mod roles;
 
 use super::errors::PlatformError;
 use crate::databases::{Database, Engine, Environment, Registry};

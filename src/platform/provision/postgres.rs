@@ -1,6 +1,6 @@
 //! One PostgreSQL database: created if missing, migrated under a lock, its partitions made.
 
-use super::{Findings, Mode, Task, drift};
+use super::{Findings, Mode, Task, drift, roles};
 use crate::databases::{DatabaseError, PostgresSettings, partitions, schema};
 use crate::platform::errors::PlatformError;
 use chrono::Utc;
@@ -10,6 +10,11 @@ use tokio_postgres::error::SqlState;
 
 /// In the bookkeeping schema, so that `public` shows the contract alone.
 const HISTORY_TABLE: &str = "genims_internal.schema_history";
+
+/// What every database has beside its tables: where the migrations stand, and what was seeded.
+const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS genims_internal; \
+    CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (table_name text PRIMARY KEY, parameters text NOT NULL, \
+    rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now()); RESET client_min_messages";
 
 /// Exists on every server; databases are created from it.
 pub(super) const MAINTENANCE_DATABASE: &str = "postgres";
@@ -52,6 +57,7 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
             findings.changes.push(format!("{made} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
+    roles::apply_postgres(task, settings, &client, &mut findings).await?;
     // The lock ends with the connection.
     Ok(findings)
 }
@@ -76,6 +82,7 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
             findings.changes.push(format!("{missing} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
+    roles::apply_postgres(task, settings, &client, &mut findings).await?;
     Ok(findings)
 }
 
@@ -162,10 +169,7 @@ pub(super) async fn migrate(
     client: &mut Client,
 ) -> Result<Vec<String>, PlatformError> {
     let migrations = migrations(task)?;
-    client
-        .batch_execute("CREATE SCHEMA IF NOT EXISTS genims_internal")
-        .await
-        .map_err(|source| settings.error(source))?;
+    client.batch_execute(BOOKKEEPING).await.map_err(|source| settings.error(source))?;
     let mut runner = Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true).set_grouped(false);
     runner.set_migration_table_name(HISTORY_TABLE);
     let report = runner.run_async(client).await.map_err(|source| PlatformError::Migration {

@@ -46,8 +46,14 @@ pub fn render(
         for table in world.tables_of(&database.name) {
             let started = Instant::now();
             let name = world.name(table).to_owned();
-            let mut rendered =
-                Rendered { table: name.clone(), rows: 0, bytes: 0, seconds: 0.0, empty_columns: Vec::new(), error: None };
+            let mut rendered = Rendered {
+                table: name.clone(),
+                rows: 0,
+                bytes: 0,
+                seconds: 0.0,
+                empty_columns: Vec::new(),
+                error: None,
+            };
             match text(&world, table, &mut rendered) {
                 Ok(text) => {
                     if let Some(folder) = &folder {

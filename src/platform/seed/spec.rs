@@ -27,7 +27,11 @@ pub(crate) enum Rows {
     Fixed(usize),
     /// An expression.
     Computed(String),
-    Scaled { small: usize, medium: usize, full: usize },
+    Scaled {
+        small: usize,
+        medium: usize,
+        full: usize,
+    },
 }
 
 /// One table of a seed file.
@@ -49,9 +53,15 @@ struct TableFile {
 pub(crate) enum Source {
     Rows(Rows, Option<Node>),
     /// So many rows for each row of another table; `per` is read in that table's scope.
-    Each { table: String, per: Node },
+    Each {
+        table: String,
+        per: Node,
+    },
     /// Written down: header and lines; an empty field is null.
-    Csv { header: Vec<String>, lines: Vec<Vec<String>> },
+    Csv {
+        header: Vec<String>,
+        lines: Vec<Vec<String>>,
+    },
 }
 
 #[derive(Debug)]

@@ -22,7 +22,11 @@ pub(super) fn plant(registry: &Registry, size: PlantSize) -> Result<BTreeMap<Str
                 None | Some("\\N") => Ok(Value::Null),
                 Some(text) => cast::parse(text, kind),
             };
-            let values = lines.lines().map(field).collect::<Result<Vec<_>, _>>().map_err(|cause| format!("{table}.{name}: {cause}"))?;
+            let values = lines
+                .lines()
+                .map(field)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|cause| format!("{table}.{name}: {cause}"))?;
             supplied.columns.insert((*name).to_owned(), values);
         }
         all.insert(format!("{MASTER}.{table}"), supplied);

@@ -112,7 +112,9 @@ impl Value {
             Self::Number(value) => write!(out, "{value}"),
             Self::Text(text) => out.write_str(text),
             Self::Date(days) => write!(out, "{}", date(*days)),
-            Self::Time(us) => write!(out, "{:02}:{:02}:{:02}", us / 3_600_000_000, us / 60_000_000 % 60, us / 1_000_000 % 60),
+            Self::Time(us) => {
+                write!(out, "{:02}:{:02}:{:02}", us / 3_600_000_000, us / 60_000_000 % 60, us / 1_000_000 % 60)
+            }
             Self::Timestamp(us) => write!(out, "{}", timestamp(*us)),
             Self::Interval(us) => write!(out, "{us}"),
             Self::List(_) | Self::Object(_) => write!(out, "{}", self.json()),

@@ -5,6 +5,7 @@
 //! Partitions and the next AUTO_INCREMENT are left out: they come and go with the rows.
 
 use super::super::drift::{Catalogue, differences};
+use super::super::roles;
 use super::{Findings, Task, create_database, end, exists, lock, migrations, quoted};
 use crate::databases::{MysqlConnection, MysqlSettings};
 use crate::platform::errors::PlatformError;
@@ -46,6 +47,7 @@ pub(super) async fn check(task: &Task<'_>, settings: &MysqlSettings) -> Result<F
     task.step("comparing");
     let found = catalogue(&mut connection, name).await.map_err(|source| settings.error(source))?;
     findings.drift = differences(&expected, &found);
+    roles::apply_mysql(task, settings, &mut connection, &mut findings).await?;
     end(connection).await;
     Ok(findings)
 }

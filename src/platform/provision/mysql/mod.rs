@@ -8,7 +8,7 @@ mod drift;
 mod history;
 mod statements;
 
-use super::{Findings, Mode, Task};
+use super::{Findings, Mode, Task, roles};
 use crate::databases::{MysqlConnection, MysqlSettings, schema};
 use crate::platform::errors::PlatformError;
 use history::History;
@@ -50,6 +50,7 @@ async fn apply(task: &Task<'_>, settings: &MysqlSettings) -> Result<Findings, Pl
         history.run(&mut connection, settings, migration).await?;
         findings.changes.push(format!("migration {migration}"));
     }
+    roles::apply_mysql(task, settings, &mut connection, &mut findings).await?;
     end(connection).await;
     Ok(findings)
 }
@@ -66,6 +67,7 @@ async fn plan(task: &Task<'_>, settings: &MysqlSettings) -> Result<Findings, Pla
     let history = History::load(&mut connection, settings, &migrations).await?;
     let pending = migrations.iter().filter(|migration| !history.is_finished(migration));
     findings.changes.extend(pending.map(|migration| format!("migration {migration}")));
+    roles::apply_mysql(task, settings, &mut connection, &mut findings).await?;
     end(connection).await;
     Ok(findings)
 }

@@ -5,8 +5,18 @@ use crate::platform::seed::value::Value;
 use sha2::{Digest, Sha256};
 
 pub(super) const LIST: &[Entry] = &[
-    entry("row", (0, 0), |context, _| Ok(Value::Integer(context.row as i64 + 1)), "number of the row in its table, from 1"),
-    entry("seq", (0, 0), |context, _| Ok(Value::Integer(context.in_parent as i64 + 1)), "number of the row in its parent, from 1"),
+    entry(
+        "row",
+        (0, 0),
+        |context, _| Ok(Value::Integer(context.row as i64 + 1)),
+        "number of the row in its table, from 1",
+    ),
+    entry(
+        "seq",
+        (0, 0),
+        |context, _| Ok(Value::Integer(context.in_parent as i64 + 1)),
+        "number of the row in its parent, from 1",
+    ),
     entry("rows", (0, 0), |context, _| Ok(Value::Integer(context.rows as i64)), "rows of the table"),
     entry("key", (1, 2), key, "key('SO-', 6): prefix and the row's number padded with zeros"),
     entry("pad", (2, 2), pad, "pad(n, width): zeros before a number"),
@@ -20,7 +30,12 @@ pub(super) const LIST: &[Entry] = &[
     entry("right", (2, 2), right, "right(text, n): the last n characters"),
     entry("substring", (2, 3), substring, "substring(text, from, length), from 1"),
     entry("replace", (3, 3), replace, "replace(text, what, with)"),
-    entry("length", (1, 1), |_, arguments| Ok(Value::Integer(string(arguments[0])?.chars().count() as i64)), "length(text)"),
+    entry(
+        "length",
+        (1, 1),
+        |_, arguments| Ok(Value::Integer(string(arguments[0])?.chars().count() as i64)),
+        "length(text)",
+    ),
     entry("sha256", (1, 1), sha256, "sha256(text) as 64 hexadecimal digits"),
     entry("to_text", (1, 1), |_, arguments| Ok(Value::text(shown(arguments[0]))), "any value as text"),
     entry("to_varchar", (1, 1), |_, arguments| Ok(Value::text(shown(arguments[0]))), "any value as text"),

@@ -13,15 +13,50 @@ const HISTORY_DAYS: i64 = 365;
 
 pub(super) const LIST: &[Entry] = &[
     entry("today", (0, 0), |context, _| Ok(Value::Date(context.today)), "the day on which the history ends"),
-    entry("now", (0, 0), |context, _| Ok(Value::Timestamp(i64::from(context.today) * DAY_US)), "the end of the history: midnight of today(), UTC"),
-    entry("history_days", (0, 0), |_, _| Ok(Value::Integer(HISTORY_DAYS)), "days over which business documents are spread"),
+    entry(
+        "now",
+        (0, 0),
+        |context, _| Ok(Value::Timestamp(i64::from(context.today) * DAY_US)),
+        "the end of the history: midnight of today(), UTC",
+    ),
+    entry(
+        "history_days",
+        (0, 0),
+        |_, _| Ok(Value::Integer(HISTORY_DAYS)),
+        "days over which business documents are spread",
+    ),
     entry("days_ago", (1, 1), days_ago, "days_ago(n): a date"),
-    entry("business_day", (2, 2), business_day, "business_day(from, to): a random Monday to Friday between two dates, more in busy months and lately"),
+    entry(
+        "business_day",
+        (2, 2),
+        business_day,
+        "business_day(from, to): a random Monday to Friday between two dates, more in busy months and lately",
+    ),
     entry("workday", (1, 1), workday, "workday(date): the date, or the Monday after its weekend"),
-    entry("days", (1, 1), |_, arguments| Ok(Value::Interval((number(arguments[0])? * DAY_US as f64) as i64)), "days(n): an interval"),
-    entry("hours", (1, 1), |_, arguments| Ok(Value::Interval((number(arguments[0])? * HOUR_US as f64) as i64)), "hours(n): an interval"),
-    entry("minutes", (1, 1), |_, arguments| Ok(Value::Interval((number(arguments[0])? * MINUTE_US as f64) as i64)), "minutes(n): an interval"),
-    entry("seconds", (1, 1), |_, arguments| Ok(Value::Interval((number(arguments[0])? * 1e6) as i64)), "seconds(n): an interval"),
+    entry(
+        "days",
+        (1, 1),
+        |_, arguments| Ok(Value::Interval((number(arguments[0])? * DAY_US as f64) as i64)),
+        "days(n): an interval",
+    ),
+    entry(
+        "hours",
+        (1, 1),
+        |_, arguments| Ok(Value::Interval((number(arguments[0])? * HOUR_US as f64) as i64)),
+        "hours(n): an interval",
+    ),
+    entry(
+        "minutes",
+        (1, 1),
+        |_, arguments| Ok(Value::Interval((number(arguments[0])? * MINUTE_US as f64) as i64)),
+        "minutes(n): an interval",
+    ),
+    entry(
+        "seconds",
+        (1, 1),
+        |_, arguments| Ok(Value::Interval((number(arguments[0])? * 1e6) as i64)),
+        "seconds(n): an interval",
+    ),
     entry("in_days", (1, 1), |_, arguments| in_units(arguments[0], DAY_US), "in_days(interval): a number"),
     entry("in_hours", (1, 1), |_, arguments| in_units(arguments[0], HOUR_US), "in_hours(interval): a number"),
     entry("in_minutes", (1, 1), |_, arguments| in_units(arguments[0], MINUTE_US), "in_minutes(interval): a number"),
@@ -34,12 +69,32 @@ pub(super) const LIST: &[Entry] = &[
     entry("utc", (3, 3), utc, "utc(date, time of day, 'Europe/Berlin'): local time as UTC timestamp"),
     entry("local", (2, 2), local, "local(timestamp, 'Europe/Berlin'): UTC as local timestamp"),
     entry("year", (1, 1), |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.year()))), "year(date)"),
-    entry("quarter", (1, 1), |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.month0() / 3 + 1))), "quarter(date)"),
+    entry(
+        "quarter",
+        (1, 1),
+        |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.month0() / 3 + 1))),
+        "quarter(date)",
+    ),
     entry("month", (1, 1), |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.month()))), "month(date)"),
-    entry("week", (1, 1), |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.iso_week().week()))), "ISO week"),
+    entry(
+        "week",
+        (1, 1),
+        |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.iso_week().week()))),
+        "ISO week",
+    ),
     entry("day", (1, 1), |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.day()))), "day of the month"),
-    entry("day_of_year", (1, 1), |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.ordinal()))), "day of the year"),
-    entry("weekday", (1, 1), |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.weekday().number_from_monday()))), "1 is Monday"),
+    entry(
+        "day_of_year",
+        (1, 1),
+        |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.ordinal()))),
+        "day of the year",
+    ),
+    entry(
+        "weekday",
+        (1, 1),
+        |_, arguments| Ok(Value::Integer(i64::from(date(arguments[0])?.weekday().number_from_monday()))),
+        "1 is Monday",
+    ),
     entry("hour", (1, 1), hour, "hour(timestamp or time)"),
     entry("strftime", (2, 2), strftime, "strftime(date, '%Y-%m')"),
     entry("to_date", (1, 1), to_date, "date of a timestamp or text"),
@@ -58,9 +113,9 @@ pub(crate) fn parse_time(text: &str) -> Option<Value> {
 pub(crate) fn parse_timestamp(text: &str) -> Option<Value> {
     let parsed = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f");
     let parsed = parsed.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")).ok();
-    parsed.map(|time| Value::Timestamp(time.and_utc().timestamp_micros())).or_else(|| {
-        text.parse::<NaiveDate>().ok().map(|date| Value::Timestamp(i64::from(days_of(date)) * DAY_US))
-    })
+    parsed
+        .map(|time| Value::Timestamp(time.and_utc().timestamp_micros()))
+        .or_else(|| text.parse::<NaiveDate>().ok().map(|date| Value::Timestamp(i64::from(days_of(date)) * DAY_US)))
 }
 
 fn date(value: &Value) -> Result<NaiveDate, String> {
@@ -168,9 +223,10 @@ fn utc(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
     let local = crate::platform::seed::value::timestamp(i64::from(days_of(date(arguments[0])?)) * DAY_US + time);
     let zone = zone(arguments[2])?;
     // In the hour that a spring night skips, the hour after is meant.
-    let found = zone.from_local_datetime(&local).earliest().or_else(|| {
-        zone.from_local_datetime(&(local + chrono::TimeDelta::hours(1))).earliest()
-    });
+    let found = zone
+        .from_local_datetime(&local)
+        .earliest()
+        .or_else(|| zone.from_local_datetime(&(local + chrono::TimeDelta::hours(1))).earliest());
     Ok(found.map_or(Value::Null, |time| Value::Timestamp(time.timestamp_micros())))
 }
 
@@ -192,7 +248,8 @@ fn strftime(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> 
     let us = arguments[0].timestamp().ok_or("no date")?;
     let time = crate::platform::seed::value::timestamp(us);
     let mut text = String::new();
-    std::fmt::Write::write_fmt(&mut text, format_args!("{}", time.format(string(arguments[1])?))).map_err(|_| "no such form")?;
+    std::fmt::Write::write_fmt(&mut text, format_args!("{}", time.format(string(arguments[1])?)))
+        .map_err(|_| "no such form")?;
     Ok(Value::text(text))
 }
 

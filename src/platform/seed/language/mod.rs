@@ -18,9 +18,20 @@ pub(crate) enum Node {
     /// `b`, `a.b`, `parent.b`, `this.b`
     Path(Vec<String>),
     /// `site` numbers the calls of one expression, so that each draws random numbers of its own.
-    Call { function: Function, arguments: Vec<Node>, site: u32 },
-    Case { branches: Vec<(Node, Node)>, otherwise: Box<Node> },
-    Binary { operator: Operator, left: Box<Node>, right: Box<Node> },
+    Call {
+        function: Function,
+        arguments: Vec<Node>,
+        site: u32,
+    },
+    Case {
+        branches: Vec<(Node, Node)>,
+        otherwise: Box<Node>,
+    },
+    Binary {
+        operator: Operator,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
     Not(Box<Node>),
     Negate(Box<Node>),
     IsNull(Box<Node>),

@@ -4,8 +4,8 @@ use super::{Aggregate, Gather, Node, Operator, Window};
 use crate::platform::seed::functions::Function;
 use crate::platform::seed::value::Value;
 use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, OrderByExpr, OrderByKind, Query, Select,
-    SelectItem, SetExpr, TableFactor, UnaryOperator, Value as SqlValue, WindowType,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, OrderByExpr, OrderByKind,
+    Query, Select, SelectItem, SetExpr, TableFactor, UnaryOperator, Value as SqlValue, WindowType,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -45,7 +45,9 @@ impl Translate {
             Expr::CompoundIdentifier(names) => Node::Path(names.iter().map(|name| name.value.clone()).collect()),
             Expr::Nested(inner) => self.node(inner)?,
             Expr::Value(value) => Node::Literal(literal(&value.value)?),
-            Expr::TypedString(typed) => Node::Literal(typed_literal(&typed.data_type.to_string(), &typed.value.to_string())?),
+            Expr::TypedString(typed) => {
+                Node::Literal(typed_literal(&typed.data_type.to_string(), &typed.value.to_string())?)
+            }
             Expr::Case { operand, conditions, else_result, .. } => {
                 let mut branches = Vec::new();
                 for when in conditions {
@@ -67,7 +69,8 @@ impl Translate {
                 Node::Binary { operator, left: self.boxed(left)?, right: self.boxed(right)? }
             }
             Expr::Like { negated, expr, pattern, .. } => {
-                let like = Node::Binary { operator: Operator::Like, left: self.boxed(expr)?, right: self.boxed(pattern)? };
+                let like =
+                    Node::Binary { operator: Operator::Like, left: self.boxed(expr)?, right: self.boxed(pattern)? };
                 negate_if(*negated, like)
             }
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Node::Negate(self.boxed(expr)?),
@@ -81,8 +84,13 @@ impl Translate {
                 negate_if(*negated, Node::In(self.boxed(expr)?, list))
             }
             Expr::Between { expr, negated, low, high } => {
-                let from = Node::Binary { operator: Operator::GreaterOrEqual, left: self.boxed(expr)?, right: self.boxed(low)? };
-                let to = Node::Binary { operator: Operator::LessOrEqual, left: self.boxed(expr)?, right: self.boxed(high)? };
+                let from = Node::Binary {
+                    operator: Operator::GreaterOrEqual,
+                    left: self.boxed(expr)?,
+                    right: self.boxed(low)?,
+                };
+                let to =
+                    Node::Binary { operator: Operator::LessOrEqual, left: self.boxed(expr)?, right: self.boxed(high)? };
                 let both = Node::Binary { operator: Operator::And, left: Box::new(from), right: Box::new(to) };
                 negate_if(*negated, both)
             }
@@ -157,11 +165,16 @@ impl Translate {
     }
 
     fn order(&mut self, order: &[OrderByExpr]) -> Result<Vec<(Node, bool)>, String> {
-        order.iter().map(|by| Ok((self.node(&by.expr)?, by.options.sort == Some(sqlparser::ast::OrderBySort::Desc)))).collect()
+        order
+            .iter()
+            .map(|by| Ok((self.node(&by.expr)?, by.options.sort == Some(sqlparser::ast::OrderBySort::Desc))))
+            .collect()
     }
 
     fn subquery(&mut self, query: &Query, forced: Option<Gather>) -> Result<Node, String> {
-        let SetExpr::Select(select) = query.body.as_ref() else { return Err(format!("{query} is not understood here")) };
+        let SetExpr::Select(select) = query.body.as_ref() else {
+            return Err(format!("{query} is not understood here"));
+        };
         let table = table_of(select)?;
         let (gather, arguments) = self.gathered(select, forced)?;
         let mut arguments = arguments.into_iter();
@@ -180,19 +193,23 @@ impl Translate {
                     groups.push_str(&format!(" where {part}"));
                     filter = Some(match filter.take() {
                         None => condition,
-                        Some(before) => Node::Binary {
-                            operator: Operator::And,
-                            left: Box::new(before),
-                            right: Box::new(condition),
-                        },
+                        Some(before) => {
+                            Node::Binary { operator: Operator::And, left: Box::new(before), right: Box::new(condition) }
+                        }
                     });
                 }
             }
         }
         let mut order = Vec::new();
         if let Some(by) = &query.order_by {
-            let OrderByKind::Expressions(expressions) = &by.kind else { return Err("ORDER BY ALL is not understood".to_owned()) };
-            order = self.order(expressions)?.into_iter().map(|(node, descending)| (table.strip(node), descending)).collect();
+            let OrderByKind::Expressions(expressions) = &by.kind else {
+                return Err("ORDER BY ALL is not understood".to_owned());
+            };
+            order = self
+                .order(expressions)?
+                .into_iter()
+                .map(|(node, descending)| (table.strip(node), descending))
+                .collect();
             groups.push_str(&format!(" order {by}"));
         }
         let limit = limit(query)?;
@@ -200,7 +217,18 @@ impl Translate {
         let argument = argument.map(|node| table.strip(node));
         let second = if gather == Gather::Pick { second.map(|node| table.strip(node)) } else { second };
         let table = table.name;
-        Ok(Node::Aggregate(Box::new(Aggregate { table, gather, argument, second, keys, filter, order, limit, site, groups })))
+        Ok(Node::Aggregate(Box::new(Aggregate {
+            table,
+            gather,
+            argument,
+            second,
+            keys,
+            filter,
+            order,
+            limit,
+            site,
+            groups,
+        })))
     }
 
     /// What the only item of the select list asks for; a bare column is the first row's.
@@ -208,7 +236,9 @@ impl Translate {
         if let Some(gather) = forced {
             return Ok((gather, Vec::new()));
         }
-        let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] = select.projection.as_slice() else {
+        let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] =
+            select.projection.as_slice()
+        else {
             return Err(format!("a subquery selects one thing: {select}"));
         };
         if let Expr::Function(function) = item
@@ -296,7 +326,9 @@ fn each_path(node: &mut Node, change: &mut dyn FnMut(&mut Vec<String>)) {
 }
 
 fn mentions_outside(expression: &Expr) -> bool {
-    format!(" {expression}").split(|character: char| !(character.is_alphanumeric() || character == '_' || character == '.')).any(|word| word.starts_with("this."))
+    format!(" {expression}")
+        .split(|character: char| !(character.is_alphanumeric() || character == '_' || character == '.'))
+        .any(|word| word.starts_with("this."))
 }
 
 fn conjuncts<'a>(expression: &'a Expr, parts: &mut Vec<&'a Expr>) {
@@ -312,7 +344,9 @@ fn conjuncts<'a>(expression: &'a Expr, parts: &mut Vec<&'a Expr>) {
 
 fn table_of(select: &Select) -> Result<From, String> {
     let [from] = select.from.as_slice() else { return Err(format!("a subquery reads one table: {select}")) };
-    let TableFactor::Table { name, alias, .. } = &from.relation else { return Err(format!("{from} is not understood here")) };
+    let TableFactor::Table { name, alias, .. } = &from.relation else {
+        return Err(format!("{from} is not understood here"));
+    };
     if !from.joins.is_empty() {
         return Err(format!("{from}: follow references (a.b) instead of joining"));
     }

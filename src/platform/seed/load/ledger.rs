@@ -28,9 +28,11 @@ impl Ledger {
     /// The tables that need nothing more; an error when they were filled from other parameters.
     pub(super) fn done(self, database: &Database, wanted: Parameters) -> Result<HashSet<String>, PlatformError> {
         match self.parameters {
-            Some(found) if found != wanted => {
-                Err(PlatformError::SeededOtherwise { database: database.name.clone(), found: shown(found), wanted: shown(wanted) })
-            }
+            Some(found) if found != wanted => Err(PlatformError::SeededOtherwise {
+                database: database.name.clone(),
+                found: shown(found),
+                wanted: shown(wanted),
+            }),
             _ => Ok(self.tables),
         }
     }

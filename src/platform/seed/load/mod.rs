@@ -113,7 +113,12 @@ enum Link {
 }
 
 /// Fills the chosen databases. An error means that nothing was begun; what fails later is in the report.
-pub async fn run(registry: &Registry, environment: &Environment, options: &Options, show: Show<'_>) -> Result<Report, PlatformError> {
+pub async fn run(
+    registry: &Registry,
+    environment: &Environment,
+    options: &Options,
+    show: Show<'_>,
+) -> Result<Report, PlatformError> {
     let started = Instant::now();
     let mut chosen: Vec<&Database> = Vec::new();
     for name in &options.only {
@@ -208,14 +213,33 @@ async fn fill(
     }
 }
 
-async fn load(target: Target<'_>, parameters: Parameters, receiver: mpsc::Receiver<Message>, show: Show<'_>) -> DatabaseReport {
+/// The stream's own master data, which code makes; harmless to repeat.
+async fn plant(target: &Target<'_>, parameters: Parameters) -> Result<u64, PlatformError> {
+    let (Link::Postgres(settings), "master") = (&target.link, target.database.module.as_str()) else { return Ok(0) };
+    let size = PlantSize { seed: parameters.seed, ..PlantSize::default() };
+    let summary = super::plant(settings, size, &|_| {}).await?;
+    Ok(summary.tables.iter().map(|table| table.inserted + table.updated).sum())
+}
+
+async fn load(
+    target: Target<'_>,
+    parameters: Parameters,
+    receiver: mpsc::Receiver<Message>,
+    show: Show<'_>,
+) -> DatabaseReport {
     let started = Instant::now();
     let mut report = failed(target.database, String::new());
     (report.error, report.there_before) = (None, target.done.len());
-    let loaded = match &target.link {
-        Link::Postgres(settings) => postgres::load(settings, parameters, receiver, &mut report, show).await,
-        Link::Mysql(settings) => mysql::load(settings, parameters, receiver, &mut report, show).await,
-        Link::Mongo(settings) => mongo::load(settings, parameters, receiver, &mut report, show).await,
+    let loaded = match plant(&target, parameters).await {
+        Ok(rows) => {
+            report.rows += rows;
+            match &target.link {
+                Link::Postgres(settings) => postgres::load(settings, parameters, receiver, &mut report, show).await,
+                Link::Mysql(settings) => mysql::load(settings, parameters, receiver, &mut report, show).await,
+                Link::Mongo(settings) => mongo::load(settings, parameters, receiver, &mut report, show).await,
+            }
+        }
+        Err(error) => Err(error),
     };
     report.error = loaded.err().map(|error| error.to_string());
     report.seconds = started.elapsed().as_secs_f64();
@@ -268,7 +292,12 @@ fn send(sender: &mpsc::Sender<Message>, message: Message) -> Result<(), Stop> {
     sender.blocking_send(message).map_err(|_| Stop::Gone)
 }
 
-fn send_group(world: &World, database: &Database, group: &[TableId], sender: &mpsc::Sender<Message>) -> Result<(), Stop> {
+fn send_group(
+    world: &World,
+    database: &Database,
+    group: &[TableId],
+    sender: &mpsc::Sender<Message>,
+) -> Result<(), Stop> {
     send(sender, Message::Begin)?;
     for table in group {
         let rows = world.rows(*table)?;
@@ -294,7 +323,12 @@ fn kind(world: &World, table: TableId, column: &str) -> Kind {
     world.model(table).and_then(|model| model.column(column)).map_or(Kind::Json, |column| column.kind)
 }
 
-fn send_lines(columns: &[(Kind, Values)], rows: usize, booleans: (&str, &str), sender: &mpsc::Sender<Message>) -> Result<(), Stop> {
+fn send_lines(
+    columns: &[(Kind, Values)],
+    rows: usize,
+    booleans: (&str, &str),
+    sender: &mpsc::Sender<Message>,
+) -> Result<(), Stop> {
     let mut buffer = String::with_capacity(CHUNK_BYTES + 4096);
     for row in 0..rows {
         tsv::line(columns, row, booleans, &mut buffer);
@@ -309,7 +343,12 @@ fn send_lines(columns: &[(Kind, Values)], rows: usize, booleans: (&str, &str), s
 /// Documents a chunk.
 const DOCUMENTS: usize = 2_000;
 
-fn send_documents(names: &[String], columns: &[(Kind, Values)], rows: usize, sender: &mpsc::Sender<Message>) -> Result<(), Stop> {
+fn send_documents(
+    names: &[String],
+    columns: &[(Kind, Values)],
+    rows: usize,
+    sender: &mpsc::Sender<Message>,
+) -> Result<(), Stop> {
     for first in (0..rows).step_by(DOCUMENTS) {
         let chunk = (first..rows.min(first + DOCUMENTS)).map(|row| {
             let values: Vec<&Value> = columns.iter().map(|(_, values)| &values[row]).collect();

@@ -21,7 +21,8 @@ const LEDGER: &str = "seed_ledger";
 pub(super) async fn ledger(settings: &MongoSettings) -> Result<Ledger, PlatformError> {
     let failed = |error| PlatformError::from(settings.error(error));
     let collection: Collection<Document> = settings.client().await?.database(INTERNAL_DATABASE).collection(LEDGER);
-    let found: Vec<Document> = collection.find(doc! {}).sort(doc! { "_id": 1 }).await.map_err(failed)?.try_collect().await.map_err(failed)?;
+    let found: Vec<Document> =
+        collection.find(doc! {}).sort(doc! { "_id": 1 }).await.map_err(failed)?.try_collect().await.map_err(failed)?;
     let text = |entry: &Document, name| entry.get_str(name).unwrap_or_default().to_owned();
     Ok(Ledger::new(found.iter().map(|entry| (text(entry, "_id"), text(entry, "parameters"))).collect()))
 }
@@ -70,7 +71,12 @@ struct Filling {
 }
 
 impl Filling {
-    async fn start(settings: &MongoSettings, database: &Database, plan: Plan, parameters: Parameters) -> Result<Self, PlatformError> {
+    async fn start(
+        settings: &MongoSettings,
+        database: &Database,
+        plan: Plan,
+        parameters: Parameters,
+    ) -> Result<Self, PlatformError> {
         let failed = |error| PlatformError::SeedTable { table: plan.table.clone(), source: settings.error(error) };
         let collection: Collection<Document> = database.collection(&plan.table);
         let prefix = site_seed(parameters.seed, &plan.table, 0);
@@ -99,7 +105,10 @@ impl Filling {
         let bytes = missing.iter().filter_map(|document| document.to_vec().ok()).map(|bytes| bytes.len() as u64).sum();
         if !missing.is_empty() {
             let inserted = self.collection.insert_many(missing).ordered(false).await;
-            inserted.map_err(|error| PlatformError::SeedTable { table: self.plan.table.clone(), source: settings.error(error) })?;
+            inserted.map_err(|error| PlatformError::SeedTable {
+                table: self.plan.table.clone(),
+                source: settings.error(error),
+            })?;
         }
         Ok(bytes)
     }
@@ -125,7 +134,9 @@ fn put(document: &mut Document, name: &str, value: Bson) {
     match name.split_once('.') {
         None => drop(document.insert(name, value)),
         Some((first, rest)) => {
-            if let Bson::Document(inner) = document.entry(first.to_owned()).or_insert_with(|| Bson::Document(Document::new())) {
+            if let Bson::Document(inner) =
+                document.entry(first.to_owned()).or_insert_with(|| Bson::Document(Document::new()))
+            {
                 put(inner, rest, value);
             }
         }
@@ -147,6 +158,8 @@ fn bson(value: &Value) -> Bson {
             Bson::String(text)
         }
         Value::List(values) => Bson::Array(values.iter().map(bson).collect()),
-        Value::Object(fields) => Bson::Document(fields.iter().map(|(name, value)| (name.to_string(), bson(value))).collect()),
+        Value::Object(fields) => {
+            Bson::Document(fields.iter().map(|(name, value)| (name.to_string(), bson(value))).collect())
+        }
     }
 }

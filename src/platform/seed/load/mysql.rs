@@ -21,7 +21,9 @@ pub(super) async fn ledger(settings: &MysqlSettings) -> Result<Ledger, PlatformE
          seeded_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (database_name, table_name)) ENGINE=InnoDB"
     );
     connection.query_drop(make).await.map_err(failed)?;
-    let read = format!("SELECT table_name, parameters FROM {INTERNAL_DATABASE}.seed_ledger WHERE database_name = ? ORDER BY 1");
+    let read = format!(
+        "SELECT table_name, parameters FROM {INTERNAL_DATABASE}.seed_ledger WHERE database_name = ? ORDER BY 1"
+    );
     let entries = connection.exec(read, (settings.database_name(),)).await.map_err(failed)?;
     Ok(Ledger::new(entries))
 }
@@ -74,22 +76,30 @@ async fn store(
     let first = &plan.columns[0];
     let numbered = plan.numbered.as_ref() == Some(first) || first.ends_with("_key");
     let unknown = if numbered { format!(" WHERE {first} <> 0") } else { String::new() };
-    let filled: Option<i64> = connection.query_first(format!("SELECT 1 FROM {name}{unknown} LIMIT 1")).await.map_err(failed)?;
+    let filled: Option<i64> =
+        connection.query_first(format!("SELECT 1 FROM {name}{unknown} LIMIT 1")).await.map_err(failed)?;
     if filled.is_some() {
         return Err(PlatformError::NotEmpty { database: settings.database().to_owned(), table: name.clone() });
     }
     if plan.rows > 0 {
-        connection.set_infile_handler(async move { Ok(futures_util::stream::iter(chunks.into_iter().map(Ok)).boxed()) });
-        let statement = format!("LOAD DATA LOCAL INFILE 'seed' INTO TABLE {name} CHARACTER SET utf8mb4 ({})", plan.columns.join(", "));
+        connection
+            .set_infile_handler(async move { Ok(futures_util::stream::iter(chunks.into_iter().map(Ok)).boxed()) });
+        let statement = format!(
+            "LOAD DATA LOCAL INFILE 'seed' INTO TABLE {name} CHARACTER SET utf8mb4 ({})",
+            plan.columns.join(", ")
+        );
         connection.query_drop(statement).await.map_err(failed)?;
         // LOAD DATA bends what does not fit and only warns: here that is an error.
         if connection.get_warnings() > 0 {
-            let warnings: Vec<(String, u32, String)> = connection.query("SHOW WARNINGS LIMIT 3").await.map_err(failed)?;
+            let warnings: Vec<(String, u32, String)> =
+                connection.query("SHOW WARNINGS LIMIT 3").await.map_err(failed)?;
             let shown: Vec<String> = warnings.into_iter().map(|(_, _, text)| text).collect();
             return Err(PlatformError::Seed { cause: format!("{}.{name}: {}", settings.database(), shown.join("; ")) });
         }
     }
-    let entry = format!("INSERT INTO {INTERNAL_DATABASE}.seed_ledger (database_name, table_name, parameters, row_count) VALUES (?, ?, ?, ?)");
+    let entry = format!(
+        "INSERT INTO {INTERNAL_DATABASE}.seed_ledger (database_name, table_name, parameters, row_count) VALUES (?, ?, ?, ?)"
+    );
     let values = (settings.database_name(), name, written(parameters), plan.rows as i64);
     connection.exec_drop(entry, values).await.map_err(failed)?;
     (report.rows, report.loaded) = (report.rows + plan.rows as u64, report.loaded + 1);

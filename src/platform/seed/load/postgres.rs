@@ -11,16 +11,13 @@ use std::pin::Pin;
 use tokio::sync::mpsc::Receiver;
 use tokio_postgres::{CopyInSink, Transaction};
 
-const MAKE: &str = "CREATE SCHEMA IF NOT EXISTS genims_internal; \
-    CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (table_name text PRIMARY KEY, parameters text NOT NULL, \
-    rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now())";
-
 pub(super) async fn ledger(settings: &PostgresSettings) -> Result<Ledger, PlatformError> {
     let client = settings.connect().await?;
     let failed = |error| PlatformError::from(settings.error(error));
-    client.batch_execute("SET client_min_messages = warning").await.map_err(failed)?;
-    client.batch_execute(MAKE).await.map_err(failed)?;
-    let rows = client.query("SELECT table_name, parameters FROM genims_internal.seed_ledger ORDER BY 1", &[]).await.map_err(failed)?;
+    let rows = client
+        .query("SELECT table_name, parameters FROM genims_internal.seed_ledger ORDER BY 1", &[])
+        .await
+        .map_err(failed)?;
     Ok(Ledger::new(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
 }
 
@@ -35,7 +32,9 @@ pub(super) async fn load(
     let mut client = settings.connect().await?;
     // One seeding at a time; the lock ends with the connection.
     client
-        .batch_execute("SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed', 0)); RESET lock_timeout")
+        .batch_execute(
+            "SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed', 0)); RESET lock_timeout",
+        )
         .await
         .map_err(failed)?;
     while let Some(message) = receiver.recv().await {
@@ -46,7 +45,8 @@ pub(super) async fn load(
         }
         let transaction = client.transaction().await.map_err(failed)?;
         transaction.batch_execute("SET CONSTRAINTS ALL DEFERRED").await.map_err(failed)?;
-        let mut loaded = Group { transaction: &transaction, settings, parameters, report, show, current: None, tables: 0 };
+        let mut loaded =
+            Group { transaction: &transaction, settings, parameters, report, show, current: None, tables: 0 };
         if loaded.all(&mut receiver).await? {
             let tables = loaded.tables;
             transaction.commit().await.map_err(failed)?;
@@ -104,7 +104,10 @@ impl Group<'_> {
         let check = format!("SELECT EXISTS (SELECT FROM public.{table})");
         let failed = |error| refused(self.settings, table, error);
         if self.transaction.query_one(&check, &[]).await.map_err(failed)?.get(0) {
-            return Err(PlatformError::NotEmpty { database: self.settings.database().to_owned(), table: table.clone() });
+            return Err(PlatformError::NotEmpty {
+                database: self.settings.database().to_owned(),
+                table: table.clone(),
+            });
         }
         let statement = format!("COPY public.{table} ({}) FROM STDIN", plan.columns.join(", "));
         let sink = Box::pin(self.transaction.copy_in(&statement).await.map_err(failed)?);
@@ -118,11 +121,15 @@ impl Group<'_> {
         let rows = sink.as_mut().finish().await.map_err(failed)?;
         if let Some(column) = &plan.numbered {
             // What is numbered next goes on behind the rows.
-            let next = format!("SELECT setval(pg_get_serial_sequence('public.{0}', '{column}'), max({column})) FROM public.{0}", plan.table);
+            let next = format!(
+                "SELECT setval(pg_get_serial_sequence('public.{0}', '{column}'), max({column})) FROM public.{0}",
+                plan.table
+            );
             self.transaction.execute(&next, &[]).await.map_err(failed)?;
         }
         let entry = "INSERT INTO genims_internal.seed_ledger (table_name, parameters, rows) VALUES ($1, $2, $3)";
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&plan.table, &written(self.parameters), &(rows as i64)];
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&plan.table, &written(self.parameters), &(rows as i64)];
         self.transaction.execute(entry, &values).await.map_err(failed)?;
         self.report.rows += rows;
         self.tables += 1;

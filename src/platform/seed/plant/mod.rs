@@ -12,8 +12,8 @@ mod rows;
 mod turbines;
 mod words;
 
-use crate::platform::errors::PlatformError;
 use crate::databases::PostgresSettings;
+use crate::platform::errors::PlatformError;
 pub use load::TableSummary;
 use serde::Serialize;
 use std::time::Instant;
@@ -104,7 +104,6 @@ pub async fn plant(
     }
     Ok(Summary { size, tables, seconds: started.elapsed().as_secs_f64() })
 }
-
 
 /// Every table's name, columns and rows in COPY text form, for those who refer to them.
 pub(super) fn texts(size: PlantSize) -> Vec<(&'static str, &'static [&'static str], String)> {

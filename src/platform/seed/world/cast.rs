@@ -52,12 +52,14 @@ fn from_json(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(value) => Value::Boolean(*value),
-        serde_json::Value::Number(number) => number.as_i64().map_or_else(|| Value::Number(number.as_f64().unwrap_or(0.0)), Value::Integer),
+        serde_json::Value::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Number(number.as_f64().unwrap_or(0.0)), Value::Integer)
+        }
         serde_json::Value::String(text) => Value::text(text),
         serde_json::Value::Array(items) => Value::List(Arc::new(items.iter().map(from_json).collect())),
-        serde_json::Value::Object(fields) => {
-            Value::Object(Arc::new(fields.iter().map(|(name, value)| (name.as_str().into(), from_json(value))).collect()))
-        }
+        serde_json::Value::Object(fields) => Value::Object(Arc::new(
+            fields.iter().map(|(name, value)| (name.as_str().into(), from_json(value))).collect(),
+        )),
     }
 }
 
@@ -107,7 +109,16 @@ fn one(value: &Value, kind: Kind) -> Result<Value, String> {
 /// Something of the right type for a column of a table that is not described yet.
 pub(super) fn draft(name: &str, row: usize, column: Option<&Column>) -> Value {
     match column.map(|column| column.kind) {
-        Some(Kind::Text(limit)) => Value::text(format!("{name}-{row}").chars().rev().take(limit.unwrap_or(50) as usize).collect::<Vec<_>>().into_iter().rev().collect::<String>()),
+        Some(Kind::Text(limit)) => Value::text(
+            format!("{name}-{row}")
+                .chars()
+                .rev()
+                .take(limit.unwrap_or(50) as usize)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .collect::<String>(),
+        ),
         Some(Kind::Integer | Kind::Decimal(_) | Kind::Float) => Value::Integer(row as i64 + 1),
         Some(Kind::Boolean) => Value::Boolean(row.is_multiple_of(2)),
         Some(Kind::Date) => Value::Date(20_400 + row as i32),

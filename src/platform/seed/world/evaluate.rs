@@ -140,7 +140,11 @@ impl World {
         for argument in arguments {
             made.push(self.evaluate(scope, argument)?);
         }
-        let extent = if scope.column == "rows" || scope.column.ends_with("#per") { None } else { Some(self.extent(scope.table)?) };
+        let extent = if scope.column == "rows" || scope.column.ends_with("#per") {
+            None
+        } else {
+            Some(self.extent(scope.table)?)
+        };
         let site = site_seed(self.parameters.seed, &format!("{}.{}", self.name(scope.table), scope.column), site);
         let mut values: Vec<Value> = Vec::with_capacity(scope.rows);
         for row in 0..scope.rows {
@@ -156,7 +160,8 @@ impl World {
         let mut result_error = None;
         for (condition, result) in branches {
             let condition = self.evaluate(scope, condition)?;
-            let take: Vec<usize> = (0..scope.rows).filter(|row| chosen[*row].is_none() && condition.get(*row).is_true()).collect();
+            let take: Vec<usize> =
+                (0..scope.rows).filter(|row| chosen[*row].is_none() && condition.get(*row).is_true()).collect();
             if take.is_empty() {
                 continue;
             }
@@ -169,7 +174,8 @@ impl World {
             return Err(cause);
         }
         let otherwise = self.evaluate(scope, otherwise)?;
-        let values = chosen.into_iter().enumerate().map(|(row, value)| value.unwrap_or_else(|| otherwise.get(row).clone()));
+        let values =
+            chosen.into_iter().enumerate().map(|(row, value)| value.unwrap_or_else(|| otherwise.get(row).clone()));
         Ok(values.collect::<Vec<_>>().into())
     }
 
@@ -208,11 +214,7 @@ impl World {
     }
 }
 
-fn rowwise(
-    rows: usize,
-    made: &[&Made],
-    compute: impl Fn(&[&Value]) -> Result<Value, String>,
-) -> Result<Made, String> {
+fn rowwise(rows: usize, made: &[&Made], compute: impl Fn(&[&Value]) -> Result<Value, String>) -> Result<Made, String> {
     let inputs = |row: usize| -> smallvec::SmallVec<[&Value; 8]> { made.iter().map(|one| one.get(row)).collect() };
     if rows > 0 && made.iter().all(|one| matches!(one, Made::Same(_))) {
         return compute(&inputs(0)).map(Made::Same);
@@ -276,7 +278,8 @@ fn calculate(operator: Operator, left: &Value, right: &Value) -> Result<Value, S
         (Value::Integer(left), Multiply, Value::Integer(right)) => Value::Integer(left.wrapping_mul(*right)),
         (Value::Integer(left), Remainder, Value::Integer(right)) if *right != 0 => Value::Integer(left % right),
         (Value::Date(left), Subtract, Value::Date(right)) => Value::Integer(i64::from(left - right)),
-        (Value::Timestamp(_), Subtract, Value::Timestamp(_) | Value::Date(_)) | (Value::Date(_), Subtract, Value::Timestamp(_)) => {
+        (Value::Timestamp(_), Subtract, Value::Timestamp(_) | Value::Date(_))
+        | (Value::Date(_), Subtract, Value::Timestamp(_)) => {
             Value::Interval(left.timestamp().unwrap_or(0) - right.timestamp().unwrap_or(0))
         }
         (Value::Date(_) | Value::Timestamp(_), Add | Subtract, Value::Interval(us)) => {

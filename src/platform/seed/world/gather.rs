@@ -47,7 +47,12 @@ impl Groups {
     }
 
     /// One value a group.
-    pub(super) fn gathered(&self, gather: Gather, of: Option<&Made>, limit: Option<usize>) -> Result<Vec<Value>, String> {
+    pub(super) fn gathered(
+        &self,
+        gather: Gather,
+        of: Option<&Made>,
+        limit: Option<usize>,
+    ) -> Result<Vec<Value>, String> {
         self.rows
             .iter()
             .map(|rows| {

@@ -144,7 +144,8 @@ impl World {
 
     /// The tables of one database that anything is said about, in the order of the schema.
     pub(crate) fn tables_of(&self, database: &str) -> Vec<TableId> {
-        let of = |entry: &Entry| entry.database == database && (entry.spec.is_some() || entry.extent.borrow().is_some());
+        let of =
+            |entry: &Entry| entry.database == database && (entry.spec.is_some() || entry.extent.borrow().is_some());
         (0..self.entries.len()).filter(|at| of(&self.entries[*at])).map(TableId).collect()
     }
 
@@ -181,7 +182,11 @@ impl World {
             return Ok(extent.clone());
         }
         let Some(spec) = entry.spec.as_ref() else {
-            return if self.draft { Ok(Extent { rows: 20, parents: None }) } else { Err(format!("{}: config/seed says nothing about it", entry.name)) };
+            return if self.draft {
+                Ok(Extent { rows: 20, parents: None })
+            } else {
+                Err(format!("{}: config/seed says nothing about it", entry.name))
+            };
         };
         let extent = self.within(format!("{} rows", entry.name), || match &spec.source {
             Source::Csv { lines, .. } => Ok(Extent { rows: lines.len(), parents: None }),
@@ -258,7 +263,9 @@ impl World {
         let made = self.within(format!("{}.{name}", entry.name), || {
             let values = self.make(table, rows, name, declared)?;
             match declared {
-                Some(column) => cast::column(&values, rows, column, entry.model.as_ref().is_some_and(|model| model.key == [name])),
+                Some(column) => {
+                    cast::column(&values, rows, column, entry.model.as_ref().is_some_and(|model| model.key == [name]))
+                }
                 None => Ok(values.into_vec(rows)),
             }
         })?;
@@ -268,7 +275,13 @@ impl World {
     }
 
     /// What is said of the column in its table, else what its name says, else what the schema says.
-    fn make(&self, table: TableId, rows: usize, name: &str, declared: Option<&Column>) -> Result<evaluate::Made, String> {
+    fn make(
+        &self,
+        table: TableId,
+        rows: usize,
+        name: &str,
+        declared: Option<&Column>,
+    ) -> Result<evaluate::Made, String> {
         let entry = self.entry(table);
         let scope = evaluate::Scope { table, rows, column: name };
         let Some(spec) = entry.spec.as_ref() else {
@@ -278,7 +291,11 @@ impl World {
             && let Some(at) = header.iter().position(|column| column == name)
         {
             let kind = declared.map_or(Kind::Text(None), |column| column.kind);
-            return lines.iter().map(|line| cast::parse(&line[at], kind)).collect::<Result<Vec<_>, _>>().map(evaluate::Made::from);
+            return lines
+                .iter()
+                .map(|line| cast::parse(&line[at], kind))
+                .collect::<Result<Vec<_>, _>>()
+                .map(evaluate::Made::from);
         }
         if let Some(node) = spec.columns.get(name) {
             return self.evaluate(&scope, node);
@@ -350,7 +367,8 @@ impl World {
     }
 
     fn context(&self, scope: &evaluate::Scope<'_>, extent: Option<&Extent>, site: u64, row: usize) -> Context<'_> {
-        let in_parent = extent.and_then(|extent| extent.parents.as_ref()).map_or(row, |parents| parents.1[row] as usize);
+        let in_parent =
+            extent.and_then(|extent| extent.parents.as_ref()).map_or(row, |parents| parents.1[row] as usize);
         Context {
             random: Random::new(site, row),
             row,
