@@ -16,6 +16,7 @@ mod leftovers;
 mod mysql;
 mod provision;
 mod provision_mongo;
+mod roles;
 mod running;
 mod seed;
 mod sender;
@@ -31,12 +32,13 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 12] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 13] = [
         devstack::tests,
         databases::tests,
         provision::tests,
         provision_mongo::tests,
         mysql::tests,
+        roles::tests,
         seed::tests,
         stream::tests,
         effects::tests,

@@ -1,0 +1,153 @@
+//! Roles on real servers: a role of one module works in its database and is refused by every other; readers read, writers
+//! write, the audit writer only inserts.
+
+use crate::harness::Harness;
+use genims::databases::{
+    DatabaseError, Engine, Environment, MysqlSettings, PostgresClient, PostgresSettings, Registry,
+};
+use genims::devstack::Server;
+use genims::platform::provision::{self, Mode, Options};
+use libtest_mimic::Trial;
+use mysql_async::prelude::Queryable;
+use tokio_postgres::error::SqlState;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![
+        harness.trial("roles::a_role_of_one_module_is_refused_by_the_others", refused_by_the_others),
+        harness.trial("roles::the_audit_writer_only_inserts_and_the_auditors_only_read", audit_is_a_world_of_its_own),
+    ]
+}
+
+const SERVERS: [Server; 3] = [Server::Postgres, Server::Mariadb, Server::Mongodb];
+
+const RIGHTS: [&str; 3] = ["owner", "writer", "reader"];
+
+/// A stack of its own: roles belong to the server, and no other test shall change their passwords.
+fn environment(stack: &genims::devstack::Stack) -> Environment {
+    let mut variables = vec![
+        ("GENIMS_POSTGRES_URL".to_owned(), stack.postgres_url("postgres")),
+        ("GENIMS_MYSQL_URL".to_owned(), stack.mysql_url("")),
+        ("GENIMS_MONGODB_URL".to_owned(), stack.mongodb_url()),
+    ];
+    for database in Registry::load(None).unwrap().all() {
+        for right in RIGHTS {
+            let name = format!("GENIMS_{}_{}_PASSWORD", database.module.to_uppercase(), right.to_uppercase());
+            variables.push((name, format!("{}-{right}-secret", database.module)));
+        }
+    }
+    Environment::from_pairs(variables)
+}
+
+async fn provision(environment: &Environment) {
+    let registry = Registry::load(None).unwrap();
+    let options = Options { only: Vec::new(), mode: Mode::Apply };
+    let report = provision::run(&registry, environment, &options, &|_| {}).await.unwrap();
+    assert!(report.ok(), "{report:?}");
+    let again = provision::run(&registry, environment, &options, &|_| {}).await.unwrap();
+    let changed: Vec<_> = again.databases.iter().filter(|database| !database.changes.is_empty()).collect();
+    assert!(changed.is_empty(), "{changed:?}");
+}
+
+/// The administrator's URL with a role in the place of the login.
+fn as_role(url: &str, module: &str, right: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (_, place) = rest.rsplit_once('@').unwrap();
+    format!("{scheme}://genims_{module}_{right}:{module}-{right}-secret@{place}")
+}
+
+async fn login(url: &str) -> Result<PostgresClient, DatabaseError> {
+    PostgresSettings::from_url("roles", url).unwrap().connect().await
+}
+
+fn code(error: &DatabaseError) -> Option<&SqlState> {
+    match error {
+        DatabaseError::Postgres { source, .. } => source.code(),
+        _ => None,
+    }
+}
+
+fn refused_by_the_others(harness: &'static Harness) {
+    let stack = harness.private_stack(&SERVERS);
+    harness.block_on(async {
+        provision(&environment(&stack)).await;
+        let registry = Registry::load(None).unwrap();
+        let postgres: Vec<_> = registry.all().iter().filter(|entry| entry.engine == Engine::Postgresql).collect();
+        let mut refused = 0;
+        for own in &postgres {
+            for other in &postgres {
+                let url = stack.postgres_url(&other.name);
+                let entered = login(&as_role(&url, &own.module, "writer")).await;
+                if own.name == other.name {
+                    entered.unwrap();
+                } else {
+                    let error = entered.err().unwrap_or_else(|| panic!("{} entered {}", own.module, other.name));
+                    assert_eq!(code(&error), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 13 * 12);
+        rights_inside(&stack.postgres_url("genims_hr_db")).await;
+    });
+}
+
+async fn rights_inside(url: &str) {
+    let insert = "INSERT INTO skills_catalog SELECT * FROM skills_catalog";
+    let reader = login(&as_role(url, "hr", "reader")).await.unwrap();
+    assert_eq!(reader.query_one("SELECT count(*) FROM employees", &[]).await.unwrap().get::<_, i64>(0), 0);
+    for forbidden in [insert, "DELETE FROM employees", "CREATE TABLE t (a int)"] {
+        let error = reader.batch_execute(forbidden).await.expect_err(forbidden);
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{forbidden}: {error}");
+    }
+    let writer = login(&as_role(url, "hr", "writer")).await.unwrap();
+    writer.batch_execute(insert).await.unwrap();
+    writer.batch_execute("DELETE FROM leave_requests").await.unwrap();
+    for forbidden in ["DROP TABLE employees", "CREATE TABLE t (a int)", "TRUNCATE employees"] {
+        let error = writer.batch_execute(forbidden).await.expect_err(forbidden);
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{forbidden}: {error}");
+    }
+    let owner = login(&as_role(url, "hr", "owner")).await.unwrap();
+    owner.batch_execute("CREATE TABLE t (a int); DROP TABLE t; ALTER TABLE employees ADD COLUMN x int; ALTER TABLE employees DROP COLUMN x").await.unwrap();
+}
+
+fn audit_is_a_world_of_its_own(harness: &'static Harness) {
+    let stack = harness.private_stack(&SERVERS);
+    harness.block_on(async {
+        provision(&environment(&stack)).await;
+        let connect = async |module: &str, right: &str| {
+            let url = as_role(&stack.mysql_url("genims_audit_db"), module, right);
+            MysqlSettings::from_url("roles", &url).unwrap().connect().await
+        };
+        let entry = "INSERT INTO legal_holds SELECT * FROM legal_holds WHERE 1 = 0";
+        let mut writer = connect("audit", "writer").await.unwrap();
+        writer
+            .query_drop("INSERT INTO data_retention_policies () VALUES ()")
+            .await
+            .map_err(|error| error.to_string())
+            .err()
+            .filter(|error| !error.contains("denied"))
+            .expect("the writer may insert: only the missing values are refused");
+        for forbidden in [
+            "SELECT * FROM legal_holds",
+            "UPDATE legal_holds SET hold_id = 1",
+            "DELETE FROM legal_holds",
+            entry,
+            "DROP TABLE legal_holds",
+        ] {
+            let error = writer.query_drop(forbidden).await.expect_err(forbidden).to_string();
+            assert!(error.contains("denied"), "{forbidden}: {error}");
+        }
+        let mut auditor = connect("audit", "reader").await.unwrap();
+        auditor.query_drop("SELECT * FROM legal_holds").await.unwrap();
+        for forbidden in ["DELETE FROM legal_holds", "INSERT INTO data_retention_policies () VALUES ()"] {
+            let error = auditor.query_drop(forbidden).await.expect_err(forbidden).to_string();
+            assert!(error.contains("denied"), "{forbidden}: {error}");
+        }
+        for (module, right) in
+            [("reporting", "owner"), ("analytics", "owner"), ("reporting", "writer"), ("analytics", "reader")]
+        {
+            let error = connect(module, right).await.err().expect("a stranger").to_string();
+            assert!(error.contains("denied"), "{module} {right}: {error}");
+        }
+    });
+}

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 
 /// The described tables of a database, parents first. More than one in a group: they refer to each other in a circle.
 pub(super) fn groups(world: &World, database: &str) -> Vec<Vec<TableId>> {
-    let tables: Vec<TableId> =
-        world.tables_of(database).into_iter().filter(|table| world.is_described(*table)).collect();
+    let tables: Vec<TableId> = world.tables_of(database).into_iter().filter(|table| world.is_written(*table)).collect();
     let mut graph: DiGraph<TableId, ()> = DiGraph::new();
     let nodes: HashMap<String, NodeIndex> =
         tables.iter().map(|table| (world.short_name(*table).to_owned(), graph.add_node(*table))).collect();

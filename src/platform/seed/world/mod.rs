@@ -103,7 +103,8 @@ impl World {
             }
             let documents = database.engine == crate::databases::Engine::Mongodb;
             for (name, spec) in specs {
-                if !documents {
+                // A name with _ in front is a step on the way: computed when asked for, not written.
+                if !documents && !name.starts_with('_') {
                     return Err(format!("config/seed/{}: there is no table {name}", database.name));
                 }
                 world.add(&database.name, &database.module, name, None, Some(spec));
@@ -167,9 +168,10 @@ impl World {
         self.name(table).rsplit('.').next().unwrap_or_default()
     }
 
-    /// Whether `config/seed` says something about it; else its rows are supplied and loaded by others.
-    pub(crate) fn is_described(&self, table: TableId) -> bool {
-        self.entry(table).spec.is_some()
+    /// Whether it is to be written: `config/seed` says something about it (else its rows are supplied and loaded by others),
+    /// and it is no step on the way.
+    pub(crate) fn is_written(&self, table: TableId) -> bool {
+        self.entry(table).spec.is_some() && !self.short_name(table).starts_with('_')
     }
 
     pub(crate) fn rows(&self, table: TableId) -> Result<usize, String> {
