@@ -26,6 +26,7 @@ pub(crate) enum Value {
     Timestamp(i64),
     /// Microseconds.
     Interval(i64),
+    Bytes(Arc<Vec<u8>>),
     List(Arc<Vec<Value>>),
     Object(Arc<Vec<(CompactString, Value)>>),
 }
@@ -117,6 +118,7 @@ impl Value {
             }
             Self::Timestamp(us) => write!(out, "{}", timestamp(*us)),
             Self::Interval(us) => write!(out, "{us}"),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}")),
             Self::List(_) | Self::Object(_) => write!(out, "{}", self.json()),
         };
     }
@@ -162,7 +164,7 @@ impl Hash for Value {
             Self::Integer(_) | Self::Number(_) => self.number().map(f64::to_bits).hash(state),
             Self::Time(us) | Self::Interval(us) => us.hash(state),
             Self::List(values) => values.hash(state),
-            Self::Null | Self::Object(_) => {}
+            Self::Null | Self::Bytes(_) | Self::Object(_) => {}
         }
     }
 }

@@ -8,6 +8,7 @@ mod text;
 pub(crate) mod time;
 
 pub(crate) use random::{Random, site_seed};
+pub(crate) use text::sha256;
 
 use super::value::Value;
 use super::words::Words;
@@ -22,6 +23,7 @@ pub(crate) struct Context<'a> {
     pub rows: usize,
     /// The day on which the history ends.
     pub today: i32,
+    pub sensor_days: u32,
     pub words: &'a Words,
 }
 

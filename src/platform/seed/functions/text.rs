@@ -3,6 +3,7 @@
 use super::{Context, Entry, MANY, entry, integer, string, with_null};
 use crate::platform::seed::value::Value;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 pub(super) const LIST: &[Entry] = &[
     entry(
@@ -36,7 +37,13 @@ pub(super) const LIST: &[Entry] = &[
         |_, arguments| Ok(Value::Integer(string(arguments[0])?.chars().count() as i64)),
         "length(text)",
     ),
-    entry("sha256", (1, 1), sha256, "sha256(text) as 64 hexadecimal digits"),
+    entry(
+        "bytes",
+        (1, 1),
+        |_, arguments| Ok(Value::Bytes(Arc::new(string(arguments[0])?.as_bytes().to_vec()))),
+        "bytes(text): binary data in a document",
+    ),
+    entry("sha256", (1, 1), hashed, "sha256(text) as 64 hexadecimal digits"),
     entry("to_text", (1, 1), |_, arguments| Ok(Value::text(shown(arguments[0]))), "any value as text"),
     entry("to_varchar", (1, 1), |_, arguments| Ok(Value::text(shown(arguments[0]))), "any value as text"),
 ];
@@ -128,10 +135,11 @@ fn replace(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
     Ok(Value::text(string(arguments[0])?.replace(string(arguments[1])?, string(arguments[2])?)))
 }
 
-fn sha256(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
-    Ok(Value::text(hexadecimal(&Sha256::digest(shown(arguments[0]).as_bytes()))))
+fn hashed(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
+    Ok(Value::text(sha256(&shown(arguments[0]))))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// In lower-case hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

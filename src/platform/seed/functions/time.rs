@@ -25,6 +25,12 @@ pub(super) const LIST: &[Entry] = &[
         |_, _| Ok(Value::Integer(HISTORY_DAYS)),
         "days over which business documents are spread",
     ),
+    entry(
+        "sensor_days",
+        (0, 0),
+        |context, _| Ok(Value::Integer(i64::from(context.sensor_days))),
+        "days of sensor and SCADA history",
+    ),
     entry("days_ago", (1, 1), days_ago, "days_ago(n): a date"),
     entry(
         "business_day",

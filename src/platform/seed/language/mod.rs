@@ -75,6 +75,8 @@ pub(crate) enum Gather {
     Element,
     List,
     RowNumber,
+    /// A hash over the text and the hash of the row before: tampering with one row shows in all that follow.
+    Chain,
     Lag,
     Lead,
 }
@@ -93,6 +95,7 @@ impl Gather {
             "element" => Self::Element,
             "array_agg" => Self::List,
             "row_number" => Self::RowNumber,
+            "chain" => Self::Chain,
             "lag" => Self::Lag,
             "lead" => Self::Lead,
             _ => return None,

@@ -157,6 +157,9 @@ fn bson(value: &Value) -> Bson {
             value.append_to(&mut text);
             Bson::String(text)
         }
+        Value::Bytes(bytes) => {
+            Bson::Binary(bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: bytes.as_ref().clone() })
+        }
         Value::List(values) => Bson::Array(values.iter().map(bson).collect()),
         Value::Object(fields) => {
             Bson::Document(fields.iter().map(|(name, value)| (name.to_string(), bson(value))).collect())

@@ -377,6 +377,7 @@ impl World {
             in_parent,
             rows: scope.rows,
             today: self.parameters.today,
+            sensor_days: self.parameters.sensor_days,
             words: &self.words,
         }
     }

@@ -3,6 +3,7 @@
 use super::evaluate::{Made, Scope};
 use super::gather::{fold, outside_key};
 use super::{Value, World};
+use crate::platform::seed::functions::sha256;
 use crate::platform::seed::language::{Gather, Window};
 use std::collections::HashMap;
 
@@ -32,6 +33,15 @@ fn one_group(window: &Window, argument: Option<&Made>, rows: &[u32], values: &mu
     match window.gather {
         Gather::RowNumber => {
             rows.iter().enumerate().for_each(|(at, row)| values[*row as usize] = Value::Integer(at as i64 + 1));
+        }
+        Gather::Chain => {
+            let mut previous = "0".repeat(64);
+            for row in rows {
+                let mut text = previous + "\u{1f}";
+                of(row).append_to(&mut text);
+                previous = sha256(&text);
+                values[*row as usize] = Value::text(&previous);
+            }
         }
         Gather::Lag => rows.windows(2).for_each(|pair| values[pair[1] as usize] = of(&pair[0]).clone()),
         Gather::Lead => rows.windows(2).for_each(|pair| values[pair[0] as usize] = of(&pair[1]).clone()),
