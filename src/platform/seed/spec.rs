@@ -43,6 +43,8 @@ struct TableFile {
     per: Option<toml::Value>,
     csv: Option<String>,
     #[serde(default)]
+    inherit: bool,
+    #[serde(default)]
     references: BTreeMap<String, String>,
     #[serde(default)]
     columns: BTreeMap<String, toml::Value>,
@@ -68,6 +70,8 @@ pub(crate) enum Source {
 pub(crate) struct TableSpec {
     pub source: Source,
     pub columns: BTreeMap<String, Node>,
+    /// Columns of which nothing is said are those of the same name of the parent, if it has them.
+    pub inherit: bool,
     /// References that the schema cannot declare (documents): column to `module.table.column`.
     pub references: BTreeMap<String, String>,
 }
@@ -205,7 +209,7 @@ fn table(file: TableFile) -> Result<TableSpec, String> {
         let node = expression(&value).map_err(|cause| format!("{name}: {cause}"))?;
         columns.insert(name, node);
     }
-    Ok(TableSpec { source, columns, references: file.references })
+    Ok(TableSpec { source, columns, inherit: file.inherit, references: file.references })
 }
 
 /// A text is an expression, a number or boolean itself.

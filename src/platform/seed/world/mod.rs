@@ -303,6 +303,9 @@ impl World {
             return self.evaluate(&scope, node);
         }
         let Some(declared) = declared else { return Err(format!("{} has no column {name}", entry.name)) };
+        if spec.inherit && self.has_column(self.parent_of(table)?, name) {
+            return self.path(table, &["parent".to_owned(), name.to_owned()]).map(evaluate::Made::Each);
+        }
         if declared.generated {
             return Ok((1..=rows as i64).map(Value::Integer).collect::<Vec<_>>().into());
         }
@@ -316,6 +319,12 @@ impl World {
             Some(text) => Ok(evaluate::Made::Same(cast::parse(text, declared.kind)?)),
             None => Ok(evaluate::Made::Same(Value::Null)),
         }
+    }
+
+    fn has_column(&self, table: TableId, name: &str) -> bool {
+        let entry = self.entry(table);
+        entry.model.as_ref().is_some_and(|model| model.column(name).is_some())
+            || entry.spec.as_ref().is_some_and(|spec| spec.columns.contains_key(name))
     }
 
     /// A reference of which nothing more is said: any row; to the own table: none.
