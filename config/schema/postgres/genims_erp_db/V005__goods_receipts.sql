@@ -42,7 +42,7 @@ COMMENT ON COLUMN goods_receipts.unit_price IS 'Of the order line, in the curren
 COMMENT ON COLUMN goods_receipts.total_value IS 'quantity_received * unit_price';
 COMMENT ON COLUMN goods_receipts.delivery_note IS 'Number of the supplier''s delivery note';
 COMMENT ON COLUMN goods_receipts.gr_status IS 'posted, cancelled';
-COMMENT ON COLUMN goods_receipts.cancelled IS 'True together with gr_status cancelled, on the receipt that was undone';
+COMMENT ON COLUMN goods_receipts.cancelled IS 'True together with gr_status cancelled, on the receipt that was undone and on the one that undoes it: sums leave out both';
 COMMENT ON COLUMN goods_receipts.reversal_gr IS 'On a reversing receipt: the receipt that it undoes; its quantity is negative';
 
 CREATE TABLE goods_receipt_lines (

@@ -70,7 +70,7 @@ COMMENT ON TABLE attendance_records IS 'Daily clock-in, clock-out and hours, one
 COMMENT ON COLUMN attendance_records.attendance_id IS 'ATT-00000001 ...';
 COMMENT ON COLUMN attendance_records.attendance_date IS 'Local day of the plant on which the shift starts';
 COMMENT ON COLUMN attendance_records.shift_id IS 'Rota of the day (employee_shifts); NULL on a day off';
-COMMENT ON COLUMN attendance_records.clock_in_time IS 'UTC; NULL when absent or on leave';
+COMMENT ON COLUMN attendance_records.clock_in_time IS 'UTC; within ten minutes of the rota taken as the rota; NULL when absent or on leave';
 COMMENT ON COLUMN attendance_records.clock_out_time IS 'UTC, after clock_in_time; NULL when absent or still at work';
 COMMENT ON COLUMN attendance_records.clock_in_location IS 'Gate or terminal';
 COMMENT ON COLUMN attendance_records.scheduled_hours IS 'Length of the rota without the break';

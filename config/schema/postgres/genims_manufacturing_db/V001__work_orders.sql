@@ -62,6 +62,7 @@ COMMENT ON COLUMN work_orders.work_order_number IS 'What runs and orders of othe
 COMMENT ON COLUMN work_orders.customer_id IS 'NULL: made to stock';
 COMMENT ON COLUMN work_orders.sales_order_number IS 'genims_erp_db.sales_orders, by number; NULL: made to stock';
 COMMENT ON COLUMN work_orders.line_id IS 'NULL until scheduled';
+COMMENT ON COLUMN work_orders.product_id IS 'Product made; for a semi-finished part the product that it goes into';
 COMMENT ON COLUMN work_orders.planned_quantity IS 'Units to be made';
 COMMENT ON COLUMN work_orders.priority IS '1 (first) to 10 (last)';
 COMMENT ON COLUMN work_orders.planned_start_date IS 'From planning';
