@@ -188,7 +188,7 @@ pub(crate) fn timestamp(us: i64) -> NaiveDateTime {
 pub(crate) fn round(value: f64, scale: i64) -> f64 {
     let factor = 10_f64.powi(i32::try_from(scale).unwrap_or(0));
     let scaled = value * factor;
-    // 1.005 is stored a little below itself: what looks like a half is one.
-    let nudged = scaled + scaled.signum() * scaled.abs().max(1.0) * 1e-11;
+    // 1.005 is stored a little below itself: what is a half but for the last bits is one.
+    let nudged = scaled + scaled * 4.0 * f64::EPSILON;
     nudged.round() / factor
 }
