@@ -29,6 +29,9 @@ pub enum PlatformError {
     #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
     NoSchema { database: String, folder: &'static str },
 
+    #[error("{database}: {source}")]
+    Store { database: String, source: Box<crate::sink::SinkError> },
+
     #[error("the plant cannot be made: {cause}")]
     PlantSize { cause: String },
 }
@@ -38,6 +41,7 @@ impl PlatformError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) | Self::Statement { source: error, .. } => error.is_transient(),
+            Self::Store { source, .. } => source.is_transient(),
             Self::Busy { .. } => true,
             Self::Migration { source, .. } => postgres_error(source).is_some_and(postgres_is_transient),
             _ => false,

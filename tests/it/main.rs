@@ -11,6 +11,7 @@ mod devstack;
 mod effects;
 mod failures;
 mod harness;
+mod history;
 mod kill9;
 mod leftovers;
 mod mysql;
@@ -31,13 +32,14 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 11] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 13] = [
         devstack::tests,
         databases::tests,
         provision::tests,
         provision_mongo::tests,
         mysql::tests,
         seed::tests,
+        history::tests,
         stream::tests,
         effects::tests,
         clients::tests,

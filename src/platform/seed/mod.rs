@@ -1,9 +1,10 @@
 //! `genims seed`: deterministic data for every database.
 //!
-//! [`plant`] makes the master data of the stream; [`spec`] reads what `config/seed` says about all other tables in the
+//! [`plant`] makes the master data of the stream, [`history`] its last days; [`spec`] reads what `config/seed` says about all other tables in the
 //! [`language`] of expressions; [`world`] computes it; [`tsv`] writes it down.
 
 mod functions;
+pub mod history;
 mod language;
 pub mod plant;
 mod render;
