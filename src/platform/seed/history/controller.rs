@@ -99,7 +99,8 @@ impl Controller {
         let running = segment.state == State::Running;
         if let Some(capacity) = wiring.machine.design_capacity_units_per_hour.filter(|capacity| *capacity > 0) {
             fields.target_cycle_time_seconds = Some((3_600 / capacity).max(1));
-            fields.actual_cycle_time_seconds = running.then(|| round(3_600.0 / (f64::from(capacity) * segment.load), 2));
+            fields.actual_cycle_time_seconds =
+                running.then(|| round(3_600.0 / (f64::from(capacity) * segment.load), 2));
         }
         fields.machine_state = segment.state.word().to_owned();
         let mode = match segment.state {

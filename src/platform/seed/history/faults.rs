@@ -78,7 +78,9 @@ impl Gatherer {
     pub(super) fn take(&mut self, history: &History, group: &Group) {
         for reading in group.readings.iter().filter(|reading| reading.status != Status::Normal) {
             let Some(entry) = history.site.catalogue.sensor(reading.sensor) else { continue };
-            if let Some(episode) = history.episode(entry.machine, reading.timestamp_us) {
+            // What strays for no reason is no warning.
+            let episode = history.episode(entry.machine, reading.timestamp_us);
+            if let Some(episode) = episode.filter(|episode| history.reach(episode, reading.sensor.0).is_some()) {
                 self.warnings.entry((reading.sensor, episode.from_us)).or_insert(reading.timestamp_us);
             }
         }
@@ -141,7 +143,8 @@ impl Fault {
         let resolved = closed.as_ref().zip(episode);
         let impact = closed.as_ref().map(|closed| self.impact(history, closed, episode));
         let text = |text: &str| Value::text(text);
-        let pattern = |of: fn(&Episode) -> &'static str| resolved.map_or(Value::Null, |(_, episode)| Value::text(of(episode)));
+        let pattern =
+            |of: fn(&Episode) -> &'static str| resolved.map_or(Value::Null, |(_, episode)| Value::text(of(episode)));
         let of_impact = |of: fn(&Impact) -> Value| impact.as_ref().map_or(Value::Null, of);
         let warned_hours = warned_us.map(|warned_us| (opened.start_us - warned_us) as f64 / (60.0 * MINUTE_US as f64));
         let end_us = closed.as_ref().map(|closed| closed.end_us);

@@ -15,10 +15,13 @@ use bson::{Document, doc};
 use mongodb::{Client, Collection};
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Groups that wait for the databases.
 const GROUPS_AHEAD: usize = 2;
+/// Longer than the server lets an insert run.
+const STILL_RUNNING_PATIENCE: Duration = Duration::from_secs(130);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a run did.
 #[derive(Clone, Debug, Serialize)]
@@ -169,14 +172,22 @@ impl Mirror {
         if batch.next_offset <= self.position {
             return Ok(false);
         }
-        let committed = self.target.commit(batch, self.position).await;
-        committed.map_err(|source| store_failed(&self.database, source))?;
+        let patience = Instant::now() + STILL_RUNNING_PATIENCE;
+        loop {
+            match self.target.commit(batch, self.position).await {
+                Ok(_) => break,
+                // An insert of a killed run, which the server goes on with.
+                Err(SinkError::StillRunning) if Instant::now() < patience => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(source) => return Err(store_failed(&self.database, source)),
+            }
+        }
         self.position = batch.next_offset;
         Ok(true)
     }
 
     async fn finish(&self) -> Result<(), PlatformError> {
-        let loaded = doc! { "$set": { "loaded": true, "rows": self.position as i64, "seeded_at": bson::DateTime::now() } };
+        let loaded =
+            doc! { "$set": { "loaded": true, "rows": self.position as i64, "seeded_at": bson::DateTime::now() } };
         let updated = self.ledger.update_one(doc! { "_id": Self::id(&self.database) }, loaded).await;
         updated.map(|_| ()).map_err(|error| store_failed(&self.database, error.into()))
     }

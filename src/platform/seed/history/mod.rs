@@ -20,6 +20,7 @@ mod pattern;
 mod postgres;
 mod signal;
 mod site;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the maintenance data of `genims seed`"))]
 mod supplied;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,8 @@ mod timeline;
 mod walk;
 
 pub use load::{HistoryProgress, HistorySummary, load_history, stored_history};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the maintenance data of `genims seed` will refer to them"))]
-pub(super) use supplied::{faults as supplied_faults, sensor_health as supplied_sensor_health};
+#[expect(unused_imports, reason = "for the maintenance data of `genims seed`")]
+pub(super) use supplied::{Tables, supplied};
 
 use super::plant::PlantSize;
 use super::spec::Scale;
@@ -166,7 +167,9 @@ impl History {
         let entry = self.site.catalogue.sensor(SensorNo(sensor))?;
         let limits = &entry.sensor.limits;
         let limit = if effect.reach < 0.0 { limits.critical_min } else { limits.critical_max };
-        (entry.sensor.sensor_type.as_deref() == Some(effect.sensor_type)).then_some(limit?).map(|_| (effect.reach, effect.curve))
+        (entry.sensor.sensor_type.as_deref() == Some(effect.sensor_type))
+            .then_some(limit?)
+            .map(|_| (effect.reach, effect.curve))
     }
 
     /// What an episode does to a sensor of its machine.

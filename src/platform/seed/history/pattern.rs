@@ -210,7 +210,10 @@ mod tests {
             assert!(curve.at(0.0).abs() < 1e-9, "{curve:?}");
         }
         for curve in [Linear, Exponential, Saturating, Sudden, Swinging, Spikes, Stepwise] {
-            assert!((0..=1_000).all(|step| (0.0..=1.0 + 1e-9).contains(&curve.at(f64::from(step) / 1_000.0))), "{curve:?}");
+            assert!(
+                (0..=1_000).all(|step| (0.0..=1.0 + 1e-9).contains(&curve.at(f64::from(step) / 1_000.0))),
+                "{curve:?}"
+            );
         }
     }
 }

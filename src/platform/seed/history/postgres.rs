@@ -72,10 +72,6 @@ impl Store {
         Ok(Self { settings: settings.clone(), session, log_id, position, catalogue, buffer: BytesMut::new() })
     }
 
-    pub(super) fn position(&self) -> u64 {
-        self.position
-    }
-
     pub(super) async fn is_loaded(&self) -> Result<bool, PlatformError> {
         let query = "SELECT EXISTS (SELECT FROM genims_internal.seed_ledger WHERE name = $1)";
         let row = self.session.client.query_one(query, &[&LOADED]).await.map_err(|error| self.failed(error.into()))?;
@@ -181,8 +177,8 @@ async fn enter_faults(session: &mut Session, mut rows: FaultRows<'_>, digest: &s
         return Ok(false);
     }
     all(&transaction, &statement, &mut rows, &mut BytesMut::new()).await?;
-    let reserve = "SELECT setval(seq, greatest($1, (SELECT last_value FROM public.machine_faults_fault_id_seq)))
-         FROM pg_get_serial_sequence('public.machine_faults', 'fault_id') AS seq";
+    let reserve = "SELECT setval('public.machine_faults_fault_id_seq', greatest($1, last_value))
+         FROM public.machine_faults_fault_id_seq";
     transaction.execute(reserve, &[&count.max(1)]).await?;
     let insert = "INSERT INTO genims_internal.seed_ledger (name, digest, rows) VALUES ($1, $2, 0)";
     transaction.execute(insert, &[&NAME, &digest]).await?;

@@ -36,7 +36,8 @@ impl Signal {
         let (low, high) = device.normal;
         let half_span = (high - low) / 2.0;
         let range = (limits.range_min.unwrap_or(f64::MIN), limits.range_max.unwrap_or(f64::MAX));
-        let inside = |limit: Option<f64>, normal: f64, end: f64| limit.map_or(end, |limit| limit + (normal - limit) * 0.15);
+        let inside =
+            |limit: Option<f64>, normal: f64, end: f64| limit.map_or(end, |limit| limit + (normal - limit) * 0.15);
         let beyond = |warning: Option<f64>, critical: Option<f64>, usual: f64| match (warning, critical) {
             (Some(warning), Some(critical)) => warning + (critical - warning) * 0.6,
             _ => usual,
@@ -71,10 +72,17 @@ impl Signal {
         // Four uniform numbers are close enough to a bell.
         let bell: f64 = (0..4).map(|_| random.unit()).sum::<f64>() - 2.0;
         let level = self.centre + self.half_span * (0.3 * swing - self.idle_drop * (1.0 - load));
-        let usual = (level.clamp(self.usual.0, self.usual.1) + bell * 1.7 * self.noise).clamp(self.usual.0, self.usual.1);
+        let usual =
+            (level.clamp(self.usual.0, self.usual.1) + bell * 1.7 * self.noise).clamp(self.usual.0, self.usual.1);
         let value = match effect.and_then(|share| Some((share, self.towards(share)?))) {
             Some((share, limit)) => usual + share.abs() * (limit - usual),
-            None if random.unit() < STRAY => if random.unit() < 0.5 { self.stray.0 } else { self.stray.1 },
+            None if random.unit() < STRAY => {
+                if random.unit() < 0.5 {
+                    self.stray.0
+                } else {
+                    self.stray.1
+                }
+            }
             None => usual,
         };
         // What DECIMAL(15,4) holds.

@@ -95,13 +95,14 @@ impl Site {
         let on_line: Vec<&Line<'_>> = staff.iter().filter(|employee| employee.get("line_id") == line).collect();
         let technicians = on_line.iter().filter(|employee| employee.get("department") == Some("Maintenance"));
         let technicians: Vec<String> = technicians.map(|employee| employee.text("employee_id")).collect();
-        let working = on_line.iter().filter(|employee| {
-            matches!(employee.get("role"), Some("Machine operator" | "Control room operator"))
-        });
+        let working = on_line
+            .iter()
+            .filter(|employee| matches!(employee.get("role"), Some("Machine operator" | "Control room operator")));
         let shift = |employee: &Line<'_>| employee.get("shift").and_then(|code| code.chars().next()).unwrap_or('A');
         let operators: Vec<(char, String)> =
             working.map(|employee| (shift(employee), employee.text("employee_id"))).collect();
-        let technicians = if technicians.is_empty() { operators.iter().map(|(_, id)| id.clone()).collect() } else { technicians };
+        let technicians =
+            if technicians.is_empty() { operators.iter().map(|(_, id)| id.clone()).collect() } else { technicians };
         let power_kw = row.number("power_rating_kw").unwrap_or(10.0);
         self.stations.push(Station { power_kw, sensors: Vec::new(), technicians, operators });
         self.catalogue.put_machine(Machine {
@@ -110,7 +111,9 @@ impl Site {
             factory_id: row.text("factory_id"),
             machine_code: row.optional("machine_code"),
             machine_type: row.optional("machine_type"),
-            design_capacity_units_per_hour: row.get("design_capacity_units_per_hour").and_then(|text| text.parse().ok()),
+            design_capacity_units_per_hour: row
+                .get("design_capacity_units_per_hour")
+                .and_then(|text| text.parse().ok()),
             active: true,
         });
     }

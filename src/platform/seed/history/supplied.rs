@@ -9,13 +9,34 @@ use crate::model::event::SensorHealth;
 use crate::platform::seed::value::{DAY_US, Value, round};
 use crate::platform::seed::world::Supplied;
 use crate::sink::gather::Batch;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub(super) const OPERATIONS: &str = "genims_operations_db";
+const OPERATIONS: &str = "genims_operations_db";
 
-/// `genims_operations_db.machine_faults`: all columns. Takes a walk over the faulty machines alone.
-pub(in crate::platform::seed) fn faults(history: &Arc<History>, registry: &Registry) -> Result<(String, Supplied), String> {
+/// Which tables are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::platform::seed) enum Tables {
+    /// `machine_faults`: a walk over the faulty machines alone.
+    Faults,
+    /// `sensor_health` too: a walk over everything, and 0.5 kB a row, so not for the full scale.
+    FaultsAndHealth,
+}
+
+/// By `database.table`, all columns, with the keys that the database will hold.
+pub(in crate::platform::seed) fn supplied(
+    history: &Arc<History>,
+    registry: &Registry,
+    tables: Tables,
+) -> Result<BTreeMap<String, Supplied>, String> {
+    let mut all = BTreeMap::from([faults(history, registry)?]);
+    if tables == Tables::FaultsAndHealth {
+        all.extend([sensor_health(history, registry)?]);
+    }
+    Ok(all)
+}
+
+fn faults(history: &Arc<History>, registry: &Registry) -> Result<(String, Supplied), String> {
     let faults = faults::all(history);
     let rows = (1..).zip(&faults).map(|(id, fault)| fault.row(history, id).to_vec());
     table(registry, "machine_faults", &faults::COLUMNS, rows)
@@ -45,12 +66,7 @@ const HEALTH_COLUMNS: [&str; 21] = [
     "created_at",
 ];
 
-/// `genims_operations_db.sensor_health`: all columns. Takes a walk over everything, and 0.5 kB a row: at full scale ask
-/// for [`faults`] alone.
-pub(in crate::platform::seed) fn sensor_health(
-    history: &Arc<History>,
-    registry: &Registry,
-) -> Result<(String, Supplied), String> {
+fn sensor_health(history: &Arc<History>, registry: &Registry) -> Result<(String, Supplied), String> {
     let mut rows = Vec::new();
     for group in Walk::new(history, Scope::All) {
         let mut batch = Batch::default();

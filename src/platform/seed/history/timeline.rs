@@ -144,7 +144,8 @@ impl Timeline {
     pub(super) fn down_us(&self, (from_us, until_us): (i64, i64)) -> i64 {
         let until = |index: usize| self.segments.get(index + 1).map_or(i64::MAX, |next| next.from_us);
         let first = self.at(from_us);
-        let touched = self.segments.iter().enumerate().skip(first).take_while(|(_, segment)| segment.from_us < until_us);
+        let touched =
+            self.segments.iter().enumerate().skip(first).take_while(|(_, segment)| segment.from_us < until_us);
         let down = touched.filter(|(_, segment)| segment.state.is_down());
         down.map(|(index, segment)| (until(index).min(until_us) - segment.from_us.max(from_us)).max(0)).sum()
     }
