@@ -6,7 +6,7 @@ use genims::devstack::Server;
 use genims::platform::provision::{self, Mode, Options};
 use genims::platform::seed::Scale;
 use genims::platform::seed::history::{
-    History, HistoryParameters, HistorySummary, load_history, simulate, stored_history,
+    History, HistoryParameters, HistoryProgress, HistorySummary, Written, load_history, simulate, stored_history,
 };
 use genims::platform::verify;
 use libtest_mimic::Trial;
@@ -108,7 +108,7 @@ fn killed_and_repeated(harness: &'static Harness) {
         for _ in 0..2 {
             // Dropped while the group behind the one just written is on its way.
             let written = Notify::new();
-            let progress = |_| written.notify_one();
+            let progress = |_: HistoryProgress| written.notify_one();
             tokio::select! {
                 _ = load_history(&history, Some(&place.postgres), Some(&place.mongodb), &progress) => panic!("too fast to kill"),
                 () = async { written.notified().await; tokio::time::sleep(std::time::Duration::from_millis(150)).await } => {}
@@ -127,7 +127,7 @@ fn killed_and_repeated(harness: &'static Harness) {
         place.mirror_is_equal().await;
         let before = place.digest().await;
         let again = place.load(&history).await;
-        assert_eq!((again.readings, again.snapshots, again.events), (0, 0, 0));
+        assert_eq!((again.postgres, again.mongodb), (Written::default(), Written::default()));
         assert_eq!(place.digest().await, before);
         assert_eq!(stored_history(&place.postgres).await.unwrap(), Some(history.parameters));
         let other = self::history(1, 2);
@@ -144,13 +144,16 @@ fn small_scale(harness: &'static Harness) {
         let begun = Instant::now();
         let summary = place.load(&history).await;
         let seconds = begun.elapsed().as_secs_f64();
-        let records = summary.readings + summary.snapshots + summary.events;
-        println!("{summary:?}: {:.0} records/s into both, unoptimised", records as f64 / seconds);
-        let bytes = "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class
-             WHERE relkind = 'r' AND (relname LIKE 'sensor_data_2%' OR relname LIKE 'scada_machine_data_2%'
-                 OR relname IN ('sensor_health', 'machine_faults'))";
-        let bytes = place.number(bytes).await;
-        println!("{bytes} bytes in PostgreSQL, {:.0} a reading", bytes as f64 / summary.readings as f64);
+        let records = summary.postgres.readings + summary.postgres.snapshots + summary.postgres.events;
+        println!("{records} records, {seconds:.1} s: {:.0} records/s into both", records as f64 / seconds);
+        println!("{:?}\n{:?}", summary.postgres, summary.mongodb);
+        for table in ["sensor_data", "scada_machine_data", "sensor_health", "machine_faults"] {
+            let bytes =
+                "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r' AND relname ~";
+            let bytes = place.number(&format!("{bytes} '^{table}(_2.*)?$'")).await;
+            let rows = place.number(&format!("SELECT count(*) FROM {table}")).await;
+            println!("{table}: {rows} rows, {:.0} bytes each with indexes", bytes as f64 / rows as f64);
+        }
         assert!(place.number("SELECT count(*) FROM machine_faults").await >= 30);
         assert!(place.number("SELECT count(*) FROM machine_faults WHERE status = 'open'").await >= 3);
         place.verified().await;

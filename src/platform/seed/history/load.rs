@@ -1,4 +1,4 @@
-//! The history into PostgreSQL and MongoDB at once: one walk, one group after the other, each into both.
+//! The history into PostgreSQL and MongoDB at once: one walk makes the groups, each database takes them at its own pace.
 //!
 //! Either may be left out, be ahead or behind: what one of them has already is passed over. A second run changes nothing.
 
@@ -16,6 +16,8 @@ use mongodb::{Client, Collection};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender};
+use tokio::task::JoinSet;
 
 /// Groups that wait for the databases.
 const GROUPS_AHEAD: usize = 2;
@@ -23,20 +25,29 @@ const GROUPS_AHEAD: usize = 2;
 const STILL_RUNNING_PATIENCE: Duration = Duration::from_secs(130);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// What a run wrote into one database; nothing when all was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Written {
+    pub readings: u64,
+    pub snapshots: u64,
+    pub events: u64,
+    /// Spent in writing, waiting for groups not included.
+    pub seconds: f64,
+}
+
 /// What a run did.
 #[derive(Clone, Debug, Serialize)]
 pub struct HistorySummary {
     pub parameters: HistoryParameters,
-    /// Records of the groups that this run wrote into either database; 0 when all was there.
-    pub readings: u64,
-    pub snapshots: u64,
-    pub events: u64,
+    pub postgres: Written,
+    pub mongodb: Written,
     pub seconds: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryProgress {
-    /// Microseconds since 1970: the history is there up to here.
+    pub database: &'static str,
+    /// Microseconds since 1970: this database has the history up to here.
     pub until_us: i64,
     pub span_us: (i64, i64),
 }
@@ -49,40 +60,110 @@ pub async fn load_history(
     progress: &(dyn Fn(HistoryProgress) + Sync),
 ) -> Result<HistorySummary, PlatformError> {
     let started = Instant::now();
+    let mut places = Vec::new();
+    if let Some(settings) = postgres {
+        let store = Store::open(settings, history).await?;
+        places.push((store.is_loaded().await?, Place::Postgres(Box::new(store))));
+    }
+    if let Some(settings) = mongodb {
+        let mirror = Mirror::open(settings, history).await?;
+        places.push((mirror.loaded, Place::Mongodb(Box::new(mirror))));
+    }
     let parameters = history.parameters;
-    let mut summary = HistorySummary { parameters, readings: 0, snapshots: 0, events: 0, seconds: 0.0 };
-    let mut store = match postgres {
-        Some(settings) => Some(Store::open(settings, history).await?),
-        None => None,
-    };
-    let mut mirror = match mongodb {
-        Some(settings) => Some(Mirror::open(settings, history).await?),
-        None => None,
-    };
-    let stored = match &store {
-        Some(store) => store.is_loaded().await?,
-        None => true,
-    };
-    if !stored || mirror.as_ref().is_some_and(|mirror| !mirror.loaded) {
-        let mut groups = groups(history);
-        while let Some(batch) = groups.recv().await {
-            let (stored, mirrored) = tokio::join!(take(&mut store, &batch), mirror_take(&mut mirror, &batch));
-            if stored? | mirrored? {
-                summary.readings += batch.readings().count() as u64;
-                summary.snapshots += batch.snapshots().count() as u64;
-                summary.events += batch.events().count() as u64;
-            }
-            progress(HistoryProgress { until_us: super::stored_us(&batch), span_us: parameters.span_us() });
-        }
-        if let Some(store) = &store {
-            store.finish().await?;
-        }
-        if let Some(mirror) = &mirror {
-            mirror.finish().await?;
-        }
+    let [postgres, mongodb] = [Written::default(); 2];
+    let mut summary = HistorySummary { parameters, postgres, mongodb, seconds: 0.0 };
+    let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
+    let (mut senders, mut writers) = (Vec::new(), JoinSet::new());
+    for (_, place) in places.into_iter().filter(|(loaded, _)| !loaded) {
+        let (sender, batches) = tokio::sync::mpsc::channel(GROUPS_AHEAD);
+        senders.push(sender);
+        writers.spawn(place.write(batches, report.clone()));
+    }
+    drop(report);
+    make_groups(history, senders);
+    while let Some((database, until_us)) = reports.recv().await {
+        progress(HistoryProgress { database, until_us, span_us: parameters.span_us() });
+    }
+    // Whoever fails first ends the others.
+    while let Some(joined) = writers.join_next().await {
+        let (place, written) = joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        *(if place == POSTGRES { &mut summary.postgres } else { &mut summary.mongodb }) = written;
     }
     summary.seconds = started.elapsed().as_secs_f64();
     Ok(summary)
+}
+
+/// A thread of its own makes the groups; everybody gets each.
+fn make_groups(history: &Arc<History>, senders: Vec<Sender<Message>>) {
+    let history = history.clone();
+    tokio::task::spawn_blocking(move || {
+        for group in history.groups().take_while(|_| !senders.is_empty()) {
+            let mut batch = Batch::default();
+            batch.push(Arc::new(group));
+            let batch = Some(Arc::new(batch));
+            // Nobody takes them any more when the call was dropped or somebody failed.
+            if senders.iter().any(|sender| sender.blocking_send(batch.clone()).is_err()) {
+                return;
+            }
+        }
+        for sender in &senders {
+            // The same.
+            let _ = sender.blocking_send(None);
+        }
+    });
+}
+
+const POSTGRES: &str = "PostgreSQL";
+const MONGODB: &str = "MongoDB";
+
+/// The next group; `None` is the end, which a channel that closes early is not.
+type Message = Option<Arc<Batch>>;
+
+/// Who takes groups.
+enum Place {
+    Postgres(Box<Store>),
+    Mongodb(Box<Mirror>),
+}
+
+impl Place {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => POSTGRES,
+            Self::Mongodb(_) => MONGODB,
+        }
+    }
+
+    /// Takes all groups; what is there already is passed over.
+    async fn write(
+        mut self,
+        mut batches: Receiver<Message>,
+        report: UnboundedSender<(&'static str, i64)>,
+    ) -> Result<(&'static str, Written), PlatformError> {
+        let (name, mut written) = (self.name(), Written::default());
+        while let Some(message) = batches.recv().await {
+            let Some(batch) = message else {
+                match &self {
+                    Self::Postgres(store) => store.finish().await?,
+                    Self::Mongodb(mirror) => mirror.finish().await?,
+                }
+                break;
+            };
+            let begun = Instant::now();
+            let new = match &mut self {
+                Self::Postgres(store) => store.take(&batch).await?,
+                Self::Mongodb(mirror) => mirror.take(&batch).await?,
+            };
+            if new {
+                written.readings += batch.readings().count() as u64;
+                written.snapshots += batch.snapshots().count() as u64;
+                written.events += batch.events().count() as u64;
+                written.seconds += begun.elapsed().as_secs_f64();
+            }
+            // A report that nobody reads any more is no loss.
+            let _ = report.send((name, super::stored_us(&batch)));
+        }
+        Ok((name, written))
+    }
 }
 
 /// The parameters of the history that PostgreSQL holds (whole or in part), so that a later run can go on with them.
@@ -97,37 +178,6 @@ pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<Histor
     let found = client.query_opt(query, &[&postgres::NAME]).await.map_err(failed)?;
     let digest = found.and_then(|row| serde_json::from_str::<serde_json::Value>(row.get(0)).ok());
     Ok(digest.and_then(|digest| serde_json::from_value(digest["parameters"].clone()).ok()))
-}
-
-/// A thread of its own makes the groups.
-fn groups(history: &Arc<History>) -> tokio::sync::mpsc::Receiver<Batch> {
-    let (sender, receiver) = tokio::sync::mpsc::channel(GROUPS_AHEAD);
-    let history = history.clone();
-    tokio::task::spawn_blocking(move || {
-        for group in history.groups() {
-            let mut batch = Batch::default();
-            batch.push(Arc::new(group));
-            // Nobody takes them any more when the call was dropped.
-            if sender.blocking_send(batch).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-async fn take(store: &mut Option<Store>, batch: &Batch) -> Result<bool, PlatformError> {
-    match store {
-        Some(store) => store.take(batch).await,
-        None => Ok(false),
-    }
-}
-
-async fn mirror_take(mirror: &mut Option<Mirror>, batch: &Batch) -> Result<bool, PlatformError> {
-    match mirror {
-        Some(mirror) => mirror.take(batch).await,
-        None => Ok(false),
-    }
 }
 
 /// MongoDB, written by the sink itself: intent, look, insert, ledger, position.
