@@ -25,6 +25,8 @@ const SPREAD_US: u64 = 20_000_000;
 const LOOK_AT_THE_CLOCK_US: i64 = 22_000_000;
 /// A shard looks at one eighth of its sensors in each tick.
 const TICKS: usize = 8;
+/// By then every fault is closed, even that of a sensor which falls silent or is stuck meanwhile.
+const AFTERMATH_US: i64 = 20 * super::timeline::HOUR_US;
 /// Records of one group; a group is one transaction.
 const GROUP_RECORDS: usize = 100_000;
 
@@ -51,6 +53,7 @@ pub(super) struct Walk {
     history: Arc<History>,
     shard: Shard,
     runners: Vec<Runner>,
+    scope: Scope,
     at_us: i64,
     offset: u64,
 }
@@ -59,7 +62,8 @@ pub(super) struct Walk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     All,
-    /// Only machines on which something goes wrong, and only the sensors that show it: all faults, little else.
+    /// Only machines on which something goes wrong, while it does, and only the sensors that show it: all faults, little
+    /// else.
     Faults,
 }
 
@@ -71,21 +75,25 @@ impl Walk {
         let machines = 0..history.site.stations.len();
         let wanted = machines.filter(|no| scope == Scope::All || !history.timelines[*no].episodes.is_empty());
         let runners = wanted.map(|no| Runner::new(history, no, scope)).collect();
-        Self { history: history.clone(), shard, runners, at_us: history.parameters.span_us().0, offset: 0 }
+        Self { history: history.clone(), shard, runners, scope, at_us: history.parameters.span_us().0, offset: 0 }
     }
 
     /// One step of the sensors' interval.
     fn step(&mut self, portion: &mut Portion) {
-        let Self { history, shard, runners, at_us, .. } = self;
+        let Self { history, shard, runners, scope, at_us, .. } = self;
         let (from_us, until_us) = (*at_us, *at_us + history.parameters.sensor_interval_us());
-        for runner in runners.iter_mut() {
+        let concerns = |episode: &Episode| episode.from_us < until_us && episode.repair_us + AFTERMATH_US > from_us;
+        let wanted = |runner: &&mut Runner| {
+            *scope == Scope::All || history.timelines[runner.no.0 as usize].episodes.iter().any(concerns)
+        };
+        for runner in runners.iter_mut().filter(wanted) {
             let time_us = from_us + runner.offset_us;
             if let Some(chunk) = runner.read(history, time_us, |_| true) {
                 shard.take(chunk, portion);
             }
         }
         (0..TICKS).for_each(|_| shard.tick(from_us + LOOK_AT_THE_CLOCK_US, portion));
-        for runner in runners.iter_mut() {
+        for runner in runners.iter_mut().filter(wanted) {
             runner.between(history, (from_us, until_us), |chunk| shard.take(chunk, portion));
         }
         *at_us = until_us;
