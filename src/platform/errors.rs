@@ -43,6 +43,9 @@ pub enum PlatformError {
     #[error("{database} was seeded with {found}, now {wanted} is asked for: give the same, or an empty database")]
     SeededOtherwise { database: String, found: String, wanted: String },
 
+    #[error("{database}: {source}")]
+    Store { database: String, source: Box<crate::sink::SinkError> },
+
     #[error("the plant cannot be made: {cause}")]
     PlantSize { cause: String },
 }
@@ -52,6 +55,7 @@ impl PlatformError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) | Self::Statement { source: error, .. } => error.is_transient(),
+            Self::Store { source, .. } => source.is_transient(),
             Self::Busy { .. } => true,
             Self::Migration { source, .. } => postgres_error(source).is_some_and(postgres_is_transient),
             _ => false,

@@ -11,6 +11,7 @@ mod devstack;
 mod effects;
 mod failures;
 mod harness;
+mod history;
 mod kill9;
 mod leftovers;
 mod mysql;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         mysql::tests,
         roles::tests,
         seed::tests,
+        history::tests,
         stream::tests,
         effects::tests,
         clients::tests,

@@ -1,10 +1,11 @@
 //! `genims seed`: deterministic data for every database.
 //!
-//! [`plant`] makes the master data of the stream; [`spec`] reads what `config/seed` says about all other tables in the
-//! [`language`] of expressions; [`world`] computes it; [`load`] brings it into
-//! the databases; [`tsv`] writes it down.
+//! [`plant`] makes the master data of the stream, [`history`] its last days; [`spec`] reads what `config/seed` says about
+//! all other tables in the [`language`] of expressions; [`world`] computes it; [`load`] brings it into the databases;
+//! [`tsv`] writes it down.
 
 mod functions;
+pub mod history;
 mod language;
 pub mod load;
 pub mod plant;

@@ -143,7 +143,8 @@ async fn prepare(session: &mut Session, days: &[i64]) -> Result<Statements, Sink
     })
 }
 
-fn copy_in(table: &str, columns: &str) -> String {
+/// The statement that [`copy`] runs.
+pub fn copy_in(table: &str, columns: &str) -> String {
     format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)")
 }
 
@@ -193,18 +194,19 @@ async fn delete_replaced(
 }
 
 /// A row of `ingest_batches`.
-struct Ledger {
-    sensor_rows: u64,
-    superseded_rows: u64,
-    replaced_rows: u64,
-    scada_rows: u64,
-    events: u64,
-    dead_letters: u64,
-    refused_rows: u64,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ledger {
+    pub sensor_rows: u64,
+    pub superseded_rows: u64,
+    pub replaced_rows: u64,
+    pub scada_rows: u64,
+    pub events: u64,
+    pub dead_letters: u64,
+    pub refused_rows: u64,
 }
 
 impl Ledger {
-    async fn insert(&self, transaction: &Transaction<'_>, spool_id: Uuid, batch: &Batch) -> Result<(), SinkError> {
+    pub async fn insert(&self, transaction: &Transaction<'_>, spool_id: Uuid, batch: &Batch) -> Result<(), SinkError> {
         let times = batch.readings().map(|(_, reading)| reading.timestamp_us).filter(|us| is_stored(*us));
         let (min, max) = times.fold((None, None), |(min, max): (Option<i64>, Option<i64>), us| {
             (Some(min.map_or(us, |min| min.min(us))), Some(max.map_or(us, |max| max.max(us))))

@@ -15,11 +15,11 @@ mod words;
 use crate::databases::PostgresSettings;
 use crate::platform::errors::PlatformError;
 pub use load::TableSummary;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// How large the plant group shall be. The wind farm (4 turbines, 28 signals) comes on top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlantSize {
     pub factories: u32,
     pub lines: u32,
