@@ -63,7 +63,7 @@ impl Place {
             (SELECT md5(string_agg(t::text, '|' ORDER BY fault_id)) FROM machine_faults t),
             (SELECT concat_ws(':', count(*), sum(health_score), max(created_at)) FROM sensor_health),
             (SELECT concat_ws(':', count(*), max(committed_at)) FROM genims_internal.ingest_batches),
-            (SELECT string_agg(t::text, '|' ORDER BY name) FROM genims_internal.seed_ledger t))";
+            (SELECT string_agg(t::text, '|' ORDER BY name) FROM genims_internal.seed_history t))";
         let digest: String = connect_postgres(&self.postgres_url).await.query_one(query, &[]).await.unwrap().get(0);
         let client = self.mongodb.client().await.unwrap();
         let mirror = client.database(self.mongodb.database_name());

@@ -98,6 +98,9 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
             bar.inc(1);
             bar.set_message(format!("{database}.{table}: {rows} rows"));
         }
+        Progress::History { database, hours, of } => {
+            bar.set_message(format!("history of sensors into {database}: {hours} of {of} hours"));
+        }
         Progress::Finished(report) => bar.println(line(report)),
     })
     .await;

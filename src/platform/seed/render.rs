@@ -1,7 +1,6 @@
 //! Everything computed, no server touched: rows as files of tab separated text, or only counted. For those who write
 //! `config/seed`, and for comparing two runs byte by byte.
 
-use super::plant::PlantSize;
 use super::spec::Specs;
 use super::world::{Parameters, World};
 use super::{supplied, tsv};
@@ -32,7 +31,7 @@ pub fn render(
     out: Option<&Path>,
     draft: bool,
 ) -> Result<Vec<Rendered>, String> {
-    let supplied = supplied::plant(registry, PlantSize::default())?;
+    let supplied = supplied::all(registry, parameters)?;
     let world = World::new(registry, Specs::load(specs, draft)?, supplied, parameters, draft)?;
     let mut done = Vec::new();
     for database in registry.all() {

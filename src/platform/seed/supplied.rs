@@ -1,15 +1,29 @@
-//! Rows that are not said in `config/seed` but made by code: the plant of the stream.
+//! Rows that are not said in `config/seed` but made by code: the plant of the stream and its history.
 
+use super::history;
 use super::plant::{self, PlantSize};
+use super::spec::Scale;
 use super::value::Value;
-use super::world::{Supplied, cast};
+use super::world::{Parameters, Supplied, cast};
 use crate::databases::{Model, Registry};
 use std::collections::{BTreeMap, HashMap};
 
 const MASTER: &str = "genims_master_db";
 
+/// Everything that code makes.
+pub(super) fn all(registry: &Registry, parameters: Parameters) -> Result<BTreeMap<String, Supplied>, String> {
+    let history = history::simulate(parameters.history())?;
+    let mut all = plant(registry, parameters.history().plant)?;
+    // The health of every sensor over months would not fit in memory.
+    let tables =
+        if parameters.scale == Scale::Full { history::Tables::Faults } else { history::Tables::FaultsAndHealth };
+    all.extend(history::supplied(&history, registry, tables)?);
+    all.extend(history::observed(&history));
+    Ok(all)
+}
+
 /// The plant's tables by `database.table`.
-pub(super) fn plant(registry: &Registry, size: PlantSize) -> Result<BTreeMap<String, Supplied>, String> {
+fn plant(registry: &Registry, size: PlantSize) -> Result<BTreeMap<String, Supplied>, String> {
     let database = registry.get(MASTER).map_err(|error| error.to_string())?;
     let model = Model::of(database)?;
     let mut all = BTreeMap::new();

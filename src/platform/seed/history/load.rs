@@ -170,11 +170,11 @@ impl Place {
 pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<HistoryParameters>, PlatformError> {
     let client = settings.connect().await?;
     let failed = |error| PlatformError::from(settings.error(error));
-    let exists = client.query_one("SELECT to_regclass('genims_internal.seed_ledger') IS NOT NULL", &[]).await;
+    let exists = client.query_one("SELECT to_regclass('genims_internal.seed_history') IS NOT NULL", &[]).await;
     if !exists.map_err(failed)?.get::<_, bool>(0) {
         return Ok(None);
     }
-    let query = "SELECT digest FROM genims_internal.seed_ledger WHERE name = $1";
+    let query = "SELECT digest FROM genims_internal.seed_history WHERE name = $1";
     let found = client.query_opt(query, &[&postgres::NAME]).await.map_err(failed)?;
     let digest = found.and_then(|row| serde_json::from_str::<serde_json::Value>(row.get(0)).ok());
     Ok(digest.and_then(|digest| serde_json::from_value(digest["parameters"].clone()).ok()))
@@ -193,7 +193,7 @@ impl Mirror {
     async fn open(settings: &MongoSettings, history: &History) -> Result<Self, PlatformError> {
         let client: Client = settings.client().await?;
         let names = MongoNames { database: settings.database_name().to_owned(), ..MongoNames::default() };
-        let ledger = client.database(&names.internal).collection::<Document>("seed_ledger");
+        let ledger = client.database(&names.internal).collection::<Document>("seed_history");
         let digest = history.parameters.digest();
         let id = Self::id(settings.database_name());
         let failed = |error| PlatformError::from(settings.error(error));

@@ -7,7 +7,8 @@
 //! - [`timeline`] decides what happens to each machine, with the [`pattern`]s in which machines go wrong
 //! - [`signal`] and [`controller`]: what sensors show and controllers say
 //! - [`walk`]: all of it through `pipeline::Shard`, the analysis that serves live data: computed columns are true
-//! - [`faults`]: the rows of `machine_faults`, known beforehand; [`supplied`]: rows for those who refer to them
+//! - [`faults`]: the rows of `machine_faults`, known beforehand; [`supplied`]: rows for those who refer to them;
+//!   [`observed`]: what was measured, for reports
 //! - [`load`] with [`postgres`]: into the databases
 //!
 //! Invariants: the same parameters give the same groups, offsets and ids; no group holds two days; one group is held in
@@ -16,11 +17,11 @@
 mod controller;
 mod faults;
 mod load;
+mod observed;
 mod pattern;
 mod postgres;
 mod signal;
 mod site;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the maintenance data of `genims seed`"))]
 mod supplied;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ mod timeline;
 mod walk;
 
 pub use load::{HistoryProgress, HistorySummary, Written, load_history, stored_history};
-#[expect(unused_imports, reason = "for the maintenance data of `genims seed`")]
+pub(super) use observed::observed;
 pub(super) use supplied::{Tables, supplied};
 
 use super::plant::PlantSize;

@@ -26,8 +26,6 @@ use std::sync::Arc;
 use tokio_postgres::{Statement, Transaction};
 use uuid::Uuid;
 
-pub(super) const LEDGER_TABLE: &str = "CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (
-    name text PRIMARY KEY, digest text NOT NULL, rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now())";
 /// The history's row: the parameters, and the records that are there.
 pub(super) const NAME: &str = "history";
 /// There when everything is.
@@ -50,9 +48,8 @@ impl Store {
     pub(super) async fn open(settings: &PostgresSettings, history: &Arc<History>) -> Result<Self, PlatformError> {
         let failed = |source: SinkError| failed(settings, source);
         let mut session = Session::open(settings.connect().await?).await.map_err(failed)?;
-        let prepare = format!("{LOCK}; SET client_min_messages = warning; {LEDGER_TABLE}");
-        session.client.batch_execute(&prepare).await.map_err(|error| failed(error.into()))?;
-        let query = "SELECT digest FROM genims_internal.seed_ledger WHERE name = $1";
+        session.client.batch_execute(LOCK).await.map_err(|error| failed(error.into()))?;
+        let query = "SELECT digest FROM genims_internal.seed_history WHERE name = $1";
         let found = session.client.query_opt(query, &[&NAME]).await.map_err(|error| failed(error.into()))?;
         let (digest, log_id) = (history.parameters.digest(), history.parameters.log_id());
         match found.map(|row| row.get::<_, String>(0)) {
@@ -73,15 +70,15 @@ impl Store {
     }
 
     pub(super) async fn is_loaded(&self) -> Result<bool, PlatformError> {
-        let query = "SELECT EXISTS (SELECT FROM genims_internal.seed_ledger WHERE name = $1)";
+        let query = "SELECT EXISTS (SELECT FROM genims_internal.seed_history WHERE name = $1)";
         let row = self.session.client.query_one(query, &[&LOADED]).await.map_err(|error| self.failed(error.into()))?;
         Ok(row.get(0))
     }
 
     /// Everything is there.
     pub(super) async fn finish(&self) -> Result<(), PlatformError> {
-        let insert = "INSERT INTO genims_internal.seed_ledger (name, digest, rows)
-             SELECT $2, digest, rows FROM genims_internal.seed_ledger WHERE name = $1 ON CONFLICT DO NOTHING";
+        let insert = "INSERT INTO genims_internal.seed_history (name, digest, rows)
+             SELECT $2, digest, rows FROM genims_internal.seed_history WHERE name = $1 ON CONFLICT DO NOTHING";
         let entered = self.session.client.execute(insert, &[&NAME, &LOADED]).await;
         entered.map_err(|error| self.failed(error.into()))?;
         let analyze = "ANALYZE sensor_data, scada_machine_data, machine_faults, sensor_health";
@@ -124,7 +121,7 @@ impl Store {
         all(&transaction, &of_health, &mut health, buffer).await?;
         let ledger = Ledger { sensor_rows, scada_rows, events: batch.events().count() as u64, ..Ledger::default() };
         ledger.insert(&transaction, *log_id, batch).await?;
-        let update = "UPDATE genims_internal.seed_ledger SET rows = $2, seeded_at = now() WHERE name = $1";
+        let update = "UPDATE genims_internal.seed_history SET rows = $2, seeded_at = now() WHERE name = $1";
         transaction.execute(update, &[&NAME, &(batch.next_offset as i64)]).await?;
         transaction.commit().await?;
         Ok(())
@@ -180,7 +177,7 @@ async fn enter_faults(session: &mut Session, mut rows: FaultRows<'_>, digest: &s
     let reserve = "SELECT setval('public.machine_faults_fault_id_seq', greatest($1, last_value))
          FROM public.machine_faults_fault_id_seq";
     transaction.execute(reserve, &[&count.max(1)]).await?;
-    let insert = "INSERT INTO genims_internal.seed_ledger (name, digest, rows) VALUES ($1, $2, 0)";
+    let insert = "INSERT INTO genims_internal.seed_history (name, digest, rows) VALUES ($1, $2, 0)";
     transaction.execute(insert, &[&NAME, &digest]).await?;
     transaction.commit().await?;
     Ok(true)

@@ -11,6 +11,7 @@ mod mysql;
 mod order;
 mod postgres;
 
+use super::history::{self, HistoryProgress, HistorySummary};
 use super::spec::Specs;
 use super::value::Value;
 use super::world::{Parameters, TableId, Values, World};
@@ -71,7 +72,17 @@ impl Report {
 /// Something to show while it runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
-    Table { database: &'a str, table: &'a str, rows: u64 },
+    Table {
+        database: &'a str,
+        table: &'a str,
+        rows: u64,
+    },
+    /// Hours of the history of sensors and machines.
+    History {
+        database: &'a str,
+        hours: i64,
+        of: i64,
+    },
     Finished(&'a DatabaseReport),
 }
 
@@ -197,6 +208,7 @@ async fn fill(
     targets: Vec<Target<'_>>,
     show: Show<'_>,
 ) -> Result<Vec<DatabaseReport>, PlatformError> {
+    let measured = measure(&targets, parameters, show);
     let (mut work, mut loaders) = (Vec::new(), Vec::new());
     for target in targets {
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
@@ -205,11 +217,57 @@ async fn fill(
     }
     let (registry, specs) = (registry.clone(), options.specs.clone());
     let computing = tokio::task::spawn_blocking(move || compute(&registry, specs, parameters, work));
-    let reports = futures_util::future::join_all(loaders).await;
+    let (mut reports, measured) = tokio::join!(futures_util::future::join_all(loaders), measured);
+    let places = reports.iter_mut().filter(|report| MEASURED.contains(&report.database.as_str()));
+    places.for_each(|report| enter(report, &measured));
     match computing.await {
         Ok(Ok(())) => Ok(reports),
         Ok(Err(cause)) => Err(PlatformError::Seed { cause }),
         Err(error) => Err(PlatformError::Seed { cause: error.to_string() }),
+    }
+}
+
+/// The databases that hold the history of sensors and machines.
+const MEASURED: [&str; 2] = ["genims_operations_db", "genims_production"];
+
+type Measured = Result<HistorySummary, PlatformError>;
+
+/// The history of sensors and machines, through the stream's own analysis, into those of its two databases that are there.
+fn measure<'a>(
+    targets: &[Target<'_>],
+    parameters: Parameters,
+    show: Show<'a>,
+) -> impl Future<Output = Measured> + use<'a> {
+    let (mut postgres, mut mongodb) = (None, None);
+    for target in targets {
+        match &target.link {
+            Link::Postgres(settings) if target.database.name == MEASURED[0] => postgres = Some(settings.clone()),
+            Link::Mongo(settings) => mongodb = Some(settings.clone()),
+            _ => {}
+        }
+    }
+    async move {
+        let wrong = |cause| PlatformError::Seed { cause };
+        let history = history::simulate(parameters.history()).map_err(wrong)?;
+        history::load_history(&history, postgres.as_ref(), mongodb.as_ref(), &|progress: HistoryProgress| {
+            let (from_us, until_us) = progress.span_us;
+            let hours = (progress.until_us - from_us) / 3_600_000_000;
+            let of = (until_us - from_us) / 3_600_000_000;
+            show(Progress::History { database: progress.database, hours, of });
+        })
+        .await
+    }
+}
+
+/// Puts the history's share into the report of a database.
+fn enter(report: &mut DatabaseReport, measured: &Measured) {
+    match measured {
+        Ok(summary) => {
+            let written = if report.database == MEASURED[0] { summary.postgres } else { summary.mongodb };
+            report.rows += written.readings + written.snapshots + written.events;
+            report.seconds = report.seconds.max(written.seconds);
+        }
+        Err(error) => report.error = report.error.take().or_else(|| Some(error.to_string())),
     }
 }
 
@@ -257,7 +315,7 @@ struct Work {
 }
 
 fn compute(registry: &Registry, specs: Option<PathBuf>, parameters: Parameters, work: Vec<Work>) -> Result<(), String> {
-    let supplied = supplied::plant(registry, PlantSize { seed: parameters.seed, ..PlantSize::default() })?;
+    let supplied = supplied::all(registry, parameters)?;
     let world = World::new(registry, Specs::load(specs.as_deref(), false)?, supplied, parameters, false)?;
     for Work { database, done, sender } in work {
         for group in order::groups(&world, &database.name) {

@@ -10,6 +10,7 @@ mod gather;
 mod window;
 
 use super::functions::{Context, Random, site_seed};
+use super::history::HistoryParameters;
 use super::language::Node;
 use super::spec::{Rows, Scale, Source, Specs, TableSpec};
 use super::value::Value;
@@ -28,6 +29,16 @@ pub struct Parameters {
     pub today: i32,
     /// Days of sensor and SCADA history.
     pub sensor_days: u32,
+}
+
+impl Parameters {
+    /// What the operations history depends on.
+    pub(crate) fn history(self) -> HistoryParameters {
+        let mut history = HistoryParameters::new(self.scale, self.seed, self.today);
+        history.days = self.sensor_days;
+        history.plant.seed = self.seed;
+        history
+    }
 }
 
 pub(crate) type Values = Rc<Vec<Value>>;
