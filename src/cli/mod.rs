@@ -42,7 +42,7 @@ enum Command {
     Provision(provision::ProvisionArgs),
     /// Fill master data
     Seed(seed::SeedArgs),
-    /// Compare the ledger with what the databases really hold
+    /// Check counts, references, coherence and the ledger over all databases
     Verify(verify::VerifyArgs),
     /// List, show and replay what was set aside
     Deadletter(deadletter::DeadletterArgs),

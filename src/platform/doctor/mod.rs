@@ -1,0 +1,1 @@
+//! `genims doctor`: placeholder while verify is compiled first.
