@@ -4,6 +4,7 @@
 mod deadletter;
 mod demo;
 mod dev;
+mod doctor;
 mod provision;
 mod seed;
 mod serve;
@@ -44,6 +45,8 @@ enum Command {
     Seed(seed::SeedArgs),
     /// Check counts, references, coherence and the ledger over all databases
     Verify(verify::VerifyArgs),
+    /// Examine all connections, with a remedy beside each failure
+    Doctor(doctor::DoctorArgs),
     /// List, show and replay what was set aside
     Deadletter(deadletter::DeadletterArgs),
     /// Private PostgreSQL, MariaDB, MongoDB and mosquitto for development and tests
@@ -79,6 +82,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Provision(args) => provision::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
+            Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Dev(_) => Ok(ExitCode::SUCCESS),

@@ -130,37 +130,37 @@ fn print_examples(finding: &Finding) {
 
 /// References are summed up per database, inside it and out of it; every other rule has a line of its own.
 fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    let mut references: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut counts, mut rules) = (Vec::new(), Vec::new());
+    let mut references: BTreeMap<String, Line<'_>> = BTreeMap::new();
     for finding in &verdict.findings {
-        if finding.family != report::REFERENCES {
-            lines.push(Line {
-                rule: finding.rule.clone(),
-                looked_at: finding.looked_at,
-                violations: finding.violations,
-                result: finding.explanation.clone(),
-                findings: vec![finding],
+        let line = Line {
+            rule: finding.rule.clone(),
+            looked_at: finding.looked_at,
+            violations: finding.violations,
+            result: finding.explanation.clone(),
+            findings: vec![finding],
+        };
+        if finding.family == report::COUNTS {
+            counts.push(line);
+        } else if finding.family == report::REFERENCES {
+            let to = if finding.databases.len() == 1 { "inside" } else { "to others" };
+            let rule = format!("references of {} {to}", finding.databases.first().map_or("", String::as_str));
+            let sum = references.entry(rule.clone()).or_insert(Line {
+                rule,
+                looked_at: 0,
+                violations: 0,
+                result: String::new(),
+                findings: Vec::new(),
             });
-            continue;
-        }
-        let inside = if finding.databases.len() == 1 { "inside" } else { "out of" };
-        let rule = format!("references {inside} {}", finding.databases.first().map_or("", String::as_str));
-        let index = *references.entry(rule.clone()).or_insert_with(|| {
-            lines.push(Line { rule, looked_at: 0, violations: 0, result: String::new(), findings: Vec::new() });
-            lines.len() - 1
-        });
-        if let Some(line) = lines.get_mut(index) {
-            line.looked_at += finding.looked_at;
-            line.violations += finding.violations;
-            line.findings.push(finding);
+            sum.looked_at += finding.looked_at;
+            sum.violations += finding.violations;
+            sum.findings.push(finding);
+            sum.result = format!("{} references", sum.findings.len());
+        } else {
+            rules.push(line);
         }
     }
-    for index in references.into_values() {
-        if let Some(line) = lines.get_mut(index) {
-            line.result = format!("{} references", line.findings.len());
-        }
-    }
-    lines
+    counts.into_iter().chain(references.into_values()).chain(rules).collect()
 }
 
 /// What a line as a whole is.
