@@ -8,12 +8,14 @@
 mod clients;
 mod databases;
 mod devstack;
+mod doctor;
 mod effects;
 mod failures;
 mod harness;
 mod kill9;
 mod leftovers;
 mod mysql;
+mod platform;
 mod provision;
 mod provision_mongo;
 mod running;
@@ -23,6 +25,7 @@ mod server;
 mod sink;
 mod stream;
 mod tally;
+mod verify;
 
 use harness::Harness;
 use libtest_mimic::{Arguments, Trial};
@@ -31,7 +34,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 11] = [
+    let topics: [fn(&'static Harness) -> Vec<Trial>; 14] = [
         devstack::tests,
         databases::tests,
         provision::tests,
@@ -44,6 +47,8 @@ fn main() -> ExitCode {
         failures::tests,
         kill9::tests,
         sink::tests,
+        verify::tests,
+        doctor::tests,
     ];
     let trials = topics.into_iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
