@@ -4,6 +4,7 @@
 mod deadletter;
 mod demo;
 mod dev;
+mod dictionary;
 mod doctor;
 mod provision;
 mod seed;
@@ -47,6 +48,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Examine all connections, with a remedy beside each failure
     Doctor(doctor::DoctorArgs),
+    /// Print what every table and column means; needs no server
+    Dictionary(dictionary::DictionaryArgs),
     /// List, show and replay what was set aside
     Deadletter(deadletter::DeadletterArgs),
     /// Private PostgreSQL, MariaDB, MongoDB and mosquitto for development and tests
@@ -71,6 +74,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Dev(args) = cli.command {
         return dev::run(args).map(|()| ExitCode::SUCCESS);
     }
+    if let Command::Dictionary(args) = cli.command {
+        return dictionary::run(args);
+    }
     init_log();
     let environment = Environment::load(None)?;
     let settings = || load_settings(cli.config.as_deref(), &environment);
@@ -85,7 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Demo(args) => demo::run(args).await,
-            Command::Dev(_) => Ok(ExitCode::SUCCESS),
+            Command::Dev(_) | Command::Dictionary(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

@@ -88,9 +88,9 @@ impl MongoSettings {
     /// Whether its URL asks for TLS; an SRV record means it unless told otherwise.
     pub fn uses_tls(&self) -> bool {
         let options = self.url.split_once('?').map_or("", |(_, options)| options);
-        let said = options.split('&').filter_map(|option| option.split_once('='));
-        let said = said.filter(|(key, _)| matches!(*key, "tls" | "ssl")).map(|(_, value)| value == "true").last();
-        said.unwrap_or_else(|| self.url.starts_with("mongodb+srv://"))
+        let pairs = options.split('&').filter_map(|option| option.split_once('='));
+        let said = pairs.filter(|(key, _)| matches!(*key, "tls" | "ssl")).map(|(_, value)| value == "true");
+        said.reduce(|_, last| last).unwrap_or_else(|| self.url.starts_with("mongodb+srv://"))
     }
 
     /// A client with a pool of its own. It connects when first used: an unreachable server shows there.

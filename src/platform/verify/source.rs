@@ -43,7 +43,7 @@ pub(super) struct Source {
 }
 
 enum Settings {
-    Postgres(PostgresSettings),
+    Postgres(Box<PostgresSettings>),
     Mysql(MysqlSettings),
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Sources {
 }
 
 enum Opened {
-    Relational(Source),
+    Relational(Box<Source>),
     Documents(Documents),
 }
 
@@ -84,7 +84,7 @@ impl Sources {
         for (database, opened) in databases.iter().zip(opened) {
             let error = match opened {
                 Ok(Opened::Relational(source)) => {
-                    sources.relational.push(source);
+                    sources.relational.push(*source);
                     None
                 }
                 Ok(Opened::Documents(documents)) => {
@@ -145,7 +145,7 @@ async fn open(database: &Database, environment: &Environment) -> Result<Opened, 
     let text = |error: DatabaseError| error.to_string();
     let settings = match database.engine {
         Engine::Postgresql => {
-            Settings::Postgres(PostgresSettings::from_environment(database, environment).map_err(text)?)
+            Settings::Postgres(Box::new(PostgresSettings::from_environment(database, environment).map_err(text)?))
         }
         Engine::Mysql => Settings::Mysql(MysqlSettings::from_environment(database, environment).map_err(text)?),
         Engine::Mongodb => {
@@ -154,13 +154,13 @@ async fn open(database: &Database, environment: &Environment) -> Result<Opened, 
         }
     };
     let first = connect(&settings).await?;
-    Ok(Opened::Relational(Source {
+    Ok(Opened::Relational(Box::new(Source {
         name: database.name.clone(),
         engine: database.engine,
         settings,
         gate: Semaphore::new(CONNECTIONS_MAX),
         idle: Mutex::new(vec![first]),
-    }))
+    })))
 }
 
 async fn documents(settings: MongoSettings) -> Result<Documents, String> {
