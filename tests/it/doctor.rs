@@ -76,7 +76,6 @@ fn logins_are_looked_at(harness: &'static Harness, platform: &Platform) {
         assert!(failures.iter().all(|failure| failure.0 == "genims_hr_db"), "{failures:?}");
         failures.iter().map(|failure| (failure.1, failure.2.to_owned())).collect::<Vec<_>>()
     };
-    // It may not look into the bookkeeping either, so its examination ends there.
     let reader = failing(&url("reader:reader", "genims_hr_db"));
     assert!(
         reader.iter().any(|(subject, remedy)| *subject == Subject::Rights && remedy.contains("grant")),

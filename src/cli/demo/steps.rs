@@ -86,7 +86,8 @@ impl Steps {
         let stats = self.quiet_stats()?;
         say("genims verify --module ledger");
         self.run(self.genims(&["verify", "--module", "ledger"]))?;
-        let verify = self.genims(&["verify", "--module", "ledger", "--json"]).output().context("genims verify cannot run")?;
+        let verify =
+            self.genims(&["verify", "--module", "ledger", "--json"]).output().context("genims verify cannot run")?;
         Ok(Parts {
             run: read_json(&run_file)?,
             replay: read_json(&replay_file)?,

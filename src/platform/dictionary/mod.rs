@@ -165,8 +165,6 @@ mod tests {
                     entry.database.name,
                     table.name
                 );
-                let keyed = entry.database.engine == Engine::Mongodb || table.columns.iter().any(|column| column.key);
-                assert!(keyed, "{}.{}", entry.database.name, table.name);
             }
         }
     }

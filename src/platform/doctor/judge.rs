@@ -90,17 +90,36 @@ pub(super) fn migrations(chart: &mut Chart, database: &Database, applied: &BTree
     chart.measured(applied.len() as f64);
 }
 
-/// `missing` are rights that the login does not have; `all_powerful` names the kind of a login that may do anything.
-pub(super) fn rights(chart: &mut Chart, missing: &[String], all_powerful: Option<&str>) {
-    if !missing.is_empty() {
+/// What the login of a URL may do.
+#[derive(Debug, Default)]
+pub(super) struct Rights<'a> {
+    /// Make tables, as provisioning does.
+    pub(super) create: bool,
+    /// Rights to read and write that it does not have.
+    pub(super) missing: Vec<String>,
+    /// The kind of a login that may do anything.
+    pub(super) all_powerful: Option<&'a str>,
+}
+
+pub(super) fn rights(chart: &mut Chart, rights: &Rights<'_>) {
+    if !rights.missing.is_empty() {
         let remedy = "grant these rights to the login of its URL, or let its URL name another login";
-        chart.fail(Subject::Rights, format!("lacks {}", missing.join(", ")), remedy);
-    } else if let Some(kind) = all_powerful {
+        chart.fail(Subject::Rights, format!("lacks {}", rights.missing.join(", ")), remedy);
+    } else if let Some(kind) = rights.all_powerful {
         let remedy = "let its URL name a login that owns this database and no more";
         chart.warn(Subject::Rights, format!("create, write, read; {kind}"), remedy);
+    } else if !rights.create {
+        // Right for a server in service, and not enough for `genims provision`.
+        chart.warn(Subject::Rights, "write, read; no create", "run `genims provision` with the URL of the owner");
     } else {
         chart.ok(Subject::Rights, "create, write, read");
     }
+}
+
+/// The bookkeeping is closed to this login.
+pub(super) fn history_is_closed(chart: &mut Chart) {
+    let remedy = "grant reading of genims_internal.schema_history to the login, or examine with the URL of the owner";
+    chart.warn(Subject::Schema, "may not be read", remedy);
 }
 
 pub(super) fn tls(chart: &mut Chart, used: Option<String>, remedy: &str) {
@@ -175,8 +194,13 @@ mod tests {
 
     #[test]
     fn missing_rights_fail_and_too_many_warn() {
-        let grade = |missing: &[String], kind| judged(|chart, _| rights(chart, missing, kind)).grade;
-        assert_eq!(grade(&["create".to_owned()], Some("superuser")), Grade::Failed);
-        assert_eq!([grade(&[], Some("superuser")), grade(&[], None)], [Grade::Warning, Grade::Ok]);
+        let grade = |create, missing: &[&str], all_powerful| {
+            let missing: Vec<String> = missing.iter().map(|right| (*right).to_owned()).collect();
+            let held = Rights { create, missing, all_powerful };
+            judged(|chart, _| rights(chart, &held)).grade
+        };
+        assert_eq!(grade(true, &["INSERT"], Some("superuser")), Grade::Failed);
+        assert_eq!([grade(true, &[], Some("superuser")), grade(true, &[], None)], [Grade::Warning, Grade::Ok]);
+        assert_eq!(grade(false, &[], None), Grade::Warning);
     }
 }

@@ -1,6 +1,6 @@
 //! The document store under examination.
 
-use super::judge::{self, POOL, ROUND_TRIPS};
+use super::judge::{self, POOL, ROUND_TRIPS, Rights};
 use super::report::{Chart, Subject};
 use crate::databases::mongo::INTERNAL_DATABASE;
 use crate::databases::{Database, DatabaseError, Environment, MongoSettings, schema};
@@ -12,8 +12,10 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use std::time::Instant;
 
-/// What a login needs: to provision, to write, to read.
-const NEEDED: [&str; 3] = ["createCollection", "insert", "find"];
+const CREATE: &str = "createCollection";
+/// What a login needs: to write, to read.
+const NEEDED: [&str; 2] = ["insert", "find"];
+const UNAUTHORIZED: i32 = 13;
 
 pub(super) async fn examine(chart: &mut Chart, database: &Database, environment: &Environment) {
     let settings = match MongoSettings::from_environment(database, environment) {
@@ -59,7 +61,10 @@ async fn ask(chart: &mut Chart, database: &Database, settings: &MongoSettings, c
     judge::tables(chart, database, names.len() as u64, "collections");
     let statistics = store.run_command(doc! { "dbStats": 1 }).await?;
     judge::size(chart, number(&statistics, "storageSize") + number(&statistics, "indexSize"));
-    definitions(chart, database, settings, client).await?;
+    match definitions(chart, database, settings, client).await {
+        Err(error) if is_unauthorized(&error) => judge::history_is_closed(chart),
+        judged => judged?,
+    }
     let mut round_trips = Vec::new();
     for _ in 0..ROUND_TRIPS {
         let begun = Instant::now();
@@ -93,9 +98,9 @@ fn login(chart: &mut Chart, status: &Document, database: &str) {
     chart.ok(Subject::Login, user);
     let root = documents("authenticatedUserRoles").iter().any(|role| has(role, "role", "root"));
     let privileges = documents("authenticatedUserPrivileges");
-    let missing = |needed: &&&str| !privileges.iter().any(|privilege| permits(privilege, database, needed));
-    let missing: Vec<String> = NEEDED.iter().filter(missing).map(|needed| (*needed).to_owned()).collect();
-    judge::rights(chart, &missing, root.then_some("root"));
+    let may = |action: &str| privileges.iter().any(|privilege| permits(privilege, database, action));
+    let missing = NEEDED.iter().filter(|needed| !may(needed)).map(|needed| (*needed).to_owned()).collect();
+    judge::rights(chart, &Rights { create: may(CREATE), missing, all_powerful: root.then_some("root") });
 }
 
 /// Whether a privilege permits an action on all collections of a database.
@@ -131,6 +136,10 @@ async fn definitions(
     }
     chart.measured(count as f64);
     Ok(())
+}
+
+fn is_unauthorized(error: &Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == UNAUTHORIZED)
 }
 
 fn has(document: &Document, key: &str, text: &str) -> bool {

@@ -11,8 +11,9 @@ use mysql_async::prelude::Queryable;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// What a login needs: to migrate, to write, to read.
-const NEEDED: [&str; 3] = ["CREATE", "INSERT", "SELECT"];
+const CREATE: &str = "CREATE";
+/// What a login needs: to write, to read.
+const NEEDED: [&str; 2] = ["INSERT", "SELECT"];
 
 const NO_SUCH_DATABASE: u16 = 1049;
 const NO_SUCH_TABLE: u16 = 1146;
@@ -78,19 +79,23 @@ async fn ask(
     let (login, read_only) = login.unwrap_or_default();
     chart.ok(Subject::Login, login);
     let grants: Vec<String> = connection.query("SHOW GRANTS").await?;
-    let held = Rights::of(&grants, settings.database_name());
+    let held = Grants::of(&grants, settings.database_name());
     let mut missing = held.missing();
     if read_only {
         missing.push("writing at all (the server is read-only)".to_owned());
     }
-    judge::rights(chart, &missing, held.all_powerful.then_some("all rights on all databases"));
+    let all_powerful = held.all_powerful.then_some("all rights on all databases");
+    judge::rights(chart, &judge::Rights { create: held.may(CREATE), missing, all_powerful });
     let query = "SELECT count(*), CAST(coalesce(sum(data_length + index_length), 0) AS DOUBLE) \
                  FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
     let sizes: Option<(u64, f64)> = connection.query_first(query).await?;
     let (tables, bytes) = sizes.unwrap_or_default();
     judge::tables(chart, database, tables, "tables");
     judge::size(chart, bytes);
-    judge::migrations(chart, database, &applied(connection, settings.database_name()).await?);
+    match applied(connection, settings.database_name()).await {
+        Err(error) if matches!(mysql_code(&error), Some(1044 | 1142 | 1143)) => judge::history_is_closed(chart),
+        applied => judge::migrations(chart, database, &applied?),
+    }
     let mut round_trips = Vec::new();
     for _ in 0..ROUND_TRIPS {
         let begun = Instant::now();
@@ -118,20 +123,20 @@ async fn applied(connection: &mut MysqlConnection, name: &str) -> Result<BTreeSe
 
 /// What `SHOW GRANTS` says of one database.
 #[derive(Debug, Default)]
-struct Rights {
+struct Grants {
     held: BTreeSet<String>,
     all_powerful: bool,
     /// Rights may also come with a role, whose grants are not listed.
     roles: bool,
 }
 
-impl Rights {
+impl Grants {
     fn of(grants: &[String], database: &str) -> Self {
-        let mut rights = Self::default();
+        let mut held = Self::default();
         for grant in grants {
             let Some(text) = grant.strip_prefix("GRANT ") else { continue };
             let Some((privileges, rest)) = text.split_once(" ON ") else {
-                rights.roles = true;
+                held.roles = true;
                 continue;
             };
             let scope = rest.split(" TO ").next().unwrap_or_default();
@@ -142,20 +147,21 @@ impl Rights {
             }
             for privilege in privileges.split(',').map(str::trim) {
                 if privilege == "ALL PRIVILEGES" {
-                    rights.held.extend(NEEDED.map(str::to_owned));
+                    held.held.extend(NEEDED.into_iter().chain([CREATE]).map(str::to_owned));
                 }
-                rights.all_powerful |= everywhere && matches!(privilege, "ALL PRIVILEGES" | "SUPER");
-                rights.held.insert(privilege.to_owned());
+                held.all_powerful |= everywhere && matches!(privilege, "ALL PRIVILEGES" | "SUPER");
+                held.held.insert(privilege.to_owned());
             }
         }
-        rights
+        held
+    }
+
+    fn may(&self, privilege: &str) -> bool {
+        self.roles || self.held.contains(privilege)
     }
 
     fn missing(&self) -> Vec<String> {
-        if self.roles {
-            return Vec::new();
-        }
-        NEEDED.iter().filter(|needed| !self.held.contains(**needed)).map(|needed| (*needed).to_owned()).collect()
+        NEEDED.iter().filter(|needed| !self.may(needed)).map(|needed| (*needed).to_owned()).collect()
     }
 }
 
@@ -169,19 +175,21 @@ fn is_like(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn rights(grants: &[&str]) -> Rights {
+    fn rights(grants: &[&str]) -> Grants {
         let grants: Vec<String> = grants.iter().map(|grant| (*grant).to_owned()).collect();
-        Rights::of(&grants, "genims_audit_db")
+        Grants::of(&grants, "genims_audit_db")
     }
 
     #[test]
     fn grants_on_this_database_count_and_those_on_others_do_not() {
         let usage = "GRANT USAGE ON *.* TO `a`@`%`";
-        assert_eq!(rights(&[usage]).missing().len(), 3);
+        assert_eq!(rights(&[usage]).missing().len(), 2);
         assert!(rights(&[usage, r"GRANT ALL PRIVILEGES ON `genims\_audit\_db`.* TO `a`@`%`"]).missing().is_empty());
         assert!(rights(&["GRANT SELECT, INSERT, CREATE ON `genims_%`.* TO `a`@`%`"]).missing().is_empty());
-        assert_eq!(rights(&["GRANT ALL PRIVILEGES ON `genims_hr_db`.* TO `a`@`%`"]).missing().len(), 3);
-        assert_eq!(rights(&["GRANT SELECT, INSERT ON `genims_audit_db`.* TO `a`@`%`"]).missing(), ["CREATE"]);
+        assert_eq!(rights(&["GRANT ALL PRIVILEGES ON `genims_hr_db`.* TO `a`@`%`"]).missing().len(), 2);
+        let writer = rights(&["GRANT SELECT, INSERT ON `genims_audit_db`.* TO `a`@`%`"]);
+        assert!(writer.missing().is_empty() && !writer.may(CREATE));
+        assert_eq!(rights(&["GRANT SELECT ON `genims_audit_db`.* TO `a`@`%`"]).missing(), ["INSERT"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One PostgreSQL database under examination.
 
-use super::judge::{self, POOL, ROUND_TRIPS};
+use super::judge::{self, POOL, ROUND_TRIPS, Rights};
 use super::report::{Chart, Subject};
 use crate::databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings};
 use chrono::Utc;
@@ -75,16 +75,18 @@ async fn ask(chart: &mut Chart, database: &Database, client: &PostgresClient) ->
             missing.push(what.to_owned());
         }
     };
-    lacks(!row.get::<_, bool>(6), "CREATE on the database");
-    lacks(!row.get::<_, bool>(7), "CREATE on schema public");
     lacks(tables.get::<_, i64>(1) > 0, &format!("SELECT on {} tables", tables.get::<_, i64>(1)));
     lacks(tables.get::<_, i64>(2) > 0, &format!("INSERT on {} tables", tables.get::<_, i64>(2)));
     lacks(row.get(8), "writing at all (the server is a standby)");
     lacks(row.get(9), "writing at all (sessions are read-only)");
-    judge::rights(chart, &missing, row.get::<_, bool>(5).then_some("superuser"));
+    let create = row.get(6) && row.get(7);
+    judge::rights(chart, &Rights { create, missing, all_powerful: row.get::<_, bool>(5).then_some("superuser") });
     judge::size(chart, row.get::<_, i64>(10) as f64);
     judge::tables(chart, database, tables.get::<_, i64>(0).unsigned_abs(), "tables");
-    judge::migrations(chart, database, &applied(client).await?);
+    match applied(client).await {
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => judge::history_is_closed(chart),
+        applied => judge::migrations(chart, database, &applied?),
+    }
     let mut round_trips = Vec::new();
     for _ in 0..ROUND_TRIPS {
         let begun = Instant::now();
