@@ -1,5 +1,6 @@
-//! The schema tree is embedded; a file added to it must reach the program.
+//! The schema tree and the rules are embedded; a file added to them must reach the program.
 
 fn main() {
     println!("cargo:rerun-if-changed=config/schema");
+    println!("cargo:rerun-if-changed=config/verify");
 }

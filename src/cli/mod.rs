@@ -4,6 +4,8 @@
 mod deadletter;
 mod demo;
 mod dev;
+mod dictionary;
+mod doctor;
 mod provision;
 mod seed;
 mod serve;
@@ -42,8 +44,12 @@ enum Command {
     Provision(provision::ProvisionArgs),
     /// Fill master data
     Seed(seed::SeedArgs),
-    /// Compare the ledger with what the databases really hold
+    /// Check counts, references, coherence and the ledger over all databases
     Verify(verify::VerifyArgs),
+    /// Examine all connections, with a remedy beside each failure
+    Doctor(doctor::DoctorArgs),
+    /// Print what every table and column means; needs no server
+    Dictionary(dictionary::DictionaryArgs),
     /// List, show and replay what was set aside
     Deadletter(deadletter::DeadletterArgs),
     /// Private PostgreSQL, MariaDB, MongoDB and mosquitto for development and tests
@@ -68,6 +74,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Dev(args) = cli.command {
         return dev::run(args).map(|()| ExitCode::SUCCESS);
     }
+    if let Command::Dictionary(args) = cli.command {
+        return dictionary::run(args);
+    }
     init_log();
     let environment = Environment::load(None)?;
     let settings = || load_settings(cli.config.as_deref(), &environment);
@@ -79,9 +88,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Provision(args) => provision::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
+            Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Demo(args) => demo::run(args).await,
-            Command::Dev(_) => Ok(ExitCode::SUCCESS),
+            Command::Dev(_) | Command::Dictionary(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

@@ -50,6 +50,11 @@ impl DatabaseError {
             _ => false,
         }
     }
+
+    /// The two halves of its message, `text`: every message ends with its remedy.
+    pub fn cause_and_remedy<'a>(&self, text: &'a str) -> (&'a str, &'a str) {
+        text.rsplit_once("; ").unwrap_or((text, "look at the server's log"))
+    }
 }
 
 /// The whole chain of causes with its SQLSTATE; tokio-postgres alone says only "db error".

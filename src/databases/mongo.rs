@@ -85,6 +85,14 @@ impl MongoSettings {
         format!("{hosts}/{}", self.database_name)
     }
 
+    /// Whether its URL asks for TLS; an SRV record means it unless told otherwise.
+    pub fn uses_tls(&self) -> bool {
+        let options = self.url.split_once('?').map_or("", |(_, options)| options);
+        let pairs = options.split('&').filter_map(|option| option.split_once('='));
+        let said = pairs.filter(|(key, _)| matches!(*key, "tls" | "ssl")).map(|(_, value)| value == "true");
+        said.reduce(|_, last| last).unwrap_or_else(|| self.url.starts_with("mongodb+srv://"))
+    }
+
     /// A client with a pool of its own. It connects when first used: an unreachable server shows there.
     pub async fn client(&self) -> Result<Client, DatabaseError> {
         let mut options = ClientOptions::parse(&self.url).await.map_err(|source| self.error(source))?;
@@ -130,6 +138,14 @@ mod tests {
             assert_eq!(settings.database_name(), "genims_production", "{url}");
         }
         assert!(MongoSettings::from_url("x", "postgresql://h").is_err());
+    }
+
+    #[test]
+    fn tls_is_in_use_when_the_url_says_so() {
+        let used = |url: &str| MongoSettings::from_url("d", url).expect("a good URL").uses_tls();
+        assert!(used("mongodb://h/?authSource=admin&tls=true") && used("mongodb://h/?ssl=true"));
+        assert!(used("mongodb+srv://h/") && !used("mongodb+srv://h/?tls=false"));
+        assert!(!used("mongodb://h/") && !used("mongodb://tls=true@h/?authSource=admin"));
     }
 
     #[test]

@@ -5,6 +5,9 @@ use super::{Launch, Server, run_to_end};
 use std::process::Command;
 
 pub(super) const SUPERUSER: &str = "root";
+/// At its start a server deletes all temporary tables in this folder, also those of one that is starting beside it: not
+/// `/tmp`, but each its own.
+const TEMPORARY: &str = "TMPDIR";
 /// Relative to the data directory: an absolute path could be longer than the 107 bytes that a socket address holds.
 const SOCKET: &str = "mariadb.sock";
 
@@ -14,6 +17,7 @@ pub(super) fn initialise(launch: &Launch<'_>) -> Result<()> {
     let mut install = launch.command("mariadb-install-db")?;
     install.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
     install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
+    install.env(TEMPORARY, &data);
     run_to_end(&mut install)
 }
 
@@ -25,6 +29,7 @@ pub(super) fn command(launch: &Launch<'_>) -> Result<Command> {
     launch.place.account.write_secret(&init_file, accounts(launch.password).as_bytes())?;
     let tls = launch.place.tls();
     let mut command = launch.command("mariadbd")?;
+    command.env(TEMPORARY, &data);
     command.arg("--no-defaults");
     command.arg(format!("--datadir={}", data.display()));
     command.arg(format!("--init-file={}", init_file.display()));

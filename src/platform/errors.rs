@@ -9,6 +9,15 @@ pub enum PlatformError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
 
+    #[error("{file} holds no usable rules: {cause}; config/verify/README.md describes their form")]
+    Rules { file: String, cause: String },
+
+    #[error("{module} is no module; use one of {known}")]
+    UnknownModule { module: String, known: String },
+
+    #[error("the embedded schema cannot be read: {cause}; this build is broken: report it")]
+    Model { cause: String },
+
     #[error("{database}: {}; {}", migration_cause(source), migration_remedy(source))]
     Migration { database: String, source: Box<refinery::Error> },
 

@@ -8,6 +8,7 @@
 mod clients;
 mod databases;
 mod devstack;
+mod doctor;
 mod effects;
 mod failures;
 mod harness;
@@ -15,6 +16,7 @@ mod history;
 mod kill9;
 mod leftovers;
 mod mysql;
+mod platform;
 mod provision;
 mod provision_mongo;
 mod roles;
@@ -25,6 +27,7 @@ mod server;
 mod sink;
 mod stream;
 mod tally;
+mod verify;
 
 use harness::Harness;
 use libtest_mimic::{Arguments, Trial};
@@ -33,7 +36,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let harness = Harness::new();
-    let topics: [fn(&'static Harness) -> Vec<Trial>; 13] = [
+    let topics: &[fn(&'static Harness) -> Vec<Trial>] = &[
         devstack::tests,
         databases::tests,
         provision::tests,
@@ -48,8 +51,10 @@ fn main() -> ExitCode {
         failures::tests,
         kill9::tests,
         sink::tests,
+        verify::tests,
+        doctor::tests,
     ];
-    let trials = topics.into_iter().flat_map(|tests| tests(harness)).collect();
+    let trials = topics.iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness.end(conclusion.has_failed());
     conclusion.exit_code()

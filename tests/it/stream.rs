@@ -363,7 +363,7 @@ fn only_the_poisoned_row(harness: &'static Harness) {
         assert!(String::from_utf8_lossy(row.get(2)).contains("666"));
     }
     // Verify knows why the mirror has more.
-    let verdict: Value = serde_json::from_str(&plant.cli_ok(&["verify", "--json"])).unwrap();
+    let verdict: Value = serde_json::from_str(&plant.cli_ok(&["verify", "--module", "ledger", "--json"])).unwrap();
     let explained = |finding: &Value| finding["explanation"].as_str().unwrap().contains("2 refused");
     assert!(verdict["findings"].as_array().unwrap().iter().any(explained), "{verdict:#}");
 

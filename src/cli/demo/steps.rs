@@ -84,9 +84,10 @@ impl Steps {
         say("loadtest replay (one month of ENGIE's wind farm La Haute Borne, Open Licence 2.0)");
         self.run(self.loadtest(&["replay", "--speed", "max"], &replay_file))?;
         let stats = self.quiet_stats()?;
-        say("genims verify");
-        self.run(self.genims(&["verify"]))?;
-        let verify = self.genims(&["verify", "--json"]).output().context("genims verify cannot run")?;
+        say("genims verify --module ledger");
+        self.run(self.genims(&["verify", "--module", "ledger"]))?;
+        let verify =
+            self.genims(&["verify", "--module", "ledger", "--json"]).output().context("genims verify cannot run")?;
         Ok(Parts {
             run: read_json(&run_file)?,
             replay: read_json(&replay_file)?,

@@ -1,0 +1,54 @@
+//! All 17 databases, provisioned on servers of one test's own, and the real binary beside them.
+
+use crate::harness::{Harness, PrivateStack, connect_postgres};
+use genims::databases::Environment;
+use genims::devstack::Server;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+pub(crate) struct Platform {
+    harness: &'static Harness,
+    pub(crate) stack: PrivateStack,
+    folder: PathBuf,
+    /// Where each server is; a database's own variable may be put before them.
+    variables: Vec<(String, String)>,
+}
+
+impl Platform {
+    pub(crate) fn new(harness: &'static Harness) -> Self {
+        let stack = harness.private_stack(&[Server::Postgres, Server::Mariadb, Server::Mongodb]);
+        let variables = [
+            ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
+            ("GENIMS_MYSQL_URL", stack.mysql_url("")),
+            ("GENIMS_MONGODB_URL", stack.mongodb_url()),
+        ];
+        let variables = variables.map(|(name, url)| (name.to_owned(), url)).to_vec();
+        let platform = Self { harness, stack, folder: harness.folder("platform"), variables };
+        let provisioned = platform.cli(&["provision"], &[]);
+        assert!(provisioned.status.success(), "{}", String::from_utf8_lossy(&provisioned.stdout));
+        platform
+    }
+
+    /// What a program finds in its environment; `more` wins.
+    pub(crate) fn environment(&self, more: &[(&str, &str)]) -> Environment {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Environment::from_pairs(self.variables.iter().cloned().chain(more))
+    }
+
+    /// The real binary, to its end.
+    pub(crate) fn cli(&self, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));
+        command.args(arguments).current_dir(&self.folder).env_clear().stdin(Stdio::null());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).envs(more.iter().copied());
+        command.output().unwrap()
+    }
+
+    /// Statements in a PostgreSQL database, foreign keys asleep: a test may break what the server would refuse.
+    pub(crate) fn execute(&self, database: &str, sql: &str) {
+        self.harness.block_on(async {
+            let client = connect_postgres(&self.stack.postgres_url(database)).await;
+            client.batch_execute("SET session_replication_role = replica").await.unwrap();
+            client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        });
+    }
+}
