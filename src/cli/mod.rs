@@ -42,7 +42,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Create the databases and bring their schemas up to date
     Provision(provision::ProvisionArgs),
-    /// Fill master data
+    /// Fill the databases with deterministic data
     Seed(seed::SeedArgs),
     /// Check counts, references, coherence and the ledger over all databases
     Verify(verify::VerifyArgs),
@@ -54,7 +54,7 @@ enum Command {
     Deadletter(deadletter::DeadletterArgs),
     /// Private PostgreSQL, MariaDB, MongoDB and mosquitto for development and tests
     Dev(dev::DevArgs),
-    /// Everything at once: servers, schema, plant, stream, load, verdict
+    /// Everything at once: servers, schemas, data, proof, stream, load, verdict
     Demo(demo::DemoArgs),
 }
 

@@ -22,6 +22,7 @@ mod provision_mongo;
 mod roles;
 mod running;
 mod seed;
+mod seeding;
 mod sender;
 mod server;
 mod sink;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         roles::tests,
         seed::tests,
         history::tests,
+        seeding::tests,
         stream::tests,
         effects::tests,
         clients::tests,

@@ -4,7 +4,7 @@ use crate::harness::{Harness, PrivateStack, connect_postgres};
 use genims::databases::Environment;
 use genims::devstack::Server;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) struct Platform {
     harness: &'static Harness,
@@ -41,6 +41,14 @@ impl Platform {
         command.args(arguments).current_dir(&self.folder).env_clear().stdin(Stdio::null());
         command.envs(self.variables.iter().map(|(name, value)| (name, value))).envs(more.iter().copied());
         command.output().unwrap()
+    }
+
+    /// The real binary, left running: for tests that kill it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));
+        command.args(arguments).current_dir(&self.folder).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value))).stderr(Stdio::null());
+        command.spawn().unwrap()
     }
 
     /// Statements in a PostgreSQL database, foreign keys asleep: a test may break what the server would refuse.

@@ -1,5 +1,5 @@
-//! `genims demo`: the whole way once, with the same commands that a user would type: private servers, schema, plant,
-//! server, load, real records, verdict. Everything it starts it stops again, unless `--keep`.
+//! `genims demo`: the whole way once, with the same commands that a user would type: private servers, the 17 databases
+//! with their data and its proof, server, load, real records, verdict. Everything it starts it stops again, unless `--keep`.
 
 mod report;
 mod steps;

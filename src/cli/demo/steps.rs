@@ -57,7 +57,6 @@ impl Steps {
         let addresses = Addresses { http, mqtt, tcp, line };
         let environment = vec![
             ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
-            ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
             ("GENIMS_MYSQL_URL", stack.mysql_url("")),
             ("GENIMS_MONGODB_URL", stack.mongodb_url()),
             ("GENIMS_DATA_DIR", folder.join("server").to_string_lossy().into_owned()),
@@ -69,12 +68,12 @@ impl Steps {
         Ok(Self { tools, folder: folder.to_owned(), environment, addresses, server: None })
     }
 
-    /// Schema, plant, server, load, real records, proof.
+    /// Schemas, data and their proof; then server, load, real records and the proof of the stream.
     pub(super) fn all(&mut self, seconds: u64) -> anyhow::Result<Parts> {
-        say("genims provision");
-        self.run(self.genims(&["provision"]))?;
-        say("genims seed plant");
-        self.run(self.genims(&["seed", "plant"]))?;
+        for command in ["provision", "seed", "verify", "doctor"] {
+            say(&format!("genims {command}"));
+            self.summary(command)?;
+        }
         self.serve()?;
         let run_file = self.folder.join("run.json");
         say(&format!("loadtest run --plan config/loadtest/demo.toml --seconds {seconds}"));
@@ -94,6 +93,19 @@ impl Steps {
             verify: serde_json::from_slice(&verify.stdout).context("genims verify --json printed no JSON")?,
             stats,
         })
+    }
+
+    /// Runs a command of the platform and shows what it ends with; all of it when it fails.
+    fn summary(&self, command: &str) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let output = self.genims(&[command]).output().with_context(|| format!("genims {command} cannot run"))?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            bail!("genims {command} ended with {}:\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        println!("    {}", said.trim_end().lines().last().unwrap_or_default());
+        println!("    {:.1} s", started.elapsed().as_secs_f64());
+        Ok(())
     }
 
     fn serve(&mut self) -> anyhow::Result<()> {

@@ -6,7 +6,8 @@ use super::spec::Scale;
 use super::value::Value;
 use super::world::{Parameters, Supplied, cast};
 use crate::databases::{Model, Registry};
-use std::collections::{BTreeMap, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeMap;
 
 const MASTER: &str = "genims_master_db";
 

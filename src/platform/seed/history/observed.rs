@@ -8,7 +8,8 @@ use crate::model::{Reading, Snapshot};
 use crate::platform::seed::value::{Value, round};
 use crate::platform::seed::world::Supplied;
 use crate::sink::gather::Batch;
-use std::collections::{BTreeMap, HashMap};
+use foldhash::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Of a longer history the last days are enough for the reports.

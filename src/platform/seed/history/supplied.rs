@@ -9,7 +9,8 @@ use crate::model::event::SensorHealth;
 use crate::platform::seed::value::{DAY_US, Value, round};
 use crate::platform::seed::world::Supplied;
 use crate::sink::gather::Batch;
-use std::collections::{BTreeMap, HashMap};
+use foldhash::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const OPERATIONS: &str = "genims_operations_db";

@@ -9,6 +9,7 @@ mod parse;
 
 use super::functions::Function;
 use super::value::Value;
+use std::collections::HashSet;
 
 pub(crate) use parse::parse;
 
@@ -130,4 +131,32 @@ pub(crate) struct Window {
     pub partition: Vec<Node>,
     /// The flag is true for descending.
     pub order: Vec<(Node, bool)>,
+}
+
+impl Node {
+    /// Every name that the expression may look up, in whatever table.
+    pub(crate) fn names(&self, names: &mut HashSet<String>) {
+        let mut all = |nodes: &mut dyn Iterator<Item = &Node>| nodes.for_each(|node| node.names(names));
+        match self {
+            Self::Literal(_) => {}
+            Self::Path(path) => names.extend(path.iter().cloned()),
+            Self::Call { arguments, .. } => all(&mut arguments.iter()),
+            Self::Case { branches, otherwise } => {
+                all(&mut branches.iter().flat_map(|(condition, result)| [condition, result]));
+                otherwise.names(names);
+            }
+            Self::Binary { left, right, .. } => all(&mut [left, right].into_iter().map(AsRef::as_ref)),
+            Self::Not(inner) | Self::Negate(inner) | Self::IsNull(inner) => inner.names(names),
+            Self::In(inner, list) => all(&mut std::iter::once(inner.as_ref()).chain(list)),
+            Self::Aggregate(aggregate) => {
+                all(&mut aggregate.argument.iter().chain(&aggregate.second).chain(&aggregate.filter));
+                all(&mut aggregate.keys.iter().flat_map(|(inner, outer)| [inner, outer]));
+                all(&mut aggregate.order.iter().map(|(node, _)| node));
+            }
+            Self::Window(window) => {
+                all(&mut window.argument.iter().chain(&window.partition));
+                all(&mut window.order.iter().map(|(node, _)| node));
+            }
+        }
+    }
 }

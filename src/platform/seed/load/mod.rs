@@ -317,7 +317,9 @@ struct Work {
 fn compute(registry: &Registry, specs: Option<PathBuf>, parameters: Parameters, work: Vec<Work>) -> Result<(), String> {
     let supplied = supplied::all(registry, parameters)?;
     let world = World::new(registry, Specs::load(specs.as_deref(), false)?, supplied, parameters, false)?;
-    for Work { database, done, sender } in work {
+    let names: Vec<String> = work.iter().map(|work| work.database.name.clone()).collect();
+    // A loader ends when its sender is dropped, at the end of its turn.
+    for (at, Work { database, done, sender }) in work.into_iter().enumerate() {
         for group in order::groups(&world, &database.name) {
             if group.iter().all(|table| done.contains(world.short_name(*table))) {
                 continue;
@@ -330,6 +332,7 @@ fn compute(registry: &Registry, specs: Option<PathBuf>, parameters: Parameters, 
                 break;
             }
         }
+        world.release(&names[..=at]);
     }
     Ok(())
 }

@@ -265,8 +265,29 @@ fn both(left: &Value, right: &Value, decides: bool) -> Value {
 
 fn like(left: &Value, right: &Value) -> Result<bool, String> {
     let (Value::Text(text), Value::Text(pattern)) = (left, right) else { return Err("LIKE compares texts".to_owned()) };
-    let expression = regex::escape(pattern).replace('%', ".*").replace('_', ".");
-    Ok(regex::Regex::new(&format!("^{expression}$")).map_err(|error| error.to_string())?.is_match(text))
+    Ok(matches(text.as_bytes(), pattern.as_bytes()))
+}
+
+/// `%` stands for any bytes, `_` for one; on a mismatch the last `%` takes one byte more.
+fn matches(text: &[u8], pattern: &[u8]) -> bool {
+    let (mut at, mut to, mut retry) = (0, 0, None);
+    while at < text.len() {
+        match pattern.get(to) {
+            Some(b'%') => {
+                retry = Some((at, to));
+                to += 1;
+            }
+            Some(byte) if *byte == b'_' || *byte == text[at] => (at, to) = (at + 1, to + 1),
+            _ => match &mut retry {
+                Some((from, percent)) => {
+                    *from += 1;
+                    (at, to) = (*from, *percent + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[to..].iter().all(|byte| *byte == b'%')
 }
 
 fn calculate(operator: Operator, left: &Value, right: &Value) -> Result<Value, String> {
@@ -308,4 +329,25 @@ fn calculate(operator: Operator, left: &Value, right: &Value) -> Result<Value, S
 
 fn number(value: &Value) -> Result<f64, String> {
     value.number().ok_or_else(|| format!("{value:?} is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn like_matches_as_sql_does() {
+        for (text, pattern, expected) in [
+            ("Wind turbine", "%turbine%", true),
+            ("Wind turbine", "Wind%", true),
+            ("Wind turbine", "_ind turbin_", true),
+            ("Wind turbine", "turbine", false),
+            ("aab", "%ab", true),
+            ("abab", "%ab", true),
+            ("", "%", true),
+            ("", "_", false),
+        ] {
+            assert_eq!(matches(text.as_bytes(), pattern.as_bytes()), expected, "{text} LIKE {pattern}");
+        }
+    }
 }

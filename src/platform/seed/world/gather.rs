@@ -4,8 +4,8 @@ use super::evaluate::{Made, Scope};
 use super::{TableId, Value, World};
 use crate::platform::seed::functions::Random;
 use crate::platform::seed::language::{Aggregate, Gather, Node};
+use foldhash::{HashMap, HashMapExt};
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::gather::{fold, outside_key};
 use super::{Value, World};
 use crate::platform::seed::functions::sha256;
 use crate::platform::seed::language::{Gather, Window};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 impl World {
     pub(super) fn window(&self, scope: &Scope<'_>, window: &Window) -> Result<Made, String> {
