@@ -165,6 +165,9 @@ async fn mongodb_fingerprints(platform: &Platform, database: &Database, all: &mu
     let client = mongodb::Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
     let here = client.database(&database.name);
     for name in here.list_collection_names().await.unwrap() {
+        if name.starts_with("system.") {
+            continue;
+        }
         let mut found = here.collection::<Document>(&name).find(doc! {}).projection(doc! { "_id": 1 }).await.unwrap();
         let mut ids = Vec::new();
         while let Some(document) = found.try_next().await.unwrap() {

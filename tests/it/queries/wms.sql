@@ -37,7 +37,7 @@ FROM shipping_tasks s JOIN (SELECT p.shipment_id, min(w.released_at) AS released
 WHERE s.task_status = 'shipped' AND s.actual_ship_date >= CURRENT_DATE - 180 GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- name: count_accuracy_by_class
--- sensible: rows >= 2 AND min(accuracy_pct) > 30 AND max(accuracy_pct) <= 100
+-- sensible: rows >= 2 AND min(accuracy_pct) >= 0 AND max(accuracy_pct) <= 100
 SELECT l.abc_class, c.count_type, count(*) AS counts, sum(abs(c.variance_quantity) * l.average_unit_cost) AS difference_value,
        round(100.0 * count(*) FILTER (WHERE c.variance_quantity = 0) / count(*), 2) AS accuracy_pct
 FROM cycle_count_tasks c JOIN inventory_levels l USING (warehouse_id, material_id)
