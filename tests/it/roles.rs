@@ -146,7 +146,7 @@ fn audit_is_a_world_of_its_own(harness: &'static Harness) {
         for (module, right) in
             [("reporting", "owner"), ("analytics", "owner"), ("reporting", "writer"), ("analytics", "reader")]
         {
-            let error = connect(module, right).await.err().expect("a stranger").to_string();
+            let error = connect(module, right).await.expect_err("a stranger").to_string();
             assert!(error.contains("denied"), "{module} {right}: {error}");
         }
     });

@@ -118,7 +118,7 @@ struct Target<'a> {
 }
 
 enum Link {
-    Postgres(PostgresSettings),
+    Postgres(Box<PostgresSettings>),
     Mysql(MysqlSettings),
     Mongo(MongoSettings),
 }
@@ -186,7 +186,7 @@ async fn open(database: &Database, environment: &Environment) -> Result<(Link, L
         Engine::Postgresql => {
             let settings = PostgresSettings::from_environment(database, environment)?;
             let ledger = postgres::ledger(&settings).await?;
-            (Link::Postgres(settings), ledger)
+            (Link::Postgres(Box::new(settings)), ledger)
         }
         Engine::Mysql => {
             let settings = MysqlSettings::from_environment(database, environment)?;
@@ -241,7 +241,9 @@ fn measure<'a>(
     let (mut postgres, mut mongodb) = (None, None);
     for target in targets {
         match &target.link {
-            Link::Postgres(settings) if target.database.name == MEASURED[0] => postgres = Some(settings.clone()),
+            Link::Postgres(settings) if target.database.name == MEASURED[0] => {
+                postgres = Some(settings.as_ref().clone())
+            }
             Link::Mongo(settings) => mongodb = Some(settings.clone()),
             _ => {}
         }
