@@ -127,10 +127,18 @@ impl Model {
             Statement::AlterTable(alter) if is_counted(&alter.name) => {
                 let name = last(&alter.name);
                 for operation in &alter.operations {
-                    if let AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } =
-                        operation
-                    {
-                        self.refer(&name, key);
+                    match operation {
+                        AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } => {
+                            self.refer(&name, key);
+                        }
+                        AlterTableOperation::AddConstraint { constraint: TableConstraint::PrimaryKey(key), .. } => {
+                            let columns = columns_of(&key.columns);
+                            self.tables
+                                .iter_mut()
+                                .filter(|table| table.name == name)
+                                .for_each(|table| table.key = columns.clone());
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -183,7 +191,7 @@ fn describes_tables(statement: &[TokenWithSpan]) -> bool {
         ("CREATE", "TABLE") => !partition,
         ("ALTER", "TABLE") => statement
             .iter()
-            .any(|token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case("FOREIGN"))),
+            .any(|token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case("KEY"))),
         ("COMMENT", "ON") => rest.first().is_some_and(|what| what == "TABLE" || what == "COLUMN"),
         _ => false,
     }
