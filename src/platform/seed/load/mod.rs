@@ -5,21 +5,22 @@
 //! transaction together with its rows in the ledger `genims_internal.seed_ledger`; so a killed run is run again and goes on
 //! where it was, and a second run finds everything done. A database that fails stops no other.
 
+mod compute;
 mod ledger;
+mod measured;
 mod mongo;
 mod mysql;
 mod order;
 mod postgres;
 
-use super::history::{self, HistoryProgress, HistorySummary};
-use super::spec::Specs;
-use super::value::Value;
-use super::world::{Parameters, TableId, Values, World};
-use super::{PlantSize, supplied, tsv};
-use crate::databases::{Database, Engine, Environment, Kind, MongoSettings, MysqlSettings, PostgresSettings, Registry};
+use super::PlantSize;
+use super::world::Parameters;
+use crate::databases::{Database, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use crate::platform::errors::PlatformError;
 use bytes::Bytes;
+use compute::{Work, compute};
 use ledger::Ledger;
+use measured::{MEASURED, enter, measure};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -227,52 +228,6 @@ async fn fill(
     }
 }
 
-/// The databases that hold the history of sensors and machines.
-const MEASURED: [&str; 2] = ["genims_operations_db", "genims_production"];
-
-type Measured = Result<HistorySummary, PlatformError>;
-
-/// The history of sensors and machines, through the stream's own analysis, into those of its two databases that are there.
-fn measure<'a>(
-    targets: &[Target<'_>],
-    parameters: Parameters,
-    show: Show<'a>,
-) -> impl Future<Output = Measured> + use<'a> {
-    let (mut postgres, mut mongodb) = (None, None);
-    for target in targets {
-        match &target.link {
-            Link::Postgres(settings) if target.database.name == MEASURED[0] => {
-                postgres = Some(settings.as_ref().clone())
-            }
-            Link::Mongo(settings) => mongodb = Some(settings.clone()),
-            _ => {}
-        }
-    }
-    async move {
-        let wrong = |cause| PlatformError::Seed { cause };
-        let history = history::simulate(parameters.history()).map_err(wrong)?;
-        history::load_history(&history, postgres.as_ref(), mongodb.as_ref(), &|progress: HistoryProgress| {
-            let (from_us, until_us) = progress.span_us;
-            let hours = (progress.until_us - from_us) / 3_600_000_000;
-            let of = (until_us - from_us) / 3_600_000_000;
-            show(Progress::History { database: progress.database, hours, of });
-        })
-        .await
-    }
-}
-
-/// Puts the history's share into the report of a database.
-fn enter(report: &mut DatabaseReport, measured: &Measured) {
-    match measured {
-        Ok(summary) => {
-            let written = if report.database == MEASURED[0] { summary.postgres } else { summary.mongodb };
-            report.rows += written.readings + written.snapshots + written.events;
-            report.seconds = report.seconds.max(written.seconds);
-        }
-        Err(error) => report.error = report.error.take().or_else(|| Some(error.to_string())),
-    }
-}
-
 /// The stream's own master data, which code makes; harmless to repeat.
 async fn plant(target: &Target<'_>, parameters: Parameters) -> Result<u64, PlatformError> {
     let (Link::Postgres(settings), "master") = (&target.link, target.database.module.as_str()) else { return Ok(0) };
@@ -307,117 +262,4 @@ async fn load(
         show(Progress::Finished(&report));
     }
     report
-}
-
-/// What the computing thread does for one database.
-struct Work {
-    database: Database,
-    done: HashSet<String>,
-    sender: mpsc::Sender<Message>,
-}
-
-fn compute(registry: &Registry, specs: Option<PathBuf>, parameters: Parameters, work: Vec<Work>) -> Result<(), String> {
-    let supplied = supplied::all(registry, parameters)?;
-    let world = World::new(registry, Specs::load(specs.as_deref(), false)?, supplied, parameters, false)?;
-    let names: Vec<String> = work.iter().map(|work| work.database.name.clone()).collect();
-    // A loader ends when its sender is dropped, at the end of its turn.
-    for (at, Work { database, done, sender }) in work.into_iter().enumerate() {
-        for group in order::groups(&world, &database.name) {
-            if group.iter().all(|table| done.contains(world.short_name(*table))) {
-                continue;
-            }
-            if let Err(stop) = send_group(&world, &database, &group, &sender) {
-                if let Stop::Failed(cause) = stop {
-                    // The loader may have gone already with an error of its own.
-                    let _ = sender.blocking_send(Message::Failed(cause));
-                }
-                break;
-            }
-        }
-        world.release(&names[..=at]);
-    }
-    Ok(())
-}
-
-enum Stop {
-    /// The loader has gone; it says why itself.
-    Gone,
-    Failed(String),
-}
-
-impl From<String> for Stop {
-    fn from(cause: String) -> Self {
-        Self::Failed(cause)
-    }
-}
-
-fn send(sender: &mpsc::Sender<Message>, message: Message) -> Result<(), Stop> {
-    sender.blocking_send(message).map_err(|_| Stop::Gone)
-}
-
-fn send_group(
-    world: &World,
-    database: &Database,
-    group: &[TableId],
-    sender: &mpsc::Sender<Message>,
-) -> Result<(), Stop> {
-    send(sender, Message::Begin)?;
-    for table in group {
-        let rows = world.rows(*table)?;
-        let names = world.columns_of(*table);
-        let mut columns = Vec::with_capacity(names.len());
-        for name in &names {
-            columns.push((kind(world, *table, name), world.column(*table, name)?));
-        }
-        let numbered = world.model(*table).and_then(|model| model.columns.iter().find(|column| column.generated));
-        let numbered = numbered.map(|column| column.name.clone());
-        let name = world.short_name(*table).to_owned();
-        send(sender, Message::Table(Plan { table: name, columns: names.clone(), numbered, rows }))?;
-        match database.engine {
-            Engine::Mongodb => send_documents(&names, &columns, rows, sender)?,
-            Engine::Mysql => send_lines(&columns, rows, ("1", "0"), sender)?,
-            Engine::Postgresql => send_lines(&columns, rows, ("t", "f"), sender)?,
-        }
-    }
-    send(sender, Message::Commit)
-}
-
-fn kind(world: &World, table: TableId, column: &str) -> Kind {
-    world.model(table).and_then(|model| model.column(column)).map_or(Kind::Json, |column| column.kind)
-}
-
-fn send_lines(
-    columns: &[(Kind, Values)],
-    rows: usize,
-    booleans: (&str, &str),
-    sender: &mpsc::Sender<Message>,
-) -> Result<(), Stop> {
-    let mut buffer = String::with_capacity(CHUNK_BYTES + 4096);
-    for row in 0..rows {
-        tsv::line(columns, row, booleans, &mut buffer);
-        if buffer.len() >= CHUNK_BYTES {
-            let full = std::mem::replace(&mut buffer, String::with_capacity(CHUNK_BYTES + 4096));
-            send(sender, Message::Chunk(Bytes::from(full)))?;
-        }
-    }
-    if buffer.is_empty() { Ok(()) } else { send(sender, Message::Chunk(Bytes::from(buffer))) }
-}
-
-/// Documents a chunk.
-const DOCUMENTS: usize = 2_000;
-
-fn send_documents(
-    names: &[String],
-    columns: &[(Kind, Values)],
-    rows: usize,
-    sender: &mpsc::Sender<Message>,
-) -> Result<(), Stop> {
-    for first in (0..rows).step_by(DOCUMENTS) {
-        let chunk = (first..rows.min(first + DOCUMENTS)).map(|row| {
-            let values: Vec<&Value> = columns.iter().map(|(_, values)| &values[row]).collect();
-            mongo::document(names, &values)
-        });
-        send(sender, Message::Documents(chunk.collect()))?;
-    }
-    Ok(())
 }
