@@ -17,6 +17,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("seeding::empty_servers_become_the_whole_platform", empty_servers_become_the_whole_platform),
         harness.trial("seeding::a_second_seed_changes_nothing", a_second_seed_changes_nothing),
         harness.trial("seeding::every_question_has_a_sensible_answer", every_question_has_a_sensible_answer),
+        harness.trial("seeding::one_broken_row_breaks_exactly_its_rules", one_broken_row_breaks_exactly_its_rules),
         harness.trial("seeding::killed_at_any_moment_it_ends_the_same", killed_at_any_moment_it_ends_the_same),
     ]
 }
@@ -62,6 +63,8 @@ fn empty_servers_become_the_whole_platform(harness: &'static Harness) {
     }
     let verified = platform.cli(&["verify"], &[]);
     assert!(verified.status.success(), "{}", text(&verified.stdout));
+    let drift = platform.cli(&["provision", "--check"], &[]);
+    assert!(drift.status.success(), "{}", text(&drift.stdout));
     let doctor = platform.cli(&["doctor"], &[]);
     assert!(doctor.status.success(), "{}", text(&doctor.stdout));
 }
@@ -211,6 +214,77 @@ fn every_question_has_a_sensible_answer(harness: &'static Harness) {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(asked >= 25, "only {asked} questions");
+}
+
+/// A row broken on purpose: the family it stands for, where it is, what is changed in it, and the rules that must say so.
+struct Break {
+    family: &'static str,
+    module: &'static str,
+    table: &'static str,
+    key: &'static str,
+    change: &'static str,
+    of: &'static str,
+    rules: &'static [&'static str],
+}
+
+#[rustfmt::skip]
+const BREAKS: [Break; 11] = [
+    Break { family: "totals", module: "crm", table: "opportunity_products", key: "opp_product_id",
+        change: "discount_pct = discount_pct + 1", of: "true", rules: &["opportunity_line_arithmetic"] },
+    Break { family: "balances", module: "erp", table: "inventory_balances", key: "balance_id",
+        change: "consignment_stock = -1", of: "true", rules: &["balance_parts_not_negative"] },
+    Break { family: "quantities", module: "erp", table: "purchase_order_schedule_lines", key: "purchase_order_schedule_line_id",
+        change: "scheduled_quantity = scheduled_quantity + 1", of: "true", rules: &["schedule_lines_add_up"] },
+    Break { family: "chain", module: "supplier", table: "rfq_headers", key: "rfq_id",
+        change: "response_deadline = rfq_date - 1", of: "true", rules: &["offers_come_in_time", "rfq_dates_in_order"] },
+    Break { family: "status", module: "erp", table: "production_orders", key: "production_order_id",
+        change: "system_status = 'created'", of: "system_status = 'closed'", rules: &["production_status_fits"] },
+    Break { family: "copies", module: "wms", table: "storage_bins", key: "bin_id",
+        change: "zone_id = (SELECT max(zone_id) FROM warehouse_zones z WHERE z.warehouse_id <> storage_bins.warehouse_id)",
+        of: "true", rules: &["bins_and_zones_fit"] },
+    Break { family: "mirror", module: "crm", table: "accounts", key: "account_id",
+        change: "account_name = 'Somebody else'", of: "customer_id IS NOT NULL", rules: &["every_customer_is_an_account"] },
+    Break { family: "ledger", module: "financial", table: "account_balances", key: "balance_id",
+        change: "ending_balance = ending_balance + 1", of: "true",
+        rules: &["account_balances_carry_forward", "balance_sheet_is_that_of_the_account_balances",
+            "ledger_facts_are_those_of_the_account_balances", "trial_balance_is_zero"] },
+    Break { family: "agreement", module: "operations", table: "machine_faults", key: "fault_id",
+        change: "production_loss_units = production_loss_units + 1", of: "fault_end_time IS NOT NULL",
+        rules: &["fault_facts_are_those_of_the_stream"] },
+    Break { family: "calendar", module: "erp", table: "general_ledger", key: "gl_transaction_id",
+        change: "fiscal_period = 13", of: "true", rules: &["ledger_periods"] },
+    Break { family: "oee", module: "operations", table: "production_runs", key: "run_id",
+        change: "oee_percentage = oee_percentage + 1", of: "oee_percentage < 90",
+        rules: &["run_oee_is_the_product_of_its_factors"] },
+];
+
+fn one_broken_row_breaks_exactly_its_rules(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let output = seed(&platform, &[]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    for Break { family, module, table, key, change, of, rules } in BREAKS {
+        let database = format!("genims_{module}_db");
+        let kept = "genims_internal.kept";
+        platform.execute(
+            &database,
+            &format!("CREATE TABLE {kept} AS SELECT * FROM {table} WHERE {of} ORDER BY {key} LIMIT 1"),
+        );
+        platform.execute(&database, &format!("UPDATE {table} SET {change} WHERE {key} = (SELECT {key} FROM {kept})"));
+        let verified = platform.cli(&["verify", "--json"], &[]);
+        let verdict: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+        let findings = verdict["findings"].as_array().unwrap().iter();
+        let mut violated: Vec<&str> = findings
+            .filter(|finding| finding["passed"] == false)
+            .map(|finding| finding["rule"].as_str().unwrap())
+            .collect();
+        violated.sort_unstable();
+        assert_eq!(violated, rules, "{family}");
+        assert_eq!(verified.status.code(), Some(1));
+        platform.execute(&database, &format!("DELETE FROM {table} WHERE {key} = (SELECT {key} FROM {kept})"));
+        platform.execute(&database, &format!("INSERT INTO {table} SELECT * FROM {kept}; DROP TABLE {kept}"));
+    }
+    let verified = platform.cli(&["verify"], &[]);
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
 }
 
 /// Killed after ever longer times until one run comes through: everything is as if it had never been killed. The first run
