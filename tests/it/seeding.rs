@@ -3,6 +3,7 @@
 
 use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
+use crate::provision::assert_contract;
 use futures_util::TryStreamExt;
 use genims::databases::{Database, Engine, MysqlSettings, Registry};
 use libtest_mimic::Trial;
@@ -60,6 +61,12 @@ fn empty_servers_become_the_whole_platform(harness: &'static Harness) {
         assert_eq!(rows.len(), database.tables as usize, "{}: {rows:?}", database.name);
         let empty: Vec<&String> = rows.iter().filter(|(_, rows)| **rows == 0).map(|(table, _)| table).collect();
         assert!(empty.is_empty(), "{}: empty: {empty:?}", database.name);
+        if database.engine == Engine::Postgresql {
+            harness.block_on(async {
+                let client = connect_postgres(&platform.stack.postgres_url(&database.name)).await;
+                assert_contract(&client, &database.name).await;
+            });
+        }
     }
     let verified = platform.cli(&["verify"], &[]);
     assert!(verified.status.success(), "{}", text(&verified.stdout));
