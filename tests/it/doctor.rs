@@ -66,7 +66,7 @@ fn everything_is_looked_at(harness: &'static Harness) {
 }
 
 fn logins_are_looked_at(harness: &'static Harness, platform: &Platform) {
-    platform.execute("genims_hr_db", "CREATE ROLE reader LOGIN PASSWORD 'reader'; GRANT SELECT ON employees TO reader");
+    platform.execute("genims_hr_db", "CREATE ROLE reader LOGIN PASSWORD 'reader'; GRANT CONNECT ON DATABASE genims_hr_db TO reader; GRANT SELECT ON employees TO reader");
     let port = platform.stack.port(Server::Postgres);
     let url = |login: &str, name: &str| format!("postgresql://{login}@127.0.0.1:{port}/{name}");
     let failing = |url: &str| {
