@@ -312,7 +312,7 @@ fn killed_at_any_moment_it_ends_the_same(harness: &'static Harness) {
 
     let platform = Platform::new(harness);
     let mut kills = 0;
-    for wait_ms in (150..).step_by(650) {
+    for wait_ms in (150..).step_by(2300) {
         let arguments = seed_arguments();
         let mut child = platform.start(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         std::thread::sleep(Duration::from_millis(wait_ms));
