@@ -35,7 +35,7 @@ struct Common {
     /// Only this module or database; may be repeated
     #[arg(long = "module", value_name = "MODULE")]
     modules: Vec<String>,
-    /// small: every table has rows; medium: about 1.6 million rows; full: about 15 GB
+    /// small: every table has rows; medium: about 2.3 million rows beside the history; full: about 18 GB
     #[arg(long, value_enum, default_value = "small")]
     scale: ScaleArg,
     /// Days of sensor and SCADA history; by scale if not given
