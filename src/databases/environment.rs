@@ -62,6 +62,20 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// The password that a URL leaves out: the one named like the connection variable (`GENIMS_X_URL` has
+    /// `GENIMS_X_PASSWORD`), else the first of `usual` that is set.
+    pub(super) fn password(&self, connection: &str, usual: [&str; 2]) -> Result<Option<String>, DatabaseError> {
+        let own = format!("{}_PASSWORD", connection.trim_end_matches("_URL"));
+        for variable in [own.as_str()].into_iter().chain(usual) {
+            if let Some(password) = self.secret(variable)? {
+                return Ok(Some(password));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// dotenvy's message for a bad line quotes the line, which may hold a password.
 fn cause_without_content(error: &dotenvy::Error) -> String {
     match error {

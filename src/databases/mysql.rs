@@ -79,13 +79,7 @@ impl MysqlSettings {
             });
         };
         if settings.password.is_none() {
-            let own = format!("{}_PASSWORD", database.connection.trim_end_matches("_URL"));
-            for variable in [own.as_str(), "GENIMS_MYSQL_PASSWORD", "MYSQL_PWD"] {
-                settings.password = environment.secret(variable)?;
-                if settings.password.is_some() {
-                    break;
-                }
-            }
+            settings.password = environment.password(&database.connection, ["GENIMS_MYSQL_PASSWORD", "MYSQL_PWD"])?;
         }
         Ok(settings)
     }

@@ -66,14 +66,11 @@ impl PostgresSettings {
         } else {
             Self::from_libpq_variables(database, environment)?
         };
-        if settings.config.get_password().is_none() {
-            let own = format!("{}_PASSWORD", database.connection.trim_end_matches("_URL"));
-            for variable in [own.as_str(), "GENIMS_POSTGRES_PASSWORD", "PGPASSWORD"] {
-                if let Some(password) = environment.secret(variable)? {
-                    settings.config.password(password);
-                    break;
-                }
-            }
+        if settings.config.get_password().is_none()
+            && let Some(password) =
+                environment.password(&database.connection, ["GENIMS_POSTGRES_PASSWORD", "PGPASSWORD"])?
+        {
+            settings.config.password(password);
         }
         Ok(settings)
     }

@@ -24,7 +24,7 @@ pub(super) fn command(launch: &Launch<'_>) -> Result<Command> {
     command.arg("--port").arg(launch.port.to_string());
     command.args(["--tlsMode", "preferTLS", "--tlsAllowConnectionsWithoutCertificates"]);
     command.arg("--tlsCertificateKeyFile").arg(&tls.bundle).arg("--tlsCAFile").arg(&tls.ca);
-    command.args(["--wiredTigerCacheSizeGB", if launch.small { "0.25" } else { "1" }]);
+    command.args(["--wiredTigerCacheSizeGB", if launch.small { "0.25" } else { "3" }]);
     if launch.small {
         // Tests make it fail on purpose.
         command.args(["--setParameter", "enableTestCommands=1"]);

@@ -18,13 +18,30 @@ pub mod tcp;
 mod trial;
 
 use crate::pipeline::intake::IntakeBuffer;
+use serde::Deserialize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// One published message becomes staged records; what is wrong with it becomes dead letters. Never fails as a whole.
 pub trait Decode: Send + Sync {
     fn message(&self, topic: &str, payload: &[u8], into: &mut IntakeBuffer);
+}
+
+/// When a listener acknowledges: PUBACK and PUBREC, ACK of the frame protocol, PUBACK and PUBREC to a bridged broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acknowledge {
+    /// After the fsync of the spool.
+    #[default]
+    Durable,
+    /// After the PostgreSQL commit.
+    Committed,
+}
+
+impl Acknowledge {
+    pub fn waits_for_commit(self) -> bool {
+        self == Self::Committed
+    }
 }
 
 /// What one listener has seen since the start. Read by `ops`; relaxed order, each counter is exact by itself.
@@ -45,11 +62,6 @@ pub struct ListenMetrics {
 /// Adds to a counter.
 pub(crate) fn count(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
-}
-
-/// The wall clock, microseconds since 1970 UTC.
-pub(crate) fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_micros() as i64)
 }
 
 /// Resolves when `shutdown` is true, or its sender is gone, which means the same. Cancel-safe.

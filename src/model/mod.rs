@@ -7,8 +7,10 @@
 //! - [`group`]: what travels between the rooms: chunk, portion, group
 //! - [`receipt`]: the promise to tell a sender when its messages are durable
 //! - [`account`]: the accounting identity, per source
+//! - [`clock`]: what time it is
 
 pub mod account;
+pub mod clock;
 pub mod dead_letter;
 pub mod event;
 pub mod group;
@@ -17,6 +19,7 @@ pub mod receipt;
 pub mod snapshot;
 
 pub use account::{Account, Accounts, Outcome, SourceNo};
+pub use clock::now_us;
 pub use dead_letter::{DeadLetter, Reason};
 pub use event::Event;
 pub use group::{Chunk, Group, Mark, Portion};

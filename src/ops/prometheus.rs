@@ -153,11 +153,20 @@ fn spool(page: &mut Page, report: &Report) {
         "1 after a failed sync: restart needed.",
         u8::from(spool.failed.is_some()),
     );
+    page.single(
+        "genims_spool_full_episodes_total",
+        "counter",
+        "Times the cap or a full disk made senders wait.",
+        spool.full_episodes_total,
+    );
     page.single("genims_spool_groups_total", "counter", "Groups synced.", spool.groups_total);
     page.single("genims_spool_next_offset", "counter", "Records ever appended.", spool.next_offset);
     let name = "genims_receive_to_durable_seconds";
     page.family(name, "summary", "From the read of the socket to the sync of the spool.");
     page.latency(name, &[], &spool.receive_to_durable_ms);
+    let name = "genims_spool_sync_seconds";
+    page.family(name, "summary", "Each sync of the spool.");
+    page.latency(name, &[], &spool.sync_ms);
 }
 
 fn sinks(page: &mut Page, report: &Report) {

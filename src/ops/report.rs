@@ -69,7 +69,11 @@ pub struct Spool {
     pub first_offset: u64,
     pub next_offset: u64,
     pub groups_total: u64,
+    /// How often the cap or a full disk made senders wait.
+    pub full_episodes_total: u64,
     pub receive_to_durable_ms: Latency,
+    /// How long each sync of the log took: the disk's part of it.
+    pub sync_ms: Latency,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]

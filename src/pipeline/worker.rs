@@ -5,12 +5,12 @@
 
 use super::queue::ShardQueue;
 use super::shard::Shard;
-use crate::model::Portion;
-use crossbeam::channel::Sender;
+use crate::model::{Portion, now_us};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Sender;
 
 /// Readings in one portion before it leaves, more waiting or not.
 const PORTION_READINGS_MAX: usize = 8_192;
@@ -39,14 +39,9 @@ pub fn spawn(
                 next_tick = Instant::now() + TICK;
             }
             let ending = portion.is_empty() && stop.load(Ordering::Acquire);
-            if !portion.is_empty() && portions.send(portion).is_err() || ending {
+            if !portion.is_empty() && portions.blocking_send(portion).is_err() || ending {
                 return;
             }
         }
     })
-}
-
-/// The wall clock, microseconds since 1970 UTC.
-pub fn now_us() -> i64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }

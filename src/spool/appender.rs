@@ -188,17 +188,22 @@ impl Appender {
     fn create(&mut self, carry: &[u8], data_bytes: u64) -> Result<(), SpoolError> {
         let shared = &self.shared;
         let identity = Identity { spool: shared.id, serial: self.active.serial + 1, first_offset: self.next_offset };
-        let created = segment::create(&*shared.disk, &shared.directory, identity, carry, data_bytes);
+        let blank = shared.take_blank(segment::file_bytes(carry, self.buffer.len() as u64));
+        let counted = blank.as_ref().map_or(0, |blank| blank.bytes);
+        let unfinished =
+            blank.as_ref().map_or_else(|| shared.directory.join(segment::UNFINISHED), |blank| blank.path.clone());
+        let created = segment::create(&*shared.disk, &shared.directory, identity, carry, data_bytes, blank);
         let (file, segment) = match created {
             Ok(created) => created,
             Err(error) => {
                 // Best effort: the unfinished file's room may be what somebody needs; a restart removes it anyway.
-                let _ = shared.disk.remove(&shared.directory.join(segment::UNFINISHED));
+                let _ = shared.disk.remove(&unfinished);
+                shared.bytes.fetch_sub(counted, Ordering::AcqRel);
                 return Err(error);
             }
         };
         self.active = Active::new(file, &segment, segment.data_position);
-        shared.bytes.fetch_add(segment.file_bytes, Ordering::AcqRel);
+        shared.bytes.fetch_add(segment.file_bytes - counted, Ordering::AcqRel);
         lock(&shared.segments).push_back(segment);
         SpoolMetrics::add(&shared.metrics.segments_created, 1);
         shared.keeper.ring();

@@ -154,7 +154,7 @@ impl Spool {
         self.shared.commits.len()
     }
 
-    /// What the segments occupy on disk, preallocated room included.
+    /// What the segments occupy on disk, unwritten room included.
     pub fn bytes(&self) -> u64 {
         self.shared.bytes.load(Ordering::Acquire)
     }
@@ -195,6 +195,7 @@ impl Spool {
 
     #[cfg(test)]
     pub(super) fn maintain(&self) -> Result<(), SpoolError> {
-        self.shared.maintain()
+        self.shared.maintain()?;
+        self.shared.prepare_blank(|| true)
     }
 }

@@ -1,5 +1,5 @@
-//! The housekeeping thread: makes moved cursors durable at most once a second and removes consumed segments, so that
-//! neither the writer nor a sink ever waits for these syncs.
+//! The housekeeping thread: makes moved cursors durable at most once a second, removes consumed segments and makes the
+//! next one ready, so that neither the writer nor a sink ever waits for these syncs.
 //!
 //! It ends by itself when the spool is closed or dropped.
 
@@ -34,6 +34,10 @@ fn tend(weak: &Weak<Shared>) -> bool {
     }
     if let Err(error) = shared.maintain() {
         tracing::warn!(%error, "spool housekeeping failed");
+    }
+    // The last one who holds the spool has nobody to work for, and would keep the next one out of the directory.
+    if let Err(error) = shared.prepare_blank(|| Arc::strong_count(&shared) > 1) {
+        tracing::debug!(%error, "the next segment could not be made ready");
     }
     true
 }

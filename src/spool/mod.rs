@@ -24,8 +24,8 @@
 //!
 //! Durability
 //! - [`Appender::append`] returns after the sync that covers the group, and only then readers and receipts learn of it.
-//! - A segment is preallocated and gets its name after its front is durable, which is after its predecessor is durable
-//!   as a whole; the directory is synced after each name that comes or goes.
+//! - A segment is written full of zeros ahead of time (`blank.rs` says why). It gets its name after its front is durable,
+//!   which is after its predecessor is durable as a whole; the directory is synced after each name that comes or goes.
 //! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so
 //!   that older segments can go.
 //! - A failed write or sync stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
@@ -53,6 +53,7 @@
 
 mod appender;
 mod bell;
+mod blank;
 mod carry;
 mod commit;
 mod cursor;
@@ -216,6 +217,8 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         directory: directory.to_owned(),
         sizes,
         id: found.id,
+        blank: Mutex::new(None),
+        blanks: AtomicU64::new(0),
         bytes: AtomicU64::new(found.segments.iter().map(|segment| segment.file_bytes).sum()),
         segments: Mutex::new(found.segments),
         sinks: Mutex::new(found.sinks),

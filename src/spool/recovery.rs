@@ -9,6 +9,7 @@
 //!   synced again before the log opens.
 
 use super::appender::Active;
+use super::blank::{self, Blank};
 use super::carry::Carry;
 use super::cursor::{self, CursorFile};
 use super::disk::{Disk, DiskFile};
@@ -83,7 +84,11 @@ fn begin(disk: &dyn Disk, directory: &Path, sizes: &Sizes) -> Result<Found, Spoo
     let id = Uuid::new_v4();
     let carry = Carry::default();
     let identity = Identity { spool: id, serial: 0, first_offset: 0 };
-    let (file, segment) = segment::create(disk, directory, identity, &carry.encode()?, sizes.segment_bytes)?;
+    let carry_bytes = carry.encode()?;
+    let blank =
+        Blank::reserve(disk, directory.join(blank::name(0)), segment::file_bytes(&carry_bytes, sizes.segment_bytes))?;
+    blank.fill(|_| true)?;
+    let (file, segment) = segment::create(disk, directory, identity, &carry_bytes, sizes.segment_bytes, Some(blank))?;
     Ok(Found {
         id,
         active: Active::new(file, &segment, segment.data_position),

@@ -10,6 +10,7 @@
 //!
 //! A segment gets its name only when its front is durable, and its predecessor is durable as a whole before that.
 
+use super::blank::Blank;
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
 use super::record::{self, Damage, HEADER_BYTES, Header, u32_at, u64_at};
@@ -57,24 +58,25 @@ pub(super) fn file_bytes(carry: &[u8], data_bytes: u64) -> u64 {
     (FRONT_BYTES + carry.len()) as u64 + data_bytes
 }
 
-/// Makes a segment, durable under its final name when this returns.
+/// Makes a segment, durable under its final name when this returns: out of `blank`, or of a new file that has room
+/// reserved for `data_bytes` of records.
 pub(super) fn create(
     disk: &dyn Disk,
     directory: &Path,
     identity: Identity,
     carry: &[u8],
     data_bytes: u64,
+    blank: Option<Blank>,
 ) -> Result<(Box<dyn DiskFile>, Segment), SpoolError> {
-    let unfinished = directory.join(UNFINISHED);
-    let name = format!("segment-{:020}-{:010}.log", identity.first_offset, identity.serial);
-    let path = directory.join(name);
+    let path = directory.join(format!("segment-{:020}-{:010}.log", identity.first_offset, identity.serial));
+    let Blank { file, path: unfinished, bytes } = match blank {
+        Some(blank) => blank,
+        None => Blank::reserve(disk, directory.join(UNFINISHED), file_bytes(carry, data_bytes))?,
+    };
     let create = |action| {
         let path = unfinished.clone();
         move |source| SpoolError::Io { action, path, source }
     };
-    let bytes = file_bytes(carry, data_bytes);
-    let file = disk.create(&unfinished).map_err(create("create"))?;
-    file.allocate(bytes).map_err(create("reserve room for"))?;
     file.write_all_at(&front(identity, carry), 0).map_err(create("write"))?;
     file.sync_data().map_err(create("sync"))?;
     disk.rename(&unfinished, &path).map_err(create("rename"))?;

@@ -4,19 +4,25 @@
 //! Lock order: `cursor_files`, `sinks`, `segments`, `tail`.
 
 use super::bell::Bell;
+use super::blank::{self, Blank};
 use super::commit::CommitQueue;
 use super::cursor::CursorFile;
 use super::disk::{Disk, Lock};
 use super::error::{SpoolError, is_disk_full};
 use super::metrics::SpoolMetrics;
-use super::segment::Segment;
+use super::segment::{self, Segment};
 use super::tail::Tail;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
+
+/// The longest rest between two slices of a blank.
+const BLANK_REST_MAX: Duration = Duration::from_millis(20);
 
 /// The options after the smaller ones were fitted to the cap.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +57,10 @@ pub(super) struct Shared {
     pub(super) tail: Tail,
     /// The offset behind the last durable record; every send wakes the readers.
     pub(super) end: watch::Sender<u64>,
+    /// What the next segment is made of, once the keeper has it ready.
+    pub(super) blank: Mutex<Option<Blank>>,
+    /// Blanks begun in this run.
+    pub(super) blanks: AtomicU64,
     /// The sum of the segments' files.
     pub(super) bytes: AtomicU64,
     pub(super) full: Arc<AtomicBool>,
@@ -168,6 +178,45 @@ impl Shared {
             self.stop(error);
         }
         result
+    }
+
+    /// The blank, if there is one and `bytes` fit into half of it: a segment that is mostly front is not worth one. From
+    /// here on it counts towards the cap.
+    pub(super) fn take_blank(&self, bytes: u64) -> Option<Blank> {
+        let mut held = lock(&self.blank);
+        let blank = held.take_if(|blank| bytes <= blank.bytes / 2)?;
+        self.bytes.fetch_add(blank.bytes, Ordering::AcqRel);
+        Some(blank)
+    }
+
+    /// Housekeeping: makes the next segment's file ready, unless there is no room for that segment yet. A failure
+    /// costs speed alone, so it stops nothing: the appender reserves a file of its own. `wanted` may end the work.
+    pub(super) fn prepare_blank(&self, wanted: impl Fn() -> bool) -> Result<(), SpoolError> {
+        let bytes = segment::file_bytes(&[], self.sizes.segment_bytes);
+        let fits = || self.bytes.load(Ordering::Acquire) + bytes <= self.sizes.max_bytes;
+        if lock(&self.blank).is_some() || !fits() {
+            return Ok(());
+        }
+        let number = self.blanks.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = self.directory.join(blank::name(number));
+        // Resting as long as a slice took leaves others at least half of the disk.
+        let go_on = |took: Duration| {
+            thread::sleep(took.min(BLANK_REST_MAX));
+            wanted() && self.check_running().is_ok()
+        };
+        let filled =
+            Blank::reserve(&*self.disk, path.clone(), bytes).and_then(|blank| Ok(blank.fill(go_on)?.then_some(blank)));
+        let mut held = lock(&self.blank);
+        match filled {
+            Ok(Some(blank)) if fits() => *held = Some(blank),
+            unusable => {
+                drop(held);
+                // Best effort: its room may be what somebody needs; a restart removes it anyway.
+                let _ = self.disk.remove(&path);
+                unusable?;
+            }
+        }
+        Ok(())
     }
 
     fn save_cursors(&self, files: &mut BTreeMap<String, CursorFile>) -> Result<(), SpoolError> {

@@ -45,7 +45,7 @@ const RUNTIME: [&str; 5] = [
 ];
 
 /// Runtime, clock and I/O.
-const IMPURE: [&[&str]; 9] = [
+const IMPURE: [&[&str]; 11] = [
     &["tokio"],
     &["std", "fs"],
     &["std", "net"],
@@ -55,6 +55,8 @@ const IMPURE: [&[&str]; 9] = [
     &["SystemTime", "now"],
     &["Instant", "now"],
     &["Utc", "now"],
+    &["crate", "model", "now_us"],
+    &["crate", "model", "clock"],
 ];
 
 pub(crate) struct File {

@@ -1,6 +1,7 @@
 //! What a bridge is told, and the checks that make it safe to hand to the client library, which panics on some values.
 
 use super::BridgeError;
+use crate::listen::Acknowledge;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,8 +93,7 @@ pub struct BridgeOptions {
     /// How long open messages are waited for at shutdown.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
-    /// Acknowledge after the PostgreSQL commit instead of the fsync.
-    pub ack_on_commit: bool,
+    pub acknowledge: Acknowledge,
 }
 
 impl Default for BridgeOptions {
@@ -118,7 +118,7 @@ impl Default for BridgeOptions {
             reconnect_delay_min: Duration::from_millis(250),
             reconnect_delay_max: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(5),
-            ack_on_commit: false,
+            acknowledge: Acknowledge::Durable,
         }
     }
 }

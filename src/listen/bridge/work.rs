@@ -3,7 +3,8 @@
 use super::Shared;
 use super::link::{Ack, Delivery};
 use crate::decode::Visitor;
-use crate::listen::{Decode, now_us, until_shutdown};
+use crate::listen::{Decode, until_shutdown};
+use crate::model::now_us;
 use crate::model::{Protocol, Reason, Receipt, SourceNo};
 use crate::pipeline::intake::{Intake, IntakeBuffer};
 use std::collections::VecDeque;
@@ -48,7 +49,7 @@ impl Worker {
         decode: Arc<dyn Decode>,
         arrivals: mpsc::UnboundedReceiver<Delivery>,
     ) -> Self {
-        let intake = intake.buffer(source, Protocol::Bridge, shared.options.ack_on_commit);
+        let intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
         let pending = Pending { shared: shared.clone(), rounds: VecDeque::new(), waiter: Arc::new(Notify::new()) };
         Self { shared, intake, decode, arrivals, pending }
     }

@@ -5,7 +5,8 @@
 use super::Shared;
 use super::lines::{Lines, Sink};
 use crate::decode::{Visitor, line_protocol};
-use crate::listen::{count, now_us, until_shutdown};
+use crate::listen::{count, until_shutdown};
+use crate::model::now_us;
 use crate::model::{Protocol, Reason, Receipt};
 use crate::pipeline::intake::IntakeBuffer;
 use bytes::{Buf, BytesMut};

@@ -39,7 +39,7 @@ mod tests;
 pub use subscriptions::Statistics;
 
 use super::accept::{self, Limits};
-use super::{Decode, ListenMetrics};
+use super::{Acknowledge, Decode, ListenMetrics};
 use crate::model::{Protocol, SourceNo};
 use crate::pipeline::intake::{Intake, IntakeBuffer};
 use serde::Deserialize;
@@ -49,17 +49,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-/// When PUBACK and PUBREC leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Acknowledge {
-    /// After the fsync of the spool.
-    #[default]
-    Durable,
-    /// After the PostgreSQL commit.
-    Committed,
-}
 
 /// One MQTT listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -164,7 +153,7 @@ struct Shared {
 
 impl Shared {
     fn intake_buffer(&self) -> IntakeBuffer {
-        let on_commit = self.options.acknowledge == Acknowledge::Committed;
+        let on_commit = self.options.acknowledge.waits_for_commit();
         self.intake.buffer(self.source, Protocol::Mqtt, on_commit)
     }
 

@@ -8,8 +8,9 @@
 use super::Shared;
 use super::packet::{Fault, reason};
 use super::session::Session;
-use crate::listen::{count, now_us};
+use crate::listen::count;
 use crate::model::Event;
+use crate::model::now_us;
 use hashbrown::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

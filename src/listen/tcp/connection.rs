@@ -46,7 +46,8 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, shutdown: watc
     let refusal = match handshake(&mut wire, &shared).await {
         Ok(None) => return,
         Ok(Some(who)) => {
-            let intake = shared.intake.buffer(shared.source, Protocol::Tcp, shared.options.ack_on_commit);
+            let intake =
+                shared.intake.buffer(shared.source, Protocol::Tcp, shared.options.acknowledge.waits_for_commit());
             let (shared, names) = (shared.clone(), Names::default());
             let mut connection = Connection { shared, who, intake, names, shutdown, first: true, again: false };
             let end = connection.run(&mut wire).await;

@@ -97,7 +97,7 @@ mod tests;
 pub use progress::{CLIENTS_MAX, Progress};
 
 use super::accept::{self, AcceptError, Limits};
-use super::{ListenMetrics, accept::bind};
+use super::{Acknowledge, ListenMetrics, accept::bind};
 use crate::model::{Accounts, SourceNo};
 use crate::pipeline::intake::Intake;
 use serde::Deserialize;
@@ -129,8 +129,7 @@ pub struct TcpOptions {
     /// How long open frames are waited for at shutdown, or after the client has closed its side.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
-    /// Acknowledge after the PostgreSQL commit instead of the fsync.
-    pub ack_on_commit: bool,
+    pub acknowledge: Acknowledge,
 }
 
 impl Default for TcpOptions {
@@ -145,7 +144,7 @@ impl Default for TcpOptions {
             idle_timeout: Duration::from_secs(120),
             takeover_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
-            ack_on_commit: false,
+            acknowledge: Acknowledge::Durable,
         }
     }
 }

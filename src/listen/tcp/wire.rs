@@ -5,7 +5,8 @@
 
 use super::refusal::Refusal;
 use crate::decode::frame::{Frame, FrameError, FrameType, HEADER_BYTES, Header, Next, encode, next_frame};
-use crate::listen::{ListenMetrics, count, now_us};
+use crate::listen::{ListenMetrics, count};
+use crate::model::now_us;
 use bytes::{Buf, BytesMut};
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;

@@ -68,8 +68,8 @@ fn receipts_settle_after_the_sync_or_after_the_commit_as_they_ask() {
     let thread = writer::start(appender, waiting).unwrap();
     let (durable, committed, bare) = (receipt(false), receipt(true), receipt(false));
     let receipts = vec![durable.clone(), committed.clone()];
-    portions.send(Portion { receipts, ..portion(5, 1) }).unwrap();
-    portions.send(Portion { receipts: vec![bare.clone()], ..Portion::default() }).unwrap();
+    portions.blocking_send(Portion { receipts, ..portion(5, 1) }).unwrap();
+    portions.blocking_send(Portion { receipts: vec![bare.clone()], ..Portion::default() }).unwrap();
     eventually("the sync", || durable.is_settled() && bare.is_settled());
     assert_eq!(spool.next_offset(), 5);
     assert!(!committed.is_settled());
@@ -92,13 +92,13 @@ fn a_failed_sync_stops_the_spool_and_settles_nothing() {
     disk.fail_syncs(true);
     let thread = writer::start(appender, waiting).unwrap();
     let receipt = receipt(false);
-    portions.send(Portion { receipts: vec![receipt.clone()], ..portion(5, 1) }).unwrap();
+    portions.blocking_send(Portion { receipts: vec![receipt.clone()], ..portion(5, 1) }).unwrap();
     assert!(matches!(thread.join().unwrap(), Err(SpoolError::Io { action: "sync", .. })));
     disk.fail_syncs(false);
     assert!(!receipt.is_settled());
     assert!(spool.failure().is_some());
     assert!(matches!(reader.try_next(), Err(SpoolError::Stopped(_))), "what is not durable is not shown");
-    assert!(portions.send(portion(1, 1)).is_err(), "shards notice");
+    assert!(portions.blocking_send(portion(1, 1)).is_err(), "shards notice");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn many_senders_share_few_syncs() {
     let thread = writer::start(appender, waiting).unwrap();
     let receipts: Vec<Receipt> = (0..500).map(|_| receipt(false)).collect();
     for (salt, receipt) in receipts.iter().enumerate() {
-        portions.send(Portion { receipts: vec![receipt.clone()], ..portion(1, salt as u64) }).unwrap();
+        portions.blocking_send(Portion { receipts: vec![receipt.clone()], ..portion(1, salt as u64) }).unwrap();
     }
     drop(portions);
     thread.join().unwrap().unwrap();

@@ -236,7 +236,7 @@ async fn records_that_wait_for_room_are_stored_although_the_client_has_gone() {
 fn options_are_read_from_toml_and_checked() {
     let options: MqttOptions =
         toml::from_str("listen = \"127.0.0.1:1884\"\nacknowledge = \"committed\"\nconnect_timeout = \"2s\"").unwrap();
-    assert_eq!(options.acknowledge, super::super::Acknowledge::Committed);
+    assert_eq!(options.acknowledge, crate::listen::Acknowledge::Committed);
     assert_eq!(options.connect_timeout, Duration::from_secs(2));
     assert!(options.validate().is_ok());
     assert!(toml::from_str::<MqttOptions>("acknowlege = \"committed\"").is_err());

@@ -104,7 +104,7 @@ impl Store {
         let days = sensors.days();
         let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
         let all_days = days.iter().map(|day| ("sensor_data", *day)).chain(scada_days);
-        session.known_days.ensure(&session.client, crate::sink::now_us(), all_days).await?;
+        session.known_days.ensure(&session.client, crate::model::now_us(), all_days).await?;
         let partition = match days.as_slice() {
             [day] if session.known_days.contains("sensor_data", *day) => partition_name("sensor_data", *day),
             _ => None,

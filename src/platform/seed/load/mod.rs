@@ -6,6 +6,7 @@
 //! where it was, and a second run finds everything done. A database that fails stops no other.
 
 mod compute;
+mod foreign_keys;
 mod ledger;
 mod measured;
 mod mongo;

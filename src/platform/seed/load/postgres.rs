@@ -1,5 +1,6 @@
 //! COPY into PostgreSQL.
 
+use super::foreign_keys;
 use super::ledger::{Ledger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
 use crate::databases::PostgresSettings;
@@ -37,6 +38,7 @@ pub(super) async fn load(
         )
         .await
         .map_err(failed)?;
+    let leaves_out = foreign_keys::may_leave_out(&client).await.map_err(failed)?;
     while let Some(message) = receiver.recv().await {
         match message {
             Message::Begin => {}
@@ -45,12 +47,18 @@ pub(super) async fn load(
         }
         let transaction = client.transaction().await.map_err(failed)?;
         transaction.batch_execute("SET CONSTRAINTS ALL DEFERRED").await.map_err(failed)?;
+        if leaves_out {
+            foreign_keys::leave_out(&transaction).await.map_err(failed)?;
+        }
         let mut loaded =
-            Group { transaction: &transaction, settings, parameters, report, show, current: None, tables: 0 };
+            Group { transaction: &transaction, settings, parameters, report, show, current: None, tables: Vec::new() };
         if loaded.all(&mut receiver).await? {
             let tables = loaded.tables;
+            if leaves_out {
+                foreign_keys::check(&transaction, settings, &tables).await?;
+            }
             transaction.commit().await.map_err(failed)?;
-            report.loaded += tables;
+            report.loaded += tables.len();
         }
     }
     client.batch_execute("ANALYZE").await.map_err(failed)
@@ -69,7 +77,7 @@ struct Group<'a> {
     report: &'a mut DatabaseReport,
     show: Show<'a>,
     current: Option<Copying>,
-    tables: usize,
+    tables: Vec<String>,
 }
 
 impl Group<'_> {
@@ -132,8 +140,8 @@ impl Group<'_> {
             [&plan.table, &written(self.parameters), &(rows as i64)];
         self.transaction.execute(entry, &values).await.map_err(failed)?;
         self.report.rows += rows;
-        self.tables += 1;
         (self.show)(Progress::Table { database: self.settings.database(), table: &plan.table, rows });
+        self.tables.push(plan.table);
         Ok(())
     }
 }
