@@ -179,3 +179,35 @@ fn take_string(table: &mut Table, key: &str) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn parse(text: &str) -> Result<Settings, SettingsError> {
+        let text = format!("{text}\n[http]\nlisten = \"127.0.0.1:0\"");
+        Settings::parse(&text, Path::new("test.toml"), &Environment::default())
+    }
+
+    #[test]
+    fn what_a_file_says_of_a_sink_stands_over_what_is_usual_for_its_kind() {
+        let text = "[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"mongodb\"\nlinger = \"300ms\"";
+        let settings = parse(text).expect("a good file");
+        assert_eq!(settings.postgres, Some(BatchLimits::default()));
+        let mirror = BatchLimits { linger: Duration::from_millis(300), ..BatchLimits::of_mirror() };
+        assert_eq!(settings.mongodb, Some(mirror));
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_second_sink_of_a_kind_are_named() {
+        for (text, place) in [
+            ("[[sinks]]\ntype = \"mongodb\"\nlingers = \"1s\"", "lingers"),
+            ("[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"postgres\"", "sinks.postgres"),
+            ("[[listeners]]\ntype = \"tcp\"\nack_on_commit = true", "ack_on_commit"),
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.contains(place), "{error}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Replaying is the caller's: it sends [`Letter::payload`] through the intake again and then calls [`mark_replayed`].
 
+use super::postgres::{scada_rows, sensor_rows};
 use crate::model::Reason;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -30,7 +31,7 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// True for a reading that PostgreSQL refused: its finished row is in the payload, see [`restore`].
+    /// True for a reading or snapshot that PostgreSQL refused: its finished row is in the payload, see [`restore`].
     pub fn holds_row(&self) -> bool {
         self.reason == Reason::RefusedByDatabase.code() && self.payload.windows(ROW_KEY.len()).any(|w| w == ROW_KEY)
     }
@@ -99,30 +100,30 @@ pub async fn waiting_ids(client: &Client, reason: Option<&str>, after: i64, limi
     Ok(client.query(query, &[&after, &reason, &limit]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// Puts the row of a refused reading into `sensor_data` and marks its letter, together or not at all; false for a letter
-/// that holds no row or does not wait. Sent through the stream again, the reading would be known there, and counted as a
+/// Puts the row of a refused reading or snapshot where it belongs and marks its letter, together or not at all; false for
+/// a letter that holds no row or does not wait. Sent through the stream again, it would be known there, and counted as a
 /// duplicate.
 pub async fn restore(client: &Client, letter_id: i64) -> Result<bool, Error> {
-    Ok(client.execute(RESTORE, &[&letter_id]).await? == 1)
+    let insert = |name: &str, table: &str, columns: &str, its_own: &str| {
+        format!(
+            "{name} AS (INSERT INTO public.{table} ({columns})
+                SELECT {columns} FROM letter, jsonb_populate_record(NULL::public.{table}, letter.finished)
+                WHERE letter.finished ? '{its_own}' RETURNING 1)"
+        )
+    };
+    let restore = format!(
+        "WITH letter AS (
+            SELECT convert_from(payload, 'UTF8')::jsonb -> 'row' AS finished FROM genims_internal.dead_letters
+            WHERE letter_id = $1 AND replayed_at IS NULL AND reason = 'refused_by_database'
+              AND length(payload) = payload_bytes FOR UPDATE),
+        {}, {}
+        UPDATE genims_internal.dead_letters SET replayed_at = now()
+        WHERE letter_id = $1 AND (EXISTS (SELECT FROM reading) OR EXISTS (SELECT FROM snapshot))",
+        insert("reading", "sensor_data", sensor_rows::COLUMNS, "measurement_value"),
+        insert("snapshot", "scada_machine_data", scada_rows::COLUMNS, "machine_state"),
+    );
+    Ok(client.execute(&restore, &[&letter_id]).await? == 1)
 }
-
-const RESTORE: &str = "
-WITH letter AS (
-    SELECT convert_from(payload, 'UTF8')::jsonb -> 'row' AS finished FROM genims_internal.dead_letters
-    WHERE letter_id = $1 AND replayed_at IS NULL AND reason = 'refused_by_database'
-      AND length(payload) = payload_bytes FOR UPDATE),
-stored AS (
-    INSERT INTO public.sensor_data (sensor_id, machine_id, line_id, factory_id, timestamp, measurement_value,
-        measurement_unit, status, quality, is_below_warning, is_above_warning, is_below_critical, is_above_critical,
-        min_value_1min, max_value_1min, avg_value_1min, std_dev_1min, anomaly_score, is_anomaly, protocol, created_at)
-    SELECT r.sensor_id, r.machine_id, r.line_id, r.factory_id, r.timestamp, r.measurement_value,
-        r.measurement_unit, r.status, r.quality, r.is_below_warning, r.is_above_warning, r.is_below_critical,
-        r.is_above_critical, r.min_value_1min, r.max_value_1min, r.avg_value_1min, r.std_dev_1min, r.anomaly_score,
-        r.is_anomaly, r.protocol, r.created_at
-    FROM letter, jsonb_populate_record(NULL::public.sensor_data, letter.finished) AS r
-    WHERE letter.finished IS NOT NULL RETURNING 1)
-UPDATE genims_internal.dead_letters SET replayed_at = now()
-WHERE letter_id = $1 AND EXISTS (SELECT FROM stored)";
 
 /// Marks letters as sent again; answers how many were waiting until now.
 pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, Error> {

@@ -343,6 +343,10 @@ fn only_the_poisoned_row(harness: &'static Harness) {
         "genims_operations_db",
         "ALTER TABLE sensor_data ADD CONSTRAINT poison CHECK (measurement_value <> 666)",
     );
+    plant.execute(
+        "genims_operations_db",
+        "ALTER TABLE scada_machine_data ADD CONSTRAINT poison CHECK (fault_code <> 'POISON')",
+    );
     let start_ms = now_ms() - 600_000;
     let readings: Vec<Value> = (0..1_000)
         .map(|number| {
@@ -351,16 +355,20 @@ fn only_the_poisoned_row(harness: &'static Harness) {
         })
         .collect();
     let topic = format!("genims/v1/{}/readings", sensor.factory_id);
-    send(harness, &plant, &[(topic, Value::Array(readings).to_string())]);
+    let Sensor { factory_id, line_id, machine_id, .. } = &sensor;
+    let scada = format!("genims/v1/{factory_id}/{line_id}/{machine_id}/scada");
+    let snapshot = json!({ "machine_state": "FAULT", "fault_code": "POISON", "timestamp_ms": start_ms });
+    send(harness, &plant, &[(topic, Value::Array(readings).to_string()), (scada, snapshot.to_string())]);
     let stats = plant.idle();
     assert_eq!(stats["identity_holds"], true);
-    assert_eq!((&stats["total"]["committed"], &stats["total"]["dead_lettered"]), (&json!(998), &json!(2)), "{stats:#}");
+    assert_eq!((&stats["total"]["committed"], &stats["total"]["dead_lettered"]), (&json!(998), &json!(3)), "{stats:#}");
     // The mirror took them: it knows nothing of PostgreSQL's constraint.
     assert_eq!(plant.stored(&sensor), (998, 1_000));
     let query = "SELECT sqlstate, reason, payload FROM genims_internal.dead_letters";
     for row in plant.query("genims_operations_db", query) {
         assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("23514", "refused_by_database"));
-        assert!(String::from_utf8_lossy(row.get(2)).contains("666"));
+        let payload = String::from_utf8_lossy(row.get(2));
+        assert!(payload.contains("666") || payload.contains("POISON"), "{payload}");
     }
     // Verify knows why the mirror has more.
     let verdict: Value = serde_json::from_str(&plant.cli_ok(&["verify", "--module", "ledger", "--json"])).unwrap();
@@ -370,8 +378,14 @@ fn only_the_poisoned_row(harness: &'static Harness) {
     // As long as the cause stands the letters wait; once it is mended the rows come back, and the mirror has them already.
     let replay = ["deadletter", "replay", "--reason", "refused_by_database", "--json"];
     assert!(!plant.cli(&replay).status.success());
-    plant.execute("genims_operations_db", "ALTER TABLE sensor_data DROP CONSTRAINT poison");
+    for table in ["sensor_data", "scada_machine_data"] {
+        plant.execute("genims_operations_db", &format!("ALTER TABLE {table} DROP CONSTRAINT poison"));
+    }
     let replayed: Value = serde_json::from_str(&plant.cli_ok(&replay)).unwrap();
-    assert_eq!(replayed["replayed"], 2);
+    assert_eq!(replayed["replayed"], 3);
     assert_eq!(plant.stored(&sensor), (1_000, 1_000));
+    let restored = "SELECT fault_code, line_id, data_source FROM scada_machine_data WHERE machine_state = 'FAULT'";
+    let rows = plant.query("genims_operations_db", restored);
+    let row: Vec<&str> = (0..3).map(|column| rows[0].get(column)).collect();
+    assert_eq!((rows.len(), row), (1, vec!["POISON", line_id.as_str(), "PLC"]));
 }

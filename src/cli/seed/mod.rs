@@ -45,7 +45,7 @@ struct Common {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The day on which the history ends, YYYY-MM-DD; today, or that of the first seeding, if not given
-    #[arg(long)]
+    #[arg(long, value_parser = past_day)]
     as_of: Option<NaiveDate>,
     /// A folder like config/seed instead of the built-in one
     #[arg(long, value_name = "DIR")]
@@ -60,6 +60,15 @@ enum ScaleArg {
     Small,
     Medium,
     Full,
+}
+
+/// A history that ends tomorrow would hold what has not happened yet, and `genims verify` would say so.
+fn past_day(text: &str) -> Result<NaiveDate, String> {
+    let day: NaiveDate = text.parse().map_err(|error| format!("{error}; write it as YYYY-MM-DD"))?;
+    match Utc::now().date_naive() {
+        today if day > today => Err(format!("it lies ahead: give {today} or an earlier day")),
+        _ => Ok(day),
+    }
 }
 
 impl Common {
@@ -154,4 +163,17 @@ fn print(report: &Report) {
         report.seconds,
         bytes as f64 / 1e6 / report.seconds.max(0.001)
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_ends_today_at_the_latest() {
+        let today = Utc::now().date_naive();
+        assert_eq!(past_day(&today.pred_opt().expect("a day").to_string()), today.pred_opt().ok_or(String::new()));
+        assert!(past_day("2199-12-31").is_err_and(|error| error.contains("lies ahead")));
+        assert!(past_day("22.11.2026").is_err_and(|error| error.contains("YYYY-MM-DD")));
+    }
 }

@@ -4,6 +4,7 @@
 //! <https://www.postgresql.org/docs/15/sql-copy.html>, "Binary Format".
 
 use bytes::{BufMut, BytesMut};
+use chrono::DateTime;
 
 /// Signature, flags, header extension length.
 pub const COPY_HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -17,6 +18,11 @@ const EPOCH_SHIFT_US: i64 = 946_684_800_000_000;
 pub const NUMERIC_BYTES_MAX: usize = 4 + 8 + 2 * DIGITS_MAX;
 /// 2^64 has five digits to base 10 000.
 const DIGITS_MAX: usize = 5;
+
+/// A time as PostgreSQL reads it from text; `None` outside the calendar.
+pub fn time_text(timestamp_us: i64) -> Option<String> {
+    DateTime::from_timestamp_micros(timestamp_us).map(|at| at.naive_utc().to_string())
+}
 
 /// Microseconds since 2000-01-01. Times too far out to exist there stay out of PostgreSQL's range, so it refuses them.
 pub fn timestamp_value(timestamp_us: i64) -> i64 {

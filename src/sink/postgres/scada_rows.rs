@@ -1,9 +1,9 @@
 //! Snapshots become rows of `scada_machine_data`: every column of the contract but the generated one.
 
 use super::copy::{EncodeRows, Refused};
-use super::field::PutField;
+use super::field::{PutField, time_text};
 use super::partitions::{TIME_NOT_STORED, is_stored};
-use crate::catalogue::{Catalogue, MachineEntry};
+use crate::catalogue::{Catalogue, Machine, MachineEntry};
 use crate::model::Snapshot;
 use crate::sink::gather::Batch;
 use bytes::{BufMut, BytesMut};
@@ -36,8 +36,7 @@ impl<'a> ScadaRows<'a> {
             match catalogue.machine(snapshot.machine) {
                 Some(machine) if is_stored(snapshot.timestamp_us) => rows.push((offset, snapshot, machine.as_ref())),
                 machine => {
-                    let machine_id = machine.map(|entry| entry.machine.machine_id.as_str());
-                    unstorable.push(refused(offset, snapshot, machine_id));
+                    unstorable.push(refused(catalogue, offset, snapshot, machine.map(AsRef::as_ref)));
                 }
             }
         }
@@ -93,10 +92,7 @@ impl EncodeRows for ScadaRows<'_> {
         int4(out, fields.active_alarms);
         text(out, &fields.alarm_codes);
         text(out, &fields.warning_codes);
-        let calendar = &self.catalogue.shifts;
-        let shift = fields.shift_id.as_deref();
-        let shift = shift.or_else(|| calendar.shift_at(&machine.factory_id, snapshot.timestamp_us));
-        out.put_optional(shift, PutField::put_text);
+        out.put_optional(shift(self.catalogue, machine, snapshot), PutField::put_text);
         text(out, &fields.operator_id);
         out.put_text(fields.data_source.as_deref().unwrap_or(DATA_SOURCE));
         out.put_text(fields.data_quality.as_deref().unwrap_or(DATA_QUALITY));
@@ -105,17 +101,21 @@ impl EncodeRows for ScadaRows<'_> {
 
     fn refused(&self, index: usize) -> Refused {
         let (offset, snapshot, machine) = self.rows[index];
-        refused(offset, snapshot, Some(&machine.machine.machine_id))
+        refused(self.catalogue, offset, snapshot, Some(machine))
     }
 }
 
-/// The snapshot as an element of a batch payload.
-fn refused(log_offset: u64, snapshot: &Snapshot, machine_id: Option<&str>) -> Refused {
+/// The snapshot as an element of a batch payload, with the finished row under `row`: the stream has taken the snapshot, so
+/// `genims deadletter replay` puts the row itself where it belongs.
+fn refused(catalogue: &Catalogue, log_offset: u64, snapshot: &Snapshot, machine: Option<&MachineEntry>) -> Refused {
     let mut element = serde_json::to_value(&snapshot.fields).unwrap_or_default();
     if let Some(element) = element.as_object_mut() {
         element.retain(|_, value| !value.is_null());
-        element.insert("machine_id".to_owned(), machine_id.into());
+        element.insert("machine_id".to_owned(), machine.map(|entry| entry.machine.machine_id.as_str()).into());
         element.insert("timestamp_us".to_owned(), snapshot.timestamp_us.into());
+        if let Some(entry) = machine {
+            element.insert("row".to_owned(), finished_row(catalogue, entry, snapshot));
+        }
     }
     Refused {
         log_offset,
@@ -123,7 +123,7 @@ fn refused(log_offset: u64, snapshot: &Snapshot, machine_id: Option<&str>) -> Re
         received_us: snapshot.received_us,
         payload: element.to_string().into_bytes(),
         sqlstate: None,
-        detail: match machine_id {
+        detail: match machine {
             Some(_) if !is_stored(snapshot.timestamp_us) => TIME_NOT_STORED.to_owned(),
             Some(_) => String::new(),
             None => format!("machine number {} is not in the catalogue's journal", snapshot.machine.0),
@@ -131,12 +131,55 @@ fn refused(log_offset: u64, snapshot: &Snapshot, machine_id: Option<&str>) -> Re
     }
 }
 
+/// The shift that the snapshot names, else the one its time falls into.
+fn shift<'a>(catalogue: &'a Catalogue, machine: &Machine, snapshot: &'a Snapshot) -> Option<&'a str> {
+    let named = snapshot.fields.shift_id.as_deref();
+    named.or_else(|| catalogue.shifts.shift_at(&machine.factory_id, snapshot.timestamp_us))
+}
+
+/// Names and values as `scada_machine_data` has them, for `jsonb_populate_record`.
+fn finished_row(catalogue: &Catalogue, entry: &MachineEntry, snapshot: &Snapshot) -> serde_json::Value {
+    let (machine, fields) = (&entry.machine, &snapshot.fields);
+    // Most fields are named like their columns.
+    let mut row = serde_json::to_value(fields).unwrap_or_default();
+    row["machine_id"] = machine.machine_id.as_str().into();
+    row["line_id"] = machine.line_id.as_str().into();
+    row["factory_id"] = machine.factory_id.as_str().into();
+    row["timestamp"] = time_text(snapshot.timestamp_us).into();
+    row["last_fault_timestamp"] = fields.last_fault_timestamp_us.and_then(time_text).into();
+    row["shift_id"] = shift(catalogue, machine, snapshot).into();
+    row["data_source"] = fields.data_source.as_deref().unwrap_or(DATA_SOURCE).into();
+    row["data_quality"] = fields.data_quality.as_deref().unwrap_or(DATA_QUALITY).into();
+    row["created_at"] = time_text(snapshot.received_us).into();
+    row
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::snapshot::SnapshotFields;
+    use crate::model::{Group, MachineNo};
+    use crate::sink::sample;
+    use std::sync::Arc;
 
     #[test]
     fn the_field_count_matches_the_column_list() {
         assert_eq!(COLUMNS.split(',').count(), FIELDS as usize);
+    }
+
+    #[test]
+    fn a_refused_snapshot_carries_every_column_of_its_row() {
+        let catalogue = sample::catalogue(1);
+        let fields = SnapshotFields { machine_state: "RUNNING".to_owned(), ..SnapshotFields::default() };
+        let snapshot = Snapshot { machine: MachineNo(0), source: 0, received_us: 9, timestamp_us: 5, fields };
+        let group = Group { snapshots: vec![snapshot], ..Group::default() };
+        let mut batch = Batch::default();
+        batch.push(Arc::new(group));
+        let (rows, unstorable) = ScadaRows::of(&batch, &catalogue);
+        assert!(unstorable.is_empty());
+        let element: serde_json::Value = serde_json::from_slice(&rows.refused(0).payload).expect("JSON");
+        let row = &element["row"];
+        assert!(COLUMNS.split(", ").all(|column| row.get(column).is_some()), "{row}");
+        assert_eq!(row["timestamp"], "1970-01-01 00:00:00.000005");
     }
 }

@@ -4,7 +4,7 @@
 //! of our own that puts these shared ones first.
 
 use super::copy::{EncodeRows, Refused};
-use super::field::PutField;
+use super::field::{PutField, time_text};
 use super::partitions::{TIME_NOT_STORED, is_stored};
 use super::sensor_tail::{TAIL_BYTES_MAX, Tail, Texts};
 use crate::catalogue::{Catalogue, Sensor};
@@ -13,7 +13,6 @@ use crate::model::{Quality, Reading, SensorNo};
 use crate::sink::gather::Batch;
 use crate::sink::order::{Row, day_of, sorted};
 use bytes::{BufMut, BytesMut};
-use chrono::DateTime;
 
 /// All columns but the generated one.
 pub const COLUMNS: &str = "sensor_id, machine_id, line_id, factory_id, measurement_unit, data_source, timestamp, \
@@ -144,15 +143,15 @@ pub fn refused(catalogue: &Catalogue, row: &Row<'_>) -> Refused {
 
 /// Names and values as `sensor_data` has them, for `jsonb_populate_record`.
 fn finished_row(sensor: &Sensor, reading: &Reading) -> serde_json::Value {
-    let time = |us: i64| DateTime::from_timestamp_micros(us).map(|at| at.naive_utc().to_string());
     serde_json::json!({
         "sensor_id": sensor.sensor_id,
         "machine_id": sensor.machine_id,
         "line_id": sensor.line_id,
         "factory_id": sensor.factory_id,
-        "timestamp": time(reading.timestamp_us),
+        "timestamp": time_text(reading.timestamp_us),
         "measurement_value": reading.value,
         "measurement_unit": sensor.unit,
+        "data_source": DATA_SOURCE,
         "status": reading.status.as_str(),
         "quality": reading.quality.as_str(),
         "is_below_warning": reading.is(flag::BELOW_WARNING),
@@ -166,7 +165,7 @@ fn finished_row(sensor: &Sensor, reading: &Reading) -> serde_json::Value {
         "anomaly_score": reading.anomaly_score,
         "is_anomaly": reading.is(flag::ANOMALY),
         "protocol": reading.protocol.as_str(),
-        "created_at": time(reading.received_us),
+        "created_at": time_text(reading.received_us),
     })
 }
 
@@ -235,6 +234,7 @@ mod tests {
         let expected =
             serde_json::json!({ "sensor_id": "SEN-000000", "timestamp_us": 5, "value": 75.25, "quality": "bad" });
         assert_eq!(element, expected);
+        assert!(COLUMNS.split(", ").all(|column| row.get(column).is_some()), "every column has its value: {row}");
         assert_eq!(row["timestamp"], "1970-01-01 00:00:00.000005");
         assert_eq!((&row["quality"], &row["measurement_value"]), (&"bad".into(), &75.25.into()));
     }

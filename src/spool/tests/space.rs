@@ -156,3 +156,30 @@ fn a_small_cap_shrinks_segments_and_a_tiny_one_is_refused() {
     assert!(matches!(tiny.check(), Err(SpoolError::Options(_))));
     assert!(SpoolOptions::default().fsync);
 }
+
+#[test]
+fn segments_are_made_of_blanks_while_there_is_room_for_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = options(&directory);
+    let (mut appender, spool, _) = open_on(Arc::new(super::super::disk::RealDisk), &options).unwrap();
+    spool.register_sink("postgres").unwrap();
+    let blanks = || {
+        let names = std::fs::read_dir(&options.directory).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("blank-")).count()
+    };
+    let created = || spool.metrics().segments_created.load(Ordering::Relaxed);
+    let fits_one_more = || spool.bytes() + options.segment_bytes + 52 <= spool.max_bytes();
+    for salt in 0.. {
+        spool.maintain().unwrap();
+        assert_eq!(blanks(), usize::from(fits_one_more()));
+        if !fits_one_more() {
+            break;
+        }
+        let created_before = created();
+        appender.append(&mut portion(20, salt)).unwrap();
+        assert_eq!(blanks() as u64, 1 - (created() - created_before), "a new segment takes the blank");
+        assert!(spool.bytes() <= spool.max_bytes());
+    }
+    assert!(created() > 20);
+    assert_eq!(readings_in(&spool, 0).len() as u64, spool.next_offset());
+}

@@ -33,12 +33,16 @@ pub(super) async fn leave_out(transaction: &Transaction<'_>) -> Result<(), Error
     transaction.batch_execute("SET LOCAL session_replication_role = replica").await
 }
 
+/// Tables just filled have no statistics yet, and a nested loop chosen for a few rows would run for minutes.
+const HASH_JOINS: &str = "SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'";
+
 /// Fails with the first value that refers to nothing.
 pub(super) async fn check(
     transaction: &Transaction<'_>,
     settings: &PostgresSettings,
     tables: &[String],
 ) -> Result<(), PlatformError> {
+    transaction.batch_execute(HASH_JOINS).await.map_err(|error| settings.error(error))?;
     for table in tables {
         let failed = |source| PlatformError::SeedTable { table: table.clone(), source: settings.error(source) };
         for constraint in transaction.query(ORPHANS, &[table]).await.map_err(failed)? {
