@@ -1,8 +1,7 @@
 //! Foreign keys of freshly loaded tables, checked by one join each.
 //!
-//! PostgreSQL checks them row by row, and locks the row referred to each time, which writes it again. Measured while
-//! seeding: see the README. So the loading transaction leaves the triggers out and does not commit before the joins have
-//! found every row referred to. A role that may not leave triggers out gets PostgreSQL's own checks.
+//! PostgreSQL checks them row by row, and locks the row referred to each time, which writes it again. So the
+//! loading transaction leaves the triggers out and does not commit before the joins have found every row referred to. A role that may not leave triggers out gets PostgreSQL's own checks.
 
 use crate::databases::PostgresSettings;
 use crate::platform::errors::PlatformError;
