@@ -20,14 +20,14 @@ help: ## Show this list
 
 demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1]
 	$(CARGO) build --release --workspace
-	target/release/genims demo $(DEMO_FLAGS)
+	target/release/genims-dev demo $(DEMO_FLAGS)
 
 test: tools ## All tests, with private servers of their own
-	$(CARGO) run --quiet -- dev install
+	$(CARGO) run --quiet --package genims-dev -- install
 	$(CARGO) test --workspace
 
 kill9: tools ## The server killed 200 times under load, at random moments [GENIMS_KILLS= GENIMS_SEED=]
-	$(CARGO) run --quiet -- dev install
+	$(CARGO) run --quiet --package genims-dev -- install
 	GENIMS_KILLS=$${GENIMS_KILLS:-200} $(CARGO) test --release --test it -- kill9 --nocapture
 
 lint: tools ## Formatting and clippy, warnings are errors
@@ -41,8 +41,8 @@ fmt: tools ## Format all code
 	$(CARGO) fmt --all
 
 clean: ## Stop and delete the private servers, delete everything built
-	@if [ -x target/release/genims ]; then target/release/genims dev down --delete; \
-	elif [ -x target/debug/genims ]; then target/debug/genims dev down --delete; \
+	@if [ -x target/release/genims-dev ]; then target/release/genims-dev down --delete; \
+	elif [ -x target/debug/genims-dev ]; then target/debug/genims-dev down --delete; \
 	elif [ -e .genims ]; then echo "build first (make test), so that the servers in .genims can be stopped" >&2; exit 1; fi
 	$(CARGO) clean
 

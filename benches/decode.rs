@@ -3,11 +3,11 @@
 //! The visitor folds each point into a checksum, so that nothing can be optimised away and little is added.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use genims::decode::frame::{self, HandleTable, Record, RecordValue};
-use genims::decode::timestamp::Unit;
-use genims::decode::{Decoder, Name, Point, Templates, TopicTemplate, Visitor, line_protocol};
-use genims::model::snapshot::SnapshotFields;
-use genims::model::{Quality, Reason};
+use genims_decode::frame::{self, HandleTable, Record, RecordValue};
+use genims_decode::timestamp::Unit;
+use genims_decode::{Decoder, Name, Point, Templates, TopicTemplate, Visitor, line_protocol};
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{Quality, Reason};
 use std::fmt::{Arguments, Write};
 use std::hint::black_box;
 

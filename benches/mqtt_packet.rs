@@ -1,8 +1,8 @@
 //! What the MQTT codec costs alone: a 64 KiB read full of QoS 1 messages, parsed, and each answered with a PUBACK.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use genims::listen::mqtt::packet::inbound::Publish;
-use genims::listen::mqtt::packet::{Version, kind, outbound, wire};
+use genims_listen::mqtt::packet::inbound::Publish;
+use genims_listen::mqtt::packet::{Version, kind, outbound, wire};
 use std::hint::black_box;
 
 const READ_BYTES: usize = 64 * 1024;

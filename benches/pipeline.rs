@@ -2,13 +2,13 @@
 //! front of a shard with several threads pushing.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use genims::catalogue::{Catalogue, Directory, Limits, Sensor};
-use genims::model::{Accounts, Chunk, Portion, Protocol, Quality, RawReading, Receipt, SensorNo};
-use genims::pipeline::PipelineOptions;
-use genims::pipeline::anomaly::Usual;
-use genims::pipeline::queue::ShardQueue;
-use genims::pipeline::shard::Shard;
-use genims::pipeline::window::{Bounds, Window};
+use genims_analysis::anomaly::Usual;
+use genims_analysis::window::{Bounds, Window};
+use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
+use genims_model::{Accounts, Chunk, Portion, Protocol, Quality, RawReading, Receipt, SensorNo};
+use genims_pipeline::PipelineOptions;
+use genims_pipeline::queue::ShardQueue;
+use genims_pipeline::shard::Shard;
 use std::hint::black_box;
 use std::sync::Arc;
 

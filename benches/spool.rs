@@ -4,8 +4,8 @@
 //! memory tail cost; with it, what the disk makes of small groups.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use genims::model::{Portion, Protocol, Quality, Reading, SensorNo, Status};
-use genims::spool::{SpoolOptions, open, record};
+use genims_log::file::{SpoolOptions, open, record};
+use genims_model::{Portion, Protocol, Quality, Reading, SensorNo, Status};
 use std::hint::black_box;
 
 const GROUP_READINGS: [u64; 4] = [1, 100, 1_000, 10_000];

@@ -94,7 +94,7 @@ fn bin_folder() -> PathBuf {
     debian
         .chain(std::env::split_paths(&path))
         .find(|folder| folder.join("initdb").is_file())
-        .expect("PostgreSQL must be installed: genims dev install")
+        .expect("PostgreSQL must be installed: genims-dev install")
 }
 
 const TABLES: &str = "

@@ -1,8 +1,8 @@
 //! Connections to real servers: TLS as libpq means it, errors that say what to do, pools with bounds.
 
 use crate::harness::Harness;
-use genims::databases::{DatabaseError, PostgresSettings};
-use genims::devstack::Server;
+use genims_databases::{DatabaseError, PostgresSettings};
+use genims_dev::Server;
 use libtest_mimic::Trial;
 use std::time::Duration;
 

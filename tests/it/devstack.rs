@@ -1,7 +1,7 @@
 //! The development stack itself: the servers answer, come back, are shown, and keep to themselves.
 
 use crate::harness::{Harness, connect_postgres};
-use genims::devstack::{EnvFile, ProcessId, Server, Stack, write_env_file};
+use genims_dev::{EnvFile, ProcessId, Server, Stack, write_env_file};
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use serde_json::Value;
@@ -92,7 +92,7 @@ fn tls_is_offered_under_the_own_authority(harness: &'static Harness) {
 fn status_shows_url_pid_and_folder(harness: &'static Harness) {
     let stack = harness.stack();
     let folder = stack.folder().to_str().unwrap();
-    let output = harness.run(&["dev", "status", "--json", "--dir", folder]);
+    let output = harness.run_dev(&["status", "--json", "--dir", folder]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(status["dir"], folder);
@@ -188,7 +188,7 @@ fn only_own_processes_are_stopped(harness: &'static Harness) {
     std::fs::write(&path, state.to_string()).unwrap();
 
     assert_eq!(stack.pid(Server::Mosquitto), None);
-    let output = harness.run(&["dev", "down", "--dir", stack.folder().to_str().unwrap()]);
+    let output = harness.run_dev(&["down", "--dir", stack.folder().to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(process.is_alive());
     stranger.kill().unwrap();
@@ -198,7 +198,7 @@ fn only_own_processes_are_stopped(harness: &'static Harness) {
 
 fn up_and_down_work_from_the_command_line(harness: &'static Harness) {
     let folder = harness.folder("command_line");
-    let up = harness.spawn(&["dev", "up", "mosquitto", "--small", "--dir", "stack"], &folder);
+    let up = harness.spawn_dev(&["up", "mosquitto", "--small", "--dir", "stack"], &folder);
     let ended = up.wait(Duration::from_secs(60)).expect("`dev up` returns once the servers answer");
     assert!(ended.success(), "{}", up.log_text());
     assert!(up.log_text().contains("mqtt://127.0.0.1:"), "{}", up.log_text());
@@ -207,7 +207,7 @@ fn up_and_down_work_from_the_command_line(harness: &'static Harness) {
     let stack = Stack::open(&folder.join("stack")).unwrap().unwrap();
     let process = ProcessId::of(stack.pid(Server::Mosquitto).unwrap()).unwrap();
 
-    let down = harness.spawn(&["dev", "down", "--delete", "--dir", "stack"], &folder);
+    let down = harness.spawn_dev(&["down", "--delete", "--dir", "stack"], &folder);
     let ended = down.wait(Duration::from_secs(60)).unwrap();
     assert!(ended.success(), "{}", down.log_text());
     assert!(!process.is_alive());

@@ -2,9 +2,9 @@
 
 use crate::harness::Harness;
 use crate::platform::Platform;
-use genims::databases::Registry;
-use genims::devstack::Server;
-use genims::platform::doctor::{self, Grade, Report, Subject};
+use genims_databases::Registry;
+use genims_dev::Server;
+use genims_platform::doctor::{self, Grade, Report, Subject};
 use libtest_mimic::Trial;
 use serde_json::Value;
 

@@ -9,7 +9,7 @@ use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Sent, Speech, encode, now_us};
 use crate::server::{Plant, Setup};
 use crate::tally;
-use genims::devstack::Server;
+use genims_dev::Server;
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@
 
 use crate::leftovers;
 use crate::running::Running;
-use genims::devstack::{ProcessId, Server, Stack, StackOptions};
+use genims_dev::{ProcessId, Server, Stack, StackOptions};
 use libtest_mimic::Trial;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -104,14 +104,21 @@ impl Harness {
         self.runtime.block_on(future)
     }
 
-    /// The real binary, run to its end in a folder of its own.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        genims(arguments, &self.folder("run")).stdin(Stdio::null()).output().unwrap()
+    /// The program of the private servers, run to its end in a folder of its own.
+    pub(crate) fn run_dev(&self, arguments: &[&str]) -> Output {
+        command(genims_dev(), arguments, &self.folder("run")).stdin(Stdio::null()).output().unwrap()
     }
 
     /// The real binary, left running: what it prints goes to a file in `folder`, dropping the handle kills it.
     pub(crate) fn spawn(&self, arguments: &[&str], folder: &Path) -> Running {
-        let running = Running::spawn(genims(arguments, folder), folder.join("genims.log"));
+        self.keep(Running::spawn(command(env!("CARGO_BIN_EXE_genims"), arguments, folder), folder.join("genims.log")))
+    }
+
+    pub(crate) fn spawn_dev(&self, arguments: &[&str], folder: &Path) -> Running {
+        self.keep(Running::spawn(command(genims_dev(), arguments, folder), folder.join("genims-dev.log")))
+    }
+
+    fn keep(&self, running: Running) -> Running {
         let mut children = self.children.lock().unwrap();
         children.retain(|child| child.strong_count() > 0);
         children.push(Arc::downgrade(running.child()));
@@ -170,7 +177,7 @@ impl Harness {
         }
     }
 
-    fn start_stack(&self, name: &str, servers: &[Server]) -> genims::devstack::Result<Stack> {
+    fn start_stack(&self, name: &str, servers: &[Server]) -> genims_dev::Result<Stack> {
         assert!(!self.interrupted.load(Ordering::Acquire), "the run was interrupted");
         Stack::start(&StackOptions { dir: self.base.join(name), servers: servers.to_vec(), small: true })
     }
@@ -206,8 +213,15 @@ pub(crate) async fn connect_postgres(url: &str) -> tokio_postgres::Client {
     client
 }
 
-fn genims(arguments: &[&str], folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));
+/// `make test` builds it: it belongs to another package, so Cargo tells no path.
+fn genims_dev() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_genims")).with_file_name("genims-dev");
+    assert!(program.exists(), "{} is missing: cargo build --package genims-dev", program.display());
+    program
+}
+
+fn command(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).current_dir(folder);
     // What the developer's shell points at is not for tests; `.env` in `folder` is.
     for (name, _) in std::env::vars_os() {

@@ -1,14 +1,14 @@
 //! The operations history into real databases: once, however often it is begun, killed and repeated.
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
-use genims::databases::{Environment, MongoSettings, PostgresSettings, Registry};
-use genims::devstack::Server;
-use genims::platform::provision::{self, Mode, Options};
-use genims::platform::seed::Scale;
-use genims::platform::seed::history::{
+use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
+use genims_dev::Server;
+use genims_platform::provision::{self, Mode, Options};
+use genims_platform::verify;
+use genims_seed::Scale;
+use genims_seed::history::{
     History, HistoryParameters, HistoryProgress, HistorySummary, Written, load_history, simulate, stored_history,
 };
-use genims::platform::verify;
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! A run that was killed (`kill -9`, power) cannot clean up; the next run does it: a folder names the process that made it,
 //! and when that is dead its servers are stopped and its data is deleted.
 
-use genims::devstack::{ProcessId, Stack};
+use genims_dev::{ProcessId, Stack};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! MySQL on a real server (MariaDB): runs can be repeated, doubled and stopped anywhere; history outside; drift; TLS.
 
 use crate::harness::Harness;
-use genims::databases::{DatabaseError, Environment, MysqlConnection, MysqlSettings, Registry};
-use genims::devstack::Server;
-use genims::platform::provision::{self, Mode, Options, Report};
+use genims_databases::{DatabaseError, Environment, MysqlConnection, MysqlSettings, Registry};
+use genims_dev::Server;
+use genims_platform::provision::{self, Mode, Options, Report};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! All 17 databases, provisioned on servers of one test's own, and the real binary beside them.
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
-use genims::databases::Environment;
-use genims::devstack::Server;
+use genims_databases::Environment;
+use genims_dev::Server;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 

@@ -1,8 +1,8 @@
 //! Provisioning on real servers: the contract holds, runs can be repeated, killed and doubled, drift shows.
 
 use crate::harness::{Harness, connect_postgres};
-use genims::databases::{Environment, Registry, partitions, schema};
-use genims::platform::provision::{self, Mode, Options, Report, Status};
+use genims_databases::{Environment, Registry, partitions, schema};
+use genims_platform::provision::{self, Mode, Options, Report, Status};
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use std::collections::BTreeSet;

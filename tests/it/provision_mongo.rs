@@ -2,8 +2,8 @@
 //! is mended or reported.
 
 use crate::harness::Harness;
-use genims::databases::{Environment, Registry, schema};
-use genims::platform::provision::{self, DatabaseReport, Mode, Options, Status};
+use genims_databases::{Environment, Registry, schema};
+use genims_platform::provision::{self, DatabaseReport, Mode, Options, Status};
 use libtest_mimic::Trial;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc, oid::ObjectId, spec::BinarySubtype};
 use mongodb::error::{Error, ErrorKind, WriteFailure};

@@ -2,11 +2,9 @@
 //! write, the audit writer only inserts.
 
 use crate::harness::Harness;
-use genims::databases::{
-    DatabaseError, Engine, Environment, MysqlSettings, PostgresClient, PostgresSettings, Registry,
-};
-use genims::devstack::Server;
-use genims::platform::provision::{self, Mode, Options};
+use genims_databases::{DatabaseError, Engine, Environment, MysqlSettings, PostgresClient, PostgresSettings, Registry};
+use genims_dev::Server;
+use genims_platform::provision::{self, Mode, Options};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
 use tokio_postgres::error::SqlState;
@@ -23,7 +21,7 @@ const SERVERS: [Server; 3] = [Server::Postgres, Server::Mariadb, Server::Mongodb
 const RIGHTS: [&str; 3] = ["owner", "writer", "reader"];
 
 /// A stack of its own: roles belong to the server, and no other test shall change their passwords.
-fn environment(stack: &genims::devstack::Stack) -> Environment {
+fn environment(stack: &genims_dev::Stack) -> Environment {
     let mut variables = vec![
         ("GENIMS_POSTGRES_URL".to_owned(), stack.postgres_url("postgres")),
         ("GENIMS_MYSQL_URL".to_owned(), stack.mysql_url("")),

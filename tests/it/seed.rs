@@ -2,10 +2,11 @@
 
 use crate::harness::{Harness, connect_postgres};
 use crate::provision::Platform;
-use genims::databases::{PostgresSettings, Registry};
-use genims::platform::master::{fingerprint, load_master};
-use genims::platform::provision::Mode;
-use genims::platform::seed::{self, PlantSize, Summary};
+use genims_databases::{PostgresSettings, Registry};
+use genims_platform::provision::Mode;
+use genims_seed as seed;
+use genims_seed::{PlantSize, Summary};
+use genims_stores::master::{fingerprint, load_master};
 use libtest_mimic::Trial;
 use std::time::{Duration, Instant};
 
@@ -163,10 +164,7 @@ fn every_change_changes_the_fingerprint(harness: &'static Harness) {
 }
 
 /// PostgreSQL hands counters on with a delay: the fingerprint after it has rested.
-async fn settled(
-    settings: &PostgresSettings,
-    client: &tokio_postgres::Client,
-) -> genims::platform::master::Fingerprint {
+async fn settled(settings: &PostgresSettings, client: &tokio_postgres::Client) -> genims_stores::master::Fingerprint {
     let (mut last, mut rested) = (fingerprint(settings, client).await.unwrap(), Instant::now());
     while rested.elapsed() < Duration::from_secs(3) {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -5,7 +5,7 @@ use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
 use crate::provision::assert_contract;
 use futures_util::TryStreamExt;
-use genims::databases::{Database, Engine, MysqlSettings, Registry};
+use genims_databases::{Database, Engine, MysqlSettings, Registry};
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable;

@@ -4,7 +4,7 @@
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
 use crate::running::Running;
-use genims::devstack::Server;
+use genims_dev::Server;
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 use std::fmt::Write;

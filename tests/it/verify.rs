@@ -2,8 +2,8 @@
 
 use crate::harness::Harness;
 use crate::platform::Platform;
-use genims::databases::{Environment, MysqlSettings, Registry};
-use genims::platform::verify::{self, Finding, Options, Outcome, Verdict};
+use genims_databases::{Environment, MysqlSettings, Registry};
+use genims_platform::verify::{self, Finding, Options, Outcome, Verdict};
 use libtest_mimic::Trial;
 use mongodb::bson::{DateTime, Document, doc};
 use mysql_async::prelude::Queryable;
@@ -159,7 +159,7 @@ fn counts_break(examined: &Examined<'_>) {
 /// A table of the reporting database that no reference touches, out of the way and back.
 fn move_a_table() -> (String, String) {
     let registry = Registry::load(None).unwrap();
-    let model = genims::databases::Model::of(registry.get("reporting").unwrap()).unwrap();
+    let model = genims_databases::Model::of(registry.get("reporting").unwrap()).unwrap();
     let targets: Vec<&String> =
         model.tables.iter().flat_map(|table| &table.columns).flat_map(|column| &column.references).collect();
     let alone = model.tables.iter().find(|table| {

@@ -3,11 +3,11 @@
 use super::plant::{Plant, Sink, group, now_us, until};
 use super::servers::{Mongo, Whose, mongodb_trial};
 use crate::harness::Harness;
-use genims::model::event::OeeHour;
-use genims::model::snapshot::SnapshotFields;
-use genims::model::{Event, Group, MachineNo, Snapshot};
-use genims::sink::log::Log;
-use genims::sink::mongo::MongoTarget;
+use genims_log::contract::Log;
+use genims_model::event::OeeHour;
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{Event, Group, MachineNo, Snapshot};
+use genims_stores::mongo::MongoTarget;
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection};

@@ -4,7 +4,7 @@ use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
-use genims::sink::postgres::field::{COPY_HEADER, COPY_TRAILER, PutField};
+use genims_stores::postgres::field::{COPY_HEADER, COPY_TRAILER, PutField};
 use libtest_mimic::Trial;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;

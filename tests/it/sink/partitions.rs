@@ -4,7 +4,7 @@ use super::plant::{Plant, group, now_us};
 use super::postgres::{DAY_US, count, follow};
 use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
-use genims::sink::postgres::partitions::partition_name;
+use genims_stores::postgres::partitions::partition_name;
 use libtest_mimic::Trial;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

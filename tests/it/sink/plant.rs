@@ -1,11 +1,13 @@
 //! A small plant, a log in memory, and a sink that follows it.
 
-use genims::catalogue::{Catalogue, Directory, Limits, Sensor};
-use genims::model::{Accounts, Group, Protocol, Quality, Reading, SensorNo, Status};
-use genims::sink::follow::{FollowOptions, Follower, Settlement, Target};
-use genims::sink::gather::BatchLimits;
-use genims::sink::log::memory::MemoryLog;
-use genims::sink::{SinkError, SinkMetrics};
+use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
+use genims_consumers::SinkMetrics;
+use genims_consumers::follow::{FollowOptions, Follower, Settlement};
+use genims_consumers::gather::BatchLimits;
+use genims_log::memory::MemoryLog;
+use genims_model::{Accounts, Group, Protocol, Quality, Reading, SensorNo, Status};
+use genims_stores::SinkError;
+use genims_stores::target::Target;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -82,7 +84,7 @@ impl Plant {
     }
 
     pub(crate) async fn caught_up(&self) {
-        use genims::sink::log::Log;
+        use genims_log::contract::Log;
         let end = self.log.next_offset();
         until("the sink has caught up", || self.metrics.position.load(Ordering::Relaxed) == end).await;
     }

@@ -3,12 +3,12 @@
 use super::plant::{Plant, Sink, group, now_us, reading, until};
 use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
-use genims::model::event::{FaultClosed, FaultOpened, SensorHealth};
-use genims::model::reading::flag;
-use genims::model::snapshot::SnapshotFields;
-use genims::model::{DeadLetter, Event, Group, MachineNo, Reading, Reason, SensorNo, Snapshot};
-use genims::sink::dead_letters::{self, Filter};
-use genims::sink::postgres::PostgresTarget;
+use genims_model::event::{FaultClosed, FaultOpened, SensorHealth};
+use genims_model::reading::flag;
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{DeadLetter, Event, Group, MachineNo, Reading, Reason, SensorNo, Snapshot};
+use genims_platform::dead_letters::{self, Filter};
+use genims_stores::postgres::PostgresTarget;
 use libtest_mimic::Trial;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -308,7 +308,7 @@ async fn a_batch_lands_whole_or_not_at_all_and_once_however_often_the_sink_dies(
         plant.log.set_cursor("postgres", 0);
         plant = plant.restarted();
     }
-    use genims::sink::log::Log;
+    use genims_log::contract::Log;
     plant.accounts.received(0, plant.log.next_offset() / 2);
     plant.accounts.received(1, plant.log.next_offset() / 2);
     let sink = follow(&plant, &postgres, 2_000);
@@ -395,7 +395,7 @@ async fn an_older_copy_of_the_log_is_not_followed(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     plant.append(group(now_us(), 10));
     let client = postgres.connect().await;
-    use genims::sink::log::Log;
+    use genims_log::contract::Log;
     let ahead = "INSERT INTO genims_internal.sink_positions (spool_id, sink, next_offset) VALUES ($1, 'postgres', 99)";
     client.execute(ahead, &[&plant.log.id()]).await.expect("a position");
     let error = follow(&plant, &postgres, 1_000).end().await.expect_err("a refusal");

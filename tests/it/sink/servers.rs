@@ -1,11 +1,11 @@
 //! A database for one test: on the shared servers, or on a server of its own that the test may kill.
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
-use genims::databases::{PostgresSettings, Registry, schema};
-use genims::devstack::{Server, Stack};
-use genims::sink::Cause;
-use genims::sink::mongo::MongoNames;
-use genims::sink::postgres::Connect;
+use genims_databases::{PostgresSettings, Registry, schema};
+use genims_dev::{Server, Stack};
+use genims_model::Cause;
+use genims_stores::mongo::MongoNames;
+use genims_stores::postgres::Connect;
 use libtest_mimic::Trial;
 use mongodb::bson::Document;
 use mongodb::{Client, Collection, Database};

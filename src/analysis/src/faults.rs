@@ -1,0 +1,249 @@
+//! When a limit crossing becomes a fault, and when it is over.
+//!
+//! Hysteresis in time and value: [`OPEN_AFTER`] critical readings in a row open a fault; it closes after
+//! [`CLOSE_AFTER`] readings in a row that lie inside the limit by a margin (2 % of the measuring range). A value that
+//! dances on the limit therefore makes one fault, not hundreds. Readings that come out of order do not take part.
+
+use genims_catalogue::{Limits, Sensor};
+use genims_model::event::{FaultClosed, FaultOpened};
+use genims_model::{Event, MachineNo, SensorNo};
+
+pub const OPEN_AFTER: u8 = 3;
+pub const CLOSE_AFTER: u8 = 5;
+const MARGIN: f64 = 0.02;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Low,
+    High,
+}
+
+impl Side {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Low => "LOW",
+            Self::High => "HIGH",
+        }
+    }
+}
+
+/// One limit of one sensor.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watch {
+    run: u8,
+    first_us: i64,
+    open_since_us: Option<i64>,
+}
+
+/// What a reading did to a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Opened { start_us: i64 },
+    Closed { start_us: i64 },
+}
+
+impl Watch {
+    fn see(&mut self, timestamp_us: i64, beyond: bool, well_inside: bool) -> Option<Change> {
+        match self.open_since_us {
+            None if beyond => {
+                if self.run == 0 {
+                    self.first_us = timestamp_us;
+                }
+                self.run += 1;
+                if self.run < OPEN_AFTER {
+                    return None;
+                }
+                self.run = 0;
+                self.open_since_us = Some(self.first_us);
+                Some(Change::Opened { start_us: self.first_us })
+            }
+            Some(start_us) if well_inside => {
+                self.run += 1;
+                if self.run < CLOSE_AFTER {
+                    return None;
+                }
+                *self = Self::default();
+                Some(Change::Closed { start_us })
+            }
+            _ => {
+                self.run = 0;
+                None
+            }
+        }
+    }
+}
+
+/// Both critical limits of one sensor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FaultWatch {
+    low: Watch,
+    high: Watch,
+}
+
+/// Who a fault belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    pub machine: MachineNo,
+    pub no: SensorNo,
+    pub sensor: &'a Sensor,
+}
+
+impl FaultWatch {
+    /// Feeds one in-order reading.
+    pub fn see(&mut self, owner: Owner<'_>, timestamp_us: i64, value: f64, events: &mut Vec<Event>) {
+        let limits = &owner.sensor.limits;
+        if let Some(limit) = limits.critical_min {
+            let change = self.low.see(timestamp_us, value < limit, value >= limit + margin(limits, limit));
+            events.extend(change.map(|change| event(owner, Side::Low, limit, value, timestamp_us, change)));
+        }
+        if let Some(limit) = limits.critical_max {
+            let change = self.high.see(timestamp_us, value > limit, value <= limit - margin(limits, limit));
+            events.extend(change.map(|change| event(owner, Side::High, limit, value, timestamp_us, change)));
+        }
+    }
+
+    /// Takes up a fault that was open before a restart.
+    pub fn resume(&mut self, side: Side, start_us: i64) {
+        let watch = match side {
+            Side::Low => &mut self.low,
+            Side::High => &mut self.high,
+        };
+        *watch = Watch { open_since_us: Some(start_us), ..Watch::default() };
+    }
+
+    /// Takes note of a fault that ended before a restart.
+    pub fn resolve(&mut self, side: Side) {
+        match side {
+            Side::Low => self.low = Watch::default(),
+            Side::High => self.high = Watch::default(),
+        }
+    }
+}
+
+/// The code of a sensor's fault: its code (or id) and the side, at most 50 characters.
+pub fn fault_code(sensor: &Sensor, side: Side) -> String {
+    let name = sensor.sensor_code.as_deref().unwrap_or(&sensor.sensor_id);
+    let kept: String = name.chars().take(45).collect();
+    format!("{kept}_{}", side.word())
+}
+
+/// The side that a code made by [`fault_code`] speaks of.
+pub fn side_of(fault_code: &str) -> Option<Side> {
+    [Side::Low, Side::High]
+        .into_iter()
+        .find(|side| fault_code.strip_suffix(side.word()).is_some_and(|rest| rest.ends_with('_')))
+}
+
+fn margin(limits: &Limits, limit: f64) -> f64 {
+    match (limits.range_min, limits.range_max) {
+        (Some(min), Some(max)) if max > min => (max - min) * MARGIN,
+        _ => limit.abs() * MARGIN,
+    }
+}
+
+fn event(owner: Owner<'_>, side: Side, limit: f64, value: f64, now_us: i64, change: Change) -> Event {
+    let code = fault_code(owner.sensor, side);
+    match change {
+        Change::Opened { start_us } => Event::FaultOpened(FaultOpened {
+            machine: owner.machine,
+            fault_code: code,
+            category: category(owner.sensor.sensor_type.as_deref()).to_owned(),
+            severity: "critical".to_owned(),
+            description: format!(
+                "{} {} critical limit {limit} {}: {value}",
+                owner.sensor.sensor_id,
+                if side == Side::High { "above" } else { "below" },
+                owner.sensor.unit
+            ),
+            start_us,
+            sensor: Some(owner.no),
+            detection_method: "threshold".to_owned(),
+        }),
+        Change::Closed { start_us } => Event::FaultClosed(FaultClosed {
+            machine: owner.machine,
+            fault_code: code,
+            start_us,
+            end_us: now_us,
+            downtime_minutes: None,
+            production_loss_units: None,
+        }),
+    }
+}
+
+fn category(sensor_type: Option<&str>) -> &'static str {
+    let kind = sensor_type.unwrap_or_default().to_ascii_lowercase();
+    let holds = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+    if holds(&["temp"]) {
+        "thermal"
+    } else if holds(&["vibration", "torque", "speed", "rotation"]) {
+        "mechanical"
+    } else if holds(&["pressure", "flow"]) {
+        "pneumatic"
+    } else if holds(&["current", "voltage", "power"]) {
+        "electrical"
+    } else if holds(&["position"]) {
+        "positioning"
+    } else {
+        "process"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sensor() -> Sensor {
+        Sensor {
+            sensor_id: "S1".to_owned(),
+            machine_id: "M1".to_owned(),
+            line_id: "L1".to_owned(),
+            factory_id: "F1".to_owned(),
+            unit: "C".to_owned(),
+            sensor_code: Some("TEMP-1".to_owned()),
+            sensor_type: Some("temperature".to_owned()),
+            limits: Limits {
+                range_min: Some(0.0),
+                range_max: Some(100.0),
+                critical_max: Some(80.0),
+                ..Limits::default()
+            },
+            sampling_frequency_hz: None,
+            calibration_day: None,
+            calibration_frequency_days: None,
+            active: true,
+        }
+    }
+
+    fn feed(values: &[f64]) -> Vec<Event> {
+        let sensor = sensor();
+        let owner = Owner { machine: MachineNo(0), no: SensorNo(0), sensor: &sensor };
+        let (mut watch, mut events) = (FaultWatch::default(), Vec::new());
+        for (second, value) in values.iter().enumerate() {
+            watch.see(owner, second as i64, *value, &mut events);
+        }
+        events
+    }
+
+    #[test]
+    fn three_in_a_row_open_and_five_well_inside_close() {
+        let events = feed(&[70.0, 81.0, 82.0, 83.0, 84.0, 70.0, 70.0, 70.0, 70.0, 70.0]);
+        assert!(
+            matches!(&events[0], Event::FaultOpened(fault) if fault.start_us == 1 && fault.fault_code == "TEMP-1_HIGH")
+        );
+        assert!(matches!(&events[1], Event::FaultClosed(fault) if fault.start_us == 1 && fault.end_us == 9));
+        assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn a_value_that_dances_on_the_limit_makes_no_fault_and_closes_none() {
+        assert!(feed(&[81.0, 79.0, 81.0, 81.0, 79.0, 81.0, 81.0, 79.0]).is_empty());
+        let dancing: Vec<f64> = [81.0; 3].into_iter().chain([79.5; 50]).collect();
+        assert_eq!(feed(&dancing).len(), 1);
+    }
+
+    #[test]
+    fn a_code_tells_its_side() {
+        assert_eq!(side_of(&fault_code(&sensor(), Side::High)), Some(Side::High));
+        assert_eq!(side_of("E-STOP"), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! What is made of a reading: pure, time and thresholds are arguments.
+//!
+//! - [`sensor`]: what a shard makes of one reading, with [`window`], [`anomaly`], [`faults`] and [`health`]
+//! - [`machine`]: what a machine's snapshots say: states, counts, OEE
+
+pub mod anomaly;
+pub mod faults;
+pub mod health;
+pub mod machine;
+pub mod sensor;
+pub mod window;

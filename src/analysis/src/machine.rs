@@ -1,0 +1,346 @@
+//! What a machine's SCADA snapshots say when read one after the other: state changes, parts counted, faults the PLC
+//! reports, and one OEE record per finished hour.
+//!
+//! Rules
+//! - Snapshots at or before the newest one are stored but change nothing here.
+//! - The time between two snapshots belongs to the earlier one's state, [`GAP_US_MAX`] at most.
+//! - A counter that went down was reset and counts from zero. `parts_produced_cumulative` is preferred; without it
+//!   `parts_produced_shift` counts.
+//! - An hour (of source time) is finished by the first snapshot behind it, or [`HOUR_GRACE_US`] after its end.
+//! - OEE = availability x performance x quality, each 0..=1. Availability = running / planned time; planned is all
+//!   observed time but MAINTENANCE and OFF. Performance = produced x ideal cycle / running time; the ideal cycle is the
+//!   snapshot's target, else the machine's design capacity, else the performance is taken as 1. Quality = good / produced.
+
+use genims_catalogue::Machine;
+use genims_model::event::{FaultClosed, FaultOpened, OeeHour};
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{Event, MachineNo, Snapshot};
+
+pub const GAP_US_MAX: i64 = 300_000_000;
+pub const HOUR_GRACE_US: i64 = 120_000_000;
+const HOUR_US: i64 = 3_600_000_000;
+
+/// Longer codes do not fit VARCHAR(50).
+const FAULT_CODE_CHARS_MAX: usize = 50;
+
+#[derive(Clone, Debug, Default)]
+pub struct MachineState {
+    seen_us: Option<i64>,
+    state: String,
+    cumulative: Option<i64>,
+    produced_shift: Option<i32>,
+    rejected_shift: Option<i32>,
+    fault: Option<OpenFault>,
+    hour: HourSums,
+}
+
+#[derive(Clone, Debug)]
+struct OpenFault {
+    code: String,
+    start_us: i64,
+    produced_per_hour: i32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct HourSums {
+    hour_us: i64,
+    running_us: i64,
+    planned_us: i64,
+    produced: i64,
+    rejected: i64,
+    ideal_cycle_s: f64,
+}
+
+impl MachineState {
+    /// Reads the next snapshot.
+    pub fn see(&mut self, machine: &Machine, snapshot: &Snapshot, events: &mut Vec<Event>) {
+        let (no, now_us, fields) = (snapshot.machine, snapshot.timestamp_us, &snapshot.fields);
+        if self.seen_us.is_some_and(|seen| now_us <= seen) {
+            return;
+        }
+        self.pass_time(no, now_us, events);
+        self.hour.ideal_cycle_s = ideal_cycle_s(machine, fields);
+        self.count_parts(no, now_us, fields, events);
+        self.watch_fault(no, now_us, machine, fields, events);
+        if self.state != fields.machine_state {
+            let from = std::mem::replace(&mut self.state, fields.machine_state.clone());
+            events.push(Event::StateChanged { machine: no, timestamp_us: now_us, from, to: self.state.clone() });
+        }
+        self.seen_us = Some(now_us);
+    }
+
+    /// Looks at the clock: an hour that nobody continued is finished.
+    pub fn tick(&mut self, machine: MachineNo, now_us: i64, events: &mut Vec<Event>) {
+        if self.hour.planned_us > 0 && now_us > self.hour.hour_us + HOUR_US + HOUR_GRACE_US {
+            events.push(self.hour.finish(machine));
+        }
+    }
+
+    /// Takes up a PLC fault that was open before a restart.
+    pub fn resume_fault(&mut self, code: String, start_us: i64) {
+        self.fault = Some(OpenFault { code, start_us, produced_per_hour: 0 });
+    }
+
+    /// Spreads the time since the last snapshot over the hours it touches.
+    fn pass_time(&mut self, no: MachineNo, now_us: i64, events: &mut Vec<Event>) {
+        let Some(seen_us) = self.seen_us else {
+            self.hour.hour_us = hour_of(now_us);
+            return;
+        };
+        let end_us = now_us.min(seen_us + GAP_US_MAX);
+        let mut at_us = seen_us;
+        while at_us < end_us {
+            self.hour.turn_to(hour_of(at_us), no, events);
+            let until_us = end_us.min(hour_of(at_us) + HOUR_US);
+            self.hour.spend(&self.state, until_us - at_us);
+            at_us = until_us;
+        }
+        self.hour.turn_to(hour_of(now_us), no, events);
+    }
+
+    fn count_parts(&mut self, no: MachineNo, now_us: i64, fields: &SnapshotFields, events: &mut Vec<Event>) {
+        let first = self.seen_us.is_none();
+        let by_shift = step(&mut self.produced_shift, fields.parts_produced_shift);
+        let by_total = step(&mut self.cumulative, fields.parts_produced_cumulative);
+        let produced = by_total.or(by_shift.map(i64::from)).unwrap_or(0);
+        let rejected = step(&mut self.rejected_shift, fields.parts_rejected_shift).map_or(0, i64::from);
+        if first || (produced == 0 && rejected == 0) {
+            return;
+        }
+        self.hour.produced += produced;
+        self.hour.rejected += rejected;
+        events.push(Event::PartsCounted { machine: no, timestamp_us: now_us, produced, rejected });
+    }
+
+    fn watch_fault(
+        &mut self,
+        no: MachineNo,
+        now_us: i64,
+        machine: &Machine,
+        fields: &SnapshotFields,
+        events: &mut Vec<Event>,
+    ) {
+        let code: Option<String> = fields
+            .fault_code
+            .as_deref()
+            .filter(|code| !code.is_empty())
+            .map(|code| code.chars().take(FAULT_CODE_CHARS_MAX).collect());
+        if self.fault.as_ref().map(|fault| &fault.code) == code.as_ref() {
+            return;
+        }
+        if let Some(fault) = self.fault.take() {
+            events.push(fault.close(no, now_us));
+        }
+        let Some(code) = code else { return };
+        self.fault = Some(OpenFault {
+            code: code.clone(),
+            start_us: now_us,
+            produced_per_hour: machine.design_capacity_units_per_hour.unwrap_or(0),
+        });
+        events.push(Event::FaultOpened(FaultOpened {
+            machine: no,
+            category: "control".to_owned(),
+            severity: if fields.machine_state == "FAULT" { "high" } else { "medium" }.to_owned(),
+            description: fields.fault_description.clone().unwrap_or_else(|| format!("PLC reports {code}")),
+            fault_code: code,
+            start_us: now_us,
+            sensor: None,
+            detection_method: "plc".to_owned(),
+        }));
+    }
+}
+
+impl OpenFault {
+    fn close(self, machine: MachineNo, end_us: i64) -> Event {
+        let minutes = (end_us - self.start_us).max(0) / 60_000_000;
+        let lost_units = minutes.saturating_mul(i64::from(self.produced_per_hour)) / 60;
+        Event::FaultClosed(FaultClosed {
+            machine,
+            fault_code: self.code,
+            start_us: self.start_us,
+            end_us,
+            downtime_minutes: Some(i32::try_from(minutes).unwrap_or(i32::MAX)),
+            production_loss_units: Some(i32::try_from(lost_units).unwrap_or(i32::MAX)),
+        })
+    }
+}
+
+impl HourSums {
+    fn spend(&mut self, state: &str, spent_us: i64) {
+        let is = |words: &[&str]| words.iter().any(|word| state.eq_ignore_ascii_case(word));
+        if !is(&["MAINTENANCE", "OFF"]) {
+            self.planned_us += spent_us;
+        }
+        if is(&["RUNNING"]) {
+            self.running_us += spent_us;
+        }
+    }
+
+    fn turn_to(&mut self, hour_us: i64, machine: MachineNo, events: &mut Vec<Event>) {
+        if hour_us > self.hour_us {
+            if self.planned_us > 0 {
+                events.push(self.finish(machine));
+            }
+            self.hour_us = hour_us;
+        }
+    }
+
+    fn finish(&mut self, machine: MachineNo) -> Event {
+        let sums = *self;
+        *self = Self { hour_us: sums.hour_us, ideal_cycle_s: sums.ideal_cycle_s, ..Self::default() };
+        let running_s = sums.running_us as f64 / 1e6;
+        let planned_s = sums.planned_us as f64 / 1e6;
+        let availability = running_s / planned_s;
+        let performance = if running_s == 0.0 {
+            0.0
+        } else if sums.ideal_cycle_s > 0.0 {
+            (sums.produced as f64 * sums.ideal_cycle_s / running_s).min(1.0)
+        } else {
+            1.0
+        };
+        let quality =
+            if sums.produced > 0 { (1.0 - sums.rejected as f64 / sums.produced as f64).clamp(0.0, 1.0) } else { 1.0 };
+        Event::OeeHour(OeeHour {
+            machine,
+            hour_us: sums.hour_us,
+            availability,
+            performance,
+            quality,
+            oee: availability * performance * quality,
+            running_seconds: running_s,
+            planned_seconds: planned_s,
+            produced: sums.produced,
+            rejected: sums.rejected,
+        })
+    }
+}
+
+fn hour_of(timestamp_us: i64) -> i64 {
+    timestamp_us.div_euclid(HOUR_US) * HOUR_US
+}
+
+fn ideal_cycle_s(machine: &Machine, fields: &SnapshotFields) -> f64 {
+    match (fields.target_cycle_time_seconds, machine.design_capacity_units_per_hour) {
+        (Some(seconds), _) if seconds > 0 => f64::from(seconds),
+        (_, Some(per_hour)) if per_hour > 0 => 3_600.0 / f64::from(per_hour),
+        _ => 0.0,
+    }
+}
+
+/// How far a counter went; `None` when it is not reported.
+fn step<T>(last: &mut Option<T>, now: Option<T>) -> Option<T>
+where
+    T: Copy + PartialOrd + std::ops::Sub<Output = T>,
+{
+    let now = now?;
+    let before = last.replace(now);
+    match before {
+        Some(before) if now >= before => Some(now - before),
+        // Reset: everything it shows was made since.
+        Some(_) => Some(now),
+        // The first look says nothing about what was made meanwhile.
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_US: i64 = 60_000_000;
+
+    fn snapshot(minute: i64, state: &str, produced: i64, rejected: i32, fault: Option<&str>) -> Snapshot {
+        Snapshot {
+            machine: MachineNo(0),
+            source: 0,
+            received_us: 0,
+            timestamp_us: minute * MINUTE_US,
+            fields: SnapshotFields {
+                machine_state: state.to_owned(),
+                parts_produced_cumulative: Some(produced),
+                parts_rejected_shift: Some(rejected),
+                fault_code: fault.map(str::to_owned),
+                ..SnapshotFields::default()
+            },
+        }
+    }
+
+    fn machine() -> Machine {
+        Machine {
+            machine_id: "M1".to_owned(),
+            line_id: "L1".to_owned(),
+            factory_id: "F1".to_owned(),
+            machine_code: None,
+            machine_type: None,
+            design_capacity_units_per_hour: Some(60),
+            active: true,
+        }
+    }
+
+    fn read(snapshots: &[Snapshot]) -> Vec<Event> {
+        let (mut state, mut events) = (MachineState::default(), Vec::new());
+        snapshots.iter().for_each(|snapshot| state.see(&machine(), snapshot, &mut events));
+        events
+    }
+
+    #[test]
+    fn an_hour_s_oee_is_the_product_of_its_three_factors() {
+        // 45 of 60 minutes running, 36 parts made of 45 possible, 9 of them rejected.
+        let mut snapshots: Vec<Snapshot> = (0..=45)
+            .map(|minute| snapshot(minute, "RUNNING", minute.min(36), (minute / 4).min(9) as i32, None))
+            .collect();
+        snapshots[45].fields.machine_state = "IDLE".to_owned();
+        snapshots.extend((46..=60).map(|minute| snapshot(minute, "IDLE", 36, 9, None)));
+        let events = read(&snapshots);
+        let hours: Vec<_> =
+            events.iter().filter_map(|e| if let Event::OeeHour(hour) = e { Some(hour) } else { None }).collect();
+        assert_eq!(hours.len(), 1);
+        let hour = hours[0];
+        assert_eq!((hour.produced, hour.rejected), (36, 9));
+        assert!((hour.availability - 0.75).abs() < 1e-9);
+        assert!((hour.performance - 0.8).abs() < 1e-9);
+        assert!((hour.quality - 0.75).abs() < 1e-9);
+        assert!((hour.oee - 0.45).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_reset_counter_counts_from_zero_and_the_first_look_counts_nothing() {
+        let events = read(&[
+            snapshot(0, "RUNNING", 1_000, 5, None),
+            snapshot(1, "RUNNING", 1_002, 5, None),
+            snapshot(2, "RUNNING", 3, 1, None),
+        ]);
+        let counted: Vec<_> = events
+            .iter()
+            .filter_map(|e| match e {
+                Event::PartsCounted { produced, rejected, .. } => Some((*produced, *rejected)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(counted, [(2, 0), (3, 1)]);
+    }
+
+    #[test]
+    fn a_plc_fault_opens_once_and_closes_with_its_downtime() {
+        let events = read(&[
+            snapshot(0, "RUNNING", 0, 0, None),
+            snapshot(1, "FAULT", 0, 0, Some("E42")),
+            snapshot(2, "FAULT", 0, 0, Some("E42")),
+            snapshot(4, "RUNNING", 0, 0, None),
+        ]);
+        assert!(
+            events
+                .iter()
+                .any(|e| matches!(e, Event::FaultOpened(f) if f.fault_code == "E42" && f.start_us == MINUTE_US))
+        );
+        assert!(events.iter().any(|e| matches!(e, Event::FaultClosed(f) if f.downtime_minutes == Some(3)
+            && f.production_loss_units == Some(3))));
+        assert_eq!(events.iter().filter(|e| matches!(e, Event::StateChanged { .. })).count(), 3);
+    }
+
+    #[test]
+    fn a_late_snapshot_changes_nothing() {
+        let events = read(&[snapshot(5, "RUNNING", 10, 0, None), snapshot(4, "IDLE", 9, 0, None)]);
+        assert_eq!(events.len(), 1);
+    }
+}

@@ -1,0 +1,123 @@
+//! Everything an operator may want to know, at one moment, as plain data. `/stats` is this as JSON.
+
+use genims_model::Account;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    pub version: &'static str,
+    pub uptime_seconds: f64,
+    /// Whether records can be accepted durably; the reason when not.
+    pub ready: bool,
+    pub not_ready_because: Option<String>,
+    pub total: Account,
+    /// The accounting identity, checked on the numbers above.
+    pub identity_holds: bool,
+    pub sources: Vec<Source>,
+    /// Records received but not yet synced: what a crash may cost senders that asked for no acknowledgement.
+    pub at_risk_records: u64,
+    pub catalogue: Catalogue,
+    pub shards: Vec<Shard>,
+    pub spool: Spool,
+    pub sinks: Vec<Sink>,
+    pub dead_letter_reasons: Vec<(&'static str, u64)>,
+}
+
+/// One listener.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Source {
+    pub name: String,
+    #[serde(flatten)]
+    pub account: Account,
+    pub listener: Option<Listener>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Listener {
+    pub address: String,
+    pub connections_open: u64,
+    pub connections_total: u64,
+    pub refused_total: u64,
+    pub messages_total: u64,
+    pub bytes_total: u64,
+    pub acks_total: u64,
+    pub protocol_errors_total: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Catalogue {
+    pub sensors: u64,
+    pub machines: u64,
+    /// Seconds since master data was read last; `None` if never in this run.
+    pub refreshed_seconds_ago: Option<f64>,
+    pub last_error: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Shard {
+    pub queued_records: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Spool {
+    pub id: String,
+    pub bytes: u64,
+    pub bytes_max: u64,
+    pub full: bool,
+    pub failed: Option<String>,
+    pub first_offset: u64,
+    pub next_offset: u64,
+    pub groups_total: u64,
+    /// How often the cap or a full disk made senders wait.
+    pub full_episodes_total: u64,
+    pub receive_to_durable_ms: Latency,
+    /// How long each sync of the log took: the disk's part of it.
+    pub sync_ms: Latency,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Sink {
+    pub name: String,
+    pub connected: bool,
+    pub position: u64,
+    pub lag_records: u64,
+    pub lag_seconds: f64,
+    pub rows_total: u64,
+    pub batches_total: u64,
+    pub bytes_total: u64,
+    pub retries_total: u64,
+    pub refused_total: u64,
+    pub expired_total: u64,
+    pub last_error: Option<String>,
+    pub receive_to_committed_ms: Latency,
+}
+
+/// Percentiles in milliseconds since the server started.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Latency {
+    pub count: u64,
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+impl Latency {
+    /// From a histogram of microseconds.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
+        Self {
+            count: histogram.len(),
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: histogram.max() as f64 / 1_000.0,
+        }
+    }
+}
+
+/// Gives the report of now.
+pub trait Observe: Send + Sync {
+    fn report(&self) -> Report;
+}

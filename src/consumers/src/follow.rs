@@ -1,0 +1,292 @@
+//! The loop that every sink runs.
+//!
+//! In: batches from the log. Out: committed batches, settled accounts, a saved cursor.
+//!
+//! - A batch stays at hand until the database has confirmed it; meanwhile nothing further is read.
+//! - After any failure the connection is given up and the database is asked for its position. What lies below the position
+//!   has landed, whatever the failed attempt looked like; the rest is sent again.
+//! - A position behind the batch (a restored database) rewinds the log as far as it still goes.
+//! - A stop is obeyed between batches; a batch under way gets [`FollowOptions::stop_grace`].
+
+use crate::backoff::Backoff;
+use crate::gather::{BatchLimits, Gatherer};
+use crate::metrics::SinkMetrics;
+use genims_log::contract::Log;
+use genims_model::{Accounts, Outcome, SourceNo};
+use genims_stores::SinkError;
+use genims_stores::batch::Batch;
+use genims_stores::target::{Report, Target};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Bounds of the loop; not for configuration files.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowOptions {
+    pub open_timeout: Duration,
+    /// Long enough for a batch in which every row has to be refused one by one.
+    pub commit_timeout: Duration,
+    pub stop_grace: Duration,
+}
+
+impl Default for FollowOptions {
+    fn default() -> Self {
+        Self {
+            open_timeout: Duration::from_secs(15),
+            commit_timeout: Duration::from_secs(300),
+            stop_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The accounts that a sink settles. Records below `recovered_until` were left by an earlier run.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub accounts: Arc<Accounts>,
+    pub recovered_until: u64,
+}
+
+/// One sink and where it stands.
+pub struct Follower<T, L: Log> {
+    target: T,
+    log: L,
+    limits: BatchLimits,
+    options: FollowOptions,
+    metrics: Arc<SinkMetrics>,
+    settlement: Option<Settlement>,
+    /// What the database remembers; unknown while there is no connection.
+    position: Option<u64>,
+    /// Everything below is in the accounts.
+    settled: u64,
+    last_commit: Duration,
+}
+
+enum Step {
+    Next,
+    Rewind(u64),
+}
+
+impl<T: Target, L: Log> Follower<T, L> {
+    /// `settlement` is for the sink whose commit ends a record's life (PostgreSQL), `None` for mirrors.
+    pub fn new(
+        target: T,
+        log: L,
+        limits: BatchLimits,
+        metrics: Arc<SinkMetrics>,
+        settlement: Option<Settlement>,
+    ) -> Self {
+        let settled = log.cursor(target.name()).unwrap_or(0).max(log.first_offset());
+        metrics.position.store(settled, Ordering::Relaxed);
+        Self {
+            target,
+            log,
+            limits,
+            options: FollowOptions::default(),
+            metrics,
+            settlement,
+            position: None,
+            settled,
+            last_commit: Duration::ZERO,
+        }
+    }
+
+    pub fn with_options(mut self, options: FollowOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Runs until `shutdown` turns true, or until the log itself fails.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
+        let mut gatherer = self.gatherer(self.settled)?;
+        tokio::select! {
+            () = stopped(&mut shutdown) => return Ok(()),
+            opened = self.open() => self.retry_later(opened)?,
+        };
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stopped(&mut shutdown) => break,
+                batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
+            };
+            self.metrics.gathered(&batch);
+            match self.store(batch, &mut shutdown).await? {
+                Some(Step::Next) => {}
+                Some(Step::Rewind(position)) => gatherer = self.gatherer(position)?,
+                None => break,
+            }
+        }
+        self.target.close();
+        Ok(())
+    }
+
+    fn gatherer(&self, from: u64) -> Result<Gatherer<L::Reader>, SinkError> {
+        Ok(Gatherer::new(self.log.reader(from).map_err(SinkError::Log)?, self.limits.clone()))
+    }
+
+    /// Tries until the batch is in the database; `None` when stopped before that.
+    async fn store(
+        &mut self,
+        mut batch: Batch,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<Option<Step>, SinkError> {
+        let mut backoff = Backoff::new();
+        loop {
+            let grace = self.options.stop_grace;
+            let attempt = tokio::select! {
+                attempt = self.attempt(&mut batch) => attempt,
+                () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
+            };
+            if let Some(step) = self.retry_later(attempt)? {
+                return Ok(Some(step));
+            }
+            tokio::select! {
+                () = stopped(shutdown) => return Ok(None),
+                () = tokio::time::sleep(backoff.next_delay()) => {}
+            }
+        }
+    }
+
+    /// Passes on what succeeded and what will never succeed; after anything else the connection is given up.
+    fn retry_later<V>(&mut self, attempt: Result<V, SinkError>) -> Result<Option<V>, SinkError> {
+        let error = match attempt {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) if error.is_transient() => error,
+            Err(error) => return Err(error),
+        };
+        let text = Chain(&error).to_string();
+        // An outage is said once, not once an attempt; /stats has the count and the last error all along.
+        if self.metrics.last_error().as_deref() != Some(text.as_str()) {
+            tracing::warn!(sink = self.target.name(), error = text, "not committed; trying again until it is");
+        }
+        self.metrics.failed(text);
+        self.target.close();
+        self.position = None;
+        Ok(None)
+    }
+
+    async fn attempt(&mut self, batch: &mut Batch) -> Result<Step, SinkError> {
+        let position = self.open().await?;
+        if position < batch.first_offset {
+            if position >= self.log.first_offset() {
+                return Ok(Step::Rewind(position));
+            }
+            tracing::error!(
+                sink = self.target.name(),
+                position,
+                first_offset = batch.first_offset,
+                "the database lacks records that the spool no longer holds; going on behind the gap"
+            );
+        }
+        let mut rest = batch.clone();
+        let landed = rest.split_below(position);
+        if !landed.is_empty() {
+            let report = within(self.options.commit_timeout, self.target.recall(&landed)).await?;
+            self.settle(&landed, &report)?;
+            *batch = rest;
+        }
+        if batch.is_empty() {
+            self.save_cursor(position)?;
+            return Ok(Step::Next);
+        }
+        let begun = Instant::now();
+        let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
+        self.last_commit = begun.elapsed();
+        self.position = Some(batch.next_offset);
+        self.metrics.bytes_total.fetch_add(report.bytes, Ordering::Relaxed);
+        self.settle(batch, &report)?;
+        Ok(Step::Next)
+    }
+
+    /// The database's position, asked for once per connection.
+    async fn open(&mut self) -> Result<u64, SinkError> {
+        if let Some(position) = self.position {
+            return Ok(position);
+        }
+        let start = self.log.first_offset();
+        let position = within(self.options.open_timeout, self.target.open(self.log.id(), start)).await?;
+        let end = self.log.next_offset();
+        if position > end {
+            return Err(SinkError::LogBehind { sink: self.target.name(), position, end });
+        }
+        self.metrics.opened(position);
+        self.position = Some(position);
+        Ok(position)
+    }
+
+    /// The batch is in the database: enter it in the accounts (once, however often the log is rewound) and let the
+    /// spool know.
+    fn settle(&mut self, batch: &Batch, report: &Report) -> Result<(), SinkError> {
+        let refused = report.refused.len() as u64 + report.refused_uncounted;
+        self.metrics.refused_total.fetch_add(refused, Ordering::Relaxed);
+        self.metrics.expired_total.fetch_add(report.expired, Ordering::Relaxed);
+        if let Some(settlement) = &self.settlement {
+            settlement.settle(batch, &report.refused, self.settled);
+        }
+        self.settled = self.settled.max(batch.next_offset);
+        if self.metrics.last_error().is_some() {
+            tracing::info!(sink = self.target.name(), position = batch.next_offset, "commits again");
+        }
+        self.metrics.committed(batch);
+        self.save_cursor(batch.next_offset)
+    }
+
+    fn save_cursor(&self, next_offset: u64) -> Result<(), SinkError> {
+        if next_offset < self.settled {
+            return Ok(());
+        }
+        self.log.save_cursor(self.target.name(), next_offset).map_err(SinkError::Log)
+    }
+}
+
+impl Settlement {
+    /// Enters the records from offset `from` on: what lies below is in the accounts already.
+    fn settle(&self, batch: &Batch, refused: &[(u64, SourceNo)], from: u64) {
+        let sources = usize::from(SourceNo::MAX) + 1;
+        let (mut stored, mut letters) = (vec![0_u64; sources], vec![0_u64; sources]);
+        let account = |offset: u64, source: SourceNo| {
+            usize::from(if offset < self.recovered_until { self.accounts.recovered() } else { source })
+        };
+        for group in batch.groups.iter().filter(|group| group.first_offset >= from) {
+            let first = group.first_offset;
+            group.readings.iter().for_each(|reading| stored[account(first, reading.source)] += 1);
+            group.snapshots.iter().for_each(|snapshot| stored[account(first, snapshot.source)] += 1);
+            group.dead_letters.iter().for_each(|letter| letters[account(first, letter.source)] += 1);
+        }
+        for (offset, source) in refused.iter().filter(|(offset, _)| *offset >= from) {
+            let source = account(*offset, *source);
+            stored[source] = stored[source].saturating_sub(1);
+            letters[source] += 1;
+        }
+        for (source, (stored, letters)) in stored.into_iter().zip(letters).enumerate() {
+            if stored + letters == 0 {
+                continue;
+            }
+            self.accounts.finished(source as SourceNo, Outcome::Committed, stored);
+            self.accounts.finished(source as SourceNo, Outcome::DeadLettered, letters);
+        }
+    }
+}
+
+/// An error and its causes in one line.
+struct Chain<'a>(&'a SinkError);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        if let SinkError::Log(cause) | SinkError::Connect(cause) = self.0 {
+            write!(formatter, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+async fn within<V>(bound: Duration, work: impl Future<Output = Result<V, SinkError>>) -> Result<V, SinkError> {
+    tokio::time::timeout(bound, work).await.map_err(|_| SinkError::TimedOut(bound))?
+}
+
+/// Returns when the server stops, also when nobody is left to say so.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}

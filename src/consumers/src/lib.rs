@@ -1,0 +1,20 @@
+//! What follows the log into the databases, each sink at its own pace.
+//!
+//! In: groups from the log. Out: committed batches, and a cursor that lets the log delete.
+//!
+//! - [`gather`]: consecutive groups become one batch
+//! - [`follow`]: the loop every sink runs: gather, commit, settle; retry, back off, recall, stop
+//!
+//! Invariants:
+//! - The database says where a sink stands; the log's cursor only follows it and never leads.
+//! - A batch is settled (accounts, commit receipts) only after the database confirmed it.
+//! - A sink that fails holds one batch in memory, and nobody else waits for it.
+
+mod backoff;
+pub mod follow;
+#[cfg(test)]
+mod follow_tests;
+pub mod gather;
+mod metrics;
+
+pub use metrics::{SinkMetrics, SinkState};

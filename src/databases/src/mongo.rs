@@ -1,0 +1,170 @@
+//! MongoDB: settings from `GENIMS_MONGODB_URL`, clients with a bounded pool. TLS, replica sets and authentication are said
+//! in the URL.
+
+use super::errors::DatabaseError;
+use super::registry::Database;
+use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
+use mongodb::Client;
+use mongodb::options::ClientOptions;
+use std::fmt;
+
+/// The database of our own bookkeeping, so that the contract's database holds exactly the contract's collections.
+pub const INTERNAL_DATABASE: &str = "genims_internal";
+
+const EXAMPLE: &str = "mongodb://user:password@host:27017/genims_production?authSource=admin&tls=true";
+/// Enough for the sink's writers, verification and the API at once.
+const POOL_SIZE_MAX: u32 = 16;
+
+/// How to reach the document store.
+#[derive(Clone)]
+pub struct MongoSettings {
+    /// The name in the registry, for messages.
+    database: String,
+    /// The name on the server.
+    database_name: String,
+    url: String,
+    password: Option<String>,
+}
+
+impl MongoSettings {
+    /// The password may be left out of the URL and come from `GENIMS_MONGODB_PASSWORD` (or `_FILE`).
+    pub fn from_environment(database: &Database, environment: &Environment) -> Result<Self, DatabaseError> {
+        let Some(url) = environment.secret(&database.connection)? else {
+            return Err(DatabaseError::NotConfigured {
+                database: database.name.clone(),
+                variable: database.connection.clone(),
+                alternatives: "",
+            });
+        };
+        let mut settings = Self::from_url(&database.name, &url)?;
+        let variable = format!("{}_PASSWORD", database.connection.trim_end_matches("_URL"));
+        settings.password = environment.secret(&variable)?;
+        Ok(settings)
+    }
+
+    /// A URL that names no database, or only `admin`, means `database`.
+    pub fn from_url(database: &str, url: &str) -> Result<Self, DatabaseError> {
+        let rest = url.strip_prefix("mongodb://").or_else(|| url.strip_prefix("mongodb+srv://"));
+        let Some(rest) = rest else {
+            return Err(DatabaseError::BadUrl {
+                database: database.to_owned(),
+                variable: "GENIMS_MONGODB_URL".to_owned(),
+                cause: "it does not start with mongodb://".to_owned(),
+                example: EXAMPLE,
+            });
+        };
+        let path = rest.split('?').next().and_then(|before| before.split_once('/')).map_or("", |(_, path)| path);
+        let named = !path.is_empty() && path != "admin";
+        let database_name = if named { path } else { database };
+        Ok(Self {
+            database: database.to_owned(),
+            database_name: database_name.to_owned(),
+            url: url.to_owned(),
+            password: None,
+        })
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub fn database_name(&self) -> &str {
+        &self.database_name
+    }
+
+    /// The same server, another database.
+    pub fn with_database(&self, name: &str) -> Self {
+        Self { database_name: name.to_owned(), ..self.clone() }
+    }
+
+    /// Hosts and database, for messages.
+    pub fn place(&self) -> String {
+        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split(['/', '?']).next().unwrap_or("");
+        let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+        format!("{hosts}/{}", self.database_name)
+    }
+
+    /// Whether its URL asks for TLS; an SRV record means it unless told otherwise.
+    pub fn uses_tls(&self) -> bool {
+        let options = self.url.split_once('?').map_or("", |(_, options)| options);
+        let pairs = options.split('&').filter_map(|option| option.split_once('='));
+        let said = pairs.filter(|(key, _)| matches!(*key, "tls" | "ssl")).map(|(_, value)| value == "true");
+        said.reduce(|_, last| last).unwrap_or_else(|| self.url.starts_with("mongodb+srv://"))
+    }
+
+    /// A client with a pool of its own. It connects when first used: an unreachable server shows there.
+    pub async fn client(&self) -> Result<Client, DatabaseError> {
+        let mut options = ClientOptions::parse(&self.url).await.map_err(|source| self.error(source))?;
+        options.app_name.get_or_insert_with(|| APPLICATION_NAME.to_owned());
+        options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+        options.server_selection_timeout.get_or_insert(CONNECT_TIMEOUT);
+        options.max_pool_size.get_or_insert(POOL_SIZE_MAX);
+        if let (Some(password), Some(credential)) = (&self.password, &mut options.credential) {
+            credential.password.get_or_insert_with(|| password.clone());
+        }
+        Client::with_options(options).map_err(|source| self.error(source))
+    }
+
+    /// An error of this database's client, with its name and place.
+    pub fn error(&self, source: mongodb::error::Error) -> DatabaseError {
+        DatabaseError::Mongo { database: self.database.clone(), place: self.place(), source: Box::new(source) }
+    }
+}
+
+impl fmt::Debug for MongoSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MongoSettings").field("place", &self.place()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_place_and_the_debug_form_hold_no_credentials() {
+        let url = "mongodb://user:hunter2@a:27017,b:27018/plant?authSource=admin";
+        let settings = MongoSettings::from_url("genims_production", url).expect("a good URL");
+        assert_eq!(settings.place(), "a:27017,b:27018/plant");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_url_without_a_database_means_the_registry_s() {
+        for url in ["mongodb://h:1", "mongodb://h:1/", "mongodb://h:1/admin", "mongodb://h:1/?tls=true"] {
+            let settings = MongoSettings::from_url("genims_production", url).expect("a good URL");
+            assert_eq!(settings.database_name(), "genims_production", "{url}");
+        }
+        assert!(MongoSettings::from_url("x", "postgresql://h").is_err());
+    }
+
+    #[test]
+    fn tls_is_in_use_when_the_url_says_so() {
+        let used = |url: &str| MongoSettings::from_url("d", url).expect("a good URL").uses_tls();
+        assert!(used("mongodb://h/?authSource=admin&tls=true") && used("mongodb://h/?ssl=true"));
+        assert!(used("mongodb+srv://h/") && !used("mongodb+srv://h/?tls=false"));
+        assert!(!used("mongodb://h/") && !used("mongodb://tls=true@h/?authSource=admin"));
+    }
+
+    #[test]
+    fn the_password_may_come_from_a_variable() {
+        let registry = crate::Registry::load(None).expect("the embedded registry");
+        let database = registry.get("genims_production").expect("in the registry");
+        let environment =
+            Environment::from_pairs([("GENIMS_MONGODB_URL", "mongodb://u@h:1"), ("GENIMS_MONGODB_PASSWORD", "pw")]);
+        let settings = MongoSettings::from_environment(database, &environment).expect("configured");
+        assert_eq!(settings.password.as_deref(), Some("pw"));
+        assert!(MongoSettings::from_environment(database, &Environment::default()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_taken_or_refused_but_never_panics(text in "(mongodb://)?\\PC{0,60}") {
+            if let Ok(settings) = MongoSettings::from_url("d", &text) {
+                let _ = settings.place();
+            }
+        }
+    }
+}

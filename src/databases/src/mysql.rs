@@ -1,0 +1,313 @@
+//! MySQL and MariaDB: settings from the environment, connections.
+//!
+//! Enters: an [`Environment`]. Leaves: connections whose sessions run in UTC and in strict mode. A setting comes from the
+//! database's own URL, else from `GENIMS_MYSQL_URL` with the database's name put in.
+
+use super::errors::{DatabaseError, mysql_refuses_tls};
+use super::registry::Database;
+use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
+use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
+use percent_encoding::percent_decode_str;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One server for all MySQL databases.
+pub const SERVER_VARIABLE: &str = "GENIMS_MYSQL_URL";
+/// The database of our own bookkeeping, so that the databases of the contract hold exactly its tables.
+pub const INTERNAL_DATABASE: &str = "genims_internal";
+
+const EXAMPLE: &str = "mysql://user:password@host:3306/database?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path/ca.pem";
+
+/// What every session starts with. Strict: a value that does not fit is an error and is never cut to fit.
+const SESSION: &str = "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,\
+     NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'";
+/// After it, because `SET SESSION` and `SET NAMES` cannot share a statement everywhere.
+const SESSION_CHARACTERS: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci";
+
+/// Probes an idle connection, so that a peer that is gone is noticed.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// MySQL's `ssl-mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SslMode {
+    Disabled,
+    Preferred,
+    Required,
+    VerifyCa,
+    VerifyIdentity,
+}
+
+impl SslMode {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "DISABLED" => Self::Disabled,
+            "PREFERRED" => Self::Preferred,
+            "REQUIRED" => Self::Required,
+            "VERIFY_CA" => Self::VerifyCa,
+            "VERIFY_IDENTITY" => Self::VerifyIdentity,
+            _ => return None,
+        })
+    }
+}
+
+/// How to reach one database.
+#[derive(Clone)]
+pub struct MysqlSettings {
+    /// The name in the registry, for messages.
+    database: String,
+    /// The name on the server.
+    database_name: String,
+    options: Opts,
+    password: Option<String>,
+    ssl_mode: SslMode,
+    ssl_root_certificate: Option<PathBuf>,
+}
+
+impl MysqlSettings {
+    pub fn from_environment(database: &Database, environment: &Environment) -> Result<Self, DatabaseError> {
+        let name = &database.name;
+        let mut settings = if let Some(url) = environment.secret(&database.connection)? {
+            Self::parse(name, &database.connection, &url)?
+        } else if let Some(url) = environment.secret(SERVER_VARIABLE)? {
+            Self::parse(name, SERVER_VARIABLE, &url)?.with_database(name)
+        } else {
+            return Err(DatabaseError::NotConfigured {
+                database: name.clone(),
+                variable: database.connection.clone(),
+                alternatives: " or GENIMS_MYSQL_URL",
+            });
+        };
+        if settings.password.is_none() {
+            settings.password = environment.password(&database.connection, ["GENIMS_MYSQL_PASSWORD", "MYSQL_PWD"])?;
+        }
+        Ok(settings)
+    }
+
+    /// A URL without a database name means `database`.
+    pub fn from_url(database: &str, url: &str) -> Result<Self, DatabaseError> {
+        Self::parse(database, "the URL", url)
+    }
+
+    fn parse(database: &str, variable: &str, url: &str) -> Result<Self, DatabaseError> {
+        let wrong = |cause: String| DatabaseError::BadUrl {
+            database: database.to_owned(),
+            variable: variable.to_owned(),
+            cause,
+            example: EXAMPLE,
+        };
+        if !url.starts_with("mysql://") {
+            return Err(wrong("it does not start with mysql://".to_owned()));
+        }
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        if base.contains('#') {
+            return Err(wrong("it contains a #: write it as %23".to_owned()));
+        }
+        let (mut mode, mut root) = (None, None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let text = percent_decode_str(value).decode_utf8_lossy();
+            match key {
+                "ssl-mode" => {
+                    mode = Some(SslMode::parse(&text).ok_or_else(|| {
+                        let modes = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY";
+                        wrong(format!("ssl-mode is one of {modes}"))
+                    })?);
+                }
+                "ssl-ca" => root = Some(PathBuf::from(text.into_owned())),
+                // The key is not shown: it may be the tail of a password with an unescaped question mark.
+                _ => return Err(wrong("unknown option; known are ssl-mode and ssl-ca".to_owned())),
+            }
+        }
+        let options = Opts::from_url(base).map_err(|error| wrong(error.to_string()))?;
+        // Who names an authority wants it to be asked.
+        let ssl_mode = match (mode, &root) {
+            (None | Some(SslMode::Required), Some(_)) => SslMode::VerifyCa,
+            (None, None) => SslMode::Preferred,
+            (Some(mode), _) => mode,
+        };
+        Ok(Self {
+            database: database.to_owned(),
+            database_name: options.db_name().filter(|name| !name.is_empty()).unwrap_or(database).to_owned(),
+            password: options.pass().filter(|password| !password.is_empty()).map(str::to_owned),
+            options,
+            ssl_mode,
+            ssl_root_certificate: root,
+        })
+    }
+
+    /// The same server, another database.
+    pub fn with_database(&self, name: &str) -> Self {
+        Self { database_name: name.to_owned(), ..self.clone() }
+    }
+
+    /// The name in the registry.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The name on the server.
+    pub fn database_name(&self) -> &str {
+        &self.database_name
+    }
+
+    /// `host:port/database`, for messages.
+    pub fn place(&self) -> String {
+        format!("{}:{}/{}", self.options.ip_or_hostname(), self.options.tcp_port(), self.database_name)
+    }
+
+    /// A connection of its own in this database.
+    pub async fn connect(&self) -> Result<Conn, DatabaseError> {
+        self.open(Some(&self.database_name)).await
+    }
+
+    /// A connection to the server in no database, for work that must not need this one to exist.
+    pub async fn connect_to_server(&self) -> Result<Conn, DatabaseError> {
+        self.open(None).await
+    }
+
+    async fn open(&self, database_name: Option<&str>) -> Result<Conn, DatabaseError> {
+        let tls = self.tls()?;
+        let attempt = match self.attempt(database_name, tls).await {
+            Err(error) if self.ssl_mode == SslMode::Preferred && mysql_refuses_tls(&error) => {
+                self.attempt(database_name, None).await
+            }
+            other => other,
+        };
+        attempt.map_err(|source| self.error(source))
+    }
+
+    async fn attempt(&self, database_name: Option<&str>, tls: Option<SslOpts>) -> Result<Conn, mysql_async::Error> {
+        let options = OptsBuilder::from_opts(self.options.clone())
+            .pass(self.password.clone())
+            .db_name(database_name)
+            .ssl_opts(tls)
+            // The address of the URL is meant, not a socket that a server at this address names.
+            .prefer_socket(false)
+            .tcp_keepalive(Some(TCP_KEEPALIVE))
+            .connect_attribute("program_name", APPLICATION_NAME)
+            .setup(vec![SESSION, SESSION_CHARACTERS]);
+        match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options)).await {
+            Ok(result) => result,
+            Err(_) => {
+                let cause = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, cause).into())
+            }
+        }
+    }
+
+    fn tls(&self) -> Result<Option<SslOpts>, DatabaseError> {
+        if self.ssl_mode == SslMode::Disabled {
+            return Ok(None);
+        }
+        // The driver takes the process's provider; whoever set one before us is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        if !matches!(self.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity) {
+            // Whoever answers may answer, but must hold the key of the certificate that is shown.
+            return Ok(Some(SslOpts::default().with_danger_accept_invalid_certs(true)));
+        }
+        let failed = |cause: String, remedy| DatabaseError::Tls { database: self.database.clone(), cause, remedy };
+        let Some(root) = &self.ssl_root_certificate else {
+            let cause = "ssl-mode=VERIFY_CA and VERIFY_IDENTITY need a root certificate".to_owned();
+            return Err(failed(cause, "add ssl-ca=/path/ca.pem to its URL"));
+        };
+        std::fs::File::open(root).map_err(|error| {
+            let remedy = "let ssl-ca name a PEM file with the certificate of the authority";
+            failed(format!("{}: {error}", root.display()), remedy)
+        })?;
+        let options = SslOpts::default()
+            .with_root_certs(vec![root.clone().into()])
+            .with_disable_built_in_roots(true)
+            .with_danger_skip_domain_validation(self.ssl_mode == SslMode::VerifyCa);
+        Ok(Some(options))
+    }
+
+    /// An error of this database's connection, with its name and place.
+    pub fn error(&self, source: mysql_async::Error) -> DatabaseError {
+        DatabaseError::Mysql { database: self.database.clone(), place: self.place(), source: Box::new(source) }
+    }
+}
+
+impl fmt::Debug for MysqlSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MysqlSettings")
+            .field("place", &self.place())
+            .field("user", &self.options.user())
+            .field("password", &self.password.as_ref().map(|_| "redacted"))
+            .field("ssl_mode", &self.ssl_mode)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+    use proptest::prelude::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<MysqlSettings, DatabaseError> {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let database = registry.get("genims_audit_db").expect("in the registry");
+        MysqlSettings::from_environment(database, &Environment::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn the_own_url_wins_then_the_server_s() {
+        let own = ("GENIMS_AUDIT_DB_URL", "mysql://audit:pw@own:1111/evidence");
+        let server = ("GENIMS_MYSQL_URL", "mysql://all:pw@server:2222/");
+        let place = |pairs: &[(&str, &str)]| settings(pairs).expect("configured").place();
+        assert_eq!(place(&[own, server]), "own:1111/evidence");
+        assert_eq!(place(&[server]), "server:2222/genims_audit_db");
+        let error = settings(&[]).expect_err("nothing is set").to_string();
+        assert!(error.contains("GENIMS_AUDIT_DB_URL") && error.contains("GENIMS_MYSQL_URL"), "{error}");
+    }
+
+    #[test]
+    fn tls_options_are_understood_and_unknown_ones_refused_without_being_shown() {
+        let url = "mysql://u@h/d?ssl-mode=VERIFY_IDENTITY&ssl-ca=%2Fetc%2Fmy%20ca.pem";
+        let parsed = MysqlSettings::from_url("d", url).expect("a good URL");
+        assert_eq!(parsed.ssl_mode, SslMode::VerifyIdentity);
+        assert_eq!(parsed.ssl_root_certificate.as_deref(), Some(std::path::Path::new("/etc/my ca.pem")));
+        assert_eq!(MysqlSettings::from_url("d", "mysql://h").expect("good").ssl_mode, SslMode::Preferred);
+        assert_eq!(MysqlSettings::from_url("d", "mysql://h?ssl-ca=x").expect("good").ssl_mode, SslMode::VerifyCa);
+        let error = MysqlSettings::from_url("d", "mysql://u:se?cret@h/d").expect_err("an unescaped ?");
+        assert!(!error.to_string().contains("cret@"), "{error}");
+        assert!(MysqlSettings::from_url("d", "mysql://h/d?ssl-mode=sometimes").is_err());
+        assert!(MysqlSettings::from_url("d", "postgresql://h/d").is_err());
+        let without_root = MysqlSettings::from_url("d", "mysql://h/d?ssl-mode=VERIFY_CA").expect("good").tls();
+        assert!(without_root.expect_err("no root").to_string().contains("ssl-ca"));
+        let missing = MysqlSettings::from_url("d", "mysql://h/d?ssl-ca=/nonexistent/ca.pem").expect("good").tls();
+        assert!(missing.expect_err("no file").to_string().contains("/nonexistent/ca.pem"));
+    }
+
+    #[test]
+    fn a_password_comes_from_a_file_and_is_never_shown() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "hunter2\n").expect("written");
+        let path = file.path().display().to_string();
+        let url = ("GENIMS_MYSQL_URL", "mysql://u@h");
+        let parsed = settings(&[url, ("GENIMS_AUDIT_DB_PASSWORD_FILE", &path), ("MYSQL_PWD", "other")]);
+        let parsed = parsed.expect("configured");
+        assert_eq!(parsed.password.as_deref(), Some("hunter2"));
+        assert!(!format!("{parsed:?}").contains("hunter2"));
+        let in_url = MysqlSettings::from_url("d", "mysql://u:hunter%402@h/d").expect("good");
+        assert_eq!(in_url.password.as_deref(), Some("hunter@2"));
+        assert!(!format!("{in_url:?}").contains("hunter"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused_but_never_panics(text in "(mysql://)?\\PC{0,60}") {
+            let _ = MysqlSettings::from_url("d", &text);
+        }
+
+        #[test]
+        fn an_error_never_shows_the_password(password in "[a-z0-9?&#@:/]{8,20}") {
+            let url = format!("mysql://user:{password}@host/db?nonsense=1");
+            if let Err(error) = MysqlSettings::from_url("d", &url) {
+                prop_assert!(!error.to_string().contains(&password));
+            }
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! PostgreSQL: settings from the environment, connections, bounded pools.
+//!
+//! Enters: an [`Environment`]. Leaves: clients whose sessions run in UTC and are named `genims`. A setting comes from the
+//! database's own URL, else from `GENIMS_POSTGRES_URL` with the database's name put in, else from the `PG*` variables.
+
+use super::errors::DatabaseError;
+use super::registry::Database;
+use super::tls::{self, SslMode};
+use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use percent_encoding::percent_decode_str;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_postgres::config::Host;
+use tokio_postgres::{Client, Config};
+
+/// One server for all PostgreSQL databases.
+pub const SERVER_VARIABLE: &str = "GENIMS_POSTGRES_URL";
+const EXAMPLE: &str = "postgresql://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/path/ca.pem";
+
+/// What a URL may say besides `sslmode` and `sslrootcert`: the libpq options that tokio-postgres understands.
+const KNOWN_OPTIONS: [&str; 16] = [
+    "user",
+    "password",
+    "dbname",
+    "host",
+    "hostaddr",
+    "port",
+    "options",
+    "application_name",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+];
+
+/// How long a caller waits for a connection of a pool.
+const POOL_WAIT: Duration = Duration::from_secs(10);
+/// A peer that does not acknowledge for this long is gone; without it a pulled cable hangs a COPY for a quarter of an hour.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How to reach one database.
+#[derive(Clone)]
+pub struct PostgresSettings {
+    /// The name in the registry, for messages.
+    database: String,
+    config: Config,
+    ssl_mode: SslMode,
+    ssl_root_certificate: Option<PathBuf>,
+}
+
+impl PostgresSettings {
+    pub fn from_environment(database: &Database, environment: &Environment) -> Result<Self, DatabaseError> {
+        let name = &database.name;
+        let mut settings = if let Some(url) = environment.secret(&database.connection)? {
+            Self::parse(name, &database.connection, &url)?
+        } else if let Some(url) = environment.secret(SERVER_VARIABLE)? {
+            let mut settings = Self::parse(name, SERVER_VARIABLE, &url)?;
+            settings.config.dbname(name);
+            settings
+        } else {
+            Self::from_libpq_variables(database, environment)?
+        };
+        if settings.config.get_password().is_none()
+            && let Some(password) =
+                environment.password(&database.connection, ["GENIMS_POSTGRES_PASSWORD", "PGPASSWORD"])?
+        {
+            settings.config.password(password);
+        }
+        Ok(settings)
+    }
+
+    /// From a libpq URL; a URL without a database name means `database`.
+    pub fn from_url(database: &str, url: &str) -> Result<Self, DatabaseError> {
+        Self::parse(database, "the URL", url)
+    }
+
+    fn parse(database: &str, variable: &str, url: &str) -> Result<Self, DatabaseError> {
+        let wrong = |cause: String| DatabaseError::BadUrl {
+            database: database.to_owned(),
+            variable: variable.to_owned(),
+            cause,
+            example: EXAMPLE,
+        };
+        if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
+            return Err(wrong("it does not start with postgresql://".to_owned()));
+        }
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut kept: Vec<&str> = Vec::new();
+        let (mut ssl_mode, mut root) = (SslMode::default(), None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let text = percent_decode_str(value).decode_utf8_lossy();
+            match key {
+                "sslmode" => {
+                    ssl_mode = SslMode::parse(&text).ok_or_else(|| {
+                        wrong("sslmode is one of disable, prefer, require, verify-ca, verify-full".to_owned())
+                    })?;
+                }
+                "sslrootcert" => root = Some(PathBuf::from(text.into_owned())),
+                _ if KNOWN_OPTIONS.contains(&key) => kept.push(pair),
+                // The key is not shown: it may be the tail of a password with an unescaped question mark.
+                _ => return Err(wrong(format!("unknown option; known are {}", KNOWN_OPTIONS.join(", ")))),
+            }
+        }
+        let plain = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+        let config = plain.parse::<Config>().map_err(|error| wrong(super::errors::postgres_cause(&error)))?;
+        Ok(Self::with_defaults(database, config, ssl_mode, root))
+    }
+
+    fn from_libpq_variables(database: &Database, environment: &Environment) -> Result<Self, DatabaseError> {
+        let given = ["PGHOST", "PGHOSTADDR", "PGPORT"].iter().any(|name| environment.get(name).is_some());
+        if !given {
+            return Err(DatabaseError::NotConfigured {
+                database: database.name.clone(),
+                variable: database.connection.clone(),
+                alternatives: ", GENIMS_POSTGRES_URL or PGHOST",
+            });
+        }
+        let wrong = |variable: &str, cause: String| DatabaseError::BadUrl {
+            database: database.name.clone(),
+            variable: variable.to_owned(),
+            cause,
+            example: EXAMPLE,
+        };
+        let mut config = Config::new();
+        config.dbname(&database.name);
+        if let Some(user) = environment.get("PGUSER") {
+            config.user(user);
+        }
+        if let Some(host) = environment.get("PGHOST") {
+            config.host(host);
+        }
+        if let Some(address) = environment.get("PGHOSTADDR") {
+            config.hostaddr(address.parse().map_err(|_| wrong("PGHOSTADDR", "it is no IP address".to_owned()))?);
+        }
+        if let Some(port) = environment.get("PGPORT") {
+            config.port(port.parse().map_err(|_| wrong("PGPORT", "it is no port number".to_owned()))?);
+        }
+        let ssl_mode = match environment.get("PGSSLMODE") {
+            Some(text) => SslMode::parse(text).ok_or_else(|| wrong("PGSSLMODE", "it is no sslmode".to_owned()))?,
+            None => SslMode::default(),
+        };
+        let root = environment.get("PGSSLROOTCERT").map(PathBuf::from);
+        Ok(Self::with_defaults(&database.name, config, ssl_mode, root))
+    }
+
+    fn with_defaults(database: &str, mut config: Config, ssl_mode: SslMode, root: Option<PathBuf>) -> Self {
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            config.host("localhost");
+        }
+        if config.get_dbname().is_none_or(str::is_empty) {
+            config.dbname(database);
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(TCP_USER_TIMEOUT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name(APPLICATION_NAME);
+        }
+        let options = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
+        config.options(format!("{options}-c timezone=UTC"));
+        config.ssl_mode(ssl_mode.negotiation());
+        Self { database: database.to_owned(), config, ssl_mode, ssl_root_certificate: root }
+    }
+
+    /// The same server, another database.
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut settings = self.clone();
+        settings.config.dbname(name);
+        settings
+    }
+
+    /// The name in the registry.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The name on the server.
+    pub fn database_name(&self) -> &str {
+        self.config.get_dbname().unwrap_or(&self.database)
+    }
+
+    /// `host:port/database`, for messages.
+    pub fn place(&self) -> String {
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let host = match (self.config.get_hosts().first(), self.config.get_hostaddrs().first()) {
+            (Some(Host::Tcp(name)), _) => name.clone(),
+            (Some(Host::Unix(path)), _) => path.display().to_string(),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => String::new(),
+        };
+        format!("{host}:{port}/{}", self.database_name())
+    }
+
+    /// A connection of its own, driven by a task that ends when the client is dropped.
+    pub async fn connect(&self) -> Result<Client, DatabaseError> {
+        let connector = tls::connector(&self.database, self.ssl_mode, self.ssl_root_certificate.as_deref())?;
+        let attempt = self.config.connect(connector);
+        let (client, connection) = attempt.await.map_err(|source| self.error(source))?;
+        let place = self.place();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%place, cause = super::errors::postgres_cause(&error), "connection ended");
+            }
+        });
+        Ok(client)
+    }
+
+    /// A pool of at most `connections_max`; connections are made when first wanted.
+    pub fn pool(&self, connections_max: usize) -> Result<PostgresPool, DatabaseError> {
+        let connector = tls::connector(&self.database, self.ssl_mode, self.ssl_root_certificate.as_deref())?;
+        // A connection found closed is replaced; asking the server each time would cost a round trip.
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(self.config.clone(), connector, manager_config);
+        let pool = Pool::builder(manager)
+            .max_size(connections_max.max(1))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(POOL_WAIT))
+            .create_timeout(Some(self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT) * 2))
+            .build()
+            .expect("a pool with a runtime can be built");
+        Ok(PostgresPool { pool, settings: self.clone() })
+    }
+
+    /// An error of this database's client, with its name and place.
+    pub fn error(&self, source: tokio_postgres::Error) -> DatabaseError {
+        DatabaseError::Postgres { database: self.database.clone(), place: self.place(), source }
+    }
+}
+
+impl fmt::Debug for PostgresSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PostgresSettings")
+            .field("place", &self.place())
+            .field("user", &self.config.get_user())
+            .field("password", &self.config.get_password().map(|_| "redacted"))
+            .field("ssl_mode", &self.ssl_mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A bounded pool of one database.
+#[derive(Clone, Debug)]
+pub struct PostgresPool {
+    pool: Pool,
+    settings: PostgresSettings,
+}
+
+impl PostgresPool {
+    /// A connection, within [`POOL_WAIT`].
+    pub async fn get(&self) -> Result<Object, DatabaseError> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(source) => self.settings.error(source),
+            _ => DatabaseError::PoolExhausted {
+                database: self.settings.database.clone(),
+                place: self.settings.place(),
+                waited_ms: POOL_WAIT.as_millis() as u64,
+                remedy: "look for a slow or unreachable server, or raise the pool size",
+            },
+        })
+    }
+
+    pub fn settings(&self) -> &PostgresSettings {
+        &self.settings
+    }
+
+    /// Connections: (open, idle, at most).
+    pub fn connections(&self) -> (usize, usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available, status.max_size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+    use proptest::prelude::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<PostgresSettings, DatabaseError> {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let database = registry.get("genims_hr_db").expect("in the registry");
+        PostgresSettings::from_environment(database, &Environment::from_pairs(pairs.iter().copied()))
+    }
+
+    #[test]
+    fn the_own_url_wins_then_the_server_s_then_the_libpq_variables() {
+        let own = ("GENIMS_HR_DB_URL", "postgresql://hr:pw@own:1111/people");
+        let server = ("GENIMS_POSTGRES_URL", "postgresql://all:pw@server:2222/postgres");
+        let libpq = [("PGHOST", "libpq"), ("PGPORT", "3333"), ("PGDATABASE", "ignored")];
+        let place = |pairs: &[(&str, &str)]| settings(pairs).expect("configured").place();
+        assert_eq!(place(&[own, server, libpq[0], libpq[1]]), "own:1111/people");
+        assert_eq!(place(&[server, libpq[0], libpq[1]]), "server:2222/genims_hr_db");
+        assert_eq!(place(&libpq), "libpq:3333/genims_hr_db");
+        let error = settings(&[]).expect_err("nothing is set").to_string();
+        assert!(error.contains("GENIMS_HR_DB_URL") && error.contains("GENIMS_POSTGRES_URL"), "{error}");
+    }
+
+    #[test]
+    fn tls_options_are_understood_and_unknown_ones_refused_without_being_shown() {
+        let url = "postgresql://u@h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fmy%20ca.pem&application_name=x";
+        let parsed = PostgresSettings::from_url("d", url).expect("a good URL");
+        assert_eq!(parsed.ssl_mode, SslMode::VerifyFull);
+        assert_eq!(parsed.ssl_root_certificate.as_deref(), Some(std::path::Path::new("/etc/my ca.pem")));
+        assert_eq!(parsed.config.get_application_name(), Some("x"));
+        let error = PostgresSettings::from_url("d", "postgresql://u:se?cret@h/d").expect_err("an unescaped ?");
+        assert!(!error.to_string().contains("cret@"), "{error}");
+        assert!(PostgresSettings::from_url("d", "postgresql://h/d?sslmode=sometimes").is_err());
+        assert!(PostgresSettings::from_url("d", "mysql://h/d").is_err());
+    }
+
+    #[test]
+    fn sessions_are_named_and_in_utc_beside_options_of_the_url() {
+        let parsed = PostgresSettings::from_url("d", "postgresql://h/d?options=-c%20work_mem%3D8MB").expect("good");
+        assert_eq!(parsed.config.get_options(), Some("-c work_mem=8MB -c timezone=UTC"));
+        assert_eq!(parsed.config.get_application_name(), Some("genims"));
+        assert_eq!(parsed.with_database("other").place(), "h:5432/other");
+    }
+
+    #[test]
+    fn a_password_comes_from_a_file_and_is_never_shown() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "hunter2\n").expect("written");
+        let path = file.path().display().to_string();
+        let parsed = settings(&[("PGHOST", "h"), ("GENIMS_HR_DB_PASSWORD_FILE", &path), ("PGPASSWORD", "other")]);
+        let parsed = parsed.expect("configured");
+        assert_eq!(parsed.config.get_password(), Some("hunter2".as_bytes()));
+        assert!(!format!("{parsed:?}").contains("hunter2"));
+        let in_url = PostgresSettings::from_url("d", "postgresql://u:hunter2@h/d").expect("good");
+        assert!(!format!("{in_url:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused_but_never_panics(text in "(postgresql://)?\\PC{0,60}") {
+            let _ = PostgresSettings::from_url("d", &text);
+        }
+
+        #[test]
+        fn an_error_never_shows_the_password(password in "[a-z0-9?&#@:/]{8,20}") {
+            let url = format!("postgresql://user:{password}@host/db?nonsense=1");
+            if let Err(error) = PostgresSettings::from_url("d", &url) {
+                prop_assert!(!error.to_string().contains(&password));
+            }
+        }
+    }
+}

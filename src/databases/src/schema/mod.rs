@@ -1,0 +1,64 @@
+//! The schema tree `config/schema/<engine>/<database>/`, embedded at build time: migrations (`V001__topic.sql`) or, for
+//! MongoDB, one JSON file a collection; beside them `references.csv`, every reference inside and across databases.
+
+mod model;
+
+pub use model::{Column, Kind, Model, Table};
+
+use super::registry::{Database, Engine};
+use include_dir::{Dir, include_dir};
+
+static SCHEMA: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/schema");
+
+/// One file of a database's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaFile {
+    /// Without the folder, with the extension: `V001__tables.sql`.
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+/// An engine's folder in the schema tree.
+pub fn folder_name(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgresql => "postgres",
+        Engine::Mysql => "mysql",
+        Engine::Mongodb => "mongodb",
+    }
+}
+
+/// The files of a database's schema in the order of their names; empty for a database that has none here yet.
+pub fn files(database: &Database) -> Vec<SchemaFile> {
+    let path = format!("{}/{}", folder_name(database.engine), database.name);
+    let Some(folder) = SCHEMA.get_dir(path) else { return Vec::new() };
+    let mut files: Vec<SchemaFile> = folder
+        .files()
+        .filter_map(|file| Some(SchemaFile { name: file.path().file_name()?.to_str()?, text: file.contents_utf8()? }))
+        .filter(|file| file.name != REFERENCES)
+        .collect();
+    files.sort_by_key(|file| file.name);
+    files
+}
+
+const REFERENCES: &str = "references.csv";
+
+/// A column that names rows of another table, or of one of several. Columns are written `database.table.column`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Reference {
+    pub table: String,
+    pub column: String,
+    #[serde(rename = "references", deserialize_with = "alternatives")]
+    pub targets: Vec<String>,
+}
+
+fn alternatives<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let text: String = serde::Deserialize::deserialize(deserializer)?;
+    Ok(text.split('|').map(str::to_owned).collect())
+}
+
+/// The references of a database in the order of its file; empty without one.
+pub fn references(database: &Database) -> Result<Vec<Reference>, csv::Error> {
+    let path = format!("{}/{}/{REFERENCES}", folder_name(database.engine), database.name);
+    let Some(file) = SCHEMA.get_file(path) else { return Ok(Vec::new()) };
+    csv::Reader::from_reader(file.contents()).deserialize().collect()
+}

@@ -1,0 +1,400 @@
+//! The tables of a relational database as its migrations describe them, read without a server. Enters: the text of the
+//! migrations. Leaves: tables, columns, types, keys, comments, references. Seeding knows by it what a column takes, the
+//! dictionary prints it, the doctor counts by it.
+//!
+//! Only `CREATE TABLE`, `ALTER TABLE ... ADD` and `COMMENT ON` of the counted schema are read; what else a migration does
+//! (functions, partitions, bookkeeping) changes no table of the contract.
+
+use super::super::registry::{Database, Engine};
+use serde::Serialize;
+use sqlparser::ast::{
+    AlterTableOperation, ColumnOption, CommentObject, CreateTable, DataType, ExactNumberInfo, Expr,
+    ForeignKeyConstraint, IndexColumn, ObjectName, Statement, TableConstraint,
+};
+use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+/// What a column takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// At most so many characters.
+    Text(Option<u64>),
+    Integer,
+    /// Digits after the point.
+    Decimal(i64),
+    Float,
+    Boolean,
+    Date,
+    Time,
+    Timestamp,
+    Json,
+    TextArray,
+    Point,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Column {
+    pub name: String,
+    /// As declared: `DECIMAL(15,2)`.
+    pub declared: String,
+    pub kind: Kind,
+    pub nullable: bool,
+    /// The text of a constant default, without quotes.
+    pub default: Option<String>,
+    /// The database numbers it itself (BIGSERIAL, AUTO_INCREMENT).
+    pub generated: bool,
+    pub unique: bool,
+    pub comment: Option<String>,
+    /// `database.table.column`; more than one are alternatives.
+    pub references: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Table {
+    pub name: String,
+    pub comment: Option<String>,
+    pub columns: Vec<Column>,
+    /// The columns of the primary key.
+    pub key: Vec<String>,
+}
+
+impl Table {
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// All tables of one database, in the order of their migrations.
+#[derive(Clone, Debug, Serialize)]
+pub struct Model {
+    pub database: String,
+    pub tables: Vec<Table>,
+}
+
+impl Model {
+    /// Reads the embedded migrations and `references.csv`; MongoDB has no tables, so its model is empty.
+    pub fn of(database: &Database) -> Result<Self, String> {
+        let mut model = Self { database: database.name.clone(), tables: Vec::new() };
+        let dialect: &dyn Dialect = match database.engine {
+            Engine::Postgresql => &PostgreSqlDialect {},
+            Engine::Mysql => &MySqlDialect {},
+            Engine::Mongodb => return Ok(model),
+        };
+        for file in super::files(database) {
+            model.read(dialect, file.text).map_err(|cause| format!("{} {}: {cause}", database.name, file.name))?;
+        }
+        for reference in super::references(database).map_err(|error| format!("{}: {error}", database.name))? {
+            let column = model.column_mut(&reference.table, &reference.column).ok_or_else(|| {
+                format!("{} references.csv: no column {}.{}", database.name, reference.table, reference.column)
+            })?;
+            column.references = reference.targets;
+        }
+        Ok(model)
+    }
+
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
+    fn column_mut(&mut self, table: &str, column: &str) -> Option<&mut Column> {
+        let table = self.tables.iter_mut().find(|known| known.name == table)?;
+        table.columns.iter_mut().find(|known| known.name == column)
+    }
+
+    fn read(&mut self, dialect: &dyn Dialect, text: &str) -> Result<(), String> {
+        let tokens = Tokenizer::new(dialect, text).tokenize_with_location().map_err(|error| error.to_string())?;
+        for statement in tokens.split(|token| token.token == Token::SemiColon) {
+            if !describes_tables(statement) {
+                continue;
+            }
+            let parsed = Parser::new(dialect)
+                .with_tokens_with_locations(statement.to_vec())
+                .parse_statement()
+                .map_err(|error| error.to_string())?;
+            self.apply(parsed)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, statement: Statement) -> Result<(), String> {
+        match statement {
+            Statement::CreateTable(create) if is_counted(&create.name) => {
+                let table = table(&self.database, &create)?;
+                self.tables.push(table);
+            }
+            Statement::AlterTable(alter) if is_counted(&alter.name) => {
+                let name = last(&alter.name);
+                for operation in &alter.operations {
+                    match operation {
+                        AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } => {
+                            self.refer(&name, key);
+                        }
+                        AlterTableOperation::AddConstraint { constraint: TableConstraint::PrimaryKey(key), .. } => {
+                            let columns = columns_of(&key.columns);
+                            self.tables
+                                .iter_mut()
+                                .filter(|table| table.name == name)
+                                .for_each(|table| table.key = columns.clone());
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Statement::Comment { object_type, object_name, comment, .. } if !is_internal(&object_name) => {
+                self.comment(object_type, &object_name, comment);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn refer(&mut self, table: &str, key: &ForeignKeyConstraint) {
+        let (database, target) = (self.database.clone(), last(&key.foreign_table));
+        for (column, referred) in key.columns.iter().zip(&key.referred_columns) {
+            if let Some(column) = self.column_mut(table, &column.value) {
+                column.references = vec![format!("{database}.{target}.{}", referred.value)];
+            }
+        }
+    }
+
+    fn comment(&mut self, object: CommentObject, name: &ObjectName, comment: Option<String>) {
+        let parts: Vec<String> =
+            name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.clone()).collect();
+        match (object, parts.as_slice()) {
+            (CommentObject::Table, [.., table]) => {
+                if let Some(table) = self.tables.iter_mut().find(|known| known.name == *table) {
+                    table.comment = comment;
+                }
+            }
+            (CommentObject::Column, [.., table, column]) => {
+                if let Some(column) = self.column_mut(table, column) {
+                    column.comment = comment;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn describes_tables(statement: &[TokenWithSpan]) -> bool {
+    let mut words = statement.iter().filter_map(|token| match &token.token {
+        Token::Word(word) => Some(word.value.to_ascii_uppercase()),
+        _ => None,
+    });
+    let first = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let rest: Vec<String> = words.take(3).collect();
+    // A partition says of itself nothing that its parent did not say.
+    let partition = rest.iter().any(|word| word == "PARTITION");
+    match (first.0.as_str(), first.1.as_str()) {
+        ("CREATE", "TABLE") => !partition,
+        ("ALTER", "TABLE") => statement
+            .iter()
+            .any(|token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case("KEY"))),
+        ("COMMENT", "ON") => rest.first().is_some_and(|what| what == "TABLE" || what == "COLUMN"),
+        _ => false,
+    }
+}
+
+fn is_internal(name: &ObjectName) -> bool {
+    name.0
+        .iter()
+        .filter_map(|part| part.as_ident())
+        .any(|part| part.value == "genims_internal" || part.value == "genims_partitions")
+}
+
+fn is_counted(name: &ObjectName) -> bool {
+    !is_internal(name)
+}
+
+fn last(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map(|part| part.value.clone()).unwrap_or_default()
+}
+
+fn table(database: &str, create: &CreateTable) -> Result<Table, String> {
+    let mut table = Table {
+        name: last(&create.name),
+        comment: create.comment.as_ref().map(|comment| match comment {
+            sqlparser::ast::CommentDef::WithEq(text) | sqlparser::ast::CommentDef::WithoutEq(text) => text.clone(),
+        }),
+        columns: Vec::new(),
+        key: Vec::new(),
+    };
+    if table.comment.is_none() {
+        table.comment = option_comment(create);
+    }
+    for definition in &create.columns {
+        let column =
+            column(database, &mut table.key, definition).map_err(|cause| format!("{}: {cause}", table.name))?;
+        table.columns.push(column);
+    }
+    for constraint in &create.constraints {
+        match constraint {
+            TableConstraint::PrimaryKey(key) => table.key = columns_of(&key.columns),
+            TableConstraint::Unique(unique) => {
+                if let [only] = columns_of(&unique.columns).as_slice() {
+                    table
+                        .columns
+                        .iter_mut()
+                        .filter(|column| column.name == *only)
+                        .for_each(|column| column.unique = true);
+                }
+            }
+            TableConstraint::ForeignKey(key) => {
+                let target = last(&key.foreign_table);
+                for (name, referred) in key.columns.iter().zip(&key.referred_columns) {
+                    for column in table.columns.iter_mut().filter(|column| column.name == name.value) {
+                        column.references = vec![format!("{database}.{target}.{}", referred.value)];
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let key = table.key.clone();
+    for column in table.columns.iter_mut().filter(|column| key.contains(&column.name)) {
+        column.nullable = false;
+    }
+    Ok(table)
+}
+
+/// MySQL's `COMMENT='...'` among the table options.
+fn option_comment(create: &CreateTable) -> Option<String> {
+    let sqlparser::ast::CreateTableOptions::Plain(options) = &create.table_options else { return None };
+    options.iter().find_map(|option| match option {
+        sqlparser::ast::SqlOption::Comment(
+            sqlparser::ast::CommentDef::WithEq(text) | sqlparser::ast::CommentDef::WithoutEq(text),
+        ) => Some(text.clone()),
+        _ => None,
+    })
+}
+
+fn columns_of(columns: &[IndexColumn]) -> Vec<String> {
+    columns
+        .iter()
+        .filter_map(|column| match &column.column.expr {
+            Expr::Identifier(name) => Some(name.value.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn column(database: &str, key: &mut Vec<String>, definition: &sqlparser::ast::ColumnDef) -> Result<Column, String> {
+    let name = definition.name.value.clone();
+    let declared = definition.data_type.to_string();
+    let (kind, serial) =
+        kind(&definition.data_type).ok_or_else(|| format!("{name}: type {declared} is not known here"))?;
+    let mut column = Column {
+        name,
+        declared,
+        kind,
+        nullable: !serial,
+        default: None,
+        generated: serial,
+        unique: false,
+        comment: None,
+        references: Vec::new(),
+    };
+    for option in &definition.options {
+        match &option.option {
+            ColumnOption::NotNull => column.nullable = false,
+            ColumnOption::Default(value) => column.default = Some(value.to_string().trim_matches('\'').to_owned()),
+            ColumnOption::PrimaryKey(_) => {
+                column.nullable = false;
+                key.push(column.name.clone());
+            }
+            ColumnOption::Unique(_) => column.unique = true,
+            ColumnOption::ForeignKey(reference) => {
+                if let Some(referred) = reference.referred_columns.first() {
+                    column.references =
+                        vec![format!("{database}.{}.{}", last(&reference.foreign_table), referred.value)];
+                }
+            }
+            ColumnOption::Comment(text) => column.comment = Some(text.clone()),
+            ColumnOption::Generated { .. } | ColumnOption::Identity(_) => column.generated = true,
+            ColumnOption::DialectSpecific(tokens) => {
+                column.generated |= tokens.iter().any(|token| token.to_string().eq_ignore_ascii_case("AUTO_INCREMENT"));
+            }
+            _ => {}
+        }
+    }
+    Ok(column)
+}
+
+/// The kind of a declared type, and whether the type itself numbers the rows.
+fn kind(declared: &DataType) -> Option<(Kind, bool)> {
+    let text = declared.to_string().to_ascii_uppercase();
+    let base: String = text.chars().take_while(|character| character.is_ascii_alphanumeric()).collect();
+    let length = || {
+        let inner = text.split_once('(')?.1.split_once(')')?.0;
+        inner.split(',').next()?.trim().parse().ok()
+    };
+    if matches!(declared, DataType::Array(_)) {
+        return Some((Kind::TextArray, false));
+    }
+    let kind = match base.as_str() {
+        "VARCHAR" | "CHAR" | "CHARACTER" => Kind::Text(length()),
+        "TEXT" | "TINYTEXT" | "MEDIUMTEXT" | "LONGTEXT" | "UUID" | "ENUM" => Kind::Text(None),
+        "SMALLINT" | "INTEGER" | "INT" | "BIGINT" | "MEDIUMINT" => Kind::Integer,
+        "TINYINT" if length() == Some(1) => Kind::Boolean,
+        "TINYINT" => Kind::Integer,
+        "BIGSERIAL" | "SERIAL" => return Some((Kind::Integer, true)),
+        "DECIMAL" | "NUMERIC" => Kind::Decimal(scale(declared)),
+        "DOUBLE" | "REAL" | "FLOAT" => Kind::Float,
+        "BOOLEAN" | "BOOL" => Kind::Boolean,
+        "DATE" => Kind::Date,
+        "TIME" => Kind::Time,
+        "TIMESTAMP" | "TIMESTAMPTZ" | "DATETIME" => Kind::Timestamp,
+        "JSON" | "JSONB" => Kind::Json,
+        "POINT" => Kind::Point,
+        _ => return None,
+    };
+    Some((kind, false))
+}
+
+fn scale(declared: &DataType) -> i64 {
+    match declared {
+        DataType::Decimal(info) | DataType::Numeric(info) | DataType::DecimalUnsigned(info) => match info {
+            ExactNumberInfo::PrecisionAndScale(_, scale) => *scale,
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+
+    #[test]
+    fn every_relational_schema_is_read_with_its_promised_number_of_tables_and_only_known_references() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let models: Vec<(u32, Model)> = registry
+            .all()
+            .iter()
+            .filter(|database| database.engine != Engine::Mongodb)
+            .map(|database| (database.tables, Model::of(database).unwrap_or_else(|cause| panic!("{cause}"))))
+            .collect();
+        for (tables, model) in &models {
+            assert_eq!(model.tables.len(), *tables as usize, "{}", model.database);
+            for table in &model.tables {
+                assert!(!table.key.is_empty(), "{}.{} has no primary key", model.database, table.name);
+                assert!(table.comment.is_some(), "{}.{} has no comment", model.database, table.name);
+                for target in table.columns.iter().flat_map(|column| &column.references) {
+                    let parts: Vec<&str> = target.split('.').collect();
+                    let known = models.iter().find(|(_, other)| other.database == parts[0]);
+                    let column =
+                        known.and_then(|(_, other)| other.table(parts[1])).and_then(|other| other.column(parts[2]));
+                    assert!(
+                        column.is_some(),
+                        "{}.{} refers to {target}, which is not there",
+                        model.database,
+                        table.name
+                    );
+                }
+            }
+        }
+    }
+}

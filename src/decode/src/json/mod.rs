@@ -1,0 +1,121 @@
+//! JSON payloads: one element or an array of elements goes in, points and snapshots come out.
+//!
+//! An element is an object of one of these forms, keys in any order, unknown keys skipped:
+//! - a reading: `{"sensor_id": "S1", "value": 1.5, "timestamp_ms": 1700000000000}`; see [`element`] for all keys
+//! - several of one time: `{"ts": 1700000000000, "values": {"TEMP": 1.5, "PRESS": 2.5}}`; see [`values`]
+//! - a snapshot: `{"machine_id": "M1", "machine_state": "RUNNING", ...}`; see [`super::snapshot`]
+//!
+//! What is rejected, and how much of it:
+//! - An element at fault takes nothing with it: neither its neighbours in the array nor the other keys of its `values`.
+//! - An element that is no JSON is skipped to its end by counting brackets outside of strings. Where that fails, or
+//!   where the array itself is broken, the elements before the break are kept and the rest is one rejection.
+//! - A document that is one element is taken whole or not at all; so nothing may follow it.
+
+pub(crate) mod cursor;
+mod element;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use element::{number_value, quality_of_word, time_value};
+
+use super::{Address, Visitor};
+use cursor::{Cursor, Syntax};
+use element::Element;
+use genims_model::Reason;
+
+const BREAKS_OFF: &str = "the array breaks off";
+
+/// Decodes a payload whose first byte, white space aside, is `{` or `[`.
+#[inline]
+pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V) {
+    let mut cursor = Cursor::new(payload);
+    if cursor.take(b'[') {
+        decode_array(address, payload, cursor, visitor);
+        return;
+    }
+    match Element::parse(&mut cursor) {
+        Ok(element) if cursor.token().is_none() => report(address, &element, visitor),
+        Ok(_) => reject_syntax(Syntax("something follows the document"), cursor.at(), payload, visitor),
+        Err(syntax) => reject_syntax(syntax, cursor.at(), payload, visitor),
+    }
+}
+
+/// `cursor` stands behind the opening bracket.
+#[inline]
+fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: Cursor<'_>, visitor: &mut V) {
+    if cursor.take(b']') {
+        reject_trailing(payload, cursor, visitor);
+        return;
+    }
+    loop {
+        let next = cursor.token();
+        let start = cursor.at();
+        if next.is_none() {
+            return reject_syntax(Syntax(BREAKS_OFF), start, &payload[start..], visitor);
+        }
+        match Element::parse(&mut cursor) {
+            Ok(element) => report(address, &element, visitor),
+            Err(syntax) => {
+                let at = cursor.at();
+                let Some(end) = element_end(payload, start) else {
+                    return reject_syntax(syntax, at, &payload[start..], visitor);
+                };
+                reject_syntax(syntax, at, payload[start..end].trim_ascii_end(), visitor);
+                cursor.jump(end);
+            }
+        }
+        if cursor.take(b',') {
+            continue;
+        }
+        if cursor.take(b']') {
+            return reject_trailing(payload, cursor, visitor);
+        }
+        let at = cursor.at();
+        return reject_syntax(Syntax("a comma or the end of the array was expected"), at, &payload[at..], visitor);
+    }
+}
+
+#[inline]
+fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) {
+    if let Err(fault) = element.report(address, visitor) {
+        visitor.reject(fault.reason, format_args!("{fault}"), element.bytes());
+    }
+}
+
+fn reject_trailing<V: Visitor>(payload: &[u8], mut cursor: Cursor<'_>, visitor: &mut V) {
+    if cursor.token().is_some() {
+        let at = cursor.at();
+        reject_syntax(Syntax("something follows the array"), at, &payload[at..], visitor);
+    }
+}
+
+#[cold]
+fn reject_syntax<V: Visitor>(syntax: Syntax, at: usize, fragment: &[u8], visitor: &mut V) {
+    visitor.reject(Reason::MalformedPayload, format_args!("{} at byte {at}", syntax.0), fragment);
+}
+
+/// Where the element that begins at `start` ends, judged by brackets outside of strings alone: the position of the comma
+/// or bracket behind it. `None`: the document ends first, or the brackets do not match.
+#[cold]
+fn element_end(payload: &[u8], start: usize) -> Option<usize> {
+    let mut open = Vec::new();
+    let mut at = start;
+    loop {
+        match payload.get(at)? {
+            b'"' => {
+                at += 1;
+                while *payload.get(at)? != b'"' {
+                    at += if payload[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b',' | b']' if open.is_empty() => return Some(at),
+            b'{' => open.push(b'}'),
+            b'[' => open.push(b']'),
+            close @ (b'}' | b']') if open.pop() != Some(*close) => return None,
+            _ => {}
+        }
+        at += 1;
+    }
+}

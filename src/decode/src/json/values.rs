@@ -1,0 +1,112 @@
+//! `"values": {"TEMP": 1.5, "PRESS": 2.5}`: several readings of one time, keyed by sensor code or id.
+//!
+//! The object is read twice: [`check`] while its element is parsed, as the element is taken whole or not at all and its
+//! time may stand behind; [`report`] once the element is known to be good. A key at fault is rejected alone, as an element
+//! of its own with the same time, machine and quality.
+
+use super::cursor::{Cursor, Syntax, Text};
+use super::element::number_value;
+use crate::fault::{Fault, checked_name};
+use crate::{Name, Point, Visitor};
+use genims_model::Quality;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// Keys that are compared one by one for duplicates; a longer object pays for a set.
+const KEYS_INLINE: usize = 24;
+
+/// What all values of an element have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common<'a> {
+    pub(super) machine: Option<&'a str>,
+    pub(super) timestamp_us: Option<i64>,
+    pub(super) quality: Quality,
+}
+
+/// Reads the object next to the cursor without a look at its meaning; the answer is its bytes.
+#[inline]
+pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Syntax> {
+    cursor.token();
+    let start = cursor.at();
+    cursor.object(|cursor, _| cursor.value().map(|_| ()))?;
+    Ok(cursor.since(start))
+}
+
+/// Hands over one point per key of `object`, which [`check`] has passed.
+#[inline]
+pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
+    let mut seen = KeysSeen::new();
+    let mut cursor = Cursor::new(object);
+    let result = cursor.object(|cursor, key| {
+        cursor.token();
+        let start = cursor.at();
+        let value = number_value(cursor.value()?);
+        let text = key;
+        let key = text.to_str();
+        let point = value.and_then(|value| {
+            let sensor = checked_name(&key)?;
+            Ok(Point {
+                name: Name::Sensor { machine: common.machine, sensor },
+                timestamp_us: common.timestamp_us,
+                value,
+                quality: common.quality,
+            })
+        });
+        match point {
+            Ok(point) if seen.is_new(text) => visitor.point(point),
+            Ok(_) => {
+                let fault = Fault::malformed("the key stands twice; the first one was taken");
+                reject(fault, &key, cursor.since(start), common, visitor);
+            }
+            Err(fault) => reject(fault, &key, cursor.since(start), common, visitor),
+        }
+        Ok(())
+    });
+    result.map_err(|Syntax(what)| Fault::malformed(what))
+}
+
+#[cold]
+fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
+    // Long names could make the fragments of a message many times as long as the message.
+    let shown: String = key.chars().take(crate::NAME_BYTES_MAX + 1).collect();
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut fragment = String::from("{");
+    if let Some(timestamp_us) = common.timestamp_us {
+        fragment += &format!("\"timestamp_us\":{timestamp_us},");
+    }
+    if let Some(machine) = common.machine {
+        fragment += &format!("\"machine_id\":{},", quoted(machine));
+    }
+    if common.quality != Quality::Good {
+        fragment += &format!("\"quality\":\"{}\",", common.quality.as_str());
+    }
+    fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
+    visitor.reject(fault.reason, format_args!("{shown}: {fault}"), fragment.as_bytes());
+}
+
+/// Finds keys that stand twice. Keys with escapes are compared as they mean, not as they are written.
+struct KeysSeen<'a> {
+    inline: [Text<'a>; KEYS_INLINE],
+    count: usize,
+    more: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> KeysSeen<'a> {
+    fn new() -> Self {
+        Self { inline: [Text::EMPTY; KEYS_INLINE], count: 0, more: HashSet::new() }
+    }
+
+    #[inline]
+    fn is_new(&mut self, key: Text<'a>) -> bool {
+        if self.count < KEYS_INLINE {
+            let found = self.inline[..self.count].iter().any(|seen| seen.same(key));
+            self.inline[self.count] = key;
+            self.count += 1;
+            return !found;
+        }
+        if self.more.is_empty() {
+            self.more.extend(self.inline.iter().map(|seen| seen.to_str()));
+        }
+        self.more.insert(key.to_str())
+    }
+}

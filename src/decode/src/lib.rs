@@ -1,0 +1,96 @@
+//! Bytes become points: pure functions, no I/O, no clock, no catalogue.
+//!
+//! A decoder never fails as a whole when one element is bad: it reports the good points and rejects the bad element with
+//! its reason and the bytes at fault. What it finds goes to a [`Visitor`], borrowed from the payload: nothing is
+//! allocated per point.
+//!
+//! - [`topic`]: MQTT topics become an [`Address`]; [`template`]: topic layouts of one's own
+//! - [`payload`]: tells the forms apart by the first byte and hands over to
+//! - [`json`] (UMH, ThingsBoard, arrays, bare numbers), [`snapshot`] (SCADA pictures), [`line_protocol`] (Influx),
+//!   [`frame`] (our binary frame)
+//! - [`timestamp`]: s, ms, us, ns told apart by magnitude; [`number`]: decimal text, exactly
+//!
+//! What is set aside can be sent again: a fragment under the topic of its message decodes to what it decoded to then,
+//! unless it is no longer at fault.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod error;
+pub mod frame;
+pub mod json;
+pub mod line_protocol;
+pub mod number;
+pub mod payload;
+pub mod snapshot;
+pub mod template;
+pub mod timestamp;
+pub mod topic;
+
+#[cfg(test)]
+mod collected;
+mod fault;
+
+pub use error::TemplateError;
+pub use payload::Decoder;
+pub use template::{Role, TopicTemplate};
+pub use topic::Templates;
+
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{Quality, Reason};
+
+/// The longest sensor or machine name in any form: what the length byte of a binary frame's name table can say. It also
+/// bounds the fragments that decoders build around a name.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// What a topic says about the payload behind it. Borrowed from the topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address<'a> {
+    pub factory: Option<&'a str>,
+    pub line: Option<&'a str>,
+    pub machine: Option<&'a str>,
+    pub kind: Kind<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// One sensor: its id or code.
+    Sensor(&'a str),
+    /// A machine snapshot.
+    Scada,
+    /// A mixed batch: every element names its sensor.
+    Readings,
+    /// Rows for any table of any database.
+    Rows { database: &'a str, table: &'a str },
+}
+
+/// How a payload names a sensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// The id or code in the topic, or the id in a batch element. With a machine, a code of that machine is
+    /// recognised as well.
+    Sensor { machine: Option<&'a str>, sensor: &'a str },
+    /// A handle that the visitor itself gave out for a name table (binary frames): see [`Visitor::define`].
+    Handle(u32),
+}
+
+/// One value. `timestamp_us` is `None` when the payload has no time: the time of receipt stands in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point<'a> {
+    pub name: Name<'a>,
+    pub timestamp_us: Option<i64>,
+    /// Finite and within `VALUE_MAX`: decoders reject the rest.
+    pub value: f64,
+    pub quality: Quality,
+}
+
+/// Receives what a decoder finds, in payload order.
+pub trait Visitor {
+    fn point(&mut self, point: Point<'_>);
+    /// `machine` as named by the topic or the element.
+    fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields);
+    /// `fragment`: the bytes at fault, in a form that can be decoded alone under the same topic where possible.
+    fn reject(&mut self, reason: Reason, detail: std::fmt::Arguments<'_>, fragment: &[u8]);
+    /// A name table entry of a binary frame. The answer is what [`Name::Handle`] will carry for it; resolving once
+    /// per name instead of once per value is what makes the form fast.
+    fn define(&mut self, sensor: &str) -> u32;
+}

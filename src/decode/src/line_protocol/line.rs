@@ -1,0 +1,286 @@
+//! One line of line protocol, taken apart without copying. [`Line::parse`] reads all of it, so a line that it passes has
+//! sound syntax to its end; [`Line::fields`] then walks over the fields again.
+
+use crate::fault::{Fault, NOT_FINITE, OUT_OF_RANGE, checked_value};
+use crate::json::cursor::is_not_finite;
+use crate::number::Decimal;
+use crate::timestamp::{self, Unit};
+use genims_model::Reason;
+use genims_model::reading::VALUE_MAX;
+use std::borrow::Cow;
+
+/// A name, still escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Escaped<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Escaped<'a> {
+    pub(super) fn raw(self) -> &'a str {
+        self.raw
+    }
+
+    #[inline]
+    pub(super) fn is(self, name: &str) -> bool {
+        self.raw == name
+    }
+
+    /// Borrowed unless there are escapes. A backslash before anything but `,`, `=` or a space is one.
+    #[inline]
+    pub(super) fn to_str(self) -> Cow<'a, str> {
+        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+}
+
+fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw.chars().peekable();
+    while let Some(character) = rest.next() {
+        let escaped = character == '\\' && matches!(rest.peek(), Some(',' | '=' | ' '));
+        text.extend(if escaped { rest.next() } else { Some(character) });
+    }
+    text
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) measurement: Escaped<'a>,
+    pub(super) sensor: Option<Escaped<'a>>,
+    pub(super) machine: Option<Escaped<'a>>,
+    /// The content of a field `quality` that is a string.
+    pub(super) quality: Option<&'a str>,
+    pub(super) timestamp_us: Option<i64>,
+    fields: Scanner<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field<'a> {
+    pub(super) key: Escaped<'a>,
+    pub(super) value: FieldValue<'a>,
+    /// `key=value` as it stands in the line.
+    pub(super) raw: &'a str,
+}
+
+impl Field<'_> {
+    pub(super) fn is_quality(&self) -> bool {
+        self.key.is("quality") && matches!(self.value, FieldValue::Text(_))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FieldValue<'a> {
+    Number(Result<f64, Fault>),
+    Text(&'a str),
+    Boolean,
+}
+
+impl<'a> Line<'a> {
+    #[inline]
+    pub(super) fn parse(text: &'a str, unit: Unit) -> Result<Self, Fault> {
+        let mut scanner = Scanner { text, at: 0 };
+        let measurement = scanner.name(b", ");
+        if measurement.raw.is_empty() {
+            return Err(Fault::malformed("a line begins with a measurement"));
+        }
+        let (mut tags, mut ranks) = ([None; 2], [u8::MAX; 2]);
+        while scanner.take(b',') {
+            let (key, value) = scanner.tag()?;
+            let (place, rank) = match key.raw {
+                "sensor_id" => (0, 0),
+                "sensor" => (0, 1),
+                "machine_id" => (1, 0),
+                "machine" => (1, 1),
+                _ => continue,
+            };
+            if ranks[place] == rank {
+                return Err(Fault::malformed("a tag stands twice"));
+            }
+            if rank < ranks[place] {
+                (tags[place], ranks[place]) = (Some(value), rank);
+            }
+        }
+        if !scanner.spaces() {
+            return Err(Fault::malformed("a line needs a space and fields after measurement and tags"));
+        }
+        let fields = scanner;
+        let mut quality = None;
+        loop {
+            let field = scanner.field()?;
+            if let (true, FieldValue::Text(word)) = (field.is_quality(), field.value) {
+                quality = Some(word);
+            }
+            if !scanner.take(b',') {
+                break;
+            }
+        }
+        let timestamp_us = if scanner.spaces() { Some(timestamp(scanner.rest(), unit)?) } else { None };
+        let [sensor, machine] = tags;
+        Ok(Self { measurement, sensor, machine, quality, timestamp_us, fields })
+    }
+
+    pub(super) fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, Fault>> + use<'a> {
+        let mut scanner = self.fields;
+        let mut more = true;
+        std::iter::from_fn(move || {
+            more.then(|| {
+                let field = scanner.field();
+                more = field.is_ok() && scanner.take(b',');
+                field
+            })
+        })
+    }
+}
+
+fn timestamp(text: &str, unit: Unit) -> Result<i64, Fault> {
+    const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only an integer timestamp may stand");
+    match Decimal::scan(text.as_bytes()) {
+        Some((decimal, length)) if length == text.len() && !text.contains(['.', 'e', 'E']) => {
+            timestamp::from_decimal(decimal, Some(unit))
+        }
+        _ => Err(NO_INTEGER),
+    }
+}
+
+/// A position in a line. Stops only at ASCII bytes, so all slices are at character boundaries.
+#[derive(Clone, Copy, Debug)]
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    #[inline]
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Whether there was at least one.
+    #[inline]
+    fn spaces(&mut self) -> bool {
+        let start = self.at;
+        while self.take(b' ') {}
+        self.at > start
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Up to the next of `stops` that is not escaped, or to the end.
+    #[inline]
+    fn name(&mut self, stops: &[u8; 2]) -> Escaped<'a> {
+        let (start, mut escaped) = (self.at, false);
+        while let Some(byte) = self.peek() {
+            if byte == stops[0] || byte == stops[1] {
+                break;
+            }
+            self.at += 1;
+            if byte == b'\\' && matches!(self.peek(), Some(b',' | b'=' | b' ')) {
+                escaped = true;
+                self.at += 1;
+            }
+        }
+        Escaped { raw: self.since(start), escaped }
+    }
+
+    #[inline]
+    fn tag(&mut self) -> Result<(Escaped<'a>, Escaped<'a>), Fault> {
+        let key = self.name(b"= ");
+        if key.raw.is_empty() || !self.take(b'=') {
+            return Err(Fault::malformed("a tag is written key=value"));
+        }
+        let value = self.name(b", ");
+        if value.raw.is_empty() {
+            return Err(Fault::malformed("a tag is written key=value"));
+        }
+        Ok((key, value))
+    }
+
+    #[inline]
+    fn field(&mut self) -> Result<Field<'a>, Fault> {
+        let start = self.at;
+        let key = self.name(b"= ");
+        if key.raw.is_empty() || !self.take(b'=') {
+            return Err(Fault::malformed("a field is written key=value"));
+        }
+        let value = if self.take(b'"') { self.quoted()? } else { self.bare()? };
+        Ok(Field { key, value, raw: self.since(start) })
+    }
+
+    /// A string value, behind its opening quote.
+    fn quoted(&mut self) -> Result<FieldValue<'a>, Fault> {
+        let start = self.at;
+        loop {
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.at += 2,
+                Some(_) => self.at += 1,
+                None => return Err(Fault::malformed("a quoted value breaks off")),
+            }
+        }
+        let text = self.since(start);
+        self.at += 1;
+        match self.peek() {
+            None | Some(b',' | b' ') => Ok(FieldValue::Text(text)),
+            Some(_) => Err(Fault::malformed("something follows a quoted value")),
+        }
+    }
+
+    #[inline]
+    fn bare(&mut self) -> Result<FieldValue<'a>, Fault> {
+        let start = self.at;
+        while !matches!(self.peek(), None | Some(b',' | b' ')) {
+            self.at += 1;
+        }
+        let token = self.since(start);
+        if let Some((decimal, length)) = Decimal::scan(token.as_bytes()) {
+            match &token.as_bytes()[length..] {
+                b"" => return Ok(FieldValue::Number(finite(decimal.to_f64(token.as_bytes())))),
+                b"i" | b"u" => return integer(decimal, token).map(FieldValue::Number),
+                _ => {}
+            }
+        }
+        unusual(token)
+    }
+}
+
+/// Text that reads as a number is finite; what is beyond every `f64` is out of range.
+#[inline]
+fn finite(value: f64) -> Result<f64, Fault> {
+    if value.is_infinite() { Err(OUT_OF_RANGE) } else { checked_value(value) }
+}
+
+/// `token` ends in `i` or `u` and is a number otherwise. The outer error is the line's, the inner one the field's.
+fn integer(decimal: Decimal, token: &str) -> Result<Result<f64, Fault>, Fault> {
+    if token.contains(['.', 'e', 'E']) || (token.ends_with('u') && decimal.negative) {
+        return Err(Fault::malformed("an integer value has digits only"));
+    }
+    let fits = |value: &i64| value.unsigned_abs() <= VALUE_MAX as u64;
+    Ok(decimal.to_i64().filter(fits).map(|value| value as f64).ok_or(OUT_OF_RANGE))
+}
+
+/// Booleans, NaN, and floats that JSON would not take (`.5`, `1.`, `+1`).
+#[cold]
+fn unusual(token: &str) -> Result<FieldValue<'_>, Fault> {
+    match token {
+        "t" | "T" | "true" | "True" | "TRUE" | "f" | "F" | "false" | "False" | "FALSE" => Ok(FieldValue::Boolean),
+        _ if is_not_finite(token.trim_start_matches(['+', '-']).as_bytes()) => Ok(FieldValue::Number(Err(NOT_FINITE))),
+        _ => match token.parse() {
+            Ok(value) => Ok(FieldValue::Number(finite(value))),
+            Err(_) => Err(Fault::malformed("a value is a number, a boolean or text in quotes")),
+        },
+    }
+}

@@ -1,0 +1,295 @@
+//! Influx line protocol goes in, points come out: `measurement,tag=value field=1.5,other=2i 1700000000000000000`.
+//!
+//! How a line names its sensors:
+//! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`, other fields are remarks
+//! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
+//! - else the measurement is the machine
+//!
+//! With both tags the sensor may be a code of the machine. A field `quality` that is a string (`"good"`, `"uncertain"`,
+//! `"bad"`) belongs to the whole line. Values are floats, integers (`i`, exact) or unsigned integers (`u`, exact); strings
+//! and booleans are rejected for their field alone, a line that cannot be read for itself alone. Empty lines and those
+//! that begin with `#` are skipped. A line ends at its line feed, also inside of quotes: a lost quote then costs one line.
+//!
+//! Timestamps are integers in the unit that the caller names, nanoseconds by default. What is rejected of a readable line
+//! is written anew as a line of that field alone, always in nanoseconds, so that it means the same anywhere.
+
+mod line;
+
+use super::fault::{Fault, NOT_A_NUMBER, checked_name};
+use super::json::quality_of_word;
+use super::timestamp::Unit;
+use super::{Name, Point, Visitor};
+use genims_model::{Quality, Reason};
+use line::{Escaped, Field, FieldValue, Line};
+
+/// The bytes of `buffer` up to and including its last line feed: what can be decoded before more arrives.
+pub fn complete_bytes(buffer: &[u8]) -> usize {
+    memchr::memrchr(b'\n', buffer).map_or(0, |at| at + 1)
+}
+
+/// Decodes any number of lines; the last one needs no line feed. `unit`: what the timestamps count.
+#[inline]
+pub fn decode<V: Visitor>(text: &[u8], unit: Unit, visitor: &mut V) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest[..end].trim_ascii();
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if line.is_empty() || line[0] == b'#' {
+            continue;
+        }
+        if let Err(fault) = decode_line(line, unit, visitor) {
+            visitor.reject(fault.reason, format_args!("{fault}"), line);
+        }
+    }
+}
+
+/// A fault is the line's; nothing was handed over then.
+#[inline]
+fn decode_line<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(), Fault> {
+    let text = std::str::from_utf8(line).map_err(|_| Fault::malformed("the line is no UTF-8"))?;
+    if text.contains('\0') {
+        return Err(Fault::malformed("the line contains NUL"));
+    }
+    let line = Line::parse(text, unit)?;
+    let (quality, mut value_field) = (quality(&line)?, None);
+    let machine = line.machine.map(Escaped::to_str);
+    let measurement = line.measurement.to_str();
+    checked_name(&measurement)?;
+    let Some(sensor) = line.sensor.map(Escaped::to_str) else {
+        let machine = checked_name(machine.as_deref().unwrap_or(&measurement))?;
+        for field in line.fields() {
+            let field = field?;
+            if field.is_quality() {
+                continue;
+            }
+            let code = field.key.to_str();
+            report(&line, field, Name::Sensor { machine: Some(machine), sensor: &code }, quality, visitor);
+        }
+        return Ok(());
+    };
+    let machine = machine.as_deref().map(checked_name).transpose()?;
+    checked_name(&sensor)?;
+    for field in line.fields() {
+        let field = field?;
+        if field.key.is("value") && value_field.replace(field).is_some() {
+            return Err(Fault::malformed("the field value stands twice"));
+        }
+    }
+    let field = value_field.ok_or(Fault::malformed("a line with a sensor tag needs a field named value"))?;
+    report(&line, field, Name::Sensor { machine, sensor: &sensor }, quality, visitor);
+    Ok(())
+}
+
+#[inline]
+fn report<V: Visitor>(line: &Line<'_>, field: Field<'_>, name: Name<'_>, quality: Quality, visitor: &mut V) {
+    let value = match field.value {
+        FieldValue::Number(value) => value,
+        FieldValue::Text(_) | FieldValue::Boolean => Err(NOT_A_NUMBER),
+    };
+    let sound = match name {
+        Name::Sensor { sensor, .. } => checked_name(sensor).map(|_| ()),
+        Name::Handle(_) => Ok(()),
+    };
+    match sound.and(value) {
+        Ok(value) => visitor.point(Point { name, timestamp_us: line.timestamp_us, value, quality }),
+        Err(fault) => reject_field(line, field, fault, quality, visitor),
+    }
+}
+
+#[cold]
+fn reject_field<V: Visitor>(line: &Line<'_>, field: Field<'_>, fault: Fault, quality: Quality, visitor: &mut V) {
+    let mut fragment = line.measurement.raw().to_owned();
+    for (tag, name) in [("sensor_id", line.sensor), ("machine_id", line.machine)] {
+        if let Some(name) = name {
+            fragment += &format!(",{tag}={}", name.raw());
+        }
+    }
+    fragment += " ";
+    fragment += field.raw;
+    if quality != Quality::Good {
+        fragment += &format!(",quality=\"{}\"", quality.as_str());
+    }
+    if let Some(timestamp_us) = line.timestamp_us {
+        fragment += &format!(" {timestamp_us}000");
+    }
+    let key: String = field.key.to_str().chars().take(super::NAME_BYTES_MAX).collect();
+    visitor.reject(fault.reason, format_args!("field {key}: {fault}"), fragment.as_bytes());
+}
+
+/// What the line says of its values.
+fn quality(line: &Line<'_>) -> Result<Quality, Fault> {
+    let Some(word) = line.quality else { return Ok(Quality::Good) };
+    quality_of_word(word).ok_or(Fault::new(Reason::MalformedPayload, "quality must be good, uncertain or bad"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::collected::{Collected, Found};
+    use super::*;
+    use proptest::prelude::*;
+
+    const TIME_NS: &str = "1700000000123456000";
+    const TIME_US: Option<i64> = Some(1_700_000_000_123_456);
+
+    fn decoded(text: &str) -> Collected {
+        let mut visitor = Collected::default();
+        decode(text.as_bytes(), Unit::Nanoseconds, &mut visitor);
+        visitor
+    }
+
+    fn points(text: &str) -> Vec<Found> {
+        let found = decoded(text);
+        assert_eq!(found.rejects, [], "{text}");
+        found.points
+    }
+
+    #[test]
+    fn a_sensor_tag_names_the_sensor_and_value_is_its_value() {
+        let expected = [Found::new("S1", TIME_US, 12.5)];
+        assert_eq!(points(&format!("any,sensor_id=S1,host=x value=12.5,status=\"ok\" {TIME_NS}")), expected);
+        assert_eq!(points(&format!("any,sensor=S1 value=12.5 {TIME_NS}\r\n")), expected);
+        let with_machine = points("any,machine=M1,sensor=TEMP value=1i");
+        assert_eq!(with_machine, [Found::new("TEMP", None, 1.0).on("M1")]);
+    }
+
+    #[test]
+    fn the_fields_of_a_machine_are_its_sensors() {
+        let expected = [Found::new("TEMP", TIME_US, 1.5).on("M1"), Found::new("RPM", TIME_US, 900.0).on("M1")];
+        assert_eq!(points(&format!("press,machine_id=M1 TEMP=1.5,RPM=900i {TIME_NS}")), expected);
+        assert_eq!(points(&format!("M1 TEMP=1.5,RPM=900u {TIME_NS}")), expected);
+        assert_eq!(points(&format!("M1,host=x TEMP=1.5,RPM=9e2 {TIME_NS}")), expected);
+    }
+
+    #[test]
+    fn escapes_are_undone_where_they_are_allowed() {
+        let found = points(r"Presse\ 1\,a Öl\=\ Druck=1,b\c=2");
+        let expected = [Found::new("Öl= Druck", None, 1.0), Found::new(r"b\c", None, 2.0)];
+        assert_eq!(found, expected.map(|point| point.on("Presse 1,a")));
+        let found = points(r#"m,sensor=a\ b note="x, y=1 \" z",value=3"#);
+        assert_eq!(found, [Found::new("a b", None, 3.0)]);
+    }
+
+    #[test]
+    fn timestamps_count_the_given_unit() {
+        for (unit, time) in [
+            (Unit::Seconds, "1700000000"),
+            (Unit::Milliseconds, "1700000000000"),
+            (Unit::Microseconds, "1700000000000000"),
+            (Unit::Nanoseconds, "1700000000000000000"),
+        ] {
+            let mut visitor = Collected::default();
+            decode(format!("M1 T=1 {time}").as_bytes(), unit, &mut visitor);
+            assert_eq!(visitor.points[0].timestamp_us, Some(1_700_000_000_000_000));
+        }
+    }
+
+    #[test]
+    fn comments_and_empty_lines_say_nothing() {
+        assert_eq!(decoded("# a comment\n\n  \r\n#M1 T=1\n"), Collected::default());
+    }
+
+    #[test]
+    fn the_quality_of_a_line_is_that_of_its_values() {
+        let expected = [Found::new("T", None, 1.0).on("M1").of_quality(Quality::Bad)];
+        assert_eq!(points("M1 T=1,quality=\"bad\""), expected);
+        assert_eq!(decoded("M1 T=1,quality=\"fair\"").reasons(), [Reason::MalformedPayload]);
+        assert_eq!(points("M1 quality=5"), [Found::new("quality", None, 5.0).on("M1")]);
+    }
+
+    #[test]
+    fn a_bad_line_rejects_only_itself() {
+        let found = decoded("M1 T=1\nbroken\nM1 T=2 noon\nM1 T=3 -5\nM1 T=\nM1 T=4\n");
+        let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
+        assert_eq!(values, [1.0, 4.0]);
+        assert_eq!(found.fragments(), ["broken", "M1 T=2 noon", "M1 T=3 -5", "M1 T="]);
+        use Reason::{BadTimestamp, MalformedPayload};
+        assert_eq!(found.reasons(), [MalformedPayload, BadTimestamp, BadTimestamp, MalformedPayload]);
+    }
+
+    #[test]
+    fn a_line_at_fault_hands_nothing_over() {
+        for text in [
+            "M1 T=1,U",
+            "M1 T=1,=2",
+            "M1 T=1 ,U=2",
+            ",a=b T=1",
+            "M1,a T=1",
+            "M1,a= T=1",
+            "M1,=b T=1",
+            "M1",
+            "M1 ",
+            "M1 T=1,U=1x",
+            "M1 T=1,U=\"open",
+            "M1 T=1,U=\"a\"b",
+            "M1 T=1, U=2",
+            "M1,sensor=S other=1",
+            "M1,sensor=S value=1,value=2",
+            "M1,sensor=S,sensor=R value=1",
+            "M1 T=1 1 2",
+            "M1 T=5i5",
+            "M1 T=-5u",
+            "M1 T=1\0",
+        ] {
+            let found = decoded(text);
+            assert_eq!(found.points, [], "{text}");
+            assert_eq!(found.rejects.len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_at_fault_is_rejected_alone_and_can_be_sent_again() {
+        let text =
+            "press,machine=M1,host=h A=1,B=\"x\",C=true,D=NaN,E=1e11,F=100000000000i,G=2,quality=\"bad\" 1700000000";
+        let mut found = Collected::default();
+        decode(text.as_bytes(), Unit::Seconds, &mut found);
+        let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
+        assert_eq!(values, [1.0, 2.0]);
+        use Reason::{NotANumber, NotFinite, OutOfRange};
+        assert_eq!(found.reasons(), [NotANumber, NotANumber, NotFinite, OutOfRange, OutOfRange]);
+        assert_eq!(found.fragments()[0], "press,machine_id=M1 B=\"x\",quality=\"bad\" 1700000000000000000");
+        for (reason, detail, fragment) in &found.rejects {
+            let again = decoded(std::str::from_utf8(fragment).unwrap());
+            assert_eq!((again.points, again.rejects), (vec![], vec![(*reason, detail.clone(), fragment.clone())]));
+        }
+    }
+
+    #[test]
+    fn only_whole_lines_are_complete() {
+        assert_eq!(complete_bytes(b"M1 T=1"), 0);
+        assert_eq!(complete_bytes(b"M1 T=1\nM1 T"), 7);
+    }
+
+    fn escaped(text: &str) -> String {
+        text.replace(',', "\\,").replace('=', "\\=").replace(' ', "\\ ")
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            machine in "[a-zA-Zö][a-zA-Z0-9 ,=°]{0,9}[a-z]",
+            codes in proptest::collection::btree_map("[a-zA-Z][a-zA-Z0-9 ,=/]{0,9}[a-z]", -99_999_999_999.0..99_999_999_999.0_f64, 1..8),
+            timestamp_us in 0_i64..4_000_000_000_000_000,
+        ) {
+            let fields: Vec<String> = codes.iter().map(|(code, value)| format!("{}={value}", escaped(code))).collect();
+            let text = format!("m,machine_id={} {} {timestamp_us}000", escaped(&machine), fields.join(","));
+            let expected: Vec<Found> =
+                codes.iter().map(|(code, value)| Found::new(code, Some(timestamp_us), *value).on(&machine)).collect();
+            let found = decoded(&text);
+            prop_assert_eq!(found.rejects, [], "{}", text);
+            prop_assert_eq!(found.points, expected);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            decode(&bytes, Unit::Nanoseconds, &mut Collected::default());
+        }
+
+        #[test]
+        fn text_like_lines_is_read_without_panic(text in "[aM,= \\\\\"1.iu\n#-]{0,40}") {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+            let found = decoded(&text);
+            prop_assert!(found.points.len() + found.rejects.len() >= lines.min(1), "{}", text);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `genims-dev install | up | down | status | logs`: the private servers, see [`genims_dev`].
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use genims_dev::{EnvFile, Server, Stack, StackOptions};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const ENV_FILE: &str = ".env";
+const SPINNER_TICK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Folder of the stack
+    #[arg(long, default_value = ".genims", value_name = "FOLDER")]
+    dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServersCommand {
+    /// Find PostgreSQL, MariaDB, mongod and mosquitto, and install what is missing
+    Install,
+    /// Start what is not running and wait until it answers
+    Up(UpArgs),
+    /// Stop what this stack started
+    Down {
+        #[command(flatten)]
+        place: Place,
+        /// Delete the folder with all data as well
+        #[arg(long)]
+        delete: bool,
+    },
+    /// Show URL, pid, port and folder of each server
+    Status {
+        #[command(flatten)]
+        place: Place,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the end of the servers' logs
+    Logs {
+        #[command(flatten)]
+        place: Place,
+        /// One server only: postgres, mariadb, mongodb or mosquitto
+        server: Option<Server>,
+        /// How many lines of each log
+        #[arg(short = 'n', long, default_value_t = 40)]
+        lines: usize,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Only these servers: postgres, mariadb, mongodb, mosquitto
+    servers: Vec<Server>,
+    /// Small caches: for tests and small machines
+    #[arg(long)]
+    small: bool,
+    /// File to write the connection variables to [default: .env, unless somebody else wrote it]
+    #[arg(long, value_name = "FILE")]
+    env: Option<PathBuf>,
+}
+
+pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
+    match command {
+        ServersCommand::Install => install(),
+        ServersCommand::Up(args) => up(args),
+        ServersCommand::Down { place, delete } => down(&place.dir, delete),
+        ServersCommand::Status { place, json } => status(&place.dir, json),
+        ServersCommand::Logs { place, server, lines } => logs(&place.dir, server, lines),
+    }
+}
+
+fn install() -> anyhow::Result<()> {
+    let mut progress = Progress::default();
+    let installed = genims_dev::install(&mut |step| progress.step(step));
+    progress.end();
+    Ok(installed?)
+}
+
+fn up(args: UpArgs) -> anyhow::Result<()> {
+    let servers = if args.servers.is_empty() { Server::ALL.to_vec() } else { args.servers };
+    let began = Instant::now();
+    let mut progress = Progress::default();
+    progress.step("starting the servers");
+    let stack = Stack::start(&StackOptions { dir: args.place.dir, servers, small: args.small });
+    progress.end();
+    let stack = stack?;
+    print_table(&stack);
+    println!("\nready in {:.1} s; stop with `genims-dev down`", began.elapsed().as_secs_f64());
+
+    let path = args.env.as_deref().unwrap_or(Path::new(ENV_FILE));
+    let shown = path.display();
+    match genims_dev::write_env_file(&stack, path)? {
+        EnvFile::Written => println!("connection variables are in {shown}"),
+        EnvFile::NotOurs if args.env.is_some() => {
+            bail!("{shown} was not written by this stack and is left as it is: delete it, or name another file")
+        }
+        EnvFile::NotOurs => println!("{shown} was not written by this stack and is left as it is; --env names another"),
+    }
+    Ok(())
+}
+
+fn down(dir: &Path, delete: bool) -> anyhow::Result<()> {
+    let Some(stack) = Stack::open(dir)? else {
+        println!("there is no stack in {}", dir.display());
+        return Ok(());
+    };
+    let mut progress = Progress::default();
+    progress.step("stopping the servers");
+    let stopped = if delete { stack.delete(Some(Path::new(ENV_FILE))) } else { stack.stop() };
+    progress.end();
+    stopped?;
+    println!("{}", if delete { "stopped and deleted" } else { "stopped; `genims-dev up` starts it again" });
+    Ok(())
+}
+
+fn status(dir: &Path, json: bool) -> anyhow::Result<()> {
+    let stack = open(dir)?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&stack.status())?);
+    } else {
+        print_table(&stack);
+    }
+    Ok(())
+}
+
+fn logs(dir: &Path, server: Option<Server>, lines: usize) -> anyhow::Result<()> {
+    let stack = open(dir)?;
+    for server in server.map_or(Server::ALL.to_vec(), |server| vec![server]) {
+        println!("==> {} <==\n{}", stack.log_file(server).display(), stack.log_tail(server, lines)?);
+    }
+    Ok(())
+}
+
+fn open(dir: &Path) -> anyhow::Result<Stack> {
+    Stack::open(dir)?.with_context(|| format!("there is no stack in {}: `genims-dev up` makes one", dir.display()))
+}
+
+fn print_table(stack: &Stack) {
+    let status = stack.status();
+    println!("{:<10} {:>8}  URL, folder", "server", "pid");
+    for (server, found) in status.servers {
+        let pid = found.pid.map_or("stopped".to_owned(), |pid| pid.to_string());
+        println!("{server:<10} {pid:>8}  {}\n{:<20} {}", found.url, "", found.dir.display());
+    }
+}
+
+/// One line per step: a spinner on a terminal, plain text elsewhere.
+#[derive(Default)]
+struct Progress {
+    spinner: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn step(&mut self, text: &str) {
+        self.end();
+        let spinner = ProgressBar::new_spinner();
+        if spinner.is_hidden() {
+            eprintln!("{text}");
+            return;
+        }
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            spinner.set_style(style);
+        }
+        spinner.set_message(text.to_owned());
+        spinner.enable_steady_tick(SPINNER_TICK);
+        self.spinner = Some(spinner);
+    }
+
+    /// Leaves the finished step on the screen.
+    fn end(&mut self) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.abandon();
+        }
+    }
+}

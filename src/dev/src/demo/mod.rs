@@ -1,0 +1,66 @@
+//! `genims-dev demo`: the whole way once, with the same commands that a user would type: private servers, the 17 databases
+//! with their data and its proof, server, load, real records, verdict. Everything it starts it stops again, unless `--keep`.
+
+mod report;
+mod steps;
+
+use clap::Args;
+use genims_dev::{Server, Stack, StackOptions};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use steps::{Steps, Tools};
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How long the simulated plants send
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Write the result to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Leave everything running at the end
+    #[arg(long)]
+    keep: bool,
+    /// Folder of the demo's servers and data
+    #[arg(long, default_value = ".genims/demo", value_name = "FOLDER")]
+    dir: PathBuf,
+}
+
+pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let tools = Tools::find()?;
+    println!("GenIMS demo: a plant group and four real wind turbines, from sockets to databases.\n");
+    steps::say("installing what is missing");
+    genims_dev::install(&mut |step| println!("    {step}"))?;
+    if !args.keep
+        && let Some(old) = Stack::open(&args.dir)?
+    {
+        old.delete(None)?;
+    }
+    steps::say("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
+    let stack = Stack::start(&StackOptions { dir: args.dir.clone(), servers: Server::ALL.to_vec(), small: false })?;
+    let mut steps = Steps::new(tools, &stack, &args.dir)?;
+    let outcome = steps.all(args.seconds);
+    let result = outcome.and_then(|parts| {
+        let report = report::Report::of(&parts)?;
+        report.print();
+        if let Some(path) = &args.json {
+            report.write(path)?;
+            println!("\nThe whole report: {}", path.display());
+        }
+        Ok(report.is_clean())
+    });
+    if args.keep {
+        steps.leave_running(&stack);
+    } else {
+        steps.stop_server();
+        steps::say("stopping the servers and deleting the demo's data");
+        match &result {
+            Ok(true) => stack.delete(None)?,
+            _ => {
+                stack.stop()?;
+                println!("    kept for a look: {}", args.dir.display());
+            }
+        }
+    }
+    Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

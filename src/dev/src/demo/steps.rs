@@ -1,0 +1,235 @@
+//! The demo's steps: each is a command that a user could type, run as a child with its output shown.
+
+use super::report::Parts;
+use anyhow::{Context, bail};
+use genims_dev::Stack;
+use serde_json::Value;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const READY_WAIT: Duration = Duration::from_secs(60);
+const STOP_WAIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+
+/// The two programs.
+pub(super) struct Tools {
+    genims: PathBuf,
+    loadtest: PathBuf,
+}
+
+impl Tools {
+    pub(super) fn find() -> anyhow::Result<Self> {
+        let own = std::env::current_exe().context("this program's own path is unknown")?;
+        let beside = |name: &str| {
+            let program = own.with_file_name(name);
+            if !program.exists() {
+                bail!("{} is missing; build it with: cargo build --release --workspace", program.display());
+            }
+            Ok(program)
+        };
+        Ok(Self { genims: beside("genims")?, loadtest: beside("loadtest")? })
+    }
+}
+
+pub(super) fn say(step: &str) {
+    println!("==> {step}");
+}
+
+pub(super) struct Steps {
+    tools: Tools,
+    folder: PathBuf,
+    environment: Vec<(&'static str, String)>,
+    addresses: Addresses,
+    server: Option<Child>,
+}
+
+/// Where the demo's server listens: free ports of the loopback interface.
+struct Addresses {
+    http: SocketAddr,
+    mqtt: SocketAddr,
+    tcp: SocketAddr,
+    line: SocketAddr,
+}
+
+impl Steps {
+    pub(super) fn new(tools: Tools, stack: &Stack, folder: &Path) -> anyhow::Result<Self> {
+        let [http, mqtt, tcp, line] = free_addresses().context("no free port on 127.0.0.1")?;
+        let addresses = Addresses { http, mqtt, tcp, line };
+        let environment = vec![
+            ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
+            // The load harness knows no registry: it is told its two databases.
+            ("GENIMS_MASTER_DB_URL", stack.postgres_url("genims_master_db")),
+            ("GENIMS_OPERATIONS_DB_URL", stack.postgres_url("genims_operations_db")),
+            ("GENIMS_MYSQL_URL", stack.mysql_url("")),
+            ("GENIMS_MONGODB_URL", stack.mongodb_url()),
+            ("GENIMS_DATA_DIR", folder.join("server").to_string_lossy().into_owned()),
+            ("GENIMS_HTTP_LISTEN", http.to_string()),
+            ("GENIMS_MQTT_LISTEN", mqtt.to_string()),
+            ("GENIMS_TCP_LISTEN", tcp.to_string()),
+            ("GENIMS_LINE_LISTEN", line.to_string()),
+        ];
+        Ok(Self { tools, folder: folder.to_owned(), environment, addresses, server: None })
+    }
+
+    /// Schemas, data and their proof; then server, load, real records and the proof of the stream.
+    pub(super) fn all(&mut self, seconds: u64) -> anyhow::Result<Parts> {
+        for command in ["provision", "seed", "verify", "doctor"] {
+            say(&format!("genims {command}"));
+            self.summary(command)?;
+        }
+        self.serve()?;
+        let run_file = self.folder.join("run.json");
+        say(&format!("loadtest run --plan config/loadtest/demo.toml --seconds {seconds}"));
+        let plan = format!("{seconds}");
+        self.run(self.loadtest(&["run", "--plan", "config/loadtest/demo.toml", "--seconds", &plan], &run_file))?;
+        let replay_file = self.folder.join("replay.json");
+        say("loadtest replay (one month of ENGIE's wind farm La Haute Borne, Open Licence 2.0)");
+        self.run(self.loadtest(&["replay", "--speed", "max"], &replay_file))?;
+        let stats = self.quiet_stats()?;
+        say("genims verify --module ledger");
+        self.run(self.genims(&["verify", "--module", "ledger"]))?;
+        let verify =
+            self.genims(&["verify", "--module", "ledger", "--json"]).output().context("genims verify cannot run")?;
+        Ok(Parts {
+            run: read_json(&run_file)?,
+            replay: read_json(&replay_file)?,
+            verify: serde_json::from_slice(&verify.stdout).context("genims verify --json printed no JSON")?,
+            stats,
+        })
+    }
+
+    /// Runs a command of the platform and shows what it ends with; all of it when it fails.
+    fn summary(&self, command: &str) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let output = self.genims(&[command]).output().with_context(|| format!("genims {command} cannot run"))?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            bail!("genims {command} ended with {}:\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        println!("    {}", said.trim_end().lines().last().unwrap_or_default());
+        println!("    {:.1} s", started.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn serve(&mut self) -> anyhow::Result<()> {
+        say("genims serve");
+        let log_path = self.folder.join("server.log");
+        let log = File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
+        let server = self.genims(&["serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        self.server = Some(server.context("genims serve cannot start")?);
+        println!("    {:<6} http://{}/stats", "http", self.addresses.http);
+        println!("    {:<6} {}", "mqtt", self.addresses.mqtt);
+        println!("    {:<6} {}", "tcp", self.addresses.tcp);
+        println!("    {:<6} {}", "line", self.addresses.line);
+        println!("    {:<6} {}", "log", log_path.display());
+        let deadline = Instant::now() + READY_WAIT;
+        while ureq::get(format!("http://{}/readyz", self.addresses.http)).call().is_err() {
+            let ended = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten());
+            if ended.is_some() || Instant::now() > deadline {
+                bail!("the server did not get ready; its log: {}", log_path.display());
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// `/stats` once nothing is in flight any more.
+    fn quiet_stats(&self) -> anyhow::Result<Value> {
+        let deadline = Instant::now() + READY_WAIT;
+        loop {
+            let url = format!("http://{}/stats", self.addresses.http);
+            let text = ureq::get(url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+            let stats: Value = serde_json::from_str(&text.context("the server does not answer")?)?;
+            let lag = stats["sinks"].as_array().into_iter().flatten().any(|sink| sink["lag_records"] != 0);
+            if (stats["total"]["in_flight"] == 0 && !lag) || Instant::now() > deadline {
+                return Ok(stats);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    fn genims(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.tools.genims);
+        command.args(arguments).envs(self.environment.iter().cloned());
+        command
+    }
+
+    fn loadtest(&self, arguments: &[&str], json: &Path) -> Command {
+        let mut command = Command::new(&self.tools.loadtest);
+        command.args(arguments).envs(self.environment.iter().cloned());
+        command.args(["--mqtt", &self.addresses.mqtt.to_string()]);
+        command.args(["--tcp", &self.addresses.tcp.to_string()]);
+        command.args(["--line", &self.addresses.line.to_string()]);
+        command.args(["--http", &format!("http://{}", self.addresses.http)]);
+        if let Some(server) = &self.server {
+            command.args(["--server-pid", &server.id().to_string()]);
+        }
+        // What an earlier run left must never be taken for this run's report; that there is none is as good.
+        let _ = std::fs::remove_file(json);
+        command.arg("--json").arg(json);
+        command
+    }
+
+    /// Runs a step to its end; a verdict that is not clean is reported, not hidden, so that the report is still made.
+    fn run(&self, mut command: Command) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let program = command.get_program().to_string_lossy().into_owned();
+        let status = command.status().with_context(|| format!("{program} cannot run"))?;
+        println!("    {:.1} s", started.elapsed().as_secs_f64());
+        let verdict = command.get_args().any(|argument| argument == "--json");
+        if !status.success() && !verdict {
+            bail!("{program} ended with {status}");
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop_server(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        say("stopping genims serve");
+        if let Some(pid) = rustix::process::Pid::from_raw(server.id() as i32) {
+            // An error means that it has ended already; the wait below sees that.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let deadline = Instant::now() + STOP_WAIT;
+        while matches!(server.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = server.kill();
+                let _ = server.wait();
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    pub(super) fn leave_running(&mut self, stack: &Stack) {
+        let pid = self.server.take().map_or(0, |server| server.id());
+        println!("\nEverything is left running:");
+        println!("    http://{}/stats    server, pid {pid}", self.addresses.http);
+        println!("    mqtt {}  tcp {}  line {}", self.addresses.mqtt, self.addresses.tcp, self.addresses.line);
+        println!("    {}", stack.postgres_url("genims_operations_db"));
+        println!("    {}", stack.mongodb_url());
+        println!("Stop it with:\n    kill {pid}\n    genims-dev down --dir {} --delete", self.folder.display());
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.stop_server();
+    }
+}
+
+fn free_addresses() -> std::io::Result<[SocketAddr; 4]> {
+    // Held open together, so that they are four different ones.
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let listeners = [bind()?, bind()?, bind()?, bind()?];
+    let at = |index: usize| listeners[index].local_addr();
+    Ok([at(0)?, at(1)?, at(2)?, at(3)?])
+}
+
+fn read_json(path: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read(path).with_context(|| format!("{} was not written", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} holds no JSON", path.display()))
+}

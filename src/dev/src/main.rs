@@ -1,0 +1,33 @@
+//! The `genims-dev` command: private servers and the demo. No part of what runs in production.
+
+mod commands;
+mod demo;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "genims-dev", version, about = "Private servers and the demo of GenIMS", long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Servers(commands::ServersCommand),
+    /// Everything at once: servers, schemas, data, proof, stream, load, verdict
+    Demo(demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Servers(command) => commands::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("genims-dev: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,105 @@
+//! One file per command. `main` -> arguments -> `run` -> exit code; every failure names the cause and the remedy on
+//! standard error and exits non-zero.
+
+mod deadletter;
+mod dictionary;
+mod doctor;
+mod provision;
+mod seed;
+mod serve;
+mod validate;
+mod verify;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use genims::settings::Settings;
+use genims_databases::Environment;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Where the configuration is looked for when --config does not say.
+const CONFIG_FILE: &str = "config/genims.toml";
+
+#[derive(Parser)]
+#[command(name = "genims", version, about = "The data platform of a manufacturing group", long_about = None)]
+struct Cli {
+    /// Configuration file [default: config/genims.toml, else the built-in one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the ingest server until SIGINT or SIGTERM
+    Serve,
+    /// Check the configuration without starting anything
+    Validate(validate::ValidateArgs),
+    /// Create the databases and bring their schemas up to date
+    Provision(provision::ProvisionArgs),
+    /// Fill the databases with deterministic data
+    Seed(seed::SeedArgs),
+    /// Check counts, references, coherence and the ledger over all databases
+    Verify(verify::VerifyArgs),
+    /// Examine all connections, with a remedy beside each failure
+    Doctor(doctor::DoctorArgs),
+    /// Print what every table and column means; needs no server
+    Dictionary(dictionary::DictionaryArgs),
+    /// List, show and replay what was set aside
+    Deadletter(deadletter::DeadletterArgs),
+}
+
+/// Runs the command of this process.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("genims: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Dictionary(args) = cli.command {
+        return dictionary::run(args);
+    }
+    init_log();
+    let environment = Environment::load(None)?;
+    let settings = || load_settings(cli.config.as_deref(), &environment);
+    let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve => serve::run(settings()?, &environment).await,
+            Command::Validate(args) => validate::run(args, &settings()?),
+            Command::Provision(args) => provision::run(args).await,
+            Command::Seed(args) => seed::run(args).await,
+            Command::Verify(args) => verify::run(args, &environment).await,
+            Command::Doctor(args) => doctor::run(args, &environment).await,
+            Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
+            Command::Dictionary(_) => Ok(ExitCode::SUCCESS),
+        }
+    })
+}
+
+fn load_settings(named: Option<&Path>, environment: &Environment) -> anyhow::Result<Settings> {
+    let usual = Path::new(CONFIG_FILE);
+    let path = named.or_else(|| usual.exists().then_some(usual));
+    Ok(Settings::load(path, environment)?)
+}
+
+/// Logs go to standard error, so that --json on standard output stays clean.
+fn init_log() {
+    let filter = EnvFilter::try_from_env("GENIMS_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    let json = std::env::var("GENIMS_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if json {
+        log.json().init();
+    } else {
+        log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
+}

@@ -1,0 +1,179 @@
+//! `genims seed`: fills databases with deterministic data.
+
+mod plant;
+mod render;
+
+use anyhow::Context;
+use chrono::{NaiveDate, Utc};
+use genims_databases::{Environment, Registry};
+use genims_seed::load::{self, Options, Progress, Report};
+use genims_seed::{Parameters, Scale};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Fill databases with deterministic data; harmless to repeat
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct SeedArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Factories, lines, machines, sensors, shifts, staff and products, and the wind farm La Haute Borne on top
+    Plant(plant::PlantArgs),
+    /// Compute what config/seed says without touching a server; write it as tab separated files
+    Render(render::RenderArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Only this module or database; may be repeated
+    #[arg(long = "module", value_name = "MODULE")]
+    modules: Vec<String>,
+    /// small: every table has rows; medium: about 2.3 million rows beside the history; full: about 18 GB
+    #[arg(long, value_enum, default_value = "small")]
+    scale: ScaleArg,
+    /// Days of sensor and SCADA history; by scale if not given
+    #[arg(long)]
+    days: Option<u32>,
+    /// The same seed and day give the same bytes
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The day on which the history ends, YYYY-MM-DD; today, or that of the first seeding, if not given
+    #[arg(long, value_parser = past_day)]
+    as_of: Option<NaiveDate>,
+    /// A folder like config/seed instead of the built-in one
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ScaleArg {
+    Small,
+    Medium,
+    Full,
+}
+
+/// A history that ends tomorrow would hold what has not happened yet, and `genims verify` would say so.
+fn past_day(text: &str) -> Result<NaiveDate, String> {
+    let day: NaiveDate = text.parse().map_err(|error| format!("{error}; write it as YYYY-MM-DD"))?;
+    match Utc::now().date_naive() {
+        today if day > today => Err(format!("it lies ahead: give {today} or an earlier day")),
+        _ => Ok(day),
+    }
+}
+
+impl Common {
+    fn parameters(&self) -> Parameters {
+        let (scale, days) = match self.scale {
+            ScaleArg::Small => (Scale::Small, 2),
+            ScaleArg::Medium => (Scale::Medium, 3),
+            ScaleArg::Full => (Scale::Full, 60),
+        };
+        let today = self.as_of.unwrap_or_else(|| Utc::now().date_naive());
+        Parameters {
+            seed: self.seed,
+            scale,
+            today: (today - NaiveDate::default()).num_days() as i32,
+            sensor_days: self.days.unwrap_or(days),
+        }
+    }
+}
+
+pub(crate) async fn run(args: SeedArgs) -> anyhow::Result<ExitCode> {
+    match args.what {
+        Some(What::Plant(args)) => plant::run(args).await,
+        Some(What::Render(args)) => render::run(&args),
+        None => everything(args.common).await,
+    }
+}
+
+async fn everything(args: Common) -> anyhow::Result<ExitCode> {
+    let registry = Registry::load(None)?;
+    let environment = Environment::load(None)?;
+    let parameters = args.parameters();
+    let options = Options { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
+    let bar = bar(args.json);
+    let report = load::run(&registry, &environment, &options, &|progress| match progress {
+        Progress::Table { database, table, rows } => {
+            bar.inc(1);
+            bar.set_message(format!("{database}.{table}: {rows} rows"));
+        }
+        Progress::History { database, hours, of } => {
+            bar.set_message(format!("history of sensors into {database}: {hours} of {of} hours"));
+        }
+        Progress::Finished(report) => bar.println(line(report)),
+    })
+    .await;
+    bar.finish_and_clear();
+    let report = report?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
+    } else {
+        print(&report);
+    }
+    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bar(quiet: bool) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if quiet {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {pos} tables {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn line(report: &load::DatabaseReport) -> String {
+    let rate = report.bytes as f64 / 1e6 / report.seconds.max(0.001);
+    let mut line = format!(
+        "{:24} {:>4} tables filled, {:>4} were there {:>10} rows {:>8.1} MB {:>7.2} s {rate:>6.1} MB/s",
+        report.database,
+        report.loaded,
+        report.there_before,
+        report.rows,
+        report.bytes as f64 / 1e6,
+        report.seconds
+    );
+    if let Some(error) = &report.error {
+        line.push_str(&format!("\n    FAILED {error}"));
+    }
+    line
+}
+
+fn print(report: &Report) {
+    for database in &report.databases {
+        println!("{}", line(database));
+    }
+    let rows: u64 = report.databases.iter().map(|database| database.rows).sum();
+    let bytes: u64 = report.databases.iter().map(|database| database.bytes).sum();
+    println!(
+        "{rows} rows, {:.1} MB in {:.2} s: {:.1} MB/s",
+        bytes as f64 / 1e6,
+        report.seconds,
+        bytes as f64 / 1e6 / report.seconds.max(0.001)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_ends_today_at_the_latest() {
+        let today = Utc::now().date_naive();
+        assert_eq!(past_day(&today.pred_opt().expect("a day").to_string()), today.pred_opt().ok_or(String::new()));
+        assert!(past_day("2199-12-31").is_err_and(|error| error.contains("lies ahead")));
+        assert!(past_day("22.11.2026").is_err_and(|error| error.contains("YYYY-MM-DD")));
+    }
+}

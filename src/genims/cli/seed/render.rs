@@ -1,0 +1,50 @@
+//! `genims seed render`: what would be seeded, as files.
+
+use super::Common;
+use genims_databases::Registry;
+use genims_seed as seed;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RenderArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Where to write <database>/<table>.tsv
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Take tables that nothing is said about for 20 rows
+    #[arg(long)]
+    draft: bool,
+}
+
+pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
+    let registry = Registry::load(None)?;
+    let common = &args.common;
+    let done = seed::render(
+        &registry,
+        &common.modules,
+        common.specs.as_deref(),
+        common.parameters(),
+        args.out.as_deref(),
+        args.draft,
+    );
+    let done = done.map_err(anyhow::Error::msg)?;
+    let failed = done.iter().filter(|table| table.error.is_some()).count();
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&done)?);
+    } else {
+        for table in &done {
+            println!("{:60} {:>9} rows {:>11} bytes {:>7.3} s", table.table, table.rows, table.bytes, table.seconds);
+            if !table.empty_columns.is_empty() {
+                println!("    null in every row: {}", table.empty_columns.join(", "));
+            }
+            if let Some(error) = &table.error {
+                println!("    ERROR {error}");
+            }
+        }
+        let rows: usize = done.iter().map(|table| table.rows).sum();
+        println!("{} tables, {rows} rows, {failed} failed", done.len());
+    }
+    Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,36 @@
+//! `genims serve`: the ingest server, until SIGINT or SIGTERM.
+
+use anyhow::Context;
+use genims::server::Server;
+use genims::settings::Settings;
+use genims_databases::Environment;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
+    raise_file_limit();
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
+    let server = Server::start(settings, environment).await?;
+    let failed = tokio::select! {
+        _ = interrupt.recv() => None,
+        _ = terminate.recv() => None,
+        cause = server.failed() => Some(cause),
+    };
+    tracing::info!("stopping: no new data is taken; what was received becomes durable first");
+    server.stop().await;
+    match failed {
+        None => Ok(ExitCode::SUCCESS),
+        Some(cause) => anyhow::bail!("{cause}"),
+    }
+}
+
+/// One handle per connection: as many as the system lets us have.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, "the limit of open files stays as it is; raise it with ulimit -n for many connections");
+    }
+}

@@ -1,0 +1,171 @@
+//! `genims verify`: counts, references, rules and the ledger; a table or JSON; exit code 1 on any violation.
+
+use anyhow::Context;
+use clap::Args;
+use genims_databases::{Environment, Registry};
+use genims_platform::verify::{self, Finding, LEDGER_MODULE, Options, Outcome, Progress, Verdict, report};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Check counts, references, coherence and the ledger over all databases; exit code 1 on any violation
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Only what belongs to this module (erp, hr ...); `ledger` is the stream's ledger alone
+    #[arg(long, value_name = "MODULE")]
+    module: Option<String>,
+    /// Rules of this folder instead of the built-in config/verify
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Print the verdict as JSON, with every reference
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let registry = Registry::load(None)?;
+    let bar = bar(args.json);
+    let show = |progress: Progress<'_>| match progress {
+        Progress::Planned(pieces) => bar.set_length(pieces as u64),
+        Progress::Done(what) => {
+            bar.set_message(what.to_owned());
+            bar.inc(1);
+        }
+    };
+    let options = Options { module: args.module, rules: args.rules };
+    let verdict = verify::run(&registry, environment, &options, &show).await;
+    bar.finish_and_clear();
+    let verdict = verdict?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&verdict).context("the verdict as JSON")?);
+    } else {
+        print(&verdict);
+    }
+    Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// On standard error; nothing when that is no terminal.
+fn bar(quiet: bool) -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if quiet {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:30} {pos:>4}/{len} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// One line of the table.
+struct Line<'a> {
+    rule: String,
+    looked_at: u64,
+    violations: u64,
+    result: String,
+    /// To be shown below it when it has not passed.
+    findings: Vec<&'a Finding>,
+}
+
+fn print(verdict: &Verdict) {
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let paint = |text: &str, code: &str| {
+        if colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    };
+    for database in verdict.databases.iter().filter(|database| !database.reachable) {
+        let cause = database.error.as_deref().unwrap_or_default();
+        println!("{} {}: {cause}", paint("DOWN", "31"), database.database);
+    }
+    let lines = lines(verdict);
+    let width = lines.iter().map(|line| line.rule.chars().count()).max().unwrap_or(0).max(4);
+    println!("{:<width$}  {:>14}  {:>10}  result", "rule", "rows looked at", "violations");
+    for line in &lines {
+        let worst = worst(&line.findings);
+        let (word, colour) = match worst {
+            Outcome::Passed => ("ok", "32"),
+            Outcome::Violated => ("VIOLATED", "31"),
+            Outcome::Failed => ("FAILED", "31"),
+            Outcome::Skipped => ("SKIPPED", "33"),
+        };
+        let (rule, looked_at, violations) = (&line.rule, line.looked_at, line.violations);
+        let result = if line.result.is_empty() { String::new() } else { format!(": {}", line.result) };
+        println!("{rule:<width$}  {looked_at:>14}  {violations:>10}  {}{result}", paint(word, colour));
+        line.findings.iter().filter(|finding| !finding.passed).for_each(|finding| print_examples(finding));
+    }
+    let count = |outcome| verdict.count(outcome);
+    println!(
+        "{} rules hold, {} are violated, {} failed, {} were skipped; {:.2} s",
+        count(Outcome::Passed),
+        count(Outcome::Violated),
+        count(Outcome::Failed),
+        count(Outcome::Skipped),
+        verdict.seconds
+    );
+}
+
+fn print_examples(finding: &Finding) {
+    // What was skipped has its database above the table.
+    if finding.outcome == Outcome::Skipped {
+        return;
+    }
+    if finding.family == report::REFERENCES {
+        println!("    {}: {} rows. {}", finding.rule, finding.violations, finding.says);
+    } else if finding.outcome == Outcome::Violated {
+        println!("    {}", finding.says);
+    }
+    if finding.outcome == Outcome::Failed && finding.family == report::REFERENCES {
+        println!("      {}", finding.explanation);
+    }
+    for example in &finding.examples {
+        println!("      {}: {}", example.key, example.detail);
+    }
+    if finding.violations > finding.examples.len() as u64
+        && !finding.examples.is_empty()
+        && finding.family != LEDGER_MODULE
+    {
+        println!("      ...");
+    }
+}
+
+/// References are summed up per database, inside it and out of it; every other rule has a line of its own.
+fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
+    let (mut counts, mut rules) = (Vec::new(), Vec::new());
+    let mut references: BTreeMap<String, Line<'_>> = BTreeMap::new();
+    for finding in &verdict.findings {
+        let line = Line {
+            rule: finding.rule.clone(),
+            looked_at: finding.looked_at,
+            violations: finding.violations,
+            result: finding.explanation.clone(),
+            findings: vec![finding],
+        };
+        if finding.family == report::COUNTS {
+            counts.push(line);
+        } else if finding.family == report::REFERENCES {
+            let to = if finding.databases.len() == 1 { "inside" } else { "to others" };
+            let rule = format!("references of {} {to}", finding.databases.first().map_or("", String::as_str));
+            let sum = references.entry(rule.clone()).or_insert(Line {
+                rule,
+                looked_at: 0,
+                violations: 0,
+                result: String::new(),
+                findings: Vec::new(),
+            });
+            sum.looked_at += finding.looked_at;
+            sum.violations += finding.violations;
+            sum.findings.push(finding);
+            sum.result = format!("{} references", sum.findings.len());
+        } else {
+            rules.push(line);
+        }
+    }
+    counts.into_iter().chain(references.into_values()).chain(rules).collect()
+}
+
+/// What a line as a whole is.
+fn worst(findings: &[&Finding]) -> Outcome {
+    let order = [Outcome::Violated, Outcome::Failed, Outcome::Skipped];
+    let found = order.into_iter().find(|outcome| findings.iter().any(|finding| finding.outcome == *outcome));
+    found.unwrap_or(Outcome::Passed)
+}

@@ -1,0 +1,4 @@
+//! The server: settings, and the only place that joins the rooms. The command line is `main.rs` and `cli/`.
+
+pub mod server;
+pub mod settings;

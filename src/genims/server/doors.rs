@@ -1,0 +1,126 @@
+//! Opens the listeners. All of them are bound before the first one serves, so a taken port is found at once.
+
+use super::observe::Observer;
+use super::stream::Stream;
+use super::{ServerError, Stage};
+use crate::settings::{Listener, ListenerKind, Settings};
+use genims_decode::payload::Decoder;
+use genims_listen::bridge::{Bridge, BridgeMetrics};
+use genims_listen::line::LineServer;
+use genims_listen::mqtt::{self, Statistics};
+use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
+use genims_listen::{Decode, ListenMetrics};
+use genims_model::{Accounts, SourceNo};
+use genims_pipeline::intake::IntakeBuffer;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// MQTT messages through the decoders.
+struct Messages(Decoder);
+
+impl Decode for Messages {
+    fn message(&self, topic: &str, payload: &[u8], into: &mut IntakeBuffer) {
+        self.0.message(topic, payload, into);
+    }
+}
+
+/// `$SYS/broker/readings/received`.
+struct Received(Arc<Accounts>);
+
+impl Statistics for Received {
+    fn readings_received(&self) -> u64 {
+        self.0.total().received
+    }
+}
+
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Binds every listener, then serves them all in `stage`.
+pub(super) async fn open(
+    settings: &Settings,
+    stream: &Stream,
+    observer: &Observer,
+    stage: &mut Stage,
+) -> Result<(), ServerError> {
+    let decode: Arc<dyn Decode> = Arc::new(Messages(Decoder::new(settings.topics.clone())));
+    let progress = Arc::new(Progress::new(CLIENTS_MAX, stream.marks.clone()));
+    let mut ready = Vec::new();
+    for (source, listener) in settings.listeners.iter().enumerate() {
+        let door = Door { listener, source: source as SourceNo, stream, observer, stop: stage.stop.subscribe() };
+        ready.push(door.bind(decode.clone(), progress.clone()).await?);
+    }
+    for serving in ready {
+        stage.tasks.spawn(serving);
+    }
+    Ok(())
+}
+
+/// One listener on its way to being open.
+struct Door<'a> {
+    listener: &'a Listener,
+    source: SourceNo,
+    stream: &'a Stream,
+    observer: &'a Observer,
+    stop: watch::Receiver<bool>,
+}
+
+impl Door<'_> {
+    async fn bind(self, decode: Arc<dyn Decode>, progress: Arc<Progress>) -> Result<Serving, ServerError> {
+        let intake = self.stream.intake.clone();
+        let metrics = Arc::new(ListenMetrics::default());
+        let (source, stop) = (self.source, self.stop.clone());
+        match &self.listener.kind {
+            ListenerKind::Mqtt(options) => {
+                options.validate().map_err(|error| self.invalid(error))?;
+                let at = options.listen;
+                let socket = TcpListener::bind(at).await.map_err(|source| self.taken(at, source))?;
+                self.opened(socket.local_addr(), metrics.clone());
+                let statistics = Arc::new(Received(self.stream.accounts.clone()));
+                let options = options.clone();
+                Ok(Box::pin(async move {
+                    let serving = mqtt::serve(socket, options, intake, decode, source, metrics, statistics, stop);
+                    if let Err(error) = serving.await {
+                        tracing::error!(%error, "an MQTT listener has ended");
+                    }
+                }))
+            }
+            ListenerKind::Tcp(options) => {
+                let accounts = self.stream.accounts.clone();
+                let server = TcpServer::bind(options.clone(), source, intake, accounts, progress, metrics.clone());
+                let server = server.await.map_err(|error| self.invalid(error))?;
+                self.opened(server.address(), metrics);
+                Ok(Box::pin(server.serve(stop)))
+            }
+            ListenerKind::Line(options) => {
+                let server = LineServer::bind(options.clone(), source, intake, metrics.clone());
+                let server = server.await.map_err(|error| self.invalid(error))?;
+                self.opened(server.address(), metrics);
+                Ok(Box::pin(server.serve(stop)))
+            }
+            ListenerKind::Bridge(options) => {
+                let metrics = Arc::new(BridgeMetrics::default());
+                let bridge = Bridge::new(options.clone(), source, &intake, decode, metrics.clone());
+                let bridge = bridge.map_err(|error| self.invalid(error))?;
+                self.observer.add_bridge(&self.listener.name, options.broker.clone(), metrics);
+                Ok(Box::pin(bridge.serve(stop)))
+            }
+        }
+    }
+
+    fn opened(&self, address: std::io::Result<std::net::SocketAddr>, metrics: Arc<ListenMetrics>) {
+        let address = address.map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
+        tracing::info!(listener = self.listener.name, %address, "listening");
+        self.observer.add_listener(&self.listener.name, address, metrics);
+    }
+
+    fn taken(&self, address: std::net::SocketAddr, source: std::io::Error) -> ServerError {
+        ServerError::Bind { name: self.listener.name.clone(), address: address.to_string(), source }
+    }
+
+    fn invalid(&self, source: impl std::error::Error + Send + Sync + 'static) -> ServerError {
+        ServerError::Listener { name: self.listener.name.clone(), source: Box::new(source) }
+    }
+}

@@ -1,0 +1,115 @@
+//! Follows master data while the server runs: a cheap fingerprint every few seconds, a full read only when it changed.
+//! Sensors registered at the door are entered in master data here.
+
+use genims_catalogue::keeper::{Changes, Keeper, MasterData};
+use genims_databases::{DatabaseError, Environment, PostgresClient, PostgresSettings, Registry};
+use genims_stores::master::{self, Fingerprint};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+const EVERY: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How following goes, for the report.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Status {
+    pub(super) refreshed_at: Option<Instant>,
+    pub(super) last_error: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Journal(#[from] genims_catalogue::journal::JournalError),
+}
+
+pub(super) struct Follower {
+    keeper: Arc<Keeper>,
+    settings: PostgresSettings,
+    status: Arc<Mutex<Status>>,
+    connection: Option<PostgresClient>,
+    seen: Option<Fingerprint>,
+}
+
+impl Follower {
+    pub(super) fn new(keeper: Arc<Keeper>, environment: &Environment) -> Result<Self, DatabaseError> {
+        let registry = Registry::load(None)?;
+        let settings = PostgresSettings::from_environment(registry.get("genims_master_db")?, environment)?;
+        Ok(Self { keeper, settings, status: Arc::default(), connection: None, seen: None })
+    }
+
+    pub(super) fn status(&self) -> Arc<Mutex<Status>> {
+        self.status.clone()
+    }
+
+    /// Tries until there is a catalogue, or the time is over.
+    pub(super) async fn first_catalogue(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while !self.step().await {
+            if Instant::now() >= deadline {
+                tracing::warn!(
+                    "no master data within {} s and none known from before: sensors are unknown until it is reachable",
+                    patience.as_secs()
+                );
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            self.step().await;
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// One look; true when master data could be read.
+    async fn step(&mut self) -> bool {
+        let outcome = self.refresh().await;
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(()) => *status = Status { refreshed_at: Some(Instant::now()), last_error: None },
+            Err(error) => {
+                self.connection = None;
+                // Once for each new cause: the same one every five seconds tells nothing more.
+                let error = error.to_string();
+                if status.last_error.as_ref() != Some(&error) {
+                    tracing::warn!(error, "master data cannot be followed; the catalogue stays as it is");
+                }
+                status.last_error = Some(error);
+            }
+        }
+        status.last_error.is_none()
+    }
+
+    async fn refresh(&mut self) -> Result<(), FollowError> {
+        let mut client = match self.connection.take() {
+            Some(client) => client,
+            None => self.settings.connect().await?,
+        };
+        let registered = self.keeper.registered();
+        if !registered.is_empty() {
+            master::enter_sensors(&self.settings, &client, &registered).await?;
+        }
+        let now = master::fingerprint(&self.settings, &client).await?;
+        if self.seen.as_ref() != Some(&now) || !registered.is_empty() {
+            let master = master::load_master(&self.settings, &mut client).await?;
+            let (sensors, machines, factories) = (master.sensors, master.machines, master.factories);
+            let changes = self.keeper.follow(MasterData { machines, sensors, factories })?;
+            if changes != Changes::default() {
+                let (changed, retired) = (changes.entered_or_changed, changes.retired);
+                tracing::info!(changed, retired, "the catalogue follows master data");
+            }
+            self.seen = Some(master.version);
+        }
+        self.connection = Some(client);
+        Ok(())
+    }
+}

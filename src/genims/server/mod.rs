@@ -1,0 +1,169 @@
+//! The only place that joins the wings: opens the log, starts the pipeline, the sinks and the listeners, and stops them
+//! in the order in which data flows.
+//!
+//! - [`stream`]: catalogue, spool, shards, writer: from the door to the log
+//! - [`sinks`]: what follows the log
+//! - [`doors`]: the listeners
+//! - [`master`]: following master data
+//! - [`observe`]: the report of everything
+//!
+//! Nothing here needs a database to be up: with an empty journal the server waits [`FIRST_CATALOGUE_WAIT`] for master data
+//! before it opens its doors, then opens them anyway.
+
+mod doors;
+mod master;
+mod observe;
+mod sinks;
+mod stream;
+
+use crate::settings::Settings;
+use genims_api::report::Observe;
+use genims_api::{http, summary};
+use genims_databases::{DatabaseError, Environment};
+use genims_log::file::SpoolError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long a first start waits for master data.
+const FIRST_CATALOGUE_WAIT: Duration = Duration::from_secs(10);
+/// How long listeners and sinks may take to stop.
+const STOP_WAIT: Duration = Duration::from_secs(20);
+const FAILURE_POLL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("the data folder {path} cannot be used: {source}; name a writable folder in data_dir or GENIMS_DATA_DIR")]
+    DataDir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Journal(#[from] genims_catalogue::journal::JournalError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("listener {name} cannot start on {address}: {source}; free the address or choose another `listen`")]
+    Bind { name: String, address: String, source: io::Error },
+    #[error("listener {name}: {source}")]
+    Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("a thread cannot be started: {0}; raise the process limit")]
+    Thread(#[source] io::Error),
+}
+
+/// A running server.
+pub struct Server {
+    stream: stream::Stream,
+    tasks: Tasks,
+    observer: Arc<observe::Observer>,
+    /// Where the HTTP side listens, for those who asked for port 0.
+    pub http_address: SocketAddr,
+}
+
+/// Long-running parts by the stage in which they stop.
+struct Tasks {
+    doors: Stage,
+    sinks: Stage,
+    window: Stage,
+}
+
+struct Stage {
+    name: &'static str,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Stage {
+    fn new(name: &'static str) -> Self {
+        Self { name, stop: watch::Sender::new(false), tasks: JoinSet::new() }
+    }
+
+    /// Asks all parts to stop and waits for them, bounded.
+    async fn end(&mut self) {
+        self.stop.send_replace(true);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WAIT, all).await.is_err() {
+            tracing::warn!(stage = self.name, "did not stop in {} s; giving it up", STOP_WAIT.as_secs());
+            self.tasks.abort_all();
+        }
+    }
+}
+
+impl Server {
+    pub async fn start(settings: Settings, environment: &Environment) -> Result<Self, ServerError> {
+        let data_dir = settings.data_dir.clone();
+        std::fs::create_dir_all(&data_dir).map_err(|source| ServerError::DataDir { path: data_dir.clone(), source })?;
+        let names = settings.listeners.iter().map(|listener| listener.name.clone());
+        let mut stream = stream::Stream::open(&settings, names)?;
+        let mut tasks =
+            Tasks { doors: Stage::new("listeners"), sinks: Stage::new("sinks"), window: Stage::new("window") };
+
+        let mut master = master::Follower::new(stream.keeper.clone(), environment)?;
+        if stream.keeper.directory().load().sensors().is_empty() {
+            master.first_catalogue(FIRST_CATALOGUE_WAIT).await;
+        }
+        // After the catalogue: shards and sinks resolve what an earlier run left.
+        let sinks = sinks::Sinks::register(&settings, environment, &stream).await?;
+        stream.run()?;
+        let sinks = sinks.start(&mut tasks.sinks)?;
+        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks));
+        let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
+            name: "http".to_owned(),
+            address: settings.http.listen.to_string(),
+            source,
+        })?;
+        let http_address = http_listener.local_addr().map_err(|source| ServerError::Bind {
+            name: "http".to_owned(),
+            address: settings.http.listen.to_string(),
+            source,
+        })?;
+        doors::open(&settings, &stream, &observer, &mut tasks.doors).await?;
+
+        let window = &mut tasks.window;
+        let observed: Arc<dyn Observe> = observer.clone();
+        let stop = window.stop.subscribe();
+        window.tasks.spawn(async move {
+            if let Err(error) = http::serve(http_listener, observed, stop).await {
+                tracing::error!(%error, "the HTTP side has ended");
+            }
+        });
+        window.tasks.spawn(summary::run(observer.clone(), window.stop.subscribe()));
+        window.tasks.spawn(master.run(window.stop.subscribe()));
+        tracing::info!(http = %http_address, data = %data_dir.display(), "genims is serving");
+        Ok(Self { stream, tasks, observer, http_address })
+    }
+
+    /// Resolves with the cause when the server can no longer keep its promise: the log has failed.
+    pub async fn failed(&self) -> String {
+        loop {
+            if let Some(cause) = self.stream.spool.failure() {
+                return format!(
+                    "the spool has failed: {cause}; nothing was acknowledged since; mend the disk and restart"
+                );
+            }
+            tokio::time::sleep(FAILURE_POLL).await;
+        }
+    }
+
+    /// Stops in the direction of the stream: doors, shards and log, sinks, window.
+    pub async fn stop(mut self) {
+        self.tasks.doors.end().await;
+        self.stream.end().await;
+        self.tasks.sinks.end().await;
+        self.stream.close();
+        let total = self.observer.report().total;
+        tracing::info!(
+            received = total.received,
+            committed = total.committed,
+            duplicate = total.duplicate,
+            dead_lettered = total.dead_lettered,
+            dropped = total.dropped,
+            in_flight = total.in_flight,
+            "stopped; what is in flight is in the spool and goes on at the next start"
+        );
+        self.tasks.window.end().await;
+    }
+}

@@ -1,0 +1,184 @@
+//! Fills the report from everybody's counters.
+
+use super::master;
+use super::sinks::SinkView;
+use super::stream::Stream;
+use genims_api::report::{Catalogue, Latency, Listener, Observe, Report, Shard, Sink, Source, Spool as SpoolReport};
+use genims_catalogue::keeper::Keeper;
+use genims_listen::ListenMetrics;
+use genims_listen::bridge::BridgeMetrics;
+use genims_log::file::Spool;
+use genims_model::Accounts;
+use genims_pipeline::queue::ShardQueue;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+pub(super) struct Observer {
+    started: Instant,
+    accounts: Arc<Accounts>,
+    keeper: Arc<Keeper>,
+    queues: Vec<Arc<ShardQueue>>,
+    spool: Spool,
+    sinks: Vec<SinkView>,
+    master: Arc<Mutex<master::Status>>,
+    doors: Mutex<HashMap<String, (String, Door)>>,
+}
+
+/// Where a listener's counters are.
+enum Door {
+    Listener(Arc<ListenMetrics>),
+    Bridge(Arc<BridgeMetrics>),
+}
+
+impl Observer {
+    pub(super) fn new(stream: &Stream, master: Arc<Mutex<master::Status>>, sinks: Vec<SinkView>) -> Self {
+        Self {
+            started: Instant::now(),
+            accounts: stream.accounts.clone(),
+            keeper: stream.keeper.clone(),
+            queues: stream.queues.clone(),
+            spool: stream.spool.clone(),
+            sinks,
+            master,
+            doors: Mutex::default(),
+        }
+    }
+
+    /// A listener has opened at `address`.
+    pub(super) fn add_listener(&self, name: &str, address: String, metrics: Arc<ListenMetrics>) {
+        self.doors().insert(name.to_owned(), (address, Door::Listener(metrics)));
+    }
+
+    /// A bridge has started towards `broker`.
+    pub(super) fn add_bridge(&self, name: &str, broker: String, metrics: Arc<BridgeMetrics>) {
+        self.doors().insert(name.to_owned(), (broker, Door::Bridge(metrics)));
+    }
+
+    fn doors(&self) -> MutexGuard<'_, HashMap<String, (String, Door)>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let doors = self.doors();
+        self.accounts
+            .by_source()
+            .into_iter()
+            .map(|(name, account)| Source {
+                name: name.to_owned(),
+                account,
+                listener: doors.get(name).map(|(address, door)| door.view(address.clone())),
+            })
+            .collect()
+    }
+
+    fn spool(&self) -> SpoolReport {
+        let metrics = self.spool.metrics();
+        SpoolReport {
+            id: self.spool.id().to_string(),
+            bytes: self.spool.bytes(),
+            bytes_max: self.spool.max_bytes(),
+            full: self.spool.full_flag().load(Relaxed),
+            failed: self.spool.failure().map(str::to_owned),
+            first_offset: self.spool.first_offset(),
+            next_offset: self.spool.next_offset(),
+            groups_total: metrics.groups_appended.load(Relaxed),
+            full_episodes_total: metrics.full_episodes.load(Relaxed),
+            receive_to_durable_ms: Latency::of(&metrics.receive_to_durable_us()),
+            sync_ms: Latency::of(&metrics.sync_us()),
+        }
+    }
+
+    fn sink(&self, view: &SinkView, next_offset: u64) -> Sink {
+        let metrics = &view.metrics;
+        Sink {
+            name: view.name.to_owned(),
+            connected: metrics.connected.load(Relaxed),
+            position: metrics.position.load(Relaxed),
+            lag_records: metrics.lag_rows(next_offset),
+            lag_seconds: metrics.lag().as_secs_f64(),
+            rows_total: metrics.rows_total.load(Relaxed),
+            batches_total: metrics.batches_total.load(Relaxed),
+            bytes_total: metrics.bytes_total.load(Relaxed),
+            retries_total: metrics.retries_total.load(Relaxed),
+            refused_total: metrics.refused_total.load(Relaxed),
+            expired_total: metrics.expired_total.load(Relaxed),
+            last_error: metrics.last_error(),
+            receive_to_committed_ms: Latency::of(&metrics.latency_us()),
+        }
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        let status = self.master.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let catalogue = self.keeper.directory().load();
+        Catalogue {
+            sensors: catalogue.active_sensors() as u64,
+            machines: catalogue.machines().len() as u64,
+            refreshed_seconds_ago: status.refreshed_at.map(|at| at.elapsed().as_secs_f64()),
+            last_error: status.last_error,
+        }
+    }
+}
+
+impl Door {
+    fn view(&self, address: String) -> Listener {
+        match self {
+            Self::Listener(metrics) => Listener {
+                address,
+                connections_open: metrics.connections_open.load(Relaxed),
+                connections_total: metrics.connections_total.load(Relaxed),
+                refused_total: metrics.refused_total.load(Relaxed),
+                messages_total: metrics.messages_total.load(Relaxed),
+                bytes_total: metrics.bytes_total.load(Relaxed),
+                acks_total: metrics.acks_total.load(Relaxed),
+                protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
+            },
+            Self::Bridge(metrics) => Listener {
+                address,
+                connections_open: u64::from(metrics.connected.load(Relaxed)),
+                connections_total: metrics.reconnects_total.load(Relaxed),
+                refused_total: metrics.refused_total.load(Relaxed),
+                messages_total: metrics.messages_total.load(Relaxed),
+                bytes_total: metrics.bytes_total.load(Relaxed),
+                acks_total: metrics.acks_total.load(Relaxed),
+                protocol_errors_total: 0,
+            },
+        }
+    }
+}
+
+impl Observe for Observer {
+    fn report(&self) -> Report {
+        let sources = self.sources();
+        let mut total = genims_model::Account::default();
+        sources.iter().for_each(|source| total.add(&source.account));
+        let spool = self.spool();
+        let sinks: Vec<Sink> = self.sinks.iter().map(|view| self.sink(view, spool.next_offset)).collect();
+        let shards: Vec<Shard> =
+            self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
+        // In flight and not waiting for PostgreSQL in the log: still in memory only.
+        let in_log =
+            sinks.iter().find(|sink| sink.name == genims_log::file::COMMIT_SINK).map_or(0, |sink| sink.lag_records);
+        let not_ready_because = match (&spool.failed, spool.full) {
+            (Some(cause), _) => Some(format!("the spool has failed: {cause}")),
+            (None, true) => Some("the spool is at its cap; senders wait until a sink catches up".to_owned()),
+            (None, false) => None,
+        };
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            ready: not_ready_because.is_none(),
+            not_ready_because,
+            identity_holds: total.holds(),
+            at_risk_records: total.in_flight.saturating_sub(in_log),
+            total,
+            sources,
+            catalogue: self.catalogue(),
+            shards,
+            spool,
+            sinks,
+            dead_letter_reasons: self.accounts.set_aside_by_reason(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The sinks: each follows the log in a thread of its own. No database need be up.
+//!
+//! Encoding a batch takes a core for tens of milliseconds; on the listeners' threads every acknowledgement behind it
+//! would wait for that.
+
+use super::stream::Stream;
+use super::{ServerError, Stage};
+use crate::settings::Settings;
+use genims_consumers::SinkMetrics;
+use genims_consumers::follow::{Follower, Settlement};
+use genims_consumers::gather::BatchLimits;
+use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
+use genims_log::file::Spool;
+use genims_model::Cause;
+use genims_stores::SinkError;
+use genims_stores::mongo::{MongoNames, MongoTarget};
+use genims_stores::postgres::PostgresTarget;
+use genims_stores::target::Target;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::thread;
+use tokio::runtime;
+use tokio::sync::{oneshot, watch};
+
+/// One sink, for the report.
+#[derive(Clone)]
+pub(super) struct SinkView {
+    pub(super) name: &'static str,
+    pub(super) metrics: Arc<SinkMetrics>,
+}
+
+type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
+
+/// A registered sink that does not run yet.
+struct Ready {
+    view: SinkView,
+    follow: Box<dyn FnOnce(watch::Receiver<bool>) -> Following + Send>,
+}
+
+/// The configured sinks, registered with the log so that it keeps their records.
+pub(super) struct Sinks(Vec<Ready>);
+
+impl Sinks {
+    pub(super) async fn register(
+        settings: &Settings,
+        environment: &Environment,
+        stream: &Stream,
+    ) -> Result<Self, ServerError> {
+        let registry = Registry::load(None)?;
+        let mut sinks = Vec::new();
+        let directory = stream.keeper.directory();
+        if let Some(limits) = &settings.postgres {
+            let database = registry.get("genims_operations_db")?;
+            let connection = PostgresSettings::from_environment(database, environment)?;
+            let connect = move || {
+                let connection = connection.clone();
+                async move { connection.connect().await.map_err(|error| Box::new(error) as Cause) }
+            };
+            let sources = stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
+            let target = PostgresTarget::new(connect, directory.clone(), sources);
+            let settlement = Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
+            sinks.push(ready(target, limits, Some(settlement), &stream.spool)?);
+        }
+        if let Some(limits) = &settings.mongodb {
+            let database = registry.get("genims_production")?;
+            let connection = MongoSettings::from_environment(database, environment)?;
+            let client = connection.client().await?;
+            let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
+            let target = MongoTarget::new(client, names, directory.clone());
+            sinks.push(ready(target, limits, None, &stream.spool)?);
+        }
+        Ok(Self(sinks))
+    }
+
+    /// Starts them all; records of an earlier run must be in the accounts by now.
+    pub(super) fn start(self, stage: &mut Stage) -> Result<Vec<SinkView>, ServerError> {
+        let mut views = Vec::new();
+        for Ready { view, follow } in self.0 {
+            let name = view.name;
+            let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+            let following = follow(stage.stop.subscribe());
+            let (ended, end) = oneshot::channel::<()>();
+            let run = move || {
+                if let Err(error) = runtime.block_on(following) {
+                    tracing::error!(%error, sink = name, "a sink has ended: the log cannot be read");
+                }
+                drop(ended);
+            };
+            thread::Builder::new().name(format!("sink-{name}")).spawn(run).map_err(ServerError::Thread)?;
+            stage.tasks.spawn(async move {
+                let _ = end.await;
+            });
+            views.push(view);
+        }
+        Ok(views)
+    }
+}
+
+fn ready<T: Target + 'static>(
+    target: T,
+    limits: &BatchLimits,
+    settlement: Option<Settlement>,
+    spool: &Spool,
+) -> Result<Ready, ServerError> {
+    let name = target.name();
+    spool.register_sink(name)?;
+    let metrics = Arc::new(SinkMetrics::default());
+    let follower = Follower::new(target, spool.clone(), limits.clone(), metrics.clone(), settlement);
+    let follow = move |stop| -> Following { Box::pin(follower.run(stop)) };
+    Ok(Ready { view: SinkView { name, metrics }, follow: Box::new(follow) })
+}

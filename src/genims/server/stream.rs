@@ -1,0 +1,167 @@
+//! From the door to the log: catalogue, spool, shards and the spool's writer.
+
+use super::ServerError;
+use crate::settings::Settings;
+use genims_catalogue::keeper::Keeper;
+use genims_log::file as spool;
+use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
+use genims_model::event::FaultOpened;
+use genims_model::{Accounts, Group};
+use genims_pipeline::intake::Intake;
+use genims_pipeline::queue::ShardQueue;
+use genims_pipeline::shard::Shard;
+use genims_pipeline::{UnknownSensors, worker};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a full log may take to find room once the server is asked to stop.
+const FULL_STOP_WAIT: Duration = Duration::from_secs(1);
+
+pub(super) struct Stream {
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) spool: Spool,
+    pub(super) queues: Vec<Arc<ShardQueue>>,
+    pub(super) intake: Arc<Intake>,
+    /// TCP clients' durable sequences, as an earlier run left them.
+    pub(super) marks: HashMap<String, u64>,
+    /// Records below were left by an earlier run.
+    pub(super) recovered_until: u64,
+    appender: Option<Appender>,
+    open_faults: Vec<FaultOpened>,
+    settings: Settings,
+    stop: Arc<AtomicBool>,
+    shards: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<Result<(), SpoolError>>>,
+}
+
+impl Stream {
+    /// Opens journal and log; nothing runs yet.
+    pub(super) fn open(settings: &Settings, listeners: impl Iterator<Item = String>) -> Result<Self, ServerError> {
+        let directory = settings.data_dir.join("spool");
+        let (appender, spool, recovered) = spool::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
+        let keeper = Arc::new(Keeper::open(&settings.data_dir)?);
+        let accounts = Arc::new(Accounts::new(listeners));
+        let options = &settings.pipeline;
+        let queues: Vec<Arc<ShardQueue>> =
+            (0..options.shard_count()).map(|_| Arc::new(ShardQueue::new(options.queue_records))).collect();
+        let registrar = (options.unknown_sensors == UnknownSensors::Register).then(|| keeper.clone());
+        let intake = Arc::new(Intake::new(
+            keeper.directory().clone(),
+            queues.clone(),
+            accounts.clone(),
+            registrar,
+            options.when_full,
+            spool.full_flag(),
+        ));
+        Ok(Self {
+            keeper,
+            accounts,
+            recovered_until: recovered.next_offset,
+            marks: recovered.marks,
+            open_faults: recovered.open_faults,
+            spool,
+            queues,
+            intake,
+            appender: Some(appender),
+            settings: settings.clone(),
+            stop: Arc::new(AtomicBool::new(false)),
+            shards: Vec::new(),
+            writer: None,
+        })
+    }
+
+    /// Rebuilds the shards' memory from the log, then starts shards and writer. Sinks are registered before.
+    pub(super) fn run(&mut self) -> Result<(), ServerError> {
+        let rules = self.settings.pipeline.rules();
+        let count = self.queues.len();
+        let mut shards: Vec<Shard> = (0..count)
+            .map(|index| Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules))
+            .collect();
+        let settled = self.spool.cursor(spool::COMMIT_SINK).unwrap_or(self.spool.first_offset());
+        let mut pending = 0;
+        self.spool.replay(self.spool.first_offset(), |group| {
+            pending += records_from(group, settled);
+            shards.iter_mut().for_each(|shard| shard.remember(group));
+        })?;
+        shards.iter_mut().for_each(|shard| shard.resume_faults(&self.open_faults));
+        self.accounts.received(self.accounts.recovered(), pending);
+
+        let (portions, waiting) = spool::writer::channel();
+        if let Some(appender) = self.appender.take() {
+            self.writer = Some(spool::writer::start(appender, waiting).map_err(ServerError::Thread)?);
+        }
+        for (index, shard) in shards.into_iter().enumerate() {
+            let queue = self.queues[index].clone();
+            let shard = worker::spawn(shard, queue, portions.clone(), self.stop.clone(), index);
+            self.shards.push(shard.map_err(ServerError::Thread)?);
+        }
+        Ok(())
+    }
+
+    /// After the doors are closed: what the queues hold goes to the log.
+    pub(super) async fn end(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.queues.iter().for_each(|queue| queue.wake());
+        let (shards, writer) = (std::mem::take(&mut self.shards), self.writer.take());
+        let joined = tokio::task::spawn_blocking(move || {
+            let shards_fine = shards.into_iter().all(|shard| shard.join().is_ok());
+            let writer_fine = writer.is_none_or(|writer| matches!(writer.join(), Ok(Ok(()))));
+            shards_fine && writer_fine
+        });
+        // With a full log there is nothing to wait for: nobody has an acknowledgement for what the queues hold.
+        let full = self.spool.full_flag().load(Ordering::Acquire);
+        let wait = if full { FULL_STOP_WAIT } else { super::STOP_WAIT };
+        if !matches!(tokio::time::timeout(wait, joined).await, Ok(Ok(true))) {
+            tracing::error!("the pipeline did not end in order; what was not synced was not acknowledged");
+        }
+    }
+
+    /// The last act: cursors are written.
+    pub(super) fn close(&self) {
+        if let Err(error) = self.spool.close() {
+            tracing::error!(%error, "the spool did not close in order");
+        }
+    }
+}
+
+/// Records of the account at or behind an offset; events are not in the account.
+fn records_from(group: &Group, offset: u64) -> u64 {
+    let behind = |first: u64, count: usize| (first + count as u64).saturating_sub(offset.max(first));
+    behind(group.first_offset, group.readings.len())
+        + behind(group.first_snapshot_offset(), group.snapshots.len())
+        + behind(group.first_dead_letter_offset(), group.dead_letters.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use genims_model::{DeadLetter, Event, MachineNo, Reason};
+
+    #[test]
+    fn only_counted_records_behind_the_offset_are_pending() {
+        let letter = DeadLetter {
+            source: 0,
+            received_us: 0,
+            topic: String::new(),
+            reason: Reason::TooOld,
+            detail: String::new(),
+            payload: Vec::new(),
+            payload_bytes: 0,
+        };
+        let event = Event::PartsCounted { machine: MachineNo(0), timestamp_us: 0, produced: 1, rejected: 0 };
+        // Offsets: events 10 and 11, letters 12 and 13.
+        let group = Group {
+            first_offset: 10,
+            events: vec![event.clone(), event],
+            dead_letters: vec![letter.clone(), letter],
+            ..Group::default()
+        };
+        for (offset, pending) in [(0, 2), (10, 2), (12, 2), (13, 1), (14, 0), (99, 0)] {
+            assert_eq!(records_from(&group, offset), pending, "{offset}");
+        }
+    }
+}

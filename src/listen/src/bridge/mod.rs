@@ -1,0 +1,159 @@
+//! A client of an existing MQTT broker: what it subscribes to walks the same way as what comes through our own server.
+//!
+//! Enters publishes of a broker, MQTT 3.1.1 or 5; leaves acknowledgements to it, each after its message has settled and was
+//! not refused. Two halves share one task and meet in a queue:
+//! - [`poll`] keeps the connection: connect, subscribe, receive, send what was acknowledged, reconnect with growing pauses;
+//! - [`work`] gathers what has come into rounds, submits each under one receipt, and acknowledges settled rounds in order.
+//!
+//! [`link`] hides the two versions of the client library from both.
+//!
+//! Invariants
+//! - The broker keeps the session (`clean_session = false`, a stable client id): what was not acknowledged when a
+//!   connection or this process ends, it sends again. What was stored and is sent again is found by the shards' memory.
+//! - An acknowledgement goes to the connection its message came from, or nowhere: every connection has an event loop of
+//!   its own, so that no packet id of an old connection reaches a new session, where it could name another message.
+//! - The halves never wait for each other's queue. The poller reads no further while
+//!   [`BridgeOptions::in_flight_messages_max`] messages are open; a message is done with as soon as its acknowledgement is
+//!   handed to the connection, which never waits, so room always comes back. (The library may have read nine more.)
+//! - While there is no room the connection is not served: if that lasts longer than the keep-alive allows, the broker
+//!   ends it, and sends again to the next what was not acknowledged.
+//! - A message refused by policy (the spool is full and drops) is not acknowledged. Brokers send such messages again only to
+//!   a new connection, so the connection is ended and the next attempt waits longer.
+
+mod backoff;
+mod link;
+mod options;
+mod poll;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+pub use options::{BridgeOptions, MqttVersion, Qos, Secret};
+
+use super::Decode;
+use genims_model::SourceNo;
+use genims_pipeline::intake::Intake;
+use link::Delivery;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// What is wrong with a bridge. Errors of a connection that can heal are not among them: those are logged and retried.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    #[error("bridge: {what}")]
+    Options { what: &'static str },
+    #[error("bridge: cannot read {path}: {source}; check the path and its permissions")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("bridge: no usable certificate in {path}; it must hold the broker's CA in PEM form")]
+    Certificates { path: PathBuf },
+    #[error("bridge: TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("the connection to the broker failed: {0}")]
+    Link3(#[source] Box<rumqttc::ConnectionError>),
+    #[error("the connection to the broker failed: {0}")]
+    Link5(#[source] Box<rumqttc::v5::ConnectionError>),
+    #[error("the broker refused {refused} of {asked} subscriptions; check its access rules for this client")]
+    Subscription { refused: usize, asked: usize },
+    #[error("messages were refused because the spool is full; free its disk, or choose when_full = \"block\"")]
+    Refused,
+}
+
+impl BridgeError {
+    /// Whether trying again may help without anybody changing the configuration.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Link3(_) | Self::Link5(_) | Self::Subscription { .. } | Self::Refused)
+    }
+}
+
+/// What one bridge has seen since the start.
+#[derive(Debug, Default)]
+pub struct BridgeMetrics {
+    /// Whether a session with the broker stands now.
+    pub connected: AtomicBool,
+    /// Sessions that ended other than by our shutdown, and attempts that failed.
+    pub reconnects_total: AtomicU64,
+    pub messages_total: AtomicU64,
+    pub bytes_total: AtomicU64,
+    /// Acknowledgements handed to the connection.
+    pub acks_total: AtomicU64,
+    /// Messages not acknowledged because they were refused by policy.
+    pub refused_total: AtomicU64,
+    pub subscriptions_refused_total: AtomicU64,
+}
+
+/// What the two halves share.
+struct Shared {
+    options: BridgeOptions,
+    metrics: Arc<BridgeMetrics>,
+    /// Messages, and their bytes, handed to the worker and not yet done with.
+    open_messages: AtomicUsize,
+    open_bytes: AtomicUsize,
+    /// Woken when messages are done with, and when a connection is condemned.
+    eased: Notify,
+    /// The worker has done all it will do.
+    worked: AtomicBool,
+}
+
+impl Shared {
+    fn has_room(&self) -> bool {
+        self.open_messages.load(Ordering::Acquire) < usize::from(self.options.in_flight_messages_max)
+            && self.open_bytes.load(Ordering::Acquire) < self.options.in_flight_bytes_max
+    }
+
+    fn open(&self, bytes: usize) {
+        self.open_messages.fetch_add(1, Ordering::AcqRel);
+        self.open_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn close(&self, messages: usize, bytes: usize) {
+        self.open_messages.fetch_sub(messages, Ordering::AcqRel);
+        self.open_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.eased.notify_one();
+    }
+}
+
+/// One bridge, ready to run.
+pub struct Bridge {
+    shared: Arc<Shared>,
+    dialer: link::Dialer,
+    worker: work::Worker,
+    deliveries: mpsc::UnboundedSender<Delivery>,
+}
+
+impl Bridge {
+    /// Checks the options and reads the files they name; connects to nothing yet. `source`: this listener's number in the
+    /// accounts of `intake`.
+    pub fn new(
+        options: BridgeOptions,
+        source: SourceNo,
+        intake: &Arc<Intake>,
+        decode: Arc<dyn Decode>,
+        metrics: Arc<BridgeMetrics>,
+    ) -> Result<Self, BridgeError> {
+        options.check()?;
+        let dialer = link::Dialer::new(&options)?;
+        let shared = Arc::new(Shared {
+            options,
+            metrics,
+            open_messages: AtomicUsize::new(0),
+            open_bytes: AtomicUsize::new(0),
+            eased: Notify::new(),
+            worked: AtomicBool::new(false),
+        });
+        // Unbounded by type; what it holds is bounded by the poller, which reads no further without room.
+        let (deliveries, arrivals) = mpsc::unbounded_channel();
+        let worker = work::Worker::new(shared.clone(), intake, source, decode, arrivals);
+        Ok(Self { shared, dialer, worker, deliveries })
+    }
+
+    /// Runs until `shutdown` turns true; then takes no more messages, waits (bounded) for open receipts, sends the last
+    /// acknowledgements and disconnects. Connection errors are logged and retried for ever.
+    pub async fn serve(self, shutdown: watch::Receiver<bool>) {
+        let Self { shared, dialer, worker, deliveries } = self;
+        let poller = poll::Poller::new(shared, dialer, deliveries, shutdown.clone());
+        tokio::join!(poller.run(), worker.run(shutdown));
+    }
+}

@@ -1,0 +1,156 @@
+//! The half that keeps the connection.
+
+use super::backoff::Backoff;
+use super::link::{Delivery, Dialer, Happening, Link};
+use super::{BridgeError, Shared};
+use crate::until_shutdown;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// A connection that stood so long was no failure: the pauses start anew.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// How long DISCONNECT may take at the end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Condemnation and the end of the worker's work are looked at again after this, should a wake-up go elsewhere.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+pub(super) struct Poller {
+    shared: Arc<Shared>,
+    dialer: Dialer,
+    deliveries: mpsc::UnboundedSender<Delivery>,
+    shutdown: watch::Receiver<bool>,
+    /// The subscriptions of this process are part of the broker's session.
+    subscribed: bool,
+}
+
+impl Poller {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        dialer: Dialer,
+        deliveries: mpsc::UnboundedSender<Delivery>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        Self { shared, dialer, deliveries, shutdown, subscribed: false }
+    }
+
+    /// Connects again and again until shutdown.
+    pub(super) async fn run(mut self) {
+        let options = &self.shared.options;
+        let mut backoff = Backoff::new(options.reconnect_delay_min, options.reconnect_delay_max);
+        while !self.is_shutdown() {
+            let begun = Instant::now();
+            let ended = self.session().await;
+            self.shared.metrics.connected.store(false, Ordering::Relaxed);
+            let Err(error) = ended else { break };
+            self.shared.metrics.reconnects_total.fetch_add(1, Ordering::Relaxed);
+            if self.dialer.learn(&error) {
+                continue;
+            }
+            if begun.elapsed() >= STABLE {
+                backoff.reset();
+            }
+            let pause = backoff.pause();
+            tracing::warn!(broker = self.shared.options.broker, %error, ?pause, "bridge is not connected; it tries again");
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = until_shutdown(&mut self.shutdown) => {}
+            }
+        }
+    }
+
+    /// One connection, from the attempt to its end. `Ok`: ended in order by shutdown.
+    async fn session(&mut self) -> Result<(), BridgeError> {
+        let mut link = self.dialer.dial();
+        loop {
+            if link.is_condemned() {
+                self.goodbye(link).await;
+                return Err(BridgeError::Refused);
+            }
+            if self.is_shutdown() {
+                self.drain(link).await;
+                return Ok(());
+            }
+            if !self.shared.has_room() {
+                let _ = tokio::time::timeout(LOOK_AGAIN, self.shared.eased.notified()).await;
+                continue;
+            }
+            let happening = tokio::select! {
+                happening = link.next(&mut self.dialer) => happening?,
+                // Dropping a poll loses no packet once connected, and before that only the attempt. Nothing eases before.
+                () = self.shared.eased.notified() => continue,
+                () = until_shutdown(&mut self.shutdown) => continue,
+            };
+            self.take(happening, &link)?;
+        }
+    }
+
+    fn take(&mut self, happening: Happening, link: &Link) -> Result<(), BridgeError> {
+        let Shared { options, metrics, .. } = &*self.shared;
+        match happening {
+            Happening::Connected { session_present } => {
+                metrics.connected.store(true, Ordering::Relaxed);
+                tracing::info!(broker = options.broker, session_present, "bridge is connected");
+                // The first time always: the session may hold the topics of an older configuration.
+                if (!session_present || !self.subscribed) && !link.subscribe(&options.topics, options.qos) {
+                    return Err(BridgeError::Subscription {
+                        refused: options.topics.len(),
+                        asked: options.topics.len(),
+                    });
+                }
+            }
+            Happening::Message(delivery) => {
+                metrics.messages_total.fetch_add(1, Ordering::Relaxed);
+                metrics.bytes_total.fetch_add(delivery.bytes() as u64, Ordering::Relaxed);
+                self.shared.open(delivery.bytes());
+                // The worker ends only after us, or at shutdown: then the broker keeps the message.
+                let _ = self.deliveries.send(delivery);
+            }
+            Happening::Subscribed { refused, asked } => {
+                metrics.subscriptions_refused_total.fetch_add(refused as u64, Ordering::Relaxed);
+                let error = BridgeError::Subscription { refused, asked };
+                if refused == asked {
+                    return Err(error);
+                }
+                if refused > 0 {
+                    tracing::error!(broker = options.broker, %error, "bridge goes on with the other topics");
+                }
+                self.subscribed = true;
+            }
+            Happening::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// At shutdown: messages that still come are left to the broker; acknowledgements still go out.
+    async fn drain(&mut self, mut link: Link) {
+        let deadline = Instant::now() + self.shared.options.drain_timeout + GOODBYE;
+        while Instant::now() < deadline && (!self.shared.worked.load(Ordering::Acquire) || link.has_acks_waiting()) {
+            tokio::select! {
+                happening = link.next(&mut self.dialer) => if happening.is_err() { return },
+                () = self.shared.eased.notified() => {}
+                () = sleep(LOOK_AGAIN) => {}
+            }
+        }
+        self.goodbye(link).await;
+    }
+
+    /// Disconnects in order.
+    async fn goodbye(&mut self, mut link: Link) {
+        if !self.shared.metrics.connected.load(Ordering::Relaxed) || !link.disconnect() {
+            return;
+        }
+        // Until the broker closes: it then has read our last acknowledgements. A newer connection under our client id,
+        // from a restart in haste, would make it throw away what it has not read.
+        let deadline = Instant::now() + GOODBYE;
+        while let Ok(Ok(_)) = timeout_at(deadline, link.next(&mut self.dialer)).await {}
+    }
+
+    fn is_shutdown(&self) -> bool {
+        *self.shutdown.borrow() || self.shutdown.has_changed().is_err()
+    }
+}

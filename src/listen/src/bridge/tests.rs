@@ -1,0 +1,398 @@
+//! Bridges to a private mosquitto, against shards that do what the test says.
+
+use super::*;
+use crate::trial::{Mode, Plant};
+use genims_decode::{Name, Point, Visitor};
+use genims_model::{Quality, Reason};
+use genims_pipeline::intake::IntakeBuffer;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener as StdListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The topic's last level is the sensor, the payload its value.
+struct LastLevel;
+
+impl Decode for LastLevel {
+    fn message(&self, topic: &str, payload: &[u8], into: &mut IntakeBuffer) {
+        let sensor = topic.rsplit('/').next().unwrap_or_default();
+        match std::str::from_utf8(payload).ok().and_then(|text| text.parse().ok()) {
+            Some(value) => into.point(Point {
+                name: Name::Sensor { machine: None, sensor },
+                timestamp_us: None,
+                value,
+                quality: Quality::Good,
+            }),
+            None => into.reject(Reason::NotANumber, format_args!("not a number"), payload),
+        }
+    }
+}
+
+/// A mosquitto of our own, stopped with the test.
+struct Broker {
+    folder: TempDir,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Broker {
+    fn new(more: &str) -> Self {
+        let folder = TempDir::with_prefix("genims-bridge-").expect("a temporary folder");
+        let free = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let port = free.local_addr().expect("bound").port();
+        let path = folder.path().display().to_string();
+        let access = if more.contains("password_file") { "" } else { "allow_anonymous true\n" };
+        let conf = format!(
+            "user root\nlistener {port} 127.0.0.1\npersistence true\npersistence_location {path}/\n{access}{}\n",
+            more.replace("{folder}", &path)
+        );
+        std::fs::write(folder.path().join("conf"), conf).expect("written");
+        Self { folder, port, process: None }
+    }
+
+    fn started(more: &str) -> Self {
+        let mut broker = Self::new(more);
+        broker.start();
+        broker
+    }
+
+    fn start(&mut self) {
+        let mut command = Command::new("mosquitto");
+        command.arg("-c").arg(self.folder.path().join("conf")).stdout(Stdio::null()).stderr(Stdio::null());
+        self.process = Some(command.spawn().expect("mosquitto is installed"));
+        let deadline = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            assert!(Instant::now() < deadline, "mosquitto does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it in order, so that it saves its sessions.
+    fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let pid = rustix::process::Pid::from_child(&process);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+            process.wait().expect("it ends");
+        }
+    }
+
+    /// Publishes one message per value, each after the other, and returns when the broker has them.
+    async fn publish(&self, topic: &str, qos: u8, values: impl Iterator<Item = u32>) {
+        let lines: String = values.map(|value| format!("{value}\n")).collect();
+        let mut command = Command::new("mosquitto_pub");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-t", topic, "-q", &qos.to_string(), "-l"]);
+        let mut process = command.stdin(Stdio::piped()).spawn().expect("mosquitto_pub is installed");
+        process.stdin.take().expect("piped").write_all(lines.as_bytes()).expect("it reads");
+        let status = tokio::task::spawn_blocking(move || process.wait()).await.expect("joined").expect("it ends");
+        assert!(status.success());
+    }
+
+    fn options(&self, mqtt_version: MqttVersion) -> BridgeOptions {
+        BridgeOptions {
+            broker: format!("mqtt://127.0.0.1:{}", self.port),
+            mqtt_version,
+            topics: vec!["plant/#".to_owned()],
+            reconnect_delay_min: Duration::from_millis(20),
+            reconnect_delay_max: Duration::from_millis(200),
+            drain_timeout: Duration::from_secs(2),
+            ..BridgeOptions::default()
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Running {
+    metrics: Arc<BridgeMetrics>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(options: BridgeOptions, plant: &Plant) -> Self {
+        let metrics = Arc::new(BridgeMetrics::default());
+        let bridge =
+            Bridge::new(options, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
+        let (stop, shutdown) = watch::channel(false);
+        Self { metrics, stop, task: tokio::spawn(bridge.serve(shutdown)) }
+    }
+
+    async fn connected(options: BridgeOptions, plant: &Plant) -> Self {
+        let running = Self::start(options, plant);
+        running.until(|metrics| metrics.connected.load(Ordering::Relaxed)).await;
+        // SUBSCRIBE follows CONNACK at once, but not within it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        running
+    }
+
+    async fn until(&self, wish: impl Fn(&BridgeMetrics) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wish(&self.metrics) {
+            assert!(Instant::now() < deadline, "not reached: {:?}", self.metrics);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn acks(&self) -> u64 {
+        self.metrics.acks_total.load(Ordering::Relaxed)
+    }
+
+    fn messages(&self) -> u64 {
+        self.metrics.messages_total.load(Ordering::Relaxed)
+    }
+
+    /// As a crash of the server would.
+    async fn die(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    async fn shut_down(self) {
+        self.stop.send_replace(true);
+        timeout(PATIENCE, self.task).await.expect("it ends in time").expect("in order");
+    }
+}
+
+async fn unsettled_messages_come_again_after_a_crash(version: MqttVersion, qos: u8) {
+    let broker = Broker::started("");
+    let plant = Plant::new(1_000);
+    plant.set(Mode::Hold);
+    let options = BridgeOptions { qos: Qos::try_from(qos).expect("0 to 2"), ..broker.options(version) };
+    let first = Running::connected(options.clone(), &plant).await;
+    broker.publish("plant/S0", qos, 0..5).await;
+    plant.until(|account, _| account.received == 5).await;
+    assert_eq!(first.acks(), 0);
+    first.die().await;
+    let second = Running::start(options.clone(), &plant);
+    plant.until(|account, _| account.received == 10).await;
+    assert_eq!(second.acks(), 0);
+    plant.set(Mode::Settle);
+    second.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 5).await;
+    second.shut_down().await;
+    let third = Running::connected(options, &plant).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(third.messages(), 0, "what was acknowledged does not come again");
+    third.shut_down().await;
+}
+
+#[tokio::test]
+async fn unsettled_messages_come_again_after_a_crash_with_mqtt_3_1_1() {
+    unsettled_messages_come_again_after_a_crash(MqttVersion::V4, 1).await;
+}
+
+#[tokio::test]
+async fn unsettled_messages_come_again_after_a_crash_with_mqtt_5() {
+    unsettled_messages_come_again_after_a_crash(MqttVersion::V5, 1).await;
+}
+
+#[tokio::test]
+async fn unsettled_messages_come_again_after_a_crash_with_qos_2() {
+    unsettled_messages_come_again_after_a_crash(MqttVersion::V4, 2).await;
+    unsettled_messages_come_again_after_a_crash(MqttVersion::V5, 2).await;
+}
+
+async fn a_restarted_broker_is_found_again(version: MqttVersion) {
+    let mut broker = Broker::new("");
+    let plant = Plant::new(1_000);
+    let bridge = Running::start(broker.options(version), &plant);
+    bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 1).await;
+    broker.start();
+    bridge.until(|metrics| metrics.connected.load(Ordering::Relaxed)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    broker.publish("plant/S0", 1, 0..3).await;
+    plant.until(|account, _| account.committed == 3).await;
+    bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 3).await;
+    plant.set(Mode::Hold);
+    broker.publish("plant/S1", 1, 3..5).await;
+    plant.until(|account, _| account.received == 5).await;
+    broker.stop();
+    bridge.until(|metrics| !metrics.connected.load(Ordering::Relaxed)).await;
+    broker.start();
+    plant.set(Mode::Settle);
+    // Two of the old connection, which can no longer be acknowledged, and the same two sent again.
+    plant.until(|account, _| account.committed == 7).await;
+    bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 5).await;
+    bridge.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_restarted_broker_is_found_again_with_mqtt_3_1_1() {
+    a_restarted_broker_is_found_again(MqttVersion::V4).await;
+}
+
+#[tokio::test]
+async fn a_restarted_broker_is_found_again_with_mqtt_5() {
+    a_restarted_broker_is_found_again(MqttVersion::V5).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_has_forgotten_the_session_is_subscribed_to_again() {
+    let mut broker = Broker::started("");
+    let plant = Plant::new(1_000);
+    let bridge = Running::connected(broker.options(MqttVersion::V5), &plant).await;
+    broker.stop();
+    std::fs::remove_file(broker.folder.path().join("mosquitto.db")).expect("saved on its end");
+    bridge.until(|metrics| !metrics.connected.load(Ordering::Relaxed)).await;
+    broker.start();
+    bridge.until(|metrics| metrics.connected.load(Ordering::Relaxed)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    broker.publish("plant/S0", 1, 0..2).await;
+    plant.until(|account, _| account.committed == 2).await;
+    bridge.shut_down().await;
+}
+
+async fn a_shared_subscription_divides_the_messages(version: MqttVersion) {
+    let broker = Broker::started("");
+    let plant = Plant::new(10_000);
+    let options = |client_id: &str| BridgeOptions {
+        client_id: client_id.to_owned(),
+        topics: vec!["$share/ingest/plant/#".to_owned()],
+        ..broker.options(version)
+    };
+    let one = Running::connected(options("one"), &plant).await;
+    let two = Running::connected(options("two"), &plant).await;
+    broker.publish("plant/S1", 1, 0..200).await;
+    plant.until(|account, _| account.committed == 200).await;
+    assert_eq!(one.messages() + two.messages(), 200);
+    assert!(one.messages() > 0 && two.messages() > 0, "{} and {}", one.messages(), two.messages());
+    one.shut_down().await;
+    two.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_shared_subscription_divides_the_messages_with_mqtt_3_1_1() {
+    a_shared_subscription_divides_the_messages(MqttVersion::V4).await;
+}
+
+#[tokio::test]
+async fn a_shared_subscription_divides_the_messages_with_mqtt_5() {
+    a_shared_subscription_divides_the_messages(MqttVersion::V5).await;
+}
+
+#[tokio::test]
+async fn messages_refused_by_policy_are_not_acknowledged_and_come_again() {
+    let broker = Broker::started("");
+    let plant = Plant::new(1_000);
+    let bridge = Running::connected(broker.options(MqttVersion::V5), &plant).await;
+    plant.set(Mode::Refuse);
+    broker.publish("plant/S0", 1, 0..3).await;
+    bridge.until(|metrics| metrics.refused_total.load(Ordering::Relaxed) >= 3).await;
+    assert_eq!(bridge.acks(), 0);
+    plant.set(Mode::Settle);
+    plant.until(|account, _| account.committed == 3).await;
+    bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 3).await;
+    bridge.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_pipeline_without_room_and_a_small_window_lose_nothing_and_lock_nothing() {
+    let broker = Broker::started("max_inflight_messages 0\nmax_queued_messages 0\n");
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let plant = Plant::new(50);
+        plant.set(Mode::Stop);
+        let options =
+            BridgeOptions { in_flight_messages_max: 7, client_id: format!("{version:?}"), ..broker.options(version) };
+        let bridge = Running::connected(options, &plant).await;
+        broker.publish("plant/S0", 1, 0..2_000).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // The window, and what the library had read with its last message.
+        assert!(bridge.messages() <= 7 + 9, "{:?}", bridge.metrics);
+        plant.set(Mode::Settle);
+        plant.until(|account, _| account.committed == 2_000).await;
+        bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 2_000).await;
+        assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 0);
+        bridge.shut_down().await;
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_acknowledges_what_settles_in_time() {
+    let broker = Broker::started("");
+    let plant = Plant::new(1_000);
+    plant.set(Mode::Hold);
+    let bridge = Running::connected(broker.options(MqttVersion::V4), &plant).await;
+    broker.publish("plant/S0", 1, 0..4).await;
+    plant.until(|account, _| account.received == 4).await;
+    bridge.stop.send_replace(true);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    plant.set(Mode::Settle);
+    let metrics = bridge.metrics.clone();
+    bridge.shut_down().await;
+    assert_eq!(metrics.acks_total.load(Ordering::Relaxed), 4);
+    let again = Running::connected(broker.options(MqttVersion::V4), &plant).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(again.messages(), 0);
+    again.shut_down().await;
+}
+
+#[tokio::test]
+async fn credentials_and_tls_are_used() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let broker = Broker::new(
+        "certfile {folder}/cert.pem\nkeyfile {folder}/key.pem\npassword_file {folder}/passwords\nallow_anonymous false",
+    );
+    std::fs::write(broker.folder.path().join("cert.pem"), key.cert.pem()).expect("written");
+    std::fs::write(broker.folder.path().join("key.pem"), key.signing_key.serialize_pem()).expect("written");
+    let passwords = broker.folder.path().join("passwords");
+    let made = Command::new("mosquitto_passwd").args(["-c", "-b"]).arg(&passwords).args(["bridge", "right"]).status();
+    assert!(made.expect("mosquitto_passwd is installed").success());
+    let mut broker = broker;
+    broker.start();
+    let plant = Plant::new(1_000);
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let options = |password: &str| BridgeOptions {
+            broker: format!("mqtts://localhost:{}", broker.port),
+            ca_file: Some(broker.folder.path().join("cert.pem")),
+            username: Some("bridge".to_owned()),
+            password: Some(Secret(password.to_owned())),
+            ..broker.options(version)
+        };
+        let wrong = Running::start(options("wrong"), &plant);
+        wrong.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 1).await;
+        assert!(!wrong.metrics.connected.load(Ordering::Relaxed));
+        wrong.shut_down().await;
+        Running::connected(options("right"), &plant).await.shut_down().await;
+    }
+}
+
+/// A broker that goes on with an exchange of quality 2 that an earlier process has begun.
+#[tokio::test]
+async fn a_pubrel_from_before_our_start_is_answered_and_does_not_end_the_bridge() {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let plant = Plant::new(1_000);
+    let options = BridgeOptions {
+        broker: format!("mqtt://127.0.0.1:{port}"),
+        mqtt_version: MqttVersion::V4,
+        qos: Qos::ExactlyOnce,
+        ..BridgeOptions::default()
+    };
+    let bridge = Running::start(options, &plant);
+    let answered = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("the bridge connects");
+            let mut bytes = vec![0; 1024];
+            let _ = stream.read(&mut bytes).await.expect("CONNECT");
+            stream.write_all(&[0x20, 2, 1, 0, 0x62, 2, 0, 7]).await.expect("CONNACK, PUBREL");
+            let mut heard = Vec::new();
+            while stream.read_buf(&mut heard).await.is_ok_and(|bytes| bytes > 0) {
+                if heard.windows(4).any(|window| window == [0x70, 2, 0, 7]) {
+                    return;
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, answered).await.expect("PUBCOMP in time");
+    assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 1);
+    bridge.die().await;
+}

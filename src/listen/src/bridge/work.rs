@@ -1,0 +1,154 @@
+//! The half that submits and acknowledges.
+
+use super::Shared;
+use super::link::{Ack, Delivery};
+use crate::{Decode, until_shutdown};
+use genims_decode::Visitor;
+use genims_model::now_us;
+use genims_model::{Protocol, Reason, Receipt, SourceNo};
+use genims_pipeline::intake::{Intake, IntakeBuffer};
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+/// What one round takes at most; the rest is the next round's.
+const ROUND_MESSAGES_MAX: usize = 1_024;
+const ROUND_BYTES_MAX: usize = 1024 * 1024;
+
+/// Messages under one receipt.
+struct Round {
+    receipt: Receipt,
+    acks: Vec<Ack>,
+    messages: usize,
+    bytes: usize,
+}
+
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    intake: IntakeBuffer,
+    decode: Arc<dyn Decode>,
+    arrivals: mpsc::UnboundedReceiver<Delivery>,
+    pending: Pending,
+}
+
+/// Rounds under way, oldest first: MQTT wants acknowledgements in the order of the messages.
+struct Pending {
+    shared: Arc<Shared>,
+    rounds: VecDeque<Round>,
+    waiter: Arc<Notify>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        intake: &Arc<Intake>,
+        source: SourceNo,
+        decode: Arc<dyn Decode>,
+        arrivals: mpsc::UnboundedReceiver<Delivery>,
+    ) -> Self {
+        let intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
+        let pending = Pending { shared: shared.clone(), rounds: VecDeque::new(), waiter: Arc::new(Notify::new()) };
+        Self { shared, intake, decode, arrivals, pending }
+    }
+
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        loop {
+            let first = tokio::select! {
+                first = self.arrivals.recv() => first,
+                () = self.pending.wait() => {
+                    self.pending.acknowledge();
+                    continue;
+                }
+                () = until_shutdown(&mut shutdown) => None,
+            };
+            let Some(first) = first else { break };
+            let round = self.gather(first);
+            if !self.submit(round, &mut shutdown).await {
+                break;
+            }
+            self.pending.acknowledge();
+        }
+        self.arrivals.close();
+        let deadline = Instant::now() + self.shared.options.drain_timeout;
+        while !self.pending.rounds.is_empty() && timeout_at(deadline, self.pending.wait()).await.is_ok() {
+            self.pending.acknowledge();
+        }
+        self.shared.worked.store(true, Ordering::Release);
+        self.shared.eased.notify_one();
+    }
+
+    /// Stages the message and everything that has come behind it, as far as a round takes it.
+    fn gather(&mut self, first: Delivery) -> Round {
+        // Replaced by the true one when the round is submitted.
+        let mut round = Round { receipt: Receipt::unwatched(), acks: Vec::new(), messages: 0, bytes: 0 };
+        self.intake.begin(now_us());
+        let mut next = Some(first);
+        while let Some(delivery) = next {
+            round.messages += 1;
+            round.bytes += delivery.bytes();
+            match std::str::from_utf8(&delivery.topic) {
+                Ok(topic) => self.decode.message(topic, &delivery.payload, &mut self.intake),
+                Err(_) => {
+                    self.intake.set_topic("");
+                    self.intake.reject(Reason::UnknownTopic, format_args!("the topic is not UTF-8"), &delivery.payload);
+                }
+            }
+            round.acks.extend(delivery.ack);
+            let full = round.messages >= ROUND_MESSAGES_MAX || round.bytes >= ROUND_BYTES_MAX;
+            next = if full { None } else { self.arrivals.try_recv().ok() };
+        }
+        round
+    }
+
+    /// Hands the round over, waiting for room as long as it takes; earlier rounds are acknowledged meanwhile. False when
+    /// a shutdown cut the wait short: nothing of the round is acknowledged, the broker keeps it.
+    async fn submit(&mut self, mut round: Round, shutdown: &mut watch::Receiver<bool>) -> bool {
+        let Self { intake, pending, shared, .. } = self;
+        let waiter = pending.waiter.clone();
+        let mut slot = None;
+        let mut submitted = pin!(intake.submit(&waiter, &mut slot));
+        let receipt = loop {
+            tokio::select! {
+                biased;
+                receipt = &mut submitted => break receipt,
+                () = pending.wait() => pending.acknowledge(),
+                () = until_shutdown(shutdown) => {
+                    let deadline = Instant::now() + shared.options.drain_timeout;
+                    match timeout_at(deadline, submitted).await {
+                        Ok(receipt) => break receipt,
+                        Err(_) => return false,
+                    }
+                }
+            }
+        };
+        round.receipt = receipt;
+        self.pending.rounds.push_back(round);
+        true
+    }
+}
+
+impl Pending {
+    /// Resolves when [`Pending::acknowledge`] may get further. Cancel-safe.
+    async fn wait(&self) {
+        self.waiter.notified().await;
+    }
+
+    /// Acknowledges settled rounds, oldest first; a refused one is left to the broker, which is asked to send it again.
+    fn acknowledge(&mut self) {
+        let metrics = &self.shared.metrics;
+        while self.rounds.front().is_some_and(|round| round.receipt.is_settled()) {
+            let Some(round) = self.rounds.pop_front() else { return };
+            if round.receipt.is_refused() {
+                metrics.refused_total.fetch_add(round.messages as u64, Ordering::Relaxed);
+                round.acks.iter().for_each(Ack::condemn);
+            } else {
+                let acks = round.acks.iter().filter(|ack| ack.hand_over()).count();
+                metrics.acks_total.fetch_add(acks as u64, Ordering::Relaxed);
+            }
+            self.shared.close(round.messages, round.bytes);
+        }
+    }
+}

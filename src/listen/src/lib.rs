@@ -1,0 +1,70 @@
+//! A socket accepts bytes; each connection decodes what one read brought into its own
+//! [`IntakeBuffer`](genims_pipeline::intake::IntakeBuffer), submits it under one receipt, and acknowledges once the receipt
+//! has settled, never before.
+//!
+//! - [`mqtt`]: an MQTT server, v3.1.1 and v5, that ingests what is published
+//! - [`tcp`]: our binary frames with cumulative acknowledgements
+//! - [`line`]: Influx line protocol, which knows no acknowledgement
+//! - [`bridge`]: an MQTT client of an existing broker
+//! - [`accept`]: taking connections from a TCP socket, shared by the listeners
+
+pub mod accept;
+pub mod bridge;
+pub mod line;
+pub mod mqtt;
+pub mod tcp;
+
+#[cfg(test)]
+mod trial;
+
+use genims_pipeline::intake::IntakeBuffer;
+use serde::Deserialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
+
+/// One published message becomes staged records; what is wrong with it becomes dead letters. Never fails as a whole.
+pub trait Decode: Send + Sync {
+    fn message(&self, topic: &str, payload: &[u8], into: &mut IntakeBuffer);
+}
+
+/// When a listener acknowledges: PUBACK and PUBREC, ACK of the frame protocol, PUBACK and PUBREC to a bridged broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acknowledge {
+    /// After the fsync of the spool.
+    #[default]
+    Durable,
+    /// After the PostgreSQL commit.
+    Committed,
+}
+
+impl Acknowledge {
+    pub fn waits_for_commit(self) -> bool {
+        self == Self::Committed
+    }
+}
+
+/// What one listener has seen since the start. Read by `ops`; relaxed order, each counter is exact by itself.
+#[derive(Debug, Default)]
+pub struct ListenMetrics {
+    pub connections_open: AtomicU64,
+    pub connections_total: AtomicU64,
+    /// Turned away: too many connections, no handshake in time, taken over.
+    pub refused_total: AtomicU64,
+    /// Read from sockets.
+    pub bytes_total: AtomicU64,
+    /// Frames, lines or publishes with records.
+    pub messages_total: AtomicU64,
+    pub acks_total: AtomicU64,
+    pub protocol_errors_total: AtomicU64,
+}
+
+/// Adds to a counter.
+pub(crate) fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+/// Resolves when `shutdown` is true, or its sender is gone, which means the same. Cancel-safe.
+pub(crate) async fn until_shutdown(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|down| *down).await;
+}

@@ -1,0 +1,133 @@
+//! One line protocol connection: read, cut into lines, decode, submit; again.
+//!
+//! Invariant: at most [`ROUNDS_MAX`] rounds are under way, and nothing is read while the pipeline has no room.
+
+use super::Shared;
+use super::lines::{Lines, Sink};
+use crate::{count, until_shutdown};
+use bytes::{Buf, BytesMut};
+use genims_decode::{Visitor, line_protocol};
+use genims_model::now_us;
+use genims_model::{Protocol, Reason, Receipt};
+use genims_pipeline::intake::IntakeBuffer;
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// Rounds that one connection may have between the socket and the spool.
+const ROUNDS_MAX: usize = 64;
+
+const READ_BYTES_MIN: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 256 * 1024;
+
+struct Connection {
+    shared: Arc<Shared>,
+    intake: IntakeBuffer,
+    waiter: Arc<Notify>,
+    rounds: VecDeque<Receipt>,
+}
+
+/// Serves one connection until the sender closes it, it falls silent, or the server shuts down.
+pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut shutdown: watch::Receiver<bool>) {
+    let intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
+    let mut lines = Lines::new(shared.options.line_bytes_max);
+    let idle = shared.options.idle_timeout;
+    let mut connection = Connection { shared, intake, waiter: Arc::new(Notify::new()), rounds: VecDeque::new() };
+    let (mut input, mut read_bytes) = (BytesMut::new(), READ_BYTES_MIN);
+    let ended_in_order = loop {
+        if *shutdown.borrow() {
+            break false;
+        }
+        input.reserve(read_bytes);
+        let room = input.capacity() - input.len();
+        let read = tokio::select! {
+            read = stream.read_buf(&mut input) => read,
+            _ = shutdown.changed() => break false,
+            () = sleep(idle) => break false,
+        };
+        let Ok(read) = read else { break false };
+        if read == 0 {
+            break true;
+        }
+        if read == room {
+            read_bytes = (read_bytes * 2).min(READ_BYTES_MAX);
+        }
+        count(&connection.shared.metrics.bytes_total, read as u64);
+        connection.intake.begin(now_us());
+        let taken = lines.take(&input, &mut connection);
+        input.advance(taken);
+        if connection.intake.staged_records() > 0 && !connection.submit(&mut shutdown).await {
+            return;
+        }
+    };
+    connection.intake.begin(now_us());
+    if !ended_in_order && !input.is_empty() {
+        // A line without its newline may have lost digits: only an orderly end makes it whole.
+        let detail = format_args!("the connection broke off inside this line");
+        connection.intake.reject(Reason::MalformedPayload, detail, &std::mem::take(&mut input));
+    }
+    lines.finish(&input, &mut connection);
+    if connection.intake.staged_records() > 0 && !connection.submit(&mut shutdown).await {
+        return;
+    }
+    // The receipts are waited for only so that a shutdown of the server drains the pipeline behind us.
+    let deadline = Instant::now() + connection.shared.options.drain_timeout;
+    let _ = timeout_at(deadline, connection.settle(0)).await;
+}
+
+impl Connection {
+    /// Hands the round over. False when a shutdown cut the wait for room short.
+    async fn submit(&mut self, shutdown: &mut watch::Receiver<bool>) -> bool {
+        let patience = self.shared.options.drain_timeout;
+        let mut slot = None;
+        let receipt = {
+            let mut submitted = pin!(self.intake.submit(&self.waiter, &mut slot));
+            tokio::select! {
+                biased;
+                receipt = &mut submitted => Some(receipt),
+                () = until_shutdown(shutdown) => timeout(patience, submitted).await.ok(),
+            }
+        };
+        let Some(receipt) = receipt else {
+            tracing::warn!("line protocol records given up at shutdown: the pipeline had no room");
+            return false;
+        };
+        self.rounds.push_back(receipt);
+        tokio::select! {
+            biased;
+            () = self.settle(ROUNDS_MAX - 1) => true,
+            () = until_shutdown(shutdown) => true,
+        }
+    }
+
+    /// Waits until at most `rounds_max` rounds are under way. Cancel-safe.
+    async fn settle(&mut self, rounds_max: usize) {
+        loop {
+            while self.rounds.front().is_some_and(Receipt::is_settled) {
+                self.rounds.pop_front();
+            }
+            if self.rounds.len() <= rounds_max {
+                return;
+            }
+            self.waiter.notified().await;
+        }
+    }
+}
+
+impl Sink for Connection {
+    fn block(&mut self, block: &[u8], lines: u64) {
+        count(&self.shared.metrics.messages_total, lines);
+        line_protocol::decode(block, self.shared.options.precision, &mut self.intake);
+    }
+
+    fn overlong(&mut self, head: &[u8], bytes: u64) {
+        count(&self.shared.metrics.protocol_errors_total, 1);
+        let limit = self.shared.options.line_bytes_max;
+        let detail = format_args!("a line of {bytes} bytes is longer than {limit}; its start is kept");
+        self.intake.reject(Reason::MalformedPayload, detail, head);
+    }
+}

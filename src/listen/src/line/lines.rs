@@ -1,0 +1,168 @@
+//! Cuts a byte stream into blocks of whole lines.
+//!
+//! Enters the stream in pieces of any size; leaves the same blocks of lines, seen together, however it was cut. A line
+//! longer than the limit is passed over up to its newline: its head and true length are told, and it costs no more memory
+//! than the limit.
+
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
+
+/// What [`Lines`] finds.
+pub(super) trait Sink {
+    /// Whole lines, newlines included; `lines` says how many.
+    fn block(&mut self, block: &[u8], lines: u64);
+    /// A line above the limit: what is kept of it, and how long it was.
+    fn overlong(&mut self, head: &[u8], bytes: u64);
+}
+
+/// The splitter of one stream.
+#[derive(Debug)]
+pub(super) struct Lines {
+    line_bytes_max: usize,
+    /// The line being passed over: its head, and its length so far.
+    overlong: Option<(Vec<u8>, u64)>,
+}
+
+impl Lines {
+    pub(super) fn new(line_bytes_max: usize) -> Self {
+        Self { line_bytes_max: line_bytes_max.max(1), overlong: None }
+    }
+
+    /// Takes what can be taken off `input` and returns how many bytes that was. What stays is the start of a line and is
+    /// to be given again with more behind it.
+    pub(super) fn take(&mut self, input: &[u8], sink: &mut impl Sink) -> usize {
+        let mut start = 0;
+        if self.overlong.is_some() {
+            match memchr::memchr(b'\n', input) {
+                Some(end) => {
+                    self.pass_over(&input[..end]);
+                    self.end_overlong(sink);
+                    start = end + 1;
+                }
+                None => {
+                    self.pass_over(input);
+                    return input.len();
+                }
+            }
+        }
+        let mut block = start;
+        let mut lines = 0;
+        let searched = start;
+        for end in memchr::memchr_iter(b'\n', &input[searched..]).map(|at| searched + at) {
+            if end - start > self.line_bytes_max {
+                flush(sink, &input[block..start], &mut lines);
+                self.pass_over(&input[start..end]);
+                self.end_overlong(sink);
+                block = end + 1;
+            } else {
+                lines += 1;
+            }
+            start = end + 1;
+        }
+        flush(sink, &input[block..start], &mut lines);
+        if input.len() - start > self.line_bytes_max {
+            self.pass_over(&input[start..]);
+            return input.len();
+        }
+        start
+    }
+
+    /// The stream has ended: `rest`, what [`Lines::take`] has left, is a line without its newline.
+    pub(super) fn finish(&mut self, rest: &[u8], sink: &mut impl Sink) {
+        self.end_overlong(sink);
+        if !rest.is_empty() {
+            sink.block(rest, 1);
+        }
+    }
+
+    fn pass_over(&mut self, bytes: &[u8]) {
+        let (head, length) = self.overlong.get_or_insert_default();
+        let kept = bytes.len().min(PAYLOAD_KEPT_BYTES_MAX.saturating_sub(head.len()));
+        head.extend_from_slice(&bytes[..kept]);
+        *length += bytes.len() as u64;
+    }
+
+    fn end_overlong(&mut self, sink: &mut impl Sink) {
+        if let Some((head, bytes)) = self.overlong.take() {
+            sink.overlong(&head, bytes);
+        }
+    }
+}
+
+fn flush(sink: &mut impl Sink, block: &[u8], lines: &mut u64) {
+    if *lines > 0 {
+        sink.block(block, std::mem::take(lines));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Seen {
+        bytes: Vec<u8>,
+        lines: u64,
+        overlong: Vec<(Vec<u8>, u64)>,
+    }
+
+    impl Sink for Seen {
+        fn block(&mut self, block: &[u8], lines: u64) {
+            assert!(lines > 0);
+            self.bytes.extend_from_slice(block);
+            self.lines += lines;
+        }
+
+        fn overlong(&mut self, head: &[u8], bytes: u64) {
+            self.overlong.push((head.to_vec(), bytes));
+        }
+    }
+
+    /// Feeds the stream in pieces, as a connection does.
+    fn split(stream: &[u8], pieces: &[usize], line_bytes_max: usize) -> Seen {
+        let (mut lines, mut seen, mut input) = (Lines::new(line_bytes_max), Seen::default(), Vec::new());
+        let (mut rest, mut pieces) = (stream, pieces.iter().cycle());
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at((*pieces.next().unwrap_or(&1)).clamp(1, rest.len()));
+            rest = behind;
+            input.extend_from_slice(piece);
+            let taken = lines.take(&input, &mut seen);
+            input.drain(..taken);
+            assert!(input.len() <= line_bytes_max);
+        }
+        lines.finish(&input, &mut seen);
+        seen
+    }
+
+    #[test]
+    fn an_overlong_line_is_told_and_the_next_line_is_whole() {
+        let seen = split(b"a\nlonglong\nb\nc", &[64], 4);
+        assert_eq!(seen.bytes, b"a\nb\nc");
+        assert_eq!((seen.lines, seen.overlong), (3, vec![(b"longlong".to_vec(), 8)]));
+    }
+
+    #[test]
+    fn an_overlong_last_line_without_newline_is_told() {
+        assert_eq!(split(b"longlong", &[3], 4).overlong, [(b"longlong".to_vec(), 8)]);
+    }
+
+    #[test]
+    fn the_head_of_an_overlong_line_is_bounded() {
+        let seen = split(&vec![b'x'; 200_000], &[1_000], 4);
+        assert_eq!((seen.overlong[0].0.len(), seen.overlong[0].1), (PAYLOAD_KEPT_BYTES_MAX, 200_000));
+    }
+
+    proptest! {
+        #[test]
+        fn the_lines_do_not_depend_on_how_the_stream_was_cut(
+            stream in "[ab\n]{0,200}", pieces in prop::collection::vec(1_usize..40, 1..20), limit in 1_usize..8,
+        ) {
+            let whole = split(stream.as_bytes(), &[stream.len().max(1)], limit);
+            prop_assert_eq!(&split(stream.as_bytes(), &pieces, limit), &whole);
+            let expected: Vec<&str> = stream.split_inclusive('\n').collect();
+            let short = expected.iter().filter(|line| line.trim_end_matches('\n').len() <= limit);
+            prop_assert_eq!(whole.bytes, short.copied().collect::<String>().into_bytes());
+            prop_assert_eq!(whole.lines + whole.overlong.len() as u64, expected.len() as u64);
+        }
+    }
+}

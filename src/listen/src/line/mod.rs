@@ -1,0 +1,102 @@
+//! Influx line protocol over TCP, as Telegraf's `socket_writer` and many gateways send it: lines, each ended by a newline.
+//!
+//! The protocol knows no acknowledgement: what is read is taken, and what the server has not read when it dies is the
+//! sender's to know. Push-back is the only answer there is: while the pipeline has no room the socket is not read.
+//!
+//! - [`lines`]: cuts the stream into blocks of whole lines, however the network cut it
+//! - [`connection`]: one connection, from accept to the last line
+
+mod connection;
+mod lines;
+
+#[cfg(test)]
+mod tests;
+
+use super::ListenMetrics;
+use super::accept::{self, AcceptError, Limits, bind};
+use genims_decode::timestamp::Unit;
+use genims_model::SourceNo;
+use genims_pipeline::intake::Intake;
+use serde::Deserialize;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// One line protocol listener.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LineOptions {
+    pub listen: SocketAddr,
+    pub connections_max: usize,
+    /// What the timestamps count; line protocol means nanoseconds unless it was agreed otherwise.
+    pub precision: Unit,
+    /// Longer lines are set aside as dead letters, their first 64 KiB kept.
+    pub line_bytes_max: usize,
+    /// Longer than any flush interval in use: a sender whose idle connection was closed loses its next write.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// How long lines already read are waited for at shutdown.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+}
+
+impl Default for LineOptions {
+    fn default() -> Self {
+        Self {
+            // The port of Telegraf's own socket_listener.
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8094)),
+            connections_max: 1_000,
+            precision: Unit::Nanoseconds,
+            line_bytes_max: 64 * 1024,
+            idle_timeout: Duration::from_secs(15 * 60),
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the connections of one listener share.
+struct Shared {
+    options: LineOptions,
+    source: SourceNo,
+    intake: Arc<Intake>,
+    metrics: Arc<ListenMetrics>,
+}
+
+/// A bound listener, ready to serve.
+pub struct LineServer {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
+impl LineServer {
+    /// `source`: this listener's number in the accounts of `intake`.
+    pub async fn bind(
+        options: LineOptions,
+        source: SourceNo,
+        intake: Arc<Intake>,
+        metrics: Arc<ListenMetrics>,
+    ) -> Result<Self, AcceptError> {
+        let listener = bind(options.listen).await?;
+        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics }) })
+    }
+
+    /// The address, with the port that the system chose where the options say 0.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` turns true; then reads no more and waits (bounded) until what was read is durable.
+    pub async fn serve(self, shutdown: watch::Receiver<bool>) {
+        let Self { listener, shared } = self;
+        let limits = Limits {
+            connections_max: shared.options.connections_max,
+            drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
+        };
+        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.clone());
+        // There is no word for "no" in this protocol.
+        let refuse = |stream| async move { drop(stream) };
+        accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;
+    }
+}

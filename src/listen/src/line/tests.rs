@@ -1,0 +1,135 @@
+//! The listener over real sockets, against shards that do what the test says.
+
+use super::*;
+use crate::trial::{Mode, Plant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// About ten megabytes: more than the sockets and the queues hold.
+const LINES: usize = 400_000;
+
+struct Trial {
+    plant: Plant,
+    metrics: Arc<ListenMetrics>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Trial {
+    async fn new(options: LineOptions) -> Self {
+        let plant = Plant::new(1_000);
+        let metrics = Arc::new(ListenMetrics::default());
+        let options = LineOptions { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..options };
+        let server = LineServer::bind(options, 0, plant.intake.clone(), metrics.clone()).await;
+        let server = server.expect("port 0 binds");
+        let address = server.address().expect("bound");
+        let (stop, shutdown) = watch::channel(false);
+        Self { plant, metrics, address, stop, server: tokio::spawn(server.serve(shutdown)) }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("the server listens")
+    }
+}
+
+async fn closed(stream: &mut TcpStream) {
+    let read = timeout(PATIENCE, stream.read(&mut [0])).await.expect("the server closes");
+    assert!(matches!(read, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn lines_cut_anywhere_are_taken_and_the_last_needs_no_newline() {
+    let trial = Trial::new(LineOptions::default()).await;
+    let mut sender = trial.connect().await;
+    for piece in ["t,sensor_id=S0 value=1", ".5\nt,sensor", "_id=S1 value=2\n", "what?\nt,sensor_id=S2 value=3"] {
+        sender.write_all(piece.as_bytes()).await.expect("the server reads");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    sender.shutdown().await.expect("closes");
+    trial.plant.until(|account, _| account.committed == 4).await;
+    let mut values: Vec<f64> =
+        trial.plant.taken.lock().expect("no panic").readings.iter().map(|reading| reading.value).collect();
+    values.sort_by(f64::total_cmp);
+    assert_eq!(values, [1.5, 2.0, 3.0]);
+    assert_eq!(trial.metrics.messages_total.load(std::sync::atomic::Ordering::Relaxed), 4);
+    closed(&mut sender).await;
+}
+
+#[tokio::test]
+async fn an_overlong_line_is_set_aside_and_the_next_line_is_taken() {
+    let trial = Trial::new(LineOptions::default()).await;
+    let mut sender = trial.connect().await;
+    sender.write_all(&vec![b'x'; 300_000]).await.expect("the server reads");
+    sender.write_all(b"\nt,sensor_id=S0 value=7\n").await.expect("the server reads");
+    trial.plant.until(|account, _| account.committed == 2).await;
+    let taken = trial.plant.taken.lock().expect("no panic");
+    assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 1));
+    assert!(taken.dead_letters[0].detail.contains("300000"), "{}", taken.dead_letters[0].detail);
+}
+
+#[tokio::test]
+async fn a_pipeline_without_room_stops_the_reading_and_nothing_is_lost() {
+    let trial = Trial::new(LineOptions::default()).await;
+    trial.plant.set(Mode::Stop);
+    let mut sender = trial.connect().await;
+    let lines = "t,sensor_id=S0 value=1\n".repeat(LINES);
+    let writer = tokio::spawn(async move {
+        sender.write_all(lines.as_bytes()).await.expect("the server reads");
+        sender.shutdown().await.expect("closes");
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!writer.is_finished(), "that many fit no socket buffer");
+    assert!(trial.plant.account().received < 100_000, "{:?}", trial.plant.account());
+    trial.plant.set(Mode::Settle);
+    trial.plant.until(|account, _| account.committed == LINES as u64).await;
+    writer.await.expect("in order");
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed() {
+    let trial = Trial::new(LineOptions { idle_timeout: Duration::from_millis(50), ..LineOptions::default() }).await;
+    closed(&mut trial.connect().await).await;
+}
+
+#[tokio::test]
+async fn a_line_that_breaks_off_without_an_orderly_end_is_set_aside() {
+    let trial = Trial::new(LineOptions { idle_timeout: Duration::from_millis(50), ..LineOptions::default() }).await;
+    let mut sender = trial.connect().await;
+    sender.write_all(b"t,sensor_id=S0 value=1\nt,sensor_id=S1 value=1.2").await.expect("the server reads");
+    trial.plant.until(|account, _| account.committed == 2).await;
+    let taken = trial.plant.taken.lock().expect("no panic");
+    assert_eq!(
+        (taken.readings.len(), taken.dead_letters[0].payload.as_slice()),
+        (1, b"t,sensor_id=S1 value=1.2".as_slice())
+    );
+}
+
+#[tokio::test]
+async fn connections_above_the_limit_are_closed_and_counted() {
+    let trial = Trial::new(LineOptions { connections_max: 1, ..LineOptions::default() }).await;
+    let mut first = trial.connect().await;
+    first.write_all(b"t,sensor_id=S0 value=1\n").await.expect("the server reads");
+    trial.plant.until(|account, _| account.committed == 1).await;
+    closed(&mut trial.connect().await).await;
+    assert_eq!(trial.metrics.refused_total.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_what_was_read() {
+    let trial = Trial::new(LineOptions::default()).await;
+    trial.plant.set(Mode::Hold);
+    let mut sender = trial.connect().await;
+    sender.write_all(b"t,sensor_id=S0 value=1\n").await.expect("the server reads");
+    trial.plant.until(|account, _| account.received == 1).await;
+    trial.stop.send_replace(true);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!trial.server.is_finished());
+    trial.plant.set(Mode::Settle);
+    timeout(PATIENCE, trial.server).await.expect("the server ends").expect("in order");
+    assert_eq!(trial.plant.account().committed, 1);
+}

@@ -1,0 +1,177 @@
+//! Acknowledgements that are owed. Each round (what one submit brought) enters with its receipt; acknowledgements leave in
+//! the order in which the messages came ([MQTT-4.6.0-2], [MQTT-4.6.0-3]) and only once the round's receipt has settled.
+
+use super::packet::outbound::put_acknowledgement;
+use super::packet::{Version, kind, reason};
+use super::session::Session;
+use genims_model::Receipt;
+use std::collections::VecDeque;
+
+/// What a message is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// PUBACK, for QoS 1.
+    Ack,
+    /// PUBREC, for QoS 2, the first time.
+    Rec,
+    /// PUBREC for a message sent again although it is stored: nothing was staged for it.
+    RecAgain,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Acks {
+    owed: VecDeque<(u16, Answer)>,
+    rounds: VecDeque<Round>,
+    /// Owed by the round that is being staged, or submitted.
+    staged: usize,
+}
+
+#[derive(Debug)]
+struct Round {
+    receipt: Receipt,
+    acks: usize,
+}
+
+/// What [`Acks::settle`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) rounds: usize,
+    /// Acknowledgements written, refusals included.
+    pub(super) acks: usize,
+    /// Exchanges that are over: they no longer count against the receive maximum.
+    pub(super) ended: usize,
+    /// A round was refused and v3.1.1 has no way to say so: the connection must close.
+    pub(super) must_close: bool,
+}
+
+impl Acks {
+    /// The round that is being staged owes an answer.
+    #[inline]
+    pub(super) fn owe(&mut self, packet_id: u16, answer: Answer) {
+        self.owed.push_back((packet_id, answer));
+        self.staged += 1;
+    }
+
+    /// The staged round was submitted.
+    pub(super) fn submitted(&mut self, receipt: Receipt) {
+        self.rounds.push_back(Round { receipt, acks: std::mem::take(&mut self.staged) });
+    }
+
+    /// Rounds whose receipt is open, as far as we have looked.
+    pub(super) fn rounds(&self) -> usize {
+        self.rounds.len()
+    }
+
+    /// Acknowledgements owed.
+    pub(super) fn owed(&self) -> usize {
+        self.owed.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rounds.is_empty() && self.owed.is_empty()
+    }
+
+    /// Writes what is due.
+    pub(super) fn settle(&mut self, version: Version, session: &mut Session, out: &mut Vec<u8>) -> Settled {
+        let mut settled = Settled::default();
+        while let Some(round) = self.rounds.front()
+            && round.receipt.is_settled()
+        {
+            let refused = round.receipt.is_refused();
+            if refused && round.acks > 0 && version == Version::V3 {
+                settled.must_close = true;
+                return settled;
+            }
+            let acks = round.acks;
+            let code = if refused { reason::QUOTA_EXCEEDED } else { reason::SUCCESS };
+            for (packet_id, answer) in self.owed.drain(..acks) {
+                match answer {
+                    Answer::Ack => put_acknowledgement(out, version, kind::PUBACK, packet_id, code),
+                    Answer::Rec => {
+                        put_acknowledgement(out, version, kind::PUBREC, packet_id, code);
+                        if refused {
+                            session.forget(packet_id);
+                        } else {
+                            session.stored(packet_id);
+                        }
+                    }
+                    Answer::RecAgain => {
+                        put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::SUCCESS);
+                    }
+                }
+                settled.ended += usize::from(answer == Answer::Ack || (answer == Answer::Rec && refused));
+            }
+            settled.acks += acks;
+            settled.rounds += 1;
+            self.rounds.pop_front();
+        }
+        settled
+    }
+
+    /// The connection ends: exchanges of QoS 2 whose round is still open are left to the session with their receipts.
+    /// `last` is the receipt of a round whose submit has begun and not ended.
+    pub(super) fn bequeath(&mut self, last: Option<&Receipt>, session: &mut Session) {
+        let mut owed = self.owed.drain(..);
+        let last = last.map(|receipt| (receipt.clone(), self.staged));
+        let rounds = self.rounds.drain(..).map(|round| (round.receipt, round.acks)).chain(last);
+        for (receipt, acks) in rounds {
+            for (packet_id, answer) in owed.by_ref().take(acks) {
+                if answer == Answer::Rec {
+                    session.settling(packet_id, receipt.clone());
+                }
+            }
+        }
+        // A round that was staged and never submitted has stored nothing.
+        for (packet_id, answer) in owed {
+            if answer == Answer::Rec {
+                session.forget(packet_id);
+            }
+        }
+        self.staged = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use tokio::sync::Notify;
+
+    fn receipt() -> Receipt {
+        Receipt::new(1, false, Arc::new(Notify::new()))
+    }
+
+    #[test]
+    fn acks_leave_in_order_although_the_later_round_settles_first() {
+        let (mut acks, mut session, mut out) = (Acks::default(), Session::default(), Vec::new());
+        let (first, second) = (receipt(), receipt());
+        acks.owe(1, Answer::Ack);
+        acks.submitted(first.clone());
+        acks.owe(2, Answer::Ack);
+        acks.submitted(second.clone());
+        second.settle_part();
+        assert_eq!(acks.settle(Version::V3, &mut session, &mut out).acks, 0);
+        assert!(out.is_empty());
+        first.settle_part();
+        assert_eq!(acks.settle(Version::V3, &mut session, &mut out).ended, 2);
+        assert_eq!(out, [0x40, 2, 0, 1, 0x40, 2, 0, 2]);
+        assert!(acks.is_empty());
+    }
+
+    #[test]
+    fn a_refused_round_is_never_acknowledged_as_stored() {
+        let (mut session, mut out) = (Session::default(), Vec::new());
+        for version in [Version::V3, Version::V5] {
+            let mut acks = Acks::default();
+            let receipt = receipt();
+            assert!(session.open(7));
+            acks.owe(7, Answer::Rec);
+            acks.submitted(receipt.clone());
+            receipt.refuse_part();
+            let settled = acks.settle(version, &mut session, &mut out);
+            assert_eq!(settled.must_close, version == Version::V3);
+            session.forget(7);
+        }
+        assert_eq!(out, [0x50, 3, 0, 7, reason::QUOTA_EXCEEDED]);
+    }
+}

@@ -1,0 +1,304 @@
+//! The loop of one connection: read, process, submit, acknowledge, write; then wait for whichever comes first.
+//!
+//! Invariants: a submit that has begun is finished even when the client is gone, else its records would be neither stored
+//! nor refused; nothing but the wait at the loop's end takes time, so a takeover or a shutdown is seen at once.
+
+use super::Shared;
+use super::dialogue::{Dialogue, End, Progress};
+use super::handshake::{self, Admitted};
+use super::input::{Input, Read};
+use super::packet::{Fault, Version, reason};
+use super::registry::{Tenure, Will, count_fault};
+use crate::count;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+/// While packets have to wait, the socket is read ahead this far, in search of PINGREQ and of the client's end.
+const AHEAD_BYTES_MAX: usize = 256 * 1024;
+
+/// How often a connection is looked at that does nothing.
+const TICK: Duration = Duration::from_secs(60);
+
+/// A last write, and the peer's close behind it, are waited for this long each.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves one socket until it ends.
+pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, shutdown: watch::Receiver<bool>) {
+    // Boxed, so that an idle connection's task does not carry the states that it has left or is yet to reach.
+    let Some(mut connection) = Box::pin(handshake::run(socket, shared, shutdown)).await else { return };
+    let end = connection.run().await;
+    Box::pin(connection.finish(end)).await;
+}
+
+pub(super) struct Connection {
+    socket: TcpStream,
+    input: Input,
+    dialogue: Dialogue,
+    shared: Arc<Shared>,
+    tenure: Tenure,
+    /// The session's; see [`super::session::Session::waiter`].
+    waiter: Arc<Notify>,
+    shutdown: watch::Receiver<bool>,
+    will: Option<Will>,
+    version: Version,
+    silence_max: Duration,
+    heard: Instant,
+    /// Since when the client takes nothing.
+    stalled: Option<Instant>,
+    /// The client has closed its side.
+    ended: bool,
+}
+
+/// What a wait ended with.
+enum Wake {
+    Readable,
+    Tick,
+    Other,
+}
+
+impl Connection {
+    pub(super) fn new(
+        socket: TcpStream,
+        input: Input,
+        shared: Arc<Shared>,
+        shutdown: watch::Receiver<bool>,
+        admitted: Admitted,
+    ) -> Box<Self> {
+        let Admitted { tenure, dialogue, will, silence_max, version } = admitted;
+        let waiter = dialogue.session.waiter.clone();
+        Box::new(Self {
+            socket,
+            input,
+            dialogue,
+            shared,
+            tenure,
+            waiter,
+            shutdown,
+            will,
+            version,
+            silence_max,
+            heard: Instant::now(),
+            stalled: None,
+            ended: false,
+        })
+    }
+
+    async fn run(&mut self) -> End {
+        let mut timer = pin!(sleep_until(self.next_tick()));
+        loop {
+            let held = match self.turn() {
+                Ok(held) => held,
+                Err(end) => return end,
+            };
+            if self.tenure.is_taken_over() {
+                return Fault::new(reason::SESSION_TAKEN_OVER, "a newer connection uses this client identifier").into();
+            }
+            if self.is_shutdown() {
+                return End::SHUTDOWN;
+            }
+            if self.ended && !held {
+                return End::CLOSED;
+            }
+            let next = self.next_tick();
+            if next < timer.deadline() {
+                timer.as_mut().reset(next);
+            }
+            let outcome = match self.wait(held, timer.as_mut()).await {
+                Wake::Readable => self.read().await,
+                Wake::Tick => self.tick(held),
+                Wake::Other => continue,
+            };
+            if let Err(end) = outcome {
+                return end;
+            }
+            if timer.is_elapsed() {
+                timer.as_mut().reset(self.next_tick());
+            }
+        }
+    }
+
+    /// Everything that can be done without waiting. True when complete packets have to wait.
+    fn turn(&mut self) -> Result<bool, End> {
+        let held = loop {
+            let mut progress = Progress::Held;
+            if !self.dialogue.is_submitting() {
+                let (taken, result) = self.dialogue.process(self.input.bytes());
+                self.input.consume(taken);
+                progress = result?;
+            }
+            self.dialogue.try_submit();
+            let settled = self.dialogue.settle()?;
+            let submitting = self.dialogue.is_submitting();
+            match progress {
+                Progress::Starved => break submitting,
+                Progress::RoundFull if submitting => break true,
+                Progress::Held if submitting || !settled => break true,
+                Progress::RoundFull | Progress::Held => {}
+            }
+        };
+        if held {
+            let pings = self.input.pings_ahead(self.version);
+            self.dialogue.answer_ahead(pings);
+        }
+        self.flush().map_err(|_| End::LOST)?;
+        Ok(held)
+    }
+
+    async fn wait(&mut self, held: bool, timer: Pin<&mut Sleep>) -> Wake {
+        self.input.rest(&self.shared.buffers);
+        let reads = !self.ended && (!held || self.input.len() < AHEAD_BYTES_MAX);
+        let writes = !self.dialogue.output.is_empty();
+        let submits = self.dialogue.is_submitting();
+        let Self { socket, dialogue, waiter, shutdown, .. } = self;
+        tokio::select! {
+            biased;
+            () = dialogue.submit(), if submits => Wake::Other,
+            _ = socket.readable(), if reads => Wake::Readable,
+            () = waiter.notified() => Wake::Other,
+            _ = socket.writable(), if writes => Wake::Other,
+            _ = shutdown.changed() => Wake::Other,
+            () = timer => Wake::Tick,
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), End> {
+        match self.input.read(&mut self.socket, &self.shared.buffers).await {
+            Ok(Read::Bytes(bytes)) => {
+                self.heard = Instant::now();
+                count(&self.shared.metrics.bytes_total, bytes as u64);
+            }
+            Ok(Read::Nothing) => {}
+            Ok(Read::End) => self.ended = true,
+            Err(_) => return Err(End::LOST),
+        }
+        Ok(())
+    }
+
+    /// Writes as much as the socket takes.
+    fn flush(&mut self) -> io::Result<()> {
+        let output = &mut self.dialogue.output;
+        while !output.is_empty() {
+            match self.socket.try_write(output) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) if count == output.len() => output.clear(),
+                Ok(count) => drop(output.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stalled.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.stalled = None;
+        Ok(())
+    }
+
+    fn is_shutdown(&self) -> bool {
+        *self.shutdown.borrow() || self.shutdown.has_changed().is_err()
+    }
+
+    fn silent_at(&self) -> Option<Instant> {
+        (!self.silence_max.is_zero()).then(|| self.heard + self.silence_max)
+    }
+
+    fn stalled_at(&self) -> Option<Instant> {
+        self.stalled.map(|since| since + self.shared.options.write_timeout)
+    }
+
+    fn next_tick(&self) -> Instant {
+        let tick = Instant::now() + TICK;
+        [self.silent_at(), self.stalled_at(), self.dialogue.statistics_due].into_iter().flatten().fold(tick, Ord::min)
+    }
+
+    /// What time brings.
+    fn tick(&mut self, held: bool) -> Result<(), End> {
+        let now = Instant::now();
+        if self.stalled_at().is_some_and(|at| at <= now) {
+            return Err(End::LOST);
+        }
+        // While packets wait we may have stopped reading: its silence is our doing.
+        if held {
+            self.heard = now;
+        }
+        if self.silent_at().is_some_and(|at| at <= now) {
+            return Err(Fault::new(reason::KEEP_ALIVE_TIMEOUT, "no packet within 1.5 times the keep-alive").into());
+        }
+        if self.dialogue.statistics_due.is_some_and(|due| due <= now) {
+            self.dialogue.publish_statistics(false);
+        }
+        self.dialogue.trim();
+        Ok(())
+    }
+
+    /// Waits (bounded) until everything submitted has settled, and acknowledges it. Returns what has come in between.
+    async fn drain(&mut self) -> Result<(), End> {
+        let deadline = Instant::now() + self.shared.options.drain_timeout;
+        loop {
+            self.dialogue.try_submit();
+            self.dialogue.settle()?;
+            self.flush().map_err(|_| End::LOST)?;
+            if self.dialogue.is_settled() && self.dialogue.output.is_empty() {
+                return Ok(());
+            }
+            if self.tenure.is_taken_over() {
+                return Ok(());
+            }
+            let writes = !self.dialogue.output.is_empty();
+            let submits = self.dialogue.is_submitting();
+            let Self { socket, dialogue, waiter, .. } = &mut *self;
+            tokio::select! {
+                () = dialogue.submit(), if submits => {}
+                () = waiter.notified() => {}
+                _ = socket.writable(), if writes => {}
+                () = sleep_until(deadline) => return Ok(()),
+            }
+        }
+    }
+
+    async fn finish(mut self: Box<Self>, mut end: End) {
+        if end.drains
+            && let Err(other) = self.drain().await
+        {
+            end.fault = other.fault.or(end.fault);
+        }
+        self.dialogue.try_submit();
+        if let Some(fault) = &end.fault {
+            count_fault(&self.shared, &self.tenure.client_id, fault);
+            self.dialogue.put_disconnect(fault);
+        }
+        let session = self.dialogue.bequeath();
+        let will = self.will.take().filter(|_| end.fires_will);
+        let will = self.shared.registry.release(&self.tenure, session, self.dialogue.session_expiry, will);
+        let output = std::mem::take(&mut self.dialogue.output);
+        let Self { socket, mut dialogue, .. } = *self;
+        let store = async {
+            dialogue.submit().await;
+            if let Some(will) = will {
+                dialogue.fire(will);
+                dialogue.submit().await;
+            }
+        };
+        tokio::join!(close(socket, &output), store);
+    }
+}
+
+/// Writes the last bytes and closes without a reset, which could overtake them: that is, reads on until the peer has
+/// closed too. All of it bounded.
+pub(super) async fn close(mut socket: TcpStream, output: &[u8]) {
+    let written = timeout(LINGER, async {
+        socket.write_all(output).await?;
+        socket.shutdown().await
+    })
+    .await;
+    if !matches!(written, Ok(Ok(()))) {
+        return;
+    }
+    let mut scrap = [0_u8; 1024];
+    let _ = timeout(LINGER, async { while matches!(socket.read(&mut scrap).await, Ok(1..)) {} }).await;
+}

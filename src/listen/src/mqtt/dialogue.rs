@@ -1,0 +1,402 @@
+//! What each packet means: the state of one connection without its socket. Complete packets enter; messages are staged in
+//! the intake, answers are appended to `output`, and the round is submitted by the caller's turn.
+//!
+//! The hot loop is [`Dialogue::process`]: for a PUBLISH it neither allocates nor locks, and topic and payload stay where
+//! the socket's read has put them.
+
+use super::Shared;
+use super::acks::{Acks, Answer};
+use super::aliases::Aliases;
+use super::packet::inbound::{Disconnect, Packet, Publish, Subscribe};
+use super::packet::{Fault, Version, kind, outbound, reason, wire};
+use super::registry::Will;
+use super::session::{Seen, Session};
+use super::subscriptions::STATISTICS_INTERVAL;
+use crate::count;
+use futures_util::FutureExt;
+use genims_model::Receipt;
+use genims_model::now_us;
+use genims_pipeline::intake::IntakeBuffer;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Bytes processed before they are submitted: bounds what a chunk holds and how long a client keeps a thread.
+const ROUND_BYTES_MAX: usize = 64 * 1024;
+
+/// Rounds submitted whose receipts are open.
+const ROUNDS_MAX: usize = 1_024;
+
+/// Answers that wait for a client to read them; with more the client is not served.
+const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Acknowledgements owed: as many as there are packet identifiers.
+const OWED_MAX: usize = 65_535;
+
+/// Why processing stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// No complete packet is left.
+    Starved,
+    /// A round is full: submit, then go on.
+    RoundFull,
+    /// A bound is reached: go on when receipts settle or the client reads.
+    Held,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// What v5 clients are told.
+    pub(super) fault: Option<Fault>,
+    pub(super) fires_will: bool,
+    /// What is open is waited for and acknowledged first.
+    pub(super) drains: bool,
+}
+
+impl End {
+    /// The connection broke.
+    pub(super) const LOST: Self = Self { fault: None, fires_will: true, drains: false };
+    /// The client has closed its side, and may still read.
+    pub(super) const CLOSED: Self = Self { fault: None, fires_will: true, drains: true };
+    pub(super) const SHUTDOWN: Self = Self {
+        fault: Some(Fault::new(reason::SERVER_SHUTTING_DOWN, "the server shuts down; connect again later")),
+        fires_will: false,
+        drains: true,
+    };
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self { fault: Some(fault), fires_will: true, drains: false }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Empty,
+    Staging,
+    /// The submit waits for room.
+    Submitting,
+}
+
+pub(super) struct Dialogue {
+    shared: Arc<Shared>,
+    version: Version,
+    /// What the client takes.
+    packet_bytes_max: u32,
+    pub(super) session_expiry: Duration,
+    pub(super) session: Session,
+    pub(super) acks: Acks,
+    pub(super) output: Vec<u8>,
+    /// Made at the first message, given up after a quiet time.
+    intake: Option<Box<IntakeBuffer>>,
+    round: Round,
+    /// Nothing was published since [`Dialogue::trim`] looked last.
+    quiet: bool,
+    receipt: Option<Receipt>,
+    aliases: Aliases,
+    /// Exchanges that count against the receive maximum.
+    in_flight: usize,
+    /// PINGREQs answered that still stand in the input.
+    pings_answered: u32,
+    pub(super) statistics_due: Option<Instant>,
+}
+
+impl Dialogue {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        version: Version,
+        packet_bytes_max: u32,
+        session_expiry: Duration,
+        session: Session,
+    ) -> Self {
+        let statistics_due = (!session.subscriptions.is_empty()).then(Instant::now);
+        Self {
+            shared,
+            version,
+            packet_bytes_max,
+            session_expiry,
+            session,
+            acks: Acks::default(),
+            output: Vec::new(),
+            intake: None,
+            round: Round::Empty,
+            quiet: false,
+            receipt: None,
+            aliases: Aliases::default(),
+            in_flight: 0,
+            pings_answered: 0,
+            statistics_due,
+        }
+    }
+
+    /// Takes complete packets off the front of `bytes`. Returns how many bytes were taken, also where it ends.
+    pub(super) fn process(&mut self, bytes: &[u8]) -> (usize, Result<Progress, End>) {
+        let mut taken = 0;
+        let mut messages = 0;
+        let packet_bytes_max = self.shared.options.packet_bytes_max as usize;
+        let result = loop {
+            if taken >= ROUND_BYTES_MAX {
+                break Ok(Progress::RoundFull);
+            }
+            if self.output.len() > OUTPUT_BYTES_MAX || self.acks.rounds() >= ROUNDS_MAX || self.acks.owed() >= OWED_MAX
+            {
+                break Ok(Progress::Held);
+            }
+            let frame = match wire::frame(&bytes[taken..], packet_bytes_max, Some(self.version)) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break Ok(Progress::Starved),
+                Err(fault) => break Err(fault.into()),
+            };
+            let done = if frame.kind() == kind::PUBLISH {
+                messages += 1;
+                Publish::parse(&frame, self.version).and_then(|publish| self.publish(&publish)).map_err(End::from)
+            } else {
+                Packet::parse(&frame, self.version).map_err(End::from).and_then(|packet| self.packet(&packet))
+            };
+            match done {
+                Ok(true) => taken += frame.bytes,
+                Ok(false) => {
+                    messages -= 1;
+                    break Ok(Progress::Held);
+                }
+                Err(end) => break Err(end),
+            }
+        };
+        if messages > 0 {
+            count(&self.shared.metrics.messages_total, messages);
+        }
+        (taken, result)
+    }
+
+    /// False: not now; the same packet will come again.
+    #[inline]
+    fn publish(&mut self, publish: &Publish<'_>) -> Result<bool, Fault> {
+        self.aliases.enter(publish, self.shared.options.topic_alias_maximum)?;
+        let answer = match publish.qos {
+            0 => None,
+            1 if !self.may_take()? => return Ok(false),
+            1 => Some(Answer::Ack),
+            _ => match self.session.seen(publish.packet_id) {
+                Seen::New if !self.may_take()? => return Ok(false),
+                Seen::New => {
+                    self.session.open(publish.packet_id);
+                    Some(Answer::Rec)
+                }
+                Seen::Unsure => return Ok(false),
+                Seen::UnderWay => return Ok(true),
+                Seen::Stored => {
+                    self.begin();
+                    self.acks.owe(publish.packet_id, Answer::RecAgain);
+                    return Ok(true);
+                }
+            },
+        };
+        self.begin();
+        if let Some(intake) = &mut self.intake {
+            let topic = self.aliases.topic(publish);
+            intake.set_topic(topic);
+            intake.forget_handles();
+            self.shared.decode.message(topic, publish.payload, intake);
+        }
+        if let Some(answer) = answer {
+            self.acks.owe(publish.packet_id, answer);
+            self.in_flight += 1;
+        }
+        Ok(true)
+    }
+
+    /// Whether one more QoS 1 or 2 message fits. v5 clients know the receive maximum and must keep to it; v3.1.1 clients
+    /// are made to wait until enough of theirs is acknowledged.
+    fn may_take(&self) -> Result<bool, Fault> {
+        let receive_maximum = usize::from(self.shared.options.receive_maximum);
+        match self.version {
+            Version::V3 => Ok(self.acks.owed() < receive_maximum),
+            Version::V5 if self.in_flight.max(self.session.exchanges()) < receive_maximum => Ok(true),
+            Version::V5 => Err(Fault::new(
+                reason::RECEIVE_MAXIMUM_EXCEEDED,
+                "more messages under way than the receive maximum allows",
+            )),
+        }
+    }
+
+    /// Opens the round, if it is not open.
+    #[inline]
+    fn begin(&mut self) {
+        if self.round == Round::Empty {
+            self.round = Round::Staging;
+            self.quiet = false;
+            let shared = &self.shared;
+            self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer())).begin(now_us());
+        }
+    }
+
+    /// Every packet but PUBLISH. Always true: none of them waits.
+    fn packet(&mut self, packet: &Packet<'_>) -> Result<bool, End> {
+        match packet {
+            Packet::Publish(publish) => return self.publish(publish).map_err(End::from),
+            Packet::Acknowledge { kind: kind::PUBREC, packet_id, reason: code }
+                if *code < reason::UNSPECIFIED_ERROR =>
+            {
+                // We publish with QoS 0 only.
+                self.put_ack(kind::PUBREL, *packet_id, reason::PACKET_IDENTIFIER_NOT_FOUND);
+            }
+            Packet::Acknowledge { .. } => {}
+            Packet::Release { packet_id } => self.release(*packet_id)?,
+            Packet::Subscribe(subscribe) => self.subscribe(subscribe),
+            Packet::Unsubscribe { packet_id, filters } => {
+                let codes = self.session.subscriptions.unsubscribe(filters);
+                outbound::put_unsuback(&mut self.output, self.version, *packet_id, &codes);
+                if self.session.subscriptions.is_empty() {
+                    self.statistics_due = None;
+                }
+            }
+            Packet::Ping if self.pings_answered > 0 => self.pings_answered -= 1,
+            Packet::Ping => outbound::put_pong(&mut self.output),
+            Packet::Disconnect(disconnect) => return Err(self.disconnect(disconnect)),
+        }
+        Ok(true)
+    }
+
+    fn put_ack(&mut self, kind: u8, packet_id: u16, code: u8) {
+        outbound::put_acknowledgement(&mut self.output, self.version, kind, packet_id, code);
+    }
+
+    fn release(&mut self, packet_id: u16) -> Result<(), Fault> {
+        let code = match self.session.release(packet_id) {
+            Seen::Stored => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                reason::SUCCESS
+            }
+            Seen::New => reason::PACKET_IDENTIFIER_NOT_FOUND,
+            Seen::UnderWay | Seen::Unsure => return Err(Fault::protocol("PUBREL before PUBREC")),
+        };
+        self.put_ack(kind::PUBCOMP, packet_id, code);
+        Ok(())
+    }
+
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>) {
+        let (codes, due) = self.session.subscriptions.subscribe(subscribe, self.version);
+        outbound::put_suback(&mut self.output, self.version, subscribe.packet_id, &codes);
+        if self.session.subscriptions.is_empty() {
+            return;
+        }
+        if due {
+            self.publish_statistics(true);
+        }
+        self.statistics_due.get_or_insert_with(|| Instant::now() + STATISTICS_INTERVAL);
+    }
+
+    /// Tells subscribers; `retained` as in [`super::subscriptions::Subscriptions::publish`]. A client that does not read
+    /// is spared.
+    pub(super) fn publish_statistics(&mut self, retained: bool) {
+        if self.output.len() <= OUTPUT_BYTES_MAX {
+            let picture = self.shared.picture();
+            let Self { session, version, packet_bytes_max, output, .. } = self;
+            session.subscriptions.publish(&picture, *version, retained, *packet_bytes_max, output);
+        }
+        if !retained {
+            self.statistics_due = Some(Instant::now() + STATISTICS_INTERVAL);
+        }
+    }
+
+    fn disconnect(&mut self, disconnect: &Disconnect) -> End {
+        if let Some(seconds) = disconnect.session_expiry {
+            // [MQTT-3.14.2-2]
+            if seconds > 0 && self.session_expiry.is_zero() {
+                return Fault::protocol("DISCONNECT gives an expiry to a session that had none").into();
+            }
+            let seconds = Duration::from_secs(seconds.into());
+            self.session_expiry = seconds.min(self.shared.options.session_expiry_max);
+        }
+        End { fault: None, fires_will: disconnect.reason != reason::SUCCESS, drains: false }
+    }
+
+    /// Answers PINGREQs that stand behind packets which have to wait.
+    pub(super) fn answer_ahead(&mut self, pings: u32) {
+        for _ in 0..pings {
+            outbound::put_pong(&mut self.output);
+        }
+        self.pings_answered += pings;
+    }
+
+    pub(super) fn is_submitting(&self) -> bool {
+        self.round == Round::Submitting
+    }
+
+    /// Nothing is staged, submitted or owed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.round == Round::Empty && self.acks.is_empty()
+    }
+
+    /// Submits what is staged, without waiting.
+    pub(super) fn try_submit(&mut self) {
+        if self.round != Round::Empty && self.submit().now_or_never().is_none() {
+            self.round = Round::Submitting;
+        }
+    }
+
+    /// Submits what is staged. Cancel-safe.
+    pub(super) async fn submit(&mut self) {
+        if self.round != Round::Empty
+            && let Some(intake) = &mut self.intake
+        {
+            let receipt = intake.submit(&self.session.waiter, &mut self.receipt).await;
+            self.receipt = None;
+            self.round = Round::Empty;
+            self.acks.submitted(receipt);
+        }
+    }
+
+    /// Writes the acknowledgements that are due. Returns whether any round has settled.
+    pub(super) fn settle(&mut self) -> Result<bool, End> {
+        let settled = self.acks.settle(self.version, &mut self.session, &mut self.output);
+        self.in_flight = self.in_flight.saturating_sub(settled.ended);
+        if settled.acks > 0 {
+            count(&self.shared.metrics.acks_total, settled.acks as u64);
+        }
+        if settled.must_close {
+            let fault = Fault::new(reason::QUOTA_EXCEEDED, "the spool is full and drops by policy; send again later");
+            return Err(fault.into());
+        }
+        Ok(settled.rounds > 0)
+    }
+
+    /// The last word to a v5 client.
+    pub(super) fn put_disconnect(&mut self, fault: &Fault) {
+        for text in [fault.text, ""] {
+            let start = self.output.len();
+            outbound::put_disconnect(&mut self.output, self.version, fault.reason, text);
+            if self.output.len() - start <= self.packet_bytes_max as usize {
+                return;
+            }
+            self.output.truncate(start);
+        }
+    }
+
+    /// Gives the session away. What is staged must have been submitted or be submitting.
+    pub(super) fn bequeath(&mut self) -> Session {
+        self.acks.bequeath(self.receipt.as_ref(), &mut self.session);
+        std::mem::take(&mut self.session)
+    }
+
+    /// Stages a will. Not while a submit waits.
+    pub(super) fn fire(&mut self, will: Will) {
+        self.begin();
+        if let Some(intake) = &mut self.intake {
+            intake.event(will.into_event());
+        }
+    }
+
+    /// Looks whether anything was published since the last look. If not, gives up what can be made again: the catalogue
+    /// that the intake holds on to, in particular.
+    pub(super) fn trim(&mut self) {
+        if self.quiet && self.is_settled() && self.output.is_empty() {
+            self.intake = None;
+            self.output = Vec::new();
+            self.acks = Acks::default();
+        }
+        self.quiet = true;
+    }
+}

@@ -1,0 +1,194 @@
+//! CONNECT to CONNACK. A fresh socket enters; a connection with its session leaves, or a refusal is written.
+//!
+//! Bounds: one packet of at most the maximum size, `connect_timeout` for all of it.
+
+use super::Shared;
+use super::connection::{self, Connection};
+use super::dialogue::Dialogue;
+use super::input::{Input, Read};
+use super::packet::connect::{self, Connect};
+use super::packet::outbound::{self, Welcome};
+use super::packet::{Fault, Version, kind, reason, wire};
+use super::registry::{Granted, Will, count_fault};
+use crate::count;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+/// A CONNECT to a full house is waited for this long, so that the client can be told in its version.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a client id may take. The specification asks for 23 at least.
+const CLIENT_ID_BYTES_MAX: usize = 256;
+
+/// A CONNACK takes this much at most, without an assigned client id.
+const CONNACK_BYTES_MAX: usize = 40;
+
+/// How a handshake fails: with words for a client of that version, or without where it is not known.
+struct Refusal {
+    version: Option<Version>,
+    fault: Fault,
+}
+
+impl Refusal {
+    fn new(version: Version, fault: Fault) -> Self {
+        Self { version: Some(version), fault }
+    }
+}
+
+/// Lets a client in; `None` when it was refused or has left, in which case everything is done.
+pub(super) async fn run(
+    mut socket: TcpStream,
+    shared: Arc<Shared>,
+    shutdown: watch::Receiver<bool>,
+) -> Option<Box<Connection>> {
+    let mut input = Input::default();
+    let deadline = Instant::now() + shared.options.connect_timeout;
+    let refusal = match receive(&mut socket, &mut input, &shared, deadline).await {
+        Ok(false) => return None,
+        Ok(true) => match admit(&mut input, &shared).await {
+            Ok(admitted) => return Some(Connection::new(socket, input, shared, shutdown, admitted)),
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    count_fault(&shared, "", &refusal.fault);
+    refuse(socket, &refusal).await;
+    None
+}
+
+/// Turns a client away that came while all places were taken.
+pub(super) async fn refuse_busy(mut socket: TcpStream, shared: Arc<Shared>) {
+    let mut input = Input::default();
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    if let Ok(true) = receive(&mut socket, &mut input, &shared, deadline).await
+        && let Ok(Some(frame)) = wire::frame(input.bytes(), shared.options.packet_bytes_max as usize, None)
+        && let Ok(version) = connect::version(frame.body)
+    {
+        let fault = Fault::new(reason::SERVER_BUSY, "too many connections; try again later, with growing pauses");
+        refuse(socket, &Refusal::new(version, fault)).await;
+    }
+}
+
+async fn refuse(socket: TcpStream, refusal: &Refusal) {
+    let mut output = Vec::new();
+    if let Some(version) = refusal.version {
+        outbound::put_refusal(&mut output, version, refusal.fault.reason, refusal.fault.text);
+    }
+    connection::close(socket, &output).await;
+}
+
+/// Waits for a complete CONNECT; false when the client leaves before.
+async fn receive(
+    socket: &mut TcpStream,
+    input: &mut Input,
+    shared: &Shared,
+    deadline: Instant,
+) -> Result<bool, Refusal> {
+    loop {
+        let bytes = input.bytes();
+        if bytes.first().is_some_and(|first| first >> 4 != kind::CONNECT) {
+            return Err(Refusal { version: None, fault: Fault::protocol("the first packet is not CONNECT") });
+        }
+        match wire::frame(bytes, shared.options.packet_bytes_max as usize, None) {
+            Ok(Some(_)) => return Ok(true),
+            Ok(None) => {}
+            Err(fault) => {
+                let header = wire::header(bytes, None).ok().flatten();
+                let body = header.and_then(|header| bytes.get(header.header_bytes..)).unwrap_or_default();
+                return Err(Refusal { version: connect::version(body).ok(), fault });
+            }
+        }
+        input.rest(&shared.buffers);
+        if timeout_at(deadline, socket.readable()).await.is_err() {
+            let fault = Fault::new(reason::SERVER_BUSY, "no complete CONNECT in time");
+            return Err(Refusal { version: None, fault });
+        }
+        match input.read(socket, &shared.buffers).await {
+            Ok(Read::Bytes(bytes)) => count(&shared.metrics.bytes_total, bytes as u64),
+            Ok(Read::Nothing) => {}
+            Ok(Read::End) | Err(_) => return Ok(false),
+        }
+    }
+}
+
+/// What the handshake has settled.
+pub(super) struct Admitted {
+    pub(super) tenure: super::registry::Tenure,
+    pub(super) dialogue: Dialogue,
+    pub(super) will: Option<Will>,
+    /// Silence after which the client is lost; zero is "never".
+    pub(super) silence_max: Duration,
+    pub(super) version: Version,
+}
+
+async fn admit(input: &mut Input, shared: &Arc<Shared>) -> Result<Admitted, Refusal> {
+    let options = &shared.options;
+    let frame = wire::frame(input.bytes(), options.packet_bytes_max as usize, None);
+    let Ok(Some(frame)) = frame else {
+        return Err(Refusal { version: None, fault: Fault::malformed("CONNECT is not complete") });
+    };
+    let version = connect::version(frame.body).map_err(|(version, fault)| Refusal { version, fault })?;
+    let refused = |fault| Refusal::new(version, fault);
+    let connect = Connect::parse(frame.flags(), frame.body, version).map_err(refused)?;
+    check(&connect).map_err(refused)?;
+    let assigned = connect.client_id.is_empty().then(|| format!("genims-{}", uuid::Uuid::new_v4().as_simple()));
+    let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+    let (keep_alive, keep_alive_told) = keep_alive(&connect, options.keep_alive_max);
+    let asked = Duration::from_secs(connect.session_expiry.into());
+    let session_expiry = asked.min(options.session_expiry_max);
+    let will = connect.will.map(|will| Will {
+        client_id: client_id.into(),
+        topic: will.topic.into(),
+        payload: will.payload.into(),
+        delay: Duration::from_secs(will.delay.into()).min(options.will_delay_max),
+    });
+    let (tenure, granted) = shared.registry.enter(client_id, connect.clean_start).await.map_err(refused)?;
+    let Granted { session, present, will: older_will } = granted;
+    let mut dialogue = Dialogue::new(shared.clone(), version, connect.packet_bytes_max, session_expiry, session);
+    let welcome = Welcome {
+        session_present: present,
+        session_expiry: (session_expiry != asked).then_some(session_expiry.as_secs() as u32),
+        receive_maximum: options.receive_maximum,
+        packet_bytes_max: options.packet_bytes_max,
+        topic_alias_maximum: options.topic_alias_maximum,
+        assigned_client_id: assigned.as_deref(),
+        keep_alive: keep_alive_told,
+    };
+    outbound::put_welcome(&mut dialogue.output, version, &welcome);
+    if let Some(will) = older_will {
+        dialogue.fire(will);
+    }
+    let bytes = frame.bytes;
+    input.consume(bytes);
+    Ok(Admitted { tenure, dialogue, will, silence_max: keep_alive * 3 / 2, version })
+}
+
+fn check(connect: &Connect<'_>) -> Result<(), Fault> {
+    if connect.authentication_method.is_some() {
+        return Err(Fault::new(reason::BAD_AUTHENTICATION_METHOD, "enhanced authentication is not supported"));
+    }
+    if connect.client_id.len() > CLIENT_ID_BYTES_MAX {
+        return Err(Fault::new(reason::CLIENT_IDENTIFIER_NOT_VALID, "the client identifier is over 256 bytes long"));
+    }
+    // [MQTT-3.1.3-8] of 3.1.1: a session that goes on needs a name.
+    if connect.version == Version::V3 && connect.client_id.is_empty() && !connect.clean_start {
+        return Err(Fault::new(reason::CLIENT_IDENTIFIER_NOT_VALID, "a session to keep needs a client identifier"));
+    }
+    if (connect.packet_bytes_max as usize) < CONNACK_BYTES_MAX + if connect.client_id.is_empty() { 48 } else { 0 } {
+        return Err(Fault::new(reason::PACKET_TOO_LARGE, ""));
+    }
+    Ok(())
+}
+
+/// The keep-alive in force, and what the client must be told of it.
+fn keep_alive(connect: &Connect<'_>, max: Duration) -> (Duration, Option<u16>) {
+    let asked = Duration::from_secs(connect.keep_alive.into());
+    if connect.version == Version::V3 || (!asked.is_zero() && asked <= max) {
+        return (asked, None);
+    }
+    let seconds = u16::try_from(max.as_secs()).unwrap_or(u16::MAX);
+    (Duration::from_secs(seconds.into()), Some(seconds))
+}

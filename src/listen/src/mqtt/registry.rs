@@ -1,0 +1,293 @@
+//! Who owns which session. A client id enters with a new connection; its session leaves to that connection, and comes back
+//! when the connection ends, to be kept for as long as it was promised.
+//!
+//! Invariants: a session has at most one owner; a newer connection gets it only after the older one has let go of it
+//! ([MQTT-3.1.4-3]); at most `parked_max` sessions are kept without a connection; a will fires at most once. The lock is
+//! taken when connections come and go, never per message.
+
+use super::Shared;
+use super::packet::{Fault, reason};
+use super::session::Session;
+use crate::count;
+use genims_model::Event;
+use genims_model::now_us;
+use hashbrown::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::{Instant, timeout};
+
+/// How long a new connection waits for the same client's older one to let go. That takes one turn of its loop.
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How exact expiry and will delay are.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Wills that wait for their delay; what comes above fires at once.
+const WILLS_MAX: usize = 10_000;
+
+/// What is to be told when a client is lost.
+#[derive(Debug)]
+pub(super) struct Will {
+    pub(super) client_id: Box<str>,
+    pub(super) topic: Box<str>,
+    pub(super) payload: Box<[u8]>,
+    pub(super) delay: Duration,
+}
+
+impl Will {
+    pub(super) fn into_event(self) -> Event {
+        Event::ClientLost {
+            client_id: self.client_id.into(),
+            timestamp_us: now_us(),
+            will_topic: self.topic.into(),
+            will_payload: self.payload.into(),
+        }
+    }
+}
+
+/// A connection's claim on its client id.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    pub(super) client_id: Box<str>,
+    number: u64,
+    taken_over: Arc<AtomicBool>,
+}
+
+impl Tenure {
+    /// A newer connection wants the session.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.taken_over.load(Ordering::Acquire)
+    }
+}
+
+/// What a new connection gets.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) session: Session,
+    /// There was state, and it goes on.
+    pub(super) present: bool,
+    /// The will of an older connection, if it has to fire now.
+    pub(super) will: Option<Will>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Owned { owner: Owner, heir: Option<Heir> },
+    Parked { session: Session, expires: Instant, will: Option<(Instant, Will)> },
+}
+
+#[derive(Debug)]
+struct Owner {
+    number: u64,
+    taken_over: Arc<AtomicBool>,
+    waiter: Arc<Notify>,
+}
+
+/// A newer connection that waits.
+#[derive(Debug)]
+struct Heir {
+    number: u64,
+    taken_over: Arc<AtomicBool>,
+    clean_start: bool,
+    hand_over: oneshot::Sender<Granted>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_client_id: HashMap<Box<str>, Entry, foldhash::fast::RandomState>,
+    parked: usize,
+    wills: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Registry {
+    entries: Mutex<Entries>,
+    next: AtomicU64,
+    parked_max: usize,
+}
+
+impl Registry {
+    pub(super) fn new(parked_max: usize) -> Self {
+        Self { entries: Mutex::default(), next: AtomicU64::new(0), parked_max }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the client's session, if need be from an older connection. The caller must [`Registry::release`] it.
+    pub(super) async fn enter(&self, client_id: &str, clean_start: bool) -> Result<(Tenure, Granted), Fault> {
+        let tenure = Tenure {
+            client_id: client_id.into(),
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+            taken_over: Arc::default(),
+        };
+        let mut waiting = match self.claim(&tenure, clean_start) {
+            Ok(granted) => return Ok((tenure, granted)),
+            Err(waiting) => waiting,
+        };
+        let granted = match timeout(TAKEOVER_TIMEOUT, &mut waiting).await {
+            Ok(granted) => granted.ok(),
+            Err(_) => self.give_up(&tenure, &mut waiting),
+        };
+        let busy = Fault::new(reason::SERVER_UNAVAILABLE, "another connection with this client id is in the way");
+        granted.map(|granted| (tenure, granted)).ok_or(busy)
+    }
+
+    /// The session at once, or a place as heir of the connection that has it.
+    fn claim(&self, tenure: &Tenure, clean_start: bool) -> Result<Granted, oneshot::Receiver<Granted>> {
+        let mut entries = self.lock();
+        if let Some(Entry::Owned { owner, heir }) = entries.by_client_id.get_mut(&tenure.client_id) {
+            let (hand_over, waiting) = oneshot::channel();
+            // An heir that waits already is told by the loss of its sender.
+            *heir = Some(Heir { number: tenure.number, taken_over: tenure.taken_over.clone(), clean_start, hand_over });
+            owner.taken_over.store(true, Ordering::Release);
+            owner.waiter.notify_one();
+            return Err(waiting);
+        }
+        let mut granted = Granted { session: Session::default(), present: false, will: None };
+        if let Some(Entry::Parked { session, expires, will }) = entries.by_client_id.remove(&tenure.client_id) {
+            entries.parked -= 1;
+            entries.wills -= usize::from(will.is_some());
+            granted.present = !clean_start && expires > Instant::now();
+            if granted.present {
+                granted.session = session;
+            } else {
+                granted.will = will.map(|(_, will)| will);
+            }
+        }
+        let owner = Owner {
+            number: tenure.number,
+            taken_over: tenure.taken_over.clone(),
+            waiter: granted.session.waiter.clone(),
+        };
+        entries.by_client_id.insert(tenure.client_id.clone(), Entry::Owned { owner, heir: None });
+        Ok(granted)
+    }
+
+    /// An heir waits no longer; what was handed over in the same moment is taken after all.
+    fn give_up(&self, tenure: &Tenure, waiting: &mut oneshot::Receiver<Granted>) -> Option<Granted> {
+        let mut entries = self.lock();
+        if let Some(Entry::Owned { heir, .. }) = entries.by_client_id.get_mut(&tenure.client_id)
+            && heir.as_ref().is_some_and(|heir| heir.number == tenure.number)
+        {
+            *heir = None;
+        }
+        waiting.try_recv().ok()
+    }
+
+    /// A connection ends: its session goes to the heir, is kept for `expiry`, or ends now. Returns the will if it has to
+    /// fire now.
+    pub(super) fn release(
+        &self,
+        tenure: &Tenure,
+        session: Session,
+        expiry: Duration,
+        will: Option<Will>,
+    ) -> Option<Will> {
+        let mut entries = self.lock();
+        let heir = match entries.by_client_id.get_mut(&tenure.client_id) {
+            Some(Entry::Owned { owner, heir }) if owner.number == tenure.number => heir.take(),
+            _ => return will,
+        };
+        let present = !expiry.is_zero();
+        let mut session = session;
+        if let Some(heir) = heir {
+            let present = present && !heir.clean_start;
+            let granted = Granted { session: if present { session } else { Session::default() }, present, will: None };
+            let owner =
+                Owner { number: heir.number, taken_over: heir.taken_over, waiter: granted.session.waiter.clone() };
+            match heir.hand_over.send(granted) {
+                Ok(()) => {
+                    let entry = Entry::Owned { owner, heir: None };
+                    entries.by_client_id.insert(tenure.client_id.clone(), entry);
+                    // The session goes on before the delay is over: the will is off ([MQTT-3.1.3-9]).
+                    return will.filter(|will| !present || will.delay.is_zero());
+                }
+                Err(granted) => session = granted.session,
+            }
+        }
+        entries.by_client_id.remove(&tenure.client_id);
+        if !present || entries.parked >= self.parked_max {
+            return will;
+        }
+        let now = Instant::now();
+        let (delayed, due) = match will {
+            Some(will) if !will.delay.is_zero() && entries.wills < WILLS_MAX => {
+                (Some((now + will.delay.min(expiry), will)), None)
+            }
+            will => (None, will),
+        };
+        entries.parked += 1;
+        entries.wills += usize::from(delayed.is_some());
+        let entry = Entry::Parked { session, expires: now + expiry, will: delayed };
+        entries.by_client_id.insert(tenure.client_id.clone(), entry);
+        due
+    }
+
+    /// Drops expired sessions; returns the wills that are due at `now`, or all of them.
+    fn sweep(&self, now: Instant, all_wills: bool) -> Vec<Will> {
+        let mut entries = self.lock();
+        let mut due = Vec::new();
+        if entries.parked == 0 {
+            return due;
+        }
+        let Entries { by_client_id, parked, wills } = &mut *entries;
+        by_client_id.retain(|_, entry| {
+            let Entry::Parked { expires, will, .. } = entry else { return true };
+            if let Some((_, will)) = will.take_if(|(at, _)| all_wills || *at <= now) {
+                due.push(will);
+                *wills -= 1;
+            }
+            let keep = *expires > now;
+            *parked -= usize::from(!keep);
+            keep
+        });
+        due
+    }
+}
+
+/// Lets sessions expire and delayed wills fire until shutdown, then fires the wills that still wait: their clients were
+/// lost before.
+pub(super) async fn keep(shared: &Shared, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        let over = tokio::select! {
+            () = tokio::time::sleep(SWEEP_INTERVAL) => false,
+            over = shutdown.wait_for(|over| *over) => { drop(over); true }
+        };
+        let wills = shared.registry.sweep(Instant::now(), over);
+        if !wills.is_empty() {
+            let mut intake = shared.intake_buffer();
+            intake.begin(now_us());
+            wills.into_iter().for_each(|will| intake.event(will.into_event()));
+            let waiter = Arc::default();
+            let mut receipt = None;
+            let submitted = intake.submit(&waiter, &mut receipt);
+            if over {
+                let _ = timeout(shared.options.drain_timeout, submitted).await;
+            } else {
+                submitted.await;
+            }
+        }
+        if over {
+            return;
+        }
+    }
+}
+
+/// Counts the end of a connection that the server has brought about.
+pub(super) fn count_fault(shared: &Shared, client_id: &str, fault: &Fault) {
+    let counter = match fault.reason {
+        reason::SERVER_SHUTTING_DOWN => return,
+        reason::SERVER_BUSY
+        | reason::SERVER_UNAVAILABLE
+        | reason::SESSION_TAKEN_OVER
+        | reason::QUOTA_EXCEEDED
+        | reason::KEEP_ALIVE_TIMEOUT => &shared.metrics.refused_total,
+        _ => &shared.metrics.protocol_errors_total,
+    };
+    count(counter, 1);
+    tracing::debug!(client_id, %fault, "MQTT client refused");
+}

@@ -1,0 +1,337 @@
+//! One connection of the frame protocol, from WELCOME to the last ACK.
+//!
+//! One task, no lock per frame: every read is cut into frames, everything that fits the window is staged and submitted
+//! under one receipt, and all receipts that have settled meanwhile are acknowledged in one write. While the pipeline pushes
+//! back, or the window is full, the socket is read ahead (bounded) so that PINGs are still answered.
+//!
+//! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
+
+use super::handshake::{Welcomed, handshake};
+use super::progress::{Client, Place, Round, Session};
+use super::refusal::Refusal;
+use super::wire::Wire;
+use super::{Shared, TcpOptions};
+use crate::count;
+use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, encode};
+use genims_model::{Outcome, Protocol};
+use genims_pipeline::intake::IntakeBuffer;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// Bytes that one round takes at most: bounds what a chunk holds and how long a fast client keeps a thread.
+const ROUND_BYTES_MAX: usize = 1024 * 1024;
+
+/// Sensor ids that one connection may have defined: bounds what a client can make us remember.
+const NAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// A mark travels with the client's next frames; without any for so long it is submitted alone.
+const MARK_DELAY: Duration = Duration::from_millis(200);
+
+/// How long open rounds are waited for before a REFUSE is sent.
+const REFUSE_DRAIN: Duration = Duration::from_secs(1);
+
+/// Turns a connection away that came while all places were taken.
+pub(super) async fn refuse_busy(stream: TcpStream, shared: Arc<Shared>) {
+    let refusal = Refusal::busy("too many connections");
+    Wire::new(stream, 0, shared.metrics.clone()).close(Some(&refusal)).await;
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, shutdown: watch::Receiver<bool>) {
+    let mut wire = Wire::new(stream, shared.options.body_bytes_max, shared.metrics.clone());
+    let refusal = match handshake(&mut wire, &shared).await {
+        Ok(None) => return,
+        Ok(Some(who)) => {
+            let intake =
+                shared.intake.buffer(shared.source, Protocol::Tcp, shared.options.acknowledge.waits_for_commit());
+            let (shared, names) = (shared.clone(), Names::default());
+            let mut connection = Connection { shared, who, intake, names, shutdown, first: true, again: false };
+            let end = connection.run(&mut wire).await;
+            connection.finish(&mut wire, end).await
+        }
+        Err(refusal) => Some(refusal),
+    };
+    if let Some(refusal) = &refusal {
+        count_refusal(&shared, refusal);
+    }
+    wire.close(refusal.as_ref()).await;
+}
+
+fn count_refusal(shared: &Shared, refusal: &Refusal) {
+    match refusal.code {
+        RefuseCode::Malformed | RefuseCode::TooLarge | RefuseCode::Protocol => {
+            count(&shared.metrics.protocol_errors_total, 1);
+            tracing::debug!(code = ?refusal.code, message = refusal.message, "client refused");
+        }
+        RefuseCode::Full | RefuseCode::Busy | RefuseCode::TakenOver => count(&shared.metrics.refused_total, 1),
+    }
+}
+
+/// Why a connection ends.
+enum End {
+    /// The client closed its side, is silent, or no longer reads: what is open is still settled and acknowledged.
+    Left,
+    Shutdown,
+    TakenOver,
+    Refused(Refusal),
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    who: Welcomed,
+    intake: IntakeBuffer,
+    names: Names,
+    shutdown: watch::Receiver<bool>,
+    /// No DATA has come yet.
+    first: bool,
+    /// A durable frame was sent again: the ACK is due although nothing has moved.
+    again: bool,
+}
+
+/// The names that the connection has defined, and how much they take.
+#[derive(Default)]
+struct Names {
+    handles: HandleTable,
+    bytes: usize,
+}
+
+impl Names {
+    fn define(&mut self, data: &Data<'_>, intake: &mut IntakeBuffer) -> Result<(), Refusal> {
+        for (handle, name) in data.names() {
+            let replaced = self.handles.name(handle).map_or(0, str::len);
+            self.bytes = self.bytes - replaced + name.len();
+            if self.bytes > NAME_BYTES_MAX {
+                let message = format!("more than {NAME_BYTES_MAX} bytes of names; use more connections");
+                return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
+            }
+            self.handles.define(handle, name, intake);
+        }
+        Ok(())
+    }
+}
+
+/// What one pass over the input has staged.
+#[derive(Default)]
+struct Staged {
+    last_sequence: u64,
+    frames: u32,
+    bytes: usize,
+    /// Frames were left because the window is full.
+    held: bool,
+}
+
+impl Connection {
+    async fn run(&mut self, wire: &mut Wire) -> End {
+        let mut mark_alone = false;
+        loop {
+            let (staged, refused) = self.stage(wire);
+            let held = staged.held;
+            if staged.frames > 0 || mark_alone {
+                self.submit(wire, staged).await;
+                mark_alone = false;
+            }
+            self.acknowledge(wire);
+            if held {
+                wire.pong_ahead();
+            }
+            if wire.flush().await.is_err() {
+                wire.ended = true;
+            }
+            if let Some(end) = self.end(wire, refused, held) {
+                return end;
+            }
+            if !held && wire.peek().is_ok_and(|frame| frame.is_some()) {
+                continue;
+            }
+            let idle = wire.received_at + self.shared.options.idle_timeout;
+            let readable = if held { wire.may_look_ahead() } else { !wire.ended };
+            tokio::select! {
+                () = wire.fill(), if readable => {}
+                () = self.who.client.waiter.notified() => {}
+                () = self.who.tenure.over() => {}
+                _ = self.shutdown.changed() => {}
+                () = sleep(MARK_DELAY), if self.who.session.is_drained() && self.who.session.owes_mark(&self.who.client) => {
+                    mark_alone = true;
+                    wire.rest();
+                }
+                () = sleep_until(idle), if self.who.session.is_drained() => return End::Left,
+            }
+        }
+    }
+
+    fn end(&self, wire: &Wire, refused: Option<Refusal>, held: bool) -> Option<End> {
+        if let Some(refusal) = refused {
+            Some(End::Refused(refusal))
+        } else if self.who.session.is_refused() {
+            let message = "the spool is full and drops by policy; send again from this sequence later";
+            Some(End::Refused(Refusal::new(RefuseCode::Full, self.who.client.durable() + 1, message)))
+        } else if self.who.tenure.is_over() {
+            Some(End::TakenOver)
+        } else if *self.shutdown.borrow() || self.shutdown.has_changed().is_err() {
+            Some(End::Shutdown)
+        } else if wire.ended && !held {
+            Some(End::Left)
+        } else {
+            None
+        }
+    }
+
+    /// Cuts frames off the input and stages those that fit the window. A refusal is of the frame behind them.
+    fn stage(&mut self, wire: &mut Wire) -> (Staged, Option<Refusal>) {
+        let mut staged = Staged::default();
+        let mut begun = false;
+        let refused = loop {
+            let frame = match wire.peek() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break None,
+                Err(error) => break Some(error.into()),
+            };
+            let bytes = frame.bytes();
+            match frame.frame_type {
+                FrameType::Data => {
+                    if !self.fits(&staged) {
+                        staged.held = true;
+                        break None;
+                    }
+                    if !begun {
+                        begun = true;
+                        self.begin(wire.received_us);
+                    }
+                    let body = frame.body;
+                    if let Err(refusal) = self.data(body, &mut staged) {
+                        break Some(refusal);
+                    }
+                }
+                FrameType::Ping => wire.pong(),
+                FrameType::Hello => break Some(Refusal::protocol("HELLO came twice")),
+                other => break Some(Refusal::protocol(format!("{other:?} is not for clients to send"))),
+            }
+            wire.consume(bytes);
+            if staged.bytes >= ROUND_BYTES_MAX {
+                break None;
+            }
+        };
+        (staged, refused)
+    }
+
+    fn begin(&mut self, received_us: i64) {
+        if self.intake.begin(received_us) || self.names.handles.wants_resolving() {
+            self.intake.forget_handles();
+            self.names.handles.resolve_again(&mut self.intake);
+        }
+    }
+
+    /// Whether one more DATA frame may be taken now.
+    fn fits(&self, staged: &Staged) -> bool {
+        let TcpOptions { in_flight_frames_max, in_flight_bytes_max, .. } = self.shared.options;
+        self.who.session.frames_in_flight() + staged.frames < in_flight_frames_max
+            && self.who.session.bytes_in_flight() + staged.bytes < in_flight_bytes_max
+    }
+
+    /// Stages one DATA frame, or counts it as a duplicate.
+    fn data(&mut self, body: &[u8], staged: &mut Staged) -> Result<(), Refusal> {
+        let data = Data::parse(body)?;
+        count(&self.shared.metrics.messages_total, 1);
+        if data.sequence == 0 {
+            return Err(Refusal::protocol("sequences start at 1; 0 is for frames inside MQTT"));
+        }
+        match self.who.session.place(&self.who.client, data.sequence, self.first) {
+            Place::Next => {
+                self.names.define(&data, &mut self.intake)?;
+                data.report(&self.names.handles, &mut self.intake);
+                self.who.session.receive(data.sequence);
+                staged.last_sequence = data.sequence;
+                staged.frames += 1;
+                staged.bytes += body.len();
+            }
+            Place::Resend { durable } => {
+                // Its names still count: later frames of this connection may use them.
+                self.names.define(&data, &mut self.intake)?;
+                let (source, records) = (self.shared.source, data.len() as u64);
+                self.shared.accounts.received(source, records);
+                self.shared.accounts.finished(source, Outcome::Duplicate, records);
+                self.again |= durable;
+            }
+            Place::Gap { expected } => {
+                let message = format!("sequence {} came, {expected} was expected", data.sequence);
+                return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
+            }
+        }
+        self.first = false;
+        Ok(())
+    }
+
+    /// Hands the round over, waiting for room as long as it takes; PINGs and settled rounds are answered meanwhile.
+    async fn submit(&mut self, wire: &mut Wire, staged: Staged) {
+        if let Some(mark) = self.who.session.mark(&self.who.client) {
+            self.intake.mark(mark);
+        }
+        let mut slot = None;
+        let Self { intake, who: Welcomed { session, client, .. }, shared, again, .. } = self;
+        let receipt = {
+            let mut submitted = pin!(intake.submit(&client.waiter, &mut slot));
+            loop {
+                tokio::select! {
+                    biased;
+                    receipt = &mut submitted => break receipt,
+                    () = client.waiter.notified() => {}
+                    () = wire.fill(), if wire.may_look_ahead() => {}
+                }
+                acknowledge(session, client, shared, again, wire);
+                wire.pong_ahead();
+                if wire.flush().await.is_err() {
+                    wire.ended = true;
+                }
+            }
+        };
+        let Staged { last_sequence, frames, bytes, .. } = staged;
+        session.push(Round { last_sequence, frames, bytes, receipt });
+    }
+
+    /// Puts one ACK for everything that has settled since the last.
+    fn acknowledge(&mut self, wire: &mut Wire) {
+        acknowledge(&mut self.who.session, &self.who.client, &self.shared, &mut self.again, wire);
+    }
+
+    /// Settles what is open, bounded, sends the last ACK, and makes the progress durable.
+    async fn finish(mut self, wire: &mut Wire, end: End) -> Option<Refusal> {
+        let (refusal, patience) = match end {
+            End::Left | End::Shutdown => (None, self.shared.options.drain_timeout),
+            End::TakenOver => (Some(Refusal::taken_over()), Duration::ZERO),
+            End::Refused(refusal) => (Some(refusal), REFUSE_DRAIN),
+        };
+        let deadline = Instant::now() + patience;
+        while !self.who.session.is_drained() && Instant::now() < deadline && !self.who.tenure.is_over() {
+            tokio::select! {
+                () = self.who.client.waiter.notified() => {}
+                () = self.who.tenure.over() => {}
+                () = sleep_until(deadline) => {}
+            }
+            self.acknowledge(wire);
+            if wire.flush().await.is_err() {
+                wire.ended = true;
+            }
+        }
+        self.acknowledge(wire);
+        if !self.who.tenure.is_over()
+            && let Some(mark) = self.who.session.mark(&self.who.client)
+        {
+            // A mark given up costs nothing but a resend that is found to be one.
+            self.intake.mark(mark);
+            let _ = timeout(MARK_DELAY, self.intake.submit(&self.who.client.waiter, &mut None)).await;
+        }
+        refusal
+    }
+}
+
+fn acknowledge(session: &mut Session, client: &Client, shared: &Shared, again: &mut bool, wire: &mut Wire) {
+    if session.settle(client) || std::mem::take(again) {
+        *again = false;
+        count(&shared.metrics.acks_total, 1);
+        wire.put(|out| encode::ack(client.durable(), out));
+    }
+}

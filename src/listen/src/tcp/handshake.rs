@@ -1,0 +1,81 @@
+//! The start of a connection: HELLO in time, the client's session to ourselves, WELCOME.
+//!
+//! Invariant: WELCOME leaves after everything that an older connection has left under way is settled, or the wait for it is
+//! over; then what is still open is known, and a resend of it is found to be one.
+
+use super::Shared;
+use super::progress::{Client, Session, Tenure};
+use super::refusal::Refusal;
+use super::wire::Wire;
+use genims_decode::frame::{FrameType, Hello, Welcome, encode};
+use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// Who a connection is.
+pub(super) struct Welcomed {
+    pub(super) client: Arc<Client>,
+    pub(super) session: OwnedMutexGuard<Session>,
+    pub(super) tenure: Tenure,
+}
+
+/// `None`: the client left before WELCOME.
+pub(super) async fn handshake(wire: &mut Wire, shared: &Shared) -> Result<Option<Welcomed>, Refusal> {
+    let options = &shared.options;
+    let deadline = Instant::now() + options.hello_timeout;
+    let id = loop {
+        if let Some(frame) = wire.peek()? {
+            if frame.frame_type != FrameType::Hello {
+                return Err(Refusal::protocol("the first frame must be HELLO"));
+            }
+            let (id, bytes) = (Hello::parse(frame.body)?.client_id.to_owned(), frame.bytes());
+            wire.consume(bytes);
+            break id;
+        }
+        if wire.ended {
+            return Ok(None);
+        }
+        if timeout_at(deadline, wire.fill()).await.is_err() {
+            return Err(Refusal::protocol(format!("no HELLO within {:?}", options.hello_timeout)));
+        }
+    };
+    let client = shared.progress.client(&id).ok_or_else(|| Refusal::busy("too many clients are connected"))?;
+    let mut tenure = client.take_over();
+    let deadline = Instant::now() + options.takeover_timeout;
+    let mut session = tokio::select! {
+        session = timeout_at(deadline, client.own()) => {
+            session.map_err(|_| Refusal::busy("the client's older connection is still handing its frames over"))?
+        }
+        () = tenure.over() => return Err(Refusal::taken_over()),
+    };
+    // What an older connection left under way should be settled, so that WELCOME tells the truth of this moment.
+    settle_all(&mut session, &client, &mut tenure, deadline).await;
+    if tenure.is_over() {
+        return Err(Refusal::taken_over());
+    }
+    if !session.resume(&client) {
+        return Err(Refusal::busy("frames of an older connection are still under way behind refused ones"));
+    }
+    let welcome = Welcome {
+        last_sequence: client.durable(),
+        body_bytes_max: options.body_bytes_max,
+        in_flight_max: options.in_flight_frames_max,
+    };
+    wire.put(|out| encode::welcome(welcome, out));
+    if wire.flush().await.is_err() {
+        return Ok(None);
+    }
+    Ok(Some(Welcomed { client, session, tenure }))
+}
+
+/// Waits until nothing is in flight, the deadline has passed, or a newer connection has come.
+async fn settle_all(session: &mut Session, client: &Client, tenure: &mut Tenure, deadline: Instant) {
+    session.settle(client);
+    while !session.is_drained() && !tenure.is_over() {
+        tokio::select! {
+            () = client.waiter.notified() => { session.settle(client); }
+            () = tenure.over() => return,
+            () = sleep_until(deadline) => return,
+        }
+    }
+}

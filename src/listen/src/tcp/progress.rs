@@ -1,0 +1,396 @@
+//! How far each client of the frame protocol has come, over connections and over restarts of the server.
+//!
+//! Enters: what the spool recovered, and the receipts of rounds as they settle. Leaves: the sequence that WELCOME tells and
+//! that ACKs carry. Invariants:
+//! - `durable` never passes a frame whose round is open or was refused by policy;
+//! - a client's [`Session`] has one owner at a time: a newer connection waits until the older one has let go of it, and
+//!   the older one never lets go in the middle of a submit;
+//! - at most `clients_max` clients are remembered; the longest unused go first, never one with an owner or open rounds.
+
+use genims_model::{Mark, Receipt};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
+
+/// Enough for every PLC of a large group; about 10 MiB when full.
+pub const CLIENTS_MAX: usize = 65_536;
+
+/// Clients forgotten in one go, as a share of all: making room costs one look at every client.
+const FORGET_SHARE: usize = 16;
+
+/// The registry, shared by all listeners of the frame protocol.
+#[derive(Debug)]
+pub struct Progress {
+    clients_max: usize,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    clients: HashMap<String, Slot>,
+    /// Counts look-ups; orders clients by last use.
+    tick: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    client: Arc<Client>,
+    used: u64,
+}
+
+impl Progress {
+    /// `recovered`: the last durable sequence per client, as the spool's marks say.
+    pub fn new(clients_max: usize, recovered: HashMap<String, u64>) -> Self {
+        let clients = recovered
+            .into_iter()
+            .take(clients_max)
+            .map(|(id, durable)| (id.clone(), Slot { client: Arc::new(Client::new(id, durable)), used: 0 }))
+            .collect();
+        Self { clients_max: clients_max.max(1), table: Mutex::new(Table { clients, tick: 0 }) }
+    }
+
+    /// Everybody's durable progress, for a spool that is about to delete the segments with older marks.
+    pub fn marks(&self) -> Vec<Mark> {
+        let table = self.lock();
+        let marks =
+            table.clients.values().map(|slot| Mark { client: slot.client.id.clone(), sequence: slot.client.durable() });
+        marks.filter(|mark| mark.sequence > 0).collect()
+    }
+
+    /// The last durable sequence of a client, 0 when it is not known.
+    pub fn durable(&self, client: &str) -> u64 {
+        self.lock().clients.get(client).map_or(0, |slot| slot.client.durable())
+    }
+
+    /// The client of that id, known or new. `None` when the registry is full of clients that cannot be forgotten.
+    pub(super) fn client(&self, id: &str) -> Option<Arc<Client>> {
+        let mut table = self.lock();
+        table.tick += 1;
+        let tick = table.tick;
+        if let Some(slot) = table.clients.get_mut(id) {
+            slot.used = tick;
+            return Some(slot.client.clone());
+        }
+        if table.clients.len() >= self.clients_max && !table.forget((self.clients_max / FORGET_SHARE).max(1)) {
+            return None;
+        }
+        let client = Arc::new(Client::new(id.to_owned(), 0));
+        table.clients.insert(id.to_owned(), Slot { client: client.clone(), used: tick });
+        Some(client)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Forgets up to `count` of the longest unused clients; false when there was none to forget.
+    fn forget(&mut self, count: usize) -> bool {
+        let mut unused: Vec<(u64, &String)> = self
+            .clients
+            .iter()
+            .filter(|(_, slot)| slot.client.is_forgettable())
+            .map(|(id, slot)| (slot.used, id))
+            .collect();
+        unused.sort_unstable();
+        let gone: Vec<String> = unused.into_iter().take(count).map(|(_, id)| id.clone()).collect();
+        for id in &gone {
+            self.clients.remove(id);
+        }
+        !gone.is_empty()
+    }
+}
+
+/// One client of the protocol.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: String,
+    durable: AtomicU64,
+    /// Woken by receipts; whoever owns the session listens.
+    pub(super) waiter: Arc<Notify>,
+    /// Connections of this client so far. An owner whose number is not the newest has been taken over.
+    generation: watch::Sender<u64>,
+    session: Arc<tokio::sync::Mutex<Session>>,
+}
+
+impl Client {
+    fn new(id: String, durable: u64) -> Self {
+        let session = Session { received: durable, marked: durable, ..Session::default() };
+        Self {
+            id,
+            durable: AtomicU64::new(durable),
+            waiter: Arc::new(Notify::new()),
+            generation: watch::Sender::new(0),
+            session: Arc::new(tokio::sync::Mutex::new(session)),
+        }
+    }
+
+    pub(super) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Announces a new connection: whoever owns the session now is asked to let go.
+    pub(super) fn take_over(&self) -> Tenure {
+        let mut number = 0;
+        self.generation.send_modify(|newest| {
+            *newest += 1;
+            number = *newest;
+        });
+        Tenure { number, newest: self.generation.subscribe() }
+    }
+
+    /// Waits until nobody else owns the session.
+    pub(super) async fn own(&self) -> OwnedMutexGuard<Session> {
+        self.session.clone().lock_owned().await
+    }
+
+    fn is_forgettable(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) == 1
+            && self
+                .session
+                .try_lock()
+                .is_ok_and(|session| session.rounds.iter().all(|round| round.receipt.is_settled()))
+    }
+}
+
+/// A connection's right to its client's session, until a newer connection comes.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    number: u64,
+    newest: watch::Receiver<u64>,
+}
+
+impl Tenure {
+    pub(super) fn is_over(&self) -> bool {
+        *self.newest.borrow() != self.number
+    }
+
+    /// Resolves when a newer connection of the client has come. Cancel-safe.
+    pub(super) async fn over(&mut self) {
+        let number = self.number;
+        // The sender lives in the client, which the connection holds: it cannot be gone.
+        let _ = self.newest.wait_for(|newest| *newest != number).await;
+    }
+}
+
+/// Frames handed to the pipeline together, under one receipt.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub(super) last_sequence: u64,
+    /// 0 for a round that carries a mark alone.
+    pub(super) frames: u32,
+    pub(super) bytes: usize,
+    pub(super) receipt: Receipt,
+}
+
+/// What a client has under way.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// The highest sequence handed to the pipeline.
+    received: u64,
+    /// The highest sequence that a mark was submitted for.
+    marked: u64,
+    rounds: VecDeque<Round>,
+    frames_in_flight: u32,
+    bytes_in_flight: usize,
+    /// A round was refused by policy: nothing behind it counts as durable until all have settled.
+    refused: bool,
+}
+
+/// How a DATA frame's sequence stands to what was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Next,
+    /// Received before. `durable`: it can be acknowledged again at once.
+    Resend {
+        durable: bool,
+    },
+    Gap {
+        expected: u64,
+    },
+}
+
+impl Session {
+    /// `first`: the connection's first DATA frame, which may leave a gap: see the client rules in the module header.
+    pub(super) fn place(&self, client: &Client, sequence: u64, first: bool) -> Place {
+        if sequence <= self.received {
+            Place::Resend { durable: sequence <= client.durable() }
+        } else if sequence == self.received + 1 || first {
+            Place::Next
+        } else {
+            Place::Gap { expected: self.received + 1 }
+        }
+    }
+
+    /// Frames up to `sequence` are on their way into the pipeline.
+    pub(super) fn receive(&mut self, sequence: u64) {
+        self.received = sequence;
+    }
+
+    pub(super) fn push(&mut self, round: Round) {
+        self.frames_in_flight += round.frames;
+        self.bytes_in_flight += round.bytes;
+        self.rounds.push_back(round);
+    }
+
+    pub(super) fn frames_in_flight(&self) -> u32 {
+        self.frames_in_flight
+    }
+
+    pub(super) fn bytes_in_flight(&self) -> usize {
+        self.bytes_in_flight
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.rounds.is_empty()
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// Takes settled rounds off the front; true when the durable sequence has moved.
+    pub(super) fn settle(&mut self, client: &Client) -> bool {
+        let before = client.durable();
+        let mut durable = before;
+        while self.rounds.front().is_some_and(|round| round.receipt.is_settled()) {
+            let Some(round) = self.rounds.pop_front() else { break };
+            self.frames_in_flight -= round.frames;
+            self.bytes_in_flight -= round.bytes;
+            if round.frames == 0 {
+                continue;
+            }
+            self.refused |= round.receipt.is_refused();
+            if !self.refused {
+                durable = round.last_sequence;
+            }
+        }
+        client.durable.store(durable, Ordering::Release);
+        durable > before
+    }
+
+    /// Once nothing is in flight, what was refused may be sent again. False while rounds behind a refused one are open.
+    pub(super) fn resume(&mut self, client: &Client) -> bool {
+        if self.refused && !self.rounds.is_empty() {
+            return false;
+        }
+        if self.rounds.is_empty() {
+            self.refused = false;
+            self.received = client.durable();
+        }
+        true
+    }
+
+    /// The mark that the next round should carry, if progress has been made since the last.
+    pub(super) fn mark(&mut self, client: &Client) -> Option<Mark> {
+        let sequence = client.durable();
+        if sequence <= self.marked {
+            return None;
+        }
+        self.marked = sequence;
+        Some(Mark { client: client.id.clone(), sequence })
+    }
+
+    pub(super) fn owes_mark(&self, client: &Client) -> bool {
+        client.durable() > self.marked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(sequence: u64, receipt: &Receipt) -> Round {
+        Round { last_sequence: sequence, frames: 1, bytes: 10, receipt: receipt.clone() }
+    }
+
+    fn receipt() -> Receipt {
+        Receipt::unwatched()
+    }
+
+    #[test]
+    fn the_durable_sequence_waits_for_the_oldest_open_round() {
+        let client = Client::new("plc".to_owned(), 0);
+        let mut session = Session::default();
+        let (one, two) = (receipt(), receipt());
+        session.push(round(1, &one));
+        session.push(round(2, &two));
+        two.settle_part();
+        assert!(!session.settle(&client));
+        assert_eq!((client.durable(), session.frames_in_flight()), (0, 2));
+        one.settle_part();
+        assert!(session.settle(&client));
+        assert_eq!((client.durable(), session.frames_in_flight(), session.bytes_in_flight()), (2, 0, 0));
+    }
+
+    #[test]
+    fn nothing_behind_a_refused_round_counts_as_durable() {
+        let client = Client::new("plc".to_owned(), 0);
+        let mut session = Session::default();
+        let receipts = [receipt(), receipt(), receipt()];
+        for (index, receipt) in receipts.iter().enumerate() {
+            session.receive(index as u64 + 1);
+            session.push(round(index as u64 + 1, receipt));
+        }
+        receipts[0].settle_part();
+        receipts[1].refuse_part();
+        session.settle(&client);
+        assert!(session.is_refused() && !session.resume(&client));
+        receipts[2].settle_part();
+        session.settle(&client);
+        assert_eq!(client.durable(), 1);
+        assert!(session.resume(&client));
+        assert_eq!(session.place(&client, 2, false), Place::Next);
+    }
+
+    #[test]
+    fn only_the_first_frame_of_a_connection_may_leave_a_gap() {
+        let client = Client::new("plc".to_owned(), 5);
+        let mut session = Session { received: 7, ..Session::default() };
+        session.push(round(7, &receipt()));
+        assert_eq!(session.place(&client, 5, true), Place::Resend { durable: true });
+        assert_eq!(session.place(&client, 7, true), Place::Resend { durable: false });
+        assert_eq!(session.place(&client, 8, false), Place::Next);
+        assert_eq!(session.place(&client, 9, false), Place::Gap { expected: 8 });
+        assert_eq!(session.place(&client, 9, true), Place::Next);
+    }
+
+    #[test]
+    fn progress_is_marked_once() {
+        let client = Client::new("plc".to_owned(), 3);
+        let mut session = Session { marked: 3, ..Session::default() };
+        assert_eq!(session.mark(&client), None);
+        let receipt = receipt();
+        session.push(round(4, &receipt));
+        receipt.settle_part();
+        session.settle(&client);
+        assert_eq!(session.mark(&client), Some(Mark { client: "plc".to_owned(), sequence: 4 }));
+        assert_eq!(session.mark(&client), None);
+    }
+
+    #[test]
+    fn the_longest_unused_client_is_forgotten_and_a_connected_one_never() {
+        let progress = Progress::new(2, HashMap::from([("old".to_owned(), 9)]));
+        let held = progress.client("held");
+        assert!(held.is_some());
+        assert!(progress.client("new").is_some());
+        assert_eq!(progress.durable("old"), 0);
+        let also_held = progress.client("new");
+        assert!(also_held.is_some());
+        assert!(progress.client("one too many").is_none());
+        drop(also_held);
+        assert!(progress.client("one too many").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_newer_connection_ends_the_tenure_of_the_older() {
+        let client = Client::new("plc".to_owned(), 0);
+        let mut first = client.take_over();
+        assert!(!first.is_over());
+        let second = client.take_over();
+        first.over().await;
+        assert!(first.is_over() && !second.is_over());
+    }
+}

@@ -1,0 +1,255 @@
+//! The one writer of the log: portions enter, durable groups leave.
+//!
+//! - An append returns only after the sync that covers all it wrote; readers see its groups only then.
+//! - One sync per append, and one more for each segment boundary it crosses: a segment is durable as a whole before its
+//!   successor exists.
+//! - Any failure but a full disk at a segment's making stops the spool for good. A failed sync is never tried again:
+//!   the kernel may have marked the lost pages clean.
+
+use super::carry::Carry;
+use super::disk::DiskFile;
+use super::error::{SpoolError, is_disk_full};
+use super::handle::Spool;
+use super::metrics::SpoolMetrics;
+use super::record::{self, Counts};
+use super::segment::{self, Identity};
+use super::shared::{Shared, lock};
+use genims_model::{Group, Portion};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How often a blocked append looks again whether it may go on or the spool was closed.
+const FULL_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// See the module's header. There is one per spool.
+#[derive(Debug)]
+pub struct Appender {
+    shared: Arc<Shared>,
+    active: Active,
+    carry: Carry,
+    next_offset: u64,
+    buffer: Vec<u8>,
+}
+
+/// The segment that is written.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) file: Box<dyn DiskFile>,
+    pub(super) path: PathBuf,
+    pub(super) serial: u64,
+    /// Where the next record goes.
+    pub(super) position: u64,
+    /// Everything below is durable.
+    pub(super) synced: u64,
+    /// The file's length.
+    pub(super) capacity: u64,
+}
+
+/// Why no segment can be made right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Full {
+    Cap,
+    Disk,
+}
+
+impl Appender {
+    pub(super) fn new(shared: Arc<Shared>, active: Active, carry: Carry, next_offset: u64) -> Self {
+        Self { shared, active, carry, next_offset, buffer: Vec::new() }
+    }
+
+    /// The handle for readers and sinks.
+    pub fn spool(&self) -> Spool {
+        Spool::new(self.shared.clone())
+    }
+
+    /// The offset that the next record gets.
+    pub fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    /// Takes the records and marks out of `portion`, gives them offsets and makes them durable. Receipts stay. Usually
+    /// one group, more when the portion exceeds the largest record, none when there was nothing to store.
+    ///
+    /// Blocks while the spool is at its cap or the disk is full; [`Spool::close`] ends the wait with
+    /// [`SpoolError::Closed`]. After an error the portion's receipts must not be settled.
+    pub fn append(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
+        self.shared.check_running()?;
+        self.shared.appending.store(true, Ordering::Release);
+        match self.write_durably(portion) {
+            Ok(groups) => {
+                self.publish(&groups);
+                Ok(groups)
+            }
+            Err(error) => {
+                // Records may be written that were never published: the order of offsets ends here, until a restart.
+                self.shared.stop(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn write_durably(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
+        let mut groups = Vec::new();
+        loop {
+            let bytes_max = self.shared.sizes.record_bytes_max;
+            let counts = record::encode(portion, self.next_offset, self.active.synced, bytes_max, &mut self.buffer)?;
+            if counts == Counts::default() {
+                break;
+            }
+            if self.active.position + self.buffer.len() as u64 > self.active.capacity {
+                self.rotate()?;
+                // The record names the durable end of its own segment, which is now another one.
+                continue;
+            }
+            self.active
+                .file
+                .write_all_at(&self.buffer, self.active.position)
+                .map_err(|source| SpoolError::io("write", &self.active.path, source))?;
+            self.active.position += self.buffer.len() as u64;
+            SpoolMetrics::add(&self.shared.metrics.bytes_appended, self.buffer.len() as u64);
+            let group = take(portion, &counts, self.next_offset);
+            self.next_offset = group.next_offset();
+            self.carry.apply(&group);
+            groups.push(Arc::new(group));
+        }
+        self.sync()?;
+        Ok(groups)
+    }
+
+    fn sync(&mut self) -> Result<(), SpoolError> {
+        if self.active.synced == self.active.position {
+            return Ok(());
+        }
+        if self.shared.sizes.fsync {
+            let started = Instant::now();
+            self.active.file.sync_data().map_err(|source| SpoolError::io("sync", &self.active.path, source))?;
+            self.shared.metrics.synced(started.elapsed().as_micros() as u64);
+        }
+        self.active.synced = self.active.position;
+        Ok(())
+    }
+
+    fn publish(&self, groups: &[Arc<Group>]) {
+        let metrics = &self.shared.metrics;
+        for group in groups {
+            SpoolMetrics::add(&metrics.groups_appended, 1);
+            SpoolMetrics::add(&metrics.records_appended, group.len());
+            if !group.is_empty() {
+                self.shared.tail.push(group.clone());
+            }
+        }
+        // Readers wake for records only; marks alone do not move the end.
+        self.shared.end.send_if_modified(|end| std::mem::replace(end, self.next_offset) != self.next_offset);
+    }
+
+    /// Goes on in a new segment with room for the record in `buffer`.
+    fn rotate(&mut self) -> Result<(), SpoolError> {
+        self.sync()?;
+        let carry = self.carry.encode()?;
+        let data_bytes = self.shared.sizes.segment_bytes.max(self.buffer.len() as u64);
+        let file_bytes = segment::file_bytes(&carry, data_bytes);
+        let mut was_full = None;
+        loop {
+            let full = match self.has_room(file_bytes, was_full.is_some()) {
+                true => match self.create(&carry, data_bytes) {
+                    Ok(()) => break,
+                    Err(SpoolError::Io { source, .. }) if is_disk_full(&source) => Full::Disk,
+                    Err(error) => return Err(error),
+                },
+                false => Full::Cap,
+            };
+            if was_full.replace(full) != Some(full) {
+                self.report_full(full);
+            }
+            self.wait_for_room()?;
+        }
+        if was_full.is_some() {
+            self.shared.full.store(false, Ordering::Release);
+            tracing::info!(bytes = self.shared.bytes.load(Ordering::Relaxed), "the spool has room again");
+        }
+        Ok(())
+    }
+
+    /// Once full, an eighth of the cap must be free before writing goes on, so that the door does not flutter. When the
+    /// sinks have everything there is nothing to wait for: what is left is retained segments, whatever their size.
+    fn has_room(&self, file_bytes: u64, was_full: bool) -> bool {
+        let shared = &self.shared;
+        let headroom = if was_full { shared.sizes.max_bytes / 8 } else { 0 };
+        let fits = || shared.bytes.load(Ordering::Acquire) + file_bytes + headroom <= shared.sizes.max_bytes;
+        if !fits() && shared.can_free() && shared.maintain().is_err() {
+            // A failure that matters has stopped the spool; a disk too full for a cursor is waited out.
+            return false;
+        }
+        fits() || shared.is_drained()
+    }
+
+    fn create(&mut self, carry: &[u8], data_bytes: u64) -> Result<(), SpoolError> {
+        let shared = &self.shared;
+        let identity = Identity { spool: shared.id, serial: self.active.serial + 1, first_offset: self.next_offset };
+        let blank = shared.take_blank(segment::file_bytes(carry, self.buffer.len() as u64));
+        let counted = blank.as_ref().map_or(0, |blank| blank.bytes);
+        let unfinished =
+            blank.as_ref().map_or_else(|| shared.directory.join(segment::UNFINISHED), |blank| blank.path.clone());
+        let created = segment::create(&*shared.disk, &shared.directory, identity, carry, data_bytes, blank);
+        let (file, segment) = match created {
+            Ok(created) => created,
+            Err(error) => {
+                // Best effort: the unfinished file's room may be what somebody needs; a restart removes it anyway.
+                let _ = shared.disk.remove(&unfinished);
+                shared.bytes.fetch_sub(counted, Ordering::AcqRel);
+                return Err(error);
+            }
+        };
+        self.active = Active::new(file, &segment, segment.data_position);
+        shared.bytes.fetch_add(segment.file_bytes - counted, Ordering::AcqRel);
+        lock(&shared.segments).push_back(segment);
+        SpoolMetrics::add(&shared.metrics.segments_created, 1);
+        shared.keeper.ring();
+        Ok(())
+    }
+
+    fn report_full(&self, full: Full) {
+        self.shared.full.store(true, Ordering::Release);
+        SpoolMetrics::add(&self.shared.metrics.full_episodes, 1);
+        let bytes = self.shared.bytes.load(Ordering::Relaxed);
+        let waiting_for = self.shared.slowest_sink().unwrap_or_default();
+        match full {
+            Full::Cap => tracing::warn!(
+                bytes,
+                max_bytes = self.shared.sizes.max_bytes,
+                waiting_for,
+                "the spool is full: senders wait until a sink catches up; bring its database back or raise max_bytes"
+            ),
+            Full::Disk => tracing::warn!(
+                bytes,
+                directory = %self.shared.directory.display(),
+                waiting_for,
+                "the disk is full: senders wait; free space on the spool's disk or let the sinks catch up"
+            ),
+        }
+    }
+
+    fn wait_for_room(&self) -> Result<(), SpoolError> {
+        self.shared.room.wait(FULL_POLL_INTERVAL);
+        self.shared.check_running()
+    }
+}
+
+/// Moves the encoded front of `portion` into a group.
+fn take(portion: &mut Portion, counts: &Counts, first_offset: u64) -> Group {
+    Group {
+        first_offset,
+        readings: take_front(&mut portion.readings, counts.readings),
+        snapshots: take_front(&mut portion.snapshots, counts.snapshots),
+        events: take_front(&mut portion.events, counts.events),
+        dead_letters: take_front(&mut portion.dead_letters, counts.dead_letters),
+        marks: take_front(&mut portion.marks, counts.marks),
+    }
+}
+
+fn take_front<T>(items: &mut Vec<T>, count: u32) -> Vec<T> {
+    let rest = items.split_off(count as usize);
+    std::mem::replace(items, rest)
+}

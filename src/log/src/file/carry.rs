@@ -1,0 +1,162 @@
+//! What each segment repeats at its front so that it can be understood without its predecessors: how far every client
+//! was taken, and which faults are open. Groups enter; the marks and faults of a restart leave.
+//!
+//! Both are bounded. At the bound the entries that were touched longest ago give way: a client unheard of for so long
+//! is told "nothing durable yet" when it comes back, and its resends are caught as duplicate readings.
+
+use genims_model::event::FaultOpened;
+use genims_model::{Event, Group, MachineNo};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::hash::Hash;
+
+const MARKS_MAX: usize = 65_536;
+const FAULTS_MAX: usize = 65_536;
+
+/// A fault is known by machine, code and start.
+type FaultKey = (MachineNo, String, i64);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Carry {
+    marks: HashMap<String, Touched<u64>>,
+    faults: HashMap<FaultKey, Touched<FaultOpened>>,
+    /// Counts changes, so that entries can be ordered by the last one.
+    clock: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Touched<T> {
+    value: T,
+    at: u64,
+}
+
+/// The stored form; entries in the order in which they were touched.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    marks: Vec<(String, u64)>,
+    faults: Vec<FaultOpened>,
+}
+
+impl Carry {
+    pub(super) fn apply(&mut self, group: &Group) {
+        for mark in &group.marks {
+            self.mark(&mark.client, mark.sequence);
+        }
+        for event in &group.events {
+            match event {
+                Event::FaultOpened(fault) => self.open(fault.clone()),
+                Event::FaultClosed(closed) => {
+                    self.faults.remove(&(closed.machine, closed.fault_code.clone(), closed.start_us));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn marks(&self) -> HashMap<String, u64> {
+        self.marks.iter().map(|(client, mark)| (client.clone(), mark.value)).collect()
+    }
+
+    /// Open faults, oldest first.
+    pub(super) fn open_faults(&self) -> Vec<FaultOpened> {
+        in_order(&self.faults).into_iter().map(|(_, fault)| fault.clone()).collect()
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        let marks = in_order(&self.marks).into_iter().map(|(client, sequence)| (client.clone(), *sequence)).collect();
+        postcard::to_stdvec(&Stored { marks, faults: self.open_faults() })
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        let stored: Stored = postcard::from_bytes(bytes)?;
+        let mut carry = Self::default();
+        for (client, sequence) in stored.marks {
+            carry.mark(&client, sequence);
+        }
+        for fault in stored.faults {
+            carry.open(fault);
+        }
+        Ok(carry)
+    }
+
+    /// A resend may bring an older mark behind a newer one: the higher one holds.
+    fn mark(&mut self, client: &str, sequence: u64) {
+        self.clock += 1;
+        match self.marks.get_mut(client) {
+            Some(mark) => *mark = Touched { value: mark.value.max(sequence), at: self.clock },
+            None => {
+                self.marks.insert(client.to_owned(), Touched { value: sequence, at: self.clock });
+                forget_oldest(&mut self.marks, MARKS_MAX);
+            }
+        }
+    }
+
+    fn open(&mut self, fault: FaultOpened) {
+        self.clock += 1;
+        let key = (fault.machine, fault.fault_code.clone(), fault.start_us);
+        self.faults.insert(key, Touched { value: fault, at: self.clock });
+        forget_oldest(&mut self.faults, FAULTS_MAX);
+    }
+}
+
+fn in_order<K: Hash + Eq, T>(entries: &HashMap<K, Touched<T>>) -> Vec<(&K, &T)> {
+    let mut ordered: Vec<_> = entries.iter().collect();
+    ordered.sort_unstable_by_key(|(_, entry)| entry.at);
+    ordered.into_iter().map(|(key, entry)| (key, &entry.value)).collect()
+}
+
+/// Forgets an eighth at once, so that the search for the oldest is paid rarely.
+fn forget_oldest<K: Hash + Eq, T>(entries: &mut HashMap<K, Touched<T>>, max: usize) {
+    if entries.len() <= max {
+        return;
+    }
+    let mut ages: Vec<u64> = entries.values().map(|entry| entry.at).collect();
+    let (_, newest_forgotten, _) = ages.select_nth_unstable(max / 8);
+    let newest_forgotten = *newest_forgotten;
+    entries.retain(|_, entry| entry.at > newest_forgotten);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use genims_model::Mark;
+
+    fn marked(client: &str, sequence: u64) -> Group {
+        Group { marks: vec![Mark { client: client.to_owned(), sequence }], ..Group::default() }
+    }
+
+    #[test]
+    fn the_highest_mark_of_a_client_holds() {
+        let mut carry = Carry::default();
+        for sequence in [3, 9, 4] {
+            carry.apply(&marked("plc-1", sequence));
+        }
+        assert_eq!(carry.marks().get("plc-1"), Some(&9));
+    }
+
+    #[test]
+    fn a_closed_fault_is_forgotten_and_an_open_one_survives_the_stored_form() {
+        let mut carry = Carry::default();
+        let (opened, other, closed) = samples::faults();
+        carry.apply(&Group {
+            events: vec![Event::FaultOpened(opened), Event::FaultOpened(other.clone()), Event::FaultClosed(closed)],
+            ..marked("plc-1", 5)
+        });
+        let carry = Carry::decode(&carry.encode().unwrap()).unwrap();
+        assert_eq!(carry.open_faults(), vec![other]);
+        assert_eq!(carry.marks().get("plc-1"), Some(&5));
+    }
+
+    #[test]
+    fn at_the_bound_the_clients_heard_of_longest_ago_give_way() {
+        let mut carry = Carry::default();
+        for client in 0..MARKS_MAX {
+            carry.mark(&client.to_string(), 1);
+        }
+        carry.mark("0", 2);
+        carry.mark("new", 1);
+        assert!(carry.marks.len() <= MARKS_MAX);
+        assert!(carry.marks.contains_key("0") && carry.marks.contains_key("new") && !carry.marks.contains_key("1"));
+    }
+}

@@ -1,0 +1,31 @@
+//! What flows: the nouns that every room shares. Imports nothing of ours.
+//!
+//! - [`reading`]: one measured value, raw as decoded and finished as analysed
+//! - [`snapshot`]: one SCADA picture of a machine
+//! - [`event`]: what the analysis found: faults, health, state changes, OEE hours, lost clients
+//! - [`dead_letter`]: what could not be stored, with the reason and the original bytes
+//! - [`group`]: what travels between the rooms: chunk, portion, group
+//! - [`receipt`]: the promise to tell a sender when its messages are durable
+//! - [`account`]: the accounting identity, per source
+//! - [`clock`]: what time it is
+
+pub mod account;
+pub mod clock;
+pub mod dead_letter;
+pub mod event;
+pub mod group;
+pub mod reading;
+pub mod receipt;
+pub mod snapshot;
+
+pub use account::{Account, Accounts, Outcome, SourceNo};
+pub use clock::now_us;
+pub use dead_letter::{DeadLetter, Reason};
+pub use event::Event;
+pub use group::{Chunk, Group, Mark, Portion};
+pub use reading::{MachineNo, Protocol, Quality, RawReading, Reading, SensorNo, Status};
+pub use receipt::Receipt;
+pub use snapshot::Snapshot;
+
+/// A cause from a lower room, kept whole.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;

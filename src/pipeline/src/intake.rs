@@ -1,0 +1,344 @@
+//! The listeners' door. Each connection owns one [`IntakeBuffer`]: it decodes messages into it, resolves names against
+//! the catalogue, and submits everything that one read of its socket brought as at most one chunk per shard, under one
+//! receipt.
+
+use crate::queue::ShardQueue;
+use genims_catalogue::keeper::Keeper;
+use genims_catalogue::{Catalogue, Directory};
+use genims_decode::{Name, Point, Visitor};
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{
+    Accounts, Chunk, DeadLetter, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
+    Snapshot, SourceNo,
+};
+use std::fmt::Arguments;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+
+/// What happens at the door while the spool is at its cap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// Senders wait: nothing is acknowledged, nothing is lost.
+    #[default]
+    Block,
+    /// New records are given up and counted; their messages are not acknowledged as stored.
+    DropNewest,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Intake {
+    directory: Arc<Directory>,
+    shards: Vec<Arc<ShardQueue>>,
+    accounts: Arc<Accounts>,
+    registrar: Option<Arc<Keeper>>,
+    when_full: WhenFull,
+    spool_full: Arc<AtomicBool>,
+}
+
+impl Intake {
+    pub fn new(
+        directory: Arc<Directory>,
+        shards: Vec<Arc<ShardQueue>>,
+        accounts: Arc<Accounts>,
+        registrar: Option<Arc<Keeper>>,
+        when_full: WhenFull,
+        spool_full: Arc<AtomicBool>,
+    ) -> Self {
+        Self { directory, shards, accounts, registrar, when_full, spool_full }
+    }
+
+    /// A connection's own buffer. `on_commit`: acknowledge after the PostgreSQL commit instead of the fsync.
+    pub fn buffer(self: &Arc<Self>, source: SourceNo, protocol: Protocol, on_commit: bool) -> IntakeBuffer {
+        IntakeBuffer {
+            catalogue: self.directory.load(),
+            staged: (0..self.shards.len()).map(|_| Stage::default()).collect(),
+            unsent: Vec::new(),
+            unknown_names: Vec::new(),
+            topic: String::new(),
+            received_us: 0,
+            records: 0,
+            registered: false,
+            intake: self.clone(),
+            source,
+            protocol,
+            on_commit,
+        }
+    }
+
+    /// Which shard owns a machine and all its sensors.
+    fn shard_of(&self, machine: MachineNo) -> usize {
+        shard_of(machine, self.shards.len())
+    }
+}
+
+/// Machines are numbered densely, so the remainder spreads them evenly.
+pub fn shard_of(machine: MachineNo, shards: usize) -> usize {
+    machine.0 as usize % shards.max(1)
+}
+
+#[derive(Debug, Default)]
+struct Stage {
+    readings: Vec<RawReading>,
+    snapshots: Vec<Snapshot>,
+    events: Vec<Event>,
+    dead_letters: Vec<DeadLetter>,
+    marks: Vec<Mark>,
+}
+
+impl Stage {
+    fn is_empty(&self) -> bool {
+        self.readings.is_empty()
+            && self.snapshots.is_empty()
+            && self.events.is_empty()
+            && self.dead_letters.is_empty()
+            && self.marks.is_empty()
+    }
+}
+
+/// Set in a handle that stands for a name nobody knows.
+const UNKNOWN_HANDLE: u32 = 1 << 31;
+
+/// One connection's staging area. Use: `begin`, any number of messages, `submit`; then again.
+#[derive(Debug)]
+pub struct IntakeBuffer {
+    intake: Arc<Intake>,
+    source: SourceNo,
+    protocol: Protocol,
+    on_commit: bool,
+    catalogue: Arc<Catalogue>,
+    staged: Vec<Stage>,
+    unsent: Vec<(usize, Chunk)>,
+    unknown_names: Vec<String>,
+    topic: String,
+    received_us: i64,
+    records: u64,
+    registered: bool,
+}
+
+impl IntakeBuffer {
+    /// Starts a round: everything staged until `submit` was received at `received_us`. True when the catalogue has
+    /// changed since the last round: handles from [`Visitor::define`] that outlive a round must be asked for again.
+    pub fn begin(&mut self, received_us: i64) -> bool {
+        self.received_us = received_us;
+        let changed = !Arc::ptr_eq(&self.catalogue, &self.intake.directory.peek());
+        if changed {
+            self.catalogue = self.intake.directory.load();
+        }
+        changed
+    }
+
+    /// Forgets the handles given out so far, for transports whose name tables end with the message.
+    pub fn forget_handles(&mut self) {
+        self.unknown_names.clear();
+    }
+
+    /// The topic that the points to come were published under; empty for transports without topics.
+    pub fn set_topic(&mut self, topic: &str) {
+        self.topic.clear();
+        self.topic.push_str(topic);
+    }
+
+    /// Records staged in this round.
+    pub fn staged_records(&self) -> u64 {
+        self.records
+    }
+
+    /// A TCP client's progress, to become durable with this round's records.
+    pub fn mark(&mut self, mark: Mark) {
+        self.staged[0].marks.push(mark);
+    }
+
+    /// An event found at the door, such as a fired will.
+    pub fn event(&mut self, event: Event) {
+        self.staged[0].events.push(event);
+    }
+
+    /// Hands the round to the shards; waits for room while they push back. The receipt settles when everything staged
+    /// is durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
+    pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
+        let receipt = receipt.get_or_insert_with(|| self.seal(waiter)).clone();
+        while let Some((shard, chunk)) = self.unsent.pop() {
+            if let Err(chunk) = self.intake.shards[shard].push(chunk) {
+                self.unsent.push((shard, *chunk));
+                let queue = self.intake.shards[shard].clone();
+                queue.room().await;
+            }
+        }
+        receipt
+    }
+
+    /// Turns what is staged into chunks under one receipt and enters them in the account.
+    fn seal(&mut self, waiter: &Arc<Notify>) -> Receipt {
+        let registered = self.sync_registrations();
+        self.intake.accounts.received(self.source, self.records);
+        let parts = self.staged.iter().filter(|stage| !stage.is_empty()).count();
+        let receipt = Receipt::new(parts as u32, self.on_commit, waiter.clone());
+        let full = self.intake.when_full == WhenFull::DropNewest && self.intake.spool_full.load(Ordering::Relaxed);
+        let dropped = full || !registered;
+        for (shard, stage) in self.staged.iter_mut().enumerate() {
+            if stage.is_empty() {
+                continue;
+            }
+            let stage = std::mem::take(stage);
+            if dropped {
+                receipt.refuse_part();
+                continue;
+            }
+            let chunk = Chunk {
+                protocol: self.protocol,
+                source: self.source,
+                received_us: self.received_us,
+                readings: stage.readings,
+                snapshots: stage.snapshots,
+                events: stage.events,
+                dead_letters: stage.dead_letters,
+                marks: stage.marks,
+                receipt: receipt.clone(),
+            };
+            self.unsent.push((shard, chunk));
+        }
+        if dropped {
+            self.intake.accounts.finished(self.source, Outcome::Dropped, self.records);
+        }
+        self.records = 0;
+        receipt
+    }
+
+    /// New numbers are durable before readings that use them. False when they cannot be: the round is then given up,
+    /// counted and not acknowledged, for after a crash nobody could tell whose readings they were.
+    fn sync_registrations(&mut self) -> bool {
+        if !self.registered {
+            return true;
+        }
+        let synced = self.intake.registrar.as_ref().map_or(Ok(()), |registrar| registrar.sync());
+        if let Err(error) = &synced {
+            tracing::error!(%error, "registered sensors cannot be made durable; their readings are refused");
+        }
+        self.registered = synced.is_err();
+        synced.is_ok()
+    }
+
+    fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
+        let no = match (self.catalogue.sensor_by_id(sensor), machine) {
+            (Some(no), _) => Some(no),
+            (None, Some(machine)) => self.catalogue.sensor_by_code(machine, sensor),
+            (None, None) => None,
+        };
+        if let Some(no) = no
+            && self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active)
+        {
+            return Ok(no);
+        }
+        match &self.intake.registrar {
+            Some(registrar) if no.is_none() => {
+                let no = registrar.register(machine, sensor)?;
+                self.registered = true;
+                self.catalogue = self.intake.directory.load();
+                Ok(no)
+            }
+            _ if no.is_some() => Err(format!("sensor {sensor} is not active")),
+            _ => Err(format!("sensor {sensor} is not in the catalogue")),
+        }
+    }
+
+    fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
+        let Some(entry) = self.catalogue.sensor(sensor) else { return };
+        let shard = self.intake.shard_of(entry.machine);
+        self.staged[shard].readings.push(RawReading {
+            sensor,
+            quality: point.quality,
+            timestamp_us: point.timestamp_us.unwrap_or(self.received_us),
+            value: point.value,
+        });
+        self.records += 1;
+    }
+
+    /// A point whose sensor nobody knows: kept as an element that can be replayed once the sensor exists.
+    fn reject_unknown(&mut self, machine: Option<&str>, sensor: &str, detail: &str, point: &Point<'_>) {
+        let mut element = serde_json::json!({
+            "sensor_id": sensor,
+            "timestamp_us": point.timestamp_us.unwrap_or(self.received_us),
+            "value": point.value,
+            "quality": point.quality.as_str(),
+        });
+        if let Some(machine) = machine {
+            element["machine_id"] = machine.into();
+        }
+        self.reject(Reason::UnknownSensor, format_args!("{detail}"), element.to_string().as_bytes());
+    }
+}
+
+impl Visitor for IntakeBuffer {
+    fn point(&mut self, point: Point<'_>) {
+        match point.name {
+            Name::Handle(handle) if handle & UNKNOWN_HANDLE == 0 => self.stage(SensorNo(handle), &point),
+            Name::Handle(handle) => {
+                let index = (handle & !UNKNOWN_HANDLE) as usize;
+                let name = self.unknown_names.get(index).cloned().unwrap_or_default();
+                self.reject_unknown(None, &name, &format!("sensor {name} is not in the catalogue"), &point);
+            }
+            Name::Sensor { machine, sensor } => match self.resolve(machine, sensor) {
+                Ok(no) => self.stage(no, &point),
+                Err(detail) => self.reject_unknown(machine, sensor, &detail, &point),
+            },
+        }
+    }
+
+    fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
+        let Some(no) = self.catalogue.machine_by_id(machine) else {
+            let payload = snapshot_element(&fields, machine, timestamp_us.unwrap_or(self.received_us));
+            self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
+            return;
+        };
+        let shard = self.intake.shard_of(no);
+        self.staged[shard].snapshots.push(Snapshot {
+            machine: no,
+            source: self.source,
+            received_us: self.received_us,
+            timestamp_us: timestamp_us.unwrap_or(self.received_us),
+            fields,
+        });
+        self.records += 1;
+    }
+
+    fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        self.staged[0].dead_letters.push(DeadLetter {
+            source: self.source,
+            received_us: self.received_us,
+            topic: self.topic.clone(),
+            reason,
+            detail: detail.to_string(),
+            payload: fragment[..fragment.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
+            payload_bytes: fragment.len() as u64,
+        });
+        self.records += 1;
+    }
+
+    fn define(&mut self, sensor: &str) -> u32 {
+        match self.resolve(None, sensor) {
+            Ok(no) => no.0,
+            Err(_) => {
+                self.unknown_names.push(sensor.to_owned());
+                UNKNOWN_HANDLE | (self.unknown_names.len() - 1) as u32
+            }
+        }
+    }
+}
+
+/// A snapshot as a payload that can be replayed alone, under a batch topic too.
+pub(super) fn snapshot_element(fields: &SnapshotFields, machine_id: &str, timestamp_us: i64) -> Vec<u8> {
+    let mut element = serde_json::to_value(fields).unwrap_or_default();
+    if let Some(object) = element.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+        if let Some(at) = object.remove("last_fault_timestamp_us") {
+            object.insert("last_fault_timestamp".to_owned(), at);
+        }
+        object.insert("machine_id".to_owned(), machine_id.into());
+        object.insert("timestamp_us".to_owned(), timestamp_us.into());
+    }
+    element.to_string().into_bytes()
+}

@@ -1,0 +1,91 @@
+//! Readings find their shard, are analysed by the one thread that owns their sensor, and leave as portions.
+//!
+//! - [`intake`]: the listeners' door: decode, resolve, stage, submit; pushes back when a shard is full
+//! - [`queue`]: the bounded lock-free queue between the door and a shard
+//! - [`shard`]: one shard's state: chunks in, a portion out; [`worker`] is its thread
+//! - [`sensor`]: what a shard makes of one reading, with [`window`], [`anomaly`], [`faults`] and [`health`]
+//! - [`machine`]: what a machine's snapshots say: states, counts, OEE
+
+pub mod intake;
+pub mod queue;
+pub mod shard;
+pub mod worker;
+
+use crate::intake::WhenFull;
+use genims_analysis::sensor::{Rules, SameTimestamp};
+use genims_analysis::window::Bounds;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What happens to readings of sensors that the catalogue does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownSensors {
+    /// They wait in the dead letters until the sensor exists and somebody replays them.
+    #[default]
+    DeadLetter,
+    /// The sensor is entered in the catalogue and in master data.
+    Register,
+}
+
+/// `[pipeline]` of the configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineOptions {
+    /// Threads that analyse; 0 is one per core, four at most.
+    pub shards: usize,
+    /// Records that may wait in front of one shard.
+    pub queue_records: usize,
+    /// What happens when the spool is at its cap.
+    pub when_full: WhenFull,
+    pub unknown_sensors: UnknownSensors,
+    pub same_timestamp: SameTimestamp,
+    /// Older readings are set aside as `too_old`.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    #[serde(with = "humantime_serde")]
+    pub late_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub clock_skew_tolerated: Duration,
+    #[serde(with = "humantime_serde")]
+    pub clock_skew_max: Duration,
+}
+
+impl Default for PipelineOptions {
+    fn default() -> Self {
+        Self {
+            shards: 0,
+            queue_records: 131_072,
+            when_full: WhenFull::Block,
+            unknown_sensors: UnknownSensors::DeadLetter,
+            same_timestamp: SameTimestamp::KeepAll,
+            // Three years: the history that a plant loads when it moves in.
+            retention: Duration::from_secs(3 * 366 * 86_400),
+            late_after: Duration::from_secs(60),
+            clock_skew_tolerated: Duration::from_secs(5),
+            clock_skew_max: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl PipelineOptions {
+    pub fn shard_count(&self) -> usize {
+        match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(4),
+            shards => shards.min(64),
+        }
+    }
+
+    pub fn rules(&self) -> Rules {
+        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Rules {
+            same_timestamp: self.same_timestamp,
+            retention_us: micros(self.retention),
+            late_after_us: micros(self.late_after),
+            skew_tolerated_us: micros(self.clock_skew_tolerated),
+            skew_us_max: micros(self.clock_skew_max),
+            // Each shard shares its memory out among its sensors.
+            bounds: Bounds { keep_min: 16, held_max: 1 << 20 },
+        }
+    }
+}

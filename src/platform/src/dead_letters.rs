@@ -1,0 +1,158 @@
+//! Questions about what was set aside, for `genims deadletter list | show | replay`.
+//!
+//! Replaying is the caller's: it sends [`Letter::payload`] through the intake again and then calls [`mark_replayed`].
+
+use chrono::{DateTime, Utc};
+use genims_model::Reason;
+use genims_stores::postgres::{scada_rows, sensor_rows};
+use serde::Serialize;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row};
+use uuid::Uuid;
+
+/// One row of `genims_internal.dead_letters`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Letter {
+    pub letter_id: i64,
+    pub spool_id: Uuid,
+    pub log_offset: i64,
+    pub received_at: DateTime<Utc>,
+    /// The listener it came through.
+    pub source: String,
+    /// Empty for what was not published under one, and for rows that PostgreSQL refused.
+    pub topic: String,
+    pub reason: String,
+    pub sqlstate: Option<String>,
+    pub detail: String,
+    /// Cut after 64 KiB; empty in lists.
+    pub payload: Vec<u8>,
+    pub payload_bytes: i64,
+    pub replayed_at: Option<DateTime<Utc>>,
+}
+
+impl Letter {
+    /// True for a reading or snapshot that PostgreSQL refused: its finished row is in the payload, see [`restore`].
+    pub fn holds_row(&self) -> bool {
+        self.reason == Reason::RefusedByDatabase.code() && self.payload.windows(ROW_KEY.len()).any(|w| w == ROW_KEY)
+    }
+
+    /// False for a payload that was cut: only the sender still has all of it.
+    pub fn is_complete(&self) -> bool {
+        self.payload.len() as i64 == self.payload_bytes
+    }
+}
+
+/// Which letters to list; the default is the newest hundred that wait.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub reason: Option<String>,
+    pub source: Option<String>,
+    pub since: Option<DateTime<Utc>>,
+    pub include_replayed: bool,
+    pub limit: i64,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { reason: None, source: None, since: None, include_replayed: false, limit: 100 }
+    }
+}
+
+/// Letters of one reason.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReasonCount {
+    pub reason: String,
+    pub waiting: i64,
+    pub replayed: i64,
+}
+
+const ROW_KEY: &[u8] = b"\"row\":{";
+
+const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, topic, reason, sqlstate, detail, \
+     payload_bytes, replayed_at";
+
+/// Newest first, without payloads.
+pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<Letter>, Error> {
+    let query = format!(
+        "SELECT {COLUMNS}, ''::bytea AS payload FROM genims_internal.dead_letters
+         WHERE ($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR source = $2)
+           AND ($3::timestamptz IS NULL OR received_at >= $3) AND ($4 OR replayed_at IS NULL)
+         ORDER BY letter_id DESC LIMIT $5"
+    );
+    let parameters: [&(dyn ToSql + Sync); 5] =
+        [&filter.reason, &filter.source, &filter.since, &filter.include_replayed, &filter.limit];
+    Ok(client.query(&query, &parameters).await?.iter().map(letter).collect())
+}
+
+/// The named letters with their payloads, in order; unknown ids are left out.
+pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<Letter>, Error> {
+    let query = format!(
+        "SELECT {COLUMNS}, payload FROM genims_internal.dead_letters WHERE letter_id = ANY($1) ORDER BY letter_id"
+    );
+    Ok(client.query(&query, &[&letter_ids]).await?.iter().map(letter).collect())
+}
+
+/// The ids of waiting letters above `after`, oldest first: pages for a replay of many.
+pub async fn waiting_ids(client: &Client, reason: Option<&str>, after: i64, limit: i64) -> Result<Vec<i64>, Error> {
+    let query = "SELECT letter_id FROM genims_internal.dead_letters
+         WHERE letter_id > $1 AND replayed_at IS NULL AND ($2::text IS NULL OR reason = $2)
+         ORDER BY letter_id LIMIT $3";
+    Ok(client.query(query, &[&after, &reason, &limit]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// Puts the row of a refused reading or snapshot where it belongs and marks its letter, together or not at all; false for
+/// a letter that holds no row or does not wait. Sent through the stream again, it would be known there, and counted as a
+/// duplicate.
+pub async fn restore(client: &Client, letter_id: i64) -> Result<bool, Error> {
+    let insert = |name: &str, table: &str, columns: &str, its_own: &str| {
+        format!(
+            "{name} AS (INSERT INTO public.{table} ({columns})
+                SELECT {columns} FROM letter, jsonb_populate_record(NULL::public.{table}, letter.finished)
+                WHERE letter.finished ? '{its_own}' RETURNING 1)"
+        )
+    };
+    let restore = format!(
+        "WITH letter AS (
+            SELECT convert_from(payload, 'UTF8')::jsonb -> 'row' AS finished FROM genims_internal.dead_letters
+            WHERE letter_id = $1 AND replayed_at IS NULL AND reason = 'refused_by_database'
+              AND length(payload) = payload_bytes FOR UPDATE),
+        {}, {}
+        UPDATE genims_internal.dead_letters SET replayed_at = now()
+        WHERE letter_id = $1 AND (EXISTS (SELECT FROM reading) OR EXISTS (SELECT FROM snapshot))",
+        insert("reading", "sensor_data", sensor_rows::COLUMNS, "measurement_value"),
+        insert("snapshot", "scada_machine_data", scada_rows::COLUMNS, "machine_state"),
+    );
+    Ok(client.execute(&restore, &[&letter_id]).await? == 1)
+}
+
+/// Marks letters as sent again; answers how many were waiting until now.
+pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, Error> {
+    let update = "UPDATE genims_internal.dead_letters SET replayed_at = now()
+         WHERE letter_id = ANY($1) AND replayed_at IS NULL";
+    client.execute(update, &[&letter_ids]).await
+}
+
+pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error> {
+    let query = "SELECT reason, count(*) FILTER (WHERE replayed_at IS NULL), count(replayed_at)
+         FROM genims_internal.dead_letters GROUP BY reason ORDER BY reason";
+    let rows = client.query(query, &[]).await?;
+    let count = |row: &Row| ReasonCount { reason: row.get(0), waiting: row.get(1), replayed: row.get(2) };
+    Ok(rows.iter().map(count).collect())
+}
+
+fn letter(row: &Row) -> Letter {
+    Letter {
+        letter_id: row.get("letter_id"),
+        spool_id: row.get("spool_id"),
+        log_offset: row.get("log_offset"),
+        received_at: row.get("received_at"),
+        source: row.get("source"),
+        topic: row.get("topic"),
+        reason: row.get("reason"),
+        sqlstate: row.get("sqlstate"),
+        detail: row.get("detail"),
+        payload: row.get("payload"),
+        payload_bytes: row.get("payload_bytes"),
+        replayed_at: row.get("replayed_at"),
+    }
+}

@@ -1,0 +1,116 @@
+//! One PostgreSQL database under examination.
+
+use super::judge::{self, POOL, ROUND_TRIPS, Rights};
+use super::report::{Chart, Subject};
+use chrono::Utc;
+use futures_util::future::join_all;
+use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings};
+use std::collections::BTreeSet;
+use std::time::Instant;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+/// Server, connection and login; all of it may be asked by anybody.
+const SESSION: &str = "SELECT current_setting('server_version'), s.ssl, coalesce(s.version, ''), coalesce(s.cipher, ''), \
+    current_user::text, r.rolsuper, has_database_privilege(current_database(), 'CREATE'), \
+    has_schema_privilege('public', 'CREATE'), pg_is_in_recovery(), \
+    current_setting('default_transaction_read_only')::boolean, pg_database_size(current_database()) \
+    FROM pg_stat_ssl s, pg_roles r WHERE s.pid = pg_backend_pid() AND r.rolname = current_user";
+
+/// Tables of the contract, and how many of them may not be read or written.
+const TABLES: &str = "SELECT count(*), count(*) FILTER (WHERE NOT has_table_privilege(oid, 'SELECT')), \
+    count(*) FILTER (WHERE NOT has_table_privilege(oid, 'INSERT')) \
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
+
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+pub(super) async fn examine(chart: &mut Chart, database: &Database, environment: &Environment) {
+    let settings = match PostgresSettings::from_environment(database, environment) {
+        Ok(settings) => settings,
+        Err(error) => return chart.error(Subject::Reachable, &error),
+    };
+    chart.place = settings.place();
+    let client = match settings.connect().await {
+        Ok(client) => client,
+        Err(error) => return refused(chart, &error),
+    };
+    chart.ok(Subject::Reachable, settings.place());
+    if let Err(error) = ask(chart, database, &client).await {
+        chart.error(Subject::Login, &settings.error(error));
+    }
+    let more = join_all((1..POOL).map(|_| settings.connect())).await;
+    let cause = more.iter().find_map(|attempt| attempt.as_ref().err().map(ToString::to_string));
+    judge::pool(chart, 1 + more.iter().filter(|attempt| attempt.is_ok()).count(), cause);
+}
+
+/// A server that says no is reachable.
+fn refused(chart: &mut Chart, error: &DatabaseError) {
+    let subject = match error {
+        DatabaseError::Postgres { source, .. } => match source.code() {
+            Some(state) if *state == SqlState::INVALID_CATALOG_NAME => Subject::Schema,
+            Some(state) if state.code().starts_with("28") => Subject::Login,
+            Some(state) if *state == SqlState::TOO_MANY_CONNECTIONS => Subject::Pool,
+            _ => Subject::Reachable,
+        },
+        DatabaseError::Tls { .. } => Subject::Tls,
+        _ => Subject::Reachable,
+    };
+    if subject != Subject::Reachable {
+        chart.ok(Subject::Reachable, chart.place.clone());
+    }
+    chart.error(subject, error);
+}
+
+async fn ask(chart: &mut Chart, database: &Database, client: &PostgresClient) -> Result<(), Error> {
+    let row = client.query_one(SESSION, &[]).await?;
+    chart.ok(Subject::Version, format!("PostgreSQL {}", first_word(row.get(0))));
+    let how = format!("{} {}", row.get::<_, &str>(2), row.get::<_, &str>(3));
+    let remedy = "turn on `ssl` on the server and write sslmode=verify-full into its URL";
+    judge::tls(chart, row.get::<_, bool>(1).then_some(how), remedy);
+    chart.ok(Subject::Login, row.get::<_, &str>(4));
+    let tables = client.query_one(TABLES, &[]).await?;
+    let mut missing = Vec::new();
+    let mut lacks = |lacking: bool, what: &str| {
+        if lacking {
+            missing.push(what.to_owned());
+        }
+    };
+    lacks(tables.get::<_, i64>(1) > 0, &format!("SELECT on {} tables", tables.get::<_, i64>(1)));
+    lacks(tables.get::<_, i64>(2) > 0, &format!("INSERT on {} tables", tables.get::<_, i64>(2)));
+    lacks(row.get(8), "writing at all (the server is a standby)");
+    lacks(row.get(9), "writing at all (sessions are read-only)");
+    let create = row.get(6) && row.get(7);
+    judge::rights(chart, &Rights { create, missing, all_powerful: row.get::<_, bool>(5).then_some("superuser") });
+    judge::size(chart, row.get::<_, i64>(10) as f64);
+    judge::tables(chart, database, tables.get::<_, i64>(0).unsigned_abs(), "tables");
+    match applied(client).await {
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => judge::history_is_closed(chart),
+        applied => judge::migrations(chart, database, &applied?),
+    }
+    let mut round_trips = Vec::new();
+    for _ in 0..ROUND_TRIPS {
+        let begun = Instant::now();
+        client.simple_query("SELECT 1").await?;
+        round_trips.push(begun.elapsed());
+    }
+    judge::latency(chart, round_trips);
+    let clock = client.prepare(CLOCK).await?;
+    let asked = Utc::now();
+    let server_us: i64 = client.query_one(&clock, &[]).await?.get(0);
+    judge::clock(chart, server_us, asked, Utc::now());
+    Ok(())
+}
+
+async fn applied(client: &PostgresClient) -> Result<BTreeSet<i64>, Error> {
+    let exists = "SELECT to_regclass('genims_internal.schema_history') IS NOT NULL";
+    if !client.query_one(exists, &[]).await?.get::<_, bool>(0) {
+        return Ok(BTreeSet::new());
+    }
+    let rows = client.query("SELECT version::bigint FROM genims_internal.schema_history", &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Distributions append their own version in brackets.
+fn first_word(text: &str) -> &str {
+    text.split(' ').next().unwrap_or(text)
+}

@@ -1,0 +1,103 @@
+//! What goes wrong while provisioning, seeding and reading master data. Messages name the database, cause and remedy.
+
+use genims_databases::DatabaseError;
+use genims_databases::errors::{postgres_cause, postgres_is_transient};
+use std::error::Error;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+
+    #[error("{file} holds no usable rules: {cause}; config/verify/README.md describes their form")]
+    Rules { file: String, cause: String },
+
+    #[error("{module} is no module; use one of {known}")]
+    UnknownModule { module: String, known: String },
+
+    #[error("the embedded schema cannot be read: {cause}; this build is broken: report it")]
+    Model { cause: String },
+
+    #[error("{database}: {}; {}", migration_cause(source), migration_remedy(source))]
+    Migration { database: String, source: Box<refinery::Error> },
+
+    #[error(
+        "{source}; it is statement {statement} of migration {migration}, where the next `genims provision` goes on"
+    )]
+    Statement { migration: String, statement: usize, source: DatabaseError },
+
+    #[error("{database}: {cause}; {remedy}")]
+    History { database: String, cause: String, remedy: &'static str },
+
+    #[error("{database}: another run has worked on it for {waited_s} s; wait for it, or end it, and run this again")]
+    Busy { database: String, waited_s: u64 },
+
+    #[error("{database}: {file} is not a usable schema file: {cause}; compare it with its neighbours in config/schema")]
+    SchemaFile { database: String, file: String, cause: String },
+
+    #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
+    NoSchema { database: String, folder: &'static str },
+
+    #[error("config/seed: {cause}")]
+    Seed { cause: String },
+
+    #[error("table {table}: {source}")]
+    SeedTable { table: String, source: DatabaseError },
+
+    #[error(
+        "{database}.{table} holds rows that no seeding wrote; nothing was touched: seed an empty database, or leave it out"
+    )]
+    NotEmpty { database: String, table: String },
+
+    #[error("{database} was seeded with {found}, now {wanted} is asked for: give the same, or an empty database")]
+    SeededOtherwise { database: String, found: String, wanted: String },
+
+    #[error("{database}: {source}")]
+    Store { database: String, source: Box<genims_stores::SinkError> },
+
+    #[error("the plant cannot be made: {cause}")]
+    PlantSize { cause: String },
+}
+
+impl PlatformError {
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Statement { source: error, .. } => error.is_transient(),
+            Self::Store { source, .. } => source.is_transient(),
+            Self::Busy { .. } => true,
+            Self::Migration { source, .. } => postgres_error(source).is_some_and(postgres_is_transient),
+            _ => false,
+        }
+    }
+}
+
+fn postgres_error(error: &refinery::Error) -> Option<&tokio_postgres::Error> {
+    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(inner) = next {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        next = inner.source();
+    }
+    None
+}
+
+fn migration_cause(error: &refinery::Error) -> String {
+    match (error.kind(), postgres_error(error)) {
+        (refinery::error::Kind::Connection(what, _), Some(cause)) => format!("{what}: {}", postgres_cause(cause)),
+        _ => error.to_string(),
+    }
+}
+
+fn migration_remedy(error: &refinery::Error) -> &'static str {
+    match error.kind() {
+        refinery::error::Kind::DivergentVersion(..) => {
+            "an applied migration must never change: restore its file and put the change into a new one"
+        }
+        refinery::error::Kind::MissingVersion(_) => {
+            "the database is ahead of this program, or a migration was slipped in: use the matching release"
+        }
+        _ => "nothing of that migration was kept: remove the cause and run `genims provision` again",
+    }
+}

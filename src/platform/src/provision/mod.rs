@@ -1,0 +1,186 @@
+//! `genims provision`: brings every database that has a schema here to the state its schema describes.
+//!
+//! Enters: the registry and the environment. Leaves: a [`Report`], one entry per database. Invariants: idempotent; each
+//! migration (in MySQL each statement) is recorded when it is done, so a killed run is simply run again; a lock inside each database lets
+//! one run at a time work on it; a database that fails stops no other.
+
+mod drift;
+mod mongo;
+mod mysql;
+mod postgres;
+mod roles;
+
+use super::errors::PlatformError;
+use futures_util::StreamExt;
+use futures_util::stream;
+use genims_databases::{Database, Engine, Environment, Registry};
+use serde::Serialize;
+use std::time::Instant;
+
+/// Databases worked on at the same time: servers are few, and each database costs a connection or two.
+const PARALLEL_MAX: usize = 8;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Do what is missing.
+    #[default]
+    Apply,
+    /// Say what would be done; change nothing.
+    Plan,
+    /// Compare what stands with what the schema says; change nothing in the database itself.
+    Check,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Names or modules; empty is all that have a schema.
+    pub only: Vec<String>,
+    pub mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As the schema says (mode plan: could be reached; mode check: no drift).
+    Ok,
+    /// No schema here yet.
+    Skipped,
+    /// Differs from the schema (mode check, or a Mongo option that cannot be changed).
+    Drifted,
+    Failed,
+}
+
+/// What happened to one database.
+#[derive(Clone, Debug, Serialize)]
+pub struct DatabaseReport {
+    pub database: String,
+    pub engine: Engine,
+    pub status: Status,
+    /// What was done, or in mode plan would be.
+    pub changes: Vec<String>,
+    /// Differences that provisioning does not remove.
+    pub drift: Vec<String>,
+    pub error: Option<String>,
+    /// Whether the error may pass by itself.
+    pub transient: bool,
+    pub seconds: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub mode: Mode,
+    pub databases: Vec<DatabaseReport>,
+    pub seconds: f64,
+}
+
+impl Report {
+    /// Whether nothing failed and nothing drifted.
+    pub fn ok(&self) -> bool {
+        self.databases.iter().all(|database| matches!(database.status, Status::Ok | Status::Skipped))
+    }
+}
+
+/// Something to show while it runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    Step { database: &'a str, what: &'a str },
+    Finished(&'a DatabaseReport),
+}
+
+/// Changes made and differences left standing.
+#[derive(Debug, Default)]
+struct Findings {
+    changes: Vec<String>,
+    drift: Vec<String>,
+}
+
+/// One database's share of a run.
+struct Task<'a> {
+    database: &'a Database,
+    environment: &'a Environment,
+    mode: Mode,
+    progress: &'a (dyn Fn(Progress<'_>) + Sync),
+}
+
+impl Task<'_> {
+    fn step(&self, what: &str) {
+        (self.progress)(Progress::Step { database: &self.database.name, what });
+    }
+
+    async fn run(&self, named: bool) -> DatabaseReport {
+        let started = Instant::now();
+        let result = if !self.database.has_schema() {
+            if named { Err(no_schema(self.database)) } else { Ok(None) }
+        } else {
+            match self.database.engine {
+                Engine::Postgresql => postgres::provision(self).await.map(Some),
+                Engine::Mongodb => mongo::provision(self).await.map(Some),
+                Engine::Mysql => mysql::provision(self).await.map(Some),
+            }
+        };
+        let mut report = DatabaseReport {
+            database: self.database.name.clone(),
+            engine: self.database.engine,
+            status: Status::Ok,
+            changes: Vec::new(),
+            drift: Vec::new(),
+            error: None,
+            transient: false,
+            seconds: 0.0,
+        };
+        match result {
+            Ok(None) => report.status = Status::Skipped,
+            Ok(Some(findings)) => {
+                report.status = if findings.drift.is_empty() { Status::Ok } else { Status::Drifted };
+                (report.changes, report.drift) = (findings.changes, findings.drift);
+            }
+            Err(error) => {
+                report.status = Status::Failed;
+                report.transient = error.is_transient();
+                report.error = Some(error.to_string());
+            }
+        }
+        report.seconds = started.elapsed().as_secs_f64();
+        (self.progress)(Progress::Finished(&report));
+        report
+    }
+}
+
+fn no_schema(database: &Database) -> PlatformError {
+    let folder = match database.engine {
+        Engine::Postgresql => "postgres",
+        Engine::Mysql => "mysql",
+        Engine::Mongodb => "mongodb",
+    };
+    PlatformError::NoSchema { database: database.name.clone(), folder }
+}
+
+/// Provisions, plans or checks. An error means that nothing was begun (an unknown name); what fails later is in the report.
+pub async fn run(
+    registry: &Registry,
+    environment: &Environment,
+    options: &Options,
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+) -> Result<Report, PlatformError> {
+    let started = Instant::now();
+    let mut chosen: Vec<&Database> = Vec::new();
+    for name in &options.only {
+        let database = registry.get(name)?;
+        if !chosen.contains(&database) {
+            chosen.push(database);
+        }
+    }
+    let named = !chosen.is_empty();
+    if !named {
+        chosen = registry.all().iter().collect();
+    }
+    let tasks = chosen.into_iter().map(|database| async move {
+        let task = Task { database, environment, mode: options.mode, progress };
+        (database.load_order, task.run(named).await)
+    });
+    let mut reports: Vec<_> = stream::iter(tasks).buffer_unordered(PARALLEL_MAX).collect().await;
+    reports.sort_by_key(|(load_order, _)| *load_order);
+    let databases = reports.into_iter().map(|(_, report)| report).collect();
+    Ok(Report { mode: options.mode, databases, seconds: started.elapsed().as_secs_f64() })
+}

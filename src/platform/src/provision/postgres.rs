@@ -1,0 +1,189 @@
+//! One PostgreSQL database: created if missing, migrated under a lock, its partitions made.
+
+use super::{Findings, Mode, Task, drift, roles};
+use crate::errors::PlatformError;
+use chrono::Utc;
+use genims_databases::{DatabaseError, PostgresSettings, partitions, schema};
+use refinery::{Migration, Runner};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+/// In the bookkeeping schema, so that `public` shows the contract alone.
+const HISTORY_TABLE: &str = "genims_internal.schema_history";
+
+/// What every database has beside its tables: where the migrations stand, and what was seeded.
+const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS genims_internal; \
+    CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (table_name text PRIMARY KEY, parameters text NOT NULL, \
+    rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now()); RESET client_min_messages";
+
+/// Exists on every server; databases are created from it.
+pub(super) const MAINTENANCE_DATABASE: &str = "postgres";
+
+pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError> {
+    let settings = PostgresSettings::from_environment(task.database, task.environment)?;
+    match task.mode {
+        Mode::Apply => apply(task, &settings).await,
+        Mode::Plan => plan(task, &settings).await,
+        Mode::Check => drift::check(task, &settings).await,
+    }
+}
+
+async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, PlatformError> {
+    let mut findings = Findings::default();
+    task.step("connecting");
+    let mut client = match connect_existing(settings).await? {
+        Some(client) => client,
+        None => {
+            task.step("creating the database");
+            if create_database(settings).await? {
+                findings.changes.push(format!("new database {}", settings.database_name()));
+            }
+            settings.connect().await?
+        }
+    };
+    lock(&client, "genims provision").await.map_err(|source| settings.error(source))?;
+    if set_utc(&client).await.map_err(|source| settings.error(source))? {
+        findings.changes.push("time zone UTC".to_owned());
+    }
+    task.step("migrating");
+    for migration in migrate(task, settings, &mut client).await? {
+        findings.changes.push(format!("migration {migration}"));
+    }
+    let span = partitions::window(task.database, Utc::now().date_naive());
+    for parent in partitions::parents(&client).await.map_err(|source| settings.error(source))? {
+        task.step(&format!("partitions of {parent}"));
+        let made = partitions::ensure(&client, &parent, span).await.map_err(|source| settings.error(source))?;
+        if made > 0 {
+            findings.changes.push(format!("{made} partitions of {parent} ({} to {})", span.0, span.1));
+        }
+    }
+    roles::apply_postgres(task, settings, &client, &mut findings).await?;
+    // The lock ends with the connection.
+    Ok(findings)
+}
+
+async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, PlatformError> {
+    let mut findings = Findings::default();
+    let migrations = migrations(task)?;
+    let span = partitions::window(task.database, Utc::now().date_naive());
+    task.step("connecting");
+    let Some(client) = connect_existing(settings).await? else {
+        findings.changes.push(format!("new database {}", settings.database_name()));
+        findings.changes.extend(migrations.iter().map(|migration| format!("migration {migration}")));
+        return Ok(findings);
+    };
+    let failed = |source| PlatformError::from(settings.error(source));
+    let applied = applied_versions(&client).await.map_err(failed)?;
+    let pending = migrations.iter().filter(|migration| !applied.contains(&i64::from(migration.version())));
+    findings.changes.extend(pending.map(|migration| format!("migration {migration}")));
+    for parent in partitions::parents(&client).await.map_err(failed)? {
+        let missing = partitions::missing(&client, &parent, span).await.map_err(failed)?;
+        if missing > 0 {
+            findings.changes.push(format!("{missing} partitions of {parent} ({} to {})", span.0, span.1));
+        }
+    }
+    roles::apply_postgres(task, settings, &client, &mut findings).await?;
+    Ok(findings)
+}
+
+/// `None` when the server answers but has no such database.
+pub(super) async fn connect_existing(settings: &PostgresSettings) -> Result<Option<Client>, DatabaseError> {
+    match settings.connect().await {
+        Ok(client) => Ok(Some(client)),
+        Err(DatabaseError::Postgres { source, .. }) if source.code() == Some(&SqlState::INVALID_CATALOG_NAME) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// False when somebody else created it meanwhile.
+pub(super) async fn create_database(settings: &PostgresSettings) -> Result<bool, DatabaseError> {
+    let server = settings.with_database(MAINTENANCE_DATABASE);
+    let client = server.connect().await?;
+    let name = quoted(settings.database_name());
+    // Collation C: ids compare by bytes, which makes index maintenance cheaper, and no operating system upgrade can
+    // silently reorder an index. C.UTF-8 still folds the case of every letter.
+    let create = |ctype: &str| {
+        format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE '{ctype}'")
+    };
+    let mut result = client.batch_execute(&create("C.UTF-8")).await;
+    if let Err(error) = &result
+        && error.code() == Some(&SqlState::WRONG_OBJECT_TYPE)
+    {
+        // PostgreSQL's code for a locale that the operating system does not have.
+        result = client.batch_execute(&create("C")).await;
+    }
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.code(), Some(state) if *state == SqlState::DUPLICATE_DATABASE || *state == SqlState::UNIQUE_VIOLATION) => {
+            Ok(false)
+        }
+        Err(error) => Err(server.error(error)),
+    }
+}
+
+pub(super) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// One holder at a time per database and purpose, until the connection ends; waits a minute for another.
+pub(super) async fn lock(client: &Client, purpose: &str) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("SET lock_timeout = '60s'").await?;
+    client.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", &[&purpose]).await?;
+    client.batch_execute("RESET lock_timeout").await
+}
+
+/// True when it was not UTC.
+pub(super) async fn set_utc(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    let query = "SELECT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase \
+                 WHERE d.datname = current_database() AND s.setrole = 0 AND 'TimeZone=UTC' = ANY (s.setconfig)), \
+                 current_database()::text";
+    let row = client.query_one(query, &[]).await?;
+    if row.get(0) {
+        return Ok(false);
+    }
+    let name: String = row.get(1);
+    client.batch_execute(&format!("ALTER DATABASE {} SET timezone TO 'UTC'", quoted(&name))).await?;
+    Ok(true)
+}
+
+fn migrations(task: &Task<'_>) -> Result<Vec<Migration>, PlatformError> {
+    schema::files(task.database)
+        .iter()
+        .map(|file| {
+            let stem = file.name.trim_end_matches(".sql");
+            Migration::unapplied(stem, file.text).map_err(|error| PlatformError::SchemaFile {
+                database: task.database.name.clone(),
+                file: file.name.to_owned(),
+                cause: error.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// Applies what is pending, one transaction per migration together with its history row. The names of the applied.
+pub(super) async fn migrate(
+    task: &Task<'_>,
+    settings: &PostgresSettings,
+    client: &mut Client,
+) -> Result<Vec<String>, PlatformError> {
+    let migrations = migrations(task)?;
+    client.batch_execute(BOOKKEEPING).await.map_err(|source| settings.error(source))?;
+    let mut runner = Runner::new(&migrations).set_abort_divergent(true).set_abort_missing(true).set_grouped(false);
+    runner.set_migration_table_name(HISTORY_TABLE);
+    let report = runner.run_async(client).await.map_err(|source| PlatformError::Migration {
+        database: task.database.name.clone(),
+        source: Box::new(source),
+    })?;
+    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+}
+
+pub(super) async fn applied_versions(client: &Client) -> Result<Vec<i64>, tokio_postgres::Error> {
+    let exists: bool = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&HISTORY_TABLE]).await?.get(0);
+    if !exists {
+        return Ok(Vec::new());
+    }
+    let rows = client.query(&format!("SELECT version::bigint FROM {HISTORY_TABLE}"), &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,109 @@
+//! The accounts of one MySQL database.
+
+use super::{Right, Role, Step, told, wanted};
+use crate::errors::PlatformError;
+use crate::provision::{Findings, Mode, Task};
+use genims_databases::{MysqlConnection, MysqlSettings, errors};
+use mysql_async::prelude::Queryable;
+
+/// Access denied in its forms: to a database, to a user table, for want of a right.
+const DENIED: [u16; 4] = [1044, 1142, 1227, 1410];
+
+pub(in crate::provision) async fn apply(
+    task: &Task<'_>,
+    settings: &MysqlSettings,
+    connection: &mut MysqlConnection,
+    findings: &mut Findings,
+) -> Result<(), PlatformError> {
+    task.step("roles");
+    for role in wanted(task.database, task.environment)? {
+        for step in steps(settings.database_name(), &role) {
+            match run(task.mode, connection, &step, findings).await {
+                Ok(()) => {}
+                Err(error) if errors::mysql_code(&error).is_some_and(|code| DENIED.contains(&code)) => {
+                    let place = settings.place();
+                    findings.drift.push(format!("roles: the login at {place} may not make them; give it CREATE USER and GRANT OPTION, or have an administrator run `genims provision`"));
+                    return Ok(());
+                }
+                Err(error) => return Err(settings.error(error).into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn run(
+    mode: Mode,
+    connection: &mut MysqlConnection,
+    step: &Step,
+    findings: &mut Findings,
+) -> Result<(), mysql_async::Error> {
+    let holds: Option<i64> = connection.query_first(&step.holds).await?;
+    let holds = holds == Some(1);
+    if mode == Mode::Apply && (!holds || step.renew) {
+        connection.query_drop(&step.make).await?;
+    }
+    if holds {
+        return Ok(());
+    }
+    let told = told(mode, step);
+    if mode == Mode::Check {
+        findings.drift.push(told)
+    } else {
+        findings.changes.push(told)
+    }
+    Ok(())
+}
+
+fn steps(database: &str, role: &Role) -> Vec<Step> {
+    let (name, grantee) = (&role.name, format!("'''{}''@''%'''", role.name));
+    let rights: &[&str] = match (role.right, database) {
+        (Right::Owner, _) => &[
+            "SELECT",
+            "INSERT",
+            "UPDATE",
+            "DELETE",
+            "CREATE",
+            "DROP",
+            "REFERENCES",
+            "INDEX",
+            "ALTER",
+            "CREATE TEMPORARY TABLES",
+            "LOCK TABLES",
+            "CREATE VIEW",
+            "SHOW VIEW",
+            "TRIGGER",
+        ],
+        // Evidence is added and never changed.
+        (Right::Writer, "genims_audit_db") => &["INSERT"],
+        (Right::Writer, _) => &["SELECT", "INSERT", "UPDATE", "DELETE"],
+        (Right::Reader, _) => &["SELECT"],
+    };
+    let mut steps = vec![
+        Step {
+            says: format!("account {name}"),
+            holds: format!("SELECT COUNT(*) > 0 FROM information_schema.user_privileges WHERE grantee = {grantee}"),
+            make: format!("CREATE USER IF NOT EXISTS '{name}'@'%' ACCOUNT LOCK"),
+            renew: false,
+        },
+        Step {
+            says: format!("account {name}: {} in {database}", rights.join(", ").to_lowercase()),
+            holds: format!(
+                "SELECT COUNT(*) = {} FROM information_schema.schema_privileges WHERE grantee = {grantee} AND table_schema = '{database}'",
+                rights.len()
+            ),
+            make: format!("GRANT {} ON `{database}`.* TO '{name}'@'%'", rights.join(", ")),
+            renew: false,
+        },
+    ];
+    if let Some(password) = &role.password {
+        let password = password.replace('\\', "\\\\").replace('\'', "''");
+        steps.push(Step {
+            says: format!("account {name} logs in with its password"),
+            holds: "SELECT 1".to_owned(),
+            make: format!("ALTER USER '{name}'@'%' IDENTIFIED BY '{password}' ACCOUNT UNLOCK"),
+            renew: true,
+        });
+    }
+    steps
+}

@@ -1,0 +1,159 @@
+//! What verification found, one finding per rule, and the verdict over all of them.
+
+use genims_databases::Engine;
+use serde::Serialize;
+
+/// So many violations are shown of a rule; all are counted.
+pub const EXAMPLES_MAX: usize = 5;
+
+/// The families of what is checked without a rule file.
+pub const COUNTS: &str = "counts";
+pub const REFERENCES: &str = "references";
+pub const LEDGER: &str = "ledger";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Passed,
+    Violated,
+    /// It could not be looked at: its query failed.
+    Failed,
+    /// It could not be looked at: a database that it needs is down.
+    Skipped,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Example {
+    pub key: String,
+    pub detail: String,
+}
+
+/// One rule and how it went.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub rule: String,
+    pub family: String,
+    /// The databases that it reads; the first one owns it.
+    pub databases: Vec<String>,
+    pub says: String,
+    /// Rows, or tables where tables are counted.
+    pub looked_at: u64,
+    pub violations: u64,
+    pub passed: bool,
+    pub outcome: Outcome,
+    /// Why it is as it is; empty when there is nothing to say.
+    pub explanation: String,
+    pub examples: Vec<Example>,
+    pub seconds: f64,
+}
+
+impl Finding {
+    /// Nothing looked at yet.
+    pub fn new(rule: impl Into<String>, family: &str, databases: &[&str], says: impl Into<String>) -> Self {
+        Self {
+            rule: rule.into(),
+            family: family.to_owned(),
+            databases: databases.iter().map(|name| (*name).to_owned()).collect(),
+            says: says.into(),
+            looked_at: 0,
+            violations: 0,
+            passed: true,
+            outcome: Outcome::Passed,
+            explanation: String::new(),
+            examples: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
+    /// Counts a violation and keeps it as an example while there is room.
+    pub fn violation(&mut self, key: impl Into<String>, detail: impl Into<String>) {
+        self.violations += 1;
+        self.passed = false;
+        self.outcome = Outcome::Violated;
+        if self.examples.len() < EXAMPLES_MAX {
+            self.examples.push(Example { key: key.into(), detail: detail.into() });
+        }
+    }
+
+    /// It could not be looked at to its end: what was found until then says nothing.
+    pub fn unfinished(&mut self, problem: &Problem) {
+        (self.passed, self.looked_at, self.violations) = (false, 0, 0);
+        self.examples.clear();
+        (self.outcome, self.explanation) = match problem {
+            Problem::Down(database) => (Outcome::Skipped, format!("{database} is down")),
+            Problem::Query(cause) => (Outcome::Failed, cause.clone()),
+        };
+    }
+}
+
+/// Why something could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The database of this name.
+    Down(String),
+    Query(String),
+}
+
+/// Whether a database could be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    pub database: String,
+    pub engine: Engine,
+    pub reachable: bool,
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Every database answered and every rule holds.
+    pub passed: bool,
+    pub databases: Vec<Reached>,
+    pub findings: Vec<Finding>,
+    pub seconds: f64,
+}
+
+impl Verdict {
+    pub fn new(databases: Vec<Reached>, findings: Vec<Finding>, seconds: f64) -> Self {
+        let passed =
+            databases.iter().all(|database| database.reachable) && findings.iter().all(|finding| finding.passed);
+        Self { passed, databases, findings, seconds }
+    }
+
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.findings.iter().filter(|finding| finding.outcome == outcome).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_violations_are_counted_and_a_few_are_shown() {
+        let mut finding = Finding::new("r", "totals", &["a"], "s");
+        (0..20).for_each(|number| finding.violation(number.to_string(), "d"));
+        assert_eq!((finding.violations, finding.examples.len(), finding.passed), (20, EXAMPLES_MAX, false));
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_has_not_passed_and_shows_no_numbers() {
+        let mut finding = Finding::new("r", "totals", &["a"], "s");
+        finding.looked_at = 3;
+        finding.violation("k", "d");
+        finding.unfinished(&Problem::Down("genims_hr_db".to_owned()));
+        assert_eq!((finding.looked_at, finding.violations, finding.outcome), (0, 0, Outcome::Skipped));
+        let verdict = Verdict::new(Vec::new(), vec![finding], 0.0);
+        assert!(!verdict.passed && verdict.count(Outcome::Skipped) == 1);
+    }
+
+    #[test]
+    fn a_database_that_is_down_fails_the_verdict_even_without_a_rule() {
+        let reached = Reached {
+            database: "genims_hr_db".to_owned(),
+            engine: Engine::Postgresql,
+            reachable: false,
+            error: Some("x".to_owned()),
+        };
+        assert!(!Verdict::new(vec![reached], Vec::new(), 0.0).passed);
+    }
+}

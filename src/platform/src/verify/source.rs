@@ -1,0 +1,281 @@
+//! The databases that a verification reads: which of them answer, and rows as text from those that do.
+//!
+//! Invariants: sessions are read-only; at most [`CONNECTIONS_MAX`] connections per database, [`QUERIES_MAX`] queries at once
+//! over all; every wait for a server ends; rows are streamed, never collected here.
+
+use super::report::{Problem, Reached};
+use futures_util::TryStreamExt;
+use futures_util::future::join_all;
+use genims_databases::{
+    Database, DatabaseError, Engine, Environment, MongoSettings, MysqlConnection, MysqlSettings, PostgresClient,
+    PostgresSettings,
+};
+use mongodb::bson::doc;
+use mysql_async::Value;
+use mysql_async::prelude::Queryable;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_postgres::SimpleQueryMessage;
+
+/// Enough to keep a server busy while one of them hands over its rows.
+const CONNECTIONS_MAX: usize = 2;
+const QUERIES_MAX: usize = 8;
+/// A server that takes longer to let us in is as good as down.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(6);
+/// At full scale a rule may go through all rows of a large table more than once.
+const QUERY_TIME_MAX: Duration = Duration::from_secs(900);
+
+/// One row: its fields as text, `None` for null.
+pub(super) type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 4]>;
+
+/// A relational database that answers.
+pub(super) struct Source {
+    name: String,
+    pub(super) engine: Engine,
+    settings: Settings,
+    gate: Semaphore,
+    idle: Mutex<Vec<Link>>,
+}
+
+enum Settings {
+    Postgres(Box<PostgresSettings>),
+    Mysql(MysqlSettings),
+}
+
+enum Link {
+    Postgres(PostgresClient),
+    Mysql(MysqlConnection),
+}
+
+/// The document store when it answers.
+pub(super) struct Documents {
+    pub(super) settings: MongoSettings,
+    pub(super) client: mongodb::Client,
+}
+
+/// All databases of one run.
+pub(super) struct Sources {
+    relational: Vec<Source>,
+    documents: Vec<Documents>,
+    reached: Vec<Reached>,
+    running: Semaphore,
+}
+
+enum Opened {
+    Relational(Box<Source>),
+    Documents(Documents),
+}
+
+impl Sources {
+    /// Connects to all of them at once.
+    pub(super) async fn open(databases: &[&Database], environment: &Environment) -> Self {
+        let opened = join_all(databases.iter().map(|database| open(database, environment))).await;
+        let mut sources = Self {
+            relational: Vec::new(),
+            documents: Vec::new(),
+            reached: Vec::new(),
+            running: Semaphore::new(QUERIES_MAX),
+        };
+        for (database, opened) in databases.iter().zip(opened) {
+            let error = match opened {
+                Ok(Opened::Relational(source)) => {
+                    sources.relational.push(*source);
+                    None
+                }
+                Ok(Opened::Documents(documents)) => {
+                    sources.documents.push(documents);
+                    None
+                }
+                Err(cause) => Some(cause),
+            };
+            let (database, engine) = (database.name.clone(), database.engine);
+            sources.reached.push(Reached { database, engine, reachable: error.is_none(), error });
+        }
+        sources
+    }
+
+    pub(super) fn reached(&self) -> &[Reached] {
+        &self.reached
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<&Source, Problem> {
+        let found = self.relational.iter().find(|source| source.name == name);
+        found.ok_or_else(|| Problem::Down(name.to_owned()))
+    }
+
+    pub(super) fn documents(&self, name: &str) -> Result<&Documents, Problem> {
+        let found = self.documents.iter().find(|documents| documents.settings.database() == name);
+        found.ok_or_else(|| Problem::Down(name.to_owned()))
+    }
+
+    /// Runs a query and hands over its rows one by one.
+    pub(super) async fn rows(
+        &self,
+        database: &str,
+        sql: &str,
+        each: &mut dyn FnMut(Fields<'_>),
+    ) -> Result<(), Problem> {
+        let source = self.get(database)?;
+        let closed = |_| Problem::Query("the run is ending".to_owned());
+        let _connection = source.gate.acquire().await.map_err(closed)?;
+        let _query = self.running.acquire().await.map_err(closed)?;
+        let idle = source.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut link = match idle {
+            Some(link) => link,
+            None => connect(&source.settings).await.map_err(Problem::Query)?,
+        };
+        match timeout(QUERY_TIME_MAX, link.rows(&source.settings, sql, each)).await {
+            Ok(Ok(())) => {
+                source.idle.lock().unwrap_or_else(PoisonError::into_inner).push(link);
+                Ok(())
+            }
+            // The link is dropped: the state of its session is not known.
+            Ok(Err(error)) => Err(Problem::Query(error.to_string())),
+            Err(_) => Err(Problem::Query(format!("{database}: no end within {} s", QUERY_TIME_MAX.as_secs()))),
+        }
+    }
+}
+
+async fn open(database: &Database, environment: &Environment) -> Result<Opened, String> {
+    let text = |error: DatabaseError| error.to_string();
+    let settings = match database.engine {
+        Engine::Postgresql => {
+            Settings::Postgres(Box::new(PostgresSettings::from_environment(database, environment).map_err(text)?))
+        }
+        Engine::Mysql => Settings::Mysql(MysqlSettings::from_environment(database, environment).map_err(text)?),
+        Engine::Mongodb => {
+            let settings = MongoSettings::from_environment(database, environment).map_err(text)?;
+            return documents(settings).await.map(Opened::Documents);
+        }
+    };
+    let first = connect(&settings).await?;
+    Ok(Opened::Relational(Box::new(Source {
+        name: database.name.clone(),
+        engine: database.engine,
+        settings,
+        gate: Semaphore::new(CONNECTIONS_MAX),
+        idle: Mutex::new(vec![first]),
+    })))
+}
+
+async fn documents(settings: MongoSettings) -> Result<Documents, String> {
+    let client = settings.client().await.map_err(|error| error.to_string())?;
+    let ping = async { client.database(settings.database_name()).run_command(doc! { "ping": 1 }).await };
+    match timeout(CONNECT_TIME_MAX, ping).await {
+        Ok(Ok(_)) => Ok(Documents { settings, client }),
+        Ok(Err(error)) => Err(settings.error(error).to_string()),
+        Err(_) => Err(hangs(settings.database(), &settings.place())),
+    }
+}
+
+async fn connect(settings: &Settings) -> Result<Link, String> {
+    let (database, place) = match settings {
+        Settings::Postgres(settings) => (settings.database(), settings.place()),
+        Settings::Mysql(settings) => (settings.database(), settings.place()),
+    };
+    match timeout(CONNECT_TIME_MAX, attempt(settings)).await {
+        Ok(Ok(link)) => Ok(link),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(hangs(database, &place)),
+    }
+}
+
+fn hangs(database: &str, place: &str) -> String {
+    let limit = CONNECT_TIME_MAX.as_secs();
+    format!("{database} at {place}: connects, but does not answer within {limit} s; look at the server's log")
+}
+
+async fn attempt(settings: &Settings) -> Result<Link, DatabaseError> {
+    match settings {
+        Settings::Postgres(settings) => {
+            let client = settings.connect().await?;
+            // Compiling a query takes longer than almost all of ours.
+            let session = "SET default_transaction_read_only = on; SET jit = off; SET work_mem = '64MB'";
+            client.batch_execute(session).await.map_err(|error| settings.error(error))?;
+            Ok(Link::Postgres(client))
+        }
+        Settings::Mysql(settings) => {
+            let mut connection = settings.connect().await?;
+            let session = "SET SESSION TRANSACTION READ ONLY";
+            connection.query_drop(session).await.map_err(|error| settings.error(error))?;
+            Ok(Link::Mysql(connection))
+        }
+    }
+}
+
+impl Link {
+    async fn rows(
+        &mut self,
+        settings: &Settings,
+        sql: &str,
+        each: &mut dyn FnMut(Fields<'_>),
+    ) -> Result<(), DatabaseError> {
+        match (self, settings) {
+            (Self::Postgres(client), Settings::Postgres(settings)) => {
+                postgres_rows(client, sql, each).await.map_err(|error| settings.error(error))
+            }
+            (Self::Mysql(connection), Settings::Mysql(settings)) => {
+                mysql_rows(connection, sql, each).await.map_err(|error| settings.error(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The simple protocol sends every type as text.
+async fn postgres_rows(
+    client: &PostgresClient,
+    sql: &str,
+    each: &mut dyn FnMut(Fields<'_>),
+) -> Result<(), tokio_postgres::Error> {
+    let mut stream = pin!(client.simple_query_raw(sql).await?);
+    while let Some(message) = stream.try_next().await? {
+        if let SimpleQueryMessage::Row(row) = message {
+            each((0..row.len()).map(|index| row.get(index).map(Cow::Borrowed)).collect());
+        }
+    }
+    Ok(())
+}
+
+async fn mysql_rows(
+    connection: &mut MysqlConnection,
+    sql: &str,
+    each: &mut dyn FnMut(Fields<'_>),
+) -> Result<(), mysql_async::Error> {
+    let mut result = connection.query_iter(sql).await?;
+    while let Some(row) = result.next().await? {
+        each((0..row.len()).map(|index| row.as_ref(index).and_then(text)).collect());
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
+        other => Some(Cow::Owned(other.as_sql(true).trim_matches('\'').to_owned())),
+    }
+}
+
+/// An identifier in an engine's quotes.
+pub(super) fn quoted(engine: Engine, identifier: &str) -> String {
+    match engine {
+        Engine::Mysql => format!("`{}`", identifier.replace('`', "``")),
+        _ => format!("\"{}\"", identifier.replace('"', "\"\"")),
+    }
+}
+
+/// A field as a number; what is none counts as 0.
+pub(super) fn number(fields: &Fields<'_>, index: usize) -> u64 {
+    fields.get(index).and_then(Option::as_deref).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// A field as text; null is empty.
+pub(super) fn field<'a>(fields: &'a Fields<'_>, index: usize) -> &'a str {
+    fields.get(index).and_then(Option::as_deref).unwrap_or_default()
+}

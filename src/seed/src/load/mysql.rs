@@ -1,0 +1,144 @@
+//! LOAD DATA LOCAL into MySQL; the lines come from memory, no file is read.
+
+use super::ledger::{Ledger, written};
+use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::world::Parameters;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use genims_databases::mysql::INTERNAL_DATABASE;
+use genims_databases::{MysqlConnection, MysqlSettings};
+use genims_platform::errors::PlatformError;
+use mysql_async::prelude::Queryable;
+use tokio::sync::mpsc::Receiver;
+
+pub(super) async fn ledger(settings: &MysqlSettings) -> Result<Ledger, PlatformError> {
+    let failed = |error| PlatformError::from(settings.error(error));
+    let mut connection = settings.connect().await?;
+    connection.query_drop(format!("CREATE DATABASE IF NOT EXISTS {INTERNAL_DATABASE}")).await.map_err(failed)?;
+    let make = format!(
+        "CREATE TABLE IF NOT EXISTS {INTERNAL_DATABASE}.seed_ledger (database_name VARCHAR(64) NOT NULL, \
+         table_name VARCHAR(64) NOT NULL, parameters TEXT NOT NULL, row_count BIGINT NOT NULL, \
+         seeded_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (database_name, table_name)) ENGINE=InnoDB"
+    );
+    connection.query_drop(make).await.map_err(failed)?;
+    let read = format!(
+        "SELECT table_name, parameters FROM {INTERNAL_DATABASE}.seed_ledger WHERE database_name = ? ORDER BY 1"
+    );
+    let entries = connection.exec(read, (settings.database_name(),)).await.map_err(failed)?;
+    Ok(Ledger::new(entries))
+}
+
+/// Rows go into an empty table as a bulk, its indexes sorted at the end, only while both are off. References are checked by
+/// one join each before the commit ([`check_references`]). A key that comes twice is refused all the same by MariaDB 10.11, with a
+/// warning or at the commit (tried); MySQL may take a secondary one unseen.
+const BULK: &str = "SET SESSION unique_checks = 0, foreign_key_checks = 0";
+
+/// Fails with the first value of a foreign key that refers to nothing.
+async fn check_references(
+    settings: &MysqlSettings,
+    connection: &mut MysqlConnection,
+    table: &str,
+) -> Result<(), PlatformError> {
+    let failed = |error| PlatformError::SeedTable { table: table.to_owned(), source: settings.error(error) };
+    // A column that is part of a key of several is not in these schemas: each foreign key is one column.
+    let keys = "SELECT constraint_name, column_name, referenced_table_name, referenced_column_name
+        FROM information_schema.key_column_usage
+        WHERE table_schema = DATABASE() AND table_name = ? AND referenced_table_name IS NOT NULL";
+    let keys: Vec<(String, String, String, String)> = connection.exec(keys, (table,)).await.map_err(failed)?;
+    for (name, column, parent, key) in keys {
+        let orphan = format!(
+            "SELECT CAST(child.{column} AS CHAR) FROM {table} AS child LEFT JOIN {parent} AS parent
+             ON parent.{key} = child.{column} WHERE child.{column} IS NOT NULL AND parent.{key} IS NULL LIMIT 1"
+        );
+        if let Some(value) = connection.query_first::<String, _>(orphan).await.map_err(failed)? {
+            let cause = format!("{}.{table}: {name}: {value} refers to no row", settings.database());
+            return Err(PlatformError::Seed { cause });
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn load(
+    settings: &MysqlSettings,
+    parameters: Parameters,
+    mut receiver: Receiver<Message>,
+    report: &mut DatabaseReport,
+    show: Show<'_>,
+) -> Result<(), PlatformError> {
+    let failed = |error| PlatformError::from(settings.error(error));
+    let mut connection = settings.connect().await?;
+    connection.query_drop(BULK).await.map_err(failed)?;
+    let mut open: Option<(Plan, Vec<Bytes>)> = None;
+    let mut tables = Vec::new();
+    while let Some(message) = receiver.recv().await {
+        match message {
+            Message::Begin => connection.query_drop("START TRANSACTION").await.map_err(failed)?,
+            Message::Table(plan) => {
+                tables.push(plan.table.clone());
+                store(settings, &mut connection, open.replace((plan, Vec::new())), parameters, report, show).await?;
+            }
+            Message::Chunk(bytes) => {
+                report.bytes += bytes.len() as u64;
+                if let Some((_, chunks)) = &mut open {
+                    chunks.push(bytes);
+                }
+            }
+            Message::Commit => {
+                store(settings, &mut connection, open.take(), parameters, report, show).await?;
+                for table in tables.drain(..) {
+                    check_references(settings, &mut connection, &table).await?;
+                }
+                connection.query_drop("COMMIT").await.map_err(failed)?;
+            }
+            Message::Failed(cause) => return Err(PlatformError::Seed { cause }),
+            Message::Documents(_) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn store(
+    settings: &MysqlSettings,
+    connection: &mut MysqlConnection,
+    table: Option<(Plan, Vec<Bytes>)>,
+    parameters: Parameters,
+    report: &mut DatabaseReport,
+    show: Show<'_>,
+) -> Result<(), PlatformError> {
+    let Some((plan, chunks)) = table else { return Ok(()) };
+    let name = &plan.table;
+    let failed = |error| PlatformError::SeedTable { table: name.clone(), source: settings.error(error) };
+    // The migrations give dimensions their unknown member, key 0.
+    let first = &plan.columns[0];
+    let numbered = plan.numbered.as_ref() == Some(first) || first.ends_with("_key");
+    let unknown = if numbered { format!(" WHERE {first} <> 0") } else { String::new() };
+    let filled: Option<i64> =
+        connection.query_first(format!("SELECT 1 FROM {name}{unknown} LIMIT 1")).await.map_err(failed)?;
+    if filled.is_some() {
+        return Err(PlatformError::NotEmpty { database: settings.database().to_owned(), table: name.clone() });
+    }
+    if plan.rows > 0 {
+        connection
+            .set_infile_handler(async move { Ok(futures_util::stream::iter(chunks.into_iter().map(Ok)).boxed()) });
+        let statement = format!(
+            "LOAD DATA LOCAL INFILE 'seed' INTO TABLE {name} CHARACTER SET utf8mb4 ({})",
+            plan.columns.join(", ")
+        );
+        connection.query_drop(statement).await.map_err(failed)?;
+        // LOAD DATA bends what does not fit and only warns: here that is an error.
+        if connection.get_warnings() > 0 {
+            let warnings: Vec<(String, u32, String)> =
+                connection.query("SHOW WARNINGS LIMIT 3").await.map_err(failed)?;
+            let shown: Vec<String> = warnings.into_iter().map(|(_, _, text)| text).collect();
+            return Err(PlatformError::Seed { cause: format!("{}.{name}: {}", settings.database(), shown.join("; ")) });
+        }
+    }
+    let entry = format!(
+        "INSERT INTO {INTERNAL_DATABASE}.seed_ledger (database_name, table_name, parameters, row_count) VALUES (?, ?, ?, ?)"
+    );
+    let values = (settings.database_name(), name, written(parameters), plan.rows as i64);
+    connection.exec_drop(entry, values).await.map_err(failed)?;
+    (report.rows, report.loaded) = (report.rows + plan.rows as u64, report.loaded + 1);
+    show(Progress::Table { database: settings.database(), table: name, rows: plan.rows as u64 });
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! COPY into PostgreSQL.
+
+use super::foreign_keys;
+use super::ledger::{Ledger, written};
+use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::world::Parameters;
+use bytes::Bytes;
+use futures_util::SinkExt;
+use genims_databases::PostgresSettings;
+use genims_platform::errors::PlatformError;
+use std::pin::Pin;
+use tokio::sync::mpsc::Receiver;
+use tokio_postgres::{CopyInSink, Transaction};
+
+pub(super) async fn ledger(settings: &PostgresSettings) -> Result<Ledger, PlatformError> {
+    let client = settings.connect().await?;
+    let failed = |error| PlatformError::from(settings.error(error));
+    let rows = client
+        .query("SELECT table_name, parameters FROM genims_internal.seed_ledger ORDER BY 1", &[])
+        .await
+        .map_err(failed)?;
+    Ok(Ledger::new(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
+}
+
+pub(super) async fn load(
+    settings: &PostgresSettings,
+    parameters: Parameters,
+    mut receiver: Receiver<Message>,
+    report: &mut DatabaseReport,
+    show: Show<'_>,
+) -> Result<(), PlatformError> {
+    let failed = |error| PlatformError::from(settings.error(error));
+    let mut client = settings.connect().await?;
+    // One seeding at a time; the lock ends with the connection.
+    client
+        .batch_execute(
+            "SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed', 0)); RESET lock_timeout",
+        )
+        .await
+        .map_err(failed)?;
+    let leaves_out = foreign_keys::may_leave_out(&client).await.map_err(failed)?;
+    while let Some(message) = receiver.recv().await {
+        match message {
+            Message::Begin => {}
+            Message::Failed(cause) => return Err(PlatformError::Seed { cause }),
+            _ => continue,
+        }
+        let transaction = client.transaction().await.map_err(failed)?;
+        transaction.batch_execute("SET CONSTRAINTS ALL DEFERRED").await.map_err(failed)?;
+        if leaves_out {
+            foreign_keys::leave_out(&transaction).await.map_err(failed)?;
+        }
+        let mut loaded =
+            Group { transaction: &transaction, settings, parameters, report, show, current: None, tables: Vec::new() };
+        if loaded.all(&mut receiver).await? {
+            let tables = loaded.tables;
+            if leaves_out {
+                foreign_keys::check(&transaction, settings, &tables).await?;
+            }
+            transaction.commit().await.map_err(failed)?;
+            report.loaded += tables.len();
+        }
+    }
+    client.batch_execute("ANALYZE").await.map_err(failed)
+}
+
+struct Copying {
+    plan: Plan,
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+}
+
+/// The tables of one transaction.
+struct Group<'a> {
+    transaction: &'a Transaction<'a>,
+    settings: &'a PostgresSettings,
+    parameters: Parameters,
+    report: &'a mut DatabaseReport,
+    show: Show<'a>,
+    current: Option<Copying>,
+    tables: Vec<String>,
+}
+
+impl Group<'_> {
+    /// True when the group came completely.
+    async fn all(&mut self, receiver: &mut Receiver<Message>) -> Result<bool, PlatformError> {
+        while let Some(message) = receiver.recv().await {
+            match message {
+                Message::Table(plan) => {
+                    self.finish().await?;
+                    self.start(plan).await?;
+                }
+                Message::Chunk(bytes) => {
+                    self.report.bytes += bytes.len() as u64;
+                    if let Some(copying) = &mut self.current {
+                        let table = &copying.plan.table;
+                        copying.sink.send(bytes).await.map_err(|error| refused(self.settings, table, error))?;
+                    }
+                }
+                Message::Commit => {
+                    self.finish().await?;
+                    return Ok(true);
+                }
+                Message::Failed(cause) => return Err(PlatformError::Seed { cause }),
+                Message::Begin | Message::Documents(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    async fn start(&mut self, plan: Plan) -> Result<(), PlatformError> {
+        let table = &plan.table;
+        let check = format!("SELECT EXISTS (SELECT FROM public.{table})");
+        let failed = |error| refused(self.settings, table, error);
+        if self.transaction.query_one(&check, &[]).await.map_err(failed)?.get(0) {
+            return Err(PlatformError::NotEmpty {
+                database: self.settings.database().to_owned(),
+                table: table.clone(),
+            });
+        }
+        let statement = format!("COPY public.{table} ({}) FROM STDIN", plan.columns.join(", "));
+        let sink = Box::pin(self.transaction.copy_in(&statement).await.map_err(failed)?);
+        self.current = Some(Copying { plan, sink });
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), PlatformError> {
+        let Some(Copying { plan, mut sink }) = self.current.take() else { return Ok(()) };
+        let failed = |error| refused(self.settings, &plan.table, error);
+        let rows = sink.as_mut().finish().await.map_err(failed)?;
+        if let Some(column) = &plan.numbered {
+            // What is numbered next goes on behind the rows.
+            let next = format!(
+                "SELECT setval(pg_get_serial_sequence('public.{0}', '{column}'), max({column})) FROM public.{0}",
+                plan.table
+            );
+            self.transaction.execute(&next, &[]).await.map_err(failed)?;
+        }
+        let entry = "INSERT INTO genims_internal.seed_ledger (table_name, parameters, rows) VALUES ($1, $2, $3)";
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&plan.table, &written(self.parameters), &(rows as i64)];
+        self.transaction.execute(entry, &values).await.map_err(failed)?;
+        self.report.rows += rows;
+        (self.show)(Progress::Table { database: self.settings.database(), table: &plan.table, rows });
+        self.tables.push(plan.table);
+        Ok(())
+    }
+}
+
+fn refused(settings: &PostgresSettings, table: &str, error: tokio_postgres::Error) -> PlatformError {
+    PlatformError::SeedTable { table: table.to_owned(), source: settings.error(error) }
+}

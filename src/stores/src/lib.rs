@@ -1,0 +1,20 @@
+//! Encoders and writers of the databases that the stream fills, shared by consumers and seeding.
+//!
+//! In: batches of the log. Out: rows of PostgreSQL, documents of MongoDB, and a position beside them.
+//!
+//! - [`batch`]: consecutive groups; [`target`]: what a database does with one
+//! - [`postgres`]: binary COPY; the position moves in the same transaction: exactly once
+//! - [`mongo`]: raw BSON with deterministic `_id`s; looks before it repeats: exactly once
+//! - [`master`]: the master data that the stream's catalogue is made of
+
+pub mod batch;
+pub mod error;
+pub mod master;
+pub mod mongo;
+pub mod order;
+pub mod postgres;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+pub mod target;
+
+pub use error::SinkError;

@@ -1,0 +1,109 @@
+//! The time-series collections that the stream writes, as `config/schema/mongodb` describes them.
+
+use crate::error::SinkError;
+use bson::doc;
+use mongodb::Database;
+use mongodb::action::Action;
+use mongodb::options::{TimeseriesGranularity, TimeseriesOptions};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A time-series collection: `timestamp` is its time, `meta` its series.
+#[derive(Clone, Debug)]
+pub struct TimeSeries {
+    pub name: &'static str,
+    pub granularity: TimeseriesGranularity,
+    /// Older documents are deleted by the server; `None` keeps them for ever.
+    pub expire_after: Option<Duration>,
+}
+
+pub const SENSOR_READINGS: TimeSeries = TimeSeries {
+    name: "sensor_readings",
+    granularity: TimeseriesGranularity::Seconds,
+    expire_after: Some(DAY.saturating_mul(90)),
+};
+pub const SCADA_EVENTS: TimeSeries = TimeSeries {
+    name: "scada_events",
+    granularity: TimeseriesGranularity::Seconds,
+    expire_after: Some(DAY.saturating_mul(90)),
+};
+pub const MACHINE_FAULT_EVENTS: TimeSeries =
+    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours, expire_after: None };
+pub const OEE_METRICS: TimeSeries = TimeSeries {
+    name: "oee_metrics",
+    granularity: TimeseriesGranularity::Hours,
+    expire_after: Some(DAY.saturating_mul(730)),
+};
+pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
+
+impl TimeSeries {
+    /// Documents older than this are not worth sending: the server would delete them at its next round.
+    pub fn expired_below_us(&self, now_us: i64) -> i64 {
+        let kept_us = self.expire_after.map_or(i64::MAX, |after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
+        now_us.saturating_sub(kept_us)
+    }
+}
+
+/// Makes what is missing: an insert into a collection that does not exist would make an ordinary one.
+pub async fn ensure(database: &Database) -> Result<(), SinkError> {
+    let existing = database.list_collection_names().filter(doc! { "type": "timeseries" }).await?;
+    for collection in ALL.iter().filter(|collection| !existing.iter().any(|name| name == collection.name)) {
+        let options = TimeseriesOptions::builder()
+            .time_field("timestamp")
+            .meta_field(Some("meta".to_owned()))
+            .granularity(Some(collection.granularity.clone()))
+            .build();
+        let create = database.create_collection(collection.name).timeseries(options);
+        let created = create.optional(collection.expire_after, |create, after| create.expire_after_seconds(after));
+        match created.await {
+            Err(error) if is_already_there(&error) => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// Somebody else was faster. An ordinary collection of that name is not found out here but by `genims verify`.
+fn is_already_there(error: &mongodb::error::Error) -> bool {
+    const NAMESPACE_EXISTS: i32 = 48;
+    matches!(&*error.kind, mongodb::error::ErrorKind::Command(command) if command.code == NAMESPACE_EXISTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use genims_databases::{Registry, schema};
+
+    #[test]
+    fn the_collections_are_those_of_the_schema() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let files = schema::files(registry.get("genims_production").expect("in the registry"));
+        let described: Vec<serde_json::Value> = files
+            .iter()
+            // The platform has more collections than the stream writes.
+            .filter(|file| ALL.iter().any(|made| file.name.strip_suffix(".json") == Some(made.name)))
+            .map(|file| {
+                let schema: serde_json::Value = serde_json::from_str(file.text).expect("JSON");
+                let granularity = &schema["timeseries"]["granularity"];
+                serde_json::json!([file.name, granularity, schema.get("expireAfterSeconds")])
+            })
+            .collect();
+        let mut written: Vec<serde_json::Value> = ALL
+            .iter()
+            .map(|made| {
+                let expire_after = made.expire_after.map(|after| after.as_secs());
+                serde_json::json!([format!("{}.json", made.name), made.granularity, expire_after])
+            })
+            .collect();
+        written.sort_by_key(ToString::to_string);
+        assert_eq!(written, described);
+    }
+
+    #[test]
+    fn a_reading_expires_after_ninety_days_and_a_fault_never() {
+        let day_us = 86_400_000_000;
+        assert_eq!(SENSOR_READINGS.expired_below_us(100 * day_us), 10 * day_us);
+        assert!(MACHINE_FAULT_EVENTS.expired_below_us(0) <= -i64::MAX);
+    }
+}

@@ -1,0 +1,114 @@
+//! MongoDB: the mirror of readings, SCADA pictures, faults and OEE in time-series collections.
+//!
+//! In: batches. Out: documents of `genims_production`; position and ledger in `genims_internal`.
+//!
+//! Time-series collections have neither unique indexes nor transactions, so each document's `_id` is its place in the
+//! log, the intended range is written down before a batch (see [`bookkeeping`]), and a batch that begins inside an intended
+//! range is looked up first: only what is missing is inserted.
+//!
+//! - [`readings`], [`events`]: what becomes which document; [`bson`]: the format
+//! - [`insert`]: the command; [`commit`]: one batch
+//! - [`lookup`]: what is already there
+//! - [`collections`]: what the collections look like
+//!
+//! `same_timestamp = "last"` cannot delete here: MongoDB 6.0 deletes from time-series collections by series only, so
+//! both readings stay, and the newer `_id` is the newer one.
+
+pub mod bookkeeping;
+pub mod bson;
+pub mod collections;
+pub mod commit;
+pub mod events;
+pub mod insert;
+pub mod lookup;
+pub mod readings;
+
+use crate::batch::Batch;
+use crate::error::SinkError;
+use crate::target::{Report, Target};
+use ::bson::doc;
+use bookkeeping::{Bookkeeping, SINK};
+use genims_catalogue::Directory;
+use insert::InsertOptions;
+use mongodb::{Client, Database};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The names of the two databases.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MongoNames {
+    pub database: String,
+    pub internal: String,
+}
+
+impl Default for MongoNames {
+    fn default() -> Self {
+        Self { database: "genims_production".to_owned(), internal: "genims_internal".to_owned() }
+    }
+}
+
+/// See the module's header.
+pub struct MongoTarget {
+    client: Client,
+    names: MongoNames,
+    directory: Arc<Directory>,
+    session: Option<Session>,
+}
+
+/// What is known since the last `open`.
+struct Session {
+    spool_id: Uuid,
+    database: Database,
+    bookkeeping: Bookkeeping,
+    options: InsertOptions,
+    /// Records below this may be there already.
+    uncertain_below: u64,
+}
+
+impl MongoTarget {
+    pub fn new(client: Client, names: MongoNames, directory: Arc<Directory>) -> Self {
+        Self { client, names, directory, session: None }
+    }
+}
+
+impl Target for MongoTarget {
+    fn name(&self) -> &'static str {
+        SINK
+    }
+
+    async fn open(&mut self, log: Uuid, start: u64) -> Result<u64, SinkError> {
+        let database = self.client.database(&self.names.database);
+        let hello = database.run_command(doc! { "hello": 1 }).await?;
+        let standalone = !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid");
+        collections::ensure(&database).await?;
+        let bookkeeping = Bookkeeping::new(&self.client, &self.names.internal, log);
+        let position = bookkeeping.position(start).await?;
+        self.session = Some(Session {
+            spool_id: log,
+            database,
+            bookkeeping,
+            options: InsertOptions { comment: format!("genims-sink {log}"), majority: !standalone },
+            uncertain_below: position.intent_offset,
+        });
+        Ok(position.next_offset)
+    }
+
+    fn close(&mut self) {
+        self.session = None;
+    }
+
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
+        let catalogue = self.directory.load();
+        let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        if position < session.uncertain_below {
+            lookup::nothing_runs(&self.client, &session.options.comment).await?;
+        }
+        commit::commit(session, batch, position, &catalogue).await
+    }
+
+    /// The ledger has the figures; no account waits for them.
+    async fn recall(&mut self, _batch: &Batch) -> Result<Report, SinkError> {
+        Ok(Report::default())
+    }
+}

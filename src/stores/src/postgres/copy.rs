@@ -1,0 +1,129 @@
+//! One binary COPY of rows that encode themselves, whole or with the refused rows isolated.
+//!
+//! In: rows by index. Out: large chunks on the wire (tokio-postgres' own writer flushes every 4 KiB).
+//! A COPY that is not finished fails, so an early return leaves nothing behind.
+
+use crate::postgres::field::{COPY_HEADER, COPY_TRAILER};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::SinkExt;
+use genims_model::SourceNo;
+use std::ops::Range;
+use tokio_postgres::error::DbError;
+use tokio_postgres::{Error, Statement, Transaction};
+
+/// Bytes of a chunk: large enough that the hand-over costs nothing, small enough to stay in the cache.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Room behind a full chunk, so that the row that fills it does not move it.
+const CHUNK_SLACK_BYTES: usize = 4 * 1024;
+
+/// Rows of one table.
+pub trait EncodeRows: Send {
+    fn rows(&self) -> usize;
+    /// Appends row `index`: field count and fields. Rows are asked for in ascending order mostly, so an encoder may
+    /// keep what neighbours share.
+    fn encode(&mut self, index: usize, out: &mut BytesMut);
+    /// Row `index` in a form that can be replayed.
+    fn refused(&self, index: usize) -> Refused;
+}
+
+/// A row that PostgreSQL will not take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    pub log_offset: u64,
+    /// The account that counts it; `None` for events.
+    pub source: Option<SourceNo>,
+    pub received_us: i64,
+    pub payload: Vec<u8>,
+    pub sqlstate: Option<String>,
+    pub detail: String,
+}
+
+/// What a COPY did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Copied {
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// Copies `range`; `buffer` is working memory that keeps its allocation.
+pub async fn copy(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    rows: &mut dyn EncodeRows,
+    range: Range<usize>,
+    buffer: &mut BytesMut,
+) -> Result<Copied, Error> {
+    let sink = transaction.copy_in::<_, Bytes>(statement).await?;
+    let mut sink = std::pin::pin!(sink);
+    let mut bytes = 0;
+    buffer.clear();
+    buffer.reserve(CHUNK_BYTES + CHUNK_SLACK_BYTES);
+    buffer.put_slice(&COPY_HEADER);
+    for index in range {
+        rows.encode(index, buffer);
+        if buffer.len() >= CHUNK_BYTES {
+            bytes += buffer.len() as u64;
+            sink.send(buffer.split().freeze()).await?;
+            buffer.reserve(CHUNK_BYTES + CHUNK_SLACK_BYTES);
+        }
+    }
+    buffer.put_slice(&COPY_TRAILER);
+    bytes += buffer.len() as u64;
+    sink.send(buffer.split().freeze()).await?;
+    let rows = sink.finish().await?;
+    Ok(Copied { rows, bytes })
+}
+
+/// Copies all rows that PostgreSQL takes, and finds those it refuses by halving: one bad row among n costs about 3n
+/// rows copied and 2 log2(n) savepoints, n bad rows 2n savepoints.
+pub async fn copy_isolating(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    rows: &mut dyn EncodeRows,
+    buffer: &mut BytesMut,
+    refused: &mut Vec<Refused>,
+) -> Result<Copied, Error> {
+    let mut copied = Copied::default();
+    let mut open = Vec::from([(0, rows.rows())]);
+    while let Some((start, end)) = open.pop() {
+        transaction.batch_execute("SAVEPOINT piece").await?;
+        let error = match copy(transaction, statement, rows, start..end, buffer).await {
+            Ok(piece) => {
+                transaction.batch_execute("RELEASE SAVEPOINT piece").await?;
+                copied.rows += piece.rows;
+                copied.bytes += piece.bytes;
+                continue;
+            }
+            Err(error) => error,
+        };
+        let Some(refusal) = refusal(&error) else { return Err(error) };
+        transaction.batch_execute("ROLLBACK TO SAVEPOINT piece").await?;
+        if end - start <= 1 {
+            refused.push(rows.refused(start).because(refusal));
+            continue;
+        }
+        let middle = start.midpoint(end);
+        open.push((middle, end));
+        open.push((start, middle));
+    }
+    Ok(copied)
+}
+
+impl Refused {
+    pub(super) fn because(mut self, refusal: &DbError) -> Self {
+        self.sqlstate = Some(refusal.code().code().to_owned());
+        let detail = refusal.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let context = refusal.where_().map(|context| format!("; {context}")).unwrap_or_default();
+        self.detail = format!("{}{detail}{context}", refusal.message());
+        self
+    }
+}
+
+/// The database's refusal, when it is the row's own fault: data exceptions (22), constraints (23), WITH CHECK OPTION
+/// (44), program limits such as an oversized index row (54), and errors raised by triggers (P0001). Everything else,
+/// from a lost connection to a missing table, is mended outside and worth repeating.
+pub fn refusal(error: &Error) -> Option<&DbError> {
+    let refusal = error.as_db_error()?;
+    let code = refusal.code().code();
+    (matches!(&code[..2], "22" | "23" | "44" | "54") || code == "P0001").then_some(refusal)
+}

@@ -1,0 +1,118 @@
+//! PostgreSQL: the sink whose commit ends a record's life.
+//!
+//! In: batches. Out: rows of `genims_operations_db`, and in the same transaction the position, the ledger, the dead letters.
+//!
+//! - [`session`]: a connection, the position
+//! - [`commit`]: one batch, one transaction
+//! - [`copy`]: one COPY, whole or with refused rows isolated; [`field`]: the binary format
+//! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`letters`]: what becomes which row
+//! - [`partitions`]: a partition a day
+//!
+//! The tables, the bookkeeping's too, are made by `genims provision`.
+//!
+//! Measured (PostgreSQL 15, 2 busy cores, batches of 50 000 rows of 1 760 sensors, CPU of all server processes per row):
+//! no index 1.7 us; BRIN (timestamp) +0.15; primary key +0.45; btree (sensor_id, timestamp) +1.4. With primary key and
+//! btree 3.5 us sorted by sensor and 5.2 us in order of arrival. Through the parent instead of straight into the
+//! partition: +0.1. Encoding, sorting and sending: 0.28.
+
+pub mod commit;
+pub mod copy;
+pub mod event_rows;
+pub mod field;
+pub mod letters;
+pub mod partitions;
+pub mod scada_rows;
+pub mod sensor_rows;
+pub mod sensor_tail;
+pub mod session;
+
+use crate::batch::Batch;
+use crate::error::SinkError;
+use crate::target::{Report, Target};
+use bytes::BytesMut;
+use genims_catalogue::Directory;
+use genims_model::Cause;
+use genims_model::Reason;
+use session::{SINK, Session};
+use std::future::Future;
+use std::sync::Arc;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+/// Makes connections to `genims_operations_db`; a closure that returns a future will do.
+pub trait Connect: Send + Sync {
+    fn connect(&self) -> impl Future<Output = Result<Client, Cause>> + Send;
+}
+
+impl<F, C> Connect for F
+where
+    F: Fn() -> C + Send + Sync,
+    C: Future<Output = Result<Client, Cause>> + Send,
+{
+    fn connect(&self) -> impl Future<Output = Result<Client, Cause>> + Send {
+        self()
+    }
+}
+
+/// See the module's header.
+pub struct PostgresTarget<C> {
+    connect: C,
+    directory: Arc<Directory>,
+    /// The listeners' names by number, as `Accounts::by_source` lists them.
+    sources: Vec<String>,
+    spool_id: Uuid,
+    session: Option<Session>,
+    buffer: BytesMut,
+}
+
+impl<C: Connect> PostgresTarget<C> {
+    pub fn new(connect: C, directory: Arc<Directory>, sources: Vec<String>) -> Self {
+        Self { connect, directory, sources, spool_id: Uuid::nil(), session: None, buffer: BytesMut::new() }
+    }
+
+    fn session(&mut self) -> Result<&mut Session, SinkError> {
+        self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))
+    }
+}
+
+impl<C: Connect> Target for PostgresTarget<C> {
+    fn name(&self) -> &'static str {
+        SINK
+    }
+
+    async fn open(&mut self, log: Uuid, start: u64) -> Result<u64, SinkError> {
+        let client = self.connect.connect().await.map_err(SinkError::Connect)?;
+        let session = Session::open(client).await?;
+        let position = session.position(log, start).await?;
+        self.spool_id = log;
+        self.session = Some(session);
+        Ok(position)
+    }
+
+    fn close(&mut self) {
+        self.session = None;
+    }
+
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
+        let catalogue = self.directory.load();
+        let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        let context =
+            commit::Context { spool_id: self.spool_id, position, catalogue: &catalogue, sources: &self.sources };
+        commit::commit(session, batch, &context, &mut self.buffer).await
+    }
+
+    /// The rows that were refused are in the dead letters.
+    async fn recall(&mut self, batch: &Batch) -> Result<Report, SinkError> {
+        let spool_id = self.spool_id;
+        let select = "SELECT log_offset FROM genims_internal.dead_letters
+             WHERE spool_id = $1 AND log_offset >= $2 AND log_offset < $3 AND reason = $4";
+        let (from, to) = (batch.first_offset as i64, batch.next_offset as i64);
+        let reason = Reason::RefusedByDatabase.code();
+        let rows = self.session()?.client.query(select, &[&spool_id, &from, &to, &reason]).await?;
+        let refused: hashbrown::HashSet<u64> = rows.iter().map(|row| row.get::<_, i64>(0) as u64).collect();
+        let readings = batch.readings().map(|(offset, reading)| (offset, reading.source));
+        let snapshots = batch.snapshots().map(|(offset, snapshot)| (offset, snapshot.source));
+        let counted: Vec<_> = readings.chain(snapshots).filter(|(offset, _)| refused.contains(offset)).collect();
+        Ok(Report { refused_uncounted: (refused.len() - counted.len()) as u64, refused: counted, ..Report::default() })
+    }
+}

@@ -1,0 +1,160 @@
+//! Which days need a partition, and which are known to have one: [`partitions`] makes them.
+
+use crate::order::DAY_US;
+use chrono::{DateTime, Days, NaiveDate};
+use genims_databases::partitions;
+use std::collections::BTreeSet;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
+
+/// The partitioned tables of `genims_operations_db`.
+pub const TABLES: [&str; 2] = ["sensor_data", "scada_machine_data"];
+
+/// Days before today that are kept ready too, for late data.
+const DAYS_BEHIND: u64 = 1;
+
+/// After somebody held the locks (a dump, say): meanwhile batches go on, because their own days are there.
+const AHEAD_RETRY_US: i64 = 10 * 60 * 1_000_000;
+
+/// 1970 to 2199. The sink sets rows of other times aside: no plant has them, each such day would cost a table, and
+/// parameters outside the calendar would fail their whole statement.
+const TIMES_STORED_US: std::ops::Range<i64> = 0..84_006 * DAY_US;
+
+/// Why a row of another time is not.
+pub const TIME_NOT_STORED: &str = "its time lies outside the years 1970 to 2199, which are stored";
+
+/// Whether a row of this time is stored.
+pub fn is_stored(timestamp_us: i64) -> bool {
+    TIMES_STORED_US.contains(&timestamp_us)
+}
+
+/// Days are counted since 1970.
+fn date(day: i64) -> Option<NaiveDate> {
+    let is_stored = day.checked_mul(DAY_US).is_some_and(is_stored);
+    let days = is_stored.then(|| u64::try_from(day).ok()).flatten()?;
+    DateTime::UNIX_EPOCH.date_naive().checked_add_days(Days::new(days))
+}
+
+/// `genims_partitions.sensor_data_20261122`; `None` for a day that gets no partition.
+pub fn partition_name(table: &str, day: i64) -> Option<String> {
+    Some(partitions::name(table, date(day)?))
+}
+
+/// Makes the partition of a day unless it is there; whether it now is. Not so when an operator detached it: its rows go
+/// into the default partition, never into a table that nobody sees through the parent.
+async fn ensure_day(client: &Client, table: &str, day: NaiveDate) -> Result<bool, Error> {
+    if partitions::is_attached(client, table, day).await? {
+        return Ok(true);
+    }
+    partitions::ensure(client, table, (day, day)).await?;
+    partitions::is_attached(client, table, day).await
+}
+
+/// What should be ready at `now_us`.
+fn days_ahead(now_us: i64) -> Option<(NaiveDate, NaiveDate)> {
+    let today = date(now_us.div_euclid(DAY_US))?;
+    let first = today.checked_sub_days(Days::new(DAYS_BEHIND))?;
+    Some((first, today.checked_add_days(Days::new(partitions::DAYS_AHEAD))?))
+}
+
+/// Which partitions are known to exist, so that nobody asks per batch.
+///
+/// The first batch of each UTC day also makes the partitions ahead. A day on which nothing arrives is passed over, and
+/// does no harm: the next batch, whenever it comes, makes its own days before it is written and then all days ahead.
+#[derive(Clone, Debug, Default)]
+pub struct KnownDays {
+    days: BTreeSet<(&'static str, i64)>,
+    ahead_due_us: i64,
+}
+
+impl KnownDays {
+    /// Makes what is missing of `days`, and once a day what should be ready ahead. Fails when a lock was not to be had in
+    /// time for one of `days`; the batch is then tried again.
+    pub async fn ensure(
+        &mut self,
+        client: &Client,
+        now_us: i64,
+        days: impl IntoIterator<Item = (&'static str, i64)>,
+    ) -> Result<(), Error> {
+        let unknown: BTreeSet<_> = days.into_iter().filter(|(table, day)| !self.contains(table, *day)).collect();
+        for (table, day) in unknown {
+            let Some(date) = date(day) else { continue };
+            if ensure_day(client, table, date).await? {
+                self.days.insert((table, day));
+            }
+        }
+        if now_us >= self.ahead_due_us {
+            self.ahead_due_us = match ensure_ahead(client, now_us).await {
+                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                    tracing::warn!(%error, "partitions ahead are made later: another session holds a lock");
+                    now_us.saturating_add(AHEAD_RETRY_US)
+                }
+                result => result.map(|()| next_day_us(now_us))?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether rows may go straight into the partition of a day.
+    pub fn contains(&self, table: &'static str, day: i64) -> bool {
+        self.days.contains(&(table, day))
+    }
+
+    /// After a partition turned out to be gone.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+async fn ensure_ahead(client: &Client, now_us: i64) -> Result<(), Error> {
+    let Some(span) = days_ahead(now_us) else { return Ok(()) };
+    for table in TABLES {
+        partitions::ensure(client, table, span).await?;
+    }
+    Ok(())
+}
+
+fn next_day_us(now_us: i64) -> i64 {
+    (now_us.div_euclid(DAY_US) + 1).saturating_mul(DAY_US)
+}
+
+/// Whether an error says that a partition is missing: named directly (42P01), or made under the feet of a row that was
+/// on its way to the default partition (23514).
+pub fn is_missing_partition(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| match db.code().code() {
+        // A check that the row itself violates has a name.
+        "23514" => db.constraint().is_none(),
+        "42P01" => true,
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_named_after_its_day() {
+        assert_eq!(partition_name("sensor_data", 0).as_deref(), Some("genims_partitions.sensor_data_19700101"));
+        assert_eq!(partition_name("sensor_data", 20_779).as_deref(), Some("genims_partitions.sensor_data_20261122"));
+        assert_eq!(partition_name("sensor_data", 84_005).as_deref(), Some("genims_partitions.sensor_data_21991231"));
+    }
+
+    #[test]
+    fn days_far_from_any_plant_get_no_partition() {
+        for day in [i64::MIN, -1, 84_006, i64::MAX] {
+            assert_eq!(partition_name("sensor_data", day), None);
+        }
+        assert!(is_stored(0) && is_stored(84_006 * DAY_US - 1));
+        assert!(!is_stored(-1) && !is_stored(84_006 * DAY_US));
+    }
+
+    #[test]
+    fn yesterday_and_a_fortnight_ahead_are_kept_ready_and_looked_after_at_midnight() {
+        let now_us = 20_779 * DAY_US + 5;
+        let day = |text: &str| text.parse::<NaiveDate>().expect("a day");
+        assert_eq!(days_ahead(now_us), Some((day("2026-11-21"), day("2026-12-06"))));
+        assert_eq!(next_day_us(now_us), 20_780 * DAY_US);
+        assert_eq!(next_day_us(20_780 * DAY_US), 20_781 * DAY_US);
+    }
+}

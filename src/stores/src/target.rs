@@ -1,0 +1,33 @@
+//! What the loop that follows the log asks of a database, and what it is told.
+
+use crate::batch::Batch;
+use crate::error::SinkError;
+use genims_model::SourceNo;
+use std::future::Future;
+use uuid::Uuid;
+
+/// How a batch went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Log offset and source of each counted record that the database refused for good.
+    pub refused: Vec<(u64, SourceNo)>,
+    /// Further refused records, which no account counts: events, a mirror's documents.
+    pub refused_uncounted: u64,
+    pub expired: u64,
+    pub bytes: u64,
+}
+
+/// A database that follows the log.
+pub trait Target: Send {
+    /// The sink's name in cursors, positions, metrics and logs.
+    fn name(&self) -> &'static str;
+    /// Connects and answers with the position that the database remembers for this log; without one it becomes `start`.
+    fn open(&mut self, log: Uuid, start: u64) -> impl Future<Output = Result<u64, SinkError>> + Send;
+    /// Gives the connection up.
+    fn close(&mut self);
+    /// Commits the batch and moves the position from `position` to the batch's end, or fails with
+    /// [`SinkError::PositionMoved`]. After any other error the outcome may be unknown.
+    fn commit(&mut self, batch: &Batch, position: u64) -> impl Future<Output = Result<Report, SinkError>> + Send;
+    /// How a batch went that landed although its commit was not confirmed.
+    fn recall(&mut self, batch: &Batch) -> impl Future<Output = Result<Report, SinkError>> + Send;
+}
