@@ -117,6 +117,10 @@ fn texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, PlatformError> 
             files.filter_map(|file| Some((file.path().display().to_string(), file.contents_utf8()?.to_owned()))),
         );
     }
+    if let (Some(folder), true) = (folder, texts.is_empty()) {
+        let cause = "there is no rule file (*.toml) in this folder".to_owned();
+        return Err(PlatformError::Rules { file: folder.display().to_string(), cause });
+    }
     texts.sort();
     Ok(texts)
 }
@@ -128,11 +132,20 @@ fn parse(place: &str, text: &str, registry: &Registry) -> Result<Vec<Rule>, Stri
         let name = written.name.clone();
         understood(&stem, written, registry).map_err(|cause| format!("rule {name}: {cause}"))
     };
+    if file.rule.is_empty() {
+        return Err("it holds no rule: write one, or remove the file".to_owned());
+    }
     file.rule.into_iter().map(rule).collect()
 }
 
 fn understood(stem: &str, written: Written, registry: &Registry) -> Result<Rule, String> {
+    if [&written.name, &written.family, &written.says].iter().any(|text| text.trim().is_empty()) {
+        return Err("its name, family or what it says is empty".to_owned());
+    }
     let query = |database: &str, sql: String| {
+        if sql.trim().is_empty() {
+            return Err(format!("a query of {database} is empty, so it would look at nothing"));
+        }
         let known = registry.get(database).map_err(|error| error.to_string())?;
         if known.engine == Engine::Mongodb {
             return Err(format!("{} speaks no SQL: use a relational database", known.name));
@@ -203,6 +216,26 @@ mod tests {
         let sometimes = format!("{HEAD}{side}\nright = {{ database = 'wms', sql = 'B' }}\ncompare = 'sometimes'");
         assert!(parsed(&sometimes).is_err());
         assert!(parsed(&format!("{HEAD}databse = 'erp'")).is_err());
+    }
+
+    #[test]
+    fn what_would_look_at_nothing_is_refused() {
+        for file in ["", "# only a comment\n", "rule = []"] {
+            assert!(parsed(file).is_err_and(|cause| cause.contains("no rule")), "{file}");
+        }
+        for wrong in [
+            "database = 'erp'\nlooked_at = ''\nviolations = 'V'",
+            "database = 'erp'\nlooked_at = 'L'\nviolations = '  '",
+            "left = { database = 'erp', sql = 'A' }\nright = { database = 'wms', sql = '' }",
+        ] {
+            let cause = parsed(&format!("{HEAD}{wrong}")).expect_err(wrong);
+            assert!(cause.contains("rule r") && cause.contains("empty"), "{cause}");
+        }
+        assert!(parsed(&HEAD.replace("says = 's'", "says = ''")).is_err());
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = Registry::load(None).expect("the embedded registry");
+        let error = load(Some(folder.path()), &registry).expect_err("no file").to_string();
+        assert!(error.contains("no rule file"), "{error}");
     }
 
     #[test]
