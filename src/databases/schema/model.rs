@@ -267,4 +267,34 @@ mod tests {
             }
         }
     }
+
+    /// Marks of damage: bytes of another encoding, a word with an end in capitals that a replacement left, half a bracket,
+    /// a sentence that breaks off.
+    fn damage(text: &str) -> bool {
+        let half = text.matches('(').count() != text.matches(')').count();
+        let word = |word: &str| {
+            let lower = word.chars().take_while(char::is_ascii_lowercase).count();
+            lower >= 2 && word.len() > lower && word.chars().skip(lower).all(|it| it.is_ascii_uppercase())
+        };
+        let mixed = text.split(|it: char| !it.is_ascii_alphanumeric()).any(word);
+        let bytes = ["\u{fffd}", "\u{c3}", "\u{c2}", "\u{e2}\u{20ac}", "  "].iter().any(|mark| text.contains(mark));
+        half || mixed || bytes || text.trim() != text || text.is_empty() || text.ends_with([',', '(', ':', '='])
+    }
+
+    #[test]
+    fn no_comment_is_damaged() {
+        assert!(damage("machine_state from itsF, not planned time") && damage("Half (a") && damage("f\u{c3}\u{bc}r"));
+        assert!(!damage("kWh, NULL when unknown: of V001 (GmbH)"));
+        let registry = Registry::load(None).expect("the embedded registry");
+        for database in registry.all() {
+            let model = Model::of(database).unwrap_or_else(|cause| panic!("{cause}"));
+            for table in &model.tables {
+                let columns = table.columns.iter().map(|column| (column.name.as_str(), &column.comment));
+                for (name, comment) in columns.chain([("", &table.comment)]) {
+                    let comment = comment.as_deref().unwrap_or("none");
+                    assert!(!damage(comment), "{}.{}.{name}: {comment}", database.name, table.name);
+                }
+            }
+        }
+    }
 }

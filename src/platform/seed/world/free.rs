@@ -50,7 +50,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn world(change: impl FnOnce(&mut Specs)) -> Result<World, String> {
-        let registry = Registry::load(None)?;
+        let registry = Registry::load(None).expect("the embedded registry");
         let mut specs = Specs::load(None, false)?;
         change(&mut specs);
         let parameters = Parameters { seed: 1, scale: Scale::Small, today: 20_000, sensor_days: 2 };
