@@ -7,7 +7,7 @@ use genims_databases::Kind;
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/seed");
@@ -47,6 +47,8 @@ struct TableFile {
     #[serde(default)]
     references: BTreeMap<String, String>,
     #[serde(default)]
+    free: BTreeSet<String>,
+    #[serde(default)]
     columns: BTreeMap<String, toml::Value>,
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct TableSpec {
     pub inherit: bool,
     /// References that the schema cannot declare (documents): column to `module.table.column`.
     pub references: BTreeMap<String, String>,
+    /// References of which every row is as good as another: drawn at random.
+    pub free: BTreeSet<String>,
 }
 
 /// `columns.toml`: what a column means by its name.
@@ -204,12 +208,15 @@ fn table(file: TableFile) -> Result<TableSpec, String> {
         (None, None, Some(csv)) => read_csv(&csv)?,
         _ => return Err("say either rows, or each (and per), or csv".to_owned()),
     };
+    if let Some(both) = file.free.iter().find(|name| file.columns.contains_key(*name)) {
+        return Err(format!("{both}: it is free, and an expression says what it follows: keep one of them"));
+    }
     let mut columns = BTreeMap::new();
     for (name, value) in file.columns {
         let node = expression(&value).map_err(|cause| format!("{name}: {cause}"))?;
         columns.insert(name, node);
     }
-    Ok(TableSpec { source, columns, inherit: file.inherit, references: file.references })
+    Ok(TableSpec { source, columns, inherit: file.inherit, references: file.references, free: file.free })
 }
 
 /// A text is an expression, a number or boolean itself.

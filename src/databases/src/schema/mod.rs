@@ -1,7 +1,11 @@
 //! The schema tree `config/schema/<engine>/<database>/`, embedded at build time: migrations (`V001__topic.sql`) or, for
 //! MongoDB, one JSON file a collection; beside them `references.csv`, every reference inside and across databases.
 
+mod alter;
+mod constraints;
+mod migration;
 mod model;
+mod reach;
 
 pub use model::{Column, Kind, Model, Table};
 

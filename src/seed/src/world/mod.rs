@@ -7,6 +7,7 @@
 pub(super) mod cast;
 mod evaluate;
 mod forget;
+mod free;
 mod gather;
 mod window;
 
@@ -129,6 +130,9 @@ impl World {
                 }
                 world.add(&database.name, &database.module, name, None, Some(spec));
             }
+        }
+        if !draft {
+            free::check(&world)?;
         }
         for entry in &world.entries {
             let Some(supplied) = supplied.remove(&entry.name) else { continue };
@@ -332,7 +336,7 @@ impl World {
         if let Some(rule) = self.specs_rules.iter().find(|rule| rule.matches(name, declared.kind)) {
             return self.evaluate(&scope, &rule.value);
         }
-        if let Some(target) = declared.references.first() {
+        if let (Some(target), true) = (declared.references.first(), self.draft || spec.free.contains(name)) {
             return self.any_of(table, rows, name, target);
         }
         match &declared.default {
@@ -341,13 +345,19 @@ impl World {
         }
     }
 
+    /// Whether a table that inherits has the column from its parent.
+    fn inherits(&self, entry: &Entry, name: &str) -> bool {
+        let table = self.names.get(&entry.name).copied();
+        table.and_then(|table| self.parent_of(table).ok()).is_some_and(|parent| self.has_column(parent, name))
+    }
+
     fn has_column(&self, table: TableId, name: &str) -> bool {
         let entry = self.entry(table);
         entry.model.as_ref().is_some_and(|model| model.column(name).is_some())
             || entry.spec.as_ref().is_some_and(|spec| spec.columns.contains_key(name))
     }
 
-    /// A reference of which nothing more is said: any row; to the own table: none.
+    /// A free reference: any row; in a draft to the own table: none.
     fn any_of(&self, table: TableId, rows: usize, name: &str, target: &str) -> Result<evaluate::Made, String> {
         let (target, column) = self.target(table, target)?;
         if target == table {
