@@ -127,7 +127,6 @@ fn word(token: &TokenWithSpan) -> Option<String> {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what Option<&T> offers")]
 fn is_internal(word: &&str) -> bool {
     INTERNAL.contains(word)
 }
