@@ -1,6 +1,7 @@
 //! `genims verify`: counts, references, rules and the ledger; a table or JSON; exit code 1 on any violation.
 
 use anyhow::Context;
+use chrono::NaiveDate;
 use clap::Args;
 use genims::databases::{Environment, Registry};
 use genims::platform::verify::{self, Finding, LEDGER_MODULE, Options, Outcome, Progress, Verdict, report};
@@ -19,6 +20,9 @@ pub(crate) struct VerifyArgs {
     /// Rules of this folder instead of the built-in config/verify
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
+    /// Judge by this day, YYYY-MM-DD, as if it had just begun: nothing may have happened after it; now, if not given
+    #[arg(long, value_name = "DAY")]
+    as_of: Option<NaiveDate>,
     /// Print the verdict as JSON, with every reference
     #[arg(long)]
     json: bool,
@@ -34,7 +38,7 @@ pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::
             bar.inc(1);
         }
     };
-    let options = Options { module: args.module, rules: args.rules };
+    let options = Options { module: args.module, rules: args.rules, as_of: args.as_of };
     let verdict = verify::run(&registry, environment, &options, &show).await;
     bar.finish_and_clear();
     let verdict = verdict?;

@@ -1,8 +1,10 @@
 //! The schema tree `config/schema/<engine>/<database>/`, embedded at build time: migrations (`V001__topic.sql`) or, for
 //! MongoDB, one JSON file a collection; beside them `references.csv`, every reference inside and across databases.
 
+mod constraints;
 mod model;
 
+pub use constraints::{Constraints, Unique};
 pub use model::{Column, Kind, Model, Table};
 
 use super::registry::{Database, Engine};

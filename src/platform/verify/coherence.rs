@@ -31,9 +31,9 @@ async fn inside(
     finding: &mut Finding,
 ) -> Result<(), Problem> {
     let each = &mut |row: Fields<'_>| finding.looked_at += number(&row, 0);
-    sources.rows(&looked_at.database, &looked_at.sql, each).await?;
+    sources.rule_rows(&looked_at.database, &looked_at.sql, each).await?;
     let each = &mut |row: Fields<'_>| finding.violation(field(&row, 0), field(&row, 1));
-    sources.rows(&violations.database, &violations.sql, each).await
+    sources.rule_rows(&violations.database, &violations.sql, each).await
 }
 
 async fn across(
@@ -48,7 +48,7 @@ async fn across(
     let mut there = KeyValues::default();
     let value = |row: &Fields<'_>| row.get(1).cloned().flatten().map(|text| text.into_owned());
     let each = &mut |row: Fields<'_>| there.insert(field(&row, 0), value(&row).as_deref());
-    sources.rows(&right.database, &right.sql, each).await?;
+    sources.rule_rows(&right.database, &right.sql, each).await?;
     if let (Some(key), true) = (there.ambiguous(), compare != Compare::Subset) {
         let cause = format!("the right side has {key} with two values: let its query give each key once");
         return Err(Problem::Query(cause));
@@ -61,7 +61,7 @@ async fn across(
             finding.violation(key, detail);
         }
     };
-    sources.rows(&left.database, &left.sql, each).await
+    sources.rule_rows(&left.database, &left.sql, each).await
 }
 
 /// What is wrong with one key, if anything; `right` is `None` when it is not there.

@@ -1,6 +1,7 @@
 //! The rules of coherence in config/verify, embedded at build time or read from a folder. Leaves: rules whose names are
 //! unique and whose databases exist and speak SQL. config/verify/README.md describes the form.
 
+use super::moment;
 use crate::databases::{Engine, Registry};
 use crate::platform::errors::PlatformError;
 use include_dir::{Dir, include_dir};
@@ -137,6 +138,9 @@ fn understood(stem: &str, written: Written, registry: &Registry) -> Result<Rule,
         if known.engine == Engine::Mongodb {
             return Err(format!("{} speaks no SQL: use a relational database", known.name));
         }
+        if let Some(word) = moment::clock_word(&sql) {
+            return Err(format!("{word} makes it depend on when it is asked: write {{today}}, {{now}} or {{seeded}}"));
+        }
         Ok(Query { database: known.name.clone(), sql })
     };
     let check = match (written.database, written.looked_at, written.violations, written.left, written.right) {
@@ -203,6 +207,14 @@ mod tests {
         let sometimes = format!("{HEAD}{side}\nright = {{ database = 'wms', sql = 'B' }}\ncompare = 'sometimes'");
         assert!(parsed(&sometimes).is_err());
         assert!(parsed(&format!("{HEAD}databse = 'erp'")).is_err());
+    }
+
+    #[test]
+    fn a_rule_that_reads_the_clock_is_refused_with_what_to_write_instead() {
+        let rule = format!("{HEAD}database = 'erp'\nlooked_at = 'SELECT 1'\nviolations = 'SELECT a FROM b WHERE c > ");
+        let cause = parsed(&format!("{rule}CURRENT_DATE'")).expect_err("depends on the clock");
+        assert!(cause.contains("rule r: CURRENT_DATE") && cause.contains("{today}"), "{cause}");
+        assert!(parsed(&format!("{rule}{{today}}'")).is_ok());
     }
 
     #[test]
