@@ -17,6 +17,8 @@ pub struct Constraints {
     /// Conditions in SQL; a row breaks one when it is false.
     pub checks: Vec<String>,
     pub uniques: Vec<Unique>,
+    /// Keys of rows that the migrations themselves bring: the unknown member of a dimension.
+    pub brought: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +41,11 @@ impl Constraints {
             let wrong = |cause: String| format!("{} {}: {cause}", database.name, file.name);
             let tokens = Tokenizer::new(dialect, file.text).tokenize_with_location();
             let tokens = tokens.map_err(|error| wrong(error.to_string()))?;
-            for statement in tokens.split(|token| token.token == Token::SemiColon).filter(|it| constrains(it)) {
+            for statement in tokens.split(|token| token.token == Token::SemiColon) {
+                bring(statement, &mut all);
+                if !constrains(statement) {
+                    continue;
+                }
                 let parsed = Parser::new(dialect).with_tokens_with_locations(statement.to_vec()).parse_statement();
                 read(parsed.map_err(|error| wrong(error.to_string()))?, &mut all);
             }
@@ -56,6 +62,30 @@ impl Constraints {
             }),
             _ => {}
         }
+    }
+}
+
+/// `INSERT INTO t (key, ...) VALUES (1, ...)` brings 1, and `UPDATE t SET key = 0 ...` behind it makes that a 0.
+fn bring(statement: &[TokenWithSpan], all: &mut BTreeMap<String, Constraints>) {
+    let tokens: Vec<String> = statement
+        .iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_)))
+        .map(|token| token.token.to_string())
+        .collect();
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    match tokens.as_slice() {
+        ["INSERT", "INTO", table, rest @ ..] => {
+            let values = rest.iter().position(|token| *token == "VALUES");
+            if let Some(key) = values.and_then(|at| rest.get(at + 2)) {
+                all.entry((*table).to_owned()).or_default().brought.push((*key).to_owned());
+            }
+        }
+        ["UPDATE", table, "SET", _, "=", key, ..] => {
+            if let Some(last) = all.get_mut(*table).and_then(|of| of.brought.last_mut()) {
+                (*key).clone_into(last);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -136,6 +166,15 @@ mod tests {
                 .map(|file| code(file.text).matches("CHECK (").count())
                 .sum::<usize>();
             assert_eq!(read, counted, "{}", database.name);
+        }
+    }
+
+    #[test]
+    fn the_unknown_members_of_the_dimensions_are_known() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let analytics = Constraints::of(registry.get("analytics").expect("in the registry")).expect("readable");
+        for table in ["dim_date", "dim_machine", "dim_product"] {
+            assert_eq!(analytics[table].brought, ["0"], "{table}");
         }
     }
 

@@ -28,10 +28,14 @@ pub fn sweep(registry: &Registry, parameters: Parameters) -> Result<SweptDay, St
     let shapes = std::mem::take(&mut specs.shapes);
     let world = World::new(registry, specs, supplied::all(registry, parameters)?, parameters, false)?;
     let mut swept = SweptDay { day: parameters.day(), tables: 0, rows: 0, seconds: 0.0, broken: Vec::new() };
+    let mut constraints = BTreeMap::new();
     for database in registry.all() {
-        let constraints: BTreeMap<String, Constraints> = Constraints::of(database)?;
+        let of_tables = Constraints::of(database)?;
+        constraints.extend(of_tables.into_iter().map(|(table, of)| (format!("{}.{table}", database.name), of)));
+    }
+    for database in registry.all() {
         for table in world.tables_of(&database.name) {
-            swept.broken.extend(world.check(table, constraints.get(world.short_name(table))));
+            swept.broken.extend(world.check(table, &constraints));
             swept.rows += world.rows(table).unwrap_or(0);
             swept.tables += 1;
         }

@@ -8,6 +8,7 @@ use crate::platform::seed::functions::Function;
 use crate::platform::seed::language::{Node, Operator, parse};
 use crate::platform::seed::spec::Shape;
 use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeMap;
 
 /// Of one demand so many rows are named.
 const ROWS_NAMED_MAX: usize = 3;
@@ -23,7 +24,8 @@ pub struct Broken {
 
 impl World {
     /// Everything that the table breaks.
-    pub(crate) fn check(&self, table: TableId, constraints: Option<&Constraints>) -> Vec<Broken> {
+    pub(crate) fn check(&self, table: TableId, all: &BTreeMap<String, Constraints>) -> Vec<Broken> {
+        let constraints = all.get(self.name(table));
         let mut broken = Vec::new();
         let name = self.name(table);
         let mut whole = |cause: String| broken.push(Broken { table: name.to_owned(), row: None, cause });
@@ -60,7 +62,7 @@ impl World {
             rows(&|_| format!("({}) is there twice", columns_of_key.join(", ")), &mut twice);
         }
         for column in columns.keys() {
-            match self.orphans(table, column, &columns[column]) {
+            match self.orphans(table, column, &columns[column], all) {
                 Ok(wrong) => {
                     let cause = |row: usize| format!("{column}: {:?} refers to no row", columns[column][row]);
                     rows(&cause, &mut wrong.into_iter());
@@ -102,15 +104,24 @@ impl World {
     }
 
     /// Rows whose value is the key of no row referred to.
-    fn orphans(&self, table: TableId, column: &str, values: &Values) -> Result<Vec<usize>, String> {
-        let mut targets = Vec::new();
+    fn orphans(
+        &self,
+        table: TableId,
+        column: &str,
+        values: &Values,
+        all: &BTreeMap<String, Constraints>,
+    ) -> Result<Vec<usize>, String> {
+        let (mut targets, mut brought) = (Vec::new(), Vec::new());
         for (target, key) in self.references(table, column)? {
+            brought.extend(all.get(self.name(target)).into_iter().flat_map(|of| &of.brought));
             targets.push(self.index(target, &key)?);
         }
         if targets.is_empty() {
             return Ok(Vec::new());
         }
-        let refers = |value: &Value| value.is_null() || targets.iter().any(|target| target.contains_key(value));
+        let is_brought = |value: &Value| value.integer().is_some_and(|key| brought.iter().any(|it| **it == key.to_string()));
+        let is_there = |value: &Value| targets.iter().any(|target| target.contains_key(value)) || is_brought(value);
+        let refers = |value: &Value| value.is_null() || is_there(value);
         Ok((0..values.len()).filter(|row| !refers(&values[*row])).collect())
     }
 
