@@ -21,7 +21,9 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("seeding::every_question_has_a_sensible_answer", every_question_has_a_sensible_answer),
         harness.trial("seeding::months_later_nothing_is_red", months_later_nothing_is_red),
         harness.trial("seeding::late_readings_break_nothing", late_readings_break_nothing),
-        harness.trial("questions::what_would_not_be_asked_is_refused", |_| questions::what_would_not_be_asked_is_refused()),
+        harness.trial("questions::what_would_not_be_asked_is_refused", |_| {
+            questions::what_would_not_be_asked_is_refused()
+        }),
         harness.trial("seeding::one_broken_row_breaks_exactly_its_rules", one_broken_row_breaks_exactly_its_rules),
         harness.trial("seeding::killed_at_any_moment_it_ends_the_same", killed_at_any_moment_it_ends_the_same),
     ]

@@ -128,10 +128,8 @@ fn read(statement: Statement, all: &mut BTreeMap<String, Constraints>) {
         }
         // A partial one holds for some rows only.
         Statement::CreateIndex(index) if index.unique && index.predicate.is_none() => {
-            let unique = Unique {
-                columns: columns(&index.columns),
-                nulls_are_equal: index.nulls_distinct == Some(false),
-            };
+            let unique =
+                Unique { columns: columns(&index.columns), nulls_are_equal: index.nulls_distinct == Some(false) };
             all.entry(last(&index.table_name)).or_default().uniques.push(unique);
         }
         _ => {}
@@ -160,7 +158,8 @@ mod tests {
         let registry = Registry::load(None).expect("the embedded registry");
         for database in registry.all().iter().filter(|database| database.engine != Engine::Mongodb) {
             let read: usize = Constraints::of(database).expect("readable").values().map(|of| of.checks.len()).sum();
-            let code = |text: &str| text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<String>();
+            let code =
+                |text: &str| text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<String>();
             let counted = super::super::files(database)
                 .iter()
                 .map(|file| code(file.text).matches("CHECK (").count())

@@ -5,11 +5,11 @@
 
 use super::moment::Moment;
 use super::report::{Problem, Reached};
+use crate::databases::mongo::INTERNAL_DATABASE;
 use crate::databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlConnection, MysqlSettings, PostgresClient,
     PostgresSettings,
 };
-use crate::databases::mongo::INTERNAL_DATABASE;
 use crate::platform::seed::Parameters;
 use chrono::NaiveDate;
 use futures_util::TryStreamExt;
@@ -192,11 +192,7 @@ async fn open(database: &Database, environment: &Environment, as_of: Option<Naiv
 }
 
 /// The day on which the seeded history of this database ends, from the ledger of the seeding.
-async fn seeded_day(
-    engine: Engine,
-    settings: &Settings,
-    link: &mut Link,
-) -> Result<Option<NaiveDate>, DatabaseError> {
+async fn seeded_day(engine: Engine, settings: &Settings, link: &mut Link) -> Result<Option<NaiveDate>, DatabaseError> {
     let own = if engine == Engine::Mysql { " WHERE database_name = DATABASE()" } else { "" };
     let is_there = "SELECT count(*) FROM information_schema.tables
         WHERE table_schema = 'genims_internal' AND table_name = 'seed_ledger'";

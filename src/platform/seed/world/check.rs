@@ -119,7 +119,8 @@ impl World {
         if targets.is_empty() {
             return Ok(Vec::new());
         }
-        let is_brought = |value: &Value| value.integer().is_some_and(|key| brought.iter().any(|it| **it == key.to_string()));
+        let is_brought =
+            |value: &Value| value.integer().is_some_and(|key| brought.iter().any(|it| **it == key.to_string()));
         // A text may hold the number of a row.
         let number = |value: &Value| match value {
             Value::Text(text) => text.parse().ok().map(Value::Integer),
