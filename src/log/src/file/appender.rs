@@ -94,7 +94,7 @@ impl Appender {
         let mut groups = Vec::new();
         loop {
             let bytes_max = self.shared.sizes.record_bytes_max;
-            let counts = record::encode(portion, self.next_offset, self.active.synced, bytes_max, &mut self.buffer)?;
+            let counts = record::encode(&*portion, self.next_offset, self.active.synced, bytes_max, &mut self.buffer)?;
             if counts == Counts::default() {
                 break;
             }
@@ -246,6 +246,7 @@ fn take(portion: &mut Portion, counts: &Counts, first_offset: u64) -> Group {
         events: take_front(&mut portion.events, counts.events),
         dead_letters: take_front(&mut portion.dead_letters, counts.dead_letters),
         marks: take_front(&mut portion.marks, counts.marks),
+        skipped: 0,
     }
 }
 

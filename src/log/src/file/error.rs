@@ -19,8 +19,8 @@ pub enum SpoolError {
     )]
     Damaged { file: PathBuf, position: u64, detail: String },
     #[error(
-        "{} has format version {found}, this program reads {expected}; drain the spool with the version that wrote it",
-        file.display()
+        "{} has format version {found}, this program reads up to {expected}; start the newer version that wrote it again, \
+         or let that one drain the spool and move the directory away before you go back to this version", file.display()
     )]
     Version { file: PathBuf, found: u32, expected: u32 },
     #[error("{} belongs to another spool; move it out of the directory", .0.display())]
@@ -39,7 +39,9 @@ pub enum SpoolError {
     #[error("sink {0} is not registered with the spool; register it before its cursor is used")]
     UnknownSink(String),
     #[error("a record cannot be encoded: {0}; report this with the payload that caused it")]
-    Encode(#[from] postcard::Error),
+    Encode(#[from] rmp_serde::encode::Error),
+    #[error("a record of {0} bytes exceeds four gigabytes; lower [spool] segment_bytes")]
+    TooLarge(usize),
     #[error("the spool has stopped after a failure and takes no more records: {0}; mend the disk, then restart")]
     Stopped(String),
     #[error("the spool is closed")]

@@ -55,6 +55,7 @@ mod appender;
 mod bell;
 mod blank;
 mod carry;
+mod codec;
 mod commit;
 mod contract;
 mod cursor;

@@ -117,7 +117,7 @@ fn continue_newest(disk: &dyn Disk, id: Uuid, segments: VecDeque<Segment>) -> Re
     let read = |source| SpoolError::io("read", path, source);
     let file = disk.open(path).map_err(|source| SpoolError::io("open", path, source))?;
     let (_, _, carry) = segment::open_front(&*file, path)?;
-    let mut carry = Carry::decode(&carry).map_err(|error| SpoolError::Damaged {
+    let mut carry = Carry::decode(newest.version, &carry).map_err(|error| SpoolError::Damaged {
         file: path.clone(),
         position: 0,
         detail: format!("the carry cannot be read: {error}"),
@@ -134,9 +134,14 @@ fn continue_newest(disk: &dyn Disk, id: Uuid, segments: VecDeque<Segment>) -> Re
     let file = records.into_file();
     file.write_all_at(&rewritten, walk.proven).map_err(|source| SpoolError::io("write", path, source))?;
     file.sync_data().map_err(|source| SpoolError::io("sync", path, source))?;
+    let mut active = Active::new(file, &newest, walk.position);
+    if newest.version < segment::VERSION {
+        // The next record goes to a new segment: an older program must not take it for a torn tail of this one.
+        active.capacity = active.position;
+    }
     Ok(Found {
         id,
-        active: Active::new(file, &newest, walk.position),
+        active,
         segments,
         carry,
         next_offset: walk.next_offset,
@@ -171,6 +176,9 @@ fn walk(records: &mut Records, segment: &Segment, carry: &mut Carry) -> Result<W
                     position: walk.position,
                     detail: damage.to_string(),
                 });
+            }
+            Err(Damage::Newer { found, expected }) => {
+                return Err(SpoolError::Version { file: segment.path.clone(), found, expected });
             }
             Err(damage) => {
                 walk.damage = damage;

@@ -11,16 +11,19 @@
 //! A segment gets its name only when its front is durable, and its predecessor is durable as a whole before that.
 
 use super::blank::Blank;
+use super::codec::{u32_at, u64_at};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
-use super::record::{self, Damage, HEADER_BYTES, Header, u32_at, u64_at};
+use super::record::{self, Damage, HEADER_BYTES, Header};
 use genims_model::Group;
 use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const MAGIC: [u8; 8] = *b"GENIMSSP";
-const VERSION: u32 = 1;
+/// Version 2 has records of format 2 and names in its carry. Every segment with such a record says so, because a program
+/// that knows version 1 alone would take it for a torn tail.
+pub(super) const VERSION: u32 = 2;
 const FRONT_BYTES: usize = 52;
 /// The name of a segment in the making; whatever bears it at start-up is thrown away.
 pub(super) const UNFINISHED: &str = "segment.tmp";
@@ -31,6 +34,8 @@ const WINDOW_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
+    /// The version of its front.
+    pub(super) version: u32,
     pub(super) serial: u64,
     pub(super) first_offset: u64,
     /// Where the first record begins.
@@ -83,6 +88,7 @@ pub(super) fn create(
     disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))?;
     let segment = Segment {
         path,
+        version: VERSION,
         serial: identity.serial,
         first_offset: identity.first_offset,
         data_position: (FRONT_BYTES + carry.len()) as u64,
@@ -116,7 +122,7 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
         return Err(damaged("this is not the front of a segment"));
     }
     let found = u32_at(&fixed, 8);
-    if found != VERSION {
+    if !(1..=VERSION).contains(&found) {
         return Err(SpoolError::Version { file: path.to_owned(), found, expected: VERSION });
     }
     let file_bytes = file.length().map_err(read)?;
@@ -136,6 +142,7 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
     id.copy_from_slice(&fixed[12..28]);
     let segment = Segment {
         path: path.to_owned(),
+        version: found,
         serial: u64_at(&fixed, 28),
         first_offset: u64_at(&fixed, 36),
         data_position: FRONT_BYTES as u64 + carry_bytes,

@@ -1,6 +1,8 @@
 //! The log as a whole, on the real file system where damage and threads are concerned.
 
 mod flow;
+mod golden;
+mod record;
 mod recovery;
 mod space;
 

@@ -32,7 +32,7 @@ fn a_second_process_is_kept_out() {
 #[test]
 fn the_last_record_torn_at_any_byte_is_cut_and_the_one_before_it_stays() {
     let directory = tempfile::tempdir().unwrap();
-    let small = SpoolOptions { segment_bytes: 4096, ..options(&directory) };
+    let small = SpoolOptions { segment_bytes: 16 << 10, ..options(&directory) };
     let (mut appender, spool, _) = open(&small).unwrap();
     appender.append(&mut portion(2, 10)).unwrap();
     let kept = std::fs::read(&segments(&small.directory)[0]).unwrap();
@@ -66,7 +66,7 @@ fn damage_before_an_acknowledged_record_is_an_error_that_names_file_and_byte() {
     drop((appender, spool));
     let path = segments(&options.directory)[0].clone();
     let whole = std::fs::read(&path).unwrap();
-    let first_record = whole.windows(4).position(|window| window == b"GSR1").unwrap();
+    let first_record = whole.windows(4).position(|window| window == b"GSR2").unwrap();
     for at in [0, 4, 5, 8, 30, 44, 60, 200] {
         let mut damaged = whole.clone();
         damaged[first_record + at] ^= 0xFF;
