@@ -53,10 +53,14 @@ impl SpoolError {
         Self::Io { action, path: path.to_owned(), source }
     }
 
+    pub(super) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_disk_full(source))
+    }
+
     /// Whether the same call may succeed later without anybody's help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Io { source, .. } => is_disk_full(source) || source.kind() == io::ErrorKind::Interrupted,
+            Self::Io { source, .. } => self.is_disk_full() || source.kind() == io::ErrorKind::Interrupted,
             Self::Locked(_) => true,
             _ => false,
         }

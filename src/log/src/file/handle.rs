@@ -88,8 +88,14 @@ impl Spool {
             }
             Some(offset) => offset,
             None => {
-                let file = CursorFile::create(&*shared.disk, &shared.directory, shared.id, sink, first)?;
-                files.insert(sink.to_owned(), file);
+                match CursorFile::create(&*shared.disk, &shared.directory, shared.id, sink, first) {
+                    Ok(file) => {
+                        files.insert(sink.to_owned(), file);
+                    }
+                    // Nothing goes by a cursor without a file, so it may come with the first save that finds room.
+                    Err(error) if error.is_disk_full() => tracing::warn!(sink, %error, "no room for a cursor yet"),
+                    Err(error) => return Err(error),
+                }
                 first
             }
         };

@@ -28,7 +28,7 @@
 //!   which is after its predecessor is durable as a whole; the directory is synced after each name that comes or goes.
 //! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so
 //!   that older segments can go.
-//! - A failed write or sync stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
+//! - A failed write or sync, but for want of room, stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
 //!   stay open, and senders send again after the restart.
 //!
 //! Recovery
@@ -43,7 +43,8 @@
 //! - A segment goes when every registered sink's durable cursor is behind it and more than `retain_bytes` of consumed
 //!   segments are kept; those rebuild the resend memory at start. None goes before the first append, by which time all
 //!   sinks are registered.
-//! - At `max_bytes`, or when the disk is full while a segment is made, appends block, say so, and go on by themselves.
+//! - At `max_bytes`, or when the disk is full, appends block, say so, and go on by themselves. On a full disk nothing is
+//!   retained: consumed segments go one by one until a new one fits. A full disk stops nothing, whichever file meets it.
 //! - When the sinks have everything, an append never blocks at the cap.
 //! - Everything in memory is bounded: the tail by `memory_bytes`, read-ahead, carry and waiting receipts by constants.
 //!
@@ -228,6 +229,8 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         tail: tail::Tail::new(sizes.memory_bytes),
         end: tokio::sync::watch::Sender::new(found.next_offset),
         full: Arc::default(),
+        pressed: false.into(),
+        directory_unsynced: false.into(),
         room: bell::Bell::default(),
         keeper: Arc::default(),
         commits: commit::CommitQueue::default(),

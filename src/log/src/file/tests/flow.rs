@@ -22,10 +22,14 @@ async fn readers_that_lag_and_catch_up_see_every_record_once() {
     spool.register_sink("postgres").unwrap();
     const GROUPS: u64 = 400;
     let until = GROUPS * 30;
+    // More than memory holds, so that both readers begin on the disk however fast they are.
+    for salt in 0..GROUPS / 2 {
+        appender.append(&mut portion(30, salt * 60)).unwrap();
+    }
     let lagging = tokio::spawn(read_all(spool.reader(0).unwrap(), until, 7));
     let eager = tokio::spawn(read_all(spool.reader(0).unwrap(), until, 0));
     let appending = tokio::task::spawn_blocking(move || {
-        for salt in 0..GROUPS {
+        for salt in GROUPS / 2..GROUPS {
             appender.append(&mut portion(30, salt * 60)).unwrap();
         }
     });

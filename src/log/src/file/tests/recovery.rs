@@ -32,11 +32,13 @@ fn a_second_process_is_kept_out() {
 #[test]
 fn the_last_record_torn_at_any_byte_is_cut_and_the_one_before_it_stays() {
     let directory = tempfile::tempdir().unwrap();
-    let small = SpoolOptions { segment_bytes: 16 << 10, ..options(&directory) };
+    let small = SpoolOptions { segment_bytes: 4096, ..options(&directory) };
     let (mut appender, spool, _) = open(&small).unwrap();
     appender.append(&mut portion(2, 10)).unwrap();
     let kept = std::fs::read(&segments(&small.directory)[0]).unwrap();
-    appender.append(&mut samples::portion(2, 1, 1, 50)).unwrap();
+    let mut last = samples::portion(2, 0, 1, 50);
+    last.events = vec![samples::golden().events.remove(1)];
+    appender.append(&mut last).unwrap();
     let whole = std::fs::read(&segments(&small.directory)[0]).unwrap();
     drop((appender, spool));
     let differs = |(a, b): (&u8, &u8)| a != b;
