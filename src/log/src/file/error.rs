@@ -14,8 +14,8 @@ pub enum SpoolError {
     Locked(PathBuf),
     #[error(
         "{} is damaged at byte {position}: {detail}; records that were acknowledged stand there or behind it. Restore \
-         the file from a copy, or move the spool directory away to start an empty log (what the databases have not yet \
-         taken of it is then lost)", file.display()
+         the file from a copy, or run `genims log quarantine`, which sets the damage aside, says what is lost, and lets \
+         the log go on", file.display()
     )]
     Damaged { file: PathBuf, position: u64, detail: String },
     #[error(

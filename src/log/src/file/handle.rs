@@ -57,15 +57,32 @@ impl Spool {
     }
 
     /// Hands every group from an offset up to the present end to `each`, for the start; blocks on the disk.
+    /// Damage that every saved cursor has passed is left out, and said.
     pub fn replay(&self, from: u64, mut each: impl FnMut(&Group)) -> Result<(), SpoolError> {
         let end = self.next_offset();
         let mut reader = self.reader(from)?;
-        while reader.position() < end
-            && let Some(group) = reader.try_next()?
-        {
-            each(&group);
+        while reader.position() < end {
+            match reader.try_next() {
+                Ok(Some(group)) => each(&group),
+                Ok(None) => break,
+                Err(error @ SpoolError::Damaged { .. }) => match self.behind_passed(reader.position()) {
+                    Some(next) => {
+                        tracing::warn!(%error, next, "what every consumer has passed cannot be read; going on behind it");
+                        reader = self.reader(next)?;
+                    }
+                    None => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
+    }
+
+    /// Where the segment with this offset ends, if every saved cursor lies behind it.
+    fn behind_passed(&self, offset: u64) -> Option<u64> {
+        let next = self.shared.segment_at(offset).ok()?.1?;
+        let passed = lock(&self.shared.sinks).values().map(|sink| sink.saved).min()?;
+        (next <= passed).then_some(next)
     }
 
     /// Makes the log wait for a sink, and tells where it stopped: its cursor, or the oldest record for a new sink.

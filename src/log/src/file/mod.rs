@@ -14,6 +14,7 @@
 //! lock                                     held by the one process that has the spool open
 //! segment-{first_offset}-{serial}.log      front (spool id, carry), records, zeros      see segment.rs, record.rs
 //! cursor-{sink}                            two slots, written in turn                    see cursor.rs
+//! quarantine/                              damaged segments, moved away                  see quarantine.rs
 //! *.tmp                                    unfinished; thrown away at start
 //! ```
 //!
@@ -35,6 +36,9 @@
 //! - A record is visible whole or not at all. A torn tail, which only the newest segment can have, is cut.
 //! - Broken bytes with an acknowledged record behind them are an error that names file, byte and remedy. Each record
 //!   carries how far the segment was durable when it was written; that is what tells the two cases apart.
+//! - Damage that every saved cursor has passed never stops a start: a broken or missing segment is replaced with what can
+//!   be read of it, a broken record ends the replay of its segment, and both are said. Other damage stops it, until
+//!   `genims log quarantine` (see quarantine.rs) has set it aside and said what is lost.
 //! - What the page cache alone may hold after a crash of the process is written and synced again before anybody reads
 //!   it.
 //! - A spool that ends before a cursor is refused: offsets would be given twice.
@@ -65,6 +69,7 @@ mod error;
 mod handle;
 mod keeper;
 mod metrics;
+mod quarantine;
 mod reader;
 pub mod record;
 mod recovery;
@@ -86,6 +91,7 @@ pub use appender::Appender;
 pub use error::SpoolError;
 pub use handle::{COMMIT_SINK, Spool};
 pub use metrics::SpoolMetrics;
+pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
 
 use disk::{Disk, RealDisk};

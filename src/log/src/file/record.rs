@@ -313,6 +313,30 @@ pub fn decode(bytes: &[u8]) -> Result<(Group, usize), Damage> {
     Ok((group, record_bytes))
 }
 
+/// What a record says of its kinds, believed without its checksum; `None` when that makes no sense.
+pub(super) fn claimed_counts(record: &[u8]) -> Option<Counts> {
+    let header = Header::parse(record).ok()?;
+    if header.format == 1 {
+        return Some(v1::counts(record));
+    }
+    let mut counts = Counts::default();
+    let mut rest = record.get(HEADER_BYTES..)?;
+    for _ in 0..u32_at(record, 28) {
+        let (section, behind) = rest.split_at_checked(SECTION_BYTES)?;
+        let count = u32_at(section, 4);
+        match u16_at(section, 0) {
+            kind::READING => counts.readings = count,
+            kind::SNAPSHOT => counts.snapshots = count,
+            kind::EVENT => counts.events = count,
+            kind::DEAD_LETTER => counts.dead_letters = count,
+            kind::MARK => counts.marks = count,
+            _ => {}
+        }
+        rest = behind.get(u32_at(section, 8) as usize..)?;
+    }
+    Some(counts)
+}
+
 fn take_sections(first_offset: u64, sections: u32, mut payload: &[u8]) -> Result<Group, Damage> {
     let content = |text: &str| Damage::Content(text.to_owned());
     let mut group = Group { first_offset, ..Group::default() };

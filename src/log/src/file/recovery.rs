@@ -14,6 +14,7 @@ use super::carry::Carry;
 use super::cursor::{self, CursorFile};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
+use super::quarantine;
 use super::record::{self, Damage, HEADER_BYTES};
 use super::segment::{self, Identity, Records, Segment};
 use super::shared::{Sink, Sizes};
@@ -42,7 +43,24 @@ pub(super) fn recover(disk: &dyn Disk, directory: &Path, sizes: &Sizes) -> Resul
     }
     // Names that a crashed process left in memory alone become durable before anything is built on them.
     disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))?;
-    let mut found = match index(disk, directory, &names)? {
+    let segments = match index(disk, directory, &names) {
+        Err(error @ SpoolError::Damaged { .. }) => {
+            let passed = quarantine::passed_by_all(disk, directory, &names);
+            let Some(passed) = passed else { return Err(error) };
+            for replaced in quarantine::mend(disk, directory, Some(passed))?.segments {
+                tracing::warn!(
+                    segment = %replaced.segment.display(),
+                    moved_to = replaced.moved_to.map(|path| path.display().to_string()),
+                    lost = ?replaced.lost,
+                    "a segment that every consumer has passed was damaged and is replaced by what can be read of it"
+                );
+            }
+            let names = disk.list(directory).map_err(|source| SpoolError::io("list", directory, source))?;
+            index(disk, directory, &names)?
+        }
+        indexed => indexed?,
+    };
+    let mut found = match segments {
         Some((id, segments)) => continue_newest(disk, id, segments)?,
         None => begin(disk, directory, sizes)?,
     };

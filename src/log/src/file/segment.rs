@@ -24,6 +24,7 @@ const MAGIC: [u8; 8] = *b"GENIMSSP";
 /// Version 2 has records of format 2 and names in its carry. Every segment with such a record says so, because a program
 /// that knows version 1 alone would take it for a torn tail.
 pub(super) const VERSION: u32 = 2;
+const VERSION_MAX: u32 = 255;
 const FRONT_BYTES: usize = 52;
 /// The name of a segment in the making; whatever bears it at start-up is thrown away.
 pub(super) const UNFINISHED: &str = "segment.tmp";
@@ -52,6 +53,10 @@ pub(super) struct Identity {
     pub(super) first_offset: u64,
 }
 
+pub(super) fn file_name(first_offset: u64, serial: u64) -> String {
+    format!("segment-{first_offset:020}-{serial:010}.log")
+}
+
 /// The serial and first offset in a segment's file name.
 pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
     let (first_offset, serial) = name.strip_prefix("segment-")?.strip_suffix(".log")?.split_once('-')?;
@@ -73,7 +78,7 @@ pub(super) fn create(
     data_bytes: u64,
     blank: Option<Blank>,
 ) -> Result<(Box<dyn DiskFile>, Segment), SpoolError> {
-    let path = directory.join(format!("segment-{:020}-{:010}.log", identity.first_offset, identity.serial));
+    let path = directory.join(file_name(identity.first_offset, identity.serial));
     let Blank { file, path: unfinished, bytes } = match blank {
         Some(blank) => blank,
         None => Blank::reserve(disk, directory.join(UNFINISHED), file_bytes(carry, data_bytes))?,
@@ -97,7 +102,7 @@ pub(super) fn create(
     Ok((file, segment))
 }
 
-fn front(identity: Identity, carry: &[u8]) -> Vec<u8> {
+pub(super) fn front(identity: Identity, carry: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FRONT_BYTES + carry.len());
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -122,7 +127,11 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
         return Err(damaged("this is not the front of a segment"));
     }
     let found = u32_at(&fixed, 8);
-    if !(1..=VERSION).contains(&found) {
+    // Versions count up one by one, so a number far ahead is damage and not the future.
+    if found == 0 || found > VERSION_MAX {
+        return Err(damaged("its version is no version"));
+    }
+    if found > VERSION {
         return Err(SpoolError::Version { file: path.to_owned(), found, expected: VERSION });
     }
     let file_bytes = file.length().map_err(read)?;

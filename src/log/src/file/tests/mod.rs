@@ -3,6 +3,7 @@
 mod disk_full;
 mod flow;
 mod golden;
+mod quarantine;
 mod record;
 mod recovery;
 mod space;
