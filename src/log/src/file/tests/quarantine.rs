@@ -29,7 +29,8 @@ fn flip(path: &Path, at: usize) {
 
 #[test]
 fn damage_that_every_consumer_has_passed_never_stops_a_start() {
-    let harms: [(&str, fn(&Path)); 4] = [
+    type Harm = (&'static str, fn(&Path));
+    let harms: [Harm; 4] = [
         ("the front", |path| flip(path, 20)),
         ("a record", |path| flip(path, 5_000)),
         ("the length", |path| std::fs::write(path, &std::fs::read(path).unwrap()[..9_000]).unwrap()),
