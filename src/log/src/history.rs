@@ -15,10 +15,14 @@ use uuid::Uuid;
 pub enum Resume {
     At(u64),
     /// The position is older than the first record still held: what lies between cannot be delivered any more.
-    Behind { first: u64 },
+    Behind {
+        first: u64,
+    },
     /// The consumer has records of a history that this log does not hold. Below `shared` both are the same; `None` when
     /// they have no epoch in common.
-    NotInHistory { shared: Option<u64> },
+    NotInHistory {
+        shared: Option<u64>,
+    },
 }
 
 /// The epochs of one log, oldest first; never empty.

@@ -25,7 +25,7 @@ pub use clock::now_us;
 pub use dead_letter::{DeadLetter, Reason};
 pub use event::Event;
 pub use group::{Chunk, Group, Mark, Portion};
-pub use position::{Epoch, Lineage, Position};
+pub use position::{Epoch, Lineage, LineageError, Position};
 pub use reading::{MachineNo, Protocol, Quality, RawReading, Reading, SensorNo, Status};
 pub use receipt::Receipt;
 pub use snapshot::Snapshot;

@@ -49,8 +49,12 @@ impl HistoryFile {
             history.next_slot -= 1;
         }
         let epoch = Uuid::new_v4();
+        let replaces = history.last_kind == KIND_EPOCH;
         history.write(KIND_EPOCH, epoch, end)?;
-        history.history.open(epoch, end);
+        match replaces {
+            true => history.history.open(epoch, end),
+            false => history.history.push(Epoch { id: epoch, start: end }),
+        }
         Ok(history)
     }
 

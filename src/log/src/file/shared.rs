@@ -54,14 +54,7 @@ pub(super) struct Sink {
 impl Sink {
     /// As an earlier run left it.
     pub(super) fn left(offset: u64) -> Self {
-        Self {
-            offset,
-            saved: offset,
-            registered: false,
-            settles: false,
-            when_behind: WhenBehind::Hold,
-            cut_off: false,
-        }
+        Self { offset, saved: offset, registered: false, settles: false, when_behind: WhenBehind::Hold, cut_off: false }
     }
 
     /// Whether the log keeps records for it.
