@@ -9,7 +9,7 @@
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
-use genims_databases::{Environment, MongoSettings, PostgresClient, PostgresSettings, Registry};
+use genims_databases::{Environment, MongoClient, MongoSettings, PostgresClient, PostgresSettings, Registry};
 use genims_log::file::{self, Spool, SpoolOptions};
 use genims_log::history::Resume;
 use genims_model::Position;
@@ -38,7 +38,7 @@ enum LogCommand {
 /// One configured consumer's database.
 enum Store {
     Postgres(PostgresClient),
-    Mongodb(mongodb::Client),
+    Mongodb(MongoClient),
 }
 
 /// What a database remembers, and where it goes on.
@@ -95,7 +95,7 @@ async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -
     Ok(places)
 }
 
-fn bookkeeping(client: &mongodb::Client, log: Uuid) -> Bookkeeping {
+fn bookkeeping(client: &MongoClient, log: Uuid) -> Bookkeeping {
     Bookkeeping::new(client, &MongoNames::default().internal, log)
 }
 
