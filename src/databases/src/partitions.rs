@@ -12,10 +12,13 @@ use tokio_postgres::{Client, Error};
 /// A fortnight: nobody has to look after a server over the holidays for its writers to find their partition.
 pub const DAYS_AHEAD: u64 = 14;
 
-/// First and last day that should have a partition: the retention of the database, today and the days ahead. One day
-/// more at the beginning, because retention is counted from now and partitions are whole days.
+/// What comes late is seldom later; what is makes the partition of its day itself.
+const DAYS_BACK: u64 = 90;
+
+/// First and last day that should have a partition: some days back, fewer if the database keeps fewer, today and the days
+/// ahead. One day more at the beginning, because retention is counted from now and partitions are whole days.
 pub fn window(database: &Database, today: NaiveDate) -> (NaiveDate, NaiveDate) {
-    let kept = database.retention.unwrap_or(Duration::ZERO).as_secs() / 86_400;
+    let kept = (database.retention.unwrap_or(Duration::ZERO).as_secs() / 86_400).min(DAYS_BACK);
     let first = today.checked_sub_days(Days::new(kept + 1)).unwrap_or(today);
     let last = today.checked_add_days(Days::new(DAYS_AHEAD)).unwrap_or(today);
     (first, last)
@@ -58,10 +61,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_covers_the_retention_and_a_fortnight_ahead() {
+    fn the_window_covers_three_months_and_a_fortnight_ahead_but_no_day_that_is_not_kept() {
         let registry = crate::Registry::load(None).expect("the embedded registry");
         let operations = registry.get("operations").expect("in the registry");
         let day = |text: &str| text.parse::<NaiveDate>().expect("a day");
         assert_eq!(window(operations, day("2026-11-22")), (day("2026-08-23"), day("2026-12-06")));
+        let brief = Database { retention: Some(Duration::from_secs(7 * 86_400)), ..operations.clone() };
+        assert_eq!(window(&brief, day("2026-11-22")), (day("2026-11-14"), day("2026-12-06")));
     }
 }

@@ -17,6 +17,16 @@ pub enum Engine {
     Mongodb,
 }
 
+impl std::fmt::Display for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Postgresql => "PostgreSQL",
+            Self::Mysql => "MySQL",
+            Self::Mongodb => "MongoDB",
+        })
+    }
+}
+
 /// The size at full scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,7 +50,8 @@ pub struct Database {
     pub purpose: String,
     /// Tables or collections of the finished database.
     pub tables: u32,
-    /// How long rows are kept; `None` is for good.
+    /// How long rows are kept; `None` is for good. Nothing else says it: the stream's doors, the mirror and what
+    /// provisioning lets expire read it here.
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
     pub load_order: u32,
@@ -66,6 +77,11 @@ pub struct Registry {
 #[serde(deny_unknown_fields)]
 struct File {
     databases: Vec<Database>,
+}
+
+/// How long the database of this name in the embedded registry keeps its rows.
+pub fn retention(name: &str) -> Result<Option<Duration>, DatabaseError> {
+    Registry::load(None)?.get(name).map(|database| database.retention)
 }
 
 impl Registry {

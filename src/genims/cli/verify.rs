@@ -1,6 +1,9 @@
-//! `genims verify`: counts, references, rules and the ledger; a table or JSON; exit code 1 on any violation.
+//! `genims verify`: counts, references, rules and the ledger; a table or JSON; exit code 1 on any violation,
+//! also when something could not be looked at. A rule without rows to look at is shown as EMPTY and not counted as holding;
+//! alone it makes no exit code 1, because a database that was just provisioned has not done anything wrong.
 
 use anyhow::Context;
+use chrono::NaiveDate;
 use clap::Args;
 use genims_databases::{Environment, Registry};
 use genims_platform::verify::{self, Finding, LEDGER_MODULE, Options, Outcome, Progress, Verdict, report};
@@ -19,6 +22,9 @@ pub(crate) struct VerifyArgs {
     /// Rules of this folder instead of the built-in config/verify
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
+    /// Judge by this day, YYYY-MM-DD, as if it had just begun: nothing may have happened after it; now, if not given
+    #[arg(long, value_name = "DAY")]
+    as_of: Option<NaiveDate>,
     /// Print the verdict as JSON, with every reference
     #[arg(long)]
     json: bool,
@@ -34,7 +40,7 @@ pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::
             bar.inc(1);
         }
     };
-    let options = Options { module: args.module, rules: args.rules };
+    let options = Options { module: args.module, rules: args.rules, as_of: args.as_of };
     let verdict = verify::run(&registry, environment, &options, &show).await;
     bar.finish_and_clear();
     let verdict = verdict?;
@@ -84,6 +90,7 @@ fn print(verdict: &Verdict) {
         let worst = worst(&line.findings);
         let (word, colour) = match worst {
             Outcome::Passed => ("ok", "32"),
+            Outcome::Empty => ("EMPTY", "33"),
             Outcome::Violated => ("VIOLATED", "31"),
             Outcome::Failed => ("FAILED", "31"),
             Outcome::Skipped => ("SKIPPED", "33"),
@@ -91,12 +98,14 @@ fn print(verdict: &Verdict) {
         let (rule, looked_at, violations) = (&line.rule, line.looked_at, line.violations);
         let result = if line.result.is_empty() { String::new() } else { format!(": {}", line.result) };
         println!("{rule:<width$}  {looked_at:>14}  {violations:>10}  {}{result}", paint(word, colour));
-        line.findings.iter().filter(|finding| !finding.passed).for_each(|finding| print_examples(finding));
+        let silent = |finding: &&&Finding| matches!(finding.outcome, Outcome::Passed | Outcome::Empty);
+        line.findings.iter().filter(|finding| !silent(finding)).for_each(|finding| print_examples(finding));
     }
     let count = |outcome| verdict.count(outcome);
     println!(
-        "{} rules hold, {} are violated, {} failed, {} were skipped; {:.2} s",
+        "{} rules hold, {} had nothing to look at, {} are violated, {} failed, {} were skipped; {:.2} s",
         count(Outcome::Passed),
+        count(Outcome::Empty),
         count(Outcome::Violated),
         count(Outcome::Failed),
         count(Outcome::Skipped),
@@ -155,7 +164,9 @@ fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
             sum.looked_at += finding.looked_at;
             sum.violations += finding.violations;
             sum.findings.push(finding);
-            sum.result = format!("{} references", sum.findings.len());
+            let empty = sum.findings.iter().filter(|finding| finding.outcome == Outcome::Empty).count();
+            let empty = if empty == 0 { String::new() } else { format!(", {empty} of them in no row") };
+            sum.result = format!("{} references{empty}", sum.findings.len());
         } else {
             rules.push(line);
         }
@@ -163,9 +174,9 @@ fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
     counts.into_iter().chain(references.into_values()).chain(rules).collect()
 }
 
-/// What a line as a whole is.
+/// What a line as a whole is; empty when all of it is.
 fn worst(findings: &[&Finding]) -> Outcome {
-    let order = [Outcome::Violated, Outcome::Failed, Outcome::Skipped];
+    let order = [Outcome::Violated, Outcome::Failed, Outcome::Skipped, Outcome::Passed];
     let found = order.into_iter().find(|outcome| findings.iter().any(|finding| finding.outcome == *outcome));
-    found.unwrap_or(Outcome::Passed)
+    found.unwrap_or(Outcome::Empty)
 }

@@ -5,7 +5,7 @@
 mod substitute;
 
 use genims_consumers::gather::BatchLimits;
-use genims_databases::Environment;
+use genims_databases::{Environment, registry};
 use genims_decode::template::TopicTemplate;
 use genims_decode::topic::Templates;
 use genims_listen::bridge::BridgeOptions;
@@ -128,7 +128,7 @@ impl Settings {
             listeners,
             topics: Templates::new(&read::<Vec<TopicTemplate>>("topics", Value::Array(templates))?)
                 .map_err(|error| ("topics".to_owned(), error.to_string()))?,
-            pipeline: section(&mut root, "pipeline")?,
+            pipeline: pipeline(&mut root)?,
             spool: section(&mut root, "spool")?,
             postgres,
             mongodb,
@@ -142,6 +142,20 @@ impl Settings {
 
 /// Where, and what.
 type Fault = (String, String);
+
+/// What is too old to be taken is what the operations database does not keep.
+fn pipeline(root: &mut Table) -> Result<PipelineOptions, Fault> {
+    let said = root.get("pipeline").is_some_and(|section| section.get("retention").is_some());
+    if said {
+        let remedy = "is said by the registry of databases (config/databases.toml); remove it here";
+        return Err(("pipeline.retention".to_owned(), remedy.to_owned()));
+    }
+    let mut options: PipelineOptions = section(root, "pipeline")?;
+    let kept =
+        registry::retention("genims_operations_db").map_err(|error| ("registry".to_owned(), error.to_string()))?;
+    options.retention = kept.unwrap_or(options.retention);
+    Ok(options)
+}
 
 fn listener(index: usize, mut table: Table) -> Result<Listener, Fault> {
     let kind = take_string(&mut table, "type").unwrap_or_default();
@@ -197,6 +211,38 @@ mod tests {
         assert_eq!(settings.postgres, Some(BatchLimits::default()));
         let mirror = BatchLimits { linger: Duration::from_millis(300), ..BatchLimits::of_mirror() };
         assert_eq!(settings.mongodb, Some(mirror));
+    }
+
+    #[test]
+    fn retention_is_what_the_registry_says_and_is_said_nowhere_else() {
+        let days = |name| {
+            let kept = registry::retention(name).expect("the embedded registry").expect("not for good");
+            assert_eq!(kept.as_secs() % 3_600, 0, "{name}");
+            kept.as_secs() / 86_400
+        };
+        let environment = Environment::default();
+        let settings = Settings::parse("[http]\nlisten = \"127.0.0.1:0\"", Path::new("t"), &environment).expect("fine");
+        assert_eq!(settings.pipeline.retention.as_secs() / 86_400, days("genims_operations_db"));
+        let error = parse("[pipeline]\nretention = \"90d\"").expect_err("said twice").to_string();
+        assert!(error.contains("pipeline.retention") && error.contains("config/databases.toml"), "{error}");
+        assert!(!DEFAULT.contains("retention"), "config/genims.toml");
+        // What the documents tell people.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+        let (operations, mirror) = (days("genims_operations_db"), days("genims_production"));
+        assert!(text.contains(&format!("PostgreSQL keeps readings {operations} days, the mirror {mirror} days")));
+        // What the audit trail's policies say of each database.
+        let seed =
+            std::fs::read_to_string(root.join("config/seed/genims_audit_db/control.toml")).expect("the policies");
+        let policies = seed.lines().filter(|line| line.starts_with("RET-"));
+        let mut compared = 0;
+        for fields in policies.map(|line| line.split(',').collect::<Vec<_>>()) {
+            let (database, said) = (fields[2], fields[5].parse::<u64>().expect("days"));
+            // Policies count a year as 365 days.
+            assert_eq!(said.div_ceil(366), days(database).div_ceil(366), "{database}");
+            compared += 1;
+        }
+        assert!(compared >= 8 && seed.contains(&format!("genims_operations_db,sensor_data,telemetry,{operations},")));
     }
 
     #[test]

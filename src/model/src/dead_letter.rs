@@ -72,7 +72,7 @@ impl Reason {
             Self::BadTimestamp => "send epoch s, ms, us or ns and check the clock of the sender",
             Self::UnknownSensor => "add the sensor to genims_master_db.sensors or set unknown_sensors = \"register\"",
             Self::UnknownMachine => "add the machine to genims_master_db.machines",
-            Self::TooOld => "raise [pipeline] retention and replay the dead letters",
+            Self::TooOld => "the operations database does not keep readings that old: load it into the archive",
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
         }

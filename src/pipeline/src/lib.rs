@@ -40,8 +40,8 @@ pub struct PipelineOptions {
     pub when_full: WhenFull,
     pub unknown_sensors: UnknownSensors,
     pub same_timestamp: SameTimestamp,
-    /// Older readings are set aside as `too_old`.
-    #[serde(with = "humantime_serde")]
+    /// Older readings are set aside as `too_old`. Not configured: it is what the operations database keeps.
+    #[serde(skip)]
     pub retention: Duration,
     #[serde(with = "humantime_serde")]
     pub late_after: Duration,
@@ -59,8 +59,8 @@ impl Default for PipelineOptions {
             when_full: WhenFull::Block,
             unknown_sensors: UnknownSensors::DeadLetter,
             same_timestamp: SameTimestamp::KeepAll,
-            // Three years: the history that a plant loads when it moves in.
-            retention: Duration::from_secs(3 * 366 * 86_400),
+            // Whoever has no database keeps everything.
+            retention: Duration::MAX,
             late_after: Duration::from_secs(60),
             clock_skew_tolerated: Duration::from_secs(5),
             clock_skew_max: Duration::from_secs(3_600),

@@ -1,5 +1,5 @@
 //! What `config/seed` says: `<database>/*.toml` how many rows each table has and what its columns mean, `columns.toml` what
-//! a column means wherever its name says so, `words*.toml` lists of words.
+//! a column means wherever its name says so, `shapes.toml` what must be true of the whole, `words*.toml` lists of words.
 
 use super::language::{Node, parse};
 use super::words::Words;
@@ -7,7 +7,7 @@ use genims_databases::Kind;
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/seed");
@@ -47,6 +47,8 @@ struct TableFile {
     #[serde(default)]
     references: BTreeMap<String, String>,
     #[serde(default)]
+    free: BTreeSet<String>,
+    #[serde(default)]
     columns: BTreeMap<String, toml::Value>,
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct TableSpec {
     pub inherit: bool,
     /// References that the schema cannot declare (documents): column to `module.table.column`.
     pub references: BTreeMap<String, String>,
+    /// References of which every row is as good as another: drawn at random.
+    pub free: BTreeSet<String>,
 }
 
 /// `columns.toml`: what a column means by its name.
@@ -91,12 +95,36 @@ impl Rule {
     }
 }
 
+/// `shapes.toml`: what must be true of the rows of all tables together.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub says: String,
+    /// In whose scope `holds` is read.
+    pub table: String,
+    pub holds: Node,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Specs {
     /// By database, then table.
     pub tables: BTreeMap<String, BTreeMap<String, TableSpec>>,
     pub rules: Vec<Rule>,
+    pub shapes: Vec<Shape>,
     pub words: Words,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapesFile {
+    shape: Vec<ShapeFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapeFile {
+    says: String,
+    table: String,
+    holds: String,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +166,8 @@ impl Specs {
             }
         } else if stem == "columns" {
             self.rules = rules(text)?;
+        } else if stem == "shapes" {
+            self.shapes = shapes(text)?;
         } else {
             self.words.extend(Words::parse(text)?)?;
         }
@@ -204,12 +234,15 @@ fn table(file: TableFile) -> Result<TableSpec, String> {
         (None, None, Some(csv)) => read_csv(&csv)?,
         _ => return Err("say either rows, or each (and per), or csv".to_owned()),
     };
+    if let Some(both) = file.free.iter().find(|name| file.columns.contains_key(*name)) {
+        return Err(format!("{both}: it is free, and an expression says what it follows: keep one of them"));
+    }
     let mut columns = BTreeMap::new();
     for (name, value) in file.columns {
         let node = expression(&value).map_err(|cause| format!("{name}: {cause}"))?;
         columns.insert(name, node);
     }
-    Ok(TableSpec { source, columns, inherit: file.inherit, references: file.references })
+    Ok(TableSpec { source, columns, inherit: file.inherit, references: file.references, free: file.free })
 }
 
 /// A text is an expression, a number or boolean itself.
@@ -229,6 +262,15 @@ fn read_csv(text: &str) -> Result<Source, String> {
         lines.push(record.map_err(|error| error.to_string())?.iter().map(str::to_owned).collect());
     }
     Ok(Source::Csv { header, lines })
+}
+
+fn shapes(text: &str) -> Result<Vec<Shape>, String> {
+    let file: ShapesFile = toml::from_str(text).map_err(|error| error.to_string())?;
+    let shape = |ShapeFile { says, table, holds }: ShapeFile| match parse(&holds) {
+        Ok(holds) => Ok(Shape { says, table, holds }),
+        Err(cause) => Err(format!("{says}: {cause}")),
+    };
+    file.shape.into_iter().map(shape).collect()
 }
 
 fn rules(text: &str) -> Result<Vec<Rule>, String> {

@@ -1,5 +1,5 @@
 -- Production and quality for business users: output and cost per product, jobs, material used, inspections and defects.
--- Costs are US dollars, as in genims_manufacturing_db, days are UTC. Good is good at the first attempt, rework was saved.
+-- Costs are rupees, as in genims_manufacturing_db, days are UTC. Good is good at the first attempt, rework was saved.
 
 CREATE TABLE production_summary_daily (
     production_summary_id       BIGINT NOT NULL AUTO_INCREMENT,

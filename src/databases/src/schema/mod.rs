@@ -1,8 +1,14 @@
 //! The schema tree `config/schema/<engine>/<database>/`, embedded at build time: migrations (`V001__topic.sql`) or, for
 //! MongoDB, one JSON file a collection; beside them `references.csv`, every reference inside and across databases.
 
+mod alter;
+mod constraints;
+mod demands;
+mod migration;
 mod model;
+mod reach;
 
+pub use demands::{Constraints, Unique};
 pub use model::{Column, Kind, Model, Table};
 
 use super::registry::{Database, Engine};

@@ -2,18 +2,14 @@
 //! migrations. Leaves: tables, columns, types, keys, comments, references. Seeding knows by it what a column takes, the
 //! dictionary prints it, the doctor counts by it.
 //!
-//! Only `CREATE TABLE`, `ALTER TABLE ... ADD` and `COMMENT ON` of the counted schema are read; what else a migration does
-//! (functions, partitions, bookkeeping) changes no table of the contract.
+//! [`migration`](super::migration) applies the statements of a migration; here is what a table is, and how one is read from
+//! `CREATE TABLE`.
 
 use super::super::registry::{Database, Engine};
+use super::migration::Reader;
 use serde::Serialize;
-use sqlparser::ast::{
-    AlterTableOperation, ColumnOption, CommentObject, CreateTable, DataType, ExactNumberInfo, Expr,
-    ForeignKeyConstraint, IndexColumn, ObjectName, Statement, TableConstraint,
-};
+use sqlparser::ast::{ColumnDef, ColumnOption, CreateTable, DataType, ExactNumberInfo, Expr, ObjectName};
 use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 /// What a column takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +60,10 @@ impl Table {
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
+
+    pub(super) fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
+        self.columns.iter_mut().find(|column| column.name == name)
+    }
 }
 
 /// All tables of one database, in the order of their migrations.
@@ -82,8 +82,9 @@ impl Model {
             Engine::Mysql => &MySqlDialect {},
             Engine::Mongodb => return Ok(model),
         };
+        let mut reader = Reader::new(&mut model, dialect);
         for file in super::files(database) {
-            model.read(dialect, file.text).map_err(|cause| format!("{} {}: {cause}", database.name, file.name))?;
+            reader.read(file.text).map_err(|cause| format!("{} {}: {cause}", database.name, file.name))?;
         }
         for reference in super::references(database).map_err(|error| format!("{}: {error}", database.name))? {
             let column = model.column_mut(&reference.table, &reference.column).ok_or_else(|| {
@@ -98,121 +99,21 @@ impl Model {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    fn column_mut(&mut self, table: &str, column: &str) -> Option<&mut Column> {
-        let table = self.tables.iter_mut().find(|known| known.name == table)?;
-        table.columns.iter_mut().find(|known| known.name == column)
+    pub(super) fn table_mut(&mut self, name: &str) -> Option<&mut Table> {
+        self.tables.iter_mut().find(|table| table.name == name)
     }
 
-    fn read(&mut self, dialect: &dyn Dialect, text: &str) -> Result<(), String> {
-        let tokens = Tokenizer::new(dialect, text).tokenize_with_location().map_err(|error| error.to_string())?;
-        for statement in tokens.split(|token| token.token == Token::SemiColon) {
-            if !describes_tables(statement) {
-                continue;
-            }
-            let parsed = Parser::new(dialect)
-                .with_tokens_with_locations(statement.to_vec())
-                .parse_statement()
-                .map_err(|error| error.to_string())?;
-            self.apply(parsed)?;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, statement: Statement) -> Result<(), String> {
-        match statement {
-            Statement::CreateTable(create) if is_counted(&create.name) => {
-                let table = table(&self.database, &create)?;
-                self.tables.push(table);
-            }
-            Statement::AlterTable(alter) if is_counted(&alter.name) => {
-                let name = last(&alter.name);
-                for operation in &alter.operations {
-                    match operation {
-                        AlterTableOperation::AddConstraint { constraint: TableConstraint::ForeignKey(key), .. } => {
-                            self.refer(&name, key);
-                        }
-                        AlterTableOperation::AddConstraint { constraint: TableConstraint::PrimaryKey(key), .. } => {
-                            let columns = columns_of(&key.columns);
-                            self.tables
-                                .iter_mut()
-                                .filter(|table| table.name == name)
-                                .for_each(|table| table.key = columns.clone());
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            Statement::Comment { object_type, object_name, comment, .. } if !is_internal(&object_name) => {
-                self.comment(object_type, &object_name, comment);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn refer(&mut self, table: &str, key: &ForeignKeyConstraint) {
-        let (database, target) = (self.database.clone(), last(&key.foreign_table));
-        for (column, referred) in key.columns.iter().zip(&key.referred_columns) {
-            if let Some(column) = self.column_mut(table, &column.value) {
-                column.references = vec![format!("{database}.{target}.{}", referred.value)];
-            }
-        }
-    }
-
-    fn comment(&mut self, object: CommentObject, name: &ObjectName, comment: Option<String>) {
-        let parts: Vec<String> =
-            name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.clone()).collect();
-        match (object, parts.as_slice()) {
-            (CommentObject::Table, [.., table]) => {
-                if let Some(table) = self.tables.iter_mut().find(|known| known.name == *table) {
-                    table.comment = comment;
-                }
-            }
-            (CommentObject::Column, [.., table, column]) => {
-                if let Some(column) = self.column_mut(table, column) {
-                    column.comment = comment;
-                }
-            }
-            _ => {}
-        }
+    pub(super) fn column_mut(&mut self, table: &str, column: &str) -> Option<&mut Column> {
+        self.table_mut(table)?.column_mut(column)
     }
 }
 
-fn describes_tables(statement: &[TokenWithSpan]) -> bool {
-    let mut words = statement.iter().filter_map(|token| match &token.token {
-        Token::Word(word) => Some(word.value.to_ascii_uppercase()),
-        _ => None,
-    });
-    let first = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let rest: Vec<String> = words.take(3).collect();
-    // A partition says of itself nothing that its parent did not say.
-    let partition = rest.iter().any(|word| word == "PARTITION");
-    match (first.0.as_str(), first.1.as_str()) {
-        ("CREATE", "TABLE") => !partition,
-        ("ALTER", "TABLE") => statement
-            .iter()
-            .any(|token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case("KEY"))),
-        ("COMMENT", "ON") => rest.first().is_some_and(|what| what == "TABLE" || what == "COLUMN"),
-        _ => false,
-    }
-}
-
-fn is_internal(name: &ObjectName) -> bool {
-    name.0
-        .iter()
-        .filter_map(|part| part.as_ident())
-        .any(|part| part.value == "genims_internal" || part.value == "genims_partitions")
-}
-
-fn is_counted(name: &ObjectName) -> bool {
-    !is_internal(name)
-}
-
-fn last(name: &ObjectName) -> String {
+pub(super) fn last(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(|part| part.value.clone()).unwrap_or_default()
 }
 
-fn table(database: &str, create: &CreateTable) -> Result<Table, String> {
+/// Its columns; what the constraints say of them is added by the caller.
+pub(super) fn table(database: &str, create: &CreateTable) -> Result<Table, String> {
     let mut table = Table {
         name: last(&create.name),
         comment: create.comment.as_ref().map(|comment| match comment {
@@ -225,36 +126,7 @@ fn table(database: &str, create: &CreateTable) -> Result<Table, String> {
         table.comment = option_comment(create);
     }
     for definition in &create.columns {
-        let column =
-            column(database, &mut table.key, definition).map_err(|cause| format!("{}: {cause}", table.name))?;
-        table.columns.push(column);
-    }
-    for constraint in &create.constraints {
-        match constraint {
-            TableConstraint::PrimaryKey(key) => table.key = columns_of(&key.columns),
-            TableConstraint::Unique(unique) => {
-                if let [only] = columns_of(&unique.columns).as_slice() {
-                    table
-                        .columns
-                        .iter_mut()
-                        .filter(|column| column.name == *only)
-                        .for_each(|column| column.unique = true);
-                }
-            }
-            TableConstraint::ForeignKey(key) => {
-                let target = last(&key.foreign_table);
-                for (name, referred) in key.columns.iter().zip(&key.referred_columns) {
-                    for column in table.columns.iter_mut().filter(|column| column.name == name.value) {
-                        column.references = vec![format!("{database}.{target}.{}", referred.value)];
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    let key = table.key.clone();
-    for column in table.columns.iter_mut().filter(|column| key.contains(&column.name)) {
-        column.nullable = false;
+        table.columns.push(column(database, &mut table.key, definition)?);
     }
     Ok(table)
 }
@@ -270,17 +142,8 @@ fn option_comment(create: &CreateTable) -> Option<String> {
     })
 }
 
-fn columns_of(columns: &[IndexColumn]) -> Vec<String> {
-    columns
-        .iter()
-        .filter_map(|column| match &column.column.expr {
-            Expr::Identifier(name) => Some(name.value.clone()),
-            _ => None,
-        })
-        .collect()
-}
-
-fn column(database: &str, key: &mut Vec<String>, definition: &sqlparser::ast::ColumnDef) -> Result<Column, String> {
+/// A column by its definition; `key` gets its name when it is the primary key.
+pub(super) fn column(database: &str, key: &mut Vec<String>, definition: &ColumnDef) -> Result<Column, String> {
     let name = definition.name.value.clone();
     let declared = definition.data_type.to_string();
     let (kind, serial) =
@@ -299,17 +162,19 @@ fn column(database: &str, key: &mut Vec<String>, definition: &sqlparser::ast::Co
     for option in &definition.options {
         match &option.option {
             ColumnOption::NotNull => column.nullable = false,
-            ColumnOption::Default(value) => column.default = Some(value.to_string().trim_matches('\'').to_owned()),
+            ColumnOption::Default(value) => column.default = Some(constant(value)),
             ColumnOption::PrimaryKey(_) => {
                 column.nullable = false;
                 key.push(column.name.clone());
             }
             ColumnOption::Unique(_) => column.unique = true,
             ColumnOption::ForeignKey(reference) => {
-                if let Some(referred) = reference.referred_columns.first() {
-                    column.references =
-                        vec![format!("{database}.{}.{}", last(&reference.foreign_table), referred.value)];
-                }
+                let table = last(&reference.foreign_table);
+                let referred = reference
+                    .referred_columns
+                    .first()
+                    .ok_or_else(|| format!("say which column of {table} is meant"))?;
+                column.references = vec![format!("{database}.{table}.{}", referred.value)];
             }
             ColumnOption::Comment(text) => column.comment = Some(text.clone()),
             ColumnOption::Generated { .. } | ColumnOption::Identity(_) => column.generated = true,
@@ -322,8 +187,13 @@ fn column(database: &str, key: &mut Vec<String>, definition: &sqlparser::ast::Co
     Ok(column)
 }
 
+/// The text of a default, without quotes.
+pub(super) fn constant(value: &Expr) -> String {
+    value.to_string().trim_matches('\'').to_owned()
+}
+
 /// The kind of a declared type, and whether the type itself numbers the rows.
-fn kind(declared: &DataType) -> Option<(Kind, bool)> {
+pub(super) fn kind(declared: &DataType) -> Option<(Kind, bool)> {
     let text = declared.to_string().to_ascii_uppercase();
     let base: String = text.chars().take_while(|character| character.is_ascii_alphanumeric()).collect();
     let length = || {
@@ -393,6 +263,36 @@ mod tests {
                         model.database,
                         table.name
                     );
+                }
+            }
+        }
+    }
+
+    /// Marks of damage: bytes of another encoding, a word with an end in capitals that a replacement left, half a bracket,
+    /// a sentence that breaks off.
+    fn damage(text: &str) -> bool {
+        let half = text.matches('(').count() != text.matches(')').count();
+        let word = |word: &str| {
+            let lower = word.chars().take_while(char::is_ascii_lowercase).count();
+            lower >= 2 && word.len() > lower && word.chars().skip(lower).all(|it| it.is_ascii_uppercase())
+        };
+        let mixed = text.split(|it: char| !it.is_ascii_alphanumeric()).any(word);
+        let bytes = ["\u{fffd}", "\u{c3}", "\u{c2}", "\u{e2}\u{20ac}", "  "].iter().any(|mark| text.contains(mark));
+        half || mixed || bytes || text.trim() != text || text.is_empty() || text.ends_with([',', '(', ':', '='])
+    }
+
+    #[test]
+    fn no_comment_is_damaged() {
+        assert!(damage("machine_state from itsF, not planned time") && damage("Half (a") && damage("f\u{c3}\u{bc}r"));
+        assert!(!damage("kWh, NULL when unknown: of V001 (GmbH)"));
+        let registry = Registry::load(None).expect("the embedded registry");
+        for database in registry.all() {
+            let model = Model::of(database).unwrap_or_else(|cause| panic!("{cause}"));
+            for table in &model.tables {
+                let columns = table.columns.iter().map(|column| (column.name.as_str(), &column.comment));
+                for (name, comment) in columns.chain([("", &table.comment)]) {
+                    let comment = comment.as_deref().unwrap_or("none");
+                    assert!(!damage(comment), "{}.{}.{name}: {comment}", database.name, table.name);
                 }
             }
         }

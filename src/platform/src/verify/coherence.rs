@@ -6,19 +6,20 @@ use super::rules::{Check, Compare, Query, Rule};
 use super::source::{Fields, Sources, field, number};
 use std::time::Instant;
 
+/// The key of a row that compares a total.
+const TOTAL: &str = "all";
+
 pub(super) async fn check(sources: &Sources, rule: &Rule) -> Finding {
     let started = Instant::now();
     let mut finding = Finding::new(&rule.name, &rule.family, &rule.databases(), &rule.says);
     let looked = match &rule.check {
         Check::Violations { looked_at, violations } => inside(sources, looked_at, violations, &mut finding).await,
-        Check::Agreement { left, right, compare } => across(sources, left, right, *compare, &mut finding).await,
-    };
-    match looked {
-        Err(problem) => finding.unfinished(&problem),
-        Ok(()) if finding.looked_at == 0 && finding.passed => {
-            "there was nothing to look at".clone_into(&mut finding.explanation)
+        Check::Agreement { left, right, rate, compare } => {
+            across(sources, left, right, rate.as_ref(), *compare, &mut finding).await
         }
-        Ok(()) => {}
+    };
+    if let Err(problem) = looked {
+        finding.unfinished(&problem);
     }
     finding.seconds = started.elapsed().as_secs_f64();
     finding
@@ -31,37 +32,64 @@ async fn inside(
     finding: &mut Finding,
 ) -> Result<(), Problem> {
     let each = &mut |row: Fields<'_>| finding.looked_at += number(&row, 0);
-    sources.rows(&looked_at.database, &looked_at.sql, each).await?;
+    sources.rule_rows(&looked_at.database, &looked_at.sql, each).await?;
     let each = &mut |row: Fields<'_>| finding.violation(field(&row, 0), field(&row, 1));
-    sources.rows(&violations.database, &violations.sql, each).await
+    sources.rule_rows(&violations.database, &violations.sql, each).await
 }
 
 async fn across(
     sources: &Sources,
     left: &Query,
     right: &Query,
+    rate: Option<&Query>,
     compare: Compare,
     finding: &mut Finding,
 ) -> Result<(), Problem> {
     // A database that is down is noticed before the other one's rows are fetched.
     sources.get(&left.database)?;
-    let mut there = KeyValues::default();
+    sources.get(&right.database)?;
     let value = |row: &Fields<'_>| row.get(1).cloned().flatten().map(|text| text.into_owned());
-    let each = &mut |row: Fields<'_>| there.insert(field(&row, 0), value(&row).as_deref());
-    sources.rows(&right.database, &right.sql, each).await?;
-    if let (Some(key), true) = (there.ambiguous(), compare != Compare::Subset) {
-        let cause = format!("the right side has {key} with two values: let its query give each key once");
+    let mut rates = KeyValues::default();
+    if let Some(rate) = rate {
+        let each = &mut |row: Fields<'_>| rates.insert(field(&row, 0), value(&row).as_deref());
+        sources.rule_rows(&rate.database, &rate.sql, each).await?;
+    }
+    let mut there = KeyValues::default();
+    let each = &mut |row: Fields<'_>| {
+        let value = match rate {
+            None => value(&row),
+            Some(_) => value(&row).map(|amount| divided(&amount, field(&row, 2), &rates)),
+        };
+        there.insert(field(&row, 0), value.as_deref());
+    };
+    sources.rule_rows(&right.database, &right.sql, each).await?;
+    let twice = [("right side", &there), ("rate", &rates)]
+        .into_iter()
+        .find_map(|(side, values)| Some((side, values.ambiguous()?)));
+    if let (Some((side, key)), true) = (twice, compare != Compare::Subset) {
+        let cause = format!("the {side} has {key} with two values: let its query give each key once");
         return Err(Problem::Query(cause));
     }
     let other = &right.database;
     let each = &mut |row: Fields<'_>| {
-        finding.looked_at += 1;
+        // The total of an empty table is no row of it.
+        finding.looked_at += u64::from(field(&row, 0) != TOTAL);
         let (key, value) = (field(&row, 0), row.get(1).and_then(Option::as_deref));
         if let Some(detail) = disagreement(compare, value, there.get(key), other) {
             finding.violation(key, detail);
         }
     };
-    sources.rows(&left.database, &left.sql, each).await
+    sources.rule_rows(&left.database, &left.sql, each).await
+}
+
+/// The amount by its rate, or why that cannot be said, which agrees with no number.
+fn divided(amount: &str, rate: &str, rates: &KeyValues) -> String {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    match (number(amount), rates.get(rate).flatten().and_then(number)) {
+        (Some(amount), Some(rate)) if rate > 0.0 => (amount / rate).to_string(),
+        (None, _) => format!("no amount in {amount}"),
+        _ => format!("no rate for {rate}"),
+    }
 }
 
 /// What is wrong with one key, if anything; `right` is `None` when it is not there.
@@ -115,6 +143,19 @@ mod tests {
         assert_eq!(detail, "1.0 here, 1.00 in other");
         assert!(differ(Compare::Equal, Some(""), Some(None)).is_some());
         assert_eq!(differ(Compare::Subset, Some("1"), Some(None)), None);
+    }
+
+    #[test]
+    fn an_amount_is_divided_by_the_rate_of_its_day_and_agrees_with_nothing_without_one() {
+        let mut rates = KeyValues::default();
+        rates.insert("2026-11-20", Some("80.5"));
+        rates.insert("2026-11-21", Some("0"));
+        assert_eq!(divided("161.00", "2026-11-20", &rates), "2");
+        for (amount, day) in [("161.00", "2026-11-21"), ("161.00", "2026-11-22"), ("x", "2026-11-20")] {
+            let value = divided(amount, day, &rates);
+            assert!(value.starts_with("no "), "{value}");
+            assert!(differ(Compare::Near { tolerance: 1e9 }, Some("2"), Some(Some(&value))).is_some());
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub const LEDGER: &str = "ledger";
 pub enum Outcome {
     Passed,
     Violated,
+    /// There was no row to look at: nothing violates it, and nothing shows that it holds.
+    Empty,
     /// It could not be looked at: its query failed.
     Failed,
     /// It could not be looked at: a database that it needs is down.
@@ -65,6 +67,15 @@ impl Finding {
         }
     }
 
+    /// Empty after all, when nothing was looked at.
+    fn judged(mut self) -> Self {
+        if self.outcome == Outcome::Passed && self.looked_at == 0 {
+            (self.passed, self.outcome) = (false, Outcome::Empty);
+            "there was nothing to look at".clone_into(&mut self.explanation);
+        }
+        self
+    }
+
     /// Counts a violation and keeps it as an example while there is room.
     pub fn violation(&mut self, key: impl Into<String>, detail: impl Into<String>) {
         self.violations += 1;
@@ -105,7 +116,7 @@ pub struct Reached {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
-    /// Every database answered and every rule holds.
+    /// Every database answered and nothing speaks against any rule; an empty rule does not.
     pub passed: bool,
     pub databases: Vec<Reached>,
     pub findings: Vec<Finding>,
@@ -114,8 +125,9 @@ pub struct Verdict {
 
 impl Verdict {
     pub fn new(databases: Vec<Reached>, findings: Vec<Finding>, seconds: f64) -> Self {
-        let passed =
-            databases.iter().all(|database| database.reachable) && findings.iter().all(|finding| finding.passed);
+        let findings: Vec<Finding> = findings.into_iter().map(Finding::judged).collect();
+        let stands = |finding: &Finding| matches!(finding.outcome, Outcome::Passed | Outcome::Empty);
+        let passed = databases.iter().all(|database| database.reachable) && findings.iter().all(stands);
         Self { passed, databases, findings, seconds }
     }
 
@@ -144,6 +156,23 @@ mod tests {
         assert_eq!((finding.looked_at, finding.violations, finding.outcome), (0, 0, Outcome::Skipped));
         let verdict = Verdict::new(Vec::new(), vec![finding], 0.0);
         assert!(!verdict.passed && verdict.count(Outcome::Skipped) == 1);
+    }
+
+    #[test]
+    fn a_rule_that_looked_at_nothing_is_empty_and_neither_passed_nor_violated() {
+        let looked = |rows| {
+            let mut finding = Finding::new("r", "totals", &["a"], "s");
+            finding.looked_at = rows;
+            finding
+        };
+        let verdict = Verdict::new(Vec::new(), vec![looked(0), looked(1)], 0.0);
+        assert_eq!((verdict.count(Outcome::Empty), verdict.count(Outcome::Passed), verdict.passed), (1, 1, true));
+        let empty = serde_json::to_value(&verdict.findings[0]).expect("JSON");
+        assert_eq!((&empty["outcome"], &empty["passed"]), (&"empty".into(), &false.into()));
+        assert!(empty["explanation"].as_str().is_some_and(|text| text.contains("nothing to look at")));
+        let mut violated = looked(0);
+        violated.violation("k", "a key without a row on the left");
+        assert_eq!(Verdict::new(Vec::new(), vec![violated], 0.0).count(Outcome::Violated), 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The rules of coherence in config/verify, embedded at build time or read from a folder. Leaves: rules whose names are
 //! unique and whose databases exist and speak SQL. config/verify/README.md describes the form.
 
+use super::moment;
 use crate::errors::PlatformError;
 use genims_databases::{Engine, Registry};
 use include_dir::{Dir, include_dir};
@@ -24,8 +25,9 @@ pub(super) struct Rule {
 pub(super) enum Check {
     /// One query counts what is looked at, the other lists what violates.
     Violations { looked_at: Query, violations: Query },
-    /// Every key of the left is on the right.
-    Agreement { left: Query, right: Query, compare: Compare },
+    /// Every key of the left is on the right. With rates, a value of the right is divided by the rate that its third
+    /// column names.
+    Agreement { left: Query, right: Query, rate: Option<Query>, compare: Compare },
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -66,17 +68,24 @@ struct Written {
     violations: Option<String>,
     left: Option<Query>,
     right: Option<Query>,
+    rate: Option<Query>,
     compare: Option<Compare>,
 }
 
 impl Rule {
     /// The databases that it reads; the first one owns it.
     pub(super) fn databases(&self) -> Vec<&str> {
-        match &self.check {
-            Check::Violations { violations, .. } => vec![violations.database.as_str()],
-            Check::Agreement { left, right, .. } if left.database == right.database => vec![left.database.as_str()],
-            Check::Agreement { left, right, .. } => vec![left.database.as_str(), right.database.as_str()],
+        let all: Vec<&Query> = match &self.check {
+            Check::Violations { violations, .. } => vec![violations],
+            Check::Agreement { left, right, rate, .. } => [left, right].into_iter().chain(rate).collect(),
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for query in all {
+            if !names.contains(&query.database.as_str()) {
+                names.push(&query.database);
+            }
         }
+        names
     }
 }
 
@@ -117,6 +126,10 @@ fn texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, PlatformError> 
             files.filter_map(|file| Some((file.path().display().to_string(), file.contents_utf8()?.to_owned()))),
         );
     }
+    if let (Some(folder), true) = (folder, texts.is_empty()) {
+        let cause = "there is no rule file (*.toml) in this folder".to_owned();
+        return Err(PlatformError::Rules { file: folder.display().to_string(), cause });
+    }
     texts.sort();
     Ok(texts)
 }
@@ -128,29 +141,62 @@ fn parse(place: &str, text: &str, registry: &Registry) -> Result<Vec<Rule>, Stri
         let name = written.name.clone();
         understood(&stem, written, registry).map_err(|cause| format!("rule {name}: {cause}"))
     };
+    if file.rule.is_empty() {
+        return Err("it holds no rule: write one, or remove the file".to_owned());
+    }
     file.rule.into_iter().map(rule).collect()
 }
 
 fn understood(stem: &str, written: Written, registry: &Registry) -> Result<Rule, String> {
+    if [&written.name, &written.family, &written.says].iter().any(|text| text.trim().is_empty()) {
+        return Err("its name, family or what it says is empty".to_owned());
+    }
     let query = |database: &str, sql: String| {
+        if sql.trim().is_empty() {
+            return Err(format!("a query of {database} is empty, so it would look at nothing"));
+        }
         let known = registry.get(database).map_err(|error| error.to_string())?;
         if known.engine == Engine::Mongodb {
             return Err(format!("{} speaks no SQL: use a relational database", known.name));
         }
+        if let Some(word) = moment::clock_word(&sql) {
+            return Err(format!("{word} makes it depend on when it is asked: write {{today}}, {{now}} or {{seeded}}"));
+        }
         Ok(Query { database: known.name.clone(), sql })
     };
     let check = match (written.database, written.looked_at, written.violations, written.left, written.right) {
-        (Some(database), Some(looked_at), Some(violations), None, None) if written.compare.is_none() => {
+        (Some(database), Some(looked_at), Some(violations), None, None)
+            if written.compare.is_none() && written.rate.is_none() =>
+        {
             Check::Violations { looked_at: query(&database, looked_at)?, violations: query(&database, violations)? }
         }
         (None, None, None, Some(left), Some(right)) => Check::Agreement {
             left: query(&left.database, left.sql)?,
             right: query(&right.database, right.sql)?,
+            rate: rate(written.rate, written.compare, query)?,
             compare: written.compare.unwrap_or_default(),
         },
-        _ => return Err("it has either database, looked_at and violations, or left, right and perhaps compare".into()),
+        _ => {
+            let forms = "it has either database, looked_at and violations, or left, right and perhaps rate and compare";
+            return Err(forms.to_owned());
+        }
     };
     Ok(Rule { file: stem.to_owned(), name: written.name, family: written.family, says: written.says, check })
+}
+
+/// What was divided is hardly ever equal to the last digit.
+fn rate(
+    written: Option<Query>,
+    compare: Option<Compare>,
+    query: impl Fn(&str, String) -> Result<Query, String>,
+) -> Result<Option<Query>, String> {
+    match (written, compare) {
+        (None, _) => Ok(None),
+        (Some(rate), Some(Compare::Near { .. })) => query(&rate.database, rate.sql).map(Some),
+        (Some(_), _) => {
+            Err("values divided by a rate are compared with a tolerance: compare = { tolerance = 0.01 }".into())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,6 +230,11 @@ mod tests {
             let Check::Agreement { compare: found, .. } = rules[0].check else { panic!("{rules:?}") };
             assert_eq!((found, rules[0].databases()), (expected, vec!["genims_erp_db", "genims_wms_db"]));
         }
+        let rate = "rate = { database = 'financial', sql = 'R' }\ncompare = { tolerance = 0.01 }";
+        let rules = parsed(&format!("{HEAD}{sides}\n{rate}")).expect("usable");
+        assert_eq!(rules[0].databases(), ["genims_erp_db", "genims_wms_db", "genims_financial_db"]);
+        let equal = parsed(&format!("{HEAD}{sides}\nrate = {{ database = 'financial', sql = 'R' }}"));
+        assert!(equal.is_err_and(|cause| cause.contains("tolerance")));
     }
 
     #[test]
@@ -203,6 +254,34 @@ mod tests {
         let sometimes = format!("{HEAD}{side}\nright = {{ database = 'wms', sql = 'B' }}\ncompare = 'sometimes'");
         assert!(parsed(&sometimes).is_err());
         assert!(parsed(&format!("{HEAD}databse = 'erp'")).is_err());
+    }
+
+    #[test]
+    fn what_would_look_at_nothing_is_refused() {
+        for file in ["", "# only a comment\n", "rule = []"] {
+            assert!(parsed(file).is_err_and(|cause| cause.contains("no rule")), "{file}");
+        }
+        for wrong in [
+            "database = 'erp'\nlooked_at = ''\nviolations = 'V'",
+            "database = 'erp'\nlooked_at = 'L'\nviolations = '  '",
+            "left = { database = 'erp', sql = 'A' }\nright = { database = 'wms', sql = '' }",
+        ] {
+            let cause = parsed(&format!("{HEAD}{wrong}")).expect_err(wrong);
+            assert!(cause.contains("rule r") && cause.contains("empty"), "{cause}");
+        }
+        assert!(parsed(&HEAD.replace("says = 's'", "says = ''")).is_err());
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = Registry::load(None).expect("the embedded registry");
+        let error = load(Some(folder.path()), &registry).expect_err("no file").to_string();
+        assert!(error.contains("no rule file"), "{error}");
+    }
+
+    #[test]
+    fn a_rule_that_reads_the_clock_is_refused_with_what_to_write_instead() {
+        let rule = format!("{HEAD}database = 'erp'\nlooked_at = 'SELECT 1'\nviolations = 'SELECT a FROM b WHERE c > ");
+        let cause = parsed(&format!("{rule}CURRENT_DATE'")).expect_err("depends on the clock");
+        assert!(cause.contains("rule r: CURRENT_DATE") && cause.contains("{today}"), "{cause}");
+        assert!(parsed(&format!("{rule}{{today}}'")).is_ok());
     }
 
     #[test]

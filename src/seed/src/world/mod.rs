@@ -5,8 +5,10 @@
 //! already cast to their column's type. Errors name table, column and row.
 
 pub(super) mod cast;
+mod check;
 mod evaluate;
 mod forget;
+mod free;
 mod gather;
 mod window;
 
@@ -34,6 +36,15 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    pub fn new(seed: u64, scale: Scale, day: chrono::NaiveDate, sensor_days: u32) -> Self {
+        Self { seed, scale, today: super::value::days(day), sensor_days }
+    }
+
+    /// On which the history ends.
+    pub fn day(self) -> chrono::NaiveDate {
+        super::value::date(self.today)
+    }
+
     /// What the operations history depends on.
     pub(crate) fn history(self) -> HistoryParameters {
         let mut history = HistoryParameters::new(self.scale, self.seed, self.today);
@@ -84,6 +95,8 @@ impl Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TableId(usize);
 
+pub use check::Broken;
+
 pub(crate) struct World {
     parameters: Parameters,
     specs_rules: Vec<super::spec::Rule>,
@@ -105,7 +118,7 @@ impl World {
         parameters: Parameters,
         draft: bool,
     ) -> Result<Self, String> {
-        let Specs { mut tables, rules, words } = specs;
+        let Specs { mut tables, rules, words, .. } = specs;
         let mut world = Self {
             parameters,
             specs_rules: rules,
@@ -129,6 +142,9 @@ impl World {
                 }
                 world.add(&database.name, &database.module, name, None, Some(spec));
             }
+        }
+        if !draft {
+            free::check(&world)?;
         }
         for entry in &world.entries {
             let Some(supplied) = supplied.remove(&entry.name) else { continue };
@@ -332,7 +348,7 @@ impl World {
         if let Some(rule) = self.specs_rules.iter().find(|rule| rule.matches(name, declared.kind)) {
             return self.evaluate(&scope, &rule.value);
         }
-        if let Some(target) = declared.references.first() {
+        if let (Some(target), true) = (declared.references.first(), self.draft || spec.free.contains(name)) {
             return self.any_of(table, rows, name, target);
         }
         match &declared.default {
@@ -341,13 +357,19 @@ impl World {
         }
     }
 
+    /// Whether a table that inherits has the column from its parent.
+    fn inherits(&self, entry: &Entry, name: &str) -> bool {
+        let table = self.names.get(&entry.name).copied();
+        table.and_then(|table| self.parent_of(table).ok()).is_some_and(|parent| self.has_column(parent, name))
+    }
+
     fn has_column(&self, table: TableId, name: &str) -> bool {
         let entry = self.entry(table);
         entry.model.as_ref().is_some_and(|model| model.column(name).is_some())
             || entry.spec.as_ref().is_some_and(|spec| spec.columns.contains_key(name))
     }
 
-    /// A reference of which nothing more is said: any row; to the own table: none.
+    /// A free reference: any row; in a draft to the own table: none.
     fn any_of(&self, table: TableId, rows: usize, name: &str, target: &str) -> Result<evaluate::Made, String> {
         let (target, column) = self.target(table, target)?;
         if target == table {

@@ -2,45 +2,57 @@
 
 use crate::error::SinkError;
 use bson::doc;
+use genims_databases::registry;
 use mongodb::Database;
 use mongodb::action::Action;
 use mongodb::options::{TimeseriesGranularity, TimeseriesOptions};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(86_400);
+/// What the registry says of the mirror; whoever runs has read the registry before.
+static RETENTION: LazyLock<Option<Duration>> =
+    LazyLock::new(|| registry::retention("genims_production").ok().flatten());
+
+/// How long documents are kept; then the server deletes them.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept {
+    /// As the registry says of the database.
+    Retention,
+    Days(u64),
+    ForEver,
+}
 
 /// A time-series collection: `timestamp` is its time, `meta` its series.
 #[derive(Clone, Debug)]
 pub struct TimeSeries {
     pub name: &'static str,
     pub granularity: TimeseriesGranularity,
-    /// Older documents are deleted by the server; `None` keeps them for ever.
-    pub expire_after: Option<Duration>,
+    pub kept: Kept,
 }
 
-pub const SENSOR_READINGS: TimeSeries = TimeSeries {
-    name: "sensor_readings",
-    granularity: TimeseriesGranularity::Seconds,
-    expire_after: Some(DAY.saturating_mul(90)),
-};
-pub const SCADA_EVENTS: TimeSeries = TimeSeries {
-    name: "scada_events",
-    granularity: TimeseriesGranularity::Seconds,
-    expire_after: Some(DAY.saturating_mul(90)),
-};
+pub const SENSOR_READINGS: TimeSeries =
+    TimeSeries { name: "sensor_readings", granularity: TimeseriesGranularity::Seconds, kept: Kept::Retention };
+pub const SCADA_EVENTS: TimeSeries =
+    TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds, kept: Kept::Retention };
 pub const MACHINE_FAULT_EVENTS: TimeSeries =
-    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours, expire_after: None };
-pub const OEE_METRICS: TimeSeries = TimeSeries {
-    name: "oee_metrics",
-    granularity: TimeseriesGranularity::Hours,
-    expire_after: Some(DAY.saturating_mul(730)),
-};
+    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours, kept: Kept::ForEver };
+pub const OEE_METRICS: TimeSeries =
+    TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours, kept: Kept::Days(730) };
 pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
 
 impl TimeSeries {
+    pub fn expire_after(&self) -> Option<Duration> {
+        match self.kept {
+            Kept::Retention => *RETENTION,
+            Kept::Days(days) => Some(Duration::from_secs(days * 86_400)),
+            Kept::ForEver => None,
+        }
+    }
+
     /// Documents older than this are not worth sending: the server would delete them at its next round.
     pub fn expired_below_us(&self, now_us: i64) -> i64 {
-        let kept_us = self.expire_after.map_or(i64::MAX, |after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
+        let kept_us =
+            self.expire_after().map_or(i64::MAX, |after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
         now_us.saturating_sub(kept_us)
     }
 }
@@ -55,7 +67,7 @@ pub async fn ensure(database: &Database) -> Result<(), SinkError> {
             .granularity(Some(collection.granularity.clone()))
             .build();
         let create = database.create_collection(collection.name).timeseries(options);
-        let created = create.optional(collection.expire_after, |create, after| create.expire_after_seconds(after));
+        let created = create.optional(collection.expire_after(), |create, after| create.expire_after_seconds(after));
         match created.await {
             Err(error) if is_already_there(&error) => {}
             result => result?,
@@ -86,13 +98,17 @@ mod tests {
             .map(|file| {
                 let schema: serde_json::Value = serde_json::from_str(file.text).expect("JSON");
                 let granularity = &schema["timeseries"]["granularity"];
-                serde_json::json!([file.name, granularity, schema.get("expireAfterSeconds")])
+                let expiry = schema.get("expireAfterSeconds").map(|said| match said.as_str() {
+                    Some("retention") => RETENTION.map(|kept| kept.as_secs()).into(),
+                    _ => said.clone(),
+                });
+                serde_json::json!([file.name, granularity, expiry])
             })
             .collect();
         let mut written: Vec<serde_json::Value> = ALL
             .iter()
             .map(|made| {
-                let expire_after = made.expire_after.map(|after| after.as_secs());
+                let expire_after = made.expire_after().map(|after| after.as_secs());
                 serde_json::json!([format!("{}.json", made.name), made.granularity, expire_after])
             })
             .collect();

@@ -6,9 +6,17 @@
 //!   documents in the same form
 //! - `validator`: for any other collection; `$jsonSchema` with a `description` at every field is the data dictionary
 //! - `indexes`: as `createIndexes` takes them; ordinary collections expire by one with `expireAfterSeconds`
+//!
+//! `expireAfterSeconds` is a number, or `"retention"`: what the registry says of the document store.
 
+use genims_databases::registry;
 use mongodb::bson::{Bson, Document, doc};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+const EXPIRY: &str = "expireAfterSeconds";
+/// The word for what the registry says.
+const RETENTION: &str = "retention";
 
 /// One file; its name is the collection's.
 #[derive(Debug, Deserialize)]
@@ -22,6 +30,7 @@ pub(super) struct Wanted {
     _purpose: String,
     pub(super) timeseries: Option<TimeSeries>,
     /// Left out: documents are kept for good, or expire by an index.
+    #[serde(default, deserialize_with = "seconds")]
     pub(super) expire_after_seconds: Option<i64>,
     #[serde(default)]
     pub(super) validator: Document,
@@ -78,7 +87,16 @@ impl Index {
 
 impl Wanted {
     pub(super) fn parse(name: &'static str, text: &'static str) -> Result<Self, serde_json::Error> {
-        let parsed: Self = serde_json::from_str(text)?;
+        let mut parsed: Self = serde_json::from_str(text)?;
+        for index in &mut parsed.indexes {
+            match index.options.get(EXPIRY) {
+                Some(Bson::String(word)) if word == RETENTION => {
+                    index.options.insert(EXPIRY, retention().map_err(serde_json::Error::custom)?);
+                }
+                Some(Bson::String(word)) => return Err(serde_json::Error::custom(unknown(word))),
+                _ => {}
+            }
+        }
         let refuse = |cause: &str| Err(serde::de::Error::custom(cause));
         if parsed.timeseries.is_some() != parsed.validator.is_empty() {
             return refuse("a time series has no validator (but `fields`), any other collection has one");
@@ -117,6 +135,31 @@ impl Wanted {
                 "validator": self.validator.clone(), "validationLevel": "strict", "validationAction": "error",
             },
         }
+    }
+}
+
+fn retention() -> Result<i64, String> {
+    let kept = registry::retention("genims_production").map_err(|error| error.to_string())?;
+    let kept = kept.ok_or("the registry says no retention of genims_production")?;
+    i64::try_from(kept.as_secs()).map_err(|error| error.to_string())
+}
+
+fn unknown(word: &str) -> String {
+    format!("`{EXPIRY}` is a number or \"{RETENTION}\", not {word:?}")
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Seconds(i64),
+        Word(String),
+    }
+    match Option::<Said>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Said::Seconds(seconds)) => Ok(Some(seconds)),
+        Some(Said::Word(word)) if word == RETENTION => retention().map(Some).map_err(D::Error::custom),
+        Some(Said::Word(word)) => Err(D::Error::custom(unknown(&word))),
     }
 }
 
@@ -214,6 +257,34 @@ mod tests {
             }
             assert_eq!(found, Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn how_long_documents_are_kept_is_as_their_purpose_says() {
+        let said = regex::Regex::new(r"(\d+) (days|months|years)\b").expect("an expression");
+        let (mut compared, mut by_the_registry) = (0, 0);
+        for file in files() {
+            let wanted = Wanted::parse(file.name, file.text).expect(file.name);
+            let json: Value = serde_json::from_str(file.text).expect("JSON");
+            let purpose = json["purpose"].as_str().expect("a purpose");
+            let by_index = |index: &Index| index.options.get(EXPIRY).and_then(number);
+            let seconds = wanted.expire_after_seconds.map(|seconds| seconds as f64);
+            let Some(seconds) = seconds.or_else(|| wanted.indexes.iter().find_map(by_index)) else { continue };
+            by_the_registry += usize::from(file.text.contains(r#""expireAfterSeconds": "retention""#));
+            let days = seconds / 86_400.0;
+            let Some(found) = said.captures(purpose) else { panic!("{}: kept {days} days", file.name) };
+            let unit = match &found[2] {
+                "days" => 1.0,
+                "months" => 30.44,
+                _ => 365.25,
+            };
+            let number: f64 = found[1].parse().expect("a number");
+            assert!((days / unit - number).abs() < 0.05, "{}: {days} days, {purpose}", file.name);
+            compared += 1;
+        }
+        assert!(compared >= 15 && by_the_registry >= 9, "{compared}, {by_the_registry}");
+        let word = r#"{"purpose": "p", "validator": {"a": 1}, "indexes": [{"name": "i", "key": {"t": 1}, "expireAfterSeconds": "soon"}]}"#;
+        assert!(Wanted::parse("a.json", word).is_err_and(|error| error.to_string().contains("retention")));
     }
 
     #[test]
