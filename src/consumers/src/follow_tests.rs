@@ -254,7 +254,7 @@ async fn a_database_restored_under_the_running_server_gets_the_log_again_at_once
     let trial = Trial::new(&[]);
     let ended = trial.beside(async || {
         eventually("all records", || trial.offsets().len() == 30).await;
-        trial.database.lock().expect("no panic").goes_back_to(7);
+        trial.database.lock().expect("no panic").goes_back_to(6);
         // Nothing more is appended, and nothing is lost sight of meanwhile.
         eventually("all records again", || trial.offsets() == (0..30).collect::<Vec<_>>()).await;
     });
@@ -269,10 +269,10 @@ async fn the_lag_of_a_restored_database_is_shown_while_it_cannot_be_written() {
         eventually("all records", || trial.metrics.lag_rows(30) == 0).await;
         let mut database = trial.database.lock().expect("no panic");
         database.faults = vec![Fault::Lost; 1_000];
-        database.goes_back_to(7);
+        database.goes_back_to(6);
         drop(database);
-        eventually("the true lag", || trial.metrics.lag_rows(30) == 23).await;
-        assert_eq!(trial.log.cursor("fake"), Some(7), "what it lacks must stay in the log");
+        eventually("the true lag", || trial.metrics.lag_rows(30) == 24).await;
+        assert_eq!(trial.log.cursor("fake"), Some(6), "what it lacks must stay in the log");
     });
     ended.await.expect("a clean end");
 }
