@@ -83,6 +83,7 @@ impl Appender {
     pub fn append(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
         self.shared.check_running()?;
         self.shared.appending.store(true, Ordering::Release);
+        self.wait_while_refused()?;
         match self.write_durably(portion) {
             Ok(groups) => {
                 self.publish(&groups);
@@ -245,6 +246,8 @@ impl Appender {
             if was_full.replace(full) != Some(full) {
                 self.report_full(full);
             }
+            // A refusal that ended meanwhile has cleared it.
+            self.shared.full.store(true, Ordering::Release);
             self.wait_for_room()?;
         }
         self.shared.pressed.store(false, Ordering::Release);
@@ -260,6 +263,9 @@ impl Appender {
         let shared = &self.shared;
         let headroom = if was_full { shared.sizes.max_bytes / 8 } else { 0 };
         let fits = || shared.bytes.load(Ordering::Acquire) + file_bytes + headroom <= shared.sizes.max_bytes;
+        if !fits() {
+            shared.cut_off();
+        }
         if !fits() && shared.can_free() && shared.maintain().is_err() {
             // A failure that matters has stopped the spool; a disk too full for a cursor is waited out.
             return false;
@@ -311,6 +317,22 @@ impl Appender {
                 "the disk is full: senders wait; free space on the spool's disk or let the sinks catch up"
             ),
         }
+    }
+
+    /// What is appended while a consumer is refused would take offsets that it knows already, and be held for a database that
+    /// cannot take it.
+    fn wait_while_refused(&self) -> Result<(), SpoolError> {
+        let shared = &self.shared;
+        let is_refused = || !lock(&shared.refusals).is_empty();
+        if !is_refused() {
+            return Ok(());
+        }
+        shared.full.store(true, Ordering::Release);
+        while is_refused() {
+            self.wait_for_room()?;
+        }
+        shared.full.store(false, Ordering::Release);
+        Ok(())
     }
 
     fn wait_for_room(&self) -> Result<(), SpoolError> {

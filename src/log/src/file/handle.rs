@@ -1,19 +1,14 @@
 //! The handle that everybody but the writer holds: read on from an offset, remember how far a sink has come, learn the
 //! state. Clones are the same spool.
 
-use super::cursor::{self, CursorFile};
 use super::error::SpoolError;
 use super::metrics::SpoolMetrics;
 use super::reader::Reader;
-use super::shared::{Shared, Sink, lock};
+use super::shared::{Shared, lock};
 use genims_model::{Group, Receipt};
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
-
-/// The sink whose commits settle the receipts that wait for one.
-pub const COMMIT_SINK: &str = "postgres";
 
 /// See the module's header.
 #[derive(Clone, Debug)]
@@ -30,7 +25,7 @@ impl Spool {
         &self.shared
     }
 
-    /// Names this log for ever: offsets of another id mean nothing here.
+    /// What the files of this log bear, for ever; consumers know it by [`Spool::name`].
     pub fn id(&self) -> Uuid {
         self.shared.id
     }
@@ -85,86 +80,7 @@ impl Spool {
         (next <= passed).then_some(next)
     }
 
-    /// Makes the log wait for a sink, and tells where it stopped: its cursor, or the oldest record for a new sink.
-    /// Register all sinks before the first append: what is consumed by the registered ones may be removed.
-    pub fn register_sink(&self, sink: &str) -> Result<u64, SpoolError> {
-        cursor::check_name(sink)?;
-        let shared = &self.shared;
-        let mut files = lock(&shared.cursor_files);
-        let first = shared.first_offset();
-        let known = lock(&shared.sinks).get(sink).map(|known| known.offset);
-        let offset = match known {
-            Some(offset) if offset < first => {
-                tracing::warn!(
-                    sink,
-                    missed_from = offset,
-                    missed_below = first,
-                    "a sink returns after its records went"
-                );
-                first
-            }
-            Some(offset) => offset,
-            None => {
-                match CursorFile::create(&*shared.disk, &shared.directory, shared.id, sink, first) {
-                    Ok(file) => {
-                        files.insert(sink.to_owned(), file);
-                    }
-                    // Nothing goes by a cursor without a file, so it may come with the first save that finds room.
-                    Err(error) if error.is_disk_full() => tracing::warn!(sink, %error, "no room for a cursor yet"),
-                    Err(error) => return Err(error),
-                }
-                first
-            }
-        };
-        match lock(&shared.sinks).entry(sink.to_owned()) {
-            Entry::Occupied(mut entry) => {
-                entry.get_mut().offset = offset;
-                entry.get_mut().registered = true;
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(Sink { offset, saved: offset, registered: true });
-            }
-        }
-        if sink == COMMIT_SINK {
-            shared.commits.committed(offset);
-        }
-        Ok(offset)
-    }
-
-    /// Everything below `offset` is finished in this sink, for good. Cheap: the file follows within a second. A lower
-    /// offset than before is ignored.
-    pub fn save_cursor(&self, sink: &str, offset: u64) -> Result<(), SpoolError> {
-        let shared = &self.shared;
-        let end = self.next_offset();
-        if offset > end {
-            return Err(SpoolError::OffsetAhead { requested: offset, end });
-        }
-        match lock(&shared.sinks).get_mut(sink) {
-            Some(known) if known.registered => known.offset = known.offset.max(offset),
-            _ => return Err(SpoolError::UnknownSink(sink.to_owned())),
-        }
-        if sink == COMMIT_SINK {
-            shared.commits.committed(offset);
-        }
-        if let Some(finished) = shared.finished_below(|sink| sink.offset) {
-            shared.tail.release(finished);
-        }
-        if shared.can_free() {
-            shared.keeper.ring();
-        }
-        // A writer that waits at the cap may go on as soon as the sinks have everything.
-        if shared.full.load(Ordering::Acquire) {
-            shared.room.ring();
-        }
-        Ok(())
-    }
-
-    /// How far a sink has come; `None` for one that was never registered.
-    pub fn cursor(&self, sink: &str) -> Option<u64> {
-        lock(&self.shared.sinks).get(sink).map(|sink| sink.offset)
-    }
-
-    /// Settles one part of the receipt when [`COMMIT_SINK`] has finished everything below `offset`. At the bound of
+    /// Settles one part of the receipt when every consumer that settles has finished everything below `offset`. At the bound of
     /// waiting receipts it is refused at once, and counted.
     pub fn settle_when_committed(&self, offset: u64, receipt: Receipt) {
         if !self.shared.commits.wait(offset, receipt) {

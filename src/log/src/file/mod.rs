@@ -14,6 +14,7 @@
 //! lock                                     held by the one process that has the spool open
 //! segment-{first_offset}-{serial}.log      front (spool id, carry), records, zeros      see segment.rs, record.rs
 //! cursor-{sink}                            two slots, written in turn                    see cursor.rs
+//! history                                  one slot an opening                           see history.rs
 //! quarantine/                              damaged segments, moved away                  see quarantine.rs
 //! *.tmp                                    unfinished; thrown away at start
 //! ```
@@ -43,8 +44,12 @@
 //!   it.
 //! - A spool that ends before a cursor is refused: offsets would be given twice.
 //!
+//! Lineage
+//! - Each opening's epoch is durable before anything is appended, so that a copy that went on by itself is told apart.
+//! - While a consumer remembers records that this log does not hold, nothing is appended; `genims log adopt` goes on.
+//!
 //! Space
-//! - A segment goes when every registered sink's durable cursor is behind it and more than `retain_bytes` of consumed
+//! - A segment goes when the durable cursor of every consumer that is not cut off is behind it and more than `retain_bytes` of consumed
 //!   segments are kept; those rebuild the resend memory at start. None goes before the first append, by which time all
 //!   sinks are registered.
 //! - At `max_bytes`, or when the disk is full, appends block, say so, and go on by themselves. On a full disk nothing is
@@ -62,11 +67,13 @@ mod blank;
 mod carry;
 mod codec;
 mod commit;
+mod consumers;
 mod contract;
 mod cursor;
 mod disk;
 mod error;
 mod handle;
+mod history;
 mod keeper;
 mod metrics;
 mod quarantine;
@@ -89,7 +96,7 @@ mod tests;
 
 pub use appender::Appender;
 pub use error::SpoolError;
-pub use handle::{COMMIT_SINK, Spool};
+pub use handle::Spool;
 pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
@@ -212,6 +219,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
     disk.create_directory(directory).map_err(|source| SpoolError::io("create", directory, source))?;
     let lock = hold_lock(&*disk, directory)?;
     let found = recovery::recover(&*disk, directory, &sizes)?;
+    let history = history::HistoryFile::open(&*disk, directory, found.id, found.next_offset)?;
     let recovered = Recovered {
         marks: found.carry.marks(),
         open_faults: found.carry.open_faults(),
@@ -231,6 +239,8 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         bytes: AtomicU64::new(found.segments.iter().map(|segment| segment.file_bytes).sum()),
         segments: Mutex::new(found.segments),
         sinks: Mutex::new(found.sinks),
+        history: Mutex::new(history),
+        refusals: Mutex::default(),
         cursor_files: Mutex::new(found.cursor_files),
         tail: tail::Tail::new(sizes.memory_bytes),
         end: tokio::sync::watch::Sender::new(found.next_offset),

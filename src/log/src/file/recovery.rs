@@ -255,7 +255,7 @@ fn open_cursors(disk: &dyn Disk, directory: &Path, names: &[String], found: &mut
         }
         // Read from the page cache perhaps: segments may go by it only once it is durable.
         file.save(offset)?;
-        found.sinks.insert(sink.to_owned(), Sink { offset, saved: offset, registered: false });
+        found.sinks.insert(sink.to_owned(), Sink::left(offset));
         found.cursor_files.insert(sink.to_owned(), file);
     }
     Ok(())

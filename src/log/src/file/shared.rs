@@ -1,7 +1,7 @@
 //! What the appender, the readers, the sinks and the keeper share. Each lock is held for look-ups and small changes
 //! only, never across a sync or a read of the disk, except `cursor_files`, which only housekeeping takes.
 //!
-//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`.
+//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`; `history` and `refusals` alone.
 
 use super::bell::Bell;
 use super::blank::{self, Blank};
@@ -9,9 +9,11 @@ use super::commit::CommitQueue;
 use super::cursor::CursorFile;
 use super::disk::{Disk, Lock};
 use super::error::SpoolError;
+use super::history::HistoryFile;
 use super::metrics::SpoolMetrics;
 use super::segment::{self, Segment};
 use super::tail::Tail;
+use crate::contract::WhenBehind;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,6 +45,22 @@ pub(super) struct Sink {
     pub(super) saved: u64,
     /// Whether this run's configuration has it; others hold nothing back.
     pub(super) registered: bool,
+    pub(super) settles: bool,
+    pub(super) when_behind: WhenBehind,
+    /// Its backlog grew beyond what it may hold: from here on it holds nothing.
+    pub(super) cut_off: bool,
+}
+
+impl Sink {
+    /// As an earlier run left it.
+    pub(super) fn left(offset: u64) -> Self {
+        Self { offset, saved: offset, registered: false, settles: false, when_behind: WhenBehind::Hold, cut_off: false }
+    }
+
+    /// Whether the log keeps records for it.
+    fn holds(&self) -> bool {
+        self.registered && !self.cut_off
+    }
 }
 
 #[derive(Debug)]
@@ -53,6 +71,9 @@ pub(super) struct Shared {
     pub(super) id: Uuid,
     pub(super) segments: Mutex<VecDeque<Segment>>,
     pub(super) sinks: Mutex<BTreeMap<String, Sink>>,
+    pub(super) history: Mutex<HistoryFile>,
+    /// Consumers that remember another history, each with the cause; nothing is appended while there is any.
+    pub(super) refusals: Mutex<BTreeMap<String, String>>,
     pub(super) cursor_files: Mutex<BTreeMap<String, CursorFile>>,
     pub(super) tail: Tail,
     /// The offset behind the last durable record; every send wakes the readers.
@@ -133,13 +154,13 @@ impl Shared {
 
     /// The offset below which every registered sink is finished; `None` without sinks.
     pub(super) fn finished_below(&self, progress: impl Fn(&Sink) -> u64) -> Option<u64> {
-        lock(&self.sinks).values().filter(|sink| sink.registered).map(progress).min()
+        lock(&self.sinks).values().filter(|sink| sink.holds()).map(progress).min()
     }
 
     /// Whom the log waits for.
     pub(super) fn slowest_sink(&self) -> Option<String> {
         let sinks = lock(&self.sinks);
-        let slowest = sinks.iter().filter(|(_, sink)| sink.registered).min_by_key(|(_, sink)| sink.offset);
+        let slowest = sinks.iter().filter(|(_, sink)| sink.holds()).min_by_key(|(_, sink)| sink.offset);
         slowest.map(|(name, _)| name.clone())
     }
 
@@ -175,6 +196,33 @@ impl Shared {
         given_up || self.metrics.segments_removed.load(Ordering::Relaxed) != removed
     }
 
+    /// Cuts off the consumers whose backlog is larger than they may hold: their records may go from now on.
+    pub(super) fn cut_off(&self) {
+        let mut sinks = lock(&self.sinks);
+        for (name, sink) in sinks.iter_mut().filter(|(_, sink)| sink.holds()) {
+            let WhenBehind::Resync { backlog_bytes_max } = sink.when_behind else { continue };
+            let backlog_bytes = self.backlog_bytes(sink.offset);
+            if backlog_bytes > backlog_bytes_max {
+                sink.cut_off = true;
+                let (consumer, position) = (name.as_str(), sink.offset);
+                tracing::error!(
+                    consumer,
+                    position,
+                    backlog_bytes,
+                    backlog_bytes_max,
+                    "cut off: the log keeps no more records for it; bring its database back from the operations database"
+                );
+            }
+        }
+    }
+
+    /// What the segments that hold records from `offset` on occupy, without the one that is being written.
+    fn backlog_bytes(&self, offset: u64) -> u64 {
+        let segments = lock(&self.segments);
+        let ends = segments.iter().skip(1).map(|next| next.first_offset);
+        segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.file_bytes).sum()
+    }
+
     /// Whether housekeeping would free something, judged by the cursors in memory.
     pub(super) fn can_free(&self) -> bool {
         let finished = self.finished_below(|sink| sink.offset).unwrap_or(u64::MAX);
@@ -186,6 +234,7 @@ impl Shared {
     pub(super) fn maintain(&self) -> Result<(), SpoolError> {
         // Held throughout: two rounds at once could remove segments out of order.
         let mut files = lock(&self.cursor_files);
+        self.cut_off();
         let saved = self.save_cursors(&mut files);
         // A disk too full for a cursor must not keep what older cursors allow to go.
         let result = match saved {

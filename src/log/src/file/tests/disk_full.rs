@@ -24,7 +24,7 @@ fn a_full_disk_that_only_a_sync_tells_is_waited_out_and_loses_nothing() {
     for seed in 0..30 {
         let disk = FakeDisk::new(seed);
         let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options(&directory)).unwrap();
-        spool.register_sink("postgres").unwrap();
+        spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
         for salt in 0..seed {
             appender.append(&mut samples::portion(10, 1, 1, salt)).unwrap();
         }
@@ -57,7 +57,7 @@ fn a_disk_smaller_than_cap_and_retained_segments_gives_up_what_it_retains() {
     disk.set_capacity(Some(200 << 10));
     for restart in 0..3 {
         let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options).unwrap();
-        spool.register_sink("postgres").unwrap();
+        spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
         let begin = spool.next_offset();
         let watched = spool.clone();
         let appending = thread::spawn(move || {
@@ -83,7 +83,7 @@ fn a_sink_registers_without_room_for_its_cursor_and_gets_the_file_later() {
     let disk = FakeDisk::new(4);
     let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options(&directory)).unwrap();
     disk.set_full_at_sync(1.0);
-    assert_eq!(spool.register_sink("postgres").unwrap(), 0);
+    assert_eq!(spool.register(&crate::contract::Consumer::hold("postgres")).unwrap(), 0);
     disk.set_full_at_sync(0.0);
     appender.append(&mut portion(10, 1)).unwrap();
     spool.save_cursor("postgres", 7).unwrap();
@@ -103,7 +103,7 @@ fn a_power_cut_on_a_nearly_full_disk_leaves_every_acknowledged_record_and_no_mar
     for seed in 0..60 {
         let disk = FakeDisk::new(seed);
         let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options(&directory)).unwrap();
-        spool.register_sink("postgres").unwrap();
+        spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
         disk.set_full_at_sync(0.6);
         let closing = spool.clone();
         let appending = thread::spawn(move || {

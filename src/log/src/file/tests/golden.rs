@@ -125,7 +125,7 @@ fn the_undrained_log_of_the_previous_release_is_continued() {
         assert_eq!(recovered.next_offset, 77 + 3 * restart);
         assert_eq!(recovered.marks.get("plc-9"), Some(&17));
         assert_eq!(recovered.open_faults.len(), 1);
-        assert_eq!(spool.register_sink("postgres").unwrap(), 25);
+        assert_eq!(spool.register(&crate::contract::Consumer::hold("postgres")).unwrap(), 25);
         let mut events = Vec::new();
         spool.replay(25, |group| events.extend_from_slice(&group.events)).unwrap();
         assert_eq!(events, sample.events);

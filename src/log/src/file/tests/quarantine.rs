@@ -7,7 +7,7 @@ use super::*;
 /// A log of ten-reading records in several segments, with the cursor at `cursor`; its segments and its end.
 fn log_with_cursor(options: &SpoolOptions, cursor: impl Fn(u64) -> u64) -> (Vec<PathBuf>, u64) {
     let (mut appender, spool, _) = open_on(Arc::new(super::super::disk::RealDisk), options).unwrap();
-    spool.register_sink("postgres").unwrap();
+    spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
     for salt in 0..200 {
         appender.append(&mut samples::portion(10, 0, 1, salt)).unwrap();
     }

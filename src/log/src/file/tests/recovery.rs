@@ -91,7 +91,7 @@ fn damage_in_an_older_segment_and_a_missing_one_are_noticed() {
     let directory = tempfile::tempdir().unwrap();
     let options = options(&directory);
     let (mut appender, spool, _) = open(&options).unwrap();
-    spool.register_sink("slow").unwrap();
+    spool.register(&Consumer::hold("slow")).unwrap();
     for salt in 0..60 {
         appender.append(&mut portion(40, salt)).unwrap();
     }
@@ -116,7 +116,7 @@ fn a_spool_that_ends_before_a_cursor_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let options = options(&directory);
     let (mut appender, spool, _) = open(&options).unwrap();
-    spool.register_sink("postgres").unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
     let before = std::fs::read(&segments(&options.directory)[0]).unwrap();
     appender.append(&mut portion(5, 1)).unwrap();
     spool.save_cursor("postgres", 5).unwrap();
@@ -132,7 +132,7 @@ fn cursors_survive_a_restart_and_never_go_back_or_ahead_of_the_log() {
     let options = options(&directory);
     let (mut appender, spool, _) = open(&options).unwrap();
     assert!(matches!(spool.save_cursor("mongo", 0), Err(SpoolError::UnknownSink(_))));
-    assert_eq!(spool.register_sink("mongo").unwrap(), 0);
+    assert_eq!(spool.register(&Consumer::hold("mongo")).unwrap(), 0);
     appender.append(&mut portion(10, 1)).unwrap();
     spool.save_cursor("mongo", 7).unwrap();
     spool.save_cursor("mongo", 3).unwrap();
@@ -141,7 +141,7 @@ fn cursors_survive_a_restart_and_never_go_back_or_ahead_of_the_log() {
     drop((appender, spool));
     let (_appender, spool, _) = open(&options).unwrap();
     assert_eq!(spool.cursor("mongo"), Some(7));
-    assert_eq!(spool.register_sink("mongo").unwrap(), 7);
+    assert_eq!(spool.register(&Consumer::hold("mongo")).unwrap(), 7);
     let mut reader = spool.reader(7).unwrap();
     let rest = reader.try_next().unwrap().unwrap();
     assert_eq!((rest.first_offset, rest.readings.len()), (7, 3), "a reader may begin inside a group");
