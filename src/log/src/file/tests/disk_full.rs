@@ -132,3 +132,52 @@ fn a_power_cut_on_a_nearly_full_disk_leaves_every_acknowledged_record_and_no_mar
         assert_eq!(recovered.marks, marks, "seed {seed}");
     }
 }
+
+/// Unmounts when the test ends, however it does.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// A real file system of one MiB; `None` where mounting is not permitted.
+fn small_file_system(directory: &Path) -> Option<Mounted> {
+    let mount =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(directory).output();
+    mount.is_ok_and(|output| output.status.success()).then(|| Mounted(directory.to_owned()))
+}
+
+#[test]
+fn a_real_file_system_smaller_than_cap_and_retained_segments_is_lived_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(_mounted) = small_file_system(directory.path()) else {
+        eprintln!("not run: this user may not mount a file system");
+        return;
+    };
+    let options = SpoolOptions {
+        directory: directory.path().join("spool"),
+        max_bytes: 8 << 20,
+        segment_bytes: 128 << 10,
+        retain_bytes: 2 << 20,
+        ..options(&directory)
+    };
+    for _ in 0..2 {
+        let (mut appender, spool, _) = open(&options).unwrap();
+        spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
+        let (begin, watched) = (spool.next_offset(), spool.clone());
+        let appending = thread::spawn(move || {
+            for salt in 0..1_000 {
+                appender.append(&mut portion(40, salt)).unwrap();
+            }
+        });
+        eventually("all is appended", || {
+            watched.save_cursor("postgres", watched.next_offset()).unwrap();
+            watched.next_offset() == begin + 40_000
+        });
+        appending.join().unwrap();
+        assert!(spool.failure().is_none() && spool.bytes() <= 1 << 20);
+        spool.close().unwrap();
+    }
+}
