@@ -15,6 +15,7 @@ mod harness;
 mod history;
 mod kill9;
 mod leftovers;
+mod lineage;
 mod mysql;
 mod platform;
 mod provision;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         kill9::tests,
+        lineage::tests,
         sink::tests,
         verify::tests,
         doctor::tests,

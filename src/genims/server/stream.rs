@@ -81,7 +81,7 @@ impl Stream {
         let mut shards: Vec<Shard> = (0..count)
             .map(|index| Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules))
             .collect();
-        let settled = self.spool.cursor(spool::COMMIT_SINK).unwrap_or(self.spool.first_offset());
+        let settled = self.spool.settled().unwrap_or(self.spool.first_offset());
         let mut pending = 0;
         self.spool.replay(self.spool.first_offset(), |group| {
             pending += records_from(group, settled);
