@@ -267,10 +267,11 @@ async fn the_lag_of_a_restored_database_is_shown_while_it_cannot_be_written() {
     let trial = Trial::new(&[]);
     let ended = trial.beside(async || {
         eventually("all records", || trial.metrics.lag_rows(30) == 0).await;
-        let mut database = trial.database.lock().expect("no panic");
-        database.faults = vec![Fault::Lost; 1_000];
-        database.goes_back_to(6);
-        drop(database);
+        {
+            let mut database = trial.database.lock().expect("no panic");
+            database.faults = vec![Fault::Lost; 1_000];
+            database.goes_back_to(6);
+        }
         eventually("the true lag", || trial.metrics.lag_rows(30) == 24).await;
         assert_eq!(trial.log.cursor("fake"), Some(6), "what it lacks must stay in the log");
     });

@@ -75,6 +75,11 @@ impl MemoryLog {
         self.lock().refusals.values().next().cloned()
     }
 
+    /// What consumers know it by.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// Appends with the next offset, whatever the group says.
     pub fn append(&self, mut group: Group) {
         let mut state = self.lock();
