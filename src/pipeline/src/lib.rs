@@ -7,8 +7,11 @@
 //! - [`machine`]: what a machine's snapshots say: states, counts, OEE
 
 pub mod intake;
+mod letters;
 pub mod queue;
 pub mod shard;
+#[cfg(test)]
+mod succession_tests;
 pub mod worker;
 
 use crate::intake::WhenFull;
