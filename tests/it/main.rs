@@ -16,6 +16,7 @@ mod history;
 mod kill9;
 mod leftovers;
 mod mysql;
+mod numbers;
 mod platform;
 mod provision;
 mod provision_mongo;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         kill9::tests,
+        numbers::tests,
         sink::tests,
         verify::tests,
         doctor::tests,

@@ -7,6 +7,8 @@
 //! - [`machine`]: what a machine's snapshots say: states, counts, OEE
 
 pub mod intake;
+#[cfg(test)]
+mod intake_tests;
 mod letters;
 pub mod queue;
 pub mod shard;
