@@ -20,6 +20,7 @@ mod numbers;
 mod platform;
 mod provision;
 mod provision_mongo;
+mod questions;
 mod roles;
 mod running;
 mod seed;

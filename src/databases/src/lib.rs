@@ -16,6 +16,7 @@ pub mod mongo;
 pub mod mysql;
 pub mod partitions;
 pub mod postgres;
+mod quoting;
 pub mod registry;
 pub mod schema;
 pub mod tls;
@@ -26,8 +27,9 @@ pub use mongo::MongoSettings;
 pub use mysql::MysqlSettings;
 pub use mysql_async::Conn as MysqlConnection;
 pub use postgres::PostgresSettings;
+pub use quoting::quoted;
 pub use registry::{Database, Engine, Registry};
-pub use schema::{Column, Kind, Model, Table};
+pub use schema::{Column, Constraints, Kind, Model, Table};
 pub use tokio_postgres::Client as PostgresClient;
 
 /// What servers see as the name of our connections.
