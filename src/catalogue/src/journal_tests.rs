@@ -277,3 +277,17 @@ fn what_a_full_disk_and_a_power_cut_did_to_an_earlier_journal_is_mended() {
     disk.data.put(LEGACY, Some([b"{oops}\n", &whole[..]].concat()));
     assert!(matches!(disk.start(), Err(JournalError::Damaged { position: 0, .. })));
 }
+
+#[test]
+fn machines_that_moved_under_an_earlier_release_keep_its_numbers() {
+    let line = |machine: &super::Machine| format!("{}\n", serde_json::json!({ "machine": machine }));
+    let moved = super::Machine { line_id: "L2".to_owned(), ..machine("M1") };
+    let late = super::Machine { line_id: "L3".to_owned(), ..machine("M3") };
+    let of_m3 = format!("{}\n", serde_json::json!({ "sensor": sensor("S3", "M3", "A") }));
+    let lines = [line(&machine("M1")), of_m3, line(&machine("M2")), line(&moved), line(&late)].concat();
+    let disk = Disk::default();
+    disk.data.put(LEGACY, Some(lines.into_bytes()));
+    let catalogue = disk.start().expect("converted").directory().load();
+    let places: Vec<_> = catalogue.machines().iter().map(|m| (&*m.machine.machine_id, &*m.machine.line_id)).collect();
+    assert_eq!(places, [("M1", "L2"), ("M3", "L3"), ("M2", "L1")]);
+}

@@ -6,7 +6,8 @@ use super::Limits;
 use super::error::JournalError;
 use super::folder::Folder;
 use super::journal::Entry;
-use super::{Sensor, journal};
+use super::{Machine, Sensor, journal};
+use hashbrown::HashMap;
 
 const NAME: &str = "catalogue.jsonl";
 /// An earlier release reads this as a damaged first line, and stops.
@@ -40,8 +41,33 @@ pub(crate) fn read(folder: &dyn Folder) -> Result<Option<Vec<Entry>>, JournalErr
         }
         position += line.len();
     }
+    let entries = with_places_of_the_end(entries);
     tracing::info!(entries = entries.len(), to = journal::NAME, "the journal of an earlier release is converted");
     Ok(Some(entries))
+}
+
+/// Earlier releases kept a machine's number when it moved: each machine is entered once, as it was last. The order of
+/// first mention, which is the numbers, stays; a sensor mentions its machine.
+fn with_places_of_the_end(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut last: HashMap<String, Machine> = HashMap::new();
+    for entry in &entries {
+        if let Entry::Machine(machine) = entry {
+            last.insert(machine.machine_id.clone(), machine.clone());
+        }
+    }
+    let mut settled = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let mentioned = match &entry {
+            Entry::Machine(machine) => Some(&machine.machine_id),
+            Entry::Sensor(sensor) | Entry::Registered(sensor) => Some(&sensor.machine_id),
+            Entry::Shifts(_) => None,
+        };
+        settled.extend(mentioned.and_then(|id| last.remove(id)).map(Entry::Machine));
+        if !matches!(entry, Entry::Machine(_)) {
+            settled.push(entry);
+        }
+    }
+    settled
 }
 
 /// The whole line that was written behind a part of itself, once a full disk had room again.

@@ -2,8 +2,9 @@
 //!
 //! A [`Catalogue`] is immutable; a change publishes a new one ([`Directory`]). Numbers are given once and written to the
 //! journal before a catalogue that contains them is published, so a number found in the spool can always be resolved,
-//! also while every database is down. When the identity of a sensor changes (another machine, line, factory or unit) it
-//! gets a new number: readings taken earlier keep the identity under which they were taken.
+//! also while every database is down. When the identity of a sensor changes (another machine, line, factory or unit), or
+//! that of a machine (another line or factory), it gets a new number: what was taken earlier keeps the identity under
+//! which it was taken.
 //!
 //! - [`keeper`]: the one writer: follows master data, registers unknown sensors, writes before it publishes
 //! - `journal`: every number ever given, in `frame`s; `witness`: what the log relies on; `legacy`: the earlier format
@@ -90,7 +91,7 @@ pub struct Machine {
 pub struct SensorEntry {
     pub no: SensorNo,
     pub machine: MachineNo,
-    /// The machine of the sensor's first number: the same for all its numbers, so that one shard owns them all.
+    /// Where the machine of the sensor's first number is at home: the same for all its numbers, so that one shard owns them all.
     pub home: MachineNo,
     /// The sensor has a newer number.
     pub superseded: bool,
@@ -100,6 +101,10 @@ pub struct SensorEntry {
 #[derive(Clone, Debug)]
 pub struct MachineEntry {
     pub no: MachineNo,
+    /// The machine's first number: one shard owns all its numbers.
+    pub home: MachineNo,
+    /// The machine has a newer number.
+    pub superseded: bool,
     pub machine: Machine,
 }
 
@@ -164,20 +169,25 @@ impl Catalogue {
         self.by_sensor_id.values().filter(|no| self.sensor(**no).is_some_and(|entry| entry.sensor.active)).count()
     }
 
-    /// Enters a machine: the same number when the id is known, else the next. Returns the number and whether
+    /// Enters a machine. A changed place gets a new number; other changes keep the number. Returns the number and whether
     /// anything changed.
     pub fn put_machine(&mut self, machine: Machine) -> (MachineNo, bool) {
-        if let Some(no) = self.machine_by_id(&machine.machine_id) {
-            let slot = &mut self.machines[no.0 as usize];
-            let changed = slot.machine != machine;
-            if changed {
-                *slot = Arc::new(MachineEntry { no, machine });
-            }
-            return (no, changed);
-        }
         let no = MachineNo(self.machines.len() as u32);
+        let mut home = no;
+        if let Some(known) = self.machine_by_id(&machine.machine_id) {
+            let slot = &mut self.machines[known.0 as usize];
+            if slot.machine == machine {
+                return (known, false);
+            }
+            if slot.machine.same_identity(&machine) {
+                *slot = Arc::new(MachineEntry { machine, ..MachineEntry::clone(slot) });
+                return (known, true);
+            }
+            home = slot.home;
+            *slot = Arc::new(MachineEntry { superseded: true, ..MachineEntry::clone(slot) });
+        }
         self.by_machine_id.insert(machine.machine_id.as_str().into(), no);
-        self.machines.push(Arc::new(MachineEntry { no, machine }));
+        self.machines.push(Arc::new(MachineEntry { no, home, superseded: false, machine }));
         (no, true)
     }
 
@@ -202,7 +212,10 @@ impl Catalogue {
             }
         }
         let no = SensorNo(self.sensors.len() as u32);
-        let home = known.map_or(machine, |old| self.supersede(old));
+        let home = match known {
+            Some(old) => self.supersede(old),
+            None => self.machine(machine).map_or(machine, |entry| entry.home),
+        };
         self.by_sensor_id.insert(sensor.sensor_id.as_str().into(), no);
         self.sensors.push(Arc::new(SensorEntry { no, machine, home, superseded: false, sensor }));
         self.recode(no, None);
@@ -243,6 +256,11 @@ fn code_key(machine_id: &str, code: &str) -> String {
 }
 
 impl Machine {
+    /// Whether rows taken under `self` and `other` would name the same things.
+    pub fn same_identity(&self, other: &Self) -> bool {
+        self.machine_id == other.machine_id && self.line_id == other.line_id && self.factory_id == other.factory_id
+    }
+
     /// What is known of a machine from one of its sensors alone.
     pub fn bare(sensor: &Sensor) -> Self {
         Self {
@@ -338,6 +356,21 @@ pub(crate) mod tests {
         let (old, new) = (catalogue.sensor(old).expect("given"), catalogue.sensor(new).expect("given"));
         assert!(old.superseded && !new.superseded);
         assert_eq!((new.home, catalogue.present(old).map(|entry| entry.no)), (old.machine, Some(new.no)));
+    }
+
+    #[test]
+    fn a_moved_machine_gets_a_new_number_and_keeps_its_home() {
+        let mut catalogue = Catalogue::default();
+        catalogue.put_machine(machine("M0"));
+        let (old, _) = catalogue.put_machine(machine("M1"));
+        let renamed = Machine { machine_code: Some("X".to_owned()), ..machine("M1") };
+        assert_eq!(catalogue.put_machine(renamed.clone()), (old, true));
+        let (new, _) = catalogue.put_machine(Machine { line_id: "L2".to_owned(), ..renamed });
+        let place =
+            |no| catalogue.machine(no).map(|entry| (entry.machine.line_id.as_str(), entry.home, entry.superseded));
+        assert_eq!(place(old), Some(("L1", old, true)));
+        assert_eq!(place(new), Some(("L2", old, false)));
+        assert_eq!(catalogue.machine_by_id("M1"), Some(new));
     }
 
     #[test]

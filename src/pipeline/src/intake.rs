@@ -71,7 +71,7 @@ impl Intake {
         }
     }
 
-    /// Which shard owns a machine and all sensors at home there.
+    /// Which shard owns everything that is at home at a machine.
     fn shard_of(&self, machine: MachineNo) -> usize {
         shard_of(machine, self.shards.len())
     }
@@ -120,7 +120,7 @@ pub struct IntakeBuffer {
     records: u64,
     /// Numbers given to this connection that its catalogue does not have yet, with the sensors' homes.
     unpublished: HashMap<SensorNo, MachineNo>,
-    /// Such a number was used, and may not be durable.
+    /// This round uses such a number: it may not be durable.
     unsynced: bool,
 }
 
@@ -218,11 +218,11 @@ impl IntakeBuffer {
     /// New numbers are durable before readings that use them. False when they cannot be: the round is then given up,
     /// counted and not acknowledged, for after a crash nobody could tell whose readings they were.
     fn sync_registrations(&mut self) -> bool {
-        if self.unsynced {
-            // The keeper says once why it cannot.
-            self.unsynced = self.intake.registrar.as_ref().is_some_and(|registrar| registrar.sync().is_err());
+        if !std::mem::take(&mut self.unsynced) {
+            return true;
         }
-        !self.unsynced
+        // The keeper says once why it cannot.
+        self.intake.registrar.as_ref().is_some_and(|registrar| registrar.sync().is_ok())
     }
 
     fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
@@ -240,7 +240,6 @@ impl IntakeBuffer {
             Some(registrar) if no.is_none() => {
                 let Registration { no, home } = registrar.register(machine, sensor)?;
                 self.unpublished.insert(no, home);
-                self.unsynced = true;
                 Ok(no)
             }
             _ if no.is_some() => Err(format!("sensor {sensor} is not active")),
@@ -249,8 +248,14 @@ impl IntakeBuffer {
     }
 
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
-        let published = self.catalogue.sensor(sensor).map(|entry| entry.home);
-        let Some(home) = published.or_else(|| self.unpublished.get(&sensor).copied()) else { return };
+        let home = match self.catalogue.sensor(sensor) {
+            Some(entry) => entry.home,
+            None => {
+                let Some(home) = self.unpublished.get(&sensor) else { return };
+                self.unsynced = true;
+                *home
+            }
+        };
         let shard = self.intake.shard_of(home);
         self.staged[shard].readings.push(RawReading {
             sensor,
@@ -298,7 +303,8 @@ impl Visitor for IntakeBuffer {
             self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
             return;
         };
-        let shard = self.intake.shard_of(no);
+        let home = self.catalogue.machine(no).map_or(no, |entry| entry.home);
+        let shard = self.intake.shard_of(home);
         self.staged[shard].snapshots.push(Snapshot {
             machine: no,
             source: self.source,

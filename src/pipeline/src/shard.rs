@@ -7,7 +7,7 @@ use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
 use genims_analysis::sensor::{Origin, Rules, SensorState, Verdict};
 use genims_analysis::window::Bounds;
-use genims_catalogue::{Catalogue, Directory};
+use genims_catalogue::{Catalogue, Directory, MachineEntry};
 use genims_model::event::FaultOpened;
 use genims_model::{
     Accounts, Chunk, Event, Group, MachineNo, Outcome, Portion, RawReading, Reason, SensorNo, Snapshot,
@@ -31,8 +31,10 @@ const RESEND_MEMORY_SNAPSHOTS: usize = 256;
 /// One tick looks at this fraction of the sensors, so that a million of them never stall the stream.
 const TICK_SLICES: usize = 8;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct MachineSlot {
+    /// The newest number that was seen.
+    no: MachineNo,
     state: MachineState,
     recent: VecDeque<(i64, u64)>,
 }
@@ -47,6 +49,7 @@ pub struct Shard {
     rules: Rules,
     /// By sensor number; other shards' places stay empty.
     sensors: Vec<Option<Box<SensorState>>>,
+    /// By the machine's home.
     machines: Vec<Option<Box<MachineSlot>>>,
     sensors_owned: usize,
     /// Faults of an earlier run that no sensor of today can end.
@@ -130,7 +133,7 @@ impl Shard {
         }
         let key = (snapshot.timestamp_us, self.fingerprint(&snapshot));
         let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else { return true };
-        let slot = self.machine(snapshot.machine);
+        let slot = self.machine(&entry);
         if slot.recent.contains(&key) {
             return false;
         }
@@ -156,10 +159,8 @@ impl Shard {
         for state in self.sensors.iter_mut().skip(self.tick_slice).step_by(TICK_SLICES).flatten() {
             state.tick(now_us, &mut portion.events);
         }
-        for (no, slot) in self.machines.iter_mut().enumerate() {
-            if let Some(slot) = slot {
-                slot.state.tick(MachineNo(no as u32), now_us, &mut portion.events);
-            }
+        for slot in self.machines.iter_mut().flatten() {
+            slot.state.tick(slot.no, now_us, &mut portion.events);
         }
     }
 
@@ -176,9 +177,9 @@ impl Shard {
         }
         for snapshot in &group.snapshots {
             let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else { continue };
-            if intake::shard_of(snapshot.machine, self.shards) == self.index {
+            if intake::shard_of(entry.home, self.shards) == self.index {
                 let key = (snapshot.timestamp_us, self.fingerprint(snapshot));
-                let slot = self.machine(snapshot.machine);
+                let slot = self.machine(&entry);
                 slot.remember(key);
                 // Its events were written with the group.
                 slot.state.see(&entry.machine, snapshot, &mut Vec::new());
@@ -191,10 +192,14 @@ impl Shard {
         for fault in open {
             match fault.sensor {
                 Some(no) if self.owns_sensor(no) => self.resume_fault(no, fault),
-                None if intake::shard_of(fault.machine, self.shards) == self.index => {
-                    self.machine(fault.machine).state.resume_fault(fault.fault_code.clone(), fault.start_us);
+                Some(_) => {}
+                None => {
+                    let Some(entry) = self.catalogue.machine(fault.machine).cloned() else { continue };
+                    if intake::shard_of(entry.home, self.shards) == self.index {
+                        let state = &mut self.machine(&entry).state;
+                        state.resume_fault(fault.machine, fault.fault_code.clone(), fault.start_us);
+                    }
                 }
-                _ => {}
             }
         }
     }
@@ -266,16 +271,23 @@ impl Shard {
         &mut self.sensors[index]
     }
 
-    fn machine(&mut self, no: MachineNo) -> &mut MachineSlot {
-        let index = no.0 as usize;
+    fn machine(&mut self, entry: &MachineEntry) -> &mut MachineSlot {
+        let index = entry.home.0 as usize;
         if self.machines.len() <= index {
             self.machines.resize_with(index + 1, || None);
         }
-        self.machines[index].get_or_insert_default()
+        let slot = self.machines[index].get_or_insert_with(|| Box::new(MachineSlot::new(entry.no)));
+        // Numbers grow: a snapshot that was resolved before the move does not take the machine back.
+        slot.no = slot.no.max(entry.no);
+        slot
     }
 }
 
 impl MachineSlot {
+    fn new(no: MachineNo) -> Self {
+        Self { no, state: MachineState::default(), recent: VecDeque::new() }
+    }
+
     fn remember(&mut self, key: (i64, u64)) {
         if self.recent.len() >= RESEND_MEMORY_SNAPSHOTS {
             self.recent.pop_front();

@@ -1,5 +1,5 @@
 //! A sensor that moves or whose unit is corrected gets a new number; what was taken under the old one is still known,
-//! in any shard, also after a restart.
+//! in any shard, also after a restart. The same holds for a machine that moves.
 
 use crate::intake::shard_of;
 use crate::shard::Shard;
@@ -7,7 +7,11 @@ use genims_analysis::sensor::{Rules, SameTimestamp};
 use genims_analysis::window::Bounds;
 use genims_catalogue::{Catalogue, Directory, Limits, Machine, Sensor};
 use genims_model::event::FaultOpened;
-use genims_model::{Accounts, Chunk, Event, Group, Portion, Protocol, Quality, RawReading, Reading, Receipt, SensorNo};
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{
+    Accounts, Chunk, Event, Group, MachineNo, Portion, Protocol, Quality, RawReading, Reading, Receipt, SensorNo,
+    Snapshot,
+};
 use std::sync::Arc;
 
 const NOW_US: i64 = 1_800_000_000_000_000;
@@ -28,6 +32,20 @@ fn sensor(machine: &str, unit: &str) -> Sensor {
         calibration_day: None,
         calibration_frequency_days: None,
         active: true,
+    }
+}
+
+fn chunk(readings: Vec<RawReading>, snapshots: Vec<Snapshot>) -> Chunk {
+    Chunk {
+        protocol: Protocol::Mqtt,
+        source: 0,
+        received_us: NOW_US,
+        readings,
+        snapshots,
+        events: Vec::new(),
+        dead_letters: Vec::new(),
+        marks: Vec::new(),
+        receipt: Receipt::unwatched(),
     }
 }
 
@@ -80,17 +98,27 @@ impl Shards {
             timestamp_us: NOW_US + seconds * SECOND_US,
             value: *value,
         });
-        let chunk = Chunk {
-            protocol: Protocol::Mqtt,
+        let chunk = chunk(readings.collect(), Vec::new());
+        self.shards[shard_of(home, SHARDS)].take(chunk, &mut portion);
+        portion
+    }
+
+    fn send_snapshots(&mut self, no: MachineNo, snapshots: &[(i64, Option<&str>)]) -> Portion {
+        let home = self.directory.load().machine(no).expect("given").home;
+        let mut portion = Portion::default();
+        self.accounts.received(0, snapshots.len() as u64);
+        let snapshots = snapshots.iter().map(|(seconds, fault)| Snapshot {
+            machine: no,
             source: 0,
             received_us: NOW_US,
-            readings: readings.collect(),
-            snapshots: Vec::new(),
-            events: Vec::new(),
-            dead_letters: Vec::new(),
-            marks: Vec::new(),
-            receipt: Receipt::unwatched(),
-        };
+            timestamp_us: NOW_US + seconds * SECOND_US,
+            fields: SnapshotFields {
+                machine_state: "RUNNING".to_owned(),
+                fault_code: fault.map(str::to_owned),
+                ..SnapshotFields::default()
+            },
+        });
+        let chunk = chunk(Vec::new(), snapshots.collect());
         self.shards[shard_of(home, SHARDS)].take(chunk, &mut portion);
         portion
     }
@@ -104,6 +132,13 @@ impl Shards {
         }
         again.shards.iter_mut().for_each(|shard| shard.resume_faults(faults));
         again
+    }
+
+    fn move_machine(&self, id: &str, line: &str) -> MachineNo {
+        let mut catalogue = Catalogue::clone(&self.directory.load());
+        let (no, _) = catalogue.put_machine(Machine { line_id: line.to_owned(), ..Machine::bare(&sensor(id, "C")) });
+        self.directory.publish(catalogue);
+        no
     }
 
     fn tick(&mut self) -> Vec<Event> {
@@ -217,4 +252,33 @@ fn an_open_fault_ends_with_the_identity_it_was_seen_under() {
     assert_eq!(closes(&after.tick(), &fault), 0, "nothing changed");
     let calm: Vec<_> = (0..9).map(|second| (second, 20.0)).collect();
     assert_eq!(closes(&after.send(SensorNo(0), &calm).events, &fault), 1);
+}
+
+#[test]
+fn a_moved_machine_s_snapshots_are_known_and_its_fault_ends_where_it_began() {
+    let mut shards = Shards::begun();
+    let old = MachineNo(1);
+    let sent = [(-3, None), (-2, Some("E42")), (-1, Some("E42"))];
+    let portion = shards.send_snapshots(old, &sent);
+    let opened = |event: &Event| if let Event::FaultOpened(fault) = event { Some(fault.clone()) } else { None };
+    let fault = portion.events.iter().find_map(opened).expect("the PLC's fault");
+    assert_eq!((portion.snapshots.len(), fault.machine), (3, old));
+    let new = shards.move_machine("M1", "L2");
+    assert_ne!(shard_of(new, SHARDS), shard_of(old, SHARDS), "the number alone would lead to another shard");
+
+    let mut after = Shards::new(shards.directory.clone(), 16);
+    let group = Group { snapshots: portion.snapshots, ..Group::default() };
+    after.shards.iter_mut().for_each(|shard| shard.remember(&group));
+    after.shards.iter_mut().for_each(|shard| shard.resume_faults(&[fault.clone()]));
+    for run in [&mut shards, &mut after] {
+        assert!(run.send_snapshots(new, &sent).snapshots.is_empty(), "stored a second time");
+        assert_eq!(run.duplicates(), 3);
+        let portion = run.send_snapshots(new, &[(0, None)]);
+        assert_eq!(portion.snapshots[0].machine, new);
+        let closes = |event: &&Event| {
+            matches!(event, Event::FaultClosed(closed)
+            if (closed.machine, closed.start_us) == (old, fault.start_us))
+        };
+        assert_eq!(portion.events.iter().filter(closes).count(), 1);
+    }
 }
