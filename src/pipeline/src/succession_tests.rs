@@ -241,14 +241,14 @@ fn an_open_fault_ends_with_the_identity_it_was_seen_under() {
         assert_eq!(closes(&shards.tick(), &fault), 0);
 
         // The server ended between the change and the tick: the log still says that the fault is open.
-        let mut after = shards.restart(&[portion.readings], &[fault.clone()]);
+        let mut after = shards.restart(&[portion.readings], std::slice::from_ref(&fault));
         assert_eq!(closes(&after.tick(), &fault), 1, "{change:?}");
         let calm: Vec<_> = (0..9).map(|second| (second, 20.0)).collect();
         assert_eq!(closes(&after.send(no, &calm).events, &fault), 0, "once");
     }
     let mut shards = Shards::begun();
     let fault = opened(&shards.send(SensorNo(0), &hot).events).remove(0);
-    let mut after = shards.restart(&[], &[fault.clone()]);
+    let mut after = shards.restart(&[], std::slice::from_ref(&fault));
     assert_eq!(closes(&after.tick(), &fault), 0, "nothing changed");
     let calm: Vec<_> = (0..9).map(|second| (second, 20.0)).collect();
     assert_eq!(closes(&after.send(SensorNo(0), &calm).events, &fault), 1);
@@ -269,7 +269,7 @@ fn a_moved_machine_s_snapshots_are_known_and_its_fault_ends_where_it_began() {
     let mut after = Shards::new(shards.directory.clone(), 16);
     let group = Group { snapshots: portion.snapshots, ..Group::default() };
     after.shards.iter_mut().for_each(|shard| shard.remember(&group));
-    after.shards.iter_mut().for_each(|shard| shard.resume_faults(&[fault.clone()]));
+    after.shards.iter_mut().for_each(|shard| shard.resume_faults(std::slice::from_ref(&fault)));
     for run in [&mut shards, &mut after] {
         assert!(run.send_snapshots(new, &sent).snapshots.is_empty(), "stored a second time");
         assert_eq!(run.duplicates(), 3);
