@@ -291,3 +291,37 @@ fn machines_that_moved_under_an_earlier_release_keep_its_numbers() {
     let places: Vec<_> = catalogue.machines().iter().map(|m| (&*m.machine.machine_id, &*m.machine.line_id)).collect();
     assert_eq!(places, [("M1", "L2"), ("M3", "L3"), ("M2", "L1")]);
 }
+
+/// As an earlier release wrote it.
+const EARLIER: &str = r#"{"machine":{"machine_id":"M1","line_id":"L1","factory_id":"F1","machine_code":null,"machine_type":"CNC","design_capacity_units_per_hour":60,"active":true}}
+{"sensor":{"sensor_id":"S1","machine_id":"M1","line_id":"L1","factory_id":"F1","unit":"C","sensor_code":"T","sensor_type":null,"limits":{"range_min":0.5,"range_max":null,"warning_min":null,"warning_max":null,"critical_min":null,"critical_max":null},"sampling_frequency_hz":null,"calibration_day":19000,"calibration_frequency_days":null,"active":true}}
+{"sensor":{"sensor_id":"S2","machine_id":"M1","line_id":"L1","factory_id":"F1","unit":"unknown","sensor_code":null,"sensor_type":null,"limits":{"range_min":null,"range_max":null,"warning_min":null,"warning_max":null,"critical_min":null,"critical_max":null},"sampling_frequency_hz":null,"calibration_day":null,"calibration_frequency_days":null,"active":true}}
+{"shifts":[{"factory_id":"F1","timezone":null,"shifts":[{"shift_id":"A","start":"06:00:00","end":"14:00:00"}]}]}
+"#;
+
+/// The journal that comes of it, format 2: front, one frame, its body.
+const GOLDEN: &str = "47454e494d53434a0200000000000000000000000000000000000007e5a40c24\
+    47434a46d9030000000000000000000000000000000000000200000001000000e5a40c24359679ae";
+
+#[test]
+fn the_bytes_of_both_formats_stay_readable() {
+    let disk = Disk::default();
+    disk.data.put(LEGACY, Some(EARLIER.as_bytes().to_vec()));
+    let keeper = disk.start().expect("converted");
+    let catalogue = keeper.directory().load();
+    let s1 = catalogue.sensor_by_code("M1", "T").and_then(|no| catalogue.sensor(no)).expect("S1");
+    assert_eq!((s1.no.0, s1.sensor.limits.range_min, s1.sensor.calibration_day), (0, Some(0.5), Some(19_000)));
+    assert_eq!(catalogue.shifts.shift_at("F1", 7 * 3_600_000_000), Some("A"));
+    let waiting: Vec<String> = keeper.registered().into_iter().map(|sensor| sensor.sensor_id).collect();
+    assert_eq!(waiting, ["S2"], "entered at the door, not seen in master data");
+
+    let bytes = disk.data.contents(NAME).expect("a journal");
+    let body_at = 32 + 40;
+    let hex: String = bytes[..body_at].iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, GOLDEN);
+    let body = std::str::from_utf8(&bytes[body_at..]).expect("JSON");
+    let lines: Vec<&str> = EARLIER.lines().collect();
+    let expected = format!("[{}]", lines.join(","))
+        .replace(r#"{"sensor":{"sensor_id":"S2""#, r#"{"registered":{"sensor_id":"S2""#);
+    assert_eq!(body, expected);
+}
