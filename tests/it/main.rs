@@ -17,6 +17,7 @@ mod kill9;
 mod leftovers;
 mod lineage;
 mod mysql;
+mod numbers;
 mod platform;
 mod provision;
 mod provision_mongo;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         failures::tests,
         kill9::tests,
         lineage::tests,
+        numbers::tests,
         sink::tests,
         verify::tests,
         doctor::tests,
