@@ -1,4 +1,4 @@
-//! The only place that joins the wings: opens the log, starts the pipeline, the sinks and the listeners, and stops them
+//! The only place that joins the rooms: opens the log, starts the pipeline, the sinks and the listeners, and stops them
 //! in the order in which data flows.
 //!
 //! - [`stream`]: catalogue, spool, shards, writer: from the door to the log

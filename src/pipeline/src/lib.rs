@@ -3,8 +3,8 @@
 //! - [`intake`]: the listeners' door: decode, resolve, stage, submit; pushes back when a shard is full
 //! - [`queue`]: the bounded lock-free queue between the door and a shard
 //! - [`shard`]: one shard's state: chunks in, a portion out; [`worker`] is its thread
-//! - [`sensor`]: what a shard makes of one reading, with [`window`], [`anomaly`], [`faults`] and [`health`]
-//! - [`machine`]: what a machine's snapshots say: states, counts, OEE
+//!
+//! What a shard makes of a reading or a snapshot is in `genims_analysis`.
 
 pub mod intake;
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! The platform: what makes, fills and reads the 17 databases outside the stream.
 //!
 //! - [`provision`]: databases, migrations, collections and partitions, from nothing or from where they stand
-//! - [`seed`]: deterministic master data
 //! - [`verify`]: counts, references, rules of coherence, and the ledger against what the databases really hold
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
-//! - [`master`]: the master data that the stream's catalogue is made of
+//! - [`dead_letters`]: what was set aside, for `genims deadletter`
 
 pub mod dead_letters;
 pub mod dictionary;

@@ -171,7 +171,7 @@ impl Shared {
 
 /// Serves until `shutdown` turns true; then accepts and reads no more, waits (bounded) for open receipts, sends the last
 /// acknowledgements and, to v5 clients, DISCONNECT. `source` is this listener's number in the accounts of `intake`.
-#[expect(clippy::too_many_arguments, reason = "called once, by the file that joins the wings")]
+#[expect(clippy::too_many_arguments, reason = "called once, by the file that joins the rooms")]
 pub async fn serve(
     listener: TcpListener,
     options: MqttOptions,

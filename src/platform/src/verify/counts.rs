@@ -116,17 +116,22 @@ async fn empty_collections(sources: &Sources, database: &Database, names: &[&str
     let now_us = sources.now_us();
     let may_be_empty = |name: &str| {
         let file = schema::files(database).into_iter().find(|file| file.name.strip_suffix(".json") == Some(name));
-        has_expired(documents.seeded, file.and_then(|file| expiry_s(file.text)), now_us)
+        has_expired(documents.seeded, file.and_then(|file| expiry_s(database, file.text)), now_us)
     };
     Ok(looked.into_iter().filter(|(name, empty)| *empty && !may_be_empty(name)).map(|(name, _)| name).collect())
 }
 
-/// After how many seconds the documents of a collection expire: by the collection's own option, or by one of its indexes.
-fn expiry_s(file: &str) -> Option<i64> {
+/// After how many seconds the documents of a collection expire: by the collection's own option, or by one of its indexes. The
+/// word `retention` stands for what the registry says.
+fn expiry_s(database: &Database, file: &str) -> Option<i64> {
     const EXPIRY: &str = "expireAfterSeconds";
     let file: serde_json::Value = serde_json::from_str(file).ok()?;
     let indexes = file["indexes"].as_array().into_iter().flatten();
-    std::iter::once(&file).chain(indexes).find_map(|place| place[EXPIRY].as_i64())
+    let kept_s = || database.retention.and_then(|kept| i64::try_from(kept.as_secs()).ok());
+    std::iter::once(&file).chain(indexes).find_map(|place| match place[EXPIRY].as_str() {
+        Some("retention") => kept_s(),
+        _ => place[EXPIRY].as_i64(),
+    })
 }
 
 /// Whether documents of the last seeded day are gone by now. Nothing seeded: nothing can have expired.
@@ -148,8 +153,9 @@ mod tests {
         assert!(!has_expired(seeded, Some(86_400), 11 * day_us) && has_expired(seeded, Some(86_400), 11 * day_us + 1));
         assert!(!has_expired(seeded, None, i64::MAX) && !has_expired(None, Some(1), i64::MAX));
         let registry = Registry::load(None).expect("the embedded registry");
-        let files = schema::files(registry.get("production").expect("in the registry"));
-        let of = |name: &str| expiry_s(files.iter().find(|file| file.name == name).expect("a collection").text);
+        let production = registry.get("production").expect("in the registry");
+        let files = schema::files(production);
+        let of = |name: &str| expiry_s(production, files.iter().find(|file| file.name == name).expect("a collection").text);
         assert_eq!(of("sensor_readings.json"), Some(7_776_000), "an option");
         assert_eq!(of("notifications.json"), Some(7_776_000), "an index");
         assert_eq!(of("machine_fault_events.json"), None);
