@@ -64,11 +64,12 @@ mod tests {
     #[test]
     fn the_seed_holds_on_awkward_days() {
         let registry = Registry::load(None).expect("the embedded registry");
+        let contract: usize = registry.all().iter().map(|database| database.tables as usize).sum();
         for day in AWKWARD {
             let parameters = Parameters::new(1, Scale::Small, day.parse().expect("a day"), 2);
             let swept = sweep(&registry, parameters).expect("computed");
             assert!(swept.broken.is_empty(), "{day}: {:#?}", swept.broken);
-            assert!(swept.tables > 600 && swept.rows > 100_000, "{} tables, {} rows", swept.tables, swept.rows);
+            assert!(swept.tables >= contract && swept.rows > 100_000, "{} tables, {} rows", swept.tables, swept.rows);
         }
     }
 }

@@ -155,7 +155,8 @@ mod tests {
         let registry = Registry::load(None).expect("the embedded registry");
         let production = registry.get("production").expect("in the registry");
         let files = schema::files(production);
-        let of = |name: &str| expiry_s(production, files.iter().find(|file| file.name == name).expect("a collection").text);
+        let of =
+            |name: &str| expiry_s(production, files.iter().find(|file| file.name == name).expect("a collection").text);
         assert_eq!(of("sensor_readings.json"), Some(7_776_000), "an option");
         assert_eq!(of("notifications.json"), Some(7_776_000), "an index");
         assert_eq!(of("machine_fault_events.json"), None);
