@@ -89,6 +89,10 @@ impl SinkMetrics {
         }
     }
 
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
+    }
+
     /// The last failure, until a batch succeeds.
     pub fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -89,7 +89,7 @@ pub(super) async fn count(client: &Client, query: &str) -> i64 {
 }
 
 /// Every row once, every offset in exactly one ledger row, every record out of flight.
-async fn assert_exact(plant: &Plant, client: &Client, rows: i64) {
+pub(super) async fn assert_exact(plant: &Plant, client: &Client, rows: i64) {
     assert_eq!(count(client, "SELECT count(*) FROM sensor_data").await, rows);
     assert_eq!(
         count(client, "SELECT count(DISTINCT (sensor_id, timestamp, measurement_value)) FROM sensor_data").await,
