@@ -1,8 +1,9 @@
 //! Tables against the contract: each is there, none is there besides, none is empty.
 
 use super::report::{COUNTS, Finding, Problem};
-use super::source::{Fields, Sources, field, number, quoted};
+use super::source::{Fields, Sources, field, number};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use genims_databases::quoted;
 use genims_databases::{Database, Engine, Model, schema};
 use mongodb::bson::Document;
 use std::time::Instant;

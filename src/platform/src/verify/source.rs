@@ -262,14 +262,6 @@ fn text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// An identifier in an engine's quotes.
-pub(super) fn quoted(engine: Engine, identifier: &str) -> String {
-    match engine {
-        Engine::Mysql => format!("`{}`", identifier.replace('`', "``")),
-        _ => format!("\"{}\"", identifier.replace('"', "\"\"")),
-    }
-}
-
 /// A field as a number; what is none counts as 0.
 pub(super) fn number(fields: &Fields<'_>, index: usize) -> u64 {
     fields.get(index).and_then(Option::as_deref).and_then(|text| text.parse().ok()).unwrap_or(0)
