@@ -24,7 +24,12 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
             Own,
             a_batch_of_more_partitions_than_locks_is_split_until_it_fits,
         ),
-        postgres_trial(harness, "no_statement_of_a_batch_stops_the_others", Shared, no_statement_of_a_batch_stops_the_others),
+        postgres_trial(
+            harness,
+            "no_statement_of_a_batch_stops_the_others",
+            Shared,
+            no_statement_of_a_batch_stops_the_others,
+        ),
     ]
 }
 
@@ -101,10 +106,13 @@ async fn no_statement_of_a_batch_stops_the_others(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let client = postgres.connect().await;
     let refuse = |table: &str, when: &str, condition: &str| {
-        format!("CREATE TRIGGER refuse BEFORE {when} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse();")
+        format!(
+            "CREATE TRIGGER refuse BEFORE {when} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse();"
+        )
     };
     let triggers = [
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;".to_owned(),
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;"
+            .to_owned(),
         refuse("machine_faults", "UPDATE", "extract(second FROM old.fault_start_time)::int % 10 = 0"),
         refuse("genims_internal.dead_letters", "INSERT", "new.topic = 'poison'"),
         refuse("genims_internal.ingest_batches", "INSERT", "true"),

@@ -31,7 +31,12 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
             Shared,
             a_session_that_holds_the_position_is_waited_for_in_one_place,
         ),
-        postgres_trial(harness, "a_server_that_vanishes_shows_while_idle", Own, a_server_that_vanishes_shows_while_idle),
+        postgres_trial(
+            harness,
+            "a_server_that_vanishes_shows_while_idle",
+            Own,
+            a_server_that_vanishes_shows_while_idle,
+        ),
         mongodb_trial(
             harness,
             "inserts_resume_after_a_wire_fell_silent_in_mid_batch",
