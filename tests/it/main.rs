@@ -19,6 +19,7 @@ mod mysql;
 mod platform;
 mod provision;
 mod provision_mongo;
+mod questions;
 mod roles;
 mod running;
 mod seed;

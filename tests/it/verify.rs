@@ -65,7 +65,7 @@ struct Examined<'a> {
 
 impl Examined<'_> {
     fn verdict(&self) -> Verdict {
-        let options = Options { module: None, rules: Some(self.rules.clone()) };
+        let options = Options { module: None, rules: Some(self.rules.clone()), as_of: None };
         run(self.harness, &self.platform.environment(&[]), &options)
     }
 
@@ -116,7 +116,6 @@ fn what_is_broken_fails_its_rule(harness: &'static Harness) {
     counts_break(&examined);
     rules_break(&examined);
     the_mirror_breaks(&examined);
-    assert!(verdict.seconds < 20.0, "{} s", verdict.seconds);
 }
 
 fn references_break(examined: &Examined<'_>) {

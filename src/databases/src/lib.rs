@@ -29,7 +29,7 @@ pub use mysql_async::Conn as MysqlConnection;
 pub use postgres::PostgresSettings;
 pub use quoting::quoted;
 pub use registry::{Database, Engine, Registry};
-pub use schema::{Column, Kind, Model, Table};
+pub use schema::{Column, Constraints, Kind, Model, Table};
 pub use tokio_postgres::Client as PostgresClient;
 
 /// What servers see as the name of our connections.

@@ -206,7 +206,7 @@ impl Mirror {
             return Err(postgres::another(settings.database(), stored));
         }
         let directory = Arc::new(Directory::new(history.site.catalogue.clone()));
-        let mut target = MongoTarget::new(client, names, directory);
+        let mut target = MongoTarget::new(client, names, directory).as_of(history.parameters.span_us().1);
         let position = target.open(history.parameters.log_id(), 0).await;
         let position = position.map_err(|source| store_failed(settings.database(), source))?;
         let loaded = found.get_bool("loaded").unwrap_or(false);

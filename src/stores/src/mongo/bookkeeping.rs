@@ -44,8 +44,19 @@ pub struct Ledger {
     pub unknown: u64,
     /// Already there from an attempt whose end was not known; part of the counts above.
     pub found: u64,
+    /// Of all documents of the batch: when the first and the last of them expire follows from it.
     pub timestamp_min_us: Option<i64>,
     pub timestamp_max_us: Option<i64>,
+}
+
+impl Ledger {
+    /// The batch's span covers these times, too.
+    pub fn span(&mut self, times_us: impl Iterator<Item = i64>) {
+        for time_us in times_us {
+            self.timestamp_min_us = Some(self.timestamp_min_us.map_or(time_us, |min| min.min(time_us)));
+            self.timestamp_max_us = Some(self.timestamp_max_us.map_or(time_us, |max| max.max(time_us)));
+        }
+    }
 }
 
 impl Bookkeeping {

@@ -53,6 +53,8 @@ pub struct MongoTarget {
     client: Client,
     names: MongoNames,
     directory: Arc<Directory>,
+    /// What is expired is judged as of this moment; of the present if not given.
+    as_of_us: Option<i64>,
     session: Option<Session>,
 }
 
@@ -62,13 +64,19 @@ struct Session {
     database: Database,
     bookkeeping: Bookkeeping,
     options: InsertOptions,
+    as_of_us: Option<i64>,
     /// Records below this may be there already.
     uncertain_below: u64,
 }
 
 impl MongoTarget {
     pub fn new(client: Client, names: MongoNames, directory: Arc<Directory>) -> Self {
-        Self { client, names, directory, session: None }
+        Self { client, names, directory, as_of_us: None, session: None }
+    }
+
+    /// For a history that ends in the past: what of it had not expired when it ended is written, whenever that is done.
+    pub fn as_of(self, as_of_us: i64) -> Self {
+        Self { as_of_us: Some(as_of_us), ..self }
     }
 }
 
@@ -89,6 +97,7 @@ impl Target for MongoTarget {
             database,
             bookkeeping,
             options: InsertOptions { comment: format!("genims-sink {log}"), majority: !standalone },
+            as_of_us: self.as_of_us,
             uncertain_below: position.intent_offset,
         });
         Ok(position.next_offset)
