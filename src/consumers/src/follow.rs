@@ -29,14 +29,17 @@ pub struct FollowOptions {
     /// Long enough for a batch in which every row has to be refused one by one.
     pub commit_timeout: Duration,
     pub stop_grace: Duration,
+    /// How often a database that nothing is written to is asked whether it is there.
+    pub idle_check: Duration,
 }
 
 impl Default for FollowOptions {
     fn default() -> Self {
         Self {
-            open_timeout: Duration::from_secs(15),
+            open_timeout: Duration::from_secs(40),
             commit_timeout: Duration::from_secs(300),
             stop_grace: Duration::from_secs(10),
+            idle_check: Duration::from_secs(2),
         }
     }
 }
@@ -77,7 +80,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         metrics: Arc<SinkMetrics>,
         settlement: Option<Settlement>,
     ) -> Self {
-        let settled = log.cursor(target.name()).unwrap_or(0).max(log.first_offset());
+        let before = metrics.settled.load(Ordering::Relaxed);
+        let settled = log.cursor(target.name()).unwrap_or(0).max(log.first_offset()).max(before);
         metrics.position.store(settled, Ordering::Relaxed);
         Self {
             target,
@@ -105,6 +109,18 @@ impl<T: Target, L: Log> Follower<T, L> {
             opened = self.open() => self.retry_later(opened)?,
         };
         loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut shutdown) => break,
+                ready = gatherer.ready() => ready.map_err(SinkError::Log)?,
+                () = tokio::time::sleep(self.options.idle_check) => {
+                    tokio::select! {
+                        () = stopped(&mut shutdown) => break,
+                        checked = self.check() => self.retry_later(checked)?,
+                    };
+                    continue;
+                }
+            }
             let batch = tokio::select! {
                 biased;
                 () = stopped(&mut shutdown) => break,
@@ -153,11 +169,14 @@ impl<T: Target, L: Log> Follower<T, L> {
         let error = match attempt {
             Ok(value) => return Ok(Some(value)),
             Err(error) if error.is_transient() => error,
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.target.close();
+                return Err(error);
+            }
         };
-        let text = Chain(&error).to_string();
+        let text = error_text(&error);
         // An outage is said once, not once an attempt; /stats has the count and the last error all along.
-        if self.metrics.last_error().as_deref() != Some(text.as_str()) {
+        if self.metrics.last_error().is_none() {
             tracing::warn!(sink = self.target.name(), error = text, "not committed; trying again until it is");
         }
         self.metrics.failed(text);
@@ -199,6 +218,20 @@ impl<T: Target, L: Log> Follower<T, L> {
         Ok(Step::Next)
     }
 
+    /// While there is nothing to write: whether the database is still there, and has not been put back.
+    async fn check(&mut self) -> Result<(), SinkError> {
+        if self.position.is_some() {
+            self.position = Some(within(self.options.open_timeout, self.target.position()).await?);
+        } else {
+            self.open().await?;
+        }
+        if self.metrics.last_error().is_some() {
+            tracing::info!(sink = self.target.name(), "the database answers again");
+        }
+        self.metrics.is_well();
+        Ok(())
+    }
+
     /// The database's position, asked for once per connection.
     async fn open(&mut self) -> Result<u64, SinkError> {
         if let Some(position) = self.position {
@@ -225,6 +258,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             settlement.settle(batch, &report.refused, self.settled);
         }
         self.settled = self.settled.max(batch.next_offset);
+        self.metrics.settled.store(self.settled, Ordering::Relaxed);
         if self.metrics.last_error().is_some() {
             tracing::info!(sink = self.target.name(), position = batch.next_offset, "commits again");
         }
@@ -270,15 +304,10 @@ impl Settlement {
 }
 
 /// An error and its causes in one line.
-struct Chain<'a>(&'a SinkError);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        if let SinkError::Log(cause) | SinkError::Connect(cause) = self.0 {
-            write!(formatter, ": {cause}")?;
-        }
-        Ok(())
+pub(crate) fn error_text(error: &SinkError) -> String {
+    match error {
+        SinkError::Log(cause) | SinkError::Connect(cause) => format!("{error}: {cause}"),
+        _ => error.to_string(),
     }
 }
 
@@ -287,6 +316,6 @@ async fn within<V>(bound: Duration, work: impl Future<Output = Result<V, SinkErr
 }
 
 /// Returns when the server stops, also when nobody is left to say so.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }

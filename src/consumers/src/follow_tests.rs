@@ -22,6 +22,7 @@ struct Database {
     offsets: Vec<u64>,
     position: Option<u64>,
     opens: u64,
+    is_away: bool,
     /// How the next commits go; then they succeed.
     faults: Vec<Fault>,
 }
@@ -43,11 +44,22 @@ impl Target for Fake {
 
     async fn open(&mut self, _: Uuid, start: u64) -> Result<u64, SinkError> {
         let mut database = self.0.lock().expect("no panic");
+        if database.is_away {
+            return Err(SinkError::Connect("gone".into()));
+        }
         database.opens += 1;
         Ok(*database.position.get_or_insert(start))
     }
 
     fn close(&mut self) {}
+
+    async fn position(&mut self) -> Result<u64, SinkError> {
+        let database = self.0.lock().expect("no panic");
+        match database.is_away {
+            true => Err(SinkError::Connect("gone".into())),
+            false => Ok(database.position.unwrap_or_default()),
+        }
+    }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
         let fault = self.0.lock().expect("no panic").faults.pop();
@@ -100,6 +112,7 @@ impl Trial {
             .with_options(FollowOptions {
                 commit_timeout: Duration::from_millis(50),
                 stop_grace: Duration::ZERO,
+                idle_check: Duration::from_millis(5),
                 ..FollowOptions::default()
             })
     }
@@ -165,7 +178,7 @@ async fn a_stop_is_obeyed_while_the_database_is_down() {
     while trial.metrics.last_error().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert!(!trial.metrics.connected.load(Ordering::Relaxed));
+    assert!(!trial.metrics.is_connected());
     stop.send_replace(true);
     let ended = tokio::time::timeout(Duration::from_secs(5), running).await.expect("an end in time");
     ended.expect("no panic").expect("a clean end");
@@ -192,4 +205,25 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
     for (name, account) in accounts.by_source() {
         assert!(account.holds() && account.in_flight == 0, "{name}: {account:?}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_vanishes_shows_although_nothing_is_written() {
+    let trial = Trial::new(&[]);
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(trial.follower(3).run(stopped));
+    let shows = async |connected: bool| {
+        let is_shown =
+            || trial.metrics.is_connected() == connected && trial.metrics.last_error().is_none() == connected;
+        while trial.metrics.position.load(Ordering::Relaxed) < 30 || !is_shown() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    for is_away in [false, true, false] {
+        trial.database.lock().expect("no panic").is_away = is_away;
+        tokio::time::timeout(Duration::from_secs(20), shows(!is_away)).await.expect("shown in time");
+    }
+    stop.send_replace(true);
+    running.await.expect("no panic").expect("a clean end");
+    trial.assert_exact();
 }

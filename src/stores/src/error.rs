@@ -1,6 +1,7 @@
 //! What can go wrong in a sink, and whether trying again can help.
 
 use genims_model::Cause;
+use std::future::Future;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,22 @@ impl SinkError {
     /// Whether waiting and trying again can help. Permanent ones end the sink; refused rows never get this far.
     pub fn is_transient(&self) -> bool {
         !matches!(self, Self::Log(_) | Self::LogBehind { .. })
+    }
+}
+
+/// How long one statement may go unanswered: longer than `statement_timeout` and
+/// `maxTimeMS`, so that a server that still answers says
+/// itself what was too much.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The answer of the server, or none within [`ANSWER_TIMEOUT`].
+pub async fn answered<V, E>(work: impl Future<Output = Result<V, E>>) -> Result<V, SinkError>
+where
+    SinkError: From<E>,
+{
+    match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(SinkError::TimedOut(ANSWER_TIMEOUT)),
     }
 }
 

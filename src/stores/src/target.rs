@@ -33,6 +33,8 @@ pub trait Target: Send {
     fn name(&self) -> &'static str;
     /// Connects and answers with the position that the database remembers for this log; without one it becomes `start`.
     fn open(&mut self, log: Uuid, start: u64) -> impl Future<Output = Result<u64, SinkError>> + Send;
+    /// The position again, over the open connection: also whether that still stands.
+    fn position(&mut self) -> impl Future<Output = Result<u64, SinkError>> + Send;
     /// Gives the connection up.
     fn close(&mut self);
     /// Commits the batch and moves the position from `position` to the batch's end, or fails with

@@ -1,6 +1,6 @@
 //! What is wrong with one row, or too much for one transaction, stops nothing beside it.
 
-use super::plant::{Plant, group, now_us, reading, until};
+use super::plant::{Plant, group, noon_us, reading, until};
 use super::postgres::{DAY_US, assert_exact, count, follow};
 use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
@@ -43,9 +43,9 @@ async fn a_batch_too_slow_for_its_role_is_split_until_it_fits(postgres: Arc<Post
     client.batch_execute(slow).await.unwrap();
     // Groups that fit, and one that alone does not.
     for i in 0..20 {
-        plant.append(group(now_us() + i * 1_000_000, 50));
+        plant.append(group(noon_us() + i * 1_000_000, 50));
     }
-    plant.append(group(now_us() + 30_000_000, 1_000));
+    plant.append(group(noon_us() + 30_000_000, 1_000));
     let sink = follow(&plant, &postgres, 10_000);
     plant.caught_up().await;
     sink.stop().await;
@@ -60,7 +60,7 @@ async fn a_batch_of_more_partitions_than_locks_is_split_until_it_fits(postgres: 
     }
     postgres.kill();
     postgres.up();
-    let today = now_us();
+    let today = noon_us();
     for day in 0..600 {
         plant.append(group(today - day * DAY_US, 1));
     }
@@ -118,10 +118,10 @@ async fn no_statement_of_a_batch_stops_the_others(postgres: Arc<Postgres>) {
         refuse("genims_internal.ingest_batches", "INSERT", "true"),
     ];
     client.batch_execute(&triggers.concat()).await.unwrap();
-    let minute_us = now_us() / 60_000_000 * 60_000_000;
+    let minute_us = noon_us() / 60_000_000 * 60_000_000;
     let letter = |topic: &str| DeadLetter {
         source: 1,
-        received_us: now_us(),
+        received_us: noon_us(),
         topic: topic.to_owned(),
         reason: Reason::MalformedPayload,
         detail: String::new(),
@@ -131,7 +131,7 @@ async fn no_statement_of_a_batch_stops_the_others(postgres: Arc<Postgres>) {
     plant.append(Group {
         events: (0..10).flat_map(|second| fault(minute_us + second * 1_000_000)).collect(),
         dead_letters: vec![letter("fine"), letter("poison"), letter("fine")],
-        ..group(now_us(), 100)
+        ..group(noon_us(), 100)
     });
     let sink = follow(&plant, &postgres, 10_000);
     plant.caught_up().await;

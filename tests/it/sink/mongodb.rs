@@ -282,7 +282,7 @@ async fn what_would_expire_at_once_and_what_is_refused_is_counted(mongo: Arc<Mon
 
 async fn a_collection_dropped_under_load_is_made_again_as_a_time_series(mongo: Arc<Mongo>) {
     let plant = Plant::new();
-    let start = now_us();
+    let start = noon_us();
     plant.append(group(start, 1_000));
     let sink = follow(&plant, &mongo, 1_000).await;
     plant.caught_up().await;

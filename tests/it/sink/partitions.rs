@@ -136,13 +136,13 @@ async fn a_lock_that_stops_tomorrow_s_partition_does_not_stop_today_s_rows(postg
 async fn a_day_that_cannot_be_made_now_stops_no_rows(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let (client, reader) = (postgres.connect().await, postgres.connect().await);
-    plant.append(group(now_us(), 100));
+    plant.append(group(noon_us(), 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
     reader.batch_execute("BEGIN; SELECT count(*) FROM sensor_data").await.unwrap();
-    let old = now_us() - 30 * DAY_US;
+    let old = noon_us() - 30 * DAY_US;
     plant.append(group(old, 1));
-    plant.append(group(now_us(), 50));
+    plant.append(group(noon_us(), 50));
     plant.caught_up().await;
     // The second time nobody waits for the lock.
     plant.append(group(old + 1_000_000, 1));
@@ -158,7 +158,7 @@ async fn a_day_that_cannot_be_made_now_stops_no_rows(postgres: Arc<Postgres>) {
 async fn a_partition_detached_under_load_gets_no_more_rows(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let client = postgres.connect().await;
-    let old = now_us() - 30 * DAY_US;
+    let old = noon_us() - 30 * DAY_US;
     plant.append(group(old, 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;

@@ -345,7 +345,7 @@ async fn an_outage_is_shown_and_caught_up_after(postgres: Arc<Postgres>) {
         plant.append(group(start + i * 2_000_000, 1_000));
     }
     let metrics = plant.metrics.clone();
-    until("the outage shows", || metrics.last_error().is_some() && !metrics.connected.load(Ordering::Relaxed)).await;
+    until("the outage shows", || metrics.last_error().is_some() && !metrics.is_connected()).await;
     assert!(metrics.lag_rows(20_000) >= 19_000);
     postgres.up();
     plant.caught_up().await;

@@ -1,7 +1,7 @@
 //! Connections that are neither there nor gone.
 
 use super::mongodb;
-use super::plant::{Plant, group, now_us, until};
+use super::plant::{Plant, group, noon_us, until};
 use super::postgres::{count, follow};
 use super::proxy::Proxy;
 use super::servers::{Mongo, Postgres, Whose, mongodb_trial, postgres_trial};
@@ -57,7 +57,7 @@ async fn commits_resume_after_a_wire_fell_silent_in_mid_copy(postgres: Arc<Postg
     let target = PostgresTarget::new(postgres.connector_through(proxy.address), plant.directory.clone(), sources);
     let begun = Instant::now();
     for i in 0..20 {
-        plant.append(group(now_us() + i * 2_000_000, 2_000));
+        plant.append(group(noon_us() + i * 2_000_000, 2_000));
     }
     let sink = plant.follow(target, true, 40_000);
     until("the wire is silent", || proxy.silenced() == 1).await;
@@ -73,12 +73,12 @@ async fn commits_resume_after_a_wire_fell_silent_in_mid_copy(postgres: Arc<Postg
 /// The row of the position is locked by a stranger: each attempt ends by itself, and its backend with it.
 async fn a_session_that_holds_the_position_is_waited_for_in_one_place(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    plant.append(group(now_us(), 100));
+    plant.append(group(noon_us(), 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
     let (client, holder) = (postgres.connect().await, postgres.connect().await);
     holder.batch_execute("BEGIN; SELECT FROM genims_internal.sink_positions FOR UPDATE").await.unwrap();
-    plant.append(group(now_us() + 1_000_000, 100));
+    plant.append(group(noon_us() + 1_000_000, 100));
     let metrics = plant.metrics.clone();
     until("the lock is said", || metrics.last_error().is_some_and(|error| error.contains("55P03"))).await;
     assert!(count(&client, BACKENDS).await <= 1);
@@ -90,7 +90,7 @@ async fn a_session_that_holds_the_position_is_waited_for_in_one_place(postgres: 
 
 async fn a_server_that_vanishes_shows_while_idle(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    plant.append(group(now_us(), 100));
+    plant.append(group(noon_us(), 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
     postgres.kill();
@@ -105,7 +105,7 @@ async fn inserts_resume_after_a_wire_fell_silent_in_mid_batch(mongo: Arc<Mongo>)
     let plant = Plant::new();
     let proxy = Proxy::silent_after(mongo.address(), 2 << 20).await;
     for i in 0..20 {
-        plant.append(group(now_us() + i * 2_000_000, 2_000));
+        plant.append(group(noon_us() + i * 2_000_000, 2_000));
     }
     let client = mongo.client_through(proxy.address).await;
     let target = MongoTarget::new(client, mongo.names.clone(), plant.directory.clone());

@@ -1,7 +1,7 @@
 //! One batch, one transaction: position, rows, dead letters, ledger. What is too much for one becomes several.
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::order::{Row, day_of};
 use crate::portion::Portion;
 use crate::postgres::copy::Refused;
@@ -13,7 +13,7 @@ use crate::postgres::partitions::{is_missing_partition, is_still_attached, parti
 use crate::postgres::replaced::Replaced;
 use crate::postgres::scada_rows::{self, ScadaRows};
 use crate::postgres::sensor_rows::{self, SensorRows, refused, sort};
-use crate::postgres::session::{Session, answered, move_position};
+use crate::postgres::session::{Session, move_position};
 use crate::target::Report;
 use bytes::BytesMut;
 use genims_catalogue::Catalogue;

@@ -2,13 +2,12 @@
 //! completes the row that its opening made. The other events are for other databases.
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::order::DAY_US;
 use crate::postgres::copy::{Copied, EncodeRows, Refused};
 use crate::postgres::field::PutField;
 use crate::postgres::isolate::Rowwise;
 use crate::postgres::partitions::is_stored;
-use crate::postgres::session::answered;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, NaiveDateTime};
 use genims_catalogue::{Catalogue, MachineEntry, SensorEntry};

@@ -3,9 +3,8 @@
 //! By halving inside savepoints: one bad row among n costs about 3n rows written and 2 log2(n) savepoints, n bad rows 2n
 //! savepoints. What is too much for one statement (time, locks) is halved likewise.
 
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::postgres::copy::{Copied, EncodeRows, Refused, copy, refusal};
-use crate::postgres::session::answered;
 use bytes::BytesMut;
 use std::future::Future;
 use std::ops::Range;

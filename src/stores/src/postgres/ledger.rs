@@ -1,10 +1,9 @@
 //! A batch's row in `ingest_batches`: what became of each of its offsets.
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::postgres::event_rows::naive;
 use crate::postgres::partitions::is_stored;
-use crate::postgres::session::answered;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;

@@ -32,14 +32,14 @@ pub mod sensor_tail;
 pub mod session;
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::portion::Portion;
 use crate::target::{Report, Target};
 use bytes::BytesMut;
 use genims_catalogue::Directory;
 use genims_model::Cause;
 use genims_model::Reason;
-use session::{Backend, SINK, Session, answered};
+use session::{Backend, SINK, Session};
 use std::future::Future;
 use std::sync::Arc;
 use tokio_postgres::Client;
@@ -67,6 +67,8 @@ pub struct PostgresTarget<C> {
     /// The listeners' names by number, as `Accounts::by_source` lists them.
     sources: Vec<String>,
     spool_id: Uuid,
+    /// Where a log begins that the database does not know.
+    start: u64,
     session: Option<Session>,
     /// Who serves the session.
     backend: Option<Backend>,
@@ -88,6 +90,7 @@ impl<C: Connect> PostgresTarget<C> {
             directory,
             sources,
             spool_id: Uuid::nil(),
+            start: 0,
             session: None,
             backend: None,
             abandoned: Vec::new(),
@@ -118,9 +121,14 @@ impl<C: Connect> Target for PostgresTarget<C> {
         }
         self.backend = Some(backend);
         let position = answered(session.position(log, start)).await?;
-        self.spool_id = log;
+        (self.spool_id, self.start) = (log, start);
         self.session = Some(session);
         Ok(position)
+    }
+
+    async fn position(&mut self) -> Result<u64, SinkError> {
+        let (log, start) = (self.spool_id, self.start);
+        answered(self.session()?.position(log, start)).await
     }
 
     fn close(&mut self) {

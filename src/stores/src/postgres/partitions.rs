@@ -1,8 +1,7 @@
 //! Which days need a partition, and which are known to have one: [`partitions`] makes them.
 
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::order::DAY_US;
-use crate::postgres::session::answered;
 use chrono::{DateTime, Days, NaiveDate};
 use genims_databases::partitions;
 use std::collections::{BTreeMap, BTreeSet};

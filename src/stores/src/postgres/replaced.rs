@@ -1,12 +1,11 @@
 //! Deletes what earlier batches stored under the sensor and timestamp of readings that replace it.
 
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::order::Row;
 use crate::postgres::copy::{Copied, Refused};
 use crate::postgres::event_rows::naive;
 use crate::postgres::isolate::Rowwise;
 use crate::postgres::sensor_rows::refused;
-use crate::postgres::session::answered;
 use genims_catalogue::Catalogue;
 use std::ops::Range;
 use tokio_postgres::Transaction;

@@ -1,10 +1,9 @@
 //! One connection of the sink: its settings, its prepared statements, the position that PostgreSQL remembers.
 
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::postgres::partitions::KnownDays;
 use hashbrown::HashMap;
-use std::future::Future;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use tokio_postgres::{Client, Error, GenericClient, Statement};
 use uuid::Uuid;
 
@@ -21,7 +20,7 @@ const SETTINGS: &str = "SET TIME ZONE 'UTC';
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Bounds of a session that follows the log, where the server or the role has none or wider ones. All are below
-/// [`ANSWER_TIMEOUT`]: a backend whose client has vanished gives its locks back before the client's next attempts pile
+/// [`crate::error::ANSWER_TIMEOUT`]: a backend whose client has vanished gives its locks back before the client's next attempts pile
 /// up behind it. Keepalives are for a backend that waits for more of a COPY, which no time-out of a statement ends.
 const BOUNDS: &str = "WITH wide AS MATERIALIZED (
          SELECT name, setting, bound FROM pg_settings JOIN (VALUES
@@ -30,21 +29,6 @@ const BOUNDS: &str = "WITH wide AS MATERIALIZED (
              ('tcp_user_timeout', 20000), ('client_connection_check_interval', 5000)
          ) AS ours (name, bound) USING (name))
      SELECT set_config(name, bound::text, false) FROM wide WHERE setting::bigint = 0 OR setting::bigint > bound";
-
-/// How long one statement may go unanswered: longer than `statement_timeout`, so that a server that still answers says
-/// itself what was too much.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
-
-/// The answer of the server, or none within [`ANSWER_TIMEOUT`].
-pub async fn answered<V, E>(work: impl Future<Output = Result<V, E>>) -> Result<V, SinkError>
-where
-    SinkError: From<E>,
-{
-    match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(SinkError::TimedOut(ANSWER_TIMEOUT)),
-    }
-}
 
 pub struct Session {
     pub client: Client,
