@@ -45,7 +45,8 @@ pub(super) async fn check(sources: &Sources, surplus: u64) -> Result<Finding, Pr
     };
     sources.rows(OPERATIONS, &query, each).await?;
     let documents = sources.documents(PRODUCTION)?;
-    let readings = documents.client.database(documents.settings.database_name()).collection("sensor_readings");
+    let readings =
+        documents.client.database(documents.settings.database_name()).collection::<Document>("sensor_readings");
     let failed = |error| Problem::Query(documents.settings.error(error).to_string());
     let mut found = readings.aggregate(pipeline(from_us / 1_000_000 * 1_000)).await.map_err(failed)?;
     while let Some(sum) = found.try_next().await.map_err(failed)? {
