@@ -15,7 +15,9 @@ mod harness;
 mod history;
 mod kill9;
 mod leftovers;
+mod lineage;
 mod mysql;
+mod numbers;
 mod platform;
 mod provision;
 mod provision_mongo;
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         kill9::tests,
+        lineage::tests,
+        numbers::tests,
         sink::tests,
         verify::tests,
         doctor::tests,

@@ -94,6 +94,8 @@ pub struct Sink {
     pub retries_total: u64,
     pub refused_total: u64,
     pub expired_total: u64,
+    /// Records that the database lacks and the log no longer held.
+    pub gap_records_total: u64,
     pub last_error: Option<String>,
     pub receive_to_committed_ms: Latency,
 }

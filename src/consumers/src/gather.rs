@@ -66,8 +66,8 @@ impl<R: LogReader> Gatherer<R> {
         Self { reader, limits, held: None }
     }
 
-    /// Waits until there is something for the next batch. A dropped call loses nothing.
-    pub async fn ready(&mut self) -> Result<(), Cause> {
+    /// Waits until there is a group for the next batch. Cancel-safe.
+    pub async fn arrived(&mut self) -> Result<(), Cause> {
         if self.held.is_none() {
             self.held = Some(self.reader.next().await?);
         }

@@ -23,6 +23,8 @@ pub struct SinkMetrics {
     pub refused_total: AtomicU64,
     /// Records not written because the database would delete them at once.
     pub expired_total: AtomicU64,
+    /// Records that the database lacks and the log no longer held.
+    pub gap_records_total: AtomicU64,
     /// The log offset up to which everything is committed.
     pub position: AtomicU64,
     /// When the oldest record at hand was received, or 0 while there is none.
@@ -85,6 +87,7 @@ impl Default for SinkMetrics {
             retries_total: AtomicU64::new(0),
             refused_total: AtomicU64::new(0),
             expired_total: AtomicU64::new(0),
+            gap_records_total: AtomicU64::new(0),
             position: AtomicU64::new(0),
             oldest_received_us: AtomicI64::new(0),
             settled: AtomicU64::new(0),

@@ -1,5 +1,6 @@
 //! Starts a sink's loop, and starts it again whenever it ends without being asked: an error that no retry inside mends, or
-//! a panic. What ended it is shown until the database takes something again.
+//! a panic. What ended it is shown until the database takes something again. A sink that is cut off, or whose database has
+//! another history than the log, stays ended.
 
 use crate::backoff::Backoff;
 use crate::follow::{error_text, stopped};
@@ -33,6 +34,16 @@ pub async fn supervise<F>(
         let ended = AssertUnwindSafe(async { start(shutdown.clone()).await }).catch_unwind().await;
         if *shutdown.borrow() {
             return;
+        }
+        // These last until somebody acts: another start changes nothing.
+        if let Ok(Err(error @ (SinkError::CutOff { .. } | SinkError::NotInHistory { .. }))) = &ended {
+            let text = error_text(error);
+            tracing::error!(sink = name, error = text, "a sink has ended for good");
+            match error {
+                SinkError::CutOff { .. } => metrics.cut_off(text),
+                _ => metrics.ended(text),
+            }
+            return stopped(&mut shutdown).await;
         }
         let error = match ended {
             Ok(Ok(())) => "the sink ended without being asked".to_owned(),

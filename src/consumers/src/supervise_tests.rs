@@ -25,7 +25,7 @@ async fn a_loop_that_ends_without_being_asked_is_an_error_and_is_started_again()
                 shown.opened(5);
                 match start {
                     0 => return Ok(()),
-                    1 => return Err(SinkError::LogBehind { sink: "fake", position: 9, end: 5 }),
+                    1 => return Err(SinkError::Log("no such file".into())),
                     2 => panic!("a defect"),
                     _ => {}
                 }
@@ -63,4 +63,30 @@ async fn a_sink_that_cannot_run_is_tried_at_a_bounded_rate_and_stops_at_once() {
     assert_eq!(metrics.state(), SinkState::Failed);
     stop.send_replace(true);
     running.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_somebody_can_mend_is_shown_and_not_started_again() {
+    let cut_off = || SinkError::CutOff { sink: "fake", position: 5, first: 9 };
+    let not_in_history = || SinkError::NotInHistory { sink: "fake", position: 9, end: 5 };
+    let cases: [(fn() -> SinkError, SinkState); 2] =
+        [(cut_off, SinkState::CutOff), (not_in_history, SinkState::Failed)];
+    for (error, state) in cases {
+        let metrics = Arc::new(SinkMetrics::default());
+        let (stop, stopped) = watch::channel(false);
+        let starts = Arc::new(AtomicU64::new(0));
+        let (counted, shown) = (starts.clone(), metrics.clone());
+        let running = tokio::spawn(async move {
+            let start = |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                async { Err(error()) }
+            };
+            supervise("fake", shown, start, stopped).await;
+        });
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!((starts.load(Ordering::Relaxed), metrics.state()), (1, state));
+        assert_eq!(metrics.last_error(), Some(error().to_string()));
+        stop.send_replace(true);
+        running.await.expect("no panic");
+    }
 }

@@ -11,6 +11,7 @@ use genims_consumers::follow::{Follower, Settlement};
 use genims_consumers::gather::BatchLimits;
 use genims_consumers::supervise::supervise;
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
+use genims_log::contract::Consumer;
 use genims_log::file::Spool;
 use genims_model::Cause;
 use genims_stores::SinkError;
@@ -29,7 +30,12 @@ use tokio::sync::{oneshot, watch};
 pub(super) struct SinkView {
     pub(super) name: &'static str,
     pub(super) metrics: Arc<SinkMetrics>,
+    /// Its commit ends a record's life.
+    pub(super) settles: bool,
 }
+
+/// The share of the log's cap that the mirror may hold: the rest is always left to the operations database.
+const MIRROR_SHARE: u64 = 2;
 
 type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
 
@@ -66,7 +72,8 @@ impl Sinks {
             let directory = directory.clone();
             let target = move || PostgresTarget::new(connect.clone(), directory.clone(), sources.clone());
             let settlement = Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
-            sinks.push(ready(target, limits, Some(settlement), &stream.spool)?);
+            let consumer = Consumer::hold(target().name()).settling();
+            sinks.push(ready(target, limits, &consumer, Some(settlement), &stream.spool)?);
         }
         if let Some(limits) = &settings.mongodb {
             let database = registry.get("genims_production")?;
@@ -75,7 +82,8 @@ impl Sinks {
             let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
             let directory = directory.clone();
             let target = move || MongoTarget::new(client.clone(), names.clone(), directory.clone());
-            sinks.push(ready(target, limits, None, &stream.spool)?);
+            let consumer = Consumer::resync(target().name(), stream.spool.max_bytes() / MIRROR_SHARE);
+            sinks.push(ready(target, limits, &consumer, None, &stream.spool)?);
         }
         Ok(Self(sinks))
     }
@@ -105,13 +113,14 @@ impl Sinks {
 fn ready<T: Target + 'static>(
     mut target: impl FnMut() -> T + Send + 'static,
     limits: &BatchLimits,
+    consumer: &Consumer,
     settlement: Option<Settlement>,
     spool: &Spool,
 ) -> Result<Ready, ServerError> {
     let name = target().name();
-    spool.register_sink(name)?;
+    spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
-    let view = SinkView { name, metrics: metrics.clone() };
+    let view = SinkView { name, metrics: metrics.clone(), settles: consumer.settles };
     let (limits, spool) = (limits.clone(), spool.clone());
     let start = move |stop| -> Following {
         let (target, settlement) = (target(), settlement.clone());

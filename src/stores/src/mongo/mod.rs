@@ -31,6 +31,7 @@ use crate::target::{Report, Target};
 use ::bson::doc;
 use bookkeeping::{Bookkeeping, SINK};
 use genims_catalogue::Directory;
+use genims_model::{Lineage, Position};
 use insert::InsertOptions;
 use mongodb::{Client, Database};
 use std::sync::Arc;
@@ -65,6 +66,9 @@ pub struct MongoTarget {
 /// What is known since the last `open`.
 struct Session {
     spool_id: Uuid,
+    /// The log's earlier name, which documents of the uncertain range may bear.
+    earlier: Option<Uuid>,
+    lineage: Lineage,
     database: Database,
     bookkeeping: Bookkeeping,
     options: InsertOptions,
@@ -73,7 +77,6 @@ struct Session {
     uncertain_below: u64,
     /// The collections that are time series; an insert into one that was dropped would make an ordinary one.
     time_series: Vec<&'static str>,
-    start: u64,
 }
 
 impl MongoTarget {
@@ -92,7 +95,13 @@ impl Target for MongoTarget {
         SINK
     }
 
-    async fn open(&mut self, log: Uuid, start: u64) -> Result<u64, SinkError> {
+    async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
+        let log = start.log;
+        if let Some(session) = &mut self.session {
+            let position = answered(session.bookkeeping.position(start)).await?;
+            session.uncertain_below = session.uncertain_below.max(position.intent_offset).max(written);
+            return Ok(Position { log, lineage: position.lineage, offset: position.next_offset });
+        }
         let database = self.client.database(&self.names.database);
         let hello = answered(async { database.run_command(doc! { "hello": 1 }).await }).await?;
         let standalone = !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid");
@@ -103,20 +112,16 @@ impl Target for MongoTarget {
         let time_series = answered(collections::time_series(&database)).await?;
         self.session = Some(Session {
             spool_id: log,
+            earlier: position.earlier,
+            lineage: start.lineage.clone(),
             database,
             bookkeeping,
             options: InsertOptions { comment: format!("genims-sink {log}"), majority: !standalone },
             as_of_us: self.as_of_us,
-            uncertain_below: position.intent_offset,
+            uncertain_below: position.intent_offset.max(written),
             time_series,
-            start,
         });
-        Ok(position.next_offset)
-    }
-
-    async fn position(&mut self) -> Result<u64, SinkError> {
-        let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
-        Ok(answered(session.bookkeeping.position(session.start)).await?.next_offset)
+        Ok(Position { log, lineage: position.lineage, offset: position.next_offset })
     }
 
     fn close(&mut self) {

@@ -39,6 +39,7 @@ use bytes::BytesMut;
 use genims_catalogue::Directory;
 use genims_model::Cause;
 use genims_model::Reason;
+use genims_model::{Lineage, Position};
 use session::{Backend, SINK, Session};
 use std::future::Future;
 use std::sync::Arc;
@@ -67,8 +68,7 @@ pub struct PostgresTarget<C> {
     /// The listeners' names by number, as `Accounts::by_source` lists them.
     sources: Vec<String>,
     spool_id: Uuid,
-    /// Where a log begins that the database does not know.
-    start: u64,
+    lineage: Lineage,
     session: Option<Session>,
     /// Who serves the session.
     backend: Option<Backend>,
@@ -90,7 +90,7 @@ impl<C: Connect> PostgresTarget<C> {
             directory,
             sources,
             spool_id: Uuid::nil(),
-            start: 0,
+            lineage: Lineage::default(),
             session: None,
             backend: None,
             abandoned: Vec::new(),
@@ -110,25 +110,27 @@ impl<C: Connect> Target for PostgresTarget<C> {
         SINK
     }
 
-    async fn open(&mut self, log: Uuid, start: u64) -> Result<u64, SinkError> {
-        let client = self.connect.connect().await.map_err(SinkError::Connect)?;
-        let session = answered(Session::open(client)).await?;
-        let backend = session.bound().await?;
-        for abandoned in self.abandoned.drain(..) {
-            if let Err(error) = session.end(abandoned).await {
-                tracing::warn!(%error, ?abandoned, "the backend of a broken connection cannot be ended");
+    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => {
+                let client = self.connect.connect().await.map_err(SinkError::Connect)?;
+                let session = answered(Session::open(client)).await?;
+                let backend = session.bound().await?;
+                for abandoned in self.abandoned.drain(..) {
+                    if let Err(error) = session.end(abandoned).await {
+                        tracing::warn!(%error, ?abandoned, "the backend of a broken connection cannot be ended");
+                    }
+                }
+                self.backend = Some(backend);
+                session
             }
-        }
-        self.backend = Some(backend);
-        let position = answered(session.position(log, start)).await?;
-        (self.spool_id, self.start) = (log, start);
+        };
+        let position = answered(session.position(start)).await?;
+        self.spool_id = start.log;
+        self.lineage = start.lineage.clone();
         self.session = Some(session);
         Ok(position)
-    }
-
-    async fn position(&mut self) -> Result<u64, SinkError> {
-        let (log, start) = (self.spool_id, self.start);
-        answered(self.session()?.position(log, start)).await
     }
 
     fn close(&mut self) {
@@ -144,8 +146,13 @@ impl<C: Connect> Target for PostgresTarget<C> {
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
         let catalogue = self.directory.load();
         let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
-        let context =
-            commit::Context { spool_id: self.spool_id, position, catalogue: &catalogue, sources: &self.sources };
+        let context = commit::Context {
+            spool_id: self.spool_id,
+            position,
+            lineage: &self.lineage,
+            catalogue: &catalogue,
+            sources: &self.sources,
+        };
         self.under_way = Some(batch.len());
         let committed = commit::commit(session, batch, &context, &mut self.buffer, &mut self.portion).await;
         self.under_way = None;
