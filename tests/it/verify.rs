@@ -203,7 +203,11 @@ fn the_mirror_breaks(examined: &Examined<'_>) {
     let damage = || {
         examined.harness.block_on(async {
             let (ledger, readings) = store().await;
-            let reading = doc! { "timestamp": DateTime::now(), "meta": { "sensor_id": "SEN-1" }, "value": 1.0 };
+            // So old that the mirror may have deleted it: the comparison by sensor does not look there.
+            let kept = genims_databases::registry::retention("genims_production").unwrap().unwrap();
+            let old = std::time::SystemTime::now() - (kept - std::time::Duration::from_secs(12 * 3_600));
+            let timestamp = DateTime::from_system_time(old);
+            let reading = doc! { "timestamp": timestamp, "meta": { "sensor_id": "SEN-1" }, "value": 1.0 };
             readings.insert_one(reading).await.unwrap();
             ledger.insert_one(doc! { "_id": "trial", "sensor_readings": 1_i64 }).await.unwrap();
         });
@@ -216,6 +220,21 @@ fn the_mirror_breaks(examined: &Examined<'_>) {
     };
     let mirror = examined.breaks("mirror_agrees_with_postgres", damage, mending);
     assert!(mirror.explanation.starts_with("PostgreSQL is 1 behind"), "{mirror:?}");
+
+    // A reading of which no ledger knows.
+    let damage = || {
+        examined.harness.block_on(async {
+            let reading = doc! { "timestamp": DateTime::now(), "meta": { "sensor_id": "SEN-2" }, "value": 1.0 };
+            store().await.1.insert_one(reading).await.unwrap();
+        });
+    };
+    let mending = || {
+        examined.harness.block_on(async {
+            store().await.1.delete_many(doc! { "meta.sensor_id": "SEN-2" }).await.unwrap();
+        });
+    };
+    let readings = examined.breaks("mirror_holds_each_sensor_s_readings", damage, mending);
+    assert_eq!(readings.examples[0].detail, "0 readings in PostgreSQL, 1 in the mirror");
 }
 
 /// Nothing is there that any rule could hold of, and nobody has done anything wrong either.

@@ -44,15 +44,18 @@ async fn stats(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
     Json(observer.report())
 }
 
-/// Ready means: the spool takes data. A database that is down does not make the server unready.
+/// Ready means: the spool takes data. A database that is down does not make the server unready; below the verdict stands
+/// what keeps each sink from following.
 async fn ready(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
     let report = observer.report();
+    let away = report.sinks.iter().filter(|sink| !sink.connected);
+    let sinks: String = away
+        .map(|sink| {
+            format!("sink {}: {}: {}\n", sink.name, sink.state, sink.last_error.as_deref().unwrap_or("no error"))
+        })
+        .collect();
     match report.not_ready_because {
-        None => {
-            let cut_off = report.sinks.iter().filter(|sink| sink.state == "cut_off");
-            let detail: String = cut_off.map(|sink| format!("{} is cut off: see /stats\n", sink.name)).collect();
-            (StatusCode::OK, format!("ready\n{detail}"))
-        }
-        Some(cause) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n")),
+        None => (StatusCode::OK, format!("ready\n{sinks}")),
+        Some(cause) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n{sinks}")),
     }
 }

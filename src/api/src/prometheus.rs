@@ -1,7 +1,7 @@
 //! The report as Prometheus text (exposition format 0.0.4). Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{Latency, Listener, Report, Sink};
+use super::report::{Latency, Listener, Report, SINK_STATES, Sink};
 use std::fmt::{Display, Write};
 
 /// Renders the whole page.
@@ -195,9 +195,12 @@ fn sinks(page: &mut Page, report: &Report) {
     for (name, kind, help, read) in families {
         page.each((name, kind, help), "sink", &report.sinks, |sink| (sink.name.clone(), read(sink)));
     }
-    page.family("genims_sink_state", "gauge", "1 for the state that the sink is in.");
+    let name = "genims_sink_state";
+    page.family(name, "gauge", "1 for the state in which the sink is, 0 for the others.");
     for sink in &report.sinks {
-        page.sample("genims_sink_state", &[("sink", &sink.name), ("state", sink.state)], 1);
+        for state in SINK_STATES {
+            page.sample(name, &[("sink", &sink.name), ("state", state)], u8::from(sink.state == state));
+        }
     }
     let name = "genims_receive_to_committed_seconds";
     page.family(name, "summary", "From the read of the socket to the sink's commit.");
@@ -216,11 +219,13 @@ mod tests {
         let report = Report {
             version: "1",
             sources: vec![Source { name: "a\"b".to_owned(), ..Source::default() }],
-            sinks: vec![Sink { name: "postgres".to_owned(), ..Sink::default() }],
+            sinks: vec![Sink { name: "postgres".to_owned(), state: "retrying", ..Sink::default() }],
             ..Report::default()
         };
         let text = render(&report);
         assert!(text.contains(r#"genims_received_total{listener="a\"b"} 0"#));
+        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="retrying"} 1"#));
+        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="following"} 0"#));
         let declared: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
         for line in text.lines().filter(|line| !line.starts_with('#')) {

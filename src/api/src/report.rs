@@ -76,10 +76,13 @@ pub struct Spool {
     pub sync_ms: Latency,
 }
 
+/// Where a sink can stand.
+pub const SINK_STATES: [&str; 5] = ["connecting", "following", "retrying", "cut_off", "failed"];
+
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Sink {
     pub name: String,
-    /// connected, lagging, disconnected, cut_off
+    /// One of [`SINK_STATES`].
     pub state: &'static str,
     pub connected: bool,
     pub position: u64,

@@ -39,7 +39,7 @@ pub struct FollowOptions {
 impl Default for FollowOptions {
     fn default() -> Self {
         Self {
-            open_timeout: Duration::from_secs(15),
+            open_timeout: Duration::from_secs(40),
             commit_timeout: Duration::from_secs(300),
             stop_grace: Duration::from_secs(10),
             look_interval: Duration::from_secs(2),
@@ -99,7 +99,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         metrics: Arc<SinkMetrics>,
         settlement: Option<Settlement>,
     ) -> Self {
-        let settled = log.cursor(target.name()).unwrap_or(0).max(log.first_offset());
+        let before = metrics.settled.load(Ordering::Relaxed);
+        let settled = log.cursor(target.name()).unwrap_or(0).max(log.first_offset()).max(before);
         metrics.position.store(settled, Ordering::Relaxed);
         Self {
             target,
@@ -124,6 +125,7 @@ impl<T: Target, L: Log> Follower<T, L> {
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
         let mut next_offset = self.settled;
         let mut gatherer = self.gatherer(next_offset)?;
+        let mut is_idle = false;
         loop {
             self.check_kept()?;
             // First of all, and whenever nothing arrives: where does the database stand?
@@ -131,14 +133,19 @@ impl<T: Target, L: Log> Follower<T, L> {
                 () = stopped(&mut shutdown) => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
-            if let Some(resume) = looked.filter(|resume| *resume < next_offset) {
-                next_offset = resume;
-                gatherer = self.gatherer(resume)?;
+            match looked {
+                Some(resume) if resume < next_offset => {
+                    next_offset = resume;
+                    gatherer = self.gatherer(resume)?;
+                }
+                Some(_) if is_idle => self.is_well(),
+                _ => {}
             }
             let ended = self.follow(&mut gatherer, &mut next_offset, &mut shutdown).await?;
             if ended {
                 break;
             }
+            is_idle = true;
         }
         self.target.close();
         Ok(())
@@ -183,6 +190,14 @@ impl<T: Target, L: Log> Follower<T, L> {
         Ok(self.open().await?.resume)
     }
 
+    /// The database answers, and nothing waits for it.
+    fn is_well(&self) {
+        if self.metrics.last_error().is_some() {
+            tracing::info!(sink = self.target.name(), "the database answers again");
+        }
+        self.metrics.is_well();
+    }
+
     fn check_kept(&self) -> Result<(), SinkError> {
         let sink = self.target.name();
         if !self.log.is_cut_off(sink) {
@@ -193,8 +208,9 @@ impl<T: Target, L: Log> Follower<T, L> {
     }
 
     fn cut_off(&self, position: u64) -> Result<(), SinkError> {
-        self.metrics.cut_off.store(true, Ordering::Relaxed);
-        Err(SinkError::CutOff { sink: self.target.name(), position, first: self.log.first_offset() })
+        let error = SinkError::CutOff { sink: self.target.name(), position, first: self.log.first_offset() };
+        self.metrics.cut_off(error.to_string());
+        Err(error)
     }
 
     fn gatherer(&self, from: u64) -> Result<Gatherer<L::Reader>, SinkError> {
@@ -229,11 +245,14 @@ impl<T: Target, L: Log> Follower<T, L> {
         let error = match attempt {
             Ok(value) => return Ok(Some(value)),
             Err(error) if error.is_transient() => error,
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.target.close();
+                return Err(error);
+            }
         };
-        let text = Chain(&error).to_string();
+        let text = error_text(&error);
         // An outage is said once, not once an attempt; /stats has the count and the last error all along.
-        if self.metrics.last_error().as_deref() != Some(text.as_str()) {
+        if self.metrics.last_error().is_none() {
             tracing::warn!(sink = self.target.name(), error = text, "not committed; trying again until it is");
         }
         self.metrics.failed(text);
@@ -283,7 +302,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             Resume::NotInHistory { .. } => {
                 let error = SinkError::NotInHistory { sink, position, end: self.log.next_offset() };
                 self.log.refuse(sink, Some(error.to_string()));
-                self.metrics.failed(error.to_string());
+                self.metrics.ended(error.to_string());
                 return Err(error);
             }
         };
@@ -327,6 +346,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             settlement.settle(batch, &report.refused, self.settled);
         }
         self.settled = self.settled.max(batch.next_offset);
+        self.metrics.settled.store(self.settled, Ordering::Relaxed);
         if self.metrics.last_error().is_some() {
             tracing::info!(sink = self.target.name(), position = batch.next_offset, "commits again");
         }
@@ -369,15 +389,10 @@ impl Settlement {
 }
 
 /// An error and its causes in one line.
-struct Chain<'a>(&'a SinkError);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        if let SinkError::Log(cause) | SinkError::Connect(cause) = self.0 {
-            write!(formatter, ": {cause}")?;
-        }
-        Ok(())
+pub(crate) fn error_text(error: &SinkError) -> String {
+    match error {
+        SinkError::Log(cause) | SinkError::Connect(cause) => format!("{error}: {cause}"),
+        _ => error.to_string(),
     }
 }
 
@@ -386,6 +401,6 @@ async fn within<V>(bound: Duration, work: impl Future<Output = Result<V, SinkErr
 }
 
 /// Returns when the server stops, also when nobody is left to say so.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }

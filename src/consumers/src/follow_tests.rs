@@ -22,6 +22,7 @@ struct Database {
     offsets: Vec<u64>,
     position: Option<Position>,
     opens: u64,
+    is_away: bool,
     /// How the next commits go; then they succeed.
     faults: Vec<Fault>,
 }
@@ -63,6 +64,9 @@ impl Target for Fake {
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         let mut database = self.database.lock().expect("no panic");
+        if database.is_away {
+            return Err(SinkError::Connect("gone".into()));
+        }
         database.opens += u64::from(!std::mem::replace(&mut self.connected, true));
         self.lineage = start.lineage.clone();
         Ok(database.position.get_or_insert_with(|| start.clone()).clone())
@@ -189,7 +193,7 @@ async fn a_stop_is_obeyed_while_the_database_is_down() {
     while trial.metrics.last_error().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert!(!trial.metrics.connected.load(Ordering::Relaxed));
+    assert!(!trial.metrics.is_connected());
     stop.send_replace(true);
     let ended = tokio::time::timeout(Duration::from_secs(5), running).await.expect("an end in time");
     ended.expect("no panic").expect("a clean end");
@@ -216,6 +220,27 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
     for (name, account) in accounts.by_source() {
         assert!(account.holds() && account.in_flight == 0, "{name}: {account:?}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_vanishes_shows_although_nothing_is_written() {
+    let trial = Trial::new(&[]);
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(trial.follower(3).run(stopped));
+    let shows = async |connected: bool| {
+        let is_shown =
+            || trial.metrics.is_connected() == connected && trial.metrics.last_error().is_none() == connected;
+        while trial.metrics.position.load(Ordering::Relaxed) < 30 || !is_shown() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    for is_away in [false, true, false] {
+        trial.database.lock().expect("no panic").is_away = is_away;
+        tokio::time::timeout(Duration::from_secs(20), shows(!is_away)).await.expect("shown in time");
+    }
+    stop.send_replace(true);
+    running.await.expect("no panic").expect("a clean end");
+    trial.assert_exact();
 }
 
 /// Waits for something that a running follower brings about; a bound, because a test that hangs says nothing.

@@ -4,6 +4,7 @@
 //!
 //! - [`gather`]: consecutive groups become one batch
 //! - [`follow`]: the loop every sink runs: gather, commit, settle; retry, back off, recall, stop
+//! - [`supervise`]: starts that loop again when it ends without being asked
 //!
 //! Invariants:
 //! - The database says where a sink stands; the log's cursor only follows it and never leads.
@@ -16,5 +17,8 @@ pub mod follow;
 mod follow_tests;
 pub mod gather;
 mod metrics;
+pub mod supervise;
+#[cfg(test)]
+mod supervise_tests;
 
 pub use metrics::{SinkMetrics, SinkState};

@@ -3,7 +3,7 @@
 use genims_model::now_us;
 use genims_stores::batch::Batch;
 use hdrhistogram::Histogram;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,42 +25,55 @@ pub struct SinkMetrics {
     pub expired_total: AtomicU64,
     /// Records that the database lacks and the log no longer held.
     pub gap_records_total: AtomicU64,
-    pub connected: AtomicBool,
-    /// The log keeps no more records for this sink.
-    pub cut_off: AtomicBool,
     /// The log offset up to which everything is committed.
     pub position: AtomicU64,
     /// When the oldest record at hand was received, or 0 while there is none.
     oldest_received_us: AtomicI64,
-    last_error: Mutex<Option<String>>,
+    /// Everything below is in the accounts; kept here because it outlives a loop that ended.
+    pub(crate) settled: AtomicU64,
+    standing: Mutex<Standing>,
     /// Receive to committed, microseconds.
     latency_us: Mutex<Histogram<u64>>,
 }
 
-/// How a sink stands, in one word for a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+/// Where a sink stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SinkState {
-    Connected,
-    /// Connected, and more than [`SinkMetrics::LAGGING_AFTER`] behind.
-    Lagging,
-    Disconnected,
-    /// The log keeps no more records for it: its database must be brought back from another one.
+    /// Not yet reached its database in this run.
+    #[default]
+    Connecting,
+    Following,
+    /// The last attempt failed; another one follows.
+    Retrying,
+    /// The log no longer holds what the database lacks: somebody must bring it back.
     CutOff,
+    /// The loop itself has ended; it is started again after a pause.
+    Failed,
 }
 
 impl SinkState {
-    pub const ALL: [Self; 4] = [Self::Connected, Self::Lagging, Self::Disconnected, Self::CutOff];
+    pub const ALL: [Self; 5] = [Self::Connecting, Self::Following, Self::Retrying, Self::CutOff, Self::Failed];
 
-    /// As `/stats` and the metrics name it.
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Connected => "connected",
-            Self::Lagging => "lagging",
-            Self::Disconnected => "disconnected",
+            Self::Connecting => "connecting",
+            Self::Following => "following",
+            Self::Retrying => "retrying",
             Self::CutOff => "cut_off",
+            Self::Failed => "failed",
         }
     }
+}
+
+/// What changes together.
+#[derive(Debug, Default)]
+struct Standing {
+    state: SinkState,
+    /// The last failure, until the database takes something again.
+    error: Option<String>,
+    /// When it stopped following.
+    away_since_us: Option<i64>,
 }
 
 impl Default for SinkMetrics {
@@ -75,47 +88,53 @@ impl Default for SinkMetrics {
             refused_total: AtomicU64::new(0),
             expired_total: AtomicU64::new(0),
             gap_records_total: AtomicU64::new(0),
-            connected: AtomicBool::new(false),
-            cut_off: AtomicBool::new(false),
             position: AtomicU64::new(0),
             oldest_received_us: AtomicI64::new(0),
-            last_error: Mutex::new(None),
+            settled: AtomicU64::new(0),
+            standing: Mutex::new(Standing { away_since_us: Some(now_us()), ..Standing::default() }),
             latency_us: Mutex::new(latency),
         }
     }
 }
 
 impl SinkMetrics {
-    pub const LAGGING_AFTER: Duration = Duration::from_secs(5);
-
     /// Records between the sink and the end of the log.
     pub fn lag_rows(&self, log_next_offset: u64) -> u64 {
         log_next_offset.saturating_sub(self.position.load(Ordering::Relaxed))
     }
 
-    /// Age of the oldest record at hand that is not committed yet; zero when there is none.
-    pub fn lag(&self) -> Duration {
-        match self.oldest_received_us.load(Ordering::Relaxed) {
-            0 => Duration::ZERO,
-            oldest_us => Duration::from_micros(u64::try_from(now_us() - oldest_us).unwrap_or(0)),
-        }
+    /// Age of the oldest record at hand that is not committed yet; zero when there is none. A sink that is away and holds
+    /// nothing is at least as late as it is away, if the log has something for it.
+    pub fn lag(&self, log_next_offset: u64) -> Duration {
+        let since_us = match self.oldest_received_us.load(Ordering::Relaxed) {
+            0 if self.lag_rows(log_next_offset) == 0 => None,
+            0 => self.standing().away_since_us,
+            oldest_us => Some(oldest_us),
+        };
+        since_us.map_or(Duration::ZERO, |us| Duration::from_micros(u64::try_from(now_us() - us).unwrap_or(0)))
     }
 
     pub fn state(&self) -> SinkState {
-        if self.cut_off.load(Ordering::Relaxed) {
-            SinkState::CutOff
-        } else if !self.connected.load(Ordering::Relaxed) {
-            SinkState::Disconnected
-        } else if self.lag() > Self::LAGGING_AFTER {
-            SinkState::Lagging
-        } else {
-            SinkState::Connected
-        }
+        self.standing().state
     }
 
-    /// The last failure, until a batch succeeds.
+    pub fn is_connected(&self) -> bool {
+        self.state() == SinkState::Following
+    }
+
+    /// The last failure, until the database takes something again.
     pub fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.standing().error.clone()
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stands(&self, state: SinkState, error: String) {
+        let mut standing = self.standing();
+        let away_since_us = standing.away_since_us.or_else(|| Some(now_us()));
+        *standing = Standing { state, error: Some(error), away_since_us };
     }
 
     /// A copy of the latency histogram (microseconds).
@@ -131,15 +150,32 @@ impl SinkMetrics {
         self.oldest_received_us.store(batch.oldest_received_us.unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// An attempt failed and is repeated.
     pub(crate) fn failed(&self, error: String) {
-        self.connected.store(false, Ordering::Relaxed);
         self.retries_total.fetch_add(1, Ordering::Relaxed);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.stands(SinkState::Retrying, error);
+    }
+
+    /// The loop has ended.
+    pub(crate) fn ended(&self, error: String) {
+        self.stands(SinkState::Failed, error);
+    }
+
+    /// The log no longer holds what the database lacks.
+    pub fn cut_off(&self, error: String) {
+        self.stands(SinkState::CutOff, error);
     }
 
     pub(crate) fn opened(&self, position: u64) {
-        self.connected.store(true, Ordering::Relaxed);
+        let mut standing = self.standing();
+        standing.state = SinkState::Following;
+        standing.away_since_us = None;
         self.position.store(position, Ordering::Relaxed);
+    }
+
+    /// The database answers, and nothing waits for it.
+    pub(crate) fn is_well(&self) {
+        self.standing().error = None;
     }
 
     pub(crate) fn committed(&self, batch: &Batch) {
@@ -147,7 +183,7 @@ impl SinkMetrics {
         self.batches_total.fetch_add(1, Ordering::Relaxed);
         self.position.store(batch.next_offset, Ordering::Relaxed);
         self.oldest_received_us.store(0, Ordering::Relaxed);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.is_well();
         self.record_latency(batch);
     }
 
@@ -167,5 +203,27 @@ impl SinkMetrics {
                 record(snapshot.received_us, 1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_that_is_away_is_never_shown_as_well_or_in_time() {
+        let metrics = SinkMetrics::default();
+        assert_eq!(metrics.state(), SinkState::Connecting);
+        metrics.opened(7);
+        assert_eq!((metrics.state(), metrics.lag(7)), (SinkState::Following, Duration::ZERO));
+        metrics.ended("the loop panicked".to_owned());
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!metrics.is_connected() && metrics.last_error().is_some());
+        assert_eq!(metrics.lag(7), Duration::ZERO, "nothing waits");
+        assert!(metrics.lag(8) >= Duration::from_millis(2), "one record waits");
+        metrics.opened(7);
+        assert!(metrics.last_error().is_some(), "open alone commits nothing");
+        metrics.is_well();
+        assert_eq!((metrics.last_error(), metrics.is_connected()), (None, true));
     }
 }

@@ -41,6 +41,13 @@ const KNOWN_OPTIONS: [&str; 16] = [
 /// A peer that does not acknowledge for this long is gone; without it a pulled cable hangs a COPY for a quarter of an hour.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A peer that is silent for this long is asked whether it is there; the default of two hours is none.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+/// What tokio-postgres takes when nothing is said.
+const KEEPALIVE_IDLE_UNSAID: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// How to reach one database.
 #[derive(Clone)]
 pub struct PostgresSettings {
@@ -159,6 +166,15 @@ impl PostgresSettings {
         }
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(TCP_USER_TIMEOUT);
+        }
+        if config.get_keepalives_idle() == KEEPALIVE_IDLE_UNSAID {
+            config.keepalives_idle(KEEPALIVE_IDLE);
+        }
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(KEEPALIVE_INTERVAL);
+        }
+        if config.get_keepalives_retries().is_none() {
+            config.keepalives_retries(KEEPALIVE_RETRIES);
         }
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION_NAME);

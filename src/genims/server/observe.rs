@@ -94,11 +94,11 @@ impl Observer {
         let metrics = &view.metrics;
         Sink {
             name: view.name.to_owned(),
-            state: metrics.state().name(),
-            connected: metrics.connected.load(Relaxed),
+            state: metrics.state().as_str(),
+            connected: metrics.is_connected(),
             position: metrics.position.load(Relaxed),
             lag_records: metrics.lag_rows(next_offset),
-            lag_seconds: metrics.lag().as_secs_f64(),
+            lag_seconds: metrics.lag(next_offset).as_secs_f64(),
             rows_total: metrics.rows_total.load(Relaxed),
             batches_total: metrics.batches_total.load(Relaxed),
             bytes_total: metrics.bytes_total.load(Relaxed),
@@ -183,5 +183,14 @@ impl Observe for Observer {
             sinks,
             dead_letter_reasons: self.accounts.set_aside_by_reason(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_report_knows_every_state_of_a_sink() {
+        let states = genims_consumers::SinkState::ALL.map(genims_consumers::SinkState::as_str);
+        assert_eq!(states, genims_api::report::SINK_STATES);
     }
 }

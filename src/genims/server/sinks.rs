@@ -9,6 +9,7 @@ use crate::settings::Settings;
 use genims_consumers::SinkMetrics;
 use genims_consumers::follow::{Follower, Settlement};
 use genims_consumers::gather::BatchLimits;
+use genims_consumers::supervise::supervise;
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_log::contract::Consumer;
 use genims_log::file::Spool;
@@ -38,10 +39,13 @@ const MIRROR_SHARE: u64 = 2;
 
 type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
 
+/// Makes the loop of a sink; once more whenever it has ended.
+type Start = Box<dyn FnMut(watch::Receiver<bool>) -> Following + Send>;
+
 /// A registered sink that does not run yet.
 struct Ready {
     view: SinkView,
-    follow: Box<dyn FnOnce(watch::Receiver<bool>) -> Following + Send>,
+    start: Start,
 }
 
 /// The configured sinks, registered with the log so that it keeps their records.
@@ -63,10 +67,12 @@ impl Sinks {
                 let connection = connection.clone();
                 async move { connection.connect().await.map_err(|error| Box::new(error) as Cause) }
             };
-            let sources = stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
-            let target = PostgresTarget::new(connect, directory.clone(), sources);
+            let sources: Vec<String> =
+                stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
+            let directory = directory.clone();
+            let target = move || PostgresTarget::new(connect.clone(), directory.clone(), sources.clone());
             let settlement = Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
-            let consumer = Consumer::hold(target.name()).settling();
+            let consumer = Consumer::hold(target().name()).settling();
             sinks.push(ready(target, limits, &consumer, Some(settlement), &stream.spool)?);
         }
         if let Some(limits) = &settings.mongodb {
@@ -74,8 +80,9 @@ impl Sinks {
             let connection = MongoSettings::from_environment(database, environment)?;
             let client = connection.client().await?;
             let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
-            let target = MongoTarget::new(client, names, directory.clone());
-            let consumer = Consumer::resync(target.name(), stream.spool.max_bytes() / MIRROR_SHARE);
+            let directory = directory.clone();
+            let target = move || MongoTarget::new(client.clone(), names.clone(), directory.clone());
+            let consumer = Consumer::resync(target().name(), stream.spool.max_bytes() / MIRROR_SHARE);
             sinks.push(ready(target, limits, &consumer, None, &stream.spool)?);
         }
         Ok(Self(sinks))
@@ -84,15 +91,13 @@ impl Sinks {
     /// Starts them all; records of an earlier run must be in the accounts by now.
     pub(super) fn start(self, stage: &mut Stage) -> Result<Vec<SinkView>, ServerError> {
         let mut views = Vec::new();
-        for Ready { view, follow } in self.0 {
-            let name = view.name;
+        for Ready { view, start } in self.0 {
+            let (name, metrics) = (view.name, view.metrics.clone());
             let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-            let following = follow(stage.stop.subscribe());
+            let stop = stage.stop.subscribe();
             let (ended, end) = oneshot::channel::<()>();
             let run = move || {
-                if let Err(error) = runtime.block_on(following) {
-                    tracing::error!(%error, sink = name, "a sink has ended");
-                }
+                runtime.block_on(supervise(name, metrics, start, stop));
                 drop(ended);
             };
             thread::Builder::new().name(format!("sink-{name}")).spawn(run).map_err(ServerError::Thread)?;
@@ -106,16 +111,20 @@ impl Sinks {
 }
 
 fn ready<T: Target + 'static>(
-    target: T,
+    mut target: impl FnMut() -> T + Send + 'static,
     limits: &BatchLimits,
     consumer: &Consumer,
     settlement: Option<Settlement>,
     spool: &Spool,
 ) -> Result<Ready, ServerError> {
-    let name = target.name();
+    let name = target().name();
     spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
-    let follower = Follower::new(target, spool.clone(), limits.clone(), metrics.clone(), settlement);
-    let follow = move |stop| -> Following { Box::pin(follower.run(stop)) };
-    Ok(Ready { view: SinkView { name, metrics, settles: consumer.settles }, follow: Box::new(follow) })
+    let view = SinkView { name, metrics: metrics.clone(), settles: consumer.settles };
+    let (limits, spool) = (limits.clone(), spool.clone());
+    let start = move |stop| -> Following {
+        let (target, settlement) = (target(), settlement.clone());
+        Box::pin(Follower::new(target, spool.clone(), limits.clone(), metrics.clone(), settlement).run(stop))
+    };
+    Ok(Ready { view, start: Box::new(start) })
 }

@@ -53,6 +53,30 @@ impl Batch {
         below
     }
 
+    /// Two batches of half the groups each; `None` for a single group, which lands whole or not at all.
+    pub fn halves(&self) -> Option<(Self, Self)> {
+        let (first, second) = self.groups.split_at(self.groups.len() / 2);
+        (!first.is_empty()).then(|| (Self::of(first), Self::of(second)))
+    }
+
+    /// Batches of at most `records` records, or of one group that holds more.
+    pub fn pieces(&self, records: u64) -> Vec<Self> {
+        let mut pieces: Vec<Self> = Vec::new();
+        for group in &self.groups {
+            match pieces.last_mut() {
+                Some(last) if last.len() + group.len() <= records => last.push(group.clone()),
+                _ => pieces.push(Self::of(std::slice::from_ref(group))),
+            }
+        }
+        pieces
+    }
+
+    fn of(groups: &[Arc<Group>]) -> Self {
+        let mut batch = Self::default();
+        groups.iter().for_each(|group| batch.push(group.clone()));
+        batch
+    }
+
     /// Every reading with its log offset.
     pub fn readings(&self) -> impl Iterator<Item = (u64, &Reading)> {
         self.groups.iter().flat_map(|group| (group.first_offset..).zip(&group.readings))
@@ -85,4 +109,28 @@ fn oldest_received_us(group: &Group) -> Option<i64> {
     let snapshots = group.snapshots.iter().map(|snapshot| snapshot.received_us);
     let letters = group.dead_letters.iter().map(|letter| letter.received_us);
     readings.chain(snapshots).chain(letters).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use genims_model::SensorNo;
+
+    #[test]
+    fn pieces_and_halves_hold_every_group_once_in_order() {
+        let mut batch = Batch::default();
+        for size in [3, 4, 9, 1, 1] {
+            let readings = vec![sample::reading(SensorNo(0), 1); size];
+            batch.push(Arc::new(Group { first_offset: batch.next_offset, readings, ..Group::default() }));
+        }
+        let spans =
+            |pieces: &[Batch]| pieces.iter().map(|piece| (piece.first_offset, piece.next_offset)).collect::<Vec<_>>();
+        assert_eq!(spans(&batch.pieces(8)), [(0, 7), (7, 16), (16, 18)]);
+        assert_eq!(spans(&batch.pieces(u64::MAX)), [(0, 18)]);
+        let (first, second) = batch.halves().expect("more than one group");
+        assert_eq!(spans(&[first.clone(), second]), [(0, 7), (7, 18)]);
+        let (first, _) = first.halves().expect("two groups");
+        assert!(first.halves().is_none());
+    }
 }

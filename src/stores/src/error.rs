@@ -1,6 +1,7 @@
 //! What can go wrong in a sink, and whether trying again can help.
 
 use genims_model::{Cause, LineageError};
+use std::future::Future;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,13 @@ pub enum SinkError {
     StillRunning,
     #[error("no answer within {}; the server is overloaded, or another session holds a lock", humantime(.0))]
     TimedOut(Duration),
+    #[error("partition {0} was detached under the batch; its rows go to the default partition")]
+    Detached(String),
+    #[error(
+        "{collection} was dropped under load and is an ordinary collection that holds {foreign} documents of other \
+         clients; move them away, drop it, and run `genims provision`"
+    )]
+    NotTimeSeries { collection: &'static str, foreign: u64 },
     #[error("the position is no longer {expected}: another writer moved it; it is read again")]
     PositionMoved { expected: u64 },
     #[error(
@@ -37,9 +45,43 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// Whether the server refused because of how much it was asked at once: with less at a time it may go well.
+    pub fn is_too_much(&self) -> bool {
+        const MAX_TIME_MS_EXPIRED: i32 = 50;
+        match self {
+            Self::Postgres(error) => error.code().is_some_and(|code| {
+                // statement_timeout; memory, locks and other limits of the configuration; limits of the program.
+                matches!(code.code(), "57014" | "53200" | "53400") || code.code().starts_with("54")
+            }),
+            Self::MongoWrite { code, .. } => *code == MAX_TIME_MS_EXPIRED,
+            Self::Mongo(error) => match &*error.kind {
+                mongodb::error::ErrorKind::Command(command) => command.code == MAX_TIME_MS_EXPIRED,
+                _ => false,
+            },
+            Self::TimedOut(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether waiting and trying again can help. Permanent ones end the sink; refused rows never get this far.
     pub fn is_transient(&self) -> bool {
         !matches!(self, Self::Log(_) | Self::NotInHistory { .. } | Self::CutOff { .. } | Self::Lineage(_))
+    }
+}
+
+/// How long one statement may go unanswered: longer than `statement_timeout` and
+/// `maxTimeMS`, so that a server that still answers says
+/// itself what was too much.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The answer of the server, or none within [`ANSWER_TIMEOUT`].
+pub async fn answered<V, E>(work: impl Future<Output = Result<V, E>>) -> Result<V, SinkError>
+where
+    SinkError: From<E>,
+{
+    match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(SinkError::TimedOut(ANSWER_TIMEOUT)),
     }
 }
 
@@ -51,6 +93,8 @@ fn describe(error: &tokio_postgres::Error) -> String {
     };
     let remedy = match db.code().code() {
         "42P01" | "42703" | "3F000" => "; bring the schema up to date with `genims provision`",
+        "55P03" => "; another session holds a lock: look into pg_locks",
+        "57014" => "; it took longer than statement_timeout allows, or somebody cancelled it",
         "42501" => "; grant the sink's role INSERT on the operations tables and all rights on genims_internal",
         code if code.starts_with("53") => "; the server is out of disk, memory or connections",
         _ => "",

@@ -16,6 +16,16 @@ pub struct Report {
     pub bytes: u64,
 }
 
+impl Report {
+    /// Of the next piece of the same batch.
+    pub fn add(&mut self, next: Self) {
+        self.refused.extend(next.refused);
+        self.refused_uncounted += next.refused_uncounted;
+        self.expired += next.expired;
+        self.bytes += next.bytes;
+    }
+}
+
 /// A database that follows the log.
 pub trait Target: Send {
     /// The sink's name in cursors, positions, metrics and logs.

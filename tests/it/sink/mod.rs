@@ -1,18 +1,19 @@
 //! The sinks against real servers.
 
+mod isolation;
 mod mongodb;
 mod numbers;
 mod partitions;
 mod plant;
 mod postgres;
+mod proxy;
 mod servers;
+mod stuck;
 
 use crate::harness::Harness;
 use libtest_mimic::Trial;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
-    [postgres::tests(harness), partitions::tests(harness), mongodb::tests(harness), numbers::tests(harness)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let topics = [postgres::tests, partitions::tests, isolation::tests, stuck::tests, mongodb::tests, numbers::tests];
+    topics.into_iter().flat_map(|tests| tests(harness)).collect()
 }

@@ -58,6 +58,12 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
         ),
         mongodb_trial(
             harness,
+            "a_collection_dropped_under_load_is_made_again_as_a_time_series",
+            Shared,
+            a_collection_dropped_under_load_is_made_again_as_a_time_series,
+        ),
+        mongodb_trial(
+            harness,
             "what_would_expire_at_once_and_what_is_refused_is_counted",
             Shared,
             what_would_expire_at_once_and_what_is_refused_is_counted,
@@ -94,7 +100,7 @@ async fn ledger(mongo: &Mongo, field: &str) -> i64 {
 }
 
 /// Every reading once, and the ledger says so.
-async fn assert_exact(mongo: &Mongo, expected: i64) {
+pub(super) async fn assert_exact(mongo: &Mongo, expected: i64) {
     let readings = readings(mongo).await;
     let by_id = doc! { "$group": { "_id": "$_id", "copies": { "$sum": 1 } } };
     let all = doc! { "$group": { "_id": null, "ids": { "$sum": 1 }, "documents": { "$sum": "$copies" } } };
@@ -272,4 +278,28 @@ async fn what_would_expire_at_once_and_what_is_refused_is_counted(mongo: Arc<Mon
     assert_eq!(plant.metrics.expired_total.load(Ordering::Relaxed), 100);
     assert_eq!(plant.metrics.refused_total.load(Ordering::Relaxed), 1);
     assert_eq!(plant.log.cursor("mongodb"), Some(153));
+}
+
+async fn a_collection_dropped_under_load_is_made_again_as_a_time_series(mongo: Arc<Mongo>) {
+    let plant = Plant::new();
+    let start = noon_us();
+    plant.append(group(start, 1_000));
+    let sink = follow(&plant, &mongo, 1_000).await;
+    plant.caught_up().await;
+    readings(&mongo).await.drop().await.expect("dropped");
+    for i in 1..6 {
+        plant.append(group(start + i * 2_000_000, 1_000));
+    }
+    plant.caught_up().await;
+    sink.stop().await;
+    let production = mongo.production().await;
+    let filter = doc! { "name": "sensor_readings" };
+    let mut found = production.list_collections().filter(filter).await.expect("an answer");
+    assert!(found.advance().await.expect("an answer"));
+    let found = found.deserialize_current().expect("a collection");
+    assert_eq!(format!("{:?}", found.collection_type), "Timeseries");
+    let retention = genims_databases::registry::retention("genims_production").expect("a registry");
+    assert_eq!(found.options.expire_after_seconds, retention);
+    let left = readings(&mongo).await.count_documents(doc! {}).await.expect("a count");
+    assert_eq!(left, 5_000, "what was mirrored after the drop, once");
 }

@@ -36,6 +36,18 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
             Shared,
             a_lock_that_stops_tomorrow_s_partition_does_not_stop_today_s_rows,
         ),
+        postgres_trial(
+            harness,
+            "a_day_that_cannot_be_made_now_stops_no_rows",
+            Shared,
+            a_day_that_cannot_be_made_now_stops_no_rows,
+        ),
+        postgres_trial(
+            harness,
+            "a_partition_detached_under_load_gets_no_more_rows",
+            Shared,
+            a_partition_detached_under_load_gets_no_more_rows,
+        ),
     ]
 }
 
@@ -118,4 +130,43 @@ async fn a_lock_that_stops_tomorrow_s_partition_does_not_stop_today_s_rows(postg
     assert_eq!(again.metrics.retries_total.load(Ordering::Relaxed), 0);
     let made = format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass('{ahead}')");
     assert_eq!(count(&client, &made).await, 0, "the lock was in the way");
+}
+
+/// One reading for a day without a partition, while somebody reads the table.
+async fn a_day_that_cannot_be_made_now_stops_no_rows(postgres: Arc<Postgres>) {
+    let plant = Plant::new();
+    let (client, reader) = (postgres.connect().await, postgres.connect().await);
+    plant.append(group(noon_us(), 100));
+    let sink = follow(&plant, &postgres, 1_000);
+    plant.caught_up().await;
+    reader.batch_execute("BEGIN; SELECT count(*) FROM sensor_data").await.unwrap();
+    let old = noon_us() - 30 * DAY_US;
+    plant.append(group(old, 1));
+    plant.append(group(noon_us(), 50));
+    plant.caught_up().await;
+    // The second time nobody waits for the lock.
+    plant.append(group(old + 1_000_000, 1));
+    plant.caught_up().await;
+    assert_eq!(plant.metrics.retries_total.load(Ordering::Relaxed), 0);
+    let waiting = "SELECT count(*) FROM genims_partitions.sensor_data_default";
+    assert_eq!(count(&client, waiting).await, 2);
+    assert_eq!(count(&client, "SELECT count(*) FROM sensor_data").await, 152);
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    sink.stop().await;
+}
+
+async fn a_partition_detached_under_load_gets_no_more_rows(postgres: Arc<Postgres>) {
+    let plant = Plant::new();
+    let client = postgres.connect().await;
+    let old = noon_us() - 30 * DAY_US;
+    plant.append(group(old, 100));
+    let sink = follow(&plant, &postgres, 1_000);
+    plant.caught_up().await;
+    let detach = format!("ALTER TABLE sensor_data DETACH PARTITION {}", partition(old));
+    client.batch_execute(&detach).await.unwrap();
+    plant.append(group(old + 1_000_000, 50));
+    plant.caught_up().await;
+    sink.stop().await;
+    assert_eq!(count(&client, &format!("SELECT count(*) FROM {}", partition(old))).await, 100);
+    assert_eq!(count(&client, "SELECT count(*) FROM sensor_data").await, 50);
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub(crate) const SENSORS: u32 = 40;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Plant {
     pub(crate) log: Arc<MemoryLog>,
@@ -84,9 +85,14 @@ impl Plant {
     }
 
     pub(crate) async fn caught_up(&self) {
+        self.caught_up_within(PATIENCE).await;
+    }
+
+    pub(crate) async fn caught_up_within(&self, patience: Duration) {
         use genims_log::contract::Log;
         let end = self.log.next_offset();
-        until("the sink has caught up", || self.metrics.position.load(Ordering::Relaxed) == end).await;
+        let is_there = || self.metrics.position.load(Ordering::Relaxed) == end;
+        until_within("the sink has caught up", patience, is_there).await;
     }
 }
 
@@ -112,8 +118,12 @@ impl Sink {
     }
 }
 
-pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+pub(crate) async fn until(what: &str, condition: impl FnMut() -> bool) {
+    until_within(what, PATIENCE, condition).await;
+}
+
+async fn until_within(what: &str, patience: Duration, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -89,7 +89,7 @@ pub(super) async fn count(client: &Client, query: &str) -> i64 {
 }
 
 /// Every row once, every offset in exactly one ledger row, every record out of flight.
-async fn assert_exact(plant: &Plant, client: &Client, rows: i64) {
+pub(super) async fn assert_exact(plant: &Plant, client: &Client, rows: i64) {
     assert_eq!(count(client, "SELECT count(*) FROM sensor_data").await, rows);
     assert_eq!(
         count(client, "SELECT count(DISTINCT (sensor_id, timestamp, measurement_value)) FROM sensor_data").await,
@@ -345,7 +345,7 @@ async fn an_outage_is_shown_and_caught_up_after(postgres: Arc<Postgres>) {
         plant.append(group(start + i * 2_000_000, 1_000));
     }
     let metrics = plant.metrics.clone();
-    until("the outage shows", || metrics.last_error().is_some() && !metrics.connected.load(Ordering::Relaxed)).await;
+    until("the outage shows", || metrics.last_error().is_some() && !metrics.is_connected()).await;
     assert!(metrics.lag_rows(20_000) >= 19_000);
     postgres.up();
     plant.caught_up().await;

@@ -1,7 +1,7 @@
 //! A database for one test: on the shared servers, or on a server of its own that the test may kill.
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
-use genims_databases::{PostgresSettings, Registry, schema};
+use genims_databases::{MongoSettings, PostgresSettings, Registry, schema};
 use genims_dev::{Server, Stack};
 use genims_model::Cause;
 use genims_stores::mongo::MongoNames;
@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use mongodb::bson::Document;
 use mongodb::{Client, Collection, Database};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Whose server it is.
@@ -83,6 +84,21 @@ impl Postgres {
         }
     }
 
+    /// Where the server listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        address_in(&self.url)
+    }
+
+    /// As [`Self::connector`], by way of another address.
+    pub(super) fn connector_through(&self, address: SocketAddr) -> impl Connect + use<> {
+        let url = self.url.replace(&self.address().to_string(), &address.to_string());
+        let settings = PostgresSettings::from_url("operations", &url).unwrap();
+        move || {
+            let settings = settings.clone();
+            async move { settings.connect().await.map_err(|error| Box::new(error) as Cause) }
+        }
+    }
+
     /// At once, as a power failure would.
     pub(super) fn kill(&self) {
         self.place.kill(Server::Postgres);
@@ -111,6 +127,17 @@ impl Mongo {
         Client::with_uri_str(url).await.unwrap()
     }
 
+    /// Where the server listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        address_in(&self.place.stack().mongodb_url())
+    }
+
+    /// As the server makes it, by way of another address.
+    pub(super) async fn client_through(&self, address: SocketAddr) -> Client {
+        let url = self.place.stack().mongodb_url().replace(&self.address().to_string(), &address.to_string());
+        MongoSettings::from_url("production", &url).unwrap().client().await.unwrap()
+    }
+
     pub(super) async fn production(&self) -> Database {
         self.client().await.database(&self.names.database)
     }
@@ -127,6 +154,12 @@ impl Mongo {
     pub(super) fn up(&self) {
         self.place.up(Server::Mongodb);
     }
+}
+
+/// The host and port of a URL.
+fn address_in(url: &str) -> SocketAddr {
+    let authority = url.split("://").nth(1).unwrap().split(['/', '?']).next().unwrap();
+    authority.rsplit('@').next().unwrap().parse().unwrap()
 }
 
 /// An async test on a database; the database outlives it, so that servers are stopped outside async code.

@@ -4,6 +4,7 @@
 //! are what must be there, counts are what is there, and each difference gets an explanation. The server deletes what has
 //! expired in its own time: of a batch whose first document may have expired nothing has to be there any more.
 
+use super::readings;
 use super::report::{Finding, LEDGER as FAMILY, Problem};
 use super::source::{Fields, Sources, field, number};
 use bson::{Document, doc};
@@ -59,6 +60,11 @@ pub(super) async fn check(sources: &Sources) -> Vec<Finding> {
     match mongo(sources, ledger.as_ref().ok()).await {
         Ok(found) => findings.extend(found),
         Err(problem) => findings.push(unfinished("ledger_of_the_mirror", &[PRODUCTION], &problem)),
+    }
+    let surplus = |ledger: &PostgresLedger| ledger.superseded_rows + ledger.replaced_rows + ledger.refused_rows;
+    match readings::check(sources, ledger.as_ref().map_or(0, surplus).unsigned_abs()).await {
+        Ok(found) => findings.push(found),
+        Err(problem) => findings.push(unfinished(readings::RULE, &[OPERATIONS, PRODUCTION], &problem)),
     }
     if let Err(problem) = &ledger {
         findings.push(unfinished("mirror_agrees_with_postgres", &[OPERATIONS, PRODUCTION], problem));

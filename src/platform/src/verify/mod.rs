@@ -4,6 +4,7 @@
 //! - [`references`], [`keys`]: every reference inside and across databases
 //! - [`rules`], [`coherence`]: the rules of config/verify, read and run; [`moment`]: the days that they speak of
 //! - [`mirror`]: the stream's ledger against PostgreSQL, MongoDB, and both against each other
+//! - [`readings`]: each sensor's readings in PostgreSQL against those in the mirror
 //! - [`source`]: the databases that are read; [`report`]: what was found
 //!
 //! Everything that has to be looked at is begun at once; [`source`] bounds what a server sees of it. A database that is
@@ -14,6 +15,7 @@ mod counts;
 mod keys;
 mod mirror;
 mod moment;
+mod readings;
 mod references;
 pub mod report;
 mod rules;

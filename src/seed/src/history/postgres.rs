@@ -16,10 +16,11 @@ use genims_platform::PlatformError;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::order::day_of;
-use genims_stores::postgres::commit::{Ledger, copy_in};
+use genims_stores::postgres::commit::copy_in;
 use genims_stores::postgres::copy::{EncodeRows, Refused, copy};
 use genims_stores::postgres::event_rows::{EventRows, HEALTH_COLUMNS};
 use genims_stores::postgres::field::PutField;
+use genims_stores::postgres::ledger::Ledger;
 use genims_stores::postgres::partitions::partition_name;
 use genims_stores::postgres::scada_rows::{self, ScadaRows};
 use genims_stores::postgres::sensor_rows::{self, SensorRows, sort};
@@ -100,10 +101,11 @@ impl Store {
 
     async fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         let Self { session, catalogue, buffer, log_id, position, .. } = self;
-        let mut sensors = SensorRows::new(catalogue, sort(batch, catalogue).rows);
+        let sorted = sort(batch, catalogue).rows;
+        let days = sensor_rows::days(&sorted);
+        let mut sensors = SensorRows::new(catalogue, sorted);
         let (mut scada, _) = ScadaRows::of(batch, catalogue);
         let mut health = EventRows::of(batch, catalogue, stored_us(batch)).health;
-        let days = sensors.days();
         let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
         let all_days = days.iter().map(|day| ("sensor_data", *day)).chain(scada_days);
         session.known_days.ensure(&session.client, genims_model::now_us(), all_days).await?;

@@ -59,8 +59,8 @@ impl TimeSeries {
 
 /// Makes what is missing: an insert into a collection that does not exist would make an ordinary one.
 pub async fn ensure(database: &Database) -> Result<(), SinkError> {
-    let existing = database.list_collection_names().filter(doc! { "type": "timeseries" }).await?;
-    for collection in ALL.iter().filter(|collection| !existing.iter().any(|name| name == collection.name)) {
+    let existing = time_series(database).await?;
+    for collection in ALL.iter().filter(|collection| !existing.contains(&collection.name)) {
         let options = TimeseriesOptions::builder()
             .time_field("timestamp")
             .meta_field(Some("meta".to_owned()))
@@ -74,6 +74,21 @@ pub async fn ensure(database: &Database) -> Result<(), SinkError> {
         }
     }
     Ok(())
+}
+
+/// Those of our collections that are time series.
+pub async fn time_series(database: &Database) -> Result<Vec<&'static str>, SinkError> {
+    of_type(database, "timeseries").await
+}
+
+/// Those of our collections that are ordinary ones.
+pub async fn ordinary(database: &Database) -> Result<Vec<&'static str>, SinkError> {
+    of_type(database, "collection").await
+}
+
+async fn of_type(database: &Database, kind: &str) -> Result<Vec<&'static str>, SinkError> {
+    let found = database.list_collection_names().filter(doc! { "type": kind }).await?;
+    Ok(ALL.iter().map(|collection| collection.name).filter(|ours| found.iter().any(|name| name == ours)).collect())
 }
 
 /// Somebody else was faster. An ordinary collection of that name is not found out here but by `genims verify`.

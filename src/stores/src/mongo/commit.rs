@@ -1,15 +1,17 @@
 //! One batch: intent, look, insert, ledger, position.
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::mongo::Session;
 use crate::mongo::bookkeeping::Ledger;
 use crate::mongo::collections::{MACHINE_FAULT_EVENTS, OEE_METRICS, SCADA_EVENTS, SENSOR_READINGS, TimeSeries};
+use crate::mongo::dropped;
 use crate::mongo::events::{EventDocument, EventEncoder, Place};
 use crate::mongo::insert::{Insert, WriteError};
 use crate::mongo::lookup::existing;
 use crate::mongo::readings::ReadingEncoder;
 use crate::order::{Row, sorted};
+use crate::portion::Portion;
 use crate::target::Report;
 use genims_catalogue::Catalogue;
 use genims_model::now_us;
@@ -29,23 +31,33 @@ pub(super) async fn commit(
     batch: &Batch,
     position: u64,
     catalogue: &Catalogue,
+    portion: &mut Portion,
 ) -> Result<Report, SinkError> {
-    let uncertain = batch.first_offset..session.uncertain_below.clamp(batch.first_offset, batch.next_offset);
-    session.bookkeeping.intend(position, session.uncertain_below.max(batch.next_offset)).await?;
+    let mut uncertain = batch.first_offset..session.uncertain_below.clamp(batch.first_offset, batch.next_offset);
+    answered(session.bookkeeping.intend(position, session.uncertain_below.max(batch.next_offset))).await?;
     session.uncertain_below = session.uncertain_below.max(batch.next_offset);
 
-    let mut writer = Writer { session, uncertain, ledger: Ledger::default(), bytes: 0 };
-    writer.readings(batch, catalogue).await?;
-    writer.events(batch, catalogue).await?;
-    let Writer { ledger, bytes, .. } = writer;
-    session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger).await?;
-    session.bookkeeping.advance(position, batch.next_offset, &session.lineage).await?;
-    Ok(Report { refused: Vec::new(), refused_uncounted: ledger.refused, expired: ledger.expired, bytes })
+    let offsets = batch.first_offset..batch.next_offset;
+    loop {
+        let mut writer = Writer { session, portion, uncertain, ledger: Ledger::default(), bytes: 0 };
+        writer.readings(batch, catalogue).await?;
+        writer.events(batch, catalogue).await?;
+        let Writer { ledger, bytes, .. } = writer;
+        if dropped::remake(&session.database, session.spool_id, offsets.clone(), &session.time_series).await? {
+            // What the other collections took is there.
+            uncertain = offsets.clone();
+            continue;
+        }
+        answered(session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger)).await?;
+        answered(session.bookkeeping.advance(position, batch.next_offset, &session.lineage)).await?;
+        return Ok(Report { refused: Vec::new(), refused_uncounted: ledger.refused, expired: ledger.expired, bytes });
+    }
 }
 
 /// One batch on its way.
 struct Writer<'a> {
     session: &'a Session,
+    portion: &'a mut Portion,
     /// Offsets that may be there already.
     uncertain: Range<u64>,
     ledger: Ledger,
@@ -141,14 +153,22 @@ impl Writer<'_> {
         while !rest.is_empty() {
             let mut insert = Insert::new(collection, &self.session.options, rest.len());
             while let Some((document, behind)) = rest.split_first() {
-                if insert.is_full() {
+                if insert.is_full() || insert.documents() as u64 >= self.portion.max() {
                     break;
                 }
                 insert.push(|out| encode(document, out));
                 rest = behind;
             }
             self.bytes += insert.bytes() as u64;
-            let errors = insert.send(&self.session.database).await?;
+            let documents = insert.documents() as u64;
+            let errors = match answered(insert.send(&self.session.database)).await {
+                Err(error) if error.is_too_much() => {
+                    self.portion.too_much(documents);
+                    return Err(error);
+                }
+                sent => sent?,
+            };
+            self.portion.fitted(documents);
             if let Some(WriteError { code, message, .. }) = errors.first() {
                 tracing::error!(collection, code, message, count = errors.len(), "MongoDB refused documents");
             }

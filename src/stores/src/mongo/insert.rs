@@ -19,7 +19,7 @@ const COMMAND_SLACK_BYTES: usize = 16 * 1024;
 /// `maxWriteBatchSize` of all servers since 3.6.
 const DOCUMENTS_MAX: usize = 100_000;
 /// The server gives up by itself after this, so that an insert nobody waits for any more has an end.
-const SERVER_TIME_MAX_MS: i32 = 120_000;
+const SERVER_TIME_MAX_MS: i32 = 20_000;
 
 /// What the server is told besides the documents.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Looking before repeating: which records of an uncertain batch are already there.
 
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::mongo::readings::{object_id, offset_of};
 use bson::oid::ObjectId;
 use bson::{DateTime, Document, doc};
@@ -37,9 +37,10 @@ pub async fn existing(
     }
     let filter = doc! { "$or": stretches, "_id": { "$gte": id(offsets.start), "$lt": id(offsets.end) } };
     let collection = database.collection::<Document>(collection);
-    let mut found = collection.find(filter).projection(doc! { "_id": 1 }).batch_size(50_000).await?;
+    let find = collection.find(filter).projection(doc! { "_id": 1 }).batch_size(50_000);
+    let mut found = answered(async { find.await }).await?;
     let mut existing = HashSet::new();
-    while let Some(document) = found.try_next().await? {
+    while let Some(document) = answered(found.try_next()).await? {
         let offset = document.get_object_id("_id").ok().and_then(|id| offset_of(spool_id, id.bytes()));
         existing.extend(offset);
     }

@@ -9,7 +9,7 @@
 //! - [`readings`], [`events`]: what becomes which document; [`bson`]: the format
 //! - [`insert`]: the command; [`commit`]: one batch
 //! - [`lookup`]: what is already there
-//! - [`collections`]: what the collections look like
+//! - [`collections`]: what the collections look like; [`dropped`]: one that was dropped under load
 //!
 //! `same_timestamp = "last"` cannot delete here: MongoDB 6.0 deletes from time-series collections by series only, so
 //! both readings stay, and the newer `_id` is the newer one.
@@ -18,13 +18,15 @@ pub mod bookkeeping;
 pub mod bson;
 pub mod collections;
 pub mod commit;
+mod dropped;
 pub mod events;
 pub mod insert;
 pub mod lookup;
 pub mod readings;
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
+use crate::portion::Portion;
 use crate::target::{Report, Target};
 use ::bson::doc;
 use bookkeeping::{Bookkeeping, SINK};
@@ -57,6 +59,8 @@ pub struct MongoTarget {
     /// What is expired is judged as of this moment; of the present if not given.
     as_of_us: Option<i64>,
     session: Option<Session>,
+    /// Documents in one command.
+    portion: Portion,
 }
 
 /// What is known since the last `open`.
@@ -71,11 +75,13 @@ struct Session {
     as_of_us: Option<i64>,
     /// Records below this may be there already.
     uncertain_below: u64,
+    /// The collections that are time series; an insert into one that was dropped would make an ordinary one.
+    time_series: Vec<&'static str>,
 }
 
 impl MongoTarget {
     pub fn new(client: Client, names: MongoNames, directory: Arc<Directory>) -> Self {
-        Self { client, names, directory, as_of_us: None, session: None }
+        Self { client, names, directory, as_of_us: None, session: None, portion: Portion::default() }
     }
 
     /// For a history that ends in the past: what of it had not expired when it ended is written, whenever that is done.
@@ -92,16 +98,18 @@ impl Target for MongoTarget {
     async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
         let log = start.log;
         if let Some(session) = &mut self.session {
-            let position = session.bookkeeping.position(start).await?;
+            let position = answered(session.bookkeeping.position(start)).await?;
             session.uncertain_below = session.uncertain_below.max(position.intent_offset).max(written);
             return Ok(Position { log, lineage: position.lineage, offset: position.next_offset });
         }
         let database = self.client.database(&self.names.database);
-        let hello = database.run_command(doc! { "hello": 1 }).await?;
+        let hello = answered(async { database.run_command(doc! { "hello": 1 }).await }).await?;
         let standalone = !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid");
-        collections::ensure(&database).await?;
+        answered(collections::ensure(&database)).await?;
         let bookkeeping = Bookkeeping::new(&self.client, &self.names.internal, log);
-        let position = bookkeeping.position(start).await?;
+        let position = answered(bookkeeping.position(start)).await?;
+        dropped::remake_unfinished(&database, log, position.next_offset..position.intent_offset).await?;
+        let time_series = answered(collections::time_series(&database)).await?;
         self.session = Some(Session {
             spool_id: log,
             earlier: position.earlier,
@@ -111,6 +119,7 @@ impl Target for MongoTarget {
             options: InsertOptions { comment: format!("genims-sink {log}"), majority: !standalone },
             as_of_us: self.as_of_us,
             uncertain_below: position.intent_offset.max(written),
+            time_series,
         });
         Ok(Position { log, lineage: position.lineage, offset: position.next_offset })
     }
@@ -123,9 +132,9 @@ impl Target for MongoTarget {
         let catalogue = self.directory.load();
         let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         if position < session.uncertain_below {
-            lookup::nothing_runs(&self.client, &session.options.comment).await?;
+            answered(lookup::nothing_runs(&self.client, &session.options.comment)).await?;
         }
-        commit::commit(session, batch, position, &catalogue).await
+        commit::commit(session, batch, position, &catalogue, &mut self.portion).await
     }
 
     /// The ledger has the figures; no account waits for them.

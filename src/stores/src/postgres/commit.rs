@@ -1,12 +1,16 @@
-//! One batch, one transaction: position, rows, dead letters, ledger.
+//! One batch, one transaction: position, rows, dead letters, ledger. What is too much for one becomes several.
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::order::{Row, day_of};
-use crate::postgres::copy::{Copied, EncodeRows, Refused, copy, copy_isolating, refusal};
-use crate::postgres::event_rows::{self, EventRows, close_faults, naive};
+use crate::portion::Portion;
+use crate::postgres::copy::Refused;
+use crate::postgres::event_rows::{self, EventRows};
+use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
+use crate::postgres::ledger::Ledger;
 use crate::postgres::letters::{self, LetterRows};
-use crate::postgres::partitions::{is_missing_partition, is_stored, partition_name};
+use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
+use crate::postgres::replaced::Replaced;
 use crate::postgres::scada_rows::{self, ScadaRows};
 use crate::postgres::sensor_rows::{self, SensorRows, refused, sort};
 use crate::postgres::session::{Session, move_position};
@@ -14,10 +18,12 @@ use crate::target::Report;
 use bytes::BytesMut;
 use genims_catalogue::Catalogue;
 use genims_model::{Lineage, Position, now_us};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Statement, Transaction};
 use uuid::Uuid;
 
 /// What writing one batch needs to know.
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub spool_id: Uuid,
     pub position: u64,
@@ -27,30 +33,55 @@ pub struct Context<'a> {
     pub sources: &'a [String],
 }
 
-/// How rows are copied.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// One COPY for all rows: the first refused one fails the batch.
-    Whole,
-    /// Refused rows are found and set aside.
-    Isolating,
+/// Writes the batch, in pieces when the server finds it too much at once. After an error, pieces may have landed; the
+/// position says how many.
+pub async fn commit(
+    session: &mut Session,
+    batch: &Batch,
+    context: &Context<'_>,
+    buffer: &mut BytesMut,
+    portion: &mut Portion,
+) -> Result<Report, SinkError> {
+    let mut report = Report::default();
+    let mut position = context.position;
+    let mut open = batch.pieces(portion.max());
+    open.reverse();
+    while let Some(piece) = open.pop() {
+        match commit_piece(session, &piece, &Context { position, ..*context }, buffer).await {
+            Ok(written) => {
+                portion.fitted(piece.len());
+                position = piece.next_offset;
+                report.add(written);
+            }
+            Err(error) if error.is_too_much() => {
+                portion.too_much(piece.len());
+                // Without an answer this connection is no longer usable.
+                let answered = matches!(error, SinkError::Postgres(_));
+                let Some((first, second)) = piece.halves().filter(|_| answered) else { return Err(error) };
+                tracing::info!(%error, records = piece.len(), "too much for one transaction; halving it");
+                open.extend([second, first]);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(report)
 }
 
-/// Writes the batch: once more when a partition was dropped behind our back, and once more row by row where rows are
-/// refused.
-pub async fn commit(
+/// In one transaction: once more when a partition was dropped or detached behind our back, and once more row by row where
+/// rows are refused, or where a single group is too much.
+async fn commit_piece(
     session: &mut Session,
     batch: &Batch,
     context: &Context<'_>,
     buffer: &mut BytesMut,
 ) -> Result<Report, SinkError> {
     let mut result = write(session, batch, context, buffer, Mode::Whole).await;
-    if matches!(&result, Err(SinkError::Postgres(error)) if is_missing_partition(error)) {
+    if result.as_ref().is_err_and(is_partition_gone) {
         session.forget();
         result = write(session, batch, context, buffer, Mode::Whole).await;
     }
     match result {
-        Err(SinkError::Postgres(error)) if refusal(&error).is_some() => {
+        Err(error) if refusal_in(&error).is_some() || is_too_much_for_a_group(&error, batch) => {
             tracing::info!(%error, first_offset = batch.first_offset, "rows refused; looking for them one by one");
             write(session, batch, context, buffer, Mode::Isolating).await
         }
@@ -58,9 +89,23 @@ pub async fn commit(
     }
 }
 
+fn is_partition_gone(error: &SinkError) -> bool {
+    match error {
+        SinkError::Postgres(error) => is_missing_partition(error),
+        SinkError::Detached(_) => true,
+        _ => false,
+    }
+}
+
+fn is_too_much_for_a_group(error: &SinkError, batch: &Batch) -> bool {
+    batch.groups.len() == 1 && matches!(error, SinkError::Postgres(_)) && error.is_too_much()
+}
+
 /// The prepared statements of one batch.
 struct Statements {
     sensors: Statement,
+    /// The partition that `sensors` names, unless it names the parent.
+    partition: Option<String>,
     scada: Statement,
     faults: Statement,
     health: Statement,
@@ -76,43 +121,38 @@ async fn write(
 ) -> Result<Report, SinkError> {
     let catalogue = context.catalogue;
     let sorted = sort(batch, catalogue);
-    let mut set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row)).collect();
-    let mut sensors = SensorRows::new(catalogue, sorted.rows);
+    let set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row)).collect();
     let (mut scada, unstorable) = ScadaRows::of(batch, catalogue);
-    set_aside.extend(unstorable);
     let mut events = EventRows::of(batch, catalogue, now_us());
 
-    let days = sensors.days();
+    let days = sensor_rows::days(&sorted.rows);
     let sensor_days = days.iter().map(|day| ("sensor_data", *day));
     let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
     session.known_days.ensure(&session.client, now_us(), sensor_days.chain(scada_days)).await?;
-    let statements = prepare(session, &days).await?;
+    let statements = answered(prepare(session, &days)).await?;
 
-    let transaction = session.client.transaction().await?;
+    let transaction = answered(session.client.transaction()).await?;
     let lineage = context.lineage.clone();
     let reached = Position { log: context.spool_id, lineage, offset: batch.next_offset };
-    move_position(&transaction, context.position, &reached).await?;
-    let replaced = delete_replaced(&transaction, catalogue, &sorted.replacing).await?;
+    answered(move_position(&transaction, context.position, &reached)).await?;
     let mut writer = Writer { transaction: &transaction, buffer, mode, set_aside, bytes: 0 };
-    let sensor_rows = writer.write(&statements.sensors, &mut sensors).await?;
-    let scada_rows = writer.write(&statements.scada, &mut scada).await?;
-    writer.write(&statements.faults, &mut events.faults).await?;
-    writer.write(&statements.health, &mut events.health).await?;
-    if !events.closed.is_empty() {
-        close_faults(&transaction, &events.closed).await?;
+    writer.set_aside.extend(unstorable);
+    let (replaced, rows) = writer.replace(catalogue, &sorted.replacing, sorted.rows).await?;
+    let mut sensors = SensorRows::new(catalogue, rows);
+    let sensor_rows = writer.copy(&statements.sensors, &mut sensors).await?;
+    if let Some(partition) = statements.partition.filter(|_| sensor_rows > 0)
+        && !is_still_attached(&transaction, &partition).await?
+    {
+        return Err(SinkError::Detached(partition));
     }
+    let scada_rows = writer.copy(&statements.scada, &mut scada).await?;
+    writer.copy(&statements.faults, &mut events.faults).await?;
+    writer.copy(&statements.health, &mut events.health).await?;
+    writer.run(&mut events.closed).await?;
+    let letters = batch.dead_letters().collect();
+    let refused_rows = writer.letters(&statements.letters, context, letters).await?;
 
-    let Writer { set_aside, mut bytes, .. } = writer;
-    let mut letters = LetterRows {
-        spool_id: context.spool_id,
-        sources: context.sources,
-        letters: batch.dead_letters().collect(),
-        refused: &set_aside,
-    };
-    if letters.rows() > 0 {
-        let all = 0..letters.rows();
-        bytes += copy(&transaction, &statements.letters, &mut letters, all, buffer).await?.bytes;
-    }
+    let Writer { set_aside, bytes, .. } = writer;
     let refused_events = set_aside.iter().filter(|refused| refused.source.is_none()).count() as u64;
     let ledger = Ledger {
         sensor_rows,
@@ -120,11 +160,11 @@ async fn write(
         replaced_rows: replaced,
         scada_rows,
         events: batch.events().count() as u64 - refused_events,
-        dead_letters: letters.letters.len() as u64,
-        refused_rows: set_aside.len() as u64,
+        dead_letters: batch.dead_letters().count() as u64,
+        refused_rows,
     };
-    ledger.insert(&transaction, context.spool_id, batch).await?;
-    transaction.commit().await?;
+    enter(&transaction, mode, &ledger, context.spool_id, batch).await?;
+    answered(transaction.commit()).await?;
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
     Ok(Report { refused: counted.collect(), refused_uncounted: refused_events, expired: 0, bytes })
 }
@@ -143,15 +183,40 @@ async fn prepare(session: &mut Session, days: &[i64]) -> Result<Statements, Sink
         faults: session.prepare(&copy_in("public.machine_faults", event_rows::FAULT_COLUMNS)).await?,
         health: session.prepare(&copy_in("public.sensor_health", event_rows::HEALTH_COLUMNS)).await?,
         letters: session.prepare(&copy_in("genims_internal.dead_letters", letters::COLUMNS)).await?,
+        partition,
     })
 }
 
-/// The statement that [`copy`] runs.
+/// The statement that [`crate::postgres::copy::copy`] runs.
 pub fn copy_in(table: &str, columns: &str) -> String {
     format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)")
 }
 
-/// Copies into one transaction after the other table, in one mode.
+/// Enters the batch in the ledger. A ledger that refuses it (a trigger, a constraint of somebody's own) does not stop the
+/// rows; `genims verify` shows the gap. A batch that it has already does: its rows may be there too.
+async fn enter(
+    transaction: &Transaction<'_>,
+    mode: Mode,
+    ledger: &Ledger,
+    spool_id: Uuid,
+    batch: &Batch,
+) -> Result<(), SinkError> {
+    let insert = ledger.insert(transaction, spool_id, batch);
+    if mode == Mode::Whole {
+        return insert.await;
+    }
+    match alone(transaction, insert).await? {
+        Some(error) if refusal_in(&error).is_some_and(|db| *db.code() == SqlState::UNIQUE_VIOLATION) => Err(error),
+        Some(error) => {
+            let (first_offset, next_offset) = (batch.first_offset, batch.next_offset);
+            tracing::error!(%error, first_offset, next_offset, "genims_internal.ingest_batches refused its row");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes into one transaction, one table after the other, in one mode.
 struct Writer<'a> {
     transaction: &'a Transaction<'a>,
     buffer: &'a mut BytesMut,
@@ -161,95 +226,71 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn write(&mut self, statement: &Statement, rows: &mut dyn EncodeRows) -> Result<u64, SinkError> {
-        let count = rows.rows();
-        if count == 0 {
-            return Ok(0);
-        }
-        let Copied { rows, bytes } = match self.mode {
-            Mode::Whole => copy(self.transaction, statement, rows, 0..count, self.buffer).await?,
-            Mode::Isolating => {
-                copy_isolating(self.transaction, statement, rows, self.buffer, &mut self.set_aside).await?
-            }
-        };
-        self.bytes += bytes;
-        Ok(rows)
+    async fn copy<R: crate::postgres::copy::EncodeRows>(
+        &mut self,
+        statement: &Statement,
+        rows: &mut R,
+    ) -> Result<u64, SinkError> {
+        let mut refused = Vec::new();
+        let mut work = CopyRows { statement, rows, buffer: self.buffer };
+        let copied = isolate::run(self.transaction, self.mode, &mut work, &mut refused).await?;
+        self.set_aside.extend(refused.into_iter().map(|(_, refused)| refused));
+        self.bytes += copied.bytes;
+        Ok(copied.rows)
     }
-}
 
-/// Deletes what earlier batches stored under the same sensor and timestamp (`same_timestamp = "last"`).
-async fn delete_replaced(
-    transaction: &Transaction<'_>,
-    catalogue: &Catalogue,
-    replacing: &[Row<'_>],
-) -> Result<u64, SinkError> {
-    let times = replacing.iter().map(|row| row.reading.timestamp_us);
-    let (Some(min), Some(max)) = (times.clone().min(), times.clone().max()) else { return Ok(0) };
-    let sensors: Vec<&str> = replacing
-        .iter()
-        .map(|row| catalogue.sensor(row.reading.sensor).map_or("", |entry| entry.sensor.sensor_id.as_str()))
-        .collect();
-    let times: Vec<_> = times.map(naive).collect();
-    // The bounds let the planner leave out the partitions of other days.
-    let delete = "DELETE FROM public.sensor_data AS old USING unnest($1::text[], $2::timestamp[]) AS new (sensor, time)
-         WHERE old.sensor_id = new.sensor AND old.timestamp = new.time AND old.timestamp BETWEEN $3 AND $4";
-    Ok(transaction.execute(delete, &[&sensors, &times, &naive(min), &naive(max)]).await?)
-}
-
-/// A row of `ingest_batches`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ledger {
-    pub sensor_rows: u64,
-    pub superseded_rows: u64,
-    pub replaced_rows: u64,
-    pub scada_rows: u64,
-    pub events: u64,
-    pub dead_letters: u64,
-    pub refused_rows: u64,
-}
-
-impl Ledger {
-    pub async fn insert(&self, transaction: &Transaction<'_>, spool_id: Uuid, batch: &Batch) -> Result<(), SinkError> {
-        let times = batch.readings().map(|(_, reading)| reading.timestamp_us).filter(|us| is_stored(*us));
-        let (min, max) = times.fold((None, None), |(min, max): (Option<i64>, Option<i64>), us| {
-            (Some(min.map_or(us, |min| min.min(us))), Some(max.map_or(us, |max| max.max(us))))
-        });
-        let (min, max) = (min.map(naive), max.map(naive));
-        let insert = "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows,
-                 superseded_rows, replaced_rows, scada_rows, events, dead_letters, refused_rows, timestamp_min,
-                 timestamp_max)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-        let [first, next, sensor, superseded, replaced, scada, events, letters, refused] = [
-            batch.first_offset,
-            batch.next_offset,
-            self.sensor_rows,
-            self.superseded_rows,
-            self.replaced_rows,
-            self.scada_rows,
-            self.events,
-            self.dead_letters,
-            self.refused_rows,
-        ]
-        .map(|count| count as i64);
-        transaction
-            .execute(
-                insert,
-                &[
-                    &spool_id,
-                    &first,
-                    &next,
-                    &sensor,
-                    &superseded,
-                    &replaced,
-                    &scada,
-                    &events,
-                    &letters,
-                    &refused,
-                    &min,
-                    &max,
-                ],
-            )
-            .await?;
+    async fn run<W: Rowwise>(&mut self, work: &mut W) -> Result<(), SinkError> {
+        let mut refused = Vec::new();
+        isolate::run(self.transaction, self.mode, work, &mut refused).await?;
+        self.set_aside.extend(refused.into_iter().map(|(_, refused)| refused));
         Ok(())
+    }
+
+    /// Deletes what earlier batches stored under the same sensor and timestamp (`same_timestamp = "last"`); answers how
+    /// many, and the rows to write. A reading whose predecessor stays is set aside with it.
+    async fn replace<'b>(
+        &mut self,
+        catalogue: &Catalogue,
+        replacing: &[Row<'b>],
+        mut rows: Vec<Row<'b>>,
+    ) -> Result<(u64, Vec<Row<'b>>), SinkError> {
+        let mut refused = Vec::new();
+        let mut work = Replaced { catalogue, replacing };
+        let deleted = isolate::run(self.transaction, self.mode, &mut work, &mut refused).await?.rows;
+        for (index, refused) in refused {
+            let offset = replacing[index].offset;
+            let before = rows.len();
+            rows.retain(|row| row.offset != offset);
+            // One that a later reading of this batch supersedes is not written anyway.
+            if rows.len() < before {
+                self.set_aside.push(refused);
+            }
+        }
+        Ok((deleted, rows))
+    }
+
+    /// Writes the letters that came and those that this batch made; answers how many the latter are. What the table
+    /// refuses goes in once more without its content.
+    async fn letters(
+        &mut self,
+        statement: &Statement,
+        context: &Context<'_>,
+        letters: Vec<(u64, &genims_model::DeadLetter)>,
+    ) -> Result<u64, SinkError> {
+        let made = self.set_aside.clone();
+        let (spool_id, sources) = (context.spool_id, context.sources);
+        let mut rows = LetterRows { spool_id, sources, letters, refused: &made };
+        let mut lost = Vec::new();
+        let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
+        self.bytes += isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?.bytes;
+        let bare: Vec<Refused> = lost.into_iter().map(|(_, letter)| letter.bare()).collect();
+        let mut rows = LetterRows { spool_id, sources, letters: Vec::new(), refused: &bare };
+        let mut lost = Vec::new();
+        let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
+        isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?;
+        for (_, Refused { log_offset, detail, .. }) in lost {
+            tracing::error!(log_offset, detail, "genims_internal.dead_letters refused a letter even without content");
+        }
+        Ok(made.len() as u64)
     }
 }

@@ -1,4 +1,4 @@
-//! One binary COPY of rows that encode themselves, whole or with the refused rows isolated.
+//! One binary COPY of rows that encode themselves.
 //!
 //! In: rows by index. Out: large chunks on the wire (tokio-postgres' own writer flushes every 4 KiB).
 //! A COPY that is not finished fails, so an early return leaves nothing behind.
@@ -74,41 +74,6 @@ pub async fn copy(
     Ok(Copied { rows, bytes })
 }
 
-/// Copies all rows that PostgreSQL takes, and finds those it refuses by halving: one bad row among n costs about 3n
-/// rows copied and 2 log2(n) savepoints, n bad rows 2n savepoints.
-pub async fn copy_isolating(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
-    rows: &mut dyn EncodeRows,
-    buffer: &mut BytesMut,
-    refused: &mut Vec<Refused>,
-) -> Result<Copied, Error> {
-    let mut copied = Copied::default();
-    let mut open = Vec::from([(0, rows.rows())]);
-    while let Some((start, end)) = open.pop() {
-        transaction.batch_execute("SAVEPOINT piece").await?;
-        let error = match copy(transaction, statement, rows, start..end, buffer).await {
-            Ok(piece) => {
-                transaction.batch_execute("RELEASE SAVEPOINT piece").await?;
-                copied.rows += piece.rows;
-                copied.bytes += piece.bytes;
-                continue;
-            }
-            Err(error) => error,
-        };
-        let Some(refusal) = refusal(&error) else { return Err(error) };
-        transaction.batch_execute("ROLLBACK TO SAVEPOINT piece").await?;
-        if end - start <= 1 {
-            refused.push(rows.refused(start).because(refusal));
-            continue;
-        }
-        let middle = start.midpoint(end);
-        open.push((middle, end));
-        open.push((start, middle));
-    }
-    Ok(copied)
-}
-
 impl Refused {
     pub(super) fn because(mut self, refusal: &DbError) -> Self {
         self.sqlstate = Some(refusal.code().code().to_owned());
@@ -116,6 +81,12 @@ impl Refused {
         let context = refusal.where_().map(|context| format!("; {context}")).unwrap_or_default();
         self.detail = format!("{}{detail}{context}", refusal.message());
         self
+    }
+
+    /// What is left to say of a letter that the table of letters refused.
+    pub(super) fn bare(self) -> Self {
+        let detail = format!("the letter itself was refused, its content is lost: {}", self.detail);
+        Self { payload: Vec::new(), detail, ..self }
     }
 }
 

@@ -2,16 +2,19 @@
 //! completes the row that its opening made. The other events are for other databases.
 
 use crate::batch::Batch;
+use crate::error::{SinkError, answered};
 use crate::order::DAY_US;
-use crate::postgres::copy::{EncodeRows, Refused};
+use crate::postgres::copy::{Copied, EncodeRows, Refused};
 use crate::postgres::field::PutField;
+use crate::postgres::isolate::Rowwise;
 use crate::postgres::partitions::is_stored;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, NaiveDateTime};
 use genims_catalogue::{Catalogue, MachineEntry, SensorEntry};
 use genims_model::Event;
 use genims_model::event::{FaultClosed, FaultOpened, SensorHealth};
-use tokio_postgres::{Error, GenericClient};
+use std::ops::Range;
+use tokio_postgres::Transaction;
 
 pub const FAULT_COLUMNS: &str = "machine_id, line_id, factory_id, fault_code, fault_category, fault_severity, \
      fault_description, fault_start_time, contributing_sensors, detection_method, status, created_at, updated_at";
@@ -26,7 +29,7 @@ const HEALTH_FIELDS: i16 = 16;
 pub struct EventRows<'a> {
     pub faults: FaultRows<'a>,
     pub health: HealthRows<'a>,
-    pub closed: Vec<(u64, &'a FaultClosed, &'a MachineEntry)>,
+    pub closed: Closings<'a>,
 }
 
 impl<'a> EventRows<'a> {
@@ -34,7 +37,7 @@ impl<'a> EventRows<'a> {
         let mut rows = Self {
             faults: FaultRows { catalogue, rows: Vec::new(), now_us },
             health: HealthRows { rows: Vec::new(), now_us },
-            closed: Vec::new(),
+            closed: Closings { rows: Vec::new() },
         };
         for (offset, event) in batch.events() {
             match event {
@@ -44,7 +47,7 @@ impl<'a> EventRows<'a> {
                 }
                 Event::FaultClosed(closed) => {
                     let machine = catalogue.machine(closed.machine).filter(|_| is_storable(closed));
-                    rows.closed.extend(machine.map(|machine| (offset, closed, machine.as_ref())));
+                    rows.closed.rows.extend(machine.map(|machine| (offset, closed, machine.as_ref())));
                 }
                 Event::SensorHealth(health) => {
                     let sensor = catalogue.sensor(health.sensor);
@@ -145,31 +148,44 @@ fn calibration(entry: &SensorEntry, timestamp_us: i64) -> (Option<i32>, bool) {
     (days, due)
 }
 
-/// Completes the rows of closed faults in one statement; answers how many there were.
-pub async fn close_faults(
-    client: &impl GenericClient,
-    closed: &[(u64, &FaultClosed, &MachineEntry)],
-) -> Result<u64, Error> {
-    let machines: Vec<&str> = closed.iter().map(|(_, _, entry)| entry.machine.machine_id.as_str()).collect();
-    let codes: Vec<&str> = closed.iter().map(|(_, fault, _)| fault.fault_code.as_str()).collect();
-    let starts: Vec<NaiveDateTime> = closed.iter().map(|(_, fault, _)| naive(fault.start_us)).collect();
-    let ends: Vec<NaiveDateTime> = closed.iter().map(|(_, fault, _)| naive(fault.end_us)).collect();
-    let seconds: Vec<i32> = closed.iter().map(|(_, fault, _)| duration_seconds(fault)).collect();
-    let downtimes: Vec<Option<i32>> = closed.iter().map(|(_, fault, _)| fault.downtime_minutes).collect();
-    let losses: Vec<Option<i32>> = closed.iter().map(|(_, fault, _)| fault.production_loss_units).collect();
-    client
-        .execute(
-            "UPDATE machine_faults AS fault
-             SET fault_end_time = closed.ends, fault_duration_seconds = closed.seconds,
-                 downtime_minutes = closed.downtime, production_loss_units = closed.loss,
-                 status = 'resolved', updated_at = now() AT TIME ZONE 'UTC'
-             FROM unnest($1::text[], $2::text[], $3::timestamp[], $4::timestamp[], $5::int[], $6::int[], $7::int[])
-                  AS closed (machine, code, start, ends, seconds, downtime, loss)
-             WHERE fault.machine_id = closed.machine AND fault.fault_code = closed.code
-               AND fault.fault_start_time = closed.start AND fault.status = 'open'",
-            &[&machines, &codes, &starts, &ends, &seconds, &downtimes, &losses],
-        )
-        .await
+/// Completes the rows of closed faults.
+pub struct Closings<'a> {
+    rows: Vec<(u64, &'a FaultClosed, &'a MachineEntry)>,
+}
+
+const CLOSE: &str = "UPDATE machine_faults AS fault
+     SET fault_end_time = closed.ends, fault_duration_seconds = closed.seconds,
+         downtime_minutes = closed.downtime, production_loss_units = closed.loss,
+         status = 'resolved', updated_at = now() AT TIME ZONE 'UTC'
+     FROM unnest($1::text[], $2::text[], $3::timestamp[], $4::timestamp[], $5::int[], $6::int[], $7::int[])
+          AS closed (machine, code, start, ends, seconds, downtime, loss)
+     WHERE fault.machine_id = closed.machine AND fault.fault_code = closed.code
+       AND fault.fault_start_time = closed.start AND fault.status = 'open'";
+
+impl Rowwise for Closings<'_> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    async fn run(&mut self, transaction: &Transaction<'_>, range: Range<usize>) -> Result<Copied, SinkError> {
+        let closed = &self.rows[range];
+        let machines: Vec<&str> = closed.iter().map(|(_, _, entry)| entry.machine.machine_id.as_str()).collect();
+        let codes: Vec<&str> = closed.iter().map(|(_, fault, _)| fault.fault_code.as_str()).collect();
+        let starts: Vec<NaiveDateTime> = closed.iter().map(|(_, fault, _)| naive(fault.start_us)).collect();
+        let ends: Vec<NaiveDateTime> = closed.iter().map(|(_, fault, _)| naive(fault.end_us)).collect();
+        let seconds: Vec<i32> = closed.iter().map(|(_, fault, _)| duration_seconds(fault)).collect();
+        let downtimes: Vec<Option<i32>> = closed.iter().map(|(_, fault, _)| fault.downtime_minutes).collect();
+        let losses: Vec<Option<i32>> = closed.iter().map(|(_, fault, _)| fault.production_loss_units).collect();
+        let rows =
+            answered(transaction.execute(CLOSE, &[&machines, &codes, &starts, &ends, &seconds, &downtimes, &losses]))
+                .await?;
+        Ok(Copied { rows, bytes: 0 })
+    }
+
+    fn refused(&self, index: usize) -> Refused {
+        let (offset, closed, _) = self.rows[index];
+        refused(offset, closed.end_us, closed)
+    }
 }
 
 /// A row of other times was refused when the fault opened.

@@ -4,9 +4,11 @@
 //!
 //! - [`session`]: a connection, the position
 //! - [`commit`]: one batch, one transaction
-//! - [`copy`]: one COPY, whole or with refused rows isolated; [`field`]: the binary format
-//! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`letters`]: what becomes which row
-//! - [`partitions`]: a partition a day
+//! - [`copy`]: one COPY; [`field`]: the binary format
+//! - [`isolate`]: one statement over many rows, whole or with the refused ones set aside
+//! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`letters`]: what becomes which row;
+//!   [`replaced`]: what a row takes the place of
+//! - [`partitions`]: a partition a day; [`ledger`]: a row a batch
 //!
 //! The tables, the bookkeeping's too, are made by `genims provision`.
 //!
@@ -19,22 +21,26 @@ pub mod commit;
 pub mod copy;
 pub mod event_rows;
 pub mod field;
+pub mod isolate;
+pub mod ledger;
 pub mod letters;
 pub mod partitions;
+pub mod replaced;
 pub mod scada_rows;
 pub mod sensor_rows;
 pub mod sensor_tail;
 pub mod session;
 
 use crate::batch::Batch;
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
+use crate::portion::Portion;
 use crate::target::{Report, Target};
 use bytes::BytesMut;
 use genims_catalogue::Directory;
 use genims_model::Cause;
 use genims_model::Reason;
 use genims_model::{Lineage, Position};
-use session::{SINK, Session};
+use session::{Backend, SINK, Session};
 use std::future::Future;
 use std::sync::Arc;
 use tokio_postgres::Client;
@@ -64,13 +70,34 @@ pub struct PostgresTarget<C> {
     spool_id: Uuid,
     lineage: Lineage,
     session: Option<Session>,
+    /// Who serves the session.
+    backend: Option<Backend>,
+    /// Who served sessions that were given up, until it is known that they are gone.
+    abandoned: Vec<Backend>,
+    portion: Portion,
+    /// Records of the commit under way; one that is given up from outside took too long.
+    under_way: Option<u64>,
     buffer: BytesMut,
 }
 
+/// Sessions given up while none could be opened; beyond, keepalives have to do.
+const ABANDONED_MAX: usize = 16;
+
 impl<C: Connect> PostgresTarget<C> {
     pub fn new(connect: C, directory: Arc<Directory>, sources: Vec<String>) -> Self {
-        let (spool_id, lineage) = (Uuid::nil(), Lineage::default());
-        Self { connect, directory, sources, spool_id, lineage, session: None, buffer: BytesMut::new() }
+        Self {
+            connect,
+            directory,
+            sources,
+            spool_id: Uuid::nil(),
+            lineage: Lineage::default(),
+            session: None,
+            backend: None,
+            abandoned: Vec::new(),
+            portion: Portion::default(),
+            under_way: None,
+            buffer: BytesMut::new(),
+        }
     }
 
     fn session(&mut self) -> Result<&mut Session, SinkError> {
@@ -86,9 +113,20 @@ impl<C: Connect> Target for PostgresTarget<C> {
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::open(self.connect.connect().await.map_err(SinkError::Connect)?).await?,
+            None => {
+                let client = self.connect.connect().await.map_err(SinkError::Connect)?;
+                let session = answered(Session::open(client)).await?;
+                let backend = session.bound().await?;
+                for abandoned in self.abandoned.drain(..) {
+                    if let Err(error) = session.end(abandoned).await {
+                        tracing::warn!(%error, ?abandoned, "the backend of a broken connection cannot be ended");
+                    }
+                }
+                self.backend = Some(backend);
+                session
+            }
         };
-        let position = session.position(start).await?;
+        let position = answered(session.position(start)).await?;
         self.spool_id = start.log;
         self.lineage = start.lineage.clone();
         self.session = Some(session);
@@ -97,6 +135,12 @@ impl<C: Connect> Target for PostgresTarget<C> {
 
     fn close(&mut self) {
         self.session = None;
+        if let Some(records) = self.under_way.take() {
+            self.portion.too_much(records);
+        }
+        if self.abandoned.len() < ABANDONED_MAX {
+            self.abandoned.extend(self.backend.take());
+        }
     }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
@@ -109,7 +153,10 @@ impl<C: Connect> Target for PostgresTarget<C> {
             catalogue: &catalogue,
             sources: &self.sources,
         };
-        commit::commit(session, batch, &context, &mut self.buffer).await
+        self.under_way = Some(batch.len());
+        let committed = commit::commit(session, batch, &context, &mut self.buffer, &mut self.portion).await;
+        self.under_way = None;
+        committed
     }
 
     /// The rows that were refused are in the dead letters.
@@ -119,7 +166,7 @@ impl<C: Connect> Target for PostgresTarget<C> {
              WHERE spool_id = $1 AND log_offset >= $2 AND log_offset < $3 AND reason = $4";
         let (from, to) = (batch.first_offset as i64, batch.next_offset as i64);
         let reason = Reason::RefusedByDatabase.code();
-        let rows = self.session()?.client.query(select, &[&spool_id, &from, &to, &reason]).await?;
+        let rows = answered(self.session()?.client.query(select, &[&spool_id, &from, &to, &reason])).await?;
         let refused: hashbrown::HashSet<u64> = rows.iter().map(|row| row.get::<_, i64>(0) as u64).collect();
         let readings = batch.readings().map(|(offset, reading)| (offset, reading.source));
         let snapshots = batch.snapshots().map(|(offset, snapshot)| (offset, snapshot.source));

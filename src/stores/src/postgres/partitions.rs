@@ -1,11 +1,11 @@
 //! Which days need a partition, and which are known to have one: [`partitions`] makes them.
 
+use crate::error::{SinkError, answered};
 use crate::order::DAY_US;
 use chrono::{DateTime, Days, NaiveDate};
 use genims_databases::partitions;
-use std::collections::BTreeSet;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio_postgres::{Client, Error, Transaction};
 
 /// The partitioned tables of `genims_operations_db`.
 pub const TABLES: [&str; 2] = ["sensor_data", "scada_machine_data"];
@@ -13,8 +13,9 @@ pub const TABLES: [&str; 2] = ["sensor_data", "scada_machine_data"];
 /// Days before today that are kept ready too, for late data.
 const DAYS_BEHIND: u64 = 1;
 
-/// After somebody held the locks (a dump, say): meanwhile batches go on, because their own days are there.
-const AHEAD_RETRY_US: i64 = 10 * 60 * 1_000_000;
+/// After the server would not make a partition (a dump holds its locks, say). Meanwhile rows of days without one go to
+/// the default partition, from where they move when their day is made.
+const RETRY_US: i64 = 10 * 60 * 1_000_000;
 
 /// 1970 to 2199. The sink sets rows of other times aside: no plant has them, each such day would cost a table, and
 /// parameters outside the calendar would fail their whole statement.
@@ -42,12 +43,21 @@ pub fn partition_name(table: &str, day: i64) -> Option<String> {
 
 /// Makes the partition of a day unless it is there; whether it now is. Not so when an operator detached it: its rows go
 /// into the default partition, never into a table that nobody sees through the parent.
-async fn ensure_day(client: &Client, table: &str, day: NaiveDate) -> Result<bool, Error> {
-    if partitions::is_attached(client, table, day).await? {
+async fn ensure_day(client: &Client, table: &str, day: NaiveDate) -> Result<bool, SinkError> {
+    if answered(partitions::is_attached(client, table, day)).await? {
         return Ok(true);
     }
-    partitions::ensure(client, table, (day, day)).await?;
-    partitions::is_attached(client, table, day).await
+    answered(partitions::ensure(client, table, (day, day))).await?;
+    answered(partitions::is_attached(client, table, day)).await
+}
+
+/// Whether the partition of a day is part of its table; asked in the transaction that has written into it, and so holds
+/// the lock that a DETACH would need. One that is being detached concurrently is not.
+pub async fn is_still_attached(transaction: &Transaction<'_>, partition: &str) -> Result<bool, SinkError> {
+    // The column is new in PostgreSQL 14.
+    let query = "SELECT EXISTS (SELECT FROM pg_inherits AS i WHERE inhrelid = to_regclass($1)
+         AND (to_jsonb(i) ->> 'inhdetachpending') IS DISTINCT FROM 'true')";
+    Ok(answered(transaction.query_one(query, &[&partition])).await?.get(0))
 }
 
 /// What should be ready at `now_us`.
@@ -64,35 +74,50 @@ fn days_ahead(now_us: i64) -> Option<(NaiveDate, NaiveDate)> {
 #[derive(Clone, Debug, Default)]
 pub struct KnownDays {
     days: BTreeSet<(&'static str, i64)>,
+    /// Tables of which no partition can be made until then.
+    deferred: BTreeMap<&'static str, i64>,
     ahead_due_us: i64,
 }
 
 impl KnownDays {
-    /// Makes what is missing of `days`, and once a day what should be ready ahead. Fails when a lock was not to be had in
-    /// time for one of `days`; the batch is then tried again.
+    /// Makes what is missing of `days`, and once a day what should be ready ahead. What the server will not make now, for
+    /// the locks of another session or for any other reason, is tried again later.
     pub async fn ensure(
         &mut self,
         client: &Client,
         now_us: i64,
         days: impl IntoIterator<Item = (&'static str, i64)>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), SinkError> {
         let unknown: BTreeSet<_> = days.into_iter().filter(|(table, day)| !self.contains(table, *day)).collect();
         for (table, day) in unknown {
-            let Some(date) = date(day) else { continue };
-            if ensure_day(client, table, date).await? {
-                self.days.insert((table, day));
+            let Some(date) = date(day).filter(|_| !self.is_deferred(table, now_us)) else { continue };
+            match ensure_day(client, table, date).await {
+                Ok(true) => {
+                    self.days.insert((table, day));
+                }
+                Ok(false) => {}
+                Err(error) if is_answer(&error) => {
+                    // All days of a table need the same locks: waiting for each would hold the batch up.
+                    tracing::warn!(%error, table, day = %date, "no partition now; its rows go to the default partition");
+                    self.deferred.insert(table, now_us.saturating_add(RETRY_US));
+                }
+                Err(error) => return Err(error),
             }
         }
-        if now_us >= self.ahead_due_us {
+        if now_us >= self.ahead_due_us && !TABLES.iter().any(|table| self.is_deferred(table, now_us)) {
             self.ahead_due_us = match ensure_ahead(client, now_us).await {
-                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                    tracing::warn!(%error, "partitions ahead are made later: another session holds a lock");
-                    now_us.saturating_add(AHEAD_RETRY_US)
+                Err(error) if is_answer(&error) => {
+                    tracing::warn!(%error, "partitions ahead are made later");
+                    now_us.saturating_add(RETRY_US)
                 }
                 result => result.map(|()| next_day_us(now_us))?,
             };
         }
         Ok(())
+    }
+
+    fn is_deferred(&self, table: &str, now_us: i64) -> bool {
+        self.deferred.get(table).is_some_and(|until_us| now_us < *until_us)
     }
 
     /// Whether rows may go straight into the partition of a day.
@@ -102,16 +127,22 @@ impl KnownDays {
 
     /// After a partition turned out to be gone.
     pub fn forget(&mut self) {
-        *self = Self::default();
+        self.days.clear();
+        self.ahead_due_us = 0;
     }
 }
 
-async fn ensure_ahead(client: &Client, now_us: i64) -> Result<(), Error> {
+async fn ensure_ahead(client: &Client, now_us: i64) -> Result<(), SinkError> {
     let Some(span) = days_ahead(now_us) else { return Ok(()) };
     for table in TABLES {
-        partitions::ensure(client, table, span).await?;
+        answered(partitions::ensure(client, table, span)).await?;
     }
     Ok(())
+}
+
+/// Whether the server said no; anything else ends the attempt.
+fn is_answer(error: &SinkError) -> bool {
+    matches!(error, SinkError::Postgres(error) if error.as_db_error().is_some())
 }
 
 fn next_day_us(now_us: i64) -> i64 {

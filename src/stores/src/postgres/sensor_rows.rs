@@ -63,16 +63,16 @@ pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue) -> Sorted<'a> {
     Sorted { superseded: (before - rows.len()) as u64, rows, replacing, unstorable }
 }
 
+/// The days that sorted rows fall in, in order.
+pub fn days(rows: &[Row<'_>]) -> Vec<i64> {
+    let mut days: Vec<i64> = rows.iter().map(|row| day_of(row.reading.timestamp_us)).collect();
+    days.dedup();
+    days
+}
+
 impl<'a> SensorRows<'a> {
     pub fn new(catalogue: &'a Catalogue, rows: Vec<Row<'a>>) -> Self {
         Self { catalogue, rows, prefix: BytesMut::with_capacity(256), prefix_of: None, texts: Texts::default() }
-    }
-
-    /// The days that the rows fall in, in order.
-    pub fn days(&self) -> Vec<i64> {
-        let mut days: Vec<i64> = self.rows.iter().map(|row| day_of(row.reading.timestamp_us)).collect();
-        days.dedup();
-        days
     }
 
     fn share(&mut self, sensor: SensorNo) {
@@ -245,7 +245,6 @@ mod tests {
         let day_us = 86_400_000_000;
         let times = [day_us, 0, day_us + 1, 3 * day_us];
         let batch = batch(times.map(|time| sample::reading(SensorNo(1), time)).to_vec());
-        let rows = SensorRows::new(&catalogue, sort(&batch, &catalogue).rows);
-        assert_eq!(rows.days(), [0, 1, 3]);
+        assert_eq!(days(&sort(&batch, &catalogue).rows), [0, 1, 3]);
     }
 }

@@ -1,9 +1,10 @@
 //! One connection of the sink: its settings, its prepared statements, the position that PostgreSQL remembers.
 
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use crate::postgres::partitions::KnownDays;
 use genims_model::{Lineage, Position};
 use hashbrown::HashMap;
+use std::time::SystemTime;
 use tokio_postgres::{Client, Error, GenericClient, Statement};
 use uuid::Uuid;
 
@@ -19,16 +20,50 @@ const SETTINGS: &str = "SET TIME ZONE 'UTC';
      SET application_name = 'genims-sink';
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
+/// Bounds of a session that follows the log, where the server or the role has none or wider ones. All are below
+/// [`crate::error::ANSWER_TIMEOUT`]: a backend whose client has vanished gives its locks back before the client's next attempts pile
+/// up behind it. Keepalives are for a backend that waits for more of a COPY, which no time-out of a statement ends.
+const BOUNDS: &str = "WITH wide AS MATERIALIZED (
+         SELECT name, setting, bound FROM pg_settings JOIN (VALUES
+             ('lock_timeout', 10000), ('statement_timeout', 20000), ('idle_in_transaction_session_timeout', 20000),
+             ('tcp_keepalives_idle', 5), ('tcp_keepalives_interval', 5), ('tcp_keepalives_count', 3),
+             ('tcp_user_timeout', 20000), ('client_connection_check_interval', 5000)
+         ) AS ours (name, bound) USING (name))
+     SELECT set_config(name, bound::text, false) FROM wide WHERE setting::bigint = 0 OR setting::bigint > bound";
+
 pub struct Session {
     pub client: Client,
     pub known_days: KnownDays,
     statements: HashMap<String, Statement>,
 }
 
+/// The server's side of a session. Its number is given again some day; together with its start it is not.
+#[derive(Clone, Copy, Debug)]
+pub struct Backend {
+    pid: i32,
+    started: SystemTime,
+}
+
 impl Session {
     pub async fn open(client: Client) -> Result<Self, SinkError> {
         client.batch_execute(SETTINGS).await?;
         Ok(Self { client, known_days: KnownDays::default(), statements: HashMap::new() })
+    }
+
+    /// Bounds everything that this session may wait for or hold; answers who serves it.
+    pub async fn bound(&self) -> Result<Backend, SinkError> {
+        answered(self.client.batch_execute(BOUNDS)).await?;
+        let select = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+        let row = answered(self.client.query_one(select, &[])).await?;
+        Ok(Backend { pid: row.get(0), started: row.get(1) })
+    }
+
+    /// Ends the backend of a session that was given up: a wire that swallows packets tells it nothing, and it would hold
+    /// the position until the server's keepalives find out, or for ever where something in between answers them.
+    pub async fn end(&self, abandoned: Backend) -> Result<(), SinkError> {
+        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2";
+        answered(self.client.execute(terminate, &[&abandoned.pid, &abandoned.started])).await?;
+        Ok(())
     }
 
     /// Where PostgreSQL says this log's sink stopped; a log it does not know starts at `start`.

@@ -1,0 +1,72 @@
+//! Starts a sink's loop, and starts it again whenever it ends without being asked: an error that no retry inside mends, or
+//! a panic. What ended it is shown until the database takes something again. A sink that is cut off, or whose database has
+//! another history than the log, stays ended.
+
+use crate::backoff::Backoff;
+use crate::follow::{error_text, stopped};
+use crate::metrics::SinkMetrics;
+use futures_util::FutureExt;
+use genims_stores::SinkError;
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// A loop that ran this long has done its work; the next pause is short again.
+const SOUND_AFTER: Duration = Duration::from_secs(60);
+
+/// Runs what `start` makes, again and again, until `shutdown` turns true.
+pub async fn supervise<F>(
+    name: &str,
+    metrics: Arc<SinkMetrics>,
+    mut start: impl FnMut(watch::Receiver<bool>) -> F,
+    mut shutdown: watch::Receiver<bool>,
+) where
+    F: Future<Output = Result<(), SinkError>>,
+{
+    let mut backoff = Backoff::new();
+    let mut said = None;
+    loop {
+        let begun = Instant::now();
+        // Nothing that the loop shares is left half-changed: accounts and log guard themselves.
+        let ended = AssertUnwindSafe(async { start(shutdown.clone()).await }).catch_unwind().await;
+        if *shutdown.borrow() {
+            return;
+        }
+        // These last until somebody acts: another start changes nothing.
+        if let Ok(Err(error @ (SinkError::CutOff { .. } | SinkError::NotInHistory { .. }))) = &ended {
+            let text = error_text(error);
+            tracing::error!(sink = name, error = text, "a sink has ended for good");
+            match error {
+                SinkError::CutOff { .. } => metrics.cut_off(text),
+                _ => metrics.ended(text),
+            }
+            return stopped(&mut shutdown).await;
+        }
+        let error = match ended {
+            Ok(Ok(())) => "the sink ended without being asked".to_owned(),
+            Ok(Err(error)) => error_text(&error),
+            Err(panic) => format!("the sink panicked: {}", panic_text(panic.as_ref())),
+        };
+        if begun.elapsed() >= SOUND_AFTER {
+            backoff = Backoff::new();
+            said = None;
+        }
+        if said.as_ref() != Some(&error) {
+            tracing::error!(sink = name, error, "a sink has ended; it is started again and again until it runs");
+            said = Some(error.clone());
+        }
+        metrics.ended(error);
+        tokio::select! {
+            () = stopped(&mut shutdown) => return,
+            () = tokio::time::sleep(backoff.next_delay()) => {}
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
+}
