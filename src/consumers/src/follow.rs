@@ -36,7 +36,8 @@ impl Default for FollowOptions {
         Self {
             open_timeout: Duration::from_secs(15),
             commit_timeout: Duration::from_secs(300),
-            stop_grace: Duration::from_secs(10),
+            // The server gives its sinks three seconds to stop.
+            stop_grace: Duration::from_millis(2_500),
         }
     }
 }

@@ -114,7 +114,7 @@ impl Stream {
         });
         // With a full log there is nothing to wait for: nobody has an acknowledgement for what the queues hold.
         let full = self.spool.full_flag().load(Ordering::Acquire);
-        let wait = if full { FULL_STOP_WAIT } else { super::STOP_WAIT };
+        let wait = if full { FULL_STOP_WAIT } else { super::PIPELINE_STOP };
         if !matches!(tokio::time::timeout(wait, joined).await, Ok(Ok(true))) {
             tracing::error!("the pipeline did not end in order; what was not synced was not acknowledged");
         }
