@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
+mod bounds;
 mod clients;
 mod databases;
 mod devstack;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         effects::tests,
         clients::tests,
         failures::tests,
+        bounds::tests,
         kill9::tests,
         sink::tests,
         verify::tests,

@@ -3,7 +3,7 @@
 use crate::anomaly::{ANOMALY_FROM, Usual};
 use crate::faults::{FaultWatch, Owner};
 use crate::health::{HealthWatch, Seen};
-use crate::window::{Bounds, Known, Window};
+use crate::window::{Bounds, Known, WINDOW_US, Window};
 use genims_catalogue::{Limits, SensorEntry};
 use genims_model::reading::flag;
 use genims_model::{Event, Protocol, Quality, RawReading, Reading, Reason, Status};
@@ -25,6 +25,10 @@ pub enum SameTimestamp {
     /// The later one goes to the dead letters.
     Reject,
 }
+
+/// Readings further ahead of our clock than this are remembered apart. Among the others one of them would be the newest
+/// until our clock has reached it: nothing behind it would be watched, and the memory would only grow.
+pub const AHEAD_US: i64 = WINDOW_US;
 
 /// The rules of time that a reading is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +58,8 @@ pub enum Verdict {
 pub struct SensorState {
     entry: Arc<SensorEntry>,
     window: Window,
+    /// What came from further ahead than [`AHEAD_US`]; most sensors never have any.
+    ahead: Option<Box<Window>>,
     usual: Usual,
     faults: FaultWatch,
     health: HealthWatch,
@@ -75,6 +81,7 @@ impl SensorState {
             usual: Usual::new(range),
             entry,
             window: Window::default(),
+            ahead: None,
             faults: FaultWatch::default(),
             health: HealthWatch::default(),
         }
@@ -101,7 +108,7 @@ impl SensorState {
         if let Some((reason, detail)) = out_of_time(at_us, origin.received_us, rules) {
             return Verdict::Rejected(reason, detail);
         }
-        let replaces = match self.window.known(at_us, value) {
+        let replaces = match self.known(at_us, value) {
             Known::No => false,
             Known::Same => return Verdict::Duplicate,
             Known::OtherValue => match rules.same_timestamp {
@@ -114,8 +121,9 @@ impl SensorState {
                 }
             },
         };
-        let newest_us = self.window.newest_us().unwrap_or(i64::MIN);
-        let window = self.window.insert(at_us, value, rules.bounds);
+        let memory = self.memory(at_us, origin.received_us);
+        let newest_us = memory.newest_us().unwrap_or(i64::MIN);
+        let window = memory.insert(at_us, value, rules.bounds);
         let anomaly_score = self.usual.score(value);
         let limits = &self.entry.sensor.limits;
         let mut flags = threshold_flags(value, limits);
@@ -134,11 +142,14 @@ impl SensorState {
             said => said,
         };
         let usual = self.usual;
-        if at_us >= newest_us {
+        // A newest reading from the future orders nothing: until our clock has passed it, arrival counts.
+        let in_order = at_us >= newest_us || newest_us > origin.received_us.saturating_add(rules.skew_tolerated_us);
+        if in_order {
             self.watch(
                 Seen {
                     value,
-                    timestamp_us: at_us,
+                    // A fault far in the future would end before it began.
+                    timestamp_us: at_us.min(origin.received_us.saturating_add(AHEAD_US)),
                     received_us: origin.received_us,
                     out_of_range,
                     window,
@@ -165,6 +176,21 @@ impl SensorState {
         })
     }
 
+    /// Whether a reading was taken before. What came from ahead may come again when our clock has reached it.
+    fn known(&self, at_us: i64, value: f64) -> Known {
+        let ahead = self.ahead.as_ref().map_or(Known::No, |ahead| ahead.known(at_us, value));
+        match (self.window.known(at_us, value), ahead) {
+            (Known::Same, _) | (_, Known::Same) => Known::Same,
+            (Known::No, Known::No) => Known::No,
+            _ => Known::OtherValue,
+        }
+    }
+
+    /// The memory that a reading belongs to.
+    fn memory(&mut self, at_us: i64, received_us: i64) -> &mut Window {
+        if at_us > received_us.saturating_add(AHEAD_US) { self.ahead.get_or_insert_default() } else { &mut self.window }
+    }
+
     fn watch(&mut self, seen: Seen<'_>, events: &mut Vec<Event>) {
         let (timestamp_us, value, received_us) = (seen.timestamp_us, seen.value, seen.received_us);
         let entry = &self.entry;
@@ -189,7 +215,7 @@ impl SensorState {
 
     /// Remembers a reading that an earlier run of the server took.
     pub fn remember(&mut self, reading: &Reading, bounds: Bounds) {
-        self.window.insert(reading.timestamp_us, reading.value, bounds);
+        self.memory(reading.timestamp_us, reading.received_us).insert(reading.timestamp_us, reading.value, bounds);
         self.usual.score(reading.value);
     }
 }

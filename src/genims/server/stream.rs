@@ -6,7 +6,7 @@ use genims_catalogue::keeper::Keeper;
 use genims_log::file as spool;
 use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
-use genims_model::{Accounts, Group};
+use genims_model::{Accounts, ByteBudget, Group};
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::shard::Shard;
@@ -16,6 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// Bytes that may wait in front of all shards, and between them and the log's writer. With the log full both are, and the
+/// server stays below half of the 512 MiB that it may take.
+const QUEUED_BYTES_MAX: usize = 64 << 20;
+const UNWRITTEN_BYTES_MAX: usize = 64 << 20;
 
 /// How long a full log may take to find room once the server is asked to stop.
 const FULL_STOP_WAIT: Duration = Duration::from_secs(1);
@@ -46,8 +51,9 @@ impl Stream {
         let keeper = Arc::new(Keeper::open(&settings.data_dir)?);
         let accounts = Arc::new(Accounts::new(listeners));
         let options = &settings.pipeline;
-        let queues: Vec<Arc<ShardQueue>> =
-            (0..options.shard_count()).map(|_| Arc::new(ShardQueue::new(options.queue_records))).collect();
+        let count = options.shard_count();
+        let queue = || ShardQueue::new(options.queue_records, QUEUED_BYTES_MAX / count);
+        let queues: Vec<Arc<ShardQueue>> = (0..count).map(|_| Arc::new(queue())).collect();
         let registrar = (options.unknown_sensors == UnknownSensors::Register).then(|| keeper.clone());
         let intake = Arc::new(Intake::new(
             keeper.directory().clone(),
@@ -91,12 +97,13 @@ impl Stream {
         self.accounts.received(self.accounts.recovered(), pending);
 
         let (portions, waiting) = spool::writer::channel();
+        let budget = ByteBudget::new(UNWRITTEN_BYTES_MAX);
         if let Some(appender) = self.appender.take() {
             self.writer = Some(spool::writer::start(appender, waiting).map_err(ServerError::Thread)?);
         }
         for (index, shard) in shards.into_iter().enumerate() {
             let queue = self.queues[index].clone();
-            let shard = worker::spawn(shard, queue, portions.clone(), self.stop.clone(), index);
+            let shard = worker::spawn(shard, queue, portions.clone(), budget.clone(), self.stop.clone(), index);
             self.shards.push(shard.map_err(ServerError::Thread)?);
         }
         Ok(())

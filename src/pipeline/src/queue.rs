@@ -1,26 +1,70 @@
 //! The bounded queue in front of a shard: many connections push, the shard's thread pops.
 //!
-//! Two bounds: chunks (the ring's size) and records (what those chunks may hold together). A push that would exceed
-//! either gives the chunk back; the pusher waits for room without blocking its thread. The ring is lock-free
+//! Three bounds: chunks (the ring's size), records and bytes (what those chunks may hold together: a dead letter carries up
+//! to 64 KiB). All three are counted in one word, so that a push takes its share as a whole or leaves no trace: a share taken
+//! in part and given back could turn another pusher away with nobody left to wake it. A push that would exceed one of them gives the chunk back; the pusher waits for room without blocking its thread. The ring is lock-free
 //! (`crossbeam::queue::ArrayQueue`); a sleeping shard costs a pusher one unpark, an awake one nothing.
 
 use crossbeam::queue::ArrayQueue;
 use genims_model::Chunk;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::thread::{self, Thread};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// Chunks in the ring: one per read of one socket, so this many busy connections fit at once.
 const CHUNKS_MAX: usize = 4_096;
+
+/// What is in the queue: chunks, records and bytes (in units of 64) in the bits of one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Load(u64);
+
+impl Load {
+    const BYTES_UNIT: usize = 64;
+    const BYTES_BITS: u32 = 27;
+    const RECORDS_BITS: u32 = 24;
+    /// Half of what the bits can say: two of them add up without a carry.
+    const BYTES_MAX: usize = 1 << (Self::BYTES_BITS - 1);
+    const RECORDS_MAX: usize = 1 << (Self::RECORDS_BITS - 1);
+
+    fn new(chunks: usize, records: usize, bytes: usize) -> Self {
+        let bytes = bytes.div_ceil(Self::BYTES_UNIT).min(Self::BYTES_MAX - 1) as u64;
+        let records = records.min(Self::RECORDS_MAX - 1) as u64;
+        Self(bytes | records << Self::BYTES_BITS | (chunks as u64) << (Self::BYTES_BITS + Self::RECORDS_BITS))
+    }
+
+    fn of(chunk: &Chunk) -> Self {
+        Self::new(1, chunk.records(), chunk.bytes())
+    }
+
+    fn bytes(self) -> u64 {
+        self.0 & ((1 << Self::BYTES_BITS) - 1)
+    }
+
+    fn records(self) -> u64 {
+        self.0 >> Self::BYTES_BITS & ((1 << Self::RECORDS_BITS) - 1)
+    }
+
+    fn chunks(self) -> u64 {
+        self.0 >> (Self::BYTES_BITS + Self::RECORDS_BITS)
+    }
+
+    /// With `more`, unless that exceeds `bound`. Anything fits into nothing.
+    fn with(self, more: Self, bound: Self) -> Option<Self> {
+        let sum = Self(self.0 + more.0);
+        let fits = sum.chunks() <= bound.chunks() && sum.records() <= bound.records() && sum.bytes() <= bound.bytes();
+        (fits || self.0 == 0).then_some(sum)
+    }
+}
 
 /// See the module's header.
 #[derive(Debug)]
 pub struct ShardQueue {
     ring: ArrayQueue<Chunk>,
-    records: AtomicUsize,
-    records_max: usize,
+    load: AtomicU64,
+    bound: Load,
     consumer: OnceLock<Thread>,
     asleep: AtomicBool,
     waiters: AtomicUsize,
@@ -28,11 +72,11 @@ pub struct ShardQueue {
 }
 
 impl ShardQueue {
-    pub fn new(records_max: usize) -> Self {
+    pub fn new(records_max: usize, bytes_max: usize) -> Self {
         Self {
             ring: ArrayQueue::new(CHUNKS_MAX),
-            records: AtomicUsize::new(0),
-            records_max,
+            load: AtomicU64::new(0),
+            bound: Load::new(CHUNKS_MAX, records_max, bytes_max),
             consumer: OnceLock::new(),
             asleep: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
@@ -41,24 +85,24 @@ impl ShardQueue {
     }
 
     pub fn records(&self) -> usize {
-        self.records.load(Ordering::Relaxed)
+        Load(self.load.load(Ordering::Relaxed)).records() as usize
     }
 
     /// Hands the chunk to the shard, or gives it back when there is no room. An oversized chunk is let into an empty
     /// queue, so that nothing waits for ever.
     pub fn push(&self, chunk: Chunk) -> Result<(), Box<Chunk>> {
-        let records = chunk.records();
-        let before = self.records.fetch_add(records, Ordering::AcqRel);
-        if before > 0 && before + records > self.records_max {
-            self.records.fetch_sub(records, Ordering::AcqRel);
+        let share = Load::of(&chunk);
+        let with_share = |now| Load(now).with(share, self.bound).map(|sum| sum.0);
+        if self.load.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_share).is_err() {
             return Err(Box::new(chunk));
         }
+        // A share is given back only after its chunk has left the ring, so there is a place for every share.
         if let Err(chunk) = self.ring.push(chunk) {
-            self.records.fetch_sub(records, Ordering::AcqRel);
+            self.release(share);
             return Err(Box::new(chunk));
         }
         // SeqCst pairs with `pop_wait`: either it sees the chunk, or we see it asleep.
-        std::sync::atomic::fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed)
             && let Some(consumer) = self.consumer.get()
         {
@@ -67,19 +111,26 @@ impl ShardQueue {
         Ok(())
     }
 
-    /// Resolves when there may be room again. Callers push again and wait again if there is not.
-    pub async fn room(&self) {
-        let _waiting = Waiting::new(&self.waiters);
-        // The time limit covers the window between a failed push and the registration of this waiter.
-        let _ = tokio::time::timeout(Duration::from_millis(5), self.room.notified()).await;
+    /// Registers for room. Room made from here on is noticed, so push once more before waiting for it.
+    pub fn room(&self) -> Room<'_> {
+        let waiting = Waiting::new(&self.waiters);
+        let room = Room { made: self.room.notified(), _waiting: waiting };
+        // Pairs with `release`: either it sees this waiter, or the push to come sees the room.
+        fence(Ordering::SeqCst);
+        room
+    }
+
+    fn release(&self, share: Load) {
+        self.load.fetch_sub(share.0, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+        if self.waiters.load(Ordering::Relaxed) > 0 {
+            self.room.notify_waiters();
+        }
     }
 
     pub fn pop(&self) -> Option<Chunk> {
         let chunk = self.ring.pop()?;
-        self.records.fetch_sub(chunk.records(), Ordering::AcqRel);
-        if self.waiters.load(Ordering::Relaxed) > 0 {
-            self.room.notify_waiters();
-        }
+        self.release(Load::of(&chunk));
         Some(chunk)
     }
 
@@ -90,7 +141,7 @@ impl ShardQueue {
         }
         self.consumer.get_or_init(thread::current);
         self.asleep.store(true, Ordering::Relaxed);
-        std::sync::atomic::fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         if self.ring.is_empty() {
             thread::park_timeout(timeout);
         }
@@ -106,7 +157,22 @@ impl ShardQueue {
     }
 }
 
+/// A pusher that waits for room.
+#[derive(Debug)]
+pub struct Room<'a> {
+    made: Notified<'a>,
+    _waiting: Waiting<'a>,
+}
+
+impl Room<'_> {
+    /// Resolves when there may be room. Callers push again and wait again if there is not.
+    pub async fn made(self) {
+        self.made.await;
+    }
+}
+
 /// Counts a waiter for as long as it waits, also when its future is dropped.
+#[derive(Debug)]
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -119,5 +185,65 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use genims_model::{DeadLetter, Protocol, Reason, Receipt};
+    use std::sync::Arc;
+
+    fn chunk(payload_bytes: usize) -> Chunk {
+        let letter = DeadLetter {
+            source: 0,
+            received_us: 0,
+            topic: String::new(),
+            reason: Reason::MalformedPayload,
+            detail: String::new(),
+            payload: vec![0; payload_bytes],
+            payload_bytes: payload_bytes as u64,
+        };
+        Chunk {
+            protocol: Protocol::Mqtt,
+            source: 0,
+            received_us: 0,
+            readings: Vec::new(),
+            snapshots: Vec::new(),
+            events: Vec::new(),
+            dead_letters: vec![letter],
+            marks: Vec::new(),
+            receipt: Receipt::unwatched(),
+        }
+    }
+
+    #[test]
+    fn large_letters_fill_the_queue_by_their_bytes() {
+        let queue = ShardQueue::new(100_000, 1 << 20);
+        let mut taken = 0;
+        while queue.push(chunk(60_000)).is_ok() {
+            taken += 1;
+        }
+        assert_eq!(taken, (1 << 20) / chunk(60_000).bytes());
+        assert!(queue.pop().is_some() && queue.push(chunk(60_000)).is_ok());
+        while queue.pop().is_some() {}
+        // Larger than the whole queue: let in alone.
+        assert!(queue.push(chunk(2 << 20)).is_ok() && queue.push(chunk(1)).is_err());
+    }
+
+    /// Room that is made before the wait begins ends the wait at once: no clock is needed.
+    #[tokio::test]
+    async fn room_made_after_the_registration_is_never_missed() {
+        let queue = Arc::new(ShardQueue::new(1, usize::MAX));
+        for _ in 0..1_000 {
+            assert!(queue.push(chunk(1)).is_ok());
+            let room = queue.room();
+            assert!(queue.push(chunk(1)).is_err());
+            let shard = queue.clone();
+            let popped = std::thread::spawn(move || shard.pop().is_some());
+            room.made().await;
+            assert!(popped.join().expect("no panic"));
+        }
+        assert_eq!(queue.waiters.load(Ordering::SeqCst), 0);
     }
 }
