@@ -1,16 +1,14 @@
-//! Connections to real servers: TLS as libpq means it, errors that say what to do, pools with bounds.
+//! Connections to real servers: TLS as libpq means it, and errors that say what to do.
 
 use crate::harness::Harness;
 use genims_databases::{DatabaseError, PostgresSettings};
 use genims_dev::Server;
 use libtest_mimic::Trial;
-use std::time::Duration;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("databases::tls_is_verified_as_sslmode_says", tls_is_verified_as_sslmode_says),
         harness.trial("databases::errors_name_the_cause_and_the_remedy", errors_name_the_cause_and_the_remedy),
-        harness.trial("databases::a_pool_is_bounded", a_pool_is_bounded),
     ]
 }
 
@@ -59,19 +57,5 @@ fn errors_name_the_cause_and_the_remedy(harness: &'static Harness) {
         assert!(!refused.to_string().contains("hunter2") && !refused.is_transient(), "{refused}");
         let down = encrypted("postgresql://u@127.0.0.1:1/d").await.unwrap_err();
         assert!(down.to_string().contains("start the server") && down.is_transient(), "{down}");
-    });
-}
-
-fn a_pool_is_bounded(harness: &'static Harness) {
-    let url = harness.stack().postgres_url("postgres");
-    harness.block_on(async {
-        let pool = PostgresSettings::from_url("test", &url).unwrap().pool(2).unwrap();
-        let (one, _two) = (pool.get().await.unwrap(), pool.get().await.unwrap());
-        assert_eq!(pool.connections().0, 2);
-        let third = tokio::time::timeout(Duration::from_millis(300), pool.get());
-        assert!(third.await.is_err(), "the third waits");
-        drop(one);
-        pool.get().await.unwrap().simple_query("SELECT 1").await.unwrap();
-        assert_eq!(pool.connections(), (2, 1, 2));
     });
 }

@@ -119,7 +119,8 @@ fn clients_insert_beside_the_server(harness: &'static Harness) {
     let sensor = plant.sensor();
     let id = &sensor.sensor_id;
     // A day without a partition: the client's rows wait in the default one until the server makes the day's.
-    let past_ms = now_ms() - 400 * 86_400_000;
+    // At noon, so that the row a millisecond later is of the same day.
+    let past_ms = (now_ms() / 86_400_000 - 400) * 86_400_000 + 43_200_000;
     let insert = |timestamp: &str| {
         format!(
             "INSERT INTO sensor_data (sensor_id, machine_id, line_id, factory_id, timestamp, measurement_value, \

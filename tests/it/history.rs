@@ -1,6 +1,7 @@
 //! The operations history into real databases: once, however often it is begun, killed and repeated.
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
+use crate::platform::let_expire;
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_dev::Server;
 use genims_platform::provision::{self, Mode, Options};
@@ -35,6 +36,7 @@ struct Place {
 impl Place {
     fn new(harness: &'static Harness) -> Self {
         let stack = harness.private_stack(&[Server::Postgres, Server::Mongodb]);
+        harness.block_on(let_expire(&stack, false));
         let (url, mongodb_url) = (stack.postgres_url("genims_operations_db"), stack.mongodb_url());
         let variables = [("GENIMS_OPERATIONS_DB_URL", url.as_str()), ("GENIMS_MONGODB_URL", mongodb_url.as_str())];
         let environment = Environment::from_pairs(variables);
@@ -76,7 +78,7 @@ impl Place {
     }
 
     async fn verified(&self) {
-        let options = verify::Options { module: Some(verify::LEDGER_MODULE.to_owned()), rules: None };
+        let options = verify::Options { module: Some(verify::LEDGER_MODULE.to_owned()), rules: None, as_of: None };
         let registry = Registry::load(None).unwrap();
         let verdict = verify::run(&registry, &self.environment, &options, &|_| {}).await.unwrap();
         assert!(verdict.passed, "{verdict:#?}");
@@ -98,8 +100,9 @@ impl Place {
     }
 }
 
+/// It ends on a fixed day, so that all runs load the same.
 fn history(days: u32, seed: u64) -> Arc<History> {
-    let today = chrono::Utc::now().date_naive().to_epoch_days();
+    let today = chrono::NaiveDate::from_ymd_opt(2026, 2, 11).unwrap().to_epoch_days();
     simulate(HistoryParameters { days, ..HistoryParameters::new(Scale::Small, seed, today) }).unwrap()
 }
 

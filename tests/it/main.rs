@@ -16,10 +16,13 @@ mod harness;
 mod history;
 mod kill9;
 mod leftovers;
+mod lineage;
 mod mysql;
+mod numbers;
 mod platform;
 mod provision;
 mod provision_mongo;
+mod questions;
 mod roles;
 mod running;
 mod seed;
@@ -54,6 +57,8 @@ fn main() -> ExitCode {
         failures::tests,
         bounds::tests,
         kill9::tests,
+        lineage::tests,
+        numbers::tests,
         sink::tests,
         verify::tests,
         doctor::tests,

@@ -2,7 +2,8 @@
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
 use genims_databases::Environment;
-use genims_dev::Server;
+use genims_dev::{Server, Stack};
+use mongodb::bson::doc;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -12,6 +13,13 @@ pub(crate) struct Platform {
     folder: PathBuf,
     /// Where each server is; a database's own variable may be put before them.
     variables: Vec<(String, String)>,
+}
+
+/// Whether a private MongoDB deletes what has expired; then at once.
+pub(crate) async fn let_expire(stack: &Stack, expire: bool) {
+    let client = mongodb::Client::with_uri_str(stack.mongodb_url()).await.unwrap();
+    let set = doc! { "setParameter": 1, "ttlMonitorEnabled": expire, "ttlMonitorSleepSecs": 1 };
+    client.database("admin").run_command(set).await.unwrap();
 }
 
 impl Platform {
@@ -49,6 +57,11 @@ impl Platform {
         command.args(arguments).current_dir(&self.folder).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         command.envs(self.variables.iter().map(|(name, value)| (name, value))).stderr(Stdio::null());
         command.spawn().unwrap()
+    }
+
+    /// See [`let_expire`].
+    pub(crate) fn expire(&self, expire: bool) {
+        self.harness.block_on(let_expire(&self.stack, expire));
     }
 
     /// Statements in a PostgreSQL database, foreign keys asleep: a test may break what the server would refuse.

@@ -29,9 +29,6 @@ pub enum DatabaseError {
     #[error("{database} at {place}: {}; {}", postgres_cause(source), postgres_remedy(source))]
     Postgres { database: String, place: String, source: tokio_postgres::Error },
 
-    #[error("{database} at {place}: no free connection within {waited_ms} ms; {remedy}")]
-    PoolExhausted { database: String, place: String, waited_ms: u64, remedy: &'static str },
-
     #[error("{database} at {place}: {}; {}", mongo_cause(source), mongo_remedy(source))]
     Mongo { database: String, place: String, source: Box<mongodb::error::Error> },
 
@@ -46,7 +43,6 @@ impl DatabaseError {
             Self::Postgres { source, .. } => postgres_is_transient(source),
             Self::Mongo { source, .. } => mongo_is_transient(source),
             Self::Mysql { source, .. } => mysql_is_transient(source),
-            Self::PoolExhausted { .. } => true,
             _ => false,
         }
     }

@@ -16,6 +16,7 @@ pub mod mongo;
 pub mod mysql;
 pub mod partitions;
 pub mod postgres;
+mod quoting;
 pub mod registry;
 pub mod schema;
 pub mod tls;
@@ -23,11 +24,13 @@ pub mod tls;
 pub use environment::Environment;
 pub use errors::DatabaseError;
 pub use mongo::MongoSettings;
+pub use mongodb::Client as MongoClient;
 pub use mysql::MysqlSettings;
 pub use mysql_async::Conn as MysqlConnection;
 pub use postgres::PostgresSettings;
+pub use quoting::quoted;
 pub use registry::{Database, Engine, Registry};
-pub use schema::{Column, Kind, Model, Table};
+pub use schema::{Column, Constraints, Kind, Model, Table};
 pub use tokio_postgres::Client as PostgresClient;
 
 /// What servers see as the name of our connections.

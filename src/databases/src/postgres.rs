@@ -7,7 +7,6 @@ use super::errors::DatabaseError;
 use super::registry::Database;
 use super::tls::{self, SslMode};
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::path::PathBuf;
@@ -39,8 +38,6 @@ const KNOWN_OPTIONS: [&str; 16] = [
     "channel_binding",
 ];
 
-/// How long a caller waits for a connection of a pool.
-const POOL_WAIT: Duration = Duration::from_secs(10);
 /// A peer that does not acknowledge for this long is gone; without it a pulled cable hangs a COPY for a quarter of an hour.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -215,22 +212,6 @@ impl PostgresSettings {
         Ok(client)
     }
 
-    /// A pool of at most `connections_max`; connections are made when first wanted.
-    pub fn pool(&self, connections_max: usize) -> Result<PostgresPool, DatabaseError> {
-        let connector = tls::connector(&self.database, self.ssl_mode, self.ssl_root_certificate.as_deref())?;
-        // A connection found closed is replaced; asking the server each time would cost a round trip.
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(self.config.clone(), connector, manager_config);
-        let pool = Pool::builder(manager)
-            .max_size(connections_max.max(1))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(POOL_WAIT))
-            .create_timeout(Some(self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT) * 2))
-            .build()
-            .expect("a pool with a runtime can be built");
-        Ok(PostgresPool { pool, settings: self.clone() })
-    }
-
     /// An error of this database's client, with its name and place.
     pub fn error(&self, source: tokio_postgres::Error) -> DatabaseError {
         DatabaseError::Postgres { database: self.database.clone(), place: self.place(), source }
@@ -246,38 +227,6 @@ impl fmt::Debug for PostgresSettings {
             .field("password", &self.config.get_password().map(|_| "redacted"))
             .field("ssl_mode", &self.ssl_mode)
             .finish_non_exhaustive()
-    }
-}
-
-/// A bounded pool of one database.
-#[derive(Clone, Debug)]
-pub struct PostgresPool {
-    pool: Pool,
-    settings: PostgresSettings,
-}
-
-impl PostgresPool {
-    /// A connection, within [`POOL_WAIT`].
-    pub async fn get(&self) -> Result<Object, DatabaseError> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(source) => self.settings.error(source),
-            _ => DatabaseError::PoolExhausted {
-                database: self.settings.database.clone(),
-                place: self.settings.place(),
-                waited_ms: POOL_WAIT.as_millis() as u64,
-                remedy: "look for a slow or unreachable server, or raise the pool size",
-            },
-        })
-    }
-
-    pub fn settings(&self) -> &PostgresSettings {
-        &self.settings
-    }
-
-    /// Connections: (open, idle, at most).
-    pub fn connections(&self) -> (usize, usize, usize) {
-        let status = self.pool.status();
-        (status.size, status.available, status.max_size)
     }
 }
 

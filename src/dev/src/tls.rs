@@ -68,10 +68,10 @@ fn server_params() -> Result<CertificateParams> {
     Ok(params)
 }
 
-/// From the start of this year, so that a clock that is set back a little does not matter.
+/// From the start of last year, so that a clock that is set back a little does not matter.
 fn validity(mut params: CertificateParams) -> CertificateParams {
     let year = chrono::Utc::now().year();
-    params.not_before = date_time_ymd(year, 1, 1);
+    params.not_before = date_time_ymd(year - 1, 1, 1);
     params.not_after = date_time_ymd(year + VALID_YEARS, 1, 1);
     params
 }

@@ -22,7 +22,7 @@ pub(crate) struct DictionaryArgs {
 pub(crate) fn run(args: DictionaryArgs) -> anyhow::Result<ExitCode> {
     let dictionary = Dictionary::of(&Registry::load(None)?)?;
     if let Some(file) = args.html {
-        std::fs::write(&file, page(&dictionary)).with_context(|| format!("{} cannot be written", file.display()))?;
+        std::fs::write(&file, page(&dictionary)?).with_context(|| format!("{} cannot be written", file.display()))?;
         println!("{}", file.display());
         return Ok(ExitCode::SUCCESS);
     }

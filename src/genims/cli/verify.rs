@@ -3,6 +3,7 @@
 //! alone it makes no exit code 1, because a database that was just provisioned has not done anything wrong.
 
 use anyhow::Context;
+use chrono::NaiveDate;
 use clap::Args;
 use genims_databases::{Environment, Registry};
 use genims_platform::verify::{self, Finding, LEDGER_MODULE, Options, Outcome, Progress, Verdict, report};
@@ -21,6 +22,9 @@ pub(crate) struct VerifyArgs {
     /// Rules of this folder instead of the built-in config/verify
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
+    /// Judge by this day, YYYY-MM-DD, as if it had just begun: nothing may have happened after it; now, if not given
+    #[arg(long, value_name = "DAY")]
+    as_of: Option<NaiveDate>,
     /// Print the verdict as JSON, with every reference
     #[arg(long)]
     json: bool,
@@ -36,7 +40,7 @@ pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::
             bar.inc(1);
         }
     };
-    let options = Options { module: args.module, rules: args.rules };
+    let options = Options { module: args.module, rules: args.rules, as_of: args.as_of };
     let verdict = verify::run(&registry, environment, &options, &show).await;
     bar.finish_and_clear();
     let verdict = verdict?;

@@ -2,7 +2,7 @@
 //!
 //! [`plant`] makes the master data of the stream, [`history`] its last days; [`spec`] reads what `config/seed` says about
 //! all other tables in the [`language`] of expressions; [`world`] computes it; [`load`] brings it into the databases;
-//! [`tsv`] writes it down.
+//! [`tsv`] writes it down; [`sweep()`] holds it to its schemas on any day, without a server.
 
 mod functions;
 pub mod history;
@@ -12,6 +12,7 @@ pub mod plant;
 mod render;
 mod spec;
 mod supplied;
+mod sweep;
 mod tsv;
 mod value;
 mod words;
@@ -20,4 +21,5 @@ mod world;
 pub use plant::{PlantSize, Progress, Summary, plant};
 pub use render::{Rendered, render};
 pub use spec::Scale;
-pub use world::Parameters;
+pub use sweep::{SweptDay, sweep};
+pub use world::{Broken, Parameters};

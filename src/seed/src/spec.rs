@@ -1,5 +1,5 @@
 //! What `config/seed` says: `<database>/*.toml` how many rows each table has and what its columns mean, `columns.toml` what
-//! a column means wherever its name says so, `words*.toml` lists of words.
+//! a column means wherever its name says so, `shapes.toml` what must be true of the whole, `words*.toml` lists of words.
 
 use super::language::{Node, parse};
 use super::words::Words;
@@ -95,12 +95,36 @@ impl Rule {
     }
 }
 
+/// `shapes.toml`: what must be true of the rows of all tables together.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub says: String,
+    /// In whose scope `holds` is read.
+    pub table: String,
+    pub holds: Node,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Specs {
     /// By database, then table.
     pub tables: BTreeMap<String, BTreeMap<String, TableSpec>>,
     pub rules: Vec<Rule>,
+    pub shapes: Vec<Shape>,
     pub words: Words,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapesFile {
+    shape: Vec<ShapeFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapeFile {
+    says: String,
+    table: String,
+    holds: String,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +166,8 @@ impl Specs {
             }
         } else if stem == "columns" {
             self.rules = rules(text)?;
+        } else if stem == "shapes" {
+            self.shapes = shapes(text)?;
         } else {
             self.words.extend(Words::parse(text)?)?;
         }
@@ -236,6 +262,15 @@ fn read_csv(text: &str) -> Result<Source, String> {
         lines.push(record.map_err(|error| error.to_string())?.iter().map(str::to_owned).collect());
     }
     Ok(Source::Csv { header, lines })
+}
+
+fn shapes(text: &str) -> Result<Vec<Shape>, String> {
+    let file: ShapesFile = toml::from_str(text).map_err(|error| error.to_string())?;
+    let shape = |ShapeFile { says, table, holds }: ShapeFile| match parse(&holds) {
+        Ok(holds) => Ok(Shape { says, table, holds }),
+        Err(cause) => Err(format!("{says}: {cause}")),
+    };
+    file.shape.into_iter().map(shape).collect()
 }
 
 fn rules(text: &str) -> Result<Vec<Rule>, String> {

@@ -36,7 +36,8 @@ fn array(values: &[Value], out: &mut String) {
     escape(&literal, out);
 }
 
-fn escape(text: &str, out: &mut String) {
+/// Text as both readers want it.
+pub(crate) fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {
             '\\' => out.push_str("\\\\"),

@@ -1,6 +1,6 @@
 //! The MongoDB sink: every document once, whatever happens in between.
 
-use super::plant::{Plant, Sink, group, now_us, until};
+use super::plant::{Plant, Sink, group, noon_us, until};
 use super::servers::{Mongo, Whose, mongodb_trial};
 use crate::harness::Harness;
 use genims_log::contract::Log;
@@ -112,7 +112,7 @@ async fn fail_inserts(client: &Client, times: i32, data: Document) {
 
 async fn readings_snapshots_and_events_land_in_their_collections(mongo: Arc<Mongo>) {
     let plant = Plant::new();
-    let now = now_us();
+    let now = noon_us();
     let fields = SnapshotFields { machine_state: "RUNNING".to_owned(), ..SnapshotFields::default() };
     let hour = OeeHour {
         machine: MachineNo(2),
@@ -152,7 +152,7 @@ async fn readings_snapshots_and_events_land_in_their_collections(mongo: Arc<Mong
 
 async fn no_document_is_doubled_or_lost_however_often_the_sink_dies(mongo: Arc<Mongo>) {
     let mut plant = Plant::new();
-    let mut start = now_us();
+    let mut start = noon_us();
     for round in 0..12_u64 {
         for _ in 0..4 {
             plant.append(group(start, 1_500));
@@ -172,7 +172,7 @@ async fn no_document_is_doubled_or_lost_however_often_the_sink_dies(mongo: Arc<M
 
 async fn an_uncertain_range_is_looked_up_also_when_batches_are_cut_differently(mongo: Arc<Mongo>) {
     let plant = Plant::new();
-    let start = now_us();
+    let start = noon_us();
     for i in 0..10 {
         plant.append(group(start + i * 2_000_000 - i % 3 * DAY_US, 1_000));
     }
@@ -195,7 +195,7 @@ async fn an_uncertain_range_is_looked_up_also_when_batches_are_cut_differently(m
 
 async fn a_killed_server_is_waited_for_and_caught_up(mongo: Arc<Mongo>) {
     let plant = Plant::new();
-    let start = now_us();
+    let start = noon_us();
     let sink = follow(&plant, &mongo, 2_000).await;
     for i in 0..20 {
         plant.append(group(start + i * 4_000_000, 2_000));
@@ -216,7 +216,7 @@ async fn broken_connections_cost_retries_and_no_copies(mongo: Arc<Mongo>) {
     let plant = Plant::new();
     let client = mongo.client().await;
     fail_inserts(&client, 3, doc! { "closeConnection": true }).await;
-    plant.append(group(now_us(), 3_000));
+    plant.append(group(noon_us(), 3_000));
     let sink = follow(&plant, &mongo, 1_000).await;
     plant.caught_up().await;
     sink.stop().await;
@@ -228,7 +228,7 @@ async fn an_insert_that_still_runs_after_its_client_died_is_waited_for(mongo: Ar
     let plant = Plant::new();
     let client = mongo.client().await;
     fail_inserts(&client, 1, doc! { "blockConnection": true, "blockTimeMS": 3_000 }).await;
-    plant.append(group(now_us(), 2_000));
+    plant.append(group(noon_us(), 2_000));
     let begun = Instant::now();
     let sink = follow(&plant, &mongo, 2_000).await;
     let positions = mongo.internal("sink_positions").await;
@@ -253,7 +253,7 @@ async fn what_would_expire_at_once_and_what_is_refused_is_counted(mongo: Arc<Mon
     let rule = doc! { "machine_state": { "$ne": "POISON" } };
     mongo.production().await.create_collection("scada_events").validator(rule).await.expect("a rule");
     let plant = Plant::new();
-    let now = now_us();
+    let now = noon_us();
     let snapshot = |state: &str| Snapshot {
         machine: MachineNo(0),
         source: 0,

@@ -1,6 +1,6 @@
 //! The partitions of the PostgreSQL sink: made when needed, ahead of time, and never in the way.
 
-use super::plant::{Plant, group, now_us};
+use super::plant::{Plant, group, noon_us, now_us};
 use super::postgres::{DAY_US, count, follow};
 use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
@@ -46,7 +46,7 @@ fn partition(timestamp_us: i64) -> String {
 async fn a_partition_dropped_behind_the_sink_s_back_is_made_again(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let client = postgres.connect().await;
-    let old = now_us() - 30 * DAY_US;
+    let old = noon_us() - 30 * DAY_US;
     plant.append(group(old, 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
@@ -61,7 +61,7 @@ async fn a_partition_dropped_behind_the_sink_s_back_is_made_again(postgres: Arc<
 async fn rows_that_waited_for_their_day_move_into_it(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let client = postgres.connect().await;
-    let old = now_us() - 30 * DAY_US;
+    let old = noon_us() - 30 * DAY_US;
     let insert = format!(
         "INSERT INTO sensor_data (sensor_id, machine_id, line_id, factory_id, timestamp, measurement_value, \
          measurement_unit) SELECT 'S', 'M', 'L', 'F', to_timestamp({old} / 1e6) AT TIME ZONE 'UTC', n, 'C' \
@@ -81,7 +81,7 @@ async fn rows_that_waited_for_their_day_move_into_it(postgres: Arc<Postgres>) {
 async fn nothing_is_written_into_a_detached_partition(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let client = postgres.connect().await;
-    let old = now_us() - 30 * DAY_US;
+    let old = noon_us() - 30 * DAY_US;
     plant.append(group(old, 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
@@ -100,7 +100,7 @@ async fn nothing_is_written_into_a_detached_partition(postgres: Arc<Postgres>) {
 async fn a_lock_that_stops_tomorrow_s_partition_does_not_stop_today_s_rows(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let (client, reader) = (postgres.connect().await, postgres.connect().await);
-    plant.append(group(now_us(), 100));
+    plant.append(group(noon_us(), 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
     sink.stop().await;
@@ -110,7 +110,7 @@ async fn a_lock_that_stops_tomorrow_s_partition_does_not_stop_today_s_rows(postg
     let hold = "BEGIN; LOCK TABLE genims_partitions.sensor_data_default IN ACCESS SHARE MODE";
     reader.batch_execute(hold).await.unwrap();
     let again = plant.restarted();
-    again.append(group(now_us(), 50));
+    again.append(group(noon_us(), 50));
     let sink = follow(&again, &postgres, 1_000);
     again.caught_up().await;
     sink.stop().await;

@@ -1,6 +1,6 @@
 //! The PostgreSQL sink: whole batches, once; refused rows alone; back after an outage.
 
-use super::plant::{Plant, Sink, group, now_us, reading, until};
+use super::plant::{Plant, Sink, group, noon_us, reading, until};
 use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
 use genims_model::event::{FaultClosed, FaultOpened, SensorHealth};
@@ -113,7 +113,7 @@ async fn assert_exact(plant: &Plant, client: &Client, rows: i64) {
 
 async fn readings_of_several_days_land_once_in_their_partitions(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    let now = now_us();
+    let now = noon_us();
     for days_ago in [0, 3, 40] {
         plant.append(group(now - days_ago * DAY_US, 2_000));
     }
@@ -146,7 +146,7 @@ async fn readings_of_several_days_land_once_in_their_partitions(postgres: Arc<Po
 
 async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    let now = now_us();
+    let now = noon_us();
     let fields = SnapshotFields {
         machine_state: "RUNNING".to_owned(),
         oee_percentage: Some(81.255),
@@ -241,7 +241,7 @@ async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
 
 async fn refused_rows_alone_are_set_aside_and_the_others_committed(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    let now = now_us();
+    let now = noon_us();
     let mut poisoned = group(now, 3_000);
     poisoned.readings[0].value = 1e12;
     poisoned.readings[1_234].value = -1e12;
@@ -279,7 +279,7 @@ async fn refused_rows_alone_are_set_aside_and_the_others_committed(postgres: Arc
 
 async fn a_batch_in_which_every_row_is_refused_ends(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    let mut poisoned = group(now_us(), 500);
+    let mut poisoned = group(noon_us(), 500);
     poisoned.readings.iter_mut().for_each(|reading| reading.value = 1e13);
     plant.append(poisoned);
     let sink = follow(&plant, &postgres, 10_000);
@@ -293,7 +293,7 @@ async fn a_batch_in_which_every_row_is_refused_ends(postgres: Arc<Postgres>) {
 async fn a_batch_lands_whole_or_not_at_all_and_once_however_often_the_sink_dies(postgres: Arc<Postgres>) {
     let mut plant = Plant::new();
     let client = postgres.connect().await;
-    let mut start = now_us();
+    let mut start = noon_us();
     for round in 0..12_u64 {
         for _ in 0..4 {
             plant.append(group(start, 1_500));
@@ -320,7 +320,7 @@ async fn a_batch_lands_whole_or_not_at_all_and_once_however_often_the_sink_dies(
 async fn two_sinks_on_one_log_write_every_row_once(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let other = plant.restarted();
-    let start = now_us();
+    let start = noon_us();
     for i in 0..40 {
         plant.append(group(start + i * 2_000_000, 500));
     }
@@ -336,7 +336,7 @@ async fn two_sinks_on_one_log_write_every_row_once(postgres: Arc<Postgres>) {
 
 async fn an_outage_is_shown_and_caught_up_after(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    let start = now_us();
+    let start = noon_us();
     plant.append(group(start, 1_000));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
@@ -357,7 +357,7 @@ async fn an_outage_is_shown_and_caught_up_after(postgres: Arc<Postgres>) {
 
 async fn a_backend_killed_inside_a_batch_costs_a_retry_and_nothing_else(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    let start = now_us();
+    let start = noon_us();
     let sink = follow(&plant, &postgres, 4_000);
     let client = postgres.connect().await;
     for i in 0..30 {
@@ -377,7 +377,7 @@ async fn a_backend_killed_inside_a_batch_costs_a_retry_and_nothing_else(postgres
 
 async fn the_last_reading_of_a_timestamp_replaces_the_earlier_one(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    let now = now_us();
+    let now = noon_us();
     plant.append(group(now, 40));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
@@ -393,9 +393,8 @@ async fn the_last_reading_of_a_timestamp_replaces_the_earlier_one(postgres: Arc<
 
 async fn an_older_copy_of_the_log_is_not_followed(postgres: Arc<Postgres>) {
     let plant = Plant::new();
-    plant.append(group(now_us(), 10));
+    plant.append(group(noon_us(), 10));
     let client = postgres.connect().await;
-    use genims_log::contract::Log;
     let ahead = "INSERT INTO genims_internal.sink_positions (spool_id, sink, next_offset) VALUES ($1, 'postgres', 99)";
     client.execute(ahead, &[&plant.log.id()]).await.expect("a position");
     let error = follow(&plant, &postgres, 1_000).end().await.expect_err("a refusal");

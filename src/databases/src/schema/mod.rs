@@ -3,10 +3,12 @@
 
 mod alter;
 mod constraints;
+mod demands;
 mod migration;
 mod model;
 mod reach;
 
+pub use demands::{Constraints, Unique};
 pub use model::{Column, Kind, Model, Table};
 
 use super::registry::{Database, Engine};

@@ -2,6 +2,7 @@
 
 mod plant;
 mod render;
+mod sweep;
 
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
@@ -28,6 +29,8 @@ enum What {
     Plant(plant::PlantArgs),
     /// Compute what config/seed says without touching a server; write it as tab separated files
     Render(render::RenderArgs),
+    /// Compute and check what would be seeded on each of many days, without touching a server
+    Sweep(sweep::SweepArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,11 +67,18 @@ enum ScaleArg {
 
 /// A history that ends tomorrow would hold what has not happened yet, and `genims verify` would say so.
 fn past_day(text: &str) -> Result<NaiveDate, String> {
-    let day: NaiveDate = text.parse().map_err(|error| format!("{error}; write it as YYYY-MM-DD"))?;
-    match Utc::now().date_naive() {
-        today if day > today => Err(format!("it lies ahead: give {today} or an earlier day")),
-        _ => Ok(day),
+    not_after(Utc::now().date_naive(), text)
+}
+
+fn not_after(today: NaiveDate, text: &str) -> Result<NaiveDate, String> {
+    match day(text)? {
+        day if day > today => Err(format!("it lies ahead: give {today} or an earlier day")),
+        day => Ok(day),
     }
+}
+
+fn day(text: &str) -> Result<NaiveDate, String> {
+    text.parse().map_err(|error| format!("{error}; write it as YYYY-MM-DD"))
 }
 
 impl Common {
@@ -79,12 +89,7 @@ impl Common {
             ScaleArg::Full => (Scale::Full, 60),
         };
         let today = self.as_of.unwrap_or_else(|| Utc::now().date_naive());
-        Parameters {
-            seed: self.seed,
-            scale,
-            today: (today - NaiveDate::default()).num_days() as i32,
-            sensor_days: self.days.unwrap_or(days),
-        }
+        Parameters::new(self.seed, scale, today, self.days.unwrap_or(days))
     }
 }
 
@@ -92,6 +97,7 @@ pub(crate) async fn run(args: SeedArgs) -> anyhow::Result<ExitCode> {
     match args.what {
         Some(What::Plant(args)) => plant::run(args).await,
         Some(What::Render(args)) => render::run(&args),
+        Some(What::Sweep(args)) => sweep::run(&args),
         None => everything(args.common).await,
     }
 }
@@ -171,9 +177,10 @@ mod tests {
 
     #[test]
     fn a_history_ends_today_at_the_latest() {
-        let today = Utc::now().date_naive();
-        assert_eq!(past_day(&today.pred_opt().expect("a day").to_string()), today.pred_opt().ok_or(String::new()));
-        assert!(past_day("2199-12-31").is_err_and(|error| error.contains("lies ahead")));
-        assert!(past_day("22.11.2026").is_err_and(|error| error.contains("YYYY-MM-DD")));
+        let today = NaiveDate::from_ymd_opt(2028, 2, 29).expect("a day");
+        assert_eq!(not_after(today, "2028-02-29"), Ok(today));
+        assert_eq!(not_after(today, "2028-02-28"), today.pred_opt().ok_or(String::new()));
+        assert!(not_after(today, "2028-03-01").is_err_and(|error| error.contains("lies ahead: give 2028-02-29")));
+        assert!(not_after(today, "29.02.2028").is_err_and(|error| error.contains("YYYY-MM-DD")));
     }
 }

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_page_is_self_contained_and_holds_every_table_with_its_references() {
         let dictionary = dictionary();
-        let page = page(&dictionary);
+        let page = page(&dictionary).expect("a page");
         for entry in &dictionary.databases {
             for table in &entry.contents {
                 let anchor = format!("id=\"{}.{}\"", entry.database.name, table.name);

@@ -6,7 +6,7 @@
 
 use super::{Findings, Task, postgres, roles};
 use crate::errors::PlatformError;
-use genims_databases::PostgresSettings;
+use genims_databases::{Engine, PostgresSettings, quoted};
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
@@ -66,7 +66,7 @@ pub(super) async fn check(task: &Task<'_>, settings: &PostgresSettings) -> Resul
     let server = settings.with_database(postgres::MAINTENANCE_DATABASE);
     let keeper = server.connect().await?;
     postgres::lock(&keeper, scratch.database_name()).await.map_err(|source| server.error(source))?;
-    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", postgres::quoted(scratch.database_name()));
+    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(Engine::Postgresql, scratch.database_name()));
     keeper.batch_execute(&drop).await.map_err(|source| server.error(source))?;
     task.step("applying the migrations to a scratch database");
     let expected = expected(task, &scratch).await;

@@ -3,7 +3,7 @@
 use super::{Findings, Mode, Task, drift, roles};
 use crate::errors::PlatformError;
 use chrono::Utc;
-use genims_databases::{DatabaseError, PostgresSettings, partitions, schema};
+use genims_databases::{DatabaseError, Engine, PostgresSettings, partitions, quoted, schema};
 use refinery::{Migration, Runner};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -101,7 +101,7 @@ pub(super) async fn connect_existing(settings: &PostgresSettings) -> Result<Opti
 pub(super) async fn create_database(settings: &PostgresSettings) -> Result<bool, DatabaseError> {
     let server = settings.with_database(MAINTENANCE_DATABASE);
     let client = server.connect().await?;
-    let name = quoted(settings.database_name());
+    let name = quoted(Engine::Postgresql, settings.database_name());
     // Collation C: ids compare by bytes, which makes index maintenance cheaper, and no operating system upgrade can
     // silently reorder an index. C.UTF-8 still folds the case of every letter.
     let create = |ctype: &str| {
@@ -123,10 +123,6 @@ pub(super) async fn create_database(settings: &PostgresSettings) -> Result<bool,
     }
 }
 
-pub(super) fn quoted(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
-}
-
 /// One holder at a time per database and purpose, until the connection ends; waits a minute for another.
 pub(super) async fn lock(client: &Client, purpose: &str) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("SET lock_timeout = '60s'").await?;
@@ -144,7 +140,9 @@ pub(super) async fn set_utc(client: &Client) -> Result<bool, tokio_postgres::Err
         return Ok(false);
     }
     let name: String = row.get(1);
-    client.batch_execute(&format!("ALTER DATABASE {} SET timezone TO 'UTC'", quoted(&name))).await?;
+    client
+        .batch_execute(&format!("ALTER DATABASE {} SET timezone TO 'UTC'", quoted(Engine::Postgresql, &name)))
+        .await?;
     Ok(true)
 }
 

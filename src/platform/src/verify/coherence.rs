@@ -32,9 +32,9 @@ async fn inside(
     finding: &mut Finding,
 ) -> Result<(), Problem> {
     let each = &mut |row: Fields<'_>| finding.looked_at += number(&row, 0);
-    sources.rows(&looked_at.database, &looked_at.sql, each).await?;
+    sources.rule_rows(&looked_at.database, &looked_at.sql, each).await?;
     let each = &mut |row: Fields<'_>| finding.violation(field(&row, 0), field(&row, 1));
-    sources.rows(&violations.database, &violations.sql, each).await
+    sources.rule_rows(&violations.database, &violations.sql, each).await
 }
 
 async fn across(
@@ -52,7 +52,7 @@ async fn across(
     let mut rates = KeyValues::default();
     if let Some(rate) = rate {
         let each = &mut |row: Fields<'_>| rates.insert(field(&row, 0), value(&row).as_deref());
-        sources.rows(&rate.database, &rate.sql, each).await?;
+        sources.rule_rows(&rate.database, &rate.sql, each).await?;
     }
     let mut there = KeyValues::default();
     let each = &mut |row: Fields<'_>| {
@@ -62,7 +62,7 @@ async fn across(
         };
         there.insert(field(&row, 0), value.as_deref());
     };
-    sources.rows(&right.database, &right.sql, each).await?;
+    sources.rule_rows(&right.database, &right.sql, each).await?;
     let twice = [("right side", &there), ("rate", &rates)]
         .into_iter()
         .find_map(|(side, values)| Some((side, values.ambiguous()?)));
@@ -79,7 +79,7 @@ async fn across(
             finding.violation(key, detail);
         }
     };
-    sources.rows(&left.database, &left.sql, each).await
+    sources.rule_rows(&left.database, &left.sql, each).await
 }
 
 /// The amount by its rate, or why that cannot be said, which agrees with no number.

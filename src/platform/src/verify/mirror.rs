@@ -1,13 +1,15 @@
 //! The ledger against what PostgreSQL and its MongoDB mirror really hold.
 //!
 //! Every batch wrote a ledger row in the same transaction (PostgreSQL) or right behind it (MongoDB). So sums of the ledger
-//! are what must be there, counts are what is there, and each difference gets an explanation.
+//! are what must be there, counts are what is there, and each difference gets an explanation. The server deletes what has
+//! expired in its own time: of a batch whose first document may have expired nothing has to be there any more.
 
 use super::report::{Finding, LEDGER as FAMILY, Problem};
 use super::source::{Fields, Sources, field, number};
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
+use genims_stores::mongo::collections;
 use mongodb::Database;
 use std::time::Instant;
 
@@ -111,7 +113,7 @@ async fn mongo(sources: &Sources, ledger: Option<&PostgresLedger>) -> Result<Vec
     let documents = sources.documents(PRODUCTION)?;
     let database = documents.client.database(documents.settings.database_name());
     let internal = documents.client.database(INTERNAL_DATABASE);
-    let found = mongo_findings(&database, &internal, ledger).await;
+    let found = mongo_findings(&database, &internal, ledger, sources.now_us()).await;
     found.map_err(|error| Problem::Query(documents.settings.error(error).to_string()))
 }
 
@@ -119,23 +121,19 @@ async fn mongo_findings(
     database: &Database,
     internal: &Database,
     postgres: Option<&PostgresLedger>,
+    now_us: i64,
 ) -> Result<Vec<Finding>, mongodb::error::Error> {
-    let ledger = mongo_ledger(internal).await?;
+    let ledger = mongo_ledger(internal, Document::new()).await?;
     let mut findings = Vec::new();
-    for (rule, collection) in [
-        ("sensor_readings_hold_the_ledger", "sensor_readings"),
-        ("scada_events_hold_the_ledger", "scada_events"),
-        ("machine_fault_events_hold_the_ledger", "machine_fault_events"),
-        ("oee_metrics_hold_the_ledger", "oee_metrics"),
-    ] {
-        let found = database.collection::<Document>(collection).count_documents(doc! {}).await? as i64;
-        findings.push(at_least(
-            rule,
-            PRODUCTION,
-            sum(&ledger, collection),
-            found,
-            "documents that other clients wrote",
-        ));
+    for series in collections::ALL {
+        let oldest = bson::DateTime::from_millis(series.expired_below_us(now_us).div_euclid(1_000));
+        let kept = match series.expire_after() {
+            Some(_) => doc! { "timestamp_min": { "$not": { "$lt": oldest } } },
+            None => Document::new(),
+        };
+        let kept = sum(&mongo_ledger(internal, kept).await?, series.name);
+        let found = database.collection::<Document>(series.name).count_documents(doc! {}).await? as i64;
+        findings.push(held(series.name, sum(&ledger, series.name), kept, found));
     }
     let Some(postgres) = postgres else { return Ok(findings) };
     let [mirrored, expired, refused, unknown] =
@@ -163,14 +161,15 @@ async fn mongo_findings(
     Ok(findings)
 }
 
-async fn mongo_ledger(internal: &Database) -> Result<Document, mongodb::error::Error> {
+/// What the mirror's ledger adds up to over the batches of the filter.
+async fn mongo_ledger(internal: &Database, filter: Document) -> Result<Document, mongodb::error::Error> {
     let fields =
         ["sensor_readings", "scada_events", "machine_fault_events", "oee_metrics", "expired", "refused", "unknown"];
     let mut group = doc! { "_id": null };
     for field in fields {
         group.insert(field, doc! { "$sum": format!("${field}") });
     }
-    let pipeline = [doc! { "$group": group }];
+    let pipeline = [doc! { "$match": filter }, doc! { "$group": group }];
     let mut sums = internal.collection::<Document>("ingest_batches").aggregate(pipeline).await?;
     Ok(sums.try_next().await?.unwrap_or_default())
 }
@@ -199,6 +198,16 @@ fn at_least(rule: &str, database: &str, expected: i64, found: i64, surplus: &str
     compared(rule, &[database], expected, found, found >= expected, explanation)
 }
 
+/// A collection against all that was written into it, `written`, and the part of it that cannot have expired, `kept`.
+fn held(collection: &str, written: i64, kept: i64, found: i64) -> Finding {
+    let rule = format!("{collection}_hold_the_ledger");
+    if (kept..written).contains(&found) {
+        let explanation = format!("{} have expired", written - found);
+        return compared(&rule, &[PRODUCTION], kept, found, true, explanation);
+    }
+    at_least(&rule, PRODUCTION, written, found, "documents that other clients wrote")
+}
+
 fn compared(rule: &str, databases: &[&str], expected: i64, found: i64, passed: bool, explanation: String) -> Finding {
     let mut finding = Finding::new(rule, FAMILY, databases, "What the ledger says was written is there");
     finding.looked_at = found.unsigned_abs();
@@ -213,6 +222,16 @@ fn compared(rule: &str, databases: &[&str], expected: i64, found: i64, passed: b
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_may_have_expired_may_be_gone() {
+        let some = held("sensor_readings", 10, 4, 7);
+        assert!(some.passed && some.rule == "sensor_readings_hold_the_ledger" && some.explanation == "3 have expired");
+        assert!(held("sensor_readings", 10, 0, 0).passed);
+        let lost = held("sensor_readings", 10, 4, 3);
+        assert!(!lost.passed && lost.violations == 7, "{lost:?}");
+        assert!(!held("machine_fault_events", 10, 10, 9).passed);
+    }
 
     #[test]
     fn fewer_rows_than_the_ledger_says_are_violations_and_more_are_explained() {

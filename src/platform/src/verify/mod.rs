@@ -2,7 +2,7 @@
 //!
 //! - [`counts`]: tables against the contract, and none of them empty
 //! - [`references`], [`keys`]: every reference inside and across databases
-//! - [`rules`], [`coherence`]: the rules of config/verify, read and run
+//! - [`rules`], [`coherence`]: the rules of config/verify, read and run; [`moment`]: the days that they speak of
 //! - [`mirror`]: the stream's ledger against PostgreSQL, MongoDB, and both against each other
 //! - [`source`]: the databases that are read; [`report`]: what was found
 //!
@@ -13,12 +13,14 @@ mod coherence;
 mod counts;
 mod keys;
 mod mirror;
+mod moment;
 mod references;
 pub mod report;
 mod rules;
 mod source;
 
 use super::errors::PlatformError;
+use chrono::NaiveDate;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -44,6 +46,8 @@ pub struct Options {
     pub module: Option<String>,
     /// Rules of this folder instead of the embedded ones.
     pub rules: Option<PathBuf>,
+    /// The first moment of this day is taken for now; else the servers' clocks.
+    pub as_of: Option<NaiveDate>,
 }
 
 /// Something to show while it runs.
@@ -77,7 +81,7 @@ pub async fn run(
     let needed = plan.databases();
     let databases: Vec<&Database> =
         registry.all().iter().filter(|database| needed.contains(database.name.as_str())).collect();
-    let sources = Sources::open(&databases, environment).await;
+    let sources = Sources::open(&databases, environment, options.as_of).await;
     let mut findings = look(&plan, &models, &sources, progress).await;
     findings.sort_by_key(|(order, _)| *order);
     let findings = findings.into_iter().flat_map(|(_, findings)| findings).collect();

@@ -1,6 +1,7 @@
 //! The rules of coherence in config/verify, embedded at build time or read from a folder. Leaves: rules whose names are
 //! unique and whose databases exist and speak SQL. config/verify/README.md describes the form.
 
+use super::moment;
 use crate::errors::PlatformError;
 use genims_databases::{Engine, Registry};
 use include_dir::{Dir, include_dir};
@@ -158,6 +159,9 @@ fn understood(stem: &str, written: Written, registry: &Registry) -> Result<Rule,
         if known.engine == Engine::Mongodb {
             return Err(format!("{} speaks no SQL: use a relational database", known.name));
         }
+        if let Some(word) = moment::clock_word(&sql) {
+            return Err(format!("{word} makes it depend on when it is asked: write {{today}}, {{now}} or {{seeded}}"));
+        }
         Ok(Query { database: known.name.clone(), sql })
     };
     let check = match (written.database, written.looked_at, written.violations, written.left, written.right) {
@@ -270,6 +274,14 @@ mod tests {
         let registry = Registry::load(None).expect("the embedded registry");
         let error = load(Some(folder.path()), &registry).expect_err("no file").to_string();
         assert!(error.contains("no rule file"), "{error}");
+    }
+
+    #[test]
+    fn a_rule_that_reads_the_clock_is_refused_with_what_to_write_instead() {
+        let rule = format!("{HEAD}database = 'erp'\nlooked_at = 'SELECT 1'\nviolations = 'SELECT a FROM b WHERE c > ");
+        let cause = parsed(&format!("{rule}CURRENT_DATE'")).expect_err("depends on the clock");
+        assert!(cause.contains("rule r: CURRENT_DATE") && cause.contains("{today}"), "{cause}");
+        assert!(parsed(&format!("{rule}{{today}}'")).is_ok());
     }
 
     #[test]

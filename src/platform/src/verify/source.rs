@@ -3,14 +3,17 @@
 //! Invariants: sessions are read-only; at most [`CONNECTIONS_MAX`] connections per database, [`QUERIES_MAX`] queries at once
 //! over all; every wait for a server ends; rows are streamed, never collected here.
 
+use super::moment::Moment;
 use super::report::{Problem, Reached};
+use chrono::NaiveDate;
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
+use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlConnection, MysqlSettings, PostgresClient,
     PostgresSettings,
 };
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use mysql_async::Value;
 use mysql_async::prelude::Queryable;
 use smallvec::SmallVec;
@@ -38,6 +41,7 @@ pub(super) struct Source {
     name: String,
     pub(super) engine: Engine,
     settings: Settings,
+    moment: Moment,
     gate: Semaphore,
     idle: Mutex<Vec<Link>>,
 }
@@ -56,6 +60,8 @@ enum Link {
 pub(super) struct Documents {
     pub(super) settings: MongoSettings,
     pub(super) client: mongodb::Client,
+    /// The day on which the seeded history ends.
+    pub(super) seeded: Option<NaiveDate>,
 }
 
 /// All databases of one run.
@@ -64,6 +70,7 @@ pub(super) struct Sources {
     documents: Vec<Documents>,
     reached: Vec<Reached>,
     running: Semaphore,
+    as_of: Option<NaiveDate>,
 }
 
 enum Opened {
@@ -73,13 +80,14 @@ enum Opened {
 
 impl Sources {
     /// Connects to all of them at once.
-    pub(super) async fn open(databases: &[&Database], environment: &Environment) -> Self {
-        let opened = join_all(databases.iter().map(|database| open(database, environment))).await;
+    pub(super) async fn open(databases: &[&Database], environment: &Environment, as_of: Option<NaiveDate>) -> Self {
+        let opened = join_all(databases.iter().map(|database| open(database, environment, as_of))).await;
         let mut sources = Self {
             relational: Vec::new(),
             documents: Vec::new(),
             reached: Vec::new(),
             running: Semaphore::new(QUERIES_MAX),
+            as_of,
         };
         for (database, opened) in databases.iter().zip(opened) {
             let error = match opened {
@@ -103,6 +111,12 @@ impl Sources {
         &self.reached
     }
 
+    /// The moment as of which is judged, for databases that are asked without SQL.
+    pub(super) fn now_us(&self) -> i64 {
+        let midnight = |day: NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros();
+        self.as_of.map_or_else(genims_model::now_us, midnight)
+    }
+
     pub(super) fn get(&self, name: &str) -> Result<&Source, Problem> {
         let found = self.relational.iter().find(|source| source.name == name);
         found.ok_or_else(|| Problem::Down(name.to_owned()))
@@ -111,6 +125,17 @@ impl Sources {
     pub(super) fn documents(&self, name: &str) -> Result<&Documents, Problem> {
         let found = self.documents.iter().find(|documents| documents.settings.database() == name);
         found.ok_or_else(|| Problem::Down(name.to_owned()))
+    }
+
+    /// The same for the SQL of a rule, which speaks of days by placeholders.
+    pub(super) async fn rule_rows(
+        &self,
+        database: &str,
+        sql: &str,
+        each: &mut dyn FnMut(Fields<'_>),
+    ) -> Result<(), Problem> {
+        let sql = self.get(database)?.moment.fill(sql);
+        self.rows(database, &sql, each).await
     }
 
     /// Runs a query and hands over its rows one by one.
@@ -141,7 +166,7 @@ impl Sources {
     }
 }
 
-async fn open(database: &Database, environment: &Environment) -> Result<Opened, String> {
+async fn open(database: &Database, environment: &Environment, as_of: Option<NaiveDate>) -> Result<Opened, String> {
     let text = |error: DatabaseError| error.to_string();
     let settings = match database.engine {
         Engine::Postgresql => {
@@ -153,21 +178,52 @@ async fn open(database: &Database, environment: &Environment) -> Result<Opened, 
             return documents(settings).await.map(Opened::Documents);
         }
     };
-    let first = connect(&settings).await?;
+    let mut first = connect(&settings).await?;
+    let seeded = seeded_day(database.engine, &settings, &mut first).await.map_err(text)?;
     Ok(Opened::Relational(Box::new(Source {
         name: database.name.clone(),
         engine: database.engine,
+        moment: Moment { engine: database.engine, as_of, seeded },
         settings,
         gate: Semaphore::new(CONNECTIONS_MAX),
         idle: Mutex::new(vec![first]),
     })))
 }
 
+/// The day on which the seeded history of this database ends, from the ledger of the seeding.
+async fn seeded_day(engine: Engine, settings: &Settings, link: &mut Link) -> Result<Option<NaiveDate>, DatabaseError> {
+    let own = if engine == Engine::Mysql { " WHERE database_name = DATABASE()" } else { "" };
+    let is_there = "SELECT count(*) FROM information_schema.tables
+        WHERE table_schema = 'genims_internal' AND table_name = 'seed_ledger'";
+    let mut ledgers = 0;
+    link.rows(settings, is_there, &mut |row| ledgers = number(&row, 0)).await?;
+    let mut parameters = String::new();
+    if ledgers > 0 {
+        let first = format!("SELECT parameters FROM genims_internal.seed_ledger{own} ORDER BY table_name LIMIT 1");
+        link.rows(settings, &first, &mut |row| field(&row, 0).clone_into(&mut parameters)).await?;
+    }
+    Ok(day_of(&parameters))
+}
+
+/// The day in the parameters of a seeding, as its ledger writes them.
+fn day_of(parameters: &str) -> Option<NaiveDate> {
+    #[derive(serde::Deserialize)]
+    struct Parameters {
+        /// Days since 1970-01-01.
+        today: i64,
+    }
+    let parameters: Parameters = serde_json::from_str(parameters).ok()?;
+    chrono::DateTime::from_timestamp(parameters.today.checked_mul(86_400)?, 0).map(|day| day.date_naive())
+}
+
 async fn documents(settings: MongoSettings) -> Result<Documents, String> {
     let client = settings.client().await.map_err(|error| error.to_string())?;
-    let ping = async { client.database(settings.database_name()).run_command(doc! { "ping": 1 }).await };
-    match timeout(CONNECT_TIME_MAX, ping).await {
-        Ok(Ok(_)) => Ok(Documents { settings, client }),
+    let ledger = client.database(INTERNAL_DATABASE).collection::<Document>("seed_ledger");
+    match timeout(CONNECT_TIME_MAX, async { ledger.find_one(doc! {}).await }).await {
+        Ok(Ok(first)) => {
+            let seeded = first.and_then(|entry| day_of(entry.get_str("parameters").unwrap_or_default()));
+            Ok(Documents { settings, client, seeded })
+        }
         Ok(Err(error)) => Err(settings.error(error).to_string()),
         Err(_) => Err(hangs(settings.database(), &settings.place())),
     }
@@ -259,14 +315,6 @@ fn text(value: &Value) -> Option<Cow<'_, str>> {
         Value::NULL => None,
         Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
         other => Some(Cow::Owned(other.as_sql(true).trim_matches('\'').to_owned())),
-    }
-}
-
-/// An identifier in an engine's quotes.
-pub(super) fn quoted(engine: Engine, identifier: &str) -> String {
-    match engine {
-        Engine::Mysql => format!("`{}`", identifier.replace('`', "``")),
-        _ => format!("\"{}\"", identifier.replace('"', "\"\"")),
     }
 }
 

@@ -35,6 +35,13 @@ pub(super) const LIST: &[Entry] = &[
     ),
     with_null("coalesce", (1, MANY), coalesce, "the first that is not null"),
     with_null("nullif", (2, 2), nullif, "nullif(a, b): null if a = b, else a"),
+    with_null(
+        "num_nonnulls",
+        (1, MANY),
+        |_, arguments| Ok(Value::Integer(arguments.iter().filter(|argument| !argument.is_null()).count() as i64)),
+        "how many are not null",
+    ),
+    entry("near", (1, 1), near, "near(x): a number without the dust in its last bits, anything else as it is"),
     with_null("map", (3, MANY), map, "map(x, a, 1, b, 2, otherwise)"),
     entry("to_integer", (1, 1), |_, arguments| Ok(Value::Integer(integer_of(arguments[0])?)), "to a whole number"),
     entry("to_int", (1, 1), |_, arguments| Ok(Value::Integer(integer_of(arguments[0])?)), "to a whole number"),
@@ -45,6 +52,18 @@ fn round(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
     let digits = arguments.get(1).map_or(Ok(0), |digits| integer(digits))?;
     let value = rounded(number(arguments[0])?, digits);
     Ok(if arguments.len() == 1 { Value::Integer(value as i64) } else { Value::Number(value) })
+}
+
+/// Columns hold decimal fractions, which `f64` meets only nearly: what is computed of them is compared without the rest.
+fn near(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
+    Ok(match arguments[0] {
+        Value::Number(value) => {
+            // `f64` holds fifteen digits; of a large number fewer of them are behind the point.
+            let before_point = value.abs().max(1.0).log10().ceil() as i64;
+            Value::Number(rounded(*value, (14 - before_point).clamp(0, 6)))
+        }
+        other => other.clone(),
+    })
 }
 
 fn abs(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {

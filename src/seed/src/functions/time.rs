@@ -103,6 +103,15 @@ pub(super) const LIST: &[Entry] = &[
     ),
     entry("hour", (1, 1), hour, "hour(timestamp or time)"),
     entry("strftime", (2, 2), strftime, "strftime(date, '%Y-%m')"),
+    entry(
+        "to_char",
+        (2, 2),
+        |context, arguments| {
+            let form = string(arguments[1])?.replace("YYYY", "%Y").replace("MM", "%m").replace("DD", "%d");
+            strftime(context, &[arguments[0], &Value::text(form)])
+        },
+        "to_char(date, 'YYYY-MM-DD')",
+    ),
     entry("to_date", (1, 1), to_date, "date of a timestamp or text"),
     entry("to_timestamp", (1, 1), to_timestamp, "timestamp of a date or text"),
 ];

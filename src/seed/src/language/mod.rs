@@ -58,6 +58,8 @@ pub(crate) enum Operator {
     And,
     Or,
     Like,
+    /// `~`, a regular expression.
+    Matches,
 }
 
 /// What is made of the rows that a subquery or a window sees.

@@ -385,6 +385,7 @@ fn binary(operator: &BinaryOperator) -> Result<Operator, String> {
         BinaryOperator::GtEq => Operator::GreaterOrEqual,
         BinaryOperator::And => Operator::And,
         BinaryOperator::Or => Operator::Or,
+        BinaryOperator::PGRegexMatch => Operator::Matches,
         other => return Err(format!("operator {other} is not understood here")),
     })
 }

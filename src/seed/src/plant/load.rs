@@ -1,6 +1,7 @@
 //! Rows into a table: COPY straight into an empty one, else into a temporary twin and one upsert from there. Rows that are
 //! there and equal are not touched, so a second run changes nothing, not even a page.
 
+use crate::tsv;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use serde::Serialize;
@@ -42,15 +43,7 @@ impl<'a> Row<'a> {
 
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.next();
-        for character in text.chars() {
-            match character {
-                '\\' => self.buffer.push_str("\\\\"),
-                '\t' => self.buffer.push_str("\\t"),
-                '\n' => self.buffer.push_str("\\n"),
-                '\r' => self.buffer.push_str("\\r"),
-                other => self.buffer.push(other),
-            }
-        }
+        tsv::escape(text, self.buffer);
         self
     }
 

@@ -126,7 +126,7 @@ impl World {
         self.path(target, rest)
     }
 
-    fn references(&self, table: TableId, column: &str) -> Result<Vec<(TableId, String)>, String> {
+    pub(super) fn references(&self, table: TableId, column: &str) -> Result<Vec<(TableId, String)>, String> {
         let entry = self.entry(table);
         if let Some(target) = entry.spec.as_ref().and_then(|spec| spec.references.get(column)) {
             return Ok(vec![self.target(table, target)?]);
@@ -244,6 +244,7 @@ fn binary(operator: Operator, left: &Value, right: &Value) -> Result<Value, Stri
         Operator::Greater => Value::Boolean(order().is_gt()),
         Operator::GreaterOrEqual => Value::Boolean(order().is_ge()),
         Operator::Like => Value::Boolean(like(left, right)?),
+        Operator::Matches => Value::Boolean(matches_pattern(left, right)?),
         Concatenate => {
             let mut text = String::new();
             left.append_to(&mut text);
@@ -266,6 +267,12 @@ fn both(left: &Value, right: &Value, decides: bool) -> Value {
 fn like(left: &Value, right: &Value) -> Result<bool, String> {
     let (Value::Text(text), Value::Text(pattern)) = (left, right) else { return Err("LIKE compares texts".to_owned()) };
     Ok(matches(text.as_bytes(), pattern.as_bytes()))
+}
+
+fn matches_pattern(left: &Value, right: &Value) -> Result<bool, String> {
+    let (Value::Text(text), Value::Text(pattern)) = (left, right) else { return Err("~ compares texts".to_owned()) };
+    let pattern = regex::Regex::new(pattern).map_err(|error| error.to_string())?;
+    Ok(pattern.is_match(text))
 }
 
 /// `%` stands for any bytes, `_` for one; on a mismatch the last `%` takes one byte more.

@@ -5,6 +5,7 @@
 //! already cast to their column's type. Errors name table, column and row.
 
 pub(super) mod cast;
+mod check;
 mod evaluate;
 mod forget;
 mod free;
@@ -35,6 +36,15 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    pub fn new(seed: u64, scale: Scale, day: chrono::NaiveDate, sensor_days: u32) -> Self {
+        Self { seed, scale, today: super::value::days(day), sensor_days }
+    }
+
+    /// On which the history ends.
+    pub fn day(self) -> chrono::NaiveDate {
+        super::value::date(self.today)
+    }
+
     /// What the operations history depends on.
     pub(crate) fn history(self) -> HistoryParameters {
         let mut history = HistoryParameters::new(self.scale, self.seed, self.today);
@@ -85,6 +95,8 @@ impl Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TableId(usize);
 
+pub use check::Broken;
+
 pub(crate) struct World {
     parameters: Parameters,
     specs_rules: Vec<super::spec::Rule>,
@@ -106,7 +118,7 @@ impl World {
         parameters: Parameters,
         draft: bool,
     ) -> Result<Self, String> {
-        let Specs { mut tables, rules, words } = specs;
+        let Specs { mut tables, rules, words, .. } = specs;
         let mut world = Self {
             parameters,
             specs_rules: rules,

@@ -39,7 +39,7 @@ pub(super) async fn commit(
     writer.events(batch, catalogue).await?;
     let Writer { ledger, bytes, .. } = writer;
     session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger).await?;
-    session.bookkeeping.advance(position, batch.next_offset).await?;
+    session.bookkeeping.advance(position, batch.next_offset, &session.lineage).await?;
     Ok(Report { refused: Vec::new(), refused_uncounted: ledger.refused, expired: ledger.expired, bytes })
 }
 
@@ -54,7 +54,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     async fn readings(&mut self, batch: &Batch, catalogue: &Catalogue) -> Result<(), SinkError> {
-        let expired_below_us = SENSOR_READINGS.expired_below_us(now_us());
+        let expired_below_us = SENSOR_READINGS.expired_below_us(self.session.as_of_us.unwrap_or_else(now_us));
         let (mut expired, mut unknown) = (0, 0);
         let mut rows = sorted(batch, |row| {
             let is_expired = row.reading.timestamp_us < expired_below_us;
@@ -65,8 +65,7 @@ impl Writer<'_> {
         });
         self.ledger.expired += expired;
         self.ledger.unknown += unknown;
-        self.ledger.timestamp_min_us = rows.iter().map(|row| row.reading.timestamp_us).min();
-        self.ledger.timestamp_max_us = rows.iter().map(|row| row.reading.timestamp_us).max();
+        self.ledger.span(rows.iter().map(|row| row.reading.timestamp_us));
         self.ledger.sensor_readings = rows.len() as u64;
 
         let times = rows.iter().map(|row| (row.offset, row.reading.timestamp_us));
@@ -85,10 +84,11 @@ impl Writer<'_> {
         let events = batch.events().filter_map(|(offset, event)| encoder.event(offset, event));
         let all: Vec<EventDocument> = snapshots.chain(events).collect();
         for (place, collection) in EVENT_PLACES {
-            let expired_below_us = collection.expired_below_us(now_us());
+            let expired_below_us = collection.expired_below_us(self.session.as_of_us.unwrap_or_else(now_us));
             let here = all.iter().filter(|document| document.place == place);
             let (mut kept, expired): (Vec<_>, Vec<_>) =
                 here.partition(|document| document.timestamp_us >= expired_below_us);
+            self.ledger.span(kept.iter().map(|document| document.timestamp_us));
             let times = kept.iter().map(|document| (document.offset, document.timestamp_us));
             let found = self.found(collection.name, times).await?;
             let total = kept.len() as u64;
@@ -119,9 +119,12 @@ impl Writer<'_> {
             return Ok(HashSet::new());
         }
         let uncertain = self.uncertain.clone();
-        let times = records.filter(|(offset, _)| uncertain.contains(offset)).map(|(_, time)| time).collect();
+        let times: Vec<i64> = records.filter(|(offset, _)| uncertain.contains(offset)).map(|(_, time)| time).collect();
         let session = self.session;
-        let found = existing(&session.database, collection, session.spool_id, uncertain, times).await?;
+        let mut found = HashSet::new();
+        for id in [session.spool_id].into_iter().chain(session.earlier) {
+            found.extend(existing(&session.database, collection, id, uncertain.clone(), Vec::clone(&times)).await?);
+        }
         self.ledger.found += found.len() as u64;
         Ok(found)
     }

@@ -6,9 +6,9 @@
 
 use super::super::drift::{Catalogue, differences};
 use super::super::roles;
-use super::{Findings, Task, create_database, end, exists, lock, migrations, quoted};
+use super::{Findings, Task, create_database, end, exists, lock, migrations};
 use crate::errors::PlatformError;
-use genims_databases::{MysqlConnection, MysqlSettings};
+use genims_databases::{Engine, MysqlConnection, MysqlSettings, quoted};
 use mysql_async::Error;
 use mysql_async::prelude::Queryable;
 
@@ -36,7 +36,7 @@ pub(super) async fn check(task: &Task<'_>, settings: &MysqlSettings) -> Result<F
     // left behind is found by it.
     let scratch = settings.with_database(&format!("genims_check_{}", task.database.module));
     lock(&mut connection, settings, scratch.database_name()).await?;
-    let drop = format!("DROP DATABASE IF EXISTS {}", quoted(scratch.database_name()));
+    let drop = format!("DROP DATABASE IF EXISTS {}", quoted(Engine::Mysql, scratch.database_name()));
     connection.query_drop(&drop).await.map_err(|source| scratch.error(source))?;
     task.step("applying the migrations to a scratch database");
     let expected = expected(task, &scratch, &mut connection).await;
@@ -60,7 +60,7 @@ async fn expected(
     let failed = |source| scratch.error(source);
     let name = scratch.database_name();
     create_database(connection, name).await.map_err(failed)?;
-    connection.query_drop(format!("USE {}", quoted(name))).await.map_err(failed)?;
+    connection.query_drop(format!("USE {}", quoted(Engine::Mysql, name))).await.map_err(failed)?;
     for migration in migrations(task)? {
         for (index, statement) in migration.statements.iter().enumerate() {
             connection.query_drop(*statement).await.map_err(|source| PlatformError::Statement {
@@ -76,7 +76,7 @@ async fn expected(
 async fn catalogue(connection: &mut MysqlConnection, name: &str) -> Result<Catalogue, Error> {
     let mut catalogue = Catalogue::new();
     // Definitions of views name their database.
-    let own = format!("{}.", quoted(name));
+    let own = format!("{}.", quoted(Engine::Mysql, name));
     for query in AROUND_TABLES {
         let rows: Vec<(String, String)> = connection.exec(query, (name,)).await?;
         catalogue.extend(rows.into_iter().map(|(what, definition)| (what, definition.replace(&own, ""))));
@@ -84,7 +84,7 @@ async fn catalogue(connection: &mut MysqlConnection, name: &str) -> Result<Catal
     let query = "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type <> 'VIEW'";
     let tables: Vec<String> = connection.exec(query, (name,)).await?;
     for table in tables {
-        let show = format!("SHOW CREATE TABLE {own}{}", quoted(&table));
+        let show = format!("SHOW CREATE TABLE {own}{}", quoted(Engine::Mysql, &table));
         let answer: Option<(String, String)> = connection.query_first(show).await?;
         catalogue.extend(answer.into_iter().flat_map(|(_, definition)| parts(&table, &definition)));
     }

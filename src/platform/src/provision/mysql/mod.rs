@@ -10,7 +10,7 @@ mod statements;
 
 use super::{Findings, Mode, Task, roles};
 use crate::errors::PlatformError;
-use genims_databases::{MysqlConnection, MysqlSettings, schema};
+use genims_databases::{Engine, MysqlConnection, MysqlSettings, quoted, schema};
 use history::History;
 use mysql_async::prelude::Queryable;
 use statements::Migration;
@@ -41,7 +41,7 @@ async fn apply(task: &Task<'_>, settings: &MysqlSettings) -> Result<Findings, Pl
         create_database(&mut connection, name).await.map_err(failed)?;
         findings.changes.push(format!("new database {name}"));
     }
-    connection.query_drop(format!("USE {}", quoted(name))).await.map_err(failed)?;
+    connection.query_drop(format!("USE {}", quoted(Engine::Mysql, name))).await.map_err(failed)?;
     task.step("migrating");
     history::create(&mut connection).await.map_err(failed)?;
     let history = History::load(&mut connection, settings, &migrations).await?;
@@ -112,11 +112,7 @@ async fn exists(connection: &mut MysqlConnection, name: &str) -> Result<bool, my
 }
 
 async fn create_database(connection: &mut MysqlConnection, name: &str) -> Result<(), mysql_async::Error> {
-    let name = quoted(name);
+    let name = quoted(Engine::Mysql, name);
     let create = format!("CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
     connection.query_drop(create).await
-}
-
-fn quoted(identifier: &str) -> String {
-    format!("`{}`", identifier.replace('`', "``"))
 }

@@ -3,7 +3,7 @@
 use super::{Right, Role, Step, told, wanted};
 use crate::errors::PlatformError;
 use crate::provision::{Findings, Mode, Task};
-use genims_databases::{MysqlConnection, MysqlSettings, errors};
+use genims_databases::{Engine, MysqlConnection, MysqlSettings, errors, quoted};
 use mysql_async::prelude::Queryable;
 
 /// Access denied in its forms: to a database, to a user table, for want of a right.
@@ -92,7 +92,7 @@ fn steps(database: &str, role: &Role) -> Vec<Step> {
                 "SELECT COUNT(*) = {} FROM information_schema.schema_privileges WHERE grantee = {grantee} AND table_schema = '{database}'",
                 rights.len()
             ),
-            make: format!("GRANT {} ON `{database}`.* TO '{name}'@'%'", rights.join(", ")),
+            make: format!("GRANT {} ON {}.* TO '{name}'@'%'", rights.join(", "), quoted(Engine::Mysql, database)),
             renew: false,
         },
     ];
