@@ -7,6 +7,7 @@
 //! - [`machine`]: what a machine's snapshots say: states, counts, OEE
 
 pub mod intake;
+mod primitives;
 pub mod queue;
 pub mod shard;
 pub mod worker;

@@ -3,121 +3,153 @@
 //! Two bounds: chunks (the ring's size) and records (what those chunks may hold together). A push that would exceed
 //! either gives the chunk back; the pusher waits for room without blocking its thread. The ring is lock-free
 //! (`crossbeam::queue::ArrayQueue`); a sleeping shard costs a pusher one unpark, an awake one nothing.
+//!
+//! No wake-up is lost, and nothing polls: whoever waits announces it first and looks again, whoever changes the queue
+//! changes it first and then looks for announcements, with a sequentially consistent fence between the two on either
+//! side. Room for chunk and records is taken in one step or not at all, so a push that fails has changed nothing that
+//! another could have failed on.
 
-use crossbeam::queue::ArrayQueue;
+use crate::primitives::{
+    ArrayQueue, AtomicBool, AtomicU64, AtomicUsize, Notified, Notify, Ordering, Thread, current, fence, park_timeout,
+};
 use genims_model::Chunk;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Thread};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// Chunks in the ring: one per read of one socket, so this many busy connections fit at once.
 const CHUNKS_MAX: usize = 4_096;
+/// One chunk in [`ShardQueue::held`]; the records are below.
+const ONE_CHUNK: u64 = 1 << 48;
 
 /// See the module's header.
 #[derive(Debug)]
 pub struct ShardQueue {
     ring: ArrayQueue<Chunk>,
-    records: AtomicUsize,
-    records_max: usize,
+    /// Chunks (upper 16 bits) and records that are in the ring or on their way into it.
+    held: AtomicU64,
+    chunks_max: u64,
+    records_max: u64,
     consumer: OnceLock<Thread>,
     asleep: AtomicBool,
+    closed: AtomicBool,
     waiters: AtomicUsize,
     room: Notify,
 }
 
 impl ShardQueue {
     pub fn new(records_max: usize) -> Self {
+        Self::with_bounds(CHUNKS_MAX, records_max)
+    }
+
+    fn with_bounds(chunks_max: usize, records_max: usize) -> Self {
         Self {
-            ring: ArrayQueue::new(CHUNKS_MAX),
-            records: AtomicUsize::new(0),
-            records_max,
+            ring: ArrayQueue::new(chunks_max),
+            held: AtomicU64::new(0),
+            chunks_max: chunks_max as u64,
+            records_max: records_max as u64,
             consumer: OnceLock::new(),
             asleep: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
             room: Notify::new(),
         }
     }
 
     pub fn records(&self) -> usize {
-        self.records.load(Ordering::Relaxed)
+        (self.held.load(Ordering::Relaxed) % ONE_CHUNK) as usize
     }
 
     /// Hands the chunk to the shard, or gives it back when there is no room. An oversized chunk is let into an empty
     /// queue, so that nothing waits for ever.
     pub fn push(&self, chunk: Chunk) -> Result<(), Box<Chunk>> {
-        let records = chunk.records();
-        let before = self.records.fetch_add(records, Ordering::AcqRel);
-        if before > 0 && before + records > self.records_max {
-            self.records.fetch_sub(records, Ordering::AcqRel);
+        let records = chunk.records() as u64;
+        let admitted = self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, |held| {
+            let fits = held / ONE_CHUNK < self.chunks_max && held % ONE_CHUNK + records <= self.records_max;
+            (fits || held == 0).then_some(held + ONE_CHUNK + records)
+        });
+        if admitted.is_err() {
             return Err(Box::new(chunk));
         }
-        if let Err(chunk) = self.ring.push(chunk) {
-            self.records.fetch_sub(records, Ordering::AcqRel);
-            return Err(Box::new(chunk));
-        }
-        // SeqCst pairs with `pop_wait`: either it sees the chunk, or we see it asleep.
-        std::sync::atomic::fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed)
-            && let Some(consumer) = self.consumer.get()
-        {
-            consumer.unpark();
+        // The ring has a place for every chunk that `held` counts: it is left before it is counted off.
+        let pushed = self.ring.push(chunk);
+        assert!(pushed.is_ok(), "the ring holds more chunks than were let in");
+        // Pairs with `pop_wait`: either it sees the chunk, or we see it asleep.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed) {
+            self.unpark();
         }
         Ok(())
     }
 
-    /// Resolves when there may be room again. Callers push again and wait again if there is not.
-    pub async fn room(&self) {
-        let _waiting = Waiting::new(&self.waiters);
-        // The time limit covers the window between a failed push and the registration of this waiter.
-        let _ = tokio::time::timeout(Duration::from_millis(5), self.room.notified()).await;
+    /// A place among those who wait for room. Take it, push again, and wait only if that fails too: room that was made
+    /// before is then seen by the push, room that is made later wakes this place.
+    pub fn room(&self) -> Room<'_> {
+        // Before the count is seen: whoever sees it wakes us.
+        let notified = self.room.notified();
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+        // Pairs with `pop`: either it sees this waiter, or our next push sees the room.
+        fence(Ordering::SeqCst);
+        Room { notified, _waiting: Waiting(&self.waiters) }
     }
 
     pub fn pop(&self) -> Option<Chunk> {
         let chunk = self.ring.pop()?;
-        self.records.fetch_sub(chunk.records(), Ordering::AcqRel);
+        self.held.fetch_sub(ONE_CHUNK + chunk.records() as u64, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
         if self.waiters.load(Ordering::Relaxed) > 0 {
             self.room.notify_waiters();
         }
         Some(chunk)
     }
 
-    /// The shard's thread: waits for a chunk until `timeout`.
+    /// The shard's thread: waits for a chunk until `timeout`, or until the queue is closed.
     pub fn pop_wait(&self, timeout: Duration) -> Option<Chunk> {
         if let Some(chunk) = self.pop() {
             return Some(chunk);
         }
-        self.consumer.get_or_init(thread::current);
+        self.consumer.get_or_init(current);
         self.asleep.store(true, Ordering::Relaxed);
-        std::sync::atomic::fence(Ordering::SeqCst);
-        if self.ring.is_empty() {
-            thread::park_timeout(timeout);
+        fence(Ordering::SeqCst);
+        if self.ring.is_empty() && !self.closed.load(Ordering::Relaxed) {
+            park_timeout(timeout);
         }
         self.asleep.store(false, Ordering::Relaxed);
         self.pop()
     }
 
-    /// Wakes the shard's thread, for shutdown.
-    pub fn wake(&self) {
+    /// For shutdown: from here on the shard's thread does not sleep, whether it has slept before or not.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.unpark();
+    }
+
+    fn unpark(&self) {
         if let Some(consumer) = self.consumer.get() {
             consumer.unpark();
         }
     }
 }
 
-/// Counts a waiter for as long as it waits, also when its future is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+/// See [`ShardQueue::room`]. Dropping it gives the place up.
+#[derive(Debug)]
+pub struct Room<'a> {
+    notified: Notified<'a>,
+    _waiting: Waiting<'a>,
+}
 
-impl<'a> Waiting<'a> {
-    fn new(waiters: &'a AtomicUsize) -> Self {
-        waiters.fetch_add(1, Ordering::SeqCst);
-        Self(waiters)
+impl Room<'_> {
+    /// Resolves when there may be room again.
+    pub async fn wait(self) {
+        self.notified.await;
     }
 }
 
+#[derive(Debug)]
+struct Waiting<'a>(&'a AtomicUsize);
+
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
