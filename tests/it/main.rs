@@ -17,6 +17,7 @@ mod kill9;
 mod leftovers;
 mod mysql;
 mod platform;
+mod powercut;
 mod provision;
 mod provision_mongo;
 mod questions;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         kill9::tests,
+        powercut::tests,
         sink::tests,
         verify::tests,
         doctor::tests,
