@@ -40,7 +40,8 @@ impl Mounted {
 
     fn mount(&mut self) -> io::Result<()> {
         let mut config = Config::default();
-        config.mount_options = vec![MountOption::FSName("powercut".to_owned()), MountOption::NoDev, MountOption::NoSuid];
+        config.mount_options =
+            vec![MountOption::FSName("powercut".to_owned()), MountOption::NoDev, MountOption::NoSuid];
         self.session = Some(fuser::spawn_mount(self.disk.clone(), &self.path, &config)?);
         Ok(())
     }
