@@ -41,7 +41,7 @@ impl ShardQueue {
         Self::with_bounds(CHUNKS_MAX, records_max)
     }
 
-    fn with_bounds(chunks_max: usize, records_max: usize) -> Self {
+    pub(crate) fn with_bounds(chunks_max: usize, records_max: usize) -> Self {
         Self {
             ring: ArrayQueue::new(chunks_max),
             held: AtomicU64::new(0),

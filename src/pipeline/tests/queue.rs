@@ -18,7 +18,7 @@ use std::time::Duration;
 const FOR_EVER: Duration = Duration::MAX;
 
 fn chunk(records: usize) -> Chunk {
-    let reading = RawReading { sensor: SensorNo(0), quality: Default::default(), timestamp_us: 0, value: 0.0 };
+    let reading = RawReading { sensor: SensorNo(0), quality: genims_model::Quality::Good, timestamp_us: 0, value: 0.0 };
     Chunk {
         protocol: Protocol::Mqtt,
         source: 0,
@@ -34,7 +34,7 @@ fn chunk(records: usize) -> Chunk {
 
 fn every_order(test: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(2);
     model.check(test);
 }
 

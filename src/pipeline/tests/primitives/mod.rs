@@ -2,18 +2,40 @@
 //! with loom where they come from.
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-pub(crate) use loom::thread::{Thread, current};
 
-use loom::sync::Mutex;
+use loom::sync::{Arc, Condvar, Mutex};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+loom::thread_local! {
+    static CURRENT: Thread = Thread::default();
+}
+
+/// A token as std's threads have it; loom's own wakes a thread out of any other wait as well.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Thread(Arc<(Mutex<bool>, Condvar)>);
+
+impl Thread {
+    pub(crate) fn unpark(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_one();
+    }
+}
+
+pub(crate) fn current() -> Thread {
+    CURRENT.with(Clone::clone)
+}
+
 /// Without the time limit: only a wake-up ends it.
 pub(crate) fn park_timeout(_: Duration) {
-    loom::thread::park();
+    let thread = current();
+    let mut token = thread.0.0.lock().unwrap();
+    while !std::mem::take(&mut *token) {
+        token = thread.0.1.wait(token).unwrap();
+    }
 }
 
 #[derive(Debug)]
