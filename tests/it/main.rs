@@ -20,6 +20,7 @@ mod lineage;
 mod mysql;
 mod numbers;
 mod platform;
+mod powercut;
 mod provision;
 mod provision_mongo;
 mod questions;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         kill9::tests,
         lineage::tests,
         numbers::tests,
+        powercut::tests,
         sink::tests,
         verify::tests,
         doctor::tests,

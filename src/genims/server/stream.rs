@@ -126,7 +126,7 @@ impl Stream {
     /// After the doors are closed: what the queues hold goes to the log.
     pub(super) async fn end(&mut self) {
         self.stop.store(true, Ordering::Release);
-        self.queues.iter().for_each(|queue| queue.wake());
+        self.queues.iter().for_each(|queue| queue.close());
         let (shards, writer) = (std::mem::take(&mut self.shards), self.writer.take());
         let joined = tokio::task::spawn_blocking(move || {
             let shards_fine = shards.into_iter().all(|shard| shard.join().is_ok());

@@ -1,18 +1,20 @@
 //! The bounded queue in front of a shard: many connections push, the shard's thread pops.
 //!
-//! Three bounds: chunks (the ring's size), records and bytes (what those chunks may hold together: a dead letter carries up
-//! to 64 KiB). All three are counted in one word, so that a push takes its share as a whole or leaves no trace: a share taken
-//! in part and given back could turn another pusher away with nobody left to wake it. A push that would exceed one of them gives the chunk back; the pusher waits for room without blocking its thread. The ring is lock-free
+//! Three bounds: chunks (the ring's size), records and bytes (what those chunks may hold together: a dead letter carries
+//! up to 64 KiB). A push that would exceed one of them gives the chunk back; the pusher waits for room without blocking its thread. The ring is lock-free
 //! (`crossbeam::queue::ArrayQueue`); a sleeping shard costs a pusher one unpark, an awake one nothing.
+//!
+//! No wake-up is lost, and nothing polls: whoever waits announces it first and looks again, whoever changes the queue
+//! changes it first and then looks for announcements, with a sequentially consistent fence between the two on either
+//! side. Room for chunk, records and bytes is taken in one step or not at all, so a push that fails has changed nothing that
+//! another could have failed on.
 
-use crossbeam::queue::ArrayQueue;
+use crate::primitives::{
+    ArrayQueue, AtomicBool, AtomicU64, AtomicUsize, Notified, Notify, Ordering, Thread, current, fence, park_timeout,
+};
 use genims_model::Chunk;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use std::thread::{self, Thread};
 use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 /// Chunks in the ring: one per read of one socket, so this many busy connections fit at once.
 const CHUNKS_MAX: usize = 4_096;
@@ -63,128 +65,128 @@ impl Load {
 #[derive(Debug)]
 pub struct ShardQueue {
     ring: ArrayQueue<Chunk>,
-    load: AtomicU64,
+    /// What is in the ring or on its way into it.
+    held: AtomicU64,
     bound: Load,
     consumer: OnceLock<Thread>,
     asleep: AtomicBool,
+    closed: AtomicBool,
     waiters: AtomicUsize,
     room: Notify,
 }
 
 impl ShardQueue {
     pub fn new(records_max: usize, bytes_max: usize) -> Self {
+        Self::with_bounds(CHUNKS_MAX, records_max, bytes_max)
+    }
+
+    pub(crate) fn with_bounds(chunks_max: usize, records_max: usize, bytes_max: usize) -> Self {
         Self {
-            ring: ArrayQueue::new(CHUNKS_MAX),
-            load: AtomicU64::new(0),
-            bound: Load::new(CHUNKS_MAX, records_max, bytes_max),
+            ring: ArrayQueue::new(chunks_max),
+            held: AtomicU64::new(0),
+            bound: Load::new(chunks_max, records_max, bytes_max),
             consumer: OnceLock::new(),
             asleep: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             waiters: AtomicUsize::new(0),
             room: Notify::new(),
         }
     }
 
     pub fn records(&self) -> usize {
-        Load(self.load.load(Ordering::Relaxed)).records() as usize
+        Load(self.held.load(Ordering::Relaxed)).records() as usize
     }
 
     /// Hands the chunk to the shard, or gives it back when there is no room. An oversized chunk is let into an empty
     /// queue, so that nothing waits for ever.
     pub fn push(&self, chunk: Chunk) -> Result<(), Box<Chunk>> {
         let share = Load::of(&chunk);
-        let with_share = |now| Load(now).with(share, self.bound).map(|sum| sum.0);
-        if self.load.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_share).is_err() {
+        let with_share = |held| Load(held).with(share, self.bound).map(|sum| sum.0);
+        let admitted = self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_share);
+        if admitted.is_err() {
             return Err(Box::new(chunk));
         }
-        // A share is given back only after its chunk has left the ring, so there is a place for every share.
-        if let Err(chunk) = self.ring.push(chunk) {
-            self.release(share);
-            return Err(Box::new(chunk));
-        }
-        // SeqCst pairs with `pop_wait`: either it sees the chunk, or we see it asleep.
+        // The ring has a place for every chunk that `held` counts: it is left before it is counted off.
+        let pushed = self.ring.push(chunk);
+        assert!(pushed.is_ok(), "the ring holds more chunks than were let in");
+        // Pairs with `pop_wait`: either it sees the chunk, or we see it asleep.
         fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed)
-            && let Some(consumer) = self.consumer.get()
-        {
-            consumer.unpark();
+        if self.asleep.load(Ordering::Relaxed) {
+            self.unpark();
         }
         Ok(())
     }
 
-    /// Registers for room. Room made from here on is noticed, so push once more before waiting for it.
+    /// A place among those who wait for room. Take it, push again, and wait only if that fails too: room that was made
+    /// before is then seen by the push, room that is made later wakes this place.
     pub fn room(&self) -> Room<'_> {
-        let waiting = Waiting::new(&self.waiters);
-        let room = Room { made: self.room.notified(), _waiting: waiting };
-        // Pairs with `release`: either it sees this waiter, or the push to come sees the room.
+        // Before the count is seen: whoever sees it wakes us.
+        let notified = self.room.notified();
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+        // Pairs with `pop`: either it sees this waiter, or our next push sees the room.
         fence(Ordering::SeqCst);
-        room
-    }
-
-    fn release(&self, share: Load) {
-        self.load.fetch_sub(share.0, Ordering::AcqRel);
-        fence(Ordering::SeqCst);
-        if self.waiters.load(Ordering::Relaxed) > 0 {
-            self.room.notify_waiters();
-        }
+        Room { notified, _waiting: Waiting(&self.waiters) }
     }
 
     pub fn pop(&self) -> Option<Chunk> {
         let chunk = self.ring.pop()?;
-        self.release(Load::of(&chunk));
+        self.held.fetch_sub(Load::of(&chunk).0, Ordering::AcqRel);
+        fence(Ordering::SeqCst);
+        if self.waiters.load(Ordering::Relaxed) > 0 {
+            self.room.notify_waiters();
+        }
         Some(chunk)
     }
 
-    /// The shard's thread: waits for a chunk until `timeout`.
+    /// The shard's thread: waits for a chunk until `timeout`, or until the queue is closed.
     pub fn pop_wait(&self, timeout: Duration) -> Option<Chunk> {
         if let Some(chunk) = self.pop() {
             return Some(chunk);
         }
-        self.consumer.get_or_init(thread::current);
+        self.consumer.get_or_init(current);
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if self.ring.is_empty() {
-            thread::park_timeout(timeout);
+        if self.ring.is_empty() && !self.closed.load(Ordering::Relaxed) {
+            park_timeout(timeout);
         }
         self.asleep.store(false, Ordering::Relaxed);
         self.pop()
     }
 
-    /// Wakes the shard's thread, for shutdown.
-    pub fn wake(&self) {
+    /// For shutdown: from here on the shard's thread does not sleep, whether it has slept before or not.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.unpark();
+    }
+
+    fn unpark(&self) {
         if let Some(consumer) = self.consumer.get() {
             consumer.unpark();
         }
     }
 }
 
-/// A pusher that waits for room.
+/// See [`ShardQueue::room`]. Dropping it gives the place up.
 #[derive(Debug)]
 pub struct Room<'a> {
-    made: Notified<'a>,
+    notified: Notified<'a>,
     _waiting: Waiting<'a>,
 }
 
 impl Room<'_> {
-    /// Resolves when there may be room. Callers push again and wait again if there is not.
-    pub async fn made(self) {
-        self.made.await;
+    /// Resolves when there may be room again.
+    pub async fn wait(self) {
+        self.notified.await;
     }
 }
 
-/// Counts a waiter for as long as it waits, also when its future is dropped.
 #[derive(Debug)]
 struct Waiting<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
-    fn new(waiters: &'a AtomicUsize) -> Self {
-        waiters.fetch_add(1, Ordering::SeqCst);
-        Self(waiters)
-    }
-}
-
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -241,7 +243,7 @@ mod tests {
             assert!(queue.push(chunk(1)).is_err());
             let shard = queue.clone();
             let popped = std::thread::spawn(move || shard.pop().is_some());
-            room.made().await;
+            room.wait().await;
             assert!(popped.join().expect("no panic"));
         }
         assert_eq!(queue.waiters.load(Ordering::SeqCst), 0);
