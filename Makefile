@@ -13,10 +13,10 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
               $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)
 
-.PHONY: help demo test sweep kill9 lint bench fmt clean tools
+.PHONY: help demo test sweep kill9 powercut lint bench fmt clean tools
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1]
 	$(CARGO) build --release --workspace
@@ -32,6 +32,10 @@ sweep: tools ## What is seeded, computed and checked on every day of two years, 
 kill9: tools ## The server killed 200 times under load, at random moments [GENIMS_KILLS= GENIMS_SEED=]
 	$(CARGO) run --quiet --package genims-dev -- install
 	GENIMS_KILLS=$${GENIMS_KILLS:-200} $(CARGO) test --release --test it -- kill9 --nocapture
+
+powercut: tools ## The power cut 200 times with known, 200 times with new sensors, on a disk that forgets [GENIMS_CUTS= GENIMS_SEED=]
+	$(CARGO) run --quiet --package genims-dev -- install
+	GENIMS_CUTS=$${GENIMS_CUTS:-200} $(CARGO) test --release --test it -- powercut --nocapture --test-threads 1
 
 lint: tools ## Formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check

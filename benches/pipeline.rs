@@ -128,7 +128,7 @@ fn queue(criterion: &mut Criterion) {
                         .collect::<Vec<Vec<_>>>()
                 },
                 |loads| {
-                    let queue = ShardQueue::new(1 << 20);
+                    let queue = ShardQueue::new(1 << 20, usize::MAX);
                     std::thread::scope(|scope| {
                         for load in loads {
                             scope.spawn(|| load.into_iter().for_each(|chunk| push_until_taken(&queue, chunk)));

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
+mod bounds;
 mod clients;
 mod databases;
 mod devstack;
@@ -19,6 +20,7 @@ mod lineage;
 mod mysql;
 mod numbers;
 mod platform;
+mod powercut;
 mod provision;
 mod provision_mongo;
 mod questions;
@@ -54,9 +56,11 @@ fn main() -> ExitCode {
         effects::tests,
         clients::tests,
         failures::tests,
+        bounds::tests,
         kill9::tests,
         lineage::tests,
         numbers::tests,
+        powercut::tests,
         sink::tests,
         verify::tests,
         doctor::tests,

@@ -4,7 +4,7 @@ use crate::anomaly::{ANOMALY_FROM, Usual};
 use crate::earlier::Earlier;
 use crate::faults::{FaultWatch, Owner};
 use crate::health::{HealthWatch, Seen};
-use crate::window::{Bounds, Known, Window, WindowStats};
+use crate::window::{Bounds, Known, WINDOW_US, Window, WindowStats};
 use genims_catalogue::{Limits, SensorEntry};
 use genims_model::reading::flag;
 use genims_model::{Event, Protocol, Quality, RawReading, Reading, Reason, Status};
@@ -26,6 +26,10 @@ pub enum SameTimestamp {
     /// The later one goes to the dead letters.
     Reject,
 }
+
+/// Readings further ahead of our clock than this are remembered apart. Among the others one of them would be the newest
+/// until our clock has reached it: nothing behind it would be watched, and the memory would only grow.
+pub const AHEAD_US: i64 = WINDOW_US;
 
 /// The rules of time that a reading is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,8 @@ pub enum Verdict {
 pub struct SensorState {
     entry: Arc<SensorEntry>,
     window: Window,
+    /// What came from further ahead than [`AHEAD_US`]; most sensors never have any.
+    ahead: Option<Box<Window>>,
     earlier: Earlier,
     usual: Usual,
     faults: FaultWatch,
@@ -77,6 +83,7 @@ impl SensorState {
             usual: Usual::new(range),
             entry,
             window: Window::default(),
+            ahead: None,
             earlier: Earlier::default(),
             faults: FaultWatch::default(),
             health: HealthWatch::default(),
@@ -102,20 +109,13 @@ impl SensorState {
         let mut successor = Self::new(entry);
         successor.earlier = self.earlier;
         successor.earlier.keep(self.entry.no, self.window);
+        // Recognised when it comes again; nothing is judged by it until our clock has reached it.
+        successor.ahead = self.ahead;
         successor
     }
 
     pub fn faults(&mut self) -> &mut FaultWatch {
         &mut self.faults
-    }
-
-    /// Whether a reading was taken before, under whichever number.
-    fn known(&self, at_us: i64, value: f64) -> Known {
-        match self.window.known(at_us, value) {
-            Known::No => self.earlier.known(at_us, value),
-            Known::OtherValue if self.earlier.known(at_us, value) == Known::Same => Known::Same,
-            known => known,
-        }
     }
 
     /// Judges one reading and learns from it.
@@ -125,8 +125,9 @@ impl SensorState {
             Ok(replaces) => replaces,
             Err(verdict) => return verdict,
         };
-        let newest_us = self.window.newest_us().unwrap_or(i64::MIN);
-        let window = self.window.insert(at_us, value, rules.bounds);
+        let memory = self.memory(at_us, origin.received_us);
+        let newest_us = memory.newest_us().unwrap_or(i64::MIN);
+        let window = memory.insert(at_us, value, rules.bounds);
         self.earlier.forget_behind(&self.window, rules.bounds);
         let anomaly_score = self.usual.score(value);
         let mut flags = threshold_flags(value, &self.entry.sensor.limits);
@@ -139,11 +140,14 @@ impl SensorState {
         let out_of_range = is_out_of_range(value, &self.entry.sensor.limits);
         let quality = quality_of(raw, origin, rules, out_of_range, newest_us);
         let usual = self.usual;
-        if at_us >= newest_us {
+        // A newest reading from the future orders nothing: until our clock has passed it, arrival counts.
+        let in_order = at_us >= newest_us || newest_us > origin.received_us.saturating_add(rules.skew_tolerated_us);
+        if in_order {
             self.watch(
                 Seen {
                     value,
-                    timestamp_us: at_us,
+                    // A fault far in the future would end before it began.
+                    timestamp_us: at_us.min(origin.received_us.saturating_add(AHEAD_US)),
                     received_us: origin.received_us,
                     out_of_range,
                     window,
@@ -189,6 +193,25 @@ impl SensorState {
         }
     }
 
+    /// Whether a reading was taken before, under whichever number. What came from ahead may come again when our clock has
+    /// reached it.
+    fn known(&self, at_us: i64, value: f64) -> Known {
+        let ahead = self.ahead.as_ref().map_or(Known::No, |ahead| ahead.known(at_us, value));
+        let memories = [self.window.known(at_us, value), ahead, self.earlier.known(at_us, value)];
+        if memories.contains(&Known::Same) {
+            Known::Same
+        } else if memories.contains(&Known::OtherValue) {
+            Known::OtherValue
+        } else {
+            Known::No
+        }
+    }
+
+    /// The memory that a reading belongs to.
+    fn memory(&mut self, at_us: i64, received_us: i64) -> &mut Window {
+        if at_us > received_us.saturating_add(AHEAD_US) { self.ahead.get_or_insert_default() } else { &mut self.window }
+    }
+
     fn watch(&mut self, seen: Seen<'_>, events: &mut Vec<Event>) {
         let (timestamp_us, value, received_us) = (seen.timestamp_us, seen.value, seen.received_us);
         self.faults.see(owner(&self.entry), timestamp_us, value, events);
@@ -212,7 +235,7 @@ impl SensorState {
     /// Remembers a reading that an earlier run of the server took, perhaps under an earlier number.
     pub fn remember(&mut self, reading: &Reading, bounds: Bounds) {
         if reading.sensor == self.entry.no {
-            self.window.insert(reading.timestamp_us, reading.value, bounds);
+            self.memory(reading.timestamp_us, reading.received_us).insert(reading.timestamp_us, reading.value, bounds);
             self.earlier.forget_behind(&self.window, bounds);
             self.usual.score(reading.value);
         } else {

@@ -9,6 +9,7 @@
 //! - An out-of-order reading is put in its place and answered by a scan of its own window. Readings already answered are
 //!   not revised; those to come see it.
 //! - Readings older than 60 s stay while fewer than `keep_min` are held: they are the resend memory of slow sensors.
+//! - A full memory lets go of its oldest.
 //! - At most `held_max` readings are held; a faster sensor's window covers its newest `held_max` readings.
 
 use std::collections::VecDeque;
@@ -119,6 +120,11 @@ impl Window {
 
     /// Puts an out-of-order sample in its place. It enters the live window only if it lies inside it.
     fn insert_late(&mut self, sample: Sample, newest_us: i64, bounds: Bounds) -> WindowStats {
+        // A full memory gives up its oldest for anything newer: what is taken is recognised when it comes again.
+        let newer = self.held.front().is_some_and(|oldest| oldest.timestamp_us <= sample.timestamp_us);
+        if self.held.len() >= bounds.held_max.max(1) && newer {
+            self.evict_oldest();
+        }
         let place = self.held.partition_point(|held| held.timestamp_us <= sample.timestamp_us);
         if self.held.len() < bounds.held_max {
             self.held.insert(place, sample);
@@ -196,13 +202,17 @@ impl Window {
             self.live -= 1;
         }
         while self.held.len() >= bounds.held_max.max(1) {
-            if let Some(oldest) = self.held.front().map(|sample| sample.timestamp_us) {
-                self.expire(oldest);
-            }
-            while self.live > 0 {
-                self.held.pop_front();
-                self.live -= 1;
-            }
+            self.evict_oldest();
+        }
+    }
+
+    fn evict_oldest(&mut self) {
+        if let Some(oldest) = self.held.front().map(|sample| sample.timestamp_us).filter(|_| self.live == 0) {
+            self.expire(oldest);
+        }
+        if self.live > 0 {
+            self.held.pop_front();
+            self.live -= 1;
         }
     }
 

@@ -41,7 +41,8 @@ impl Default for FollowOptions {
         Self {
             open_timeout: Duration::from_secs(40),
             commit_timeout: Duration::from_secs(300),
-            stop_grace: Duration::from_secs(10),
+            // The server gives its sinks three seconds to stop.
+            stop_grace: Duration::from_millis(2_500),
             look_interval: Duration::from_secs(2),
         }
     }

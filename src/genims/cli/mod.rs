@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the ingest server until SIGINT or SIGTERM
+    /// Run the ingest server until SIGINT or SIGTERM, which it obeys within 10 seconds
     Serve,
     /// Check the configuration without starting anything
     Validate(validate::ValidateArgs),
@@ -75,7 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let environment = Environment::load(None)?;
     let settings = || load_settings(cli.config.as_deref(), &environment);
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve => serve::run(settings()?, &environment).await,
             Command::Validate(args) => validate::run(args, &settings()?),
@@ -87,7 +87,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Dictionary(_) => Ok(ExitCode::SUCCESS),
         }
-    })
+    });
+    // What still runs is stuck in a call that nobody can end; a dropped runtime would wait for it for ever.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn load_settings(named: Option<&Path>, environment: &Environment) -> anyhow::Result<Settings> {

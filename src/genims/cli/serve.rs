@@ -2,12 +2,14 @@
 
 use anyhow::Context;
 use genims::server::Server;
+use genims::server::panics::Panics;
 use genims::settings::Settings;
 use genims_databases::Environment;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let panics = Panics::watch();
     raise_file_limit();
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
@@ -16,10 +18,11 @@ pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,
         cause = server.failed() => Some(cause),
+        cause = panics.first() => Some(cause),
     };
     tracing::info!("stopping: no new data is taken; what was received becomes durable first");
     server.stop().await;
-    match failed {
+    match failed.or_else(|| panics.seen().map(str::to_owned)) {
         None => Ok(ExitCode::SUCCESS),
         Some(cause) => anyhow::bail!("{cause}"),
     }

@@ -6,6 +6,9 @@
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`observe`]: the report of everything
+//! - [`panics`]: a broken invariant ends the server in order
+//!
+//! From the request to stop to the end it takes [`STOP_MAX`] at most, whatever hangs: each stage has its share of it.
 //!
 //! Nothing here needs a database to be up: with an empty journal the server waits [`FIRST_CATALOGUE_WAIT`] for master data
 //! before it opens its doors, then opens them anyway.
@@ -13,6 +16,7 @@
 mod doors;
 mod master;
 mod observe;
+pub mod panics;
 mod sinks;
 mod stream;
 
@@ -32,8 +36,15 @@ use tokio::task::JoinSet;
 
 /// How long a first start waits for master data.
 const FIRST_CATALOGUE_WAIT: Duration = Duration::from_secs(10);
-/// How long listeners and sinks may take to stop.
-const STOP_WAIT: Duration = Duration::from_secs(20);
+/// How long a stop may take; `--help` and the README say so.
+pub const STOP_MAX: Duration = Duration::from_secs(10);
+/// The stages' shares of it; what is left is for the process itself. What a stage cannot finish in its share loses nothing:
+/// it was not acknowledged, or it is in the log.
+const DOORS_STOP: Duration = Duration::from_secs(3);
+const PIPELINE_STOP: Duration = Duration::from_secs(2);
+/// A batch under way may still commit: see `FollowOptions::stop_grace`, which is shorter.
+const SINKS_STOP: Duration = Duration::from_secs(3);
+const WINDOW_STOP: Duration = Duration::from_secs(1);
 const FAILURE_POLL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
@@ -72,21 +83,22 @@ struct Tasks {
 
 struct Stage {
     name: &'static str,
+    patience: Duration,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Stage {
-    fn new(name: &'static str) -> Self {
-        Self { name, stop: watch::Sender::new(false), tasks: JoinSet::new() }
+    fn new(name: &'static str, patience: Duration) -> Self {
+        Self { name, patience, stop: watch::Sender::new(false), tasks: JoinSet::new() }
     }
 
     /// Asks all parts to stop and waits for them, bounded.
     async fn end(&mut self) {
         self.stop.send_replace(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOP_WAIT, all).await.is_err() {
-            tracing::warn!(stage = self.name, "did not stop in {} s; giving it up", STOP_WAIT.as_secs());
+        if tokio::time::timeout(self.patience, all).await.is_err() {
+            tracing::warn!(stage = self.name, "did not stop in {} s; giving it up", self.patience.as_secs());
             self.tasks.abort_all();
         }
     }
@@ -98,8 +110,11 @@ impl Server {
         std::fs::create_dir_all(&data_dir).map_err(|source| ServerError::DataDir { path: data_dir.clone(), source })?;
         let names = settings.listeners.iter().map(|listener| listener.name.clone());
         let mut stream = stream::Stream::open(&settings, names)?;
-        let mut tasks =
-            Tasks { doors: Stage::new("listeners"), sinks: Stage::new("sinks"), window: Stage::new("window") };
+        let mut tasks = Tasks {
+            doors: Stage::new("listeners", DOORS_STOP),
+            sinks: Stage::new("sinks", SINKS_STOP),
+            window: Stage::new("window", WINDOW_STOP),
+        };
 
         let mut master = master::Follower::new(stream.keeper.clone(), environment)?;
         if stream.keeper.directory().load().sensors().is_empty() {

@@ -7,7 +7,7 @@ use genims_catalogue::used::Used;
 use genims_log::file as spool;
 use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
-use genims_model::{Accounts, Group};
+use genims_model::{Accounts, ByteBudget, Group};
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::shard::Shard;
@@ -17,6 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// Bytes that may wait in front of all shards, and between them and the log's writer. With the log full both are, and the
+/// server stays below half of the 512 MiB that it may take.
+const QUEUED_BYTES_MAX: usize = 64 << 20;
+const UNWRITTEN_BYTES_MAX: usize = 64 << 20;
 
 /// How long a full log may take to find room once the server is asked to stop.
 const FULL_STOP_WAIT: Duration = Duration::from_secs(1);
@@ -56,8 +61,9 @@ impl Stream {
         }
         let accounts = Arc::new(Accounts::new(listeners));
         let options = &settings.pipeline;
-        let queues: Vec<Arc<ShardQueue>> =
-            (0..options.shard_count()).map(|_| Arc::new(ShardQueue::new(options.queue_records))).collect();
+        let count = options.shard_count();
+        let queue = || ShardQueue::new(options.queue_records, QUEUED_BYTES_MAX / count);
+        let queues: Vec<Arc<ShardQueue>> = (0..count).map(|_| Arc::new(queue())).collect();
         let registrar = (options.unknown_sensors == UnknownSensors::Register).then(|| keeper.clone());
         let intake = Arc::new(Intake::new(
             keeper.directory().clone(),
@@ -105,12 +111,13 @@ impl Stream {
         self.accounts.received(self.accounts.recovered(), pending);
 
         let (portions, waiting) = spool::writer::channel();
+        let budget = ByteBudget::new(UNWRITTEN_BYTES_MAX);
         if let Some(appender) = self.appender.take() {
             self.writer = Some(spool::writer::start(appender, waiting).map_err(ServerError::Thread)?);
         }
         for (index, shard) in shards.into_iter().enumerate() {
             let queue = self.queues[index].clone();
-            let shard = worker::spawn(shard, queue, portions.clone(), self.stop.clone(), index);
+            let shard = worker::spawn(shard, queue, portions.clone(), budget.clone(), self.stop.clone(), index);
             self.shards.push(shard.map_err(ServerError::Thread)?);
         }
         Ok(())
@@ -119,7 +126,7 @@ impl Stream {
     /// After the doors are closed: what the queues hold goes to the log.
     pub(super) async fn end(&mut self) {
         self.stop.store(true, Ordering::Release);
-        self.queues.iter().for_each(|queue| queue.wake());
+        self.queues.iter().for_each(|queue| queue.close());
         let (shards, writer) = (std::mem::take(&mut self.shards), self.writer.take());
         let joined = tokio::task::spawn_blocking(move || {
             let shards_fine = shards.into_iter().all(|shard| shard.join().is_ok());
@@ -128,7 +135,7 @@ impl Stream {
         });
         // With a full log there is nothing to wait for: nobody has an acknowledgement for what the queues hold.
         let full = self.spool.full_flag().load(Ordering::Acquire);
-        let wait = if full { FULL_STOP_WAIT } else { super::STOP_WAIT };
+        let wait = if full { FULL_STOP_WAIT } else { super::PIPELINE_STOP };
         if !matches!(tokio::time::timeout(wait, joined).await, Ok(Ok(true))) {
             tracing::error!("the pipeline did not end in order; what was not synced was not acknowledged");
         }

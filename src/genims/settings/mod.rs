@@ -66,6 +66,18 @@ pub enum ListenerKind {
     Bridge(BridgeOptions),
 }
 
+impl ListenerKind {
+    fn waits_for_commit(&self) -> bool {
+        match self {
+            Self::Mqtt(options) => options.acknowledge.waits_for_commit(),
+            Self::Tcp(options) => options.acknowledge.waits_for_commit(),
+            // A line has no acknowledgement.
+            Self::Line(_) => false,
+            Self::Bridge(options) => options.acknowledge.waits_for_commit(),
+        }
+    }
+}
+
 impl Settings {
     /// Reads and checks a file, or the default configuration when `path` is `None`.
     pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Self, SettingsError> {
@@ -120,6 +132,13 @@ impl Settings {
             if slot.replace(read(&place, Value::Table(limits))?).is_some() {
                 return Err((place, "configured twice".to_owned()));
             }
+        }
+        if postgres.is_none()
+            && let Some(waits) = listeners.iter().find(|listener| listener.kind.waits_for_commit())
+        {
+            let remedy = "\"committed\" waits for the sink of type \"postgres\", and there is none: nothing would ever be \
+                          acknowledged; add [[sinks]] with type = \"postgres\", or set acknowledge = \"durable\"";
+            return Err((format!("listeners.{}.acknowledge", waits.name), remedy.to_owned()));
         }
         let templates: Vec<Value> = items(&mut root, "topics")?.into_iter().map(Value::Table).collect();
         let settings = Self {
@@ -243,6 +262,20 @@ mod tests {
             compared += 1;
         }
         assert!(compared >= 8 && seed.contains(&format!("genims_operations_db,sensor_data,telemetry,{operations},")));
+    }
+
+    #[test]
+    fn waiting_for_commits_needs_the_sink_that_commits() {
+        let bridge = "[[listeners]]\nname = \"b\"\ntype = \"bridge\"\nbroker = \"mqtt://localhost\"\ntopics = [\"#\"]";
+        for listener in
+            ["[[listeners]]\nname = \"b\"\ntype = \"mqtt\"", "[[listeners]]\nname = \"b\"\ntype = \"tcp\"", bridge]
+        {
+            let waits = format!("{listener}\nacknowledge = \"committed\"\n[[sinks]]\ntype = ");
+            let error = parse(&format!("{waits}\"mongodb\"")).expect_err(listener).to_string();
+            assert!(error.contains("listeners.b.acknowledge") && error.contains("type = \"postgres\""), "{error}");
+            parse(&format!("{waits}\"postgres\"")).expect("somebody commits");
+            parse(listener).expect("nobody waits for commits");
+        }
     }
 
     #[test]

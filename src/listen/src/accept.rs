@@ -12,13 +12,16 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Polite refusals cost a task for up to a second each.
 const REFUSALS_AT_ONCE_MAX: usize = 64;
 
-/// After a failed `accept` (no file handles left, mostly) the listener rests this long.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// After a failed `accept` (no file handles left, mostly) the listener rests, each time twice as long.
+const REST_MIN: Duration = Duration::from_millis(50);
+const REST_MAX: Duration = Duration::from_secs(1);
+/// A shortage that lasts is told again after this long.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
@@ -63,6 +66,7 @@ pub async fn run<S, R, FS, FR>(
     let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_ONCE_MAX));
     let mut connections = JoinSet::new();
+    let mut shortage = Shortage::default();
     while !*shutdown.borrow() {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -73,10 +77,13 @@ pub async fn run<S, R, FS, FR>(
             },
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) => {
+                shortage.is_over();
+                stream
+            }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection; if file handles ran out, raise `ulimit -n`");
-                tokio::time::sleep(ACCEPT_REST).await;
+                let rest = shortage.rest(&error, Instant::now());
+                let _ = timeout(rest, shutdown.wait_for(|down| *down)).await;
                 continue;
             }
         };
@@ -109,6 +116,39 @@ pub async fn run<S, R, FS, FR>(
     }
 }
 
+/// Failing `accept`s in a row.
+#[derive(Debug, Default)]
+struct Shortage {
+    rest: Option<Duration>,
+    told_at: Option<Instant>,
+    untold: u64,
+}
+
+impl Shortage {
+    /// How long to wait before the next try. Tells of the first failure, and then once in [`TELL_EVERY`].
+    fn rest(&mut self, error: &std::io::Error, now: Instant) -> Duration {
+        if self.told_at.is_none_or(|told_at| now.duration_since(told_at) >= TELL_EVERY) {
+            let not_told = std::mem::take(&mut self.untold);
+            tracing::warn!(
+                %error,
+                not_told,
+                "cannot accept connections for now; trying again; if file handles ran out, raise `ulimit -n`"
+            );
+            self.told_at = Some(now);
+        } else {
+            self.untold += 1;
+        }
+        let rest = self.rest.map_or(REST_MIN, |last| (last * 2).min(REST_MAX));
+        self.rest = Some(rest);
+        rest
+    }
+
+    /// The next failure starts with a short rest again; whether it is told depends on the last time that one was.
+    fn is_over(&mut self) {
+        self.rest = None;
+    }
+}
+
 /// Keeps the gauge of open connections right, also when a task is cut.
 struct Open(Arc<ListenMetrics>);
 
@@ -122,5 +162,23 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.connections_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_waited_out_with_growing_rests_and_told_once_a_minute() {
+        let (mut shortage, begun) = (Shortage::default(), Instant::now());
+        let error = std::io::Error::from_raw_os_error(24);
+        let rests: Vec<u128> = (0..7).map(|_| shortage.rest(&error, begun).as_millis()).collect();
+        assert_eq!(rests, [50, 100, 200, 400, 800, 1_000, 1_000]);
+        assert_eq!((shortage.told_at, shortage.untold), (Some(begun), 6));
+        shortage.is_over();
+        let later = begun + TELL_EVERY;
+        assert_eq!(shortage.rest(&error, later), REST_MIN);
+        assert_eq!((shortage.told_at, shortage.untold), (Some(later), 0));
     }
 }

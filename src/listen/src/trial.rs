@@ -71,7 +71,7 @@ impl Plant {
             catalogue.put_sensor(sensor(&format!("S{no}"), &format!("M{}", no % 2)));
         }
         let directory = Arc::new(Directory::new(catalogue));
-        let shards: Vec<_> = (0..2).map(|_| Arc::new(ShardQueue::new(records_max))).collect();
+        let shards: Vec<_> = (0..2).map(|_| Arc::new(ShardQueue::new(records_max, usize::MAX))).collect();
         let accounts = Arc::new(Accounts::new(["trial".to_owned()]));
         let full = Arc::new(AtomicBool::new(false));
         let intake =

@@ -81,9 +81,17 @@ impl Accounts {
         account.in_flight += records;
     }
 
-    /// Moves records out of flight.
+    /// Moves records out of flight. Panics when more would leave than are there: somebody has counted a record twice, and
+    /// every figure from here on would be wrong.
     pub fn finished(&self, source: SourceNo, outcome: Outcome, records: u64) {
         let mut account = self.lock(source);
+        let Some(in_flight) = account.in_flight.checked_sub(records) else {
+            let (name, in_flight) = (&self.names[self.index(source)], account.in_flight);
+            // The lock goes first: whoever reports the end of the server reads the accounts.
+            drop(account);
+            panic!("{records} records of {name} end as {outcome:?}, but only {in_flight} are in flight");
+        };
+        account.in_flight = in_flight;
         let place = match outcome {
             Outcome::Committed => &mut account.committed,
             Outcome::Duplicate => &mut account.duplicate,
@@ -91,7 +99,6 @@ impl Accounts {
             Outcome::Dropped => &mut account.dropped,
         };
         *place += records;
-        account.in_flight = account.in_flight.saturating_sub(records);
     }
 
     /// Something was set aside. Only tells why: the record stays in flight until its letter is committed.
@@ -122,8 +129,11 @@ impl Accounts {
 
     /// A number that no listener has (a changed configuration) counts as `recovered`.
     fn lock(&self, source: SourceNo) -> MutexGuard<'_, Account> {
-        let index = usize::from(source).min(self.sources.len() - 1);
-        self.sources[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.sources[self.index(source)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index(&self, source: SourceNo) -> usize {
+        usize::from(source).min(self.sources.len() - 1)
     }
 }
 
@@ -146,9 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_move_without_a_receipt_breaks_the_identity() {
+    fn an_account_never_goes_below_zero() {
         let accounts = Accounts::new(["mqtt".to_owned()]);
-        accounts.finished(0, Outcome::Committed, 1);
-        assert!(!accounts.total().holds());
+        accounts.received(0, 1);
+        let overdrawn = std::panic::catch_unwind(|| accounts.finished(0, Outcome::Committed, 2)).unwrap_err();
+        let message = overdrawn.downcast_ref::<String>().unwrap();
+        assert_eq!(message, "2 records of mqtt end as Committed, but only 1 are in flight");
+        // What was counted before stays as it was, and can be read.
+        assert!(accounts.total().holds() && accounts.total().in_flight == 1);
     }
 }

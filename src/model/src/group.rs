@@ -3,6 +3,7 @@
 //! `Chunk` (listener to shard) -> `Portion` (shard to spool) -> `Group` (spool to sinks). Each is a vector of records, so
 //! that queues, locks and system calls are paid once for many readings.
 
+use super::budget::Held;
 use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::reading::{Protocol, RawReading, Reading};
@@ -36,6 +37,24 @@ impl Chunk {
     pub fn records(&self) -> usize {
         self.readings.len() + self.snapshots.len() + self.dead_letters.len()
     }
+
+    /// About what it occupies in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.readings.len() * size_of::<RawReading>()
+            + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
+    }
+}
+
+/// What the records with texts occupy: dead letters as they are, the others' texts by a usual size.
+fn texts_bytes(snapshots: &[Snapshot], events: &[Event], letters: &[DeadLetter], marks: &[Mark]) -> usize {
+    const TEXTS_BYTES: usize = 256;
+    let letter =
+        |letter: &DeadLetter| size_of::<DeadLetter>() + letter.payload.len() + letter.topic.len() + letter.detail.len();
+    snapshots.len() * (size_of::<Snapshot>() + TEXTS_BYTES)
+        + events.len() * (size_of::<Event>() + TEXTS_BYTES)
+        + letters.iter().map(letter).sum::<usize>()
+        + marks.len() * (size_of::<Mark>() + TEXTS_BYTES)
 }
 
 /// Finished records on their way from a shard to the spool, and the receipts that wait for them.
@@ -47,6 +66,8 @@ pub struct Portion {
     pub dead_letters: Vec<DeadLetter>,
     pub marks: Vec<Mark>,
     pub receipts: Vec<Receipt>,
+    /// Its share of the bytes that may be under way, given back when it is dropped.
+    pub held: Vec<Held>,
 }
 
 impl Portion {
@@ -59,6 +80,14 @@ impl Portion {
             && self.receipts.is_empty()
     }
 
+    /// About what it occupies in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.readings.capacity() * size_of::<Reading>()
+            + self.receipts.len() * size_of::<Receipt>()
+            + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
+    }
+
     /// Moves everything of `other` behind what is here.
     pub fn absorb(&mut self, mut other: Self) {
         self.readings.append(&mut other.readings);
@@ -67,6 +96,7 @@ impl Portion {
         self.dead_letters.append(&mut other.dead_letters);
         self.marks.append(&mut other.marks);
         self.receipts.append(&mut other.receipts);
+        self.held.append(&mut other.held);
     }
 }
 

@@ -8,9 +8,11 @@
 //! - [`position`]: where a consumer stands in a log
 //! - [`receipt`]: the promise to tell a sender when its messages are durable
 //! - [`account`]: the accounting identity, per source
+//! - [`budget`]: bytes that may be under way between threads
 //! - [`clock`]: what time it is
 
 pub mod account;
+pub mod budget;
 pub mod clock;
 pub mod dead_letter;
 pub mod event;
@@ -21,6 +23,7 @@ pub mod receipt;
 pub mod snapshot;
 
 pub use account::{Account, Accounts, Outcome, SourceNo};
+pub use budget::ByteBudget;
 pub use clock::now_us;
 pub use dead_letter::{DeadLetter, Reason};
 pub use event::Event;

@@ -169,11 +169,12 @@ impl IntakeBuffer {
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
         let receipt = receipt.get_or_insert_with(|| self.seal(waiter)).clone();
         while let Some((shard, chunk)) = self.unsent.pop() {
-            if let Err(chunk) = self.intake.shards[shard].push(chunk) {
-                self.unsent.push((shard, *chunk));
-                let queue = self.intake.shards[shard].clone();
-                queue.room().await;
-            }
+            let Err(chunk) = self.intake.shards[shard].push(chunk) else { continue };
+            let queue = self.intake.shards[shard].clone();
+            let room = queue.room();
+            let Err(chunk) = queue.push(*chunk) else { continue };
+            self.unsent.push((shard, *chunk));
+            room.wait().await;
         }
         receipt
     }

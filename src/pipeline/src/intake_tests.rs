@@ -33,7 +33,7 @@ fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
         active: true,
     };
     keeper.follow(MasterData { machines: vec![machine], ..MasterData::default() }).expect("written");
-    let queue = Arc::new(ShardQueue::new(1_000));
+    let queue = Arc::new(ShardQueue::new(1_000, 1 << 20));
     let intake = Intake::new(
         keeper.directory().clone(),
         vec![queue.clone()],

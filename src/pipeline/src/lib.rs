@@ -10,6 +10,7 @@ pub mod intake;
 #[cfg(test)]
 mod intake_tests;
 mod letters;
+mod primitives;
 pub mod queue;
 pub mod shard;
 #[cfg(test)]

@@ -429,6 +429,54 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_from_the_future_does_not_blind_its_sensor() {
+        for ahead_us in [59_000_000, 61_000_000, 3_300_000_000] {
+            let mut shard = shard(SameTimestamp::KeepAll);
+            send(&mut shard, &[(ahead_us, 50.0)]);
+            let critical: Vec<_> = (0..10).map(|at| (at, 150.0)).collect();
+            let portion = send(&mut shard, &critical);
+            let starts = portion.events.iter().filter_map(|event| match event {
+                Event::FaultOpened(fault) => Some(fault.start_us - NOW_US),
+                _ => None,
+            });
+            let starts = starts.collect::<Vec<_>>();
+            assert_eq!(starts, [0], "{ahead_us}");
+            let seen = |reading: &genims_model::Reading| (reading.quality, reading.min_1min, reading.max_1min);
+            if ahead_us > 60_000_000 {
+                assert!(portion.readings.iter().all(|reading| seen(reading) == (Quality::Good, 150.0, 150.0)));
+            }
+            // It spoke just now: it is not silent half a minute later.
+            let mut later = Portion::default();
+            (0..TICK_SLICES).for_each(|_| shard.tick(NOW_US + 30_000_000, &mut later));
+            assert!(!later.events.iter().any(|event| matches!(event, Event::SensorHealth(_))), "{:?}", later.events);
+            // What came is known, whatever came from ahead and however much.
+            let again = send(&mut shard, &[&critical[..], &[(ahead_us, 50.0)]].concat());
+            assert_eq!((again.readings.len(), shard.accounts.total().duplicate), (0, 11), "{ahead_us}");
+        }
+    }
+
+    #[test]
+    fn a_sensor_that_is_always_ahead_is_analysed_too() {
+        let mut shard = shard(SameTimestamp::KeepAll);
+        let ahead: Vec<_> = (0..5).map(|at| (600_000_000 + at, 150.0)).collect();
+        // One reading even further ahead does not blind it either.
+        let portion = send(&mut shard, &[&[(3_300_000_000, 50.0)], &ahead[..]].concat());
+        assert_eq!(portion.events.iter().filter(|event| matches!(event, Event::FaultOpened(_))).count(), 1);
+        assert_eq!(portion.readings.len(), 6);
+    }
+
+    #[test]
+    fn a_full_memory_knows_what_it_took_last() {
+        let mut shard = shard(SameTimestamp::KeepAll);
+        send(&mut shard, &[(1_000_000_000, 1.0)]);
+        shard.rules.bounds = Bounds { keep_min: 16, held_max: 16 };
+        for at in 0..100 {
+            assert_eq!(send(&mut shard, &[(100_000_000 + at, 2.0)]).readings.len(), 1);
+            assert_eq!(send(&mut shard, &[(100_000_000 + at, 2.0)]).readings.len(), 0, "{at}");
+        }
+    }
+
+    #[test]
     fn an_open_fault_is_taken_up_after_a_restart_and_closes_once() {
         let mut first_run = shard(SameTimestamp::KeepAll);
         let portion = send(&mut first_run, &[(0, 150.0), (1, 150.0), (2, 150.0)]);

@@ -1,11 +1,12 @@
 //! The shards' threads: chunks from the queues in, portions to the spool writer out.
 //!
 //! A portion gathers what is waiting and no more, so an idle shard adds no latency and a busy one sends large portions.
-//! The channel to the writer is bounded: a slow disk fills it, then the queues, then the senders wait.
+//! The channel to the writer is bounded, in portions and by `budget` in bytes: a slow disk fills it, then the queues, then
+//! the senders wait.
 
 use crate::queue::ShardQueue;
 use crate::shard::Shard;
-use genims_model::{Portion, now_us};
+use genims_model::{ByteBudget, Portion, now_us};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -14,6 +15,8 @@ use tokio::sync::mpsc::Sender;
 
 /// Readings in one portion before it leaves, more waiting or not.
 const PORTION_READINGS_MAX: usize = 8_192;
+/// Bytes that chunks bring into one portion before it leaves: dead letters are large.
+const PORTION_BYTES_MAX: usize = 4 << 20;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Starts one shard's thread. It ends when `stop` is set and its queue is empty, or when the writer is gone.
@@ -21,6 +24,7 @@ pub fn spawn(
     mut shard: Shard,
     queue: Arc<ShardQueue>,
     portions: Sender<Portion>,
+    budget: Arc<ByteBudget>,
     stop: Arc<AtomicBool>,
     index: usize,
 ) -> std::io::Result<JoinHandle<()>> {
@@ -30,15 +34,21 @@ pub fn spawn(
             let wait = next_tick.saturating_duration_since(Instant::now());
             let mut portion = Portion::default();
             let mut chunk = queue.pop_wait(wait);
+            let mut bytes = 0;
             while let Some(taken) = chunk {
+                bytes += taken.bytes();
                 shard.take(taken, &mut portion);
-                chunk = if portion.readings.len() < PORTION_READINGS_MAX { queue.pop() } else { None };
+                let has_room = portion.readings.len() < PORTION_READINGS_MAX && bytes < PORTION_BYTES_MAX;
+                chunk = if has_room { queue.pop() } else { None };
             }
             if Instant::now() >= next_tick {
                 shard.tick(now_us(), &mut portion);
                 next_tick = Instant::now() + TICK;
             }
             let ending = portion.is_empty() && stop.load(Ordering::Acquire);
+            if !portion.is_empty() {
+                portion.held.push(budget.take(portion.bytes()));
+            }
             if !portion.is_empty() && portions.blocking_send(portion).is_err() || ending {
                 return;
             }

@@ -48,6 +48,8 @@ pub(crate) struct LoadOptions {
     /// One client each.
     pub(crate) speeches: Vec<Speech>,
     pub(crate) sensors_each: usize,
+    /// The clients make up their sensors' ids with this front part (`<machine>:<any>`) instead of taking known ones.
+    pub(crate) unknown: Option<String>,
     /// Between two messages of one client.
     pub(crate) interval: Duration,
 }
@@ -56,7 +58,7 @@ impl LoadOptions {
     /// Four clients, 4,000 readings per second.
     pub(crate) fn usual(name: &str) -> Self {
         let speeches = vec![Speech::MqttV3, Speech::Frames, Speech::MqttV5, Speech::Frames];
-        Self { name: name.to_owned(), speeches, sensors_each: 20, interval: Duration::from_millis(20) }
+        Self { name: name.to_owned(), speeches, sensors_each: 20, unknown: None, interval: Duration::from_millis(20) }
     }
 }
 
@@ -106,7 +108,12 @@ impl Load {
                 id: format!("{}-{no}", options.name),
                 address: door(&plant.doors, *speech),
                 speech: *speech,
-                sensors: (0..options.sensors_each).map(|_| plant.sensor().sensor_id).collect(),
+                sensors: (0..options.sensors_each)
+                    .map(|sensor| match &options.unknown {
+                        Some(front) => format!("{front}-{no}-{sensor}"),
+                        None => plant.sensor().sensor_id,
+                    })
+                    .collect(),
                 interval: options.interval,
                 seen: seen.clone(),
                 finishing: finishing.clone(),

@@ -98,7 +98,10 @@ pub(crate) mod encode {
         for sensor in sensors {
             let comma = if text.len() > 1 { "," } else { "" };
             let value = value_at(timestamp_us);
-            write!(text, r#"{comma}{{"sensor_id":"{sensor}","value":{value},"timestamp_us":{timestamp_us}}}"#).unwrap();
+            // An id that a client made up names its machine, without which nobody could register it.
+            let machine = sensor.split_once(':').map_or(String::new(), |(id, _)| format!(r#""machine_id":"{id}","#));
+            write!(text, r#"{comma}{{{machine}"sensor_id":"{sensor}","value":{value},"timestamp_us":{timestamp_us}}}"#)
+                .unwrap();
         }
         text + "]"
     }

@@ -7,7 +7,7 @@
 //! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
 
 use super::handshake::{Welcomed, handshake};
-use super::progress::{Client, Place, Round, Session};
+use super::progress::{Client, Place, Round, SEQUENCE_MAX, Session};
 use super::refusal::Refusal;
 use super::wire::Wire;
 use super::{Shared, TcpOptions};
@@ -258,6 +258,14 @@ impl Connection {
             }
             Place::Gap { expected } => {
                 let message = format!("sequence {} came, {expected} was expected", data.sequence);
+                return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
+            }
+            Place::TooFar { expected } => {
+                let message = format!(
+                    "sequence {} came, {expected} was expected: number frames 1, 2, 3 ... and never beyond \
+                     {SEQUENCE_MAX}, or use a new client id",
+                    data.sequence
+                );
                 return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
             }
         }

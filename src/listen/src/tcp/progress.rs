@@ -16,6 +16,14 @@ use tokio::sync::{Notify, OwnedMutexGuard, watch};
 /// Enough for every PLC of a large group; about 10 MiB when full.
 pub const CLIENTS_MAX: usize = 65_536;
 
+/// Nobody counts this far, frame by frame: 1,000 frames a second take 34 years. What lies beyond is a client's mistake, and
+/// taking it would make everything that the client sends later a resend.
+pub(super) const SEQUENCE_MAX: u64 = 1 << 40;
+
+/// The largest gap that a connection's first frame may leave behind what is known of its client: 50 days of 1,000 frames a
+/// second, far more than a restored server can have forgotten.
+pub(super) const GAP_MAX: u64 = 1 << 32;
+
 /// Clients forgotten in one go, as a share of all: making room costs one look at every client.
 const FORGET_SHARE: usize = 16;
 
@@ -40,10 +48,12 @@ struct Slot {
 }
 
 impl Progress {
-    /// `recovered`: the last durable sequence per client, as the spool's marks say.
+    /// `recovered`: the last durable sequence per client, as the spool's marks say. One beyond [`SEQUENCE_MAX`] (earlier
+    /// releases took any) is not believed: its client would never be heard again.
     pub fn new(clients_max: usize, recovered: HashMap<String, u64>) -> Self {
         let clients = recovered
             .into_iter()
+            .filter(|(_, durable)| *durable <= SEQUENCE_MAX)
             .take(clients_max)
             .map(|(id, durable)| (id.clone(), Slot { client: Arc::new(Client::new(id, durable)), used: 0 }))
             .collect();
@@ -210,6 +220,10 @@ pub(super) enum Place {
     Gap {
         expected: u64,
     },
+    /// Beyond what any client can have counted to.
+    TooFar {
+        expected: u64,
+    },
 }
 
 impl Session {
@@ -217,11 +231,18 @@ impl Session {
     pub(super) fn place(&self, client: &Client, sequence: u64, first: bool) -> Place {
         if sequence <= self.received {
             Place::Resend { durable: sequence <= client.durable() }
+        } else if self.is_too_far(sequence) {
+            Place::TooFar { expected: self.received + 1 }
         } else if sequence == self.received + 1 || first {
             Place::Next
         } else {
             Place::Gap { expected: self.received + 1 }
         }
+    }
+
+    fn is_too_far(&self, sequence: u64) -> bool {
+        let known = self.received > 0;
+        sequence > SEQUENCE_MAX || (known && sequence - self.received > GAP_MAX)
     }
 
     /// Frames up to `sequence` are on their way into the pipeline.
@@ -355,6 +376,31 @@ mod tests {
         assert_eq!(session.place(&client, 8, false), Place::Next);
         assert_eq!(session.place(&client, 9, false), Place::Gap { expected: 8 });
         assert_eq!(session.place(&client, 9, true), Place::Next);
+    }
+
+    #[test]
+    fn a_sequence_that_nobody_can_have_counted_to_is_told_from_a_gap() {
+        let client = Client::new("plc".to_owned(), 0);
+        let mut session = Session::default();
+        for sequence in [u64::MAX, SEQUENCE_MAX + 1] {
+            assert_eq!(session.place(&client, sequence, true), Place::TooFar { expected: 1 });
+        }
+        // A server that has forgotten the client cannot know how far it has come.
+        assert_eq!(session.place(&client, SEQUENCE_MAX, true), Place::Next);
+        session.receive(7);
+        assert_eq!(session.place(&client, 7 + GAP_MAX, true), Place::Next);
+        for first in [true, false] {
+            assert_eq!(session.place(&client, 8 + GAP_MAX, first), Place::TooFar { expected: 8 });
+        }
+        session.receive(SEQUENCE_MAX);
+        assert_eq!(session.place(&client, SEQUENCE_MAX + 1, false), Place::TooFar { expected: SEQUENCE_MAX + 1 });
+    }
+
+    #[test]
+    fn a_recovered_sequence_that_would_silence_its_client_is_not_believed() {
+        let recovered = [("good", 9), ("poisoned", u64::MAX)].map(|(id, sequence)| (id.to_owned(), sequence));
+        let progress = Progress::new(8, HashMap::from(recovered));
+        assert_eq!((progress.durable("good"), progress.durable("poisoned")), (9, 0));
     }
 
     #[test]

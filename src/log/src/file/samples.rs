@@ -91,7 +91,7 @@ pub(super) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -
         events: salts(others).map(event).collect(),
         dead_letters: salts(others).map(dead_letter).collect(),
         marks: salts(marks).map(|salt| Mark { client: format!("plc-{}", salt % 7), sequence: salt }).collect(),
-        receipts: Vec::new(),
+        ..Portion::default()
     }
 }
 

@@ -97,6 +97,21 @@ async fn settled_rounds_are_marked_durable_afterwards() {
 }
 
 #[tokio::test]
+async fn a_first_sequence_of_2_to_the_64_is_refused_and_does_not_silence_its_client() {
+    let trial = Trial::plain().await;
+    for (sequence, then) in [(u64::MAX, 1), (1 << 60, 2)] {
+        let (mut plc, _) = trial.connect("plc").await;
+        plc.send(&one(sequence)).await;
+        assert_eq!(plc.refused().await, (3, sequence));
+        let (mut plc, last) = trial.connect("plc").await;
+        assert_eq!(last, then - 1);
+        plc.send(&one(then)).await;
+        plc.acked(then).await;
+    }
+    assert_eq!((trial.plant.account().committed, trial.plant.account().duplicate), (2, 0));
+}
+
+#[tokio::test]
 async fn a_resent_frame_is_counted_as_duplicate_and_acknowledged_again() {
     let trial = Trial::new(TcpOptions::default(), &[("plc", 41)]).await;
     let (mut plc, last) = trial.connect("plc").await;

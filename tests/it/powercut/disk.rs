@@ -1,0 +1,241 @@
+//! A disk that forgets what was not synced: contents until the file's fsync, names until the directory's.
+//!
+//! In: what a program does to files. Out: what the machine finds after its power was cut: all that was synced, and of the
+//! rest nothing, a torn front part, any of its sectors, or all of it.
+
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+pub(super) const ROOT: u64 = 1;
+const SECTOR_BYTES: usize = 512;
+
+#[derive(Debug)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Length(usize),
+}
+
+/// One durable step of a directory; a rename is one, as every journalling file system has it.
+#[derive(Clone, Debug)]
+struct Naming {
+    gone: Option<OsString>,
+    named: Option<(OsString, u64)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) content: Vec<u8>,
+    synced: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    pub(super) names: BTreeMap<OsString, u64>,
+    synced: BTreeMap<OsString, u64>,
+    pending: Vec<Naming>,
+}
+
+#[derive(Debug)]
+pub(super) enum Node {
+    File(File),
+    Directory(Directory),
+}
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    nodes: BTreeMap<u64, Node>,
+    next: u64,
+    /// How often a cut found unsynced contents, by file name.
+    pub(super) torn: BTreeMap<String, u64>,
+}
+
+impl Disk {
+    pub(super) fn new() -> Self {
+        let nodes = BTreeMap::from([(ROOT, Node::Directory(Directory::default()))]);
+        Self { nodes, next: ROOT + 1, torn: BTreeMap::new() }
+    }
+
+    pub(super) fn node(&self, no: u64) -> Option<&Node> {
+        self.nodes.get(&no)
+    }
+
+    pub(super) fn directory(&self, no: u64) -> Option<&Directory> {
+        match self.nodes.get(&no)? {
+            Node::Directory(directory) => Some(directory),
+            Node::File(_) => None,
+        }
+    }
+
+    pub(super) fn file(&mut self, no: u64) -> Option<&mut File> {
+        match self.nodes.get_mut(&no)? {
+            Node::File(file) => Some(file),
+            Node::Directory(_) => None,
+        }
+    }
+
+    pub(super) fn lookup(&self, parent: u64, name: &OsStr) -> Option<u64> {
+        self.directory(parent)?.names.get(name).copied()
+    }
+
+    pub(super) fn create(&mut self, parent: u64, name: &OsStr, node: Node) -> Option<u64> {
+        let no = self.next;
+        self.change(parent, Naming { gone: None, named: Some((name.to_owned(), no)) })?;
+        self.next += 1;
+        self.nodes.insert(no, node);
+        Some(no)
+    }
+
+    pub(super) fn remove(&mut self, parent: u64, name: &OsStr) -> Option<()> {
+        self.lookup(parent, name)?;
+        self.change(parent, Naming { gone: Some(name.to_owned()), named: None })
+    }
+
+    /// Within one directory: nothing else is needed.
+    pub(super) fn rename(&mut self, parent: u64, from: &OsStr, to: &OsStr) -> Option<()> {
+        let no = self.lookup(parent, from)?;
+        self.change(parent, Naming { gone: Some(from.to_owned()), named: Some((to.to_owned(), no)) })
+    }
+
+    fn change(&mut self, parent: u64, naming: Naming) -> Option<()> {
+        let Node::Directory(directory) = self.nodes.get_mut(&parent)? else { return None };
+        naming.apply(&mut directory.names);
+        directory.pending.push(naming);
+        Some(())
+    }
+
+    pub(super) fn sync(&mut self, no: u64) -> Option<()> {
+        match self.nodes.get_mut(&no)? {
+            Node::File(file) => file.pending.drain(..).for_each(|change| change.apply(&mut file.synced)),
+            Node::Directory(directory) => {
+                directory.pending.clear();
+                directory.synced.clone_from(&directory.names);
+            }
+        }
+        Some(())
+    }
+
+    /// The machine dies, and comes back with what its disk remembers.
+    pub(super) fn cut(&mut self, random: &mut StdRng) {
+        let names: BTreeMap<u64, String> = self
+            .nodes
+            .values()
+            .filter_map(|node| if let Node::Directory(directory) = node { Some(directory) } else { None })
+            .flat_map(|directory| directory.names.iter())
+            .map(|(name, no)| (*no, name.to_string_lossy().into_owned()))
+            .collect();
+        for (no, node) in &mut self.nodes {
+            match node {
+                Node::File(file) => {
+                    if !file.pending.is_empty() {
+                        *self.torn.entry(names.get(no).cloned().unwrap_or_default()).or_default() += 1;
+                    }
+                    file.cut(random);
+                }
+                Node::Directory(directory) => directory.cut(random),
+            }
+        }
+        self.forget_unnamed();
+    }
+
+    fn forget_unnamed(&mut self) {
+        let mut named = vec![ROOT];
+        let mut next = 0;
+        while let Some(no) = named.get(next).copied() {
+            named.extend(self.directory(no).into_iter().flat_map(|directory| directory.names.values()));
+            next += 1;
+        }
+        self.nodes.retain(|no, _| named.contains(no));
+    }
+}
+
+impl File {
+    pub(super) fn write(&mut self, position: usize, bytes: &[u8]) {
+        self.change(Change::Write(position, bytes.to_vec()));
+    }
+
+    pub(super) fn set_length(&mut self, length: usize) {
+        self.change(Change::Length(length));
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.content);
+        self.pending.push(change);
+    }
+
+    fn cut(&mut self, random: &mut StdRng) {
+        let pending = std::mem::take(&mut self.pending);
+        match random.random_range(0..4) {
+            // Nothing had reached the disk.
+            0 => {}
+            // It was written in order, up to somewhere in one write.
+            1 => {
+                let whole = random.random_range(0..=pending.len());
+                pending[..whole].iter().for_each(|change| change.apply(&mut self.synced));
+                if let Some(Change::Write(position, bytes)) = pending.get(whole) {
+                    let torn = random.random_range(0..=bytes.len());
+                    Change::Write(*position, bytes[..torn].to_vec()).apply(&mut self.synced);
+                }
+            }
+            // Any sectors, in any order; the length may be ahead of the contents.
+            2 => pending.iter().for_each(|change| change.apply_in_part(&mut self.synced, random)),
+            _ => pending.iter().for_each(|change| change.apply(&mut self.synced)),
+        }
+        self.content.clone_from(&self.synced);
+    }
+}
+
+impl Change {
+    fn apply(&self, content: &mut Vec<u8>) {
+        match self {
+            Self::Length(length) => content.resize(*length, 0),
+            Self::Write(position, bytes) => {
+                let end = position + bytes.len();
+                if content.len() < end {
+                    content.resize(end, 0);
+                }
+                content[*position..end].copy_from_slice(bytes);
+            }
+        }
+    }
+
+    fn apply_in_part(&self, content: &mut Vec<u8>, random: &mut StdRng) {
+        let Self::Write(position, bytes) = self else { return self.apply(content) };
+        let mut from = 0;
+        while from < bytes.len() {
+            let to = bytes.len().min(from + SECTOR_BYTES - (position + from) % SECTOR_BYTES);
+            if random.next_u32() & 1 == 0 {
+                Self::Write(position + from, bytes[from..to].to_vec()).apply(content);
+            }
+            from = to;
+        }
+    }
+}
+
+impl Naming {
+    fn apply(&self, names: &mut BTreeMap<OsString, u64>) {
+        if let Some(gone) = &self.gone {
+            names.remove(gone);
+        }
+        if let Some((name, no)) = &self.named {
+            names.insert(name.clone(), *no);
+        }
+    }
+}
+
+impl Directory {
+    fn cut(&mut self, random: &mut StdRng) {
+        let pending = std::mem::take(&mut self.pending);
+        // In order, as a journal keeps them, or each for itself, which is all that POSIX promises.
+        let in_order = random.next_u32() & 1 == 0;
+        let front = random.random_range(0..=pending.len());
+        for (index, naming) in pending.iter().enumerate() {
+            if if in_order { index < front } else { random.next_u32() & 1 == 0 } {
+                naming.apply(&mut self.synced);
+            }
+        }
+        self.names.clone_from(&self.synced);
+    }
+}

@@ -1,0 +1,98 @@
+//! The power is cut under load, again and again, on a disk that forgets what was not synced: every start succeeds, and
+//! what was acknowledged is in both databases, once.
+//!
+//! `GENIMS_CUTS` says how often (200 of either kind: `make powercut`), `GENIMS_SEED` makes the moments and the losses
+//! those of an earlier run. Where FUSE cannot be mounted the tests say so and end.
+
+mod disk;
+mod mount;
+
+use crate::harness::Harness;
+use crate::kill9::number;
+use crate::sender::{Load, LoadOptions, Sent, Speech};
+use crate::server::{Plant, Setup};
+use crate::tally;
+use libtest_mimic::Trial;
+use mount::Mounted;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::time::Duration;
+
+const CUTS_USUAL: u64 = 4;
+/// From the moment when the server says that it is ready.
+const LIFE_MS: std::ops::Range<u64> = 50..900;
+const CATCH_UP: Duration = Duration::from_secs(120);
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![
+        harness.trial("powercut::known_sensors_lose_nothing", known_sensors_lose_nothing),
+        harness.trial("powercut::registered_sensors_lose_nothing", registered_sensors_lose_nothing),
+    ]
+}
+
+struct Cuts {
+    plant: Plant,
+    disk: Mounted,
+    random: StdRng,
+    count: u64,
+}
+
+impl Cuts {
+    fn prepare(harness: &'static Harness, kind: &str, more: &str) -> Option<Self> {
+        let (count, seed) = (number("GENIMS_CUTS", CUTS_USUAL), number("GENIMS_SEED", rand::rng().random()));
+        println!("powercut: {count} cuts, {kind}, GENIMS_SEED={seed}");
+        let probe = harness.folder("powercut");
+        if let Err(error) = Mounted::new(&probe) {
+            println!("powercut: skipped, no FUSE file system can be mounted here: {error}");
+            return None;
+        }
+        let plant = Plant::prepare(harness, &Setup { more, ..Setup::default() });
+        let disk = Mounted::new(&plant.folder.join("data")).unwrap();
+        plant.serve();
+        Some(Self { plant, disk, random: StdRng::seed_from_u64(seed), count })
+    }
+
+    fn live_and_cut(&mut self) {
+        std::thread::sleep(Duration::from_millis(self.random.random_range(LIFE_MS)));
+        self.plant.kill();
+        self.disk.cut(&mut self.random);
+        self.plant.serve();
+    }
+
+    fn judge(&self, harness: &Harness, sent: &[Sent]) {
+        let open = sent.iter().map(|client| client.open.len()).sum::<usize>();
+        assert_eq!(open, 0, "the server is up: everything is acknowledged");
+        let stats = tally::drained(&self.plant, CATCH_UP);
+        println!("powercut: {} readings acknowledged; torn: {:?}", tally::readings(sent), self.disk.torn());
+        tally::everything_is_there_once(harness, &self.plant, sent);
+        assert_eq!(stats["identity_holds"], true, "{stats:#}");
+    }
+}
+
+fn known_sensors_lose_nothing(harness: &'static Harness) {
+    let Some(mut cuts) = Cuts::prepare(harness, "known sensors", "") else { return };
+    let load = Load::start(&cuts.plant, &LoadOptions::usual("powercut"));
+    for _ in 0..cuts.count {
+        cuts.live_and_cut();
+    }
+    cuts.judge(harness, &load.finish(CATCH_UP));
+}
+
+/// Each life has sensors that no life before it had, so that registering is what is cut.
+fn registered_sensors_lose_nothing(harness: &'static Harness) {
+    let more = "[pipeline]\nunknown_sensors = \"register\"\n";
+    let Some(mut cuts) = Cuts::prepare(harness, "registered sensors", more) else { return };
+    let machine = cuts.plant.sensor().machine_id;
+    let mut sent = Vec::new();
+    for cut in 0..cuts.count {
+        let options = LoadOptions {
+            speeches: vec![Speech::MqttV3, Speech::MqttV5],
+            unknown: Some(format!("{machine}:{cut}")),
+            ..LoadOptions::usual(&format!("powercut-{cut}"))
+        };
+        let load = Load::start(&cuts.plant, &options);
+        cuts.live_and_cut();
+        sent.extend(load.finish(CATCH_UP));
+    }
+    cuts.judge(harness, &sent);
+}
