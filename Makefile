@@ -13,7 +13,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
               $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)
 
-.PHONY: help demo test kill9 powercut lint bench fmt clean tools
+.PHONY: help demo test sweep kill9 powercut lint bench fmt clean tools
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: tools ## Simulated plants and real turbines through MQTT and TCP into both
 test: tools ## All tests, with private servers of their own
 	$(CARGO) run --quiet --package genims-dev -- install
 	$(CARGO) test --workspace
+
+sweep: tools ## What is seeded, computed and checked on every day of two years, 29 February in them; no servers
+	$(CARGO) run --release --quiet -- seed sweep --from 2027-01-01 --days 731
 
 kill9: tools ## The server killed 200 times under load, at random moments [GENIMS_KILLS= GENIMS_SEED=]
 	$(CARGO) run --quiet --package genims-dev -- install

@@ -15,7 +15,9 @@ mod harness;
 mod history;
 mod kill9;
 mod leftovers;
+mod lineage;
 mod mysql;
+mod numbers;
 mod platform;
 mod powercut;
 mod provision;
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         kill9::tests,
+        lineage::tests,
+        numbers::tests,
         powercut::tests,
         sink::tests,
         verify::tests,

@@ -25,6 +25,13 @@ impl Side {
             Self::High => "HIGH",
         }
     }
+
+    fn limit(self, limits: &Limits) -> Option<f64> {
+        match self {
+            Self::Low => limits.critical_min,
+            Self::High => limits.critical_max,
+        }
+    }
 }
 
 /// One limit of one sensor.
@@ -111,11 +118,26 @@ impl FaultWatch {
         *watch = Watch { open_since_us: Some(start_us), ..Watch::default() };
     }
 
-    /// Takes note of a fault that ended before a restart.
-    pub fn resolve(&mut self, side: Side) {
-        match side {
-            Side::Low => self.low = Watch::default(),
-            Side::High => self.high = Watch::default(),
+    /// Ends what is open: the sensor is no longer what it was.
+    pub fn end(&mut self, owner: Owner<'_>, now_us: i64, events: &mut Vec<Event>) {
+        self.end_where(owner, now_us, events, |_| true);
+    }
+
+    /// Ends what a changed sensor can no longer end by its readings: it is retired, its code is another, its limit is
+    /// gone.
+    pub fn follow(&mut self, owner: Owner<'_>, changed: &Sensor, now_us: i64, events: &mut Vec<Event>) {
+        let lost = !changed.active || owner.sensor.sensor_code != changed.sensor_code;
+        self.end_where(owner, now_us, events, |side| lost || side.limit(&changed.limits).is_none());
+    }
+
+    fn end_where(&mut self, owner: Owner<'_>, now_us: i64, events: &mut Vec<Event>, over: impl Fn(Side) -> bool) {
+        for (side, watch) in [(Side::Low, &mut self.low), (Side::High, &mut self.high)] {
+            if over(side)
+                && let Some(start_us) = std::mem::take(watch).open_since_us
+            {
+                let end_us = now_us.max(start_us);
+                events.push(closed(owner.machine, fault_code(owner.sensor, side), start_us, end_us));
+            }
         }
     }
 }
@@ -125,6 +147,11 @@ pub fn fault_code(sensor: &Sensor, side: Side) -> String {
     let name = sensor.sensor_code.as_deref().unwrap_or(&sensor.sensor_id);
     let kept: String = name.chars().take(45).collect();
     format!("{kept}_{}", side.word())
+}
+
+/// Whether readings of the sensor can end a fault with this code.
+pub fn can_end(sensor: &Sensor, side: Side, code: &str) -> bool {
+    sensor.active && side.limit(&sensor.limits).is_some() && fault_code(sensor, side) == code
 }
 
 /// The side that a code made by [`fault_code`] speaks of.
@@ -159,15 +186,20 @@ fn event(owner: Owner<'_>, side: Side, limit: f64, value: f64, now_us: i64, chan
             sensor: Some(owner.no),
             detection_method: "threshold".to_owned(),
         }),
-        Change::Closed { start_us } => Event::FaultClosed(FaultClosed {
-            machine: owner.machine,
-            fault_code: code,
-            start_us,
-            end_us: now_us,
-            downtime_minutes: None,
-            production_loss_units: None,
-        }),
+        Change::Closed { start_us } => closed(owner.machine, code, start_us, now_us),
     }
+}
+
+/// The end of a sensor's fault.
+pub fn closed(machine: MachineNo, fault_code: String, start_us: i64, end_us: i64) -> Event {
+    Event::FaultClosed(FaultClosed {
+        machine,
+        fault_code,
+        start_us,
+        end_us,
+        downtime_minutes: None,
+        production_loss_units: None,
+    })
 }
 
 fn category(sensor_type: Option<&str>) -> &'static str {

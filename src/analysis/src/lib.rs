@@ -4,6 +4,7 @@
 //! - [`machine`]: what a machine's snapshots say: states, counts, OEE
 
 pub mod anomaly;
+mod earlier;
 pub mod faults;
 pub mod health;
 pub mod machine;

@@ -36,6 +36,8 @@ pub struct MachineState {
 
 #[derive(Clone, Debug)]
 struct OpenFault {
+    /// The number under which it was opened: its end names the same.
+    machine: MachineNo,
     code: String,
     start_us: i64,
     produced_per_hour: i32,
@@ -77,8 +79,8 @@ impl MachineState {
     }
 
     /// Takes up a PLC fault that was open before a restart.
-    pub fn resume_fault(&mut self, code: String, start_us: i64) {
-        self.fault = Some(OpenFault { code, start_us, produced_per_hour: 0 });
+    pub fn resume_fault(&mut self, machine: MachineNo, code: String, start_us: i64) {
+        self.fault = Some(OpenFault { machine, code, start_us, produced_per_hour: 0 });
     }
 
     /// Spreads the time since the last snapshot over the hours it touches.
@@ -129,10 +131,11 @@ impl MachineState {
             return;
         }
         if let Some(fault) = self.fault.take() {
-            events.push(fault.close(no, now_us));
+            events.push(fault.close(now_us));
         }
         let Some(code) = code else { return };
         self.fault = Some(OpenFault {
+            machine: no,
             code: code.clone(),
             start_us: now_us,
             produced_per_hour: machine.design_capacity_units_per_hour.unwrap_or(0),
@@ -151,11 +154,11 @@ impl MachineState {
 }
 
 impl OpenFault {
-    fn close(self, machine: MachineNo, end_us: i64) -> Event {
+    fn close(self, end_us: i64) -> Event {
         let minutes = (end_us - self.start_us).max(0) / 60_000_000;
         let lost_units = minutes.saturating_mul(i64::from(self.produced_per_hour)) / 60;
         Event::FaultClosed(FaultClosed {
-            machine,
+            machine: self.machine,
             fault_code: self.code,
             start_us: self.start_us,
             end_us,

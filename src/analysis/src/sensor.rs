@@ -1,9 +1,10 @@
 //! Everything one shard knows of one sensor, and what it makes of a reading. Pure: clock and thresholds are arguments.
 
 use crate::anomaly::{ANOMALY_FROM, Usual};
+use crate::earlier::Earlier;
 use crate::faults::{FaultWatch, Owner};
 use crate::health::{HealthWatch, Seen};
-use crate::window::{Bounds, Known, Window};
+use crate::window::{Bounds, Known, Window, WindowStats};
 use genims_catalogue::{Limits, SensorEntry};
 use genims_model::reading::flag;
 use genims_model::{Event, Protocol, Quality, RawReading, Reading, Reason, Status};
@@ -54,6 +55,7 @@ pub enum Verdict {
 pub struct SensorState {
     entry: Arc<SensorEntry>,
     window: Window,
+    earlier: Earlier,
     usual: Usual,
     faults: FaultWatch,
     health: HealthWatch,
@@ -75,6 +77,7 @@ impl SensorState {
             usual: Usual::new(range),
             entry,
             window: Window::default(),
+            earlier: Earlier::default(),
             faults: FaultWatch::default(),
             health: HealthWatch::default(),
         }
@@ -84,55 +87,57 @@ impl SensorState {
         &self.entry
     }
 
-    /// Follows a change of the catalogue.
-    pub fn set_entry(&mut self, entry: &Arc<SensorEntry>) {
+    /// Follows a change of the catalogue that left the number. A fault that the new entry cannot end is over.
+    pub fn set_entry(&mut self, entry: &Arc<SensorEntry>, now_us: i64, events: &mut Vec<Event>) {
         if !Arc::ptr_eq(&self.entry, entry) {
+            self.faults.follow(owner(&self.entry), &entry.sensor, now_us, events);
             self.entry = entry.clone();
         }
+    }
+
+    /// The state of the same sensor under its new number: it remembers what was taken, and judges anew. Faults of the
+    /// machine and unit it leaves are over: nobody looks at them any longer.
+    pub fn succeed(mut self, entry: Arc<SensorEntry>, now_us: i64, events: &mut Vec<Event>) -> Self {
+        self.faults.end(owner(&self.entry), now_us, events);
+        let mut successor = Self::new(entry);
+        successor.earlier = self.earlier;
+        successor.earlier.keep(self.entry.no, self.window);
+        successor
     }
 
     pub fn faults(&mut self) -> &mut FaultWatch {
         &mut self.faults
     }
 
+    /// Whether a reading was taken before, under whichever number.
+    fn known(&self, at_us: i64, value: f64) -> Known {
+        match self.window.known(at_us, value) {
+            Known::No => self.earlier.known(at_us, value),
+            Known::OtherValue if self.earlier.known(at_us, value) == Known::Same => Known::Same,
+            known => known,
+        }
+    }
+
     /// Judges one reading and learns from it.
     pub fn see(&mut self, raw: &RawReading, origin: Origin, rules: &Rules, events: &mut Vec<Event>) -> Verdict {
         let (at_us, value) = (raw.timestamp_us, raw.value);
-        if let Some((reason, detail)) = out_of_time(at_us, origin.received_us, rules) {
-            return Verdict::Rejected(reason, detail);
-        }
-        let replaces = match self.window.known(at_us, value) {
-            Known::No => false,
-            Known::Same => return Verdict::Duplicate,
-            Known::OtherValue => match rules.same_timestamp {
-                SameTimestamp::KeepAll => false,
-                SameTimestamp::First => return Verdict::Duplicate,
-                SameTimestamp::Last => true,
-                SameTimestamp::Reject => {
-                    let detail = "another value with this timestamp was taken before".to_owned();
-                    return Verdict::Rejected(Reason::SameTimestamp, detail);
-                }
-            },
+        let replaces = match self.admit(raw, origin, rules) {
+            Ok(replaces) => replaces,
+            Err(verdict) => return verdict,
         };
         let newest_us = self.window.newest_us().unwrap_or(i64::MIN);
         let window = self.window.insert(at_us, value, rules.bounds);
+        self.earlier.forget_behind(&self.window, rules.bounds);
         let anomaly_score = self.usual.score(value);
-        let limits = &self.entry.sensor.limits;
-        let mut flags = threshold_flags(value, limits);
+        let mut flags = threshold_flags(value, &self.entry.sensor.limits);
         if anomaly_score >= ANOMALY_FROM {
             flags |= flag::ANOMALY;
         }
         if replaces {
             flags |= flag::REPLACES;
         }
-        let out_of_range =
-            limits.range_min.is_some_and(|min| value < min) || limits.range_max.is_some_and(|max| value > max);
-        let quality = match raw.quality {
-            Quality::Good if out_of_range => Quality::Bad,
-            Quality::Good if at_us > origin.received_us + rules.skew_tolerated_us => Quality::Skewed,
-            Quality::Good if at_us < newest_us.saturating_sub(rules.late_after_us) => Quality::Late,
-            said => said,
-        };
+        let out_of_range = is_out_of_range(value, &self.entry.sensor.limits);
+        let quality = quality_of(raw, origin, rules, out_of_range, newest_us);
         let usual = self.usual;
         if at_us >= newest_us {
             self.watch(
@@ -147,29 +152,46 @@ impl SensorState {
                 events,
             );
         }
-        Verdict::Accepted(Reading {
-            sensor: raw.sensor,
-            protocol: origin.protocol,
-            status: status_of(flags),
-            quality,
-            flags,
-            source: origin.source,
-            timestamp_us: at_us,
-            received_us: origin.received_us,
-            value,
-            min_1min: window.min,
-            max_1min: window.max,
-            avg_1min: window.mean,
-            std_1min: window.std_dev,
-            anomaly_score,
-        })
+        Verdict::Accepted(reading(raw, origin, quality, flags, window, anomaly_score))
+    }
+
+    /// Judges a reading that was resolved just before the sensor got its present number: it keeps the identity under
+    /// which it was taken, `entry`, and its neighbours are those of that identity. Nothing is watched under it any longer.
+    pub fn see_superseded(&mut self, raw: &RawReading, entry: &SensorEntry, origin: Origin, rules: &Rules) -> Verdict {
+        let replaces = match self.admit(raw, origin, rules) {
+            Ok(replaces) => replaces,
+            Err(verdict) => return verdict,
+        };
+        let limits = &entry.sensor.limits;
+        let window = self.earlier.insert(raw.sensor, raw.timestamp_us, raw.value, rules.bounds);
+        let flags = threshold_flags(raw.value, limits) | if replaces { flag::REPLACES } else { 0 };
+        let quality = quality_of(raw, origin, rules, is_out_of_range(raw.value, limits), i64::MIN);
+        Verdict::Accepted(reading(raw, origin, quality, flags, window, 0.0))
+    }
+
+    /// Whether the reading replaces an earlier one, or the verdict that keeps it out.
+    fn admit(&self, raw: &RawReading, origin: Origin, rules: &Rules) -> Result<bool, Verdict> {
+        if let Some((reason, detail)) = out_of_time(raw.timestamp_us, origin.received_us, rules) {
+            return Err(Verdict::Rejected(reason, detail));
+        }
+        match self.known(raw.timestamp_us, raw.value) {
+            Known::No => Ok(false),
+            Known::Same => Err(Verdict::Duplicate),
+            Known::OtherValue => match rules.same_timestamp {
+                SameTimestamp::KeepAll => Ok(false),
+                SameTimestamp::First => Err(Verdict::Duplicate),
+                SameTimestamp::Last => Ok(true),
+                SameTimestamp::Reject => {
+                    let detail = "another value with this timestamp was taken before".to_owned();
+                    Err(Verdict::Rejected(Reason::SameTimestamp, detail))
+                }
+            },
+        }
     }
 
     fn watch(&mut self, seen: Seen<'_>, events: &mut Vec<Event>) {
         let (timestamp_us, value, received_us) = (seen.timestamp_us, seen.value, seen.received_us);
-        let entry = &self.entry;
-        let owner = Owner { machine: entry.machine, no: entry.no, sensor: &entry.sensor };
-        self.faults.see(owner, timestamp_us, value, events);
+        self.faults.see(owner(&self.entry), timestamp_us, value, events);
         if self.health.see(seen) {
             self.report_health(received_us, events);
         }
@@ -187,11 +209,20 @@ impl SensorState {
         }
     }
 
-    /// Remembers a reading that an earlier run of the server took.
+    /// Remembers a reading that an earlier run of the server took, perhaps under an earlier number.
     pub fn remember(&mut self, reading: &Reading, bounds: Bounds) {
-        self.window.insert(reading.timestamp_us, reading.value, bounds);
-        self.usual.score(reading.value);
+        if reading.sensor == self.entry.no {
+            self.window.insert(reading.timestamp_us, reading.value, bounds);
+            self.earlier.forget_behind(&self.window, bounds);
+            self.usual.score(reading.value);
+        } else {
+            self.earlier.insert(reading.sensor, reading.timestamp_us, reading.value, bounds);
+        }
     }
+}
+
+fn owner(entry: &SensorEntry) -> Owner<'_> {
+    Owner { machine: entry.machine, no: entry.no, sensor: &entry.sensor }
 }
 
 pub fn out_of_time(at_us: i64, received_us: i64, rules: &Rules) -> Option<(Reason, String)> {
@@ -204,6 +235,45 @@ pub fn out_of_time(at_us: i64, received_us: i64, rules: &Rules) -> Option<(Reaso
         return Some((Reason::TooOld, format!("{days} days old, beyond the retention window")));
     }
     None
+}
+
+fn is_out_of_range(value: f64, limits: &Limits) -> bool {
+    limits.range_min.is_some_and(|min| value < min) || limits.range_max.is_some_and(|max| value > max)
+}
+
+fn quality_of(raw: &RawReading, origin: Origin, rules: &Rules, out_of_range: bool, newest_us: i64) -> Quality {
+    match raw.quality {
+        Quality::Good if out_of_range => Quality::Bad,
+        Quality::Good if raw.timestamp_us > origin.received_us + rules.skew_tolerated_us => Quality::Skewed,
+        Quality::Good if raw.timestamp_us < newest_us.saturating_sub(rules.late_after_us) => Quality::Late,
+        said => said,
+    }
+}
+
+fn reading(
+    raw: &RawReading,
+    origin: Origin,
+    quality: Quality,
+    flags: u8,
+    window: WindowStats,
+    anomaly_score: f32,
+) -> Reading {
+    Reading {
+        sensor: raw.sensor,
+        protocol: origin.protocol,
+        status: status_of(flags),
+        quality,
+        flags,
+        source: origin.source,
+        timestamp_us: raw.timestamp_us,
+        received_us: origin.received_us,
+        value: raw.value,
+        min_1min: window.min,
+        max_1min: window.max,
+        avg_1min: window.mean,
+        std_1min: window.std_dev,
+        anomaly_score,
+    }
 }
 
 fn threshold_flags(value: f64, limits: &Limits) -> u8 {

@@ -48,7 +48,11 @@ async fn stats(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
 async fn ready(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
     let report = observer.report();
     match report.not_ready_because {
-        None => (StatusCode::OK, "ready\n".to_owned()),
+        None => {
+            let cut_off = report.sinks.iter().filter(|sink| sink.state == "cut_off");
+            let detail: String = cut_off.map(|sink| format!("{} is cut off: see /stats\n", sink.name)).collect();
+            (StatusCode::OK, format!("ready\n{detail}"))
+        }
         Some(cause) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n")),
     }
 }

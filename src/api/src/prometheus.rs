@@ -170,7 +170,7 @@ fn spool(page: &mut Page, report: &Report) {
 }
 
 fn sinks(page: &mut Page, report: &Report) {
-    let families: [Family<Sink, f64>; 9] = [
+    let families: [Family<Sink, f64>; 10] = [
         ("genims_sink_connected", "gauge", "1 while the sink reaches its database.", |s| {
             f64::from(u8::from(s.connected))
         }),
@@ -188,9 +188,16 @@ fn sinks(page: &mut Page, report: &Report) {
         ("genims_sink_expired_total", "counter", "Readings past the mirror's expiry, not mirrored.", |s| {
             s.expired_total as f64
         }),
+        ("genims_sink_gap_records_total", "counter", "Records that the spool no longer held for the sink.", |s| {
+            s.gap_records_total as f64
+        }),
     ];
     for (name, kind, help, read) in families {
         page.each((name, kind, help), "sink", &report.sinks, |sink| (sink.name.clone(), read(sink)));
+    }
+    page.family("genims_sink_state", "gauge", "1 for the state that the sink is in.");
+    for sink in &report.sinks {
+        page.sample("genims_sink_state", &[("sink", &sink.name), ("state", sink.state)], 1);
     }
     let name = "genims_receive_to_committed_seconds";
     page.family(name, "summary", "From the read of the socket to the sink's commit.");

@@ -79,6 +79,8 @@ pub struct Spool {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Sink {
     pub name: String,
+    /// connected, lagging, disconnected, cut_off
+    pub state: &'static str,
     pub connected: bool,
     pub position: u64,
     pub lag_records: u64,
@@ -89,6 +91,8 @@ pub struct Sink {
     pub retries_total: u64,
     pub refused_total: u64,
     pub expired_total: u64,
+    /// Records that the database lacks and the log no longer held.
+    pub gap_records_total: u64,
     pub last_error: Option<String>,
     pub receive_to_committed_ms: Latency,
 }

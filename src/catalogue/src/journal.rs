@@ -1,110 +1,220 @@
-//! The catalogue's journal: every number ever given, on disk before anybody can use it.
+//! The catalogue's journal: every number ever given, on disk before anybody can use it. Entries enter, a catalogue leaves.
 //!
-//! One JSON line per change, appended and synced; the last line of a number wins. A line that breaks off at the end was
-//! never published and is cut. Reading the journal at start is what lets the server work while every database is down.
+//! - It belongs to one log, whose records mean something only with these numbers: journals of another log, of another
+//!   history, or older than the log relies on are refused. See [`super::witness`] for the log's side.
+//! - An append is visible whole or cut: frames carry length and checksum ([`super::frame`]).
+//! - A failed append is taken back before the next one: nothing is ever written behind a partial frame.
+//! - Opening needs no room on the disk once the journal exists.
 
+use super::error::JournalError;
+use super::folder::{Folder, Stored};
+use super::frame::{self, Tip, Walk};
+use super::legacy;
 use super::shifts::{FactoryShifts, ShiftCalendar};
+use super::witness::Witness;
 use super::{Catalogue, Machine, Sensor};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
+use uuid::Uuid;
 
-const FILE_NAME: &str = "catalogue.jsonl";
+pub(crate) const NAME: &str = "catalogue.journal";
 
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("the catalogue journal {path} cannot be used: {source}; check the folder's owner and free space")]
-    Io { path: PathBuf, source: std::io::Error },
-    #[error(
-        "the catalogue journal {path} is damaged at line {line}: {detail}; restore the file from a backup: the spool needs its numbers"
-    )]
-    Damaged { path: PathBuf, line: usize, detail: String },
-}
-
-/// One line. Numbers are implied by order: the n-th new sensor identity gets number n, so replaying the lines through
+/// One change. Numbers are implied by order: the n-th new sensor identity gets number n, so replaying the entries through
 /// the same `put_*` functions gives the same numbers.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Line {
+pub(crate) enum Entry {
     Machine(Machine),
+    /// As master data has it.
     Sensor(Sensor),
+    /// Entered at the door; master data does not have it yet.
+    Registered(Sensor),
     Shifts(Vec<FactoryShifts>),
 }
 
+impl Entry {
+    pub(crate) fn apply(&self, catalogue: &mut Catalogue) {
+        match self {
+            Self::Machine(machine) => {
+                catalogue.put_machine(machine.clone());
+            }
+            Self::Sensor(sensor) | Self::Registered(sensor) => {
+                catalogue.put_sensor(sensor.clone());
+            }
+            Self::Shifts(factories) => catalogue.shifts = ShiftCalendar::new(factories.iter().cloned()),
+        }
+    }
+}
+
+/// The log that a journal is opened for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log {
+    pub(crate) id: Uuid,
+    /// Nothing was ever appended: no number is in use.
+    pub(crate) blank: bool,
+}
+
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
+    file: Box<dyn Stored>,
     path: PathBuf,
-    file: File,
-    unsynced: bool,
+    witness: Witness,
+    tip: Tip,
+    /// Everything below is durable, and there is nothing behind it unless an append failed.
+    end: u64,
+    clean: bool,
+    catalogue: Arc<Catalogue>,
+}
+
+/// What a start finds.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) journal: Journal,
+    /// Registered and not yet seen in master data.
+    pub(crate) registered: Vec<Sensor>,
 }
 
 impl Journal {
-    /// Opens or makes the journal in `directory` and reads the catalogue it describes.
-    pub fn open(directory: &Path) -> Result<(Self, Catalogue), JournalError> {
-        let path = directory.join(FILE_NAME);
-        let io = |source| JournalError::Io { path: path.clone(), source };
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io)?;
-        let (catalogue, good_bytes) = read(&path, &file)?;
-        if file.metadata().map_err(io)?.len() > good_bytes {
-            file.set_len(good_bytes).map_err(io)?;
+    /// Opens or makes the journal in `folder` for the log whose witness lies in `log_folder`.
+    pub(crate) fn open(folder: &dyn Folder, log_folder: Box<dyn Folder>, log: Log) -> Result<Opened, JournalError> {
+        let path = folder.path(NAME);
+        let io = |action| {
+            let path = path.clone();
+            move |source| JournalError::Io { action, path, source }
+        };
+        let witness = Witness::open(log_folder, log.id)?;
+        let (file, walk) = match folder.open(NAME).map_err(io("open"))? {
+            Some(file) => continue_journal(folder, file, log)?,
+            None => {
+                let entries = legacy::read(folder)?;
+                if witness.tip().is_some() || (entries.is_none() && !log.blank) {
+                    return Err(JournalError::Gone { path });
+                }
+                begin(folder, log.id, &entries.unwrap_or_default())?
+            }
+        };
+        legacy::refuse_older_programs(folder);
+        let tip = check_witness(&path, &walk, &witness)?;
+        // What only the page cache has may be lost by a power cut: durable before anybody builds on it.
+        file.sync().and_then(|()| folder.sync_names()).map_err(io("sync"))?;
+        let registered = registered(&walk.entries);
+        let catalogue = Arc::new(walk.catalogue);
+        let mut journal = Self { file, path, witness, tip, end: walk.end, clean: true, catalogue };
+        if let Err(error) = journal.confirm() {
+            tracing::warn!(%error, "the log does not know its newest numbers yet; tried again with the next ones");
         }
-        file.sync_all().map_err(io)?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)?;
-        Ok((Self { path, file, unsynced: false }, catalogue))
+        Ok(Opened { journal, registered })
     }
 
-    /// Appends without syncing.
-    pub fn append(&mut self, lines: &[Line]) -> Result<(), JournalError> {
-        let io = |source| JournalError::Io { path: self.path.clone(), source };
-        let mut text = Vec::new();
-        for line in lines {
-            serde_json::to_writer(&mut text, line).map_err(|error| io(error.into()))?;
-            text.push(b'\n');
-        }
-        self.unsynced |= !text.is_empty();
-        self.file.write_all(&text).map_err(io)
+    /// What is durable.
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
     }
 
-    pub fn sync(&mut self) -> Result<(), JournalError> {
-        if self.unsynced {
-            self.file.sync_data().map_err(|source| JournalError::Io { path: self.path.clone(), source })?;
-            self.unsynced = false;
+    pub(crate) fn path(&self) -> &PathBuf {
+        &self.path
+    }
+
+    /// Durable as a whole when this returns, or else as if it had never been tried.
+    pub(crate) fn append(&mut self, entries: &[Entry]) -> Result<(), JournalError> {
+        if !self.clean {
+            self.take_back()?;
         }
+        let mut catalogue = Catalogue::clone(&self.catalogue);
+        let (bytes, tip) = frame::encode(entries, self.tip, self.end, &mut catalogue)
+            .map_err(|error| self.failed("write", error.into()))?;
+        self.clean = false;
+        let written = self.file.write_at(&bytes, self.end);
+        if let Err(source) = written.and_then(|()| self.file.sync()) {
+            // A second failure leaves the mark: the next append begins with taking back.
+            let _ = self.take_back();
+            return Err(self.failed("write", source));
+        }
+        self.clean = true;
+        self.end += bytes.len() as u64;
+        self.tip = tip;
+        self.catalogue = Arc::new(catalogue);
         Ok(())
     }
+
+    /// Tells the log's side what it may rely on from now on. Numbers are published only after this.
+    pub(crate) fn confirm(&mut self) -> Result<(), JournalError> {
+        self.witness.save(self.tip)
+    }
+
+    fn take_back(&mut self) -> Result<(), JournalError> {
+        self.file.cut(self.end).and_then(|()| self.file.sync()).map_err(|source| self.failed("cut", source))?;
+        self.clean = true;
+        Ok(())
+    }
+
+    fn failed(&self, action: &'static str, source: std::io::Error) -> JournalError {
+        JournalError::Io { action, path: self.path.clone(), source }
+    }
 }
 
-/// The catalogue and the length of the whole lines.
-fn read(path: &Path, file: &File) -> Result<(Catalogue, u64), JournalError> {
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let (mut catalogue, mut good_bytes, mut line) = (Catalogue::default(), 0_u64, Vec::new());
-    for number in 1.. {
-        line.clear();
-        let read =
-            reader.read_until(b'\n', &mut line).map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
-        if read == 0 || line.last() != Some(&b'\n') {
-            break;
+fn continue_journal(
+    folder: &dyn Folder,
+    file: Box<dyn Stored>,
+    log: Log,
+) -> Result<(Box<dyn Stored>, Walk), JournalError> {
+    let path = folder.path(NAME);
+    let bytes = file.read().map_err(|source| JournalError::Io { action: "read", path: path.clone(), source })?;
+    let found = frame::parse_front(&path, &bytes)?;
+    let walk = frame::walk(&path, &bytes, found)?;
+    if found != log.id {
+        if !log.blank {
+            return Err(JournalError::Foreign { path, found, expected: log.id });
         }
-        let entry = serde_json::from_slice(&line).map_err(|error| JournalError::Damaged {
-            path: path.to_owned(),
-            line: number,
-            detail: error.to_string(),
-        })?;
-        apply(&mut catalogue, entry);
-        good_bytes += read as u64;
+        tracing::info!(from = %found, to = %log.id, "the spool is new: the catalogue's numbers go on with it");
+        return begin(folder, log.id, &walk.entries);
     }
-    Ok((catalogue, good_bytes))
+    let torn = bytes.len() as u64 - walk.end;
+    if torn > 0 {
+        tracing::warn!(bytes = torn, "the catalogue journal ended with numbers that were never used; they are cut");
+        file.cut(walk.end).map_err(|source| JournalError::Io { action: "cut", path, source })?;
+    }
+    Ok((file, walk))
 }
 
-fn apply(catalogue: &mut Catalogue, line: Line) {
-    match line {
-        Line::Machine(machine) => {
-            catalogue.put_machine(machine);
+/// A new journal with these entries, in the place of whatever bore the name.
+fn begin(folder: &dyn Folder, log: Uuid, entries: &[Entry]) -> Result<(Box<dyn Stored>, Walk), JournalError> {
+    let path = folder.path(NAME);
+    let io = |source| JournalError::Io { action: "create", path: path.clone(), source };
+    let mut catalogue = Catalogue::default();
+    let (frames, _) =
+        frame::encode(entries, frame::first_tip(log), 0, &mut catalogue).map_err(|error| io(error.into()))?;
+    let bytes = [&frame::front(log)[..], &frames].concat();
+    let file = folder.replace(NAME, &bytes).map_err(io)?;
+    Ok((file, frame::walk(&path, &bytes, log)?))
+}
+
+/// The journal's tip, when the history that the log relies on is part of it.
+fn check_witness(path: &std::path::Path, walk: &Walk, witness: &Witness) -> Result<Tip, JournalError> {
+    let newest = walk.tips[walk.tips.len() - 1];
+    let Some(relied_on) = witness.tip() else { return Ok(newest) };
+    match walk.tips.get(relied_on.frames as usize) {
+        None => Err(JournalError::Older { path: path.to_owned(), found: newest.frames, needed: relied_on.frames }),
+        Some(tip) if *tip != relied_on => {
+            Err(JournalError::Diverged { path: path.to_owned(), entry: relied_on.frames })
         }
-        Line::Sensor(sensor) => {
-            catalogue.put_sensor(sensor);
-        }
-        Line::Shifts(factories) => catalogue.shifts = ShiftCalendar::new(factories),
+        Some(_) => Ok(newest),
     }
+}
+
+/// Registrations without a later entry of the same sensor.
+fn registered(entries: &[Entry]) -> Vec<Sensor> {
+    let mut waiting: Vec<&Sensor> = Vec::new();
+    for entry in entries {
+        if let Entry::Sensor(sensor) | Entry::Registered(sensor) = entry
+            && !waiting.is_empty()
+        {
+            waiting.retain(|known| known.sensor_id != sensor.sensor_id);
+        }
+        if let Entry::Registered(sensor) = entry {
+            waiting.push(sensor);
+        }
+    }
+    waiting.into_iter().cloned().collect()
 }

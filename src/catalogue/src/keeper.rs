@@ -1,12 +1,22 @@
-//! The one writer of the catalogue: follows master data, registers unknown sensors, and writes the journal before it
-//! publishes.
+//! The one writer of the catalogue: follows master data, registers unknown sensors, and publishes only what the journal
+//! holds durably.
+//!
+//! - What was entered and is not durable yet stands in `staged` alone. A number out of it may be staged by a connection,
+//!   which calls [`Keeper::sync`] before anything that uses it goes on; nobody else sees it.
+//! - One sync serves everybody who waits: whoever gets the journal writes what all have entered.
+//! - When the disk is full, what was entered keeps its number and is tried again by the next [`Keeper::sync`] or
+//!   [`Keeper::follow`].
 
-use super::journal::{Journal, JournalError, Line};
+use super::error::JournalError;
+use super::folder::{Folder, RealFolder};
+use super::journal::{Entry, Journal, Log, Opened};
 use super::shifts::{FactoryShifts, ShiftCalendar};
+use super::used::Used;
 use super::{Catalogue, Directory, Limits, Machine, Sensor};
-use genims_model::SensorNo;
+use genims_model::{MachineNo, SensorNo};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
 
 /// What master data says at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,47 +33,160 @@ pub struct Changes {
     pub retired: usize,
 }
 
+/// The log whose records use the catalogue's numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct LogIdentity<'a> {
+    pub id: Uuid,
+    pub directory: &'a Path,
+    /// Nothing was ever appended to it.
+    pub blank: bool,
+}
+
+/// A number for a name that the published catalogue does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration {
+    pub no: SensorNo,
+    /// See [`super::SensorEntry::home`].
+    pub home: MachineNo,
+}
+
 /// Sensors registered but not yet in master data; more are refused until it is reachable.
 const REGISTERED_MAX: usize = 10_000;
 
 /// VARCHAR(50) of `sensors.sensor_id`.
 const SENSOR_ID_CHARS_MAX: usize = 50;
 
+/// The unit of a registered sensor, until master data says better.
+pub(crate) const UNKNOWN_UNIT: &str = "unknown";
+
 #[derive(Debug)]
 pub struct Keeper {
     directory: Arc<Directory>,
+    /// Held while the disk works. Taken before `state` by those who need both.
+    journal: Mutex<Writing>,
+    /// Held for moments only.
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Writing {
     journal: Journal,
-    factories: Vec<FactoryShifts>,
+    /// The last attempt failed; said once.
+    failing: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The journal's catalogue with everything that waits applied.
+    staged: Arc<Catalogue>,
+    /// Entered, not in the journal yet.
+    waiting: Vec<Entry>,
     /// Registered here, not yet seen in master data.
     registered: Vec<Sensor>,
 }
 
 impl Keeper {
-    /// Opens the journal in `directory` and publishes what it holds.
-    pub fn open(directory: &Path) -> Result<Self, JournalError> {
-        let (journal, catalogue) = Journal::open(directory)?;
-        let state = State { journal, factories: Vec::new(), registered: Vec::new() };
-        Ok(Self { directory: Arc::new(Directory::new(catalogue)), state: Mutex::new(state) })
+    /// Opens the journal in `directory` for this log and publishes what it holds.
+    pub fn open(directory: &Path, log: LogIdentity<'_>) -> Result<Self, JournalError> {
+        let log_folder = Box::new(RealFolder(log.directory.to_owned()));
+        Self::open_in(&RealFolder(directory.to_owned()), log_folder, Log { id: log.id, blank: log.blank })
+    }
+
+    pub(crate) fn open_in(folder: &dyn Folder, log_folder: Box<dyn Folder>, log: Log) -> Result<Self, JournalError> {
+        let Opened { journal, registered } = Journal::open(folder, log_folder, log)?;
+        let directory = Directory::default();
+        directory.publish(journal.catalogue().clone());
+        let state = State { staged: journal.catalogue().clone(), waiting: Vec::new(), registered };
+        Ok(Self {
+            directory: Arc::new(directory),
+            journal: Mutex::new(Writing { journal, failing: false }),
+            state: Mutex::new(state),
+        })
     }
 
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
+    /// Fails when the log uses a number that the journal never gave: it is then older than the log.
+    pub fn covers(&self, used: Used) -> Result<(), JournalError> {
+        let writing = lock(&self.journal);
+        match used.missing_in(writing.journal.catalogue()) {
+            None => Ok(()),
+            Some((what, used, given)) => {
+                Err(JournalError::Unknown { path: writing.journal.path().clone(), what, used, given })
+            }
+        }
+    }
+
     /// Follows master data: enters what is new, updates what changed, retires what is gone.
     pub fn follow(&self, master: MasterData) -> Result<Changes, JournalError> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let mut catalogue = Catalogue::clone(&self.directory.load());
-        let mut lines = Vec::new();
+        let mut writing = lock(&self.journal);
+        // What could not be written goes first, so that no more waits than one refresh and the registrations.
+        self.write(&mut writing)?;
+        let changes = lock(&self.state).enter(master);
+        self.write(&mut writing)?;
+        Ok(changes)
+    }
+
+    /// Enters a sensor nobody knew, on a machine that is known. The number may be used once [`Keeper::sync`] was fine.
+    pub fn register(&self, machine: Option<&str>, sensor: &str) -> Result<Registration, String> {
+        lock(&self.state).register(machine, sensor)
+    }
+
+    /// Makes everything entered before the call durable and publishes it.
+    pub fn sync(&self) -> Result<(), JournalError> {
+        self.write(&mut lock(&self.journal))
+    }
+
+    /// Registered sensors that master data does not have yet.
+    pub fn registered(&self) -> Vec<Sensor> {
+        lock(&self.state).registered.clone()
+    }
+
+    fn write(&self, writing: &mut Writing) -> Result<(), JournalError> {
+        let outcome = self.write_waiting(&mut writing.journal);
+        match &outcome {
+            Ok(()) if writing.failing => tracing::info!("the catalogue journal is written again"),
+            Err(error) if !writing.failing && error.is_full() => tracing::warn!(%error, "new numbers wait"),
+            Err(error) if !writing.failing => tracing::error!(%error, "new numbers wait"),
+            _ => {}
+        }
+        writing.failing = outcome.is_err();
+        outcome
+    }
+
+    fn write_waiting(&self, journal: &mut Journal) -> Result<(), JournalError> {
+        let entries = std::mem::take(&mut lock(&self.state).waiting);
+        if !entries.is_empty()
+            && let Err(error) = journal.append(&entries)
+        {
+            // In front of what was entered meanwhile: the order is the numbers.
+            lock(&self.state).waiting.splice(..0, entries);
+            return Err(error);
+        }
+        journal.confirm()?;
+        if !Arc::ptr_eq(journal.catalogue(), &self.directory.peek()) {
+            self.directory.publish(journal.catalogue().clone());
+            let mut state = lock(&self.state);
+            if state.waiting.is_empty() {
+                // The same contents: one copy of them is enough.
+                state.staged = journal.catalogue().clone();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn enter(&mut self, master: MasterData) -> Changes {
+        let catalogue = Arc::make_mut(&mut self.staged);
+        let mut entries = Vec::new();
+        let machines: hashbrown::HashSet<String> =
+            master.machines.iter().map(|machine| machine.machine_id.clone()).collect();
         for machine in master.machines {
             if catalogue.put_machine(machine.clone()).1 {
-                lines.push(Line::Machine(machine));
+                entries.push(Entry::Machine(machine));
             }
         }
         let mut current: hashbrown::HashSet<SensorNo> = hashbrown::HashSet::with_capacity(master.sensors.len());
@@ -71,62 +194,66 @@ impl Keeper {
             let (no, changed) = catalogue.put_sensor(sensor.clone());
             current.insert(no);
             if changed {
-                lines.push(Line::Sensor(sensor));
+                entries.push(Entry::Sensor(sensor));
             }
         }
-        state
-            .registered
-            .retain(|sensor| catalogue.sensor_by_id(&sensor.sensor_id).is_none_or(|no| !current.contains(&no)));
-        let entered_or_changed = lines.len();
-        let waiting: hashbrown::HashSet<&str> = state.registered.iter().map(|s| s.sensor_id.as_str()).collect();
+        let entered_or_changed = entries.len();
+        let (arrived, waiting): (Vec<Sensor>, Vec<Sensor>) = std::mem::take(&mut self.registered)
+            .into_iter()
+            .partition(|sensor| catalogue.sensor_by_id(&sensor.sensor_id).is_some_and(|no| current.contains(&no)));
+        // Said even when nothing changed: at the next start it no longer waits.
+        let arrived = arrived.iter().filter_map(|known| catalogue.sensor(catalogue.sensor_by_id(&known.sensor_id)?));
+        entries.extend(arrived.map(|entry| Entry::Sensor(entry.sensor.clone())));
+        // A sensor whose machine has gone can never enter master data.
+        self.registered = waiting.into_iter().filter(|sensor| machines.contains(&sensor.machine_id)).collect();
+        let waiting: hashbrown::HashSet<&str> = self.registered.iter().map(|s| s.sensor_id.as_str()).collect();
         let gone: Vec<Sensor> = catalogue
             .sensors()
             .iter()
-            .filter(|entry| entry.sensor.active && catalogue.sensor_by_id(&entry.sensor.sensor_id) == Some(entry.no))
-            .filter(|entry| !current.contains(&entry.no) && !waiting.contains(entry.sensor.sensor_id.as_str()))
+            .filter(|entry| entry.sensor.active && !entry.superseded && !current.contains(&entry.no))
+            .filter(|entry| !waiting.contains(entry.sensor.sensor_id.as_str()))
             .map(|entry| Sensor { active: false, ..entry.sensor.clone() })
             .collect();
         let retired = gone.len();
         for sensor in gone {
             catalogue.put_sensor(sensor.clone());
-            lines.push(Line::Sensor(sensor));
+            entries.push(Entry::Sensor(sensor));
         }
-        if state.factories != master.factories {
-            catalogue.shifts = ShiftCalendar::new(master.factories.clone());
-            lines.push(Line::Shifts(master.factories.clone()));
-            state.factories = master.factories;
+        let shifts = ShiftCalendar::new(master.factories.iter().cloned());
+        if catalogue.shifts != shifts {
+            catalogue.shifts = shifts;
+            entries.push(Entry::Shifts(master.factories));
         }
-        if !lines.is_empty() {
-            state.journal.append(&lines)?;
-            state.journal.sync()?;
-            self.directory.publish(catalogue);
-        }
-        Ok(Changes { entered_or_changed, retired })
+        self.waiting.extend(entries);
+        Changes { entered_or_changed, retired }
     }
 
-    /// Enters a sensor nobody knew, on a machine that is known. Not durable before [`Keeper::sync`].
-    pub fn register(&self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
-        let mut state = self.lock();
-        let catalogue = self.directory.load();
-        if let Some(no) = catalogue.sensor_by_id(sensor) {
-            return Ok(no);
+    fn register(&mut self, machine: Option<&str>, sensor: &str) -> Result<Registration, String> {
+        let by_code = || self.staged.sensor_by_code(machine?, sensor);
+        if let Some(entry) = self.staged.sensor_by_id(sensor).or_else(by_code).and_then(|no| self.staged.sensor(no)) {
+            return if entry.sensor.active {
+                Ok(Registration { no: entry.no, home: entry.home })
+            } else {
+                Err(format!("sensor {sensor} is not active"))
+            };
         }
         if sensor.is_empty() || sensor.chars().count() > SENSOR_ID_CHARS_MAX {
             return Err(format!("sensor {sensor} cannot be registered: an id has 1 to 50 characters"));
         }
         let machine = machine
-            .and_then(|id| catalogue.machine_by_id(id))
-            .and_then(|no| catalogue.machine(no))
+            .and_then(|id| self.staged.machine_by_id(id))
+            .and_then(|no| self.staged.machine(no))
             .ok_or_else(|| format!("sensor {sensor} cannot be registered: its machine is not in the catalogue"))?;
-        if state.registered.len() >= REGISTERED_MAX {
+        if self.registered.len() >= REGISTERED_MAX {
             return Err(format!("sensor {sensor} cannot be registered: {REGISTERED_MAX} others wait for master data"));
         }
+        let home = machine.no;
         let entered = Sensor {
             sensor_id: sensor.to_owned(),
             machine_id: machine.machine.machine_id.clone(),
             line_id: machine.machine.line_id.clone(),
             factory_id: machine.machine.factory_id.clone(),
-            unit: "unknown".to_owned(),
+            unit: UNKNOWN_UNIT.to_owned(),
             sensor_code: None,
             sensor_type: None,
             limits: Limits::default(),
@@ -135,85 +262,13 @@ impl Keeper {
             calibration_frequency_days: None,
             active: true,
         };
-        state.journal.append(&[Line::Sensor(entered.clone())]).map_err(|error| error.to_string())?;
-        let mut catalogue = Catalogue::clone(&catalogue);
-        let (no, _) = catalogue.put_sensor(entered.clone());
-        state.registered.push(entered);
-        self.directory.publish(catalogue);
-        Ok(no)
-    }
-
-    pub fn sync(&self) -> Result<(), JournalError> {
-        self.lock().journal.sync()
-    }
-
-    /// Registered sensors that master data does not have yet.
-    pub fn registered(&self) -> Vec<Sensor> {
-        self.lock().registered.clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let (no, _) = Arc::make_mut(&mut self.staged).put_sensor(entered.clone());
+        self.waiting.push(Entry::Registered(entered.clone()));
+        self.registered.push(entered);
+        Ok(Registration { no, home })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tests::sensor;
-
-    fn master(sensors: Vec<Sensor>) -> MasterData {
-        MasterData { sensors, ..MasterData::default() }
-    }
-
-    #[test]
-    fn numbers_survive_a_restart_and_gone_sensors_are_retired_not_forgotten() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let keeper = Keeper::open(folder.path()).expect("a journal");
-        keeper.follow(master(vec![sensor("S1", "M1", "A"), sensor("S2", "M1", "B")])).expect("written");
-        let changes = keeper.follow(master(vec![sensor("S2", "M2", "B")])).expect("written");
-        assert_eq!(changes, Changes { entered_or_changed: 1, retired: 1 });
-        let before = keeper.directory().load();
-        drop(keeper);
-
-        let after = Keeper::open(folder.path()).expect("a journal").directory().load();
-        assert_eq!(after.sensors().len(), 3);
-        for (old, new) in before.sensors().iter().zip(after.sensors()) {
-            assert_eq!((old.no, &old.sensor, old.machine), (new.no, &new.sensor, new.machine));
-        }
-        assert_eq!(after.active_sensors(), 1);
-    }
-
-    #[test]
-    fn a_broken_off_last_line_is_cut_and_a_damaged_middle_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(FILE_NAME_FOR_TESTS);
-        Keeper::open(folder.path())
-            .and_then(|keeper| keeper.follow(master(vec![sensor("S1", "M1", "A")])).map(|_| ()))
-            .expect("written");
-        let whole = std::fs::read(&path).expect("a journal");
-        std::fs::write(&path, [&whole[..], b"{\"sensor\":{\"sens"].concat()).expect("written");
-        assert_eq!(Keeper::open(folder.path()).expect("cut").directory().load().sensors().len(), 1);
-        assert_eq!(std::fs::read(&path).expect("a journal"), whole);
-        std::fs::write(&path, [b"{oops}\n".as_slice(), &whole].concat()).expect("written");
-        assert!(matches!(Keeper::open(folder.path()), Err(JournalError::Damaged { line: 1, .. })));
-    }
-
-    const FILE_NAME_FOR_TESTS: &str = "catalogue.jsonl";
-
-    #[test]
-    fn a_registered_sensor_stays_until_master_data_has_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let keeper = Keeper::open(folder.path()).expect("a journal");
-        keeper.follow(master(vec![sensor("S1", "M1", "A")])).expect("written");
-        let no = keeper.register(Some("M1"), "S-NEW").expect("registered");
-        assert!(keeper.register(Some("M9"), "S-OTHER").is_err());
-        keeper.follow(master(vec![sensor("S1", "M1", "A")])).expect("written");
-        assert!(keeper.directory().load().sensor(no).is_some_and(|entry| entry.sensor.active));
-        assert_eq!(keeper.registered().len(), 1);
-        let known = keeper.registered()[0].clone();
-        keeper.follow(master(vec![sensor("S1", "M1", "A"), known])).expect("written");
-        assert!(keeper.registered().is_empty());
-        assert_eq!(keeper.directory().load().sensor_by_id("S-NEW"), Some(no));
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

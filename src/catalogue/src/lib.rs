@@ -1,13 +1,31 @@
 //! Who is who: sensors, machines and shifts by name and by number.
 //!
 //! A [`Catalogue`] is immutable; a change publishes a new one ([`Directory`]). Numbers are given once and written to the
-//! [`journal`] before a catalogue that contains them is published, so a number found in the spool can always be
-//! resolved, also while every database is down. When the identity of a sensor changes (another machine, line, factory
-//! or unit) it gets a new number: readings taken earlier keep the identity under which they were taken.
+//! journal before a catalogue that contains them is published, so a number found in the spool can always be resolved,
+//! also while every database is down. When the identity of a sensor changes (another machine, line, factory or unit), or
+//! that of a machine (another line or factory), it gets a new number: what was taken earlier keeps the identity under
+//! which it was taken.
+//!
+//! - [`keeper`]: the one writer: follows master data, registers unknown sensors, writes before it publishes
+//! - `journal`: every number ever given, in `frame`s; `witness`: what the log relies on; `legacy`: the earlier format
+//! - [`used`]: which numbers a log uses
 
-pub mod journal;
+pub mod error;
+mod folder;
+mod frame;
+mod journal;
 pub mod keeper;
+mod legacy;
 pub mod shifts;
+pub mod used;
+mod witness;
+
+#[cfg(test)]
+mod fake_folder;
+#[cfg(test)]
+mod journal_tests;
+#[cfg(test)]
+mod keeper_tests;
 
 use arc_swap::ArcSwap;
 use genims_model::{MachineNo, SensorNo};
@@ -73,12 +91,20 @@ pub struct Machine {
 pub struct SensorEntry {
     pub no: SensorNo,
     pub machine: MachineNo,
+    /// Where the machine of the sensor's first number is at home: the same for all its numbers, so that one shard owns them all.
+    pub home: MachineNo,
+    /// The sensor has a newer number.
+    pub superseded: bool,
     pub sensor: Sensor,
 }
 
 #[derive(Clone, Debug)]
 pub struct MachineEntry {
     pub no: MachineNo,
+    /// The machine's first number: one shard owns all its numbers.
+    pub home: MachineNo,
+    /// The machine has a newer number.
+    pub superseded: bool,
     pub machine: Machine,
 }
 
@@ -121,6 +147,11 @@ impl Catalogue {
         self.by_code.get(std::str::from_utf8(key).ok()?).copied()
     }
 
+    /// The entry under the sensor's present number.
+    pub fn present<'a>(&'a self, entry: &'a Arc<SensorEntry>) -> Option<&'a Arc<SensorEntry>> {
+        if entry.superseded { self.sensor(self.sensor_by_id(&entry.sensor.sensor_id)?) } else { Some(entry) }
+    }
+
     pub fn machine_by_id(&self, machine_id: &str) -> Option<MachineNo> {
         self.by_machine_id.get(machine_id).copied()
     }
@@ -138,20 +169,25 @@ impl Catalogue {
         self.by_sensor_id.values().filter(|no| self.sensor(**no).is_some_and(|entry| entry.sensor.active)).count()
     }
 
-    /// Enters a machine: the same number when the id is known, else the next. Returns the number and whether
+    /// Enters a machine. A changed place gets a new number; other changes keep the number. Returns the number and whether
     /// anything changed.
     pub fn put_machine(&mut self, machine: Machine) -> (MachineNo, bool) {
-        if let Some(no) = self.machine_by_id(&machine.machine_id) {
-            let slot = &mut self.machines[no.0 as usize];
-            let changed = slot.machine != machine;
-            if changed {
-                *slot = Arc::new(MachineEntry { no, machine });
-            }
-            return (no, changed);
-        }
         let no = MachineNo(self.machines.len() as u32);
+        let mut home = no;
+        if let Some(known) = self.machine_by_id(&machine.machine_id) {
+            let slot = &mut self.machines[known.0 as usize];
+            if slot.machine == machine {
+                return (known, false);
+            }
+            if slot.machine.same_identity(&machine) {
+                *slot = Arc::new(MachineEntry { machine, ..MachineEntry::clone(slot) });
+                return (known, true);
+            }
+            home = slot.home;
+            *slot = Arc::new(MachineEntry { superseded: true, ..MachineEntry::clone(slot) });
+        }
         self.by_machine_id.insert(machine.machine_id.as_str().into(), no);
-        self.machines.push(Arc::new(MachineEntry { no, machine }));
+        self.machines.push(Arc::new(MachineEntry { no, home, superseded: false, machine }));
         (no, true)
     }
 
@@ -170,29 +206,43 @@ impl Catalogue {
             }
             if slot.sensor.same_identity(&sensor) {
                 let old_code = slot.sensor.sensor_code.clone();
-                *slot = Arc::new(SensorEntry { no, machine, sensor });
+                *slot = Arc::new(SensorEntry { sensor, ..SensorEntry::clone(slot) });
                 self.recode(no, old_code);
                 return (no, true);
             }
         }
         let no = SensorNo(self.sensors.len() as u32);
-        let superseded = known.and_then(|old| self.sensor(old).cloned());
+        let home = match known {
+            Some(old) => self.supersede(old),
+            None => self.machine(machine).map_or(machine, |entry| entry.home),
+        };
         self.by_sensor_id.insert(sensor.sensor_id.as_str().into(), no);
-        self.sensors.push(Arc::new(SensorEntry { no, machine, sensor }));
-        if let Some(old) = superseded
-            && let Some(code) = &old.sensor.sensor_code
-        {
-            self.by_code.remove(code_key(&old.sensor.machine_id, code).as_str());
-        }
+        self.sensors.push(Arc::new(SensorEntry { no, machine, home, superseded: false, sensor }));
         self.recode(no, None);
         (no, true)
     }
 
+    /// Marks a number as one that its sensor no longer has; tells the sensor's home.
+    fn supersede(&mut self, old: SensorNo) -> MachineNo {
+        let slot = &mut self.sensors[old.0 as usize];
+        *slot = Arc::new(SensorEntry { superseded: true, ..SensorEntry::clone(slot) });
+        let (home, machine_id, code) = (slot.home, slot.sensor.machine_id.clone(), slot.sensor.sensor_code.clone());
+        self.forget_code(old, &machine_id, code.as_deref());
+        home
+    }
+
+    /// The code may have gone to another sensor of the machine meanwhile.
+    fn forget_code(&mut self, no: SensorNo, machine_id: &str, code: Option<&str>) {
+        let Some(code) = code else { return };
+        let key = code_key(machine_id, code);
+        if self.by_code.get(key.as_str()) == Some(&no) {
+            self.by_code.remove(key.as_str());
+        }
+    }
+
     fn recode(&mut self, no: SensorNo, old_code: Option<String>) {
         let entry = self.sensors[no.0 as usize].clone();
-        if let Some(code) = old_code {
-            self.by_code.remove(code_key(&entry.sensor.machine_id, &code).as_str());
-        }
+        self.forget_code(no, &entry.sensor.machine_id, old_code.as_deref());
         if let Some(code) = &entry.sensor.sensor_code {
             self.by_code.insert(code_key(&entry.sensor.machine_id, code).into_boxed_str(), no);
         }
@@ -206,6 +256,11 @@ fn code_key(machine_id: &str, code: &str) -> String {
 }
 
 impl Machine {
+    /// Whether rows taken under `self` and `other` would name the same things.
+    pub fn same_identity(&self, other: &Self) -> bool {
+        self.machine_id == other.machine_id && self.line_id == other.line_id && self.factory_id == other.factory_id
+    }
+
     /// What is known of a machine from one of its sensors alone.
     pub fn bare(sensor: &Sensor) -> Self {
         Self {
@@ -240,8 +295,8 @@ impl Directory {
         self.current.load()
     }
 
-    pub fn publish(&self, catalogue: Catalogue) {
-        self.current.store(Arc::new(catalogue));
+    pub fn publish(&self, catalogue: impl Into<Arc<Catalogue>>) {
+        self.current.store(catalogue.into());
     }
 }
 
@@ -266,6 +321,18 @@ pub(crate) mod tests {
         }
     }
 
+    pub(crate) fn machine(id: &str) -> Machine {
+        Machine {
+            machine_id: id.to_owned(),
+            line_id: "L1".to_owned(),
+            factory_id: "F1".to_owned(),
+            machine_code: None,
+            machine_type: None,
+            design_capacity_units_per_hour: None,
+            active: true,
+        }
+    }
+
     #[test]
     fn a_sensor_is_found_by_id_and_by_code_on_its_machine() {
         let mut catalogue = Catalogue::default();
@@ -286,6 +353,33 @@ pub(crate) mod tests {
         assert_eq!(catalogue.sensor_by_id("S1"), Some(new));
         assert_eq!(catalogue.sensor(old).map(|e| e.sensor.machine_id.as_str()), Some("M1"));
         assert_eq!(catalogue.sensor_by_code("M1", "TEMP"), None);
+        let (old, new) = (catalogue.sensor(old).expect("given"), catalogue.sensor(new).expect("given"));
+        assert!(old.superseded && !new.superseded);
+        assert_eq!((new.home, catalogue.present(old).map(|entry| entry.no)), (old.machine, Some(new.no)));
+    }
+
+    #[test]
+    fn a_moved_machine_gets_a_new_number_and_keeps_its_home() {
+        let mut catalogue = Catalogue::default();
+        catalogue.put_machine(machine("M0"));
+        let (old, _) = catalogue.put_machine(machine("M1"));
+        let renamed = Machine { machine_code: Some("X".to_owned()), ..machine("M1") };
+        assert_eq!(catalogue.put_machine(renamed.clone()), (old, true));
+        let (new, _) = catalogue.put_machine(Machine { line_id: "L2".to_owned(), ..renamed });
+        let place =
+            |no| catalogue.machine(no).map(|entry| (entry.machine.line_id.as_str(), entry.home, entry.superseded));
+        assert_eq!(place(old), Some(("L1", old, true)));
+        assert_eq!(place(new), Some(("L2", old, false)));
+        assert_eq!(catalogue.machine_by_id("M1"), Some(new));
+    }
+
+    #[test]
+    fn a_code_that_went_to_another_sensor_stays_there_when_the_first_one_moves() {
+        let mut catalogue = Catalogue::default();
+        catalogue.put_sensor(sensor("S1", "M1", "TEMP"));
+        let (second, _) = catalogue.put_sensor(sensor("S2", "M1", "TEMP"));
+        catalogue.put_sensor(sensor("S1", "M2", "TEMP"));
+        assert_eq!(catalogue.sensor_by_code("M1", "TEMP"), Some(second));
     }
 
     #[test]

@@ -5,13 +5,16 @@
 //! - A batch stays at hand until the database has confirmed it; meanwhile nothing further is read.
 //! - After any failure the connection is given up and the database is asked for its position. What lies below the position
 //!   has landed, whatever the failed attempt looked like; the rest is sent again.
-//! - A position behind the batch (a restored database) rewinds the log as far as it still goes.
+//! - The database is asked for its position while nothing arrives, too. One that went back (a restored database) rewinds the
+//!   log as far as it still goes, and holds what is there.
+//! - A position of another history of the log closes the doors and ends the loop: nothing is skipped.
 //! - A stop is obeyed between batches; a batch under way gets [`FollowOptions::stop_grace`].
 
 use crate::backoff::Backoff;
 use crate::gather::{BatchLimits, Gatherer};
 use crate::metrics::SinkMetrics;
 use genims_log::contract::Log;
+use genims_log::history::Resume;
 use genims_model::{Accounts, Outcome, SourceNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
@@ -29,6 +32,8 @@ pub struct FollowOptions {
     /// Long enough for a batch in which every row has to be refused one by one.
     pub commit_timeout: Duration,
     pub stop_grace: Duration,
+    /// How often the database is asked for its position while nothing arrives.
+    pub look_interval: Duration,
 }
 
 impl Default for FollowOptions {
@@ -37,6 +42,7 @@ impl Default for FollowOptions {
             open_timeout: Duration::from_secs(15),
             commit_timeout: Duration::from_secs(300),
             stop_grace: Duration::from_secs(10),
+            look_interval: Duration::from_secs(2),
         }
     }
 }
@@ -57,10 +63,26 @@ pub struct Follower<T, L: Log> {
     metrics: Arc<SinkMetrics>,
     settlement: Option<Settlement>,
     /// What the database remembers; unknown while there is no connection.
-    position: Option<u64>,
+    place: Option<Place>,
+    /// The last gap that was counted.
+    gap: Option<Gap>,
     /// Everything below is in the accounts.
     settled: u64,
     last_commit: Duration,
+}
+
+/// Where the database stands, and where the log goes on for it: later, when what lies between is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    position: u64,
+    resume: u64,
+}
+
+/// Records that the database lacks and the log no longer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Gap {
+    from: u64,
+    to: u64,
 }
 
 enum Step {
@@ -86,7 +108,8 @@ impl<T: Target, L: Log> Follower<T, L> {
             options: FollowOptions::default(),
             metrics,
             settlement,
-            position: None,
+            place: None,
+            gap: None,
             settled,
             last_commit: Duration::ZERO,
         }
@@ -99,26 +122,79 @@ impl<T: Target, L: Log> Follower<T, L> {
 
     /// Runs until `shutdown` turns true, or until the log itself fails.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
-        let mut gatherer = self.gatherer(self.settled)?;
-        tokio::select! {
-            () = stopped(&mut shutdown) => return Ok(()),
-            opened = self.open() => self.retry_later(opened)?,
-        };
+        let mut next_offset = self.settled;
+        let mut gatherer = self.gatherer(next_offset)?;
         loop {
-            let batch = tokio::select! {
-                biased;
+            self.check_kept()?;
+            // First of all, and whenever nothing arrives: where does the database stand?
+            let looked = tokio::select! {
                 () = stopped(&mut shutdown) => break,
-                batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
+                looked = self.look() => self.retry_later(looked)?,
             };
-            self.metrics.gathered(&batch);
-            match self.store(batch, &mut shutdown).await? {
-                Some(Step::Next) => {}
-                Some(Step::Rewind(position)) => gatherer = self.gatherer(position)?,
-                None => break,
+            if let Some(resume) = looked.filter(|resume| *resume < next_offset) {
+                next_offset = resume;
+                gatherer = self.gatherer(resume)?;
+            }
+            let ended = self.follow(&mut gatherer, &mut next_offset, &mut shutdown).await?;
+            if ended {
+                break;
             }
         }
         self.target.close();
         Ok(())
+    }
+
+    /// Stores what arrives, until nothing has for a while; true when stopped.
+    async fn follow(
+        &mut self,
+        gatherer: &mut Gatherer<L::Reader>,
+        next_offset: &mut u64,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<bool, SinkError> {
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(shutdown) => return Ok(true),
+                arrived = gatherer.arrived() => arrived.map_err(SinkError::Log)?,
+                () = tokio::time::sleep(self.options.look_interval) => return Ok(false),
+            }
+            let batch = tokio::select! {
+                biased;
+                () = stopped(shutdown) => return Ok(true),
+                batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
+            };
+            self.check_kept()?;
+            self.metrics.gathered(&batch);
+            let behind = batch.next_offset;
+            match self.store(batch, shutdown).await? {
+                Some(Step::Next) => *next_offset = behind,
+                Some(Step::Rewind(position)) => {
+                    *gatherer = self.gatherer(position)?;
+                    *next_offset = position;
+                }
+                None => return Ok(true),
+            }
+        }
+    }
+
+    /// Asks the database for its position, whatever is known: where to go on.
+    async fn look(&mut self) -> Result<u64, SinkError> {
+        self.place = None;
+        Ok(self.open().await?.resume)
+    }
+
+    fn check_kept(&self) -> Result<(), SinkError> {
+        let sink = self.target.name();
+        if !self.log.is_cut_off(sink) {
+            return Ok(());
+        }
+        let position = self.metrics.position.load(Ordering::Relaxed);
+        self.cut_off(position)
+    }
+
+    fn cut_off(&self, position: u64) -> Result<(), SinkError> {
+        self.metrics.cut_off.store(true, Ordering::Relaxed);
+        Err(SinkError::CutOff { sink: self.target.name(), position, first: self.log.first_offset() })
     }
 
     fn gatherer(&self, from: u64) -> Result<Gatherer<L::Reader>, SinkError> {
@@ -162,22 +238,14 @@ impl<T: Target, L: Log> Follower<T, L> {
         }
         self.metrics.failed(text);
         self.target.close();
-        self.position = None;
+        self.place = None;
         Ok(None)
     }
 
     async fn attempt(&mut self, batch: &mut Batch) -> Result<Step, SinkError> {
-        let position = self.open().await?;
-        if position < batch.first_offset {
-            if position >= self.log.first_offset() {
-                return Ok(Step::Rewind(position));
-            }
-            tracing::error!(
-                sink = self.target.name(),
-                position,
-                first_offset = batch.first_offset,
-                "the database lacks records that the spool no longer holds; going on behind the gap"
-            );
+        let Place { position, resume } = self.open().await?;
+        if resume < batch.first_offset {
+            return Ok(Step::Rewind(resume));
         }
         let mut rest = batch.clone();
         let landed = rest.split_below(position);
@@ -193,26 +261,60 @@ impl<T: Target, L: Log> Follower<T, L> {
         let begun = Instant::now();
         let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
         self.last_commit = begun.elapsed();
-        self.position = Some(batch.next_offset);
+        self.place = Some(Place { position: batch.next_offset, resume: batch.next_offset });
         self.metrics.bytes_total.fetch_add(report.bytes, Ordering::Relaxed);
         self.settle(batch, &report)?;
         Ok(Step::Next)
     }
 
-    /// The database's position, asked for once per connection.
-    async fn open(&mut self) -> Result<u64, SinkError> {
-        if let Some(position) = self.position {
-            return Ok(position);
+    /// Where the database stands; it is asked once per connection, and by [`Self::look`].
+    async fn open(&mut self) -> Result<Place, SinkError> {
+        if let Some(place) = self.place {
+            return Ok(place);
         }
-        let start = self.log.first_offset();
-        let position = within(self.options.open_timeout, self.target.open(self.log.id(), start)).await?;
-        let end = self.log.next_offset();
-        if position > end {
-            return Err(SinkError::LogBehind { sink: self.target.name(), position, end });
+        let sink = self.target.name();
+        let start = self.log.position(self.log.first_offset());
+        let opening = self.target.open(&start, self.settled);
+        let remembered = within(self.options.open_timeout, opening).await?;
+        let position = remembered.offset;
+        let resume = match self.log.resume(&remembered) {
+            Resume::At(offset) => offset,
+            Resume::Behind { first } => first,
+            Resume::NotInHistory { .. } => {
+                let error = SinkError::NotInHistory { sink, position, end: self.log.next_offset() };
+                self.log.refuse(sink, Some(error.to_string()));
+                self.metrics.failed(error.to_string());
+                return Err(error);
+            }
+        };
+        self.log.refuse(sink, None);
+        let cursor = self.log.cursor(sink).unwrap_or(0);
+        // Nothing is removed behind a cursor; one that must go back says from where it holds again.
+        let resume = if resume < cursor { self.log.rewind(sink, resume).map_err(SinkError::Log)? } else { resume };
+        if resume < cursor {
+            tracing::warn!(sink, position, cursor, "the database went back; it gets what the log still holds again");
+        }
+        if position < resume {
+            self.count_gap(Gap { from: position, to: resume });
         }
         self.metrics.opened(position);
-        self.position = Some(position);
-        Ok(position)
+        let place = Place { position, resume };
+        self.place = Some(place);
+        Ok(place)
+    }
+
+    fn count_gap(&mut self, gap: Gap) {
+        if self.gap == Some(gap) {
+            return;
+        }
+        self.gap = Some(gap);
+        self.metrics.gap_records_total.fetch_add(gap.to - gap.from, Ordering::Relaxed);
+        tracing::error!(
+            sink = self.target.name(),
+            position = gap.from,
+            first_offset = gap.to,
+            "the database lacks records that the log no longer holds; it gets everything from the log's first record on"
+        );
     }
 
     /// The batch is in the database: enter it in the accounts (once, however often the log is rewound) and let the
@@ -233,9 +335,6 @@ impl<T: Target, L: Log> Follower<T, L> {
     }
 
     fn save_cursor(&self, next_offset: u64) -> Result<(), SinkError> {
-        if next_offset < self.settled {
-            return Ok(());
-        }
         self.log.save_cursor(self.target.name(), next_offset).map_err(SinkError::Log)
     }
 }

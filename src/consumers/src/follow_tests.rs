@@ -5,7 +5,7 @@ use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use genims_log::contract::Log;
 use genims_log::memory::MemoryLog;
-use genims_model::{Accounts, Group, SensorNo};
+use genims_model::{Accounts, Group, Lineage, Position, SensorNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::sample;
@@ -20,10 +20,20 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 struct Database {
     offsets: Vec<u64>,
-    position: Option<u64>,
+    position: Option<Position>,
     opens: u64,
     /// How the next commits go; then they succeed.
     faults: Vec<Fault>,
+}
+
+impl Database {
+    /// An older state is restored.
+    fn goes_back_to(&mut self, offset: u64) {
+        self.offsets.retain(|known| *known < offset);
+        if let Some(position) = &mut self.position {
+            position.offset = offset;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,34 +44,47 @@ enum Fault {
     Hangs,
 }
 
-struct Fake(Arc<Mutex<Database>>);
+struct Fake {
+    database: Arc<Mutex<Database>>,
+    lineage: Lineage,
+    connected: bool,
+}
+
+impl Fake {
+    fn new(database: &Arc<Mutex<Database>>) -> Self {
+        Self { database: database.clone(), lineage: Lineage::default(), connected: false }
+    }
+}
 
 impl Target for Fake {
     fn name(&self) -> &'static str {
         "fake"
     }
 
-    async fn open(&mut self, _: Uuid, start: u64) -> Result<u64, SinkError> {
-        let mut database = self.0.lock().expect("no panic");
-        database.opens += 1;
-        Ok(*database.position.get_or_insert(start))
+    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+        let mut database = self.database.lock().expect("no panic");
+        database.opens += u64::from(!std::mem::replace(&mut self.connected, true));
+        self.lineage = start.lineage.clone();
+        Ok(database.position.get_or_insert_with(|| start.clone()).clone())
     }
 
-    fn close(&mut self) {}
+    fn close(&mut self) {
+        self.connected = false;
+    }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
-        let fault = self.0.lock().expect("no panic").faults.pop();
+        let fault = self.database.lock().expect("no panic").faults.pop();
         match fault {
             Some(Fault::Lost) => return Err(SinkError::Connect("lost".into())),
             Some(Fault::Hangs) => std::future::pending().await,
             _ => {}
         }
-        let mut database = self.0.lock().expect("no panic");
-        if database.position != Some(position) {
+        let mut database = self.database.lock().expect("no panic");
+        let Some(known) = database.position.clone().filter(|known| known.offset == position) else {
             return Err(SinkError::PositionMoved { expected: position });
-        }
+        };
         database.offsets.extend(batch.first_offset..batch.next_offset);
-        database.position = Some(batch.next_offset);
+        database.position = Some(Position { lineage: self.lineage.clone(), offset: batch.next_offset, ..known });
         match fault {
             Some(_) => Err(SinkError::Connect("no answer".into())),
             None => Ok(Report { refused: vec![(batch.first_offset, 0)], ..Report::default() }),
@@ -96,10 +119,11 @@ impl Trial {
     fn follower(&self, batch_size: usize) -> Follower<Fake, Arc<MemoryLog>> {
         let limits = BatchLimits { batch_size, ..BatchLimits::default() };
         let settlement = Settlement { accounts: self.accounts.clone(), recovered_until: 0 };
-        Follower::new(Fake(self.database.clone()), self.log.clone(), limits, self.metrics.clone(), Some(settlement))
+        Follower::new(Fake::new(&self.database), self.log.clone(), limits, self.metrics.clone(), Some(settlement))
             .with_options(FollowOptions {
                 commit_timeout: Duration::from_millis(50),
                 stop_grace: Duration::ZERO,
+                look_interval: Duration::from_millis(5),
                 ..FollowOptions::default()
             })
     }
@@ -147,7 +171,7 @@ async fn a_restored_database_gets_the_log_again_and_the_accounts_stay() {
     {
         let mut database = trial.database.lock().expect("no panic");
         database.offsets.truncate(6);
-        database.position = Some(6);
+        database.goes_back_to(6);
     }
     trial.log.append(Group { readings: vec![sample::reading(SensorNo(0), 1)], ..Group::default() });
     trial.accounts.received(0, 1);
@@ -179,7 +203,7 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
     accounts.received(accounts.recovered(), 12);
     accounts.received(0, 18);
     let settlement = Settlement { accounts: accounts.clone(), recovered_until: 12 };
-    let target = Fake(trial.database.clone());
+    let target = Fake::new(&trial.database);
     let limits = BatchLimits { batch_size: 9, ..BatchLimits::default() };
     let follower = Follower::new(target, trial.log.clone(), limits, trial.metrics.clone(), Some(settlement));
     let (stop, stopped) = watch::channel(false);
@@ -192,4 +216,115 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
     for (name, account) in accounts.by_source() {
         assert!(account.holds() && account.in_flight == 0, "{name}: {account:?}");
     }
+}
+
+/// Waits for something that a running follower brings about; a bound, because a test that hangs says nothing.
+async fn eventually(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..20_000 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("never: {what}");
+}
+
+impl Trial {
+    fn offsets(&self) -> Vec<u64> {
+        self.database.lock().expect("no panic").offsets.clone()
+    }
+
+    fn append(&self, readings: usize) {
+        self.log.append(Group { readings: vec![sample::reading(SensorNo(0), 1); readings], ..Group::default() });
+        self.accounts.received(0, readings as u64);
+    }
+
+    /// Runs a follower while `work` is done beside it, and answers how it ended.
+    async fn beside(&self, work: impl AsyncFnOnce()) -> Result<(), SinkError> {
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(self.follower(3).run(stopped));
+        work().await;
+        stop.send_replace(true);
+        running.await.expect("no panic")
+    }
+}
+
+#[tokio::test]
+async fn a_database_restored_under_the_running_server_gets_the_log_again_at_once() {
+    let trial = Trial::new(&[]);
+    let ended = trial.beside(async || {
+        eventually("all records", || trial.offsets().len() == 30).await;
+        trial.database.lock().expect("no panic").goes_back_to(6);
+        // Nothing more is appended, and nothing is lost sight of meanwhile.
+        eventually("all records again", || trial.offsets() == (0..30).collect::<Vec<_>>()).await;
+    });
+    ended.await.expect("a clean end");
+    trial.assert_exact();
+}
+
+#[tokio::test]
+async fn the_lag_of_a_restored_database_is_shown_while_it_cannot_be_written() {
+    let trial = Trial::new(&[]);
+    let ended = trial.beside(async || {
+        eventually("all records", || trial.metrics.lag_rows(30) == 0).await;
+        {
+            let mut database = trial.database.lock().expect("no panic");
+            database.faults = vec![Fault::Lost; 1_000];
+            database.goes_back_to(6);
+        }
+        eventually("the true lag", || trial.metrics.lag_rows(30) == 24).await;
+        assert_eq!(trial.log.cursor("fake"), Some(6), "what it lacks must stay in the log");
+    });
+    ended.await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_database_older_than_the_log_gets_everything_that_is_held() {
+    let trial = Trial::new(&[]);
+    trial.run(3).await;
+    trial.log.remove_below(12);
+    trial.database.lock().expect("no panic").goes_back_to(4);
+    let ended = trial.beside(async || {
+        eventually("the end of the log", || trial.offsets().last() == Some(&29)).await;
+    });
+    ended.await.expect("a clean end");
+    let expected: Vec<u64> = (0..4).chain(12..30).collect();
+    assert_eq!(trial.offsets(), expected);
+    assert_eq!(trial.metrics.gap_records_total.load(Ordering::Relaxed), 8);
+    let total = trial.accounts.total();
+    assert!(total.holds() && total.in_flight == 0, "{total:?}");
+}
+
+#[tokio::test]
+async fn a_log_restored_from_an_older_copy_closes_the_doors_and_skips_nothing() {
+    let mut trial = Trial::new(&[]);
+    let copy = trial.log.copy();
+    trial.append(5);
+    trial.run(3).await;
+    let before = trial.offsets();
+    trial.log = copy;
+    // The copy has grown past what the database remembers: the offset alone would look fine.
+    (0..10).for_each(|_| trial.append(3));
+    let ended = tokio::time::timeout(
+        Duration::from_secs(10),
+        trial.beside(async || {
+            eventually("closed doors", || trial.log.refusal().is_some()).await;
+        }),
+    );
+    let error = ended.await.expect("an end in time").expect_err("nothing may be skipped");
+    assert!(matches!(error, SinkError::NotInHistory { position: 35, end: 60, .. }), "{error}");
+    assert!(trial.log.refusal().is_some_and(|cause| cause.contains("genims log adopt")));
+    assert_eq!((trial.offsets(), trial.log.cursor("fake")), (before, None));
+}
+
+#[tokio::test]
+async fn a_sink_that_is_cut_off_ends_and_says_so() {
+    let trial = Trial::new(&[]);
+    let (_stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(trial.follower(3).run(stopped));
+    eventually("all records", || trial.offsets().len() == 30).await;
+    trial.log.cut_off("fake");
+    let ended = tokio::time::timeout(Duration::from_secs(10), running).await.expect("an end in time");
+    assert!(matches!(ended.expect("no panic"), Err(SinkError::CutOff { position: 30, .. })));
+    assert_eq!(trial.metrics.state(), crate::SinkState::CutOff);
 }

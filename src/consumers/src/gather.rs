@@ -66,6 +66,14 @@ impl<R: LogReader> Gatherer<R> {
         Self { reader, limits, held: None }
     }
 
+    /// Waits until there is a group for the next batch. Cancel-safe.
+    pub async fn arrived(&mut self) -> Result<(), Cause> {
+        if self.held.is_none() {
+            self.held = Some(self.reader.next().await?);
+        }
+        Ok(())
+    }
+
     /// Waits for the next batch; it holds at least one group. A dropped call loses what it had gathered: read again from
     /// the position. `last_commit`: how long the last batch took.
     pub async fn next(&mut self, last_commit: Duration) -> Result<Batch, Cause> {

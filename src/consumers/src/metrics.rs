@@ -23,7 +23,11 @@ pub struct SinkMetrics {
     pub refused_total: AtomicU64,
     /// Records not written because the database would delete them at once.
     pub expired_total: AtomicU64,
+    /// Records that the database lacks and the log no longer held.
+    pub gap_records_total: AtomicU64,
     pub connected: AtomicBool,
+    /// The log keeps no more records for this sink.
+    pub cut_off: AtomicBool,
     /// The log offset up to which everything is committed.
     pub position: AtomicU64,
     /// When the oldest record at hand was received, or 0 while there is none.
@@ -41,6 +45,22 @@ pub enum SinkState {
     /// Connected, and more than [`SinkMetrics::LAGGING_AFTER`] behind.
     Lagging,
     Disconnected,
+    /// The log keeps no more records for it: its database must be brought back from another one.
+    CutOff,
+}
+
+impl SinkState {
+    pub const ALL: [Self; 4] = [Self::Connected, Self::Lagging, Self::Disconnected, Self::CutOff];
+
+    /// As `/stats` and the metrics name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Lagging => "lagging",
+            Self::Disconnected => "disconnected",
+            Self::CutOff => "cut_off",
+        }
+    }
 }
 
 impl Default for SinkMetrics {
@@ -54,7 +74,9 @@ impl Default for SinkMetrics {
             retries_total: AtomicU64::new(0),
             refused_total: AtomicU64::new(0),
             expired_total: AtomicU64::new(0),
+            gap_records_total: AtomicU64::new(0),
             connected: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             position: AtomicU64::new(0),
             oldest_received_us: AtomicI64::new(0),
             last_error: Mutex::new(None),
@@ -80,7 +102,9 @@ impl SinkMetrics {
     }
 
     pub fn state(&self) -> SinkState {
-        if !self.connected.load(Ordering::Relaxed) {
+        if self.cut_off.load(Ordering::Relaxed) {
+            SinkState::CutOff
+        } else if !self.connected.load(Ordering::Relaxed) {
             SinkState::Disconnected
         } else if self.lag() > Self::LAGGING_AFTER {
             SinkState::Lagging

@@ -24,6 +24,7 @@ pub mod tls;
 pub use environment::Environment;
 pub use errors::DatabaseError;
 pub use mongo::MongoSettings;
+pub use mongodb::Client as MongoClient;
 pub use mysql::MysqlSettings;
 pub use mysql_async::Conn as MysqlConnection;
 pub use postgres::PostgresSettings;

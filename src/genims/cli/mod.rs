@@ -4,6 +4,7 @@
 mod deadletter;
 mod dictionary;
 mod doctor;
+mod log;
 mod provision;
 mod seed;
 mod serve;
@@ -48,6 +49,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print what every table and column means; needs no server
     Dictionary(dictionary::DictionaryArgs),
+    /// Look after the durable log; the server must be stopped
+    Log(log::LogArgs),
     /// List, show and replay what was set aside
     Deadletter(deadletter::DeadletterArgs),
 }
@@ -80,6 +83,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Doctor(args) => doctor::run(args, &environment).await,
+            Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Dictionary(_) => Ok(ExitCode::SUCCESS),
         }

@@ -23,7 +23,7 @@ enum FollowError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
-    Journal(#[from] genims_catalogue::journal::JournalError),
+    Journal(#[from] genims_catalogue::error::JournalError),
 }
 
 pub(super) struct Follower {

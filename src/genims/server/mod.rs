@@ -41,7 +41,7 @@ pub enum ServerError {
     #[error("the data folder {path} cannot be used: {source}; name a writable folder in data_dir or GENIMS_DATA_DIR")]
     DataDir { path: PathBuf, source: io::Error },
     #[error(transparent)]
-    Journal(#[from] genims_catalogue::journal::JournalError),
+    Journal(#[from] genims_catalogue::error::JournalError),
     #[error(transparent)]
     Spool(#[from] SpoolError),
     #[error(transparent)]

@@ -76,7 +76,7 @@ impl Observer {
     fn spool(&self) -> SpoolReport {
         let metrics = self.spool.metrics();
         SpoolReport {
-            id: self.spool.id().to_string(),
+            id: self.spool.name().to_string(),
             bytes: self.spool.bytes(),
             bytes_max: self.spool.max_bytes(),
             full: self.spool.full_flag().load(Relaxed),
@@ -94,6 +94,7 @@ impl Observer {
         let metrics = &view.metrics;
         Sink {
             name: view.name.to_owned(),
+            state: metrics.state().name(),
             connected: metrics.connected.load(Relaxed),
             position: metrics.position.load(Relaxed),
             lag_records: metrics.lag_rows(next_offset),
@@ -104,6 +105,7 @@ impl Observer {
             retries_total: metrics.retries_total.load(Relaxed),
             refused_total: metrics.refused_total.load(Relaxed),
             expired_total: metrics.expired_total.load(Relaxed),
+            gap_records_total: metrics.gap_records_total.load(Relaxed),
             last_error: metrics.last_error(),
             receive_to_committed_ms: Latency::of(&metrics.latency_us()),
         }
@@ -158,12 +160,13 @@ impl Observe for Observer {
         let shards: Vec<Shard> =
             self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
         // In flight and not waiting for PostgreSQL in the log: still in memory only.
-        let in_log =
-            sinks.iter().find(|sink| sink.name == genims_log::file::COMMIT_SINK).map_or(0, |sink| sink.lag_records);
-        let not_ready_because = match (&spool.failed, spool.full) {
-            (Some(cause), _) => Some(format!("the spool has failed: {cause}")),
-            (None, true) => Some("the spool is at its cap; senders wait until a sink catches up".to_owned()),
-            (None, false) => None,
+        let settling = self.sinks.iter().zip(&sinks).filter(|(view, _)| view.settles);
+        let in_log = settling.map(|(_, sink)| sink.lag_records).max().unwrap_or(0);
+        let not_ready_because = match (&spool.failed, self.spool.refusal(), spool.full) {
+            (Some(cause), ..) => Some(format!("the spool has failed: {cause}")),
+            (None, Some(cause), _) => Some(cause),
+            (None, None, true) => Some("the spool is at its cap; senders wait until a sink catches up".to_owned()),
+            (None, None, false) => None,
         };
         Report {
             version: env!("CARGO_PKG_VERSION"),

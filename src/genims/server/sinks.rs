@@ -10,6 +10,7 @@ use genims_consumers::SinkMetrics;
 use genims_consumers::follow::{Follower, Settlement};
 use genims_consumers::gather::BatchLimits;
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
+use genims_log::contract::Consumer;
 use genims_log::file::Spool;
 use genims_model::Cause;
 use genims_stores::SinkError;
@@ -28,7 +29,12 @@ use tokio::sync::{oneshot, watch};
 pub(super) struct SinkView {
     pub(super) name: &'static str,
     pub(super) metrics: Arc<SinkMetrics>,
+    /// Its commit ends a record's life.
+    pub(super) settles: bool,
 }
+
+/// The share of the log's cap that the mirror may hold: the rest is always left to the operations database.
+const MIRROR_SHARE: u64 = 2;
 
 type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
 
@@ -60,7 +66,8 @@ impl Sinks {
             let sources = stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
             let target = PostgresTarget::new(connect, directory.clone(), sources);
             let settlement = Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
-            sinks.push(ready(target, limits, Some(settlement), &stream.spool)?);
+            let consumer = Consumer::hold(target.name()).settling();
+            sinks.push(ready(target, limits, &consumer, Some(settlement), &stream.spool)?);
         }
         if let Some(limits) = &settings.mongodb {
             let database = registry.get("genims_production")?;
@@ -68,7 +75,8 @@ impl Sinks {
             let client = connection.client().await?;
             let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
             let target = MongoTarget::new(client, names, directory.clone());
-            sinks.push(ready(target, limits, None, &stream.spool)?);
+            let consumer = Consumer::resync(target.name(), stream.spool.max_bytes() / MIRROR_SHARE);
+            sinks.push(ready(target, limits, &consumer, None, &stream.spool)?);
         }
         Ok(Self(sinks))
     }
@@ -83,7 +91,7 @@ impl Sinks {
             let (ended, end) = oneshot::channel::<()>();
             let run = move || {
                 if let Err(error) = runtime.block_on(following) {
-                    tracing::error!(%error, sink = name, "a sink has ended: the log cannot be read");
+                    tracing::error!(%error, sink = name, "a sink has ended");
                 }
                 drop(ended);
             };
@@ -100,13 +108,14 @@ impl Sinks {
 fn ready<T: Target + 'static>(
     target: T,
     limits: &BatchLimits,
+    consumer: &Consumer,
     settlement: Option<Settlement>,
     spool: &Spool,
 ) -> Result<Ready, ServerError> {
     let name = target.name();
-    spool.register_sink(name)?;
+    spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
     let follower = Follower::new(target, spool.clone(), limits.clone(), metrics.clone(), settlement);
     let follow = move |stop| -> Following { Box::pin(follower.run(stop)) };
-    Ok(Ready { view: SinkView { name, metrics }, follow: Box::new(follow) })
+    Ok(Ready { view: SinkView { name, metrics, settles: consumer.settles }, follow: Box::new(follow) })
 }

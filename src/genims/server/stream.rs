@@ -2,7 +2,8 @@
 
 use super::ServerError;
 use crate::settings::Settings;
-use genims_catalogue::keeper::Keeper;
+use genims_catalogue::keeper::{Keeper, LogIdentity};
+use genims_catalogue::used::Used;
 use genims_log::file as spool;
 use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
@@ -42,8 +43,17 @@ impl Stream {
     /// Opens journal and log; nothing runs yet.
     pub(super) fn open(settings: &Settings, listeners: impl Iterator<Item = String>) -> Result<Self, ServerError> {
         let directory = settings.data_dir.join("spool");
-        let (appender, spool, recovered) = spool::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
-        let keeper = Arc::new(Keeper::open(&settings.data_dir)?);
+        let options = SpoolOptions { directory: directory.clone(), ..settings.spool.clone() };
+        let (appender, spool, recovered) = spool::open(&options)?;
+        let log = LogIdentity { id: spool.id(), directory: &directory, blank: recovered.next_offset == 0 };
+        let keeper = Arc::new(Keeper::open(&settings.data_dir, log)?);
+        if keeper.directory().load().sensors().is_empty() {
+            // Master data is awaited before the shards read the log: numbers in use must not be given by then.
+            let mut used = Used::default();
+            recovered.open_faults.iter().for_each(|fault| used.see_fault(fault));
+            spool.replay(spool.first_offset(), |group| used.see(group))?;
+            keeper.covers(used)?;
+        }
         let accounts = Arc::new(Accounts::new(listeners));
         let options = &settings.pipeline;
         let queues: Vec<Arc<ShardQueue>> =
@@ -81,12 +91,16 @@ impl Stream {
         let mut shards: Vec<Shard> = (0..count)
             .map(|index| Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules))
             .collect();
-        let settled = self.spool.cursor(spool::COMMIT_SINK).unwrap_or(self.spool.first_offset());
-        let mut pending = 0;
+        let settled = self.spool.settled().unwrap_or(self.spool.first_offset());
+        let (mut pending, mut used) = (0, Used::default());
+        self.open_faults.iter().for_each(|fault| used.see_fault(fault));
         self.spool.replay(self.spool.first_offset(), |group| {
             pending += records_from(group, settled);
+            used.see(group);
             shards.iter_mut().for_each(|shard| shard.remember(group));
         })?;
+        // Before anything is written or acknowledged: an older journal would give these numbers to other sensors.
+        self.keeper.covers(used)?;
         shards.iter_mut().for_each(|shard| shard.resume_faults(&self.open_faults));
         self.accounts.received(self.accounts.recovered(), pending);
 

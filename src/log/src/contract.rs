@@ -1,29 +1,76 @@
-//! What a sink asks of the log, and nothing more: read on from an offset, remember a sink's cursor.
+//! What a consumer asks of the log, and nothing more: read on from an offset, judge what a database remembers, keep the
+//! consumer's place.
 //!
-//! The spool implements this for itself; a shared log (JetStream, Kafka) could as well.
+//! The spool implements this for itself; a shared log (JetStream, Kafka) could as well. Nothing here assumes one log in
+//! a process: readings and events may have a log each, with consumers of its own.
 
+use crate::history::Resume;
 use genims_model::Cause;
-use genims_model::Group;
+use genims_model::{Group, Position};
 use std::future::Future;
 use std::sync::Arc;
-use uuid::Uuid;
+
+/// Who follows a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// In cursors, positions, metrics and messages: 1 to 64 letters, digits, '-' and '_'.
+    pub name: String,
+    /// Its commit ends a record's life: receipts that wait for a commit wait for this consumer.
+    pub settles: bool,
+    pub when_behind: WhenBehind,
+}
+
+/// What happens when a consumer stays behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenBehind {
+    /// The log keeps everything for it, and appends wait at the cap.
+    Hold,
+    /// Beyond this backlog it is cut off: what it has not read may go, and it is brought back from another database.
+    Resync { backlog_bytes_max: u64 },
+}
+
+impl Consumer {
+    /// One that the log waits for.
+    pub fn hold(name: &str) -> Self {
+        Self { name: name.to_owned(), settles: false, when_behind: WhenBehind::Hold }
+    }
+
+    /// One that may be cut off.
+    pub fn resync(name: &str, backlog_bytes_max: u64) -> Self {
+        Self { when_behind: WhenBehind::Resync { backlog_bytes_max }, ..Self::hold(name) }
+    }
+
+    pub fn settling(self) -> Self {
+        Self { settles: true, ..self }
+    }
+}
 
 /// A durable log of [`Group`]s with dense offsets.
 pub trait Log: Send + Sync + 'static {
     type Reader: LogReader;
 
-    /// Names this log for ever: offsets mean something only together with it.
-    fn id(&self) -> Uuid;
     /// The oldest offset that can still be read.
     fn first_offset(&self) -> u64;
     /// The offset that the next durable record will get.
     fn next_offset(&self) -> u64;
-    /// Where the sink's cursor stands; `None` for a sink that never saved one.
-    fn cursor(&self, sink: &str) -> Option<u64>;
+    /// How a consumer remembers `offset` of this log.
+    fn position(&self, offset: u64) -> Position;
+    /// Where a consumer goes on that remembers this.
+    fn resume(&self, remembered: &Position) -> Resume;
+    /// Where the consumer's cursor stands; `None` for one that never saved any.
+    fn cursor(&self, consumer: &str) -> Option<u64>;
     /// Reads from the group that holds `from`, or from the oldest when that is gone.
     fn reader(&self, from: u64) -> Result<Self::Reader, Cause>;
-    /// Everything below `next_offset` is in the sink's database: it may be deleted, and commit receipts may settle.
-    fn save_cursor(&self, sink: &str, next_offset: u64) -> Result<(), Cause>;
+    /// Everything below `next_offset` is in the consumer's database: it may be deleted, and commit receipts may settle.
+    fn save_cursor(&self, consumer: &str, next_offset: u64) -> Result<(), Cause>;
+    /// The consumer's database went back: its cursor follows, and what is held from `offset` on stays until the cursor
+    /// has passed it again. Answers where the consumer goes on: at `offset`, or at the first record when that is later.
+    fn rewind(&self, consumer: &str, offset: u64) -> Result<u64, Cause>;
+    /// Nothing is appended while any consumer is refused: it remembers a history that this log does not hold. `None`
+    /// lifts it.
+    fn refuse(&self, consumer: &str, cause: Option<String>);
+    /// Whether the log no longer keeps records for the consumer.
+    fn is_cut_off(&self, consumer: &str) -> bool;
 }
 
 /// Reads durable groups in order.

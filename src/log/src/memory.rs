@@ -1,8 +1,9 @@
 //! A log in memory, for tests and measurements without a disk.
 
 use crate::contract::{Log, LogReader};
-use genims_model::{Cause, Group};
-use std::collections::HashMap;
+use crate::history::{History, Resume};
+use genims_model::{Cause, Group, Position};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -14,15 +15,69 @@ pub struct MemoryLog {
     length: watch::Sender<usize>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 struct State {
+    history: History,
     groups: Vec<Arc<Group>>,
+    /// Groups that were removed from the front; readers count them.
+    removed: usize,
     cursors: HashMap<String, u64>,
+    refusals: BTreeMap<String, String>,
+    cut_off: Vec<String>,
+}
+
+impl State {
+    fn first_offset(&self) -> u64 {
+        self.groups.get(self.removed).map_or_else(|| self.next_offset(), |group| group.first_offset)
+    }
+
+    fn next_offset(&self) -> u64 {
+        self.groups.last().map_or(0, |group| group.next_offset())
+    }
 }
 
 impl MemoryLog {
     pub fn new(id: Uuid) -> Arc<Self> {
-        Arc::new(Self { id, state: Mutex::default(), length: watch::Sender::new(0) })
+        let mut history = History::new(id);
+        history.open(Uuid::new_v4(), 0);
+        let (groups, cursors) = (Vec::new(), HashMap::new());
+        let state = State { history, groups, removed: 0, cursors, refusals: BTreeMap::new(), cut_off: Vec::new() };
+        Self::with(id, state)
+    }
+
+    fn with(id: Uuid, state: State) -> Arc<Self> {
+        let length = watch::Sender::new(state.groups.len());
+        Arc::new(Self { id, state: Mutex::new(state), length })
+    }
+
+    /// A copy of the log as it is now, opened by itself: both may go on.
+    pub fn copy(&self) -> Arc<Self> {
+        let mut state = self.lock().clone();
+        let end = state.next_offset();
+        state.history.open(Uuid::new_v4(), end);
+        state.refusals.clear();
+        Self::with(self.id, state)
+    }
+
+    /// Removes the groups that lie wholly below `offset`.
+    pub fn remove_below(&self, offset: u64) {
+        let mut state = self.lock();
+        state.removed = state.groups.partition_point(|group| group.next_offset() <= offset);
+    }
+
+    /// The log keeps no more records for the consumer.
+    pub fn cut_off(&self, consumer: &str) {
+        self.lock().cut_off.push(consumer.to_owned());
+    }
+
+    /// Why appends would wait.
+    pub fn refusal(&self) -> Option<String> {
+        self.lock().refusals.values().next().cloned()
+    }
+
+    /// What consumers know it by.
+    pub fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Appends with the next offset, whatever the group says.
@@ -46,16 +101,21 @@ impl MemoryLog {
 impl Log for Arc<MemoryLog> {
     type Reader = MemoryReader;
 
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
     fn first_offset(&self) -> u64 {
-        self.lock().groups.first().map_or(0, |group| group.first_offset)
+        self.lock().first_offset()
     }
 
     fn next_offset(&self) -> u64 {
-        self.lock().groups.last().map_or(0, |group| group.next_offset())
+        self.lock().next_offset()
+    }
+
+    fn position(&self, offset: u64) -> Position {
+        Position { log: self.id, lineage: self.lock().history.lineage(), offset }
+    }
+
+    fn resume(&self, remembered: &Position) -> Resume {
+        let state = self.lock();
+        state.history.resume(remembered, state.first_offset(), state.next_offset())
     }
 
     fn cursor(&self, sink: &str) -> Option<u64> {
@@ -63,13 +123,36 @@ impl Log for Arc<MemoryLog> {
     }
 
     fn reader(&self, from: u64) -> Result<MemoryReader, Cause> {
-        let next = self.lock().groups.partition_point(|group| group.next_offset() <= from);
+        let state = self.lock();
+        let next = state.groups.partition_point(|group| group.next_offset() <= from).max(state.removed);
+        drop(state);
         Ok(MemoryReader { log: self.clone(), next, length: self.length.subscribe() })
     }
 
     fn save_cursor(&self, sink: &str, next_offset: u64) -> Result<(), Cause> {
-        self.lock().cursors.insert(sink.to_owned(), next_offset);
+        let mut state = self.lock();
+        let cursor = state.cursors.entry(sink.to_owned()).or_default();
+        *cursor = next_offset.max(*cursor);
         Ok(())
+    }
+
+    fn rewind(&self, sink: &str, offset: u64) -> Result<u64, Cause> {
+        let mut state = self.lock();
+        let offset = offset.max(state.first_offset());
+        state.cursors.insert(sink.to_owned(), offset);
+        Ok(offset)
+    }
+
+    fn refuse(&self, sink: &str, cause: Option<String>) {
+        let refusals = &mut self.lock().refusals;
+        match cause {
+            Some(cause) => refusals.insert(sink.to_owned(), cause),
+            None => refusals.remove(sink),
+        };
+    }
+
+    fn is_cut_off(&self, sink: &str) -> bool {
+        self.lock().cut_off.iter().any(|name| name == sink)
     }
 }
 

@@ -93,6 +93,7 @@ pub struct DeadLetter {
     /// What exactly was wrong, for a person.
     pub detail: String,
     /// The bytes at fault: the whole message, or the one element of a batch, in a form that can be replayed alone.
+    #[serde(with = "serde_bytes")]
     pub payload: Vec<u8>,
     pub payload_bytes: u64,
 }

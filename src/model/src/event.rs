@@ -19,7 +19,13 @@ pub enum Event {
     /// A document of `oee_metrics`: one finished hour of one machine.
     OeeHour(OeeHour),
     /// A client was lost and its will fired.
-    ClientLost { client_id: String, timestamp_us: i64, will_topic: String, will_payload: Vec<u8> },
+    ClientLost {
+        client_id: String,
+        timestamp_us: i64,
+        will_topic: String,
+        #[serde(with = "serde_bytes")]
+        will_payload: Vec<u8>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -80,12 +80,16 @@ pub struct Group {
     pub events: Vec<Event>,
     pub dead_letters: Vec<DeadLetter>,
     pub marks: Vec<Mark>,
+    /// Offsets behind the dead letters that nothing stands for here: items of kinds that this program does not know, or
+    /// records lost to damage.
+    pub skipped: u64,
 }
 
 impl Group {
     /// Records with an offset.
     pub fn len(&self) -> u64 {
-        (self.readings.len() + self.snapshots.len() + self.events.len() + self.dead_letters.len()) as u64
+        let known = self.readings.len() + self.snapshots.len() + self.events.len() + self.dead_letters.len();
+        known as u64 + self.skipped
     }
 
     pub fn is_empty(&self) -> bool {

@@ -5,6 +5,7 @@
 //! - [`event`]: what the analysis found: faults, health, state changes, OEE hours, lost clients
 //! - [`dead_letter`]: what could not be stored, with the reason and the original bytes
 //! - [`group`]: what travels between the rooms: chunk, portion, group
+//! - [`position`]: where a consumer stands in a log
 //! - [`receipt`]: the promise to tell a sender when its messages are durable
 //! - [`account`]: the accounting identity, per source
 //! - [`clock`]: what time it is
@@ -14,6 +15,7 @@ pub mod clock;
 pub mod dead_letter;
 pub mod event;
 pub mod group;
+pub mod position;
 pub mod reading;
 pub mod receipt;
 pub mod snapshot;
@@ -23,6 +25,7 @@ pub use clock::now_us;
 pub use dead_letter::{DeadLetter, Reason};
 pub use event::Event;
 pub use group::{Chunk, Group, Mark, Portion};
+pub use position::{Epoch, Lineage, LineageError, Position};
 pub use reading::{MachineNo, Protocol, Quality, RawReading, Reading, SensorNo, Status};
 pub use receipt::Receipt;
 pub use snapshot::Snapshot;

@@ -3,7 +3,7 @@
 //! receipt.
 
 use crate::queue::ShardQueue;
-use genims_catalogue::keeper::Keeper;
+use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Name, Point, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
@@ -12,6 +12,7 @@ use genims_model::{
     Accounts, Chunk, DeadLetter, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
     Snapshot, SourceNo,
 };
+use std::collections::HashMap;
 use std::fmt::Arguments;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +62,8 @@ impl Intake {
             topic: String::new(),
             received_us: 0,
             records: 0,
-            registered: false,
+            unpublished: HashMap::new(),
+            unsynced: false,
             intake: self.clone(),
             source,
             protocol,
@@ -69,7 +71,7 @@ impl Intake {
         }
     }
 
-    /// Which shard owns a machine and all its sensors.
+    /// Which shard owns everything that is at home at a machine.
     fn shard_of(&self, machine: MachineNo) -> usize {
         shard_of(machine, self.shards.len())
     }
@@ -116,7 +118,10 @@ pub struct IntakeBuffer {
     topic: String,
     received_us: i64,
     records: u64,
-    registered: bool,
+    /// Numbers given to this connection that its catalogue does not have yet, with the sensors' homes.
+    unpublished: HashMap<SensorNo, MachineNo>,
+    /// This round uses such a number: it may not be durable.
+    unsynced: bool,
 }
 
 impl IntakeBuffer {
@@ -127,6 +132,8 @@ impl IntakeBuffer {
         let changed = !Arc::ptr_eq(&self.catalogue, &self.intake.directory.peek());
         if changed {
             self.catalogue = self.intake.directory.load();
+            let catalogue = &self.catalogue;
+            self.unpublished.retain(|no, _| catalogue.sensor(*no).is_none());
         }
         changed
     }
@@ -212,15 +219,11 @@ impl IntakeBuffer {
     /// New numbers are durable before readings that use them. False when they cannot be: the round is then given up,
     /// counted and not acknowledged, for after a crash nobody could tell whose readings they were.
     fn sync_registrations(&mut self) -> bool {
-        if !self.registered {
+        if !std::mem::take(&mut self.unsynced) {
             return true;
         }
-        let synced = self.intake.registrar.as_ref().map_or(Ok(()), |registrar| registrar.sync());
-        if let Err(error) = &synced {
-            tracing::error!(%error, "registered sensors cannot be made durable; their readings are refused");
-        }
-        self.registered = synced.is_err();
-        synced.is_ok()
+        // The keeper says once why it cannot.
+        self.intake.registrar.as_ref().is_some_and(|registrar| registrar.sync().is_ok())
     }
 
     fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
@@ -236,9 +239,8 @@ impl IntakeBuffer {
         }
         match &self.intake.registrar {
             Some(registrar) if no.is_none() => {
-                let no = registrar.register(machine, sensor)?;
-                self.registered = true;
-                self.catalogue = self.intake.directory.load();
+                let Registration { no, home } = registrar.register(machine, sensor)?;
+                self.unpublished.insert(no, home);
                 Ok(no)
             }
             _ if no.is_some() => Err(format!("sensor {sensor} is not active")),
@@ -247,8 +249,15 @@ impl IntakeBuffer {
     }
 
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
-        let Some(entry) = self.catalogue.sensor(sensor) else { return };
-        let shard = self.intake.shard_of(entry.machine);
+        let home = match self.catalogue.sensor(sensor) {
+            Some(entry) => entry.home,
+            None => {
+                let Some(home) = self.unpublished.get(&sensor) else { return };
+                self.unsynced = true;
+                *home
+            }
+        };
+        let shard = self.intake.shard_of(home);
         self.staged[shard].readings.push(RawReading {
             sensor,
             quality: point.quality,
@@ -295,7 +304,8 @@ impl Visitor for IntakeBuffer {
             self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
             return;
         };
-        let shard = self.intake.shard_of(no);
+        let home = self.catalogue.machine(no).map_or(no, |entry| entry.home);
+        let shard = self.intake.shard_of(home);
         self.staged[shard].snapshots.push(Snapshot {
             machine: no,
             source: self.source,

@@ -7,9 +7,14 @@
 //! - [`machine`]: what a machine's snapshots say: states, counts, OEE
 
 pub mod intake;
+#[cfg(test)]
+mod intake_tests;
+mod letters;
 mod primitives;
 pub mod queue;
 pub mod shard;
+#[cfg(test)]
+mod succession_tests;
 pub mod worker;
 
 use crate::intake::WhenFull;

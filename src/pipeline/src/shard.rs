@@ -2,14 +2,15 @@
 //! no locks but the accounts'.
 
 use crate::intake;
+use crate::letters::{letter, snapshot_letter};
 use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
 use genims_analysis::sensor::{Origin, Rules, SensorState, Verdict};
 use genims_analysis::window::Bounds;
-use genims_catalogue::{Catalogue, Directory};
+use genims_catalogue::{Catalogue, Directory, MachineEntry};
 use genims_model::event::FaultOpened;
 use genims_model::{
-    Accounts, Chunk, DeadLetter, Group, MachineNo, Outcome, Portion, RawReading, Reason, SensorNo, Snapshot,
+    Accounts, Chunk, Event, Group, MachineNo, Outcome, Portion, RawReading, Reason, SensorNo, Snapshot,
 };
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -30,8 +31,10 @@ const RESEND_MEMORY_SNAPSHOTS: usize = 256;
 /// One tick looks at this fraction of the sensors, so that a million of them never stall the stream.
 const TICK_SLICES: usize = 8;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct MachineSlot {
+    /// The newest number that was seen.
+    no: MachineNo,
     state: MachineState,
     recent: VecDeque<(i64, u64)>,
 }
@@ -46,8 +49,11 @@ pub struct Shard {
     rules: Rules,
     /// By sensor number; other shards' places stay empty.
     sensors: Vec<Option<Box<SensorState>>>,
+    /// By the machine's home.
     machines: Vec<Option<Box<MachineSlot>>>,
     sensors_owned: usize,
+    /// Faults of an earlier run that no sensor of today can end.
+    orphaned_faults: Vec<FaultOpened>,
     hasher: foldhash::fast::FixedState,
     tick_slice: usize,
 }
@@ -64,6 +70,7 @@ impl Shard {
             sensors: Vec::new(),
             machines: Vec::new(),
             sensors_owned: 0,
+            orphaned_faults: Vec::new(),
             hasher: foldhash::fast::FixedState::default(),
             tick_slice: 0,
         }
@@ -71,7 +78,7 @@ impl Shard {
 
     /// Takes a chunk; what is left of it is added to `portion`.
     pub fn take(&mut self, chunk: Chunk, portion: &mut Portion) {
-        self.follow_catalogue();
+        self.follow_catalogue(chunk.received_us, &mut portion.events);
         let origin = Origin { protocol: chunk.protocol, source: chunk.source, received_us: chunk.received_us };
         let mut duplicates = 0;
         let letters_before = portion.dead_letters.len();
@@ -95,11 +102,17 @@ impl Shard {
     /// False for a duplicate.
     fn take_reading(&mut self, raw: &RawReading, origin: Origin, portion: &mut Portion) -> bool {
         let rules = self.rules;
-        let Some(state) = self.sensor(raw.sensor) else {
+        let index = self.sensor(raw.sensor).unwrap_or(usize::MAX);
+        let Some(Some(state)) = self.sensors.get_mut(index) else {
             portion.dead_letters.push(letter(raw, "?", origin, Reason::UnknownSensor, "unknown number".to_owned()));
             return true;
         };
-        match state.see(raw, origin, &rules, &mut portion.events) {
+        let superseded = if index == raw.sensor.0 as usize { None } else { self.catalogue.sensor(raw.sensor) };
+        let verdict = match superseded {
+            None => state.see(raw, origin, &rules, &mut portion.events),
+            Some(entry) => state.see_superseded(raw, entry, origin, &rules),
+        };
+        match verdict {
             Verdict::Accepted(reading) => portion.readings.push(reading),
             Verdict::Duplicate => return false,
             Verdict::Rejected(reason, detail) => {
@@ -120,7 +133,7 @@ impl Shard {
         }
         let key = (snapshot.timestamp_us, self.fingerprint(&snapshot));
         let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else { return true };
-        let slot = self.machine(snapshot.machine);
+        let slot = self.machine(&entry);
         if slot.recent.contains(&key) {
             return false;
         }
@@ -137,15 +150,17 @@ impl Shard {
 
     /// Looks at the clock, about once a second: silent sensors, finished hours.
     pub fn tick(&mut self, now_us: i64, portion: &mut Portion) {
-        self.follow_catalogue();
+        self.follow_catalogue(now_us, &mut portion.events);
+        for fault in self.orphaned_faults.drain(..) {
+            let end_us = now_us.max(fault.start_us);
+            portion.events.push(faults::closed(fault.machine, fault.fault_code, fault.start_us, end_us));
+        }
         self.tick_slice = (self.tick_slice + 1) % TICK_SLICES;
         for state in self.sensors.iter_mut().skip(self.tick_slice).step_by(TICK_SLICES).flatten() {
             state.tick(now_us, &mut portion.events);
         }
-        for (no, slot) in self.machines.iter_mut().enumerate() {
-            if let Some(slot) = slot {
-                slot.state.tick(MachineNo(no as u32), now_us, &mut portion.events);
-            }
+        for slot in self.machines.iter_mut().flatten() {
+            slot.state.tick(slot.no, now_us, &mut portion.events);
         }
     }
 
@@ -154,16 +169,17 @@ impl Shard {
         for reading in &group.readings {
             let bounds = self.rules.bounds;
             if self.owns_sensor(reading.sensor)
-                && let Some(state) = self.sensor(reading.sensor)
+                && let Some(index) = self.sensor(reading.sensor)
+                && let Some(state) = &mut self.sensors[index]
             {
                 state.remember(reading, bounds);
             }
         }
         for snapshot in &group.snapshots {
             let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else { continue };
-            if intake::shard_of(snapshot.machine, self.shards) == self.index {
+            if intake::shard_of(entry.home, self.shards) == self.index {
                 let key = (snapshot.timestamp_us, self.fingerprint(snapshot));
-                let slot = self.machine(snapshot.machine);
+                let slot = self.machine(&entry);
                 slot.remember(key);
                 // Its events were written with the group.
                 slot.state.see(&entry.machine, snapshot, &mut Vec::new());
@@ -173,44 +189,71 @@ impl Shard {
 
     /// Takes up the faults that were open when an earlier run ended; call after all groups are remembered.
     pub fn resume_faults(&mut self, open: &[FaultOpened]) {
-        let (index, shards) = (self.index, self.shards);
-        for fault in open.iter().filter(|fault| intake::shard_of(fault.machine, shards) == index) {
+        for fault in open {
             match fault.sensor {
-                Some(no) => {
-                    if let (Some(side), Some(state)) = (faults::side_of(&fault.fault_code), self.sensor(no)) {
-                        state.faults().resume(side, fault.start_us);
+                Some(no) if self.owns_sensor(no) => self.resume_fault(no, fault),
+                Some(_) => {}
+                None => {
+                    let Some(entry) = self.catalogue.machine(fault.machine).cloned() else { continue };
+                    if intake::shard_of(entry.home, self.shards) == self.index {
+                        let state = &mut self.machine(&entry).state;
+                        state.resume_fault(fault.machine, fault.fault_code.clone(), fault.start_us);
                     }
                 }
-                None => self.machine(fault.machine).state.resume_fault(fault.fault_code.clone(), fault.start_us),
             }
         }
     }
 
-    fn follow_catalogue(&mut self) {
+    fn resume_fault(&mut self, no: SensorNo, fault: &FaultOpened) {
+        let side = self.catalogue.sensor(no).filter(|entry| !entry.superseded).and_then(|entry| {
+            faults::side_of(&fault.fault_code).filter(|side| faults::can_end(&entry.sensor, *side, &fault.fault_code))
+        });
+        match (side, self.sensor(no)) {
+            (Some(side), Some(index)) => {
+                if let Some(state) = &mut self.sensors[index] {
+                    state.faults().resume(side, fault.start_us);
+                }
+            }
+            _ => self.orphaned_faults.push(fault.clone()),
+        }
+    }
+
+    fn follow_catalogue(&mut self, now_us: i64, events: &mut Vec<Event>) {
         if Arc::ptr_eq(&self.catalogue, &self.directory.peek()) {
             return;
         }
         self.catalogue = self.directory.load();
-        for (state, entry) in self.sensors.iter_mut().zip(self.catalogue.sensors()) {
-            if let Some(state) = state {
-                state.set_entry(entry);
+        for index in 0..self.sensors.len() {
+            let Some(entry) = self.catalogue.sensor(SensorNo(index as u32)) else { continue };
+            if !entry.superseded {
+                if let Some(state) = &mut self.sensors[index] {
+                    state.set_entry(entry, now_us, events);
+                }
+            } else if let Some(state) = self.sensors[index].take()
+                && let Some(present) = self.catalogue.present(entry).cloned()
+            {
+                let place = self.place(present.no.0 as usize);
+                *place = Some(Box::new(state.succeed(present, now_us, events)));
             }
         }
     }
 
+    /// All numbers of a sensor have the same home, so its memory never leaves the shard.
     fn owns_sensor(&self, no: SensorNo) -> bool {
-        self.catalogue.sensor(no).is_some_and(|entry| intake::shard_of(entry.machine, self.shards) == self.index)
+        self.catalogue.sensor(no).is_some_and(|entry| intake::shard_of(entry.home, self.shards) == self.index)
     }
 
-    /// The state of a sensor, made at its first reading; `None` for a number nobody gave.
-    fn sensor(&mut self, no: SensorNo) -> Option<&mut SensorState> {
-        let index = no.0 as usize;
-        if self.sensors.get(index).is_none_or(Option::is_none) {
-            let entry = self.catalogue.sensor(no)?.clone();
-            if self.sensors.len() <= index {
-                self.sensors.resize_with(index + 1, || None);
-            }
-            self.sensors[index] = Some(Box::new(SensorState::new(entry)));
+    /// Where the state of a sensor is, under its present number whichever was asked for; made at its first reading.
+    /// `None` for a number nobody gave.
+    fn sensor(&mut self, no: SensorNo) -> Option<usize> {
+        if self.sensors.get(no.0 as usize).is_some_and(Option::is_some) {
+            return Some(no.0 as usize);
+        }
+        let entry = self.catalogue.present(self.catalogue.sensor(no)?)?.clone();
+        let index = entry.no.0 as usize;
+        let place = self.place(index);
+        if place.is_none() {
+            *place = Some(Box::new(SensorState::new(entry)));
             self.sensors_owned += 1;
             let share = RESEND_MEMORY_READINGS / self.sensors_owned;
             self.rules.bounds = Bounds {
@@ -218,19 +261,33 @@ impl Shard {
                 held_max: (WINDOW_MEMORY_READINGS / self.sensors_owned).max(HELD_PER_SENSOR_MIN),
             };
         }
-        self.sensors[index].as_deref_mut()
+        Some(index)
     }
 
-    fn machine(&mut self, no: MachineNo) -> &mut MachineSlot {
-        let index = no.0 as usize;
+    fn place(&mut self, index: usize) -> &mut Option<Box<SensorState>> {
+        if self.sensors.len() <= index {
+            self.sensors.resize_with(index + 1, || None);
+        }
+        &mut self.sensors[index]
+    }
+
+    fn machine(&mut self, entry: &MachineEntry) -> &mut MachineSlot {
+        let index = entry.home.0 as usize;
         if self.machines.len() <= index {
             self.machines.resize_with(index + 1, || None);
         }
-        self.machines[index].get_or_insert_default()
+        let slot = self.machines[index].get_or_insert_with(|| Box::new(MachineSlot::new(entry.no)));
+        // Numbers grow: a snapshot that was resolved before the move does not take the machine back.
+        slot.no = slot.no.max(entry.no);
+        slot
     }
 }
 
 impl MachineSlot {
+    fn new(no: MachineNo) -> Self {
+        Self { no, state: MachineState::default(), recent: VecDeque::new() }
+    }
+
     fn remember(&mut self, key: (i64, u64)) {
         if self.recent.len() >= RESEND_MEMORY_SNAPSHOTS {
             self.recent.pop_front();
@@ -239,34 +296,12 @@ impl MachineSlot {
     }
 }
 
-fn letter(raw: &RawReading, sensor_id: &str, origin: Origin, reason: Reason, detail: String) -> DeadLetter {
-    let element = serde_json::json!({
-        "sensor_id": sensor_id,
-        "timestamp_us": raw.timestamp_us,
-        "value": raw.value,
-        "quality": raw.quality.as_str(),
-    });
-    whole_letter(element.to_string().into_bytes(), origin.source, origin.received_us, reason, detail)
-}
-
-fn snapshot_letter(snapshot: &Snapshot, catalogue: &Catalogue, reason: Reason, detail: String) -> DeadLetter {
-    let machine = catalogue.machine(snapshot.machine).map_or("?", |entry| entry.machine.machine_id.as_str());
-    let payload = intake::snapshot_element(&snapshot.fields, machine, snapshot.timestamp_us);
-    whole_letter(payload, snapshot.source, snapshot.received_us, reason, detail)
-}
-
-/// Its topic is empty: the payload names what it belongs to.
-fn whole_letter(payload: Vec<u8>, source: u8, received_us: i64, reason: Reason, detail: String) -> DeadLetter {
-    let payload_bytes = payload.len() as u64;
-    DeadLetter { source, received_us, topic: String::new(), reason, detail, payload, payload_bytes }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use genims_analysis::sensor::SameTimestamp;
     use genims_catalogue::{Limits, Sensor};
-    use genims_model::{Event, Protocol, Quality, Receipt, Status};
+    use genims_model::{Protocol, Quality, Receipt, Status};
 
     fn rules(same_timestamp: SameTimestamp) -> Rules {
         Rules {

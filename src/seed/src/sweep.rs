@@ -57,10 +57,9 @@ mod tests {
     use super::*;
     use crate::Scale;
 
-    /// One of each kind of day that has been in the way: 29 February, the end and the beginning of a fiscal year, of a
-    /// calendar year, a month's first on a Sunday, and a day late in a month. `make sweep` takes every day of two years.
-    const AWKWARD: [&str; 7] =
-        ["2028-02-29", "2027-03-31", "2027-04-01", "2027-12-31", "2028-01-01", "2027-08-01", "2026-11-28"];
+    /// 29 February, and the end of a fiscal year: without optimisation a day takes the better part of a minute. `make sweep`
+    /// takes every day of two years.
+    const AWKWARD: [&str; 2] = ["2028-02-29", "2027-03-31"];
 
     #[test]
     fn the_seed_holds_on_awkward_days() {

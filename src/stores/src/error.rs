@@ -1,6 +1,6 @@
 //! What can go wrong in a sink, and whether trying again can help.
 
-use genims_model::Cause;
+use genims_model::{Cause, LineageError};
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,16 +22,24 @@ pub enum SinkError {
     #[error("the position is no longer {expected}: another writer moved it; it is read again")]
     PositionMoved { expected: u64 },
     #[error(
-        "{sink} remembers log position {position}, but the spool ends at {end}: it is an older copy of the log, and \
-         going on would lose new records; restore the newer spool directory, or start with an empty one"
+        "{sink} has the records below {position} of a history that this log, which ends at {end}, does not hold: the log \
+         was restored from an older copy, and going on would lose new records. Nothing is acknowledged. Stop the server \
+         and restore the newer data folder, or go on from this one with `genims log adopt`"
     )]
-    LogBehind { sink: &'static str, position: u64, end: u64 },
+    NotInHistory { sink: &'static str, position: u64, end: u64 },
+    #[error(
+        "{sink} is cut off at {position}: the log, which begins at {first}, no longer holds what it lacks; bring its \
+         database back from the operations database"
+    )]
+    CutOff { sink: &'static str, position: u64, first: u64 },
+    #[error("the position in sink_positions cannot be read")]
+    Lineage(#[from] LineageError),
 }
 
 impl SinkError {
     /// Whether waiting and trying again can help. Permanent ones end the sink; refused rows never get this far.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Log(_) | Self::LogBehind { .. })
+        !matches!(self, Self::Log(_) | Self::NotInHistory { .. } | Self::CutOff { .. } | Self::Lineage(_))
     }
 }
 

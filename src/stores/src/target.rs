@@ -2,9 +2,8 @@
 
 use crate::batch::Batch;
 use crate::error::SinkError;
-use genims_model::SourceNo;
+use genims_model::{Position, SourceNo};
 use std::future::Future;
-use uuid::Uuid;
 
 /// How a batch went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,8 +20,10 @@ pub struct Report {
 pub trait Target: Send {
     /// The sink's name in cursors, positions, metrics and logs.
     fn name(&self) -> &'static str;
-    /// Connects and answers with the position that the database remembers for this log; without one it becomes `start`.
-    fn open(&mut self, log: Uuid, start: u64) -> impl Future<Output = Result<u64, SinkError>> + Send;
+    /// Connects unless a connection is open, and answers with the position that the database remembers for this log;
+    /// without one it becomes `start`. Later positions carry the lineage of `start`. Records below `written` may be
+    /// there, whatever the database remembers.
+    fn open(&mut self, start: &Position, written: u64) -> impl Future<Output = Result<Position, SinkError>> + Send;
     /// Gives the connection up.
     fn close(&mut self);
     /// Commits the batch and moves the position from `position` to the batch's end, or fails with

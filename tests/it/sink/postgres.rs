@@ -395,7 +395,6 @@ async fn an_older_copy_of_the_log_is_not_followed(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     plant.append(group(noon_us(), 10));
     let client = postgres.connect().await;
-    use genims_log::contract::Log;
     let ahead = "INSERT INTO genims_internal.sink_positions (spool_id, sink, next_offset) VALUES ($1, 'postgres', 99)";
     client.execute(ahead, &[&plant.log.id()]).await.expect("a position");
     let error = follow(&plant, &postgres, 1_000).end().await.expect_err("a refusal");

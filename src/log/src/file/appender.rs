@@ -3,8 +3,11 @@
 //! - An append returns only after the sync that covers all it wrote; readers see its groups only then.
 //! - One sync per append, and one more for each segment boundary it crosses: a segment is durable as a whole before its
 //!   successor exists.
-//! - Any failure but a full disk at a segment's making stops the spool for good. A failed sync is never tried again:
-//!   the kernel may have marked the lost pages clean.
+//! - Any failure but a full disk stops the spool for good. A failed sync is never tried again: the kernel may have marked
+//!   the lost pages clean.
+//! - A full disk is waited out, wherever it shows: at a segment's making, at a write, or late, at a sync (btrfs). What was
+//!   not synced by then is written anew, from memory, to a new segment; the old one is read only up to the new one's
+//!   first offset.
 
 use super::carry::Carry;
 use super::disk::DiskFile;
@@ -28,9 +31,12 @@ const FULL_POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Appender {
     shared: Arc<Shared>,
     active: Active,
+    /// What the durable records say: a segment's front must not speak of a record that a power cut could still take.
     carry: Carry,
     next_offset: u64,
     buffer: Vec<u8>,
+    /// What the present append has written since the last sync.
+    unsynced: Vec<Arc<Group>>,
 }
 
 /// The segment that is written.
@@ -56,7 +62,7 @@ enum Full {
 
 impl Appender {
     pub(super) fn new(shared: Arc<Shared>, active: Active, carry: Carry, next_offset: u64) -> Self {
-        Self { shared, active, carry, next_offset, buffer: Vec::new() }
+        Self { shared, active, carry, next_offset, buffer: Vec::new(), unsynced: Vec::new() }
     }
 
     /// The handle for readers and sinks.
@@ -77,6 +83,7 @@ impl Appender {
     pub fn append(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
         self.shared.check_running()?;
         self.shared.appending.store(true, Ordering::Release);
+        self.wait_while_refused()?;
         match self.write_durably(portion) {
             Ok(groups) => {
                 self.publish(&groups);
@@ -94,7 +101,7 @@ impl Appender {
         let mut groups = Vec::new();
         loop {
             let bytes_max = self.shared.sizes.record_bytes_max;
-            let counts = record::encode(portion, self.next_offset, self.active.synced, bytes_max, &mut self.buffer)?;
+            let counts = record::encode(&*portion, self.next_offset, self.active.synced, bytes_max, &mut self.buffer)?;
             if counts == Counts::default() {
                 break;
             }
@@ -103,22 +110,43 @@ impl Appender {
                 // The record names the durable end of its own segment, which is now another one.
                 continue;
             }
-            self.active
-                .file
-                .write_all_at(&self.buffer, self.active.position)
-                .map_err(|source| SpoolError::io("write", &self.active.path, source))?;
-            self.active.position += self.buffer.len() as u64;
-            SpoolMetrics::add(&self.shared.metrics.bytes_appended, self.buffer.len() as u64);
-            let group = take(portion, &counts, self.next_offset);
+            match self.write_buffer() {
+                Err(error) if error.is_disk_full() => {
+                    self.relocate()?;
+                    continue;
+                }
+                written => written?,
+            }
+            let group = Arc::new(take(portion, &counts, self.next_offset));
             self.next_offset = group.next_offset();
-            self.carry.apply(&group);
-            groups.push(Arc::new(group));
+            self.unsynced.push(group.clone());
+            groups.push(group);
         }
         self.sync()?;
         Ok(groups)
     }
 
+    fn write_buffer(&mut self) -> Result<(), SpoolError> {
+        self.active
+            .file
+            .write_all_at(&self.buffer, self.active.position)
+            .map_err(|source| SpoolError::io("write", &self.active.path, source))?;
+        self.active.position += self.buffer.len() as u64;
+        SpoolMetrics::add(&self.shared.metrics.bytes_appended, self.buffer.len() as u64);
+        Ok(())
+    }
+
+    /// Makes what was written durable, where it stands or, when the disk turns out to be full, in a new segment.
     fn sync(&mut self) -> Result<(), SpoolError> {
+        match self.sync_active() {
+            Err(error) if error.is_disk_full() => self.relocate()?,
+            synced => synced?,
+        }
+        self.unsynced.drain(..).for_each(|group| self.carry.apply(&group));
+        Ok(())
+    }
+
+    fn sync_active(&mut self) -> Result<(), SpoolError> {
         if self.active.synced == self.active.position {
             return Ok(());
         }
@@ -128,6 +156,53 @@ impl Appender {
             self.shared.metrics.synced(started.elapsed().as_micros() as u64);
         }
         self.active.synced = self.active.position;
+        Ok(())
+    }
+
+    /// The disk is full and what was not synced may be lost: waits for room, then writes it to a new segment.
+    fn relocate(&mut self) -> Result<(), SpoolError> {
+        let first_offset = self.unsynced.first().map_or(self.next_offset, |group| group.first_offset);
+        let bytes = (self.active.position - self.active.synced) + 2 * self.shared.sizes.record_bytes_max as u64;
+        loop {
+            self.begin_segment(first_offset, bytes)?;
+            match self.write_again() {
+                Err(error) if error.is_disk_full() => {
+                    self.give_up_segment()?;
+                    self.shared.pressed.store(true, Ordering::Release);
+                    self.report_full(Full::Disk);
+                    self.wait_for_room()?;
+                }
+                written => {
+                    written?;
+                    self.unsynced.drain(..).for_each(|group| self.carry.apply(&group));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn write_again(&mut self) -> Result<(), SpoolError> {
+        for index in 0..self.unsynced.len() {
+            let group = self.unsynced[index].clone();
+            record::encode(&*group, group.first_offset, self.active.synced, usize::MAX, &mut self.buffer)?;
+            self.write_buffer()?;
+        }
+        self.sync_active()
+    }
+
+    /// Removes the newest segment, which holds nothing that was published; the next one takes its serial.
+    fn give_up_segment(&mut self) -> Result<(), SpoolError> {
+        let shared = &self.shared;
+        match shared.disk.remove(&self.active.path) {
+            // Without room to remove it, its successor overwrites the name.
+            Err(source) if !is_disk_full(&source) => return Err(SpoolError::io("remove", &self.active.path, source)),
+            _ => {}
+        }
+        if let Some(segment) = lock(&shared.segments).pop_back() {
+            shared.bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
+        }
+        self.active.serial -= 1;
+        self.active.capacity = 0;
         Ok(())
     }
 
@@ -147,26 +222,36 @@ impl Appender {
     /// Goes on in a new segment with room for the record in `buffer`.
     fn rotate(&mut self) -> Result<(), SpoolError> {
         self.sync()?;
+        self.begin_segment(self.next_offset, self.buffer.len() as u64)
+    }
+
+    /// Makes a segment with room for `bytes`, however long there is none.
+    fn begin_segment(&mut self, first_offset: u64, bytes: u64) -> Result<(), SpoolError> {
         let carry = self.carry.encode()?;
-        let data_bytes = self.shared.sizes.segment_bytes.max(self.buffer.len() as u64);
+        let data_bytes = self.shared.sizes.segment_bytes.max(bytes);
         let file_bytes = segment::file_bytes(&carry, data_bytes);
         let mut was_full = None;
         loop {
             let full = match self.has_room(file_bytes, was_full.is_some()) {
-                true => match self.create(&carry, data_bytes) {
+                true => match self.create(first_offset, &carry, bytes, data_bytes) {
                     Ok(()) => break,
-                    Err(SpoolError::Io { source, .. }) if is_disk_full(&source) => Full::Disk,
+                    Err(error) if error.is_disk_full() => Full::Disk,
                     Err(error) => return Err(error),
                 },
                 false => Full::Cap,
             };
+            if full == Full::Disk && self.shared.make_room() {
+                continue;
+            }
             if was_full.replace(full) != Some(full) {
                 self.report_full(full);
             }
+            // A refusal that ended meanwhile has cleared it.
+            self.shared.full.store(true, Ordering::Release);
             self.wait_for_room()?;
         }
-        if was_full.is_some() {
-            self.shared.full.store(false, Ordering::Release);
+        self.shared.pressed.store(false, Ordering::Release);
+        if self.shared.full.swap(false, Ordering::AcqRel) {
             tracing::info!(bytes = self.shared.bytes.load(Ordering::Relaxed), "the spool has room again");
         }
         Ok(())
@@ -178,6 +263,9 @@ impl Appender {
         let shared = &self.shared;
         let headroom = if was_full { shared.sizes.max_bytes / 8 } else { 0 };
         let fits = || shared.bytes.load(Ordering::Acquire) + file_bytes + headroom <= shared.sizes.max_bytes;
+        if !fits() {
+            shared.cut_off();
+        }
         if !fits() && shared.can_free() && shared.maintain().is_err() {
             // A failure that matters has stopped the spool; a disk too full for a cursor is waited out.
             return false;
@@ -185,10 +273,10 @@ impl Appender {
         fits() || shared.is_drained()
     }
 
-    fn create(&mut self, carry: &[u8], data_bytes: u64) -> Result<(), SpoolError> {
+    fn create(&mut self, first_offset: u64, carry: &[u8], bytes: u64, data_bytes: u64) -> Result<(), SpoolError> {
         let shared = &self.shared;
-        let identity = Identity { spool: shared.id, serial: self.active.serial + 1, first_offset: self.next_offset };
-        let blank = shared.take_blank(segment::file_bytes(carry, self.buffer.len() as u64));
+        let identity = Identity { spool: shared.id, serial: self.active.serial + 1, first_offset };
+        let blank = shared.take_blank(segment::file_bytes(carry, bytes));
         let counted = blank.as_ref().map_or(0, |blank| blank.bytes);
         let unfinished =
             blank.as_ref().map_or_else(|| shared.directory.join(segment::UNFINISHED), |blank| blank.path.clone());
@@ -231,6 +319,22 @@ impl Appender {
         }
     }
 
+    /// What is appended while a consumer is refused would take offsets that it knows already, and be held for a database that
+    /// cannot take it.
+    fn wait_while_refused(&self) -> Result<(), SpoolError> {
+        let shared = &self.shared;
+        let is_refused = || !lock(&shared.refusals).is_empty();
+        if !is_refused() {
+            return Ok(());
+        }
+        shared.full.store(true, Ordering::Release);
+        while is_refused() {
+            self.wait_for_room()?;
+        }
+        shared.full.store(false, Ordering::Release);
+        Ok(())
+    }
+
     fn wait_for_room(&self) -> Result<(), SpoolError> {
         self.shared.room.wait(FULL_POLL_INTERVAL);
         self.shared.check_running()
@@ -246,6 +350,7 @@ fn take(portion: &mut Portion, counts: &Counts, first_offset: u64) -> Group {
         events: take_front(&mut portion.events, counts.events),
         dead_letters: take_front(&mut portion.dead_letters, counts.dead_letters),
         marks: take_front(&mut portion.marks, counts.marks),
+        skipped: 0,
     }
 }
 

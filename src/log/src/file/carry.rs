@@ -4,8 +4,9 @@
 //! Both are bounded. At the bound the entries that were touched longest ago give way: a client unheard of for so long
 //! is told "nothing durable yet" when it comes back, and its resends are caught as duplicate readings.
 
+use super::error::SpoolError;
 use genims_model::event::FaultOpened;
-use genims_model::{Event, Group, MachineNo};
+use genims_model::{Cause, Event, Group, MachineNo};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -62,13 +63,15 @@ impl Carry {
         in_order(&self.faults).into_iter().map(|(_, fault)| fault.clone()).collect()
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+    /// In the form of the newest front version.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, SpoolError> {
         let marks = in_order(&self.marks).into_iter().map(|(client, sequence)| (client.clone(), *sequence)).collect();
-        postcard::to_stdvec(&Stored { marks, faults: self.open_faults() })
+        Ok(rmp_serde::to_vec_named(&Stored { marks, faults: self.open_faults() })?)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
-        let stored: Stored = postcard::from_bytes(bytes)?;
+    /// Reads the carry of a front of this version: by position in version 1, by name (and so open to new fields) since.
+    pub(super) fn decode(version: u32, bytes: &[u8]) -> Result<Self, Cause> {
+        let stored: Stored = if version == 1 { postcard::from_bytes(bytes)? } else { rmp_serde::from_slice(bytes)? };
         let mut carry = Self::default();
         for (client, sequence) in stored.marks {
             carry.mark(&client, sequence);
@@ -143,7 +146,7 @@ mod tests {
             events: vec![Event::FaultOpened(opened), Event::FaultOpened(other.clone()), Event::FaultClosed(closed)],
             ..marked("plc-1", 5)
         });
-        let carry = Carry::decode(&carry.encode().unwrap()).unwrap();
+        let carry = Carry::decode(2, &carry.encode().unwrap()).unwrap();
         assert_eq!(carry.open_faults(), vec![other]);
         assert_eq!(carry.marks().get("plc-1"), Some(&5));
     }

@@ -2,16 +2,12 @@
 
 use crate::contract::{Log, LogReader};
 use crate::file::{Reader, Spool};
-use genims_model::{Cause, Group};
+use crate::history::Resume;
+use genims_model::{Cause, Group, Position};
 use std::sync::Arc;
-use uuid::Uuid;
 
 impl Log for Spool {
     type Reader = Reader;
-
-    fn id(&self) -> Uuid {
-        Self::id(self)
-    }
 
     fn first_offset(&self) -> u64 {
         Self::first_offset(self)
@@ -21,16 +17,36 @@ impl Log for Spool {
         Self::next_offset(self)
     }
 
-    fn cursor(&self, sink: &str) -> Option<u64> {
-        Self::cursor(self, sink)
+    fn position(&self, offset: u64) -> Position {
+        Self::position(self, offset)
+    }
+
+    fn resume(&self, remembered: &Position) -> Resume {
+        Self::resume(self, remembered)
+    }
+
+    fn cursor(&self, consumer: &str) -> Option<u64> {
+        Self::cursor(self, consumer)
     }
 
     fn reader(&self, from: u64) -> Result<Reader, Cause> {
         Ok(Self::reader(self, from.max(Self::first_offset(self)))?)
     }
 
-    fn save_cursor(&self, sink: &str, next_offset: u64) -> Result<(), Cause> {
-        Ok(Self::save_cursor(self, sink, next_offset)?)
+    fn save_cursor(&self, consumer: &str, next_offset: u64) -> Result<(), Cause> {
+        Ok(Self::save_cursor(self, consumer, next_offset)?)
+    }
+
+    fn rewind(&self, consumer: &str, offset: u64) -> Result<u64, Cause> {
+        Ok(Self::rewind(self, consumer, offset)?)
+    }
+
+    fn refuse(&self, consumer: &str, cause: Option<String>) {
+        Self::refuse(self, consumer, cause);
+    }
+
+    fn is_cut_off(&self, consumer: &str) -> bool {
+        Self::is_cut_off(self, consumer)
     }
 }
 

@@ -5,9 +5,9 @@
 //!   is when cursors must move so that segments can go.
 //! - The file appears under its name only with a durable first slot.
 
+use super::codec::{u32_at, u64_at};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
-use super::record::{u32_at, u64_at};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 

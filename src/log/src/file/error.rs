@@ -14,13 +14,13 @@ pub enum SpoolError {
     Locked(PathBuf),
     #[error(
         "{} is damaged at byte {position}: {detail}; records that were acknowledged stand there or behind it. Restore \
-         the file from a copy, or move the spool directory away to start an empty log (what the databases have not yet \
-         taken of it is then lost)", file.display()
+         the file from a copy, or run `genims log quarantine`, which sets the damage aside, says what is lost, and lets \
+         the log go on", file.display()
     )]
     Damaged { file: PathBuf, position: u64, detail: String },
     #[error(
-        "{} has format version {found}, this program reads {expected}; drain the spool with the version that wrote it",
-        file.display()
+        "{} has format version {found}, this program reads up to {expected}; start the newer version that wrote it again, \
+         or let that one drain the spool and move the directory away before you go back to this version", file.display()
     )]
     Version { file: PathBuf, found: u32, expected: u32 },
     #[error("{} belongs to another spool; move it out of the directory", .0.display())]
@@ -39,7 +39,9 @@ pub enum SpoolError {
     #[error("sink {0} is not registered with the spool; register it before its cursor is used")]
     UnknownSink(String),
     #[error("a record cannot be encoded: {0}; report this with the payload that caused it")]
-    Encode(#[from] postcard::Error),
+    Encode(#[from] rmp_serde::encode::Error),
+    #[error("a record of {0} bytes exceeds four gigabytes; lower [spool] segment_bytes")]
+    TooLarge(usize),
     #[error("the spool has stopped after a failure and takes no more records: {0}; mend the disk, then restart")]
     Stopped(String),
     #[error("the spool is closed")]
@@ -51,10 +53,14 @@ impl SpoolError {
         Self::Io { action, path: path.to_owned(), source }
     }
 
+    pub(super) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_disk_full(source))
+    }
+
     /// Whether the same call may succeed later without anybody's help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Io { source, .. } => is_disk_full(source) || source.kind() == io::ErrorKind::Interrupted,
+            Self::Io { source, .. } => self.is_disk_full() || source.kind() == io::ErrorKind::Interrupted,
             Self::Locked(_) => true,
             _ => false,
         }

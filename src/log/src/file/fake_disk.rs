@@ -30,6 +30,10 @@ struct State {
     fail_syncs: bool,
     /// No more room for new files.
     full: bool,
+    /// How probably a sync finds no more room; what it should have kept is lost.
+    full_at_sync: f64,
+    /// What all files together may be long.
+    capacity: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +82,8 @@ impl FakeDisk {
             crash_in: None,
             fail_syncs: false,
             full: false,
+            full_at_sync: 0.0,
+            capacity: None,
         })))
     }
 
@@ -98,6 +104,14 @@ impl FakeDisk {
         self.state().full = full;
     }
 
+    pub(super) fn set_full_at_sync(&self, probability: f64) {
+        self.state().full_at_sync = probability;
+    }
+
+    pub(super) fn set_capacity(&self, bytes: Option<usize>) {
+        self.state().capacity = bytes;
+    }
+
     /// The process dies; the kernel lives on with everything that was written.
     pub(super) fn kill_process(&self) {
         let mut state = self.state();
@@ -105,6 +119,7 @@ impl FakeDisk {
         state.locked = false;
         state.crash_in = None;
         state.fail_syncs = false;
+        state.full_at_sync = 0.0;
     }
 
     /// The machine dies; only what was synced is certain.
@@ -147,6 +162,22 @@ impl FakeDisk {
 
     fn handle(&self, file: usize, epoch: u64) -> Box<dyn DiskFile> {
         Box::new(FakeFile { disk: self.clone(), file, epoch })
+    }
+}
+
+impl State {
+    fn finds_no_room(&mut self) -> bool {
+        let probability = self.full_at_sync;
+        self.rng.random_bool(probability)
+    }
+
+    /// Fails when the file cannot become that long.
+    fn check_room(&self, file: usize, length: usize) -> io::Result<()> {
+        let Some(capacity) = self.capacity else { return Ok(()) };
+        let others = self.names.values().filter(|other| **other != file);
+        let used: usize = others.map(|other| self.files[*other].current.len()).sum();
+        let grows = length > self.files[file].current.len();
+        if grows && used + length > capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
 
@@ -196,6 +227,9 @@ impl Disk for FakeDisk {
 
     fn sync_directory(&self, _: &Path) -> io::Result<()> {
         let mut state = self.operate()?;
+        if state.finds_no_room() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         state.durable_names = state.names.clone();
         Ok(())
     }
@@ -231,6 +265,7 @@ impl DiskFile for FakeFile {
 
     fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         let mut state = self.operate()?;
+        state.check_room(self.file, position as usize + bytes.len())?;
         // The last write of a dying process may be cut short.
         let dying = state.crash_in == Some(0);
         let written = if dying { state.rng.random_range(0..=bytes.len()) } else { bytes.len() };
@@ -243,6 +278,7 @@ impl DiskFile for FakeFile {
         if state.full {
             return Err(io::ErrorKind::StorageFull.into());
         }
+        state.check_room(self.file, bytes as usize)?;
         let content = &mut state.files[self.file];
         let missing = (bytes as usize).saturating_sub(content.current.len());
         let length = content.current.len();
@@ -253,7 +289,14 @@ impl DiskFile for FakeFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.operate()?;
         let state = &mut *state;
+        let full = state.finds_no_room();
         let content = &mut state.files[self.file];
+        if full {
+            content.lose_pending(&mut state.rng);
+            // The page cache is clean again and shows what the disk has.
+            content.current = content.durable.clone();
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         if state.fail_syncs {
             content.lose_pending(&mut state.rng);
             return Err(io::Error::other("the disk failed"));

@@ -1,19 +1,14 @@
 //! The handle that everybody but the writer holds: read on from an offset, remember how far a sink has come, learn the
 //! state. Clones are the same spool.
 
-use super::cursor::{self, CursorFile};
 use super::error::SpoolError;
 use super::metrics::SpoolMetrics;
 use super::reader::Reader;
-use super::shared::{Shared, Sink, lock};
+use super::shared::{Shared, lock};
 use genims_model::{Group, Receipt};
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
-
-/// The sink whose commits settle the receipts that wait for one.
-pub const COMMIT_SINK: &str = "postgres";
 
 /// See the module's header.
 #[derive(Clone, Debug)]
@@ -30,7 +25,7 @@ impl Spool {
         &self.shared
     }
 
-    /// Names this log for ever: offsets of another id mean nothing here.
+    /// What the files of this log bear, for ever; consumers know it by [`Spool::name`].
     pub fn id(&self) -> Uuid {
         self.shared.id
     }
@@ -57,91 +52,35 @@ impl Spool {
     }
 
     /// Hands every group from an offset up to the present end to `each`, for the start; blocks on the disk.
+    /// Damage that every saved cursor has passed is left out, and said.
     pub fn replay(&self, from: u64, mut each: impl FnMut(&Group)) -> Result<(), SpoolError> {
         let end = self.next_offset();
         let mut reader = self.reader(from)?;
-        while reader.position() < end
-            && let Some(group) = reader.try_next()?
-        {
-            each(&group);
+        while reader.position() < end {
+            match reader.try_next() {
+                Ok(Some(group)) => each(&group),
+                Ok(None) => break,
+                Err(error @ SpoolError::Damaged { .. }) => match self.behind_passed(reader.position()) {
+                    Some(next) => {
+                        tracing::warn!(%error, next, "what every consumer has passed cannot be read; going on behind it");
+                        reader = self.reader(next)?;
+                    }
+                    None => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
 
-    /// Makes the log wait for a sink, and tells where it stopped: its cursor, or the oldest record for a new sink.
-    /// Register all sinks before the first append: what is consumed by the registered ones may be removed.
-    pub fn register_sink(&self, sink: &str) -> Result<u64, SpoolError> {
-        cursor::check_name(sink)?;
-        let shared = &self.shared;
-        let mut files = lock(&shared.cursor_files);
-        let first = shared.first_offset();
-        let known = lock(&shared.sinks).get(sink).map(|known| known.offset);
-        let offset = match known {
-            Some(offset) if offset < first => {
-                tracing::warn!(
-                    sink,
-                    missed_from = offset,
-                    missed_below = first,
-                    "a sink returns after its records went"
-                );
-                first
-            }
-            Some(offset) => offset,
-            None => {
-                let file = CursorFile::create(&*shared.disk, &shared.directory, shared.id, sink, first)?;
-                files.insert(sink.to_owned(), file);
-                first
-            }
-        };
-        match lock(&shared.sinks).entry(sink.to_owned()) {
-            Entry::Occupied(mut entry) => {
-                entry.get_mut().offset = offset;
-                entry.get_mut().registered = true;
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(Sink { offset, saved: offset, registered: true });
-            }
-        }
-        if sink == COMMIT_SINK {
-            shared.commits.committed(offset);
-        }
-        Ok(offset)
+    /// Where the segment with this offset ends, if every saved cursor lies behind it.
+    fn behind_passed(&self, offset: u64) -> Option<u64> {
+        let next = self.shared.segment_at(offset).ok()?.1?;
+        let passed = lock(&self.shared.sinks).values().map(|sink| sink.saved).min()?;
+        (next <= passed).then_some(next)
     }
 
-    /// Everything below `offset` is finished in this sink, for good. Cheap: the file follows within a second. A lower
-    /// offset than before is ignored.
-    pub fn save_cursor(&self, sink: &str, offset: u64) -> Result<(), SpoolError> {
-        let shared = &self.shared;
-        let end = self.next_offset();
-        if offset > end {
-            return Err(SpoolError::OffsetAhead { requested: offset, end });
-        }
-        match lock(&shared.sinks).get_mut(sink) {
-            Some(known) if known.registered => known.offset = known.offset.max(offset),
-            _ => return Err(SpoolError::UnknownSink(sink.to_owned())),
-        }
-        if sink == COMMIT_SINK {
-            shared.commits.committed(offset);
-        }
-        if let Some(finished) = shared.finished_below(|sink| sink.offset) {
-            shared.tail.release(finished);
-        }
-        if shared.can_free() {
-            shared.keeper.ring();
-        }
-        // A writer that waits at the cap may go on as soon as the sinks have everything.
-        if shared.full.load(Ordering::Acquire) {
-            shared.room.ring();
-        }
-        Ok(())
-    }
-
-    /// How far a sink has come; `None` for one that was never registered.
-    pub fn cursor(&self, sink: &str) -> Option<u64> {
-        lock(&self.shared.sinks).get(sink).map(|sink| sink.offset)
-    }
-
-    /// Settles one part of the receipt when [`COMMIT_SINK`] has finished everything below `offset`. At the bound of
+    /// Settles one part of the receipt when every consumer that settles has finished everything below `offset`. At the bound of
     /// waiting receipts it is refused at once, and counted.
     pub fn settle_when_committed(&self, offset: u64, receipt: Receipt) {
         if !self.shared.commits.wait(offset, receipt) {

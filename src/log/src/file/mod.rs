@@ -14,6 +14,8 @@
 //! lock                                     held by the one process that has the spool open
 //! segment-{first_offset}-{serial}.log      front (spool id, carry), records, zeros      see segment.rs, record.rs
 //! cursor-{sink}                            two slots, written in turn                    see cursor.rs
+//! history                                  one slot an opening                           see history.rs
+//! quarantine/                              damaged segments, moved away                  see quarantine.rs
 //! *.tmp                                    unfinished; thrown away at start
 //! ```
 //!
@@ -28,22 +30,30 @@
 //!   which is after its predecessor is durable as a whole; the directory is synced after each name that comes or goes.
 //! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so
 //!   that older segments can go.
-//! - A failed write or sync stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
+//! - A failed write or sync, but for want of room, stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
 //!   stay open, and senders send again after the restart.
 //!
 //! Recovery
 //! - A record is visible whole or not at all. A torn tail, which only the newest segment can have, is cut.
 //! - Broken bytes with an acknowledged record behind them are an error that names file, byte and remedy. Each record
 //!   carries how far the segment was durable when it was written; that is what tells the two cases apart.
+//! - Damage that every saved cursor has passed never stops a start: a broken or missing segment is replaced with what can
+//!   be read of it, a broken record ends the replay of its segment, and both are said. Other damage stops it, until
+//!   `genims log quarantine` (see quarantine.rs) has set it aside and said what is lost.
 //! - What the page cache alone may hold after a crash of the process is written and synced again before anybody reads
 //!   it.
 //! - A spool that ends before a cursor is refused: offsets would be given twice.
 //!
+//! Lineage
+//! - Each opening's epoch is durable before anything is appended, so that a copy that went on by itself is told apart.
+//! - While a consumer remembers records that this log does not hold, nothing is appended; `genims log adopt` goes on.
+//!
 //! Space
-//! - A segment goes when every registered sink's durable cursor is behind it and more than `retain_bytes` of consumed
+//! - A segment goes when the durable cursor of every consumer that is not cut off is behind it and more than `retain_bytes` of consumed
 //!   segments are kept; those rebuild the resend memory at start. None goes before the first append, by which time all
 //!   sinks are registered.
-//! - At `max_bytes`, or when the disk is full while a segment is made, appends block, say so, and go on by themselves.
+//! - At `max_bytes`, or when the disk is full, appends block, say so, and go on by themselves. On a full disk nothing is
+//!   retained: consumed segments go one by one until a new one fits. A full disk stops nothing, whichever file meets it.
 //! - When the sinks have everything, an append never blocks at the cap.
 //! - Everything in memory is bounded: the tail by `memory_bytes`, read-ahead, carry and waiting receipts by constants.
 //!
@@ -55,14 +65,18 @@ mod appender;
 mod bell;
 mod blank;
 mod carry;
+mod codec;
 mod commit;
+mod consumers;
 mod contract;
 mod cursor;
 mod disk;
 mod error;
 mod handle;
+mod history;
 mod keeper;
 mod metrics;
+mod quarantine;
 mod reader;
 pub mod record;
 mod recovery;
@@ -82,8 +96,9 @@ mod tests;
 
 pub use appender::Appender;
 pub use error::SpoolError;
-pub use handle::{COMMIT_SINK, Spool};
+pub use handle::Spool;
 pub use metrics::SpoolMetrics;
+pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
 
 use disk::{Disk, RealDisk};
@@ -204,6 +219,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
     disk.create_directory(directory).map_err(|source| SpoolError::io("create", directory, source))?;
     let lock = hold_lock(&*disk, directory)?;
     let found = recovery::recover(&*disk, directory, &sizes)?;
+    let history = history::HistoryFile::open(&*disk, directory, found.id, found.next_offset)?;
     let recovered = Recovered {
         marks: found.carry.marks(),
         open_faults: found.carry.open_faults(),
@@ -223,10 +239,14 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         bytes: AtomicU64::new(found.segments.iter().map(|segment| segment.file_bytes).sum()),
         segments: Mutex::new(found.segments),
         sinks: Mutex::new(found.sinks),
+        history: Mutex::new(history),
+        refusals: Mutex::default(),
         cursor_files: Mutex::new(found.cursor_files),
         tail: tail::Tail::new(sizes.memory_bytes),
         end: tokio::sync::watch::Sender::new(found.next_offset),
         full: Arc::default(),
+        pressed: false.into(),
+        directory_unsynced: false.into(),
         room: bell::Bell::default(),
         keeper: Arc::default(),
         commits: commit::CommitQueue::default(),

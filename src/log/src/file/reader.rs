@@ -170,5 +170,10 @@ fn checked<T>(segment: &Segment, byte: u64, found: std::io::Result<Result<T, Dam
 }
 
 fn damaged(segment: &Segment, position: u64, damage: &Damage) -> SpoolError {
-    SpoolError::Damaged { file: segment.path.clone(), position, detail: damage.to_string() }
+    match damage {
+        Damage::Newer { found, expected } => {
+            SpoolError::Version { file: segment.path.clone(), found: *found, expected: *expected }
+        }
+        _ => SpoolError::Damaged { file: segment.path.clone(), position, detail: damage.to_string() },
+    }
 }

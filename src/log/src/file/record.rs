@@ -1,27 +1,64 @@
-//! One group as bytes, and back. A portion enters, a record leaves; every damaged byte is noticed.
+//! One group as bytes, and back: the versioned envelope. A portion enters, a record leaves; every damaged byte is noticed.
 //!
 //! ```text
-//! magic u32 | payload_bytes u32 | first_offset u64 | synced_position u64
-//! readings u32 | snapshots u32 | events u32 | dead_letters u32 | marks u32 | crc32 u32      (48 bytes, little-endian)
-//! payload: readings at 69 bytes each, then the other kinds item after item in postcard form
+//! "GSR2" | payload_bytes u32 | first_offset u64 | synced_position u64
+//! offsets u32 | sections u32 | reserved 12 | crc32 u32                       (48 bytes, little-endian)
+//! payload: sections, each   kind u16 | version u16 | items u32 | bytes u32 | flags u32 | the items
 //! ```
 //!
-//! - The checksum (CRC-32/ISO-HDLC) covers the header before it and the payload.
+//! - The checksum (CRC-32/ISO-HDLC) covers the header before it and the payload. Reserved bytes are zero when written
+//!   and not looked at when read. The first 24 bytes and the checksum keep their places in every format.
+//! - Sections stand in the order of their kinds, empty ones are left out. Offsets follow that order: every item of a
+//!   section that bears [`HAS_OFFSETS`] has one.
+//! - A kind that this program does not know is passed over: its offsets are counted ([`Group::skipped`]), so offsets
+//!   stay dense; it lies behind the known kinds, because new kinds get higher numbers. A known kind in a version that
+//!   this program does not know is refused: passing over it would lose what a consumer must have.
 //! - A preallocated tail is zeros, which is no magic: [`Damage::Blank`].
 //! - `synced_position` is the byte of the segment below which everything was durable when the record was written. It
 //!   tells a torn tail from a damaged log: a whole record behind a broken one proves damage exactly when its
 //!   `synced_position` lies behind the broken one.
 
+use super::codec::{named, reading, u16_at, u32_at, u64_at, v1};
 use super::error::SpoolError;
-use genims_model::{Group, Portion, Protocol, Quality, Reading, SensorNo, Status};
-use serde::{Serialize, de::DeserializeOwned};
+use genims_model::{DeadLetter, Event, Group, Mark, Portion, Reading, Snapshot};
+use serde::Serialize;
 
 pub const HEADER_BYTES: usize = 48;
 /// sensor 4, protocol, status, quality, flags, source 1 each, timestamp 8, received 8, five values 8 each, score 4
 pub const READING_BYTES: usize = 69;
 
-pub(super) const MAGIC: [u8; 4] = *b"GSR1";
+/// What every record begins with; the format's number follows.
+pub(super) const MAGIC: [u8; 3] = *b"GSR";
+/// The format that is written.
+pub(super) const FORMAT: u32 = 2;
 const CHECKED_HEADER_BYTES: usize = HEADER_BYTES - 4;
+pub(super) const SECTION_BYTES: usize = 16;
+
+/// Flag of a section: each of its items has an offset.
+pub(super) const HAS_OFFSETS: u32 = 1;
+
+/// What a section holds. Numbers are never used again; 5 to 7 are given away, but nothing writes them yet.
+pub(super) mod kind {
+    pub(in super::super) const READING: u16 = 1;
+    pub(in super::super) const SNAPSHOT: u16 = 2;
+    pub(in super::super) const EVENT: u16 = 3;
+    pub(in super::super) const DEAD_LETTER: u16 = 4;
+    /// A row of a table that a program of the platform writes.
+    #[cfg(test)]
+    pub(in super::super) const ROW: u16 = 5;
+    /// A change of master data.
+    #[cfg(test)]
+    pub(in super::super) const CHANGE: u16 = 6;
+    /// A number given to a sensor.
+    #[cfg(test)]
+    pub(in super::super) const ASSIGNMENT: u16 = 7;
+    pub(in super::super) const MARK: u16 = 8;
+    /// Offsets whose records were lost to damage; the section has no bytes.
+    pub(in super::super) const LOST: u16 = 9;
+}
+
+/// The version of each kind's items that is written; readers know all up to it.
+const SECTION_VERSION: u16 = 1;
 
 /// How many of each kind a record holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,13 +77,14 @@ impl Counts {
     }
 }
 
-/// The fixed part of a record.
+/// The fixed part of a record, of any format up to [`FORMAT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    pub format: u32,
     pub payload_bytes: u32,
     pub first_offset: u64,
     pub synced_position: u64,
-    pub counts: Counts,
+    pub offsets: u64,
     pub crc32: u32,
 }
 
@@ -57,28 +95,24 @@ impl Header {
 
     /// The offset behind the record's last one.
     pub fn next_offset(&self) -> u64 {
-        self.first_offset.saturating_add(self.counts.offsets())
+        self.first_offset.saturating_add(self.offsets)
     }
 
     /// Reads the fixed part; the checksum is not looked at.
     pub fn parse(bytes: &[u8]) -> Result<Self, Damage> {
         let bytes = bytes.get(..HEADER_BYTES).ok_or(Damage::CutOff)?;
-        if bytes[..4] != MAGIC {
+        if bytes[..3] != MAGIC || !bytes[3].is_ascii_digit() || bytes[3] == b'0' {
             return Err(if bytes.iter().all(|byte| *byte == 0) { Damage::Blank } else { Damage::NoMagic });
         }
-        let counts = Counts {
-            readings: u32_at(bytes, 24),
-            snapshots: u32_at(bytes, 28),
-            events: u32_at(bytes, 32),
-            dead_letters: u32_at(bytes, 36),
-            marks: u32_at(bytes, 40),
-        };
+        let format = u32::from(bytes[3] - b'0');
+        let offsets = if format == 1 { v1::counts(bytes).offsets() } else { u64::from(u32_at(bytes, 24)) };
         Ok(Self {
+            format,
             payload_bytes: u32_at(bytes, 4),
             first_offset: u64_at(bytes, 8),
             synced_position: u64_at(bytes, 16),
-            counts,
-            crc32: u32_at(bytes, 44),
+            offsets,
+            crc32: u32_at(bytes, CHECKED_HEADER_BYTES),
         })
     }
 }
@@ -98,35 +132,165 @@ pub enum Damage {
     Offset { expected: u64, found: u64 },
     #[error("the checksum matches but the content does not: {0}")]
     Content(String),
+    /// Not damaged, but written by a newer program.
+    #[error("format {found} is newer than {expected}")]
+    Newer { found: u32, expected: u32 },
 }
 
-/// Encodes the front of `portion` into `out`, replacing what is there: everything if it fits into `bytes_max`, else as
+/// The records of a portion or a group.
+#[derive(Clone, Copy, Debug)]
+pub struct Items<'a> {
+    readings: &'a [Reading],
+    snapshots: &'a [Snapshot],
+    events: &'a [Event],
+    dead_letters: &'a [DeadLetter],
+    marks: &'a [Mark],
+}
+
+macro_rules! items_of {
+    ($whole:ty) => {
+        impl<'a> From<&'a $whole> for Items<'a> {
+            fn from(whole: &'a $whole) -> Self {
+                Self {
+                    readings: &whole.readings,
+                    snapshots: &whole.snapshots,
+                    events: &whole.events,
+                    dead_letters: &whole.dead_letters,
+                    marks: &whole.marks,
+                }
+            }
+        }
+    };
+}
+items_of!(Portion);
+items_of!(Group);
+
+/// Encodes the front of `items` into `out`, replacing what is there: everything if it fits into `bytes_max`, else as
 /// many items as do, but always at least one. Kinds keep their order, so marks come last and are never durable before
-/// the records they speak of. Returns how many items of each kind went in; receipts are left alone.
-pub fn encode(
-    portion: &Portion,
+/// the records they speak of. Returns how many items of each kind went in.
+pub fn encode<'a>(
+    items: impl Into<Items<'a>>,
     first_offset: u64,
     synced_position: u64,
     bytes_max: usize,
     out: &mut Vec<u8>,
 ) -> Result<Counts, SpoolError> {
+    let items = items.into();
     out.clear();
-    let readings_max = bytes_max.saturating_sub(HEADER_BYTES).max(READING_BYTES) / READING_BYTES;
-    let readings = &portion.readings[..portion.readings.len().min(readings_max)];
-    out.resize(HEADER_BYTES + readings.len() * READING_BYTES, 0);
-    for (slot, reading) in out[HEADER_BYTES..].chunks_exact_mut(READING_BYTES).zip(readings) {
-        put_reading(slot, reading);
-    }
-    let mut room = readings.len() == portion.readings.len();
+    out.resize(HEADER_BYTES, 0);
+    let mut sections = Sections { out, bytes_max, count: 0, room: true };
     let counts = Counts {
-        readings: readings.len() as u32,
-        snapshots: put_items(&portion.snapshots, bytes_max, &mut room, out)?,
-        events: put_items(&portion.events, bytes_max, &mut room, out)?,
-        dead_letters: put_items(&portion.dead_letters, bytes_max, &mut room, out)?,
-        marks: put_items(&portion.marks, bytes_max, &mut room, out)?,
+        readings: sections.readings(items.readings),
+        snapshots: sections.put(kind::SNAPSHOT, HAS_OFFSETS, items.snapshots)?,
+        events: sections.put(kind::EVENT, HAS_OFFSETS, items.events)?,
+        dead_letters: sections.put(kind::DEAD_LETTER, HAS_OFFSETS, items.dead_letters)?,
+        marks: sections.put(kind::MARK, 0, items.marks)?,
     };
-    seal(out, first_offset, synced_position, &counts)?;
+    let count = sections.count;
+    seal(out, first_offset, synced_position, counts.offsets() as u32, count)?;
     Ok(counts)
+}
+
+/// A record that stands for `offsets` lost ones.
+pub(super) fn encode_lost(first_offset: u64, offsets: u32, out: &mut Vec<u8>) -> Result<(), SpoolError> {
+    out.clear();
+    out.resize(HEADER_BYTES, 0);
+    let mut sections = Sections { out, bytes_max: usize::MAX, count: 0, room: true };
+    let begin = sections.begin();
+    sections.end(begin, kind::LOST, HAS_OFFSETS, offsets as usize);
+    seal(out, first_offset, 0, offsets, 1)
+}
+
+struct Sections<'a> {
+    out: &'a mut Vec<u8>,
+    bytes_max: usize,
+    count: u32,
+    /// False once something did not fit: what comes later must not overtake it.
+    room: bool,
+}
+
+impl Sections<'_> {
+    fn begin(&mut self) -> usize {
+        let begin = self.out.len();
+        self.out.resize(begin + SECTION_BYTES, 0);
+        begin
+    }
+
+    fn end(&mut self, begin: usize, kind: u16, flags: u32, items: usize) {
+        let bytes = (self.out.len() - begin - SECTION_BYTES) as u32;
+        let section = &mut self.out[begin..begin + SECTION_BYTES];
+        section[..2].copy_from_slice(&kind.to_le_bytes());
+        section[2..4].copy_from_slice(&SECTION_VERSION.to_le_bytes());
+        section[4..8].copy_from_slice(&(items as u32).to_le_bytes());
+        section[8..12].copy_from_slice(&bytes.to_le_bytes());
+        section[12..16].copy_from_slice(&flags.to_le_bytes());
+        self.count += 1;
+    }
+
+    fn readings(&mut self, readings: &[Reading]) -> u32 {
+        if readings.is_empty() {
+            return 0;
+        }
+        let begin = self.begin();
+        let room = self.bytes_max.saturating_sub(self.out.len()).max(READING_BYTES) / READING_BYTES;
+        self.room = readings.len() <= room;
+        let readings = &readings[..readings.len().min(room)];
+        let from = self.out.len();
+        self.out.resize(from + readings.len() * READING_BYTES, 0);
+        for (slot, reading) in self.out[from..].chunks_exact_mut(READING_BYTES).zip(readings) {
+            reading::put(slot, reading);
+        }
+        self.end(begin, kind::READING, HAS_OFFSETS, readings.len());
+        readings.len() as u32
+    }
+
+    fn put<T: Serialize>(&mut self, kind: u16, flags: u32, items: &[T]) -> Result<u32, SpoolError> {
+        if !self.room || items.is_empty() {
+            return Ok(0);
+        }
+        let begin = self.begin();
+        let first = usize::from(self.count == 0);
+        let done = named::put(items, self.bytes_max, first, self.out)?;
+        self.room = done == items.len();
+        if done == 0 {
+            self.out.truncate(begin);
+        } else {
+            self.end(begin, kind, flags, done);
+        }
+        Ok(done as u32)
+    }
+}
+
+pub(super) fn seal(
+    out: &mut [u8],
+    first_offset: u64,
+    synced_position: u64,
+    offsets: u32,
+    sections: u32,
+) -> Result<(), SpoolError> {
+    let payload_bytes = u32::try_from(out.len() - HEADER_BYTES).map_err(|_| SpoolError::TooLarge(out.len()))?;
+    out[..3].copy_from_slice(&MAGIC);
+    out[3] = b'0' + FORMAT as u8;
+    out[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
+    out[8..16].copy_from_slice(&first_offset.to_le_bytes());
+    out[24..28].copy_from_slice(&offsets.to_le_bytes());
+    out[28..32].copy_from_slice(&sections.to_le_bytes());
+    reseal(out, synced_position);
+    Ok(())
+}
+
+/// Gives a whole record of any format another `synced_position`.
+pub(super) fn reseal(record: &mut [u8], synced_position: u64) {
+    record[16..24].copy_from_slice(&synced_position.to_le_bytes());
+    let crc32 = checksum(record);
+    record[CHECKED_HEADER_BYTES..HEADER_BYTES].copy_from_slice(&crc32.to_le_bytes());
+}
+
+fn checksum(record: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&record[..CHECKED_HEADER_BYTES]);
+    hasher.update(&record[HEADER_BYTES..]);
+    hasher.finalize()
 }
 
 /// Decodes the record at the front of `bytes`; also tells how long it is.
@@ -134,217 +298,93 @@ pub fn decode(bytes: &[u8]) -> Result<(Group, usize), Damage> {
     let header = Header::parse(bytes)?;
     let record_bytes = usize::try_from(header.record_bytes()).map_err(|_| Damage::CutOff)?;
     let record = bytes.get(..record_bytes).ok_or(Damage::CutOff)?;
-    let payload = &record[HEADER_BYTES..];
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&record[..CHECKED_HEADER_BYTES]);
-    hasher.update(payload);
-    if hasher.finalize() != header.crc32 {
+    if checksum(record) != header.crc32 {
         return Err(Damage::Checksum);
     }
-    let counts = &header.counts;
-    let readings_bytes = counts.readings as usize * READING_BYTES;
-    let (readings, mut rest) =
-        payload.split_at_checked(readings_bytes).ok_or_else(|| Damage::Content("fewer readings than said".into()))?;
-    let group = Group {
-        first_offset: header.first_offset,
-        readings: readings.chunks_exact(READING_BYTES).map(take_reading).collect::<Result<_, _>>()?,
-        snapshots: take_items(&mut rest, counts.snapshots)?,
-        events: take_items(&mut rest, counts.events)?,
-        dead_letters: take_items(&mut rest, counts.dead_letters)?,
-        marks: take_items(&mut rest, counts.marks)?,
+    let payload = &record[HEADER_BYTES..];
+    let group = match header.format {
+        1 => v1::decode(header.first_offset, &v1::counts(record), payload)?,
+        FORMAT => take_sections(header.first_offset, u32_at(record, 28), payload)?,
+        found => return Err(Damage::Newer { found, expected: FORMAT }),
     };
-    if !rest.is_empty() {
-        return Err(Damage::Content(format!("{} bytes too many", rest.len())));
+    if group.len() != header.offsets {
+        return Err(Damage::Content(format!("{} offsets where {} were said", group.len(), header.offsets)));
     }
     Ok((group, record_bytes))
 }
 
-fn seal(out: &mut [u8], first_offset: u64, synced_position: u64, counts: &Counts) -> Result<(), SpoolError> {
-    let payload_bytes = u32::try_from(out.len() - HEADER_BYTES).map_err(|_| postcard::Error::SerializeBufferFull)?;
-    out[..4].copy_from_slice(&MAGIC);
-    out[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
-    out[8..16].copy_from_slice(&first_offset.to_le_bytes());
-    out[16..24].copy_from_slice(&synced_position.to_le_bytes());
-    let numbers = [counts.readings, counts.snapshots, counts.events, counts.dead_letters, counts.marks];
-    for (slot, number) in out[24..CHECKED_HEADER_BYTES].chunks_exact_mut(4).zip(numbers) {
-        slot.copy_from_slice(&number.to_le_bytes());
+/// What a record says of its kinds, believed without its checksum; `None` when that makes no sense.
+pub(super) fn claimed_counts(record: &[u8]) -> Option<Counts> {
+    let header = Header::parse(record).ok()?;
+    if header.format == 1 {
+        return Some(v1::counts(record));
     }
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&out[..CHECKED_HEADER_BYTES]);
-    hasher.update(&out[HEADER_BYTES..]);
-    out[CHECKED_HEADER_BYTES..HEADER_BYTES].copy_from_slice(&hasher.finalize().to_le_bytes());
-    Ok(())
-}
-
-fn put_items<T: Serialize>(
-    items: &[T],
-    bytes_max: usize,
-    room: &mut bool,
-    out: &mut Vec<u8>,
-) -> Result<u32, SpoolError> {
-    if !*room {
-        return Ok(0);
-    }
-    for (done, item) in items.iter().enumerate() {
-        let before = out.len();
-        postcard::to_io(item, &mut *out)?;
-        if out.len() > bytes_max && before > HEADER_BYTES {
-            out.truncate(before);
-            *room = false;
-            return Ok(done as u32);
+    let mut counts = Counts::default();
+    let mut rest = record.get(HEADER_BYTES..)?;
+    for _ in 0..u32_at(record, 28) {
+        let (section, behind) = rest.split_at_checked(SECTION_BYTES)?;
+        let count = u32_at(section, 4);
+        match u16_at(section, 0) {
+            kind::READING => counts.readings = count,
+            kind::SNAPSHOT => counts.snapshots = count,
+            kind::EVENT => counts.events = count,
+            kind::DEAD_LETTER => counts.dead_letters = count,
+            kind::MARK => counts.marks = count,
+            _ => {}
         }
+        rest = behind.get(u32_at(section, 8) as usize..)?;
     }
-    Ok(items.len() as u32)
+    Some(counts)
 }
 
-/// An item takes at least one byte, so a count that promises more than there are bytes fails before it allocates.
-fn take_items<T: DeserializeOwned>(bytes: &mut &[u8], count: u32) -> Result<Vec<T>, Damage> {
-    if count as usize > bytes.len() {
-        return Err(Damage::Content("fewer items than said".into()));
+fn take_sections(first_offset: u64, sections: u32, mut payload: &[u8]) -> Result<Group, Damage> {
+    let content = |text: &str| Damage::Content(text.to_owned());
+    let mut group = Group { first_offset, ..Group::default() };
+    let mut kind_before = 0;
+    for _ in 0..sections {
+        let (section, rest) =
+            payload.split_at_checked(SECTION_BYTES).ok_or_else(|| content("fewer sections than said"))?;
+        let (kind, version) = (u16_at(section, 0), u16_at(section, 2));
+        let (count, flags) = (u32_at(section, 4), u32_at(section, 12));
+        let (items, rest) =
+            rest.split_at_checked(u32_at(section, 8) as usize).ok_or_else(|| content("a section is cut off"))?;
+        if kind <= kind_before {
+            return Err(content("the sections are out of order"));
+        }
+        take_section(&mut group, (kind, version), count, flags, items)?;
+        (kind_before, payload) = (kind, rest);
     }
-    let mut items = Vec::with_capacity(count as usize);
-    for _ in 0..count {
-        let (item, rest) = postcard::take_from_bytes(bytes).map_err(|error| Damage::Content(error.to_string()))?;
-        items.push(item);
-        *bytes = rest;
+    if !payload.is_empty() {
+        return Err(Damage::Content(format!("{} bytes too many", payload.len())));
     }
-    Ok(items)
+    Ok(group)
 }
 
-/// `slot` is [`READING_BYTES`] long; the array makes the compiler see it, so that no store is bounds-checked.
-#[inline]
-fn put_reading(slot: &mut [u8], reading: &Reading) {
-    let mut bytes = [0_u8; READING_BYTES];
-    bytes[0..4].copy_from_slice(&reading.sensor.0.to_le_bytes());
-    bytes[4] = reading.protocol as u8;
-    bytes[5] = reading.status as u8;
-    bytes[6] = reading.quality as u8;
-    bytes[7] = reading.flags;
-    bytes[8..16].copy_from_slice(&reading.timestamp_us.to_le_bytes());
-    bytes[16..24].copy_from_slice(&reading.received_us.to_le_bytes());
-    bytes[24..32].copy_from_slice(&reading.value.to_le_bytes());
-    bytes[32..40].copy_from_slice(&reading.min_1min.to_le_bytes());
-    bytes[40..48].copy_from_slice(&reading.max_1min.to_le_bytes());
-    bytes[48..56].copy_from_slice(&reading.avg_1min.to_le_bytes());
-    bytes[56..64].copy_from_slice(&reading.std_1min.to_le_bytes());
-    bytes[64..68].copy_from_slice(&reading.anomaly_score.to_le_bytes());
-    bytes[68] = reading.source;
-    slot.copy_from_slice(&bytes);
-}
-
-#[inline]
-fn take_reading(slot: &[u8]) -> Result<Reading, Damage> {
-    let Ok(bytes) = <&[u8; READING_BYTES]>::try_from(slot) else { return Err(Damage::CutOff) };
-    let unknown = |what: &str, code: u8| Damage::Content(format!("{what} {code}"));
-    Ok(Reading {
-        sensor: SensorNo(u32_at(bytes, 0)),
-        protocol: Protocol::from_u8(bytes[4]).ok_or_else(|| unknown("protocol", bytes[4]))?,
-        status: Status::from_u8(bytes[5]).ok_or_else(|| unknown("status", bytes[5]))?,
-        quality: Quality::from_u8(bytes[6]).ok_or_else(|| unknown("quality", bytes[6]))?,
-        flags: bytes[7],
-        source: bytes[68],
-        timestamp_us: u64_at(bytes, 8).cast_signed(),
-        received_us: u64_at(bytes, 16).cast_signed(),
-        value: f64::from_bits(u64_at(bytes, 24)),
-        min_1min: f64::from_bits(u64_at(bytes, 32)),
-        max_1min: f64::from_bits(u64_at(bytes, 40)),
-        avg_1min: f64::from_bits(u64_at(bytes, 48)),
-        std_1min: f64::from_bits(u64_at(bytes, 56)),
-        anomaly_score: f32::from_bits(u32_at(bytes, 64)),
-    })
-}
-
-#[inline]
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    let mut word = [0; 4];
-    word.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(word)
-}
-
-#[inline]
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::samples;
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn what_is_encoded_decodes_to_the_same(
-            readings in 0..40_usize, others in 0..4_usize, marks in 0..4_usize, first_offset in 0..1_u64 << 60, salt: u64,
-        ) {
-            let portion = samples::portion(readings, others, marks, salt);
-            let mut bytes = Vec::new();
-            let counts = encode(&portion, first_offset, 7, usize::MAX, &mut bytes).unwrap();
-            let (group, length) = decode(&bytes).unwrap();
-            prop_assert_eq!(length, bytes.len());
-            prop_assert_eq!(counts.offsets(), group.len());
-            prop_assert_eq!(group, samples::group_of(&portion, first_offset));
-        }
-
-        #[test]
-        fn a_flipped_bit_never_passes(at in 0..1_000_usize, bit in 0..8_u32, salt: u64) {
-            let mut bytes = Vec::new();
-            encode(&samples::portion(5, 1, 1, salt), 9, 0, usize::MAX, &mut bytes).unwrap();
-            let at = at % bytes.len();
-            bytes[at] ^= 1 << bit;
-            prop_assert!(decode(&bytes).is_err());
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert!(decode(&bytes).is_err());
-        }
-
-        #[test]
-        fn a_split_portion_loses_nothing(readings in 0..60_usize, others in 0..5_usize, bytes_max in 1..4_000_usize) {
-            let mut portion = samples::portion(readings, others, others, 3);
-            let whole = samples::group_of(&portion, 0);
-            let mut joined = Group::default();
-            let mut bytes = Vec::new();
-            loop {
-                let counts = encode(&portion, 0, 0, bytes_max, &mut bytes).unwrap();
-                if counts == Counts::default() {
-                    break;
-                }
-                let (mut part, _) = decode(&bytes).unwrap();
-                joined.readings.append(&mut part.readings);
-                joined.snapshots.append(&mut part.snapshots);
-                joined.events.append(&mut part.events);
-                joined.dead_letters.append(&mut part.dead_letters);
-                joined.marks.append(&mut part.marks);
-                portion.readings.drain(..counts.readings as usize);
-                portion.snapshots.drain(..counts.snapshots as usize);
-                portion.events.drain(..counts.events as usize);
-                portion.dead_letters.drain(..counts.dead_letters as usize);
-                portion.marks.drain(..counts.marks as usize);
+fn take_section(
+    group: &mut Group,
+    (kind, version): (u16, u16),
+    count: u32,
+    flags: u32,
+    items: &[u8],
+) -> Result<(), Damage> {
+    let known =
+        matches!(kind, kind::READING | kind::SNAPSHOT | kind::EVENT | kind::DEAD_LETTER | kind::MARK | kind::LOST);
+    if known && version > SECTION_VERSION {
+        return Err(Damage::Newer { found: u32::from(version), expected: u32::from(SECTION_VERSION) });
+    }
+    match kind {
+        kind::READING => {
+            if items.len() != count as usize * READING_BYTES {
+                return Err(Damage::Content("the readings' bytes do not fit their number".to_owned()));
             }
-            prop_assert_eq!(joined, whole);
+            group.readings = items.chunks_exact(READING_BYTES).map(reading::take).collect::<Result<_, _>>()?;
         }
+        kind::SNAPSHOT => group.snapshots = named::take(items, count)?,
+        kind::EVENT => group.events = named::take(items, count)?,
+        kind::DEAD_LETTER => group.dead_letters = named::take(items, count)?,
+        kind::MARK => group.marks = named::take(items, count)?,
+        _ if flags & HAS_OFFSETS != 0 => group.skipped += u64::from(count),
+        _ => {}
     }
-
-    #[test]
-    fn a_count_with_a_valid_checksum_that_promises_too_much_is_refused() {
-        let mut bytes = Vec::new();
-        encode(&samples::portion(1, 0, 0, 1), 0, 0, usize::MAX, &mut bytes).unwrap();
-        for readings in [2, u32::MAX] {
-            let counts = Counts { readings, ..Counts::default() };
-            seal(&mut bytes, 0, 0, &counts).unwrap();
-            assert!(matches!(decode(&bytes), Err(Damage::Content(_))));
-        }
-    }
-
-    #[test]
-    fn zeros_are_blank_and_not_broken() {
-        assert_eq!(decode(&[0; 100]), Err(Damage::Blank));
-        assert_eq!(decode(&[0; 10]), Err(Damage::CutOff));
-    }
+    Ok(())
 }

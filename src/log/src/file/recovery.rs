@@ -14,6 +14,7 @@ use super::carry::Carry;
 use super::cursor::{self, CursorFile};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
+use super::quarantine;
 use super::record::{self, Damage, HEADER_BYTES};
 use super::segment::{self, Identity, Records, Segment};
 use super::shared::{Sink, Sizes};
@@ -42,7 +43,24 @@ pub(super) fn recover(disk: &dyn Disk, directory: &Path, sizes: &Sizes) -> Resul
     }
     // Names that a crashed process left in memory alone become durable before anything is built on them.
     disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))?;
-    let mut found = match index(disk, directory, &names)? {
+    let segments = match index(disk, directory, &names) {
+        Err(error @ SpoolError::Damaged { .. }) => {
+            let passed = quarantine::passed_by_all(disk, directory, &names);
+            let Some(passed) = passed else { return Err(error) };
+            for replaced in quarantine::mend(disk, directory, Some(passed))?.segments {
+                tracing::warn!(
+                    segment = %replaced.segment.display(),
+                    moved_to = replaced.moved_to.map(|path| path.display().to_string()),
+                    lost = ?replaced.lost,
+                    "a segment that every consumer has passed was damaged and is replaced by what can be read of it"
+                );
+            }
+            let names = disk.list(directory).map_err(|source| SpoolError::io("list", directory, source))?;
+            index(disk, directory, &names)?
+        }
+        indexed => indexed?,
+    };
+    let mut found = match segments {
         Some((id, segments)) => continue_newest(disk, id, segments)?,
         None => begin(disk, directory, sizes)?,
     };
@@ -117,7 +135,7 @@ fn continue_newest(disk: &dyn Disk, id: Uuid, segments: VecDeque<Segment>) -> Re
     let read = |source| SpoolError::io("read", path, source);
     let file = disk.open(path).map_err(|source| SpoolError::io("open", path, source))?;
     let (_, _, carry) = segment::open_front(&*file, path)?;
-    let mut carry = Carry::decode(&carry).map_err(|error| SpoolError::Damaged {
+    let mut carry = Carry::decode(newest.version, &carry).map_err(|error| SpoolError::Damaged {
         file: path.clone(),
         position: 0,
         detail: format!("the carry cannot be read: {error}"),
@@ -134,9 +152,14 @@ fn continue_newest(disk: &dyn Disk, id: Uuid, segments: VecDeque<Segment>) -> Re
     let file = records.into_file();
     file.write_all_at(&rewritten, walk.proven).map_err(|source| SpoolError::io("write", path, source))?;
     file.sync_data().map_err(|source| SpoolError::io("sync", path, source))?;
+    let mut active = Active::new(file, &newest, walk.position);
+    if newest.version < segment::VERSION {
+        // The next record goes to a new segment: an older program must not take it for a torn tail of this one.
+        active.capacity = active.position;
+    }
     Ok(Found {
         id,
-        active: Active::new(file, &newest, walk.position),
+        active,
         segments,
         carry,
         next_offset: walk.next_offset,
@@ -171,6 +194,9 @@ fn walk(records: &mut Records, segment: &Segment, carry: &mut Carry) -> Result<W
                     position: walk.position,
                     detail: damage.to_string(),
                 });
+            }
+            Err(Damage::Newer { found, expected }) => {
+                return Err(SpoolError::Version { file: segment.path.clone(), found, expected });
             }
             Err(damage) => {
                 walk.damage = damage;
@@ -229,7 +255,7 @@ fn open_cursors(disk: &dyn Disk, directory: &Path, names: &[String], found: &mut
         }
         // Read from the page cache perhaps: segments may go by it only once it is durable.
         file.save(offset)?;
-        found.sinks.insert(sink.to_owned(), Sink { offset, saved: offset, registered: false });
+        found.sinks.insert(sink.to_owned(), Sink::left(offset));
         found.cursor_files.insert(sink.to_owned(), file);
     }
     Ok(())

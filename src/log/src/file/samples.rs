@@ -1,6 +1,6 @@
 //! Made-up but complete records for the tests of this folder.
 
-use genims_model::event::{FaultClosed, FaultOpened};
+use genims_model::event::{FaultClosed, FaultOpened, OeeHour, SensorHealth};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
     DeadLetter, Event, Group, MachineNo, Mark, Portion, Protocol, Quality, Reading, Reason, SensorNo, Snapshot, Status,
@@ -104,5 +104,57 @@ pub(super) fn group_of(portion: &Portion, first_offset: u64) -> Group {
         events: portion.events.clone(),
         dead_letters: portion.dead_letters.clone(),
         marks: portion.marks.clone(),
+        skipped: 0,
     }
+}
+
+/// One of everything, fixed for ever: the content of the committed golden files.
+pub(super) fn golden() -> Portion {
+    let (opened, _, closed) = faults();
+    let health = SensorHealth {
+        sensor: SensorNo(7),
+        timestamp_us: 30,
+        health_score: 87.5,
+        drift_percentage: Some(0.25),
+        noise_level: None,
+        last_communication_us: Some(29),
+        communication_failures_24h: 2,
+        stuck: false,
+        erratic: true,
+        out_of_range_24h: 3,
+        average_latency_ms: Some(1.5),
+        overall_status: "degraded".to_owned(),
+    };
+    let hour = OeeHour {
+        machine: MachineNo(3),
+        hour_us: 3_600_000_000,
+        availability: 0.5,
+        performance: 0.75,
+        quality: 1.0,
+        oee: 0.375,
+        running_seconds: 1_800.0,
+        planned_seconds: 3_600.0,
+        produced: 42,
+        rejected: 0,
+    };
+    let lost = Event::ClientLost {
+        client_id: "plc-1".to_owned(),
+        timestamp_us: 50,
+        will_topic: "genims/v1/F1".to_owned(),
+        will_payload: vec![0, 200, 255],
+    };
+    let (from, to) = ("IDLE".to_owned(), "RUNNING".to_owned());
+    let mut portion = portion(3, 2, 0, 40);
+    portion.events = vec![
+        Event::FaultOpened(opened),
+        Event::FaultClosed(closed),
+        Event::SensorHealth(health),
+        Event::StateChanged { machine: MachineNo(2), timestamp_us: 40, from, to },
+        Event::PartsCounted { machine: MachineNo(2), timestamp_us: 41, produced: 5, rejected: 1 },
+        Event::OeeHour(hour),
+        lost,
+        Event::FaultOpened(FaultOpened { start_us: 60, ..faults().0 }),
+    ];
+    portion.marks = vec![Mark { client: "plc-9".to_owned(), sequence: 17 }];
+    portion
 }

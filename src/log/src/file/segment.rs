@@ -11,16 +11,20 @@
 //! A segment gets its name only when its front is durable, and its predecessor is durable as a whole before that.
 
 use super::blank::Blank;
+use super::codec::{u32_at, u64_at};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
-use super::record::{self, Damage, HEADER_BYTES, Header, u32_at, u64_at};
+use super::record::{self, Damage, HEADER_BYTES, Header};
 use genims_model::Group;
 use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const MAGIC: [u8; 8] = *b"GENIMSSP";
-const VERSION: u32 = 1;
+/// Version 2 has records of format 2 and names in its carry. Every segment with such a record says so, because a program
+/// that knows version 1 alone would take it for a torn tail.
+pub(super) const VERSION: u32 = 2;
+const VERSION_MAX: u32 = 255;
 const FRONT_BYTES: usize = 52;
 /// The name of a segment in the making; whatever bears it at start-up is thrown away.
 pub(super) const UNFINISHED: &str = "segment.tmp";
@@ -31,6 +35,8 @@ const WINDOW_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
+    /// The version of its front.
+    pub(super) version: u32,
     pub(super) serial: u64,
     pub(super) first_offset: u64,
     /// Where the first record begins.
@@ -45,6 +51,10 @@ pub(super) struct Identity {
     pub(super) spool: Uuid,
     pub(super) serial: u64,
     pub(super) first_offset: u64,
+}
+
+pub(super) fn file_name(first_offset: u64, serial: u64) -> String {
+    format!("segment-{first_offset:020}-{serial:010}.log")
 }
 
 /// The serial and first offset in a segment's file name.
@@ -68,7 +78,7 @@ pub(super) fn create(
     data_bytes: u64,
     blank: Option<Blank>,
 ) -> Result<(Box<dyn DiskFile>, Segment), SpoolError> {
-    let path = directory.join(format!("segment-{:020}-{:010}.log", identity.first_offset, identity.serial));
+    let path = directory.join(file_name(identity.first_offset, identity.serial));
     let Blank { file, path: unfinished, bytes } = match blank {
         Some(blank) => blank,
         None => Blank::reserve(disk, directory.join(UNFINISHED), file_bytes(carry, data_bytes))?,
@@ -83,6 +93,7 @@ pub(super) fn create(
     disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))?;
     let segment = Segment {
         path,
+        version: VERSION,
         serial: identity.serial,
         first_offset: identity.first_offset,
         data_position: (FRONT_BYTES + carry.len()) as u64,
@@ -91,7 +102,7 @@ pub(super) fn create(
     Ok((file, segment))
 }
 
-fn front(identity: Identity, carry: &[u8]) -> Vec<u8> {
+pub(super) fn front(identity: Identity, carry: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FRONT_BYTES + carry.len());
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -116,7 +127,11 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
         return Err(damaged("this is not the front of a segment"));
     }
     let found = u32_at(&fixed, 8);
-    if found != VERSION {
+    // Versions count up one by one, so a number far ahead is damage and not the future.
+    if found == 0 || found > VERSION_MAX {
+        return Err(damaged("its version is no version"));
+    }
+    if found > VERSION {
         return Err(SpoolError::Version { file: path.to_owned(), found, expected: VERSION });
     }
     let file_bytes = file.length().map_err(read)?;
@@ -136,6 +151,7 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
     id.copy_from_slice(&fixed[12..28]);
     let segment = Segment {
         path: path.to_owned(),
+        version: found,
         serial: u64_at(&fixed, 28),
         first_offset: u64_at(&fixed, 36),
         data_position: FRONT_BYTES as u64 + carry_bytes,

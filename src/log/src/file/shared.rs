@@ -1,17 +1,19 @@
 //! What the appender, the readers, the sinks and the keeper share. Each lock is held for look-ups and small changes
 //! only, never across a sync or a read of the disk, except `cursor_files`, which only housekeeping takes.
 //!
-//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`.
+//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`; `history` and `refusals` alone.
 
 use super::bell::Bell;
 use super::blank::{self, Blank};
 use super::commit::CommitQueue;
 use super::cursor::CursorFile;
 use super::disk::{Disk, Lock};
-use super::error::{SpoolError, is_disk_full};
+use super::error::SpoolError;
+use super::history::HistoryFile;
 use super::metrics::SpoolMetrics;
 use super::segment::{self, Segment};
 use super::tail::Tail;
+use crate::contract::WhenBehind;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,6 +45,22 @@ pub(super) struct Sink {
     pub(super) saved: u64,
     /// Whether this run's configuration has it; others hold nothing back.
     pub(super) registered: bool,
+    pub(super) settles: bool,
+    pub(super) when_behind: WhenBehind,
+    /// Its backlog grew beyond what it may hold: from here on it holds nothing.
+    pub(super) cut_off: bool,
+}
+
+impl Sink {
+    /// As an earlier run left it.
+    pub(super) fn left(offset: u64) -> Self {
+        Self { offset, saved: offset, registered: false, settles: false, when_behind: WhenBehind::Hold, cut_off: false }
+    }
+
+    /// Whether the log keeps records for it.
+    fn holds(&self) -> bool {
+        self.registered && !self.cut_off
+    }
 }
 
 #[derive(Debug)]
@@ -53,6 +71,9 @@ pub(super) struct Shared {
     pub(super) id: Uuid,
     pub(super) segments: Mutex<VecDeque<Segment>>,
     pub(super) sinks: Mutex<BTreeMap<String, Sink>>,
+    pub(super) history: Mutex<HistoryFile>,
+    /// Consumers that remember another history, each with the cause; nothing is appended while there is any.
+    pub(super) refusals: Mutex<BTreeMap<String, String>>,
     pub(super) cursor_files: Mutex<BTreeMap<String, CursorFile>>,
     pub(super) tail: Tail,
     /// The offset behind the last durable record; every send wakes the readers.
@@ -64,6 +85,10 @@ pub(super) struct Shared {
     /// The sum of the segments' files.
     pub(super) bytes: AtomicU64,
     pub(super) full: Arc<AtomicBool>,
+    /// The disk is full: nothing is retained and no blank made until a segment could be made again.
+    pub(super) pressed: AtomicBool,
+    /// A name went, but the disk was too full to sync the directory: done before the next one goes.
+    pub(super) directory_unsynced: AtomicBool,
     /// Rings when segments went or the spool closed.
     pub(super) room: Bell,
     /// Rings when segments may go.
@@ -129,13 +154,13 @@ impl Shared {
 
     /// The offset below which every registered sink is finished; `None` without sinks.
     pub(super) fn finished_below(&self, progress: impl Fn(&Sink) -> u64) -> Option<u64> {
-        lock(&self.sinks).values().filter(|sink| sink.registered).map(progress).min()
+        lock(&self.sinks).values().filter(|sink| sink.holds()).map(progress).min()
     }
 
     /// Whom the log waits for.
     pub(super) fn slowest_sink(&self) -> Option<String> {
         let sinks = lock(&self.sinks);
-        let slowest = sinks.iter().filter(|(_, sink)| sink.registered).min_by_key(|(_, sink)| sink.offset);
+        let slowest = sinks.iter().filter(|(_, sink)| sink.holds()).min_by_key(|(_, sink)| sink.offset);
         slowest.map(|(name, _)| name.clone())
     }
 
@@ -156,7 +181,46 @@ impl Shared {
             held -= segments[removable].file_bytes;
             removable += 1;
         }
-        removable
+        let pressed = self.pressed.load(Ordering::Acquire);
+        if pressed { removable.max(consumed.min(1)) } else { removable }
+    }
+
+    /// On a full disk: gives up the blank and the oldest consumed segment, retained or not. True when there was one.
+    pub(super) fn make_room(&self) -> bool {
+        self.pressed.store(true, Ordering::Release);
+        let blank = lock(&self.blank).take();
+        let given_up = blank.is_some_and(|blank| self.disk.remove(&blank.path).is_ok());
+        let removed = self.metrics.segments_removed.load(Ordering::Relaxed);
+        // A failure that matters has stopped the spool, which the waiting append notices.
+        let _ = self.maintain();
+        given_up || self.metrics.segments_removed.load(Ordering::Relaxed) != removed
+    }
+
+    /// Cuts off the consumers whose backlog is larger than they may hold: their records may go from now on.
+    pub(super) fn cut_off(&self) {
+        let mut sinks = lock(&self.sinks);
+        for (name, sink) in sinks.iter_mut().filter(|(_, sink)| sink.holds()) {
+            let WhenBehind::Resync { backlog_bytes_max } = sink.when_behind else { continue };
+            let backlog_bytes = self.backlog_bytes(sink.offset);
+            if backlog_bytes > backlog_bytes_max {
+                sink.cut_off = true;
+                let (consumer, position) = (name.as_str(), sink.offset);
+                tracing::error!(
+                    consumer,
+                    position,
+                    backlog_bytes,
+                    backlog_bytes_max,
+                    "cut off: the log keeps no more records for it; bring its database back from the operations database"
+                );
+            }
+        }
+    }
+
+    /// What the segments that hold records from `offset` on occupy, without the one that is being written.
+    fn backlog_bytes(&self, offset: u64) -> u64 {
+        let segments = lock(&self.segments);
+        let ends = segments.iter().skip(1).map(|next| next.first_offset);
+        segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.file_bytes).sum()
     }
 
     /// Whether housekeeping would free something, judged by the cursors in memory.
@@ -170,10 +234,16 @@ impl Shared {
     pub(super) fn maintain(&self) -> Result<(), SpoolError> {
         // Held throughout: two rounds at once could remove segments out of order.
         let mut files = lock(&self.cursor_files);
-        let result = self.save_cursors(&mut files).and_then(|()| self.remove_consumed());
+        self.cut_off();
+        let saved = self.save_cursors(&mut files);
+        // A disk too full for a cursor must not keep what older cursors allow to go.
+        let result = match saved {
+            Err(error) if error.is_disk_full() => self.remove_consumed().and(Err(error)),
+            saved => saved.and_then(|()| self.remove_consumed()),
+        };
         drop(files);
         if let Err(error) = &result
-            && !matches!(error, SpoolError::Io { source, .. } if is_disk_full(source))
+            && !error.is_disk_full()
         {
             self.stop(error);
         }
@@ -194,7 +264,7 @@ impl Shared {
     pub(super) fn prepare_blank(&self, wanted: impl Fn() -> bool) -> Result<(), SpoolError> {
         let bytes = segment::file_bytes(&[], self.sizes.segment_bytes);
         let fits = || self.bytes.load(Ordering::Acquire) + bytes <= self.sizes.max_bytes;
-        if lock(&self.blank).is_some() || !fits() {
+        if lock(&self.blank).is_some() || !fits() || self.pressed.load(Ordering::Acquire) {
             return Ok(());
         }
         let number = self.blanks.fetch_add(1, Ordering::Relaxed) + 1;
@@ -226,8 +296,14 @@ impl Shared {
             .map(|(name, sink)| (name.clone(), sink.offset))
             .collect();
         for (name, offset) in moved {
-            let Some(file) = files.get_mut(&name) else { continue };
-            file.save(offset)?;
+            match files.get_mut(&name) {
+                Some(file) => file.save(offset)?,
+                // The disk was too full for it when the sink was registered.
+                None => {
+                    let file = CursorFile::create(&*self.disk, &self.directory, self.id, &name, offset)?;
+                    files.insert(name.clone(), file);
+                }
+            }
             if let Some(sink) = lock(&self.sinks).get_mut(&name) {
                 sink.saved = offset;
             }
@@ -237,23 +313,39 @@ impl Shared {
 
     fn remove_consumed(&self) -> Result<(), SpoolError> {
         let finished = self.finished_below(|sink| sink.saved).unwrap_or(u64::MAX);
+        if self.directory_unsynced.load(Ordering::Acquire) {
+            self.sync_names()?;
+        }
         let removed: Vec<Segment> = {
             let mut segments = lock(&self.segments);
             let removable = self.removable(&segments, finished);
             segments.drain(..removable).collect()
         };
-        for segment in &removed {
-            // Synced one by one: a crash must not leave a gap between segments that are still there.
-            self.disk.remove(&segment.path).map_err(|source| SpoolError::io("remove", &segment.path, source))?;
-            self.disk
-                .sync_directory(&self.directory)
-                .map_err(|source| SpoolError::io("sync", &self.directory, source))?;
+        for (index, segment) in removed.iter().enumerate() {
+            if let Err(source) = self.disk.remove(&segment.path) {
+                let mut segments = lock(&self.segments);
+                removed[index..].iter().rev().for_each(|kept| segments.push_front(kept.clone()));
+                return Err(SpoolError::io("remove", &segment.path, source));
+            }
             self.bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
             self.metrics.segments_removed.fetch_add(1, Ordering::Relaxed);
+            // Synced one by one: a crash must not leave a gap between segments that are still there.
+            if let Err(error) = self.sync_names() {
+                let mut segments = lock(&self.segments);
+                removed[index + 1..].iter().rev().for_each(|kept| segments.push_front(kept.clone()));
+                return Err(error);
+            }
         }
         if !removed.is_empty() {
             self.room.ring();
         }
+        Ok(())
+    }
+
+    fn sync_names(&self) -> Result<(), SpoolError> {
+        self.directory_unsynced.store(true, Ordering::Release);
+        self.disk.sync_directory(&self.directory).map_err(|source| SpoolError::io("sync", &self.directory, source))?;
+        self.directory_unsynced.store(false, Ordering::Release);
         Ok(())
     }
 }

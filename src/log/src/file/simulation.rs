@@ -8,6 +8,7 @@
 
 use super::fake_disk::FakeDisk;
 use super::{Appender, Recovered, Spool, SpoolError, SpoolOptions, open_on, samples};
+use crate::contract::Consumer;
 use genims_model::{DeadLetter, Event, Group, Portion, Reading, Snapshot};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -121,7 +122,7 @@ impl World {
     }
 
     fn work(&mut self, mut appender: Appender, spool: &Spool) -> Result<(), SpoolError> {
-        let cursor = spool.register_sink(SINK)?;
+        let cursor = spool.register(&Consumer::hold(SINK))?;
         let mut reader = spool.reader(cursor)?;
         for _ in 0..self.rng.random_range(0..40) {
             match self.rng.random_range(0..10) {

@@ -96,6 +96,7 @@ pub(super) fn from_offset(group: Arc<Group>, offset: u64) -> Arc<Group> {
     skip(&mut rest.snapshots, &mut skipped);
     skip(&mut rest.events, &mut skipped);
     skip(&mut rest.dead_letters, &mut skipped);
+    rest.skipped = rest.skipped.saturating_sub(skipped as u64);
     Arc::new(rest)
 }
 

@@ -57,7 +57,11 @@ fn round(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
 /// Columns hold decimal fractions, which `f64` meets only nearly: what is computed of them is compared without the rest.
 fn near(_: &mut Context<'_>, arguments: &[&Value]) -> Result<Value, String> {
     Ok(match arguments[0] {
-        Value::Number(value) => Value::Number(rounded(*value, 6)),
+        Value::Number(value) => {
+            // `f64` holds fifteen digits; of a large number fewer of them are behind the point.
+            let before_point = value.abs().max(1.0).log10().ceil() as i64;
+            Value::Number(rounded(*value, (14 - before_point).clamp(0, 6)))
+        }
         other => other.clone(),
     })
 }

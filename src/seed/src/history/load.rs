@@ -207,8 +207,8 @@ impl Mirror {
         }
         let directory = Arc::new(Directory::new(history.site.catalogue.clone()));
         let mut target = MongoTarget::new(client, names, directory).as_of(history.parameters.span_us().1);
-        let position = target.open(history.parameters.log_id(), 0).await;
-        let position = position.map_err(|source| store_failed(settings.database(), source))?;
+        let position = target.open(&start(history.parameters.log_id()), 0).await;
+        let position = position.map_err(|source| store_failed(settings.database(), source))?.offset;
         let loaded = found.get_bool("loaded").unwrap_or(false);
         Ok(Self { database: settings.database_name().to_owned(), target, position, ledger, loaded })
     }
@@ -245,4 +245,9 @@ impl Mirror {
 
 fn store_failed(database: &str, source: SinkError) -> PlatformError {
     PlatformError::Store { database: database.to_owned(), source: Box::new(source) }
+}
+
+/// Where a history begins: it is a log that is written once.
+pub(super) fn start(log: uuid::Uuid) -> genims_model::Position {
+    genims_model::Position { log, lineage: genims_model::Lineage::default(), offset: 0 }
 }

@@ -5,11 +5,13 @@
 //! traffic come behind them.
 
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
+use super::load::start;
 use super::{History, stored_us};
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
 use genims_catalogue::Catalogue;
 use genims_databases::PostgresSettings;
+use genims_model::Position;
 use genims_platform::PlatformError;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
@@ -64,7 +66,7 @@ impl Store {
                 }
             }
         }
-        let position = session.position(log_id, 0).await.map_err(failed)?;
+        let position = session.position(&start(log_id)).await.map_err(failed)?.offset;
         let catalogue = history.site.catalogue.clone();
         Ok(Self { settings: settings.clone(), session, log_id, position, catalogue, buffer: BytesMut::new() })
     }
@@ -115,7 +117,8 @@ impl Store {
         let of_health = session.prepare(&copy_in("public.sensor_health", HEALTH_COLUMNS)).await?;
 
         let transaction = session.client.transaction().await?;
-        move_position(&transaction, *log_id, *position, batch.next_offset).await?;
+        let reached = Position { offset: batch.next_offset, ..start(*log_id) };
+        move_position(&transaction, *position, &reached).await?;
         let sensor_rows = all(&transaction, &of_sensors, &mut sensors, buffer).await?;
         let scada_rows = all(&transaction, &of_scada, &mut scada, buffer).await?;
         all(&transaction, &of_health, &mut health, buffer).await?;

@@ -114,7 +114,7 @@ impl Iterator for Walk {
             self.step(&mut portion);
         }
         let Portion { readings, snapshots, events, dead_letters, marks, .. } = portion;
-        let group = Group { first_offset: self.offset, readings, snapshots, events, dead_letters, marks };
+        let group = Group { first_offset: self.offset, readings, snapshots, events, dead_letters, marks, skipped: 0 };
         self.offset = group.next_offset();
         Some(group)
     }

@@ -121,7 +121,13 @@ impl World {
         }
         let is_brought =
             |value: &Value| value.integer().is_some_and(|key| brought.iter().any(|it| **it == key.to_string()));
-        let is_there = |value: &Value| targets.iter().any(|target| target.contains_key(value)) || is_brought(value);
+        // A text may hold the number of a row.
+        let number = |value: &Value| match value {
+            Value::Text(text) => text.parse().ok().map(Value::Integer),
+            _ => None,
+        };
+        let found = |value: &Value| targets.iter().any(|target| target.contains_key(value));
+        let is_there = |value: &Value| found(value) || number(value).is_some_and(|it| found(&it)) || is_brought(value);
         let refers = |value: &Value| value.is_null() || is_there(value);
         Ok((0..values.len()).filter(|row| !refers(&values[*row])).collect())
     }

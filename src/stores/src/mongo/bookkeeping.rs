@@ -7,6 +7,7 @@
 
 use crate::error::SinkError;
 use bson::{DateTime, Document, doc};
+use genims_model::{Lineage, Position as LogPosition};
 use mongodb::action::Action;
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
@@ -22,9 +23,12 @@ pub struct Bookkeeping {
 }
 
 /// Where a log's mirror stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     pub next_offset: u64,
+    pub lineage: Lineage,
+    /// The log's earlier name: documents of the uncertain range may bear it.
+    pub earlier: Option<Uuid>,
     /// Records from `next_offset` up to here may be there.
     pub intent_offset: u64,
 }
@@ -71,12 +75,41 @@ impl Bookkeeping {
     }
 
     /// What the server remembers; a log it does not know starts at `start`.
-    pub async fn position(&self, start: u64) -> Result<Position, SinkError> {
-        let fresh = doc! { "$setOnInsert": { "next_offset": start as i64, "intent_offset": start as i64 } };
-        self.positions.update_one(doc! { "_id": self.id() }, fresh).upsert(true).write_concern(durable()).await?;
-        let found = self.positions.find_one(doc! { "_id": self.id() }).await?.unwrap_or_default();
+    pub async fn position(&self, start: &LogPosition) -> Result<Position, SinkError> {
+        if let Some(known) = self.remembered().await? {
+            return Ok(known);
+        }
+        let (next_offset, lineage) = (start.offset, start.lineage.clone());
+        let fresh = Position { next_offset, lineage, earlier: None, intent_offset: next_offset };
+        self.remember(&fresh).await?;
+        Ok(self.remembered().await?.unwrap_or(fresh))
+    }
+
+    /// What the server remembers; it is asked often, so nothing is written.
+    pub async fn remembered(&self) -> Result<Option<Position>, SinkError> {
+        let Some(found) = self.positions.find_one(doc! { "_id": self.id() }).await? else { return Ok(None) };
         let offset = |name: &str| found.get_i64(name).unwrap_or_default() as u64;
-        Ok(Position { next_offset: offset("next_offset"), intent_offset: offset("intent_offset") })
+        Ok(Some(Position {
+            next_offset: offset("next_offset"),
+            intent_offset: offset("intent_offset"),
+            lineage: found.get_str("history").unwrap_or_default().parse()?,
+            earlier: found.get_str("earlier_id").ok().and_then(|id| Uuid::parse_str(id).ok()),
+        }))
+    }
+
+    /// Stores the position of a log that the server does not know.
+    pub async fn remember(&self, position: &Position) -> Result<(), SinkError> {
+        let mut fresh = doc! {
+            "next_offset": position.next_offset as i64,
+            "intent_offset": position.intent_offset as i64,
+            "history": position.lineage.to_string(),
+        };
+        if let Some(earlier) = position.earlier {
+            fresh.insert("earlier_id", earlier.to_string());
+        }
+        let insert = self.positions.update_one(doc! { "_id": self.id() }, doc! { "$setOnInsert": fresh });
+        insert.upsert(true).write_concern(durable()).await?;
+        Ok(())
     }
 
     /// Before the first document of a batch is sent.
@@ -85,9 +118,10 @@ impl Bookkeeping {
     }
 
     /// After the last document of a batch is there.
-    pub async fn advance(&self, position: u64, next_offset: u64) -> Result<(), SinkError> {
+    pub async fn advance(&self, position: u64, next_offset: u64, lineage: &Lineage) -> Result<(), SinkError> {
+        let (offset, history) = (next_offset as i64, lineage.to_string());
         let update = doc! {
-            "$set": { "next_offset": next_offset as i64, "updated_at": DateTime::now() },
+            "$set": { "next_offset": offset, "history": history, "updated_at": DateTime::now() },
         };
         self.update(position, update, Some(durable())).await
     }

@@ -39,7 +39,7 @@ pub(super) async fn commit(
     writer.events(batch, catalogue).await?;
     let Writer { ledger, bytes, .. } = writer;
     session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger).await?;
-    session.bookkeeping.advance(position, batch.next_offset).await?;
+    session.bookkeeping.advance(position, batch.next_offset, &session.lineage).await?;
     Ok(Report { refused: Vec::new(), refused_uncounted: ledger.refused, expired: ledger.expired, bytes })
 }
 
@@ -119,9 +119,12 @@ impl Writer<'_> {
             return Ok(HashSet::new());
         }
         let uncertain = self.uncertain.clone();
-        let times = records.filter(|(offset, _)| uncertain.contains(offset)).map(|(_, time)| time).collect();
+        let times: Vec<i64> = records.filter(|(offset, _)| uncertain.contains(offset)).map(|(_, time)| time).collect();
         let session = self.session;
-        let found = existing(&session.database, collection, session.spool_id, uncertain, times).await?;
+        let mut found = HashSet::new();
+        for id in [session.spool_id].into_iter().chain(session.earlier) {
+            found.extend(existing(&session.database, collection, id, uncertain.clone(), Vec::clone(&times)).await?);
+        }
         self.ledger.found += found.len() as u64;
         Ok(found)
     }

@@ -29,6 +29,7 @@ use crate::target::{Report, Target};
 use ::bson::doc;
 use bookkeeping::{Bookkeeping, SINK};
 use genims_catalogue::Directory;
+use genims_model::{Lineage, Position};
 use insert::InsertOptions;
 use mongodb::{Client, Database};
 use std::sync::Arc;
@@ -61,6 +62,9 @@ pub struct MongoTarget {
 /// What is known since the last `open`.
 struct Session {
     spool_id: Uuid,
+    /// The log's earlier name, which documents of the uncertain range may bear.
+    earlier: Option<Uuid>,
+    lineage: Lineage,
     database: Database,
     bookkeeping: Bookkeeping,
     options: InsertOptions,
@@ -85,7 +89,13 @@ impl Target for MongoTarget {
         SINK
     }
 
-    async fn open(&mut self, log: Uuid, start: u64) -> Result<u64, SinkError> {
+    async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
+        let log = start.log;
+        if let Some(session) = &mut self.session {
+            let position = session.bookkeeping.position(start).await?;
+            session.uncertain_below = session.uncertain_below.max(position.intent_offset).max(written);
+            return Ok(Position { log, lineage: position.lineage, offset: position.next_offset });
+        }
         let database = self.client.database(&self.names.database);
         let hello = database.run_command(doc! { "hello": 1 }).await?;
         let standalone = !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid");
@@ -94,13 +104,15 @@ impl Target for MongoTarget {
         let position = bookkeeping.position(start).await?;
         self.session = Some(Session {
             spool_id: log,
+            earlier: position.earlier,
+            lineage: start.lineage.clone(),
             database,
             bookkeeping,
             options: InsertOptions { comment: format!("genims-sink {log}"), majority: !standalone },
             as_of_us: self.as_of_us,
-            uncertain_below: position.intent_offset,
+            uncertain_below: position.intent_offset.max(written),
         });
-        Ok(position.next_offset)
+        Ok(Position { log, lineage: position.lineage, offset: position.next_offset })
     }
 
     fn close(&mut self) {

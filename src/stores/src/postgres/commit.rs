@@ -13,7 +13,7 @@ use crate::postgres::session::{Session, move_position};
 use crate::target::Report;
 use bytes::BytesMut;
 use genims_catalogue::Catalogue;
-use genims_model::now_us;
+use genims_model::{Lineage, Position, now_us};
 use tokio_postgres::{Statement, Transaction};
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ use uuid::Uuid;
 pub struct Context<'a> {
     pub spool_id: Uuid,
     pub position: u64,
+    pub lineage: &'a Lineage,
     pub catalogue: &'a Catalogue,
     /// The listeners' names by number.
     pub sources: &'a [String],
@@ -88,7 +89,9 @@ async fn write(
     let statements = prepare(session, &days).await?;
 
     let transaction = session.client.transaction().await?;
-    move_position(&transaction, context.spool_id, context.position, batch.next_offset).await?;
+    let lineage = context.lineage.clone();
+    let reached = Position { log: context.spool_id, lineage, offset: batch.next_offset };
+    move_position(&transaction, context.position, &reached).await?;
     let replaced = delete_replaced(&transaction, catalogue, &sorted.replacing).await?;
     let mut writer = Writer { transaction: &transaction, buffer, mode, set_aside, bytes: 0 };
     let sensor_rows = writer.write(&statements.sensors, &mut sensors).await?;

@@ -33,6 +33,7 @@ use bytes::BytesMut;
 use genims_catalogue::Directory;
 use genims_model::Cause;
 use genims_model::Reason;
+use genims_model::{Lineage, Position};
 use session::{SINK, Session};
 use std::future::Future;
 use std::sync::Arc;
@@ -61,13 +62,15 @@ pub struct PostgresTarget<C> {
     /// The listeners' names by number, as `Accounts::by_source` lists them.
     sources: Vec<String>,
     spool_id: Uuid,
+    lineage: Lineage,
     session: Option<Session>,
     buffer: BytesMut,
 }
 
 impl<C: Connect> PostgresTarget<C> {
     pub fn new(connect: C, directory: Arc<Directory>, sources: Vec<String>) -> Self {
-        Self { connect, directory, sources, spool_id: Uuid::nil(), session: None, buffer: BytesMut::new() }
+        let (spool_id, lineage) = (Uuid::nil(), Lineage::default());
+        Self { connect, directory, sources, spool_id, lineage, session: None, buffer: BytesMut::new() }
     }
 
     fn session(&mut self) -> Result<&mut Session, SinkError> {
@@ -80,11 +83,14 @@ impl<C: Connect> Target for PostgresTarget<C> {
         SINK
     }
 
-    async fn open(&mut self, log: Uuid, start: u64) -> Result<u64, SinkError> {
-        let client = self.connect.connect().await.map_err(SinkError::Connect)?;
-        let session = Session::open(client).await?;
-        let position = session.position(log, start).await?;
-        self.spool_id = log;
+    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => Session::open(self.connect.connect().await.map_err(SinkError::Connect)?).await?,
+        };
+        let position = session.position(start).await?;
+        self.spool_id = start.log;
+        self.lineage = start.lineage.clone();
         self.session = Some(session);
         Ok(position)
     }
@@ -96,8 +102,13 @@ impl<C: Connect> Target for PostgresTarget<C> {
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
         let catalogue = self.directory.load();
         let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
-        let context =
-            commit::Context { spool_id: self.spool_id, position, catalogue: &catalogue, sources: &self.sources };
+        let context = commit::Context {
+            spool_id: self.spool_id,
+            position,
+            lineage: &self.lineage,
+            catalogue: &catalogue,
+            sources: &self.sources,
+        };
         commit::commit(session, batch, &context, &mut self.buffer).await
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::SinkError;
 use crate::postgres::partitions::KnownDays;
+use genims_model::{Lineage, Position};
 use hashbrown::HashMap;
 use tokio_postgres::{Client, Error, GenericClient, Statement};
 use uuid::Uuid;
@@ -31,13 +32,12 @@ impl Session {
     }
 
     /// Where PostgreSQL says this log's sink stopped; a log it does not know starts at `start`.
-    pub async fn position(&self, spool_id: Uuid, start: u64) -> Result<u64, SinkError> {
-        let insert = "INSERT INTO genims_internal.sink_positions (spool_id, sink, next_offset) VALUES ($1, $2, $3)
-             ON CONFLICT DO NOTHING";
-        self.client.execute(insert, &[&spool_id, &SINK, &(start as i64)]).await?;
-        let select = "SELECT next_offset FROM genims_internal.sink_positions WHERE spool_id = $1 AND sink = $2";
-        let position: i64 = self.client.query_one(select, &[&spool_id, &SINK]).await?.get(0);
-        Ok(position as u64)
+    pub async fn position(&self, start: &Position) -> Result<Position, SinkError> {
+        if let Some(known) = remembered(&self.client, start.log).await? {
+            return Ok(known);
+        }
+        remember(&self.client, start).await?;
+        Ok(remembered(&self.client, start.log).await?.unwrap_or_else(|| start.clone()))
     }
 
     /// Prepares everything that a batch will use, so that its transaction only executes.
@@ -60,12 +60,47 @@ impl Session {
     }
 }
 
+/// What PostgreSQL remembers of the log. A restore that replaces the table while the sink writes can leave two rows: the
+/// lower one holds for all rows, so it stays, alone.
+pub async fn remembered(client: &Client, log: Uuid) -> Result<Option<Position>, SinkError> {
+    let select = "SELECT next_offset, history FROM genims_internal.sink_positions WHERE spool_id = $1 AND sink = $2
+         ORDER BY next_offset";
+    let rows = client.query(select, &[&log, &SINK]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (offset, history) = (row.get::<_, i64>(0), row.get::<_, Option<&str>>(1));
+    if rows.len() > 1 {
+        tracing::error!(
+            sink = SINK,
+            rows = rows.len(),
+            next_offset = offset,
+            "sink_positions has several rows for this log: it was restored while the server wrote; the lowest is kept. \
+             Run `genims provision` for the key, and `genims verify` for the rows"
+        );
+        let delete = "DELETE FROM genims_internal.sink_positions WHERE spool_id = $1 AND sink = $2 AND ctid <>
+             (SELECT ctid FROM genims_internal.sink_positions WHERE spool_id = $1 AND sink = $2
+              ORDER BY next_offset LIMIT 1)";
+        client.execute(delete, &[&log, &SINK]).await?;
+    }
+    let lineage: Lineage = history.unwrap_or_default().parse()?;
+    Ok(Some(Position { log, lineage, offset: offset as u64 }))
+}
+
+/// Stores the position of a log that PostgreSQL does not know.
+pub async fn remember(client: &Client, position: &Position) -> Result<(), SinkError> {
+    let insert = "INSERT INTO genims_internal.sink_positions (spool_id, sink, next_offset, history)
+         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    let (offset, history) = (position.offset as i64, position.lineage.to_string());
+    client.execute(insert, &[&position.log, &SINK, &offset, &history]).await?;
+    Ok(())
+}
+
 /// Moves the position inside the batch's transaction. The row lock makes two writers of one log go one after the other,
 /// and the second one finds the position moved: no batch is ever written twice.
-pub async fn move_position(client: &impl GenericClient, spool_id: Uuid, from: u64, to: u64) -> Result<(), SinkError> {
-    let update = "UPDATE genims_internal.sink_positions SET next_offset = $4, updated_at = now()
+pub async fn move_position(client: &impl GenericClient, from: u64, to: &Position) -> Result<(), SinkError> {
+    let update = "UPDATE genims_internal.sink_positions SET next_offset = $4, history = $5, updated_at = now()
          WHERE spool_id = $1 AND sink = $2 AND next_offset = $3";
-    match client.execute(update, &[&spool_id, &SINK, &(from as i64), &(to as i64)]).await? {
+    let (expected, offset, history) = (from as i64, to.offset as i64, to.lineage.to_string());
+    match client.execute(update, &[&to.log, &SINK, &expected, &offset, &history]).await? {
         1 => Ok(()),
         _ => Err(SinkError::PositionMoved { expected: from }),
     }

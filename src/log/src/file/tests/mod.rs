@@ -1,11 +1,17 @@
 //! The log as a whole, on the real file system where damage and threads are concerned.
 
+mod consumers;
+mod disk_full;
 mod flow;
+mod golden;
+mod quarantine;
+mod record;
 mod recovery;
 mod space;
 
 use super::fake_disk::FakeDisk;
-use super::{COMMIT_SINK, Reader, Recovered, Spool, SpoolError, SpoolOptions, open, open_on, samples, writer};
+use super::{Reader, Recovered, Spool, SpoolError, SpoolOptions, open, open_on, samples, writer};
+use crate::contract::Consumer;
 use genims_model::{Group, Mark, Portion, Receipt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

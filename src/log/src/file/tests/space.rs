@@ -7,8 +7,8 @@ fn consumed_segments_go_but_for_the_retained_ones_and_the_slowest_sink_holds_the
     let directory = tempfile::tempdir().unwrap();
     let options = SpoolOptions { retain_bytes: 100 << 10, ..options(&directory) };
     let (mut appender, spool, _) = open_on(Arc::new(super::super::disk::RealDisk), &options).unwrap();
-    spool.register_sink("fast").unwrap();
-    spool.register_sink("slow").unwrap();
+    spool.register(&Consumer::hold("fast")).unwrap();
+    spool.register(&Consumer::hold("slow")).unwrap();
     for salt in 0..200 {
         appender.append(&mut portion(40, salt)).unwrap();
     }
@@ -28,14 +28,14 @@ fn consumed_segments_go_but_for_the_retained_ones_and_the_slowest_sink_holds_the
 fn nothing_goes_before_the_first_append_so_sinks_may_register_in_peace() {
     let directory = tempfile::tempdir().unwrap();
     let (mut appender, spool, _) = open(&options(&directory)).unwrap();
-    spool.register_sink("postgres").unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
     for salt in 0..100 {
         appender.append(&mut portion(40, salt)).unwrap();
     }
     drop((appender, spool));
     let (mut appender, spool, _) = open(&options(&directory)).unwrap();
     spool.maintain().unwrap();
-    assert_eq!((spool.first_offset(), spool.register_sink("postgres").unwrap()), (0, 0));
+    assert_eq!((spool.first_offset(), spool.register(&Consumer::hold("postgres")).unwrap()), (0, 0));
     appender.append(&mut portion(1, 1)).unwrap();
     spool.maintain().unwrap();
     assert_eq!(spool.first_offset(), 0);
@@ -46,7 +46,7 @@ fn at_the_cap_an_append_blocks_says_so_and_goes_on_when_the_sink_catches_up() {
     let directory = tempfile::tempdir().unwrap();
     let options = options(&directory);
     let (mut appender, spool, _) = open(&options).unwrap();
-    spool.register_sink("postgres").unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
     let full = spool.full_flag();
     let appending = thread::spawn(move || {
         for salt in 0..600 {
@@ -78,7 +78,7 @@ fn at_the_cap_an_append_blocks_says_so_and_goes_on_when_the_sink_catches_up() {
 fn closing_ends_a_blocked_append() {
     let directory = tempfile::tempdir().unwrap();
     let (mut appender, spool, _) = open(&options(&directory)).unwrap();
-    spool.register_sink("postgres").unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
     let full = spool.full_flag();
     let appending = thread::spawn(move || {
         loop {
@@ -97,7 +97,7 @@ fn a_full_disk_is_waited_out() {
     let directory = tempfile::tempdir().unwrap();
     let disk = FakeDisk::new(1);
     let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options(&directory)).unwrap();
-    spool.register_sink("postgres").unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
     disk.set_full(true);
     let full = spool.full_flag();
     let appending = thread::spawn(move || {
@@ -120,7 +120,7 @@ fn an_item_larger_than_a_segment_is_stored() {
     let mut large = samples::portion(1, 1, 1, 4);
     large.dead_letters[0].payload = vec![7; 60_000];
     let whole = samples::group_of(&large, 0);
-    spool.register_sink("slow").unwrap();
+    spool.register(&Consumer::hold("slow")).unwrap();
     appender.append(&mut large).unwrap();
     drop((appender, spool));
     let (_appender, spool, _) = open(&options).unwrap();
@@ -162,7 +162,7 @@ fn segments_are_made_of_blanks_while_there_is_room_for_them() {
     let directory = tempfile::tempdir().unwrap();
     let options = options(&directory);
     let (mut appender, spool, _) = open_on(Arc::new(super::super::disk::RealDisk), &options).unwrap();
-    spool.register_sink("postgres").unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
     let blanks = || {
         let names = std::fs::read_dir(&options.directory).unwrap().map(|entry| entry.unwrap().file_name());
         names.filter(|name| name.to_string_lossy().starts_with("blank-")).count()

@@ -1,0 +1,56 @@
+//! Records of format 1, read only. Items followed each other by position (postcard), so no field could be added.
+//!
+//! ```text
+//! "GSR1" | payload_bytes u32 | first_offset u64 | synced_position u64
+//! readings u32 | snapshots u32 | events u32 | dead_letters u32 | marks u32 | crc32 u32      (48 bytes)
+//! payload: readings at 69 bytes each, then the other kinds item after item
+//! ```
+
+use super::super::record::{Counts, Damage, READING_BYTES};
+use super::{reading, u32_at};
+use genims_model::Group;
+use serde::de::DeserializeOwned;
+
+pub(in super::super) fn counts(header: &[u8]) -> Counts {
+    Counts {
+        readings: u32_at(header, 24),
+        snapshots: u32_at(header, 28),
+        events: u32_at(header, 32),
+        dead_letters: u32_at(header, 36),
+        marks: u32_at(header, 40),
+    }
+}
+
+/// The group behind a header whose checksum was found right.
+pub(in super::super) fn decode(first_offset: u64, counts: &Counts, payload: &[u8]) -> Result<Group, Damage> {
+    let readings_bytes = counts.readings as usize * READING_BYTES;
+    let (readings, mut rest) =
+        payload.split_at_checked(readings_bytes).ok_or_else(|| Damage::Content("fewer readings than said".into()))?;
+    let group = Group {
+        first_offset,
+        readings: readings.chunks_exact(READING_BYTES).map(reading::take).collect::<Result<_, _>>()?,
+        snapshots: take_items(&mut rest, counts.snapshots)?,
+        events: take_items(&mut rest, counts.events)?,
+        dead_letters: take_items(&mut rest, counts.dead_letters)?,
+        marks: take_items(&mut rest, counts.marks)?,
+        skipped: 0,
+    };
+    if !rest.is_empty() {
+        return Err(Damage::Content(format!("{} bytes too many", rest.len())));
+    }
+    Ok(group)
+}
+
+/// An item takes at least one byte, so a count that promises more than there are bytes fails before it allocates.
+fn take_items<T: DeserializeOwned>(bytes: &mut &[u8], count: u32) -> Result<Vec<T>, Damage> {
+    if count as usize > bytes.len() {
+        return Err(Damage::Content("fewer items than said".into()));
+    }
+    let mut items = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let (item, rest) = postcard::take_from_bytes(bytes).map_err(|error| Damage::Content(error.to_string()))?;
+        items.push(item);
+        *bytes = rest;
+    }
+    Ok(items)
+}

@@ -1,0 +1,309 @@
+//! Damage set aside: a directory enters in which segments are broken or missing; a log that can be continued leaves, and
+//! a report of what is lost.
+//!
+//! - The broken file moves to `quarantine/` as it is. In its place comes a segment with every record that can still be
+//!   read, and for the others a record that stands for their offsets ([`record::encode_lost`]): offsets stay dense, so
+//!   readers pass over the gap.
+//! - The replacement is durable before the broken file moves. A crash in between leaves a missing segment, which the
+//!   next call replaces in the same way.
+//! - A torn tail is no damage; a start cuts it.
+
+use super::carry::Carry;
+use super::cursor::{self, CursorFile};
+use super::disk::{Disk, RealDisk};
+use super::error::SpoolError;
+use super::record::{self, Counts, HEADER_BYTES, Header};
+use super::segment::{self, Identity, Records, UNFINISHED};
+use genims_model::Group;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// The folder below the log's directory that takes the broken files.
+const FOLDER: &str = "quarantine";
+
+/// One segment that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    pub segment: PathBuf,
+    /// Where its bytes are now; `None` when the file was missing.
+    pub moved_to: Option<PathBuf>,
+    pub bytes: u64,
+    pub lost: Vec<Lost>,
+}
+
+/// Offsets without records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    pub from: u64,
+    pub below: u64,
+    /// How many of each kind, when the broken record still tells.
+    pub kinds: Option<Counts>,
+}
+
+/// What was set aside; empty when nothing is damaged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuarantineReport {
+    pub segments: Vec<Quarantined>,
+}
+
+/// Replaces every damaged segment in the directory. Reads the whole log; no server may have it open.
+pub fn quarantine(directory: &Path) -> Result<QuarantineReport, SpoolError> {
+    let _lock = super::hold_lock(&RealDisk, directory)?;
+    mend(&RealDisk, directory, None)
+}
+
+/// The same for a caller who holds the lock; with `passed`, only segments that end at or below this offset.
+pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Result<QuarantineReport, SpoolError> {
+    let names = disk.list(directory).map_err(|source| SpoolError::io("list", directory, source))?;
+    let mut present: Vec<(u64, u64)> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
+    present.sort_unstable();
+    let Some(spool) = log_id(disk, directory, &present) else { return Ok(QuarantineReport::default()) };
+    let finished = cursors(disk, directory, &names, spool);
+    let mut report = QuarantineReport::default();
+    let mut carry = Carry::default();
+    let mut end = present.first().map_or(0, |(_, first_offset)| *first_offset);
+    let mut due = present.first().map_or(0, |(serial, _)| *serial);
+    for (index, &(serial, first_offset)) in present.iter().enumerate() {
+        let next = present.get(index + 1);
+        let wanted = |below: Option<u64>| passed.is_none_or(|passed| below.is_some_and(|below| below <= passed));
+        for missing in due..serial {
+            let place = Place { spool, serial: missing, first_offset: end, limit: Some(first_offset), floor: None };
+            if wanted(Some(first_offset)) {
+                report.segments.extend(place.replace(disk, directory, &mut carry)?.0);
+            }
+            end = first_offset;
+        }
+        due = serial + 1;
+        // Before a missing segment, where this one ends is for its records to say.
+        let limit = next.filter(|next| next.0 == due).map(|next| next.1);
+        let floor = if next.is_none() { finished.iter().copied().max() } else { None };
+        let place = Place { spool, serial, first_offset, limit, floor };
+        if wanted(next.map(|next| next.1)) {
+            let (replaced, behind) = place.replace(disk, directory, &mut carry)?;
+            report.segments.extend(replaced);
+            end = behind;
+        }
+    }
+    Ok(report)
+}
+
+/// The offset below which every consumer that ever saved a cursor is finished: damage below costs nobody a record.
+pub(super) fn passed_by_all(disk: &dyn Disk, directory: &Path, names: &[String]) -> Option<u64> {
+    let mut present: Vec<(u64, u64)> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
+    present.sort_unstable();
+    let spool = log_id(disk, directory, &present)?;
+    let saved = names.iter().filter(|name| cursor::parse_name(name).is_some()).count();
+    let finished = cursors(disk, directory, names, spool);
+    // A cursor that cannot be read may stand anywhere.
+    if finished.len() == saved { finished.into_iter().min() } else { None }
+}
+
+/// The id that the readable fronts bear.
+fn log_id(disk: &dyn Disk, directory: &Path, present: &[(u64, u64)]) -> Option<Uuid> {
+    present.iter().find_map(|(serial, first_offset)| {
+        let path = directory.join(segment::file_name(*first_offset, *serial));
+        segment::open_front(&*disk.open(&path).ok()?, &path).ok().map(|(_, id, _)| id)
+    })
+}
+
+fn cursors(disk: &dyn Disk, directory: &Path, names: &[String], spool: Uuid) -> Vec<u64> {
+    let files = names.iter().filter(|name| cursor::parse_name(name).is_some());
+    files.filter_map(|name| Some(CursorFile::open(disk, &directory.join(name), spool).ok()?.1)).collect()
+}
+
+/// Where a segment stands, or should.
+struct Place {
+    spool: Uuid,
+    serial: u64,
+    first_offset: u64,
+    /// Where the next segment begins; `None` for the newest.
+    limit: Option<u64>,
+    /// Offsets below were given away, whatever the newest segment still shows.
+    floor: Option<u64>,
+}
+
+/// What can be read of a segment.
+#[derive(Default)]
+struct Salvage {
+    damaged: bool,
+    records: Vec<Vec<u8>>,
+    lost: Vec<Lost>,
+    end: u64,
+}
+
+impl Place {
+    /// Puts a readable segment in the place of a damaged one, `None` when nothing is wrong; also tells its end.
+    fn replace(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        carry: &mut Carry,
+    ) -> Result<(Option<Quarantined>, u64), SpoolError> {
+        let path = directory.join(segment::file_name(self.first_offset, self.serial));
+        let file = disk.open(&path).ok();
+        let bytes = file.as_ref().and_then(|file| file.length().ok()).unwrap_or(0);
+        let mut salvage = Salvage { damaged: file.is_none(), end: self.first_offset, ..Salvage::default() };
+        let mut first_carry = carry.clone();
+        if let Some(file) = file {
+            let front = segment::open_front(&*file, &path);
+            let data_position = match front {
+                Ok((found, id, stored)) if (found.serial, id) == (self.serial, self.spool) => {
+                    if let Ok(stored) = Carry::decode(found.version, &stored) {
+                        first_carry = stored;
+                    } else {
+                        salvage.damaged = true;
+                    }
+                    Some(found.data_position)
+                }
+                Err(error @ SpoolError::Version { .. }) => return Err(error),
+                _ => None,
+            };
+            *carry = first_carry.clone();
+            salvage.damaged |= data_position.is_none();
+            let mut records = Records::new(file).map_err(|source| SpoolError::io("read", &path, source))?;
+            self.walk(&mut records, data_position.unwrap_or(0), &mut salvage, |group| carry.apply(group))
+                .map_err(|source| SpoolError::io("read", &path, source))?;
+        }
+        if let Some(below) = self.limit.or(self.floor).filter(|below| *below > salvage.end) {
+            salvage.lose(below, None)?;
+        }
+        if !salvage.damaged {
+            return Ok((None, salvage.end));
+        }
+        let moved_to = self.put(disk, directory, &path, &first_carry, &salvage)?;
+        Ok((Some(Quarantined { segment: path, moved_to, bytes, lost: salvage.lost }), salvage.end))
+    }
+
+    /// Collects every whole record in order, from `position` on; what lies between them is lost.
+    fn walk(
+        &self,
+        records: &mut Records,
+        mut position: u64,
+        salvage: &mut Salvage,
+        mut each: impl FnMut(&Group),
+    ) -> std::io::Result<()> {
+        while self.limit.is_none_or(|limit| salvage.end < limit) {
+            let Some((at, group, header)) = self.next_whole(records, position, salvage)? else { return Ok(()) };
+            if at != position || group.first_offset != salvage.end {
+                let kinds = kinds_at(records, position, salvage.end, group.first_offset)?;
+                salvage.lose(group.first_offset, kinds).map_err(std::io::Error::other)?;
+            }
+            let bytes = records.load(at, header.record_bytes() as usize)?.to_vec();
+            salvage.records.push(bytes);
+            salvage.end = group.next_offset();
+            each(&group);
+            position = at + header.record_bytes();
+        }
+        Ok(())
+    }
+
+    /// The next record at or behind `position` that continues the log.
+    fn next_whole(
+        &self,
+        records: &mut Records,
+        position: u64,
+        salvage: &Salvage,
+    ) -> std::io::Result<Option<(u64, Group, Header)>> {
+        let mut at = position;
+        while at + HEADER_BYTES as u64 <= records.length() {
+            if let Ok((group, header)) = records.group(at)? {
+                let continues =
+                    group.first_offset >= salvage.end && self.limit.is_none_or(|limit| group.next_offset() <= limit);
+                // In the newest segment a record behind broken bytes proves damage only if those had been durable.
+                let proven = at == position || self.limit.is_some() || header.synced_position > position;
+                if continues && (proven || salvage.damaged) {
+                    return Ok(Some((at, group, header)));
+                }
+            }
+            match next_magic(records, at + 1)? {
+                Some(next) => at = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes the replacement durable, then swaps the files.
+    fn put(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        path: &Path,
+        carry: &Carry,
+        salvage: &Salvage,
+    ) -> Result<Option<PathBuf>, SpoolError> {
+        let identity = Identity { spool: self.spool, serial: self.serial, first_offset: self.first_offset };
+        let mut content = segment::front(identity, &carry.encode()?);
+        for record in &salvage.records {
+            let position = content.len();
+            content.extend_from_slice(record);
+            record::reseal(&mut content[position..], position as u64);
+        }
+        let unfinished = directory.join(UNFINISHED);
+        let file = disk.create(&unfinished).map_err(|source| SpoolError::io("create", &unfinished, source))?;
+        file.write_all_at(&content, 0).map_err(|source| SpoolError::io("write", &unfinished, source))?;
+        file.sync_data().map_err(|source| SpoolError::io("sync", &unfinished, source))?;
+        let folder = directory.join(FOLDER);
+        let sync = |directory: &Path| {
+            disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))
+        };
+        let mut moved_to = None;
+        if disk.open(path).is_ok() {
+            disk.create_directory(&folder).map_err(|source| SpoolError::io("create", &folder, source))?;
+            let target =
+                folder.join(format!("{}-{}", Uuid::new_v4(), segment::file_name(self.first_offset, self.serial)));
+            disk.rename(path, &target).map_err(|source| SpoolError::io("move", path, source))?;
+            sync(&folder)?;
+            sync(directory)?;
+            moved_to = Some(target);
+        }
+        disk.rename(&unfinished, path).map_err(|source| SpoolError::io("rename", &unfinished, source))?;
+        sync(directory)?;
+        Ok(moved_to)
+    }
+}
+
+impl Salvage {
+    /// Declares the offsets from the present end to `below` lost.
+    fn lose(&mut self, below: u64, kinds: Option<Counts>) -> Result<(), SpoolError> {
+        self.damaged = true;
+        let from = self.end;
+        while self.end < below {
+            let offsets = u32::try_from(below - self.end).unwrap_or(u32::MAX);
+            let mut lost = Vec::new();
+            record::encode_lost(self.end, offsets, &mut lost)?;
+            self.records.push(lost);
+            self.end += u64::from(offsets);
+        }
+        if from < below {
+            self.lost.push(Lost { from, below, kinds });
+        }
+        Ok(())
+    }
+}
+
+/// What the broken record at `position` says of its kinds, if it claims exactly the lost offsets.
+fn kinds_at(records: &mut Records, position: u64, from: u64, below: u64) -> std::io::Result<Option<Counts>> {
+    let Ok(header) = records.header(position)? else { return Ok(None) };
+    if (header.first_offset, header.next_offset()) != (from, below) {
+        return Ok(None);
+    }
+    let bytes = records.load(position, header.record_bytes().min(records.length()) as usize)?;
+    Ok(record::claimed_counts(bytes).filter(|counts| counts.offsets() == below - from))
+}
+
+/// The next place from `position` on where a record may begin.
+fn next_magic(records: &mut Records, mut position: u64) -> std::io::Result<Option<u64>> {
+    const BLOCK_BYTES: usize = 64 * 1024;
+    loop {
+        let block = records.load(position, BLOCK_BYTES)?;
+        if let Some(at) = memchr::memmem::find(block, &record::MAGIC) {
+            return Ok(Some(position + at as u64));
+        }
+        if block.len() < BLOCK_BYTES {
+            return Ok(None);
+        }
+        // The magic may lie across two blocks.
+        position += (BLOCK_BYTES - record::MAGIC.len()) as u64;
+    }
+}

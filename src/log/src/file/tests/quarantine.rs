@@ -1,0 +1,115 @@
+//! Damage in what every consumer has passed, and before a cursor.
+
+use super::super::quarantine::quarantine;
+use super::super::record::Counts;
+use super::*;
+
+/// A log of ten-reading records in several segments, with the cursor at `cursor`; its segments and its end.
+fn log_with_cursor(options: &SpoolOptions, cursor: impl Fn(u64) -> u64) -> (Vec<PathBuf>, u64) {
+    let (mut appender, spool, _) = open_on(Arc::new(super::super::disk::RealDisk), options).unwrap();
+    spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
+    for salt in 0..200 {
+        appender.append(&mut samples::portion(10, 0, 1, salt)).unwrap();
+    }
+    let end = spool.next_offset();
+    spool.save_cursor("postgres", cursor(end)).unwrap();
+    spool.close().unwrap();
+    (segments(&options.directory), end)
+}
+
+fn retaining(directory: &TempDir) -> SpoolOptions {
+    SpoolOptions { retain_bytes: 256 << 10, ..options(directory) }
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 0xFF;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn damage_that_every_consumer_has_passed_never_stops_a_start() {
+    type Harm = (&'static str, fn(&Path));
+    let harms: [Harm; 4] = [
+        ("the front", |path| flip(path, 20)),
+        ("a record", |path| flip(path, 5_000)),
+        ("the length", |path| std::fs::write(path, &std::fs::read(path).unwrap()[..9_000]).unwrap()),
+        ("the file", |path| std::fs::remove_file(path).unwrap()),
+    ];
+    for (what, harm) in harms {
+        let directory = tempfile::tempdir().unwrap();
+        let options = retaining(&directory);
+        let (files, end) = log_with_cursor(&options, |end| end);
+        assert!(files.len() > 4, "{} segments", files.len());
+        harm(&files[1]);
+        for _ in 0..2 {
+            let (mut appender, spool, recovered) = open(&options).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(recovered.next_offset >= end);
+            let readable = readings_in(&spool, 0).len() as u64;
+            assert!(readable > end / 2, "{what}: {readable} of {end} rebuild the resend memory");
+            appender.append(&mut portion(1, 1)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn damage_before_a_cursor_is_set_aside_by_command_which_says_what_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = retaining(&directory);
+    let (files, end) = log_with_cursor(&options, |_| 15);
+    let record = {
+        let bytes = std::fs::read(&files[1]).unwrap();
+        bytes.windows(4).enumerate().filter(|(_, window)| window == b"GSR2").nth(3).unwrap().0
+    };
+    flip(&files[1], record + 200);
+    let before = std::fs::read(&files[1]).unwrap();
+    {
+        let (_appender, spool, _) = open(&options).unwrap();
+        let error = spool.replay(0, |_| {}).unwrap_err();
+        assert!(error.to_string().contains("genims log quarantine"), "{error}");
+    }
+    let report = quarantine(&options.directory).unwrap();
+    assert_eq!(report.segments.len(), 1);
+    let replaced = &report.segments[0];
+    assert_eq!((&replaced.segment, replaced.bytes), (&files[1], before.len() as u64));
+    let [lost] = replaced.lost[..] else { panic!("{replaced:?}") };
+    assert_eq!(lost.below - lost.from, 10);
+    assert_eq!(lost.kinds, Some(Counts { readings: 10, marks: 1, ..Counts::default() }));
+    assert!(std::fs::read(replaced.moved_to.as_ref().unwrap()).unwrap() == before);
+    let (_appender, spool, recovered) = open(&options).unwrap();
+    assert_eq!(recovered.next_offset, end);
+    let mut skipped = Vec::new();
+    spool
+        .replay(0, |group| skipped.extend((group.skipped > 0).then_some((group.first_offset, group.skipped))))
+        .unwrap();
+    assert_eq!(skipped, [(lost.from, 10)]);
+    assert_eq!(readings_in(&spool, 0).len() as u64, end - 10);
+    drop((_appender, spool));
+    assert_eq!(quarantine(&options.directory).unwrap().segments, [], "a second call finds nothing");
+}
+
+#[test]
+fn a_broken_front_a_missing_segment_and_the_newest_one_are_set_aside_as_well() {
+    for case in 0..4 {
+        let directory = tempfile::tempdir().unwrap();
+        let options = retaining(&directory);
+        let (files, end) = log_with_cursor(&options, |end| if case == 3 { end } else { 15 });
+        match case {
+            0 => flip(&files[2], 10),
+            1 => std::fs::remove_file(&files[2]).unwrap(),
+            2 => flip(files.last().unwrap(), 300),
+            _ => std::fs::write(files.last().unwrap(), [0; 100]).unwrap(),
+        }
+        assert!(open(&options).is_err(), "case {case}");
+        let report = quarantine(&options.directory).unwrap();
+        let lost: u64 = report.segments.iter().flat_map(|one| &one.lost).map(|lost| lost.below - lost.from).sum();
+        assert_eq!((report.segments.len(), report.segments[0].moved_to.is_none()), (1, case == 1));
+        assert_eq!(lost == 0, case == 0, "every record behind a broken front is still there");
+        let (mut appender, spool, recovered) = open(&options).unwrap();
+        assert_eq!(recovered.next_offset, end, "case {case}");
+        assert!(!recovered.marks.is_empty());
+        assert_eq!(readings_in(&spool, 0).len() as u64, end - lost);
+        appender.append(&mut portion(3, 1)).unwrap();
+        assert_eq!(readings_in(&spool, end).len(), 3);
+    }
+}

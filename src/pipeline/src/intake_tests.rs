@@ -1,0 +1,88 @@
+//! The door and the registrar: a number goes to the shards only when it is durable, whoever registered it.
+
+use crate::intake::{Intake, IntakeBuffer, WhenFull};
+use crate::queue::ShardQueue;
+use genims_catalogue::Machine;
+use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
+use genims_decode::{Name, Point, Visitor};
+use genims_model::{Accounts, Protocol, Quality, SensorNo};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::Notify;
+
+fn keeper(folder: &Path) -> Arc<Keeper> {
+    let log = LogIdentity { id: uuid::Uuid::from_u128(1), directory: folder, blank: true };
+    Arc::new(Keeper::open(folder, log).expect("a journal"))
+}
+
+fn point<'a>(sensor: &'a str, value: f64) -> Point<'a> {
+    let name = Name::Sensor { machine: Some("M1"), sensor };
+    Point { name, timestamp_us: Some(1), value, quality: Quality::Good }
+}
+
+fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
+    let keeper = keeper(folder);
+    let machine = Machine {
+        machine_id: "M1".to_owned(),
+        line_id: "L1".to_owned(),
+        factory_id: "F1".to_owned(),
+        machine_code: None,
+        machine_type: None,
+        design_capacity_units_per_hour: None,
+        active: true,
+    };
+    keeper.follow(MasterData { machines: vec![machine], ..MasterData::default() }).expect("written");
+    let queue = Arc::new(ShardQueue::new(1_000));
+    let intake = Intake::new(
+        keeper.directory().clone(),
+        vec![queue.clone()],
+        Arc::new(Accounts::new(["test".to_owned()])),
+        Some(keeper.clone()),
+        WhenFull::Block,
+        Arc::new(AtomicBool::new(false)),
+    );
+    (keeper, Arc::new(intake), queue)
+}
+
+async fn submit(buffer: &mut IntakeBuffer) {
+    buffer.submit(&Arc::new(Notify::new()), &mut None).await;
+}
+
+#[tokio::test]
+async fn who_uses_the_number_of_another_s_registration_makes_it_durable_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (running, intake, queue) = begun(folder.path());
+    let mut first = intake.buffer(0, Protocol::Mqtt, false);
+    let mut second = intake.buffer(0, Protocol::Mqtt, false);
+    first.begin(1);
+    second.begin(1);
+    first.point(point("S-NEW", 1.0));
+    second.point(point("S-NEW", 77.5));
+    assert_eq!(running.directory().load().sensor_by_id("S-NEW"), None, "nobody has synced it");
+    submit(&mut second).await;
+    let taken = queue.pop().expect("handed over").readings;
+    // What a start after a power cut would find.
+    let durable = keeper(folder.path()).directory().load().sensor_by_id("S-NEW");
+    assert_eq!((durable, taken[0].value), (Some(taken[0].sensor), 77.5));
+    submit(&mut first).await;
+    assert_eq!(queue.pop().expect("handed over").readings[0].sensor, taken[0].sensor);
+}
+
+#[tokio::test]
+async fn a_handle_to_a_registered_number_works_before_and_after_it_is_published() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Tcp, false);
+    buffer.begin(1);
+    buffer.point(point("S-NEW", 1.0));
+    let handle = SensorNo(buffer.define("S-NEW"));
+    buffer.point(Point { name: Name::Handle(handle.0), ..point("", 2.0) });
+    submit(&mut buffer).await;
+    assert!(buffer.begin(2), "the catalogue has changed");
+    buffer.point(Point { name: Name::Handle(handle.0), ..point("", 3.0) });
+    submit(&mut buffer).await;
+    let values: Vec<f64> =
+        std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.readings).map(|reading| reading.value).collect();
+    assert_eq!(values, [1.0, 2.0, 3.0]);
+}

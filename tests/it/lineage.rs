@@ -1,0 +1,128 @@
+//! Logs and databases that come back older than the other side: nothing is skipped, nothing is there twice, and nothing is
+//! acknowledged that could not be delivered.
+
+use crate::harness::Harness;
+use crate::running::eventually;
+use crate::sender::{Load, LoadOptions, Sent};
+use crate::server::{Plant, Setup};
+use crate::tally;
+use genims_dev::Server;
+use libtest_mimic::Trial;
+use mongodb::bson::{Document, doc};
+use std::process::Command;
+use std::time::Duration;
+
+const CATCH_UP: Duration = Duration::from_secs(120);
+/// Long enough for an acknowledgement that must not come.
+const SILENCE: Duration = Duration::from_secs(3);
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![
+        harness.trial("lineage::a_log_restored_from_an_older_copy_is_refused_and_adopted", older_copy),
+        harness.trial("lineage::databases_restored_under_the_running_server_get_the_log_again", restored_databases),
+        harness.trial("lineage::positions_put_back_twice_are_one_again", positions_twice),
+    ]
+}
+
+/// Sends for a while; everything that was acknowledged is in both databases when this returns.
+fn sent(plant: &Plant, name: &str) -> Vec<Sent> {
+    let load = Load::start(plant, &LoadOptions::usual(name));
+    eventually("acknowledgements", CATCH_UP, || load.acked() > 3_000);
+    let sent = load.finish(CATCH_UP);
+    tally::drained(plant, CATCH_UP);
+    sent
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+fn older_copy(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let mut all = sent(&plant, "before");
+    plant.terminate();
+    let (data, backup) = (plant.folder.join("data"), plant.folder.join("backup"));
+    copy(&data, &backup);
+    plant.serve();
+    all.extend(sent(&plant, "lost"));
+    plant.terminate();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&backup, &data);
+    // While no database says what it has, the log is taken for what it is; it grows past what they remember.
+    let away = [Server::Postgres, Server::Mongodb];
+    away.iter().for_each(|server| plant.stack.stop_server(*server).unwrap());
+    plant.serve();
+    let load = Load::start(&plant, &LoadOptions::usual("after"));
+    eventually("acknowledgements", CATCH_UP, || load.acked() > 8_000);
+    away.iter().for_each(|server| plant.stack.start_server(*server).unwrap());
+    let refused =
+        || plant.get("/readyz").is_some_and(|(status, text)| status == 503 && text.contains("genims log adopt"));
+    eventually("closed doors, with the remedy", CATCH_UP, refused);
+    // What was under way when the doors closed may still get through.
+    std::thread::sleep(Duration::from_secs(1));
+    let acked = load.acked();
+    std::thread::sleep(SILENCE);
+    assert_eq!(load.acked(), acked, "acknowledged, but the databases cannot take it");
+    assert_eq!(plant.stats()["identity_holds"], true);
+    plant.terminate();
+
+    let shown = plant.cli_ok(&["log", "adopt"]);
+    assert!(shown.contains("of a history that this log does not hold") && shown.contains("--yes"), "{shown}");
+    assert!(plant.cli_ok(&["log", "adopt", "--yes"]).contains("Adopted"));
+    assert!(plant.cli_ok(&["log", "adopt"]).contains("nothing to adopt"));
+    plant.serve();
+    eventually("acknowledgements again", CATCH_UP, || load.acked() > acked);
+    all.extend(load.finish(CATCH_UP));
+    tally::drained(&plant, CATCH_UP);
+    tally::everything_is_there_once(harness, &plant, &all);
+    plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+fn restored_databases(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let all = sent(&plant, "all");
+    let rows = plant.rows("sensor_data", "true");
+    // As a restore of an empty state does it; nothing is sent meanwhile.
+    plant.execute(
+        "genims_operations_db",
+        "BEGIN;
+         TRUNCATE sensor_data, machine_faults, sensor_health, genims_internal.ingest_batches, genims_internal.dead_letters;
+         UPDATE genims_internal.sink_positions SET next_offset = 0;
+         COMMIT",
+    );
+    eventually("all rows again", CATCH_UP, || plant.rows("sensor_data", "true") == rows);
+    // The mirror's bookkeeping alone goes back: its documents are looked up, not repeated.
+    harness.block_on(async {
+        let client = mongodb::Client::with_uri_str(plant.stack.mongodb_url()).await.unwrap();
+        let positions = client.database("genims_internal").collection::<Document>("sink_positions");
+        let back = doc! { "$set": { "next_offset": 0_i64, "intent_offset": 0_i64 } };
+        assert_eq!(positions.update_many(doc! {}, back).await.unwrap().matched_count, 1);
+    });
+    let end = plant.stats()["spool"]["next_offset"].as_i64().unwrap();
+    eventually("the mirror at the end again", CATCH_UP, || {
+        harness.block_on(async {
+            let client = mongodb::Client::with_uri_str(plant.stack.mongodb_url()).await.unwrap();
+            let positions = client.database("genims_internal").collection::<Document>("sink_positions");
+            positions.find_one(doc! {}).await.unwrap().unwrap().get_i64("next_offset").unwrap() == end
+        })
+    });
+    let stats = tally::drained(&plant, CATCH_UP);
+    tally::everything_is_there_once(harness, &plant, &all);
+    assert_eq!(stats["identity_holds"], true, "{stats:#}");
+    plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+/// A restore makes the table anew without its key, and puts its row beside the one that the sink has made meanwhile.
+fn positions_twice(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let mut all = sent(&plant, "one");
+    plant.execute(
+        "genims_operations_db",
+        "ALTER TABLE genims_internal.sink_positions DROP CONSTRAINT sink_positions_pkey;
+         INSERT INTO genims_internal.sink_positions SELECT * FROM genims_internal.sink_positions",
+    );
+    all.extend(sent(&plant, "two"));
+    tally::everything_is_there_once(harness, &plant, &all);
+    assert_eq!(plant.rows("genims_internal.sink_positions", "true"), 1);
+}
