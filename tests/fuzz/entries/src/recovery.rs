@@ -70,8 +70,10 @@ fn replay(spool: &Spool, from: u64, offsets: &mut Vec<u64>) -> Result<(), SpoolE
     })
 }
 
+/// Without unfinished ones, which the log's own thread may be about to remove.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_none_or(|extension| extension != "tmp"));
     files.sort();
     files
 }
