@@ -132,7 +132,8 @@ fn late_readings_break_nothing(harness: &'static Harness) {
              FROM sensor_data WHERE NOT (is_below_warning OR is_above_warning) ORDER BY sensor_id, timestamp LIMIT 5"
         ),
         format!(
-            "INSERT INTO scada_machine_data ({columns}, timestamp) SELECT {columns}, timestamp + interval '1 second' \
+            "INSERT INTO scada_machine_data ({columns}, timestamp, machine_state) \
+             SELECT {columns}, timestamp + interval '1 second', machine_state \
              FROM scada_machine_data ORDER BY machine_id, timestamp LIMIT 5"
         ),
         format!(
