@@ -17,6 +17,7 @@ mod history;
 mod kill9;
 mod leftovers;
 mod lineage;
+mod mirror;
 mod mysql;
 mod numbers;
 mod platform;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         bounds::tests,
+        mirror::tests,
         kill9::tests,
         lineage::tests,
         numbers::tests,

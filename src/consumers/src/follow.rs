@@ -34,6 +34,9 @@ pub struct FollowOptions {
     pub stop_grace: Duration,
     /// How often the database is asked for its position while nothing arrives.
     pub look_interval: Duration,
+    /// Whether records that the database lacks and the log no longer holds end the loop, because they can be had
+    /// elsewhere. Otherwise they are counted, and the loop goes on behind them.
+    pub gap_ends: bool,
 }
 
 impl Default for FollowOptions {
@@ -44,6 +47,7 @@ impl Default for FollowOptions {
             // The server gives its sinks three seconds to stop.
             stop_grace: Duration::from_millis(2_500),
             look_interval: Duration::from_secs(2),
+            gap_ends: false,
         }
     }
 }
@@ -208,7 +212,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         self.cut_off(position)
     }
 
-    fn cut_off(&self, position: u64) -> Result<(), SinkError> {
+    fn cut_off<V>(&self, position: u64) -> Result<V, SinkError> {
         let error = SinkError::CutOff { sink: self.target.name(), position, first: self.log.first_offset() };
         self.metrics.cut_off(error.to_string());
         Err(error)
@@ -299,6 +303,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         let position = remembered.offset;
         let resume = match self.log.resume(&remembered) {
             Resume::At(offset) => offset,
+            Resume::Behind { .. } if self.options.gap_ends => return self.cut_off(position),
             Resume::Behind { first } => first,
             Resume::NotInHistory { .. } => {
                 let error = SinkError::NotInHistory { sink, position, end: self.log.next_offset() };

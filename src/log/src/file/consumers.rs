@@ -129,8 +129,8 @@ impl Spool {
         Ok(offset)
     }
 
-    /// A consumer that was cut off has been brought up to `offset` from elsewhere: the log keeps records for it again.
-    /// Fails when those from `offset` on are gone too.
+    /// A consumer that was cut off is being brought up to `offset` from elsewhere: the log keeps records for it again. Fails
+    /// when those from `offset` on are gone too.
     pub fn restart_at(&self, name: &str, offset: u64) -> Result<(), SpoolError> {
         let mut files = lock(&self.shared().cursor_files);
         let (first, end) = (self.first_offset(), self.next_offset());

@@ -226,8 +226,10 @@ impl Mirror {
         loop {
             match self.target.commit(batch, self.position).await {
                 Ok(_) => break,
-                // An insert of a killed run, which the server goes on with.
+                // An insert of a killed run, or one that took too long, which the server goes on with.
                 Err(SinkError::StillRunning) if Instant::now() < patience => tokio::time::sleep(LOOK_AGAIN).await,
+                // A busy server; the next attempt sends less at once.
+                Err(error) if error.is_too_much() && Instant::now() < patience => {}
                 Err(source) => return Err(store_failed(&self.database, source)),
             }
         }
