@@ -238,6 +238,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             if let Some(step) = self.retry_later(attempt)? {
                 return Ok(Some(step));
             }
+            self.check_kept()?;
             tokio::select! {
                 () = stopped(shutdown) => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}

@@ -1,6 +1,7 @@
 //! The mirror's loop: it follows the log, and when the log no longer holds what it lacks, it is brought back from the
 //! operations database and follows again.
 
+use crate::backoff::Backoff;
 use crate::follow::{FollowOptions, Follower, error_text, stopped};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
@@ -46,12 +47,21 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
             self.metrics.cut_off(error_text(&error));
             tokio::select! {
                 () = stopped(&mut shutdown) => return Ok(()),
-                brought = self.bring_back(target(), operations) => brought?,
+                () = self.bring_back(&mut target, operations) => {}
             }
         }
     }
 
-    async fn bring_back(&self, mut target: MongoTarget, operations: &C) -> Result<(), SinkError> {
+    /// Tries until it is done.
+    async fn bring_back(&self, target: &mut impl FnMut() -> MongoTarget, operations: &C) {
+        let mut backoff = Backoff::new();
+        while let Err(error) = self.try_to_bring_back(target(), operations).await {
+            self.metrics.cut_off(format!("cut off, and not brought back yet: {}", error_text(&error)));
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+    }
+
+    async fn try_to_bring_back(&self, mut target: MongoTarget, operations: &C) -> Result<(), SinkError> {
         let start = self.log.position(self.log.first_offset());
         // Nothing is kept for a mirror that cannot be reached.
         target.open(&start, 0).await?;
