@@ -1,4 +1,4 @@
-//! What a sink tells of itself. Plain counters, read by `ops`.
+//! What a sink tells of itself. Plain counters, read by `genims_api`.
 
 use genims_model::now_us;
 use genims_stores::batch::Batch;

@@ -1,12 +1,12 @@
-//! What the log counts. Plain numbers; `ops` turns them into Prometheus text.
+//! What the log counts. Plain numbers, read by `genims_api`.
 
 use super::shared::lock;
 use hdrhistogram::Histogram;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Latencies beyond a minute all count as a minute.
-const LATENCY_US_MAX: u64 = 60_000_000;
+/// One hour: whatever waits longer is shown as this.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
 
 #[derive(Debug)]
 pub struct SpoolMetrics {
@@ -74,7 +74,7 @@ impl SpoolMetrics {
     }
 }
 
-/// Two significant digits: 1 % is finer than any of these numbers repeats, and the memory stays at some 20 KiB.
+/// Two significant digits: 1 % is finer than any of these numbers repeats, and the memory stays at some 25 KiB.
 fn histogram() -> Histogram<u64> {
     let mut histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, 2).expect("constant bounds in the allowed range");
     histogram.auto(false);
