@@ -5,6 +5,7 @@
 //! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools
 //! - [`partitions`]: daily partitions, for whoever needs one
 //! - [`schema`]: config/schema, embedded
+//! - [`expiry`]: how long the documents of a collection are kept
 //! - [`errors`]: every error names the database, the cause and the remedy, and knows whether it is transient
 //!
 //! Invariants: no password is ever printed or logged; sessions run in UTC under the name `genims`; every wait for a
@@ -12,6 +13,7 @@
 
 pub mod environment;
 pub mod errors;
+pub mod expiry;
 pub mod mongo;
 pub mod mysql;
 pub mod partitions;
