@@ -4,6 +4,7 @@
 //! all other tables in the [`language`] of expressions; [`world`] computes it; [`load`] brings it into the databases;
 //! [`tsv`] writes it down; [`sweep()`] holds it to its schemas on any day, without a server.
 
+mod errors;
 mod functions;
 pub mod history;
 mod language;
@@ -18,6 +19,7 @@ mod value;
 mod words;
 mod world;
 
+pub use errors::SeedError;
 pub use plant::{PlantSize, Progress, Summary, plant};
 pub use render::{Rendered, render};
 pub use spec::Scale;

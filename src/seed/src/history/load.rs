@@ -2,12 +2,12 @@
 //!
 //! Either may be left out, be ahead or behind: what one of them has already is passed over. A second run changes nothing.
 
+use crate::errors::SeedError;
 use super::postgres::{self, Store};
 use super::{History, HistoryParameters};
 use bson::{Document, doc};
 use genims_catalogue::Directory;
 use genims_databases::{MongoSettings, PostgresSettings};
-use genims_platform::PlatformError;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::mongo::{MongoNames, MongoTarget};
@@ -58,7 +58,7 @@ pub async fn load_history(
     postgres: Option<&PostgresSettings>,
     mongodb: Option<&MongoSettings>,
     progress: &(dyn Fn(HistoryProgress) + Sync),
-) -> Result<HistorySummary, PlatformError> {
+) -> Result<HistorySummary, SeedError> {
     let started = Instant::now();
     let mut places = Vec::new();
     if let Some(settings) = postgres {
@@ -138,7 +138,7 @@ impl Place {
         mut self,
         mut batches: Receiver<Message>,
         report: UnboundedSender<(&'static str, i64)>,
-    ) -> Result<(&'static str, Written), PlatformError> {
+    ) -> Result<(&'static str, Written), SeedError> {
         let (name, mut written) = (self.name(), Written::default());
         while let Some(message) = batches.recv().await {
             let Some(batch) = message else {
@@ -167,9 +167,9 @@ impl Place {
 }
 
 /// The parameters of the history that PostgreSQL holds (whole or in part), so that a later run can go on with them.
-pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<HistoryParameters>, PlatformError> {
+pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<HistoryParameters>, SeedError> {
     let client = settings.connect().await?;
-    let failed = |error| PlatformError::from(settings.error(error));
+    let failed = |error| SeedError::from(settings.error(error));
     let exists = client.query_one("SELECT to_regclass('genims_internal.seed_history') IS NOT NULL", &[]).await;
     if !exists.map_err(failed)?.get::<_, bool>(0) {
         return Ok(None);
@@ -190,13 +190,13 @@ struct Mirror {
 }
 
 impl Mirror {
-    async fn open(settings: &MongoSettings, history: &History) -> Result<Self, PlatformError> {
+    async fn open(settings: &MongoSettings, history: &History) -> Result<Self, SeedError> {
         let client: Client = settings.client().await?;
         let names = MongoNames { database: settings.database_name().to_owned(), ..MongoNames::default() };
         let ledger = client.database(&names.internal).collection::<Document>("seed_history");
         let digest = history.parameters.digest();
         let id = Self::id(settings.database_name());
-        let failed = |error| PlatformError::from(settings.error(error));
+        let failed = |error| SeedError::from(settings.error(error));
         let fresh = doc! { "$setOnInsert": { "digest": &digest, "loaded": false } };
         ledger.update_one(doc! { "_id": &id }, fresh).upsert(true).await.map_err(failed)?;
         let found = ledger.find_one(doc! { "_id": &id }).await.map_err(failed)?.unwrap_or_default();
@@ -218,7 +218,7 @@ impl Mirror {
         doc! { "database": database, "name": postgres::NAME }
     }
 
-    async fn take(&mut self, batch: &Batch) -> Result<bool, PlatformError> {
+    async fn take(&mut self, batch: &Batch) -> Result<bool, SeedError> {
         if batch.next_offset <= self.position {
             return Ok(false);
         }
@@ -237,7 +237,7 @@ impl Mirror {
         Ok(true)
     }
 
-    async fn finish(&self) -> Result<(), PlatformError> {
+    async fn finish(&self) -> Result<(), SeedError> {
         let loaded =
             doc! { "$set": { "loaded": true, "rows": self.position as i64, "seeded_at": bson::DateTime::now() } };
         let updated = self.ledger.update_one(doc! { "_id": Self::id(&self.database) }, loaded).await;
@@ -245,8 +245,8 @@ impl Mirror {
     }
 }
 
-fn store_failed(database: &str, source: SinkError) -> PlatformError {
-    PlatformError::Store { database: database.to_owned(), source: Box::new(source) }
+fn store_failed(database: &str, source: SinkError) -> SeedError {
+    SeedError::Store { database: database.to_owned(), source: Box::new(source) }
 }
 
 /// Where a history begins: it is a log that is written once.
