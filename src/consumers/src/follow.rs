@@ -34,6 +34,8 @@ pub struct FollowOptions {
     pub stop_grace: Duration,
     /// How often the database is asked for its position while nothing arrives.
     pub look_interval: Duration,
+    /// Pauses between attempts are random, so that sinks that failed together come back apart.
+    pub jitter_seed: u64,
 }
 
 impl Default for FollowOptions {
@@ -44,6 +46,7 @@ impl Default for FollowOptions {
             // The server gives its sinks three seconds to stop.
             stop_grace: Duration::from_millis(2_500),
             look_interval: Duration::from_secs(2),
+            jitter_seed: rand::random(),
         }
     }
 }
@@ -131,6 +134,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             self.check_kept()?;
             // First of all, and whenever nothing arrives: where does the database stand?
             let looked = tokio::select! {
+                biased;
                 () = stopped(&mut shutdown) => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
@@ -224,10 +228,11 @@ impl<T: Target, L: Log> Follower<T, L> {
         mut batch: Batch,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<Option<Step>, SinkError> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(self.options.jitter_seed);
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
+                biased;
                 attempt = self.attempt(&mut batch) => attempt,
                 () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
             };
@@ -235,6 +240,7 @@ impl<T: Target, L: Log> Follower<T, L> {
                 return Ok(Some(step));
             }
             tokio::select! {
+                biased;
                 () = stopped(shutdown) => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
