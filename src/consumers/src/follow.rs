@@ -37,6 +37,8 @@ pub struct FollowOptions {
     /// Whether records that the database lacks and the log no longer holds end the loop, because they can be had
     /// elsewhere. Otherwise they are counted, and the loop goes on behind them.
     pub gap_ends: bool,
+    /// Pauses between attempts are random, so that sinks that failed together come back apart.
+    pub jitter_seed: u64,
 }
 
 impl Default for FollowOptions {
@@ -48,6 +50,7 @@ impl Default for FollowOptions {
             stop_grace: Duration::from_millis(2_500),
             look_interval: Duration::from_secs(2),
             gap_ends: false,
+            jitter_seed: rand::random(),
         }
     }
 }
@@ -135,6 +138,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             self.check_kept()?;
             // First of all, and whenever nothing arrives: where does the database stand?
             let looked = tokio::select! {
+                biased;
                 () = stopped(&mut shutdown) => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
@@ -228,10 +232,11 @@ impl<T: Target, L: Log> Follower<T, L> {
         mut batch: Batch,
         shutdown: &mut watch::Receiver<bool>,
     ) -> Result<Option<Step>, SinkError> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(self.options.jitter_seed);
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
+                biased;
                 attempt = self.attempt(&mut batch) => attempt,
                 () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
             };
@@ -240,6 +245,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             }
             self.check_kept()?;
             tokio::select! {
+                biased;
                 () = stopped(shutdown) => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }

@@ -54,7 +54,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
 
     /// Tries until it is done.
     async fn bring_back(&self, target: &mut impl FnMut() -> MongoTarget, operations: &C) {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(rand::random());
         while let Err(error) = self.try_to_bring_back(target(), operations).await {
             self.metrics.cut_off(format!("cut off, and not brought back yet: {}", error_text(&error)));
             tokio::time::sleep(backoff.next_delay()).await;

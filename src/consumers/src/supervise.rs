@@ -26,7 +26,7 @@ pub async fn supervise<F>(
 ) where
     F: Future<Output = Result<(), SinkError>>,
 {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(rand::random());
     let mut said = None;
     loop {
         let begun = Instant::now();
@@ -49,7 +49,7 @@ pub async fn supervise<F>(
             Err(panic) => format!("the sink panicked: {}", panic_text(panic.as_ref())),
         };
         if begun.elapsed() >= SOUND_AFTER {
-            backoff = Backoff::new();
+            backoff = Backoff::new(rand::random());
             said = None;
         }
         if said.as_ref() != Some(&error) {
@@ -62,6 +62,7 @@ pub async fn supervise<F>(
             metrics.ended(error);
         }
         tokio::select! {
+            biased;
             () = stopped(&mut shutdown) => return,
             () = tokio::time::sleep(backoff.next_delay()) => {}
         }

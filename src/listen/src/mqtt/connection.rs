@@ -4,10 +4,10 @@
 //! nor refused; nothing but the wait at the loop's end takes time, so a takeover or a shutdown is seen at once.
 
 use super::Shared;
-use super::dialogue::{Dialogue, End, Progress};
+use super::dialogue::{Dialogue, End};
 use super::handshake::{self, Admitted};
 use super::input::{Input, Read};
-use super::packet::{Fault, Version, reason};
+use super::packet::{Fault, reason};
 use super::registry::{Tenure, Will, count_fault};
 use crate::count;
 use std::io;
@@ -46,7 +46,6 @@ pub(super) struct Connection {
     waiter: Arc<Notify>,
     shutdown: watch::Receiver<bool>,
     will: Option<Will>,
-    version: Version,
     silence_max: Duration,
     heard: Instant,
     /// Since when the client takes nothing.
@@ -70,7 +69,7 @@ impl Connection {
         shutdown: watch::Receiver<bool>,
         admitted: Admitted,
     ) -> Box<Self> {
-        let Admitted { tenure, dialogue, will, silence_max, version } = admitted;
+        let Admitted { tenure, dialogue, will, silence_max } = admitted;
         let waiter = dialogue.session.waiter.clone();
         Box::new(Self {
             socket,
@@ -81,7 +80,6 @@ impl Connection {
             waiter,
             shutdown,
             will,
-            version,
             silence_max,
             heard: Instant::now(),
             stalled: None,
@@ -125,27 +123,7 @@ impl Connection {
 
     /// Everything that can be done without waiting. True when complete packets have to wait.
     fn turn(&mut self) -> Result<bool, End> {
-        let held = loop {
-            let mut progress = Progress::Held;
-            if !self.dialogue.is_submitting() {
-                let (taken, result) = self.dialogue.process(self.input.bytes());
-                self.input.consume(taken);
-                progress = result?;
-            }
-            self.dialogue.try_submit();
-            let settled = self.dialogue.settle()?;
-            let submitting = self.dialogue.is_submitting();
-            match progress {
-                Progress::Starved => break submitting,
-                Progress::RoundFull if submitting => break true,
-                Progress::Held if submitting || !settled => break true,
-                Progress::RoundFull | Progress::Held => {}
-            }
-        };
-        if held {
-            let pings = self.input.pings_ahead(self.version);
-            self.dialogue.answer_ahead(pings);
-        }
+        let held = self.dialogue.turn(&mut self.input)?;
         self.flush().map_err(|_| End::LOST)?;
         Ok(held)
     }

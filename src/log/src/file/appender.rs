@@ -336,8 +336,9 @@ impl Appender {
     }
 
     fn wait_for_room(&self) -> Result<(), SpoolError> {
-        self.shared.room.wait(FULL_POLL_INTERVAL);
-        self.shared.check_running()
+        let shared = &self.shared;
+        shared.disk.wait(&mut || shared.room.wait(FULL_POLL_INTERVAL));
+        shared.check_running()
     }
 }
 
