@@ -2,9 +2,9 @@
 //!
 //! Either may be left out, be ahead or behind: what one of them has already is passed over. A second run changes nothing.
 
-use crate::errors::SeedError;
 use super::postgres::{self, Store};
 use super::{History, HistoryParameters};
+use crate::errors::SeedError;
 use bson::{Document, doc};
 use genims_catalogue::Directory;
 use genims_databases::{MongoSettings, PostgresSettings};

@@ -4,10 +4,10 @@
 //! `machine_faults` is written whole at the beginning, under ids from 1 that are taken out of the sequence: faults of live
 //! traffic come behind them.
 
-use crate::errors::SeedError;
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
 use super::load::start;
 use super::{History, stored_us};
+use crate::errors::SeedError;
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
 use genims_catalogue::Catalogue;
