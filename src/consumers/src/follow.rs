@@ -10,12 +10,11 @@
 //! - A position of another history of the log closes the doors and ends the loop: nothing is skipped.
 //! - A stop is obeyed between batches; a batch under way gets [`FollowOptions::stop_grace`].
 
-use crate::backoff::Backoff;
 use crate::gather::{BatchLimits, Gatherer};
 use crate::metrics::SinkMetrics;
 use genims_log::contract::Log;
 use genims_log::history::Resume;
-use genims_model::{Accounts, Outcome, SourceNo};
+use genims_model::{Accounts, Backoff, Outcome, SourceNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Report, Target};
@@ -23,7 +22,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Bounds of the loop; not for configuration files.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +121,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         self
     }
 
-    /// Runs until `shutdown` turns true, or until the log itself fails.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
+    /// Runs until `shutdown` is cancelled, or until the log itself fails.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SinkError> {
         let mut next_offset = self.settled;
         let mut gatherer = self.gatherer(next_offset)?;
         let mut is_idle = false;
@@ -131,7 +130,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             self.check_kept()?;
             // First of all, and whenever nothing arrives: where does the database stand?
             let looked = tokio::select! {
-                () = stopped(&mut shutdown) => break,
+                () = shutdown.cancelled() => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
             match looked {
@@ -142,7 +141,7 @@ impl<T: Target, L: Log> Follower<T, L> {
                 Some(_) if is_idle => self.is_well(),
                 _ => {}
             }
-            let ended = self.follow(&mut gatherer, &mut next_offset, &mut shutdown).await?;
+            let ended = self.follow(&mut gatherer, &mut next_offset, &shutdown).await?;
             if ended {
                 break;
             }
@@ -157,18 +156,18 @@ impl<T: Target, L: Log> Follower<T, L> {
         &mut self,
         gatherer: &mut Gatherer<L::Reader>,
         next_offset: &mut u64,
-        shutdown: &mut watch::Receiver<bool>,
+        shutdown: &CancellationToken,
     ) -> Result<bool, SinkError> {
         loop {
             tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(true),
+                () = shutdown.cancelled() => return Ok(true),
                 arrived = gatherer.arrived() => arrived.map_err(SinkError::Log)?,
                 () = tokio::time::sleep(self.options.look_interval) => return Ok(false),
             }
             let batch = tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(true),
+                () = shutdown.cancelled() => return Ok(true),
                 batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
             };
             self.check_kept()?;
@@ -219,23 +218,19 @@ impl<T: Target, L: Log> Follower<T, L> {
     }
 
     /// Tries until the batch is in the database; `None` when stopped before that.
-    async fn store(
-        &mut self,
-        mut batch: Batch,
-        shutdown: &mut watch::Receiver<bool>,
-    ) -> Result<Option<Step>, SinkError> {
-        let mut backoff = Backoff::new();
+    async fn store(&mut self, mut batch: Batch, shutdown: &CancellationToken) -> Result<Option<Step>, SinkError> {
+        let mut backoff = retries();
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
                 attempt = self.attempt(&mut batch) => attempt,
-                () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
+                () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => return Ok(None),
             };
             if let Some(step) = self.retry_later(attempt)? {
                 return Ok(Some(step));
             }
             tokio::select! {
-                () = stopped(shutdown) => return Ok(None),
+                () = shutdown.cancelled() => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
         }
@@ -389,6 +384,11 @@ impl Settlement {
     }
 }
 
+/// Delays between attempts at a database that is away.
+pub(crate) fn retries() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(10))
+}
+
 /// An error and its causes in one line.
 pub(crate) fn error_text(error: &SinkError) -> String {
     match error {
@@ -399,9 +399,4 @@ pub(crate) fn error_text(error: &SinkError) -> String {
 
 async fn within<V>(bound: Duration, work: impl Future<Output = Result<V, SinkError>>) -> Result<V, SinkError> {
     tokio::time::timeout(bound, work).await.map_err(|_| SinkError::TimedOut(bound))?
-}
-
-/// Returns when the server stops, also when nobody is left to say so.
-pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|stop| *stop).await;
 }

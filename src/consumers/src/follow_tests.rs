@@ -13,7 +13,7 @@ use genims_stores::target::{Report, Target};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What the database holds and what will go wrong next.
@@ -133,13 +133,13 @@ impl Trial {
     }
 
     async fn run(&self, batch_size: usize) {
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(self.follower(batch_size).run(stopped));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(self.follower(batch_size).run(stop.clone()));
         let end = self.log.next_offset();
         while self.log.cursor("fake") != Some(end) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        stop.send_replace(true);
+        stop.cancel();
         running.await.expect("no panic").expect("a clean end");
     }
 
@@ -188,13 +188,13 @@ async fn a_restored_database_gets_the_log_again_and_the_accounts_stay() {
 #[tokio::test]
 async fn a_stop_is_obeyed_while_the_database_is_down() {
     let trial = Trial::new(&[Fault::Lost; 100]);
-    let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(trial.follower(3).run(stopped));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(trial.follower(3).run(stop.clone()));
     while trial.metrics.last_error().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(!trial.metrics.is_connected());
-    stop.send_replace(true);
+    stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(5), running).await.expect("an end in time");
     ended.expect("no panic").expect("a clean end");
     assert!(trial.database.lock().expect("no panic").offsets.is_empty());
@@ -210,12 +210,12 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
     let target = Fake::new(&trial.database);
     let limits = BatchLimits { batch_size: 9, ..BatchLimits::default() };
     let follower = Follower::new(target, trial.log.clone(), limits, trial.metrics.clone(), Some(settlement));
-    let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(follower.run(stopped));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(follower.run(stop.clone()));
     while trial.metrics.position.load(Ordering::Relaxed) < 30 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    stop.send_replace(true);
+    stop.cancel();
     running.await.expect("no panic").expect("a clean end");
     for (name, account) in accounts.by_source() {
         assert!(account.holds() && account.in_flight == 0, "{name}: {account:?}");
@@ -225,8 +225,8 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
 #[tokio::test]
 async fn a_database_that_vanishes_shows_although_nothing_is_written() {
     let trial = Trial::new(&[]);
-    let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(trial.follower(3).run(stopped));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(trial.follower(3).run(stop.clone()));
     let shows = async |connected: bool| {
         let is_shown =
             || trial.metrics.is_connected() == connected && trial.metrics.last_error().is_none() == connected;
@@ -238,7 +238,7 @@ async fn a_database_that_vanishes_shows_although_nothing_is_written() {
         trial.database.lock().expect("no panic").is_away = is_away;
         tokio::time::timeout(Duration::from_secs(20), shows(!is_away)).await.expect("shown in time");
     }
-    stop.send_replace(true);
+    stop.cancel();
     running.await.expect("no panic").expect("a clean end");
     trial.assert_exact();
 }
@@ -266,10 +266,10 @@ impl Trial {
 
     /// Runs a follower while `work` is done beside it, and answers how it ended.
     async fn beside(&self, work: impl AsyncFnOnce()) -> Result<(), SinkError> {
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(self.follower(3).run(stopped));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(self.follower(3).run(stop.clone()));
         work().await;
-        stop.send_replace(true);
+        stop.cancel();
         running.await.expect("no panic")
     }
 }
@@ -345,7 +345,7 @@ async fn a_log_restored_from_an_older_copy_closes_the_doors_and_skips_nothing() 
 #[tokio::test]
 async fn a_sink_that_is_cut_off_ends_and_says_so() {
     let trial = Trial::new(&[]);
-    let (_stop, stopped) = watch::channel(false);
+    let stopped = CancellationToken::new();
     let running = tokio::spawn(trial.follower(3).run(stopped));
     eventually("all records", || trial.offsets().len() == 30).await;
     trial.log.cut_off("fake");

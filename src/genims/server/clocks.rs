@@ -8,7 +8,7 @@ use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_model::Cause;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(60);
 /// After the database could not be asked.
@@ -59,12 +59,12 @@ impl Watched {
             .map(|difference| complaint(self.database, difference))
     }
 
-    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut said = false;
         loop {
             let asked = tokio::select! {
                 asked = tokio::time::timeout(PATIENCE, self.ask()) => asked.ok().and_then(Result::ok).flatten(),
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.cancelled() => return,
             };
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = asked;
             match self.complaint() {
@@ -80,7 +80,7 @@ impl Watched {
             }
             tokio::select! {
                 () = tokio::time::sleep(if asked.is_some() { EVERY } else { RETRY }) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.cancelled() => return,
             }
         }
     }

@@ -6,7 +6,7 @@ use genims_databases::{DatabaseError, Environment, PostgresClient, PostgresSetti
 use genims_stores::master::{self, Fingerprint};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
@@ -60,12 +60,12 @@ impl Follower {
         }
     }
 
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         loop {
             self.step().await;
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.cancelled() => return,
             }
         }
     }

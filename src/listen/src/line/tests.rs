@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -16,7 +17,7 @@ struct Trial {
     plant: Plant,
     metrics: Arc<ListenMetrics>,
     address: SocketAddr,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     server: JoinHandle<()>,
 }
 
@@ -28,8 +29,8 @@ impl Trial {
         let server = LineServer::bind(options, 0, plant.intake.clone(), metrics.clone()).await;
         let server = server.expect("port 0 binds");
         let address = server.address().expect("bound");
-        let (stop, shutdown) = watch::channel(false);
-        Self { plant, metrics, address, stop, server: tokio::spawn(server.serve(shutdown)) }
+        let stop = CancellationToken::new();
+        Self { plant, metrics, address, server: tokio::spawn(server.serve(stop.clone())), stop }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -126,7 +127,7 @@ async fn a_shutdown_waits_for_what_was_read() {
     let mut sender = trial.connect().await;
     sender.write_all(b"t,sensor_id=S0 value=1\n").await.expect("the server reads");
     trial.plant.until(|account, _| account.received == 1).await;
-    trial.stop.send_replace(true);
+    trial.stop.cancel();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!trial.server.is_finished());
     trial.plant.set(Mode::Settle);

@@ -15,8 +15,9 @@ use hashbrown::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// How long a new connection waits for the same client's older one to let go. That takes one turn of its loop.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -251,11 +252,11 @@ impl Registry {
 
 /// Lets sessions expire and delayed wills fire until shutdown, then fires the wills that still wait: their clients were
 /// lost before.
-pub(super) async fn keep(shared: &Shared, mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
     loop {
         let over = tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => false,
-            over = shutdown.wait_for(|over| *over) => { drop(over); true }
+            () = shutdown.cancelled() => true,
         };
         let wills = shared.registry.sweep(Instant::now(), over);
         if !wills.is_empty() {

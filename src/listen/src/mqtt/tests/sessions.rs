@@ -243,7 +243,7 @@ async fn wills_that_wait_fire_at_shutdown() {
     drop(client);
     tokio::time::sleep(Duration::from_millis(100)).await;
     let taken = server.plant.taken.clone();
-    server.shutdown.send_replace(true);
+    server.shutdown.cancel();
     server.plant.until(|_, taken| taken.events.len() == 1).await;
     assert_eq!(taken.lock().unwrap().events.len(), 1);
     server.stop().await;

@@ -288,7 +288,7 @@ async fn at_shutdown_and_after_a_half_close_open_frames_are_still_acknowledged()
     half.stream.shutdown().await.expect("its side closes");
     open.send(&one(1)).await;
     trial.plant.until(|account, _| account.received == 2).await;
-    trial.stop.send_replace(true);
+    trial.stop.cancel();
     tokio::time::sleep(Duration::from_millis(50)).await;
     trial.plant.set(Mode::Settle);
     half.acked(1).await;
