@@ -60,7 +60,7 @@ struct Counts {
     open: AtomicU64,
     lost: AtomicU64,
     failed: AtomicU64,
-    first_error: std::sync::Mutex<Option<String>>,
+    first_error: parking_lot::Mutex<Option<String>>,
 }
 
 pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
@@ -101,7 +101,7 @@ pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
         connections_lost: counts.lost.load(Ordering::Relaxed),
         open_seconds,
         held_seconds: args.seconds,
-        first_error: counts.first_error.lock().ok().and_then(|error| error.clone()),
+        first_error: counts.first_error.lock().clone(),
         server_rss_mb_before: before_mb,
         server_rss_mb_open: open_mb,
         server_rss_mb_max: memory.as_ref().and_then(Sampler::max_mb),
@@ -148,10 +148,8 @@ async fn hold(
             Err(anyhow::anyhow!("no CONNACK within {HANDSHAKE_TIMEOUT:?}"))
         }
     };
-    if let Err(error) = outcome
-        && let Ok(mut first) = counts.first_error.lock()
-    {
-        first.get_or_insert_with(|| error.to_string());
+    if let Err(error) = outcome {
+        counts.first_error.lock().get_or_insert_with(|| error.to_string());
     }
 }
 

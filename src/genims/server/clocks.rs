@@ -6,7 +6,8 @@ use crate::settings::Settings;
 use genims_databases::clock::{self, Difference};
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_model::Cause;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +50,7 @@ pub(super) fn watched(settings: &Settings, environment: &Environment) -> Result<
 impl Watched {
     /// What was measured last; `None` before, and while the database cannot be asked.
     pub(super) fn difference(&self) -> Option<Difference> {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.last.lock()
     }
 
     /// What is wrong, and what to do about it.
@@ -66,7 +67,7 @@ impl Watched {
                 asked = tokio::time::timeout(PATIENCE, self.ask()) => asked.ok().and_then(Result::ok).flatten(),
                 () = stop.cancelled() => return,
             };
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+            *self.last.lock() = asked;
             match self.complaint() {
                 Some(complaint) if !said => {
                     tracing::error!("{complaint}");

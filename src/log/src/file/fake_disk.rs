@@ -2,12 +2,13 @@
 //! by sector and name by name; a failed sync throws away what it should have kept.
 
 use super::disk::{Disk, DiskFile, Lock};
+use parking_lot::{Mutex, MutexGuard};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Writes tear at these boundaries; smaller than a real sector, so that small records tear as well.
 const SECTOR_BYTES: usize = 64;
@@ -144,7 +145,7 @@ impl FakeDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Counts one operation; an error when the process is dead by now.
