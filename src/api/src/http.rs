@@ -11,13 +11,13 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-/// Serves until `shutdown` turns true.
+/// Serves until `shutdown` is cancelled.
 pub async fn serve(
     listener: TcpListener,
     observer: Arc<dyn Observe>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let router = Router::new()
         .route("/", get(index))
@@ -29,7 +29,7 @@ pub async fn serve(
     axum::serve(listener, router)
         .with_graceful_shutdown(async move {
             // An error means that the sender is gone: the server is ending too.
-            let _ = shutdown.wait_for(|stop| *stop).await;
+            shutdown.cancelled().await;
         })
         .await
 }

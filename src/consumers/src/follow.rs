@@ -10,12 +10,11 @@
 //! - A position of another history of the log closes the doors and ends the loop: nothing is skipped.
 //! - A stop is obeyed between batches; a batch under way gets [`FollowOptions::stop_grace`].
 
-use crate::backoff::Backoff;
 use crate::gather::{BatchLimits, Gatherer};
 use crate::metrics::SinkMetrics;
 use genims_log::contract::Log;
 use genims_log::history::Resume;
-use genims_model::{Accounts, Outcome, SourceNo};
+use genims_model::{Accounts, Backoff, Outcome, SourceNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Report, Target};
@@ -23,7 +22,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Bounds of the loop; not for configuration files.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +36,8 @@ pub struct FollowOptions {
     /// Whether records that the database lacks and the log no longer holds end the loop, because they can be had
     /// elsewhere. Otherwise they are counted, and the loop goes on behind them.
     pub gap_ends: bool,
-    /// Pauses between attempts are random, so that sinks that failed together come back apart.
-    pub jitter_seed: u64,
+    /// Makes the random part of pauses between attempts the same in each run: for tests.
+    pub jitter_seed: Option<u64>,
 }
 
 impl Default for FollowOptions {
@@ -50,7 +49,7 @@ impl Default for FollowOptions {
             stop_grace: Duration::from_millis(2_500),
             look_interval: Duration::from_secs(2),
             gap_ends: false,
-            jitter_seed: rand::random(),
+            jitter_seed: None,
         }
     }
 }
@@ -129,8 +128,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         self
     }
 
-    /// Runs until `shutdown` turns true, or until the log itself fails.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
+    /// Runs until `shutdown` is cancelled, or until the log itself fails.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SinkError> {
         let mut next_offset = self.settled;
         let mut gatherer = self.gatherer(next_offset)?;
         let mut is_idle = false;
@@ -139,7 +138,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             // First of all, and whenever nothing arrives: where does the database stand?
             let looked = tokio::select! {
                 biased;
-                () = stopped(&mut shutdown) => break,
+                () = shutdown.cancelled() => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
             match looked {
@@ -150,7 +149,7 @@ impl<T: Target, L: Log> Follower<T, L> {
                 Some(_) if is_idle => self.is_well(),
                 _ => {}
             }
-            let ended = self.follow(&mut gatherer, &mut next_offset, &mut shutdown).await?;
+            let ended = self.follow(&mut gatherer, &mut next_offset, &shutdown).await?;
             if ended {
                 break;
             }
@@ -165,18 +164,18 @@ impl<T: Target, L: Log> Follower<T, L> {
         &mut self,
         gatherer: &mut Gatherer<L::Reader>,
         next_offset: &mut u64,
-        shutdown: &mut watch::Receiver<bool>,
+        shutdown: &CancellationToken,
     ) -> Result<bool, SinkError> {
         loop {
             tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(true),
+                () = shutdown.cancelled() => return Ok(true),
                 arrived = gatherer.arrived() => arrived.map_err(SinkError::Log)?,
                 () = tokio::time::sleep(self.options.look_interval) => return Ok(false),
             }
             let batch = tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(true),
+                () = shutdown.cancelled() => return Ok(true),
                 batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
             };
             self.check_kept()?;
@@ -227,18 +226,18 @@ impl<T: Target, L: Log> Follower<T, L> {
     }
 
     /// Tries until the batch is in the database; `None` when stopped before that.
-    async fn store(
-        &mut self,
-        mut batch: Batch,
-        shutdown: &mut watch::Receiver<bool>,
-    ) -> Result<Option<Step>, SinkError> {
-        let mut backoff = Backoff::new(self.options.jitter_seed);
+    async fn store(&mut self, mut batch: Batch, shutdown: &CancellationToken) -> Result<Option<Step>, SinkError> {
+        let backoff = retries();
+        let mut backoff = match self.options.jitter_seed {
+            Some(seed) => backoff.with_jitter_seed(seed),
+            None => backoff,
+        };
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
                 biased;
                 attempt = self.attempt(&mut batch) => attempt,
-                () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
+                () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => return Ok(None),
             };
             if let Some(step) = self.retry_later(attempt)? {
                 return Ok(Some(step));
@@ -246,7 +245,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             self.check_kept()?;
             tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(None),
+                () = shutdown.cancelled() => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
         }
@@ -401,6 +400,11 @@ impl Settlement {
     }
 }
 
+/// Delays between attempts at a database that is away.
+pub(crate) fn retries() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(10))
+}
+
 /// An error and its causes in one line.
 pub(crate) fn error_text(error: &SinkError) -> String {
     match error {
@@ -411,9 +415,4 @@ pub(crate) fn error_text(error: &SinkError) -> String {
 
 async fn within<V>(bound: Duration, work: impl Future<Output = Result<V, SinkError>>) -> Result<V, SinkError> {
     tokio::time::timeout(bound, work).await.map_err(|_| SinkError::TimedOut(bound))?
-}
-
-/// Returns when the server stops, also when nobody is left to say so.
-pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|stop| *stop).await;
 }

@@ -12,7 +12,6 @@
 //! - A batch is settled (accounts, commit receipts) only after the database confirmed it.
 //! - A sink that fails holds one batch in memory, and nobody else waits for it.
 
-mod backoff;
 pub mod follow;
 #[cfg(test)]
 mod follow_tests;

@@ -1,8 +1,7 @@
 //! The mirror's loop: it follows the log, and when the log no longer holds what it lacks, it is brought back from the
 //! operations database and follows again.
 
-use crate::backoff::Backoff;
-use crate::follow::{FollowOptions, Follower, error_text, stopped};
+use crate::follow::{FollowOptions, Follower, error_text, retries};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use genims_catalogue::Directory;
@@ -14,7 +13,7 @@ use genims_stores::postgres::Connect;
 use genims_stores::postgres::stored::Stored;
 use genims_stores::target::Target;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What the loop needs; it may be run again and again.
 pub struct Mirror<L, C> {
@@ -32,7 +31,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
     pub async fn run(
         &self,
         mut target: impl FnMut() -> MongoTarget,
-        mut shutdown: watch::Receiver<bool>,
+        shutdown: CancellationToken,
     ) -> Result<(), SinkError> {
         let options = FollowOptions { gap_ends: self.operations.is_some(), ..FollowOptions::default() };
         loop {
@@ -46,7 +45,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
             tracing::error!(error = error_text(&error), "the mirror is brought back from the operations database");
             self.metrics.cut_off(error_text(&error));
             tokio::select! {
-                () = stopped(&mut shutdown) => return Ok(()),
+                () = shutdown.cancelled() => return Ok(()),
                 () = self.bring_back(&mut target, operations) => {}
             }
         }
@@ -54,7 +53,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
 
     /// Tries until it is done.
     async fn bring_back(&self, target: &mut impl FnMut() -> MongoTarget, operations: &C) {
-        let mut backoff = Backoff::new(rand::random());
+        let mut backoff = retries();
         while let Err(error) = self.try_to_bring_back(target(), operations).await {
             self.metrics.cut_off(format!("cut off, and not brought back yet: {}", error_text(&error)));
             tokio::time::sleep(backoff.next_delay()).await;

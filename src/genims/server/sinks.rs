@@ -24,7 +24,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 use tokio::runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// One sink, for the report.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ const MIRROR_SHARE: u64 = 2;
 type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
 
 /// Makes the loop of a sink; once more whenever it has ended.
-type Start = Box<dyn FnMut(watch::Receiver<bool>) -> Following + Send>;
+type Start = Box<dyn FnMut(CancellationToken) -> Following + Send>;
 
 /// A registered sink that does not run yet.
 struct Ready {
@@ -107,7 +108,7 @@ impl Sinks {
         for Ready { view, start } in self.0 {
             let (name, metrics) = (view.name, view.metrics.clone());
             let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
-            let stop = stage.stop.subscribe();
+            let stop = stage.stop.clone();
             let (ended, end) = oneshot::channel::<()>();
             let run = move || {
                 runtime.block_on(supervise(name, metrics, start, stop));

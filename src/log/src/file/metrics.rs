@@ -1,8 +1,7 @@
 //! What the log counts. Plain numbers, read by `genims_api`.
 
-use super::shared::lock;
 use hdrhistogram::Histogram;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One hour: whatever waits longer is shown as this.
@@ -55,22 +54,22 @@ impl SpoolMetrics {
 
     pub(super) fn synced(&self, took_us: u64) {
         Self::add(&self.syncs, 1);
-        lock(&self.sync_us).saturating_record(took_us);
+        self.sync_us.lock().saturating_record(took_us);
     }
 
     pub(super) fn became_durable(&self, latency_us: u64, records: u64) {
-        lock(&self.receive_to_durable_us).saturating_record_n(latency_us, records);
+        self.receive_to_durable_us.lock().saturating_record_n(latency_us, records);
     }
 
     /// How long each sync took, microseconds.
     pub fn sync_us(&self) -> Histogram<u64> {
-        lock(&self.sync_us).clone()
+        self.sync_us.lock().clone()
     }
 
     /// From the read of a socket to the end of the sync, microseconds: of each group its oldest record's, weighted by
     /// its records. Never better than the truth.
     pub fn receive_to_durable_us(&self) -> Histogram<u64> {
-        lock(&self.receive_to_durable_us).clone()
+        self.receive_to_durable_us.lock().clone()
     }
 }
 
