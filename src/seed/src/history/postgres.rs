@@ -4,10 +4,10 @@
 //! `machine_faults` is written whole at the beginning, under ids from 1 that are taken out of the sequence: faults of live
 //! traffic come behind them.
 
-use crate::errors::SeedError;
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
 use super::load::start;
 use super::{History, stored_us};
+use crate::errors::SeedError;
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
 use genims_catalogue::Catalogue;
@@ -33,9 +33,10 @@ use uuid::Uuid;
 pub(super) const NAME: &str = "history";
 /// There when everything is.
 const LOADED: &str = "history.loaded";
-/// One run at a time; the lock of a killed run goes with its connection.
-const LOCK: &str = "SET lock_timeout = '60s';
-     SELECT pg_advisory_lock(hashtextextended('genims seed history', 0)); RESET lock_timeout";
+/// One run at a time; the lock of a killed run goes with its connection. A seeding may load a slow server for long: a
+/// statement has as much time as a group in MongoDB ([`PATIENCE`](super::load::PATIENCE)).
+const LOCK: &str = "SET statement_timeout = '900s'; SET idle_in_transaction_session_timeout = '900s';
+     SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed history', 0))";
 
 pub(super) struct Store {
     settings: PostgresSettings,

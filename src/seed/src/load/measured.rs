@@ -1,7 +1,7 @@
 //! The history of sensors and machines, beside what `config/seed` says of its two databases.
 
-use crate::errors::SeedError;
 use super::{DatabaseReport, Link, Progress, Show, Target};
+use crate::errors::SeedError;
 use crate::history::{self, HistoryProgress, HistorySummary};
 use crate::world::Parameters;
 

@@ -14,9 +14,9 @@ mod mysql;
 mod order;
 mod postgres;
 
-use crate::errors::SeedError;
 use super::PlantSize;
 use super::world::Parameters;
+use crate::errors::SeedError;
 use bytes::Bytes;
 use compute::{Work, compute};
 use genims_databases::{Database, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};

@@ -1,9 +1,9 @@
 //! Documents into MongoDB. There are no transactions here, so every seeded document has an `_id` that only its collection
 //! and row decide: what a killed run left is recognised by its `_id` and not inserted again.
 
-use crate::errors::SeedError;
 use super::ledger::{Ledger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::errors::SeedError;
 use crate::functions::site_seed;
 use crate::value::{DAY_US, Value};
 use crate::world::Parameters;
@@ -105,10 +105,8 @@ impl Filling {
         let bytes = missing.iter().filter_map(|document| document.to_vec().ok()).map(|bytes| bytes.len() as u64).sum();
         if !missing.is_empty() {
             let inserted = self.collection.insert_many(missing).ordered(false).await;
-            inserted.map_err(|error| SeedError::Table {
-                table: self.plan.table.clone(),
-                source: settings.error(error),
-            })?;
+            inserted
+                .map_err(|error| SeedError::Table { table: self.plan.table.clone(), source: settings.error(error) })?;
         }
         Ok(bytes)
     }

@@ -1,8 +1,8 @@
 //! LOAD DATA LOCAL into MySQL; the lines come from memory, no file is read.
 
-use crate::errors::SeedError;
 use super::ledger::{Ledger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
 use futures_util::StreamExt;

@@ -1,9 +1,9 @@
 //! COPY into PostgreSQL.
 
-use crate::errors::SeedError;
 use super::foreign_keys;
 use super::ledger::{Ledger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -112,10 +112,7 @@ impl Group<'_> {
         let check = format!("SELECT EXISTS (SELECT FROM public.{table})");
         let failed = |error| refused(self.settings, table, error);
         if self.transaction.query_one(&check, &[]).await.map_err(failed)?.get(0) {
-            return Err(SeedError::NotEmpty {
-                database: self.settings.database().to_owned(),
-                table: table.clone(),
-            });
+            return Err(SeedError::NotEmpty { database: self.settings.database().to_owned(), table: table.clone() });
         }
         let statement = format!("COPY public.{table} ({}) FROM STDIN", plan.columns.join(", "));
         let sink = Box::pin(self.transaction.copy_in(&statement).await.map_err(failed)?);

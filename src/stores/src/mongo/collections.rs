@@ -30,12 +30,10 @@ pub struct TimeSeries {
 
 pub const SENSOR_READINGS: TimeSeries =
     TimeSeries { name: "sensor_readings", granularity: TimeseriesGranularity::Seconds };
-pub const SCADA_EVENTS: TimeSeries =
-    TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds };
+pub const SCADA_EVENTS: TimeSeries = TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds };
 pub const MACHINE_FAULT_EVENTS: TimeSeries =
     TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours };
-pub const OEE_METRICS: TimeSeries =
-    TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours };
+pub const OEE_METRICS: TimeSeries = TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours };
 pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
 
 impl TimeSeries {
@@ -111,10 +109,8 @@ mod tests {
                 serde_json::json!([file.name, granularity])
             })
             .collect();
-        let mut written: Vec<serde_json::Value> = ALL
-            .iter()
-            .map(|made| serde_json::json!([format!("{}.json", made.name), made.granularity]))
-            .collect();
+        let mut written: Vec<serde_json::Value> =
+            ALL.iter().map(|made| serde_json::json!([format!("{}.json", made.name), made.granularity])).collect();
         written.sort_by_key(ToString::to_string);
         assert_eq!(written, described);
     }
