@@ -15,6 +15,7 @@ mod failures;
 mod harness;
 mod history;
 mod kill9;
+mod late;
 mod leftovers;
 mod lineage;
 mod mirror;

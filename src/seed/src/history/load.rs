@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 
 /// Groups that wait for the databases.
 const GROUPS_AHEAD: usize = 2;
-/// Longer than the server lets an insert run.
-const STILL_RUNNING_PATIENCE: Duration = Duration::from_secs(130);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// For one group, however slow the server is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(900);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a run wrote into one database; nothing when all was there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -183,6 +183,7 @@ pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<Histor
 /// MongoDB, written by the sink itself: intent, look, insert, ledger, position.
 struct Mirror {
     database: String,
+    log: uuid::Uuid,
     target: MongoTarget,
     position: u64,
     ledger: Collection<Document>,
@@ -207,10 +208,11 @@ impl Mirror {
         }
         let directory = Arc::new(Directory::new(history.site.catalogue.clone()));
         let mut target = MongoTarget::new(client, names, directory).as_of(history.parameters.span_us().1);
-        let position = target.open(&start(history.parameters.log_id()), 0).await;
+        let log = history.parameters.log_id();
+        let position = target.open(&start(log), 0).await;
         let position = position.map_err(|source| store_failed(settings.database(), source))?.offset;
         let loaded = found.get_bool("loaded").unwrap_or(false);
-        Ok(Self { database: settings.database_name().to_owned(), target, position, ledger, loaded })
+        Ok(Self { database: settings.database_name().to_owned(), log, target, position, ledger, loaded })
     }
 
     /// Several platforms may share a server.
@@ -222,15 +224,19 @@ impl Mirror {
         if batch.next_offset <= self.position {
             return Ok(false);
         }
-        let patience = Instant::now() + STILL_RUNNING_PATIENCE;
-        loop {
-            match self.target.commit(batch, self.position).await {
-                Ok(_) => break,
-                // An insert of a killed run, or one that took too long, which the server goes on with.
-                Err(SinkError::StillRunning) if Instant::now() < patience => tokio::time::sleep(LOOK_AGAIN).await,
-                // A busy server; the next attempt sends less at once.
-                Err(error) if error.is_too_much() && Instant::now() < patience => {}
-                Err(source) => return Err(store_failed(&self.database, source)),
+        let patience = Instant::now() + PATIENCE;
+        while let Err(source) = self.target.commit(batch, self.position).await {
+            // An insert of a killed run with which the server goes on, or one that was too much: the next is smaller.
+            let may_pass = matches!(source, SinkError::StillRunning) || source.is_too_much();
+            if !may_pass || Instant::now() > patience {
+                return Err(store_failed(&self.database, source));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            self.target.close();
+            let reopened = self.target.open(&start(self.log), 0).await;
+            let reached = reopened.map_err(|source| store_failed(&self.database, source))?.offset;
+            if reached >= batch.next_offset {
+                break;
             }
         }
         self.position = batch.next_offset;

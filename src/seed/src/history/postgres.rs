@@ -34,9 +34,10 @@ use uuid::Uuid;
 pub(super) const NAME: &str = "history";
 /// There when everything is.
 const LOADED: &str = "history.loaded";
-/// One run at a time; the lock of a killed run goes with its connection.
-const LOCK: &str = "SET lock_timeout = '60s';
-     SELECT pg_advisory_lock(hashtextextended('genims seed history', 0)); RESET lock_timeout";
+/// One run at a time; the lock of a killed run goes with its connection. A seeding may load a slow server for long: a
+/// statement has as much time as a group in MongoDB ([`PATIENCE`](super::load::PATIENCE)).
+const LOCK: &str = "SET statement_timeout = '900s'; SET idle_in_transaction_session_timeout = '900s';
+     SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed history', 0))";
 
 pub(super) struct Store {
     settings: PostgresSettings,
