@@ -148,6 +148,9 @@ impl Transaction {
             database.name, self.from, self.position, self.start.offset
         );
         assert!(self.to > self.position, "{}: a position goes back", database.name);
+        if std::env::var_os("GENIMS_SEED").is_some() {
+            println!("{}: {} to {} of {log}, {} rows", database.name, self.from, self.to, self.rows.len());
+        }
         database.store(log, self.rows.into_iter());
         let position = Position { offset: self.to, ..self.start };
         database.contents.positions.insert(log, position);
@@ -174,9 +177,16 @@ impl Target for Connection {
         if database.is_away {
             return Err(gone("away"));
         }
-        let position = database.contents.positions.entry(start.log).or_insert_with(|| start.clone()).clone();
-        if position.offset < start.offset {
-            database.gaps.push((start.log, position.offset, start.offset));
+        let known = database.contents.positions.get(&start.log).cloned();
+        // One that was put back to a time before its first position gets what the log holds, like a new one.
+        let from = known.as_ref().map_or(0, |position| position.offset);
+        if from < start.offset {
+            database.gaps.push((start.log, from, start.offset));
+        }
+        let position = known.unwrap_or_else(|| start.clone());
+        database.contents.positions.insert(start.log, position.clone());
+        if std::env::var_os("GENIMS_SEED").is_some() {
+            println!("{} opens at {}", database.name, position.offset);
         }
         self.start = Some(start.clone());
         Ok(position)

@@ -33,6 +33,11 @@ impl Ledger {
         self.sent.values().filter(|acknowledged| **acknowledged).count()
     }
 
+    /// What a copy of the data folder certainly holds.
+    pub(crate) fn acknowledged_keys(&self) -> BTreeSet<Key> {
+        self.sent.iter().filter(|(_, acknowledged)| **acknowledged).map(|(key, _)| key.clone()).collect()
+    }
+
     /// Everything sent so far, for a log that is about to be put back.
     pub(crate) fn all(&self) -> BTreeSet<Key> {
         self.sent.keys().cloned().collect()

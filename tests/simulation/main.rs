@@ -56,7 +56,7 @@ fn run_or_tell(seed: u64) -> usize {
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_whatever_fails() {
     if let Some(seed) = number("GENIMS_SEED") {
-        println!("{}", run(seed, Broken::Nothing).trace);
+        run(seed, Broken::Nothing);
         return;
     }
     let seeds = number("GENIMS_SEEDS").unwrap_or(SEEDS_USUAL);

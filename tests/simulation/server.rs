@@ -98,7 +98,7 @@ pub(crate) struct Server {
     plan: Plan,
 }
 
-fn spool_options(plan: &Plan) -> SpoolOptions {
+pub(crate) fn spool_options(plan: &Plan) -> SpoolOptions {
     SpoolOptions {
         directory: SPOOL.into(),
         max_bytes: plan.max_bytes,

@@ -37,10 +37,14 @@ pub(crate) struct World {
     master: MasterData,
     /// The disk before it was harmed.
     pub(crate) before_harm: Option<Copy>,
-    /// A copy to be put back later, and what had been sent by then.
+    /// A copy to be put back later, and what had been acknowledged by then.
     pub(crate) old_copy: Option<(Copy, BTreeSet<Key>)>,
     pub(crate) known_to_copy: Option<BTreeSet<Key>>,
+    /// Records may have come since: then what was before the harm is no remedy.
+    pub(crate) lives_since_harm: usize,
     pub(crate) trace: String,
+    /// The trace is shown as it comes.
+    shows: bool,
 }
 
 /// How a run went.
@@ -89,7 +93,9 @@ impl World {
             before_harm: None,
             old_copy: None,
             known_to_copy: None,
+            lives_since_harm: 0,
             trace: format!("{plan:?}\n"),
+            shows: std::env::var_os("GENIMS_SEED").is_some(),
         }
     }
 
@@ -98,10 +104,15 @@ impl World {
     }
 
     pub(crate) fn note(&mut self, what: std::fmt::Arguments<'_>) {
-        writeln!(self.trace, "{} {what}", clock::now_us() % 1_000_000_000_000).expect("a string takes everything");
+        let at = clock::now_us() % 1_000_000_000_000;
+        if self.shows {
+            println!("{at} {what}");
+        }
+        writeln!(self.trace, "{at} {what}").expect("a string takes everything");
     }
 
     async fn live(&mut self, life: usize) {
+        self.lives_since_harm += usize::from(life > 0);
         if self.chance(0.2) {
             let operations = self.random.random_range(0..40);
             self.disk.crash_in(operations);

@@ -168,6 +168,9 @@ impl FakeDisk {
 
     pub fn sync_names(&self, directory: &Path) -> io::Result<()> {
         let state = &mut *self.operate()?;
+        if state.no_handles {
+            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
+        }
         if state.finds_no_room() {
             return Err(io::ErrorKind::StorageFull.into());
         }
