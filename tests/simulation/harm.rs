@@ -71,6 +71,8 @@ impl World {
                     self.note(format_args!("the data folder is put back to an older copy"));
                     self.before_harm = Some(self.disk.copy());
                     self.disk.restore(&copy);
+                    // A database that lagged shows nothing of it, and nobody can know.
+                    self.ledger.lost = self.ledger.all().difference(&known).cloned().collect();
                     self.known_to_copy = Some(known);
                 }
             },
@@ -96,6 +98,7 @@ impl World {
             server.stop(&self.disk).await;
             self.part_from_server();
             self.restore_before_harm();
+            self.ledger.lost.clear();
         } else {
             server.stop(&self.disk).await;
             self.part_from_server();

@@ -80,6 +80,10 @@ impl World {
         let tcp = (MQTT_CLIENTS..MQTT_CLIENTS + TCP_CLIENTS)
             .map(|no| TcpClient::new(format!("plc-{no}"), Maker::new(no, &plan, &mut random)));
         let tcp = tcp.collect();
+        let shows = std::env::var_os("GENIMS_SEED").is_some();
+        if shows {
+            println!("{plan:?}");
+        }
         Self {
             plan,
             random,
@@ -95,7 +99,7 @@ impl World {
             known_to_copy: None,
             lives_since_harm: 0,
             trace: format!("{plan:?}\n"),
-            shows: std::env::var_os("GENIMS_SEED").is_some(),
+            shows,
         }
     }
 
@@ -183,7 +187,10 @@ impl World {
         assert!(error.to_string().contains(';') || error.to_string().contains('`'), "no remedy in: {error}");
         match error {
             StartError::Spool(SpoolError::Damaged { file, .. }) if is_segment(file) => {
-                let report = quarantine(&self.disk, Path::new(SPOOL)).expect("damage can be set aside");
+                let report = match quarantine(&self.disk, Path::new(SPOOL)) {
+                    Err(_) if self.disk.is_dead() => return,
+                    report => report.expect("damage can be set aside"),
+                };
                 let lost = report.segments.iter().flat_map(|segment| &segment.lost);
                 self.ledger.lost_uncounted += lost.map(|lost| lost.below - lost.from).sum::<u64>();
                 assert!(!report.segments.is_empty(), "the start refuses, and nothing is found: {error}");
