@@ -113,6 +113,8 @@ impl Connection {
     /// Everything that one commit brings.
     fn transaction(&self, batch: &Batch, position: u64) -> Result<Transaction, SinkError> {
         let Some(start) = self.start.clone() else { return Err(gone("no connection")) };
+        let is_whole = batch.groups.windows(2).all(|pair| pair[0].next_offset() == pair[1].first_offset);
+        assert!(is_whole, "{}: a batch from {} has a hole", self.name, batch.first_offset);
         Ok(Transaction {
             database: self.database.clone(),
             rows: batch.readings().map(|(offset, reading)| (offset, self.key(reading))).collect(),

@@ -331,11 +331,12 @@ impl World {
                 break;
             }
             step += 1;
-            assert!(step < 10_000, "it never ends: {:?}, {:?}", server.accounts.total(), server.spool.refusal());
+            assert!(step < 3_000, "it never ends: {:?}, {:?}", server.accounts.total(), server.spool.refusal());
         }
         let total = server.accounts.total();
         assert!(total.holds() && total.in_flight == 0, "{total:?}");
-        self.note(format_args!("judged: {total:?}"));
+        let rows = self.databases.each_ref().map(|database| lock(database).contents.rows.len());
+        self.note(format_args!("judged: {total:?}, rows {rows:?}"));
         server.stop(&self.disk).await;
         self.databases.iter().for_each(|database| self.ledger.judge(database));
     }
