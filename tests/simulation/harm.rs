@@ -66,6 +66,8 @@ impl World {
                 }
             }
             Damage::OldCopy => match self.old_copy.take() {
+                // Once a run: what two of them may cost is nobody's guess.
+                None if self.before_harm.is_some() => {}
                 None => self.old_copy = Some((self.disk.copy(), self.ledger.acknowledged_keys())),
                 Some((copy, known)) => {
                     self.note(format_args!("the data folder is put back to an older copy"));

@@ -85,7 +85,7 @@ impl LogReader for Following {
     fn try_next(&mut self) -> Result<Option<Arc<Group>>, Cause> {
         let group = self.reader.try_next()?;
         self.groups += u64::from(group.is_some());
-        if self.skips && self.groups == 5 {
+        if self.skips && group.is_some() && self.groups == 5 {
             return self.try_next();
         }
         Ok(group)

@@ -187,6 +187,8 @@ impl World {
         assert!(error.to_string().contains(';') || error.to_string().contains('`'), "no remedy in: {error}");
         match error {
             StartError::Spool(SpoolError::Damaged { file, .. }) if is_segment(file) => {
+                // Somebody has made room: what can be read is written anew.
+                self.disk.set_capacity(None);
                 let report = match quarantine(&self.disk, Path::new(SPOOL)) {
                     Err(_) if self.disk.is_dead() => return,
                     report => report.expect("damage can be set aside"),
@@ -225,11 +227,13 @@ impl World {
         let ticks = step % 8 == 7;
         if let Err(error) = server.pump(clock::now_us(), ticks) {
             self.note(format_args!("the log has ended: {error}"));
+            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {error}");
             return false;
         }
         server.follow().await;
         if self.chance(0.3) && server.maintain().is_err() && server.spool.failure().is_some() {
             self.note(format_args!("housekeeping has ended"));
+            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {:?}", server.spool.failure());
             return false;
         }
         if self.chance(0.1) {
@@ -292,7 +296,10 @@ impl World {
     pub(crate) fn part_from_server(&mut self) {
         self.mqtt.iter_mut().for_each(MqttClient::server_died);
         self.tcp.iter_mut().for_each(TcpClient::server_died);
-        self.disk.set_capacity(None);
+        // A disk that is full stays so over a start, mostly.
+        if self.chance(0.3) {
+            self.disk.set_capacity(None);
+        }
     }
 
     fn lose_power_or_not(&mut self) {
@@ -305,6 +312,7 @@ impl World {
 
     /// Nothing fails any more: everybody gets what is theirs, and then it is judged.
     async fn last_life(&mut self) {
+        self.disk.set_capacity(None);
         for database in &self.databases {
             let mut database = lock(database);
             database.is_away = false;

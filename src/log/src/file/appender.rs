@@ -319,7 +319,9 @@ impl Appender {
                 "the disk is full: senders wait; free space on the spool's disk or let the sinks catch up"
             ),
             Full::Handles => {
-                tracing::warn!("the next segment needs a file handle and there is none: senders wait; raise `ulimit -n`");
+                tracing::warn!(
+                    "the next segment needs a file handle and there is none: senders wait; raise `ulimit -n`"
+                );
             }
         }
     }

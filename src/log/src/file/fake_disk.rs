@@ -81,6 +81,11 @@ impl FakeDisk {
         self.state().crash_in == Some(0)
     }
 
+    /// Syncs fail, or everything does.
+    pub fn is_failing(&self) -> bool {
+        self.is_dead() || self.state().fail_syncs
+    }
+
     pub fn fail_syncs(&self, fail: bool) {
         self.state().fail_syncs = fail;
     }
