@@ -113,6 +113,8 @@ impl Connection {
     /// Everything that one commit brings.
     fn transaction(&self, batch: &Batch, position: u64) -> Result<Transaction, SinkError> {
         let Some(start) = self.start.clone() else { return Err(gone("no connection")) };
+        let is_whole = batch.groups.windows(2).all(|pair| pair[0].next_offset() == pair[1].first_offset);
+        assert!(is_whole, "{}: a batch from {} has a hole", self.name, batch.first_offset);
         Ok(Transaction {
             database: self.database.clone(),
             rows: batch.readings().map(|(offset, reading)| (offset, self.key(reading))).collect(),
@@ -148,6 +150,9 @@ impl Transaction {
             database.name, self.from, self.position, self.start.offset
         );
         assert!(self.to > self.position, "{}: a position goes back", database.name);
+        if std::env::var_os("GENIMS_SEED").is_some() {
+            println!("{}: {} to {} of {log}, {} rows", database.name, self.from, self.to, self.rows.len());
+        }
         database.store(log, self.rows.into_iter());
         let position = Position { offset: self.to, ..self.start };
         database.contents.positions.insert(log, position);
@@ -174,9 +179,16 @@ impl Target for Connection {
         if database.is_away {
             return Err(gone("away"));
         }
-        let position = database.contents.positions.entry(start.log).or_insert_with(|| start.clone()).clone();
-        if position.offset < start.offset {
-            database.gaps.push((start.log, position.offset, start.offset));
+        let known = database.contents.positions.get(&start.log).cloned();
+        // One that was put back to a time before its first position gets what the log holds, like a new one.
+        let from = known.as_ref().map_or(0, |position| position.offset);
+        if from < start.offset {
+            database.gaps.push((start.log, from, start.offset));
+        }
+        let position = known.unwrap_or_else(|| start.clone());
+        database.contents.positions.insert(start.log, position.clone());
+        if std::env::var_os("GENIMS_SEED").is_some() {
+            println!("{} opens at {}", database.name, position.offset);
         }
         self.start = Some(start.clone());
         Ok(position)

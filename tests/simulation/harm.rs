@@ -2,8 +2,10 @@
 
 use crate::database::lock;
 use crate::plan::Damage;
-use crate::server::Server;
+use crate::server::{Server, spool_options};
 use crate::world::{World, fault};
+use genims_log::file::simulated;
+use genims_log::history::Resume;
 use genims_model::Position;
 use rand::RngExt;
 use std::time::Duration;
@@ -54,6 +56,7 @@ impl World {
 
     /// While the server stands still in order.
     pub(crate) fn harm(&mut self) {
+        self.lives_since_harm = 0;
         match self.plan.damage {
             Damage::None => {}
             Damage::Rot => {
@@ -63,11 +66,15 @@ impl World {
                 }
             }
             Damage::OldCopy => match self.old_copy.take() {
-                None => self.old_copy = Some((self.disk.copy(), self.ledger.all())),
+                // Once a run: what two of them may cost is nobody's guess.
+                None if self.before_harm.is_some() => {}
+                None => self.old_copy = Some((self.disk.copy(), self.ledger.acknowledged_keys())),
                 Some((copy, known)) => {
                     self.note(format_args!("the data folder is put back to an older copy"));
                     self.before_harm = Some(self.disk.copy());
                     self.disk.restore(&copy);
+                    // A database that lagged shows nothing of it, and nobody can know.
+                    self.ledger.lost = self.ledger.all().difference(&known).cloned().collect();
                     self.known_to_copy = Some(known);
                 }
             },
@@ -83,43 +90,50 @@ impl World {
     /// The doors are closed because the databases know another history: either the newer data folder comes back, or the log
     /// goes on from where the histories part, as `genims log adopt` has it.
     pub(crate) async fn adopt(&mut self, server: Server) -> Server {
-        assert_eq!(self.plan.damage, Damage::OldCopy, "a history is lost without damage: {:?}", server.spool.refusal());
+        assert_ne!(self.plan.damage, Damage::None, "a history is lost without damage: {:?}", server.spool.refusal());
         let refusal = server.spool.refusal().expect("closed doors say why");
         assert!(refusal.contains("`genims log adopt`"), "{refusal}");
-        let known = self.known_to_copy.take().expect("an older copy");
-        if self.chance(0.5) {
+        // An epoch that rotted may be shared by everything that came later.
+        let known = self.known_to_copy.take().unwrap_or_default();
+        if self.plan.damage == Damage::OldCopy && self.lives_since_harm == 0 && self.chance(0.5) {
             self.note(format_args!("the newer data folder comes back"));
             server.stop(&self.disk).await;
             self.part_from_server();
             self.restore_before_harm();
+            self.ledger.lost.clear();
         } else {
-            self.note(format_args!("adopted"));
-            let (name, old) = (Uuid::new_v4(), server.spool.name());
-            for database in &self.databases {
-                let mut database = lock(database);
-                let shared = self.shared_with(&server, database.contents.positions.get(&old));
-                let position = Position { log: name, offset: shared, ..server.spool.position(shared) };
-                database.contents.positions.insert(name, position);
-            }
-            server.spool.adopt(name).expect("the disk works");
-            let all = self.ledger.all();
-            self.ledger.lost.extend(all.difference(&known).cloned());
             server.stop(&self.disk).await;
             self.part_from_server();
             self.disk.kill_process();
+            let all = self.ledger.all();
+            self.ledger.lost.extend(all.difference(&known).cloned());
+            self.adopt_history();
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.start(usize::MAX).await.expect("nothing fails any more")
     }
 
-    /// Below this both histories have the same records.
-    fn shared_with(&self, server: &Server, remembered: Option<&Position>) -> u64 {
-        use genims_log::history::Resume;
-        let Some(remembered) = remembered else { return server.spool.first_offset() };
-        match server.spool.resume(remembered) {
-            Resume::At(offset) => offset,
-            Resume::Behind { first } => first,
-            Resume::NotInHistory { shared } => shared.expect("copies share a history"),
+    /// With the server stopped: every database gets a position in the history that goes on, under the log's new name.
+    fn adopt_history(&mut self) {
+        let (_appender, spool, _) = simulated::open(&self.disk, &spool_options(&self.plan)).expect("the disk works");
+        let (name, old) = (Uuid::new_v4(), spool.name());
+        for index in 0..self.databases.len() {
+            let database = self.databases[index].clone();
+            let mut database = lock(&database);
+            let first = spool.first_offset();
+            let shared = match database.contents.positions.get(&old).map(|position| spool.resume(position)) {
+                Some(Resume::At(offset)) => offset,
+                Some(Resume::NotInHistory { shared }) => {
+                    shared.or_else(|| spool.cursor(database.name)).unwrap_or(first).max(first)
+                }
+                Some(Resume::Behind { .. }) | None => first,
+            };
+            self.note(format_args!("{} adopts the history from {shared} on", database.name));
+            let position = Position { log: name, ..spool.position(shared) };
+            database.contents.positions.insert(name, position);
         }
+        spool.adopt(name).expect("the disk works");
+        spool.close().expect("the disk works");
+        self.disk.kill_process();
     }
 }

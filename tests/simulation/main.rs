@@ -36,7 +36,8 @@ use world::run;
 const SEEDS_USUAL: u64 = 2_000;
 
 /// Seeds that once failed, each with what it found.
-const REGRESSIONS: [u64; 0] = [];
+/// - 2: without file handles the log ended.
+const REGRESSIONS: [u64; 1] = [2];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -56,7 +57,7 @@ fn run_or_tell(seed: u64) -> usize {
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_whatever_fails() {
     if let Some(seed) = number("GENIMS_SEED") {
-        println!("{}", run(seed, Broken::Nothing).trace);
+        run(seed, Broken::Nothing);
         return;
     }
     let seeds = number("GENIMS_SEEDS").unwrap_or(SEEDS_USUAL);

@@ -4,7 +4,7 @@
 use crate::database::{Connection, Database, lock};
 use crate::folder::OnDisk;
 use crate::log::Followed;
-use crate::plan::{Broken, Plan};
+use crate::plan::{Broken, Damage, Plan};
 use crate::writer::Writer;
 use genims_catalogue::keeper::Keeper;
 use genims_consumers::SinkMetrics;
@@ -99,7 +99,7 @@ pub(crate) struct Server {
     plan: Plan,
 }
 
-fn spool_options(plan: &Plan) -> SpoolOptions {
+pub(crate) fn spool_options(plan: &Plan) -> SpoolOptions {
     SpoolOptions {
         directory: SPOOL.into(),
         max_bytes: plan.max_bytes,
@@ -189,6 +189,7 @@ impl Server {
                 match ended {
                     Err(SinkError::NotInHistory { .. }) => self.sinks[index].is_refused = true,
                     Err(SinkError::Log(_)) => {}
+                    Err(SinkError::CutOff { .. }) if self.plan.damage == Damage::Rot => self.bring_back(index),
                     ended => panic!("a sink ended: {ended:?}"),
                 }
             }
@@ -205,6 +206,16 @@ impl Server {
                 sink.following = Some(tokio::spawn(follower.run(self.stop.clone())));
             }
         }
+    }
+
+    /// A cursor that rotted stands before the log: the mirror is brought back from the operations database.
+    fn bring_back(&mut self, index: usize) {
+        let whole = lock(&self.sinks[0].database).contents.clone();
+        let mut mirror = lock(&self.sinks[index].database);
+        let position = whole.positions.get(&self.spool.name()).cloned();
+        let offset = position.map_or(0, |position| position.offset).max(self.spool.first_offset());
+        mirror.contents = whole;
+        self.spool.restart_at(mirror.name, offset).expect("held from there on");
     }
 
     pub(crate) fn is_refused(&self) -> bool {

@@ -37,10 +37,14 @@ pub(crate) struct World {
     master: MasterData,
     /// The disk before it was harmed.
     pub(crate) before_harm: Option<Copy>,
-    /// A copy to be put back later, and what had been sent by then.
+    /// A copy to be put back later, and what had been acknowledged by then.
     pub(crate) old_copy: Option<(Copy, BTreeSet<Key>)>,
     pub(crate) known_to_copy: Option<BTreeSet<Key>>,
+    /// Records may have come since: then what was before the harm is no remedy.
+    pub(crate) lives_since_harm: usize,
     pub(crate) trace: String,
+    /// The trace is shown as it comes.
+    shows: bool,
 }
 
 /// How a run went.
@@ -76,6 +80,10 @@ impl World {
         let tcp = (MQTT_CLIENTS..MQTT_CLIENTS + TCP_CLIENTS)
             .map(|no| TcpClient::new(format!("plc-{no}"), Maker::new(no, &plan, &mut random)));
         let tcp = tcp.collect();
+        let shows = std::env::var_os("GENIMS_SEED").is_some();
+        if shows {
+            println!("{plan:?}");
+        }
         Self {
             plan,
             random,
@@ -89,7 +97,9 @@ impl World {
             before_harm: None,
             old_copy: None,
             known_to_copy: None,
+            lives_since_harm: 0,
             trace: format!("{plan:?}\n"),
+            shows,
         }
     }
 
@@ -98,10 +108,15 @@ impl World {
     }
 
     pub(crate) fn note(&mut self, what: std::fmt::Arguments<'_>) {
-        writeln!(self.trace, "{} {what}", clock::now_us() % 1_000_000_000_000).expect("a string takes everything");
+        let at = clock::now_us() % 1_000_000_000_000;
+        if self.shows {
+            println!("{at} {what}");
+        }
+        writeln!(self.trace, "{at} {what}").expect("a string takes everything");
     }
 
     async fn live(&mut self, life: usize) {
+        self.lives_since_harm += usize::from(life > 0);
         if self.chance(0.2) {
             let operations = self.random.random_range(0..40);
             self.disk.crash_in(operations);
@@ -172,7 +187,12 @@ impl World {
         assert!(error.to_string().contains(';') || error.to_string().contains('`'), "no remedy in: {error}");
         match error {
             StartError::Spool(SpoolError::Damaged { file, .. }) if is_segment(file) => {
-                let report = quarantine(&self.disk, Path::new(SPOOL)).expect("damage can be set aside");
+                // Somebody has made room: what can be read is written anew.
+                self.disk.set_capacity(None);
+                let report = match quarantine(&self.disk, Path::new(SPOOL)) {
+                    Err(_) if self.disk.is_dead() => return,
+                    report => report.expect("damage can be set aside"),
+                };
                 let lost = report.segments.iter().flat_map(|segment| &segment.lost);
                 self.ledger.lost_uncounted += lost.map(|lost| lost.below - lost.from).sum::<u64>();
                 assert!(!report.segments.is_empty(), "the start refuses, and nothing is found: {error}");
@@ -207,11 +227,13 @@ impl World {
         let ticks = step % 8 == 7;
         if let Err(error) = server.pump(clock::now_us(), ticks) {
             self.note(format_args!("the log has ended: {error}"));
+            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {error}");
             return false;
         }
         server.follow().await;
         if self.chance(0.3) && server.maintain().is_err() && server.spool.failure().is_some() {
             self.note(format_args!("housekeeping has ended"));
+            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {:?}", server.spool.failure());
             return false;
         }
         if self.chance(0.1) {
@@ -274,7 +296,10 @@ impl World {
     pub(crate) fn part_from_server(&mut self) {
         self.mqtt.iter_mut().for_each(MqttClient::server_died);
         self.tcp.iter_mut().for_each(TcpClient::server_died);
-        self.disk.set_capacity(None);
+        // A disk that is full stays so over a start, mostly.
+        if self.chance(0.3) {
+            self.disk.set_capacity(None);
+        }
     }
 
     fn lose_power_or_not(&mut self) {
@@ -287,6 +312,7 @@ impl World {
 
     /// Nothing fails any more: everybody gets what is theirs, and then it is judged.
     async fn last_life(&mut self) {
+        self.disk.set_capacity(None);
         for database in &self.databases {
             let mut database = lock(database);
             database.is_away = false;
@@ -313,11 +339,12 @@ impl World {
                 break;
             }
             step += 1;
-            assert!(step < 10_000, "it never ends: {:?}, {:?}", server.accounts.total(), server.spool.refusal());
+            assert!(step < 3_000, "it never ends: {:?}, {:?}", server.accounts.total(), server.spool.refusal());
         }
         let total = server.accounts.total();
         assert!(total.holds() && total.in_flight == 0, "{total:?}");
-        self.note(format_args!("judged: {total:?}"));
+        let rows = self.databases.each_ref().map(|database| lock(database).contents.rows.len());
+        self.note(format_args!("judged: {total:?}, rows {rows:?}"));
         server.stop(&self.disk).await;
         self.databases.iter().for_each(|database| self.ledger.judge(database));
     }

@@ -27,10 +27,13 @@ impl Writer {
         let (portions, given) = channel::<Portion>();
         let (go_on, told) = channel();
         let (tell, events) = channel();
-        let (told, waiting) = (Mutex::new(told), tell.clone());
+        let (told, waiting, log) = (Mutex::new(told), tell.clone(), spool.clone());
         disk.set_waiting(Some(Arc::new(move || {
             let _ = waiting.send(Event::Waits);
-            let _ = told.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            if told.lock().unwrap_or_else(PoisonError::into_inner).recv().is_err() {
+                // The run has failed: nobody makes room any more.
+                let _ = log.close();
+            }
         })));
         let thread = std::thread::spawn(move || {
             while let Ok(mut portion) = given.recv() {

@@ -59,7 +59,7 @@ impl Spool {
                         files.insert(name.to_owned(), file);
                     }
                     // Nothing goes by a cursor without a file, so it may come with the first save that finds room.
-                    Err(error) if error.is_disk_full() => {
+                    Err(error) if error.is_shortage() => {
                         tracing::warn!(consumer = name, %error, "no room for a cursor yet")
                     }
                     Err(error) => return Err(error),

@@ -82,6 +82,11 @@ impl FakeDisk {
         self.state().crash_in == Some(0)
     }
 
+    /// Syncs fail, or everything does.
+    pub fn is_failing(&self) -> bool {
+        self.is_dead() || self.state().fail_syncs
+    }
+
     pub fn fail_syncs(&self, fail: bool) {
         self.state().fail_syncs = fail;
     }
@@ -169,6 +174,9 @@ impl FakeDisk {
 
     pub fn sync_names(&self, directory: &Path) -> io::Result<()> {
         let state = &mut *self.operate()?;
+        if state.no_handles {
+            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
+        }
         if state.finds_no_room() {
             return Err(io::ErrorKind::StorageFull.into());
         }
