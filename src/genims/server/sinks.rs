@@ -137,7 +137,7 @@ fn ready(
     consumer: &Consumer,
     name: &'static str,
     spool: &Spool,
-    mut start: impl FnMut(Arc<SinkMetrics>, watch::Receiver<bool>) -> Following + Send + 'static,
+    mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
 ) -> Result<Ready, ServerError> {
     spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
