@@ -8,8 +8,8 @@ use genims_decode::frame::{Ack, FrameType, Next, Welcome, encode, next_frame};
 use genims_listen::tcp::simulated::Door;
 use std::collections::VecDeque;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio_util::sync::CancellationToken;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 const UNDER_WAY_MAX: usize = 6;
 /// More than all open frames, so that a write never waits.
