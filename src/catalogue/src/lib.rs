@@ -10,6 +10,7 @@
 //! - `journal`: every number ever given, in `frame`s; `witness`: what the log relies on; `legacy`: the earlier format
 //! - [`used`]: which numbers a log uses
 
+mod entry;
 pub mod error;
 mod folder;
 mod frame;
@@ -65,7 +66,7 @@ pub struct Sensor {
 
 impl Sensor {
     /// Whether rows taken under `self` and `other` would name the same things.
-    pub fn same_identity(&self, other: &Self) -> bool {
+    pub(crate) fn same_identity(&self, other: &Self) -> bool {
         self.sensor_id == other.sensor_id
             && self.machine_id == other.machine_id
             && self.line_id == other.line_id
@@ -257,7 +258,7 @@ fn code_key(machine_id: &str, code: &str) -> String {
 
 impl Machine {
     /// Whether rows taken under `self` and `other` would name the same things.
-    pub fn same_identity(&self, other: &Self) -> bool {
+    pub(crate) fn same_identity(&self, other: &Self) -> bool {
         self.machine_id == other.machine_id && self.line_id == other.line_id && self.factory_id == other.factory_id
     }
 

@@ -7,6 +7,7 @@ mod demands;
 mod migration;
 mod model;
 mod reach;
+mod state;
 
 pub use demands::{Constraints, Unique};
 pub use model::{Column, Kind, Model, Table};
@@ -25,7 +26,7 @@ pub struct SchemaFile {
 }
 
 /// An engine's folder in the schema tree.
-pub fn folder_name(engine: Engine) -> &'static str {
+pub(crate) fn folder_name(engine: Engine) -> &'static str {
     match engine {
         Engine::Postgresql => "postgres",
         Engine::Mysql => "mysql",
@@ -44,6 +45,13 @@ pub fn files(database: &Database) -> Vec<SchemaFile> {
         .collect();
     files.sort_by_key(|file| file.name);
     files
+}
+
+impl Database {
+    /// Whether its schema is here, and so can be provisioned.
+    pub fn has_schema(&self) -> bool {
+        !files(self).is_empty()
+    }
 }
 
 const REFERENCES: &str = "references.csv";

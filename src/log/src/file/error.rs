@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// See the module's header. [`SpoolError::is_transient`] says whether trying again can help.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     #[error("spool options: {0}")]
@@ -55,15 +54,6 @@ impl SpoolError {
 
     pub(super) fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_disk_full(source))
-    }
-
-    /// Whether the same call may succeed later without anybody's help.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Io { source, .. } => self.is_disk_full() || source.kind() == io::ErrorKind::Interrupted,
-            Self::Locked(_) => true,
-            _ => false,
-        }
     }
 }
 

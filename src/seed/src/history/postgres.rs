@@ -5,7 +5,6 @@
 //! traffic come behind them.
 
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
-use super::load::start;
 use super::{History, stored_us};
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
@@ -37,6 +36,11 @@ const LOADED: &str = "history.loaded";
 /// One run at a time; the lock of a killed run goes with its connection.
 const LOCK: &str = "SET lock_timeout = '60s';
      SELECT pg_advisory_lock(hashtextextended('genims seed history', 0)); RESET lock_timeout";
+
+/// Where a history begins: it is a log that is written once.
+pub(super) fn start(log: uuid::Uuid) -> genims_model::Position {
+    genims_model::Position { log, lineage: genims_model::Lineage::default(), offset: 0 }
+}
 
 pub(super) struct Store {
     settings: PostgresSettings,

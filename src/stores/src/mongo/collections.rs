@@ -30,13 +30,13 @@ pub struct TimeSeries {
     pub kept: Kept,
 }
 
-pub const SENSOR_READINGS: TimeSeries =
+pub(crate) const SENSOR_READINGS: TimeSeries =
     TimeSeries { name: "sensor_readings", granularity: TimeseriesGranularity::Seconds, kept: Kept::Retention };
-pub const SCADA_EVENTS: TimeSeries =
+pub(crate) const SCADA_EVENTS: TimeSeries =
     TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds, kept: Kept::Retention };
-pub const MACHINE_FAULT_EVENTS: TimeSeries =
+pub(crate) const MACHINE_FAULT_EVENTS: TimeSeries =
     TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours, kept: Kept::ForEver };
-pub const OEE_METRICS: TimeSeries =
+pub(crate) const OEE_METRICS: TimeSeries =
     TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours, kept: Kept::Days(730) };
 pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
 
@@ -77,7 +77,7 @@ pub async fn ensure(database: &Database) -> Result<(), SinkError> {
 }
 
 /// Those of our collections that are time series.
-pub async fn time_series(database: &Database) -> Result<Vec<&'static str>, SinkError> {
+pub(crate) async fn time_series(database: &Database) -> Result<Vec<&'static str>, SinkError> {
     of_type(database, "timeseries").await
 }
 
