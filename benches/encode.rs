@@ -12,6 +12,7 @@ use genims_stores::batch::Batch;
 use genims_stores::mongo::readings::{ReadingEncoder, object_id};
 use genims_stores::order;
 use genims_stores::postgres::copy::EncodeRows;
+use genims_stores::postgres::days_kept::DaysKept;
 use genims_stores::postgres::field::{NUMERIC_BYTES_MAX, numeric};
 use genims_stores::postgres::sensor_rows::{SensorRows, sort};
 use std::hint::black_box;
@@ -74,8 +75,10 @@ fn copy_rows(criterion: &mut Criterion) {
     let (catalogue, batch) = (catalogue(), batch());
     let mut group = criterion.benchmark_group("copy");
     group.throughput(Throughput::Elements(u64::from(ROWS)));
-    group.bench_function("sort", |bencher| bencher.iter(|| sort(black_box(&batch), &catalogue).rows.len()));
-    let mut rows = SensorRows::new(&catalogue, sort(&batch, &catalogue).rows);
+    group.bench_function("sort", |bencher| {
+        bencher.iter(|| sort(black_box(&batch), &catalogue, DaysKept::all()).rows.len())
+    });
+    let mut rows = SensorRows::new(&catalogue, sort(&batch, &catalogue, DaysKept::all()).rows);
     let mut out = BytesMut::with_capacity(512 * 1024);
     group.bench_function("ours", |bencher| {
         bencher.iter(|| {

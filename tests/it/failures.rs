@@ -7,7 +7,7 @@ use crate::harness::Harness;
 use crate::kill9::number;
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Sent, Speech, encode, now_us};
-use crate::server::{Plant, Setup};
+use crate::server::{PATIENCE, Plant, Setup};
 use crate::tally;
 use genims_dev::Server;
 use libtest_mimic::Trial;
@@ -39,6 +39,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("failures::a_full_spool_blocks_and_says_so", a_full_spool_blocks_and_says_so),
         harness.trial("failures::a_full_spool_drops_the_newest_and_says_so", a_full_spool_drops_the_newest),
         harness.trial("failures::the_server_starts_while_every_database_is_down", starts_while_every_database_is_down),
+        harness.trial("failures::a_clock_that_is_a_day_off_is_said", a_clock_that_is_a_day_off_is_said),
         harness.trial("failures::orderly_restarts_under_load_lose_nothing", orderly_restarts_under_load_lose_nothing),
         harness.trial("failures::idle_connections_cost_little", idle_connections_cost_little),
     ]
@@ -53,6 +54,40 @@ fn verdict(harness: &Harness, plant: &Plant, loads: impl IntoIterator<Item = Loa
     assert_eq!(stats["identity_holds"], true, "{stats:#}");
     assert_eq!(stats["total"]["dead_lettered"], 0, "{stats:#}");
     plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+/// The database answers with a clock of its own, which is as good as ours being off.
+fn a_clock_that_is_a_day_off_is_said(harness: &'static Harness) {
+    let plant = Plant::prepare(harness, &Setup::default());
+    let off = "CREATE SCHEMA off;
+         CREATE FUNCTION off.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+             $$ SELECT pg_catalog.clock_timestamp() + interval '1 day' $$;
+         ALTER DATABASE genims_operations_db SET search_path = off, pg_catalog, public";
+    plant.execute("genims_operations_db", off);
+    plant.serve();
+    let clock = |name: &str| -> Value {
+        let stats = plant.stats();
+        stats["clocks"].as_array().unwrap().iter().find(|clock| clock["database"] == name).unwrap().clone()
+    };
+    eventually("both clocks", PATIENCE, || {
+        ["genims_operations_db", "genims_production"].iter().all(|name| clock(name)["offset_seconds"].is_number())
+    });
+    let found = clock("genims_operations_db");
+    let offset = found["offset_seconds"].as_f64().unwrap();
+    assert!((86_390.0..86_410.0).contains(&offset), "{found}");
+    assert!(found["complaint"].as_str().unwrap().contains("s behind that of genims_operations_db"), "{found}");
+    assert_eq!(clock("genims_production")["complaint"], Value::Null);
+    let (_, ready) = plant.get("/readyz").unwrap();
+    assert!(ready.starts_with("ready\n") && ready.contains("clock: this server's clock is"), "{ready}");
+    let (_, metrics) = plant.get("/metrics").unwrap();
+    assert!(metrics.contains("genims_clock_offset_seconds{database=\"genims_operations_db\"} 864"), "{metrics}");
+    assert_eq!(plant.log_text().matches("synchronise both").count(), 1);
+    plant.terminate();
+    plant.execute("genims_operations_db", "ALTER DATABASE genims_operations_db RESET search_path");
+    plant.serve();
+    eventually("a good clock", PATIENCE, || clock("genims_operations_db")["offset_seconds"].is_number());
+    assert_eq!(clock("genims_operations_db")["complaint"], Value::Null);
+    plant.terminate();
 }
 
 fn sink<'a>(stats: &'a Value, name: &str) -> &'a Value {

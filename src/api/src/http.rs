@@ -45,7 +45,7 @@ async fn stats(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
 }
 
 /// Ready means: the spool takes data. A database that is down does not make the server unready; below the verdict stands
-/// what keeps each sink from following.
+/// what keeps each sink from following, and which clock is wrong.
 async fn ready(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
     let report = observer.report();
     let away = report.sinks.iter().filter(|sink| !sink.connected);
@@ -54,8 +54,10 @@ async fn ready(State(observer): State<Arc<dyn Observe>>) -> impl IntoResponse {
             format!("sink {}: {}: {}\n", sink.name, sink.state, sink.last_error.as_deref().unwrap_or("no error"))
         })
         .collect();
+    let clocks = report.clocks.iter().filter_map(|clock| clock.complaint.as_ref());
+    let clocks: String = clocks.map(|complaint| format!("clock: {complaint}\n")).collect();
     match report.not_ready_because {
-        None => (StatusCode::OK, format!("ready\n{sinks}")),
-        Some(cause) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n{sinks}")),
+        None => (StatusCode::OK, format!("ready\n{sinks}{clocks}")),
+        Some(cause) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {cause}\n{sinks}{clocks}")),
     }
 }

@@ -94,6 +94,13 @@ fn server(page: &mut Page, report: &Report) {
         &shards,
         |(no, shard)| (no.to_string(), shard.queued_records),
     );
+    let measured = report.clocks.iter().filter_map(|clock| clock.offset_seconds.map(|offset| (clock.database, offset)));
+    page.each(
+        ("genims_clock_offset_seconds", "gauge", "How far a database server's clock is ahead of ours."),
+        "database",
+        &measured.collect::<Vec<_>>(),
+        |(database, offset)| ((*database).to_owned(), *offset),
+    );
     page.each(
         ("genims_dead_letters_total", "counter", "Records set aside, by reason."),
         "reason",

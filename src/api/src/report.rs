@@ -21,6 +21,7 @@ pub struct Report {
     pub shards: Vec<Shard>,
     pub spool: Spool,
     pub sinks: Vec<Sink>,
+    pub clocks: Vec<Clock>,
     pub dead_letter_reasons: Vec<(&'static str, u64)>,
 }
 
@@ -98,6 +99,16 @@ pub struct Sink {
     pub gap_records_total: u64,
     pub last_error: Option<String>,
     pub receive_to_committed_ms: Latency,
+}
+
+/// A database server's clock against ours.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Clock {
+    pub database: &'static str,
+    /// How far the server's is ahead; `None` while it cannot be asked.
+    pub offset_seconds: Option<f64>,
+    /// Said when they are too far apart: what is wrong, and what to do about it.
+    pub complaint: Option<String>,
 }
 
 /// Percentiles in milliseconds since the server started.

@@ -3,6 +3,7 @@
 //! - [`registry`]: config/databases.toml, one entry per database
 //! - [`environment`]: the process environment over `.env`, secrets also from files
 //! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools
+//! - [`clock`]: a server's clock against ours
 //! - [`partitions`]: daily partitions, for whoever needs one
 //! - [`schema`]: config/schema, embedded
 //! - [`expiry`]: how long the documents of a collection are kept
@@ -11,6 +12,7 @@
 //! Invariants: no password is ever printed or logged; sessions run in UTC under the name `genims`; every wait for a
 //! connection ends.
 
+pub mod clock;
 pub mod environment;
 pub mod errors;
 pub mod expiry;

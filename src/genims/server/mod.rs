@@ -5,6 +5,7 @@
 //! - [`sinks`]: what follows the log
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
+//! - [`clocks`]: our clock against the databases'
 //! - [`observe`]: the report of everything
 //! - [`panics`]: a broken invariant ends the server in order
 //!
@@ -13,6 +14,7 @@
 //! Nothing here needs a database to be up: with an empty journal the server waits [`FIRST_CATALOGUE_WAIT`] for master data
 //! before it opens its doors, then opens them anyway.
 
+mod clocks;
 mod doors;
 mod master;
 mod observe;
@@ -124,7 +126,8 @@ impl Server {
         let sinks = sinks::Sinks::register(&settings, environment, &stream).await?;
         stream.run()?;
         let sinks = sinks.start(&mut tasks.sinks)?;
-        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks));
+        let clocks = clocks::watched(&settings, environment)?;
+        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks, clocks.clone()));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),
             address: settings.http.listen.to_string(),
@@ -147,6 +150,9 @@ impl Server {
         });
         window.tasks.spawn(summary::run(observer.clone(), window.stop.subscribe()));
         window.tasks.spawn(master.run(window.stop.subscribe()));
+        for clock in clocks {
+            window.tasks.spawn(clock.run(window.stop.subscribe()));
+        }
         tracing::info!(http = %http_address, data = %data_dir.display(), "genims is serving");
         Ok(Self { stream, tasks, observer, http_address })
     }

@@ -1,9 +1,12 @@
 //! Fills the report from everybody's counters.
 
+use super::clocks::Watched;
 use super::master;
 use super::sinks::SinkView;
 use super::stream::Stream;
-use genims_api::report::{Catalogue, Latency, Listener, Observe, Report, Shard, Sink, Source, Spool as SpoolReport};
+use genims_api::report::{
+    Catalogue, Clock, Latency, Listener, Observe, Report, Shard, Sink, Source, Spool as SpoolReport,
+};
 use genims_catalogue::keeper::Keeper;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
@@ -23,6 +26,7 @@ pub(super) struct Observer {
     spool: Spool,
     sinks: Vec<SinkView>,
     master: Arc<Mutex<master::Status>>,
+    clocks: Vec<Arc<Watched>>,
     doors: Mutex<HashMap<String, (String, Door)>>,
 }
 
@@ -33,7 +37,12 @@ enum Door {
 }
 
 impl Observer {
-    pub(super) fn new(stream: &Stream, master: Arc<Mutex<master::Status>>, sinks: Vec<SinkView>) -> Self {
+    pub(super) fn new(
+        stream: &Stream,
+        master: Arc<Mutex<master::Status>>,
+        sinks: Vec<SinkView>,
+        clocks: Vec<Arc<Watched>>,
+    ) -> Self {
         Self {
             started: Instant::now(),
             accounts: stream.accounts.clone(),
@@ -42,6 +51,7 @@ impl Observer {
             spool: stream.spool.clone(),
             sinks,
             master,
+            clocks,
             doors: Mutex::default(),
         }
     }
@@ -109,6 +119,15 @@ impl Observer {
             last_error: metrics.last_error(),
             receive_to_committed_ms: Latency::of(&metrics.latency_us()),
         }
+    }
+
+    fn clocks(&self) -> Vec<Clock> {
+        let clock = |watched: &Arc<Watched>| Clock {
+            database: watched.database,
+            offset_seconds: watched.difference().map(|difference| difference.us as f64 / 1_000_000.0),
+            complaint: watched.complaint(),
+        };
+        self.clocks.iter().map(clock).collect()
     }
 
     fn catalogue(&self) -> Catalogue {
@@ -181,6 +200,7 @@ impl Observe for Observer {
             shards,
             spool,
             sinks,
+            clocks: self.clocks(),
             dead_letter_reasons: self.accounts.set_aside_by_reason(),
         }
     }

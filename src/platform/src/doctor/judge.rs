@@ -1,7 +1,7 @@
 //! What is good and what is not: the bounds, the same for all engines.
 
 use super::report::{Chart, Subject};
-use chrono::{DateTime, Utc};
+use genims_databases::clock::Difference;
 use genims_databases::{Database, schema};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,8 +12,6 @@ pub(super) const POOL: usize = 3;
 pub(super) const ROUND_TRIPS: usize = 7;
 /// A sink writes batches in turn: with longer round trips it falls behind.
 const LATENCY_MAX: Duration = Duration::from_millis(50);
-/// Partitions and retention go by the server's clock, readings by ours.
-const CLOCK_DIFFERENCE_MAX: Duration = Duration::from_secs(2);
 
 pub(super) fn latency(chart: &mut Chart, mut round_trips: Vec<Duration>) {
     round_trips.sort();
@@ -29,17 +27,15 @@ pub(super) fn latency(chart: &mut Chart, mut round_trips: Vec<Duration>) {
     chart.measured(milliseconds);
 }
 
-/// `server_us` was read between `asked` and `answered`.
-pub(super) fn clock(chart: &mut Chart, server_us: i64, asked: DateTime<Utc>, answered: DateTime<Utc>) {
-    let ours_us = asked.timestamp_micros().midpoint(answered.timestamp_micros());
-    let difference_us = server_us.saturating_sub(ours_us);
-    let found = format!("{:+.1} ms", difference_us as f64 / 1_000.0);
-    if difference_us.unsigned_abs() > CLOCK_DIFFERENCE_MAX.as_micros() as u64 {
+pub(super) fn clock(chart: &mut Chart, difference: Difference) {
+    let milliseconds = difference.us as f64 / 1_000.0;
+    let found = format!("{milliseconds:+.1} ms");
+    if difference.is_too_much() {
         chart.fail(Subject::Clock, found, "synchronise both clocks (chrony or NTP on server and GenIMS)");
     } else {
         chart.ok(Subject::Clock, found);
     }
-    chart.measured(difference_us as f64 / 1_000.0);
+    chart.measured(milliseconds);
 }
 
 /// `of` is "tables" or "collections".
@@ -176,12 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_compared_with_the_middle_of_the_round_trip() {
-        let at = |us| DateTime::from_timestamp_micros(us).expect("a time");
-        let clock_of = |server| judged(|chart, _| clock(chart, server, at(1_000_000), at(3_000_000)));
-        let exact = clock_of(2_000_000);
-        assert_eq!((exact.grade, exact.measure), (Grade::Ok, Some(0.0)));
-        assert_eq!([clock_of(4_100_000).grade, clock_of(-200_000).grade], [Grade::Failed, Grade::Failed]);
+    fn clocks_that_are_apart_fail() {
+        let clock_of = |us| judged(|chart, _| clock(chart, Difference { us, uncertain_us: 1_000 }));
+        assert_eq!((clock_of(1_500).grade, clock_of(1_500).measure), (Grade::Ok, Some(1.5)));
+        assert_eq!([clock_of(2_100_000).grade, clock_of(-2_100_000).grade], [Grade::Failed, Grade::Failed]);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
 use super::report::{Chart, Subject};
-use chrono::Utc;
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
+use genims_databases::clock;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{Database, DatabaseError, Environment, MongoSettings, schema};
 use mongodb::Client;
@@ -72,11 +72,8 @@ async fn ask(chart: &mut Chart, database: &Database, settings: &MongoSettings, c
         round_trips.push(begun.elapsed());
     }
     judge::latency(chart, round_trips);
-    let asked = Utc::now();
-    let hello = store.run_command(doc! { "hello": 1 }).await?;
-    let answered = Utc::now();
-    if let Ok(time) = hello.get_datetime("localTime") {
-        judge::clock(chart, time.timestamp_millis().saturating_mul(1_000), asked, answered);
+    if let Some(difference) = clock::of_mongo(&store).await? {
+        judge::clock(chart, difference);
     }
     // Commands at the same time each take a connection of the client's pool.
     let at_once = join_all((0..POOL).map(|_| async { store.run_command(doc! { "ping": 1 }).await })).await;

@@ -2,8 +2,8 @@
 
 use super::judge::{self, POOL, ROUND_TRIPS};
 use super::report::{Chart, Subject};
-use chrono::Utc;
 use futures_util::future::join_all;
+use genims_databases::clock;
 use genims_databases::errors::mysql_code;
 use genims_databases::{Database, DatabaseError, Environment, MysqlConnection, MysqlSettings};
 use mysql_async::Error;
@@ -103,10 +103,7 @@ async fn ask(
         round_trips.push(begun.elapsed());
     }
     judge::latency(chart, round_trips);
-    let asked = Utc::now();
-    let query = "SELECT CAST(unix_timestamp(sysdate(6)) * 1000000 AS SIGNED)";
-    let server_us: Option<i64> = connection.query_first(query).await?;
-    judge::clock(chart, server_us.unwrap_or_default(), asked, Utc::now());
+    judge::clock(chart, clock::of_mysql(connection).await?);
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
 use super::report::{Chart, Subject};
-use chrono::Utc;
 use futures_util::future::join_all;
+use genims_databases::clock;
 use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -21,8 +21,6 @@ const SESSION: &str = "SELECT current_setting('server_version'), s.ssl, coalesce
 const TABLES: &str = "SELECT count(*), count(*) FILTER (WHERE NOT has_table_privilege(oid, 'SELECT')), \
     count(*) FILTER (WHERE NOT has_table_privilege(oid, 'INSERT')) \
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
-
-const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 pub(super) async fn examine(chart: &mut Chart, database: &Database, environment: &Environment) {
     let settings = match PostgresSettings::from_environment(database, environment) {
@@ -94,10 +92,7 @@ async fn ask(chart: &mut Chart, database: &Database, client: &PostgresClient) ->
         round_trips.push(begun.elapsed());
     }
     judge::latency(chart, round_trips);
-    let clock = client.prepare(CLOCK).await?;
-    let asked = Utc::now();
-    let server_us: i64 = client.query_one(&clock, &[]).await?.get(0);
-    judge::clock(chart, server_us, asked, Utc::now());
+    judge::clock(chart, clock::of_postgres(client).await?);
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use genims_stores::batch::Batch;
 use genims_stores::order::day_of;
 use genims_stores::postgres::commit::{copy_in, is_partition_gone};
 use genims_stores::postgres::copy::{EncodeRows, Refused, copy};
+use genims_stores::postgres::days_kept::DaysKept;
 use genims_stores::postgres::event_rows::{EventRows, HEALTH_COLUMNS};
 use genims_stores::postgres::field::PutField;
 use genims_stores::postgres::ledger::Ledger;
@@ -107,10 +108,10 @@ impl Store {
 
     async fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         let Self { session, catalogue, buffer, log_id, position, .. } = self;
-        let sorted = sort(batch, catalogue).rows;
+        let sorted = sort(batch, catalogue, DaysKept::all()).rows;
         let days = sensor_rows::days(&sorted);
         let mut sensors = SensorRows::new(catalogue, sorted);
-        let (mut scada, _) = ScadaRows::of(batch, catalogue);
+        let (mut scada, _) = ScadaRows::of(batch, catalogue, DaysKept::all());
         let mut health = EventRows::of(batch, catalogue, stored_us(batch)).health;
         let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
         let all_days = days.iter().map(|day| ("sensor_data", *day)).chain(scada_days);

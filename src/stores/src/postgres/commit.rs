@@ -2,9 +2,10 @@
 
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};
-use crate::order::{Row, day_of};
+use crate::order::Row;
 use crate::portion::Portion;
 use crate::postgres::copy::Refused;
+use crate::postgres::days_kept::DaysKept;
 use crate::postgres::event_rows::{self, EventRows};
 use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::Ledger;
@@ -67,26 +68,42 @@ pub async fn commit(
     Ok(report)
 }
 
-/// In one transaction: once more when a partition was dropped or detached behind our back, and once more row by row where
-/// rows are refused, or where a single group is too much.
+/// In one transaction. Once more when a partition was dropped or detached behind our back; with half as many days while a
+/// single group has more than the server has locks for; and row by row where rows are refused, or where a single group is
+/// too much.
 async fn commit_piece(
     session: &mut Session,
     batch: &Batch,
     context: &Context<'_>,
     buffer: &mut BytesMut,
 ) -> Result<Report, SinkError> {
-    let mut result = write(session, batch, context, buffer, Mode::Whole).await;
-    if result.as_ref().is_err_and(is_partition_gone) {
-        session.forget();
-        result = write(session, batch, context, buffer, Mode::Whole).await;
-    }
-    match result {
-        Err(error) if refusal_in(&error).is_some() || is_too_much_for_a_group(&error, batch) => {
+    let mut effort = Effort { mode: Mode::Whole, days: DaysKept::all() };
+    let mut has_forgotten = false;
+    loop {
+        let error = match write(session, batch, context, buffer, &effort).await {
+            Err(error) => error,
+            written => return written,
+        };
+        if is_partition_gone(&error) && !has_forgotten {
+            has_forgotten = true;
+            session.forget();
+        } else if let Some(fewer) = effort.days.halved(batch).filter(|_| is_short_of_locks(&error, batch)) {
+            tracing::info!(%error, first_offset = batch.first_offset, "more days than locks; trying fewer at once");
+            effort.days = fewer;
+        } else if effort.mode == Mode::Whole && (refusal_in(&error).is_some() || is_too_much_for_a_group(&error, batch))
+        {
             tracing::info!(%error, first_offset = batch.first_offset, "rows refused; looking for them one by one");
-            write(session, batch, context, buffer, Mode::Isolating).await
+            effort.mode = Mode::Isolating;
+        } else {
+            return Err(error);
         }
-        other => other,
     }
+}
+
+/// How one batch is tried.
+struct Effort {
+    mode: Mode,
+    days: DaysKept,
 }
 
 /// Whether a partition was dropped or detached behind our back: after [`Session::forget`], the same batch finds its place.
@@ -100,6 +117,15 @@ pub fn is_partition_gone(error: &SinkError) -> bool {
 
 fn is_too_much_for_a_group(error: &SinkError, batch: &Batch) -> bool {
     batch.groups.len() == 1 && matches!(error, SinkError::Postgres(_)) && error.is_too_much()
+}
+
+/// Each partition takes locks, and a transaction holds all of them to its end. A batch of several groups is halved instead.
+fn is_short_of_locks(error: &SinkError, batch: &Batch) -> bool {
+    let code = match error {
+        SinkError::Postgres(error) => error.code(),
+        _ => None,
+    };
+    batch.groups.len() == 1 && code == Some(&SqlState::OUT_OF_MEMORY)
 }
 
 /// The prepared statements of one batch.
@@ -118,17 +144,17 @@ async fn write(
     batch: &Batch,
     context: &Context<'_>,
     buffer: &mut BytesMut,
-    mode: Mode,
+    &Effort { mode, days: kept }: &Effort,
 ) -> Result<Report, SinkError> {
     let catalogue = context.catalogue;
-    let sorted = sort(batch, catalogue);
-    let set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row)).collect();
-    let (mut scada, unstorable) = ScadaRows::of(batch, catalogue);
+    let sorted = sort(batch, catalogue, kept);
+    let set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row, kept)).collect();
+    let (mut scada, unstorable) = ScadaRows::of(batch, catalogue, kept);
     let mut events = EventRows::of(batch, catalogue, now_us());
 
     let days = sensor_rows::days(&sorted.rows);
     let sensor_days = days.iter().map(|day| ("sensor_data", *day));
-    let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
+    let scada_days = scada.days().map(|day| ("scada_machine_data", day));
     session.known_days.ensure(&session.client, now_us(), sensor_days.chain(scada_days)).await?;
     let statements = answered(prepare(session, &days)).await?;
 

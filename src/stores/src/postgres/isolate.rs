@@ -68,7 +68,7 @@ async fn isolating<W: Rowwise>(
         let halving_helps = refusal_in(&error).is_some() || error.is_too_much();
         let SinkError::Postgres(cause) = &error else { return Err(error) };
         let Some(db) = cause.as_db_error().filter(|_| halving_helps) else { return Err(error) };
-        if end - start <= 1 && !is_final(db, done.rows) {
+        if end - start <= 1 && !is_final(db) {
             return Err(error);
         }
         answered(transaction.batch_execute("ROLLBACK TO SAVEPOINT piece")).await?;
@@ -83,14 +83,10 @@ async fn isolating<W: Rowwise>(
     Ok(done)
 }
 
-/// Whether a row that was refused alone is to be set aside. Locks that ran out after other rows had theirs are this
-/// transaction's own doing: the next would end there too. If none fitted, the server is short of them, and that passes.
-fn is_final(db: &DbError, others: u64) -> bool {
-    match db.code() {
-        &SqlState::QUERY_CANCELED => false,
-        &SqlState::OUT_OF_MEMORY | &SqlState::CONFIGURATION_LIMIT_EXCEEDED => others > 0,
-        _ => true,
-    }
+/// Whether a row that was refused alone is to be set aside. What ran out of time, memory or locks is not: that is not the
+/// row's own fault, and passes.
+fn is_final(db: &DbError) -> bool {
+    !matches!(*db.code(), SqlState::QUERY_CANCELED | SqlState::OUT_OF_MEMORY | SqlState::CONFIGURATION_LIMIT_EXCEEDED)
 }
 
 /// See [`refusal`].

@@ -19,6 +19,7 @@
 
 pub mod commit;
 pub mod copy;
+pub mod days_kept;
 pub mod event_rows;
 pub mod field;
 pub mod isolate;

@@ -3,6 +3,7 @@
 use crate::error::{SinkError, answered};
 use crate::order::Row;
 use crate::postgres::copy::{Copied, Refused};
+use crate::postgres::days_kept::DaysKept;
 use crate::postgres::event_rows::naive;
 use crate::postgres::isolate::Rowwise;
 use crate::postgres::sensor_rows::refused;
@@ -37,6 +38,6 @@ impl Rowwise for Replaced<'_, '_> {
     }
 
     fn refused(&self, index: usize) -> Refused {
-        refused(self.catalogue, &self.replacing[index])
+        refused(self.catalogue, &self.replacing[index], DaysKept::all())
     }
 }

@@ -1,7 +1,9 @@
 //! Snapshots become rows of `scada_machine_data`: every column of the contract but the generated one.
 
 use crate::batch::Batch;
+use crate::order::day_of;
 use crate::postgres::copy::{EncodeRows, Refused};
+use crate::postgres::days_kept::{DaysKept, SHORT_OF_LOCKS};
 use crate::postgres::field::{PutField, time_text};
 use crate::postgres::partitions::{TIME_NOT_STORED, is_stored};
 use bytes::{BufMut, BytesMut};
@@ -28,19 +30,30 @@ pub struct ScadaRows<'a> {
 }
 
 impl<'a> ScadaRows<'a> {
-    /// Answers also the snapshots that have no place: an unknown machine number, a time that is not stored.
-    pub fn of(batch: &'a Batch, catalogue: &'a Catalogue) -> (Self, Vec<Refused>) {
+    /// Answers also the snapshots that have no place: an unknown machine number, a time that is not stored, or not now.
+    pub fn of(batch: &'a Batch, catalogue: &'a Catalogue, kept: DaysKept) -> (Self, Vec<Refused>) {
         let mut rows = Vec::new();
         let mut unstorable = Vec::new();
         for (offset, snapshot) in batch.snapshots() {
             match catalogue.machine(snapshot.machine) {
-                Some(machine) if is_stored(snapshot.timestamp_us) => rows.push((offset, snapshot, machine.as_ref())),
+                Some(machine) if is_stored(snapshot.timestamp_us) && kept.contains(snapshot.timestamp_us) => {
+                    rows.push((offset, snapshot, machine.as_ref()))
+                }
                 machine => {
-                    unstorable.push(refused(catalogue, offset, snapshot, machine.map(AsRef::as_ref)));
+                    let mut refused = refused(catalogue, offset, snapshot, machine.map(AsRef::as_ref));
+                    if refused.detail.is_empty() {
+                        refused.detail = SHORT_OF_LOCKS.to_owned();
+                    }
+                    unstorable.push(refused);
                 }
             }
         }
         (Self { catalogue, rows }, unstorable)
+    }
+
+    /// The days that the rows fall in.
+    pub fn days(&self) -> impl Iterator<Item = i64> {
+        self.rows.iter().map(|(_, snapshot, _)| day_of(snapshot.timestamp_us))
     }
 }
 
@@ -175,7 +188,7 @@ mod tests {
         let group = Group { snapshots: vec![snapshot], ..Group::default() };
         let mut batch = Batch::default();
         batch.push(Arc::new(group));
-        let (rows, unstorable) = ScadaRows::of(&batch, &catalogue);
+        let (rows, unstorable) = ScadaRows::of(&batch, &catalogue, DaysKept::all());
         assert!(unstorable.is_empty());
         let element: serde_json::Value = serde_json::from_slice(&rows.refused(0).payload).expect("JSON");
         let row = &element["row"];
