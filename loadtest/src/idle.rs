@@ -14,9 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 const HANDSHAKES_MAX: usize = 64;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -59,7 +60,7 @@ struct Counts {
     open: AtomicU64,
     lost: AtomicU64,
     failed: AtomicU64,
-    first_error: std::sync::Mutex<Option<String>>,
+    first_error: parking_lot::Mutex<Option<String>>,
 }
 
 pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
@@ -68,13 +69,13 @@ pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
     let memory = args.server_pid.map(Sampler::start);
     let before_mb = memory.as_ref().and_then(Sampler::now_mb);
     let counts = Arc::new(Counts::default());
-    let (stop, stopped) = watch::channel(false);
+    let stop = CancellationToken::new();
     let gate = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let mut tasks = JoinSet::new();
     let begun = Instant::now();
     for number in 0..args.connections {
         let client_id = format!("loadtest-idle-{}-{number}", std::process::id());
-        tasks.spawn(hold(address, client_id, gate.clone(), counts.clone(), stopped.clone()));
+        tasks.spawn(hold(address, client_id, gate.clone(), counts.clone(), stop.clone()));
     }
     let mut progress = Progress::new("idle");
     let asked = u64::from(args.connections);
@@ -100,7 +101,7 @@ pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
         connections_lost: counts.lost.load(Ordering::Relaxed),
         open_seconds,
         held_seconds: args.seconds,
-        first_error: counts.first_error.lock().ok().and_then(|error| error.clone()),
+        first_error: counts.first_error.lock().clone(),
         server_rss_mb_before: before_mb,
         server_rss_mb_open: open_mb,
         server_rss_mb_max: memory.as_ref().and_then(Sampler::max_mb),
@@ -110,7 +111,7 @@ pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
             .map(|(after, before)| (after - before) * 1_024.0 / open as f64),
     };
     // The receivers end with their tasks.
-    let _ = stop.send(true);
+    stop.cancel();
     while tasks.join_next().await.is_some() {}
     println!("{}", serde_json::to_string_pretty(&report)?);
     if let Some(path) = &args.json {
@@ -124,7 +125,7 @@ async fn hold(
     client_id: String,
     gate: Arc<Semaphore>,
     counts: Arc<Counts>,
-    stopped: watch::Receiver<bool>,
+    stopped: CancellationToken,
 ) {
     let opened = {
         // The gate is never closed; were it, the connection would simply not wait.
@@ -147,10 +148,8 @@ async fn hold(
             Err(anyhow::anyhow!("no CONNACK within {HANDSHAKE_TIMEOUT:?}"))
         }
     };
-    if let Err(error) = outcome
-        && let Ok(mut first) = counts.first_error.lock()
-    {
-        first.get_or_insert_with(|| error.to_string());
+    if let Err(error) = outcome {
+        counts.first_error.lock().get_or_insert_with(|| error.to_string());
     }
 }
 
@@ -170,13 +169,13 @@ async fn open(address: SocketAddr, client_id: &str) -> anyhow::Result<TcpStream>
 }
 
 /// Keeps the connection alive until told to stop; an end before that is an error.
-async fn stay(mut stream: TcpStream, mut stopped: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn stay(mut stream: TcpStream, stopped: CancellationToken) -> anyhow::Result<()> {
     let mut answer = [0_u8; 64];
     let mut ping = tokio::time::interval(Duration::from_secs(u64::from(KEEP_ALIVE_S) / 2));
     ping.tick().await;
     loop {
         tokio::select! {
-            _ = stopped.changed() => {
+            () = stopped.cancelled() => {
                 // The server may be gone already; nothing hangs on the farewell.
                 let _ = stream.write_all(&mqtt::DISCONNECT).await;
                 return Ok(());

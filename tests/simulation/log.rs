@@ -64,6 +64,10 @@ impl Log for Followed {
         self.spool.refuse(consumer, cause);
     }
 
+    fn restart_at(&self, consumer: &str, offset: u64) -> Result<(), Cause> {
+        Log::restart_at(&self.spool, consumer, offset)
+    }
+
     fn is_cut_off(&self, consumer: &str) -> bool {
         self.spool.is_cut_off(consumer)
     }

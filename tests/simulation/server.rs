@@ -25,8 +25,9 @@ use genims_stores::SinkError;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) const DATA: &str = "/data";
 pub(crate) const SPOOL: &str = "/data/spool";
@@ -85,7 +86,7 @@ pub(crate) struct Server {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) mqtt: mqtt::simulated::Door,
     pub(crate) tcp: tcp::simulated::Door,
-    pub(crate) doors: watch::Sender<bool>,
+    pub(crate) doors: CancellationToken,
     pub(crate) sinks: Vec<Sink>,
     pub(crate) first_offset: u64,
     pub(crate) truncated_bytes: u64,
@@ -93,7 +94,7 @@ pub(crate) struct Server {
     shards: Vec<Shard>,
     writer: Writer,
     pending: Portion,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     appended: Arc<Notify>,
     plan: Plan,
 }
@@ -160,7 +161,7 @@ impl Server {
         Ok(Self {
             mqtt: mqtt::simulated::Door::new(mqtt_options, 0, intake.clone(), Arc::new(Messages(Decoder::default()))),
             tcp: tcp::simulated::Door::new(tcp_options, 1, intake, accounts.clone(), progress),
-            doors: watch::Sender::new(false),
+            doors: CancellationToken::new(),
             sinks: sinks.collect(),
             first_offset: recovered.first_offset,
             truncated_bytes: recovered.truncated_bytes,
@@ -171,7 +172,7 @@ impl Server {
             queues,
             shards,
             pending: Portion::default(),
-            stop: watch::Sender::new(false),
+            stop: CancellationToken::new(),
             appended: Arc::default(),
             plan: *plan,
         })
@@ -202,7 +203,7 @@ impl Server {
                 let target = Connection::new(&sink.database, self.keeper.directory());
                 let follower = Follower::new(target, log, limits(), sink.metrics.clone(), sink.settlement.clone());
                 let follower = follower.with_options(follow_options(self.plan.seed));
-                sink.following = Some(tokio::spawn(follower.run(self.stop.subscribe())));
+                sink.following = Some(tokio::spawn(follower.run(self.stop.clone())));
             }
         }
     }
@@ -259,14 +260,14 @@ impl Server {
 
     /// Stops in order, bounded; what is in the log stays there.
     pub(crate) async fn stop(mut self, disk: &FakeDisk) {
-        self.doors.send_replace(true);
+        self.doors.cancel();
         for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(10)).await;
             if self.pump(crate::clock::now_us(), false).is_err() {
                 break;
             }
         }
-        self.stop.send_replace(true);
+        self.stop.cancel();
         for sink in &mut self.sinks {
             if let Some(following) = sink.following.take()
                 && let Err(error) = following.await
@@ -307,5 +308,5 @@ fn limits() -> BatchLimits {
 }
 
 fn follow_options(seed: u64) -> FollowOptions {
-    FollowOptions { commit_timeout: Duration::from_secs(30), jitter_seed: seed, ..FollowOptions::default() }
+    FollowOptions { commit_timeout: Duration::from_secs(30), jitter_seed: Some(seed), ..FollowOptions::default() }
 }

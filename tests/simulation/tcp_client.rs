@@ -8,7 +8,7 @@ use genims_decode::frame::{Ack, FrameType, Next, Welcome, encode, next_frame};
 use genims_listen::tcp::simulated::Door;
 use std::collections::VecDeque;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio::task::JoinHandle;
 
 const UNDER_WAY_MAX: usize = 6;
@@ -56,12 +56,12 @@ impl TcpClient {
         self.link = None;
     }
 
-    pub(crate) async fn connect(&mut self, door: &Door, shutdown: &watch::Sender<bool>) {
+    pub(crate) async fn connect(&mut self, door: &Door, shutdown: &CancellationToken) {
         if self.link.is_some() {
             return;
         }
         let (mut stream, theirs) = tokio::io::duplex(PIPE_BYTES);
-        let serving = tokio::spawn(door.serve(theirs, shutdown.subscribe()));
+        let serving = tokio::spawn(door.serve(theirs, shutdown.clone()));
         let mut hello = Vec::new();
         encode::hello(&self.id, &mut hello);
         stream.write_all(&hello).await.expect("room in the pipe");

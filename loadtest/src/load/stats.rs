@@ -1,8 +1,8 @@
 //! Counters and latencies of one stream, shared by its connections and read by the progress line.
 
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Latencies up to an hour are told apart.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
@@ -90,22 +90,22 @@ impl Stats {
             return;
         }
         self.last_ack_us.fetch_max(now_us, Ordering::Relaxed);
-        let mut histogram = self.ack_latency_us.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut histogram = self.ack_latency_us.lock();
         for &intended in intended_us {
             histogram.saturating_record(u64::try_from(now_us - intended).unwrap_or(0).max(1));
         }
     }
 
     pub fn ack_latency_us(&self) -> Histogram<u64> {
-        self.ack_latency_us.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ack_latency_us.lock().clone()
     }
 
     pub fn failed(&self, error: String) {
         Self::add(&self.connection_errors, 1);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *self.last_error.lock() = Some(error);
     }
 
     pub fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_error.lock().clone()
     }
 }

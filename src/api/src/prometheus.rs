@@ -1,245 +1,389 @@
-//! The report as Prometheus text (exposition format 0.0.4). Labels are listeners, sinks, shards, outcomes and reasons:
+//! The registry of metrics, written as OpenMetrics text. One [`Collector`] reads the report of the moment at every scrape: the
+//! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{Latency, Listener, Report, SINK_STATES, Sink};
-use std::fmt::{Display, Write};
+use super::report::{Latency, Listener, Observe, Report, SINK_STATES, Sink};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
-/// Renders the whole page.
-pub fn render(report: &Report) -> String {
-    let mut page = Page(String::with_capacity(8_192));
-    server(&mut page, report);
-    sources(&mut page, report);
-    spool(&mut page, report);
-    sinks(&mut page, report);
-    page.0
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The registry of one server.
+pub(crate) fn registry(observer: Arc<dyn Observe>) -> Registry {
+    let mut registry = Registry::with_prefix("genims");
+    registry.register_collector(Box::new(Reported(observer)));
+    registry
 }
 
-/// Name, kind, help, and how to read it.
-type Family<T, V> = (&'static str, &'static str, &'static str, fn(&T) -> V);
+struct Reported(Arc<dyn Observe>);
 
-struct Page(String);
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+impl fmt::Debug for Reported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reported")
     }
+}
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escape(text))).collect();
-        let _ = if labels.is_empty() {
-            writeln!(self.0, "{name} {value}")
-        } else {
-            writeln!(self.0, "{name}{{{}}} {value}", labels.join(","))
-        };
+impl Collector for Reported {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let report = self.0.report();
+        let mut page = Page(encoder);
+        server(&mut page, &report)?;
+        sources(&mut page, &report)?;
+        spool(&mut page, &report)?;
+        sinks(&mut page, &report)
     }
+}
 
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
-        self.family(name, kind, help);
-        self.sample(name, &[], value);
-    }
+type Labels<'a> = Vec<(&'static str, Cow<'a, str>)>;
 
-    /// One family with one sample per labelled item.
-    fn each<T, V: Display>(
+/// Name and help.
+type Described = (&'static str, &'static str);
+
+/// A counter, and how it is read.
+type Counted<T> = (Described, fn(&T) -> u64);
+
+/// Families, each with its samples. Names lack the prefix of the registry, those of counters also their `_total`.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn family<'l, V>(
         &mut self,
-        (name, kind, help): (&str, &str, &str),
-        label: &str,
-        items: &[T],
-        read: impl Fn(&T) -> (String, V),
-    ) {
-        self.family(name, kind, help);
-        for item in items {
-            let (text, value) = read(item);
-            self.sample(name, &[(label, &text)], value);
+        (name, help): Described,
+        kind: MetricType,
+        samples: impl IntoIterator<Item = (Labels<'l>, V)>,
+        write: impl Fn(&mut MetricEncoder<'_>, V) -> fmt::Result,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (labels, value) in samples {
+            if labels.is_empty() {
+                write(&mut family, value)?;
+            } else {
+                write(&mut family.encode_family(&labels)?, value)?;
+            }
         }
+        Ok(())
     }
 
-    fn latency(&mut self, name: &str, labels: &[(&str, &str)], latency: &Latency) {
-        for (quantile, millis) in [("0.5", latency.p50), ("0.99", latency.p99), ("0.999", latency.p999)] {
-            let mut labels = labels.to_vec();
-            labels.push(("quantile", quantile));
-            self.sample(name, &labels, millis / 1_000.0);
-        }
-        self.sample(&format!("{name}_count"), labels, latency.count);
+    fn counters<'l>(
+        &mut self,
+        described: Described,
+        samples: impl IntoIterator<Item = (Labels<'l>, u64)>,
+    ) -> fmt::Result {
+        self.family(described, MetricType::Counter, samples, |metric, count| {
+            metric.encode_counter::<NoLabelSet, _, f64>(&count, None)
+        })
+    }
+
+    fn gauges<'l>(
+        &mut self,
+        described: Described,
+        samples: impl IntoIterator<Item = (Labels<'l>, u64)>,
+    ) -> fmt::Result {
+        self.family(described, MetricType::Gauge, samples, |metric, value| {
+            // The encoder gives up the whole page for what no i64 holds.
+            metric.encode_gauge(&i64::try_from(value).unwrap_or(i64::MAX))
+        })
+    }
+
+    fn measures<'l>(
+        &mut self,
+        described: Described,
+        samples: impl IntoIterator<Item = (Labels<'l>, f64)>,
+    ) -> fmt::Result {
+        self.family(described, MetricType::Gauge, samples, |metric, value| metric.encode_gauge(&value))
+    }
+
+    fn histograms<'l>(
+        &mut self,
+        described: Described,
+        samples: impl IntoIterator<Item = (Labels<'l>, Latency)>,
+    ) -> fmt::Result {
+        self.family(described, MetricType::Histogram, samples, |metric, latency| {
+            metric.encode_histogram::<NoLabelSet>(latency.sum_seconds, latency.count, &latency.buckets(), None)
+        })
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &'static str, value: u64) -> fmt::Result {
+        self.gauges((name, help), [(Labels::new(), value)])
     }
 }
 
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+/// The encoder writes labels as they are.
+fn label<'a>(key: &'static str, text: &'a str) -> Labels<'a> {
+    let plain = !text.contains(['\\', '"', '\n']);
+    let text =
+        if plain { text.into() } else { text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into() };
+    vec![(key, text)]
 }
 
-fn server(page: &mut Page, report: &Report) {
-    page.family("genims_build_info", "gauge", "Version of the running server.");
-    page.sample("genims_build_info", &[("version", report.version)], 1);
-    page.single("genims_uptime_seconds", "gauge", "Seconds since the server started.", report.uptime_seconds);
-    page.single("genims_ready", "gauge", "1 while records can be accepted durably.", u8::from(report.ready));
-    page.single(
-        "genims_identity_holds",
-        "gauge",
-        "1 while received = committed + duplicate + dead_lettered + dropped + in_flight.",
-        u8::from(report.identity_holds),
-    );
-    page.single(
-        "genims_at_risk_records",
-        "gauge",
-        "Records received but not yet synced to the spool.",
-        report.at_risk_records,
-    );
-    page.single("genims_catalogue_sensors", "gauge", "Active sensors in the catalogue.", report.catalogue.sensors);
-    page.single("genims_catalogue_machines", "gauge", "Machines in the catalogue.", report.catalogue.machines);
-    let shards: Vec<_> = report.shards.iter().enumerate().collect();
-    page.each(
-        ("genims_shard_queued_records", "gauge", "Records waiting in front of a shard."),
-        "shard",
-        &shards,
-        |(no, shard)| (no.to_string(), shard.queued_records),
-    );
-    let measured = report.clocks.iter().filter_map(|clock| clock.offset_seconds.map(|offset| (clock.database, offset)));
-    page.each(
-        ("genims_clock_offset_seconds", "gauge", "How far a database server's clock is ahead of ours."),
-        "database",
-        &measured.collect::<Vec<_>>(),
-        |(database, offset)| ((*database).to_owned(), *offset),
-    );
-    page.each(
-        ("genims_dead_letters_total", "counter", "Records set aside, by reason."),
-        "reason",
-        &report.dead_letter_reasons,
-        |(reason, count)| ((*reason).to_owned(), *count),
-    );
+fn labels<'a>(first: (&'static str, &'a str), second: (&'static str, &'a str)) -> Labels<'a> {
+    let mut labels = label(first.0, first.1);
+    labels.extend(label(second.0, second.1));
+    labels
 }
 
-fn sources(page: &mut Page, report: &Report) {
-    let name = "genims_received_total";
-    page.family(name, "counter", "Records received, by listener.");
-    for source in &report.sources {
-        page.sample(name, &[("listener", &source.name)], source.account.received);
-    }
-    let name = "genims_finished_total";
-    page.family(name, "counter", "Records by listener and outcome.");
-    for source in &report.sources {
+fn server(page: &mut Page<'_>, report: &Report) -> fmt::Result {
+    let version = label("version", report.version);
+    page.family(
+        ("build", "Version of the running server."),
+        MetricType::Info,
+        [(Labels::new(), version)],
+        |metric, v| metric.encode_info(&v),
+    )?;
+    page.measures(("uptime_seconds", "Seconds since the server started."), [(Labels::new(), report.uptime_seconds)])?;
+    page.gauge("ready", "1 while records can be accepted durably.", report.ready.into())?;
+    let identity = "1 while received = committed + duplicate + dead_lettered + dropped + in_flight.";
+    page.gauge("identity_holds", identity, report.identity_holds.into())?;
+    page.gauge("at_risk_records", "Records received but not yet synced to the spool.", report.at_risk_records)?;
+    page.gauge("catalogue_sensors", "Active sensors in the catalogue.", report.catalogue.sensors)?;
+    page.gauge("catalogue_machines", "Machines in the catalogue.", report.catalogue.machines)?;
+    let shards = report.shards.iter().enumerate();
+    page.gauges(
+        ("shard_queued_records", "Records waiting in front of a shard."),
+        shards.map(|(no, shard)| (vec![("shard", no.to_string().into())], shard.queued_records)),
+    )?;
+    let measured = report.clocks.iter().filter_map(|clock| Some((clock.database, clock.offset_seconds?)));
+    page.measures(
+        ("clock_offset_seconds", "How far a database server's clock is ahead of ours."),
+        measured.map(|(database, offset)| (label("database", database), offset)),
+    )?;
+    page.counters(
+        ("dead_letters", "Records set aside, by reason."),
+        report.dead_letter_reasons.iter().map(|(reason, count)| (label("reason", reason), *count)),
+    )
+}
+
+fn sources(page: &mut Page<'_>, report: &Report) -> fmt::Result {
+    let sources = || report.sources.iter();
+    page.counters(
+        ("received", "Records received, by listener."),
+        sources().map(|source| (label("listener", &source.name), source.account.received)),
+    )?;
+    let finished = sources().flat_map(|source| {
         let account = &source.account;
-        for (outcome, count) in [
+        let outcomes = [
             ("committed", account.committed),
             ("duplicate", account.duplicate),
             ("dead_lettered", account.dead_lettered),
             ("dropped", account.dropped),
-        ] {
-            page.sample(name, &[("listener", &source.name), ("outcome", outcome)], count);
-        }
-    }
-    let name = "genims_in_flight_records";
-    page.family(name, "gauge", "Records received and not yet finished, by listener.");
-    for source in &report.sources {
-        page.sample(name, &[("listener", &source.name)], source.account.in_flight);
-    }
-    let listeners: Vec<_> =
-        report.sources.iter().filter_map(|source| source.listener.as_ref().map(|l| (&source.name, l))).collect();
-    let families: [Family<Listener, u64>; 7] = [
-        ("genims_connections_open", "gauge", "Connections open.", |l| l.connections_open),
-        ("genims_connections_total", "counter", "Connections accepted.", |l| l.connections_total),
-        ("genims_connections_refused_total", "counter", "Connections refused.", |l| l.refused_total),
-        ("genims_messages_total", "counter", "Messages received.", |l| l.messages_total),
-        ("genims_received_bytes_total", "counter", "Bytes received.", |l| l.bytes_total),
-        ("genims_acks_total", "counter", "Acknowledgements sent.", |l| l.acks_total),
-        ("genims_protocol_errors_total", "counter", "Protocol errors.", |l| l.protocol_errors_total),
+        ];
+        outcomes.map(|(outcome, count)| (labels(("listener", &source.name), ("outcome", outcome)), count))
+    });
+    page.counters(("finished", "Records by listener and outcome."), finished)?;
+    page.gauges(
+        ("in_flight_records", "Records received and not yet finished, by listener."),
+        sources().map(|source| (label("listener", &source.name), source.account.in_flight)),
+    )?;
+    let listeners =
+        || sources().filter_map(|source| Some((label("listener", &source.name), source.listener.as_ref()?)));
+    page.gauges(
+        ("connections_open", "Connections open."),
+        listeners().map(|(labels, listener)| (labels, listener.connections_open)),
+    )?;
+    let counters: [Counted<Listener>; 6] = [
+        (("connections", "Connections accepted."), |l| l.connections_total),
+        (("connections_refused", "Connections refused."), |l| l.refused_total),
+        (("messages", "Messages received."), |l| l.messages_total),
+        (("received_bytes", "Bytes received."), |l| l.bytes_total),
+        (("acks", "Acknowledgements sent."), |l| l.acks_total),
+        (("protocol_errors", "Protocol errors."), |l| l.protocol_errors_total),
     ];
-    for (name, kind, help, read) in families {
-        page.each((name, kind, help), "listener", &listeners, |(name, l)| ((*name).clone(), read(l)));
+    for (described, read) in counters {
+        page.counters(described, listeners().map(|(labels, listener)| (labels, read(listener))))?;
     }
+    Ok(())
 }
 
-fn spool(page: &mut Page, report: &Report) {
+fn spool(page: &mut Page<'_>, report: &Report) -> fmt::Result {
     let spool = &report.spool;
-    page.single("genims_spool_bytes", "gauge", "Bytes of the spool on disk.", spool.bytes);
-    page.single("genims_spool_bytes_max", "gauge", "The spool's size cap.", spool.bytes_max);
-    page.single("genims_spool_full", "gauge", "1 while the spool is at its cap.", u8::from(spool.full));
-    page.single(
-        "genims_spool_failed",
-        "gauge",
-        "1 after a failed sync: restart needed.",
-        u8::from(spool.failed.is_some()),
-    );
-    page.single(
-        "genims_spool_full_episodes_total",
-        "counter",
-        "Times the cap or a full disk made senders wait.",
-        spool.full_episodes_total,
-    );
-    page.single("genims_spool_groups_total", "counter", "Groups synced.", spool.groups_total);
-    page.single("genims_spool_next_offset", "counter", "Records ever appended.", spool.next_offset);
-    let name = "genims_receive_to_durable_seconds";
-    page.family(name, "summary", "From the read of the socket to the sync of the spool.");
-    page.latency(name, &[], &spool.receive_to_durable_ms);
-    let name = "genims_spool_sync_seconds";
-    page.family(name, "summary", "Each sync of the spool.");
-    page.latency(name, &[], &spool.sync_ms);
+    let single = |value| [(Labels::new(), value)];
+    page.gauge("spool_bytes", "Bytes of the spool on disk.", spool.bytes)?;
+    page.gauge("spool_bytes_max", "The spool's size cap.", spool.bytes_max)?;
+    page.gauge("spool_full", "1 while the spool is at its cap.", spool.full.into())?;
+    page.gauge("spool_failed", "1 after a failed sync: restart needed.", spool.failed.is_some().into())?;
+    let full = ("spool_full_episodes", "Times the cap or a full disk made senders wait.");
+    page.counters(full, single(spool.full_episodes_total))?;
+    page.counters(("spool_groups", "Groups synced."), single(spool.groups_total))?;
+    page.gauge("spool_next_offset", "Records ever appended.", spool.next_offset)?;
+    page.histograms(
+        ("receive_to_durable_seconds", "From the read of the socket to the sync of the spool."),
+        [(Labels::new(), spool.receive_to_durable_ms)],
+    )?;
+    page.histograms(("spool_sync_seconds", "Each sync of the spool."), [(Labels::new(), spool.sync_ms)])
 }
 
-fn sinks(page: &mut Page, report: &Report) {
-    let families: [Family<Sink, f64>; 10] = [
-        ("genims_sink_connected", "gauge", "1 while the sink reaches its database.", |s| {
-            f64::from(u8::from(s.connected))
-        }),
-        ("genims_sink_lag_records", "gauge", "Records in the spool that the sink has not committed.", |s| {
-            s.lag_records as f64
-        }),
-        ("genims_sink_lag_seconds", "gauge", "Age of the oldest record not committed.", |s| s.lag_seconds),
-        ("genims_sink_rows_total", "counter", "Rows or documents committed.", |s| s.rows_total as f64),
-        ("genims_sink_batches_total", "counter", "Batches committed.", |s| s.batches_total as f64),
-        ("genims_sink_bytes_total", "counter", "Bytes sent.", |s| s.bytes_total as f64),
-        ("genims_sink_retries_total", "counter", "Batches tried again.", |s| s.retries_total as f64),
-        ("genims_sink_refused_total", "counter", "Rows that the database refused for good.", |s| {
-            s.refused_total as f64
-        }),
-        ("genims_sink_expired_total", "counter", "Readings past the mirror's expiry, not mirrored.", |s| {
-            s.expired_total as f64
-        }),
-        ("genims_sink_gap_records_total", "counter", "Records that the spool no longer held for the sink.", |s| {
-            s.gap_records_total as f64
-        }),
+fn sinks(page: &mut Page<'_>, report: &Report) -> fmt::Result {
+    let sinks = || report.sinks.iter().map(|sink| (label("sink", &sink.name), sink));
+    page.gauges(
+        ("sink_connected", "1 while the sink reaches its database."),
+        sinks().map(|(labels, sink)| (labels, sink.connected.into())),
+    )?;
+    page.gauges(
+        ("sink_lag_records", "Records in the spool that the sink has not committed."),
+        sinks().map(|(labels, sink)| (labels, sink.lag_records)),
+    )?;
+    page.measures(
+        ("sink_lag_seconds", "Age of the oldest record not committed."),
+        sinks().map(|(labels, sink)| (labels, sink.lag_seconds)),
+    )?;
+    let counters: [Counted<Sink>; 7] = [
+        (("sink_rows", "Rows or documents committed."), |s| s.rows_total),
+        (("sink_batches", "Batches committed."), |s| s.batches_total),
+        (("sink_bytes", "Bytes sent."), |s| s.bytes_total),
+        (("sink_retries", "Batches tried again."), |s| s.retries_total),
+        (("sink_refused", "Rows that the database refused for good."), |s| s.refused_total),
+        (("sink_expired", "Readings past the mirror's expiry, not mirrored."), |s| s.expired_total),
+        (("sink_gap_records", "Records that the spool no longer held for the sink."), |s| s.gap_records_total),
     ];
-    for (name, kind, help, read) in families {
-        page.each((name, kind, help), "sink", &report.sinks, |sink| (sink.name.clone(), read(sink)));
+    for (described, read) in counters {
+        page.counters(described, sinks().map(|(labels, sink)| (labels, read(sink))))?;
     }
-    let name = "genims_sink_state";
-    page.family(name, "gauge", "1 for the state in which the sink is, 0 for the others.");
-    for sink in &report.sinks {
-        for state in SINK_STATES {
-            page.sample(name, &[("sink", &sink.name), ("state", state)], u8::from(sink.state == state));
-        }
-    }
-    let name = "genims_receive_to_committed_seconds";
-    page.family(name, "summary", "From the read of the socket to the sink's commit.");
-    for sink in &report.sinks {
-        page.latency(name, &[("sink", &sink.name)], &sink.receive_to_committed_ms);
-    }
+    let states = report.sinks.iter().flat_map(|sink| {
+        SINK_STATES.map(|state| (labels(("sink", &sink.name), ("state", state)), u64::from(sink.state == state)))
+    });
+    page.gauges(("sink_state", "1 for the state in which the sink is, 0 for the others."), states)?;
+    page.histograms(
+        ("receive_to_committed_seconds", "From the read of the socket to the sink's commit."),
+        sinks().map(|(labels, sink)| (labels, sink.receive_to_committed_ms)),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::report::Source;
     use super::*;
+    use hdrhistogram::Histogram;
+
+    impl Observe for Report {
+        fn report(&self) -> Report {
+            self.clone()
+        }
+    }
+
+    fn text(report: Report) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry(Arc::new(report))).unwrap();
+        text
+    }
+
+    fn sample() -> Report {
+        let mut latency = Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap();
+        latency.record_n(400, 3).unwrap();
+        latency.record(7_000).unwrap();
+        latency.record(3_600_000_000).unwrap();
+        let latency = Latency::of(&latency);
+        let source = Source { name: "a\"b".to_owned(), listener: Some(Listener::default()), ..Source::default() };
+        let sink = Sink { state: "retrying", receive_to_committed_ms: latency, ..Sink::default() };
+        Report {
+            version: "1",
+            sources: vec![source],
+            sinks: vec![Sink { name: "postgres".to_owned(), ..sink }],
+            ..Report::default()
+        }
+    }
 
     #[test]
     fn every_sample_belongs_to_a_declared_family_and_labels_are_escaped() {
-        let report = Report {
-            version: "1",
-            sources: vec![Source { name: "a\"b".to_owned(), ..Source::default() }],
-            sinks: vec![Sink { name: "postgres".to_owned(), state: "retrying", ..Sink::default() }],
-            ..Report::default()
-        };
-        let text = render(&report);
-        assert!(text.contains(r#"genims_received_total{listener="a\"b"} 0"#));
-        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="retrying"} 1"#));
-        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="following"} 0"#));
+        let text = text(sample());
+        assert!(text.contains(r#"genims_received_total{listener="a\"b"} 0"#), "{text}");
+        assert!(text.contains(r#"genims_build_info{version="1"} 1"#), "{text}");
+        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="retrying"} 1"#), "{text}");
+        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="following"} 0"#), "{text}");
         let declared: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let suffixes = ["_total", "_info", "_sum", "_count", "_bucket"];
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap_or_default();
-            let family = name.strip_suffix("_count").unwrap_or(name);
-            assert!(declared.contains(&family), "{line}");
+            let family = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+            assert!(declared.contains(&family) || declared.contains(&name), "{line}");
             assert!(line.rsplit(' ').next().is_some_and(|value| value.parse::<f64>().is_ok()), "{line}");
         }
+        let mut once = declared.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), declared.len(), "{declared:?}");
+        assert!(text.ends_with("# EOF\n"));
     }
+
+    #[test]
+    fn durations_are_histograms_whose_buckets_add_up() {
+        let text = text(sample());
+        let at = |le: &str| {
+            let series = format!(r#"genims_receive_to_committed_seconds_bucket{{le="{le}",sink="postgres"}} "#);
+            let line = text.lines().find_map(|line| line.strip_prefix(&series));
+            line.unwrap_or_else(|| panic!("no {series} in {text}")).parse::<u64>().unwrap()
+        };
+        assert_eq!((at("0.00025"), at("0.0005"), at("0.01"), at("1800.0"), at("+Inf")), (0, 3, 4, 4, 5), "{text}");
+        assert!(text.contains(r#"genims_receive_to_committed_seconds_count{sink="postgres"} 5"#), "{text}");
+        let sum =
+            text.lines().find_map(|l| l.strip_prefix(r#"genims_receive_to_committed_seconds_sum{sink="postgres"} "#));
+        let sum: f64 = sum.unwrap().parse().unwrap();
+        assert!((sum / 3_600.008 - 1.0).abs() < 0.01, "{sum}");
+        assert!(text.contains("# TYPE genims_spool_sync_seconds histogram\n"), "{text}");
+    }
+
+    /// Dashboards and alerts name these.
+    #[test]
+    fn no_name_is_lost() {
+        let text = text(sample());
+        let declared = text.lines().filter_map(|line| line.strip_prefix("# TYPE genims_")?.split_once(' '));
+        let mut names: Vec<String> = declared
+            .map(|(name, kind)| match kind {
+                "counter" => format!("{name}_total"),
+                "info" => format!("{name}_info"),
+                _ => name.to_owned(),
+            })
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, NAMES);
+    }
+
+    const NAMES: [&str; 41] = [
+        "acks_total",
+        "at_risk_records",
+        "build_info",
+        "catalogue_machines",
+        "catalogue_sensors",
+        "clock_offset_seconds",
+        "connections_open",
+        "connections_refused_total",
+        "connections_total",
+        "dead_letters_total",
+        "finished_total",
+        "identity_holds",
+        "in_flight_records",
+        "messages_total",
+        "protocol_errors_total",
+        "ready",
+        "receive_to_committed_seconds",
+        "receive_to_durable_seconds",
+        "received_bytes_total",
+        "received_total",
+        "shard_queued_records",
+        "sink_batches_total",
+        "sink_bytes_total",
+        "sink_connected",
+        "sink_expired_total",
+        "sink_gap_records_total",
+        "sink_lag_records",
+        "sink_lag_seconds",
+        "sink_refused_total",
+        "sink_retries_total",
+        "sink_rows_total",
+        "sink_state",
+        "spool_bytes",
+        "spool_bytes_max",
+        "spool_failed",
+        "spool_full",
+        "spool_full_episodes_total",
+        "spool_groups_total",
+        "spool_next_offset",
+        "spool_sync_seconds",
+        "uptime_seconds",
+    ];
 }

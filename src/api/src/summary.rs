@@ -3,17 +3,17 @@
 use super::report::{Observe, Report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub const EVERY: Duration = Duration::from_secs(10);
 
-/// Writes lines until `shutdown` turns true.
-pub async fn run(observer: Arc<dyn Observe>, mut shutdown: watch::Receiver<bool>) {
+/// Writes lines until `shutdown` is cancelled.
+pub async fn run(observer: Arc<dyn Observe>, shutdown: CancellationToken) {
     let mut before = (Instant::now(), observer.report());
     loop {
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
-            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = shutdown.cancelled() => return,
         }
         let now = (Instant::now(), observer.report());
         write(&before.1, &now.1, now.0.duration_since(before.0).as_secs_f64());

@@ -2,10 +2,11 @@
 //! should have kept, and a power cut loses, keeps or tears what was not synced.
 
 use super::folder::{Folder, Stored};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 /// Clones are the same folder.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +63,7 @@ pub(crate) const LOSSES: [Loss; 4] = [Loss::All, Loss::Nothing, Loss::SecondHalv
 
 impl FakeFolder {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no test thread panics with the lock")
+        self.0.lock()
     }
 
     pub(crate) fn set_room(&self, room: Option<usize>) {

@@ -14,8 +14,9 @@ use super::shifts::{FactoryShifts, ShiftCalendar};
 use super::used::Used;
 use super::{Catalogue, Directory, Limits, Machine, Sensor};
 use genims_model::{MachineNo, SensorNo};
+use parking_lot::Mutex;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What master data says at one moment.
@@ -110,7 +111,7 @@ impl Keeper {
 
     /// Fails when the log uses a number that the journal never gave: it is then older than the log.
     pub fn covers(&self, used: Used) -> Result<(), JournalError> {
-        let writing = lock(&self.journal);
+        let writing = self.journal.lock();
         match used.missing_in(writing.journal.catalogue()) {
             None => Ok(()),
             Some((what, used, given)) => {
@@ -121,27 +122,27 @@ impl Keeper {
 
     /// Follows master data: enters what is new, updates what changed, retires what is gone.
     pub fn follow(&self, master: MasterData) -> Result<Changes, JournalError> {
-        let mut writing = lock(&self.journal);
+        let mut writing = self.journal.lock();
         // What could not be written goes first, so that no more waits than one refresh and the registrations.
         self.write(&mut writing)?;
-        let changes = lock(&self.state).enter(master);
+        let changes = self.state.lock().enter(master);
         self.write(&mut writing)?;
         Ok(changes)
     }
 
     /// Enters a sensor nobody knew, on a machine that is known. The number may be used once [`Keeper::sync`] was fine.
     pub fn register(&self, machine: Option<&str>, sensor: &str) -> Result<Registration, String> {
-        lock(&self.state).register(machine, sensor)
+        self.state.lock().register(machine, sensor)
     }
 
     /// Makes everything entered before the call durable and publishes it.
     pub fn sync(&self) -> Result<(), JournalError> {
-        self.write(&mut lock(&self.journal))
+        self.write(&mut self.journal.lock())
     }
 
     /// Registered sensors that master data does not have yet.
     pub fn registered(&self) -> Vec<Sensor> {
-        lock(&self.state).registered.clone()
+        self.state.lock().registered.clone()
     }
 
     fn write(&self, writing: &mut Writing) -> Result<(), JournalError> {
@@ -157,18 +158,18 @@ impl Keeper {
     }
 
     fn write_waiting(&self, journal: &mut Journal) -> Result<(), JournalError> {
-        let entries = std::mem::take(&mut lock(&self.state).waiting);
+        let entries = std::mem::take(&mut self.state.lock().waiting);
         if !entries.is_empty()
             && let Err(error) = journal.append(&entries)
         {
             // In front of what was entered meanwhile: the order is the numbers.
-            lock(&self.state).waiting.splice(..0, entries);
+            self.state.lock().waiting.splice(..0, entries);
             return Err(error);
         }
         journal.confirm()?;
         if !Arc::ptr_eq(journal.catalogue(), &self.directory.peek()) {
             self.directory.publish(journal.catalogue().clone());
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             if state.waiting.is_empty() {
                 // The same contents: one copy of them is enough.
                 state.staged = journal.catalogue().clone();
@@ -267,8 +268,4 @@ impl State {
         self.registered.push(entered);
         Ok(Registration { no, home })
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

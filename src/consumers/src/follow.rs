@@ -10,12 +10,11 @@
 //! - A position of another history of the log closes the doors and ends the loop: nothing is skipped.
 //! - A stop is obeyed between batches; a batch under way gets [`FollowOptions::stop_grace`].
 
-use crate::backoff::Backoff;
 use crate::gather::{BatchLimits, Gatherer};
 use crate::metrics::SinkMetrics;
 use genims_log::contract::Log;
 use genims_log::history::Resume;
-use genims_model::{Accounts, Outcome, SourceNo};
+use genims_model::{Accounts, Backoff, Outcome, SourceNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Report, Target};
@@ -23,7 +22,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Bounds of the loop; not for configuration files.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +33,11 @@ pub struct FollowOptions {
     pub stop_grace: Duration,
     /// How often the database is asked for its position while nothing arrives.
     pub look_interval: Duration,
-    /// Pauses between attempts are random, so that sinks that failed together come back apart.
-    pub jitter_seed: u64,
+    /// Whether records that the database lacks and the log no longer holds end the loop, because they can be had
+    /// elsewhere. Otherwise they are counted, and the loop goes on behind them.
+    pub gap_ends: bool,
+    /// Makes the random part of pauses between attempts the same in each run: for tests.
+    pub jitter_seed: Option<u64>,
 }
 
 impl Default for FollowOptions {
@@ -46,7 +48,8 @@ impl Default for FollowOptions {
             // The server gives its sinks three seconds to stop.
             stop_grace: Duration::from_millis(2_500),
             look_interval: Duration::from_secs(2),
-            jitter_seed: rand::random(),
+            gap_ends: false,
+            jitter_seed: None,
         }
     }
 }
@@ -127,8 +130,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         self
     }
 
-    /// Runs until `shutdown` turns true, or until the log itself fails.
-    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> Result<(), SinkError> {
+    /// Runs until `shutdown` is cancelled, or until the log itself fails.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), SinkError> {
         let mut next_offset = self.settled;
         let mut gatherer = self.gatherer(next_offset)?;
         let mut is_idle = false;
@@ -137,7 +140,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             // First of all, and whenever nothing arrives: where does the database stand?
             let looked = tokio::select! {
                 biased;
-                () = stopped(&mut shutdown) => break,
+                () = shutdown.cancelled() => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
             match looked {
@@ -148,7 +151,7 @@ impl<T: Target, L: Log> Follower<T, L> {
                 Some(_) if is_idle => self.is_well(),
                 _ => {}
             }
-            let ended = self.follow(&mut gatherer, &mut next_offset, &mut shutdown).await?;
+            let ended = self.follow(&mut gatherer, &mut next_offset, &shutdown).await?;
             if ended {
                 break;
             }
@@ -163,18 +166,18 @@ impl<T: Target, L: Log> Follower<T, L> {
         &mut self,
         gatherer: &mut Gatherer<L::Reader>,
         next_offset: &mut u64,
-        shutdown: &mut watch::Receiver<bool>,
+        shutdown: &CancellationToken,
     ) -> Result<bool, SinkError> {
         loop {
             tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(true),
+                () = shutdown.cancelled() => return Ok(true),
                 arrived = gatherer.arrived() => arrived.map_err(SinkError::Log)?,
                 () = tokio::time::sleep(self.options.look_interval) => return Ok(false),
             }
             let batch = tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(true),
+                () = shutdown.cancelled() => return Ok(true),
                 batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
             };
             self.check_kept()?;
@@ -214,7 +217,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         self.cut_off(position)
     }
 
-    fn cut_off(&self, position: u64) -> Result<(), SinkError> {
+    fn cut_off<V>(&self, position: u64) -> Result<V, SinkError> {
         let error = SinkError::CutOff { sink: self.target.name(), position, first: self.log.first_offset() };
         self.metrics.cut_off(error.to_string());
         Err(error)
@@ -225,25 +228,26 @@ impl<T: Target, L: Log> Follower<T, L> {
     }
 
     /// Tries until the batch is in the database; `None` when stopped before that.
-    async fn store(
-        &mut self,
-        mut batch: Batch,
-        shutdown: &mut watch::Receiver<bool>,
-    ) -> Result<Option<Step>, SinkError> {
-        let mut backoff = Backoff::new(self.options.jitter_seed);
+    async fn store(&mut self, mut batch: Batch, shutdown: &CancellationToken) -> Result<Option<Step>, SinkError> {
+        let backoff = retries();
+        let mut backoff = match self.options.jitter_seed {
+            Some(seed) => backoff.with_jitter_seed(seed),
+            None => backoff,
+        };
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
                 biased;
                 attempt = self.attempt(&mut batch) => attempt,
-                () = async { stopped(shutdown).await; tokio::time::sleep(grace).await } => return Ok(None),
+                () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => return Ok(None),
             };
             if let Some(step) = self.retry_later(attempt)? {
                 return Ok(Some(step));
             }
+            self.check_kept()?;
             tokio::select! {
                 biased;
-                () = stopped(shutdown) => return Ok(None),
+                () = shutdown.cancelled() => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
         }
@@ -307,6 +311,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         let position = remembered.offset;
         let resume = match self.log.resume(&remembered) {
             Resume::At(offset) => offset,
+            Resume::Behind { .. } if self.options.gap_ends => return self.cut_off(position),
             Resume::Behind { first } => first,
             Resume::NotInHistory { .. } => {
                 let error = SinkError::NotInHistory { sink, position, end: self.log.next_offset() };
@@ -397,6 +402,11 @@ impl Settlement {
     }
 }
 
+/// Delays between attempts at a database that is away.
+pub(crate) fn retries() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(10))
+}
+
 /// An error and its causes in one line.
 pub(crate) fn error_text(error: &SinkError) -> String {
     match error {
@@ -407,9 +417,4 @@ pub(crate) fn error_text(error: &SinkError) -> String {
 
 async fn within<V>(bound: Duration, work: impl Future<Output = Result<V, SinkError>>) -> Result<V, SinkError> {
     tokio::time::timeout(bound, work).await.map_err(|_| SinkError::TimedOut(bound))?
-}
-
-/// Returns when the server stops, also when nobody is left to say so.
-pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|stop| *stop).await;
 }

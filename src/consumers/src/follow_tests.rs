@@ -10,10 +10,11 @@ use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::sample;
 use genims_stores::target::{Report, Target};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What the database holds and what will go wrong next.
@@ -63,7 +64,7 @@ impl Target for Fake {
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
-        let mut database = self.database.lock().expect("no panic");
+        let mut database = self.database.lock();
         if database.is_away {
             return Err(SinkError::Connect("gone".into()));
         }
@@ -77,13 +78,13 @@ impl Target for Fake {
     }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
-        let fault = self.database.lock().expect("no panic").faults.pop();
+        let fault = self.database.lock().faults.pop();
         match fault {
             Some(Fault::Lost) => return Err(SinkError::Connect("lost".into())),
             Some(Fault::Hangs) => std::future::pending().await,
             _ => {}
         }
-        let mut database = self.database.lock().expect("no panic");
+        let mut database = self.database.lock();
         let Some(known) = database.position.clone().filter(|known| known.offset == position) else {
             return Err(SinkError::PositionMoved { expected: position });
         };
@@ -133,18 +134,18 @@ impl Trial {
     }
 
     async fn run(&self, batch_size: usize) {
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(self.follower(batch_size).run(stopped));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(self.follower(batch_size).run(stop.clone()));
         let end = self.log.next_offset();
         while self.log.cursor("fake") != Some(end) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        stop.send_replace(true);
+        stop.cancel();
         running.await.expect("no panic").expect("a clean end");
     }
 
     fn assert_exact(&self) {
-        assert_eq!(self.database.lock().expect("no panic").offsets, (0..30).collect::<Vec<_>>());
+        assert_eq!(self.database.lock().offsets, (0..30).collect::<Vec<_>>());
         let total = self.accounts.total();
         assert!(total.holds(), "{total:?}");
         assert_eq!((total.committed, total.dead_lettered, total.in_flight), (20, 10, 0));
@@ -163,7 +164,7 @@ async fn every_record_lands_once_whatever_goes_wrong_on_the_way() {
         trial.run(3).await;
         trial.assert_exact();
         assert_eq!(trial.metrics.retries_total.load(Ordering::Relaxed), faults.len() as u64);
-        assert_eq!(trial.database.lock().expect("no panic").opens, 1 + faults.len() as u64);
+        assert_eq!(trial.database.lock().opens, 1 + faults.len() as u64);
         assert_eq!(trial.metrics.last_error(), None);
     }
 }
@@ -173,14 +174,14 @@ async fn a_restored_database_gets_the_log_again_and_the_accounts_stay() {
     let trial = Trial::new(&[]);
     trial.run(3).await;
     {
-        let mut database = trial.database.lock().expect("no panic");
+        let mut database = trial.database.lock();
         database.offsets.truncate(6);
         database.goes_back_to(6);
     }
     trial.log.append(Group { readings: vec![sample::reading(SensorNo(0), 1)], ..Group::default() });
     trial.accounts.received(0, 1);
     trial.run(9).await;
-    assert_eq!(trial.database.lock().expect("no panic").offsets, (0..31).collect::<Vec<_>>());
+    assert_eq!(trial.database.lock().offsets, (0..31).collect::<Vec<_>>());
     let total = trial.accounts.total();
     assert!(total.holds() && total.in_flight == 0, "{total:?}");
 }
@@ -213,16 +214,16 @@ async fn a_sink_started_again_after_its_database_went_back_counts_nothing_twice(
 #[tokio::test]
 async fn a_stop_is_obeyed_while_the_database_is_down() {
     let trial = Trial::new(&[Fault::Lost; 100]);
-    let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(trial.follower(3).run(stopped));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(trial.follower(3).run(stop.clone()));
     while trial.metrics.last_error().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(!trial.metrics.is_connected());
-    stop.send_replace(true);
+    stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(5), running).await.expect("an end in time");
     ended.expect("no panic").expect("a clean end");
-    assert!(trial.database.lock().expect("no panic").offsets.is_empty());
+    assert!(trial.database.lock().offsets.is_empty());
 }
 
 #[tokio::test]
@@ -235,12 +236,12 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
     let target = Fake::new(&trial.database);
     let limits = BatchLimits { batch_size: 9, ..BatchLimits::default() };
     let follower = Follower::new(target, trial.log.clone(), limits, trial.metrics.clone(), Some(settlement));
-    let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(follower.run(stopped));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(follower.run(stop.clone()));
     while trial.metrics.position.load(Ordering::Relaxed) < 30 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    stop.send_replace(true);
+    stop.cancel();
     running.await.expect("no panic").expect("a clean end");
     for (name, account) in accounts.by_source() {
         assert!(account.holds() && account.in_flight == 0, "{name}: {account:?}");
@@ -250,8 +251,8 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
 #[tokio::test]
 async fn a_database_that_vanishes_shows_although_nothing_is_written() {
     let trial = Trial::new(&[]);
-    let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(trial.follower(3).run(stopped));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(trial.follower(3).run(stop.clone()));
     let shows = async |connected: bool| {
         let is_shown =
             || trial.metrics.is_connected() == connected && trial.metrics.last_error().is_none() == connected;
@@ -260,10 +261,10 @@ async fn a_database_that_vanishes_shows_although_nothing_is_written() {
         }
     };
     for is_away in [false, true, false] {
-        trial.database.lock().expect("no panic").is_away = is_away;
+        trial.database.lock().is_away = is_away;
         tokio::time::timeout(Duration::from_secs(20), shows(!is_away)).await.expect("shown in time");
     }
-    stop.send_replace(true);
+    stop.cancel();
     running.await.expect("no panic").expect("a clean end");
     trial.assert_exact();
 }
@@ -281,7 +282,7 @@ async fn eventually(what: &str, done: impl Fn() -> bool) {
 
 impl Trial {
     fn offsets(&self) -> Vec<u64> {
-        self.database.lock().expect("no panic").offsets.clone()
+        self.database.lock().offsets.clone()
     }
 
     fn append(&self, readings: usize) {
@@ -291,10 +292,10 @@ impl Trial {
 
     /// Runs a follower while `work` is done beside it, and answers how it ended.
     async fn beside(&self, work: impl AsyncFnOnce()) -> Result<(), SinkError> {
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(self.follower(3).run(stopped));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(self.follower(3).run(stop.clone()));
         work().await;
-        stop.send_replace(true);
+        stop.cancel();
         running.await.expect("no panic")
     }
 }
@@ -304,7 +305,7 @@ async fn a_database_restored_under_the_running_server_gets_the_log_again_at_once
     let trial = Trial::new(&[]);
     let ended = trial.beside(async || {
         eventually("all records", || trial.offsets().len() == 30).await;
-        trial.database.lock().expect("no panic").goes_back_to(6);
+        trial.database.lock().goes_back_to(6);
         // Nothing more is appended, and nothing is lost sight of meanwhile.
         eventually("all records again", || trial.offsets() == (0..30).collect::<Vec<_>>()).await;
     });
@@ -318,7 +319,7 @@ async fn the_lag_of_a_restored_database_is_shown_while_it_cannot_be_written() {
     let ended = trial.beside(async || {
         eventually("all records", || trial.metrics.lag_rows(30) == 0).await;
         {
-            let mut database = trial.database.lock().expect("no panic");
+            let mut database = trial.database.lock();
             database.faults = vec![Fault::Lost; 1_000];
             database.goes_back_to(6);
         }
@@ -333,7 +334,7 @@ async fn a_database_older_than_the_log_gets_everything_that_is_held() {
     let trial = Trial::new(&[]);
     trial.run(3).await;
     trial.log.remove_below(12);
-    trial.database.lock().expect("no panic").goes_back_to(4);
+    trial.database.lock().goes_back_to(4);
     let ended = trial.beside(async || {
         eventually("the end of the log", || trial.offsets().last() == Some(&29)).await;
     });
@@ -370,7 +371,7 @@ async fn a_log_restored_from_an_older_copy_closes_the_doors_and_skips_nothing() 
 #[tokio::test]
 async fn a_sink_that_is_cut_off_ends_and_says_so() {
     let trial = Trial::new(&[]);
-    let (_stop, stopped) = watch::channel(false);
+    let stopped = CancellationToken::new();
     let running = tokio::spawn(trial.follower(3).run(stopped));
     eventually("all records", || trial.offsets().len() == 30).await;
     trial.log.cut_off("fake");

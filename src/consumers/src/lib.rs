@@ -4,6 +4,7 @@
 //!
 //! - [`gather`]: consecutive groups become one batch
 //! - [`follow`]: the loop every sink runs: gather, commit, settle; retry, back off, recall, stop
+//! - [`mirror`]: the same for the mirror, which comes back when the log has cut it off
 //! - [`supervise`]: starts that loop again when it ends without being asked
 //!
 //! Invariants:
@@ -11,12 +12,12 @@
 //! - A batch is settled (accounts, commit receipts) only after the database confirmed it.
 //! - A sink that fails holds one batch in memory, and nobody else waits for it.
 
-mod backoff;
 pub mod follow;
 #[cfg(test)]
 mod follow_tests;
 pub mod gather;
 mod metrics;
+pub mod mirror;
 pub mod supervise;
 #[cfg(test)]
 mod supervise_tests;

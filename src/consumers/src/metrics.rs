@@ -1,10 +1,10 @@
-//! What a sink tells of itself. Plain counters, read by `ops`.
+//! What a sink tells of itself. Plain counters, read by `genims_api`.
 
 use genims_model::now_us;
 use genims_stores::batch::Batch;
 use hdrhistogram::Histogram;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One hour: whatever waits longer is shown as this.
@@ -128,7 +128,7 @@ impl SinkMetrics {
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock()
     }
 
     fn stands(&self, state: SinkState, error: String) {
@@ -143,7 +143,7 @@ impl SinkMetrics {
     }
 
     fn latency(&self) -> MutexGuard<'_, Histogram<u64>> {
-        self.latency_us.lock().unwrap_or_else(PoisonError::into_inner)
+        self.latency_us.lock()
     }
 
     pub(crate) fn gathered(&self, batch: &Batch) {

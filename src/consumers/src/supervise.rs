@@ -1,9 +1,8 @@
 //! Starts a sink's loop, and starts it again whenever it ends without being asked: an error that no retry inside mends, or
-//! a panic. What ended it is shown until the database takes something again. A sink that is cut off, or whose database has
-//! another history than the log, stays ended.
+//! a panic. What ended it is shown until the database takes something again. A sink whose database has another history than
+//! the log stays ended.
 
-use crate::backoff::Backoff;
-use crate::follow::{error_text, stopped};
+use crate::follow::{error_text, retries};
 use crate::metrics::SinkMetrics;
 use futures_util::FutureExt;
 use genims_stores::SinkError;
@@ -12,56 +11,58 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// A loop that ran this long has done its work; the next pause is short again.
 const SOUND_AFTER: Duration = Duration::from_secs(60);
 
-/// Runs what `start` makes, again and again, until `shutdown` turns true.
+/// Runs what `start` makes, again and again, until `shutdown` is cancelled.
 pub async fn supervise<F>(
     name: &str,
     metrics: Arc<SinkMetrics>,
-    mut start: impl FnMut(watch::Receiver<bool>) -> F,
-    mut shutdown: watch::Receiver<bool>,
+    mut start: impl FnMut(CancellationToken) -> F,
+    shutdown: CancellationToken,
 ) where
     F: Future<Output = Result<(), SinkError>>,
 {
-    let mut backoff = Backoff::new(rand::random());
+    let mut backoff = retries();
     let mut said = None;
     loop {
         let begun = Instant::now();
         // Nothing that the loop shares is left half-changed: accounts and log guard themselves.
         let ended = AssertUnwindSafe(async { start(shutdown.clone()).await }).catch_unwind().await;
-        if *shutdown.borrow() {
+        if shutdown.is_cancelled() {
             return;
         }
-        // These last until somebody acts: another start changes nothing.
-        if let Ok(Err(error @ (SinkError::CutOff { .. } | SinkError::NotInHistory { .. }))) = &ended {
+        // This lasts until somebody acts: another start changes nothing.
+        if let Ok(Err(error @ SinkError::NotInHistory { .. })) = &ended {
             let text = error_text(error);
             tracing::error!(sink = name, error = text, "a sink has ended for good");
-            match error {
-                SinkError::CutOff { .. } => metrics.cut_off(text),
-                _ => metrics.ended(text),
-            }
-            return stopped(&mut shutdown).await;
+            metrics.ended(text);
+            return shutdown.cancelled().await;
         }
+        let is_cut_off = matches!(ended, Ok(Err(SinkError::CutOff { .. })));
         let error = match ended {
             Ok(Ok(())) => "the sink ended without being asked".to_owned(),
             Ok(Err(error)) => error_text(&error),
             Err(panic) => format!("the sink panicked: {}", panic_text(panic.as_ref())),
         };
         if begun.elapsed() >= SOUND_AFTER {
-            backoff = Backoff::new(rand::random());
+            backoff.reset();
             said = None;
         }
         if said.as_ref() != Some(&error) {
             tracing::error!(sink = name, error, "a sink has ended; it is started again and again until it runs");
             said = Some(error.clone());
         }
-        metrics.ended(error);
+        if is_cut_off {
+            metrics.cut_off(error);
+        } else {
+            metrics.ended(error);
+        }
         tokio::select! {
             biased;
-            () = stopped(&mut shutdown) => return,
+            () = shutdown.cancelled() => return,
             () = tokio::time::sleep(backoff.next_delay()) => {}
         }
     }

@@ -6,13 +6,13 @@ use super::process::ProcessId;
 use super::programs::Programs;
 use super::state::{self, State};
 use super::{Launch, Server, describe, env_file, mariadb, mongod, mosquitto, ports, postgres, probe};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Crash recovery of a large database included.
@@ -207,7 +207,7 @@ impl Stack {
         let Some(process) = ProcessId::of(child.id()) else {
             return Err(self.exited(server, child));
         };
-        lock(&self.children).insert(server, child);
+        self.children.lock().insert(server, child);
         self.update(|state| {
             state.record(server).process = Some(process);
             Ok(())
@@ -229,7 +229,7 @@ impl Stack {
             match answer {
                 Ok(()) if alive => return Ok(()),
                 _ if !alive => {
-                    let child = lock(&self.children).remove(&server);
+                    let child = self.children.lock().remove(&server);
                     return Err(child.map_or(DevstackError::NotRunning { server }, |child| self.exited(server, child)));
                 }
                 Err(reason) if Instant::now() >= deadline => {
@@ -268,7 +268,7 @@ impl Stack {
                 }
             }
         }
-        if let Some(mut child) = lock(&self.children).remove(&server) {
+        if let Some(mut child) = self.children.lock().remove(&server) {
             child.wait().map_err(DevstackError::io("reap", self.place.data()))?;
         }
         self.update(|state| {
@@ -304,12 +304,8 @@ impl Stack {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn signal_all(processes: &[ProcessId], signal: Signal) {

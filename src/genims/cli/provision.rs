@@ -4,10 +4,10 @@ use anyhow::Context;
 use genims_databases::{Environment, Registry};
 use genims_platform::provision::{self, DatabaseReport, Mode, Options, Progress, Report, Status};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Create and migrate databases, collections and partitions; harmless to repeat
@@ -65,7 +65,7 @@ impl Display {
     }
 
     fn show(&self, progress: Progress<'_>) {
-        let mut bars = self.by_database.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = self.by_database.lock();
         match progress {
             Progress::Step { database, what } => {
                 let bar = bars.entry(database.to_owned()).or_insert_with(|| self.spinner(database));

@@ -6,9 +6,10 @@ use crate::settings::Settings;
 use genims_databases::clock::{self, Difference};
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_model::Cause;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(60);
 /// After the database could not be asked.
@@ -24,7 +25,7 @@ pub(super) struct Watched {
 }
 
 enum Server {
-    Postgres(PostgresSettings),
+    Postgres(Box<PostgresSettings>),
     Mongo(MongoSettings),
 }
 
@@ -36,7 +37,7 @@ pub(super) fn watched(settings: &Settings, environment: &Environment) -> Result<
     if settings.postgres.is_some() {
         let database = "genims_operations_db";
         let server = PostgresSettings::from_environment(registry.get(database)?, environment)?;
-        watch(database, Server::Postgres(server));
+        watch(database, Server::Postgres(Box::new(server)));
     }
     if settings.mongodb.is_some() {
         let database = "genims_production";
@@ -49,7 +50,7 @@ pub(super) fn watched(settings: &Settings, environment: &Environment) -> Result<
 impl Watched {
     /// What was measured last; `None` before, and while the database cannot be asked.
     pub(super) fn difference(&self) -> Option<Difference> {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.last.lock()
     }
 
     /// What is wrong, and what to do about it.
@@ -59,14 +60,14 @@ impl Watched {
             .map(|difference| complaint(self.database, difference))
     }
 
-    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut said = false;
         loop {
             let asked = tokio::select! {
                 asked = tokio::time::timeout(PATIENCE, self.ask()) => asked.ok().and_then(Result::ok).flatten(),
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.cancelled() => return,
             };
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+            *self.last.lock() = asked;
             match self.complaint() {
                 Some(complaint) if !said => {
                     tracing::error!("{complaint}");
@@ -80,7 +81,7 @@ impl Watched {
             }
             tokio::select! {
                 () = tokio::time::sleep(if asked.is_some() { EVERY } else { RETRY }) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.cancelled() => return,
             }
         }
     }

@@ -16,7 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// MQTT messages through the decoders.
 struct Messages(Decoder);
@@ -49,7 +49,7 @@ pub(super) async fn open(
     let progress = Arc::new(Progress::new(CLIENTS_MAX, stream.marks.clone()));
     let mut ready = Vec::new();
     for (source, listener) in settings.listeners.iter().enumerate() {
-        let door = Door { listener, source: source as SourceNo, stream, observer, stop: stage.stop.subscribe() };
+        let door = Door { listener, source: source as SourceNo, stream, observer, stop: stage.stop.clone() };
         ready.push(door.bind(decode.clone(), progress.clone()).await?);
     }
     for serving in ready {
@@ -64,7 +64,7 @@ struct Door<'a> {
     source: SourceNo,
     stream: &'a Stream,
     observer: &'a Observer,
-    stop: watch::Receiver<bool>,
+    stop: CancellationToken,
 }
 
 impl Door<'_> {

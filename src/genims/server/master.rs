@@ -4,9 +4,10 @@
 use genims_catalogue::keeper::{Changes, Keeper, MasterData};
 use genims_databases::{DatabaseError, Environment, PostgresClient, PostgresSettings, Registry};
 use genims_stores::master::{self, Fingerprint};
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
@@ -60,12 +61,12 @@ impl Follower {
         }
     }
 
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         loop {
             self.step().await;
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stop.cancelled() => return,
             }
         }
     }
@@ -73,7 +74,7 @@ impl Follower {
     /// One look; true when master data could be read.
     async fn step(&mut self) -> bool {
         let outcome = self.refresh().await;
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = self.status.lock();
         match outcome {
             Ok(()) => *status = Status { refreshed_at: Some(Instant::now()), last_error: None },
             Err(error) => {

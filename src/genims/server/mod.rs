@@ -33,8 +33,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// How long a first start waits for master data.
 const FIRST_CATALOGUE_WAIT: Duration = Duration::from_secs(10);
@@ -86,23 +86,30 @@ struct Tasks {
 struct Stage {
     name: &'static str,
     patience: Duration,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Stage {
     fn new(name: &'static str, patience: Duration) -> Self {
-        Self { name, patience, stop: watch::Sender::new(false), tasks: JoinSet::new() }
+        Self { name, patience, stop: CancellationToken::new(), tasks: JoinSet::new() }
     }
 
     /// Asks all parts to stop and waits for them, bounded.
     async fn end(&mut self) {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(self.patience, all).await.is_err() {
             tracing::warn!(stage = self.name, "did not stop in {} s; giving it up", self.patience.as_secs());
             self.tasks.abort_all();
         }
+    }
+}
+
+/// What was started before a start failed stops, too.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 
@@ -142,16 +149,16 @@ impl Server {
 
         let window = &mut tasks.window;
         let observed: Arc<dyn Observe> = observer.clone();
-        let stop = window.stop.subscribe();
+        let stop = window.stop.clone();
         window.tasks.spawn(async move {
             if let Err(error) = http::serve(http_listener, observed, stop).await {
                 tracing::error!(%error, "the HTTP side has ended");
             }
         });
-        window.tasks.spawn(summary::run(observer.clone(), window.stop.subscribe()));
-        window.tasks.spawn(master.run(window.stop.subscribe()));
+        window.tasks.spawn(summary::run(observer.clone(), window.stop.clone()));
+        window.tasks.spawn(master.run(window.stop.clone()));
         for clock in clocks {
-            window.tasks.spawn(clock.run(window.stop.subscribe()));
+            window.tasks.spawn(clock.run(window.stop.clone()));
         }
         tracing::info!(http = %http_address, data = %data_dir.display(), "genims is serving");
         Ok(Self { stream, tasks, observer, http_address })

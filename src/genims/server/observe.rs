@@ -13,9 +13,10 @@ use genims_listen::bridge::BridgeMetrics;
 use genims_log::file::Spool;
 use genims_model::Accounts;
 use genims_pipeline::queue::ShardQueue;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub(super) struct Observer {
@@ -67,7 +68,7 @@ impl Observer {
     }
 
     fn doors(&self) -> MutexGuard<'_, HashMap<String, (String, Door)>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.doors.lock()
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -131,7 +132,7 @@ impl Observer {
     }
 
     fn catalogue(&self) -> Catalogue {
-        let status = self.master.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let status = self.master.lock().clone();
         let catalogue = self.keeper.directory().load();
         Catalogue {
             sensors: catalogue.active_sensors() as u64,

@@ -4,20 +4,22 @@
 //! is given to `refuse`, of which at most [`REFUSALS_AT_ONCE_MAX`] run; the rest is closed without a word.
 
 use super::{ListenMetrics, count};
+use genims_model::Backoff;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Polite refusals cost a task for up to a second each.
 const REFUSALS_AT_ONCE_MAX: usize = 64;
 
-/// After a failed `accept` (no file handles left, mostly) the listener rests, each time twice as long.
+/// After a failed `accept` (no file handles left, mostly) the listener rests, each time about twice as long.
 const REST_MIN: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_secs(1);
 /// A shortage that lasts is told again after this long.
@@ -54,7 +56,7 @@ pub async fn run<S, R, FS, FR>(
     listener: TcpListener,
     limits: Limits,
     metrics: Arc<ListenMetrics>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
     serve: S,
     refuse: R,
 ) where
@@ -66,15 +68,12 @@ pub async fn run<S, R, FS, FR>(
     let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let refusals = Arc::new(Semaphore::new(REFUSALS_AT_ONCE_MAX));
     let mut connections = JoinSet::new();
-    let mut shortage = Shortage::default();
-    while !*shutdown.borrow() {
+    let mut shortage = Shortage::new();
+    while !shutdown.is_cancelled() {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = connections.join_next(), if !connections.is_empty() => continue,
-            changed = shutdown.changed() => match changed {
-                Ok(()) => continue,
-                Err(_) => break,
-            },
+            () = shutdown.cancelled() => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => {
@@ -83,7 +82,7 @@ pub async fn run<S, R, FS, FR>(
             }
             Err(error) => {
                 let rest = shortage.rest(&error, Instant::now());
-                let _ = timeout(rest, shutdown.wait_for(|down| *down)).await;
+                let _ = timeout(rest, shutdown.cancelled()).await;
                 continue;
             }
         };
@@ -117,14 +116,18 @@ pub async fn run<S, R, FS, FR>(
 }
 
 /// Failing `accept`s in a row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shortage {
-    rest: Option<Duration>,
+    rests: Backoff,
     told_at: Option<Instant>,
     untold: u64,
 }
 
 impl Shortage {
+    fn new() -> Self {
+        Self { rests: Backoff::new(REST_MIN, REST_MAX), told_at: None, untold: 0 }
+    }
+
     /// How long to wait before the next try. Tells of the first failure, and then once in [`TELL_EVERY`].
     fn rest(&mut self, error: &std::io::Error, now: Instant) -> Duration {
         if self.told_at.is_none_or(|told_at| now.duration_since(told_at) >= TELL_EVERY) {
@@ -138,14 +141,12 @@ impl Shortage {
         } else {
             self.untold += 1;
         }
-        let rest = self.rest.map_or(REST_MIN, |last| (last * 2).min(REST_MAX));
-        self.rest = Some(rest);
-        rest
+        self.rests.next_delay()
     }
 
     /// The next failure starts with a short rest again; whether it is told depends on the last time that one was.
     fn is_over(&mut self) {
-        self.rest = None;
+        self.rests.reset();
     }
 }
 
@@ -171,14 +172,14 @@ mod tests {
 
     #[test]
     fn a_shortage_is_waited_out_with_growing_rests_and_told_once_a_minute() {
-        let (mut shortage, begun) = (Shortage::default(), Instant::now());
+        let (mut shortage, begun) = (Shortage::new(), Instant::now());
         let error = std::io::Error::from_raw_os_error(24);
-        let rests: Vec<u128> = (0..7).map(|_| shortage.rest(&error, begun).as_millis()).collect();
-        assert_eq!(rests, [50, 100, 200, 400, 800, 1_000, 1_000]);
+        let rests: Vec<Duration> = (0..7).map(|_| shortage.rest(&error, begun)).collect();
+        assert!(rests[0] < rests[2] && rests[2] < rests[4] && rests[6] <= REST_MAX, "{rests:?}");
         assert_eq!((shortage.told_at, shortage.untold), (Some(begun), 6));
         shortage.is_over();
         let later = begun + TELL_EVERY;
-        assert_eq!(shortage.rest(&error, later), REST_MIN);
+        assert!(shortage.rest(&error, later) <= REST_MIN + Duration::from_millis(1));
         assert_eq!((shortage.told_at, shortage.untold), (Some(later), 0));
     }
 }

@@ -20,7 +20,6 @@ mod trial;
 use genims_pipeline::intake::IntakeBuffer;
 use serde::Deserialize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::watch;
 
 /// One published message becomes staged records; what is wrong with it becomes dead letters. Never fails as a whole.
 pub trait Decode: Send + Sync {
@@ -62,9 +61,4 @@ pub struct ListenMetrics {
 /// Adds to a counter.
 pub(crate) fn count(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
-}
-
-/// Resolves when `shutdown` is true, or its sender is gone, which means the same. Cancel-safe.
-pub(crate) async fn until_shutdown(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|down| *down).await;
 }

@@ -3,8 +3,9 @@
 use crate::contract::{Log, LogReader};
 use crate::history::{History, Resume};
 use genims_model::{Cause, Group, Position};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -94,7 +95,7 @@ impl MemoryLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -149,6 +150,17 @@ impl Log for Arc<MemoryLog> {
             Some(cause) => refusals.insert(sink.to_owned(), cause),
             None => refusals.remove(sink),
         };
+    }
+
+    fn restart_at(&self, sink: &str, offset: u64) -> Result<(), Cause> {
+        let mut state = self.lock();
+        let first = state.first_offset();
+        if offset < first {
+            return Err(format!("offset {offset} is gone; the log begins at {first}").into());
+        }
+        state.cursors.insert(sink.to_owned(), offset);
+        state.cut_off.retain(|name| name != sink);
+        Ok(())
     }
 
     fn is_cut_off(&self, sink: &str) -> bool {

@@ -6,9 +6,9 @@
 //! at every moment that anybody looks, not only when the server is idle. `in_flight` is counted, not derived.
 
 use super::dead_letter::Reason;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The number of a source; sources are the listeners in configuration order, then [`Accounts::recovered`].
 pub type SourceNo = u8;
@@ -129,7 +129,7 @@ impl Accounts {
 
     /// A number that no listener has (a changed configuration) counts as `recovered`.
     fn lock(&self, source: SourceNo) -> MutexGuard<'_, Account> {
-        self.sources[self.index(source)].lock().unwrap_or_else(PoisonError::into_inner)
+        self.sources[self.index(source)].lock()
     }
 
     fn index(&self, source: SourceNo) -> usize {
@@ -140,6 +140,7 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::AssertUnwindSafe;
 
     #[test]
     fn the_identity_holds_after_every_move() {
@@ -159,7 +160,8 @@ mod tests {
     fn an_account_never_goes_below_zero() {
         let accounts = Accounts::new(["mqtt".to_owned()]);
         accounts.received(0, 1);
-        let overdrawn = std::panic::catch_unwind(|| accounts.finished(0, Outcome::Committed, 2)).unwrap_err();
+        let overdrawn =
+            std::panic::catch_unwind(AssertUnwindSafe(|| accounts.finished(0, Outcome::Committed, 2))).unwrap_err();
         let message = overdrawn.downcast_ref::<String>().unwrap();
         assert_eq!(message, "2 records of mqtt end as Committed, but only 1 are in flight");
         // What was counted before stays as it was, and can be read.

@@ -3,7 +3,8 @@
 //!
 //! Invariant: what is held exceeds the bound only while a single oversized portion is alone.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct ByteBudget {
@@ -27,7 +28,7 @@ impl ByteBudget {
     pub fn take(self: &Arc<Self>, bytes: usize) -> Held {
         let mut used = self.lock();
         while used.now > 0 && used.now + bytes > self.bytes_max {
-            used = self.room.wait(used).unwrap_or_else(PoisonError::into_inner);
+            self.room.wait(&mut used);
         }
         used.now += bytes;
         used.peak = used.peak.max(used.now);
@@ -41,7 +42,7 @@ impl ByteBudget {
     }
 
     fn lock(&self) -> MutexGuard<'_, Used> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+        self.used.lock()
     }
 }
 

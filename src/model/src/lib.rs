@@ -8,10 +8,12 @@
 //! - [`position`]: where a consumer stands in a log
 //! - [`receipt`]: the promise to tell a sender when its messages are durable
 //! - [`account`]: the accounting identity, per source
+//! - [`Backoff`]: how long to wait between attempts that fail
 //! - [`budget`]: bytes that may be under way between threads
 //! - [`clock`]: what time it is
 
 pub mod account;
+mod backoff;
 pub mod budget;
 pub mod clock;
 pub mod dead_letter;
@@ -23,6 +25,7 @@ pub mod receipt;
 pub mod snapshot;
 
 pub use account::{Account, Accounts, Outcome, SourceNo};
+pub use backoff::Backoff;
 pub use budget::ByteBudget;
 pub use clock::now_us;
 pub use dead_letter::{DeadLetter, Reason};

@@ -11,8 +11,8 @@ use genims_stores::target::Target;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) const SENSORS: u32 = 40;
@@ -76,12 +76,12 @@ impl Plant {
     }
 
     pub(crate) fn follow<T: Target + 'static>(&self, target: T, settle: bool, batch_size: usize) -> Sink {
-        let (stop, stopped) = watch::channel(false);
+        let stop = CancellationToken::new();
         let limits = BatchLimits { batch_size, linger: Duration::from_millis(5), ..BatchLimits::default() };
         let settlement = settle.then(|| Settlement { accounts: self.accounts.clone(), recovered_until: 0 });
         let follower = Follower::new(target, self.log.clone(), limits, self.metrics.clone(), settlement)
             .with_options(FollowOptions { stop_grace: Duration::from_secs(1), ..FollowOptions::default() });
-        Sink { stop, task: tokio::spawn(follower.run(stopped)) }
+        Sink { task: tokio::spawn(follower.run(stop.clone())), stop }
     }
 
     pub(crate) async fn caught_up(&self) {
@@ -97,13 +97,13 @@ impl Plant {
 }
 
 pub(crate) struct Sink {
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     task: JoinHandle<Result<(), SinkError>>,
 }
 
 impl Sink {
     pub(crate) async fn stop(self) {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         self.task.await.expect("no panic").expect("a clean end");
     }
 

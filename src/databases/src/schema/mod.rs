@@ -11,6 +11,7 @@ mod reach;
 pub use demands::{Constraints, Unique};
 pub use model::{Column, Kind, Model, Table};
 
+use super::errors::DatabaseError;
 use super::registry::{Database, Engine};
 use include_dir::{Dir, include_dir};
 
@@ -44,6 +45,11 @@ pub fn files(database: &Database) -> Vec<SchemaFile> {
         .collect();
     files.sort_by_key(|file| file.name);
     files
+}
+
+/// That a file is not as it should be.
+pub fn unusable(database: &Database, file: &str, cause: impl std::fmt::Display) -> DatabaseError {
+    DatabaseError::SchemaFile { database: database.name.clone(), file: file.to_owned(), cause: cause.to_string() }
 }
 
 const REFERENCES: &str = "references.csv";

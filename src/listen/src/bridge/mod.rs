@@ -20,7 +20,6 @@
 //! - A message refused by policy (the spool is full and drops) is not acknowledged. Brokers send such messages again only to
 //!   a new connection, so the connection is ended and the next attempt waits longer.
 
-mod backoff;
 mod link;
 mod options;
 mod poll;
@@ -38,7 +37,8 @@ use link::Delivery;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 
 /// What is wrong with a bridge. Errors of a connection that can heal are not among them: those are logged and retried.
 #[derive(Debug, thiserror::Error)]
@@ -149,9 +149,9 @@ impl Bridge {
         Ok(Self { shared, dialer, worker, deliveries })
     }
 
-    /// Runs until `shutdown` turns true; then takes no more messages, waits (bounded) for open receipts, sends the last
+    /// Runs until `shutdown` is cancelled; then takes no more messages, waits (bounded) for open receipts, sends the last
     /// acknowledgements and disconnects. Connection errors are logged and retried for ever.
-    pub async fn serve(self, shutdown: watch::Receiver<bool>) {
+    pub async fn serve(self, shutdown: CancellationToken) {
         let Self { shared, dialer, worker, deliveries } = self;
         let poller = poll::Poller::new(shared, dialer, deliveries, shutdown.clone());
         tokio::join!(poller.run(), worker.run(shutdown));

@@ -1,14 +1,14 @@
 //! The half that keeps the connection.
 
-use super::backoff::Backoff;
 use super::link::{Delivery, Dialer, Happening, Link};
 use super::{BridgeError, Shared};
-use crate::until_shutdown;
+use genims_model::Backoff;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// A connection that stood so long was no failure: the pauses start anew.
 const STABLE: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub(super) struct Poller {
     shared: Arc<Shared>,
     dialer: Dialer,
     deliveries: mpsc::UnboundedSender<Delivery>,
-    shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
     /// The subscriptions of this process are part of the broker's session.
     subscribed: bool,
 }
@@ -33,7 +33,7 @@ impl Poller {
         shared: Arc<Shared>,
         dialer: Dialer,
         deliveries: mpsc::UnboundedSender<Delivery>,
-        shutdown: watch::Receiver<bool>,
+        shutdown: CancellationToken,
     ) -> Self {
         Self { shared, dialer, deliveries, shutdown, subscribed: false }
     }
@@ -54,11 +54,11 @@ impl Poller {
             if begun.elapsed() >= STABLE {
                 backoff.reset();
             }
-            let pause = backoff.pause();
+            let pause = backoff.next_delay();
             tracing::warn!(broker = self.shared.options.broker, %error, ?pause, "bridge is not connected; it tries again");
             tokio::select! {
                 () = sleep(pause) => {}
-                () = until_shutdown(&mut self.shutdown) => {}
+                () = self.shutdown.cancelled() => {}
             }
         }
     }
@@ -83,7 +83,7 @@ impl Poller {
                 happening = link.next(&mut self.dialer) => happening?,
                 // Dropping a poll loses no packet once connected, and before that only the attempt. Nothing eases before.
                 () = self.shared.eased.notified() => continue,
-                () = until_shutdown(&mut self.shutdown) => continue,
+                () = self.shutdown.cancelled() => continue,
             };
             self.take(happening, &link)?;
         }
@@ -151,6 +151,6 @@ impl Poller {
     }
 
     fn is_shutdown(&self) -> bool {
-        *self.shutdown.borrow() || self.shutdown.has_changed().is_err()
+        self.shutdown.is_cancelled()
     }
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -114,7 +115,7 @@ impl Drop for Broker {
 
 struct Running {
     metrics: Arc<BridgeMetrics>,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -123,8 +124,8 @@ impl Running {
         let metrics = Arc::new(BridgeMetrics::default());
         let bridge =
             Bridge::new(options, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
-        let (stop, shutdown) = watch::channel(false);
-        Self { metrics, stop, task: tokio::spawn(bridge.serve(shutdown)) }
+        let stop = CancellationToken::new();
+        Self { metrics, task: tokio::spawn(bridge.serve(stop.clone())), stop }
     }
 
     async fn connected(options: BridgeOptions, plant: &Plant) -> Self {
@@ -158,7 +159,7 @@ impl Running {
     }
 
     async fn shut_down(self) {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         timeout(PATIENCE, self.task).await.expect("it ends in time").expect("in order");
     }
 }
@@ -323,7 +324,7 @@ async fn a_shutdown_acknowledges_what_settles_in_time() {
     let bridge = Running::connected(broker.options(MqttVersion::V4), &plant).await;
     broker.publish("plant/S0", 1, 0..4).await;
     plant.until(|account, _| account.received == 4).await;
-    bridge.stop.send_replace(true);
+    bridge.stop.cancel();
     tokio::time::sleep(Duration::from_millis(100)).await;
     plant.set(Mode::Settle);
     let metrics = bridge.metrics.clone();

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::link::{Ack, Delivery};
-use crate::{Decode, until_shutdown};
+use crate::Decode;
 use genims_decode::Visitor;
 use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt, SourceNo};
@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// What one round takes at most; the rest is the next round's.
 const ROUND_MESSAGES_MAX: usize = 1_024;
@@ -54,7 +55,7 @@ impl Worker {
         Self { shared, intake, decode, arrivals, pending }
     }
 
-    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
         loop {
             let first = tokio::select! {
                 first = self.arrivals.recv() => first,
@@ -62,11 +63,11 @@ impl Worker {
                     self.pending.acknowledge();
                     continue;
                 }
-                () = until_shutdown(&mut shutdown) => None,
+                () = shutdown.cancelled() => None,
             };
             let Some(first) = first else { break };
             let round = self.gather(first);
-            if !self.submit(round, &mut shutdown).await {
+            if !self.submit(round, &shutdown).await {
                 break;
             }
             self.pending.acknowledge();
@@ -105,7 +106,7 @@ impl Worker {
 
     /// Hands the round over, waiting for room as long as it takes; earlier rounds are acknowledged meanwhile. False when
     /// a shutdown cut the wait short: nothing of the round is acknowledged, the broker keeps it.
-    async fn submit(&mut self, mut round: Round, shutdown: &mut watch::Receiver<bool>) -> bool {
+    async fn submit(&mut self, mut round: Round, shutdown: &CancellationToken) -> bool {
         let Self { intake, pending, shared, .. } = self;
         let waiter = pending.waiter.clone();
         let mut slot = None;
@@ -115,7 +116,7 @@ impl Worker {
                 biased;
                 receipt = &mut submitted => break receipt,
                 () = pending.wait() => pending.acknowledge(),
-                () = until_shutdown(shutdown) => {
+                () = shutdown.cancelled() => {
                     let deadline = Instant::now() + shared.options.drain_timeout;
                     match timeout_at(deadline, submitted).await {
                         Ok(receipt) => break receipt,

@@ -4,7 +4,7 @@
 
 use super::Shared;
 use super::lines::{Lines, Sink};
-use crate::{count, until_shutdown};
+use crate::count;
 use bytes::{Buf, BytesMut};
 use genims_decode::{Visitor, line_protocol};
 use genims_model::now_us;
@@ -15,8 +15,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// Rounds that one connection may have between the socket and the spool.
 const ROUNDS_MAX: usize = 64;
@@ -32,21 +33,21 @@ struct Connection {
 }
 
 /// Serves one connection until the sender closes it, it falls silent, or the server shuts down.
-pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
     let intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
     let mut lines = Lines::new(shared.options.line_bytes_max);
     let idle = shared.options.idle_timeout;
     let mut connection = Connection { shared, intake, waiter: Arc::new(Notify::new()), rounds: VecDeque::new() };
     let (mut input, mut read_bytes) = (BytesMut::new(), READ_BYTES_MIN);
     let ended_in_order = loop {
-        if *shutdown.borrow() {
+        if shutdown.is_cancelled() {
             break false;
         }
         input.reserve(read_bytes);
         let room = input.capacity() - input.len();
         let read = tokio::select! {
             read = stream.read_buf(&mut input) => read,
-            _ = shutdown.changed() => break false,
+            () = shutdown.cancelled() => break false,
             () = sleep(idle) => break false,
         };
         let Ok(read) = read else { break false };
@@ -60,7 +61,7 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut shutdo
         connection.intake.begin(now_us());
         let taken = lines.take(&input, &mut connection);
         input.advance(taken);
-        if connection.intake.staged_records() > 0 && !connection.submit(&mut shutdown).await {
+        if connection.intake.staged_records() > 0 && !connection.submit(&shutdown).await {
             return;
         }
     };
@@ -71,7 +72,7 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut shutdo
         connection.intake.reject(Reason::MalformedPayload, detail, &std::mem::take(&mut input));
     }
     lines.finish(&input, &mut connection);
-    if connection.intake.staged_records() > 0 && !connection.submit(&mut shutdown).await {
+    if connection.intake.staged_records() > 0 && !connection.submit(&shutdown).await {
         return;
     }
     // The receipts are waited for only so that a shutdown of the server drains the pipeline behind us.
@@ -81,7 +82,7 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut shutdo
 
 impl Connection {
     /// Hands the round over. False when a shutdown cut the wait for room short.
-    async fn submit(&mut self, shutdown: &mut watch::Receiver<bool>) -> bool {
+    async fn submit(&mut self, shutdown: &CancellationToken) -> bool {
         let patience = self.shared.options.drain_timeout;
         let mut slot = None;
         let receipt = {
@@ -89,7 +90,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 receipt = &mut submitted => Some(receipt),
-                () = until_shutdown(shutdown) => timeout(patience, submitted).await.ok(),
+                () = shutdown.cancelled() => timeout(patience, submitted).await.ok(),
             }
         };
         let Some(receipt) = receipt else {
@@ -100,7 +101,7 @@ impl Connection {
         tokio::select! {
             biased;
             () = self.settle(ROUNDS_MAX - 1) => true,
-            () = until_shutdown(shutdown) => true,
+            () = shutdown.cancelled() => true,
         }
     }
 

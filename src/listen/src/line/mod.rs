@@ -22,7 +22,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// One line protocol listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -87,14 +87,14 @@ impl LineServer {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown` turns true; then reads no more and waits (bounded) until what was read is durable.
-    pub async fn serve(self, shutdown: watch::Receiver<bool>) {
+    /// Serves until `shutdown` is cancelled; then reads no more and waits (bounded) until what was read is durable.
+    pub async fn serve(self, shutdown: CancellationToken) {
         let Self { listener, shared } = self;
         let limits = Limits {
             connections_max: shared.options.connections_max,
             drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
         };
-        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.clone());
+        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
         // There is no word for "no" in this protocol.
         let refuse = |stream| async move { drop(stream) };
         accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;

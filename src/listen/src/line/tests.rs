@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -16,7 +17,7 @@ struct Trial {
     plant: Plant,
     metrics: Arc<ListenMetrics>,
     address: SocketAddr,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     server: JoinHandle<()>,
 }
 
@@ -28,8 +29,8 @@ impl Trial {
         let server = LineServer::bind(options, 0, plant.intake.clone(), metrics.clone()).await;
         let server = server.expect("port 0 binds");
         let address = server.address().expect("bound");
-        let (stop, shutdown) = watch::channel(false);
-        Self { plant, metrics, address, stop, server: tokio::spawn(server.serve(shutdown)) }
+        let stop = CancellationToken::new();
+        Self { plant, metrics, address, server: tokio::spawn(server.serve(stop.clone())), stop }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -52,8 +53,7 @@ async fn lines_cut_anywhere_are_taken_and_the_last_needs_no_newline() {
     }
     sender.shutdown().await.expect("closes");
     trial.plant.until(|account, _| account.committed == 4).await;
-    let mut values: Vec<f64> =
-        trial.plant.taken.lock().expect("no panic").readings.iter().map(|reading| reading.value).collect();
+    let mut values: Vec<f64> = trial.plant.taken.lock().readings.iter().map(|reading| reading.value).collect();
     values.sort_by(f64::total_cmp);
     assert_eq!(values, [1.5, 2.0, 3.0]);
     assert_eq!(trial.metrics.messages_total.load(std::sync::atomic::Ordering::Relaxed), 4);
@@ -67,7 +67,7 @@ async fn an_overlong_line_is_set_aside_and_the_next_line_is_taken() {
     sender.write_all(&vec![b'x'; 300_000]).await.expect("the server reads");
     sender.write_all(b"\nt,sensor_id=S0 value=7\n").await.expect("the server reads");
     trial.plant.until(|account, _| account.committed == 2).await;
-    let taken = trial.plant.taken.lock().expect("no panic");
+    let taken = trial.plant.taken.lock();
     assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 1));
     assert!(taken.dead_letters[0].detail.contains("300000"), "{}", taken.dead_letters[0].detail);
 }
@@ -102,7 +102,7 @@ async fn a_line_that_breaks_off_without_an_orderly_end_is_set_aside() {
     let mut sender = trial.connect().await;
     sender.write_all(b"t,sensor_id=S0 value=1\nt,sensor_id=S1 value=1.2").await.expect("the server reads");
     trial.plant.until(|account, _| account.committed == 2).await;
-    let taken = trial.plant.taken.lock().expect("no panic");
+    let taken = trial.plant.taken.lock();
     assert_eq!(
         (taken.readings.len(), taken.dead_letters[0].payload.as_slice()),
         (1, b"t,sensor_id=S1 value=1.2".as_slice())
@@ -126,7 +126,7 @@ async fn a_shutdown_waits_for_what_was_read() {
     let mut sender = trial.connect().await;
     sender.write_all(b"t,sensor_id=S0 value=1\n").await.expect("the server reads");
     trial.plant.until(|account, _| account.received == 1).await;
-    trial.stop.send_replace(true);
+    trial.stop.cancel();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!trial.server.is_finished());
     trial.plant.set(Mode::Settle);

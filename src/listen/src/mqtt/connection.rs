@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// While packets have to wait, the socket is read ahead this far, in search of PINGREQ and of the client's end.
 const AHEAD_BYTES_MAX: usize = 256 * 1024;
@@ -29,7 +30,7 @@ const TICK: Duration = Duration::from_secs(60);
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves one socket until it ends.
-pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, shutdown: watch::Receiver<bool>) {
+pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
     // Boxed, so that an idle connection's task does not carry the states that it has left or is yet to reach.
     let Some(mut connection) = Box::pin(handshake::run(socket, shared, shutdown)).await else { return };
     let end = connection.run().await;
@@ -44,7 +45,7 @@ pub(super) struct Connection {
     tenure: Tenure,
     /// The session's; see [`super::session::Session::waiter`].
     waiter: Arc<Notify>,
-    shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
     will: Option<Will>,
     silence_max: Duration,
     heard: Instant,
@@ -66,7 +67,7 @@ impl Connection {
         socket: TcpStream,
         input: Input,
         shared: Arc<Shared>,
-        shutdown: watch::Receiver<bool>,
+        shutdown: CancellationToken,
         admitted: Admitted,
     ) -> Box<Self> {
         let Admitted { tenure, dialogue, will, silence_max } = admitted;
@@ -140,7 +141,7 @@ impl Connection {
             _ = socket.readable(), if reads => Wake::Readable,
             () = waiter.notified() => Wake::Other,
             _ = socket.writable(), if writes => Wake::Other,
-            _ = shutdown.changed() => Wake::Other,
+            () = shutdown.cancelled() => Wake::Other,
             () = timer => Wake::Tick,
         }
     }
@@ -178,7 +179,7 @@ impl Connection {
     }
 
     fn is_shutdown(&self) -> bool {
-        *self.shutdown.borrow() || self.shutdown.has_changed().is_err()
+        self.shutdown.is_cancelled()
     }
 
     fn silent_at(&self) -> Option<Instant> {

@@ -14,8 +14,8 @@ use crate::count;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// A CONNECT to a full house is waited for this long, so that the client can be told in its version.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ impl Refusal {
 pub(super) async fn run(
     mut socket: TcpStream,
     shared: Arc<Shared>,
-    shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
 ) -> Option<Box<Connection>> {
     let mut input = Input::default();
     let deadline = Instant::now() + shared.options.connect_timeout;

@@ -50,7 +50,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// One MQTT listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -171,7 +171,7 @@ impl Shared {
     }
 }
 
-/// Serves until `shutdown` turns true; then accepts and reads no more, waits (bounded) for open receipts, sends the last
+/// Serves until `shutdown` is cancelled; then accepts and reads no more, waits (bounded) for open receipts, sends the last
 /// acknowledgements and, to v5 clients, DISCONNECT. `source` is this listener's number in the accounts of `intake`.
 #[expect(clippy::too_many_arguments, reason = "called once, by the file that joins the rooms")]
 pub async fn serve(
@@ -182,7 +182,7 @@ pub async fn serve(
     source: SourceNo,
     metrics: Arc<ListenMetrics>,
     statistics: Arc<dyn Statistics>,
-    shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
 ) -> Result<(), ListenError> {
     options.validate()?;
     let limits = Limits {
@@ -202,7 +202,7 @@ pub async fn serve(
         buffers: input::Buffers::default(),
         registry,
     });
-    let serve = |stream| connection::serve(stream, shared.clone(), shutdown.clone());
+    let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
     let refuse = |stream| handshake::refuse_busy(stream, shared.clone());
     let accepting = accept::run(listener, limits, metrics, shutdown.clone(), serve, refuse);
     tokio::join!(accepting, registry::keep(&shared, shutdown.clone()));

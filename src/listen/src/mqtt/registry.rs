@@ -12,11 +12,13 @@ use crate::count;
 use genims_model::Event;
 use genims_model::now_us;
 use hashbrown::HashMap;
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// How long a new connection waits for the same client's older one to let go. That takes one turn of its loop.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -114,7 +116,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 
     /// Takes the client's session, if need be from an older connection. The caller must [`Registry::release`] it.
@@ -251,11 +253,11 @@ impl Registry {
 
 /// Lets sessions expire and delayed wills fire until shutdown, then fires the wills that still wait: their clients were
 /// lost before.
-pub(super) async fn keep(shared: &Shared, mut shutdown: watch::Receiver<bool>) {
+pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
     loop {
         let over = tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => false,
-            over = shutdown.wait_for(|over| *over) => { drop(over); true }
+            () = shutdown.cancelled() => true,
         };
         let wills = shared.registry.sweep(Instant::now(), over);
         if !wills.is_empty() {

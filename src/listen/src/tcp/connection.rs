@@ -18,8 +18,8 @@ use genims_pipeline::intake::IntakeBuffer;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Bytes that one round takes at most: bounds what a chunk holds and how long a fast client keeps a thread.
 const ROUND_BYTES_MAX: usize = 1024 * 1024;
@@ -40,7 +40,7 @@ pub(super) async fn refuse_busy(stream: impl Stream, shared: Arc<Shared>) {
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: watch::Receiver<bool>) {
+pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: CancellationToken) {
     let mut wire = Wire::new(stream, shared.options.body_bytes_max, shared.metrics.clone());
     let refusal = match handshake(&mut wire, &shared).await {
         Ok(None) => return,
@@ -84,7 +84,7 @@ struct Connection {
     who: Welcomed,
     intake: IntakeBuffer,
     names: Names,
-    shutdown: watch::Receiver<bool>,
+    shutdown: CancellationToken,
     /// No DATA has come yet.
     first: bool,
     /// A durable frame was sent again: the ACK is due although nothing has moved.
@@ -154,7 +154,7 @@ impl Connection {
                 () = wire.fill(), if readable => {}
                 () = self.who.client.waiter.notified() => {}
                 () = self.who.tenure.over() => {}
-                _ = self.shutdown.changed() => {}
+                () = self.shutdown.cancelled() => {}
                 () = sleep(MARK_DELAY), if self.who.session.is_drained() && self.who.session.owes_mark(&self.who.client) => {
                     mark_alone = true;
                     wire.rest();
@@ -172,7 +172,7 @@ impl Connection {
             Some(End::Refused(Refusal::new(RefuseCode::Full, self.who.client.durable() + 1, message)))
         } else if self.who.tenure.is_over() {
             Some(End::TakenOver)
-        } else if *self.shutdown.borrow() || self.shutdown.has_changed().is_err() {
+        } else if self.shutdown.is_cancelled() {
             Some(End::Shutdown)
         } else if wire.ended && !held {
             Some(End::Left)

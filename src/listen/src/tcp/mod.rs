@@ -107,7 +107,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// One listener of the frame protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -187,16 +187,16 @@ impl TcpServer {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown` turns true; then reads no more, waits (bounded) for open receipts, and sends the last
+    /// Serves until `shutdown` is cancelled; then reads no more, waits (bounded) for open receipts, and sends the last
     /// acknowledgements.
-    pub async fn serve(self, shutdown: watch::Receiver<bool>) {
+    pub async fn serve(self, shutdown: CancellationToken) {
         let Self { listener, shared } = self;
         let options = &shared.options;
         let limits = Limits {
             connections_max: options.connections_max,
             drain_timeout: options.drain_timeout + Duration::from_secs(1),
         };
-        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.clone());
+        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
         let refuse = |stream| connection::refuse_busy(stream, shared.clone());
         accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;
     }

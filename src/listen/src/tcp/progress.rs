@@ -8,9 +8,10 @@
 //! - at most `clients_max` clients are remembered; the longest unused go first, never one with an owner or open rounds.
 
 use genims_model::{Mark, Receipt};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 /// Enough for every PLC of a large group; about 10 MiB when full.
@@ -91,7 +92,7 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 

@@ -6,7 +6,7 @@ use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// A listener without its socket.
 pub struct Door(Arc<Shared>);
@@ -27,7 +27,7 @@ impl Door {
     pub fn serve(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        shutdown: watch::Receiver<bool>,
+        shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
         connection::serve(stream, self.0.clone(), shutdown)
     }

@@ -16,7 +16,7 @@ use super::handle::Spool;
 use super::metrics::SpoolMetrics;
 use super::record::{self, Counts};
 use super::segment::{self, Identity};
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use genims_model::{Group, Portion};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -199,7 +199,7 @@ impl Appender {
             Err(source) if !is_disk_full(&source) => return Err(SpoolError::io("remove", &self.active.path, source)),
             _ => {}
         }
-        if let Some(segment) = lock(&shared.segments).pop_back() {
+        if let Some(segment) = shared.segments.lock().pop_back() {
             shared.bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
         }
         self.active.serial -= 1;
@@ -294,9 +294,9 @@ impl Appender {
         };
         self.active = Active::new(file, &segment, segment.data_position);
         shared.bytes.fetch_add(segment.file_bytes - counted, Ordering::AcqRel);
-        lock(&shared.segments).push_back(segment);
+        shared.segments.lock().push_back(segment);
         SpoolMetrics::add(&shared.metrics.segments_created, 1);
-        shared.keeper.ring();
+        shared.keeper.notify();
         Ok(())
     }
 
@@ -330,7 +330,7 @@ impl Appender {
     /// cannot take it.
     fn wait_while_refused(&self) -> Result<(), SpoolError> {
         let shared = &self.shared;
-        let is_refused = || !lock(&shared.refusals).is_empty();
+        let is_refused = || !shared.refusals.lock().is_empty();
         if !is_refused() {
             return Ok(());
         }

@@ -4,10 +4,9 @@
 //! Bounded. At the bound a receipt is refused at once, which its listener treats as "not stored, send again": safe,
 //! because the resend is recognised.
 
-use super::shared::lock;
 use genims_model::Receipt;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::Mutex;
 
 /// One receipt is one read of one socket; this many take 24 MiB.
 const WAITING_MAX: usize = 1 << 20;
@@ -28,7 +27,7 @@ impl CommitQueue {
     /// Settles the receipt when everything below `offset` is committed, which it may be already. False when it was
     /// refused instead.
     pub(super) fn wait(&self, offset: u64, receipt: Receipt) -> bool {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if offset <= state.committed {
             drop(state);
             receipt.settle_part();
@@ -44,7 +43,7 @@ impl CommitQueue {
     }
 
     pub(super) fn committed(&self, offset: u64) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.committed = state.committed.max(offset);
         let count = state.waiting.partition_point(|(due, _)| *due <= offset);
         let settled: Vec<_> = state.waiting.drain(..count).collect();
@@ -55,7 +54,7 @@ impl CommitQueue {
     }
 
     pub(super) fn len(&self) -> usize {
-        lock(&self.state).waiting.len()
+        self.state.lock().waiting.len()
     }
 }
 

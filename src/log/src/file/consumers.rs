@@ -10,7 +10,7 @@
 use super::cursor::{self, CursorFile};
 use super::error::SpoolError;
 use super::handle::Spool;
-use super::shared::{Sink, lock};
+use super::shared::Sink;
 use crate::contract::{Consumer, WhenBehind};
 use crate::history::Resume;
 use genims_model::Position;
@@ -21,25 +21,25 @@ use uuid::Uuid;
 impl Spool {
     /// The log's name towards consumers: offsets of another one mean nothing here. It is [`Spool::id`] until an adoption.
     pub fn name(&self) -> Uuid {
-        lock(&self.shared().history).name()
+        self.shared().history.lock().name()
     }
 
     /// How a consumer remembers `offset`.
     pub fn position(&self, offset: u64) -> Position {
-        let history = lock(&self.shared().history);
+        let history = self.shared().history.lock();
         Position { log: history.name(), lineage: history.history().lineage(), offset }
     }
 
     /// Judges what a consumer remembers.
     pub fn resume(&self, remembered: &Position) -> Resume {
         let (first, end) = (self.first_offset(), self.next_offset());
-        lock(&self.shared().history).history().resume(remembered, first, end)
+        self.shared().history.lock().history().resume(remembered, first, end)
     }
 
     /// Gives the log a new name. Afterwards no position under the old one counts; store those under the new one before.
     pub fn adopt(&self, name: Uuid) -> Result<(), SpoolError> {
         let end = self.next_offset();
-        lock(&self.shared().history).adopt(name, end)
+        self.shared().history.lock().adopt(name, end)
     }
 
     /// Registers a consumer, and tells where it stopped: its cursor, or the oldest record for a new one. Register all
@@ -48,9 +48,9 @@ impl Spool {
         let name = consumer.name.as_str();
         cursor::check_name(name)?;
         let shared = self.shared();
-        let mut files = lock(&shared.cursor_files);
+        let mut files = shared.cursor_files.lock();
         let first = shared.first_offset();
-        let known = lock(&shared.sinks).get(name).copied();
+        let known = shared.sinks.lock().get(name).copied();
         let mut sink = match known {
             Some(known) => known,
             None => {
@@ -78,7 +78,7 @@ impl Spool {
                 WhenBehind::Resync { .. } => sink.cut_off = true,
             }
         }
-        lock(&shared.sinks).insert(name.to_owned(), sink);
+        shared.sinks.lock().insert(name.to_owned(), sink);
         self.settle_receipts();
         Ok(sink.offset)
     }
@@ -91,7 +91,7 @@ impl Spool {
         if offset > end {
             return Err(SpoolError::OffsetAhead { requested: offset, end });
         }
-        let settles = match lock(&shared.sinks).get_mut(name) {
+        let settles = match shared.sinks.lock().get_mut(name) {
             Some(known) if known.registered => {
                 known.offset = known.offset.max(offset);
                 known.settles
@@ -105,34 +105,34 @@ impl Spool {
             shared.tail.release(finished);
         }
         if shared.can_free() {
-            shared.keeper.ring();
+            shared.keeper.notify();
         }
         // A writer that waits at the cap may go on as soon as the sinks have everything.
         if shared.full.load(Ordering::Acquire) {
-            shared.room.ring();
+            shared.room.notify();
         }
         Ok(())
     }
 
     /// How far a consumer has come; `None` for one that was never registered.
     pub fn cursor(&self, name: &str) -> Option<u64> {
-        lock(&self.shared().sinks).get(name).map(|sink| sink.offset)
+        self.shared().sinks.lock().get(name).map(|sink| sink.offset)
     }
 
     /// Moves a cursor back to `offset`, or to the first record when that is later, and tells which. Durable when this
     /// returns, and nothing from there on is removed before the cursor has passed it again.
     pub fn rewind(&self, name: &str, offset: u64) -> Result<u64, SpoolError> {
         // Housekeeping holds this lock while it removes segments.
-        let mut files = lock(&self.shared().cursor_files);
+        let mut files = self.shared().cursor_files.lock();
         let offset = offset.max(self.first_offset());
         self.place(&mut files, name, |sink| sink.offset = sink.offset.min(offset))?;
         Ok(offset)
     }
 
-    /// A consumer that was cut off has been brought up to `offset` from elsewhere: the log keeps records for it again.
-    /// Fails when those from `offset` on are gone too.
+    /// A consumer that was cut off is being brought up to `offset` from elsewhere: the log keeps records for it again. Fails
+    /// when those from `offset` on are gone too.
     pub fn restart_at(&self, name: &str, offset: u64) -> Result<(), SpoolError> {
-        let mut files = lock(&self.shared().cursor_files);
+        let mut files = self.shared().cursor_files.lock();
         let (first, end) = (self.first_offset(), self.next_offset());
         if offset < first {
             return Err(SpoolError::OffsetGone { requested: offset, first });
@@ -155,14 +155,14 @@ impl Spool {
         let unknown = || SpoolError::UnknownSink(name.to_owned());
         let file = files.get_mut(name).ok_or_else(unknown)?;
         let offset = {
-            let mut sinks = lock(&self.shared().sinks);
+            let mut sinks = self.shared().sinks.lock();
             let sink = sinks.get_mut(name).ok_or_else(unknown)?;
             change(sink);
             sink.saved = sink.saved.min(sink.offset);
             sink.offset
         };
         file.save(offset)?;
-        if let Some(sink) = lock(&self.shared().sinks).get_mut(name) {
+        if let Some(sink) = self.shared().sinks.lock().get_mut(name) {
             sink.saved = offset;
         }
         Ok(())
@@ -171,7 +171,7 @@ impl Spool {
     /// Nothing is appended while any consumer is refused; `None` lifts its refusal.
     pub fn refuse(&self, name: &str, cause: Option<String>) {
         let shared = self.shared();
-        let mut refusals = lock(&shared.refusals);
+        let mut refusals = shared.refusals.lock();
         match cause {
             Some(cause) => {
                 // The doors close at once, not with the next append.
@@ -181,7 +181,7 @@ impl Spool {
             None => {
                 if refusals.remove(name).is_some() && refusals.is_empty() {
                     shared.full.store(false, Ordering::Release);
-                    shared.room.ring();
+                    shared.room.notify();
                 }
             }
         }
@@ -189,17 +189,17 @@ impl Spool {
 
     /// Why nothing is appended although there may be room.
     pub fn refusal(&self) -> Option<String> {
-        lock(&self.shared().refusals).values().next().cloned()
+        self.shared().refusals.lock().values().next().cloned()
     }
 
     /// Whether the log no longer keeps records for the consumer.
     pub fn is_cut_off(&self, name: &str) -> bool {
-        lock(&self.shared().sinks).get(name).is_some_and(|sink| sink.cut_off)
+        self.shared().sinks.lock().get(name).is_some_and(|sink| sink.cut_off)
     }
 
     /// Below this every consumer that settles is finished; `None` without one.
     pub fn settled(&self) -> Option<u64> {
-        let sinks = lock(&self.shared().sinks);
+        let sinks = self.shared().sinks.lock();
         sinks.values().filter(|sink| sink.registered && sink.settles).map(|sink| sink.offset).min()
     }
 

@@ -4,13 +4,14 @@
 
 use super::disk::{Disk, DiskFile, Lock};
 use super::fake_content::{Change, Content};
+use parking_lot::{Mutex, MutexGuard};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Clones are the same disk.
 #[derive(Clone)]
@@ -114,7 +115,7 @@ impl FakeDisk {
 
     /// What happens in the place of each wait for room.
     pub fn set_waiting(&self, waiting: Option<Waiting>) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        *self.waiting.lock() = waiting;
     }
 
     pub fn copy(&self) -> Copy {
@@ -222,7 +223,7 @@ impl FakeDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Counts one operation; an error when the process is dead by now.
@@ -305,7 +306,7 @@ impl Disk for FakeDisk {
     }
 
     fn wait(&self, waiting: &mut dyn FnMut()) {
-        let instead = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let instead = self.waiting.lock().clone();
         match instead {
             Some(instead) => instead(),
             None => waiting(),

@@ -4,7 +4,7 @@
 use super::error::SpoolError;
 use super::metrics::SpoolMetrics;
 use super::reader::Reader;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use genims_model::{Group, Receipt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +76,7 @@ impl Spool {
     /// Where the segment with this offset ends, if every saved cursor lies behind it.
     fn behind_passed(&self, offset: u64) -> Option<u64> {
         let next = self.shared.segment_at(offset).ok()?.1?;
-        let passed = lock(&self.shared.sinks).values().map(|sink| sink.saved).min()?;
+        let passed = self.shared.sinks.lock().values().map(|sink| sink.saved).min()?;
         (next <= passed).then_some(next)
     }
 

@@ -14,10 +14,10 @@ use std::{io, thread};
 const CURSOR_SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
-    let (weak, bell) = (Arc::downgrade(shared), shared.keeper.clone());
+    let (weak, wakeup) = (Arc::downgrade(shared), shared.keeper.clone());
     thread::Builder::new().name("spool-keeper".to_owned()).spawn(move || {
         loop {
-            bell.wait(CURSOR_SAVE_INTERVAL);
+            wakeup.wait(CURSOR_SAVE_INTERVAL);
             if !tend(&weak) {
                 return;
             }

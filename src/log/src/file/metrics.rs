@@ -1,12 +1,11 @@
-//! What the log counts. Plain numbers; `ops` turns them into Prometheus text.
+//! What the log counts. Plain numbers, read by `genims_api`.
 
-use super::shared::lock;
 use hdrhistogram::Histogram;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Latencies beyond a minute all count as a minute.
-const LATENCY_US_MAX: u64 = 60_000_000;
+/// One hour: whatever waits longer is shown as this.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
 
 #[derive(Debug)]
 pub struct SpoolMetrics {
@@ -55,26 +54,26 @@ impl SpoolMetrics {
 
     pub(super) fn synced(&self, took_us: u64) {
         Self::add(&self.syncs, 1);
-        lock(&self.sync_us).saturating_record(took_us);
+        self.sync_us.lock().saturating_record(took_us);
     }
 
     pub(super) fn became_durable(&self, latency_us: u64, records: u64) {
-        lock(&self.receive_to_durable_us).saturating_record_n(latency_us, records);
+        self.receive_to_durable_us.lock().saturating_record_n(latency_us, records);
     }
 
     /// How long each sync took, microseconds.
     pub fn sync_us(&self) -> Histogram<u64> {
-        lock(&self.sync_us).clone()
+        self.sync_us.lock().clone()
     }
 
     /// From the read of a socket to the end of the sync, microseconds: of each group its oldest record's, weighted by
     /// its records. Never better than the truth.
     pub fn receive_to_durable_us(&self) -> Histogram<u64> {
-        lock(&self.receive_to_durable_us).clone()
+        self.receive_to_durable_us.lock().clone()
     }
 }
 
-/// Two significant digits: 1 % is finer than any of these numbers repeats, and the memory stays at some 20 KiB.
+/// Two significant digits: 1 % is finer than any of these numbers repeats, and the memory stays at some 25 KiB.
 fn histogram() -> Histogram<u64> {
     let mut histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, 2).expect("constant bounds in the allowed range");
     histogram.auto(false);

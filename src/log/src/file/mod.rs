@@ -62,7 +62,6 @@
 //! - Nothing is shown that is not durable.
 
 mod appender;
-mod bell;
 mod blank;
 mod carry;
 mod codec;
@@ -83,6 +82,7 @@ mod recovery;
 mod segment;
 mod shared;
 mod tail;
+mod wakeup;
 pub mod writer;
 
 #[cfg(any(test, feature = "simulation"))]
@@ -108,12 +108,13 @@ pub use reader::Reader;
 
 use disk::{Disk, RealDisk};
 use genims_model::event::FaultOpened;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use shared::{Shared, Sizes};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -252,7 +253,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         full: Arc::default(),
         pressed: false.into(),
         directory_unsynced: false.into(),
-        room: bell::Bell::default(),
+        room: wakeup::Wakeup::default(),
         keeper: Arc::default(),
         commits: commit::CommitQueue::default(),
         metrics: Arc::new(metrics),

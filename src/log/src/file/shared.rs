@@ -3,7 +3,6 @@
 //!
 //! Lock order: `cursor_files`, `sinks`, `segments`, `tail`; `history` and `refusals` alone.
 
-use super::bell::Bell;
 use super::blank::{self, Blank};
 use super::commit::CommitQueue;
 use super::cursor::CursorFile;
@@ -13,11 +12,13 @@ use super::history::HistoryFile;
 use super::metrics::SpoolMetrics;
 use super::segment::{self, Segment};
 use super::tail::Tail;
+use super::wakeup::Wakeup;
 use crate::contract::WhenBehind;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -89,10 +90,10 @@ pub(super) struct Shared {
     pub(super) pressed: AtomicBool,
     /// A name went, but the disk was too full to sync the directory: done before the next one goes.
     pub(super) directory_unsynced: AtomicBool,
-    /// Rings when segments went or the spool closed.
-    pub(super) room: Bell,
-    /// Rings when segments may go.
-    pub(super) keeper: Arc<Bell>,
+    /// Notified when segments went or the spool closed.
+    pub(super) room: Wakeup,
+    /// Notified when segments may go.
+    pub(super) keeper: Arc<Wakeup>,
     pub(super) commits: CommitQueue,
     pub(super) metrics: Arc<SpoolMetrics>,
     pub(super) failure: OnceLock<String>,
@@ -103,17 +104,13 @@ pub(super) struct Shared {
     pub(super) _lock: Box<dyn Lock>,
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Shared {
     pub(super) fn next_offset(&self) -> u64 {
         *self.end.borrow()
     }
 
     pub(super) fn first_offset(&self) -> u64 {
-        lock(&self.segments).front().map_or(0, |segment| segment.first_offset)
+        self.segments.lock().front().map_or(0, |segment| segment.first_offset)
     }
 
     /// Fails once the spool is closed or has stopped.
@@ -135,13 +132,13 @@ impl Shared {
 
     pub(super) fn wake_all(&self) {
         self.end.send_modify(|_| {});
-        self.room.ring();
-        self.keeper.ring();
+        self.room.notify();
+        self.keeper.notify();
     }
 
     /// The segment that holds `offset`, and the offset at which the next one begins.
     pub(super) fn segment_at(&self, offset: u64) -> Result<(Segment, Option<u64>), SpoolError> {
-        let segments = lock(&self.segments);
+        let segments = self.segments.lock();
         let behind = segments.partition_point(|segment| segment.first_offset <= offset);
         match behind.checked_sub(1).and_then(|index| segments.get(index)) {
             Some(segment) => Ok((segment.clone(), segments.get(behind).map(|next| next.first_offset))),
@@ -154,12 +151,12 @@ impl Shared {
 
     /// The offset below which every registered sink is finished; `None` without sinks.
     pub(super) fn finished_below(&self, progress: impl Fn(&Sink) -> u64) -> Option<u64> {
-        lock(&self.sinks).values().filter(|sink| sink.holds()).map(progress).min()
+        self.sinks.lock().values().filter(|sink| sink.holds()).map(progress).min()
     }
 
     /// Whom the log waits for.
     pub(super) fn slowest_sink(&self) -> Option<String> {
-        let sinks = lock(&self.sinks);
+        let sinks = self.sinks.lock();
         let slowest = sinks.iter().filter(|(_, sink)| sink.holds()).min_by_key(|(_, sink)| sink.offset);
         slowest.map(|(name, _)| name.clone())
     }
@@ -188,7 +185,7 @@ impl Shared {
     /// On a full disk: gives up the blank and the oldest consumed segment, retained or not. True when there was one.
     pub(super) fn make_room(&self) -> bool {
         self.pressed.store(true, Ordering::Release);
-        let blank = lock(&self.blank).take();
+        let blank = self.blank.lock().take();
         let given_up = blank.is_some_and(|blank| self.disk.remove(&blank.path).is_ok());
         let removed = self.metrics.segments_removed.load(Ordering::Relaxed);
         // A failure that matters has stopped the spool, which the waiting append notices.
@@ -198,7 +195,7 @@ impl Shared {
 
     /// Cuts off the consumers whose backlog is larger than they may hold: their records may go from now on.
     pub(super) fn cut_off(&self) {
-        let mut sinks = lock(&self.sinks);
+        let mut sinks = self.sinks.lock();
         for (name, sink) in sinks.iter_mut().filter(|(_, sink)| sink.holds()) {
             let WhenBehind::Resync { backlog_bytes_max } = sink.when_behind else { continue };
             let backlog_bytes = self.backlog_bytes(sink.offset);
@@ -218,7 +215,7 @@ impl Shared {
 
     /// What the segments that hold records from `offset` on occupy, without the one that is being written.
     fn backlog_bytes(&self, offset: u64) -> u64 {
-        let segments = lock(&self.segments);
+        let segments = self.segments.lock();
         let ends = segments.iter().skip(1).map(|next| next.first_offset);
         segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.file_bytes).sum()
     }
@@ -226,14 +223,14 @@ impl Shared {
     /// Whether housekeeping would free something, judged by the cursors in memory.
     pub(super) fn can_free(&self) -> bool {
         let finished = self.finished_below(|sink| sink.offset).unwrap_or(u64::MAX);
-        self.removable(&lock(&self.segments), finished) > 0
+        self.removable(&self.segments.lock(), finished) > 0
     }
 
     /// Housekeeping: cursors that moved become durable, then segments that nobody needs go. A failed sync stops the
     /// spool; a full disk and a want of file handles are only reported.
     pub(super) fn maintain(&self) -> Result<(), SpoolError> {
         // Held throughout: two rounds at once could remove segments out of order.
-        let mut files = lock(&self.cursor_files);
+        let mut files = self.cursor_files.lock();
         self.cut_off();
         let saved = self.save_cursors(&mut files);
         // A disk too full for a cursor must not keep what older cursors allow to go.
@@ -253,7 +250,7 @@ impl Shared {
     /// The blank, if there is one and `bytes` fit into half of it: a segment that is mostly front is not worth one. From
     /// here on it counts towards the cap.
     pub(super) fn take_blank(&self, bytes: u64) -> Option<Blank> {
-        let mut held = lock(&self.blank);
+        let mut held = self.blank.lock();
         let blank = held.take_if(|blank| bytes <= blank.bytes / 2)?;
         self.bytes.fetch_add(blank.bytes, Ordering::AcqRel);
         Some(blank)
@@ -264,7 +261,7 @@ impl Shared {
     pub(super) fn prepare_blank(&self, wanted: impl Fn() -> bool) -> Result<(), SpoolError> {
         let bytes = segment::file_bytes(&[], self.sizes.segment_bytes);
         let fits = || self.bytes.load(Ordering::Acquire) + bytes <= self.sizes.max_bytes;
-        if lock(&self.blank).is_some() || !fits() || self.pressed.load(Ordering::Acquire) {
+        if self.blank.lock().is_some() || !fits() || self.pressed.load(Ordering::Acquire) {
             return Ok(());
         }
         let number = self.blanks.fetch_add(1, Ordering::Relaxed) + 1;
@@ -276,7 +273,7 @@ impl Shared {
         };
         let filled =
             Blank::reserve(&*self.disk, path.clone(), bytes).and_then(|blank| Ok(blank.fill(go_on)?.then_some(blank)));
-        let mut held = lock(&self.blank);
+        let mut held = self.blank.lock();
         match filled {
             Ok(Some(blank)) if fits() => *held = Some(blank),
             unusable => {
@@ -290,7 +287,9 @@ impl Shared {
     }
 
     fn save_cursors(&self, files: &mut BTreeMap<String, CursorFile>) -> Result<(), SpoolError> {
-        let moved: Vec<(String, u64)> = lock(&self.sinks)
+        let moved: Vec<(String, u64)> = self
+            .sinks
+            .lock()
             .iter()
             .filter(|(_, sink)| sink.saved != sink.offset)
             .map(|(name, sink)| (name.clone(), sink.offset))
@@ -304,7 +303,7 @@ impl Shared {
                     files.insert(name.clone(), file);
                 }
             }
-            if let Some(sink) = lock(&self.sinks).get_mut(&name) {
+            if let Some(sink) = self.sinks.lock().get_mut(&name) {
                 sink.saved = offset;
             }
         }
@@ -317,13 +316,13 @@ impl Shared {
             self.sync_names()?;
         }
         let removed: Vec<Segment> = {
-            let mut segments = lock(&self.segments);
+            let mut segments = self.segments.lock();
             let removable = self.removable(&segments, finished);
             segments.drain(..removable).collect()
         };
         for (index, segment) in removed.iter().enumerate() {
             if let Err(source) = self.disk.remove(&segment.path) {
-                let mut segments = lock(&self.segments);
+                let mut segments = self.segments.lock();
                 removed[index..].iter().rev().for_each(|kept| segments.push_front(kept.clone()));
                 return Err(SpoolError::io("remove", &segment.path, source));
             }
@@ -331,13 +330,13 @@ impl Shared {
             self.metrics.segments_removed.fetch_add(1, Ordering::Relaxed);
             // Synced one by one: a crash must not leave a gap between segments that are still there.
             if let Err(error) = self.sync_names() {
-                let mut segments = lock(&self.segments);
+                let mut segments = self.segments.lock();
                 removed[index + 1..].iter().rev().for_each(|kept| segments.push_front(kept.clone()));
                 return Err(error);
             }
         }
         if !removed.is_empty() {
-            self.room.ring();
+            self.room.notify();
         }
         Ok(())
     }

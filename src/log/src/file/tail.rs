@@ -4,8 +4,9 @@
 //! Bounded by bytes; the oldest groups give way. Whatever is not here is on disk, so the bound never costs a record.
 
 use genims_model::{DeadLetter, Event, Group, Mark, Reading, Snapshot};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Tail {
@@ -59,7 +60,7 @@ impl Tail {
     }
 
     fn lock(&self) -> MutexGuard<'_, Groups> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+        self.groups.lock()
     }
 }
 

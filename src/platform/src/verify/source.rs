@@ -16,10 +16,10 @@ use genims_databases::{
 use mongodb::bson::{Document, doc};
 use mysql_async::Value;
 use mysql_async::prelude::Queryable;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -149,14 +149,14 @@ impl Sources {
         let closed = |_| Problem::Query("the run is ending".to_owned());
         let _connection = source.gate.acquire().await.map_err(closed)?;
         let _query = self.running.acquire().await.map_err(closed)?;
-        let idle = source.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = source.idle.lock().pop();
         let mut link = match idle {
             Some(link) => link,
             None => connect(&source.settings).await.map_err(Problem::Query)?,
         };
         match timeout(QUERY_TIME_MAX, link.rows(&source.settings, sql, each)).await {
             Ok(Ok(())) => {
-                source.idle.lock().unwrap_or_else(PoisonError::into_inner).push(link);
+                source.idle.lock().push(link);
                 Ok(())
             }
             // The link is dropped: the state of its session is not known.

@@ -173,7 +173,7 @@ async fn pings_are_answered_while_the_pipeline_pushes_back_and_order_is_kept() {
     }
     client.send(&PINGREQ).await;
     client.expect(&PINGRESP).await;
-    let values: Vec<f64> = server.plant.taken.lock().unwrap().readings.iter().map(|reading| reading.value).collect();
+    let values: Vec<f64> = server.plant.taken.lock().readings.iter().map(|reading| reading.value).collect();
     assert_eq!(values, (1..=20).map(f64::from).collect::<Vec<_>>());
     server.stop().await;
 }

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// What a test waits at most for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,7 +52,7 @@ struct Server {
     plant: Plant,
     address: SocketAddr,
     metrics: Arc<ListenMetrics>,
-    shutdown: watch::Sender<bool>,
+    shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -65,7 +65,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let metrics = Arc::<ListenMetrics>::default();
-        let (shutdown, stop) = watch::channel(false);
+        let shutdown = CancellationToken::new();
         let serving = serve(
             listener,
             options,
@@ -74,7 +74,7 @@ impl Server {
             0,
             metrics.clone(),
             Arc::new(|| 42),
-            stop,
+            shutdown.clone(),
         );
         let task = tokio::spawn(async { serving.await.unwrap() });
         Self { plant, address, metrics, shutdown, task }
@@ -112,7 +112,7 @@ impl Server {
     }
 
     async fn stop(self) {
-        self.shutdown.send_replace(true);
+        self.shutdown.cancel();
         timeout(PATIENCE, self.task).await.expect("the server ends in time").unwrap();
     }
 }

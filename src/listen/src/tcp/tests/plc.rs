@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -17,7 +18,7 @@ pub(super) struct Trial {
     pub(super) progress: Arc<Progress>,
     pub(super) metrics: Arc<ListenMetrics>,
     pub(super) address: SocketAddr,
-    pub(super) stop: watch::Sender<bool>,
+    pub(super) stop: CancellationToken,
     pub(super) server: JoinHandle<()>,
 }
 
@@ -33,8 +34,8 @@ impl Trial {
             .await
             .expect("port 0 binds");
         let address = server.address().expect("bound");
-        let (stop, shutdown) = watch::channel(false);
-        Self { plant, progress, metrics, address, stop, server: tokio::spawn(server.serve(shutdown)) }
+        let stop = CancellationToken::new();
+        Self { plant, progress, metrics, address, server: tokio::spawn(server.serve(stop.clone())), stop }
     }
 
     pub(super) async fn plain() -> Self {
