@@ -108,6 +108,8 @@ impl<T: Target, L: Log> Follower<T, L> {
     ) -> Self {
         let before = metrics.settled.load(Ordering::Relaxed);
         let settled = log.cursor(target.name()).unwrap_or(0).max(log.first_offset()).max(before);
+        // A loop that takes this one's place may find the cursor rewound.
+        metrics.settled.store(settled, Ordering::Relaxed);
         metrics.position.store(settled, Ordering::Relaxed);
         Self {
             target,

@@ -187,6 +187,31 @@ async fn a_restored_database_gets_the_log_again_and_the_accounts_stay() {
 }
 
 #[tokio::test]
+async fn a_sink_started_again_after_its_database_went_back_counts_nothing_twice() {
+    let mut trial = Trial::new(&[]);
+    trial.run(3).await;
+    // The server starts anew: everything in the log is finished, so nothing of it is in flight.
+    trial.accounts = Arc::new(Accounts::new(["mqtt".to_owned()]));
+    trial.metrics = Arc::default();
+    {
+        let mut database = trial.database.lock().expect("no panic");
+        database.goes_back_to(6);
+        database.faults = vec![Fault::Lost; 1_000];
+    }
+    let ended = trial.beside(async || {
+        eventually("the cursor follows", || trial.log.cursor("fake") == Some(6)).await;
+    });
+    ended.await.expect("a clean end");
+    trial.database.lock().expect("no panic").faults.clear();
+    let ended = trial.beside(async || {
+        eventually("all records again", || trial.log.cursor("fake") == Some(30)).await;
+    });
+    ended.await.expect("a clean end");
+    assert_eq!(trial.offsets(), (0..30).collect::<Vec<_>>());
+    assert_eq!(trial.accounts.total(), genims_model::Account::default());
+}
+
+#[tokio::test]
 async fn a_stop_is_obeyed_while_the_database_is_down() {
     let trial = Trial::new(&[Fault::Lost; 100]);
     let stop = CancellationToken::new();
