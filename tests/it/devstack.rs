@@ -1,7 +1,7 @@
 //! The development stack itself: the servers answer, come back, are shown, and keep to themselves.
 
 use crate::harness::{Harness, connect_postgres};
-use genims_dev::{EnvFile, ProcessId, Server, Stack, write_env_file};
+use genims_dev::{EnvFile, ProcessId, Server, Stack};
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use serde_json::Value;
@@ -220,6 +220,6 @@ fn a_foreign_env_file_is_left_alone(harness: &'static Harness) {
     let stack = harness.stack();
     let path = harness.folder("env").join(".env");
     std::fs::write(&path, "SECRET=1\n").unwrap();
-    assert_eq!(write_env_file(stack, &path).unwrap(), EnvFile::NotOurs);
+    assert_eq!(stack.write_env_file(&path).unwrap(), EnvFile::NotOurs);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "SECRET=1\n");
 }

@@ -241,6 +241,9 @@ fn the_mirror_breaks(examined: &Examined<'_>) {
 fn on_an_empty_platform_no_rule_holds(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let verdict = run(harness, &platform.environment(&[]), &Options::default());
+    let said = |number: usize| format!("{},{:03} rules, references and counts", number / 1_000, number % 1_000);
+    let readme = include_str!("../../README.md");
+    assert_eq!(readme.matches(&said(verdict.findings.len())).count(), 2, "README: {}", said(verdict.findings.len()));
     let families = ["counts", "references"];
     let rules: Vec<&Finding> =
         verdict.findings.iter().filter(|finding| !families.contains(&finding.family.as_str())).collect();

@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
+mod circles;
+
+use circles::circles;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -135,6 +138,23 @@ fn dependencies(file: &File) -> Vec<String> {
         found.push(format!("{}: a pure room has no runtime", file.name));
     }
     found
+}
+
+#[test]
+fn no_files_of_a_crate_import_each_other_in_a_circle() {
+    assert_none(circles(&files("rs")));
+    let found = |texts: [(&str, &str); 3]| circles(&texts.map(|(name, text)| file(&format!("src/x/src/{name}"), text)));
+    let root = ("lib.rs", "mod a;\nmod b;\npub use b::{self, Y};");
+    assert_eq!(
+        found([root, ("a.rs", "use super::b::{self, c::Y};"), ("b/mod.rs", "fn f() { crate::a::f(); }")]).len(),
+        1
+    );
+    assert_eq!(found([root, ("a.rs", "use crate::Y;"), ("b.rs", "use super::a::X as Z;")]).len(), 1);
+    assert!(found([root, ("a.rs", "use super::b::Y;"), ("b.rs", "// use super::a::X;\nuse crate::f;")]).is_empty());
+    let parent = ("b/mod.rs", "mod c;\nuse c::Y;");
+    assert!(
+        found([root, parent, ("b/c.rs", "use super::Z;\n#[cfg(test)]\nmod tests {\nuse crate::b::X;\n}")]).is_empty()
+    );
 }
 
 #[test]

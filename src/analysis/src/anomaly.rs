@@ -7,7 +7,7 @@
 //! most, so one spike does not make the next one look usual. The first [`WARM_UP`] readings score 0.
 
 /// Readings before the memory is trusted.
-pub const WARM_UP: u32 = 30;
+pub(crate) const WARM_UP: u32 = 30;
 
 /// A score from here on sets `is_anomaly`: about five standard deviations.
 pub const ANOMALY_FROM: f32 = 0.6;
@@ -35,7 +35,7 @@ impl Usual {
         Self { floor: range.filter(|width| *width > 0.0).map_or(0.0, |width| width * 0.001), ..Self::default() }
     }
 
-    pub fn std_dev(&self) -> f64 {
+    pub(crate) fn std_dev(&self) -> f64 {
         self.variance.sqrt()
     }
 
@@ -43,7 +43,7 @@ impl Usual {
         self.mean
     }
 
-    pub fn is_warm(&self) -> bool {
+    pub(crate) fn is_warm(&self) -> bool {
         self.seen >= WARM_UP
     }
 

@@ -8,8 +8,8 @@ use genims_catalogue::{Limits, Sensor};
 use genims_model::event::{FaultClosed, FaultOpened};
 use genims_model::{Event, MachineNo, SensorNo};
 
-pub const OPEN_AFTER: u8 = 3;
-pub const CLOSE_AFTER: u8 = 5;
+pub(crate) const OPEN_AFTER: u8 = 3;
+pub(crate) const CLOSE_AFTER: u8 = 5;
 const MARGIN: f64 = 0.02;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use genims_catalogue::Limits;
 use genims_model::SensorNo;
 use genims_model::event::SensorHealth;
 
-pub const STUCK_READINGS: u32 = 60;
-pub const STUCK_US: i64 = 60_000_000;
-pub const ERRATIC_RATIO: f64 = 6.0;
-pub const SILENT_US_MIN: i64 = 60_000_000;
+pub(crate) const STUCK_READINGS: u32 = 60;
+pub(crate) const STUCK_US: i64 = 60_000_000;
+pub(crate) const ERRATIC_RATIO: f64 = 6.0;
+pub(crate) const SILENT_US_MIN: i64 = 60_000_000;
 const SILENT_INTERVALS: i64 = 10;
 const ERRATIC_READINGS: u32 = 20;
 const HOUR_US: i64 = 3_600_000_000;

@@ -18,8 +18,8 @@ use genims_model::event::{FaultClosed, FaultOpened, OeeHour};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Event, MachineNo, Snapshot};
 
-pub const GAP_US_MAX: i64 = 300_000_000;
-pub const HOUR_GRACE_US: i64 = 120_000_000;
+pub(crate) const GAP_US_MAX: i64 = 300_000_000;
+pub(crate) const HOUR_GRACE_US: i64 = 120_000_000;
 const HOUR_US: i64 = 3_600_000_000;
 
 /// Longer codes do not fit VARCHAR(50).

@@ -29,7 +29,7 @@ pub enum SameTimestamp {
 
 /// Readings further ahead of our clock than this are remembered apart. Among the others one of them would be the newest
 /// until our clock has reached it: nothing behind it would be watched, and the memory would only grow.
-pub const AHEAD_US: i64 = WINDOW_US;
+pub(crate) const AHEAD_US: i64 = WINDOW_US;
 
 /// The rules of time that a reading is judged by.
 #[derive(Clone, Copy, Debug)]

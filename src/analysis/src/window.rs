@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 
 /// The contract's columns are called `*_1min`.
-pub const WINDOW_US: i64 = 60_000_000;
+pub(crate) const WINDOW_US: i64 = 60_000_000;
 
 /// How much one window may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub struct Window {
 }
 
 impl Window {
-    pub fn newest_us(&self) -> Option<i64> {
+    pub(crate) fn newest_us(&self) -> Option<i64> {
         self.held.back().map(|sample| sample.timestamp_us)
     }
 

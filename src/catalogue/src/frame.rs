@@ -11,7 +11,7 @@
 //!   continues.
 //! - The body is a JSON array of [`Entry`]: later releases may add fields and kinds.
 
-use super::journal::Entry;
+use super::entry::Entry;
 use super::{Catalogue, error::JournalError};
 use std::path::Path;
 use uuid::Uuid;

@@ -6,46 +6,16 @@
 //! - A failed append is taken back before the next one: nothing is ever written behind a partial frame.
 //! - Opening needs no room on the disk once the journal exists.
 
+use super::entry::{Entry, NAME};
 use super::error::JournalError;
 use super::folder::{Folder, Stored};
 use super::frame::{self, Tip, Walk};
 use super::legacy;
-use super::shifts::{FactoryShifts, ShiftCalendar};
 use super::witness::Witness;
-use super::{Catalogue, Machine, Sensor};
-use serde::{Deserialize, Serialize};
+use super::{Catalogue, Sensor};
 use std::path::PathBuf;
 use std::sync::Arc;
 use uuid::Uuid;
-
-pub(crate) const NAME: &str = "catalogue.journal";
-
-/// One change. Numbers are implied by order: the n-th new sensor identity gets number n, so replaying the entries through
-/// the same `put_*` functions gives the same numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Entry {
-    Machine(Machine),
-    /// As master data has it.
-    Sensor(Sensor),
-    /// Entered at the door; master data does not have it yet.
-    Registered(Sensor),
-    Shifts(Vec<FactoryShifts>),
-}
-
-impl Entry {
-    pub(crate) fn apply(&self, catalogue: &mut Catalogue) {
-        match self {
-            Self::Machine(machine) => {
-                catalogue.put_machine(machine.clone());
-            }
-            Self::Sensor(sensor) | Self::Registered(sensor) => {
-                catalogue.put_sensor(sensor.clone());
-            }
-            Self::Shifts(factories) => catalogue.shifts = ShiftCalendar::new(factories.iter().cloned()),
-        }
-    }
-}
 
 /// The log that a journal is opened for.
 #[derive(Clone, Copy, Debug)]

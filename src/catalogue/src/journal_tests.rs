@@ -1,9 +1,10 @@
 //! The journal against a folder that fills up, tears and forgets: no number changes its meaning, every start succeeds
 //! that may, and every one that may not says why.
 
+use super::entry::NAME;
 use super::error::JournalError;
 use super::fake_folder::{FakeFolder, LOSSES, Loss};
-use super::journal::{Log, NAME};
+use super::journal::Log;
 use super::keeper::{Keeper, MasterData};
 use super::tests::{machine, sensor};
 use uuid::Uuid;

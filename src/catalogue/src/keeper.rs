@@ -7,9 +7,10 @@
 //! - When the disk is full, what was entered keeps its number and is tried again by the next [`Keeper::sync`] or
 //!   [`Keeper::follow`].
 
+use super::entry::{Entry, UNKNOWN_UNIT};
 use super::error::JournalError;
 use super::folder::{Folder, RealFolder};
-use super::journal::{Entry, Journal, Log, Opened};
+use super::journal::{Journal, Log, Opened};
 use super::shifts::{FactoryShifts, ShiftCalendar};
 use super::used::Used;
 use super::{Catalogue, Directory, Limits, Machine, Sensor};
@@ -56,9 +57,6 @@ const REGISTERED_MAX: usize = 10_000;
 
 /// VARCHAR(50) of `sensors.sensor_id`.
 const SENSOR_ID_CHARS_MAX: usize = 50;
-
-/// The unit of a registered sensor, until master data says better.
-pub(crate) const UNKNOWN_UNIT: &str = "unknown";
 
 #[derive(Debug)]
 pub struct Keeper {

@@ -3,10 +3,10 @@
 //! instead of giving its numbers a second time.
 
 use super::Limits;
+use super::entry::{self, Entry, UNKNOWN_UNIT};
 use super::error::JournalError;
 use super::folder::Folder;
-use super::journal::Entry;
-use super::{Machine, Sensor, journal};
+use super::{Machine, Sensor};
 use hashbrown::HashMap;
 
 const NAME: &str = "catalogue.jsonl";
@@ -42,7 +42,7 @@ pub(crate) fn read(folder: &dyn Folder) -> Result<Option<Vec<Entry>>, JournalErr
         position += line.len();
     }
     let entries = with_places_of_the_end(entries);
-    tracing::info!(entries = entries.len(), to = journal::NAME, "the journal of an earlier release is converted");
+    tracing::info!(entries = entries.len(), to = entry::NAME, "the journal of an earlier release is converted");
     Ok(Some(entries))
 }
 
@@ -98,7 +98,7 @@ fn registration(entry: Entry) -> Entry {
 
 fn is_registration(sensor: &Sensor) -> bool {
     sensor.active
-        && sensor.unit == super::keeper::UNKNOWN_UNIT
+        && sensor.unit == UNKNOWN_UNIT
         && sensor.sensor_code.is_none()
         && sensor.sensor_type.is_none()
         && sensor.limits == Limits::default()

@@ -10,6 +10,7 @@
 //! - `journal`: every number ever given, in `frame`s; `witness`: what the log relies on; `legacy`: the earlier format
 //! - [`used`]: which numbers a log uses
 
+mod entry;
 pub mod error;
 #[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
 mod folder;
@@ -68,7 +69,7 @@ pub struct Sensor {
 
 impl Sensor {
     /// Whether rows taken under `self` and `other` would name the same things.
-    pub fn same_identity(&self, other: &Self) -> bool {
+    pub(crate) fn same_identity(&self, other: &Self) -> bool {
         self.sensor_id == other.sensor_id
             && self.machine_id == other.machine_id
             && self.line_id == other.line_id
@@ -260,7 +261,7 @@ fn code_key(machine_id: &str, code: &str) -> String {
 
 impl Machine {
     /// Whether rows taken under `self` and `other` would name the same things.
-    pub fn same_identity(&self, other: &Self) -> bool {
+    pub(crate) fn same_identity(&self, other: &Self) -> bool {
         self.machine_id == other.machine_id && self.line_id == other.line_id && self.factory_id == other.factory_id
     }
 

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How far apart the clocks may be.
-pub const DIFFERENCE_MAX: Duration = Duration::from_secs(2);
+pub(crate) const DIFFERENCE_MAX: Duration = Duration::from_secs(2);
 
 /// How far the server's clock is ahead of ours, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

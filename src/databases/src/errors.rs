@@ -86,7 +86,7 @@ pub fn postgres_is_transient(error: &tokio_postgres::Error) -> bool {
 
 /// By class (PostgreSQL manual, appendix A): 08 connection, 40 rollback, 53 resources, 57 operator intervention, 58 system;
 /// and a lock that was not to be had.
-pub fn sqlstate_is_transient(state: &SqlState) -> bool {
+pub(crate) fn sqlstate_is_transient(state: &SqlState) -> bool {
     // 57014, a cancelled statement, and 57P04, a dropped database, do not pass by themselves.
     if *state == SqlState::QUERY_CANCELED || *state == SqlState::DATABASE_DROPPED {
         return false;
@@ -130,7 +130,7 @@ fn postgres_remedy(error: &tokio_postgres::Error) -> &'static str {
     }
 }
 
-pub fn mongo_is_transient(error: &mongodb::error::Error) -> bool {
+pub(crate) fn mongo_is_transient(error: &mongodb::error::Error) -> bool {
     use mongodb::error::ErrorKind;
     let retryable = error.contains_label(mongodb::error::RETRYABLE_WRITE_ERROR)
         || error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR);
@@ -142,7 +142,7 @@ pub fn mongo_is_transient(error: &mongodb::error::Error) -> bool {
 }
 
 /// The gist: the driver's own text is a dump of its topology.
-pub fn mongo_cause(error: &mongodb::error::Error) -> String {
+pub(crate) fn mongo_cause(error: &mongodb::error::Error) -> String {
     use mongodb::error::ErrorKind;
     match error.kind.as_ref() {
         ErrorKind::Command(command) => format!("{} ({}, code {})", command.message, command.code_name, command.code),
@@ -179,11 +179,11 @@ pub fn mysql_code(error: &mysql_async::Error) -> Option<u16> {
 }
 
 /// Whether the server speaks no TLS.
-pub fn mysql_refuses_tls(error: &mysql_async::Error) -> bool {
+pub(crate) fn mysql_refuses_tls(error: &mysql_async::Error) -> bool {
     matches!(error, mysql_async::Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer))
 }
 
-pub fn mysql_cause(error: &mysql_async::Error) -> String {
+pub(crate) fn mysql_cause(error: &mysql_async::Error) -> String {
     use mysql_async::{Error, IoError};
     match error {
         Error::Server(error) => format!("{} (error {}, SQLSTATE {})", error.message, error.code, error.state),
@@ -194,7 +194,7 @@ pub fn mysql_cause(error: &mysql_async::Error) -> String {
     }
 }
 
-pub fn mysql_is_transient(error: &mysql_async::Error) -> bool {
+pub(crate) fn mysql_is_transient(error: &mysql_async::Error) -> bool {
     use mysql_async::{DriverError, Error, IoError};
     match error {
         // Too many connections (also of one user), shutting down, connection killed or aborted, disk full, lock wait,

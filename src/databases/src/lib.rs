@@ -38,7 +38,7 @@ pub use schema::{Column, Constraints, Kind, Model, Table};
 pub use tokio_postgres::Client as PostgresClient;
 
 /// What servers see as the name of our connections.
-pub const APPLICATION_NAME: &str = "genims";
+pub(crate) const APPLICATION_NAME: &str = "genims";
 
 /// How long a connection attempt may take when its URL does not say.
 pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);

@@ -2,7 +2,6 @@
 //! load order. Invariants: names, connection variables and load orders are unique.
 
 use super::errors::DatabaseError;
-use super::schema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
@@ -58,13 +57,6 @@ pub struct Database {
     pub size_class: SizeClass,
     /// The environment variable that holds the connection URL.
     pub connection: String,
-}
-
-impl Database {
-    /// Whether its schema is here, and so can be provisioned.
-    pub fn has_schema(&self) -> bool {
-        !schema::files(self).is_empty()
-    }
 }
 
 /// All databases, in load order.

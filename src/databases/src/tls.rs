@@ -37,7 +37,7 @@ impl SslMode {
     }
 
     /// What tokio-postgres has to know: whether to ask for TLS, and whether to insist.
-    pub fn negotiation(self) -> tokio_postgres::config::SslMode {
+    pub(crate) fn negotiation(self) -> tokio_postgres::config::SslMode {
         match self {
             Self::Disable => tokio_postgres::config::SslMode::Disable,
             Self::Prefer => tokio_postgres::config::SslMode::Prefer,

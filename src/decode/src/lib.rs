@@ -15,7 +15,6 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod error;
 pub mod frame;
 pub mod json;
 pub mod line_protocol;
@@ -30,9 +29,8 @@ pub mod topic;
 mod collected;
 mod fault;
 
-pub use error::TemplateError;
 pub use payload::Decoder;
-pub use template::{Role, TopicTemplate};
+pub use template::{Role, TemplateError, TopicTemplate};
 pub use topic::Templates;
 
 use genims_model::snapshot::SnapshotFields;

@@ -96,7 +96,7 @@ impl Decimal {
     }
 
     /// The number as an integer, if it is one (`3`, `3.0`, `3e2`) and fits.
-    pub fn to_i64(self) -> Option<i64> {
+    pub(crate) fn to_i64(self) -> Option<i64> {
         if self.cut {
             return None;
         }
@@ -116,7 +116,7 @@ impl Decimal {
     }
 
     /// Digits before the point, without leading zeros.
-    pub fn whole_digits(self) -> i32 {
+    pub(crate) fn whole_digits(self) -> i32 {
         match self.mantissa.checked_ilog10() {
             Some(log) => (log as i32 + 1).saturating_add(self.exponent).max(0),
             None => 0,

@@ -19,7 +19,7 @@ use genims_model::Reason;
 use serde::{Deserialize, Serialize};
 
 /// 9999-12-31T23:59:59.999999Z, the last moment that RFC 3339 can write.
-pub const TIMESTAMP_US_MAX: i64 = 253_402_300_799_999_999;
+pub(crate) const TIMESTAMP_US_MAX: i64 = 253_402_300_799_999_999;
 
 /// Longer text is no RFC 3339 time; the fraction has room for 40 digits.
 const TEXT_BYTES_MAX: usize = 66;
@@ -40,7 +40,7 @@ pub enum Unit {
 
 impl Unit {
     /// See the module's table. `None`: too many digits for any unit.
-    pub fn of_digits(whole_digits: i32) -> Option<Self> {
+    pub(crate) fn of_digits(whole_digits: i32) -> Option<Self> {
         match whole_digits {
             ..=11 => Some(Self::Seconds),
             12..=14 => Some(Self::Milliseconds),

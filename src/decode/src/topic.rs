@@ -9,12 +9,8 @@
 //! Then the configured templates, in their order. The empty topic stands for transports without topics (TCP, line
 //! protocol) and for what they left in the dead letters: a mixed batch. A topic with an empty level fits nothing.
 
-use super::error::TemplateError;
-use super::template::{Ending, Role, Segment, Template, TopicTemplate};
+use super::template::{Ending, Role, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate};
 use super::{Address, Kind};
-
-/// Levels in a topic that a template can match.
-pub const SEGMENTS_MAX: usize = 16;
 
 const NATIVE_PREFIX: &str = "genims/v1/";
 

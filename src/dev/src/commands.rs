@@ -94,7 +94,7 @@ fn up(args: UpArgs) -> anyhow::Result<()> {
 
     let path = args.env.as_deref().unwrap_or(Path::new(ENV_FILE));
     let shown = path.display();
-    match genims_dev::write_env_file(&stack, path)? {
+    match stack.write_env_file(path)? {
         EnvFile::Written => println!("connection variables are in {shown}"),
         EnvFile::NotOurs if args.env.is_some() => {
             bail!("{shown} was not written by this stack and is left as it is: delete it, or name another file")

@@ -79,9 +79,4 @@ impl DevstackError {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
-
-    /// Whether the same call can succeed later without anybody changing anything.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Locked { .. } | Self::NotReady { .. } | Self::NoPort { .. })
-    }
 }

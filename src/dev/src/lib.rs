@@ -33,7 +33,7 @@ mod state;
 mod tls;
 mod view;
 
-pub use env_file::{EnvFile, write_env_file};
+pub use env_file::EnvFile;
 pub use error::{DevstackError, Result};
 pub use install::install;
 pub use process::ProcessId;

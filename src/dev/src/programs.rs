@@ -32,13 +32,10 @@ const NEEDS: [Need; 8] = [
     need("mariadbd", Server::Mariadb, Some("mariadb-server"), Some((&["--no-defaults", "--version"], (10, 11)))),
     need("mariadb-install-db", Server::Mariadb, Some("mariadb-server"), None),
     need("mariadb", Server::Mariadb, Some("mariadb-client"), None),
-    need("mongod", Server::Mongodb, None, Some((&["--version"], (MONGOD_MAJOR_MIN, 0)))),
+    need("mongod", Server::Mongodb, None, Some((&["--version"], (mongod_wheel::MONGOD_MAJOR_MIN, 0)))),
     need("mosquitto", Server::Mosquitto, Some("mosquitto"), Some((&["-h"], (2, 0)))),
     need("mosquitto_pub", Server::Mosquitto, Some("mosquitto-clients"), None),
 ];
-
-/// Time-series collections with the granularity and expiry that we use.
-pub(super) const MONGOD_MAJOR_MIN: u32 = 6;
 
 const fn need(
     program: &'static str,

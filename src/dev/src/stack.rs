@@ -110,7 +110,7 @@ impl Stack {
     pub fn delete(self, env_file: Option<&Path>) -> Result<()> {
         self.stop()?;
         if let Some(path) = env_file {
-            env_file::delete(&self, path)?;
+            env_file::delete(self.folder(), path)?;
         }
         self.place.delete()
     }

@@ -1,5 +1,6 @@
 //! What a stack shows: addresses, pids, logs, status.
 
+use super::env_file::{self, EnvFile};
 use super::error::{DevstackError, Result};
 use super::stack::Stack;
 use super::{Server, mariadb, mongod, postgres, tail};
@@ -27,6 +28,24 @@ pub struct ServerStatus {
 }
 
 impl Stack {
+    /// Writes the addresses to `path`, unless somebody else wrote the file that is there.
+    pub fn write_env_file(&self, path: &Path) -> Result<EnvFile> {
+        let variables = [
+            ("GENIMS_POSTGRES_URL", self.postgres_url("postgres")),
+            ("GENIMS_MYSQL_URL", self.mysql_url("")),
+            ("GENIMS_MONGODB_URL", self.mongodb_url()),
+            ("GENIMS_MQTT_URL", self.mqtt_url()),
+            ("GENIMS_MQTT_ADDRESS", self.mqtt_address().to_string()),
+            ("GENIMS_MQTTS_ADDRESS", self.mqtts_address().to_string()),
+            ("GENIMS_TLS_CA_FILE", self.ca_file().to_string_lossy().into_owned()),
+            ("PGHOST", "127.0.0.1".to_owned()),
+            ("PGPORT", self.port(Server::Postgres).to_string()),
+            ("PGUSER", postgres::SUPERUSER.to_owned()),
+            ("PGPASSWORD", self.password().to_owned()),
+        ];
+        env_file::write(self.folder(), &variables, path)
+    }
+
     pub fn folder(&self) -> &Path {
         self.place.folder()
     }

@@ -31,14 +31,6 @@ pub enum AcceptError {
     Bind { address: SocketAddr, source: std::io::Error },
 }
 
-impl AcceptError {
-    /// Whether trying again may help without anybody changing the configuration.
-    pub fn is_transient(&self) -> bool {
-        let Self::Bind { source, .. } = self;
-        source.kind() == std::io::ErrorKind::AddrInUse
-    }
-}
-
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, AcceptError> {
     TcpListener::bind(address).await.map_err(|source| AcceptError::Bind { address, source })
 }

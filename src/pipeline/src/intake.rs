@@ -78,7 +78,7 @@ impl Intake {
 }
 
 /// Machines are numbered densely, so the remainder spreads them evenly.
-pub fn shard_of(machine: MachineNo, shards: usize) -> usize {
+pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
 

@@ -23,5 +23,5 @@ pub use errors::SeedError;
 pub use plant::{PlantSize, Progress, Summary, plant};
 pub use render::{Rendered, render};
 pub use spec::Scale;
-pub use sweep::{Sweep, SweptDay};
+pub use sweep::{Sweep, SweptDay, is_turn_of_month};
 pub use world::{Broken, Parameters};

@@ -54,7 +54,7 @@ impl Batch {
     }
 
     /// Two batches of half the groups each; `None` for a single group, which lands whole or not at all.
-    pub fn halves(&self) -> Option<(Self, Self)> {
+    pub(crate) fn halves(&self) -> Option<(Self, Self)> {
         let (first, second) = self.groups.split_at(self.groups.len() / 2);
         (!first.is_empty()).then(|| (Self::of(first), Self::of(second)))
     }

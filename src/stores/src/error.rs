@@ -72,7 +72,7 @@ impl SinkError {
 /// How long one statement may go unanswered: longer than `statement_timeout` and
 /// `maxTimeMS`, so that a server that still answers says
 /// itself what was too much.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The answer of the server, or none within [`ANSWER_TIMEOUT`].
 pub async fn answered<V, E>(work: impl Future<Output = Result<V, E>>) -> Result<V, SinkError>

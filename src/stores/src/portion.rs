@@ -19,12 +19,12 @@ impl Portion {
     }
 
     /// An attempt with `count` was too much.
-    pub fn too_much(&mut self, count: u64) {
+    pub(crate) fn too_much(&mut self, count: u64) {
         self.max = (count / 2).clamp(1, self.max);
     }
 
     /// An attempt with `count` went well. A bound far above what is asked for is none.
-    pub fn fitted(&mut self, count: u64) {
+    pub(crate) fn fitted(&mut self, count: u64) {
         if count.saturating_mul(2) >= self.max {
             self.max = self.max.saturating_add(self.max / 8 + 1);
         }

@@ -322,7 +322,9 @@ async fn two_sinks_on_one_log_write_every_row_once(postgres: Arc<Postgres>) {
     let other = plant.restarted();
     let start = noon_us();
     for i in 0..40 {
-        plant.append(group(start + i * 2_000_000, 500));
+        let group = group(start + i * 2_000_000, 500);
+        group.readings.iter().for_each(|reading| other.accounts.received(reading.source, 1));
+        plant.append(group);
     }
     let (first, second) = (follow(&plant, &postgres, 1_000), follow(&other, &postgres, 700));
     // The cursor is shared: one sink may have seen the other's commit before its own account of it is settled.

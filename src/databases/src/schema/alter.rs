@@ -1,76 +1,75 @@
 //! What `ALTER TABLE` does to the model. Enters: the operations of one statement, in their order. What an operation would
 //! change and is not known here is an error.
 
-use super::constraints::no_column;
-use super::migration::{Reader, no_table};
-use super::model::{Column, column, constant, kind, last};
+use super::model::{Column, column, constant, kind, last, no_column, no_table};
+use super::state::State;
 use sqlparser::ast::{
     AlterColumnOperation, AlterTableOperation, ColumnDef, ColumnOption, ColumnOptionDef, DataType, MySQLColumnPosition,
     RenameTableNameKind,
 };
 
 pub(super) fn apply(
-    reader: &mut Reader<'_>,
+    state: &mut State<'_>,
     mut table: String,
     operations: &[AlterTableOperation],
 ) -> Result<(), String> {
     for operation in operations {
         if let AlterTableOperation::RenameTable { table_name } = operation {
             let (RenameTableNameKind::As(to) | RenameTableNameKind::To(to)) = table_name;
-            reader.rename_table(&table, &last(to))?;
+            state.rename_table(&table, &last(to))?;
             table = last(to);
         } else {
-            one(reader, &table, operation)?;
+            one(state, &table, operation)?;
         }
     }
     Ok(())
 }
 
-fn one(reader: &mut Reader<'_>, table: &str, operation: &AlterTableOperation) -> Result<(), String> {
+fn one(state: &mut State<'_>, table: &str, operation: &AlterTableOperation) -> Result<(), String> {
     use AlterTableOperation as Is;
     match operation {
         Is::AddColumn { if_not_exists, column_def, column_position, .. } => {
-            let there = reader.model.table(table).is_some_and(|it| it.column(&column_def.name.value).is_some());
+            let there = state.model.table(table).is_some_and(|it| it.column(&column_def.name.value).is_some());
             match (there, if_not_exists) {
                 (true, true) => Ok(()),
                 (true, false) => Err(format!("{table} has a column {} already", column_def.name.value)),
-                (false, _) => add(reader, table, column_def, column_position.as_ref()),
+                (false, _) => add(state, table, column_def, column_position.as_ref()),
             }
         }
         Is::DropColumn { column_names, if_exists, .. } => {
-            column_names.iter().try_for_each(|name| drop(reader, table, &name.value, *if_exists))
+            column_names.iter().try_for_each(|name| drop(state, table, &name.value, *if_exists))
         }
         Is::RenameColumn { old_column_name, new_column_name } => {
-            rename(reader, table, &old_column_name.value, &new_column_name.value)
+            rename(state, table, &old_column_name.value, &new_column_name.value)
         }
         Is::ModifyColumn { col_name, data_type, options, column_position } => {
-            redefine(reader, table, &col_name.value, data_type, options, column_position.as_ref())
+            redefine(state, table, &col_name.value, data_type, options, column_position.as_ref())
         }
         Is::ChangeColumn { old_name, new_name, data_type, options, column_position } => {
             if old_name != new_name {
-                rename(reader, table, &old_name.value, &new_name.value)?;
+                rename(state, table, &old_name.value, &new_name.value)?;
             }
-            redefine(reader, table, &new_name.value, data_type, options, column_position.as_ref())
+            redefine(state, table, &new_name.value, data_type, options, column_position.as_ref())
         }
         Is::AlterColumn { column_name, op } => {
-            let column = reader.model.column_mut(table, &column_name.value);
+            let column = state.model.column_mut(table, &column_name.value);
             alter(column.ok_or_else(|| no_column(table, &column_name.value))?, op)
         }
-        Is::AddConstraint { constraint, .. } => reader.constraints.add(reader.model, table, constraint),
+        Is::AddConstraint { constraint, .. } => state.constraints.add(state.model, table, constraint),
         Is::DropConstraint { if_exists, name, .. } => {
-            reader.constraints.drop(reader.model, table, &name.value, *if_exists)
+            state.constraints.drop(state.model, table, &name.value, *if_exists)
         }
-        Is::DropForeignKey { name, .. } => reader.constraints.drop(reader.model, table, &name.value, false),
+        Is::DropForeignKey { name, .. } => state.constraints.drop(state.model, table, &name.value, false),
         Is::DropPrimaryKey { .. } => {
-            reader.constraints.drop_key(reader.model, table);
+            state.constraints.drop_key(state.model, table);
             Ok(())
         }
         Is::DropIndex { name } => {
-            reader.constraints.drop_index(reader.model, Some(table), &name.value);
+            state.constraints.drop_index(state.model, Some(table), &name.value);
             Ok(())
         }
         Is::RenameConstraint { old_name, new_name } => {
-            reader.constraints.rename(Some(table), &old_name.value, &new_name.value);
+            state.constraints.rename(Some(table), &old_name.value, &new_name.value);
             Ok(())
         }
         other if leaves_the_model(other) => Ok(()),
@@ -109,14 +108,14 @@ fn leaves_the_model(operation: &AlterTableOperation) -> bool {
 }
 
 fn add(
-    reader: &mut Reader<'_>,
+    state: &mut State<'_>,
     table: &str,
     definition: &ColumnDef,
     position: Option<&MySQLColumnPosition>,
 ) -> Result<(), String> {
     let mut key = Vec::new();
-    let made = column(&reader.model.database, &mut key, definition)?;
-    let there = reader.model.table_mut(table).ok_or_else(|| no_table(table))?;
+    let made = column(&state.model.database, &mut key, definition)?;
+    let there = state.model.table_mut(table).ok_or_else(|| no_table(table))?;
     let at = match position {
         None => there.columns.len(),
         Some(position) => place(there.columns.as_slice(), table, position)?,
@@ -127,7 +126,7 @@ fn add(
     }
     for option in &definition.options {
         let name = option.name.as_ref().map(|name| name.value.as_str());
-        reader.option(table, &definition.name.value, name, &option.option);
+        state.option(table, &definition.name.value, name, &option.option);
     }
     Ok(())
 }
@@ -142,40 +141,40 @@ fn place(columns: &[Column], table: &str, position: &MySQLColumnPosition) -> Res
     }
 }
 
-fn drop(reader: &mut Reader<'_>, table: &str, name: &str, if_exists: bool) -> Result<(), String> {
-    let there = reader.model.table_mut(table).ok_or_else(|| no_table(table))?;
+fn drop(state: &mut State<'_>, table: &str, name: &str, if_exists: bool) -> Result<(), String> {
+    let there = state.model.table_mut(table).ok_or_else(|| no_table(table))?;
     let before = there.columns.len();
     there.columns.retain(|column| column.name != name);
     if there.columns.len() == before {
         return if if_exists { Ok(()) } else { Err(no_column(table, name)) };
     }
     there.key.retain(|key| key != name);
-    reader.constraints.forget_column(table, name);
-    let gone = format!("{}.{table}.{name}", reader.model.database);
-    for column in reader.model.tables.iter_mut().flat_map(|table| &mut table.columns) {
+    state.constraints.forget_column(table, name);
+    let gone = format!("{}.{table}.{name}", state.model.database);
+    for column in state.model.tables.iter_mut().flat_map(|table| &mut table.columns) {
         column.references.retain(|target| *target != gone);
     }
     Ok(())
 }
 
-fn rename(reader: &mut Reader<'_>, table: &str, from: &str, to: &str) -> Result<(), String> {
-    let there = reader.model.table_mut(table).ok_or_else(|| no_table(table))?;
+fn rename(state: &mut State<'_>, table: &str, from: &str, to: &str) -> Result<(), String> {
+    let there = state.model.table_mut(table).ok_or_else(|| no_table(table))?;
     if there.column(to).is_some() {
         return Err(format!("{table} has a column {to} already"));
     }
     to.clone_into(&mut there.column_mut(from).ok_or_else(|| no_column(table, from))?.name);
     there.key.iter_mut().filter(|key| *key == from).for_each(|key| to.clone_into(key));
-    reader.constraints.rename_column(table, from, to);
-    let database = &reader.model.database;
+    state.constraints.rename_column(table, from, to);
+    let database = &state.model.database;
     let (old, new) = (format!("{database}.{table}.{from}"), format!("{database}.{table}.{to}"));
-    let targets = reader.model.tables.iter_mut().flat_map(|table| &mut table.columns).flat_map(|it| &mut it.references);
+    let targets = state.model.tables.iter_mut().flat_map(|table| &mut table.columns).flat_map(|it| &mut it.references);
     targets.filter(|target| **target == old).for_each(|target| new.clone_into(target));
     Ok(())
 }
 
 /// MySQL's MODIFY and CHANGE: what is not said again is gone, except keys and references, which are declared apart.
 fn redefine(
-    reader: &mut Reader<'_>,
+    state: &mut State<'_>,
     table: &str,
     name: &str,
     data_type: &DataType,
@@ -184,8 +183,8 @@ fn redefine(
 ) -> Result<(), String> {
     let options = options.iter().map(|option| ColumnOptionDef { name: None, option: option.clone() }).collect();
     let definition = ColumnDef { name: name.into(), data_type: data_type.clone(), options };
-    let made = column(&reader.model.database, &mut Vec::new(), &definition)?;
-    let there = reader.model.table_mut(table).ok_or_else(|| no_table(table))?;
+    let made = column(&state.model.database, &mut Vec::new(), &definition)?;
+    let there = state.model.table_mut(table).ok_or_else(|| no_table(table))?;
     let is_key = there.key.iter().any(|key| key == name);
     let at = there.columns.iter().position(|column| column.name == name).ok_or_else(|| no_column(table, name))?;
     let before = there.columns.remove(at);

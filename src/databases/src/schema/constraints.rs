@@ -1,8 +1,7 @@
 //! Keys, uniqueness and references by the name of their constraint, so that a migration can drop by name what an earlier
 //! one made. Enters: constraints as declared. Leaves: what they say of the model's columns.
 
-use super::migration::no_table;
-use super::model::{Model, last};
+use super::model::{Model, last, no_column, no_table};
 use sqlparser::ast::{Expr, Ident, IndexColumn, TableConstraint};
 
 /// What a constraint says.
@@ -209,8 +208,4 @@ fn plain(columns: &[IndexColumn]) -> Option<Vec<String>> {
         _ => None,
     };
     columns.iter().map(name).collect()
-}
-
-pub(super) fn no_column(table: &str, name: &str) -> String {
-    format!("{table} has no column {name}")
 }

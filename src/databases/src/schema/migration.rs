@@ -4,33 +4,32 @@
 //! A statement is read, or known not to change a table of the contract; every other one is an error that shows it, so that
 //! the model never silently differs from the database. Bookkeeping schemas are no part of the contract.
 
+use super::super::registry::{Database, Engine};
 use super::alter;
 use super::constraints::Constraints;
-use super::model::{Model, last, table};
+use super::model::{Model, last, no_table, table};
 use super::reach::{INTERNAL, Reach, reach};
-use sqlparser::ast::{
-    AlterIndexOperation, ColumnOption, CommentObject, CreateIndex, CreateTable, ObjectName, ObjectType, Statement,
-};
-use sqlparser::dialect::{Dialect, MySqlDialect};
+use super::state::State;
+use sqlparser::ast::{AlterIndexOperation, CommentObject, CreateIndex, CreateTable, ObjectName, ObjectType, Statement};
+use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 /// So much of a statement is shown when it is not understood.
 const SHOWN_CHARACTERS: usize = 100;
 
-pub(super) struct Reader<'a> {
-    pub(super) model: &'a mut Model,
+struct Reader<'a> {
+    state: State<'a>,
     dialect: &'a dyn Dialect,
-    /// Kept over all migrations: a later one drops by name what an earlier one made.
-    pub(super) constraints: Constraints,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(model: &'a mut Model, dialect: &'a dyn Dialect) -> Self {
-        Self { model, dialect, constraints: Constraints::new(dialect.is::<MySqlDialect>()) }
+    fn new(model: &'a mut Model, dialect: &'a dyn Dialect) -> Self {
+        let constraints = Constraints::new(dialect.is::<MySqlDialect>());
+        Self { state: State { model, constraints }, dialect }
     }
 
-    pub(super) fn read(&mut self, text: &str) -> Result<(), String> {
+    fn read(&mut self, text: &str) -> Result<(), String> {
         for (delimiter, part) in delimited(text) {
             let tokens =
                 Tokenizer::new(self.dialect, part).tokenize_with_location().map_err(|error| error.to_string())?;
@@ -47,7 +46,7 @@ impl<'a> Reader<'a> {
         match reach(statement)? {
             Reach::Nothing => return Ok(()),
             Reach::TableComment { table, comment } => {
-                self.model.table_mut(&table).ok_or_else(|| no_table(&table))?.comment = Some(comment);
+                self.state.model.table_mut(&table).ok_or_else(|| no_table(&table))?.comment = Some(comment);
                 return Ok(());
             }
             Reach::Tables => {}
@@ -66,24 +65,26 @@ impl<'a> Reader<'a> {
             Statement::CreateIndex(index) => self.index(&index),
             Statement::AlterTable(alter) => {
                 let name = last(&alter.name);
-                if self.model.table(&name).is_none() {
+                if self.state.model.table(&name).is_none() {
                     return if alter.if_exists { Ok(()) } else { Err(no_table(&name)) };
                 }
-                alter::apply(self, name, &alter.operations)
+                alter::apply(&mut self.state, name, &alter.operations)
             }
             Statement::AlterIndex { name, operation: AlterIndexOperation::RenameIndex { index_name } } => {
-                self.constraints.rename(None, &last(&name), &last(&index_name));
+                self.state.constraints.rename(None, &last(&name), &last(&index_name));
                 Ok(())
             }
             Statement::RenameTable(renames) => renames
                 .iter()
-                .try_for_each(|rename| self.rename_table(&last(&rename.old_name), &last(&rename.new_name))),
+                .try_for_each(|rename| self.state.rename_table(&last(&rename.old_name), &last(&rename.new_name))),
             Statement::Drop { object_type: ObjectType::Table, if_exists, names, temporary: false, .. } => {
                 names.iter().try_for_each(|name| self.drop_table(&last(name), if_exists))
             }
             Statement::Drop { object_type: ObjectType::Index, names, table, .. } => {
                 let table = table.as_ref().map(last);
-                names.iter().for_each(|name| self.constraints.drop_index(self.model, table.as_deref(), &last(name)));
+                names.iter().for_each(|name| {
+                    self.state.constraints.drop_index(self.state.model, table.as_deref(), &last(name))
+                });
                 Ok(())
             }
             Statement::Comment { object_type, object_name, comment, .. } => {
@@ -98,32 +99,21 @@ impl<'a> Reader<'a> {
             return Err("a table made from another one cannot be read: write its columns down".to_owned());
         }
         let name = last(&create.name);
-        if self.model.table(&name).is_some() {
+        if self.state.model.table(&name).is_some() {
             return if create.if_not_exists { Ok(()) } else { Err(format!("table {name} is there already")) };
         }
-        let made = table(&self.model.database, create)?;
-        self.model.tables.push(made);
+        let made = table(&self.state.model.database, create)?;
+        self.state.model.tables.push(made);
         for column in &create.columns {
             for option in &column.options {
                 let constraint = option.name.as_ref().map(|name| name.value.as_str());
-                self.option(&name, &column.name.value, constraint, &option.option);
+                self.state.option(&name, &column.name.value, constraint, &option.option);
             }
         }
-        create.constraints.iter().try_for_each(|constraint| self.constraints.add(self.model, &name, constraint))
-    }
-
-    /// Notes the constraint that a column's definition holds, for whoever drops it by name.
-    pub(super) fn option(&mut self, table: &str, column: &str, name: Option<&str>, option: &ColumnOption) {
-        match option {
-            ColumnOption::PrimaryKey(_) => self.constraints.note_key(table, name),
-            ColumnOption::Unique(_) => self.constraints.note_unique(table, name, vec![column.to_owned()]),
-            ColumnOption::ForeignKey(_) => self.constraints.note_reference(table, name, vec![column.to_owned()]),
-            ColumnOption::Check(check) => {
-                let name = name.or(check.name.as_ref().map(|name| name.value.as_str()));
-                self.constraints.note_other(table, name);
-            }
-            _ => {}
-        }
+        create
+            .constraints
+            .iter()
+            .try_for_each(|constraint| self.state.constraints.add(self.state.model, &name, constraint))
     }
 
     fn index(&mut self, index: &CreateIndex) -> Result<(), String> {
@@ -132,43 +122,18 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let name = index.name.as_ref().map(last);
-        self.constraints.unique(self.model, &last(&index.table_name), name.as_deref(), &index.columns)
-    }
-
-    pub(super) fn rename_table(&mut self, from: &str, to: &str) -> Result<(), String> {
-        if self.model.table(to).is_some() {
-            return Err(format!("table {to} is there already"));
-        }
-        to.clone_into(&mut self.model.table_mut(from).ok_or_else(|| no_table(from))?.name);
-        self.constraints.rename_table(from, to);
-        let database = &self.model.database;
-        let (old, new) = (format!("{database}.{from}."), format!("{database}.{to}."));
-        for target in
-            self.model.tables.iter_mut().flat_map(|table| &mut table.columns).flat_map(|it| &mut it.references)
-        {
-            if let Some(column) = target.strip_prefix(&old) {
-                *target = format!("{new}{column}");
-            }
-        }
-        Ok(())
+        self.state.constraints.unique(self.state.model, &last(&index.table_name), name.as_deref(), &index.columns)
     }
 
     fn drop_table(&mut self, name: &str, if_exists: bool) -> Result<(), String> {
-        let before = self.model.tables.len();
-        self.model.tables.retain(|table| table.name != name);
-        if self.model.tables.len() == before && !if_exists {
+        let before = self.state.model.tables.len();
+        self.state.model.tables.retain(|table| table.name != name);
+        if self.state.model.tables.len() == before && !if_exists {
             return Err(no_table(name));
         }
-        self.constraints.forget_table(name);
-        self.forget_references(&format!("{}.{name}.", self.model.database));
+        self.state.constraints.forget_table(name);
+        self.state.forget_references(&format!("{}.{name}.", self.state.model.database));
         Ok(())
-    }
-
-    /// References to what begins like this lead nowhere any more.
-    pub(super) fn forget_references(&mut self, prefix: &str) {
-        for column in self.model.tables.iter_mut().flat_map(|table| &mut table.columns) {
-            column.references.retain(|target| !target.starts_with(prefix));
-        }
     }
 
     fn comment(&mut self, object: CommentObject, name: &ObjectName, comment: Option<String>) -> Result<(), String> {
@@ -176,10 +141,10 @@ impl<'a> Reader<'a> {
             name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
         match (object, parts.as_slice()) {
             (CommentObject::Table, [.., table]) => {
-                self.model.table_mut(table).ok_or_else(|| no_table(table))?.comment = comment;
+                self.state.model.table_mut(table).ok_or_else(|| no_table(table))?.comment = comment;
             }
             (CommentObject::Column, [.., table, column]) => {
-                let there = self.model.column_mut(table, column);
+                let there = self.state.model.column_mut(table, column);
                 there.ok_or_else(|| format!("there is no column {table}.{column}"))?.comment = comment;
             }
             _ => return Err("it says neither of a table nor of a column".to_owned()),
@@ -188,13 +153,32 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Model {
+    /// Reads the embedded migrations and `references.csv`; MongoDB has no tables, so its model is empty.
+    pub fn of(database: &Database) -> Result<Self, String> {
+        let mut model = Self { database: database.name.clone(), tables: Vec::new() };
+        let dialect: &dyn Dialect = match database.engine {
+            Engine::Postgresql => &PostgreSqlDialect {},
+            Engine::Mysql => &MySqlDialect {},
+            Engine::Mongodb => return Ok(model),
+        };
+        let mut reader = Reader::new(&mut model, dialect);
+        for file in super::files(database) {
+            reader.read(file.text).map_err(|cause| format!("{} {}: {cause}", database.name, file.name))?;
+        }
+        for reference in super::references(database).map_err(|error| format!("{}: {error}", database.name))? {
+            let column = model.column_mut(&reference.table, &reference.column).ok_or_else(|| {
+                format!("{} references.csv: no column {}.{}", database.name, reference.table, reference.column)
+            })?;
+            column.references = reference.targets;
+        }
+        Ok(model)
+    }
+}
+
 fn is_internal(name: &ObjectName) -> bool {
     let parts = name.0.iter().filter_map(|part| part.as_ident());
     parts.into_iter().any(|part| INTERNAL.iter().any(|schema| part.value.eq_ignore_ascii_case(schema)))
-}
-
-pub(super) fn no_table(name: &str) -> String {
-    format!("there is no table {name}")
 }
 
 /// The text between `DELIMITER` lines, each with the delimiter that holds in it; cut at it, unless it is the semicolon.
@@ -236,7 +220,6 @@ fn shown(statement: &[TokenWithSpan]) -> String {
 mod tests {
     use super::*;
     use crate::{Kind, Table};
-    use sqlparser::dialect::PostgreSqlDialect;
 
     fn read(dialect: &dyn Dialect, migrations: &[&str]) -> Result<Model, String> {
         let mut model = Model { database: "d".to_owned(), tables: Vec::new() };

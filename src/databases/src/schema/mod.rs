@@ -7,6 +7,7 @@ mod demands;
 mod migration;
 mod model;
 mod reach;
+mod state;
 
 pub use demands::{Constraints, Unique};
 pub use model::{Column, Kind, Model, Table};
@@ -26,7 +27,7 @@ pub struct SchemaFile {
 }
 
 /// An engine's folder in the schema tree.
-pub fn folder_name(engine: Engine) -> &'static str {
+pub(crate) fn folder_name(engine: Engine) -> &'static str {
     match engine {
         Engine::Postgresql => "postgres",
         Engine::Mysql => "mysql",
@@ -50,6 +51,13 @@ pub fn files(database: &Database) -> Vec<SchemaFile> {
 /// That a file is not as it should be.
 pub fn unusable(database: &Database, file: &str, cause: impl std::fmt::Display) -> DatabaseError {
     DatabaseError::SchemaFile { database: database.name.clone(), file: file.to_owned(), cause: cause.to_string() }
+}
+
+impl Database {
+    /// Whether its schema is here, and so can be provisioned.
+    pub fn has_schema(&self) -> bool {
+        !files(self).is_empty()
+    }
 }
 
 const REFERENCES: &str = "references.csv";

@@ -5,11 +5,8 @@
 //! [`migration`](super::migration) applies the statements of a migration; here is what a table is, and how one is read from
 //! `CREATE TABLE`.
 
-use super::super::registry::{Database, Engine};
-use super::migration::Reader;
 use serde::Serialize;
 use sqlparser::ast::{ColumnDef, ColumnOption, CreateTable, DataType, ExactNumberInfo, Expr, ObjectName};
-use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
 
 /// What a column takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -74,27 +71,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads the embedded migrations and `references.csv`; MongoDB has no tables, so its model is empty.
-    pub fn of(database: &Database) -> Result<Self, String> {
-        let mut model = Self { database: database.name.clone(), tables: Vec::new() };
-        let dialect: &dyn Dialect = match database.engine {
-            Engine::Postgresql => &PostgreSqlDialect {},
-            Engine::Mysql => &MySqlDialect {},
-            Engine::Mongodb => return Ok(model),
-        };
-        let mut reader = Reader::new(&mut model, dialect);
-        for file in super::files(database) {
-            reader.read(file.text).map_err(|cause| format!("{} {}: {cause}", database.name, file.name))?;
-        }
-        for reference in super::references(database).map_err(|error| format!("{}: {error}", database.name))? {
-            let column = model.column_mut(&reference.table, &reference.column).ok_or_else(|| {
-                format!("{} references.csv: no column {}.{}", database.name, reference.table, reference.column)
-            })?;
-            column.references = reference.targets;
-        }
-        Ok(model)
-    }
-
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name)
     }
@@ -233,10 +209,18 @@ fn scale(declared: &DataType) -> i64 {
     }
 }
 
+pub(super) fn no_table(name: &str) -> String {
+    format!("there is no table {name}")
+}
+
+pub(super) fn no_column(table: &str, name: &str) -> String {
+    format!("{table} has no column {name}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Registry;
+    use crate::{Engine, Registry};
 
     #[test]
     fn every_relational_schema_is_read_with_its_promised_number_of_tables_and_only_known_references() {

@@ -79,10 +79,6 @@ pub enum RefuseCode {
 impl RefuseCode {
     pub const ALL: [Self; 6] =
         [Self::Malformed, Self::TooLarge, Self::Protocol, Self::Full, Self::Busy, Self::TakenOver];
-
-    pub fn from_u16(code: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|refuse_code| *refuse_code as u16 == code)
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

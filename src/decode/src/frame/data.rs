@@ -12,12 +12,10 @@
 //! alone, as a frame of that record and its name, bit for bit.
 
 use super::handles::HandleTable;
-use super::{Frame, FrameError, FrameType, Next, Reader, encode, next_frame};
+use super::{Frame, FrameError, FrameType, Next, RECORD_BYTES, Reader, encode, next_frame};
 use crate::fault::{Fault, OUT_OF_RANGE, checked_name, checked_value};
 use crate::{Name, Point, Visitor, timestamp};
 use genims_model::Quality;
-
-pub const RECORD_BYTES: usize = 16;
 
 /// The largest integer that `DECIMAL(15,4)` holds; exact as `f64`.
 const INTEGER_MAX: u64 = 99_999_999_999;

@@ -24,7 +24,7 @@ pub enum RecordValue {
 }
 
 impl Record {
-    pub(super) fn to_bytes(self) -> [u8; super::data::RECORD_BYTES] {
+    pub(super) fn to_bytes(self) -> [u8; super::RECORD_BYTES] {
         let quality = match self.quality {
             Quality::Good => 0,
             Quality::Bad => 2,
@@ -34,7 +34,7 @@ impl Record {
             RecordValue::Float(value) => (0, value.to_le_bytes()),
             RecordValue::Integer(value) => (1, value.to_le_bytes()),
         };
-        let mut bytes = [0; super::data::RECORD_BYTES];
+        let mut bytes = [0; super::RECORD_BYTES];
         bytes[..2].copy_from_slice(&self.handle.to_le_bytes());
         bytes[2] = quality;
         bytes[3] = kind;
@@ -95,7 +95,7 @@ pub(super) fn data_of_bytes(
     sequence: u64,
     base_us: i64,
     names: &[(u16, &str)],
-    records: impl ExactSizeIterator<Item = [u8; super::data::RECORD_BYTES]>,
+    records: impl ExactSizeIterator<Item = [u8; super::RECORD_BYTES]>,
     out: &mut Vec<u8>,
 ) {
     frame(FrameType::Data, out, |out| {

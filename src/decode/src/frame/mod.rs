@@ -31,6 +31,8 @@ pub const HEADER_BYTES: usize = 12;
 /// The part of the header that the checksum covers.
 const CHECKED_BYTES: usize = 8;
 
+pub const RECORD_BYTES: usize = 16;
+
 /// The direction is the usual one; a server refuses what only a server sends, and a client likewise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -84,11 +86,6 @@ impl FrameError {
             Self::TooLarge { .. } => RefuseCode::TooLarge,
             _ => RefuseCode::Malformed,
         }
-    }
-
-    /// Never: the same bytes fail again.
-    pub fn is_transient(self) -> bool {
-        false
     }
 }
 

@@ -13,12 +13,13 @@
 
 pub(crate) mod cursor;
 mod element;
+mod fields;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use element::{number_value, quality_of_word, time_value};
+pub(crate) use fields::{number_value, quality_of_word, time_value};
 
 use super::{Address, Visitor};
 use cursor::{Cursor, Syntax};

@@ -5,7 +5,7 @@
 //! of its own with the same time, machine and quality.
 
 use super::cursor::{Cursor, Syntax, Text};
-use super::element::number_value;
+use super::fields::number_value;
 use crate::fault::{Fault, checked_name};
 use crate::{Name, Point, Visitor};
 use genims_model::Quality;

@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use genims_databases::Registry;
-use genims_seed::{Broken, Sweep, SweptDay};
+use genims_seed::{Broken, Sweep, SweptDay, is_turn_of_month};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(super) struct SweepArgs {
     /// So many days
     #[arg(long)]
     days: u32,
-    /// Only every n-th of them
+    /// Only every n-th of them, and the first and last days of months
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     step: u32,
     /// A folder like config/seed instead of the built-in one
@@ -33,16 +33,23 @@ pub(super) struct SweepArgs {
     json: bool,
 }
 
+impl SweepArgs {
+    fn chosen(&self) -> Vec<NaiveDate> {
+        let days = self.from.iter_days().take(self.days as usize).zip(0_u32..);
+        days.filter(|(day, at)| at.is_multiple_of(self.step) || is_turn_of_month(*day)).map(|(day, _)| day).collect()
+    }
+}
+
 pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     let sweep = Sweep::new(&Registry::load(None)?, args.specs.clone()).map_err(anyhow::Error::msg)?;
-    let bar = ProgressBar::new(u64::from(args.days.div_ceil(args.step)));
+    let days = args.chosen();
+    let bar = ProgressBar::new(days.len() as u64);
     if args.json {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:30} {pos:>4}/{len} {wide_msg}") {
         bar.set_style(style);
     }
-    let days: Vec<NaiveDate> = args.from.iter_days().take(args.days as usize).step_by(args.step as usize).collect();
     let mut swept = Vec::new();
     look(&sweep, &days, &mut |day, found| {
         let found = found.map_err(|cause| anyhow::anyhow!("{day}: {cause}"))?;
@@ -91,4 +98,17 @@ fn look(sweep: &Sweep, days: &[NaiveDate], take: Take<'_>) -> anyhow::Result<()>
 fn line(swept: &SweptDay, broken: &Broken) -> String {
     let row = broken.row.map_or_else(String::new, |row| format!(" row {row}"));
     format!("{} {}{row}: {}", swept.day, broken.table, broken.cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_turn_of_a_month_is_passed_over() {
+        let from = NaiveDate::from_ymd_opt(2028, 2, 27).expect("a day");
+        let args = SweepArgs { from, days: 5, step: 4, specs: None, json: false };
+        let chosen: Vec<String> = args.chosen().iter().map(ToString::to_string).collect();
+        assert_eq!(chosen, ["2028-02-27", "2028-02-29", "2028-03-01", "2028-03-02"]);
+    }
 }

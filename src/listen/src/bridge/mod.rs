@@ -61,13 +61,6 @@ pub enum BridgeError {
     Refused,
 }
 
-impl BridgeError {
-    /// Whether trying again may help without anybody changing the configuration.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Link3(_) | Self::Link5(_) | Self::Subscription { .. } | Self::Refused)
-    }
-}
-
 /// What one bridge has seen since the start.
 #[derive(Debug, Default)]
 pub struct BridgeMetrics {

@@ -4,6 +4,7 @@
 //! nor refused; nothing but the wait at the loop's end takes time, so a takeover or a shutdown is seen at once.
 
 use super::Shared;
+use super::close;
 use super::dialogue::{Dialogue, End};
 use super::handshake::{self, Admitted};
 use super::input::{Input, Read};
@@ -14,10 +15,9 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// While packets have to wait, the socket is read ahead this far, in search of PINGREQ and of the client's end.
@@ -26,18 +26,16 @@ const AHEAD_BYTES_MAX: usize = 256 * 1024;
 /// How often a connection is looked at that does nothing.
 const TICK: Duration = Duration::from_secs(60);
 
-/// A last write, and the peer's close behind it, are waited for this long each.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
-
 /// Serves one socket until it ends.
 pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
     // Boxed, so that an idle connection's task does not carry the states that it has left or is yet to reach.
-    let Some(mut connection) = Box::pin(handshake::run(socket, shared, shutdown)).await else { return };
+    let Some((socket, input, admitted)) = Box::pin(handshake::run(socket, &shared)).await else { return };
+    let mut connection = Connection::new(socket, input, shared, shutdown, admitted);
     let end = connection.run().await;
     Box::pin(connection.finish(end)).await;
 }
 
-pub(super) struct Connection {
+struct Connection {
     socket: TcpStream,
     input: Input,
     dialogue: Dialogue,
@@ -63,7 +61,7 @@ enum Wake {
 }
 
 impl Connection {
-    pub(super) fn new(
+    fn new(
         socket: TcpStream,
         input: Input,
         shared: Arc<Shared>,
@@ -263,21 +261,6 @@ impl Connection {
                 dialogue.submit().await;
             }
         };
-        tokio::join!(close(socket, &output), store);
+        tokio::join!(close::close(socket, &output), store);
     }
-}
-
-/// Writes the last bytes and closes without a reset, which could overtake them: that is, reads on until the peer has
-/// closed too. All of it bounded.
-pub(super) async fn close(mut socket: TcpStream, output: &[u8]) {
-    let written = timeout(LINGER, async {
-        socket.write_all(output).await?;
-        socket.shutdown().await
-    })
-    .await;
-    if !matches!(written, Ok(Ok(()))) {
-        return;
-    }
-    let mut scrap = [0_u8; 1024];
-    let _ = timeout(LINGER, async { while matches!(socket.read(&mut scrap).await, Ok(1..)) {} }).await;
 }

@@ -3,7 +3,7 @@
 //! Bounds: one packet of at most the maximum size, `connect_timeout` for all of it.
 
 use super::Shared;
-use super::connection::{self, Connection};
+use super::close;
 use super::dialogue::Dialogue;
 use super::input::{Input, Read};
 use super::packet::connect::{self, Connect};
@@ -15,9 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
-/// A CONNECT to a full house is waited for this long, so that the client can be told in its version.
+/// A CONNECT that comes while all places are taken is waited for this long, so that the client can be told in its version.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a client id may take. The specification asks for 23 at least.
@@ -39,22 +38,18 @@ impl Refusal {
 }
 
 /// Lets a client in; `None` when it was refused or has left, in which case everything is done.
-pub(super) async fn run(
-    mut socket: TcpStream,
-    shared: Arc<Shared>,
-    shutdown: CancellationToken,
-) -> Option<Box<Connection>> {
+pub(super) async fn run(mut socket: TcpStream, shared: &Arc<Shared>) -> Option<(TcpStream, Input, Admitted)> {
     let mut input = Input::default();
     let deadline = Instant::now() + shared.options.connect_timeout;
-    let refusal = match receive(&mut socket, &mut input, &shared, deadline).await {
+    let refusal = match receive(&mut socket, &mut input, shared, deadline).await {
         Ok(false) => return None,
-        Ok(true) => match admit(&mut input, &shared).await {
-            Ok(admitted) => return Some(Connection::new(socket, input, shared, shutdown, admitted)),
+        Ok(true) => match admit(&mut input, shared).await {
+            Ok(admitted) => return Some((socket, input, admitted)),
             Err(refusal) => refusal,
         },
         Err(refusal) => refusal,
     };
-    count_fault(&shared, "", &refusal.fault);
+    count_fault(shared, "", &refusal.fault);
     refuse(socket, &refusal).await;
     None
 }
@@ -77,7 +72,7 @@ async fn refuse(socket: TcpStream, refusal: &Refusal) {
     if let Some(version) = refusal.version {
         outbound::put_refusal(&mut output, version, refusal.fault.reason, refusal.fault.text);
     }
-    connection::close(socket, &output).await;
+    close::close(socket, &output).await;
 }
 
 /// Waits for a complete CONNECT; false when the client leaves before.

@@ -13,7 +13,7 @@
 //! - `session`, `registry`: what outlives a connection, takeover, wills
 //! - `subscriptions`: `$SYS/#`
 //!
-//! Rules of the house
+//! Rules
 //! - Any user name and password are let in: there are no accounts. Put the port where only machines reach it.
 //! - RETAIN is no business of an ingest server: such a message is stored like any other.
 //! - A message that cannot be stored (unknown topic, not a number) becomes a dead letter and is acknowledged once that
@@ -25,6 +25,7 @@ pub mod packet;
 
 mod acks;
 mod aliases;
+mod close;
 mod connection;
 mod dialogue;
 mod handshake;
@@ -116,13 +117,6 @@ pub enum ListenError {
     ZeroDuration(&'static str),
 }
 
-impl ListenError {
-    /// Whether trying again may help without anybody changing the configuration.
-    pub fn is_transient(&self) -> bool {
-        false
-    }
-}
-
 impl MqttOptions {
     pub fn validate(&self) -> Result<(), ListenError> {
         if !PACKET_BYTES_RANGE.contains(&self.packet_bytes_max) {
@@ -188,7 +182,7 @@ pub async fn serve(
     let limits = Limits {
         connections_max: options.connections_max,
         // Two bounded waits more: the last write and the peer's close.
-        drain_timeout: options.drain_timeout + 3 * connection::LINGER,
+        drain_timeout: options.drain_timeout + 3 * close::LINGER,
     };
     let registry = registry::Registry::new(options.sessions_max);
     let shared = Arc::new(Shared {

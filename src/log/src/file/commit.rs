@@ -52,10 +52,6 @@ impl CommitQueue {
             receipt.settle_part();
         }
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.state.lock().waiting.len()
-    }
 }
 
 #[cfg(test)]
@@ -85,7 +81,7 @@ mod tests {
         queue.committed(10);
         let receipt = receipt();
         queue.wait(10, receipt.clone());
-        assert!(receipt.is_settled() && queue.len() == 0);
+        assert!(receipt.is_settled() && queue.state.lock().waiting.is_empty());
     }
 
     #[test]

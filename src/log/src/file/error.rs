@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// See the module's header. [`SpoolError::is_transient`] says whether trying again can help.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     #[error("spool options: {0}")]
@@ -65,15 +64,6 @@ impl SpoolError {
     /// What is waited out, never a reason to stop.
     pub(super) fn is_shortage(&self) -> bool {
         self.is_disk_full() || self.is_out_of_handles()
-    }
-
-    /// Whether the same call may succeed later without anybody's help.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Io { source, .. } => self.is_shortage() || source.kind() == io::ErrorKind::Interrupted,
-            Self::Locked(_) => true,
-            _ => false,
-        }
     }
 }
 

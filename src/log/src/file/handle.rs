@@ -82,15 +82,10 @@ impl Spool {
 
     /// Settles one part of the receipt when every consumer that settles has finished everything below `offset`. At the bound of
     /// waiting receipts it is refused at once, and counted.
-    pub fn settle_when_committed(&self, offset: u64, receipt: Receipt) {
+    pub(crate) fn settle_when_committed(&self, offset: u64, receipt: Receipt) {
         if !self.shared.commits.wait(offset, receipt) {
             SpoolMetrics::add(&self.shared.metrics.receipts_refused, 1);
         }
-    }
-
-    /// Receipts that wait for a commit.
-    pub fn receipts_waiting(&self) -> usize {
-        self.shared.commits.len()
     }
 
     /// What the segments occupy on disk, unwritten room included.

@@ -18,14 +18,13 @@
 //!   tells a torn tail from a damaged log: a whole record behind a broken one proves damage exactly when its
 //!   `synced_position` lies behind the broken one.
 
-use super::codec::{named, reading, u16_at, u32_at, u64_at, v1};
+pub use super::codec::{Counts, Damage};
+use super::codec::{READING_BYTES, named, reading, u16_at, u32_at, u64_at, v1};
 use super::error::SpoolError;
 use genims_model::{DeadLetter, Event, Group, Mark, Portion, Reading, Snapshot};
 use serde::Serialize;
 
 pub const HEADER_BYTES: usize = 48;
-/// sensor 4, protocol, status, quality, flags, source 1 each, timestamp 8, received 8, five values 8 each, score 4
-pub const READING_BYTES: usize = 69;
 
 /// What every record begins with; the format's number follows.
 pub(super) const MAGIC: [u8; 3] = *b"GSR";
@@ -60,23 +59,6 @@ pub(super) mod kind {
 /// The version of each kind's items that is written; readers know all up to it.
 const SECTION_VERSION: u16 = 1;
 
-/// How many of each kind a record holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub readings: u32,
-    pub snapshots: u32,
-    pub events: u32,
-    pub dead_letters: u32,
-    pub marks: u32,
-}
-
-impl Counts {
-    /// Records with an offset.
-    pub fn offsets(&self) -> u64 {
-        u64::from(self.readings) + u64::from(self.snapshots) + u64::from(self.events) + u64::from(self.dead_letters)
-    }
-}
-
 /// The fixed part of a record, of any format up to [`FORMAT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -89,7 +71,7 @@ pub struct Header {
 }
 
 impl Header {
-    pub fn record_bytes(&self) -> u64 {
+    pub(crate) fn record_bytes(&self) -> u64 {
         HEADER_BYTES as u64 + u64::from(self.payload_bytes)
     }
 
@@ -115,26 +97,6 @@ impl Header {
             crc32: u32_at(bytes, CHECKED_HEADER_BYTES),
         })
     }
-}
-
-/// Why bytes are no record.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
-    #[error("no record, only zeros")]
-    Blank,
-    #[error("the file ends inside a record")]
-    CutOff,
-    #[error("no record begins here")]
-    NoMagic,
-    #[error("the checksum does not match")]
-    Checksum,
-    #[error("the record continues at offset {found} where {expected} was due")]
-    Offset { expected: u64, found: u64 },
-    #[error("the checksum matches but the content does not: {0}")]
-    Content(String),
-    /// Not damaged, but written by a newer program.
-    #[error("format {found} is newer than {expected}")]
-    Newer { found: u32, expected: u32 },
 }
 
 /// The records of a portion or a group.

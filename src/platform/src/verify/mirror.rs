@@ -7,15 +7,13 @@
 use super::readings;
 use super::report::{Finding, LEDGER as FAMILY, Problem};
 use super::source::{Fields, Sources, field, number};
+use super::{OPERATIONS, PRODUCTION};
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_stores::mongo::collections;
 use mongodb::Database;
 use std::time::Instant;
-
-pub(super) const OPERATIONS: &str = "genims_operations_db";
-pub(super) const PRODUCTION: &str = "genims_production";
 
 /// What PostgreSQL's ledger adds up to.
 #[derive(Debug, Default)]

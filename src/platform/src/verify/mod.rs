@@ -42,6 +42,10 @@ const IN_MEMORY_MAX: usize = 4;
 /// The stream's ledger can be verified alone, as if it were a module.
 pub const LEDGER_MODULE: &str = "ledger";
 
+/// The two databases that hold the same readings.
+const OPERATIONS: &str = "genims_operations_db";
+const PRODUCTION: &str = "genims_production";
+
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Only what belongs to this module: a module or database of the registry, a rule file, or `ledger`.
@@ -120,7 +124,7 @@ fn plan<'a>(
     };
     rules.retain(|rule| rule.file == database.module || rule.databases().first() == Some(&database.name.as_str()));
     let references = references::batches(references::of(models, Some(&database.name)));
-    let ledger = [mirror::OPERATIONS, mirror::PRODUCTION].contains(&database.name.as_str());
+    let ledger = [OPERATIONS, PRODUCTION].contains(&database.name.as_str());
     Ok(Plan { counts: vec![database], references, rules, ledger })
 }
 
@@ -133,7 +137,7 @@ impl Plan<'_> {
         }
         names.extend(self.rules.iter().flat_map(Rule::databases));
         if self.ledger {
-            names.extend([mirror::OPERATIONS, mirror::PRODUCTION]);
+            names.extend([OPERATIONS, PRODUCTION]);
         }
         names
     }

@@ -3,9 +3,9 @@
 //!
 //! What it costs: PostgreSQL and MongoDB each go once through everything that the mirror keeps.
 
-use super::mirror::{OPERATIONS, PRODUCTION};
 use super::report::{Finding, LEDGER as FAMILY, Problem};
 use super::source::{Sources, field, number};
+use super::{OPERATIONS, PRODUCTION};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::registry;

@@ -2,7 +2,7 @@
 //!
 //! Either may be left out, be ahead or behind: what one of them has already is passed over. A second run changes nothing.
 
-use super::postgres::{self, Store};
+use super::postgres::{self, Store, start};
 use super::{History, HistoryParameters};
 use crate::errors::SeedError;
 use bson::{Document, doc};
@@ -253,9 +253,4 @@ impl Mirror {
 
 fn store_failed(database: &str, source: SinkError) -> SeedError {
     SeedError::Store { database: database.to_owned(), source: Box::new(source) }
-}
-
-/// Where a history begins: it is a log that is written once.
-pub(super) fn start(log: uuid::Uuid) -> genims_model::Position {
-    genims_model::Position { log, lineage: genims_model::Lineage::default(), offset: 0 }
 }

@@ -5,7 +5,6 @@
 //! traffic come behind them.
 
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
-use super::load::start;
 use super::{History, stored_us};
 use crate::errors::SeedError;
 use crate::value::Value;
@@ -38,6 +37,11 @@ const LOADED: &str = "history.loaded";
 /// statement has as much time as a group in MongoDB ([`PATIENCE`](super::load::PATIENCE)).
 const LOCK: &str = "SET statement_timeout = '900s'; SET idle_in_transaction_session_timeout = '900s';
      SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed history', 0))";
+
+/// Where a history begins: it is a log that is written once.
+pub(super) fn start(log: uuid::Uuid) -> genims_model::Position {
+    genims_model::Position { log, lineage: genims_model::Lineage::default(), offset: 0 }
+}
 
 pub(super) struct Store {
     settings: PostgresSettings,

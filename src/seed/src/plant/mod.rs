@@ -4,6 +4,7 @@
 //! so readers see the whole plant or none of it, and a killed run leaves nothing; rows that are there and equal are not
 //! touched, rows that differ become what the size and the seed say, and rows of others are left alone.
 
+mod base;
 mod kinds;
 mod layout;
 mod load;

@@ -1,9 +1,9 @@
 //! Shifts, staff, products and customers.
 
+use super::base::{CREATED_AT, days_before_base, factory_id, line_id, random, site, with_turbines};
 use super::kinds::LINES;
 use super::layout::Layout;
 use super::load::{Row, Table};
-use super::rows::{CREATED_AT, days_before_base, factory_id, line_id, random, site, with_turbines};
 use super::turbines;
 use super::words::{CUSTOMERS, FIRST_NAMES, LAST_NAMES, PRODUCTS};
 use rand::RngExt;

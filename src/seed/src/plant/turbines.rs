@@ -5,8 +5,8 @@
 //! Ranges and limits from the records themselves and the turbine's data sheet: a thermometer at -273 degrees is outside
 //! its range, as it happened in reality; a pitch or a vane angle has no limit to fear.
 
+use super::base::CREATED_AT;
 use super::load::Row;
-use super::rows::CREATED_AT;
 
 pub(super) const FACTORY_ID: &str = "FAC-LHB";
 pub(super) const LINE_ID: &str = "LINE-LHB";

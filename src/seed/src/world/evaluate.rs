@@ -1,10 +1,10 @@
 //! Expressions over whole columns.
 
-use super::gather::outside_key;
 use super::{TableId, Value, Values, World};
 use crate::functions::{Function, Random, site_seed};
 use crate::language::{Aggregate, Gather, Node, Operator};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Whose rows an expression speaks of, and for which column its random numbers are.
 pub(super) struct Scope<'a> {
@@ -332,6 +332,14 @@ fn calculate(operator: Operator, left: &Value, right: &Value) -> Result<Value, S
             }
         }
     })
+}
+
+/// The key of a row outside: the value itself, several as a list, none as an empty list.
+pub(super) fn outside_key(keys: &[Made], row: usize) -> Value {
+    match keys {
+        [only] => only.get(row).clone(),
+        several => Value::List(Arc::new(several.iter().map(|key| key.get(row).clone()).collect())),
+    }
 }
 
 fn number(value: &Value) -> Result<f64, String> {

@@ -1,6 +1,6 @@
 //! Groups of rows of another table, and what subqueries make of them.
 
-use super::evaluate::{Made, Scope};
+use super::evaluate::{Made, Scope, outside_key};
 use super::{TableId, Value, World};
 use crate::functions::Random;
 use crate::language::{Aggregate, Gather, Node};
@@ -13,14 +13,6 @@ use std::sync::Arc;
 pub(super) struct Groups {
     by_key: HashMap<Value, usize>,
     rows: Vec<Vec<u32>>,
-}
-
-/// The key of a row outside: the value itself, several as a list, none as an empty list.
-pub(super) fn outside_key(keys: &[Made], row: usize) -> Value {
-    match keys {
-        [only] => only.get(row).clone(),
-        several => Value::List(Arc::new(several.iter().map(|key| key.get(row).clone()).collect())),
-    }
 }
 
 impl Groups {

@@ -1,7 +1,7 @@
 //! `... OVER (PARTITION BY ... ORDER BY ...)`: numbers within a group, running sums, the row before.
 
-use super::evaluate::{Made, Scope};
-use super::gather::{fold, outside_key};
+use super::evaluate::{Made, Scope, outside_key};
+use super::gather::fold;
 use super::{Value, World};
 use crate::functions::sha256;
 use crate::language::{Gather, Window};

@@ -117,7 +117,7 @@ impl Bookkeeping {
     }
 
     /// Before the first document of a batch is sent.
-    pub async fn intend(&self, position: u64, intent: u64) -> Result<(), SinkError> {
+    pub(crate) async fn intend(&self, position: u64, intent: u64) -> Result<(), SinkError> {
         self.update(position, doc! { "$set": { "intent_offset": intent as i64 } }, None).await
     }
 

@@ -19,14 +19,14 @@ pub trait PutBson {
 }
 
 pub const DOUBLE: u8 = 0x01;
-pub const STRING: u8 = 0x02;
-pub const DOCUMENT: u8 = 0x03;
+pub(crate) const STRING: u8 = 0x02;
+pub(crate) const DOCUMENT: u8 = 0x03;
 pub const ARRAY: u8 = 0x04;
-pub const OBJECT_ID: u8 = 0x07;
+pub(crate) const OBJECT_ID: u8 = 0x07;
 pub const BOOLEAN: u8 = 0x08;
 pub const DATETIME: u8 = 0x09;
-pub const INT32: u8 = 0x10;
-pub const INT64: u8 = 0x12;
+pub(crate) const INT32: u8 = 0x10;
+pub(crate) const INT64: u8 = 0x12;
 
 impl PutBson for Vec<u8> {
     fn open(&mut self) -> usize {

@@ -28,12 +28,14 @@ pub struct TimeSeries {
     pub granularity: TimeseriesGranularity,
 }
 
-pub const SENSOR_READINGS: TimeSeries =
+pub(crate) const SENSOR_READINGS: TimeSeries =
     TimeSeries { name: "sensor_readings", granularity: TimeseriesGranularity::Seconds };
-pub const SCADA_EVENTS: TimeSeries = TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds };
-pub const MACHINE_FAULT_EVENTS: TimeSeries =
+pub(crate) const SCADA_EVENTS: TimeSeries =
+    TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds };
+pub(crate) const MACHINE_FAULT_EVENTS: TimeSeries =
     TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours };
-pub const OEE_METRICS: TimeSeries = TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours };
+pub(crate) const OEE_METRICS: TimeSeries =
+    TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours };
 pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
 
 impl TimeSeries {
@@ -70,7 +72,7 @@ pub async fn ensure(database: &Database) -> Result<(), SinkError> {
 }
 
 /// Those of our collections that are time series.
-pub async fn time_series(database: &Database) -> Result<Vec<&'static str>, SinkError> {
+pub(crate) async fn time_series(database: &Database) -> Result<Vec<&'static str>, SinkError> {
     of_type(database, "timeseries").await
 }
 

@@ -21,7 +21,7 @@ pub fn object_id(spool_id: Uuid, offset: u64) -> [u8; 12] {
 }
 
 /// The offset in an [`object_id`] of this log.
-pub fn offset_of(spool_id: Uuid, id: [u8; 12]) -> Option<u64> {
+pub(crate) fn offset_of(spool_id: Uuid, id: [u8; 12]) -> Option<u64> {
     let (log, offset) = id.split_first_chunk::<4>()?;
     (log == &spool_id.as_bytes()[..4]).then(|| offset.try_into().ok().map(u64::from_be_bytes))?
 }

@@ -6,7 +6,7 @@ use crate::postgres::partitions::is_stored;
 use std::collections::BTreeSet;
 
 /// Why a row of another day is set aside, and what can be done with it.
-pub const SHORT_OF_LOCKS: &str = "its message holds more days than the server has locks for; replay it, and raise \
+pub(crate) const SHORT_OF_LOCKS: &str = "its message holds more days than the server has locks for; replay it, and raise \
      max_locks_per_transaction";
 
 /// The days from one on.
@@ -25,7 +25,7 @@ impl DaysKept {
     }
 
     /// The newer half of the days that the batch has among those kept; `None` when that is one.
-    pub fn halved(self, batch: &Batch) -> Option<Self> {
+    pub(crate) fn halved(self, batch: &Batch) -> Option<Self> {
         let readings = batch.readings().map(|(_, reading)| reading.timestamp_us);
         let snapshots = batch.snapshots().map(|(_, snapshot)| snapshot.timestamp_us);
         let times = readings.chain(snapshots).filter(|time| is_stored(*time) && self.contains(*time));

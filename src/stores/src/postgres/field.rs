@@ -20,12 +20,12 @@ pub const NUMERIC_BYTES_MAX: usize = 4 + 8 + 2 * DIGITS_MAX;
 const DIGITS_MAX: usize = 5;
 
 /// A time as PostgreSQL reads it from text; `None` outside the calendar.
-pub fn time_text(timestamp_us: i64) -> Option<String> {
+pub(crate) fn time_text(timestamp_us: i64) -> Option<String> {
     DateTime::from_timestamp_micros(timestamp_us).map(|at| at.naive_utc().to_string())
 }
 
 /// Microseconds since 2000-01-01. Times too far out to exist there stay out of PostgreSQL's range, so it refuses them.
-pub fn timestamp_value(timestamp_us: i64) -> i64 {
+pub(crate) fn timestamp_value(timestamp_us: i64) -> i64 {
     timestamp_us.saturating_sub(EPOCH_SHIFT_US)
 }
 

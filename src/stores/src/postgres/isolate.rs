@@ -90,7 +90,7 @@ fn is_final(db: &DbError) -> bool {
 }
 
 /// See [`refusal`].
-pub fn refusal_in(error: &SinkError) -> Option<&DbError> {
+pub(crate) fn refusal_in(error: &SinkError) -> Option<&DbError> {
     match error {
         SinkError::Postgres(error) => refusal(error),
         _ => None,

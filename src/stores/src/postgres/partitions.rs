@@ -22,10 +22,10 @@ const RETRY_US: i64 = 10 * 60 * 1_000_000;
 const TIMES_STORED_US: std::ops::Range<i64> = 0..84_006 * DAY_US;
 
 /// Why a row of another time is not.
-pub const TIME_NOT_STORED: &str = "its time lies outside the years 1970 to 2199, which are stored";
+pub(crate) const TIME_NOT_STORED: &str = "its time lies outside the years 1970 to 2199, which are stored";
 
 /// Whether a row of this time is stored.
-pub fn is_stored(timestamp_us: i64) -> bool {
+pub(crate) fn is_stored(timestamp_us: i64) -> bool {
     TIMES_STORED_US.contains(&timestamp_us)
 }
 
@@ -151,7 +151,7 @@ fn next_day_us(now_us: i64) -> i64 {
 
 /// Whether an error says that a partition is missing: named directly (42P01), or made under the feet of a row that was
 /// on its way to the default partition (23514).
-pub fn is_missing_partition(error: &Error) -> bool {
+pub(crate) fn is_missing_partition(error: &Error) -> bool {
     error.as_db_error().is_some_and(|db| match db.code().code() {
         // A check that the row itself violates has a name.
         "23514" => db.constraint().is_none(),

@@ -6,7 +6,7 @@ use crate::postgres::field::{NUMERIC_BYTES_MAX, numeric, timestamp_value};
 use genims_model::{Protocol, Quality, Reading, Status};
 
 /// Two timestamps, three short texts, five booleans, six numbers.
-pub const TAIL_BYTES_MAX: usize = 2 * 12 + 3 * TEXT_BYTES_MAX + 25 + 6 * NUMERIC_BYTES_MAX;
+pub(crate) const TAIL_BYTES_MAX: usize = 2 * 12 + 3 * TEXT_BYTES_MAX + 25 + 6 * NUMERIC_BYTES_MAX;
 /// DECIMAL(15,4) and DECIMAL(8,4).
 const SCALE: u16 = 4;
 const TEXT_BYTES_MAX: usize = 16;

@@ -8,6 +8,46 @@ pub(super) mod named;
 pub(super) mod reading;
 pub(super) mod v1;
 
+/// sensor 4, protocol, status, quality, flags, source 1 each, timestamp 8, received 8, five values 8 each, score 4
+pub(super) const READING_BYTES: usize = 69;
+
+/// How many of each kind a record holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub readings: u32,
+    pub snapshots: u32,
+    pub events: u32,
+    pub dead_letters: u32,
+    pub marks: u32,
+}
+
+impl Counts {
+    /// Records with an offset.
+    pub fn offsets(&self) -> u64 {
+        u64::from(self.readings) + u64::from(self.snapshots) + u64::from(self.events) + u64::from(self.dead_letters)
+    }
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    #[error("no record, only zeros")]
+    Blank,
+    #[error("the file ends inside a record")]
+    CutOff,
+    #[error("no record begins here")]
+    NoMagic,
+    #[error("the checksum does not match")]
+    Checksum,
+    #[error("the record continues at offset {found} where {expected} was due")]
+    Offset { expected: u64, found: u64 },
+    #[error("the checksum matches but the content does not: {0}")]
+    Content(String),
+    /// Not damaged, but written by a newer program.
+    #[error("format {found} is newer than {expected}")]
+    Newer { found: u32, expected: u32 },
+}
+
 #[inline]
 pub(in super::super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut word = [0; 4];

@@ -5,7 +5,7 @@
 //! of an enumeration, does: an older reader then refuses the section instead of misreading it.
 
 use super::super::error::SpoolError;
-use super::super::record::Damage;
+use super::Damage;
 use super::u32_at;
 use serde::{Serialize, de::DeserializeOwned};
 

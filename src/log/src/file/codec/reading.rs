@@ -1,6 +1,6 @@
 //! A reading as 69 bytes, and back.
 
-use super::super::record::{Damage, READING_BYTES};
+use super::{Damage, READING_BYTES};
 use super::{u32_at, u64_at};
 use genims_model::{Protocol, Quality, Reading, SensorNo, Status};
 

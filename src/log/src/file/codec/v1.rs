@@ -6,7 +6,7 @@
 //! payload: readings at 69 bytes each, then the other kinds item after item
 //! ```
 
-use super::super::record::{Counts, Damage, READING_BYTES};
+use super::{Counts, Damage, READING_BYTES};
 use super::{reading, u32_at};
 use genims_model::Group;
 use serde::de::DeserializeOwned;

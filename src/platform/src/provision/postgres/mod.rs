@@ -1,6 +1,8 @@
 //! One PostgreSQL database: created if missing, migrated under a lock, its partitions made.
 
-use super::{Findings, Mode, Task, drift, roles};
+mod drift;
+
+use super::{Findings, Mode, Task, roles};
 use crate::errors::PlatformError;
 use chrono::Utc;
 use genims_databases::{DatabaseError, Engine, PostgresSettings, partitions, quoted, schema};
