@@ -55,6 +55,8 @@ pub(crate) struct Database {
     pub(crate) is_away: bool,
     /// Offsets that the log no longer held when this database asked for them.
     pub(crate) gaps: Vec<(Uuid, u64, u64)>,
+    /// What it is asked is shown as it comes.
+    shows: bool,
 }
 
 impl Database {
@@ -66,6 +68,7 @@ impl Database {
             faults: VecDeque::new(),
             is_away: false,
             gaps: Vec::new(),
+            shows: std::env::var_os("GENIMS_SEED").is_some(),
         }))
     }
 
@@ -150,7 +153,7 @@ impl Transaction {
             database.name, self.from, self.position, self.start.offset
         );
         assert!(self.to > self.position, "{}: a position goes back", database.name);
-        if std::env::var_os("GENIMS_SEED").is_some() {
+        if database.shows {
             println!("{}: {} to {} of {log}, {} rows", database.name, self.from, self.to, self.rows.len());
         }
         database.store(log, self.rows.into_iter());
@@ -187,7 +190,7 @@ impl Target for Connection {
         }
         let position = known.unwrap_or_else(|| start.clone());
         database.contents.positions.insert(start.log, position.clone());
-        if std::env::var_os("GENIMS_SEED").is_some() {
+        if database.shows {
             println!("{} opens at {}", database.name, position.offset);
         }
         self.start = Some(start.clone());

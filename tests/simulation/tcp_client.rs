@@ -25,20 +25,21 @@ struct Link {
     stream: DuplexStream,
     input: Vec<u8>,
     is_welcome: bool,
-    serving: JoinHandle<()>,
 }
 
 pub(crate) struct TcpClient {
     id: String,
     maker: Maker,
     link: Option<Link>,
+    /// The server's side of all connections so far that may still work.
+    served: Vec<JoinHandle<()>>,
     open: VecDeque<Frame>,
     next_sequence: u64,
 }
 
 impl TcpClient {
     pub(crate) fn new(id: String, maker: Maker) -> Self {
-        Self { id, maker, link: None, open: VecDeque::new(), next_sequence: 1 }
+        Self { id, maker, link: None, served: Vec::new(), open: VecDeque::new(), next_sequence: 1 }
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -46,9 +47,8 @@ impl TcpClient {
     }
 
     pub(crate) fn server_died(&mut self) {
-        if let Some(link) = self.link.take() {
-            link.serving.abort();
-        }
+        self.link = None;
+        self.served.drain(..).for_each(|serving| serving.abort());
     }
 
     /// The connection breaks; the server finds out by itself.
@@ -61,11 +61,11 @@ impl TcpClient {
             return;
         }
         let (mut stream, theirs) = tokio::io::duplex(PIPE_BYTES);
-        let serving = tokio::spawn(door.serve(theirs, shutdown.clone()));
+        self.served.push(tokio::spawn(door.serve(theirs, shutdown.clone())));
         let mut hello = Vec::new();
         encode::hello(&self.id, &mut hello);
         stream.write_all(&hello).await.expect("room in the pipe");
-        self.link = Some(Link { stream, input: Vec::new(), is_welcome: false, serving });
+        self.link = Some(Link { stream, input: Vec::new(), is_welcome: false });
     }
 
     pub(crate) async fn send(&mut self, ledger: &mut Ledger) {
@@ -84,6 +84,9 @@ impl TcpClient {
 
     /// Reads the server's answers; how many frames were acknowledged.
     pub(crate) async fn turn(&mut self, ledger: &mut Ledger) -> usize {
+        while let Some(at) = self.served.iter().position(JoinHandle::is_finished) {
+            self.served.swap_remove(at).await.expect("no panic in a connection");
+        }
         let Some(link) = &mut self.link else { return 0 };
         let mut is_over = false;
         while let Some(read) = link.stream.read_buf(&mut link.input).now_or_never() {

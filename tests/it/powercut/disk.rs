@@ -48,6 +48,8 @@ pub(super) enum Node {
 pub(super) struct Disk {
     nodes: BTreeMap<u64, Node>,
     next: u64,
+    /// Nothing becomes durable any more, and nobody is told that it did.
+    has_power: bool,
     /// How often a cut found unsynced contents, by file name.
     pub(super) torn: BTreeMap<String, u64>,
 }
@@ -55,7 +57,7 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn new() -> Self {
         let nodes = BTreeMap::from([(ROOT, Node::Directory(Directory::default()))]);
-        Self { nodes, next: ROOT + 1, torn: BTreeMap::new() }
+        Self { nodes, next: ROOT + 1, has_power: true, torn: BTreeMap::new() }
     }
 
     pub(super) fn node(&self, no: u64) -> Option<&Node> {
@@ -106,7 +108,15 @@ impl Disk {
         Some(())
     }
 
-    pub(super) fn sync(&mut self, no: u64) -> Option<()> {
+    pub(super) fn lose_power(&mut self) {
+        self.has_power = false;
+    }
+
+    /// False where the sync came too late.
+    pub(super) fn sync(&mut self, no: u64) -> Option<bool> {
+        if !self.has_power {
+            return Some(false);
+        }
         match self.nodes.get_mut(&no)? {
             Node::File(file) => file.pending.drain(..).for_each(|change| change.apply(&mut file.synced)),
             Node::Directory(directory) => {
@@ -114,11 +124,12 @@ impl Disk {
                 directory.synced.clone_from(&directory.names);
             }
         }
-        Some(())
+        Some(true)
     }
 
     /// The machine dies, and comes back with what its disk remembers.
     pub(super) fn cut(&mut self, random: &mut StdRng) {
+        self.has_power = true;
         let names: BTreeMap<u64, String> = self
             .nodes
             .values()

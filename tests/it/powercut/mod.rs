@@ -21,6 +21,8 @@ use std::time::Duration;
 const CUTS_USUAL: u64 = 4;
 /// From the moment when the server says that it is ready.
 const LIFE_MS: std::ops::Range<u64> = 50..900;
+/// Between the loss of power and the end of the process.
+const POWERLESS_US: std::ops::Range<u64> = 0..5_000;
 const CATCH_UP: Duration = Duration::from_secs(120);
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -54,6 +56,9 @@ impl Cuts {
 
     fn live_and_cut(&mut self) {
         std::thread::sleep(Duration::from_millis(self.random.random_range(LIFE_MS)));
+        // What the server writes meanwhile is what the cut tears; a sync that fails acknowledges nothing.
+        self.disk.lose_power();
+        std::thread::sleep(Duration::from_micros(self.random.random_range(POWERLESS_US)));
         self.plant.kill();
         self.disk.cut(&mut self.random);
         self.plant.serve();

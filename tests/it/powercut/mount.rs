@@ -50,6 +50,11 @@ impl Mounted {
         self.session.take().map_or(Ok(()), BackgroundSession::umount_and_join)
     }
 
+    /// From now on every sync fails: what is written is on its way to a disk without power.
+    pub(super) fn lose_power(&self) {
+        self.disk.lock().lose_power();
+    }
+
     /// No process may have files open here any more.
     pub(super) fn cut(&mut self, random: &mut StdRng) {
         self.unmount().unwrap();
@@ -112,6 +117,14 @@ impl Shared {
 fn done(done: Option<()>, reply: ReplyEmpty) {
     match done {
         Some(()) => reply.ok(),
+        None => reply.error(Errno::ENOENT),
+    }
+}
+
+fn synced(synced: Option<bool>, reply: ReplyEmpty) {
+    match synced {
+        Some(true) => reply.ok(),
+        Some(false) => reply.error(Errno::EIO),
         None => reply.error(Errno::ENOENT),
     }
 }
@@ -238,11 +251,11 @@ impl Filesystem for Shared {
     }
 
     fn fsync(&self, _: &Request, no: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        done(self.lock().sync(no.0), reply);
+        synced(self.lock().sync(no.0), reply);
     }
 
     fn fsyncdir(&self, _: &Request, no: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        done(self.lock().sync(no.0), reply);
+        synced(self.lock().sync(no.0), reply);
     }
 
     fn fallocate(&self, _: &Request, no: INodeNo, _: FileHandle, offset: u64, length: u64, _: i32, reply: ReplyEmpty) {
