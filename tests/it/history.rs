@@ -21,6 +21,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("history::a_killed_run_goes_on_and_a_second_one_changes_nothing", killed_and_repeated),
         harness.trial("history::the_small_scale_is_loaded_in_seconds", small_scale),
         harness.trial("history::faults_of_live_traffic_are_never_overwritten", live_faults_stay),
+        harness.trial("history::a_detached_partition_gets_no_more_rows", detached_under_load),
     ]
 }
 
@@ -177,5 +178,29 @@ fn live_faults_stay(harness: &'static Harness) {
         assert!(refused.contains("live traffic"), "{refused}");
         assert_eq!(place.number("SELECT count(*) FROM machine_faults").await, 1);
         assert_eq!(place.number("SELECT count(*) FROM sensor_data").await, 0);
+    });
+}
+
+/// Detached between two groups: what comes later is where the table shows it.
+fn detached_under_load(harness: &'static Harness) {
+    let place = Place::new(harness);
+    let history = history(1, 1);
+    harness.block_on(async {
+        let written = Notify::new();
+        let progress = |_: HistoryProgress| written.notify_one();
+        let detached = "SELECT count(*) FROM genims_partitions.sensor_data_20260210";
+        let detach = async {
+            written.notified().await;
+            let client = connect_postgres(&place.postgres_url).await;
+            let command = "ALTER TABLE sensor_data DETACH PARTITION genims_partitions.sensor_data_20260210";
+            client.batch_execute(command).await.unwrap();
+            place.number(detached).await
+        };
+        let load = load_history(&history, Some(&place.postgres), None, &progress);
+        let (summary, before) = tokio::join!(load, detach);
+        let (shown, after) = (place.number("SELECT count(*) FROM sensor_data").await, place.number(detached).await);
+        assert!(before > 0 && shown > 0, "{before} rows before it was detached, {shown} after");
+        assert_eq!(before, after, "rows went into a table that nobody sees");
+        assert_eq!(shown + after, summary.unwrap().postgres.readings as i64);
     });
 }

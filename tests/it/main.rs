@@ -15,8 +15,10 @@ mod failures;
 mod harness;
 mod history;
 mod kill9;
+mod late;
 mod leftovers;
 mod lineage;
+mod mirror;
 mod mysql;
 mod numbers;
 mod platform;
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         bounds::tests,
+        mirror::tests,
         kill9::tests,
         lineage::tests,
         numbers::tests,

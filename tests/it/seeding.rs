@@ -2,6 +2,7 @@
 //! down.
 
 use crate::harness::{Harness, connect_postgres};
+use crate::late;
 use crate::platform::Platform;
 use crate::provision::assert_contract;
 use crate::questions::{self, Question};
@@ -20,7 +21,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("seeding::a_second_seed_changes_nothing", a_second_seed_changes_nothing),
         harness.trial("seeding::every_question_has_a_sensible_answer", every_question_has_a_sensible_answer),
         harness.trial("seeding::months_later_nothing_is_red", months_later_nothing_is_red),
-        harness.trial("seeding::late_readings_break_nothing", late_readings_break_nothing),
+        harness.trial("seeding::late_readings_break_nothing", late::late_readings_break_nothing),
         harness.trial("questions::what_would_not_be_asked_is_refused", |_| {
             questions::what_would_not_be_asked_is_refused()
         }),
@@ -45,6 +46,14 @@ fn seed(platform: &Platform, day: &str, more: &[(&str, &str)]) -> std::process::
 fn platform_of_the_past(harness: &'static Harness) -> Platform {
     let platform = Platform::new(harness);
     platform.expire(false);
+    platform
+}
+
+/// One that a test may change.
+pub(crate) fn seeded_in_the_past(harness: &'static Harness) -> Platform {
+    let platform = platform_of_the_past(harness);
+    let output = seed(&platform, ORDINARY, &[]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     platform
 }
 
@@ -92,16 +101,14 @@ fn empty_servers_become_the_whole_platform(harness: &'static Harness) {
 }
 
 #[track_caller]
-fn verified(platform: &Platform, command: &[&str]) {
+pub(crate) fn verified(platform: &Platform, command: &[&str]) {
     let output = platform.cli(command, &[]);
     assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
 }
 
 /// A platform of months ago on which MongoDB's clock has gone on: readings, snapshots and more have been deleted.
 fn months_later_nothing_is_red(harness: &'static Harness) {
-    let platform = platform_of_the_past(harness);
-    let output = seed(&platform, ORDINARY, &[]);
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let platform = seeded_in_the_past(harness);
     let readings = || {
         harness.block_on(async {
             let client = mongodb::Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
@@ -115,34 +122,6 @@ fn months_later_nothing_is_red(harness: &'static Harness) {
     while readings() > 0 {
         assert!(Instant::now() < patience, "{} readings are still there", readings());
         std::thread::sleep(Duration::from_millis(500));
-    }
-    verified(&platform, &["verify"]);
-}
-
-/// A reading of a seeded day that comes after the roll-ups, and one of today: as a live server writes them.
-fn late_readings_break_nothing(harness: &'static Harness) {
-    let platform = platform_of_the_past(harness);
-    let output = seed(&platform, ORDINARY, &[]);
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    let columns = "machine_id, line_id, factory_id";
-    let late = [
-        format!(
-            "INSERT INTO sensor_data (sensor_id, {columns}, timestamp, measurement_value, measurement_unit, quality) \
-             SELECT sensor_id, {columns}, timestamp + interval '1 second', measurement_value, measurement_unit, 'bad' \
-             FROM sensor_data WHERE NOT (is_below_warning OR is_above_warning) ORDER BY sensor_id, timestamp LIMIT 5"
-        ),
-        format!(
-            "INSERT INTO scada_machine_data ({columns}, timestamp, machine_state) \
-             SELECT {columns}, timestamp + interval '1 second', machine_state \
-             FROM scada_machine_data ORDER BY machine_id, timestamp LIMIT 5"
-        ),
-        format!(
-            "INSERT INTO machine_faults ({columns}, fault_code, fault_start_time, status) \
-             SELECT {columns}, fault_code, fault_start_time + interval '1 second', 'open' FROM machine_faults LIMIT 5"
-        ),
-    ];
-    for sql in late {
-        platform.execute("genims_operations_db", &sql);
     }
     verified(&platform, &["verify"]);
 }
@@ -333,9 +312,7 @@ const BREAKS: [Break; 11] = [
 ];
 
 fn one_broken_row_breaks_exactly_its_rules(harness: &'static Harness) {
-    let platform = platform_of_the_past(harness);
-    let output = seed(&platform, ORDINARY, &[]);
-    assert!(output.status.success(), "{}", text(&output.stdout));
+    let platform = seeded_in_the_past(harness);
     for Break { family, module, table, key, change, of, rules } in BREAKS {
         let database = format!("genims_{module}_db");
         let kept = "genims_internal.kept";

@@ -3,6 +3,8 @@
 //!
 //! Rules
 //! - Snapshots at or before the newest one are stored but change nothing here.
+//! - A clock further ahead of ours than tolerated is not believed: such a snapshot counts at the time of its receipt. It
+//!   would otherwise be the newest one until our clock has reached it, and nothing would be seen meanwhile.
 //! - The time between two snapshots belongs to the earlier one's state, [`GAP_US_MAX`] at most.
 //! - A counter that went down was reset and counts from zero. `parts_produced_cumulative` is preferred; without it
 //!   `parts_produced_shift` counts.
@@ -54,12 +56,16 @@ struct HourSums {
 }
 
 impl MachineState {
-    /// Reads the next snapshot.
-    pub fn see(&mut self, machine: &Machine, snapshot: &Snapshot, events: &mut Vec<Event>) {
-        let (no, now_us, fields) = (snapshot.machine, snapshot.timestamp_us, &snapshot.fields);
-        if self.seen_us.is_some_and(|seen| now_us <= seen) {
-            return;
-        }
+    /// Reads the next snapshot. `skew_tolerated_us`: how far ahead of ours a source's clock is believed.
+    pub fn see(&mut self, machine: &Machine, snapshot: &Snapshot, skew_tolerated_us: i64, events: &mut Vec<Event>) {
+        let (no, fields) = (snapshot.machine, &snapshot.fields);
+        let is_believed = snapshot.timestamp_us <= snapshot.received_us.saturating_add(skew_tolerated_us);
+        let now_us = match self.seen_us {
+            Some(seen_us) if is_believed && snapshot.timestamp_us <= seen_us => return,
+            _ if is_believed => snapshot.timestamp_us,
+            // Several may come in one read: among them their order counts.
+            seen_us => snapshot.received_us.max(seen_us.unwrap_or(i64::MIN)),
+        };
         self.pass_time(no, now_us, events);
         self.hour.ideal_cycle_s = ideal_cycle_s(machine, fields);
         self.count_parts(no, now_us, fields, events);
@@ -251,12 +257,13 @@ mod tests {
     use super::*;
 
     const MINUTE_US: i64 = 60_000_000;
+    const SKEW_TOLERATED_US: i64 = 5_000_000;
 
     fn snapshot(minute: i64, state: &str, produced: i64, rejected: i32, fault: Option<&str>) -> Snapshot {
         Snapshot {
             machine: MachineNo(0),
             source: 0,
-            received_us: 0,
+            received_us: minute * MINUTE_US,
             timestamp_us: minute * MINUTE_US,
             fields: SnapshotFields {
                 machine_state: state.to_owned(),
@@ -282,7 +289,7 @@ mod tests {
 
     fn read(snapshots: &[Snapshot]) -> Vec<Event> {
         let (mut state, mut events) = (MachineState::default(), Vec::new());
-        snapshots.iter().for_each(|snapshot| state.see(&machine(), snapshot, &mut events));
+        snapshots.iter().for_each(|snapshot| state.see(&machine(), snapshot, SKEW_TOLERATED_US, &mut events));
         events
     }
 
@@ -345,5 +352,41 @@ mod tests {
     fn a_late_snapshot_changes_nothing() {
         let events = read(&[snapshot(5, "RUNNING", 10, 0, None), snapshot(4, "IDLE", 9, 0, None)]);
         assert_eq!(events.len(), 1);
+    }
+
+    #[test]
+    fn a_snapshot_from_the_future_does_not_blind_its_machine() {
+        for ahead_us in [4_000_000, 6_000_000, 59_000_000, 3_000_000_000] {
+            let mut snapshots: Vec<_> =
+                (0..5).map(|minute| snapshot(minute, "RUNNING", minute * 10, 0, None)).collect();
+            snapshots[1].timestamp_us += ahead_us;
+            snapshots[3].fields.machine_state = "IDLE".to_owned();
+            let mut changes = Vec::new();
+            let mut produced = 0;
+            for event in read(&snapshots) {
+                match event {
+                    Event::StateChanged { to, timestamp_us, .. } => changes.push((to, timestamp_us / MINUTE_US)),
+                    Event::PartsCounted { produced: parts, .. } => produced += parts,
+                    _ => {}
+                }
+            }
+            let expected = [("RUNNING", 0), ("IDLE", 3), ("RUNNING", 4)].map(|(to, at)| (to.to_owned(), at));
+            assert_eq!((changes, produced), (expected.to_vec(), 40), "{ahead_us}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_is_always_ahead_is_analysed_in_the_order_of_arrival() {
+        let mut snapshots: Vec<_> = (0..4).map(|minute| snapshot(minute, "RUNNING", minute * 10, 0, None)).collect();
+        for snapshot in &mut snapshots {
+            snapshot.timestamp_us += 600_000_000;
+            // All came in one read.
+            snapshot.received_us = 4 * MINUTE_US;
+        }
+        let counted = read(&snapshots).into_iter().filter_map(|event| match event {
+            Event::PartsCounted { produced, timestamp_us, .. } => Some((produced, timestamp_us / MINUTE_US)),
+            _ => None,
+        });
+        assert_eq!(counted.collect::<Vec<_>>(), [(10, 4); 3]);
     }
 }

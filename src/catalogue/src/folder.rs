@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-pub(crate) trait Folder: Send + Debug {
+pub trait Folder: Send + Debug {
     fn path(&self, name: &str) -> PathBuf;
     /// `None` when there is no such file.
     fn open(&self, name: &str) -> io::Result<Option<Box<dyn Stored>>>;
@@ -30,7 +30,7 @@ pub(crate) trait Folder: Send + Debug {
     }
 }
 
-pub(crate) trait Stored: Send + Debug {
+pub trait Stored: Send + Debug {
     fn read(&self) -> io::Result<Vec<u8>>;
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
     fn cut(&self, length: u64) -> io::Result<()>;

@@ -12,12 +12,15 @@
 
 mod entry;
 pub mod error;
+#[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
 mod folder;
 mod frame;
 mod journal;
 pub mod keeper;
 mod legacy;
 pub mod shifts;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 pub mod used;
 mod witness;
 

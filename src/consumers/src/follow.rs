@@ -33,6 +33,11 @@ pub struct FollowOptions {
     pub stop_grace: Duration,
     /// How often the database is asked for its position while nothing arrives.
     pub look_interval: Duration,
+    /// Whether records that the database lacks and the log no longer holds end the loop, because they can be had
+    /// elsewhere. Otherwise they are counted, and the loop goes on behind them.
+    pub gap_ends: bool,
+    /// Makes the random part of pauses between attempts the same in each run: for tests.
+    pub jitter_seed: Option<u64>,
 }
 
 impl Default for FollowOptions {
@@ -43,6 +48,8 @@ impl Default for FollowOptions {
             // The server gives its sinks three seconds to stop.
             stop_grace: Duration::from_millis(2_500),
             look_interval: Duration::from_secs(2),
+            gap_ends: false,
+            jitter_seed: None,
         }
     }
 }
@@ -130,6 +137,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             self.check_kept()?;
             // First of all, and whenever nothing arrives: where does the database stand?
             let looked = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
@@ -207,7 +215,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         self.cut_off(position)
     }
 
-    fn cut_off(&self, position: u64) -> Result<(), SinkError> {
+    fn cut_off<V>(&self, position: u64) -> Result<V, SinkError> {
         let error = SinkError::CutOff { sink: self.target.name(), position, first: self.log.first_offset() };
         self.metrics.cut_off(error.to_string());
         Err(error)
@@ -219,17 +227,24 @@ impl<T: Target, L: Log> Follower<T, L> {
 
     /// Tries until the batch is in the database; `None` when stopped before that.
     async fn store(&mut self, mut batch: Batch, shutdown: &CancellationToken) -> Result<Option<Step>, SinkError> {
-        let mut backoff = retries();
+        let backoff = retries();
+        let mut backoff = match self.options.jitter_seed {
+            Some(seed) => backoff.with_jitter_seed(seed),
+            None => backoff,
+        };
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
+                biased;
                 attempt = self.attempt(&mut batch) => attempt,
                 () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => return Ok(None),
             };
             if let Some(step) = self.retry_later(attempt)? {
                 return Ok(Some(step));
             }
+            self.check_kept()?;
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(None),
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
@@ -294,6 +309,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         let position = remembered.offset;
         let resume = match self.log.resume(&remembered) {
             Resume::At(offset) => offset,
+            Resume::Behind { .. } if self.options.gap_ends => return self.cut_off(position),
             Resume::Behind { first } => first,
             Resume::NotInHistory { .. } => {
                 let error = SinkError::NotInHistory { sink, position, end: self.log.next_offset() };

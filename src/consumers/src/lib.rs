@@ -4,6 +4,7 @@
 //!
 //! - [`gather`]: consecutive groups become one batch
 //! - [`follow`]: the loop every sink runs: gather, commit, settle; retry, back off, recall, stop
+//! - [`mirror`]: the same for the mirror, which comes back when the log has cut it off
 //! - [`supervise`]: starts that loop again when it ends without being asked
 //!
 //! Invariants:
@@ -16,6 +17,7 @@ pub mod follow;
 mod follow_tests;
 pub mod gather;
 mod metrics;
+pub mod mirror;
 pub mod supervise;
 #[cfg(test)]
 mod supervise_tests;

@@ -1,6 +1,6 @@
 //! Starts a sink's loop, and starts it again whenever it ends without being asked: an error that no retry inside mends, or
-//! a panic. What ended it is shown until the database takes something again. A sink that is cut off, or whose database has
-//! another history than the log, stays ended.
+//! a panic. What ended it is shown until the database takes something again. A sink whose database has another history than
+//! the log stays ended.
 
 use crate::follow::{error_text, retries};
 use crate::metrics::SinkMetrics;
@@ -34,16 +34,14 @@ pub async fn supervise<F>(
         if shutdown.is_cancelled() {
             return;
         }
-        // These last until somebody acts: another start changes nothing.
-        if let Ok(Err(error @ (SinkError::CutOff { .. } | SinkError::NotInHistory { .. }))) = &ended {
+        // This lasts until somebody acts: another start changes nothing.
+        if let Ok(Err(error @ SinkError::NotInHistory { .. })) = &ended {
             let text = error_text(error);
             tracing::error!(sink = name, error = text, "a sink has ended for good");
-            match error {
-                SinkError::CutOff { .. } => metrics.cut_off(text),
-                _ => metrics.ended(text),
-            }
+            metrics.ended(text);
             return shutdown.cancelled().await;
         }
+        let is_cut_off = matches!(ended, Ok(Err(SinkError::CutOff { .. })));
         let error = match ended {
             Ok(Ok(())) => "the sink ended without being asked".to_owned(),
             Ok(Err(error)) => error_text(&error),
@@ -57,8 +55,13 @@ pub async fn supervise<F>(
             tracing::error!(sink = name, error, "a sink has ended; it is started again and again until it runs");
             said = Some(error.clone());
         }
-        metrics.ended(error);
+        if is_cut_off {
+            metrics.cut_off(error);
+        } else {
+            metrics.ended(error);
+        }
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(backoff.next_delay()) => {}
         }

@@ -65,28 +65,35 @@ async fn a_sink_that_cannot_run_is_tried_at_a_bounded_rate_and_stops_at_once() {
     running.await.expect("no panic");
 }
 
+/// How often a loop that ends like this is started in ten minutes, and how it is shown.
+async fn ten_minutes_of(error: fn() -> SinkError) -> (u64, SinkState) {
+    let metrics = Arc::new(SinkMetrics::default());
+    let stop = CancellationToken::new();
+    let starts = Arc::new(AtomicU64::new(0));
+    let (counted, shown, stopped) = (starts.clone(), metrics.clone(), stop.clone());
+    let running = tokio::spawn(async move {
+        let start = |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { Err(error()) }
+        };
+        supervise("fake", shown, start, stopped).await;
+    });
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(metrics.last_error(), Some(error().to_string()));
+    stop.cancel();
+    running.await.expect("no panic");
+    (starts.load(Ordering::Relaxed), metrics.state())
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_only_somebody_can_mend_is_shown_and_not_started_again() {
-    let cut_off = || SinkError::CutOff { sink: "fake", position: 5, first: 9 };
-    let not_in_history = || SinkError::NotInHistory { sink: "fake", position: 9, end: 5 };
-    let cases: [(fn() -> SinkError, SinkState); 2] =
-        [(cut_off, SinkState::CutOff), (not_in_history, SinkState::Failed)];
-    for (error, state) in cases {
-        let metrics = Arc::new(SinkMetrics::default());
-        let stop = CancellationToken::new();
-        let starts = Arc::new(AtomicU64::new(0));
-        let (counted, shown, stopped) = (starts.clone(), metrics.clone(), stop.clone());
-        let running = tokio::spawn(async move {
-            let start = |_| {
-                counted.fetch_add(1, Ordering::Relaxed);
-                async { Err(error()) }
-            };
-            supervise("fake", shown, start, stopped).await;
-        });
-        tokio::time::sleep(Duration::from_secs(600)).await;
-        assert_eq!((starts.load(Ordering::Relaxed), metrics.state()), (1, state));
-        assert_eq!(metrics.last_error(), Some(error().to_string()));
-        stop.cancel();
-        running.await.expect("no panic");
-    }
+    let error = || SinkError::NotInHistory { sink: "fake", position: 9, end: 5 };
+    assert_eq!(ten_minutes_of(error).await, (1, SinkState::Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_cut_off_is_shown_as_that_while_bringing_it_back_is_tried() {
+    let error = || SinkError::CutOff { sink: "fake", position: 5, first: 9 };
+    let (starts, state) = ten_minutes_of(error).await;
+    assert!(starts > 60 && state == SinkState::CutOff, "{starts} starts, {state:?}");
 }

@@ -11,6 +11,9 @@ pub enum DatabaseError {
     #[error("database {database} is not in the registry; use one of {known}")]
     Unknown { database: String, known: String },
 
+    #[error("{database}: {file} is not a usable schema file: {cause}; compare it with its neighbours in config/schema")]
+    SchemaFile { database: String, file: String, cause: String },
+
     #[error("the environment file {path} cannot be used: {cause}; write it like .env.example")]
     Dotenv { path: String, cause: String },
 

@@ -6,6 +6,7 @@
 //! - [`clock`]: a server's clock against ours
 //! - [`partitions`]: daily partitions, for whoever needs one
 //! - [`schema`]: config/schema, embedded
+//! - [`expiry`]: how long the documents of a collection are kept
 //! - [`errors`]: every error names the database, the cause and the remedy, and knows whether it is transient
 //!
 //! Invariants: no password is ever printed or logged; sessions run in UTC under the name `genims`; every wait for a
@@ -14,6 +15,7 @@
 pub mod clock;
 pub mod environment;
 pub mod errors;
+pub mod expiry;
 pub mod mongo;
 pub mod mysql;
 pub mod partitions;

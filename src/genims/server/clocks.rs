@@ -25,7 +25,7 @@ pub(super) struct Watched {
 }
 
 enum Server {
-    Postgres(PostgresSettings),
+    Postgres(Box<PostgresSettings>),
     Mongo(MongoSettings),
 }
 
@@ -37,7 +37,7 @@ pub(super) fn watched(settings: &Settings, environment: &Environment) -> Result<
     if settings.postgres.is_some() {
         let database = "genims_operations_db";
         let server = PostgresSettings::from_environment(registry.get(database)?, environment)?;
-        watch(database, Server::Postgres(server));
+        watch(database, Server::Postgres(Box::new(server)));
     }
     if settings.mongodb.is_some() {
         let database = "genims_production";

@@ -8,16 +8,17 @@ use super::{ServerError, Stage};
 use crate::settings::Settings;
 use genims_consumers::SinkMetrics;
 use genims_consumers::follow::{Follower, Settlement};
-use genims_consumers::gather::BatchLimits;
+use genims_consumers::mirror::Mirror;
 use genims_consumers::supervise::supervise;
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_log::contract::Consumer;
 use genims_log::file::Spool;
 use genims_model::Cause;
 use genims_stores::SinkError;
+use genims_stores::mongo::bookkeeping::SINK as MONGODB;
 use genims_stores::mongo::{MongoNames, MongoTarget};
-use genims_stores::postgres::PostgresTarget;
-use genims_stores::target::Target;
+use genims_stores::postgres::session::SINK as POSTGRES;
+use genims_stores::postgres::{Connect, PostgresTarget};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -61,30 +62,42 @@ impl Sinks {
         let registry = Registry::load(None)?;
         let mut sinks = Vec::new();
         let directory = stream.keeper.directory();
-        if let Some(limits) = &settings.postgres {
-            let database = registry.get("genims_operations_db")?;
-            let connection = PostgresSettings::from_environment(database, environment)?;
-            let connect = move || {
-                let connection = connection.clone();
-                async move { connection.connect().await.map_err(|error| Box::new(error) as Cause) }
-            };
+        let operations = match &settings.postgres {
+            Some(limits) => Some((limits, operations(&registry, environment)?)),
+            None => None,
+        };
+        if let Some((limits, connect)) = &operations {
             let sources: Vec<String> =
                 stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
-            let directory = directory.clone();
+            let (limits, connect, directory) = ((*limits).clone(), connect.clone(), directory.clone());
             let target = move || PostgresTarget::new(connect.clone(), directory.clone(), sources.clone());
             let settlement = Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
-            let consumer = Consumer::hold(target().name()).settling();
-            sinks.push(ready(target, limits, &consumer, Some(settlement), &stream.spool)?);
+            let consumer = Consumer::hold(POSTGRES).settling();
+            let log = stream.spool.clone();
+            let start = move |metrics, stop| -> Following {
+                let follower = Follower::new(target(), log.clone(), limits.clone(), metrics, Some(settlement.clone()));
+                Box::pin(follower.run(stop))
+            };
+            sinks.push(ready(&consumer, POSTGRES, &stream.spool, start)?);
         }
         if let Some(limits) = &settings.mongodb {
             let database = registry.get("genims_production")?;
             let connection = MongoSettings::from_environment(database, environment)?;
             let client = connection.client().await?;
             let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
-            let directory = directory.clone();
-            let target = move || MongoTarget::new(client.clone(), names.clone(), directory.clone());
-            let consumer = Consumer::resync(target().name(), stream.spool.max_bytes() / MIRROR_SHARE);
-            sinks.push(ready(target, limits, &consumer, None, &stream.spool)?);
+            let consumer = Consumer::resync(MONGODB, stream.spool.max_bytes() / MIRROR_SHARE);
+            let operations = operations.map(|(_, connect)| connect);
+            let (log, limits, directory) = (stream.spool.clone(), limits.clone(), directory.clone());
+            let start = move |metrics, stop| -> Following {
+                let (log, limits, operations) = (log.clone(), limits.clone(), operations.clone());
+                let mirror = Mirror { log, limits, metrics, operations, directory: directory.clone() };
+                let (client, names, directory) = (client.clone(), names.clone(), directory.clone());
+                Box::pin(async move {
+                    let target = || MongoTarget::new(client.clone(), names.clone(), directory.clone());
+                    mirror.run(target, stop).await
+                })
+            };
+            sinks.push(ready(&consumer, MONGODB, &stream.spool, start)?);
         }
         Ok(Self(sinks))
     }
@@ -111,21 +124,23 @@ impl Sinks {
     }
 }
 
-fn ready<T: Target + 'static>(
-    mut target: impl FnMut() -> T + Send + 'static,
-    limits: &BatchLimits,
+/// Connections to the operations database: of its own sink, and for bringing the mirror back.
+fn operations(registry: &Registry, environment: &Environment) -> Result<impl Connect + Clone + use<>, ServerError> {
+    let settings = PostgresSettings::from_environment(registry.get("genims_operations_db")?, environment)?;
+    Ok(move || {
+        let settings = settings.clone();
+        async move { settings.connect().await.map_err(|error| Box::new(error) as Cause) }
+    })
+}
+
+fn ready(
     consumer: &Consumer,
-    settlement: Option<Settlement>,
+    name: &'static str,
     spool: &Spool,
+    mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
 ) -> Result<Ready, ServerError> {
-    let name = target().name();
     spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
     let view = SinkView { name, metrics: metrics.clone(), settles: consumer.settles };
-    let (limits, spool) = (limits.clone(), spool.clone());
-    let start = move |stop| -> Following {
-        let (target, settlement) = (target(), settlement.clone());
-        Box::pin(Follower::new(target, spool.clone(), limits.clone(), metrics.clone(), settlement).run(stop))
-    };
-    Ok(Ready { view, start: Box::new(start) })
+    Ok(Ready { view, start: Box::new(move |stop| start(metrics.clone(), stop)) })
 }

@@ -7,9 +7,10 @@ use genims_catalogue::used::Used;
 use genims_log::file as spool;
 use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
-use genims_model::{Accounts, ByteBudget, Group};
+use genims_model::{Accounts, ByteBudget};
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
+use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
 use genims_pipeline::{UnknownSensors, worker};
 use std::collections::HashMap;
@@ -98,17 +99,12 @@ impl Stream {
             .map(|index| Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules))
             .collect();
         let settled = self.spool.settled().unwrap_or(self.spool.first_offset());
-        let (mut pending, mut used) = (0, Used::default());
-        self.open_faults.iter().for_each(|fault| used.see_fault(fault));
-        self.spool.replay(self.spool.first_offset(), |group| {
-            pending += records_from(group, settled);
-            used.see(group);
-            shards.iter_mut().for_each(|shard| shard.remember(group));
-        })?;
+        let mut recovery = Recovery::new(settled, &self.open_faults);
+        self.spool.replay(self.spool.first_offset(), |group| recovery.see(group, &mut shards))?;
         // Before anything is written or acknowledged: an older journal would give these numbers to other sensors.
-        self.keeper.covers(used)?;
+        self.keeper.covers(recovery.used())?;
         shards.iter_mut().for_each(|shard| shard.resume_faults(&self.open_faults));
-        self.accounts.received(self.accounts.recovered(), pending);
+        self.accounts.received(self.accounts.recovered(), recovery.pending());
 
         let (portions, waiting) = spool::writer::channel();
         let budget = ByteBudget::new(UNWRITTEN_BYTES_MAX);
@@ -145,44 +141,6 @@ impl Stream {
     pub(super) fn close(&self) {
         if let Err(error) = self.spool.close() {
             tracing::error!(%error, "the spool did not close in order");
-        }
-    }
-}
-
-/// Records of the account at or behind an offset; events are not in the account.
-fn records_from(group: &Group, offset: u64) -> u64 {
-    let behind = |first: u64, count: usize| (first + count as u64).saturating_sub(offset.max(first));
-    behind(group.first_offset, group.readings.len())
-        + behind(group.first_snapshot_offset(), group.snapshots.len())
-        + behind(group.first_dead_letter_offset(), group.dead_letters.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use genims_model::{DeadLetter, Event, MachineNo, Reason};
-
-    #[test]
-    fn only_counted_records_behind_the_offset_are_pending() {
-        let letter = DeadLetter {
-            source: 0,
-            received_us: 0,
-            topic: String::new(),
-            reason: Reason::TooOld,
-            detail: String::new(),
-            payload: Vec::new(),
-            payload_bytes: 0,
-        };
-        let event = Event::PartsCounted { machine: MachineNo(0), timestamp_us: 0, produced: 1, rejected: 0 };
-        // Offsets: events 10 and 11, letters 12 and 13.
-        let group = Group {
-            first_offset: 10,
-            events: vec![event.clone(), event],
-            dead_letters: vec![letter.clone(), letter],
-            ..Group::default()
-        };
-        for (offset, pending) in [(0, 2), (10, 2), (12, 2), (13, 1), (14, 0), (99, 0)] {
-            assert_eq!(records_from(&group, offset), pending, "{offset}");
         }
     }
 }

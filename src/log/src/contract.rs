@@ -69,6 +69,9 @@ pub trait Log: Send + Sync + 'static {
     /// Nothing is appended while any consumer is refused: it remembers a history that this log does not hold. `None`
     /// lifts it.
     fn refuse(&self, consumer: &str, cause: Option<String>);
+    /// The consumer is being brought up to `offset` from elsewhere: the log keeps records for it again, from there on. Fails
+    /// when those are gone too.
+    fn restart_at(&self, consumer: &str, offset: u64) -> Result<(), Cause>;
     /// Whether the log no longer keeps records for the consumer.
     fn is_cut_off(&self, consumer: &str) -> bool;
 }

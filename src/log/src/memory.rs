@@ -152,6 +152,17 @@ impl Log for Arc<MemoryLog> {
         };
     }
 
+    fn restart_at(&self, sink: &str, offset: u64) -> Result<(), Cause> {
+        let mut state = self.lock();
+        let first = state.first_offset();
+        if offset < first {
+            return Err(format!("offset {offset} is gone; the log begins at {first}").into());
+        }
+        state.cursors.insert(sink.to_owned(), offset);
+        state.cut_off.retain(|name| name != sink);
+        Ok(())
+    }
+
     fn is_cut_off(&self, sink: &str) -> bool {
         self.lock().cut_off.iter().any(|name| name == sink)
     }

@@ -22,6 +22,12 @@ impl Backoff {
         Self { max, builder, delays: builder.build() }
     }
 
+    /// The same delays again for the same seed: for tests.
+    pub fn with_jitter_seed(self, seed: u64) -> Self {
+        let builder = self.builder.with_jitter_seed(seed);
+        Self { max: self.max, delays: builder.build(), builder }
+    }
+
     /// How long to wait now.
     pub fn next_delay(&mut self) -> Duration {
         self.delays.next().unwrap_or(self.max)

@@ -2,6 +2,7 @@
 //!
 //! - [`intake`]: the listeners' door: decode, resolve, stage, submit; pushes back when a shard is full
 //! - [`queue`]: the bounded lock-free queue between the door and a shard
+//! - [`recovery`]: what a start takes from the log
 //! - [`shard`]: one shard's state: chunks in, a portion out; [`worker`] is its thread
 //!
 //! What a shard makes of a reading or a snapshot is in `genims_analysis`.
@@ -12,6 +13,7 @@ mod intake_tests;
 mod letters;
 mod primitives;
 pub mod queue;
+pub mod recovery;
 pub mod shard;
 #[cfg(test)]
 mod succession_tests;

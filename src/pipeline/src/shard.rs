@@ -132,13 +132,18 @@ impl Shard {
             return true;
         }
         let key = (snapshot.timestamp_us, self.fingerprint(&snapshot));
-        let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else { return true };
+        let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else {
+            let detail = "unknown number".to_owned();
+            portion.dead_letters.push(snapshot_letter(&snapshot, &self.catalogue, Reason::UnknownMachine, detail));
+            return true;
+        };
+        let skew_tolerated_us = self.rules.skew_tolerated_us;
         let slot = self.machine(&entry);
         if slot.recent.contains(&key) {
             return false;
         }
         slot.remember(key);
-        slot.state.see(&entry.machine, &snapshot, &mut portion.events);
+        slot.state.see(&entry.machine, &snapshot, skew_tolerated_us, &mut portion.events);
         portion.snapshots.push(snapshot);
         true
     }
@@ -179,10 +184,11 @@ impl Shard {
             let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else { continue };
             if intake::shard_of(entry.home, self.shards) == self.index {
                 let key = (snapshot.timestamp_us, self.fingerprint(snapshot));
+                let skew_tolerated_us = self.rules.skew_tolerated_us;
                 let slot = self.machine(&entry);
                 slot.remember(key);
                 // Its events were written with the group.
-                slot.state.see(&entry.machine, snapshot, &mut Vec::new());
+                slot.state.see(&entry.machine, snapshot, skew_tolerated_us, &mut Vec::new());
             }
         }
     }
@@ -463,6 +469,18 @@ mod tests {
         let portion = send(&mut shard, &[&[(3_300_000_000, 50.0)], &ahead[..]].concat());
         assert_eq!(portion.events.iter().filter(|event| matches!(event, Event::FaultOpened(_))).count(), 1);
         assert_eq!(portion.readings.len(), 6);
+    }
+
+    #[test]
+    fn a_snapshot_of_a_machine_that_nobody_numbered_is_set_aside() {
+        let mut shard = shard(SameTimestamp::KeepAll);
+        shard.accounts.received(0, 1);
+        let (machine, fields) = (MachineNo(7), genims_model::snapshot::SnapshotFields::default());
+        let snapshot = Snapshot { machine, source: 0, received_us: NOW_US, timestamp_us: NOW_US, fields };
+        let mut portion = Portion::default();
+        assert!(shard.take_snapshot(snapshot, &mut portion), "it is no duplicate");
+        let reasons: Vec<_> = portion.dead_letters.iter().map(|letter| letter.reason).collect();
+        assert_eq!((portion.snapshots.len(), reasons), (0, vec![Reason::UnknownMachine]));
     }
 
     #[test]

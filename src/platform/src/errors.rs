@@ -32,31 +32,8 @@ pub enum PlatformError {
     #[error("{database}: another run has worked on it for {waited_s} s; wait for it, or end it, and run this again")]
     Busy { database: String, waited_s: u64 },
 
-    #[error("{database}: {file} is not a usable schema file: {cause}; compare it with its neighbours in config/schema")]
-    SchemaFile { database: String, file: String, cause: String },
-
     #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
     NoSchema { database: String, folder: &'static str },
-
-    #[error("config/seed: {cause}")]
-    Seed { cause: String },
-
-    #[error("table {table}: {source}")]
-    SeedTable { table: String, source: DatabaseError },
-
-    #[error(
-        "{database}.{table} holds rows that no seeding wrote; nothing was touched: seed an empty database, or leave it out"
-    )]
-    NotEmpty { database: String, table: String },
-
-    #[error("{database} was seeded with {found}, now {wanted} is asked for: give the same, or an empty database")]
-    SeededOtherwise { database: String, found: String, wanted: String },
-
-    #[error("{database}: {source}")]
-    Store { database: String, source: Box<genims_stores::SinkError> },
-
-    #[error("the plant cannot be made: {cause}")]
-    PlantSize { cause: String },
 }
 
 impl PlatformError {
@@ -64,7 +41,6 @@ impl PlatformError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database(error) | Self::Statement { source: error, .. } => error.is_transient(),
-            Self::Store { source, .. } => source.is_transient(),
             Self::Busy { .. } => true,
             Self::Migration { source, .. } => postgres_error(source).is_some_and(postgres_is_transient),
             _ => false,

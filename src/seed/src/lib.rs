@@ -2,8 +2,9 @@
 //!
 //! [`plant`] makes the master data of the stream, [`history`] its last days; [`spec`] reads what `config/seed` says about
 //! all other tables in the [`language`] of expressions; [`world`] computes it; [`load`] brings it into the databases;
-//! [`tsv`] writes it down; [`sweep()`] holds it to its schemas on any day, without a server.
+//! [`tsv`] writes it down; [`Sweep`] holds it to its schemas on any day, without a server.
 
+mod errors;
 mod functions;
 pub mod history;
 mod language;
@@ -18,8 +19,9 @@ mod value;
 mod words;
 mod world;
 
+pub use errors::SeedError;
 pub use plant::{PlantSize, Progress, Summary, plant};
 pub use render::{Rendered, render};
 pub use spec::Scale;
-pub use sweep::{SweptDay, sweep};
+pub use sweep::{Sweep, SweptDay};
 pub use world::{Broken, Parameters};

@@ -13,8 +13,17 @@ const MASTER: &str = "genims_master_db";
 
 /// Everything that code makes.
 pub(super) fn all(registry: &Registry, parameters: Parameters) -> Result<BTreeMap<String, Supplied>, String> {
-    let history = history::simulate(parameters.history())?;
-    let mut all = plant(registry, parameters.history().plant)?;
+    of_plant(registry, parameters, parameters.history().plant)
+}
+
+/// The same of a plant of another size.
+pub(super) fn of_plant(
+    registry: &Registry,
+    parameters: Parameters,
+    size: PlantSize,
+) -> Result<BTreeMap<String, Supplied>, String> {
+    let history = history::simulate(history::HistoryParameters { plant: size, ..parameters.history() })?;
+    let mut all = plant(registry, size)?;
     // The health of every sensor over months would not fit in memory.
     let tables =
         if parameters.scale == Scale::Full { history::Tables::Faults } else { history::Tables::FaultsAndHealth };

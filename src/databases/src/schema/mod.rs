@@ -12,6 +12,7 @@ mod state;
 pub use demands::{Constraints, Unique};
 pub use model::{Column, Kind, Model, Table};
 
+use super::errors::DatabaseError;
 use super::registry::{Database, Engine};
 use include_dir::{Dir, include_dir};
 
@@ -52,6 +53,11 @@ impl Database {
     pub fn has_schema(&self) -> bool {
         !files(self).is_empty()
     }
+}
+
+/// That a file is not as it should be.
+pub fn unusable(database: &Database, file: &str, cause: impl std::fmt::Display) -> DatabaseError {
+    DatabaseError::SchemaFile { database: database.name.clone(), file: file.to_owned(), cause: cause.to_string() }
 }
 
 const REFERENCES: &str = "references.csv";

@@ -78,7 +78,9 @@ fn not_after(today: NaiveDate, text: &str) -> Result<NaiveDate, String> {
 }
 
 fn day(text: &str) -> Result<NaiveDate, String> {
-    text.parse().map_err(|error| format!("{error}; write it as YYYY-MM-DD"))
+    let day: NaiveDate = text.parse().map_err(|error| format!("{error}; write it as YYYY-MM-DD"))?;
+    let first = Parameters::FIRST_DAY;
+    if day < first { Err(format!("the company is not that old: give {first} or a later day")) } else { Ok(day) }
 }
 
 impl Common {

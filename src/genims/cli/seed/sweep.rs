@@ -1,33 +1,40 @@
 //! `genims seed sweep`: whether what is seeded holds on every day of a calendar. Progress on standard error; each fault with
 //! day, table and row; exit code 1 when there is one.
 
+use chrono::NaiveDate;
 use genims_databases::Registry;
-use genims_seed::{Broken, Parameters, Scale, SweptDay};
+use genims_seed::{Broken, Sweep, SweptDay};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::num::NonZero;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
-/// The same seed and days of sensors as `genims seed` takes.
-const SEED: u64 = 1;
-const SENSOR_DAYS: u32 = 2;
+/// A day takes up to a gigabyte.
+const THREADS_MAX: usize = 4;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SweepArgs {
     /// The first day, YYYY-MM-DD
     #[arg(long, value_parser = super::day)]
-    from: chrono::NaiveDate,
+    from: NaiveDate,
     /// So many days
     #[arg(long)]
     days: u32,
-    /// Only each so manieth of them
+    /// Only every n-th of them
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     step: u32,
+    /// A folder like config/seed instead of the built-in one
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
-    let registry = Registry::load(None)?;
+    let sweep = Sweep::new(&Registry::load(None)?, args.specs.clone()).map_err(anyhow::Error::msg)?;
     let bar = ProgressBar::new(u64::from(args.days.div_ceil(args.step)));
     if args.json {
         bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -35,18 +42,19 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:30} {pos:>4}/{len} {wide_msg}") {
         bar.set_style(style);
     }
+    let days: Vec<NaiveDate> = args.from.iter_days().take(args.days as usize).step_by(args.step as usize).collect();
     let mut swept = Vec::new();
-    let days = args.from.iter_days().take(args.days as usize).step_by(args.step as usize);
-    for day in days {
-        bar.set_message(day.to_string());
-        let found = genims_seed::sweep(&registry, Parameters::new(SEED, Scale::Small, day, SENSOR_DAYS));
+    look(&sweep, &days, &mut |day, found| {
         let found = found.map_err(|cause| anyhow::anyhow!("{day}: {cause}"))?;
+        bar.set_message(day.to_string());
         if !args.json {
             found.broken.iter().for_each(|broken| bar.suspend(|| println!("{}", line(&found, broken))));
         }
         swept.push(found);
         bar.inc(1);
-    }
+        Ok(())
+    })?;
+    swept.sort_by_key(|found| found.day);
     bar.finish_and_clear();
     let faulty = swept.iter().filter(|day| !day.broken.is_empty()).count();
     if args.json {
@@ -57,6 +65,27 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
         println!("{} days looked at, {faulty} with faults; {seconds:.1} s, {each:.2} s a day", swept.len());
     }
     Ok(if faulty > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+type Take<'a> = &'a mut dyn FnMut(NaiveDate, Result<SweptDay, String>) -> anyhow::Result<()>;
+
+/// Each day on whatever thread is free; `take` hears of them as they are done, and ends it all with an error.
+fn look(sweep: &Sweep, days: &[NaiveDate], take: Take<'_>) -> anyhow::Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+    let (next, (sender, done)) = (AtomicUsize::new(0), mpsc::sync_channel(0));
+    std::thread::scope(|scope| {
+        for sender in std::iter::repeat_n(sender, threads) {
+            let next = &next;
+            scope.spawn(move || {
+                while let Some(day) = days.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if sender.send((*day, sweep.day(*day))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        done.into_iter().try_for_each(|(day, found)| take(day, found))
+    })
 }
 
 fn line(swept: &SweptDay, broken: &Broken) -> String {

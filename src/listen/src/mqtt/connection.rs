@@ -5,10 +5,10 @@
 
 use super::Shared;
 use super::close;
-use super::dialogue::{Dialogue, End, Progress};
+use super::dialogue::{Dialogue, End};
 use super::handshake::{self, Admitted};
 use super::input::{Input, Read};
-use super::packet::{Fault, Version, reason};
+use super::packet::{Fault, reason};
 use super::registry::{Tenure, Will, count_fault};
 use crate::count;
 use std::io;
@@ -45,7 +45,6 @@ struct Connection {
     waiter: Arc<Notify>,
     shutdown: CancellationToken,
     will: Option<Will>,
-    version: Version,
     silence_max: Duration,
     heard: Instant,
     /// Since when the client takes nothing.
@@ -69,7 +68,7 @@ impl Connection {
         shutdown: CancellationToken,
         admitted: Admitted,
     ) -> Box<Self> {
-        let Admitted { tenure, dialogue, will, silence_max, version } = admitted;
+        let Admitted { tenure, dialogue, will, silence_max } = admitted;
         let waiter = dialogue.session.waiter.clone();
         Box::new(Self {
             socket,
@@ -80,7 +79,6 @@ impl Connection {
             waiter,
             shutdown,
             will,
-            version,
             silence_max,
             heard: Instant::now(),
             stalled: None,
@@ -124,27 +122,7 @@ impl Connection {
 
     /// Everything that can be done without waiting. True when complete packets have to wait.
     fn turn(&mut self) -> Result<bool, End> {
-        let held = loop {
-            let mut progress = Progress::Held;
-            if !self.dialogue.is_submitting() {
-                let (taken, result) = self.dialogue.process(self.input.bytes());
-                self.input.consume(taken);
-                progress = result?;
-            }
-            self.dialogue.try_submit();
-            let settled = self.dialogue.settle()?;
-            let submitting = self.dialogue.is_submitting();
-            match progress {
-                Progress::Starved => break submitting,
-                Progress::RoundFull if submitting => break true,
-                Progress::Held if submitting || !settled => break true,
-                Progress::RoundFull | Progress::Held => {}
-            }
-        };
-        if held {
-            let pings = self.input.pings_ahead(self.version);
-            self.dialogue.answer_ahead(pings);
-        }
+        let held = self.dialogue.turn(&mut self.input)?;
         self.flush().map_err(|_| End::LOST)?;
         Ok(held)
     }

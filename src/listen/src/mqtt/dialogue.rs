@@ -7,6 +7,7 @@
 use super::Shared;
 use super::acks::{Acks, Answer};
 use super::aliases::Aliases;
+use super::input::Input;
 use super::packet::inbound::{Disconnect, Packet, Publish, Subscribe};
 use super::packet::{Fault, Version, kind, outbound, reason, wire};
 use super::registry::Will;
@@ -35,7 +36,7 @@ const OWED_MAX: usize = 65_535;
 
 /// Why processing stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+enum Progress {
     /// No complete packet is left.
     Starved,
     /// A round is full: submit, then go on.
@@ -131,8 +132,34 @@ impl Dialogue {
         }
     }
 
+    /// Everything that can be done with the input without waiting. True when complete packets have to wait.
+    pub(super) fn turn(&mut self, input: &mut Input) -> Result<bool, End> {
+        let held = loop {
+            let mut progress = Progress::Held;
+            if !self.is_submitting() {
+                let (taken, result) = self.process(input.bytes());
+                input.consume(taken);
+                progress = result?;
+            }
+            self.try_submit();
+            let settled = self.settle()?;
+            let submitting = self.is_submitting();
+            match progress {
+                Progress::Starved => break submitting,
+                Progress::RoundFull if submitting => break true,
+                Progress::Held if submitting || !settled => break true,
+                Progress::RoundFull | Progress::Held => {}
+            }
+        };
+        if held {
+            let pings = input.pings_ahead(self.version);
+            self.answer_ahead(pings);
+        }
+        Ok(held)
+    }
+
     /// Takes complete packets off the front of `bytes`. Returns how many bytes were taken, also where it ends.
-    pub(super) fn process(&mut self, bytes: &[u8]) -> (usize, Result<Progress, End>) {
+    fn process(&mut self, bytes: &[u8]) -> (usize, Result<Progress, End>) {
         let mut taken = 0;
         let mut messages = 0;
         let packet_bytes_max = self.shared.options.packet_bytes_max as usize;
@@ -314,7 +341,7 @@ impl Dialogue {
     }
 
     /// Answers PINGREQs that stand behind packets which have to wait.
-    pub(super) fn answer_ahead(&mut self, pings: u32) {
+    fn answer_ahead(&mut self, pings: u32) {
         for _ in 0..pings {
             outbound::put_pong(&mut self.output);
         }

@@ -116,7 +116,6 @@ pub(super) struct Admitted {
     pub(super) will: Option<Will>,
     /// Silence after which the client is lost; zero is "never".
     pub(super) silence_max: Duration,
-    pub(super) version: Version,
 }
 
 async fn admit(input: &mut Input, shared: &Arc<Shared>) -> Result<Admitted, Refusal> {
@@ -158,7 +157,7 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>) -> Result<Admitted, Refu
     }
     let bytes = frame.bytes;
     input.consume(bytes);
-    Ok(Admitted { tenure, dialogue, will, silence_max: keep_alive * 3 / 2, version })
+    Ok(Admitted { tenure, dialogue, will, silence_max: keep_alive * 3 / 2 })
 }
 
 fn check(connect: &Connect<'_>) -> Result<(), Fault> {

@@ -105,6 +105,14 @@ impl Input {
         }
     }
 
+    /// What a read would have brought.
+    #[cfg(feature = "simulation")]
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.start);
+        self.moved();
+        self.bytes.extend_from_slice(bytes);
+    }
+
     fn moved(&mut self) {
         self.looked_at = self.looked_at.saturating_sub(self.start);
         self.start = 0;

@@ -32,6 +32,8 @@ mod handshake;
 mod input;
 mod registry;
 mod session;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 mod subscriptions;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use super::handshake::{Welcomed, handshake};
 use super::progress::{Client, Place, Round, SEQUENCE_MAX, Session};
 use super::refusal::Refusal;
-use super::wire::Wire;
+use super::wire::{Stream, Wire};
 use super::{Shared, TcpOptions};
 use crate::count;
 use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, encode};
@@ -18,7 +18,6 @@ use genims_pipeline::intake::IntakeBuffer;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -35,13 +34,13 @@ const MARK_DELAY: Duration = Duration::from_millis(200);
 const REFUSE_DRAIN: Duration = Duration::from_secs(1);
 
 /// Turns a connection away that came while all places were taken.
-pub(super) async fn refuse_busy(stream: TcpStream, shared: Arc<Shared>) {
+pub(super) async fn refuse_busy(stream: impl Stream, shared: Arc<Shared>) {
     let refusal = Refusal::busy("too many connections");
     Wire::new(stream, 0, shared.metrics.clone()).close(Some(&refusal)).await;
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: CancellationToken) {
     let mut wire = Wire::new(stream, shared.options.body_bytes_max, shared.metrics.clone());
     let refusal = match handshake(&mut wire, &shared).await {
         Ok(None) => return,
@@ -125,7 +124,7 @@ struct Staged {
 }
 
 impl Connection {
-    async fn run(&mut self, wire: &mut Wire) -> End {
+    async fn run<S: Stream>(&mut self, wire: &mut Wire<S>) -> End {
         let mut mark_alone = false;
         loop {
             let (staged, refused) = self.stage(wire);
@@ -149,7 +148,9 @@ impl Connection {
             }
             let idle = wire.received_at + self.shared.options.idle_timeout;
             let readable = if held { wire.may_look_ahead() } else { !wire.ended };
+            // Whatever ends the wait, the loop looks at everything else too.
             tokio::select! {
+                biased;
                 () = wire.fill(), if readable => {}
                 () = self.who.client.waiter.notified() => {}
                 () = self.who.tenure.over() => {}
@@ -163,7 +164,7 @@ impl Connection {
         }
     }
 
-    fn end(&self, wire: &Wire, refused: Option<Refusal>, held: bool) -> Option<End> {
+    fn end<S: Stream>(&self, wire: &Wire<S>, refused: Option<Refusal>, held: bool) -> Option<End> {
         if let Some(refusal) = refused {
             Some(End::Refused(refusal))
         } else if self.who.session.is_refused() {
@@ -181,7 +182,7 @@ impl Connection {
     }
 
     /// Cuts frames off the input and stages those that fit the window. A refusal is of the frame behind them.
-    fn stage(&mut self, wire: &mut Wire) -> (Staged, Option<Refusal>) {
+    fn stage<S: Stream>(&mut self, wire: &mut Wire<S>) -> (Staged, Option<Refusal>) {
         let mut staged = Staged::default();
         let mut begun = false;
         let refused = loop {
@@ -274,7 +275,7 @@ impl Connection {
     }
 
     /// Hands the round over, waiting for room as long as it takes; PINGs and settled rounds are answered meanwhile.
-    async fn submit(&mut self, wire: &mut Wire, staged: Staged) {
+    async fn submit<S: Stream>(&mut self, wire: &mut Wire<S>, staged: Staged) {
         if let Some(mark) = self.who.session.mark(&self.who.client) {
             self.intake.mark(mark);
         }
@@ -301,12 +302,12 @@ impl Connection {
     }
 
     /// Puts one ACK for everything that has settled since the last.
-    fn acknowledge(&mut self, wire: &mut Wire) {
+    fn acknowledge<S: Stream>(&mut self, wire: &mut Wire<S>) {
         acknowledge(&mut self.who.session, &self.who.client, &self.shared, &mut self.again, wire);
     }
 
     /// Settles what is open, bounded, sends the last ACK, and makes the progress durable.
-    async fn finish(mut self, wire: &mut Wire, end: End) -> Option<Refusal> {
+    async fn finish<S: Stream>(mut self, wire: &mut Wire<S>, end: End) -> Option<Refusal> {
         let (refusal, patience) = match end {
             End::Left | End::Shutdown => (None, self.shared.options.drain_timeout),
             End::TakenOver => (Some(Refusal::taken_over()), Duration::ZERO),
@@ -315,6 +316,7 @@ impl Connection {
         let deadline = Instant::now() + patience;
         while !self.who.session.is_drained() && Instant::now() < deadline && !self.who.tenure.is_over() {
             tokio::select! {
+                biased;
                 () = self.who.client.waiter.notified() => {}
                 () = self.who.tenure.over() => {}
                 () = sleep_until(deadline) => {}
@@ -336,7 +338,13 @@ impl Connection {
     }
 }
 
-fn acknowledge(session: &mut Session, client: &Client, shared: &Shared, again: &mut bool, wire: &mut Wire) {
+fn acknowledge<S: Stream>(
+    session: &mut Session,
+    client: &Client,
+    shared: &Shared,
+    again: &mut bool,
+    wire: &mut Wire<S>,
+) {
     if session.settle(client) || std::mem::take(again) {
         *again = false;
         count(&shared.metrics.acks_total, 1);

@@ -6,7 +6,7 @@
 use super::Shared;
 use super::progress::{Client, Session, Tenure};
 use super::refusal::Refusal;
-use super::wire::Wire;
+use super::wire::{Stream, Wire};
 use genims_decode::frame::{FrameType, Hello, Welcome, encode};
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
@@ -20,7 +20,7 @@ pub(super) struct Welcomed {
 }
 
 /// `None`: the client left before WELCOME.
-pub(super) async fn handshake(wire: &mut Wire, shared: &Shared) -> Result<Option<Welcomed>, Refusal> {
+pub(super) async fn handshake<S: Stream>(wire: &mut Wire<S>, shared: &Shared) -> Result<Option<Welcomed>, Refusal> {
     let options = &shared.options;
     let deadline = Instant::now() + options.hello_timeout;
     let id = loop {
@@ -43,6 +43,7 @@ pub(super) async fn handshake(wire: &mut Wire, shared: &Shared) -> Result<Option
     let mut tenure = client.take_over();
     let deadline = Instant::now() + options.takeover_timeout;
     let mut session = tokio::select! {
+        biased;
         session = timeout_at(deadline, client.own()) => {
             session.map_err(|_| Refusal::busy("the client's older connection is still handing its frames over"))?
         }
@@ -73,6 +74,7 @@ async fn settle_all(session: &mut Session, client: &Client, tenure: &mut Tenure,
     session.settle(client);
     while !session.is_drained() && !tenure.is_over() {
         tokio::select! {
+            biased;
             () = client.waiter.notified() => { session.settle(client); }
             () = tenure.over() => return,
             () = sleep_until(deadline) => return,

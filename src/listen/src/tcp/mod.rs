@@ -89,6 +89,8 @@ mod connection;
 mod handshake;
 mod progress;
 mod refusal;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 mod wire;
 
 #[cfg(test)]

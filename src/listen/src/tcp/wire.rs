@@ -11,8 +11,7 @@ use genims_model::now_us;
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// An idle connection keeps this much: ten thousand of them stay small.
@@ -31,8 +30,13 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-pub(super) struct Wire {
-    stream: TcpStream,
+/// A socket, or what stands in its place.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+pub(super) struct Wire<S> {
+    stream: S,
     input: BytesMut,
     output: Vec<u8>,
     body_bytes_max: u32,
@@ -48,8 +52,8 @@ pub(super) struct Wire {
     metrics: Arc<ListenMetrics>,
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream, body_bytes_max: u32, metrics: Arc<ListenMetrics>) -> Self {
+impl<S: Stream> Wire<S> {
+    pub(super) fn new(stream: S, body_bytes_max: u32, metrics: Arc<ListenMetrics>) -> Self {
         Self {
             stream,
             input: BytesMut::new(),

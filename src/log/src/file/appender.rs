@@ -3,7 +3,7 @@
 //! - An append returns only after the sync that covers all it wrote; readers see its groups only then.
 //! - One sync per append, and one more for each segment boundary it crosses: a segment is durable as a whole before its
 //!   successor exists.
-//! - Any failure but a full disk stops the spool for good. A failed sync is never tried again: the kernel may have marked
+//! - Any failure but a full disk and a want of file handles stops the spool for good. A failed sync is never tried again: the kernel may have marked
 //!   the lost pages clean.
 //! - A full disk is waited out, wherever it shows: at a segment's making, at a write, or late, at a sync (btrfs). What was
 //!   not synced by then is written anew, from memory, to a new segment; the old one is read only up to the new one's
@@ -58,6 +58,7 @@ pub(super) struct Active {
 enum Full {
     Cap,
     Disk,
+    Handles,
 }
 
 impl Appender {
@@ -236,6 +237,7 @@ impl Appender {
                 true => match self.create(first_offset, &carry, bytes, data_bytes) {
                     Ok(()) => break,
                     Err(error) if error.is_disk_full() => Full::Disk,
+                    Err(error) if error.is_out_of_handles() => Full::Handles,
                     Err(error) => return Err(error),
                 },
                 false => Full::Cap,
@@ -316,6 +318,11 @@ impl Appender {
                 waiting_for,
                 "the disk is full: senders wait; free space on the spool's disk or let the sinks catch up"
             ),
+            Full::Handles => {
+                tracing::warn!(
+                    "the next segment needs a file handle and there is none: senders wait; raise `ulimit -n`"
+                );
+            }
         }
     }
 
@@ -336,8 +343,9 @@ impl Appender {
     }
 
     fn wait_for_room(&self) -> Result<(), SpoolError> {
-        self.shared.room.wait(FULL_POLL_INTERVAL);
-        self.shared.check_running()
+        let shared = &self.shared;
+        shared.disk.wait(&mut || shared.room.wait(FULL_POLL_INTERVAL));
+        shared.check_running()
     }
 }
 

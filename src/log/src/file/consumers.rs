@@ -59,7 +59,7 @@ impl Spool {
                         files.insert(name.to_owned(), file);
                     }
                     // Nothing goes by a cursor without a file, so it may come with the first save that finds room.
-                    Err(error) if error.is_disk_full() => {
+                    Err(error) if error.is_shortage() => {
                         tracing::warn!(consumer = name, %error, "no room for a cursor yet")
                     }
                     Err(error) => return Err(error),
@@ -129,8 +129,8 @@ impl Spool {
         Ok(offset)
     }
 
-    /// A consumer that was cut off has been brought up to `offset` from elsewhere: the log keeps records for it again.
-    /// Fails when those from `offset` on are gone too.
+    /// A consumer that was cut off is being brought up to `offset` from elsewhere: the log keeps records for it again. Fails
+    /// when those from `offset` on are gone too.
     pub fn restart_at(&self, name: &str, offset: u64) -> Result<(), SpoolError> {
         let mut files = self.shared().cursor_files.lock();
         let (first, end) = (self.first_offset(), self.next_offset());

@@ -45,6 +45,10 @@ impl Log for Spool {
         Self::refuse(self, consumer, cause);
     }
 
+    fn restart_at(&self, consumer: &str, offset: u64) -> Result<(), Cause> {
+        Ok(Self::restart_at(self, consumer, offset)?)
+    }
+
     fn is_cut_off(&self, consumer: &str) -> bool {
         Self::is_cut_off(self, consumer)
     }

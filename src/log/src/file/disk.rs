@@ -23,6 +23,10 @@ pub(super) trait Disk: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+    /// A blocked append waits. On a simulated disk others make the room meanwhile, in the same thread of control.
+    fn wait(&self, waiting: &mut dyn FnMut()) {
+        waiting();
+    }
 }
 
 pub(super) trait DiskFile: Send + Sync + Debug {

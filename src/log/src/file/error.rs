@@ -55,9 +55,24 @@ impl SpoolError {
     pub(super) fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_disk_full(source))
     }
+
+    /// No file could be opened or made, and none was: with handles again the same call succeeds.
+    pub(super) fn is_out_of_handles(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_out_of_handles(source))
+    }
+
+    /// What is waited out, never a reason to stop.
+    pub(super) fn is_shortage(&self) -> bool {
+        self.is_disk_full() || self.is_out_of_handles()
+    }
 }
 
 /// No room for another segment: waited out, never a reason to stop.
 pub(super) fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn is_out_of_handles(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }

@@ -1,21 +1,30 @@
 //! A file system in memory that is as unkind as the rules allow: what was not synced may be lost, kept or torn, sector
-//! by sector and name by name; a failed sync throws away what it should have kept.
+//! by sector and name by name; a failed sync throws away what it should have kept. It fills up, runs out of file handles,
+//! rots, and can be put back to an earlier state.
 
 use super::disk::{Disk, DiskFile, Lock};
+use super::fake_content::{Change, Content};
 use parking_lot::{Mutex, MutexGuard};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Writes tear at these boundaries; smaller than a real sector, so that small records tear as well.
-const SECTOR_BYTES: usize = 64;
-
 /// Clones are the same disk.
-#[derive(Clone, Debug)]
-pub(super) struct FakeDisk(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub struct FakeDisk {
+    state: Arc<Mutex<State>>,
+    /// Runs in the place of each wait for room.
+    waiting: Arc<Mutex<Option<Waiting>>>,
+}
+
+type Waiting = Arc<dyn Fn() + Send + Sync>;
+
+/// EMFILE.
+const NO_MORE_HANDLES: i32 = 24;
 
 #[derive(Debug)]
 struct State {
@@ -35,45 +44,18 @@ struct State {
     full_at_sync: f64,
     /// What all files together may be long.
     capacity: Option<usize>,
+    no_handles: bool,
+    /// Syncs that claim to have done their work and have not.
+    lying: bool,
 }
 
-#[derive(Debug, Default)]
-struct Content {
-    durable: Vec<u8>,
-    current: Vec<u8>,
-    pending: Vec<(usize, Vec<u8>)>,
-}
-
-impl Content {
-    fn write(&mut self, bytes: &[u8], position: usize) {
-        put(&mut self.current, bytes, position);
-        self.pending.push((position, bytes.to_vec()));
-    }
-
-    /// Some sectors of what is pending reach the disk, the rest never does.
-    fn lose_pending(&mut self, rng: &mut ChaCha8Rng) {
-        for (position, bytes) in std::mem::take(&mut self.pending) {
-            let keep = [0.0, 0.5, 1.0][rng.random_range(0..3)];
-            for (index, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
-                if rng.random_bool(keep) {
-                    put(&mut self.durable, sector, position + index * SECTOR_BYTES);
-                }
-            }
-        }
-    }
-}
-
-fn put(content: &mut Vec<u8>, bytes: &[u8], position: usize) {
-    let end = position + bytes.len();
-    if content.len() < end {
-        content.resize(end, 0);
-    }
-    content[position..end].copy_from_slice(bytes);
-}
+/// Everything that the disk holds at one moment, durable and not.
+#[derive(Debug)]
+pub struct Copy(BTreeMap<PathBuf, Vec<u8>>);
 
 impl FakeDisk {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+    pub fn new(seed: u64) -> Self {
+        let state = State {
             rng: ChaCha8Rng::seed_from_u64(seed),
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
@@ -85,46 +67,142 @@ impl FakeDisk {
             full: false,
             full_at_sync: 0.0,
             capacity: None,
-        })))
+            no_handles: false,
+            lying: false,
+        };
+        Self { state: Arc::new(Mutex::new(state)), waiting: Arc::default() }
     }
 
     /// After so many more operations every one fails, until a crash.
-    pub(super) fn crash_in(&self, operations: u64) {
+    pub fn crash_in(&self, operations: u64) {
         self.state().crash_in = Some(operations);
     }
 
-    pub(super) fn is_dead(&self) -> bool {
+    pub fn is_dead(&self) -> bool {
         self.state().crash_in == Some(0)
     }
 
-    pub(super) fn fail_syncs(&self, fail: bool) {
+    /// Syncs fail, or everything does.
+    pub fn is_failing(&self) -> bool {
+        self.is_dead() || self.state().fail_syncs
+    }
+
+    pub fn fail_syncs(&self, fail: bool) {
         self.state().fail_syncs = fail;
     }
 
-    pub(super) fn set_full(&self, full: bool) {
+    pub fn set_full(&self, full: bool) {
         self.state().full = full;
     }
 
-    pub(super) fn set_full_at_sync(&self, probability: f64) {
+    pub fn set_full_at_sync(&self, probability: f64) {
         self.state().full_at_sync = probability;
     }
 
-    pub(super) fn set_capacity(&self, bytes: Option<usize>) {
+    pub fn set_capacity(&self, bytes: Option<usize>) {
         self.state().capacity = bytes;
     }
 
+    /// Nothing can be opened or made.
+    pub fn set_no_handles(&self, none: bool) {
+        self.state().no_handles = none;
+    }
+
+    /// From now on no sync does anything, and all claim to.
+    pub fn set_lying(&self, lying: bool) {
+        self.state().lying = lying;
+    }
+
+    /// What happens in the place of each wait for room.
+    pub fn set_waiting(&self, waiting: Option<Waiting>) {
+        *self.waiting.lock() = waiting;
+    }
+
+    pub fn copy(&self) -> Copy {
+        let state = self.state();
+        Copy(state.names.iter().map(|(path, file)| (path.clone(), state.files[*file].current.clone())).collect())
+    }
+
+    /// The disk holds what it held then, durably; whoever has files open is lost.
+    pub fn restore(&self, copy: &Copy) {
+        self.kill_process();
+        let mut state = self.state();
+        state.files = copy.0.values().cloned().map(Content::synced).collect();
+        state.names = copy.0.keys().cloned().zip(0..).collect();
+        state.durable_names = state.names.clone();
+    }
+
+    /// One bit of one file's bytes that are not zero turns over; the file, and where.
+    pub fn rot(&self) -> Option<(PathBuf, usize)> {
+        let state = &mut *self.state();
+        let paths: Vec<(PathBuf, usize)> = state.names.iter().map(|(path, file)| (path.clone(), *file)).collect();
+        let (path, file) = paths.get(state.rng.random_range(0..paths.len().max(1)))?.clone();
+        let content = &mut state.files[file];
+        let written: Vec<usize> = (0..content.current.len()).filter(|at| content.current[*at] != 0).collect();
+        let position = *written.get(state.rng.random_range(0..written.len().max(1)))?;
+        content.current[position] ^= 1 << state.rng.random_range(0..8);
+        content.durable = content.current.clone();
+        content.pending.clear();
+        Some((path, position))
+    }
+
+    pub fn open_file(&self, path: &Path) -> io::Result<Option<FakeFile>> {
+        let state = self.state();
+        if state.no_handles {
+            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
+        }
+        Ok(state.names.get(path).map(|file| self.handle(*file, state.epoch)))
+    }
+
+    pub fn create_file(&self, path: &Path) -> io::Result<FakeFile> {
+        let mut state = self.operate()?;
+        if state.no_handles {
+            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
+        }
+        let file = state.files.len();
+        state.files.push(Content::default());
+        state.names.insert(path.to_owned(), file);
+        Ok(self.handle(file, state.epoch))
+    }
+
+    pub fn rename_file(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.operate()?;
+        let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.names.insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    pub fn sync_names(&self, directory: &Path) -> io::Result<()> {
+        let state = &mut *self.operate()?;
+        if state.no_handles {
+            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
+        }
+        if state.finds_no_room() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if state.lying {
+            return Ok(());
+        }
+        let is_here = |path: &Path| path.parent() == Some(directory);
+        state.durable_names.retain(|path, _| !is_here(path));
+        let here = state.names.iter().filter(|(path, _)| is_here(path));
+        state.durable_names.extend(here.map(|(path, file)| (path.clone(), *file)));
+        Ok(())
+    }
+
     /// The process dies; the kernel lives on with everything that was written.
-    pub(super) fn kill_process(&self) {
+    pub fn kill_process(&self) {
         let mut state = self.state();
         state.epoch += 1;
         state.locked = false;
         state.crash_in = None;
         state.fail_syncs = false;
         state.full_at_sync = 0.0;
+        state.no_handles = false;
     }
 
     /// The machine dies; only what was synced is certain.
-    pub(super) fn cut_power(&self) {
+    pub fn cut_power(&self) {
         self.kill_process();
         let state = &mut *self.state();
         for content in &mut state.files {
@@ -145,7 +223,7 @@ impl FakeDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock()
+        self.state.lock()
     }
 
     /// Counts one operation; an error when the process is dead by now.
@@ -161,8 +239,8 @@ impl FakeDisk {
         }
     }
 
-    fn handle(&self, file: usize, epoch: u64) -> Box<dyn DiskFile> {
-        Box::new(FakeFile { disk: self.clone(), file, epoch })
+    fn handle(&self, file: usize, epoch: u64) -> FakeFile {
+        FakeFile { disk: self.clone(), file, epoch }
     }
 }
 
@@ -179,6 +257,12 @@ impl State {
         let used: usize = others.map(|other| self.files[*other].current.len()).sum();
         let grows = length > self.files[file].current.len();
         if grows && used + length > capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for FakeDisk {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("FakeDisk").finish_non_exhaustive()
     }
 }
 
@@ -202,42 +286,37 @@ impl Disk for FakeDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.operate()?;
-        let file = state.files.len();
-        state.files.push(Content::default());
-        state.names.insert(path.to_owned(), file);
-        Ok(self.handle(file, state.epoch))
+        Ok(Box::new(self.create_file(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let state = self.state();
-        let file = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.handle(file, state.epoch))
+        Ok(Box::new(self.open_file(path)?.ok_or(io::ErrorKind::NotFound)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.operate()?;
-        let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        state.names.insert(to.to_owned(), file);
-        Ok(())
+        self.rename_file(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.operate()?.names.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn sync_directory(&self, _: &Path) -> io::Result<()> {
-        let mut state = self.operate()?;
-        if state.finds_no_room() {
-            return Err(io::ErrorKind::StorageFull.into());
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        self.sync_names(directory)
+    }
+
+    fn wait(&self, waiting: &mut dyn FnMut()) {
+        let instead = self.waiting.lock().clone();
+        match instead {
+            Some(instead) => instead(),
+            None => waiting(),
         }
-        state.durable_names = state.names.clone();
-        Ok(())
     }
 }
 
+/// A file of it; dead once the process or the machine has died.
 #[derive(Debug)]
-struct FakeFile {
+pub struct FakeFile {
     disk: FakeDisk,
     file: usize,
     epoch: u64,
@@ -247,6 +326,26 @@ impl FakeFile {
     fn operate(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.disk.operate()?;
         if state.epoch == self.epoch { Ok(state) } else { Err(io::Error::other("a handle from before the crash")) }
+    }
+
+    pub fn read(&self) -> Vec<u8> {
+        self.disk.state().files[self.file].current.clone()
+    }
+
+    pub fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.write_all_at(bytes, position)
+    }
+
+    pub fn cut(&self, length: u64) -> io::Result<()> {
+        let content = &mut self.operate()?.files[self.file];
+        let cut = Change::Cut(length as usize);
+        cut.apply(&mut content.current);
+        content.pending.push(cut);
+        Ok(())
+    }
+
+    pub fn sync(&self) -> io::Result<()> {
+        self.sync_data()
     }
 }
 
@@ -302,9 +401,10 @@ impl DiskFile for FakeFile {
             content.lose_pending(&mut state.rng);
             return Err(io::Error::other("the disk failed"));
         }
-        for (position, bytes) in std::mem::take(&mut content.pending) {
-            put(&mut content.durable, &bytes, position);
+        if state.lying {
+            return Ok(());
         }
+        std::mem::take(&mut content.pending).iter().for_each(|change| change.apply(&mut content.durable));
         Ok(())
     }
 }

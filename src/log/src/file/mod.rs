@@ -85,10 +85,15 @@ mod tail;
 mod wakeup;
 pub mod writer;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulation"))]
+mod fake_content;
+#[cfg(any(test, feature = "simulation"))]
+#[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
 mod fake_disk;
 #[cfg(test)]
 mod samples;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

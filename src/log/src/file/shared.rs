@@ -227,7 +227,7 @@ impl Shared {
     }
 
     /// Housekeeping: cursors that moved become durable, then segments that nobody needs go. A failed sync stops the
-    /// spool; a full disk is only reported.
+    /// spool; a full disk and a want of file handles are only reported.
     pub(super) fn maintain(&self) -> Result<(), SpoolError> {
         // Held throughout: two rounds at once could remove segments out of order.
         let mut files = self.cursor_files.lock();
@@ -235,12 +235,12 @@ impl Shared {
         let saved = self.save_cursors(&mut files);
         // A disk too full for a cursor must not keep what older cursors allow to go.
         let result = match saved {
-            Err(error) if error.is_disk_full() => self.remove_consumed().and(Err(error)),
+            Err(error) if error.is_shortage() => self.remove_consumed().and(Err(error)),
             saved => saved.and_then(|()| self.remove_consumed()),
         };
         drop(files);
         if let Err(error) = &result
-            && !error.is_disk_full()
+            && !error.is_shortage()
         {
             self.stop(error);
         }

@@ -53,7 +53,7 @@ impl Writer {
         while let Some(mut gathered) = self.portions.blocking_recv() {
             self.gather(&mut gathered);
             self.synced_at = Some(Instant::now());
-            self.store(gathered)?;
+            store(&mut self.appender, &self.spool, gathered)?;
         }
         Ok(())
     }
@@ -79,25 +79,26 @@ impl Writer {
             gathered.absorb(portion);
         }
     }
+}
 
-    fn store(&mut self, mut gathered: Portion) -> Result<(), SpoolError> {
-        let received_us = oldest_received_us(&gathered);
-        let groups = self.appender.append(&mut gathered)?;
-        if let Some(received_us) = received_us {
-            let records = groups.iter().map(|group| group.len()).sum();
-            let latency_us = now_us().saturating_sub(received_us).max(0).unsigned_abs();
-            self.spool.metrics().became_durable(latency_us, records);
-        }
-        let end = self.appender.next_offset();
-        for receipt in gathered.receipts {
-            if receipt.waits_for_commit() {
-                self.spool.settle_when_committed(end, receipt);
-            } else {
-                receipt.settle_part();
-            }
-        }
-        Ok(())
+/// One append, and what follows from it: the receipts settle once their records are durable.
+pub fn store(appender: &mut Appender, spool: &Spool, mut gathered: Portion) -> Result<(), SpoolError> {
+    let received_us = oldest_received_us(&gathered);
+    let groups = appender.append(&mut gathered)?;
+    if let Some(received_us) = received_us {
+        let records = groups.iter().map(|group| group.len()).sum();
+        let latency_us = now_us().saturating_sub(received_us).max(0).unsigned_abs();
+        spool.metrics().became_durable(latency_us, records);
     }
+    let end = appender.next_offset();
+    for receipt in gathered.receipts {
+        if receipt.waits_for_commit() {
+            spool.settle_when_committed(end, receipt);
+        } else {
+            receipt.settle_part();
+        }
+    }
+    Ok(())
 }
 
 fn records(portion: &Portion) -> usize {

@@ -86,11 +86,8 @@ fn collections(database: &Database) -> Result<Vec<TableEntry>, PlatformError> {
     let mut collections = Vec::new();
     for file in schema::files(database) {
         let Some(name) = file.name.strip_suffix(".json") else { continue };
-        let value: Value = serde_json::from_str(file.text).map_err(|error| PlatformError::SchemaFile {
-            database: database.name.clone(),
-            file: file.name.to_owned(),
-            cause: error.to_string(),
-        })?;
+        let value: Value =
+            serde_json::from_str(file.text).map_err(|error| schema::unusable(database, file.name, error))?;
         let described = value.pointer("/validator/$jsonSchema").or_else(|| value.get("fields"));
         let mut columns = Vec::new();
         if let Some(described) = described {

@@ -5,10 +5,9 @@ use super::report::{COUNTS, Finding, Problem};
 use super::source::{Fields, Sources, field, number};
 use chrono::{NaiveDate, NaiveTime};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use genims_databases::quoted;
-use genims_databases::{Database, Engine, Model, schema};
+use genims_databases::{Database, Engine, Model, expiry, quoted, schema};
 use mongodb::bson::Document;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Collections looked into at the same time.
 const COLLECTIONS_AT_ONCE: usize = 8;
@@ -114,52 +113,33 @@ async fn empty_collections(sources: &Sources, database: &Database, names: &[&str
         stream::iter(names.iter().map(|name| look(name))).buffered(COLLECTIONS_AT_ONCE).try_collect().await;
     let looked = looked.map_err(|error| Problem::Query(documents.settings.error(error).to_string()))?;
     let now_us = sources.now_us();
-    let may_be_empty = |name: &str| {
-        let file = schema::files(database).into_iter().find(|file| file.name.strip_suffix(".json") == Some(name));
-        has_expired(documents.seeded, file.and_then(|file| expiry_s(database, file.text)), now_us)
-    };
-    Ok(looked.into_iter().filter(|(name, empty)| *empty && !may_be_empty(name)).map(|(name, _)| name).collect())
-}
-
-/// After how many seconds the documents of a collection expire: by the collection's own option, or by one of its indexes. The
-/// word `retention` stands for what the registry says.
-fn expiry_s(database: &Database, file: &str) -> Option<i64> {
-    const EXPIRY: &str = "expireAfterSeconds";
-    let file: serde_json::Value = serde_json::from_str(file).ok()?;
-    let indexes = file["indexes"].as_array().into_iter().flatten();
-    let kept_s = || database.retention.and_then(|kept| i64::try_from(kept.as_secs()).ok());
-    std::iter::once(&file).chain(indexes).find_map(|place| match place[EXPIRY].as_str() {
-        Some("retention") => kept_s(),
-        _ => place[EXPIRY].as_i64(),
-    })
+    let mut found = Vec::new();
+    for (name, _) in looked.into_iter().filter(|(_, empty)| *empty) {
+        let kept = expiry::of_collection(database, &name).map_err(|error| Problem::Query(error.to_string()))?;
+        if !has_expired(documents.seeded, kept, now_us) {
+            found.push(name);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether documents of the last seeded day are gone by now. Nothing seeded: nothing can have expired.
-fn has_expired(seeded: Option<NaiveDate>, expiry_s: Option<i64>, now_us: i64) -> bool {
-    let (Some(day), Some(expiry_s)) = (seeded, expiry_s) else { return false };
+fn has_expired(seeded: Option<NaiveDate>, kept: Option<Duration>, now_us: i64) -> bool {
+    let (Some(day), Some(kept)) = (seeded, kept) else { return false };
     let end_us = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-    end_us.saturating_add(expiry_s.saturating_mul(1_000_000)) < now_us
+    end_us.saturating_add(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX)) < now_us
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_databases::Registry;
 
     #[test]
     fn only_what_expires_may_be_empty_and_only_after_its_time() {
-        let day_us = 86_400_000_000;
+        let (day_us, a_day) = (86_400_000_000, Some(Duration::from_secs(86_400)));
         let seeded = NaiveDate::from_ymd_opt(1970, 1, 11);
-        assert!(!has_expired(seeded, Some(86_400), 11 * day_us) && has_expired(seeded, Some(86_400), 11 * day_us + 1));
-        assert!(!has_expired(seeded, None, i64::MAX) && !has_expired(None, Some(1), i64::MAX));
-        let registry = Registry::load(None).expect("the embedded registry");
-        let production = registry.get("production").expect("in the registry");
-        let files = schema::files(production);
-        let of =
-            |name: &str| expiry_s(production, files.iter().find(|file| file.name == name).expect("a collection").text);
-        assert_eq!(of("sensor_readings.json"), Some(7_776_000), "an option");
-        assert_eq!(of("notifications.json"), Some(7_776_000), "an index");
-        assert_eq!(of("machine_fault_events.json"), None);
+        assert!(!has_expired(seeded, a_day, 11 * day_us) && has_expired(seeded, a_day, 11 * day_us + 1));
+        assert!(!has_expired(seeded, None, i64::MAX) && !has_expired(None, a_day, i64::MAX));
     }
 
     #[test]

@@ -140,9 +140,9 @@ async fn mongo_findings(
         findings.push(held(series.name, sum(&ledger, series.name), kept, found));
     }
     let Some(postgres) = postgres else { return Ok(findings) };
-    let [mirrored, expired, refused, unknown] =
-        ["sensor_readings", "expired", "refused", "unknown"].map(|field| sum(&ledger, field));
-    let (expected, found) = (postgres.sensor_rows + postgres.superseded_rows, mirrored + expired);
+    let [mirrored, expired, refused, unknown, not_mirrored] =
+        ["sensor_readings", "expired", "refused", "unknown", "not_mirrored"].map(|field| sum(&ledger, field));
+    let (expected, found) = (postgres.sensor_rows + postgres.superseded_rows, mirrored + expired + not_mirrored);
     let explanation = match found - expected {
         0 if expired == 0 => "both hold the same readings".to_owned(),
         0 => format!("{expired} readings are older than the mirror keeps them"),
@@ -167,8 +167,16 @@ async fn mongo_findings(
 
 /// What the mirror's ledger adds up to over the batches of the filter.
 async fn mongo_ledger(internal: &Database, filter: Document) -> Result<Document, mongodb::error::Error> {
-    let fields =
-        ["sensor_readings", "scada_events", "machine_fault_events", "oee_metrics", "expired", "refused", "unknown"];
+    let fields = [
+        "sensor_readings",
+        "scada_events",
+        "machine_fault_events",
+        "oee_metrics",
+        "expired",
+        "refused",
+        "unknown",
+        "not_mirrored",
+    ];
     let mut group = doc! { "_id": null };
     for field in fields {
         group.insert(field, doc! { "$sum": format!("${field}") });

@@ -4,10 +4,10 @@
 
 use super::postgres::{self, Store, start};
 use super::{History, HistoryParameters};
+use crate::errors::SeedError;
 use bson::{Document, doc};
 use genims_catalogue::Directory;
 use genims_databases::{MongoSettings, PostgresSettings};
-use genims_platform::PlatformError;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::mongo::{MongoNames, MongoTarget};
@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 
 /// Groups that wait for the databases.
 const GROUPS_AHEAD: usize = 2;
-/// Longer than the server lets an insert run.
-const STILL_RUNNING_PATIENCE: Duration = Duration::from_secs(130);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// For one group, however slow the server is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(900);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a run wrote into one database; nothing when all was there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -58,7 +58,7 @@ pub async fn load_history(
     postgres: Option<&PostgresSettings>,
     mongodb: Option<&MongoSettings>,
     progress: &(dyn Fn(HistoryProgress) + Sync),
-) -> Result<HistorySummary, PlatformError> {
+) -> Result<HistorySummary, SeedError> {
     let started = Instant::now();
     let mut places = Vec::new();
     if let Some(settings) = postgres {
@@ -138,7 +138,7 @@ impl Place {
         mut self,
         mut batches: Receiver<Message>,
         report: UnboundedSender<(&'static str, i64)>,
-    ) -> Result<(&'static str, Written), PlatformError> {
+    ) -> Result<(&'static str, Written), SeedError> {
         let (name, mut written) = (self.name(), Written::default());
         while let Some(message) = batches.recv().await {
             let Some(batch) = message else {
@@ -167,9 +167,9 @@ impl Place {
 }
 
 /// The parameters of the history that PostgreSQL holds (whole or in part), so that a later run can go on with them.
-pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<HistoryParameters>, PlatformError> {
+pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<HistoryParameters>, SeedError> {
     let client = settings.connect().await?;
-    let failed = |error| PlatformError::from(settings.error(error));
+    let failed = |error| SeedError::from(settings.error(error));
     let exists = client.query_one("SELECT to_regclass('genims_internal.seed_history') IS NOT NULL", &[]).await;
     if !exists.map_err(failed)?.get::<_, bool>(0) {
         return Ok(None);
@@ -183,6 +183,7 @@ pub async fn stored_history(settings: &PostgresSettings) -> Result<Option<Histor
 /// MongoDB, written by the sink itself: intent, look, insert, ledger, position.
 struct Mirror {
     database: String,
+    log: uuid::Uuid,
     target: MongoTarget,
     position: u64,
     ledger: Collection<Document>,
@@ -190,13 +191,13 @@ struct Mirror {
 }
 
 impl Mirror {
-    async fn open(settings: &MongoSettings, history: &History) -> Result<Self, PlatformError> {
+    async fn open(settings: &MongoSettings, history: &History) -> Result<Self, SeedError> {
         let client: Client = settings.client().await?;
         let names = MongoNames { database: settings.database_name().to_owned(), ..MongoNames::default() };
         let ledger = client.database(&names.internal).collection::<Document>("seed_history");
         let digest = history.parameters.digest();
         let id = Self::id(settings.database_name());
-        let failed = |error| PlatformError::from(settings.error(error));
+        let failed = |error| SeedError::from(settings.error(error));
         let fresh = doc! { "$setOnInsert": { "digest": &digest, "loaded": false } };
         ledger.update_one(doc! { "_id": &id }, fresh).upsert(true).await.map_err(failed)?;
         let found = ledger.find_one(doc! { "_id": &id }).await.map_err(failed)?.unwrap_or_default();
@@ -207,10 +208,11 @@ impl Mirror {
         }
         let directory = Arc::new(Directory::new(history.site.catalogue.clone()));
         let mut target = MongoTarget::new(client, names, directory).as_of(history.parameters.span_us().1);
-        let position = target.open(&start(history.parameters.log_id()), 0).await;
+        let log = history.parameters.log_id();
+        let position = target.open(&start(log), 0).await;
         let position = position.map_err(|source| store_failed(settings.database(), source))?.offset;
         let loaded = found.get_bool("loaded").unwrap_or(false);
-        Ok(Self { database: settings.database_name().to_owned(), target, position, ledger, loaded })
+        Ok(Self { database: settings.database_name().to_owned(), log, target, position, ledger, loaded })
     }
 
     /// Several platforms may share a server.
@@ -218,24 +220,30 @@ impl Mirror {
         doc! { "database": database, "name": postgres::NAME }
     }
 
-    async fn take(&mut self, batch: &Batch) -> Result<bool, PlatformError> {
+    async fn take(&mut self, batch: &Batch) -> Result<bool, SeedError> {
         if batch.next_offset <= self.position {
             return Ok(false);
         }
-        let patience = Instant::now() + STILL_RUNNING_PATIENCE;
-        loop {
-            match self.target.commit(batch, self.position).await {
-                Ok(_) => break,
-                // An insert of a killed run, which the server goes on with.
-                Err(SinkError::StillRunning) if Instant::now() < patience => tokio::time::sleep(LOOK_AGAIN).await,
-                Err(source) => return Err(store_failed(&self.database, source)),
+        let patience = Instant::now() + PATIENCE;
+        while let Err(source) = self.target.commit(batch, self.position).await {
+            // An insert of a killed run with which the server goes on, or one that was too much: the next is smaller.
+            let may_pass = matches!(source, SinkError::StillRunning) || source.is_too_much();
+            if !may_pass || Instant::now() > patience {
+                return Err(store_failed(&self.database, source));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            self.target.close();
+            let reopened = self.target.open(&start(self.log), 0).await;
+            let reached = reopened.map_err(|source| store_failed(&self.database, source))?.offset;
+            if reached >= batch.next_offset {
+                break;
             }
         }
         self.position = batch.next_offset;
         Ok(true)
     }
 
-    async fn finish(&self) -> Result<(), PlatformError> {
+    async fn finish(&self) -> Result<(), SeedError> {
         let loaded =
             doc! { "$set": { "loaded": true, "rows": self.position as i64, "seeded_at": bson::DateTime::now() } };
         let updated = self.ledger.update_one(doc! { "_id": Self::id(&self.database) }, loaded).await;
@@ -243,6 +251,6 @@ impl Mirror {
     }
 }
 
-fn store_failed(database: &str, source: SinkError) -> PlatformError {
-    PlatformError::Store { database: database.to_owned(), source: Box::new(source) }
+fn store_failed(database: &str, source: SinkError) -> SeedError {
+    SeedError::Store { database: database.to_owned(), source: Box::new(source) }
 }

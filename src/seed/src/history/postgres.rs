@@ -6,22 +6,22 @@
 
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
 use super::{History, stored_us};
+use crate::errors::SeedError;
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
 use genims_catalogue::Catalogue;
 use genims_databases::PostgresSettings;
 use genims_model::Position;
-use genims_platform::PlatformError;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::order::day_of;
-use genims_stores::postgres::commit::copy_in;
+use genims_stores::postgres::commit::{copy_in, is_partition_gone};
 use genims_stores::postgres::copy::{EncodeRows, Refused, copy};
 use genims_stores::postgres::days_kept::DaysKept;
 use genims_stores::postgres::event_rows::{EventRows, HEALTH_COLUMNS};
 use genims_stores::postgres::field::PutField;
 use genims_stores::postgres::ledger::Ledger;
-use genims_stores::postgres::partitions::partition_name;
+use genims_stores::postgres::partitions::{is_still_attached, partition_name};
 use genims_stores::postgres::scada_rows::{self, ScadaRows};
 use genims_stores::postgres::sensor_rows::{self, SensorRows, sort};
 use genims_stores::postgres::session::{Session, move_position};
@@ -33,9 +33,10 @@ use uuid::Uuid;
 pub(super) const NAME: &str = "history";
 /// There when everything is.
 const LOADED: &str = "history.loaded";
-/// One run at a time; the lock of a killed run goes with its connection.
-const LOCK: &str = "SET lock_timeout = '60s';
-     SELECT pg_advisory_lock(hashtextextended('genims seed history', 0)); RESET lock_timeout";
+/// One run at a time; the lock of a killed run goes with its connection. A seeding may load a slow server for long: a
+/// statement has as much time as a group in MongoDB ([`PATIENCE`](super::load::PATIENCE)).
+const LOCK: &str = "SET statement_timeout = '900s'; SET idle_in_transaction_session_timeout = '900s';
+     SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed history', 0))";
 
 /// Where a history begins: it is a log that is written once.
 pub(super) fn start(log: uuid::Uuid) -> genims_model::Position {
@@ -53,7 +54,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Connects, and writes the faults when nothing is there yet; refuses when another history is.
-    pub(super) async fn open(settings: &PostgresSettings, history: &Arc<History>) -> Result<Self, PlatformError> {
+    pub(super) async fn open(settings: &PostgresSettings, history: &Arc<History>) -> Result<Self, SeedError> {
         let failed = |source: SinkError| failed(settings, source);
         let mut session = Session::open(settings.connect().await?).await.map_err(failed)?;
         session.client.batch_execute(LOCK).await.map_err(|error| failed(error.into()))?;
@@ -65,8 +66,8 @@ impl Store {
             Some(_) => {}
             None => {
                 let walked = history.clone();
-                let faults = tokio::task::spawn_blocking(move || super::faults::all(&walked)).await;
-                let rows = FaultRows { history, faults: faults.unwrap_or_default() };
+                let faults = tokio::task::spawn_blocking(move || super::faults::all(&walked)).await?;
+                let rows = FaultRows { history, faults };
                 if !enter_faults(&mut session, rows, &digest).await.map_err(failed)? {
                     return Err(taken(settings.database()));
                 }
@@ -77,14 +78,14 @@ impl Store {
         Ok(Self { settings: settings.clone(), session, log_id, position, catalogue, buffer: BytesMut::new() })
     }
 
-    pub(super) async fn is_loaded(&self) -> Result<bool, PlatformError> {
+    pub(super) async fn is_loaded(&self) -> Result<bool, SeedError> {
         let query = "SELECT EXISTS (SELECT FROM genims_internal.seed_history WHERE name = $1)";
         let row = self.session.client.query_one(query, &[&LOADED]).await.map_err(|error| self.failed(error.into()))?;
         Ok(row.get(0))
     }
 
     /// Everything is there.
-    pub(super) async fn finish(&self) -> Result<(), PlatformError> {
+    pub(super) async fn finish(&self) -> Result<(), SeedError> {
         let insert = "INSERT INTO genims_internal.seed_history (name, digest, rows)
              SELECT $2, digest, rows FROM genims_internal.seed_history WHERE name = $1 ON CONFLICT DO NOTHING";
         let entered = self.session.client.execute(insert, &[&NAME, &LOADED]).await;
@@ -94,11 +95,16 @@ impl Store {
     }
 
     /// Writes the next group; one that is there already is passed over. True when it was written.
-    pub(super) async fn take(&mut self, batch: &Batch) -> Result<bool, PlatformError> {
+    pub(super) async fn take(&mut self, batch: &Batch) -> Result<bool, SeedError> {
         if batch.next_offset <= self.position {
             return Ok(false);
         }
-        let written = self.write(batch).await;
+        let mut written = self.write(batch).await;
+        // Detached or dropped since its day was looked at: the default partition takes the rows.
+        if written.as_ref().is_err_and(is_partition_gone) {
+            self.session.forget();
+            written = self.write(batch).await;
+        }
         written.map_err(|source| self.failed(source))?;
         self.position = batch.next_offset;
         Ok(true)
@@ -127,6 +133,11 @@ impl Store {
         let reached = Position { offset: batch.next_offset, ..start(*log_id) };
         move_position(&transaction, *position, &reached).await?;
         let sensor_rows = all(&transaction, &of_sensors, &mut sensors, buffer).await?;
+        if let Some(partition) = partition
+            && !is_still_attached(&transaction, &partition).await?
+        {
+            return Err(SinkError::Detached(partition));
+        }
         let scada_rows = all(&transaction, &of_scada, &mut scada, buffer).await?;
         all(&transaction, &of_health, &mut health, buffer).await?;
         let ledger = Ledger { sensor_rows, scada_rows, events: batch.events().count() as u64, ..Ledger::default() };
@@ -137,7 +148,7 @@ impl Store {
         Ok(())
     }
 
-    fn failed(&self, source: SinkError) -> PlatformError {
+    fn failed(&self, source: SinkError) -> SeedError {
         failed(&self.settings, source)
     }
 }
@@ -152,20 +163,20 @@ async fn all(
     Ok(if count == 0 { 0 } else { copy(transaction, statement, rows, 0..count, buffer).await?.rows })
 }
 
-fn failed(settings: &PostgresSettings, source: SinkError) -> PlatformError {
-    PlatformError::Store { database: settings.database().to_owned(), source: Box::new(source) }
+fn failed(settings: &PostgresSettings, source: SinkError) -> SeedError {
+    SeedError::Store { database: settings.database().to_owned(), source: Box::new(source) }
 }
 
-pub(super) fn another(database: &str, stored: &str) -> PlatformError {
-    PlatformError::History {
+pub(super) fn another(database: &str, stored: &str) -> SeedError {
+    SeedError::History {
         database: database.to_owned(),
         cause: format!("another history was loaded: {stored}"),
         remedy: "seed with these parameters, or into empty databases",
     }
 }
 
-fn taken(database: &str) -> PlatformError {
-    PlatformError::History {
+fn taken(database: &str) -> SeedError {
+    SeedError::History {
         database: database.to_owned(),
         cause: "machine_faults holds faults of live traffic under the ids of the history".to_owned(),
         remedy: "seed the history before the server writes, or into empty databases",

@@ -3,8 +3,8 @@
 //! PostgreSQL checks them row by row, and locks the row referred to each time, which writes it again. So the
 //! loading transaction leaves the triggers out and does not commit before the joins have found every row referred to. A role that may not leave triggers out gets PostgreSQL's own checks.
 
+use crate::errors::SeedError;
 use genims_databases::PostgresSettings;
-use genims_platform::errors::PlatformError;
 use tokio_postgres::{Client, Error, Transaction};
 
 /// Each foreign key of a table as a query for one value that refers to nothing. A key with a NULL in it refers to nothing by
@@ -40,16 +40,16 @@ pub(super) async fn check(
     transaction: &Transaction<'_>,
     settings: &PostgresSettings,
     tables: &[String],
-) -> Result<(), PlatformError> {
+) -> Result<(), SeedError> {
     transaction.batch_execute(HASH_JOINS).await.map_err(|error| settings.error(error))?;
     for table in tables {
-        let failed = |source| PlatformError::SeedTable { table: table.clone(), source: settings.error(source) };
+        let failed = |source| SeedError::Table { table: table.clone(), source: settings.error(source) };
         for constraint in transaction.query(ORPHANS, &[table]).await.map_err(failed)? {
             let (name, query): (String, String) = (constraint.get(0), constraint.get(1));
             if let Some(orphan) = transaction.query_opt(&query, &[]).await.map_err(failed)? {
                 let value: String = orphan.get(0);
                 let cause = format!("{}.{table}: {name}: {value} refers to no row", settings.database());
-                return Err(PlatformError::Seed { cause });
+                return Err(SeedError::Specs { cause });
             }
         }
     }

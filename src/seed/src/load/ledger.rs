@@ -1,9 +1,9 @@
 //! What earlier runs have filled, and with which parameters.
 
+use crate::errors::SeedError;
 use crate::spec::Scale;
 use crate::world::Parameters;
 use genims_databases::Database;
-use genims_platform::errors::PlatformError;
 use std::collections::HashSet;
 
 /// The ledger of one database as it was read.
@@ -26,9 +26,9 @@ impl Ledger {
     }
 
     /// The tables that need nothing more; an error when they were filled from other parameters.
-    pub(super) fn done(self, database: &Database, wanted: Parameters) -> Result<HashSet<String>, PlatformError> {
+    pub(super) fn done(self, database: &Database, wanted: Parameters) -> Result<HashSet<String>, SeedError> {
         match self.parameters {
-            Some(found) if found != wanted => Err(PlatformError::SeededOtherwise {
+            Some(found) if found != wanted => Err(SeedError::SeededOtherwise {
                 database: database.name.clone(),
                 found: shown(found),
                 wanted: shown(wanted),

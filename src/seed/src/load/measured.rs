@@ -1,14 +1,14 @@
 //! The history of sensors and machines, beside what `config/seed` says of its two databases.
 
 use super::{DatabaseReport, Link, Progress, Show, Target};
+use crate::errors::SeedError;
 use crate::history::{self, HistoryProgress, HistorySummary};
 use crate::world::Parameters;
-use genims_platform::errors::PlatformError;
 
 /// The databases that hold the history of sensors and machines.
 pub(super) const MEASURED: [&str; 2] = ["genims_operations_db", "genims_production"];
 
-pub(super) type Measured = Result<HistorySummary, PlatformError>;
+pub(super) type Measured = Result<HistorySummary, SeedError>;
 
 /// The history of sensors and machines, through the stream's own analysis, into those of its two databases that are there.
 pub(super) fn measure<'a>(
@@ -27,7 +27,7 @@ pub(super) fn measure<'a>(
         }
     }
     async move {
-        let wrong = |cause| PlatformError::Seed { cause };
+        let wrong = |cause| SeedError::Specs { cause };
         let history = history::simulate(parameters.history()).map_err(wrong)?;
         history::load_history(&history, postgres.as_ref(), mongodb.as_ref(), &|progress: HistoryProgress| {
             let (from_us, until_us) = progress.span_us;

@@ -16,10 +16,10 @@ mod postgres;
 
 use super::PlantSize;
 use super::world::Parameters;
+use crate::errors::SeedError;
 use bytes::Bytes;
 use compute::{Work, compute};
 use genims_databases::{Database, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
-use genims_platform::errors::PlatformError;
 use ledger::Ledger;
 use measured::{MEASURED, enter, measure};
 use serde::Serialize;
@@ -131,7 +131,7 @@ pub async fn run(
     environment: &Environment,
     options: &Options,
     show: Show<'_>,
-) -> Result<Report, PlatformError> {
+) -> Result<Report, SeedError> {
     let started = Instant::now();
     let mut chosen: Vec<&Database> = Vec::new();
     for name in &options.only {
@@ -175,7 +175,7 @@ fn failed(database: &Database, error: String) -> DatabaseReport {
     DatabaseReport { database: name, loaded: 0, there_before: 0, rows: 0, bytes: 0, seconds: 0.0, error: Some(error) }
 }
 
-type Opened<'a> = (&'a Database, Result<(Link, Ledger), PlatformError>);
+type Opened<'a> = (&'a Database, Result<(Link, Ledger), SeedError>);
 
 /// Reads every ledger; the wait for one that does not answer is shared.
 async fn open_all<'a>(chosen: &[&'a Database], environment: &Environment) -> Vec<Opened<'a>> {
@@ -183,7 +183,7 @@ async fn open_all<'a>(chosen: &[&'a Database], environment: &Environment) -> Vec
     futures_util::future::join_all(opening).await
 }
 
-async fn open(database: &Database, environment: &Environment) -> Result<(Link, Ledger), PlatformError> {
+async fn open(database: &Database, environment: &Environment) -> Result<(Link, Ledger), SeedError> {
     Ok(match database.engine {
         Engine::Postgresql => {
             let settings = PostgresSettings::from_environment(database, environment)?;
@@ -209,7 +209,7 @@ async fn fill(
     parameters: Parameters,
     targets: Vec<Target<'_>>,
     show: Show<'_>,
-) -> Result<Vec<DatabaseReport>, PlatformError> {
+) -> Result<Vec<DatabaseReport>, SeedError> {
     let measured = measure(&targets, parameters, show);
     let (mut work, mut loaders) = (Vec::new(), Vec::new());
     for target in targets {
@@ -224,13 +224,13 @@ async fn fill(
     places.for_each(|report| enter(report, &measured));
     match computing.await {
         Ok(Ok(())) => Ok(reports),
-        Ok(Err(cause)) => Err(PlatformError::Seed { cause }),
-        Err(error) => Err(PlatformError::Seed { cause: error.to_string() }),
+        Ok(Err(cause)) => Err(SeedError::Specs { cause }),
+        Err(error) => Err(SeedError::Thread(error)),
     }
 }
 
 /// The stream's own master data, which code makes; harmless to repeat.
-async fn plant(target: &Target<'_>, parameters: Parameters) -> Result<u64, PlatformError> {
+async fn plant(target: &Target<'_>, parameters: Parameters) -> Result<u64, SeedError> {
     let (Link::Postgres(settings), "master") = (&target.link, target.database.module.as_str()) else { return Ok(0) };
     let size = PlantSize { seed: parameters.seed, ..PlantSize::default() };
     let summary = super::plant(settings, size, &|_| {}).await?;

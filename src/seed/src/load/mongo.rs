@@ -3,6 +3,7 @@
 
 use super::ledger::{Ledger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::errors::SeedError;
 use crate::functions::site_seed;
 use crate::value::{DAY_US, Value};
 use crate::world::Parameters;
@@ -11,15 +12,14 @@ use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::MongoSettings;
 use genims_databases::mongo::INTERNAL_DATABASE;
-use genims_platform::errors::PlatformError;
 use mongodb::{Collection, Database};
 use std::collections::HashSet;
 use tokio::sync::mpsc::Receiver;
 
 const LEDGER: &str = "seed_ledger";
 
-pub(super) async fn ledger(settings: &MongoSettings) -> Result<Ledger, PlatformError> {
-    let failed = |error| PlatformError::from(settings.error(error));
+pub(super) async fn ledger(settings: &MongoSettings) -> Result<Ledger, SeedError> {
+    let failed = |error| SeedError::from(settings.error(error));
     let collection: Collection<Document> = settings.client().await?.database(INTERNAL_DATABASE).collection(LEDGER);
     let found: Vec<Document> =
         collection.find(doc! {}).sort(doc! { "_id": 1 }).await.map_err(failed)?.try_collect().await.map_err(failed)?;
@@ -33,7 +33,7 @@ pub(super) async fn load(
     mut receiver: Receiver<Message>,
     report: &mut DatabaseReport,
     show: Show<'_>,
-) -> Result<(), PlatformError> {
+) -> Result<(), SeedError> {
     let client = settings.client().await?;
     let database = client.database(settings.database_name());
     let ledger: Collection<Document> = client.database(INTERNAL_DATABASE).collection(LEDGER);
@@ -54,7 +54,7 @@ pub(super) async fn load(
                 (report.rows, report.loaded) = (report.rows + plan.rows as u64, report.loaded + 1);
                 show(Progress::Table { database: settings.database(), table: &plan.table, rows: plan.rows as u64 });
             }
-            Message::Failed(cause) => return Err(PlatformError::Seed { cause }),
+            Message::Failed(cause) => return Err(SeedError::Specs { cause }),
         }
     }
     Ok(())
@@ -76,8 +76,8 @@ impl Filling {
         database: &Database,
         plan: Plan,
         parameters: Parameters,
-    ) -> Result<Self, PlatformError> {
-        let failed = |error| PlatformError::SeedTable { table: plan.table.clone(), source: settings.error(error) };
+    ) -> Result<Self, SeedError> {
+        let failed = |error| SeedError::Table { table: plan.table.clone(), source: settings.error(error) };
         let collection: Collection<Document> = database.collection(&plan.table);
         let prefix = site_seed(parameters.seed, &plan.table, 0);
         let mut there = HashSet::new();
@@ -93,7 +93,7 @@ impl Filling {
     }
 
     /// The bytes inserted.
-    async fn insert(&mut self, settings: &MongoSettings, documents: Vec<Document>) -> Result<u64, PlatformError> {
+    async fn insert(&mut self, settings: &MongoSettings, documents: Vec<Document>) -> Result<u64, SeedError> {
         let mut missing = Vec::with_capacity(documents.len());
         for mut document in documents {
             if !self.there.contains(&self.next) {
@@ -105,10 +105,8 @@ impl Filling {
         let bytes = missing.iter().filter_map(|document| document.to_vec().ok()).map(|bytes| bytes.len() as u64).sum();
         if !missing.is_empty() {
             let inserted = self.collection.insert_many(missing).ordered(false).await;
-            inserted.map_err(|error| PlatformError::SeedTable {
-                table: self.plan.table.clone(),
-                source: settings.error(error),
-            })?;
+            inserted
+                .map_err(|error| SeedError::Table { table: self.plan.table.clone(), source: settings.error(error) })?;
         }
         Ok(bytes)
     }

@@ -2,17 +2,17 @@
 
 use super::ledger::{Ledger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use genims_databases::mysql::INTERNAL_DATABASE;
 use genims_databases::{MysqlConnection, MysqlSettings};
-use genims_platform::errors::PlatformError;
 use mysql_async::prelude::Queryable;
 use tokio::sync::mpsc::Receiver;
 
-pub(super) async fn ledger(settings: &MysqlSettings) -> Result<Ledger, PlatformError> {
-    let failed = |error| PlatformError::from(settings.error(error));
+pub(super) async fn ledger(settings: &MysqlSettings) -> Result<Ledger, SeedError> {
+    let failed = |error| SeedError::from(settings.error(error));
     let mut connection = settings.connect().await?;
     connection.query_drop(format!("CREATE DATABASE IF NOT EXISTS {INTERNAL_DATABASE}")).await.map_err(failed)?;
     let make = format!(
@@ -38,8 +38,8 @@ async fn check_references(
     settings: &MysqlSettings,
     connection: &mut MysqlConnection,
     table: &str,
-) -> Result<(), PlatformError> {
-    let failed = |error| PlatformError::SeedTable { table: table.to_owned(), source: settings.error(error) };
+) -> Result<(), SeedError> {
+    let failed = |error| SeedError::Table { table: table.to_owned(), source: settings.error(error) };
     // A column that is part of a key of several is not in these schemas: each foreign key is one column.
     let keys = "SELECT constraint_name, column_name, referenced_table_name, referenced_column_name
         FROM information_schema.key_column_usage
@@ -52,7 +52,7 @@ async fn check_references(
         );
         if let Some(value) = connection.query_first::<String, _>(orphan).await.map_err(failed)? {
             let cause = format!("{}.{table}: {name}: {value} refers to no row", settings.database());
-            return Err(PlatformError::Seed { cause });
+            return Err(SeedError::Specs { cause });
         }
     }
     Ok(())
@@ -64,8 +64,8 @@ pub(super) async fn load(
     mut receiver: Receiver<Message>,
     report: &mut DatabaseReport,
     show: Show<'_>,
-) -> Result<(), PlatformError> {
-    let failed = |error| PlatformError::from(settings.error(error));
+) -> Result<(), SeedError> {
+    let failed = |error| SeedError::from(settings.error(error));
     let mut connection = settings.connect().await?;
     connection.query_drop(BULK).await.map_err(failed)?;
     let mut open: Option<(Plan, Vec<Bytes>)> = None;
@@ -90,7 +90,7 @@ pub(super) async fn load(
                 }
                 connection.query_drop("COMMIT").await.map_err(failed)?;
             }
-            Message::Failed(cause) => return Err(PlatformError::Seed { cause }),
+            Message::Failed(cause) => return Err(SeedError::Specs { cause }),
             Message::Documents(_) => {}
         }
     }
@@ -104,10 +104,10 @@ async fn store(
     parameters: Parameters,
     report: &mut DatabaseReport,
     show: Show<'_>,
-) -> Result<(), PlatformError> {
+) -> Result<(), SeedError> {
     let Some((plan, chunks)) = table else { return Ok(()) };
     let name = &plan.table;
-    let failed = |error| PlatformError::SeedTable { table: name.clone(), source: settings.error(error) };
+    let failed = |error| SeedError::Table { table: name.clone(), source: settings.error(error) };
     // The migrations give dimensions their unknown member, key 0.
     let first = &plan.columns[0];
     let numbered = plan.numbered.as_ref() == Some(first) || first.ends_with("_key");
@@ -115,7 +115,7 @@ async fn store(
     let filled: Option<i64> =
         connection.query_first(format!("SELECT 1 FROM {name}{unknown} LIMIT 1")).await.map_err(failed)?;
     if filled.is_some() {
-        return Err(PlatformError::NotEmpty { database: settings.database().to_owned(), table: name.clone() });
+        return Err(SeedError::NotEmpty { database: settings.database().to_owned(), table: name.clone() });
     }
     if plan.rows > 0 {
         connection
@@ -130,7 +130,7 @@ async fn store(
             let warnings: Vec<(String, u32, String)> =
                 connection.query("SHOW WARNINGS LIMIT 3").await.map_err(failed)?;
             let shown: Vec<String> = warnings.into_iter().map(|(_, _, text)| text).collect();
-            return Err(PlatformError::Seed { cause: format!("{}.{name}: {}", settings.database(), shown.join("; ")) });
+            return Err(SeedError::Specs { cause: format!("{}.{name}: {}", settings.database(), shown.join("; ")) });
         }
     }
     let entry = format!(

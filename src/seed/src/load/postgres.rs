@@ -3,18 +3,18 @@
 use super::foreign_keys;
 use super::ledger::{Ledger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use genims_databases::PostgresSettings;
-use genims_platform::errors::PlatformError;
 use std::pin::Pin;
 use tokio::sync::mpsc::Receiver;
 use tokio_postgres::{CopyInSink, Transaction};
 
-pub(super) async fn ledger(settings: &PostgresSettings) -> Result<Ledger, PlatformError> {
+pub(super) async fn ledger(settings: &PostgresSettings) -> Result<Ledger, SeedError> {
     let client = settings.connect().await?;
-    let failed = |error| PlatformError::from(settings.error(error));
+    let failed = |error| SeedError::from(settings.error(error));
     let rows = client
         .query("SELECT table_name, parameters FROM genims_internal.seed_ledger ORDER BY 1", &[])
         .await
@@ -28,8 +28,8 @@ pub(super) async fn load(
     mut receiver: Receiver<Message>,
     report: &mut DatabaseReport,
     show: Show<'_>,
-) -> Result<(), PlatformError> {
-    let failed = |error| PlatformError::from(settings.error(error));
+) -> Result<(), SeedError> {
+    let failed = |error| SeedError::from(settings.error(error));
     let mut client = settings.connect().await?;
     // One seeding at a time; the lock ends with the connection.
     client
@@ -42,7 +42,7 @@ pub(super) async fn load(
     while let Some(message) = receiver.recv().await {
         match message {
             Message::Begin => {}
-            Message::Failed(cause) => return Err(PlatformError::Seed { cause }),
+            Message::Failed(cause) => return Err(SeedError::Specs { cause }),
             _ => continue,
         }
         let transaction = client.transaction().await.map_err(failed)?;
@@ -82,7 +82,7 @@ struct Group<'a> {
 
 impl Group<'_> {
     /// True when the group came completely.
-    async fn all(&mut self, receiver: &mut Receiver<Message>) -> Result<bool, PlatformError> {
+    async fn all(&mut self, receiver: &mut Receiver<Message>) -> Result<bool, SeedError> {
         while let Some(message) = receiver.recv().await {
             match message {
                 Message::Table(plan) => {
@@ -100,22 +100,19 @@ impl Group<'_> {
                     self.finish().await?;
                     return Ok(true);
                 }
-                Message::Failed(cause) => return Err(PlatformError::Seed { cause }),
+                Message::Failed(cause) => return Err(SeedError::Specs { cause }),
                 Message::Begin | Message::Documents(_) => {}
             }
         }
         Ok(false)
     }
 
-    async fn start(&mut self, plan: Plan) -> Result<(), PlatformError> {
+    async fn start(&mut self, plan: Plan) -> Result<(), SeedError> {
         let table = &plan.table;
         let check = format!("SELECT EXISTS (SELECT FROM public.{table})");
         let failed = |error| refused(self.settings, table, error);
         if self.transaction.query_one(&check, &[]).await.map_err(failed)?.get(0) {
-            return Err(PlatformError::NotEmpty {
-                database: self.settings.database().to_owned(),
-                table: table.clone(),
-            });
+            return Err(SeedError::NotEmpty { database: self.settings.database().to_owned(), table: table.clone() });
         }
         let statement = format!("COPY public.{table} ({}) FROM STDIN", plan.columns.join(", "));
         let sink = Box::pin(self.transaction.copy_in(&statement).await.map_err(failed)?);
@@ -123,7 +120,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), PlatformError> {
+    async fn finish(&mut self) -> Result<(), SeedError> {
         let Some(Copying { plan, mut sink }) = self.current.take() else { return Ok(()) };
         let failed = |error| refused(self.settings, &plan.table, error);
         let rows = sink.as_mut().finish().await.map_err(failed)?;
@@ -146,6 +143,6 @@ impl Group<'_> {
     }
 }
 
-fn refused(settings: &PostgresSettings, table: &str, error: tokio_postgres::Error) -> PlatformError {
-    PlatformError::SeedTable { table: table.to_owned(), source: settings.error(error) }
+fn refused(settings: &PostgresSettings, table: &str, error: tokio_postgres::Error) -> SeedError {
+    SeedError::Table { table: table.to_owned(), source: settings.error(error) }
 }

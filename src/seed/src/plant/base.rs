@@ -6,9 +6,10 @@ use chrono::{Days, NaiveDate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// All dates are counted from this day, so that a plant does not depend on the day on which it is made.
-const BASE: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 1).expect("a date");
-pub(super) const CREATED_AT: &str = "2026-01-01 00:00:00";
+/// All dates are counted from this day, so that a plant does not depend on the day on which it is made. It lies before every
+/// day on which a seeded history may end.
+const BASE: NaiveDate = NaiveDate::from_ymd_opt(2023, 10, 1).expect("a date");
+pub(super) const CREATED_AT: &str = "2023-10-01 00:00:00";
 
 /// A table's random numbers do not depend on those of another, nor a row's on those of the rows before.
 pub(super) fn random(seed: u64, table: u8, row: u64) -> ChaCha8Rng {

@@ -13,8 +13,8 @@ mod rows;
 mod turbines;
 mod words;
 
+use crate::errors::SeedError;
 use genims_databases::PostgresSettings;
-use genims_platform::errors::PlatformError;
 pub use load::TableSummary;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -39,8 +39,8 @@ impl Default for PlantSize {
 const SENSORS_MAX: u32 = 1_000_000;
 
 impl PlantSize {
-    fn check(self) -> Result<Self, PlatformError> {
-        let wrong = |cause: String| Err(PlatformError::PlantSize { cause });
+    fn check(self) -> Result<Self, SeedError> {
+        let wrong = |cause: String| Err(SeedError::PlantSize { cause });
         if self.factories == 0 {
             return wrong("there must be at least one factory".to_owned());
         }
@@ -80,10 +80,10 @@ pub async fn plant(
     master: &PostgresSettings,
     size: PlantSize,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Summary, PlatformError> {
+) -> Result<Summary, SeedError> {
     let started = Instant::now();
     let size = size.check()?;
-    let failed = |source| PlatformError::from(master.error(source));
+    let failed = |source| SeedError::from(master.error(source));
     let mut client = master.connect().await?;
     let transaction = client.transaction().await.map_err(failed)?;
     // One seeding at a time.

@@ -36,6 +36,10 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// The first day on which a history may end: the company that it tells of is older than that, and so is everything that
+    /// `config/seed` gives a date of its own.
+    pub const FIRST_DAY: chrono::NaiveDate = chrono::NaiveDate::from_ymd_opt(2024, 1, 1).expect("a date");
+
     pub fn new(seed: u64, scale: Scale, day: chrono::NaiveDate, sensor_days: u32) -> Self {
         Self { seed, scale, today: super::value::days(day), sensor_days }
     }

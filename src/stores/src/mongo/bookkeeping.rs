@@ -5,8 +5,9 @@
 //! says what is there. In between, and after any crash, the records from one to the other are uncertain: some may be there.
 //! The position is journaled; the server's journal is in order, so what was written before it is then durable as well.
 
-use crate::error::SinkError;
+use crate::error::{SinkError, answered};
 use bson::{DateTime, Document, doc};
+use futures_util::TryStreamExt;
 use genims_model::{Lineage, Position as LogPosition};
 use mongodb::action::Action;
 use mongodb::options::{Acknowledgment, WriteConcern};
@@ -48,6 +49,9 @@ pub struct Ledger {
     pub unknown: u64,
     /// Already there from an attempt whose end was not known; part of the counts above.
     pub found: u64,
+    /// Brought back from PostgreSQL: how many readings of these offsets PostgreSQL accounts for beyond `sensor_readings`.
+    /// They were replaced there, are older than the collection keeps, or were here before.
+    pub not_mirrored: i64,
     /// Of all documents of the batch: when the first and the last of them expire follows from it.
     pub timestamp_min_us: Option<i64>,
     pub timestamp_max_us: Option<i64>,
@@ -117,13 +121,39 @@ impl Bookkeeping {
         self.update(position, doc! { "$set": { "intent_offset": intent as i64 } }, None).await
     }
 
-    /// After the last document of a batch is there.
-    pub async fn advance(&self, position: u64, next_offset: u64, lineage: &Lineage) -> Result<(), SinkError> {
+    /// After the last document of a batch is there, whose records came since `received_us`.
+    pub async fn advance(
+        &self,
+        position: u64,
+        next_offset: u64,
+        lineage: &Lineage,
+        received_us: Option<i64>,
+    ) -> Result<(), SinkError> {
         let (offset, history) = (next_offset as i64, lineage.to_string());
-        let update = doc! {
-            "$set": { "next_offset": offset, "history": history, "updated_at": DateTime::now() },
-        };
-        self.update(position, update, Some(durable())).await
+        let mut set = doc! { "next_offset": offset, "history": history, "updated_at": DateTime::now() };
+        if let Some(received_us) = received_us {
+            set.insert("received_from", DateTime::from_millis(received_us.div_euclid(1_000)));
+        }
+        self.update(position, doc! { "$set": set }, Some(durable())).await
+    }
+
+    /// When the oldest record of the last batch was received; `None` before the first one.
+    pub async fn received_from(&self) -> Result<Option<i64>, SinkError> {
+        let found = answered(async { self.positions.find_one(doc! { "_id": self.id() }).await }).await?;
+        let time = found.and_then(|found| found.get_datetime("received_from").ok().copied());
+        Ok(time.map(|time| time.timestamp_millis() * 1_000))
+    }
+
+    /// Readings below `position` that the ledger accounts for, in the mirror or not.
+    pub async fn readings_accounted(&self, position: u64) -> Result<i64, SinkError> {
+        let counts = ["$sensor_readings", "$expired", "$not_mirrored"].map(|field| doc! { "$ifNull": [field, 0] });
+        let pipeline = [
+            doc! { "$match": { "_id.spool_id": &self.spool_id, "_id.first_offset": { "$lt": position as i64 } } },
+            doc! { "$group": { "_id": null, "sum": { "$sum": { "$add": counts.to_vec() } } } },
+        ];
+        let mut sums = answered(async { self.ledger.aggregate(pipeline).await }).await?;
+        let sum = answered(sums.try_next()).await?.unwrap_or_default();
+        Ok(sum.get_i64("sum").or_else(|_| sum.get_i32("sum").map(i64::from)).unwrap_or(0))
     }
 
     async fn update(&self, expected: u64, update: Document, concern: Option<WriteConcern>) -> Result<(), SinkError> {
@@ -151,6 +181,7 @@ impl Bookkeeping {
             "refused": ledger.refused as i64,
             "unknown": ledger.unknown as i64,
             "found": ledger.found as i64,
+            "not_mirrored": ledger.not_mirrored,
             "timestamp_min": time(ledger.timestamp_min_us),
             "timestamp_max": time(ledger.timestamp_max_us),
             "committed_at": DateTime::now(),

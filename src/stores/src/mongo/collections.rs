@@ -2,51 +2,46 @@
 
 use crate::error::SinkError;
 use bson::doc;
-use genims_databases::registry;
+use genims_databases::{Registry, expiry};
 use mongodb::Database;
 use mongodb::action::Action;
 use mongodb::options::{TimeseriesGranularity, TimeseriesOptions};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// What the registry says of the mirror; whoever runs has read the registry before.
-static RETENTION: LazyLock<Option<Duration>> =
-    LazyLock::new(|| registry::retention("genims_production").ok().flatten());
+/// The database of the mirror.
+const PRODUCTION: &str = "genims_production";
 
-/// How long documents are kept; then the server deletes them.
-#[derive(Clone, Copy, Debug)]
-pub enum Kept {
-    /// As the registry says of the database.
-    Retention,
-    Days(u64),
-    ForEver,
-}
+/// After how long the documents of each expire. Whoever runs has read the registry before, and schema files are embedded.
+static EXPIRY: LazyLock<BTreeMap<&str, Option<Duration>>> = LazyLock::new(|| {
+    let registry = Registry::load(None);
+    let production = registry.as_ref().ok().and_then(|registry| registry.get(PRODUCTION).ok());
+    let of = |name: &str| production.and_then(|database| expiry::of_collection(database, name).ok().flatten());
+    ALL.iter().map(|collection| (collection.name, of(collection.name))).collect()
+});
 
 /// A time-series collection: `timestamp` is its time, `meta` its series.
 #[derive(Clone, Debug)]
 pub struct TimeSeries {
     pub name: &'static str,
     pub granularity: TimeseriesGranularity,
-    pub kept: Kept,
 }
 
 pub(crate) const SENSOR_READINGS: TimeSeries =
-    TimeSeries { name: "sensor_readings", granularity: TimeseriesGranularity::Seconds, kept: Kept::Retention };
+    TimeSeries { name: "sensor_readings", granularity: TimeseriesGranularity::Seconds };
 pub(crate) const SCADA_EVENTS: TimeSeries =
-    TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds, kept: Kept::Retention };
+    TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds };
 pub(crate) const MACHINE_FAULT_EVENTS: TimeSeries =
-    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours, kept: Kept::ForEver };
+    TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours };
 pub(crate) const OEE_METRICS: TimeSeries =
-    TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours, kept: Kept::Days(730) };
+    TimeSeries { name: "oee_metrics", granularity: TimeseriesGranularity::Hours };
 pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
 
 impl TimeSeries {
+    /// How long documents are kept, as its schema file says; then the server deletes them. None: for good.
     pub fn expire_after(&self) -> Option<Duration> {
-        match self.kept {
-            Kept::Retention => *RETENTION,
-            Kept::Days(days) => Some(Duration::from_secs(days * 86_400)),
-            Kept::ForEver => None,
-        }
+        EXPIRY.get(self.name).copied().flatten()
     }
 
     /// Documents older than this are not worth sending: the server would delete them at its next round.
@@ -100,12 +95,12 @@ fn is_already_there(error: &mongodb::error::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_databases::{Registry, schema};
+    use genims_databases::schema;
 
     #[test]
     fn the_collections_are_those_of_the_schema() {
         let registry = Registry::load(None).expect("the embedded registry");
-        let files = schema::files(registry.get("genims_production").expect("in the registry"));
+        let files = schema::files(registry.get(PRODUCTION).expect("in the registry"));
         let described: Vec<serde_json::Value> = files
             .iter()
             // The platform has more collections than the stream writes.
@@ -113,20 +108,11 @@ mod tests {
             .map(|file| {
                 let schema: serde_json::Value = serde_json::from_str(file.text).expect("JSON");
                 let granularity = &schema["timeseries"]["granularity"];
-                let expiry = schema.get("expireAfterSeconds").map(|said| match said.as_str() {
-                    Some("retention") => RETENTION.map(|kept| kept.as_secs()).into(),
-                    _ => said.clone(),
-                });
-                serde_json::json!([file.name, granularity, expiry])
+                serde_json::json!([file.name, granularity])
             })
             .collect();
-        let mut written: Vec<serde_json::Value> = ALL
-            .iter()
-            .map(|made| {
-                let expire_after = made.expire_after().map(|after| after.as_secs());
-                serde_json::json!([format!("{}.json", made.name), made.granularity, expire_after])
-            })
-            .collect();
+        let mut written: Vec<serde_json::Value> =
+            ALL.iter().map(|made| serde_json::json!([format!("{}.json", made.name), made.granularity])).collect();
         written.sort_by_key(ToString::to_string);
         assert_eq!(written, described);
     }

@@ -38,6 +38,7 @@ pub(super) async fn commit(
     session.uncertain_below = session.uncertain_below.max(batch.next_offset);
 
     let offsets = batch.first_offset..batch.next_offset;
+    let received_us = batch.oldest_received_us;
     loop {
         let mut writer = Writer { session, portion, uncertain, ledger: Ledger::default(), bytes: 0 };
         writer.readings(batch, catalogue).await?;
@@ -49,7 +50,7 @@ pub(super) async fn commit(
             continue;
         }
         answered(session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger)).await?;
-        answered(session.bookkeeping.advance(position, batch.next_offset, &session.lineage)).await?;
+        answered(session.bookkeeping.advance(position, batch.next_offset, &session.lineage, received_us)).await?;
         return Ok(Report { refused: Vec::new(), refused_uncounted: ledger.refused, expired: ledger.expired, bytes });
     }
 }

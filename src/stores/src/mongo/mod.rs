@@ -23,6 +23,7 @@ pub mod events;
 pub mod insert;
 pub mod lookup;
 pub mod readings;
+pub mod resync;
 
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};

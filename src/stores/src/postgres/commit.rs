@@ -106,7 +106,8 @@ struct Effort {
     days: DaysKept,
 }
 
-fn is_partition_gone(error: &SinkError) -> bool {
+/// Whether a partition was dropped or detached behind our back: after [`Session::forget`], the same batch finds its place.
+pub fn is_partition_gone(error: &SinkError) -> bool {
     match error {
         SinkError::Postgres(error) => is_missing_partition(error),
         SinkError::Detached(_) => true,

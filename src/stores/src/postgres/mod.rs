@@ -31,6 +31,7 @@ pub mod scada_rows;
 pub mod sensor_rows;
 pub mod sensor_tail;
 pub mod session;
+pub mod stored;
 
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};

@@ -181,3 +181,26 @@ fn a_real_file_system_smaller_than_cap_and_retained_segments_is_lived_with() {
         spool.close().unwrap();
     }
 }
+
+#[test]
+fn a_want_of_file_handles_is_waited_out_and_gives_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::new(5);
+    let options = SpoolOptions { retain_bytes: 256 << 10, ..options(&directory) };
+    let (appender, spool, _) = open_on(Arc::new(disk.clone()), &options).unwrap();
+    spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
+    let (full, ended) = (spool.full_flag(), Arc::default());
+    disk.set_no_handles(true);
+    let appending = append_until(appender, Arc::clone(&ended));
+    eventually("the next segment waits", || full.load(Ordering::Acquire));
+    let stuck_at = spool.next_offset();
+    spool.save_cursor("postgres", stuck_at).unwrap();
+    assert!(spool.maintain().is_err(), "nothing can be opened");
+    thread::sleep(Duration::from_millis(5));
+    assert_eq!((spool.failure(), spool.next_offset(), spool.first_offset()), (None, stuck_at, 0));
+    ended.store(true, Ordering::Release);
+    disk.set_no_handles(false);
+    assert!(appending.join().unwrap() > stuck_at && !full.load(Ordering::Acquire));
+    spool.maintain().unwrap();
+    assert_eq!(spool.failure(), None);
+}

@@ -7,16 +7,12 @@
 //! - `validator`: for any other collection; `$jsonSchema` with a `description` at every field is the data dictionary
 //! - `indexes`: as `createIndexes` takes them; ordinary collections expire by one with `expireAfterSeconds`
 //!
-//! `expireAfterSeconds` is a number, or `"retention"`: what the registry says of the document store.
+//! `expireAfterSeconds` is as [`expiry`](genims_databases::expiry) reads it.
 
-use genims_databases::registry;
-use mongodb::bson::{Bson, Document, doc};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-
-const EXPIRY: &str = "expireAfterSeconds";
-/// The word for what the registry says.
-const RETENTION: &str = "retention";
+use genims_databases::Database;
+use genims_databases::expiry::{EXPIRE_AFTER, Expiry};
+use mongodb::bson::{Bson, Document, deserialize_from_bson, doc};
+use serde::Deserialize;
 
 /// One file; its name is the collection's.
 #[derive(Debug, Deserialize)]
@@ -30,8 +26,10 @@ pub(super) struct Wanted {
     _purpose: String,
     pub(super) timeseries: Option<TimeSeries>,
     /// Left out: documents are kept for good, or expire by an index.
-    #[serde(default, deserialize_with = "seconds")]
+    #[serde(skip)]
     pub(super) expire_after_seconds: Option<i64>,
+    #[serde(rename = "expireAfterSeconds")]
+    expiry: Option<Expiry>,
     #[serde(default)]
     pub(super) validator: Document,
     /// For the dictionary only.
@@ -86,23 +84,25 @@ impl Index {
 }
 
 impl Wanted {
-    pub(super) fn parse(name: &'static str, text: &'static str) -> Result<Self, serde_json::Error> {
-        let mut parsed: Self = serde_json::from_str(text)?;
+    /// With every expiry in seconds.
+    pub(super) fn parse(database: &Database, name: &'static str, text: &'static str) -> Result<Self, String> {
+        let mut parsed: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let seconds = |expiry: Expiry| {
+            let after = expiry.after(database)?;
+            i64::try_from(after.as_secs()).map_err(|error| error.to_string())
+        };
         for index in &mut parsed.indexes {
-            match index.options.get(EXPIRY) {
-                Some(Bson::String(word)) if word == RETENTION => {
-                    index.options.insert(EXPIRY, retention().map_err(serde_json::Error::custom)?);
-                }
-                Some(Bson::String(word)) => return Err(serde_json::Error::custom(unknown(word))),
-                _ => {}
-            }
+            let Some(said) = index.options.get(EXPIRE_AFTER) else { continue };
+            let expiry: Expiry = deserialize_from_bson(said.clone()).map_err(|error| error.to_string())?;
+            index.options.insert(EXPIRE_AFTER, seconds(expiry)?);
         }
-        let refuse = |cause: &str| Err(serde::de::Error::custom(cause));
+        parsed.expire_after_seconds = parsed.expiry.map(seconds).transpose()?;
         if parsed.timeseries.is_some() != parsed.validator.is_empty() {
-            return refuse("a time series has no validator (but `fields`), any other collection has one");
+            return Err("a time series has no validator (but `fields`), any other collection has one".to_owned());
         }
         if parsed.timeseries.is_none() && parsed.expire_after_seconds.is_some() {
-            return refuse("only a time series has `expireAfterSeconds`; any other collection has it in an index");
+            let cause = "only a time series has `expireAfterSeconds`; any other collection has it in an index";
+            return Err(cause.to_owned());
         }
         Ok(Self { name: name.trim_end_matches(".json"), text, ..parsed })
     }
@@ -121,7 +121,7 @@ impl Wanted {
             );
         }
         if let Some(seconds) = self.expire_after_seconds {
-            command.insert("expireAfterSeconds", seconds);
+            command.insert(EXPIRE_AFTER, seconds);
         }
         command.extend(self.validation());
         command
@@ -135,31 +135,6 @@ impl Wanted {
                 "validator": self.validator.clone(), "validationLevel": "strict", "validationAction": "error",
             },
         }
-    }
-}
-
-fn retention() -> Result<i64, String> {
-    let kept = registry::retention("genims_production").map_err(|error| error.to_string())?;
-    let kept = kept.ok_or("the registry says no retention of genims_production")?;
-    i64::try_from(kept.as_secs()).map_err(|error| error.to_string())
-}
-
-fn unknown(word: &str) -> String {
-    format!("`{EXPIRY}` is a number or \"{RETENTION}\", not {word:?}")
-}
-
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Said {
-        Seconds(i64),
-        Word(String),
-    }
-    match Option::<Said>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Said::Seconds(seconds)) => Ok(Some(seconds)),
-        Some(Said::Word(word)) if word == RETENTION => retention().map(Some).map_err(D::Error::custom),
-        Some(Said::Word(word)) => Err(D::Error::custom(unknown(&word))),
     }
 }
 
@@ -199,9 +174,13 @@ mod tests {
     use genims_model::snapshot::SnapshotFields;
     use serde_json::Value;
 
-    fn files() -> Vec<schema::SchemaFile> {
+    fn production() -> Database {
         let registry = Registry::load(None).expect("the embedded registry");
-        schema::files(registry.get("genims_production").expect("in the registry"))
+        registry.get("genims_production").expect("in the registry").clone()
+    }
+
+    fn files() -> Vec<schema::SchemaFile> {
+        schema::files(&production())
     }
 
     /// What is missing in a dictionary, recursively.
@@ -235,11 +214,10 @@ mod tests {
 
     #[test]
     fn the_files_are_those_of_the_contract_and_describe_every_field() {
-        let registry = Registry::load(None).expect("the embedded registry");
         let files = files();
-        assert_eq!(files.len(), registry.get("genims_production").expect("in the registry").tables as usize);
+        assert_eq!(files.len(), production().tables as usize);
         for file in files {
-            let wanted = Wanted::parse(file.name, file.text).expect(file.name);
+            let wanted = Wanted::parse(&production(), file.name, file.text).expect(file.name);
             let json: Value = serde_json::from_str(file.text).expect("JSON");
             let dictionary =
                 if wanted.timeseries.is_some() { &json["fields"] } else { &json["validator"]["$jsonSchema"] };
@@ -249,7 +227,7 @@ mod tests {
             for index in &wanted.indexes {
                 let unknown = index.key.keys().filter(|path| field(dictionary, path).is_none());
                 found.extend(unknown.map(|path| format!("{}.{}: no field {path}", wanted.name, index.name)));
-                if index.options.contains_key("expireAfterSeconds") {
+                if index.options.contains_key(EXPIRE_AFTER) {
                     let (path, _) = index.key.iter().next().expect("a key");
                     let kind = &field(dictionary, path).expect("described")["bsonType"];
                     assert!(kind == "date" || kind[0] == "date", "{}.{}", wanted.name, index.name);
@@ -264,10 +242,10 @@ mod tests {
         let said = regex::Regex::new(r"(\d+) (days|months|years)\b").expect("an expression");
         let (mut compared, mut by_the_registry) = (0, 0);
         for file in files() {
-            let wanted = Wanted::parse(file.name, file.text).expect(file.name);
+            let wanted = Wanted::parse(&production(), file.name, file.text).expect(file.name);
             let json: Value = serde_json::from_str(file.text).expect("JSON");
             let purpose = json["purpose"].as_str().expect("a purpose");
-            let by_index = |index: &Index| index.options.get(EXPIRY).and_then(number);
+            let by_index = |index: &Index| index.options.get(EXPIRE_AFTER).and_then(number);
             let seconds = wanted.expire_after_seconds.map(|seconds| seconds as f64);
             let Some(seconds) = seconds.or_else(|| wanted.indexes.iter().find_map(by_index)) else { continue };
             by_the_registry += usize::from(file.text.contains(r#""expireAfterSeconds": "retention""#));
@@ -284,7 +262,7 @@ mod tests {
         }
         assert!(compared >= 15 && by_the_registry >= 9, "{compared}, {by_the_registry}");
         let word = r#"{"purpose": "p", "validator": {"a": 1}, "indexes": [{"name": "i", "key": {"t": 1}, "expireAfterSeconds": "soon"}]}"#;
-        assert!(Wanted::parse("a.json", word).is_err_and(|error| error.to_string().contains("retention")));
+        assert!(Wanted::parse(&production(), "a.json", word).is_err_and(|error| error.contains("retention")));
     }
 
     #[test]
@@ -312,10 +290,10 @@ mod tests {
             r#"{"purpose": "p", "validator": {"a": 1}, "indices": []}"#.to_owned(),
             format!(r#"{{"purpose": "p", {series}, "validator": {{"a": 1}}, "indexes": []}}"#),
         ] {
-            assert!(Wanted::parse("a.json", text.leak()).is_err());
+            assert!(Wanted::parse(&production(), "a.json", text.leak()).is_err());
         }
         let fine = format!(r#"{{"purpose": "p", {series}, "fields": {{}}, "indexes": []}}"#);
-        assert!(Wanted::parse("a.json", fine.leak()).is_ok());
+        assert!(Wanted::parse(&production(), "a.json", fine.leak()).is_ok());
     }
 
     #[test]

@@ -6,13 +6,13 @@
 
 use super::file::{Index, Wanted, number, same_document};
 use super::{Change, Work};
+use genims_databases::expiry::EXPIRE_AFTER;
 use mongodb::bson::{Bson, Document, doc};
 use std::collections::BTreeMap;
 
 /// What a server adds to an index by itself.
 const BY_THE_SERVER: [&str; 8] =
     ["v", "ns", "name", "key", "weights", "background", "textIndexVersion", "2dsphereIndexVersion"];
-const EXPIRY: &str = "expireAfterSeconds";
 
 pub(super) fn name_of(index: &Document) -> &str {
     index.get_str("name").unwrap_or_default()
@@ -46,7 +46,7 @@ pub(super) fn standing<'a>(wanted: &Wanted, index: &Index, found: &'a [Document]
     let mut change = doc! { "name": &index.name };
     let mut what = Vec::new();
     if let Some(seconds) = seconds.filter(|_| seconds != stands) {
-        change.insert(EXPIRY, seconds);
+        change.insert(EXPIRE_AFTER, seconds);
         what.push(format!("expiry {seconds} s"));
     }
     if is_true(other.get("hidden")) != is_true(specification.get("hidden")) {
@@ -109,7 +109,7 @@ fn same_but_expiry(one: &Document, other: &Document) -> bool {
 }
 
 fn expiry(index: &Document) -> Option<i64> {
-    index.get(EXPIRY).and_then(number).map(|seconds| seconds as i64)
+    index.get(EXPIRE_AFTER).and_then(number).map(|seconds| seconds as i64)
 }
 
 fn is_true(value: Option<&Bson>) -> bool {
@@ -138,7 +138,7 @@ fn weights(index: &Document) -> BTreeMap<&str, i64> {
 /// Options that are not the server's own, not changed in place, and not as if nothing were said.
 fn options(index: &Document) -> Document {
     let said = |field: &str, value: &Bson| match field {
-        EXPIRY | "hidden" => false,
+        EXPIRE_AFTER | "hidden" => false,
         "default_language" => value.as_str() != Some("english"),
         "language_override" => value.as_str() != Some("language"),
         _ => !BY_THE_SERVER.contains(&field) && *value != Bson::Boolean(false),
@@ -166,9 +166,15 @@ fn shown(index: &Document) -> String {
 mod tests {
     use super::*;
 
+    fn parse(text: &'static str) -> Wanted {
+        let registry = genims_databases::Registry::load(None).expect("the embedded registry");
+        let database = registry.get("genims_production").expect("in the registry");
+        Wanted::parse(database, "c.json", text).expect("a good file")
+    }
+
     fn wanted(index: &str) -> Wanted {
         let text = format!(r#"{{"purpose": "p", "validator": {{"a": 1}}, "indexes": [{index}]}}"#);
-        Wanted::parse("c.json", text.leak()).expect("a good file")
+        parse(text.leak())
     }
 
     fn standing_of(index: &str, found: &[Document]) -> String {
@@ -223,7 +229,7 @@ mod tests {
     fn a_time_series_is_not_rebuilt_but_reported() {
         let text = r#"{"purpose": "p", "indexes": [{"name": "i", "key": {"m.a": 1, "t": -1}}],
             "timeseries": {"timeField": "t", "metaField": "m", "granularity": "hours"}}"#;
-        let wanted = Wanted::parse("c.json", text).expect("a good file");
+        let wanted = parse(text);
         let found = [doc! { "name": "i", "key": { "t": 1 } }, doc! { "name": "m_1_t_1", "key": { "m": 1, "t": 1 } }];
         let (mut changes, mut drift) = (Vec::new(), Vec::new());
         compare(&wanted, &found, &mut changes, &mut drift);

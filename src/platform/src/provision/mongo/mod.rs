@@ -100,11 +100,8 @@ pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError
 fn wanted(task: &Task<'_>) -> Result<Vec<Wanted>, PlatformError> {
     let files = schema::files(task.database).into_iter();
     let parse = |file: schema::SchemaFile| {
-        Wanted::parse(file.name, file.text).map_err(|error| PlatformError::SchemaFile {
-            database: task.database.name.clone(),
-            file: file.name.to_owned(),
-            cause: error.to_string(),
-        })
+        let wanted = Wanted::parse(task.database, file.name, file.text);
+        Ok(wanted.map_err(|cause| schema::unusable(task.database, file.name, cause))?)
     };
     files.map(parse).collect()
 }

@@ -82,13 +82,7 @@ fn migrations(task: &Task<'_>) -> Result<Vec<Migration>, PlatformError> {
     files
         .iter()
         .filter(|file| file.name.ends_with(".sql"))
-        .map(|file| {
-            Migration::read(file).map_err(|cause| PlatformError::SchemaFile {
-                database: task.database.name.clone(),
-                file: file.name.to_owned(),
-                cause,
-            })
-        })
+        .map(|file| Ok(Migration::read(file).map_err(|cause| schema::unusable(task.database, file.name, cause))?))
         .collect()
 }
 

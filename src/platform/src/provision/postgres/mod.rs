@@ -153,11 +153,8 @@ fn migrations(task: &Task<'_>) -> Result<Vec<Migration>, PlatformError> {
         .iter()
         .map(|file| {
             let stem = file.name.trim_end_matches(".sql");
-            Migration::unapplied(stem, file.text).map_err(|error| PlatformError::SchemaFile {
-                database: task.database.name.clone(),
-                file: file.name.to_owned(),
-                cause: error.to_string(),
-            })
+            let migration = Migration::unapplied(stem, file.text);
+            Ok(migration.map_err(|error| schema::unusable(task.database, file.name, error))?)
         })
         .collect()
 }

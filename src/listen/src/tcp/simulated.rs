@@ -1,0 +1,34 @@
+//! The frame protocol over streams that a simulation makes: everything but the socket is what production runs.
+
+use super::{Progress, Shared, TcpOptions, connection};
+use crate::ListenMetrics;
+use genims_model::{Accounts, SourceNo};
+use genims_pipeline::intake::Intake;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+/// A listener without its socket.
+pub struct Door(Arc<Shared>);
+
+impl Door {
+    pub fn new(
+        options: TcpOptions,
+        source: SourceNo,
+        intake: Arc<Intake>,
+        accounts: Arc<Accounts>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let metrics = Arc::new(ListenMetrics::default());
+        Self(Arc::new(Shared { options, source, intake, accounts, progress, metrics }))
+    }
+
+    /// Serves one connection until it ends.
+    pub fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        connection::serve(stream, self.0.clone(), shutdown)
+    }
+}

@@ -1,0 +1,24 @@
+//! The log on a simulated disk, without threads of its own: the simulation of the whole walk decides when each step of the
+//! writer and of the housekeeping is done.
+
+pub use super::fake_disk::{Copy, FakeDisk, FakeFile};
+
+use super::{Appender, QuarantineReport, Recovered, Spool, SpoolError, SpoolOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+pub fn open(disk: &FakeDisk, options: &SpoolOptions) -> Result<(Appender, Spool, Recovered), SpoolError> {
+    super::open_on(Arc::new(disk.clone()), options)
+}
+
+/// One round of housekeeping.
+pub fn maintain(spool: &Spool) -> Result<(), SpoolError> {
+    spool.shared().maintain()?;
+    spool.shared().prepare_blank(|| true)
+}
+
+/// See [`super::quarantine`].
+pub fn quarantine(disk: &FakeDisk, directory: &Path) -> Result<QuarantineReport, SpoolError> {
+    let _lock = super::hold_lock(disk, directory)?;
+    super::quarantine::mend(disk, directory, None)
+}

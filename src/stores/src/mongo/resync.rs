@@ -1,0 +1,326 @@
+//! Brings a mirror back that lacks what the log no longer holds: what PostgreSQL has and the mirror has not is written, and
+//! the mirror's position moves to where PostgreSQL stood.
+//!
+//! In: one moment of `genims_operations_db`. Out: the missing documents, a row of the ledger, the position.
+//!
+//! - Records are compared by what they say (whose, when, how much), as often as they are there: run again after a crash,
+//!   nothing is there twice.
+//! - Only days are compared to which anything came since the mirror's last batch; a day's margin covers records that
+//!   waited in front of a full log.
+
+use crate::error::{SinkError, answered};
+use crate::mongo::bookkeeping::Ledger;
+use crate::mongo::collections::{MACHINE_FAULT_EVENTS, SCADA_EVENTS, SENSOR_READINGS, TimeSeries};
+use crate::mongo::events::{EventDocument, EventEncoder};
+use crate::mongo::insert::Insert;
+use crate::mongo::lookup::nothing_runs;
+use crate::mongo::readings::ReadingEncoder;
+use crate::mongo::{MongoTarget, Session};
+use crate::order::DAY_US;
+use crate::postgres::stored::{Of, Series, Stored, times_of};
+use crate::target::Target;
+use bson::{DateTime, Document, doc};
+use futures_util::TryStreamExt;
+use genims_model::{Event, Position, now_us};
+use hashbrown::HashMap;
+use std::ops::Range;
+use uuid::Uuid;
+
+/// Rows of PostgreSQL that are compared at once.
+const ROWS_AT_ONCE: u64 = 50_000;
+const MARGIN_US: i64 = DAY_US;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resynced {
+    pub readings: u64,
+    pub snapshots: u64,
+    pub faults: u64,
+    /// Rows of sensors or machines that the catalogue does not know.
+    pub unknown: u64,
+}
+
+/// Whose, when, how much; milliseconds, because that is what MongoDB keeps, and the four decimals of the contract.
+type Key = (String, i64, i64);
+
+impl MongoTarget {
+    /// `start`: where the log begins; `reached`: where PostgreSQL stood.
+    pub async fn resync(
+        &mut self,
+        stored: &Stored,
+        start: &Position,
+        reached: &Position,
+        told: &(dyn Fn(&Resynced) + Send + Sync),
+    ) -> Result<Resynced, SinkError> {
+        let position = self.open(start, 0).await?.offset;
+        let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        answered(nothing_runs(&self.client, &session.options.comment)).await?;
+        let since_us = session.bookkeeping.received_from().await?.map_or(0, |us| (us - MARGIN_US).max(0));
+        let (id, number) = (apart_from(start.log), now_us().unsigned_abs());
+        let mut resync = Resync { session, stored, since_us, id, number, done: Resynced::default(), told };
+        resync.readings().await?;
+        resync.snapshots().await?;
+        resync.faults().await?;
+        let done = resync.done;
+
+        let accounted = stored.readings_accounted(start.log).await?;
+        let before = session.bookkeeping.readings_accounted(position).await?;
+        let ledger = Ledger {
+            sensor_readings: done.readings,
+            scada_events: done.snapshots,
+            machine_fault_events: done.faults,
+            unknown: done.unknown,
+            not_mirrored: accounted - before - done.readings as i64,
+            ..Ledger::default()
+        };
+        answered(session.bookkeeping.enter(position, reached.offset, &ledger)).await?;
+        answered(session.bookkeeping.intend(position, session.uncertain_below.max(reached.offset))).await?;
+        answered(session.bookkeeping.advance(position, reached.offset, &reached.lineage, None)).await?;
+        // The next `open` begins anew.
+        self.close();
+        Ok(done)
+    }
+}
+
+struct Resync<'a> {
+    session: &'a Session,
+    stored: &'a Stored,
+    since_us: i64,
+    /// Names of documents that have no place in the log: under an id apart from the log's, numbered from the microsecond of
+    /// the beginning on, which no later resync reaches.
+    id: Uuid,
+    number: u64,
+    done: Resynced,
+    told: &'a (dyn Fn(&Resynced) + Send + Sync),
+}
+
+impl Resync<'_> {
+    fn oldest_us(&self, collection: &TimeSeries) -> i64 {
+        collection.expired_below_us(self.session.as_of_us.unwrap_or_else(now_us)).max(0)
+    }
+
+    async fn readings(&mut self) -> Result<(), SinkError> {
+        let oldest_us = self.oldest_us(&SENSOR_READINGS);
+        let series = self.stored.series(Of::Readings, self.since_us, oldest_us).await?;
+        for part in parts(&series) {
+            let times = part.times.start.max(oldest_us)..part.times.end;
+            let found = self.stored.readings(&part.ids, times.clone()).await?;
+            let id = |document: &Document| document.get_str("sensor_id").unwrap_or_default().to_owned();
+            let value = |document: &Document| scaled(document.get_f64("value").unwrap_or_default());
+            let filter = doc! { "meta.sensor_id": { "$in": part.ids.as_slice() } };
+            let mut there = self.there(&SENSOR_READINGS, filter, times, id, value).await?;
+            let mut encoder = ReadingEncoder::new(self.stored.catalogue(), self.id);
+            let mut missing = Vec::new();
+            for reading in &found.records {
+                let Some(entry) = self.stored.catalogue().sensor(reading.sensor) else { continue };
+                let time_ms = reading.timestamp_us.div_euclid(1_000);
+                if !take(&mut there, (entry.sensor.sensor_id.clone(), time_ms, scaled(reading.value))) {
+                    let mut bytes = Vec::with_capacity(288);
+                    encoder.encode(reading, self.number, &mut bytes);
+                    self.number += 1;
+                    missing.push(bytes);
+                }
+            }
+            self.done.unknown += found.unknown;
+            self.done.readings += self.insert(&SENSOR_READINGS, &missing).await?;
+            (self.told)(&self.done);
+        }
+        Ok(())
+    }
+
+    async fn snapshots(&mut self) -> Result<(), SinkError> {
+        let oldest_us = self.oldest_us(&SCADA_EVENTS);
+        let series = self.stored.series(Of::Snapshots, self.since_us, oldest_us).await?;
+        for part in parts(&series) {
+            let times = part.times.start.max(oldest_us)..part.times.end;
+            let found = self.stored.snapshots(&part.ids, times.clone()).await?;
+            let filter = doc! { "meta.machine_id": { "$in": part.ids.as_slice() }, "event_type": "snapshot" };
+            let mut there = self.there(&SCADA_EVENTS, filter, times, machine_id, |_| 0).await?;
+            let mut missing = Vec::new();
+            for snapshot in &found.records {
+                let Some(entry) = self.stored.catalogue().machine(snapshot.machine) else { continue };
+                let time_ms = snapshot.timestamp_us.div_euclid(1_000);
+                if !take(&mut there, (entry.machine.machine_id.clone(), time_ms, 0)) {
+                    missing.push(self.encoder().snapshot(self.number, snapshot).bytes);
+                    self.number += 1;
+                }
+            }
+            self.done.unknown += found.unknown;
+            self.done.snapshots += self.insert(&SCADA_EVENTS, &missing).await?;
+            (self.told)(&self.done);
+        }
+        Ok(())
+    }
+
+    async fn faults(&mut self) -> Result<(), SinkError> {
+        let found = self.stored.faults(self.since_us).await?;
+        let all: Vec<(&Event, EventDocument)> = found
+            .records
+            .iter()
+            .enumerate()
+            .filter_map(|(index, event)| Some((event, self.encoder().event(self.number + index as u64, event)?)))
+            .collect();
+        self.number += found.records.len() as u64;
+        let times = all.iter().map(|(_, document)| document.timestamp_us);
+        let (Some(first_us), Some(last_us)) = (times.clone().min(), times.max()) else { return Ok(()) };
+        // A machine may have several faults at once: the code belongs to the name, and whether it opens or closes.
+        let name = |document: &Document| {
+            let [kind, code] = ["event_type", "fault_code"].map(|field| document.get_str(field).unwrap_or_default());
+            format!("{} {kind} {code}", machine_id(document))
+        };
+        let mut there =
+            self.there(&MACHINE_FAULT_EVENTS, doc! {}, first_us..last_us.saturating_add(1_000), name, |_| 0).await?;
+        let mut missing = Vec::new();
+        for (_, document) in all {
+            let Ok(read) = Document::from_reader(document.bytes.as_slice()) else { continue };
+            let machine = read.get_document("meta").ok().and_then(|meta| meta.get_str("machine_id").ok());
+            let flat = doc! {
+                "machine_id": machine.unwrap_or_default(),
+                "event_type": read.get_str("event_type").unwrap_or_default(),
+                "fault_code": read.get_str("fault_code").unwrap_or_default(),
+            };
+            if !take(&mut there, (name(&flat), document.timestamp_us.div_euclid(1_000), 0)) {
+                missing.push(document.bytes);
+            }
+        }
+        self.done.unknown += found.unknown;
+        self.done.faults += self.insert(&MACHINE_FAULT_EVENTS, &missing).await?;
+        (self.told)(&self.done);
+        Ok(())
+    }
+
+    fn encoder(&self) -> EventEncoder<'_> {
+        EventEncoder { catalogue: self.stored.catalogue(), spool_id: self.id }
+    }
+
+    /// How often the mirror holds each of the records that the filter and the times name.
+    async fn there(
+        &self,
+        collection: &TimeSeries,
+        mut filter: Document,
+        times: Range<i64>,
+        name: impl Fn(&Document) -> String,
+        value: impl Fn(&Document) -> i64,
+    ) -> Result<HashMap<Key, u32>, SinkError> {
+        let millis = |us: i64| DateTime::from_millis(us.div_euclid(1_000));
+        filter.insert("timestamp", doc! { "$gte": millis(times.start), "$lt": millis(times.end) });
+        let fields = doc! {
+            "_id": 0, "timestamp": 1, "value": 1, "event_type": 1, "fault_code": 1,
+            "sensor_id": "$meta.sensor_id", "machine_id": "$meta.machine_id",
+        };
+        let collection = self.session.database.collection::<Document>(collection.name);
+        let find = collection.find(filter).projection(fields).batch_size(50_000);
+        let mut found = answered(async { find.await }).await?;
+        let mut there = HashMap::new();
+        while let Some(document) = answered(found.try_next()).await? {
+            let time_ms = document.get_datetime("timestamp").map_or(0, |time| time.timestamp_millis());
+            *there.entry((name(&document), time_ms, value(&document))).or_default() += 1;
+        }
+        Ok(there)
+    }
+
+    /// Answers how many documents the server took.
+    async fn insert(&self, collection: &TimeSeries, documents: &[Vec<u8>]) -> Result<u64, SinkError> {
+        let mut refused = 0;
+        let mut rest = documents;
+        while !rest.is_empty() {
+            let mut insert = Insert::new(collection.name, &self.session.options, rest.len());
+            while let Some((document, behind)) = rest.split_first().filter(|_| !insert.is_full()) {
+                insert.push(|out| out.extend_from_slice(document));
+                rest = behind;
+            }
+            let errors = answered(insert.send(&self.session.database)).await?;
+            if let Some(error) = errors.first() {
+                let (code, message) = (error.code, &error.message);
+                tracing::error!(collection = collection.name, code, message, count = errors.len(), "refused documents");
+            }
+            refused += errors.len() as u64;
+        }
+        Ok(documents.len() as u64 - refused)
+    }
+}
+
+/// An id whose first bytes, which names of documents begin with, are none of the log's.
+fn apart_from(log: Uuid) -> Uuid {
+    Uuid::from_bytes(log.into_bytes().map(|byte| !byte))
+}
+
+fn machine_id(document: &Document) -> String {
+    document.get_str("machine_id").unwrap_or_default().to_owned()
+}
+
+/// Takes one of those that are there.
+fn take(there: &mut HashMap<Key, u32>, key: Key) -> bool {
+    there.get_mut(&key).is_some_and(|count| {
+        let is_there = *count > 0;
+        *count = count.saturating_sub(1);
+        is_there
+    })
+}
+
+fn scaled(value: f64) -> i64 {
+    (value * 10_000.0).round() as i64
+}
+
+/// What is compared at once: some series of one day, or a part of a day of one.
+#[derive(Debug, PartialEq, Eq)]
+struct Part<'a> {
+    ids: Vec<&'a str>,
+    times: Range<i64>,
+}
+
+/// Covers every series once, in parts of about [`ROWS_AT_ONCE`].
+fn parts(series: &[Series]) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    for day in series.chunk_by(|a, b| a.day == b.day) {
+        let times = times_of(day[0].day);
+        let mut ids = Vec::new();
+        let mut rows = 0;
+        for one in day {
+            if one.rows > ROWS_AT_ONCE {
+                let count = i64::try_from(one.rows.div_ceil(ROWS_AT_ONCE)).unwrap_or(i64::MAX).min(DAY_US / 1_000_000);
+                let cut = |index: i64| times.start + DAY_US / count * index;
+                let slices =
+                    (0..count).map(|index| cut(index)..if index + 1 == count { times.end } else { cut(index + 1) });
+                parts.extend(slices.map(|times| Part { ids: vec![one.id.as_str()], times }));
+                continue;
+            }
+            if rows + one.rows > ROWS_AT_ONCE {
+                parts.push(Part { ids: std::mem::take(&mut ids), times: times.clone() });
+                rows = 0;
+            }
+            ids.push(one.id.as_str());
+            rows += one.rows;
+        }
+        if !ids.is_empty() {
+            parts.push(Part { ids, times });
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_is_covered_once_in_bounded_parts() {
+        let of = |id: &str, day, rows| Series { id: id.to_owned(), day, rows };
+        let series =
+            [of("A", 0, 30_000), of("B", 0, 30_000), of("C", 0, 120_000), of("D", 1, 1), of("E", 1, ROWS_AT_ONCE)];
+        let parts = parts(&series);
+        let ids: Vec<String> = parts.iter().map(|part| part.ids.concat()).collect();
+        assert_eq!(ids, ["A", "C", "C", "C", "B", "D", "E"]);
+        assert_eq!(parts[1].times.start, 0);
+        assert_eq!(parts[1].times.end, parts[2].times.start);
+        assert_eq!(parts[3].times.end, DAY_US);
+        assert_eq!(parts[5].times, DAY_US..2 * DAY_US);
+    }
+
+    #[test]
+    fn what_is_there_twice_is_taken_twice() {
+        let key = || ("A".to_owned(), 1, 2);
+        let mut there = HashMap::from([(key(), 2)]);
+        assert!(take(&mut there, key()) && take(&mut there, key()) && !take(&mut there, key()));
+    }
+}

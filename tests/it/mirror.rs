@@ -1,0 +1,75 @@
+//! A mirror that the log has cut off is brought back from the operations database while the stream goes on.
+
+use crate::harness::Harness;
+use crate::running::eventually;
+use crate::sender::{Load, LoadOptions, Speech};
+use crate::server::{Plant, Setup};
+use crate::stream::{now_ms, send};
+use crate::tally;
+use genims_dev::Server;
+use libtest_mimic::Trial;
+use mongodb::bson::doc;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const CATCH_UP: Duration = Duration::from_secs(120);
+/// The mirror may hold half of it.
+const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![harness.trial("mirror::what_was_cut_off_is_brought_back_whole", what_was_cut_off_is_brought_back)]
+}
+
+fn mirror(plant: &Plant) -> Value {
+    let stats = plant.stats();
+    stats["sinks"].as_array().unwrap().iter().find(|sink| sink["name"] == "mongodb").unwrap().clone()
+}
+
+fn what_was_cut_off_is_brought_back(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup { more: SMALL_SPOOL, ..Setup::default() });
+    let speeches = vec![Speech::MqttV3, Speech::Frames, Speech::MqttV5, Speech::Frames];
+    let load = Load::start(&plant, &LoadOptions { speeches, ..LoadOptions::usual("mirror") });
+    eventually("the mirror follows", CATCH_UP, || mirror(&plant)["position"].as_u64().unwrap() > 2_000);
+
+    plant.stack.stop_server(Server::Mongodb).unwrap();
+    let machine = plant.sensor();
+    let snapshot = |seconds_ago: i64, state: &str| {
+        let message = json!({
+            "timestamp_ms": now_ms() - seconds_ago * 1_000, "machine_state": state, "program_number": "P-9",
+            "fault_code": (state == "FAULT").then_some("E-9"),
+        });
+        (format!("{}/scada", machine.machine_topic()), message.to_string())
+    };
+    send(harness, &plant, &[snapshot(30, "RUNNING"), snapshot(20, "FAULT"), snapshot(10, "RUNNING")]);
+    eventually("the mirror is cut off", CATCH_UP, || mirror(&plant)["state"] == "cut_off");
+    assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200), "nobody waits for the mirror");
+    let acked = load.acked();
+    eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
+    // A crash forgets that it was cut off, not that it lacks something.
+    plant.kill();
+    plant.serve();
+    let acked = load.acked();
+    eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
+
+    plant.stack.start_server(Server::Mongodb).unwrap();
+    eventually("the mirror follows again", CATCH_UP, || {
+        let mirror = mirror(&plant);
+        mirror["state"] == "following" && mirror["lag_seconds"].as_f64().unwrap() < 5.0
+    });
+    let log = plant.log_text();
+    assert!(log.contains("the mirror is back"), "{log}");
+    let sent: Vec<_> = load.finish(CATCH_UP);
+    let stats = tally::drained(&plant, CATCH_UP);
+    tally::everything_is_there_once(harness, &plant, &sent);
+    assert_eq!((&stats["identity_holds"], &stats["total"]["dead_lettered"]), (&true.into(), &0.into()), "{stats:#}");
+    let snapshots = doc! { "meta.machine_id": &machine.machine_id, "event_type": "snapshot" };
+    assert_eq!(plant.documents("scada_events", snapshots).len(), 3);
+    // The load's own sensors cross limits, too.
+    for (kind, rows) in [("fault_opened", "true"), ("fault_closed", "status = 'resolved'")] {
+        let documents = plant.documents("machine_fault_events", doc! { "event_type": kind });
+        assert_eq!(documents.len() as i64, plant.rows("machine_faults", rows), "{kind}");
+        let ours = documents.iter().filter(|document| document.get_str("fault_code").ok() == Some("E-9")).count();
+        assert_eq!(ours, 1, "{kind}");
+    }
+    plant.cli_ok(&["verify", "--module", "ledger"]);
+}

@@ -1,0 +1,243 @@
+//! Databases in memory that fail as real ones do: a commit is lost, or lands and its answer is lost, or lands long after
+//! everybody has given it up; connections hang or fail; an older state comes back.
+//!
+//! What they judge themselves: a batch begins where the position stands, no record of a log lands twice, positions go back
+//! by a restore alone.
+
+use genims_catalogue::Directory;
+use genims_model::{Position, Reading};
+use genims_stores::SinkError;
+use genims_stores::batch::Batch;
+use genims_stores::target::{Report, Target};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What a reading is, wherever it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) sensor: String,
+    pub(crate) timestamp_us: i64,
+    pub(crate) value_bits: u64,
+}
+
+/// How the next commit goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Rolled back, and said so.
+    Lost,
+    /// Committed, and the answer lost.
+    Unconfirmed,
+    /// No answer, ever; rolled back.
+    Hangs,
+    /// No answer, and the commit lands this long after it was asked for, unless another one came first.
+    LandsLate(Duration),
+    /// A mirror without transactions: half of the batch is there, the position where it was.
+    Half,
+    Slow(Duration),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contents {
+    /// By log and offset.
+    pub(crate) rows: BTreeMap<(Uuid, u64), Key>,
+    pub(crate) positions: BTreeMap<Uuid, Position>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) name: &'static str,
+    /// A commit is all or nothing, and a record that is there already is a fault; else it is passed over.
+    has_transactions: bool,
+    pub(crate) contents: Contents,
+    pub(crate) faults: VecDeque<Fault>,
+    pub(crate) is_away: bool,
+    /// Offsets that the log no longer held when this database asked for them.
+    pub(crate) gaps: Vec<(Uuid, u64, u64)>,
+}
+
+impl Database {
+    pub(crate) fn new(name: &'static str, has_transactions: bool) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            name,
+            has_transactions,
+            contents: Contents::default(),
+            faults: VecDeque::new(),
+            is_away: false,
+            gaps: Vec::new(),
+        }))
+    }
+
+    /// Where it stands in a log.
+    pub(crate) fn offset(&self, log: Uuid) -> Option<u64> {
+        self.contents.positions.get(&log).map(|position| position.offset)
+    }
+
+    fn store(&mut self, log: Uuid, rows: impl Iterator<Item = (u64, Key)>) {
+        for (offset, key) in rows {
+            let before = self.contents.rows.insert((log, offset), key.clone());
+            assert!(before.is_none() || !self.has_transactions, "{}: {key:?} lands twice at {offset}", self.name);
+            assert!(before.is_none_or(|before| before == key), "{}: {offset} has become {key:?}", self.name);
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection to it.
+pub(crate) struct Connection {
+    database: Arc<Mutex<Database>>,
+    directory: Arc<Directory>,
+    name: &'static str,
+    start: Option<Position>,
+}
+
+impl Connection {
+    pub(crate) fn new(database: &Arc<Mutex<Database>>, directory: &Arc<Directory>) -> Self {
+        let name = lock(database).name;
+        Self { database: database.clone(), directory: directory.clone(), name, start: None }
+    }
+
+    fn key(&self, reading: &Reading) -> Key {
+        let catalogue = self.directory.load();
+        let Some(entry) = catalogue.sensor(reading.sensor) else {
+            panic!("{:?} is in the log, and nobody knows whose it is", reading.sensor);
+        };
+        let sensor = entry.sensor.sensor_id.clone();
+        Key { sensor, timestamp_us: reading.timestamp_us, value_bits: reading.value.to_bits() }
+    }
+
+    /// Everything that one commit brings.
+    fn transaction(&self, batch: &Batch, position: u64) -> Result<Transaction, SinkError> {
+        let Some(start) = self.start.clone() else { return Err(gone("no connection")) };
+        let is_whole = batch.groups.windows(2).all(|pair| pair[0].next_offset() == pair[1].first_offset);
+        assert!(is_whole, "{}: a batch from {} has a hole", self.name, batch.first_offset);
+        Ok(Transaction {
+            database: self.database.clone(),
+            rows: batch.readings().map(|(offset, reading)| (offset, self.key(reading))).collect(),
+            from: batch.first_offset,
+            to: batch.next_offset,
+            position,
+            start,
+        })
+    }
+}
+
+#[derive(Clone)]
+struct Transaction {
+    database: Arc<Mutex<Database>>,
+    rows: Vec<(u64, Key)>,
+    from: u64,
+    to: u64,
+    position: u64,
+    start: Position,
+}
+
+impl Transaction {
+    fn commit(self) -> Result<(), SinkError> {
+        let mut database = lock(&self.database);
+        let log = self.start.log;
+        if database.offset(log) != Some(self.position) {
+            return Err(SinkError::PositionMoved { expected: self.position });
+        }
+        let follows = self.from == self.position || (self.position < self.from && self.from == self.start.offset);
+        assert!(
+            follows,
+            "{}: {} follows {}, the log begins at {}",
+            database.name, self.from, self.position, self.start.offset
+        );
+        assert!(self.to > self.position, "{}: a position goes back", database.name);
+        if std::env::var_os("GENIMS_SEED").is_some() {
+            println!("{}: {} to {} of {log}, {} rows", database.name, self.from, self.to, self.rows.len());
+        }
+        database.store(log, self.rows.into_iter());
+        let position = Position { offset: self.to, ..self.start };
+        database.contents.positions.insert(log, position);
+        Ok(())
+    }
+
+    fn store_half(&self) {
+        let half = self.rows.len() / 2;
+        lock(&self.database).store(self.start.log, self.rows[..half].iter().cloned());
+    }
+}
+
+fn gone(what: &'static str) -> SinkError {
+    SinkError::Connect(what.into())
+}
+
+impl Target for Connection {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+        let mut database = lock(&self.database);
+        if database.is_away {
+            return Err(gone("away"));
+        }
+        let known = database.contents.positions.get(&start.log).cloned();
+        // One that was put back to a time before its first position gets what the log holds, like a new one.
+        let from = known.as_ref().map_or(0, |position| position.offset);
+        if from < start.offset {
+            database.gaps.push((start.log, from, start.offset));
+        }
+        let position = known.unwrap_or_else(|| start.clone());
+        database.contents.positions.insert(start.log, position.clone());
+        if std::env::var_os("GENIMS_SEED").is_some() {
+            println!("{} opens at {}", database.name, position.offset);
+        }
+        self.start = Some(start.clone());
+        Ok(position)
+    }
+
+    fn close(&mut self) {
+        self.start = None;
+    }
+
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
+        let transaction = self.transaction(batch, position)?;
+        let fault = {
+            let mut database = lock(&self.database);
+            if database.is_away {
+                return Err(gone("away"));
+            }
+            let has_transactions = database.has_transactions;
+            database.faults.pop_front().map(|fault| match fault {
+                Fault::Half if has_transactions => Fault::Lost,
+                fault => fault,
+            })
+        };
+        match fault {
+            None => {}
+            Some(Fault::Lost) => return Err(gone("lost")),
+            Some(Fault::Half) => {
+                transaction.store_half();
+                return Err(gone("lost in the middle"));
+            }
+            Some(Fault::Hangs) => std::future::pending().await,
+            Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
+            Some(Fault::LandsLate(time)) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    // Whoever was faster has moved the position: then nothing of it lands.
+                    let _ = transaction.commit();
+                });
+                return std::future::pending().await;
+            }
+            Some(Fault::Unconfirmed) => {
+                transaction.commit()?;
+                return Err(gone("no answer"));
+            }
+        }
+        transaction.commit()?;
+        Ok(Report::default())
+    }
+
+    async fn recall(&mut self, _: &Batch) -> Result<Report, SinkError> {
+        Ok(Report::default())
+    }
+}

@@ -1,0 +1,139 @@
+//! What goes wrong: with databases and disk while the server works, with the data folder while it stands.
+
+use crate::database::lock;
+use crate::plan::Damage;
+use crate::server::{Server, spool_options};
+use crate::world::{World, fault};
+use genims_log::file::simulated;
+use genims_log::history::Resume;
+use genims_model::Position;
+use rand::RngExt;
+use std::time::Duration;
+use uuid::Uuid;
+
+impl World {
+    /// Before a step.
+    pub(crate) fn disturb(&mut self, server: &Server) {
+        for index in 0..self.databases.len() {
+            let database = self.databases[index].clone();
+            let mut database = lock(&database);
+            if self.chance(0.15) {
+                database.faults.push_back(fault(&mut self.random));
+            }
+            if self.chance(0.05) {
+                database.is_away = !database.is_away;
+            }
+            if self.chance(0.04) {
+                self.backups[index] = Some(database.contents.clone());
+            }
+            if self.chance(0.02)
+                && let Some(backup) = self.backups[index].take()
+            {
+                let log = server.spool.name();
+                let offset = backup.positions.get(&log).map(|position| position.offset);
+                self.note(format_args!("{} goes back to {offset:?}", database.name));
+                database.contents = backup;
+            }
+        }
+        match self.random.random_range(0..60) {
+            0 => self.disk.fail_syncs(true),
+            1 | 2 => {
+                let used = usize::try_from(server.spool.bytes()).expect("a small log");
+                let capacity = used + self.random.random_range(0..20_000) + 90_000;
+                self.note(format_args!("room for {capacity}"));
+                self.disk.set_capacity(Some(capacity));
+            }
+            3 => self.disk.set_full_at_sync(0.3),
+            4 => self.disk.set_no_handles(true),
+            5..15 => {
+                self.disk.set_capacity(None);
+                self.disk.set_full_at_sync(0.0);
+                self.disk.set_no_handles(false);
+            }
+            _ => {}
+        }
+    }
+
+    /// While the server stands still in order.
+    pub(crate) fn harm(&mut self) {
+        self.lives_since_harm = 0;
+        match self.plan.damage {
+            Damage::None => {}
+            Damage::Rot => {
+                self.before_harm = Some(self.disk.copy());
+                if let Some((file, at)) = self.disk.rot() {
+                    self.note(format_args!("rot in {} at {at}", file.display()));
+                }
+            }
+            Damage::OldCopy => match self.old_copy.take() {
+                // Once a run: what two of them may cost is nobody's guess.
+                None if self.before_harm.is_some() => {}
+                None => self.old_copy = Some((self.disk.copy(), self.ledger.acknowledged_keys())),
+                Some((copy, known)) => {
+                    self.note(format_args!("the data folder is put back to an older copy"));
+                    self.before_harm = Some(self.disk.copy());
+                    self.disk.restore(&copy);
+                    // A database that lagged shows nothing of it, and nobody can know.
+                    self.ledger.lost = self.ledger.all().difference(&known).cloned().collect();
+                    self.known_to_copy = Some(known);
+                }
+            },
+        }
+    }
+
+    /// The remedy that always helps: the data folder as it was.
+    pub(crate) fn restore_before_harm(&mut self) {
+        let copy = self.before_harm.take().expect("a start refuses only what was harmed");
+        self.disk.restore(&copy);
+    }
+
+    /// The doors are closed because the databases know another history: either the newer data folder comes back, or the log
+    /// goes on from where the histories part, as `genims log adopt` has it.
+    pub(crate) async fn adopt(&mut self, server: Server) -> Server {
+        assert_ne!(self.plan.damage, Damage::None, "a history is lost without damage: {:?}", server.spool.refusal());
+        let refusal = server.spool.refusal().expect("closed doors say why");
+        assert!(refusal.contains("`genims log adopt`"), "{refusal}");
+        // An epoch that rotted may be shared by everything that came later.
+        let known = self.known_to_copy.take().unwrap_or_default();
+        if self.plan.damage == Damage::OldCopy && self.lives_since_harm == 0 && self.chance(0.5) {
+            self.note(format_args!("the newer data folder comes back"));
+            server.stop(&self.disk).await;
+            self.part_from_server();
+            self.restore_before_harm();
+            self.ledger.lost.clear();
+        } else {
+            server.stop(&self.disk).await;
+            self.part_from_server();
+            self.disk.kill_process();
+            let all = self.ledger.all();
+            self.ledger.lost.extend(all.difference(&known).cloned());
+            self.adopt_history();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.start(usize::MAX).await.expect("nothing fails any more")
+    }
+
+    /// With the server stopped: every database gets a position in the history that goes on, under the log's new name.
+    fn adopt_history(&mut self) {
+        let (_appender, spool, _) = simulated::open(&self.disk, &spool_options(&self.plan)).expect("the disk works");
+        let (name, old) = (Uuid::new_v4(), spool.name());
+        for index in 0..self.databases.len() {
+            let database = self.databases[index].clone();
+            let mut database = lock(&database);
+            let first = spool.first_offset();
+            let shared = match database.contents.positions.get(&old).map(|position| spool.resume(position)) {
+                Some(Resume::At(offset)) => offset,
+                Some(Resume::NotInHistory { shared }) => {
+                    shared.or_else(|| spool.cursor(database.name)).unwrap_or(first).max(first)
+                }
+                Some(Resume::Behind { .. }) | None => first,
+            };
+            self.note(format_args!("{} adopts the history from {shared} on", database.name));
+            let position = Position { log: name, ..spool.position(shared) };
+            database.contents.positions.insert(name, position);
+        }
+        spool.adopt(name).expect("the disk works");
+        spool.close().expect("the disk works");
+        self.disk.kill_process();
+    }
+}

@@ -1,0 +1,220 @@
+//! What a run is made of: its seed decides the plant, the clients' messages, and everything that goes wrong.
+
+use crate::clock;
+use crate::database::Key;
+use genims_catalogue::keeper::MasterData;
+use genims_catalogue::{Limits, Machine, Sensor};
+use genims_decode::frame::encode::{self, Record, RecordValue};
+use genims_model::Quality;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// What is broken on purpose, to see that runs notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Nothing,
+    /// Messages are acknowledged before they are durable.
+    AcknowledgesEarly,
+    /// A start does not rebuild the memory that recognises resends.
+    ForgetsResends,
+    /// The reader passes over a group.
+    SkipsGroups,
+    /// The disk claims to have synced.
+    LyingDisk,
+}
+
+/// What may go wrong in a run beyond crashes and failing databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Damage {
+    None,
+    /// A bit turns over somewhere in the data folder.
+    Rot,
+    /// The data folder is put back to an older copy.
+    OldCopy,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) damage: Damage,
+    pub(crate) registers: bool,
+    pub(crate) shards: usize,
+    /// Segments are small, so that runs have many.
+    pub(crate) segment_bytes: u64,
+    pub(crate) max_bytes: u64,
+    pub(crate) lives: usize,
+    pub(crate) broken: Broken,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64, broken: Broken) -> (Self, ChaCha8Rng) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let damage = match random.random_range(0..10) {
+            0 => Damage::Rot,
+            1 => Damage::OldCopy,
+            _ => Damage::None,
+        };
+        let plan = Self {
+            seed,
+            damage,
+            registers: random.random_bool(0.5),
+            shards: random.random_range(1..=2),
+            segment_bytes: random.random_range(4_096..12_000),
+            max_bytes: random.random_range(64..256) << 10,
+            lives: random.random_range(2..=4),
+            broken,
+        };
+        (plan, random)
+    }
+}
+
+pub(crate) const MACHINES: usize = 3;
+const SENSORS_EACH: usize = 2;
+
+fn sensor(client: usize, no: usize) -> String {
+    format!("S{client}-{no}")
+}
+
+fn machine(no: usize) -> String {
+    format!("M{no}")
+}
+
+/// Master data of `clients` clients' sensors.
+pub(crate) fn master(clients: usize) -> MasterData {
+    let machines = (0..MACHINES).map(|no| Machine {
+        machine_id: machine(no),
+        line_id: "L1".to_owned(),
+        factory_id: "F1".to_owned(),
+        machine_code: None,
+        machine_type: None,
+        design_capacity_units_per_hour: None,
+        active: true,
+    });
+    let sensors = (0..clients).flat_map(|client| (0..SENSORS_EACH).map(move |no| (client, no)));
+    let sensors = sensors.map(|(client, no)| Sensor {
+        sensor_id: sensor(client, no),
+        machine_id: machine((client + no) % MACHINES),
+        line_id: "L1".to_owned(),
+        factory_id: "F1".to_owned(),
+        unit: "C".to_owned(),
+        sensor_code: None,
+        sensor_type: None,
+        limits: Limits { critical_max: Some(100.0), range_max: Some(200.0), ..Limits::default() },
+        sampling_frequency_hz: None,
+        calibration_day: None,
+        calibration_frequency_days: None,
+        active: true,
+    });
+    MasterData { machines: machines.collect(), sensors: sensors.collect(), factories: Vec::new() }
+}
+
+/// A message with the readings in it.
+pub(crate) struct Made {
+    pub(crate) qos: u8,
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) keys: Vec<Key>,
+}
+
+/// Makes what one client sends: no reading twice.
+pub(crate) struct Maker {
+    client: usize,
+    registers: bool,
+    random: ChaCha8Rng,
+    last_us: i64,
+    new_sensors: u32,
+}
+
+impl Maker {
+    pub(crate) fn new(client: usize, plan: &Plan, random: &mut ChaCha8Rng) -> Self {
+        let random = ChaCha8Rng::seed_from_u64(random.random());
+        Self { client, registers: plan.registers, random, last_us: 0, new_sensors: 0 }
+    }
+
+    fn sensor(&mut self) -> String {
+        if self.registers && self.random.random_bool(0.1) {
+            self.new_sensors += 1;
+            return format!("N{}-{}", self.client, self.new_sensors);
+        }
+        sensor(self.client, self.random.random_range(0..SENSORS_EACH))
+    }
+
+    /// A time that this client has not used.
+    fn time(&mut self) -> i64 {
+        let now_us = clock::now_us();
+        self.last_us = (self.last_us + 1).max(now_us - self.random.random_range(0..5_000));
+        self.last_us
+    }
+
+    fn value(&mut self) -> f64 {
+        f64::from(self.random.random_range(0..1_200_u16)) / 8.0
+    }
+
+    fn key(&mut self, sensor: String) -> (Key, f64) {
+        let value = self.value();
+        (Key { sensor, timestamp_us: self.time(), value_bits: value.to_bits() }, value)
+    }
+
+    pub(crate) fn message(&mut self) -> Made {
+        let qos = self.random.random_range(1..=2);
+        let machine = machine(self.random.random_range(0..MACHINES));
+        match self.random.random_range(0..12) {
+            0 => {
+                let topic = format!("genims/v1/F1/L1/{machine}/scada");
+                let at = self.time();
+                let state = ["RUNNING", "IDLE", "FAULT"][self.random.random_range(0..3)];
+                let payload = format!("{{\"machine_state\":\"{state}\",\"timestamp_us\":{at}}}").into_bytes();
+                Made { qos, topic, payload, keys: Vec::new() }
+            }
+            1 => Made { qos, topic: "genims/v1/F1/readings".to_owned(), payload: b"[{".to_vec(), keys: Vec::new() },
+            2..=5 => {
+                let sensor = sensor(self.client, 0);
+                let topic = format!("genims/v1/F1/L1/{}/{sensor}", self::machine(self.client % MACHINES));
+                let (key, value) = self.key(sensor);
+                let payload = format!("{{\"value\":{value},\"timestamp_us\":{}}}", key.timestamp_us).into_bytes();
+                Made { qos, topic, payload, keys: vec![key] }
+            }
+            _ => {
+                let count = self.random.random_range(1..12);
+                let mut keys = Vec::new();
+                let mut elements = Vec::new();
+                for _ in 0..count {
+                    let sensor = self.sensor();
+                    let (key, value) = self.key(sensor);
+                    elements.push(serde_json::json!({
+                        "machine_id": machine,
+                        "sensor_id": key.sensor,
+                        "timestamp_us": key.timestamp_us,
+                        "value": value,
+                    }));
+                    keys.push(key);
+                }
+                let payload = serde_json::Value::from(elements).to_string().into_bytes();
+                Made { qos, topic: "genims/v1/F1/readings".to_owned(), payload, keys }
+            }
+        }
+    }
+
+    /// A DATA frame, of known sensors: frames name no machine.
+    pub(crate) fn frame(&mut self, sequence: u64) -> (Vec<Key>, Vec<u8>) {
+        let base_us = clock::now_us();
+        let names: Vec<String> = (0..SENSORS_EACH).map(|no| sensor(self.client, no)).collect();
+        let mut keys = Vec::new();
+        let mut records = Vec::new();
+        for _ in 0..self.random.random_range(1..12) {
+            let handle = self.random.random_range(0..SENSORS_EACH);
+            let (key, value) = self.key(names[handle].clone());
+            records.push(Record {
+                handle: handle as u16,
+                quality: Quality::Good,
+                delta_us: i32::try_from(key.timestamp_us - base_us).expect("near the base"),
+                value: RecordValue::Float(value),
+            });
+            keys.push(key);
+        }
+        let defined: Vec<(u16, &str)> = (0..).zip(names.iter().map(String::as_str)).collect();
+        let mut bytes = Vec::new();
+        encode::data(sequence, base_us, &defined, &records, &mut bytes);
+        (keys, bytes)
+    }
+}

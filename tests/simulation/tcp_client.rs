@@ -1,0 +1,134 @@
+//! A client of the frame protocol: numbered frames, acknowledged up to a sequence, sent again from there on.
+
+use crate::database::Key;
+use crate::ledger::Ledger;
+use crate::plan::Maker;
+use futures_util::FutureExt;
+use genims_decode::frame::{Ack, FrameType, Next, Welcome, encode, next_frame};
+use genims_listen::tcp::simulated::Door;
+use std::collections::VecDeque;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const UNDER_WAY_MAX: usize = 6;
+/// More than all open frames, so that a write never waits.
+const PIPE_BYTES: usize = 1 << 20;
+
+struct Frame {
+    sequence: u64,
+    bytes: Vec<u8>,
+    keys: Vec<Key>,
+}
+
+struct Link {
+    stream: DuplexStream,
+    input: Vec<u8>,
+    is_welcome: bool,
+    serving: JoinHandle<()>,
+}
+
+pub(crate) struct TcpClient {
+    id: String,
+    maker: Maker,
+    link: Option<Link>,
+    open: VecDeque<Frame>,
+    next_sequence: u64,
+}
+
+impl TcpClient {
+    pub(crate) fn new(id: String, maker: Maker) -> Self {
+        Self { id, maker, link: None, open: VecDeque::new(), next_sequence: 1 }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(crate) fn server_died(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.serving.abort();
+        }
+    }
+
+    /// The connection breaks; the server finds out by itself.
+    pub(crate) fn disconnect(&mut self) {
+        self.link = None;
+    }
+
+    pub(crate) async fn connect(&mut self, door: &Door, shutdown: &CancellationToken) {
+        if self.link.is_some() {
+            return;
+        }
+        let (mut stream, theirs) = tokio::io::duplex(PIPE_BYTES);
+        let serving = tokio::spawn(door.serve(theirs, shutdown.clone()));
+        let mut hello = Vec::new();
+        encode::hello(&self.id, &mut hello);
+        stream.write_all(&hello).await.expect("room in the pipe");
+        self.link = Some(Link { stream, input: Vec::new(), is_welcome: false, serving });
+    }
+
+    pub(crate) async fn send(&mut self, ledger: &mut Ledger) {
+        if self.open.len() >= UNDER_WAY_MAX {
+            return;
+        }
+        let Some(link) = self.link.as_mut().filter(|link| link.is_welcome) else { return };
+        let sequence = self.next_sequence;
+        let (keys, bytes) = self.maker.frame(sequence);
+        ledger.send(&keys);
+        self.next_sequence += 1;
+        // A server that has closed shows at the next read.
+        let _ = link.stream.write_all(&bytes).await;
+        self.open.push_back(Frame { sequence, bytes, keys });
+    }
+
+    /// Reads the server's answers; how many frames were acknowledged.
+    pub(crate) async fn turn(&mut self, ledger: &mut Ledger) -> usize {
+        let Some(link) = &mut self.link else { return 0 };
+        let mut is_over = false;
+        while let Some(read) = link.stream.read_buf(&mut link.input).now_or_never() {
+            if !matches!(read, Ok(1..)) {
+                is_over = true;
+                break;
+            }
+        }
+        let input = std::mem::take(&mut link.input);
+        let mut rest = &input[..];
+        let mut durable = None;
+        let mut is_welcome = false;
+        while let Ok(Next::Frame(frame)) = next_frame(rest, 1 << 20) {
+            match frame.frame_type {
+                FrameType::Welcome => {
+                    durable = Some(Welcome::parse(frame.body).expect("a WELCOME").last_sequence);
+                    is_welcome = true;
+                }
+                FrameType::Ack => durable = Some(Ack::parse(frame.body).expect("an ACK").sequence),
+                FrameType::Refuse => is_over = true,
+                _ => {}
+            }
+            rest = &rest[frame.bytes()..];
+        }
+        link.input = rest.to_vec();
+        let acknowledged = durable.map_or(0, |durable| self.acknowledge(durable, ledger));
+        if is_welcome && let Some(link) = &mut self.link {
+            link.is_welcome = true;
+            for frame in &self.open {
+                let _ = link.stream.write_all(&frame.bytes).await;
+            }
+        }
+        if is_over {
+            self.link = None;
+        }
+        acknowledged
+    }
+
+    fn acknowledge(&mut self, durable: u64, ledger: &mut Ledger) -> usize {
+        assert!(durable < self.next_sequence, "{durable} was never sent");
+        let mut acknowledged = 0;
+        while let Some(frame) = self.open.pop_front_if(|frame| frame.sequence <= durable) {
+            ledger.acknowledge(&frame.keys);
+            acknowledged += 1;
+        }
+        acknowledged
+    }
+}

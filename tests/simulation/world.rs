@@ -1,0 +1,379 @@
+//! One run: lives of a server, each with its failures, until everything that was sent is acknowledged and everything that was
+//! acknowledged is judged.
+
+use crate::clock;
+use crate::database::{Contents, Database, Fault, Key, lock};
+use crate::ledger::Ledger;
+use crate::mqtt_client::MqttClient;
+use crate::plan::{Broken, Damage, MACHINES, Maker, Plan, master};
+use crate::server::{SPOOL, Server, StartError};
+use crate::tcp_client::TcpClient;
+use genims_catalogue::Sensor;
+use genims_catalogue::keeper::MasterData;
+use genims_listen::mqtt::packet::Version;
+use genims_log::file::SpoolError;
+use genims_log::file::simulated::{Copy, FakeDisk, quarantine};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const MQTT_CLIENTS: usize = 2;
+const TCP_CLIENTS: usize = 2;
+
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) random: ChaCha8Rng,
+    pub(crate) disk: FakeDisk,
+    pub(crate) databases: [Arc<Mutex<Database>>; 2],
+    /// What each database held at some time: it may come back.
+    pub(crate) backups: [Option<Contents>; 2],
+    pub(crate) ledger: Ledger,
+    mqtt: Vec<MqttClient>,
+    tcp: Vec<TcpClient>,
+    master: MasterData,
+    /// The disk before it was harmed.
+    pub(crate) before_harm: Option<Copy>,
+    /// A copy to be put back later, and what had been acknowledged by then.
+    pub(crate) old_copy: Option<(Copy, BTreeSet<Key>)>,
+    pub(crate) known_to_copy: Option<BTreeSet<Key>>,
+    /// Records may have come since: then what was before the harm is no remedy.
+    pub(crate) lives_since_harm: usize,
+    pub(crate) trace: String,
+    /// The trace is shown as it comes.
+    shows: bool,
+}
+
+/// How a run went.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) trace: String,
+    pub(crate) acknowledged: usize,
+}
+
+/// Runs one seed; panics where something does not hold.
+pub(crate) fn run(seed: u64, broken: Broken) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(async {
+        clock::start();
+        let mut world = World::new(seed, broken);
+        for life in 0..world.plan.lives {
+            world.live(life).await;
+        }
+        world.last_life().await;
+        let acknowledged = world.ledger.acknowledged();
+        Outcome { trace: world.trace, acknowledged }
+    })
+}
+
+impl World {
+    fn new(seed: u64, broken: Broken) -> Self {
+        let (plan, mut random) = Plan::new(seed, broken);
+        let disk = FakeDisk::new(random.random());
+        disk.set_lying(broken == Broken::LyingDisk);
+        let versions = [Version::V3, Version::V5];
+        let mqtt = (0..MQTT_CLIENTS).map(|no| MqttClient::new(versions[no % 2], Maker::new(no, &plan, &mut random)));
+        let mqtt = mqtt.collect();
+        let tcp = (MQTT_CLIENTS..MQTT_CLIENTS + TCP_CLIENTS)
+            .map(|no| TcpClient::new(format!("plc-{no}"), Maker::new(no, &plan, &mut random)));
+        let tcp = tcp.collect();
+        let shows = std::env::var_os("GENIMS_SEED").is_some();
+        if shows {
+            println!("{plan:?}");
+        }
+        Self {
+            plan,
+            random,
+            disk,
+            databases: [Database::new("postgres", true), Database::new("mongo", false)],
+            backups: [None, None],
+            ledger: Ledger::default(),
+            mqtt,
+            tcp,
+            master: master(MQTT_CLIENTS + TCP_CLIENTS),
+            before_harm: None,
+            old_copy: None,
+            known_to_copy: None,
+            lives_since_harm: 0,
+            trace: format!("{plan:?}\n"),
+            shows,
+        }
+    }
+
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+        self.random.random_bool(probability)
+    }
+
+    pub(crate) fn note(&mut self, what: std::fmt::Arguments<'_>) {
+        let at = clock::now_us() % 1_000_000_000_000;
+        if self.shows {
+            println!("{at} {what}");
+        }
+        writeln!(self.trace, "{at} {what}").expect("a string takes everything");
+    }
+
+    async fn live(&mut self, life: usize) {
+        self.lives_since_harm += usize::from(life > 0);
+        if self.chance(0.2) {
+            let operations = self.random.random_range(0..40);
+            self.disk.crash_in(operations);
+        }
+        let Some(mut server) = self.start(life).await else { return };
+        if self.disk.is_dead() {
+            return self.crash(server).await;
+        }
+        self.disk.crash_in(u64::MAX);
+        if self.chance(0.5) {
+            let operations = self.random.random_range(0..200);
+            self.disk.crash_in(operations);
+        }
+        for step in 0..self.random.random_range(5..40) {
+            if !self.step(&mut server, step).await {
+                return self.crash(server).await;
+            }
+        }
+        if self.chance(0.4) {
+            self.note(format_args!("stop"));
+            server.stop(&self.disk).await;
+            self.part_from_server();
+            self.disk.kill_process();
+            self.harm();
+        } else {
+            self.crash(server).await;
+        }
+    }
+
+    /// Opens what the disk holds. `None` when the process died over it.
+    pub(crate) async fn start(&mut self, life: usize) -> Option<Server> {
+        loop {
+            match Server::start(&self.plan, &self.disk, &self.databases) {
+                Ok(mut server) => {
+                    self.note(format_args!(
+                        "life {life} from {} to {}",
+                        server.first_offset,
+                        server.spool.next_offset()
+                    ));
+                    let log = server.spool.name();
+                    for database in &self.databases {
+                        self.ledger.begin_at(&lock(database), log, server.first_offset);
+                    }
+                    if self.plan.damage == Damage::Rot && server.truncated_bytes > 0 {
+                        // Rot in the last records looks like a torn tail.
+                        self.ledger.lost_uncounted += 1_000;
+                    }
+                    server.follow().await;
+                    self.follow_master(&server);
+                    return Some(server);
+                }
+                Err(error) if self.disk.is_dead() => {
+                    self.note(format_args!("died at the start: {error}"));
+                    self.lose_power_or_not();
+                    return None;
+                }
+                Err(error) => {
+                    self.note(format_args!("refused: {error}"));
+                    self.remedy(&error);
+                }
+            }
+        }
+    }
+
+    /// A start that refuses says what to do; that is done.
+    fn remedy(&mut self, error: &StartError) {
+        assert_eq!(self.plan.damage, Damage::Rot, "nothing is damaged, and the start fails: {error}");
+        assert!(error.to_string().contains(';') || error.to_string().contains('`'), "no remedy in: {error}");
+        match error {
+            StartError::Spool(SpoolError::Damaged { file, .. }) if is_segment(file) => {
+                // Somebody has made room: what can be read is written anew.
+                self.disk.set_capacity(None);
+                let report = match quarantine(&self.disk, Path::new(SPOOL)) {
+                    Err(_) if self.disk.is_dead() => return,
+                    report => report.expect("damage can be set aside"),
+                };
+                let lost = report.segments.iter().flat_map(|segment| &segment.lost);
+                self.ledger.lost_uncounted += lost.map(|lost| lost.below - lost.from).sum::<u64>();
+                assert!(!report.segments.is_empty(), "the start refuses, and nothing is found: {error}");
+            }
+            _ => self.restore_before_harm(),
+        }
+    }
+
+    fn follow_master(&mut self, server: &Server) {
+        let registered: Vec<Sensor> = server.keeper.registered();
+        for sensor in registered {
+            if !self.master.sensors.iter().any(|known| known.sensor_id == sensor.sensor_id) {
+                self.master.sensors.push(sensor);
+            }
+        }
+        if self.chance(0.1) {
+            let (at, machine) =
+                (self.random.random_range(0..self.master.sensors.len()), self.random.random_range(0..MACHINES));
+            self.master.sensors[at].machine_id = format!("M{machine}");
+        }
+        // A disk that fails leaves the catalogue as it was.
+        let followed = server.keeper.follow(self.master.clone());
+        let shown = followed.map_or_else(|_| "failed".to_owned(), |changes| format!("{changes:?}"));
+        self.note(format_args!("master data: {shown}"));
+    }
+
+    /// A few milliseconds to a few seconds of everybody's work; false when the process has died.
+    async fn step(&mut self, server: &mut Server, step: usize) -> bool {
+        self.disturb(server);
+        let is_refused = server.is_refused();
+        let mut acknowledged = self.clients_work(server).await;
+        let ticks = step % 8 == 7;
+        if let Err(error) = server.pump(clock::now_us(), ticks) {
+            self.note(format_args!("the log has ended: {error}"));
+            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {error}");
+            return false;
+        }
+        server.follow().await;
+        if self.chance(0.3) && server.maintain().is_err() && server.spool.failure().is_some() {
+            self.note(format_args!("housekeeping has ended"));
+            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {:?}", server.spool.failure());
+            return false;
+        }
+        if self.chance(0.1) {
+            self.follow_master(server);
+        }
+        let rest = if self.chance(0.1) { 5_000 } else { self.random.random_range(1..200) };
+        tokio::time::sleep(Duration::from_millis(rest)).await;
+        acknowledged += self.clients_hear().await;
+        assert!(!is_refused || acknowledged == 0, "the doors are closed, and something is acknowledged");
+        assert!(server.accounts.total().holds(), "{:?}", server.accounts.total());
+        let end = server.spool.next_offset();
+        self.note(format_args!("step {step}: end {end}, {acknowledged} acknowledged, blocked {}", server.is_blocked()));
+        !self.disk.is_dead()
+    }
+
+    async fn clients_work(&mut self, server: &Server) -> usize {
+        let mut acknowledged = 0;
+        for client in &mut self.mqtt {
+            if self.random.random_bool(0.05) {
+                client.disconnect();
+            }
+            client.connect(&server.mqtt).await;
+            for _ in 0..self.random.random_range(0..3) {
+                client.send(&mut self.ledger);
+            }
+            acknowledged += client.turn(&mut self.ledger);
+        }
+        for client in &mut self.tcp {
+            if self.random.random_bool(0.05) {
+                client.disconnect();
+            }
+            client.connect(&server.tcp, &server.doors).await;
+            for _ in 0..self.random.random_range(0..3) {
+                client.send(&mut self.ledger).await;
+            }
+        }
+        // The frames' connections are tasks of their own: they get their turn here.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        acknowledged
+    }
+
+    async fn clients_hear(&mut self) -> usize {
+        let mut acknowledged = 0;
+        for client in &mut self.mqtt {
+            acknowledged += client.turn(&mut self.ledger);
+        }
+        for client in &mut self.tcp {
+            acknowledged += client.turn(&mut self.ledger).await;
+        }
+        acknowledged
+    }
+
+    async fn crash(&mut self, server: Server) {
+        self.note(format_args!("crash"));
+        server.die(&self.disk).await;
+        self.part_from_server();
+        self.lose_power_or_not();
+    }
+
+    pub(crate) fn part_from_server(&mut self) {
+        self.mqtt.iter_mut().for_each(MqttClient::server_died);
+        self.tcp.iter_mut().for_each(TcpClient::server_died);
+        // A disk that is full stays so over a start, mostly.
+        if self.chance(0.3) {
+            self.disk.set_capacity(None);
+        }
+    }
+
+    fn lose_power_or_not(&mut self) {
+        if self.chance(0.6) {
+            self.disk.cut_power();
+        } else {
+            self.disk.kill_process();
+        }
+    }
+
+    /// Nothing fails any more: everybody gets what is theirs, and then it is judged.
+    async fn last_life(&mut self) {
+        self.disk.set_capacity(None);
+        for database in &self.databases {
+            let mut database = lock(database);
+            database.is_away = false;
+            database.faults.clear();
+        }
+        let mut server = self.start(usize::MAX).await.expect("nothing fails any more");
+        let mut step = 0;
+        loop {
+            for client in &mut self.mqtt {
+                client.connect(&server.mqtt).await;
+            }
+            for client in &mut self.tcp {
+                client.connect(&server.tcp, &server.doors).await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            server.pump(clock::now_us(), false).expect("the log works");
+            self.clients_hear().await;
+            server.follow().await;
+            server.maintain().expect("the disk works");
+            if server.is_refused() {
+                server = self.adopt(server).await;
+            }
+            if self.is_done(&server) {
+                break;
+            }
+            step += 1;
+            assert!(step < 3_000, "it never ends: {:?}, {:?}", server.accounts.total(), server.spool.refusal());
+        }
+        let total = server.accounts.total();
+        assert!(total.holds() && total.in_flight == 0, "{total:?}");
+        let rows = self.databases.each_ref().map(|database| lock(database).contents.rows.len());
+        self.note(format_args!("judged: {total:?}, rows {rows:?}"));
+        server.stop(&self.disk).await;
+        self.databases.iter().for_each(|database| self.ledger.judge(database));
+    }
+
+    fn is_done(&self, server: &Server) -> bool {
+        let (log, end) = (server.spool.name(), server.spool.next_offset());
+        let has_everything = |database: &Arc<Mutex<Database>>| {
+            let database = lock(database);
+            database.offset(log) == Some(end) && server.spool.cursor(database.name) == Some(end)
+        };
+        self.mqtt.iter().all(MqttClient::is_idle)
+            && self.tcp.iter().all(TcpClient::is_idle)
+            && server.is_drained()
+            && self.databases.iter().all(has_everything)
+    }
+}
+
+fn is_segment(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("segment-"))
+}
+
+/// A commit's failure.
+pub(crate) fn fault(random: &mut ChaCha8Rng) -> Fault {
+    match random.random_range(0..6) {
+        0 => Fault::Lost,
+        1 => Fault::Unconfirmed,
+        2 => Fault::Hangs,
+        3 => Fault::LandsLate(Duration::from_millis(random.random_range(100..60_000))),
+        4 => Fault::Half,
+        _ => Fault::Slow(Duration::from_millis(random.random_range(10..3_000))),
+    }
+}
