@@ -4,7 +4,7 @@ use crate::harness::Harness;
 use crate::platform::Platform;
 use genims_databases::Registry;
 use genims_dev::Server;
-use genims_platform::doctor::{self, Grade, Report, Subject};
+use genims_platform::doctor::{self, DoctorReport, Grade, Subject};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -32,13 +32,13 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
-fn examine(harness: &Harness, platform: &Platform, more: &[(&str, &str)]) -> Report {
+fn examine(harness: &Harness, platform: &Platform, more: &[(&str, &str)]) -> DoctorReport {
     let registry = Registry::load(None).unwrap();
     harness.block_on(doctor::run(&registry, &platform.environment(more)))
 }
 
 /// What failed, with its remedy: `(database, subject, remedy)`.
-fn failures(report: &Report) -> Vec<(&str, Subject, &str)> {
+fn failures(report: &DoctorReport) -> Vec<(&str, Subject, &str)> {
     let mut failures = Vec::new();
     for database in &report.databases {
         for check in database.checks.iter().filter(|check| check.grade == Grade::Failed) {

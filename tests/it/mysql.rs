@@ -3,7 +3,7 @@
 use crate::harness::Harness;
 use genims_databases::{DatabaseError, Environment, MysqlConnection, MysqlSettings, Registry};
 use genims_dev::Server;
-use genims_platform::provision::{self, Mode, Options, Report};
+use genims_platform::provision::{self, Mode, Options, ProvisionReport};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
@@ -43,11 +43,11 @@ impl Platform {
         Self { settings, variables }
     }
 
-    async fn provision(&self, mode: Mode) -> Report {
+    async fn provision(&self, mode: Mode) -> ProvisionReport {
         self.provision_only(&MODULES, mode).await
     }
 
-    async fn provision_only(&self, modules: &[&str], mode: Mode) -> Report {
+    async fn provision_only(&self, modules: &[&str], mode: Mode) -> ProvisionReport {
         let registry = Registry::load(None).unwrap();
         let environment = Environment::from_pairs(self.variables.iter().map(|(name, url)| (*name, url.as_str())));
         let only = modules.iter().map(|module| (*module).to_owned()).collect();
@@ -56,11 +56,11 @@ impl Platform {
 }
 
 /// What keeps a report from being good, in few words.
-fn problems(report: &Report) -> Vec<&String> {
+fn problems(report: &ProvisionReport) -> Vec<&String> {
     report.databases.iter().flat_map(|database| database.drift.iter().chain(&database.error)).collect()
 }
 
-fn changes(report: &Report) -> Vec<&String> {
+fn changes(report: &ProvisionReport) -> Vec<&String> {
     report.databases.iter().flat_map(|database| &database.changes).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::harness::{Harness, connect_postgres};
 use genims_databases::{Environment, Registry, partitions, schema};
-use genims_platform::provision::{self, Mode, Options, Report, Status};
+use genims_platform::provision::{self, Mode, Options, ProvisionReport, Status};
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use std::collections::BTreeSet;
@@ -66,27 +66,27 @@ impl Platform {
         std::fs::write(folder.join(".env"), lines.join("\n")).unwrap();
     }
 
-    pub(crate) async fn provision(&self, mode: Mode) -> Report {
+    pub(crate) async fn provision(&self, mode: Mode) -> ProvisionReport {
         provision_with(&self.environment(), mode).await
     }
 }
 
-async fn provision_with(environment: &Environment, mode: Mode) -> Report {
+async fn provision_with(environment: &Environment, mode: Mode) -> ProvisionReport {
     let registry = Registry::load(None).unwrap();
     let only = ["master", "operations", "production"].map(str::to_owned).to_vec();
     provision::run(&registry, environment, &Options { only, mode }, &|_| {}).await.unwrap()
 }
 
-fn changes(report: &Report) -> Vec<&String> {
+fn changes(report: &ProvisionReport) -> Vec<&String> {
     report.databases.iter().flat_map(|database| &database.changes).collect()
 }
 
 /// What keeps a report from being good, in few words.
-fn problems(report: &Report) -> Vec<&String> {
+fn problems(report: &ProvisionReport) -> Vec<&String> {
     report.databases.iter().flat_map(|database| database.drift.iter().chain(&database.error)).collect()
 }
 
-fn drift(report: &Report) -> Vec<&String> {
+fn drift(report: &ProvisionReport) -> Vec<&String> {
     report.databases.iter().flat_map(|database| &database.drift).collect()
 }
 

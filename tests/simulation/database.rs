@@ -8,7 +8,7 @@ use genims_catalogue::Directory;
 use genims_model::{Position, Reading};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
-use genims_stores::target::{Report, Target};
+use genims_stores::target::{Committed, Target};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -201,7 +201,7 @@ impl Target for Connection {
         self.start = None;
     }
 
-    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let transaction = self.transaction(batch, position)?;
         let fault = {
             let mut database = lock(&self.database);
@@ -237,10 +237,10 @@ impl Target for Connection {
             }
         }
         transaction.commit()?;
-        Ok(Report::default())
+        Ok(Committed::default())
     }
 
-    async fn recall(&mut self, _: &Batch) -> Result<Report, SinkError> {
-        Ok(Report::default())
+    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
+        Ok(Committed::default())
     }
 }

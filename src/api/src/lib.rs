@@ -1,4 +1,4 @@
-//! The window: one [`report::Report`] of everything that happens, and three ways to look at it.
+//! The window: one [`report::ServerReport`] of everything that happens, and three ways to look at it.
 //!
 //! - [`report`]: the report itself, plain data; the server fills it
 //! - [`prometheus`]: the registry of metrics, which Prometheus reads

@@ -2,7 +2,7 @@
 //! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{Latency, Listener, Observe, Report, SINK_STATES, Sink};
+use super::report::{Latency, Listener, Observe, SINK_STATES, ServerReport, Sink};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -127,7 +127,7 @@ fn labels<'a>(first: (&'static str, &'a str), second: (&'static str, &'a str)) -
     labels
 }
 
-fn server(page: &mut Page<'_>, report: &Report) -> fmt::Result {
+fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     let version = label("version", report.version);
     page.family(
         ("build", "Version of the running server."),
@@ -158,7 +158,7 @@ fn server(page: &mut Page<'_>, report: &Report) -> fmt::Result {
     )
 }
 
-fn sources(page: &mut Page<'_>, report: &Report) -> fmt::Result {
+fn sources(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     let sources = || report.sources.iter();
     page.counters(
         ("received", "Records received, by listener."),
@@ -199,7 +199,7 @@ fn sources(page: &mut Page<'_>, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn spool(page: &mut Page<'_>, report: &Report) -> fmt::Result {
+fn spool(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     let spool = &report.spool;
     let single = |value| [(Labels::new(), value)];
     page.gauge("spool_bytes", "Bytes of the spool on disk.", spool.bytes)?;
@@ -217,7 +217,7 @@ fn spool(page: &mut Page<'_>, report: &Report) -> fmt::Result {
     page.histograms(("spool_sync_seconds", "Each sync of the spool."), [(Labels::new(), spool.sync_ms)])
 }
 
-fn sinks(page: &mut Page<'_>, report: &Report) -> fmt::Result {
+fn sinks(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     let sinks = || report.sinks.iter().map(|sink| (label("sink", &sink.name), sink));
     page.gauges(
         ("sink_connected", "1 while the sink reaches its database."),
@@ -259,19 +259,19 @@ mod tests {
     use super::*;
     use hdrhistogram::Histogram;
 
-    impl Observe for Report {
-        fn report(&self) -> Report {
+    impl Observe for ServerReport {
+        fn report(&self) -> ServerReport {
             self.clone()
         }
     }
 
-    fn text(report: Report) -> String {
+    fn text(report: ServerReport) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry(Arc::new(report))).unwrap();
         text
     }
 
-    fn sample() -> Report {
+    fn sample() -> ServerReport {
         let mut latency = Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap();
         latency.record_n(400, 3).unwrap();
         latency.record(7_000).unwrap();
@@ -279,11 +279,11 @@ mod tests {
         let latency = Latency::of(&latency);
         let source = Source { name: "a\"b".to_owned(), listener: Some(Listener::default()), ..Source::default() };
         let sink = Sink { state: "retrying", receive_to_committed_ms: latency, ..Sink::default() };
-        Report {
+        ServerReport {
             version: "1",
             sources: vec![source],
             sinks: vec![Sink { name: "postgres".to_owned(), ..sink }],
-            ..Report::default()
+            ..ServerReport::default()
         }
     }
 

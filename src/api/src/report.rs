@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Report {
+pub struct ServerReport {
     pub version: &'static str,
     pub uptime_seconds: f64,
     /// Whether records can be accepted durably; the reason when not.
@@ -180,5 +180,5 @@ impl Latency {
 
 /// Gives the report of now.
 pub trait Observe: Send + Sync {
-    fn report(&self) -> Report;
+    fn report(&self) -> ServerReport;
 }

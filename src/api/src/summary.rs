@@ -1,6 +1,6 @@
 //! One line on the log every ten seconds: rates, the identity, lags, latencies.
 
-use super::report::{Observe, Report};
+use super::report::{Observe, ServerReport};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ pub async fn run(observer: Arc<dyn Observe>, shutdown: CancellationToken) {
     }
 }
 
-fn write(before: &Report, now: &Report, seconds: f64) {
+fn write(before: &ServerReport, now: &ServerReport, seconds: f64) {
     let rate = |now: u64, before: u64| ((now.saturating_sub(before)) as f64 / seconds).round() as u64;
     let sinks: Vec<String> = now
         .sinks

@@ -17,7 +17,7 @@ use genims_log::history::Resume;
 use genims_model::{Accounts, Backoff, Outcome, SourceNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
-use genims_stores::target::{Report, Target};
+use genims_stores::target::{Committed, Target};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -352,7 +352,7 @@ impl<T: Target, L: Log> Follower<T, L> {
 
     /// The batch is in the database: enter it in the accounts (once, however often the log is rewound) and let the
     /// spool know.
-    fn settle(&mut self, batch: &Batch, report: &Report) -> Result<(), SinkError> {
+    fn settle(&mut self, batch: &Batch, report: &Committed) -> Result<(), SinkError> {
         let refused = report.refused.len() as u64 + report.refused_uncounted;
         self.metrics.refused_total.fetch_add(refused, Ordering::Relaxed);
         self.metrics.expired_total.fetch_add(report.expired, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use genims_model::{Accounts, Group, Lineage, Position, SensorNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::sample;
-use genims_stores::target::{Report, Target};
+use genims_stores::target::{Committed, Target};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -77,7 +77,7 @@ impl Target for Fake {
         self.connected = false;
     }
 
-    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let fault = self.database.lock().faults.pop();
         match fault {
             Some(Fault::Lost) => return Err(SinkError::Connect("lost".into())),
@@ -92,12 +92,12 @@ impl Target for Fake {
         database.position = Some(Position { lineage: self.lineage.clone(), offset: batch.next_offset, ..known });
         match fault {
             Some(_) => Err(SinkError::Connect("no answer".into())),
-            None => Ok(Report { refused: vec![(batch.first_offset, 0)], ..Report::default() }),
+            None => Ok(Committed { refused: vec![(batch.first_offset, 0)], ..Committed::default() }),
         }
     }
 
-    async fn recall(&mut self, batch: &Batch) -> Result<Report, SinkError> {
-        Ok(Report { refused: vec![(batch.first_offset, 0)], ..Report::default() })
+    async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
+        Ok(Committed { refused: vec![(batch.first_offset, 0)], ..Committed::default() })
     }
 }
 

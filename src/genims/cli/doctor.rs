@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 use genims_databases::{Environment, Registry};
-use genims_platform::doctor::{self, Examination, Grade, Report, Subject};
+use genims_platform::doctor::{self, DoctorReport, Examination, Grade, Subject};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: DoctorArgs, environment: &Environment) -> anyhow::
     Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(report: &Report) {
+fn print(report: &DoctorReport) {
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut rows = vec![header()];
     rows.extend(report.databases.iter().map(row));
@@ -98,7 +98,7 @@ fn worse(one: Grade, other: Grade) -> Grade {
 }
 
 /// The same finding in many databases is told once.
-fn print_remedies(report: &Report, grade: Grade, word: &str, colours: bool) {
+fn print_remedies(report: &DoctorReport, grade: Grade, word: &str, colours: bool) {
     let mut told: Vec<(Subject, String, String, Vec<&str>)> = Vec::new();
     for database in &report.databases {
         for check in database.checks.iter().filter(|check| check.grade == grade) {

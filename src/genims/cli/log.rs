@@ -185,7 +185,7 @@ async fn adopt(spool: &Spool, places: &[Place]) -> anyhow::Result<()> {
         let stored = match &place.store {
             Store::Postgres(client) => session::remember(client, &position).await,
             Store::Mongodb(client) => {
-                let position = bookkeeping::Position {
+                let position = bookkeeping::MirrorPosition {
                     next_offset: position.offset,
                     intent_offset: place.intent,
                     lineage: position.lineage,

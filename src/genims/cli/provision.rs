@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use genims_databases::{Environment, Registry};
-use genims_platform::provision::{self, DatabaseReport, Mode, Options, Progress, Report, Status};
+use genims_platform::provision::{self, DatabaseReport, Mode, Options, Progress, ProvisionReport, Status};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -90,7 +90,7 @@ impl Display {
     }
 }
 
-fn print(report: &Report) {
+fn print(report: &ProvisionReport) {
     let mut skipped = 0;
     for database in &report.databases {
         if database.status == Status::Skipped {

@@ -20,14 +20,14 @@ pub(super) struct Status {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum FollowError {
+enum RefreshError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Journal(#[from] genims_catalogue::error::JournalError),
 }
 
-pub(super) struct Follower {
+pub(super) struct Refresher {
     keeper: Arc<Keeper>,
     settings: PostgresSettings,
     status: Arc<Mutex<Status>>,
@@ -35,7 +35,7 @@ pub(super) struct Follower {
     seen: Option<Fingerprint>,
 }
 
-impl Follower {
+impl Refresher {
     pub(super) fn new(keeper: Arc<Keeper>, environment: &Environment) -> Result<Self, DatabaseError> {
         let registry = Registry::load(None)?;
         let settings = PostgresSettings::from_environment(registry.get("genims_master_db")?, environment)?;
@@ -90,7 +90,7 @@ impl Follower {
         status.last_error.is_none()
     }
 
-    async fn refresh(&mut self) -> Result<(), FollowError> {
+    async fn refresh(&mut self) -> Result<(), RefreshError> {
         let mut client = match self.connection.take() {
             Some(client) => client,
             None => self.settings.connect().await?,

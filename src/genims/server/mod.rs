@@ -125,7 +125,7 @@ impl Server {
             window: Stage::new("window", WINDOW_STOP),
         };
 
-        let mut master = master::Follower::new(stream.keeper.clone(), environment)?;
+        let mut master = master::Refresher::new(stream.keeper.clone(), environment)?;
         if stream.keeper.directory().load().sensors().is_empty() {
             master.first_catalogue(FIRST_CATALOGUE_WAIT).await;
         }

@@ -5,7 +5,7 @@ use super::master;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Clock, Latency, Listener, Observe, Report, Shard, Sink, Source, Spool as SpoolReport,
+    Catalogue, Clock, Latency, Listener, Observe, ServerReport, Shard, Sink, Source, Spool as SpoolReport,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_listen::ListenMetrics;
@@ -171,7 +171,7 @@ impl Door {
 }
 
 impl Observe for Observer {
-    fn report(&self) -> Report {
+    fn report(&self) -> ServerReport {
         let sources = self.sources();
         let mut total = genims_model::Account::default();
         sources.iter().for_each(|source| total.add(&source.account));
@@ -188,7 +188,7 @@ impl Observe for Observer {
             (None, None, true) => Some("the spool is at its cap; senders wait until a sink catches up".to_owned()),
             (None, None, false) => None,
         };
-        Report {
+        ServerReport {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             ready: not_ready_because.is_none(),

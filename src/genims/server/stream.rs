@@ -4,7 +4,7 @@ use super::ServerError;
 use crate::settings::Settings;
 use genims_catalogue::keeper::{Keeper, LogIdentity};
 use genims_catalogue::used::Used;
-use genims_log::file as spool;
+use genims_log::file;
 use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
 use genims_model::{Accounts, ByteBudget};
@@ -50,7 +50,7 @@ impl Stream {
     pub(super) fn open(settings: &Settings, listeners: impl Iterator<Item = String>) -> Result<Self, ServerError> {
         let directory = settings.data_dir.join("spool");
         let options = SpoolOptions { directory: directory.clone(), ..settings.spool.clone() };
-        let (appender, spool, recovered) = spool::open(&options)?;
+        let (appender, spool, recovered) = file::open(&options)?;
         let log = LogIdentity { id: spool.id(), directory: &directory, blank: recovered.next_offset == 0 };
         let keeper = Arc::new(Keeper::open(&settings.data_dir, log)?);
         if keeper.directory().load().sensors().is_empty() {
@@ -106,10 +106,10 @@ impl Stream {
         shards.iter_mut().for_each(|shard| shard.resume_faults(&self.open_faults));
         self.accounts.received(self.accounts.recovered(), recovery.pending());
 
-        let (portions, waiting) = spool::writer::channel();
+        let (portions, waiting) = file::writer::channel();
         let budget = ByteBudget::new(UNWRITTEN_BYTES_MAX);
         if let Some(appender) = self.appender.take() {
-            self.writer = Some(spool::writer::start(appender, waiting).map_err(ServerError::Thread)?);
+            self.writer = Some(file::writer::start(appender, waiting).map_err(ServerError::Thread)?);
         }
         for (index, shard) in shards.into_iter().enumerate() {
             let queue = self.queues[index].clone();

@@ -7,7 +7,7 @@ use std::future::Future;
 
 /// How a batch went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct Committed {
     /// Log offset and source of each counted record that the database refused for good.
     pub refused: Vec<(u64, SourceNo)>,
     /// Further refused records, which no account counts: events, a mirror's documents.
@@ -16,7 +16,7 @@ pub struct Report {
     pub bytes: u64,
 }
 
-impl Report {
+impl Committed {
     /// Of the next piece of the same batch.
     pub fn add(&mut self, next: Self) {
         self.refused.extend(next.refused);
@@ -38,7 +38,7 @@ pub trait Target: Send {
     fn close(&mut self);
     /// Commits the batch and moves the position from `position` to the batch's end, or fails with
     /// [`SinkError::PositionMoved`]. After any other error the outcome may be unknown.
-    fn commit(&mut self, batch: &Batch, position: u64) -> impl Future<Output = Result<Report, SinkError>> + Send;
+    fn commit(&mut self, batch: &Batch, position: u64) -> impl Future<Output = Result<Committed, SinkError>> + Send;
     /// How a batch went that landed although its commit was not confirmed.
-    fn recall(&mut self, batch: &Batch) -> impl Future<Output = Result<Report, SinkError>> + Send;
+    fn recall(&mut self, batch: &Batch) -> impl Future<Output = Result<Committed, SinkError>> + Send;
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut steps = Steps::new(tools, &stack, &args.dir)?;
     let outcome = steps.all(args.seconds);
     let result = outcome.and_then(|parts| {
-        let report = report::Report::of(&parts)?;
+        let report = report::Figures::of(&parts)?;
         report.print();
         if let Some(path) = &args.json {
             report.write(path)?;

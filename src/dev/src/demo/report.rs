@@ -27,9 +27,9 @@ pub(super) struct Parts {
     pub(super) stats: Value,
 }
 
-pub(super) struct Report(Map<String, Value>);
+pub(super) struct Figures(Map<String, Value>);
 
-impl Report {
+impl Figures {
     pub(super) fn of(parts: &Parts) -> anyhow::Result<Self> {
         let mut report = Map::new();
         for key in SUMS {

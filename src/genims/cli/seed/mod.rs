@@ -7,7 +7,7 @@ mod sweep;
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{Environment, Registry};
-use genims_seed::load::{self, Options, Progress, Report};
+use genims_seed::load::{self, Options, Progress, SeedReport};
 use genims_seed::{Parameters, Scale};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
@@ -159,7 +159,7 @@ fn line(report: &load::DatabaseReport) -> String {
     line
 }
 
-fn print(report: &Report) {
+fn print(report: &SeedReport) {
     for database in &report.databases {
         println!("{}", line(database));
     }

@@ -9,7 +9,7 @@ use super::dialogue::{Dialogue, End};
 use super::handshake::{self, Admitted};
 use super::input::{Input, Read};
 use super::packet::{Fault, reason};
-use super::registry::{Tenure, Will, count_fault};
+use super::registry::{Lease, Will, count_fault};
 use crate::count;
 use std::io;
 use std::pin::{Pin, pin};
@@ -40,7 +40,7 @@ struct Connection {
     input: Input,
     dialogue: Dialogue,
     shared: Arc<Shared>,
-    tenure: Tenure,
+    lease: Lease,
     /// The session's; see [`super::session::Session::waiter`].
     waiter: Arc<Notify>,
     shutdown: CancellationToken,
@@ -68,14 +68,14 @@ impl Connection {
         shutdown: CancellationToken,
         admitted: Admitted,
     ) -> Box<Self> {
-        let Admitted { tenure, dialogue, will, silence_max } = admitted;
+        let Admitted { lease, dialogue, will, silence_max } = admitted;
         let waiter = dialogue.session.waiter.clone();
         Box::new(Self {
             socket,
             input,
             dialogue,
             shared,
-            tenure,
+            lease,
             waiter,
             shutdown,
             will,
@@ -93,7 +93,7 @@ impl Connection {
                 Ok(held) => held,
                 Err(end) => return end,
             };
-            if self.tenure.is_taken_over() {
+            if self.lease.is_taken_over() {
                 return Fault::new(reason::SESSION_TAKEN_OVER, "a newer connection uses this client identifier").into();
             }
             if self.is_shutdown() {
@@ -223,7 +223,7 @@ impl Connection {
             if self.dialogue.is_settled() && self.dialogue.output.is_empty() {
                 return Ok(());
             }
-            if self.tenure.is_taken_over() {
+            if self.lease.is_taken_over() {
                 return Ok(());
             }
             let writes = !self.dialogue.output.is_empty();
@@ -246,12 +246,12 @@ impl Connection {
         }
         self.dialogue.try_submit();
         if let Some(fault) = &end.fault {
-            count_fault(&self.shared, &self.tenure.client_id, fault);
+            count_fault(&self.shared, &self.lease.client_id, fault);
             self.dialogue.put_disconnect(fault);
         }
         let session = self.dialogue.bequeath();
         let will = self.will.take().filter(|_| end.fires_will);
-        let will = self.shared.registry.release(&self.tenure, session, self.dialogue.session_expiry, will);
+        let will = self.shared.registry.release(&self.lease, session, self.dialogue.session_expiry, will);
         let output = std::mem::take(&mut self.dialogue.output);
         let Self { socket, mut dialogue, .. } = *self;
         let store = async {

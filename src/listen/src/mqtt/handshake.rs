@@ -111,7 +111,7 @@ async fn receive(
 
 /// What the handshake has settled.
 pub(super) struct Admitted {
-    pub(super) tenure: super::registry::Tenure,
+    pub(super) lease: super::registry::Lease,
     pub(super) dialogue: Dialogue,
     pub(super) will: Option<Will>,
     /// Silence after which the client is lost; zero is "never".
@@ -139,7 +139,7 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>) -> Result<Admitted, Refu
         payload: will.payload.into(),
         delay: Duration::from_secs(will.delay.into()).min(options.will_delay_max),
     });
-    let (tenure, granted) = shared.registry.enter(client_id, connect.clean_start).await.map_err(refused)?;
+    let (lease, granted) = shared.registry.enter(client_id, connect.clean_start).await.map_err(refused)?;
     let Granted { session, present, will: older_will } = granted;
     let mut dialogue = Dialogue::new(shared.clone(), version, connect.packet_bytes_max, session_expiry, session);
     let welcome = Welcome {
@@ -157,7 +157,7 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>) -> Result<Admitted, Refu
     }
     let bytes = frame.bytes;
     input.consume(bytes);
-    Ok(Admitted { tenure, dialogue, will, silence_max: keep_alive * 3 / 2 })
+    Ok(Admitted { lease, dialogue, will, silence_max: keep_alive * 3 / 2 })
 }
 
 fn check(connect: &Connect<'_>) -> Result<(), Fault> {

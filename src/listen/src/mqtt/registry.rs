@@ -51,13 +51,13 @@ impl Will {
 
 /// A connection's claim on its client id.
 #[derive(Debug)]
-pub(super) struct Tenure {
+pub(super) struct Lease {
     pub(super) client_id: Box<str>,
     number: u64,
     taken_over: Arc<AtomicBool>,
 }
 
-impl Tenure {
+impl Lease {
     /// A newer connection wants the session.
     pub(super) fn is_taken_over(&self) -> bool {
         self.taken_over.load(Ordering::Acquire)
@@ -76,7 +76,7 @@ pub(super) struct Granted {
 
 #[derive(Debug)]
 enum Entry {
-    Owned { owner: Owner, heir: Option<Heir> },
+    Owned { owner: Owner, successor: Option<Successor> },
     Parked { session: Session, expires: Instant, will: Option<(Instant, Will)> },
 }
 
@@ -89,7 +89,7 @@ struct Owner {
 
 /// A newer connection that waits.
 #[derive(Debug)]
-struct Heir {
+struct Successor {
     number: u64,
     taken_over: Arc<AtomicBool>,
     clean_start: bool,
@@ -120,37 +120,38 @@ impl Registry {
     }
 
     /// Takes the client's session, if need be from an older connection. The caller must [`Registry::release`] it.
-    pub(super) async fn enter(&self, client_id: &str, clean_start: bool) -> Result<(Tenure, Granted), Fault> {
-        let tenure = Tenure {
+    pub(super) async fn enter(&self, client_id: &str, clean_start: bool) -> Result<(Lease, Granted), Fault> {
+        let lease = Lease {
             client_id: client_id.into(),
             number: self.next.fetch_add(1, Ordering::Relaxed),
             taken_over: Arc::default(),
         };
-        let mut waiting = match self.claim(&tenure, clean_start) {
-            Ok(granted) => return Ok((tenure, granted)),
+        let mut waiting = match self.claim(&lease, clean_start) {
+            Ok(granted) => return Ok((lease, granted)),
             Err(waiting) => waiting,
         };
         let granted = match timeout(TAKEOVER_TIMEOUT, &mut waiting).await {
             Ok(granted) => granted.ok(),
-            Err(_) => self.give_up(&tenure, &mut waiting),
+            Err(_) => self.give_up(&lease, &mut waiting),
         };
         let busy = Fault::new(reason::SERVER_UNAVAILABLE, "another connection with this client id is in the way");
-        granted.map(|granted| (tenure, granted)).ok_or(busy)
+        granted.map(|granted| (lease, granted)).ok_or(busy)
     }
 
-    /// The session at once, or a place as heir of the connection that has it.
-    fn claim(&self, tenure: &Tenure, clean_start: bool) -> Result<Granted, oneshot::Receiver<Granted>> {
+    /// The session at once, or a place as successor of the connection that has it.
+    fn claim(&self, lease: &Lease, clean_start: bool) -> Result<Granted, oneshot::Receiver<Granted>> {
         let mut entries = self.lock();
-        if let Some(Entry::Owned { owner, heir }) = entries.by_client_id.get_mut(&tenure.client_id) {
+        if let Some(Entry::Owned { owner, successor }) = entries.by_client_id.get_mut(&lease.client_id) {
             let (hand_over, waiting) = oneshot::channel();
-            // An heir that waits already is told by the loss of its sender.
-            *heir = Some(Heir { number: tenure.number, taken_over: tenure.taken_over.clone(), clean_start, hand_over });
+            // An successor that waits already is told by the loss of its sender.
+            *successor =
+                Some(Successor { number: lease.number, taken_over: lease.taken_over.clone(), clean_start, hand_over });
             owner.taken_over.store(true, Ordering::Release);
             owner.waiter.notify_one();
             return Err(waiting);
         }
         let mut granted = Granted { session: Session::default(), present: false, will: None };
-        if let Some(Entry::Parked { session, expires, will }) = entries.by_client_id.remove(&tenure.client_id) {
+        if let Some(Entry::Parked { session, expires, will }) = entries.by_client_id.remove(&lease.client_id) {
             entries.parked -= 1;
             entries.wills -= usize::from(will.is_some());
             granted.present = !clean_start && expires > Instant::now();
@@ -161,57 +162,60 @@ impl Registry {
             }
         }
         let owner = Owner {
-            number: tenure.number,
-            taken_over: tenure.taken_over.clone(),
+            number: lease.number,
+            taken_over: lease.taken_over.clone(),
             waiter: granted.session.waiter.clone(),
         };
-        entries.by_client_id.insert(tenure.client_id.clone(), Entry::Owned { owner, heir: None });
+        entries.by_client_id.insert(lease.client_id.clone(), Entry::Owned { owner, successor: None });
         Ok(granted)
     }
 
-    /// An heir waits no longer; what was handed over in the same moment is taken after all.
-    fn give_up(&self, tenure: &Tenure, waiting: &mut oneshot::Receiver<Granted>) -> Option<Granted> {
+    /// An successor waits no longer; what was handed over in the same moment is taken after all.
+    fn give_up(&self, lease: &Lease, waiting: &mut oneshot::Receiver<Granted>) -> Option<Granted> {
         let mut entries = self.lock();
-        if let Some(Entry::Owned { heir, .. }) = entries.by_client_id.get_mut(&tenure.client_id)
-            && heir.as_ref().is_some_and(|heir| heir.number == tenure.number)
+        if let Some(Entry::Owned { successor, .. }) = entries.by_client_id.get_mut(&lease.client_id)
+            && successor.as_ref().is_some_and(|successor| successor.number == lease.number)
         {
-            *heir = None;
+            *successor = None;
         }
         waiting.try_recv().ok()
     }
 
-    /// A connection ends: its session goes to the heir, is kept for `expiry`, or ends now. Returns the will if it has to
+    /// A connection ends: its session goes to the successor, is kept for `expiry`, or ends now. Returns the will if it has to
     /// fire now.
     pub(super) fn release(
         &self,
-        tenure: &Tenure,
+        lease: &Lease,
         session: Session,
         expiry: Duration,
         will: Option<Will>,
     ) -> Option<Will> {
         let mut entries = self.lock();
-        let heir = match entries.by_client_id.get_mut(&tenure.client_id) {
-            Some(Entry::Owned { owner, heir }) if owner.number == tenure.number => heir.take(),
+        let successor = match entries.by_client_id.get_mut(&lease.client_id) {
+            Some(Entry::Owned { owner, successor }) if owner.number == lease.number => successor.take(),
             _ => return will,
         };
         let present = !expiry.is_zero();
         let mut session = session;
-        if let Some(heir) = heir {
-            let present = present && !heir.clean_start;
+        if let Some(successor) = successor {
+            let present = present && !successor.clean_start;
             let granted = Granted { session: if present { session } else { Session::default() }, present, will: None };
-            let owner =
-                Owner { number: heir.number, taken_over: heir.taken_over, waiter: granted.session.waiter.clone() };
-            match heir.hand_over.send(granted) {
+            let owner = Owner {
+                number: successor.number,
+                taken_over: successor.taken_over,
+                waiter: granted.session.waiter.clone(),
+            };
+            match successor.hand_over.send(granted) {
                 Ok(()) => {
-                    let entry = Entry::Owned { owner, heir: None };
-                    entries.by_client_id.insert(tenure.client_id.clone(), entry);
+                    let entry = Entry::Owned { owner, successor: None };
+                    entries.by_client_id.insert(lease.client_id.clone(), entry);
                     // The session goes on before the delay is over: the will is off ([MQTT-3.1.3-9]).
                     return will.filter(|will| !present || will.delay.is_zero());
                 }
                 Err(granted) => session = granted.session,
             }
         }
-        entries.by_client_id.remove(&tenure.client_id);
+        entries.by_client_id.remove(&lease.client_id);
         if !present || entries.parked >= self.parked_max {
             return will;
         }
@@ -225,7 +229,7 @@ impl Registry {
         entries.parked += 1;
         entries.wills += usize::from(delayed.is_some());
         let entry = Entry::Parked { session, expires: now + expiry, will: delayed };
-        entries.by_client_id.insert(tenure.client_id.clone(), entry);
+        entries.by_client_id.insert(lease.client_id.clone(), entry);
         due
     }
 

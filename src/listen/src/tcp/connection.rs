@@ -153,7 +153,7 @@ impl Connection {
                 biased;
                 () = wire.fill(), if readable => {}
                 () = self.who.client.waiter.notified() => {}
-                () = self.who.tenure.over() => {}
+                () = self.who.lease.over() => {}
                 () = self.shutdown.cancelled() => {}
                 () = sleep(MARK_DELAY), if self.who.session.is_drained() && self.who.session.owes_mark(&self.who.client) => {
                     mark_alone = true;
@@ -170,7 +170,7 @@ impl Connection {
         } else if self.who.session.is_refused() {
             let message = "the spool is full and drops by policy; send again from this sequence later";
             Some(End::Refused(Refusal::new(RefuseCode::Full, self.who.client.durable() + 1, message)))
-        } else if self.who.tenure.is_over() {
+        } else if self.who.lease.is_over() {
             Some(End::TakenOver)
         } else if self.shutdown.is_cancelled() {
             Some(End::Shutdown)
@@ -314,11 +314,11 @@ impl Connection {
             End::Refused(refusal) => (Some(refusal), REFUSE_DRAIN),
         };
         let deadline = Instant::now() + patience;
-        while !self.who.session.is_drained() && Instant::now() < deadline && !self.who.tenure.is_over() {
+        while !self.who.session.is_drained() && Instant::now() < deadline && !self.who.lease.is_over() {
             tokio::select! {
                 biased;
                 () = self.who.client.waiter.notified() => {}
-                () = self.who.tenure.over() => {}
+                () = self.who.lease.over() => {}
                 () = sleep_until(deadline) => {}
             }
             self.acknowledge(wire);
@@ -327,7 +327,7 @@ impl Connection {
             }
         }
         self.acknowledge(wire);
-        if !self.who.tenure.is_over()
+        if !self.who.lease.is_over()
             && let Some(mark) = self.who.session.mark(&self.who.client)
         {
             // A mark given up costs nothing but a resend that is found to be one.

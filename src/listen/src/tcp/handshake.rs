@@ -4,7 +4,7 @@
 //! over; then what is still open is known, and a resend of it is found to be one.
 
 use super::Shared;
-use super::progress::{Client, Session, Tenure};
+use super::progress::{Client, Lease, Session};
 use super::refusal::Refusal;
 use super::wire::{Stream, Wire};
 use genims_decode::frame::{FrameType, Hello, Welcome, encode};
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 pub(super) struct Welcomed {
     pub(super) client: Arc<Client>,
     pub(super) session: OwnedMutexGuard<Session>,
-    pub(super) tenure: Tenure,
+    pub(super) lease: Lease,
 }
 
 /// `None`: the client left before WELCOME.
@@ -40,18 +40,18 @@ pub(super) async fn handshake<S: Stream>(wire: &mut Wire<S>, shared: &Shared) ->
         }
     };
     let client = shared.progress.client(&id).ok_or_else(|| Refusal::busy("too many clients are connected"))?;
-    let mut tenure = client.take_over();
+    let mut lease = client.take_over();
     let deadline = Instant::now() + options.takeover_timeout;
     let mut session = tokio::select! {
         biased;
         session = timeout_at(deadline, client.own()) => {
             session.map_err(|_| Refusal::busy("the client's older connection is still handing its frames over"))?
         }
-        () = tenure.over() => return Err(Refusal::taken_over()),
+        () = lease.over() => return Err(Refusal::taken_over()),
     };
     // What an older connection left under way should be settled, so that WELCOME tells the truth of this moment.
-    settle_all(&mut session, &client, &mut tenure, deadline).await;
-    if tenure.is_over() {
+    settle_all(&mut session, &client, &mut lease, deadline).await;
+    if lease.is_over() {
         return Err(Refusal::taken_over());
     }
     if !session.resume(&client) {
@@ -66,17 +66,17 @@ pub(super) async fn handshake<S: Stream>(wire: &mut Wire<S>, shared: &Shared) ->
     if wire.flush().await.is_err() {
         return Ok(None);
     }
-    Ok(Some(Welcomed { client, session, tenure }))
+    Ok(Some(Welcomed { client, session, lease }))
 }
 
 /// Waits until nothing is in flight, the deadline has passed, or a newer connection has come.
-async fn settle_all(session: &mut Session, client: &Client, tenure: &mut Tenure, deadline: Instant) {
+async fn settle_all(session: &mut Session, client: &Client, lease: &mut Lease, deadline: Instant) {
     session.settle(client);
-    while !session.is_drained() && !tenure.is_over() {
+    while !session.is_drained() && !lease.is_over() {
         tokio::select! {
             biased;
             () = client.waiter.notified() => { session.settle(client); }
-            () = tenure.over() => return,
+            () = lease.over() => return,
             () = sleep_until(deadline) => return,
         }
     }

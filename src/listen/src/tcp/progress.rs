@@ -143,13 +143,13 @@ impl Client {
     }
 
     /// Announces a new connection: whoever owns the session now is asked to let go.
-    pub(super) fn take_over(&self) -> Tenure {
+    pub(super) fn take_over(&self) -> Lease {
         let mut number = 0;
         self.generation.send_modify(|newest| {
             *newest += 1;
             number = *newest;
         });
-        Tenure { number, newest: self.generation.subscribe() }
+        Lease { number, newest: self.generation.subscribe() }
     }
 
     /// Waits until nobody else owns the session.
@@ -168,12 +168,12 @@ impl Client {
 
 /// A connection's right to its client's session, until a newer connection comes.
 #[derive(Debug)]
-pub(super) struct Tenure {
+pub(super) struct Lease {
     number: u64,
     newest: watch::Receiver<u64>,
 }
 
-impl Tenure {
+impl Lease {
     pub(super) fn is_over(&self) -> bool {
         *self.newest.borrow() != self.number
     }

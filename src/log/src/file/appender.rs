@@ -9,7 +9,7 @@
 //!   not synced by then is written anew, from memory, to a new segment; the old one is read only up to the new one's
 //!   first offset.
 
-use super::carry::Carry;
+use super::checkpoint::Checkpoint;
 use super::disk::DiskFile;
 use super::error::{SpoolError, is_disk_full};
 use super::handle::Spool;
@@ -32,7 +32,7 @@ pub struct Appender {
     shared: Arc<Shared>,
     active: Active,
     /// What the durable records say: a segment's front must not speak of a record that a power cut could still take.
-    carry: Carry,
+    checkpoint: Checkpoint,
     next_offset: u64,
     buffer: Vec<u8>,
     /// What the present append has written since the last sync.
@@ -62,8 +62,8 @@ enum Full {
 }
 
 impl Appender {
-    pub(super) fn new(shared: Arc<Shared>, active: Active, carry: Carry, next_offset: u64) -> Self {
-        Self { shared, active, carry, next_offset, buffer: Vec::new(), unsynced: Vec::new() }
+    pub(super) fn new(shared: Arc<Shared>, active: Active, checkpoint: Checkpoint, next_offset: u64) -> Self {
+        Self { shared, active, checkpoint, next_offset, buffer: Vec::new(), unsynced: Vec::new() }
     }
 
     /// The handle for readers and sinks.
@@ -143,7 +143,7 @@ impl Appender {
             Err(error) if error.is_disk_full() => self.relocate()?,
             synced => synced?,
         }
-        self.unsynced.drain(..).for_each(|group| self.carry.apply(&group));
+        self.unsynced.drain(..).for_each(|group| self.checkpoint.apply(&group));
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Appender {
                 }
                 written => {
                     written?;
-                    self.unsynced.drain(..).for_each(|group| self.carry.apply(&group));
+                    self.unsynced.drain(..).for_each(|group| self.checkpoint.apply(&group));
                     return Ok(());
                 }
             }
@@ -228,13 +228,13 @@ impl Appender {
 
     /// Makes a segment with room for `bytes`, however long there is none.
     fn begin_segment(&mut self, first_offset: u64, bytes: u64) -> Result<(), SpoolError> {
-        let carry = self.carry.encode()?;
+        let checkpoint = self.checkpoint.encode()?;
         let data_bytes = self.shared.sizes.segment_bytes.max(bytes);
-        let file_bytes = segment::file_bytes(&carry, data_bytes);
+        let file_bytes = segment::file_bytes(&checkpoint, data_bytes);
         let mut was_full = None;
         loop {
             let full = match self.has_room(file_bytes, was_full.is_some()) {
-                true => match self.create(first_offset, &carry, bytes, data_bytes) {
+                true => match self.create(first_offset, &checkpoint, bytes, data_bytes) {
                     Ok(()) => break,
                     Err(error) if error.is_disk_full() => Full::Disk,
                     Err(error) if error.is_out_of_handles() => Full::Handles,
@@ -275,14 +275,14 @@ impl Appender {
         fits() || shared.is_drained()
     }
 
-    fn create(&mut self, first_offset: u64, carry: &[u8], bytes: u64, data_bytes: u64) -> Result<(), SpoolError> {
+    fn create(&mut self, first_offset: u64, checkpoint: &[u8], bytes: u64, data_bytes: u64) -> Result<(), SpoolError> {
         let shared = &self.shared;
         let identity = Identity { spool: shared.id, serial: self.active.serial + 1, first_offset };
-        let blank = shared.take_blank(segment::file_bytes(carry, bytes));
+        let blank = shared.take_blank(segment::file_bytes(checkpoint, bytes));
         let counted = blank.as_ref().map_or(0, |blank| blank.bytes);
         let unfinished =
             blank.as_ref().map_or_else(|| shared.directory.join(segment::UNFINISHED), |blank| blank.path.clone());
-        let created = segment::create(&*shared.disk, &shared.directory, identity, carry, data_bytes, blank);
+        let created = segment::create(&*shared.disk, &shared.directory, identity, checkpoint, data_bytes, blank);
         let (file, segment) = match created {
             Ok(created) => created,
             Err(error) => {

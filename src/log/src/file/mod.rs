@@ -28,7 +28,7 @@
 //! - [`Appender::append`] returns after the sync that covers the group, and only then readers and receipts learn of it.
 //! - A segment is written full of zeros ahead of time (`blank.rs` says why). It gets its name after its front is durable,
 //!   which is after its predecessor is durable as a whole; the directory is synced after each name that comes or goes.
-//! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the carry), so
+//! - Each segment repeats what a restart must know of the time before it (client marks, open faults: the checkpoint), so
 //!   that older segments can go.
 //! - A failed write or sync, but for want of room, stops the spool for good (fail-stop): a sync that failed is never tried again, receipts
 //!   stay open, and senders send again after the restart.
@@ -55,7 +55,7 @@
 //! - At `max_bytes`, or when the disk is full, appends block, say so, and go on by themselves. On a full disk nothing is
 //!   retained: consumed segments go one by one until a new one fits. A full disk stops nothing, whichever file meets it.
 //! - When the sinks have everything, an append never blocks at the cap.
-//! - Everything in memory is bounded: the tail by `memory_bytes`, read-ahead, carry and waiting receipts by constants.
+//! - Everything in memory is bounded: the tail by `memory_bytes`, read-ahead, checkpoint and waiting receipts by constants.
 //!
 //! Reading
 //! - Readers that keep up are served from memory, the others from disk, by offset, without gap or repetition.
@@ -63,7 +63,7 @@
 
 mod appender;
 mod blank;
-mod carry;
+mod checkpoint;
 mod codec;
 mod commit;
 mod consumers;
@@ -227,8 +227,8 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
     let found = recovery::recover(&*disk, directory, &sizes)?;
     let history = history::HistoryFile::open(&*disk, directory, found.id, found.next_offset)?;
     let recovered = Recovered {
-        marks: found.carry.marks(),
-        open_faults: found.carry.open_faults(),
+        marks: found.checkpoint.marks(),
+        open_faults: found.checkpoint.open_faults(),
         first_offset: found.segments.front().map_or(0, |segment| segment.first_offset),
         next_offset: found.next_offset,
         truncated_bytes: found.truncated_bytes,
@@ -262,7 +262,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         appending: false.into(),
         _lock: lock,
     });
-    let appender = Appender::new(shared.clone(), found.active, found.carry, found.next_offset);
+    let appender = Appender::new(shared.clone(), found.active, found.checkpoint, found.next_offset);
     Ok((appender, Spool::new(shared), recovered))
 }
 

@@ -8,7 +8,7 @@
 //!   next call replaces in the same way.
 //! - A torn tail is no damage; a start cuts it.
 
-use super::carry::Carry;
+use super::checkpoint::Checkpoint;
 use super::cursor::{self, CursorFile};
 use super::disk::{Disk, RealDisk};
 use super::error::SpoolError;
@@ -60,7 +60,7 @@ pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Re
     let Some(spool) = log_id(disk, directory, &present) else { return Ok(QuarantineReport::default()) };
     let finished = cursors(disk, directory, &names, spool);
     let mut report = QuarantineReport::default();
-    let mut carry = Carry::default();
+    let mut checkpoint = Checkpoint::default();
     let mut end = present.first().map_or(0, |(_, first_offset)| *first_offset);
     let mut due = present.first().map_or(0, |(serial, _)| *serial);
     for (index, &(serial, first_offset)) in present.iter().enumerate() {
@@ -69,7 +69,7 @@ pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Re
         for missing in due..serial {
             let place = Place { spool, serial: missing, first_offset: end, limit: Some(first_offset), floor: None };
             if wanted(Some(first_offset)) {
-                report.segments.extend(place.replace(disk, directory, &mut carry)?.0);
+                report.segments.extend(place.replace(disk, directory, &mut checkpoint)?.0);
             }
             end = first_offset;
         }
@@ -79,7 +79,7 @@ pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Re
         let floor = if next.is_none() { finished.iter().copied().max() } else { None };
         let place = Place { spool, serial, first_offset, limit, floor };
         if wanted(next.map(|next| next.1)) {
-            let (replaced, behind) = place.replace(disk, directory, &mut carry)?;
+            let (replaced, behind) = place.replace(disk, directory, &mut checkpoint)?;
             report.segments.extend(replaced);
             end = behind;
         }
@@ -137,19 +137,19 @@ impl Place {
         &self,
         disk: &dyn Disk,
         directory: &Path,
-        carry: &mut Carry,
+        checkpoint: &mut Checkpoint,
     ) -> Result<(Option<Quarantined>, u64), SpoolError> {
         let path = directory.join(segment::file_name(self.first_offset, self.serial));
         let file = disk.open(&path).ok();
         let bytes = file.as_ref().and_then(|file| file.length().ok()).unwrap_or(0);
         let mut salvage = Salvage { damaged: file.is_none(), end: self.first_offset, ..Salvage::default() };
-        let mut first_carry = carry.clone();
+        let mut first_checkpoint = checkpoint.clone();
         if let Some(file) = file {
             let front = segment::open_front(&*file, &path);
             let data_position = match front {
                 Ok((found, id, stored)) if (found.serial, id) == (self.serial, self.spool) => {
-                    if let Ok(stored) = Carry::decode(found.version, &stored) {
-                        first_carry = stored;
+                    if let Ok(stored) = Checkpoint::decode(found.version, &stored) {
+                        first_checkpoint = stored;
                     } else {
                         salvage.damaged = true;
                     }
@@ -158,10 +158,10 @@ impl Place {
                 Err(error @ SpoolError::Version { .. }) => return Err(error),
                 _ => None,
             };
-            *carry = first_carry.clone();
+            *checkpoint = first_checkpoint.clone();
             salvage.damaged |= data_position.is_none();
             let mut records = Records::new(file).map_err(|source| SpoolError::io("read", &path, source))?;
-            self.walk(&mut records, data_position.unwrap_or(0), &mut salvage, |group| carry.apply(group))
+            self.walk(&mut records, data_position.unwrap_or(0), &mut salvage, |group| checkpoint.apply(group))
                 .map_err(|source| SpoolError::io("read", &path, source))?;
         }
         if let Some(below) = self.limit.or(self.floor).filter(|below| *below > salvage.end) {
@@ -170,7 +170,7 @@ impl Place {
         if !salvage.damaged {
             return Ok((None, salvage.end));
         }
-        let moved_to = self.put(disk, directory, &path, &first_carry, &salvage)?;
+        let moved_to = self.put(disk, directory, &path, &first_checkpoint, &salvage)?;
         Ok((Some(Quarantined { segment: path, moved_to, bytes, lost: salvage.lost }), salvage.end))
     }
 
@@ -229,11 +229,11 @@ impl Place {
         disk: &dyn Disk,
         directory: &Path,
         path: &Path,
-        carry: &Carry,
+        checkpoint: &Checkpoint,
         salvage: &Salvage,
     ) -> Result<Option<PathBuf>, SpoolError> {
         let identity = Identity { spool: self.spool, serial: self.serial, first_offset: self.first_offset };
-        let mut content = segment::front(identity, &carry.encode()?);
+        let mut content = segment::front(identity, &checkpoint.encode()?);
         for record in &salvage.records {
             let position = content.len();
             content.extend_from_slice(record);

@@ -10,7 +10,7 @@
 
 use super::appender::Active;
 use super::blank::{self, Blank};
-use super::carry::Carry;
+use super::checkpoint::Checkpoint;
 use super::cursor::{self, CursorFile};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
@@ -28,7 +28,7 @@ pub(super) struct Found {
     pub(super) id: Uuid,
     pub(super) segments: VecDeque<Segment>,
     pub(super) active: Active,
-    pub(super) carry: Carry,
+    pub(super) checkpoint: Checkpoint,
     pub(super) next_offset: u64,
     pub(super) truncated_bytes: u64,
     pub(super) sinks: BTreeMap<String, Sink>,
@@ -100,18 +100,22 @@ fn index(disk: &dyn Disk, directory: &Path, names: &[String]) -> Result<Option<(
 
 fn begin(disk: &dyn Disk, directory: &Path, sizes: &Sizes) -> Result<Found, SpoolError> {
     let id = Uuid::new_v4();
-    let carry = Carry::default();
+    let checkpoint = Checkpoint::default();
     let identity = Identity { spool: id, serial: 0, first_offset: 0 };
-    let carry_bytes = carry.encode()?;
-    let blank =
-        Blank::reserve(disk, directory.join(blank::name(0)), segment::file_bytes(&carry_bytes, sizes.segment_bytes))?;
+    let checkpoint_bytes = checkpoint.encode()?;
+    let blank = Blank::reserve(
+        disk,
+        directory.join(blank::name(0)),
+        segment::file_bytes(&checkpoint_bytes, sizes.segment_bytes),
+    )?;
     blank.fill(|_| true)?;
-    let (file, segment) = segment::create(disk, directory, identity, &carry_bytes, sizes.segment_bytes, Some(blank))?;
+    let (file, segment) =
+        segment::create(disk, directory, identity, &checkpoint_bytes, sizes.segment_bytes, Some(blank))?;
     Ok(Found {
         id,
         active: Active::new(file, &segment, segment.data_position),
         segments: VecDeque::from([segment]),
-        carry,
+        checkpoint,
         next_offset: 0,
         truncated_bytes: 0,
         sinks: BTreeMap::new(),
@@ -134,14 +138,14 @@ fn continue_newest(disk: &dyn Disk, id: Uuid, segments: VecDeque<Segment>) -> Re
     let path = &newest.path;
     let read = |source| SpoolError::io("read", path, source);
     let file = disk.open(path).map_err(|source| SpoolError::io("open", path, source))?;
-    let (_, _, carry) = segment::open_front(&*file, path)?;
-    let mut carry = Carry::decode(newest.version, &carry).map_err(|error| SpoolError::Damaged {
+    let (_, _, checkpoint) = segment::open_front(&*file, path)?;
+    let mut checkpoint = Checkpoint::decode(newest.version, &checkpoint).map_err(|error| SpoolError::Damaged {
         file: path.clone(),
         position: 0,
-        detail: format!("the carry cannot be read: {error}"),
+        detail: format!("the checkpoint cannot be read: {error}"),
     })?;
     let mut records = Records::new(file).map_err(read)?;
-    let walk = walk(&mut records, &newest, &mut carry)?;
+    let walk = walk(&mut records, &newest, &mut checkpoint)?;
     let garbage_end = garbage_end(&mut records, walk.position).map_err(read)?;
     if garbage_end > walk.position {
         refuse_damage(&mut records, &newest, &walk, garbage_end)?;
@@ -161,7 +165,7 @@ fn continue_newest(disk: &dyn Disk, id: Uuid, segments: VecDeque<Segment>) -> Re
         id,
         active,
         segments,
-        carry,
+        checkpoint,
         next_offset: walk.next_offset,
         truncated_bytes: garbage_end - walk.position,
         sinks: BTreeMap::new(),
@@ -170,7 +174,7 @@ fn continue_newest(disk: &dyn Disk, id: Uuid, segments: VecDeque<Segment>) -> Re
 }
 
 /// Follows the whole records from the segment's beginning.
-fn walk(records: &mut Records, segment: &Segment, carry: &mut Carry) -> Result<Walk, SpoolError> {
+fn walk(records: &mut Records, segment: &Segment, checkpoint: &mut Checkpoint) -> Result<Walk, SpoolError> {
     let mut walk = Walk {
         position: segment.data_position,
         proven: segment.data_position,
@@ -181,7 +185,7 @@ fn walk(records: &mut Records, segment: &Segment, carry: &mut Carry) -> Result<W
         let found = records.group(walk.position).map_err(|source| SpoolError::io("read", &segment.path, source))?;
         match found {
             Ok((group, header)) if group.first_offset == walk.next_offset => {
-                carry.apply(&group);
+                checkpoint.apply(&group);
                 walk.proven = header.synced_position.clamp(walk.proven, walk.position);
                 walk.position += header.record_bytes();
                 walk.next_offset = group.next_offset();

@@ -4,8 +4,8 @@
 //! that a missing file is noticed and two segments may begin at the same offset (one that held marks alone).
 //!
 //! ```text
-//! magic 8 | version u32 | spool id 16 | serial u64 | first_offset u64 | carry_bytes u32 | crc32 u32    (52 bytes)
-//! carry (see `carry.rs`), then records, then zeros
+//! magic 8 | version u32 | spool id 16 | serial u64 | first_offset u64 | checkpoint_bytes u32 | crc32 u32    (52 bytes)
+//! checkpoint (see `checkpoint.rs`), then records, then zeros
 //! ```
 //!
 //! A segment gets its name only when its front is durable, and its predecessor is durable as a whole before that.
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const MAGIC: [u8; 8] = *b"GENIMSSP";
-/// Version 2 has records of format 2 and names in its carry. Every segment with such a record says so, because a program
+/// Version 2 has records of format 2 and names in its checkpoint. Every segment with such a record says so, because a program
 /// that knows version 1 alone would take it for a torn tail.
 pub(super) const VERSION: u32 = 2;
 const VERSION_MAX: u32 = 255;
@@ -63,9 +63,9 @@ pub(super) fn parse_name(name: &str) -> Option<(u64, u64)> {
     Some((serial.parse().ok()?, first_offset.parse().ok()?))
 }
 
-/// How long the file of a segment with this carry and room for `data_bytes` of records becomes.
-pub(super) fn file_bytes(carry: &[u8], data_bytes: u64) -> u64 {
-    (FRONT_BYTES + carry.len()) as u64 + data_bytes
+/// How long the file of a segment with this checkpoint and room for `data_bytes` of records becomes.
+pub(super) fn file_bytes(checkpoint: &[u8], data_bytes: u64) -> u64 {
+    (FRONT_BYTES + checkpoint.len()) as u64 + data_bytes
 }
 
 /// Makes a segment, durable under its final name when this returns: out of `blank`, or of a new file that has room
@@ -74,20 +74,20 @@ pub(super) fn create(
     disk: &dyn Disk,
     directory: &Path,
     identity: Identity,
-    carry: &[u8],
+    checkpoint: &[u8],
     data_bytes: u64,
     blank: Option<Blank>,
 ) -> Result<(Box<dyn DiskFile>, Segment), SpoolError> {
     let path = directory.join(file_name(identity.first_offset, identity.serial));
     let Blank { file, path: unfinished, bytes } = match blank {
         Some(blank) => blank,
-        None => Blank::reserve(disk, directory.join(UNFINISHED), file_bytes(carry, data_bytes))?,
+        None => Blank::reserve(disk, directory.join(UNFINISHED), file_bytes(checkpoint, data_bytes))?,
     };
     let create = |action| {
         let path = unfinished.clone();
         move |source| SpoolError::Io { action, path, source }
     };
-    file.write_all_at(&front(identity, carry), 0).map_err(create("write"))?;
+    file.write_all_at(&front(identity, checkpoint), 0).map_err(create("write"))?;
     file.sync_data().map_err(create("sync"))?;
     disk.rename(&unfinished, &path).map_err(create("rename"))?;
     disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))?;
@@ -96,29 +96,29 @@ pub(super) fn create(
         version: VERSION,
         serial: identity.serial,
         first_offset: identity.first_offset,
-        data_position: (FRONT_BYTES + carry.len()) as u64,
+        data_position: (FRONT_BYTES + checkpoint.len()) as u64,
         file_bytes: bytes,
     };
     Ok((file, segment))
 }
 
-pub(super) fn front(identity: Identity, carry: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(FRONT_BYTES + carry.len());
+pub(super) fn front(identity: Identity, checkpoint: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FRONT_BYTES + checkpoint.len());
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(identity.spool.as_bytes());
     bytes.extend_from_slice(&identity.serial.to_le_bytes());
     bytes.extend_from_slice(&identity.first_offset.to_le_bytes());
-    bytes.extend_from_slice(&(carry.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&(checkpoint.len() as u32).to_le_bytes());
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes);
-    hasher.update(carry);
+    hasher.update(checkpoint);
     bytes.extend_from_slice(&hasher.finalize().to_le_bytes());
-    bytes.extend_from_slice(carry);
+    bytes.extend_from_slice(checkpoint);
     bytes
 }
 
-/// Reads a segment's front: the index entry, the spool it belongs to, and its carry still encoded.
+/// Reads a segment's front: the index entry, the spool it belongs to, and its checkpoint still encoded.
 pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, Uuid, Vec<u8>), SpoolError> {
     let read = |source| SpoolError::io("read", path, source);
     let damaged = |detail: &str| SpoolError::Damaged { file: path.to_owned(), position: 0, detail: detail.to_owned() };
@@ -135,15 +135,15 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
         return Err(SpoolError::Version { file: path.to_owned(), found, expected: VERSION });
     }
     let file_bytes = file.length().map_err(read)?;
-    let carry_bytes = u64::from(u32_at(&fixed, 44));
-    if FRONT_BYTES as u64 + carry_bytes > file_bytes {
+    let checkpoint_bytes = u64::from(u32_at(&fixed, 44));
+    if FRONT_BYTES as u64 + checkpoint_bytes > file_bytes {
         return Err(damaged("the front is longer than the file"));
     }
-    let mut carry = vec![0; carry_bytes as usize];
-    file.read_at(&mut carry, FRONT_BYTES as u64).map_err(read)?;
+    let mut checkpoint = vec![0; checkpoint_bytes as usize];
+    file.read_at(&mut checkpoint, FRONT_BYTES as u64).map_err(read)?;
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&fixed[..FRONT_BYTES - 4]);
-    hasher.update(&carry);
+    hasher.update(&checkpoint);
     if hasher.finalize() != u32_at(&fixed, FRONT_BYTES - 4) {
         return Err(damaged("the checksum of the front does not match"));
     }
@@ -154,10 +154,10 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
         version: found,
         serial: u64_at(&fixed, 28),
         first_offset: u64_at(&fixed, 36),
-        data_position: FRONT_BYTES as u64 + carry_bytes,
+        data_position: FRONT_BYTES as u64 + checkpoint_bytes,
         file_bytes,
     };
-    Ok((segment, Uuid::from_bytes(id), carry))
+    Ok((segment, Uuid::from_bytes(id), checkpoint))
 }
 
 /// Walks the records of one file through a window of it.

@@ -1,6 +1,6 @@
 //! What is good and what is not: the bounds, the same for all engines.
 
-use super::report::{Chart, Subject};
+use super::report::{Checklist, Subject};
 use genims_databases::clock::Difference;
 use genims_databases::{Database, schema};
 use std::collections::BTreeSet;
@@ -13,54 +13,54 @@ pub(super) const ROUND_TRIPS: usize = 7;
 /// A sink writes batches in turn: with longer round trips it falls behind.
 const LATENCY_MAX: Duration = Duration::from_millis(50);
 
-pub(super) fn latency(chart: &mut Chart, mut round_trips: Vec<Duration>) {
+pub(super) fn latency(checklist: &mut Checklist, mut round_trips: Vec<Duration>) {
     round_trips.sort();
     let Some(median) = round_trips.get(round_trips.len() / 2) else { return };
     let milliseconds = median.as_secs_f64() * 1_000.0;
     let found = format!("{milliseconds:.2} ms");
     if *median > LATENCY_MAX {
         let remedy = format!("bring server and GenIMS nearer: above {} ms sinks fall behind", LATENCY_MAX.as_millis());
-        chart.warn(Subject::Latency, found, remedy);
+        checklist.warn(Subject::Latency, found, remedy);
     } else {
-        chart.ok(Subject::Latency, found);
+        checklist.ok(Subject::Latency, found);
     }
-    chart.measured(milliseconds);
+    checklist.measured(milliseconds);
 }
 
-pub(super) fn clock(chart: &mut Chart, difference: Difference) {
+pub(super) fn clock(checklist: &mut Checklist, difference: Difference) {
     let milliseconds = difference.us as f64 / 1_000.0;
     let found = format!("{milliseconds:+.1} ms");
     if difference.is_too_much() {
-        chart.fail(Subject::Clock, found, "synchronise both clocks (chrony or NTP on server and GenIMS)");
+        checklist.fail(Subject::Clock, found, "synchronise both clocks (chrony or NTP on server and GenIMS)");
     } else {
-        chart.ok(Subject::Clock, found);
+        checklist.ok(Subject::Clock, found);
     }
-    chart.measured(milliseconds);
+    checklist.measured(milliseconds);
 }
 
 /// `of` is "tables" or "collections".
-pub(super) fn tables(chart: &mut Chart, database: &Database, found: u64, of: &str) {
+pub(super) fn tables(checklist: &mut Checklist, database: &Database, found: u64, of: &str) {
     let text = format!("{found} of {} {of}", database.tables);
     if found < u64::from(database.tables) {
-        chart.fail(Subject::Tables, text, format!("run `genims provision --only {}`", database.module));
+        checklist.fail(Subject::Tables, text, format!("run `genims provision --only {}`", database.module));
     } else if found > u64::from(database.tables) {
         let remedy =
             format!("run `genims provision --check --only {}`; it names what is no part of it", database.module);
-        chart.fail(Subject::Tables, text, remedy);
+        checklist.fail(Subject::Tables, text, remedy);
     } else {
-        chart.ok(Subject::Tables, text);
+        checklist.ok(Subject::Tables, text);
     }
-    chart.measured(found as f64);
+    checklist.measured(found as f64);
 }
 
-pub(super) fn size(chart: &mut Chart, bytes: f64) {
+pub(super) fn size(checklist: &mut Checklist, bytes: f64) {
     let (divisor, unit) = match bytes {
         bytes if bytes >= 1e9 => (1e9, "GB"),
         bytes if bytes >= 1e6 => (1e6, "MB"),
         _ => (1e3, "kB"),
     };
-    chart.ok(Subject::Size, format!("{:.1} {unit}", bytes / divisor));
-    chart.measured(bytes);
+    checklist.ok(Subject::Size, format!("{:.1} {unit}", bytes / divisor));
+    checklist.measured(bytes);
 }
 
 /// The numbers of a database's embedded migrations.
@@ -69,21 +69,21 @@ pub(super) fn embedded_versions(database: &Database) -> BTreeSet<i64> {
     schema::files(database).iter().filter_map(|file| version(file.name)).collect()
 }
 
-pub(super) fn migrations(chart: &mut Chart, database: &Database, applied: &BTreeSet<i64>) {
+pub(super) fn migrations(checklist: &mut Checklist, database: &Database, applied: &BTreeSet<i64>) {
     let embedded = embedded_versions(database);
     let pending = embedded.difference(applied).count();
     let unknown: Vec<String> = applied.difference(&embedded).map(|version| format!("V{version:03}")).collect();
     let newest = applied.last().map_or_else(|| "none".to_owned(), |version| format!("V{version:03}"));
     if !unknown.is_empty() {
         let found = format!("{} applied, not known here", unknown.join(", "));
-        chart.fail(Subject::Schema, found, "use the release that goes with this database");
+        checklist.fail(Subject::Schema, found, "use the release that goes with this database");
     } else if pending > 0 {
         let found = format!("{newest}, {pending} of {} migrations missing", embedded.len());
-        chart.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
+        checklist.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
     } else {
-        chart.ok(Subject::Schema, newest);
+        checklist.ok(Subject::Schema, newest);
     }
-    chart.measured(applied.len() as f64);
+    checklist.measured(applied.len() as f64);
 }
 
 /// What the login of a URL may do.
@@ -97,44 +97,44 @@ pub(super) struct Rights<'a> {
     pub(super) all_powerful: Option<&'a str>,
 }
 
-pub(super) fn rights(chart: &mut Chart, rights: &Rights<'_>) {
+pub(super) fn rights(checklist: &mut Checklist, rights: &Rights<'_>) {
     if !rights.missing.is_empty() {
         let remedy = "grant these rights to the login of its URL, or let its URL name another login";
-        chart.fail(Subject::Rights, format!("lacks {}", rights.missing.join(", ")), remedy);
+        checklist.fail(Subject::Rights, format!("lacks {}", rights.missing.join(", ")), remedy);
     } else if let Some(kind) = rights.all_powerful {
         let remedy = "let its URL name a login that owns this database and no more";
-        chart.warn(Subject::Rights, format!("create, write, read; {kind}"), remedy);
+        checklist.warn(Subject::Rights, format!("create, write, read; {kind}"), remedy);
     } else if !rights.create {
         // Right for a server in service, and not enough for `genims provision`.
-        chart.warn(Subject::Rights, "write, read; no create", "run `genims provision` with the URL of the owner");
+        checklist.warn(Subject::Rights, "write, read; no create", "run `genims provision` with the URL of the owner");
     } else {
-        chart.ok(Subject::Rights, "create, write, read");
+        checklist.ok(Subject::Rights, "create, write, read");
     }
 }
 
 /// The bookkeeping is closed to this login.
-pub(super) fn history_is_closed(chart: &mut Chart) {
+pub(super) fn history_is_closed(checklist: &mut Checklist) {
     let remedy = "grant reading of genims_internal.schema_history to the login, or examine with the URL of the owner";
-    chart.warn(Subject::Schema, "may not be read", remedy);
+    checklist.warn(Subject::Schema, "may not be read", remedy);
 }
 
-pub(super) fn tls(chart: &mut Chart, used: Option<String>, remedy: &str) {
+pub(super) fn tls(checklist: &mut Checklist, used: Option<String>, remedy: &str) {
     match used {
-        Some(how) => chart.ok(Subject::Tls, how),
-        None => chart.warn(Subject::Tls, "none", remedy),
+        Some(how) => checklist.ok(Subject::Tls, how),
+        None => checklist.warn(Subject::Tls, "none", remedy),
     }
 }
 
-pub(super) fn pool(chart: &mut Chart, opened: usize, cause: Option<String>) {
+pub(super) fn pool(checklist: &mut Checklist, opened: usize, cause: Option<String>) {
     let found = format!("{opened} of {POOL}");
     if opened < POOL {
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         let remedy = "raise max_connections of the server, or the limit of the login";
-        chart.fail(Subject::Pool, format!("{found}{cause}"), remedy);
+        checklist.fail(Subject::Pool, format!("{found}{cause}"), remedy);
     } else {
-        chart.ok(Subject::Pool, found);
+        checklist.ok(Subject::Pool, found);
     }
-    chart.measured(opened as f64);
+    checklist.measured(opened as f64);
 }
 
 #[cfg(test)]
@@ -143,12 +143,12 @@ mod tests {
     use crate::doctor::report::{Check, Grade};
     use genims_databases::Registry;
 
-    fn judged(judge: impl Fn(&mut Chart, &Database)) -> Check {
+    fn judged(judge: impl Fn(&mut Checklist, &Database)) -> Check {
         let registry = Registry::load(None).expect("the embedded registry");
-        let mut chart = Chart::default();
-        judge(&mut chart, registry.get("erp").expect("in the registry"));
-        assert_eq!(chart.checks.len(), 1);
-        let check = chart.checks.remove(0);
+        let mut checklist = Checklist::default();
+        judge(&mut checklist, registry.get("erp").expect("in the registry"));
+        assert_eq!(checklist.checks.len(), 1);
+        let check = checklist.checks.remove(0);
         assert_eq!(check.remedy.is_none(), check.grade == Grade::Ok, "a remedy beside each failure: {check:?}");
         check
     }
@@ -158,7 +158,7 @@ mod tests {
         let registry = Registry::load(None).expect("the embedded registry");
         let all = embedded_versions(registry.get("erp").expect("in the registry"));
         assert!(all.len() > 1);
-        let grade = |applied: &BTreeSet<i64>| judged(|chart, erp| migrations(chart, erp, applied)).grade;
+        let grade = |applied: &BTreeSet<i64>| judged(|checklist, erp| migrations(checklist, erp, applied)).grade;
         assert_eq!(grade(&all), Grade::Ok);
         assert_eq!(grade(&all.iter().copied().skip(1).collect()), Grade::Failed);
         assert_eq!(grade(&BTreeSet::new()), Grade::Failed);
@@ -167,13 +167,13 @@ mod tests {
 
     #[test]
     fn a_table_too_few_and_a_table_too_many_fail() {
-        let grade = |count| judged(|chart, erp| tables(chart, erp, count, "tables")).grade;
+        let grade = |count| judged(|checklist, erp| tables(checklist, erp, count, "tables")).grade;
         assert_eq!([grade(74), grade(75), grade(76)], [Grade::Failed, Grade::Ok, Grade::Failed]);
     }
 
     #[test]
     fn clocks_that_are_apart_fail() {
-        let clock_of = |us| judged(|chart, _| clock(chart, Difference { us, uncertain_us: 1_000 }));
+        let clock_of = |us| judged(|checklist, _| clock(checklist, Difference { us, uncertain_us: 1_000 }));
         assert_eq!((clock_of(1_500).grade, clock_of(1_500).measure), (Grade::Ok, Some(1.5)));
         assert_eq!([clock_of(2_100_000).grade, clock_of(-2_100_000).grade], [Grade::Failed, Grade::Failed]);
     }
@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn the_median_ignores_one_slow_round_trip() {
         let ms = Duration::from_millis;
-        let check = judged(|chart, _| latency(chart, vec![ms(2), ms(900), ms(1)]));
+        let check = judged(|checklist, _| latency(checklist, vec![ms(2), ms(900), ms(1)]));
         assert_eq!((check.grade, check.measure), (Grade::Ok, Some(2.0)));
-        assert_eq!(judged(|chart, _| latency(chart, vec![ms(80)])).grade, Grade::Warning);
+        assert_eq!(judged(|checklist, _| latency(checklist, vec![ms(80)])).grade, Grade::Warning);
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         let grade = |create, missing: &[&str], all_powerful| {
             let missing: Vec<String> = missing.iter().map(|right| (*right).to_owned()).collect();
             let held = Rights { create, missing, all_powerful };
-            judged(|chart, _| rights(chart, &held)).grade
+            judged(|checklist, _| rights(checklist, &held)).grade
         };
         assert_eq!(grade(true, &["INSERT"], Some("superuser")), Grade::Failed);
         assert_eq!([grade(true, &[], Some("superuser")), grade(true, &[], None)], [Grade::Warning, Grade::Ok]);

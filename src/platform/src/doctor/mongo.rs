@@ -1,7 +1,7 @@
 //! The document store under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
-use super::report::{Chart, Subject};
+use super::report::{Checklist, Subject};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use genims_databases::clock;
@@ -17,52 +17,57 @@ const CREATE: &str = "createCollection";
 const NEEDED: [&str; 2] = ["insert", "find"];
 const UNAUTHORIZED: i32 = 13;
 
-pub(super) async fn examine(chart: &mut Chart, database: &Database, environment: &Environment) {
+pub(super) async fn examine(checklist: &mut Checklist, database: &Database, environment: &Environment) {
     let settings = match MongoSettings::from_environment(database, environment) {
         Ok(settings) => settings,
-        Err(error) => return chart.error(Subject::Reachable, &error),
+        Err(error) => return checklist.error(Subject::Reachable, &error),
     };
-    chart.place = settings.place();
+    checklist.place = settings.place();
     let client = match settings.client().await {
         Ok(client) => client,
-        Err(error) => return chart.error(Subject::Reachable, &error),
+        Err(error) => return checklist.error(Subject::Reachable, &error),
     };
     if let Err(error) = client.database("admin").run_command(doc! { "ping": 1 }).await {
-        return refused(chart, &settings.error(error));
+        return refused(checklist, &settings.error(error));
     }
-    chart.ok(Subject::Reachable, settings.place());
+    checklist.ok(Subject::Reachable, settings.place());
     let remedy = "start mongod with --tlsMode requireTLS and write tls=true&tlsCAFile=... into its URL";
-    judge::tls(chart, settings.uses_tls().then(|| "as its URL says".to_owned()), remedy);
-    if let Err(error) = ask(chart, database, &settings, &client).await {
-        chart.error(Subject::Login, &settings.error(error));
+    judge::tls(checklist, settings.uses_tls().then(|| "as its URL says".to_owned()), remedy);
+    if let Err(error) = ask(checklist, database, &settings, &client).await {
+        checklist.error(Subject::Login, &settings.error(error));
     }
 }
 
 /// A server that refuses the login is reachable.
-fn refused(chart: &mut Chart, error: &DatabaseError) {
+fn refused(checklist: &mut Checklist, error: &DatabaseError) {
     let login = match error {
         DatabaseError::Mongo { source, .. } => matches!(source.kind.as_ref(), ErrorKind::Authentication { .. }),
         _ => false,
     };
     if login {
-        chart.ok(Subject::Reachable, chart.place.clone());
+        checklist.ok(Subject::Reachable, checklist.place.clone());
     }
-    chart.error(if login { Subject::Login } else { Subject::Reachable }, error);
+    checklist.error(if login { Subject::Login } else { Subject::Reachable }, error);
 }
 
-async fn ask(chart: &mut Chart, database: &Database, settings: &MongoSettings, client: &Client) -> Result<(), Error> {
+async fn ask(
+    checklist: &mut Checklist,
+    database: &Database,
+    settings: &MongoSettings,
+    client: &Client,
+) -> Result<(), Error> {
     let store = client.database(settings.database_name());
     let build = store.run_command(doc! { "buildInfo": 1 }).await?;
-    chart.ok(Subject::Version, format!("MongoDB {}", build.get_str("version").unwrap_or_default()));
+    checklist.ok(Subject::Version, format!("MongoDB {}", build.get_str("version").unwrap_or_default()));
     let status = store.run_command(doc! { "connectionStatus": 1, "showPrivileges": true }).await?;
-    login(chart, status.get_document("authInfo").unwrap_or(&Document::new()), settings.database_name());
+    login(checklist, status.get_document("authInfo").unwrap_or(&Document::new()), settings.database_name());
     let mut names = store.list_collection_names().await?;
     names.retain(|name| !name.starts_with("system."));
-    judge::tables(chart, database, names.len() as u64, "collections");
+    judge::tables(checklist, database, names.len() as u64, "collections");
     let statistics = store.run_command(doc! { "dbStats": 1 }).await?;
-    judge::size(chart, number(&statistics, "storageSize") + number(&statistics, "indexSize"));
-    match definitions(chart, database, settings, client).await {
-        Err(error) if is_unauthorized(&error) => judge::history_is_closed(chart),
+    judge::size(checklist, number(&statistics, "storageSize") + number(&statistics, "indexSize"));
+    match definitions(checklist, database, settings, client).await {
+        Err(error) if is_unauthorized(&error) => judge::history_is_closed(checklist),
         judged => judged?,
     }
     let mut round_trips = Vec::new();
@@ -71,33 +76,33 @@ async fn ask(chart: &mut Chart, database: &Database, settings: &MongoSettings, c
         store.run_command(doc! { "ping": 1 }).await?;
         round_trips.push(begun.elapsed());
     }
-    judge::latency(chart, round_trips);
+    judge::latency(checklist, round_trips);
     if let Some(difference) = clock::of_mongo(&store).await? {
-        judge::clock(chart, difference);
+        judge::clock(checklist, difference);
     }
     // Commands at the same time each take a connection of the client's pool.
     let at_once = join_all((0..POOL).map(|_| async { store.run_command(doc! { "ping": 1 }).await })).await;
     let cause = at_once.iter().find_map(|answer| answer.as_ref().err().map(ToString::to_string));
-    judge::pool(chart, at_once.iter().filter(|answer| answer.is_ok()).count(), cause);
+    judge::pool(checklist, at_once.iter().filter(|answer| answer.is_ok()).count(), cause);
     Ok(())
 }
 
 /// `status` is the answer's `authInfo`.
-fn login(chart: &mut Chart, status: &Document, database: &str) {
+fn login(checklist: &mut Checklist, status: &Document, database: &str) {
     let documents = |name: &str| -> Vec<&Document> {
         status.get_array(name).map(|all| all.iter().filter_map(Bson::as_document).collect()).unwrap_or_default()
     };
     let Some(user) = documents("authenticatedUsers").first().and_then(|user| user.get_str("user").ok()) else {
-        chart.warn(Subject::Login, "none", "start mongod with --auth and put a login into GENIMS_MONGODB_URL");
-        chart.warn(Subject::Rights, "whoever connects may do anything", "start mongod with --auth");
+        checklist.warn(Subject::Login, "none", "start mongod with --auth and put a login into GENIMS_MONGODB_URL");
+        checklist.warn(Subject::Rights, "whoever connects may do anything", "start mongod with --auth");
         return;
     };
-    chart.ok(Subject::Login, user);
+    checklist.ok(Subject::Login, user);
     let root = documents("authenticatedUserRoles").iter().any(|role| has(role, "role", "root"));
     let privileges = documents("authenticatedUserPrivileges");
     let may = |action: &str| privileges.iter().any(|privilege| permits(privilege, database, action));
     let missing = NEEDED.iter().filter(|needed| !may(needed)).map(|needed| (*needed).to_owned()).collect();
-    judge::rights(chart, &Rights { create: may(CREATE), missing, all_powerful: root.then_some("root") });
+    judge::rights(checklist, &Rights { create: may(CREATE), missing, all_powerful: root.then_some("root") });
 }
 
 /// Whether a privilege permits an action on all collections of a database.
@@ -112,7 +117,7 @@ fn permits(privilege: &Document, database: &str, action: &str) -> bool {
 
 /// Definitions that were applied, against the embedded files: collections have no version numbers.
 async fn definitions(
-    chart: &mut Chart,
+    checklist: &mut Checklist,
     database: &Database,
     settings: &MongoSettings,
     client: &Client,
@@ -127,11 +132,11 @@ async fn definitions(
     let count = files.iter().filter(current).count();
     let found = format!("{count} of {} definitions", files.len());
     if count < files.len() {
-        chart.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
+        checklist.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
     } else {
-        chart.ok(Subject::Schema, found);
+        checklist.ok(Subject::Schema, found);
     }
-    chart.measured(count as f64);
+    checklist.measured(count as f64);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! One PostgreSQL database under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
-use super::report::{Chart, Subject};
+use super::report::{Checklist, Subject};
 use futures_util::future::join_all;
 use genims_databases::clock;
 use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings};
@@ -22,27 +22,27 @@ const TABLES: &str = "SELECT count(*), count(*) FILTER (WHERE NOT has_table_priv
     count(*) FILTER (WHERE NOT has_table_privilege(oid, 'INSERT')) \
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
 
-pub(super) async fn examine(chart: &mut Chart, database: &Database, environment: &Environment) {
+pub(super) async fn examine(checklist: &mut Checklist, database: &Database, environment: &Environment) {
     let settings = match PostgresSettings::from_environment(database, environment) {
         Ok(settings) => settings,
-        Err(error) => return chart.error(Subject::Reachable, &error),
+        Err(error) => return checklist.error(Subject::Reachable, &error),
     };
-    chart.place = settings.place();
+    checklist.place = settings.place();
     let client = match settings.connect().await {
         Ok(client) => client,
-        Err(error) => return refused(chart, &error),
+        Err(error) => return refused(checklist, &error),
     };
-    chart.ok(Subject::Reachable, settings.place());
-    if let Err(error) = ask(chart, database, &client).await {
-        chart.error(Subject::Login, &settings.error(error));
+    checklist.ok(Subject::Reachable, settings.place());
+    if let Err(error) = ask(checklist, database, &client).await {
+        checklist.error(Subject::Login, &settings.error(error));
     }
     let more = join_all((1..POOL).map(|_| settings.connect())).await;
     let cause = more.iter().find_map(|attempt| attempt.as_ref().err().map(ToString::to_string));
-    judge::pool(chart, 1 + more.iter().filter(|attempt| attempt.is_ok()).count(), cause);
+    judge::pool(checklist, 1 + more.iter().filter(|attempt| attempt.is_ok()).count(), cause);
 }
 
 /// A server that says no is reachable.
-fn refused(chart: &mut Chart, error: &DatabaseError) {
+fn refused(checklist: &mut Checklist, error: &DatabaseError) {
     let subject = match error {
         DatabaseError::Postgres { source, .. } => match source.code() {
             Some(state) if *state == SqlState::INVALID_CATALOG_NAME => Subject::Schema,
@@ -54,18 +54,18 @@ fn refused(chart: &mut Chart, error: &DatabaseError) {
         _ => Subject::Reachable,
     };
     if subject != Subject::Reachable {
-        chart.ok(Subject::Reachable, chart.place.clone());
+        checklist.ok(Subject::Reachable, checklist.place.clone());
     }
-    chart.error(subject, error);
+    checklist.error(subject, error);
 }
 
-async fn ask(chart: &mut Chart, database: &Database, client: &PostgresClient) -> Result<(), Error> {
+async fn ask(checklist: &mut Checklist, database: &Database, client: &PostgresClient) -> Result<(), Error> {
     let row = client.query_one(SESSION, &[]).await?;
-    chart.ok(Subject::Version, format!("PostgreSQL {}", first_word(row.get(0))));
+    checklist.ok(Subject::Version, format!("PostgreSQL {}", first_word(row.get(0))));
     let how = format!("{} {}", row.get::<_, &str>(2), row.get::<_, &str>(3));
     let remedy = "turn on `ssl` on the server and write sslmode=verify-full into its URL";
-    judge::tls(chart, row.get::<_, bool>(1).then_some(how), remedy);
-    chart.ok(Subject::Login, row.get::<_, &str>(4));
+    judge::tls(checklist, row.get::<_, bool>(1).then_some(how), remedy);
+    checklist.ok(Subject::Login, row.get::<_, &str>(4));
     let tables = client.query_one(TABLES, &[]).await?;
     let mut missing = Vec::new();
     let mut lacks = |lacking: bool, what: &str| {
@@ -78,12 +78,12 @@ async fn ask(chart: &mut Chart, database: &Database, client: &PostgresClient) ->
     lacks(row.get(8), "writing at all (the server is a standby)");
     lacks(row.get(9), "writing at all (sessions are read-only)");
     let create = row.get(6) && row.get(7);
-    judge::rights(chart, &Rights { create, missing, all_powerful: row.get::<_, bool>(5).then_some("superuser") });
-    judge::size(chart, row.get::<_, i64>(10) as f64);
-    judge::tables(chart, database, tables.get::<_, i64>(0).unsigned_abs(), "tables");
+    judge::rights(checklist, &Rights { create, missing, all_powerful: row.get::<_, bool>(5).then_some("superuser") });
+    judge::size(checklist, row.get::<_, i64>(10) as f64);
+    judge::tables(checklist, database, tables.get::<_, i64>(0).unsigned_abs(), "tables");
     match applied(client).await {
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => judge::history_is_closed(chart),
-        applied => judge::migrations(chart, database, &applied?),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => judge::history_is_closed(checklist),
+        applied => judge::migrations(checklist, database, &applied?),
     }
     let mut round_trips = Vec::new();
     for _ in 0..ROUND_TRIPS {
@@ -91,8 +91,8 @@ async fn ask(chart: &mut Chart, database: &Database, client: &PostgresClient) ->
         client.simple_query("SELECT 1").await?;
         round_trips.push(begun.elapsed());
     }
-    judge::latency(chart, round_trips);
-    judge::clock(chart, clock::of_postgres(client).await?);
+    judge::latency(checklist, round_trips);
+    judge::clock(checklist, clock::of_postgres(client).await?);
     Ok(())
 }
 

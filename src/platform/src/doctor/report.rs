@@ -66,7 +66,7 @@ impl Examination {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct DoctorReport {
     /// Nothing failed in any database.
     pub passed: bool,
     pub databases: Vec<Examination>,
@@ -75,12 +75,12 @@ pub struct Report {
 
 /// The checks of one database while they are made. What was found before a server stopped answering is kept.
 #[derive(Debug, Default)]
-pub(super) struct Chart {
+pub(super) struct Checklist {
     pub(super) place: String,
     pub(super) checks: Vec<Check>,
 }
 
-impl Chart {
+impl Checklist {
     pub(super) fn ok(&mut self, subject: Subject, found: impl Into<String>) {
         self.push(subject, Grade::Ok, found, None);
     }

@@ -1,6 +1,6 @@
 //! `genims provision`: brings every database that has a schema here to the state its schema describes.
 //!
-//! Enters: the registry and the environment. Leaves: a [`Report`], one entry per database. Invariants: idempotent; each
+//! Enters: the registry and the environment. Leaves: a [`ProvisionReport`], one entry per database. Invariants: idempotent; each
 //! migration (in MySQL each statement) is recorded when it is done, so a killed run is simply run again; a lock inside each database lets
 //! one run at a time work on it; a database that fails stops no other.
 
@@ -68,13 +68,13 @@ pub struct DatabaseReport {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct ProvisionReport {
     pub mode: Mode,
     pub databases: Vec<DatabaseReport>,
     pub seconds: f64,
 }
 
-impl Report {
+impl ProvisionReport {
     /// Whether nothing failed and nothing drifted.
     pub fn ok(&self) -> bool {
         self.databases.iter().all(|database| matches!(database.status, Status::Ok | Status::Skipped))
@@ -162,7 +162,7 @@ pub async fn run(
     environment: &Environment,
     options: &Options,
     progress: &(dyn Fn(Progress<'_>) + Sync),
-) -> Result<Report, PlatformError> {
+) -> Result<ProvisionReport, PlatformError> {
     let started = Instant::now();
     let mut chosen: Vec<&Database> = Vec::new();
     for name in &options.only {
@@ -182,5 +182,5 @@ pub async fn run(
     let mut reports: Vec<_> = stream::iter(tasks).buffer_unordered(PARALLEL_MAX).collect().await;
     reports.sort_by_key(|(load_order, _)| *load_order);
     let databases = reports.into_iter().map(|(_, report)| report).collect();
-    Ok(Report { mode: options.mode, databases, seconds: started.elapsed().as_secs_f64() })
+    Ok(ProvisionReport { mode: options.mode, databases, seconds: started.elapsed().as_secs_f64() })
 }

@@ -20,7 +20,7 @@ use genims_stores::postgres::copy::{EncodeRows, Refused, copy};
 use genims_stores::postgres::days_kept::DaysKept;
 use genims_stores::postgres::event_rows::{EventRows, HEALTH_COLUMNS};
 use genims_stores::postgres::field::PutField;
-use genims_stores::postgres::ledger::Ledger;
+use genims_stores::postgres::ledger::LedgerRow;
 use genims_stores::postgres::partitions::{is_still_attached, partition_name};
 use genims_stores::postgres::scada_rows::{self, ScadaRows};
 use genims_stores::postgres::sensor_rows::{self, SensorRows, sort};
@@ -140,7 +140,8 @@ impl Store {
         }
         let scada_rows = all(&transaction, &of_scada, &mut scada, buffer).await?;
         all(&transaction, &of_health, &mut health, buffer).await?;
-        let ledger = Ledger { sensor_rows, scada_rows, events: batch.events().count() as u64, ..Ledger::default() };
+        let ledger =
+            LedgerRow { sensor_rows, scada_rows, events: batch.events().count() as u64, ..LedgerRow::default() };
         ledger.insert(&transaction, *log_id, batch).await?;
         let update = "UPDATE genims_internal.seed_history SET rows = $2, seeded_at = now() WHERE name = $1";
         transaction.execute(update, &[&NAME, &(batch.next_offset as i64)]).await?;

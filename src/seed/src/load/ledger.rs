@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 /// The ledger of one database as it was read.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct SeedLedger {
     /// Of the first entry; all entries of a database have the same.
     pub parameters: Option<Parameters>,
     pub tables: HashSet<String>,
@@ -19,7 +19,7 @@ pub(super) fn written(parameters: Parameters) -> String {
     serde_json::to_string(&parameters).unwrap_or_default()
 }
 
-impl Ledger {
+impl SeedLedger {
     pub(super) fn new(entries: Vec<(String, String)>) -> Self {
         let parameters = entries.first().and_then(|(_, text)| serde_json::from_str(text).ok());
         Self { parameters, tables: entries.into_iter().map(|(table, _)| table).collect() }

@@ -20,7 +20,7 @@ use crate::errors::SeedError;
 use bytes::Bytes;
 use compute::{Work, compute};
 use genims_databases::{Database, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
-use ledger::Ledger;
+use ledger::SeedLedger;
 use measured::{MEASURED, enter, measure};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -59,13 +59,13 @@ pub struct DatabaseReport {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct SeedReport {
     pub parameters: Parameters,
     pub databases: Vec<DatabaseReport>,
     pub seconds: f64,
 }
 
-impl Report {
+impl SeedReport {
     pub fn ok(&self) -> bool {
         self.databases.iter().all(|database| database.error.is_none())
     }
@@ -131,7 +131,7 @@ pub async fn run(
     environment: &Environment,
     options: &Options,
     show: Show<'_>,
-) -> Result<Report, SeedError> {
+) -> Result<SeedReport, SeedError> {
     let started = Instant::now();
     let mut chosen: Vec<&Database> = Vec::new();
     for name in &options.only {
@@ -167,7 +167,7 @@ pub async fn run(
     }
     reports.values().filter(|report| report.error.is_some()).for_each(|report| show(Progress::Finished(report)));
     let databases = reports.into_values().collect();
-    Ok(Report { parameters, databases, seconds: started.elapsed().as_secs_f64() })
+    Ok(SeedReport { parameters, databases, seconds: started.elapsed().as_secs_f64() })
 }
 
 fn failed(database: &Database, error: String) -> DatabaseReport {
@@ -175,7 +175,7 @@ fn failed(database: &Database, error: String) -> DatabaseReport {
     DatabaseReport { database: name, loaded: 0, there_before: 0, rows: 0, bytes: 0, seconds: 0.0, error: Some(error) }
 }
 
-type Opened<'a> = (&'a Database, Result<(Link, Ledger), SeedError>);
+type Opened<'a> = (&'a Database, Result<(Link, SeedLedger), SeedError>);
 
 /// Reads every ledger; the wait for one that does not answer is shared.
 async fn open_all<'a>(chosen: &[&'a Database], environment: &Environment) -> Vec<Opened<'a>> {
@@ -183,7 +183,7 @@ async fn open_all<'a>(chosen: &[&'a Database], environment: &Environment) -> Vec
     futures_util::future::join_all(opening).await
 }
 
-async fn open(database: &Database, environment: &Environment) -> Result<(Link, Ledger), SeedError> {
+async fn open(database: &Database, environment: &Environment) -> Result<(Link, SeedLedger), SeedError> {
     Ok(match database.engine {
         Engine::Postgresql => {
             let settings = PostgresSettings::from_environment(database, environment)?;

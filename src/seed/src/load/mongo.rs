@@ -1,7 +1,7 @@
 //! Documents into MongoDB. There are no transactions here, so every seeded document has an `_id` that only its collection
 //! and row decide: what a killed run left is recognised by its `_id` and not inserted again.
 
-use super::ledger::{Ledger, written};
+use super::ledger::{SeedLedger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
 use crate::errors::SeedError;
 use crate::functions::site_seed;
@@ -18,13 +18,13 @@ use tokio::sync::mpsc::Receiver;
 
 const LEDGER: &str = "seed_ledger";
 
-pub(super) async fn ledger(settings: &MongoSettings) -> Result<Ledger, SeedError> {
+pub(super) async fn ledger(settings: &MongoSettings) -> Result<SeedLedger, SeedError> {
     let failed = |error| SeedError::from(settings.error(error));
     let collection: Collection<Document> = settings.client().await?.database(INTERNAL_DATABASE).collection(LEDGER);
     let found: Vec<Document> =
         collection.find(doc! {}).sort(doc! { "_id": 1 }).await.map_err(failed)?.try_collect().await.map_err(failed)?;
     let text = |entry: &Document, name| entry.get_str(name).unwrap_or_default().to_owned();
-    Ok(Ledger::new(found.iter().map(|entry| (text(entry, "_id"), text(entry, "parameters"))).collect()))
+    Ok(SeedLedger::new(found.iter().map(|entry| (text(entry, "_id"), text(entry, "parameters"))).collect()))
 }
 
 pub(super) async fn load(

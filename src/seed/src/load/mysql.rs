@@ -1,6 +1,6 @@
 //! LOAD DATA LOCAL into MySQL; the lines come from memory, no file is read.
 
-use super::ledger::{Ledger, written};
+use super::ledger::{SeedLedger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
 use crate::errors::SeedError;
 use crate::world::Parameters;
@@ -11,7 +11,7 @@ use genims_databases::{MysqlConnection, MysqlSettings};
 use mysql_async::prelude::Queryable;
 use tokio::sync::mpsc::Receiver;
 
-pub(super) async fn ledger(settings: &MysqlSettings) -> Result<Ledger, SeedError> {
+pub(super) async fn ledger(settings: &MysqlSettings) -> Result<SeedLedger, SeedError> {
     let failed = |error| SeedError::from(settings.error(error));
     let mut connection = settings.connect().await?;
     connection.query_drop(format!("CREATE DATABASE IF NOT EXISTS {INTERNAL_DATABASE}")).await.map_err(failed)?;
@@ -25,7 +25,7 @@ pub(super) async fn ledger(settings: &MysqlSettings) -> Result<Ledger, SeedError
         "SELECT table_name, parameters FROM {INTERNAL_DATABASE}.seed_ledger WHERE database_name = ? ORDER BY 1"
     );
     let entries = connection.exec(read, (settings.database_name(),)).await.map_err(failed)?;
-    Ok(Ledger::new(entries))
+    Ok(SeedLedger::new(entries))
 }
 
 /// Rows go into an empty table as a bulk, its indexes sorted at the end, only while both are off. References are checked by

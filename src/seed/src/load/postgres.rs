@@ -1,7 +1,7 @@
 //! COPY into PostgreSQL.
 
 use super::foreign_keys;
-use super::ledger::{Ledger, written};
+use super::ledger::{SeedLedger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
 use crate::errors::SeedError;
 use crate::world::Parameters;
@@ -12,14 +12,14 @@ use std::pin::Pin;
 use tokio::sync::mpsc::Receiver;
 use tokio_postgres::{CopyInSink, Transaction};
 
-pub(super) async fn ledger(settings: &PostgresSettings) -> Result<Ledger, SeedError> {
+pub(super) async fn ledger(settings: &PostgresSettings) -> Result<SeedLedger, SeedError> {
     let client = settings.connect().await?;
     let failed = |error| SeedError::from(settings.error(error));
     let rows = client
         .query("SELECT table_name, parameters FROM genims_internal.seed_ledger ORDER BY 1", &[])
         .await
         .map_err(failed)?;
-    Ok(Ledger::new(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
+    Ok(SeedLedger::new(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
 }
 
 pub(super) async fn load(

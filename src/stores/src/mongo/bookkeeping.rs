@@ -8,7 +8,7 @@
 use crate::error::{SinkError, answered};
 use bson::{DateTime, Document, doc};
 use futures_util::TryStreamExt;
-use genims_model::{Lineage, Position as LogPosition};
+use genims_model::{Lineage, Position};
 use mongodb::action::Action;
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
@@ -25,7 +25,7 @@ pub struct Bookkeeping {
 
 /// Where a log's mirror stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct MirrorPosition {
     pub next_offset: u64,
     pub lineage: Lineage,
     /// The log's earlier name: documents of the uncertain range may bear it.
@@ -36,7 +36,7 @@ pub struct Position {
 
 /// A document of `ingest_batches`: what of a batch is in which collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub struct LedgerDocument {
     pub sensor_readings: u64,
     pub scada_events: u64,
     pub machine_fault_events: u64,
@@ -57,7 +57,7 @@ pub struct Ledger {
     pub timestamp_max_us: Option<i64>,
 }
 
-impl Ledger {
+impl LedgerDocument {
     /// The batch's span covers these times, too.
     pub fn span(&mut self, times_us: impl Iterator<Item = i64>) {
         for time_us in times_us {
@@ -79,21 +79,21 @@ impl Bookkeeping {
     }
 
     /// What the server remembers; a log it does not know starts at `start`.
-    pub async fn position(&self, start: &LogPosition) -> Result<Position, SinkError> {
+    pub async fn position(&self, start: &Position) -> Result<MirrorPosition, SinkError> {
         if let Some(known) = self.remembered().await? {
             return Ok(known);
         }
         let (next_offset, lineage) = (start.offset, start.lineage.clone());
-        let fresh = Position { next_offset, lineage, earlier: None, intent_offset: next_offset };
+        let fresh = MirrorPosition { next_offset, lineage, earlier: None, intent_offset: next_offset };
         self.remember(&fresh).await?;
         Ok(self.remembered().await?.unwrap_or(fresh))
     }
 
     /// What the server remembers; it is asked often, so nothing is written.
-    pub async fn remembered(&self) -> Result<Option<Position>, SinkError> {
+    pub async fn remembered(&self) -> Result<Option<MirrorPosition>, SinkError> {
         let Some(found) = self.positions.find_one(doc! { "_id": self.id() }).await? else { return Ok(None) };
         let offset = |name: &str| found.get_i64(name).unwrap_or_default() as u64;
-        Ok(Some(Position {
+        Ok(Some(MirrorPosition {
             next_offset: offset("next_offset"),
             intent_offset: offset("intent_offset"),
             lineage: found.get_str("history").unwrap_or_default().parse()?,
@@ -102,7 +102,7 @@ impl Bookkeeping {
     }
 
     /// Stores the position of a log that the server does not know.
-    pub async fn remember(&self, position: &Position) -> Result<(), SinkError> {
+    pub async fn remember(&self, position: &MirrorPosition) -> Result<(), SinkError> {
         let mut fresh = doc! {
             "next_offset": position.next_offset as i64,
             "intent_offset": position.intent_offset as i64,
@@ -167,7 +167,7 @@ impl Bookkeeping {
     }
 
     /// Enters a batch, in place of an earlier attempt that began at the same offset.
-    pub async fn enter(&self, first_offset: u64, next_offset: u64, ledger: &Ledger) -> Result<(), SinkError> {
+    pub async fn enter(&self, first_offset: u64, next_offset: u64, ledger: &LedgerDocument) -> Result<(), SinkError> {
         let id = doc! { "spool_id": &self.spool_id, "first_offset": first_offset as i64 };
         let time = |timestamp_us: Option<i64>| timestamp_us.map(|us| DateTime::from_millis(us.div_euclid(1_000)));
         let entry = doc! {

@@ -1,9 +1,10 @@
 //! One batch: intent, look, insert, ledger, position.
 
 use crate::batch::Batch;
+use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
 use crate::mongo::Session;
-use crate::mongo::bookkeeping::Ledger;
+use crate::mongo::bookkeeping::LedgerDocument;
 use crate::mongo::collections::{MACHINE_FAULT_EVENTS, OEE_METRICS, SCADA_EVENTS, SENSOR_READINGS, TimeSeries};
 use crate::mongo::dropped;
 use crate::mongo::events::{EventDocument, EventEncoder, Place};
@@ -11,8 +12,7 @@ use crate::mongo::insert::{Insert, WriteError};
 use crate::mongo::lookup::existing;
 use crate::mongo::readings::ReadingEncoder;
 use crate::order::{Row, sorted};
-use crate::portion::Portion;
-use crate::target::Report;
+use crate::target::Committed;
 use genims_catalogue::Catalogue;
 use genims_model::now_us;
 use hashbrown::HashSet;
@@ -31,8 +31,8 @@ pub(super) async fn commit(
     batch: &Batch,
     position: u64,
     catalogue: &Catalogue,
-    portion: &mut Portion,
-) -> Result<Report, SinkError> {
+    capacity: &mut Capacity,
+) -> Result<Committed, SinkError> {
     let mut uncertain = batch.first_offset..session.uncertain_below.clamp(batch.first_offset, batch.next_offset);
     answered(session.bookkeeping.intend(position, session.uncertain_below.max(batch.next_offset))).await?;
     session.uncertain_below = session.uncertain_below.max(batch.next_offset);
@@ -40,7 +40,7 @@ pub(super) async fn commit(
     let offsets = batch.first_offset..batch.next_offset;
     let received_us = batch.oldest_received_us;
     loop {
-        let mut writer = Writer { session, portion, uncertain, ledger: Ledger::default(), bytes: 0 };
+        let mut writer = Writer { session, capacity, uncertain, ledger: LedgerDocument::default(), bytes: 0 };
         writer.readings(batch, catalogue).await?;
         writer.events(batch, catalogue).await?;
         let Writer { ledger, bytes, .. } = writer;
@@ -51,17 +51,22 @@ pub(super) async fn commit(
         }
         answered(session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger)).await?;
         answered(session.bookkeeping.advance(position, batch.next_offset, &session.lineage, received_us)).await?;
-        return Ok(Report { refused: Vec::new(), refused_uncounted: ledger.refused, expired: ledger.expired, bytes });
+        return Ok(Committed {
+            refused: Vec::new(),
+            refused_uncounted: ledger.refused,
+            expired: ledger.expired,
+            bytes,
+        });
     }
 }
 
 /// One batch on its way.
 struct Writer<'a> {
     session: &'a Session,
-    portion: &'a mut Portion,
+    capacity: &'a mut Capacity,
     /// Offsets that may be there already.
     uncertain: Range<u64>,
-    ledger: Ledger,
+    ledger: LedgerDocument,
     bytes: u64,
 }
 
@@ -154,7 +159,7 @@ impl Writer<'_> {
         while !rest.is_empty() {
             let mut insert = Insert::new(collection, &self.session.options, rest.len());
             while let Some((document, behind)) = rest.split_first() {
-                if insert.is_full() || insert.documents() as u64 >= self.portion.max() {
+                if insert.is_full() || insert.documents() as u64 >= self.capacity.max() {
                     break;
                 }
                 insert.push(|out| encode(document, out));
@@ -164,12 +169,12 @@ impl Writer<'_> {
             let documents = insert.documents() as u64;
             let errors = match answered(insert.send(&self.session.database)).await {
                 Err(error) if error.is_too_much() => {
-                    self.portion.too_much(documents);
+                    self.capacity.too_much(documents);
                     return Err(error);
                 }
                 sent => sent?,
             };
-            self.portion.fitted(documents);
+            self.capacity.fitted(documents);
             if let Some(WriteError { code, message, .. }) = errors.first() {
                 tracing::error!(collection, code, message, count = errors.len(), "MongoDB refused documents");
             }

@@ -26,9 +26,9 @@ pub mod readings;
 pub mod resync;
 
 use crate::batch::Batch;
+use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
-use crate::portion::Portion;
-use crate::target::{Report, Target};
+use crate::target::{Committed, Target};
 use ::bson::doc;
 use bookkeeping::{Bookkeeping, SINK};
 use genims_catalogue::Directory;
@@ -61,7 +61,7 @@ pub struct MongoTarget {
     as_of_us: Option<i64>,
     session: Option<Session>,
     /// Documents in one command.
-    portion: Portion,
+    capacity: Capacity,
 }
 
 /// What is known since the last `open`.
@@ -82,7 +82,7 @@ struct Session {
 
 impl MongoTarget {
     pub fn new(client: Client, names: MongoNames, directory: Arc<Directory>) -> Self {
-        Self { client, names, directory, as_of_us: None, session: None, portion: Portion::default() }
+        Self { client, names, directory, as_of_us: None, session: None, capacity: Capacity::default() }
     }
 
     /// For a history that ends in the past: what of it had not expired when it ended is written, whenever that is done.
@@ -129,17 +129,17 @@ impl Target for MongoTarget {
         self.session = None;
     }
 
-    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let catalogue = self.directory.load();
         let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         if position < session.uncertain_below {
             answered(lookup::nothing_runs(&self.client, &session.options.comment)).await?;
         }
-        commit::commit(session, batch, position, &catalogue, &mut self.portion).await
+        commit::commit(session, batch, position, &catalogue, &mut self.capacity).await
     }
 
     /// The ledger has the figures; no account waits for them.
-    async fn recall(&mut self, _batch: &Batch) -> Result<Report, SinkError> {
-        Ok(Report::default())
+    async fn recall(&mut self, _batch: &Batch) -> Result<Committed, SinkError> {
+        Ok(Committed::default())
     }
 }

@@ -9,7 +9,7 @@
 //!   waited in front of a full log.
 
 use crate::error::{SinkError, answered};
-use crate::mongo::bookkeeping::Ledger;
+use crate::mongo::bookkeeping::LedgerDocument;
 use crate::mongo::collections::{MACHINE_FAULT_EVENTS, SCADA_EVENTS, SENSOR_READINGS, TimeSeries};
 use crate::mongo::events::{EventDocument, EventEncoder};
 use crate::mongo::insert::Insert;
@@ -65,13 +65,13 @@ impl MongoTarget {
 
         let accounted = stored.readings_accounted(start.log).await?;
         let before = session.bookkeeping.readings_accounted(position).await?;
-        let ledger = Ledger {
+        let ledger = LedgerDocument {
             sensor_readings: done.readings,
             scada_events: done.snapshots,
             machine_fault_events: done.faults,
             unknown: done.unknown,
             not_mirrored: accounted - before - done.readings as i64,
-            ..Ledger::default()
+            ..LedgerDocument::default()
         };
         answered(session.bookkeeping.enter(position, reached.offset, &ledger)).await?;
         answered(session.bookkeeping.intend(position, session.uncertain_below.max(reached.offset))).await?;

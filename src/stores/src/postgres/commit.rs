@@ -1,21 +1,21 @@
 //! One batch, one transaction: position, rows, dead letters, ledger. What is too much for one becomes several.
 
 use crate::batch::Batch;
+use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
 use crate::order::Row;
-use crate::portion::Portion;
 use crate::postgres::copy::Refused;
 use crate::postgres::days_kept::DaysKept;
 use crate::postgres::event_rows::{self, EventRows};
 use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
-use crate::postgres::ledger::Ledger;
+use crate::postgres::ledger::LedgerRow;
 use crate::postgres::letters::{self, LetterRows};
 use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
 use crate::postgres::replaced::Replaced;
 use crate::postgres::scada_rows::{self, ScadaRows};
 use crate::postgres::sensor_rows::{self, SensorRows, refused, sort};
 use crate::postgres::session::{Session, move_position};
-use crate::target::Report;
+use crate::target::Committed;
 use bytes::BytesMut;
 use genims_catalogue::Catalogue;
 use genims_model::{Lineage, Position, now_us};
@@ -41,21 +41,21 @@ pub async fn commit(
     batch: &Batch,
     context: &Context<'_>,
     buffer: &mut BytesMut,
-    portion: &mut Portion,
-) -> Result<Report, SinkError> {
-    let mut report = Report::default();
+    capacity: &mut Capacity,
+) -> Result<Committed, SinkError> {
+    let mut report = Committed::default();
     let mut position = context.position;
-    let mut open = batch.pieces(portion.max());
+    let mut open = batch.pieces(capacity.max());
     open.reverse();
     while let Some(piece) = open.pop() {
         match commit_piece(session, &piece, &Context { position, ..*context }, buffer).await {
             Ok(written) => {
-                portion.fitted(piece.len());
+                capacity.fitted(piece.len());
                 position = piece.next_offset;
                 report.add(written);
             }
             Err(error) if error.is_too_much() => {
-                portion.too_much(piece.len());
+                capacity.too_much(piece.len());
                 // Without an answer this connection is no longer usable.
                 let answered = matches!(error, SinkError::Postgres(_));
                 let Some((first, second)) = piece.halves().filter(|_| answered) else { return Err(error) };
@@ -76,7 +76,7 @@ async fn commit_piece(
     batch: &Batch,
     context: &Context<'_>,
     buffer: &mut BytesMut,
-) -> Result<Report, SinkError> {
+) -> Result<Committed, SinkError> {
     let mut effort = Effort { mode: Mode::Whole, days: DaysKept::all() };
     let mut has_forgotten = false;
     loop {
@@ -145,7 +145,7 @@ async fn write(
     context: &Context<'_>,
     buffer: &mut BytesMut,
     &Effort { mode, days: kept }: &Effort,
-) -> Result<Report, SinkError> {
+) -> Result<Committed, SinkError> {
     let catalogue = context.catalogue;
     let sorted = sort(batch, catalogue, kept);
     let set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row, kept)).collect();
@@ -181,7 +181,7 @@ async fn write(
 
     let Writer { set_aside, bytes, .. } = writer;
     let refused_events = set_aside.iter().filter(|refused| refused.source.is_none()).count() as u64;
-    let ledger = Ledger {
+    let ledger = LedgerRow {
         sensor_rows,
         superseded_rows: sorted.superseded,
         replaced_rows: replaced,
@@ -193,7 +193,7 @@ async fn write(
     enter(&transaction, mode, &ledger, context.spool_id, batch).await?;
     answered(transaction.commit()).await?;
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
-    Ok(Report { refused: counted.collect(), refused_uncounted: refused_events, expired: 0, bytes })
+    Ok(Committed { refused: counted.collect(), refused_uncounted: refused_events, expired: 0, bytes })
 }
 
 async fn prepare(session: &mut Session, days: &[i64]) -> Result<Statements, SinkError> {
@@ -224,7 +224,7 @@ pub fn copy_in(table: &str, columns: &str) -> String {
 async fn enter(
     transaction: &Transaction<'_>,
     mode: Mode,
-    ledger: &Ledger,
+    ledger: &LedgerRow,
     spool_id: Uuid,
     batch: &Batch,
 ) -> Result<(), SinkError> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// A row of `ingest_batches`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Ledger {
+pub struct LedgerRow {
     pub sensor_rows: u64,
     pub superseded_rows: u64,
     pub replaced_rows: u64,
@@ -20,7 +20,7 @@ pub struct Ledger {
     pub refused_rows: u64,
 }
 
-impl Ledger {
+impl LedgerRow {
     pub async fn insert(&self, transaction: &Transaction<'_>, spool_id: Uuid, batch: &Batch) -> Result<(), SinkError> {
         let times = batch.readings().map(|(_, reading)| reading.timestamp_us).filter(|us| is_stored(*us));
         let (min, max) = times.fold((None, None), |(min, max): (Option<i64>, Option<i64>), us| {

@@ -34,9 +34,9 @@ pub mod session;
 pub mod stored;
 
 use crate::batch::Batch;
+use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
-use crate::portion::Portion;
-use crate::target::{Report, Target};
+use crate::target::{Committed, Target};
 use bytes::BytesMut;
 use genims_catalogue::Directory;
 use genims_model::Cause;
@@ -76,7 +76,7 @@ pub struct PostgresTarget<C> {
     backend: Option<Backend>,
     /// Who served sessions that were given up, until it is known that they are gone.
     abandoned: Vec<Backend>,
-    portion: Portion,
+    capacity: Capacity,
     /// Records of the commit under way; one that is given up from outside took too long.
     under_way: Option<u64>,
     buffer: BytesMut,
@@ -96,7 +96,7 @@ impl<C: Connect> PostgresTarget<C> {
             session: None,
             backend: None,
             abandoned: Vec::new(),
-            portion: Portion::default(),
+            capacity: Capacity::default(),
             under_way: None,
             buffer: BytesMut::new(),
         }
@@ -138,14 +138,14 @@ impl<C: Connect> Target for PostgresTarget<C> {
     fn close(&mut self) {
         self.session = None;
         if let Some(records) = self.under_way.take() {
-            self.portion.too_much(records);
+            self.capacity.too_much(records);
         }
         if self.abandoned.len() < ABANDONED_MAX {
             self.abandoned.extend(self.backend.take());
         }
     }
 
-    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Report, SinkError> {
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let catalogue = self.directory.load();
         let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         let context = commit::Context {
@@ -156,13 +156,13 @@ impl<C: Connect> Target for PostgresTarget<C> {
             sources: &self.sources,
         };
         self.under_way = Some(batch.len());
-        let committed = commit::commit(session, batch, &context, &mut self.buffer, &mut self.portion).await;
+        let committed = commit::commit(session, batch, &context, &mut self.buffer, &mut self.capacity).await;
         self.under_way = None;
         committed
     }
 
     /// The rows that were refused are in the dead letters.
-    async fn recall(&mut self, batch: &Batch) -> Result<Report, SinkError> {
+    async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
         let spool_id = self.spool_id;
         let select = "SELECT log_offset FROM genims_internal.dead_letters
              WHERE spool_id = $1 AND log_offset >= $2 AND log_offset < $3 AND reason = $4";
@@ -173,6 +173,10 @@ impl<C: Connect> Target for PostgresTarget<C> {
         let readings = batch.readings().map(|(offset, reading)| (offset, reading.source));
         let snapshots = batch.snapshots().map(|(offset, snapshot)| (offset, snapshot.source));
         let counted: Vec<_> = readings.chain(snapshots).filter(|(offset, _)| refused.contains(offset)).collect();
-        Ok(Report { refused_uncounted: (refused.len() - counted.len()) as u64, refused: counted, ..Report::default() })
+        Ok(Committed {
+            refused_uncounted: (refused.len() - counted.len()) as u64,
+            refused: counted,
+            ..Committed::default()
+        })
     }
 }

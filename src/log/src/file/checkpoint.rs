@@ -18,7 +18,7 @@ const FAULTS_MAX: usize = 65_536;
 type FaultKey = (MachineNo, String, i64);
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Carry {
+pub(super) struct Checkpoint {
     marks: HashMap<String, Touched<u64>>,
     faults: HashMap<FaultKey, Touched<FaultOpened>>,
     /// Counts changes, so that entries can be ordered by the last one.
@@ -38,7 +38,7 @@ struct Stored {
     faults: Vec<FaultOpened>,
 }
 
-impl Carry {
+impl Checkpoint {
     pub(super) fn apply(&mut self, group: &Group) {
         for mark in &group.marks {
             self.mark(&mark.client, mark.sequence);
@@ -69,17 +69,17 @@ impl Carry {
         Ok(rmp_serde::to_vec_named(&Stored { marks, faults: self.open_faults() })?)
     }
 
-    /// Reads the carry of a front of this version: by position in version 1, by name (and so open to new fields) since.
+    /// Reads the checkpoint of a front of this version: by position in version 1, by name (and so open to new fields) since.
     pub(super) fn decode(version: u32, bytes: &[u8]) -> Result<Self, Cause> {
         let stored: Stored = if version == 1 { postcard::from_bytes(bytes)? } else { rmp_serde::from_slice(bytes)? };
-        let mut carry = Self::default();
+        let mut checkpoint = Self::default();
         for (client, sequence) in stored.marks {
-            carry.mark(&client, sequence);
+            checkpoint.mark(&client, sequence);
         }
         for fault in stored.faults {
-            carry.open(fault);
+            checkpoint.open(fault);
         }
-        Ok(carry)
+        Ok(checkpoint)
     }
 
     /// A resend may bring an older mark behind a newer one: the higher one holds.
@@ -131,35 +131,39 @@ mod tests {
 
     #[test]
     fn the_highest_mark_of_a_client_holds() {
-        let mut carry = Carry::default();
+        let mut checkpoint = Checkpoint::default();
         for sequence in [3, 9, 4] {
-            carry.apply(&marked("plc-1", sequence));
+            checkpoint.apply(&marked("plc-1", sequence));
         }
-        assert_eq!(carry.marks().get("plc-1"), Some(&9));
+        assert_eq!(checkpoint.marks().get("plc-1"), Some(&9));
     }
 
     #[test]
     fn a_closed_fault_is_forgotten_and_an_open_one_survives_the_stored_form() {
-        let mut carry = Carry::default();
+        let mut checkpoint = Checkpoint::default();
         let (opened, other, closed) = samples::faults();
-        carry.apply(&Group {
+        checkpoint.apply(&Group {
             events: vec![Event::FaultOpened(opened), Event::FaultOpened(other.clone()), Event::FaultClosed(closed)],
             ..marked("plc-1", 5)
         });
-        let carry = Carry::decode(2, &carry.encode().unwrap()).unwrap();
-        assert_eq!(carry.open_faults(), vec![other]);
-        assert_eq!(carry.marks().get("plc-1"), Some(&5));
+        let checkpoint = Checkpoint::decode(2, &checkpoint.encode().unwrap()).unwrap();
+        assert_eq!(checkpoint.open_faults(), vec![other]);
+        assert_eq!(checkpoint.marks().get("plc-1"), Some(&5));
     }
 
     #[test]
     fn at_the_bound_the_clients_heard_of_longest_ago_give_way() {
-        let mut carry = Carry::default();
+        let mut checkpoint = Checkpoint::default();
         for client in 0..MARKS_MAX {
-            carry.mark(&client.to_string(), 1);
+            checkpoint.mark(&client.to_string(), 1);
         }
-        carry.mark("0", 2);
-        carry.mark("new", 1);
-        assert!(carry.marks.len() <= MARKS_MAX);
-        assert!(carry.marks.contains_key("0") && carry.marks.contains_key("new") && !carry.marks.contains_key("1"));
+        checkpoint.mark("0", 2);
+        checkpoint.mark("new", 1);
+        assert!(checkpoint.marks.len() <= MARKS_MAX);
+        assert!(
+            checkpoint.marks.contains_key("0")
+                && checkpoint.marks.contains_key("new")
+                && !checkpoint.marks.contains_key("1")
+        );
     }
 }

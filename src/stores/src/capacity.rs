@@ -3,17 +3,17 @@
 
 /// Records, or documents, that one attempt may hold.
 #[derive(Debug)]
-pub struct Portion {
+pub struct Capacity {
     max: u64,
 }
 
-impl Default for Portion {
+impl Default for Capacity {
     fn default() -> Self {
         Self { max: u64::MAX }
     }
 }
 
-impl Portion {
+impl Capacity {
     pub fn max(&self) -> u64 {
         self.max
     }
@@ -37,18 +37,18 @@ mod tests {
 
     #[test]
     fn it_shrinks_to_what_fits_and_grows_again_by_and_by() {
-        let mut portion = Portion::default();
+        let mut capacity = Capacity::default();
         for count in [50_000, 25_000, 12_500] {
-            portion.too_much(count);
+            capacity.too_much(count);
         }
-        assert_eq!(portion.max(), 6_250);
-        portion.fitted(10);
-        assert_eq!(portion.max(), 6_250, "a small batch says nothing about large ones");
+        assert_eq!(capacity.max(), 6_250);
+        capacity.fitted(10);
+        assert_eq!(capacity.max(), 6_250, "a small batch says nothing about large ones");
         for _ in 0..40 {
-            portion.fitted(portion.max());
+            capacity.fitted(capacity.max());
         }
-        assert!(portion.max() > 50_000);
-        (0..80).for_each(|_| portion.too_much(portion.max()));
-        assert_eq!(portion.max(), 1);
+        assert!(capacity.max() > 50_000);
+        (0..80).for_each(|_| capacity.too_much(capacity.max()));
+        assert_eq!(capacity.max(), 1);
     }
 }
