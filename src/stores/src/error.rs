@@ -69,9 +69,8 @@ impl SinkError {
     }
 }
 
-/// How long one statement may go unanswered: longer than `statement_timeout` and
-/// `maxTimeMS`, so that a server that still answers says
-/// itself what was too much.
+/// How long one statement may go unanswered: longer than `statement_timeout`, so that a server that still answers says itself
+/// what was too much.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The answer of the server, or none within [`ANSWER_TIMEOUT`].
