@@ -1,8 +1,8 @@
 //! One shard: the sole owner of its machines' and sensors' state. Chunks enter, a portion leaves. Pure: no clock, no I/O,
 //! no locks but the accounts'.
 
+use crate::dead_letters::{dead_letter, snapshot_dead_letter};
 use crate::intake;
-use crate::letters::{letter, snapshot_letter};
 use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
 use genims_analysis::sensor::{Origin, Rules, SensorState, Verdict};
@@ -81,7 +81,7 @@ impl Shard {
         self.follow_catalogue(chunk.received_us, &mut portion.events);
         let origin = Origin { protocol: chunk.protocol, source: chunk.source, received_us: chunk.received_us };
         let mut duplicates = 0;
-        let letters_before = portion.dead_letters.len();
+        let dead_letters_before = portion.dead_letters.len();
         portion.readings.reserve(chunk.readings.len());
         for raw in &chunk.readings {
             duplicates += u64::from(!self.take_reading(raw, origin, portion));
@@ -94,7 +94,9 @@ impl Shard {
         }
         portion.events.extend(chunk.events);
         portion.dead_letters.extend(chunk.dead_letters);
-        portion.dead_letters[letters_before..].iter().for_each(|letter| self.accounts.set_aside(letter.reason));
+        portion.dead_letters[dead_letters_before..]
+            .iter()
+            .for_each(|dead_letter| self.accounts.set_aside(dead_letter.reason));
         portion.marks.extend(chunk.marks);
         portion.receipts.push(chunk.receipt);
     }
@@ -104,7 +106,13 @@ impl Shard {
         let rules = self.rules;
         let index = self.sensor(raw.sensor).unwrap_or(usize::MAX);
         let Some(Some(state)) = self.sensors.get_mut(index) else {
-            portion.dead_letters.push(letter(raw, "?", origin, Reason::UnknownSensor, "unknown number".to_owned()));
+            portion.dead_letters.push(dead_letter(
+                raw,
+                "?",
+                origin,
+                Reason::UnknownSensor,
+                "unknown number".to_owned(),
+            ));
             return true;
         };
         let superseded = if index == raw.sensor.0 as usize { None } else { self.catalogue.sensor(raw.sensor) };
@@ -117,7 +125,7 @@ impl Shard {
             Verdict::Duplicate => return false,
             Verdict::Rejected(reason, detail) => {
                 let sensor_id = &state.entry().sensor.sensor_id;
-                portion.dead_letters.push(letter(raw, sensor_id, origin, reason, detail));
+                portion.dead_letters.push(dead_letter(raw, sensor_id, origin, reason, detail));
             }
         }
         true
@@ -128,13 +136,13 @@ impl Shard {
         if let Some((reason, detail)) =
             genims_analysis::sensor::out_of_time(snapshot.timestamp_us, snapshot.received_us, &self.rules)
         {
-            portion.dead_letters.push(snapshot_letter(&snapshot, &self.catalogue, reason, detail));
+            portion.dead_letters.push(snapshot_dead_letter(&snapshot, &self.catalogue, reason, detail));
             return true;
         }
         let key = (snapshot.timestamp_us, self.fingerprint(&snapshot));
         let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else {
             let detail = "unknown number".to_owned();
-            portion.dead_letters.push(snapshot_letter(&snapshot, &self.catalogue, Reason::UnknownMachine, detail));
+            portion.dead_letters.push(snapshot_dead_letter(&snapshot, &self.catalogue, Reason::UnknownMachine, detail));
             return true;
         };
         let skew_tolerated_us = self.rules.skew_tolerated_us;
@@ -427,7 +435,7 @@ mod tests {
     fn readings_out_of_time_are_set_aside_with_the_reason_and_can_be_replayed() {
         let mut shard = shard(SameTimestamp::KeepAll);
         let portion = send(&mut shard, &[(-90_000_000_000, 1.5), (4_000_000_000, 1.0)]);
-        let reasons: Vec<_> = portion.dead_letters.iter().map(|letter| letter.reason).collect();
+        let reasons: Vec<_> = portion.dead_letters.iter().map(|dead_letter| dead_letter.reason).collect();
         assert_eq!(reasons, [Reason::TooOld, Reason::BadTimestamp]);
         let element: serde_json::Value = serde_json::from_slice(&portion.dead_letters[0].payload).expect("JSON");
         assert_eq!(element["sensor_id"], "S1");
@@ -479,7 +487,7 @@ mod tests {
         let snapshot = Snapshot { machine, source: 0, received_us: NOW_US, timestamp_us: NOW_US, fields };
         let mut portion = Portion::default();
         assert!(shard.take_snapshot(snapshot, &mut portion), "it is no duplicate");
-        let reasons: Vec<_> = portion.dead_letters.iter().map(|letter| letter.reason).collect();
+        let reasons: Vec<_> = portion.dead_letters.iter().map(|dead_letter| dead_letter.reason).collect();
         assert_eq!((portion.snapshots.len(), reasons), (0, vec![Reason::UnknownMachine]));
     }
 
