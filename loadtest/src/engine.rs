@@ -261,13 +261,13 @@ pub fn conclude(report: &mut Report) {
             problems.push(format!("stream {} sent nothing: {why}", stream.name));
         }
     }
-    if let Some(letters) = report.dead_lettered
-        && letters != report.dead_letters_expected
+    if let Some(dead_letters) = report.dead_lettered
+        && dead_letters != report.dead_letters_expected
     {
         let reasons: Vec<String> =
             report.dead_letter_reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         problems.push(format!(
-            "{letters} dead letters instead of {} ({}): see `genims deadletter list`",
+            "{dead_letters} dead letters instead of {} ({}): see `genims deadletter list`",
             report.dead_letters_expected,
             reasons.join(", ")
         ));

@@ -111,7 +111,7 @@ pub fn finish(report: &mut Report, json: Option<&std::path::Path>) -> anyhow::Re
 
 async fn measured(args: &RunArgs, plan: &Plan, plant: Arc<Plant>) -> anyhow::Result<(Report, Option<f64>)> {
     let stores = args.targets.stores().await?;
-    let letters_before = dead_letters(stores.0.as_ref()).await?;
+    let dead_letters_before = dead_letters(stores.0.as_ref()).await?;
     let memory = args.targets.server_pid.map(Sampler::start);
     let clock = Clock::start();
     let start_us = clock.now_us() + LEAD_US;
@@ -122,7 +122,7 @@ async fn measured(args: &RunArgs, plan: &Plan, plant: Arc<Plant>) -> anyhow::Res
     let fire_and_forget = launch.streams(watch.is_some())?;
     let traffic = engine.drive(fire_and_forget).await;
     let mut report = traffic.report(&plan.name);
-    judge(&traffic, &mut report, &stores, &args.judging, clock, &letters_before).await?;
+    judge(&traffic, &mut report, &stores, &args.judging, clock, &dead_letters_before).await?;
     if let Some(watch) = watch {
         let visibility = watch.await.context("the watch on the probes failed")??;
         report.visible_latency_ms = Percentiles::of(&visibility.latency_us);
@@ -139,37 +139,41 @@ async fn judge(
     stores: &(Option<Store>, Option<Store>),
     judging: &Judging,
     clock: Clock,
-    letters_before: &Letters,
+    dead_letters_before: &DeadLetters,
 ) -> anyhow::Result<()> {
     let patience = judging.patience(clock);
     let stores = (stores.0.as_ref(), stores.1.as_ref());
     traffic.judge(report, stores, Default::default(), patience, clock).await?;
-    enter_letters(report, stores.0, letters_before).await
+    enter_dead_letters(report, stores.0, dead_letters_before).await
 }
 
 /// Dead letters by reason, where PostgreSQL can be asked.
-pub type Letters = Option<BTreeMap<String, u64>>;
+pub type DeadLetters = Option<BTreeMap<String, u64>>;
 
-pub async fn dead_letters(store: Option<&Store>) -> anyhow::Result<Letters> {
+pub async fn dead_letters(store: Option<&Store>) -> anyhow::Result<DeadLetters> {
     match store {
         Some(Store::Postgres(client)) => Ok(postgres::dead_letters(client).await?),
         _ => Ok(None),
     }
 }
 
-/// Enters the letters since `before`; waits a little for those that are expected.
-pub async fn enter_letters(report: &mut Report, store: Option<&Store>, before: &Letters) -> anyhow::Result<()> {
+/// Enters the dead letters since `before`; waits a little for those that are expected.
+pub async fn enter_dead_letters(
+    report: &mut Report,
+    store: Option<&Store>,
+    before: &DeadLetters,
+) -> anyhow::Result<()> {
     const LOOKS: u32 = 50;
     for look in 1..=LOOKS {
-        let Some(mut letters) = dead_letters(store).await? else { return Ok(()) };
-        for (reason, count) in &mut letters {
+        let Some(mut dead_letters) = dead_letters(store).await? else { return Ok(()) };
+        for (reason, count) in &mut dead_letters {
             *count -= before.as_ref().and_then(|before| before.get(reason)).copied().unwrap_or(0).min(*count);
         }
-        letters.retain(|_, count| *count > 0);
-        let total = letters.values().sum();
+        dead_letters.retain(|_, count| *count > 0);
+        let total = dead_letters.values().sum();
         if total >= report.dead_letters_expected || look == LOOKS {
             report.dead_lettered = Some(total);
-            report.dead_letter_reasons = letters;
+            report.dead_letter_reasons = dead_letters;
             break;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

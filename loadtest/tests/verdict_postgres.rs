@@ -191,6 +191,6 @@ async fn sums_agree_with_sql_and_every_planted_fault_is_found() {
     let (faulty, _) = verdict(server.connect().await).await;
     assert_eq!((faulty.missing, faulty.duplicates, faulty.altered_sensors), (1, 1, 1));
 
-    let letters = postgres::dead_letters(&client).await.expect("PostgreSQL answers");
-    assert_eq!(letters, Some(std::collections::BTreeMap::new()));
+    let dead_letters = postgres::dead_letters(&client).await.expect("PostgreSQL answers");
+    assert_eq!(dead_letters, Some(std::collections::BTreeMap::new()));
 }

@@ -256,7 +256,7 @@ fn line_protocol(harness: &'static Harness) {
     assert_eq!(rows(plant, &two)[49], (base_ns / 1_000 + 49_000, "49.5000".to_owned()));
 }
 
-/// The reasons of the letters of a topic, oldest first.
+/// The reasons of the dead letters of a topic, oldest first.
 fn reasons(plant: &Plant, topic: &str) -> Vec<String> {
     reasons_where(plant, &format!("topic = '{topic}'"))
 }
@@ -284,7 +284,7 @@ fn bad_input_is_set_aside(harness: &'static Harness) {
     for (reason, payload) in cases {
         let sensor = plant.sensor();
         send(harness, plant, &[(sensor.topic(), payload.clone())]);
-        // A letter has the topic, or, from behind the analysis, a payload that names the sensor itself.
+        // A dead letter has the topic, or, from behind the analysis, a payload that names the sensor itself.
         let id = &sensor.sensor_id;
         let of_sensor = format!("topic = '{}' OR convert_from(payload, 'UTF8') LIKE '%\"{id}\"%'", sensor.topic());
         eventually(&format!("{payload} is set aside"), PATIENCE, || !reasons_where(plant, &of_sensor).is_empty());
@@ -309,12 +309,13 @@ fn a_letter_comes_in(harness: &'static Harness) {
     let at_ms = now_ms() - 60_000;
     let payload = format!(r#"{{"value": 17.25, "timestamp_ms": {at_ms}}}"#);
     send(harness, plant, &[(new.topic(), payload.clone())]);
-    eventually("the letter", PATIENCE, || reasons(plant, &new.topic()) == ["unknown_sensor"]);
+    eventually("the dead letter", PATIENCE, || reasons(plant, &new.topic()) == ["unknown_sensor"]);
 
     let list: Value =
         serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--reason", "unknown_sensor", "--json"])).unwrap();
-    let letter = list["letters"].as_array().unwrap().iter().find(|letter| letter["topic"] == new.topic()).unwrap();
-    let id = letter["letter_id"].to_string();
+    let dead_letter =
+        list["letters"].as_array().unwrap().iter().find(|dead_letter| dead_letter["topic"] == new.topic()).unwrap();
+    let id = dead_letter["letter_id"].to_string();
     let shown: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "show", &id, "--json"])).unwrap();
     let said: Value = serde_json::from_str(shown["payload_text"].as_str().unwrap()).unwrap();
     assert_eq!(said["value"], 17.25, "{shown:#}");
@@ -375,7 +376,7 @@ fn only_the_poisoned_row(harness: &'static Harness) {
     let explained = |finding: &Value| finding["explanation"].as_str().unwrap().contains("2 behind (3 refused");
     assert!(verdict["findings"].as_array().unwrap().iter().any(explained), "{verdict:#}");
 
-    // As long as the cause stands the letters wait; once it is mended the rows come back, and the mirror has them already.
+    // As long as the cause stands the dead letters wait; once it is mended the rows come back, and the mirror has them already.
     let replay = ["deadletter", "replay", "--reason", "refused_by_database", "--json"];
     assert!(!plant.cli(&replay).status.success());
     for table in ["sensor_data", "scada_machine_data"] {

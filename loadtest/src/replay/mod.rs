@@ -14,7 +14,7 @@ use crate::load::connection::Limits;
 use crate::load::payload::Texts;
 use crate::load::session::{MqttSession, Session, TcpSession};
 use crate::memory::Sampler;
-use crate::run::{Judging, dead_letters, enter_letters, finish};
+use crate::run::{Judging, dead_letters, enter_dead_letters, finish};
 use crate::targets::{Targets, loopback};
 use crate::verdict::wait::Store;
 use crate::verdict::{Holdings, Span};
@@ -87,7 +87,7 @@ pub async fn replay(args: ReplayArgs) -> anyhow::Result<bool> {
     let span = Span { from_us, to_us };
     let before =
         (held_before(stores.0.as_ref(), span, &records).await?, held_before(stores.1.as_ref(), span, &records).await?);
-    let letters_before = dead_letters(stores.0.as_ref()).await?;
+    let dead_letters_before = dead_letters(stores.0.as_ref()).await?;
     let memory = args.targets.server_pid.map(Sampler::start);
     let summary = records.summary.clone();
     let texts: Vec<Texts> = records.sensors.iter().map(|&s| Texts::new(&plant, &plant.sensors[s])).collect();
@@ -97,7 +97,7 @@ pub async fn replay(args: ReplayArgs) -> anyhow::Result<bool> {
     let mut report = traffic.report("replay");
     let patience = args.judging.patience(clock);
     traffic.judge(&mut report, (stores.0.as_ref(), stores.1.as_ref()), before, patience, clock).await?;
-    enter_letters(&mut report, stores.0.as_ref(), &letters_before).await?;
+    enter_dead_letters(&mut report, stores.0.as_ref(), &dead_letters_before).await?;
     report.server_rss_mb_max = memory.and_then(|memory| memory.max_mb());
     report.replay = Some(summary);
     report.server_stats = args.targets.server_stats().await;

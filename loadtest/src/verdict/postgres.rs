@@ -92,9 +92,9 @@ pub async fn dead_letters(client: &Client) -> Result<Option<BTreeMap<String, u64
         return Ok(None);
     }
     let rows = client.query("select reason, count(*) from genims_internal.dead_letters group by reason", &[]).await?;
-    let mut letters = BTreeMap::new();
+    let mut dead_letters = BTreeMap::new();
     for row in rows {
-        letters.insert(row.try_get(0)?, row.try_get::<_, i64>(1)? as u64);
+        dead_letters.insert(row.try_get(0)?, row.try_get::<_, i64>(1)? as u64);
     }
-    Ok(Some(letters))
+    Ok(Some(dead_letters))
 }

@@ -377,7 +377,7 @@ impl Settlement {
     /// Enters the records from offset `from` on: what lies below is in the accounts already.
     fn settle(&self, batch: &Batch, refused: &[(u64, SourceNo)], from: u64) {
         let sources = usize::from(SourceNo::MAX) + 1;
-        let (mut stored, mut letters) = (vec![0_u64; sources], vec![0_u64; sources]);
+        let (mut stored, mut dead_letters) = (vec![0_u64; sources], vec![0_u64; sources]);
         let account = |offset: u64, source: SourceNo| {
             usize::from(if offset < self.recovered_until { self.accounts.recovered() } else { source })
         };
@@ -385,19 +385,19 @@ impl Settlement {
             let first = group.first_offset;
             group.readings.iter().for_each(|reading| stored[account(first, reading.source)] += 1);
             group.snapshots.iter().for_each(|snapshot| stored[account(first, snapshot.source)] += 1);
-            group.dead_letters.iter().for_each(|letter| letters[account(first, letter.source)] += 1);
+            group.dead_letters.iter().for_each(|dead_letter| dead_letters[account(first, dead_letter.source)] += 1);
         }
         for (offset, source) in refused.iter().filter(|(offset, _)| *offset >= from) {
             let source = account(*offset, *source);
             stored[source] = stored[source].saturating_sub(1);
-            letters[source] += 1;
+            dead_letters[source] += 1;
         }
-        for (source, (stored, letters)) in stored.into_iter().zip(letters).enumerate() {
-            if stored + letters == 0 {
+        for (source, (stored, dead_letters)) in stored.into_iter().zip(dead_letters).enumerate() {
+            if stored + dead_letters == 0 {
                 continue;
             }
             self.accounts.finished(source as SourceNo, Outcome::Committed, stored);
-            self.accounts.finished(source as SourceNo, Outcome::DeadLettered, letters);
+            self.accounts.finished(source as SourceNo, Outcome::DeadLettered, dead_letters);
         }
     }
 }

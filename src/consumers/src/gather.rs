@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn large_dead_letters_count_towards_the_bytes() {
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             source: 0,
             received_us: 1,
             topic: String::new(),
@@ -200,6 +200,6 @@ mod tests {
             payload: vec![0; 60_000],
             payload_bytes: 60_000,
         };
-        assert!(group_bytes(&Group { dead_letters: vec![letter], ..Group::default() }) > 60_000);
+        assert!(group_bytes(&Group { dead_letters: vec![dead_letter], ..Group::default() }) > 60_000);
     }
 }

@@ -101,7 +101,7 @@ impl Accounts {
         *place += records;
     }
 
-    /// Something was set aside. Only tells why: the record stays in flight until its letter is committed.
+    /// Something was set aside. Only tells why: the record stays in flight until its dead letter is committed.
     pub fn set_aside(&self, reason: Reason) {
         self.reasons[reason as usize].fetch_add(1, Ordering::Relaxed);
     }

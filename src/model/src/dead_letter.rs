@@ -26,7 +26,7 @@ pub enum Reason {
     TooOld,
     /// Same sensor and timestamp as an earlier reading (`same_timestamp = "reject"`).
     SameTimestamp,
-    /// PostgreSQL refused the row; the letter's detail holds SQLSTATE and message.
+    /// PostgreSQL refused the row; the dead letter's detail holds SQLSTATE and message.
     RefusedByDatabase,
 }
 
@@ -79,7 +79,7 @@ impl Reason {
     }
 }
 
-/// The longest payload a letter keeps; what is longer is cut, and `payload_bytes` still tells the true length.
+/// The longest payload a dead letter keeps; what is longer is cut, and `payload_bytes` still tells the true length.
 pub const PAYLOAD_KEPT_BYTES_MAX: usize = 64 * 1024;
 
 /// One thing set aside. It counts as one received record.

@@ -47,13 +47,14 @@ impl Chunk {
 }
 
 /// What the records with texts occupy: dead letters as they are, the others' texts by a usual size.
-fn texts_bytes(snapshots: &[Snapshot], events: &[Event], letters: &[DeadLetter], marks: &[Mark]) -> usize {
+fn texts_bytes(snapshots: &[Snapshot], events: &[Event], dead_letters: &[DeadLetter], marks: &[Mark]) -> usize {
     const TEXTS_BYTES: usize = 256;
-    let letter =
-        |letter: &DeadLetter| size_of::<DeadLetter>() + letter.payload.len() + letter.topic.len() + letter.detail.len();
+    let dead_letter = |dead_letter: &DeadLetter| {
+        size_of::<DeadLetter>() + dead_letter.payload.len() + dead_letter.topic.len() + dead_letter.detail.len()
+    };
     snapshots.len() * (size_of::<Snapshot>() + TEXTS_BYTES)
         + events.len() * (size_of::<Event>() + TEXTS_BYTES)
-        + letters.iter().map(letter).sum::<usize>()
+        + dead_letters.iter().map(dead_letter).sum::<usize>()
         + marks.len() * (size_of::<Mark>() + TEXTS_BYTES)
 }
 

@@ -7,10 +7,10 @@
 //!
 //! What a shard makes of a reading or a snapshot is in `genims_analysis`.
 
+mod dead_letters;
 pub mod intake;
 #[cfg(test)]
 mod intake_tests;
-mod letters;
 mod primitives;
 pub mod queue;
 pub mod recovery;

@@ -197,7 +197,7 @@ mod tests {
     use std::sync::Arc;
 
     fn chunk(payload_bytes: usize) -> Chunk {
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             source: 0,
             received_us: 0,
             topic: String::new(),
@@ -213,7 +213,7 @@ mod tests {
             readings: Vec::new(),
             snapshots: Vec::new(),
             events: Vec::new(),
-            dead_letters: vec![letter],
+            dead_letters: vec![dead_letter],
             marks: Vec::new(),
             receipt: Receipt::unwatched(),
         }

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn only_counted_records_behind_the_offset_are_pending() {
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             source: 0,
             received_us: 0,
             topic: String::new(),
@@ -63,11 +63,11 @@ mod tests {
             payload_bytes: 0,
         };
         let event = Event::PartsCounted { machine: MachineNo(0), timestamp_us: 0, produced: 1, rejected: 0 };
-        // Offsets: events 10 and 11, letters 12 and 13.
+        // Offsets: events 10 and 11, dead letters 12 and 13.
         let group = Group {
             first_offset: 10,
             events: vec![event.clone(), event],
-            dead_letters: vec![letter.clone(), letter],
+            dead_letters: vec![dead_letter.clone(), dead_letter],
             ..Group::default()
         };
         for (offset, pending) in [(0, 2), (10, 2), (12, 2), (13, 1), (14, 0), (99, 0)] {

@@ -1,8 +1,8 @@
 //! One shard: the sole owner of its machines' and sensors' state. Chunks enter, a portion leaves. Pure: no clock, no I/O,
 //! no locks but the accounts'.
 
+use crate::dead_letters::{dead_letter, snapshot_dead_letter};
 use crate::intake;
-use crate::letters::{letter, snapshot_letter};
 use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
 use genims_analysis::sensor::{Origin, Rules, SensorState, Verdict};
@@ -104,7 +104,13 @@ impl Shard {
         let rules = self.rules;
         let index = self.sensor(raw.sensor).unwrap_or(usize::MAX);
         let Some(Some(state)) = self.sensors.get_mut(index) else {
-            portion.dead_letters.push(letter(raw, "?", origin, Reason::UnknownSensor, "unknown number".to_owned()));
+            portion.dead_letters.push(dead_letter(
+                raw,
+                "?",
+                origin,
+                Reason::UnknownSensor,
+                "unknown number".to_owned(),
+            ));
             return true;
         };
         let superseded = if index == raw.sensor.0 as usize { None } else { self.catalogue.sensor(raw.sensor) };
@@ -117,7 +123,7 @@ impl Shard {
             Verdict::Duplicate => return false,
             Verdict::Rejected(reason, detail) => {
                 let sensor_id = &state.entry().sensor.sensor_id;
-                portion.dead_letters.push(letter(raw, sensor_id, origin, reason, detail));
+                portion.dead_letters.push(dead_letter(raw, sensor_id, origin, reason, detail));
             }
         }
         true
@@ -128,13 +134,13 @@ impl Shard {
         if let Some((reason, detail)) =
             genims_analysis::sensor::out_of_time(snapshot.timestamp_us, snapshot.received_us, &self.rules)
         {
-            portion.dead_letters.push(snapshot_letter(&snapshot, &self.catalogue, reason, detail));
+            portion.dead_letters.push(snapshot_dead_letter(&snapshot, &self.catalogue, reason, detail));
             return true;
         }
         let key = (snapshot.timestamp_us, self.fingerprint(&snapshot));
         let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else {
             let detail = "unknown number".to_owned();
-            portion.dead_letters.push(snapshot_letter(&snapshot, &self.catalogue, Reason::UnknownMachine, detail));
+            portion.dead_letters.push(snapshot_dead_letter(&snapshot, &self.catalogue, Reason::UnknownMachine, detail));
             return true;
         };
         let skew_tolerated_us = self.rules.skew_tolerated_us;

@@ -1,6 +1,6 @@
 //! Questions about what was set aside, for `genims deadletter list | show | replay`.
 //!
-//! Replaying is the caller's: it sends [`Letter::payload`] through the intake again and then calls [`mark_replayed`].
+//! Replaying is the caller's: it sends [`StoredDeadLetter::payload`] through the intake again and then calls [`mark_replayed`].
 
 use chrono::{DateTime, Utc};
 use genims_model::Reason;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// One row of `genims_internal.dead_letters`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Letter {
+pub struct StoredDeadLetter {
     pub letter_id: i64,
     pub spool_id: Uuid,
     pub log_offset: i64,
@@ -30,7 +30,7 @@ pub struct Letter {
     pub replayed_at: Option<DateTime<Utc>>,
 }
 
-impl Letter {
+impl StoredDeadLetter {
     /// True for a reading or snapshot that PostgreSQL refused: its finished row is in the payload, see [`restore`].
     pub fn holds_row(&self) -> bool {
         self.reason == Reason::RefusedByDatabase.code() && self.payload.windows(ROW_KEY.len()).any(|w| w == ROW_KEY)
@@ -42,7 +42,7 @@ impl Letter {
     }
 }
 
-/// Which letters to list; the default is the newest hundred that wait.
+/// Which dead letters to list; the default is the newest hundred that wait.
 #[derive(Clone, Debug)]
 pub struct Filter {
     pub reason: Option<String>,
@@ -58,7 +58,7 @@ impl Default for Filter {
     }
 }
 
-/// Letters of one reason.
+/// Dead letters of one reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReasonCount {
     pub reason: String,
@@ -72,7 +72,7 @@ const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, top
      payload_bytes, replayed_at";
 
 /// Newest first, without payloads.
-pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<Letter>, Error> {
+pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<StoredDeadLetter>, Error> {
     let query = format!(
         "SELECT {COLUMNS}, ''::bytea AS payload FROM genims_internal.dead_letters
          WHERE ($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR source = $2)
@@ -81,18 +81,18 @@ pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<Letter>, Error
     );
     let parameters: [&(dyn ToSql + Sync); 5] =
         [&filter.reason, &filter.source, &filter.since, &filter.include_replayed, &filter.limit];
-    Ok(client.query(&query, &parameters).await?.iter().map(letter).collect())
+    Ok(client.query(&query, &parameters).await?.iter().map(dead_letter).collect())
 }
 
-/// The named letters with their payloads, in order; unknown ids are left out.
-pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<Letter>, Error> {
+/// The named dead letters with their payloads, in order; unknown ids are left out.
+pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<StoredDeadLetter>, Error> {
     let query = format!(
         "SELECT {COLUMNS}, payload FROM genims_internal.dead_letters WHERE letter_id = ANY($1) ORDER BY letter_id"
     );
-    Ok(client.query(&query, &[&letter_ids]).await?.iter().map(letter).collect())
+    Ok(client.query(&query, &[&letter_ids]).await?.iter().map(dead_letter).collect())
 }
 
-/// The ids of waiting letters above `after`, oldest first: pages for a replay of many.
+/// The ids of waiting dead letters above `after`, oldest first: pages for a replay of many.
 pub async fn waiting_ids(client: &Client, reason: Option<&str>, after: i64, limit: i64) -> Result<Vec<i64>, Error> {
     let query = "SELECT letter_id FROM genims_internal.dead_letters
          WHERE letter_id > $1 AND replayed_at IS NULL AND ($2::text IS NULL OR reason = $2)
@@ -100,19 +100,19 @@ pub async fn waiting_ids(client: &Client, reason: Option<&str>, after: i64, limi
     Ok(client.query(query, &[&after, &reason, &limit]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// Puts the row of a refused reading or snapshot where it belongs and marks its letter, together or not at all; false for
-/// a letter that holds no row or does not wait. Sent through the stream again, it would be known there, and counted as a
+/// Puts the row of a refused reading or snapshot where it belongs and marks its dead letter, together or not at all; false for
+/// a dead letter that holds no row or does not wait. Sent through the stream again, it would be known there, and counted as a
 /// duplicate.
 pub async fn restore(client: &Client, letter_id: i64) -> Result<bool, Error> {
     let insert = |name: &str, table: &str, columns: &str, its_own: &str| {
         format!(
             "{name} AS (INSERT INTO public.{table} ({columns})
-                SELECT {columns} FROM letter, jsonb_populate_record(NULL::public.{table}, letter.finished)
-                WHERE letter.finished ? '{its_own}' RETURNING 1)"
+                SELECT {columns} FROM dead_letter, jsonb_populate_record(NULL::public.{table}, dead_letter.finished)
+                WHERE dead_letter.finished ? '{its_own}' RETURNING 1)"
         )
     };
     let restore = format!(
-        "WITH letter AS (
+        "WITH dead_letter AS (
             SELECT convert_from(payload, 'UTF8')::jsonb -> 'row' AS finished FROM genims_internal.dead_letters
             WHERE letter_id = $1 AND replayed_at IS NULL AND reason = 'refused_by_database'
               AND length(payload) = payload_bytes FOR UPDATE),
@@ -125,7 +125,7 @@ pub async fn restore(client: &Client, letter_id: i64) -> Result<bool, Error> {
     Ok(client.execute(&restore, &[&letter_id]).await? == 1)
 }
 
-/// Marks letters as sent again; answers how many were waiting until now.
+/// Marks dead letters as sent again; answers how many were waiting until now.
 pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, Error> {
     let update = "UPDATE genims_internal.dead_letters SET replayed_at = now()
          WHERE letter_id = ANY($1) AND replayed_at IS NULL";
@@ -140,8 +140,8 @@ pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error>
     Ok(rows.iter().map(count).collect())
 }
 
-fn letter(row: &Row) -> Letter {
-    Letter {
+fn dead_letter(row: &Row) -> StoredDeadLetter {
+    StoredDeadLetter {
         letter_id: row.get("letter_id"),
         spool_id: row.get("spool_id"),
         log_offset: row.get("log_offset"),

@@ -97,18 +97,19 @@ impl Batch {
 
 /// About what a group occupies; text inside snapshots and events is estimated.
 pub fn group_bytes(group: &Group) -> usize {
-    let letters: usize = group.dead_letters.iter().map(|letter| size_of::<DeadLetter>() + letter.payload.len()).sum();
+    let dead_letters: usize =
+        group.dead_letters.iter().map(|dead_letter| size_of::<DeadLetter>() + dead_letter.payload.len()).sum();
     group.readings.len() * size_of::<Reading>()
         + group.snapshots.len() * (size_of::<Snapshot>() + 128)
         + group.events.len() * (size_of::<Event>() + 128)
-        + letters
+        + dead_letters
 }
 
 fn oldest_received_us(group: &Group) -> Option<i64> {
     let readings = group.readings.iter().map(|reading| reading.received_us);
     let snapshots = group.snapshots.iter().map(|snapshot| snapshot.received_us);
-    let letters = group.dead_letters.iter().map(|letter| letter.received_us);
-    readings.chain(snapshots).chain(letters).min()
+    let dead_letters = group.dead_letters.iter().map(|dead_letter| dead_letter.received_us);
+    readings.chain(snapshots).chain(dead_letters).min()
 }
 
 #[cfg(test)]

@@ -77,9 +77,9 @@ async fn a_batch_of_more_partitions_than_locks_is_split_until_it_fits(postgres: 
     postgres.up();
     let client = postgres.connect().await;
     let stored = count(&client, "SELECT count(*) FROM sensor_data").await;
-    let letters =
+    let dead_letters =
         count(&client, "SELECT count(*) FROM genims_internal.dead_letters WHERE detail LIKE '%more days than%'").await;
-    assert_eq!(stored + letters, 1_200);
+    assert_eq!(stored + dead_letters, 1_200);
     assert!(stored >= 600 && plant.accounts.total().in_flight == 0);
 }
 
@@ -125,7 +125,7 @@ async fn no_statement_of_a_batch_stops_the_others(postgres: Arc<Postgres>) {
     ];
     client.batch_execute(&triggers.concat()).await.unwrap();
     let minute_us = noon_us() / 60_000_000 * 60_000_000;
-    let letter = |topic: &str| DeadLetter {
+    let dead_letter = |topic: &str| DeadLetter {
         source: 1,
         received_us: noon_us(),
         topic: topic.to_owned(),
@@ -136,7 +136,7 @@ async fn no_statement_of_a_batch_stops_the_others(postgres: Arc<Postgres>) {
     };
     plant.append(Group {
         events: (0..10).flat_map(|second| fault(minute_us + second * 1_000_000)).collect(),
-        dead_letters: vec![letter("fine"), letter("poison"), letter("fine")],
+        dead_letters: vec![dead_letter("fine"), dead_letter("poison"), dead_letter("fine")],
         ..group(noon_us(), 100)
     });
     let sink = follow(&plant, &postgres, 10_000);

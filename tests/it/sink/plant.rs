@@ -69,8 +69,8 @@ impl Plant {
         for snapshot in &group.snapshots {
             self.accounts.received(snapshot.source, 1);
         }
-        for letter in &group.dead_letters {
-            self.accounts.received(letter.source, 1);
+        for dead_letter in &group.dead_letters {
+            self.accounts.received(dead_letter.source, 1);
         }
         self.log.append(group);
     }

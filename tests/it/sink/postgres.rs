@@ -186,7 +186,7 @@ async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
         average_latency_ms: None,
         overall_status: "degraded".to_owned(),
     };
-    let letter = DeadLetter {
+    let dead_letter = DeadLetter {
         source: 1,
         received_us: now,
         topic: "a\0b".to_owned(),
@@ -208,7 +208,7 @@ async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
                 to: "IDLE".to_owned(),
             },
         ],
-        dead_letters: vec![letter],
+        dead_letters: vec![dead_letter],
         ..group(now, 10)
     });
     let sink = follow(&plant, &postgres, 100);
@@ -230,12 +230,12 @@ async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
     let health = "SELECT count(*) FROM sensor_health WHERE sensor_id = 'SEN-000003' AND stuck_value_detected
          AND health_score = 87.5 AND is_calibration_due AND days_since_calibration > 365";
     assert_eq!(count(&client, health).await, 1);
-    let letters = dead_letters::list(&client, &Filter::default()).await.expect("letters");
-    assert_eq!(letters.len(), 1);
-    assert_eq!((letters[0].source.as_str(), letters[0].topic.as_str()), ("tcp", "a\u{FFFD}b"));
-    let fetched = dead_letters::fetch(&client, &[letters[0].letter_id]).await.expect("a letter");
+    let dead_letters = dead_letters::list(&client, &Filter::default()).await.expect("letters");
+    assert_eq!(dead_letters.len(), 1);
+    assert_eq!((dead_letters[0].source.as_str(), dead_letters[0].topic.as_str()), ("tcp", "a\u{FFFD}b"));
+    let fetched = dead_letters::fetch(&client, &[dead_letters[0].letter_id]).await.expect("a dead letter");
     assert_eq!(fetched[0].payload, [0, 255, 7]);
-    assert_eq!(dead_letters::mark_replayed(&client, &[letters[0].letter_id]).await.expect("marked"), 1);
+    assert_eq!(dead_letters::mark_replayed(&client, &[dead_letters[0].letter_id]).await.expect("marked"), 1);
     assert!(dead_letters::list(&client, &Filter::default()).await.expect("letters").is_empty());
 }
 
@@ -263,13 +263,15 @@ async fn refused_rows_alone_are_set_aside_and_the_others_committed(postgres: Arc
     assert_eq!((total.committed, total.dead_lettered), (3_096, 6));
     assert_eq!(plant.metrics.refused_total.load(Ordering::Relaxed), 6);
 
-    let letters = dead_letters::list(&client, &Filter::default()).await.expect("letters");
-    let mut states: Vec<_> = letters.iter().map(|letter| letter.sqlstate.as_deref().unwrap_or("none")).collect();
+    let dead_letters = dead_letters::list(&client, &Filter::default()).await.expect("letters");
+    let mut states: Vec<_> =
+        dead_letters.iter().map(|dead_letter| dead_letter.sqlstate.as_deref().unwrap_or("none")).collect();
     states.sort_unstable();
     assert_eq!(states, ["22001", "22003", "22003", "none", "none", "none"]);
-    let ids: Vec<i64> = letters.iter().map(|letter| letter.letter_id).collect();
-    let letters = dead_letters::fetch(&client, &ids).await.expect("letters");
-    let first = letters.iter().find(|letter| letter.log_offset == 0).expect("the first reading's letter");
+    let ids: Vec<i64> = dead_letters.iter().map(|dead_letter| dead_letter.letter_id).collect();
+    let dead_letters = dead_letters::fetch(&client, &ids).await.expect("letters");
+    let first =
+        dead_letters.iter().find(|dead_letter| dead_letter.log_offset == 0).expect("the first reading's dead letter");
     let mut element: serde_json::Value = serde_json::from_slice(&first.payload).expect("JSON");
     let row = element.as_object_mut().and_then(|element| element.remove("row")).expect("the finished row");
     assert_eq!((&row["machine_id"], &row["measurement_value"]), (&"MAC-0000".into(), &1e12.into()));

@@ -7,13 +7,13 @@ use clap::{Args, Subcommand};
 use genims::settings::{ListenerKind, Settings};
 use genims_databases::PostgresClient as Client;
 use genims_databases::{Environment, PostgresSettings, Registry};
-use genims_platform::dead_letters::{self, Filter, Letter};
+use genims_platform::dead_letters::{self, Filter, StoredDeadLetter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-/// Letters published and marked at once.
+/// Dead letters published and marked at once.
 const REPLAY_CHUNK: usize = 500;
-/// Under which topic a letter without one goes back: its payload names its sensors.
+/// Under which topic a dead letter without one goes back: its payload names its sensors.
 const REPLAY_TOPIC: &str = "genims/v1/replay/readings";
 
 #[derive(Debug, Args)]
@@ -37,17 +37,17 @@ enum DeadletterCommand {
         #[arg(long)]
         json: bool,
     },
-    /// One letter with its payload
+    /// One dead letter with its payload
     Show {
         letter_id: i64,
         #[arg(long)]
         json: bool,
     },
-    /// Send letters through the running server again
+    /// Send dead letters through the running server again
     Replay {
-        /// Only these letters
+        /// Only these dead letters
         letter_ids: Vec<i64>,
-        /// All waiting letters of this reason
+        /// All waiting dead letters of this reason
         #[arg(long, conflicts_with = "letter_ids")]
         reason: Option<String>,
         /// The server's MQTT listener [default: the first one of the configuration]
@@ -81,23 +81,23 @@ pub(crate) async fn run(
 
 async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<ExitCode> {
     let counts = dead_letters::count_by_reason(client).await?;
-    let letters = dead_letters::list(client, filter).await?;
+    let dead_letters = dead_letters::list(client, filter).await?;
     if json {
-        println!("{:#}", serde_json::json!({ "reasons": counts, "letters": letters }));
+        println!("{:#}", serde_json::json!({ "reasons": counts, "letters": dead_letters }));
         return Ok(ExitCode::SUCCESS);
     }
     for count in &counts {
         println!("{:<22} {:>8} waiting {:>8} replayed", count.reason, count.waiting, count.replayed);
     }
-    for letter in &letters {
+    for dead_letter in &dead_letters {
         println!(
             "{:>8}  {}  {:<20} {:<10} {}  {}",
-            letter.letter_id,
-            letter.received_at.format("%Y-%m-%d %H:%M:%S"),
-            letter.reason,
-            letter.source,
-            letter.topic,
-            letter.detail
+            dead_letter.letter_id,
+            dead_letter.received_at.format("%Y-%m-%d %H:%M:%S"),
+            dead_letter.reason,
+            dead_letter.source,
+            dead_letter.topic,
+            dead_letter.detail
         );
     }
     if counts.is_empty() {
@@ -107,30 +107,30 @@ async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<Ex
 }
 
 async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<ExitCode> {
-    let letters = dead_letters::fetch(client, &[letter_id]).await?;
-    let Some(letter) = letters.first() else {
+    let dead_letters = dead_letters::fetch(client, &[letter_id]).await?;
+    let Some(dead_letter) = dead_letters.first() else {
         bail!("there is no dead letter {letter_id}; see genims deadletter list")
     };
-    let payload = String::from_utf8_lossy(&letter.payload);
+    let payload = String::from_utf8_lossy(&dead_letter.payload);
     if json {
-        let mut shown = serde_json::to_value(letter)?;
+        let mut shown = serde_json::to_value(dead_letter)?;
         shown["payload_text"] = payload.into();
         println!("{shown:#}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("letter    {}", letter.letter_id);
-    println!("received  {} through {}", letter.received_at, letter.source);
-    println!("topic     {}", letter.topic);
+    println!("letter    {}", dead_letter.letter_id);
+    println!("received  {} through {}", dead_letter.received_at, dead_letter.source);
+    println!("topic     {}", dead_letter.topic);
     println!(
         "reason    {}{}",
-        letter.reason,
-        letter.sqlstate.as_ref().map(|s| format!(" (SQLSTATE {s})")).unwrap_or_default()
+        dead_letter.reason,
+        dead_letter.sqlstate.as_ref().map(|s| format!(" (SQLSTATE {s})")).unwrap_or_default()
     );
-    println!("detail    {}", letter.detail);
-    if let Some(at) = letter.replayed_at {
+    println!("detail    {}", dead_letter.detail);
+    if let Some(at) = dead_letter.replayed_at {
         println!("replayed  {at}");
     }
-    println!("payload   {} bytes\n{payload}", letter.payload_bytes);
+    println!("payload   {} bytes\n{payload}", dead_letter.payload_bytes);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -142,7 +142,7 @@ async fn replay(
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     if letter_ids.is_empty() && reason.is_none() {
-        bail!("nothing to replay; name letters or a --reason");
+        bail!("nothing to replay; name dead letters or a --reason");
     }
     let (mut replayed, mut cut, mut after) = (0, 0, 0);
     let mut refused_again = None;
@@ -154,27 +154,30 @@ async fn replay(
         };
         let Some(last) = ids.last() else { break };
         after = *last;
-        let (whole, partial): (Vec<Letter>, Vec<Letter>) =
-            dead_letters::fetch(client, &ids).await?.into_iter().partition(Letter::is_complete);
+        let (whole, partial): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
+            dead_letters::fetch(client, &ids).await?.into_iter().partition(StoredDeadLetter::is_complete);
         cut += partial.len();
-        let (rows, whole): (Vec<Letter>, Vec<Letter>) = whole.into_iter().partition(Letter::holds_row);
-        for letter in &rows {
-            match dead_letters::restore(client, letter.letter_id).await {
+        let (rows, whole): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
+            whole.into_iter().partition(StoredDeadLetter::holds_row);
+        for dead_letter in &rows {
+            match dead_letters::restore(client, dead_letter.letter_id).await {
                 Ok(restored) => replayed += u64::from(restored),
-                Err(error) => refused_again = Some((letter.letter_id, error)),
+                Err(error) => refused_again = Some((dead_letter.letter_id, error)),
             }
         }
         let messages: Vec<_> = whole.iter().map(message).collect();
         publish::publish(address, &messages).await?;
-        let done: Vec<i64> = whole.iter().map(|letter| letter.letter_id).collect();
+        let done: Vec<i64> = whole.iter().map(|dead_letter| dead_letter.letter_id).collect();
         replayed += dead_letters::mark_replayed(client, &done).await.context("replayed but not marked as such")?;
     }
     if json {
         println!("{}", serde_json::json!({ "replayed": replayed, "cut": cut }));
     } else {
-        println!("{replayed} letters replayed; what is still wrong comes back as a new letter.");
+        println!("{replayed} dead letters replayed; what is still wrong comes back as a new dead letter.");
         if cut > 0 {
-            println!("{cut} letters hold only a part of a long payload and were left: only their sender has it whole.");
+            println!(
+                "{cut} dead letters hold only a part of a long payload and were left: only their sender has it whole."
+            );
         }
     }
     match refused_again {
@@ -185,9 +188,9 @@ async fn replay(
     }
 }
 
-fn message(letter: &Letter) -> (String, Vec<u8>) {
-    let topic = if letter.topic.is_empty() { REPLAY_TOPIC } else { &letter.topic };
-    (topic.to_owned(), letter.payload.clone())
+fn message(dead_letter: &StoredDeadLetter) -> (String, Vec<u8>) {
+    let topic = if dead_letter.topic.is_empty() { REPLAY_TOPIC } else { &dead_letter.topic };
+    (topic.to_owned(), dead_letter.payload.clone())
 }
 
 /// The first MQTT listener of the configuration; one that listens everywhere is reached through loopback.

@@ -1,5 +1,5 @@
 //! The way back in: publishes messages to an MQTT listener and waits until each is acknowledged, for the replay of dead
-//! letters.
+//! dead letters.
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use std::net::SocketAddr;

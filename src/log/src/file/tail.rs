@@ -75,14 +75,15 @@ impl Groups {
 /// What a group occupies: its vectors exactly, the texts behind snapshots and events by a usual size.
 pub(super) fn memory_bytes(group: &Group) -> usize {
     const TEXTS_BYTES: usize = 128;
-    let letters: usize = group.dead_letters.iter().map(|letter| letter.payload.len() + letter.topic.len()).sum();
+    let dead_letters: usize =
+        group.dead_letters.iter().map(|dead_letter| dead_letter.payload.len() + dead_letter.topic.len()).sum();
     size_of::<Group>()
         + group.readings.capacity() * size_of::<Reading>()
         + group.snapshots.len() * (size_of::<Snapshot>() + TEXTS_BYTES)
         + group.events.len() * (size_of::<Event>() + TEXTS_BYTES)
         + group.dead_letters.len() * (size_of::<DeadLetter>() + TEXTS_BYTES)
         + group.marks.len() * (size_of::<Mark>() + TEXTS_BYTES)
-        + letters
+        + dead_letters
 }
 
 /// The part of a group from `offset` on.

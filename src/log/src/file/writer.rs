@@ -108,6 +108,6 @@ fn records(portion: &Portion) -> usize {
 fn oldest_received_us(portion: &Portion) -> Option<i64> {
     let readings = portion.readings.iter().map(|reading| reading.received_us);
     let snapshots = portion.snapshots.iter().map(|snapshot| snapshot.received_us);
-    let letters = portion.dead_letters.iter().map(|letter| letter.received_us);
-    readings.chain(snapshots).chain(letters).min()
+    let dead_letters = portion.dead_letters.iter().map(|dead_letter| dead_letter.received_us);
+    readings.chain(snapshots).chain(dead_letters).min()
 }

@@ -23,7 +23,7 @@ struct PostgresLedger {
     superseded_rows: i64,
     replaced_rows: i64,
     scada_rows: i64,
-    letters: i64,
+    dead_letters: i64,
     refused_rows: i64,
     gaps: i64,
     mixed: i64,
@@ -81,7 +81,7 @@ async fn ledger(sources: &Sources) -> Result<PostgresLedger, Problem> {
             superseded_rows: sum(1),
             replaced_rows: sum(2),
             scada_rows: sum(3),
-            letters: sum(4),
+            dead_letters: sum(4),
             refused_rows: sum(5),
             gaps: sum(6),
             mixed: sum(7),
@@ -100,7 +100,7 @@ async fn postgres_findings(sources: &Sources, ledger: &PostgresLedger) -> Result
     let tables = [
         ("sensor_data_holds_the_ledger", "sensor_data", ledger.sensor_rows - ledger.replaced_rows),
         ("scada_machine_data_holds_the_ledger", "scada_machine_data", ledger.scada_rows),
-        ("dead_letters_hold_the_ledger", "genims_internal.dead_letters", ledger.letters + ledger.refused_rows),
+        ("dead_letters_hold_the_ledger", "genims_internal.dead_letters", ledger.dead_letters + ledger.refused_rows),
     ];
     for (rule, table, expected) in tables {
         let mut found = 0;

@@ -6,10 +6,10 @@ use crate::error::{SinkError, answered};
 use crate::order::Row;
 use crate::postgres::copy::Refused;
 use crate::postgres::days_kept::DaysKept;
+use crate::postgres::dead_letters::{self, DeadLetterRows};
 use crate::postgres::event_rows::{self, EventRows};
 use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::LedgerRow;
-use crate::postgres::letters::{self, LetterRows};
 use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
 use crate::postgres::replaced::Replaced;
 use crate::postgres::scada_rows::{self, ScadaRows};
@@ -136,7 +136,7 @@ struct Statements {
     scada: Statement,
     faults: Statement,
     health: Statement,
-    letters: Statement,
+    dead_letters: Statement,
 }
 
 async fn write(
@@ -176,8 +176,8 @@ async fn write(
     writer.copy(&statements.faults, &mut events.faults).await?;
     writer.copy(&statements.health, &mut events.health).await?;
     writer.run(&mut events.closed).await?;
-    let letters = batch.dead_letters().collect();
-    let refused_rows = writer.letters(&statements.letters, context, letters).await?;
+    let dead_letters = batch.dead_letters().collect();
+    let refused_rows = writer.dead_letters(&statements.dead_letters, context, dead_letters).await?;
 
     let Writer { set_aside, bytes, .. } = writer;
     let refused_events = set_aside.iter().filter(|refused| refused.source.is_none()).count() as u64;
@@ -209,7 +209,7 @@ async fn prepare(session: &mut Session, days: &[i64]) -> Result<Statements, Sink
         scada: session.prepare(&copy_in("public.scada_machine_data", scada_rows::COLUMNS)).await?,
         faults: session.prepare(&copy_in("public.machine_faults", event_rows::FAULT_COLUMNS)).await?,
         health: session.prepare(&copy_in("public.sensor_health", event_rows::HEALTH_COLUMNS)).await?,
-        letters: session.prepare(&copy_in("genims_internal.dead_letters", letters::COLUMNS)).await?,
+        dead_letters: session.prepare(&copy_in("genims_internal.dead_letters", dead_letters::COLUMNS)).await?,
         partition,
     })
 }
@@ -296,27 +296,31 @@ impl Writer<'_> {
         Ok((deleted, rows))
     }
 
-    /// Writes the letters that came and those that this batch made; answers how many the latter are. What the table
+    /// Writes the dead letters that came and those that this batch made; answers how many the latter are. What the table
     /// refuses goes in once more without its content.
-    async fn letters(
+    async fn dead_letters(
         &mut self,
         statement: &Statement,
         context: &Context<'_>,
-        letters: Vec<(u64, &genims_model::DeadLetter)>,
+        dead_letters: Vec<(u64, &genims_model::DeadLetter)>,
     ) -> Result<u64, SinkError> {
         let made = self.set_aside.clone();
         let (spool_id, sources) = (context.spool_id, context.sources);
-        let mut rows = LetterRows { spool_id, sources, letters, refused: &made };
+        let mut rows = DeadLetterRows { spool_id, sources, dead_letters, refused: &made };
         let mut lost = Vec::new();
         let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
         self.bytes += isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?.bytes;
-        let bare: Vec<Refused> = lost.into_iter().map(|(_, letter)| letter.bare()).collect();
-        let mut rows = LetterRows { spool_id, sources, letters: Vec::new(), refused: &bare };
+        let bare: Vec<Refused> = lost.into_iter().map(|(_, dead_letter)| dead_letter.bare()).collect();
+        let mut rows = DeadLetterRows { spool_id, sources, dead_letters: Vec::new(), refused: &bare };
         let mut lost = Vec::new();
         let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
         isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?;
         for (_, Refused { log_offset, detail, .. }) in lost {
-            tracing::error!(log_offset, detail, "genims_internal.dead_letters refused a letter even without content");
+            tracing::error!(
+                log_offset,
+                detail,
+                "genims_internal.dead_letters refused a dead letter even without content"
+            );
         }
         Ok(made.len() as u64)
     }

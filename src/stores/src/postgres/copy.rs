@@ -83,9 +83,9 @@ impl Refused {
         self
     }
 
-    /// What is left to say of a letter that the table of letters refused.
+    /// What is left to say of a dead letter that the table of dead letters refused.
     pub(super) fn bare(self) -> Self {
-        let detail = format!("the letter itself was refused, its content is lost: {}", self.detail);
+        let detail = format!("the dead letter itself was refused, its content is lost: {}", self.detail);
         Self { payload: Vec::new(), detail, ..self }
     }
 }

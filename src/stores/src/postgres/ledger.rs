@@ -31,7 +31,7 @@ impl LedgerRow {
                  superseded_rows, replaced_rows, scada_rows, events, dead_letters, refused_rows, timestamp_min,
                  timestamp_max)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-        let [first, next, sensor, superseded, replaced, scada, events, letters, refused] = [
+        let [first, next, sensor, superseded, replaced, scada, events, dead_letters, refused] = [
             batch.first_offset,
             batch.next_offset,
             self.sensor_rows,
@@ -52,7 +52,7 @@ impl LedgerRow {
             &replaced,
             &scada,
             &events,
-            &letters,
+            &dead_letters,
             &refused,
             &min,
             &max,

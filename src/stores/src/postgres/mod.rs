@@ -6,7 +6,7 @@
 //! - [`commit`]: one batch, one transaction
 //! - [`copy`]: one COPY; [`field`]: the binary format
 //! - [`isolate`]: one statement over many rows, whole or with the refused ones set aside
-//! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`letters`]: what becomes which row;
+//! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`dead_letters`]: what becomes which row;
 //!   [`replaced`]: what a row takes the place of
 //! - [`partitions`]: a partition a day; [`ledger`]: a row a batch
 //!
@@ -20,11 +20,11 @@
 pub mod commit;
 pub mod copy;
 pub mod days_kept;
+pub mod dead_letters;
 pub mod event_rows;
 pub mod field;
 pub mod isolate;
 pub mod ledger;
-pub mod letters;
 pub mod partitions;
 pub mod replaced;
 pub mod scada_rows;

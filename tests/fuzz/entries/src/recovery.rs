@@ -29,7 +29,7 @@ pub fn recovery(data: &[u8]) {
     assert_eq!(shown, again, "what a start has shown stays");
 }
 
-fn letter(offset: u64) -> DeadLetter {
+fn dead_letter(offset: u64) -> DeadLetter {
     let text = format!("{offset}");
     DeadLetter {
         source: 0,
@@ -45,7 +45,7 @@ fn letter(offset: u64) -> DeadLetter {
 fn fill(options: &SpoolOptions) -> Result<(), SpoolError> {
     let (mut appender, spool, _) = open(options)?;
     for number in 0..PORTIONS {
-        let dead_letters = (number * EACH..(number + 1) * EACH).map(letter).collect();
+        let dead_letters = (number * EACH..(number + 1) * EACH).map(dead_letter).collect();
         appender.append(&mut Portion { dead_letters, ..Portion::default() })?;
     }
     spool.close()
@@ -64,7 +64,7 @@ fn replay(spool: &Spool, from: u64, offsets: &mut Vec<u64>) -> Result<(), SpoolE
     spool.replay(from, |group| {
         for (index, found) in group.dead_letters.iter().enumerate() {
             let offset = group.first_offset + index as u64;
-            assert_eq!(*found, letter(offset), "at offset {offset}");
+            assert_eq!(*found, dead_letter(offset), "at offset {offset}");
             offsets.push(offset);
         }
     })

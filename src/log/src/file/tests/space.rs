@@ -124,9 +124,9 @@ fn an_item_larger_than_a_segment_is_stored() {
     appender.append(&mut large).unwrap();
     drop((appender, spool));
     let (_appender, spool, _) = open(&options).unwrap();
-    let mut letters = Vec::new();
-    spool.replay(0, |group| letters.extend_from_slice(&group.dead_letters)).unwrap();
-    assert_eq!(letters, whole.dead_letters);
+    let mut dead_letters = Vec::new();
+    spool.replay(0, |group| dead_letters.extend_from_slice(&group.dead_letters)).unwrap();
+    assert_eq!(dead_letters, whole.dead_letters);
 }
 
 #[test]

@@ -10,16 +10,16 @@ pub const COLUMNS: &str = "spool_id, log_offset, received_at, source, topic, rea
      payload_bytes";
 const FIELDS: i16 = 10;
 
-/// Letters as they came, then the refusals of this batch.
-pub struct LetterRows<'a> {
+/// Dead letters as they came, then the refusals of this batch.
+pub struct DeadLetterRows<'a> {
     pub spool_id: Uuid,
     /// The listeners' names by number.
     pub sources: &'a [String],
-    pub letters: Vec<(u64, &'a DeadLetter)>,
+    pub dead_letters: Vec<(u64, &'a DeadLetter)>,
     pub refused: &'a [Refused],
 }
 
-impl LetterRows<'_> {
+impl DeadLetterRows<'_> {
     fn source(&self, no: Option<u8>) -> String {
         match no {
             Some(no) => self.sources.get(usize::from(no)).cloned().unwrap_or_else(|| format!("#{no}")),
@@ -36,22 +36,22 @@ impl LetterRows<'_> {
     }
 }
 
-impl EncodeRows for LetterRows<'_> {
+impl EncodeRows for DeadLetterRows<'_> {
     fn rows(&self) -> usize {
-        self.letters.len() + self.refused.len()
+        self.dead_letters.len() + self.refused.len()
     }
 
     fn encode(&mut self, index: usize, out: &mut BytesMut) {
-        if let Some((offset, letter)) = self.letters.get(index) {
-            self.open(*offset, letter.received_us, Some(letter.source), out);
-            out.put_foreign_text(&letter.topic);
-            out.put_text(letter.reason.code());
+        if let Some((offset, dead_letter)) = self.dead_letters.get(index) {
+            self.open(*offset, dead_letter.received_us, Some(dead_letter.source), out);
+            out.put_foreign_text(&dead_letter.topic);
+            out.put_text(dead_letter.reason.code());
             out.put_null();
-            out.put_foreign_text(&letter.detail);
-            out.put_bytea(&letter.payload);
-            out.put_int8(letter.payload_bytes as i64);
+            out.put_foreign_text(&dead_letter.detail);
+            out.put_bytea(&dead_letter.payload);
+            out.put_int8(dead_letter.payload_bytes as i64);
         } else {
-            let refused = &self.refused[index - self.letters.len()];
+            let refused = &self.refused[index - self.dead_letters.len()];
             self.open(refused.log_offset, refused.received_us, refused.source, out);
             out.put_text("");
             out.put_text(Reason::RefusedByDatabase.code());
@@ -62,18 +62,18 @@ impl EncodeRows for LetterRows<'_> {
         }
     }
 
-    /// Letters are written so that PostgreSQL has nothing to refuse; if it does, the batch waits and says why.
+    /// Dead letters are written so that PostgreSQL has nothing to refuse; if it does, the batch waits and says why.
     fn refused(&self, index: usize) -> Refused {
-        match self.letters.get(index) {
-            Some((offset, letter)) => Refused {
+        match self.dead_letters.get(index) {
+            Some((offset, dead_letter)) => Refused {
                 log_offset: *offset,
-                source: Some(letter.source),
-                received_us: letter.received_us,
-                payload: letter.payload.clone(),
+                source: Some(dead_letter.source),
+                received_us: dead_letter.received_us,
+                payload: dead_letter.payload.clone(),
                 sqlstate: None,
-                detail: letter.detail.clone(),
+                detail: dead_letter.detail.clone(),
             },
-            None => self.refused[index - self.letters.len()].clone(),
+            None => self.refused[index - self.dead_letters.len()].clone(),
         }
     }
 }
