@@ -13,6 +13,8 @@ pub mod intake;
 mod intake_tests;
 mod primitives;
 pub mod queue;
+#[cfg(test)]
+mod queue_tests;
 pub mod recovery;
 pub mod shard;
 #[cfg(test)]
