@@ -251,6 +251,8 @@ impl Appender {
             // A refusal that ended meanwhile has cleared it.
             self.shared.full.store(true, Ordering::Release);
             self.wait_for_room()?;
+            // A consumer may have been refused meanwhile.
+            self.wait_while_refused()?;
         }
         self.shared.pressed.store(false, Ordering::Release);
         if self.shared.full.swap(false, Ordering::AcqRel) {
