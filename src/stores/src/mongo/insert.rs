@@ -17,8 +17,9 @@ const DOCUMENT_BYTES_USUAL: usize = 288;
 /// The command's own fields, and the document that crosses the bound.
 const COMMAND_SLACK_BYTES: usize = 16 * 1024;
 /// A busy server takes so many within our patience: see [`crate::error::ANSWER_TIMEOUT`]. The command has no `maxTimeMS`:
-/// mongod 6.0 keeps what an interrupted insert had staged for a bucket of a time series, where nobody sees it, and writes it
-/// together with the repetition, twice. An insert that nobody waits for any more is waited out instead.
+/// after one had interrupted an insert on mongod 6.0, six readings of a sensor were there twice although those that could be
+/// seen were left out of the repetition. The likeliest cause, not proved: what was staged for a bucket is written with
+/// the next insert into it. An insert that nobody waits for any more is waited out instead.
 const DOCUMENTS_MAX: usize = 20_000;
 
 /// What the server is told besides the documents.
