@@ -1,5 +1,6 @@
 //! `genims dictionary`: every database, table and column as text, JSON, or one HTML page.
 
+use crate::cli::say::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::Registry;
@@ -23,7 +24,7 @@ pub(crate) fn run(args: DictionaryArgs) -> anyhow::Result<ExitCode> {
     let dictionary = Dictionary::of(&Registry::load(None)?)?;
     if let Some(file) = args.html {
         std::fs::write(&file, page(&dictionary)?).with_context(|| format!("{} cannot be written", file.display()))?;
-        println!("{}", file.display());
+        say!("{}", file.display());
         return Ok(ExitCode::SUCCESS);
     }
     let text = if args.json {

@@ -1,5 +1,6 @@
 //! `genims doctor`: a table of all connections, or JSON; exit code 1 when anything failed.
 
+use crate::cli::say::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::{Environment, Registry};
@@ -31,7 +32,7 @@ const COLUMNS: [(&str, Subject); 9] = [
 pub(crate) async fn run(args: DoctorArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let report = doctor::run(&Registry::load(None)?, environment).await;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
+        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
     } else {
         print(&report);
     }
@@ -47,13 +48,13 @@ fn print(report: &DoctorReport) {
     for row in &rows {
         let cells =
             row.iter().zip(&widths).map(|((text, grade), width)| painted(&format!("{text:<width$}"), *grade, colours));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
     print_remedies(report, Grade::Failed, "failed", colours);
     print_remedies(report, Grade::Warning, "warning", colours);
     let failed = report.databases.iter().filter(|database| !database.passed).count();
     let all = report.databases.len();
-    println!("\n{} of {all} databases are as they should be; {:.2} s", all - failed, report.seconds);
+    say!("\n{} of {all} databases are as they should be; {:.2} s", all - failed, report.seconds);
 }
 
 fn header() -> Vec<(String, Grade)> {
@@ -115,8 +116,8 @@ fn print_remedies(report: &DoctorReport, grade: Grade, word: &str, colours: bool
             [first, _, ..] => format!("{first} and {} more", databases.len() - 1),
             _ => databases.join(", "),
         };
-        println!("\n{} {whose}: {}: {found}", painted(word, grade, colours), format!("{subject:?}").to_lowercase());
-        println!("  remedy: {remedy}");
+        say!("\n{} {whose}: {}: {found}", painted(word, grade, colours), format!("{subject:?}").to_lowercase());
+        say!("  remedy: {remedy}");
     }
 }
 

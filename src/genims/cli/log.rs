@@ -6,6 +6,7 @@
 //! - A database that remembers a lost history keeps what it has, and goes on where that history parted from this one.
 //! - The positions are stored before the log takes the name, so that a crash in between changes nothing.
 
+use crate::cli::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
@@ -64,17 +65,17 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
     };
     let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
     let places = places(settings, environment, &spool).await?;
-    println!("The log holds offsets {} to {}.", spool.first_offset(), spool.next_offset());
+    say!("The log holds offsets {} to {}.", spool.first_offset(), spool.next_offset());
     for place in &places {
-        println!("{}: {}", place.name, meaning(place, &spool));
+        say!("{}: {}", place.name, meaning(place, &spool));
     }
     if !places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. }))) {
-        println!("Every database is at a position of this log: there is nothing to adopt.");
+        say!("Every database is at a position of this log: there is nothing to adopt.");
     } else if yes {
         adopt(&spool, &places).await?;
-        println!("Adopted: the log is now {}. Start the server.", spool.name());
+        say!("Adopted: the log is now {}. Start the server.", spool.name());
     } else {
-        println!("Nothing was changed. Restore the newer data folder if there is one; otherwise run this with --yes.");
+        say!("Nothing was changed. Restore the newer data folder if there is one; otherwise run this with --yes.");
     }
     spool.close()?;
     Ok(ExitCode::SUCCESS)
@@ -83,17 +84,17 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
 fn quarantine(directory: &Path) -> anyhow::Result<ExitCode> {
     let report = file::quarantine(directory)?;
     if report.segments.is_empty() {
-        println!("No segment is damaged: nothing was changed.");
+        say!("No segment is damaged: nothing was changed.");
     }
     for replaced in &report.segments {
         match &replaced.moved_to {
             Some(path) => {
-                println!("{}: {} bytes moved to {}", replaced.segment.display(), replaced.bytes, path.display())
+                say!("{}: {} bytes moved to {}", replaced.segment.display(), replaced.bytes, path.display())
             }
-            None => println!("{}: was missing", replaced.segment.display()),
+            None => say!("{}: was missing", replaced.segment.display()),
         }
         if replaced.lost.is_empty() {
-            println!("  every record could be read and is kept");
+            say!("  every record could be read and is kept");
         }
         for lost in &replaced.lost {
             let kinds = lost.kinds.map_or_else(
@@ -105,12 +106,7 @@ fn quarantine(directory: &Path) -> anyhow::Result<ExitCode> {
                     )
                 },
             );
-            println!(
-                "  lost: {} records, offsets {} to {} ({kinds})",
-                lost.below - lost.from,
-                lost.from,
-                lost.below - 1
-            );
+            say!("  lost: {} records, offsets {} to {} ({kinds})", lost.below - lost.from, lost.from, lost.below - 1);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,11 +1,14 @@
 //! One file per command. `main` -> arguments -> `run` -> exit code; every failure names the cause and the remedy on
 //! standard error and exits non-zero.
 
+#![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
+
 mod deadletter;
 mod dictionary;
 mod doctor;
 mod log;
 mod provision;
+mod say;
 mod seed;
 mod serve;
 mod validate;

@@ -1,5 +1,6 @@
 //! `genims provision`: arguments in, a table or JSON out; exit code 1 when a database failed or drifted.
 
+use crate::cli::say::say;
 use anyhow::Context;
 use genims_databases::{Environment, Registry};
 use genims_platform::provision::{self, DatabaseReport, Mode, Options, Progress, ProvisionReport, Status};
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
     let options = Options { only: args.only, mode };
     let report = provision::run(&registry, &environment, &options, &|progress| display.show(progress)).await?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
+        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
     } else {
         print(&report);
     }
@@ -97,21 +98,21 @@ fn print(report: &ProvisionReport) {
             skipped += 1;
             continue;
         }
-        println!("{:24} {:>6.2} s  {}", database.database, database.seconds, summary(database, report.mode));
+        say!("{:24} {:>6.2} s  {}", database.database, database.seconds, summary(database, report.mode));
         for change in &database.changes {
-            println!("    {change}");
+            say!("    {change}");
         }
         for difference in &database.drift {
-            println!("    drift: {difference}");
+            say!("    drift: {difference}");
         }
         if let Some(error) = &database.error {
-            println!("    {error}");
+            say!("    {error}");
         }
     }
     if skipped > 0 {
-        println!("{skipped} databases of the registry have no schema yet");
+        say!("{skipped} databases of the registry have no schema yet");
     }
-    println!("{:.2} s in all", report.seconds);
+    say!("{:.2} s in all", report.seconds);
 }
 
 fn summary(database: &DatabaseReport, mode: Mode) -> String {

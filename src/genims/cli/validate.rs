@@ -1,5 +1,6 @@
 //! `genims validate`: the configuration, checked without starting anything.
 
+use crate::cli::say::say;
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
 use serde_json::json;
@@ -35,16 +36,16 @@ pub(crate) fn run(args: ValidateArgs, settings: &Settings) -> anyhow::Result<Exi
             "valid": true, "data_dir": settings.data_dir, "http": settings.http.listen.to_string(),
             "listeners": listeners, "sinks": sinks,
         });
-        println!("{found:#}");
+        say!("{found:#}");
     } else {
-        println!("The configuration is valid.");
-        println!("data      {}", settings.data_dir.display());
-        println!("http      {}", settings.http.listen);
+        say!("The configuration is valid.");
+        say!("data      {}", settings.data_dir.display());
+        say!("http      {}", settings.http.listen);
         for listener in &listeners {
             let text = |key: &str| listener[key].as_str().unwrap_or_default().to_owned();
-            println!("listener  {} ({}) on {}", text("name"), text("type"), text("at"));
+            say!("listener  {} ({}) on {}", text("name"), text("type"), text("at"));
         }
-        println!("sinks     {}", sinks.join(", "));
+        say!("sinks     {}", sinks.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 //! also when something could not be looked at. A rule without rows to look at is shown as EMPTY and not counted as holding;
 //! alone it makes no exit code 1, because a database that was just provisioned has not done anything wrong.
 
+use crate::cli::say::say;
 use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::
     bar.finish_and_clear();
     let verdict = verdict?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&verdict).context("the verdict as JSON")?);
+        say!("{}", serde_json::to_string_pretty(&verdict).context("the verdict as JSON")?);
     } else {
         print(&verdict);
     }
@@ -81,11 +82,11 @@ fn print(verdict: &Verdict) {
     };
     for database in verdict.databases.iter().filter(|database| !database.reachable) {
         let cause = database.error.as_deref().unwrap_or_default();
-        println!("{} {}: {cause}", paint("DOWN", "31"), database.database);
+        say!("{} {}: {cause}", paint("DOWN", "31"), database.database);
     }
     let lines = lines(verdict);
     let width = lines.iter().map(|line| line.rule.chars().count()).max().unwrap_or(0).max(4);
-    println!("{:<width$}  {:>14}  {:>10}  result", "rule", "rows looked at", "violations");
+    say!("{:<width$}  {:>14}  {:>10}  result", "rule", "rows looked at", "violations");
     for line in &lines {
         let worst = worst(&line.findings);
         let (word, colour) = match worst {
@@ -97,12 +98,12 @@ fn print(verdict: &Verdict) {
         };
         let (rule, looked_at, violations) = (&line.rule, line.looked_at, line.violations);
         let result = if line.result.is_empty() { String::new() } else { format!(": {}", line.result) };
-        println!("{rule:<width$}  {looked_at:>14}  {violations:>10}  {}{result}", paint(word, colour));
+        say!("{rule:<width$}  {looked_at:>14}  {violations:>10}  {}{result}", paint(word, colour));
         let silent = |finding: &&&Finding| matches!(finding.outcome, Outcome::Passed | Outcome::Empty);
         line.findings.iter().filter(|finding| !silent(finding)).for_each(|finding| print_examples(finding));
     }
     let count = |outcome| verdict.count(outcome);
-    println!(
+    say!(
         "{} rules hold, {} had nothing to look at, {} are violated, {} failed, {} were skipped; {:.2} s",
         count(Outcome::Passed),
         count(Outcome::Empty),
@@ -119,21 +120,21 @@ fn print_examples(finding: &Finding) {
         return;
     }
     if finding.family == report::REFERENCES {
-        println!("    {}: {} rows. {}", finding.rule, finding.violations, finding.says);
+        say!("    {}: {} rows. {}", finding.rule, finding.violations, finding.says);
     } else if finding.outcome == Outcome::Violated {
-        println!("    {}", finding.says);
+        say!("    {}", finding.says);
     }
     if finding.outcome == Outcome::Failed && finding.family == report::REFERENCES {
-        println!("      {}", finding.explanation);
+        say!("      {}", finding.explanation);
     }
     for example in &finding.examples {
-        println!("      {}: {}", example.key, example.detail);
+        say!("      {}: {}", example.key, example.detail);
     }
     if finding.violations > finding.examples.len() as u64
         && !finding.examples.is_empty()
         && finding.family != LEDGER_MODULE
     {
-        println!("      ...");
+        say!("      ...");
     }
 }
 

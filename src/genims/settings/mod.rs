@@ -2,8 +2,11 @@
 //!
 //! Each room owns its options and their defaults; this file only says which rooms there are and gives errors a place.
 
+mod fault;
+mod ranges;
 mod substitute;
 
+use fault::{Fault, Step, read, unknown_key};
 use genims_consumers::gather::BatchLimits;
 use genims_databases::{Environment, registry};
 use genims_decode::template::TopicTemplate;
@@ -17,12 +20,17 @@ use genims_pipeline::PipelineOptions;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// What `genims serve` uses when there is no file.
 pub const DEFAULT: &str = include_str!("../../../config/genims.toml");
+
+/// What stands at the top of the file.
+const SECTIONS: [&str; 7] = ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks"];
+const DATA_DIR: &str = ".genims/server";
+const LISTENERS_MAX: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -30,7 +38,8 @@ pub enum SettingsError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("the configuration {path} is no TOML: {source}")]
     Syntax { path: PathBuf, source: toml::de::Error },
-    #[error("the configuration {path}: {place}: {detail}")]
+    /// `place` is `:line`, or empty where the file says nothing of it.
+    #[error("the configuration {path}{place}: {detail}")]
     Invalid { path: PathBuf, place: String, detail: String },
 }
 
@@ -47,9 +56,16 @@ pub struct Settings {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct HttpOptions {
+    #[serde(deserialize_with = "genims_listen::address::deserialize")]
     pub listen: SocketAddr,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9400)) }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +83,16 @@ pub enum ListenerKind {
 }
 
 impl ListenerKind {
+    /// Where it listens; a bridge does not.
+    fn listen(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Mqtt(options) => Some(options.listen),
+            Self::Tcp(options) => Some(options.listen),
+            Self::Line(options) => Some(options.listen),
+            Self::Bridge(_) => None,
+        }
+    }
+
     fn waits_for_commit(&self) -> bool {
         match self {
             Self::Mqtt(options) => options.acknowledge.waits_for_commit(),
@@ -94,199 +120,139 @@ impl Settings {
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, SettingsError> {
         let mut root: Value =
             text.parse::<Table>().map_err(|source| SettingsError::Syntax { path: path.to_owned(), source })?.into();
-        let invalid = |place: &str, detail: String| SettingsError::Invalid {
-            path: path.to_owned(),
-            place: place.to_owned(),
-            detail,
+        let invalid = |fault: Fault| {
+            let (line, detail) = fault.describe(text);
+            let place = line.map(|line| format!(":{line}")).unwrap_or_default();
+            SettingsError::Invalid { path: path.to_owned(), place, detail }
         };
-        substitute::substitute(&mut root, &|name| environment.get(name).map(str::to_owned))
-            .map_err(|detail| invalid("substitution", detail))?;
-        let Value::Table(root) = root else { return Err(invalid("file", "is no table".to_owned())) };
-        Self::check(root).map_err(|(place, detail)| invalid(&place, detail))
+        let lookup = |name: &str| environment.get(name).map(str::to_owned);
+        substitute::substitute(&mut root, &mut Vec::new(), &lookup).map_err(invalid)?;
+        let Value::Table(root) = root else { return Err(invalid(Fault::new([], "is no table"))) };
+        Self::check(root).map_err(invalid)
     }
 
     fn check(mut root: Table) -> Result<Self, Fault> {
+        if let Some(key) = root.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
+            return Err(unknown_key(vec![Step::from(key.as_str())], key, &SECTIONS));
+        }
         let listeners = items(&mut root, "listeners")?
             .into_iter()
             .enumerate()
             .map(|(index, table)| listener(index, table))
             .collect::<Result<Vec<_>, _>>()?;
         let mut names = HashSet::new();
-        if let Some(twice) = listeners.iter().find(|listener| !names.insert(listener.name.as_str())) {
-            return Err(("listeners".to_owned(), format!("two are named \"{}\"; give each its own name", twice.name)));
+        if let Some(twice) = listeners.iter().position(|listener| !names.insert(listener.name.as_str())) {
+            let detail = "another listener has this name; give each its own";
+            return Err(Fault::new([Step::from("listeners"), Step::from(twice), Step::from("name")], detail));
         }
-        if listeners.len() > 64 {
-            return Err(("listeners".to_owned(), "more than 64".to_owned()));
+        if listeners.len() > LISTENERS_MAX {
+            let detail = format!("{} listeners; {LISTENERS_MAX} at most", listeners.len());
+            return Err(Fault::new([Step::from("listeners")], detail));
         }
-        let (mut postgres, mut mongodb) = (None, None);
-        for mut table in items(&mut root, "sinks")? {
-            let kind = take_string(&mut table, "type").unwrap_or_default();
-            let place = format!("sinks.{kind}");
-            let (slot, usual) = match kind.as_str() {
-                "postgres" => (&mut postgres, BatchLimits::default()),
-                "mongodb" => (&mut mongodb, BatchLimits::of_mirror()),
-                _ => return Err(("sinks".to_owned(), format!("type \"{kind}\" is neither postgres nor mongodb"))),
-            };
-            let mut limits = Table::try_from(usual).map_err(|error| (place.clone(), error.to_string()))?;
-            limits.extend(table);
-            if slot.replace(read(&place, Value::Table(limits))?).is_some() {
-                return Err((place, "configured twice".to_owned()));
-            }
-        }
+        let (postgres, mongodb) = sinks(&mut root)?;
         if postgres.is_none()
-            && let Some(waits) = listeners.iter().find(|listener| listener.kind.waits_for_commit())
+            && let Some(waits) = listeners.iter().position(|listener| listener.kind.waits_for_commit())
         {
-            let remedy = "\"committed\" waits for the sink of type \"postgres\", and there is none: nothing would ever be \
-                          acknowledged; add [[sinks]] with type = \"postgres\", or set acknowledge = \"durable\"";
-            return Err((format!("listeners.{}.acknowledge", waits.name), remedy.to_owned()));
+            let remedy = "waits for the sink of type \"postgres\", and there is none: nothing would ever be acknowledged; \
+                          add [[sinks]] with type = \"postgres\", or set acknowledge = \"durable\"";
+            return Err(Fault::new([Step::from("listeners"), Step::from(waits), Step::from("acknowledge")], remedy));
         }
+        let topics = [Step::from("topics")];
         let templates: Vec<Value> = items(&mut root, "topics")?.into_iter().map(Value::Table).collect();
         let settings = Self {
-            data_dir: take_string(&mut root, "data_dir").unwrap_or_else(|| ".genims/server".to_owned()).into(),
+            data_dir: match root.remove("data_dir") {
+                Some(value) => read(&[Step::from("data_dir")], value)?,
+                None => PathBuf::from(DATA_DIR),
+            },
             http: section(&mut root, "http")?,
             listeners,
-            topics: Templates::new(&read::<Vec<TopicTemplate>>("topics", Value::Array(templates))?)
-                .map_err(|error| ("topics".to_owned(), error.to_string()))?,
+            topics: Templates::new(&read::<Vec<TopicTemplate>>(&topics, Value::Array(templates))?)
+                .map_err(|error| Fault::new(topics, error.to_string()))?,
             pipeline: pipeline(&mut root)?,
             spool: section(&mut root, "spool")?,
             postgres,
             mongodb,
         };
-        match root.keys().next() {
-            Some(key) => Err((key.clone(), "unknown key".to_owned())),
-            None => Ok(settings),
-        }
+        ranges::check(&settings)?;
+        Ok(settings)
     }
 }
 
-/// Where, and what.
-type Fault = (String, String);
+/// The limits of both sinks, as far as they are configured.
+fn sinks(root: &mut Table) -> Result<(Option<BatchLimits>, Option<BatchLimits>), Fault> {
+    let (mut postgres, mut mongodb) = (None, None);
+    for (index, mut table) in items(root, "sinks")?.into_iter().enumerate() {
+        let path = [Step::from("sinks"), Step::from(index)];
+        let kind = take_type(&mut table, &path, &["postgres", "mongodb"])?;
+        let (slot, usual) = match kind.as_str() {
+            "postgres" => (&mut postgres, BatchLimits::default()),
+            _ => (&mut mongodb, BatchLimits::of_mirror()),
+        };
+        let mut limits = Table::try_from(usual).map_err(|error| Fault::new(path.clone(), error.to_string()))?;
+        limits.extend(table);
+        let limits = read(&path, Value::Table(limits))?;
+        ranges::check_sink(&path, &limits)?;
+        if slot.replace(limits).is_some() {
+            let detail = format!("a second sink of type \"{kind}\"; one is all there can be");
+            return Err(Fault::new(path, detail));
+        }
+    }
+    Ok((postgres, mongodb))
+}
 
 /// What is too old to be taken is what the operations database does not keep.
 fn pipeline(root: &mut Table) -> Result<PipelineOptions, Fault> {
     let said = root.get("pipeline").is_some_and(|section| section.get("retention").is_some());
     if said {
         let remedy = "is said by the registry of databases (config/databases.toml); remove it here";
-        return Err(("pipeline.retention".to_owned(), remedy.to_owned()));
+        return Err(Fault::new([Step::from("pipeline"), Step::from("retention")], remedy));
     }
     let mut options: PipelineOptions = section(root, "pipeline")?;
-    let kept =
-        registry::retention("genims_operations_db").map_err(|error| ("registry".to_owned(), error.to_string()))?;
+    let kept = registry::retention("genims_operations_db").map_err(|error| Fault::new([], error.to_string()))?;
     options.retention = kept.unwrap_or(options.retention);
     Ok(options)
 }
 
 fn listener(index: usize, mut table: Table) -> Result<Listener, Fault> {
-    let kind = take_string(&mut table, "type").unwrap_or_default();
-    let name = take_string(&mut table, "name").unwrap_or_else(|| format!("{kind}-{index}"));
-    let place = format!("listeners.{name}");
+    let path = [Step::from("listeners"), Step::from(index)];
+    let kind = take_type(&mut table, &path, &["mqtt", "tcp", "line", "bridge"])?;
+    let name = match table.remove("name") {
+        Some(name) => read(&[&path[..], &[Step::from("name")]].concat(), name)?,
+        None => format!("{kind}-{index}"),
+    };
     let value = Value::Table(table);
     let kind = match kind.as_str() {
-        "mqtt" => ListenerKind::Mqtt(read(&place, value)?),
-        "tcp" => ListenerKind::Tcp(read(&place, value)?),
-        "line" => ListenerKind::Line(read(&place, value)?),
-        "bridge" => ListenerKind::Bridge(read(&place, value)?),
-        other => return Err((place, format!("type \"{other}\" is none of mqtt, tcp, line, bridge"))),
+        "mqtt" => ListenerKind::Mqtt(read(&path, value)?),
+        "tcp" => ListenerKind::Tcp(read(&path, value)?),
+        "line" => ListenerKind::Line(read(&path, value)?),
+        _ => ListenerKind::Bridge(read(&path, value)?),
     };
     Ok(Listener { name, kind })
+}
+
+/// The table's `type`, which is one of `known`.
+fn take_type(table: &mut Table, path: &[Step], known: &[&str]) -> Result<String, Fault> {
+    let place = [path, &[Step::from("type")]].concat();
+    let Some(value) = table.remove("type") else {
+        return Err(Fault::new(path.to_vec(), format!("has no type; one of {}", known.join(", "))));
+    };
+    let kind: String = read(&place, value)?;
+    if known.contains(&kind.as_str()) {
+        return Ok(kind);
+    }
+    Err(Fault::new(place, format!("must be one of {}", known.join(", "))))
 }
 
 fn items(root: &mut Table, key: &str) -> Result<Vec<Table>, Fault> {
     match root.remove(key) {
         None => Ok(Vec::new()),
-        Some(value) => read(key, value),
+        Some(value) => read(&[Step::from(key)], value),
     }
 }
 
 fn section<T: DeserializeOwned>(root: &mut Table, key: &str) -> Result<T, Fault> {
-    read(key, root.remove(key).unwrap_or_else(|| Value::Table(Table::new())))
-}
-
-fn read<T: DeserializeOwned>(place: &str, value: Value) -> Result<T, Fault> {
-    value.try_into().map_err(|error: toml::de::Error| (place.to_owned(), error.message().to_owned()))
-}
-
-fn take_string(table: &mut Table, key: &str) -> Option<String> {
-    match table.get(key) {
-        Some(Value::String(_)) => table.remove(key).and_then(|value| value.as_str().map(str::to_owned)),
-        _ => None,
-    }
+    read(&[Step::from(key)], root.remove(key).unwrap_or_else(|| Value::Table(Table::new())))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn parse(text: &str) -> Result<Settings, SettingsError> {
-        let text = format!("{text}\n[http]\nlisten = \"127.0.0.1:0\"");
-        Settings::parse(&text, Path::new("test.toml"), &Environment::default())
-    }
-
-    #[test]
-    fn what_a_file_says_of_a_sink_stands_over_what_is_usual_for_its_kind() {
-        let text = "[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"mongodb\"\nlinger = \"300ms\"";
-        let settings = parse(text).expect("a good file");
-        assert_eq!(settings.postgres, Some(BatchLimits::default()));
-        let mirror = BatchLimits { linger: Duration::from_millis(300), ..BatchLimits::of_mirror() };
-        assert_eq!(settings.mongodb, Some(mirror));
-    }
-
-    #[test]
-    fn retention_is_what_the_registry_says_and_is_said_nowhere_else() {
-        let days = |name| {
-            let kept = registry::retention(name).expect("the embedded registry").expect("not for good");
-            assert_eq!(kept.as_secs() % 3_600, 0, "{name}");
-            kept.as_secs() / 86_400
-        };
-        let environment = Environment::default();
-        let settings = Settings::parse("[http]\nlisten = \"127.0.0.1:0\"", Path::new("t"), &environment).expect("fine");
-        assert_eq!(settings.pipeline.retention.as_secs() / 86_400, days("genims_operations_db"));
-        let error = parse("[pipeline]\nretention = \"90d\"").expect_err("said twice").to_string();
-        assert!(error.contains("pipeline.retention") && error.contains("config/databases.toml"), "{error}");
-        assert!(!DEFAULT.contains("retention"), "config/genims.toml");
-        // What the documents tell people.
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-        let (operations, mirror) = (days("genims_operations_db"), days("genims_production"));
-        assert!(text.contains(&format!("PostgreSQL keeps readings {operations} days, the mirror {mirror} days")));
-        // What the audit trail's policies say of each database.
-        let seed =
-            std::fs::read_to_string(root.join("config/seed/genims_audit_db/control.toml")).expect("the policies");
-        let policies = seed.lines().filter(|line| line.starts_with("RET-"));
-        let mut compared = 0;
-        for fields in policies.map(|line| line.split(',').collect::<Vec<_>>()) {
-            let (database, said) = (fields[2], fields[5].parse::<u64>().expect("days"));
-            // Policies count a year as 365 days.
-            assert_eq!(said.div_ceil(366), days(database).div_ceil(366), "{database}");
-            compared += 1;
-        }
-        assert!(compared >= 8 && seed.contains(&format!("genims_operations_db,sensor_data,telemetry,{operations},")));
-    }
-
-    #[test]
-    fn waiting_for_commits_needs_the_sink_that_commits() {
-        let bridge = "[[listeners]]\nname = \"b\"\ntype = \"bridge\"\nbroker = \"mqtt://localhost\"\ntopics = [\"#\"]";
-        for listener in
-            ["[[listeners]]\nname = \"b\"\ntype = \"mqtt\"", "[[listeners]]\nname = \"b\"\ntype = \"tcp\"", bridge]
-        {
-            let waits = format!("{listener}\nacknowledge = \"committed\"\n[[sinks]]\ntype = ");
-            let error = parse(&format!("{waits}\"mongodb\"")).expect_err(listener).to_string();
-            assert!(error.contains("listeners.b.acknowledge") && error.contains("type = \"postgres\""), "{error}");
-            parse(&format!("{waits}\"postgres\"")).expect("somebody commits");
-            parse(listener).expect("nobody waits for commits");
-        }
-    }
-
-    #[test]
-    fn an_unknown_key_and_a_second_sink_of_a_kind_are_named() {
-        for (text, place) in [
-            ("[[sinks]]\ntype = \"mongodb\"\nlingers = \"1s\"", "lingers"),
-            ("[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"postgres\"", "sinks.postgres"),
-            ("[[listeners]]\ntype = \"tcp\"\nack_on_commit = true", "ack_on_commit"),
-        ] {
-            let error = parse(text).expect_err(text).to_string();
-            assert!(error.contains(place), "{error}");
-        }
-    }
-}
+mod tests;

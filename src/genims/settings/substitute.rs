@@ -1,19 +1,30 @@
 //! `${NAME}` and `${NAME:-default}` inside the strings of a configuration. Values come from the environment or `.env`;
 //! substitution happens after parsing, so no value can change the structure of the file.
 
+use super::fault::{Fault, Step};
 use toml::Value;
 
-/// Replaces every reference below `value`.
-pub(super) fn substitute(value: &mut Value, lookup: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
+/// Replaces every reference below `value`, which stands at `path`.
+pub(super) fn substitute(
+    value: &mut Value,
+    path: &mut Vec<Step>,
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<(), Fault> {
+    let mut below = |step: Step, value: &mut Value| {
+        path.push(step);
+        substitute(value, path, lookup)?;
+        path.pop();
+        Ok(())
+    };
     match value {
-        Value::String(text) => {
-            if text.contains("${") {
-                *text = expand(text, lookup)?;
-            }
+        Value::String(text) if text.contains("${") => {
+            *text = expand(text, lookup).map_err(|detail| Fault::new(path.iter().cloned(), detail))?;
             Ok(())
         }
-        Value::Array(items) => items.iter_mut().try_for_each(|item| substitute(item, lookup)),
-        Value::Table(table) => table.iter_mut().try_for_each(|(_, item)| substitute(item, lookup)),
+        Value::Array(items) => {
+            items.iter_mut().enumerate().try_for_each(|(index, item)| below(Step::from(index), item))
+        }
+        Value::Table(table) => table.iter_mut().try_for_each(|(key, item)| below(Step::from(key.as_str()), item)),
         _ => Ok(()),
     }
 }
@@ -53,7 +64,7 @@ mod tests {
     fn references_are_replaced_wherever_a_string_stands() {
         let mut value: Value =
             toml::from_str::<toml::Table>("a = [\"x-${HOST}-y\", \"${PORT:-1883}\"]\nb = 3").expect("TOML").into();
-        substitute(&mut value, &lookup).expect("all set");
+        substitute(&mut value, &mut Vec::new(), &lookup).expect("all set");
         assert_eq!(value["a"][0].as_str(), Some("x-plant-7-y"));
         assert_eq!(value["a"][1].as_str(), Some("1883"));
     }

@@ -7,8 +7,10 @@
 //! - [`line`]: Influx line protocol, which knows no acknowledgement
 //! - [`bridge`]: an MQTT client of an existing broker
 //! - [`accept`]: taking connections from a TCP socket, shared by the listeners
+//! - [`address`]: how a listener's address is written
 
 pub mod accept;
+pub mod address;
 pub mod bridge;
 pub mod line;
 pub mod mqtt;

@@ -2,6 +2,7 @@
 
 mod publish;
 
+use crate::cli::say::say;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims::settings::{ListenerKind, Settings};
@@ -83,14 +84,14 @@ async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<Ex
     let counts = dead_letters::count_by_reason(client).await?;
     let dead_letters = dead_letters::list(client, filter).await?;
     if json {
-        println!("{:#}", serde_json::json!({ "reasons": counts, "letters": dead_letters }));
+        say!("{:#}", serde_json::json!({ "reasons": counts, "letters": dead_letters }));
         return Ok(ExitCode::SUCCESS);
     }
     for count in &counts {
-        println!("{:<22} {:>8} waiting {:>8} replayed", count.reason, count.waiting, count.replayed);
+        say!("{:<22} {:>8} waiting {:>8} replayed", count.reason, count.waiting, count.replayed);
     }
     for dead_letter in &dead_letters {
-        println!(
+        say!(
             "{:>8}  {}  {:<20} {:<10} {}  {}",
             dead_letter.letter_id,
             dead_letter.received_at.format("%Y-%m-%d %H:%M:%S"),
@@ -101,7 +102,7 @@ async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<Ex
         );
     }
     if counts.is_empty() {
-        println!("Nothing was set aside.");
+        say!("Nothing was set aside.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -115,22 +116,22 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
     if json {
         let mut shown = serde_json::to_value(dead_letter)?;
         shown["payload_text"] = payload.into();
-        println!("{shown:#}");
+        say!("{shown:#}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("letter    {}", dead_letter.letter_id);
-    println!("received  {} through {}", dead_letter.received_at, dead_letter.source);
-    println!("topic     {}", dead_letter.topic);
-    println!(
+    say!("letter    {}", dead_letter.letter_id);
+    say!("received  {} through {}", dead_letter.received_at, dead_letter.source);
+    say!("topic     {}", dead_letter.topic);
+    say!(
         "reason    {}{}",
         dead_letter.reason,
         dead_letter.sqlstate.as_ref().map(|s| format!(" (SQLSTATE {s})")).unwrap_or_default()
     );
-    println!("detail    {}", dead_letter.detail);
+    say!("detail    {}", dead_letter.detail);
     if let Some(at) = dead_letter.replayed_at {
-        println!("replayed  {at}");
+        say!("replayed  {at}");
     }
-    println!("payload   {} bytes\n{payload}", dead_letter.payload_bytes);
+    say!("payload   {} bytes\n{payload}", dead_letter.payload_bytes);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -171,11 +172,11 @@ async fn replay(
         replayed += dead_letters::mark_replayed(client, &done).await.context("replayed but not marked as such")?;
     }
     if json {
-        println!("{}", serde_json::json!({ "replayed": replayed, "cut": cut }));
+        say!("{}", serde_json::json!({ "replayed": replayed, "cut": cut }));
     } else {
-        println!("{replayed} dead letters replayed; what is still wrong comes back as a new dead letter.");
+        say!("{replayed} dead letters replayed; what is still wrong comes back as a new dead letter.");
         if cut > 0 {
-            println!(
+            say!(
                 "{cut} dead letters hold only a part of a long payload and were left: only their sender has it whole."
             );
         }

@@ -4,6 +4,7 @@ mod plant;
 mod render;
 mod sweep;
 
+use crate::cli::say::say;
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{Environment, Registry};
@@ -124,7 +125,7 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let report = report?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
+        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
     } else {
         print(&report);
     }
@@ -161,11 +162,11 @@ fn line(report: &load::DatabaseReport) -> String {
 
 fn print(report: &SeedReport) {
     for database in &report.databases {
-        println!("{}", line(database));
+        say!("{}", line(database));
     }
     let rows: u64 = report.databases.iter().map(|database| database.rows).sum();
     let bytes: u64 = report.databases.iter().map(|database| database.bytes).sum();
-    println!(
+    say!(
         "{rows} rows, {:.1} MB in {:.2} s: {:.1} MB/s",
         bytes as f64 / 1e6,
         report.seconds,

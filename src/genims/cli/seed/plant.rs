@@ -1,5 +1,6 @@
 //! `genims seed plant`: the stream's master data in any size.
 
+use crate::cli::say::say;
 use anyhow::Context;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_seed as seed;
@@ -46,7 +47,7 @@ pub(super) async fn run(args: PlantArgs) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let summary = summary?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary).context("the summary as JSON")?);
+        say!("{}", serde_json::to_string_pretty(&summary).context("the summary as JSON")?);
     } else {
         print(&summary);
     }
@@ -65,9 +66,9 @@ fn bar(quiet: bool) -> ProgressBar {
 }
 
 fn print(summary: &Summary) {
-    println!("{:20} {:>10} {:>10} {:>10}", "table", "rows", "inserted", "updated");
+    say!("{:20} {:>10} {:>10} {:>10}", "table", "rows", "inserted", "updated");
     for table in &summary.tables {
-        println!("{:20} {:>10} {:>10} {:>10}", table.table, table.rows, table.inserted, table.updated);
+        say!("{:20} {:>10} {:>10} {:>10}", table.table, table.rows, table.inserted, table.updated);
     }
-    println!("{:.2} s", summary.seconds);
+    say!("{:.2} s", summary.seconds);
 }

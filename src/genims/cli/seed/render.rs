@@ -1,6 +1,7 @@
 //! `genims seed render`: what would be seeded, as files.
 
 use super::Common;
+use crate::cli::say::say;
 use genims_databases::Registry;
 use genims_seed as seed;
 use std::path::PathBuf;
@@ -32,19 +33,19 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let done = done.map_err(anyhow::Error::msg)?;
     let failed = done.iter().filter(|table| table.error.is_some()).count();
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&done)?);
+        say!("{}", serde_json::to_string_pretty(&done)?);
     } else {
         for table in &done {
-            println!("{:60} {:>9} rows {:>11} bytes {:>7.3} s", table.table, table.rows, table.bytes, table.seconds);
+            say!("{:60} {:>9} rows {:>11} bytes {:>7.3} s", table.table, table.rows, table.bytes, table.seconds);
             if !table.empty_columns.is_empty() {
-                println!("    null in every row: {}", table.empty_columns.join(", "));
+                say!("    null in every row: {}", table.empty_columns.join(", "));
             }
             if let Some(error) = &table.error {
-                println!("    ERROR {error}");
+                say!("    ERROR {error}");
             }
         }
         let rows: usize = done.iter().map(|table| table.rows).sum();
-        println!("{} tables, {rows} rows, {failed} failed", done.len());
+        say!("{} tables, {rows} rows, {failed} failed", done.len());
     }
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,6 +1,7 @@
 //! `genims seed sweep`: whether what is seeded holds on every day of a calendar. Progress on standard error; each fault with
 //! day, table and row; exit code 1 when there is one.
 
+use crate::cli::say::say;
 use chrono::NaiveDate;
 use genims_databases::Registry;
 use genims_seed::{Broken, Sweep, SweptDay, is_turn_of_month};
@@ -55,7 +56,7 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
         let found = found.map_err(|cause| anyhow::anyhow!("{day}: {cause}"))?;
         bar.set_message(day.to_string());
         if !args.json {
-            found.broken.iter().for_each(|broken| bar.suspend(|| println!("{}", line(&found, broken))));
+            found.broken.iter().for_each(|broken| bar.suspend(|| say!("{}", line(&found, broken))));
         }
         swept.push(found);
         bar.inc(1);
@@ -65,11 +66,11 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let faulty = swept.iter().filter(|day| !day.broken.is_empty()).count();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&swept)?);
+        say!("{}", serde_json::to_string_pretty(&swept)?);
     } else {
         let seconds: f64 = swept.iter().map(|day| day.seconds).sum();
         let each = seconds / swept.len().max(1) as f64;
-        println!("{} days looked at, {faulty} with faults; {seconds:.1} s, {each:.2} s a day", swept.len());
+        say!("{} days looked at, {faulty} with faults; {seconds:.1} s, {each:.2} s a day", swept.len());
     }
     Ok(if faulty > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LineOptions {
+    #[serde(deserialize_with = "crate::address::deserialize")]
     pub listen: SocketAddr,
     pub connections_max: usize,
     /// What the timestamps count; line protocol means nanoseconds unless it was agreed otherwise.
@@ -46,7 +47,7 @@ impl Default for LineOptions {
     fn default() -> Self {
         Self {
             // The port of Telegraf's own socket_listener.
-            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8094)),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8094)),
             connections_max: 1_000,
             precision: Unit::Nanoseconds,
             line_bytes_max: 64 * 1024,

@@ -57,6 +57,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MqttOptions {
+    #[serde(deserialize_with = "crate::address::deserialize")]
     pub listen: SocketAddr,
     pub connections_max: usize,
     pub packet_bytes_max: u32,
@@ -87,7 +88,7 @@ pub struct MqttOptions {
 impl Default for MqttOptions {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 1883)),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1884)),
             connections_max: 20_000,
             packet_bytes_max: 1024 * 1024,
             receive_maximum: 4_096,

@@ -113,6 +113,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TcpOptions {
+    #[serde(deserialize_with = "crate::address::deserialize")]
     pub listen: SocketAddr,
     pub connections_max: usize,
     /// The largest body that a client may send.
@@ -137,7 +138,7 @@ pub struct TcpOptions {
 impl Default for TcpOptions {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7117)),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5020)),
             connections_max: 10_000,
             body_bytes_max: 1024 * 1024,
             in_flight_frames_max: 1_024,

@@ -136,6 +136,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpoolOptions {
+    /// Not configured: it lies in the server's data folder.
+    #[serde(skip, default = "directory")]
     pub directory: PathBuf,
     /// What all segments together may occupy; appends block there.
     pub max_bytes: u64,
@@ -154,10 +156,14 @@ fn always() -> bool {
     true
 }
 
+fn directory() -> PathBuf {
+    PathBuf::from("data/spool")
+}
+
 impl Default for SpoolOptions {
     fn default() -> Self {
         Self {
-            directory: PathBuf::from("data/spool"),
+            directory: directory(),
             max_bytes: 8 << 30,
             segment_bytes: 64 << 20,
             memory_bytes: 64 << 20,

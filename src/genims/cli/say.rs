@@ -1,0 +1,26 @@
+//! Writing to standard output. A reader that has seen enough (`| head`) is no failure: the rest of the text is dropped and
+//! the command ends with the exit code of what it found. Any other failure to write ends it as an error.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write};
+use std::process;
+
+/// `println!` for commands.
+macro_rules! say {
+    () => { $crate::cli::say::line(format_args!("")) };
+    ($($text:tt)*) => { $crate::cli::say::line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+pub(crate) fn line(text: Arguments<'_>) {
+    let mut out = io::stdout().lock();
+    if let Err(error) = out.write_fmt(text).and_then(|()| out.write_all(b"\n")) {
+        match error.kind() {
+            ErrorKind::BrokenPipe => {}
+            _ => {
+                eprintln!("genims: standard output cannot be written: {error}; name a place with room");
+                process::exit(1);
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a configuration may say, and what is told of one that is wrong.
+
+use super::*;
+use std::time::Duration;
+
+fn parse(text: &str) -> Result<Settings, SettingsError> {
+    let text = format!("{text}\n[http]\nlisten = \"127.0.0.1:0\"");
+    Settings::parse(&text, Path::new("test.toml"), &Environment::default())
+}
+
+#[test]
+fn what_a_file_says_of_a_sink_stands_over_what_is_usual_for_its_kind() {
+    let text = "[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"mongodb\"\nlinger = \"300ms\"";
+    let settings = parse(text).expect("a good file");
+    assert_eq!(settings.postgres, Some(BatchLimits::default()));
+    let mirror = BatchLimits { linger: Duration::from_millis(300), ..BatchLimits::of_mirror() };
+    assert_eq!(settings.mongodb, Some(mirror));
+}
+
+#[test]
+fn retention_is_what_the_registry_says_and_is_said_nowhere_else() {
+    let days = |name| {
+        let kept = registry::retention(name).expect("the embedded registry").expect("not for good");
+        assert_eq!(kept.as_secs() % 3_600, 0, "{name}");
+        kept.as_secs() / 86_400
+    };
+    let environment = Environment::default();
+    let settings = Settings::parse("[http]\nlisten = \"127.0.0.1:0\"", Path::new("t"), &environment).expect("fine");
+    assert_eq!(settings.pipeline.retention.as_secs() / 86_400, days("genims_operations_db"));
+    let error = parse("[pipeline]\nretention = \"90d\"").expect_err("said twice").to_string();
+    assert!(error.contains("pipeline.retention") && error.contains("config/databases.toml"), "{error}");
+    assert!(!DEFAULT.contains("retention"), "config/genims.toml");
+    // What the documents tell people.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let (operations, mirror) = (days("genims_operations_db"), days("genims_production"));
+    assert!(text.contains(&format!("PostgreSQL keeps readings {operations} days, the mirror {mirror} days")));
+    // What the audit trail's policies say of each database.
+    let seed = std::fs::read_to_string(root.join("config/seed/genims_audit_db/control.toml")).expect("the policies");
+    let policies = seed.lines().filter(|line| line.starts_with("RET-"));
+    let mut compared = 0;
+    for fields in policies.map(|line| line.split(',').collect::<Vec<_>>()) {
+        let (database, said) = (fields[2], fields[5].parse::<u64>().expect("days"));
+        // Policies count a year as 365 days.
+        assert_eq!(said.div_ceil(366), days(database).div_ceil(366), "{database}");
+        compared += 1;
+    }
+    assert!(compared >= 8 && seed.contains(&format!("genims_operations_db,sensor_data,telemetry,{operations},")));
+}
+
+#[test]
+fn waiting_for_commits_needs_the_sink_that_commits() {
+    let bridge = "[[listeners]]\nname = \"b\"\ntype = \"bridge\"\nbroker = \"mqtt://localhost\"\ntopics = [\"#\"]";
+    for listener in
+        ["[[listeners]]\nname = \"b\"\ntype = \"mqtt\"", "[[listeners]]\nname = \"b\"\ntype = \"tcp\"", bridge]
+    {
+        let waits = format!("{listener}\nacknowledge = \"committed\"\n[[sinks]]\ntype = ");
+        let error = parse(&format!("{waits}\"mongodb\"")).expect_err(listener).to_string();
+        assert!(error.contains("listeners.b.acknowledge") && error.contains("type = \"postgres\""), "{error}");
+        parse(&format!("{waits}\"postgres\"")).expect("somebody commits");
+        parse(listener).expect("nobody waits for commits");
+    }
+}
+
+#[test]
+fn an_unknown_key_and_a_second_sink_of_a_kind_are_named() {
+    for (text, place) in [
+        ("[[sinks]]\ntype = \"mongodb\"\nlingers = \"1s\"", "lingers"),
+        ("[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"postgres\"", "sinks.postgres"),
+        ("[[listeners]]\ntype = \"tcp\"\nack_on_commit = true", "ack_on_commit"),
+    ] {
+        let error = parse(text).expect_err(text).to_string();
+        assert!(error.contains(place), "{error}");
+    }
+}
+
+/// What is told of a file that is wrong.
+fn told(text: &str) -> String {
+    let environment = Environment::default();
+    Settings::parse(text, Path::new("plant.toml"), &environment).expect_err(text).to_string()
+}
+
+#[test]
+fn a_fault_has_file_line_key_value_and_what_is_allowed() {
+    let listener = |lines: &str| format!("# a plant\n\n[[listeners]]\ntype = \"mqtt\"\n{lines}");
+    let bridge = |lines: &str| format!("[[listeners]]\ntype = \"bridge\"\n{lines}");
+    for (text, parts) in [
+        (
+            listener("conections_max = 7"),
+            vec!["plant.toml:5:", "listeners[0].conections_max = 7", "unknown key", "did you mean connections_max?"],
+        ),
+        (listener("connections_max = 0"), vec!["plant.toml:5:", "connections_max = 0", "must be 1 to 1048576"]),
+        (listener("connections_max = \"many\""), vec!["plant.toml:5:", "connections_max = \"many\"", "expected usize"]),
+        (listener("packet_bytes_max = 10"), vec![":5:", "packet_bytes_max = 10", "268435455"]),
+        (listener("keep_alive_max = \"0s\""), vec![":5:", "must be 1s to 18h12m15s"]),
+        (listener("keep_alive_max = \"soon\""), vec![":5:", "\"soon\"", "\"10s\""]),
+        (listener("acknowledge = \"duraple\""), vec![":5:", "did you mean durable?", "committed"]),
+        (listener("listen = \"1883\""), vec![":5:", "listen = \"1883\"", "127.0.0.1:1883"]),
+        (listener("listen = \"${WHERE}\""), vec![":5:", "listen = \"${WHERE}\"", "WHERE, which is not set"]),
+        (listener("[spol]\nmax_bytes = 1"), vec![":5:", "spol", "did you mean spool?"]),
+        (listener("[spool]\nmax_bytes = 1"), vec![":5:", "spool", "at least"]),
+        (listener("[spool]\ndirectory = \"/x\""), vec![":6:", "spool.directory", "unknown key"]),
+        (listener("[pipeline]\nshards = 99"), vec![":6:", "pipeline.shards = 99", "0 to 64"]),
+        (listener("[pipeline]\nwhen_full = \"drop\""), vec![":6:", "when_full = \"drop\"", "drop_newest"]),
+        (listener("[pipeline]\nclock_skew_tolerated = \"2h\""), vec![":6:", "clock_skew_max"]),
+        (listener("[[sinks]]\ntype = \"postgres\"\nbatch_size = 0"), vec![":7:", "sinks[0].batch_size = 0"]),
+        (listener("[[sinks]]\ntype = \"oracle\""), vec![":6:", "type = \"oracle\"", "postgres, mongodb"]),
+        (listener("[[sinks]]\nlinger = \"1s\""), vec![":5:", "has no type"]),
+        (bridge("broker = \"broker:1883\""), vec!["plant.toml:1:", "mqtt://host[:port]"]),
+        (bridge("topics = [\"a/#/b\"]"), vec!["plant.toml:1:", "topics"]),
+        (bridge("password = 5"), vec!["plant.toml:3:", "listeners[0].password: "]),
+        (bridge("reconnect_delay_max = \"1ms\""), vec!["plant.toml:3:", "reconnect_delay_min"]),
+        ("data_dir = 5".to_owned(), vec!["plant.toml:1:", "data_dir = 5"]),
+    ] {
+        let told = told(&text);
+        for part in parts {
+            assert!(told.contains(part), "{text}\n-> {told}\nlacks {part}");
+        }
+        assert!(!told.contains(" = 5:") || !told.contains("password"), "{told}");
+    }
+}
+
+#[test]
+fn two_listeners_at_one_address_are_refused() {
+    let listener = |kind: &str, listen: &str| format!("[[listeners]]\ntype = \"{kind}\"\nlisten = \"{listen}\"\n");
+    for (one, other) in [
+        ("127.0.0.1:7000", "127.0.0.1:7000"),
+        ("0.0.0.0:7000", "127.0.0.1:7000"),
+        ("localhost:7000", "127.0.0.1:7000"),
+        ("[::]:7000", "127.0.0.1:7000"),
+    ] {
+        let told = told(&(listener("mqtt", one) + &listener("tcp", other)));
+        assert!(told.contains("plant.toml:6:") && told.contains("listener mqtt-0 has"), "{told}");
+    }
+    for (one, other) in
+        [("127.0.0.1:7000", "127.0.0.1:7001"), ("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:7", "[::1]:7")]
+    {
+        parse(&(listener("mqtt", one) + &listener("tcp", other))).expect("two addresses");
+    }
+    assert!(told(&listener("line", "127.0.0.1:9400")).contains("http has"), "the HTTP side has its port, too");
+}
+
+#[test]
+fn what_is_left_out_is_what_the_file_shows_and_listens_to_this_machine_alone() {
+    let shown = Settings::parse(DEFAULT, Path::new("t"), &Environment::default()).expect("the file itself");
+    let bare = "[[listeners]]\ntype = \"mqtt\"\n[[listeners]]\ntype = \"tcp\"\n[[listeners]]\ntype = \"line\"";
+    let bare = Settings::parse(bare, Path::new("t"), &Environment::default()).expect("defaults alone");
+    assert_eq!(bare.http.listen, shown.http.listen);
+    assert_eq!((&bare.data_dir, &bare.spool), (&shown.data_dir, &shown.spool));
+    assert_eq!(format!("{:?}", bare.pipeline), format!("{:?}", shown.pipeline));
+    for (bare, shown) in bare.listeners.iter().zip(&shown.listeners) {
+        assert_eq!(bare.kind.listen(), shown.kind.listen(), "{}", shown.name);
+        assert!(bare.kind.listen().is_some_and(|address| address.ip().is_loopback()));
+    }
+}
