@@ -56,7 +56,7 @@ fn waiting_for_commits_needs_the_sink_that_commits() {
     {
         let waits = format!("{listener}\nacknowledge = \"committed\"\n[[sinks]]\ntype = ");
         let error = parse(&format!("{waits}\"mongodb\"")).expect_err(listener).to_string();
-        assert!(error.contains("listeners.b.acknowledge") && error.contains("type = \"postgres\""), "{error}");
+        assert!(error.contains("listeners[0].acknowledge") && error.contains("type = \"postgres\""), "{error}");
         parse(&format!("{waits}\"postgres\"")).expect("somebody commits");
         parse(listener).expect("nobody waits for commits");
     }
@@ -66,7 +66,7 @@ fn waiting_for_commits_needs_the_sink_that_commits() {
 fn an_unknown_key_and_a_second_sink_of_a_kind_are_named() {
     for (text, place) in [
         ("[[sinks]]\ntype = \"mongodb\"\nlingers = \"1s\"", "lingers"),
-        ("[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"postgres\"", "sinks.postgres"),
+        ("[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"postgres\"", "sinks[1]"),
         ("[[listeners]]\ntype = \"tcp\"\nack_on_commit = true", "ack_on_commit"),
     ] {
         let error = parse(text).expect_err(text).to_string();
