@@ -109,6 +109,11 @@ impl Harness {
         command(genims_dev(), arguments, &self.folder("run")).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// The real binary in a folder of its own, for a test that runs it itself.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        command(env!("CARGO_BIN_EXE_genims"), arguments, &self.folder("run"))
+    }
+
     /// The real binary, left running: what it prints goes to a file in `folder`, dropping the handle kills it.
     pub(crate) fn spawn(&self, arguments: &[&str], folder: &Path) -> Running {
         self.keep(Running::spawn(command(env!("CARGO_BIN_EXE_genims"), arguments, folder), folder.join("genims.log")))

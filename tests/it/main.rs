@@ -7,6 +7,7 @@
 
 mod bounds;
 mod clients;
+mod commands;
 mod databases;
 mod devstack;
 mod doctor;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         sink::tests,
         verify::tests,
         doctor::tests,
+        commands::tests,
     ];
     let trials = topics.iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -320,6 +320,19 @@ fn a_letter_comes_in(harness: &'static Harness) {
     let said: Value = serde_json::from_str(shown["payload_text"].as_str().unwrap()).unwrap();
     assert_eq!(said["value"], 17.25, "{shown:#}");
 
+    // Too early: it comes back, which replay says and exits with; so does a misspelt id or reason.
+    let early = plant.cli(&["deadletter", "replay", &id, "--json"]);
+    let said: Value = serde_json::from_slice(&early.stdout).unwrap();
+    assert_eq!((&said["replayed"], &said["returned"], early.status.code()), (&json!(1), &json!(1), Some(1)), "{said}");
+    for wrong in [["deadletter", "replay", "999999999"], ["deadletter", "list", "--reason=unknown"]] {
+        let refused = plant.cli(&wrong);
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{wrong:?}");
+    }
+    let list: Value =
+        serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--reason", "unknown_sensor", "--json"])).unwrap();
+    let waits = |dead_letter: &&Value| dead_letter["topic"] == new.topic();
+    let id = list["letters"].as_array().unwrap().iter().find(waits).unwrap()["letter_id"].to_string();
+
     let known = plant.stats()["catalogue"]["sensors"].as_i64().unwrap();
     plant.execute(
         "genims_master_db",

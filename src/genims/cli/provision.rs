@@ -91,15 +91,18 @@ impl Display {
     }
 }
 
+/// What was done is told in full for one database; for more the counts say it, and --json has the rest.
 fn print(report: &ProvisionReport) {
     let mut skipped = 0;
+    let worked_on = report.databases.iter().filter(|database| database.status != Status::Skipped).count();
+    let in_full = report.mode != Mode::Apply || worked_on == 1;
     for database in &report.databases {
         if database.status == Status::Skipped {
             skipped += 1;
             continue;
         }
         say!("{:24} {:>6.2} s  {}", database.database, database.seconds, summary(database, report.mode));
-        for change in &database.changes {
+        for change in database.changes.iter().filter(|_| in_full) {
             say!("    {change}");
         }
         for difference in &database.drift {

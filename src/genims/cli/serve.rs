@@ -13,7 +13,12 @@ pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow
     raise_file_limit();
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
-    let server = Server::start(settings, environment).await?;
+    let server = tokio::select! {
+        biased;
+        started = Server::start(settings, environment) => started?,
+        _ = interrupt.recv() => return Ok(stopped_early()),
+        _ = terminate.recv() => return Ok(stopped_early()),
+    };
     let failed = tokio::select! {
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,
@@ -26,6 +31,12 @@ pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow
         None => Ok(ExitCode::SUCCESS),
         Some(cause) => anyhow::bail!("{cause}"),
     }
+}
+
+/// Nothing was open yet, so nothing was received.
+fn stopped_early() -> ExitCode {
+    tracing::info!("stopped before the listeners were opened");
+    ExitCode::SUCCESS
 }
 
 /// One handle per connection: as many as the system lets us have.

@@ -92,12 +92,33 @@ pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<StoredDead
     Ok(client.query(&query, &[&letter_ids]).await?.iter().map(dead_letter).collect())
 }
 
-/// The ids of waiting dead letters above `after`, oldest first: pages for a replay of many.
-pub async fn waiting_ids(client: &Client, reason: Option<&str>, after: i64, limit: i64) -> Result<Vec<i64>, Error> {
+/// The ids of waiting dead letters of a reason above `after` and up to `last`, oldest first: pages for a replay of many.
+pub async fn waiting_ids(client: &Client, reason: &str, after: i64, last: i64, limit: i64) -> Result<Vec<i64>, Error> {
     let query = "SELECT letter_id FROM genims_internal.dead_letters
-         WHERE letter_id > $1 AND replayed_at IS NULL AND ($2::text IS NULL OR reason = $2)
-         ORDER BY letter_id LIMIT $3";
-    Ok(client.query(query, &[&after, &reason, &limit]).await?.iter().map(|row| row.get(0)).collect())
+         WHERE letter_id > $1 AND letter_id <= $2 AND replayed_at IS NULL AND reason = $3
+         ORDER BY letter_id LIMIT $4";
+    Ok(client.query(query, &[&after, &last, &reason, &limit]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// The newest dead letter's id; 0 without any.
+pub async fn newest_id(client: &Client) -> Result<i64, Error> {
+    let query = "SELECT coalesce(max(letter_id), 0) FROM genims_internal.dead_letters";
+    Ok(client.query_one(query, &[]).await?.get(0))
+}
+
+/// Those of the ids that exist.
+pub async fn existing_ids(client: &Client, letter_ids: &[i64]) -> Result<Vec<i64>, Error> {
+    let query = "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($1)";
+    Ok(client.query(query, &[&letter_ids]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// How many dead letters have come since `last` with a payload that was replayed.
+pub async fn returned(client: &Client, last: i64) -> Result<u64, Error> {
+    let query = "SELECT count(*) FROM genims_internal.dead_letters AS new
+         WHERE new.letter_id > $1 AND EXISTS (SELECT FROM genims_internal.dead_letters AS old
+             WHERE old.letter_id <= $1 AND old.replayed_at IS NOT NULL AND old.payload_bytes = new.payload_bytes
+               AND md5(old.payload) = md5(new.payload))";
+    Ok(client.query_one(query, &[&last]).await?.get::<_, i64>(0).unsigned_abs())
 }
 
 /// Puts the row of a refused reading or snapshot where it belongs and marks its dead letter, together or not at all; false for
