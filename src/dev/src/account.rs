@@ -10,6 +10,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const SERVICE_ACCOUNT: &str = "postgres";
+/// Of the caller's environment: where programs and libraries are, and the clock that `make day` sets for all.
+const KEPT: [&str; 6] =
+    ["PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Account {
@@ -45,7 +48,7 @@ impl Account {
     pub(super) fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("LANG", "C.UTF-8").env("TZ", "UTC").env("HOME", directory);
-        for kept in ["PATH", "LD_LIBRARY_PATH"] {
+        for kept in KEPT {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);
             }
