@@ -3,12 +3,15 @@
 //! Relational tables come from the migrations and `references.csv`; collections of the document store from their JSON
 //! files, nested fields as `meta.sensor_id`, elements of lists as `lines[].quantity`.
 //!
+//! - [`glossary`]: what columns mean that their tables say nothing of
 //! - [`page`]: the dictionary as one HTML page
 
+mod glossary;
 mod page;
 
 use super::errors::PlatformError;
 use genims_databases::{Database, Engine, Model, Registry, schema};
+use glossary::Glossary;
 pub use page::page;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -51,10 +54,11 @@ pub struct ColumnEntry {
 
 impl Dictionary {
     pub fn of(registry: &Registry) -> Result<Self, PlatformError> {
+        let glossary = Glossary::load()?;
         let entry = |database: &Database| {
             let contents = match database.engine {
                 Engine::Mongodb => collections(database)?,
-                _ => tables(database).map_err(|cause| PlatformError::Model { cause })?,
+                _ => tables(database, &glossary).map_err(|cause| PlatformError::Model { cause })?,
             };
             Ok(DatabaseEntry { database: database.clone(), contents })
         };
@@ -62,18 +66,19 @@ impl Dictionary {
     }
 }
 
-fn tables(database: &Database) -> Result<Vec<TableEntry>, String> {
+fn tables(database: &Database, glossary: &Glossary) -> Result<Vec<TableEntry>, String> {
     let model = Model::of(database)?;
     let tables = model.tables.into_iter().map(|table| {
         let key = table.key;
+        let meaning = |column: &str| glossary.meaning(&database.name, &table.name, column).to_owned();
         let column = |column: genims_databases::Column| ColumnEntry {
+            comment: column.comment.unwrap_or_else(|| meaning(&column.name)),
             key: key.contains(&column.name),
             name: column.name,
             declared: column.declared,
             unique: column.unique,
             nullable: column.nullable,
             default: column.default,
-            comment: column.comment.unwrap_or_default(),
             references: column.references,
         };
         let columns = table.columns.into_iter().map(column).collect();
@@ -162,6 +167,10 @@ mod tests {
                     entry.database.name,
                     table.name
                 );
+                for column in table.columns {
+                    let name = format!("{}.{}.{}", entry.database.name, table.name, column.name);
+                    assert!(!column.comment.is_empty(), "{name}: say what it means in config/schema/glossary.csv");
+                }
             }
         }
     }

@@ -45,5 +45,9 @@ mod tests {
         let page = page(&dictionary).expect("a page");
         assert!(!page.contains("<p><b>") && !page.contains("a < b"), "{page}");
         assert!(page.contains("href=\"#genims_hr_db.employees\"") && page.contains("id=\"genims_hr_db.people\""));
+        // Small screens, anchors behind the header, each database's list of tables, a search that finds nothing.
+        for part in ["name=\"viewport\"", "max-width:480px", "scroll-padding-top", "id=\"nothing\"", "class=\"list\""] {
+            assert!(page.contains(part), "{part}");
+        }
     }
 }
