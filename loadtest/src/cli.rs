@@ -5,6 +5,7 @@ use crate::idle::{IdleArgs, idle};
 use crate::replay::{ReplayArgs, replay};
 use crate::run::{RunArgs, run};
 use clap::{Parser, Subcommand};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Load, replays and honest verdicts for a GenIMS server on this machine
@@ -29,6 +30,14 @@ enum Command {
 
 /// 0: passed; 1: readings are missing or double, or the verdict failed otherwise; 2: it could not be carried out.
 pub fn main() -> ExitCode {
+    // Before the arguments: they take from the environment what is not given.
+    let settings = Path::new(".env");
+    if settings.exists()
+        && let Err(error) = dotenvy::from_path(settings)
+    {
+        eprintln!("loadtest: .env cannot be read: {error}; mend that line");
+        return ExitCode::from(2);
+    }
     let cli = Cli::parse();
     // Two drivers bring TLS; they share one provider. It can be set only once, which this is.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -2,7 +2,7 @@
 
 use crate::memory::Sampler;
 use crate::progress::Progress;
-use crate::targets::loopback;
+use crate::targets::{MQTT, loopback};
 use crate::wire::mqtt::{self, Incoming, Version};
 use anyhow::Context;
 use clap::Args;
@@ -32,7 +32,7 @@ pub struct IdleArgs {
     /// How long to hold them all
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
-    #[arg(long, env = "GENIMS_MQTT", default_value = "127.0.0.1:1883")]
+    #[arg(long, env = "GENIMS_MQTT_LISTEN", default_value = MQTT)]
     pub mqtt: String,
     #[arg(long)]
     pub server_pid: Option<u32>,

@@ -1,15 +1,17 @@
 //! Where everything is: flags and environment become checked addresses. Only loopback is accepted.
+//!
+//! The variables, those in `.env` among them, and what is usual without them are the server's own.
 
-use crate::database::{DatabaseError, Mongo, PostgresUrl, is_loopback_host};
+use crate::database::{DatabaseError, Mongo, PostgresUrl};
 use crate::plant::master;
 use crate::plant::{Plant, master::MasterError};
 use crate::verdict::wait::Store;
 use clap::Args;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    #[error("{0}: not a host:port that resolves; write for example 127.0.0.1:1883")]
+    #[error("{0}: not a host:port that resolves; write for example 127.0.0.1:1884")]
     Address(String),
     #[error("{0} is not on this machine: the harness works on loopback addresses only")]
     NotLoopback(String),
@@ -21,26 +23,32 @@ pub enum TargetError {
     Master(#[from] MasterError),
 }
 
+/// Where the server's MQTT listener is when nothing else is said.
+pub const MQTT: &str = "127.0.0.1:1884";
+
 #[derive(Args, Clone, Debug)]
 pub struct Targets {
     /// The server's MQTT listener
-    #[arg(long, env = "GENIMS_MQTT", default_value = "127.0.0.1:1883")]
+    #[arg(long, env = "GENIMS_MQTT_LISTEN", default_value = MQTT)]
     pub mqtt: String,
     /// The server's listener for binary frames
-    #[arg(long, env = "GENIMS_TCP", default_value = "127.0.0.1:5020")]
+    #[arg(long, env = "GENIMS_TCP_LISTEN", default_value = "127.0.0.1:5020")]
     pub tcp: String,
     /// The server's listener for line protocol
-    #[arg(long, env = "GENIMS_LINE", default_value = "127.0.0.1:8094")]
+    #[arg(long, env = "GENIMS_LINE_LISTEN", default_value = "127.0.0.1:8094")]
     pub line: String,
     /// The server's HTTP address, for its own account in the report
-    #[arg(long, env = "GENIMS_HTTP")]
-    pub http: Option<String>,
+    #[arg(long, env = "GENIMS_HTTP_LISTEN", default_value = "127.0.0.1:9400")]
+    pub http: String,
     /// genims_operations_db: the verdict asks it
     #[arg(long, env = "GENIMS_OPERATIONS_DB_URL", hide_env_values = true)]
     pub postgres: Option<String>,
     /// genims_master_db: the plant is read from it
     #[arg(long, env = "GENIMS_MASTER_DB_URL", hide_env_values = true)]
     pub master: Option<String>,
+    /// The server of both, with a database's name put in, where they have no URL of their own
+    #[arg(long, env = "GENIMS_POSTGRES_URL", hide_env_values = true)]
+    pub postgres_server: Option<String>,
     /// genims_production: the verdict asks it
     #[arg(long, env = "GENIMS_MONGODB_URL", hide_env_values = true)]
     pub mongodb: Option<String>,
@@ -52,41 +60,51 @@ pub struct Targets {
 /// A host and port on this machine.
 pub fn loopback(address: &str) -> Result<SocketAddr, TargetError> {
     let mut resolved = address.to_socket_addrs().map_err(|_| TargetError::Address(address.to_owned()))?;
-    let first = resolved.next().ok_or_else(|| TargetError::Address(address.to_owned()))?;
+    let mut first = resolved.next().ok_or_else(|| TargetError::Address(address.to_owned()))?;
+    if first.ip().is_unspecified() {
+        // What a server listens on everywhere is reached through loopback.
+        first.set_ip(if first.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
     if first.ip().is_loopback() { Ok(first) } else { Err(TargetError::NotLoopback(address.to_owned())) }
 }
 
 impl Targets {
     /// Refuses anything that is not on this machine, before anything is sent.
     pub fn check(&self) -> Result<(), TargetError> {
-        for address in [&self.mqtt, &self.tcp, &self.line] {
+        for address in [&self.mqtt, &self.tcp, &self.line, self.http_address()] {
             loopback(address)?;
         }
-        for url in [&self.postgres, &self.master].into_iter().flatten() {
-            PostgresUrl::parse(url)?;
-        }
-        if let Some(http) = &self.http {
-            let host = http.trim_start_matches("http://").split('/').next().unwrap_or_default();
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            if !is_loopback_host(name) {
-                return Err(TargetError::NotLoopback(http.clone()));
-            }
+        for url in [self.postgres(), self.master()].into_iter().flatten() {
+            PostgresUrl::parse(&url)?;
         }
         Ok(())
     }
 
+    /// `host:port`; a URL is as good.
+    fn http_address(&self) -> &str {
+        self.http.trim_start_matches("http://").split('/').next().unwrap_or_default()
+    }
+
+    /// The URL of genims_operations_db.
+    pub fn postgres(&self) -> Option<String> {
+        self.postgres.clone().or_else(|| named(self.postgres_server.as_deref()?, "genims_operations_db"))
+    }
+
+    /// The URL of genims_master_db.
+    pub fn master(&self) -> Option<String> {
+        self.master.clone().or_else(|| named(self.postgres_server.as_deref()?, "genims_master_db"))
+    }
+
     pub async fn plant(&self, machines_max: usize, exclude: &[String]) -> Result<Plant, TargetError> {
-        let url = self
-            .master
-            .as_ref()
-            .ok_or(TargetError::Needed("the master database", "--master URL or GENIMS_MASTER_DB_URL"))?;
-        let client = PostgresUrl::parse(url)?.connect().await?;
+        let needed = "--master URL, or GENIMS_MASTER_DB_URL or GENIMS_POSTGRES_URL in the environment or in .env";
+        let url = self.master().ok_or(TargetError::Needed("the master database", needed))?;
+        let client = PostgresUrl::parse(&url)?.connect().await?;
         Ok(master::load(&client, machines_max, exclude).await?)
     }
 
     pub async fn operations(&self) -> Result<Option<tokio_postgres::Client>, TargetError> {
-        match &self.postgres {
-            Some(url) => Ok(Some(PostgresUrl::parse(url)?.connect().await?)),
+        match self.postgres() {
+            Some(url) => Ok(Some(PostgresUrl::parse(&url)?.connect().await?)),
             None => Ok(None),
         }
     }
@@ -107,7 +125,7 @@ impl Targets {
 
     /// The server's own account; `None` when it cannot be had, which is no error.
     pub async fn server_stats(&self) -> Option<serde_json::Value> {
-        let url = format!("{}/stats", self.http.as_ref()?.trim_end_matches('/'));
+        let url = format!("http://{}/stats", loopback(self.http_address()).ok()?);
         tokio::task::spawn_blocking(move || ureq::get(&url).call().ok()?.body_mut().read_json().ok())
             .await
             .ok()
@@ -115,14 +133,35 @@ impl Targets {
     }
 }
 
+/// The URL of a database on the server that `url` names one of.
+fn named(url: &str, database: &str) -> Option<String> {
+    let (base, query) = url.split_once('?').map_or((url, ""), |(base, query)| (base, query));
+    let (scheme, rest) = base.split_once("://")?;
+    let host = rest.split('/').next().unwrap_or_default();
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    Some(format!("{scheme}://{host}/{database}{query}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_database_is_named_on_the_server_of_another() {
+        for (url, expected) in [
+            ("postgresql://u:p@localhost:5433/postgres", "postgresql://u:p@localhost:5433/db"),
+            ("postgresql://u@localhost?sslmode=disable", "postgresql://u@localhost/db?sslmode=disable"),
+            ("postgresql://u@localhost/a?b=/c", "postgresql://u@localhost/db?b=/c"),
+        ] {
+            assert_eq!(named(url, "db").as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
     fn foreign_addresses_are_refused() {
         assert!(loopback("127.0.0.1:1883").is_ok());
         assert!(loopback("[::1]:1883").is_ok());
+        assert!(loopback("0.0.0.0:1883").is_ok_and(|address| address.ip().is_loopback()));
         assert!(matches!(loopback("10.1.2.3:1883"), Err(TargetError::NotLoopback(_))));
         assert!(matches!(loopback("nonsense"), Err(TargetError::Address(_))));
     }

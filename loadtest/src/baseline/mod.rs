@@ -127,7 +127,7 @@ pub async fn measure(targets: &Targets, options: &BaselineOptions) -> Result<Bas
     let mut progress = Progress::new("baseline");
     let mut result = Baselines::default();
     // The same ids as in the run, so that keys and documents have the same sizes.
-    let plant = match &targets.master {
+    let plant = match targets.master() {
         Some(_) => targets.plant(0, &[]).await?,
         None => Plant::synthetic(220, 8),
     };
