@@ -78,7 +78,7 @@ impl Acks {
             && round.receipt.is_settled()
         {
             let refused = round.receipt.is_refused();
-            if refused && round.acks > 0 && version == Version::V3 {
+            if refused && round.acks > 0 && version != Version::V5 {
                 settled.must_close = true;
                 return settled;
             }

@@ -70,7 +70,12 @@ impl<'a> Packet<'a> {
             kind::PUBREL | kind::SUBSCRIBE | kind::UNSUBSCRIBE => 0b0010,
             _ => 0,
         };
-        if frame.flags() != flags {
+        // 3.1 repeats these three with DUP, and gives the flags of the others no meaning.
+        let checked = match version {
+            Version::V31 => flags,
+            Version::V3 | Version::V5 => 0b1111,
+        };
+        if frame.flags() & checked != flags {
             return Err(Fault::malformed("the flags of the fixed header are not those of this packet"));
         }
         let body = Reader::new(frame.body);
@@ -102,7 +107,7 @@ impl<'a> Publish<'a> {
         if qos == 3 {
             return Err(Fault::malformed("the QoS is 3"));
         }
-        if duplicate && qos == 0 {
+        if duplicate && qos == 0 && version != Version::V31 {
             return Err(Fault::malformed("DUP is set with QoS 0"));
         }
         let mut reader = Reader::new(frame.body);
@@ -114,7 +119,7 @@ impl<'a> Publish<'a> {
         let alias = if version == Version::V5 { publish_properties(&mut reader)? } else { None };
         if topic.is_empty() && alias.is_none() {
             return Err(match version {
-                Version::V3 => Fault::malformed("the topic is empty"),
+                Version::V31 | Version::V3 => Fault::malformed("the topic is empty"),
                 Version::V5 => Fault::protocol("the topic is empty and there is no topic alias"),
             });
         }
@@ -179,12 +184,15 @@ fn subscribe(mut reader: Reader<'_>, version: Version) -> Result<Subscribe<'_>, 
 fn options(filter: &str, options: u8, version: Version) -> Result<Filter<'_>, Fault> {
     let qos_max = options & 3;
     let reserved = match version {
+        // 3.1 gives the other bits no meaning.
+        Version::V31 => 0,
         Version::V3 => 0b1111_1100,
         Version::V5 => 0b1100_0000,
     };
     if qos_max == 3 || options & reserved != 0 {
         return Err(Fault::malformed("the options of a subscription have reserved bits set"));
     }
+    let options = if version == Version::V5 { options } else { 0 };
     let retain_handling = options >> 4 & 3;
     if retain_handling == 3 {
         return Err(Fault::protocol("the retain handling of a subscription is 3"));

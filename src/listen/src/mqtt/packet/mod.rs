@@ -1,4 +1,4 @@
-//! The MQTT codec, v3.1.1 and v5: pure functions between bytes and packets. Bytes that are not ours to trust enter; what
+//! The MQTT codec, v3.1, v3.1.1 and v5: pure functions between bytes and packets. Bytes that are not ours to trust enter; what
 //! leaves borrows from them. Nothing here allocates for a PUBLISH or an acknowledgement, and nothing panics on any input.
 //!
 //! - [`wire`]: the fixed header and the primitive types
@@ -7,7 +7,7 @@
 //! - [`inbound`]: all other packets that a client sends
 //! - [`outbound`]: packets that the server sends
 //!
-//! Source: OASIS MQTT 3.1.1 and 5.0; `[MQTT-x]` in a comment is the number of a normative statement of 5.0.
+//! Source: MQTT 3.1, OASIS MQTT 3.1.1 and 5.0; `[MQTT-x]` in a comment is the number of a normative statement of 5.0.
 
 pub mod connect;
 pub mod inbound;
@@ -18,9 +18,11 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-/// Both fit one port: CONNECT names the version.
+/// All fit one port: CONNECT names the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
+    /// 3.1, protocol level 3: small and old clients. As 3.1.1, but for the few differences that name it.
+    V31,
     /// 3.1.1, protocol level 4.
     V3,
     /// 5.0, protocol level 5.
@@ -72,7 +74,7 @@ pub mod kind {
     pub const AUTH: u8 = 15;
 }
 
-/// What the client did wrong: the reason code that v5 is told (v3.1.1 is just closed), and words for a person.
+/// What the client did wrong: the reason code that v5 is told (v3 is just closed), and words for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text} (MQTT reason code {reason:#04x})")]
 pub struct Fault {
