@@ -215,8 +215,7 @@ impl Dialogue {
                     Some(Answer::Rec)
                 }
                 Seen::Unsure => return Ok(false),
-                Seen::UnderWay => return Ok(true),
-                Seen::Stored => {
+                Seen::UnderWay | Seen::Stored => {
                     self.begin();
                     self.acks.owe(publish.packet_id, Answer::RecAgain);
                     return Ok(true);
@@ -245,7 +244,8 @@ impl Dialogue {
         let receive_maximum = usize::from(self.shared.options.receive_maximum);
         match self.version {
             Version::V31 | Version::V3 => Ok(self.acks.owed() < receive_maximum),
-            Version::V5 if self.in_flight.max(self.session.exchanges()) < receive_maximum => Ok(true),
+            // Exchanges of an earlier connection do not count: each connection begins with the full quota.
+            Version::V5 if self.in_flight < receive_maximum => Ok(true),
             Version::V5 => Err(Fault::new(
                 reason::RECEIVE_MAXIMUM_EXCEEDED,
                 "more messages under way than the receive maximum allows",
