@@ -5,7 +5,7 @@ use super::stream::Stream;
 use super::{ServerError, Stage};
 use crate::settings::{Listener, ListenerKind, Settings};
 use genims_decode::payload::Decoder;
-use genims_listen::bridge::{Bridge, BridgeMetrics};
+use genims_listen::bridge::{Bridge, BridgeMetrics, BridgeName};
 use genims_listen::line::LineServer;
 use genims_listen::mqtt::{self, Statistics};
 use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
@@ -102,7 +102,8 @@ impl Door<'_> {
             }
             ListenerKind::Bridge(options) => {
                 let metrics = Arc::new(BridgeMetrics::default());
-                let bridge = Bridge::new(options.clone(), source, &intake, decode, metrics.clone());
+                let name = BridgeName { server: self.stream.spool.id(), listener: &self.listener.name };
+                let bridge = Bridge::new(options.clone(), name, source, &intake, decode, metrics.clone());
                 let bridge = bridge.map_err(|error| self.invalid(error))?;
                 self.observer.add_bridge(&self.listener.name, options.broker.clone(), metrics);
                 Ok(Box::pin(bridge.serve(stop)))

@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     Takeover,
     Subscription,
     Proxy,
+    Oversize,
 }
 
 #[derive(Debug)]

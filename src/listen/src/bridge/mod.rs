@@ -17,6 +17,8 @@
 //!   handed to the connection, which never waits, so room always comes back. (The library may have read nine more.)
 //! - While there is no room the connection is not served: if that lasts longer than the keep-alive allows, the broker
 //!   ends it, and sends again to the next what was not acknowledged.
+//! - What a broker publishes of itself below `$SYS/` is acknowledged and not taken; a message over
+//!   [`BridgeOptions::packet_bytes_max`] is set aside, and what is behind it flows.
 //! - A message refused by policy (the spool is full and drops) is not acknowledged. Brokers send such messages again only to
 //!   a new connection, so the connection is ended and the next attempt waits longer.
 
@@ -31,6 +33,7 @@ mod tests;
 pub use options::{BridgeOptions, MqttVersion, Qos, Secret};
 
 use super::Decode;
+use super::notices::Notices;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
 use link::Delivery;
@@ -39,6 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// What is wrong with a bridge. Errors of a connection that can heal are not among them: those are logged and retried.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,38 @@ pub enum BridgeError {
     Refused,
 }
 
+impl BridgeError {
+    /// What to do about a connection that does not stand.
+    fn remedy(&self) -> &'static str {
+        use rumqttc::v5::ConnectionError as Error5;
+        use rumqttc::v5::mqttbytes::v5::ConnectReturnCode as Code5;
+        use rumqttc::{ConnectReturnCode as Code3, ConnectionError as Error3};
+        const CREDENTIALS: &str = "set username and password or password_file as the broker wants them";
+        const VERSION: &str = "set mqtt_version = \"3.1.1\" or \"5\", as the broker speaks";
+        const CLIENT_ID: &str = "set a client_id that the broker takes";
+        const TLS: &str = "see that ca_file holds the broker's CA, and that the broker speaks TLS on this port";
+        const REACH: &str = "see that the broker runs at this address, and that no other client has this client_id";
+        match self {
+            Self::Link3(error) => match &**error {
+                Error3::ConnectionRefused(Code3::BadUserNamePassword | Code3::NotAuthorized) => CREDENTIALS,
+                Error3::ConnectionRefused(Code3::RefusedProtocolVersion) => VERSION,
+                Error3::ConnectionRefused(Code3::BadClientId) => CLIENT_ID,
+                Error3::Tls(_) => TLS,
+                _ => REACH,
+            },
+            Self::Link5(error) => match &**error {
+                Error5::ConnectionRefused(Code5::BadUserNamePassword | Code5::NotAuthorized) => CREDENTIALS,
+                Error5::ConnectionRefused(Code5::RefusedProtocolVersion | Code5::UnsupportedProtocolVersion) => VERSION,
+                Error5::ConnectionRefused(Code5::BadClientId | Code5::ClientIdentifierNotValid) => CLIENT_ID,
+                Error5::Tls(_) => TLS,
+                _ => REACH,
+            },
+            // These say it themselves.
+            _ => "",
+        }
+    }
+}
+
 /// What one bridge has seen since the start.
 #[derive(Debug, Default)]
 pub struct BridgeMetrics {
@@ -77,8 +113,28 @@ pub struct BridgeMetrics {
     pub subscriptions_refused_total: AtomicU64,
 }
 
+/// Who a bridge is, to the broker and in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct BridgeName<'a> {
+    /// Stays with the data directory.
+    pub server: Uuid,
+    pub listener: &'a str,
+}
+
+impl BridgeName<'_> {
+    /// Unique on any broker, the same after each start; of characters that every broker takes.
+    fn client_id(self) -> String {
+        let server = self.server.simple().to_string();
+        let listener = self.listener.replace(|other: char| !other.is_ascii_alphanumeric(), "-");
+        format!("genims-{}-{listener}", &server[..12])
+    }
+}
+
 /// What the two halves share.
 struct Shared {
+    listener: String,
+    client_id: String,
+    notices: Notices,
     options: BridgeOptions,
     metrics: Arc<BridgeMetrics>,
     /// Messages, and their bytes, handed to the worker and not yet done with.
@@ -121,14 +177,19 @@ impl Bridge {
     /// accounts of `intake`.
     pub fn new(
         options: BridgeOptions,
+        name: BridgeName<'_>,
         source: SourceNo,
         intake: &Arc<Intake>,
         decode: Arc<dyn Decode>,
         metrics: Arc<BridgeMetrics>,
     ) -> Result<Self, BridgeError> {
         options.check()?;
-        let dialer = link::Dialer::new(&options)?;
+        let client_id = options.client_id.clone().unwrap_or_else(|| name.client_id());
+        let dialer = link::Dialer::new(&options, client_id.clone())?;
         let shared = Arc::new(Shared {
+            listener: name.listener.to_owned(),
+            client_id,
+            notices: Notices::default(),
             options,
             metrics,
             open_messages: AtomicUsize::new(0),

@@ -60,8 +60,8 @@ pub struct BridgeOptions {
     pub broker: String,
     pub mqtt_version: MqttVersion,
     /// The broker keeps the session, and what we have not acknowledged, under this name: keep it, and give every bridge
-    /// on that broker its own.
-    pub client_id: String,
+    /// on that broker its own. Without it one is made of the server's and the listener's name.
+    pub client_id: Option<String>,
     /// Topic filters; `$share/{group}/{filter}` shares the messages with the other members of the group.
     pub topics: Vec<String>,
     pub qos: Qos,
@@ -80,7 +80,7 @@ pub struct BridgeOptions {
     pub keep_alive: Duration,
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
-    /// A larger message ends the connection (MQTT 3.1.1) or is not delivered (MQTT 5).
+    /// A larger message becomes a dead letter, its first 64 KiB kept.
     pub packet_bytes_max: u32,
     /// Messages, and their bytes, taken from the broker but not yet acknowledged.
     pub in_flight_messages_max: u16,
@@ -101,7 +101,7 @@ impl Default for BridgeOptions {
         Self {
             broker: "mqtt://127.0.0.1:1883".to_owned(),
             mqtt_version: MqttVersion::default(),
-            client_id: "genims-bridge".to_owned(),
+            client_id: None,
             topics: vec!["genims/v1/#".to_owned()],
             qos: Qos::default(),
             clean_session: false,
@@ -136,7 +136,7 @@ impl BridgeOptions {
     pub fn check(&self) -> Result<(), BridgeError> {
         let wrong = |what: &'static str| Err(BridgeError::Options { what });
         self.endpoint()?;
-        if self.client_id.is_empty() || self.client_id.len() > usize::from(u16::MAX) {
+        if self.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > usize::from(u16::MAX)) {
             return wrong("client_id must have 1 to 65535 bytes: the broker keeps our messages under it");
         }
         if self.topics.is_empty() {
@@ -244,7 +244,7 @@ mod tests {
         assert!(BridgeOptions::default().check().is_ok());
         for options in [
             BridgeOptions { keep_alive: Duration::from_secs(4), ..BridgeOptions::default() },
-            BridgeOptions { client_id: String::new(), ..BridgeOptions::default() },
+            BridgeOptions { client_id: Some(String::new()), ..BridgeOptions::default() },
             BridgeOptions { topics: Vec::new(), ..BridgeOptions::default() },
             BridgeOptions { in_flight_messages_max: 0, ..BridgeOptions::default() },
         ] {

@@ -55,7 +55,9 @@ impl Poller {
                 backoff.reset();
             }
             let pause = backoff.next_delay();
-            tracing::warn!(broker = self.shared.options.broker, %error, ?pause, "bridge is not connected; it tries again");
+            let Shared { options, listener, client_id, .. } = &*self.shared;
+            let (broker, to_do) = (&options.broker, error.remedy());
+            tracing::warn!(listener, broker, client_id, %error, to_do, ?pause, "bridge is not connected; it tries again");
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.shutdown.cancelled() => {}
@@ -90,11 +92,11 @@ impl Poller {
     }
 
     fn take(&mut self, happening: Happening, link: &Link) -> Result<(), BridgeError> {
-        let Shared { options, metrics, .. } = &*self.shared;
+        let Shared { options, metrics, listener, client_id, .. } = &*self.shared;
         match happening {
             Happening::Connected { session_present } => {
                 metrics.connected.store(true, Ordering::Relaxed);
-                tracing::info!(broker = options.broker, session_present, "bridge is connected");
+                tracing::info!(listener, broker = options.broker, client_id, session_present, "bridge is connected");
                 // The first time always: the session may hold the topics of an older configuration.
                 if (!session_present || !self.subscribed) && !link.subscribe(&options.topics, options.qos) {
                     return Err(BridgeError::Subscription {
@@ -117,7 +119,7 @@ impl Poller {
                     return Err(error);
                 }
                 if refused > 0 {
-                    tracing::error!(broker = options.broker, %error, "bridge goes on with the other topics");
+                    tracing::error!(listener, broker = options.broker, %error, "bridge goes on with the other topics");
                 }
                 self.subscribed = true;
             }

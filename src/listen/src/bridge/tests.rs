@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::trial::broker::Broker;
+use crate::trial::heard::Heard;
 use crate::trial::{Mode, Plant};
 use genims_decode::{Name, Point, Visitor};
 use genims_model::{Quality, Reason};
@@ -15,6 +16,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One server with one bridge.
+const NAME: BridgeName<'static> =
+    BridgeName { server: Uuid::from_u128(0x1234_5678_9ABC_DEF0_1234_5678_9ABC_DEF0), listener: "plant" };
 
 /// The topic's last level is the sensor, the payload its value.
 struct LastLevel;
@@ -58,7 +63,7 @@ impl Running {
     fn start(options: BridgeOptions, plant: &Plant) -> Self {
         let metrics = Arc::new(BridgeMetrics::default());
         let bridge =
-            Bridge::new(options, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
+            Bridge::new(options, NAME, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
         let stop = CancellationToken::new();
         Self { metrics, task: tokio::spawn(bridge.serve(stop.clone())), stop }
     }
@@ -191,7 +196,7 @@ async fn a_shared_subscription_divides_the_messages(version: MqttVersion) {
     let broker = Broker::started("");
     let plant = Plant::new(10_000);
     let options = |client_id: &str| BridgeOptions {
-        client_id: client_id.to_owned(),
+        client_id: Some(client_id.to_owned()),
         topics: vec!["$share/ingest/plant/#".to_owned()],
         ..broker.options(version)
     };
@@ -236,8 +241,11 @@ async fn a_pipeline_without_room_and_a_small_window_lose_nothing_and_lock_nothin
     for version in [MqttVersion::V4, MqttVersion::V5] {
         let plant = Plant::new(50);
         plant.set(Mode::Stop);
-        let options =
-            BridgeOptions { in_flight_messages_max: 7, client_id: format!("{version:?}"), ..broker.options(version) };
+        let options = BridgeOptions {
+            in_flight_messages_max: 7,
+            client_id: Some(format!("{version:?}")),
+            ..broker.options(version)
+        };
         let bridge = Running::connected(options, &plant).await;
         broker.publish("plant/S0", 1, 0..2_000).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -331,4 +339,84 @@ async fn a_pubrel_from_before_our_start_is_answered_and_does_not_end_the_bridge(
     timeout(PATIENCE, answered).await.expect("PUBCOMP in time");
     assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 1);
     bridge.die().await;
+}
+
+#[tokio::test]
+async fn an_oversize_message_is_set_aside_and_what_is_behind_it_flows() {
+    let heard = Heard::start();
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let broker = Broker::started("");
+        let plant = Plant::new(1_000);
+        let options = BridgeOptions { packet_bytes_max: 100_000, ..broker.options(version) };
+        let bridge = Running::connected(options, &plant).await;
+        broker.publish("plant/S0", 1, 0..2).await;
+        broker.publish_bytes("plant/S1", &vec![b'7'; 2_000_000]).await;
+        broker.publish("plant/S2", 1, 2..5).await;
+        plant.until(|account, taken| account.committed == 6 && taken.readings.len() == 5).await;
+        bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 6).await;
+        assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 0);
+        {
+            let letters = &plant.taken.lock().dead_letters;
+            let [letter] = &letters[..] else { panic!("{letters:?}") };
+            assert_eq!((letter.topic.as_str(), letter.payload_bytes), ("plant/S1", 2_000_000));
+            assert!(letter.detail.contains("packet_bytes_max = 100000"), "{}", letter.detail);
+        }
+        bridge.shut_down().await;
+    }
+    assert_eq!(heard.with(&["listener=plant", "topic=plant/S1", "raise packet_bytes_max"]).len(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_letter_keeps_its_topic_and_a_broker_s_own_state_is_none() {
+    let broker = Broker::started("sys_interval 1\n");
+    let plant = Plant::new(1_000);
+    let topics = vec!["$SYS/#".to_owned(), "plant/#".to_owned()];
+    let bridge = Running::connected(BridgeOptions { topics, ..broker.options(MqttVersion::V5) }, &plant).await;
+    bridge.until(|metrics| metrics.messages_total.load(Ordering::Relaxed) > 20).await;
+    broker.publish_bytes("plant/S1", b"warm").await;
+    broker.publish_bytes("plant/S2", b"warmer").await;
+    plant.until(|account, _| account.committed == 2).await;
+    let topics: Vec<String> = plant.taken.lock().dead_letters.iter().map(|letter| letter.topic.clone()).collect();
+    assert_eq!(topics, ["plant/S1", "plant/S2"]);
+    bridge.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_retained_message_is_stored_once_however_often_the_bridge_starts() {
+    let broker = Broker::started("");
+    broker.retain("plant/S0", b"42.5").await;
+    let plant = Plant::new(1_000);
+    for start in 0..3 {
+        let bridge = Running::connected(broker.options(MqttVersion::V5), &plant).await;
+        plant.until(|account, _| account.committed > start).await;
+        // What is published while the bridge runs comes as ever; nothing else has come before it.
+        broker.publish("plant/S1", 1, 0..1).await;
+        plant.until(|account, _| account.committed >= 2 + start).await;
+        bridge.shut_down().await;
+    }
+    assert_eq!(plant.account().committed, 4);
+}
+
+#[test]
+fn the_client_id_is_one_bridge_s_own_and_stays() {
+    let other_server = BridgeName { server: Uuid::from_u128(7), ..NAME };
+    let other_listener = BridgeName { listener: "hall 2/ö", ..NAME };
+    assert_eq!(NAME.client_id(), "genims-123456789abc-plant");
+    assert_eq!(other_server.client_id(), "genims-000000000000-plant");
+    assert_eq!(other_listener.client_id(), "genims-123456789abc-hall-2--");
+}
+
+#[tokio::test]
+async fn a_bridge_that_is_not_connected_says_which_listener_it_is_and_what_to_do() {
+    let heard = Heard::start();
+    let broker = Broker::new("");
+    let plant = Plant::new(10);
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let bridge = Running::start(broker.options(version), &plant);
+        bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 0).await;
+        bridge.shut_down().await;
+    }
+    let client_id = format!("client_id={}", NAME.client_id());
+    let lines = heard.with(&["listener=plant", &client_id, "see that the broker runs at this address"]);
+    assert!(lines.len() >= 2, "{lines:?}");
 }

@@ -67,6 +67,25 @@ impl Broker {
         let status = tokio::task::spawn_blocking(move || process.wait()).await.expect("joined").expect("it ends");
         assert!(status.success());
     }
+
+    /// Publishes one message of any content, with QoS 1.
+    pub(crate) async fn publish_bytes(&self, topic: &str, payload: &[u8]) {
+        self.send(&["-t", topic, "-q", "1"], payload).await;
+    }
+
+    /// The same, retained.
+    pub(crate) async fn retain(&self, topic: &str, payload: &[u8]) {
+        self.send(&["-t", topic, "-q", "1", "-r"], payload).await;
+    }
+
+    async fn send(&self, arguments: &[&str], payload: &[u8]) {
+        let mut command = Command::new("mosquitto_pub");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-s"]).args(arguments);
+        let mut process = command.stdin(Stdio::piped()).spawn().expect("mosquitto_pub is installed");
+        process.stdin.take().expect("piped").write_all(payload).expect("it reads");
+        let status = tokio::task::spawn_blocking(move || process.wait()).await.expect("joined").expect("it ends");
+        assert!(status.success());
+    }
 }
 
 impl Drop for Broker {
