@@ -10,8 +10,6 @@ use crate::mqtt::packet::wire::REMAINING_LENGTH_MAX;
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5 as packet5;
 use rumqttc::{Outgoing, Transport, v5};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -144,7 +142,7 @@ enum Events {
 impl Dialer {
     pub(super) fn new(options: &BridgeOptions, client_id: String) -> Result<Self, BridgeError> {
         let endpoint = options.endpoint()?;
-        let transport = if endpoint.tls { tls(options)? } else { Transport::tcp() };
+        let transport = if endpoint.tls { super::tls::transport(options)? } else { Transport::tcp() };
         let password = options.password()?;
         Ok(Self { options: options.clone(), client_id, endpoint, password, transport, half_done: BTreeSet::new() })
     }
@@ -366,24 +364,4 @@ impl Link {
     pub(super) fn is_condemned(&self) -> bool {
         self.line.condemned.load(Ordering::Acquire)
     }
-}
-
-/// TLS 1.2 or 1.3, trusting the given certificates or those of the system.
-fn tls(options: &BridgeOptions) -> Result<Transport, BridgeError> {
-    let Some(path) = &options.ca_file else {
-        return Err(BridgeError::Options { what: "mqtts:// needs ca_file: the certificates (PEM) to trust" });
-    };
-    let file = |source| BridgeError::File { path: path.clone(), source };
-    let pem = std::fs::read(path).map_err(file)?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-    if roots.is_empty() {
-        return Err(BridgeError::Certificates { path: path.clone() });
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::new(config))))
 }

@@ -25,6 +25,7 @@
 mod link;
 mod options;
 mod poll;
+mod tls;
 mod work;
 
 #[cfg(test)]
@@ -51,8 +52,16 @@ pub enum BridgeError {
     Options { what: &'static str },
     #[error("bridge: cannot read {path}: {source}; check the path and its permissions")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("bridge: no usable certificate in {path}; it must hold the broker's CA in PEM form")]
+    #[error("bridge: no usable certificate in {path}; it must hold certificates in PEM form")]
     Certificates { path: PathBuf },
+    #[error(
+        "bridge: the operating system has no CA certificates; install ca-certificates, or name the broker's CA in ca_file"
+    )]
+    SystemCertificates,
+    #[error(
+        "bridge: no usable key in {path}: {source}; it must hold the key of cert_file in PEM form, without a password"
+    )]
+    Key { path: PathBuf, source: rustls::pki_types::pem::Error },
     #[error("bridge: TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
     #[error("the connection to the broker failed: {0}")]
@@ -74,7 +83,7 @@ impl BridgeError {
         const CREDENTIALS: &str = "set username and password or password_file as the broker wants them";
         const VERSION: &str = "set mqtt_version = \"3.1.1\" or \"5\", as the broker speaks";
         const CLIENT_ID: &str = "set a client_id that the broker takes";
-        const TLS: &str = "see that ca_file holds the broker's CA, and that the broker speaks TLS on this port";
+        const TLS: &str = "see that ca_file holds the broker's CA, that cert_file is one the broker knows, and that it speaks TLS on this port";
         const REACH: &str = "see that the broker runs at this address, and that no other client has this client_id";
         match self {
             Self::Link3(error) => match &**error {

@@ -76,6 +76,9 @@ pub struct BridgeOptions {
     pub password_file: Option<PathBuf>,
     /// Certificates (PEM) to trust with `mqtts://`; without it those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key (PEM), for a broker that asks for one.
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
     #[serde(with = "humantime_serde")]
@@ -110,6 +113,8 @@ impl Default for BridgeOptions {
             password: None,
             password_file: None,
             ca_file: None,
+            cert_file: None,
+            key_file: None,
             keep_alive: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             packet_bytes_max: 1024 * 1024,
@@ -150,6 +155,9 @@ impl BridgeOptions {
         }
         if self.in_flight_messages_max == 0 {
             return wrong("in_flight_messages_max must be at least 1");
+        }
+        if self.cert_file.is_some() != self.key_file.is_some() {
+            return wrong("cert_file and key_file belong together: set both or none");
         }
         if self.password.is_some() && self.password_file.is_some() {
             return wrong("both password and password_file are set; choose one");
@@ -246,6 +254,7 @@ mod tests {
             BridgeOptions { keep_alive: Duration::from_secs(4), ..BridgeOptions::default() },
             BridgeOptions { client_id: Some(String::new()), ..BridgeOptions::default() },
             BridgeOptions { topics: Vec::new(), ..BridgeOptions::default() },
+            BridgeOptions { cert_file: Some("cert.pem".into()), ..BridgeOptions::default() },
             BridgeOptions { in_flight_messages_max: 0, ..BridgeOptions::default() },
         ] {
             assert!(options.check().is_err(), "{options:?}");

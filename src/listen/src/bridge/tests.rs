@@ -1,5 +1,7 @@
 //! Bridges to a private mosquitto, against shards that do what the test says.
 
+mod tls;
+
 use super::*;
 use crate::trial::broker::Broker;
 use crate::trial::heard::Heard;
@@ -8,7 +10,6 @@ use genims_decode::{Name, Point, Visitor};
 use genims_model::{Quality, Reason};
 use genims_pipeline::intake::IntakeBuffer;
 use std::net::Ipv4Addr;
-use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
@@ -277,36 +278,6 @@ async fn a_shutdown_acknowledges_what_settles_in_time() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(again.messages(), 0);
     again.shut_down().await;
-}
-
-#[tokio::test]
-async fn credentials_and_tls_are_used() {
-    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let broker = Broker::new(
-        "certfile {folder}/cert.pem\nkeyfile {folder}/key.pem\npassword_file {folder}/passwords\nallow_anonymous false",
-    );
-    std::fs::write(broker.folder.path().join("cert.pem"), key.cert.pem()).expect("written");
-    std::fs::write(broker.folder.path().join("key.pem"), key.signing_key.serialize_pem()).expect("written");
-    let passwords = broker.folder.path().join("passwords");
-    let made = Command::new("mosquitto_passwd").args(["-c", "-b"]).arg(&passwords).args(["bridge", "right"]).status();
-    assert!(made.expect("mosquitto_passwd is installed").success());
-    let mut broker = broker;
-    broker.start();
-    let plant = Plant::new(1_000);
-    for version in [MqttVersion::V4, MqttVersion::V5] {
-        let options = |password: &str| BridgeOptions {
-            broker: format!("mqtts://localhost:{}", broker.port),
-            ca_file: Some(broker.folder.path().join("cert.pem")),
-            username: Some("bridge".to_owned()),
-            password: Some(Secret(password.to_owned())),
-            ..broker.options(version)
-        };
-        let wrong = Running::start(options("wrong"), &plant);
-        wrong.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 1).await;
-        assert!(!wrong.metrics.connected.load(Ordering::Relaxed));
-        wrong.shut_down().await;
-        Running::connected(options("right"), &plant).await.shut_down().await;
-    }
 }
 
 /// A broker that goes on with an exchange of quality 2 that an earlier process has begun.
