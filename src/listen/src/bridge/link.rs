@@ -350,6 +350,14 @@ impl Link {
         }
     }
 
+    /// Gives topics up. False when a request did not fit.
+    pub(super) fn unsubscribe(&self, topics: &[String]) -> bool {
+        topics.iter().all(|topic| match &self.line.client {
+            Client::V4(client) => client.try_unsubscribe(topic).is_ok(),
+            Client::V5(client) => client.try_unsubscribe(topic).is_ok(),
+        })
+    }
+
     pub(super) fn disconnect(&self) -> bool {
         match &self.line.client {
             Client::V4(client) => client.try_disconnect().is_ok(),

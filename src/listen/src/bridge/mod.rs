@@ -22,6 +22,7 @@
 //! - A message refused by policy (the spool is full and drops) is not acknowledged. Brokers send such messages again only to
 //!   a new connection, so the connection is ended and the next attempt waits longer.
 
+mod filters;
 mod link;
 mod options;
 mod poll;
@@ -38,7 +39,7 @@ use super::notices::Notices;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
 use link::Delivery;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc};
@@ -128,6 +129,9 @@ pub struct BridgeName<'a> {
     /// Stays with the data directory.
     pub server: Uuid,
     pub listener: &'a str,
+    /// Where it remembers which filters the broker's session holds. Without it, what is taken out of the configuration stays
+    /// subscribed for as long as the broker keeps the session.
+    pub folder: Option<&'a Path>,
 }
 
 impl BridgeName<'_> {
@@ -177,6 +181,7 @@ impl Shared {
 pub struct Bridge {
     shared: Arc<Shared>,
     dialer: link::Dialer,
+    filters: filters::Filters,
     worker: work::Worker,
     deliveries: mpsc::UnboundedSender<Delivery>,
 }
@@ -195,6 +200,7 @@ impl Bridge {
         options.check()?;
         let client_id = options.client_id.clone().unwrap_or_else(|| name.client_id());
         let dialer = link::Dialer::new(&options, client_id.clone())?;
+        let filters = filters::Filters::open(name.folder, &client_id);
         let shared = Arc::new(Shared {
             listener: name.listener.to_owned(),
             client_id,
@@ -209,14 +215,14 @@ impl Bridge {
         // Unbounded by type; what it holds is bounded by the poller, which reads no further without room.
         let (deliveries, arrivals) = mpsc::unbounded_channel();
         let worker = work::Worker::new(shared.clone(), intake, source, decode, arrivals);
-        Ok(Self { shared, dialer, worker, deliveries })
+        Ok(Self { shared, dialer, filters, worker, deliveries })
     }
 
     /// Runs until `shutdown` is cancelled; then takes no more messages, waits (bounded) for open receipts, sends the last
     /// acknowledgements and disconnects. Connection errors are logged and retried for ever.
     pub async fn serve(self, shutdown: CancellationToken) {
-        let Self { shared, dialer, worker, deliveries } = self;
-        let poller = poll::Poller::new(shared, dialer, deliveries, shutdown.clone());
+        let Self { shared, dialer, filters, worker, deliveries } = self;
+        let poller = poll::Poller::new(shared, dialer, filters, deliveries, shutdown.clone());
         tokio::join!(poller.run(), worker.run(shutdown));
     }
 }

@@ -11,6 +11,7 @@ use genims_model::{Quality, Reason};
 use genims_pipeline::intake::IntakeBuffer;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One server with one bridge.
 const NAME: BridgeName<'static> =
-    BridgeName { server: Uuid::from_u128(0x1234_5678_9ABC_DEF0_1234_5678_9ABC_DEF0), listener: "plant" };
+    BridgeName { server: Uuid::from_u128(0x1234_5678_9ABC_DEF0_1234_5678_9ABC_DEF0), listener: "plant", folder: None };
 
 /// The topic's last level is the sensor, the payload its value.
 struct LastLevel;
@@ -62,9 +63,13 @@ struct Running {
 
 impl Running {
     fn start(options: BridgeOptions, plant: &Plant) -> Self {
+        Self::named(NAME, options, plant)
+    }
+
+    fn named(name: BridgeName<'_>, options: BridgeOptions, plant: &Plant) -> Self {
         let metrics = Arc::new(BridgeMetrics::default());
         let bridge =
-            Bridge::new(options, NAME, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
+            Bridge::new(options, name, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
         let stop = CancellationToken::new();
         Self { metrics, task: tokio::spawn(bridge.serve(stop.clone())), stop }
     }
@@ -366,6 +371,29 @@ async fn a_retained_message_is_stored_once_however_often_the_bridge_starts() {
         bridge.shut_down().await;
     }
     assert_eq!(plant.account().committed, 4);
+}
+
+#[tokio::test]
+async fn a_filter_taken_out_of_the_configuration_is_unsubscribed() {
+    let broker = Broker::started("");
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let (plant, folder) = (Plant::new(1_000), TempDir::new().expect("a folder"));
+        let name = BridgeName { folder: Some(folder.path()), ..NAME };
+        let client_id = Some(format!("{version:?}"));
+        for (topics, taken) in [(&["plant/#", "other/#"][..], 2), (&["plant/#"], 1)] {
+            let topics = topics.iter().copied().map(str::to_owned).collect();
+            let options = BridgeOptions { topics, client_id: client_id.clone(), ..broker.options(version) };
+            let bridge = Running::named(name, options, &plant);
+            bridge.until(|metrics| metrics.connected.load(Ordering::Relaxed)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            broker.publish("other/S0", 1, 0..1).await;
+            broker.publish("plant/S1", 1, 0..1).await;
+            bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == taken).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert_eq!(bridge.messages(), taken);
+            bridge.shut_down().await;
+        }
+    }
 }
 
 #[test]
