@@ -50,6 +50,7 @@ fn chunk(index: i64) -> Chunk {
     let readings = (first..first + i64::from(CHUNK_READINGS))
         .map(|n| RawReading {
             sensor: SensorNo((n % i64::from(SENSORS)) as u32),
+            untimed: false,
             quality: Quality::Good,
             timestamp_us: START_US + n / i64::from(SENSORS) * 16_667,
             value: 50.0 + ((n * 7_919) % 1_000) as f64 / 100.0,

@@ -65,6 +65,8 @@ pub struct SensorState {
     usual: Usual,
     faults: FaultWatch,
     health: HealthWatch,
+    /// First and last of the times that untimed readings got in a row.
+    given: Option<(i64, i64)>,
 }
 
 /// Where a chunk came from.
@@ -87,6 +89,7 @@ impl SensorState {
             earlier: Earlier::default(),
             faults: FaultWatch::default(),
             health: HealthWatch::default(),
+            given: None,
         }
     }
 
@@ -120,6 +123,7 @@ impl SensorState {
 
     /// Judges one reading and learns from it.
     pub fn see(&mut self, raw: &RawReading, origin: Origin, rules: &Rules, events: &mut Vec<Event>) -> Verdict {
+        let raw = &self.timed(*raw);
         let (at_us, value) = (raw.timestamp_us, raw.value);
         let replaces = match self.admit(raw, origin, rules) {
             Ok(replaces) => replaces,
@@ -162,6 +166,7 @@ impl SensorState {
     /// Judges a reading that was resolved just before the sensor got its present number: it keeps the identity under
     /// which it was taken, `entry`, and its neighbours are those of that identity. Nothing is watched under it any longer.
     pub fn see_superseded(&mut self, raw: &RawReading, entry: &SensorEntry, origin: Origin, rules: &Rules) -> Verdict {
+        let raw = &self.timed(*raw);
         let replaces = match self.admit(raw, origin, rules) {
             Ok(replaces) => replaces,
             Err(verdict) => return verdict,
@@ -171,6 +176,21 @@ impl SensorState {
         let flags = threshold_flags(raw.value, limits) | if replaces { flag::REPLACES } else { 0 };
         let quality = quality_of(raw, origin, rules, is_out_of_range(raw.value, limits), i64::MIN);
         Verdict::Accepted(reading(raw, origin, quality, flags, window, 0.0))
+    }
+
+    /// An untimed reading gets the first microsecond from its receipt on that no reading of the sensor has: two equal values
+    /// are two measurements, also when one read of a socket brought both, or two sockets did.
+    fn timed(&mut self, raw: RawReading) -> RawReading {
+        if !raw.untimed {
+            return raw;
+        }
+        let row = self.given.filter(|(first, last)| (*first..=*last).contains(&raw.timestamp_us));
+        let mut at_us = row.map_or(raw.timestamp_us, |(_, last)| last + 1);
+        while self.known(at_us, raw.value) != Known::No {
+            at_us += 1;
+        }
+        self.given = Some((row.map_or(raw.timestamp_us, |(first, _)| first), at_us));
+        RawReading { untimed: false, timestamp_us: at_us, ..raw }
     }
 
     /// Whether the reading replaces an earlier one, or the verdict that keeps it out.

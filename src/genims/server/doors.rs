@@ -5,7 +5,7 @@ use super::stream::Stream;
 use super::{ServerError, Stage};
 use crate::settings::{Listener, ListenerKind, Settings};
 use genims_decode::payload::Decoder;
-use genims_listen::bridge::{Bridge, BridgeMetrics};
+use genims_listen::bridge::{Bridge, BridgeMetrics, BridgeName};
 use genims_listen::line::LineServer;
 use genims_listen::mqtt::{self, Statistics};
 use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
@@ -13,6 +13,7 @@ use genims_listen::{Decode, ListenMetrics};
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::IntakeBuffer;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -49,7 +50,8 @@ pub(super) async fn open(
     let progress = Arc::new(Progress::new(CLIENTS_MAX, stream.marks.clone()));
     let mut ready = Vec::new();
     for (source, listener) in settings.listeners.iter().enumerate() {
-        let door = Door { listener, source: source as SourceNo, stream, observer, stop: stage.stop.clone() };
+        let data_dir = &settings.data_dir;
+        let door = Door { listener, data_dir, source: source as SourceNo, stream, observer, stop: stage.stop.clone() };
         ready.push(door.bind(decode.clone(), progress.clone()).await?);
     }
     for serving in ready {
@@ -61,6 +63,7 @@ pub(super) async fn open(
 /// One listener on its way to being open.
 struct Door<'a> {
     listener: &'a Listener,
+    data_dir: &'a Path,
     source: SourceNo,
     stream: &'a Stream,
     observer: &'a Observer,
@@ -102,7 +105,10 @@ impl Door<'_> {
             }
             ListenerKind::Bridge(options) => {
                 let metrics = Arc::new(BridgeMetrics::default());
-                let bridge = Bridge::new(options.clone(), source, &intake, decode, metrics.clone());
+                let folder = self.data_dir.join("bridges");
+                let listener = &self.listener.name;
+                let name = BridgeName { server: self.stream.spool.id(), listener, folder: Some(&folder) };
+                let bridge = Bridge::new(options.clone(), name, source, &intake, decode, metrics.clone());
                 let bridge = bridge.map_err(|error| self.invalid(error))?;
                 self.observer.add_bridge(&self.listener.name, options.broker.clone(), metrics);
                 Ok(Box::pin(bridge.serve(stop)))

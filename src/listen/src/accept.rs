@@ -3,8 +3,10 @@
 //! Enters a bound socket; leaves one spawned task per connection. At most `connections_max` run at once; what comes above
 //! is given to `refuse`, of which at most [`REFUSALS_AT_ONCE_MAX`] run; the rest is closed without a word.
 
+use super::notices::TELL_EVERY;
 use super::{ListenMetrics, count};
 use genims_model::Backoff;
+use socket2::{SockRef, TcpKeepalive};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,8 +24,6 @@ const REFUSALS_AT_ONCE_MAX: usize = 64;
 /// After a failed `accept` (no file handles left, mostly) the listener rests, each time about twice as long.
 const REST_MIN: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_secs(1);
-/// A shortage that lasts is told again after this long.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
@@ -80,8 +80,7 @@ pub async fn run<S, R, FS, FR>(
         };
         count(&metrics.connections_total, 1);
         if let Ok(place) = places.clone().try_acquire_owned() {
-            // Acknowledgements are small and must not wait for more bytes.
-            let _ = stream.set_nodelay(true);
+            prepare(&stream);
             let open = Open::new(metrics.clone());
             let connection = serve(stream);
             connections.spawn(async move {
@@ -105,6 +104,20 @@ pub async fn run<S, R, FS, FR>(
         tracing::warn!(connections = connections.len(), "connections cut: they did not end in time");
         connections.shutdown().await;
     }
+}
+
+/// A peer that vanishes without a word (power cut, a router that has forgotten it) is noticed after two minutes, whatever
+/// the protocol above asks for, and its place is given to others.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+const PROBES: u32 = 4;
+
+/// Failures are left alone: the connection works without.
+fn prepare(stream: &TcpStream) {
+    // Acknowledgements are small and must not wait for more bytes.
+    let _ = stream.set_nodelay(true);
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
 }
 
 /// Failing `accept`s in a row.
@@ -161,6 +174,30 @@ impl Drop for Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_vanishes_is_probed_and_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (asked, mut answer) = tokio::sync::mpsc::unbounded_channel();
+        let serve = |stream: TcpStream| {
+            let socket = SockRef::from(&stream);
+            let found = (socket.keepalive(), socket.tcp_keepalive_time(), socket.tcp_keepalive_interval());
+            let _ = asked.send((found.0.ok(), found.1.ok(), found.2.ok(), socket.tcp_keepalive_retries().ok()));
+            std::future::ready(())
+        };
+        let limits = Limits { connections_max: 1, drain_timeout: Duration::from_secs(1) };
+        let shutdown = CancellationToken::new();
+        let running = run(listener, limits, Arc::default(), shutdown.clone(), serve, |_| std::future::ready(()));
+        let client = async {
+            let _stream = TcpStream::connect(address).await.expect("connected");
+            let found = answer.recv().await;
+            shutdown.cancel();
+            found
+        };
+        let ((), found) = tokio::join!(running, client);
+        assert_eq!(found, Some((Some(true), Some(PROBE_AFTER), Some(PROBE_INTERVAL), Some(PROBES))));
+    }
 
     #[test]
     fn a_shortage_is_waited_out_with_growing_rests_and_told_once_a_minute() {

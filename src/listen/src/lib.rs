@@ -8,6 +8,7 @@
 //! - [`bridge`]: an MQTT client of an existing broker
 //! - [`accept`]: taking connections from a TCP socket, shared by the listeners
 //! - [`address`]: how a listener's address is written
+//! - `notices`: what clients do wrong over and over, told once in a while
 
 pub mod accept;
 pub mod address;
@@ -15,6 +16,8 @@ pub mod bridge;
 pub mod line;
 pub mod mqtt;
 pub mod tcp;
+
+mod notices;
 
 #[cfg(test)]
 mod trial;
@@ -58,6 +61,12 @@ pub struct ListenMetrics {
     pub messages_total: AtomicU64,
     pub acks_total: AtomicU64,
     pub protocol_errors_total: AtomicU64,
+}
+
+/// Whether a topic is one under which a broker publishes its own state, a bridge's connection among it. No device speaks
+/// there: such messages are acknowledged and not taken.
+pub(crate) fn is_broker_state(topic: &[u8]) -> bool {
+    topic.starts_with(b"$SYS/")
 }
 
 /// Adds to a counter.

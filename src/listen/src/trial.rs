@@ -1,5 +1,8 @@
 //! For tests: a door with two shards behind it, whose "spool" does what the test says.
 
+pub(super) mod broker;
+pub(super) mod heard;
+
 use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
 use genims_model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, Outcome, RawReading};
 use genims_pipeline::intake::{Intake, WhenFull};

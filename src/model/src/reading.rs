@@ -101,6 +101,9 @@ pub struct RawReading {
     pub sensor: SensorNo,
     /// What the sender said of it: `Good`, `Uncertain` or `Bad`.
     pub quality: Quality,
+    /// The sender gave no time: `timestamp_us` is when its round was received, which it shares with others. The sensor's
+    /// owner gives it a time of its own.
+    pub untimed: bool,
     /// Source time, microseconds since 1970 UTC.
     pub timestamp_us: i64,
     pub value: f64,

@@ -61,6 +61,7 @@ impl Intake {
             unknown_names: Vec::new(),
             topic: String::new(),
             received_us: 0,
+            receipt_us: 0,
             records: 0,
             unpublished: HashMap::new(),
             unsynced: false,
@@ -101,6 +102,10 @@ impl Stage {
     }
 }
 
+/// How far the times of receipt of one connection may run ahead of the clock: as many messages without a time would have to
+/// come in as many microseconds.
+const RECEIPT_AHEAD_US_MAX: i64 = 1_000_000;
+
 /// Set in a handle that stands for a name nobody knows.
 const UNKNOWN_HANDLE: u32 = 1 << 31;
 
@@ -117,6 +122,8 @@ pub struct IntakeBuffer {
     unknown_names: Vec<String>,
     topic: String,
     received_us: i64,
+    /// The time that [`IntakeBuffer::receipt_us`] gave last.
+    receipt_us: i64,
     records: u64,
     /// Numbers given to this connection that its catalogue does not have yet, with the sensors' homes.
     unpublished: HashMap<SensorNo, MachineNo>,
@@ -248,6 +255,15 @@ impl IntakeBuffer {
         }
     }
 
+    /// A time for what came without one: that of the round, and later than the last of this connection, so that equal
+    /// messages are not taken for resends of each other. A clock that was set back is followed.
+    fn receipt_us(&mut self) -> i64 {
+        let next_us = self.receipt_us + 1;
+        let ahead_us = next_us.saturating_sub(self.received_us);
+        self.receipt_us = if (0..RECEIPT_AHEAD_US_MAX).contains(&ahead_us) { next_us } else { self.received_us };
+        self.receipt_us
+    }
+
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
         let home = match self.catalogue.sensor(sensor) {
             Some(entry) => entry.home,
@@ -261,6 +277,7 @@ impl IntakeBuffer {
         self.staged[shard].readings.push(RawReading {
             sensor,
             quality: point.quality,
+            untimed: point.timestamp_us.is_none(),
             timestamp_us: point.timestamp_us.unwrap_or(self.received_us),
             value: point.value,
         });
@@ -269,9 +286,10 @@ impl IntakeBuffer {
 
     /// A point whose sensor nobody knows: kept as an element that can be replayed once the sensor exists.
     fn reject_unknown(&mut self, machine: Option<&str>, sensor: &str, detail: &str, point: &Point<'_>) {
+        let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_us());
         let mut element = serde_json::json!({
             "sensor_id": sensor,
-            "timestamp_us": point.timestamp_us.unwrap_or(self.received_us),
+            "timestamp_us": timestamp_us,
             "value": point.value,
             "quality": point.quality.as_str(),
         });
@@ -299,8 +317,9 @@ impl Visitor for IntakeBuffer {
     }
 
     fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
+        let timestamp_us = timestamp_us.unwrap_or_else(|| self.receipt_us());
         let Some(no) = self.catalogue.machine_by_id(machine) else {
-            let payload = snapshot_element(&fields, machine, timestamp_us.unwrap_or(self.received_us));
+            let payload = snapshot_element(&fields, machine, timestamp_us);
             self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
             return;
         };
@@ -310,7 +329,7 @@ impl Visitor for IntakeBuffer {
             machine: no,
             source: self.source,
             received_us: self.received_us,
-            timestamp_us: timestamp_us.unwrap_or(self.received_us),
+            timestamp_us,
             fields,
         });
         self.records += 1;

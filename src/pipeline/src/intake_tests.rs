@@ -86,3 +86,29 @@ async fn a_handle_to_a_registered_number_works_before_and_after_it_is_published(
         std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.readings).map(|reading| reading.value).collect();
     assert_eq!(values, [1.0, 2.0, 3.0]);
 }
+
+#[tokio::test]
+async fn what_comes_without_a_time_gets_one_of_its_own_in_the_order_of_arrival() {
+    let catalogue = Arc::new(genims_catalogue::Directory::new(genims_catalogue::Catalogue::default()));
+    let queue = Arc::new(ShardQueue::new(1_000, 1 << 20));
+    let accounts = Arc::new(Accounts::new(["test".to_owned()]));
+    let full = Arc::new(AtomicBool::new(false));
+    let intake = Arc::new(Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full));
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    // The third round comes after the clock was set back.
+    for received_us in [5_000_000, 5_000_002, 3_000_000] {
+        buffer.begin(received_us);
+        for _ in 0..3 {
+            buffer.point(Point { timestamp_us: None, ..point("nobody", 42.5) });
+        }
+        buffer.snapshot("nothing", None, genims_model::snapshot::SnapshotFields::default());
+        submit(&mut buffer).await;
+    }
+    let letters = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters);
+    let times: Vec<i64> = letters
+        .map(|letter| serde_json::from_slice::<serde_json::Value>(&letter.payload).expect("JSON"))
+        .map(|element| element["timestamp_us"].as_i64().expect("a time"))
+        .collect();
+    let rows = [5_000_000..5_000_008, 3_000_000..3_000_004];
+    assert_eq!(times, rows.into_iter().flatten().collect::<Vec<i64>>());
+}

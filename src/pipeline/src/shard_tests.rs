@@ -44,11 +44,16 @@ fn shard(same_timestamp: SameTimestamp) -> Shard {
 const NOW_US: i64 = 1_800_000_000_000_000;
 
 fn send(shard: &mut Shard, readings: &[(i64, f64)]) -> Portion {
+    send_as(shard, false, readings)
+}
+
+fn send_as(shard: &mut Shard, untimed: bool, readings: &[(i64, f64)]) -> Portion {
     let mut portion = Portion::default();
     let readings = readings
         .iter()
         .map(|(offset_us, value)| RawReading {
             sensor: SensorNo(0),
+            untimed,
             quality: Quality::Good,
             timestamp_us: NOW_US + offset_us,
             value: *value,
@@ -100,6 +105,29 @@ fn a_resend_is_counted_once_under_every_rule_and_survives_a_restart() {
         second_run.remember(&Group { readings: taken.readings, ..Group::default() });
         let again = send(&mut second_run, &[(0, 1.0), (1, 2.0), (2, 3.0)]);
         assert_eq!((again.readings.len(), second_run.accounts.total().duplicate), (1, 2));
+    }
+}
+
+#[test]
+fn equal_values_without_a_time_are_readings_of_their_own_under_every_rule() {
+    for rule in [SameTimestamp::KeepAll, SameTimestamp::First, SameTimestamp::Last, SameTimestamp::Reject] {
+        let mut shard = shard(rule);
+        // One stands in the way.
+        send(&mut shard, &[(7, 42.5)]);
+        let mut times = Vec::new();
+        // Rounds that overlap: of one connection, of two, after the clock was set back.
+        for offset_us in [0, 0, 3, 150, 100_000, -50, -50] {
+            let portion = send_as(&mut shard, true, &[(offset_us, 42.5); 100]);
+            assert!(portion.dead_letters.is_empty() && portion.readings.iter().all(|reading| reading.flags == 0));
+            let new: Vec<_> = portion.readings.iter().map(|reading| reading.timestamp_us - NOW_US).collect();
+            assert!(new.is_sorted_by(|one, next| one < next), "{new:?}");
+            assert!(new[0] >= offset_us && new[99] < offset_us + 800, "{new:?}");
+            times.extend(new);
+        }
+        times.push(7);
+        times.sort_unstable();
+        times.dedup();
+        assert_eq!((times.len(), shard.accounts.total().duplicate), (701, 0));
     }
 }
 

@@ -94,6 +94,7 @@ impl Shards {
         self.accounts.received(0, readings.len() as u64);
         let readings = readings.iter().map(|(seconds, value)| RawReading {
             sensor: no,
+            untimed: false,
             quality: Quality::Good,
             timestamp_us: NOW_US + seconds * SECOND_US,
             value: *value,

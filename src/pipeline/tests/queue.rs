@@ -18,7 +18,13 @@ use std::time::Duration;
 const FOR_EVER: Duration = Duration::MAX;
 
 fn chunk(records: usize) -> Chunk {
-    let reading = RawReading { sensor: SensorNo(0), quality: genims_model::Quality::Good, timestamp_us: 0, value: 0.0 };
+    let reading = RawReading {
+        sensor: SensorNo(0),
+        untimed: false,
+        quality: genims_model::Quality::Good,
+        timestamp_us: 0,
+        value: 0.0,
+    };
     Chunk {
         protocol: Protocol::Mqtt,
         source: 0,

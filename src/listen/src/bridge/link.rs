@@ -6,11 +6,10 @@
 
 use super::BridgeError;
 use super::options::{BridgeOptions, Endpoint, MqttVersion, Qos};
+use crate::mqtt::packet::wire::REMAINING_LENGTH_MAX;
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5 as packet5;
 use rumqttc::{Outgoing, Transport, v5};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,6 +17,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// A broker has at most 65,535 packet ids open, so the request channel takes any acknowledgements that can be due, and the
 /// few requests besides: handing one over never waits and is never refused for want of room.
 const REQUESTS_MAX: usize = 65_535 + 16;
+
+/// Larger than any packet: the library would end the connection upon a larger one, and the broker would send it again to the
+/// next, for ever. [`BridgeOptions::packet_bytes_max`] is judged by the worker.
+const PACKET_BYTES_MAX: usize = REMAINING_LENGTH_MAX + 5;
 
 /// A message from the broker.
 pub(super) struct Delivery {
@@ -117,6 +120,7 @@ pub(super) enum Happening {
 /// Makes connections, and remembers between them what must be remembered.
 pub(super) struct Dialer {
     options: BridgeOptions,
+    client_id: String,
     endpoint: Endpoint,
     password: Option<String>,
     transport: Transport,
@@ -136,11 +140,11 @@ enum Events {
 }
 
 impl Dialer {
-    pub(super) fn new(options: &BridgeOptions) -> Result<Self, BridgeError> {
+    pub(super) fn new(options: &BridgeOptions, client_id: String) -> Result<Self, BridgeError> {
         let endpoint = options.endpoint()?;
-        let transport = if endpoint.tls { tls(options)? } else { Transport::tcp() };
+        let transport = if endpoint.tls { super::tls::transport(options)? } else { Transport::tcp() };
         let password = options.password()?;
-        Ok(Self { options: options.clone(), endpoint, password, transport, half_done: BTreeSet::new() })
+        Ok(Self { options: options.clone(), client_id, endpoint, password, transport, half_done: BTreeSet::new() })
     }
 
     /// An attempt; it runs as the link is polled.
@@ -165,12 +169,12 @@ impl Dialer {
 
     fn options4(&self) -> rumqttc::MqttOptions {
         let (from, Endpoint { host, port, .. }) = (&self.options, &self.endpoint);
-        let mut options = rumqttc::MqttOptions::new(&from.client_id, host, *port);
+        let mut options = rumqttc::MqttOptions::new(&self.client_id, host, *port);
         options
             .set_transport(self.transport.clone())
             .set_keep_alive(from.keep_alive)
             .set_clean_session(from.clean_session)
-            .set_max_packet_size(from.packet_bytes_max as usize, from.packet_bytes_max as usize)
+            .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
             .set_inflight(1)
             .set_manual_acks(true);
         if let Some(username) = &from.username {
@@ -181,7 +185,7 @@ impl Dialer {
 
     fn options5(&self) -> v5::MqttOptions {
         let (from, Endpoint { host, port, .. }) = (&self.options, &self.endpoint);
-        let mut options = v5::MqttOptions::new(&from.client_id, host, *port);
+        let mut options = v5::MqttOptions::new(&self.client_id, host, *port);
         let mut network = rumqttc::NetworkOptions::new();
         network.set_tcp_nodelay(true);
         // Without an expiry the broker would drop the session with the connection.
@@ -193,7 +197,7 @@ impl Dialer {
             .set_clean_start(from.clean_session)
             .set_session_expiry_interval((!from.clean_session).then_some(expiry_s))
             .set_receive_maximum(Some(from.in_flight_messages_max))
-            .set_max_packet_size(Some(from.packet_bytes_max))
+            .set_max_packet_size(Some(PACKET_BYTES_MAX as u32))
             .set_outgoing_inflight_upper_limit(1)
             .set_network_options(network)
             .set_manual_acks(true);
@@ -335,10 +339,23 @@ impl Link {
                     Qos::AtLeastOnce => QoS5::AtLeastOnce,
                     Qos::ExactlyOnce => QoS5::ExactlyOnce,
                 };
-                let filters = topics.iter().map(|topic| packet5::Filter::new(topic.clone(), qos));
+                // Retained messages come with a new subscription, and not again with every start of ours: the session
+                // has them, or what replaced them, already.
+                let filters = topics.iter().map(|topic| packet5::Filter {
+                    retain_forward_rule: packet5::RetainForwardRule::OnNewSubscribe,
+                    ..packet5::Filter::new(topic.clone(), qos)
+                });
                 client.try_subscribe_many(filters).is_ok()
             }
         }
+    }
+
+    /// Gives topics up. False when a request did not fit.
+    pub(super) fn unsubscribe(&self, topics: &[String]) -> bool {
+        topics.iter().all(|topic| match &self.line.client {
+            Client::V4(client) => client.try_unsubscribe(topic).is_ok(),
+            Client::V5(client) => client.try_unsubscribe(topic).is_ok(),
+        })
     }
 
     pub(super) fn disconnect(&self) -> bool {
@@ -355,24 +372,4 @@ impl Link {
     pub(super) fn is_condemned(&self) -> bool {
         self.line.condemned.load(Ordering::Acquire)
     }
-}
-
-/// TLS 1.2 or 1.3, trusting the given certificates or those of the system.
-fn tls(options: &BridgeOptions) -> Result<Transport, BridgeError> {
-    let Some(path) = &options.ca_file else {
-        return Err(BridgeError::Options { what: "mqtts:// needs ca_file: the certificates (PEM) to trust" });
-    };
-    let file = |source| BridgeError::File { path: path.clone(), source };
-    let pem = std::fs::read(path).map_err(file)?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-    if roots.is_empty() {
-        return Err(BridgeError::Certificates { path: path.clone() });
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::new(config))))
 }

@@ -60,8 +60,8 @@ pub struct BridgeOptions {
     pub broker: String,
     pub mqtt_version: MqttVersion,
     /// The broker keeps the session, and what we have not acknowledged, under this name: keep it, and give every bridge
-    /// on that broker its own.
-    pub client_id: String,
+    /// on that broker its own. Without it one is made of the server's and the listener's name.
+    pub client_id: Option<String>,
     /// Topic filters; `$share/{group}/{filter}` shares the messages with the other members of the group.
     pub topics: Vec<String>,
     pub qos: Qos,
@@ -76,11 +76,14 @@ pub struct BridgeOptions {
     pub password_file: Option<PathBuf>,
     /// Certificates (PEM) to trust with `mqtts://`; without it those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key (PEM), for a broker that asks for one.
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
-    /// A larger message ends the connection (MQTT 3.1.1) or is not delivered (MQTT 5).
+    /// A larger message becomes a dead letter, its first 64 KiB kept.
     pub packet_bytes_max: u32,
     /// Messages, and their bytes, taken from the broker but not yet acknowledged.
     pub in_flight_messages_max: u16,
@@ -101,7 +104,7 @@ impl Default for BridgeOptions {
         Self {
             broker: "mqtt://127.0.0.1:1883".to_owned(),
             mqtt_version: MqttVersion::default(),
-            client_id: "genims-bridge".to_owned(),
+            client_id: None,
             topics: vec!["genims/v1/#".to_owned()],
             qos: Qos::default(),
             clean_session: false,
@@ -110,6 +113,8 @@ impl Default for BridgeOptions {
             password: None,
             password_file: None,
             ca_file: None,
+            cert_file: None,
+            key_file: None,
             keep_alive: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             packet_bytes_max: 1024 * 1024,
@@ -136,7 +141,7 @@ impl BridgeOptions {
     pub fn check(&self) -> Result<(), BridgeError> {
         let wrong = |what: &'static str| Err(BridgeError::Options { what });
         self.endpoint()?;
-        if self.client_id.is_empty() || self.client_id.len() > usize::from(u16::MAX) {
+        if self.client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > usize::from(u16::MAX)) {
             return wrong("client_id must have 1 to 65535 bytes: the broker keeps our messages under it");
         }
         if self.topics.is_empty() {
@@ -150,6 +155,9 @@ impl BridgeOptions {
         }
         if self.in_flight_messages_max == 0 {
             return wrong("in_flight_messages_max must be at least 1");
+        }
+        if self.cert_file.is_some() != self.key_file.is_some() {
+            return wrong("cert_file and key_file belong together: set both or none");
         }
         if self.password.is_some() && self.password_file.is_some() {
             return wrong("both password and password_file are set; choose one");
@@ -244,8 +252,9 @@ mod tests {
         assert!(BridgeOptions::default().check().is_ok());
         for options in [
             BridgeOptions { keep_alive: Duration::from_secs(4), ..BridgeOptions::default() },
-            BridgeOptions { client_id: String::new(), ..BridgeOptions::default() },
+            BridgeOptions { client_id: Some(String::new()), ..BridgeOptions::default() },
             BridgeOptions { topics: Vec::new(), ..BridgeOptions::default() },
+            BridgeOptions { cert_file: Some("cert.pem".into()), ..BridgeOptions::default() },
             BridgeOptions { in_flight_messages_max: 0, ..BridgeOptions::default() },
         ] {
             assert!(options.check().is_err(), "{options:?}");

@@ -1,8 +1,10 @@
 //! The half that keeps the connection.
 
+use super::filters::Filters;
 use super::link::{Delivery, Dialer, Happening, Link};
 use super::{BridgeError, Shared};
 use genims_model::Backoff;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,6 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Poller {
     shared: Arc<Shared>,
     dialer: Dialer,
+    filters: Filters,
     deliveries: mpsc::UnboundedSender<Delivery>,
     shutdown: CancellationToken,
     /// The subscriptions of this process are part of the broker's session.
@@ -32,10 +35,11 @@ impl Poller {
     pub(super) fn new(
         shared: Arc<Shared>,
         dialer: Dialer,
+        filters: Filters,
         deliveries: mpsc::UnboundedSender<Delivery>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { shared, dialer, deliveries, shutdown, subscribed: false }
+        Self { shared, dialer, filters, deliveries, shutdown, subscribed: false }
     }
 
     /// Connects again and again until shutdown.
@@ -55,7 +59,9 @@ impl Poller {
                 backoff.reset();
             }
             let pause = backoff.next_delay();
-            tracing::warn!(broker = self.shared.options.broker, %error, ?pause, "bridge is not connected; it tries again");
+            let Shared { options, listener, client_id, .. } = &*self.shared;
+            let (broker, to_do) = (&options.broker, error.remedy());
+            tracing::warn!(listener, broker, client_id, %error, to_do, ?pause, "bridge is not connected; it tries again");
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.shutdown.cancelled() => {}
@@ -90,17 +96,21 @@ impl Poller {
     }
 
     fn take(&mut self, happening: Happening, link: &Link) -> Result<(), BridgeError> {
-        let Shared { options, metrics, .. } = &*self.shared;
+        let Shared { options, metrics, listener, client_id, .. } = &*self.shared;
         match happening {
             Happening::Connected { session_present } => {
                 metrics.connected.store(true, Ordering::Relaxed);
-                tracing::info!(broker = options.broker, session_present, "bridge is connected");
+                tracing::info!(listener, broker = options.broker, client_id, session_present, "bridge is connected");
                 // The first time always: the session may hold the topics of an older configuration.
-                if (!session_present || !self.subscribed) && !link.subscribe(&options.topics, options.qos) {
-                    return Err(BridgeError::Subscription {
-                        refused: options.topics.len(),
-                        asked: options.topics.len(),
-                    });
+                if !session_present || !self.subscribed {
+                    note_failure(self.filters.begin(&options.topics), listener);
+                    let dropped = self.filters.dropped(&options.topics);
+                    if !link.unsubscribe(&dropped) || !link.subscribe(&options.topics, options.qos) {
+                        return Err(BridgeError::Subscription {
+                            refused: options.topics.len(),
+                            asked: options.topics.len(),
+                        });
+                    }
                 }
             }
             Happening::Message(delivery) => {
@@ -117,9 +127,11 @@ impl Poller {
                     return Err(error);
                 }
                 if refused > 0 {
-                    tracing::error!(broker = options.broker, %error, "bridge goes on with the other topics");
+                    tracing::error!(listener, broker = options.broker, %error, "bridge goes on with the other topics");
                 }
                 self.subscribed = true;
+                // UNSUBSCRIBE was sent before SUBSCRIBE, and brokers work in order.
+                note_failure(self.filters.end(&options.topics), listener);
             }
             Happening::Nothing => {}
         }
@@ -152,5 +164,12 @@ impl Poller {
 
     fn is_shutdown(&self) -> bool {
         self.shutdown.is_cancelled()
+    }
+}
+
+/// The bridge works without its file.
+fn note_failure(written: io::Result<()>, listener: &str) {
+    if let Err(error) = written {
+        tracing::warn!(listener, %error, "bridge cannot remember its topics: mend the data directory's folder `bridges`");
     }
 }

@@ -1,13 +1,15 @@
 //! Bridges to a private mosquitto, against shards that do what the test says.
 
+mod tls;
+
 use super::*;
+use crate::trial::broker::Broker;
+use crate::trial::heard::Heard;
 use crate::trial::{Mode, Plant};
 use genims_decode::{Name, Point, Visitor};
 use genims_model::{Quality, Reason};
 use genims_pipeline::intake::IntakeBuffer;
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener as StdListener};
-use std::process::{Child, Command, Stdio};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,6 +18,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One server with one bridge.
+const NAME: BridgeName<'static> =
+    BridgeName { server: Uuid::from_u128(0x1234_5678_9ABC_DEF0_1234_5678_9ABC_DEF0), listener: "plant", folder: None };
 
 /// The topic's last level is the sensor, the payload its value.
 struct LastLevel;
@@ -35,65 +41,7 @@ impl Decode for LastLevel {
     }
 }
 
-/// A mosquitto of our own, stopped with the test.
-struct Broker {
-    folder: TempDir,
-    port: u16,
-    process: Option<Child>,
-}
-
 impl Broker {
-    fn new(more: &str) -> Self {
-        let folder = TempDir::with_prefix("genims-bridge-").expect("a temporary folder");
-        let free = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = free.local_addr().expect("bound").port();
-        let path = folder.path().display().to_string();
-        let access = if more.contains("password_file") { "" } else { "allow_anonymous true\n" };
-        let conf = format!(
-            "user root\nlistener {port} 127.0.0.1\npersistence true\npersistence_location {path}/\n{access}{}\n",
-            more.replace("{folder}", &path)
-        );
-        std::fs::write(folder.path().join("conf"), conf).expect("written");
-        Self { folder, port, process: None }
-    }
-
-    fn started(more: &str) -> Self {
-        let mut broker = Self::new(more);
-        broker.start();
-        broker
-    }
-
-    fn start(&mut self) {
-        let mut command = Command::new("mosquitto");
-        command.arg("-c").arg(self.folder.path().join("conf")).stdout(Stdio::null()).stderr(Stdio::null());
-        self.process = Some(command.spawn().expect("mosquitto is installed"));
-        let deadline = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            assert!(Instant::now() < deadline, "mosquitto does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Ends it in order, so that it saves its sessions.
-    fn stop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            let pid = rustix::process::Pid::from_child(&process);
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-            process.wait().expect("it ends");
-        }
-    }
-
-    /// Publishes one message per value, each after the other, and returns when the broker has them.
-    async fn publish(&self, topic: &str, qos: u8, values: impl Iterator<Item = u32>) {
-        let lines: String = values.map(|value| format!("{value}\n")).collect();
-        let mut command = Command::new("mosquitto_pub");
-        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-t", topic, "-q", &qos.to_string(), "-l"]);
-        let mut process = command.stdin(Stdio::piped()).spawn().expect("mosquitto_pub is installed");
-        process.stdin.take().expect("piped").write_all(lines.as_bytes()).expect("it reads");
-        let status = tokio::task::spawn_blocking(move || process.wait()).await.expect("joined").expect("it ends");
-        assert!(status.success());
-    }
-
     fn options(&self, mqtt_version: MqttVersion) -> BridgeOptions {
         BridgeOptions {
             broker: format!("mqtt://127.0.0.1:{}", self.port),
@@ -107,12 +55,6 @@ impl Broker {
     }
 }
 
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
 struct Running {
     metrics: Arc<BridgeMetrics>,
     stop: CancellationToken,
@@ -121,9 +63,13 @@ struct Running {
 
 impl Running {
     fn start(options: BridgeOptions, plant: &Plant) -> Self {
+        Self::named(NAME, options, plant)
+    }
+
+    fn named(name: BridgeName<'_>, options: BridgeOptions, plant: &Plant) -> Self {
         let metrics = Arc::new(BridgeMetrics::default());
         let bridge =
-            Bridge::new(options, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
+            Bridge::new(options, name, 0, &plant.intake, Arc::new(LastLevel), metrics.clone()).expect("good options");
         let stop = CancellationToken::new();
         Self { metrics, task: tokio::spawn(bridge.serve(stop.clone())), stop }
     }
@@ -256,7 +202,7 @@ async fn a_shared_subscription_divides_the_messages(version: MqttVersion) {
     let broker = Broker::started("");
     let plant = Plant::new(10_000);
     let options = |client_id: &str| BridgeOptions {
-        client_id: client_id.to_owned(),
+        client_id: Some(client_id.to_owned()),
         topics: vec!["$share/ingest/plant/#".to_owned()],
         ..broker.options(version)
     };
@@ -301,8 +247,11 @@ async fn a_pipeline_without_room_and_a_small_window_lose_nothing_and_lock_nothin
     for version in [MqttVersion::V4, MqttVersion::V5] {
         let plant = Plant::new(50);
         plant.set(Mode::Stop);
-        let options =
-            BridgeOptions { in_flight_messages_max: 7, client_id: format!("{version:?}"), ..broker.options(version) };
+        let options = BridgeOptions {
+            in_flight_messages_max: 7,
+            client_id: Some(format!("{version:?}")),
+            ..broker.options(version)
+        };
         let bridge = Running::connected(options, &plant).await;
         broker.publish("plant/S0", 1, 0..2_000).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -336,36 +285,6 @@ async fn a_shutdown_acknowledges_what_settles_in_time() {
     again.shut_down().await;
 }
 
-#[tokio::test]
-async fn credentials_and_tls_are_used() {
-    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let broker = Broker::new(
-        "certfile {folder}/cert.pem\nkeyfile {folder}/key.pem\npassword_file {folder}/passwords\nallow_anonymous false",
-    );
-    std::fs::write(broker.folder.path().join("cert.pem"), key.cert.pem()).expect("written");
-    std::fs::write(broker.folder.path().join("key.pem"), key.signing_key.serialize_pem()).expect("written");
-    let passwords = broker.folder.path().join("passwords");
-    let made = Command::new("mosquitto_passwd").args(["-c", "-b"]).arg(&passwords).args(["bridge", "right"]).status();
-    assert!(made.expect("mosquitto_passwd is installed").success());
-    let mut broker = broker;
-    broker.start();
-    let plant = Plant::new(1_000);
-    for version in [MqttVersion::V4, MqttVersion::V5] {
-        let options = |password: &str| BridgeOptions {
-            broker: format!("mqtts://localhost:{}", broker.port),
-            ca_file: Some(broker.folder.path().join("cert.pem")),
-            username: Some("bridge".to_owned()),
-            password: Some(Secret(password.to_owned())),
-            ..broker.options(version)
-        };
-        let wrong = Running::start(options("wrong"), &plant);
-        wrong.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 1).await;
-        assert!(!wrong.metrics.connected.load(Ordering::Relaxed));
-        wrong.shut_down().await;
-        Running::connected(options("right"), &plant).await.shut_down().await;
-    }
-}
-
 /// A broker that goes on with an exchange of quality 2 that an earlier process has begun.
 #[tokio::test]
 async fn a_pubrel_from_before_our_start_is_answered_and_does_not_end_the_bridge() {
@@ -396,4 +315,107 @@ async fn a_pubrel_from_before_our_start_is_answered_and_does_not_end_the_bridge(
     timeout(PATIENCE, answered).await.expect("PUBCOMP in time");
     assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 1);
     bridge.die().await;
+}
+
+#[tokio::test]
+async fn an_oversize_message_is_set_aside_and_what_is_behind_it_flows() {
+    let heard = Heard::start();
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let broker = Broker::started("");
+        let plant = Plant::new(1_000);
+        let options = BridgeOptions { packet_bytes_max: 100_000, ..broker.options(version) };
+        let bridge = Running::connected(options, &plant).await;
+        broker.publish("plant/S0", 1, 0..2).await;
+        broker.publish_bytes("plant/S1", &vec![b'7'; 2_000_000]).await;
+        broker.publish("plant/S2", 1, 2..5).await;
+        plant.until(|account, taken| account.committed == 6 && taken.readings.len() == 5).await;
+        bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 6).await;
+        assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 0);
+        {
+            let letters = &plant.taken.lock().dead_letters;
+            let [letter] = &letters[..] else { panic!("{letters:?}") };
+            assert_eq!((letter.topic.as_str(), letter.payload_bytes), ("plant/S1", 2_000_000));
+            assert!(letter.detail.contains("packet_bytes_max = 100000"), "{}", letter.detail);
+        }
+        bridge.shut_down().await;
+    }
+    assert_eq!(heard.with(&["listener=plant", "topic=plant/S1", "raise packet_bytes_max"]).len(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_letter_keeps_its_topic_and_a_broker_s_own_state_is_none() {
+    let broker = Broker::started("sys_interval 1\n");
+    let plant = Plant::new(1_000);
+    let topics = vec!["$SYS/#".to_owned(), "plant/#".to_owned()];
+    let bridge = Running::connected(BridgeOptions { topics, ..broker.options(MqttVersion::V5) }, &plant).await;
+    bridge.until(|metrics| metrics.messages_total.load(Ordering::Relaxed) > 20).await;
+    broker.publish_bytes("plant/S1", b"warm").await;
+    broker.publish_bytes("plant/S2", b"warmer").await;
+    plant.until(|account, _| account.committed == 2).await;
+    let topics: Vec<String> = plant.taken.lock().dead_letters.iter().map(|letter| letter.topic.clone()).collect();
+    assert_eq!(topics, ["plant/S1", "plant/S2"]);
+    bridge.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_retained_message_is_stored_once_however_often_the_bridge_starts() {
+    let broker = Broker::started("");
+    broker.retain("plant/S0", b"42.5").await;
+    let plant = Plant::new(1_000);
+    for start in 0..3 {
+        let bridge = Running::connected(broker.options(MqttVersion::V5), &plant).await;
+        plant.until(|account, _| account.committed > start).await;
+        // What is published while the bridge runs comes as ever; nothing else has come before it.
+        broker.publish("plant/S1", 1, 0..1).await;
+        plant.until(|account, _| account.committed >= 2 + start).await;
+        bridge.shut_down().await;
+    }
+    assert_eq!(plant.account().committed, 4);
+}
+
+#[tokio::test]
+async fn a_filter_taken_out_of_the_configuration_is_unsubscribed() {
+    let broker = Broker::started("");
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let (plant, folder) = (Plant::new(1_000), TempDir::new().expect("a folder"));
+        let name = BridgeName { folder: Some(folder.path()), ..NAME };
+        let client_id = Some(format!("{version:?}"));
+        for (topics, taken) in [(&["plant/#", "other/#"][..], 2), (&["plant/#"], 1)] {
+            let topics = topics.iter().copied().map(str::to_owned).collect();
+            let options = BridgeOptions { topics, client_id: client_id.clone(), ..broker.options(version) };
+            let bridge = Running::named(name, options, &plant);
+            bridge.until(|metrics| metrics.connected.load(Ordering::Relaxed)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            broker.publish("other/S0", 1, 0..1).await;
+            broker.publish("plant/S1", 1, 0..1).await;
+            bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == taken).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert_eq!(bridge.messages(), taken);
+            bridge.shut_down().await;
+        }
+    }
+}
+
+#[test]
+fn the_client_id_is_one_bridge_s_own_and_stays() {
+    let other_server = BridgeName { server: Uuid::from_u128(7), ..NAME };
+    let other_listener = BridgeName { listener: "hall 2/ö", ..NAME };
+    assert_eq!(NAME.client_id(), "genims-123456789abc-plant");
+    assert_eq!(other_server.client_id(), "genims-000000000000-plant");
+    assert_eq!(other_listener.client_id(), "genims-123456789abc-hall-2--");
+}
+
+#[tokio::test]
+async fn a_bridge_that_is_not_connected_says_which_listener_it_is_and_what_to_do() {
+    let heard = Heard::start();
+    let broker = Broker::new("");
+    let plant = Plant::new(10);
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let bridge = Running::start(broker.options(version), &plant);
+        bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 0).await;
+        bridge.shut_down().await;
+    }
+    let client_id = format!("client_id={}", NAME.client_id());
+    let lines = heard.with(&["listener=plant", &client_id, "see that the broker runs at this address"]);
+    assert!(lines.len() >= 2, "{lines:?}");
 }

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::link::{Ack, Delivery};
 use crate::Decode;
+use crate::notices::Kind;
 use genims_decode::Visitor;
 use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt, SourceNo};
@@ -90,18 +91,44 @@ impl Worker {
         while let Some(delivery) = next {
             round.messages += 1;
             round.bytes += delivery.bytes();
-            match std::str::from_utf8(&delivery.topic) {
-                Ok(topic) => self.decode.message(topic, &delivery.payload, &mut self.intake),
-                Err(_) => {
-                    self.intake.set_topic("");
-                    self.intake.reject(Reason::UnknownTopic, format_args!("the topic is not UTF-8"), &delivery.payload);
-                }
-            }
+            self.stage(&delivery);
             round.acks.extend(delivery.ack);
             let full = round.messages >= ROUND_MESSAGES_MAX || round.bytes >= ROUND_BYTES_MAX;
             next = if full { None } else { self.arrivals.try_recv().ok() };
         }
         round
+    }
+
+    fn stage(&mut self, Delivery { topic, payload, .. }: &Delivery) {
+        let bytes_max = self.shared.options.packet_bytes_max;
+        let Ok(topic) = std::str::from_utf8(topic) else {
+            self.intake.set_topic("");
+            return self.intake.reject(Reason::UnknownTopic, format_args!("the topic is not UTF-8"), payload);
+        };
+        if crate::is_broker_state(topic.as_bytes()) {
+            return;
+        }
+        self.intake.set_topic(topic);
+        self.intake.forget_handles();
+        if payload.len() <= bytes_max as usize {
+            return self.decode.message(topic, payload, &mut self.intake);
+        }
+        let bytes = payload.len();
+        let detail = format_args!("{bytes} bytes, more than packet_bytes_max = {bytes_max} of the listener allows");
+        self.intake.reject(Reason::MalformedPayload, detail, payload);
+        if let Some(not_told) = self.shared.notices.due(Kind::Oversize, topic, Instant::now()) {
+            let listener = &self.shared.listener;
+            let to_do = "raise packet_bytes_max of this listener, or narrow its topics";
+            tracing::warn!(
+                listener,
+                topic,
+                bytes,
+                bytes_max,
+                to_do,
+                not_told,
+                "message too large for the bridge: set aside"
+            );
+        }
     }
 
     /// Hands the round over, waiting for room as long as it takes; earlier rounds are acknowledged meanwhile. False when

@@ -5,6 +5,7 @@ use super::packet::outbound::put_acknowledgement;
 use super::packet::{Version, kind, reason};
 use super::session::Session;
 use genims_model::Receipt;
+use hashbrown::HashSet;
 use std::collections::VecDeque;
 
 /// What a message is answered with.
@@ -14,8 +15,10 @@ pub(super) enum Answer {
     Ack,
     /// PUBREC, for QoS 2, the first time.
     Rec,
-    /// PUBREC for a message sent again although it is stored: nothing was staged for it.
+    /// PUBREC for a message sent again although it is stored, or about to be: nothing was staged for it.
     RecAgain,
+    /// PUBREC for a message sent again that was refused meanwhile.
+    RecRefused,
 }
 
 #[derive(Debug, Default)]
@@ -78,12 +81,15 @@ impl Acks {
             && round.receipt.is_settled()
         {
             let refused = round.receipt.is_refused();
-            if refused && round.acks > 0 && version == Version::V3 {
+            if refused && round.acks > 0 && version != Version::V5 {
                 settled.must_close = true;
                 return settled;
             }
             let acks = round.acks;
             let code = if refused { reason::QUOTA_EXCEEDED } else { reason::SUCCESS };
+            if refused {
+                self.refuse_repeats(acks);
+            }
             for (packet_id, answer) in self.owed.drain(..acks) {
                 match answer {
                     Answer::Ack => put_acknowledgement(out, version, kind::PUBACK, packet_id, code),
@@ -98,6 +104,9 @@ impl Acks {
                     Answer::RecAgain => {
                         put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::SUCCESS);
                     }
+                    Answer::RecRefused => {
+                        put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::QUOTA_EXCEEDED);
+                    }
                 }
                 settled.ended += usize::from(answer == Answer::Ack || (answer == Answer::Rec && refused));
             }
@@ -106,6 +115,20 @@ impl Acks {
             self.rounds.pop_front();
         }
         settled
+    }
+
+    /// The first `acks` of what is owed are of a refused round: messages of it that were sent again are refused with it, up to
+    /// where their packet identifier begins another exchange.
+    fn refuse_repeats(&mut self, acks: usize) {
+        let mut refused = HashSet::<u16, foldhash::fast::RandomState>::default();
+        for (index, (packet_id, answer)) in self.owed.iter_mut().enumerate() {
+            match answer {
+                Answer::Rec if index < acks => drop(refused.insert(*packet_id)),
+                Answer::Rec => drop(refused.remove(packet_id)),
+                Answer::RecAgain if refused.contains(packet_id) => *answer = Answer::RecRefused,
+                Answer::Ack | Answer::RecAgain | Answer::RecRefused => {}
+            }
+        }
     }
 
     /// The connection ends: exchanges of QoS 2 whose round is still open are left to the session with their receipts.

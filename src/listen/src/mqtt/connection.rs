@@ -10,6 +10,7 @@ use super::handshake::{self, Admitted};
 use super::input::{Input, Read};
 use super::packet::{Fault, reason};
 use super::registry::{Lease, Will, count_fault};
+use super::telling;
 use crate::count;
 use std::io;
 use std::pin::{Pin, pin};
@@ -247,6 +248,9 @@ impl Connection {
         self.dialogue.try_submit();
         if let Some(fault) = &end.fault {
             count_fault(&self.shared, &self.lease.client_id, fault);
+            if fault.reason == reason::SESSION_TAKEN_OVER {
+                telling::takeover(&self.shared, &self.dialogue.caller);
+            }
             self.dialogue.put_disconnect(fault);
         }
         let session = self.dialogue.bequeath();

@@ -12,7 +12,8 @@ use super::packet::inbound::{Disconnect, Packet, Publish, Subscribe};
 use super::packet::{Fault, Version, kind, outbound, reason, wire};
 use super::registry::Will;
 use super::session::{Seen, Session};
-use super::subscriptions::STATISTICS_INTERVAL;
+use super::subscriptions::{STATISTICS_INTERVAL, Subscribed};
+use super::telling::{self, Caller};
 use crate::count;
 use futures_util::FutureExt;
 use genims_model::Receipt;
@@ -83,6 +84,7 @@ enum Round {
 
 pub(super) struct Dialogue {
     shared: Arc<Shared>,
+    pub(super) caller: Caller,
     version: Version,
     /// What the client takes.
     packet_bytes_max: u32,
@@ -115,6 +117,7 @@ impl Dialogue {
         let statistics_due = (!session.subscriptions.is_empty()).then(Instant::now);
         Self {
             shared,
+            caller: Caller::default(),
             version,
             packet_bytes_max,
             session_expiry,
@@ -212,8 +215,7 @@ impl Dialogue {
                     Some(Answer::Rec)
                 }
                 Seen::Unsure => return Ok(false),
-                Seen::UnderWay => return Ok(true),
-                Seen::Stored => {
+                Seen::UnderWay | Seen::Stored => {
                     self.begin();
                     self.acks.owe(publish.packet_id, Answer::RecAgain);
                     return Ok(true);
@@ -223,9 +225,11 @@ impl Dialogue {
         self.begin();
         if let Some(intake) = &mut self.intake {
             let topic = self.aliases.topic(publish);
-            intake.set_topic(topic);
-            intake.forget_handles();
-            self.shared.decode.message(topic, publish.payload, intake);
+            if !crate::is_broker_state(topic.as_bytes()) {
+                intake.set_topic(topic);
+                intake.forget_handles();
+                self.shared.decode.message(topic, publish.payload, intake);
+            }
         }
         if let Some(answer) = answer {
             self.acks.owe(publish.packet_id, answer);
@@ -239,8 +243,9 @@ impl Dialogue {
     fn may_take(&self) -> Result<bool, Fault> {
         let receive_maximum = usize::from(self.shared.options.receive_maximum);
         match self.version {
-            Version::V3 => Ok(self.acks.owed() < receive_maximum),
-            Version::V5 if self.in_flight.max(self.session.exchanges()) < receive_maximum => Ok(true),
+            Version::V31 | Version::V3 => Ok(self.acks.owed() < receive_maximum),
+            // Exchanges of an earlier connection do not count: each connection begins with the full quota.
+            Version::V5 if self.in_flight < receive_maximum => Ok(true),
             Version::V5 => Err(Fault::new(
                 reason::RECEIVE_MAXIMUM_EXCEEDED,
                 "more messages under way than the receive maximum allows",
@@ -304,7 +309,10 @@ impl Dialogue {
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>) {
-        let (codes, due) = self.session.subscriptions.subscribe(subscribe, self.version);
+        let Subscribed { codes, due, refused } = self.session.subscriptions.subscribe(subscribe, self.version);
+        if let Some(filter) = refused {
+            telling::refused_subscription(&self.shared, &self.caller, filter);
+        }
         outbound::put_suback(&mut self.output, self.version, subscribe.packet_id, &codes);
         if self.session.subscriptions.is_empty() {
             return;

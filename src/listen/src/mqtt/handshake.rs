@@ -9,8 +9,11 @@ use super::input::{Input, Read};
 use super::packet::connect::{self, Connect};
 use super::packet::outbound::{self, Welcome};
 use super::packet::{Fault, Version, kind, reason, wire};
+use super::proxy;
 use super::registry::{Granted, Will, count_fault};
+use super::telling::{self, Caller};
 use crate::count;
+use crate::notices::Peer;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -41,15 +44,17 @@ impl Refusal {
 pub(super) async fn run(mut socket: TcpStream, shared: &Arc<Shared>) -> Option<(TcpStream, Input, Admitted)> {
     let mut input = Input::default();
     let deadline = Instant::now() + shared.options.connect_timeout;
-    let refusal = match receive(&mut socket, &mut input, shared, deadline).await {
+    let mut peer = Peer::of(&socket);
+    let refusal = match receive(&mut socket, &mut input, shared, deadline, &mut peer).await {
         Ok(false) => return None,
-        Ok(true) => match admit(&mut input, shared).await {
+        Ok(true) => match admit(&mut input, shared, peer).await {
             Ok(admitted) => return Some((socket, input, admitted)),
             Err(refusal) => refusal,
         },
         Err(refusal) => refusal,
     };
     count_fault(shared, "", &refusal.fault);
+    telling::refused_connection(shared, &input, &refusal.fault, peer);
     refuse(socket, &refusal).await;
     None
 }
@@ -58,7 +63,8 @@ pub(super) async fn run(mut socket: TcpStream, shared: &Arc<Shared>) -> Option<(
 pub(super) async fn refuse_busy(mut socket: TcpStream, shared: Arc<Shared>) {
     let mut input = Input::default();
     let deadline = Instant::now() + BUSY_TIMEOUT;
-    if let Ok(true) = receive(&mut socket, &mut input, &shared, deadline).await
+    let mut peer = Peer::of(&socket);
+    if let Ok(true) = receive(&mut socket, &mut input, &shared, deadline, &mut peer).await
         && let Ok(Some(frame)) = wire::frame(input.bytes(), shared.options.packet_bytes_max as usize, None)
         && let Ok(version) = connect::version(frame.body)
     {
@@ -75,26 +81,27 @@ async fn refuse(socket: TcpStream, refusal: &Refusal) {
     close::close(socket, &output).await;
 }
 
-/// Waits for a complete CONNECT; false when the client leaves before.
+/// Waits for a complete CONNECT; false when the client leaves before. A PROXY header before it puts the client's address in
+/// the place of the load balancer's.
 async fn receive(
     socket: &mut TcpStream,
     input: &mut Input,
     shared: &Shared,
     deadline: Instant,
+    peer: &mut Peer,
 ) -> Result<bool, Refusal> {
+    let mut header_is_due = shared.options.proxy_protocol;
     loop {
-        let bytes = input.bytes();
-        if bytes.first().is_some_and(|first| first >> 4 != kind::CONNECT) {
-            return Err(Refusal { version: None, fault: Fault::protocol("the first packet is not CONNECT") });
-        }
-        match wire::frame(bytes, shared.options.packet_bytes_max as usize, None) {
-            Ok(Some(_)) => return Ok(true),
-            Ok(None) => {}
-            Err(fault) => {
-                let header = wire::header(bytes, None).ok().flatten();
-                let body = header.and_then(|header| bytes.get(header.header_bytes..)).unwrap_or_default();
-                return Err(Refusal { version: connect::version(body).ok(), fault });
+        if header_is_due {
+            let header = proxy::header(input.bytes()).map_err(|fault| Refusal { version: None, fault })?;
+            if let Some(header) = header {
+                input.consume(header.bytes);
+                peer.0 = header.client.or(peer.0);
+                header_is_due = false;
             }
+        }
+        if !header_is_due && is_connect(input.bytes(), shared)? {
+            return Ok(true);
         }
         input.rest(&shared.buffers);
         if timeout_at(deadline, socket.readable()).await.is_err() {
@@ -109,6 +116,26 @@ async fn receive(
     }
 }
 
+/// Whether the bytes are a complete CONNECT; false while they can become one.
+fn is_connect(bytes: &[u8], shared: &Shared) -> Result<bool, Refusal> {
+    let unspoken = |fault| Refusal { version: None, fault };
+    if bytes.first().is_some_and(|first| first >> 4 != kind::CONNECT) {
+        return match proxy::start(bytes) {
+            proxy::Start::Header if !shared.options.proxy_protocol => Err(unspoken(proxy::NOT_EXPECTED)),
+            proxy::Start::Open => Ok(false),
+            _ => Err(unspoken(Fault::protocol("the first packet is not CONNECT"))),
+        };
+    }
+    match wire::frame(bytes, shared.options.packet_bytes_max as usize, None) {
+        Ok(frame) => Ok(frame.is_some()),
+        Err(fault) => {
+            let header = wire::header(bytes, None).ok().flatten();
+            let body = header.and_then(|header| bytes.get(header.header_bytes..)).unwrap_or_default();
+            Err(Refusal { version: connect::version(body).ok(), fault })
+        }
+    }
+}
+
 /// What the handshake has settled.
 pub(super) struct Admitted {
     pub(super) lease: super::registry::Lease,
@@ -118,7 +145,7 @@ pub(super) struct Admitted {
     pub(super) silence_max: Duration,
 }
 
-async fn admit(input: &mut Input, shared: &Arc<Shared>) -> Result<Admitted, Refusal> {
+async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Admitted, Refusal> {
     let options = &shared.options;
     let frame = wire::frame(input.bytes(), options.packet_bytes_max as usize, None);
     let Ok(Some(frame)) = frame else {
@@ -151,6 +178,7 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>) -> Result<Admitted, Refu
         assigned_client_id: assigned.as_deref(),
         keep_alive: keep_alive_told,
     };
+    dialogue.caller = Caller { client_id: client_id.into(), peer };
     outbound::put_welcome(&mut dialogue.output, version, &welcome);
     if let Some(will) = older_will {
         dialogue.fire(will);
@@ -168,7 +196,7 @@ fn check(connect: &Connect<'_>) -> Result<(), Fault> {
         return Err(Fault::new(reason::CLIENT_IDENTIFIER_NOT_VALID, "the client identifier is over 256 bytes long"));
     }
     // [MQTT-3.1.3-8] of 3.1.1: a session that goes on needs a name.
-    if connect.version == Version::V3 && connect.client_id.is_empty() && !connect.clean_start {
+    if connect.version != Version::V5 && connect.client_id.is_empty() && !connect.clean_start {
         return Err(Fault::new(reason::CLIENT_IDENTIFIER_NOT_VALID, "a session to keep needs a client identifier"));
     }
     if (connect.packet_bytes_max as usize) < CONNACK_BYTES_MAX + if connect.client_id.is_empty() { 48 } else { 0 } {
@@ -180,7 +208,7 @@ fn check(connect: &Connect<'_>) -> Result<(), Fault> {
 /// The keep-alive in force, and what the client must be told of it.
 fn keep_alive(connect: &Connect<'_>, max: Duration) -> (Duration, Option<u16>) {
     let asked = Duration::from_secs(connect.keep_alive.into());
-    if connect.version == Version::V3 || (!asked.is_zero() && asked <= max) {
+    if connect.version != Version::V5 || (!asked.is_zero() && asked <= max) {
         return (asked, None);
     }
     let seconds = u16::try_from(max.as_secs()).unwrap_or(u16::MAX);

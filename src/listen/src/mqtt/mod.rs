@@ -1,9 +1,10 @@
-//! The MQTT server: v3.1.1 and v5 on one port. It ingests; it is not a router.
+//! The MQTT server: v3.1, v3.1.1 and v5 on one port. It ingests; it is not a router.
 //!
 //! Sockets enter; what clients publish leaves through the intake, and comes back as receipts, upon which PUBACK and PUBREC
 //! are sent, never before. One task per connection, its parts in the order of the walk:
 //!
 //! - [`packet`]: the codec
+//! - `proxy`: the header of a load balancer, before CONNECT
 //! - `handshake`: CONNECT, CONNACK, the session
 //! - `connection`: the loop: read, process, submit, acknowledge, write
 //! - `input`: what was read and not processed
@@ -12,10 +13,12 @@
 //! - `acks`: acknowledgements that wait for their receipts
 //! - `session`, `registry`: what outlives a connection, takeover, wills
 //! - `subscriptions`: `$SYS/#`
+//! - `telling`: what the log says of clients
 //!
 //! Rules
 //! - Any user name and password are let in: there are no accounts. Put the port where only machines reach it.
 //! - RETAIN is no business of an ingest server: such a message is stored like any other.
+//! - What is published below `$SYS/` is a broker's talk of itself, a bridge's state for one: acknowledged and not stored.
 //! - A message that cannot be stored (unknown topic, not a number) becomes a dead letter and is acknowledged once that
 //!   is durable; sending it again would not help.
 //! - While the pipeline pushes back, the socket is read ahead up to a bound and PINGREQ is still answered; messages wait.
@@ -30,11 +33,13 @@ mod connection;
 mod dialogue;
 mod handshake;
 mod input;
+mod proxy;
 mod registry;
 mod session;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 mod subscriptions;
+mod telling;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +47,7 @@ mod tests;
 pub use subscriptions::Statistics;
 
 use super::accept::{self, Limits};
+use super::notices::Notices;
 use super::{Acknowledge, Decode, ListenMetrics};
 use genims_model::{Protocol, SourceNo};
 use genims_pipeline::intake::{Intake, IntakeBuffer};
@@ -61,7 +67,7 @@ pub struct MqttOptions {
     pub listen: SocketAddr,
     pub connections_max: usize,
     pub packet_bytes_max: u32,
-    /// QoS 1 and 2 messages that one client may have under way. v5 clients that send more are disconnected, v3.1.1
+    /// QoS 1 and 2 messages that one client may have under way. v5 clients that send more are disconnected, v3
     /// clients wait.
     pub receive_maximum: u16,
     pub topic_alias_maximum: u16,
@@ -83,6 +89,9 @@ pub struct MqttOptions {
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
     pub acknowledge: Acknowledge,
+    /// Every connection comes through a load balancer that sends a PROXY header (version 1 or 2) first. Connections without
+    /// one are refused then: anybody could name any address in it.
+    pub proxy_protocol: bool,
 }
 
 impl Default for MqttOptions {
@@ -101,6 +110,7 @@ impl Default for MqttOptions {
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(5),
             acknowledge: Acknowledge::Durable,
+            proxy_protocol: false,
         }
     }
 }
@@ -146,6 +156,7 @@ struct Shared {
     started: Instant,
     buffers: input::Buffers,
     registry: registry::Registry,
+    notices: Notices,
 }
 
 impl Shared {
@@ -196,6 +207,7 @@ pub async fn serve(
         started: Instant::now(),
         buffers: input::Buffers::default(),
         registry,
+        notices: Notices::default(),
     });
     let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
     let refuse = |stream| handshake::refuse_busy(stream, shared.clone());

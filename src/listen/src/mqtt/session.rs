@@ -1,7 +1,7 @@
 //! A client's session state: the part of MQTT that outlives a connection.
 //!
 //! It holds the packet identifiers of QoS 2 messages that were received and not released, and the subscriptions. Bounds:
-//! 65,535 packet identifiers, of which v5 clients may use as many as the receive maximum says, and
+//! 65,535 packet identifiers, of which v5 clients may use as many on each connection as the receive maximum says, and
 //! [`super::subscriptions::SUBSCRIPTIONS_MAX`] subscriptions.
 
 use super::subscriptions::Subscriptions;
@@ -34,7 +34,7 @@ enum Exchange {
 pub(super) enum Seen {
     /// Store it.
     New,
-    /// It is under way on this connection: its PUBREC will come.
+    /// It is under way on this connection: PUBREC, and PUBREC again, once it is durable.
     UnderWay,
     /// It was received by an earlier connection, and whether it is durable will be known soon.
     Unsure,
@@ -64,11 +64,6 @@ impl Session {
     /// Opens an exchange; false when there is one under that identifier.
     pub(super) fn open(&mut self, packet_id: u16) -> bool {
         self.exchanges.try_insert(packet_id, Exchange::Open).is_ok()
-    }
-
-    /// QoS 2 exchanges that are not over.
-    pub(super) fn exchanges(&self) -> usize {
-        self.exchanges.len()
     }
 
     pub(super) fn stored(&mut self, packet_id: u16) {

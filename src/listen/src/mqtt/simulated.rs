@@ -7,6 +7,7 @@ use super::packet::Version;
 use super::registry::Registry;
 use super::session::Session;
 use super::{MqttOptions, Shared};
+use crate::notices::Notices;
 use crate::{Decode, ListenMetrics};
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
@@ -32,6 +33,7 @@ impl Door {
             started: Instant::now(),
             buffers: Buffers::default(),
             registry,
+            notices: Notices::default(),
         }))
     }
 

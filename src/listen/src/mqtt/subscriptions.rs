@@ -38,14 +38,24 @@ struct Subscription {
     retain_as_published: bool,
 }
 
+/// What became of a SUBSCRIBE.
+pub(super) struct Subscribed<'a> {
+    /// One per filter.
+    pub(super) codes: Vec<u8>,
+    /// A picture of the statistics is due at once.
+    pub(super) due: bool,
+    /// The first filter that is refused.
+    pub(super) refused: Option<&'a str>,
+}
+
 impl Subscriptions {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Enters a SUBSCRIBE. Returns a code per filter, and whether a picture of the statistics is due at once.
-    pub(super) fn subscribe(&mut self, subscribe: &Subscribe<'_>, version: Version) -> (Vec<u8>, bool) {
-        let mut due = false;
+    /// Enters a SUBSCRIBE.
+    pub(super) fn subscribe<'a>(&mut self, subscribe: &Subscribe<'a>, version: Version) -> Subscribed<'a> {
+        let (mut due, mut refused) = (false, None);
         let codes = subscribe
             .filters
             .iter()
@@ -55,11 +65,18 @@ impl Subscriptions {
                     // Statistics are published with QoS 0, whatever was asked for.
                     reason::SUCCESS
                 }
-                Err(_) if version == Version::V3 => reason::UNSPECIFIED_ERROR,
-                Err(code) => code,
+                Err(code) => {
+                    refused = refused.or(Some(filter.filter));
+                    match version {
+                        // There is no code for a refusal: what is granted never brings a message.
+                        Version::V31 => reason::SUCCESS,
+                        Version::V3 => reason::UNSPECIFIED_ERROR,
+                        Version::V5 => code,
+                    }
+                }
             })
             .collect();
-        (codes, due)
+        Subscribed { codes, due, refused }
     }
 
     /// Whether the filter was there before, or why it is refused.

@@ -195,7 +195,13 @@ impl Runner {
                 Some(reach * curve.at(episode.progress(shown_us)))
             });
             let value = signal.value(shown_us, load_at(shown_us), effect.filter(|share| *share != 0.0));
-            readings.push(RawReading { sensor: *sensor, quality: Quality::Good, timestamp_us: at_us, value });
+            readings.push(RawReading {
+                sensor: *sensor,
+                untimed: false,
+                quality: Quality::Good,
+                timestamp_us: at_us,
+                value,
+            });
         }
         (!readings.is_empty()).then(|| self.chunk(at_us, readings, Vec::new()))
     }

@@ -10,11 +10,11 @@ pub struct Connect<'a> {
     pub version: Version,
     /// Empty: the server chooses.
     pub client_id: &'a str,
-    /// v3.1.1 says "clean session".
+    /// v3 says "clean session".
     pub clean_start: bool,
     /// Seconds; 0 is "none".
     pub keep_alive: u16,
-    /// Seconds that the session outlives the connection; `u32::MAX` is "for ever". v3.1.1: 0 or for ever.
+    /// Seconds that the session outlives the connection; `u32::MAX` is "for ever". v3: 0 or for ever.
     pub session_expiry: u32,
     /// What the client takes at most.
     pub packet_bytes_max: u32,
@@ -44,6 +44,10 @@ mod flag {
     pub(super) const USER_NAME: u8 = 1 << 7;
 }
 
+/// Set in the protocol level by the bridges of some brokers, mosquitto's among them: the client is a broker that wants no
+/// message back which it has sent. None is, so the bit changes nothing.
+const PRIVATE_BRIDGE: u8 = 1 << 7;
+
 /// The version that a CONNECT's body asks for, in whose form it has to be answered; an unknown protocol is answered with
 /// nothing.
 pub fn version(body: &[u8]) -> Result<Version, (Option<Version>, Fault)> {
@@ -51,13 +55,27 @@ pub fn version(body: &[u8]) -> Result<Version, (Option<Version>, Fault)> {
     let unsupported = |text| Fault::new(reason::UNSUPPORTED_PROTOCOL_VERSION, text);
     let name = reader.binary().map_err(|fault| (None, fault))?;
     let level = reader.u8().map_err(|fault| (None, fault))?;
-    match (name, level) {
+    match (name, level & !PRIVATE_BRIDGE) {
+        (b"MQIsdp", 3) => Ok(Version::V31),
         (b"MQTT", 4) => Ok(Version::V3),
         (b"MQTT", 5) => Ok(Version::V5),
-        (b"MQTT", 6..) => Err((Some(Version::V5), unsupported("use MQTT 5.0 or 3.1.1"))),
-        (b"MQTT" | b"MQIsdp", _) => Err((Some(Version::V3), unsupported("use MQTT 3.1.1 or 5.0"))),
+        (b"MQTT", 6..) => Err((Some(Version::V5), unsupported("use MQTT 5.0, 3.1.1 or 3.1"))),
+        (b"MQTT" | b"MQIsdp", _) => Err((Some(Version::V3), unsupported("use MQTT 3.1, 3.1.1 or 5.0"))),
         _ => Err((None, unsupported("not MQTT"))),
     }
+}
+
+/// The client id, if it is where all known versions have it; for the log, whatever else is wrong with the packet.
+pub fn client_id(body: &[u8]) -> Option<&str> {
+    let mut reader = Reader::new(body);
+    reader.binary().ok()?;
+    let level = reader.u8().ok()? & !PRIVATE_BRIDGE;
+    reader.bytes(3).ok()?;
+    if level >= 5 {
+        let properties = reader.varint().ok()?;
+        reader.bytes(properties as usize).ok()?;
+    }
+    reader.string().ok()
 }
 
 impl<'a> Connect<'a> {
@@ -67,7 +85,7 @@ impl<'a> Connect<'a> {
         reader.binary()?;
         reader.u8()?;
         let connect = reader.u8()?;
-        if flags != 0 || connect & flag::RESERVED != 0 {
+        if version != Version::V31 && (flags != 0 || connect & flag::RESERVED != 0) {
             return Err(Fault::malformed("a reserved flag of CONNECT is set"));
         }
         let clean_start = connect & flag::CLEAN_START != 0;
@@ -76,7 +94,7 @@ impl<'a> Connect<'a> {
             client_id: "",
             clean_start,
             keep_alive: reader.u16()?,
-            session_expiry: if version == Version::V3 && !clean_start { u32::MAX } else { 0 },
+            session_expiry: if version != Version::V5 && !clean_start { u32::MAX } else { 0 },
             packet_bytes_max: u32::MAX,
             authentication_method: None,
             will: None,
@@ -88,12 +106,14 @@ impl<'a> Connect<'a> {
         }
         this.client_id = reader.string()?;
         this.will = will(connect, &mut reader, version)?;
-        if connect & flag::USER_NAME != 0 {
+        // In 3.1 the length of the packet decides over the flags: both may be left out.
+        let ends = |reader: &Reader<'_>| version == Version::V31 && reader.is_empty();
+        if connect & flag::USER_NAME != 0 && !ends(&reader) {
             this.user_name = Some(reader.string()?);
-        } else if version == Version::V3 && connect & flag::PASSWORD != 0 {
+        } else if version != Version::V5 && connect & (flag::PASSWORD | flag::USER_NAME) == flag::PASSWORD {
             return Err(Fault::malformed("a password without a user name"));
         }
-        if connect & flag::PASSWORD != 0 {
+        if connect & flag::PASSWORD != 0 && !ends(&reader) {
             this.password = Some(reader.binary()?);
         }
         reader.end()?;

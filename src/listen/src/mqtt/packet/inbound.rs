@@ -70,16 +70,24 @@ impl<'a> Packet<'a> {
             kind::PUBREL | kind::SUBSCRIBE | kind::UNSUBSCRIBE => 0b0010,
             _ => 0,
         };
-        if frame.flags() != flags {
+        // 3.1 repeats these three with DUP, and gives the flags of the others no meaning.
+        let checked = match version {
+            Version::V31 => flags,
+            Version::V3 | Version::V5 => 0b1111,
+        };
+        if frame.flags() & checked != flags {
             return Err(Fault::malformed("the flags of the fixed header are not those of this packet"));
         }
         let body = Reader::new(frame.body);
         match frame.kind() {
             kind @ (kind::PUBACK | kind::PUBREC | kind::PUBCOMP) => {
-                let (packet_id, reason) = acknowledgement(body, version)?;
+                let codes = if kind == kind::PUBCOMP { &RELEASE_CODES[..] } else { &RECEIVE_CODES[..] };
+                let (packet_id, reason) = acknowledgement(body, version, codes)?;
                 Ok(Self::Acknowledge { kind, packet_id, reason })
             }
-            kind::PUBREL => acknowledgement(body, version).map(|(packet_id, _)| Self::Release { packet_id }),
+            kind::PUBREL => {
+                acknowledgement(body, version, &RELEASE_CODES).map(|(packet_id, _)| Self::Release { packet_id })
+            }
             kind::SUBSCRIBE => subscribe(body, version).map(Self::Subscribe),
             kind::UNSUBSCRIBE => unsubscribe(body, version),
             kind::PINGREQ => body.end().map(|()| Self::Ping),
@@ -102,7 +110,7 @@ impl<'a> Publish<'a> {
         if qos == 3 {
             return Err(Fault::malformed("the QoS is 3"));
         }
-        if duplicate && qos == 0 {
+        if duplicate && qos == 0 && version != Version::V31 {
             return Err(Fault::malformed("DUP is set with QoS 0"));
         }
         let mut reader = Reader::new(frame.body);
@@ -114,7 +122,7 @@ impl<'a> Publish<'a> {
         let alias = if version == Version::V5 { publish_properties(&mut reader)? } else { None };
         if topic.is_empty() && alias.is_none() {
             return Err(match version {
-                Version::V3 => Fault::malformed("the topic is empty"),
+                Version::V31 | Version::V3 => Fault::malformed("the topic is empty"),
                 Version::V5 => Fault::protocol("the topic is empty and there is no topic alias"),
             });
         }
@@ -140,12 +148,31 @@ fn publish_properties(reader: &mut Reader<'_>) -> Result<Option<u16>, Fault> {
     Ok(alias)
 }
 
+/// What PUBACK and PUBREC may say ([MQTT-3.4.2-1], [MQTT-3.5.2-1]).
+const RECEIVE_CODES: [u8; 9] = [
+    reason::SUCCESS,
+    reason::NO_MATCHING_SUBSCRIBERS,
+    reason::UNSPECIFIED_ERROR,
+    reason::IMPLEMENTATION_SPECIFIC_ERROR,
+    reason::NOT_AUTHORIZED,
+    reason::TOPIC_NAME_INVALID,
+    reason::PACKET_IDENTIFIER_IN_USE,
+    reason::QUOTA_EXCEEDED,
+    reason::PAYLOAD_FORMAT_INVALID,
+];
+
+/// What PUBREL and PUBCOMP may say ([MQTT-3.6.2-1], [MQTT-3.7.2-1]).
+const RELEASE_CODES: [u8; 2] = [reason::SUCCESS, reason::PACKET_IDENTIFIER_NOT_FOUND];
+
 /// Packet identifier and reason; v5 may leave the reason out, and the properties too.
-fn acknowledgement(mut reader: Reader<'_>, version: Version) -> Result<(u16, u8), Fault> {
+fn acknowledgement(mut reader: Reader<'_>, version: Version, codes: &[u8]) -> Result<(u16, u8), Fault> {
     let packet_id = reader.packet_id()?;
     let mut code = reason::SUCCESS;
     if version == Version::V5 && !reader.is_empty() {
         code = reader.u8()?;
+        if !codes.contains(&code) {
+            return Err(Fault::protocol("an acknowledgement with a reason code that it cannot have"));
+        }
         if !reader.is_empty() {
             properties::walk(&mut reader, Allowed::ACKNOWLEDGEMENT, |_, _| Ok(()))?;
         }
@@ -167,7 +194,7 @@ fn subscribe(mut reader: Reader<'_>, version: Version) -> Result<Subscribe<'_>, 
     }
     let mut filters = Vec::new();
     while !reader.is_empty() {
-        let filter = reader.string()?;
+        let filter = topic_filter(&mut reader)?;
         filters.push(options(filter, reader.u8()?, version)?);
     }
     if filters.is_empty() {
@@ -176,15 +203,26 @@ fn subscribe(mut reader: Reader<'_>, version: Version) -> Result<Subscribe<'_>, 
     Ok(Subscribe { packet_id, identifier, filters })
 }
 
+/// At least one character long ([MQTT-4.7.3-1]).
+fn topic_filter<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Fault> {
+    match reader.string()? {
+        "" => Err(Fault::protocol("a topic filter is empty")),
+        filter => Ok(filter),
+    }
+}
+
 fn options(filter: &str, options: u8, version: Version) -> Result<Filter<'_>, Fault> {
     let qos_max = options & 3;
     let reserved = match version {
+        // 3.1 gives the other bits no meaning.
+        Version::V31 => 0,
         Version::V3 => 0b1111_1100,
         Version::V5 => 0b1100_0000,
     };
     if qos_max == 3 || options & reserved != 0 {
         return Err(Fault::malformed("the options of a subscription have reserved bits set"));
     }
+    let options = if version == Version::V5 { options } else { 0 };
     let retain_handling = options >> 4 & 3;
     if retain_handling == 3 {
         return Err(Fault::protocol("the retain handling of a subscription is 3"));
@@ -203,7 +241,7 @@ fn unsubscribe(mut reader: Reader<'_>, version: Version) -> Result<Packet<'_>, F
     }
     let mut filters = Vec::new();
     while !reader.is_empty() {
-        filters.push(reader.string()?);
+        filters.push(topic_filter(&mut reader)?);
     }
     if filters.is_empty() {
         return Err(Fault::protocol("UNSUBSCRIBE without a filter"));

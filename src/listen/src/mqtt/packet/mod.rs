@@ -1,4 +1,4 @@
-//! The MQTT codec, v3.1.1 and v5: pure functions between bytes and packets. Bytes that are not ours to trust enter; what
+//! The MQTT codec, v3.1, v3.1.1 and v5: pure functions between bytes and packets. Bytes that are not ours to trust enter; what
 //! leaves borrows from them. Nothing here allocates for a PUBLISH or an acknowledgement, and nothing panics on any input.
 //!
 //! - [`wire`]: the fixed header and the primitive types
@@ -7,7 +7,7 @@
 //! - [`inbound`]: all other packets that a client sends
 //! - [`outbound`]: packets that the server sends
 //!
-//! Source: OASIS MQTT 3.1.1 and 5.0; `[MQTT-x]` in a comment is the number of a normative statement of 5.0.
+//! Source: MQTT 3.1, OASIS MQTT 3.1.1 and 5.0; `[MQTT-x]` in a comment is the number of a normative statement of 5.0.
 
 pub mod connect;
 pub mod inbound;
@@ -18,9 +18,11 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-/// Both fit one port: CONNECT names the version.
+/// All fit one port: CONNECT names the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
+    /// 3.1, protocol level 3: small and old clients. As 3.1.1, but for the few differences that name it.
+    V31,
     /// 3.1.1, protocol level 4.
     V3,
     /// 5.0, protocol level 5.
@@ -30,10 +32,12 @@ pub enum Version {
 /// Reason codes of MQTT 5, under the specification's names.
 pub mod reason {
     pub const SUCCESS: u8 = 0x00;
+    pub const NO_MATCHING_SUBSCRIBERS: u8 = 0x10;
     pub const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
     pub const UNSPECIFIED_ERROR: u8 = 0x80;
     pub const MALFORMED_PACKET: u8 = 0x81;
     pub const PROTOCOL_ERROR: u8 = 0x82;
+    pub const IMPLEMENTATION_SPECIFIC_ERROR: u8 = 0x83;
     pub const UNSUPPORTED_PROTOCOL_VERSION: u8 = 0x84;
     pub const CLIENT_IDENTIFIER_NOT_VALID: u8 = 0x85;
     pub const BAD_USER_NAME_OR_PASSWORD: u8 = 0x86;
@@ -45,11 +49,14 @@ pub mod reason {
     pub const KEEP_ALIVE_TIMEOUT: u8 = 0x8D;
     pub const SESSION_TAKEN_OVER: u8 = 0x8E;
     pub const TOPIC_FILTER_INVALID: u8 = 0x8F;
+    pub const TOPIC_NAME_INVALID: u8 = 0x90;
+    pub const PACKET_IDENTIFIER_IN_USE: u8 = 0x91;
     pub const PACKET_IDENTIFIER_NOT_FOUND: u8 = 0x92;
     pub const RECEIVE_MAXIMUM_EXCEEDED: u8 = 0x93;
     pub const TOPIC_ALIAS_INVALID: u8 = 0x94;
     pub const PACKET_TOO_LARGE: u8 = 0x95;
     pub const QUOTA_EXCEEDED: u8 = 0x97;
+    pub const PAYLOAD_FORMAT_INVALID: u8 = 0x99;
     pub const SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: u8 = 0x9E;
 }
 
@@ -72,7 +79,7 @@ pub mod kind {
     pub const AUTH: u8 = 15;
 }
 
-/// What the client did wrong: the reason code that v5 is told (v3.1.1 is just closed), and words for a person.
+/// What the client did wrong: the reason code that v5 is told (v3 is just closed), and words for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text} (MQTT reason code {reason:#04x})")]
 pub struct Fault {

@@ -4,7 +4,7 @@ use super::properties::id;
 use super::wire::{put_string, put_varint};
 use super::{Version, kind, reason};
 
-/// What CONNACK tells a client that is let in. v3.1.1 hears only of the session.
+/// What CONNACK tells a client that is let in. v3.1.1 hears only of the session, v3.1 of nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome<'a> {
     pub session_present: bool,
@@ -20,8 +20,10 @@ pub struct Welcome<'a> {
 }
 
 pub fn put_welcome(out: &mut Vec<u8>, version: Version, welcome: &Welcome<'_>) {
-    if version == Version::V3 {
-        out.extend_from_slice(&[kind::CONNACK << 4, 2, u8::from(welcome.session_present), 0]);
+    if version != Version::V5 {
+        // In 3.1 the byte is reserved.
+        let present = version == Version::V3 && welcome.session_present;
+        out.extend_from_slice(&[kind::CONNACK << 4, 2, u8::from(present), 0]);
         return;
     }
     let mut properties = Vec::with_capacity(64);
@@ -56,7 +58,7 @@ pub fn put_welcome(out: &mut Vec<u8>, version: Version, welcome: &Welcome<'_>) {
 /// CONNACK that turns a client away. v3.1.1 has codes 1 to 5 only; what fits none of them gets no CONNACK there.
 pub fn put_refusal(out: &mut Vec<u8>, version: Version, code: u8, text: &str) {
     match version {
-        Version::V3 => {
+        Version::V31 | Version::V3 => {
             let code = match code {
                 reason::UNSUPPORTED_PROTOCOL_VERSION => 1,
                 reason::CLIENT_IDENTIFIER_NOT_VALID => 2,
@@ -86,7 +88,7 @@ pub fn put_disconnect(out: &mut Vec<u8>, version: Version, code: u8, text: &str)
 pub fn put_acknowledgement(out: &mut Vec<u8>, version: Version, kind: u8, packet_id: u16, code: u8) {
     let flags = if kind == kind::PUBREL { 0b0010 } else { 0 };
     let [high, low] = packet_id.to_be_bytes();
-    if code == reason::SUCCESS || version == Version::V3 {
+    if code == reason::SUCCESS || version != Version::V5 {
         out.extend_from_slice(&[kind << 4 | flags, 2, high, low]);
     } else {
         out.extend_from_slice(&[kind << 4 | flags, 3, high, low, code]);
@@ -99,7 +101,7 @@ pub fn put_suback(out: &mut Vec<u8>, version: Version, packet_id: u16, codes: &[
 
 /// v3.1.1 has no codes here.
 pub fn put_unsuback(out: &mut Vec<u8>, version: Version, packet_id: u16, codes: &[u8]) {
-    put_codes(out, version, kind::UNSUBACK, packet_id, if version == Version::V3 { &[] } else { codes });
+    put_codes(out, version, kind::UNSUBACK, packet_id, if version == Version::V5 { codes } else { &[] });
 }
 
 pub fn put_pong(out: &mut Vec<u8>) {
@@ -118,7 +120,7 @@ pub fn put_publish(
     let first = kind::PUBLISH << 4 | u8::from(retain);
     let mut head = Vec::with_capacity(topic.len() + 2);
     put_string(&mut head, topic);
-    if version == Version::V3 {
+    if version != Version::V5 {
         out.push(first);
         put_varint(out, head.len() + payload.len());
         out.extend_from_slice(&head);
@@ -135,7 +137,7 @@ pub fn put_publish(
 
 fn put_codes(out: &mut Vec<u8>, version: Version, kind: u8, packet_id: u16, codes: &[u8]) {
     match version {
-        Version::V3 => {
+        Version::V31 | Version::V3 => {
             out.push(kind << 4);
             put_varint(out, 2 + codes.len());
             out.extend_from_slice(&packet_id.to_be_bytes());

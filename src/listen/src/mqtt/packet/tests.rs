@@ -15,7 +15,7 @@ fn frame(bytes: &[u8]) -> Frame<'_> {
 }
 
 fn any_version() -> impl Strategy<Value = Version> {
-    prop_oneof![Just(Version::V3), Just(Version::V5)]
+    prop_oneof![Just(Version::V31), Just(Version::V3), Just(Version::V5)]
 }
 
 /// PUBLISH as a client writes it.

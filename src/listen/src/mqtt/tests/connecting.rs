@@ -64,8 +64,6 @@ async fn a_v5_connack_announces_the_limits() {
 #[tokio::test]
 async fn v3_refusals_have_their_codes() {
     let server = Server::start(MqttOptions::default()).await;
-    let v31 = [text("MQIsdp"), vec![3, 2, 0, 0], text("c")].concat();
-    assert_eq!(answer(&server, &packet(0x10, &v31)).await, [0x20, 2, 0, 1]);
     assert_eq!(answer(&server, &connect(3, 2, 0, &[], "c", &[])).await, [0x20, 2, 0, 1]);
     assert_eq!(answer(&server, &connect(4, 0, 0, &[], "", &[])).await, [0x20, 2, 0, 2]);
     assert_eq!(answer(&server, &connect(4, 2, 0, &[], "", &[])).await, [0x20, 2, 0, 0]);

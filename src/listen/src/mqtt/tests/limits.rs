@@ -37,6 +37,10 @@ async fn faults_are_told_in_v5_and_close_v3() {
         })
         .chain([
             ("AUTH", 5, vec![0xF0, 0], 0x82),
+            ("PUBACK with an unknown reason", 5, vec![0x40, 3, 0, 1, 0x92], 0x82),
+            ("PUBREC with an unknown reason", 5, vec![0x50, 4, 0, 1, 0x01, 0], 0x82),
+            ("PUBREL with an unknown reason", 5, vec![0x62, 3, 0, 1, 0x80], 0x82),
+            ("PUBCOMP with an unknown reason", 5, vec![0x70, 3, 0, 1, 0xFF], 0x82),
             ("AUTH", 4, vec![0xF0, 0], 0x81),
             ("DISCONNECT with a body", 4, vec![0xE0, 1, 0], 0x81),
             ("subscription identifier", 5, with_properties(&[0x0B, 1]), 0x82),

@@ -8,6 +8,8 @@ mod limits;
 mod publishing;
 mod sessions;
 mod subscribing;
+mod telling;
+mod versions;
 
 use super::{MqttOptions, serve};
 use crate::trial::{Mode, Plant};

@@ -82,6 +82,51 @@ async fn a_qos_2_message_sent_again_is_stored_once() {
 }
 
 #[tokio::test]
+async fn each_repeat_of_a_qos_2_message_before_its_release_gets_a_pubrec_and_is_stored_once() {
+    let server = Server::start(MqttOptions::default()).await;
+    for version in [4, 5] {
+        let before = server.plant.account().received;
+        let mut client = server.version(version, "c").await;
+        let repeats = [4, 0b1100, 4].map(|flags| publish(version, flags, "t/S0", 7, "1"));
+        // In one write, while the receipt is open, and after it has settled.
+        server.spool(Mode::Hold).await;
+        client.send(&repeats.concat()).await;
+        client.silence().await;
+        client.send(&repeats[1]).await;
+        client.silence().await;
+        server.spool(Mode::Settle).await;
+        client.send(&repeats[2]).await;
+        for _ in 0..5 {
+            client.expect(&ack(0x50, 7)).await;
+        }
+        client.send(&ack(0x62, 7)).await;
+        client.expect(&ack(0x70, 7)).await;
+        assert_eq!(server.plant.account().received, before + 1);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_repeat_of_a_refused_qos_2_message_is_refused_too() {
+    let server = Server::start(MqttOptions::default()).await;
+    server.spool(Mode::Hold).await;
+    let mut client = server.v5("c").await;
+    client.send(&[publish(5, 4, "t/S0", 7, "1"), publish(5, 0b1100, "t/S0", 7, "1")].concat()).await;
+    client.silence().await;
+    // A round of its own.
+    client.send(&publish(5, 0b1100, "t/S0", 7, "1")).await;
+    client.silence().await;
+    server.spool(Mode::Refuse).await;
+    for _ in 0..3 {
+        client.expect(&[0x50, 3, 0, 7, 0x97]).await;
+    }
+    server.spool(Mode::Settle).await;
+    client.send(&publish(5, 4, "t/S0", 7, "1")).await;
+    client.expect(&ack(0x50, 7)).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_release_of_nothing_is_answered_with_its_reason() {
     let server = Server::start(MqttOptions::default()).await;
     let mut client = server.v5("c").await;

@@ -169,6 +169,28 @@ async fn a_qos_2_message_whose_receipt_is_open_waits_for_it_on_the_next_connecti
 }
 
 #[tokio::test]
+async fn a_session_that_goes_on_has_its_full_receive_quota() {
+    let server = Server::start(MqttOptions { receive_maximum: 3, ..MqttOptions::default() }).await;
+    let (mut client, _) = enter(&server, &connect_v5("c", true, 60, None)).await;
+    for id in 1..=3 {
+        client.send(&publish(5, 4, "t/S0", id, "1")).await;
+        client.expect(&ack(0x50, id)).await;
+    }
+    drop(client);
+    let (mut client, present) = enter(&server, &connect_v5("c", false, 60, None)).await;
+    assert!(present);
+    for id in 4..=6 {
+        client.send(&publish(5, 4, "t/S0", id, "1")).await;
+        client.expect(&ack(0x50, id)).await;
+    }
+    for id in 1..=6 {
+        client.send(&ack(0x62, id)).await;
+        client.expect(&ack(0x70, id)).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_will_fires_when_the_client_is_lost_and_not_when_it_says_goodbye() {
     let server = Server::start(MqttOptions::default()).await;
     let will_v3 = [text("will/topic"), text("gone")].concat();

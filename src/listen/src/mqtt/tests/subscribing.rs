@@ -81,7 +81,7 @@ async fn statistics_come_again_every_ten_seconds_until_unsubscribed() {
 #[tokio::test]
 async fn malformed_subscriptions_end_the_connection() {
     let server = Server::start(MqttOptions::default()).await;
-    let cases: [(u8, Vec<u8>, u8); 8] = [
+    let cases: [(u8, Vec<u8>, u8); 12] = [
         (5, subscribe(5, &[], &[]), 0x82),
         (4, subscribe(4, &[], &[]), 0),
         (5, subscribe(5, &[], &[("a", 3)]), 0x81),
@@ -90,6 +90,11 @@ async fn malformed_subscriptions_end_the_connection() {
         (5, subscribe(5, &[], &[("$share/g/a", 4)]), 0x82),
         (5, packet(0x80, &subscribe(5, &[], &[("a", 0)])[2..]), 0x81),
         (5, packet(0xA2, &[0, 1, 0]), 0x82),
+        // An empty filter.
+        (5, subscribe(5, &[], &[("$SYS/#", 0), ("", 0)]), 0x82),
+        (4, subscribe(4, &[], &[("", 0)]), 0),
+        (5, packet(0xA2, &[0, 1, 0, 0, 0]), 0x82),
+        (4, packet(0xA2, &[0, 1, 0, 0]), 0),
     ];
     for (version, bytes, reason) in cases {
         let mut client = server.version(version, "c").await;
