@@ -28,6 +28,7 @@ pub mod topic;
 #[cfg(test)]
 mod collected;
 mod fault;
+mod value;
 
 pub use payload::Decoder;
 pub use template::{Role, TemplateError, TopicTemplate};
@@ -76,7 +77,7 @@ pub enum Name<'a> {
 pub struct Point<'a> {
     pub name: Name<'a>,
     pub timestamp_us: Option<i64>,
-    /// Finite and within `VALUE_MAX`: decoders reject the rest.
+    /// Within `VALUE_MAX` and with at most four decimals: decoders round the digits behind and reject the rest.
     pub value: f64,
     pub quality: Quality,
 }

@@ -6,19 +6,20 @@
 //! |---|---|
 //! | `GF` and a version byte | binary frame |
 //! | `{` or `[` | JSON |
-//! | digit, sign, quote, or a word such as `NaN`, `true`, `null` alone | one bare value, below a sensor's topic |
+//! | anything else without `=` | one bare value, below a sensor's topic; see [`super::value`] |
 //! | anything else | line protocol, timestamps in ns |
 //!
-//! Every message leaves at least one point, snapshot or rejection, except for those that say nothing: an empty array, an
-//! empty `values`, comments.
+//! What no sender means is taken off first: a byte order mark and blanks before, and behind blanks, zero bytes that end a
+//! string in C, and separators for which nothing follows (`;`, `,`).
+//!
+//! Every message leaves at least one point, snapshot or rejection, except for those that say nothing: no bytes at all
+//! (which clears a retained message), an empty array, an empty `values`, comments.
 
-use super::fault::Fault;
 use super::frame::{self, MAGIC};
-use super::json::cursor::{Cursor, Value, is_not_finite};
-use super::json::number_value;
+use super::number::Decimal;
 use super::timestamp::Unit;
 use super::topic::Templates;
-use super::{Address, Kind, Name, Point, Visitor, json, line_protocol};
+use super::{Address, Kind, Name, Point, Visitor, json, line_protocol, value};
 use genims_model::{Quality, Reason};
 
 /// Decodes messages of MQTT listeners, and what is replayed.
@@ -47,58 +48,67 @@ impl Decoder {
             let what = "rows are not taken by this server yet";
             return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
         }
-        match payload.trim_ascii_start().first() {
-            Some(b'{' | b'[') => json::decode(&address, payload, visitor),
-            _ => {
-                if let Err(fault) = other_forms(&address, payload, visitor) {
-                    visitor.reject(fault.reason, format_args!("{fault}"), payload);
-                }
-            }
+        let meant = meant(payload);
+        match meant.first() {
+            Some(b'{' | b'[') => json::decode(&address, meant, visitor),
+            _ => other_forms(&address, payload, meant, visitor),
         }
     }
 }
 
-/// A fault is the payload's; nothing was handed over then.
-fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V) -> Result<(), Fault> {
-    let trimmed = payload.trim_ascii();
-    if trimmed.is_empty() {
-        return Err(Fault::malformed("the payload is empty"));
-    }
-    if let Kind::Scada = address.kind {
-        return Err(Fault::malformed("a snapshot is a JSON object"));
-    }
-    // The version byte tells a frame from a measurement that happens to begin with GF.
-    if payload.starts_with(&MAGIC) && payload.get(2).is_none_or(u8::is_ascii_control) {
+/// The payload without what is around it; see the module.
+#[inline]
+fn meant(payload: &[u8]) -> &[u8] {
+    let start = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
+    value::trim_end(start).trim_ascii_start()
+}
+
+/// `meant`: all of `payload` that is not a frame.
+fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], visitor: &mut V) {
+    let mut reject = |what: &str| visitor.reject(Reason::MalformedPayload, format_args!("{what}"), payload);
+    if meant.is_empty() {
+        if payload.iter().any(|byte| *byte != 0) {
+            reject("the payload is blank; write a value, JSON or line protocol");
+        }
+    } else if let Kind::Scada = address.kind {
+        reject("a snapshot is a JSON object: {\"machine_state\": \"RUNNING\", ...}");
+    } else if payload.starts_with(&MAGIC) && payload.get(2).is_none_or(u8::is_ascii_control) {
+        // The version byte tells a frame from a measurement that happens to begin with GF.
         if let Err(error) = frame::decode_message(payload, visitor) {
             visitor.reject(Reason::MalformedPayload, format_args!("{error}"), payload);
         }
-        return Ok(());
+    } else if payload.starts_with(b"\xff\xfe") || payload.starts_with(b"\xfe\xff") {
+        reject("the payload is UTF-16; send it as UTF-8");
+    } else if meant.contains(&b'=') || meant[0] == b'#' {
+        line_protocol::decode(meant, Unit::Nanoseconds, visitor);
+    } else {
+        bare_value(address, payload, meant, visitor);
     }
-    if let Some(value) = bare_value(trimmed) {
-        let Kind::Sensor(sensor) = address.kind else {
-            return Err(Fault::malformed("a bare value needs a topic that names its sensor"));
-        };
-        let name = Name::Sensor { machine: address.machine, sensor };
-        visitor.point(Point { name, timestamp_us: None, value: value?, quality: Quality::Good });
-        return Ok(());
-    }
-    line_protocol::decode(payload, Unit::Nanoseconds, visitor);
-    Ok(())
 }
 
-/// `None`: these bytes are no single value; they may be line protocol.
-fn bare_value(trimmed: &[u8]) -> Option<Result<f64, Fault>> {
-    let mut cursor = Cursor::new(trimmed);
-    let value = match cursor.value() {
-        Ok(value) if cursor.at() == trimmed.len() => value,
-        _ if is_not_finite(trimmed.strip_prefix(b"+").unwrap_or_default()) => Value::NotFinite,
-        // Neither a broken string nor a broken number can be line protocol without a field.
-        _ if matches!(trimmed[0], b'"' | b'+' | b'-' | b'0'..=b'9') && !trimmed.contains(&b'=') => {
-            return Some(Err(Fault::malformed("the value cannot be read")));
-        }
-        _ => return None,
+fn bare_value<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], visitor: &mut V) {
+    let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let value = match Decimal::scan(meant) {
+        Some((decimal, length)) if length == meant.len() => value::of_decimal(decimal, meant),
+        _ => value::of_text(quoted.unwrap_or(meant)),
     };
-    Some(number_value(value))
+    match (value, address.kind) {
+        (Ok(value), Kind::Sensor(sensor)) => {
+            let name = Name::Sensor { machine: address.machine, sensor };
+            visitor.point(Point { name, timestamp_us: None, value, quality: Quality::Good });
+        }
+        (Ok(_), _) => {
+            let what =
+                "a bare value needs a topic that names its sensor: genims/v1/{factory}/{line}/{machine}/{sensor}";
+            visitor.reject(Reason::MalformedPayload, format_args!("{what}"), payload);
+        }
+        (Err(fault), _) => {
+            // Text that nobody put in quotes may be anything.
+            let is_text = fault.reason == Reason::NotANumber && quoted.is_none() && meant != b"null";
+            let reason = if is_text { Reason::MalformedPayload } else { fault.reason };
+            visitor.reject(reason, format_args!("{}", fault.told(meant)), payload);
+        }
+    }
 }
 
 #[cfg(test)]

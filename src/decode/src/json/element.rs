@@ -9,9 +9,10 @@
 //! | quality | `quality`: `good`, `uncertain`, `bad`, or the OPC numbers 192, 64, 0 |
 //!
 //! Below a topic that names the sensor, `sensor_id` and `sensor` still count (a dead letter names its sensor there), the
-//! weaker `tag`, `name`, `id` do not: they often are remarks. A key that stands twice makes the element malformed.
+//! weaker `tag`, `name`, `id` do not: they often are remarks. A key that stands twice makes the element malformed, `null`
+//! is a key left out.
 
-use super::cursor::{Cursor, Syntax, Text};
+use super::cursor::{Cursor, Syntax, Text, Value};
 use super::fields::{name, number_value, quality, time_value};
 use super::values::{self, Common};
 use crate::fault::{Fault, checked_name};
@@ -106,11 +107,14 @@ impl<'a> Element<'a> {
             b"machine" => self.machine(14, 1, cursor)?,
             b"quality" => {
                 self.saw(15);
-                self.quality = quality(cursor.value()?);
+                match cursor.value()? {
+                    Value::Null => {}
+                    value => self.quality = quality(value),
+                }
             }
             b"values" => {
                 self.saw(16);
-                self.values = Some(values::check(cursor)?);
+                self.values = values::check(cursor)?.or(self.values);
             }
             b"machine_state" => {
                 self.saw(17);
@@ -131,21 +135,30 @@ impl<'a> Element<'a> {
     #[inline]
     fn sensor(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
-        self.sensor.offer(rank, name(cursor.value()?));
+        match cursor.value()? {
+            Value::Null => {}
+            value => self.sensor.offer(rank, name(value)),
+        }
         Ok(())
     }
 
     #[inline]
     fn machine(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
-        self.machine.offer(rank, name(cursor.value()?));
+        match cursor.value()? {
+            Value::Null => {}
+            value => self.machine.offer(rank, name(value)),
+        }
         Ok(())
     }
 
     #[inline]
     fn time(&mut self, bit: u32, rank: u8, unit: Option<Unit>, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
-        self.timestamp_us.offer(rank, time_value(cursor.value()?, unit));
+        match cursor.value()? {
+            Value::Null => {}
+            value => self.timestamp_us.offer(rank, time_value(value, unit)),
+        }
         Ok(())
     }
 

@@ -1,25 +1,28 @@
 //! What single keys of an element say: numbers, times, names, qualities.
 
-use super::cursor::{Number, Text, Value};
-use crate::fault::{Fault, NOT_A_NUMBER, NOT_FINITE, OUT_OF_RANGE, checked_value};
+use super::cursor::{Text, Value};
+use crate::fault::{Fault, NOT_A_NUMBER, NOT_FINITE};
 use crate::timestamp::{self, Unit};
+use crate::value;
 use genims_model::Quality;
 
 /// The value of a reading.
 #[inline]
 pub(crate) fn number_value(value: Value<'_>) -> Result<f64, Fault> {
     match value {
-        Value::Number(number) => reading_value(number),
-        Value::NotFinite => Err(NOT_FINITE),
-        Value::Text(_) | Value::Boolean | Value::Null | Value::Nested => Err(NOT_A_NUMBER),
+        Value::Number(number) => value::of_decimal(number.decimal, number.text),
+        other => other_value(other),
     }
 }
 
-/// A number too large even for `f64` is out of range, not infinite.
-#[inline]
-pub(super) fn reading_value(number: Number<'_>) -> Result<f64, Fault> {
-    let value = number.to_f64();
-    if value.is_infinite() { Err(OUT_OF_RANGE) } else { checked_value(value) }
+#[cold]
+fn other_value(value: Value<'_>) -> Result<f64, Fault> {
+    match value {
+        Value::NotFinite => Err(NOT_FINITE),
+        Value::Boolean(state) => Ok(f64::from(u8::from(state))),
+        Value::Text(text) => value::of_text(text.to_str().as_bytes()),
+        Value::Number(_) | Value::Null | Value::Nested | Value::Odd => Err(NOT_A_NUMBER),
+    }
 }
 
 /// The time behind a timestamp key. `unit`: `None` lets the magnitude tell.
@@ -35,7 +38,8 @@ pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fa
 #[inline]
 pub(super) fn name(value: Value<'_>) -> Result<Text<'_>, Fault> {
     match value {
-        Value::Text(text) => Ok(text),
+        Value::Text(text) if text.is_sound() => Ok(text),
+        Value::Text(_) => Err(Fault::malformed("a name is no UTF-8, or has an escape that JSON does not know")),
         _ => Err(Fault::malformed("a name must be a string")),
     }
 }

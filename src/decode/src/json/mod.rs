@@ -18,8 +18,10 @@ mod values;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tolerance_tests;
 
-pub(crate) use fields::{number_value, quality_of_word, time_value};
+pub(crate) use fields::{quality_of_word, time_value};
 
 use super::{Address, Visitor};
 use cursor::{Cursor, Syntax};
@@ -67,11 +69,13 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
                 cursor.jump(end);
             }
         }
-        if cursor.take(b',') {
-            continue;
-        }
+        let more = cursor.take(b',');
+        // A comma may stand behind the last element, too.
         if cursor.take(b']') {
             return reject_trailing(payload, cursor, visitor);
+        }
+        if more {
+            continue;
         }
         let at = cursor.at();
         return reject_syntax(Syntax("a comma or the end of the array was expected"), at, &payload[at..], visitor);

@@ -23,13 +23,16 @@ pub(super) struct Common<'a> {
     pub(super) quality: Quality,
 }
 
-/// Reads the object next to the cursor without a look at its meaning; the answer is its bytes.
+/// Reads the object next to the cursor without a look at its meaning; the answer is its bytes. `None`: it is something
+/// else, and passed.
 #[inline]
-pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Syntax> {
-    cursor.token();
+pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syntax> {
+    if cursor.token() != Some(b'{') {
+        return cursor.skip().map(|()| None);
+    }
     let start = cursor.at();
     cursor.object(|cursor, _| cursor.value().map(|_| ()))?;
-    Ok(cursor.since(start))
+    Ok(Some(cursor.since(start)))
 }
 
 /// Hands over one point per key of `object`, which [`check`] has passed.
@@ -44,6 +47,9 @@ pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mu
         let text = key;
         let key = text.to_str();
         let point = value.and_then(|value| {
+            if !text.is_sound() {
+                return Err(Fault::malformed("the name is no UTF-8, or has an escape that JSON does not know"));
+            }
             let sensor = checked_name(&key)?;
             Ok(Point {
                 name: Name::Sensor { machine: common.machine, sensor },
@@ -81,7 +87,7 @@ fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>,
         fragment += &format!("\"quality\":\"{}\",", common.quality.as_str());
     }
     fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
-    visitor.reject(fault.reason, format_args!("{shown}: {fault}"), fragment.as_bytes());
+    visitor.reject(fault.reason, format_args!("{shown}: {}", fault.told(value)), fragment.as_bytes());
 }
 
 /// Finds keys that stand twice. Keys with escapes are compared as they mean, not as they are written.

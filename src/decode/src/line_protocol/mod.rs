@@ -6,19 +6,19 @@
 //! - else the measurement is the machine
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string (`"good"`, `"uncertain"`,
-//! `"bad"`) belongs to the whole line. Values are floats, integers (`i`, exact) or unsigned integers (`u`, exact); strings
-//! and booleans are rejected for their field alone, a line that cannot be read for itself alone. Empty lines and those
-//! that begin with `#` are skipped. A line ends at its line feed, also inside of quotes: a lost quote then costs one line.
+//! `"bad"`) belongs to the whole line. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
+//! [`super::value`] reads as one; other text is rejected for its field alone, a line that cannot be read for itself alone.
+//! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. A line ends at its line feed, also inside of quotes: a lost quote then costs one line.
 //!
 //! Timestamps are integers in the unit that the caller names, nanoseconds by default. What is rejected of a readable line
 //! is written anew as a line of that field alone, always in nanoseconds, so that it means the same anywhere.
 
 mod line;
 
-use super::fault::{Fault, NOT_A_NUMBER, checked_name};
+use super::fault::{Fault, checked_name};
 use super::json::quality_of_word;
 use super::timestamp::Unit;
-use super::{Name, Point, Visitor};
+use super::{Name, Point, Visitor, value};
 use genims_model::{Quality, Reason};
 use line::{Escaped, Field, FieldValue, Line};
 
@@ -28,7 +28,7 @@ pub fn decode<V: Visitor>(text: &[u8], unit: Unit, visitor: &mut V) {
     let mut rest = text;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let line = rest[..end].trim_ascii();
+        let line = value::trim_end(&rest[..end]).trim_ascii_start();
         rest = rest.get(end + 1..).unwrap_or_default();
         if line.is_empty() || line[0] == b'#' {
             continue;
@@ -42,7 +42,32 @@ pub fn decode<V: Visitor>(text: &[u8], unit: Unit, visitor: &mut V) {
 /// A fault is the line's; nothing was handed over then.
 #[inline]
 fn decode_line<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(), Fault> {
-    let text = std::str::from_utf8(line).map_err(|_| Fault::malformed("the line is no UTF-8"))?;
+    match std::str::from_utf8(line) {
+        Ok(text) => decode_text(text, unit, visitor),
+        Err(_) => decode_unsound(line, unit, visitor),
+    }
+}
+
+/// A line with bytes that are no UTF-8: what they stand in is a remark, or a name that cannot be told.
+#[cold]
+fn decode_unsound<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(), Fault> {
+    let text = String::from_utf8_lossy(line);
+    let line = Line::parse(&text, unit)?;
+    let unsound = |name: Escaped<'_>| name.raw().contains(char::REPLACEMENT_CHARACTER);
+    let mut names: Vec<Escaped<'_>> = line.sensor.into_iter().chain(line.machine).collect();
+    if line.sensor.is_none() {
+        let fields: Vec<Field<'_>> = line.fields().collect::<Result<_, Fault>>()?;
+        names.extend(fields.iter().map(|field| field.key));
+        names.extend(line.machine.is_none().then_some(line.measurement));
+    }
+    if names.into_iter().any(unsound) {
+        return Err(Fault::malformed("a name in the line is no UTF-8"));
+    }
+    decode_text(&text, unit, visitor)
+}
+
+#[inline]
+fn decode_text<V: Visitor>(text: &str, unit: Unit, visitor: &mut V) -> Result<(), Fault> {
     if text.contains('\0') {
         return Err(Fault::malformed("the line contains NUL"));
     }
@@ -80,7 +105,7 @@ fn decode_line<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(
 fn report<V: Visitor>(line: &Line<'_>, field: Field<'_>, name: Name<'_>, quality: Quality, visitor: &mut V) {
     let value = match field.value {
         FieldValue::Number(value) => value,
-        FieldValue::Text(_) | FieldValue::Boolean => Err(NOT_A_NUMBER),
+        FieldValue::Text(text) => value::of_text(text.as_bytes()),
     };
     let sound = match name {
         Name::Sensor { sensor, .. } => checked_name(sensor).map(|_| ()),
@@ -108,8 +133,9 @@ fn reject_field<V: Visitor>(line: &Line<'_>, field: Field<'_>, fault: Fault, qua
     if let Some(timestamp_us) = line.timestamp_us {
         fragment += &format!(" {timestamp_us}000");
     }
+    let written = field.raw.as_bytes().get(field.key.raw().len() + 1..).unwrap_or_default();
     let key: String = field.key.to_str().chars().take(super::NAME_BYTES_MAX).collect();
-    visitor.reject(fault.reason, format_args!("field {key}: {fault}"), fragment.as_bytes());
+    visitor.reject(fault.reason, format_args!("field {key}: {}", fault.told(written)), fragment.as_bytes());
 }
 
 /// What the line says of its values.
@@ -215,6 +241,7 @@ mod tests {
             "M1",
             "M1 ",
             "M1 T=1,U=1x",
+            "M1 T=1,U=1.000.000",
             "M1 T=1,U=\"open",
             "M1 T=1,U=\"a\"b",
             "M1 T=1, U=2",
@@ -224,7 +251,7 @@ mod tests {
             "M1 T=1 1 2",
             "M1 T=5i5",
             "M1 T=-5u",
-            "M1 T=1\0",
+            "M1 T=1\u{0}2",
         ] {
             let found = decoded(text);
             assert_eq!(found.points, [], "{text}");
@@ -235,7 +262,7 @@ mod tests {
     #[test]
     fn a_field_at_fault_is_rejected_alone_and_can_be_sent_again() {
         let text =
-            "press,machine=M1,host=h A=1,B=\"x\",C=true,D=NaN,E=1e11,F=100000000000i,G=2,quality=\"bad\" 1700000000";
+            "press,machine=M1,host=h A=1,B=\"x\",C=\"\",D=NaN,E=1e11,F=100000000000i,G=2,quality=\"bad\" 1700000000";
         let mut found = Collected::default();
         decode(text.as_bytes(), Unit::Seconds, &mut found);
         let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
@@ -250,7 +277,46 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_lines_are_complete() {}
+    fn values_are_read_as_meters_and_switches_print_them() {
+        let text = "M1 A=00123,B=.14,C=+23.5,D=1.,E=+2.35E+001,F=\"23.5\",G=true,H=F,I=\"on\",J=18.54322356";
+        let values: Vec<f64> = points(text).iter().map(|point| point.value).collect();
+        assert_eq!(values, [123.0, 0.14, 23.5, 1.0, 23.5, 23.5, 1.0, 0.0, 1.0, 18.5432]);
+    }
+
+    #[test]
+    fn a_field_at_fault_is_told_with_what_stands_there() {
+        let detail = |text: &str| decoded(text).rejects[0].1.clone();
+        assert!(
+            detail("M1 T=\"1,5\"")
+                .starts_with("field T: the value is no number: `\\\"1,5\\\"`; write the decimal mark")
+        );
+        assert!(detail("M1 T=\"hello\"").contains("hello"));
+        assert!(detail("M1 T=NaN").contains("leave the value out"));
+    }
+
+    #[test]
+    fn text_that_is_no_utf_8_is_a_fault_of_names_alone() {
+        let latin_1 = |text: &str| -> Collected {
+            let bytes: Vec<u8> = text.chars().map(|character| character as u8).collect();
+            let mut visitor = Collected::default();
+            decode(&bytes, Unit::Nanoseconds, &mut visitor);
+            visitor
+        };
+        for text in ["M1,ort=Köln T=1", "M1,sensor=T,machine=M1 note=\"Öl\",value=1", "Öl,machine=M1 T=1"] {
+            assert_eq!(latin_1(text).points, [Found::new("T", None, 1.0).on("M1")], "{text}");
+        }
+        for text in ["Öl T=1", "M1 Öl=1", "m,sensor=Öl value=1", "m,machine=Öl T=1", "M1 T=1 Ö"] {
+            let found = latin_1(text);
+            assert_eq!((found.points.len(), found.rejects.len()), (0, 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn separators_and_zero_bytes_at_the_end_of_a_line_are_not_meant() {
+        for text in ["M1 T=1;\nM1 T=1,\r\nM1 T=1\0\nM1 T=1 \0\0", "M1 T=1\0\0\nM1 T=1; \nM1 T=1;;\nM1 T=1"] {
+            assert_eq!(points(text).len(), 4, "{text:?}");
+        }
+    }
 
     fn escaped(text: &str) -> String {
         text.replace(',', "\\,").replace('=', "\\=").replace(' ', "\\ ")
@@ -266,7 +332,7 @@ mod tests {
             let fields: Vec<String> = codes.iter().map(|(code, value)| format!("{}={value}", escaped(code))).collect();
             let text = format!("m,machine_id={} {} {timestamp_us}000", escaped(&machine), fields.join(","));
             let expected: Vec<Found> =
-                codes.iter().map(|(code, value)| Found::new(code, Some(timestamp_us), *value).on(&machine)).collect();
+                codes.iter().map(|(code, value)| Found::new(code, Some(timestamp_us), value::of_float(*value).unwrap()).on(&machine)).collect();
             let found = decoded(&text);
             prop_assert_eq!(found.rejects, [], "{}", text);
             prop_assert_eq!(found.points, expected);
@@ -279,7 +345,8 @@ mod tests {
 
         #[test]
         fn text_like_lines_is_read_without_panic(text in "[aM,= \\\\\"1.iu\n#-]{0,40}") {
-            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+            let said = |line: &&[u8]| !line.is_empty() && line[0] != b'#';
+            let lines = text.lines().map(|line| value::trim_end(line.trim().as_bytes())).filter(said).count();
             let found = decoded(&text);
             prop_assert!(found.points.len() + found.rejects.len() >= lines.min(1), "{}", text);
         }
