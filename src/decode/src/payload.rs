@@ -7,7 +7,7 @@
 //! | `GF` and a version byte | binary frame |
 //! | `{` or `[` | JSON |
 //! | anything else without `=` | one bare value, below a sensor's topic; see [`super::value`] |
-//! | anything else | line protocol, timestamps in ns |
+//! | anything else | line protocol |
 //!
 //! What no sender means is taken off first: a byte order mark and blanks before, and behind blanks, zero bytes that end a
 //! string in C, and separators for which nothing follows (`;`, `,`).
@@ -17,7 +17,6 @@
 
 use super::frame::{self, MAGIC};
 use super::number::Decimal;
-use super::timestamp::Unit;
 use super::topic::Templates;
 use super::{Address, Kind, Name, Point, Visitor, json, line_protocol, value};
 use genims_model::{Quality, Reason};
@@ -80,7 +79,7 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
     } else if payload.starts_with(b"\xff\xfe") || payload.starts_with(b"\xfe\xff") {
         reject("the payload is UTF-16; send it as UTF-8");
     } else if meant.contains(&b'=') || meant[0] == b'#' {
-        line_protocol::decode(meant, Unit::Nanoseconds, visitor);
+        line_protocol::decode(meant, None, visitor);
     } else {
         bare_value(address, payload, meant, visitor);
     }

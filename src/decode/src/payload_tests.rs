@@ -193,7 +193,7 @@ fn the_intakes_element_for_an_unknown_sensor_is_decoded_under_its_topic() {
 #[test]
 fn fragments_of_every_transport_are_decoded_under_the_empty_topic() {
     assert_eq!(decoded("", frame_payload()).points.len(), 1);
-    assert_eq!(decoded("", "M1 TEMP=1 5000").points, [Found::new("TEMP", Some(5), 1.0).on("M1")]);
+    assert_eq!(decoded("", "M1 TEMP=1 0000000000000005000").points, [Found::new("TEMP", Some(5), 1.0).on("M1")]);
     assert_eq!(decoded("", "{\"machine_id\":\"M1\",\"machine_state\":\"IDLE\"}").snapshots.len(), 1);
 }
 

@@ -30,7 +30,7 @@ fn other_value(value: Value<'_>) -> Result<f64, Fault> {
 pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fault> {
     match value {
         Value::Number(number) => timestamp::from_decimal(number.decimal, unit),
-        Value::Text(text) => timestamp::from_text(&text.to_str()),
+        Value::Text(text) => timestamp::from_text(&text.to_str(), unit),
         _ => Err(timestamp::NO_TIMESTAMP),
     }
 }

@@ -70,6 +70,11 @@ fn every_name_and_time_key_is_understood_and_the_stronger_one_wins() {
         r#""ts":"2023-11-14T22:13:20.123Z""#,
         r#""time":1700000000123"#,
         r#""t":1700000000123000"#,
+        r#""ts":"1700000000123""#,
+        r#""timestamp_us":"1700000000123000""#,
+        r#""timestamp":"2023-11-14T23:13:20,123+0100""#,
+        r#""time":"2023-11-14 22:13:20.123z""#,
+        r#""timestamp":null,"ts":1700000000123"#,
         r#""time":"shift 2","timestamp_ms":1700000000123"#,
     ] {
         let payload = format!(r#"{{"sensor":"S1","value":1,{time}}}"#);
@@ -204,7 +209,7 @@ fn values_that_are_no_numbers_say_why() {
 
 #[test]
 fn bad_times_are_rejected_as_such() {
-    for time in ["true", "noon", "\"noon\"", "-5", "1e30", "{}", "NaN", "\"1700000000\""] {
+    for time in ["true", "noon", "\"noon\"", "-5", "1e30", "{}", "NaN", "\"2023-11-14T22:13:20\"", "\"\""] {
         assert_eq!(reasons(sensor(), &format!(r#"{{"value":1,"ts":{time}}}"#)), [Reason::BadTimestamp], "{time}");
     }
 }

@@ -76,7 +76,7 @@ pub(super) enum FieldValue<'a> {
 
 impl<'a> Line<'a> {
     #[inline]
-    pub(super) fn parse(text: &'a str, unit: Unit) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &'a str, unit: Option<Unit>) -> Result<Self, Fault> {
         let mut scanner = Scanner { text, at: 0 };
         let measurement = scanner.name(b", ");
         if measurement.raw.is_empty() {
@@ -131,13 +131,17 @@ impl<'a> Line<'a> {
     }
 }
 
-fn timestamp(text: &str, unit: Unit) -> Result<i64, Fault> {
+fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
     const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only an integer timestamp may stand");
-    match Decimal::scan(text.as_bytes()) {
-        Some((decimal, length)) if length == text.len() && !text.contains(['.', 'e', 'E']) => {
-            timestamp::from_decimal(decimal, Some(unit))
-        }
-        _ => Err(NO_INTEGER),
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NO_INTEGER);
+    }
+    // Leading zeros count: what is set aside is written in nanoseconds with all of their digits, whenever it was.
+    let unit = unit.or_else(|| Unit::of_digits(digits.len() as i32));
+    match Decimal::printed(text.as_bytes()) {
+        Some(decimal) => timestamp::from_decimal(decimal, unit),
+        None => Err(NO_INTEGER),
     }
 }
 

@@ -10,8 +10,9 @@
 //! [`super::value`] reads as one; other text is rejected for its field alone, a line that cannot be read for itself alone.
 //! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. A line ends at its line feed, also inside of quotes: a lost quote then costs one line.
 //!
-//! Timestamps are integers in the unit that the caller names, nanoseconds by default. What is rejected of a readable line
-//! is written anew as a line of that field alone, always in nanoseconds, so that it means the same anywhere.
+//! Timestamps are integers in the unit that the caller names; without one the digits tell it, see [`super::timestamp`].
+//! What is rejected of a readable line is written anew as a line of that field alone, always in nanoseconds, so that it
+//! means the same anywhere.
 
 mod line;
 
@@ -22,9 +23,10 @@ use super::{Name, Point, Visitor, value};
 use genims_model::{Quality, Reason};
 use line::{Escaped, Field, FieldValue, Line};
 
-/// Decodes any number of lines; the last one needs no line feed. `unit`: what the timestamps count.
+/// Decodes any number of lines; the last one needs no line feed. `unit`: what the timestamps count; `None` lets their
+/// digits tell.
 #[inline]
-pub fn decode<V: Visitor>(text: &[u8], unit: Unit, visitor: &mut V) {
+pub fn decode<V: Visitor>(text: &[u8], unit: Option<Unit>, visitor: &mut V) {
     let mut rest = text;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -41,7 +43,7 @@ pub fn decode<V: Visitor>(text: &[u8], unit: Unit, visitor: &mut V) {
 
 /// A fault is the line's; nothing was handed over then.
 #[inline]
-fn decode_line<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(), Fault> {
+fn decode_line<V: Visitor>(line: &[u8], unit: Option<Unit>, visitor: &mut V) -> Result<(), Fault> {
     match std::str::from_utf8(line) {
         Ok(text) => decode_text(text, unit, visitor),
         Err(_) => decode_unsound(line, unit, visitor),
@@ -50,7 +52,7 @@ fn decode_line<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(
 
 /// A line with bytes that are no UTF-8: what they stand in is a remark, or a name that cannot be told.
 #[cold]
-fn decode_unsound<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Result<(), Fault> {
+fn decode_unsound<V: Visitor>(line: &[u8], unit: Option<Unit>, visitor: &mut V) -> Result<(), Fault> {
     let text = String::from_utf8_lossy(line);
     let line = Line::parse(&text, unit)?;
     let unsound = |name: Escaped<'_>| name.raw().contains(char::REPLACEMENT_CHARACTER);
@@ -67,7 +69,7 @@ fn decode_unsound<V: Visitor>(line: &[u8], unit: Unit, visitor: &mut V) -> Resul
 }
 
 #[inline]
-fn decode_text<V: Visitor>(text: &str, unit: Unit, visitor: &mut V) -> Result<(), Fault> {
+fn decode_text<V: Visitor>(text: &str, unit: Option<Unit>, visitor: &mut V) -> Result<(), Fault> {
     if text.contains('\0') {
         return Err(Fault::malformed("the line contains NUL"));
     }
@@ -131,7 +133,7 @@ fn reject_field<V: Visitor>(line: &Line<'_>, field: Field<'_>, fault: Fault, qua
         fragment += &format!(",quality=\"{}\"", quality.as_str());
     }
     if let Some(timestamp_us) = line.timestamp_us {
-        fragment += &format!(" {timestamp_us}000");
+        fragment += &format!(" {timestamp_us:016}000");
     }
     let written = field.raw.as_bytes().get(field.key.raw().len() + 1..).unwrap_or_default();
     let key: String = field.key.to_str().chars().take(super::NAME_BYTES_MAX).collect();
@@ -155,7 +157,7 @@ mod tests {
 
     fn decoded(text: &str) -> Collected {
         let mut visitor = Collected::default();
-        decode(text.as_bytes(), Unit::Nanoseconds, &mut visitor);
+        decode(text.as_bytes(), Some(Unit::Nanoseconds), &mut visitor);
         visitor
     }
 
@@ -199,9 +201,25 @@ mod tests {
             (Unit::Microseconds, "1700000000000000"),
             (Unit::Nanoseconds, "1700000000000000000"),
         ] {
-            let mut visitor = Collected::default();
-            decode(format!("M1 T=1 {time}").as_bytes(), unit, &mut visitor);
-            assert_eq!(visitor.points[0].timestamp_us, Some(1_700_000_000_000_000));
+            for unit in [Some(unit), None] {
+                let mut visitor = Collected::default();
+                decode(format!("M1 T=1 {time}").as_bytes(), unit, &mut visitor);
+                assert_eq!(visitor.points[0].timestamp_us, Some(1_700_000_000_000_000), "{time} {unit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_set_aside_keeps_its_time_without_a_unit() {
+        for time in ["5", "5000000", "1700000000123", "1700000000123456789"] {
+            let mut found = Collected::default();
+            decode(format!("M1 T=NaN {time}").as_bytes(), None, &mut found);
+            let fixed = String::from_utf8(found.rejects[0].2.clone()).unwrap().replace("NaN", "1");
+            let mut again = Collected::default();
+            decode(fixed.as_bytes(), None, &mut again);
+            let mut expected = Collected::default();
+            decode(format!("M1 T=1 {time}").as_bytes(), None, &mut expected);
+            assert_eq!(again, expected, "{time}");
         }
     }
 
@@ -264,7 +282,7 @@ mod tests {
         let text =
             "press,machine=M1,host=h A=1,B=\"x\",C=\"\",D=NaN,E=1e11,F=100000000000i,G=2,quality=\"bad\" 1700000000";
         let mut found = Collected::default();
-        decode(text.as_bytes(), Unit::Seconds, &mut found);
+        decode(text.as_bytes(), Some(Unit::Seconds), &mut found);
         let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
         assert_eq!(values, [1.0, 2.0]);
         use Reason::{NotANumber, NotFinite, OutOfRange};
@@ -299,7 +317,7 @@ mod tests {
         let latin_1 = |text: &str| -> Collected {
             let bytes: Vec<u8> = text.chars().map(|character| character as u8).collect();
             let mut visitor = Collected::default();
-            decode(&bytes, Unit::Nanoseconds, &mut visitor);
+            decode(&bytes, Some(Unit::Nanoseconds), &mut visitor);
             visitor
         };
         for text in ["M1,ort=Köln T=1", "M1,sensor=T,machine=M1 note=\"Öl\",value=1", "Öl,machine=M1 T=1"] {
@@ -340,7 +358,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            decode(&bytes, Unit::Nanoseconds, &mut Collected::default());
+            decode(&bytes, Some(Unit::Nanoseconds), &mut Collected::default());
         }
 
         #[test]
