@@ -28,6 +28,7 @@ pub mod topic;
 #[cfg(test)]
 mod collected;
 mod fault;
+mod quality;
 mod value;
 
 pub use payload::Decoder;

@@ -15,6 +15,7 @@
 //! Every message leaves at least one point, snapshot or rejection, except for those that say nothing: no bytes at all
 //! (which clears a retained message), an empty array, an empty `values`, comments.
 
+use super::fault::Fault;
 use super::frame::{self, MAGIC};
 use super::number::Decimal;
 use super::topic::Templates;
@@ -48,8 +49,14 @@ impl Decoder {
             return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
         }
         let meant = meant(payload);
-        match meant.first() {
-            Some(b'{' | b'[') => json::decode(&address, meant, visitor),
+        match (meant.first(), address.kind) {
+            (Some(b'{' | b'['), _) => json::decode(&address, meant, visitor),
+            (Some(b'-' | b'0'..=b'9'), Kind::Sensor(sensor)) => match Decimal::scan(meant) {
+                Some((decimal, length)) if length == meant.len() => {
+                    bare_value(&address, sensor, value::of_decimal(decimal, meant), meant, visitor);
+                }
+                _ => other_forms(&address, payload, meant, visitor),
+            },
             _ => other_forms(&address, payload, meant, visitor),
         }
     }
@@ -58,11 +65,15 @@ impl Decoder {
 /// The payload without what is around it; see the module.
 #[inline]
 fn meant(payload: &[u8]) -> &[u8] {
+    if let [b'{', .., b'}'] | [b'[', .., b']'] = payload {
+        return payload;
+    }
     let start = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
     value::trim_end(start).trim_ascii_start()
 }
 
 /// `meant`: all of `payload` that is not a frame.
+#[inline(never)]
 fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], visitor: &mut V) {
     let mut reject = |what: &str| visitor.reject(Reason::MalformedPayload, format_args!("{what}"), payload);
     if meant.is_empty() {
@@ -81,31 +92,42 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
     } else if meant.contains(&b'=') || meant[0] == b'#' {
         line_protocol::decode(meant, None, visitor);
     } else {
-        bare_value(address, payload, meant, visitor);
+        let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        let value = value::of_text(quoted.unwrap_or(meant));
+        match address.kind {
+            Kind::Sensor(sensor) => bare_value(address, sensor, value, meant, visitor),
+            _ if value.is_ok() => {
+                reject(
+                    "a bare value needs a topic that names its sensor: genims/v1/{factory}/{line}/{machine}/{sensor}",
+                );
+            }
+            _ => {
+                let fault = Fault::malformed("the payload is neither JSON nor line protocol");
+                visitor.reject(fault.reason, format_args!("{}", fault.told(meant)), payload);
+            }
+        }
     }
 }
 
-fn bare_value<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], visitor: &mut V) {
-    let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    let value = match Decimal::scan(meant) {
-        Some((decimal, length)) if length == meant.len() => value::of_decimal(decimal, meant),
-        _ => value::of_text(quoted.unwrap_or(meant)),
-    };
-    match (value, address.kind) {
-        (Ok(value), Kind::Sensor(sensor)) => {
+#[inline]
+fn bare_value<V: Visitor>(
+    address: &Address<'_>,
+    sensor: &str,
+    value: Result<f64, Fault>,
+    meant: &[u8],
+    visitor: &mut V,
+) {
+    match value {
+        Ok(value) => {
             let name = Name::Sensor { machine: address.machine, sensor };
             visitor.point(Point { name, timestamp_us: None, value, quality: Quality::Good });
         }
-        (Ok(_), _) => {
-            let what =
-                "a bare value needs a topic that names its sensor: genims/v1/{factory}/{line}/{machine}/{sensor}";
-            visitor.reject(Reason::MalformedPayload, format_args!("{what}"), payload);
-        }
-        (Err(fault), _) => {
+        Err(fault) => {
             // Text that nobody put in quotes may be anything.
-            let is_text = fault.reason == Reason::NotANumber && quoted.is_none() && meant != b"null";
+            let is_quoted = meant.len() > 1 && meant.starts_with(b"\"") && meant.ends_with(b"\"");
+            let is_text = fault.reason == Reason::NotANumber && !is_quoted && meant != b"null";
             let reason = if is_text { Reason::MalformedPayload } else { fault.reason };
-            visitor.reject(reason, format_args!("{}", fault.told(meant)), payload);
+            visitor.reject(reason, format_args!("{}", fault.told(meant)), meant);
         }
     }
 }

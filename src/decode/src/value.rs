@@ -76,6 +76,8 @@ pub(crate) fn of_float(value: f64) -> Result<f64, Fault> {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn rounded(value: f64) -> f64 {
     let units = value * UNITS;
     // So close to a tie, only the decimal text tells which side it is on: as it does for the same value in JSON.

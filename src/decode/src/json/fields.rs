@@ -3,7 +3,7 @@
 use super::cursor::{Text, Value};
 use crate::fault::{Fault, NOT_A_NUMBER, NOT_FINITE};
 use crate::timestamp::{self, Unit};
-use crate::value;
+use crate::{quality, value};
 use genims_model::Quality;
 
 /// The value of a reading.
@@ -44,28 +44,13 @@ pub(super) fn name(value: Value<'_>) -> Result<Text<'_>, Fault> {
     }
 }
 
+/// See [`super::super::quality`].
 pub(super) fn quality(value: Value<'_>) -> Result<Quality, Fault> {
-    let quality = match value {
-        Value::Text(text) => quality_of_word(&text.to_str()),
-        Value::Number(number) => number.decimal.to_i64().and_then(quality_of_code),
-        _ => None,
-    };
-    quality.ok_or(Fault::malformed("quality must be good, uncertain, bad, or the OPC numbers 192, 64, 0"))
-}
-
-/// The sender's word for it, in any case.
-pub(crate) fn quality_of_word(word: &str) -> Option<Quality> {
-    [Quality::Good, Quality::Uncertain, Quality::Bad]
-        .into_iter()
-        .find(|quality| word.eq_ignore_ascii_case(quality.as_str()))
-}
-
-/// OPC keeps the quality in the two upper bits of a byte: 11 good, 01 uncertain, 00 bad.
-fn quality_of_code(code: i64) -> Option<Quality> {
-    match code {
-        192..=255 => Some(Quality::Good),
-        64..=127 => Some(Quality::Uncertain),
-        0..=63 => Some(Quality::Bad),
+    match value {
+        Value::Text(text) => quality::of_text(&text.to_str()),
+        Value::Number(number) => number.decimal.to_i64().and_then(quality::of_code),
+        Value::Boolean(is_good) => Some(if is_good { Quality::Good } else { Quality::Bad }),
         _ => None,
     }
+    .ok_or(quality::NO_QUALITY)
 }

@@ -21,7 +21,7 @@ mod tests;
 #[cfg(test)]
 mod tolerance_tests;
 
-pub(crate) use fields::{quality_of_word, time_value};
+pub(crate) use fields::time_value;
 
 use super::{Address, Visitor};
 use cursor::{Cursor, Syntax};

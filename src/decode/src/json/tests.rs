@@ -164,14 +164,19 @@ fn qualities_are_words_or_opc_numbers() {
         ("\"Bad\"", Bad),
         ("192", Good),
         ("64", Uncertain),
-        ("0", Bad),
+        ("0", Good),
         ("216", Good),
         ("4", Bad),
+        ("2150694912", Bad),
+        ("\"Bad_NoCommunication\"", Bad),
+        ("\"0\"", Good),
+        ("true", Good),
+        ("false", Bad),
     ] {
         let payload = format!(r#"{{"value":1,"quality":{text}}}"#);
         assert_eq!(points(sensor(), &payload)[0].quality, expected, "{text}");
     }
-    for text in ["\"fair\"", "128", "-1", "300", "true", "1.5"] {
+    for text in ["\"fair\"", "128", "-1", "1.5", "[]"] {
         let payload = format!(r#"{{"value":1,"quality":{text}}}"#);
         assert_eq!(reasons(sensor(), &payload), [Reason::MalformedPayload], "{text}");
     }

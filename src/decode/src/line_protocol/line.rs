@@ -139,10 +139,11 @@ fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
     }
     // Leading zeros count: what is set aside is written in nanoseconds with all of their digits, whenever it was.
     let unit = unit.or_else(|| Unit::of_digits(digits.len() as i32));
-    match Decimal::printed(text.as_bytes()) {
-        Some(decimal) => timestamp::from_decimal(decimal, unit),
-        None => Err(NO_INTEGER),
-    }
+    let decimal = match Decimal::scan(text.as_bytes()) {
+        Some((decimal, _)) => Some(decimal),
+        None => Decimal::printed(text.as_bytes()),
+    };
+    decimal.ok_or(NO_INTEGER).and_then(|decimal| timestamp::from_decimal(decimal, unit))
 }
 
 /// A position in a line. Stops only at ASCII bytes, so all slices are at character boundaries.

@@ -5,8 +5,8 @@
 //! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
 //! - else the measurement is the machine
 //!
-//! With both tags the sensor may be a code of the machine. A field `quality` that is a string (`"good"`, `"uncertain"`,
-//! `"bad"`) belongs to the whole line. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
+//! With both tags the sensor may be a code of the machine. A field `quality` that is a string belongs to the whole line: see
+//! [`super::quality`]. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
 //! [`super::value`] reads as one; other text is rejected for its field alone, a line that cannot be read for itself alone.
 //! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. A line ends at its line feed, also inside of quotes: a lost quote then costs one line.
 //!
@@ -17,11 +17,11 @@
 mod line;
 
 use super::fault::{Fault, checked_name};
-use super::json::quality_of_word;
 use super::timestamp::Unit;
-use super::{Name, Point, Visitor, value};
-use genims_model::{Quality, Reason};
+use super::{Name, Point, Visitor, quality, value};
+use genims_model::Quality;
 use line::{Escaped, Field, FieldValue, Line};
+use std::collections::HashSet;
 
 /// Decodes any number of lines; the last one needs no line feed. `unit`: what the timestamps count; `None` lets their
 /// digits tell.
@@ -74,15 +74,21 @@ fn decode_text<V: Visitor>(text: &str, unit: Option<Unit>, visitor: &mut V) -> R
         return Err(Fault::malformed("the line contains NUL"));
     }
     let line = Line::parse(text, unit)?;
-    let (quality, mut value_field) = (quality(&line)?, None);
+    let (quality, mut value_field) = (quality_of(&line)?, None);
     let machine = line.machine.map(Escaped::to_str);
     let measurement = line.measurement.to_str();
     checked_name(&measurement)?;
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
         let machine = checked_name(machine.as_deref().unwrap_or(&measurement))?;
-        for field in line.fields() {
+        let mut seen = FieldsSeen::default();
+        for (place, field) in line.fields().enumerate() {
             let field = field?;
             if field.is_quality() {
+                continue;
+            }
+            if !seen.is_new(&line, place, field) {
+                let fault = Fault::malformed("the field stands twice; the first one was taken");
+                reject_field(&line, field, fault, quality, visitor);
                 continue;
             }
             let code = field.key.to_str();
@@ -101,6 +107,42 @@ fn decode_text<V: Visitor>(text: &str, unit: Option<Unit>, visitor: &mut V) -> R
     let field = value_field.ok_or(Fault::malformed("a line with a sensor tag needs a field named value"))?;
     report(&line, field, Name::Sensor { machine, sensor: &sensor }, quality, visitor);
     Ok(())
+}
+
+/// Finds fields that stand twice: a bit per name tells most new ones, and a line with many fields pays for a set.
+#[derive(Default)]
+struct FieldsSeen<'a> {
+    bits: u64,
+    many: HashSet<&'a str>,
+}
+
+/// Names that are compared one by one.
+const FIELDS_FEW: usize = 32;
+
+impl<'a> FieldsSeen<'a> {
+    #[inline]
+    fn is_new(&mut self, line: &Line<'a>, place: usize, field: Field<'a>) -> bool {
+        let name = field.key.raw();
+        let (first, last) = match name.as_bytes() {
+            [first, .., last] => (*first, *last),
+            rest => (rest.first().copied().unwrap_or_default(), 0),
+        };
+        let bit = 1 << ((u32::from(last) + u32::from(first) * 7 + name.len() as u32 * 13) & 63);
+        let may_be_seen = self.bits & bit != 0;
+        self.bits |= bit;
+        if place >= FIELDS_FEW {
+            return self.is_new_of_many(line, field);
+        }
+        !may_be_seen || line.fields().take(place).flatten().all(|earlier| earlier.key != field.key)
+    }
+
+    #[cold]
+    fn is_new_of_many(&mut self, line: &Line<'a>, field: Field<'a>) -> bool {
+        if self.many.is_empty() {
+            self.many.extend(line.fields().take(FIELDS_FEW).flatten().map(|earlier| earlier.key.raw()));
+        }
+        self.many.insert(field.key.raw())
+    }
 }
 
 #[inline]
@@ -141,15 +183,16 @@ fn reject_field<V: Visitor>(line: &Line<'_>, field: Field<'_>, fault: Fault, qua
 }
 
 /// What the line says of its values.
-fn quality(line: &Line<'_>) -> Result<Quality, Fault> {
+fn quality_of(line: &Line<'_>) -> Result<Quality, Fault> {
     let Some(word) = line.quality else { return Ok(Quality::Good) };
-    quality_of_word(word).ok_or(Fault::new(Reason::MalformedPayload, "quality must be good, uncertain or bad"))
+    quality::of_text(word).ok_or(quality::NO_QUALITY)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::collected::{Collected, Found};
     use super::*;
+    use genims_model::Reason;
     use proptest::prelude::*;
 
     const TIME_NS: &str = "1700000000123456000";
@@ -232,6 +275,7 @@ mod tests {
     fn the_quality_of_a_line_is_that_of_its_values() {
         let expected = [Found::new("T", None, 1.0).on("M1").of_quality(Quality::Bad)];
         assert_eq!(points("M1 T=1,quality=\"bad\""), expected);
+        assert_eq!(points("M1 T=1,quality=\"Bad_NoCommunication\""), expected);
         assert_eq!(decoded("M1 T=1,quality=\"fair\"").reasons(), [Reason::MalformedPayload]);
         assert_eq!(points("M1 quality=5"), [Found::new("quality", None, 5.0).on("M1")]);
     }
@@ -299,6 +343,19 @@ mod tests {
         let text = "M1 A=00123,B=.14,C=+23.5,D=1.,E=+2.35E+001,F=\"23.5\",G=true,H=F,I=\"on\",J=18.54322356";
         let values: Vec<f64> = points(text).iter().map(|point| point.value).collect();
         assert_eq!(values, [123.0, 0.14, 23.5, 1.0, 23.5, 23.5, 1.0, 0.0, 1.0, 18.5432]);
+    }
+
+    #[test]
+    fn the_first_of_a_field_given_twice_is_taken_and_the_others_are_set_aside() {
+        let found = decoded("M1 T=1,U=2,T=3,T=4");
+        let expected = [Found::new("T", None, 1.0).on("M1"), Found::new("U", None, 2.0).on("M1")];
+        assert_eq!(
+            (found.points.as_slice(), found.fragments()),
+            (&expected[..], vec!["M1 T=3".into(), "M1 T=4".into()])
+        );
+        let many: Vec<String> = (0..300).map(|n| format!("K{n}={n}")).collect();
+        let found = decoded(&format!("M1 {},K7=1,K200=1", many.join(",")));
+        assert_eq!((found.points.len(), found.rejects.len()), (300, 2));
     }
 
     #[test]
