@@ -8,7 +8,8 @@
 //! - [`payload`]: tells the forms apart by the first byte and hands over to
 //! - [`json`] (UMH, ThingsBoard, arrays, bare numbers), [`snapshot`] (SCADA pictures), [`line_protocol`] (Influx),
 //!   [`frame`] (our binary frame)
-//! - [`timestamp`]: s, ms, us, ns told apart by magnitude; [`number`]: decimal text, exactly
+//! - [`timestamp`]: s, ms, us, ns told apart by magnitude; [`number`]: decimal text, exactly; `value`: what of it the
+//!   column holds; `quality`: words and codes of OPC
 //!
 //! What is set aside can be sent again: a fragment under the topic of its message decodes to what it decoded to then,
 //! unless it is no longer at fault.
