@@ -197,7 +197,7 @@ fn connection_frames(criterion: &mut Criterion) {
     group.bench_function(BenchmarkId::from_parameter("lines_in_ms"), |bencher| {
         bencher.iter(|| {
             let mut sum = Sum::default();
-            line_protocol::decode(black_box(lines.as_bytes()), Unit::Milliseconds, &mut sum);
+            line_protocol::decode(black_box(lines.as_bytes()), Some(Unit::Milliseconds), &mut sum);
             sum.bits
         });
     });

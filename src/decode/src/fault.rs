@@ -2,7 +2,6 @@
 
 use super::NAME_BYTES_MAX;
 use genims_model::Reason;
-use genims_model::reading::VALUE_MAX;
 use std::fmt;
 
 /// The reason, and the words for a person. `subject` is the key, column or field at fault, or empty.
@@ -36,23 +35,63 @@ impl fmt::Display for Fault {
     }
 }
 
-pub(crate) const NOT_FINITE: Fault = Fault::new(Reason::NotFinite, "the value is NaN or infinite");
-pub(crate) const OUT_OF_RANGE: Fault =
-    Fault::new(Reason::OutOfRange, "the value does not fit DECIMAL(15,4): 11 digits before the point");
-pub(crate) const NOT_A_NUMBER: Fault = Fault::new(Reason::NotANumber, "the value is no number");
+/// Told with what the sender wrote and what to write instead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    fault: Fault,
+    input: &'a [u8],
+}
 
-/// The value as a [`super::Point`] may carry it. Negative zero becomes zero, as in the database, so that equal values
-/// have equal bits.
-#[inline]
-pub(crate) fn checked_value(value: f64) -> Result<f64, Fault> {
-    if value.abs() <= VALUE_MAX {
-        Ok(value + 0.0)
-    } else if value.is_finite() {
-        Err(OUT_OF_RANGE)
-    } else {
-        Err(NOT_FINITE)
+/// Of longer input only the beginning is shown.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
+impl Fault {
+    /// `input`: the value at fault as it stands in the payload.
+    pub(crate) fn told(self, input: &[u8]) -> Told<'_> {
+        Told { fault: self, input: input.trim_ascii() }
     }
 }
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.fault)?;
+        if self.input.is_empty() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(self.input.get(..4 * SHOWN_CHARACTERS_MAX).unwrap_or(self.input));
+        let shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        let more = if shown.len() < self.input.len() { "..." } else { "" };
+        write!(out, ": `{}{more}`", shown.escape_debug())?;
+        match self.fault.reason {
+            Reason::NotANumber => write!(out, "; {}", instead_of_value(&shown)),
+            Reason::NotFinite => out.write_str("; leave the value out while there is none"),
+            Reason::BadTimestamp => out.write_str(
+                "; write the seconds or milliseconds since 1970, or 2023-11-14T22:13:20Z with Z or an offset as +01:00",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What to write for a value that is none.
+fn instead_of_value(shown: &str) -> &'static str {
+    let text = shown.trim_matches('"').trim();
+    let digits = text.trim_start_matches(['+', '-']);
+    if digits.starts_with("0x") || digits.starts_with("0X") {
+        "write it in decimal digits"
+    } else if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        "write a number, or true/false, on/off, open/closed, yes/no"
+    } else if digits.contains(',') {
+        "write the decimal mark as a point and no other separators"
+    } else {
+        "write the number alone, without a unit"
+    }
+}
+
+pub(crate) const NOT_FINITE: Fault = Fault::new(Reason::NotFinite, "the value is NaN or infinite");
+pub(crate) const OUT_OF_RANGE: Fault =
+    Fault::new(Reason::OutOfRange, "the value has more than 11 digits before the point");
+pub(crate) const NOT_A_NUMBER: Fault = Fault::new(Reason::NotANumber, "the value is no number");
 
 /// A name that can stand in the catalogue: not empty, not endless, and without NUL, which PostgreSQL cannot store.
 #[inline]

@@ -8,7 +8,8 @@
 //! - [`payload`]: tells the forms apart by the first byte and hands over to
 //! - [`json`] (UMH, ThingsBoard, arrays, bare numbers), [`snapshot`] (SCADA pictures), [`line_protocol`] (Influx),
 //!   [`frame`] (our binary frame)
-//! - [`timestamp`]: s, ms, us, ns told apart by magnitude; [`number`]: decimal text, exactly
+//! - [`timestamp`]: s, ms, us, ns told apart by magnitude; [`number`]: decimal text, exactly; `value`: what of it the
+//!   column holds; `quality`: words and codes of OPC
 //!
 //! What is set aside can be sent again: a fragment under the topic of its message decodes to what it decoded to then,
 //! unless it is no longer at fault.
@@ -28,6 +29,8 @@ pub mod topic;
 #[cfg(test)]
 mod collected;
 mod fault;
+mod quality;
+mod value;
 
 pub use payload::Decoder;
 pub use template::{Role, TemplateError, TopicTemplate};
@@ -76,7 +79,7 @@ pub enum Name<'a> {
 pub struct Point<'a> {
     pub name: Name<'a>,
     pub timestamp_us: Option<i64>,
-    /// Finite and within `VALUE_MAX`: decoders reject the rest.
+    /// Within `VALUE_MAX` and with at most four decimals: decoders round the digits behind and reject the rest.
     pub value: f64,
     pub quality: Quality,
 }

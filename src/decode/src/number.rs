@@ -1,7 +1,9 @@
 //! Decimal text goes in, an exact [`Decimal`] comes out; from there to integers without a detour over `f64`, and to
 //! `f64` correctly rounded.
 //!
-//! The grammar is JSON's: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`.
+//! [`Decimal::scan`] reads JSON's grammar: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`. [`Decimal::printed`]
+//! reads numbers as meters and controllers print them, too: `+23.5`, `00123`, `.14`, `1.`, `+2.35E+001`. What can be read
+//! in two ways is read by neither: `1,5`, `1 000`, `0x1F`, `12 kWh`.
 
 /// `negative`, then `mantissa * 10^exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,9 @@ const EXPONENT_MAX: i32 = 1_000_000;
 /// Up to 2^53 an integer is exact as `f64`.
 const MANTISSA_EXACT_MAX: u64 = 1 << 53;
 
+/// Digits behind the point that `DECIMAL(15,4)` keeps.
+const SCALE: i32 = 4;
+
 /// The powers of ten that are exact as `f64`.
 const POWERS_EXACT: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
@@ -33,8 +38,21 @@ impl Decimal {
     /// Reads the number at the beginning of `bytes`; the answer's second part is its length. `None`: there is none.
     #[inline]
     pub fn scan(bytes: &[u8]) -> Option<(Self, usize)> {
+        Self::scan_with::<false>(bytes)
+    }
+
+    /// Reads all of `bytes`, blanks around it aside, in the wider grammar.
+    #[cold]
+    pub(crate) fn printed(bytes: &[u8]) -> Option<Self> {
+        let text = bytes.trim_ascii();
+        Self::scan_with::<true>(text).and_then(|(decimal, length)| (length == text.len()).then_some(decimal))
+    }
+
+    /// `WIDE`: a plus, leading zeros and a point without digits on one side are taken.
+    #[inline]
+    fn scan_with<const WIDE: bool>(bytes: &[u8]) -> Option<(Self, usize)> {
         let negative = bytes.first() == Some(&b'-');
-        let mut at = usize::from(negative);
+        let mut at = usize::from(negative || (WIDE && bytes.first() == Some(&b'+')));
         let whole = at;
         let mut mantissa = 0_u64;
         let mut exponent = 0_i32;
@@ -48,9 +66,11 @@ impl Decimal {
             }
             at += 1;
         }
-        if at == whole || (bytes[whole] == b'0' && at > whole + 1) {
+        let whole_digits = at - whole;
+        if !WIDE && (whole_digits == 0 || (bytes[whole] == b'0' && whole_digits > 1)) {
             return None;
         }
+        let mut fraction_digits = 0;
         if bytes.get(at) == Some(&b'.') {
             at += 1;
             let fraction = at;
@@ -63,9 +83,13 @@ impl Decimal {
                 }
                 at += 1;
             }
-            if at == fraction {
+            fraction_digits = at - fraction;
+            if !WIDE && fraction_digits == 0 {
                 return None;
             }
+        }
+        if WIDE && whole_digits + fraction_digits == 0 {
+            return None;
         }
         if let Some(b'e' | b'E') = bytes.get(at) {
             let (power, length) = scan_exponent(&bytes[at + 1..])?;
@@ -73,6 +97,25 @@ impl Decimal {
             at += 1 + length;
         }
         Some((Self { negative, mantissa, exponent, cut }, at))
+    }
+
+    /// The nearest `f64` of the number rounded to what the column keeps, half away from zero; see [`super::fault`]. The
+    /// rounding is decimal, so that `0.00005` is a tie although no `f64` is.
+    #[inline]
+    pub(crate) fn to_column(self, text: &[u8]) -> f64 {
+        if self.exponent >= -SCALE { self.to_f64(text) } else { self.rounded() }
+    }
+
+    #[cold]
+    fn rounded(self) -> f64 {
+        // A divisor beyond u64 leaves less than half a unit.
+        let power = self.exponent.saturating_add(SCALE).unsigned_abs();
+        let units = match 10_u64.checked_pow(power) {
+            Some(scale) => self.mantissa / scale + u64::from(self.mantissa % scale >= scale.div_ceil(2)),
+            None => 0,
+        };
+        let magnitude = units as f64 / POWERS_EXACT[SCALE as usize];
+        if self.negative { -magnitude } else { magnitude }
     }
 
     /// The nearest `f64`; `text` is what the number was scanned from. Infinite when it is beyond every `f64`.
@@ -164,6 +207,52 @@ mod tests {
         }
         for bad in ["", "-", "01", "-01", "1.", ".5", "+1", "1e", "1e+", "e5", "1.e5", "0x10", "1_0"] {
             assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_meters_and_controllers_print_them() {
+        for (text, expected) in [
+            ("00123", 123.0),
+            ("-007.50", -7.5),
+            (".14", 0.14),
+            ("-.5", -0.5),
+            ("+23.5", 23.5),
+            ("1.", 1.0),
+            ("1.e2", 100.0),
+            ("+2.35E+001", 23.5),
+            ("1e3", 1_000.0),
+            ("  42 \r\n", 42.0),
+            ("000000000000000000000000000001.5", 1.5),
+        ] {
+            let decimal = Decimal::printed(text.as_bytes()).unwrap();
+            assert_eq!(decimal.to_column(text.trim().as_bytes()), expected, "{text}");
+        }
+        for text in
+            ["", " ", ".", "+", "-", "+-1", "--1", "1,5", "1 000", "1.000.000", "0x1F", "12abc", "e5", "1e", "1_0"]
+        {
+            assert_eq!(Decimal::printed(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_column_does_not_keep_is_rounded_half_away_from_zero() {
+        for (text, expected) in [
+            ("18.54322356", 18.5432),
+            ("18.54325", 18.5433),
+            ("-18.54325", -18.5433),
+            ("18.5432499999999999999999999", 18.5432),
+            ("0.00005", 0.0001),
+            ("-0.00005", -0.0001),
+            ("0.0000499999", 0.0),
+            ("1e-400", 0.0),
+            ("185432.2356e-4", 18.5432),
+            ("99999999999.99994", 99_999_999_999.999_9),
+            ("99999999999.99995", 100_000_000_000.0),
+            ("2.675", 2.675),
+        ] {
+            let (decimal, _) = Decimal::scan(text.as_bytes()).unwrap();
+            assert_eq!(decimal.to_column(text.as_bytes()), expected, "{text}");
         }
     }
 

@@ -6,19 +6,20 @@
 //! |---|---|
 //! | `GF` and a version byte | binary frame |
 //! | `{` or `[` | JSON |
-//! | digit, sign, quote, or a word such as `NaN`, `true`, `null` alone | one bare value, below a sensor's topic |
-//! | anything else | line protocol, timestamps in ns |
+//! | anything else without `=` | one bare value, below a sensor's topic; see [`super::value`] |
+//! | anything else | line protocol |
 //!
-//! Every message leaves at least one point, snapshot or rejection, except for those that say nothing: an empty array, an
-//! empty `values`, comments.
+//! What no sender means is taken off first: a byte order mark and blanks before, and behind blanks, zero bytes that end a
+//! string in C, and separators for which nothing follows (`;`, `,`).
+//!
+//! Every message leaves at least one point, snapshot or rejection, except for those that say nothing: no bytes at all
+//! (which clears a retained message), an empty array, an empty `values`, comments.
 
 use super::fault::Fault;
 use super::frame::{self, MAGIC};
-use super::json::cursor::{Cursor, Value, is_not_finite};
-use super::json::number_value;
-use super::timestamp::Unit;
+use super::number::Decimal;
 use super::topic::Templates;
-use super::{Address, Kind, Name, Point, Visitor, json, line_protocol};
+use super::{Address, Kind, Name, Point, Visitor, json, line_protocol, value};
 use genims_model::{Quality, Reason};
 
 /// Decodes messages of MQTT listeners, and what is replayed.
@@ -47,58 +48,88 @@ impl Decoder {
             let what = "rows are not taken by this server yet";
             return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
         }
-        match payload.trim_ascii_start().first() {
-            Some(b'{' | b'[') => json::decode(&address, payload, visitor),
-            _ => {
-                if let Err(fault) = other_forms(&address, payload, visitor) {
-                    visitor.reject(fault.reason, format_args!("{fault}"), payload);
+        let meant = meant(payload);
+        match (meant.first(), address.kind) {
+            (Some(b'{' | b'['), _) => json::decode(&address, meant, visitor),
+            (Some(b'-' | b'0'..=b'9'), Kind::Sensor(sensor)) => match Decimal::scan(meant) {
+                Some((decimal, length)) if length == meant.len() => {
+                    bare_value(&address, sensor, value::of_decimal(decimal, meant), meant, visitor);
                 }
+                _ => other_forms(&address, payload, meant, visitor),
+            },
+            _ => other_forms(&address, payload, meant, visitor),
+        }
+    }
+}
+
+/// The payload without what is around it; see the module.
+#[inline]
+fn meant(payload: &[u8]) -> &[u8] {
+    if let [b'{', .., b'}'] | [b'[', .., b']'] = payload {
+        return payload;
+    }
+    let start = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
+    value::trim_end(start).trim_ascii_start()
+}
+
+/// `meant`: all of `payload` that is not a frame.
+#[inline(never)]
+fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], visitor: &mut V) {
+    let mut reject = |what: &str| visitor.reject(Reason::MalformedPayload, format_args!("{what}"), payload);
+    if meant.is_empty() {
+        if payload.iter().any(|byte| *byte != 0) {
+            reject("the payload is blank; write a value, JSON or line protocol");
+        }
+    } else if let Kind::Scada = address.kind {
+        reject("a snapshot is a JSON object: {\"machine_state\": \"RUNNING\", ...}");
+    } else if payload.starts_with(&MAGIC) && payload.get(2).is_none_or(u8::is_ascii_control) {
+        // The version byte tells a frame from a measurement that happens to begin with GF.
+        if let Err(error) = frame::decode_message(payload, visitor) {
+            visitor.reject(Reason::MalformedPayload, format_args!("{error}"), payload);
+        }
+    } else if payload.starts_with(b"\xff\xfe") || payload.starts_with(b"\xfe\xff") {
+        reject("the payload is UTF-16; send it as UTF-8");
+    } else if meant.contains(&b'=') || meant[0] == b'#' {
+        line_protocol::decode(meant, None, visitor);
+    } else {
+        let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        let value = value::of_text(quoted.unwrap_or(meant));
+        match address.kind {
+            Kind::Sensor(sensor) => bare_value(address, sensor, value, meant, visitor),
+            _ if value.is_ok() => {
+                reject(
+                    "a bare value needs a topic that names its sensor: genims/v1/{factory}/{line}/{machine}/{sensor}",
+                );
+            }
+            _ => {
+                let fault = Fault::malformed("the payload is neither JSON nor line protocol");
+                visitor.reject(fault.reason, format_args!("{}", fault.told(meant)), payload);
             }
         }
     }
 }
 
-/// A fault is the payload's; nothing was handed over then.
-fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V) -> Result<(), Fault> {
-    let trimmed = payload.trim_ascii();
-    if trimmed.is_empty() {
-        return Err(Fault::malformed("the payload is empty"));
-    }
-    if let Kind::Scada = address.kind {
-        return Err(Fault::malformed("a snapshot is a JSON object"));
-    }
-    // The version byte tells a frame from a measurement that happens to begin with GF.
-    if payload.starts_with(&MAGIC) && payload.get(2).is_none_or(u8::is_ascii_control) {
-        if let Err(error) = frame::decode_message(payload, visitor) {
-            visitor.reject(Reason::MalformedPayload, format_args!("{error}"), payload);
+#[inline]
+fn bare_value<V: Visitor>(
+    address: &Address<'_>,
+    sensor: &str,
+    value: Result<f64, Fault>,
+    meant: &[u8],
+    visitor: &mut V,
+) {
+    match value {
+        Ok(value) => {
+            let name = Name::Sensor { machine: address.machine, sensor };
+            visitor.point(Point { name, timestamp_us: None, value, quality: Quality::Good });
         }
-        return Ok(());
-    }
-    if let Some(value) = bare_value(trimmed) {
-        let Kind::Sensor(sensor) = address.kind else {
-            return Err(Fault::malformed("a bare value needs a topic that names its sensor"));
-        };
-        let name = Name::Sensor { machine: address.machine, sensor };
-        visitor.point(Point { name, timestamp_us: None, value: value?, quality: Quality::Good });
-        return Ok(());
-    }
-    line_protocol::decode(payload, Unit::Nanoseconds, visitor);
-    Ok(())
-}
-
-/// `None`: these bytes are no single value; they may be line protocol.
-fn bare_value(trimmed: &[u8]) -> Option<Result<f64, Fault>> {
-    let mut cursor = Cursor::new(trimmed);
-    let value = match cursor.value() {
-        Ok(value) if cursor.at() == trimmed.len() => value,
-        _ if is_not_finite(trimmed.strip_prefix(b"+").unwrap_or_default()) => Value::NotFinite,
-        // Neither a broken string nor a broken number can be line protocol without a field.
-        _ if matches!(trimmed[0], b'"' | b'+' | b'-' | b'0'..=b'9') && !trimmed.contains(&b'=') => {
-            return Some(Err(Fault::malformed("the value cannot be read")));
+        Err(fault) => {
+            // Text that nobody put in quotes may be anything.
+            let is_quoted = meant.len() > 1 && meant.starts_with(b"\"") && meant.ends_with(b"\"");
+            let is_text = fault.reason == Reason::NotANumber && !is_quoted && meant != b"null";
+            let reason = if is_text { Reason::MalformedPayload } else { fault.reason };
+            visitor.reject(reason, format_args!("{}", fault.told(meant)), meant);
         }
-        _ => return None,
-    };
-    Some(number_value(value))
+    }
 }
 
 #[cfg(test)]

@@ -47,34 +47,88 @@ fn a_bare_number_is_a_reading_of_the_topics_sensor() {
 }
 
 #[test]
+fn bare_values_are_read_as_meters_and_switches_print_them() {
+    for (payload, value) in [
+        ("00123", 123.0),
+        (".14", 0.14),
+        ("+23.5", 23.5),
+        ("1.", 1.0),
+        ("+2.35E+001", 23.5),
+        ("\"23.5\"", 23.5),
+        ("\" 12 \"", 12.0),
+        ("ON", 1.0),
+        ("\"off\"", 0.0),
+        ("true", 1.0),
+        ("closed", 0.0),
+        ("18.54322356", 18.5432),
+    ] {
+        assert_eq!(decoded(SENSOR, payload).points, [temp(value)], "{payload}");
+    }
+}
+
+#[test]
+fn what_stands_around_the_payload_costs_nothing() {
+    for (before, behind) in [
+        ("\u{feff}", ""),
+        ("", "\0"),
+        ("", "\0\0\n"),
+        ("", ";"),
+        ("", ",\r\n"),
+        ("\u{feff} \n", " \0 "),
+        ("", "; \n\0"),
+    ] {
+        let around = |text: &str| format!("{before}{text}{behind}");
+        assert_eq!(decoded(SENSOR, around("1.5")), decoded(SENSOR, "1.5"), "{before:?} {behind:?}");
+        for form in ["{\"value\":1.5}", "[{\"value\":1.5}]", "M1 TEMP=1.5"] {
+            let found = decoded(SENSOR, around(form));
+            assert_eq!((found.points, found.rejects), (vec![temp(1.5)], vec![]), "{before:?} {form} {behind:?}");
+        }
+        let snapshot = decoded(SCADA, around("{\"machine_state\":\"IDLE\"}"));
+        assert_eq!((snapshot.snapshots.len(), snapshot.rejects.len()), (1, 0));
+    }
+}
+
+#[test]
+fn an_empty_message_says_nothing() {
+    for topic in [SENSOR, BATCH, SCADA, ""] {
+        for payload in ["", "\0", "\0\0"] {
+            assert_eq!(decoded(topic, payload), Collected::default(), "{topic} {payload:?}");
+        }
+    }
+}
+
+#[test]
 fn bare_values_that_are_no_readings_say_why() {
     use Reason::{MalformedPayload, NotANumber, NotFinite, OutOfRange};
-    for (payload, reason) in [
-        ("NaN", NotFinite),
-        ("nan", NotFinite),
-        ("Infinity", NotFinite),
-        ("-inf", NotFinite),
-        ("+inf", NotFinite),
-        ("\"12\"", NotANumber),
-        ("true", NotANumber),
-        ("null", NotANumber),
-        ("100000000000", OutOfRange),
-        ("1e999", OutOfRange),
-        ("1,5", MalformedPayload),
-        ("12 C", MalformedPayload),
-        ("01", MalformedPayload),
-        ("\"open", MalformedPayload),
-        ("-", MalformedPayload),
-        ("", MalformedPayload),
-        ("  \n", MalformedPayload),
-        ("hello", MalformedPayload),
-        ("<xml/>", MalformedPayload),
-        ("\u{feff}{}", MalformedPayload),
+    for (payload, reason, detail) in [
+        ("NaN", NotFinite, "`NaN`"),
+        ("nan", NotFinite, "leave the value out"),
+        ("Infinity", NotFinite, ""),
+        ("-inf", NotFinite, ""),
+        ("+inf", NotFinite, ""),
+        ("1.#QNAN", NotFinite, ""),
+        ("\"twelve\"", NotANumber, "twelve"),
+        ("null", NotANumber, "`null`"),
+        ("100000000000", OutOfRange, "11 digits"),
+        ("1e999", OutOfRange, "`1e999`"),
+        ("1,5", MalformedPayload, "`1,5`; write the decimal mark as a point"),
+        ("12 C", MalformedPayload, "`12 C`; write the number alone, without a unit"),
+        ("12abc", MalformedPayload, "without a unit"),
+        ("0x1F", MalformedPayload, "`0x1F`; write it in decimal digits"),
+        ("\"open", MalformedPayload, "open"),
+        ("-", MalformedPayload, "`-`"),
+        ("  \n", MalformedPayload, "blank"),
+        ("hello", MalformedPayload, "`hello`; write a number"),
+        ("<xml/>", MalformedPayload, "`<xml/>`"),
+        (";", MalformedPayload, "blank"),
     ] {
         let found = decoded(SENSOR, payload);
         assert_eq!((found.points.len(), found.reasons()), (0, vec![reason]), "{payload}");
         assert_eq!(found.fragments()[0].trim(), payload.trim(), "{payload}");
+        assert!(found.rejects[0].1.contains(detail), "{payload}: {}", found.rejects[0].1);
     }
+    let utf_16: Vec<u8> = "\u{feff}1.5".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(decoded(SENSOR, utf_16).rejects[0].1.contains("UTF-16"));
 }
 
 #[test]
@@ -139,7 +193,7 @@ fn the_intakes_element_for_an_unknown_sensor_is_decoded_under_its_topic() {
 #[test]
 fn fragments_of_every_transport_are_decoded_under_the_empty_topic() {
     assert_eq!(decoded("", frame_payload()).points.len(), 1);
-    assert_eq!(decoded("", "M1 TEMP=1 5000").points, [Found::new("TEMP", Some(5), 1.0).on("M1")]);
+    assert_eq!(decoded("", "M1 TEMP=1 0000000000000005000").points, [Found::new("TEMP", Some(5), 1.0).on("M1")]);
     assert_eq!(decoded("", "{\"machine_id\":\"M1\",\"machine_state\":\"IDLE\"}").snapshots.len(), 1);
 }
 
@@ -152,7 +206,8 @@ proptest! {
     ) {
         let payload = [start.as_bytes(), &payload].concat();
         let found = decoded(topic, &payload);
-        let silent = payload.trim_ascii().starts_with(b"#") || payload.trim_ascii().starts_with(b"[");
+        let start = meant(&payload);
+        let silent = start.starts_with(b"#") || start.starts_with(b"[") || payload.iter().all(|byte| *byte == 0);
         prop_assert!(silent || found.points.len() + found.snapshots.len() + found.rejects.len() > 0);
     }
 }

@@ -158,7 +158,7 @@ fn number<'a>(value: Value<'a>) -> Result<Option<Number<'a>>, Fault> {
         Value::Number(number) => Ok(Some(number)),
         Value::Null => Ok(None),
         Value::NotFinite => Err(Fault::new(Reason::NotFinite, "the value is NaN or infinite")),
-        Value::Text(_) | Value::Boolean | Value::Nested => {
+        Value::Text(_) | Value::Boolean(_) | Value::Nested | Value::Odd => {
             Err(Fault::new(Reason::NotANumber, "the column takes a number"))
         }
     }

@@ -1,4 +1,8 @@
-//! Source times go in as numbers or RFC 3339 text; microseconds since 1970 UTC come out.
+//! Source times go in as numbers or text; microseconds since 1970 UTC come out.
+//!
+//! Text is a number in quotes, or a date and a time with `Z` or an offset: RFC 3339, and what devices write of ISO 8601 in
+//! its place (`+0100`, `+01`, a comma before the fraction, a blank for the `T`, no seconds, ` UTC`). A time without an
+//! offset is refused: nobody can tell which clock it is.
 //!
 //! Without a unit, the digits before the point tell it:
 //!
@@ -64,6 +68,7 @@ impl Unit {
 const NONSENSE: Fault = Fault::new(Reason::BadTimestamp, "the timestamp is not between 1970 and 9999");
 const NOT_RFC_3339: Fault =
     Fault::new(Reason::BadTimestamp, "the timestamp is neither a number nor RFC 3339 with an offset");
+const NO_OFFSET: Fault = Fault::new(Reason::BadTimestamp, "the timestamp has no offset, so its clock is not known");
 
 /// What a timestamp key holds when it holds neither a number nor text.
 pub(crate) const NO_TIMESTAMP: Fault = NOT_RFC_3339;
@@ -95,12 +100,59 @@ pub(crate) fn from_decimal(decimal: Decimal, unit: Option<Unit>) -> Result<i64, 
     timestamp_us.and_then(|us| i64::try_from(us).ok()).ok_or(NONSENSE).and_then(checked)
 }
 
-/// RFC 3339, with an offset.
-pub(crate) fn from_text(text: &str) -> Result<i64, Fault> {
+/// `unit`: what a number in quotes counts; `None` lets the magnitude tell.
+pub(crate) fn from_text(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
+    let text = text.trim_ascii();
     if text.len() > TEXT_BYTES_MAX {
         return Err(NOT_RFC_3339);
     }
-    DateTime::parse_from_rfc3339(text).map_err(|_| NOT_RFC_3339).and_then(|time| checked(time.timestamp_micros()))
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => checked(time.timestamp_micros()),
+        Err(_) => from_other_text(text, unit),
+    }
+}
+
+#[cold]
+fn from_other_text(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
+    if let Some(decimal) = Decimal::printed(text.as_bytes()) {
+        return from_decimal(decimal, unit);
+    }
+    let rfc_3339 = as_rfc_3339(text)?;
+    DateTime::parse_from_rfc3339(&rfc_3339).map_err(|_| NOT_RFC_3339).and_then(|time| checked(time.timestamp_micros()))
+}
+
+/// The same time, written as RFC 3339 wants it. What is no time at all may come out as nonsense.
+fn as_rfc_3339(text: &str) -> Result<String, Fault> {
+    let (date, rest) = text.split_once(['T', 't', ' ']).ok_or(NOT_RFC_3339)?;
+    let clock_end = rest.find(|at: char| !matches!(at, '0'..='9' | ':' | '.' | ',')).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(clock_end);
+    let date = match date.len() {
+        8 if date.is_ascii() => format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]),
+        _ => date.replace('/', "-"),
+    };
+    let clock = clock.replace(',', ".");
+    let clock = match clock.len() {
+        5 => format!("{clock}:00"),
+        6.. if !clock.contains(':') => format!("{}:{}:{}", &clock[..2], &clock[2..4], &clock[4..]),
+        _ => clock,
+    };
+    Ok(format!("{date}T{clock}{}", offset(zone)?))
+}
+
+fn offset(zone: &str) -> Result<String, Fault> {
+    // Java names the zone behind the offset: `+01:00[Europe/Berlin]`.
+    let zone = zone.split('[').next().unwrap_or_default().trim_ascii();
+    if ["Z", "UTC", "GMT"].iter().any(|name| zone.eq_ignore_ascii_case(name)) {
+        return Ok("Z".to_owned());
+    }
+    let sign = zone.chars().next().filter(|sign| matches!(sign, '+' | '-'));
+    let digits: String = zone.chars().skip(1).filter(|at| *at != ':').collect();
+    match (sign, digits.len()) {
+        _ if zone.is_empty() => Err(NO_OFFSET),
+        (Some(sign), 2) if digits.is_ascii() => Ok(format!("{sign}{digits}:00")),
+        (Some(sign), 4) if digits.is_ascii() => Ok(format!("{sign}{}:{}", &digits[..2], &digits[2..])),
+        _ => Err(NOT_RFC_3339),
+    }
 }
 
 #[inline]
@@ -167,16 +219,70 @@ mod tests {
     }
 
     #[test]
-    fn rfc_3339_text_is_read_with_its_offset() {
-        assert_eq!(from_text("2023-11-14T22:13:20.123456Z"), Ok(US));
-        assert_eq!(from_text("2023-11-14T23:13:20.123456+01:00"), Ok(US));
-        assert_eq!(from_text("2023-11-14T22:13:20.123456789Z"), Ok(US));
-        for bad in ["", "2023-11-14", "2023-11-14T22:13:20", "yesterday", "1700000000", "1969-12-31T23:59:59Z"] {
-            assert_eq!(from_text(bad).map_err(|fault| fault.reason), Err(Reason::BadTimestamp), "{bad}");
+    fn times_are_read_as_devices_write_them() {
+        for text in [
+            "2023-11-14T22:13:20.123456Z",
+            "2023-11-14T23:13:20.123456+01:00",
+            "2023-11-14T22:13:20.123456789Z",
+            "2023-11-14T23:13:20.123456+0100",
+            "2023-11-14T23:13:20.123456+01",
+            "2023-11-14T17:13:20.123456-0500",
+            "2023-11-14T22:13:20,123456Z",
+            "2023-11-14t22:13:20.123456z",
+            "2023-11-14 22:13:20.123456Z",
+            "2023-11-14 22:13:20.123456 UTC",
+            "2023-11-14 23:13:20,123456 +0100",
+            "2023-11-14T23:13:20.123456+01:00[Europe/Berlin]",
+            "2023/11/14 22:13:20.123456 GMT",
+            "20231114T221320.123456Z",
+            " 2023-11-14T22:13:20.123456Z ",
+            "1700000000.123456",
+            "1700000000123.456",
+            "1700000000123456",
+            "1700000000123456789",
+            "+1700000000123456",
+            "1.700000000123456E+009",
+        ] {
+            assert_eq!(from_text(text, None), Ok(US), "{text}");
+        }
+        assert_eq!(from_text("2023-11-14T22:13Z", None), Ok(1_699_999_980_000_000));
+        assert_eq!(from_text("5", Some(Unit::Milliseconds)), Ok(5_000));
+    }
+
+    #[test]
+    fn text_that_is_no_time_is_refused() {
+        for bad in [
+            "",
+            "2023-11-14",
+            "yesterday",
+            "T",
+            " ",
+            "1969-12-31T23:59:59Z",
+            "2023-13-14T22:13:20Z",
+            "14.11.2023 22:13:20 UTC",
+            "11/14/2023 22:13:20Z",
+            "2023-11-14T22:13:20 CET",
+            "2023-11-14T22:13:20+1",
+            "2023-11-14T22:13:20+01000",
+            "2023-11-14Tüü:üü:üüZ",
+            "äääää T1",
+            "22:13:20Z",
+            "1,700,000,000",
+            "-5",
+        ] {
+            assert_eq!(from_text(bad, None).map_err(|fault| fault.reason), Err(Reason::BadTimestamp), "{bad}");
+        }
+        for local in ["2023-11-14T22:13:20", "2023-11-14 22:13:20.5"] {
+            assert_eq!(from_text(local, None), Err(NO_OFFSET), "{local}");
         }
     }
 
     proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "\\PC{0,30}", like in "[0-9TtZz:., +\\-/ü\\[]{0,30}") {
+            let _ = (from_text(&text, None), from_text(&like, None));
+        }
+
         #[test]
         fn the_same_moment_in_every_unit_is_the_same(us in 100_000_000_000_000_i64..9_999_999_999_999_999) {
             let seconds = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);

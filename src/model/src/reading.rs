@@ -1,7 +1,8 @@
 //! One measured value: raw as a decoder found it, finished as a shard leaves it.
 //!
 //! Values are `f64`. The contract's column is `DECIMAL(15,4)`: fifteen significant decimal digits survive a round trip
-//! through `f64` unchanged, so every value that can be stored is held exactly; decoders refuse the others.
+//! through `f64` unchanged, so every value that can be stored is held exactly; decoders round to four decimals and refuse
+//! what is too large.
 
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,8 @@
 
 use super::handles::HandleTable;
 use super::{Frame, FrameError, FrameType, Next, RECORD_BYTES, Reader, encode, next_frame};
-use crate::fault::{Fault, OUT_OF_RANGE, checked_name, checked_value};
+use crate::fault::{Fault, OUT_OF_RANGE, checked_name};
+use crate::value;
 use crate::{Name, Point, Visitor, timestamp};
 use genims_model::Quality;
 
@@ -141,7 +142,7 @@ fn point(record: &[u8; RECORD_BYTES], base_us: i64, resolved: &[Option<u32>]) ->
         _ => return Err(Fault::malformed("quality must be 0, 1 or 2")),
     };
     let value = match kind {
-        0 => checked_value(f64::from_le_bytes(value))?,
+        0 => value::of_float(f64::from_le_bytes(value))?,
         1 => integer_value(i64::from_le_bytes(value))?,
         _ => return Err(Fault::malformed("kind must be 0 (f64) or 1 (i64)")),
     };
@@ -320,7 +321,7 @@ mod tests {
                 .iter()
                 .map(|record| {
                     let value = match record.value {
-                        RecordValue::Float(value) => value,
+                        RecordValue::Float(value) => value::of_float(value).unwrap(),
                         RecordValue::Integer(value) => value as f64,
                     };
                     let timestamp_us = Some(BASE_US + i64::from(record.delta_us));

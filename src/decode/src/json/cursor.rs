@@ -1,15 +1,16 @@
-//! A pull parser on bytes: strict JSON (RFC 8259), nothing copied, nesting bounded.
+//! A pull parser on bytes: JSON (RFC 8259) and what devices write in its place, nothing copied, nothing recursive.
 //!
 //! Every method leaves the cursor behind what it read. After a [`Syntax`] the cursor stands at the byte at fault and is
-//! of no further use. Strings are checked when read (escapes, control characters, UTF-8), so [`Text::to_str`] cannot
-//! meet surprises. The literals `NaN` and `Infinity` are read as [`Value::NotFinite`] where a value is pulled, so that
-//! they can be rejected under their own reason; [`Cursor::skip`] refuses them.
+//! of no further use. Only the structure is insisted on, as what nobody asks for must not cost what is asked for:
+//! - [`Cursor::skip`] passes any value whose quotes and brackets close: the content is not looked at.
+//! - A string may be no UTF-8 and may have any escape; whoever needs its characters asks [`Text::is_sound`].
+//! - A bare word that means nothing is [`Value::Odd`], `NaN` and `Infinity` are [`Value::NotFinite`]: they are rejected
+//!   under their own reasons, and only where a value counts.
+//! - A comma may stand behind the last member.
 
 use crate::number::Decimal;
+use crate::value::is_not_finite;
 use std::borrow::Cow;
-
-/// Levels of nesting below a payload's own elements. Deeper documents are refused, as skipping recurses.
-pub(crate) const DEPTH_MAX: u32 = 64;
 
 /// What is wrong with the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +20,22 @@ pub(crate) struct Syntax(pub(crate) &'static str);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'a> {
     bytes: &'a [u8],
-    escaped: bool,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Escaped,
+    /// No UTF-8, or with an escape that JSON does not know.
+    Unsound,
 }
 
 /// A number and the bytes it was read from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number<'a> {
     pub(crate) decimal: Decimal,
-    text: &'a [u8],
+    pub(crate) text: &'a [u8],
 }
 
 impl Number<'_> {
@@ -41,10 +50,12 @@ pub(crate) enum Value<'a> {
     Number(Number<'a>),
     Text(Text<'a>),
     NotFinite,
-    Boolean,
+    Boolean(bool),
     Null,
     /// An object or array, skipped.
     Nested,
+    /// A bare word that means nothing.
+    Odd,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +125,7 @@ impl<'a> Cursor<'a> {
         }
         loop {
             if self.token() != Some(b'"') {
-                return Err(Syntax("a key in quotes was expected"));
+                return self.no_key();
             }
             let key = self.string()?;
             if !self.take(b':') {
@@ -127,6 +138,19 @@ impl<'a> Cursor<'a> {
             if !self.take(b',') {
                 return Err(Syntax("a comma or the end of the object was expected"));
             }
+        }
+    }
+
+    /// Where a key was expected: all is well behind the last comma of an object.
+    #[cold]
+    fn no_key(&mut self) -> Result<(), Syntax> {
+        match self.token() {
+            Some(b'}') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'0'..=b'9') => Err(Syntax("a key in quotes was expected (a decimal comma is written as a point)")),
+            _ => Err(Syntax("a key in quotes was expected")),
         }
     }
 
@@ -144,12 +168,11 @@ impl<'a> Cursor<'a> {
     fn number(&mut self) -> Result<Value<'a>, Syntax> {
         let bytes = self.bytes.get(self.at..).unwrap_or_default();
         match Decimal::scan(bytes) {
-            Some((decimal, length)) => {
+            Some((decimal, length)) if bytes.get(length).is_none_or(|next| ends_word(*next)) => {
                 self.at += length;
                 Ok(Value::Number(Number { decimal, text: &bytes[..length] }))
             }
-            None if self.not_finite() => Ok(Value::NotFinite),
-            None => Err(Syntax("this is no number")),
+            _ => self.word(),
         }
     }
 
@@ -157,63 +180,56 @@ impl<'a> Cursor<'a> {
     fn other_value(&mut self) -> Result<Value<'a>, Syntax> {
         match self.token() {
             Some(b'{' | b'[') => self.skip().map(|()| Value::Nested),
-            Some(b'n') if self.literal(b"null") => Ok(Value::Null),
-            Some(b't') if self.literal(b"true") => Ok(Value::Boolean),
-            Some(b'f') if self.literal(b"false") => Ok(Value::Boolean),
-            Some(_) if self.not_finite() => Ok(Value::NotFinite),
-            Some(_) => Err(Syntax("a value was expected")),
+            Some(_) => self.word(),
             None => Err(Syntax("the document breaks off")),
         }
     }
 
-    /// Consumes `NaN`, `Infinity`, `-inf` and the like: no JSON, but what many libraries write.
-    fn not_finite(&mut self) -> bool {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let sign = usize::from(rest.first() == Some(&b'-'));
-        let letters = rest[sign..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let word = &rest[sign..sign + letters];
-        let found = is_not_finite(word);
-        self.at += if found { sign + letters } else { 0 };
-        found
+    /// A value without quotes that is no number of JSON's.
+    #[cold]
+    fn word(&mut self) -> Result<Value<'a>, Syntax> {
+        let start = self.at;
+        self.pass_word();
+        let word = self.since(start);
+        let is = |literal: &str| word.eq_ignore_ascii_case(literal.as_bytes());
+        Ok(match word {
+            b"" => return Err(Syntax("a value was expected")),
+            _ if is("null") || is("none") || is("undefined") => Value::Null,
+            _ if is("true") => Value::Boolean(true),
+            _ if is("false") => Value::Boolean(false),
+            _ if is_not_finite(word) => Value::NotFinite,
+            _ => Decimal::printed(word).map_or(Value::Odd, |decimal| Value::Number(Number { decimal, text: word })),
+        })
     }
 
-    fn literal(&mut self, literal: &[u8]) -> bool {
-        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(literal));
-        self.at += if found { literal.len() } else { 0 };
-        found
-    }
-
-    /// Skips one value of any kind.
-    pub(crate) fn skip(&mut self) -> Result<(), Syntax> {
-        self.skip_nested(DEPTH_MAX)
-    }
-
-    fn skip_nested(&mut self, depth_left: u32) -> Result<(), Syntax> {
-        let next = self.token();
-        if matches!(next, Some(b'{' | b'[')) && depth_left == 0 {
-            return Err(Syntax("the document is nested too deeply"));
+    fn pass_word(&mut self) {
+        while self.peek().is_some_and(|byte| !ends_word(byte)) {
+            self.at += 1;
         }
-        match next {
-            Some(b'{') => self.object(|cursor, _| cursor.skip_nested(depth_left - 1)),
-            Some(b'[') => {
-                self.at += 1;
-                if self.take(b']') {
-                    return Ok(());
+    }
+
+    /// Skips one value of any kind and content, also none at all.
+    pub(crate) fn skip(&mut self) -> Result<(), Syntax> {
+        let mut open = 0_usize;
+        loop {
+            match self.token() {
+                Some(b'"') => self.string().map(|_| ())?,
+                Some(b'{' | b'[') => {
+                    open += 1;
+                    self.at += 1;
                 }
-                loop {
-                    self.skip_nested(depth_left - 1)?;
-                    if self.take(b']') {
-                        return Ok(());
-                    }
-                    if !self.take(b',') {
-                        return Err(Syntax("a comma or the end of the array was expected"));
-                    }
+                Some(b'}' | b']') if open > 0 => {
+                    open -= 1;
+                    self.at += 1;
                 }
+                Some(b',' | b':') if open > 0 => self.at += 1,
+                Some(b':') => return Err(Syntax("a value was expected")),
+                Some(_) => self.pass_word(),
+                None => return Err(Syntax("the document breaks off")),
             }
-            _ => match self.value()? {
-                Value::NotFinite => Err(Syntax("NaN and Infinity are no JSON")),
-                _ => Ok(()),
-            },
+            if open == 0 {
+                return Ok(());
+            }
         }
     }
 
@@ -236,66 +252,75 @@ impl<'a> Cursor<'a> {
         self.at = at;
         if self.peek() == Some(b'"') {
             self.at += 1;
-            return Ok(Text { bytes: &self.bytes[start..at], escaped: false });
+            return Ok(Text { bytes: &self.bytes[start..at], form: Form::Plain });
         }
         self.string_with_specials(start)
     }
 
-    /// The rest of a string from its first escape or non-ASCII byte.
+    /// The rest of a string from its first escape, control character or non-ASCII byte.
     #[cold]
     fn string_with_specials(&mut self, start: usize) -> Result<Text<'a>, Syntax> {
-        let mut escaped = false;
+        let mut form = Form::Plain;
         loop {
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    let length = escape(&self.bytes[self.at..]).ok_or(Syntax("this is no escape"))?.1;
-                    self.at += length;
-                }
-                Some(0..0x20) => return Err(Syntax("a control character in a string")),
+                Some(b'\\') => match escape(&self.bytes[self.at..]) {
+                    Some((_, length)) => {
+                        form = if form == Form::Plain { Form::Escaped } else { form };
+                        self.at += length;
+                    }
+                    None => {
+                        form = Form::Unsound;
+                        // What follows the backslash belongs to it, whatever it is.
+                        self.at += 2;
+                    }
+                },
                 Some(_) => self.at += 1,
                 None => return Err(Syntax("a string breaks off")),
             }
         }
         let bytes = self.since(start);
-        if let Err(error) = std::str::from_utf8(bytes) {
-            self.at = start + error.valid_up_to();
-            return Err(Syntax("a string is no UTF-8"));
+        if std::str::from_utf8(bytes).is_err() {
+            form = Form::Unsound;
         }
         self.at += 1;
-        Ok(Text { bytes, escaped })
+        Ok(Text { bytes, form })
     }
 }
 
 impl<'a> Text<'a> {
-    pub(crate) const EMPTY: Self = Self { bytes: &[], escaped: false };
+    pub(crate) const EMPTY: Self = Self { bytes: &[], form: Form::Plain };
 
     /// Whether both mean the same characters.
     #[inline]
     pub(crate) fn same(self, other: Self) -> bool {
-        if self.escaped || other.escaped { self.to_str() == other.to_str() } else { self.bytes == other.bytes }
+        if self.form == Form::Plain && other.form == Form::Plain {
+            self.bytes == other.bytes
+        } else {
+            self.to_str() == other.to_str()
+        }
     }
 
     /// The bytes between the quotes. Compare keys with it only when it is not escaped.
     #[inline]
     pub(crate) fn plain(&self) -> Option<&'a [u8]> {
-        (!self.escaped).then_some(self.bytes)
+        (self.form == Form::Plain).then_some(self.bytes)
     }
 
-    /// Borrowed unless there are escapes.
+    /// Whether [`Text::to_str`] says what the sender wrote.
+    #[inline]
+    pub(crate) fn is_sound(self) -> bool {
+        self.form != Form::Unsound
+    }
+
+    /// Borrowed unless there are escapes. Of an unsound text, what cannot be read is replaced.
     #[inline]
     pub(crate) fn to_str(self) -> Cow<'a, str> {
         match std::str::from_utf8(self.bytes) {
-            Ok(text) if !self.escaped => Cow::Borrowed(text),
+            Ok(text) if self.form == Form::Plain => Cow::Borrowed(text),
             _ => Cow::Owned(unescape(self.bytes)),
         }
     }
-}
-
-/// Whether the letters mean NaN or an infinity.
-pub(crate) fn is_not_finite(word: &[u8]) -> bool {
-    ["nan", "inf", "infinity"].iter().any(|literal| word.eq_ignore_ascii_case(literal.as_bytes()))
 }
 
 /// The character that an escape at the beginning of `bytes` stands for, and its length.
@@ -341,6 +366,12 @@ fn unescape(bytes: &[u8]) -> String {
     }
     text.push_str(&String::from_utf8_lossy(rest));
     text
+}
+
+/// Whether a bare word or number cannot go on with `byte`.
+#[inline]
+fn ends_word(byte: u8) -> bool {
+    matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'{' | b'[')
 }
 
 #[inline]

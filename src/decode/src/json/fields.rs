@@ -1,25 +1,28 @@
 //! What single keys of an element say: numbers, times, names, qualities.
 
-use super::cursor::{Number, Text, Value};
-use crate::fault::{Fault, NOT_A_NUMBER, NOT_FINITE, OUT_OF_RANGE, checked_value};
+use super::cursor::{Text, Value};
+use crate::fault::{Fault, NOT_A_NUMBER, NOT_FINITE};
 use crate::timestamp::{self, Unit};
+use crate::{quality, value};
 use genims_model::Quality;
 
 /// The value of a reading.
 #[inline]
 pub(crate) fn number_value(value: Value<'_>) -> Result<f64, Fault> {
     match value {
-        Value::Number(number) => reading_value(number),
-        Value::NotFinite => Err(NOT_FINITE),
-        Value::Text(_) | Value::Boolean | Value::Null | Value::Nested => Err(NOT_A_NUMBER),
+        Value::Number(number) => value::of_decimal(number.decimal, number.text),
+        other => other_value(other),
     }
 }
 
-/// A number too large even for `f64` is out of range, not infinite.
-#[inline]
-pub(super) fn reading_value(number: Number<'_>) -> Result<f64, Fault> {
-    let value = number.to_f64();
-    if value.is_infinite() { Err(OUT_OF_RANGE) } else { checked_value(value) }
+#[cold]
+fn other_value(value: Value<'_>) -> Result<f64, Fault> {
+    match value {
+        Value::NotFinite => Err(NOT_FINITE),
+        Value::Boolean(state) => Ok(f64::from(u8::from(state))),
+        Value::Text(text) => value::of_text(text.to_str().as_bytes()),
+        Value::Number(_) | Value::Null | Value::Nested | Value::Odd => Err(NOT_A_NUMBER),
+    }
 }
 
 /// The time behind a timestamp key. `unit`: `None` lets the magnitude tell.
@@ -27,7 +30,7 @@ pub(super) fn reading_value(number: Number<'_>) -> Result<f64, Fault> {
 pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fault> {
     match value {
         Value::Number(number) => timestamp::from_decimal(number.decimal, unit),
-        Value::Text(text) => timestamp::from_text(&text.to_str()),
+        Value::Text(text) => timestamp::from_text(&text.to_str(), unit),
         _ => Err(timestamp::NO_TIMESTAMP),
     }
 }
@@ -35,33 +38,19 @@ pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fa
 #[inline]
 pub(super) fn name(value: Value<'_>) -> Result<Text<'_>, Fault> {
     match value {
-        Value::Text(text) => Ok(text),
+        Value::Text(text) if text.is_sound() => Ok(text),
+        Value::Text(_) => Err(Fault::malformed("a name is no UTF-8, or has an escape that JSON does not know")),
         _ => Err(Fault::malformed("a name must be a string")),
     }
 }
 
+/// See [`super::super::quality`].
 pub(super) fn quality(value: Value<'_>) -> Result<Quality, Fault> {
-    let quality = match value {
-        Value::Text(text) => quality_of_word(&text.to_str()),
-        Value::Number(number) => number.decimal.to_i64().and_then(quality_of_code),
-        _ => None,
-    };
-    quality.ok_or(Fault::malformed("quality must be good, uncertain, bad, or the OPC numbers 192, 64, 0"))
-}
-
-/// The sender's word for it, in any case.
-pub(crate) fn quality_of_word(word: &str) -> Option<Quality> {
-    [Quality::Good, Quality::Uncertain, Quality::Bad]
-        .into_iter()
-        .find(|quality| word.eq_ignore_ascii_case(quality.as_str()))
-}
-
-/// OPC keeps the quality in the two upper bits of a byte: 11 good, 01 uncertain, 00 bad.
-fn quality_of_code(code: i64) -> Option<Quality> {
-    match code {
-        192..=255 => Some(Quality::Good),
-        64..=127 => Some(Quality::Uncertain),
-        0..=63 => Some(Quality::Bad),
+    match value {
+        Value::Text(text) => quality::of_text(&text.to_str()),
+        Value::Number(number) => number.decimal.to_i64().and_then(quality::of_code),
+        Value::Boolean(is_good) => Some(if is_good { Quality::Good } else { Quality::Bad }),
         _ => None,
     }
+    .ok_or(quality::NO_QUALITY)
 }

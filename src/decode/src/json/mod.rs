@@ -3,23 +3,31 @@
 //! An element is an object of one of these forms, keys in any order, unknown keys skipped:
 //! - a reading: `{"sensor_id": "S1", "value": 1.5, "timestamp_ms": 1700000000000}`; see [`element`] for all keys
 //! - several of one time: `{"ts": 1700000000000, "values": {"TEMP": 1.5, "PRESS": 2.5}}`; see [`values`]
+//! - the shapes of gateways: see [`list`] and [`tags`]
 //! - a snapshot: `{"machine_id": "M1", "machine_state": "RUNNING", ...}`; see [`super::snapshot`]
 //!
 //! What is rejected, and how much of it:
 //! - An element at fault takes nothing with it: neither its neighbours in the array nor the other keys of its `values`.
 //! - An element that is no JSON is skipped to its end by counting brackets outside of strings. Where that fails, or
 //!   where the array itself is broken, the elements before the break are kept and the rest is one rejection.
-//! - A document that is one element is taken whole or not at all; so nothing may follow it.
+//! - A document that is one element is taken whole or not at all; so nothing may follow it but further documents, each on
+//!   a line of its own.
 
 pub(crate) mod cursor;
 mod element;
 mod fields;
+mod list;
+mod tags;
 mod values;
 
 #[cfg(test)]
+mod gateway_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tolerance_tests;
 
-pub(crate) use fields::{number_value, quality_of_word, time_value};
+pub(crate) use fields::time_value;
 
 use super::{Address, Visitor};
 use cursor::{Cursor, Syntax};
@@ -38,9 +46,55 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
     }
     match Element::parse(&mut cursor) {
         Ok(element) if cursor.token().is_none() => report(address, &element, visitor),
-        Ok(_) => reject_syntax(Syntax("something follows the document"), cursor.at(), payload, visitor),
-        Err(syntax) => reject_syntax(syntax, cursor.at(), payload, visitor),
+        _ => decode_lines(address, payload, visitor),
     }
+}
+
+/// Documents at fault in one message that are set aside one by one; then the rest is. Each may have been read to the end.
+const FAULTS_MAX: usize = 64;
+
+/// Several documents, each beginning on a line of its own (NDJSON), or one that is broken.
+#[cold]
+fn decode_lines<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V) {
+    let mut rest = payload;
+    let mut faults = 0;
+    while !rest.is_empty() {
+        let mut cursor = Cursor::new(rest);
+        let result = Element::parse(&mut cursor);
+        let end = if result.is_ok() { document_end(&cursor, rest) } else { None };
+        let at = payload.len() - rest.len() + cursor.at();
+        match (result, end) {
+            (Ok(element), Some(end)) => {
+                report(address, &element, visitor);
+                rest = &rest[end..];
+            }
+            (result, _) => {
+                let follows = Syntax("something follows the document (several stand on a line each)");
+                // A document at fault ends where the next line begins one.
+                faults += 1;
+                let end = if faults < FAULTS_MAX { next_document(rest) } else { None }.unwrap_or(rest.len());
+                reject_syntax(result.err().unwrap_or(follows), at, rest[..end].trim_ascii_end(), visitor);
+                rest = &rest[end..];
+            }
+        }
+    }
+}
+
+/// `cursor` stands behind a document: where the next one begins, or the end. `None`: something else follows.
+fn document_end(cursor: &Cursor<'_>, payload: &[u8]) -> Option<usize> {
+    let mut behind = *cursor;
+    let next = behind.token();
+    let between = payload.get(cursor.at()..behind.at())?;
+    (next.is_none() || (next == Some(b'{') && between.contains(&b'\n'))).then(|| behind.at())
+}
+
+/// The first further line that begins a document: with a brace that does not go on with what stands before it.
+fn next_document(payload: &[u8]) -> Option<usize> {
+    let begins = |at: &usize| {
+        let before = || payload[..*at].trim_ascii_end().last();
+        payload[*at..].starts_with(b"\n{") && !matches!(before(), Some(b',' | b'[' | b':' | b'{'))
+    };
+    memchr::memchr_iter(b'\n', payload).find(begins).map(|at| at + 1)
 }
 
 /// `cursor` stands behind the opening bracket.
@@ -67,11 +121,13 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
                 cursor.jump(end);
             }
         }
-        if cursor.take(b',') {
-            continue;
-        }
+        let more = cursor.take(b',');
+        // A comma may stand behind the last element, too.
         if cursor.take(b']') {
             return reject_trailing(payload, cursor, visitor);
+        }
+        if more {
+            continue;
         }
         let at = cursor.at();
         return reject_syntax(Syntax("a comma or the end of the array was expected"), at, &payload[at..], visitor);

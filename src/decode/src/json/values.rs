@@ -23,13 +23,16 @@ pub(super) struct Common<'a> {
     pub(super) quality: Quality,
 }
 
-/// Reads the object next to the cursor without a look at its meaning; the answer is its bytes.
+/// Reads the object next to the cursor without a look at its meaning; the answer is its bytes. `None`: it is something
+/// else, and passed.
 #[inline]
-pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Syntax> {
-    cursor.token();
+pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syntax> {
+    if cursor.token() != Some(b'{') {
+        return cursor.skip().map(|()| None);
+    }
     let start = cursor.at();
     cursor.object(|cursor, _| cursor.value().map(|_| ()))?;
-    Ok(cursor.since(start))
+    Ok(Some(cursor.since(start)))
 }
 
 /// Hands over one point per key of `object`, which [`check`] has passed.
@@ -44,6 +47,9 @@ pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mu
         let text = key;
         let key = text.to_str();
         let point = value.and_then(|value| {
+            if !text.is_sound() {
+                return Err(Fault::malformed("the name is no UTF-8, or has an escape that JSON does not know"));
+            }
             let sensor = checked_name(&key)?;
             Ok(Point {
                 name: Name::Sensor { machine: common.machine, sensor },
@@ -66,10 +72,16 @@ pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mu
 }
 
 #[cold]
-fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
+pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
     // Long names could make the fragments of a message many times as long as the message.
     let shown: String = key.chars().take(crate::NAME_BYTES_MAX + 1).collect();
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut fragment = opening(common);
+    fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
+    visitor.reject(fault.reason, format_args!("{shown}: {}", fault.told(value)), fragment.as_bytes());
+}
+
+/// The beginning of a fragment: what the values of its element have in common.
+pub(super) fn opening(common: Common<'_>) -> String {
     let mut fragment = String::from("{");
     if let Some(timestamp_us) = common.timestamp_us {
         fragment += &format!("\"timestamp_us\":{timestamp_us},");
@@ -80,8 +92,11 @@ fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>,
     if common.quality != Quality::Good {
         fragment += &format!("\"quality\":\"{}\",", common.quality.as_str());
     }
-    fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
-    visitor.reject(fault.reason, format_args!("{shown}: {fault}"), fragment.as_bytes());
+    fragment
+}
+
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// Finds keys that stand twice. Keys with escapes are compared as they mean, not as they are written.

@@ -1,10 +1,10 @@
 //! One line of line protocol, taken apart without copying. [`Line::parse`] reads all of it, so a line that it passes has
 //! sound syntax to its end; [`Line::fields`] then walks over the fields again.
 
-use crate::fault::{Fault, NOT_FINITE, OUT_OF_RANGE, checked_value};
-use crate::json::cursor::is_not_finite;
+use crate::fault::{Fault, OUT_OF_RANGE};
 use crate::number::Decimal;
 use crate::timestamp::{self, Unit};
+use crate::value;
 use genims_model::Reason;
 use genims_model::reading::VALUE_MAX;
 use std::borrow::Cow;
@@ -72,12 +72,11 @@ impl Field<'_> {
 pub(super) enum FieldValue<'a> {
     Number(Result<f64, Fault>),
     Text(&'a str),
-    Boolean,
 }
 
 impl<'a> Line<'a> {
     #[inline]
-    pub(super) fn parse(text: &'a str, unit: Unit) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &'a str, unit: Option<Unit>) -> Result<Self, Fault> {
         let mut scanner = Scanner { text, at: 0 };
         let measurement = scanner.name(b", ");
         if measurement.raw.is_empty() {
@@ -132,14 +131,19 @@ impl<'a> Line<'a> {
     }
 }
 
-fn timestamp(text: &str, unit: Unit) -> Result<i64, Fault> {
+fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
     const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only an integer timestamp may stand");
-    match Decimal::scan(text.as_bytes()) {
-        Some((decimal, length)) if length == text.len() && !text.contains(['.', 'e', 'E']) => {
-            timestamp::from_decimal(decimal, Some(unit))
-        }
-        _ => Err(NO_INTEGER),
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NO_INTEGER);
     }
+    // Leading zeros count: what is set aside is written in nanoseconds with all of their digits, whenever it was.
+    let unit = unit.or_else(|| Unit::of_digits(digits.len() as i32));
+    let decimal = match Decimal::scan(text.as_bytes()) {
+        Some((decimal, _)) => Some(decimal),
+        None => Decimal::printed(text.as_bytes()),
+    };
+    decimal.ok_or(NO_INTEGER).and_then(|decimal| timestamp::from_decimal(decimal, unit))
 }
 
 /// A position in a line. Stops only at ASCII bytes, so all slices are at character boundaries.
@@ -248,19 +252,13 @@ impl<'a> Scanner<'a> {
         let token = self.since(start);
         if let Some((decimal, length)) = Decimal::scan(token.as_bytes()) {
             match &token.as_bytes()[length..] {
-                b"" => return Ok(FieldValue::Number(finite(decimal.to_f64(token.as_bytes())))),
+                b"" => return Ok(FieldValue::Number(value::of_decimal(decimal, token.as_bytes()))),
                 b"i" | b"u" => return integer(decimal, token).map(FieldValue::Number),
                 _ => {}
             }
         }
         unusual(token)
     }
-}
-
-/// Text that reads as a number is finite; what is beyond every `f64` is out of range.
-#[inline]
-fn finite(value: f64) -> Result<f64, Fault> {
-    if value.is_infinite() { Err(OUT_OF_RANGE) } else { checked_value(value) }
 }
 
 /// `token` ends in `i` or `u` and is a number otherwise. The outer error is the line's, the inner one the field's.
@@ -272,15 +270,18 @@ fn integer(decimal: Decimal, token: &str) -> Result<Result<f64, Fault>, Fault> {
     Ok(decimal.to_i64().filter(fits).map(|value| value as f64).ok_or(OUT_OF_RANGE))
 }
 
-/// Booleans, NaN, and floats that JSON would not take (`.5`, `1.`, `+1`).
+/// Switch states, NaN, and numbers that JSON would not take (`.5`, `1.`, `+1`).
 #[cold]
 fn unusual(token: &str) -> Result<FieldValue<'_>, Fault> {
     match token {
-        "t" | "T" | "true" | "True" | "TRUE" | "f" | "F" | "false" | "False" | "FALSE" => Ok(FieldValue::Boolean),
-        _ if is_not_finite(token.trim_start_matches(['+', '-']).as_bytes()) => Ok(FieldValue::Number(Err(NOT_FINITE))),
-        _ => match token.parse() {
-            Ok(value) => Ok(FieldValue::Number(finite(value))),
-            Err(_) => Err(Fault::malformed("a value is a number, a boolean or text in quotes")),
-        },
+        "t" | "T" => return Ok(FieldValue::Number(Ok(1.0))),
+        "f" | "F" => return Ok(FieldValue::Number(Ok(0.0))),
+        _ => {}
+    }
+    match value::of_text(token.as_bytes()) {
+        Err(fault) if fault.reason == Reason::NotANumber => {
+            Err(Fault::malformed("a value is a number, a switch state or text in quotes"))
+        }
+        value => Ok(FieldValue::Number(value)),
     }
 }

@@ -31,8 +31,8 @@ pub struct LineOptions {
     #[serde(deserialize_with = "crate::address::deserialize")]
     pub listen: SocketAddr,
     pub connections_max: usize,
-    /// What the timestamps count; line protocol means nanoseconds unless it was agreed otherwise.
-    pub precision: Unit,
+    /// What the timestamps count. Without it their digits tell: see [`genims_decode::timestamp`].
+    pub precision: Option<Unit>,
     /// Longer lines are set aside as dead letters, their first 64 KiB kept.
     pub line_bytes_max: usize,
     /// Longer than any flush interval in use: a sender whose idle connection was closed loses its next write.
@@ -49,7 +49,7 @@ impl Default for LineOptions {
             // The port of Telegraf's own socket_listener.
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8094)),
             connections_max: 1_000,
-            precision: Unit::Nanoseconds,
+            precision: None,
             line_bytes_max: 64 * 1024,
             idle_timeout: Duration::from_secs(15 * 60),
             drain_timeout: Duration::from_secs(5),

@@ -1,0 +1,91 @@
+//! `"values": [{"id": "TEMP", "v": 1.5, "q": true, "t": 1700000000000}, ...]`: how gateways send several tags at once.
+//!
+//! Kepware and AVEVA call the list `values`, Neuron `tags`, Sparkplug in JSON `metrics`, Advantech `d`. Each entry names its
+//! sensor; time, machine and quality it may have from the element around it. What a gateway could not read it says by an
+//! `error` in the entry, or by `"errors": {"TEMP": 2014}` beside the values: with a value that is a reading of bad quality,
+//! without one it is rejected, so that it is on record. An entry at fault is rejected alone, as an element of its own.
+
+use super::cursor::{Cursor, Syntax};
+use super::element_end;
+use super::values::{Common, opening, quoted};
+use crate::Visitor;
+use crate::fault::Fault;
+use genims_model::Reason;
+
+pub(super) const NOT_READ: Fault = Fault::new(Reason::NotANumber, "the gateway could not read the tag");
+
+/// Reads the value next to the cursor; the answer are its bytes if it is a list of objects, or an empty one.
+pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syntax> {
+    cursor.token();
+    let start = cursor.at();
+    cursor.skip()?;
+    let bytes = cursor.since(start);
+    let mut inside = Cursor::new(bytes);
+    let is_list = inside.take(b'[') && matches!(inside.token(), Some(b'{' | b']'));
+    Ok(is_list.then_some(bytes))
+}
+
+/// Whether what stands behind `error` means that there is none.
+pub(super) fn is_no_error(written: &[u8]) -> bool {
+    matches!(written, b"" | b"0" | b"null" | b"\"\"" | b"false" | b"\"0\"")
+}
+
+/// Hands over one point per entry of `list`, which [`check`] has passed. `report_entry`: reads one and hands it over; a
+/// fault of its syntax leaves the cursor anywhere.
+pub(super) fn report<'l, V: Visitor>(
+    list: &'l [u8],
+    common: Common<'_>,
+    visitor: &mut V,
+    report_entry: impl Fn(&mut Cursor<'l>, &mut V) -> Result<Result<(), Fault>, Syntax>,
+) {
+    let mut cursor = Cursor::new(list);
+    cursor.take(b'[');
+    while !cursor.take(b']') {
+        cursor.token();
+        let start = cursor.at();
+        let result = match report_entry(&mut cursor, visitor) {
+            Ok(result) => result,
+            Err(Syntax(what)) => {
+                cursor.jump(element_end(list, start).unwrap_or(list.len()));
+                Err(Fault::malformed(what))
+            }
+        };
+        if let Err(fault) = result {
+            reject(fault, cursor.since(start), common, visitor);
+        }
+        if !cursor.take(b',') && cursor.token() != Some(b']') {
+            let start = cursor.at();
+            if let Some(rest) = list.get(start..).filter(|rest| !rest.is_empty()) {
+                reject(Fault::malformed("a comma or the end of the list was expected"), rest, common, visitor);
+            }
+            return;
+        }
+    }
+}
+
+#[cold]
+fn reject<V: Visitor>(fault: Fault, entry: &[u8], common: Common<'_>, visitor: &mut V) {
+    let start = opening(common) + "\"values\":[";
+    let fragment = [start.as_bytes(), entry, b"]}"].concat();
+    visitor.reject(fault.reason, format_args!("{}", fault.told(entry)), &fragment);
+}
+
+/// Rejects every tag of `errors` that has one.
+pub(super) fn report_errors<V: Visitor>(errors: &[u8], common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
+    let mut cursor = Cursor::new(errors);
+    let result = cursor.object(|cursor, key| {
+        cursor.token();
+        let start = cursor.at();
+        cursor.skip()?;
+        let error = cursor.since(start);
+        if !is_no_error(error) {
+            let key: String = key.to_str().chars().take(crate::NAME_BYTES_MAX).collect();
+            let error = String::from_utf8_lossy(error);
+            let fragment = format!("{}\"errors\":{{{}:{error}}}}}", opening(common), quoted(&key));
+            let detail = format_args!("{key}: {NOT_READ}: error {error}");
+            visitor.reject(NOT_READ.reason, detail, fragment.as_bytes());
+        }
+        Ok(())
+    });
+    result.map_err(|Syntax(what)| Fault::malformed(what))
+}
