@@ -13,12 +13,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
               $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)
 
-# The clock of `make day`: seconds between that moment and now. Compilers do not run under it, the tests and their servers do.
-FAKETIME_LIBRARY := /usr/lib/$(shell uname -m)-linux-gnu/faketime/libfaketime.so.1
-CLOCK = env LD_PRELOAD=$(FAKETIME_LIBRARY) FAKETIME=+$$(($$(date --utc --date '$(DAY)' +%s) - $$(date +%s))) \
-        FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1
-
-.PHONY: help day demo test sweep kill9 powercut lint bench fmt clean tools
+.PHONY: help demo test sweep kill9 powercut lint bench fmt clean tools
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,15 +27,6 @@ test: tools ## All tests, with private servers of their own
 	$(CARGO) build --workspace --bins --tests
 	target/debug/genims-dev install
 	$(CARGO) test --workspace
-
-day: tools ## All tests and a short demo with the clock at another moment (Debian's faketime) [DAY='2028-02-29 22:00' FILTER=]
-	@test -n "$(DAY)" || { echo "name the moment: make day DAY='2028-02-29 22:00'" >&2; exit 1; }
-	@test -e $(FAKETIME_LIBRARY) || { echo "install faketime: apt-get install --yes faketime" >&2; exit 1; }
-	$(CARGO) build --workspace --bins --tests
-	$(CARGO) build --release --workspace
-	target/debug/genims-dev install
-	CARGO_TARGET_$$(rustc --print host-tuple | tr a-z- A-Z_)_RUNNER="$(CLOCK)" $(CARGO) test --workspace -- $(FILTER)
-	$(CLOCK) target/release/genims-dev demo --seconds 10
 
 # Every third day falls on all days of the week; STEP=1 takes each day. All sensors only where a month turns, else one a machine.
 sweep: tools ## What is seeded, computed and checked on a third of two years and at every turn of a month; no servers [STEP=]

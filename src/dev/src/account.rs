@@ -10,9 +10,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const SERVICE_ACCOUNT: &str = "postgres";
-/// Of the caller's environment: where programs and libraries are, and the clock that `make day` sets for all.
-const KEPT: [&str; 6] =
-    ["PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Account {
@@ -48,7 +45,7 @@ impl Account {
     pub(super) fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("LANG", "C.UTF-8").env("TZ", "UTC").env("HOME", directory);
-        for kept in KEPT {
+        for kept in ["PATH", "LD_LIBRARY_PATH"] {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);
             }
