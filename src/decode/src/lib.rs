@@ -30,6 +30,8 @@ pub mod topic;
 mod collected;
 mod fault;
 mod quality;
+#[cfg(test)]
+mod readme_tests;
 mod value;
 
 pub use payload::Decoder;
