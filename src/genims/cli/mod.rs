@@ -91,8 +91,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Dictionary(_) => Ok(ExitCode::SUCCESS),
         }
     });
-    // What still runs is stuck in a call that nobody can end; a dropped runtime would wait for it for ever.
-    runtime.shutdown_background();
+    // What still runs ends with the process. A dropped runtime would wait for ever for what is stuck in a call that nobody
+    // can end, and one that is shut down panics the drivers' tasks that wait for a timer.
+    std::mem::forget(runtime);
     outcome
 }
 
