@@ -24,6 +24,8 @@ pub struct FakeDisk {
 type Waiting = Arc<dyn Fn() + Send + Sync>;
 
 /// EMFILE.
+/// Longer than an id, the longest thing in a file that differs from run to run.
+const PIECE_BYTES: usize = 32;
 const NO_MORE_HANDLES: i32 = 24;
 
 #[derive(Debug)]
@@ -132,14 +134,19 @@ impl FakeDisk {
         state.durable_names = state.names.clone();
     }
 
-    /// One bit of one file's bytes that are not zero turns over; the file, and where.
+    /// One bit of what was written to one file turns over; the file, and where. Whether single bytes are zero depends on ids
+    /// and checksums, which differ from run to run, so what was written is told by pieces that are longer than those.
     pub fn rot(&self) -> Option<(PathBuf, usize)> {
         let state = &mut *self.state();
         let paths: Vec<(PathBuf, usize)> = state.names.iter().map(|(path, file)| (path.clone(), *file)).collect();
         let (path, file) = paths.get(state.rng.random_range(0..paths.len().max(1)))?.clone();
         let content = &mut state.files[file];
-        let written: Vec<usize> = (0..content.current.len()).filter(|at| content.current[*at] != 0).collect();
-        let position = *written.get(state.rng.random_range(0..written.len().max(1)))?;
+        let pieces = content.current.chunks(PIECE_BYTES).enumerate();
+        let written: Vec<usize> =
+            pieces.filter(|(_, piece)| piece.iter().any(|byte| *byte != 0)).map(|(at, _)| at).collect();
+        let piece = *written.get(state.rng.random_range(0..written.len().max(1)))?;
+        let last = content.current.len() - 1;
+        let position = (piece * PIECE_BYTES + state.rng.random_range(0..PIECE_BYTES)).min(last);
         content.current[position] ^= 1 << state.rng.random_range(0..8);
         content.durable = content.current.clone();
         content.pending.clear();
