@@ -23,9 +23,9 @@ pub struct FakeDisk {
 
 type Waiting = Arc<dyn Fn() + Send + Sync>;
 
-/// EMFILE.
 /// Longer than an id, the longest thing in a file that differs from run to run.
 const PIECE_BYTES: usize = 32;
+/// EMFILE.
 const NO_MORE_HANDLES: i32 = 24;
 
 #[derive(Debug)]
