@@ -5,7 +5,6 @@ use anyhow::Context;
 use clap::Args;
 use genims_databases::Registry;
 use genims_platform::dictionary::{ColumnEntry, Dictionary, page};
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,16 +26,12 @@ pub(crate) fn run(args: DictionaryArgs) -> anyhow::Result<ExitCode> {
         say!("{}", file.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let text = if args.json {
-        serde_json::to_string_pretty(&dictionary).context("the dictionary as JSON")? + "\n"
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&dictionary).context("the dictionary as JSON")?);
     } else {
-        text(&dictionary)
-    };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // `genims dictionary | head` has seen enough.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
+        say!("{}", text(&dictionary));
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn text(dictionary: &Dictionary) -> String {
@@ -54,7 +49,7 @@ fn text(dictionary: &Dictionary) -> String {
         }
         lines.push(String::new());
     }
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 fn rest(column: &ColumnEntry) -> String {

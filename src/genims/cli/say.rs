@@ -7,7 +7,6 @@ use std::process;
 
 /// `println!` for commands.
 macro_rules! say {
-    () => { $crate::cli::say::line(format_args!("")) };
     ($($text:tt)*) => { $crate::cli::say::line(format_args!($($text)*)) };
 }
 pub(crate) use say;

@@ -8,7 +8,8 @@
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string belongs to the whole line: see
 //! [`super::quality`]. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
 //! [`super::value`] reads as one; other text is rejected for its field alone, a line that cannot be read for itself alone.
-//! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. A line ends at its line feed, also inside of quotes: a lost quote then costs one line.
+//! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. A
+//! line ends at its line feed, also inside of quotes: a lost quote then costs one line.
 //!
 //! Timestamps are integers in the unit that the caller names; without one the digits tell it, see [`super::timestamp`].
 //! What is rejected of a readable line is written anew as a line of that field alone, always in nanoseconds, so that it
