@@ -15,6 +15,7 @@ mod effects;
 mod failures;
 mod harness;
 mod history;
+mod hub;
 mod kill9;
 mod late;
 mod leftovers;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         roles::tests,
         seed::tests,
         history::tests,
+        hub::tests,
         seeding::tests,
         stream::tests,
         effects::tests,

@@ -214,6 +214,27 @@ impl PostgresSettings {
         format!("{host}:{port}/{}", self.database_name())
     }
 
+    /// How a server of the same network reaches this database through libpq: everything but user and password.
+    pub fn libpq_options(&self) -> Vec<(&'static str, String)> {
+        let host = match (self.config.get_hosts().first(), self.config.get_hostaddrs().first()) {
+            (Some(Host::Tcp(name)), _) => name.clone(),
+            (Some(Host::Unix(path)), _) => path.display().to_string(),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => "localhost".to_owned(),
+        };
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let mut options = vec![
+            ("host", host),
+            ("port", port.to_string()),
+            ("dbname", self.database_name().to_owned()),
+            ("sslmode", self.ssl_mode.word().to_owned()),
+        ];
+        if let Some(root) = &self.ssl_root_certificate {
+            options.push(("sslrootcert", root.display().to_string()));
+        }
+        options
+    }
+
     /// A connection of its own, driven by a task that ends when the client is dropped.
     pub async fn connect(&self) -> Result<Client, DatabaseError> {
         let connector = tls::connector(&self.database, self.ssl_mode, self.ssl_root_certificate.as_deref())?;

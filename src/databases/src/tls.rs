@@ -36,6 +36,17 @@ impl SslMode {
         })
     }
 
+    /// libpq's word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+
     /// What tokio-postgres has to know: whether to ask for TLS, and whether to insist.
     pub(crate) fn negotiation(self) -> tokio_postgres::config::SslMode {
         match self {

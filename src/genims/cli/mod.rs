@@ -6,6 +6,7 @@
 mod deadletter;
 mod dictionary;
 mod doctor;
+mod hub;
 mod log;
 mod provision;
 mod say;
@@ -52,6 +53,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print what every table and column means; needs no server
     Dictionary(dictionary::DictionaryArgs),
+    /// One read-only database in which all PostgreSQL databases can be asked together
+    Hub(hub::HubArgs),
     /// Look after the durable log; the server must be stopped
     Log(log::LogArgs),
     /// List, show and replay what was set aside
@@ -86,6 +89,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Doctor(args) => doctor::run(args, &environment).await,
+            Command::Hub(args) => hub::run(args, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Dictionary(_) => Ok(ExitCode::SUCCESS),

@@ -32,6 +32,18 @@ pub enum PlatformError {
     #[error("{database}: another run has worked on it for {waited_s} s; wait for it, or end it, and run this again")]
     Busy { database: String, waited_s: u64 },
 
+    #[error("{place} does not exist; `genims hub provision` makes it")]
+    NoHub { place: String },
+
+    #[error("{file}: {cause}; this build is broken: report it")]
+    HubNames { file: &'static str, cause: String },
+
+    #[error("{source_database} is not in the hub; see its own line above")]
+    HubSource { source_database: String },
+
+    #[error("{database} has no tables yet; run `genims provision` first")]
+    NotProvisioned { database: String },
+
     #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
     NoSchema { database: String, folder: &'static str },
 }

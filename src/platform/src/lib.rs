@@ -4,12 +4,14 @@
 //! - [`verify`]: counts, references, rules of coherence, and the ledger against what the databases really hold
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
+//! - [`hub`]: one read-only database in which all others can be asked together
 //! - [`dead_letters`]: what was set aside, for `genims deadletter`
 
 pub mod dead_letters;
 pub mod dictionary;
 pub mod doctor;
 pub mod errors;
+pub mod hub;
 pub mod provision;
 pub mod verify;
 

@@ -7,7 +7,7 @@
 mod drift;
 mod mongo;
 mod mysql;
-mod postgres;
+pub(crate) mod postgres;
 mod roles;
 
 use super::errors::PlatformError;

@@ -89,7 +89,7 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
 }
 
 /// `None` when the server answers but has no such database.
-pub(super) async fn connect_existing(settings: &PostgresSettings) -> Result<Option<Client>, DatabaseError> {
+pub(crate) async fn connect_existing(settings: &PostgresSettings) -> Result<Option<Client>, DatabaseError> {
     match settings.connect().await {
         Ok(client) => Ok(Some(client)),
         Err(DatabaseError::Postgres { source, .. }) if source.code() == Some(&SqlState::INVALID_CATALOG_NAME) => {
@@ -100,7 +100,7 @@ pub(super) async fn connect_existing(settings: &PostgresSettings) -> Result<Opti
 }
 
 /// False when somebody else created it meanwhile.
-pub(super) async fn create_database(settings: &PostgresSettings) -> Result<bool, DatabaseError> {
+pub(crate) async fn create_database(settings: &PostgresSettings) -> Result<bool, DatabaseError> {
     let server = settings.with_database(MAINTENANCE_DATABASE);
     let client = server.connect().await?;
     let name = quoted(Engine::Postgresql, settings.database_name());
@@ -126,14 +126,14 @@ pub(super) async fn create_database(settings: &PostgresSettings) -> Result<bool,
 }
 
 /// One holder at a time per database and purpose, until the connection ends; waits a minute for another.
-pub(super) async fn lock(client: &Client, purpose: &str) -> Result<(), tokio_postgres::Error> {
+pub(crate) async fn lock(client: &Client, purpose: &str) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("SET lock_timeout = '60s'").await?;
     client.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", &[&purpose]).await?;
     client.batch_execute("RESET lock_timeout").await
 }
 
 /// True when it was not UTC.
-pub(super) async fn set_utc(client: &Client) -> Result<bool, tokio_postgres::Error> {
+pub(crate) async fn set_utc(client: &Client) -> Result<bool, tokio_postgres::Error> {
     let query = "SELECT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase \
                  WHERE d.datname = current_database() AND s.setrole = 0 AND 'TimeZone=UTC' = ANY (s.setconfig)), \
                  current_database()::text";

@@ -1,0 +1,149 @@
+//! `genims hub provision`: one read-only PostgreSQL database in which all others can be asked together.
+//!
+//! Enters: the registry, the environment, config/hub/names.toml. Leaves: a database `hub` with one schema of foreign tables for
+//! each PostgreSQL database ([`source`]) and the names that the platform's applications say besides ([`names`]).
+//! Invariants: nothing in the 17 databases changes, except for one login a module that may only read; the hub keeps no data;
+//! who may ask a table here is who may read it at its source; idempotent, each schema in a transaction of its own, and a
+//! source that cannot be reached leaves its schema as it was and stops no other.
+
+mod names;
+mod source;
+
+use crate::errors::PlatformError;
+use crate::provision::postgres::{connect_existing, create_database, lock, set_utc};
+use genims_databases::{Database, DatabaseError, Engine, Environment, PostgresClient, PostgresSettings, Registry};
+use serde::Serialize;
+use std::time::Instant;
+
+pub use names::{Name, Names};
+
+/// Outside the names of the contract, so that nobody takes it for one of the 17.
+pub const DATABASE: &str = "hub";
+/// The environment variable that holds its URL; without it the hub is on the server of `GENIMS_POSTGRES_URL`.
+pub const CONNECTION: &str = "GENIMS_HUB_URL";
+
+/// A schema that readers hold on to is given up after this long, and the next run tries again.
+const LOCK_TIMEOUT: &str = "30s";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As its source is now.
+    Same,
+    /// Made, or made anew because the source had changed.
+    Imported,
+    /// Differs from its source (only when nothing may be changed).
+    Stale,
+    Failed,
+}
+
+/// What became of one schema.
+#[derive(Clone, Debug, Serialize)]
+pub struct SchemaReport {
+    pub schema: String,
+    pub status: Status,
+    /// Foreign tables, or views of a schema that is another name.
+    pub tables: usize,
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct HubReport {
+    /// `host:port/database`
+    pub place: String,
+    pub schemas: Vec<SchemaReport>,
+    pub seconds: f64,
+}
+
+impl HubReport {
+    pub fn ok(&self) -> bool {
+        self.schemas.iter().all(|schema| matches!(schema.status, Status::Same | Status::Imported))
+    }
+}
+
+/// Makes the hub, or brings it in step with its sources; with `check` only says what differs.
+pub async fn run(
+    registry: &Registry,
+    environment: &Environment,
+    check: bool,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<HubReport, PlatformError> {
+    let started = Instant::now();
+    let names = Names::load(registry)?;
+    let settings = settings(environment)?;
+    let failed = |error| PlatformError::from(settings.error(error));
+    let mut client = connect(&settings, check).await?;
+    lock(&client, "genims hub").await.map_err(failed)?;
+    let session = format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET default_transaction_read_only = off");
+    client.batch_execute(&session).await.map_err(failed)?;
+    if !check {
+        prepare(&client, &settings).await.map_err(failed)?;
+    }
+    let mut schemas = Vec::new();
+    for database in registry.all().iter().filter(|database| database.engine == Engine::Postgresql) {
+        progress(&database.name);
+        let outcome = source::bring_in_step(&mut client, &settings, database, environment, check).await;
+        schemas.push(told(&database.name, outcome));
+    }
+    progress("other names");
+    let missing: Vec<&str> = schemas
+        .iter()
+        .filter(|schema| schema.status == Status::Failed)
+        .map(|schema: &SchemaReport| schema.schema.as_str())
+        .collect();
+    let others = names::bring_in_step(&mut client, &settings, &names, &missing, check).await;
+    schemas.extend(others);
+    Ok(HubReport { place: settings.place(), schemas, seconds: started.elapsed().as_secs_f64() })
+}
+
+fn told(schema: &str, outcome: Result<(Status, usize), PlatformError>) -> SchemaReport {
+    let (status, tables, error) = match outcome {
+        Ok((status, tables)) => (status, tables, None),
+        Err(error) => (Status::Failed, 0, Some(error.to_string())),
+    };
+    SchemaReport { schema: schema.to_owned(), status, tables, error }
+}
+
+/// Where the hub is.
+fn settings(environment: &Environment) -> Result<PostgresSettings, DatabaseError> {
+    let entry = Database {
+        name: DATABASE.to_owned(),
+        engine: Engine::Postgresql,
+        module: DATABASE.to_owned(),
+        team: "Shared".to_owned(),
+        purpose: String::new(),
+        tables: 0,
+        retention: None,
+        load_order: 0,
+        size_class: genims_databases::registry::SizeClass::Small,
+        connection: CONNECTION.to_owned(),
+    };
+    PostgresSettings::from_environment(&entry, environment)
+}
+
+async fn connect(settings: &PostgresSettings, check: bool) -> Result<PostgresClient, PlatformError> {
+    if let Some(client) = connect_existing(settings).await? {
+        return Ok(client);
+    }
+    if check {
+        return Err(PlatformError::NoHub { place: settings.place() });
+    }
+    create_database(settings).await?;
+    Ok(settings.connect().await?)
+}
+
+/// What the database itself needs: the extension, and the promise that a session only reads unless it says otherwise.
+async fn prepare(client: &PostgresClient, settings: &PostgresSettings) -> Result<(), tokio_postgres::Error> {
+    set_utc(client).await?;
+    let database = genims_databases::quoted(Engine::Postgresql, settings.database_name());
+    client
+        .batch_execute(&format!(
+            "SET client_min_messages = warning; \
+             CREATE EXTENSION IF NOT EXISTS postgres_fdw; \
+             ALTER DATABASE {database} SET default_transaction_read_only = on; \
+             ALTER DATABASE {database} SET search_path = {names}, public; \
+             REVOKE ALL ON DATABASE {database} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC",
+            names = names::UNQUALIFIED,
+        ))
+        .await
+}

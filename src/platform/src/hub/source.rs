@@ -1,0 +1,188 @@
+//! One PostgreSQL database as a schema of the hub: a login of its own that may only read, a foreign server, foreign tables.
+//!
+//! Invariants: the schema stands for what the source looked like when it was imported, and says so in its comment; it is made
+//! anew, in one transaction, when that differs. The login's password is drawn anew by every run and stored nowhere but in the
+//! hub's user mapping, which ordinary users cannot read.
+
+use super::Status;
+use crate::errors::PlatformError;
+use genims_databases::{Database, Engine, Environment, PostgresClient, PostgresSettings, quoted};
+use tokio_postgres::Transaction;
+
+/// What decides whether foreign tables still fit: every column with its type, in order.
+const SHAPE: &str = "SELECT count(DISTINCT c.oid), coalesce(md5(string_agg(concat_ws(' ', c.relname, a.attnum, a.attname, \
+    format_type(a.atttypid, a.atttypmod), a.attnotnull), ',' ORDER BY c.relname, a.attnum)), '') \
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition";
+
+/// Rows that one round trip brings; the extension's 100 is slow over a network.
+const FETCH_SIZE: u32 = 10_000;
+
+pub(super) async fn bring_in_step(
+    hub: &mut PostgresClient,
+    hub_settings: &PostgresSettings,
+    database: &Database,
+    environment: &Environment,
+    check: bool,
+) -> Result<(Status, usize), PlatformError> {
+    let settings = PostgresSettings::from_environment(database, environment)?;
+    let source = settings.connect().await?;
+    let failed = |error| PlatformError::from(settings.error(error));
+    let (tables, shape) = shape(&source).await.map_err(failed)?;
+    if tables == 0 {
+        return Err(PlatformError::NotProvisioned { database: database.name.clone() });
+    }
+    let options = server_options(&settings);
+    let wanted = format!("{shape} {options}");
+    let hub_failed = |error| PlatformError::from(hub_settings.error(error));
+    let same = remembered(hub, &database.name).await.map_err(hub_failed)?.is_some_and(|known| known == wanted);
+    if check {
+        return Ok((if same { Status::Same } else { Status::Stale }, tables));
+    }
+    let login = Login::new(database);
+    login.make(&source, &settings).await.map_err(failed)?;
+    let transaction = hub.transaction().await.map_err(hub_failed)?;
+    if !same {
+        make_server(&transaction, database, &options).await.map_err(hub_failed)?;
+    }
+    login.map(&transaction, &database.name).await.map_err(hub_failed)?;
+    if !same {
+        import(&transaction, database, &wanted).await.map_err(hub_failed)?;
+        // Only now, while nothing but the module's own tables is in the schema: other names come with rights of their own.
+        grant(&transaction, hub_settings, database).await.map_err(hub_failed)?;
+    }
+    transaction.commit().await.map_err(hub_failed)?;
+    Ok((if same { Status::Same } else { Status::Imported }, tables))
+}
+
+async fn shape(source: &PostgresClient) -> Result<(usize, String), tokio_postgres::Error> {
+    let row = source.query_one(SHAPE, &[]).await?;
+    Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or_default(), row.get(1)))
+}
+
+/// What the hub's schema was made from; `None` when there is none.
+pub(super) async fn remembered(hub: &PostgresClient, schema: &str) -> Result<Option<String>, tokio_postgres::Error> {
+    let query = "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = $1";
+    Ok(hub.query_opt(query, &[&schema]).await?.and_then(|row| row.get(0)))
+}
+
+/// How the hub's server reaches the source: as we do, because for the sources' names and certificates there is one truth.
+fn server_options(settings: &PostgresSettings) -> String {
+    let mut options = settings.libpq_options();
+    options.push(("fetch_size", FETCH_SIZE.to_string()));
+    options.push(("updatable", "false".to_owned()));
+    options.push(("use_remote_estimate", "true".to_owned()));
+    options.push(("async_capable", "true".to_owned()));
+    let told: Vec<String> = options.iter().map(|(key, value)| format!("{key} {}", literal(value))).collect();
+    told.join(", ")
+}
+
+async fn make_server(
+    transaction: &Transaction<'_>,
+    database: &Database,
+    options: &str,
+) -> Result<(), tokio_postgres::Error> {
+    let schema = name(&database.name);
+    // Dropping the server takes the foreign tables and what other names were built on them; those are made again below.
+    transaction
+        .batch_execute(&format!(
+            "DROP SERVER IF EXISTS {schema} CASCADE; DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; \
+             CREATE SERVER {schema} FOREIGN DATA WRAPPER postgres_fdw OPTIONS ({options})"
+        ))
+        .await
+}
+
+/// The foreign tables, and what they were made from.
+async fn import(transaction: &Transaction<'_>, database: &Database, wanted: &str) -> Result<(), tokio_postgres::Error> {
+    let schema = name(&database.name);
+    transaction
+        .batch_execute(&format!(
+            "IMPORT FOREIGN SCHEMA public FROM SERVER {schema} INTO {schema}; COMMENT ON SCHEMA {schema} IS {}",
+            literal(wanted)
+        ))
+        .await
+}
+
+/// The reader of the module at its source, under a name that only the hub uses.
+struct Login {
+    role: String,
+    reader: String,
+    password: String,
+}
+
+impl Login {
+    fn new(database: &Database) -> Self {
+        let password = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        Self { role: format!("genims_{}_hub", database.module), reader: reader(database), password }
+    }
+
+    /// At the source; only the verifier is sent, so no log there ever holds the password.
+    async fn make(&self, source: &PostgresClient, settings: &PostgresSettings) -> Result<(), tokio_postgres::Error> {
+        let Self { role, reader, password } = self;
+        let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+        let database = name(settings.database_name());
+        let known = source.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[role]).await?.is_some();
+        let verb = if known { "ALTER" } else { "CREATE" };
+        source
+            .batch_execute(&format!(
+                "{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{verifier}'; \
+                 GRANT {reader} TO {role}; GRANT CONNECT ON DATABASE {database} TO {role}"
+            ))
+            .await
+    }
+
+    /// In the hub: for everybody, because who may ask is decided by the rights on the schema.
+    async fn map(&self, transaction: &Transaction<'_>, schema: &str) -> Result<(), tokio_postgres::Error> {
+        let server = name(schema);
+        // Not everybody who provisions may set this; then the server's own settings decide what its log shows.
+        let hidden = "SAVEPOINT quiet; SET LOCAL log_statement = 'none'; SET LOCAL log_min_error_statement = 'panic'";
+        if transaction.batch_execute(hidden).await.is_err() {
+            transaction.batch_execute("ROLLBACK TO SAVEPOINT quiet").await?;
+        }
+        transaction
+            .batch_execute(&format!(
+                "DROP USER MAPPING IF EXISTS FOR PUBLIC SERVER {server}; \
+                 CREATE USER MAPPING FOR PUBLIC SERVER {server} OPTIONS (user '{}', password '{}')",
+                self.role, self.password
+            ))
+            .await
+    }
+}
+
+/// Who may read the module at its source may read it here.
+async fn grant(
+    transaction: &Transaction<'_>,
+    hub: &PostgresSettings,
+    database: &Database,
+) -> Result<(), tokio_postgres::Error> {
+    let (schema, reader) = (name(&database.name), reader(database));
+    let known = transaction.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&reader]).await?.is_some();
+    if !known {
+        // The hub is on another server than the source: its people get the role there.
+        transaction.batch_execute(&format!("CREATE ROLE {reader}")).await?;
+    }
+    transaction
+        .batch_execute(&format!(
+            "GRANT CONNECT ON DATABASE {} TO {reader}; GRANT USAGE ON SCHEMA {schema} TO {reader}; \
+             GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}",
+            name(hub.database_name())
+        ))
+        .await
+}
+
+fn reader(database: &Database) -> String {
+    reader_of(&database.module)
+}
+
+/// The role of those who may read a module.
+pub(super) fn reader_of(module: &str) -> String {
+    format!("genims_{module}_reader")
+}
+
+pub(super) fn name(identifier: &str) -> String {
+    quoted(Engine::Postgresql, identifier)
+}
+
+pub(super) fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(text)
+}

@@ -1,0 +1,156 @@
+//! `genims hub` on real servers: questions over several databases at once, each caller only in his own modules, in step with
+//! what the sources are, and the names that the platform's applications say.
+
+use crate::harness::{Harness, connect_postgres};
+use crate::platform::Platform;
+use genims_databases::{PostgresClient, PostgresSettings};
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![harness.trial("hub::all_postgresql_databases_answer_in_one_place", one_place)]
+}
+
+fn one_place(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let made = report(&platform, &["hub", "provision", "--json"], true);
+    assert_eq!(status(&made, "genims_master_db"), "imported", "{made}");
+    let again = report(&platform, &["hub", "provision", "--json"], true);
+    for schema in again["schemas"].as_array().unwrap() {
+        assert_eq!(schema["status"], "same", "{schema}");
+    }
+    counts_are_the_contract(&again);
+    harness.block_on(async {
+        let admin = connect_postgres(&platform.stack.postgres_url("hub")).await;
+        joined(&platform, &admin).await;
+        other_names(&admin).await;
+        reads_only(&admin).await;
+    });
+    harness.block_on(own_modules_only(&platform));
+    follows_the_source(&platform, harness);
+}
+
+fn report(platform: &Platform, arguments: &[&str], passes: bool) -> Value {
+    let output = platform.cli(arguments, &[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.success(), passes, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn status<'a>(report: &'a Value, schema: &str) -> &'a str {
+    let found = report["schemas"].as_array().unwrap().iter().find(|entry| entry["schema"] == schema);
+    found.unwrap()["status"].as_str().unwrap()
+}
+
+/// 343 tables and the module views of the same keys; the other names of three databases have the same.
+fn counts_are_the_contract(report: &Value) {
+    let tables = |schema: &str| {
+        let found = report["schemas"].as_array().unwrap().iter().find(|entry| entry["schema"] == schema);
+        found.unwrap()["tables"].as_u64().unwrap()
+    };
+    assert_eq!(tables("genims_master_db"), 15);
+    assert_eq!(tables("genims_hr_db"), 32);
+    assert_eq!(tables("genims_operational_db"), tables("genims_operations_db"));
+    assert_eq!(tables("genims_mes_db"), tables("genims_manufacturing_db"));
+    assert_eq!(tables("genims_qms_db"), tables("genims_quality_db"));
+}
+
+/// One question over three databases. What is asked for is written at the sources first.
+async fn joined(platform: &Platform, admin: &PostgresClient) {
+    execute(
+        platform,
+        "genims_master_db",
+        "INSERT INTO departments (department_id, department_code, department_name) VALUES ('D1', 'D1', 'Casting')",
+    )
+    .await;
+    execute(platform, 
+        "genims_operations_db",
+        "INSERT INTO scada_machine_data (machine_id, line_id, factory_id, \"timestamp\", energy_consumed_kwh, machine_state) VALUES \
+         ('M1', 'L1', 'F1', '2026-01-01 00:00', 100, 'RUNNING'), ('M1', 'L1', 'F1', '2026-01-01 00:10', 112.5, 'RUNNING'), \
+         ('M1', 'L1', 'F1', '2026-01-01 00:20', 3, 'RUNNING'), ('M2', 'L1', 'F1', '2026-01-01 00:20', 900, 'RUNNING')",
+    ).await;
+    let sql = "SELECT (SELECT count(*) FROM genims_master_db.departments), \
+               (SELECT count(*) FROM genims_operations_db.scada_machine_data), \
+               (SELECT count(*) FROM genims_maintenance_db.work_orders)";
+    let row = admin.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (1, 4, 0));
+}
+
+async fn other_names(admin: &PostgresClient) {
+    let one = |sql: &'static str| async move { admin.query_one(sql, &[]).await.unwrap().get::<_, String>(0) };
+    assert_eq!(one("SELECT count(*)::text FROM genims_operational_db.scada_machine_data").await, "4");
+    assert_eq!(one("SELECT count(*)::text FROM genims_mes_db.work_orders").await, "0");
+    assert_eq!(one("SELECT count(*)::text FROM genims_qms_db.ncr_headers").await, "0");
+    assert_eq!(one("SELECT department_name::text FROM genims_hr_db.departments").await, "Casting");
+    assert_eq!(one("SELECT count(*)::text FROM inventory_levels").await, "0");
+    assert_eq!(one("SELECT count(*)::text FROM genims_erp_db.inventory_levels").await, "0");
+    assert_eq!(one("SELECT count(*)::text FROM genims_quality_db.\"gage_r&r_studies\"").await, "0");
+    // The meter of M1 went from 100 to 112.5 and was then changed; M2 has one reading and no difference.
+    let energy = "SELECT string_agg(concat_ws('=', machine_id, energy_consumed_kwh::text), ' ' ORDER BY machine_id, \"timestamp\") \
+                  FROM energy_consumption";
+    assert_eq!(one(energy).await, "M1 M1=12.5000 M1 M2");
+}
+
+/// Even an administrator, even where the session may write: the login at the source only reads.
+async fn reads_only(admin: &PostgresClient) {
+    let refused = admin.execute("CREATE TABLE genims_master_db.mine (a int)", &[]).await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "25006", "{refused:?}");
+    admin.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+    let refused = admin.execute("DELETE FROM genims_master_db.departments", &[]).await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "42501", "{refused:?}");
+}
+
+/// A person of two modules asks both and no third; the password of the hub's own login is shown to nobody.
+async fn own_modules_only(platform: &Platform) {
+    let server = connect_postgres(&platform.stack.postgres_url("postgres")).await;
+    server
+        .batch_execute(
+            "CREATE ROLE controller LOGIN PASSWORD 'pw'; GRANT genims_hr_reader, genims_wms_reader TO controller",
+        )
+        .await
+        .unwrap();
+    let url = platform.stack.postgres_url("hub");
+    let place = url.rsplit_once('@').unwrap().1;
+    let settings = PostgresSettings::from_url("hub", &format!("postgresql://controller:pw@{place}")).unwrap();
+    let person = settings.connect().await.unwrap();
+    for sql in ["SELECT count(*) FROM genims_hr_db.employees", "SELECT count(*) FROM inventory_levels"] {
+        person.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+    for table in ["genims_crm_db.leads", "genims_mes_db.work_orders", "energy_consumption", "genims_hr_db.departments"]
+    {
+        let error = person.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42501", "{table}: {error:?}");
+    }
+    let shown = "SELECT count(*) FROM pg_user_mappings WHERE umoptions IS NOT NULL";
+    assert_eq!(person.query_one(shown, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+/// A column more at a source: said by --check, then imported with the names that stand on it. A source that is away stops no other.
+fn follows_the_source(platform: &Platform, harness: &'static Harness) {
+    platform.execute("genims_quality_db", "ALTER TABLE gage_rr_studies ADD COLUMN remark text");
+    let stale = report(platform, &["hub", "provision", "--check", "--json"], false);
+    assert_eq!(status(&stale, "genims_quality_db"), "stale", "{stale}");
+    let renewed = report(platform, &["hub", "provision", "--json"], true);
+    assert_eq!(status(&renewed, "genims_quality_db"), "imported", "{renewed}");
+    assert_eq!(status(&renewed, "genims_qms_db"), "imported", "{renewed}");
+    assert_eq!(status(&renewed, "genims_hr_db"), "same", "{renewed}");
+    harness.block_on(async {
+        let admin = connect_postgres(&platform.stack.postgres_url("hub")).await;
+        for table in ["genims_quality_db.\"gage_r&r_studies\"", "genims_qms_db.gage_rr_studies"] {
+            admin.query(&format!("SELECT remark FROM {table}"), &[]).await.unwrap();
+        }
+    });
+    let away = [("GENIMS_CRM_DB_URL", "postgresql://nobody@127.0.0.1:1/genims_crm_db")];
+    let output = platform.cli(&["hub", "provision", "--json"], &away);
+    assert!(!output.status.success());
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status(&told, "genims_crm_db"), "failed", "{told}");
+    assert_eq!(status(&told, "genims_service_db"), "same", "{told}");
+}
+
+/// Foreign keys asleep, so that one row is enough.
+async fn execute(platform: &Platform, database: &str, sql: &str) {
+    let client = connect_postgres(&platform.stack.postgres_url(database)).await;
+    client.batch_execute("SET session_replication_role = replica").await.unwrap();
+    client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+}
