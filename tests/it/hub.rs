@@ -63,7 +63,8 @@ async fn joined(platform: &Platform, admin: &PostgresClient) {
         "INSERT INTO departments (department_id, department_code, department_name) VALUES ('D1', 'D1', 'Casting')",
     )
     .await;
-    execute(platform, 
+    execute(
+        platform,
         "genims_operations_db",
         "INSERT INTO scada_machine_data (machine_id, line_id, factory_id, \"timestamp\", energy_consumed_kwh, machine_state) VALUES \
          ('M1', 'L1', 'F1', '2026-01-01 00:00', 100, 'RUNNING'), ('M1', 'L1', 'F1', '2026-01-01 00:10', 112.5, 'RUNNING'), \
