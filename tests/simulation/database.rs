@@ -5,6 +5,7 @@
 //! by a restore alone.
 
 use genims_catalogue::Directory;
+use genims_log::file::Spool;
 use genims_model::{Position, Reading};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
@@ -94,14 +95,23 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Connection {
     database: Arc<Mutex<Database>>,
     directory: Arc<Directory>,
+    /// What the log holds decides what this database may lack.
+    log: Spool,
     name: &'static str,
-    start: Option<Position>,
+    start: Option<Start>,
+}
+
+/// What a connection was opened with, and where the log began then.
+#[derive(Clone)]
+struct Start {
+    position: Position,
+    first_offset: u64,
 }
 
 impl Connection {
-    pub(crate) fn new(database: &Arc<Mutex<Database>>, directory: &Arc<Directory>) -> Self {
+    pub(crate) fn new(database: &Arc<Mutex<Database>>, directory: &Arc<Directory>, log: &Spool) -> Self {
         let name = lock(database).name;
-        Self { database: database.clone(), directory: directory.clone(), name, start: None }
+        Self { database: database.clone(), directory: directory.clone(), log: log.clone(), name, start: None }
     }
 
     fn key(&self, reading: &Reading) -> Key {
@@ -136,35 +146,31 @@ struct Transaction {
     from: u64,
     to: u64,
     position: u64,
-    start: Position,
+    start: Start,
 }
 
 impl Transaction {
     fn commit(self) -> Result<(), SinkError> {
         let mut database = lock(&self.database);
-        let log = self.start.log;
+        let (log, first) = (self.start.position.log, self.start.first_offset);
         if database.offset(log) != Some(self.position) {
             return Err(SinkError::PositionMoved { expected: self.position });
         }
-        let follows = self.from == self.position || (self.position < self.from && self.from == self.start.offset);
-        assert!(
-            follows,
-            "{}: {} follows {}, the log begins at {}",
-            database.name, self.from, self.position, self.start.offset
-        );
+        let follows = self.from == self.position || (self.position < self.from && self.from == first);
+        assert!(follows, "{}: {} follows {}, the log begins at {first}", database.name, self.from, self.position);
         assert!(self.to > self.position, "{}: a position goes back", database.name);
         if database.shows {
             println!("{}: {} to {} of {log}, {} rows", database.name, self.from, self.to, self.rows.len());
         }
         database.store(log, self.rows.into_iter());
-        let position = Position { offset: self.to, ..self.start };
+        let position = Position { offset: self.to, ..self.start.position };
         database.contents.positions.insert(log, position);
         Ok(())
     }
 
     fn store_half(&self) {
         let half = self.rows.len() / 2;
-        lock(&self.database).store(self.start.log, self.rows[..half].iter().cloned());
+        lock(&self.database).store(self.start.position.log, self.rows[..half].iter().cloned());
     }
 }
 
@@ -185,15 +191,16 @@ impl Target for Connection {
         let known = database.contents.positions.get(&start.log).cloned();
         // One that was put back to a time before its first position gets what the log holds, like a new one.
         let from = known.as_ref().map_or(0, |position| position.offset);
-        if from < start.offset {
-            database.gaps.push((start.log, from, start.offset));
+        let first_offset = self.log.first_offset();
+        if from < first_offset {
+            database.gaps.push((start.log, from, first_offset));
         }
         let position = known.unwrap_or_else(|| start.clone());
         database.contents.positions.insert(start.log, position.clone());
         if database.shows {
             println!("{} opens at {}", database.name, position.offset);
         }
-        self.start = Some(start.clone());
+        self.start = Some(Start { position: start.clone(), first_offset });
         Ok(position)
     }
 

@@ -200,7 +200,7 @@ impl Server {
                     skips: self.plan.broken == Broken::SkipsGroups,
                 };
                 let sink = &mut self.sinks[index];
-                let target = Connection::new(&sink.database, self.keeper.directory());
+                let target = Connection::new(&sink.database, self.keeper.directory(), &self.spool);
                 let follower = Follower::new(target, log, limits(), sink.metrics.clone(), sink.settlement.clone());
                 let follower = follower.with_options(follow_options(self.plan.seed));
                 sink.following = Some(tokio::spawn(follower.run(self.stop.clone())));

@@ -305,7 +305,8 @@ impl<T: Target, L: Log> Follower<T, L> {
             return Ok(place);
         }
         let sink = self.target.name();
-        let start = self.log.position(self.log.first_offset());
+        // A database that knows nothing of this log lacks everything, also what the log no longer holds.
+        let start = self.log.position(0);
         let opening = self.target.open(&start, self.settled);
         let remembered = within(self.options.open_timeout, opening).await?;
         let position = remembered.offset;

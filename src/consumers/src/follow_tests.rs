@@ -347,6 +347,22 @@ async fn a_database_older_than_the_log_gets_everything_that_is_held() {
 }
 
 #[tokio::test]
+async fn what_a_new_database_can_no_longer_get_is_counted() {
+    let trial = Trial::new(&[]);
+    trial.run(3).await;
+    trial.log.remove_below(12);
+    // An empty one in its place, that knows nothing of this log.
+    *trial.database.lock() = Database::default();
+    let ended = trial.beside(async || {
+        eventually("the end of the log", || trial.offsets().last() == Some(&29)).await;
+    });
+    ended.await.expect("a clean end");
+    assert_eq!(trial.offsets(), (12..30).collect::<Vec<u64>>());
+    assert_eq!(trial.metrics.gap_records_total.load(Ordering::Relaxed), 12);
+    assert!(trial.metrics.last_error().is_none());
+}
+
+#[tokio::test]
 async fn a_log_restored_from_an_older_copy_closes_the_doors_and_skips_nothing() {
     let mut trial = Trial::new(&[]);
     let copy = trial.log.copy();
