@@ -122,7 +122,7 @@ impl std::fmt::Display for Proposal<'_> {
             self.records
         )?;
         writeln!(out, "#   genims seed plant --from THIS_FILE")?;
-        writeln!(out, "#   loadtest replay --mapping THIS_FILE --file ...\n")?;
+        writeln!(out, "#   loadtest replay --mapping THIS_FILE --file {}\n", quoted(&file.to_string()))?;
         writeln!(out, "delimiter = {}", quoted(&self.delimiter.to_string()))?;
         writeln!(out, "decimal = {}", quoted(&self.marks.decimal.to_string()))?;
         if let Some(mark) = self.marks.thousands {
@@ -195,7 +195,7 @@ impl Proposal<'_> {
         }
         for column in &self.columns {
             if let Role::LeftOut(why) = &column.role {
-                writeln!(out, "# {} is left out: {}", quoted(&column.name), why.escape_debug())?;
+                writeln!(out, "# {} is left out: {}", quoted(&column.name), why)?;
             }
         }
         if values().any(|column| column.unit.is_some()) {
@@ -347,6 +347,7 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
+            '\t' => quoted.push_str("\\t"),
             c if c.is_control() => {
                 // Writing to a String cannot fail.
                 let _ = write!(quoted, "\\u{:04X}", c as u32);

@@ -88,10 +88,13 @@ pub fn is_time(cell: &str) -> bool {
 /// So many rows tell columns and formats; all of them tell formats that are alike.
 const SAMPLE: usize = 500;
 
+/// So many rows may stand above the first record, of a file that has few.
+const ABOVE_MAX: usize = 10;
+
 /// The columns that hold the time in at least half of the rows.
 pub fn find(all: &[Row], width: usize) -> Option<Found> {
     let rows = &all[..all.len().min(SAMPLE)];
-    let least = rows.len().div_ceil(2).max(1);
+    let least = rows.len().saturating_sub(ABOVE_MAX).div_ceil(2).max(1);
     let best = |formats: &[&str], columns: &dyn Fn(usize) -> Vec<usize>, preferred: &dyn Fn(usize) -> bool| {
         let mut best: Option<(bool, usize, Found)> = None;
         for column in 0..width {

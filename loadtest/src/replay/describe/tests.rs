@@ -43,7 +43,7 @@ fn a_german_logger_with_decimal_commas_units_and_crlf() {
     assert_eq!(mapping.units["Temperatur"], "°C");
     assert_eq!(mapping.units["Oeldruck"], "bar");
     assert!(
-        toml.contains("\"Meldung\" is left out: no numbers, like \\\"OK\\\"") && toml.contains("zone = \"UTC\""),
+        toml.contains("\"Meldung\" is left out: no numbers, like \"OK\"") && toml.contains("zone = \"UTC\""),
         "{toml}"
     );
     // The same from a spreadsheet that knows no UTF-8.
