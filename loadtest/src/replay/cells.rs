@@ -51,7 +51,8 @@ impl Marks {
             }
             plain.push_str(group);
         }
-        Some(())
+        // A point that is neither of the marks.
+        (!plain.contains('.')).then_some(())
     }
 }
 
