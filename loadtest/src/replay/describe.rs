@@ -269,7 +269,7 @@ fn named(titles: &[String], units: &[String], roles: Vec<Role>) -> Vec<Column> {
             let (bare, own) = split_unit(title);
             let bare = clean(bare, CODE_CHARS_MAX);
             let bare = if bare.is_empty() { format!("V{}", at + 1) } else { bare };
-            let below = unit.trim_matches(['[', ']', '(', ')', ' ']);
+            let below = unit_of(unit).unwrap_or(unit);
             let unit = own.map(str::to_owned).or_else(|| (!below.is_empty()).then(|| below.to_owned()));
             let code = if role == Role::Value { unique(bare, &mut taken) } else { bare };
             Column { name, role, code, unit }

@@ -122,7 +122,7 @@ impl<'m> Columns<'m> {
         })
     }
 
-    fn cell<'r>(row: &'r Row, at: usize) -> &'r str {
+    fn cell(row: &Row, at: usize) -> &str {
         row.cells.get(at).unwrap_or_default()
     }
 

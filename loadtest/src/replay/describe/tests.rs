@@ -70,7 +70,7 @@ fn quoted_cells_thousands_and_american_times() {
 
 #[test]
 fn a_title_a_row_of_units_and_a_date_and_time_of_day_apart() {
-    let text = "Export der Anlage;;;\nErstellt;13.02.2024;;\n\nDatum;Uhrzeit;Temperatur;Druck\n;;°C;bar\n\
+    let text = "Export der Anlage;;;\nErstellt;13.02.2024;;\n\nDatum;Uhrzeit;Temperatur;Druck\n;;[°C];bar\n\
                 13.02.2024;10:00:00;1,5;2\n13.02.2024;10:00:01;2,5;3\n";
     let (toml, mapping, readings) = proposed(text.as_bytes());
     assert_eq!(mapping.timestamp.column, ["Datum", "Uhrzeit"], "{toml}");
