@@ -178,20 +178,25 @@ impl Traffic {
         clock: Clock,
     ) -> Result<(), VerdictError> {
         let Some((from_us, to_us)) = self.tallies.range_us else { return Ok(()) };
+        let mirrored = self.tallies.mirrored.as_deref().unwrap_or(&self.tallies);
         // Readings that the server stamps itself may be stamped a little after the last of ours.
         let slack_us = if self.tallies.untimed.is_empty() { 0 } else { clock.now_us() - to_us };
-        let span = Span { from_us, to_us: to_us + slack_us.max(0) };
-        let fences = async |store: Option<&Store>| match store {
-            Some(store) => store.await_fences(&self.tallies, patience, clock).await,
+        let span = |from_us| Span { from_us, to_us: to_us + slack_us.max(0) };
+        let spans = (span(from_us), span(mirrored.range_us.map_or(to_us, |(from_us, _)| from_us)));
+        let fences = async |store: Option<&Store>, sent: &Tallies| match store {
+            Some(store) => store.await_fences(sent, patience, clock).await,
             None => Ok(None),
         };
-        let (postgres_us, mongodb_us) = tokio::try_join!(fences(stores.0), fences(stores.1))?;
-        let settle = async |store: Option<&Store>, before: &Holdings, fenced_us| match store {
-            Some(store) => store.settle(&self.tallies, span, before, fenced_us, patience, clock).await.map(Some),
-            None => Ok(None),
-        };
-        let (postgres, mongodb) =
-            tokio::try_join!(settle(stores.0, &before.0, postgres_us), settle(stores.1, &before.1, mongodb_us))?;
+        let (postgres_us, mongodb_us) = tokio::try_join!(fences(stores.0, &self.tallies), fences(stores.1, mirrored))?;
+        let settle =
+            async |store: Option<&Store>, (sent, span): (&Tallies, Span), before: &Holdings, fenced_us| match store {
+                Some(store) => store.settle(sent, span, before, fenced_us, patience, clock).await.map(Some),
+                None => Ok(None),
+            };
+        let (postgres, mongodb) = tokio::try_join!(
+            settle(stores.0, (&self.tallies, spans.0), &before.0, postgres_us),
+            settle(stores.1, (mirrored, spans.1), &before.1, mongodb_us)
+        )?;
         enter(report, postgres, mongodb, self.first_send_us().unwrap_or(from_us), clock.now_us());
         Ok(())
     }
@@ -272,6 +277,7 @@ pub fn conclude(report: &mut Report) {
             reasons.join(", ")
         ));
     }
+    problems.extend(report.replay.as_ref().and_then(|replay| replay.problem()));
     let judged = report.postgres.is_some() || report.mongodb.is_some();
     report.verdict = match (problems.is_empty(), judged) {
         (false, _) => "failed",

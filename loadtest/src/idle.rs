@@ -2,6 +2,7 @@
 
 use crate::memory::Sampler;
 use crate::progress::Progress;
+use crate::say::say;
 use crate::targets::{MQTT, loopback};
 use crate::wire::mqtt::{self, Incoming, Version};
 use anyhow::Context;
@@ -113,7 +114,7 @@ pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
     // The receivers end with their tasks.
     stop.cancel();
     while tasks.join_next().await.is_some() {}
-    println!("{}", serde_json::to_string_pretty(&report)?);
+    say!("{}", serde_json::to_string_pretty(&report)?);
     if let Some(path) = &args.json {
         crate::report::write_json(path, &report).with_context(|| format!("cannot write {}", path.display()))?;
     }

@@ -9,7 +9,9 @@
 //! - [`wire`]: MQTT, binary frames, text; [`load`]: feeds, sessions, connections, tallies
 //! - [`run`], [`replay`], [`idle`]: the commands; [`engine`]: what they share
 //! - [`verdict`]: what the databases hold, compared with what was sent; [`database`]: connections to them
-//! - [`baseline`]: the same machine without the server; [`report`]: JSON and paper
+//! - [`baseline`]: the same machine without the server; [`report`]: JSON and paper; `say`: standard output
+
+#![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
 
 pub mod baseline;
 pub mod cli;
@@ -25,6 +27,7 @@ pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod run;
+mod say;
 pub mod targets;
 pub mod verdict;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! The report of a run: JSON for machines, a page for people, and the exit code's reason.
 
+use crate::say::say;
 use crate::verdict::judge::Findings;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -155,15 +156,11 @@ impl Report {
                 |p| format!("p50 {:.2}  p99 {:.2}  p999 {:.2}  max {:.2} ms", p.p50, p.p99, p.p999, p.max),
             )
         };
-        println!("\n{}: {}", self.plan, self.verdict.to_uppercase());
-        println!("  sent {}  acked {}  unacked messages {}", self.sent, self.acked, self.unacked_messages);
-        println!(
-            "  committed  PostgreSQL {}  MongoDB {}",
-            number(self.committed_postgres),
-            number(self.committed_mongodb)
-        );
-        println!("  missing {}  duplicates {}", self.missing, self.duplicates);
-        println!(
+        say!("\n{}: {}", self.plan, self.verdict.to_uppercase());
+        say!("  sent {}  acked {}  unacked messages {}", self.sent, self.acked, self.unacked_messages);
+        say!("  committed  PostgreSQL {}  MongoDB {}", number(self.committed_postgres), number(self.committed_mongodb));
+        say!("  missing {}  duplicates {}", self.missing, self.duplicates);
+        say!(
             "  dead letters {} (expected {})  sent twice on purpose {}  sent again after breaks {}",
             number(self.dead_lettered),
             self.dead_letters_expected,
@@ -171,33 +168,36 @@ impl Report {
             self.resent
         );
         if self.snapshots_sent > 0 {
-            println!(
+            say!(
                 "  snapshots  sent {}  PostgreSQL {}  MongoDB {}",
                 self.snapshots_sent,
                 number(self.snapshots_postgres),
                 number(self.snapshots_mongodb)
             );
         }
-        println!("  {:.0} readings/s over {:.1} s until the last was committed", self.readings_per_s, self.seconds);
-        println!("  {:.0} messages/s, {:.0} readings/s acknowledged", self.messages_per_s, self.acked_per_s);
+        say!("  {:.0} readings/s over {:.1} s until the last was committed", self.readings_per_s, self.seconds);
+        say!("  {:.0} messages/s, {:.0} readings/s acknowledged", self.messages_per_s, self.acked_per_s);
         if self.behind > 0 {
-            println!("  the planned rate was not held: {} readings behind", self.behind);
+            say!("  the planned rate was not held: {} readings behind", self.behind);
         }
-        println!("  acknowledged after {}", latency(self.ack_latency_ms));
-        println!("  visible after      {}", latency(self.visible_latency_ms));
+        say!("  acknowledged after {}", latency(self.ack_latency_ms));
+        say!("  visible after      {}", latency(self.visible_latency_ms));
         if !self.baselines.is_empty() {
-            println!(
+            say!(
                 "  ratio to joint {}  to COPY {}  to mosquitto {}",
                 percent(self.ratio_to_joint),
                 percent(self.ratio_to_copy),
                 percent(self.ratio_to_mosquitto)
             );
         }
+        if let Some(replay) = &self.replay {
+            replay.print();
+        }
         if let Some(megabytes) = self.server_rss_mb_max {
-            println!("  server memory at most {megabytes:.1} MB");
+            say!("  server memory at most {megabytes:.1} MB");
         }
         for problem in &self.problems {
-            println!("  ! {problem}");
+            say!("  ! {problem}");
         }
     }
 }

@@ -16,22 +16,29 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
 }
 
 fn a_reader_that_has_seen_enough(harness: &'static Harness) {
-    let commands: [(&[&str], bool); 4] = [
+    let commands: [(&[&str], bool); 5] = [
         (&["validate"], true),
         (&["validate", "--json"], true),
+        (&["options"], true),
         (&["seed", "render", "--module", "master", "--scale", "small", "--as-of", "2025-01-06"], true),
         // The exit code is that of what was found.
         (&["doctor"], false),
     ];
-    for (arguments, succeeds) in commands {
+    let records = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("loadtest/data/la_haute_borne_2014_06.csv.gz");
+    let others = [
+        ("loadtest", vec!["replay", "--describe", records.to_str().unwrap()]),
+        ("genims-dev", vec!["down", "--dir", "nothing-here"]),
+    ];
+    let commands = commands.map(|(arguments, succeeds)| (arguments.to_vec(), harness.command(arguments), succeeds));
+    let others = others.map(|(program, arguments)| (arguments.clone(), harness.other(program, &arguments), true));
+    for (arguments, mut command, succeeds) in commands.into_iter().chain(others) {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut command = harness.command(arguments);
         let child = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         let output = child.wait_with_output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.success(), succeeds, "genims {arguments:?}: {}\n{error}", output.status);
-        assert!(!error.contains("panicked"), "genims {arguments:?}: {error}");
+        assert_eq!(output.status.success(), succeeds, "{arguments:?}: {}\n{error}", output.status);
+        assert!(!error.contains("panicked"), "{arguments:?}: {error}");
     }
 }
 

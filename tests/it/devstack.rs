@@ -20,6 +20,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("devstack::a_taken_port_is_replaced", a_taken_port_is_replaced),
         harness.trial("devstack::only_own_processes_are_stopped", only_own_processes_are_stopped),
         harness.trial("devstack::up_and_down_work_from_the_command_line", up_and_down_work_from_the_command_line),
+        harness.trial("devstack::down_finds_what_was_brought_up_elsewhere", down_finds_what_was_brought_up_elsewhere),
         harness.trial("devstack::a_foreign_env_file_is_left_alone", a_foreign_env_file_is_left_alone),
     ]
 }
@@ -213,6 +214,40 @@ fn up_and_down_work_from_the_command_line(harness: &'static Harness) {
     assert!(!process.is_alive());
     assert!(!folder.join("stack").exists());
     assert!(!folder.join(".env").exists());
+}
+
+/// Without `--dir`, as somebody does who has forgotten where it is.
+fn down_finds_what_was_brought_up_elsewhere(harness: &'static Harness) {
+    let folder = harness.folder("elsewhere");
+    let run = |arguments: &[&str]| {
+        let mut command = harness.other("genims-dev", arguments);
+        let output = command.current_dir(&folder).stdin(Stdio::null()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let up = run(&["up", "mosquitto", "--small", "--dir", "some/where"]);
+    assert!(up.0, "{}", up.1);
+    let stack = Stack::open(&folder.join("some/where")).unwrap().unwrap();
+    let process = ProcessId::of(stack.pid(Server::Mosquitto).unwrap()).unwrap();
+    let status = run(&["status"]);
+    assert!(status.0 && status.1.contains("mqtt://127.0.0.1:"), "{}", status.1);
+    let down = run(&["down"]);
+    assert!(down.0 && !process.is_alive(), "{}", down.1);
+
+    // Of several the one that runs; where that does not tell, none of them.
+    let (one, other) =
+        (run(&["up", "mosquitto", "--small"]), run(&["up", "mosquitto", "--small", "--dir", "some/where"]));
+    assert!(one.0 && other.0, "{} {}", one.1, other.1);
+    let asked = run(&["down"]);
+    assert!(!asked.0 && asked.1.contains("some/where") && asked.1.contains("--dir"), "{}", asked.1);
+    assert!(run(&["down", "--dir", ".genims", "--delete"]).0);
+    let process = ProcessId::of(stack_pid(&folder.join("some/where"))).unwrap();
+    let down = run(&["down", "--delete"]);
+    assert!(down.0 && !process.is_alive(), "{}", down.1);
+    assert!(!folder.join("some/where").exists() && !folder.join(".genims").exists() && !folder.join(".env").exists());
+}
+
+fn stack_pid(folder: &std::path::Path) -> u32 {
+    Stack::open(folder).unwrap().unwrap().pid(Server::Mosquitto).unwrap()
 }
 
 /// A `.env` that somebody wrote by hand holds passwords that exist nowhere else.

@@ -4,7 +4,7 @@ use crate::harness::Harness;
 use crate::platform::Platform;
 use genims_databases::Registry;
 use genims_dev::Server;
-use genims_platform::doctor::{self, DoctorReport, Grade, Subject};
+use genims_platform::doctor::{self, DoctorReport, Finding, Grade, Subject};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -61,8 +61,37 @@ fn everything_is_looked_at(harness: &'static Harness) {
     let output = platform.cli(&["doctor", "--json"], &[]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success() && json["databases"].as_array().unwrap().len() == 17);
+    nothing_is_said_of_private_servers(&report, &platform);
+    one_wrong_url_is_one_failure(harness, &platform);
     logins_are_looked_at(harness, &platform);
     schemas_are_looked_at(harness, &platform);
+}
+
+/// How fast a machine answers is no matter of this test.
+fn findings(report: &DoctorReport) -> Vec<&Finding> {
+    report.findings.iter().filter(|finding| finding.subject != Subject::Latency).collect()
+}
+
+fn nothing_is_said_of_private_servers(report: &DoctorReport, platform: &Platform) {
+    assert_eq!(findings(report), Vec::<&Finding>::new());
+    let text = String::from_utf8(platform.cli(&["doctor"], &[]).stdout).unwrap();
+    let is_told = |line: &str| line.starts_with("warning") && !line.contains(": latency: ");
+    assert!(!text.lines().any(is_told), "{text}");
+    assert!(text.contains("17 of 17 databases are as they should be; ") || text.contains(": latency: "), "{text}");
+}
+
+/// Thirteen databases stand behind it.
+fn one_wrong_url_is_one_failure(harness: &'static Harness, platform: &Platform) {
+    let wrong = [("GENIMS_POSTGRES_URL", "postgresql://u@127.0.0.1:1/postgres")];
+    let report = examine(harness, platform, &wrong);
+    let found = findings(&report);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].subject, found[0].databases.len()), (Subject::Reachable, 13));
+    let output = platform.cli(&["doctor"], &wrong);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let failures = text.lines().filter(|line| line.starts_with("failed ")).count();
+    assert_eq!((output.status.code(), failures), (Some(1), 1), "{text}");
+    assert!(text.contains(", 13 do not work (1 cause)"), "{text}");
 }
 
 fn logins_are_looked_at(harness: &'static Harness, platform: &Platform) {

@@ -114,6 +114,11 @@ impl Harness {
         command(env!("CARGO_BIN_EXE_genims"), arguments, &self.folder("run"))
     }
 
+    /// Another program of ours in a folder of its own, for a test that runs it itself.
+    pub(crate) fn other(&self, program: &str, arguments: &[&str]) -> Command {
+        command(beside_genims(program), arguments, &self.folder("run"))
+    }
+
     /// The real binary, left running: what it prints goes to a file in `folder`, dropping the handle kills it.
     pub(crate) fn spawn(&self, arguments: &[&str], folder: &Path) -> Running {
         self.keep(Running::spawn(command(env!("CARGO_BIN_EXE_genims"), arguments, folder), folder.join("genims.log")))
@@ -218,10 +223,14 @@ pub(crate) async fn connect_postgres(url: &str) -> tokio_postgres::Client {
     client
 }
 
-/// `make test` builds it: it belongs to another package, so Cargo tells no path.
 fn genims_dev() -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_genims")).with_file_name("genims-dev");
-    assert!(program.exists(), "{} is missing: cargo build --package genims-dev", program.display());
+    beside_genims("genims-dev")
+}
+
+/// `make test` builds it: it belongs to another package, so Cargo tells no path.
+pub(crate) fn beside_genims(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_genims")).with_file_name(name);
+    assert!(program.exists(), "{} is missing: cargo build --workspace --bins", program.display());
     program
 }
 

@@ -13,6 +13,7 @@ mod devstack;
 mod doctor;
 mod effects;
 mod failures;
+mod foreign;
 mod harness;
 mod history;
 mod hub;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         verify::tests,
         doctor::tests,
         commands::tests,
+        foreign::tests,
     ];
     let trials = topics.iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);

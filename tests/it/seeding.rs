@@ -124,6 +124,12 @@ fn months_later_nothing_is_red(harness: &'static Harness) {
         std::thread::sleep(Duration::from_millis(500));
     }
     verified(&platform, &["verify"]);
+    // Nor when machines have joined since: nobody owes them an asset or a legal entity of that time.
+    let mapping = harness.folder("mapping").join("press.toml");
+    let text = "[values]\nv = \"V\"\n[plant]\nfactory = \"FAC-CSV\"\nline = \"LINE-CSV\"\nmachines = [\"PRESS-7\"]\n";
+    std::fs::write(&mapping, text).unwrap();
+    verified(&platform, &["seed", "plant", "--from", mapping.to_str().unwrap()]);
+    verified(&platform, &["verify"]);
 }
 
 async fn rows_by_table(platform: &Platform, database: &Database) -> BTreeMap<String, i64> {

@@ -16,6 +16,7 @@ pub mod rows;
 use crate::plant::Plant;
 use crate::progress::Progress;
 use crate::report::{Baselines, write_json};
+use crate::say::say;
 use crate::targets::Targets;
 use anyhow::Context;
 use clap::Args;
@@ -75,7 +76,7 @@ pub struct BaselineArgs {
 pub async fn baseline(args: BaselineArgs) -> anyhow::Result<bool> {
     args.targets.check()?;
     let baselines = measure(&args.targets, &args.options).await?;
-    println!("{}", serde_json::to_string_pretty(&baselines)?);
+    say!("{}", serde_json::to_string_pretty(&baselines)?);
     if let Some(path) = &args.json {
         write_json(path, &baselines).with_context(|| format!("cannot write {}", path.display()))?;
     }

@@ -73,10 +73,18 @@ pub struct Tallies {
     pub range_us: Option<(i64, i64)>,
     /// Readings that an open-loop schedule asked for but that were not made before the end.
     pub behind: u64,
+    /// What the mirror is to hold, where that is less: it keeps readings for a shorter time.
+    pub mirrored: Option<Box<Tallies>>,
 }
 
 impl Tallies {
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
+        // A feed that says nothing of the mirror has it hold everything.
+        if self.mirrored.is_some() || other.mirrored.is_some() {
+            let mut mirrored = self.mirrored.take().unwrap_or_else(|| Box::new(self.clone()));
+            mirrored.merge(other.mirrored.take().map_or_else(|| other.clone(), |kept| *kept));
+            self.mirrored = Some(mirrored);
+        }
         for (into, from) in [(&mut self.sensors, other.sensors), (&mut self.untimed, other.untimed)] {
             for (sensor, tally) in from {
                 into.entry(sensor).or_default().merge(&tally);
@@ -130,6 +138,22 @@ mod tests {
         assert_ne!(tally(&sent), tally(&[sent[0], sent[1], sent[1]]));
         let swapped_values = [(1_000_000, -20), (1_000_001, 10), (1_002_000, 30)];
         assert_ne!(tally(&sent), tally(&swapped_values));
+    }
+
+    #[test]
+    fn the_mirror_holds_the_whole_of_feeds_that_say_nothing_of_it() {
+        let of = |sensor: &str, readings: &[(i64, i64)]| Tallies {
+            sensors: [(sensor.to_owned(), tally(readings))].into(),
+            ..Tallies::default()
+        };
+        let whole = of("A", &[(1_000_000, 1), (1_000_001, 2)]);
+        let part = Tallies { mirrored: Some(Box::new(of("B", &[(1_000_001, 2)]))), ..whole.clone() };
+        for (first, then) in [(&whole, &part), (&part, &whole)] {
+            let mut all = Tallies::default();
+            all.merge(first.clone());
+            all.merge(then.clone());
+            assert_eq!((all.readings(), all.mirrored.map(|mirrored| mirrored.readings())), (4, Some(3)));
+        }
     }
 
     #[test]

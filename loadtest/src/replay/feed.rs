@@ -52,6 +52,8 @@ pub struct RecordFeed {
     pub origin_us: i64,
     pub start_us: i64,
     pub stop_us: i64,
+    /// The mirror need not hold what is older.
+    pub mirror_from_us: i64,
     pub next: usize,
 }
 
@@ -107,10 +109,23 @@ impl Feed for RecordFeed {
     }
 
     fn into_tallies(self) -> Tallies {
+        let mut tallies = self.tallied(i64::MIN);
+        // By what all connections share, so that all count from the same time.
+        if self.origin_us < self.mirror_from_us {
+            tallies.mirrored = Some(Box::new(self.tallied(self.mirror_from_us)));
+        }
+        tallies
+    }
+}
+
+impl RecordFeed {
+    /// What was sent, and is not older than `from_us`.
+    fn tallied(&self, from_us: i64) -> Tallies {
         let mut tallies = Tallies::default();
-        let base_us = self.origin_us.div_euclid(1_000) * 1_000;
+        let origin_us = self.origin_us.max(from_us);
+        let base_us = origin_us.div_euclid(1_000) * 1_000;
         let mut last: Option<&Reading> = None;
-        for reading in &self.readings[..self.next] {
+        for reading in self.readings[..self.next].iter().filter(|reading| reading.timestamp_us >= from_us) {
             let sensor_id = &self.texts[reading.slot].sensor_id;
             if !tallies.sensors.contains_key(sensor_id) {
                 tallies.sensors.insert(sensor_id.clone(), Default::default());
@@ -125,8 +140,8 @@ impl Feed for RecordFeed {
             tallies.fences.push(Fence { sensor_id, timestamp_us: last.timestamp_us });
         }
         // Also what was not sent any more: the span is the one that was looked at beforehand.
-        if let Some(end) = self.readings.last() {
-            tallies.widen((self.origin_us, end.timestamp_us));
+        if let Some(end) = self.readings.last().filter(|end| end.timestamp_us >= from_us) {
+            tallies.widen((origin_us, end.timestamp_us));
         }
         tallies
     }
@@ -149,6 +164,7 @@ mod tests {
             origin_us: 0,
             start_us: 1_000,
             stop_us: i64::MAX,
+            mirror_from_us: i64::MIN,
             next: 0,
         }
     }
@@ -175,6 +191,24 @@ mod tests {
         let tallies = feed.into_tallies();
         assert_eq!(tallies.readings(), 5);
         assert_eq!(tallies.range_us, Some((0, 240_000_000)));
+    }
+
+    #[test]
+    fn what_the_mirror_does_not_keep_is_expected_of_it_no_more() {
+        let tallied = |mirror_from_us| {
+            let mut feed = RecordFeed { mirror_from_us, ..feed(Speed::Max) };
+            while let Next::Message(_) = feed.next(5_000, &mut Pool::default()) {}
+            feed.into_tallies()
+        };
+        assert!(tallied(0).mirrored.is_none());
+        let tallies = tallied(180_000_000);
+        let mirrored = tallies.mirrored.as_deref().expect("some are too old");
+        assert_eq!((tallies.readings(), mirrored.readings()), (5, 2));
+        assert_eq!((tallies.fences.len(), &tallies.fences), (1, &mirrored.fences));
+        assert_eq!((tallies.range_us, mirrored.range_us), (Some((0, 240_000_000)), Some((180_000_000, 240_000_000))));
+        let none = tallied(i64::MAX);
+        let mirrored = none.mirrored.as_deref().expect("all are too old");
+        assert_eq!((mirrored.readings(), mirrored.range_us, mirrored.fences.len()), (0, None, 0));
     }
 
     #[test]

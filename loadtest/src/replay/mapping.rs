@@ -1,5 +1,10 @@
-//! Which column of a CSV file is what.
+//! Which column of a CSV file is what, and how its cells are written.
+//!
+//! The file of a mapping is what `--describe` proposes and what `genims seed plant --from` reads as well: that takes the
+//! machines, the sensor codes, `[units]` and `[plant]`, this takes the rest.
 
+use super::cells::{Marks, TimeFormat};
+use chrono_tz::Tz;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,86 +15,236 @@ pub enum MappingError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("the mapping {} is not valid: {source}", path.display())]
     Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the mapping {}: {what}", path.display())]
+    Wrong { path: PathBuf, what: String },
     #[error("cannot read the records {}: {source}; pass --file with an existing CSV file", path.display())]
     Open { path: PathBuf, source: std::io::Error },
+    #[error("{} is larger than {gigabytes} GiB unpacked; split it", path.display())]
+    TooLarge { path: PathBuf, gigabytes: u64 },
     #[error("the records cannot be read: {0}")]
     Csv(#[from] csv::Error),
-    #[error("the file has no column {0:?}: compare the mapping with the file's first line")]
-    NoColumn(String),
-    #[error("row {row}: {what}")]
-    Row { row: u64, what: String },
+    #[error("the file has no line {0} with a header: mend header_line in the mapping")]
+    NoHeader(u64),
+    #[error("the file has no column {name:?}: compare the mapping with the file's header, which has {header}")]
+    NoColumn { name: String, header: String },
+    #[error("no row could be read: {example}; compare the mapping with the file, or let --describe propose one")]
+    NothingRead { example: Skipped },
     #[error(
-        "genims_master_db has no sensor {code:?} on a machine {machine:?}: seed it, or mend the mapping's machine id and \
-         sensor codes"
+        "genims_master_db has no sensor {code:?} on a machine {machine:?}: `genims seed plant --from MAPPING` makes it, or \
+         mend the mapping's machine id and sensor codes"
     )]
     UnknownSensor { machine: String, code: String },
-    #[error("the mapping's machine id {0:?} has no {{value}}")]
-    NoPlaceholder(String),
+}
+
+/// A cell that could not be read, or must not be sent.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Skipped {
+    pub file: String,
+    pub line: u64,
+    pub column: String,
+    pub value: String,
+    pub why: &'static str,
+}
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, line, column, value, why } = self;
+        write!(formatter, "{file}:{line}, column {column}: {value:?} {why}")
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mapping {
+    /// One byte.
+    #[serde(default = "comma")]
+    pub delimiter: char,
+    #[serde(default = "point")]
+    pub decimal: char,
+    pub thousands: Option<char>,
+    /// The line of the header, from 1; 0 where there is none and columns are named by number: "#1".
+    #[serde(default = "first")]
+    pub header_line: u64,
+    /// The line of the first record: the one after the header if not given.
+    pub first_line: Option<u64>,
+    /// Cells that say that there is no value, besides empty ones.
+    #[serde(default)]
+    pub no_value: Vec<String>,
     pub timestamp: TimestampColumn,
     pub machine: MachineColumn,
     /// Column name to sensor code.
     pub values: BTreeMap<String, String>,
-    /// A byte, mostly a comma.
-    #[serde(default = "default_delimiter")]
-    pub delimiter: char,
+    /// Sensor code to unit; for the plant.
+    #[serde(default)]
+    pub units: BTreeMap<String, String>,
+    /// What the plant is made of; read by `genims seed plant --from`.
+    pub plant: Option<toml::Table>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimestampColumn {
-    pub column: String,
-    /// `rfc3339`, `epoch_s`, `epoch_ms`, or a pattern of chrono's strftime (taken as UTC).
-    #[serde(default = "default_format")]
-    pub format: String,
+    /// One column, or several whose cells are joined by blanks: a date and a time of day.
+    #[serde(deserialize_with = "one_or_more")]
+    pub column: Vec<String>,
+    /// See [`TimeFormat`].
+    #[serde(default = "rfc3339")]
+    format: String,
+    /// Of times without an offset, like Europe/Berlin.
+    #[serde(default = "utc")]
+    zone: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MachineColumn {
-    pub column: String,
+    /// Without it all records are of one machine.
+    pub column: Option<String>,
     /// The machine id, with `{value}` in place of the cell.
-    #[serde(default = "default_id")]
+    #[serde(default = "same")]
     pub id: String,
+    /// Ids of cells that make none.
+    #[serde(default)]
+    pub ids: BTreeMap<String, String>,
 }
 
-fn default_delimiter() -> char {
+fn comma() -> char {
     ','
 }
-fn default_format() -> String {
+fn point() -> char {
+    '.'
+}
+fn first() -> u64 {
+    1
+}
+fn rfc3339() -> String {
     "rfc3339".to_owned()
 }
-fn default_id() -> String {
-    "{value}".to_owned()
+fn utc() -> String {
+    "UTC".to_owned()
+}
+fn same() -> String {
+    PLACEHOLDER.to_owned()
+}
+
+const PLACEHOLDER: &str = "{value}";
+
+fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a column's name, or a list of them")]
+    enum OneOrMore {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match OneOrMore::deserialize(deserializer)? {
+        OneOrMore::One(name) => vec![name],
+        OneOrMore::More(names) => names,
+    })
 }
 
 impl Mapping {
     pub fn load(path: &Path) -> Result<Self, MappingError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| MappingError::Read { path: path.to_owned(), source })?;
-        let mapping: Self = toml::from_str(&text)
+        Self::parse(&text, path)
+    }
+
+    pub fn parse(text: &str, path: &Path) -> Result<Self, MappingError> {
+        let mapping: Self = toml::from_str(text)
             .map_err(|source| MappingError::Parse { path: path.to_owned(), source: Box::new(source) })?;
-        if !mapping.machine.id.contains("{value}") {
-            return Err(MappingError::NoPlaceholder(mapping.machine.id));
-        }
+        mapping.check().map_err(|what| MappingError::Wrong { path: path.to_owned(), what })?;
         Ok(mapping)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !self.delimiter.is_ascii() {
+            return Err(format!("delimiter {:?} is no ASCII character", self.delimiter));
+        }
+        if self.thousands == Some(self.decimal) {
+            return Err(format!("decimal and thousands are both {:?}; leave one out", self.decimal));
+        }
+        if self.timestamp.column.is_empty() {
+            return Err("timestamp.column names no column".to_owned());
+        }
+        if self.values.is_empty() {
+            return Err("[values] names no column; write \"column\" = \"sensor code\"".to_owned());
+        }
+        self.timestamp.time_format()?;
+        match (&self.machine.column, self.machine.id.contains(PLACEHOLDER)) {
+            (Some(_), false) => Err(format!("machine.id {:?} has no {PLACEHOLDER}", self.machine.id)),
+            (None, true) => Err(format!("machine.id is {:?} and no machine.column is named", self.machine.id)),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn marks(&self) -> Marks {
+        Marks { decimal: self.decimal, thousands: self.thousands }
+    }
+
+    /// The line of the first record.
+    pub fn first_line(&self) -> u64 {
+        self.first_line.unwrap_or(self.header_line + 1)
+    }
+
+    /// Of times, as checked at reading.
+    pub fn time_format(&self) -> TimeFormat {
+        self.timestamp.time_format().unwrap_or_else(|_| TimeFormat { name: rfc3339(), zone: Tz::UTC })
     }
 }
 
 impl TimestampColumn {
-    /// Microseconds since 1970 UTC.
-    pub fn parse(&self, cell: &str) -> Option<i64> {
-        match self.format.as_str() {
-            "rfc3339" => chrono::DateTime::parse_from_rfc3339(cell).ok().map(|at| at.timestamp_micros()),
-            "epoch_s" => cell.parse::<i64>().ok()?.checked_mul(1_000_000),
-            "epoch_ms" => cell.parse::<i64>().ok()?.checked_mul(1_000),
-            pattern => {
-                chrono::NaiveDateTime::parse_from_str(cell, pattern).ok().map(|at| at.and_utc().timestamp_micros())
-            }
+    fn time_format(&self) -> Result<TimeFormat, String> {
+        let known = |_| format!("timestamp.zone {:?} is no time zone; write one like Europe/Berlin, or UTC", self.zone);
+        let zone = self.zone.parse().map_err(known)?;
+        let is_named = ["rfc3339", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns"].contains(&self.format.as_str());
+        if !is_named && !self.format.contains('%') {
+            let allowed = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern like %d.%m.%Y %H:%M:%S";
+            return Err(format!("timestamp.format {:?} is no format; write {allowed}", self.format));
         }
+        Ok(TimeFormat { name: self.format.clone(), zone })
+    }
+}
+
+impl MachineColumn {
+    /// The id of the machine that a cell names.
+    pub fn id_of(&self, cell: &str) -> String {
+        self.ids.get(cell).cloned().unwrap_or_else(|| self.id.replace(PLACEHOLDER, cell))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[timestamp]\ncolumn = \"t\"\n[machine]\nid = \"M\"\n[values]\nv = \"V\"\n";
+
+    #[test]
+    fn what_a_mapping_leaves_out_is_usual_and_what_is_wrong_is_said() {
+        let parse = |text: &str| Mapping::parse(text, Path::new("m.toml"));
+        let mapping = parse(GOOD).expect("valid");
+        assert_eq!((mapping.delimiter, mapping.decimal, mapping.first_line()), (',', '.', 2));
+        assert_eq!(mapping.time_format(), TimeFormat { name: "rfc3339".to_owned(), zone: Tz::UTC });
+        assert_eq!(mapping.timestamp.column, ["t"]);
+        for (text, said) in [
+            (format!("thousands = \".\"\n{GOOD}"), "both '.'"),
+            (format!("delimeter = \";\"\n{GOOD}"), "delimeter"),
+            (GOOD.replace("id = \"M\"", "column = \"m\"\nid = \"M\""), "no {value}"),
+            (GOOD.replace("id = \"M\"", ""), "no machine.column"),
+            (GOOD.replace("\"t\"", "\"t\"\nzone = \"Berlin\""), "Europe/Berlin"),
+            (GOOD.replace("\"t\"", "\"t\"\nformat = \"iso\""), "epoch_ms"),
+            (GOOD.replace("v = \"V\"", ""), "[values]"),
+            (GOOD.replace("\"t\"", "5"), "a list of them"),
+        ] {
+            let error = parse(&text).expect_err(&text).to_string();
+            assert!(error.contains("m.toml") && error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn machines_are_named_by_their_cells() {
+        let column = |text: &str| toml::from_str::<MachineColumn>(text).expect("valid");
+        assert_eq!(column("column = \"m\"\nid = \"MCH-{value}\"").id_of("7"), "MCH-7");
+        assert_eq!(column("column = \"m\"\n[ids]\n\"Press 7\" = \"PRESS-7\"").id_of("Press 7"), "PRESS-7");
+        assert_eq!(column("id = \"M\"").id_of(""), "M");
     }
 }

@@ -1,19 +1,25 @@
 //! A CSV file becomes readings, in order of time.
 //!
-//! Left out and counted: empty cells, cells that are no number, and records that repeat a machine's time (summer-time
-//! switches in some files): two values for one moment cannot both be right, and which one is stored would depend on the
-//! server's same-timestamp rule.
+//! What is left out is counted, and of what somebody may have meant as a value the first examples are kept with line and
+//! column: cells that are no number, rows whose time or machine cannot be read, records that contradict an earlier one of
+//! the same machine and time (summer-time switches in some files): two values for one moment cannot both be right, and
+//! which one is stored would depend on the server's same-timestamp rule. Empty cells, and records that are there twice,
+//! are nobody's loss.
 
-use super::mapping::{Mapping, MappingError};
+use super::cells::TimeFormat;
+use super::mapping::{Mapping, MappingError, Skipped};
+use super::text::{self, Row};
 use crate::load::payload::Reading;
 use crate::plant::Plant;
 use crate::plant::signal::to_e4;
-use flate2::read::MultiGzDecoder;
+use crate::say::say;
+use csv::StringRecord;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+
+const EXAMPLES_MAX: usize = 5;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -21,12 +27,64 @@ pub struct Summary {
     pub records: u64,
     pub readings: u64,
     pub empty_cells: u64,
+    /// Not sent although the file has them; the sum of the next three, in values.
+    pub skipped_values: u64,
     pub cells_not_a_number: u64,
+    /// Records, without a time or a machine that can be read.
+    pub records_unreadable: u64,
+    /// Records, with other values than an earlier one of the same machine and time.
+    pub records_contradicting: u64,
+    /// The first of what was skipped.
+    pub examples: Vec<Skipped>,
+    /// There twice with the same values.
     pub repeated_records: u64,
     /// Values with more than the four decimals that the table holds.
     pub rounded: u64,
+    /// Readings that the mirror does not keep, so that nobody expects them there.
+    pub older_than_mirror_keeps: u64,
     /// Added to every source time, microseconds.
     pub shifted_us: i64,
+}
+
+impl Summary {
+    fn skip(&mut self, row: &Row, column: &str, value: &str, why: &'static str) {
+        if self.examples.len() < EXAMPLES_MAX {
+            let (file, column, value) = (self.file.clone(), column.to_owned(), value.to_owned());
+            self.examples.push(Skipped { file, line: row.line, column, value, why });
+        }
+    }
+
+    /// What a reader of the counts above needs to know of the file.
+    pub fn print(&self) {
+        say!(
+            "  {}: {} records, {} readings; {} cells empty, {} values skipped, {} records there twice",
+            self.file,
+            self.records,
+            self.readings,
+            self.empty_cells,
+            self.skipped_values,
+            self.repeated_records
+        );
+        if self.older_than_mirror_keeps > 0 {
+            say!("  {} readings are older than MongoDB keeps them: not expected there", self.older_than_mirror_keeps);
+        }
+    }
+
+    /// Why a replay that left values out has not passed.
+    pub fn problem(&self) -> Option<String> {
+        let examples: Vec<String> = self.examples.iter().map(ToString::to_string).collect();
+        (self.skipped_values > 0).then(|| {
+            format!(
+                "{} values of the file were not sent ({} cells no number, {} records without a readable time or machine, {} \
+                 contradicting ones): {}; mend the file or the mapping, or name what means no value in no_value",
+                self.skipped_values,
+                self.cells_not_a_number,
+                self.records_unreadable,
+                self.records_contradicting,
+                examples.join("; ")
+            )
+        })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,75 +97,147 @@ pub struct Records {
     pub summary: Summary,
 }
 
-impl Records {
-    pub fn read(path: &Path, mapping: &Mapping, plant: &Plant) -> Result<Self, MappingError> {
-        let file = File::open(path).map_err(|source| MappingError::Open { path: path.to_owned(), source })?;
-        let reader = BufReader::new(file);
-        let gz = path.extension().is_some_and(|extension| extension == "gz");
-        let input: Box<dyn Read> = if gz { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-        let mut records = Self::parse(input, mapping, plant)?;
-        records.summary.file = path.display().to_string();
-        Ok(records)
+/// Where in a row everything is.
+struct Columns<'m> {
+    time: Vec<usize>,
+    machine: Option<usize>,
+    /// With name and sensor code.
+    values: Vec<(usize, &'m str, &'m str)>,
+}
+
+impl<'m> Columns<'m> {
+    fn find(mapping: &'m Mapping, header: &StringRecord) -> Result<Self, MappingError> {
+        let position = |name: &String| {
+            let number = || name.strip_prefix('#').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+            header.iter().position(|cell| cell == name.trim()).or_else(number).ok_or_else(|| MappingError::NoColumn {
+                name: name.clone(),
+                header: header.iter().map(|cell| format!("{cell:?}")).collect::<Vec<_>>().join(", "),
+            })
+        };
+        let values = mapping.values.iter().map(|(name, code)| Ok((position(name)?, name.as_str(), code.as_str())));
+        Ok(Self {
+            time: mapping.timestamp.column.iter().map(position).collect::<Result<_, _>>()?,
+            machine: mapping.machine.column.as_ref().map(position).transpose()?,
+            values: values.collect::<Result<_, MappingError>>()?,
+        })
     }
 
-    fn parse(input: impl Read, mapping: &Mapping, plant: &Plant) -> Result<Self, MappingError> {
-        let delimiter = u8::try_from(mapping.delimiter).unwrap_or(b',');
-        let mut csv = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(input);
-        let headers = csv.headers()?.clone();
-        let column = |name: &str| {
-            headers
-                .iter()
-                .position(|header| header.trim() == name)
-                .ok_or_else(|| MappingError::NoColumn(name.to_owned()))
-        };
-        let time_at = column(&mapping.timestamp.column)?;
-        let machine_at = column(&mapping.machine.column)?;
-        let mut values = Vec::new();
-        for (name, code) in &mapping.values {
-            values.push((column(name)?, code.as_str()));
+    fn cell(row: &Row, at: usize) -> &str {
+        row.cells.get(at).unwrap_or_default()
+    }
+
+    fn time(&self, row: &Row) -> String {
+        self.time.iter().map(|at| Self::cell(row, *at)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn filled(&self, row: &Row) -> u64 {
+        self.values.iter().filter(|(at, ..)| !Self::cell(row, *at).is_empty()).count() as u64
+    }
+
+    fn digest(&self, row: &Row) -> u64 {
+        let mut digest = DefaultHasher::new();
+        self.values.iter().for_each(|(at, ..)| Self::cell(row, *at).hash(&mut digest));
+        digest.finish()
+    }
+}
+
+/// What is known of the file and of its machines so far.
+struct Known<'m> {
+    columns: Columns<'m>,
+    format: TimeFormat,
+    mapping: &'m Mapping,
+    plant: &'m Plant,
+    /// By the cell that names the machine.
+    slots: HashMap<String, Vec<usize>>,
+    /// Of each machine and time.
+    digests: HashMap<(Option<usize>, i64), u64>,
+}
+
+impl Records {
+    pub fn read(path: &Path, mapping: &Mapping, plant: &Plant) -> Result<Self, MappingError> {
+        Self::parse(&text::read(path)?, &path.display().to_string(), mapping, plant)
+    }
+
+    pub(super) fn parse(text: &str, file: &str, mapping: &Mapping, plant: &Plant) -> Result<Self, MappingError> {
+        let mut rows = text::rows(text, mapping.delimiter);
+        let mut header = StringRecord::new();
+        if mapping.header_line > 0 {
+            let found = rows.find(|row| row.as_ref().map_or(true, |row| row.line >= mapping.header_line));
+            header = found.transpose()?.ok_or(MappingError::NoHeader(mapping.header_line))?.cells;
         }
+        let columns = Columns::find(mapping, &header)?;
         let mut records = Self::default();
-        let mut slots_by_machine: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut seen = HashSet::new();
-        for (index, row) in csv.records().enumerate() {
+        records.summary.file = file.to_owned();
+        let format = mapping.time_format();
+        let mut known = Known { columns, format, mapping, plant, slots: HashMap::new(), digests: HashMap::new() };
+        for row in rows {
             let row = row?;
-            let fault = |what: String| MappingError::Row { row: index as u64 + 2, what };
-            let (time, machine) = (&row[time_at], &row[machine_at]);
-            let timestamp_us = mapping
-                .timestamp
-                .parse(time)
-                .ok_or_else(|| fault(format!("{time:?} does not fit the format {:?}", mapping.timestamp.format)))?;
-            records.summary.records += 1;
-            if !slots_by_machine.contains_key(machine) {
-                let slots = records.enter_machine(machine, mapping, &values, plant)?;
-                slots_by_machine.insert(machine.to_owned(), slots);
-            }
-            let Some(slots) = slots_by_machine.get(machine) else { continue };
-            if !seen.insert((slots.first().copied(), timestamp_us)) {
-                records.summary.repeated_records += 1;
-                continue;
-            }
-            for (&(at, _), &slot) in values.iter().zip(slots) {
-                records.cell(row.get(at).unwrap_or_default().trim(), slot, timestamp_us);
+            if row.line >= mapping.first_line() && row.cells.iter().any(|cell| !cell.is_empty()) {
+                records.take(&row, &mut known)?;
             }
         }
         records.readings.sort_by_key(|reading| reading.timestamp_us);
         records.summary.readings = records.readings.len() as u64;
-        Ok(records)
+        match records.summary.examples.first() {
+            Some(example) if records.readings.is_empty() => Err(MappingError::NothingRead { example: example.clone() }),
+            _ => Ok(records),
+        }
+    }
+
+    fn take(&mut self, row: &Row, known: &mut Known<'_>) -> Result<(), MappingError> {
+        self.summary.records += 1;
+        let (time, mapping) = (known.columns.time(row), known.mapping);
+        let Some(timestamp_us) = known.format.parse(&time) else {
+            self.summary.records_unreadable += 1;
+            self.summary.skipped_values += known.columns.filled(row);
+            self.summary.skip(row, &mapping.timestamp.column.join(" + "), &time, "is no time in the mapping's format");
+            return Ok(());
+        };
+        let machine = known.columns.machine.map_or("", |at| Columns::cell(row, at));
+        if let (Some(column), "") = (&mapping.machine.column, machine) {
+            self.summary.records_unreadable += 1;
+            self.summary.skipped_values += known.columns.filled(row);
+            self.summary.skip(row, column, machine, "names no machine");
+            return Ok(());
+        }
+        if !known.slots.contains_key(machine) {
+            let slots = self.enter_machine(machine, known)?;
+            known.slots.insert(machine.to_owned(), slots);
+        }
+        let Some(slots) = known.slots.get(machine) else { return Ok(()) };
+        let digest = known.columns.digest(row);
+        match known.digests.insert((slots.first().copied(), timestamp_us), digest) {
+            Some(earlier) if earlier == digest => {
+                self.summary.repeated_records += 1;
+                return Ok(());
+            }
+            Some(earlier) => {
+                known.digests.insert((slots.first().copied(), timestamp_us), earlier);
+                self.summary.records_contradicting += 1;
+                self.summary.skipped_values += known.columns.filled(row);
+                let column = mapping.timestamp.column.join(" + ");
+                self.summary.skip(
+                    row,
+                    &column,
+                    &time,
+                    "has other values than an earlier record of this machine and time",
+                );
+                return Ok(());
+            }
+            None => {}
+        }
+        for (&(at, name, _), &slot) in known.columns.values.iter().zip(slots) {
+            self.cell(row, Columns::cell(row, at), name, mapping, (slot, timestamp_us));
+        }
+        Ok(())
     }
 
     /// The slots of a machine's value columns, in the columns' order.
-    fn enter_machine(
-        &mut self,
-        cell: &str,
-        mapping: &Mapping,
-        values: &[(usize, &str)],
-        plant: &Plant,
-    ) -> Result<Vec<usize>, MappingError> {
-        let machine_id = mapping.machine.id.replace("{value}", cell);
+    fn enter_machine(&mut self, cell: &str, known: &Known<'_>) -> Result<Vec<usize>, MappingError> {
+        let (plant, machine_id) = (known.plant, known.mapping.machine.id_of(cell));
         let machine = plant.machines.iter().find(|machine| machine.machine_id == machine_id);
         let mut slots = Vec::new();
-        for (_, code) in values {
+        for (_, _, code) in &known.columns.values {
             let sensor = machine
                 .and_then(|machine| plant.sensor_by_code(machine, code))
                 .ok_or_else(|| MappingError::UnknownSensor { machine: machine_id.clone(), code: (*code).to_owned() })?;
@@ -118,19 +248,35 @@ impl Records {
         Ok(slots)
     }
 
-    fn cell(&mut self, cell: &str, slot: usize, timestamp_us: i64) {
-        if cell.is_empty() {
+    fn cell(&mut self, row: &Row, cell: &str, column: &str, mapping: &Mapping, (slot, timestamp_us): (usize, i64)) {
+        if cell.is_empty() || mapping.no_value.iter().any(|word| word == cell) {
             self.summary.empty_cells += 1;
             return;
         }
-        let Some(value) = cell.parse::<f64>().ok().filter(|value| value.is_finite()) else {
+        let Some(value) = mapping.marks().number(cell) else {
             self.summary.cells_not_a_number += 1;
+            self.summary.skipped_values += 1;
+            self.summary.skip(row, column, cell, "is no number that the table holds");
             return;
         };
-        if cell.split_once('.').is_some_and(|(_, decimals)| decimals.len() > 4) {
+        if cell.split_once(mapping.decimal).is_some_and(|(_, decimals)| decimals.len() > 4) {
             self.summary.rounded += 1;
         }
         self.readings.push(Reading { slot, timestamp_us, value_e4: to_e4(value) });
+    }
+
+    /// `sensor seconds value`, a line each: for tests.
+    #[cfg(test)]
+    pub(super) fn listed(&self) -> String {
+        let line = |r: &Reading| {
+            format!("{} {} {}\n", self.sensor_ids[r.slot], r.timestamp_us / 1_000_000, r.value_e4 as f64 / 1e4)
+        };
+        self.readings.iter().map(line).collect()
+    }
+
+    /// How many readings are older than a time.
+    pub fn older_than(&self, time_us: i64) -> u64 {
+        self.readings.partition_point(|reading| reading.timestamp_us < time_us) as u64
     }
 
     /// The first and last source time.
@@ -171,21 +317,33 @@ mod tests {
     }
 
     fn parse(csv: &str) -> Result<Records, MappingError> {
-        Records::parse(csv.as_bytes(), &mapping(), &Plant::synthetic(2, 2))
+        Records::parse(csv, "f.csv", &mapping(), &Plant::synthetic(2, 2))
     }
 
     const CSV: &str = "who,when,loud,hot,extra\n\
                        0001,2014-06-01T00:10:00+02:00,2.5,,x\n\
                        0000,2014-06-01T00:00:00+02:00,1.23456,-7,x\n\
                        0000,2014-06-01T00:00:00+02:00,9,9,x\n\
-                       0000,2014-06-01T00:20:00+02:00,much,8,x\n";
+                       0000,2014-06-01T00:20:00+02:00,much,8,x\n\
+                       0001,2014-06-01T00:10:00+02:00,2.5,,y\n\
+                       0000,later,1,2,x\n";
 
     #[test]
     fn cells_find_their_sensors_and_what_is_left_out_is_counted() {
         let records = parse(CSV).expect("readable");
         let summary = &records.summary;
-        assert_eq!((summary.records, summary.readings), (4, 4));
+        assert_eq!((summary.records, summary.readings), (6, 4));
         assert_eq!((summary.empty_cells, summary.cells_not_a_number, summary.repeated_records), (1, 1, 1));
+        assert_eq!((summary.records_contradicting, summary.records_unreadable, summary.skipped_values), (1, 1, 5));
+        let told = summary.problem().expect("values were left out");
+        for part in [
+            "5 values",
+            "f.csv:4, column when: \"2014-06-01T00:00:00+02:00\"",
+            "column loud: \"much\"",
+            "f.csv:7, column when: \"later\"",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
         assert_eq!(summary.rounded, 1);
         let named: Vec<(&str, i64, i64)> = records
             .readings
@@ -224,11 +382,11 @@ mod tests {
 
     #[test]
     fn unknown_columns_machines_and_times_are_refused_with_their_names() {
-        assert!(matches!(parse("who,when,hot\n"), Err(MappingError::NoColumn(name)) if name == "loud"));
+        assert!(matches!(parse("who,when,hot\n"), Err(MappingError::NoColumn { name, .. }) if name == "loud"));
         let unknown = parse("who,when,hot,loud\n9,2014-06-01T00:00:00Z,1,1\n");
         assert!(matches!(unknown, Err(MappingError::UnknownSensor { machine, .. }) if machine == "MCH-9"));
         let untimely = parse("who,when,hot,loud\n0000,yesterday,1,1\n");
-        assert!(matches!(untimely, Err(MappingError::Row { row: 2, .. })));
+        assert!(matches!(untimely, Err(MappingError::NothingRead { example }) if example.line == 2));
     }
 
     #[test]

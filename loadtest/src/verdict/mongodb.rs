@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 const READINGS: &str = "sensor_readings";
 const SNAPSHOTS: &str = "scada_events";
+const EXPIRES_AFTER: &str = "expireAfterSeconds";
 
 fn date(at_us: i64) -> DateTime {
     DateTime::from_millis(at_us.div_euclid(1_000))
@@ -77,6 +78,17 @@ pub async fn holdings(database: &Database, span: Span, sensors: Option<&[String]
         machines.insert(id(&group), integer(&group, "n")? as u64);
     }
     Ok(Holdings { sensors, machines })
+}
+
+/// How long readings are kept, as the collection says; `None` is for good.
+pub async fn readings_kept_us(database: &Database) -> Result<Option<i64>, VerdictError> {
+    let answer = database.run_command(doc! { "listCollections": 1, "filter": { "name": READINGS } }).await?;
+    let found = answer.get_document("cursor").ok().and_then(|cursor| cursor.get_array("firstBatch").ok()?.first());
+    let options = found.and_then(Bson::as_document).and_then(|collection| collection.get_document("options").ok());
+    match options.filter(|options| options.contains_key(EXPIRES_AFTER)) {
+        Some(options) => Ok(Some(integer(options, EXPIRES_AFTER)? * 1_000_000)),
+        None => Ok(None),
+    }
 }
 
 /// Documents beyond the first of each `_id`, by sensor: `_id`s are made from the log position, so a replay repeats them.

@@ -50,7 +50,7 @@ pub struct Listener {
 pub struct Catalogue {
     pub sensors: u64,
     pub machines: u64,
-    /// Seconds since master data was read last; `None` if never in this run.
+    /// Seconds since the last good look at master data began: what it held by then is known. `None` if never in this run.
     pub refreshed_seconds_ago: Option<f64>,
     pub last_error: Option<String>,
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// One server for all MySQL databases.
-pub(crate) const SERVER_VARIABLE: &str = "GENIMS_MYSQL_URL";
+pub const SERVER_VARIABLE: &str = "GENIMS_MYSQL_URL";
 /// The database of our own bookkeeping, so that the databases of the contract hold exactly its tables.
 pub const INTERNAL_DATABASE: &str = "genims_internal";
 

@@ -15,7 +15,7 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config};
 
 /// One server for all PostgreSQL databases.
-pub(crate) const SERVER_VARIABLE: &str = "GENIMS_POSTGRES_URL";
+pub const SERVER_VARIABLE: &str = "GENIMS_POSTGRES_URL";
 const EXAMPLE: &str = "postgresql://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/path/ca.pem";
 
 /// What a URL may say besides `sslmode` and `sslrootcert`: the libpq options that tokio-postgres understands.

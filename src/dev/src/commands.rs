@@ -1,5 +1,7 @@
 //! `genims-dev install | up | down | status | logs`: the private servers, see [`genims_dev`].
 
+use crate::say::say;
+use crate::stacks;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims_dev::{EnvFile, Server, Stack, StackOptions};
@@ -12,9 +14,9 @@ const SPINNER_TICK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// Folder of the stack
-    #[arg(long, default_value = ".genims", value_name = "FOLDER")]
-    dir: PathBuf,
+    /// Folder of the stack [default: that of the stack brought up from this folder, else .genims]
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,8 +54,9 @@ pub(crate) enum ServersCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    #[command(flatten)]
-    place: Place,
+    /// Folder of the stack
+    #[arg(long, default_value = stacks::USUAL, value_name = "FOLDER")]
+    dir: PathBuf,
     /// Only these servers: postgres, mariadb, mongodb, mosquitto
     servers: Vec<Server>,
     /// Small caches: for tests and small machines
@@ -68,9 +71,9 @@ pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
     match command {
         ServersCommand::Install => install(),
         ServersCommand::Up(args) => up(args),
-        ServersCommand::Down { place, delete } => down(&place.dir, delete),
-        ServersCommand::Status { place, json } => status(&place.dir, json),
-        ServersCommand::Logs { place, server, lines } => logs(&place.dir, server, lines),
+        ServersCommand::Down { place, delete } => down(&place, delete),
+        ServersCommand::Status { place, json } => status(&place, json),
+        ServersCommand::Logs { place, server, lines } => logs(&place, server, lines),
     }
 }
 
@@ -86,66 +89,87 @@ fn up(args: UpArgs) -> anyhow::Result<()> {
     let began = Instant::now();
     let mut progress = Progress::default();
     progress.step("starting the servers");
-    let stack = Stack::start(&StackOptions { dir: args.place.dir, servers, small: args.small });
+    let stack = Stack::start(&StackOptions { dir: args.dir, servers, small: args.small });
     progress.end();
     let stack = stack?;
     print_table(&stack);
-    println!("\nready in {:.1} s; stop with `genims-dev down`", began.elapsed().as_secs_f64());
+    stacks::remember(&here()?, stack.folder())?;
+    let seconds = began.elapsed().as_secs_f64();
+    say!("\nready in {seconds:.1} s; stop with `genims-dev down --dir {}`", stack.folder().display());
 
     let path = args.env.as_deref().unwrap_or(Path::new(ENV_FILE));
     let shown = path.display();
     match stack.write_env_file(path)? {
-        EnvFile::Written => println!("connection variables are in {shown}"),
+        EnvFile::Written => say!("connection variables are in {shown}"),
         EnvFile::NotOurs if args.env.is_some() => {
             bail!("{shown} was not written by this stack and is left as it is: delete it, or name another file")
         }
-        EnvFile::NotOurs => println!("{shown} was not written by this stack and is left as it is; --env names another"),
+        EnvFile::NotOurs => say!("{shown} was not written by this stack and is left as it is; --env names another"),
     }
     Ok(())
 }
 
-fn down(dir: &Path, delete: bool) -> anyhow::Result<()> {
-    let Some(stack) = Stack::open(dir)? else {
-        println!("there is no stack in {}", dir.display());
+fn down(place: &Place, delete: bool) -> anyhow::Result<()> {
+    let here = here()?;
+    let Some(stack) = stacks::find(&here, place.dir.as_deref())? else {
+        say!("{}", nothing(place));
         return Ok(());
     };
+    let folder = stack.folder().to_owned();
     let mut progress = Progress::default();
     progress.step("stopping the servers");
     let stopped = if delete { stack.delete(Some(Path::new(ENV_FILE))) } else { stack.stop() };
     progress.end();
     stopped?;
-    println!("{}", if delete { "stopped and deleted" } else { "stopped; `genims-dev up` starts it again" });
+    if delete {
+        stacks::forget(&here, &folder)?;
+        say!("stopped and deleted: {}", folder.display());
+    } else {
+        say!("stopped: {}; `genims-dev up --dir {0}` starts it again", folder.display());
+    }
     Ok(())
 }
 
-fn status(dir: &Path, json: bool) -> anyhow::Result<()> {
-    let stack = open(dir)?;
+fn status(place: &Place, json: bool) -> anyhow::Result<()> {
+    let stack = open(place)?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&stack.status())?);
+        say!("{}", serde_json::to_string_pretty(&stack.status())?);
     } else {
         print_table(&stack);
     }
     Ok(())
 }
 
-fn logs(dir: &Path, server: Option<Server>, lines: usize) -> anyhow::Result<()> {
-    let stack = open(dir)?;
+fn logs(place: &Place, server: Option<Server>, lines: usize) -> anyhow::Result<()> {
+    let stack = open(place)?;
     for server in server.map_or(Server::ALL.to_vec(), |server| vec![server]) {
-        println!("==> {} <==\n{}", stack.log_file(server).display(), stack.log_tail(server, lines)?);
+        say!("==> {} <==\n{}", stack.log_file(server).display(), stack.log_tail(server, lines)?);
     }
     Ok(())
 }
 
-fn open(dir: &Path) -> anyhow::Result<Stack> {
-    Stack::open(dir)?.with_context(|| format!("there is no stack in {}: `genims-dev up` makes one", dir.display()))
+fn open(place: &Place) -> anyhow::Result<Stack> {
+    stacks::find(&here()?, place.dir.as_deref())?
+        .with_context(|| format!("{}: `genims-dev up` makes one", nothing(place)))
+}
+
+fn nothing(place: &Place) -> String {
+    match &place.dir {
+        Some(dir) => format!("there is no stack in {}", dir.display()),
+        None => "no stack was brought up from this folder; --dir names one elsewhere".to_owned(),
+    }
+}
+
+fn here() -> anyhow::Result<PathBuf> {
+    std::env::current_dir().context("the working directory is unknown; change into one that exists")
 }
 
 fn print_table(stack: &Stack) {
     let status = stack.status();
-    println!("{:<10} {:>8}  URL, folder", "server", "pid");
+    say!("{:<10} {:>8}  URL, folder", "server", "pid");
     for (server, found) in status.servers {
         let pid = found.pid.map_or("stopped".to_owned(), |pid| pid.to_string());
-        println!("{server:<10} {pid:>8}  {}\n{:<20} {}", found.url, "", found.dir.display());
+        say!("{server:<10} {pid:>8}  {}\n{:<20} {}", found.url, "", found.dir.display());
     }
 }
 

@@ -1,7 +1,11 @@
 //! The `genims-dev` command: private servers and the demo. No part of what runs in production.
 
+#![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
+
 mod commands;
 mod demo;
+mod say;
+mod stacks;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use crate::cli::say::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::{Environment, Registry};
-use genims_platform::doctor::{self, DoctorReport, Examination, Grade, Subject};
+use genims_platform::doctor::{self, DoctorReport, Examination, Finding, Grade, Subject};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -50,11 +50,22 @@ fn print(report: &DoctorReport) {
             row.iter().zip(&widths).map(|((text, grade), width)| painted(&format!("{text:<width$}"), *grade, colours));
         say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
-    print_remedies(report, Grade::Failed, "failed", colours);
-    print_remedies(report, Grade::Warning, "warning", colours);
-    let failed = report.databases.iter().filter(|database| !database.passed).count();
-    let all = report.databases.len();
-    say!("\n{} of {all} databases are as they should be; {:.2} s", all - failed, report.seconds);
+    report.findings.iter().for_each(|finding| print_finding(finding, colours));
+    say!("\n{}; {:.2} s", summary(report), report.seconds);
+}
+
+/// A database with a warning works, and is not as it should be.
+fn summary(report: &DoctorReport) -> String {
+    let count = |grade| report.databases.iter().filter(|database| worst(database) == grade).count();
+    let causes = |grade| report.findings.iter().filter(|finding| finding.grade == grade).count();
+    let mut text = format!("{} of {} databases are as they should be", count(Grade::Ok), report.databases.len());
+    for (grade, what) in [(Grade::Warning, "work with a warning"), (Grade::Failed, "do not work")] {
+        if count(grade) > 0 {
+            let (causes, plural) = (causes(grade), if causes(grade) == 1 { "" } else { "s" });
+            text.push_str(&format!(", {} {what} ({causes} cause{plural})", count(grade)));
+        }
+    }
+    text
 }
 
 fn header() -> Vec<(String, Grade)> {
@@ -63,7 +74,7 @@ fn header() -> Vec<(String, Grade)> {
 }
 
 fn row(database: &Examination) -> Vec<(String, Grade)> {
-    let worst = database.checks.iter().map(|check| check.grade).fold(Grade::Ok, worse);
+    let worst = worst(database);
     let state = match worst {
         Grade::Ok => "ok",
         Grade::Warning => "warning",
@@ -90,6 +101,10 @@ fn short(subject: Subject, found: &str) -> &str {
     }
 }
 
+fn worst(database: &Examination) -> Grade {
+    database.checks.iter().map(|check| check.grade).fold(Grade::Ok, worse)
+}
+
 fn worse(one: Grade, other: Grade) -> Grade {
     match (one, other) {
         (Grade::Failed, _) | (_, Grade::Failed) => Grade::Failed,
@@ -98,27 +113,15 @@ fn worse(one: Grade, other: Grade) -> Grade {
     }
 }
 
-/// The same finding in many databases is told once.
-fn print_remedies(report: &DoctorReport, grade: Grade, word: &str, colours: bool) {
-    let mut told: Vec<(Subject, String, String, Vec<&str>)> = Vec::new();
-    for database in &report.databases {
-        for check in database.checks.iter().filter(|check| check.grade == grade) {
-            let remedy = check.remedy.clone().unwrap_or_default();
-            match told.iter_mut().find(|known| known.0 == check.subject && known.1 == check.found && known.2 == remedy)
-            {
-                Some(known) => known.3.push(&database.database),
-                None => told.push((check.subject, check.found.clone(), remedy, vec![&database.database])),
-            }
-        }
-    }
-    for (subject, found, remedy, databases) in told {
-        let whose = match databases.as_slice() {
-            [first, _, ..] => format!("{first} and {} more", databases.len() - 1),
-            _ => databases.join(", "),
-        };
-        say!("\n{} {whose}: {}: {found}", painted(word, grade, colours), format!("{subject:?}").to_lowercase());
-        say!("  remedy: {remedy}");
-    }
+fn print_finding(finding: &Finding, colours: bool) {
+    let whose = match finding.databases.as_slice() {
+        [one] => one.clone(),
+        all => format!("{} databases ({})", all.len(), all.join(", ")),
+    };
+    let word = if finding.grade == Grade::Failed { "failed" } else { "warning" };
+    let (subject, found) = (format!("{:?}", finding.subject).to_lowercase(), &finding.found);
+    say!("\n{} {whose}: {subject}: {found}", painted(word, finding.grade, colours));
+    say!("  remedy: {}", finding.remedy);
 }
 
 fn painted(text: &str, grade: Grade, colours: bool) -> String {

@@ -8,6 +8,7 @@ mod dictionary;
 mod doctor;
 mod hub;
 mod log;
+mod options;
 mod provision;
 mod say;
 mod seed;
@@ -43,6 +44,8 @@ enum Command {
     Serve,
     /// Check the configuration without starting anything
     Validate(validate::ValidateArgs),
+    /// Print every key of the configuration: type, default, range, meaning
+    Options(options::OptionsArgs),
     /// Create the databases and bring their schemas up to date
     Provision(provision::ProvisionArgs),
     /// Fill the databases with deterministic data
@@ -77,6 +80,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Dictionary(args) = cli.command {
         return dictionary::run(args);
     }
+    if let Command::Options(args) = &cli.command {
+        return options::run(args);
+    }
     init_log();
     let environment = Environment::load(None)?;
     let settings = || load_settings(cli.config.as_deref(), &environment);
@@ -92,7 +98,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
-            Command::Dictionary(_) => Ok(ExitCode::SUCCESS),
+            Command::Dictionary(_) | Command::Options(_) => Ok(ExitCode::SUCCESS),
         }
     });
     // What still runs ends with the process. A dropped runtime would wait for ever for what is stuck in a call that nobody

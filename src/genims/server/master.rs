@@ -15,6 +15,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How following goes, for the report.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Status {
+    /// When the last good look began: what master data held by then is known.
     pub(super) refreshed_at: Option<Instant>,
     pub(super) last_error: Option<String>,
 }
@@ -73,10 +74,11 @@ impl Refresher {
 
     /// One look; true when master data could be read.
     async fn step(&mut self) -> bool {
+        let began = Instant::now();
         let outcome = self.refresh().await;
         let mut status = self.status.lock();
         match outcome {
-            Ok(()) => *status = Status { refreshed_at: Some(Instant::now()), last_error: None },
+            Ok(()) => *status = Status { refreshed_at: Some(began), last_error: None },
             Err(error) => {
                 self.connection = None;
                 // Once for each new cause: the same one every five seconds tells nothing more.

@@ -3,7 +3,9 @@
 //! Each room owns its options and their defaults; this file only says which rooms there are and gives errors a place.
 
 mod fault;
+mod options;
 mod ranges;
+pub mod reference;
 mod substitute;
 
 use fault::{Fault, Step, read, unknown_key};
@@ -17,8 +19,9 @@ use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
-use serde::Deserialize;
+use options::Section;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -55,7 +58,7 @@ pub struct Settings {
     pub mongodb: Option<BatchLimits>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpOptions {
     #[serde(deserialize_with = "genims_listen::address::deserialize")]
@@ -164,12 +167,12 @@ impl Settings {
                 Some(value) => read(&[Step::from("data_dir")], value)?,
                 None => PathBuf::from(DATA_DIR),
             },
-            http: section(&mut root, "http")?,
+            http: section(&mut root, &options::HTTP)?,
             listeners,
             topics: Templates::new(&read::<Vec<TopicTemplate>>(&topics, Value::Array(templates))?)
                 .map_err(|error| Fault::new(topics, error.to_string()))?,
             pipeline: pipeline(&mut root)?,
-            spool: section(&mut root, "spool")?,
+            spool: section(&mut root, &options::SPOOL)?,
             postgres,
             mongodb,
         };
@@ -184,14 +187,13 @@ fn sinks(root: &mut Table) -> Result<(Option<BatchLimits>, Option<BatchLimits>),
     for (index, mut table) in items(root, "sinks")?.into_iter().enumerate() {
         let path = [Step::from("sinks"), Step::from(index)];
         let kind = take_type(&mut table, &path, &["postgres", "mongodb"])?;
-        let (slot, usual) = match kind.as_str() {
-            "postgres" => (&mut postgres, BatchLimits::default()),
-            _ => (&mut mongodb, BatchLimits::of_mirror()),
+        let (slot, usual, keys) = match kind.as_str() {
+            "postgres" => (&mut postgres, BatchLimits::default(), &options::POSTGRES),
+            _ => (&mut mongodb, BatchLimits::of_mirror(), &options::MONGODB),
         };
         let mut limits = Table::try_from(usual).map_err(|error| Fault::new(path.clone(), error.to_string()))?;
         limits.extend(table);
-        let limits = read(&path, Value::Table(limits))?;
-        ranges::check_sink(&path, &limits)?;
+        let limits = within(&path, keys, limits)?;
         if slot.replace(limits).is_some() {
             let detail = format!("a second sink of type \"{kind}\"; one is all there can be");
             return Err(Fault::new(path, detail));
@@ -207,7 +209,7 @@ fn pipeline(root: &mut Table) -> Result<PipelineOptions, Fault> {
         let remedy = "is said by the registry of databases (config/databases.toml); remove it here";
         return Err(Fault::new([Step::from("pipeline"), Step::from("retention")], remedy));
     }
-    let mut options: PipelineOptions = section(root, "pipeline")?;
+    let mut options: PipelineOptions = section(root, &options::PIPELINE)?;
     let kept = registry::retention("genims_operations_db").map_err(|error| Fault::new([], error.to_string()))?;
     options.retention = kept.unwrap_or(options.retention);
     Ok(options)
@@ -220,12 +222,11 @@ fn listener(index: usize, mut table: Table) -> Result<Listener, Fault> {
         Some(name) => read(&[&path[..], &[Step::from("name")]].concat(), name)?,
         None => format!("{kind}-{index}"),
     };
-    let value = Value::Table(table);
     let kind = match kind.as_str() {
-        "mqtt" => ListenerKind::Mqtt(read(&path, value)?),
-        "tcp" => ListenerKind::Tcp(read(&path, value)?),
-        "line" => ListenerKind::Line(read(&path, value)?),
-        _ => ListenerKind::Bridge(read(&path, value)?),
+        "mqtt" => ListenerKind::Mqtt(within(&path, &options::MQTT, table)?),
+        "tcp" => ListenerKind::Tcp(within(&path, &options::TCP, table)?),
+        "line" => ListenerKind::Line(within(&path, &options::LINE, table)?),
+        _ => ListenerKind::Bridge(within(&path, &options::BRIDGE, table)?),
     };
     Ok(Listener { name, kind })
 }
@@ -250,8 +251,20 @@ fn items(root: &mut Table, key: &str) -> Result<Vec<Table>, Fault> {
     }
 }
 
-fn section<T: DeserializeOwned>(root: &mut Table, key: &str) -> Result<T, Fault> {
-    read(&[Step::from(key)], root.remove(key).unwrap_or_else(|| Value::Table(Table::new())))
+fn section<T: DeserializeOwned>(root: &mut Table, section: &Section) -> Result<T, Fault> {
+    let path = [Step::from(section.title)];
+    match root.remove(section.title) {
+        Some(Value::Table(table)) => within(&path, section, table),
+        Some(other) => read(&path, other),
+        None => read(&path, Value::Table(Table::new())),
+    }
+}
+
+/// Reads a table, and holds its keys to what they may be.
+fn within<T: DeserializeOwned>(path: &[Step], section: &Section, table: Table) -> Result<T, Fault> {
+    let options = read(path, Value::Table(table.clone()))?;
+    ranges::keys(path, section, &table)?;
+    Ok(options)
 }
 
 #[cfg(test)]

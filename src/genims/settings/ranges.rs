@@ -1,114 +1,58 @@
-//! What options may be, beyond their types: what would otherwise fail, or do nothing useful, only after the start.
+//! What options may be, beyond their types: what would otherwise fail, or do nothing useful, only after the start. One key
+//! by itself is held to the table of [`options`](super::options); here is what several of them say together.
 
 use super::fault::{Fault, Step};
-use super::{Listener, ListenerKind, Settings};
-use genims_consumers::gather::BatchLimits;
-use std::fmt::Display;
+use super::options::{Allowed, Section};
+use super::{ListenerKind, Settings, reference};
+use genims_listen::bridge::BridgeOptions;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
-use std::time::Duration;
+use toml::{Table, Value};
 
-/// The protocol's own bound of a packet.
-const MQTT_PACKET_BYTES_MAX: u32 = 268_435_455;
-const SECOND: Duration = Duration::from_secs(1);
-const MILLISECOND: Duration = Duration::from_millis(1);
-const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// As many handles as a system gives at most, by default.
-const CONNECTIONS_MAX: usize = 1 << 20;
-
-/// Checks the options of one table.
-struct Table {
-    path: Vec<Step>,
-}
-
-impl Table {
-    fn within<T: PartialOrd + Display>(&self, key: &str, value: T, range: RangeInclusive<T>) -> Result<(), Fault> {
-        if range.contains(&value) {
-            return Ok(());
+/// Holds every key that a table of the file has to what it may be.
+pub(super) fn keys(path: &[Step], section: &Section, table: &Table) -> Result<(), Fault> {
+    for key in section.keys {
+        let is_allowed = match (key.allowed, table.get(key.name)) {
+            (Allowed::Number(least, most), Some(Value::Integer(value))) => {
+                u64::try_from(*value).is_ok_and(|value| (least..=most).contains(&value))
+            }
+            (Allowed::AtLeast(least), Some(Value::Integer(value))) => {
+                u64::try_from(*value).is_ok_and(|value| value >= least)
+            }
+            (Allowed::Time(least, most), Some(Value::String(text))) => {
+                humantime::parse_duration(text).is_ok_and(|value| (least..=most).contains(&value))
+            }
+            _ => true,
+        };
+        if !is_allowed {
+            let path = path.iter().cloned().chain([Step::from(key.name)]);
+            return Err(Fault::new(path, format!("must be {}", reference::allowed(key.allowed))));
         }
-        Err(self.fault(key, format!("must be {} to {}", range.start(), range.end())))
     }
-
-    fn lasts(&self, key: &str, value: Duration, range: RangeInclusive<Duration>) -> Result<(), Fault> {
-        if range.contains(&value) {
-            return Ok(());
-        }
-        let shown = |duration: &Duration| humantime::format_duration(*duration).to_string().replace(' ', "");
-        Err(self.fault(key, format!("must be {} to {}", shown(range.start()), shown(range.end()))))
-    }
-
-    fn fault(&self, key: &str, detail: String) -> Fault {
-        Fault::new(self.path.iter().cloned().chain([Step::from(key)]), detail)
-    }
+    Ok(())
 }
 
 pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     addresses(settings)?;
     for (index, listener) in settings.listeners.iter().enumerate() {
-        let table = Table { path: vec![Step::from("listeners"), Step::from(index)] };
-        check_listener(&table, listener)?;
+        if let ListenerKind::Bridge(options) = &listener.kind {
+            check_bridge(&[Step::from("listeners"), Step::from(index)], options)?;
+        }
     }
-    let pipeline = Table { path: vec![Step::from("pipeline")] };
     let options = &settings.pipeline;
-    pipeline.within("shards", options.shards, 0..=64)?;
-    pipeline.within("queue_records", options.queue_records, 1_024..=1 << 24)?;
-    pipeline.lasts("late_after", options.late_after, Duration::ZERO..=30 * DAY)?;
-    pipeline.lasts("clock_skew_max", options.clock_skew_max, Duration::ZERO..=DAY)?;
     if options.clock_skew_tolerated > options.clock_skew_max {
         let detail = "must not be more than clock_skew_max, beyond which readings are refused";
-        return Err(pipeline.fault("clock_skew_tolerated", detail.to_owned()));
+        return Err(Fault::new([Step::from("pipeline"), Step::from("clock_skew_tolerated")], detail));
     }
     settings.spool.check().map_err(|error| Fault::new([Step::from("spool")], error.to_string()))
 }
 
-pub(super) fn check_sink(path: &[Step], limits: &BatchLimits) -> Result<(), Fault> {
-    let sink = Table { path: path.to_vec() };
-    sink.within("batch_size", limits.batch_size, 1..=1_000_000)?;
-    sink.within("batch_bytes_max", limits.batch_bytes_max, 1 << 16..=1 << 30)?;
-    sink.lasts("linger", limits.linger, Duration::ZERO..=60 * SECOND)?;
-    sink.lasts("flush_interval", limits.flush_interval, MILLISECOND..=60 * SECOND)
-}
-
-fn check_listener(table: &Table, listener: &Listener) -> Result<(), Fault> {
-    match &listener.kind {
-        ListenerKind::Mqtt(options) => {
-            table.within("connections_max", options.connections_max, 1..=CONNECTIONS_MAX)?;
-            table.within("packet_bytes_max", options.packet_bytes_max, 1_024..=MQTT_PACKET_BYTES_MAX)?;
-            table.within("receive_maximum", options.receive_maximum, 1..=u16::MAX)?;
-            table.lasts("keep_alive_max", options.keep_alive_max, SECOND..=Duration::from_secs(65_535))?;
-            table.lasts("connect_timeout", options.connect_timeout, MILLISECOND..=60 * SECOND)?;
-            table.lasts("write_timeout", options.write_timeout, MILLISECOND..=600 * SECOND)?;
-            table.lasts("drain_timeout", options.drain_timeout, Duration::ZERO..=60 * SECOND)
-        }
-        ListenerKind::Tcp(options) => {
-            table.within("connections_max", options.connections_max, 1..=CONNECTIONS_MAX)?;
-            table.within("body_bytes_max", options.body_bytes_max, 1_024..=1 << 28)?;
-            table.within("in_flight_frames_max", options.in_flight_frames_max, 1..=1 << 20)?;
-            table.within("in_flight_bytes_max", options.in_flight_bytes_max, 1_024..=1 << 30)?;
-            table.lasts("hello_timeout", options.hello_timeout, MILLISECOND..=60 * SECOND)?;
-            table.lasts("idle_timeout", options.idle_timeout, SECOND..=DAY)?;
-            table.lasts("takeover_timeout", options.takeover_timeout, MILLISECOND..=60 * SECOND)?;
-            table.lasts("drain_timeout", options.drain_timeout, Duration::ZERO..=60 * SECOND)
-        }
-        ListenerKind::Line(options) => {
-            table.within("connections_max", options.connections_max, 1..=CONNECTIONS_MAX)?;
-            table.within("line_bytes_max", options.line_bytes_max, 64..=1 << 24)?;
-            table.lasts("idle_timeout", options.idle_timeout, SECOND..=DAY)?;
-            table.lasts("drain_timeout", options.drain_timeout, Duration::ZERO..=60 * SECOND)
-        }
-        ListenerKind::Bridge(options) => {
-            options.check().map_err(|error| Fault::new(table.path.iter().cloned(), error.to_string()))?;
-            table.within("packet_bytes_max", options.packet_bytes_max, 1_024..=MQTT_PACKET_BYTES_MAX)?;
-            table.within("in_flight_bytes_max", options.in_flight_bytes_max, 1_024..=1 << 30)?;
-            table.lasts("connect_timeout", options.connect_timeout, MILLISECOND..=60 * SECOND)?;
-            table.lasts("reconnect_delay_min", options.reconnect_delay_min, MILLISECOND..=600 * SECOND)?;
-            if options.reconnect_delay_max < options.reconnect_delay_min {
-                let detail = "must not be less than reconnect_delay_min".to_owned();
-                return Err(table.fault("reconnect_delay_max", detail));
-            }
-            table.lasts("drain_timeout", options.drain_timeout, Duration::ZERO..=60 * SECOND)
-        }
+fn check_bridge(path: &[Step], options: &BridgeOptions) -> Result<(), Fault> {
+    options.check().map_err(|error| Fault::new(path.iter().cloned(), error.to_string()))?;
+    if options.reconnect_delay_max < options.reconnect_delay_min {
+        let path = path.iter().cloned().chain([Step::from("reconnect_delay_max")]);
+        return Err(Fault::new(path, "must not be less than reconnect_delay_min"));
     }
+    Ok(())
 }
 
 /// No two may listen at one address; port 0 is a different one each time.

@@ -98,7 +98,7 @@ fn a_fault_has_file_line_key_value_and_what_is_allowed() {
         (listener("listen = \"1883\""), vec![":5:", "listen = \"1883\"", "127.0.0.1:1883"]),
         (listener("listen = \"${WHERE}\""), vec![":5:", "listen = \"${WHERE}\"", "WHERE, which is not set"]),
         (listener("[spol]\nmax_bytes = 1"), vec![":5:", "spol", "did you mean spool?"]),
-        (listener("[spool]\nmax_bytes = 1"), vec![":5:", "spool", "at least"]),
+        (listener("[spool]\nmax_bytes = 1"), vec![":6:", "spool.max_bytes = 1", "must be at least 32768"]),
         (listener("[spool]\ndirectory = \"/x\""), vec![":6:", "spool.directory", "unknown key"]),
         (listener("[pipeline]\nshards = 99"), vec![":6:", "pipeline.shards = 99", "0 to 64"]),
         (listener("[pipeline]\nwhen_full = \"drop\""), vec![":6:", "when_full = \"drop\"", "drop_newest"]),
@@ -152,4 +152,102 @@ fn what_is_left_out_is_what_the_file_shows_and_listens_to_this_machine_alone() {
         assert_eq!(bare.kind.listen(), shown.kind.listen(), "{}", shown.name);
         assert!(bare.kind.listen().is_some_and(|address| address.ip().is_loopback()));
     }
+}
+
+/// The keys that a type takes, as it says itself when it meets one that it does not.
+fn keys_of<T: DeserializeOwned>() -> Vec<String> {
+    let strange = Table::from_iter([("no such key".to_owned(), Value::Boolean(true))]);
+    let Err(error) = Value::Table(strange).try_into::<T>() else { panic!("it takes any key") };
+    error.message().split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reference_has_the_keys_that_are_read_and_no_others() {
+    let (listener, sink) = (["type", "name"].as_slice(), ["type"].as_slice());
+    for (section, taken_apart, read) in [
+        (options::HTTP, [].as_slice(), keys_of::<HttpOptions>()),
+        (options::MQTT, listener, keys_of::<MqttOptions>()),
+        (options::TCP, listener, keys_of::<TcpOptions>()),
+        (options::LINE, listener, keys_of::<LineOptions>()),
+        (options::BRIDGE, listener, keys_of::<BridgeOptions>()),
+        (options::TOPICS, &[], keys_of::<TopicTemplate>()),
+        (options::PIPELINE, &[], keys_of::<PipelineOptions>()),
+        (options::SPOOL, &[], keys_of::<SpoolOptions>()),
+        (options::POSTGRES, sink, keys_of::<BatchLimits>()),
+        (options::MONGODB, sink, keys_of::<BatchLimits>()),
+    ] {
+        let told: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
+        let read: Vec<&str> = taken_apart.iter().copied().chain(read.iter().map(String::as_str)).collect();
+        assert_eq!(told, read, "{section:?}");
+    }
+    let mut sections: Vec<&str> = options::TOP.keys.iter().map(|key| key.name).collect();
+    sections.extend(options::ALL[1..].iter().map(|section| section.title));
+    sections.dedup();
+    assert_eq!(sections, SECTIONS);
+}
+
+/// A file whose one table says one thing.
+fn saying(section: &Section, key: &str, value: &str) -> String {
+    match (section.title, section.kind) {
+        ("listeners" | "sinks", Some(kind)) => format!("[[{}]]\ntype = \"{kind}\"\n{key} = {value}", section.title),
+        (title, _) => format!("[{title}]\n{key} = {value}"),
+    }
+}
+
+#[test]
+fn both_ends_of_every_range_are_taken_and_what_is_beyond_is_refused() {
+    let text = |duration: Duration| format!("\"{}ms\"", duration.as_millis());
+    let mut seen = 0;
+    for section in &options::ALL {
+        for key in section.keys {
+            let (taken, refused) = match key.allowed {
+                options::Allowed::Number(least, most) => (
+                    vec![least.to_string(), most.to_string()],
+                    vec![(i128::from(least) - 1).to_string(), (most + 1).to_string()],
+                ),
+                options::Allowed::AtLeast(least) => {
+                    (vec![least.to_string()], vec![(i128::from(least) - 1).to_string()])
+                }
+                options::Allowed::Time(least, most) => {
+                    let below = least.checked_sub(Duration::from_millis(1)).map(text);
+                    (
+                        vec![text(least), text(most)],
+                        below.into_iter().chain([text(most + Duration::from_millis(1))]).collect(),
+                    )
+                }
+                options::Allowed::Words(words) => {
+                    (words.iter().map(|word| format!("\"{word}\"")).collect(), vec!["\"other\"".to_owned()])
+                }
+                options::Allowed::Switch => (vec!["true".to_owned(), "false".to_owned()], vec!["1".to_owned()]),
+                options::Allowed::Text(_) => continue,
+            };
+            // What two keys say together is another matter, and waiting for commits needs a sink.
+            let environment = Environment::default();
+            let read =
+                |value: &String| Settings::parse(&saying(section, key.name, value), Path::new("t"), &environment);
+            for value in taken {
+                let together = ["not be less than", "not be more than", "add [[sinks]]"];
+                match read(&value) {
+                    Err(error) => assert!(together.iter().any(|it| error.to_string().contains(it)), "{error}"),
+                    Ok(_) => seen += 1,
+                }
+            }
+            for value in refused {
+                let error = read(&value).expect_err(&value).to_string();
+                assert!(error.contains(key.name), "{error}");
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn the_page_of_options_is_what_the_code_says() {
+    let shipped = include_str!("../../../config/options.md");
+    let page = reference::markdown();
+    assert_eq!(page, shipped, "write it anew: genims options > config/options.md");
+    for entry in reference::reference() {
+        assert!(entry.default.is_some() || !matches!(entry.kind, "number" | "duration" | "true or false"), "{entry:?}");
+    }
+    assert!(!page.contains("| secret"), "{page}");
 }

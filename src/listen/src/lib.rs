@@ -23,7 +23,7 @@ mod notices;
 mod trial;
 
 use genims_pipeline::intake::IntakeBuffer;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One published message becomes staged records; what is wrong with it becomes dead letters. Never fails as a whole.
@@ -32,7 +32,7 @@ pub trait Decode: Send + Sync {
 }
 
 /// When a listener acknowledges: PUBACK and PUBREC, ACK of the frame protocol, PUBACK and PUBREC to a bridged broker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Acknowledge {
     /// After the fsync of the spool.

@@ -30,6 +30,9 @@ pub enum SeedError {
     #[error("the plant cannot be made: {cause}")]
     PlantSize { cause: String },
 
+    #[error("the mapping {place}: {cause}")]
+    Mapping { place: String, cause: String },
+
     #[error("a thread of the seeding ended: {0}; report it, and run it again: it goes on where it was")]
     Thread(#[from] tokio::task::JoinError),
 }

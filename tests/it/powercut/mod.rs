@@ -9,13 +9,16 @@ mod mount;
 
 use crate::harness::Harness;
 use crate::kill9::number;
+use crate::running::eventually;
 use crate::sender::{Load, LoadOptions, Sent, Speech};
-use crate::server::{Plant, Setup};
+use crate::server::{PATIENCE, Plant, Setup};
 use crate::tally;
+use genims_dev::Server;
 use libtest_mimic::Trial;
 use mount::Mounted;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use std::process::Command;
 use std::time::Duration;
 
 const CUTS_USUAL: u64 = 4;
@@ -29,6 +32,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("powercut::known_sensors_lose_nothing", known_sensors_lose_nothing),
         harness.trial("powercut::registered_sensors_lose_nothing", registered_sensors_lose_nothing),
+        harness.trial("powercut::a_bridge_knows_what_its_session_holds", a_bridge_knows_what_its_session_holds),
     ]
 }
 
@@ -40,7 +44,7 @@ struct Cuts {
 }
 
 impl Cuts {
-    fn prepare(harness: &'static Harness, kind: &str, more: &str) -> Option<Self> {
+    fn prepare(harness: &'static Harness, kind: &str, setup: &Setup<'_>) -> Option<Self> {
         let (count, seed) = (number("GENIMS_CUTS", CUTS_USUAL), number("GENIMS_SEED", rand::rng().random()));
         println!("powercut: {count} cuts, {kind}, GENIMS_SEED={seed}");
         let probe = harness.folder("powercut");
@@ -48,7 +52,7 @@ impl Cuts {
             println!("powercut: skipped, no FUSE file system can be mounted here: {error}");
             return None;
         }
-        let plant = Plant::prepare(harness, &Setup { more, ..Setup::default() });
+        let plant = Plant::prepare(harness, setup);
         let disk = Mounted::new(&plant.folder.join("data")).unwrap();
         plant.serve();
         Some(Self { plant, disk, random: StdRng::seed_from_u64(seed), count })
@@ -75,7 +79,7 @@ impl Cuts {
 }
 
 fn known_sensors_lose_nothing(harness: &'static Harness) {
-    let Some(mut cuts) = Cuts::prepare(harness, "known sensors", "") else { return };
+    let Some(mut cuts) = Cuts::prepare(harness, "known sensors", &Setup::default()) else { return };
     let load = Load::start(&cuts.plant, &LoadOptions::usual("powercut"));
     for _ in 0..cuts.count {
         cuts.live_and_cut();
@@ -86,7 +90,8 @@ fn known_sensors_lose_nothing(harness: &'static Harness) {
 /// Each life has sensors that no life before it had, so that registering is what is cut.
 fn registered_sensors_lose_nothing(harness: &'static Harness) {
     let more = "[pipeline]\nunknown_sensors = \"register\"\n";
-    let Some(mut cuts) = Cuts::prepare(harness, "registered sensors", more) else { return };
+    let setup = Setup { more, ..Setup::default() };
+    let Some(mut cuts) = Cuts::prepare(harness, "registered sensors", &setup) else { return };
     let machine = cuts.plant.sensor().machine_id;
     let mut sent = Vec::new();
     for cut in 0..cuts.count {
@@ -100,4 +105,32 @@ fn registered_sensors_lose_nothing(harness: &'static Harness) {
         sent.extend(load.finish(CATCH_UP));
     }
     cuts.judge(harness, &sent);
+}
+
+/// The broker's session outlives our power: what it was asked for stands on the disk before it is asked.
+fn a_bridge_knows_what_its_session_holds(harness: &'static Harness) {
+    let setup = Setup {
+        servers: &[Server::Postgres, Server::Mongodb, Server::Mosquitto],
+        mqtt: "",
+        more: "[[listeners]]\ntype = \"bridge\"\nname = \"bridge\"\nbroker = \"mqtt://BROKER\"\n\
+               client_id = \"held\"\ntopics = [\"a/#\", \"b/+\"]\n",
+    };
+    let Some(mut cuts) = Cuts::prepare(harness, "a bridge", &setup) else { return };
+    let path = cuts.plant.folder.join("data/bridges/held.filters");
+    let broker = cuts.plant.stack.mqtt_address();
+    let (host, port) = (broker.ip().to_string(), broker.port().to_string());
+    let publish = ["-h", &host, "-p", &port, "-q", "1", "-t", "a/b", "-m", "1"];
+    for cut in 0..cuts.count {
+        eventually("what was asked for arrives", PATIENCE, || {
+            assert!(Command::new("mosquitto_pub").args(publish).status().unwrap().success());
+            let stats = cuts.plant.stats();
+            let sources = stats["sources"].as_array().unwrap();
+            sources.iter().any(|source| source["name"] == "bridge" && source["listener"]["messages_total"] != 0)
+        });
+        cuts.disk.lose_power();
+        cuts.plant.kill();
+        cuts.disk.cut(&mut cuts.random);
+        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), "a/#\nb/+", "cut {cut}");
+        cuts.plant.serve();
+    }
 }

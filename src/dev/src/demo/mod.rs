@@ -4,6 +4,7 @@
 mod report;
 mod steps;
 
+use crate::say::say;
 use clap::Args;
 use genims_dev::{Server, Stack, StackOptions};
 use std::path::PathBuf;
@@ -28,15 +29,15 @@ pub(crate) struct DemoArgs {
 
 pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let tools = Tools::find()?;
-    println!("GenIMS demo: a plant group and four real wind turbines, from sockets to databases.\n");
-    steps::say("installing what is missing");
-    genims_dev::install(&mut |step| println!("    {step}"))?;
+    say!("GenIMS demo: a plant group and four real wind turbines, from sockets to databases.\n");
+    steps::announce("installing what is missing");
+    genims_dev::install(&mut |step| say!("    {step}"))?;
     if !args.keep
         && let Some(old) = Stack::open(&args.dir)?
     {
         old.delete(None)?;
     }
-    steps::say("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
+    steps::announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
     let stack = Stack::start(&StackOptions { dir: args.dir.clone(), servers: Server::ALL.to_vec(), small: false })?;
     let mut steps = Steps::new(tools, &stack, &args.dir)?;
     let outcome = steps.all(args.seconds);
@@ -45,7 +46,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         report.print();
         if let Some(path) = &args.json {
             report.write(path)?;
-            println!("\nThe whole report: {}", path.display());
+            say!("\nThe whole report: {}", path.display());
         }
         Ok(report.is_clean())
     });
@@ -53,12 +54,12 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         steps.leave_running(&stack);
     } else {
         steps.stop_server();
-        steps::say("stopping the servers and deleting the demo's data");
+        steps::announce("stopping the servers and deleting the demo's data");
         match &result {
             Ok(true) => stack.delete(None)?,
             _ => {
                 stack.stop()?;
-                println!("    kept for a look: {}", args.dir.display());
+                say!("    kept for a look: {}", args.dir.display());
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the demo found, summed over its runs, for people and as JSON.
 
+use crate::say::say;
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -64,13 +65,13 @@ impl Figures {
     }
 
     pub(super) fn print(&self) {
-        println!("\n  readings      all");
+        say!("\n  readings      all");
         for key in SUMS {
-            println!("  {key:<20} {:>12}", self.count(key));
+            say!("  {key:<20} {:>12}", self.count(key));
         }
         let account = &self.0["account"];
         let of = |key: &str| account[key].as_u64().unwrap_or(0);
-        println!(
+        say!(
             "\n  received {} = committed {} + duplicate {} + dead_lettered {} + dropped {} + in_flight {}",
             of("received"),
             of("committed"),
@@ -79,14 +80,14 @@ impl Figures {
             of("dropped"),
             of("in_flight")
         );
-        println!("\n  latency (ms)             p50        p99       p999");
+        say!("\n  latency (ms)             p50        p99       p999");
         for (label, key) in [("acknowledged", "ack_latency_ms"), ("visible in PostgreSQL", "visible_latency_ms")] {
             let at = |quantile: &str| self.0[key][quantile].as_f64().unwrap_or(f64::NAN);
-            println!("  {label:<21} {:>9.2}  {:>9.2}  {:>9.2}", at("p50"), at("p99"), at("p999"));
+            say!("  {label:<21} {:>9.2}  {:>9.2}  {:>9.2}", at("p50"), at("p99"), at("p999"));
         }
         let rate = self.0["readings_per_s"].as_f64().unwrap_or(0.0);
-        println!("\n  {rate:.0} readings/s through the simulated run");
-        println!(
+        say!("\n  {rate:.0} readings/s through the simulated run");
+        say!(
             "  {}",
             if self.is_clean() { "Nothing is missing, nothing is there twice." } else { "NOT CLEAN: see above." }
         );

@@ -1,6 +1,7 @@
 //! The demo's steps: each is a command that a user could type, run as a child with its output shown.
 
 use super::report::Parts;
+use crate::say::say;
 use anyhow::{Context, bail};
 use genims_dev::Stack;
 use serde_json::Value;
@@ -34,8 +35,8 @@ impl Tools {
     }
 }
 
-pub(super) fn say(step: &str) {
-    println!("==> {step}");
+pub(super) fn announce(step: &str) {
+    say!("==> {step}");
 }
 
 pub(super) struct Steps {
@@ -77,19 +78,19 @@ impl Steps {
     /// Schemas, data and their proof; then server, load, real records and the proof of the stream.
     pub(super) fn all(&mut self, seconds: u64) -> anyhow::Result<Parts> {
         for command in ["provision", "seed", "verify", "doctor"] {
-            say(&format!("genims {command}"));
+            announce(&format!("genims {command}"));
             self.summary(command)?;
         }
         self.serve()?;
         let run_file = self.folder.join("run.json");
-        say(&format!("loadtest run --plan config/loadtest/demo.toml --seconds {seconds}"));
+        announce(&format!("loadtest run --plan config/loadtest/demo.toml --seconds {seconds}"));
         let plan = format!("{seconds}");
         self.run(self.loadtest(&["run", "--plan", "config/loadtest/demo.toml", "--seconds", &plan], &run_file))?;
         let replay_file = self.folder.join("replay.json");
-        say("loadtest replay (one month of ENGIE's wind farm La Haute Borne, Open Licence 2.0)");
+        announce("loadtest replay (one month of ENGIE's wind farm La Haute Borne, Open Licence 2.0)");
         self.run(self.loadtest(&["replay", "--speed", "max"], &replay_file))?;
         let stats = self.quiet_stats()?;
-        say("genims verify --module ledger");
+        announce("genims verify --module ledger");
         self.run(self.genims(&["verify", "--module", "ledger"]))?;
         let verify =
             self.genims(&["verify", "--module", "ledger", "--json"]).output().context("genims verify cannot run")?;
@@ -109,22 +110,22 @@ impl Steps {
         if !output.status.success() {
             bail!("genims {command} ended with {}:\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
         }
-        println!("    {}", said.trim_end().lines().last().unwrap_or_default());
-        println!("    {:.1} s", started.elapsed().as_secs_f64());
+        say!("    {}", said.trim_end().lines().last().unwrap_or_default());
+        say!("    {:.1} s", started.elapsed().as_secs_f64());
         Ok(())
     }
 
     fn serve(&mut self) -> anyhow::Result<()> {
-        say("genims serve");
+        announce("genims serve");
         let log_path = self.folder.join("server.log");
         let log = File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
         let server = self.genims(&["serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.server = Some(server.context("genims serve cannot start")?);
-        println!("    {:<6} http://{}/stats", "http", self.addresses.http);
-        println!("    {:<6} {}", "mqtt", self.addresses.mqtt);
-        println!("    {:<6} {}", "tcp", self.addresses.tcp);
-        println!("    {:<6} {}", "line", self.addresses.line);
-        println!("    {:<6} {}", "log", log_path.display());
+        say!("    {:<6} http://{}/stats", "http", self.addresses.http);
+        say!("    {:<6} {}", "mqtt", self.addresses.mqtt);
+        say!("    {:<6} {}", "tcp", self.addresses.tcp);
+        say!("    {:<6} {}", "line", self.addresses.line);
+        say!("    {:<6} {}", "log", log_path.display());
         let deadline = Instant::now() + READY_WAIT;
         while ureq::get(format!("http://{}/readyz", self.addresses.http)).call().is_err() {
             let ended = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten());
@@ -178,7 +179,7 @@ impl Steps {
         let started = Instant::now();
         let program = command.get_program().to_string_lossy().into_owned();
         let status = command.status().with_context(|| format!("{program} cannot run"))?;
-        println!("    {:.1} s", started.elapsed().as_secs_f64());
+        say!("    {:.1} s", started.elapsed().as_secs_f64());
         let verdict = command.get_args().any(|argument| argument == "--json");
         if !status.success() && !verdict {
             bail!("{program} ended with {status}");
@@ -188,7 +189,7 @@ impl Steps {
 
     pub(super) fn stop_server(&mut self) {
         let Some(mut server) = self.server.take() else { return };
-        say("stopping genims serve");
+        announce("stopping genims serve");
         if let Some(pid) = rustix::process::Pid::from_raw(server.id() as i32) {
             // An error means that it has ended already; the wait below sees that.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -206,12 +207,12 @@ impl Steps {
 
     pub(super) fn leave_running(&mut self, stack: &Stack) {
         let pid = self.server.take().map_or(0, |server| server.id());
-        println!("\nEverything is left running:");
-        println!("    http://{}/stats    server, pid {pid}", self.addresses.http);
-        println!("    mqtt {}  tcp {}  line {}", self.addresses.mqtt, self.addresses.tcp, self.addresses.line);
-        println!("    {}", stack.postgres_url("genims_operations_db"));
-        println!("    {}", stack.mongodb_url());
-        println!("Stop it with:\n    kill {pid}\n    genims-dev down --dir {} --delete", self.folder.display());
+        say!("\nEverything is left running:");
+        say!("    http://{}/stats    server, pid {pid}", self.addresses.http);
+        say!("    mqtt {}  tcp {}  line {}", self.addresses.mqtt, self.addresses.tcp, self.addresses.line);
+        say!("    {}", stack.postgres_url("genims_operations_db"));
+        say!("    {}", stack.mongodb_url());
+        say!("Stop it with:\n    kill {pid}\n    genims-dev down --dir {} --delete", self.folder.display());
     }
 }
 

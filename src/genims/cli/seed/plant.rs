@@ -1,15 +1,20 @@
-//! `genims seed plant`: the stream's master data in any size.
+//! `genims seed plant`: the stream's master data in any size, or the machines of a foreign file.
 
 use crate::cli::say::say;
 use anyhow::Context;
+use chrono::Utc;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_seed as seed;
-use genims_seed::{PlantSize, Progress, Summary};
+use genims_seed::{ForeignPlant, PlantSize, Progress, Summary};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PlantArgs {
+    /// Make only the machines and sensors of this mapping, which `loadtest replay --describe` proposes
+    #[arg(long, value_name = "MAPPING", conflicts_with_all = ["factories", "lines", "machines", "sensors", "seed"])]
+    from: Option<PathBuf>,
     #[arg(long, default_value_t = PlantSize::default().factories)]
     factories: u32,
     #[arg(long, default_value_t = PlantSize::default().lines)]
@@ -30,6 +35,9 @@ pub(super) struct PlantArgs {
 pub(super) async fn run(args: PlantArgs) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     let master = PostgresSettings::from_environment(registry.get("genims_master_db")?, &Environment::load(None)?)?;
+    if let Some(path) = &args.from {
+        return foreign(&master, path, args.json).await;
+    }
     let size = PlantSize {
         factories: args.factories,
         lines: args.lines,
@@ -45,11 +53,21 @@ pub(super) async fn run(args: PlantArgs) -> anyhow::Result<ExitCode> {
     })
     .await;
     bar.finish_and_clear();
-    let summary = summary?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&summary).context("the summary as JSON")?);
+    show(&summary?, args.json)
+}
+
+async fn foreign(master: &PostgresSettings, path: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let place = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("the mapping {place} cannot be read"))?;
+    let plant = ForeignPlant::parse(&place, &text)?;
+    show(&seed::foreign_plant(master, &plant, &place, Utc::now()).await?, json)
+}
+
+fn show(summary: &Summary, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        say!("{}", serde_json::to_string_pretty(summary).context("the summary as JSON")?);
     } else {
-        print(&summary);
+        print(summary);
     }
     Ok(ExitCode::SUCCESS)
 }

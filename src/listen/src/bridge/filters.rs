@@ -2,10 +2,11 @@
 //! nobody. What was taken out of the configuration is found by it, and unsubscribed.
 //!
 //! One filter a line. It is written before the broker is asked for anything new, so it never lists fewer than the session
-//! holds; one too many is unsubscribed in vain, which harms nothing.
+//! holds; one too many is unsubscribed in vain, which harms nothing. For that it is durable, file and name, when
+//! [`Filters::begin`] and [`Filters::end`] return: the broker's session outlives a loss of our power.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
@@ -42,14 +43,25 @@ impl Filters {
     }
 
     fn write(&self) -> io::Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        if let Some(folder) = path.parent() {
+        let Some((path, folder)) = self.path.as_deref().and_then(|path| Some((path, path.parent()?))) else {
+            return Ok(());
+        };
+        if !folder.is_dir() {
+            // It lies in the server's data folder, which is there.
             fs::create_dir_all(folder)?;
+            folder.parent().map_or(Ok(()), sync_names)?;
         }
         let fresh = path.with_extension("new");
-        fs::write(&fresh, self.held.join("\n"))?;
-        fs::rename(&fresh, path)
+        let mut file = File::create(&fresh)?;
+        file.write_all(self.held.join("\n").as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        sync_names(folder)
     }
+}
+
+fn sync_names(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use super::BridgeError;
 use crate::Acknowledge;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The client library refuses shorter ones by a panic.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MqttVersion {
     #[serde(rename = "3.1.1")]
     V4,
@@ -19,13 +19,23 @@ pub enum MqttVersion {
 }
 
 /// The quality of service asked for; the broker delivers with the lower of this and the publisher's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u8")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub enum Qos {
     AtMostOnce,
     #[default]
     AtLeastOnce,
     ExactlyOnce,
+}
+
+impl From<Qos> for u8 {
+    fn from(qos: Qos) -> Self {
+        match qos {
+            Qos::AtMostOnce => 0,
+            Qos::AtLeastOnce => 1,
+            Qos::ExactlyOnce => 2,
+        }
+    }
 }
 
 impl TryFrom<u8> for Qos {
@@ -53,7 +63,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// One bridge to one broker.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BridgeOptions {
     /// `mqtt://host[:1883]` or `mqtts://host[:8883]`.
@@ -71,6 +81,7 @@ pub struct BridgeOptions {
     #[serde(with = "humantime_serde")]
     pub session_expiry: Duration,
     pub username: Option<String>,
+    #[serde(skip_serializing)]
     pub password: Option<Secret>,
     /// Its content, without the last newline, is the password.
     pub password_file: Option<PathBuf>,

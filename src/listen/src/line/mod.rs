@@ -17,7 +17,7 @@ use super::accept::{self, AcceptError, Limits, bind};
 use genims_decode::timestamp::Unit;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// One line protocol listener.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LineOptions {
     #[serde(deserialize_with = "crate::address::deserialize")]

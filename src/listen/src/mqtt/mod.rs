@@ -51,7 +51,7 @@ use super::notices::Notices;
 use super::{Acknowledge, Decode, ListenMetrics};
 use genims_model::{Protocol, SourceNo};
 use genims_pipeline::intake::{Intake, IntakeBuffer};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,7 +60,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// One MQTT listener.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MqttOptions {
     #[serde(deserialize_with = "crate::address::deserialize")]

@@ -102,7 +102,7 @@ use super::accept::{self, AcceptError, Limits};
 use super::{Acknowledge, ListenMetrics, accept::bind};
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +110,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// One listener of the frame protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TcpOptions {
     #[serde(deserialize_with = "crate::address::deserialize")]

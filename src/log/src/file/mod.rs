@@ -174,15 +174,18 @@ impl Default for SpoolOptions {
 }
 
 impl SpoolOptions {
+    /// The smallest `max_bytes`: a few segments of the smallest size.
+    pub const MAX_BYTES_MIN: u64 = SEGMENT_BYTES_MIN * SEGMENTS_MIN;
+
     /// Fits the smaller sizes to the cap, or says what is wrong; touches nothing, so `validate` can call it.
     pub fn check(&self) -> Result<(), SpoolError> {
         self.sizes().map(|_| ())
     }
 
     fn sizes(&self) -> Result<Sizes, SpoolError> {
-        let max_bytes_min = SEGMENT_BYTES_MIN * SEGMENTS_MIN;
-        if self.max_bytes < max_bytes_min {
-            let text = format!("max_bytes is {}; give it at least {max_bytes_min}, usually gigabytes", self.max_bytes);
+        if self.max_bytes < Self::MAX_BYTES_MIN {
+            let least = Self::MAX_BYTES_MIN;
+            let text = format!("max_bytes is {}; give it at least {least}, usually gigabytes", self.max_bytes);
             return Err(SpoolError::Options(text));
         }
         let segment_bytes = self.segment_bytes.clamp(SEGMENT_BYTES_MIN, self.max_bytes / SEGMENTS_MIN);

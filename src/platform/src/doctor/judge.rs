@@ -4,6 +4,7 @@ use super::report::{Checklist, Subject};
 use genims_databases::clock::Difference;
 use genims_databases::{Database, schema};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Connections that a pool must get at once.
@@ -101,6 +102,9 @@ pub(super) fn rights(checklist: &mut Checklist, rights: &Rights<'_>) {
     if !rights.missing.is_empty() {
         let remedy = "grant these rights to the login of its URL, or let its URL name another login";
         checklist.fail(Subject::Rights, format!("lacks {}", rights.missing.join(", ")), remedy);
+    } else if let Some(kind) = rights.all_powerful.filter(|_| checklist.whole_server && is_local(&checklist.place)) {
+        // The administrator's URL of a private server: `genims provision` makes databases and roles with it.
+        checklist.ok(Subject::Rights, format!("create, write, read; {kind}"));
     } else if let Some(kind) = rights.all_powerful {
         let remedy = "let its URL name a login that owns this database and no more";
         checklist.warn(Subject::Rights, format!("create, write, read; {kind}"), remedy);
@@ -112,6 +116,19 @@ pub(super) fn rights(checklist: &mut Checklist, rights: &Rights<'_>) {
     }
 }
 
+/// Whether nothing between us and the servers of a place (`host:port/database`) is a network.
+fn is_local(place: &str) -> bool {
+    let servers = place.rsplit_once('/').map_or(place, |(servers, _)| servers);
+    servers.split(',').all(|server| {
+        let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost"
+            || host.starts_with('/')
+            || host.starts_with("%2F")
+            || address.is_ok_and(|it| it.is_loopback())
+    })
+}
+
 /// The bookkeeping is closed to this login.
 pub(super) fn history_is_closed(checklist: &mut Checklist) {
     let remedy = "grant reading of genims_internal.schema_history to the login, or examine with the URL of the owner";
@@ -121,6 +138,7 @@ pub(super) fn history_is_closed(checklist: &mut Checklist) {
 pub(super) fn tls(checklist: &mut Checklist, used: Option<String>, remedy: &str) {
     match used {
         Some(how) => checklist.ok(Subject::Tls, how),
+        None if is_local(&checklist.place) => checklist.ok(Subject::Tls, "none; on this machine"),
         None => checklist.warn(Subject::Tls, "none", remedy),
     }
 }
@@ -145,7 +163,7 @@ mod tests {
 
     fn judged(judge: impl Fn(&mut Checklist, &Database)) -> Check {
         let registry = Registry::load(None).expect("the embedded registry");
-        let mut checklist = Checklist::default();
+        let mut checklist = Checklist { place: "db.example:5432/genims_erp_db".to_owned(), ..Checklist::default() };
         judge(&mut checklist, registry.get("erp").expect("in the registry"));
         assert_eq!(checklist.checks.len(), 1);
         let check = checklist.checks.remove(0);
@@ -196,5 +214,24 @@ mod tests {
         assert_eq!(grade(true, &["INSERT"], Some("superuser")), Grade::Failed);
         assert_eq!([grade(true, &[], Some("superuser")), grade(true, &[], None)], [Grade::Warning, Grade::Ok]);
         assert_eq!(grade(false, &[], None), Grade::Warning);
+    }
+
+    #[test]
+    fn a_private_server_on_this_machine_needs_neither_tls_nor_a_lesser_administrator() {
+        let grades = |place: &str, whole_server| {
+            let mut checklist = Checklist { place: place.to_owned(), whole_server, ..Checklist::default() };
+            tls(&mut checklist, None, "turn it on");
+            rights(&mut checklist, &Rights { create: true, missing: Vec::new(), all_powerful: Some("superuser") });
+            [checklist.checks[0].grade, checklist.checks[1].grade]
+        };
+        for local in
+            ["127.0.0.1:5432/d", "localhost:1/d", "[::1]:1/d", "::1:1/d", "/run/postgresql:5432/d", "%2Frun%2Fm/d"]
+        {
+            assert_eq!(grades(local, true), [Grade::Ok, Grade::Ok], "{local}");
+            assert_eq!(grades(local, false), [Grade::Ok, Grade::Warning], "{local}");
+        }
+        for remote in ["10.0.0.7:5432/d", "db.example:1/d", "127.0.0.1:1,db.example:1/d", ""] {
+            assert_eq!(grades(remote, true), [Grade::Warning, Grade::Warning], "{remote}");
+        }
     }
 }

@@ -12,9 +12,9 @@ mod postgres;
 pub mod report;
 
 use futures_util::future::join_all;
-use genims_databases::{Database, Engine, Environment, Registry};
+use genims_databases::{Database, Engine, Environment, Registry, mysql as mysql_urls, postgres as postgres_urls};
 use report::Checklist;
-pub use report::{Check, DoctorReport, Examination, Grade, Subject};
+pub use report::{Check, DoctorReport, Examination, Finding, Grade, Subject};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -25,13 +25,13 @@ const TIME_MAX: Duration = Duration::from_millis(2_500);
 pub async fn run(registry: &Registry, environment: &Environment) -> DoctorReport {
     let started = Instant::now();
     let databases = join_all(registry.all().iter().map(|database| examine(database, environment))).await;
-    let passed = databases.iter().all(|database| database.passed);
-    DoctorReport { passed, databases, seconds: started.elapsed().as_secs_f64() }
+    DoctorReport::new(databases, started.elapsed().as_secs_f64())
 }
 
 async fn examine(database: &Database, environment: &Environment) -> Examination {
     let started = Instant::now();
-    let mut checklist = Checklist::default();
+    let (variable, whole_server) = url_of(database, environment);
+    let mut checklist = Checklist { whole_server, ..Checklist::default() };
     let looked = async {
         match database.engine {
             Engine::Postgresql => postgres::examine(&mut checklist, database, environment).await,
@@ -44,7 +44,7 @@ async fn examine(database: &Database, environment: &Environment) -> Examination 
         if checklist.has(Subject::Reachable) {
             checklist.fail(Subject::Latency, found, "look at the server's log and load, and at the network between");
         } else {
-            let remedy = format!("start the server, or mend host and port of {}", database.connection);
+            let remedy = format!("start the server, or mend host and port of {variable}");
             checklist.fail(Subject::Reachable, found, remedy);
         }
     }
@@ -53,8 +53,21 @@ async fn examine(database: &Database, environment: &Environment) -> Examination 
         database: database.name.clone(),
         engine: database.engine,
         place: checklist.place,
+        connection: database.connection.clone(),
         passed: checklist.checks.iter().all(|check| check.grade != Grade::Failed),
         checks: checklist.checks,
         seconds: started.elapsed().as_secs_f64(),
+    }
+}
+
+/// The variable that its URL stands in, and whether that is the URL of a whole server.
+fn url_of<'a>(database: &'a Database, environment: &Environment) -> (&'a str, bool) {
+    let own = database.connection.as_str();
+    let is_set = |name: &str| matches!(environment.secret(name), Ok(Some(_)));
+    match database.engine {
+        Engine::Mongodb => (own, true),
+        _ if is_set(own) => (own, false),
+        Engine::Postgresql => (postgres_urls::SERVER_VARIABLE, true),
+        Engine::Mysql => (mysql_urls::SERVER_VARIABLE, true),
     }
 }

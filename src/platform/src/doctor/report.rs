@@ -53,6 +53,8 @@ pub struct Examination {
     pub engine: Engine,
     /// `host:port/database`; empty when its URL cannot be read.
     pub place: String,
+    /// The variable of a URL of its own.
+    pub connection: String,
     /// Nothing failed.
     pub passed: bool,
     pub checks: Vec<Check>,
@@ -65,18 +67,73 @@ impl Examination {
     }
 }
 
+/// One cause for somebody to look into, however many databases it shows in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub grade: Grade,
+    pub subject: Subject,
+    pub found: String,
+    pub remedy: String,
+    pub databases: Vec<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DoctorReport {
     /// Nothing failed in any database.
     pub passed: bool,
+    /// What is not as it should be, each cause once: failures first.
+    pub findings: Vec<Finding>,
     pub databases: Vec<Examination>,
     pub seconds: f64,
+}
+
+impl DoctorReport {
+    pub(super) fn new(databases: Vec<Examination>, seconds: f64) -> Self {
+        let passed = databases.iter().all(|database| database.passed);
+        Self { passed, findings: findings(&databases), databases, seconds }
+    }
+}
+
+/// What a cause is called where it shows in several databases.
+const ANY_DATABASE: &str = "<database>";
+const ANY_VARIABLE: &str = "<its own variable>";
+
+fn findings(databases: &[Examination]) -> Vec<Finding> {
+    // Each with its text as it is without the names of its database.
+    let mut known: Vec<((String, String), Finding)> = Vec::new();
+    for grade in [Grade::Failed, Grade::Warning] {
+        for database in databases {
+            let general =
+                |text: &str| text.replace(&database.database, ANY_DATABASE).replace(&database.connection, ANY_VARIABLE);
+            for check in database.checks.iter().filter(|check| check.grade == grade) {
+                let (found, remedy) = (check.found.clone(), check.remedy.clone().unwrap_or_default());
+                let texts = (general(&found), general(&remedy));
+                let same = |of: &&mut ((String, String), Finding)| {
+                    of.0 == texts && of.1.subject == check.subject && of.1.grade == grade
+                };
+                match known.iter_mut().find(same) {
+                    Some((_, finding)) => {
+                        (finding.found, finding.remedy) = texts;
+                        finding.databases.push(database.database.clone());
+                    }
+                    None => {
+                        let databases = vec![database.database.clone()];
+                        let finding = Finding { grade, subject: check.subject, found, remedy, databases };
+                        known.push((texts, finding));
+                    }
+                }
+            }
+        }
+    }
+    known.into_iter().map(|(_, finding)| finding).collect()
 }
 
 /// The checks of one database while they are made. What was found before a server stopped answering is kept.
 #[derive(Debug, Default)]
 pub(super) struct Checklist {
     pub(super) place: String,
+    /// Its URL is that of a whole server, not of this database alone.
+    pub(super) whole_server: bool,
     pub(super) checks: Vec<Check>,
 }
 
@@ -113,5 +170,46 @@ impl Checklist {
 
     pub(super) fn has(&self, subject: Subject) -> bool {
         self.checks.iter().any(|check| check.subject == subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn examination(name: &str, check: fn(&mut Checklist, &str)) -> Examination {
+        let mut checklist = Checklist::default();
+        check(&mut checklist, name);
+        Examination {
+            database: name.to_owned(),
+            engine: Engine::Postgresql,
+            place: String::new(),
+            connection: format!("{}_URL", name.to_uppercase()),
+            passed: checklist.checks.iter().all(|check| check.grade != Grade::Failed),
+            checks: checklist.checks,
+            seconds: 0.0,
+        }
+    }
+
+    #[test]
+    fn one_cause_is_one_finding_whatever_the_databases_are_called() {
+        let refused: fn(&mut Checklist, &str) = |checklist, name| {
+            let remedy = format!("start the server, or mend {}_URL", name.to_uppercase());
+            checklist.fail(Subject::Reachable, format!("{name} at h:1/{name}: connection refused"), remedy);
+        };
+        let other: fn(&mut Checklist, &str) = |checklist, _| checklist.fail(Subject::Login, "no password", "give one");
+        let clear: fn(&mut Checklist, &str) = |checklist, _| checklist.warn(Subject::Tls, "none", "turn it on");
+        let all = [("a_db", clear), ("b_db", refused), ("c_db", refused), ("d_db", other)];
+        let report = DoctorReport::new(all.map(|(name, check)| examination(name, check)).to_vec(), 0.0);
+        let told: Vec<(Subject, &str, usize)> =
+            report.findings.iter().map(|it| (it.subject, it.found.as_str(), it.databases.len())).collect();
+        let of_two = "<database> at h:1/<database>: connection refused";
+        assert_eq!(
+            told,
+            [(Subject::Reachable, of_two, 2), (Subject::Login, "no password", 1), (Subject::Tls, "none", 1)]
+        );
+        assert_eq!(report.findings[0].remedy, "start the server, or mend <its own variable>");
+        let one = DoctorReport::new(vec![examination("b_db", refused)], 0.0);
+        assert_eq!(one.findings[0].found, "b_db at h:1/b_db: connection refused");
     }
 }

@@ -79,23 +79,37 @@ impl Table<'_> {
         buffer.push('\n');
     }
 
-    fn upsert(&self) -> String {
+    fn upsert(&self, existing: Existing) -> String {
         let (name, columns) = (self.name, self.columns.join(", "));
         let of = |side: &str| {
             let list: Vec<String> = self.columns[1..].iter().map(|column| format!("{side}.{column}")).collect();
             list.join(", ")
         };
+        let otherwise = match existing {
+            Existing::Stays => "NOTHING".to_owned(),
+            Existing::FollowsSeed => format!(
+                "UPDATE SET ({rest}) = ROW({new}) WHERE ROW({old}) IS DISTINCT FROM ROW({new})",
+                rest = self.columns[1..].join(", "),
+                new = of("excluded"),
+                old = of("stands"),
+            ),
+        };
         format!(
             "WITH done AS (INSERT INTO public.{name} AS stands ({columns}) SELECT {columns} FROM seed_{name} \
-             ON CONFLICT ({key}) DO UPDATE SET ({rest}) = ROW({new}) \
-             WHERE ROW({old}) IS DISTINCT FROM ROW({new}) RETURNING xmax = 0 AS inserted) \
+             ON CONFLICT ({key}) DO {otherwise} RETURNING xmax = 0 AS inserted) \
              SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted) FROM done",
             key = self.columns[0],
-            rest = self.columns[1..].join(", "),
-            new = of("excluded"),
-            old = of("stands"),
         )
     }
+}
+
+/// What becomes of a row whose key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// It becomes what is seeded.
+    FollowsSeed,
+    /// It was somebody's who knows more than we.
+    Stays,
 }
 
 /// What became of one table.
@@ -111,6 +125,7 @@ pub struct TableSummary {
 pub(super) async fn load(
     transaction: &Transaction<'_>,
     table: &Table<'_>,
+    existing: Existing,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<TableSummary, tokio_postgres::Error> {
     let name = table.name;
@@ -124,7 +139,7 @@ pub(super) async fn load(
     let twin = format!("CREATE TEMPORARY TABLE seed_{name} (LIKE public.{name}) ON COMMIT DROP");
     transaction.batch_execute(&twin).await?;
     copy(transaction, table, &format!("seed_{name}"), progress).await?;
-    let row = transaction.query_one(&table.upsert(), &[]).await?;
+    let row = transaction.query_one(&table.upsert(existing), &[]).await?;
     let (inserted, updated): (i64, i64) = (row.get(0), row.get(1));
     Ok(TableSummary { table: name, rows: table.rows, inserted: inserted as u64, updated: updated as u64 })
 }

@@ -5,6 +5,7 @@
 //! touched, rows that differ become what the size and the seed say, and rows of others are left alone.
 
 mod base;
+mod foreign;
 mod kinds;
 mod layout;
 mod load;
@@ -14,10 +15,13 @@ mod turbines;
 mod words;
 
 use crate::errors::SeedError;
-use genims_databases::PostgresSettings;
+pub use foreign::{ForeignPlant, foreign_plant};
+use genims_databases::{PostgresClient, PostgresSettings};
+use load::Existing;
 pub use load::TableSummary;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
+use tokio_postgres::Transaction;
 
 /// How large the plant group shall be. The wind farm (4 turbines, 28 signals) comes on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +66,9 @@ impl PlantSize {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    pub size: PlantSize,
+    /// `None` where a mapping says what there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<PlantSize>,
     pub tables: Vec<TableSummary>,
     pub seconds: f64,
 }
@@ -85,25 +91,26 @@ pub async fn plant(
     let size = size.check()?;
     let failed = |source| SeedError::from(master.error(source));
     let mut client = master.connect().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
-    // One seeding at a time.
-    transaction
-        .batch_execute(
-            "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(hashtextextended('genims seed', 0))",
-        )
-        .await
-        .map_err(failed)?;
+    let transaction = begin(&mut client).await.map_err(failed)?;
     let mut tables = Vec::new();
     for table in rows::tables(size) {
         let show = |rows| progress(Progress { table: table.name, rows, rows_total: table.rows });
-        tables.push(load::load(&transaction, &table, &show).await.map_err(failed)?);
+        tables.push(load::load(&transaction, &table, Existing::FollowsSeed, &show).await.map_err(failed)?);
     }
     transaction.commit().await.map_err(failed)?;
     if tables.iter().any(|table| table.inserted + table.updated > 0) {
         let names: Vec<&str> = tables.iter().map(|table| table.table).collect();
         client.batch_execute(&format!("ANALYZE {}", names.join(", "))).await.map_err(failed)?;
     }
-    Ok(Summary { size, tables, seconds: started.elapsed().as_secs_f64() })
+    Ok(Summary { size: Some(size), tables, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// One seeding at a time.
+async fn begin(client: &mut PostgresClient) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    let alone = "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(hashtextextended('genims seed', 0))";
+    transaction.batch_execute(alone).await?;
+    Ok(transaction)
 }
 
 /// Every table's name, columns and rows in COPY text form, for those who refer to them.

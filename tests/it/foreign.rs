@@ -1,0 +1,131 @@
+//! A file that nobody has described, on its way into both databases in three steps, with the programs that a user runs.
+
+use crate::harness::{Harness, beside_genims};
+use crate::server::{Plant, Setup};
+use chrono::{DateTime, TimeDelta, Utc};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::process::{Command, Output, Stdio};
+
+const DAYS_NOT_MIRRORED: i64 = 200;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![harness.trial("foreign::a_foreign_file_in_three_steps", three_steps)]
+}
+
+fn loadtest(plant: &Plant, arguments: &[&str]) -> Output {
+    let mut command = Command::new(beside_genims("loadtest"));
+    let (mqtt, http) = (plant.doors.mqtt.to_string(), plant.doors.http.to_string());
+    let doors = ["--mqtt", &mqtt, "--http", &http];
+    command.arg("replay").args(doors).args(arguments).current_dir(&plant.folder);
+    // Where the databases are stands in the folder's `.env`.
+    command.env_clear().stdin(Stdio::null()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn report(plant: &Plant) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(plant.folder.join("report.json")).unwrap()).unwrap()
+}
+
+fn three_steps(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let write = |name: &str, text: &str| std::fs::write(plant.folder.join(name), text).unwrap();
+    let text = "\u{feff}Zeit;Temperatur [°C];Öldruck (bar);Meldung\r\n13.02.2024 10:00:00;71,5;-0,25;OK\r\n13.02.2024 10:00:10;72,25;;OK\r\n";
+    write("Presse 7.csv", text);
+
+    let described = loadtest(&plant, &["--describe", "Presse 7.csv"]);
+    assert!(described.status.success(), "{}", said(&described));
+    write("press.toml", &String::from_utf8(described.stdout).unwrap());
+
+    let replay = ["--mapping", "press.toml", "--file", "Presse 7.csv", "--json", "report.json"];
+    let early = loadtest(&plant, &replay);
+    assert!(!early.status.success() && said(&early).contains("genims seed plant --from"), "{}", said(&early));
+
+    let seeded: Value =
+        serde_json::from_str(&plant.cli_ok(&["seed", "plant", "--from", "press.toml", "--json"])).unwrap();
+    let inserted = |summary: &Value| {
+        summary["tables"].as_array().unwrap().iter().map(|table| table["inserted"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(inserted(&seeded), 1 + 1 + 1 + 2, "{seeded:#}");
+
+    // At once: the server has looked at master data a moment ago and not since.
+    let replayed = loadtest(&plant, &replay);
+    assert!(replayed.status.success(), "{}", said(&replayed));
+    let found = report(&plant);
+    assert_eq!(
+        (&found["verdict"], &found["acked"], &found["dead_lettered"]),
+        (&"ok".into(), &3.into(), &0.into()),
+        "{found:#}"
+    );
+    let values = "SELECT string_agg(sensor_id || ' ' || measurement_value::float8 || ' ' || measurement_unit, ', ' ORDER BY sensor_id, timestamp) \
+                  FROM sensor_data WHERE machine_id = 'Presse_7'";
+    let stored: String = plant.query("genims_operations_db", values)[0].get(0);
+    let expected = "SEN-Presse_7-Oeldruck -0.25 bar, SEN-Presse_7-Temperatur 71.5 °C, SEN-Presse_7-Temperatur 72.25 °C";
+    assert_eq!(stored, expected);
+
+    let again: Value =
+        serde_json::from_str(&plant.cli_ok(&["seed", "plant", "--from", "press.toml", "--json"])).unwrap();
+    assert_eq!(inserted(&again), 0, "{again:#}");
+    skipped_values_are_a_failure(&plant, text, &write);
+    what_the_mirror_does_not_keep_is_none(&plant, &write);
+    a_mapping_that_contradicts_master_data_is_refused(&plant, &write);
+}
+
+fn skipped_values_are_a_failure(plant: &Plant, text: &str, write: &dyn Fn(&str, &str)) {
+    write("bad.csv", &text.replace("72,25", "I/O Timeout"));
+    let replay = ["--mapping", "press.toml", "--file", "bad.csv", "--json", "report.json"];
+    let replayed = loadtest(plant, &replay);
+    let told = "1 values of the file were not sent";
+    assert_eq!(replayed.status.code(), Some(1), "{}", said(&replayed));
+    assert!(
+        said(&replayed).contains(told)
+            && said(&replayed).contains("bad.csv:3, column Temperatur [°C]: \"I/O Timeout\"")
+    );
+    let found = report(plant);
+    let (replay, missing) = (&found["replay"], &found["missing"]);
+    assert_eq!(
+        (&replay["skipped_values"], &replay["readings"], missing),
+        (&1.into(), &2.into(), &0.into()),
+        "{found:#}"
+    );
+    assert_eq!((&replay["examples"][0]["line"], &replay["examples"][0]["value"]), (&3.into(), &"I/O Timeout".into()));
+}
+
+fn what_the_mirror_does_not_keep_is_none(plant: &Plant, write: &dyn Fn(&str, &str)) {
+    let now = Utc::now();
+    let line = |at: DateTime<Utc>, value: &str| format!("{};{value};1,5;OK\n", at.format("%d.%m.%Y %H:%M:%S"));
+    let old = now - TimeDelta::days(DAYS_NOT_MIRRORED);
+    let text = [
+        "Zeit;Temperatur [°C];Öldruck (bar);Meldung\n".to_owned(),
+        line(old, "1,5"),
+        line(now - TimeDelta::hours(1), "2,5"),
+    ];
+    write("old.csv", &text.concat());
+    let replay = ["--keep-time", "--mapping", "press.toml", "--file", "old.csv", "--json", "report.json"];
+    let replayed = loadtest(plant, &replay);
+    assert!(replayed.status.success(), "{}", said(&replayed));
+    assert!(said(&replayed).contains("2 readings are older than MongoDB keeps them"), "{}", said(&replayed));
+    let found = report(plant);
+    assert_eq!((&found["committed_postgres"], &found["committed_mongodb"]), (&4.into(), &2.into()), "{found:#}");
+}
+
+fn a_mapping_that_contradicts_master_data_is_refused(plant: &Plant, write: &dyn Fn(&str, &str)) {
+    let mapping = std::fs::read_to_string(plant.folder.join("press.toml")).unwrap();
+    let sensor = plant.sensor();
+    write("elsewhere.toml", &mapping.replace("Presse_7", &sensor.machine_id));
+    let refused = plant.cli(&["seed", "plant", "--from", "elsewhere.toml"]);
+    let told = format!("write line = \"{}\" and factory = \"{}\"", sensor.line_id, sensor.factory_id);
+    assert!(!refused.status.success() && said(&refused).contains(&told), "{}", said(&refused));
+    // Told so, it only adds what the machine lacks.
+    let place = mapping.replace("Presse_7", &sensor.machine_id).replace("LINE-CSV", &sensor.line_id);
+    write("elsewhere.toml", &place.replace("FAC-CSV", &sensor.factory_id));
+    plant.cli_ok(&["seed", "plant", "--from", "elsewhere.toml"]);
+    let query = format!(
+        "SELECT count(*) FROM machines m JOIN sensors s USING (machine_id) WHERE machine_id = '{}' AND machine_name <> machine_id AND data_protocol = 'file'",
+        sensor.machine_id
+    );
+    assert_eq!(plant.query("genims_master_db", &query)[0].get::<_, i64>(0), 2);
+}
