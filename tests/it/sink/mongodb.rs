@@ -260,24 +260,27 @@ async fn what_would_expire_at_once_and_what_is_refused_is_counted(mongo: Arc<Mon
     mongo.production().await.create_collection("scada_events").validator(rule).await.expect("a rule");
     let plant = Plant::new();
     let now = noon_us();
-    let snapshot = |state: &str| Snapshot {
+    let snapshot_of = |timestamp_us, state: &str| Snapshot {
         machine: MachineNo(0),
         source: 0,
         received_us: now,
-        timestamp_us: now,
+        timestamp_us,
         fields: SnapshotFields { machine_state: state.to_owned(), ..SnapshotFields::default() },
     };
-    plant.append(group(now - 91 * DAY_US, 100));
+    let snapshot = |state| snapshot_of(now, state);
+    // The mirror keeps neither for so long.
+    let old = vec![snapshot_of(now - 1_000 * DAY_US, "IDLE")];
+    plant.append(Group { snapshots: old, ..group(now - 91 * DAY_US, 100) });
     plant.append(Group { snapshots: vec![snapshot("IDLE"), snapshot("POISON"), snapshot("IDLE")], ..group(now, 50) });
     let sink = follow(&plant, &mongo, 1_000).await;
     plant.caught_up().await;
     sink.stop().await;
     assert_exact(&mongo, 50).await;
     assert_eq!((ledger(&mongo, "expired").await, ledger(&mongo, "refused").await), (100, 1));
-    assert_eq!(ledger(&mongo, "scada_events").await, 2);
+    assert_eq!((ledger(&mongo, "scada_events").await, ledger(&mongo, "expired_events").await), (2, 1));
     assert_eq!(plant.metrics.expired_total.load(Ordering::Relaxed), 100);
     assert_eq!(plant.metrics.refused_total.load(Ordering::Relaxed), 1);
-    assert_eq!(plant.log.cursor("mongodb"), Some(153));
+    assert_eq!(plant.log.cursor("mongodb"), Some(154));
 }
 
 async fn a_collection_dropped_under_load_is_made_again_as_a_time_series(mongo: Arc<Mongo>) {

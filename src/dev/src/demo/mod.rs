@@ -5,9 +5,10 @@ mod report;
 mod steps;
 
 use crate::say::say;
+use anyhow::Context;
 use clap::Args;
 use genims_dev::{Server, Stack, StackOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steps::{Steps, Tools};
 
@@ -32,10 +33,10 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     say!("GenIMS demo: a plant group and four real wind turbines, from sockets to databases.\n");
     steps::announce("installing what is missing");
     genims_dev::install(&mut |step| say!("    {step}"))?;
-    if !args.keep
-        && let Some(old) = Stack::open(&args.dir)?
-    {
-        old.delete(None)?;
+    match Stack::open(&args.dir)? {
+        Some(_) if args.keep => {}
+        // New databases begin with a new log: an earlier demo's would bring its readings into them.
+        old => delete(old.as_ref(), &args.dir)?,
     }
     steps::announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
     let stack = Stack::start(&StackOptions { dir: args.dir.clone(), servers: Server::ALL.to_vec(), small: false })?;
@@ -56,7 +57,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         steps.stop_server();
         steps::announce("stopping the servers and deleting the demo's data");
         match &result {
-            Ok(true) => stack.delete(None)?,
+            Ok(true) => delete(Some(&stack), &args.dir)?,
             _ => {
                 stack.stop()?;
                 say!("    kept for a look: {}", args.dir.display());
@@ -64,4 +65,18 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The databases, and the server's data with them.
+fn delete(stack: Option<&Stack>, folder: &Path) -> anyhow::Result<()> {
+    if let Some(stack) = stack {
+        stack.delete(None)?;
+    }
+    let data = folder.join(steps::SERVER_DATA);
+    match std::fs::remove_dir_all(&data) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot delete {}", data.display()))
+        }
+        _ => Ok(()),
+    }
 }

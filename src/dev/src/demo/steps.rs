@@ -47,6 +47,9 @@ pub(super) struct Steps {
     server: Option<Child>,
 }
 
+/// Log and journal of the demo's server, in its folder.
+pub(super) const SERVER_DATA: &str = "server";
+
 /// Where the demo's server listens: free ports of the loopback interface.
 struct Addresses {
     http: SocketAddr,
@@ -66,7 +69,7 @@ impl Steps {
             ("GENIMS_OPERATIONS_DB_URL", stack.postgres_url("genims_operations_db")),
             ("GENIMS_MYSQL_URL", stack.mysql_url("")),
             ("GENIMS_MONGODB_URL", stack.mongodb_url()),
-            ("GENIMS_DATA_DIR", folder.join("server").to_string_lossy().into_owned()),
+            ("GENIMS_DATA_DIR", folder.join(SERVER_DATA).to_string_lossy().into_owned()),
             ("GENIMS_HTTP_LISTEN", http.to_string()),
             ("GENIMS_MQTT_LISTEN", mqtt.to_string()),
             ("GENIMS_TCP_LISTEN", tcp.to_string()),

@@ -41,8 +41,10 @@ pub struct LedgerDocument {
     pub scada_events: u64,
     pub machine_fault_events: u64,
     pub oee_metrics: u64,
-    /// Not written: older than the collection keeps.
+    /// Readings not written: older than the collection keeps.
     pub expired: u64,
+    /// The same of everything else.
+    pub expired_events: u64,
     /// Not written: MongoDB refused the document.
     pub refused: u64,
     /// Readings of sensors that the catalogue does not know: PostgreSQL has them as dead letters.
@@ -178,6 +180,7 @@ impl Bookkeeping {
             "machine_fault_events": ledger.machine_fault_events as i64,
             "oee_metrics": ledger.oee_metrics as i64,
             "expired": ledger.expired as i64,
+            "expired_events": ledger.expired_events as i64,
             "refused": ledger.refused as i64,
             "unknown": ledger.unknown as i64,
             "found": ledger.found as i64,

@@ -113,7 +113,7 @@ impl Writer<'_> {
             kept.retain(|document| !found.contains(&document.offset));
             let encode = |document: &&EventDocument, out: &mut Vec<u8>| out.extend_from_slice(&document.bytes);
             let refused = self.insert(collection.name, &kept, encode).await?;
-            self.ledger.expired += expired.len() as u64;
+            self.ledger.expired_events += expired.len() as u64;
             *self.count(place) = total - refused;
         }
         Ok(())
