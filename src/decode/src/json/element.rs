@@ -2,26 +2,28 @@
 //!
 //! | what | keys, the first present one counts |
 //! |---|---|
-//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id` |
+//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable` |
 //! | machine | `machine_id`, `machine`; `node` where the topic names none |
-//! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t` |
+//! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp` |
 //! | value | `value`, `v`, `val`, `d` |
-//! | several | `values`, `d` with an object: see [`values`]; `values`, `tags`, `metrics`, `d` with a list: see [`list`] |
-//! | quality | `quality`, `q`: see [`crate::quality`] |
+//! | several | `values`, `d` with an object: see [`values`]; `values`, `vals`, `d`, `tags`, `metrics`, `records`, `Messages`, `DataItems` with a list: see [`list`] |
+//! | quality | `quality`, `q`, `qualityCode`, `qc`; `StatusCode`, `Status` in an entry: see [`crate::quality`] |
 //!
-//! `value`, `timestamp`, `quality` and `name` may begin with a capital. An element that has none of the value keys is an
-//! object of tags: see [`tags`]. Below a topic that names the sensor, `sensor_id` and `sensor` still count (a dead letter
-//! names its sensor there), the weaker `tag`, `name`, `id` do not: they often are remarks. A key that stands twice makes
-//! the element malformed, `null` is a key left out.
+//! They stand in [`keys`](super::keys), with what else means something; `value`, `timestamp`, `quality` and `name` may begin
+//! with a capital. An element that has none of the value keys is an object of tags: see [`tags`]. Below a topic that names
+//! the sensor, `sensor_id` and `sensor` still count (a dead letter names its sensor there), the weaker ones do not: they
+//! often are remarks. A key that stands twice makes the element malformed, `null` is a key left out.
 
 use super::cursor::{Cursor, Syntax, Text, Value};
 use super::fields::{name, number_value, quality, time_value};
+use super::keys::{BODY_BIT, Known, MACHINE_RANK_WEAK, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT};
 use super::values::{self, Common};
 use super::{list, tags};
-use crate::fault::{Fault, NOT_A_NUMBER, checked_name};
+use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
+use crate::quality::NO_QUALITY;
 use crate::timestamp::Unit;
 use crate::{Address, Kind, Name, Point, Visitor, snapshot};
-use genims_model::Quality;
+use genims_model::{Quality, Reason};
 use std::borrow::Cow;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
@@ -36,8 +38,11 @@ pub(super) struct Element<'a> {
     value_is_null: bool,
     /// The object behind `values`, already found to be valid.
     values: Option<&'a [u8]>,
-    /// The list behind `values`, `tags`, `metrics` or `d`.
+    /// The list behind `values`, `tags`, `metrics` and the like.
     list: Option<&'a [u8]>,
+    /// The object behind `Payload`, and behind `params`.
+    payload: Option<&'a [u8]>,
+    params: Option<&'a [u8]>,
     /// Error codes by tag, and the error of this one.
     errors: Option<&'a [u8]>,
     error: Option<&'a [u8]>,
@@ -46,8 +51,14 @@ pub(super) struct Element<'a> {
     is_opc_da: bool,
     quality_is_zero: bool,
     is_snapshot: bool,
+    /// A message of OPC UA, whose `Payload` are the tags.
+    is_data_set: bool,
+    /// `params` are what a device notifies of.
+    is_notification: bool,
+    /// A message of the protocol alone, such as a sign of life.
+    is_silent: bool,
     /// One bit per known key that was seen.
-    keys_seen: u32,
+    keys_seen: u64,
     key_twice: bool,
 }
 
@@ -69,14 +80,8 @@ impl<T> Ranked<T> {
     }
 }
 
-/// The last rank at which a sensor key counts although the topic names the sensor.
-const SENSOR_RANK_STRONG: u8 = 1;
-
-/// The bit of the key `values`.
-const VALUES_BIT: u32 = 1 << 16;
-
-/// The rank of a machine key that counts only where the topic names no machine.
-const MACHINE_RANK_WEAK: u8 = 2;
+/// How deep lists in entries of lists are followed: records in messages.
+const LISTS_DEEP_MAX: usize = 2;
 
 impl<'a> Element<'a> {
     #[inline]
@@ -90,12 +95,17 @@ impl<'a> Element<'a> {
             value_is_null: false,
             values: None,
             list: None,
+            payload: None,
+            params: None,
             errors: None,
             error: None,
             quality: Ranked::NONE,
             is_opc_da: false,
             quality_is_zero: false,
             is_snapshot: false,
+            is_data_set: false,
+            is_notification: false,
+            is_silent: false,
             keys_seen: 0,
             key_twice: false,
         };
@@ -111,62 +121,80 @@ impl<'a> Element<'a> {
 
     #[inline]
     fn member(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
-        match key {
-            b"value" | b"Value" => self.value(0, 0, cursor)?,
-            b"sensor_id" => self.sensor(1, 0, cursor)?,
-            b"timestamp_ms" => self.time(2, 1, Some(Unit::Milliseconds), cursor)?,
-            b"timestamp_us" => self.time(3, 0, Some(Unit::Microseconds), cursor)?,
-            b"timestamp_ns" => self.time(4, 2, Some(Unit::Nanoseconds), cursor)?,
-            b"timestamp" | b"Timestamp" => self.time(5, 3, None, cursor)?,
-            b"ts" => self.time(6, 4, None, cursor)?,
-            b"time" => self.time(7, 5, None, cursor)?,
-            b"t" => self.time(8, 6, None, cursor)?,
-            b"sensor" => self.sensor(9, 1, cursor)?,
-            b"tag" => self.sensor(10, 2, cursor)?,
-            b"name" | b"Name" => self.sensor(11, 3, cursor)?,
-            b"id" => self.sensor(12, 4, cursor)?,
-            b"machine_id" => self.machine(13, 0, cursor)?,
-            b"machine" => self.machine(14, 1, cursor)?,
-            b"quality" | b"Quality" => self.quality(15, 0, cursor)?,
-            b"values" => self.several(16, cursor)?,
-            b"machine_state" => {
-                self.saw(17);
+        let Some(Known { says, bit, rank }) = Known::of(key) else { return cursor.skip() };
+        match says {
+            Says::Value => self.value(bit, rank, cursor),
+            Says::Sensor => self.sensor(bit, rank, cursor),
+            Says::Time(unit) => self.time(bit, rank, unit, cursor),
+            Says::Machine => self.machine(bit, rank, cursor),
+            Says::Quality => self.quality(bit, rank, cursor),
+            Says::Several => self.several(bit, cursor),
+            Says::MachineState => {
+                self.saw(bit);
                 self.is_snapshot = true;
-                cursor.value()?;
+                cursor.value().map(|_| ())
             }
-            _ => self.gateway_member(key, cursor)?,
+            _ => self.gateway_member(Known { says, bit, rank }, cursor),
         }
-        Ok(())
     }
 
     /// The keys of gateways; see [`list`].
-    fn gateway_member(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
-        match key {
-            b"v" => self.value(18, 1, cursor),
-            b"val" => self.value(19, 2, cursor),
-            b"q" => self.quality(20, 1, cursor),
-            b"d" if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(21, cursor),
-            b"d" => self.value(21, 3, cursor),
-            b"dt" => {
+    #[inline(never)]
+    fn gateway_member(&mut self, known: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        match known.says {
+            Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
+            Says::Data => self.value(known.bit, known.rank, cursor),
+            Says::OpcDa => {
                 self.is_opc_da = true;
                 cursor.skip()
             }
-            b"tags" | b"metrics" => {
+            Says::List => {
                 self.list = list::check(cursor)?.or(self.list);
                 Ok(())
             }
-            b"errors" => {
+            Says::Records => {
+                let is_nested = |list: &&[u8]| memchr::memmem::find(list, b"\"vals\"").is_some();
+                self.list = list::check(cursor)?.filter(is_nested).or(self.list);
+                Ok(())
+            }
+            Says::Errors => {
                 self.errors = values::check(cursor)?;
                 Ok(())
             }
-            b"error" => {
-                cursor.token();
-                let start = cursor.at();
-                cursor.skip()?;
-                self.error = Some(cursor.since(start)).filter(|error| !list::is_no_error(error));
+            Says::Error => {
+                self.error = Some(slice(cursor)?).filter(|error| !list::is_no_error(error));
                 Ok(())
             }
-            b"node" => self.machine(22, MACHINE_RANK_WEAK, cursor),
+            Says::QualityBits | Says::Status => {
+                let written = slice(cursor)?;
+                if let Some(quality) = gateway_quality(known.says, written) {
+                    self.quality.offer(known.rank, Ok(quality));
+                }
+                Ok(())
+            }
+            Says::Payload | Says::Params => {
+                let is_object = cursor.token() == Some(b'{');
+                let written = slice(cursor)?;
+                if is_object {
+                    let place = if known.says == Says::Payload { &mut self.payload } else { &mut self.params };
+                    *place = Some(written);
+                }
+                Ok(())
+            }
+            Says::Method => {
+                self.is_notification = slice(cursor)?.starts_with(b"\"Notify");
+                Ok(())
+            }
+            Says::DataSet => {
+                self.is_data_set = true;
+                cursor.skip()
+            }
+            Says::MessageType => {
+                let kind = slice(cursor)?;
+                self.is_data_set = true;
+                self.is_silent = [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
+                Ok(())
+            }
             _ => cursor.skip(),
         }
     }
@@ -174,8 +202,10 @@ impl<'a> Element<'a> {
     #[inline]
     fn value(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
+        let mut before = *cursor;
         match cursor.value()? {
             Value::Null => self.value_is_null = true,
+            Value::Nested => self.value.offer(rank, variant_value(&mut before)),
             value => self.value.offer(rank, number_value(value)),
         }
         Ok(())
@@ -244,6 +274,30 @@ impl<'a> Element<'a> {
         self.bytes
     }
 
+    /// What stands in the element where the fault is, as far as one key is to blame.
+    #[cold]
+    pub(super) fn told(&self, fault: Fault) -> Told<'a> {
+        let is_at_fault = |says: Says| match fault.reason {
+            _ if !fault.subject.is_empty() => false,
+            Reason::NotANumber | Reason::NotFinite | Reason::OutOfRange => matches!(says, Says::Value | Says::Data),
+            Reason::BadTimestamp => matches!(says, Says::Time(_)),
+            _ => fault == NO_QUALITY && matches!(says, Says::Quality),
+        };
+        let (mut best, mut input) = (u8::MAX, &b""[..]);
+        // The element has been read to its end before.
+        let _ = Cursor::new(self.bytes).object(|cursor, key| {
+            let written = slice(cursor)?;
+            match Known::of(key.to_str().as_bytes()) {
+                Some(known) if known.rank < best && written != b"null" && is_at_fault(known.says) => {
+                    (best, input) = (known.rank, written);
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        fault.told(input)
+    }
+
     /// Hands over what the element holds. A fault is the element's; nothing was handed over then.
     #[inline]
     pub(super) fn report<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
@@ -262,11 +316,11 @@ impl<'a> Element<'a> {
         let machine = machine.as_deref();
         let timestamp_us = || self.timestamp_us.candidate.transpose();
         // Beside a value, only what is called `values` means several.
-        let values_named = self.values.is_some() && self.keys_seen & VALUES_BIT != 0;
+        let values_named = self.values.is_some() && self.keys_seen & (1 << VALUES_BIT) != 0;
         if values_named || self.value.candidate.is_none() {
             let strong_sensor = self.sensor.rank <= SENSOR_RANK_STRONG;
             let common = Common { machine, timestamp_us: timestamp_us()?, quality: self.quality_or(Quality::Good)? };
-            return self.report_several(strong_sensor, common, visitor);
+            return self.report_several(strong_sensor, common, LISTS_DEEP_MAX, visitor);
         }
         let value = self.value.candidate.unwrap_or(Err(NOT_A_NUMBER))?;
         let sensor = match (self.sensor.candidate, address.kind) {
@@ -284,8 +338,14 @@ impl<'a> Element<'a> {
         Ok(())
     }
 
-    /// Several readings of one time, in whichever of the shapes.
-    fn report_several<V: Visitor>(&self, is_of_sensor: bool, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
+    /// Several readings of one time, in whichever of the shapes. `deep`: how far lists in lists are followed.
+    fn report_several<V: Visitor>(
+        &self,
+        is_of_sensor: bool,
+        common: Common<'_>,
+        deep: usize,
+        visitor: &mut V,
+    ) -> Result<(), Fault> {
         const NO_VALUE: Fault = Fault::malformed("there is neither value nor values, nor any other number");
         if self.value.candidate.is_some() {
             return Err(Fault::malformed("value and values exclude each other"));
@@ -294,25 +354,60 @@ impl<'a> Element<'a> {
             values::report(values, common, visitor)?;
         } else if let Some(list) = self.list {
             list::report(list, common, visitor, |cursor, visitor| {
-                Element::parse(cursor).map(|entry| entry.report_item(common, visitor))
+                Element::parse(cursor).map(|entry| entry.report_item(None, common, deep - 1, visitor))
             });
         } else if self.value_is_null {
             return Err(NOT_A_NUMBER);
-        } else if is_of_sensor || (self.errors.is_none() && !tags::report(self.bytes, common, visitor)?) {
+        } else if !is_of_sensor && self.report_tags(common, visitor)? {
+        } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
             return Err(NO_VALUE);
         }
         self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
     }
 
-    /// As one of a list: what it does not say itself, it has in common with the others.
-    pub(super) fn report_item<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
+    /// The tags that are the element, or lie in it. `false`: there are none.
+    fn report_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
+        match (self.payload, self.params) {
+            (Some(payload), _) if self.is_data_set => tags::report(payload, common, visitor),
+            (_, Some(params)) if self.is_notification => {
+                let notified = Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
+                let timestamp_us = notified.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
+                tags::report(params, Common { timestamp_us, ..common }, visitor)
+            }
+            _ if self.errors.is_some() || self.is_silent => Ok(false),
+            _ => tags::report(self.bytes, common, visitor),
+        }
+    }
+
+    /// Whether it says what one tag has: a value, or why there is none.
+    pub(super) fn is_of_one_tag(&self) -> bool {
+        self.keys_seen & (1 << VALUE_BIT | 1 << BODY_BIT) != 0
+    }
+
+    /// As one of a list: what it does not say itself, it has in common with the others. `named`: by what is around it.
+    pub(super) fn report_item<V: Visitor>(
+        &self,
+        named: Option<&str>,
+        common: Common<'_>,
+        deep: usize,
+        visitor: &mut V,
+    ) -> Result<(), Fault> {
         if self.key_twice {
             return Err(Fault::malformed("a key stands twice"));
         }
-        let sensor = self.sensor.candidate.ok_or(Fault::malformed("an entry of the list names no sensor"))??.to_str();
         let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
         let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
         let quality = self.quality_or(common.quality)?;
+        let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
+        let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
+        if is_list && deep > 0 && self.value.candidate.is_none() {
+            let inner = Self { is_data_set: true, ..*self };
+            return inner.report_several(false, Common { machine, timestamp_us, quality }, deep, visitor);
+        }
+        let sensor = match named {
+            Some(named) => Cow::Borrowed(named),
+            None => self.sensor.candidate.ok_or(Fault::malformed("an entry of the list names no sensor"))??.to_str(),
+        };
         let value = match (self.value.candidate, self.error) {
             (Some(value), _) => value?,
             (None, Some(_)) => return Err(list::NOT_READ),
@@ -320,7 +415,7 @@ impl<'a> Element<'a> {
         };
         visitor.point(Point {
             name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
-            timestamp_us: self.timestamp_us.candidate.transpose()?.or(common.timestamp_us),
+            timestamp_us,
             value,
             quality: if self.error.is_some() { Quality::Bad } else { quality },
         });
@@ -367,4 +462,55 @@ impl<'a> Element<'a> {
         visitor.snapshot(&machine, timestamp_us, fields);
         Ok(())
     }
+}
+
+/// Passes the value next to the cursor; the answer is its bytes.
+pub(super) fn slice<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Syntax> {
+    cursor.token();
+    let start = cursor.at();
+    cursor.skip()?;
+    Ok(cursor.since(start))
+}
+
+/// The value of an OPC UA variant: `{"Type": 11, "Body": 21.5}`.
+#[cold]
+fn variant_value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
+    let mut value = Err(NOT_A_NUMBER);
+    if cursor.token() == Some(b'{') {
+        let read = cursor.object(|cursor, key| {
+            let inner = cursor.value()?;
+            value = if key.to_str() == "Body" { number_value(inner) } else { value };
+            Ok(())
+        });
+        read.map_err(|Syntax(what)| Fault::malformed(what))?;
+    }
+    value
+}
+
+/// A quality that only gateways write; anything else under such a key is a remark. `StatusCode` is a code, a name, or
+/// `{"Code": 2147483648}`, and left out where it is good.
+fn gateway_quality(says: Says, written: &[u8]) -> Option<Quality> {
+    if says == Says::QualityBits {
+        return match written.trim_ascii() {
+            b"0" => Some(Quality::Bad),
+            b"1" => Some(Quality::Uncertain),
+            b"2" | b"3" => Some(Quality::Good),
+            _ => None,
+        };
+    }
+    let mut code = Some(written);
+    if written.starts_with(b"{") {
+        code = None;
+        Cursor::new(written)
+            .object(|cursor, key| {
+                let inner = slice(cursor)?;
+                code = if key.to_str() == "Code" { Some(inner) } else { code };
+                Ok(())
+            })
+            .ok()?;
+    }
+    let text = std::str::from_utf8(code.unwrap_or(b"0")).ok()?.trim_matches('"');
+    // Below 256 a number is no status code: it may be the state of anything.
+    let is_other = text.parse::<i64>().is_ok_and(|code| (1..256).contains(&code));
+    if is_other { None } else { crate::quality::of_text(text) }
 }

@@ -16,6 +16,7 @@
 pub(crate) mod cursor;
 mod element;
 mod fields;
+mod keys;
 mod list;
 mod tags;
 mod values;
@@ -137,7 +138,7 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
 #[inline]
 fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) {
     if let Err(fault) = element.report(address, visitor) {
-        visitor.reject(fault.reason, format_args!("{fault}"), element.bytes());
+        visitor.reject(fault.reason, format_args!("{}", element.told(fault)), element.bytes());
     }
 }
 

@@ -2,53 +2,23 @@
 //! and Shelly send it.
 //!
 //! Each number, switch state, and text that reads as one of the two is a reading of the sensor that its key names; objects
-//! inside add their key before a point: `ENERGY.Power`. Other text, lists and nulls are remarks, and so are the keys that
-//! have a meaning of their own. A tag at fault is rejected alone, in the form of [`values`].
+//! inside add their key before a point: `ENERGY.Power`, unless they say one tag's `value`, as those of OPC UA do. Other text,
+//! lists and nulls are remarks, and so are the keys that have a meaning of their own. A tag at fault is rejected alone, in
+//! the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
+use super::element::Element;
 use super::fields::number_value;
+use super::keys::{Known, Says};
 use super::values::{self, Common};
 use crate::fault::{Fault, checked_name};
 use crate::{Name, Point, Visitor};
 use std::collections::HashSet;
 
+const TWICE: Fault = Fault::malformed("the key stands twice; the first one was taken");
+
 /// Objects inside of objects that are followed; what is deeper is a remark.
 const DEPTH_MAX: usize = 8;
-
-/// What is no tag at the top of the object, as it says something of the tags.
-const RESERVED: [&str; 31] = [
-    "sensor_id",
-    "sensor",
-    "tag",
-    "name",
-    "Name",
-    "id",
-    "machine_id",
-    "machine",
-    "node",
-    "group",
-    "timestamp_us",
-    "timestamp_ms",
-    "timestamp_ns",
-    "timestamp",
-    "Timestamp",
-    "ts",
-    "time",
-    "Time",
-    "t",
-    "value",
-    "Value",
-    "values",
-    "quality",
-    "Quality",
-    "q",
-    "dt",
-    "tags",
-    "metrics",
-    "errors",
-    "error",
-    "metas",
-];
 
 /// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none.
 pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
@@ -69,7 +39,13 @@ impl<V: Visitor> Walk<'_, V> {
     fn object(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Syntax> {
         cursor.object(|cursor, key| {
             let key = key.to_str();
-            if depth == 0 && RESERVED.contains(&key.as_ref()) {
+            let is_told_of_tags = match Known::of(key.as_bytes()) {
+                Some(known) if depth == 0 => !known.may_be_tag(),
+                // A number there tells components apart.
+                Some(known) => known.says == Says::Sensor,
+                None => false,
+            };
+            if is_told_of_tags {
                 return cursor.skip();
             }
             let length = self.path.len();
@@ -77,14 +53,36 @@ impl<V: Visitor> Walk<'_, V> {
                 self.path.push('.');
             }
             self.path.push_str(&key);
-            let result = if cursor.token() == Some(b'{') && depth < DEPTH_MAX {
-                self.object(cursor, depth + 1)
-            } else {
-                self.tag(cursor)
+            let result = match cursor.token() {
+                Some(b'{') if depth < DEPTH_MAX && self.is_one_tag(cursor)? => Ok(()),
+                Some(b'{') if depth < DEPTH_MAX => self.object(cursor, depth + 1),
+                _ => self.tag(cursor),
             };
             self.path.truncate(length);
             result
         })
+    }
+
+    /// Hands over the object next to the cursor if it is one tag's: `{"Value": 21.5, "SourceTimestamp": ...}`.
+    fn is_one_tag(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Syntax> {
+        let mut behind = *cursor;
+        let start = behind.at();
+        let element = Element::parse(&mut behind)?;
+        if !element.is_of_one_tag() {
+            return Ok(false);
+        }
+        *cursor = behind;
+        let result = if self.seen.contains(&self.path) {
+            Err(TWICE)
+        } else {
+            element.report_item(Some(&self.path), self.common, 0, self.visitor)
+        };
+        if let Err(fault) = result {
+            let (told, object) = (element.told(fault), cursor.since(start));
+            values::reject_object(fault, &self.path, told, object, self.common, self.visitor);
+        }
+        self.seen.insert(self.path.clone());
+        Ok(true)
     }
 
     fn tag(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Syntax> {
@@ -96,7 +94,7 @@ impl<V: Visitor> Walk<'_, V> {
         let result = match (value, number_value(value)) {
             (Value::Null | Value::Nested, _) | (Value::Text(_), Err(_)) => return Ok(()),
             (_, Ok(_)) if self.seen.contains(&self.path) => {
-                Err(Fault::malformed("the key stands twice; the first one was taken"))
+                Err(TWICE)
             }
             (_, result) => result,
         };
