@@ -370,7 +370,8 @@ impl<'a> Element<'a> {
         match (self.payload, self.params) {
             (Some(payload), _) if self.is_data_set => tags::report(payload, common, visitor),
             (_, Some(params)) if self.is_notification => {
-                let notified = Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
+                let notified =
+                    Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
                 let timestamp_us = notified.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
                 tags::report(params, Common { timestamp_us, ..common }, visitor)
             }

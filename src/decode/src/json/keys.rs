@@ -131,7 +131,13 @@ impl Known {
     pub(super) fn may_be_tag(self) -> bool {
         matches!(
             self.says,
-            Says::Status | Says::Payload | Says::Params | Says::Method | Says::MessageType | Says::DataSet | Says::MachineState
+            Says::Status
+                | Says::Payload
+                | Says::Params
+                | Says::Method
+                | Says::MessageType
+                | Says::DataSet
+                | Says::MachineState
         )
     }
 }

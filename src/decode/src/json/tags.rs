@@ -93,9 +93,7 @@ impl<V: Visitor> Walk<'_, V> {
         let value = cursor.value()?;
         let result = match (value, number_value(value)) {
             (Value::Null | Value::Nested, _) | (Value::Text(_), Err(_)) => return Ok(()),
-            (_, Ok(_)) if self.seen.contains(&self.path) => {
-                Err(TWICE)
-            }
+            (_, Ok(_)) if self.seen.contains(&self.path) => Err(TWICE),
             (_, result) => result,
         };
         match result.and_then(|value| checked_name(&self.path).map(|sensor| (value, sensor))) {

@@ -81,7 +81,14 @@ pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: 
 
 /// As [`reject`], for a tag with an object of its own.
 #[cold]
-pub(super) fn reject_object<V: Visitor>(fault: Fault, key: &str, told: Told<'_>, object: &[u8], common: Common<'_>, visitor: &mut V) {
+pub(super) fn reject_object<V: Visitor>(
+    fault: Fault,
+    key: &str,
+    told: Told<'_>,
+    object: &[u8],
+    common: Common<'_>,
+    visitor: &mut V,
+) {
     let shown = bounded(key);
     let fragment = format!("{}{}:{}}}", opening(common), quoted(&shown), String::from_utf8_lossy(object));
     visitor.reject(fault.reason, format_args!("{shown}: {told}"), fragment.as_bytes());
