@@ -233,6 +233,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Skips one value; the answer is its bytes.
+    pub(crate) fn pass(&mut self) -> Result<&'a [u8], Syntax> {
+        self.token();
+        let start = self.at;
+        self.skip()?;
+        Ok(self.since(start))
+    }
+
     /// Reads the string whose opening quote is next.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Text<'a>, Syntax> {

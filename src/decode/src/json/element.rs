@@ -15,19 +15,18 @@
 //! often are remarks. A key that stands twice makes the element malformed, `null` is a key left out.
 
 use super::cursor::{Cursor, Syntax, Text, Value};
-use super::fields::{name, number_value, quality, time_value};
-use super::keys::{BODY_BIT, Known, MACHINE_RANK_WEAK, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT};
+use super::fields::{gateway_quality, name, number_value, quality, time_value, variant_value, written_at_fault};
+use super::keys::{BODY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual};
 use super::values::{self, Common};
 use super::{list, tags};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
-use crate::quality::NO_QUALITY;
 use crate::timestamp::Unit;
 use crate::{Address, Kind, Name, Point, Visitor, snapshot};
-use genims_model::{Quality, Reason};
+use genims_model::Quality;
 use std::borrow::Cow;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Element<'a> {
     bytes: &'a [u8],
     sensor: Ranked<Text<'a>>,
@@ -62,53 +61,13 @@ pub(super) struct Element<'a> {
     key_twice: bool,
 }
 
-/// The best candidate so far; a lower rank wins.
-#[derive(Clone, Copy, Debug)]
-struct Ranked<T> {
-    rank: u8,
-    candidate: Option<Result<T, Fault>>,
-}
-
-impl<T> Ranked<T> {
-    const NONE: Self = Self { rank: u8::MAX, candidate: None };
-
-    #[inline]
-    fn offer(&mut self, rank: u8, candidate: Result<T, Fault>) {
-        if rank < self.rank {
-            *self = Self { rank, candidate: Some(candidate) };
-        }
-    }
-}
-
 /// How deep lists in entries of lists are followed: records in messages.
 const LISTS_DEEP_MAX: usize = 2;
 
 impl<'a> Element<'a> {
     #[inline]
     pub(super) fn parse(cursor: &mut Cursor<'a>) -> Result<Self, Syntax> {
-        let mut element = Self {
-            bytes: &[],
-            sensor: Ranked::NONE,
-            machine: Ranked::NONE,
-            timestamp_us: Ranked::NONE,
-            value: Ranked::NONE,
-            value_is_null: false,
-            values: None,
-            list: None,
-            payload: None,
-            params: None,
-            errors: None,
-            error: None,
-            quality: Ranked::NONE,
-            is_opc_da: false,
-            quality_is_zero: false,
-            is_snapshot: false,
-            is_data_set: false,
-            is_notification: false,
-            is_silent: false,
-            keys_seen: 0,
-            key_twice: false,
-        };
+        let mut element = Self::default();
         cursor.token();
         let start = cursor.at();
         cursor.object(|cursor, key| match key.plain() {
@@ -121,7 +80,18 @@ impl<'a> Element<'a> {
 
     #[inline]
     fn member(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
-        let Some(Known { says, bit, rank }) = Known::of(key) else { return cursor.skip() };
+        usual!(
+            key,
+            known => self.said(known, cursor),
+            match Known::of_gateway(key) {
+                Some(known) => self.gateway_member(known, cursor),
+                None => cursor.skip(),
+            }
+        )
+    }
+
+    #[inline(always)]
+    fn said(&mut self, Known { says, bit, rank }: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         match says {
             Says::Value => self.value(bit, rank, cursor),
             Says::Sensor => self.sensor(bit, rank, cursor),
@@ -134,7 +104,7 @@ impl<'a> Element<'a> {
                 self.is_snapshot = true;
                 cursor.value().map(|_| ())
             }
-            _ => self.gateway_member(Known { says, bit, rank }, cursor),
+            _ => cursor.skip(),
         }
     }
 
@@ -142,6 +112,9 @@ impl<'a> Element<'a> {
     #[inline(never)]
     fn gateway_member(&mut self, known: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         match known.says {
+            Says::Value | Says::Sensor | Says::Time(_) | Says::Machine | Says::Quality | Says::Several => {
+                self.said(known, cursor)
+            }
             Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
             Says::Data => self.value(known.bit, known.rank, cursor),
             Says::OpcDa => {
@@ -162,11 +135,11 @@ impl<'a> Element<'a> {
                 Ok(())
             }
             Says::Error => {
-                self.error = Some(slice(cursor)?).filter(|error| !list::is_no_error(error));
+                self.error = Some(cursor.pass()?).filter(|error| !list::is_no_error(error));
                 Ok(())
             }
             Says::QualityBits | Says::Status => {
-                let written = slice(cursor)?;
+                let written = cursor.pass()?;
                 if let Some(quality) = gateway_quality(known.says, written) {
                     self.quality.offer(known.rank, Ok(quality));
                 }
@@ -174,7 +147,7 @@ impl<'a> Element<'a> {
             }
             Says::Payload | Says::Params => {
                 let is_object = cursor.token() == Some(b'{');
-                let written = slice(cursor)?;
+                let written = cursor.pass()?;
                 if is_object {
                     let place = if known.says == Says::Payload { &mut self.payload } else { &mut self.params };
                     *place = Some(written);
@@ -182,7 +155,7 @@ impl<'a> Element<'a> {
                 Ok(())
             }
             Says::Method => {
-                self.is_notification = slice(cursor)?.starts_with(b"\"Notify");
+                self.is_notification = cursor.pass()?.starts_with(b"\"Notify");
                 Ok(())
             }
             Says::DataSet => {
@@ -190,7 +163,7 @@ impl<'a> Element<'a> {
                 cursor.skip()
             }
             Says::MessageType => {
-                let kind = slice(cursor)?;
+                let kind = cursor.pass()?;
                 self.is_data_set = true;
                 self.is_silent = [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
                 Ok(())
@@ -274,28 +247,10 @@ impl<'a> Element<'a> {
         self.bytes
     }
 
-    /// What stands in the element where the fault is, as far as one key is to blame.
+    /// The fault, with what stands in the element where it is.
     #[cold]
     pub(super) fn told(&self, fault: Fault) -> Told<'a> {
-        let is_at_fault = |says: Says| match fault.reason {
-            _ if !fault.subject.is_empty() => false,
-            Reason::NotANumber | Reason::NotFinite | Reason::OutOfRange => matches!(says, Says::Value | Says::Data),
-            Reason::BadTimestamp => matches!(says, Says::Time(_)),
-            _ => fault == NO_QUALITY && matches!(says, Says::Quality),
-        };
-        let (mut best, mut input) = (u8::MAX, &b""[..]);
-        // The element has been read to its end before.
-        let _ = Cursor::new(self.bytes).object(|cursor, key| {
-            let written = slice(cursor)?;
-            match Known::of(key.to_str().as_bytes()) {
-                Some(known) if known.rank < best && written != b"null" && is_at_fault(known.says) => {
-                    (best, input) = (known.rank, written);
-                }
-                _ => {}
-            }
-            Ok(())
-        });
-        fault.told(input)
+        fault.told(written_at_fault(self.bytes, fault))
     }
 
     /// Hands over what the element holds. A fault is the element's; nothing was handed over then.
@@ -368,21 +323,34 @@ impl<'a> Element<'a> {
     /// The tags that are the element, or lie in it. `false`: there are none.
     fn report_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
         match (self.payload, self.params) {
-            (Some(payload), _) if self.is_data_set => tags::report(payload, common, visitor),
+            (Some(payload), _) if self.is_data_set => tags::report(payload, common, visitor, Self::report_tag),
             (_, Some(params)) if self.is_notification => {
                 let notified =
                     Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
                 let timestamp_us = notified.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
-                tags::report(params, Common { timestamp_us, ..common }, visitor)
+                tags::report(params, Common { timestamp_us, ..common }, visitor, Self::report_tag)
             }
             _ if self.errors.is_some() || self.is_silent => Ok(false),
-            _ => tags::report(self.bytes, common, visitor),
+            _ => tags::report(self.bytes, common, visitor, Self::report_tag),
         }
     }
 
-    /// Whether it says what one tag has: a value, or why there is none.
-    pub(super) fn is_of_one_tag(&self) -> bool {
-        self.keys_seen & (1 << VALUE_BIT | 1 << BODY_BIT) != 0
+    /// Reads the object next to the cursor and hands it over if it is one tag's: `{"Value": 21.5, "SourceTimestamp": ...}`.
+    /// `None`: it is not, and the cursor stays.
+    fn report_tag<V: Visitor>(
+        cursor: &mut Cursor<'a>,
+        named: &str,
+        common: Common<'_>,
+        visitor: &mut V,
+    ) -> Result<Option<Result<(), Told<'a>>>, Syntax> {
+        let mut behind = *cursor;
+        let element = Element::parse(&mut behind)?;
+        if element.keys_seen & (1 << VALUE_BIT | 1 << BODY_BIT) == 0 {
+            return Ok(None);
+        }
+        *cursor = behind;
+        let result = element.report_item(Some(named), common, 0, visitor);
+        Ok(Some(result.map_err(|fault| element.told(fault))))
     }
 
     /// As one of a list: what it does not say itself, it has in common with the others. `named`: by what is around it.
@@ -463,55 +431,4 @@ impl<'a> Element<'a> {
         visitor.snapshot(&machine, timestamp_us, fields);
         Ok(())
     }
-}
-
-/// Passes the value next to the cursor; the answer is its bytes.
-pub(super) fn slice<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Syntax> {
-    cursor.token();
-    let start = cursor.at();
-    cursor.skip()?;
-    Ok(cursor.since(start))
-}
-
-/// The value of an OPC UA variant: `{"Type": 11, "Body": 21.5}`.
-#[cold]
-fn variant_value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
-    let mut value = Err(NOT_A_NUMBER);
-    if cursor.token() == Some(b'{') {
-        let read = cursor.object(|cursor, key| {
-            let inner = cursor.value()?;
-            value = if key.to_str() == "Body" { number_value(inner) } else { value };
-            Ok(())
-        });
-        read.map_err(|Syntax(what)| Fault::malformed(what))?;
-    }
-    value
-}
-
-/// A quality that only gateways write; anything else under such a key is a remark. `StatusCode` is a code, a name, or
-/// `{"Code": 2147483648}`, and left out where it is good.
-fn gateway_quality(says: Says, written: &[u8]) -> Option<Quality> {
-    if says == Says::QualityBits {
-        return match written.trim_ascii() {
-            b"0" => Some(Quality::Bad),
-            b"1" => Some(Quality::Uncertain),
-            b"2" | b"3" => Some(Quality::Good),
-            _ => None,
-        };
-    }
-    let mut code = Some(written);
-    if written.starts_with(b"{") {
-        code = None;
-        Cursor::new(written)
-            .object(|cursor, key| {
-                let inner = slice(cursor)?;
-                code = if key.to_str() == "Code" { Some(inner) } else { code };
-                Ok(())
-            })
-            .ok()?;
-    }
-    let text = std::str::from_utf8(code.unwrap_or(b"0")).ok()?.trim_matches('"');
-    // Below 256 a number is no status code: it may be the state of anything.
-    let is_other = text.parse::<i64>().is_ok_and(|code| (1..256).contains(&code));
-    if is_other { None } else { crate::quality::of_text(text) }
 }

@@ -3,6 +3,7 @@
 //! Enters a key; leaves what it says, or nothing for the name of a tag or a remark. Of several keys that say the same, the
 //! lowest rank counts. Each has a bit of its own, by which a key that stands twice is found.
 
+use crate::fault::Fault;
 use crate::timestamp::Unit;
 
 /// What a key says.
@@ -59,40 +60,53 @@ pub(super) const VALUES_BIT: u32 = 16;
 /// The bit of the key `Body`.
 pub(super) const BODY_BIT: u32 = 42;
 
+/// The keys that most elements have: `$then` stands behind each of them with what the key says as a constant, so that an
+/// element's reader jumps from the key to its work at once.
+macro_rules! usual {
+    ($key:expr, $known:ident => $then:expr, $other:expr) => {{
+        use Says::{Machine, MachineState, Quality, Sensor, Several, Time, Value};
+        match $key {
+            b"value" | b"Value" => usual!(@ Value, VALUE_BIT, 0, $known => $then),
+            b"sensor_id" => usual!(@ Sensor, 1, 0, $known => $then),
+            b"timestamp_ms" => usual!(@ Time(Some(Unit::Milliseconds)), 2, 1, $known => $then),
+            b"timestamp_us" => usual!(@ Time(Some(Unit::Microseconds)), 3, 0, $known => $then),
+            b"timestamp_ns" => usual!(@ Time(Some(Unit::Nanoseconds)), 4, 2, $known => $then),
+            b"timestamp" | b"Timestamp" => usual!(@ Time(None), 5, 3, $known => $then),
+            b"ts" => usual!(@ Time(None), 6, 4, $known => $then),
+            b"time" => usual!(@ Time(None), 7, 5, $known => $then),
+            b"t" => usual!(@ Time(None), 8, 6, $known => $then),
+            b"sensor" => usual!(@ Sensor, 9, 1, $known => $then),
+            b"tag" => usual!(@ Sensor, 10, 2, $known => $then),
+            b"name" | b"Name" => usual!(@ Sensor, 11, 3, $known => $then),
+            b"id" => usual!(@ Sensor, 12, 4, $known => $then),
+            b"machine_id" => usual!(@ Machine, 13, 0, $known => $then),
+            b"machine" => usual!(@ Machine, 14, 1, $known => $then),
+            b"quality" | b"Quality" => usual!(@ Quality, 15, 0, $known => $then),
+            b"values" => usual!(@ Several, VALUES_BIT, 0, $known => $then),
+            b"machine_state" => usual!(@ MachineState, 17, 0, $known => $then),
+            _ => $other,
+        }
+    }};
+    (@ $says:expr, $bit:expr, $rank:expr, $known:ident => $then:expr) => {{
+        const KNOWN: Known = Known { says: $says, bit: $bit, rank: $rank };
+        let $known = KNOWN;
+        $then
+    }};
+}
+pub(super) use usual;
+
 impl Known {
     const fn new(says: Says, bit: u32, rank: u8) -> Option<Self> {
         Some(Self { says, bit, rank })
     }
 
-    #[inline(always)]
     pub(super) fn of(key: &[u8]) -> Option<Self> {
-        use Says::{Machine, MachineState, Quality, Sensor, Several, Time, Value};
-        match key {
-            b"value" | b"Value" => Self::new(Value, VALUE_BIT, 0),
-            b"sensor_id" => Self::new(Sensor, 1, 0),
-            b"timestamp_ms" => Self::new(Time(Some(Unit::Milliseconds)), 2, 1),
-            b"timestamp_us" => Self::new(Time(Some(Unit::Microseconds)), 3, 0),
-            b"timestamp_ns" => Self::new(Time(Some(Unit::Nanoseconds)), 4, 2),
-            b"timestamp" | b"Timestamp" => Self::new(Time(None), 5, 3),
-            b"ts" => Self::new(Time(None), 6, 4),
-            b"time" => Self::new(Time(None), 7, 5),
-            b"t" => Self::new(Time(None), 8, 6),
-            b"sensor" => Self::new(Sensor, 9, 1),
-            b"tag" => Self::new(Sensor, 10, 2),
-            b"name" | b"Name" => Self::new(Sensor, 11, 3),
-            b"id" => Self::new(Sensor, 12, 4),
-            b"machine_id" => Self::new(Machine, 13, 0),
-            b"machine" => Self::new(Machine, 14, 1),
-            b"quality" | b"Quality" => Self::new(Quality, 15, 0),
-            b"values" => Self::new(Several, VALUES_BIT, 0),
-            b"machine_state" => Self::new(MachineState, 17, 0),
-            _ => Self::of_gateway(key),
-        }
+        usual!(key, known => Some(known), Self::of_gateway(key))
     }
 
     /// The keys of gateways; see [`super::list`] and [`super::tags`].
     #[inline(never)]
-    fn of_gateway(key: &[u8]) -> Option<Self> {
+    pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
         use Says::{Data, DataSet, Error, Errors, List, Machine, MessageType, Method, OpcDa, Params, Payload, Quality};
         use Says::{QualityBits, Records, Remark, Sensor, Several, Status, Time, Value};
         match key {
@@ -139,5 +153,27 @@ impl Known {
                 | Says::DataSet
                 | Says::MachineState
         )
+    }
+}
+
+/// The best candidate so far; a lower rank wins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ranked<T> {
+    pub(super) rank: u8,
+    pub(super) candidate: Option<Result<T, Fault>>,
+}
+
+impl<T> Default for Ranked<T> {
+    fn default() -> Self {
+        Self { rank: u8::MAX, candidate: None }
+    }
+}
+
+impl<T> Ranked<T> {
+    #[inline]
+    pub(super) fn offer(&mut self, rank: u8, candidate: Result<T, Fault>) {
+        if rank < self.rank {
+            *self = Self { rank, candidate: Some(candidate) };
+        }
     }
 }

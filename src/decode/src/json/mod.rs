@@ -28,6 +28,8 @@ mod gateway_tests;
 #[cfg(test)]
 mod mapping_tests;
 #[cfg(test)]
+mod shapes_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tolerance_tests;

@@ -7,11 +7,10 @@
 //! the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
-use super::element::Element;
 use super::fields::number_value;
 use super::keys::{Known, Says};
 use super::values::{self, Common};
-use crate::fault::{Fault, checked_name};
+use crate::fault::{Fault, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use std::collections::HashSet;
 
@@ -20,23 +19,34 @@ const TWICE: Fault = Fault::malformed("the key stands twice; the first one was t
 /// Objects inside of objects that are followed; what is deeper is a remark.
 const DEPTH_MAX: usize = 8;
 
-/// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none.
-pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
-    let mut walk = Walk { common, visitor, path: String::new(), seen: HashSet::new() };
+/// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none. `report_tag` hands
+/// over an object under the given name if it is one tag's, and passes it then.
+pub(super) fn report<'o, V: Visitor>(
+    object: &'o [u8],
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> Result<bool, Fault> {
+    let mut walk = Walk { common, visitor, report_tag, path: String::new(), seen: HashSet::new() };
     let result = walk.object(&mut Cursor::new(object), 0);
     result.map(|()| !walk.seen.is_empty()).map_err(|Syntax(what)| Fault::malformed(what))
 }
 
-struct Walk<'w, V> {
+struct Walk<'w, V, R> {
     common: Common<'w>,
     visitor: &'w mut V,
+    report_tag: R,
     /// The keys down to here.
     path: String,
     seen: HashSet<String>,
 }
 
-impl<V: Visitor> Walk<'_, V> {
-    fn object(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Syntax> {
+impl<'o, V, R> Walk<'_, V, R>
+where
+    V: Visitor,
+    R: Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+{
+    fn object(&mut self, cursor: &mut Cursor<'o>, depth: usize) -> Result<(), Syntax> {
         cursor.object(|cursor, key| {
             let key = key.to_str();
             let is_told_of_tags = match Known::of(key.as_bytes()) {
@@ -63,23 +73,21 @@ impl<V: Visitor> Walk<'_, V> {
         })
     }
 
-    /// Hands over the object next to the cursor if it is one tag's: `{"Value": 21.5, "SourceTimestamp": ...}`.
-    fn is_one_tag(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Syntax> {
-        let mut behind = *cursor;
-        let start = behind.at();
-        let element = Element::parse(&mut behind)?;
-        if !element.is_of_one_tag() {
-            return Ok(false);
-        }
-        *cursor = behind;
+    /// Whether the object next to the cursor was handed over as one tag.
+    fn is_one_tag(&mut self, cursor: &mut Cursor<'o>) -> Result<bool, Syntax> {
+        let (start, mut behind) = (cursor.at(), *cursor);
         let result = if self.seen.contains(&self.path) {
-            Err(TWICE)
+            behind.pass()?;
+            Err(TWICE.told(b""))
         } else {
-            element.report_item(Some(&self.path), self.common, 0, self.visitor)
+            let Some(result) = (self.report_tag)(&mut behind, &self.path, self.common, self.visitor)? else {
+                return Ok(false);
+            };
+            result
         };
-        if let Err(fault) = result {
-            let (told, object) = (element.told(fault), cursor.since(start));
-            values::reject_object(fault, &self.path, told, object, self.common, self.visitor);
+        *cursor = behind;
+        if let Err(told) = result {
+            values::reject_object(told, &self.path, cursor.since(start), self.common, self.visitor);
         }
         self.seen.insert(self.path.clone());
         Ok(true)

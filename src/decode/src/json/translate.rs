@@ -6,7 +6,6 @@
 //! is.
 
 use super::cursor::{Cursor, Syntax};
-use super::element::slice;
 use super::keys::{Known, Says};
 use super::values::quoted;
 use crate::mapping::{Mapping, PARTS, Part};
@@ -87,7 +86,7 @@ impl Translation<'_> {
         if cursor.token() == Some(b'{') {
             return self.element(cursor, None);
         }
-        let other = slice(cursor)?;
+        let other = cursor.pass()?;
         self.copy(other)
     }
 
@@ -154,7 +153,7 @@ impl Translation<'_> {
             members.is_snapshot |= known.is_some_and(|known| known.says == Says::MachineState);
             cursor.token();
             let mut inside = *cursor;
-            let written = slice(cursor)?;
+            let written = cursor.pass()?;
             let key = quoted(&path);
             if !self.find(&mut path, &mut inside, written, &mut members.parts)? {
                 members.rest.push((key, known, written));
@@ -192,7 +191,7 @@ impl Translation<'_> {
                 path.push_str(&key.to_str());
                 cursor.token();
                 let mut inside = *cursor;
-                let written = slice(cursor)?;
+                let written = cursor.pass()?;
                 found |= self.find(path, &mut inside, written, parts)?;
                 path.truncate(length);
                 Ok(())
@@ -213,7 +212,7 @@ impl Translation<'_> {
                 if cursor.token() == Some(b'{') {
                     self.element(cursor, Some(named.as_bytes()))?;
                 } else {
-                    let value = slice(cursor)?;
+                    let value = cursor.pass()?;
                     self.out.push(b'{');
                     self.member(b"\"sensor_id\"", named.as_bytes());
                     self.out.extend_from_slice(b"\"value\":");
@@ -254,7 +253,7 @@ impl Translation<'_> {
                 self.out.push(next);
                 continue;
             }
-            let token = slice(&mut cursor)?;
+            let token = cursor.pass()?;
             if cursor.token() == Some(b':') {
                 is_value = Known::of(word(token).as_bytes()).is_none_or(|known| holds_values(known.says));
                 self.out.extend_from_slice(token);

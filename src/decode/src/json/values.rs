@@ -81,17 +81,10 @@ pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: 
 
 /// As [`reject`], for a tag with an object of its own.
 #[cold]
-pub(super) fn reject_object<V: Visitor>(
-    fault: Fault,
-    key: &str,
-    told: Told<'_>,
-    object: &[u8],
-    common: Common<'_>,
-    visitor: &mut V,
-) {
+pub(super) fn reject_object<V: Visitor>(told: Told<'_>, key: &str, object: &[u8], common: Common<'_>, visitor: &mut V) {
     let shown = bounded(key);
     let fragment = format!("{}{}:{}}}", opening(common), quoted(&shown), String::from_utf8_lossy(object));
-    visitor.reject(fault.reason, format_args!("{shown}: {told}"), fragment.as_bytes());
+    visitor.reject(told.reason(), format_args!("{shown}: {told}"), fragment.as_bytes());
 }
 
 /// Long names could make the fragments of a message many times as long as the message.
