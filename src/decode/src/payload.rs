@@ -49,6 +49,7 @@ impl Decoder {
             let what = "rows are not taken by this server yet";
             return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
         }
+        visitor.place(&address);
         let meant = meant(payload);
         if let Some(mapping) = mapping
             && mapped(mapping, &address, meant, visitor)

@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, Step};
 use super::{Listener, ListenerKind, Settings};
+use genims_analysis::sensor::SameTimestamp;
 use genims_consumers::gather::BatchLimits;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -57,6 +58,11 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     if options.clock_skew_tolerated > options.clock_skew_max {
         let detail = "must not be more than clock_skew_max, beyond which readings are refused";
         return Err(pipeline.fault("clock_skew_tolerated", detail.to_owned()));
+    }
+    if options.same_timestamp == SameTimestamp::Last && settings.mongodb.is_some() {
+        let detail = "the mirror only ever adds documents, so it would keep what PostgreSQL replaces: choose keep_all, first \
+                      or reject, or leave the sink of type \"mongodb\" out";
+        return Err(pipeline.fault("same_timestamp", detail.to_owned()));
     }
     settings.spool.check().map_err(|error| Fault::new([Step::from("spool")], error.to_string()))
 }

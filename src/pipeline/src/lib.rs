@@ -16,6 +16,7 @@ pub mod queue;
 #[cfg(test)]
 mod queue_tests;
 pub mod recovery;
+pub mod remarks;
 pub mod shard;
 #[cfg(test)]
 mod succession_tests;

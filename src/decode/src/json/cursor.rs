@@ -38,13 +38,6 @@ pub(crate) struct Number<'a> {
     pub(crate) text: &'a [u8],
 }
 
-impl Number<'_> {
-    #[inline]
-    pub(crate) fn to_f64(self) -> f64 {
-        self.decimal.to_f64(self.text)
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
     Number(Number<'a>),

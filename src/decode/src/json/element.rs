@@ -16,53 +16,52 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value};
 use super::fields::{gateway_quality, name, number_value, quality, time_value, variant_value, written_at_fault};
-use super::keys::{BODY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual};
+use super::keys::{Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual};
+use super::list;
 use super::values::{self, Common};
-use super::{list, tags};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::timestamp::Unit;
-use crate::{Address, Kind, Name, Point, Visitor, snapshot};
+use crate::{Address, Kind, Name, Point, Remark, Visitor, snapshot};
 use genims_model::Quality;
 use std::borrow::Cow;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Element<'a> {
-    bytes: &'a [u8],
-    sensor: Ranked<Text<'a>>,
-    machine: Ranked<Text<'a>>,
-    timestamp_us: Ranked<i64>,
-    value: Ranked<f64>,
+    pub(super) bytes: &'a [u8],
+    pub(super) sensor: Ranked<Text<'a>>,
+    pub(super) machine: Ranked<Text<'a>>,
+    pub(super) timestamp_us: Ranked<i64>,
+    pub(super) value: Ranked<f64>,
     /// A value key was there and said nothing.
-    value_is_null: bool,
+    pub(super) value_is_null: bool,
     /// The object behind `values`, already found to be valid.
-    values: Option<&'a [u8]>,
+    pub(super) values: Option<&'a [u8]>,
     /// The list behind `values`, `tags`, `metrics` and the like.
-    list: Option<&'a [u8]>,
-    /// The object behind `Payload`, and behind `params`.
-    payload: Option<&'a [u8]>,
-    params: Option<&'a [u8]>,
+    pub(super) list: Option<&'a [u8]>,
+    /// What stands behind `Payload` or `payload`, and the object behind `params`.
+    pub(super) payload: Option<&'a [u8]>,
+    pub(super) params: Option<&'a [u8]>,
     /// Error codes by tag, and the error of this one.
-    errors: Option<&'a [u8]>,
-    error: Option<&'a [u8]>,
-    quality: Ranked<Quality>,
+    pub(super) errors: Option<&'a [u8]>,
+    pub(super) error: Option<&'a [u8]>,
+    pub(super) quality: Ranked<Quality>,
     /// `dt` beside `q`: the number is a quality of OPC DA, where 0 is bad.
-    is_opc_da: bool,
-    quality_is_zero: bool,
-    is_snapshot: bool,
+    pub(super) is_opc_da: bool,
+    pub(super) quality_is_zero: bool,
+    pub(super) is_snapshot: bool,
     /// A message of OPC UA, whose `Payload` are the tags.
-    is_data_set: bool,
+    pub(super) is_data_set: bool,
+    /// A message of Node-RED, which means its `payload`.
+    pub(super) is_message: bool,
     /// `params` are what a device notifies of.
-    is_notification: bool,
+    pub(super) is_notification: bool,
     /// A message of the protocol alone, such as a sign of life.
-    is_silent: bool,
+    pub(super) is_silent: bool,
     /// One bit per known key that was seen.
-    keys_seen: u64,
-    key_twice: bool,
+    pub(super) keys_seen: u64,
+    pub(super) key_twice: bool,
 }
-
-/// How deep lists in entries of lists are followed: records in messages.
-const LISTS_DEEP_MAX: usize = 2;
 
 impl<'a> Element<'a> {
     #[inline]
@@ -145,14 +144,18 @@ impl<'a> Element<'a> {
                 }
                 Ok(())
             }
-            Says::Payload | Says::Params => {
-                let is_object = cursor.token() == Some(b'{');
-                let written = cursor.pass()?;
-                if is_object {
-                    let place = if known.says == Says::Payload { &mut self.payload } else { &mut self.params };
-                    *place = Some(written);
-                }
+            Says::Payload => {
+                self.payload = Some(cursor.pass()?);
                 Ok(())
+            }
+            Says::Params => {
+                let is_object = cursor.token() == Some(b'{');
+                self.params = Some(cursor.pass()?).filter(|_| is_object);
+                Ok(())
+            }
+            Says::NodeRed => {
+                self.is_message = true;
+                cursor.skip()
             }
             Says::Method => {
                 self.is_notification = cursor.pass()?.starts_with(b"\"Notify");
@@ -273,9 +276,12 @@ impl<'a> Element<'a> {
         // Beside a value, only what is called `values` means several.
         let values_named = self.values.is_some() && self.keys_seen & (1 << VALUES_BIT) != 0;
         if values_named || self.value.candidate.is_none() {
+            if let (true, Some(payload)) = (self.is_message, self.payload) {
+                return self.report_message(payload, address, visitor);
+            }
             let strong_sensor = self.sensor.rank <= SENSOR_RANK_STRONG;
             let common = Common { machine, timestamp_us: timestamp_us()?, quality: self.quality_or(Quality::Good)? };
-            return self.report_several(strong_sensor, common, LISTS_DEEP_MAX, visitor);
+            return self.report_several(strong_sensor, common, visitor);
         }
         let value = self.value.candidate.unwrap_or(Err(NOT_A_NUMBER))?;
         let sensor = match (self.sensor.candidate, address.kind) {
@@ -293,106 +299,8 @@ impl<'a> Element<'a> {
         Ok(())
     }
 
-    /// Several readings of one time, in whichever of the shapes. `deep`: how far lists in lists are followed.
-    fn report_several<V: Visitor>(
-        &self,
-        is_of_sensor: bool,
-        common: Common<'_>,
-        deep: usize,
-        visitor: &mut V,
-    ) -> Result<(), Fault> {
-        const NO_VALUE: Fault = Fault::malformed("there is neither value nor values, nor any other number");
-        if self.value.candidate.is_some() {
-            return Err(Fault::malformed("value and values exclude each other"));
-        }
-        if let Some(values) = self.values {
-            values::report(values, common, visitor)?;
-        } else if let Some(list) = self.list {
-            list::report(list, common, visitor, |cursor, visitor| {
-                Element::parse(cursor).map(|entry| entry.report_item(None, common, deep - 1, visitor))
-            });
-        } else if self.value_is_null {
-            return Err(NOT_A_NUMBER);
-        } else if !is_of_sensor && self.report_tags(common, visitor)? {
-        } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
-            return Err(NO_VALUE);
-        }
-        self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
-    }
-
-    /// The tags that are the element, or lie in it. `false`: there are none.
-    fn report_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
-        match (self.payload, self.params) {
-            (Some(payload), _) if self.is_data_set => tags::report(payload, common, visitor, Self::report_tag),
-            (_, Some(params)) if self.is_notification => {
-                let notified =
-                    Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
-                let timestamp_us = notified.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
-                tags::report(params, Common { timestamp_us, ..common }, visitor, Self::report_tag)
-            }
-            _ if self.errors.is_some() || self.is_silent => Ok(false),
-            _ => tags::report(self.bytes, common, visitor, Self::report_tag),
-        }
-    }
-
-    /// Reads the object next to the cursor and hands it over if it is one tag's: `{"Value": 21.5, "SourceTimestamp": ...}`.
-    /// `None`: it is not, and the cursor stays.
-    fn report_tag<V: Visitor>(
-        cursor: &mut Cursor<'a>,
-        named: &str,
-        common: Common<'_>,
-        visitor: &mut V,
-    ) -> Result<Option<Result<(), Told<'a>>>, Syntax> {
-        let mut behind = *cursor;
-        let element = Element::parse(&mut behind)?;
-        if element.keys_seen & (1 << VALUE_BIT | 1 << BODY_BIT) == 0 {
-            return Ok(None);
-        }
-        *cursor = behind;
-        let result = element.report_item(Some(named), common, 0, visitor);
-        Ok(Some(result.map_err(|fault| element.told(fault))))
-    }
-
-    /// As one of a list: what it does not say itself, it has in common with the others. `named`: by what is around it.
-    pub(super) fn report_item<V: Visitor>(
-        &self,
-        named: Option<&str>,
-        common: Common<'_>,
-        deep: usize,
-        visitor: &mut V,
-    ) -> Result<(), Fault> {
-        if self.key_twice {
-            return Err(Fault::malformed("a key stands twice"));
-        }
-        let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
-        let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
-        let quality = self.quality_or(common.quality)?;
-        let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
-        let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
-        if is_list && deep > 0 && self.value.candidate.is_none() {
-            let inner = Self { is_data_set: true, ..*self };
-            return inner.report_several(false, Common { machine, timestamp_us, quality }, deep, visitor);
-        }
-        let sensor = match named {
-            Some(named) => Cow::Borrowed(named),
-            None => self.sensor.candidate.ok_or(Fault::malformed("an entry of the list names no sensor"))??.to_str(),
-        };
-        let value = match (self.value.candidate, self.error) {
-            (Some(value), _) => value?,
-            (None, Some(_)) => return Err(list::NOT_READ),
-            (None, None) => return Err(NOT_A_NUMBER),
-        };
-        visitor.point(Point {
-            name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
-            timestamp_us,
-            value,
-            quality: if self.error.is_some() { Quality::Bad } else { quality },
-        });
-        Ok(())
-    }
-
     #[inline]
-    fn quality_or(&self, other: Quality) -> Result<Quality, Fault> {
+    pub(super) fn quality_or(&self, other: Quality) -> Result<Quality, Fault> {
         match self.quality.candidate {
             Some(_) if self.is_opc_da && self.quality_is_zero => Ok(Quality::Bad),
             Some(quality) => quality,
@@ -401,7 +309,7 @@ impl<'a> Element<'a> {
     }
 
     #[inline]
-    fn machine_name<'n>(&self, address: &Address<'n>) -> Result<Option<Cow<'n, str>>, Fault>
+    pub(super) fn machine_name<'n>(&self, address: &Address<'n>) -> Result<Option<Cow<'n, str>>, Fault>
     where
         'a: 'n,
     {
@@ -427,7 +335,11 @@ impl<'a> Element<'a> {
             .machine_name(address)?
             .ok_or(Fault::malformed("neither the topic nor a machine_id names the machine"))?;
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
-        let fields = snapshot::parse(self.bytes)?;
+        let fields = snapshot::parse(self.bytes, |key| {
+            if Known::of(key.as_bytes()).is_none() {
+                visitor.remark(Remark::UnknownColumn, key);
+            }
+        })?;
         visitor.snapshot(&machine, timestamp_us, fields);
         Ok(())
     }

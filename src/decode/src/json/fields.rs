@@ -104,7 +104,9 @@ pub(super) fn gateway_quality(says: Says, written: &[u8]) -> Option<Quality> {
 pub(super) fn written_at_fault(element: &[u8], fault: Fault) -> &[u8] {
     let is_at_fault = |says: Says| match fault.reason {
         _ if !fault.subject.is_empty() => false,
-        Reason::NotANumber | Reason::NotFinite | Reason::OutOfRange => matches!(says, Says::Value | Says::Data),
+        Reason::NotANumber | Reason::NotFinite | Reason::OutOfRange => {
+            matches!(says, Says::Value | Says::Data | Says::Payload)
+        }
         Reason::BadTimestamp => matches!(says, Says::Time(_)),
         _ => fault == quality::NO_QUALITY && matches!(says, Says::Quality),
     };

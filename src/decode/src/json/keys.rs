@@ -26,8 +26,10 @@ pub(super) enum Says {
     List,
     /// A list of lists, where it is one.
     Records,
-    /// An object of tags.
+    /// What a message of OPC UA or Node-RED holds.
     Payload,
+    /// The element is a message of Node-RED.
+    NodeRed,
     Params,
     Method,
     MessageType,
@@ -107,7 +109,9 @@ impl Known {
     /// The keys of gateways; see [`super::list`] and [`super::tags`].
     #[inline(never)]
     pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
-        use Says::{Data, DataSet, Error, Errors, List, Machine, MessageType, Method, OpcDa, Params, Payload, Quality};
+        use Says::{
+            Data, DataSet, Error, Errors, List, Machine, MessageType, Method, NodeRed, OpcDa, Params, Payload, Quality,
+        };
         use Says::{QualityBits, Records, Remark, Sensor, Several, Status, Time, Value};
         match key {
             b"v" => Self::new(Value, 18, 1),
@@ -124,7 +128,8 @@ impl Known {
             b"StatusCode" | b"Status" => Self::new(Status, 29, 4),
             b"vals" => Self::new(Several, 30, 1),
             b"tags" | b"metrics" | b"Messages" | b"DataItems" => Self::new(List, 31, 0),
-            b"Payload" => Self::new(Payload, 32, 0),
+            b"Payload" | b"payload" => Self::new(Payload, 32, 0),
+            b"_msgid" => Self::new(NodeRed, 43, 0),
             b"params" => Self::new(Params, 33, 0),
             b"method" => Self::new(Method, 34, 0),
             b"MessageType" => Self::new(MessageType, 35, 0),

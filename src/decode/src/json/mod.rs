@@ -19,6 +19,7 @@ mod element;
 mod fields;
 mod keys;
 mod list;
+mod several;
 mod tags;
 mod translate;
 mod values;
