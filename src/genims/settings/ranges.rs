@@ -2,8 +2,8 @@
 
 use super::fault::{Fault, Step};
 use super::{Listener, ListenerKind, Settings};
-use genims_analysis::sensor::SameTimestamp;
 use genims_consumers::gather::BatchLimits;
+use genims_pipeline::SameTimestamp;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;

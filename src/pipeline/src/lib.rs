@@ -23,7 +23,8 @@ mod succession_tests;
 pub mod worker;
 
 use crate::intake::WhenFull;
-use genims_analysis::sensor::{Rules, SameTimestamp};
+use genims_analysis::sensor::Rules;
+pub use genims_analysis::sensor::SameTimestamp;
 use genims_analysis::window::Bounds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
