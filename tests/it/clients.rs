@@ -1,4 +1,4 @@
-//! Clients that others wrote: mosquitto_pub, paho (Python), rumqttc, and bridges behind a real broker. Every message is
+//! Clients that others wrote: mosquitto_pub, paho (Python, C), rumqttc, and bridges behind a real broker. Every message is
 //! stored exactly once in PostgreSQL and in MongoDB.
 
 use crate::harness::Harness;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 const MESSAGES: usize = 200;
@@ -19,6 +19,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("clients::mosquitto_pub_v3_and_v5_at_every_qos", mosquitto_pub_v3_and_v5),
         harness.trial("clients::paho_v3_and_v5_at_every_qos", paho_v3_and_v5),
+        harness.trial("clients::paho_c_at_every_version", paho_c),
+        harness.trial("clients::node_red_payload_forms", node_red),
         harness.trial("clients::rumqttc_v4_at_every_qos", rumqttc_v4),
         harness.trial("clients::rumqttc_v5_at_every_qos", rumqttc_v5),
         harness.trial("clients::bridges_behind_a_broker", bridges_behind_a_broker),
@@ -44,19 +46,24 @@ fn all_once(plant: &Plant, sensor: &Sensor, client: &str) {
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), expected, "{client}");
 }
 
-fn mosquitto_pub(address: SocketAddr, version: &str, qos: u8, topic: &str) {
+/// [`MESSAGES`] readings, one a line.
+fn lines() -> String {
     let mut lines = String::new();
     let start_ms = start_ms();
     for number in 0..MESSAGES as i64 {
         writeln!(lines, "{{\"value\": {number}, \"timestamp_ms\": {}}}", start_ms + number).unwrap();
     }
+    lines
+}
+
+fn mosquitto_pub(address: SocketAddr, version: &str, qos: u8, topic: &str) {
     let mut child = Command::new("mosquitto_pub")
         .args(["-h", "127.0.0.1", "-p", &address.port().to_string(), "-V", version])
         .args(["-q", &qos.to_string(), "-t", topic, "-l"])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(lines().as_bytes()).unwrap();
     assert!(child.wait().unwrap().success(), "mosquitto_pub {version} QoS {qos}");
 }
 
@@ -87,7 +94,7 @@ fn paho() -> &'static Path {
 
 fn paho_v3_and_v5(harness: &'static Harness) {
     let plant = Plant::shared(harness);
-    for (version, qos) in ["3.1.1", "5"].into_iter().flat_map(|version| QOS.map(|qos| (version, qos))) {
+    for (version, qos) in ["3.1", "3.1.1", "5"].into_iter().flat_map(|version| QOS.map(|qos| (version, qos))) {
         let sensor = plant.sensor();
         let output = Command::new("python3")
             .args(["-c", include_str!("paho_client.py"), &plant.doors.mqtt.port().to_string(), version])
@@ -98,6 +105,89 @@ fn paho_v3_and_v5(harness: &'static Harness) {
         let acknowledged = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         assert_eq!(acknowledged, MESSAGES.to_string(), "{}", String::from_utf8_lossy(&output.stderr));
         all_once(plant, &sensor, &format!("paho {version} QoS {qos}"));
+    }
+}
+
+/// paho's example programs in C and their library, unpacked once into the build's cache.
+fn paho_c_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("paho-mqtt-c");
+        if !folder.exists() {
+            let partial = folder.with_extension(format!("{}.partial", std::process::id()));
+            std::fs::create_dir_all(&partial).unwrap();
+            let script = "apt-get download paho.mqtt.c-examples libpaho-mqtt1.3 && for package in *.deb; do dpkg -x $package .; done";
+            let output = Command::new("sh").args(["-c", script]).current_dir(&partial).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            std::fs::rename(partial, &folder).unwrap();
+        }
+        folder
+    })
+}
+
+/// A program that goes on reading behind the end of its input; it ends with the test.
+struct Endless(Child);
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn paho_c(harness: &'static Harness) {
+    let plant = Plant::shared(harness);
+    let folder = paho_c_folder();
+    let library = std::fs::read_dir(folder.join("usr/lib")).unwrap().map(|entry| entry.unwrap().path());
+    let library = library.into_iter().find(|path| path.join("libpaho-mqtt3as.so.1").exists()).unwrap();
+    for (version, qos) in [("31", 1), ("311", 0), ("311", 2), ("5", 1)] {
+        let sensor = plant.sensor();
+        let mut child = Command::new(folder.join("usr/bin/paho_c_pub"))
+            .args(["-h", "127.0.0.1", "-p", &plant.doors.mqtt.port().to_string(), "-t", &sensor.topic()])
+            .args(["-q", &qos.to_string(), "-V", version, "-i", &harness.unique("paho-c"), "--quiet"])
+            .env("LD_LIBRARY_PATH", &library)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Its line feeds are part of the payload.
+        child.stdin.take().unwrap().write_all(lines().as_bytes()).unwrap();
+        let _child = Endless(child);
+        all_once(plant, &sensor, &format!("paho C {version} QoS {qos}"));
+    }
+}
+
+/// What Node-RED's MQTT node makes of a message's payload, or of a whole message.
+fn node_red(harness: &'static Harness) {
+    let plant = Plant::shared(harness);
+    let at_ms = start_ms();
+    let by_code = |sensor: &Sensor, value: &str| format!("{{\"{}\": {value}}}", sensor.sensor_code);
+    let forms: [(&str, &dyn Fn(&Sensor) -> String, &str); 9] = [
+        ("a number", &|_| "71.5".to_owned(), "71.5000"),
+        ("a string", &|_| "71.5 \n".to_owned(), "71.5000"),
+        ("a string in quotes", &|_| "\"71.5\"".to_owned(), "71.5000"),
+        ("a boolean", &|_| "true".to_owned(), "1.0000"),
+        ("an object", &|_| format!("{{\"value\": 71.5, \"timestamp\": {at_ms}}}"), "71.5000"),
+        ("an array", &|_| format!("[{{\"value\": 71.5, \"timestamp\": {at_ms}}}]"), "71.5000"),
+        ("an object of tags", &|sensor| by_code(sensor, "71.5"), "71.5000"),
+        ("a message", &|_| "{\"_msgid\": \"a1b2\", \"topic\": \"x\", \"payload\": \"71.5\"}".to_owned(), "71.5000"),
+        (
+            "a message with an object",
+            &|sensor| format!("{{\"payload\": {}, \"qos\": 1, \"_msgid\": \"a1b2\"}}", by_code(sensor, "71.5")),
+            "71.5000",
+        ),
+    ];
+    for (form, payload, expected) in forms {
+        let sensor = plant.sensor();
+        let address = plant.doors.mqtt;
+        let status = Command::new("mosquitto_pub")
+            .args(["-h", "127.0.0.1", "-p", &address.port().to_string(), "-q", "1", "-t", &sensor.topic()])
+            .args(["-m", &payload(&sensor)])
+            .status();
+        assert!(status.unwrap().success(), "{form}");
+        plant.stored_exactly(&sensor, 1);
+        let query = format!("SELECT measurement_value::text FROM sensor_data WHERE sensor_id = '{}'", sensor.sensor_id);
+        assert_eq!(plant.query("genims_operations_db", &query)[0].get::<_, &str>(0), expected, "{form}");
     }
 }
 

@@ -154,25 +154,26 @@ fn clients_insert_beside_the_server(harness: &'static Harness) {
 
 fn last_replaces_and_unknown_registers(harness: &'static Harness) {
     let more = "[pipeline]\nsame_timestamp = \"last\"\nunknown_sensors = \"register\"\n";
-    let plant = Plant::start(harness, &Setup { more, ..Setup::default() });
+    // With the mirror, which cannot delete from a time series, `genims validate` refuses it.
+    let plant = Plant::start(harness, &Setup { more, mirror: false, ..Setup::default() });
     let sensor = plant.sensor();
     let at_ms = now_ms() - 60_000;
     let value = |value: i32| (sensor.topic(), format!(r#"{{"value": {value}, "timestamp_ms": {at_ms}}}"#));
     send(harness, &plant, &[value(1)]);
-    plant.stored_exactly(&sensor, 1);
+    plant.idle();
     // Once in a batch of its own, once with its successor in the same batch.
     send(harness, &plant, &[value(2)]);
     plant.idle();
     send(harness, &plant, &[value(3), value(4)]);
     plant.idle();
     assert_eq!(rows(&plant, &sensor), [(at_ms * 1_000, "4.0000".to_owned())]);
-    // The mirror cannot delete from a time series: it keeps them all.
-    assert_eq!(plant.stored(&sensor), (1, 4));
+    assert_eq!(plant.stored(&sensor), (1, 0));
     assert_eq!(plant.stats()["identity_holds"], true);
 
     let unknown = Sensor { sensor_id: "SEN-STRANGER".to_owned(), ..sensor };
     send(harness, &plant, &[(unknown.topic(), format!(r#"{{"value": 7, "timestamp_ms": {at_ms}}}"#))]);
-    plant.stored_exactly(&unknown, 1);
+    plant.idle();
+    assert_eq!(plant.stored(&unknown), (1, 0));
     let query = "SELECT machine_id, line_id, factory_id FROM sensors WHERE sensor_id = 'SEN-STRANGER'";
     eventually("the sensor in master data", PATIENCE, || plant.query("genims_master_db", query).len() == 1);
     let row = &plant.query("genims_master_db", query)[0];

@@ -6,7 +6,7 @@ import sys
 import paho.mqtt.client as mqtt
 
 port, version, qos, topic, count, start_ms = sys.argv[1:]
-protocol = {"3.1.1": mqtt.MQTTv311, "5": mqtt.MQTTv5}[version]
+protocol = {"3.1": mqtt.MQTTv31, "3.1.1": mqtt.MQTTv311, "5": mqtt.MQTTv5}[version]
 refused = []
 
 

@@ -26,11 +26,13 @@ pub(crate) struct Setup<'a> {
     pub(crate) mqtt: &'a str,
     /// More of the configuration. `BROKER` stands for the address of the stack's mosquitto.
     pub(crate) more: &'a str,
+    /// Whether MongoDB follows.
+    pub(crate) mirror: bool,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { servers: &[Server::Postgres, Server::Mongodb], mqtt: "", more: "" }
+        Self { servers: &[Server::Postgres, Server::Mongodb], mqtt: "", more: "", mirror: true }
     }
 }
 
@@ -159,7 +161,8 @@ impl Plant {
             writeln!(text, "[[listeners]]\ntype = \"{kind}\"\nname = \"{kind}\"\nlisten = \"{address}\"\n{keys}")
                 .unwrap();
         }
-        writeln!(text, "[[sinks]]\ntype = \"postgres\"\n[[sinks]]\ntype = \"mongodb\"\n{more}").unwrap();
+        let mirror = if setup.mirror { "[[sinks]]\ntype = \"mongodb\"\n" } else { "" };
+        writeln!(text, "[[sinks]]\ntype = \"postgres\"\n{mirror}{more}").unwrap();
         std::fs::write(self.folder.join("genims.toml"), text).unwrap();
     }
 

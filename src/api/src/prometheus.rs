@@ -155,6 +155,10 @@ fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     page.counters(
         ("dead_letters", "Records set aside, by reason."),
         report.dead_letter_reasons.iter().map(|(reason, count)| (label("reason", reason), *count)),
+    )?;
+    page.counters(
+        ("remarks", "Records taken although something of their message does not fit, by kind."),
+        report.remarks.iter().map(|(kind, count)| (label("kind", kind), *count)),
     )
 }
 
@@ -343,7 +347,7 @@ mod tests {
         assert_eq!(names, NAMES);
     }
 
-    const NAMES: [&str; 41] = [
+    const NAMES: [&str; 42] = [
         "acks_total",
         "at_risk_records",
         "build_info",
@@ -364,6 +368,7 @@ mod tests {
         "receive_to_durable_seconds",
         "received_bytes_total",
         "received_total",
+        "remarks_total",
         "shard_queued_records",
         "sink_batches_total",
         "sink_bytes_total",

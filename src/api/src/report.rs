@@ -23,6 +23,8 @@ pub struct ServerReport {
     pub sinks: Vec<Sink>,
     pub clocks: Vec<Clock>,
     pub dead_letter_reasons: Vec<(&'static str, u64)>,
+    /// What did not fit in messages whose records were taken.
+    pub remarks: Vec<(&'static str, u64)>,
 }
 
 /// One listener.

@@ -16,7 +16,7 @@ pub struct Shift {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FactoryShifts {
     pub factory_id: String,
-    /// IANA name; a factory without one works in UTC.
+    /// IANA name; a factory without one, or with one that does not exist, works in UTC.
     pub timezone: Option<String>,
     pub shifts: Vec<Shift>,
 }
@@ -25,6 +25,13 @@ pub struct FactoryShifts {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ShiftCalendar {
     factories: HashMap<String, (chrono_tz::Tz, Vec<Shift>)>,
+}
+
+impl FactoryShifts {
+    /// The factory's time zone, if there is none of that name.
+    pub fn unknown_zone(&self) -> Option<&str> {
+        self.timezone.as_deref().filter(|name| name.parse::<chrono_tz::Tz>().is_err())
+    }
 }
 
 impl ShiftCalendar {
@@ -74,5 +81,17 @@ mod tests {
         assert_eq!(calendar.shift_at("F1", micros("2026-07-10T04:30:00Z")), Some("A"));
         assert_eq!(calendar.shift_at("F1", micros("2026-01-10T22:30:00Z")), Some("C"));
         assert_eq!(calendar.shift_at("nowhere", 0), None);
+    }
+
+    #[test]
+    fn a_zone_that_does_not_exist_is_found() {
+        let factory = |timezone: Option<&str>| FactoryShifts {
+            factory_id: "F1".to_owned(),
+            timezone: timezone.map(str::to_owned),
+            shifts: Vec::new(),
+        };
+        assert_eq!(factory(Some("Europe/Atlantis")).unknown_zone(), Some("Europe/Atlantis"));
+        assert_eq!(factory(Some("Europe/Berlin")).unknown_zone(), None);
+        assert_eq!(factory(None).unknown_zone(), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What the decoders' tests see: everything that was reported, owned.
 
-use super::{Name, Point, Visitor};
+use super::{Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Quality, Reason};
 use std::fmt::Arguments;
@@ -39,6 +39,7 @@ pub(super) struct Collected {
     pub(super) rejects: Vec<(Reason, String, Vec<u8>)>,
     /// Handle `n` stands for `names[n]`.
     pub(super) names: Vec<String>,
+    pub(super) remarks: Vec<String>,
 }
 
 impl Collected {
@@ -72,5 +73,9 @@ impl Visitor for Collected {
     fn define(&mut self, sensor: &str) -> u32 {
         self.names.push(sensor.to_owned());
         (self.names.len() - 1) as u32
+    }
+
+    fn remark(&mut self, _: Remark, what: &str) {
+        self.remarks.push(what.to_owned());
     }
 }

@@ -52,6 +52,12 @@ impl Fault {
     }
 }
 
+impl Told<'_> {
+    pub(crate) fn reason(&self) -> Reason {
+        self.fault.reason
+    }
+}
+
 impl fmt::Display for Told<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.fault)?;

@@ -4,7 +4,8 @@
 //! its reason and the bytes at fault. What it finds goes to a [`Visitor`], borrowed from the payload: nothing is
 //! allocated per point.
 //!
-//! - [`topic`]: MQTT topics become an [`Address`]; [`template`]: topic layouts of one's own
+//! - [`topic`]: MQTT topics become an [`Address`]; [`template`]: topic layouts of one's own; [`mapping`]: JSON of
+//!   other shapes below them
 //! - [`payload`]: tells the forms apart by the first byte and hands over to
 //! - [`json`] (UMH, ThingsBoard, arrays, bare numbers), [`snapshot`] (SCADA pictures), [`line_protocol`] (Influx),
 //!   [`frame`] (our binary frame)
@@ -19,6 +20,7 @@
 pub mod frame;
 pub mod json;
 pub mod line_protocol;
+pub mod mapping;
 pub mod number;
 pub mod payload;
 pub mod snapshot;
@@ -34,6 +36,7 @@ mod quality;
 mod readme_tests;
 mod value;
 
+pub use mapping::{Keys, Mapping, MappingError};
 pub use payload::Decoder;
 pub use template::{Role, TemplateError, TopicTemplate};
 pub use topic::Templates;
@@ -96,4 +99,15 @@ pub trait Visitor {
     /// A name table entry of a binary frame. The answer is what [`Name::Handle`] will carry for it; resolving once
     /// per name instead of once per value is what makes the form fast.
     fn define(&mut self, sensor: &str) -> u32;
+    /// What is worth saying of a message although nothing of it is set aside.
+    fn remark(&mut self, _remark: Remark, _what: &str) {}
+    /// Where the message's topic says that its readings come from; called before anything else of it is handed over.
+    fn place(&mut self, _address: &Address<'_>) {}
+}
+
+/// See [`Visitor::remark`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Remark {
+    /// A snapshot has a key that is no column.
+    UnknownColumn,
 }

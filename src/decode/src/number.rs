@@ -103,18 +103,23 @@ impl Decimal {
     /// rounding is decimal, so that `0.00005` is a tie although no `f64` is.
     #[inline]
     pub(crate) fn to_column(self, text: &[u8]) -> f64 {
-        if self.exponent >= -SCALE { self.to_f64(text) } else { self.rounded() }
+        if self.exponent >= -SCALE { self.to_f64(text) } else { self.rounded(SCALE) }
+    }
+
+    /// As [`Decimal::to_column`], for a column of `scale` digits behind the point, at most 22.
+    pub(crate) fn to_scale(self, text: &[u8], scale: i32) -> f64 {
+        if self.exponent >= -scale { self.to_f64(text) } else { self.rounded(scale) }
     }
 
     #[cold]
-    fn rounded(self) -> f64 {
+    fn rounded(self, scale: i32) -> f64 {
         // A divisor beyond u64 leaves less than half a unit.
-        let power = self.exponent.saturating_add(SCALE).unsigned_abs();
+        let power = self.exponent.saturating_add(scale).unsigned_abs();
         let units = match 10_u64.checked_pow(power) {
-            Some(scale) => self.mantissa / scale + u64::from(self.mantissa % scale >= scale.div_ceil(2)),
+            Some(unit) => self.mantissa / unit + u64::from(self.mantissa % unit >= unit.div_ceil(2)),
             None => 0,
         };
-        let magnitude = units as f64 / POWERS_EXACT[SCALE as usize];
+        let magnitude = units as f64 / POWERS_EXACT.get(scale.unsigned_abs() as usize).copied().unwrap_or(f64::NAN);
         if self.negative { -magnitude } else { magnitude }
     }
 

@@ -17,6 +17,7 @@
 
 use super::fault::Fault;
 use super::frame::{self, MAGIC};
+use super::mapping::Mapping;
 use super::number::Decimal;
 use super::topic::Templates;
 use super::{Address, Kind, Name, Point, Visitor, json, line_protocol, value};
@@ -40,7 +41,7 @@ impl Decoder {
     /// Decodes one message. A payload that fits nothing is one rejection with all of it as the fragment.
     #[inline]
     pub fn message<V: Visitor>(&self, topic: &str, payload: &[u8], visitor: &mut V) {
-        let Some(address) = self.templates.parse(topic) else {
+        let Some((address, mapping)) = self.templates.place(topic) else {
             let what = "the topic fits no layout; publish below genims/v1/ or add a [[topics]] template";
             return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
         };
@@ -48,7 +49,13 @@ impl Decoder {
             let what = "rows are not taken by this server yet";
             return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
         }
+        visitor.place(&address);
         let meant = meant(payload);
+        if let Some(mapping) = mapping
+            && mapped(mapping, &address, meant, visitor)
+        {
+            return;
+        }
         match (meant.first(), address.kind) {
             (Some(b'{' | b'['), _) => json::decode(&address, meant, visitor),
             (Some(b'-' | b'0'..=b'9'), Kind::Sensor(sensor)) => match Decimal::scan(meant) {
@@ -60,6 +67,21 @@ impl Decoder {
             _ => other_forms(&address, payload, meant, visitor),
         }
     }
+}
+
+/// Reads what the configuration tells how to read. `false`: it tells nothing of this payload.
+#[cold]
+fn mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, meant: &[u8], visitor: &mut V) -> bool {
+    if let Some(b'{' | b'[') = meant.first() {
+        json::decode_mapped(mapping, address, meant, visitor);
+        return true;
+    }
+    let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let state = std::str::from_utf8(quoted.unwrap_or(meant)).ok().and_then(|word| mapping.state(word));
+    let (Some(value), Kind::Sensor(sensor)) = (state, address.kind) else { return false };
+    let value = value::of_float(value);
+    bare_value(address, sensor, value, meant, visitor);
+    true
 }
 
 /// The payload without what is around it; see the module.

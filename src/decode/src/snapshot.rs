@@ -1,17 +1,21 @@
 //! The JSON object of a machine snapshot goes in, [`SnapshotFields`] come out: every column of `scada_machine_data` that a
 //! client may supply, under the column's name and with the column's type.
 //!
-//! - Text stays text and numbers stay numbers: a type flip is an error, never a quiet conversion or null.
-//! - Integers are exact; `3.0` is one, `3.5` is not. What does not fit the column is out of range.
-//! - `null` is an absent column. `machine_state` is required. Unknown keys are skipped.
+//! - Text stays text, and numbers are read as those of readings are, also in quotes: any other type flip is an error, never
+//!   a quiet conversion or null.
+//! - Integers are exact; `3.0` is one, `3.5` is not. Decimals are rounded to the column, half away from zero. What does not
+//!   fit the column is out of range.
+//! - `null` is an absent column. `machine_state` is required. Unknown keys are passed, and told to the caller.
 //! - `last_fault_timestamp_us` is understood beside `last_fault_timestamp`: it is the name inside of [`SnapshotFields`].
 //!
 //! Machine and time are the element's business, see [`super::json`].
 
-use super::fault::Fault;
+use super::fault::{Fault, NOT_FINITE};
 use super::json::cursor::{Cursor, Number, Syntax, Value};
 use super::json::time_value;
+use super::number::Decimal;
 use super::timestamp::Unit;
+use super::value::is_not_finite;
 use genims_model::Reason;
 use genims_model::snapshot::SnapshotFields;
 
@@ -56,14 +60,15 @@ const COLUMNS: [&str; 34] = [
 /// `TEXT` has no length of its own; this bound keeps one snapshot from filling a batch.
 const TEXT_CHARACTERS_MAX: usize = 10_000;
 
-/// Reads the object that is all of `bytes`.
-pub(super) fn parse(bytes: &[u8]) -> Result<SnapshotFields, Fault> {
+/// Reads the object that is all of `bytes`; `unknown` gets the keys that are no columns.
+pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<SnapshotFields, Fault> {
     let mut fields = SnapshotFields::default();
     let mut seen = 0_u64;
     let mut first_fault = None;
     let read = Cursor::new(bytes).object(|cursor, key| {
         let key = key.to_str();
         let Some(place) = COLUMNS.iter().position(|column| *column == key) else {
+            unknown(&key);
             return cursor.skip();
         };
         let column = COLUMNS[place];
@@ -157,8 +162,16 @@ fn number<'a>(value: Value<'a>) -> Result<Option<Number<'a>>, Fault> {
     match value {
         Value::Number(number) => Ok(Some(number)),
         Value::Null => Ok(None),
-        Value::NotFinite => Err(Fault::new(Reason::NotFinite, "the value is NaN or infinite")),
-        Value::Text(_) | Value::Boolean(_) | Value::Nested | Value::Odd => {
+        Value::NotFinite => Err(NOT_FINITE),
+        Value::Text(text) => {
+            let text = text.plain().unwrap_or_default().trim_ascii();
+            match Decimal::printed(text) {
+                Some(decimal) => Ok(Some(Number { decimal, text })),
+                None if is_not_finite(text) => Err(NOT_FINITE),
+                None => Err(Fault::new(Reason::NotANumber, "the column takes a number")),
+            }
+        }
+        Value::Boolean(_) | Value::Nested | Value::Odd => {
             Err(Fault::new(Reason::NotANumber, "the column takes a number"))
         }
     }
@@ -174,12 +187,11 @@ fn integer(value: Value<'_>) -> Result<Option<i32>, Fault> {
     bigint(value)?.map(|integer| i32::try_from(integer).map_err(|_| NO_INTEGER)).transpose()
 }
 
-/// `DECIMAL(precision, scale)`: what PostgreSQL would take after rounding to the scale.
+/// `DECIMAL(precision, scale)`: what the column holds, rounded here so that both databases hold the same.
 fn decimal(value: Value<'_>, precision: i32, scale: i32) -> Result<Option<f64>, Fault> {
     let Some(number) = number(value)? else { return Ok(None) };
-    let value = number.to_f64();
-    let units = (value.abs() * 10_f64.powi(scale)).round();
-    if units < 10_f64.powi(precision) {
+    let value = number.decimal.to_scale(number.text, scale);
+    if value.abs() < 10_f64.powi(precision - scale) {
         Ok(Some(value + 0.0))
     } else {
         Err(Fault::new(Reason::OutOfRange, "the value has too many digits for the column"))
@@ -191,7 +203,7 @@ mod tests {
     use super::*;
 
     fn reason(json: &str) -> (Reason, String) {
-        let fault = parse(json.as_bytes()).unwrap_err();
+        let fault = parse(json.as_bytes(), |_| ()).unwrap_err();
         (fault.reason, fault.to_string())
     }
 
@@ -236,9 +248,9 @@ mod tests {
             data_source: Some("PLC".to_owned()),
             data_quality: Some("good".to_owned()),
         };
-        assert_eq!(parse(&serde_json::to_vec(&fields).unwrap()), Ok(fields));
+        assert_eq!(parse(&serde_json::to_vec(&fields).unwrap(), |_| ()), Ok(fields));
         let sparse = SnapshotFields { machine_state: "IDLE".to_owned(), ..SnapshotFields::default() };
-        assert_eq!(parse(&serde_json::to_vec(&sparse).unwrap()), Ok(sparse));
+        assert_eq!(parse(&serde_json::to_vec(&sparse).unwrap(), |_| ()), Ok(sparse));
     }
 
     #[test]
@@ -253,7 +265,9 @@ mod tests {
         for (member, expected) in [
             ("\"tool_number\":2147483648", Reason::OutOfRange),
             ("\"tool_number\":3.5", Reason::OutOfRange),
-            ("\"tool_number\":\"3\"", Reason::NotANumber),
+            ("\"tool_number\":\"three\"", Reason::NotANumber),
+            ("\"tool_number\":\"3.5\"", Reason::OutOfRange),
+            ("\"oee_percentage\":\"NaN\"", Reason::NotFinite),
             ("\"tool_number\":true", Reason::NotANumber),
             ("\"tool_number\":NaN", Reason::NotFinite),
             ("\"parts_produced_cumulative\":9223372036854775808", Reason::OutOfRange),
@@ -275,16 +289,43 @@ mod tests {
     #[test]
     fn lengths_count_characters_and_integers_may_have_a_point() {
         let fits = with(&format!("\"shift_id\":\"{}\",\"tool_number\":3.0", "ü".repeat(50)));
-        let fields = parse(fits.as_bytes()).unwrap();
+        let fields = parse(fits.as_bytes(), |_| ()).unwrap();
         assert_eq!(fields.tool_number, Some(3));
         let long = with(&format!("\"shift_id\":\"{}\"", "u".repeat(51)));
         assert_eq!(reason(&long).0, Reason::OutOfRange);
-        assert!(parse(with("\"oee_percentage\":999.994").as_bytes()).is_ok());
+        assert!(parse(with("\"oee_percentage\":999.994").as_bytes(), |_| ()).is_ok());
+    }
+
+    #[test]
+    fn numbers_are_read_and_rounded_as_those_of_readings() {
+        let read = |member: &str| parse(with(member).as_bytes(), |_| ()).unwrap();
+        assert_eq!(read("\"tool_number\":\"+007\"").tool_number, Some(7));
+        for (written, expected) in [
+            ("87.125", 87.13),
+            ("1.005", 1.01),
+            ("-1.005", -1.01),
+            ("0.004", 0.0),
+            ("\"87.5\"", 87.5),
+            ("\" .14 \"", 0.14),
+            ("+2.35E+001", 23.5),
+            ("1e-30", 0.0),
+        ] {
+            assert_eq!(read(&format!("\"oee_percentage\":{written}")).oee_percentage, Some(expected), "{written}");
+        }
+        assert_eq!(read("\"energy_consumed_kwh\":18.54325").energy_consumed_kwh, Some(18.5433));
+    }
+
+    #[test]
+    fn keys_that_are_no_columns_are_told() {
+        let mut unknown = Vec::new();
+        let json = with("\"tool_nmber\":4,\"tool_number\":3");
+        parse(json.as_bytes(), |key| unknown.push(key.to_owned())).unwrap();
+        assert_eq!(unknown, ["tool_nmber"]);
     }
 
     #[test]
     fn unknown_keys_and_nulls_are_skipped() {
         let json = with("\"extra\":{\"a\":[1,2]},\"tool_number\":null,\"scada_id\":5");
-        assert_eq!(parse(json.as_bytes()).unwrap().tool_number, None);
+        assert_eq!(parse(json.as_bytes(), |_| ()).unwrap().tool_number, None);
     }
 }

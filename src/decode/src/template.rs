@@ -1,21 +1,28 @@
 //! Topic layouts of one's own: text with named levels goes in, a checked [`Template`] comes out.
 //!
 //! `acme/{site}/{area}/{line}/{cell}/{tag}` needs nothing else; a name that is not in [`KNOWN_NAMES`] gets its role from
-//! `segments`. Invariants of a compiled template: at most one level per role, and either a sensor level or a literal end
-//! `readings` or `scada` (the latter with a machine level).
+//! `segments`. A level may be empty, as in `/plant/{machine}/{tag}`. Invariants of a compiled template: at most one level per
+//! role, and a sensor level, a literal end `readings` or `scada` (the latter with a machine level), or a key mapping.
 
+use super::mapping::{Keys, Mapping, MappingError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One `[[topics]]` entry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TopicTemplate {
     /// For example `acme/{site}/{area}/{line}/{cell}/{tag}`.
     pub template: String,
     /// Roles of names that are not known, or that mean something else here.
     pub segments: BTreeMap<String, Role>,
+    /// Which keys say what in the JSON below these topics; see [`super::mapping`].
+    pub keys: Keys,
+    /// Words that stand for a value there: `OPEN = 1`.
+    pub states: BTreeMap<String, f64>,
+    /// Words that stand for a quality there: `OK = "good"`.
+    pub qualities: BTreeMap<String, String>,
 }
 
 /// What a named level stands for.
@@ -42,6 +49,8 @@ impl fmt::Display for Role {
     }
 }
 
+pub(super) const NATIVE_PREFIX: &str = "genims/v1/";
+
 /// Levels in a topic that a template can match.
 pub(super) const SEGMENTS_MAX: usize = 16;
 
@@ -62,7 +71,7 @@ pub enum TemplateError {
     DuplicateName { template: String, name: String },
     #[error(
         "topic template `{template}` names no sensor; add a `{{sensor}}` or `{{tag}}` segment, or end it in \
-         `/readings` (elements name their sensors) or `{{machine}}/scada` (snapshots)"
+         `/readings` (elements name their sensors) or `{{machine}}/scada` (snapshots), or give it keys"
     )]
     NoSensor { template: String },
     #[error("topic template `{template}`: `+` and `#` are no part of a template; name the segment: `{{sensor}}`")]
@@ -74,7 +83,12 @@ pub enum TemplateError {
     BadSegment { template: String, segment: String },
     #[error("topic template `{template}` has {segments} levels; at most {segments_max} are supported")]
     TooDeep { template: String, segments: usize, segments_max: usize },
-    #[error("topic template `{template}` begins with `genims/v1/`, which is the native layout; use another prefix")]
+    #[error("topic template `{template}`: {source}")]
+    Mapping { template: String, source: MappingError },
+    #[error(
+        "topic template `{template}` begins with `genims/v1/`, which is the native layout; use another prefix, or give it \
+         keys or states"
+    )]
     NativePrefix { template: String },
     #[error("topic template `{template}`: segments mentions `{name}`, which the template does not contain")]
     UnusedMapping { template: String, name: String },
@@ -122,6 +136,7 @@ pub(super) struct Template {
     pub(super) text: String,
     pub(super) segments: Vec<Segment>,
     pub(super) ending: Ending,
+    pub(super) mapping: Option<Mapping>,
 }
 
 impl Template {
@@ -130,7 +145,9 @@ impl Template {
         if entry.template.contains(['+', '#']) {
             return Err(TemplateError::Wildcard { template: template() });
         }
-        if entry.template.starts_with("genims/v1/") {
+        let mapping =
+            Mapping::compile(entry).map_err(|source| TemplateError::Mapping { template: template(), source })?;
+        if entry.template.starts_with(NATIVE_PREFIX) && mapping.is_none() {
             return Err(TemplateError::NativePrefix { template: template() });
         }
         let levels: Vec<&str> = entry.template.split('/').collect();
@@ -142,8 +159,9 @@ impl Template {
             });
         }
         for level in &levels {
-            let name = placeholder(level).unwrap_or(level);
-            if name.is_empty() || name.contains(['{', '}']) {
+            let name = placeholder(level);
+            let is_empty = name == Some("") || entry.template.is_empty();
+            if is_empty || name.unwrap_or(level).contains(['{', '}']) {
                 return Err(TemplateError::BadSegment { template: template(), segment: (*level).to_owned() });
             }
         }
@@ -159,9 +177,10 @@ impl Template {
             _ if has(Role::Sensor) => Ending::Sensor,
             "scada" if has(Role::Machine) => Ending::Scada,
             "readings" => Ending::Readings,
+            _ if !entry.keys.is_empty() => Ending::Readings,
             _ => return Err(TemplateError::NoSensor { template: template() }),
         };
-        Ok(Self { text: template(), segments, ending })
+        Ok(Self { text: template(), segments, ending, mapping })
     }
 
     /// Whether every topic that fits one also fits the other.
@@ -227,7 +246,7 @@ mod tests {
 
     fn compile(template: &str, segments: &[(&str, Role)]) -> Result<Template, TemplateError> {
         let segments = segments.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect();
-        Template::compile(&TopicTemplate { template: template.to_owned(), segments })
+        Template::compile(&TopicTemplate { template: template.to_owned(), segments, ..TopicTemplate::default() })
     }
 
     #[test]
@@ -275,8 +294,11 @@ mod tests {
     fn wildcards_half_named_levels_and_depth_are_refused() {
         assert!(matches!(compile("acme/+/{tag}", &[]), Err(TemplateError::Wildcard { .. })));
         assert!(matches!(compile("acme/#", &[]), Err(TemplateError::Wildcard { .. })));
-        for bad in ["acme//{tag}", "acme/line-{line}/{tag}", "acme/{}/{tag}", "{{tag}}", "", "acme/{tag"] {
+        for bad in ["acme/line-{line}/{tag}", "acme/{}/{tag}", "{{tag}}", "", "acme/{tag"] {
             assert!(matches!(compile(bad, &[]), Err(TemplateError::BadSegment { .. })), "{bad}");
+        }
+        for good in ["/plant/{cell}/{tag}", "acme//{tag}", "acme/{tag}/", "//{tag}"] {
+            assert!(compile(good, &[]).is_ok(), "{good}");
         }
         let deep = format!("{}{{tag}}", "a/".repeat(SEGMENTS_MAX));
         assert!(matches!(compile(&deep, &[]), Err(TemplateError::TooDeep { .. })));

@@ -7,17 +7,19 @@
 //! - `genims/v1/rows/{database}/{table}`: rows for any table
 //!
 //! Then the configured templates, in their order. The empty topic stands for transports without topics (TCP, line
-//! protocol) and for what they left in the dead letters: a mixed batch. A topic with an empty level fits nothing.
+//! protocol) and for what they left in the dead letters: a mixed batch. An empty level is only what a
+//! template says is empty, or ignores.
 
-use super::template::{Ending, Role, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate};
+use super::mapping::Mapping;
+use super::template::{Ending, NATIVE_PREFIX, Role, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate};
 use super::{Address, Kind};
-
-const NATIVE_PREFIX: &str = "genims/v1/";
 
 /// The native layouts and the configured templates.
 #[derive(Clone, Debug, Default)]
 pub struct Templates {
     own: Vec<Template>,
+    /// Some of them map payloads below the native layouts, and are tried before those.
+    maps_native: bool,
 }
 
 impl Templates {
@@ -31,35 +33,43 @@ impl Templates {
             }
             own.push(template);
         }
-        Ok(Self { own })
+        let maps_native = own.iter().any(|template| template.text.starts_with(NATIVE_PREFIX));
+        Ok(Self { own, maps_native })
     }
 
     /// `None`: the topic fits no layout.
     pub fn parse<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
+        self.place(topic).map(|(address, _)| address)
+    }
+
+    /// What the topic says, and how payloads below it are to be read if that is configured.
+    #[inline]
+    pub(super) fn place<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
         if topic.is_empty() {
-            return Some(Address { factory: None, line: None, machine: None, kind: Kind::Readings });
+            return Some((Address { factory: None, line: None, machine: None, kind: Kind::Readings }, None));
         }
         match topic.strip_prefix(NATIVE_PREFIX) {
-            Some(rest) => parse_native(rest),
+            Some(rest) if self.maps_native => {
+                self.parse_own(topic).or_else(|| parse_native(rest).map(|address| (address, None)))
+            }
+            Some(rest) => parse_native(rest).map(|address| (address, None)),
             None => self.parse_own(topic),
         }
     }
 
-    fn parse_own<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
+    fn parse_own<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
         if self.own.is_empty() {
             return None;
         }
         let mut levels = [""; SEGMENTS_MAX];
         let mut count = 0;
         for level in levels_of(topic) {
-            if level.is_empty() {
-                return None;
-            }
             *levels.get_mut(count)? = level;
             count += 1;
         }
         let levels = &levels[..count];
-        self.own.iter().find_map(|template| match_template(template, levels))
+        let fits = |template: &Template| match_template(template, levels);
+        self.own.iter().find_map(|template| Some((fits(template)?, template.mapping.as_ref())))
     }
 }
 
@@ -107,6 +117,7 @@ fn match_template<'t>(template: &Template, levels: &[&'t str]) -> Option<Address
         match segment {
             Segment::Literal(literal) if **literal == **level => {}
             Segment::Literal(_) => return None,
+            Segment::Named(role) if level.is_empty() && *role != Role::Ignored => return None,
             Segment::Named(Role::Factory) => address.factory = Some(level),
             Segment::Named(Role::Line) => address.line = Some(level),
             Segment::Named(Role::Machine) => address.machine = Some(level),
@@ -189,6 +200,19 @@ mod tests {
         assert_eq!(own.parse("acme/berlin/press/L4//T"), None);
         assert_eq!(own.parse("other/berlin/press/L4/R2/T"), None);
         assert!(own.parse("genims/v1/F1/readings").is_some());
+    }
+
+    #[test]
+    fn levels_may_be_empty_where_a_template_says_so() {
+        let own = templates(&["/plant/{machine}/{tag}", "a//{machine}/{tag}", "b/{area}/{tag}", "c/{tag}/"]).unwrap();
+        let sensor = |machine, sensor| Some(Address { factory: None, line: None, machine, kind: Kind::Sensor(sensor) });
+        assert_eq!(own.parse("/plant/M1/TEMP"), sensor(Some("M1"), "TEMP"));
+        assert_eq!(own.parse("a//M1/TEMP"), sensor(Some("M1"), "TEMP"));
+        assert_eq!(own.parse("b//TEMP"), sensor(None, "TEMP"));
+        assert_eq!(own.parse("c/TEMP/"), sensor(None, "TEMP"));
+        for other in ["plant/M1/TEMP", "/plant//TEMP", "/plant/M1/", "a/M1/TEMP", "a/x/M1/TEMP", "c/TEMP", "c//"] {
+            assert_eq!(own.parse(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Sensors registered at the door are entered in master data here.
 
 use genims_catalogue::keeper::{Changes, Keeper, MasterData};
+use genims_catalogue::shifts::FactoryShifts;
 use genims_databases::{DatabaseError, Environment, PostgresClient, PostgresSettings, Registry};
 use genims_stores::master::{self, Fingerprint};
 use parking_lot::Mutex;
@@ -34,6 +35,18 @@ pub(super) struct Refresher {
     status: Arc<Mutex<Status>>,
     connection: Option<PostgresClient>,
     seen: Option<Fingerprint>,
+}
+
+/// Shifts of these factories are told apart by the wrong clock.
+fn tell_unknown_zones(factories: &[FactoryShifts]) {
+    for (factory, zone) in factories.iter().filter_map(|factory| Some((factory, factory.unknown_zone()?))) {
+        tracing::warn!(
+            factory = factory.factory_id,
+            zone,
+            "there is no such time zone: its shifts are taken as UTC; write an IANA name such as Europe/Berlin in \
+             genims_master_db.factories"
+        );
+    }
 }
 
 impl Refresher {
@@ -105,6 +118,9 @@ impl Refresher {
         if self.seen.as_ref() != Some(&now) || !registered.is_empty() {
             let master = master::load_master(&self.settings, &mut client).await?;
             let (sensors, machines, factories) = (master.sensors, master.machines, master.factories);
+            if self.seen.as_ref() != Some(&now) {
+                tell_unknown_zones(&factories);
+            }
             let changes = self.keeper.follow(MasterData { machines, sensors, factories })?;
             if changes != Changes::default() {
                 let (changed, retired) = (changes.entered_or_changed, changes.retired);

@@ -12,7 +12,9 @@ use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
 use genims_log::file::Spool;
 use genims_model::Accounts;
+use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
+use genims_pipeline::remarks::Kind;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use std::time::Instant;
 pub(super) struct Observer {
     started: Instant,
     accounts: Arc<Accounts>,
+    intake: Arc<Intake>,
     keeper: Arc<Keeper>,
     queues: Vec<Arc<ShardQueue>>,
     spool: Spool,
@@ -47,6 +50,7 @@ impl Observer {
         Self {
             started: Instant::now(),
             accounts: stream.accounts.clone(),
+            intake: stream.intake.clone(),
             keeper: stream.keeper.clone(),
             queues: stream.queues.clone(),
             spool: stream.spool.clone(),
@@ -203,6 +207,7 @@ impl Observe for Observer {
             sinks,
             clocks: self.clocks(),
             dead_letter_reasons: self.accounts.set_aside_by_reason(),
+            remarks: Kind::ALL.map(|kind| (kind.as_str(), self.intake.remarks().count(kind))).to_vec(),
         }
     }
 }

@@ -247,6 +247,13 @@ pub(super) const TOPICS: Section = Section {
             Text("{ name = \"factory|line|machine|sensor|ignored\" }"),
             "what named levels stand for whose names do not say it",
         ),
+        key(
+            "keys",
+            Text("{ value = \"m.v\", time = \"at\", sensor, machine, quality, list }"),
+            "which keys of the JSON below these topics say what; a point leads into an object",
+        ),
+        key("states", Text("{ OPEN = 0, AUTO = 2 }"), "words that stand for values there"),
+        key("qualities", Text("{ OK = \"good\" }"), "words that stand for qualities there: good, uncertain, bad"),
     ],
 };
 

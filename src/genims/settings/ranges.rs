@@ -5,6 +5,7 @@ use super::fault::{Fault, Step};
 use super::options::{Allowed, Section};
 use super::{ListenerKind, Settings, reference};
 use genims_listen::bridge::BridgeOptions;
+use genims_pipeline::SameTimestamp;
 use std::net::SocketAddr;
 use toml::{Table, Value};
 
@@ -42,6 +43,11 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     if options.clock_skew_tolerated > options.clock_skew_max {
         let detail = "must not be more than clock_skew_max, beyond which readings are refused";
         return Err(Fault::new([Step::from("pipeline"), Step::from("clock_skew_tolerated")], detail));
+    }
+    if options.same_timestamp == SameTimestamp::Last && settings.mongodb.is_some() {
+        let detail = "the mirror only ever adds documents, so it would keep what PostgreSQL replaces: choose keep_all, first \
+                      or reject, or leave the sink of type \"mongodb\" out";
+        return Err(Fault::new([Step::from("pipeline"), Step::from("same_timestamp")], detail));
     }
     settings.spool.check().map_err(|error| Fault::new([Step::from("spool")], error.to_string()))
 }

@@ -104,6 +104,16 @@ fn a_fault_has_file_line_key_value_and_what_is_allowed() {
         (listener("[pipeline]\nwhen_full = \"drop\""), vec![":6:", "when_full = \"drop\"", "drop_newest"]),
         (listener("[pipeline]\nclock_skew_tolerated = \"2h\""), vec![":6:", "clock_skew_max"]),
         (listener("[[sinks]]\ntype = \"postgres\"\nbatch_size = 0"), vec![":7:", "sinks[0].batch_size = 0"]),
+        (
+            listener("[pipeline]\nsame_timestamp = \"last\"\n[[sinks]]\ntype = \"mongodb\""),
+            vec![":6:", "same_timestamp = \"last\"", "keep_all, first or reject", "mongodb"],
+        ),
+        (
+            listener("[[topics]]\ntemplate = \"a/{tag}\"\n[topics.keys]\nvalu = \"x\""),
+            vec![":8:", "topics[0].keys.valu", "did you mean value?"],
+        ),
+        (listener("[[topics]]\ntemplate = \"a/{tag}\"\nstates = { ON = \"x\" }"), vec![":7:", "topics[0].states.ON"]),
+        (listener("[[topics]]\ntemplate = \"a/{tag}\"\nkeys = { value = \"a..b\" }"), vec!["a/{tag}", "outer.inner"]),
         (listener("[[sinks]]\ntype = \"oracle\""), vec![":6:", "type = \"oracle\"", "postgres, mongodb"]),
         (listener("[[sinks]]\nlinger = \"1s\""), vec![":5:", "has no type"]),
         (bridge("broker = \"broker:1883\""), vec!["plant.toml:1:", "mqtt://host[:port]"]),
@@ -250,4 +260,11 @@ fn the_page_of_options_is_what_the_code_says() {
         assert!(entry.default.is_some() || !matches!(entry.kind, "number" | "duration" | "true or false"), "{entry:?}");
     }
     assert!(!page.contains("| secret"), "{page}");
+}
+
+#[test]
+fn the_last_of_equal_times_is_kept_only_where_no_mirror_would_keep_all() {
+    let last = "[pipeline]\nsame_timestamp = \"last\"\n[[sinks]]\ntype = \"postgres\"";
+    parse(last).expect("PostgreSQL alone replaces");
+    assert!(parse(&format!("{last}\n[[sinks]]\ntype = \"mongodb\"")).is_err());
 }

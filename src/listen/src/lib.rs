@@ -18,6 +18,7 @@ pub mod mqtt;
 pub mod tcp;
 
 mod notices;
+mod resends;
 
 #[cfg(test)]
 mod trial;

@@ -28,10 +28,12 @@ pub enum Reason {
     SameTimestamp,
     /// PostgreSQL refused the row; the dead letter's detail holds SQLSTATE and message.
     RefusedByDatabase,
+    /// Larger than the listener takes.
+    TooLarge,
 }
 
 impl Reason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::UnknownTopic,
         Self::MalformedPayload,
         Self::NotANumber,
@@ -43,6 +45,7 @@ impl Reason {
         Self::TooOld,
         Self::SameTimestamp,
         Self::RefusedByDatabase,
+        Self::TooLarge,
     ];
 
     pub fn code(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Reason {
             Self::TooOld => "too_old",
             Self::SameTimestamp => "same_timestamp",
             Self::RefusedByDatabase => "refused_by_database",
+            Self::TooLarge => "too_large",
         }
     }
 
@@ -75,6 +79,7 @@ impl Reason {
             Self::TooOld => "the operations database does not keep readings that old: load it into the archive",
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
+            Self::TooLarge => "raise packet_bytes_max or line_bytes_max of the listener, or send less at once",
         }
     }
 }

@@ -3,9 +3,10 @@
 //! receipt.
 
 use crate::queue::ShardQueue;
+use crate::remarks::{Kind, Place, Remarks};
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
-use genims_decode::{Name, Point, Visitor};
+use genims_decode::{Address, Name, Point, Remark, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
@@ -38,6 +39,7 @@ pub struct Intake {
     registrar: Option<Arc<Keeper>>,
     when_full: WhenFull,
     spool_full: Arc<AtomicBool>,
+    remarks: Remarks,
 }
 
 impl Intake {
@@ -49,7 +51,11 @@ impl Intake {
         when_full: WhenFull,
         spool_full: Arc<AtomicBool>,
     ) -> Self {
-        Self { directory, shards, accounts, registrar, when_full, spool_full }
+        Self { directory, shards, accounts, registrar, when_full, spool_full, remarks: Remarks::default() }
+    }
+
+    pub fn remarks(&self) -> &Remarks {
+        &self.remarks
     }
 
     /// A connection's own buffer. `on_commit`: acknowledge after the PostgreSQL commit instead of the fsync.
@@ -60,6 +66,7 @@ impl Intake {
             unsent: Vec::new(),
             unknown_names: Vec::new(),
             topic: String::new(),
+            place: Place::default(),
             received_us: 0,
             receipt_us: 0,
             records: 0,
@@ -106,6 +113,9 @@ impl Stage {
 /// come in as many microseconds.
 const RECEIPT_AHEAD_US_MAX: i64 = 1_000_000;
 
+/// Of a longer key only the beginning is told.
+const COLUMN_SHOWN_MAX: usize = 60;
+
 /// Set in a handle that stands for a name nobody knows.
 const UNKNOWN_HANDLE: u32 = 1 << 31;
 
@@ -121,6 +131,7 @@ pub struct IntakeBuffer {
     unsent: Vec<(usize, Chunk)>,
     unknown_names: Vec<String>,
     topic: String,
+    place: Place,
     received_us: i64,
     /// The time that [`IntakeBuffer::receipt_us`] gave last.
     receipt_us: i64,
@@ -154,6 +165,7 @@ impl IntakeBuffer {
     pub fn set_topic(&mut self, topic: &str) {
         self.topic.clear();
         self.topic.push_str(topic);
+        self.place.clear();
     }
 
     /// Records staged in this round.
@@ -251,7 +263,25 @@ impl IntakeBuffer {
                 Ok(no)
             }
             _ if no.is_some() => Err(format!("sensor {sensor} is not active")),
-            _ => Err(format!("sensor {sensor} is not in the catalogue")),
+            _ => Err(match machine {
+                Some(machine) if self.catalogue.machine_by_id(machine).is_none() => {
+                    format!("neither machine {machine} nor a sensor with the id {sensor} is in the catalogue")
+                }
+                Some(machine) => {
+                    format!(
+                        "sensor {sensor} is not in the catalogue, neither as an id nor as a code of machine {machine}"
+                    )
+                }
+                None => format!("sensor {sensor} is not in the catalogue"),
+            }),
+        }
+    }
+
+    /// Says so when the place of a reading or snapshot is not the one in the catalogue.
+    #[inline]
+    fn check_place(&self, of: &str, home: (&str, &str, &str), named: Option<&str>) {
+        if !self.place.fits(home, named) {
+            self.intake.remarks.enter(Kind::Place, &self.topic, || self.place.told(home, named, of));
         }
     }
 
@@ -266,7 +296,13 @@ impl IntakeBuffer {
 
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
         let home = match self.catalogue.sensor(sensor) {
-            Some(entry) => entry.home,
+            Some(entry) => {
+                if let Name::Sensor { machine, sensor } = point.name {
+                    let known = &entry.sensor;
+                    self.check_place(sensor, (&known.factory_id, &known.line_id, &known.machine_id), machine);
+                }
+                entry.home
+            }
             None => {
                 let Some(home) = self.unpublished.get(&sensor) else { return };
                 self.unsynced = true;
@@ -323,7 +359,11 @@ impl Visitor for IntakeBuffer {
             self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
             return;
         };
-        let home = self.catalogue.machine(no).map_or(no, |entry| entry.home);
+        let home = self.catalogue.machine(no).map_or(no, |entry| {
+            let known = &entry.machine;
+            self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None);
+            entry.home
+        });
         let shard = self.intake.shard_of(home);
         self.staged[shard].snapshots.push(Snapshot {
             machine: no,
@@ -346,6 +386,16 @@ impl Visitor for IntakeBuffer {
             payload_bytes: fragment.len() as u64,
         });
         self.records += 1;
+    }
+
+    fn remark(&mut self, remark: Remark, what: &str) {
+        let Remark::UnknownColumn = remark;
+        let shown: String = what.chars().take(COLUMN_SHOWN_MAX).collect();
+        self.intake.remarks.enter(Kind::Column, &self.topic, || format!("{shown} is no column of scada_machine_data"));
+    }
+
+    fn place(&mut self, address: &Address<'_>) {
+        self.place.follow(address);
     }
 
     fn define(&mut self, sensor: &str) -> u32 {

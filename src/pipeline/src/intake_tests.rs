@@ -2,9 +2,10 @@
 
 use crate::intake::{Intake, IntakeBuffer, WhenFull};
 use crate::queue::ShardQueue;
+use crate::remarks::Kind;
 use genims_catalogue::Machine;
 use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
-use genims_decode::{Name, Point, Visitor};
+use genims_decode::{Decoder, Name, Point, Visitor};
 use genims_model::{Accounts, Protocol, Quality, SensorNo};
 use std::path::Path;
 use std::sync::Arc;
@@ -111,4 +112,56 @@ async fn what_comes_without_a_time_gets_one_of_its_own_in_the_order_of_arrival()
         .collect();
     let rows = [5_000_000..5_000_008, 3_000_000..3_000_004];
     assert_eq!(times, rows.into_iter().flatten().collect::<Vec<i64>>());
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    buffer.point(point("S1", 1.0));
+    submit(&mut buffer).await;
+    buffer.begin(2);
+    let decoder = Decoder::default();
+    let mut message = |topic: &str, payload: &str| {
+        buffer.set_topic(topic);
+        decoder.message(topic, payload.as_bytes(), &mut buffer);
+        Kind::ALL.map(|kind| intake.remarks().count(kind))
+    };
+    assert_eq!(message("genims/v1/F1/L1/M1/S1", "1"), [0, 0]);
+    assert_eq!(message("genims/v1/F1/readings", "{\"sensor_id\":\"S1\",\"value\":1}"), [0, 0]);
+    assert_eq!(message("genims/v1/F9/L1/M1/S1", "1"), [1, 0]);
+    assert_eq!(message("genims/v1/F1/L9/M1/S1", "1"), [2, 0]);
+    assert_eq!(message("genims/v1/F1/L1/M9/S1", "1"), [3, 0]);
+    assert_eq!(message("genims/v1/F1/L1/M1/S1", "{\"value\":1,\"machine_id\":\"M9\"}"), [4, 0]);
+    assert_eq!(message("genims/v1/F9/readings", "{\"sensor_id\":\"S1\",\"value\":1}"), [5, 0]);
+    assert_eq!(message("genims/v1/F1/L1/M1/scada", "{\"machine_state\":\"IDLE\",\"seq\":1}"), [5, 1]);
+    assert_eq!(message("genims/v1/F1/L9/M1/scada", "{\"machine_state\":\"IDLE\",\"ts\":1700000000}"), [6, 1]);
+    let mut lines = |text: &str| {
+        buffer.set_topic("");
+        genims_decode::line_protocol::decode(text.as_bytes(), None, &mut buffer);
+        intake.remarks().count(Kind::Place)
+    };
+    assert_eq!(lines("r,sensor_id=S1 value=1"), 6);
+    assert_eq!(lines("r,sensor_id=S1,machine_id=M9 value=1"), 7);
+    submit(&mut buffer).await;
+    let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+    let readings: usize = taken.iter().map(|chunk| chunk.readings.len()).sum();
+    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (10, 2));
+}
+
+#[tokio::test]
+async fn the_part_that_is_unknown_is_named() {
+    let catalogue = Arc::new(genims_catalogue::Directory::new(genims_catalogue::Catalogue::default()));
+    let queue = Arc::new(ShardQueue::new(1_000, 1 << 20));
+    let accounts = Arc::new(Accounts::new(["test".to_owned()]));
+    let full = Arc::new(AtomicBool::new(false));
+    let intake = Arc::new(Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full));
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    buffer.point(point("S1", 1.0));
+    submit(&mut buffer).await;
+    let letters = queue.pop().expect("handed over").dead_letters;
+    assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
 }

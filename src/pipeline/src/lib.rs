@@ -16,13 +16,15 @@ pub mod queue;
 #[cfg(test)]
 mod queue_tests;
 pub mod recovery;
+pub mod remarks;
 pub mod shard;
 #[cfg(test)]
 mod succession_tests;
 pub mod worker;
 
 use crate::intake::WhenFull;
-use genims_analysis::sensor::{Rules, SameTimestamp};
+use genims_analysis::sensor::Rules;
+pub use genims_analysis::sensor::SameTimestamp;
 use genims_analysis::window::Bounds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

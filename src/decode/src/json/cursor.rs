@@ -38,13 +38,6 @@ pub(crate) struct Number<'a> {
     pub(crate) text: &'a [u8],
 }
 
-impl Number<'_> {
-    #[inline]
-    pub(crate) fn to_f64(self) -> f64 {
-        self.decimal.to_f64(self.text)
-    }
-}
-
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
     Number(Number<'a>),
@@ -231,6 +224,14 @@ impl<'a> Cursor<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Skips one value; the answer is its bytes.
+    pub(crate) fn pass(&mut self) -> Result<&'a [u8], Syntax> {
+        self.token();
+        let start = self.at;
+        self.skip()?;
+        Ok(self.since(start))
     }
 
     /// Reads the string whose opening quote is next.

@@ -63,7 +63,7 @@ fn bare_words_are_values_of_their_own() {
     }
     for (literal, expected) in [("00123", 123.0), (".14", 0.14), ("+23.5", 23.5), ("1.", 1.0), ("+2.35E+001", 23.5)] {
         let Ok(Value::Number(number)) = Cursor::new(literal.as_bytes()).value() else { panic!("{literal}") };
-        assert_eq!(number.to_f64(), expected, "{literal}");
+        assert_eq!(number.decimal.to_f64(number.text), expected, "{literal}");
     }
     for literal in ["Nano", "12abc", "0x1F", "1.2.3", "-", "'x'", "\u{fffd}"] {
         let mut cursor = Cursor::new(literal.as_bytes());

@@ -2,103 +2,71 @@
 //!
 //! | what | keys, the first present one counts |
 //! |---|---|
-//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id` |
+//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable` |
 //! | machine | `machine_id`, `machine`; `node` where the topic names none |
-//! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t` |
+//! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp` |
 //! | value | `value`, `v`, `val`, `d` |
-//! | several | `values`, `d` with an object: see [`values`]; `values`, `tags`, `metrics`, `d` with a list: see [`list`] |
-//! | quality | `quality`, `q`: see [`crate::quality`] |
+//! | several | `values`, `d` with an object: see [`values`]; `values`, `vals`, `d`, `tags`, `metrics`, `records`, `Messages`, `DataItems` with a list: see [`list`] |
+//! | quality | `quality`, `q`, `qualityCode`, `qc`; `StatusCode`, `Status` in an entry: see [`crate::quality`] |
 //!
-//! `value`, `timestamp`, `quality` and `name` may begin with a capital. An element that has none of the value keys is an
-//! object of tags: see [`tags`]. Below a topic that names the sensor, `sensor_id` and `sensor` still count (a dead letter
-//! names its sensor there), the weaker `tag`, `name`, `id` do not: they often are remarks. A key that stands twice makes
-//! the element malformed, `null` is a key left out.
+//! They stand in [`keys`](super::keys), with what else means something; `value`, `timestamp`, `quality` and `name` may begin
+//! with a capital. An element that has none of the value keys is an object of tags: see [`tags`]. Below a topic that names
+//! the sensor, `sensor_id` and `sensor` still count (a dead letter names its sensor there), the weaker ones do not: they
+//! often are remarks. A key that stands twice makes the element malformed, `null` is a key left out.
 
 use super::cursor::{Cursor, Syntax, Text, Value};
-use super::fields::{name, number_value, quality, time_value};
+use super::fields::{gateway_quality, name, number_value, quality, time_value, variant_value, written_at_fault};
+use super::keys::{Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual};
+use super::list;
 use super::values::{self, Common};
-use super::{list, tags};
-use crate::fault::{Fault, NOT_A_NUMBER, checked_name};
+use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::timestamp::Unit;
-use crate::{Address, Kind, Name, Point, Visitor, snapshot};
+use crate::{Address, Kind, Name, Point, Remark, Visitor, snapshot};
 use genims_model::Quality;
 use std::borrow::Cow;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Element<'a> {
-    bytes: &'a [u8],
-    sensor: Ranked<Text<'a>>,
-    machine: Ranked<Text<'a>>,
-    timestamp_us: Ranked<i64>,
-    value: Ranked<f64>,
+    pub(super) bytes: &'a [u8],
+    pub(super) sensor: Ranked<Text<'a>>,
+    pub(super) machine: Ranked<Text<'a>>,
+    pub(super) timestamp_us: Ranked<i64>,
+    pub(super) value: Ranked<f64>,
     /// A value key was there and said nothing.
-    value_is_null: bool,
+    pub(super) value_is_null: bool,
     /// The object behind `values`, already found to be valid.
-    values: Option<&'a [u8]>,
-    /// The list behind `values`, `tags`, `metrics` or `d`.
-    list: Option<&'a [u8]>,
+    pub(super) values: Option<&'a [u8]>,
+    /// The list behind `values`, `tags`, `metrics` and the like.
+    pub(super) list: Option<&'a [u8]>,
+    /// What stands behind `Payload` or `payload`, and the object behind `params`.
+    pub(super) payload: Option<&'a [u8]>,
+    pub(super) params: Option<&'a [u8]>,
     /// Error codes by tag, and the error of this one.
-    errors: Option<&'a [u8]>,
-    error: Option<&'a [u8]>,
-    quality: Ranked<Quality>,
+    pub(super) errors: Option<&'a [u8]>,
+    pub(super) error: Option<&'a [u8]>,
+    pub(super) quality: Ranked<Quality>,
     /// `dt` beside `q`: the number is a quality of OPC DA, where 0 is bad.
-    is_opc_da: bool,
-    quality_is_zero: bool,
-    is_snapshot: bool,
+    pub(super) is_opc_da: bool,
+    pub(super) quality_is_zero: bool,
+    pub(super) is_snapshot: bool,
+    /// A message of OPC UA, whose `Payload` are the tags.
+    pub(super) is_data_set: bool,
+    /// A message of Node-RED, which means its `payload`.
+    pub(super) is_message: bool,
+    /// `params` are what a device notifies of.
+    pub(super) is_notification: bool,
+    /// A message of the protocol alone, such as a sign of life.
+    pub(super) is_silent: bool,
     /// One bit per known key that was seen.
-    keys_seen: u32,
-    key_twice: bool,
+    pub(super) keys_seen: u64,
+    pub(super) key_twice: bool,
 }
-
-/// The best candidate so far; a lower rank wins.
-#[derive(Clone, Copy, Debug)]
-struct Ranked<T> {
-    rank: u8,
-    candidate: Option<Result<T, Fault>>,
-}
-
-impl<T> Ranked<T> {
-    const NONE: Self = Self { rank: u8::MAX, candidate: None };
-
-    #[inline]
-    fn offer(&mut self, rank: u8, candidate: Result<T, Fault>) {
-        if rank < self.rank {
-            *self = Self { rank, candidate: Some(candidate) };
-        }
-    }
-}
-
-/// The last rank at which a sensor key counts although the topic names the sensor.
-const SENSOR_RANK_STRONG: u8 = 1;
-
-/// The bit of the key `values`.
-const VALUES_BIT: u32 = 1 << 16;
-
-/// The rank of a machine key that counts only where the topic names no machine.
-const MACHINE_RANK_WEAK: u8 = 2;
 
 impl<'a> Element<'a> {
     #[inline]
     pub(super) fn parse(cursor: &mut Cursor<'a>) -> Result<Self, Syntax> {
-        let mut element = Self {
-            bytes: &[],
-            sensor: Ranked::NONE,
-            machine: Ranked::NONE,
-            timestamp_us: Ranked::NONE,
-            value: Ranked::NONE,
-            value_is_null: false,
-            values: None,
-            list: None,
-            errors: None,
-            error: None,
-            quality: Ranked::NONE,
-            is_opc_da: false,
-            quality_is_zero: false,
-            is_snapshot: false,
-            keys_seen: 0,
-            key_twice: false,
-        };
+        let mut element = Self::default();
         cursor.token();
         let start = cursor.at();
         cursor.object(|cursor, key| match key.plain() {
@@ -111,62 +79,98 @@ impl<'a> Element<'a> {
 
     #[inline]
     fn member(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
-        match key {
-            b"value" | b"Value" => self.value(0, 0, cursor)?,
-            b"sensor_id" => self.sensor(1, 0, cursor)?,
-            b"timestamp_ms" => self.time(2, 1, Some(Unit::Milliseconds), cursor)?,
-            b"timestamp_us" => self.time(3, 0, Some(Unit::Microseconds), cursor)?,
-            b"timestamp_ns" => self.time(4, 2, Some(Unit::Nanoseconds), cursor)?,
-            b"timestamp" | b"Timestamp" => self.time(5, 3, None, cursor)?,
-            b"ts" => self.time(6, 4, None, cursor)?,
-            b"time" => self.time(7, 5, None, cursor)?,
-            b"t" => self.time(8, 6, None, cursor)?,
-            b"sensor" => self.sensor(9, 1, cursor)?,
-            b"tag" => self.sensor(10, 2, cursor)?,
-            b"name" | b"Name" => self.sensor(11, 3, cursor)?,
-            b"id" => self.sensor(12, 4, cursor)?,
-            b"machine_id" => self.machine(13, 0, cursor)?,
-            b"machine" => self.machine(14, 1, cursor)?,
-            b"quality" | b"Quality" => self.quality(15, 0, cursor)?,
-            b"values" => self.several(16, cursor)?,
-            b"machine_state" => {
-                self.saw(17);
-                self.is_snapshot = true;
-                cursor.value()?;
+        usual!(
+            key,
+            known => self.said(known, cursor),
+            match Known::of_gateway(key) {
+                Some(known) => self.gateway_member(known, cursor),
+                None => cursor.skip(),
             }
-            _ => self.gateway_member(key, cursor)?,
+        )
+    }
+
+    #[inline(always)]
+    fn said(&mut self, Known { says, bit, rank }: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        match says {
+            Says::Value => self.value(bit, rank, cursor),
+            Says::Sensor => self.sensor(bit, rank, cursor),
+            Says::Time(unit) => self.time(bit, rank, unit, cursor),
+            Says::Machine => self.machine(bit, rank, cursor),
+            Says::Quality => self.quality(bit, rank, cursor),
+            Says::Several => self.several(bit, cursor),
+            Says::MachineState => {
+                self.saw(bit);
+                self.is_snapshot = true;
+                cursor.value().map(|_| ())
+            }
+            _ => cursor.skip(),
         }
-        Ok(())
     }
 
     /// The keys of gateways; see [`list`].
-    fn gateway_member(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
-        match key {
-            b"v" => self.value(18, 1, cursor),
-            b"val" => self.value(19, 2, cursor),
-            b"q" => self.quality(20, 1, cursor),
-            b"d" if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(21, cursor),
-            b"d" => self.value(21, 3, cursor),
-            b"dt" => {
+    #[inline(never)]
+    fn gateway_member(&mut self, known: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        match known.says {
+            Says::Value | Says::Sensor | Says::Time(_) | Says::Machine | Says::Quality | Says::Several => {
+                self.said(known, cursor)
+            }
+            Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
+            Says::Data => self.value(known.bit, known.rank, cursor),
+            Says::OpcDa => {
                 self.is_opc_da = true;
                 cursor.skip()
             }
-            b"tags" | b"metrics" => {
+            Says::List => {
                 self.list = list::check(cursor)?.or(self.list);
                 Ok(())
             }
-            b"errors" => {
+            Says::Records => {
+                let is_nested = |list: &&[u8]| memchr::memmem::find(list, b"\"vals\"").is_some();
+                self.list = list::check(cursor)?.filter(is_nested).or(self.list);
+                Ok(())
+            }
+            Says::Errors => {
                 self.errors = values::check(cursor)?;
                 Ok(())
             }
-            b"error" => {
-                cursor.token();
-                let start = cursor.at();
-                cursor.skip()?;
-                self.error = Some(cursor.since(start)).filter(|error| !list::is_no_error(error));
+            Says::Error => {
+                self.error = Some(cursor.pass()?).filter(|error| !list::is_no_error(error));
                 Ok(())
             }
-            b"node" => self.machine(22, MACHINE_RANK_WEAK, cursor),
+            Says::QualityBits | Says::Status => {
+                let written = cursor.pass()?;
+                if let Some(quality) = gateway_quality(known.says, written) {
+                    self.quality.offer(known.rank, Ok(quality));
+                }
+                Ok(())
+            }
+            Says::Payload => {
+                self.payload = Some(cursor.pass()?);
+                Ok(())
+            }
+            Says::Params => {
+                let is_object = cursor.token() == Some(b'{');
+                self.params = Some(cursor.pass()?).filter(|_| is_object);
+                Ok(())
+            }
+            Says::NodeRed => {
+                self.is_message = true;
+                cursor.skip()
+            }
+            Says::Method => {
+                self.is_notification = cursor.pass()?.starts_with(b"\"Notify");
+                Ok(())
+            }
+            Says::DataSet => {
+                self.is_data_set = true;
+                cursor.skip()
+            }
+            Says::MessageType => {
+                let kind = cursor.pass()?;
+                self.is_data_set = true;
+                self.is_silent = [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
+                Ok(())
+            }
             _ => cursor.skip(),
         }
     }
@@ -174,8 +178,10 @@ impl<'a> Element<'a> {
     #[inline]
     fn value(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
+        let mut before = *cursor;
         match cursor.value()? {
             Value::Null => self.value_is_null = true,
+            Value::Nested => self.value.offer(rank, variant_value(&mut before)),
             value => self.value.offer(rank, number_value(value)),
         }
         Ok(())
@@ -244,6 +250,12 @@ impl<'a> Element<'a> {
         self.bytes
     }
 
+    /// The fault, with what stands in the element where it is.
+    #[cold]
+    pub(super) fn told(&self, fault: Fault) -> Told<'a> {
+        fault.told(written_at_fault(self.bytes, fault))
+    }
+
     /// Hands over what the element holds. A fault is the element's; nothing was handed over then.
     #[inline]
     pub(super) fn report<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
@@ -262,8 +274,11 @@ impl<'a> Element<'a> {
         let machine = machine.as_deref();
         let timestamp_us = || self.timestamp_us.candidate.transpose();
         // Beside a value, only what is called `values` means several.
-        let values_named = self.values.is_some() && self.keys_seen & VALUES_BIT != 0;
+        let values_named = self.values.is_some() && self.keys_seen & (1 << VALUES_BIT) != 0;
         if values_named || self.value.candidate.is_none() {
+            if let (true, Some(payload)) = (self.is_message, self.payload) {
+                return self.report_message(payload, address, visitor);
+            }
             let strong_sensor = self.sensor.rank <= SENSOR_RANK_STRONG;
             let common = Common { machine, timestamp_us: timestamp_us()?, quality: self.quality_or(Quality::Good)? };
             return self.report_several(strong_sensor, common, visitor);
@@ -284,51 +299,8 @@ impl<'a> Element<'a> {
         Ok(())
     }
 
-    /// Several readings of one time, in whichever of the shapes.
-    fn report_several<V: Visitor>(&self, is_of_sensor: bool, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
-        const NO_VALUE: Fault = Fault::malformed("there is neither value nor values, nor any other number");
-        if self.value.candidate.is_some() {
-            return Err(Fault::malformed("value and values exclude each other"));
-        }
-        if let Some(values) = self.values {
-            values::report(values, common, visitor)?;
-        } else if let Some(list) = self.list {
-            list::report(list, common, visitor, |cursor, visitor| {
-                Element::parse(cursor).map(|entry| entry.report_item(common, visitor))
-            });
-        } else if self.value_is_null {
-            return Err(NOT_A_NUMBER);
-        } else if is_of_sensor || (self.errors.is_none() && !tags::report(self.bytes, common, visitor)?) {
-            return Err(NO_VALUE);
-        }
-        self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
-    }
-
-    /// As one of a list: what it does not say itself, it has in common with the others.
-    pub(super) fn report_item<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
-        if self.key_twice {
-            return Err(Fault::malformed("a key stands twice"));
-        }
-        let sensor = self.sensor.candidate.ok_or(Fault::malformed("an entry of the list names no sensor"))??.to_str();
-        let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
-        let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
-        let quality = self.quality_or(common.quality)?;
-        let value = match (self.value.candidate, self.error) {
-            (Some(value), _) => value?,
-            (None, Some(_)) => return Err(list::NOT_READ),
-            (None, None) => return Err(NOT_A_NUMBER),
-        };
-        visitor.point(Point {
-            name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
-            timestamp_us: self.timestamp_us.candidate.transpose()?.or(common.timestamp_us),
-            value,
-            quality: if self.error.is_some() { Quality::Bad } else { quality },
-        });
-        Ok(())
-    }
-
     #[inline]
-    fn quality_or(&self, other: Quality) -> Result<Quality, Fault> {
+    pub(super) fn quality_or(&self, other: Quality) -> Result<Quality, Fault> {
         match self.quality.candidate {
             Some(_) if self.is_opc_da && self.quality_is_zero => Ok(Quality::Bad),
             Some(quality) => quality,
@@ -337,7 +309,7 @@ impl<'a> Element<'a> {
     }
 
     #[inline]
-    fn machine_name<'n>(&self, address: &Address<'n>) -> Result<Option<Cow<'n, str>>, Fault>
+    pub(super) fn machine_name<'n>(&self, address: &Address<'n>) -> Result<Option<Cow<'n, str>>, Fault>
     where
         'a: 'n,
     {
@@ -363,7 +335,11 @@ impl<'a> Element<'a> {
             .machine_name(address)?
             .ok_or(Fault::malformed("neither the topic nor a machine_id names the machine"))?;
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
-        let fields = snapshot::parse(self.bytes)?;
+        let fields = snapshot::parse(self.bytes, |key| {
+            if Known::of(key.as_bytes()).is_none() {
+                visitor.remark(Remark::UnknownColumn, key);
+            }
+        })?;
         visitor.snapshot(&machine, timestamp_us, fields);
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! What single keys of an element say: numbers, times, names, qualities.
 
-use super::cursor::{Text, Value};
+use super::cursor::{Cursor, Syntax, Text, Value};
+use super::keys::{Known, Says};
 use crate::fault::{Fault, NOT_A_NUMBER, NOT_FINITE};
 use crate::timestamp::{self, Unit};
 use crate::{quality, value};
-use genims_model::Quality;
+use genims_model::{Quality, Reason};
 
 /// The value of a reading.
 #[inline]
@@ -53,4 +54,73 @@ pub(super) fn quality(value: Value<'_>) -> Result<Quality, Fault> {
         _ => None,
     }
     .ok_or(quality::NO_QUALITY)
+}
+
+/// The value of an OPC UA variant: `{"Type": 11, "Body": 21.5}`.
+#[cold]
+pub(super) fn variant_value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
+    let mut value = Err(NOT_A_NUMBER);
+    if cursor.token() == Some(b'{') {
+        let read = cursor.object(|cursor, key| {
+            let inner = cursor.value()?;
+            value = if key.to_str() == "Body" { number_value(inner) } else { value };
+            Ok(())
+        });
+        read.map_err(|Syntax(what)| Fault::malformed(what))?;
+    }
+    value
+}
+
+/// A quality that only gateways write; anything else under such a key is a remark. `StatusCode` is a code, a name, or
+/// `{"Code": 2147483648}`, and left out where it is good.
+pub(super) fn gateway_quality(says: Says, written: &[u8]) -> Option<Quality> {
+    if says == Says::QualityBits {
+        return match written.trim_ascii() {
+            b"0" => Some(Quality::Bad),
+            b"1" => Some(Quality::Uncertain),
+            b"2" | b"3" => Some(Quality::Good),
+            _ => None,
+        };
+    }
+    let mut code = Some(written);
+    if written.starts_with(b"{") {
+        code = None;
+        Cursor::new(written)
+            .object(|cursor, key| {
+                let inner = cursor.pass()?;
+                code = if key.to_str() == "Code" { Some(inner) } else { code };
+                Ok(())
+            })
+            .ok()?;
+    }
+    let text = std::str::from_utf8(code.unwrap_or(b"0")).ok()?.trim_matches('"');
+    // Below 256 a number is no status code: it may be the state of anything.
+    let is_other = text.parse::<i64>().is_ok_and(|code| (1..256).contains(&code));
+    if is_other { None } else { quality::of_text(text) }
+}
+
+/// The value that is to blame for a fault of `element`, whose structure is sound; nothing if no single key is.
+#[cold]
+pub(super) fn written_at_fault(element: &[u8], fault: Fault) -> &[u8] {
+    let is_at_fault = |says: Says| match fault.reason {
+        _ if !fault.subject.is_empty() => false,
+        Reason::NotANumber | Reason::NotFinite | Reason::OutOfRange => {
+            matches!(says, Says::Value | Says::Data | Says::Payload)
+        }
+        Reason::BadTimestamp => matches!(says, Says::Time(_)),
+        _ => fault == quality::NO_QUALITY && matches!(says, Says::Quality),
+    };
+    let (mut best, mut input) = (u8::MAX, &b""[..]);
+    let mut cursor = Cursor::new(element);
+    let read = cursor.object(|cursor, key| {
+        let written = cursor.pass()?;
+        match Known::of(key.to_str().as_bytes()) {
+            Some(known) if known.rank < best && written != b"null" && is_at_fault(known.says) => {
+                (best, input) = (known.rank, written);
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    if read.is_ok() { input } else { b"" }
 }

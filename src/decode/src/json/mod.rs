@@ -4,6 +4,7 @@
 //! - a reading: `{"sensor_id": "S1", "value": 1.5, "timestamp_ms": 1700000000000}`; see [`element`] for all keys
 //! - several of one time: `{"ts": 1700000000000, "values": {"TEMP": 1.5, "PRESS": 2.5}}`; see [`values`]
 //! - the shapes of gateways: see [`list`] and [`tags`]
+//! - other shapes by a mapping in the configuration: see [`translate`]
 //! - a snapshot: `{"machine_id": "M1", "machine_state": "RUNNING", ...}`; see [`super::snapshot`]
 //!
 //! What is rejected, and how much of it:
@@ -16,12 +17,19 @@
 pub(crate) mod cursor;
 mod element;
 mod fields;
+mod keys;
 mod list;
+mod several;
 mod tags;
+mod translate;
 mod values;
 
 #[cfg(test)]
 mod gateway_tests;
+#[cfg(test)]
+mod mapping_tests;
+#[cfg(test)]
+mod shapes_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -29,7 +37,8 @@ mod tolerance_tests;
 
 pub(crate) use fields::time_value;
 
-use super::{Address, Visitor};
+use super::mapping::Mapping;
+use super::{Address, Kind, Visitor};
 use cursor::{Cursor, Syntax};
 use element::Element;
 use genims_model::Reason;
@@ -47,6 +56,18 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
     match Element::parse(&mut cursor) {
         Ok(element) if cursor.token().is_none() => report(address, &element, visitor),
         _ => decode_lines(address, payload, visitor),
+    }
+}
+
+/// As [`decode`], below a topic whose shape the configuration tells.
+#[cold]
+pub(super) fn decode_mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, payload: &[u8], visitor: &mut V) {
+    match translate::translate(mapping, payload) {
+        Some(translated) if address.kind != Kind::Scada => {
+            let mut visitor = translate::Original { visitor, payload, translated: &translated };
+            decode(address, &translated, &mut visitor);
+        }
+        _ => decode(address, payload, visitor),
     }
 }
 
@@ -137,7 +158,7 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
 #[inline]
 fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) {
     if let Err(fault) = element.report(address, visitor) {
-        visitor.reject(fault.reason, format_args!("{fault}"), element.bytes());
+        visitor.reject(fault.reason, format_args!("{}", element.told(fault)), element.bytes());
     }
 }
 

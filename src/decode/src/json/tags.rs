@@ -2,74 +2,60 @@
 //! and Shelly send it.
 //!
 //! Each number, switch state, and text that reads as one of the two is a reading of the sensor that its key names; objects
-//! inside add their key before a point: `ENERGY.Power`. Other text, lists and nulls are remarks, and so are the keys that
-//! have a meaning of their own. A tag at fault is rejected alone, in the form of [`values`].
+//! inside add their key before a point: `ENERGY.Power`, unless they say one tag's `value`, as those of OPC UA do. Other text,
+//! lists and nulls are remarks, and so are the keys that have a meaning of their own. A tag at fault is rejected alone, in
+//! the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
 use super::fields::number_value;
+use super::keys::{Known, Says};
 use super::values::{self, Common};
-use crate::fault::{Fault, checked_name};
+use crate::fault::{Fault, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use std::collections::HashSet;
+
+const TWICE: Fault = Fault::malformed("the key stands twice; the first one was taken");
 
 /// Objects inside of objects that are followed; what is deeper is a remark.
 const DEPTH_MAX: usize = 8;
 
-/// What is no tag at the top of the object, as it says something of the tags.
-const RESERVED: [&str; 31] = [
-    "sensor_id",
-    "sensor",
-    "tag",
-    "name",
-    "Name",
-    "id",
-    "machine_id",
-    "machine",
-    "node",
-    "group",
-    "timestamp_us",
-    "timestamp_ms",
-    "timestamp_ns",
-    "timestamp",
-    "Timestamp",
-    "ts",
-    "time",
-    "Time",
-    "t",
-    "value",
-    "Value",
-    "values",
-    "quality",
-    "Quality",
-    "q",
-    "dt",
-    "tags",
-    "metrics",
-    "errors",
-    "error",
-    "metas",
-];
-
-/// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none.
-pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
-    let mut walk = Walk { common, visitor, path: String::new(), seen: HashSet::new() };
+/// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none. `report_tag` hands
+/// over an object under the given name if it is one tag's, and passes it then.
+pub(super) fn report<'o, V: Visitor>(
+    object: &'o [u8],
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> Result<bool, Fault> {
+    let mut walk = Walk { common, visitor, report_tag, path: String::new(), seen: HashSet::new() };
     let result = walk.object(&mut Cursor::new(object), 0);
     result.map(|()| !walk.seen.is_empty()).map_err(|Syntax(what)| Fault::malformed(what))
 }
 
-struct Walk<'w, V> {
+struct Walk<'w, V, R> {
     common: Common<'w>,
     visitor: &'w mut V,
+    report_tag: R,
     /// The keys down to here.
     path: String,
     seen: HashSet<String>,
 }
 
-impl<V: Visitor> Walk<'_, V> {
-    fn object(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Syntax> {
+impl<'o, V, R> Walk<'_, V, R>
+where
+    V: Visitor,
+    R: Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+{
+    fn object(&mut self, cursor: &mut Cursor<'o>, depth: usize) -> Result<(), Syntax> {
         cursor.object(|cursor, key| {
             let key = key.to_str();
-            if depth == 0 && RESERVED.contains(&key.as_ref()) {
+            let is_told_of_tags = match Known::of(key.as_bytes()) {
+                Some(known) if depth == 0 => !known.may_be_tag(),
+                // A number there tells components apart.
+                Some(known) => known.says == Says::Sensor,
+                None => false,
+            };
+            if is_told_of_tags {
                 return cursor.skip();
             }
             let length = self.path.len();
@@ -77,14 +63,34 @@ impl<V: Visitor> Walk<'_, V> {
                 self.path.push('.');
             }
             self.path.push_str(&key);
-            let result = if cursor.token() == Some(b'{') && depth < DEPTH_MAX {
-                self.object(cursor, depth + 1)
-            } else {
-                self.tag(cursor)
+            let result = match cursor.token() {
+                Some(b'{') if depth < DEPTH_MAX && self.is_one_tag(cursor)? => Ok(()),
+                Some(b'{') if depth < DEPTH_MAX => self.object(cursor, depth + 1),
+                _ => self.tag(cursor),
             };
             self.path.truncate(length);
             result
         })
+    }
+
+    /// Whether the object next to the cursor was handed over as one tag.
+    fn is_one_tag(&mut self, cursor: &mut Cursor<'o>) -> Result<bool, Syntax> {
+        let (start, mut behind) = (cursor.at(), *cursor);
+        let result = if self.seen.contains(&self.path) {
+            behind.pass()?;
+            Err(TWICE.told(b""))
+        } else {
+            let Some(result) = (self.report_tag)(&mut behind, &self.path, self.common, self.visitor)? else {
+                return Ok(false);
+            };
+            result
+        };
+        *cursor = behind;
+        if let Err(told) = result {
+            values::reject_object(told, &self.path, cursor.since(start), self.common, self.visitor);
+        }
+        self.seen.insert(self.path.clone());
+        Ok(true)
     }
 
     fn tag(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Syntax> {
@@ -95,9 +101,7 @@ impl<V: Visitor> Walk<'_, V> {
         let value = cursor.value()?;
         let result = match (value, number_value(value)) {
             (Value::Null | Value::Nested, _) | (Value::Text(_), Err(_)) => return Ok(()),
-            (_, Ok(_)) if self.seen.contains(&self.path) => {
-                Err(Fault::malformed("the key stands twice; the first one was taken"))
-            }
+            (_, Ok(_)) if self.seen.contains(&self.path) => Err(TWICE),
             (_, result) => result,
         };
         match result.and_then(|value| checked_name(&self.path).map(|sensor| (value, sensor))) {

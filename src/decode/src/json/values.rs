@@ -6,7 +6,7 @@
 
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
-use crate::fault::{Fault, checked_name};
+use crate::fault::{Fault, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
@@ -73,11 +73,23 @@ pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mu
 
 #[cold]
 pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
-    // Long names could make the fragments of a message many times as long as the message.
-    let shown: String = key.chars().take(crate::NAME_BYTES_MAX + 1).collect();
+    let shown = bounded(key);
     let mut fragment = opening(common);
     fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
     visitor.reject(fault.reason, format_args!("{shown}: {}", fault.told(value)), fragment.as_bytes());
+}
+
+/// As [`reject`], for a tag with an object of its own.
+#[cold]
+pub(super) fn reject_object<V: Visitor>(told: Told<'_>, key: &str, object: &[u8], common: Common<'_>, visitor: &mut V) {
+    let shown = bounded(key);
+    let fragment = format!("{}{}:{}}}", opening(common), quoted(&shown), String::from_utf8_lossy(object));
+    visitor.reject(told.reason(), format_args!("{shown}: {told}"), fragment.as_bytes());
+}
+
+/// Long names could make the fragments of a message many times as long as the message.
+fn bounded(key: &str) -> String {
+    key.chars().take(crate::NAME_BYTES_MAX + 1).collect()
 }
 
 /// The beginning of a fragment: what the values of its element have in common.

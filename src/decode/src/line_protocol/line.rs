@@ -43,6 +43,9 @@ fn unescape(raw: &str) -> String {
     text
 }
 
+/// The quotes of a text are open at the line's end.
+pub(super) const QUOTES_OPEN: Fault = Fault::malformed("a quoted value breaks off");
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
     pub(super) measurement: Escaped<'a>,
@@ -232,7 +235,7 @@ impl<'a> Scanner<'a> {
                 Some(b'"') => break,
                 Some(b'\\') => self.at += 2,
                 Some(_) => self.at += 1,
-                None => return Err(Fault::malformed("a quoted value breaks off")),
+                None => return Err(QUOTES_OPEN),
             }
         }
         let text = self.since(start);

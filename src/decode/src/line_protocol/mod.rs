@@ -8,8 +8,8 @@
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string belongs to the whole line: see
 //! [`super::quality`]. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
 //! [`super::value`] reads as one; other text is rejected for its field alone, a line that cannot be read for itself alone.
-//! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. A
-//! line ends at its line feed, also inside of quotes: a lost quote then costs one line.
+//! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. Text
+//! in quotes may hold line feeds, if the line that goes on behind them can be read as a whole: a lost quote costs one line.
 //!
 //! Timestamps are integers in the unit that the caller names; without one the digits tell it, see [`super::timestamp`].
 //! What is rejected of a readable line is written anew as a line of that field alone, always in nanoseconds, so that it
@@ -21,7 +21,7 @@ use super::fault::{Fault, checked_name};
 use super::timestamp::Unit;
 use super::{Name, Point, Visitor, quality, value};
 use genims_model::Quality;
-use line::{Escaped, Field, FieldValue, Line};
+use line::{Escaped, Field, FieldValue, Line, QUOTES_OPEN};
 use std::collections::HashSet;
 
 /// Decodes any number of lines; the last one needs no line feed. `unit`: what the timestamps count; `None` lets their
@@ -30,16 +30,51 @@ use std::collections::HashSet;
 pub fn decode<V: Visitor>(text: &[u8], unit: Option<Unit>, visitor: &mut V) {
     let mut rest = text;
     while !rest.is_empty() {
+        let here = rest;
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let line = value::trim_end(&rest[..end]).trim_ascii_start();
         rest = rest.get(end + 1..).unwrap_or_default();
         if line.is_empty() || line[0] == b'#' {
             continue;
         }
-        if let Err(fault) = decode_line(line, unit, visitor) {
-            visitor.reject(fault.reason, format_args!("{fault}"), line);
+        let Err(fault) = decode_line(line, unit, visitor) else { continue };
+        match decode_across(here, end, fault, unit, visitor) {
+            Some(behind) => rest = &here[behind..],
+            None => visitor.reject(fault.reason, format_args!("{fault}"), line),
         }
     }
+}
+
+/// Line feeds in one text in quotes that are followed.
+pub const FEEDS_QUOTED_MAX: usize = 16;
+
+/// Decodes a line whose quotes are open at its first line feed, at `end`; the answer is where the next line begins. `None`:
+/// it cannot be read with what follows either.
+#[cold]
+fn decode_across<V: Visitor>(
+    text: &[u8],
+    mut end: usize,
+    fault: Fault,
+    unit: Option<Unit>,
+    visitor: &mut V,
+) -> Option<usize> {
+    if fault != QUOTES_OPEN {
+        return None;
+    }
+    for _ in 0..FEEDS_QUOTED_MAX {
+        let start = end + 1;
+        let piece = text.get(start..).filter(|piece| !piece.is_empty())?;
+        end = start + memchr::memchr(b'\n', piece).unwrap_or(piece.len());
+        if !text[start..end].contains(&b'"') {
+            continue;
+        }
+        match decode_line(value::trim_end(&text[..end]).trim_ascii_start(), unit, visitor) {
+            Ok(()) => return Some((end + 1).min(text.len())),
+            Err(fault) if fault == QUOTES_OPEN => {}
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// A fault is the line's; nothing was handed over then.
@@ -385,6 +420,23 @@ mod tests {
             let found = latin_1(text);
             assert_eq!((found.points.len(), found.rejects.len()), (0, 1), "{text}");
         }
+    }
+
+    #[test]
+    fn text_in_quotes_may_hold_line_feeds() {
+        let text = "M1 note=\"a\nb,c=1 \\\" x\r\n\nd\",T=1 5000\nM1 T=2\nM1,k=v T=3,end=\"\n\"";
+        let values: Vec<f64> = decoded(text).points.iter().map(|point| point.value).collect();
+        assert_eq!(values, [1.0, 2.0, 3.0]);
+        assert_eq!(decoded(text).fragments().len(), 2, "text is no reading");
+        let lost = decoded("M1 T=1,note=\"a\nM1 T=2,note=\"b\"\nM1 T=3\n");
+        let values: Vec<f64> = lost.points.iter().map(|point| point.value).collect();
+        assert_eq!(
+            (values, lost.fragments()[0].as_str()),
+            (vec![2.0, 3.0], "M1 T=1,note=\"a"),
+            "a lost quote costs its line"
+        );
+        let many = format!("M1 T=1,note=\"{}\"\nM1 T=2", "\n".repeat(FEEDS_QUOTED_MAX + 1));
+        assert_eq!(decoded(&many).points.last().unwrap().value, 2.0);
     }
 
     #[test]

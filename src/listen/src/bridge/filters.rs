@@ -3,8 +3,11 @@
 //!
 //! One filter a line. It is written before the broker is asked for anything new, so it never lists fewer than the session
 //! holds; one too many is unsubscribed in vain, which harms nothing. For that it is durable, file and name, when
-//! [`Filters::begin`] and [`Filters::end`] return: the broker's session outlives a loss of our power.
+//! [`Filters::begin`] and [`Filters::end`] return: the broker's session outlives a loss of our power. A last line says with
+//! which QoS the broker has granted all of them, once it has: what a session surely holds need not be asked for again, upon
+//! which a broker of MQTT 3.1.1 would send all retained messages again.
 
+use super::options::Qos;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +16,11 @@ use std::path::{Path, PathBuf};
 pub(super) struct Filters {
     path: Option<PathBuf>,
     held: Vec<String>,
+    granted: Option<u8>,
 }
+
+/// Begins the last line; no filter has a zero byte.
+const GRANTED: &str = "\0qos ";
 
 impl Filters {
     /// What an earlier run has left in `folder`.
@@ -21,7 +28,9 @@ impl Filters {
         let name = client_id.replace(|other: char| !other.is_ascii_alphanumeric() && other != '-', "_");
         let path = folder.map(|folder| folder.join(format!("{name}.filters")));
         let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-        Self { path, held: text.lines().map(str::to_owned).collect() }
+        let granted = text.lines().find_map(|line| line.strip_prefix(GRANTED)?.parse().ok());
+        let held = text.lines().filter(|line| !line.starts_with('\0')).map(str::to_owned).collect();
+        Self { path, held, granted }
     }
 
     /// What the session holds and `wanted` does not have.
@@ -29,16 +38,24 @@ impl Filters {
         self.held.iter().filter(|filter| !wanted.contains(filter)).cloned().collect()
     }
 
+    /// What the session is not known to hold of `wanted`.
+    pub(super) fn missing(&self, wanted: &[String], qos: Qos) -> Vec<String> {
+        let is_held = |filter: &String| self.granted == Some(qos as u8) && self.held.contains(filter);
+        wanted.iter().filter(|filter| !is_held(filter)).cloned().collect()
+    }
+
     /// `wanted` is about to be asked for.
     pub(super) fn begin(&mut self, wanted: &[String]) -> io::Result<()> {
+        self.granted = None;
         let new: Vec<String> = wanted.iter().filter(|filter| !self.held.contains(filter)).cloned().collect();
         self.held.extend(new);
         self.write()
     }
 
-    /// The broker holds `wanted` and nothing else.
-    pub(super) fn end(&mut self, wanted: &[String]) -> io::Result<()> {
+    /// The broker holds `wanted` and nothing else; `granted`: all of it, with this QoS.
+    pub(super) fn end(&mut self, wanted: &[String], granted: Option<Qos>) -> io::Result<()> {
         self.held = wanted.to_vec();
+        self.granted = granted.map(|qos| qos as u8);
         self.write()
     }
 
@@ -52,8 +69,10 @@ impl Filters {
             folder.parent().map_or(Ok(()), sync_names)?;
         }
         let fresh = path.with_extension("new");
+        let granted = self.granted.map(|qos| format!("{GRANTED}{qos}"));
+        let lines: Vec<&str> = self.held.iter().chain(&granted).map(String::as_str).collect();
         let mut file = File::create(&fresh)?;
-        file.write_all(self.held.join("\n").as_bytes())?;
+        file.write_all(lines.join("\n").as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, path)?;
         sync_names(folder)
@@ -76,13 +95,31 @@ mod tests {
         let mut first = open();
         assert!(first.dropped(&new).is_empty());
         first.begin(&old).expect("written");
-        first.end(&old).expect("written");
+        first.end(&old, None).expect("written");
         let mut second = open();
         assert_eq!(second.dropped(&new), ["a/#"]);
         second.begin(&new).expect("written");
         assert_eq!(open().dropped(&new), ["a/#"], "it may not have been unsubscribed");
         assert_eq!(open().dropped(&old), ["c"], "it may have been subscribed");
-        second.end(&new).expect("written");
+        second.end(&new, None).expect("written");
         assert!(open().dropped(&new).is_empty());
+    }
+
+    #[test]
+    fn only_what_was_granted_in_full_need_not_be_asked_for_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || Filters::open(Some(folder.path()), "c");
+        let [old, new] = [["a/#", "b"], ["b", "c"]].map(|filters| filters.map(str::to_owned).to_vec());
+        let (once, twice) = (Qos::AtLeastOnce, Qos::ExactlyOnce);
+        open().begin(&old).expect("written");
+        assert_eq!(open().missing(&old, once), old);
+        open().end(&old, None).expect("written");
+        assert_eq!(open().missing(&old, once), old);
+        open().end(&old, Some(once)).expect("written");
+        assert!(open().missing(&old, once).is_empty());
+        assert_eq!(open().missing(&old, twice), old);
+        assert_eq!((open().missing(&new, once), open().dropped(&new)), (vec!["c".to_owned()], vec!["a/#".to_owned()]));
+        open().begin(&new).expect("written");
+        assert_eq!(open().missing(&new, once), new);
     }
 }

@@ -26,6 +26,8 @@ const PACKET_BYTES_MAX: usize = REMAINING_LENGTH_MAX + 5;
 pub(super) struct Delivery {
     pub(super) topic: Bytes,
     pub(super) payload: Bytes,
+    /// The broker has sent it again.
+    pub(super) is_resend: bool,
     /// `None` for QoS 0.
     pub(super) ack: Option<Ack>,
 }
@@ -48,6 +50,20 @@ impl Ack {
     /// False when the connection is gone: the broker will send the message again.
     pub(super) fn hand_over(&self) -> bool {
         self.line.acknowledge(self.packet_id, self.exactly_once)
+    }
+
+    /// The packet identifier of a QoS 1 message.
+    pub(super) fn at_least_once(&self) -> Option<u16> {
+        (!self.exactly_once).then_some(self.packet_id)
+    }
+
+    /// Whether both are of one connection.
+    pub(super) fn is_beside(&self, line: &Arc<Line>) -> bool {
+        Arc::ptr_eq(&self.line, line)
+    }
+
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
     /// Asks for the connection's end, so that the broker sends again what was not acknowledged.
@@ -245,8 +261,8 @@ impl Link {
         match event {
             Event::Incoming(Packet::ConnAck(ack)) => self.connected(ack.session_present, dialer),
             Event::Incoming(Packet::Publish(publish)) => {
-                let (qos, packet_id) = (publish.qos as u8, publish.pkid);
-                self.message(publish.topic.into(), publish.payload, qos, packet_id)
+                let (qos, packet_id, is_resend) = (publish.qos as u8, publish.pkid, publish.dup);
+                self.message(publish.topic.into(), publish.payload, qos, packet_id, is_resend)
             }
             Event::Incoming(Packet::SubAck(ack)) => {
                 let refused = ack.return_codes.iter().filter(|code| **code == SubscribeReasonCode::Failure).count();
@@ -262,7 +278,7 @@ impl Link {
         match event {
             v5::Event::Incoming(Packet::ConnAck(ack)) => self.connected(ack.session_present, dialer),
             v5::Event::Incoming(Packet::Publish(publish)) => {
-                self.message(publish.topic, publish.payload, publish.qos as u8, publish.pkid)
+                self.message(publish.topic, publish.payload, publish.qos as u8, publish.pkid, publish.dup)
             }
             v5::Event::Incoming(Packet::SubAck(ack)) => {
                 let granted = |code: &&SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
@@ -274,9 +290,9 @@ impl Link {
         }
     }
 
-    fn message(&self, topic: Bytes, payload: Bytes, qos: u8, packet_id: u16) -> Happening {
+    fn message(&self, topic: Bytes, payload: Bytes, qos: u8, packet_id: u16, is_resend: bool) -> Happening {
         let ack = (qos > 0).then(|| Ack { line: self.line.clone(), packet_id, exactly_once: qos == 2 });
-        Happening::Message(Delivery { topic, payload, ack })
+        Happening::Message(Delivery { topic, payload, is_resend, ack })
     }
 
     fn written(&self, outgoing: &Outgoing, dialer: &mut Dialer) -> Happening {

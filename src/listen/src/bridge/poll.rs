@@ -2,6 +2,7 @@
 
 use super::filters::Filters;
 use super::link::{Delivery, Dialer, Happening, Link};
+use super::options::MqttVersion;
 use super::{BridgeError, Shared};
 use genims_model::Backoff;
 use std::io;
@@ -103,14 +104,7 @@ impl Poller {
                 tracing::info!(listener, broker = options.broker, client_id, session_present, "bridge is connected");
                 // The first time always: the session may hold the topics of an older configuration.
                 if !session_present || !self.subscribed {
-                    note_failure(self.filters.begin(&options.topics), listener);
-                    let dropped = self.filters.dropped(&options.topics);
-                    if !link.unsubscribe(&dropped) || !link.subscribe(&options.topics, options.qos) {
-                        return Err(BridgeError::Subscription {
-                            refused: options.topics.len(),
-                            asked: options.topics.len(),
-                        });
-                    }
+                    return self.subscribe(session_present, link);
                 }
             }
             Happening::Message(delivery) => {
@@ -131,11 +125,32 @@ impl Poller {
                 }
                 self.subscribed = true;
                 // UNSUBSCRIBE was sent before SUBSCRIBE, and brokers work in order.
-                note_failure(self.filters.end(&options.topics), listener);
+                let granted = (refused == 0).then_some(options.qos);
+                note_failure(self.filters.end(&options.topics, granted), listener);
             }
             Happening::Nothing => {}
         }
         Ok(())
+    }
+
+    /// Asks for the topics that the session does not hold, and gives up those that it should not.
+    fn subscribe(&mut self, session_present: bool, link: &Link) -> Result<(), BridgeError> {
+        let Shared { options, listener, .. } = &*self.shared;
+        let mut wanted = options.topics.clone();
+        // With MQTT 5 a subscription that is there already may be asked for again without its retained messages.
+        if session_present && options.mqtt_version == MqttVersion::V4 {
+            wanted = self.filters.missing(&wanted, options.qos);
+        }
+        let dropped = self.filters.dropped(&options.topics);
+        let mut is_sent = link.unsubscribe(&dropped);
+        if wanted.is_empty() {
+            self.subscribed = true;
+        } else {
+            note_failure(self.filters.begin(&options.topics), listener);
+            is_sent &= link.subscribe(&wanted, options.qos);
+        }
+        let asked = wanted.len();
+        if is_sent { Ok(()) } else { Err(BridgeError::Subscription { refused: asked, asked }) }
     }
 
     /// At shutdown: messages that still come are left to the broker; acknowledgements still go out.

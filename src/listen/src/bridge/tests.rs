@@ -1,5 +1,6 @@
 //! Bridges to a private mosquitto, against shards that do what the test says.
 
+mod resends;
 mod tls;
 
 use super::*;
@@ -335,6 +336,7 @@ async fn an_oversize_message_is_set_aside_and_what_is_behind_it_flows() {
             let letters = &plant.taken.lock().dead_letters;
             let [letter] = &letters[..] else { panic!("{letters:?}") };
             assert_eq!((letter.topic.as_str(), letter.payload_bytes), ("plant/S1", 2_000_000));
+            assert_eq!(letter.reason, Reason::TooLarge);
             assert!(letter.detail.contains("packet_bytes_max = 100000"), "{}", letter.detail);
         }
         bridge.shut_down().await;
@@ -355,22 +357,6 @@ async fn a_dead_letter_keeps_its_topic_and_a_broker_s_own_state_is_none() {
     let topics: Vec<String> = plant.taken.lock().dead_letters.iter().map(|letter| letter.topic.clone()).collect();
     assert_eq!(topics, ["plant/S1", "plant/S2"]);
     bridge.shut_down().await;
-}
-
-#[tokio::test]
-async fn a_retained_message_is_stored_once_however_often_the_bridge_starts() {
-    let broker = Broker::started("");
-    broker.retain("plant/S0", b"42.5").await;
-    let plant = Plant::new(1_000);
-    for start in 0..3 {
-        let bridge = Running::connected(broker.options(MqttVersion::V5), &plant).await;
-        plant.until(|account, _| account.committed > start).await;
-        // What is published while the bridge runs comes as ever; nothing else has come before it.
-        broker.publish("plant/S1", 1, 0..1).await;
-        plant.until(|account, _| account.committed >= 2 + start).await;
-        bridge.shut_down().await;
-    }
-    assert_eq!(plant.account().committed, 4);
 }
 
 #[tokio::test]

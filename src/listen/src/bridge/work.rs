@@ -1,9 +1,10 @@
 //! The half that submits and acknowledges.
 
 use super::Shared;
-use super::link::{Ack, Delivery};
+use super::link::{Ack, Delivery, Line};
 use crate::Decode;
 use crate::notices::Kind;
+use crate::resends::Resends;
 use genims_decode::Visitor;
 use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt, SourceNo};
@@ -23,9 +24,23 @@ const ROUND_BYTES_MAX: usize = 1024 * 1024;
 /// Messages under one receipt.
 struct Round {
     receipt: Receipt,
+    /// Of messages sent again: what they were taken under the first time.
+    earlier: Vec<Receipt>,
+    /// Identifiers and hashes of the QoS 1 messages.
+    taken: Vec<(u16, u64)>,
     acks: Vec<Ack>,
     messages: usize,
     bytes: usize,
+}
+
+impl Round {
+    fn is_settled(&self) -> bool {
+        self.receipt.is_settled() && self.earlier.iter().all(Receipt::is_settled)
+    }
+
+    fn is_refused(&self) -> bool {
+        self.receipt.is_refused() || self.earlier.iter().any(Receipt::is_refused)
+    }
 }
 
 pub(super) struct Worker {
@@ -34,6 +49,9 @@ pub(super) struct Worker {
     decode: Arc<dyn Decode>,
     arrivals: mpsc::UnboundedReceiver<Delivery>,
     pending: Pending,
+    resends: Resends,
+    /// The connection of the last message.
+    line: Option<Arc<Line>>,
 }
 
 /// Rounds under way, oldest first: MQTT wants acknowledgements in the order of the messages.
@@ -53,7 +71,8 @@ impl Worker {
     ) -> Self {
         let intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
         let pending = Pending { shared: shared.clone(), rounds: VecDeque::new(), waiter: Arc::new(Notify::new()) };
-        Self { shared, intake, decode, arrivals, pending }
+        let resends = Resends::new(usize::from(shared.options.in_flight_messages_max));
+        Self { shared, intake, decode, arrivals, pending, resends, line: None }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
@@ -85,18 +104,50 @@ impl Worker {
     /// Stages the message and everything that has come behind it, as far as a round takes it.
     fn gather(&mut self, first: Delivery) -> Round {
         // Replaced by the true one when the round is submitted.
-        let mut round = Round { receipt: Receipt::unwatched(), acks: Vec::new(), messages: 0, bytes: 0 };
+        let mut round = Round {
+            receipt: Receipt::unwatched(),
+            earlier: Vec::new(),
+            taken: Vec::new(),
+            acks: Vec::new(),
+            messages: 0,
+            bytes: 0,
+        };
         self.intake.begin(now_us());
         let mut next = Some(first);
         while let Some(delivery) = next {
             round.messages += 1;
             round.bytes += delivery.bytes();
-            self.stage(&delivery);
+            if !self.is_taken(&delivery, &mut round) {
+                self.stage(&delivery);
+            }
             round.acks.extend(delivery.ack);
             let full = round.messages >= ROUND_MESSAGES_MAX || round.bytes >= ROUND_BYTES_MAX;
             next = if full { None } else { self.arrivals.try_recv().ok() };
         }
         round
+    }
+
+    /// Whether the message was taken on an earlier connection, and its acknowledgement got lost. If not, it will be
+    /// remembered.
+    fn is_taken(&mut self, delivery: &Delivery, round: &mut Round) -> bool {
+        let Some(ack) = &delivery.ack else { return false };
+        if !self.line.as_ref().is_some_and(|line| ack.is_beside(line)) {
+            self.resends.end(std::iter::empty());
+            self.line = Some(ack.line().clone());
+        }
+        let Some(packet_id) = ack.at_least_once() else { return false };
+        let digest = Resends::digest(&delivery.topic, &delivery.payload);
+        match self.resends.find(packet_id, digest, delivery.is_resend) {
+            Some(Some(receipt)) if !(receipt.is_settled() && receipt.is_refused()) => {
+                self.resends.take(packet_id, digest, Some(receipt.clone()));
+                round.earlier.push(receipt);
+                true
+            }
+            _ => {
+                round.taken.push((packet_id, digest));
+                false
+            }
+        }
     }
 
     fn stage(&mut self, Delivery { topic, payload, .. }: &Delivery) {
@@ -115,7 +166,7 @@ impl Worker {
         }
         let bytes = payload.len();
         let detail = format_args!("{bytes} bytes, more than packet_bytes_max = {bytes_max} of the listener allows");
-        self.intake.reject(Reason::MalformedPayload, detail, payload);
+        self.intake.reject(Reason::TooLarge, detail, payload);
         if let Some(not_told) = self.shared.notices.due(Kind::Oversize, topic, Instant::now()) {
             let listener = &self.shared.listener;
             let to_do = "raise packet_bytes_max of this listener, or narrow its topics";
@@ -152,6 +203,9 @@ impl Worker {
                 }
             }
         };
+        for (packet_id, digest) in round.taken.drain(..) {
+            self.resends.take(packet_id, digest, Some(receipt.clone()));
+        }
         round.receipt = receipt;
         self.pending.rounds.push_back(round);
         true
@@ -167,9 +221,9 @@ impl Pending {
     /// Acknowledges settled rounds, oldest first; a refused one is left to the broker, which is asked to send it again.
     fn acknowledge(&mut self) {
         let metrics = &self.shared.metrics;
-        while self.rounds.front().is_some_and(|round| round.receipt.is_settled()) {
+        while self.rounds.front().is_some_and(Round::is_settled) {
             let Some(round) = self.rounds.pop_front() else { return };
-            if round.receipt.is_refused() {
+            if round.is_refused() {
                 metrics.refused_total.fetch_add(round.messages as u64, Ordering::Relaxed);
                 round.acks.iter().for_each(Ack::condemn);
             } else {

@@ -129,6 +129,6 @@ impl Sink for Connection {
         count(&self.shared.metrics.protocol_errors_total, 1);
         let limit = self.shared.options.line_bytes_max;
         let detail = format_args!("a line of {bytes} bytes is longer than {limit}; its start is kept");
-        self.intake.reject(Reason::MalformedPayload, detail, head);
+        self.intake.reject(Reason::TooLarge, detail, head);
     }
 }

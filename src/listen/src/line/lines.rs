@@ -1,9 +1,11 @@
 //! Cuts a byte stream into blocks of whole lines.
 //!
 //! Enters the stream in pieces of any size; leaves the same blocks of lines, seen together, however it was cut. A line
+//! that ends inside of quotes is held back for what may follow, within the limit. One
 //! longer than the limit is passed over up to its newline: its head and true length are told, and it costs no more memory
 //! than the limit.
 
+use genims_decode::line_protocol::FEEDS_QUOTED_MAX;
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 
 /// What [`Lines`] finds.
@@ -58,19 +60,27 @@ impl Lines {
             }
             start = end + 1;
         }
-        flush(sink, &input[block..start], &mut lines);
         if input.len() - start > self.line_bytes_max {
+            flush(sink, &input[block..start], &mut lines);
             self.pass_over(&input[start..]);
             return input.len();
         }
+        if let Some((open, held)) = open_quotes(&input[block..start]).map(|(at, held)| (block + at, held))
+            && input.len() - open <= self.line_bytes_max
+        {
+            lines -= held;
+            start = open;
+        }
+        flush(sink, &input[block..start], &mut lines);
         start
     }
 
-    /// The stream has ended: `rest`, what [`Lines::take`] has left, is a line without its newline.
+    /// The stream has ended: `rest`, what [`Lines::take`] has left, is lines held back or one without its newline.
     pub(super) fn finish(&mut self, rest: &[u8], sink: &mut impl Sink) {
         self.end_overlong(sink);
         if !rest.is_empty() {
-            sink.block(rest, 1);
+            let held = memchr::memchr_iter(b'\n', rest).count() as u64;
+            sink.block(rest, held + u64::from(!rest.ends_with(b"\n")));
         }
     }
 
@@ -86,6 +96,24 @@ impl Lines {
             sink.overlong(&head, bytes);
         }
     }
+}
+
+/// Where the last line begins whose text in quotes may go on behind the end of `lines`, and how many lines that holds back.
+fn open_quotes(lines: &[u8]) -> Option<(usize, u64)> {
+    let mut open: Option<(usize, u64)> = None;
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', lines) {
+        let line = &lines[start..end];
+        let escaped = |at: usize| line[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+        let odd = memchr::memchr_iter(b'"', line).filter(|at| !escaped(*at)).count() % 2 == 1;
+        open = match (open, odd) {
+            (None, true) => Some((start, 1)),
+            (Some((at, held)), false) if held <= FEEDS_QUOTED_MAX as u64 => Some((at, held + 1)),
+            _ => None,
+        };
+        start = end + 1;
+    }
+    open
 }
 
 fn flush(sink: &mut impl Sink, block: &[u8], lines: &mut u64) {
@@ -144,6 +172,39 @@ mod tests {
     #[test]
     fn an_overlong_last_line_without_newline_is_told() {
         assert_eq!(split(b"longlong", &[3], 4).overlong, [(b"longlong".to_vec(), 8)]);
+    }
+
+    #[test]
+    fn text_in_quotes_stays_together_however_the_stream_is_cut() {
+        let stream = b"M a=1\nM note=\"x\ny \\\" z\n\",T=1\nM b=2\nM c=\"lost\n";
+        for pieces in [&[1][..], &[7, 3], &[100]] {
+            let (mut lines, mut blocks) = (Lines::new(64), Blocks::default());
+            let (mut input, mut rest, mut pieces) = (Vec::new(), &stream[..], pieces.iter().cycle());
+            while !rest.is_empty() {
+                let (piece, behind) = rest.split_at((*pieces.next().unwrap_or(&1)).min(rest.len()));
+                input.extend_from_slice(piece);
+                rest = behind;
+                let taken = lines.take(&input, &mut blocks);
+                input.drain(..taken);
+            }
+            lines.finish(&input, &mut blocks);
+            let quoted = "M note=\"x\ny \\\" z\n\",T=1\n";
+            assert!(blocks.0.iter().any(|block| block.contains(quoted)), "{:?}", blocks.0);
+            assert_eq!(blocks.0.concat().as_bytes(), stream);
+        }
+    }
+
+    #[derive(Default)]
+    struct Blocks(Vec<String>);
+
+    impl Sink for Blocks {
+        fn block(&mut self, block: &[u8], _: u64) {
+            self.0.push(String::from_utf8_lossy(block).into_owned());
+        }
+
+        fn overlong(&mut self, _: &[u8], _: u64) {
+            unreachable!("no line is too long");
+        }
     }
 
     #[test]

@@ -131,25 +131,31 @@ impl Acks {
         }
     }
 
-    /// The connection ends: exchanges of QoS 2 whose round is still open are left to the session with their receipts.
+    /// The connection ends: messages whose round is still open are left to the session with their receipts.
     /// `last` is the receipt of a round whose submit has begun and not ended.
     pub(super) fn bequeath(&mut self, last: Option<&Receipt>, session: &mut Session) {
+        let mut open = Vec::new();
         let mut owed = self.owed.drain(..);
         let last = last.map(|receipt| (receipt.clone(), self.staged));
         let rounds = self.rounds.drain(..).map(|round| (round.receipt, round.acks)).chain(last);
         for (receipt, acks) in rounds {
             for (packet_id, answer) in owed.by_ref().take(acks) {
-                if answer == Answer::Rec {
-                    session.settling(packet_id, receipt.clone());
+                match answer {
+                    Answer::Rec => session.settling(packet_id, receipt.clone()),
+                    Answer::Ack => open.push((packet_id, Some(receipt.clone()))),
+                    Answer::RecAgain | Answer::RecRefused => {}
                 }
             }
         }
         // A round that was staged and never submitted has stored nothing.
         for (packet_id, answer) in owed {
-            if answer == Answer::Rec {
-                session.forget(packet_id);
+            match answer {
+                Answer::Rec => session.forget(packet_id),
+                Answer::Ack => open.push((packet_id, None)),
+                Answer::RecAgain | Answer::RecRefused => {}
             }
         }
+        session.resends.end(open.into_iter());
         self.staged = 0;
     }
 }

@@ -5,7 +5,8 @@
 
 use super::Shared;
 use super::close;
-use super::dialogue::{Dialogue, End};
+use super::dialogue::Dialogue;
+use super::end::End;
 use super::handshake::{self, Admitted};
 use super::input::{Input, Read};
 use super::packet::{Fault, reason};

@@ -7,6 +7,7 @@
 use super::Shared;
 use super::acks::{Acks, Answer};
 use super::aliases::Aliases;
+use super::end::End;
 use super::input::Input;
 use super::packet::inbound::{Disconnect, Packet, Publish, Subscribe};
 use super::packet::{Fault, Version, kind, outbound, reason, wire};
@@ -15,6 +16,7 @@ use super::session::{Seen, Session};
 use super::subscriptions::{STATISTICS_INTERVAL, Subscribed};
 use super::telling::{self, Caller};
 use crate::count;
+use crate::resends::Resends;
 use futures_util::FutureExt;
 use genims_model::Receipt;
 use genims_model::now_us;
@@ -44,34 +46,6 @@ enum Progress {
     RoundFull,
     /// A bound is reached: go on when receipts settle or the client reads.
     Held,
-}
-
-/// Why a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct End {
-    /// What v5 clients are told.
-    pub(super) fault: Option<Fault>,
-    pub(super) fires_will: bool,
-    /// What is open is waited for and acknowledged first.
-    pub(super) drains: bool,
-}
-
-impl End {
-    /// The connection broke.
-    pub(super) const LOST: Self = Self { fault: None, fires_will: true, drains: false };
-    /// The client has closed its side, and may still read.
-    pub(super) const CLOSED: Self = Self { fault: None, fires_will: true, drains: true };
-    pub(super) const SHUTDOWN: Self = Self {
-        fault: Some(Fault::new(reason::SERVER_SHUTTING_DOWN, "the server shuts down; connect again later")),
-        fires_will: false,
-        drains: true,
-    };
-}
-
-impl From<Fault> for End {
-    fn from(fault: Fault) -> Self {
-        Self { fault: Some(fault), fires_will: true, drains: false }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +181,15 @@ impl Dialogue {
         let answer = match publish.qos {
             0 => None,
             1 if !self.may_take()? => return Ok(false),
-            1 => Some(Answer::Ack),
+            1 => match self.resent(publish) {
+                Seen::Unsure => return Ok(false),
+                Seen::Stored => {
+                    self.begin();
+                    self.owe(publish.packet_id, Answer::Ack);
+                    return Ok(true);
+                }
+                Seen::New | Seen::UnderWay => Some(Answer::Ack),
+            },
             _ => match self.session.seen(publish.packet_id) {
                 Seen::New if !self.may_take()? => return Ok(false),
                 Seen::New => {
@@ -232,10 +214,26 @@ impl Dialogue {
             }
         }
         if let Some(answer) = answer {
-            self.acks.owe(publish.packet_id, answer);
-            self.in_flight += 1;
+            self.owe(publish.packet_id, answer);
         }
         Ok(true)
+    }
+
+    #[inline]
+    fn owe(&mut self, packet_id: u16, answer: Answer) {
+        self.acks.owe(packet_id, answer);
+        self.in_flight += 1;
+    }
+
+    /// What a QoS 1 message is to the session; one that is to be answered is remembered.
+    #[inline]
+    fn resent(&mut self, publish: &Publish<'_>) -> Seen {
+        let digest = Resends::digest(self.aliases.topic(publish).as_bytes(), publish.payload);
+        let seen = self.session.resent(publish.packet_id, digest, publish.duplicate);
+        if seen != Seen::Unsure {
+            self.session.resends.take(publish.packet_id, digest, None);
+        }
+        seen
     }
 
     /// Whether one more QoS 1 or 2 message fits. v5 clients know the receive maximum and must keep to it; v3.1.1 clients

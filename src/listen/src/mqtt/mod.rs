@@ -31,6 +31,7 @@ mod aliases;
 mod close;
 mod connection;
 mod dialogue;
+mod end;
 mod handshake;
 mod input;
 mod proxy;

@@ -26,6 +26,9 @@ const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How exact expiry and will delay are.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the messages of a client without a session are remembered, in case it sends them again.
+const RESENDS_KEPT: Duration = Duration::from_secs(60);
+
 /// Wills that wait for their delay; what comes above fires at once.
 const WILLS_MAX: usize = 10_000;
 
@@ -76,8 +79,17 @@ pub(super) struct Granted {
 
 #[derive(Debug)]
 enum Entry {
-    Owned { owner: Owner, successor: Option<Successor> },
-    Parked { session: Session, expires: Instant, will: Option<(Instant, Will)> },
+    Owned {
+        owner: Owner,
+        successor: Option<Successor>,
+    },
+    /// `is_over`: the session has ended, and only what may be sent again is remembered.
+    Parked {
+        session: Session,
+        is_over: bool,
+        expires: Instant,
+        will: Option<(Instant, Will)>,
+    },
 }
 
 #[derive(Debug)]
@@ -151,13 +163,14 @@ impl Registry {
             return Err(waiting);
         }
         let mut granted = Granted { session: Session::default(), present: false, will: None };
-        if let Some(Entry::Parked { session, expires, will }) = entries.by_client_id.remove(&lease.client_id) {
+        if let Some(Entry::Parked { session, is_over, expires, will }) = entries.by_client_id.remove(&lease.client_id) {
             entries.parked -= 1;
             entries.wills -= usize::from(will.is_some());
-            granted.present = !clean_start && expires > Instant::now();
+            granted.present = !clean_start && !is_over && expires > Instant::now();
             if granted.present {
                 granted.session = session;
             } else {
+                granted.session = session.begun_anew();
                 granted.will = will.map(|(_, will)| will);
             }
         }
@@ -199,7 +212,8 @@ impl Registry {
         let mut session = session;
         if let Some(successor) = successor {
             let present = present && !successor.clean_start;
-            let granted = Granted { session: if present { session } else { Session::default() }, present, will: None };
+            let handed_over = if present { session } else { session.begun_anew() };
+            let granted = Granted { session: handed_over, present, will: None };
             let owner = Owner {
                 number: successor.number,
                 taken_over: successor.taken_over,
@@ -216,19 +230,23 @@ impl Registry {
             }
         }
         entries.by_client_id.remove(&lease.client_id);
-        if !present || entries.parked >= self.parked_max {
+        let is_over = !present;
+        // What is only remembered leaves room for sessions that are kept.
+        let room = if is_over { self.parked_max / 2 } else { self.parked_max };
+        if entries.parked >= room || (is_over && session.resends.is_empty()) {
             return will;
         }
+        let (session, expiry) = if is_over { (session.begun_anew(), RESENDS_KEPT) } else { (session, expiry) };
         let now = Instant::now();
         let (delayed, due) = match will {
-            Some(will) if !will.delay.is_zero() && entries.wills < WILLS_MAX => {
+            Some(will) if !is_over && !will.delay.is_zero() && entries.wills < WILLS_MAX => {
                 (Some((now + will.delay.min(expiry), will)), None)
             }
             will => (None, will),
         };
         entries.parked += 1;
         entries.wills += usize::from(delayed.is_some());
-        let entry = Entry::Parked { session, expires: now + expiry, will: delayed };
+        let entry = Entry::Parked { session, is_over, expires: now + expiry, will: delayed };
         entries.by_client_id.insert(lease.client_id.clone(), entry);
         due
     }

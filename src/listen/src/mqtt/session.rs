@@ -1,21 +1,39 @@
 //! A client's session state: the part of MQTT that outlives a connection.
 //!
-//! It holds the packet identifiers of QoS 2 messages that were received and not released, and the subscriptions. Bounds:
+//! It holds the packet identifiers of QoS 2 messages that were received and not released, the last QoS 1 messages, and the
+//! subscriptions. Bounds:
 //! 65,535 packet identifiers, of which v5 clients may use as many on each connection as the receive maximum says, and
 //! [`super::subscriptions::SUBSCRIPTIONS_MAX`] subscriptions.
 
 use super::subscriptions::Subscriptions;
+use crate::resends::Resends;
 use genims_model::Receipt;
 use hashbrown::HashMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Session {
     /// Woken by receipts, and by a newer connection that takes the session over.
     pub(super) waiter: Arc<Notify>,
     pub(super) subscriptions: Subscriptions,
+    /// QoS 1 messages that the client may send again.
+    pub(super) resends: Resends,
     exchanges: HashMap<u16, Exchange, foldhash::fast::RandomState>,
+}
+
+/// QoS 1 messages remembered of one client: more than clients have under way at once.
+const RESENDS_MAX: usize = 512;
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            waiter: Arc::default(),
+            subscriptions: Subscriptions::default(),
+            resends: Resends::new(RESENDS_MAX),
+            exchanges: HashMap::default(),
+        }
+    }
 }
 
 /// Where the delivery of a QoS 2 message stands.
@@ -43,6 +61,25 @@ pub(super) enum Seen {
 }
 
 impl Session {
+    /// A new session of the same client: many send again what is under way although they begin anew.
+    pub(super) fn begun_anew(self) -> Self {
+        Self { waiter: self.waiter, resends: self.resends, ..Self::default() }
+    }
+
+    /// Looks a QoS 1 message up, among those of earlier connections.
+    #[inline]
+    pub(super) fn resent(&mut self, packet_id: u16, digest: u64, is_resend: bool) -> Seen {
+        match self.resends.find(packet_id, digest, is_resend) {
+            None => Seen::New,
+            Some(Some(receipt)) if !receipt.is_settled() => {
+                self.resends.put_back(packet_id, digest, receipt);
+                Seen::Unsure
+            }
+            Some(Some(receipt)) if receipt.is_refused() => Seen::New,
+            Some(_) => Seen::Stored,
+        }
+    }
+
     /// Looks a packet identifier up, and resolves what an earlier connection has left.
     pub(super) fn seen(&mut self, packet_id: u16) -> Seen {
         match self.exchanges.get(&packet_id) {

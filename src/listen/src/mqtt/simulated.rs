@@ -1,7 +1,8 @@
 //! MQTT without sockets: the dialogue, its session and its acknowledgements are what production runs; who connects and when
 //! is the simulation's business.
 
-use super::dialogue::{Dialogue, End};
+use super::dialogue::Dialogue;
+use super::end::End;
 use super::input::{Buffers, Input};
 use super::packet::Version;
 use super::registry::Registry;

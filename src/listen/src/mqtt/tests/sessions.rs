@@ -284,3 +284,57 @@ async fn a_qos_2_message_that_was_refused_as_a_packet_leaves_nothing_in_the_sess
     client.expect(&ack(0x50, 1)).await;
     server.stop().await;
 }
+
+#[tokio::test]
+async fn an_untimed_value_sent_again_after_a_reconnect_is_one_row() {
+    let server = Server::start(MqttOptions::default()).await;
+    let mut rows = 0;
+    for (version, hello) in [
+        (4, v3_kept("kept")),
+        (4, connect(4, 2, 0, &[], "clean", &[])),
+        (5, connect_v5("kept-5", false, 60, None)),
+        (5, connect_v5("clean-5", true, 0, None)),
+    ] {
+        let (mut first, _) = enter(&server, &hello).await;
+        first.send(&publish(version, 2, "t/S0", 7, "42.5")).await;
+        first.packet().await;
+        rows += 1;
+        drop(first);
+        let (mut second, _) = enter(&server, &hello).await;
+        second.send(&publish(version, 0b1010, "t/S0", 7, "42.5")).await;
+        second.packet().await;
+        assert_eq!(server.plant.account().received, rows, "{hello:02x?}");
+        // The same value under an identifier that was given up, and another value, are readings of their own.
+        second.send(&publish(version, 2, "t/S0", 7, "42.5")).await;
+        second.packet().await;
+        second.send(&publish(version, 0b1010, "t/S0", 8, "42.5")).await;
+        second.packet().await;
+        rows += 2;
+        drop(second);
+        let (mut third, _) = enter(&server, &hello).await;
+        third.send(&publish(version, 0b1010, "t/S0", 7, "43.5")).await;
+        third.packet().await;
+        rows += 1;
+        assert_eq!(server.plant.account().received, rows, "{hello:02x?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_resend_waits_for_the_first_one_to_be_durable() {
+    let server = Server::start(MqttOptions::default()).await;
+    server.spool(Mode::Hold).await;
+    let (mut first, _) = enter(&server, &v3_kept("kept")).await;
+    first.send(&publish(4, 2, "t/S0", 7, "42.5")).await;
+    server.plant.until(|_, taken| taken.readings.len() == 1).await;
+    drop(first);
+    let (mut second, _) = enter(&server, &v3_kept("kept")).await;
+    second.send(&publish(4, 0b1010, "t/S0", 7, "42.5")).await;
+    let mut byte = [0];
+    let read = timeout(Duration::from_millis(200), second.0.read_exact(&mut byte)).await;
+    assert!(read.is_err(), "nothing is durable yet");
+    server.spool(Mode::Settle).await;
+    second.expect(&ack(0x40, 7)).await;
+    assert_eq!(server.plant.account().received, 1);
+    server.stop().await;
+}

@@ -1,0 +1,184 @@
+//! The keys of an element that mean something: the one list of them.
+//!
+//! Enters a key; leaves what it says, or nothing for the name of a tag or a remark. Of several keys that say the same, the
+//! lowest rank counts. Each has a bit of its own, by which a key that stands twice is found.
+
+use crate::fault::Fault;
+use crate::timestamp::Unit;
+
+/// What a key says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    Value,
+    Sensor,
+    Machine,
+    Time(Option<Unit>),
+    Quality,
+    /// The quality as two bits, as Siemens counts it.
+    QualityBits,
+    /// A quality where it stands beside a value that is named from outside.
+    Status,
+    /// Several values: an object keyed by sensor, or a list.
+    Several,
+    /// `d`: a value, or several.
+    Data,
+    /// Several values as a list.
+    List,
+    /// A list of lists, where it is one.
+    Records,
+    /// What a message of OPC UA or Node-RED holds.
+    Payload,
+    /// The element is a message of Node-RED.
+    NodeRed,
+    Params,
+    Method,
+    MessageType,
+    /// The element is a message of OPC UA.
+    DataSet,
+    MachineState,
+    OpcDa,
+    Errors,
+    Error,
+    /// Something of the message that is nobody's value.
+    Remark,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) says: Says,
+    pub(super) bit: u32,
+    pub(super) rank: u8,
+}
+
+/// The last rank at which a sensor key counts although the topic names the sensor.
+pub(super) const SENSOR_RANK_STRONG: u8 = 1;
+
+/// The rank of a machine key that counts only where the topic names no machine.
+pub(super) const MACHINE_RANK_WEAK: u8 = 2;
+
+/// The bits of the keys `value` and `values`.
+pub(super) const VALUE_BIT: u32 = 0;
+pub(super) const VALUES_BIT: u32 = 16;
+/// The bit of the key `Body`.
+pub(super) const BODY_BIT: u32 = 42;
+
+/// The keys that most elements have: `$then` stands behind each of them with what the key says as a constant, so that an
+/// element's reader jumps from the key to its work at once.
+macro_rules! usual {
+    ($key:expr, $known:ident => $then:expr, $other:expr) => {{
+        use Says::{Machine, MachineState, Quality, Sensor, Several, Time, Value};
+        match $key {
+            b"value" | b"Value" => usual!(@ Value, VALUE_BIT, 0, $known => $then),
+            b"sensor_id" => usual!(@ Sensor, 1, 0, $known => $then),
+            b"timestamp_ms" => usual!(@ Time(Some(Unit::Milliseconds)), 2, 1, $known => $then),
+            b"timestamp_us" => usual!(@ Time(Some(Unit::Microseconds)), 3, 0, $known => $then),
+            b"timestamp_ns" => usual!(@ Time(Some(Unit::Nanoseconds)), 4, 2, $known => $then),
+            b"timestamp" | b"Timestamp" => usual!(@ Time(None), 5, 3, $known => $then),
+            b"ts" => usual!(@ Time(None), 6, 4, $known => $then),
+            b"time" => usual!(@ Time(None), 7, 5, $known => $then),
+            b"t" => usual!(@ Time(None), 8, 6, $known => $then),
+            b"sensor" => usual!(@ Sensor, 9, 1, $known => $then),
+            b"tag" => usual!(@ Sensor, 10, 2, $known => $then),
+            b"name" | b"Name" => usual!(@ Sensor, 11, 3, $known => $then),
+            b"id" => usual!(@ Sensor, 12, 4, $known => $then),
+            b"machine_id" => usual!(@ Machine, 13, 0, $known => $then),
+            b"machine" => usual!(@ Machine, 14, 1, $known => $then),
+            b"quality" | b"Quality" => usual!(@ Quality, 15, 0, $known => $then),
+            b"values" => usual!(@ Several, VALUES_BIT, 0, $known => $then),
+            b"machine_state" => usual!(@ MachineState, 17, 0, $known => $then),
+            _ => $other,
+        }
+    }};
+    (@ $says:expr, $bit:expr, $rank:expr, $known:ident => $then:expr) => {{
+        const KNOWN: Known = Known { says: $says, bit: $bit, rank: $rank };
+        let $known = KNOWN;
+        $then
+    }};
+}
+pub(super) use usual;
+
+impl Known {
+    const fn new(says: Says, bit: u32, rank: u8) -> Option<Self> {
+        Some(Self { says, bit, rank })
+    }
+
+    pub(super) fn of(key: &[u8]) -> Option<Self> {
+        usual!(key, known => Some(known), Self::of_gateway(key))
+    }
+
+    /// The keys of gateways; see [`super::list`] and [`super::tags`].
+    #[inline(never)]
+    pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
+        use Says::{
+            Data, DataSet, Error, Errors, List, Machine, MessageType, Method, NodeRed, OpcDa, Params, Payload, Quality,
+        };
+        use Says::{QualityBits, Records, Remark, Sensor, Several, Status, Time, Value};
+        match key {
+            b"v" => Self::new(Value, 18, 1),
+            b"val" => Self::new(Value, 19, 2),
+            b"q" => Self::new(Quality, 20, 1),
+            b"d" => Self::new(Data, 21, 3),
+            b"node" => Self::new(Machine, 22, MACHINE_RANK_WEAK),
+            b"qualityCode" | b"QualityCode" => Self::new(Quality, 23, 2),
+            b"qc" => Self::new(QualityBits, 24, 3),
+            b"dataPointId" => Self::new(Sensor, 25, 5),
+            b"Variable" => Self::new(Sensor, 26, 6),
+            b"SourceTimestamp" => Self::new(Time(None), 27, 7),
+            b"ServerTimestamp" => Self::new(Time(None), 28, 8),
+            b"StatusCode" | b"Status" => Self::new(Status, 29, 4),
+            b"vals" => Self::new(Several, 30, 1),
+            b"tags" | b"metrics" | b"Messages" | b"DataItems" => Self::new(List, 31, 0),
+            b"Payload" | b"payload" => Self::new(Payload, 32, 0),
+            b"_msgid" => Self::new(NodeRed, 43, 0),
+            b"params" => Self::new(Params, 33, 0),
+            b"method" => Self::new(Method, 34, 0),
+            b"MessageType" => Self::new(MessageType, 35, 0),
+            b"dt" => Self::new(OpcDa, 36, 0),
+            b"errors" => Self::new(Errors, 37, 0),
+            b"error" => Self::new(Error, 38, 0),
+            b"Body" => Self::new(Value, BODY_BIT, 4),
+            b"records" => Self::new(Records, 40, 0),
+            b"DataSetWriterId" | b"DataSetWriterName" | b"PublisherId" | b"SequenceNumber" | b"MetaDataVersion" => {
+                Self::new(DataSet, 41, 0)
+            }
+            b"group" | b"metas" | b"Time" => Self::new(Remark, 39, 0),
+            _ => None,
+        }
+    }
+
+    /// Whether the key may also be the name of a tag.
+    pub(super) fn may_be_tag(self) -> bool {
+        matches!(
+            self.says,
+            Says::Status
+                | Says::Payload
+                | Says::Params
+                | Says::Method
+                | Says::MessageType
+                | Says::DataSet
+                | Says::MachineState
+        )
+    }
+}
+
+/// The best candidate so far; a lower rank wins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ranked<T> {
+    pub(super) rank: u8,
+    pub(super) candidate: Option<Result<T, Fault>>,
+}
+
+impl<T> Default for Ranked<T> {
+    fn default() -> Self {
+        Self { rank: u8::MAX, candidate: None }
+    }
+}
+
+impl<T> Ranked<T> {
+    #[inline]
+    pub(super) fn offer(&mut self, rank: u8, candidate: Result<T, Fault>) {
+        if rank < self.rank {
+            *self = Self { rank, candidate: Some(candidate) };
+        }
+    }
+}

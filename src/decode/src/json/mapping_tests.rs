@@ -1,0 +1,147 @@
+//! Shapes that only a mapping in the configuration makes readable.
+
+use super::super::collected::{Collected, Found};
+use crate::{Decoder, Templates, TopicTemplate};
+use genims_model::Quality::{Bad, Good, Uncertain};
+use genims_model::Reason;
+
+const TIME_US: Option<i64> = Some(1_700_000_000_123_000);
+
+fn decoder(toml: &str) -> Decoder {
+    let entry: TopicTemplate = toml::from_str(toml).unwrap();
+    Decoder::new(Templates::new([&entry]).unwrap())
+}
+
+fn decoded(decoder: &Decoder, topic: &str, payload: &str) -> Collected {
+    let mut visitor = Collected::default();
+    decoder.message(topic, payload.as_bytes(), &mut visitor);
+    visitor
+}
+
+const FOREIGN: &str = r#"
+template = "press/{machine}/data"
+states = { RUN = 1, HALT = 0 }
+qualities = { OK = "good", STALE = "uncertain", ERR = "bad" }
+[keys]
+list = "body.points"
+sensor = "addr"
+value = "val.raw"
+time = "when"
+quality = "st"
+"#;
+
+#[test]
+fn a_list_of_foreign_objects_is_read_by_its_keys() {
+    let payload = r#"{"hdr":{"id":7,"v":1},"when":1700000000123,"body":{"n":4,"points":[
+        {"addr":"TEMP","val":{"raw":21.5,"unit":"C"},"st":"OK","id":5},
+        {"addr":40001,"val":{"raw":"HALT"},"st":"STALE","value":99},
+        {"addr":"RUN","val":{"raw":"run"},"when":"2023-11-14T22:13:20.123Z","st":"ERR"},
+        {"addr":"BAD","val":{"raw":"hello"},"st":"OK"}]}}"#;
+    let found = decoded(&decoder(FOREIGN), "press/M1/data", payload);
+    let expected = [("TEMP", 21.5, Good), ("40001", 0.0, Uncertain), ("RUN", 1.0, Bad)]
+        .map(|(tag, value, quality)| Found::new(tag, TIME_US, value).on("M1").of_quality(quality));
+    assert_eq!((found.points.as_slice(), found.reasons()), (&expected[..], vec![Reason::NotANumber]));
+    assert!(found.rejects[0].1.contains("hello"), "{}", found.rejects[0].1);
+    // What is set aside comes to the same again under its topic.
+    let again = decoded(&decoder(FOREIGN), "press/M1/data", &found.fragments()[0]);
+    assert_eq!((again.points, again.rejects), (vec![], found.rejects));
+}
+
+#[test]
+fn an_object_of_foreign_objects_is_keyed_by_sensor() {
+    let decoder = decoder(
+        "template = \"cell/{machine}\"\nstates = { Auf = 1 }\n[keys]\nlist = \"tags\"\nvalue = \"wert\"\ntime = \"zeit\"",
+    );
+    let payload =
+        r#"{"zeit":1700000000123,"tags":{"TEMP":{"wert":1.5},"DOOR":"auf","N":{"wert":null},"P":{"value":2}}}"#;
+    let found = decoded(&decoder, "cell/M1", payload);
+    let expected =
+        [("TEMP", 1.5), ("DOOR", 1.0), ("P", 2.0)].map(|(tag, value)| Found::new(tag, TIME_US, value).on("M1"));
+    assert_eq!((found.points.as_slice(), found.reasons()), (&expected[..], vec![Reason::NotANumber]));
+}
+
+#[test]
+fn one_reading_an_array_and_lines_are_read_by_the_same_keys() {
+    let decoder =
+        decoder("template = \"s/{machine}/{tag}\"\n[keys]\nvalue = \"m.v\"\ntime = \"m.t\"\nmachine = \"dev\"");
+    let one = r#"{"value":"remark","dev":"M9","m":{"v":"+1.50","t":"1700000000123"}}"#;
+    let expected = Found::new("TEMP", TIME_US, 1.5).on("M9");
+    for (payload, count) in [(one.to_owned(), 1), (format!("[{one},{one},]"), 2), (format!("{one}\n{one}"), 2)] {
+        let found = decoded(&decoder, "s/M1/TEMP", &payload);
+        assert_eq!((found.points, found.rejects), (vec![expected.clone(); count], vec![]), "{payload}");
+    }
+    // Usual names stay understood, and a key whose name has a point is found as it stands.
+    let usual = r#"{"value":1.5,"ts":1700000000123}"#;
+    assert_eq!(decoded(&decoder, "s/M1/TEMP", usual).points, [Found::new("TEMP", TIME_US, 1.5).on("M1")]);
+    assert_eq!(decoded(&decoder, "s/M1/TEMP", r#"{"m.v":2}"#).points, [Found::new("TEMP", None, 2.0).on("M1")]);
+    let snapshot = decoded(&decoder, "s/M1/scada", r#"{"machine_state":"RUNNING","dev":"M9"}"#);
+    assert_eq!(snapshot.snapshots[0].0, "M1");
+}
+
+#[test]
+fn what_is_at_fault_is_set_aside_as_it_was_sent() {
+    let decoder = decoder("template = \"s/{machine}/{tag}\"\n[keys]\nvalue = \"m.v\"");
+    for (payload, reason, told) in [
+        (r#"{"a":1,"m":{"v":"hello"}}"#, Reason::NotANumber, "hello"),
+        (r#"{"m":{"v":NaN}}"#, Reason::NotFinite, "NaN"),
+        (r#"{"m":{"v":1"#, Reason::MalformedPayload, "breaks off"),
+        (r#"{"m":{"v":1}} x"#, Reason::MalformedPayload, "follows"),
+        (r#"{"m" {"v":1}}"#, Reason::MalformedPayload, "colon"),
+    ] {
+        let found = decoded(&decoder, "s/M1/TEMP", payload);
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![reason]), "{payload}");
+        assert!(found.rejects[0].1.contains(told), "{payload}: {}", found.rejects[0].1);
+        assert_eq!(found.fragments()[0], payload);
+    }
+}
+
+#[test]
+fn words_stand_for_values_wherever_a_value_may_stand() {
+    let decoder = decoder(
+        "template = \"genims/v1/{factory}/{line}/{machine}/{sensor}\"\nstates = { AUTO = 2, OPEN = 0, true = 5, \"1\" = 7 }",
+    );
+    let topic = "genims/v1/F/L/M1/TEMP";
+    let temp = |value: f64| Found::new("TEMP", None, value).on("M1");
+    for (payload, value) in [
+        ("AUTO", 2.0),
+        ("\"auto\"", 2.0),
+        ("open\r\n", 0.0),
+        ("closed", 0.0),
+        ("on", 1.0),
+        ("1.5", 1.5),
+        (r#"{"value":"Auto"}"#, 2.0),
+        (r#"{"v":true}"#, 5.0),
+        (r#"{"v":"1"}"#, 7.0),
+        (r#"{"v":1}"#, 1.0),
+        (r#"{"values":{"TEMP":"AUTO"}}"#, 2.0),
+        (r#"{"values":[{"id":"TEMP","v":"AUTO"}]}"#, 2.0),
+        (r#"{"TEMP":"AUTO","note":"hello"}"#, 2.0),
+    ] {
+        let found = decoded(&decoder, topic, payload);
+        assert_eq!((found.points, found.rejects), (vec![temp(value)], vec![]), "{payload}");
+    }
+    let named = decoded(&decoder, topic, r#"{"sensor_id":"AUTO","machine_id":"OPEN","value":1}"#);
+    assert_eq!(named.points, [Found::new("AUTO", None, 1.0).on("OPEN")]);
+    let snapshot = decoded(&decoder, "genims/v1/F/L/M1/scada", r#"{"machine_state":"AUTO"}"#);
+    assert_eq!(snapshot.snapshots[0].2.machine_state, "AUTO");
+    let batch = decoded(&decoder, "genims/v1/F/readings", r#"{"sensor_id":"S","value":"AUTO"}"#);
+    assert_eq!(batch.reasons(), [Reason::NotANumber], "below other topics the words mean nothing");
+}
+
+#[test]
+fn a_template_needs_no_sensor_where_keys_name_it() {
+    let all = decoder("template = \"plant/dump\"\n[keys]\nsensor = \"tagname\"\nvalue = \"pv\"\nmachine = \"unit\"");
+    let found = decoded(&all, "plant/dump", r#"[{"tagname":"T1","pv":1,"unit":"M3"},{"tagname":"T2","pv":"2"}]"#);
+    assert_eq!(found.points, [Found::new("T1", None, 1.0).on("M3"), Found::new("T2", None, 2.0)]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_json_is_translated_without_panic_and_leaves_something(text in "[\\[\\]{},:\"a1v \\\\.-]{0,40}") {
+        let decoder = decoder("template = \"s/{machine}/{tag}\"\nstates = { a = 1 }\n[keys]\nlist = \"v\"\nvalue = \"a.v\"\nsensor = \"a1\"");
+        let payload = format!("{{{text}");
+        let found = decoded(&decoder, "s/M1/T", &payload);
+        let says_nothing = payload.contains("\"v\"");
+        proptest::prop_assert!(says_nothing || found.points.len() + found.rejects.len() > 0, "{}", payload);
+    }
+}

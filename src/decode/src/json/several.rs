@@ -1,0 +1,160 @@
+//! An element that says several things: a list, an object of values or tags, a message around them. See [`super::element`].
+
+use super::cursor::{Cursor, Syntax, Text};
+use super::element::Element;
+use super::fields::number_value;
+use super::keys::{BODY_BIT, VALUE_BIT};
+use super::values::{self, Common};
+use super::{list, tags};
+use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
+use crate::{Address, Kind, Name, Point, Visitor};
+use genims_model::Quality;
+use std::borrow::Cow;
+
+/// How deep lists in entries of lists are followed: records in messages.
+const LISTS_DEEP_MAX: usize = 2;
+
+impl<'a> Element<'a> {
+    /// The payload of a message as if it had been sent alone. Messages in messages are not followed.
+    #[cold]
+    pub(super) fn report_message<V: Visitor>(
+        &self,
+        payload: &'a [u8],
+        address: &Address<'_>,
+        visitor: &mut V,
+    ) -> Result<(), Fault> {
+        let syntax = |Syntax(what)| Fault::malformed(what);
+        let mut cursor = Cursor::new(payload);
+        let report = |cursor: &mut Cursor<'a>, visitor: &mut V| {
+            Element::parse(cursor).map(|inner| Self { is_message: false, ..inner }.report(address, visitor))
+        };
+        match (payload.first(), address.kind) {
+            (Some(b'{'), _) => report(&mut cursor, visitor).map_err(syntax)?,
+            (Some(b'['), _) => {
+                let list = list::check(&mut cursor).map_err(syntax)?.ok_or(NOT_A_NUMBER)?;
+                let machine = self.machine_name(address)?;
+                let common = Common { machine: machine.as_deref(), timestamp_us: None, quality: Quality::Good };
+                list::report(list, common, visitor, report);
+                Ok(())
+            }
+            (_, Kind::Sensor(sensor)) => {
+                let value = number_value(cursor.value().map_err(syntax)?)?;
+                let timestamp_us = self.timestamp_us.candidate.transpose()?;
+                let name = Name::Sensor { machine: address.machine, sensor: checked_name(sensor)? };
+                visitor.point(Point { name, timestamp_us, value, quality: Quality::Good });
+                Ok(())
+            }
+            _ => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
+        }
+    }
+
+    /// Several readings of one time, in whichever of the shapes.
+    pub(super) fn report_several<V: Visitor>(
+        &self,
+        is_of_sensor: bool,
+        common: Common<'_>,
+        visitor: &mut V,
+    ) -> Result<(), Fault> {
+        self.report_lists(is_of_sensor, common, LISTS_DEEP_MAX, visitor)
+    }
+
+    /// `deep`: how far lists in lists are followed.
+    fn report_lists<V: Visitor>(
+        &self,
+        is_of_sensor: bool,
+        common: Common<'_>,
+        deep: usize,
+        visitor: &mut V,
+    ) -> Result<(), Fault> {
+        const NO_VALUE: Fault = Fault::malformed("there is neither value nor values, nor any other number");
+        if self.value.candidate.is_some() {
+            return Err(Fault::malformed("value and values exclude each other"));
+        }
+        if let Some(values) = self.values {
+            values::report(values, common, visitor)?;
+        } else if let Some(list) = self.list {
+            list::report(list, common, visitor, |cursor, visitor| {
+                Element::parse(cursor).map(|entry| entry.report_item(None, common, deep - 1, visitor))
+            });
+        } else if self.value_is_null {
+            return Err(NOT_A_NUMBER);
+        } else if !is_of_sensor && self.report_tags(common, visitor)? {
+        } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
+            return Err(NO_VALUE);
+        }
+        self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
+    }
+
+    /// The tags that are the element, or lie in it. `false`: there are none.
+    fn report_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
+        match (self.payload, self.params) {
+            (Some(payload), _) if self.is_data_set && payload.starts_with(b"{") => {
+                tags::report(payload, common, visitor, Self::report_tag)
+            }
+            (_, Some(params)) if self.is_notification => {
+                let notified =
+                    Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
+                let timestamp_us = notified.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
+                tags::report(params, Common { timestamp_us, ..common }, visitor, Self::report_tag)
+            }
+            _ if self.errors.is_some() || self.is_silent => Ok(false),
+            _ => tags::report(self.bytes, common, visitor, Self::report_tag),
+        }
+    }
+
+    /// Reads the object next to the cursor and hands it over if it is one tag's: `{"Value": 21.5, "SourceTimestamp": ...}`.
+    /// `None`: it is not, and the cursor stays.
+    fn report_tag<V: Visitor>(
+        cursor: &mut Cursor<'a>,
+        named: &str,
+        common: Common<'_>,
+        visitor: &mut V,
+    ) -> Result<Option<Result<(), Told<'a>>>, Syntax> {
+        let mut behind = *cursor;
+        let element = Element::parse(&mut behind)?;
+        if element.keys_seen & (1 << VALUE_BIT | 1 << BODY_BIT) == 0 {
+            return Ok(None);
+        }
+        *cursor = behind;
+        let result = element.report_item(Some(named), common, 0, visitor);
+        Ok(Some(result.map_err(|fault| element.told(fault))))
+    }
+
+    /// As one of a list: what it does not say itself, it has in common with the others. `named`: by what is around it.
+    fn report_item<V: Visitor>(
+        &self,
+        named: Option<&str>,
+        common: Common<'_>,
+        deep: usize,
+        visitor: &mut V,
+    ) -> Result<(), Fault> {
+        if self.key_twice {
+            return Err(Fault::malformed("a key stands twice"));
+        }
+        let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
+        let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
+        let quality = self.quality_or(common.quality)?;
+        let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
+        let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
+        if is_list && deep > 0 && self.value.candidate.is_none() {
+            let inner = Self { is_data_set: true, ..*self };
+            return inner.report_lists(false, Common { machine, timestamp_us, quality }, deep, visitor);
+        }
+        let sensor = match named {
+            Some(named) => Cow::Borrowed(named),
+            None => self.sensor.candidate.ok_or(Fault::malformed("an entry of the list names no sensor"))??.to_str(),
+        };
+        let value = match (self.value.candidate, self.error) {
+            (Some(value), _) => value?,
+            (None, Some(_)) => return Err(list::NOT_READ),
+            (None, None) => return Err(NOT_A_NUMBER),
+        };
+        visitor.point(Point {
+            name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
+            timestamp_us,
+            value,
+            quality: if self.error.is_some() { Quality::Bad } else { quality },
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,319 @@
+//! A foreign JSON goes in with its [`Mapping`], one of the usual keys comes out; see [`super::element`].
+//!
+//! A part whose mapped key is there is written under its usual name, and other keys that would say the same are left out;
+//! everything else stays as it is. So what is set aside, which is written with the usual names, is read under the mapping as
+//! it was before. Words become values wherever a value may stand, never in names, times and qualities. A snapshot stays as it
+//! is.
+
+use super::cursor::{Cursor, Syntax};
+use super::keys::{Known, Says};
+use super::values::quoted;
+use crate::mapping::{Mapping, PARTS, Part};
+use crate::{Point, Remark, Visitor};
+use genims_model::Reason;
+use genims_model::snapshot::SnapshotFields;
+use std::fmt::Arguments;
+
+/// What translating makes of one byte at most, on average: a bound for what a message may cost.
+const GROWTH_MAX: usize = 16;
+
+/// Translates documents: one, an array of them, or several behind each other. `None`: it is no such JSON, or more than a
+/// mapping may make of it; the payload itself then says what is wrong with it.
+#[cold]
+pub(super) fn translate(mapping: &Mapping, payload: &[u8]) -> Option<Vec<u8>> {
+    let mut translation = Translation { mapping, out: Vec::with_capacity(payload.len() * 2) };
+    let mut cursor = Cursor::new(payload);
+    let done = if cursor.take(b'[') { translation.array(&mut cursor) } else { Ok(()) };
+    done.ok()?;
+    while let Some(next) = cursor.token() {
+        // Anything else that follows is for the usual reader to tell.
+        if next != b'{' {
+            return None;
+        }
+        translation.element(&mut cursor, None).ok()?;
+        translation.out.push(b'\n');
+    }
+    (translation.out.len() <= GROWTH_MAX * (payload.len() + 64)).then_some(translation.out)
+}
+
+struct Translation<'m> {
+    mapping: &'m Mapping,
+    out: Vec<u8>,
+}
+
+/// The bytes of the mapped keys that are there, by [`Part`], and the other members.
+struct Members<'a> {
+    parts: [Option<&'a [u8]>; PARTS],
+    rest: Vec<(String, Option<Known>, &'a [u8])>,
+    is_snapshot: bool,
+}
+
+impl Members<'_> {
+    fn has(&self, part: Part) -> bool {
+        self.parts[part as usize].is_some()
+    }
+
+    /// Whether a mapped key says what a usual one would say.
+    fn replaces(&self, says: Says) -> bool {
+        let several = self.has(Part::List) || self.has(Part::Value);
+        match says {
+            Says::Sensor => self.has(Part::Sensor),
+            Says::Machine => self.has(Part::Machine),
+            Says::Time(_) => self.has(Part::Time),
+            Says::Quality | Says::QualityBits | Says::Status | Says::OpcDa => self.has(Part::Quality),
+            Says::Value | Says::Data | Says::Several | Says::List | Says::Records => several,
+            _ => false,
+        }
+    }
+}
+
+impl Translation<'_> {
+    /// `cursor` stands behind the opening bracket.
+    fn array(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Syntax> {
+        self.out.push(b'[');
+        while !cursor.take(b']') {
+            self.document(cursor)?;
+            self.out.push(b',');
+            if !cursor.take(b',') && cursor.token() != Some(b']') {
+                return Err(Syntax("a comma or the end of the array was expected"));
+            }
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    fn document(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Syntax> {
+        if cursor.token() == Some(b'{') {
+            return self.element(cursor, None);
+        }
+        let other = cursor.pass()?;
+        self.copy(other)
+    }
+
+    /// `named`: the sensor's key in an object of readings, with its quotes.
+    fn element(&mut self, cursor: &mut Cursor<'_>, named: Option<&[u8]>) -> Result<(), Syntax> {
+        cursor.token();
+        let start = *cursor;
+        let members = self.members(cursor)?;
+        if members.is_snapshot {
+            let whole = cursor.since(start.at());
+            self.out.extend_from_slice(whole);
+            return Ok(());
+        }
+        self.out.push(b'{');
+        if let Some(named) = named {
+            self.member(b"\"sensor_id\"", named);
+        }
+        for (part, key) in [(Part::Sensor, &b"\"sensor_id\""[..]), (Part::Machine, b"\"machine_id\"")] {
+            if let Some(written) = members.parts[part as usize].filter(|_| part == Part::Machine || named.is_none()) {
+                let name = name(written);
+                self.member(key, &name);
+            }
+        }
+        if let Some(written) = members.parts[Part::Time as usize] {
+            self.member(b"\"timestamp\"", written);
+        }
+        if let Some(written) = members.parts[Part::Quality as usize] {
+            self.quality(b"\"quality\"", written);
+        }
+        if let Some(list) = members.parts[Part::List as usize] {
+            self.list(list)?;
+        } else if let Some(value) = members.parts[Part::Value as usize] {
+            self.out.extend_from_slice(b"\"value\":");
+            self.copy(value)?;
+            self.out.push(b',');
+        }
+        for (key, known, written) in &members.rest {
+            let says = known.map(|known| known.says);
+            if says.is_some_and(|says| members.replaces(says) || (says == Says::Sensor && named.is_some())) {
+                continue;
+            }
+            match says {
+                Some(Says::Quality) => self.quality(key.as_bytes(), written),
+                Some(says) if !holds_values(says) => self.member(key.as_bytes(), written),
+                _ => {
+                    self.out.extend_from_slice(key.as_bytes());
+                    self.out.push(b':');
+                    self.copy(written)?;
+                    self.out.push(b',');
+                }
+            }
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn members<'a>(&self, cursor: &mut Cursor<'a>) -> Result<Members<'a>, Syntax> {
+        let mut members = Members { parts: [None; PARTS], rest: Vec::new(), is_snapshot: false };
+        let mut path = String::new();
+        cursor.object(|cursor, key| {
+            path.clear();
+            path.push_str(&key.to_str());
+            let known = Known::of(path.as_bytes());
+            members.is_snapshot |= known.is_some_and(|known| known.says == Says::MachineState);
+            cursor.token();
+            let mut inside = *cursor;
+            let written = cursor.pass()?;
+            let key = quoted(&path);
+            if !self.find(&mut path, &mut inside, written, &mut members.parts)? {
+                members.rest.push((key, known, written));
+            }
+            Ok(())
+        })?;
+        Ok(members)
+    }
+
+    /// Whether the value `written` next to `cursor`, whose key is at `path`, is a mapped one or holds one.
+    fn find<'a>(
+        &self,
+        path: &mut String,
+        cursor: &mut Cursor<'a>,
+        written: &'a [u8],
+        parts: &mut [Option<&'a [u8]>; PARTS],
+    ) -> Result<bool, Syntax> {
+        let mut found = false;
+        let mut leads_on = false;
+        for (part, mapped) in parts.iter_mut().zip(&self.mapping.paths) {
+            let Some(behind) = mapped.as_deref().and_then(|mapped| mapped.strip_prefix(path.as_str())) else {
+                continue;
+            };
+            if behind.is_empty() {
+                // `null` is a key left out; of one that stands twice the first counts.
+                *part = part.or(Some(written).filter(|written| *written != b"null"));
+                found = true;
+            }
+            leads_on |= behind.starts_with('.');
+        }
+        if leads_on && !found && cursor.token() == Some(b'{') {
+            cursor.object(|cursor, key| {
+                let length = path.len();
+                path.push('.');
+                path.push_str(&key.to_str());
+                cursor.token();
+                let mut inside = *cursor;
+                let written = cursor.pass()?;
+                found |= self.find(path, &mut inside, written, parts)?;
+                path.truncate(length);
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    fn list(&mut self, list: &[u8]) -> Result<(), Syntax> {
+        let mut cursor = Cursor::new(list);
+        self.out.extend_from_slice(b"\"values\":");
+        if cursor.take(b'[') {
+            self.array(&mut cursor)?;
+        } else if cursor.token() == Some(b'{') {
+            self.out.push(b'[');
+            cursor.object(|cursor, key| {
+                let named = quoted(&key.to_str());
+                if cursor.token() == Some(b'{') {
+                    self.element(cursor, Some(named.as_bytes()))?;
+                } else {
+                    let value = cursor.pass()?;
+                    self.out.push(b'{');
+                    self.member(b"\"sensor_id\"", named.as_bytes());
+                    self.out.extend_from_slice(b"\"value\":");
+                    self.copy(value)?;
+                    self.out.push(b'}');
+                }
+                self.out.push(b',');
+                Ok(())
+            })?;
+            self.out.push(b']');
+        } else {
+            self.out.extend_from_slice(list);
+        }
+        self.out.push(b',');
+        Ok(())
+    }
+
+    fn member(&mut self, key: &[u8], written: &[u8]) {
+        for piece in [key, b":", written, b","] {
+            self.out.extend_from_slice(piece);
+        }
+    }
+
+    fn quality(&mut self, key: &[u8], written: &[u8]) {
+        match self.mapping.quality(&word(written)) {
+            Some(quality) => self.member(key, quoted(quality.as_str()).as_bytes()),
+            None => self.member(key, written),
+        }
+    }
+
+    /// Copies a value; words that stand for values become them.
+    fn copy(&mut self, written: &[u8]) -> Result<(), Syntax> {
+        let mut cursor = Cursor::new(written);
+        let mut is_value = true;
+        while let Some(next) = cursor.token() {
+            if matches!(next, b'{' | b'}' | b'[' | b']' | b',' | b':') {
+                cursor.take(next);
+                self.out.push(next);
+                continue;
+            }
+            let token = cursor.pass()?;
+            if cursor.token() == Some(b':') {
+                is_value = Known::of(word(token).as_bytes()).is_none_or(|known| holds_values(known.says));
+                self.out.extend_from_slice(token);
+                continue;
+            }
+            let starts_word = !token.starts_with(b"-") && !token.first().is_some_and(u8::is_ascii_digit);
+            match self.mapping.state(&word(token)).filter(|_| is_value && starts_word) {
+                Some(value) => self.out.extend_from_slice(value.to_string().as_bytes()),
+                None => self.out.extend_from_slice(token),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a value may stand behind a key that says so.
+fn holds_values(says: Says) -> bool {
+    use Says::{Data, List, Params, Payload, Records, Several, Value};
+    matches!(says, Value | Data | Several | List | Records | Payload | Params)
+}
+
+/// What stands in a token, without quotes and escapes.
+fn word(token: &[u8]) -> String {
+    match Cursor::new(token).string() {
+        Ok(text) if token.starts_with(b"\"") => text.to_str().into_owned(),
+        _ => String::from_utf8_lossy(token).into_owned(),
+    }
+}
+
+/// A name; devices number their tags, too.
+fn name(written: &[u8]) -> Vec<u8> {
+    if written.starts_with(b"\"") { written.to_vec() } else { quoted(&word(written)).into_bytes() }
+}
+
+/// Hands on what comes of a translation; where all of it is at fault, what the sender wrote is set aside.
+pub(super) struct Original<'v, V> {
+    pub(super) visitor: &'v mut V,
+    pub(super) payload: &'v [u8],
+    pub(super) translated: &'v [u8],
+}
+
+impl<V: Visitor> Visitor for Original<'_, V> {
+    fn point(&mut self, point: Point<'_>) {
+        self.visitor.point(point);
+    }
+
+    fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
+        self.visitor.snapshot(machine, timestamp_us, fields);
+    }
+
+    fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        let is_all = fragment.trim_ascii() == self.translated.trim_ascii();
+        self.visitor.reject(reason, detail, if is_all { self.payload } else { fragment });
+    }
+
+    fn define(&mut self, sensor: &str) -> u32 {
+        self.visitor.define(sensor)
+    }
+
+    fn remark(&mut self, remark: Remark, what: &str) {
+        self.visitor.remark(remark, what);
+    }
+}

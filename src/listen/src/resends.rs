@@ -1,0 +1,130 @@
+//! QoS 1 messages whose acknowledgement their sender may not have got: it sends them again on its next connection.
+//!
+//! Enters each message with its packet identifier; leaves, for one that comes with the DUP flag on a later connection,
+//! whether it was taken. DUP alone proves nothing: identifier, topic and payload must be those of a message of an earlier
+//! connection of the same client, and an identifier that was used anew since counts for the newer message. Bounds: the last
+//! [`Resends::max`] messages are remembered, as hashes; what a sender has under way at once is less.
+
+use foldhash::fast::FixedState;
+use genims_model::Receipt;
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
+
+/// A message that was taken on an earlier connection. `None`: it is durable, or will be before anything later is.
+type Left = (u64, Option<Receipt>);
+
+#[derive(Debug)]
+pub(crate) struct Resends {
+    max: usize,
+    recent: VecDeque<(u16, Left)>,
+    left: HashMap<u16, Left, foldhash::fast::RandomState>,
+}
+
+impl Resends {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, recent: VecDeque::new(), left: HashMap::default() }
+    }
+
+    pub(crate) fn digest(topic: &[u8], payload: &[u8]) -> u64 {
+        let mut hasher = FixedState::default().build_hasher();
+        hasher.write_usize(topic.len());
+        hasher.write(topic);
+        hasher.write(payload);
+        hasher.finish()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.recent.is_empty() && self.left.is_empty()
+    }
+
+    /// A message under `packet_id` has come. `Some`: it was taken before, with the receipt it then had if that is not known
+    /// to have settled.
+    #[inline]
+    pub(crate) fn find(&mut self, packet_id: u16, digest: u64, is_resend: bool) -> Option<Option<Receipt>> {
+        if self.left.is_empty() {
+            return None;
+        }
+        let (known, receipt) = self.left.remove(&packet_id)?;
+        (is_resend && known == digest).then_some(receipt)
+    }
+
+    /// As before [`Resends::find`], which is to be asked again.
+    pub(crate) fn put_back(&mut self, packet_id: u16, digest: u64, receipt: Receipt) {
+        self.left.insert(packet_id, (digest, Some(receipt)));
+    }
+
+    /// The message is taken.
+    #[inline]
+    pub(crate) fn take(&mut self, packet_id: u16, digest: u64, receipt: Option<Receipt>) {
+        if self.recent.len() >= self.max {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((packet_id, (digest, receipt)));
+    }
+
+    /// The connection ends. `open`: what is known of messages whose round is not known to have settled; `None` for those that
+    /// were never submitted.
+    pub(crate) fn end(&mut self, open: impl Iterator<Item = (u16, Option<Receipt>)>) {
+        let open: HashMap<u16, Option<Receipt>> = open.collect();
+        // The identifiers of an even earlier connection are as old as can be.
+        if self.left.len() + self.recent.len() > self.max {
+            self.left.clear();
+        }
+        for (packet_id, (digest, receipt)) in self.recent.drain(..) {
+            match open.get(&packet_id) {
+                Some(None) => self.left.remove(&packet_id),
+                Some(Some(receipt)) => self.left.insert(packet_id, (digest, Some(receipt.clone()))),
+                None => self.left.insert(packet_id, (digest, receipt)),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(messages: &[(u16, &[u8])]) -> Resends {
+        let mut resends = Resends::new(3);
+        for (packet_id, payload) in messages {
+            resends.take(*packet_id, Resends::digest(b"t", payload), None);
+        }
+        resends.end(std::iter::empty());
+        resends
+    }
+
+    fn is_known(resends: &mut Resends, packet_id: u16, payload: &[u8], is_resend: bool) -> bool {
+        resends.find(packet_id, Resends::digest(b"t", payload), is_resend).is_some()
+    }
+
+    #[test]
+    fn a_resend_is_known_by_flag_identifier_and_content_on_a_later_connection_once() {
+        let mut fresh = Resends::new(3);
+        fresh.take(1, Resends::digest(b"t", b"42.5"), None);
+        assert!(!is_known(&mut fresh, 1, b"42.5", true), "on the same connection the flag means nothing");
+        let all: [(u16, &[u8]); 2] = [(1, b"42.5"), (2, b"7")];
+        assert!(is_known(&mut ended(&all), 1, b"42.5", true));
+        assert!(!is_known(&mut ended(&all), 1, b"42.5", false));
+        assert!(!is_known(&mut ended(&all), 1, b"43", true));
+        assert!(!is_known(&mut ended(&all), 3, b"42.5", true));
+        let mut again = ended(&all);
+        assert!(is_known(&mut again, 1, b"42.5", true));
+        assert!(!is_known(&mut again, 1, b"42.5", true), "the identifier is free again");
+        assert_ne!(Resends::digest(b"ab", b"c"), Resends::digest(b"a", b"bc"));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_was_never_submitted_is_forgotten() {
+        let mut many = ended(&[(1, b"1"), (2, b"2"), (3, b"3"), (4, b"4")]);
+        assert_eq!((many.left.len(), is_known(&mut many, 1, b"1", true)), (3, false));
+        let mut resends = Resends::new(3);
+        resends.take(1, 1, None);
+        resends.take(2, 2, None);
+        let receipt = Receipt::unwatched();
+        resends.end([(1, None), (2, Some(receipt))].into_iter());
+        assert!(resends.find(1, 1, true).is_none());
+        assert!(resends.find(2, 2, true).is_some_and(|receipt| receipt.is_some()));
+        assert!(resends.is_empty());
+    }
+}
