@@ -17,6 +17,7 @@ use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
+use genims_platform::dead_letters::purge::Kept;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
@@ -28,7 +29,7 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../../../config/genims.toml");
 
 /// What stands at the top of the file.
-const SECTIONS: [&str; 7] = ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks"];
+const SECTIONS: [&str; 8] = ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks", "dead_letters"];
 const DATA_DIR: &str = ".genims/server";
 const LISTENERS_MAX: usize = 64;
 
@@ -53,6 +54,7 @@ pub struct Settings {
     pub spool: SpoolOptions,
     pub postgres: Option<BatchLimits>,
     pub mongodb: Option<BatchLimits>,
+    pub dead_letters: Kept,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -172,6 +174,7 @@ impl Settings {
             spool: section(&mut root, "spool")?,
             postgres,
             mongodb,
+            dead_letters: section(&mut root, "dead_letters")?,
         };
         ranges::check(&settings)?;
         Ok(settings)

@@ -48,6 +48,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
         let table = Table { path: vec![Step::from("listeners"), Step::from(index)] };
         check_listener(&table, listener)?;
     }
+    let letters = Table { path: vec![Step::from("dead_letters")] };
+    letters.lasts("keep_for", settings.dead_letters.keep_for, 60 * SECOND..=36_500 * DAY)?;
+    letters.within("max_bytes", settings.dead_letters.max_bytes, 1 << 20..=1 << 50)?;
     let pipeline = Table { path: vec![Step::from("pipeline")] };
     let options = &settings.pipeline;
     pipeline.within("shards", options.shards, 0..=64)?;

@@ -2,10 +2,11 @@
 //! the catalogue, and submits everything that one read of its socket brought as at most one chunk per shard, under one
 //! receipt.
 
+use crate::dead_letters::Letters;
 use crate::queue::ShardQueue;
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
-use genims_decode::{Name, Point, Visitor};
+use genims_decode::{Form, Name, Point, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
@@ -59,7 +60,9 @@ impl Intake {
             staged: (0..self.shards.len()).map(|_| Stage::default()).collect(),
             unsent: Vec::new(),
             unknown_names: Vec::new(),
+            client: "".into(),
             topic: String::new(),
+            letters: Letters::default(),
             received_us: 0,
             receipt_us: 0,
             records: 0,
@@ -120,7 +123,10 @@ pub struct IntakeBuffer {
     staged: Vec<Stage>,
     unsent: Vec<(usize, Chunk)>,
     unknown_names: Vec<String>,
+    client: Arc<str>,
     topic: String,
+    /// Of the message under way, or of the round where the transport knows no messages.
+    letters: Letters,
     received_us: i64,
     /// The time that [`IntakeBuffer::receipt_us`] gave last.
     receipt_us: i64,
@@ -136,6 +142,7 @@ impl IntakeBuffer {
     /// changed since the last round: handles from [`Visitor::define`] that outlive a round must be asked for again.
     pub fn begin(&mut self, received_us: i64) -> bool {
         self.received_us = received_us;
+        self.letters.begin();
         let changed = !Arc::ptr_eq(&self.catalogue, &self.intake.directory.peek());
         if changed {
             self.catalogue = self.intake.directory.load();
@@ -150,8 +157,16 @@ impl IntakeBuffer {
         self.unknown_names.clear();
     }
 
-    /// The topic that the points to come were published under; empty for transports without topics.
+    /// Who sends: the client's id, or its address where the protocol knows no ids.
+    pub fn set_client(&mut self, client: &str) {
+        if *self.client != *client {
+            self.client = client.into();
+        }
+    }
+
+    /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
+        self.letters.begin();
         self.topic.clear();
         self.topic.push_str(topic);
     }
@@ -206,6 +221,7 @@ impl IntakeBuffer {
             let chunk = Chunk {
                 protocol: self.protocol,
                 source: self.source,
+                client: self.client.clone(),
                 received_us: self.received_us,
                 readings: stage.readings,
                 snapshots: stage.snapshots,
@@ -296,7 +312,24 @@ impl IntakeBuffer {
         if let Some(machine) = machine {
             element["machine_id"] = machine.into();
         }
-        self.reject(Reason::UnknownSensor, format_args!("{detail}"), element.to_string().as_bytes());
+        let element = element.to_string();
+        self.reject_part(Form::Elements, Reason::UnknownSensor, format_args!("{detail}"), element.as_bytes());
+    }
+
+    fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        let letter = DeadLetter {
+            source: self.source,
+            client: self.client.as_ref().to_owned(),
+            received_us: self.received_us,
+            topic: self.topic.clone(),
+            reason,
+            detail: detail.to_string(),
+            payload: fragment[..fragment.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
+            payload_bytes: fragment.len() as u64,
+            records: 1,
+        };
+        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
+        self.records += 1;
     }
 }
 
@@ -320,7 +353,8 @@ impl Visitor for IntakeBuffer {
         let timestamp_us = timestamp_us.unwrap_or_else(|| self.receipt_us());
         let Some(no) = self.catalogue.machine_by_id(machine) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
-            self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
+            let detail = format_args!("machine {machine} is not in the catalogue");
+            self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
             return;
         };
         let home = self.catalogue.machine(no).map_or(no, |entry| entry.home);
@@ -336,16 +370,11 @@ impl Visitor for IntakeBuffer {
     }
 
     fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        self.staged[0].dead_letters.push(DeadLetter {
-            source: self.source,
-            received_us: self.received_us,
-            topic: self.topic.clone(),
-            reason,
-            detail: detail.to_string(),
-            payload: fragment[..fragment.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
-            payload_bytes: fragment.len() as u64,
-        });
-        self.records += 1;
+        self.set_aside(None, reason, detail, fragment);
+    }
+
+    fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        self.set_aside(Some(form), reason, detail, fragment);
     }
 
     fn define(&mut self, sensor: &str) -> u32 {

@@ -63,6 +63,7 @@ fn send_as(shard: &mut Shard, untimed: bool, readings: &[(i64, f64)]) -> Portion
     let chunk = Chunk {
         protocol: Protocol::Mqtt,
         source: 0,
+        client: "".into(),
         received_us: NOW_US,
         readings,
         snapshots: Vec::new(),

@@ -7,7 +7,7 @@
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
 use crate::fault::{Fault, checked_name};
-use crate::{Name, Point, Visitor};
+use crate::{Form, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -77,7 +77,8 @@ pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: 
     let shown: String = key.chars().take(crate::NAME_BYTES_MAX + 1).collect();
     let mut fragment = opening(common);
     fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
-    visitor.reject(fault.reason, format_args!("{shown}: {}", fault.told(value)), fragment.as_bytes());
+    let detail = format_args!("{shown}: {}", fault.told(value));
+    visitor.reject_part(Form::Elements, fault.reason, detail, fragment.as_bytes());
 }
 
 /// The beginning of a fragment: what the values of its element have in common.

@@ -19,7 +19,7 @@ mod line;
 
 use super::fault::{Fault, checked_name};
 use super::timestamp::Unit;
-use super::{Name, Point, Visitor, quality, value};
+use super::{Form, Name, Point, Visitor, quality, value};
 use genims_model::Quality;
 use line::{Escaped, Field, FieldValue, Line};
 use std::collections::HashSet;
@@ -37,7 +37,7 @@ pub fn decode<V: Visitor>(text: &[u8], unit: Option<Unit>, visitor: &mut V) {
             continue;
         }
         if let Err(fault) = decode_line(line, unit, visitor) {
-            visitor.reject(fault.reason, format_args!("{fault}"), line);
+            visitor.reject_part(Form::Lines, fault.reason, format_args!("{fault}"), line);
         }
     }
 }
@@ -180,7 +180,8 @@ fn reject_field<V: Visitor>(line: &Line<'_>, field: Field<'_>, fault: Fault, qua
     }
     let written = field.raw.as_bytes().get(field.key.raw().len() + 1..).unwrap_or_default();
     let key: String = field.key.to_str().chars().take(super::NAME_BYTES_MAX).collect();
-    visitor.reject(fault.reason, format_args!("field {key}: {}", fault.told(written)), fragment.as_bytes());
+    let detail = format_args!("field {key}: {}", fault.told(written));
+    visitor.reject_part(Form::Lines, fault.reason, detail, fragment.as_bytes());
 }
 
 /// What the line says of its values.

@@ -51,7 +51,8 @@ impl Worker {
         decode: Arc<dyn Decode>,
         arrivals: mpsc::UnboundedReceiver<Delivery>,
     ) -> Self {
-        let intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
+        let mut intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
+        intake.set_client(&shared.client_id);
         let pending = Pending { shared: shared.clone(), rounds: VecDeque::new(), waiter: Arc::new(Notify::new()) };
         Self { shared, intake, decode, arrivals, pending }
     }
