@@ -18,6 +18,7 @@ mod history;
 mod kill9;
 mod late;
 mod leftovers;
+mod letters;
 mod lineage;
 mod mirror;
 mod mysql;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         bounds::tests,
+        letters::tests,
         mirror::tests,
         kill9::tests,
         lineage::tests,

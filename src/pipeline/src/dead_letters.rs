@@ -5,9 +5,9 @@
 //! that a replay does not send again what was stored. So a message makes as many letters as its faults have bytes, not as
 //! it has faults.
 
-use crate::intake;
 use genims_catalogue::Catalogue;
 use genims_decode::Form;
+use genims_model::snapshot::SnapshotFields;
 use genims_model::{DeadLetter, RawReading, Reason, Snapshot};
 
 /// Letters of their own that one message makes of one reason.
@@ -115,7 +115,7 @@ pub(crate) fn snapshot_dead_letter(
     detail: String,
 ) -> DeadLetter {
     let machine = catalogue.machine(snapshot.machine).map_or("?", |entry| entry.machine.machine_id.as_str());
-    let payload = intake::snapshot_element(&snapshot.fields, machine, snapshot.timestamp_us);
+    let payload = snapshot_element(&snapshot.fields, machine, snapshot.timestamp_us);
     let sender = Sender { source: snapshot.source, client, received_us: snapshot.received_us };
     whole_dead_letter(payload, sender, reason, detail)
 }
@@ -126,4 +126,18 @@ fn whole_dead_letter(payload: Vec<u8>, sender: Sender<'_>, reason: Reason, detai
     let payload_bytes = payload.len() as u64;
     let (client, topic) = (client.to_owned(), String::new());
     DeadLetter { source, client, received_us, topic, reason, detail, payload, payload_bytes, records: 1 }
+}
+
+/// A snapshot as a payload that can be replayed alone, under a batch topic too.
+pub(crate) fn snapshot_element(fields: &SnapshotFields, machine_id: &str, timestamp_us: i64) -> Vec<u8> {
+    let mut element = serde_json::to_value(fields).unwrap_or_default();
+    if let Some(object) = element.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+        if let Some(at) = object.remove("last_fault_timestamp_us") {
+            object.insert("last_fault_timestamp".to_owned(), at);
+        }
+        object.insert("machine_id".to_owned(), machine_id.into());
+        object.insert("timestamp_us".to_owned(), timestamp_us.into());
+    }
+    element.to_string().into_bytes()
 }

@@ -2,7 +2,7 @@
 //! the catalogue, and submits everything that one read of its socket brought as at most one chunk per shard, under one
 //! receipt.
 
-use crate::dead_letters::Letters;
+use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
@@ -386,18 +386,4 @@ impl Visitor for IntakeBuffer {
             }
         }
     }
-}
-
-/// A snapshot as a payload that can be replayed alone, under a batch topic too.
-pub(super) fn snapshot_element(fields: &SnapshotFields, machine_id: &str, timestamp_us: i64) -> Vec<u8> {
-    let mut element = serde_json::to_value(fields).unwrap_or_default();
-    if let Some(object) = element.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
-        if let Some(at) = object.remove("last_fault_timestamp_us") {
-            object.insert("last_fault_timestamp".to_owned(), at);
-        }
-        object.insert("machine_id".to_owned(), machine_id.into());
-        object.insert("timestamp_us".to_owned(), timestamp_us.into());
-    }
-    element.to_string().into_bytes()
 }

@@ -252,12 +252,14 @@ mod tests {
     fn beyond_the_bound_of_an_hour_letters_of_a_cause_are_counted_and_none_of_another() {
         let noise = |client: &str, hour: i64| {
             let at_us = hour * HOUR_US + 1;
-            (0..250).map(|no| letter(client, Reason::MalformedPayload, &no.to_string(), at_us)).collect::<Vec<_>>()
+            (0..250)
+                .map(|no| letter(client, Reason::MalformedPayload, &format!("{hour}/{no}"), at_us))
+                .collect::<Vec<_>>()
         };
         let letters = [noise("a", 7), noise("a", 8), noise("b", 7)].concat();
         let (kept, counted) = within_bound(folded(&letters), HashMap::new());
         assert_eq!((kept.len(), counts(&counted)), (300, vec![150, 150, 150]));
-        assert_eq!(counted[0].letter.payload, b"100", "the first beyond is the sample");
+        assert_eq!(counted[0].letter.payload, b"7/100", "the first beyond is the sample");
         let before = folded(&letters)[0].cause.map(|cause| (cause, 99));
         assert_eq!(within_bound(folded(&letters), before.into_iter().collect()).0.len(), 201);
     }
