@@ -118,7 +118,6 @@ fn one() -> u64 {
     1
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_one(records: &u64) -> bool {
     *records == 1
 }

@@ -216,7 +216,7 @@ pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error>
     let query = "SELECT reason, sum(waiting)::bigint, sum(replayed)::bigint, sum(records)::bigint, sum(purged)::bigint FROM (
              SELECT reason, count(*) FILTER (WHERE replayed_at IS NULL) AS waiting, count(replayed_at) AS replayed,
                  sum(records) AS records, 0 AS purged FROM genims_internal.dead_letters GROUP BY reason
-             UNION ALL SELECT reason, 0, 0, 0, sum(records) FROM genims_internal.dead_letters_purged GROUP BY reason) AS both
+             UNION ALL SELECT reason, 0, 0, 0, sum(records) FROM genims_internal.dead_letters_purged GROUP BY reason) AS counted
          GROUP BY reason ORDER BY reason";
     let rows = client.query(query, &[]).await?;
     let count = |row: &Row| ReasonCount {
