@@ -59,6 +59,7 @@ fn chunk(index: i64) -> Chunk {
     Chunk {
         protocol: Protocol::Mqtt,
         source: 0,
+        client: "".into(),
         received_us: START_US + first * 10,
         readings,
         snapshots: Vec::new(),

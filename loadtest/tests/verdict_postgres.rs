@@ -103,7 +103,8 @@ const TABLES: &str = "
         measurement_value decimal(15,4) not null);
     create table scada_machine_data (machine_id varchar(50) not null, timestamp timestamp not null);
     create schema genims_internal;
-    create table genims_internal.dead_letters (reason text not null)";
+    create table genims_internal.dead_letters (reason text not null, records bigint not null);
+    create table genims_internal.dead_letters_purged (reason text not null, records bigint not null)";
 
 const BASE_US: i64 = 1_795_312_345_678_000;
 

@@ -20,6 +20,7 @@ mod hub;
 mod kill9;
 mod late;
 mod leftovers;
+mod letters;
 mod lineage;
 mod mirror;
 mod mysql;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         bounds::tests,
+        letters::tests,
         mirror::tests,
         kill9::tests,
         lineage::tests,

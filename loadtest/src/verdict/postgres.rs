@@ -85,13 +85,15 @@ pub async fn movement(client: &Client) -> Result<u64, VerdictError> {
     Ok(row.try_get::<_, i64>(0)? as u64)
 }
 
-/// Dead letters so far, by reason; `None` where the server keeps no such table.
+/// Records set aside so far, by reason, purged ones too; `None` where the server keeps no such table.
 pub async fn dead_letters(client: &Client) -> Result<Option<BTreeMap<String, u64>>, VerdictError> {
     let table = client.query_one("select to_regclass('genims_internal.dead_letters') is not null", &[]).await?;
     if !table.try_get::<_, bool>(0)? {
         return Ok(None);
     }
-    let rows = client.query("select reason, count(*) from genims_internal.dead_letters group by reason", &[]).await?;
+    let query = "select reason, sum(records)::int8 from (select reason, records from genims_internal.dead_letters \
+                 union all select reason, records from genims_internal.dead_letters_purged) as kept_or_purged group by reason";
+    let rows = client.query(query, &[]).await?;
     let mut dead_letters = BTreeMap::new();
     for row in rows {
         dead_letters.insert(row.try_get(0)?, row.try_get::<_, i64>(1)? as u64);

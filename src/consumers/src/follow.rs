@@ -386,7 +386,9 @@ impl Settlement {
             let first = group.first_offset;
             group.readings.iter().for_each(|reading| stored[account(first, reading.source)] += 1);
             group.snapshots.iter().for_each(|snapshot| stored[account(first, snapshot.source)] += 1);
-            group.dead_letters.iter().for_each(|dead_letter| dead_letters[account(first, dead_letter.source)] += 1);
+            for dead_letter in &group.dead_letters {
+                dead_letters[account(first, dead_letter.source)] += dead_letter.records;
+            }
         }
         for (offset, source) in refused.iter().filter(|(offset, _)| *offset >= from) {
             let source = account(*offset, *source);

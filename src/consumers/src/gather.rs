@@ -193,12 +193,14 @@ mod tests {
     fn large_dead_letters_count_towards_the_bytes() {
         let dead_letter = DeadLetter {
             source: 0,
+            client: String::new(),
             received_us: 1,
             topic: String::new(),
             reason: Reason::MalformedPayload,
             detail: String::new(),
             payload: vec![0; 60_000],
             payload_bytes: 60_000,
+            records: 1,
         };
         assert!(group_bytes(&Group { dead_letters: vec![dead_letter], ..Group::default() }) > 60_000);
     }

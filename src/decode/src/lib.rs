@@ -89,6 +89,17 @@ pub struct Point<'a> {
     pub quality: Quality,
 }
 
+/// How several fragments of one form make one payload that decodes to what they decode to alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In brackets, with commas between them.
+    Elements,
+    /// With line feeds between them.
+    Lines,
+    /// One straight behind the other.
+    Frames,
+}
+
 /// Receives what a decoder finds, in payload order.
 pub trait Visitor {
     fn point(&mut self, point: Point<'_>);
@@ -96,6 +107,11 @@ pub trait Visitor {
     fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields);
     /// `fragment`: the bytes at fault, in a form that can be decoded alone under the same topic where possible.
     fn reject(&mut self, reason: Reason, detail: std::fmt::Arguments<'_>, fragment: &[u8]);
+    /// As [`Visitor::reject`], for one of any number of parts of a message: parts of one form can be kept together.
+    fn reject_part(&mut self, form: Form, reason: Reason, detail: std::fmt::Arguments<'_>, fragment: &[u8]) {
+        let _ = form;
+        self.reject(reason, detail, fragment);
+    }
     /// A name table entry of a binary frame. The answer is what [`Name::Handle`] will carry for it; resolving once
     /// per name instead of once per value is what makes the form fast.
     fn define(&mut self, sensor: &str) -> u32;

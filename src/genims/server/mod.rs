@@ -7,6 +7,7 @@
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
 //! - [`observe`]: the report of everything
+//! - [`purge`]: the bounds of the dead letters
 //! - [`panics`]: a broken invariant ends the server in order
 //!
 //! From the request to stop to the end it takes [`STOP_MAX`] at most, whatever hangs: each stage has its share of it.
@@ -19,6 +20,7 @@ mod doors;
 mod master;
 mod observe;
 pub mod panics;
+mod purge;
 mod sinks;
 mod stream;
 
@@ -159,6 +161,9 @@ impl Server {
         window.tasks.spawn(master.run(window.stop.clone()));
         for clock in clocks {
             window.tasks.spawn(clock.run(window.stop.clone()));
+        }
+        if let Some(purge) = purge::Purge::of(&settings, environment)? {
+            window.tasks.spawn(purge.run(window.stop.clone()));
         }
         tracing::info!(http = %http_address, data = %data_dir.display(), "genims is serving");
         Ok(Self { stream, tasks, observer, http_address })

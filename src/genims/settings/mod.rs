@@ -19,6 +19,7 @@ use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
+use genims_platform::dead_letters::purge::Kept;
 use options::Section;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../../../config/genims.toml");
 
 /// What stands at the top of the file.
-const SECTIONS: [&str; 7] = ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks"];
+const SECTIONS: [&str; 8] = ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks", "dead_letters"];
 const DATA_DIR: &str = ".genims/server";
 const LISTENERS_MAX: usize = 64;
 
@@ -56,6 +57,7 @@ pub struct Settings {
     pub spool: SpoolOptions,
     pub postgres: Option<BatchLimits>,
     pub mongodb: Option<BatchLimits>,
+    pub dead_letters: Kept,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -175,6 +177,7 @@ impl Settings {
             spool: section(&mut root, &options::SPOOL)?,
             postgres,
             mongodb,
+            dead_letters: section(&mut root, &options::DEAD_LETTERS)?,
         };
         ranges::check(&settings)?;
         Ok(settings)

@@ -314,5 +314,15 @@ const SINK_KEYS: &[Key] = &[
 pub(super) const POSTGRES: Section = Section { title: "sinks", kind: Some("postgres"), keys: SINK_KEYS };
 pub(super) const MONGODB: Section = Section { title: "sinks", kind: Some("mongodb"), keys: SINK_KEYS };
 
+pub(super) const DEAD_LETTERS: Section = Section {
+    title: "dead_letters",
+    kind: None,
+    keys: &[
+        key("keep_for", Time(MINUTE, TEN_YEARS), "how long a dead letter is kept after it came last"),
+        key("max_bytes", Number(1 << 20, 1 << 50), "what all dead letters may hold together; the oldest go first"),
+    ],
+};
+
 /// In the order of the file.
-pub(super) const ALL: [Section; 11] = [TOP, HTTP, MQTT, TCP, LINE, BRIDGE, TOPICS, PIPELINE, SPOOL, POSTGRES, MONGODB];
+pub(super) const ALL: [Section; 12] =
+    [TOP, HTTP, MQTT, TCP, LINE, BRIDGE, TOPICS, PIPELINE, SPOOL, POSTGRES, MONGODB, DEAD_LETTERS];

@@ -10,6 +10,7 @@ use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
+use genims_platform::dead_letters::purge::Kept;
 use serde::Serialize;
 use std::fmt::Write;
 use std::time::Duration;
@@ -84,6 +85,7 @@ fn defaults(section: &Section) -> Table {
         ("listeners", Some("tcp")) => Table::try_from(TcpOptions::default()),
         ("listeners", Some("line")) => Table::try_from(LineOptions::default()),
         ("listeners", _) => Table::try_from(BridgeOptions::default()),
+        ("dead_letters", _) => Table::try_from(Kept::default()),
         ("pipeline", _) => Table::try_from(PipelineOptions::default()),
         ("spool", _) => Table::try_from(SpoolOptions::default()),
         ("sinks", Some("postgres")) => Table::try_from(BatchLimits::default()),

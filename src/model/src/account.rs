@@ -4,6 +4,7 @@
 //!
 //! Every move of records happens under the source's lock, once per batch and never per reading, so the identity holds
 //! at every moment that anybody looks, not only when the server is idle. `in_flight` is counted, not derived.
+//! All of it counts records: a dead letter that holds several refused elements of a message counts each of them.
 
 use super::dead_letter::Reason;
 use parking_lot::{Mutex, MutexGuard};
@@ -101,9 +102,9 @@ impl Accounts {
         *place += records;
     }
 
-    /// Something was set aside. Only tells why: the record stays in flight until its dead letter is committed.
-    pub fn set_aside(&self, reason: Reason) {
-        self.reasons[reason as usize].fetch_add(1, Ordering::Relaxed);
+    /// Records were set aside. Only tells why: they stay in flight until their dead letter is committed.
+    pub fn set_aside(&self, reason: Reason, records: u64) {
+        self.reasons[reason as usize].fetch_add(records, Ordering::Relaxed);
     }
 
     /// How many were set aside in this run, by reason.

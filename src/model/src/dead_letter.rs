@@ -48,6 +48,15 @@ impl Reason {
         Self::TooLarge,
     ];
 
+    /// True where only the sender can mend the cause. Everything else becomes storable by what is done here: a sensor
+    /// entered, a topic's layout configured, a rule changed.
+    pub fn is_mended_by_sender(self) -> bool {
+        matches!(
+            self,
+            Self::MalformedPayload | Self::NotANumber | Self::NotFinite | Self::OutOfRange | Self::BadTimestamp
+        )
+    }
+
     pub fn code(self) -> &'static str {
         match self {
             Self::UnknownTopic => "unknown_topic",
@@ -84,21 +93,36 @@ impl Reason {
     }
 }
 
-/// The longest payload a dead letter keeps; what is longer is cut, and `payload_bytes` still tells the true length.
-pub const PAYLOAD_KEPT_BYTES_MAX: usize = 64 * 1024;
+/// The longest payload a dead letter keeps, a message of the usual limit as a whole; what is longer is cut, and
+/// `payload_bytes` still tells the true length.
+pub const PAYLOAD_KEPT_BYTES_MAX: usize = 1024 * 1024;
 
-/// One thing set aside. It counts as one received record.
+/// One thing set aside, under one offset of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The listener it came through.
     pub source: u8,
+    /// Who sent it: the client's id, or its address where the protocol knows no ids.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub client: String,
     pub received_us: i64,
     pub topic: String,
     pub reason: Reason,
     /// What exactly was wrong, for a person.
     pub detail: String,
-    /// The bytes at fault: the whole message, or the one element of a batch, in a form that can be replayed alone.
+    /// The bytes at fault: the whole message, or those elements of a batch, in a form that can be replayed alone.
     #[serde(with = "serde_bytes")]
     pub payload: Vec<u8>,
     pub payload_bytes: u64,
+    /// The records of the account that it stands for: elements of one message, refused for one reason.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub records: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn is_one(records: &u64) -> bool {
+    *records == 1
 }

@@ -10,6 +10,7 @@ use super::reading::{Protocol, RawReading, Reading};
 use super::receipt::Receipt;
 use super::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// "Client `client` was taken up to and including `sequence`": a TCP client's durable progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Mark {
 pub struct Chunk {
     pub protocol: Protocol,
     pub source: u8,
+    /// Who sent it; see [`DeadLetter::client`].
+    pub client: Arc<str>,
     pub received_us: i64,
     pub readings: Vec<RawReading>,
     pub snapshots: Vec<Snapshot>,
@@ -35,7 +38,7 @@ pub struct Chunk {
 impl Chunk {
     /// Records that the accounting identity counts.
     pub fn records(&self) -> usize {
-        self.readings.len() + self.snapshots.len() + self.dead_letters.len()
+        self.readings.len() + self.snapshots.len() + letter_records(&self.dead_letters) as usize
     }
 
     /// About what it occupies in memory.
@@ -44,6 +47,11 @@ impl Chunk {
             + self.readings.len() * size_of::<RawReading>()
             + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
     }
+}
+
+/// The records of the account that dead letters stand for.
+pub fn letter_records(dead_letters: &[DeadLetter]) -> u64 {
+    dead_letters.iter().map(|dead_letter| dead_letter.records).sum()
 }
 
 /// What the records with texts occupy: dead letters as they are, the others' texts by a usual size.

@@ -2,11 +2,12 @@
 //! the catalogue, and submits everything that one read of its socket brought as at most one chunk per shard, under one
 //! receipt.
 
+use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::remarks::{Kind, Place, Remarks};
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
-use genims_decode::{Address, Name, Point, Remark, Visitor};
+use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
@@ -65,8 +66,10 @@ impl Intake {
             staged: (0..self.shards.len()).map(|_| Stage::default()).collect(),
             unsent: Vec::new(),
             unknown_names: Vec::new(),
+            client: "".into(),
             topic: String::new(),
             place: Place::default(),
+            letters: Letters::default(),
             received_us: 0,
             receipt_us: 0,
             records: 0,
@@ -130,8 +133,11 @@ pub struct IntakeBuffer {
     staged: Vec<Stage>,
     unsent: Vec<(usize, Chunk)>,
     unknown_names: Vec<String>,
+    client: Arc<str>,
     topic: String,
     place: Place,
+    /// Of the message under way, or of the round where the transport knows no messages.
+    letters: Letters,
     received_us: i64,
     /// The time that [`IntakeBuffer::receipt_us`] gave last.
     receipt_us: i64,
@@ -147,6 +153,7 @@ impl IntakeBuffer {
     /// changed since the last round: handles from [`Visitor::define`] that outlive a round must be asked for again.
     pub fn begin(&mut self, received_us: i64) -> bool {
         self.received_us = received_us;
+        self.letters.begin();
         let changed = !Arc::ptr_eq(&self.catalogue, &self.intake.directory.peek());
         if changed {
             self.catalogue = self.intake.directory.load();
@@ -161,8 +168,16 @@ impl IntakeBuffer {
         self.unknown_names.clear();
     }
 
-    /// The topic that the points to come were published under; empty for transports without topics.
+    /// Who sends: the client's id, or its address where the protocol knows no ids.
+    pub fn set_client(&mut self, client: &str) {
+        if *self.client != *client {
+            self.client = client.into();
+        }
+    }
+
+    /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
+        self.letters.begin();
         self.topic.clear();
         self.topic.push_str(topic);
         self.place.clear();
@@ -218,6 +233,7 @@ impl IntakeBuffer {
             let chunk = Chunk {
                 protocol: self.protocol,
                 source: self.source,
+                client: self.client.clone(),
                 received_us: self.received_us,
                 readings: stage.readings,
                 snapshots: stage.snapshots,
@@ -332,7 +348,24 @@ impl IntakeBuffer {
         if let Some(machine) = machine {
             element["machine_id"] = machine.into();
         }
-        self.reject(Reason::UnknownSensor, format_args!("{detail}"), element.to_string().as_bytes());
+        let element = element.to_string();
+        self.reject_part(Form::Elements, Reason::UnknownSensor, format_args!("{detail}"), element.as_bytes());
+    }
+
+    fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        let letter = DeadLetter {
+            source: self.source,
+            client: self.client.as_ref().to_owned(),
+            received_us: self.received_us,
+            topic: self.topic.clone(),
+            reason,
+            detail: detail.to_string(),
+            payload: fragment[..fragment.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
+            payload_bytes: fragment.len() as u64,
+            records: 1,
+        };
+        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
+        self.records += 1;
     }
 }
 
@@ -356,7 +389,8 @@ impl Visitor for IntakeBuffer {
         let timestamp_us = timestamp_us.unwrap_or_else(|| self.receipt_us());
         let Some(no) = self.catalogue.machine_by_id(machine) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
-            self.reject(Reason::UnknownMachine, format_args!("machine {machine} is not in the catalogue"), &payload);
+            let detail = format_args!("machine {machine} is not in the catalogue");
+            self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
             return;
         };
         let home = self.catalogue.machine(no).map_or(no, |entry| {
@@ -376,16 +410,11 @@ impl Visitor for IntakeBuffer {
     }
 
     fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        self.staged[0].dead_letters.push(DeadLetter {
-            source: self.source,
-            received_us: self.received_us,
-            topic: self.topic.clone(),
-            reason,
-            detail: detail.to_string(),
-            payload: fragment[..fragment.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
-            payload_bytes: fragment.len() as u64,
-        });
-        self.records += 1;
+        self.set_aside(None, reason, detail, fragment);
+    }
+
+    fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        self.set_aside(Some(form), reason, detail, fragment);
     }
 
     fn remark(&mut self, remark: Remark, what: &str) {
@@ -407,18 +436,4 @@ impl Visitor for IntakeBuffer {
             }
         }
     }
-}
-
-/// A snapshot as a payload that can be replayed alone, under a batch topic too.
-pub(super) fn snapshot_element(fields: &SnapshotFields, machine_id: &str, timestamp_us: i64) -> Vec<u8> {
-    let mut element = serde_json::to_value(fields).unwrap_or_default();
-    if let Some(object) = element.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
-        if let Some(at) = object.remove("last_fault_timestamp_us") {
-            object.insert("last_fault_timestamp".to_owned(), at);
-        }
-        object.insert("machine_id".to_owned(), machine_id.into());
-        object.insert("timestamp_us".to_owned(), timestamp_us.into());
-    }
-    element.to_string().into_bytes()
 }

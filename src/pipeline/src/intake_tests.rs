@@ -5,8 +5,9 @@ use crate::queue::ShardQueue;
 use crate::remarks::Kind;
 use genims_catalogue::Machine;
 use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
+use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
-use genims_model::{Accounts, Protocol, Quality, SensorNo};
+use genims_model::{Accounts, DeadLetter, Protocol, Quality, SensorNo};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -88,13 +89,98 @@ async fn a_handle_to_a_registered_number_works_before_and_after_it_is_published(
     assert_eq!(values, [1.0, 2.0, 3.0]);
 }
 
-#[tokio::test]
-async fn what_comes_without_a_time_gets_one_of_its_own_in_the_order_of_arrival() {
+/// A door without a catalogue, and its queue.
+fn unknowing() -> (Arc<Intake>, Arc<ShardQueue>) {
     let catalogue = Arc::new(genims_catalogue::Directory::new(genims_catalogue::Catalogue::default()));
-    let queue = Arc::new(ShardQueue::new(1_000, 1 << 20));
+    let queue = Arc::new(ShardQueue::new(1 << 20, 1 << 26));
     let accounts = Arc::new(Accounts::new(["test".to_owned()]));
     let full = Arc::new(AtomicBool::new(false));
-    let intake = Arc::new(Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full));
+    let intake = Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full);
+    (Arc::new(intake), queue)
+}
+
+/// The letters of one message.
+async fn letters(topic: &str, payload: &[u8]) -> Vec<DeadLetter> {
+    let (intake, queue) = unknowing();
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.set_client("press-7");
+    buffer.begin(1_800_000_000_000_000);
+    buffer.set_topic(topic);
+    Decoder::default().message(topic, payload, &mut buffer);
+    submit(&mut buffer).await;
+    std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect()
+}
+
+fn records(letters: &[DeadLetter]) -> u64 {
+    letters.iter().map(|letter| letter.records).sum()
+}
+
+const BATCH: &str = "genims/v1/F1/readings";
+
+/// Every form in which one message can hold any number of faults.
+fn floods() -> Vec<(&'static str, Vec<u8>, u64)> {
+    let repeated = |part: &str, count: usize| part.repeat(count);
+    let unknown =
+        |no: usize| format!(r#"{{"sensor_id":"S{no}","value":1.5,"timestamp_us":{}}}"#, 1_790_000_000_000_000 + no);
+    let elements: Vec<String> = (0..20_000).map(unknown).collect();
+    let mut frames = Vec::new();
+    let record = Record { handle: 0, quality: Quality::Good, delta_us: 0, value: RecordValue::Float(f64::NAN) };
+    encode::data(0, 1_790_000_000_000_000, &[(0, "S1")], &vec![record; 20_000], &mut frames);
+    vec![
+        ("numbers in an array", format!("[{}1]", repeated("1,", 249_999)).into_bytes(), 250_000),
+        ("no JSON in an array", format!("[{}x]", repeated("x,", 199_999)).into_bytes(), 200_000),
+        ("unknown sensors", format!("[{}]", elements.join(",")).into_bytes(), 20_000),
+        (
+            "keys of values",
+            format!(r#"{{"ts":1790000000000,"values":{{{}"z":1}}}}"#, repeated(r#""a":[],"#, 9_999)).into_bytes(),
+            10_000,
+        ),
+        ("lines", repeated("m1 a=\"x\" 1790000000000000000\n", 20_000).into_bytes(), 20_000),
+        ("records of a frame", frames, 20_000),
+    ]
+}
+
+#[tokio::test]
+async fn one_message_makes_few_letters_however_many_faults_it_has_and_each_record_is_counted() {
+    for (what, payload, faults) in floods() {
+        let found = letters(BATCH, &payload).await;
+        assert_eq!(records(&found), faults, "{what}");
+        let kept: usize = found.iter().map(|letter| letter.payload.len()).sum();
+        assert!(found.len() <= 2 * 16 + 3 + kept / 32_768, "{what}: {} letters of {kept} bytes", found.len());
+        for letter in &found {
+            assert_eq!((letter.topic.as_str(), letter.client.as_str()), (BATCH, "press-7"));
+            assert_eq!(letter.payload.len() as u64, letter.payload_bytes, "{what}: kept whole");
+        }
+    }
+}
+
+/// What a replay sends is what was at fault, and all of it.
+#[tokio::test]
+async fn letters_of_many_records_decode_to_the_same_records_again() {
+    for (what, payload, _) in floods() {
+        for letter in letters(BATCH, &payload).await {
+            let again = letters(BATCH, &letter.payload).await;
+            assert_eq!(records(&again), letter.records, "{what}");
+            assert!(again.iter().all(|again| again.reason == letter.reason), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_few_faults_of_a_message_are_letters_of_their_own_with_their_details() {
+    let found = letters(BATCH, br#"[{"sensor_id":"A","value":"hot"},{"sensor_id":"B","value":"cold"}]"#).await;
+    assert_eq!(found.len(), 2);
+    assert!(
+        found
+            .iter()
+            .zip(["hot", "cold"])
+            .all(|(letter, value)| { String::from_utf8_lossy(&letter.payload).contains(value) && letter.records == 1 })
+    );
+}
+
+#[tokio::test]
+async fn what_comes_without_a_time_gets_one_of_its_own_in_the_order_of_arrival() {
+    let (intake, queue) = unknowing();
     let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
     // The third round comes after the clock was set back.
     for received_us in [5_000_000, 5_000_002, 3_000_000] {

@@ -1,7 +1,7 @@
 //! The bounded queue in front of a shard: many connections push, the shard's thread pops.
 //!
 //! Three bounds: chunks (the ring's size), records and bytes (what those chunks may hold together: a dead letter carries
-//! up to 64 KiB). A push that would exceed one of them gives the chunk back; the pusher waits for room without blocking its thread. The ring is lock-free
+//! up to 1 MiB). A push that would exceed one of them gives the chunk back; the pusher waits for room without blocking its thread. The ring is lock-free
 //! (`crossbeam::queue::ArrayQueue`); a sleeping shard costs a pusher one unpark, an awake one nothing.
 //!
 //! No wake-up is lost, and nothing polls: whoever waits announces it first and looks again, whoever changes the queue

@@ -8,16 +8,19 @@ use std::sync::Arc;
 fn chunk(payload_bytes: usize) -> Chunk {
     let dead_letter = DeadLetter {
         source: 0,
+        client: String::new(),
         received_us: 0,
         topic: String::new(),
         reason: Reason::MalformedPayload,
         detail: String::new(),
         payload: vec![0; payload_bytes],
         payload_bytes: payload_bytes as u64,
+        records: 1,
     };
     Chunk {
         protocol: Protocol::Mqtt,
         source: 0,
+        client: "".into(),
         received_us: 0,
         readings: Vec::new(),
         snapshots: Vec::new(),

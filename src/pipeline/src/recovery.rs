@@ -5,6 +5,7 @@ use crate::shard::Shard;
 use genims_catalogue::used::Used;
 use genims_model::Group;
 use genims_model::event::FaultOpened;
+use genims_model::group::letter_records;
 
 #[derive(Debug)]
 pub struct Recovery {
@@ -41,9 +42,10 @@ impl Recovery {
 /// Records of the account at or behind an offset; events are not in the account.
 fn records_from(group: &Group, offset: u64) -> u64 {
     let behind = |first: u64, count: usize| (first + count as u64).saturating_sub(offset.max(first));
+    let finished = offset.saturating_sub(group.first_dead_letter_offset()) as usize;
     behind(group.first_offset, group.readings.len())
         + behind(group.first_snapshot_offset(), group.snapshots.len())
-        + behind(group.first_dead_letter_offset(), group.dead_letters.len())
+        + letter_records(group.dead_letters.get(finished..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -55,22 +57,24 @@ mod tests {
     fn only_counted_records_behind_the_offset_are_pending() {
         let dead_letter = DeadLetter {
             source: 0,
+            client: String::new(),
             received_us: 0,
             topic: String::new(),
             reason: Reason::TooOld,
             detail: String::new(),
             payload: Vec::new(),
             payload_bytes: 0,
+            records: 1,
         };
         let event = Event::PartsCounted { machine: MachineNo(0), timestamp_us: 0, produced: 1, rejected: 0 };
         // Offsets: events 10 and 11, dead letters 12 and 13.
         let group = Group {
             first_offset: 10,
             events: vec![event.clone(), event],
-            dead_letters: vec![dead_letter.clone(), dead_letter],
+            dead_letters: vec![dead_letter.clone(), DeadLetter { records: 5, ..dead_letter }],
             ..Group::default()
         };
-        for (offset, pending) in [(0, 2), (10, 2), (12, 2), (13, 1), (14, 0), (99, 0)] {
+        for (offset, pending) in [(0, 6), (10, 6), (12, 6), (13, 5), (14, 0), (99, 0)] {
             assert_eq!(records_from(&group, offset), pending, "{offset}");
         }
     }

@@ -1,13 +1,14 @@
 //! One shard: the sole owner of its machines' and sensors' state. Chunks enter, a portion leaves. Pure: no clock, no I/O,
 //! no locks but the accounts'.
 
-use crate::dead_letters::{dead_letter, snapshot_dead_letter};
+use crate::dead_letters::{Letters, Sender, dead_letter, snapshot_dead_letter};
 use crate::intake;
 use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
 use genims_analysis::sensor::{Origin, Rules, SensorState, Verdict};
 use genims_analysis::window::Bounds;
 use genims_catalogue::{Catalogue, Directory, MachineEntry};
+use genims_decode::Form;
 use genims_model::event::FaultOpened;
 use genims_model::{
     Accounts, Chunk, Event, Group, MachineNo, Outcome, Portion, RawReading, Reason, SensorNo, Snapshot,
@@ -82,35 +83,45 @@ impl Shard {
         let origin = Origin { protocol: chunk.protocol, source: chunk.source, received_us: chunk.received_us };
         let mut duplicates = 0;
         let letters_before = portion.dead_letters.len();
+        let client = chunk.client.as_ref();
+        let mut letters = Letters::default();
         portion.readings.reserve(chunk.readings.len());
         for raw in &chunk.readings {
-            duplicates += u64::from(!self.take_reading(raw, origin, portion));
+            duplicates += u64::from(!self.take_reading(raw, origin, client, &mut letters, portion));
         }
         for snapshot in chunk.snapshots {
-            duplicates += u64::from(!self.take_snapshot(snapshot, portion));
+            duplicates += u64::from(!self.take_snapshot(snapshot, client, &mut letters, portion));
         }
         if duplicates > 0 {
             self.accounts.finished(chunk.source, Outcome::Duplicate, duplicates);
         }
         portion.events.extend(chunk.events);
         portion.dead_letters.extend(chunk.dead_letters);
-        portion.dead_letters[letters_before..].iter().for_each(|letter| self.accounts.set_aside(letter.reason));
+        portion.dead_letters[letters_before..]
+            .iter()
+            .for_each(|letter| self.accounts.set_aside(letter.reason, letter.records));
         portion.marks.extend(chunk.marks);
         portion.receipts.push(chunk.receipt);
     }
 
     /// False for a duplicate.
-    fn take_reading(&mut self, raw: &RawReading, origin: Origin, portion: &mut Portion) -> bool {
+    fn take_reading(
+        &mut self,
+        raw: &RawReading,
+        origin: Origin,
+        client: &str,
+        letters: &mut Letters,
+        portion: &mut Portion,
+    ) -> bool {
         let rules = self.rules;
+        let sender = Sender { source: origin.source, client, received_us: origin.received_us };
+        let mut set_aside = |sensor_id: &str, reason, detail| {
+            let letter = dead_letter(raw, sensor_id, sender, reason, detail);
+            letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
+        };
         let index = self.sensor(raw.sensor).unwrap_or(usize::MAX);
         let Some(Some(state)) = self.sensors.get_mut(index) else {
-            portion.dead_letters.push(dead_letter(
-                raw,
-                "?",
-                origin,
-                Reason::UnknownSensor,
-                "unknown number".to_owned(),
-            ));
+            set_aside("?", Reason::UnknownSensor, "unknown number".to_owned());
             return true;
         };
         let superseded = if index == raw.sensor.0 as usize { None } else { self.catalogue.sensor(raw.sensor) };
@@ -122,25 +133,34 @@ impl Shard {
             Verdict::Accepted(reading) => portion.readings.push(reading),
             Verdict::Duplicate => return false,
             Verdict::Rejected(reason, detail) => {
-                let sensor_id = &state.entry().sensor.sensor_id;
-                portion.dead_letters.push(dead_letter(raw, sensor_id, origin, reason, detail));
+                set_aside(&state.entry().sensor.sensor_id, reason, detail);
             }
         }
         true
     }
 
     /// False for a duplicate.
-    fn take_snapshot(&mut self, snapshot: Snapshot, portion: &mut Portion) -> bool {
+    fn take_snapshot(
+        &mut self,
+        snapshot: Snapshot,
+        client: &str,
+        letters: &mut Letters,
+        portion: &mut Portion,
+    ) -> bool {
+        let catalogue = &self.catalogue;
+        let mut set_aside = |snapshot: &Snapshot, reason, detail| {
+            let letter = snapshot_dead_letter(snapshot, catalogue, client, reason, detail);
+            letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
+        };
         if let Some((reason, detail)) =
             genims_analysis::sensor::out_of_time(snapshot.timestamp_us, snapshot.received_us, &self.rules)
         {
-            portion.dead_letters.push(snapshot_dead_letter(&snapshot, &self.catalogue, reason, detail));
+            set_aside(&snapshot, reason, detail);
             return true;
         }
         let key = (snapshot.timestamp_us, self.fingerprint(&snapshot));
         let Some(entry) = self.catalogue.machine(snapshot.machine).cloned() else {
-            let detail = "unknown number".to_owned();
-            portion.dead_letters.push(snapshot_dead_letter(&snapshot, &self.catalogue, Reason::UnknownMachine, detail));
+            set_aside(&snapshot, Reason::UnknownMachine, "unknown number".to_owned());
             return true;
         };
         let skew_tolerated_us = self.rules.skew_tolerated_us;

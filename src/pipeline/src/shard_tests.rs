@@ -63,6 +63,7 @@ fn send_as(shard: &mut Shard, untimed: bool, readings: &[(i64, f64)]) -> Portion
     let chunk = Chunk {
         protocol: Protocol::Mqtt,
         source: 0,
+        client: "".into(),
         received_us: NOW_US,
         readings,
         snapshots: Vec::new(),
@@ -200,7 +201,7 @@ fn a_snapshot_of_a_machine_that_nobody_numbered_is_set_aside() {
     let (machine, fields) = (MachineNo(7), genims_model::snapshot::SnapshotFields::default());
     let snapshot = Snapshot { machine, source: 0, received_us: NOW_US, timestamp_us: NOW_US, fields };
     let mut portion = Portion::default();
-    assert!(shard.take_snapshot(snapshot, &mut portion), "it is no duplicate");
+    assert!(shard.take_snapshot(snapshot, "", &mut Letters::default(), &mut portion), "it is no duplicate");
     let reasons: Vec<_> = portion.dead_letters.iter().map(|letter| letter.reason).collect();
     assert_eq!((portion.snapshots.len(), reasons), (0, vec![Reason::UnknownMachine]));
 }

@@ -39,6 +39,7 @@ fn chunk(readings: Vec<RawReading>, snapshots: Vec<Snapshot>) -> Chunk {
     Chunk {
         protocol: Protocol::Mqtt,
         source: 0,
+        client: "".into(),
         received_us: NOW_US,
         readings,
         snapshots,

@@ -28,6 +28,7 @@ fn chunk(records: usize) -> Chunk {
     Chunk {
         protocol: Protocol::Mqtt,
         source: 0,
+        client: "".into(),
         received_us: 0,
         readings: vec![reading; records],
         snapshots: Vec::new(),

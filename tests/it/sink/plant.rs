@@ -70,7 +70,7 @@ impl Plant {
             self.accounts.received(snapshot.source, 1);
         }
         for dead_letter in &group.dead_letters {
-            self.accounts.received(dead_letter.source, 1);
+            self.accounts.received(dead_letter.source, dead_letter.records);
         }
         self.log.append(group);
     }

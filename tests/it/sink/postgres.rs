@@ -188,12 +188,14 @@ async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
     };
     let dead_letter = DeadLetter {
         source: 1,
+        client: "press-7".to_owned(),
         received_us: now,
         topic: "a\0b".to_owned(),
         reason: Reason::NotANumber,
         detail: "text".to_owned(),
         payload: vec![0, 255, 7],
         payload_bytes: 3,
+        records: 1,
     };
     plant.append(Group {
         snapshots: vec![Snapshot { machine: MachineNo(0), source: 0, received_us: now, timestamp_us: now, fields }],

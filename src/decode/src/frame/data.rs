@@ -15,7 +15,7 @@ use super::handles::HandleTable;
 use super::{Frame, FrameError, FrameType, Next, RECORD_BYTES, Reader, encode, next_frame};
 use crate::fault::{Fault, OUT_OF_RANGE, checked_name};
 use crate::value;
-use crate::{Name, Point, Visitor, timestamp};
+use crate::{Form, Name, Point, Visitor, timestamp};
 use genims_model::Quality;
 
 /// The largest integer that `DECIMAL(15,4)` holds; exact as `f64`.
@@ -103,8 +103,14 @@ impl<'a> Data<'a> {
         let mut fragment = Vec::new();
         encode::data_of_bytes(0, self.base_us, names.as_slice(), std::iter::once(*record), &mut fragment);
         match name {
-            Some(name) => visitor.reject(fault.reason, format_args!("sensor {name}: {fault}"), &fragment),
-            None => visitor.reject(fault.reason, format_args!("handle {handle}: {fault}"), &fragment),
+            Some(name) => {
+                let detail = format_args!("sensor {name}: {fault}");
+                visitor.reject_part(Form::Frames, fault.reason, detail, &fragment);
+            }
+            None => {
+                let detail = format_args!("handle {handle}: {fault}");
+                visitor.reject_part(Form::Frames, fault.reason, detail, &fragment);
+            }
         }
     }
 }
@@ -165,21 +171,36 @@ pub fn decode_data<V: Visitor>(body: &[u8], handles: &mut HandleTable, visitor: 
     Ok(data.sequence)
 }
 
-/// Decodes an MQTT payload that is one DATA frame, header included. Its names end with it.
+/// Decodes an MQTT payload that is DATA frames, header included: one, or several that stand one behind the other. The names
+/// of a frame end with it. After an error nothing was handed over.
 pub fn decode_message<V: Visitor>(payload: &[u8], visitor: &mut V) -> Result<(), FrameError> {
-    let short = FrameError::Body { frame_type: FrameType::Data, what: "the payload ends before the frame" };
-    let Next::Frame(Frame { frame_type, body }) = next_frame(payload, u32::MAX)? else {
-        return Err(short);
-    };
-    let what = match frame_type {
-        FrameType::Data if body.len() + super::HEADER_BYTES == payload.len() => "",
-        FrameType::Data => "something follows the frame",
-        _ => "a payload must be a DATA frame",
-    };
-    if !what.is_empty() {
-        return Err(FrameError::Body { frame_type, what });
+    let mut rest = payload;
+    while !rest.is_empty() {
+        rest = first_frame(rest)?.1;
     }
-    let data = Data::parse(body)?;
+    rest = payload;
+    while let Ok((data, behind)) = first_frame(rest) {
+        report_alone(&data, visitor);
+        rest = behind;
+    }
+    Ok(())
+}
+
+/// The frame that the payload begins with, and what follows it.
+fn first_frame(payload: &[u8]) -> Result<(Data<'_>, &[u8]), FrameError> {
+    let wrong = |frame_type, what| FrameError::Body { frame_type, what };
+    let Next::Frame(Frame { frame_type, body }) = next_frame(payload, u32::MAX)? else {
+        return Err(wrong(FrameType::Data, "the payload ends before the frame"));
+    };
+    if frame_type != FrameType::Data {
+        return Err(wrong(frame_type, "a payload must be a DATA frame"));
+    }
+    let behind = payload.get(super::HEADER_BYTES + body.len()..).unwrap_or_default();
+    Ok((Data::parse(body)?, behind))
+}
+
+/// Hands over the records of a frame whose names are its own.
+fn report_alone<V: Visitor>(data: &Data<'_>, visitor: &mut V) {
     let mut resolved: Vec<Option<u32>> = Vec::new();
     for (handle, name) in data.names() {
         let place = usize::from(handle);
@@ -191,7 +212,6 @@ pub fn decode_message<V: Visitor>(payload: &[u8], visitor: &mut V) -> Result<(),
     // The last definition of a handle counts.
     let name_of = |handle| data.names().filter(|(defined, _)| *defined == handle).last().map(|(_, name)| name);
     data.report_records(&resolved, name_of, visitor);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -249,6 +269,14 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_stand_one_behind_the_other_are_each_decoded_with_names_of_their_own() {
+        let one = frame(&[(1, "S1")], &[record(1, 0, RecordValue::Float(1.0))]);
+        let two = frame(&[(1, "S2")], &[record(1, 0, RecordValue::Float(2.0))]);
+        let expected = [Found::new("S1", Some(BASE_US), 1.0), Found::new("S2", Some(BASE_US), 2.0)];
+        assert_eq!(decoded(&[one, two].concat()).points, expected);
+    }
+
+    #[test]
     fn times_out_of_reach_and_unknown_codes_are_rejected() {
         let mut bytes = Vec::new();
         encode::data(0, i64::MIN, &[(1, "S1")], &[record(1, -1, RecordValue::Float(1.0))], &mut bytes);
@@ -291,7 +319,9 @@ mod tests {
         assert!(Data::parse(&no_utf_8).is_err());
         assert!(decode_message(&frame(&[(1, "")], &[]), &mut Collected::default()).is_err());
         assert!(decode_message(&good[..20], &mut Collected::default()).is_err());
-        assert!(decode_message(&[&good[..], &good[..]].concat(), &mut Collected::default()).is_err());
+        let mut nothing = Collected::default();
+        assert!(decode_message(&[&good[..], &good[..20]].concat(), &mut nothing).is_err());
+        assert_eq!(nothing, Collected::default());
         let mut ping = Vec::new();
         encode::ping(&mut ping);
         assert!(decode_message(&ping, &mut Collected::default()).is_err());

@@ -8,8 +8,8 @@
 use super::cursor::{Cursor, Syntax};
 use super::element_end;
 use super::values::{Common, opening, quoted};
-use crate::Visitor;
 use crate::fault::Fault;
+use crate::{Form, Visitor};
 use genims_model::Reason;
 
 pub(super) const NOT_READ: Fault = Fault::new(Reason::NotANumber, "the gateway could not read the tag");
@@ -67,7 +67,7 @@ pub(super) fn report<'l, V: Visitor>(
 fn reject<V: Visitor>(fault: Fault, entry: &[u8], common: Common<'_>, visitor: &mut V) {
     let start = opening(common) + "\"values\":[";
     let fragment = [start.as_bytes(), entry, b"]}"].concat();
-    visitor.reject(fault.reason, format_args!("{}", fault.told(entry)), &fragment);
+    visitor.reject_part(Form::Elements, fault.reason, format_args!("{}", fault.told(entry)), &fragment);
 }
 
 /// Rejects every tag of `errors` that has one.
@@ -83,7 +83,7 @@ pub(super) fn report_errors<V: Visitor>(errors: &[u8], common: Common<'_>, visit
             let error = String::from_utf8_lossy(error);
             let fragment = format!("{}\"errors\":{{{}:{error}}}}}", opening(common), quoted(&key));
             let detail = format_args!("{key}: {NOT_READ}: error {error}");
-            visitor.reject(NOT_READ.reason, detail, fragment.as_bytes());
+            visitor.reject_part(Form::Elements, NOT_READ.reason, detail, fragment.as_bytes());
         }
         Ok(())
     });

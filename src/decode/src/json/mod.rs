@@ -38,7 +38,7 @@ mod tolerance_tests;
 pub(crate) use fields::time_value;
 
 use super::mapping::Mapping;
-use super::{Address, Kind, Visitor};
+use super::{Address, Form, Kind, Visitor};
 use cursor::{Cursor, Syntax};
 use element::Element;
 use genims_model::Reason;
@@ -138,7 +138,9 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
                 let Some(end) = element_end(payload, start) else {
                     return reject_syntax(syntax, at, &payload[start..], visitor);
                 };
-                reject_syntax(syntax, at, payload[start..end].trim_ascii_end(), visitor);
+                let fragment = payload[start..end].trim_ascii_end();
+                let detail = format_args!("{} at byte {at}", syntax.0);
+                visitor.reject_part(Form::Elements, Reason::MalformedPayload, detail, fragment);
                 cursor.jump(end);
             }
         }
@@ -158,7 +160,8 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
 #[inline]
 fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) {
     if let Err(fault) = element.report(address, visitor) {
-        visitor.reject(fault.reason, format_args!("{}", element.told(fault)), element.bytes());
+        let told = element.told(fault);
+        visitor.reject_part(Form::Elements, fault.reason, format_args!("{told}"), element.bytes());
     }
 }
 

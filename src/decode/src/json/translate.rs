@@ -9,7 +9,7 @@ use super::cursor::{Cursor, Syntax};
 use super::keys::{Known, Says};
 use super::values::quoted;
 use crate::mapping::{Mapping, PARTS, Part};
-use crate::{Point, Remark, Visitor};
+use crate::{Form, Point, Remark, Visitor};
 use genims_model::Reason;
 use genims_model::snapshot::SnapshotFields;
 use std::fmt::Arguments;
@@ -295,6 +295,12 @@ pub(super) struct Original<'v, V> {
     pub(super) translated: &'v [u8],
 }
 
+impl<V> Original<'_, V> {
+    fn is_all(&self, fragment: &[u8]) -> bool {
+        fragment.trim_ascii() == self.translated.trim_ascii()
+    }
+}
+
 impl<V: Visitor> Visitor for Original<'_, V> {
     fn point(&mut self, point: Point<'_>) {
         self.visitor.point(point);
@@ -305,8 +311,15 @@ impl<V: Visitor> Visitor for Original<'_, V> {
     }
 
     fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        let is_all = fragment.trim_ascii() == self.translated.trim_ascii();
-        self.visitor.reject(reason, detail, if is_all { self.payload } else { fragment });
+        self.visitor.reject(reason, detail, if self.is_all(fragment) { self.payload } else { fragment });
+    }
+
+    fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        if self.is_all(fragment) {
+            self.visitor.reject(reason, detail, self.payload);
+        } else {
+            self.visitor.reject_part(form, reason, detail, fragment);
+        }
     }
 
     fn define(&mut self, sensor: &str) -> u32 {

@@ -7,7 +7,7 @@
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
 use crate::fault::{Fault, Told, checked_name};
-use crate::{Name, Point, Visitor};
+use crate::{Form, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -76,7 +76,8 @@ pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: 
     let shown = bounded(key);
     let mut fragment = opening(common);
     fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
-    visitor.reject(fault.reason, format_args!("{shown}: {}", fault.told(value)), fragment.as_bytes());
+    let detail = format_args!("{shown}: {}", fault.told(value));
+    visitor.reject_part(Form::Elements, fault.reason, detail, fragment.as_bytes());
 }
 
 /// As [`reject`], for a tag with an object of its own.
@@ -84,7 +85,7 @@ pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: 
 pub(super) fn reject_object<V: Visitor>(told: Told<'_>, key: &str, object: &[u8], common: Common<'_>, visitor: &mut V) {
     let shown = bounded(key);
     let fragment = format!("{}{}:{}}}", opening(common), quoted(&shown), String::from_utf8_lossy(object));
-    visitor.reject(told.reason(), format_args!("{shown}: {told}"), fragment.as_bytes());
+    visitor.reject_part(Form::Elements, told.reason(), format_args!("{shown}: {told}"), fragment.as_bytes());
 }
 
 /// Long names could make the fragments of a message many times as long as the message.

@@ -19,7 +19,7 @@ mod line;
 
 use super::fault::{Fault, checked_name};
 use super::timestamp::Unit;
-use super::{Name, Point, Visitor, quality, value};
+use super::{Form, Name, Point, Visitor, quality, value};
 use genims_model::Quality;
 use line::{Escaped, Field, FieldValue, Line, QUOTES_OPEN};
 use std::collections::HashSet;
@@ -40,7 +40,7 @@ pub fn decode<V: Visitor>(text: &[u8], unit: Option<Unit>, visitor: &mut V) {
         let Err(fault) = decode_line(line, unit, visitor) else { continue };
         match decode_across(here, end, fault, unit, visitor) {
             Some(behind) => rest = &here[behind..],
-            None => visitor.reject(fault.reason, format_args!("{fault}"), line),
+            None => visitor.reject_part(Form::Lines, fault.reason, format_args!("{fault}"), line),
         }
     }
 }
@@ -215,7 +215,8 @@ fn reject_field<V: Visitor>(line: &Line<'_>, field: Field<'_>, fault: Fault, qua
     }
     let written = field.raw.as_bytes().get(field.key.raw().len() + 1..).unwrap_or_default();
     let key: String = field.key.to_str().chars().take(super::NAME_BYTES_MAX).collect();
-    visitor.reject(fault.reason, format_args!("field {key}: {}", fault.told(written)), fragment.as_bytes());
+    let detail = format_args!("field {key}: {}", fault.told(written));
+    visitor.reject_part(Form::Lines, fault.reason, detail, fragment.as_bytes());
 }
 
 /// What the line says of its values.

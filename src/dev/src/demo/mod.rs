@@ -36,7 +36,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     match Stack::open(&args.dir)? {
         Some(_) if args.keep => {}
         // New databases begin with a new log: an earlier demo's would bring its readings into them.
-        old => delete(old.as_ref(), &args.dir)?,
+        old => delete(old, &args.dir)?,
     }
     steps::announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
     let stack = Stack::start(&StackOptions { dir: args.dir.clone(), servers: Server::ALL.to_vec(), small: false })?;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         steps.stop_server();
         steps::announce("stopping the servers and deleting the demo's data");
         match &result {
-            Ok(true) => delete(Some(&stack), &args.dir)?,
+            Ok(true) => delete(Some(stack), &args.dir)?,
             _ => {
                 stack.stop()?;
                 say!("    kept for a look: {}", args.dir.display());
@@ -68,7 +68,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The databases, and the server's data with them.
-fn delete(stack: Option<&Stack>, folder: &Path) -> anyhow::Result<()> {
+fn delete(stack: Option<Stack>, folder: &Path) -> anyhow::Result<()> {
     if let Some(stack) = stack {
         stack.delete(None)?;
     }

@@ -1,6 +1,7 @@
-//! `genims deadletter list | show | replay`: what was set aside, and its way back in.
+//! `genims deadletter list | show | replay | purge`: what was set aside, its way back in, and its end.
 
 mod publish;
+mod purge;
 mod replay;
 
 use crate::cli::say::say;
@@ -11,7 +12,7 @@ use genims::settings::Settings;
 use genims_databases::PostgresClient as Client;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_model::Reason;
-use genims_platform::dead_letters::{self, Filter};
+use genims_platform::dead_letters::{self, Filter, ReasonCount, StoredDeadLetter};
 use std::borrow::Cow;
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum DeadletterCommand {
     },
     /// Send dead letters through the running server again; exit code 1 unless all of them are stored now
     Replay(replay::ReplayArgs),
+    /// Delete dead letters for good; they stay counted, so that `genims verify` still adds up
+    Purge(purge::PurgeArgs),
 }
 
 pub(crate) async fn run(
@@ -61,6 +64,7 @@ pub(crate) async fn run(
         }
         DeadletterCommand::Show { letter_id, json } => show(&client, letter_id, json).await,
         DeadletterCommand::Replay(args) => replay::run(&client, args, settings).await,
+        DeadletterCommand::Purge(args) => purge::run(&client, args).await,
     }
 }
 
@@ -78,6 +82,27 @@ fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(escaped).collect())
 }
 
+/// Of a payload that is longer, a list shows so many characters.
+const LISTED_CHARACTERS_MAX: usize = 60;
+
+/// The beginning of a payload, in one line.
+fn beginning(dead_letter: &StoredDeadLetter) -> String {
+    let text = payload_shown(dead_letter);
+    let mut start: String = text.chars().take(LISTED_CHARACTERS_MAX).collect();
+    if start.len() < text.len() || !dead_letter.is_complete() {
+        start += "...";
+    }
+    start
+}
+
+/// The payload, as text where it is text.
+fn payload_shown(dead_letter: &StoredDeadLetter) -> Cow<'_, str> {
+    match dead_letter.payload_text() {
+        Some(text) => shown(text),
+        None => Cow::Owned(dead_letter.payload.escape_ascii().to_string()),
+    }
+}
+
 async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<ExitCode> {
     let counts = dead_letters::count_by_reason(client).await?;
     let dead_letters = dead_letters::list(client, filter).await?;
@@ -86,17 +111,20 @@ async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<Ex
         return Ok(ExitCode::SUCCESS);
     }
     for count in &counts {
-        say!("{:<22} {:>8} waiting {:>8} replayed", count.reason, count.waiting, count.replayed);
+        let ReasonCount { reason, waiting, replayed, records, purged } = count;
+        say!("{reason:<22} {waiting:>8} waiting {replayed:>8} replayed {records:>8} records {purged:>8} purged");
     }
     for dead_letter in &dead_letters {
         say!(
-            "{:>8}  {}  {:<20} {:<10} {}  {}",
+            "{:>8}  {}  {:>6}x  {:<20} {:<10} {}  {}  {}",
             dead_letter.letter_id,
-            dead_letter.received_at.format("%Y-%m-%d %H:%M:%S"),
+            dead_letter.last_received_at.format("%Y-%m-%d %H:%M:%S"),
+            dead_letter.letters,
             dead_letter.reason,
             dead_letter.source,
             shown(&dead_letter.topic),
-            shown(&dead_letter.detail)
+            shown(&dead_letter.detail),
+            beginning(dead_letter)
         );
     }
     if counts.is_empty() {
@@ -110,15 +138,22 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
     let Some(dead_letter) = dead_letters.first() else {
         bail!("there is no dead letter {letter_id}; see genims deadletter list")
     };
-    let text = std::str::from_utf8(&dead_letter.payload);
     if json {
-        let mut all = serde_json::to_value(dead_letter)?;
-        all["payload_text"] = text.ok().into();
-        say!("{all:#}");
+        say!("{:#}", serde_json::to_value(dead_letter)?);
         return Ok(ExitCode::SUCCESS);
     }
-    say!("letter    {}", dead_letter.letter_id);
-    say!("received  {} through {}", dead_letter.received_at, dead_letter.source);
+    let StoredDeadLetter { source, client, received_at, last_received_at, letters, records, .. } = dead_letter;
+    say!("letter    {letter_id}");
+    say!(
+        "received  {received_at} through {source}{}",
+        if client.is_empty() { "" } else { " from " }.to_owned() + &shown(client)
+    );
+    if *letters > 1 {
+        say!("repeated  {letters} times, the last one at {last_received_at}");
+    }
+    if *records > 1 {
+        say!("records   {records}");
+    }
     say!("topic     {}", shown(&dead_letter.topic));
     say!(
         "reason    {}{}",
@@ -129,9 +164,12 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
     if let Some(at) = dead_letter.replayed_at {
         say!("replayed  {at}");
     }
-    let payload = match text {
-        Ok(text) => text.split('\n').map(shown).collect::<Vec<_>>().join("\n"),
-        Err(_) => dead_letter.payload.escape_ascii().to_string(),
+    if dead_letter.is_sample {
+        say!("payload   of the first of them; the others were different ones of the same cause, and only counted");
+    }
+    let payload = match dead_letter.payload_text() {
+        Some(text) => text.split('\n').map(shown).collect::<Vec<_>>().join("\n"),
+        None => dead_letter.payload.escape_ascii().to_string(),
     };
     say!("payload   {} bytes\n{payload}", dead_letter.payload_bytes);
     Ok(ExitCode::SUCCESS)

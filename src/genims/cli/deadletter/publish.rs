@@ -1,5 +1,5 @@
 //! The way back in: publishes messages to an MQTT listener and waits until each is acknowledged, for the replay of dead
-//! dead letters.
+//! letters.
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 /// Nothing acknowledged for this long ends the attempt.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Larger than any payload that a dead letter keeps.
-const PACKET_BYTES_MAX: usize = 1 << 20;
+const PACKET_BYTES_MAX: usize = 2 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PublishError {
@@ -24,8 +24,11 @@ pub(super) enum PublishError {
 }
 
 /// Publishes with QoS 1; returns once the server has acknowledged all of them, in other words: once they are durable.
-pub(super) async fn publish(address: SocketAddr, messages: &[(String, Vec<u8>)]) -> Result<(), PublishError> {
-    let client_id = format!("genims-replay-{}", std::process::id());
+pub(super) async fn publish(
+    address: SocketAddr,
+    client_id: &str,
+    messages: &[(String, Vec<u8>)],
+) -> Result<(), PublishError> {
     let mut options = MqttOptions::new(client_id, address.ip().to_string(), address.port());
     options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
     let (client, mut events) = AsyncClient::new(options, messages.len() + 1);

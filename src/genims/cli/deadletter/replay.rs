@@ -2,7 +2,7 @@
 //!
 //! - It ends with the dead letters that waited when it began; what comes back meanwhile is counted, not sent again.
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
-//!   come back.
+//!   come back. What comes back is told by the client id, which is one for each replay: what a device sends meanwhile is its own.
 
 use super::publish;
 use crate::cli::say::say;
@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// Dead letters published and marked at once.
-const CHUNK: usize = 500;
+const CHUNK: usize = 100;
 /// Under which topic a dead letter without one goes back: its payload names its sensors.
 const REPLAY_TOPIC: &str = "genims/v1/replay/readings";
 /// How long the operations database may take to come up with what was sent.
@@ -47,16 +48,19 @@ pub(super) struct ReplayArgs {
 struct Replayed {
     /// Sent again, or put back directly.
     replayed: u64,
-    /// Of these, set aside again.
+    /// Records of these that were set aside again.
     returned: u64,
     /// Rows that the database still refuses.
     refused: u64,
     /// Only a part of the payload was kept: only the sender has it whole.
     cut: u64,
+    /// Letters of the replayed causes that were only counted, without their payloads.
+    counted_only: u64,
 }
 
 pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let newest = dead_letters::newest_id(client).await?;
+    let sender = format!("genims-replay-{}", Uuid::new_v4().simple());
     let mut done = Replayed::default();
     let mut refusal = None;
     match &args.reason {
@@ -64,7 +68,7 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
         None => {
             known(client, &args.letter_ids).await?;
             for ids in args.letter_ids.chunks(CHUNK) {
-                send(client, ids, &args, settings, &mut done, &mut refusal).await?;
+                send(client, ids, (&args, settings, &sender), &mut done, &mut refusal).await?;
             }
         }
         Some(reason) => {
@@ -73,14 +77,14 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
                 let ids = dead_letters::waiting_ids(client, reason, after, newest, CHUNK as i64).await?;
                 let Some(last) = ids.last() else { break };
                 after = *last;
-                send(client, &ids, &args, settings, &mut done, &mut refusal).await?;
+                send(client, &ids, (&args, settings, &sender), &mut done, &mut refusal).await?;
             }
         }
     }
     let sent = done.replayed > 0;
     if sent {
         stored(args.http.unwrap_or_else(|| reachable(settings.http.listen))).await?;
-        done.returned = dead_letters::returned(client, newest).await?;
+        done.returned = dead_letters::returned(client, newest, &sender).await?;
     }
     report(&done, args.json)?;
     if let Some(error) = refusal {
@@ -91,7 +95,7 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
 }
 
 /// Nothing is sent when an id is wrong.
-async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<()> {
+pub(super) async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<()> {
     let found = dead_letters::existing_ids(client, letter_ids).await?;
     let unknown: Vec<String> = letter_ids.iter().filter(|id| !found.contains(id)).map(i64::to_string).collect();
     if !unknown.is_empty() {
@@ -103,8 +107,7 @@ async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<()> {
 async fn send(
     client: &Client,
     ids: &[i64],
-    args: &ReplayArgs,
-    settings: &Settings,
+    (args, settings, sender): (&ReplayArgs, &Settings, &str),
     done: &mut Replayed,
     refusal: &mut Option<anyhow::Error>,
 ) -> anyhow::Result<()> {
@@ -128,7 +131,9 @@ async fn send(
     }
     let address = args.mqtt.map_or_else(|| mqtt_address(settings), Ok)?;
     let messages: Vec<_> = whole.iter().map(message).collect();
-    publish::publish(address, &messages).await?;
+    publish::publish(address, sender, &messages).await?;
+    let samples = whole.iter().filter(|dead_letter| dead_letter.is_sample);
+    done.counted_only += samples.map(|sample| sample.letters.unsigned_abs().saturating_sub(1)).sum::<u64>();
     let letters: Vec<i64> = whole.iter().map(|dead_letter| dead_letter.letter_id).collect();
     done.replayed += dead_letters::mark_replayed(client, &letters).await.context("replayed but not marked as such")?;
     Ok(())
@@ -139,10 +144,16 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
         say!("{}", serde_json::to_string(done)?);
         return Ok(());
     }
-    let Replayed { replayed, returned, refused, cut } = done;
-    say!("{replayed} dead letters replayed, {} of them stored.", replayed.saturating_sub(*returned));
-    if *returned > 0 {
-        say!("{returned} were set aside again; `genims deadletter list` has the reasons.");
+    let Replayed { replayed, returned, refused, cut, counted_only } = done;
+    match returned {
+        0 => say!("{replayed} dead letters replayed, all of them are stored."),
+        _ => {
+            say!("{replayed} dead letters replayed.");
+            say!("{returned} records of them were set aside again; `genims deadletter list` has the reasons.");
+        }
+    }
+    if *counted_only > 0 {
+        say!("{counted_only} more of the same causes were only counted: only their sender has them.");
     }
     if *refused > 0 {
         say!("{refused} rows are still refused by the database.");

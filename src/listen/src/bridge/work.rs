@@ -69,7 +69,8 @@ impl Worker {
         decode: Arc<dyn Decode>,
         arrivals: mpsc::UnboundedReceiver<Delivery>,
     ) -> Self {
-        let intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
+        let mut intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
+        intake.set_client(&shared.client_id);
         let pending = Pending { shared: shared.clone(), rounds: VecDeque::new(), waiter: Arc::new(Notify::new()) };
         let resends = Resends::new(usize::from(shared.options.in_flight_messages_max));
         Self { shared, intake, decode, arrivals, pending, resends, line: None }

@@ -34,7 +34,11 @@ struct Connection {
 
 /// Serves one connection until the sender closes it, it falls silent, or the server shuts down.
 pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
-    let intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
+    let mut intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
+    // Without the port, which is another one for each connection.
+    if let Ok(peer) = stream.peer_addr() {
+        intake.set_client(&peer.ip().to_canonical().to_string());
+    }
     let mut lines = Lines::new(shared.options.line_bytes_max);
     let idle = shared.options.idle_timeout;
     let mut connection = Connection { shared, intake, waiter: Arc::new(Notify::new()), rounds: VecDeque::new() };

@@ -6,7 +6,9 @@
 //! than the limit.
 
 use genims_decode::line_protocol::FEEDS_QUOTED_MAX;
-use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
+
+/// What is kept of an overlong line.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// What [`Lines`] finds.
 pub(super) trait Sink {
@@ -86,7 +88,7 @@ impl Lines {
 
     fn pass_over(&mut self, bytes: &[u8]) {
         let (head, length) = self.overlong.get_or_insert_default();
-        let kept = bytes.len().min(PAYLOAD_KEPT_BYTES_MAX.saturating_sub(head.len()));
+        let kept = bytes.len().min(HEAD_BYTES_MAX.saturating_sub(head.len()));
         head.extend_from_slice(&bytes[..kept]);
         *length += bytes.len() as u64;
     }
@@ -210,7 +212,7 @@ mod tests {
     #[test]
     fn the_head_of_an_overlong_line_is_bounded() {
         let seen = split(&vec![b'x'; 200_000], &[1_000], 4);
-        assert_eq!((seen.overlong[0].0.len(), seen.overlong[0].1), (PAYLOAD_KEPT_BYTES_MAX, 200_000));
+        assert_eq!((seen.overlong[0].0.len(), seen.overlong[0].1), (HEAD_BYTES_MAX, 200_000));
     }
 
     proptest! {

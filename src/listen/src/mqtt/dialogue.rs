@@ -257,8 +257,8 @@ impl Dialogue {
         if self.round == Round::Empty {
             self.round = Round::Staging;
             self.quiet = false;
-            let shared = &self.shared;
-            self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer())).begin(now_us());
+            let (shared, client_id) = (&self.shared, &self.caller.client_id);
+            self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer(client_id))).begin(now_us());
         }
     }
 

@@ -161,9 +161,11 @@ struct Shared {
 }
 
 impl Shared {
-    fn intake_buffer(&self) -> IntakeBuffer {
+    fn intake_buffer(&self, client_id: &str) -> IntakeBuffer {
         let on_commit = self.options.acknowledge.waits_for_commit();
-        self.intake.buffer(self.source, Protocol::Mqtt, on_commit)
+        let mut intake = self.intake.buffer(self.source, Protocol::Mqtt, on_commit);
+        intake.set_client(client_id);
+        intake
     }
 
     fn picture(&self) -> subscriptions::Picture {

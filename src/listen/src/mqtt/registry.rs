@@ -283,7 +283,7 @@ pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
         };
         let wills = shared.registry.sweep(Instant::now(), over);
         if !wills.is_empty() {
-            let mut intake = shared.intake_buffer();
+            let mut intake = shared.intake_buffer("");
             intake.begin(now_us());
             wills.into_iter().for_each(|will| intake.event(will.into_event()));
             let waiter = Arc::default();

@@ -45,8 +45,9 @@ pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: Ca
     let refusal = match handshake(&mut wire, &shared).await {
         Ok(None) => return,
         Ok(Some(who)) => {
-            let intake =
+            let mut intake =
                 shared.intake.buffer(shared.source, Protocol::Tcp, shared.options.acknowledge.waits_for_commit());
+            intake.set_client(&who.client.id);
             let (shared, names) = (shared.clone(), Names::default());
             let mut connection = Connection { shared, who, intake, names, shutdown, first: true, again: false };
             let end = connection.run(&mut wire).await;

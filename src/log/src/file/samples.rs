@@ -73,12 +73,14 @@ fn event(salt: u64) -> Event {
 fn dead_letter(salt: u64) -> DeadLetter {
     DeadLetter {
         source: 2,
+        client: String::new(),
         received_us: salt.cast_signed(),
         topic: "genims/v1/F1/L1/M1/X".to_owned(),
         reason: Reason::ALL[(salt % 11) as usize],
         detail: "tried".to_owned(),
         payload: vec![salt as u8; (salt % 50) as usize],
         payload_bytes: salt % 50,
+        records: 1,
     }
 }
 

@@ -230,6 +230,7 @@ impl Runner {
         Chunk {
             protocol: self.protocol,
             source: 0,
+            client: "".into(),
             received_us: self.received_us(at_us),
             readings,
             snapshots,

@@ -8,6 +8,7 @@ use crate::postgres::copy::Refused;
 use crate::postgres::days_kept::DaysKept;
 use crate::postgres::dead_letters::{self, DeadLetterRows};
 use crate::postgres::event_rows::{self, EventRows};
+use crate::postgres::folding::{self, Counts};
 use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::LedgerRow;
 use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
@@ -176,8 +177,7 @@ async fn write(
     writer.copy(&statements.faults, &mut events.faults).await?;
     writer.copy(&statements.health, &mut events.health).await?;
     writer.run(&mut events.closed).await?;
-    let dead_letters = batch.dead_letters().collect();
-    let refused_rows = writer.dead_letters(&statements.dead_letters, context, dead_letters).await?;
+    let refused_rows = writer.dead_letters(&statements.dead_letters, context, batch).await?;
 
     let Writer { set_aside, bytes, .. } = writer;
     let refused_events = set_aside.iter().filter(|refused| refused.source.is_none()).count() as u64;
@@ -302,16 +302,19 @@ impl Writer<'_> {
         &mut self,
         statement: &Statement,
         context: &Context<'_>,
-        dead_letters: Vec<(u64, &genims_model::DeadLetter)>,
+        batch: &Batch,
     ) -> Result<u64, SinkError> {
-        let made = self.set_aside.clone();
         let (spool_id, sources) = (context.spool_id, context.sources);
-        let mut rows = DeadLetterRows { spool_id, sources, dead_letters, refused: &made };
+        let came = folding::fold(self.transaction, self.mode, spool_id, sources, batch.dead_letters()).await?;
+        let made: Vec<(Refused, Counts)> =
+            self.set_aside.iter().map(|refused| (refused.clone(), Counts::ONE)).collect();
+        let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &came, refused: &made };
         let mut lost = Vec::new();
         let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
         self.bytes += isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?.bytes;
-        let bare: Vec<Refused> = lost.into_iter().map(|(_, dead_letter)| dead_letter.bare()).collect();
-        let mut rows = DeadLetterRows { spool_id, sources, dead_letters: Vec::new(), refused: &bare };
+        let bare: Vec<(Refused, Counts)> =
+            lost.into_iter().map(|(index, dead_letter)| (dead_letter.bare(), rows.counts(index))).collect();
+        let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &[], refused: &bare };
         let mut lost = Vec::new();
         let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
         isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?;

@@ -7,7 +7,7 @@
 //! - [`copy`]: one COPY; [`field`]: the binary format
 //! - [`isolate`]: one statement over many rows, whole or with the refused ones set aside
 //! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`dead_letters`]: what becomes which row;
-//!   [`replaced`]: what a row takes the place of
+//!   [`folding`]: how many rows dead letters become; [`replaced`]: what a row takes the place of
 //! - [`partitions`]: a partition a day; [`ledger`]: a row a batch
 //!
 //! The tables, the bookkeeping's too, are made by `genims provision`.
@@ -23,6 +23,7 @@ pub mod days_kept;
 pub mod dead_letters;
 pub mod event_rows;
 pub mod field;
+pub mod folding;
 pub mod isolate;
 pub mod ledger;
 pub mod partitions;

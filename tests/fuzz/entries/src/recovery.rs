@@ -33,10 +33,12 @@ fn dead_letter(offset: u64) -> DeadLetter {
     let text = format!("{offset}");
     DeadLetter {
         source: 0,
+        client: String::new(),
         received_us: offset as i64,
         topic: "t".repeat(1 + offset as usize * 37 % 300),
         reason: Reason::UnknownSensor,
         payload_bytes: text.len() as u64,
+        records: 1,
         payload: text.clone().into_bytes(),
         detail: text,
     }

@@ -8,7 +8,8 @@
 
 use super::{Counts, Damage, READING_BYTES};
 use super::{reading, u32_at};
-use genims_model::Group;
+use genims_model::{DeadLetter, Group, Reason};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(in super::super) fn counts(header: &[u8]) -> Counts {
@@ -18,6 +19,25 @@ pub(in super::super) fn counts(header: &[u8]) -> Counts {
         events: u32_at(header, 32),
         dead_letters: u32_at(header, 36),
         marks: u32_at(header, 40),
+    }
+}
+
+/// The fields that a dead letter had, in their order.
+#[derive(Deserialize)]
+struct DeadLetterV1 {
+    source: u8,
+    received_us: i64,
+    topic: String,
+    reason: Reason,
+    detail: String,
+    payload: Vec<u8>,
+    payload_bytes: u64,
+}
+
+impl From<DeadLetterV1> for DeadLetter {
+    fn from(old: DeadLetterV1) -> Self {
+        let DeadLetterV1 { source, received_us, topic, reason, detail, payload, payload_bytes } = old;
+        Self { source, client: String::new(), received_us, topic, reason, detail, payload, payload_bytes, records: 1 }
     }
 }
 
@@ -31,7 +51,7 @@ pub(in super::super) fn decode(first_offset: u64, counts: &Counts, payload: &[u8
         readings: readings.chunks_exact(READING_BYTES).map(reading::take).collect::<Result<_, _>>()?,
         snapshots: take_items(&mut rest, counts.snapshots)?,
         events: take_items(&mut rest, counts.events)?,
-        dead_letters: take_items(&mut rest, counts.dead_letters)?,
+        dead_letters: take_items::<DeadLetterV1>(&mut rest, counts.dead_letters)?.into_iter().map(Into::into).collect(),
         marks: take_items(&mut rest, counts.marks)?,
         skipped: 0,
     };

@@ -1,17 +1,21 @@
-//! Questions about what was set aside, for `genims deadletter list | show | replay`.
+//! Questions about what was set aside, for `genims deadletter list | show | replay | purge`.
 //!
 //! Replaying is the caller's: it sends [`StoredDeadLetter::payload`] through the intake again and then calls [`mark_replayed`].
+//! What is deleted, and that it stays in the books, is in [`purge`].
+
+pub mod purge;
 
 use chrono::{DateTime, Utc};
 use genims_model::Reason;
 use genims_stores::postgres::{scada_rows, sensor_rows};
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
 /// One row of `genims_internal.dead_letters`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredDeadLetter {
     pub letter_id: i64,
     pub spool_id: Uuid,
@@ -19,21 +23,71 @@ pub struct StoredDeadLetter {
     pub received_at: DateTime<Utc>,
     /// The listener it came through.
     pub source: String,
+    /// Who sent it; empty for rows that PostgreSQL refused.
+    pub client: String,
     /// Empty for what was not published under one, and for rows that PostgreSQL refused.
     pub topic: String,
     pub reason: String,
     pub sqlstate: Option<String>,
     pub detail: String,
-    /// Cut after 64 KiB; empty in lists.
+    /// Cut after 1 MiB; its beginning in lists.
     pub payload: Vec<u8>,
     pub payload_bytes: i64,
     pub replayed_at: Option<DateTime<Utc>>,
+    /// How often it came; `received_at` is when it came first.
+    pub letters: i64,
+    /// The records that were set aside with it: a letter may hold several elements of a message.
+    pub records: i64,
+    /// When it came last.
+    pub last_received_at: DateTime<Utc>,
+    /// The payload is the first of `letters` different ones of the same cause; the others were only counted.
+    pub is_sample: bool,
+}
+
+/// The payload as text where it is text, else in hexadecimal digits.
+impl Serialize for StoredDeadLetter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.payload_text();
+        let hex = || self.payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mut out = serializer.serialize_struct("letter", 19)?;
+        out.serialize_field("letter_id", &self.letter_id)?;
+        out.serialize_field("spool_id", &self.spool_id)?;
+        out.serialize_field("log_offset", &self.log_offset)?;
+        out.serialize_field("received_at", &self.received_at)?;
+        out.serialize_field("last_received_at", &self.last_received_at)?;
+        out.serialize_field("listener", &self.source)?;
+        out.serialize_field("source", &self.source)?;
+        out.serialize_field("client", &self.client)?;
+        out.serialize_field("topic", &self.topic)?;
+        out.serialize_field("reason", &self.reason)?;
+        out.serialize_field("sqlstate", &self.sqlstate)?;
+        out.serialize_field("detail", &self.detail)?;
+        out.serialize_field("payload_text", &text)?;
+        out.serialize_field("payload_hex", &text.is_none().then(hex))?;
+        out.serialize_field("payload_bytes", &self.payload_bytes)?;
+        out.serialize_field("replayed_at", &self.replayed_at)?;
+        out.serialize_field("letters", &self.letters)?;
+        out.serialize_field("records", &self.records)?;
+        out.serialize_field("is_sample", &self.is_sample)?;
+        out.end()
+    }
 }
 
 impl StoredDeadLetter {
     /// True for a reading or snapshot that PostgreSQL refused: its finished row is in the payload, see [`restore`].
     pub fn holds_row(&self) -> bool {
         self.reason == Reason::RefusedByDatabase.code() && self.payload.windows(ROW_KEY.len()).any(|w| w == ROW_KEY)
+    }
+
+    /// The payload where it is text; of one that is longer than what was kept, whole characters.
+    pub fn payload_text(&self) -> Option<&str> {
+        match std::str::from_utf8(&self.payload) {
+            Ok(text) => Some(text),
+            Err(error) if error.error_len().is_none() && !self.is_complete() => {
+                std::str::from_utf8(&self.payload[..error.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        }
     }
 
     /// False for a payload that was cut: only the sender still has all of it.
@@ -64,17 +118,24 @@ pub struct ReasonCount {
     pub reason: String,
     pub waiting: i64,
     pub replayed: i64,
+    /// The records that all of them stand for.
+    pub records: i64,
+    /// Records of those that were purged.
+    pub purged: i64,
 }
 
 const ROW_KEY: &[u8] = b"\"row\":{";
 
-const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, topic, reason, sqlstate, detail, \
-     payload_bytes, replayed_at";
+const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, client, topic, reason, sqlstate, detail, \
+     payload_bytes, replayed_at, letters, records, coalesce(last_received_at, received_at) AS last_received_at, \
+     coalesce(fold = cause, false) AS is_sample";
+/// What of a payload a list shows.
+pub const LISTED_BYTES_MAX: i32 = 512;
 
-/// Newest first, without payloads.
+/// Newest first, with the beginnings of payloads.
 pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<StoredDeadLetter>, Error> {
     let query = format!(
-        "SELECT {COLUMNS}, ''::bytea AS payload FROM genims_internal.dead_letters
+        "SELECT {COLUMNS}, substring(payload FOR {LISTED_BYTES_MAX}) AS payload FROM genims_internal.dead_letters
          WHERE ($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR source = $2)
            AND ($3::timestamptz IS NULL OR received_at >= $3) AND ($4 OR replayed_at IS NULL)
          ORDER BY letter_id DESC LIMIT $5"
@@ -112,13 +173,11 @@ pub async fn existing_ids(client: &Client, letter_ids: &[i64]) -> Result<Vec<i64
     Ok(client.query(query, &[&letter_ids]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// How many dead letters have come since `last` with a payload that was replayed.
-pub async fn returned(client: &Client, last: i64) -> Result<u64, Error> {
-    let query = "SELECT count(*) FROM genims_internal.dead_letters AS new
-         WHERE new.letter_id > $1 AND EXISTS (SELECT FROM genims_internal.dead_letters AS old
-             WHERE old.letter_id <= $1 AND old.replayed_at IS NOT NULL AND old.payload_bytes = new.payload_bytes
-               AND md5(old.payload) = md5(new.payload))";
-    Ok(client.query_one(query, &[&last]).await?.get::<_, i64>(0).unsigned_abs())
+/// How many records have come as dead letters since `last` from `client`.
+pub async fn returned(client: &Client, last: i64, sender: &str) -> Result<u64, Error> {
+    let query = "SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters
+         WHERE letter_id > $1 AND client = $2";
+    Ok(client.query_one(query, &[&last, &sender]).await?.get::<_, i64>(0).unsigned_abs())
 }
 
 /// Puts the row of a refused reading or snapshot where it belongs and marks its dead letter, together or not at all; false for
@@ -154,10 +213,19 @@ pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, E
 }
 
 pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error> {
-    let query = "SELECT reason, count(*) FILTER (WHERE replayed_at IS NULL), count(replayed_at)
-         FROM genims_internal.dead_letters GROUP BY reason ORDER BY reason";
+    let query = "SELECT reason, sum(waiting)::bigint, sum(replayed)::bigint, sum(records)::bigint, sum(purged)::bigint FROM (
+             SELECT reason, count(*) FILTER (WHERE replayed_at IS NULL) AS waiting, count(replayed_at) AS replayed,
+                 sum(records) AS records, 0 AS purged FROM genims_internal.dead_letters GROUP BY reason
+             UNION ALL SELECT reason, 0, 0, 0, sum(records) FROM genims_internal.dead_letters_purged GROUP BY reason) AS counted
+         GROUP BY reason ORDER BY reason";
     let rows = client.query(query, &[]).await?;
-    let count = |row: &Row| ReasonCount { reason: row.get(0), waiting: row.get(1), replayed: row.get(2) };
+    let count = |row: &Row| ReasonCount {
+        reason: row.get(0),
+        waiting: row.get(1),
+        replayed: row.get(2),
+        records: row.get(3),
+        purged: row.get(4),
+    };
     Ok(rows.iter().map(count).collect())
 }
 
@@ -168,6 +236,7 @@ fn dead_letter(row: &Row) -> StoredDeadLetter {
         log_offset: row.get("log_offset"),
         received_at: row.get("received_at"),
         source: row.get("source"),
+        client: row.get("client"),
         topic: row.get("topic"),
         reason: row.get("reason"),
         sqlstate: row.get("sqlstate"),
@@ -175,5 +244,9 @@ fn dead_letter(row: &Row) -> StoredDeadLetter {
         payload: row.get("payload"),
         payload_bytes: row.get("payload_bytes"),
         replayed_at: row.get("replayed_at"),
+        letters: row.get("letters"),
+        records: row.get("records"),
+        last_received_at: row.get("last_received_at"),
+        is_sample: row.get("is_sample"),
     }
 }

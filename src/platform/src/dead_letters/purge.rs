@@ -1,0 +1,115 @@
+//! Deletes dead letters, and enters in `genims_internal.dead_letters_purged` how many: one statement does both, so that the
+//! ledger and the counts by reason add up at every moment.
+//!
+//! The bound of the whole table is kept in rounds over the causes (listener, client, topic, reason): what was replayed goes
+//! first, then the oldest letters of the causes with the most. A device that floods the table pushes out its own letters,
+//! not those of others.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error};
+
+/// `[dead_letters]` of the configuration: what a server keeps.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kept {
+    /// How long a letter is kept after it came last.
+    #[serde(with = "humantime_serde")]
+    pub keep_for: Duration,
+    /// What the letters may hold together: payloads and texts.
+    pub max_bytes: u64,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { keep_for: Duration::from_secs(90 * 24 * 3_600), max_bytes: 1 << 30 }
+    }
+}
+
+/// Which to delete: those that match all that is said.
+#[derive(Clone, Debug, Default)]
+pub struct Which {
+    pub letter_ids: Option<Vec<i64>>,
+    pub reason: Option<String>,
+    /// Those that came last before.
+    pub before: Option<DateTime<Utc>>,
+}
+
+/// What was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Purged {
+    pub rows: u64,
+    pub letters: u64,
+    pub records: u64,
+}
+
+impl Purged {
+    pub fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.letters += other.letters;
+        self.records += other.records;
+    }
+}
+
+/// Rows deleted in one transaction: none holds locks for long.
+const AT_ONCE: i64 = 50_000;
+
+/// About what a row takes beside its texts and payload.
+const ROW_BYTES: &str = "200";
+
+/// Deletes what matches.
+pub async fn purge(client: &Client, which: &Which) -> Result<Purged, Error> {
+    let select = "SELECT letter_id FROM genims_internal.dead_letters
+         WHERE ($2::bigint[] IS NULL OR letter_id = ANY($2)) AND ($3::text IS NULL OR reason = $3)
+           AND ($4::timestamptz IS NULL OR coalesce(last_received_at, received_at) < $4)
+         ORDER BY letter_id LIMIT $1";
+    delete(client, select, &[&which.letter_ids, &which.reason, &which.before]).await
+}
+
+/// Deletes what is too much, so that the letters hold at most `bytes_max` together.
+pub async fn purge_to_size(client: &Client, bytes_max: u64) -> Result<Purged, Error> {
+    let bytes = format!("({ROW_BYTES} + octet_length(payload) + octet_length(detail) + octet_length(topic))");
+    let bytes_max = i64::try_from(bytes_max).unwrap_or(i64::MAX);
+    let held = format!("SELECT coalesce(sum({bytes}), 0)::bigint FROM genims_internal.dead_letters");
+    if client.query_one(&held, &[]).await?.get::<_, i64>(0) <= bytes_max {
+        return Ok(Purged::default());
+    }
+    let select = format!(
+        "SELECT letter_id FROM (
+             SELECT letter_id, sum(bytes) OVER (ORDER BY waits DESC, nth, letter_id DESC) AS held FROM (
+                 SELECT letter_id, {bytes} AS bytes, replayed_at IS NULL AS waits,
+                     row_number() OVER (PARTITION BY source, client, topic, reason ORDER BY letter_id DESC) AS nth
+                 FROM genims_internal.dead_letters) AS sized) AS summed
+         WHERE held > $2::bigint ORDER BY held DESC LIMIT $1"
+    );
+    delete(client, &select, &[&bytes_max]).await
+}
+
+/// Deletes what `select` names, piece by piece; its first parameter is how many at once.
+async fn delete(client: &Client, select: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Purged, Error> {
+    let delete = format!(
+        "WITH gone AS (DELETE FROM genims_internal.dead_letters WHERE letter_id IN ({select})
+             RETURNING source, reason, letters, records),
+         sums AS (SELECT source, reason, count(*) AS deleted, sum(letters)::bigint AS letters, sum(records)::bigint AS records
+             FROM gone GROUP BY source, reason),
+         entered AS (INSERT INTO genims_internal.dead_letters_purged AS purged (source, reason, letters, records, purged_at)
+             SELECT source, reason, letters, records, now() FROM sums
+             ON CONFLICT (source, reason) DO UPDATE SET letters = purged.letters + excluded.letters,
+                 records = purged.records + excluded.records, purged_at = excluded.purged_at)
+         SELECT coalesce(sum(deleted), 0)::bigint, coalesce(sum(letters), 0)::bigint, coalesce(sum(records), 0)::bigint
+         FROM sums"
+    );
+    let at_once: &(dyn ToSql + Sync) = &AT_ONCE;
+    let parameters: Vec<&(dyn ToSql + Sync)> = std::iter::once(at_once).chain(parameters.iter().copied()).collect();
+    let mut purged = Purged::default();
+    loop {
+        let row = client.query_one(&delete, &parameters).await?;
+        let [rows, letters, records] = [0, 1, 2].map(|index| row.get::<_, i64>(index).unsigned_abs());
+        purged.add(Purged { rows, letters, records });
+        if rows < AT_ONCE.unsigned_abs() {
+            return Ok(purged);
+        }
+    }
+}
