@@ -5,10 +5,10 @@
 //! leaves out is looked for under its usual names.
 
 use super::quality;
-use super::template::TopicTemplate;
 use genims_model::Quality;
 use genims_model::reading::VALUE_MAX;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which keys of a foreign JSON say what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,40 +86,29 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    pub(super) fn compile(entry: &TopicTemplate) -> Result<Option<Self>, MappingError> {
-        if entry.keys.is_empty() && entry.states.is_empty() && entry.qualities.is_empty() {
+    /// `None`: nothing is said.
+    pub(super) fn compile(
+        keys: &Keys,
+        states: &BTreeMap<String, f64>,
+        qualities: &BTreeMap<String, String>,
+    ) -> Result<Option<Self>, MappingError> {
+        if keys.is_empty() && states.is_empty() && qualities.is_empty() {
             return Ok(None);
         }
-        let parts = entry.keys.each();
-        for (at, (_, part, path)) in parts.iter().enumerate() {
-            let Some(path) = path else { continue };
-            let levels = path.split('.').count();
-            if path.split('.').any(|level| level.trim().is_empty()) {
-                return Err(MappingError::NoKey { part, path: (*path).clone() });
-            }
-            if levels > LEVELS_MAX {
-                return Err(MappingError::TooDeep { part, path: (*path).clone(), levels });
-            }
-            if let Some((_, first, _)) = parts[..at].iter().find(|(_, _, other)| other == &Some(*path)) {
-                return Err(MappingError::SameKey { first, second: part, path: (*path).clone() });
-            }
-        }
-        check_words("states", entry.states.keys())?;
-        check_words("qualities", entry.qualities.keys())?;
-        let mut states = Vec::with_capacity(entry.states.len());
-        for (word, value) in &entry.states {
-            if value.is_nan() || value.abs() > VALUE_MAX {
-                return Err(MappingError::StateTooLarge { word: word.clone() });
-            }
-            states.push((word.as_str().into(), *value));
-        }
-        let mut qualities = Vec::with_capacity(entry.qualities.len());
-        for (word, quality) in &entry.qualities {
-            let known = quality::of_text(quality)
-                .ok_or_else(|| MappingError::NoQuality { word: word.clone(), quality: quality.clone() })?;
-            qualities.push((word.as_str().into(), known));
-        }
-        let paths = parts.map(|(_, _, path)| path.map(|path| path.as_str().into()));
+        check_words("states", states.keys())?;
+        check_words("qualities", qualities.keys())?;
+        let paths = check_keys(keys)?;
+        let state = |(word, value): (&String, &f64)| {
+            let fits = value.abs() <= VALUE_MAX;
+            fits.then(|| (word.as_str().into(), *value))
+                .ok_or_else(|| MappingError::StateTooLarge { word: word.clone() })
+        };
+        let quality = |(word, quality): (&String, &String)| {
+            let known = quality::of_text(quality).map(|known| (word.as_str().into(), known));
+            known.ok_or_else(|| MappingError::NoQuality { word: word.clone(), quality: quality.clone() })
+        };
+        let states = states.iter().map(state).collect::<Result<_, _>>()?;
+        let qualities = qualities.iter().map(quality).collect::<Result<_, _>>()?;
         Ok(Some(Self { paths, states, qualities }))
     }
 
@@ -138,8 +127,27 @@ fn find<T: Copy>(words: &[(Box<str>, T)], word: &str) -> Option<T> {
     words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, meant)| *meant)
 }
 
+/// The paths of the keys, by [`Part`].
+fn check_keys(keys: &Keys) -> Result<[Option<Box<str>>; PARTS], MappingError> {
+    let parts = keys.each();
+    for (at, (_, part, path)) in parts.iter().enumerate() {
+        let Some(path) = path else { continue };
+        let levels = path.split('.').count();
+        if path.split('.').any(|level| level.trim().is_empty()) {
+            return Err(MappingError::NoKey { part, path: (*path).clone() });
+        }
+        if levels > LEVELS_MAX {
+            return Err(MappingError::TooDeep { part, path: (*path).clone(), levels });
+        }
+        if let Some((_, first, _)) = parts[..at].iter().find(|(_, _, other)| other == &Some(*path)) {
+            return Err(MappingError::SameKey { first, second: part, path: (*path).clone() });
+        }
+    }
+    Ok(parts.map(|(_, _, path)| path.map(|path| path.as_str().into())))
+}
+
 fn check_words<'w>(table: &'static str, words: impl Iterator<Item = &'w String>) -> Result<(), MappingError> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for word in words {
         if word.trim().is_empty() {
             return Err(MappingError::EmptyWord { table });

@@ -145,8 +145,8 @@ impl Template {
         if entry.template.contains(['+', '#']) {
             return Err(TemplateError::Wildcard { template: template() });
         }
-        let mapping =
-            Mapping::compile(entry).map_err(|source| TemplateError::Mapping { template: template(), source })?;
+        let mapping = Mapping::compile(&entry.keys, &entry.states, &entry.qualities)
+            .map_err(|source| TemplateError::Mapping { template: template(), source })?;
         if entry.template.starts_with(NATIVE_PREFIX) && mapping.is_none() {
             return Err(TemplateError::NativePrefix { template: template() });
         }
