@@ -111,9 +111,9 @@ fn registered_sensors_lose_nothing(harness: &'static Harness) {
 fn a_bridge_knows_what_its_session_holds(harness: &'static Harness) {
     let setup = Setup {
         servers: &[Server::Postgres, Server::Mongodb, Server::Mosquitto],
-        mqtt: "",
         more: "[[listeners]]\ntype = \"bridge\"\nname = \"bridge\"\nbroker = \"mqtt://BROKER\"\n\
                client_id = \"held\"\ntopics = [\"a/#\", \"b/+\"]\n",
+        ..Setup::default()
     };
     let Some(mut cuts) = Cuts::prepare(harness, "a bridge", &setup) else { return };
     let path = cuts.plant.folder.join("data/bridges/held.filters");
