@@ -15,6 +15,7 @@ mod effects;
 mod failures;
 mod harness;
 mod history;
+mod hosted;
 mod kill9;
 mod late;
 mod leftovers;
@@ -22,7 +23,9 @@ mod lineage;
 mod mirror;
 mod mysql;
 mod numbers;
+mod passwords;
 mod platform;
+mod pooler;
 mod powercut;
 mod provision;
 mod provision_mongo;
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
     let topics: &[fn(&'static Harness) -> Vec<Trial>] = &[
         devstack::tests,
         databases::tests,
+        hosted::tests,
+        passwords::tests,
         provision::tests,
         provision_mongo::tests,
         mysql::tests,
