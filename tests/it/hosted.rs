@@ -259,7 +259,8 @@ fn validate_looks_at_every_connection(harness: &'static Harness) {
         ("GENIMS_MONGODB_URL", "mongodb+srv://h.example.net:27017/x", "port"),
     ] {
         let (valid, said) = validate(&[(variable, url)]);
-        assert!(!valid && said.contains(variable) && said.contains(remedy), "{url}: {said}");
+        assert!(!valid && said.contains(remedy), "{url}: {said}");
+        assert!(said.contains(variable) || said.contains("TLS cannot be set up"), "{url}: {said}");
         assert!(!said.contains("hunter"), "{said}");
     }
 }

@@ -45,6 +45,11 @@ fn value(text: &str) -> Result<String, String> {
     if let Some(quoted) = text.strip_prefix('"') {
         return escaped(quoted);
     }
+    if text.starts_with('#') {
+        return Err(
+            "begins with a #: write '...' around the whole value, or give the comment a line of its own".to_owned()
+        );
+    }
     let wants_quotes = |what: &str| format!("has {what} outside quotes: write '...' around the whole value");
     match text.chars().find(|c| c.is_whitespace() || matches!(c, '$' | '\\' | '"' | '\'' | '`')) {
         Some(c)
@@ -123,6 +128,7 @@ mod tests {
             ("p\\nss", "'...'"),
             ("my pass", "'...'"),
             ("pass #1", "line of its own"),
+            ("#1", "line of its own"),
             ("it's", "\"...\""),
             ("pa\"ss", "'...'"),
             ("'it's'", "\"...\""),
