@@ -16,6 +16,7 @@ mod failures;
 mod foreign;
 mod harness;
 mod history;
+mod hosted;
 mod hub;
 mod kill9;
 mod late;
@@ -25,7 +26,9 @@ mod lineage;
 mod mirror;
 mod mysql;
 mod numbers;
+mod passwords;
 mod platform;
+mod pooler;
 mod powercut;
 mod provision;
 mod provision_mongo;
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
     let topics: &[fn(&'static Harness) -> Vec<Trial>] = &[
         devstack::tests,
         databases::tests,
+        hosted::tests,
+        passwords::tests,
         provision::tests,
         provision_mongo::tests,
         mysql::tests,

@@ -140,14 +140,18 @@ impl Plant {
         plant
     }
 
-    fn write_configuration(&self, setup: &Setup<'_>) {
-        let master = self.stack.postgres_url("genims_master_db");
-        let operations = self.stack.postgres_url("genims_operations_db");
+    /// Lets the server and the commands reach the PostgreSQL databases by these URLs.
+    pub(crate) fn reach(&self, url: &dyn Fn(&str) -> String) {
+        let (master, operations) = (url("genims_master_db"), url("genims_operations_db"));
         let mongodb = self.stack.mongodb_url();
         let environment = format!(
             "GENIMS_MASTER_DB_URL='{master}'\nGENIMS_OPERATIONS_DB_URL='{operations}'\nGENIMS_MONGODB_URL='{mongodb}'\n"
         );
         std::fs::write(self.folder.join(".env"), environment).unwrap();
+    }
+
+    fn write_configuration(&self, setup: &Setup<'_>) {
+        self.reach(&|database| self.stack.postgres_url(database));
         let mut text = format!("data_dir = \"{}\"\n", self.folder.join("data").display());
         let more = if setup.servers.contains(&Server::Mosquitto) {
             setup.more.replace("BROKER", &self.stack.mqtt_address().to_string())
@@ -341,7 +345,7 @@ impl Plant {
 }
 
 /// Ports that nobody listens on now.
-fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     let sockets: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     sockets.map(|socket| socket.local_addr().unwrap())
 }

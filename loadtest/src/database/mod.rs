@@ -3,10 +3,11 @@
 
 mod tls;
 
-use mongodb::options::{ClientOptions, ServerAddress};
+use mongodb::options::{ClientOptions, ServerAddress, Tls};
+use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -28,12 +29,14 @@ pub fn is_loopback_host(host: &str) -> bool {
 }
 
 /// How the server's certificate is checked, as libpq defines it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Verification {
-    /// `prefer`, `require`: encrypted, whoever it is.
+    /// `prefer`, `require` without a root certificate: encrypted, whoever it is.
     None,
-    /// `verify-ca`, `verify-full`
-    Full,
+    /// `verify-ca`: signed by an authority of this file, for whatever name.
+    Authority(PathBuf),
+    /// `verify-full`: for the host of the URL; without a file by whom the operating system trusts.
+    Full(Option<PathBuf>),
 }
 
 /// A checked PostgreSQL URL.
@@ -41,36 +44,41 @@ enum Verification {
 pub struct PostgresUrl {
     config: tokio_postgres::Config,
     verification: Verification,
-    root_certificates: Option<PathBuf>,
 }
 
 impl PostgresUrl {
-    /// `sslmode` and `sslrootcert` are understood as by libpq.
+    /// `sslmode`, `sslrootcert`, lists in `host` and `target_session_attrs` are understood as by the server.
     pub fn parse(url: &str) -> Result<Self, DatabaseError> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
-        let mut verification = Verification::None;
-        let mut ssl_mode = SslMode::Prefer;
-        let mut root_certificates = None;
+        let (mut mode, mut root, mut attributes) = (None, None, None);
         let mut rest = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            match pair.split_once('=') {
-                Some(("sslmode", mode)) => {
-                    (ssl_mode, verification) = match mode {
-                        "disable" => (SslMode::Disable, Verification::None),
-                        "allow" | "prefer" => (SslMode::Prefer, Verification::None),
-                        "require" => (SslMode::Require, Verification::None),
-                        "verify-ca" | "verify-full" => (SslMode::Require, Verification::Full),
-                        other => return Err(DatabaseError::Url(format!("sslmode {other:?} is unknown"))),
-                    };
-                }
-                Some(("sslrootcert", path)) => root_certificates = Some(PathBuf::from(path.replace("%2F", "/"))),
-                _ => rest.push(pair),
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let text = percent_decode_str(value).decode_utf8_lossy().into_owned();
+            match key {
+                "sslmode" => mode = Some(text),
+                "sslrootcert" => root = Some(text),
+                "host" => rest.extend(text.split(',').map(|host| format!("host={}", host.replace('%', "%25")))),
+                "target_session_attrs" => attributes = Some(text),
+                _ => rest.push(pair.to_owned()),
             }
         }
+        let (mut ssl_mode, verification) = trust(mode.as_deref(), root.as_deref())?;
         let url = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
         let mut config: tokio_postgres::Config =
             url.parse().map_err(|error: tokio_postgres::Error| DatabaseError::Url(error.to_string()))?;
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) {
+            ssl_mode = SslMode::Disable;
+        }
         config.ssl_mode(ssl_mode).application_name("genims-loadtest");
+        match attributes.as_deref() {
+            Some("any") => {}
+            None if config.get_hosts().len() < 2 => {}
+            None | Some("read-write" | "primary") => {
+                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            }
+            Some(_) => return Err(DatabaseError::Url("target_session_attrs is any or read-write".to_owned())),
+        }
         for host in config.get_hosts() {
             if let Host::Tcp(name) = host
                 && !is_loopback_host(name)
@@ -81,15 +89,12 @@ impl PostgresUrl {
         if config.get_hostaddrs().iter().any(|address| !address.is_loopback()) {
             return Err(DatabaseError::NotLoopback("hostaddr".to_owned()));
         }
-        if verification == Verification::Full && root_certificates.is_none() {
-            return Err(DatabaseError::Url("sslmode=verify-full needs sslrootcert=FILE".to_owned()));
-        }
-        Ok(Self { config, verification, root_certificates })
+        Ok(Self { config, verification })
     }
 
     /// A connection of its own; it ends when the client is dropped.
     pub async fn connect(&self) -> Result<tokio_postgres::Client, DatabaseError> {
-        let tls = tls::connector(self.verification == Verification::Full, self.root_certificates.as_deref())?;
+        let tls = tls::connector(&self.verification)?;
         let (client, connection) = self.config.connect(tls).await?;
         tokio::spawn(async move {
             // The error reaches whoever uses the client.
@@ -98,6 +103,23 @@ impl PostgresUrl {
         // Sums over a whole run need no parallel help from cores that the server under test is using.
         client.batch_execute("set timezone = 'UTC'; set statement_timeout = 0").await?;
         Ok(client)
+    }
+}
+
+/// libpq's meaning of `sslmode` and `sslrootcert` together.
+fn trust(mode: Option<&str>, root: Option<&str>) -> Result<(SslMode, Verification), DatabaseError> {
+    let wrong = |cause: &str| Err(DatabaseError::Url(cause.to_owned()));
+    let file = root.filter(|root| *root != "system").map(PathBuf::from);
+    match (mode, file) {
+        (None, None) if root.is_some() => Ok((SslMode::Require, Verification::Full(None))),
+        (Some("verify-full"), file) => Ok((SslMode::Require, Verification::Full(file))),
+        (Some(_), None) if root.is_some() => wrong("sslrootcert=system goes with sslmode=verify-full alone"),
+        (Some("disable"), _) => Ok((SslMode::Disable, Verification::None)),
+        (None | Some("allow" | "prefer"), _) => Ok((SslMode::Prefer, Verification::None)),
+        (Some("require" | "verify-ca"), Some(file)) => Ok((SslMode::Require, Verification::Authority(file))),
+        (Some("require"), None) => Ok((SslMode::Require, Verification::None)),
+        (Some("verify-ca"), None) => wrong("sslmode=verify-ca needs sslrootcert=FILE"),
+        (Some(other), _) => wrong(&format!("sslmode {other:?} is unknown")),
     }
 }
 
@@ -119,6 +141,12 @@ impl Mongo {
             {
                 return Err(DatabaseError::NotLoopback(host.clone()));
             }
+        }
+        // The driver knows public authorities only, not those that an administrator added.
+        if let Some(Tls::Enabled(tls)) = &mut options.tls
+            && tls.ca_file_path.is_none()
+        {
+            tls.ca_file_path = openssl_probe::probe().cert_file;
         }
         options.app_name = Some("genims-loadtest".to_owned());
         options.server_selection_timeout = Some(std::time::Duration::from_secs(10));
@@ -146,15 +174,37 @@ mod tests {
     }
 
     #[test]
+    fn several_hosts_and_sockets_are_understood_as_by_the_server() {
+        for url in ["postgres://127.0.0.1:1,localhost:2/d", "postgres:///d?host=127.0.0.1,localhost&port=1,2"] {
+            let config = PostgresUrl::parse(url).expect(url).config;
+            assert_eq!((config.get_hosts().len(), config.get_ports()), (2, &[1, 2][..]), "{url}");
+            assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite, "{url}");
+        }
+        assert!(PostgresUrl::parse("postgres://127.0.0.1/d?target_session_attrs=standby").is_err());
+        assert!(PostgresUrl::parse("postgres:///d?host=127.0.0.1,example.com").is_err());
+        let socket = PostgresUrl::parse("postgres://u@/d?host=/run/postgresql&sslmode=require").expect("a socket");
+        assert_eq!(socket.config.get_ssl_mode(), SslMode::Disable);
+    }
+
+    #[test]
     fn the_ssl_words_of_libpq_are_understood() {
         let url = PostgresUrl::parse(
             "postgres://u@127.0.0.1/db?sslmode=verify-full&sslrootcert=/tmp/ca.pem&connect_timeout=3",
         )
         .expect("valid");
-        assert_eq!(url.verification, Verification::Full);
-        assert_eq!(url.root_certificates, Some(PathBuf::from("/tmp/ca.pem")));
+        assert_eq!(url.verification, Verification::Full(Some("/tmp/ca.pem".into())));
         assert_eq!(url.config.get_ssl_mode(), SslMode::Require);
-        assert!(PostgresUrl::parse("postgres://u@127.0.0.1/db?sslmode=verify-full").is_err());
+        let verification = |options: &str| {
+            PostgresUrl::parse(&format!("postgres://u@127.0.0.1/db?{options}")).map(|url| url.verification)
+        };
+        for system in ["sslmode=verify-full", "sslrootcert=system", "sslmode=verify-full&sslrootcert=system"] {
+            assert_eq!(verification(system).expect("valid"), Verification::Full(None), "{system}");
+        }
+        let authority = Verification::Authority("/tmp/my ca.pem".into());
+        assert_eq!(verification("sslmode=verify-ca&sslrootcert=%2Ftmp%2Fmy%20ca.pem").expect("valid"), authority);
+        assert!(
+            verification("sslmode=verify-ca").is_err() && verification("sslmode=require&sslrootcert=system").is_err()
+        );
         assert!(PostgresUrl::parse("postgres://u@127.0.0.1/db?sslmode=maybe").is_err());
     }
 }

@@ -1,52 +1,80 @@
 //! TLS towards PostgreSQL: verified against a root certificate, or (as libpq does for `prefer` and `require`) encrypted
 //! without asking who the server is.
 
-use super::DatabaseError;
+use super::{DatabaseError, Verification};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub(super) fn connector(verify: bool, roots: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {
+pub(super) fn connector(verification: &Verification) -> Result<MakeRustlsConnect, DatabaseError> {
     let provider = Arc::new(ring::default_provider());
     let failed = |error: &dyn std::fmt::Display| DatabaseError::Tls(error.to_string());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error))?;
-    let config = match roots.filter(|_| verify) {
-        Some(path) => {
-            let mut store = RootCertStore::empty();
-            let unreadable = |error| DatabaseError::Tls(format!("cannot read sslrootcert {}: {error}", path.display()));
-            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                store.add(certificate.map_err(unreadable)?).map_err(|error| failed(&error))?;
-            }
-            builder.with_root_certificates(store).with_no_client_auth()
-        }
-        None => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider))).with_no_client_auth()
-        }
+    let chain = |file: Option<&Path>| {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(file)?), provider.clone())
+            .build()
+            .map_err(|error| failed(&error))
     };
-    Ok(MakeRustlsConnect::new(config))
+    let verifier: Arc<dyn ServerCertVerifier> = match verification {
+        Verification::None => Arc::new(AnyServer { provider: provider.clone(), chain: None }),
+        Verification::Authority(file) => {
+            Arc::new(AnyServer { provider: provider.clone(), chain: Some(chain(Some(file))?) })
+        }
+        Verification::Full(file) => chain(file.as_deref())?,
+    };
+    Ok(MakeRustlsConnect::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
-/// Accepts every certificate, but still checks that the server holds its key.
+/// Of a file, or whom the operating system trusts.
+fn roots(file: Option<&Path>) -> Result<RootCertStore, DatabaseError> {
+    let mut store = RootCertStore::empty();
+    let Some(path) = file else {
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(store);
+    };
+    let unreadable = |error: &dyn std::fmt::Display| {
+        DatabaseError::Tls(format!("cannot read sslrootcert {}: {error}", path.display()))
+    };
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
+        let certificate = certificate.map_err(|error| unreadable(&error))?;
+        store.add(certificate).map_err(|error| unreadable(&error))?;
+    }
+    Ok(store)
+}
+
+/// Accepts a certificate for any name, signed by anybody or by the chain's authority, but still checks that the server holds
+/// its key.
 #[derive(Debug)]
-struct AnyServer(Arc<CryptoProvider>);
+struct AnyServer {
+    provider: Arc<CryptoProvider>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
 
 impl ServerCertVerifier for AnyServer {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // The name is checked last, so everything else has held.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
     }
 
     fn verify_tls12_signature(
@@ -55,7 +83,7 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -64,10 +92,10 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 
 /// Outstanding probes at most; beyond that new ones are not watched (but still sent and judged).
 const WATCHED_MAX: usize = 1_024;
@@ -108,7 +109,6 @@ pub async fn watch(
 ) -> Result<Visibility, tokio_postgres::Error> {
     let query = "select timestamp from public.sensor_data \
                  where sensor_id = $1 and timestamp = any($2) and timestamp between $3 and $4";
-    let statement = client.prepare(query).await?;
     let mut latency_us = super::stats::latencies();
     let mut open: Vec<i64> = Vec::new();
     let mut sending = true;
@@ -139,7 +139,13 @@ pub async fn watch(
         let asked_us = clock.now_us();
         let times: Vec<_> = open.iter().map(|&at_us| timestamp(at_us)).collect();
         let (from, to) = (times.iter().min().copied(), times.iter().max().copied());
-        let rows = client.query(&statement, &[&sensor_id, &times, &from, &to]).await?;
+        let values: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&sensor_id, Type::TEXT),
+            (&times, Type::TIMESTAMP_ARRAY),
+            (&from, Type::TIMESTAMP),
+            (&to, Type::TIMESTAMP),
+        ];
+        let rows = client.query_typed(query, &values).await?;
         let seen_us = clock.now_us();
         for row in rows {
             let found: chrono::NaiveDateTime = row.try_get(0)?;

@@ -29,7 +29,7 @@ pub async fn load(
     machines_max: usize,
     exclude: &[String],
 ) -> Result<Plant, MasterError> {
-    let rows = client.query(SENSORS, &[]).await?;
+    let rows = client.query_typed(SENSORS, &[]).await?;
     let mut plant = Plant::default();
     let mut index_of: HashMap<String, usize> = HashMap::new();
     for row in &rows {

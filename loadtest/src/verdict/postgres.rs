@@ -5,6 +5,7 @@ use crate::load::tally::{Fence, PAIR_MASK, Tally};
 use chrono::{DateTime, NaiveDateTime};
 use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 
 /// Microseconds as a timestamp without time zone, which is how the tables hold UTC.
 pub fn timestamp(at_us: i64) -> NaiveDateTime {
@@ -24,7 +25,10 @@ pub async fn holdings(client: &Client, span: Span, sensors: Option<&[String]>) -
          group by sensor_id",
         base = span.base_us()
     );
-    let rows = client.query(&query, &[&timestamp(span.from_us), &timestamp(span.to_us), &sensors]).await?;
+    let (from, to) = (timestamp(span.from_us), timestamp(span.to_us));
+    let rows = client
+        .query_typed(&query, &[(&from, Type::TIMESTAMP), (&to, Type::TIMESTAMP), (&sensors, Type::TEXT_ARRAY)])
+        .await?;
     let mut sensors = HashMap::with_capacity(rows.len());
     for row in rows {
         let count: i64 = row.try_get(1)?;
@@ -41,7 +45,8 @@ pub async fn holdings(client: &Client, span: Span, sensors: Option<&[String]>) -
 async fn snapshots(client: &Client, span: Span) -> Result<HashMap<String, u64>, VerdictError> {
     let query = "select machine_id, count(*) from public.scada_machine_data \
                  where timestamp >= $1 and timestamp <= $2 group by machine_id";
-    let rows = client.query(query, &[&timestamp(span.from_us), &timestamp(span.to_us)]).await?;
+    let (from, to) = (timestamp(span.from_us), timestamp(span.to_us));
+    let rows = client.query_typed(query, &[(&from, Type::TIMESTAMP), (&to, Type::TIMESTAMP)]).await?;
     let mut machines = HashMap::with_capacity(rows.len());
     for row in rows {
         let count: i64 = row.try_get(1)?;
@@ -54,7 +59,10 @@ async fn snapshots(client: &Client, span: Span) -> Result<HashMap<String, u64>, 
 pub async fn duplicates(client: &Client, span: Span, sensors: &[String]) -> Result<HashMap<String, u64>, VerdictError> {
     let query = "select sensor_id, count(*) - count(distinct timestamp) from public.sensor_data \
                  where timestamp >= $1 and timestamp <= $2 and sensor_id = any($3) group by sensor_id";
-    let rows = client.query(query, &[&timestamp(span.from_us), &timestamp(span.to_us), &sensors]).await?;
+    let (from, to) = (timestamp(span.from_us), timestamp(span.to_us));
+    let rows = client
+        .query_typed(query, &[(&from, Type::TIMESTAMP), (&to, Type::TIMESTAMP), (&sensors, Type::TEXT_ARRAY)])
+        .await?;
     let mut duplicates = HashMap::new();
     for row in rows {
         let surplus: i64 = row.try_get(1)?;
@@ -72,7 +80,9 @@ pub async fn fences_seen(client: &Client, fences: &[Fence]) -> Result<usize, Ver
     let query = "select count(*) from unnest($1::text[], $2::timestamp[]) as fence (id, at) where exists \
                  (select from public.sensor_data where sensor_id = fence.id and timestamp = fence.at \
                   and timestamp between $3 and $4)";
-    let row = client.query_one(query, &[&ids, &times, &from, &to]).await?;
+    let values: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&ids, Type::TEXT_ARRAY), (&times, Type::TIMESTAMP_ARRAY), (&from, Type::TIMESTAMP), (&to, Type::TIMESTAMP)];
+    let row = client.query_typed_one(query, &values).await?;
     Ok(row.try_get::<_, i64>(0)? as usize)
 }
 
@@ -81,19 +91,19 @@ pub async fn fences_seen(client: &Client, fences: &[Fence]) -> Result<usize, Ver
 pub async fn movement(client: &Client) -> Result<u64, VerdictError> {
     let query = "select coalesce(sum(n_tup_ins), 0)::int8 from pg_stat_user_tables \
                  where relname like 'sensor\\_data%' or relname like 'scada\\_machine\\_data%'";
-    let row = client.query_one(query, &[]).await?;
+    let row = client.query_typed_one(query, &[]).await?;
     Ok(row.try_get::<_, i64>(0)? as u64)
 }
 
 /// Records set aside so far, by reason, purged ones too; `None` where the server keeps no such table.
 pub async fn dead_letters(client: &Client) -> Result<Option<BTreeMap<String, u64>>, VerdictError> {
-    let table = client.query_one("select to_regclass('genims_internal.dead_letters') is not null", &[]).await?;
+    let table = client.query_typed_one("select to_regclass('genims_internal.dead_letters') is not null", &[]).await?;
     if !table.try_get::<_, bool>(0)? {
         return Ok(None);
     }
     let query = "select reason, sum(records)::int8 from (select reason, records from genims_internal.dead_letters \
                  union all select reason, records from genims_internal.dead_letters_purged) as kept_or_purged group by reason";
-    let rows = client.query(query, &[]).await?;
+    let rows = client.query_typed(query, &[]).await?;
     let mut dead_letters = BTreeMap::new();
     for row in rows {
         dead_letters.insert(row.try_get(0)?, row.try_get::<_, i64>(1)? as u64);

@@ -31,10 +31,10 @@ impl Difference {
 }
 
 pub async fn of_postgres(client: &tokio_postgres::Client) -> Result<Difference, tokio_postgres::Error> {
-    // Prepared before the clock is looked at: the answer takes one round trip.
-    let select = client.prepare("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").await?;
+    // Without a statement of its own the answer takes one round trip.
+    let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let asked_us = now_us();
-    let server_us = client.query_one(&select, &[]).await?.get(0);
+    let server_us = client.query_typed_one(select, &[]).await?.get(0);
     Ok(Difference::of(server_us, asked_us, now_us()))
 }
 

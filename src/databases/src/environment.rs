@@ -1,8 +1,9 @@
 //! The environment that settings are read from: the process environment, and below it a `.env` file.
 //!
 //! Nothing is written back into the process environment, so loading is safe while other threads run. A variable `X` may
-//! be given as `X_FILE`, the path of a file with the value (without its trailing line end).
+//! be given as `X_FILE`, the path of a file with the value (without byte order mark and trailing line end).
 
+use super::dotenv;
 use super::errors::DatabaseError;
 use std::collections::HashMap;
 use std::fmt;
@@ -21,14 +22,9 @@ impl Environment {
         let path = dotenv.unwrap_or(Path::new(".env"));
         let mut variables = HashMap::new();
         if dotenv.is_some() || path.exists() {
-            let bad = |error: dotenvy::Error| DatabaseError::Dotenv {
-                path: path.display().to_string(),
-                cause: cause_without_content(&error),
-            };
-            for pair in dotenvy::from_path_iter(path).map_err(bad)? {
-                let (name, value) = pair.map_err(bad)?;
-                variables.insert(name, value);
-            }
+            let bad = |cause: String| DatabaseError::Dotenv { path: path.display().to_string(), cause };
+            let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+            variables.extend(dotenv::parse(&bytes).map_err(bad)?);
         }
         let process =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -58,7 +54,7 @@ impl Environment {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+        Ok(Some(text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).to_owned()))
     }
 }
 
@@ -73,14 +69,6 @@ impl Environment {
             }
         }
         Ok(None)
-    }
-}
-
-/// dotenvy's message for a bad line quotes the line, which may hold a password.
-fn cause_without_content(error: &dotenvy::Error) -> String {
-    match error {
-        dotenvy::Error::LineParse(_, column) => format!("a line cannot be parsed at column {column}"),
-        other => other.to_string(),
     }
 }
 
@@ -113,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_secret_comes_from_the_variable_or_from_its_file() {
-        let secret = file("hunter2\n");
+        let secret = file("\u{feff}hunter2\r\n");
         let path = secret.path().display().to_string();
         let environment = Environment::from_pairs([("A", "direct"), ("A_FILE", "/nonexistent"), ("B_FILE", &path)]);
         assert_eq!(environment.secret("A").expect("readable").as_deref(), Some("direct"));

@@ -29,6 +29,18 @@ pub enum DatabaseError {
     #[error("{database}: TLS cannot be set up: {cause}; {remedy}")]
     Tls { database: String, cause: String, remedy: &'static str },
 
+    #[error(
+        "{database} at {place}: no database of this server lets us in to create it; create it yourself, or let \
+         GENIMS_POSTGRES_URL name one that exists"
+    )]
+    NoMaintenance { database: String, place: String },
+
+    #[error(
+        "{database} at {place}: a pooler in transaction mode answers, and this needs a session of its own; give its URL the \
+         port of the database server itself, or set pool_mode = session for it"
+    )]
+    Pooled { database: String, place: String },
+
     #[error("{database} at {place}: {}; {}", postgres_cause(source), postgres_remedy(source))]
     Postgres { database: String, place: String, source: tokio_postgres::Error },
 
@@ -79,6 +91,8 @@ pub fn postgres_cause(error: &tokio_postgres::Error) -> String {
 /// Transient: the connection or the server went away, is busy, or rolled us back for somebody else's sake.
 pub fn postgres_is_transient(error: &tokio_postgres::Error) -> bool {
     match error.code() {
+        // PgBouncer says it with the code of a broken protocol.
+        Some(_) if refuses_parameter(error) => false,
         Some(state) => sqlstate_is_transient(state),
         None => error.is_closed() || is_io(error) || error.to_string().starts_with("timeout"),
     }
@@ -92,6 +106,11 @@ pub(crate) fn sqlstate_is_transient(state: &SqlState) -> bool {
         return false;
     }
     *state == SqlState::LOCK_NOT_AVAILABLE || matches!(&state.code()[..2], "08" | "40" | "53" | "57" | "58")
+}
+
+/// Whether a pooler refuses a parameter of the connection.
+fn refuses_parameter(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|db| db.message().contains("unsupported startup parameter"))
 }
 
 /// A refused or broken socket anywhere below.
@@ -109,6 +128,15 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
 
 fn postgres_remedy(error: &tokio_postgres::Error) -> &'static str {
     match error.code() {
+        Some(_) if refuses_parameter(error) => {
+            "take options out of its URL, or add it to ignore_startup_parameters of pgbouncer.ini"
+        }
+        Some(state) if matches!(state.code(), "26000" | "42P05") => {
+            "a pooler in transaction mode loses prepared statements: set pool_mode = session, or connect to the server itself"
+        }
+        Some(state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "it is a standby: name the primary, or all hosts with target_session_attrs=read-write, in its URL"
+        }
         Some(state) if *state == SqlState::INVALID_PASSWORD => "check user and password of its URL or *_PASSWORD_FILE",
         Some(state) if *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             "create the role, or allow it in pg_hba.conf (with TLS: hostssl and sslmode=require)"
@@ -161,7 +189,10 @@ fn mongo_remedy(error: &mongodb::error::Error) -> &'static str {
     match error.kind.as_ref() {
         ErrorKind::Authentication { .. } => "check user, password and authSource of GENIMS_MONGODB_URL",
         ErrorKind::InvalidTlsConfig { .. } => "check tlsCAFile and tlsCertificateKeyFile of GENIMS_MONGODB_URL",
-        ErrorKind::Io(_) | ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } => {
+        ErrorKind::DnsResolve { .. } => {
+            "let its DNS name have SRV records, or write mongodb://HOST:PORT,HOST:PORT/?replicaSet=NAME&tls=true instead"
+        }
+        ErrorKind::Io(_) | ErrorKind::ServerSelection { .. } => {
             "start the server, or mend host, port and tls of GENIMS_MONGODB_URL"
         }
         // 13: Unauthorized.
@@ -218,6 +249,8 @@ fn mysql_remedy(error: &mysql_async::Error) -> &'static str {
             1044 | 1142 | 1143 | 1227 | 1370 => "grant the right to the user of its URL, also on genims_internal",
             1040 | 1203 => "raise max_connections or lower the pool sizes",
             1021 | 1114 => "free space on the database server",
+            1148 | 3948 => "let the server have local_infile = ON, which MySQL 8 has not: seeding uses LOAD DATA LOCAL",
+            1819 => "MySQL's validate_password refuses this password: give a stronger one",
             1129 | 1130 => "let the server accept this host (the user's host part, or FLUSH HOSTS)",
             3159 => "let its URL ask for TLS: ssl-mode=REQUIRED or more",
             _ if mysql_is_transient(&Error::Server(error.clone())) => {
@@ -250,6 +283,7 @@ mod tests {
         assert!(mysql_is_transient(&server(1213)) && mysql_remedy(&server(1213)).starts_with("try again"));
         assert!(!mysql_is_transient(&server(1045)) && mysql_remedy(&server(1045)).contains("password"));
         assert_eq!(mysql_code(&server(1049)), Some(1049));
+        assert!(mysql_remedy(&server(3948)).contains("local_infile"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The 17 databases: who they are, how to reach them, what went wrong.
 //!
 //! - [`registry`]: config/databases.toml, one entry per database
-//! - [`environment`]: the process environment over `.env`, secrets also from files
-//! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools
+//! - [`environment`]: the process environment over `.env` (its lines: [`dotenv`]), secrets also from files
+//! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools; [`url`]: what no URL may
+//!   contain as it stands; [`roots`]: the operating system's certificates; [`pooling`]: whether a pooler is in between
+//! - [`configured`]: what is configured, without connecting
 //! - [`clock`]: a server's clock against ours
 //! - [`partitions`]: daily partitions, for whoever needs one
 //! - [`schema`]: config/schema, embedded
@@ -13,17 +15,23 @@
 //! connection ends.
 
 pub mod clock;
+pub mod configured;
+mod dotenv;
 pub mod environment;
 pub mod errors;
 pub mod expiry;
 pub mod mongo;
 pub mod mysql;
 pub mod partitions;
+pub mod pooling;
 pub mod postgres;
+mod postgres_url;
 mod quoting;
 pub mod registry;
+mod roots;
 pub mod schema;
 pub mod tls;
+mod url;
 
 pub use environment::Environment;
 pub use errors::DatabaseError;

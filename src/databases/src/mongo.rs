@@ -4,8 +4,9 @@
 use super::errors::DatabaseError;
 use super::registry::Database;
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
+use super::{roots, url};
 use mongodb::Client;
-use mongodb::options::ClientOptions;
+use mongodb::options::{ClientOptions, ConnectionString, Tls};
 use std::fmt;
 
 /// The database of our own bookkeeping, so that the contract's database holds exactly the contract's collections.
@@ -44,15 +45,18 @@ impl MongoSettings {
 
     /// A URL that names no database, or only `admin`, means `database`.
     pub fn from_url(database: &str, url: &str) -> Result<Self, DatabaseError> {
+        let wrong = |cause: String| DatabaseError::BadUrl {
+            database: database.to_owned(),
+            variable: "GENIMS_MONGODB_URL".to_owned(),
+            cause,
+            example: EXAMPLE,
+        };
         let rest = url.strip_prefix("mongodb://").or_else(|| url.strip_prefix("mongodb+srv://"));
         let Some(rest) = rest else {
-            return Err(DatabaseError::BadUrl {
-                database: database.to_owned(),
-                variable: "GENIMS_MONGODB_URL".to_owned(),
-                cause: "it does not start with mongodb://".to_owned(),
-                example: EXAMPLE,
-            });
+            return Err(wrong("it does not start with mongodb:// or mongodb+srv://".to_owned()));
         };
+        url::check(url).map_err(wrong)?;
+        ConnectionString::parse(url).map_err(|error| wrong(super::errors::mongo_cause(&error)))?;
         let path = rest.split('?').next().and_then(|before| before.split_once('/')).map_or("", |(_, path)| path);
         let named = !path.is_empty() && path != "admin";
         let database_name = if named { path } else { database };
@@ -103,6 +107,12 @@ impl MongoSettings {
         if let (Some(password), Some(credential)) = (&self.password, &mut options.credential) {
             credential.password.get_or_insert_with(|| password.clone());
         }
+        // The driver knows public authorities only, not those that an administrator added.
+        if let Some(Tls::Enabled(tls)) = &mut options.tls
+            && tls.ca_file_path.is_none()
+        {
+            tls.ca_file_path = roots::file();
+        }
         Client::with_options(options).map_err(|source| self.error(source))
     }
 
@@ -138,6 +148,23 @@ mod tests {
             assert_eq!(settings.database_name(), "genims_production", "{url}");
         }
         assert!(MongoSettings::from_url("x", "postgresql://h").is_err());
+    }
+
+    #[test]
+    fn an_srv_name_stands_alone_and_everything_odd_is_refused_unseen() {
+        let srv = MongoSettings::from_url("d", "mongodb+srv://u:p@cluster.example.net/plant").expect("a good URL");
+        assert_eq!(srv.place(), "cluster.example.net/plant");
+        for url in ["mongodb+srv://h.example.net:27017/", "mongodb+srv://a.example.net,b.example.net/"] {
+            assert!(MongoSettings::from_url("d", url).expect_err(url).to_string().contains("srv"), "{url}");
+        }
+        for url in
+            ["mongodb://u:hun#ter@h/", "mongodb://u:hun@ter@h/", "mongodb://u:hun%ter@h/", "mongodb://u:hun/ter@h/"]
+        {
+            let error = MongoSettings::from_url("d", url).expect_err(url).to_string();
+            assert!(error.contains('%') && !error.contains("hun"), "{error}");
+        }
+        let socket = MongoSettings::from_url("d", "mongodb://%2Ftmp%2Fmongodb-27017.sock/plant").expect("a socket");
+        assert_eq!(socket.database_name(), "plant");
     }
 
     #[test]

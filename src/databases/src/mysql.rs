@@ -5,11 +5,12 @@
 
 use super::errors::{DatabaseError, mysql_refuses_tls};
 use super::registry::Database;
+use super::tls::Roots;
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
+use super::{roots, url};
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use percent_encoding::percent_decode_str;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// One server for all MySQL databases.
@@ -51,6 +52,26 @@ impl SslMode {
     }
 }
 
+/// `ssl-mode` and `ssl-ca` together. Who names an authority wants it to be asked; who wants host and certificate compared and
+/// names none means those that the operating system trusts. A Unix socket leads nowhere else.
+fn trust(
+    mode: Option<SslMode>,
+    roots: Option<Roots>,
+    through_socket: bool,
+) -> Result<(SslMode, Option<Roots>), String> {
+    match (mode, roots) {
+        _ if through_socket => Ok((SslMode::Disabled, None)),
+        (None | Some(SslMode::VerifyIdentity), Some(Roots::System)) | (Some(SslMode::VerifyIdentity), None) => {
+            Ok((SslMode::VerifyIdentity, Some(Roots::System)))
+        }
+        (Some(_), Some(Roots::System)) => {
+            Err("ssl-ca=system goes with ssl-mode=VERIFY_IDENTITY alone: write that".to_owned())
+        }
+        (None | Some(SslMode::Required), Some(file)) => Ok((SslMode::VerifyCa, Some(file))),
+        (mode, roots) => Ok((mode.unwrap_or(SslMode::Preferred), roots)),
+    }
+}
+
 /// How to reach one database.
 #[derive(Clone)]
 pub struct MysqlSettings {
@@ -61,7 +82,9 @@ pub struct MysqlSettings {
     options: Opts,
     password: Option<String>,
     ssl_mode: SslMode,
-    ssl_root_certificate: Option<PathBuf>,
+    roots: Option<Roots>,
+    /// A Unix socket, instead of host and port.
+    socket: Option<String>,
 }
 
 impl MysqlSettings {
@@ -99,11 +122,9 @@ impl MysqlSettings {
         if !url.starts_with("mysql://") {
             return Err(wrong("it does not start with mysql://".to_owned()));
         }
+        url::check(url).map_err(wrong)?;
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
-        if base.contains('#') {
-            return Err(wrong("it contains a #: write it as %23".to_owned()));
-        }
-        let (mut mode, mut root) = (None, None);
+        let (mut mode, mut root, mut socket) = (None, None, None);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let text = percent_decode_str(value).decode_utf8_lossy();
@@ -114,25 +135,27 @@ impl MysqlSettings {
                         wrong(format!("ssl-mode is one of {modes}"))
                     })?);
                 }
-                "ssl-ca" => root = Some(PathBuf::from(text.into_owned())),
+                "ssl-ca" if text == "system" => root = Some(Roots::System),
+                "ssl-ca" => root = Some(Roots::File(text.into_owned().into())),
+                "socket" => socket = Some(text.into_owned()),
                 // The key is not shown: it may be the tail of a password with an unescaped question mark.
-                _ => return Err(wrong("unknown option; known are ssl-mode and ssl-ca".to_owned())),
+                _ => return Err(wrong("unknown option; known are ssl-mode, ssl-ca and socket".to_owned())),
             }
         }
+        let authority = base.trim_start_matches("mysql://").split('/').next().unwrap_or_default();
+        if authority.rsplit('@').next().is_some_and(|hosts| hosts.contains(',')) {
+            return Err(wrong("it names several hosts: write one, that of the primary or of a proxy".to_owned()));
+        }
         let options = Opts::from_url(base).map_err(|error| wrong(error.to_string()))?;
-        // Who names an authority wants it to be asked.
-        let ssl_mode = match (mode, &root) {
-            (None | Some(SslMode::Required), Some(_)) => SslMode::VerifyCa,
-            (None, None) => SslMode::Preferred,
-            (Some(mode), _) => mode,
-        };
+        let (ssl_mode, roots) = trust(mode, root, socket.is_some()).map_err(wrong)?;
         Ok(Self {
             database: database.to_owned(),
             database_name: options.db_name().filter(|name| !name.is_empty()).unwrap_or(database).to_owned(),
             password: options.pass().filter(|password| !password.is_empty()).map(str::to_owned),
             options,
             ssl_mode,
-            ssl_root_certificate: root,
+            roots,
+            socket,
         })
     }
 
@@ -153,7 +176,15 @@ impl MysqlSettings {
 
     /// `host:port/database`, for messages.
     pub fn place(&self) -> String {
-        format!("{}:{}/{}", self.options.ip_or_hostname(), self.options.tcp_port(), self.database_name)
+        match &self.socket {
+            Some(path) => format!("{path}/{}", self.database_name),
+            None => format!("{}:{}/{}", self.options.ip_or_hostname(), self.options.tcp_port(), self.database_name),
+        }
+    }
+
+    /// Whether its TLS can be set up; says so before anybody connects.
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        self.tls().map(|_| ())
     }
 
     /// A connection of its own in this database.
@@ -184,6 +215,7 @@ impl MysqlSettings {
             .ssl_opts(tls)
             // The address of the URL is meant, not a socket that a server at this address names.
             .prefer_socket(false)
+            .socket(self.socket.clone())
             .tcp_keepalive(Some(TCP_KEEPALIVE))
             .connect_attribute("program_name", APPLICATION_NAME)
             .setup(vec![SESSION, SESSION_CHARACTERS]);
@@ -207,16 +239,25 @@ impl MysqlSettings {
             return Ok(Some(SslOpts::default().with_danger_accept_invalid_certs(true)));
         }
         let failed = |cause: String, remedy| DatabaseError::Tls { database: self.database.clone(), cause, remedy };
-        let Some(root) = &self.ssl_root_certificate else {
-            let cause = "ssl-mode=VERIFY_CA and VERIFY_IDENTITY need a root certificate".to_owned();
-            return Err(failed(cause, "add ssl-ca=/path/ca.pem to its URL"));
+        let authorities = match &self.roots {
+            Some(Roots::File(path)) => {
+                std::fs::File::open(path).map_err(|error| {
+                    let remedy = "let ssl-ca name a PEM file with the certificate of the authority";
+                    failed(format!("{}: {error}", path.display()), remedy)
+                })?;
+                vec![path.clone().into()]
+            }
+            Some(Roots::System) => {
+                let certificates = roots::certificates(&self.database)?;
+                certificates.into_iter().map(|certificate| certificate.to_vec().into()).collect()
+            }
+            None => {
+                let cause = "ssl-mode=VERIFY_CA needs a root certificate".to_owned();
+                return Err(failed(cause, "add ssl-ca=/path/ca.pem to its URL"));
+            }
         };
-        std::fs::File::open(root).map_err(|error| {
-            let remedy = "let ssl-ca name a PEM file with the certificate of the authority";
-            failed(format!("{}: {error}", root.display()), remedy)
-        })?;
         let options = SslOpts::default()
-            .with_root_certs(vec![root.clone().into()])
+            .with_root_certs(authorities)
             .with_disable_built_in_roots(true)
             .with_danger_skip_domain_validation(self.ssl_mode == SslMode::VerifyCa);
         Ok(Some(options))
@@ -268,7 +309,7 @@ mod tests {
         let url = "mysql://u@h/d?ssl-mode=VERIFY_IDENTITY&ssl-ca=%2Fetc%2Fmy%20ca.pem";
         let parsed = MysqlSettings::from_url("d", url).expect("a good URL");
         assert_eq!(parsed.ssl_mode, SslMode::VerifyIdentity);
-        assert_eq!(parsed.ssl_root_certificate.as_deref(), Some(std::path::Path::new("/etc/my ca.pem")));
+        assert_eq!(parsed.roots, Some(Roots::File("/etc/my ca.pem".into())));
         assert_eq!(MysqlSettings::from_url("d", "mysql://h").expect("good").ssl_mode, SslMode::Preferred);
         assert_eq!(MysqlSettings::from_url("d", "mysql://h?ssl-ca=x").expect("good").ssl_mode, SslMode::VerifyCa);
         let error = MysqlSettings::from_url("d", "mysql://u:se?cret@h/d").expect_err("an unescaped ?");
@@ -277,8 +318,21 @@ mod tests {
         assert!(MysqlSettings::from_url("d", "postgresql://h/d").is_err());
         let without_root = MysqlSettings::from_url("d", "mysql://h/d?ssl-mode=VERIFY_CA").expect("good").tls();
         assert!(without_root.expect_err("no root").to_string().contains("ssl-ca"));
+        let identity = MysqlSettings::from_url("d", "mysql://h/d?ssl-mode=VERIFY_IDENTITY").expect("good");
+        assert_eq!(identity.roots, Some(Roots::System));
+        let weak = MysqlSettings::from_url("d", "mysql://h/d?ssl-mode=REQUIRED&ssl-ca=system").expect_err("weak");
+        assert!(weak.to_string().contains("VERIFY_IDENTITY"), "{weak}");
         let missing = MysqlSettings::from_url("d", "mysql://h/d?ssl-ca=/nonexistent/ca.pem").expect("good").tls();
         assert!(missing.expect_err("no file").to_string().contains("/nonexistent/ca.pem"));
+    }
+
+    #[test]
+    fn a_unix_socket_is_taken_and_a_list_of_hosts_refused() {
+        let parsed =
+            MysqlSettings::from_url("d", "mysql://u@localhost/x?socket=/run/mysqld/mysqld.sock").expect("good");
+        assert_eq!((parsed.place().as_str(), parsed.ssl_mode), ("/run/mysqld/mysqld.sock/x", SslMode::Disabled));
+        let error = MysqlSettings::from_url("d", "mysql://u@a:1,b:2/x").expect_err("two hosts").to_string();
+        assert!(error.contains("several hosts: write one"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,8 @@
 use super::registry::Database;
 use chrono::{Days, NaiveDate};
 use std::time::Duration;
-use tokio_postgres::{Client, Error};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, GenericClient};
 
 /// A fortnight: nobody has to look after a server over the holidays for its writers to find their partition.
 pub const DAYS_AHEAD: u64 = 14;
@@ -25,10 +26,10 @@ pub fn window(database: &Database, today: NaiveDate) -> (NaiveDate, NaiveDate) {
 }
 
 /// The partitioned tables of a database's contract, `sensor_data` ...
-pub async fn parents(client: &Client) -> Result<Vec<String>, Error> {
+pub async fn parents(client: &impl GenericClient) -> Result<Vec<String>, Error> {
     let query = "SELECT relname::text FROM pg_class WHERE relkind = 'p' AND relnamespace = 'public'::regnamespace \
                  ORDER BY relname";
-    Ok(client.query(query, &[]).await?.iter().map(|row| row.get(0)).collect())
+    Ok(client.query_typed(query, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// The table that holds one day of `parent`.
@@ -38,22 +39,32 @@ pub fn name(parent: &str, day: NaiveDate) -> String {
 
 /// Whether rows of `day` have a partition of their own. One that was detached, say to be archived, still has its name
 /// but is no part of its parent.
-pub async fn is_attached(client: &Client, parent: &str, day: NaiveDate) -> Result<bool, Error> {
+pub async fn is_attached(client: &impl GenericClient, parent: &str, day: NaiveDate) -> Result<bool, Error> {
     let query = "SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass($1))";
-    Ok(client.query_one(query, &[&name(parent, day)]).await?.get(0))
+    Ok(client.query_typed_one(query, &[(&name(parent, day), Type::TEXT)]).await?.get(0))
 }
 
 /// How many partitions of `parent` are missing in a span of days.
-pub async fn missing(client: &Client, parent: &str, (first, last): (NaiveDate, NaiveDate)) -> Result<i64, Error> {
+pub async fn missing(
+    client: &impl GenericClient,
+    parent: &str,
+    (first, last): (NaiveDate, NaiveDate),
+) -> Result<i64, Error> {
     let query = "SELECT count(*) FROM generate_series($2::date::timestamp, $3::date::timestamp, interval '1 day') AS day \
                  WHERE to_regclass('genims_partitions.' || $1::text || to_char(day, '_YYYYMMDD')) IS NULL";
-    Ok(client.query_one(query, &[&parent, &first, &last]).await?.get(0))
+    let values: [(&(dyn ToSql + Sync), Type); 3] = [(&parent, Type::TEXT), (&first, Type::DATE), (&last, Type::DATE)];
+    Ok(client.query_typed_one(query, &values).await?.get(0))
 }
 
 /// Makes the missing partitions of `parent` in a span of days; how many were made. Cheap when none is missing.
-pub async fn ensure(client: &Client, parent: &str, (first, last): (NaiveDate, NaiveDate)) -> Result<i32, Error> {
+pub async fn ensure(
+    client: &impl GenericClient,
+    parent: &str,
+    (first, last): (NaiveDate, NaiveDate),
+) -> Result<i32, Error> {
     let query = "SELECT genims_internal.ensure_partitions(format('public.%I', $1::text)::regclass, $2, $3)";
-    Ok(client.query_one(query, &[&parent, &first, &last]).await?.get(0))
+    let values: [(&(dyn ToSql + Sync), Type); 3] = [(&parent, Type::TEXT), (&first, Type::DATE), (&last, Type::DATE)];
+    Ok(client.query_typed_one(query, &values).await?.get(0))
 }
 
 #[cfg(test)]

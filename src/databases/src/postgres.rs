@@ -4,39 +4,21 @@
 //! database's own URL, else from `GENIMS_POSTGRES_URL` with the database's name put in, else from the `PG*` variables.
 
 use super::errors::DatabaseError;
+use super::postgres_url::{self, Parsed};
 use super::registry::Database;
-use super::tls::{self, SslMode};
+use super::tls::{self, Roots, SslMode};
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
-use percent_encoding::percent_decode_str;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{Client, Config};
 
 /// One server for all PostgreSQL databases.
 pub const SERVER_VARIABLE: &str = "GENIMS_POSTGRES_URL";
 const EXAMPLE: &str = "postgresql://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/path/ca.pem";
 
-/// What a URL may say besides `sslmode` and `sslrootcert`: the libpq options that tokio-postgres understands.
-const KNOWN_OPTIONS: [&str; 16] = [
-    "user",
-    "password",
-    "dbname",
-    "host",
-    "hostaddr",
-    "port",
-    "options",
-    "application_name",
-    "connect_timeout",
-    "tcp_user_timeout",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_retries",
-    "target_session_attrs",
-    "channel_binding",
-];
+/// Where PostgreSQL itself has databases; hosts take the first away, or close the second.
+const MAINTENANCE_DATABASES: [&str; 2] = ["postgres", "template1"];
 
 /// A peer that does not acknowledge for this long is gone; without it a pulled cable hangs a COPY for a quarter of an hour.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,7 +37,9 @@ pub struct PostgresSettings {
     database: String,
     config: Config,
     ssl_mode: SslMode,
-    ssl_root_certificate: Option<PathBuf>,
+    roots: Option<Roots>,
+    /// The database that the URL of the server names.
+    named: Option<String>,
 }
 
 impl PostgresSettings {
@@ -65,6 +49,7 @@ impl PostgresSettings {
             Self::parse(name, &database.connection, &url)?
         } else if let Some(url) = environment.secret(SERVER_VARIABLE)? {
             let mut settings = Self::parse(name, SERVER_VARIABLE, &url)?;
+            settings.named = settings.config.get_dbname().filter(|named| *named != name).map(str::to_owned);
             settings.config.dbname(name);
             settings
         } else {
@@ -91,30 +76,8 @@ impl PostgresSettings {
             cause,
             example: EXAMPLE,
         };
-        if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
-            return Err(wrong("it does not start with postgresql://".to_owned()));
-        }
-        let (base, query) = url.split_once('?').unwrap_or((url, ""));
-        let mut kept: Vec<&str> = Vec::new();
-        let (mut ssl_mode, mut root) = (SslMode::default(), None);
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let text = percent_decode_str(value).decode_utf8_lossy();
-            match key {
-                "sslmode" => {
-                    ssl_mode = SslMode::parse(&text).ok_or_else(|| {
-                        wrong("sslmode is one of disable, prefer, require, verify-ca, verify-full".to_owned())
-                    })?;
-                }
-                "sslrootcert" => root = Some(PathBuf::from(text.into_owned())),
-                _ if KNOWN_OPTIONS.contains(&key) => kept.push(pair),
-                // The key is not shown: it may be the tail of a password with an unescaped question mark.
-                _ => return Err(wrong(format!("unknown option; known are {}", KNOWN_OPTIONS.join(", ")))),
-            }
-        }
-        let plain = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
-        let config = plain.parse::<Config>().map_err(|error| wrong(super::errors::postgres_cause(&error)))?;
-        Ok(Self::with_defaults(database, config, ssl_mode, root))
+        let Parsed { config, ssl_mode, roots } = postgres_url::parse(url).map_err(wrong)?;
+        Ok(Self::with_defaults(database, config, ssl_mode, roots))
     }
 
     fn from_libpq_variables(database: &Database, environment: &Environment) -> Result<Self, DatabaseError> {
@@ -137,24 +100,33 @@ impl PostgresSettings {
         if let Some(user) = environment.get("PGUSER") {
             config.user(user);
         }
-        if let Some(host) = environment.get("PGHOST") {
+        let list = |name: &str| environment.get(name).map(str::to_owned).unwrap_or_default();
+        for host in list("PGHOST").split(',').filter(|host| !host.is_empty()) {
             config.host(host);
         }
-        if let Some(address) = environment.get("PGHOSTADDR") {
+        for address in list("PGHOSTADDR").split(',').filter(|address| !address.is_empty()) {
             config.hostaddr(address.parse().map_err(|_| wrong("PGHOSTADDR", "it is no IP address".to_owned()))?);
         }
-        if let Some(port) = environment.get("PGPORT") {
+        for port in list("PGPORT").split(',').filter(|port| !port.is_empty()) {
             config.port(port.parse().map_err(|_| wrong("PGPORT", "it is no port number".to_owned()))?);
         }
-        let ssl_mode = match environment.get("PGSSLMODE") {
-            Some(text) => SslMode::parse(text).ok_or_else(|| wrong("PGSSLMODE", "it is no sslmode".to_owned()))?,
-            None => SslMode::default(),
-        };
-        let root = environment.get("PGSSLROOTCERT").map(PathBuf::from);
-        Ok(Self::with_defaults(&database.name, config, ssl_mode, root))
+        match environment.get("PGTARGETSESSIONATTRS").map(postgres_url::session_attributes) {
+            Some(said) => {
+                config.target_session_attrs(said.map_err(|cause| wrong("PGTARGETSESSIONATTRS", cause))?);
+            }
+            None if postgres_url::has_several_hosts(&config) => {
+                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            }
+            None => {}
+        }
+        let mode = environment.get("PGSSLMODE").map(postgres_url::mode).transpose();
+        let mode = mode.map_err(|cause| wrong("PGSSLMODE", cause))?;
+        let root = environment.get("PGSSLROOTCERT").map(str::to_owned);
+        let (ssl_mode, roots) = postgres_url::trust(mode, root).map_err(|cause| wrong("PGSSLROOTCERT", cause))?;
+        Ok(Self::with_defaults(&database.name, config, ssl_mode, roots))
     }
 
-    fn with_defaults(database: &str, mut config: Config, ssl_mode: SslMode, root: Option<PathBuf>) -> Self {
+    fn with_defaults(database: &str, mut config: Config, mut ssl_mode: SslMode, roots: Option<Roots>) -> Self {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host("localhost");
         }
@@ -179,10 +151,11 @@ impl PostgresSettings {
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION_NAME);
         }
-        let options = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
-        config.options(format!("{options}-c timezone=UTC"));
+        if postgres_url::is_local(&config) {
+            ssl_mode = SslMode::Disable;
+        }
         config.ssl_mode(ssl_mode.negotiation());
-        Self { database: database.to_owned(), config, ssl_mode, ssl_root_certificate: root }
+        Self { database: database.to_owned(), config, ssl_mode, roots, named: None }
     }
 
     /// The same server, another database.
@@ -190,6 +163,12 @@ impl PostgresSettings {
         let mut settings = self.clone();
         settings.config.dbname(name);
         settings
+    }
+
+    /// The same server's databases that may be there before ours are: databases are created from one of them.
+    pub fn maintenance(&self) -> impl Iterator<Item = Self> {
+        let usual = MAINTENANCE_DATABASES.iter().filter(|name| self.named.as_deref() != Some(**name));
+        self.named.as_deref().into_iter().chain(usual.copied()).map(|name| self.with_database(name))
     }
 
     /// The name in the registry.
@@ -202,42 +181,52 @@ impl PostgresSettings {
         self.config.get_dbname().unwrap_or(&self.database)
     }
 
-    /// `host:port/database`, for messages.
+    /// `host:port/database`, for messages; several hosts with commas between.
     pub fn place(&self) -> String {
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        let host = match (self.config.get_hosts().first(), self.config.get_hostaddrs().first()) {
-            (Some(Host::Tcp(name)), _) => name.clone(),
-            (Some(Host::Unix(path)), _) => path.display().to_string(),
-            (None, Some(address)) => address.to_string(),
-            (None, None) => String::new(),
+        let ports = self.config.get_ports();
+        let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+        let name = |host: &Host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
         };
-        format!("{host}:{port}/{}", self.database_name())
+        let mut hosts: Vec<String> = self.config.get_hosts().iter().map(name).collect();
+        if hosts.is_empty() {
+            hosts.extend(self.config.get_hostaddrs().iter().map(ToString::to_string));
+        }
+        let places: Vec<String> =
+            hosts.iter().enumerate().map(|(index, host)| format!("{host}:{}", port(index))).collect();
+        format!("{}/{}", places.join(","), self.database_name())
+    }
+
+    /// Whether its TLS can be set up; says so before anybody connects.
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        tls::connector(&self.database, self.ssl_mode, self.roots.as_ref()).map(|_| ())
     }
 
     /// How a server of the same network reaches this database through libpq: everything but user and password.
     pub fn libpq_options(&self) -> Vec<(&'static str, String)> {
-        let host = match (self.config.get_hosts().first(), self.config.get_hostaddrs().first()) {
-            (Some(Host::Tcp(name)), _) => name.clone(),
-            (Some(Host::Unix(path)), _) => path.display().to_string(),
-            (None, Some(address)) => address.to_string(),
-            (None, None) => "localhost".to_owned(),
-        };
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let place = self.place();
+        let hosts = place.rsplit_once('/').map_or(place.as_str(), |(hosts, _)| hosts).split(',');
+        let (hosts, ports): (Vec<&str>, Vec<&str>) = hosts.filter_map(|host| host.rsplit_once(':')).unzip();
         let mut options = vec![
-            ("host", host),
-            ("port", port.to_string()),
+            ("host", hosts.join(",")),
+            ("port", ports.join(",")),
             ("dbname", self.database_name().to_owned()),
             ("sslmode", self.ssl_mode.word().to_owned()),
         ];
-        if let Some(root) = &self.ssl_root_certificate {
-            options.push(("sslrootcert", root.display().to_string()));
-        }
+        // libpq knows the operating system's by a word only since version 16.
+        let roots = match &self.roots {
+            Some(Roots::File(path)) => Some(path.clone()),
+            Some(Roots::System) => super::roots::file(),
+            None => None,
+        };
+        options.extend(roots.map(|path| ("sslrootcert", path.display().to_string())));
         options
     }
 
     /// A connection of its own, driven by a task that ends when the client is dropped.
     pub async fn connect(&self) -> Result<Client, DatabaseError> {
-        let connector = tls::connector(&self.database, self.ssl_mode, self.ssl_root_certificate.as_deref())?;
+        let connector = tls::connector(&self.database, self.ssl_mode, self.roots.as_ref())?;
         let attempt = self.config.connect(connector);
         let (client, connection) = attempt.await.map_err(|source| self.error(source))?;
         let place = self.place();
@@ -246,6 +235,8 @@ impl PostgresSettings {
                 tracing::debug!(%place, cause = super::errors::postgres_cause(&error), "connection ended");
             }
         });
+        // Not among the options of the connection, which a pooler refuses; a pooler carries the time zone along.
+        client.batch_execute("SET TIME ZONE 'UTC'").await.map_err(|source| self.error(source))?;
         Ok(client)
     }
 
@@ -288,6 +279,8 @@ mod tests {
         assert_eq!(place(&[own, server, libpq[0], libpq[1]]), "own:1111/people");
         assert_eq!(place(&[server, libpq[0], libpq[1]]), "server:2222/genims_hr_db");
         assert_eq!(place(&libpq), "libpq:3333/genims_hr_db");
+        assert_eq!(place(&[("PGHOST", "a,b"), ("PGPORT", "1,2")]), "a:1,b:2/genims_hr_db");
+        assert_eq!(place(&[("PGHOST", "/run/postgresql")]), "/run/postgresql:5432/genims_hr_db");
         let error = settings(&[]).expect_err("nothing is set").to_string();
         assert!(error.contains("GENIMS_HR_DB_URL") && error.contains("GENIMS_POSTGRES_URL"), "{error}");
     }
@@ -297,7 +290,7 @@ mod tests {
         let url = "postgresql://u@h/d?sslmode=verify-full&sslrootcert=%2Fetc%2Fmy%20ca.pem&application_name=x";
         let parsed = PostgresSettings::from_url("d", url).expect("a good URL");
         assert_eq!(parsed.ssl_mode, SslMode::VerifyFull);
-        assert_eq!(parsed.ssl_root_certificate.as_deref(), Some(std::path::Path::new("/etc/my ca.pem")));
+        assert_eq!(parsed.roots, Some(Roots::File("/etc/my ca.pem".into())));
         assert_eq!(parsed.config.get_application_name(), Some("x"));
         let error = PostgresSettings::from_url("d", "postgresql://u:se?cret@h/d").expect_err("an unescaped ?");
         assert!(!error.to_string().contains("cret@"), "{error}");
@@ -306,11 +299,23 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_named_and_in_utc_beside_options_of_the_url() {
+    fn sessions_are_named_and_options_of_the_url_are_left_alone() {
         let parsed = PostgresSettings::from_url("d", "postgresql://h/d?options=-c%20work_mem%3D8MB").expect("good");
-        assert_eq!(parsed.config.get_options(), Some("-c work_mem=8MB -c timezone=UTC"));
+        assert_eq!(parsed.config.get_options(), Some("-c work_mem=8MB"));
+        assert_eq!(PostgresSettings::from_url("d", "postgresql://h/d").expect("good").config.get_options(), None);
         assert_eq!(parsed.config.get_application_name(), Some("genims"));
         assert_eq!(parsed.with_database("other").place(), "h:5432/other");
+    }
+
+    #[test]
+    fn databases_are_created_from_the_one_that_the_server_s_url_names() {
+        let names = |url: &str| {
+            let settings = settings(&[("GENIMS_POSTGRES_URL", url)]).expect("configured");
+            settings.maintenance().map(|server| server.database_name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("postgresql://h/defaultdb"), ["defaultdb", "postgres", "template1"]);
+        assert_eq!(names("postgresql://h/postgres"), ["postgres", "template1"]);
+        assert_eq!(names("postgresql://h"), ["postgres", "template1"]);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! `require` encrypts without asking who is there, unless a root certificate is given: then it acts like `verify-ca`.
 
 use super::errors::DatabaseError;
+use super::roots;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -57,8 +58,17 @@ impl SslMode {
     }
 }
 
-/// The connector for one database. `root` is a PEM file of trusted certificates.
-pub fn connector(database: &str, mode: SslMode, root: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {
+/// Whose signature makes a server's certificate good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// A PEM file.
+    File(PathBuf),
+    /// Whom the operating system trusts.
+    System,
+}
+
+/// The connector for one database.
+pub fn connector(database: &str, mode: SslMode, root: Option<&Roots>) -> Result<MakeRustlsConnect, DatabaseError> {
     let failed = |cause: String, remedy| DatabaseError::Tls { database: database.to_owned(), cause, remedy };
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -80,21 +90,28 @@ pub fn connector(database: &str, mode: SslMode, root: Option<&Path>) -> Result<M
 
 fn chain_verifier(
     database: &str,
-    root: &Path,
+    root: &Roots,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<WebPkiServerVerifier>, DatabaseError> {
     let remedy = "let sslrootcert name a PEM file with the certificate of the authority";
     let failed = |cause: String| DatabaseError::Tls { database: database.to_owned(), cause, remedy };
-    let place = root.display();
     let mut store = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(root).map_err(|error| failed(format!("{place}: {error}")))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| failed(format!("{place}: {error}")))?;
-        store.add(certificate).map_err(|error| failed(format!("{place}: {error}")))?;
+    match root {
+        Roots::File(path) => read(path, &mut store).map_err(|cause| failed(format!("{}: {cause}", path.display())))?,
+        Roots::System => {
+            store.add_parsable_certificates(roots::certificates(database)?);
+        }
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
         .build()
-        .map_err(|error| failed(format!("{place}: {error}")))
+        .map_err(|error| failed(error.to_string()))
+}
+
+fn read(path: &Path, store: &mut RootCertStore) -> Result<(), String> {
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
+        store.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+    }
+    if store.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(()) }
 }
 
 /// `verify-ca`: the chain must hold, the name need not.
@@ -218,7 +235,7 @@ mod tests {
     fn verify_full_wants_chain_and_name_and_verify_ca_the_chain_alone() {
         let (ours, other) = (authority(), authority());
         let provider = Arc::new(ring::default_provider());
-        let full = chain_verifier("db", ours.pem.path(), &provider).expect("a verifier");
+        let full = chain_verifier("db", &Roots::File(ours.pem.path().to_owned()), &provider).expect("a verifier");
         let any_name = AnyName(full.clone());
         assert!(verify(full.as_ref(), &ours.leaf, "db.example"));
         assert!(!verify(full.as_ref(), &ours.leaf, "elsewhere.example"));
@@ -233,7 +250,7 @@ mod tests {
             let error = connector("genims_hr_db", mode, None).map(|_| ()).expect_err("no root").to_string();
             assert!(error.contains("sslrootcert"), "{error}");
         }
-        let missing = connector("db", SslMode::VerifyFull, Some(Path::new("/nonexistent/ca.pem")));
+        let missing = connector("db", SslMode::VerifyFull, Some(&Roots::File("/nonexistent/ca.pem".into())));
         assert!(missing.map(|_| ()).expect_err("no file").to_string().contains("/nonexistent/ca.pem"));
     }
 

@@ -33,6 +33,7 @@ if [ -d /run/systemd/system ]; then
             postgresql-*) systemctl --quiet disable postgresql.service || true ;;
             mariadb-server) systemctl --quiet disable mariadb.service || true ;;
             mosquitto) systemctl --quiet disable mosquitto.service || true ;;
+            pgbouncer) systemctl --quiet disable pgbouncer.service || true ;;
         esac
     done
 fi

@@ -8,11 +8,17 @@ use super::programs::{Programs, on_path};
 use super::{Server, mongod_wheel, run_to_end};
 use std::process::{Command, Stdio};
 
+/// What the tests need beside the servers of a stack: program and Debian package, which are called the same.
+const FOR_TESTS: [&str; 1] = ["pgbouncer"];
+
 const APT_SCRIPT: &str = include_str!("apt.sh");
 
 /// Installs what is missing. `say` hears each step before it begins.
 pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
-    let programs = Programs::search(&Server::ALL);
+    let mut programs = Programs::search(&Server::ALL);
+    let for_tests = FOR_TESTS.into_iter().filter(|program| on_path(program).is_none());
+    programs.missing.extend(for_tests.clone());
+    programs.packages.extend(for_tests);
     if programs.missing.is_empty() {
         say("everything is there");
         return Ok(());

@@ -90,7 +90,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve => serve::run(settings()?, &environment).await,
-            Command::Validate(args) => validate::run(args, &settings()?),
+            Command::Validate(args) => validate::run(args, &settings()?, &environment),
             Command::Provision(args) => provision::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,

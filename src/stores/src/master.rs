@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use genims_catalogue::shifts::{FactoryShifts, Shift};
 use genims_catalogue::{Limits, Machine, Sensor};
 use genims_databases::{DatabaseError, PostgresSettings};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, IsolationLevel, Row, Transaction};
 
 /// What the stream reads of `genims_master_db`.
@@ -50,7 +50,10 @@ pub async fn enter_sensors(
     for sensor in sensors {
         let values: [&(dyn ToSql + Sync); 5] =
             [&sensor.sensor_id, &sensor.machine_id, &sensor.line_id, &sensor.factory_id, &sensor.unit];
-        client.execute(ENTER, &values).await.map_err(|source| settings.error(source))?;
+        client
+            .execute_typed(ENTER, &values.map(|value| (value, Type::TEXT)))
+            .await
+            .map_err(|source| settings.error(source))?;
     }
     Ok(())
 }
@@ -67,12 +70,12 @@ FROM public.machines WHERE machine_id = $2::text ON CONFLICT DO NOTHING";
 /// are hashed: about one second for a million.
 pub async fn fingerprint(settings: &PostgresSettings, client: &Client) -> Result<Fingerprint, DatabaseError> {
     let failed = |source| settings.error(source);
-    let row = client.query_one(COUNTERS, &[]).await.map_err(failed)?;
+    let row = client.query_typed_one(COUNTERS, &[]).await.map_err(failed)?;
     let (counted, counters): (bool, String) = (row.get(0), row.get(1));
     if counted {
         return Ok(Fingerprint(counters));
     }
-    let row = client.query_one(CONTENTS, &[]).await.map_err(failed)?;
+    let row = client.query_typed_one(CONTENTS, &[]).await.map_err(failed)?;
     Ok(Fingerprint(row.get(0)))
 }
 

@@ -10,7 +10,7 @@ use genims_model::Reason;
 use genims_stores::postgres::{scada_rows, sensor_rows};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
@@ -140,9 +140,14 @@ pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<StoredDeadLett
            AND ($3::timestamptz IS NULL OR received_at >= $3) AND ($4 OR replayed_at IS NULL)
          ORDER BY letter_id DESC LIMIT $5"
     );
-    let parameters: [&(dyn ToSql + Sync); 5] =
-        [&filter.reason, &filter.source, &filter.since, &filter.include_replayed, &filter.limit];
-    Ok(client.query(&query, &parameters).await?.iter().map(dead_letter).collect())
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&filter.reason, Type::TEXT),
+        (&filter.source, Type::TEXT),
+        (&filter.since, Type::TIMESTAMPTZ),
+        (&filter.include_replayed, Type::BOOL),
+        (&filter.limit, Type::INT8),
+    ];
+    Ok(client.query_typed(&query, &parameters).await?.iter().map(dead_letter).collect())
 }
 
 /// The named dead letters with their payloads, in order; unknown ids are left out.
@@ -150,7 +155,7 @@ pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<StoredDead
     let query = format!(
         "SELECT {COLUMNS}, payload FROM genims_internal.dead_letters WHERE letter_id = ANY($1) ORDER BY letter_id"
     );
-    Ok(client.query(&query, &[&letter_ids]).await?.iter().map(dead_letter).collect())
+    Ok(client.query_typed(&query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(dead_letter).collect())
 }
 
 /// The ids of waiting dead letters of a reason above `after` and up to `last`, oldest first: pages for a replay of many.
@@ -158,26 +163,32 @@ pub async fn waiting_ids(client: &Client, reason: &str, after: i64, last: i64, l
     let query = "SELECT letter_id FROM genims_internal.dead_letters
          WHERE letter_id > $1 AND letter_id <= $2 AND replayed_at IS NULL AND reason = $3
          ORDER BY letter_id LIMIT $4";
-    Ok(client.query(query, &[&after, &last, &reason, &limit]).await?.iter().map(|row| row.get(0)).collect())
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&after, Type::INT8), (&last, Type::INT8), (&reason, Type::TEXT), (&limit, Type::INT8)];
+    Ok(client.query_typed(query, &parameters).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// The newest dead letter's id; 0 without any.
 pub async fn newest_id(client: &Client) -> Result<i64, Error> {
     let query = "SELECT coalesce(max(letter_id), 0) FROM genims_internal.dead_letters";
-    Ok(client.query_one(query, &[]).await?.get(0))
+    Ok(client.query_typed_one(query, &[]).await?.get(0))
 }
 
 /// Those of the ids that exist.
 pub async fn existing_ids(client: &Client, letter_ids: &[i64]) -> Result<Vec<i64>, Error> {
     let query = "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($1)";
-    Ok(client.query(query, &[&letter_ids]).await?.iter().map(|row| row.get(0)).collect())
+    Ok(client.query_typed(query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// How many records have come as dead letters since `last` from `client`.
 pub async fn returned(client: &Client, last: i64, sender: &str) -> Result<u64, Error> {
     let query = "SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters
          WHERE letter_id > $1 AND client = $2";
-    Ok(client.query_one(query, &[&last, &sender]).await?.get::<_, i64>(0).unsigned_abs())
+    Ok(client
+        .query_typed_one(query, &[(&last, Type::INT8), (&sender, Type::TEXT)])
+        .await?
+        .get::<_, i64>(0)
+        .unsigned_abs())
 }
 
 /// Puts the row of a refused reading or snapshot where it belongs and marks its dead letter, together or not at all; false for
@@ -202,14 +213,14 @@ pub async fn restore(client: &Client, letter_id: i64) -> Result<bool, Error> {
         insert("reading", "sensor_data", sensor_rows::COLUMNS, "measurement_value"),
         insert("snapshot", "scada_machine_data", scada_rows::COLUMNS, "machine_state"),
     );
-    Ok(client.execute(&restore, &[&letter_id]).await? == 1)
+    Ok(client.execute_typed(&restore, &[(&letter_id, Type::INT8)]).await? == 1)
 }
 
 /// Marks dead letters as sent again; answers how many were waiting until now.
 pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, Error> {
     let update = "UPDATE genims_internal.dead_letters SET replayed_at = now()
          WHERE letter_id = ANY($1) AND replayed_at IS NULL";
-    client.execute(update, &[&letter_ids]).await
+    client.execute_typed(update, &[(&letter_ids, Type::INT8_ARRAY)]).await
 }
 
 pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error> {
@@ -218,7 +229,7 @@ pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error>
                  sum(records) AS records, 0 AS purged FROM genims_internal.dead_letters GROUP BY reason
              UNION ALL SELECT reason, 0, 0, 0, sum(records) FROM genims_internal.dead_letters_purged GROUP BY reason) AS counted
          GROUP BY reason ORDER BY reason";
-    let rows = client.query(query, &[]).await?;
+    let rows = client.query_typed(query, &[]).await?;
     let count = |row: &Row| ReasonCount {
         reason: row.get(0),
         waiting: row.get(1),

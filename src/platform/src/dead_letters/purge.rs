@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 
 /// `[dead_letters]` of the configuration: what a server keeps.
@@ -59,13 +59,18 @@ const AT_ONCE: i64 = 50_000;
 /// About what a row takes beside its texts and payload.
 const ROW_BYTES: &str = "200";
 
+/// A parameter with its type: statements stay unnamed, so that a pooler may stand in between.
+type Value<'a> = (&'a (dyn ToSql + Sync), Type);
+
 /// Deletes what matches.
 pub async fn purge(client: &Client, which: &Which) -> Result<Purged, Error> {
     let select = "SELECT letter_id FROM genims_internal.dead_letters
          WHERE ($2::bigint[] IS NULL OR letter_id = ANY($2)) AND ($3::text IS NULL OR reason = $3)
            AND ($4::timestamptz IS NULL OR coalesce(last_received_at, received_at) < $4)
          ORDER BY letter_id LIMIT $1";
-    delete(client, select, &[&which.letter_ids, &which.reason, &which.before]).await
+    let values: [Value<'_>; 3] =
+        [(&which.letter_ids, Type::INT8_ARRAY), (&which.reason, Type::TEXT), (&which.before, Type::TIMESTAMPTZ)];
+    delete(client, select, &values).await
 }
 
 /// Deletes what is too much, so that the letters hold at most `bytes_max` together.
@@ -73,7 +78,7 @@ pub async fn purge_to_size(client: &Client, bytes_max: u64) -> Result<Purged, Er
     let bytes = format!("({ROW_BYTES} + octet_length(payload) + octet_length(detail) + octet_length(topic))");
     let bytes_max = i64::try_from(bytes_max).unwrap_or(i64::MAX);
     let held = format!("SELECT coalesce(sum({bytes}), 0)::bigint FROM genims_internal.dead_letters");
-    if client.query_one(&held, &[]).await?.get::<_, i64>(0) <= bytes_max {
+    if client.query_typed_one(&held, &[]).await?.get::<_, i64>(0) <= bytes_max {
         return Ok(Purged::default());
     }
     let select = format!(
@@ -84,11 +89,11 @@ pub async fn purge_to_size(client: &Client, bytes_max: u64) -> Result<Purged, Er
                  FROM genims_internal.dead_letters) AS sized) AS summed
          WHERE held > $2::bigint ORDER BY held DESC LIMIT $1"
     );
-    delete(client, &select, &[&bytes_max]).await
+    delete(client, &select, &[(&bytes_max, Type::INT8)]).await
 }
 
 /// Deletes what `select` names, piece by piece; its first parameter is how many at once.
-async fn delete(client: &Client, select: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Purged, Error> {
+async fn delete(client: &Client, select: &str, values: &[Value<'_>]) -> Result<Purged, Error> {
     let delete = format!(
         "WITH gone AS (DELETE FROM genims_internal.dead_letters WHERE letter_id IN ({select})
              RETURNING source, reason, letters, records),
@@ -101,11 +106,10 @@ async fn delete(client: &Client, select: &str, parameters: &[&(dyn ToSql + Sync)
          SELECT coalesce(sum(deleted), 0)::bigint, coalesce(sum(letters), 0)::bigint, coalesce(sum(records), 0)::bigint
          FROM sums"
     );
-    let at_once: &(dyn ToSql + Sync) = &AT_ONCE;
-    let parameters: Vec<&(dyn ToSql + Sync)> = std::iter::once(at_once).chain(parameters.iter().copied()).collect();
+    let values: Vec<Value<'_>> = std::iter::once((&AT_ONCE as _, Type::INT8)).chain(values.iter().cloned()).collect();
     let mut purged = Purged::default();
     loop {
-        let row = client.query_one(&delete, &parameters).await?;
+        let row = client.query_typed_one(&delete, &values).await?;
         let [rows, letters, records] = [0, 1, 2].map(|index| row.get::<_, i64>(index).unsigned_abs());
         purged.add(Purged { rows, letters, records });
         if rows < AT_ONCE.unsigned_abs() {

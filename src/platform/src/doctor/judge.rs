@@ -143,12 +143,16 @@ pub(super) fn tls(checklist: &mut Checklist, used: Option<String>, remedy: &str)
     }
 }
 
-pub(super) fn pool(checklist: &mut Checklist, opened: usize, cause: Option<String>) {
+/// `shared`: a pooler in transaction mode is in between.
+pub(super) fn pool(checklist: &mut Checklist, opened: usize, cause: Option<String>, shared: bool) {
     let found = format!("{opened} of {POOL}");
     if opened < POOL {
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         let remedy = "raise max_connections of the server, or the limit of the login";
         checklist.fail(Subject::Pool, format!("{found}{cause}"), remedy);
+    } else if shared {
+        let remedy = "good for `genims serve`; give `genims provision` and `genims seed` a URL of the server itself";
+        checklist.warn(Subject::Pool, format!("{found}, through a pooler in transaction mode"), remedy);
     } else {
         checklist.ok(Subject::Pool, found);
     }

@@ -83,7 +83,7 @@ async fn ask(
     // Commands at the same time each take a connection of the client's pool.
     let at_once = join_all((0..POOL).map(|_| async { store.run_command(doc! { "ping": 1 }).await })).await;
     let cause = at_once.iter().find_map(|answer| answer.as_ref().err().map(ToString::to_string));
-    judge::pool(checklist, at_once.iter().filter(|answer| answer.is_ok()).count(), cause);
+    judge::pool(checklist, at_once.iter().filter(|answer| answer.is_ok()).count(), cause, false);
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn examine(checklist: &mut Checklist, database: &Database, envi
     let more = join_all((1..POOL).map(|_| settings.connect())).await;
     let cause = more.iter().find_map(|attempt| attempt.as_ref().err().map(ToString::to_string));
     let opened: Vec<MysqlConnection> = more.into_iter().flatten().collect();
-    judge::pool(checklist, 1 + opened.len(), cause);
+    judge::pool(checklist, 1 + opened.len(), cause, false);
     // Said goodbye to, or the server counts them as aborted; whether it hears that is its own affair.
     join_all(opened.into_iter().chain([connection]).map(MysqlConnection::disconnect)).await;
 }

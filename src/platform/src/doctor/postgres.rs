@@ -3,8 +3,7 @@
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
 use super::report::{Checklist, Subject};
 use futures_util::future::join_all;
-use genims_databases::clock;
-use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings};
+use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings, clock, pooling};
 use std::collections::BTreeSet;
 use std::time::Instant;
 use tokio_postgres::Error;
@@ -36,9 +35,11 @@ pub(super) async fn examine(checklist: &mut Checklist, database: &Database, envi
     if let Err(error) = ask(checklist, database, &client).await {
         checklist.error(Subject::Login, &settings.error(error));
     }
+    // An error shows below, where as many connections are wanted.
+    let shared = pooling::is_shared(&settings, &client).await.unwrap_or(false);
     let more = join_all((1..POOL).map(|_| settings.connect())).await;
     let cause = more.iter().find_map(|attempt| attempt.as_ref().err().map(ToString::to_string));
-    judge::pool(checklist, 1 + more.iter().filter(|attempt| attempt.is_ok()).count(), cause);
+    judge::pool(checklist, 1 + more.iter().filter(|attempt| attempt.is_ok()).count(), cause, shared);
 }
 
 /// A server that says no is reachable.
@@ -60,13 +61,13 @@ fn refused(checklist: &mut Checklist, error: &DatabaseError) {
 }
 
 async fn ask(checklist: &mut Checklist, database: &Database, client: &PostgresClient) -> Result<(), Error> {
-    let row = client.query_one(SESSION, &[]).await?;
+    let row = client.query_typed_one(SESSION, &[]).await?;
     checklist.ok(Subject::Version, format!("PostgreSQL {}", first_word(row.get(0))));
     let how = format!("{} {}", row.get::<_, &str>(2), row.get::<_, &str>(3));
     let remedy = "turn on `ssl` on the server and write sslmode=verify-full into its URL";
     judge::tls(checklist, row.get::<_, bool>(1).then_some(how), remedy);
     checklist.ok(Subject::Login, row.get::<_, &str>(4));
-    let tables = client.query_one(TABLES, &[]).await?;
+    let tables = client.query_typed_one(TABLES, &[]).await?;
     let mut missing = Vec::new();
     let mut lacks = |lacking: bool, what: &str| {
         if lacking {
@@ -98,10 +99,10 @@ async fn ask(checklist: &mut Checklist, database: &Database, client: &PostgresCl
 
 async fn applied(client: &PostgresClient) -> Result<BTreeSet<i64>, Error> {
     let exists = "SELECT to_regclass('genims_internal.schema_history') IS NOT NULL";
-    if !client.query_one(exists, &[]).await?.get::<_, bool>(0) {
+    if !client.query_typed_one(exists, &[]).await?.get::<_, bool>(0) {
         return Ok(BTreeSet::new());
     }
-    let rows = client.query("SELECT version::bigint FROM genims_internal.schema_history", &[]).await?;
+    let rows = client.query_typed("SELECT version::bigint FROM genims_internal.schema_history", &[]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

@@ -8,6 +8,7 @@ use super::Status;
 use crate::errors::PlatformError;
 use genims_databases::{Database, Engine, Environment, PostgresClient, PostgresSettings, quoted};
 use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 
 /// What decides whether foreign tables still fit: every column with its type, in order.
 const SHAPE: &str = "SELECT count(DISTINCT c.oid), coalesce(md5(string_agg(concat_ws(' ', c.relname, a.attnum, a.attname, \
@@ -56,7 +57,7 @@ pub(super) async fn bring_in_step(
 }
 
 async fn shape(source: &PostgresClient) -> Result<(usize, String), tokio_postgres::Error> {
-    let row = source.query_one(SHAPE, &[]).await?;
+    let row = source.query_typed_one(SHAPE, &[]).await?;
     Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or_default(), row.get(1)))
 }
 
@@ -121,7 +122,8 @@ impl Login {
         let Self { role, reader, password } = self;
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
         let database = name(settings.database_name());
-        let known = source.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[role]).await?.is_some();
+        let known =
+            !source.query_typed("SELECT FROM pg_roles WHERE rolname = $1", &[(role, Type::TEXT)]).await?.is_empty();
         let verb = if known { "ALTER" } else { "CREATE" };
         source
             .batch_execute(&format!(

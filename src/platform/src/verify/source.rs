@@ -248,13 +248,7 @@ fn hangs(database: &str, place: &str) -> String {
 
 async fn attempt(settings: &Settings) -> Result<Link, DatabaseError> {
     match settings {
-        Settings::Postgres(settings) => {
-            let client = settings.connect().await?;
-            // Compiling a query takes longer than almost all of ours.
-            let session = "SET default_transaction_read_only = on; SET jit = off; SET work_mem = '64MB'";
-            client.batch_execute(session).await.map_err(|error| settings.error(error))?;
-            Ok(Link::Postgres(client))
-        }
+        Settings::Postgres(settings) => Ok(Link::Postgres(settings.connect().await?)),
         Settings::Mysql(settings) => {
             let mut connection = settings.connect().await?;
             let session = "SET SESSION TRANSACTION READ ONLY";
@@ -283,13 +277,17 @@ impl Link {
     }
 }
 
+/// Settings of one query, which is a transaction with them: behind a pooler a session's settings would be left to strangers.
+/// Compiling a query takes longer than almost all of ours.
+const ONE_QUERY: &str = "SET LOCAL transaction_read_only = on; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
+
 /// The simple protocol sends every type as text.
 async fn postgres_rows(
     client: &PostgresClient,
     sql: &str,
     each: &mut dyn FnMut(Fields<'_>),
 ) -> Result<(), tokio_postgres::Error> {
-    let mut stream = pin!(client.simple_query_raw(sql).await?);
+    let mut stream = pin!(client.simple_query_raw(&format!("{ONE_QUERY}; {sql}")).await?);
     while let Some(message) = stream.try_next().await? {
         if let SimpleQueryMessage::Row(row) = message {
             each((0..row.len()).map(|index| row.get(index).map(Cow::Borrowed)).collect());

@@ -10,7 +10,7 @@ use crate::errors::SeedError;
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
 use genims_catalogue::Catalogue;
-use genims_databases::PostgresSettings;
+use genims_databases::{PostgresSettings, pooling};
 use genims_model::Position;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
@@ -57,6 +57,7 @@ impl Store {
     pub(super) async fn open(settings: &PostgresSettings, history: &Arc<History>) -> Result<Self, SeedError> {
         let failed = |source: SinkError| failed(settings, source);
         let mut session = Session::open(settings.connect().await?).await.map_err(failed)?;
+        pooling::require_session(settings, &session.client).await?;
         session.client.batch_execute(LOCK).await.map_err(|error| failed(error.into()))?;
         let query = "SELECT digest FROM genims_internal.seed_history WHERE name = $1";
         let found = session.client.query_opt(query, &[&NAME]).await.map_err(|error| failed(error.into()))?;
@@ -119,17 +120,16 @@ impl Store {
         let mut health = EventRows::of(batch, catalogue, stored_us(batch)).health;
         let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
         let all_days = days.iter().map(|day| ("sensor_data", *day)).chain(scada_days);
-        session.known_days.ensure(&session.client, genims_model::now_us(), all_days).await?;
+        session.known_days.ensure(&mut session.client, &session.begun, genims_model::now_us(), all_days).await?;
         let partition = match days.as_slice() {
             [day] if session.known_days.contains("sensor_data", *day) => partition_name("sensor_data", *day),
             _ => None,
         };
         let table = partition.as_deref().unwrap_or("public.sensor_data");
-        let of_sensors = session.prepare(&copy_in(table, sensor_rows::COLUMNS)).await?;
-        let of_scada = session.prepare(&copy_in("public.scada_machine_data", scada_rows::COLUMNS)).await?;
-        let of_health = session.prepare(&copy_in("public.sensor_health", HEALTH_COLUMNS)).await?;
-
-        let transaction = session.client.transaction().await?;
+        let transaction = session.begin().await?;
+        let of_sensors = transaction.prepare(&copy_in(table, sensor_rows::COLUMNS)).await?;
+        let of_scada = transaction.prepare(&copy_in("public.scada_machine_data", scada_rows::COLUMNS)).await?;
+        let of_health = transaction.prepare(&copy_in("public.sensor_health", HEALTH_COLUMNS)).await?;
         let reached = Position { offset: batch.next_offset, ..start(*log_id) };
         move_position(&transaction, *position, &reached).await?;
         let sensor_rows = all(&transaction, &of_sensors, &mut sensors, buffer).await?;
@@ -186,9 +186,9 @@ fn taken(database: &str) -> SeedError {
 
 /// Writes all faults and the history's ledger row in one transaction; false when their ids are taken.
 async fn enter_faults(session: &mut Session, mut rows: FaultRows<'_>, digest: &str) -> Result<bool, SinkError> {
-    let statement = session.prepare(&copy_in("public.machine_faults", &FAULT_COLUMNS.join(", "))).await?;
     let count = rows.rows() as i64;
-    let transaction = session.client.transaction().await?;
+    let transaction = session.begin().await?;
+    let statement = transaction.prepare(&copy_in("public.machine_faults", &FAULT_COLUMNS.join(", "))).await?;
     // Readers go on; whoever would take an id waits.
     transaction.batch_execute("LOCK TABLE public.machine_faults IN SHARE ROW EXCLUSIVE MODE").await?;
     let query = "SELECT EXISTS (SELECT FROM public.machine_faults WHERE fault_id <= $1)";

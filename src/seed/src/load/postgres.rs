@@ -7,7 +7,7 @@ use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
 use futures_util::SinkExt;
-use genims_databases::PostgresSettings;
+use genims_databases::{PostgresSettings, pooling};
 use std::pin::Pin;
 use tokio::sync::mpsc::Receiver;
 use tokio_postgres::{CopyInSink, Transaction};
@@ -31,6 +31,7 @@ pub(super) async fn load(
 ) -> Result<(), SeedError> {
     let failed = |error| SeedError::from(settings.error(error));
     let mut client = settings.connect().await?;
+    pooling::require_session(settings, &client).await?;
     // One seeding at a time; the lock ends with the connection.
     client
         .batch_execute(

@@ -18,6 +18,7 @@ use crate::postgres::sensor_rows::{self, SensorRows, refused, sort};
 use crate::postgres::session::{Session, move_position};
 use crate::target::Committed;
 use bytes::BytesMut;
+use futures_util::future::try_join5;
 use genims_catalogue::Catalogue;
 use genims_model::{Lineage, Position, now_us};
 use tokio_postgres::error::SqlState;
@@ -132,8 +133,6 @@ fn is_short_of_locks(error: &SinkError, batch: &Batch) -> bool {
 /// The prepared statements of one batch.
 struct Statements {
     sensors: Statement,
-    /// The partition that `sensors` names, unless it names the parent.
-    partition: Option<String>,
     scada: Statement,
     faults: Statement,
     health: Statement,
@@ -156,10 +155,12 @@ async fn write(
     let days = sensor_rows::days(&sorted.rows);
     let sensor_days = days.iter().map(|day| ("sensor_data", *day));
     let scada_days = scada.days().map(|day| ("scada_machine_data", day));
-    session.known_days.ensure(&session.client, now_us(), sensor_days.chain(scada_days)).await?;
-    let statements = answered(prepare(session, &days)).await?;
+    session.known_days.ensure(&mut session.client, &session.begun, now_us(), sensor_days.chain(scada_days)).await?;
+    let partition = partition(session, &days);
 
-    let transaction = answered(session.client.transaction()).await?;
+    let transaction = session.begin().await?;
+    // Prepared here and dropped before the end: outside of this transaction a pooler may have given the connection away.
+    let statements = answered(prepare(&transaction, partition.as_deref())).await?;
     let lineage = context.lineage.clone();
     let reached = Position { log: context.spool_id, lineage, offset: batch.next_offset };
     answered(move_position(&transaction, context.position, &reached)).await?;
@@ -168,7 +169,7 @@ async fn write(
     let (replaced, rows) = writer.replace(catalogue, &sorted.replacing, sorted.rows).await?;
     let mut sensors = SensorRows::new(catalogue, rows);
     let sensor_rows = writer.copy(&statements.sensors, &mut sensors).await?;
-    if let Some(partition) = statements.partition.filter(|_| sensor_rows > 0)
+    if let Some(partition) = partition.filter(|_| sensor_rows > 0)
         && !is_still_attached(&transaction, &partition).await?
     {
         return Err(SinkError::Detached(partition));
@@ -191,27 +192,34 @@ async fn write(
         refused_rows,
     };
     enter(&transaction, mode, &ledger, context.spool_id, batch).await?;
+    drop(statements);
     answered(transaction.commit()).await?;
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
     Ok(Committed { refused: counted.collect(), refused_uncounted: refused_events, expired: 0, bytes })
 }
 
-async fn prepare(session: &mut Session, days: &[i64]) -> Result<Statements, SinkError> {
-    // Straight into the partition saves the router's work, about 3 % of a COPY. Late data of many days would need as
-    // many COPYs, so they go through the parent.
-    let partition = match days {
+/// Straight into the partition saves the router's work, about 3 % of a COPY. Late data of many days would need as many COPYs,
+/// so they go through the parent.
+fn partition(session: &Session, days: &[i64]) -> Option<String> {
+    match days {
         [day] if session.known_days.contains("sensor_data", *day) => partition_name("sensor_data", *day),
         _ => None,
-    };
-    let table = partition.as_deref().unwrap_or("public.sensor_data");
-    Ok(Statements {
-        sensors: session.prepare(&copy_in(table, sensor_rows::COLUMNS)).await?,
-        scada: session.prepare(&copy_in("public.scada_machine_data", scada_rows::COLUMNS)).await?,
-        faults: session.prepare(&copy_in("public.machine_faults", event_rows::FAULT_COLUMNS)).await?,
-        health: session.prepare(&copy_in("public.sensor_health", event_rows::HEALTH_COLUMNS)).await?,
-        dead_letters: session.prepare(&copy_in("genims_internal.dead_letters", dead_letters::COLUMNS)).await?,
-        partition,
-    })
+    }
+}
+
+/// All at once, which takes one round trip.
+async fn prepare(transaction: &Transaction<'_>, partition: Option<&str>) -> Result<Statements, tokio_postgres::Error> {
+    let texts = [
+        copy_in(partition.unwrap_or("public.sensor_data"), sensor_rows::COLUMNS),
+        copy_in("public.scada_machine_data", scada_rows::COLUMNS),
+        copy_in("public.machine_faults", event_rows::FAULT_COLUMNS),
+        copy_in("public.sensor_health", event_rows::HEALTH_COLUMNS),
+        copy_in("genims_internal.dead_letters", dead_letters::COLUMNS),
+    ];
+    let [sensors, scada, faults, health, dead_letters] = texts.each_ref().map(|text| transaction.prepare(text));
+    let (sensors, scada, faults, health, dead_letters) =
+        try_join5(sensors, scada, faults, health, dead_letters).await?;
+    Ok(Statements { sensors, scada, faults, health, dead_letters })
 }
 
 /// The statement that [`crate::postgres::copy::copy`] runs.

@@ -2,7 +2,7 @@
 //!
 //! In: batches. Out: rows of `genims_operations_db`, and in the same transaction the position, the ledger, the dead letters.
 //!
-//! - [`session`]: a connection, the position
+//! - [`session`]: a connection, the position; [`begin`]: a transaction
 //! - [`commit`]: one batch, one transaction
 //! - [`copy`]: one COPY; [`field`]: the binary format
 //! - [`isolate`]: one statement over many rows, whole or with the refused ones set aside
@@ -17,6 +17,7 @@
 //! btree 3.5 us sorted by sensor and 5.2 us in order of arrival. Through the parent instead of straight into the
 //! partition: +0.1. Encoding, sorting and sending: 0.28.
 
+pub mod begin;
 pub mod commit;
 pub mod copy;
 pub mod days_kept;
@@ -38,15 +39,17 @@ use crate::batch::Batch;
 use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
 use crate::target::{Committed, Target};
+use begin::Backend;
 use bytes::BytesMut;
 use genims_catalogue::Directory;
 use genims_model::Cause;
 use genims_model::Reason;
 use genims_model::{Lineage, Position};
-use session::{Backend, SINK, Session};
+use session::{SINK, Session};
 use std::future::Future;
 use std::sync::Arc;
 use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 /// Makes connections to `genims_operations_db`; a closure that returns a future will do.
@@ -73,8 +76,6 @@ pub struct PostgresTarget<C> {
     spool_id: Uuid,
     lineage: Lineage,
     session: Option<Session>,
-    /// Who serves the session.
-    backend: Option<Backend>,
     /// Who served sessions that were given up, until it is known that they are gone.
     abandoned: Vec<Backend>,
     capacity: Capacity,
@@ -95,7 +96,6 @@ impl<C: Connect> PostgresTarget<C> {
             spool_id: Uuid::nil(),
             lineage: Lineage::default(),
             session: None,
-            backend: None,
             abandoned: Vec::new(),
             capacity: Capacity::default(),
             under_way: None,
@@ -114,18 +114,17 @@ impl<C: Connect> Target for PostgresTarget<C> {
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
-        let session = match self.session.take() {
+        let mut session = match self.session.take() {
             Some(session) => session,
             None => {
                 let client = self.connect.connect().await.map_err(SinkError::Connect)?;
-                let session = answered(Session::open(client)).await?;
-                let backend = session.bound().await?;
+                let mut session = answered(Session::open(client)).await?;
+                session.bound().await?;
                 for abandoned in self.abandoned.drain(..) {
-                    if let Err(error) = session.end(abandoned).await {
+                    if let Err(error) = session.end(&abandoned).await {
                         tracing::warn!(%error, ?abandoned, "the backend of a broken connection cannot be ended");
                     }
                 }
-                self.backend = Some(backend);
                 session
             }
         };
@@ -137,12 +136,12 @@ impl<C: Connect> Target for PostgresTarget<C> {
     }
 
     fn close(&mut self) {
-        self.session = None;
+        let abandoned = self.session.take().and_then(Session::abandon);
         if let Some(records) = self.under_way.take() {
             self.capacity.too_much(records);
         }
         if self.abandoned.len() < ABANDONED_MAX {
-            self.abandoned.extend(self.backend.take());
+            self.abandoned.extend(abandoned);
         }
     }
 
@@ -169,7 +168,9 @@ impl<C: Connect> Target for PostgresTarget<C> {
              WHERE spool_id = $1 AND log_offset >= $2 AND log_offset < $3 AND reason = $4";
         let (from, to) = (batch.first_offset as i64, batch.next_offset as i64);
         let reason = Reason::RefusedByDatabase.code();
-        let rows = answered(self.session()?.client.query(select, &[&spool_id, &from, &to, &reason])).await?;
+        let values: [(&(dyn ToSql + Sync), Type); 4] =
+            [(&spool_id, Type::UUID), (&from, Type::INT8), (&to, Type::INT8), (&reason, Type::TEXT)];
+        let rows = answered(self.session()?.client.query_typed(select, &values)).await?;
         let refused: hashbrown::HashSet<u64> = rows.iter().map(|row| row.get::<_, i64>(0) as u64).collect();
         let readings = batch.readings().map(|(offset, reading)| (offset, reading.source));
         let snapshots = batch.snapshots().map(|(offset, snapshot)| (offset, snapshot.source));

@@ -2,6 +2,7 @@
 
 use crate::error::{SinkError, answered};
 use crate::order::DAY_US;
+use crate::postgres::begin::begin;
 use chrono::{DateTime, Days, NaiveDate};
 use genims_databases::partitions;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,12 +44,15 @@ pub fn partition_name(table: &str, day: i64) -> Option<String> {
 
 /// Makes the partition of a day unless it is there; whether it now is. Not so when an operator detached it: its rows go
 /// into the default partition, never into a table that nobody sees through the parent.
-async fn ensure_day(client: &Client, table: &str, day: NaiveDate) -> Result<bool, SinkError> {
-    if answered(partitions::is_attached(client, table, day)).await? {
-        return Ok(true);
+async fn ensure_day(client: &mut Client, begun: &str, table: &str, day: NaiveDate) -> Result<bool, SinkError> {
+    let (transaction, _) = begin(client, begun).await?;
+    let mut is_there = answered(partitions::is_attached(&transaction, table, day)).await?;
+    if !is_there {
+        answered(partitions::ensure(&transaction, table, (day, day))).await?;
+        is_there = answered(partitions::is_attached(&transaction, table, day)).await?;
     }
-    answered(partitions::ensure(client, table, (day, day))).await?;
-    answered(partitions::is_attached(client, table, day)).await
+    answered(transaction.commit()).await?;
+    Ok(is_there)
 }
 
 /// Whether the partition of a day is part of its table; asked in the transaction that has written into it, and so holds
@@ -81,17 +85,18 @@ pub struct KnownDays {
 
 impl KnownDays {
     /// Makes what is missing of `days`, and once a day what should be ready ahead. What the server will not make now, for
-    /// the locks of another session or for any other reason, is tried again later.
+    /// the locks of another session or for any other reason, is tried again later. Transactions start with `begun`.
     pub async fn ensure(
         &mut self,
-        client: &Client,
+        client: &mut Client,
+        begun: &str,
         now_us: i64,
         days: impl IntoIterator<Item = (&'static str, i64)>,
     ) -> Result<(), SinkError> {
         let unknown: BTreeSet<_> = days.into_iter().filter(|(table, day)| !self.contains(table, *day)).collect();
         for (table, day) in unknown {
             let Some(date) = date(day).filter(|_| !self.is_deferred(table, now_us)) else { continue };
-            match ensure_day(client, table, date).await {
+            match ensure_day(client, begun, table, date).await {
                 Ok(true) => {
                     self.days.insert((table, day));
                 }
@@ -105,7 +110,7 @@ impl KnownDays {
             }
         }
         if now_us >= self.ahead_due_us && !TABLES.iter().any(|table| self.is_deferred(table, now_us)) {
-            self.ahead_due_us = match ensure_ahead(client, now_us).await {
+            self.ahead_due_us = match ensure_ahead(client, begun, now_us).await {
                 Err(error) if is_answer(&error) => {
                     tracing::warn!(%error, "partitions ahead are made later");
                     now_us.saturating_add(RETRY_US)
@@ -132,10 +137,12 @@ impl KnownDays {
     }
 }
 
-async fn ensure_ahead(client: &Client, now_us: i64) -> Result<(), SinkError> {
+async fn ensure_ahead(client: &mut Client, begun: &str, now_us: i64) -> Result<(), SinkError> {
     let Some(span) = days_ahead(now_us) else { return Ok(()) };
     for table in TABLES {
-        answered(partitions::ensure(client, table, span)).await?;
+        let (transaction, _) = begin(client, begun).await?;
+        answered(partitions::ensure(&transaction, table, span)).await?;
+        answered(transaction.commit()).await?;
     }
     Ok(())
 }

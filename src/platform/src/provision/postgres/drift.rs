@@ -61,8 +61,7 @@ pub(super) async fn check(task: &Task<'_>, settings: &PostgresSettings) -> Resul
     // One check at a time per server and module, so that the scratch database's name can be fixed, and what a killed check
     // left behind is found by it.
     let scratch = settings.with_database(&format!("genims_check_{}", task.database.module));
-    let server = settings.with_database(super::MAINTENANCE_DATABASE);
-    let keeper = server.connect().await?;
+    let (server, keeper) = super::connect_to_server(settings).await?;
     super::lock(&keeper, scratch.database_name()).await.map_err(|source| server.error(source))?;
     let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(Engine::Postgresql, scratch.database_name()));
     keeper.batch_execute(&drop).await.map_err(|source| server.error(source))?;

@@ -5,7 +5,7 @@ mod drift;
 use super::{Findings, Mode, Task, roles};
 use crate::errors::PlatformError;
 use chrono::Utc;
-use genims_databases::{DatabaseError, Engine, PostgresSettings, partitions, quoted, schema};
+use genims_databases::{DatabaseError, Engine, PostgresSettings, partitions, pooling, quoted, schema};
 use refinery::{Migration, Runner};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -17,9 +17,6 @@ const HISTORY_TABLE: &str = "genims_internal.schema_history";
 const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS genims_internal; \
     CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (table_name text PRIMARY KEY, parameters text NOT NULL, \
     rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now()); RESET client_min_messages";
-
-/// Exists on every server; databases are created from it.
-pub(super) const MAINTENANCE_DATABASE: &str = "postgres";
 
 pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError> {
     let settings = PostgresSettings::from_environment(task.database, task.environment)?;
@@ -40,7 +37,9 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
             if create_database(settings).await? {
                 findings.changes.push(format!("new database {}", settings.database_name()));
             }
-            settings.connect().await?
+            let client = settings.connect().await?;
+            pooling::require_session(settings, &client).await?;
+            client
         }
     };
     lock(&client, "genims provision").await.map_err(|source| settings.error(source))?;
@@ -91,7 +90,10 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
 /// `None` when the server answers but has no such database.
 pub(crate) async fn connect_existing(settings: &PostgresSettings) -> Result<Option<Client>, DatabaseError> {
     match settings.connect().await {
-        Ok(client) => Ok(Some(client)),
+        Ok(client) => {
+            pooling::require_session(settings, &client).await?;
+            Ok(Some(client))
+        }
         Err(DatabaseError::Postgres { source, .. }) if source.code() == Some(&SqlState::INVALID_CATALOG_NAME) => {
             Ok(None)
         }
@@ -99,10 +101,42 @@ pub(crate) async fn connect_existing(settings: &PostgresSettings) -> Result<Opti
     }
 }
 
+/// A connection to a database of the same server that is there before ours are. The one that `GENIMS_POSTGRES_URL` names
+/// comes first: a hosted server may have no database `postgres`, or let nobody in.
+pub(super) async fn connect_to_server(
+    settings: &PostgresSettings,
+) -> Result<(PostgresSettings, Client), DatabaseError> {
+    let mut refusal = None;
+    for server in settings.maintenance() {
+        match server.connect().await {
+            Ok(client) => {
+                pooling::require_session(&server, &client).await?;
+                return Ok((server, client));
+            }
+            Err(error) if is_closed_to_us(&error) => refusal = refusal.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    let place = settings.place();
+    Err(refusal.unwrap_or(DatabaseError::NoMaintenance { database: settings.database().to_owned(), place }))
+}
+
+/// Whether the server answers, and has no such database or lets us not into it.
+fn is_closed_to_us(error: &DatabaseError) -> bool {
+    let DatabaseError::Postgres { source, .. } = error else { return false };
+    source.code().is_some_and(|state| {
+        [
+            SqlState::INVALID_CATALOG_NAME,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        ]
+        .contains(state)
+    })
+}
+
 /// False when somebody else created it meanwhile.
 pub(crate) async fn create_database(settings: &PostgresSettings) -> Result<bool, DatabaseError> {
-    let server = settings.with_database(MAINTENANCE_DATABASE);
-    let client = server.connect().await?;
+    let (server, client) = connect_to_server(settings).await?;
     let name = quoted(Engine::Postgresql, settings.database_name());
     // Collation C: ids compare by bytes, which makes index maintenance cheaper, and no operating system upgrade can
     // silently reorder an index. C.UTF-8 still folds the case of every letter.
