@@ -81,7 +81,7 @@ impl Reason {
             Self::MalformedPayload => "compare the payload with the forms listed in the README",
             Self::NotANumber => "send a JSON number; text, booleans and null are not stored as readings",
             Self::NotFinite => "send a finite number; leave the reading out when there is none",
-            Self::OutOfRange => "send at most 11 digits before and 4 behind the decimal point",
+            Self::OutOfRange => "send at most 11 digits before the decimal point",
             Self::BadTimestamp => "send epoch s, ms, us or ns and check the clock of the sender",
             Self::UnknownSensor => "add the sensor to genims_master_db.sensors or set unknown_sensors = \"register\"",
             Self::UnknownMachine => "add the machine to genims_master_db.machines",
