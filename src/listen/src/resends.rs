@@ -63,6 +63,12 @@ impl Resends {
         self.recent.push_back((packet_id, (digest, receipt)));
     }
 
+    /// What was taken under `packet_id` was refused after all.
+    pub(crate) fn forget(&mut self, packet_id: u16) {
+        self.recent.retain(|(known, _)| *known != packet_id);
+        self.left.remove(&packet_id);
+    }
+
     /// The connection ends. `open`: what is known of messages whose round is not known to have settled; `None` for those that
     /// were never submitted.
     pub(crate) fn end(&mut self, open: impl Iterator<Item = (u16, Option<Receipt>)>) {
@@ -112,6 +118,17 @@ mod tests {
         assert!(is_known(&mut again, 1, b"42.5", true));
         assert!(!is_known(&mut again, 1, b"42.5", true), "the identifier is free again");
         assert_ne!(Resends::digest(b"ab", b"c"), Resends::digest(b"a", b"bc"));
+    }
+
+    #[test]
+    fn what_was_refused_is_new_when_it_comes_again() {
+        let mut resends = Resends::new(3);
+        resends.take(1, Resends::digest(b"t", b"42.5"), None);
+        resends.take(2, Resends::digest(b"t", b"42.5"), None);
+        resends.forget(1);
+        resends.end(std::iter::empty());
+        assert!(!is_known(&mut resends, 1, b"42.5", true));
+        assert!(is_known(&mut resends, 2, b"42.5", true));
     }
 
     #[test]

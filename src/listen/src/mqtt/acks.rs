@@ -92,7 +92,13 @@ impl Acks {
             }
             for (packet_id, answer) in self.owed.drain(..acks) {
                 match answer {
-                    Answer::Ack => put_acknowledgement(out, version, kind::PUBACK, packet_id, code),
+                    Answer::Ack => {
+                        put_acknowledgement(out, version, kind::PUBACK, packet_id, code);
+                        if refused {
+                            // Should the refusal get lost, the message is new when it comes again.
+                            session.resends.forget(packet_id);
+                        }
+                    }
                     Answer::Rec => {
                         put_acknowledgement(out, version, kind::PUBREC, packet_id, code);
                         if refused {
