@@ -57,6 +57,8 @@ pub fn main() -> ExitCode {
             Command::Idle(args) => idle(args).await,
         }
     });
+    // What still runs ends with the process: drivers of a runtime that is shut down panic.
+    std::mem::forget(runtime);
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),

@@ -28,6 +28,7 @@ fn one_place(harness: &'static Harness) {
     });
     harness.block_on(own_modules_only(&platform));
     follows_the_source(&platform, harness);
+    what_is_not_ours_is_left_alone(&platform, harness);
 }
 
 fn report(platform: &Platform, arguments: &[&str], passes: bool) -> Value {
@@ -147,6 +148,47 @@ fn follows_the_source(platform: &Platform, harness: &'static Harness) {
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(status(&told, "genims_crm_db"), "failed", "{told}");
     assert_eq!(status(&told, "genims_service_db"), "same", "{told}");
+}
+
+/// Databases of others are refused, what somebody built in the hub is named and kept, a login that no longer fits is noticed.
+fn what_is_not_ours_is_left_alone(platform: &Platform, harness: &'static Harness) {
+    let refused = |database: &str| {
+        let url = platform.stack.postgres_url(database);
+        let output = platform.cli(&["hub", "provision"], &[("GENIMS_HUB_URL", &url)]);
+        assert!(!output.status.success(), "{database}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    platform.execute("postgres", "CREATE DATABASE app");
+    platform.execute("app", "CREATE SCHEMA genims_hr_db; CREATE TABLE genims_hr_db.employees (a int)");
+    assert!(refused("app").contains("genims_hr_db.employees"));
+    for database in ["postgres", "genims_hr_db"] {
+        assert!(refused(database).contains("no place for the hub"), "{database}");
+    }
+    let in_hub =
+        "SET default_transaction_read_only = off; CREATE VIEW public.mine AS SELECT * FROM genims_hr_db.employees";
+    harness.block_on(async {
+        connect_postgres(&platform.stack.postgres_url("hub")).await.batch_execute(in_hub).await.unwrap();
+    });
+    platform.execute(
+        "genims_hr_db",
+        "CREATE TYPE kind AS ENUM ('a'); CREATE TABLE typed (kind kind); CREATE TABLE plain (a int)",
+    );
+    let stopped = report(platform, &["hub", "provision", "--json"], false);
+    assert!(stopped.to_string().contains("view mine depends on"), "{stopped}");
+    harness.block_on(async {
+        let admin = connect_postgres(&platform.stack.postgres_url("hub")).await;
+        admin.query("SELECT FROM public.mine", &[]).await.unwrap();
+        admin.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+        admin.batch_execute("DROP VIEW public.mine").await.unwrap();
+    });
+    let goes_on = report(platform, &["hub", "provision", "--json"], true);
+    let hr = goes_on["schemas"].as_array().unwrap().iter().find(|entry| entry["schema"] == "genims_hr_db").unwrap();
+    assert_eq!((&hr["tables"], &hr["left_out"]), (&Value::from(33), &serde_json::json!(["typed"])), "{hr}");
+    platform.execute("postgres", "ALTER ROLE genims_hr_hub PASSWORD 'other'");
+    let noticed = report(platform, &["hub", "provision", "--check", "--json"], false);
+    assert_eq!(status(&noticed, "genims_hr_db"), "failed", "{noticed}");
+    report(platform, &["hub", "provision", "--json"], true);
+    report(platform, &["hub", "provision", "--check", "--json"], true);
 }
 
 /// Foreign keys asleep, so that one row is enough.

@@ -36,6 +36,7 @@ mod view;
 pub use env_file::EnvFile;
 pub use error::{DevstackError, Result};
 pub use install::install;
+pub use place::SERVER_DATA;
 pub use process::ProcessId;
 pub use stack::{Stack, StackOptions};
 pub use view::{ServerStatus, StackStatus};

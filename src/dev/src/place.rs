@@ -26,6 +26,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// Log and journal of a `genims serve` beside the databases, unless it is told another place.
+pub const SERVER_DATA: &str = "server";
 const ELSEWHERE: &str = "/var/tmp";
 const PASSWORD_CHARS: usize = 32;
 
@@ -151,6 +153,9 @@ impl Place {
         let link = self.folder.join("data");
         if self.is_ours() {
             absent_is_fine(fs::remove_dir_all(&self.data)).map_err(DevstackError::io("delete", &self.data))?;
+            // What a server of these databases has kept there would bring its readings into the next ones.
+            let server = self.folder.join(SERVER_DATA);
+            absent_is_fine(fs::remove_dir_all(&server)).map_err(DevstackError::io("delete", &server))?;
         }
         if link.is_symlink() {
             absent_is_fine(fs::remove_file(&link)).map_err(DevstackError::io("delete", &link))?;

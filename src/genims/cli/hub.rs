@@ -72,6 +72,9 @@ fn print(report: &HubReport) {
             Status::Failed => "FAILED",
         };
         say!("{:36} {:>4} tables  {what}", schema.schema, schema.tables);
+        if !schema.left_out.is_empty() {
+            say!("    left out, because of types of their own: {}", schema.left_out.join(", "));
+        }
         if let Some(error) = &schema.error {
             say!("    {error}");
         }

@@ -32,6 +32,16 @@ pub enum PlatformError {
     #[error("{database}: another run has worked on it for {waited_s} s; wait for it, or end it, and run this again")]
     Busy { database: String, waited_s: u64 },
 
+    #[error(
+        "{place} is no place for the hub: {holds}; name an empty database or one that does not exist in GENIMS_HUB_URL"
+    )]
+    NoPlaceForHub { place: String, holds: String },
+
+    #[error(
+        "{schema} has changed, and what somebody made in the hub stands on it: {objects}; drop that, and run this again"
+    )]
+    HubInTheWay { schema: String, objects: String },
+
     #[error("{place} does not exist; `genims hub provision` makes it")]
     NoHub { place: String },
 

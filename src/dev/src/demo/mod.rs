@@ -7,7 +7,7 @@ mod steps;
 use crate::say::say;
 use anyhow::Context;
 use clap::Args;
-use genims_dev::{Server, Stack, StackOptions};
+use genims_dev::{SERVER_DATA, Server, Stack, StackOptions};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steps::{Steps, Tools};
@@ -72,7 +72,7 @@ fn delete(stack: Option<Stack>, folder: &Path) -> anyhow::Result<()> {
     if let Some(stack) = stack {
         stack.delete(None)?;
     }
-    let data = folder.join(steps::SERVER_DATA);
+    let data = folder.join(SERVER_DATA);
     match std::fs::remove_dir_all(&data) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot delete {}", data.display()))

@@ -3,7 +3,7 @@
 use super::report::Parts;
 use crate::say::say;
 use anyhow::{Context, bail};
-use genims_dev::Stack;
+use genims_dev::{SERVER_DATA, Stack};
 use serde_json::Value;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -46,9 +46,6 @@ pub(super) struct Steps {
     addresses: Addresses,
     server: Option<Child>,
 }
-
-/// Log and journal of the demo's server, in its folder.
-pub(super) const SERVER_DATA: &str = "server";
 
 /// Where the demo's server listens: free ports of the loopback interface.
 struct Addresses {

@@ -135,7 +135,9 @@ async fn send(
     let samples = whole.iter().filter(|dead_letter| dead_letter.is_sample);
     done.counted_only += samples.map(|sample| sample.letters.unsigned_abs().saturating_sub(1)).sum::<u64>();
     let letters: Vec<i64> = whole.iter().map(|dead_letter| dead_letter.letter_id).collect();
-    done.replayed += dead_letters::mark_replayed(client, &letters).await.context("replayed but not marked as such")?;
+    dead_letters::mark_replayed(client, &letters).await.context("replayed but not marked as such")?;
+    // Also those that had been replayed before: they were sent, and may come back.
+    done.replayed += letters.len() as u64;
     Ok(())
 }
 
@@ -148,7 +150,7 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
     match returned {
         0 => say!("{replayed} dead letters replayed, all of them are stored."),
         _ => {
-            say!("{replayed} dead letters replayed.");
+            say!("{replayed} dead letters sent again.");
             say!("{returned} records of them were set aside again; `genims deadletter list` has the reasons.");
         }
     }

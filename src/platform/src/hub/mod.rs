@@ -44,6 +44,8 @@ pub struct SchemaReport {
     pub status: Status,
     /// Foreign tables, or views of a schema that is another name.
     pub tables: usize,
+    /// Tables of the source that no other database can have: with types of its own.
+    pub left_out: Vec<String>,
     pub error: Option<String>,
 }
 
@@ -72,8 +74,9 @@ pub async fn run(
     let names = Names::load(registry)?;
     let settings = settings(environment)?;
     let failed = |error| PlatformError::from(settings.error(error));
-    let mut client = connect(&settings, check).await?;
+    let mut client = connect(&settings, registry, check).await?;
     lock(&client, "genims hub").await.map_err(failed)?;
+    require_hub(&client, &settings).await?;
     let session = format!("SET lock_timeout = '{LOCK_TIMEOUT}'; SET default_transaction_read_only = off");
     client.batch_execute(&session).await.map_err(failed)?;
     if !check {
@@ -82,8 +85,10 @@ pub async fn run(
     let mut schemas = Vec::new();
     for database in registry.all().iter().filter(|database| database.engine == Engine::Postgresql) {
         progress(&database.name);
-        let outcome = source::bring_in_step(&mut client, &settings, database, environment, check).await;
-        schemas.push(told(&database.name, outcome));
+        let mut left_out = Vec::new();
+        let outcome =
+            source::bring_in_step(&mut client, &settings, database, environment, &names, (check, &mut left_out)).await;
+        schemas.push(SchemaReport { left_out, ..told(&database.name, outcome) });
     }
     progress("other names");
     let missing: Vec<&str> = schemas
@@ -101,7 +106,7 @@ fn told(schema: &str, outcome: Result<(Status, usize), PlatformError>) -> Schema
         Ok((status, tables)) => (status, tables, None),
         Err(error) => (Status::Failed, 0, Some(error.to_string())),
     };
-    SchemaReport { schema: schema.to_owned(), status, tables, error }
+    SchemaReport { schema: schema.to_owned(), status, tables, left_out: Vec::new(), error }
 }
 
 /// Where the hub is.
@@ -121,7 +126,19 @@ fn settings(environment: &Environment) -> Result<PostgresSettings, DatabaseError
     PostgresSettings::from_environment(&entry, environment)
 }
 
-async fn connect(settings: &PostgresSettings, check: bool) -> Result<PostgresClient, PlatformError> {
+async fn connect(
+    settings: &PostgresSettings,
+    registry: &Registry,
+    check: bool,
+) -> Result<PostgresClient, PlatformError> {
+    let name = settings.database_name();
+    let is_other = registry.get(name).is_ok() || ["postgres", "template0", "template1"].contains(&name);
+    if is_other {
+        return Err(PlatformError::NoPlaceForHub {
+            place: settings.place(),
+            holds: "it is another database".to_owned(),
+        });
+    }
     if let Some(client) = connect_existing(settings).await? {
         return Ok(client);
     }
@@ -132,13 +149,32 @@ async fn connect(settings: &PostgresSettings, check: bool) -> Result<PostgresCli
     Ok(settings.connect().await?)
 }
 
+/// What a hub's database says of itself.
+const MARK: &str = "The hub of GenIMS: made and kept by `genims hub provision`";
+
+/// Nothing is made in a database that somebody else uses: it is a hub already, or it is empty.
+async fn require_hub(client: &PostgresClient, settings: &PostgresSettings) -> Result<(), PlatformError> {
+    let query = "SELECT coalesce(shobj_description(d.oid, 'pg_database') = $1, false), \
+                 (SELECT string_agg(DISTINCT n.nspname || '.' || c.relname, ', ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%') \
+                 FROM pg_database d WHERE d.datname = current_database()";
+    let row = client.query_one(query, &[&MARK]).await.map_err(|error| settings.error(error))?;
+    match (row.get::<_, bool>(0), row.get::<_, Option<String>>(1)) {
+        (false, Some(objects)) => {
+            let holds = format!("it holds {}", objects.chars().take(200).collect::<String>());
+            Err(PlatformError::NoPlaceForHub { place: settings.place(), holds })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What the database itself needs: the extension, and the promise that a session only reads unless it says otherwise.
 async fn prepare(client: &PostgresClient, settings: &PostgresSettings) -> Result<(), tokio_postgres::Error> {
     set_utc(client).await?;
     let database = genims_databases::quoted(Engine::Postgresql, settings.database_name());
     client
         .batch_execute(&format!(
-            "SET client_min_messages = warning; \
+            "SET client_min_messages = warning; COMMENT ON DATABASE {database} IS '{MARK}'; \
              CREATE EXTENSION IF NOT EXISTS postgres_fdw; \
              ALTER DATABASE {database} SET default_transaction_read_only = on; \
              ALTER DATABASE {database} SET search_path = {names}, public; \

@@ -85,6 +85,16 @@ impl Names {
         Ok(Self { schemas: schemas.collect::<Result<_, PlatformError>>()?, views: views.collect::<Result<_, _>>()? })
     }
 
+    /// Drops what stands on a database's tables; [`bring_in_step`] makes it again.
+    pub(super) fn drop_of(&self, database: &str) -> Vec<String> {
+        let schemas = self.schemas.iter().filter(|(schema, _)| schema.stands_for == database);
+        let schemas = schemas.map(|(schema, _)| format!("DROP SCHEMA IF EXISTS {} CASCADE", name(&schema.name)));
+        let asks = |view: &View| view.of.iter().chain(&view.sql).any(|text| text.contains(database));
+        let views = self.views.iter().filter(|(view, _)| asks(view));
+        let views = views.map(|(view, _)| format!("{}.{}", name(&view.schema), name(&view.name)));
+        schemas.chain(views.map(|view| format!("DROP VIEW IF EXISTS {view}"))).collect()
+    }
+
     /// What there is, in the order of the file.
     pub fn all(&self) -> Vec<Name> {
         let schemas = self.schemas.iter().map(|(schema, _)| Name {

@@ -5,16 +5,19 @@
 //! hub's user mapping, which ordinary users cannot read.
 
 use super::Status;
+use super::names::Names;
 use crate::errors::PlatformError;
 use genims_databases::{Database, Engine, Environment, PostgresClient, PostgresSettings, quoted};
 use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 /// What decides whether foreign tables still fit: every column with its type, in order.
 const SHAPE: &str = "SELECT count(DISTINCT c.oid), coalesce(md5(string_agg(concat_ws(' ', c.relname, a.attnum, a.attname, \
-    format_type(a.atttypid, a.atttypmod), a.attnotnull), ',' ORDER BY c.relname, a.attnum)), '') \
+    format_type(a.atttypid, a.atttypmod), a.attnotnull), ',' ORDER BY c.relname, a.attnum)), ''), \
+    array_agg(DISTINCT c.relname::text) FILTER (WHERE t.typnamespace <> 'pg_catalog'::regnamespace) \
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition";
+    JOIN pg_type t ON t.oid = a.atttypid WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition";
 
 /// Rows that one round trip brings; the extension's 100 is slow over a network.
 const FETCH_SIZE: u32 = 10_000;
@@ -24,12 +27,14 @@ pub(super) async fn bring_in_step(
     hub_settings: &PostgresSettings,
     database: &Database,
     environment: &Environment,
-    check: bool,
+    names: &Names,
+    (check, left_out): (bool, &mut Vec<String>),
 ) -> Result<(Status, usize), PlatformError> {
     let settings = PostgresSettings::from_environment(database, environment)?;
     let source = settings.connect().await?;
     let failed = |error| PlatformError::from(settings.error(error));
-    let (tables, shape) = shape(&source).await.map_err(failed)?;
+    let (tables, shape, own_types) = shape(&source).await.map_err(failed)?;
+    left_out.extend(own_types);
     if tables == 0 {
         return Err(PlatformError::NotProvisioned { database: database.name.clone() });
     }
@@ -38,17 +43,21 @@ pub(super) async fn bring_in_step(
     let hub_failed = |error| PlatformError::from(hub_settings.error(error));
     let same = remembered(hub, &database.name).await.map_err(hub_failed)?.is_some_and(|known| known == wanted);
     if check {
+        if same {
+            ask(hub, &database.name).await.map_err(hub_failed)?;
+        }
         return Ok((if same { Status::Same } else { Status::Stale }, tables));
     }
-    let login = Login::new(database);
+    let login = Login::new(database, hub_settings);
     login.make(&source, &settings).await.map_err(failed)?;
     let transaction = hub.transaction().await.map_err(hub_failed)?;
     if !same {
+        make_room(&transaction, hub_settings, database, names).await?;
         make_server(&transaction, database, &options).await.map_err(hub_failed)?;
     }
     login.map(&transaction, &database.name).await.map_err(hub_failed)?;
     if !same {
-        import(&transaction, database, &wanted).await.map_err(hub_failed)?;
+        import(&transaction, database, &wanted, left_out).await.map_err(hub_failed)?;
         // Only now, while nothing but the module's own tables is in the schema: other names come with rights of their own.
         grant(&transaction, hub_settings, database).await.map_err(hub_failed)?;
     }
@@ -56,9 +65,20 @@ pub(super) async fn bring_in_step(
     Ok((if same { Status::Same } else { Status::Imported }, tables))
 }
 
-async fn shape(source: &PostgresClient) -> Result<(usize, String), tokio_postgres::Error> {
+/// How many tables there are, what they look like, and which of them have types of their own.
+async fn shape(source: &PostgresClient) -> Result<(usize, String, Vec<String>), tokio_postgres::Error> {
     let row = source.query_typed_one(SHAPE, &[]).await?;
-    Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or_default(), row.get(1)))
+    let own_types = row.get::<_, Option<Vec<String>>>(2).unwrap_or_default();
+    let tables = usize::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+    Ok((tables - own_types.len().min(tables), row.get(1), own_types))
+}
+
+/// Asks one table, as anybody would: what is remembered says nothing of the login.
+async fn ask(hub: &PostgresClient, schema: &str) -> Result<(), tokio_postgres::Error> {
+    let any = "SELECT min(relname)::text FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relkind = 'f'";
+    let table: Option<String> = hub.query_one(any, &[&schema]).await?.get(0);
+    let Some(table) = table else { return Ok(()) };
+    hub.batch_execute(&format!("SELECT 1 FROM {}.{} LIMIT 1", name(schema), name(&table))).await
 }
 
 /// What the hub's schema was made from; `None` when there is none.
@@ -78,27 +98,59 @@ fn server_options(settings: &PostgresSettings) -> String {
     told.join(", ")
 }
 
+/// Takes away what an earlier run made, and nothing else: what somebody built on it is named and left, with all the rest.
+async fn make_room(
+    transaction: &Transaction<'_>,
+    hub: &PostgresSettings,
+    database: &Database,
+    names: &Names,
+) -> Result<(), PlatformError> {
+    let failed = |error| PlatformError::from(hub.error(error));
+    let schema = name(&database.name);
+    let tables = "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c WHERE c.relkind = 'f' AND c.relnamespace = to_regnamespace($1)";
+    let tables: Option<String> = transaction.query_one(tables, &[&database.name]).await.map_err(failed)?.get(0);
+    let mut steps = names.drop_of(&database.name);
+    steps.extend(tables.map(|tables| format!("DROP FOREIGN TABLE {tables}")));
+    steps.push(format!("DROP USER MAPPING IF EXISTS FOR PUBLIC SERVER {schema}"));
+    steps.push(format!("DROP SERVER IF EXISTS {schema}"));
+    let quiet = "SET LOCAL client_min_messages = warning";
+    let steps = format!("{quiet}; {}", steps.join("; "));
+    transaction.batch_execute(&steps).await.map_err(|error| match error.as_db_error() {
+        Some(cause) if *cause.code() == SqlState::DEPENDENT_OBJECTS_STILL_EXIST => PlatformError::HubInTheWay {
+            schema: database.name.clone(),
+            objects: cause.detail().unwrap_or(cause.message()).replace('\n', "; "),
+        },
+        _ => failed(error),
+    })
+}
+
 async fn make_server(
     transaction: &Transaction<'_>,
     database: &Database,
     options: &str,
 ) -> Result<(), tokio_postgres::Error> {
     let schema = name(&database.name);
-    // Dropping the server takes the foreign tables and what other names were built on them; those are made again below.
     transaction
         .batch_execute(&format!(
-            "DROP SERVER IF EXISTS {schema} CASCADE; DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; \
+            "CREATE SCHEMA IF NOT EXISTS {schema}; \
              CREATE SERVER {schema} FOREIGN DATA WRAPPER postgres_fdw OPTIONS ({options})"
         ))
         .await
 }
 
 /// The foreign tables, and what they were made from.
-async fn import(transaction: &Transaction<'_>, database: &Database, wanted: &str) -> Result<(), tokio_postgres::Error> {
+async fn import(
+    transaction: &Transaction<'_>,
+    database: &Database,
+    wanted: &str,
+    left_out: &[String],
+) -> Result<(), tokio_postgres::Error> {
+    let except: Vec<String> = left_out.iter().map(|table| name(table)).collect();
+    let except = if except.is_empty() { String::new() } else { format!("EXCEPT ({})", except.join(", ")) };
     let schema = name(&database.name);
     transaction
         .batch_execute(&format!(
-            "IMPORT FOREIGN SCHEMA public FROM SERVER {schema} INTO {schema}; COMMENT ON SCHEMA {schema} IS {}",
+            "IMPORT FOREIGN SCHEMA public {except} FROM SERVER {schema} INTO {schema}; COMMENT ON SCHEMA {schema} IS {}",
             literal(wanted)
         ))
         .await
@@ -112,9 +164,10 @@ struct Login {
 }
 
 impl Login {
-    fn new(database: &Database) -> Self {
+    /// Each hub has its own, so that two of them do not change each other's passwords.
+    fn new(database: &Database, hub: &PostgresSettings) -> Self {
         let password = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        Self { role: format!("genims_{}_hub", database.module), reader: reader(database), password }
+        Self { role: format!("genims_{}_{}", database.module, hub.database_name()), reader: reader(database), password }
     }
 
     /// At the source; only the verifier is sent, so no log there ever holds the password.
@@ -122,13 +175,14 @@ impl Login {
         let Self { role, reader, password } = self;
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
         let database = name(settings.database_name());
+        let quoted = name(role);
         let known =
             !source.query_typed("SELECT FROM pg_roles WHERE rolname = $1", &[(role, Type::TEXT)]).await?.is_empty();
         let verb = if known { "ALTER" } else { "CREATE" };
         source
             .batch_execute(&format!(
-                "{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{verifier}'; \
-                 GRANT {reader} TO {role}; GRANT CONNECT ON DATABASE {database} TO {role}"
+                "SET client_min_messages = warning; {verb} ROLE {quoted} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{verifier}'; \
+                 GRANT {reader} TO {quoted}; GRANT CONNECT ON DATABASE {database} TO {quoted}; RESET client_min_messages"
             ))
             .await
     }
@@ -144,8 +198,9 @@ impl Login {
         transaction
             .batch_execute(&format!(
                 "DROP USER MAPPING IF EXISTS FOR PUBLIC SERVER {server}; \
-                 CREATE USER MAPPING FOR PUBLIC SERVER {server} OPTIONS (user '{}', password '{}')",
-                self.role, self.password
+                 CREATE USER MAPPING FOR PUBLIC SERVER {server} OPTIONS (user {}, password '{}')",
+                literal(&self.role),
+                self.password
             ))
             .await
     }

@@ -8,7 +8,7 @@ use super::load::{self, Existing, Row, Table};
 use super::{Summary, begin};
 use crate::errors::SeedError;
 use chrono::{DateTime, Utc};
-use genims_databases::PostgresSettings;
+use genims_databases::{PostgresSettings, pooling};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Instant;
@@ -111,6 +111,7 @@ pub async fn foreign_plant(
     let started = Instant::now();
     let failed = |source| SeedError::from(master.error(source));
     let mut client = master.connect().await?;
+    pooling::require_session(master, &client).await?;
     let transaction = begin(&mut client).await.map_err(failed)?;
     if let Some(cause) = contradiction(&transaction, plant).await.map_err(failed)? {
         return Err(SeedError::Mapping { place: place.to_owned(), cause });

@@ -16,7 +16,7 @@ mod words;
 
 use crate::errors::SeedError;
 pub use foreign::{ForeignPlant, foreign_plant};
-use genims_databases::{PostgresClient, PostgresSettings};
+use genims_databases::{PostgresClient, PostgresSettings, pooling};
 use load::Existing;
 pub use load::TableSummary;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,7 @@ pub async fn plant(
     let size = size.check()?;
     let failed = |source| SeedError::from(master.error(source));
     let mut client = master.connect().await?;
+    pooling::require_session(master, &client).await?;
     let transaction = begin(&mut client).await.map_err(failed)?;
     let mut tables = Vec::new();
     for table in rows::tables(size) {
