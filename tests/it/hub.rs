@@ -164,10 +164,10 @@ fn what_is_not_ours_is_left_alone(platform: &Platform, harness: &'static Harness
     for database in ["postgres", "genims_hr_db"] {
         assert!(refused(database).contains("no place for the hub"), "{database}");
     }
-    let in_hub =
-        "SET default_transaction_read_only = off; CREATE VIEW public.mine AS SELECT * FROM genims_hr_db.employees";
     harness.block_on(async {
-        connect_postgres(&platform.stack.postgres_url("hub")).await.batch_execute(in_hub).await.unwrap();
+        let admin = connect_postgres(&platform.stack.postgres_url("hub")).await;
+        admin.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+        admin.batch_execute("CREATE VIEW public.mine AS SELECT * FROM genims_hr_db.employees").await.unwrap();
     });
     platform.execute(
         "genims_hr_db",

@@ -50,19 +50,25 @@ pub(super) async fn bring_in_step(
     }
     let login = Login::new(database, hub_settings);
     login.make(&source, &settings).await.map_err(failed)?;
+    // First of all the new password goes where the old one was: should the rest fail, what stands can still be asked.
+    let known = "SELECT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = $1)";
+    if hub.query_one(known, &[&database.name]).await.map_err(hub_failed)?.get(0) {
+        let transaction = hub.transaction().await.map_err(hub_failed)?;
+        login.map(&transaction, &database.name).await.map_err(hub_failed)?;
+        transaction.commit().await.map_err(hub_failed)?;
+    }
+    if same {
+        return Ok((Status::Same, tables));
+    }
     let transaction = hub.transaction().await.map_err(hub_failed)?;
-    if !same {
-        make_room(&transaction, hub_settings, database, names).await?;
-        make_server(&transaction, database, &options).await.map_err(hub_failed)?;
-    }
+    make_room(&transaction, hub_settings, database, names).await?;
+    make_server(&transaction, database, &options).await.map_err(hub_failed)?;
     login.map(&transaction, &database.name).await.map_err(hub_failed)?;
-    if !same {
-        import(&transaction, database, &wanted, left_out).await.map_err(hub_failed)?;
-        // Only now, while nothing but the module's own tables is in the schema: other names come with rights of their own.
-        grant(&transaction, hub_settings, database).await.map_err(hub_failed)?;
-    }
+    import(&transaction, database, &wanted, left_out).await.map_err(hub_failed)?;
+    // Only now, while nothing but the module's own tables is in the schema: other names come with rights of their own.
+    grant(&transaction, hub_settings, database).await.map_err(hub_failed)?;
     transaction.commit().await.map_err(hub_failed)?;
-    Ok((if same { Status::Same } else { Status::Imported }, tables))
+    Ok((Status::Imported, tables))
 }
 
 /// How many tables there are, what they look like, and which of them have types of their own.
