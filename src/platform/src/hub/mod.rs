@@ -86,8 +86,15 @@ pub async fn run(
     for database in registry.all().iter().filter(|database| database.engine == Engine::Postgresql) {
         progress(&database.name);
         let mut left_out = Vec::new();
-        let outcome =
-            source::bring_in_step(&mut client, &settings, database, environment, &names, (check, &mut left_out)).await;
+        let outcome = source::bring_in_step(
+            &mut client,
+            &settings,
+            database,
+            environment,
+            names.drop_of(&database.name),
+            (check, &mut left_out),
+        )
+        .await;
         schemas.push(SchemaReport { left_out, ..told(&database.name, outcome) });
     }
     progress("other names");

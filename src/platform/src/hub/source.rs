@@ -5,7 +5,6 @@
 //! hub's user mapping, which ordinary users cannot read.
 
 use super::Status;
-use super::names::Names;
 use crate::errors::PlatformError;
 use genims_databases::{Database, Engine, Environment, PostgresClient, PostgresSettings, quoted};
 use tokio_postgres::Transaction;
@@ -22,12 +21,13 @@ const SHAPE: &str = "SELECT count(DISTINCT c.oid), coalesce(md5(string_agg(conca
 /// Rows that one round trip brings; the extension's 100 is slow over a network.
 const FETCH_SIZE: u32 = 10_000;
 
+/// `other_names`: how what stands on the tables under other names is dropped; it is made again later.
 pub(super) async fn bring_in_step(
     hub: &mut PostgresClient,
     hub_settings: &PostgresSettings,
     database: &Database,
     environment: &Environment,
-    names: &Names,
+    other_names: Vec<String>,
     (check, left_out): (bool, &mut Vec<String>),
 ) -> Result<(Status, usize), PlatformError> {
     let settings = PostgresSettings::from_environment(database, environment)?;
@@ -61,7 +61,7 @@ pub(super) async fn bring_in_step(
         return Ok((Status::Same, tables));
     }
     let transaction = hub.transaction().await.map_err(hub_failed)?;
-    make_room(&transaction, hub_settings, database, names).await?;
+    make_room(&transaction, hub_settings, database, other_names).await?;
     make_server(&transaction, database, &options).await.map_err(hub_failed)?;
     login.map(&transaction, &database.name).await.map_err(hub_failed)?;
     import(&transaction, database, &wanted, left_out).await.map_err(hub_failed)?;
@@ -109,13 +109,13 @@ async fn make_room(
     transaction: &Transaction<'_>,
     hub: &PostgresSettings,
     database: &Database,
-    names: &Names,
+    other_names: Vec<String>,
 ) -> Result<(), PlatformError> {
     let failed = |error| PlatformError::from(hub.error(error));
     let schema = name(&database.name);
     let tables = "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c WHERE c.relkind = 'f' AND c.relnamespace = to_regnamespace($1)";
     let tables: Option<String> = transaction.query_one(tables, &[&database.name]).await.map_err(failed)?.get(0);
-    let mut steps = names.drop_of(&database.name);
+    let mut steps = other_names;
     steps.extend(tables.map(|tables| format!("DROP FOREIGN TABLE {tables}")));
     steps.push(format!("DROP USER MAPPING IF EXISTS FOR PUBLIC SERVER {schema}"));
     steps.push(format!("DROP SERVER IF EXISTS {schema}"));
