@@ -36,7 +36,8 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     match Stack::open(&args.dir)? {
         Some(_) if args.keep => {}
         // New databases begin with a new log: an earlier demo's would bring its readings into them.
-        old => delete(old, &args.dir)?,
+        Some(old) => old.delete(None)?,
+        None => delete_log(&args.dir)?,
     }
     steps::announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
     let stack = Stack::start(&StackOptions { dir: args.dir.clone(), servers: Server::ALL.to_vec(), small: false })?;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         steps.stop_server();
         steps::announce("stopping the servers and deleting the demo's data");
         match &result {
-            Ok(true) => delete(Some(stack), &args.dir)?,
+            Ok(true) => stack.delete(None)?,
             _ => {
                 stack.stop()?;
                 say!("    kept for a look: {}", args.dir.display());
@@ -67,11 +68,8 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The databases, and the server's data with them.
-fn delete(stack: Option<Stack>, folder: &Path) -> anyhow::Result<()> {
-    if let Some(stack) = stack {
-        stack.delete(None)?;
-    }
+/// What a demo left whose databases are gone.
+fn delete_log(folder: &Path) -> anyhow::Result<()> {
     let data = folder.join(SERVER_DATA);
     match std::fs::remove_dir_all(&data) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
