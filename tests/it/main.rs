@@ -34,6 +34,7 @@ mod provision;
 mod provision_mongo;
 mod questions;
 mod roles;
+mod routes;
 mod running;
 mod seed;
 mod seeding;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         lineage::tests,
         numbers::tests,
         powercut::tests,
+        routes::tests,
         sink::tests,
         verify::tests,
         doctor::tests,

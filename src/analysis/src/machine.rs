@@ -13,6 +13,7 @@
 //!   observed time but MAINTENANCE and OFF. Performance = produced x ideal cycle / running time; the ideal cycle is the
 //!   snapshot's target, else the machine's design capacity, else the performance is taken as 1. Quality = good / produced.
 
+use crate::meters::Meters;
 use genims_catalogue::Machine;
 use genims_model::event::{FaultClosed, FaultOpened, OeeHour};
 use genims_model::snapshot::SnapshotFields;
@@ -29,10 +30,13 @@ const FAULT_CODE_CHARS_MAX: usize = 50;
 pub struct MachineState {
     seen_us: Option<i64>,
     state: String,
+    /// When this run saw the state begin.
+    since_us: Option<i64>,
     cumulative: Option<i64>,
     produced_shift: Option<i32>,
     rejected_shift: Option<i32>,
     fault: Option<OpenFault>,
+    meters: Meters,
     hour: HourSums,
 }
 
@@ -70,9 +74,14 @@ impl MachineState {
         self.hour.ideal_cycle_s = ideal_cycle_s(machine, fields);
         self.count_parts(no, now_us, fields, events);
         self.watch_fault(no, now_us, machine, fields, events);
+        self.meters.see(no, now_us, fields, events);
         if self.state != fields.machine_state {
             let from = std::mem::replace(&mut self.state, fields.machine_state.clone());
-            events.push(Event::StateChanged { machine: no, timestamp_us: now_us, from, to: self.state.clone() });
+            // The first one seen began before.
+            let lasted_us = self.since_us.map(|since_us| now_us - since_us);
+            self.since_us = (!from.is_empty()).then_some(now_us);
+            let to = self.state.clone();
+            events.push(Event::StateChanged { machine: no, timestamp_us: now_us, from, to, lasted_us });
         }
         self.seen_us = Some(now_us);
     }
@@ -117,7 +126,8 @@ impl MachineState {
         }
         self.hour.produced += produced;
         self.hour.rejected += rejected;
-        events.push(Event::PartsCounted { machine: no, timestamp_us: now_us, produced, rejected });
+        let interval_us = self.seen_us.map(|seen_us| now_us - seen_us);
+        events.push(Event::PartsCounted { machine: no, timestamp_us: now_us, produced, rejected, interval_us });
     }
 
     fn watch_fault(

@@ -2,7 +2,7 @@
 //! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{Latency, Listener, Observe, SINK_STATES, ServerReport, Sink};
+use super::report::{Latency, Listener, Observe, Route, SINK_STATES, ServerReport, Sink};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -35,7 +35,8 @@ impl Collector for Reported {
         server(&mut page, &report)?;
         sources(&mut page, &report)?;
         spool(&mut page, &report)?;
-        sinks(&mut page, &report)
+        sinks(&mut page, &report)?;
+        routes(&mut page, &report)
     }
 }
 
@@ -257,6 +258,20 @@ fn sinks(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     )
 }
 
+fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
+    let counters: [Counted<Route>; 3] = [
+        (("route_events", "Events that the route took."), |r| r.events_total),
+        (("route_rows", "Rows or documents that it made or changed."), |r| r.rows_total),
+        (("route_refused", "Events that its database refused for good."), |r| r.refused_total),
+    ];
+    for (described, read) in counters {
+        let routes = report.routes.iter();
+        let samples = routes.map(|route| (labels(("database", route.database), ("route", &route.route)), read(route)));
+        page.counters(described, samples)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::report::Source;
@@ -347,7 +362,7 @@ mod tests {
         assert_eq!(names, NAMES);
     }
 
-    const NAMES: [&str; 42] = [
+    const NAMES: [&str; 45] = [
         "acks_total",
         "at_risk_records",
         "build_info",
@@ -369,6 +384,9 @@ mod tests {
         "received_bytes_total",
         "received_total",
         "remarks_total",
+        "route_events_total",
+        "route_refused_total",
+        "route_rows_total",
         "shard_queued_records",
         "sink_batches_total",
         "sink_bytes_total",

@@ -21,6 +21,7 @@ pub struct ServerReport {
     pub shards: Vec<Shard>,
     pub spool: Spool,
     pub sinks: Vec<Sink>,
+    pub routes: Vec<Route>,
     pub clocks: Vec<Clock>,
     pub dead_letter_reasons: Vec<(&'static str, u64)>,
     /// What did not fit in messages whose records were taken.
@@ -101,6 +102,19 @@ pub struct Sink {
     pub gap_records_total: u64,
     pub last_error: Option<String>,
     pub receive_to_committed_ms: Latency,
+}
+
+/// What one route into a database has done since the server started.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Route {
+    pub database: &'static str,
+    pub route: String,
+    pub events_total: u64,
+    pub rows_total: u64,
+    /// Events that the database refused for good.
+    pub refused_total: u64,
+    /// Time that its statements took.
+    pub busy_seconds: f64,
 }
 
 /// A database server's clock against ours.

@@ -20,7 +20,11 @@ impl Used {
                 Event::FaultOpened(fault) => self.see_fault(fault),
                 Event::FaultClosed(fault) => self.see_machine(fault.machine),
                 Event::SensorHealth(health) => self.see_sensor(health.sensor),
-                Event::StateChanged { machine, .. } | Event::PartsCounted { machine, .. } => self.see_machine(*machine),
+                Event::StateChanged { machine, .. }
+                | Event::PartsCounted { machine, .. }
+                | Event::EnergyMetered { machine, .. }
+                | Event::ToolChanged { machine, .. }
+                | Event::OperatorChanged { machine, .. } => self.see_machine(*machine),
                 Event::OeeHour(hour) => self.see_machine(hour.machine),
                 Event::ClientLost { .. } => {}
             }

@@ -15,8 +15,13 @@ pub fn place(database: &Database, environment: &Environment) -> Result<Option<St
             .and_then(|settings| settings.check().map(|()| settings.place())),
         Engine::Mongodb => MongoSettings::from_environment(database, environment).map(|settings| settings.place()),
     };
-    match place {
-        Ok(place) => Ok(Some(place)),
+    if_configured(place)
+}
+
+/// `None` where nothing is configured.
+pub fn if_configured<S>(found: Result<S, DatabaseError>) -> Result<Option<S>, DatabaseError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
         Err(DatabaseError::NotConfigured { .. }) => Ok(None),
         Err(error) => Err(error),
     }

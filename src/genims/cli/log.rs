@@ -10,13 +10,21 @@ use crate::cli::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
-use genims_databases::{Environment, MongoClient, MongoSettings, PostgresClient, PostgresSettings, Registry};
+use genims::server::routes::EVENTS;
+use genims_databases::configured::if_configured;
+use genims_databases::{
+    Engine, Environment, MongoClient, MongoSettings, MysqlConnection, MysqlSettings, PostgresClient, PostgresSettings,
+    Registry,
+};
 use genims_log::file::{self, Spool, SpoolOptions};
 use genims_log::history::Resume;
 use genims_model::Position;
+use genims_routes::Routes;
 use genims_stores::mongo::MongoNames;
 use genims_stores::mongo::bookkeeping::{self, Bookkeeping};
+use genims_stores::postgres::positions::Positions;
 use genims_stores::postgres::session;
+use genims_stores::routed::{POSITIONS_TABLE, mysql};
 use std::path::Path;
 use std::process::ExitCode;
 use uuid::Uuid;
@@ -41,7 +49,8 @@ enum LogCommand {
 
 /// One configured consumer's database.
 enum Store {
-    Postgres(PostgresClient),
+    Postgres(PostgresClient, Positions),
+    Mysql(Box<MysqlConnection>),
     Mongodb(MongoClient),
 }
 
@@ -65,20 +74,31 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
     };
     let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
     let places = places(settings, environment, &spool).await?;
-    say!("The log holds offsets {} to {}.", spool.first_offset(), spool.next_offset());
+    consider("The log", &spool, places, yes).await?;
+    let events = settings.data_dir.join(EVENTS);
+    if settings.routes.is_some() && events.exists() {
+        let (_appender, spool, _) = file::open(&SpoolOptions { directory: events, ..settings.spool.clone() })?;
+        let places = routed_places(settings, environment, &spool).await?;
+        consider("The log of events", &spool, places, yes).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what the databases have of a history that the log does not hold; with `yes` the log goes on under a new name.
+async fn consider(what: &str, spool: &Spool, mut places: Vec<Place>, yes: bool) -> anyhow::Result<()> {
+    say!("{what} holds offsets {} to {}.", spool.first_offset(), spool.next_offset());
     for place in &places {
-        say!("{}: {}", place.name, meaning(place, &spool));
+        say!("{}: {}", place.name, meaning(place, spool));
     }
     if !places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. }))) {
         say!("Every database is at a position of this log: there is nothing to adopt.");
     } else if yes {
-        adopt(&spool, &places).await?;
-        say!("Adopted: the log is now {}. Start the server.", spool.name());
+        adopt(spool, &mut places).await?;
+        say!("Adopted: {} is now {}. Start the server.", what.to_lowercase(), spool.name());
     } else {
         say!("Nothing was changed. Restore the newer data folder if there is one; otherwise run this with --yes.");
     }
-    spool.close()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(spool.close()?)
 }
 
 fn quarantine(directory: &Path) -> anyhow::Result<ExitCode> {
@@ -118,8 +138,8 @@ async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -
     if settings.postgres.is_some() {
         let connection = PostgresSettings::from_environment(registry.get("genims_operations_db")?, environment)?;
         let client = connection.connect().await?;
-        let remembered = session::remembered(&client, spool.name()).await?;
-        places.push(Place::new(spool, session::SINK, remembered, 0, Store::Postgres(client)));
+        let remembered = session::OPERATIONS.remembered(&client, spool.name()).await?;
+        places.push(Place::new(spool, session::SINK, remembered, 0, Store::Postgres(client, session::OPERATIONS)));
     }
     if settings.mongodb.is_some() {
         let connection = MongoSettings::from_environment(registry.get("genims_production")?, environment)?;
@@ -129,6 +149,51 @@ async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -
         let remembered =
             found.map(|found| Position { log: spool.name(), lineage: found.lineage, offset: found.next_offset });
         places.push(Place::new(spool, bookkeeping::SINK, remembered, intent, Store::Mongodb(client)));
+    }
+    Ok(places)
+}
+
+/// The databases that events are routed to, as far as they are configured.
+async fn routed_places(
+    settings: &Settings,
+    environment: &Environment,
+    spool: &Spool,
+) -> anyhow::Result<Vec<Place>> {
+    let registry = Registry::load(None)?;
+    let folder = settings.routes.as_ref().and_then(|options| options.directory.as_deref());
+    let routes = Routes::load(&registry, folder)?;
+    let log = spool.name();
+    let mut places = Vec::new();
+    for database in routes.databases().iter().map(|routes| &routes.database) {
+        // One text for each database of the registry.
+        let name: &'static str = Box::leak(database.module.clone().into_boxed_str());
+        let place = match database.engine {
+            Engine::Postgresql => {
+                let settings = if_configured(PostgresSettings::from_environment(database, environment))?;
+                let Some(settings) = settings else { continue };
+                let client = settings.connect().await?;
+                let positions = Positions { table: POSITIONS_TABLE, sink: name };
+                let remembered = positions.remembered(&client, log).await?;
+                Place::new(spool, name, remembered, 0, Store::Postgres(client, positions))
+            }
+            Engine::Mysql => {
+                let settings = if_configured(MysqlSettings::from_environment(database, environment))?;
+                let Some(settings) = settings else { continue };
+                let mut connection = settings.connect().await?;
+                let remembered = mysql::remembered(&mut connection, name, log).await?;
+                Place::new(spool, name, remembered, 0, Store::Mysql(Box::new(connection)))
+            }
+            Engine::Mongodb => {
+                let settings = if_configured(MongoSettings::from_environment(database, environment))?;
+                let Some(settings) = settings else { continue };
+                let client = settings.client().await?;
+                let found = bookkeeping(&client, log).remembered().await?;
+                let intent = found.as_ref().map_or(0, |found| found.intent_offset);
+                let remembered = found.map(|found| Position { log, lineage: found.lineage, offset: found.next_offset });
+                Place::new(spool, name, remembered, intent, Store::Mongodb(client))
+            }
+        };
+        places.push(place);
     }
     Ok(places)
 }
@@ -174,12 +239,13 @@ fn meaning(place: &Place, spool: &Spool) -> String {
     }
 }
 
-async fn adopt(spool: &Spool, places: &[Place]) -> anyhow::Result<()> {
+async fn adopt(spool: &Spool, places: &mut [Place]) -> anyhow::Result<()> {
     let (log, earlier) = (Uuid::new_v4(), spool.name());
     for place in places {
         let position = Position { log, ..spool.position(place.offset) };
-        let stored = match &place.store {
-            Store::Postgres(client) => session::remember(client, &position).await,
+        let stored = match &mut place.store {
+            Store::Postgres(client, positions) => positions.remember(client, &position).await,
+            Store::Mysql(connection) => mysql::remember(connection, place.name, &position).await,
             Store::Mongodb(client) => {
                 let position = bookkeeping::MirrorPosition {
                     next_offset: position.offset,

@@ -10,6 +10,7 @@ mod hub;
 mod log;
 mod options;
 mod provision;
+mod routes;
 mod say;
 mod seed;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Dictionary(dictionary::DictionaryArgs),
     /// One read-only database in which all PostgreSQL databases can be asked together
     Hub(hub::HubArgs),
+    /// Which event of the stream becomes which row of the other databases
+    Routes(routes::RoutesArgs),
     /// Look after the durable log; the server must be stopped
     Log(log::LogArgs),
     /// List, show and replay what was set aside
@@ -96,6 +99,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Hub(args) => hub::run(args, &environment).await,
+            Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Dictionary(_) | Command::Options(_) => Ok(ExitCode::SUCCESS),

@@ -3,6 +3,8 @@
 //!
 //! - [`stream`]: catalogue, spool, shards, writer: from the door to the log
 //! - [`sinks`]: what follows the log
+//! - [`routes`]: events on their way to the other databases; [`route_files`]: changed while the server runs;
+//!   [`route_lookups`]: what routes must know of other databases
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
@@ -21,6 +23,9 @@ mod master;
 mod observe;
 pub mod panics;
 mod purge;
+mod route_files;
+mod route_lookups;
+pub mod routes;
 mod sinks;
 mod stream;
 
@@ -28,7 +33,7 @@ use crate::settings::Settings;
 use genims_api::report::Observe;
 use genims_api::{http, summary};
 use genims_databases::{DatabaseError, Environment};
-use genims_log::file::SpoolError;
+use genims_log::file::{Spool, SpoolError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,6 +66,8 @@ pub enum ServerError {
     Spool(#[from] SpoolError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Routes(#[from] genims_routes::RouteError),
     #[error("listener {name} cannot start on {address}: {source}; free the address or choose another `listen`")]
     Bind { name: String, address: String, source: io::Error },
     #[error("listener {name}: {source}")]
@@ -72,6 +79,8 @@ pub enum ServerError {
 /// A running server.
 pub struct Server {
     stream: stream::Stream,
+    /// The log of events, where events are routed.
+    events: Option<Spool>,
     tasks: Tasks,
     observer: Arc<observe::Observer>,
     /// Where the HTTP side listens, for those who asked for port 0.
@@ -133,10 +142,14 @@ impl Server {
         }
         // After the catalogue: shards and sinks resolve what an earlier run left.
         let sinks = sinks::Sinks::register(&settings, environment, &stream).await?;
+        let routes = routes::EventRoutes::register(&settings, environment, &stream).await?;
         stream.run()?;
-        let sinks = sinks.start(&mut tasks.sinks)?;
+        let mut sinks = sinks.start(&mut tasks.sinks)?;
+        let routes = routes.map(|routes| routes.start(&mut tasks.sinks)).transpose()?;
+        sinks.extend(routes.iter().flat_map(|running| running.views.clone()));
+        let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
         let clocks = clocks::watched(&settings, environment)?;
-        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks, clocks.clone()));
+        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks, routed.unwrap_or_default(), clocks.clone()));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),
             address: settings.http.listen.to_string(),
@@ -166,7 +179,7 @@ impl Server {
             window.tasks.spawn(purge.run(window.stop.clone()));
         }
         tracing::info!(http = %http_address, data = %data_dir.display(), "genims is serving");
-        Ok(Self { stream, tasks, observer, http_address })
+        Ok(Self { stream, events, tasks, observer, http_address })
     }
 
     /// Resolves with the cause when the server can no longer keep its promise: the log has failed.
@@ -187,6 +200,9 @@ impl Server {
         self.stream.end().await;
         self.tasks.sinks.end().await;
         self.stream.close();
+        if let Some(Err(error)) = self.events.as_ref().map(Spool::close) {
+            tracing::error!(%error, "the log of events did not close in order");
+        }
         let total = self.observer.report().total;
         tracing::info!(
             received = total.received,

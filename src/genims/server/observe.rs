@@ -2,10 +2,11 @@
 
 use super::clocks::Watched;
 use super::master;
+use super::routes::RoutedView;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Clock, Latency, Listener, Observe, ServerReport, Shard, Sink, Source, Spool as SpoolReport,
+    Catalogue, Clock, Latency, Listener, Observe, Route, ServerReport, Shard, Sink, Source, Spool as SpoolReport,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_listen::ListenMetrics;
@@ -29,6 +30,7 @@ pub(super) struct Observer {
     queues: Vec<Arc<ShardQueue>>,
     spool: Spool,
     sinks: Vec<SinkView>,
+    routed: Vec<RoutedView>,
     master: Arc<Mutex<master::Status>>,
     clocks: Vec<Arc<Watched>>,
     doors: Mutex<HashMap<String, (String, Door)>>,
@@ -45,6 +47,7 @@ impl Observer {
         stream: &Stream,
         master: Arc<Mutex<master::Status>>,
         sinks: Vec<SinkView>,
+        routed: Vec<RoutedView>,
         clocks: Vec<Arc<Watched>>,
     ) -> Self {
         Self {
@@ -55,6 +58,7 @@ impl Observer {
             queues: stream.queues.clone(),
             spool: stream.spool.clone(),
             sinks,
+            routed,
             master,
             clocks,
             doors: Mutex::default(),
@@ -105,8 +109,8 @@ impl Observer {
         }
     }
 
-    fn sink(&self, view: &SinkView, next_offset: u64) -> Sink {
-        let metrics = &view.metrics;
+    fn sink(view: &SinkView) -> Sink {
+        let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
         Sink {
             name: view.name.to_owned(),
             state: metrics.state().as_str(),
@@ -124,6 +128,21 @@ impl Observer {
             last_error: metrics.last_error(),
             receive_to_committed_ms: Latency::of(&metrics.latency_us()),
         }
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        let of = |view: &RoutedView| {
+            let database = view.database;
+            view.routed.counts().into_iter().map(move |(route, counts)| Route {
+                database,
+                route,
+                events_total: counts.events,
+                rows_total: counts.rows,
+                refused_total: counts.refused,
+                busy_seconds: counts.busy.as_secs_f64(),
+            })
+        };
+        self.routed.iter().flat_map(of).collect()
     }
 
     fn clocks(&self) -> Vec<Clock> {
@@ -180,7 +199,7 @@ impl Observe for Observer {
         let mut total = genims_model::Account::default();
         sources.iter().for_each(|source| total.add(&source.account));
         let spool = self.spool();
-        let sinks: Vec<Sink> = self.sinks.iter().map(|view| self.sink(view, spool.next_offset)).collect();
+        let sinks: Vec<Sink> = self.sinks.iter().map(Self::sink).collect();
         let shards: Vec<Shard> =
             self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
         // In flight and not waiting for PostgreSQL in the log: still in memory only.
@@ -205,6 +224,7 @@ impl Observe for Observer {
             shards,
             spool,
             sinks,
+            routes: self.routes(),
             clocks: self.clocks(),
             dead_letter_reasons: self.accounts.set_aside_by_reason(),
             remarks: Kind::ALL.map(|kind| (kind.as_str(), self.intake.remarks().count(kind))).to_vec(),

@@ -34,6 +34,8 @@ pub(super) struct SinkView {
     pub(super) metrics: Arc<SinkMetrics>,
     /// Its commit ends a record's life.
     pub(super) settles: bool,
+    /// What it follows.
+    pub(super) log: Spool,
 }
 
 /// The share of the log's cap that the mirror may hold: the rest is always left to the operations database.
@@ -141,6 +143,6 @@ fn ready(
 ) -> Result<Ready, ServerError> {
     spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
-    let view = SinkView { name, metrics: metrics.clone(), settles: consumer.settles };
+    let view = SinkView { name, metrics: metrics.clone(), settles: consumer.settles, log: spool.clone() };
     Ok(Ready { view, start: Box::new(move |stop| start(metrics.clone(), stop)) })
 }

@@ -32,7 +32,8 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../../../config/genims.toml");
 
 /// What stands at the top of the file.
-const SECTIONS: [&str; 8] = ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks", "dead_letters"];
+const SECTIONS: [&str; 9] =
+    ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks", "routes", "dead_letters"];
 const DATA_DIR: &str = ".genims/server";
 const LISTENERS_MAX: usize = 64;
 
@@ -57,7 +58,25 @@ pub struct Settings {
     pub spool: SpoolOptions,
     pub postgres: Option<BatchLimits>,
     pub mongodb: Option<BatchLimits>,
+    /// Without the section no event is routed anywhere.
+    pub routes: Option<RouteOptions>,
     pub dead_letters: Kept,
+}
+
+/// `[routes]`: events become rows of the other databases.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteOptions {
+    /// A folder of route files instead of those that come with the program.
+    pub directory: Option<PathBuf>,
+    /// What the log of events may occupy.
+    pub max_bytes: u64,
+}
+
+impl Default for RouteOptions {
+    fn default() -> Self {
+        Self { directory: None, max_bytes: 1 << 30 }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -177,6 +196,10 @@ impl Settings {
             spool: section(&mut root, &options::SPOOL)?,
             postgres,
             mongodb,
+            routes: match root.contains_key(options::ROUTES.title) {
+                true => Some(section(&mut root, &options::ROUTES)?),
+                false => None,
+            },
             dead_letters: section(&mut root, &options::DEAD_LETTERS)?,
         };
         ranges::check(&settings)?;

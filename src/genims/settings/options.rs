@@ -314,6 +314,15 @@ const SINK_KEYS: &[Key] = &[
 pub(super) const POSTGRES: Section = Section { title: "sinks", kind: Some("postgres"), keys: SINK_KEYS };
 pub(super) const MONGODB: Section = Section { title: "sinks", kind: Some("mongodb"), keys: SINK_KEYS };
 
+pub(super) const ROUTES: Section = Section {
+    title: "routes",
+    kind: None,
+    keys: &[
+        key("directory", Text("a folder of route files"), "routes of your own instead of those that come with the program"),
+        key("max_bytes", Number(1 << 20, 1 << 50), "what the log of events may occupy; a database may be a quarter of it behind"),
+    ],
+};
+
 pub(super) const DEAD_LETTERS: Section = Section {
     title: "dead_letters",
     kind: None,
@@ -324,5 +333,5 @@ pub(super) const DEAD_LETTERS: Section = Section {
 };
 
 /// In the order of the file.
-pub(super) const ALL: [Section; 12] =
-    [TOP, HTTP, MQTT, TCP, LINE, BRIDGE, TOPICS, PIPELINE, SPOOL, POSTGRES, MONGODB, DEAD_LETTERS];
+pub(super) const ALL: [Section; 13] =
+    [TOP, HTTP, MQTT, TCP, LINE, BRIDGE, TOPICS, PIPELINE, SPOOL, POSTGRES, MONGODB, ROUTES, DEAD_LETTERS];

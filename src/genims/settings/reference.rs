@@ -2,7 +2,7 @@
 //! Markdown for people or as data.
 
 use super::options::{self, Allowed, Key, Section};
-use super::{DATA_DIR, HttpOptions};
+use super::{DATA_DIR, HttpOptions, RouteOptions};
 use genims_consumers::gather::BatchLimits;
 use genims_listen::bridge::BridgeOptions;
 use genims_listen::line::LineOptions;
@@ -87,6 +87,7 @@ fn defaults(section: &Section) -> Table {
         ("listeners", _) => Table::try_from(BridgeOptions::default()),
         ("dead_letters", _) => Table::try_from(Kept::default()),
         ("pipeline", _) => Table::try_from(PipelineOptions::default()),
+        ("routes", _) => Table::try_from(RouteOptions::default()),
         ("spool", _) => Table::try_from(SpoolOptions::default()),
         ("sinks", Some("postgres")) => Table::try_from(BatchLimits::default()),
         ("sinks", _) => Table::try_from(BatchLimits::of_mirror()),

@@ -13,9 +13,38 @@ pub enum Event {
     /// A row of `sensor_health`.
     SensorHealth(SensorHealth),
     /// A machine went from one state to another; `from` is empty for the first state seen.
-    StateChanged { machine: MachineNo, timestamp_us: i64, from: String, to: String },
+    StateChanged {
+        machine: MachineNo,
+        timestamp_us: i64,
+        from: String,
+        to: String,
+        /// How long the state left had lasted; unknown for one that began before this run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasted_us: Option<i64>,
+    },
     /// Parts counted between two snapshots; a counter that was reset counts from zero.
-    PartsCounted { machine: MachineNo, timestamp_us: i64, produced: i64, rejected: i64 },
+    PartsCounted {
+        machine: MachineNo,
+        timestamp_us: i64,
+        produced: i64,
+        rejected: i64,
+        /// From one snapshot to the other; unknown in events of earlier releases.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval_us: Option<i64>,
+    },
+    /// Energy drawn since the last such event; `register_kwh` is the meter's own count.
+    EnergyMetered { machine: MachineNo, timestamp_us: i64, kwh: f64, register_kwh: f64, interval_us: i64 },
+    /// Another tool is in the spindle: places in the magazine.
+    ToolChanged { machine: MachineNo, timestamp_us: i64, from: i32, to: i32 },
+    /// Somebody else works at the machine; empty stands for nobody, or for one who is not known.
+    OperatorChanged {
+        machine: MachineNo,
+        timestamp_us: i64,
+        from: String,
+        to: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shift_id: Option<String>,
+    },
     /// A document of `oee_metrics`: one finished hour of one machine.
     OeeHour(OeeHour),
     /// A client was lost and its will fired.

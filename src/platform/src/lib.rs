@@ -5,6 +5,7 @@
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
 //! - [`hub`]: one read-only database in which all others can be asked together
+//! - [`routes`]: what the databases say of the routes into them
 //! - [`dead_letters`]: what was set aside, for `genims deadletter`
 
 pub mod dead_letters;
@@ -13,6 +14,7 @@ pub mod doctor;
 pub mod errors;
 pub mod hub;
 pub mod provision;
+pub mod routes;
 pub mod verify;
 
 pub use errors::PlatformError;

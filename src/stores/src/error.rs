@@ -16,6 +16,12 @@ pub enum SinkError {
     Mongo(#[from] mongodb::error::Error),
     #[error("MongoDB refused to write ({code}): {message}")]
     MongoWrite { code: i32, message: String },
+    #[error("MySQL: {0}")]
+    Mysql(Box<mysql_async::Error>),
+    #[error("route {route}: {source}")]
+    Route { route: String, source: Box<SinkError> },
+    #[error("the look-up {0} has not been answered yet; check that its database runs")]
+    NotLookedUp(String),
     #[error("an earlier insert of this sink still runs in MongoDB; waiting for its end")]
     StillRunning,
     #[error("no answer within {}; the server is overloaded, or another session holds a lock", humantime(.0))]
@@ -59,13 +65,30 @@ impl SinkError {
                 _ => false,
             },
             Self::TimedOut(_) => true,
+            Self::Route { source, .. } => source.is_too_much(),
             _ => false,
         }
     }
 
     /// Whether waiting and trying again can help. Permanent ones end the sink; refused rows never get this far.
     pub fn is_transient(&self) -> bool {
+        if let Self::Route { source, .. } = self {
+            return source.is_transient();
+        }
         !matches!(self, Self::Log(_) | Self::NotInHistory { .. } | Self::CutOff { .. } | Self::Lineage(_))
+    }
+}
+
+impl SinkError {
+    /// The same, with the route that met it.
+    pub(crate) fn in_route(self, route: &str) -> Self {
+        Self::Route { route: route.to_owned(), source: Box::new(self) }
+    }
+}
+
+impl From<mysql_async::Error> for SinkError {
+    fn from(error: mysql_async::Error) -> Self {
+        Self::Mysql(Box::new(error))
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`capacity`]: how much of it a database takes at once
 //! - [`postgres`]: binary COPY; the position moves in the same transaction: exactly once
 //! - [`mongo`]: raw BSON with deterministic `_id`s; looks before it repeats: exactly once
+//! - [`routed`]: the databases that events are routed to
 //! - [`master`]: the master data that the stream's catalogue is made of
 
 pub mod batch;
@@ -15,6 +16,7 @@ pub mod master;
 pub mod mongo;
 pub mod order;
 pub mod postgres;
+pub mod routed;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod target;

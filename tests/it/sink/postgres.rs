@@ -208,6 +208,7 @@ async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
                 timestamp_us: now,
                 from: String::new(),
                 to: "IDLE".to_owned(),
+                lasted_us: None,
             },
         ],
         dead_letters: vec![dead_letter],

@@ -56,8 +56,21 @@ pub(super) mod kind {
     pub(in super::super) const LOST: u16 = 9;
 }
 
-/// The version of each kind's items that is written; readers know all up to it.
-const SECTION_VERSION: u16 = 1;
+/// The newest version of each kind's items; readers know all up to it.
+fn version_max(kind: u16) -> u16 {
+    match kind {
+        kind::EVENT => 2,
+        _ => 1,
+    }
+}
+
+/// The lowest version that has all of these: the release before reads a log that has nothing new in it.
+fn event_version(events: &[Event]) -> u16 {
+    let is_new = |event: &Event| {
+        matches!(event, Event::EnergyMetered { .. } | Event::ToolChanged { .. } | Event::OperatorChanged { .. })
+    };
+    if events.iter().any(is_new) { 2 } else { 1 }
+}
 
 /// The fixed part of a record, of any format up to [`FORMAT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +157,7 @@ pub fn encode<'a>(
     let counts = Counts {
         readings: sections.readings(items.readings),
         snapshots: sections.put(kind::SNAPSHOT, HAS_OFFSETS, items.snapshots)?,
-        events: sections.put(kind::EVENT, HAS_OFFSETS, items.events)?,
+        events: sections.put_versioned(kind::EVENT, HAS_OFFSETS, items.events, event_version)?,
         dead_letters: sections.put(kind::DEAD_LETTER, HAS_OFFSETS, items.dead_letters)?,
         marks: sections.put(kind::MARK, 0, items.marks)?,
     };
@@ -159,7 +172,7 @@ pub(super) fn encode_lost(first_offset: u64, offsets: u32, out: &mut Vec<u8>) ->
     out.resize(HEADER_BYTES, 0);
     let mut sections = Sections { out, bytes_max: usize::MAX, count: 0, room: true };
     let begin = sections.begin();
-    sections.end(begin, kind::LOST, HAS_OFFSETS, offsets as usize);
+    sections.end(begin, kind::LOST, 1, HAS_OFFSETS, offsets as usize);
     seal(out, first_offset, 0, offsets, 1)
 }
 
@@ -178,11 +191,11 @@ impl Sections<'_> {
         begin
     }
 
-    fn end(&mut self, begin: usize, kind: u16, flags: u32, items: usize) {
+    fn end(&mut self, begin: usize, kind: u16, version: u16, flags: u32, items: usize) {
         let bytes = (self.out.len() - begin - SECTION_BYTES) as u32;
         let section = &mut self.out[begin..begin + SECTION_BYTES];
         section[..2].copy_from_slice(&kind.to_le_bytes());
-        section[2..4].copy_from_slice(&SECTION_VERSION.to_le_bytes());
+        section[2..4].copy_from_slice(&version.to_le_bytes());
         section[4..8].copy_from_slice(&(items as u32).to_le_bytes());
         section[8..12].copy_from_slice(&bytes.to_le_bytes());
         section[12..16].copy_from_slice(&flags.to_le_bytes());
@@ -202,11 +215,21 @@ impl Sections<'_> {
         for (slot, reading) in self.out[from..].chunks_exact_mut(READING_BYTES).zip(readings) {
             reading::put(slot, reading);
         }
-        self.end(begin, kind::READING, HAS_OFFSETS, readings.len());
+        self.end(begin, kind::READING, 1, HAS_OFFSETS, readings.len());
         readings.len() as u32
     }
 
     fn put<T: Serialize>(&mut self, kind: u16, flags: u32, items: &[T]) -> Result<u32, SpoolError> {
+        self.put_versioned(kind, flags, items, |_| 1)
+    }
+
+    fn put_versioned<T: Serialize>(
+        &mut self,
+        kind: u16,
+        flags: u32,
+        items: &[T],
+        version: impl Fn(&[T]) -> u16,
+    ) -> Result<u32, SpoolError> {
         if !self.room || items.is_empty() {
             return Ok(0);
         }
@@ -217,7 +240,7 @@ impl Sections<'_> {
         if done == 0 {
             self.out.truncate(begin);
         } else {
-            self.end(begin, kind, flags, done);
+            self.end(begin, kind, version(&items[..done]), flags, done);
         }
         Ok(done as u32)
     }
@@ -331,8 +354,9 @@ fn take_section(
 ) -> Result<(), Damage> {
     let known =
         matches!(kind, kind::READING | kind::SNAPSHOT | kind::EVENT | kind::DEAD_LETTER | kind::MARK | kind::LOST);
-    if known && version > SECTION_VERSION {
-        return Err(Damage::Newer { found: u32::from(version), expected: u32::from(SECTION_VERSION) });
+    let expected = version_max(kind);
+    if known && version > expected {
+        return Err(Damage::Newer { found: u32::from(version), expected: u32::from(expected) });
     }
     match kind {
         kind::READING => {

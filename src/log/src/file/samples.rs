@@ -66,7 +66,7 @@ fn event(salt: u64) -> Event {
     match salt % 3 {
         0 => Event::FaultOpened(FaultOpened { start_us: salt.cast_signed(), ..opened }),
         1 => Event::FaultClosed(closed),
-        _ => Event::PartsCounted { machine: MachineNo(2), timestamp_us: salt.cast_signed(), produced: 5, rejected: 1 },
+        _ => Event::PartsCounted { machine: MachineNo(2), timestamp_us: salt.cast_signed(), produced: 5, rejected: 1, interval_us: None },
     }
 }
 
@@ -151,8 +151,8 @@ pub(super) fn golden() -> Portion {
         Event::FaultOpened(opened),
         Event::FaultClosed(closed),
         Event::SensorHealth(health),
-        Event::StateChanged { machine: MachineNo(2), timestamp_us: 40, from, to },
-        Event::PartsCounted { machine: MachineNo(2), timestamp_us: 41, produced: 5, rejected: 1 },
+        Event::StateChanged { machine: MachineNo(2), timestamp_us: 40, from, to, lasted_us: None },
+        Event::PartsCounted { machine: MachineNo(2), timestamp_us: 41, produced: 5, rejected: 1, interval_us: None },
         Event::OeeHour(hour),
         lost,
         Event::FaultOpened(FaultOpened { start_us: 60, ..faults().0 }),

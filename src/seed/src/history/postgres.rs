@@ -24,7 +24,7 @@ use genims_stores::postgres::ledger::LedgerRow;
 use genims_stores::postgres::partitions::{is_still_attached, partition_name};
 use genims_stores::postgres::scada_rows::{self, ScadaRows};
 use genims_stores::postgres::sensor_rows::{self, SensorRows, sort};
-use genims_stores::postgres::session::{Session, move_position};
+use genims_stores::postgres::session::{OPERATIONS, Session};
 use std::sync::Arc;
 use tokio_postgres::{Statement, Transaction};
 use uuid::Uuid;
@@ -56,7 +56,7 @@ impl Store {
     /// Connects, and writes the faults when nothing is there yet; refuses when another history is.
     pub(super) async fn open(settings: &PostgresSettings, history: &Arc<History>) -> Result<Self, SeedError> {
         let failed = |source: SinkError| failed(settings, source);
-        let mut session = Session::open(settings.connect().await?).await.map_err(failed)?;
+        let mut session = Session::open(settings.connect().await?, OPERATIONS).await.map_err(failed)?;
         pooling::require_session(settings, &session.client).await?;
         session.client.batch_execute(LOCK).await.map_err(|error| failed(error.into()))?;
         let query = "SELECT digest FROM genims_internal.seed_history WHERE name = $1";
@@ -131,7 +131,7 @@ impl Store {
         let of_scada = transaction.prepare(&copy_in("public.scada_machine_data", scada_rows::COLUMNS)).await?;
         let of_health = transaction.prepare(&copy_in("public.sensor_health", HEALTH_COLUMNS)).await?;
         let reached = Position { offset: batch.next_offset, ..start(*log_id) };
-        move_position(&transaction, *position, &reached).await?;
+        OPERATIONS.move_to(&transaction, *position, &reached).await?;
         let sensor_rows = all(&transaction, &of_sensors, &mut sensors, buffer).await?;
         if let Some(partition) = partition
             && !is_still_attached(&transaction, &partition).await?

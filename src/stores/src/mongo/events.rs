@@ -54,14 +54,14 @@ impl EventEncoder<'_> {
             Event::FaultOpened(fault) => Some(self.fault_opened(offset, fault)),
             Event::FaultClosed(fault) => Some(self.fault_closed(offset, fault)),
             Event::OeeHour(hour) => Some(self.oee_hour(offset, hour)),
-            Event::StateChanged { machine, timestamp_us, from, to } => {
+            Event::StateChanged { machine, timestamp_us, from, to, .. } => {
                 let mut out = self.document(Place::ScadaEvents, offset, *timestamp_us, Some(*machine));
                 out.bytes.put_string("event_type", "state_changed");
                 out.bytes.put_string("from", from);
                 out.bytes.put_string("to", to);
                 Some(close(out))
             }
-            Event::PartsCounted { machine, timestamp_us, produced, rejected } => {
+            Event::PartsCounted { machine, timestamp_us, produced, rejected, .. } => {
                 let mut out = self.document(Place::ScadaEvents, offset, *timestamp_us, Some(*machine));
                 out.bytes.put_string("event_type", "parts_counted");
                 out.bytes.put_int64("produced", *produced);
@@ -77,7 +77,10 @@ impl EventEncoder<'_> {
                 out.bytes.put_string("will_payload", &String::from_utf8_lossy(payload));
                 Some(close(out))
             }
-            Event::SensorHealth(_) => None,
+            Event::SensorHealth(_)
+            | Event::EnergyMetered { .. }
+            | Event::ToolChanged { .. }
+            | Event::OperatorChanged { .. } => None,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::postgres::partitions::{is_missing_partition, is_still_attached, parti
 use crate::postgres::replaced::Replaced;
 use crate::postgres::scada_rows::{self, ScadaRows};
 use crate::postgres::sensor_rows::{self, SensorRows, refused, sort};
-use crate::postgres::session::{Session, move_position};
+use crate::postgres::session::{OPERATIONS, Session};
 use crate::target::Committed;
 use bytes::BytesMut;
 use futures_util::future::try_join5;
@@ -163,7 +163,7 @@ async fn write(
     let statements = answered(prepare(&transaction, partition.as_deref())).await?;
     let lineage = context.lineage.clone();
     let reached = Position { log: context.spool_id, lineage, offset: batch.next_offset };
-    answered(move_position(&transaction, context.position, &reached)).await?;
+    answered(OPERATIONS.move_to(&transaction, context.position, &reached)).await?;
     let mut writer = Writer { transaction: &transaction, buffer, mode, set_aside, bytes: 0 };
     writer.set_aside.extend(unstorable);
     let (replaced, rows) = writer.replace(catalogue, &sorted.replacing, sorted.rows).await?;

@@ -55,6 +55,9 @@ impl<'a> EventRows<'a> {
                 }
                 Event::StateChanged { .. }
                 | Event::PartsCounted { .. }
+                | Event::EnergyMetered { .. }
+                | Event::ToolChanged { .. }
+                | Event::OperatorChanged { .. }
                 | Event::OeeHour(_)
                 | Event::ClientLost { .. } => {}
             }

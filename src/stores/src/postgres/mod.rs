@@ -2,7 +2,8 @@
 //!
 //! In: batches. Out: rows of `genims_operations_db`, and in the same transaction the position, the ledger, the dead letters.
 //!
-//! - [`session`]: a connection, the position; [`begin`]: a transaction
+//! - [`connection`]: the one connection; [`session`]: its settings; [`begin`]: a transaction; [`positions`]: how far the log is
+//!   stored
 //! - [`commit`]: one batch, one transaction
 //! - [`copy`]: one COPY; [`field`]: the binary format
 //! - [`isolate`]: one statement over many rows, whole or with the refused ones set aside
@@ -19,6 +20,7 @@
 
 pub mod begin;
 pub mod commit;
+pub(crate) mod connection;
 pub mod copy;
 pub mod days_kept;
 pub mod dead_letters;
@@ -28,6 +30,7 @@ pub mod folding;
 pub mod isolate;
 pub mod ledger;
 pub mod partitions;
+pub mod positions;
 pub mod replaced;
 pub mod scada_rows;
 pub mod sensor_rows;
@@ -39,13 +42,13 @@ use crate::batch::Batch;
 use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
 use crate::target::{Committed, Target};
-use begin::Backend;
 use bytes::BytesMut;
 use genims_catalogue::Directory;
 use genims_model::Cause;
 use genims_model::Reason;
 use genims_model::{Lineage, Position};
-use session::{SINK, Session};
+use connection::Connection;
+use session::{OPERATIONS, SINK};
 use std::future::Future;
 use std::sync::Arc;
 use tokio_postgres::Client;
@@ -69,42 +72,30 @@ where
 
 /// See the module's header.
 pub struct PostgresTarget<C> {
-    connect: C,
+    connection: Connection<C>,
     directory: Arc<Directory>,
     /// The listeners' names by number, as `Accounts::by_source` lists them.
     sources: Vec<String>,
     spool_id: Uuid,
     lineage: Lineage,
-    session: Option<Session>,
-    /// Who served sessions that were given up, until it is known that they are gone.
-    abandoned: Vec<Backend>,
     capacity: Capacity,
     /// Records of the commit under way; one that is given up from outside took too long.
     under_way: Option<u64>,
     buffer: BytesMut,
 }
 
-/// Sessions given up while none could be opened; beyond, keepalives have to do.
-const ABANDONED_MAX: usize = 16;
-
 impl<C: Connect> PostgresTarget<C> {
     pub fn new(connect: C, directory: Arc<Directory>, sources: Vec<String>) -> Self {
         Self {
-            connect,
+            connection: Connection::new(connect, OPERATIONS),
             directory,
             sources,
             spool_id: Uuid::nil(),
             lineage: Lineage::default(),
-            session: None,
-            abandoned: Vec::new(),
             capacity: Capacity::default(),
             under_way: None,
             buffer: BytesMut::new(),
         }
-    }
-
-    fn session(&mut self) -> Result<&mut Session, SinkError> {
-        self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))
     }
 }
 
@@ -114,40 +105,23 @@ impl<C: Connect> Target for PostgresTarget<C> {
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => {
-                let client = self.connect.connect().await.map_err(SinkError::Connect)?;
-                let mut session = answered(Session::open(client)).await?;
-                session.bound().await?;
-                for abandoned in self.abandoned.drain(..) {
-                    if let Err(error) = session.end(&abandoned).await {
-                        tracing::warn!(%error, ?abandoned, "the backend of a broken connection cannot be ended");
-                    }
-                }
-                session
-            }
-        };
+        let session = self.connection.open().await?;
         let position = answered(session.position(start)).await?;
         self.spool_id = start.log;
         self.lineage = start.lineage.clone();
-        self.session = Some(session);
         Ok(position)
     }
 
     fn close(&mut self) {
-        let abandoned = self.session.take().and_then(Session::abandon);
         if let Some(records) = self.under_way.take() {
             self.capacity.too_much(records);
         }
-        if self.abandoned.len() < ABANDONED_MAX {
-            self.abandoned.extend(abandoned);
-        }
+        self.connection.close();
     }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let catalogue = self.directory.load();
-        let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        let session = self.connection.session()?;
         let context = commit::Context {
             spool_id: self.spool_id,
             position,
@@ -170,7 +144,7 @@ impl<C: Connect> Target for PostgresTarget<C> {
         let reason = Reason::RefusedByDatabase.code();
         let values: [(&(dyn ToSql + Sync), Type); 4] =
             [(&spool_id, Type::UUID), (&from, Type::INT8), (&to, Type::INT8), (&reason, Type::TEXT)];
-        let rows = answered(self.session()?.client.query_typed(select, &values)).await?;
+        let rows = answered(self.connection.session()?.client.query_typed(select, &values)).await?;
         let refused: hashbrown::HashSet<u64> = rows.iter().map(|row| row.get::<_, i64>(0) as u64).collect();
         let readings = batch.readings().map(|(offset, reading)| (offset, reading.source));
         let snapshots = batch.snapshots().map(|(offset, snapshot)| (offset, snapshot.source));

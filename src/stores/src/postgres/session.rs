@@ -6,13 +6,16 @@
 use crate::error::{SinkError, answered};
 use crate::postgres::begin::{BEGUN, Backend, begin};
 use crate::postgres::partitions::KnownDays;
-use genims_model::{Lineage, Position};
+use crate::postgres::positions::Positions;
+use genims_model::Position;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, GenericClient, Transaction};
-use uuid::Uuid;
+use tokio_postgres::{Client, Transaction};
 
 /// The sink's name in `sink_positions` and in the spool's cursors.
 pub const SINK: &str = "postgres";
+
+/// Where the operations database stands.
+pub const OPERATIONS: Positions = Positions { table: "genims_internal.sink_positions", sink: SINK };
 
 /// UTC, because the contract's timestamps have no zone.
 const SETTINGS: &str = "SET TIME ZONE 'UTC'; SET application_name = 'genims-sink'";
@@ -38,14 +41,15 @@ pub struct Session {
     pub known_days: KnownDays,
     /// What every transaction starts with.
     pub begun: String,
+    positions: Positions,
     /// Who serves the transaction under way, or served the last one.
     backend: Option<Backend>,
 }
 
 impl Session {
-    pub async fn open(client: Client) -> Result<Self, SinkError> {
+    pub async fn open(client: Client, positions: Positions) -> Result<Self, SinkError> {
         client.batch_execute(SETTINGS).await?;
-        Ok(Self { client, known_days: KnownDays::default(), begun: BEGUN.to_owned(), backend: None })
+        Ok(Self { client, known_days: KnownDays::default(), begun: BEGUN.to_owned(), positions, backend: None })
     }
 
     /// Bounds everything that a transaction of this session may wait for or hold.
@@ -83,11 +87,12 @@ impl Session {
 
     /// Where PostgreSQL says this log's sink stopped; a log it does not know starts at `start`.
     pub async fn position(&mut self, start: &Position) -> Result<Position, SinkError> {
+        let positions = self.positions;
         let transaction = self.begin().await?;
-        let mut known = remembered(&transaction, start.log).await?;
+        let mut known = positions.remembered(&transaction, start.log).await?;
         if known.is_none() {
-            remember(&transaction, start).await?;
-            known = remembered(&transaction, start.log).await?;
+            positions.remember(&transaction, start).await?;
+            known = positions.remembered(&transaction, start.log).await?;
         }
         transaction.commit().await?;
         Ok(known.unwrap_or_else(|| start.clone()))
@@ -96,61 +101,5 @@ impl Session {
     /// After the tables behind them changed.
     pub fn forget(&mut self) {
         self.known_days.forget();
-    }
-}
-
-/// What PostgreSQL remembers of the log. A restore that replaces the table while the sink writes can leave two rows: the
-/// lower one holds for all rows, so it stays, alone.
-pub async fn remembered(client: &impl GenericClient, log: Uuid) -> Result<Option<Position>, SinkError> {
-    let select = "SELECT next_offset, history FROM genims_internal.sink_positions WHERE spool_id = $1 AND sink = $2
-         ORDER BY next_offset";
-    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&log, Type::UUID), (&SINK, Type::TEXT)];
-    let rows = client.query_typed(select, &key).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let (offset, history) = (row.get::<_, i64>(0), row.get::<_, Option<&str>>(1));
-    if rows.len() > 1 {
-        tracing::error!(
-            sink = SINK,
-            rows = rows.len(),
-            next_offset = offset,
-            "sink_positions has several rows for this log: it was restored while the server wrote; the lowest is kept. \
-             Run `genims provision` for the key, and `genims verify` for the rows"
-        );
-        let delete = "DELETE FROM genims_internal.sink_positions WHERE spool_id = $1 AND sink = $2 AND ctid <>
-             (SELECT ctid FROM genims_internal.sink_positions WHERE spool_id = $1 AND sink = $2
-              ORDER BY next_offset LIMIT 1)";
-        client.execute_typed(delete, &key).await?;
-    }
-    let lineage: Lineage = history.unwrap_or_default().parse()?;
-    Ok(Some(Position { log, lineage, offset: offset as u64 }))
-}
-
-/// Stores the position of a log that PostgreSQL does not know.
-pub async fn remember(client: &impl GenericClient, position: &Position) -> Result<(), SinkError> {
-    let insert = "INSERT INTO genims_internal.sink_positions (spool_id, sink, next_offset, history)
-         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-    let (offset, history) = (position.offset as i64, position.lineage.to_string());
-    let values: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&position.log, Type::UUID), (&SINK, Type::TEXT), (&offset, Type::INT8), (&history, Type::TEXT)];
-    client.execute_typed(insert, &values).await?;
-    Ok(())
-}
-
-/// Moves the position inside the batch's transaction. The row lock makes two writers of one log go one after the other,
-/// and the second one finds the position moved: no batch is ever written twice.
-pub async fn move_position(client: &impl GenericClient, from: u64, to: &Position) -> Result<(), SinkError> {
-    let update = "UPDATE genims_internal.sink_positions SET next_offset = $4, history = $5, updated_at = now()
-         WHERE spool_id = $1 AND sink = $2 AND next_offset = $3";
-    let (expected, offset, history) = (from as i64, to.offset as i64, to.lineage.to_string());
-    let values: [(&(dyn ToSql + Sync), Type); 5] = [
-        (&to.log, Type::UUID),
-        (&SINK, Type::TEXT),
-        (&expected, Type::INT8),
-        (&offset, Type::INT8),
-        (&history, Type::TEXT),
-    ];
-    match client.execute_typed(update, &values).await? {
-        1 => Ok(()),
-        _ => Err(SinkError::PositionMoved { expected: from }),
     }
 }

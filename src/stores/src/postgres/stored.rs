@@ -67,7 +67,7 @@ impl Stored {
 
     /// Everything that the log holds below is here.
     pub async fn position(&self, log: Uuid) -> Result<Option<Position>, SinkError> {
-        session::remembered(&self.client, log).await
+        session::OPERATIONS.remembered(&self.client, log).await
     }
 
     /// Readings of the log that its ledger accounts for.

@@ -27,6 +27,28 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS genims_internal.schema_history (
     PRIMARY KEY (database_name, version)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
+/// How far the routes into this server's databases have come in the log of events.
+const POSITIONS: &str = "CREATE TABLE IF NOT EXISTS genims_internal.route_positions (
+    spool_id CHAR(36) NOT NULL,
+    sink VARCHAR(64) NOT NULL,
+    next_offset BIGINT UNSIGNED NOT NULL,
+    history TEXT NULL,
+    updated_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (spool_id, sink)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
+/// Events that one of this server's databases refused for good.
+const REFUSED: &str = "CREATE TABLE IF NOT EXISTS genims_internal.refused_events (
+    log_id CHAR(36) NOT NULL,
+    log_offset BIGINT UNSIGNED NOT NULL,
+    route VARCHAR(64) NOT NULL,
+    event LONGTEXT NOT NULL,
+    sqlstate CHAR(5) NULL,
+    detail TEXT NOT NULL,
+    refused_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (log_id, log_offset, route)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
 /// What servers say of work that is already done. There already: databases, tables and views, columns, indexes, primary keys,
 /// routines, triggers, partitions, foreign keys, checks.
 const THERE_ALREADY: [u16; 10] = [1007, 1050, 1060, 1061, 1068, 1304, 1359, 1517, 1826, 3822];
@@ -53,7 +75,10 @@ pub(super) async fn create(connection: &mut MysqlConnection) -> Result<(), Error
     if !super::exists(connection, INTERNAL_DATABASE).await? {
         create_database(connection, INTERNAL_DATABASE).await?;
     }
-    connection.query_drop(TABLE).await
+    for table in [TABLE, POSITIONS, REFUSED] {
+        connection.query_drop(table).await?;
+    }
+    Ok(())
 }
 
 impl History {

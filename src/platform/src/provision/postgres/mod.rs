@@ -13,10 +13,17 @@ use tokio_postgres::error::SqlState;
 /// In the bookkeeping schema, so that `public` shows the contract alone.
 const HISTORY_TABLE: &str = "genims_internal.schema_history";
 
-/// What every database has beside its tables: where the migrations stand, and what was seeded.
+/// What every database has beside its tables: where the migrations stand, what was seeded, how far the routes into it have
+/// come in the log of events, and what of it was refused.
 const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS genims_internal; \
     CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (table_name text PRIMARY KEY, parameters text NOT NULL, \
-    rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now()); RESET client_min_messages";
+    rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now()); \
+    CREATE TABLE IF NOT EXISTS genims_internal.route_positions (spool_id uuid NOT NULL, sink text NOT NULL, \
+    next_offset bigint NOT NULL, history text, updated_at timestamptz NOT NULL DEFAULT now(), \
+    PRIMARY KEY (spool_id, sink)) WITH (fillfactor = 50); \
+    CREATE TABLE IF NOT EXISTS genims_internal.refused_events (log_id uuid NOT NULL, log_offset bigint NOT NULL, \
+    route text NOT NULL, event jsonb NOT NULL, sqlstate text, detail text NOT NULL, \
+    refused_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log_id, log_offset, route)); RESET client_min_messages";
 
 pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError> {
     let settings = PostgresSettings::from_environment(task.database, task.environment)?;

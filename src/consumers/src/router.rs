@@ -1,0 +1,74 @@
+//! From the log of everything into the log of events, so that a small database's backlog never pins the readings.
+//!
+//! In: batches of the first log. Out: their events, appended to the second in the same order, together with how far the first
+//! one has been read. Both are in one record of the second log, durable together: an event is there once.
+
+use genims_log::file::Appender;
+use genims_model::{Mark, Portion, Position};
+use genims_stores::SinkError;
+use genims_stores::batch::Batch;
+use genims_stores::target::{Committed, Target};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The consumer's name in the first log.
+pub const ROUTER: &str = "events";
+
+/// See the module's header. A loop that takes another's place goes on with the same one.
+#[derive(Clone)]
+pub struct EventRouter {
+    events: Arc<Mutex<Events>>,
+    log: Uuid,
+}
+
+/// The second log.
+struct Events {
+    appender: Appender,
+    /// How far each first log has been read.
+    marks: HashMap<String, u64>,
+}
+
+impl EventRouter {
+    /// `marks` are those of the second log as it was opened.
+    pub fn new(appender: Appender, marks: HashMap<String, u64>) -> Self {
+        Self { events: Arc::new(Mutex::new(Events { appender, marks })), log: Uuid::nil() }
+    }
+
+    fn mark(&self) -> String {
+        format!("log/{}", self.log)
+    }
+}
+
+impl Target for EventRouter {
+    fn name(&self) -> &'static str {
+        ROUTER
+    }
+
+    async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
+        self.log = start.log;
+        let read = self.events.lock().marks.get(&self.mark()).copied().unwrap_or(0);
+        // What holds no event is passed over without a mark, and only the cursor tells.
+        Ok(Position { offset: read.max(written), ..start.clone() })
+    }
+
+    fn close(&mut self) {}
+
+    async fn commit(&mut self, batch: &Batch, _: u64) -> Result<Committed, SinkError> {
+        let events: Vec<_> = batch.events().map(|(_, event)| event.clone()).collect();
+        if events.is_empty() {
+            return Ok(Committed::default());
+        }
+        let mark = Mark { client: self.mark(), sequence: batch.next_offset };
+        let mut portion = Portion { events, marks: vec![mark.clone()], ..Portion::default() };
+        let mut events = self.events.lock();
+        events.appender.append(&mut portion).map_err(|error| SinkError::Log(Box::new(error)))?;
+        events.marks.insert(mark.client, mark.sequence);
+        Ok(Committed::default())
+    }
+
+    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
+        Ok(Committed::default())
+    }
+}

@@ -1,0 +1,234 @@
+//! Events on their way to the other databases: a log of events of its own, and a follower for each database that has routes.
+//!
+//! The router has a thread of its own, because it waits for the disk. All databases share another: their batches are small, and
+//! what waits for a database waits without holding it.
+
+use super::route_files::Reload;
+use super::route_lookups::Lookups;
+use super::sinks::SinkView;
+use super::stream::Stream;
+use super::{ServerError, Stage};
+use crate::settings::{RouteOptions, Settings};
+use genims_consumers::SinkMetrics;
+use genims_consumers::follow::Follower;
+use genims_consumers::gather::BatchLimits;
+use genims_consumers::router::{EventRouter, ROUTER};
+use genims_consumers::supervise::supervise;
+use genims_databases::configured::if_configured;
+use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
+use genims_log::contract::Consumer;
+use genims_log::file::{self, Spool, SpoolOptions};
+use genims_model::Cause;
+use genims_routes::{DatabaseRoutes, Routes};
+use genims_stores::SinkError;
+use genims_stores::routed::mongo::RoutedMongo;
+use genims_stores::routed::mysql::RoutedMysql;
+use genims_stores::routed::postgres::RoutedPostgres;
+use genims_stores::routed::progress::Routed;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// The folder of the log of events, in the data folder.
+pub const EVENTS: &str = "events";
+/// The share of the first log's cap that the router may hold, and of the second one's that a database may.
+const ROUTER_SHARE: u64 = 2;
+const DATABASE_SHARE: u64 = 4;
+/// Events are small: a segment holds tens of thousands.
+const SEGMENT_BYTES: u64 = 8 << 20;
+const MEMORY_BYTES: u64 = 16 << 20;
+type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
+type Beside = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Start = Box<dyn FnMut(CancellationToken) -> Following + Send>;
+
+/// One database that events are routed to, for the report.
+#[derive(Clone)]
+pub(super) struct RoutedView {
+    pub(super) database: &'static str,
+    pub(super) routed: Arc<Routed>,
+}
+
+/// Registered with both logs, not running yet.
+pub(super) struct EventRoutes {
+    log: Spool,
+    router: Vec<(SinkView, Start)>,
+    followers: Vec<(SinkView, Start)>,
+    routed: Vec<RoutedView>,
+    lookups: Option<Lookups>,
+    reload: Option<Reload>,
+}
+
+/// What follows the log of events.
+pub(super) struct Running {
+    pub(super) log: Spool,
+    pub(super) views: Vec<SinkView>,
+    pub(super) routed: Vec<RoutedView>,
+}
+
+impl EventRoutes {
+    /// `None` where the configuration has no routes.
+    pub(super) async fn register(
+        settings: &Settings,
+        environment: &Environment,
+        stream: &Stream,
+    ) -> Result<Option<Self>, ServerError> {
+        let Some(options) = &settings.routes else { return Ok(None) };
+        let registry = Registry::load(None)?;
+        let routes = Routes::load(&registry, options.directory.as_deref())?;
+        let (appender, log, recovered) = file::open(&SpoolOptions {
+            directory: settings.data_dir.join(EVENTS),
+            max_bytes: options.max_bytes,
+            segment_bytes: SEGMENT_BYTES,
+            memory_bytes: MEMORY_BYTES,
+            retain_bytes: 0,
+            fsync: true,
+        })?;
+        let router = EventRouter::new(appender, recovered.marks);
+        stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
+        let first = stream.spool.clone();
+        let router = follower(ROUTER, &stream.spool, move |metrics, stop| {
+            let follower = Follower::new(router.clone(), first.clone(), router_limits(), metrics, None);
+            Box::pin(follower.run(stop))
+        });
+        let (router, followers, routed) = (vec![router], Vec::new(), Vec::new());
+        let mut made = Self { log, router, followers, routed, lookups: None, reload: None };
+        for routes in routes.databases().iter().filter(|routes| !routes.routes.is_empty()) {
+            made.database(options, environment, stream, routes).await?;
+        }
+        made.lookups = Some(Lookups::new(registry.clone(), environment, made.routed.clone())?);
+        made.reload = options.directory.clone().map(|folder| Reload { folder, registry, routed: made.routed.clone() });
+        Ok(Some(made))
+    }
+
+    /// A database that no variable names is left out, and said.
+    async fn database(
+        &mut self,
+        options: &RouteOptions,
+        environment: &Environment,
+        stream: &Stream,
+        routes: &Arc<DatabaseRoutes>,
+    ) -> Result<(), ServerError> {
+        let database = &routes.database;
+        // One text for each database of the registry, for as long as the process lives.
+        let name: &'static str = Box::leak(database.module.clone().into_boxed_str());
+        let routed = Arc::new(Routed::new(routes.clone()));
+        let (log, directory) = (self.log.clone(), stream.keeper.directory().clone());
+        let target_parts = (routed.clone(), directory);
+        let start: Box<dyn FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send> = match database.engine {
+            Engine::Postgresql => {
+                let Some(settings) = if_configured(PostgresSettings::from_environment(database, environment))? else {
+                    return Ok(());
+                };
+                let connect = move || {
+                    let settings = settings.clone();
+                    async move { settings.connect().await.map_err(|error| Box::new(error) as Cause) }
+                };
+                Box::new(move |metrics, stop| {
+                    let (routed, directory) = target_parts.clone();
+                    let target = RoutedPostgres::new(name, connect.clone(), directory, routed);
+                    Box::pin(Follower::new(target, log.clone(), limits(), metrics, None).run(stop))
+                })
+            }
+            Engine::Mysql => {
+                let Some(settings) = if_configured(MysqlSettings::from_environment(database, environment))? else {
+                    return Ok(());
+                };
+                Box::new(move |metrics, stop| {
+                    let (routed, directory) = target_parts.clone();
+                    let target = RoutedMysql::new(name, settings.clone(), directory, routed);
+                    Box::pin(Follower::new(target, log.clone(), limits(), metrics, None).run(stop))
+                })
+            }
+            Engine::Mongodb => {
+                let Some(settings) = if_configured(MongoSettings::from_environment(database, environment))? else {
+                    return Ok(());
+                };
+                let (client, place) = (settings.client().await?, settings.database_name().to_owned());
+                Box::new(move |metrics, stop| {
+                    let (routed, directory) = target_parts.clone();
+                    let target = RoutedMongo::new(name, client.clone(), place.clone(), directory, routed);
+                    Box::pin(Follower::new(target, log.clone(), limits(), metrics, None).run(stop))
+                })
+            }
+        };
+        self.log.register(&Consumer::resync(name, options.max_bytes / DATABASE_SHARE))?;
+        self.followers.push(follower(name, &self.log, start));
+        self.routed.push(RoutedView { database: name, routed });
+        Ok(())
+    }
+
+    /// Starts the two threads.
+    pub(super) fn start(self, stage: &mut Stage) -> Result<Running, ServerError> {
+        let views = self.router.iter().chain(&self.followers).map(|(view, _)| view.clone()).collect();
+        let stop = &stage.stop;
+        let mut beside: Vec<Beside> = Vec::new();
+        beside.extend(self.lookups.map(|lookups| Box::pin(lookups.run(stop.clone())) as Beside));
+        beside.extend(self.reload.map(|reload| Box::pin(reload.run(stop.clone())) as Beside));
+        run("router", self.router, Vec::new(), stage)?;
+        run("routes", self.followers, beside, stage)?;
+        Ok(Running { log: self.log, views, routed: self.routed })
+    }
+}
+
+/// A follower of `log`, and how it is shown.
+fn follower(
+    name: &'static str,
+    log: &Spool,
+    mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
+) -> (SinkView, Start) {
+    let metrics = Arc::new(SinkMetrics::default());
+    let view = SinkView { name, metrics: metrics.clone(), settles: false, log: log.clone() };
+    (view, Box::new(move |stop| start(metrics.clone(), stop)))
+}
+
+/// A thread that runs all of these until it is asked to stop.
+fn run(
+    thread: &str,
+    followers: Vec<(SinkView, Start)>,
+    beside: Vec<Beside>,
+    stage: &mut Stage,
+) -> Result<(), ServerError> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+    let (ended, end) = oneshot::channel::<()>();
+    let stop = stage.stop.clone();
+    let run = move || {
+        runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for (view, start) in followers {
+                let stop = stop.clone();
+                tasks.spawn(async move { supervise(view.name, view.metrics, start, stop).await });
+            }
+            for task in beside {
+                tasks.spawn(task);
+            }
+            while tasks.join_next().await.is_some() {}
+        });
+        drop(ended);
+    };
+    thread::Builder::new().name(thread.to_owned()).spawn(run).map_err(ServerError::Thread)?;
+    stage.tasks.spawn(async move {
+        let _ = end.await;
+    });
+    Ok(())
+}
+
+/// An event reaches its rows within a tenth of a second, so nothing waits long for company.
+fn limits() -> BatchLimits {
+    BatchLimits {
+        batch_size: 5_000,
+        batch_bytes_max: 4 << 20,
+        linger: Duration::from_millis(10),
+        flush_interval: Duration::from_millis(100),
+    }
+}
+
+/// The router looks at everything and keeps little: batches as the log has them.
+fn router_limits() -> BatchLimits {
+    BatchLimits { linger: Duration::from_millis(5), flush_interval: Duration::from_millis(50), ..BatchLimits::default() }
+}

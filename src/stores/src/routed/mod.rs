@@ -1,0 +1,50 @@
+//! Databases that events are routed to: the rows of a batch and the position, together.
+//!
+//! In: batches of events. Out: what `config/routes` makes of them.
+//!
+//! - [`postgres`], [`mysql`]: one statement a route, and the position in the same transaction: exactly once
+//! - [`mongo`]: documents whose `_id`s follow from the event; the position comes after them, so what is written again is the same
+//! - [`lookups`]: what routes must know of other databases
+//! - [`progress`]: what each route has written, and what was refused
+//!
+//! What a database refuses for good is set aside there, in `genims_internal.refused_events`, with event, route and cause.
+
+pub mod lookups;
+pub mod mongo;
+pub mod mysql;
+pub mod postgres;
+pub mod progress;
+
+use crate::batch::Batch;
+use genims_catalogue::Catalogue;
+use genims_routes::{Route, RoutedEvent};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Where positions are in a database that events are routed to.
+pub const POSITIONS_TABLE: &str = "genims_internal.route_positions";
+
+/// An event that a route's database refused for good.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RefusedEvent {
+    pub(crate) route: String,
+    pub(crate) log_offset: u64,
+    pub(crate) event: String,
+    pub(crate) code: Option<String>,
+    pub(crate) detail: String,
+}
+
+/// The batch's events as routes see them.
+fn events(log: Uuid, batch: &Batch, catalogue: &Catalogue) -> Vec<RoutedEvent> {
+    batch.events().filter_map(|(offset, event)| RoutedEvent::of(log, offset, event, catalogue)).collect()
+}
+
+/// Those that the route takes.
+fn taken<'a>(route: &Route, events: &'a [RoutedEvent]) -> Vec<&'a RoutedEvent> {
+    events.iter().filter(|event| route.takes(event)).collect()
+}
+
+/// A batch as a statement's parameter.
+fn json(events: &[&RoutedEvent]) -> String {
+    Value::Array(events.iter().map(|event| Value::Object(event.values.clone())).collect()).to_string()
+}

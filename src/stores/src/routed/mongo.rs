@@ -1,0 +1,249 @@
+//! MongoDB as a database that events are routed to. No transaction spans documents and position, so a batch may be written
+//! twice: inserts have `_id`s that follow from the event, upserts come in the order of the log, and end the same. Time-series
+//! collections have no unique `_id`; what may be in them already is looked up before it is written again.
+
+use super::progress::{RouteCounts, Routed};
+use super::{events, json, taken};
+use crate::batch::Batch;
+use crate::error::{SinkError, answered};
+use crate::mongo::bookkeeping::Bookkeeping;
+use crate::target::{Committed, Target};
+use bson::{Bson, DateTime, Document, doc};
+use futures_util::TryStreamExt;
+use genims_catalogue::Directory;
+use genims_model::{Lineage, Position};
+use genims_routes::document::{Part, changes, document, key};
+use genims_routes::{Operation, Route, RoutedEvent};
+use hashbrown::HashSet;
+use mongodb::{Client, Database};
+use std::sync::Arc;
+use std::time::Instant;
+use uuid::Uuid;
+
+const DUPLICATE_KEY: i32 = 11000;
+const VALIDATION_FAILED: i32 = 121;
+/// Documents in one command.
+const DOCUMENTS_MAX: usize = 1_000;
+
+/// What is known since the last `open`.
+struct Session {
+    bookkeeping: Bookkeeping,
+    /// Records below may be there already.
+    uncertain_below: u64,
+    time_series: HashSet<String>,
+}
+
+/// See the module's header.
+pub struct RoutedMongo {
+    name: &'static str,
+    client: Client,
+    database: String,
+    internal: String,
+    directory: Arc<Directory>,
+    routed: Arc<Routed>,
+    session: Option<Session>,
+    log: Uuid,
+    lineage: Lineage,
+}
+
+impl RoutedMongo {
+    /// `name` is the consumer's in the log of events.
+    pub fn new(
+        name: &'static str,
+        client: Client,
+        database: String,
+        directory: Arc<Directory>,
+        routed: Arc<Routed>,
+    ) -> Self {
+        let internal = "genims_internal".to_owned();
+        let (log, lineage) = (Uuid::nil(), Lineage::default());
+        Self { name, client, database, internal, directory, routed, session: None, log, lineage }
+    }
+}
+
+impl Target for RoutedMongo {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
+        let bookkeeping = Bookkeeping::new(&self.client, &self.internal, start.log);
+        let known = answered(bookkeeping.position(start)).await?;
+        let time_series = match self.session.take() {
+            Some(session) => session.time_series,
+            None => answered(time_series(&self.client.database(&self.database))).await?,
+        };
+        let uncertain_below = known.intent_offset.max(written);
+        self.session = Some(Session { bookkeeping, uncertain_below, time_series });
+        self.log = start.log;
+        self.lineage = start.lineage.clone();
+        Ok(Position { log: start.log, lineage: known.lineage, offset: known.next_offset })
+    }
+
+    fn close(&mut self) {
+        self.session = None;
+    }
+
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
+        let events = events(self.log, batch, &self.directory.load());
+        let routes = self.routed.routes();
+        let database = self.client.database(&self.database);
+        let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        let uncertain_below = session.uncertain_below;
+        answered(session.bookkeeping.intend(position, uncertain_below.max(batch.next_offset))).await?;
+        let (mut done, mut committed) = (Vec::new(), Committed::default());
+        for route in &routes.routes {
+            let events = taken(route, &events);
+            if events.is_empty() {
+                continue;
+            }
+            let begun = Instant::now();
+            let mut counts = RouteCounts { events: events.len() as u64, ..RouteCounts::default() };
+            let may_be_there = batch.first_offset < uncertain_below && session.time_series.contains(&route.table);
+            for events in events.chunks(DOCUMENTS_MAX) {
+                let missing;
+                let events = if may_be_there {
+                    missing = lacking(&database, route, events).await?;
+                    missing.as_slice()
+                } else {
+                    events
+                };
+                if events.is_empty() {
+                    continue;
+                }
+                let outcome = write(&database, route, events).await.map_err(|error| error.in_route(&route.name))?;
+                counts.rows += outcome.written;
+                counts.refused += outcome.refused.len() as u64;
+                self.set_aside(route, events, &outcome.refused).await?;
+            }
+            counts.busy = begun.elapsed();
+            committed.refused_uncounted += counts.refused;
+            done.push((route.name.clone(), counts));
+        }
+        answered(session.bookkeeping.advance(position, batch.next_offset, &self.lineage, None)).await?;
+        self.routed.enter(done);
+        Ok(committed)
+    }
+
+    /// Nothing of events is in any account.
+    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
+        Ok(Committed::default())
+    }
+}
+
+impl RoutedMongo {
+    async fn set_aside(
+        &self,
+        route: &Route,
+        events: &[&RoutedEvent],
+        refused: &[(usize, i32, String)],
+    ) -> Result<(), SinkError> {
+        let collection = self.client.database(&self.internal).collection::<Document>("refused_events");
+        for (index, code, detail) in refused {
+            let event = events[*index];
+            let id = doc! {
+                "log_id": self.log.to_string(), "log_offset": event.log_offset as i64, "route": &route.name,
+            };
+            let set = doc! {
+                "event": json(&events[*index..=*index]), "code": code, "detail": detail, "at": DateTime::now(),
+            };
+            let update = collection.update_one(doc! { "_id": id }, doc! { "$setOnInsert": set }).upsert(true);
+            answered(async { update.await }).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn time_series(database: &Database) -> Result<HashSet<String>, SinkError> {
+    let mut found = database.list_collections().filter(doc! { "type": "timeseries" }).await?;
+    let mut names = HashSet::new();
+    while let Some(collection) = found.try_next().await? {
+        names.insert(collection.name);
+    }
+    Ok(names)
+}
+
+/// The events whose documents a time-series collection does not have.
+async fn lacking<'a>(
+    database: &Database,
+    route: &Route,
+    events: &[&'a RoutedEvent],
+) -> Result<Vec<&'a RoutedEvent>, SinkError> {
+    let ids: Vec<Bson> = events.iter().filter_map(|event| bson_of(&document(route, event)).remove("_id")).collect();
+    let times = events.iter().map(|event| event.at_us);
+    let time = |us: Option<i64>| DateTime::from_millis(us.unwrap_or_default().div_euclid(1_000));
+    let span = doc! { "$gte": time(times.clone().min()), "$lte": time(times.max()) };
+    let filter = doc! { "timestamp": span, "_id": { "$in": &ids } };
+    let collection = database.collection::<Document>(&route.table);
+    let there: Vec<Document> = answered(async {
+        collection.find(filter).projection(doc! { "_id": 1 }).await?.try_collect().await
+    })
+    .await?;
+    let there: HashSet<&str> = there.iter().filter_map(|document| document.get_str("_id").ok()).collect();
+    let is_there = |id: &Bson| id.as_str().is_some_and(|id| there.contains(id));
+    Ok(events.iter().zip(&ids).filter(|(_, id)| !is_there(id)).map(|(event, _)| *event).collect())
+}
+
+struct Outcome {
+    written: u64,
+    /// Index, code and message of what was refused for good.
+    refused: Vec<(usize, i32, String)>,
+}
+
+async fn write(database: &Database, route: &Route, events: &[&RoutedEvent]) -> Result<Outcome, SinkError> {
+    let command = match route.operation {
+        Operation::Insert => {
+            let documents: Vec<Document> = events.iter().map(|event| bson_of(&document(route, event))).collect();
+            doc! { "insert": &route.table, "documents": documents, "ordered": false }
+        }
+        Operation::Upsert | Operation::Update => {
+            let upsert = route.operation == Operation::Upsert;
+            let update = |event: &&RoutedEvent| {
+                let (key, set) = (bson_of(&key(route, event)), bson_of(&changes(route, event)));
+                doc! { "q": key, "u": { "$set": set }, "upsert": upsert }
+            };
+            // In the order of the log: the latest wins.
+            let updates: Vec<Document> = events.iter().map(update).collect();
+            doc! { "update": &route.table, "updates": updates, "ordered": false }
+        }
+    };
+    let answer = answered(async { database.run_command(command).await }).await?;
+    let mut outcome = Outcome { written: count(&answer, "n"), refused: Vec::new() };
+    for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
+        let index = usize::try_from(count(error, "index")).unwrap_or(usize::MAX);
+        let code = error.get_i32("code").unwrap_or(0);
+        let message = error.get_str("errmsg").unwrap_or_default().to_owned();
+        match code {
+            DUPLICATE_KEY if route.operation == Operation::Insert => {}
+            VALIDATION_FAILED | DUPLICATE_KEY => outcome.refused.push((index, code, message)),
+            _ => return Err(SinkError::MongoWrite { code, message }),
+        }
+    }
+    Ok(outcome)
+}
+
+fn count(answer: &Document, name: &str) -> u64 {
+    let number = answer.get_i32(name).map(i64::from).or_else(|_| answer.get_i64(name)).unwrap_or(0);
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn bson_of(parts: &[(String, Part)]) -> Document {
+    let value = |part: &Part| match part {
+        Part::Json(json) => bson_of_json(json),
+        Part::Time(us) => Bson::DateTime(DateTime::from_millis(us.div_euclid(1_000))),
+        Part::Nested(parts) => Bson::Document(bson_of(parts)),
+    };
+    parts.iter().map(|(name, part)| (name.clone(), value(part))).collect()
+}
+
+fn bson_of_json(value: &serde_json::Value) -> Bson {
+    match value {
+        serde_json::Value::Bool(truth) => Bson::Boolean(*truth),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(number) => Bson::Int64(number),
+            None => Bson::Double(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => Bson::String(text.clone()),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => Bson::Null,
+    }
+}

@@ -1,0 +1,226 @@
+//! A MySQL database that events are routed to: one transaction a batch, with the position in it. Positions lie in the
+//! database `genims_internal` of the same server, so that the databases of the contract hold exactly its tables.
+
+use super::progress::{RouteCounts, Routed};
+use super::{POSITIONS_TABLE, RefusedEvent, events, json, taken};
+use crate::batch::Batch;
+use crate::error::{SinkError, answered};
+use crate::target::{Committed, Target};
+use genims_catalogue::Directory;
+use genims_databases::{Engine, MysqlConnection, MysqlSettings};
+use genims_model::{Lineage, Position};
+use genims_routes::{Route, RoutedEvent, sql};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Params, Value};
+use std::iter::once;
+use std::sync::Arc;
+use std::time::Instant;
+use uuid::Uuid;
+
+const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events \
+     (log_id, log_offset, route, event, sqlstate, detail) VALUES (?, ?, ?, ?, ?, ?) \
+     ON DUPLICATE KEY UPDATE route = VALUES(route)";
+
+/// Bounds of the session where it has none or wider ones: below our own patience.
+const BOUNDS: &str = "SET SESSION innodb_lock_wait_timeout = 10, SESSION wait_timeout = 600";
+
+/// Refusals that are the row's own fault though they have no SQLSTATE that says so: no default (1364), a wrong value (1366), a
+/// CHECK (3819 of MySQL, 4025 of MariaDB).
+const REFUSALS: [u16; 4] = [1364, 1366, 3819, 4025];
+
+/// See the module's header.
+pub struct RoutedMysql {
+    name: &'static str,
+    settings: MysqlSettings,
+    directory: Arc<Directory>,
+    routed: Arc<Routed>,
+    connection: Option<MysqlConnection>,
+    log: Uuid,
+    lineage: Lineage,
+}
+
+impl RoutedMysql {
+    /// `name` is the consumer's in the log of events.
+    pub fn new(name: &'static str, settings: MysqlSettings, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
+        let (log, lineage) = (Uuid::nil(), Lineage::default());
+        Self { name, settings, directory, routed, connection: None, log, lineage }
+    }
+}
+
+impl Target for RoutedMysql {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => {
+                let mut fresh =
+                    self.settings.connect().await.map_err(|error| SinkError::Connect(Box::new(error)))?;
+                answered(fresh.query_drop(BOUNDS)).await?;
+                none.insert(fresh)
+            }
+        };
+        let position = position(connection, self.name, start).await?;
+        self.log = start.log;
+        self.lineage = start.lineage.clone();
+        Ok(position)
+    }
+
+    fn close(&mut self) {
+        self.connection = None;
+    }
+
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
+        let events = events(self.log, batch, &self.directory.load());
+        let routes = self.routed.routes();
+        let connection =
+            self.connection.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        answered(connection.query_drop("START TRANSACTION")).await?;
+        let (mut done, mut committed) = (Vec::new(), Committed::default());
+        for route in &routes.routes {
+            let events = taken(route, &events);
+            if events.is_empty() {
+                continue;
+            }
+            let begun = Instant::now();
+            let statement = sql::statement(Engine::Mysql, route, &routes.lookups);
+            let looked_up = self.routed.lookups(&statement.lookups).map_err(|error| error.in_route(&route.name))?;
+            let written = write(connection, route, &statement.text, &looked_up, &events).await;
+            let Written { rows, bytes, refused } = written.map_err(|error| error.in_route(&route.name))?;
+            let counts = RouteCounts {
+                events: events.len() as u64,
+                rows,
+                refused: refused.len() as u64,
+                busy: begun.elapsed(),
+            };
+            for refused in refused {
+                set_aside(connection, self.log, refused).await?;
+            }
+            committed.bytes += bytes;
+            committed.refused_uncounted += counts.refused;
+            done.push((route.name.clone(), counts));
+        }
+        let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
+        move_position(connection, self.name, position, &reached).await?;
+        answered(connection.query_drop("COMMIT")).await?;
+        self.routed.enter(done);
+        Ok(committed)
+    }
+
+    /// Nothing of events is in any account.
+    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
+        Ok(Committed::default())
+    }
+}
+
+struct Written {
+    rows: u64,
+    bytes: u64,
+    refused: Vec<RefusedEvent>,
+}
+
+/// Runs the route's statement for all its events; what is refused is found by halving, and set aside.
+async fn write(
+    connection: &mut MysqlConnection,
+    route: &Route,
+    statement: &str,
+    looked_up: &[Arc<str>],
+    events: &[&RoutedEvent],
+) -> Result<Written, SinkError> {
+    let mut written = Written { rows: 0, bytes: 0, refused: Vec::new() };
+    let mut open = Vec::from([(0, events.len())]);
+    while let Some((start, end)) = open.pop() {
+        answered(connection.query_drop("SAVEPOINT piece")).await?;
+        let batch = json(&events[start..end]);
+        let bytes = batch.len() as u64;
+        let values = once(batch.as_str()).chain(looked_up.iter().map(AsRef::as_ref)).map(Value::from).collect();
+        let error = match answered(connection.exec_drop(statement, Params::Positional(values))).await {
+            Ok(()) => {
+                written.rows += connection.affected_rows();
+                written.bytes += bytes;
+                continue;
+            }
+            Err(error) => error,
+        };
+        let Some((code, detail)) = refusal(&error) else { return Err(error) };
+        answered(connection.query_drop("ROLLBACK TO SAVEPOINT piece")).await?;
+        if end - start <= 1 {
+            let (route, log_offset) = (route.name.clone(), events[start].log_offset);
+            written.refused.push(RefusedEvent { route, log_offset, event: batch, code: Some(code), detail });
+            continue;
+        }
+        let middle = start.midpoint(end);
+        open.push((middle, end));
+        open.push((start, middle));
+    }
+    Ok(written)
+}
+
+/// SQLSTATE and message, when the refusal is the row's own fault; else it is mended outside and worth repeating.
+fn refusal(error: &SinkError) -> Option<(String, String)> {
+    let SinkError::Mysql(error) = error else { return None };
+    let mysql_async::Error::Server(refusal) = error.as_ref() else { return None };
+    let own = refusal.state.starts_with("22")
+        || refusal.state.starts_with("23")
+        || refusal.state == "45000"
+        || REFUSALS.contains(&refusal.code);
+    own.then(|| (refusal.state.clone(), format!("{} ({})", refusal.message, refusal.code)))
+}
+
+async fn set_aside(connection: &mut MysqlConnection, log: Uuid, refused: RefusedEvent) -> Result<(), SinkError> {
+    let RefusedEvent { route, log_offset, event, code, detail } = refused;
+    let values = (log.to_string(), log_offset, route, event, code, detail);
+    answered(connection.exec_drop(SET_ASIDE, values)).await
+}
+
+/// Where MySQL says this log's consumer stopped; a log it does not know starts at `start`.
+async fn position(connection: &mut MysqlConnection, name: &str, start: &Position) -> Result<Position, SinkError> {
+    if let Some(known) = remembered(connection, name, start.log).await? {
+        return Ok(known);
+    }
+    remember(connection, name, start).await?;
+    Ok(remembered(connection, name, start.log).await?.unwrap_or_else(|| start.clone()))
+}
+
+/// What MySQL remembers of the log.
+pub async fn remembered(
+    connection: &mut MysqlConnection,
+    name: &str,
+    log: Uuid,
+) -> Result<Option<Position>, SinkError> {
+    let select = format!("SELECT next_offset, history FROM {POSITIONS_TABLE} WHERE spool_id = ? AND sink = ?");
+    let row: Option<(u64, Option<String>)> = answered(connection.exec_first(select, (log.to_string(), name))).await?;
+    let Some((offset, history)) = row else { return Ok(None) };
+    Ok(Some(Position { log, lineage: history.unwrap_or_default().parse()?, offset }))
+}
+
+/// Stores the position of a log that MySQL does not know.
+pub async fn remember(connection: &mut MysqlConnection, name: &str, position: &Position) -> Result<(), SinkError> {
+    let insert = format!(
+        "INSERT INTO {POSITIONS_TABLE} (spool_id, sink, next_offset, history) VALUES (?, ?, ?, ?) \
+         ON DUPLICATE KEY UPDATE sink = sink"
+    );
+    let values = (position.log.to_string(), name, position.offset, position.lineage.to_string());
+    answered(connection.exec_drop(insert, values)).await
+}
+
+/// Moves the position inside the batch's transaction; whoever comes second finds it moved.
+async fn move_position(
+    connection: &mut MysqlConnection,
+    name: &str,
+    from: u64,
+    to: &Position,
+) -> Result<(), SinkError> {
+    let update = format!(
+        "UPDATE {POSITIONS_TABLE} SET next_offset = ?, history = ?, updated_at = CURRENT_TIMESTAMP(6) \
+         WHERE spool_id = ? AND sink = ? AND next_offset = ?"
+    );
+    let values = (to.offset, to.lineage.to_string(), to.log.to_string(), name, from);
+    answered(connection.exec_drop(update, values)).await?;
+    match connection.affected_rows() {
+        1 => Ok(()),
+        _ => Err(SinkError::PositionMoved { expected: from }),
+    }
+}

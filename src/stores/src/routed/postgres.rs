@@ -1,0 +1,158 @@
+//! A PostgreSQL database that events are routed to: one transaction a batch, with the position in it.
+
+use super::progress::{RouteCounts, Routed};
+use super::{POSITIONS_TABLE, RefusedEvent, events, json, taken};
+use crate::batch::Batch;
+use crate::error::{SinkError, answered};
+use crate::postgres::Connect;
+use crate::postgres::connection::Connection;
+use crate::postgres::copy::{Copied, Refused};
+use crate::postgres::isolate::{Mode, Rowwise, run};
+use crate::postgres::positions::Positions;
+use crate::target::{Committed, Target};
+use genims_catalogue::Directory;
+use genims_databases::Engine;
+use genims_model::{Lineage, Position};
+use genims_routes::{RoutedEvent, sql};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events (log_id, log_offset, route, event, sqlstate, detail)
+     VALUES ($1, $2, $3, $4::text::jsonb, $5, $6) ON CONFLICT DO NOTHING";
+
+/// See the module's header.
+pub struct RoutedPostgres<C> {
+    connection: Connection<C>,
+    directory: Arc<Directory>,
+    routed: Arc<Routed>,
+    log: Uuid,
+    lineage: Lineage,
+}
+
+impl<C: Connect> RoutedPostgres<C> {
+    /// `name` is the consumer's in the log of events.
+    pub fn new(name: &'static str, connect: C, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
+        let positions = Positions { table: POSITIONS_TABLE, sink: name };
+        let (log, lineage) = (Uuid::nil(), Lineage::default());
+        Self { connection: Connection::new(connect, positions), directory, routed, log, lineage }
+    }
+}
+
+impl<C: Connect> Target for RoutedPostgres<C> {
+    fn name(&self) -> &'static str {
+        self.connection.positions.sink
+    }
+
+    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+        let session = self.connection.open().await?;
+        let position = answered(session.position(start)).await?;
+        self.log = start.log;
+        self.lineage = start.lineage.clone();
+        Ok(position)
+    }
+
+    fn close(&mut self) {
+        self.connection.close();
+    }
+
+    async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
+        let events = events(self.log, batch, &self.directory.load());
+        let routes = self.routed.routes();
+        let positions = self.connection.positions;
+        let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
+        let transaction = self.connection.session()?.begin().await?;
+        let (mut done, mut committed) = (Vec::new(), Committed::default());
+        for route in &routes.routes {
+            let events = taken(route, &events);
+            if events.is_empty() {
+                continue;
+            }
+            let begun = Instant::now();
+            let mut counts = RouteCounts { events: events.len() as u64, ..RouteCounts::default() };
+            let statement = sql::statement(Engine::Postgresql, route, &routes.lookups);
+            let looked_up = self.routed.lookups(&statement.lookups).map_err(|error| error.in_route(&route.name))?;
+            let mut work = RouteRows { sql: statement.text, events, looked_up };
+            let mut refused = Vec::new();
+            let written = run(&transaction, Mode::Isolating, &mut work, &mut refused).await;
+            let written = written.map_err(|error| error.in_route(&route.name))?;
+            for (_, refused) in refused {
+                set_aside(&transaction, self.log, &RefusedEvent::of(&route.name, refused)).await?;
+                counts.refused += 1;
+            }
+            counts.rows = written.rows;
+            counts.busy = begun.elapsed();
+            committed.bytes += written.bytes;
+            committed.refused_uncounted += counts.refused;
+            done.push((route.name.clone(), counts));
+        }
+        answered(positions.move_to(&transaction, position, &reached)).await?;
+        answered(transaction.commit()).await?;
+        self.routed.enter(done);
+        Ok(committed)
+    }
+
+    /// Nothing of events is in any account.
+    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
+        Ok(Committed::default())
+    }
+}
+
+/// One route's statement over the events that it takes.
+struct RouteRows<'a> {
+    sql: String,
+    events: Vec<&'a RoutedEvent>,
+    looked_up: Vec<Arc<str>>,
+}
+
+impl Rowwise for RouteRows<'_> {
+    fn rows(&self) -> usize {
+        self.events.len()
+    }
+
+    async fn run(&mut self, transaction: &Transaction<'_>, range: Range<usize>) -> Result<Copied, SinkError> {
+        let batch = json(&self.events[range]);
+        let looked_up: Vec<&str> = self.looked_up.iter().map(AsRef::as_ref).collect();
+        let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&batch, Type::TEXT)];
+        values.extend(looked_up.iter().map(|rows| (rows as &(dyn ToSql + Sync), Type::TEXT)));
+        let rows = answered(transaction.execute_typed(&self.sql, &values)).await?;
+        Ok(Copied { rows, bytes: batch.len() as u64 })
+    }
+
+    fn refused(&self, index: usize) -> Refused {
+        let event = self.events[index];
+        Refused {
+            log_offset: event.log_offset,
+            source: None,
+            received_us: event.at_us,
+            payload: json(&self.events[index..=index]).into_bytes(),
+            sqlstate: None,
+            detail: String::new(),
+        }
+    }
+}
+
+impl RefusedEvent {
+    fn of(route: &str, refused: Refused) -> Self {
+        let event = String::from_utf8_lossy(&refused.payload).into_owned();
+        let (code, detail, log_offset) = (refused.sqlstate, refused.detail, refused.log_offset);
+        Self { route: route.to_owned(), log_offset, event, code, detail }
+    }
+}
+
+async fn set_aside(transaction: &Transaction<'_>, log: Uuid, refused: &RefusedEvent) -> Result<(), SinkError> {
+    let offset = refused.log_offset as i64;
+    let values: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&log, Type::UUID),
+        (&offset, Type::INT8),
+        (&refused.route, Type::TEXT),
+        (&refused.event, Type::TEXT),
+        (&refused.code, Type::TEXT),
+        (&refused.detail, Type::TEXT),
+    ];
+    answered(transaction.execute_typed(SET_ASIDE, &values)).await?;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! What the routes into one database have done, and which routes are in force: shared by the target that writes and the
+//! report that shows.
+
+use crate::error::SinkError;
+use arc_swap::ArcSwap;
+use genims_routes::DatabaseRoutes;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Counters of one route since the server started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteCounts {
+    /// Events that it took.
+    pub events: u64,
+    /// Rows made or changed.
+    pub rows: u64,
+    /// Events that the database refused for good.
+    pub refused: u64,
+    /// Time that its statements took.
+    pub busy: Duration,
+}
+
+impl RouteCounts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.rows += other.rows;
+        self.refused += other.refused;
+        self.busy += other.busy;
+    }
+}
+
+/// The routes into one database and what they have done.
+#[derive(Debug)]
+pub struct Routed {
+    routes: ArcSwap<DatabaseRoutes>,
+    counts: Mutex<BTreeMap<String, RouteCounts>>,
+    /// What was looked up in other databases, as JSON, by the look-up's name.
+    looked_up: Mutex<BTreeMap<String, Arc<str>>>,
+}
+
+impl Routed {
+    pub fn new(routes: Arc<DatabaseRoutes>) -> Self {
+        Self { routes: ArcSwap::new(routes), counts: Mutex::default(), looked_up: Mutex::default() }
+    }
+
+    pub fn routes(&self) -> Arc<DatabaseRoutes> {
+        self.routes.load_full()
+    }
+
+    /// Other routes from the next batch on.
+    pub fn replace(&self, routes: Arc<DatabaseRoutes>) {
+        self.routes.store(routes);
+    }
+
+    /// Route by route, also those that have done nothing yet.
+    pub fn counts(&self) -> Vec<(String, RouteCounts)> {
+        let routes = self.routes();
+        let counts = self.counts.lock();
+        let of = |name: &String| (name.clone(), counts.get(name).copied().unwrap_or_default());
+        routes.routes.iter().map(|route| of(&route.name)).collect()
+    }
+
+    /// What a look-up answered.
+    pub fn put_lookup(&self, name: &str, rows: &str) {
+        self.looked_up.lock().insert(name.to_owned(), rows.into());
+    }
+
+    /// The values of a statement's look-ups, in its order.
+    pub(crate) fn lookups(&self, names: &[String]) -> Result<Vec<Arc<str>>, SinkError> {
+        let known = self.looked_up.lock();
+        let value = |name: &String| known.get(name).cloned().ok_or_else(|| SinkError::NotLookedUp(name.clone()));
+        names.iter().map(value).collect()
+    }
+
+    /// Enters what a committed batch did.
+    pub(crate) fn enter(&self, done: Vec<(String, RouteCounts)>) {
+        let mut counts = self.counts.lock();
+        for (name, more) in done {
+            counts.entry(name).or_default().add(more);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Events on their way to the other databases, on real servers: one fault's story over five databases, kills under a stream of
+//! events, a database that is away, an event that is refused, routes changed under the running server.
+
+use crate::harness::Harness;
+use crate::running::eventually;
+use crate::server::{PATIENCE, Plant, Sensor, Setup};
+use crate::stream::{now_ms, send};
+use genims_dev::Server;
+use libtest_mimic::Trial;
+use mongodb::bson::doc;
+use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+use std::fs;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![
+        harness.trial("routes::a_fault_tells_its_story_in_every_database", story),
+        harness.trial("routes::nothing_is_written_twice_or_lost_however_often_the_server_dies", kills),
+        harness.trial("routes::a_database_that_is_away_delays_no_other", away),
+    ]
+}
+
+const MODULES: [&str; 7] = ["master", "operations", "production", "manufacturing", "maintenance", "audit", "hr"];
+
+/// A plant whose server routes by `routes`, a folder beside its configuration, or by what it comes with.
+fn plant(harness: &'static Harness, more: &str) -> Plant {
+    let servers = &[Server::Postgres, Server::Mariadb, Server::Mongodb];
+    let plant = Plant::prepare(harness, &Setup { servers, more, ..Setup::default() });
+    let postgres = plant.stack.postgres_url("postgres");
+    let (mysql, mongodb) = (plant.stack.mysql_url(""), plant.stack.mongodb_url());
+    let environment =
+        format!("GENIMS_POSTGRES_URL='{postgres}'\nGENIMS_MYSQL_URL='{mysql}'\nGENIMS_MONGODB_URL='{mongodb}'\n");
+    fs::write(plant.folder.join(".env"), environment).unwrap();
+    let only = MODULES.iter().flat_map(|module| ["--only", module]);
+    plant.cli_ok(&["provision"].into_iter().chain(only).collect::<Vec<_>>());
+    plant
+}
+
+/// A SCADA picture of the sensor's machine.
+fn picture(sensor: &Sensor, at_ms: i64, state: &str, parts: i64, fault: Option<&str>) -> (String, String) {
+    let message = json!({
+        "timestamp_ms": at_ms, "machine_state": state, "parts_produced_cumulative": parts, "fault_code": fault,
+        "fault_description": fault.map(|code| format!("{code} of the test")),
+    });
+    (format!("{}/scada", sensor.machine_topic()), message.to_string())
+}
+
+fn mysql(harness: &'static Harness, plant: &Plant, query: &str) -> Vec<(String, String)> {
+    harness.block_on(async {
+        let mut connection = mysql_async::Conn::from_url(plant.stack.mysql_url("genims_audit_db")).await.unwrap();
+        let rows = connection.query(query).await.unwrap();
+        connection.disconnect().await.unwrap();
+        rows
+    })
+}
+
+fn count(plant: &Plant, database: &str, table: &str, condition: &str) -> i64 {
+    plant.query(database, &format!("SELECT count(*) FROM {table} WHERE {condition}"))[0].get(0)
+}
+
+/// The machine's asset, and an operation of a work order that runs on it.
+fn work(plant: &Plant, machine: &str) {
+    plant.execute(
+        "genims_maintenance_db",
+        &format!(
+            "INSERT INTO maintenance_assets (asset_id, asset_number, asset_name, machine_id, has_meter, meter_unit, \
+             current_meter_reading) VALUES ('A-{machine}', 'A-{machine}', 'Press', '{machine}', true, 'hours', 100)"
+        ),
+    );
+    plant.execute(
+        "genims_manufacturing_db",
+        &format!(
+            "INSERT INTO work_orders (work_order_id, work_order_number, product_id, factory_id, planned_quantity, status) \
+             VALUES ('W-{machine}', 'W-{machine}', 'P1', 'F1', 1000, 'in_progress'); \
+             INSERT INTO work_order_operations (operation_id, work_order_id, operation_sequence, operation_name, machine_id, \
+             planned_quantity, status, actual_start_time) VALUES ('O-{machine}', 'W-{machine}', 10, 'Pressing', '{machine}', \
+             1000, 'in_progress', '2026-01-01')"
+        ),
+    );
+}
+
+fn story(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\n");
+    let sensor = plant.sensor();
+    let machine = sensor.machine_id.as_str();
+    work(&plant, machine);
+    let checked: Value = serde_json::from_str(&plant.cli_ok(&["routes", "check", "--json"])).unwrap_or_default();
+    assert!(checked.as_array().is_some_and(|findings| findings.len() > 10), "{checked}");
+    plant.serve();
+    let at_ms = now_ms() - 600_000;
+    let minute = |minute: i64| at_ms + minute * 60_000;
+    send(
+        harness,
+        &plant,
+        &[
+            picture(&sensor, minute(0), "RUNNING", 100, None),
+            picture(&sensor, minute(1), "RUNNING", 130, None),
+            picture(&sensor, minute(2), "FAULT", 130, Some("E-77")),
+        ],
+    );
+    let raised = "SELECT alert_event, severity FROM business_alerts ORDER BY alert_sequence";
+    eventually("the order of a repair", PATIENCE, || {
+        count(&plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'") == 1
+    });
+    eventually("the stop", PATIENCE, || {
+        let open = format!("machine_id = '{machine}' AND status = 'active' AND operation_id = 'O-{machine}'");
+        count(&plant, "genims_manufacturing_db", "downtime_events", &open) == 1
+    });
+    eventually("the alert", PATIENCE, || mysql(harness, &plant, raised) == [("raised".to_owned(), "high".to_owned())]);
+    eventually("the live state", PATIENCE, || {
+        let filter = doc! { "machine_id": machine, "state": "FAULT", "fault_code": "E-77" };
+        plant.documents("machine_live_state", filter).len() == 1
+    });
+    let made = "completed_quantity = 30 AND rejected_quantity = 0";
+    eventually("the parts", PATIENCE, || count(&plant, "genims_manufacturing_db", "work_order_operations", made) == 1);
+    assert_eq!(count(&plant, "genims_manufacturing_db", "work_orders", "produced_quantity = 30"), 1);
+
+    send(harness, &plant, &[picture(&sensor, minute(5), "RUNNING", 131, None)]);
+    eventually("the end of the stop", PATIENCE, || {
+        let closed = format!("machine_id = '{machine}' AND status = 'resolved' AND duration_minutes = 3");
+        count(&plant, "genims_manufacturing_db", "downtime_events", &closed) == 1
+    });
+    eventually("the end of the alert", PATIENCE, || {
+        let steps = mysql(harness, &plant, raised);
+        steps.iter().map(|(event, _)| event.as_str()).eq(["raised", "resolved"])
+    });
+    eventually("the repair's downtime", PATIENCE, || {
+        count(&plant, "genims_maintenance_db", "work_orders", "downtime_minutes = 3 AND wo_status = 'created'") == 1
+    });
+    assert_eq!(count(&plant, "genims_manufacturing_db", "work_orders", "downtime_minutes = 3"), 1);
+    let changes = plant.documents("machine_state_changes", doc! { "meta.machine_id": machine });
+    assert_eq!(changes.len(), 3, "{changes:?}");
+    let report = plant.idle();
+    let routes = report["routes"].as_array().unwrap();
+    let rows = |name: &str| routes.iter().find(|route| route["route"] == name).map(|route| route["rows_total"].clone());
+    assert_eq!(rows("fault_work_order"), Some(json!(1)), "{report:#}");
+    assert!(routes.iter().all(|route| route["refused_total"] == 0), "{report:#}");
+    assert_eq!(report["identity_holds"], true);
+}
+
+/// A row and a document for each event, and no key that would hide a second one.
+const EACH: [(&str, &str); 2] = [
+    (
+        "hr.toml",
+        r#"
+database = "genims_hr_db"
+[[route]]
+name = "each"
+about = "a row for each change of a state"
+events = ["state_changed"]
+table = "hcm_integration_log"
+[route.columns]
+log_id = "gen_random_uuid()::text"
+document_id = "event.uid"
+"#,
+    ),
+    (
+        "production.toml",
+        r#"
+database = "genims_production"
+[[route]]
+name = "series"
+about = "a document for each change of a state"
+events = ["state_changed"]
+table = "machine_state_changes"
+[route.columns]
+timestamp = "event.at"
+state = "event.state_to"
+[route.columns.meta]
+factory_id = "event.factory_id"
+line_id = "event.line_id"
+machine_id = "event.machine_id"
+"#,
+    ),
+];
+const KILLS: i64 = 6;
+const CHANGES: i64 = 40;
+
+fn kills(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\ndirectory = \"routes\"\n");
+    let folder = plant.folder.join("routes");
+    fs::create_dir(&folder).unwrap();
+    for (name, text) in EACH {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let sensor = plant.sensor();
+    let begun_ms = now_ms() - 3_600_000;
+    for round in 0..KILLS {
+        plant.serve();
+        let messages: Vec<_> = (round * CHANGES..(round + 1) * CHANGES)
+            .map(|number| {
+                let state = if number % 2 == 0 { "RUNNING" } else { "IDLE" };
+                picture(&sensor, begun_ms + number * 1_000, state, 0, None)
+            })
+            .collect();
+        send(harness, &plant, &messages);
+        plant.kill();
+    }
+    plant.serve();
+    plant.idle();
+    // After a kill the machine's state is not known, so the first picture is a change again.
+    let machine = &sensor.machine_id;
+    let query = "SELECT count(*), count(DISTINCT document_id) FROM hcm_integration_log WHERE document_id LIKE 'EV-%'";
+    let row = &plant.query("genims_hr_db", query)[0];
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (KILLS * CHANGES, KILLS * CHANGES));
+    let documents = plant.documents("machine_state_changes", doc! { "meta.machine_id": machine });
+    assert_eq!(documents.len() as i64, KILLS * CHANGES);
+}
+
+fn away(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\n");
+    let (one, two) = (plant.sensor(), plant.sensor());
+    for sensor in [&one, &two] {
+        work(&plant, &sensor.machine_id);
+    }
+    // What a database refuses for good stops nothing behind it.
+    let refuse = "ALTER TABLE downtime_events ADD CHECK (downtime_reason_code <> 'E-BAD')";
+    plant.execute("genims_manufacturing_db", refuse);
+    plant.serve();
+    plant.execute(
+        "postgres",
+        "ALTER DATABASE genims_maintenance_db ALLOW_CONNECTIONS false; \
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'genims_maintenance_db'",
+    );
+    let at_ms = now_ms() - 600_000;
+    send(
+        harness,
+        &plant,
+        &[picture(&one, at_ms, "FAULT", 0, Some("E-BAD")), picture(&two, at_ms, "FAULT", 0, Some("E-GOOD"))],
+    );
+    eventually("the stop of the good one", PATIENCE, || {
+        count(&plant, "genims_manufacturing_db", "downtime_events", "downtime_reason_code = 'E-GOOD'") == 1
+    });
+    let aside = "route = 'fault_downtime' AND sqlstate = '23514' AND event -> 0 ->> 'fault_code' = 'E-BAD'";
+    assert_eq!(count(&plant, "genims_manufacturing_db", "genims_internal.refused_events", aside), 1);
+    let sink = |report: &Value, name: &str| {
+        let sinks = report["sinks"].as_array().unwrap();
+        sinks.iter().find(|sink| sink["name"] == name).cloned().unwrap_or_default()
+    };
+    let report = plant.stats();
+    assert_eq!(sink(&report, "maintenance")["state"], "retrying", "{report:#}");
+    assert_ne!(sink(&report, "maintenance")["lag_records"], 0, "{report:#}");
+    assert_eq!(sink(&report, "manufacturing")["refused_total"], 1, "{report:#}");
+    plant.execute("postgres", "ALTER DATABASE genims_maintenance_db ALLOW_CONNECTIONS true");
+    plant.idle();
+    assert_eq!(count(&plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'"), 2);
+}
