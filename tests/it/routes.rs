@@ -231,7 +231,7 @@ fn away(harness: &'static Harness) {
     eventually("the stop of the good one", PATIENCE, || {
         count(&plant, "genims_manufacturing_db", "downtime_events", "downtime_reason_code = 'E-GOOD'") == 1
     });
-    let aside = "route = 'fault_downtime' AND sqlstate = '23514' AND event -> 0 ->> 'fault_code' = 'E-BAD'";
+    let aside = "route = 'fault_downtime' AND code = '23514' AND event -> 0 ->> 'fault_code' = 'E-BAD'";
     assert_eq!(count(&plant, "genims_manufacturing_db", "genims_internal.refused_events", aside), 1);
     let sink = |report: &Value, name: &str| {
         let sinks = report["sinks"].as_array().unwrap();

@@ -59,7 +59,13 @@ impl Meters {
         if interval_us >= METERING_US {
             let kwh = std::mem::take(&mut register.untold_kwh);
             register.told_us = now_us;
-            events.push(Event::EnergyMetered { machine, timestamp_us: now_us, kwh, register_kwh: now_kwh, interval_us });
+            events.push(Event::EnergyMetered {
+                machine,
+                timestamp_us: now_us,
+                kwh,
+                register_kwh: now_kwh,
+                interval_us,
+            });
         }
     }
 }
@@ -111,9 +117,6 @@ mod tests {
                 other => format!("{other:?}"),
             })
             .collect();
-        assert_eq!(
-            told,
-            [r#"operator "" "E1""#, "tool 4 5", r#"operator "E1" "E2""#, r#"operator "E2" """#]
-        );
+        assert_eq!(told, [r#"operator "" "E1""#, "tool 4 5", r#"operator "E1" "E2""#, r#"operator "E2" """#]);
     }
 }

@@ -9,8 +9,8 @@
 use crate::cli::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use genims::settings::Settings;
 use genims::server::routes::EVENTS;
+use genims::settings::Settings;
 use genims_databases::configured::if_configured;
 use genims_databases::{
     Engine, Environment, MongoClient, MongoSettings, MysqlConnection, MysqlSettings, PostgresClient, PostgresSettings,
@@ -154,11 +154,7 @@ async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -
 }
 
 /// The databases that events are routed to, as far as they are configured.
-async fn routed_places(
-    settings: &Settings,
-    environment: &Environment,
-    spool: &Spool,
-) -> anyhow::Result<Vec<Place>> {
+async fn routed_places(settings: &Settings, environment: &Environment, spool: &Spool) -> anyhow::Result<Vec<Place>> {
     let registry = Registry::load(None)?;
     let folder = settings.routes.as_ref().and_then(|options| options.directory.as_deref());
     let routes = Routes::load(&registry, folder)?;

@@ -77,9 +77,10 @@ struct Listed<'a> {
 
 fn list(routes: &Routes, json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        let each = routes.databases().iter().flat_map(|routes| {
-            routes.routes.iter().map(|route| Listed { database: &routes.database.name, route })
-        });
+        let each = routes
+            .databases()
+            .iter()
+            .flat_map(|routes| routes.routes.iter().map(|route| Listed { database: &routes.database.name, route }));
         say!("{}", serde_json::to_string_pretty(&each.collect::<Vec<_>>()).context("the routes as JSON")?);
         return Ok(ExitCode::SUCCESS);
     }

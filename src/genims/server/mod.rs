@@ -34,6 +34,7 @@ use genims_api::report::Observe;
 use genims_api::{http, summary};
 use genims_databases::{DatabaseError, Environment};
 use genims_log::file::{Spool, SpoolError};
+use genims_stores::routed::progress::Routed;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -85,6 +86,13 @@ pub struct Server {
     observer: Arc<observe::Observer>,
     /// Where the HTTP side listens, for those who asked for port 0.
     pub http_address: SocketAddr,
+}
+
+/// One database that events are routed to, for the report.
+#[derive(Clone)]
+struct RoutedView {
+    database: &'static str,
+    routed: Arc<Routed>,
 }
 
 /// Long-running parts by the stage in which they stop.
@@ -149,7 +157,13 @@ impl Server {
         sinks.extend(routes.iter().flat_map(|running| running.views.clone()));
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
         let clocks = clocks::watched(&settings, environment)?;
-        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks, routed.unwrap_or_default(), clocks.clone()));
+        let observer = Arc::new(observe::Observer::new(
+            &stream,
+            master.status(),
+            sinks,
+            routed.unwrap_or_default(),
+            clocks.clone(),
+        ));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),
             address: settings.http.listen.to_string(),

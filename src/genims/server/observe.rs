@@ -1,8 +1,8 @@
 //! Fills the report from everybody's counters.
 
+use super::RoutedView;
 use super::clocks::Watched;
 use super::master;
-use super::routes::RoutedView;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{

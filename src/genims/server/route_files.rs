@@ -1,6 +1,6 @@
 //! Route files that change while the server runs.
 
-use super::routes::RoutedView;
+use super::RoutedView;
 use genims_databases::Registry;
 use genims_routes::Routes;
 use std::path::PathBuf;
@@ -40,7 +40,9 @@ impl Reload {
                     }
                     tracing::info!("the routes were read again");
                 }
-                Err(error) => tracing::error!(%error, "the routes were changed and cannot be used; the earlier ones stay"),
+                Err(error) => {
+                    tracing::error!(%error, "the routes were changed and cannot be used; the earlier ones stay")
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What routes must know of other databases, asked there again and again. A database that is away leaves what was known last.
 
+use super::RoutedView;
 use super::ServerError;
-use super::routes::RoutedView;
 use genims_databases::configured::if_configured;
 use genims_databases::{Engine, Environment, PostgresClient, PostgresSettings, Registry};
 use genims_routes::Lookup;
@@ -99,7 +99,12 @@ impl Source {
     fn failed(&mut self, lookup: &Lookup, error: &str) {
         self.client = None;
         if !self.said {
-            tracing::warn!(lookup = lookup.name, database = lookup.database, error, "a look-up was not answered; asking again");
+            tracing::warn!(
+                lookup = lookup.name,
+                database = lookup.database,
+                error,
+                "a look-up was not answered; asking again"
+            );
             self.said = true;
         }
     }

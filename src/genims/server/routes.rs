@@ -3,6 +3,7 @@
 //! The router has a thread of its own, because it waits for the disk. All databases share another: their batches are small, and
 //! what waits for a database waits without holding it.
 
+use super::RoutedView;
 use super::route_files::Reload;
 use super::route_lookups::Lookups;
 use super::sinks::SinkView;
@@ -46,13 +47,6 @@ const MEMORY_BYTES: u64 = 16 << 20;
 type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
 type Beside = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Start = Box<dyn FnMut(CancellationToken) -> Following + Send>;
-
-/// One database that events are routed to, for the report.
-#[derive(Clone)]
-pub(super) struct RoutedView {
-    pub(super) database: &'static str,
-    pub(super) routed: Arc<Routed>,
-}
 
 /// Registered with both logs, not running yet.
 pub(super) struct EventRoutes {
@@ -230,5 +224,9 @@ fn limits() -> BatchLimits {
 
 /// The router looks at everything and keeps little: batches as the log has them.
 fn router_limits() -> BatchLimits {
-    BatchLimits { linger: Duration::from_millis(5), flush_interval: Duration::from_millis(50), ..BatchLimits::default() }
+    BatchLimits {
+        linger: Duration::from_millis(5),
+        flush_interval: Duration::from_millis(50),
+        ..BatchLimits::default()
+    }
 }

@@ -318,8 +318,16 @@ pub(super) const ROUTES: Section = Section {
     title: "routes",
     kind: None,
     keys: &[
-        key("directory", Text("a folder of route files"), "routes of your own instead of those that come with the program"),
-        key("max_bytes", Number(1 << 20, 1 << 50), "what the log of events may occupy; a database may be a quarter of it behind"),
+        key(
+            "directory",
+            Text("a folder of route files"),
+            "routes of your own instead of those that come with the program",
+        ),
+        key(
+            "max_bytes",
+            Number(1 << 20, 1 << 50),
+            "what the log of events may occupy; a database may be a quarter of it behind",
+        ),
     ],
 };
 

@@ -40,7 +40,13 @@ fn in_memory() -> Trial<Arc<MemoryLog>> {
 }
 
 fn events(from: i64, count: i64) -> Vec<Event> {
-    let event = |number| Event::PartsCounted { machine: MachineNo(1), timestamp_us: number, produced: 1, rejected: 0, interval_us: None };
+    let event = |number| Event::PartsCounted {
+        machine: MachineNo(1),
+        timestamp_us: number,
+        produced: 1,
+        rejected: 0,
+        interval_us: None,
+    };
     (from..from + count).map(event).collect()
 }
 

@@ -66,7 +66,8 @@ mod tests {
             payload_bytes: 0,
             records: 1,
         };
-        let event = Event::PartsCounted { machine: MachineNo(0), timestamp_us: 0, produced: 1, rejected: 0, interval_us: None };
+        let event =
+            Event::PartsCounted { machine: MachineNo(0), timestamp_us: 0, produced: 1, rejected: 0, interval_us: None };
         // Offsets: events 10 and 11, dead letters 12 and 13.
         let group = Group {
             first_offset: 10,

@@ -7,7 +7,12 @@ use genims_databases::{Database, Engine, Model, Table};
 use sqlparser::dialect::{Dialect, MySqlDialect, PostgreSqlDialect};
 use sqlparser::parser::Parser;
 
-pub(crate) fn against_schema(database: &Database, model: &Model, route: &Route, lookups: &[Lookup]) -> Result<(), String> {
+pub(crate) fn against_schema(
+    database: &Database,
+    model: &Model,
+    route: &Route,
+    lookups: &[Lookup],
+) -> Result<(), String> {
     if database.engine == Engine::Mongodb {
         return Ok(());
     }
@@ -25,21 +30,19 @@ pub(crate) fn against_schema(database: &Database, model: &Model, route: &Route, 
 fn columns(table: &Table, route: &Route) -> Result<(), String> {
     let is_update = route.operation == Operation::Update;
     // An update may compute with columns of its own, as long as it says what it sets.
-    let written = route.columns.keys().filter(|column| {
-        !is_update || route.set.is_empty() || route.key.contains(column)
-    });
+    let written =
+        route.columns.keys().filter(|column| !is_update || route.set.is_empty() || route.key.contains(column));
     let unknown = written.chain(route.set.keys()).chain(&route.key).find(|column| table.column(column).is_none());
     if let Some(column) = unknown {
         return Err(format!("{} has no column {column}", table.name));
     }
     let given = |name: &str| route.columns.contains_key(name);
-    let missing = table.columns.iter().find(|column| {
-        !column.nullable && column.default.is_none() && !column.generated && !given(&column.name)
-    });
+    let missing = table
+        .columns
+        .iter()
+        .find(|column| !column.nullable && column.default.is_none() && !column.generated && !given(&column.name));
     match missing {
-        Some(column) if !is_update => {
-            Err(format!("{} must have a value in every row of {}", column.name, table.name))
-        }
+        Some(column) if !is_update => Err(format!("{} must have a value in every row of {}", column.name, table.name)),
         _ => Ok(()),
     }
 }

@@ -71,8 +71,16 @@ pub const FIELDS: &[Field] = &[
     field("average_latency_ms", Float, "from the source's clock to receipt"),
     field("status", Text, "of a sensor: healthy, degraded, failed, silent"),
     field("state_from", Text, "the machine's state before; absent for the first one seen"),
-    field("state_to", Text, "the machine's state now: RUNNING, IDLE, SETUP, FAULT, MAINTENANCE, STOPPED or the client's word"),
-    field("state_lasted_seconds", Float, "how long the state before had lasted; absent when its beginning was not seen"),
+    field(
+        "state_to",
+        Text,
+        "the machine's state now: RUNNING, IDLE, SETUP, FAULT, MAINTENANCE, STOPPED or the client's word",
+    ),
+    field(
+        "state_lasted_seconds",
+        Float,
+        "how long the state before had lasted; absent when its beginning was not seen",
+    ),
     field("produced", Integer, "parts counted"),
     field("rejected", Integer, "of these, rejected"),
     field("good", Integer, "of these, the others"),
@@ -221,7 +229,8 @@ impl RoutedEvent {
 
 fn parsed_time(text: &str) -> Option<i64> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_micros());
-    let plain = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").map(|time| time.and_utc().timestamp_micros());
+    let plain =
+        || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").map(|time| time.and_utc().timestamp_micros());
     zoned.or_else(|_| plain()).ok()
 }
 

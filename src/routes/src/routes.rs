@@ -1,9 +1,9 @@
 //! All route files together: read from the folder or from this program, and checked before anything runs.
 
-use crate::{check, document};
 use crate::event::{FIELDS, KINDS, no_field};
 use crate::file::{File, Lookup, Operation, Route};
 use crate::sql::{names_after, placeholders};
+use crate::{check, document};
 use genims_databases::{Database, Engine, Model, Registry};
 use include_dir::{Dir, include_dir};
 use std::path::Path;
@@ -112,7 +112,9 @@ impl DatabaseRoutes {
                 return Err(format!("look-up {name}: it asks a PostgreSQL database, for one with SQL"));
             }
             if lookup.columns.is_empty() || !lookup.columns.keys().all(|column| is_name(column)) {
-                return Err(format!("look-up {name}: columns are named like a-z, 0-9 and _, and there is one at least"));
+                return Err(format!(
+                    "look-up {name}: columns are named like a-z, 0-9 and _, and there is one at least"
+                ));
             }
         }
         Ok(())
@@ -121,8 +123,7 @@ impl DatabaseRoutes {
     fn check(&self, file: &str) -> Result<(), RouteError> {
         let model = Model::of(&self.database).map_err(|cause| RouteError::File { file: file.to_owned(), cause })?;
         for (index, route) in self.routes.iter().enumerate() {
-            let wrong =
-                |cause: String| RouteError::Route { file: file.to_owned(), route: route.name.clone(), cause };
+            let wrong = |cause: String| RouteError::Route { file: file.to_owned(), route: route.name.clone(), cause };
             if self.routes[..index].iter().any(|other| other.name == route.name) {
                 return Err(wrong("another route has this name; names tell routes apart".to_owned()));
             }
@@ -185,7 +186,9 @@ fn words(route: &Route, engine: Engine, lookups: &[Lookup]) -> Result<(), String
         }
     }
     let after = route.set.values().chain(&route.only);
-    if let Some(name) = after.flat_map(|text| names_after(text, "change")).find(|name| !route.columns.contains_key(name)) {
+    if let Some(name) =
+        after.flat_map(|text| names_after(text, "change")).find(|name| !route.columns.contains_key(name))
+    {
         return Err(format!("change.{name}: {name} is not among the columns"));
     }
     Ok(())

@@ -66,7 +66,13 @@ fn event(salt: u64) -> Event {
     match salt % 3 {
         0 => Event::FaultOpened(FaultOpened { start_us: salt.cast_signed(), ..opened }),
         1 => Event::FaultClosed(closed),
-        _ => Event::PartsCounted { machine: MachineNo(2), timestamp_us: salt.cast_signed(), produced: 5, rejected: 1, interval_us: None },
+        _ => Event::PartsCounted {
+            machine: MachineNo(2),
+            timestamp_us: salt.cast_signed(),
+            produced: 5,
+            rejected: 1,
+            interval_us: None,
+        },
     }
 }
 

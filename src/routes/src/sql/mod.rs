@@ -14,8 +14,8 @@ pub use expression::{names_after, placeholders};
 use crate::event::FIELDS;
 use crate::file::{Lookup, Operation, Route};
 use expression::{placed, renamed};
-use relation::relation;
 use genims_databases::{Engine, quoted};
+use relation::relation;
 use std::collections::BTreeMap;
 
 /// A statement, and the look-ups whose values follow the batch among its parameters.
@@ -57,11 +57,8 @@ fn text(value: &toml::Value) -> &str {
 /// The route's rows: of several events with one key the latest, unless they are grouped. Also the look-ups that they need.
 fn rows(engine: Engine, route: &Route, lookups: &[Lookup]) -> (String, Vec<String>) {
     let keyed = !route.key.is_empty() && route.group_by.is_empty();
-    let mut columns: Vec<String> = route
-        .columns
-        .iter()
-        .map(|(column, value)| format!("{} AS {}", text(value), name(engine, column)))
-        .collect();
+    let mut columns: Vec<String> =
+        route.columns.iter().map(|(column, value)| format!("{} AS {}", text(value), name(engine, column))).collect();
     if keyed {
         let key: Vec<&str> = route.key.iter().filter_map(|column| route.columns.get(column)).map(text).collect();
         let order = if route.operation == Operation::Insert { "ASC" } else { "DESC" };
@@ -184,7 +181,12 @@ mod tests {
     #[test]
     fn an_update_joins_its_rows_by_key_and_takes_the_latest_event() {
         let sql = statement(Engine::Postgresql, &route(CLOSE), &[]).text;
-        assert!(sql.starts_with(r#"UPDATE "downtime_events" AS target SET "downtime_end" = change.downtime_end FROM (SELECT"#), "{sql}");
+        assert!(
+            sql.starts_with(
+                r#"UPDATE "downtime_events" AS target SET "downtime_end" = change.downtime_end FROM (SELECT"#
+            ),
+            "{sql}"
+        );
         assert!(sql.contains("PARTITION BY event.uid ORDER BY event.log_offset DESC"), "{sql}");
         let matched = r#"WHERE target."downtime_id" = change."downtime_id" AND (target.status = 'active')"#;
         assert!(sql.ends_with(matched), "{sql}");
@@ -211,6 +213,9 @@ mod tests {
         let outcome = r#"GROUP BY event.machine_id ON CONFLICT ("id") DO UPDATE SET "made" = target.made + excluded.made, "note" = 'change.made'"#;
         assert!(sql.ends_with(outcome), "{sql}");
         let sql = statement(Engine::Mysql, &upsert, &[]).text;
-        assert!(sql.ends_with("ON DUPLICATE KEY UPDATE `made` = `t`.made + VALUES(made), `note` = 'change.made'"), "{sql}");
+        assert!(
+            sql.ends_with("ON DUPLICATE KEY UPDATE `made` = `t`.made + VALUES(made), `note` = 'change.made'"),
+            "{sql}"
+        );
     }
 }

@@ -20,9 +20,8 @@ impl Positions {
     /// lower one holds for all rows, so it stays, alone.
     pub async fn remembered(&self, client: &impl GenericClient, log: Uuid) -> Result<Option<Position>, SinkError> {
         let Self { table, sink } = self;
-        let select = format!(
-            "SELECT next_offset, history FROM {table} WHERE spool_id = $1 AND sink = $2 ORDER BY next_offset"
-        );
+        let select =
+            format!("SELECT next_offset, history FROM {table} WHERE spool_id = $1 AND sink = $2 ORDER BY next_offset");
         let key: [(&(dyn ToSql + Sync), Type); 2] = [(&log, Type::UUID), (sink, Type::TEXT)];
         let rows = client.query_typed(&select, &key).await?;
         let Some(row) = rows.first() else { return Ok(None) };

@@ -175,10 +175,8 @@ async fn lacking<'a>(
     let span = doc! { "$gte": time(times.clone().min()), "$lte": time(times.max()) };
     let filter = doc! { "timestamp": span, "_id": { "$in": &ids } };
     let collection = database.collection::<Document>(&route.table);
-    let there: Vec<Document> = answered(async {
-        collection.find(filter).projection(doc! { "_id": 1 }).await?.try_collect().await
-    })
-    .await?;
+    let there: Vec<Document> =
+        answered(async { collection.find(filter).projection(doc! { "_id": 1 }).await?.try_collect().await }).await?;
     let there: HashSet<&str> = there.iter().filter_map(|document| document.get_str("_id").ok()).collect();
     let is_there = |id: &Bson| id.as_str().is_some_and(|id| there.contains(id));
     Ok(events.iter().zip(&ids).filter(|(_, id)| !is_there(id)).map(|(event, _)| *event).collect())

@@ -18,7 +18,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events \
-     (log_id, log_offset, route, event, sqlstate, detail) VALUES (?, ?, ?, ?, ?, ?) \
+     (log_id, log_offset, route, event, code, detail) VALUES (?, ?, ?, ?, ?, ?) \
      ON DUPLICATE KEY UPDATE route = VALUES(route)";
 
 /// Bounds of the session where it has none or wider ones: below our own patience.
@@ -56,8 +56,7 @@ impl Target for RoutedMysql {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
-                let mut fresh =
-                    self.settings.connect().await.map_err(|error| SinkError::Connect(Box::new(error)))?;
+                let mut fresh = self.settings.connect().await.map_err(|error| SinkError::Connect(Box::new(error)))?;
                 answered(fresh.query_drop(BOUNDS)).await?;
                 none.insert(fresh)
             }
@@ -75,8 +74,7 @@ impl Target for RoutedMysql {
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let events = events(self.log, batch, &self.directory.load());
         let routes = self.routed.routes();
-        let connection =
-            self.connection.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        let connection = self.connection.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         answered(connection.query_drop("START TRANSACTION")).await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
         for route in &routes.routes {
@@ -89,12 +87,8 @@ impl Target for RoutedMysql {
             let looked_up = self.routed.lookups(&statement.lookups).map_err(|error| error.in_route(&route.name))?;
             let written = write(connection, route, &statement.text, &looked_up, &events).await;
             let Written { rows, bytes, refused } = written.map_err(|error| error.in_route(&route.name))?;
-            let counts = RouteCounts {
-                events: events.len() as u64,
-                rows,
-                refused: refused.len() as u64,
-                busy: begun.elapsed(),
-            };
+            let counts =
+                RouteCounts { events: events.len() as u64, rows, refused: refused.len() as u64, busy: begun.elapsed() };
             for refused in refused {
                 set_aside(connection, self.log, refused).await?;
             }

@@ -21,7 +21,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events (log_id, log_offset, route, event, sqlstate, detail)
+const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events (log_id, log_offset, route, event, code, detail)
      VALUES ($1, $2, $3, $4::text::jsonb, $5, $6) ON CONFLICT DO NOTHING";
 
 /// See the module's header.

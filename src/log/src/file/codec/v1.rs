@@ -8,7 +8,8 @@
 
 use super::{Counts, Damage, READING_BYTES};
 use super::{reading, u32_at};
-use genims_model::{DeadLetter, Group, Reason};
+use genims_model::event::{FaultClosed, FaultOpened, OeeHour, SensorHealth};
+use genims_model::{DeadLetter, Event, Group, MachineNo, Reason};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -41,6 +42,38 @@ impl From<DeadLetterV1> for DeadLetter {
     }
 }
 
+/// The kinds of events that there were, in their order, and the fields that they had.
+#[derive(Deserialize)]
+enum EventV1 {
+    FaultOpened(FaultOpened),
+    FaultClosed(FaultClosed),
+    SensorHealth(SensorHealth),
+    StateChanged { machine: MachineNo, timestamp_us: i64, from: String, to: String },
+    PartsCounted { machine: MachineNo, timestamp_us: i64, produced: i64, rejected: i64 },
+    OeeHour(OeeHour),
+    ClientLost { client_id: String, timestamp_us: i64, will_topic: String, will_payload: Vec<u8> },
+}
+
+impl From<EventV1> for Event {
+    fn from(old: EventV1) -> Self {
+        match old {
+            EventV1::FaultOpened(fault) => Self::FaultOpened(fault),
+            EventV1::FaultClosed(fault) => Self::FaultClosed(fault),
+            EventV1::SensorHealth(health) => Self::SensorHealth(health),
+            EventV1::StateChanged { machine, timestamp_us, from, to } => {
+                Self::StateChanged { machine, timestamp_us, from, to, lasted_us: None }
+            }
+            EventV1::PartsCounted { machine, timestamp_us, produced, rejected } => {
+                Self::PartsCounted { machine, timestamp_us, produced, rejected, interval_us: None }
+            }
+            EventV1::OeeHour(hour) => Self::OeeHour(hour),
+            EventV1::ClientLost { client_id, timestamp_us, will_topic, will_payload } => {
+                Self::ClientLost { client_id, timestamp_us, will_topic, will_payload }
+            }
+        }
+    }
+}
+
 /// The group behind a header whose checksum was found right.
 pub(in super::super) fn decode(first_offset: u64, counts: &Counts, payload: &[u8]) -> Result<Group, Damage> {
     let readings_bytes = counts.readings as usize * READING_BYTES;
@@ -50,7 +83,7 @@ pub(in super::super) fn decode(first_offset: u64, counts: &Counts, payload: &[u8
         first_offset,
         readings: readings.chunks_exact(READING_BYTES).map(reading::take).collect::<Result<_, _>>()?,
         snapshots: take_items(&mut rest, counts.snapshots)?,
-        events: take_items(&mut rest, counts.events)?,
+        events: take_items::<EventV1>(&mut rest, counts.events)?.into_iter().map(Into::into).collect(),
         dead_letters: take_items::<DeadLetterV1>(&mut rest, counts.dead_letters)?.into_iter().map(Into::into).collect(),
         marks: take_items(&mut rest, counts.marks)?,
         skipped: 0,

@@ -2,6 +2,7 @@
 
 use super::super::record::{self, Damage, HAS_OFFSETS, HEADER_BYTES, Header, SECTION_BYTES, decode, encode, kind};
 use super::*;
+use genims_model::{Event, MachineNo};
 use serde::{Deserialize, Serialize};
 
 const RECORD_V1: &[u8] = include_bytes!("../../../tests/golden/record-v1.bin");
@@ -67,12 +68,27 @@ fn an_unknown_kind_is_passed_over_and_its_offsets_are_counted() {
 fn a_known_kind_in_a_newer_version_is_refused_and_a_newer_format_as_well() {
     let mut bytes = Vec::new();
     encode(&portion(2, 1), 0, 0, usize::MAX, &mut bytes).unwrap();
-    let events = with_section(bytes.clone(), kind::EVENT, 2, HAS_OFFSETS, 1, b"");
-    assert_eq!(decode(&events), Err(Damage::Newer { found: 2, expected: 1 }));
+    let events = with_section(bytes.clone(), kind::EVENT, 3, HAS_OFFSETS, 1, b"");
+    assert_eq!(decode(&events), Err(Damage::Newer { found: 3, expected: 2 }));
     bytes[3] = b'3';
     assert_eq!(decode(&bytes), Err(Damage::Checksum));
     record::reseal(&mut bytes, 0);
     assert_eq!(decode(&bytes), Err(Damage::Newer { found: 3, expected: 2 }));
+}
+
+/// A log that holds kinds of events which the release before does not know says so in the section's version, and only then.
+#[test]
+fn only_a_new_kind_of_event_makes_a_section_that_the_release_before_refuses() {
+    let version = |events: Vec<Event>| {
+        let (mut bytes, portion) = (Vec::new(), Portion { events, ..Portion::default() });
+        encode(&portion, 0, 0, usize::MAX, &mut bytes).unwrap();
+        assert_eq!(decode(&bytes).unwrap().0.events, portion.events);
+        u16::from_le_bytes(bytes[HEADER_BYTES + 2..HEADER_BYTES + 4].try_into().unwrap())
+    };
+    let old = samples::golden().events;
+    assert_eq!(version(old.clone()), 1);
+    let changed = Event::ToolChanged { machine: MachineNo(1), timestamp_us: 1, from: 2, to: 3 };
+    assert_eq!(version([old, vec![changed]].concat()), 2);
 }
 
 #[test]

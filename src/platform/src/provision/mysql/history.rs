@@ -43,7 +43,7 @@ const REFUSED: &str = "CREATE TABLE IF NOT EXISTS genims_internal.refused_events
     log_offset BIGINT UNSIGNED NOT NULL,
     route VARCHAR(64) NOT NULL,
     event LONGTEXT NOT NULL,
-    sqlstate CHAR(5) NULL,
+    code VARCHAR(10) NULL,
     detail TEXT NOT NULL,
     refused_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
     PRIMARY KEY (log_id, log_offset, route)

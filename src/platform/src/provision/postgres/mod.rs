@@ -22,7 +22,7 @@ const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF N
     next_offset bigint NOT NULL, history text, updated_at timestamptz NOT NULL DEFAULT now(), \
     PRIMARY KEY (spool_id, sink)) WITH (fillfactor = 50); \
     CREATE TABLE IF NOT EXISTS genims_internal.refused_events (log_id uuid NOT NULL, log_offset bigint NOT NULL, \
-    route text NOT NULL, event jsonb NOT NULL, sqlstate text, detail text NOT NULL, \
+    route text NOT NULL, event jsonb NOT NULL, code text, detail text NOT NULL, \
     refused_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log_id, log_offset, route)); RESET client_min_messages";
 
 pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError> {
