@@ -1,6 +1,6 @@
 //! A route into MongoDB: the document that an event becomes.
 //!
-//! In `columns` a string `event.<field>` is that field; anything else stands for itself; tables nest. The time of writing is
+//! In `columns` a string `event.<field>` is that field, "null" nothing; anything else stands for itself; tables nest. The time of writing is
 //! not among the fields: a document that is written again must be the same.
 
 use crate::event::{FIELDS, FieldType, RoutedEvent, no_field};
@@ -73,6 +73,7 @@ pub fn key(route: &Route, event: &RoutedEvent) -> Vec<(String, Part)> {
 fn text_part(text: &str, event: &RoutedEvent) -> Option<Part> {
     match text.strip_prefix("event.") {
         Some(name) => field(name, event),
+        None if text == "null" => Some(Part::Json(Value::Null)),
         None => Some(Part::Json(json!(text))),
     }
 }
