@@ -17,6 +17,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("routes::a_fault_tells_its_story_in_every_database", story),
         harness.trial("routes::nothing_is_written_twice_or_lost_however_often_the_server_dies", kills),
         harness.trial("routes::a_database_that_is_away_delays_no_other", away),
+        harness.trial("routes::a_database_away_for_too_long_goes_on_and_says_what_it_lacks", away_too_long),
     ]
 }
 
@@ -217,11 +218,7 @@ fn away(harness: &'static Harness) {
     let refuse = "ALTER TABLE downtime_events ADD CHECK (downtime_reason_code <> 'E-BAD')";
     plant.execute("genims_manufacturing_db", refuse);
     plant.serve();
-    plant.execute(
-        "postgres",
-        "ALTER DATABASE genims_maintenance_db ALLOW_CONNECTIONS false; \
-         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'genims_maintenance_db'",
-    );
+    close(&plant, "genims_maintenance_db");
     let at_ms = now_ms() - 600_000;
     send(
         harness,
@@ -233,15 +230,67 @@ fn away(harness: &'static Harness) {
     });
     let aside = "route = 'fault_downtime' AND code = '23514' AND event -> 0 ->> 'fault_code' = 'E-BAD'";
     assert_eq!(count(&plant, "genims_manufacturing_db", "genims_internal.refused_events", aside), 1);
-    let sink = |report: &Value, name: &str| {
-        let sinks = report["sinks"].as_array().unwrap();
-        sinks.iter().find(|sink| sink["name"] == name).cloned().unwrap_or_default()
-    };
     let report = plant.stats();
     assert_eq!(sink(&report, "maintenance")["state"], "retrying", "{report:#}");
     assert_ne!(sink(&report, "maintenance")["lag_records"], 0, "{report:#}");
     assert_eq!(sink(&report, "manufacturing")["refused_total"], 1, "{report:#}");
-    plant.execute("postgres", "ALTER DATABASE genims_maintenance_db ALLOW_CONNECTIONS true");
+    open(&plant, "genims_maintenance_db");
     plant.idle();
     assert_eq!(count(&plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'"), 2);
+}
+
+/// Nobody reaches the database any more.
+fn close(plant: &Plant, database: &str) {
+    plant.execute(
+        "postgres",
+        &format!(
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS false; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+        ),
+    );
+}
+
+fn open(plant: &Plant, database: &str) {
+    plant.execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
+}
+
+fn sink(report: &Value, name: &str) -> Value {
+    let sinks = report["sinks"].as_array().unwrap();
+    sinks.iter().find(|sink| sink["name"] == name).cloned().unwrap_or_default()
+}
+
+/// More changes of a state than a quarter of the smallest log of events holds.
+const TOO_MANY: i64 = 6_000;
+
+fn away_too_long(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\ndirectory = \"routes\"\nmax_bytes = 1_048_576\n");
+    let folder = plant.folder.join("routes");
+    fs::create_dir(&folder).unwrap();
+    for (name, text) in EACH {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    plant.serve();
+    close(&plant, "genims_hr_db");
+    let sensor = plant.sensor();
+    let begun_ms = now_ms() - 86_400_000;
+    for begin in (0..TOO_MANY).step_by(1_000) {
+        let messages: Vec<_> = (begin..begin + 1_000)
+            .map(|number| {
+                let state = if number % 2 == 0 { "RUNNING" } else { "IDLE" };
+                picture(&sensor, begun_ms + number * 1_000, state, 0, None)
+            })
+            .collect();
+        send(harness, &plant, &messages);
+    }
+    // The other database has all of them, and the doors were never closed.
+    let filter = doc! { "meta.machine_id": &sensor.machine_id };
+    eventually("the other database's documents", PATIENCE, || {
+        plant.documents("machine_state_changes", filter.clone()).len() as i64 == TOO_MANY
+    });
+    open(&plant, "genims_hr_db");
+    let report = plant.idle();
+    let rows = count(&plant, "genims_hr_db", "hcm_integration_log", "document_id LIKE 'EV-%'");
+    let gap = sink(&report, "hr")["gap_records_total"].as_i64().unwrap();
+    assert!(gap > 0 && rows > 0, "{rows} rows, {gap} lacking");
+    assert_eq!(rows + gap, TOO_MANY, "{:#}", sink(&report, "hr"));
 }

@@ -26,6 +26,7 @@ use genims_stores::routed::mongo::RoutedMongo;
 use genims_stores::routed::mysql::RoutedMysql;
 use genims_stores::routed::postgres::RoutedPostgres;
 use genims_stores::routed::progress::Routed;
+use genims_stores::target::Target;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -126,7 +127,7 @@ impl EventRoutes {
                 Box::new(move |metrics, stop| {
                     let (routed, directory) = target_parts.clone();
                     let target = RoutedPostgres::new(name, connect.clone(), directory, routed);
-                    Box::pin(Follower::new(target, log.clone(), limits(), metrics, None).run(stop))
+                    follow(target, log.clone(), metrics, stop)
                 })
             }
             Engine::Mysql => {
@@ -136,7 +137,7 @@ impl EventRoutes {
                 Box::new(move |metrics, stop| {
                     let (routed, directory) = target_parts.clone();
                     let target = RoutedMysql::new(name, settings.clone(), directory, routed);
-                    Box::pin(Follower::new(target, log.clone(), limits(), metrics, None).run(stop))
+                    follow(target, log.clone(), metrics, stop)
                 })
             }
             Engine::Mongodb => {
@@ -147,7 +148,7 @@ impl EventRoutes {
                 Box::new(move |metrics, stop| {
                     let (routed, directory) = target_parts.clone();
                     let target = RoutedMongo::new(name, client.clone(), place.clone(), directory, routed);
-                    Box::pin(Follower::new(target, log.clone(), limits(), metrics, None).run(stop))
+                    follow(target, log.clone(), metrics, stop)
                 })
             }
         };
@@ -210,6 +211,18 @@ fn run(
         let _ = end.await;
     });
     Ok(())
+}
+
+/// Follows the log of events. A database that was away for so long that it was cut off goes on with what is still there; what it
+/// lacks is counted as its gap.
+fn follow<T: Target + 'static>(target: T, log: Spool, metrics: Arc<SinkMetrics>, stop: CancellationToken) -> Following {
+    Box::pin(async move {
+        let name = target.name();
+        if log.is_cut_off(name) {
+            log.restart_at(name, log.first_offset()).map_err(|error| SinkError::Log(Box::new(error)))?;
+        }
+        Follower::new(target, log, limits(), metrics, None).run(stop).await
+    })
 }
 
 /// An event reaches its rows within a tenth of a second, so nothing waits long for company.
