@@ -1,16 +1,14 @@
 //! `genims-dev install | up | down | status | logs`: the private servers, see [`genims_dev`].
 
-use crate::say::say;
 use crate::stacks;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims_dev::{EnvFile, Server, Stack, StackOptions};
-use indicatif::{ProgressBar, ProgressStyle};
+use genims_terminal::{Progress, say};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const ENV_FILE: &str = ".env";
-const SPINNER_TICK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
@@ -22,7 +20,11 @@ pub(crate) struct Place {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServersCommand {
     /// Find PostgreSQL, MariaDB, mongod and mosquitto, and install what is missing
-    Install,
+    Install {
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Start what is not running and wait until it answers
     Up(UpArgs),
     /// Stop what this stack started
@@ -69,7 +71,7 @@ pub(crate) struct UpArgs {
 
 pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
     match command {
-        ServersCommand::Install => install(),
+        ServersCommand::Install { json } => install(json),
         ServersCommand::Up(args) => up(args),
         ServersCommand::Down { place, delete } => down(&place, delete),
         ServersCommand::Status { place, json } => status(&place, json),
@@ -77,20 +79,27 @@ pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
     }
 }
 
-fn install() -> anyhow::Result<()> {
-    let mut progress = Progress::default();
-    let installed = genims_dev::install(&mut |step| progress.step(step));
-    progress.end();
-    Ok(installed?)
+fn install(json: bool) -> anyhow::Result<()> {
+    let (mut now, mut steps) = (None, Vec::new());
+    genims_dev::install(&mut |step| {
+        // The one before it ends what it shows.
+        drop(now.take());
+        now = Some(begin(step));
+        steps.push(step.to_owned());
+    })?;
+    drop(now);
+    if json {
+        say!("{:#}", serde_json::json!({ "installed": true, "steps": steps }));
+    }
+    Ok(())
 }
 
 fn up(args: UpArgs) -> anyhow::Result<()> {
     let servers = if args.servers.is_empty() { Server::ALL.to_vec() } else { args.servers };
     let began = Instant::now();
-    let mut progress = Progress::default();
-    progress.step("starting the servers");
+    let progress = begin("starting the servers");
     let stack = Stack::start(&StackOptions { dir: args.dir, servers, small: args.small });
-    progress.end();
+    drop(progress);
     let stack = stack?;
     print_table(&stack);
     stacks::remember(&here()?, stack.folder())?;
@@ -116,10 +125,9 @@ fn down(place: &Place, delete: bool) -> anyhow::Result<()> {
         return Ok(());
     };
     let folder = stack.folder().to_owned();
-    let mut progress = Progress::default();
-    progress.step("stopping the servers");
+    let progress = begin("stopping the servers");
     let stopped = if delete { stack.delete(Some(Path::new(ENV_FILE))) } else { stack.stop() };
-    progress.end();
+    drop(progress);
     stopped?;
     if delete {
         stacks::forget(&here, &folder)?;
@@ -173,32 +181,8 @@ fn print_table(stack: &Stack) {
     }
 }
 
-/// One line per step: a spinner on a terminal, plain text elsewhere.
-#[derive(Default)]
-struct Progress {
-    spinner: Option<ProgressBar>,
-}
-
-impl Progress {
-    fn step(&mut self, text: &str) {
-        self.end();
-        let spinner = ProgressBar::new_spinner();
-        if spinner.is_hidden() {
-            eprintln!("{text}");
-            return;
-        }
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-            spinner.set_style(style);
-        }
-        spinner.set_message(text.to_owned());
-        spinner.enable_steady_tick(SPINNER_TICK);
-        self.spinner = Some(spinner);
-    }
-
-    /// Leaves the finished step on the screen.
-    fn end(&mut self) {
-        if let Some(spinner) = self.spinner.take() {
-            spinner.abandon();
-        }
-    }
+/// A step is told as it begins, and how long it has taken so far.
+fn begin(step: &str) -> Progress {
+    eprintln!("{step}");
+    Progress::new("genims-dev", "")
 }

@@ -1,6 +1,6 @@
 //! `genims dictionary`: every database, table and column as text, JSON, or one HTML page.
 
-use crate::cli::say::say;
+use genims_terminal::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::Registry;

@@ -1,6 +1,6 @@
 //! `genims doctor`: a table of all connections, or JSON; exit code 1 when anything failed.
 
-use crate::cli::say::say;
+use genims_terminal::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::{Environment, Registry};

@@ -6,7 +6,6 @@
 //! - A database that remembers a lost history keeps what it has, and goes on where that history parted from this one.
 //! - The positions are stored before the log takes the name, so that a crash in between changes nothing.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
@@ -17,6 +16,8 @@ use genims_model::Position;
 use genims_stores::mongo::MongoNames;
 use genims_stores::mongo::bookkeeping::{self, Bookkeeping};
 use genims_stores::postgres::session;
+use genims_terminal::say;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use uuid::Uuid;
@@ -34,9 +35,16 @@ enum LogCommand {
         /// Do it; without this only what it means is shown
         #[arg(long)]
         yes: bool,
+        /// Print what it means, or what was done, as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Set damaged segments aside and say what is lost, so that the server can start again
-    Quarantine,
+    Quarantine {
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// One configured consumer's database.
@@ -59,17 +67,27 @@ struct Place {
 
 pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
     let directory = settings.data_dir.join("spool");
-    let yes = match args.command {
-        LogCommand::Adopt { yes } => yes,
-        LogCommand::Quarantine => return quarantine(&directory),
+    let (yes, json) = match args.command {
+        LogCommand::Adopt { yes, json } => (yes, json),
+        LogCommand::Quarantine { json } => return quarantine(&directory, json),
     };
     let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
     let places = places(settings, environment, &spool).await?;
+    let has_parted = places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. })));
+    if json {
+        let adopted = has_parted && yes;
+        if adopted {
+            adopt(&spool, &places).await?;
+        }
+        say!("{:#}", as_json(&spool, &places, adopted));
+        spool.close()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     say!("The log holds offsets {} to {}.", spool.first_offset(), spool.next_offset());
     for place in &places {
         say!("{}: {}", place.name, meaning(place, &spool));
     }
-    if !places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. }))) {
+    if !has_parted {
         say!("Every database is at a position of this log: there is nothing to adopt.");
     } else if yes {
         adopt(&spool, &places).await?;
@@ -81,8 +99,25 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
     Ok(ExitCode::SUCCESS)
 }
 
-fn quarantine(directory: &Path) -> anyhow::Result<ExitCode> {
+fn as_json(spool: &Spool, places: &[Place], adopted: bool) -> Value {
+    let of = |place: &Place| {
+        json!({
+            "database": place.name, "remembered": place.remembered, "goes_on_at": place.offset,
+            "parted": matches!(place.resume, Some(Resume::NotInHistory { .. })), "meaning": meaning(place, spool),
+        })
+    };
+    json!({
+        "log": spool.name().to_string(), "first_offset": spool.first_offset(), "next_offset": spool.next_offset(),
+        "databases": places.iter().map(of).collect::<Vec<_>>(), "adopted": adopted,
+    })
+}
+
+fn quarantine(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let report = file::quarantine(directory)?;
+    if json {
+        say!("{:#}", json!({ "segments": report.segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
+        return Ok(ExitCode::SUCCESS);
+    }
     if report.segments.is_empty() {
         say!("No segment is damaged: nothing was changed.");
     }
@@ -110,6 +145,22 @@ fn quarantine(directory: &Path) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn replaced_as_json(replaced: &Replaced) -> Value {
+    let lost = |lost: &Lost| {
+        let kinds = lost.kinds.map(|kinds| {
+            json!({
+                "readings": kinds.readings, "snapshots": kinds.snapshots, "events": kinds.events,
+                "dead_letters": kinds.dead_letters,
+            })
+        });
+        json!({ "from": lost.from, "below": lost.below, "kinds": kinds })
+    };
+    json!({
+        "segment": replaced.segment, "bytes": replaced.bytes, "moved_to": replaced.moved_to,
+        "lost": replaced.lost.iter().map(lost).collect::<Vec<_>>(),
+    })
 }
 
 async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -> anyhow::Result<Vec<Place>> {

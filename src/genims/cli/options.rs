@@ -1,6 +1,6 @@
 //! `genims options`: every key of the configuration with type, default, range and meaning.
 
-use crate::cli::say::say;
+use genims_terminal::say;
 use anyhow::Context;
 use clap::Args;
 use genims::settings::reference;

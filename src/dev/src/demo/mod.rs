@@ -4,7 +4,7 @@
 mod report;
 mod steps;
 
-use crate::say::say;
+use genims_terminal::say;
 use anyhow::Context;
 use clap::Args;
 use genims_dev::{SERVER_DATA, Server, Stack, StackOptions};

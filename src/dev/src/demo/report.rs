@@ -1,6 +1,6 @@
 //! What the demo found, summed over its runs, for people and as JSON.
 
-use crate::say::say;
+use genims_terminal::say;
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 use std::path::Path;

@@ -4,7 +4,7 @@ mod publish;
 mod purge;
 mod replay;
 
-use crate::cli::say::say;
+use genims_terminal::say;
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};

@@ -1,6 +1,6 @@
 //! `genims deadletter purge`: deletes what is named, and nothing without a name.
 
-use crate::cli::say::say;
+use genims_terminal::say;
 use anyhow::bail;
 use chrono::Utc;
 use clap::Args;

@@ -1,7 +1,7 @@
 //! `genims seed render`: what would be seeded, as files.
 
 use super::Common;
-use crate::cli::say::say;
+use genims_terminal::say;
 use genims_databases::Registry;
 use genims_seed as seed;
 use std::path::PathBuf;
