@@ -147,8 +147,8 @@ fn quarantine(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn replaced_as_json(replaced: &Replaced) -> Value {
-    let lost = |lost: &Lost| {
+fn replaced_as_json(replaced: &file::Quarantined) -> Value {
+    let lost = |lost: &file::Lost| {
         let kinds = lost.kinds.map(|kinds| {
             json!({
                 "readings": kinds.readings, "snapshots": kinds.snapshots, "events": kinds.events,
