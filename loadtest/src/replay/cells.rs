@@ -113,9 +113,7 @@ impl TimeFormat {
             .ok()?;
         Some(match self.zone.from_local_datetime(&local) {
             LocalResult::Single(at) => Moment::At(at.timestamp_micros()),
-            LocalResult::Ambiguous(first, second) => {
-                Moment::Twice(first.timestamp_micros(), second.timestamp_micros())
-            }
+            LocalResult::Ambiguous(first, second) => Moment::Twice(first.timestamp_micros(), second.timestamp_micros()),
             LocalResult::None => {
                 let (from, to) = self.gap(local)?;
                 Moment::Never(from, to)

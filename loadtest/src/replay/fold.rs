@@ -65,7 +65,11 @@ mod tests {
             minute if minute >= 3 * HOUR => (us(minute + HOUR), None),
             minute => (us(minute), None),
         };
-        shown.iter().map(|minute| of(*minute)).map(|(first, second)| series.instant(first, second) / 60_000_000).collect()
+        shown
+            .iter()
+            .map(|minute| of(*minute))
+            .map(|(first, second)| series.instant(first, second) / 60_000_000)
+            .collect()
     }
 
     #[test]

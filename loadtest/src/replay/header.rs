@@ -17,8 +17,28 @@ const UNITS: [&str; 88] = [
 ];
 /// What such a row says of columns without a unit, times among them.
 const NO_UNITS: [&str; 22] = [
-    "", "-", "--", "1", "#", "n/a", "none", "date", "datum", "time", "zeit", "datetime", "timestamp", "utc", "cet", "cest",
-    "bool", "float", "int", "real", "string", "text",
+    "",
+    "-",
+    "--",
+    "1",
+    "#",
+    "n/a",
+    "none",
+    "date",
+    "datum",
+    "time",
+    "zeit",
+    "datetime",
+    "timestamp",
+    "utc",
+    "cet",
+    "cest",
+    "bool",
+    "float",
+    "int",
+    "real",
+    "string",
+    "text",
 ];
 
 #[derive(Clone, Copy, Debug, Default)]

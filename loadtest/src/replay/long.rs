@@ -63,21 +63,14 @@ impl Tag {
 }
 
 /// `None` where each sensor has a column of its own. `machine`: a column that is called like one.
-pub fn find(
-    names: &[String],
-    rows: &[Row],
-    time: &Found,
-    marks: Marks,
-    machine: Option<usize>,
-) -> Option<Long> {
+pub fn find(names: &[String], rows: &[Row], time: &Found, marks: Marks, machine: Option<usize>) -> Option<Long> {
     let columns = || (0..names.len()).filter(|at| !time.columns.contains(at) && machine != Some(*at));
     let is_called = |at: usize, known: &[&str]| words(&names[at]).iter().any(|word| known.contains(&word.as_str()));
     let has_numbers = |at: usize| filled(rows, at).any(|cell| marks.number(cell).is_some());
     let is_text = |at: usize| filled(rows, at).all(|cell| marks.number(cell).is_none() && !is_no_value(cell));
     let tags_of = |at: usize| filled(rows, at).collect::<HashSet<_>>().len();
-    let names_rows = |at: usize| {
-        filled(rows, at).count() == rows.len() && is_text(at) && (1..=TAGS_MAX).contains(&tags_of(at))
-    };
+    let names_rows =
+        |at: usize| filled(rows, at).count() == rows.len() && is_text(at) && (1..=TAGS_MAX).contains(&tags_of(at));
     let is_hinted = |at: usize| {
         let name = names[at].to_lowercase();
         is_called(at, &TAG_WORDS) || TAG_HINTS.iter().any(|hint| name.contains(hint))

@@ -4,6 +4,7 @@
 //! machines, the sensor codes, `[units]` and `[plant]`, this takes the rest.
 
 use super::cells::{Marks, TimeFormat};
+use crate::complaint;
 use chrono::format::{Item, StrftimeItems};
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -165,37 +166,6 @@ fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<
     })
 }
 
-/// The parser's message in the words of the file, with the nearest key that there is.
-fn said(message: &str) -> String {
-    let message = message.trim();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if message.starts_with("unknown field") {
-        let key = quoted.next().unwrap_or_default();
-        let known: Vec<&str> = quoted.collect();
-        let alike = known.iter().map(|known| (strsim::jaro_winkler(key, known), known));
-        let nearest = alike.filter(|(alike, _)| *alike >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-        let hint = nearest.map_or_else(String::new, |(_, nearest)| format!("did you mean {nearest}? "));
-        return format!("{key} is no key here; {hint}known are {}", known.join(", "));
-    }
-    if let Some(key) = message.strip_prefix("missing field ") {
-        return format!("{} is missing; add it", key.trim_matches('`'));
-    }
-    let Some((_, wanted)) = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "))
-    else {
-        return message.to_owned();
-    };
-    let wanted = match wanted {
-        "a string" => "a text, in quotes",
-        "a character" => "one character, in quotes",
-        "a sequence" => "a list, in square brackets",
-        "u64" => "a whole number",
-        "a map" => "a table",
-        wanted if wanted.starts_with("struct ") => "a table",
-        wanted => wanted,
-    };
-    format!("must be {wanted}")
-}
-
 impl Mapping {
     pub fn load(path: &Path) -> Result<Self, MappingError> {
         let text =
@@ -204,10 +174,9 @@ impl Mapping {
     }
 
     pub fn parse(text: &str, path: &Path) -> Result<Self, MappingError> {
-        let mapping: Self = toml::from_str(text).map_err(|error| MappingError::Parse {
-            path: path.to_owned(),
-            line: error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1),
-            what: said(error.message()),
+        let mapping: Self = toml::from_str(text).map_err(|error| {
+            let (line, what) = complaint::of(text, &error);
+            MappingError::Parse { path: path.to_owned(), line, what }
         })?;
         mapping.check().map_err(|what| MappingError::Wrong { path: path.to_owned(), what })?;
         Ok(mapping)
@@ -289,7 +258,10 @@ mod tests {
         for (text, said) in [
             (format!("thousands = \".\"\n{GOOD}"), "both '.'"),
             (format!("delimeter = \";\"\n{GOOD}"), "m.toml:1: delimeter is no key here; did you mean delimiter?"),
-            (format!("{GOOD}[plant]\nfactory = \"F\"\nline = \"L\"\nmachinez = []\n"), "m.toml:10: machinez is no key here; did you mean machines?"),
+            (
+                format!("{GOOD}[plant]\nfactory = \"F\"\nline = \"L\"\nmachinez = []\n"),
+                "m.toml:10: machinez is no key here; did you mean machines?",
+            ),
             (format!("{GOOD}[long]\ntag = \"t\"\n"), "value is missing"),
             (format!("header_line = \"1\"\n{GOOD}"), "must be a whole number"),
             (GOOD.replace("\"t\"", "\"t\"\nformat = \"%d.%Q.%Y\""), "stands for nothing"),

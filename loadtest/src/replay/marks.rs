@@ -147,9 +147,8 @@ fn evidence(cell: &str) -> Option<Evidence> {
         Some(at) => (&body[..at], &body[at..]),
         None => (body, ""),
     };
-    let reads = |decimal: Mark, thousands: Option<char>| {
-        (Marks { decimal: decimal.char(), thousands }).number(cell).is_some()
-    };
+    let reads =
+        |decimal: Mark, thousands: Option<char>| (Marks { decimal: decimal.char(), thousands }).number(cell).is_some();
     let has_blanks = digits.contains(char::is_whitespace);
     let parted = has_blanks.then_some(' ');
     let (points, commas) = (digits.matches('.').count(), digits.matches(',').count());

@@ -116,9 +116,7 @@ mod tests {
     #[test]
     fn one_wrong_url_of_many_databases_is_one_fault_and_each_wrong_one_is_told() {
         let registry = Registry::load(None).expect("the embedded registry");
-        let examine = |pairs: &[(&str, &str)]| {
-            examine(registry.all(), &Environment::from_pairs(pairs.iter().copied()))
-        };
+        let examine = |pairs: &[(&str, &str)]| examine(registry.all(), &Environment::from_pairs(pairs.iter().copied()));
         let server = ("GENIMS_POSTGRES_URL", "postgresql://h:0/");
         assert_eq!(examine(&[server]).faults.len(), 1);
         let all = examine(&[
@@ -130,7 +128,8 @@ mod tests {
         ]);
         let variables: Vec<&str> = all.faults.iter().map(|fault| fault.variable.as_str()).collect();
         assert_eq!(variables.len(), 4, "{all:?}");
-        for variable in ["GENIMS_POSTGRES_URL", "GENIMS_MYSQL_URL", "GENIMS_MONGODB_URL", "GENIMS_HR_DB_PASSWORD_FILE"] {
+        for variable in ["GENIMS_POSTGRES_URL", "GENIMS_MYSQL_URL", "GENIMS_MONGODB_URL", "GENIMS_HR_DB_PASSWORD_FILE"]
+        {
             assert!(variables.contains(&variable), "{all:?}");
         }
     }

@@ -177,10 +177,14 @@ fn together(parsed: &ConnectionString) -> Result<(), String> {
         return Err("w=0 lets nobody know whether anything was written: leave w out, or write w=majority".to_owned());
     }
     if direct && several {
-        return Err("directConnection=true goes with one host: name one, or leave it out and write replicaSet=NAME".to_owned());
+        return Err(
+            "directConnection=true goes with one host: name one, or leave it out and write replicaSet=NAME".to_owned()
+        );
     }
     if balanced && (several || direct || parsed.replica_set.is_some()) {
-        return Err("loadBalanced=true goes with one host, without directConnection and replicaSet: leave one out".to_owned());
+        return Err(
+            "loadBalanced=true goes with one host, without directConnection and replicaSet: leave one out".to_owned()
+        );
     }
     if parsed.max_pool_size == Some(0) || parsed.max_connecting == Some(0) {
         return Err("maxPoolSize and maxConnecting are 1 or more: leave them out".to_owned());
@@ -263,7 +267,8 @@ mod tests {
         let nothing = tempfile::NamedTempFile::new().expect("a file");
         let empty = nothing.path().display().to_string();
         for option in ["tlsCAFile=/nonexistent/ca.pem", "tlsCertificateKeyFile=/nonexistent/own.pem"] {
-            let settings = MongoSettings::from_url("d", &format!("mongodb://h/?tls=true&{option}")).expect("a good URL");
+            let settings =
+                MongoSettings::from_url("d", &format!("mongodb://h/?tls=true&{option}")).expect("a good URL");
             let error = settings.check().expect_err(option).to_string();
             assert!(error.contains("/nonexistent/") && error.contains("PEM file"), "{error}");
         }

@@ -96,7 +96,9 @@ fn chain_verifier(
     let failed = |cause: String| DatabaseError::Tls { database: database.to_owned(), cause, remedy };
     let mut store = RootCertStore::empty();
     match root {
-        Roots::File(path) => pem::authorities(path, &mut store).map_err(|cause| failed(format!("{}: {cause}", path.display())))?,
+        Roots::File(path) => {
+            pem::authorities(path, &mut store).map_err(|cause| failed(format!("{}: {cause}", path.display())))?
+        }
         Roots::System => {
             store.add_parsable_certificates(roots::certificates(database)?);
         }

@@ -1,10 +1,10 @@
 //! `genims doctor`: a table of all connections, or JSON; exit code 1 when anything failed.
 
-use genims_terminal::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::{Environment, Registry};
 use genims_platform::doctor::{self, DoctorReport, Examination, Finding, Grade, Subject};
+use genims_terminal::say;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 

@@ -116,7 +116,8 @@ fn load_settings(named: Option<&Path>, environment: &Environment) -> Result<Sett
 
 /// Logs go to standard error, so that --json on standard output stays clean.
 fn init_log() {
-    let filter = EnvFilter::try_from_env("GENIMS_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    let filter = EnvFilter::try_from_env("GENIMS_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn,tokio_postgres=warn"));
     let json = std::env::var("GENIMS_LOG_FORMAT").is_ok_and(|format| format == "json");
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if json {

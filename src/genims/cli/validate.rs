@@ -2,13 +2,13 @@
 //! starting or connecting anything; all faults at once. Exit code 1 when `genims serve`, or a command, would stumble.
 
 use crate::cli::load_settings;
-use genims_terminal::say;
 use clap::Args;
 use genims::server::obstacles;
 use genims::settings::{Complaint, ListenerKind, Settings};
 use genims_databases::configured::{self, Examined};
 use genims_databases::{Database, DatabaseError, Environment, Registry};
 use genims_platform::hub;
+use genims_terminal::say;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -136,7 +136,8 @@ fn as_json(found: &Found) -> Value {
 /// What is wrong goes to standard error, and nothing else is said then.
 fn print(found: &Found) {
     if !found.faults.is_empty() {
-        eprintln!("genims: the configuration has {} faults:", found.faults.len());
+        let plural = if found.faults.len() == 1 { "" } else { "s" };
+        eprintln!("genims: the configuration has {} fault{plural}:", found.faults.len());
         found.faults.iter().for_each(|fault| eprintln!("  {fault}"));
         return;
     }

@@ -27,7 +27,8 @@ pub fn databases<'r>(settings: &Settings, registry: &'r Registry) -> Vec<&'r Dat
 pub fn all(settings: &Settings, environment: &Environment) -> Result<Vec<Complaint>, DatabaseError> {
     let registry = Registry::load(None)?;
     let mut complaints = on_this_machine(settings);
-    complaints.extend(configured::examine(databases(settings, &registry), environment).faults.into_iter().map(of_variable));
+    complaints
+        .extend(configured::examine(databases(settings, &registry), environment).faults.into_iter().map(of_variable));
     Ok(complaints)
 }
 
@@ -63,7 +64,9 @@ fn bridge_problem(options: &BridgeOptions, complain: &dyn Fn(&str, String) -> Co
     }
     let error = doors::try_bridge(options).err()?;
     let file = match &error {
-        BridgeError::File { path, .. } | BridgeError::Certificates { path } | BridgeError::Key { path, .. } => Some(path),
+        BridgeError::File { path, .. } | BridgeError::Certificates { path } | BridgeError::Key { path, .. } => {
+            Some(path)
+        }
         _ => None,
     };
     let files = [
@@ -134,9 +137,8 @@ mod tests {
 
     #[test]
     fn each_file_of_each_bridge_is_looked_at() {
-        let bridge = |broker: &str, lines: &str| {
-            format!("[[listeners]]\ntype = \"bridge\"\nbroker = \"{broker}\"\n{lines}\n")
-        };
+        let bridge =
+            |broker: &str, lines: &str| format!("[[listeners]]\ntype = \"bridge\"\nbroker = \"{broker}\"\n{lines}\n");
         let text = bridge("mqtts://h", "ca_file = \"/nonexistent/ca.pem\"")
             + &bridge("mqtt://h", "username = \"u\"\npassword_file = \"/nonexistent/password\"");
         let told = told(&text);

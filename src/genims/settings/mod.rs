@@ -251,9 +251,12 @@ fn topics(root: &mut Table, faults: &mut Faults) -> Templates {
             entries.pop();
         }
     }
-    faults.take(Templates::new(entries.iter().map(|(_, entry)| entry)).map_err(|error| {
-        Fault::new([Step::from("topics")], error.to_string())
-    })).unwrap_or_default()
+    faults
+        .take(
+            Templates::new(entries.iter().map(|(_, entry)| entry))
+                .map_err(|error| Fault::new([Step::from("topics")], error.to_string())),
+        )
+        .unwrap_or_default()
 }
 
 /// What is too old to be taken is what the operations database does not keep.
@@ -339,12 +342,7 @@ fn section<T: DeserializeOwned + Default>(root: &mut Table, section: &Section, f
 }
 
 /// Reads a table. A key at fault is told and left out, so that the others are looked at, too.
-fn within<T: DeserializeOwned>(
-    path: &[Step],
-    section: &Section,
-    mut table: Table,
-    faults: &mut Faults,
-) -> Option<T> {
+fn within<T: DeserializeOwned>(path: &[Step], section: &Section, mut table: Table, faults: &mut Faults) -> Option<T> {
     ranges::keys(path, section, &table, faults);
     loop {
         match read(path, Value::Table(table.clone())) {

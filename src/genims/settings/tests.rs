@@ -90,7 +90,10 @@ fn a_fault_has_file_line_key_value_and_what_is_allowed() {
             vec!["plant.toml:5:", "listeners[0].conections_max = 7", "unknown key", "did you mean connections_max?"],
         ),
         (listener("connections_max = 0"), vec!["plant.toml:5:", "connections_max = 0", "must be 1 to 1048576"]),
-        (listener("connections_max = \"many\""), vec!["plant.toml:5:", "connections_max = \"many\"", "a whole number without quotes"]),
+        (
+            listener("connections_max = \"many\""),
+            vec!["plant.toml:5:", "connections_max = \"many\"", "a whole number without quotes"],
+        ),
         (listener("packet_bytes_max = 10"), vec![":5:", "packet_bytes_max = 10", "268435455"]),
         (listener("keep_alive_max = \"0s\""), vec![":5:", "must be 1s to 18h12m15s"]),
         (listener("keep_alive_max = \"soon\""), vec![":5:", "\"soon\"", "\"10s\""]),

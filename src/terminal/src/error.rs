@@ -28,10 +28,7 @@ mod tests {
         let quoting = refused().context("h:1: Connection refused (os error 111); start the server");
         assert_eq!(told(&quoting), "h:1: Connection refused (os error 111); start the server");
         let above = Err::<(), _>(quoting).context("the schema cannot be read").expect_err("an error");
-        assert_eq!(
-            told(&above),
-            "the schema cannot be read: h:1: Connection refused (os error 111); start the server"
-        );
+        assert_eq!(told(&above), "the schema cannot be read: h:1: Connection refused (os error 111); start the server");
         assert_eq!(told(&refused().context("no stack")), "no stack: Connection refused (os error 111)");
     }
 }

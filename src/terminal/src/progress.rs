@@ -52,7 +52,8 @@ impl Progress {
         if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new_spinner().with_prefix(unit);
             let count = if unit.is_empty() { "" } else { "{pos} {prefix} " };
-            if let Ok(style) = ProgressStyle::with_template(&format!("{{spinner}} {{elapsed:>4}} {count}{{wide_msg}}")) {
+            if let Ok(style) = ProgressStyle::with_template(&format!("{{spinner}} {{elapsed:>4}} {count}{{wide_msg}}"))
+            {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(TICK);

@@ -1,9 +1,9 @@
 //! The demo's steps: each is a command that a user could type, run as a child with its output shown.
 
 use super::report::Parts;
-use genims_terminal::say;
 use anyhow::{Context, bail};
 use genims_dev::{SERVER_DATA, Stack};
+use genims_terminal::say;
 use serde_json::Value;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,11 +1,11 @@
 //! `genims deadletter purge`: deletes what is named, and nothing without a name.
 
-use genims_terminal::say;
 use anyhow::bail;
 use chrono::Utc;
 use clap::Args;
 use genims_databases::PostgresClient as Client;
 use genims_platform::dead_letters::purge::{self, Purged, Which};
+use genims_terminal::say;
 use std::process::ExitCode;
 use std::time::Duration;
 

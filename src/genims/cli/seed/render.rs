@@ -1,9 +1,9 @@
 //! `genims seed render`: what would be seeded, as files.
 
 use super::Common;
-use genims_terminal::say;
 use genims_databases::Registry;
 use genims_seed as seed;
+use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
