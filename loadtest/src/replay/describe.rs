@@ -80,7 +80,7 @@ impl<'p> Proposal<'p> {
         let marks = marks::told(&records, &time.columns.iter().copied().chain(machine).collect::<Vec<_>>());
         let long = long::find(&titles, &records, &time, marks.marks, machine);
         let roles = match &long {
-            Some(long) => (0..width).map(|at| role_beside(long, at, (&records, &time, machine))).collect(),
+            Some(long) => (0..width).map(|at| role_beside(long, at, (records.as_slice(), &time, machine))).collect(),
             None => columns::roles(&titles, &records, &time, marks.marks),
         };
         let is_measured = long.as_ref().is_none_or(|long| long.tags.values().any(long::Tag::is_measured));
@@ -252,7 +252,7 @@ impl Proposal<'_> {
         if coded.iter().any(|(.., unit)| unit.is_some()) {
             writeln!(out, "\n[units]")?;
         }
-        for (code, unit) in coded.iter().filter_map(|(_, code, unit)| Some((code, unit.as_ref()?))) {
+        for (code, unit) in coded.iter().filter_map(|(_, code, unit)| Some((code, unit.as_deref()?))) {
             writeln!(out, "{} = {}", quoted(code), quoted(unit_of(unit).unwrap_or(unit)))?;
         }
         Ok(())

@@ -64,7 +64,7 @@ impl Tag {
 
 /// `None` where each sensor has a column of its own. `machine`: a column that is called like one.
 pub fn find(names: &[String], rows: &[Row], time: &Found, marks: Marks, machine: Option<usize>) -> Option<Long> {
-    let columns = || (0..names.len()).filter(|at| !time.columns.contains(at) && machine != Some(*at));
+    let columns = move || (0..names.len()).filter(move |at| !time.columns.contains(at) && machine != Some(*at));
     let is_called = |at: usize, known: &[&str]| words(&names[at]).iter().any(|word| known.contains(&word.as_str()));
     let has_numbers = |at: usize| filled(rows, at).any(|cell| marks.number(cell).is_some());
     let is_text = |at: usize| filled(rows, at).all(|cell| marks.number(cell).is_none() && !is_no_value(cell));
@@ -77,7 +77,7 @@ pub fn find(names: &[String], rows: &[Row], time: &Found, marks: Marks, machine:
     };
     let is_unit = |at: usize| is_called(at, &UNIT_WORDS);
     let called_value = columns().find(|at| is_called(*at, &VALUE_WORDS) && has_numbers(*at));
-    let mut numeric = columns().filter(|at| has_numbers(*at) && !is_hinted(*at) && !is_unit(*at));
+    let mut numeric = columns().filter(|at| has_numbers(*at) && !is_unit(*at));
     let only = numeric.next().filter(|_| numeric.next().is_none());
     let hinted = columns().find(|at| is_hinted(*at) && names_rows(*at));
     let (tag, value) = match (hinted, called_value, only) {

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_variable_that_points_nowhere_is_named() {
         let nothing = tempfile::NamedTempFile::new().expect("a file");
-        for (path, cause) in [("/nonexistent/ca.pem".as_ref(), "No such file"), (nothing.path(), "no certificate")] {
+        for (path, cause) in [(Path::new("/nonexistent/ca.pem"), "No such file"), (nothing.path(), "no certificate")] {
             let problem = problem_of(Some(path.into())).expect("no certificates there");
             assert!(problem.contains("SSL_CERT_FILE names") && problem.contains(cause), "{problem}");
         }

@@ -76,11 +76,11 @@ fn look(config: Option<&Path>) -> anyhow::Result<Found> {
 
 /// Of the 17 databases, and of the hub where it has a URL of its own.
 fn connections(registry: &Registry, environment: &Environment) -> Examined {
-    let hub = hub::entry();
+    let own = hub::entry();
     let has_own = environment.get(hub::CONNECTION).is_some() || environment.get("GENIMS_HUB_URL_FILE").is_some();
-    let all: Vec<&Database> = registry.all().iter().chain(Some(&hub).filter(|_| has_own)).collect();
+    let all: Vec<&Database> = registry.all().iter().chain(Some(&own).filter(|_| has_own)).collect();
     let mut examined = configured::examine(all, environment);
-    let place = examined.places.get(&hub.name).cloned().unwrap_or_default();
+    let place = examined.places.get(&own.name).cloned().unwrap_or_default();
     let name = place.rsplit_once('/').map_or("", |(_, name)| name);
     if hub::misplaced(registry, name) {
         let problem = format!("{place} is another database; name an empty one, or one that does not exist");

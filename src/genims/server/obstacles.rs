@@ -10,7 +10,7 @@ use genims_databases::{Database, DatabaseError, Environment, Registry, roots};
 use genims_listen::bridge::{BridgeError, BridgeOptions};
 use rustix::fs::{Access, access};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The databases that the server cannot do without, as configured.
 pub fn databases<'r>(settings: &Settings, registry: &'r Registry) -> Vec<&'r Database> {
@@ -75,7 +75,8 @@ fn bridge_problem(options: &BridgeOptions, complain: &dyn Fn(&str, String) -> Co
         ("cert_file", &options.cert_file),
         ("key_file", &options.key_file),
     ];
-    let key = files.iter().find(|(_, path)| file.is_some() && path.as_ref() == file).map_or("", |(key, _)| *key);
+    let is_it = |path: &Option<PathBuf>| file.is_some() && path.as_ref() == file;
+    let key = files.iter().find(|(_, path)| is_it(path)).map_or("", |(key, _)| *key);
     let text = error.to_string();
     Some(complain(key, text.strip_prefix("bridge: ").unwrap_or(&text).to_owned()))
 }

@@ -112,9 +112,10 @@ impl Progress {
 
     /// What it is at.
     pub fn show(&self, message: impl Into<String>) {
+        let message: String = message.into();
         match &self.0 {
-            Shown::Bar(bar) => bar.set_message(message.into()),
-            Shown::Lines { state, .. } => state.lock().message = message.into(),
+            Shown::Bar(bar) => bar.set_message(message),
+            Shown::Lines { state, .. } => state.lock().message = message,
         }
     }
 

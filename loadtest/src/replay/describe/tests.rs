@@ -7,11 +7,11 @@ use crate::replay::records::Records;
 
 /// What `genims seed plant --from` makes of a mapping, as far as a replay looks at it.
 fn plant_of(mapping: &Mapping) -> Plant {
-    let machines = mapping.plant.as_ref().and_then(|plant| plant["machines"].as_array()).expect("machines");
+    let machines = &mapping.plant.as_ref().expect("a plant").machines;
     let mut plant = Plant::synthetic(machines.len(), mapping.values.len());
     let codes: Vec<&String> = mapping.values.values().collect();
     for (machine, id) in plant.machines.iter_mut().zip(machines) {
-        machine.machine_id = id.as_str().expect("an id").to_owned();
+        machine.machine_id.clone_from(id);
         for (sensor, code) in plant.sensors[machine.sensors.clone()].iter_mut().zip(&codes) {
             sensor.sensor_code.clone_from(code);
             sensor.sensor_id = format!("{}:{code}", machine.machine_id);

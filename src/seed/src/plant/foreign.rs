@@ -164,7 +164,7 @@ fn write(row: &mut Row<'_>, columns: &[&str], created: &str, said: &[(&str, &str
         let text = match *column {
             "status" => "active",
             "created_at" => created,
-            column => said.iter().find(|(name, _)| *name == column).map_or("", |(_, text)| text),
+            column => said.iter().find(|(name, _)| *name == column).map_or("", |(_, text)| *text),
         };
         if text.is_empty() {
             row.empty()
@@ -188,8 +188,9 @@ fn tables_of<'p>(plant: &'p ForeignPlant, there: &BTreeSet<(String, String)>, no
             rows: 1,
             write: Box::new(move |_, row: &mut Row<'_>| {
                 // Where it is nobody has said.
-                let nowhere = [("country", "unknown"), ("city", "unknown"), ("timezone", "UTC")];
-                let named = [place[1], ("factory_name", factory), ("factory_type", "foreign records")];
+                let nowhere: [(&str, &str); 3] = [("country", "unknown"), ("city", "unknown"), ("timezone", "UTC")];
+                let named: [(&str, &str); 3] =
+                    [place[1], ("factory_name", factory), ("factory_type", "foreign records")];
                 write(row, rows::FACTORY_COLUMNS, &of_factory, &[&named[..], &nowhere].concat());
             }),
         },
@@ -198,7 +199,7 @@ fn tables_of<'p>(plant: &'p ForeignPlant, there: &BTreeSet<(String, String)>, no
             columns: rows::LINE_COLUMNS,
             rows: 1,
             write: Box::new(move |_, row: &mut Row<'_>| {
-                let named = [("line_name", line.as_str()), ("line_number", "1")];
+                let named: [(&str, &str); 2] = [("line_name", line.as_str()), ("line_number", "1")];
                 write(row, rows::LINE_COLUMNS, &of_line, &[&place[..], &named].concat());
             }),
         },
@@ -208,7 +209,7 @@ fn tables_of<'p>(plant: &'p ForeignPlant, there: &BTreeSet<(String, String)>, no
             rows: machines.len() as u64,
             write: Box::new(move |number, row: &mut Row<'_>| {
                 let id = machines[number as usize].as_str();
-                let named = [("machine_id", id), ("machine_name", id), ("machine_code", id)];
+                let named: [(&str, &str); 3] = [("machine_id", id), ("machine_name", id), ("machine_code", id)];
                 write(row, rows::MACHINE_COLUMNS, &of_machine, &[&place[..], &named].concat());
             }),
         },
@@ -219,7 +220,7 @@ fn tables_of<'p>(plant: &'p ForeignPlant, there: &BTreeSet<(String, String)>, no
             write: Box::new(move |number, row: &mut Row<'_>| {
                 let Sensor { id, machine, code, name, unit } = &sensors[number as usize];
                 let unit = unit.as_deref().unwrap_or_default();
-                let named = [
+                let named: [(&str, &str); 7] = [
                     ("sensor_id", id.as_str()),
                     ("machine_id", machine),
                     ("sensor_name", name),
