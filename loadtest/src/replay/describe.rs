@@ -74,8 +74,10 @@ impl<'p> Proposal<'p> {
         let first = rows.iter().position(|row| time.parse(row).is_some()).unwrap_or(0);
         let records = rows.split_off(first);
         let header = header::find(&rows, width);
-        let of = |row: Option<&Row>| (0..width).map(|at| row.map_or("", |row| cell(row, at)).to_owned()).collect();
-        let (titles, units): (Vec<String>, Vec<String>) = (of(header.names), of(header.units));
+        let of = |row: Option<&Row>| -> Vec<String> {
+            (0..width).map(|at| row.map_or("", |row| cell(row, at)).to_owned()).collect()
+        };
+        let (titles, units) = (of(header.names), of(header.units));
         let machine = columns::called_machine(&titles, &records, &time);
         let marks = marks::told(&records, &time.columns.iter().copied().chain(machine).collect::<Vec<_>>());
         let long = long::find(&titles, &records, &time, marks.marks, machine);

@@ -34,6 +34,9 @@ pub(crate) enum ServersCommand {
         /// Delete the folder with all data as well
         #[arg(long)]
         delete: bool,
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Show URL, pid, port and folder of each server
     Status {
@@ -67,13 +70,16 @@ pub(crate) struct UpArgs {
     /// File to write the connection variables to [default: .env, unless somebody else wrote it]
     #[arg(long, value_name = "FILE")]
     env: Option<PathBuf>,
+    /// Print what `status --json` prints
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
     match command {
         ServersCommand::Install { json } => install(json),
         ServersCommand::Up(args) => up(args),
-        ServersCommand::Down { place, delete } => down(&place, delete),
+        ServersCommand::Down { place, delete, json } => down(&place, delete, json),
         ServersCommand::Status { place, json } => status(&place, json),
         ServersCommand::Logs { place, server, lines } => logs(&place, server, lines),
     }
@@ -101,27 +107,35 @@ fn up(args: UpArgs) -> anyhow::Result<()> {
     let stack = Stack::start(&StackOptions { dir: args.dir, servers, small: args.small });
     drop(progress);
     let stack = stack?;
-    print_table(&stack);
     stacks::remember(&here()?, stack.folder())?;
-    let seconds = began.elapsed().as_secs_f64();
-    say!("\nready in {seconds:.1} s; stop with `genims-dev down --dir {}`", stack.folder().display());
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&stack.status())?);
+    } else {
+        print_table(&stack);
+        let seconds = began.elapsed().as_secs_f64();
+        say!("\nready in {seconds:.1} s; stop with `genims-dev down --dir {}`", stack.folder().display());
+    }
 
     let path = args.env.as_deref().unwrap_or(Path::new(ENV_FILE));
     let shown = path.display();
     match stack.write_env_file(path)? {
-        EnvFile::Written => say!("connection variables are in {shown}"),
         EnvFile::NotOurs if args.env.is_some() => {
             bail!("{shown} was not written by this stack and is left as it is: delete it, or name another file")
         }
+        _ if args.json => {}
+        EnvFile::Written => say!("connection variables are in {shown}"),
         EnvFile::NotOurs => say!("{shown} was not written by this stack and is left as it is; --env names another"),
     }
     Ok(())
 }
 
-fn down(place: &Place, delete: bool) -> anyhow::Result<()> {
+fn down(place: &Place, delete: bool, json: bool) -> anyhow::Result<()> {
     let here = here()?;
     let Some(stack) = stacks::find(&here, place.dir.as_deref())? else {
-        say!("{}", nothing(place));
+        match json {
+            true => say!("{}", serde_json::json!({ "stopped": null, "deleted": false })),
+            false => say!("{}", nothing(place)),
+        }
         return Ok(());
     };
     let folder = stack.folder().to_owned();
@@ -131,6 +145,10 @@ fn down(place: &Place, delete: bool) -> anyhow::Result<()> {
     stopped?;
     if delete {
         stacks::forget(&here, &folder)?;
+    }
+    if json {
+        say!("{}", serde_json::json!({ "stopped": folder, "deleted": delete }));
+    } else if delete {
         say!("stopped and deleted: {}", folder.display());
     } else {
         say!("stopped: {}; `genims-dev up --dir {0}` starts it again", folder.display());

@@ -30,7 +30,9 @@ const COLUMNS: [(&str, Subject); 9] = [
 ];
 
 pub(crate) async fn run(args: DoctorArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let bar = genims_terminal::Progress::new("doctor", "");
     let report = doctor::run(&Registry::load(None)?, environment).await;
+    drop(bar);
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
     } else {

@@ -16,7 +16,7 @@ use genims_model::Position;
 use genims_stores::mongo::MongoNames;
 use genims_stores::mongo::bookkeeping::{self, Bookkeeping};
 use genims_stores::postgres::session;
-use genims_terminal::say;
+use genims_terminal::{Progress, say};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -71,8 +71,10 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
         LogCommand::Adopt { yes, json } => (yes, json),
         LogCommand::Quarantine { json } => return quarantine(&directory, json),
     };
+    let bar = Progress::new("log adopt", "");
     let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
     let places = places(settings, environment, &spool).await?;
+    drop(bar);
     let has_parted = places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. })));
     if json {
         let adopted = has_parted && yes;
@@ -113,7 +115,9 @@ fn as_json(spool: &Spool, places: &[Place], adopted: bool) -> Value {
 }
 
 fn quarantine(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let bar = Progress::new("log quarantine", "");
     let report = file::quarantine(directory)?;
+    drop(bar);
     if json {
         say!("{:#}", json!({ "segments": report.segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
         return Ok(ExitCode::SUCCESS);
