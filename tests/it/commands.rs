@@ -95,9 +95,10 @@ fn validate_tells_all_faults(harness: &'static Harness) {
         "{found:#}"
     );
 
-    std::fs::write(folder.join(".env"), "GENIMS_X='open\n").unwrap();
+    std::fs::write(folder.join(".env"), "GENIMS_X='open\nA=1\nGENIMS_Y\n").unwrap();
     let (code, _, found) = validate("", &[]);
-    assert_eq!((code, &found["faults"][0]["file"]), (Some(1), &".env".into()), "{found:#}");
+    let lines: Vec<&Value> = found["faults"].as_array().unwrap().iter().map(|fault| &fault["line"]).collect();
+    assert_eq!((code, &found["faults"][0]["file"], lines), (Some(1), &".env".into(), vec![&1.into(), &3.into()]));
 }
 
 fn serve_stumbles_over_the_same(harness: &'static Harness) {

@@ -47,8 +47,7 @@ fn look(config: Option<&Path>) -> anyhow::Result<Found> {
     let environment = match Environment::load(None) {
         Ok(environment) => environment,
         Err(DatabaseError::Dotenv { path, cause }) => {
-            let problem = format!("{cause}; write it like .env.example");
-            found.faults.push(Complaint { file: Some(path), problem, ..Complaint::default() });
+            found.faults.extend(cause.lines().map(|cause| of_line(&path, cause)));
             return Ok(found);
         }
         Err(error) => return Err(error.into()),
@@ -72,6 +71,16 @@ fn look(config: Option<&Path>) -> anyhow::Result<Found> {
         found.warnings.push(format!("no database is configured, in the environment or in .env: {remedy}"));
     }
     Ok(found)
+}
+
+/// `line 3: NAME has ...` of an environment file.
+fn of_line(path: &str, cause: &str) -> Complaint {
+    let (line, problem) = match cause.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
+        Some((line, problem)) => (line.parse().ok(), problem),
+        None => (None, cause),
+    };
+    let problem = format!("{problem}; .env.example shows the form");
+    Complaint { file: Some(path.to_owned()), line, problem, ..Complaint::default() }
 }
 
 /// Of the 17 databases, and of the hub where it has a URL of its own.

@@ -23,12 +23,20 @@ pub fn databases<'r>(settings: &Settings, registry: &'r Registry) -> Vec<&'r Dat
     registry.all().iter().filter(|database| named(&database.name)).collect()
 }
 
-/// Everything that stands in the way. That nothing is configured for a database is left to whoever needs it.
+/// Everything that stands in the way.
 pub fn all(settings: &Settings, environment: &Environment) -> Result<Vec<Complaint>, DatabaseError> {
     let registry = Registry::load(None)?;
+    let needed = databases(settings, &registry);
+    let examined = configured::examine(needed.iter().copied(), environment);
+    let missing = needed.iter().filter(|database| examined.without.contains(&database.name));
+    let missing = missing.map(|database| Complaint {
+        key: Some(database.connection.clone()),
+        problem: format!("no connection is configured for {}; set it (see .env.example)", database.name),
+        ..Complaint::default()
+    });
     let mut complaints = on_this_machine(settings);
-    complaints
-        .extend(configured::examine(databases(settings, &registry), environment).faults.into_iter().map(of_variable));
+    complaints.extend(missing);
+    complaints.extend(examined.faults.into_iter().map(of_variable));
     Ok(complaints)
 }
 

@@ -186,7 +186,6 @@ fn nothing_is_told_in_the_words_of_the_program() {
         ("[[listeners]]\ntype = 5".to_owned(), "listeners[0].type = 5: must be a text"),
         ("[[listeners]]\ntype = \"mqtt\"\nname = 5".to_owned(), "listeners[0].name = 5: must be a text"),
         ("data_dir = \"\"".to_owned(), "data_dir = \"\": must be a folder"),
-        ("a = [1\n".to_owned(), "is no TOML"),
         ("[[listeners]]\ntype = \"bridge\"\nbroker = \"mqtt://h:0\"".to_owned(), "1 to 65535"),
     ] {
         let told = complaints(&text).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
@@ -197,6 +196,13 @@ fn nothing_is_told_in_the_words_of_the_program() {
         // Once.
         assert_eq!(told.matches("plant.toml").count(), 1, "{told}");
     }
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line_and_once() {
+    let told = told("[http]\nlisten = \"127.0.0.1:1\"\nx = [1\n\n[spool]\n");
+    assert!(told.starts_with("the configuration plant.toml:") && told.contains("is no TOML: "), "{told}");
+    assert!(!told.contains('\n') && told.matches("TOML").count() == 1, "{told}");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! standard error ([`Progress`], [`told`]).
 
 mod error;
+mod output;
 mod progress;
-mod say;
 
 pub use error::told;
+pub use output::line;
 pub use progress::Progress;
-pub use say::line;
