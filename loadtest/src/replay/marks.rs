@@ -22,7 +22,8 @@ enum Evidence {
     Both(Mark),
     /// One mark with three digits behind it.
     Either(Mark),
-    Blanks,
+    /// None of them, with blanks at most.
+    Whole,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +84,10 @@ impl<'r> Counts<'r> {
                 self.thousands[decimal.other() as usize].add(cell);
             }
             Some(Evidence::Either(mark)) => self.either[mark as usize].add(cell),
-            Some(Evidence::Blanks) => self.blanks += 1,
-            None => {}
+            Some(Evidence::Whole) => {}
+            None => return,
         }
+        self.blanks += usize::from(cell.contains(char::is_whitespace));
     }
 
     fn decimal(&self) -> Mark {
@@ -153,7 +155,7 @@ fn evidence(cell: &str) -> Option<Evidence> {
     let parted = has_blanks.then_some(' ');
     let (points, commas) = (digits.matches('.').count(), digits.matches(',').count());
     match (points, commas) {
-        (0, 0) => (has_blanks && reads(Point, parted)).then_some(Evidence::Blanks),
+        (0, 0) => reads(Point, parted).then_some(Evidence::Whole),
         (1, 0) | (0, 1) => {
             let mark = if points == 1 { Point } else { Comma };
             let (whole, behind) = digits.split_once(mark.char())?;
