@@ -27,6 +27,8 @@ const MACHINE_HINTS: [&str; 13] = [
 /// What exporters write where there is no value, in small letters.
 const NO_VALUES: [&str; 15] =
     ["nan", "n/a", "na", "#n/a", "#na", "n.a.", "k.a.", "null", "none", "nil", "-", "--", "---", "missing", "no data"];
+/// How the reason begins for which texts are left out.
+pub(super) const NO_NUMBERS: &str = "no numbers";
 const ROW_NUMBERS: [&str; 9] = ["id", "index", "nr", "nr.", "no", "no.", "#", "lfd. nr.", ""];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +56,9 @@ pub fn roles(names: &[String], rows: &[Row], time: &Found, marks: Marks) -> Vec<
             let numbers: Vec<f64> = cells.iter().filter_map(|cell| marks.number(cell)).collect();
             match cells.first() {
                 None => Role::LeftOut("empty".to_owned()),
-                Some(first) if numbers.len() * 2 < cells.len() => Role::LeftOut(format!("no numbers, like {first:?}")),
+                Some(first) if numbers.len() * 2 < cells.len() => {
+                    Role::LeftOut(format!("{NO_NUMBERS}, like {first:?}"))
+                }
                 Some(_) if counts_rows(&names[at], &numbers) => Role::LeftOut("numbers the rows".to_owned()),
                 Some(_) => Role::Value,
             }
@@ -103,14 +107,17 @@ fn candidates(names: &[String], rows: &[Row], time: &Found) -> Vec<usize> {
     candidates.collect()
 }
 
+pub(super) fn is_called_machine(title: &str) -> bool {
+    let title = title.to_lowercase();
+    MACHINE_HINTS.iter().any(|hint| title.contains(hint))
+}
+
 /// The column that is called like a machine.
 pub fn called_machine(names: &[String], rows: &[Row], time: &Found) -> Option<usize> {
-    let is_called = |at: &usize| {
-        let name = names[*at].to_lowercase();
-        MACHINE_HINTS.iter().any(|hint| name.contains(hint))
-    };
     let is_whole = |cell: &str| !cell.contains(['.', ',']) || cell.parse::<f64>().is_err();
-    candidates(names, rows, time).into_iter().find(|at| is_called(at) && filled(rows, *at).all(is_whole))
+    candidates(names, rows, time)
+        .into_iter()
+        .find(|at| is_called_machine(&names[*at]) && filled(rows, *at).all(is_whole))
 }
 
 /// A column of words without which times would be there more than once.

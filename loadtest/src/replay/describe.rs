@@ -212,9 +212,12 @@ impl Proposal<'_> {
         for column in values() {
             writeln!(out, "{} = {}", quoted(&column.name), quoted(&column.code))?;
         }
+        let is_alone = values().count() == 1;
         for column in &self.columns {
-            if let Role::LeftOut(why) = &column.role {
-                writeln!(out, "# {} is left out: {}", quoted(&column.name), why)?;
+            let Role::LeftOut(why) = &column.role else { continue };
+            writeln!(out, "# {} is left out: {}", quoted(&column.name), why)?;
+            if is_alone && why.starts_with(columns::NO_NUMBERS) && long::may_be_tags(&column.name) {
+                writeln!(out, "# LOOK AT THIS: if it says whose value a row has, name it as tag of a table [long].")?;
             }
         }
         if values().any(|column| column.unit.is_some()) {
@@ -232,6 +235,11 @@ impl Proposal<'_> {
         let column = |at: usize| quoted(&self.columns[at].name);
         writeln!(out, "\n# Each row has one value; a column says whose it is.\n[long]")?;
         writeln!(out, "tag = {}\nvalue = {}", column(long.tag), column(long.value))?;
+        for column in &self.columns {
+            if let Role::LeftOut(why) = &column.role {
+                writeln!(out, "# {} is left out: {why}", quoted(&column.name))?;
+            }
+        }
         let (measured, others): (Vec<_>, Vec<_>) = long.tags.iter().partition(|(_, tag)| tag.is_measured());
         for (name, tag) in &others {
             let why = if tag.text.is_empty() { "empty".to_owned() } else { format!("no numbers, like {:?}", tag.text) };
@@ -267,7 +275,9 @@ fn role_beside(long: &Long, at: usize, (records, time, machine): (&[Row], &Found
         at if time.columns.contains(&at) => Role::Time,
         at if machine == Some(at) => columns::machine_role(records, at),
         at if at == long.value => Role::Value,
-        _ => Role::LeftOut("no values".to_owned()),
+        at if at == long.tag => Role::LeftOut("it says whose the value is".to_owned()),
+        at if long.unit == Some(at) => Role::LeftOut("it has the units".to_owned()),
+        _ => Role::LeftOut("it is beside the value".to_owned()),
     }
 }
 

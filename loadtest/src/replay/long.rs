@@ -3,7 +3,7 @@
 //! Rows enter, a [`Long`] leaves where a file has that form: which columns hold tag, value and unit, and what each tag is.
 
 use super::cells::Marks;
-use super::columns::{filled, is_no_value, words};
+use super::columns::{filled, is_called_machine, is_no_value, words};
 use super::text::Row;
 use super::times::Found;
 use std::collections::{BTreeMap, HashSet};
@@ -30,6 +30,22 @@ const TAG_HINTS: [&str; 17] = [
     "point_name",
     "point name",
     "node id",
+];
+/// Words that may call anything, and here a tag where another column is called value and nothing more.
+const WEAK_WORDS: [&str; 13] = [
+    "name",
+    "id",
+    "kennung",
+    "bezeichnung",
+    "bezeichner",
+    "label",
+    "key",
+    "topic",
+    "field",
+    "measurement",
+    "entity",
+    "quelle",
+    "source",
 ];
 const VALUE_WORDS: [&str; 11] =
     ["value", "values", "val", "wert", "werte", "messwert", "zahlenwert", "istwert", "reading", "pv", "numvalue"];
@@ -76,6 +92,7 @@ pub fn find(names: &[String], rows: &[Row], time: &Found, marks: Marks, machine:
         is_called(at, &TAG_WORDS) || TAG_HINTS.iter().any(|hint| name.contains(hint))
     };
     let is_unit = |at: usize| is_called(at, &UNIT_WORDS);
+    let is_weak = |at: usize| is_called(at, &WEAK_WORDS) && !is_called_machine(&names[at]);
     let called_value = columns().find(|at| is_called(*at, &VALUE_WORDS) && has_numbers(*at));
     let mut numeric = columns().filter(|at| has_numbers(*at) && !is_unit(*at));
     let only = numeric.next().filter(|_| numeric.next().is_none());
@@ -84,12 +101,18 @@ pub fn find(names: &[String], rows: &[Row], time: &Found, marks: Marks, machine:
         (Some(tag), Some(value), _) | (Some(tag), None, Some(value)) => (tag, value),
         (None, Some(value), _) => {
             let mut unnamed = columns().filter(|at| *at != value && !is_unit(*at) && !is_called(*at, &NO_TAGS));
-            (unnamed.find(|at| names_rows(*at) && tells_equal_times_apart(rows, time, *at))?, value)
+            let is_tag = |at: usize| is_weak(at) || tells_equal_times_apart(rows, time, at);
+            (unnamed.find(|at| names_rows(*at) && is_tag(*at))?, value)
         }
         _ => return None,
     };
     let unit = columns().find(|at| is_unit(*at) && *at != tag && *at != value);
     Some(Long { tag, value, unit, tags: tags(rows, (tag, value, unit), marks) })
+}
+
+/// Whether a column of texts beside a single one of values could say whose they are.
+pub fn may_be_tags(name: &str) -> bool {
+    !words(name).iter().any(|word| NO_TAGS.contains(&word.as_str()))
 }
 
 /// Whether times are there more than once, and never with one cell.
@@ -145,6 +168,8 @@ mod tests {
         assert_eq!(found(named), Some((1, 2, Some(3), tags())));
         let unnamed = "t;name;value\n2024-01-01;T1;1,5\n2024-01-01;P1;2\n2024-01-02;T1;1,5\n";
         assert_eq!(found(unnamed), Some((1, 2, None, tags())));
+        let called = "Zeit;Bezeichnung;Wert\n2024-01-01;T1;1,5\n2024-01-02;P1;1,5\n2024-01-03;T1;2\n";
+        assert_eq!(found(called), Some((1, 2, None, tags())));
         let quality = "t;Quality;value;sensor\n2024-01-01;Good;1,5;T1\n2024-01-01;Bad;2;P1\n";
         assert_eq!(found(quality), Some((3, 2, None, tags())));
         let states = "t;signal;v\n2024-01-01;T1;1,5\n2024-01-01;S1;RUN\n";
@@ -156,6 +181,7 @@ mod tests {
         for text in [
             "t;temp;press\n2024-01-01;1,5;2\n",
             "t;sensor;temp;press\n2024-01-01;a;1,5;2\n2024-01-01;b;1,5;2\n",
+            "t;machine_name;value\n2024-01-01;a;1\n2024-01-02;b;2\n",
             "t;mode;value\n2024-01-01;auto;1\n2024-01-02;manual;2\n",
             "t;Quality;value\n2024-01-01;Good;1\n2024-01-01;Bad;2\n",
             "t;name;v\n2024-01-01;a;1\n2024-01-01;b;2\n",

@@ -161,7 +161,8 @@ fn print(found: &Found) {
             let text = |key: &str| listener[key].as_str().unwrap_or_default().to_owned();
             say!("listener  {} ({}) on {}", text("name"), text("type"), text("at"));
         }
-        say!("sinks     {}", sinks(settings).join(", "));
+        let sinks = sinks(settings);
+        say!("sinks     {}", if sinks.is_empty() { "none".to_owned() } else { sinks.join(", ") });
     }
     for (name, place) in &found.connections.places {
         say!("database  {name} at {place}");

@@ -170,7 +170,12 @@ impl Settings {
         let settings = faults.take(root).map(|root| Self::check(root, source, &mut faults));
         match settings {
             Some(settings) if faults.0.is_empty() => Ok(settings),
-            _ => Err(SettingsError::Invalid(faults.0.into_iter().map(|fault| fault.told(&file, text)).collect())),
+            _ => {
+                let mut complaints: Vec<Complaint> =
+                    faults.0.into_iter().map(|fault| fault.told(&file, text)).collect();
+                complaints.sort_by_key(|complaint| complaint.line.unwrap_or(usize::MAX));
+                Err(SettingsError::Invalid(complaints))
+            }
         }
     }
 

@@ -108,6 +108,14 @@ fn a_row_for_each_value_that_says_whose_it_is() {
 }
 
 #[test]
+fn texts_beside_a_single_value_are_asked_about() {
+    let (toml, ..) = proposed(b"t;what;v\n2024-02-13 10:00:00;hot;1.5\n2024-02-13 10:00:01;cold;2.5\n");
+    assert!(toml.contains("# LOOK AT THIS: if it says whose value a row has"), "{toml}");
+    let (toml, ..) = proposed(b"t;quality;v\n2024-02-13 10:00:00;good;1.5\n2024-02-13 10:00:01;bad;2.5\n");
+    assert!(!toml.contains("LOOK AT THIS"), "{toml}");
+}
+
+#[test]
 fn what_can_be_read_in_two_ways_is_said_and_not_guessed() {
     let (toml, mapping, _) = proposed(b"t;v\n2024-02-13 10:00:00;1.234\n2024-02-13 10:00:01;20.500\n");
     assert!(toml.contains("# LOOK AT THIS: every number with a . has three digits behind it"), "{toml}");
