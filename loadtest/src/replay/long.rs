@@ -152,7 +152,10 @@ mod tests {
     use super::*;
     use crate::replay::{text, times};
 
-    fn found(text: &str) -> Option<(usize, usize, Option<usize>, Vec<(String, bool)>)> {
+    /// Columns of tag, value and unit, and whether each tag is measured.
+    type Columns = (usize, usize, Option<usize>, Vec<(String, bool)>);
+
+    fn found(text: &str) -> Option<Columns> {
         let mut rows: Vec<Row> = text::rows(text, ';').map(|row| row.expect("readable")).collect();
         let names: Vec<String> = rows.remove(0).cells.iter().map(str::to_owned).collect();
         let time = times::find(&rows, names.len()).expect("times");
