@@ -8,17 +8,17 @@ CARGO ?= cargo
 # rustup's place, for a shell that has not been opened again since.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# make demo SECONDS=30 JSON=report.json KEEP=1
+# make demo SECONDS=30 JSON=report.json KEEP=1 DIR=/srv/genims
 # SECONDS is a variable of bash's own: only a value given to make counts.
 DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
-              $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)
+              $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep) $(if $(DIR),--dir $(DIR))
 
 .PHONY: help demo test sweep kill9 powercut lint bench fmt clean tools
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1]
+demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1 DIR=]
 	$(CARGO) build --release --workspace
 	target/release/genims-dev demo $(DEMO_FLAGS)
 

@@ -28,6 +28,17 @@ enum Command {
     Idle(IdleArgs),
 }
 
+/// The message and those of its causes that it does not quote already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(cause.trim()) {
+            text.extend([": ", cause.trim()]);
+        }
+    }
+    text
+}
+
 /// 0: passed; 1: readings are missing or double, or the verdict failed otherwise; 2: it could not be carried out.
 pub fn main() -> ExitCode {
     // Before the arguments: they take from the environment what is not given.
@@ -63,8 +74,21 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("loadtest: {error:#}");
+            eprintln!("loadtest: {}", told(&error));
             ExitCode::from(2)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_a_message_quotes_is_not_told_again() {
+        let error = crate::replay::mapping::Mapping::load(Path::new("/nonexistent.toml")).expect_err("no file");
+        assert_eq!(told(&error.into()).matches("No such file").count(), 1);
+        let error = anyhow::Error::msg("refused").context("the server does not answer");
+        assert_eq!(told(&error), "the server does not answer: refused");
     }
 }

@@ -9,13 +9,14 @@
 //! - [`wire`]: MQTT, binary frames, text; [`load`]: feeds, sessions, connections, tallies
 //! - [`run`], [`replay`], [`idle`]: the commands; [`engine`]: what they share
 //! - [`verdict`]: what the databases hold, compared with what was sent; [`database`]: connections to them
-//! - [`baseline`]: the same machine without the server; [`report`]: JSON and paper; `say`: standard output
+//! - [`baseline`]: the same machine without the server; [`report`]: JSON and paper; `say`: standard output; [`complaint`]: what is wrong with a file
 
 #![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
 
 pub mod baseline;
 pub mod cli;
 pub mod clock;
+pub mod complaint;
 pub mod database;
 pub mod engine;
 pub mod idle;

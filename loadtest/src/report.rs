@@ -160,6 +160,10 @@ impl Report {
         say!("  sent {}  acked {}  unacked messages {}", self.sent, self.acked, self.unacked_messages);
         say!("  committed  PostgreSQL {}  MongoDB {}", number(self.committed_postgres), number(self.committed_mongodb));
         say!("  missing {}  duplicates {}", self.missing, self.duplicates);
+        let there = [&self.postgres, &self.mongodb].map(|findings| findings.as_ref().map_or(0, |it| it.there_before));
+        if there != [0, 0] {
+            say!("  there already, and sent again  PostgreSQL {}  MongoDB {}", there[0], there[1]);
+        }
         say!(
             "  dead letters {} (expected {})  sent twice on purpose {}  sent again after breaks {}",
             number(self.dead_lettered),

@@ -3,7 +3,8 @@
 use crate::harness::Harness;
 use crate::running::eventually;
 use libtest_mimic::Trial;
-use std::process::Stdio;
+use serde_json::{Value, json};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -11,6 +12,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("commands::a_reader_that_has_seen_enough_is_no_failure", a_reader_that_has_seen_enough),
+        harness.trial("commands::validate_tells_all_faults_as_data", validate_tells_all_faults),
+        harness.trial("commands::serve_stumbles_over_what_validate_tells", serve_stumbles_over_the_same),
+        harness.trial("commands::an_empty_file_is_valid_and_says_what_it_means", an_empty_file_is_valid),
+        harness.trial("commands::errors_are_told_once", errors_are_told_once),
         harness.trial("commands::a_server_that_waits_for_master_data_stops_at_once", a_waiting_server_stops),
     ]
 }
@@ -39,6 +44,102 @@ fn a_reader_that_has_seen_enough(harness: &'static Harness) {
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), succeeds, "{arguments:?}: {}\n{error}", output.status);
         assert!(!error.contains("panicked"), "{arguments:?}: {error}");
+    }
+}
+
+/// What a command says, with exit code.
+fn told(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+const FAULTY: &str = "data_dir = \"file/data\"\n[[listeners]]\ntype = \"mqtt\"\nconections_max = 7\n[[listeners]]\n\
+                      type = \"bridge\"\npassword_file = \"/nonexistent/password\"\n";
+
+fn validate_tells_all_faults(harness: &'static Harness) {
+    let folder = harness.folder("faulty");
+    std::fs::write(folder.join("file"), "x").unwrap();
+    let validate = |text: &str, more: &[(&str, &str)]| -> (Option<i32>, Vec<String>, Value) {
+        std::fs::write(folder.join("genims.toml"), text).unwrap();
+        let mut command = harness.command(&["--config", "genims.toml", "validate", "--json"]);
+        let (code, out, _) = told(command.current_dir(&folder).envs(more.iter().copied()));
+        let found: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"));
+        let keys =
+            found["faults"].as_array().unwrap().iter().map(|fault| fault["key"].as_str().unwrap_or("").to_owned());
+        (code, keys.collect(), found)
+    };
+    let urls = [("GENIMS_MONGODB_URL", "mongodb://h/?w=0"), ("GENIMS_POSTGRES_URL", "postgresql://h:0/")];
+    let (code, keys, found) = validate(FAULTY, &urls);
+    assert_eq!((code, &found["valid"]), (Some(1), &false.into()), "{found:#}");
+    assert_eq!(keys, ["listeners[0].conections_max", "GENIMS_POSTGRES_URL", "GENIMS_MONGODB_URL"], "{found:#}");
+    let fault = &found["faults"][0];
+    let expected = json!({ "file": "genims.toml", "line": 4, "value": "7", "nearest": "connections_max" });
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&fault[key], value, "{fault:#}");
+    }
+    assert!(fault["allowed"].as_str().unwrap().contains("packet_bytes_max"), "{fault:#}");
+
+    let (code, keys, found) = validate(&FAULTY.replace("conections_max", "connections_max"), &[]);
+    assert_eq!(
+        (code, keys),
+        (Some(1), vec!["data_dir".to_owned(), "listeners[1].password_file".to_owned()]),
+        "{found:#}"
+    );
+    let good = FAULTY.replace("conections_max", "connections_max").replace("file/data", "data");
+    let good = good.replace("password_file = \"/nonexistent/password\"\n", "broker = \"mqtts://h\"\n");
+    let (code, keys, found) = validate(&good, &[("SSL_CERT_FILE", "/nonexistent/ca.pem")]);
+    assert!(code == Some(1) && keys == ["listeners[1]"], "{found:#}");
+    assert!(
+        found["faults"][0]["problem"].as_str().unwrap().contains("SSL_CERT_FILE names /nonexistent/ca.pem"),
+        "{found:#}"
+    );
+
+    std::fs::write(folder.join(".env"), "GENIMS_X='open\nA=1\nGENIMS_Y\n").unwrap();
+    let (code, _, found) = validate("", &[]);
+    let lines: Vec<&Value> = found["faults"].as_array().unwrap().iter().map(|fault| &fault["line"]).collect();
+    assert_eq!((code, &found["faults"][0]["file"], lines), (Some(1), &".env".into(), vec![&1.into(), &3.into()]));
+}
+
+fn serve_stumbles_over_the_same(harness: &'static Harness) {
+    let folder = harness.folder("stumbling");
+    std::fs::write(folder.join("file"), "x").unwrap();
+    std::fs::write(folder.join("genims.toml"), FAULTY.replace("conections_max", "connections_max")).unwrap();
+    let mut command = harness.command(&["--config", "genims.toml", "serve"]);
+    let (code, _, error) = told(command.current_dir(&folder).env("GENIMS_MASTER_DB_URL", "postgresql://h:0/x"));
+    assert_eq!(code, Some(1), "{error}");
+    for part in ["data_dir = \"file/data\"", "listeners[1].password_file", "GENIMS_MASTER_DB_URL"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!folder.join("data").exists());
+}
+
+fn an_empty_file_is_valid(harness: &'static Harness) {
+    let folder = harness.folder("empty");
+    std::fs::write(folder.join("genims.toml"), "").unwrap();
+    let (code, out, _) = told(harness.command(&["--config", "genims.toml", "validate"]).current_dir(&folder));
+    assert_eq!(code, Some(0), "{out}");
+    for part in ["nothing can be received", "reaches no database", "no database is configured", "GENIMS_MASTER_DB_URL"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(!out.contains("is valid."), "{out}");
+}
+
+fn errors_are_told_once(harness: &'static Harness) {
+    let folder = harness.folder("once");
+    std::fs::write(folder.join("genims.toml"), "[[listeners]\n").unwrap();
+    let nobody = "postgresql://u@127.0.0.1:1/genims_operations_db";
+    for (arguments, once) in [
+        (&["--config", "nowhere.toml", "deadletter", "list"][..], "No such file"),
+        (&["--config", "genims.toml", "deadletter", "list"], "genims.toml"),
+        (&["seed", "plant", "--from", "nowhere.toml"], "No such file"),
+        (&["deadletter", "list"], "Connection refused"),
+    ] {
+        let mut command = harness.command(arguments);
+        command.current_dir(&folder).env("GENIMS_OPERATIONS_DB_URL", nobody).env("GENIMS_MASTER_DB_URL", nobody);
+        let (code, _, error) = told(&mut command);
+        assert!(code == Some(1) && error.matches(once).count() == 1, "{arguments:?}: {error}");
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("devstack::the_four_servers_do_their_work", the_four_servers_do_their_work),
         harness.trial("devstack::tls_is_offered_under_the_own_authority", tls_is_offered_under_the_own_authority),
         harness.trial("devstack::status_shows_url_pid_and_folder", status_shows_url_pid_and_folder),
+        harness.trial("devstack::installing_tells_its_steps_as_data", installing_tells_its_steps),
         harness.trial("devstack::a_killed_server_comes_back_with_its_data", a_killed_server_comes_back_with_its_data),
         harness.trial("devstack::a_paused_server_does_not_answer", a_paused_server_does_not_answer),
         harness.trial("devstack::two_stacks_never_meet", two_stacks_never_meet),
@@ -88,6 +89,14 @@ fn tls_is_offered_under_the_own_authority(harness: &'static Harness) {
     psql.args([&postgres, "-Atc", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"]);
     let output = psql.env("PGPASSWORD", stack.password()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "t", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn installing_tells_its_steps(harness: &'static Harness) {
+    harness.stack();
+    let output = harness.run_dev(&["install", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["installed"], &told["steps"][0]), (&true.into(), &"everything is there".into()), "{told:#}");
 }
 
 fn status_shows_url_pid_and_folder(harness: &'static Harness) {

@@ -71,6 +71,7 @@ fn three_steps(harness: &'static Harness) {
     assert_eq!(inserted(&again), 0, "{again:#}");
     skipped_values_are_a_failure(&plant, text, &write);
     what_the_mirror_does_not_keep_is_none(&plant, &write);
+    a_mapping_that_no_replay_takes_makes_no_plant(&plant, &write);
     a_mapping_that_contradicts_master_data_is_refused(&plant, &write);
 }
 
@@ -110,6 +111,33 @@ fn what_the_mirror_does_not_keep_is_none(plant: &Plant, write: &dyn Fn(&str, &st
     assert!(said(&replayed).contains("2 readings are older than MongoDB keeps them"), "{}", said(&replayed));
     let found = report(plant);
     assert_eq!((&found["committed_postgres"], &found["committed_mongodb"]), (&4.into(), &2.into()), "{found:#}");
+    // Once more: all of it is there already, and nothing is missing.
+    let again = loadtest(plant, &replay);
+    assert!(again.status.success(), "{}", said(&again));
+    assert!(said(&again).contains("there already, and sent again  PostgreSQL 4  MongoDB 2"), "{}", said(&again));
+    let found = report(plant);
+    assert_eq!(
+        (&found["missing"], &found["duplicates"], &found["postgres"]["there_before"]),
+        (&0.into(), &0.into(), &4.into())
+    );
+}
+
+/// What a replay would refuse is refused before anything is made of it.
+fn a_mapping_that_no_replay_takes_makes_no_plant(plant: &Plant, write: &dyn Fn(&str, &str)) {
+    let mapping = std::fs::read_to_string(plant.folder.join("press.toml")).unwrap().replace("Presse_7", "Presse_8");
+    for (from, to, told) in [
+        ("zone = \"UTC\"", "zone = \"Berlin\"", "Europe/Berlin"),
+        ("format = \"%d", "format = \"%Q", "stands for nothing"),
+        ("machines =", "machinez =", "did you mean machines?"),
+    ] {
+        write("wrong.toml", &mapping.replace(from, to));
+        let seeded = plant.cli(&["seed", "plant", "--from", "wrong.toml"]);
+        assert!(!seeded.status.success() && said(&seeded).contains(told), "{}", said(&seeded));
+        let replayed = loadtest(plant, &["--mapping", "wrong.toml", "--file", "Presse 7.csv"]);
+        assert!(!replayed.status.success() && said(&replayed).contains(told), "{}", said(&replayed));
+    }
+    let made = "SELECT count(*) FROM machines WHERE machine_id = 'Presse_8'";
+    assert_eq!(plant.query("genims_master_db", made)[0].get::<_, i64>(0), 0);
 }
 
 fn a_mapping_that_contradicts_master_data_is_refused(plant: &Plant, write: &dyn Fn(&str, &str)) {

@@ -3,6 +3,7 @@
 
 use crate::clients::publish;
 use crate::harness::{Harness, connect_postgres};
+use crate::platform::Platform;
 use crate::pooler::Pooler;
 use crate::server::{Plant, Sensor, Setup};
 use genims_databases::{DatabaseError, Environment, MysqlSettings, PostgresSettings, Registry};
@@ -25,6 +26,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("hosted::of_several_hosts_the_writable_one_is_taken", several_hosts),
         harness.trial("hosted::unix_sockets_are_connected_to", unix_sockets),
         harness.trial("hosted::validate_looks_at_every_connection", validate_looks_at_every_connection),
+        harness.trial("hosted::a_small_pool_is_one_warning", a_small_pool_is_one_warning),
     ]
 }
 
@@ -257,10 +259,31 @@ fn validate_looks_at_every_connection(harness: &'static Harness) {
         ("GENIMS_AUDIT_DB_URL", "mysql://a:1,b:2/x", "write one"),
         ("GENIMS_MONGODB_URL", "mongodb://u:hunter%2@h/x", "%25"),
         ("GENIMS_MONGODB_URL", "mongodb+srv://h.example.net:27017/x", "port"),
+        ("GENIMS_MONGODB_URL", "mongodb://h/x?w=0", "w=majority"),
+        ("GENIMS_MONGODB_URL", "mongodb://h/x?tls=true&tlsCAFile=/nonexistent", "/nonexistent"),
+        ("GENIMS_MONGODB_URL", "mongodb://a,b/x?directConnection=true", "name one"),
+        ("GENIMS_MONGODB_URL", "mongodb://u:p@h/x?authMechanism=OAUTH", "SCRAM-SHA-256"),
+        ("GENIMS_HUB_URL", "postgresql://h:0/hub", "1 to 65535"),
+        ("GENIMS_POSTGRES_URL", "postgresql://a,,b/", "empty"),
     ] {
         let (valid, said) = validate(&[(variable, url)]);
         assert!(!valid && said.contains(remedy), "{url}: {said}");
-        assert!(said.contains(variable) || said.contains("TLS cannot be set up"), "{url}: {said}");
+        assert!(said.contains(&format!("  {variable}: ")) && said.contains("has 1 fault:"), "{url}: {said}");
         assert!(!said.contains("hunter"), "{said}");
     }
+}
+
+/// Not thirteen failures: each database has two connections to give, and the third look waits.
+fn a_small_pool_is_one_warning(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let pooler = Pooler::sized(harness, &platform.stack, "session", 2);
+    let url = pooler.url(&platform.stack, "postgres");
+    let output = platform.cli(&["doctor", "--json"], &[("GENIMS_POSTGRES_URL", &url)]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of_pool = |finding: &&Value| finding["subject"] == "pool";
+    let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().filter(of_pool).collect();
+    assert_eq!(found.len(), 1, "{report:#}");
+    assert_eq!((&found[0]["grade"], found[0]["databases"].as_array().unwrap().len()), (&"warning".into(), 13));
+    assert!(found[0]["remedy"].as_str().unwrap().contains("default_pool_size"), "{report:#}");
+    assert_eq!(report["passed"], true, "{report:#}");
 }

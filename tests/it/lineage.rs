@@ -71,6 +71,14 @@ fn older_copy(harness: &'static Harness) {
     assert!(shown.contains("of a history that this log does not hold") && shown.contains("--yes"), "{shown}");
     assert!(plant.cli_ok(&["log", "adopt", "--yes"]).contains("Adopted"));
     assert!(plant.cli_ok(&["log", "adopt"]).contains("nothing to adopt"));
+    let json = |arguments: &[&str]| serde_json::from_str::<serde_json::Value>(&plant.cli_ok(arguments)).unwrap();
+    let adopted = json(&["log", "adopt", "--json"]);
+    assert_eq!(
+        (&adopted["adopted"], &adopted["databases"][0]["parted"]),
+        (&false.into(), &false.into()),
+        "{adopted:#}"
+    );
+    assert_eq!(json(&["log", "quarantine", "--json"])["segments"], serde_json::json!([]));
     plant.serve();
     eventually("acknowledgements again", CATCH_UP, || load.acked() > acked);
     all.extend(load.finish(CATCH_UP));

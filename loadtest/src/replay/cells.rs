@@ -4,7 +4,7 @@
 //! that points part thousands.
 
 use chrono::offset::LocalResult;
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
 /// What `DECIMAL(15,4)` cannot hold.
@@ -69,33 +69,71 @@ pub struct TimeFormat {
     pub zone: Tz,
 }
 
+/// What a cell says, in microseconds since 1970 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    At(i64),
+    /// A local time that the clock shows twice, when summer ends: the first and the second.
+    Twice(i64, i64),
+    /// A local time that the clock leaves out, when summer begins: where it jumps from and to.
+    Never(NaiveDateTime, NaiveDateTime),
+}
+
 impl TimeFormat {
     /// Microseconds since 1970 UTC. A local time that a summer has twice is the first of both; one that it has not at all
     /// is none.
     pub fn parse(&self, cell: &str) -> Option<i64> {
+        match self.moment(cell)? {
+            Moment::At(at_us) | Moment::Twice(at_us, _) => Some(at_us),
+            Moment::Never(..) => None,
+        }
+    }
+
+    pub fn moment(&self, cell: &str) -> Option<Moment> {
         let micros = match self.name.as_str() {
-            "rfc3339" => return DateTime::parse_from_rfc3339(cell).ok().map(|at| at.timestamp_micros()),
+            "rfc3339" => {
+                return DateTime::parse_from_rfc3339(cell).ok().map(|at| Moment::At(at.timestamp_micros()));
+            }
             "epoch_s" => 1_000_000_f64,
             "epoch_ms" => 1_000.0,
             "epoch_us" => 1.0,
             "epoch_ns" => 0.001,
             pattern => return self.parse_pattern(pattern, cell),
         };
-        epoch_us(cell, micros)
+        epoch_us(cell, micros).map(Moment::At)
     }
 
-    fn parse_pattern(&self, pattern: &str, cell: &str) -> Option<i64> {
+    fn parse_pattern(&self, pattern: &str, cell: &str) -> Option<Moment> {
         let cell = if pattern.contains("%.f") { with_point(cell) } else { cell.to_owned() };
         if pattern.contains('z') {
-            return DateTime::parse_from_str(&cell, pattern).ok().map(|at| at.timestamp_micros());
+            return DateTime::parse_from_str(&cell, pattern).ok().map(|at| Moment::At(at.timestamp_micros()));
         }
         let local = NaiveDateTime::parse_from_str(&cell, pattern)
             .or_else(|_| NaiveDate::parse_from_str(&cell, pattern).map(|date| date.and_time(NaiveTime::MIN)))
             .ok()?;
-        match self.zone.from_local_datetime(&local) {
-            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => Some(at.timestamp_micros()),
-            LocalResult::None => None,
+        Some(match self.zone.from_local_datetime(&local) {
+            LocalResult::Single(at) => Moment::At(at.timestamp_micros()),
+            LocalResult::Ambiguous(first, second) => Moment::Twice(first.timestamp_micros(), second.timestamp_micros()),
+            LocalResult::None => {
+                let (from, to) = self.gap(local)?;
+                Moment::Never(from, to)
+            }
+        })
+    }
+
+    /// Where the clock jumps from and to, around a local time that it leaves out.
+    fn gap(&self, local: NaiveDateTime) -> Option<(NaiveDateTime, NaiveDateTime)> {
+        let offset = |utc: NaiveDateTime| self.zone.offset_from_utc_datetime(&utc).fix().local_minus_utc();
+        // No zone is further from UTC than a day, nor changes twice within two.
+        let (mut before, mut after) = (local - TimeDelta::days(1), local + TimeDelta::days(1));
+        let (old, new) = (offset(before), offset(after));
+        while after - before > TimeDelta::seconds(1) {
+            let middle = before + (after - before) / 2;
+            if offset(middle) == old { before = middle } else { after = middle }
         }
+        let jump = after.and_utc().timestamp();
+        let shown = |offset: i32| DateTime::from_timestamp(jump + i64::from(offset), 0).map(|at| at.naive_utc());
+        Some((shown(old)?, shown(new)?))
     }
 }
 
@@ -188,5 +226,17 @@ mod tests {
         let berlin = |cell| parsed("%Y-%m-%d %H:%M", Tz::Europe__Berlin, cell);
         assert_eq!(berlin("2024-03-31 02:30"), None);
         assert_eq!(berlin("2024-10-27 02:30"), parsed("rfc3339", Tz::UTC, "2024-10-27T02:30:00+02:00"));
+        let moment = |zone, cell| TimeFormat { name: "%Y-%m-%d %H:%M".to_owned(), zone }.moment(cell);
+        let shown = |text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").expect("a time");
+        for (zone, cell, from, to) in [
+            (Tz::Europe__Berlin, "2024-03-31 02:30", "2024-03-31 02:00", "2024-03-31 03:00"),
+            (Tz::America__New_York, "2024-03-10 02:00", "2024-03-10 02:00", "2024-03-10 03:00"),
+            (Tz::Australia__Lord_Howe, "2024-10-06 02:15", "2024-10-06 02:00", "2024-10-06 02:30"),
+        ] {
+            assert_eq!(moment(zone, cell), Some(Moment::Never(shown(from), shown(to))), "{zone} {cell}");
+        }
+        let second = parsed("rfc3339", Tz::UTC, "2024-10-27T02:30:00+01:00").expect("a time");
+        let first = second - 3_600_000_000;
+        assert_eq!(moment(Tz::Europe__Berlin, "2024-10-27 02:30"), Some(Moment::Twice(first, second)));
     }
 }

@@ -1,7 +1,6 @@
 //! What the columns of a foreign file are: values, the machine, or nothing that can be sent.
 //!
-//! The rows below the header enter, the time already found; a [`Role`] for every column leaves, and the marks of the
-//! file's numbers.
+//! The rows below the header enter, time and marks already found; a [`Role`] for every column leaves.
 
 use super::cells::Marks;
 use super::text::Row;
@@ -28,6 +27,8 @@ const MACHINE_HINTS: [&str; 13] = [
 /// What exporters write where there is no value, in small letters.
 const NO_VALUES: [&str; 15] =
     ["nan", "n/a", "na", "#n/a", "#na", "n.a.", "k.a.", "null", "none", "nil", "-", "--", "---", "missing", "no data"];
+/// How the reason begins for which texts are left out.
+pub(super) const NO_NUMBERS: &str = "no numbers";
 const ROW_NUMBERS: [&str; 9] = ["id", "index", "nr", "nr.", "no", "no.", "#", "lfd. nr.", ""];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,53 +41,34 @@ pub enum Role {
     LeftOut(String),
 }
 
-/// The marks that the numbers of all columns but those of the time were written with.
-pub fn marks(rows: &[Row], time: &[usize]) -> Marks {
-    // Of points first, of commas then.
-    let (mut count, mut thousands) = ([0, 0], [None, None]);
-    for row in rows {
-        for (_, cell) in row.cells.iter().enumerate().filter(|(at, _)| !time.contains(at)) {
-            for (of, decimal) in ['.', ','].into_iter().enumerate() {
-                if (Marks { decimal, thousands: None }).number(cell).is_some() {
-                    count[of] += usize::from(cell.contains(decimal));
-                    continue;
-                }
-                for mark in [if decimal == '.' { ',' } else { '.' }, ' '] {
-                    // One point or comma alone may be either: both together tell, several do, and a blank does.
-                    let tells = mark == ' ' || cell.contains(decimal) || cell.matches(mark).count() > 1;
-                    if tells && (Marks { decimal, thousands: Some(mark) }).number(cell).is_some() {
-                        thousands[of] = Some(mark);
-                        count[of] += usize::from(cell.contains(decimal));
-                    }
-                }
-            }
-        }
-    }
-    let of = usize::from(count[1] > count[0]);
-    Marks { decimal: ['.', ','][of], thousands: thousands[of] }
-}
-
 /// One role for each of `names`.
 pub fn roles(names: &[String], rows: &[Row], time: &Found, marks: Marks) -> Vec<Role> {
-    let machine = machine(names, rows, time);
+    let machine = called_machine(names, rows, time).or_else(|| machine_by_times(names, rows, time));
     (0..names.len())
         .map(|at| {
             if time.columns.contains(&at) {
                 return Role::Time;
             }
             if machine == Some(at) {
-                return Role::Machine(filled(rows, at).map(str::to_owned).collect());
+                return machine_role(rows, at);
             }
             let cells: Vec<&str> = filled(rows, at).filter(|cell| !is_no_value(cell)).collect();
             let numbers: Vec<f64> = cells.iter().filter_map(|cell| marks.number(cell)).collect();
             match cells.first() {
                 None => Role::LeftOut("empty".to_owned()),
-                Some(first) if numbers.len() * 2 < cells.len() => Role::LeftOut(format!("no numbers, like {first:?}")),
+                Some(first) if numbers.len() * 2 < cells.len() => {
+                    Role::LeftOut(format!("{NO_NUMBERS}, like {first:?}"))
+                }
                 Some(_) if counts_rows(&names[at], &numbers) => Role::LeftOut("numbers the rows".to_owned()),
                 Some(_) => Role::Value,
             }
         })
         .collect()
+}
+
+/// The role of a column that names machines.
+pub fn machine_role(rows: &[Row], at: usize) -> Role {
+    Role::Machine(filled(rows, at).map(str::to_owned).collect())
 }
 
 /// The cells of value columns that say that there is no value, as they are written.
@@ -95,12 +77,18 @@ pub fn no_values(rows: &[Row], roles: &[Role]) -> BTreeSet<String> {
     values.flat_map(|at| filled(rows, at)).filter(|cell| is_no_value(cell)).map(str::to_owned).collect()
 }
 
-fn is_no_value(cell: &str) -> bool {
+pub(super) fn is_no_value(cell: &str) -> bool {
     NO_VALUES.contains(&cell.to_lowercase().as_str())
 }
 
-fn filled(rows: &[Row], at: usize) -> impl Iterator<Item = &str> {
+pub(super) fn filled(rows: &[Row], at: usize) -> impl Iterator<Item = &str> {
     rows.iter().filter_map(move |row| row.cells.get(at)).filter(|cell| !cell.is_empty())
+}
+
+/// The words of a title, in small letters.
+pub(super) fn words(title: &str) -> Vec<String> {
+    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
 }
 
 /// One more in each row, under a name that says no more.
@@ -110,27 +98,36 @@ fn counts_rows(name: &str, numbers: &[f64]) -> bool {
         && numbers.windows(2).all(|pair| pair[1] - pair[0] == 1.0)
 }
 
-/// The column that is called like a machine; else one of words without which times would be there more than once.
-fn machine(names: &[String], rows: &[Row], time: &Found) -> Option<usize> {
+/// Columns that are filled in every row, with no more cells that differ than machines can be.
+fn candidates(names: &[String], rows: &[Row], time: &Found) -> Vec<usize> {
     let candidates = (0..names.len()).filter(|at| !time.columns.contains(at)).filter(|at| {
         let cells: BTreeSet<&str> = filled(rows, *at).collect();
         filled(rows, *at).count() == rows.len() && (1..=MACHINES_MAX).contains(&cells.len())
     });
-    let candidates: Vec<usize> = candidates.collect();
-    let is_called = |at: &usize| {
-        let name = names[*at].to_lowercase();
-        MACHINE_HINTS.iter().any(|hint| name.contains(hint))
-    };
+    candidates.collect()
+}
+
+pub(super) fn is_called_machine(title: &str) -> bool {
+    let title = title.to_lowercase();
+    MACHINE_HINTS.iter().any(|hint| title.contains(hint))
+}
+
+/// The column that is called like a machine.
+pub fn called_machine(names: &[String], rows: &[Row], time: &Found) -> Option<usize> {
     let is_whole = |cell: &str| !cell.contains(['.', ',']) || cell.parse::<f64>().is_err();
-    if let Some(called) = candidates.iter().copied().find(|at| is_called(at) && filled(rows, *at).all(is_whole)) {
-        return Some(called);
-    }
+    candidates(names, rows, time)
+        .into_iter()
+        .find(|at| is_called_machine(&names[*at]) && filled(rows, *at).all(is_whole))
+}
+
+/// A column of words without which times would be there more than once.
+fn machine_by_times(names: &[String], rows: &[Row], time: &Found) -> Option<usize> {
     let times: Vec<String> = rows.iter().map(|row| time.cell(row)).collect();
     if times.iter().collect::<HashSet<_>>().len() == times.len() {
         return None;
     }
     let is_word = |cell: &str| cell.contains(char::is_alphabetic) && !is_no_value(cell);
-    candidates.into_iter().find(|at| {
+    candidates(names, rows, time).into_iter().find(|at| {
         let pairs: HashSet<(&str, &str)> = filled(rows, *at).zip(times.iter().map(String::as_str)).collect();
         pairs.len() == rows.len() && filled(rows, *at).all(is_word)
     })
@@ -139,7 +136,7 @@ fn machine(names: &[String], rows: &[Row], time: &Found) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::{text, times};
+    use crate::replay::{marks, text, times};
 
     fn parsed(text: &str) -> (Vec<String>, Vec<Row>, Found) {
         let mut rows: Vec<Row> = text::rows(text, ';').map(|row| row.expect("readable")).collect();
@@ -148,29 +145,11 @@ mod tests {
         (names, rows, time)
     }
 
-    fn marks_of(cells: &[&str]) -> (char, Option<char>) {
-        let (_, rows, time) =
-            parsed(&format!("t;v\n{}", cells.iter().map(|v| format!("2024-01-01;{v}\n")).collect::<String>()));
-        let marks = marks(&rows, &time.columns);
-        (marks.decimal, marks.thousands)
-    }
-
-    #[test]
-    fn marks_are_taken_from_cells_that_can_be_read_in_one_way_only() {
-        assert_eq!(marks_of(&["1,5", "2", "3,25"]), (',', None));
-        assert_eq!(marks_of(&["1.5", "2"]), ('.', None));
-        assert_eq!(marks_of(&["1.234,5", "2"]), (',', Some('.')));
-        assert_eq!(marks_of(&["1,234.5", "2"]), ('.', Some(',')));
-        assert_eq!(marks_of(&["1.234.567", "2,5", "1,5"]), (',', Some('.')));
-        assert_eq!(marks_of(&["1\u{a0}234,5", "7,5"]), (',', Some(' ')));
-        assert_eq!(marks_of(&["1", "2"]), ('.', None));
-    }
-
     #[test]
     fn columns_are_told_apart() {
         let text = "id;Zeit;Maschine;Temp;Status;leer\n1;2024-01-01;P1;1,5;OK;\n2;2024-01-01;P2;n/a;OK;\n3;2024-01-02;P1;x;OK;\n4;2024-01-02;P2;2,5;OK;";
         let (names, rows, time) = parsed(text);
-        let marks = marks(&rows, &time.columns);
+        let marks = marks::told(&rows, &time.columns).marks;
         let roles = roles(&names, &rows, &time, marks);
         let machines = BTreeSet::from(["P1".to_owned(), "P2".to_owned()]);
         let left_out = |why: &str| Role::LeftOut(why.to_owned());
@@ -190,7 +169,7 @@ mod tests {
     fn words_tell_machines_only_where_times_are_there_more_than_once() {
         let machine_of = |text: &str| {
             let (names, rows, time) = parsed(text);
-            machine(&names, &rows, &time)
+            called_machine(&names, &rows, &time).or_else(|| machine_by_times(&names, &rows, &time))
         };
         assert_eq!(machine_of("t;mode;v\n2024-01-01;auto;1\n2024-01-02;manual;2"), None);
         assert_eq!(machine_of("t;name;v\n2024-01-01;a;1\n2024-01-01;b;2"), Some(1));

@@ -5,7 +5,10 @@
 
 use super::cells::Marks;
 use super::columns::{self, Role};
+use super::header::{self, unit_of};
+use super::long::{self, Long};
 use super::mapping::MappingError;
+use super::marks;
 use super::text::{self, Row};
 use super::times::{self, Found};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +46,8 @@ pub fn describe(path: &Path) -> Result<String, DescribeError> {
 struct Proposal<'p> {
     path: &'p Path,
     delimiter: char,
-    marks: Marks,
+    marks: marks::Told,
+    long: Option<Long>,
     header_line: u64,
     first_line: u64,
     records: usize,
@@ -69,20 +73,29 @@ impl<'p> Proposal<'p> {
         let time = times::find(&rows, width).ok_or_else(|| DescribeError::NoTime(path.to_owned()))?;
         let first = rows.iter().position(|row| time.parse(row).is_some()).unwrap_or(0);
         let records = rows.split_off(first);
-        let (header, units) = header(&rows, width);
-        let marks = columns::marks(&records, &time.columns);
-        let titles: Vec<String> = (0..width).map(|at| header.map_or("", |row| cell(row, at)).to_owned()).collect();
-        let roles = columns::roles(&titles, &records, &time, marks);
-        if !roles.contains(&Role::Value) {
+        let header = header::find(&rows, width);
+        let of = |row: Option<&Row>| -> Vec<String> {
+            (0..width).map(|at| row.map_or("", |row| cell(row, at)).to_owned()).collect()
+        };
+        let (titles, units) = (of(header.names), of(header.units));
+        let machine = columns::called_machine(&titles, &records, &time);
+        let marks = marks::told(&records, &time.columns.iter().copied().chain(machine).collect::<Vec<_>>());
+        let long = long::find(&titles, &records, &time, marks.marks, machine);
+        let roles = match &long {
+            Some(long) => (0..width).map(|at| role_beside(long, at, (records.as_slice(), &time, machine))).collect(),
+            None => columns::roles(&titles, &records, &time, marks.marks),
+        };
+        let is_measured = long.as_ref().is_none_or(|long| long.tags.values().any(long::Tag::is_measured));
+        if !roles.contains(&Role::Value) || !is_measured {
             return Err(DescribeError::NoValues(path.to_owned()));
         }
         let no_values = columns::no_values(&records, &roles);
-        let units: Vec<String> = (0..width).map(|at| units.map_or("", |row| cell(row, at)).to_owned()).collect();
         Ok(Self {
             path,
             delimiter,
             marks,
-            header_line: header.map_or(0, |row| row.line),
+            long,
+            header_line: header.names.map_or(0, |row| row.line),
             first_line: records[0].line,
             records: records.len(),
             time,
@@ -124,8 +137,11 @@ impl std::fmt::Display for Proposal<'_> {
         writeln!(out, "#   genims seed plant --from THIS_FILE")?;
         writeln!(out, "#   loadtest replay --mapping THIS_FILE --file {}\n", quoted(&file.to_string()))?;
         writeln!(out, "delimiter = {}", quoted(&self.delimiter.to_string()))?;
-        writeln!(out, "decimal = {}", quoted(&self.marks.decimal.to_string()))?;
-        if let Some(mark) = self.marks.thousands {
+        if let Some(doubt) = &self.marks.doubt {
+            writeln!(out, "# LOOK AT THIS: {doubt}.")?;
+        }
+        writeln!(out, "decimal = {}", quoted(&self.marks.marks.decimal.to_string()))?;
+        if let Some(mark) = self.marks.marks.thousands {
             writeln!(out, "thousands = {}", quoted(&mark.to_string()))?;
         }
         let comment = if self.header_line == 0 { "    # none: columns are named by number" } else { "" };
@@ -136,7 +152,10 @@ impl std::fmt::Display for Proposal<'_> {
         }
         self.write_time(out)?;
         let machines = self.write_machine(out)?;
-        self.write_values(out)?;
+        match &self.long {
+            Some(long) => self.write_tags(long, out)?,
+            None => self.write_values(out)?,
+        }
         writeln!(out, "\n# What `genims seed plant --from` makes, as far as it is not there.\n[plant]")?;
         writeln!(out, "factory = \"FAC-CSV\"\nline = \"LINE-CSV\"")?;
         writeln!(out, "machines = [{}]", list(machines.iter().map(String::as_str)))
@@ -193,9 +212,12 @@ impl Proposal<'_> {
         for column in values() {
             writeln!(out, "{} = {}", quoted(&column.name), quoted(&column.code))?;
         }
+        let is_alone = values().count() == 1;
         for column in &self.columns {
-            if let Role::LeftOut(why) = &column.role {
-                writeln!(out, "# {} is left out: {}", quoted(&column.name), why)?;
+            let Role::LeftOut(why) = &column.role else { continue };
+            writeln!(out, "# {} is left out: {}", quoted(&column.name), why)?;
+            if is_alone && why.starts_with(columns::NO_NUMBERS) && long::may_be_tags(&column.name) {
+                writeln!(out, "# LOOK AT THIS: if it says whose value a row has, name it as tag of a table [long].")?;
             }
         }
         if values().any(|column| column.unit.is_some()) {
@@ -205,6 +227,57 @@ impl Proposal<'_> {
             writeln!(out, "{} = {}", quoted(code), quoted(unit))?;
         }
         Ok(())
+    }
+}
+
+impl Proposal<'_> {
+    fn write_tags(&self, long: &Long, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let column = |at: usize| quoted(&self.columns[at].name);
+        writeln!(out, "\n# Each row has one value; a column says whose it is.\n[long]")?;
+        writeln!(out, "tag = {}\nvalue = {}", column(long.tag), column(long.value))?;
+        for column in &self.columns {
+            if let Role::LeftOut(why) = &column.role {
+                writeln!(out, "# {} is left out: {why}", quoted(&column.name))?;
+            }
+        }
+        let (measured, others): (Vec<_>, Vec<_>) = long.tags.iter().partition(|(_, tag)| tag.is_measured());
+        for (name, tag) in &others {
+            let why = if tag.text.is_empty() { "empty".to_owned() } else { format!("no numbers, like {:?}", tag.text) };
+            writeln!(out, "# {} is left out: {why}", quoted(name))?;
+        }
+        if !others.is_empty() {
+            writeln!(out, "ignore = [{}]", list(others.iter().map(|(name, _)| name.as_str())))?;
+        }
+        writeln!(out, "\n# Cell of that column = code of the sensor on its machine.\n[values]")?;
+        let mut taken = BTreeSet::new();
+        let code = |name: &str| match clean(name, CODE_CHARS_MAX) {
+            code if code.is_empty() => "TAG".to_owned(),
+            code => code,
+        };
+        let coded: Vec<(&String, String, &Option<String>)> =
+            measured.iter().map(|(name, tag)| (*name, unique(code(name), &mut taken), &tag.unit)).collect();
+        for (name, code, _) in &coded {
+            writeln!(out, "{} = {}", quoted(name), quoted(code))?;
+        }
+        if coded.iter().any(|(.., unit)| unit.is_some()) {
+            writeln!(out, "\n[units]")?;
+        }
+        for (code, unit) in coded.iter().filter_map(|(_, code, unit)| Some((code, unit.as_deref()?))) {
+            writeln!(out, "{} = {}", quoted(code), quoted(unit_of(unit).unwrap_or(unit)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The role of a column where one column has all values.
+fn role_beside(long: &Long, at: usize, (records, time, machine): (&[Row], &Found, Option<usize>)) -> Role {
+    match at {
+        at if time.columns.contains(&at) => Role::Time,
+        at if machine == Some(at) => columns::machine_role(records, at),
+        at if at == long.value => Role::Value,
+        at if at == long.tag => Role::LeftOut("it says whose the value is".to_owned()),
+        at if long.unit == Some(at) => Role::LeftOut("it has the units".to_owned()),
+        _ => Role::LeftOut("it is beside the value".to_owned()),
     }
 }
 
@@ -237,25 +310,6 @@ fn usual_width(rows: &[Row]) -> usize {
     let mut widths = BTreeMap::new();
     rows.iter().for_each(|row| *widths.entry(row.cells.len()).or_insert(0) += 1);
     widths.into_iter().max_by_key(|(width, count)| (*count, *width)).map_or(0, |(width, _)| width)
-}
-
-/// The rows with the columns' names and, in a row of their own below, units: of what stands above the first record.
-fn header(above: &[Row], width: usize) -> (Option<&Row>, Option<&Row>) {
-    // A trailing separator may be missing here, or be here alone; what is narrower is a title.
-    let wide: Vec<&Row> =
-        above.iter().rev().take_while(|row| row.cells.len() + 1 >= width && row.cells.len() > 1).collect();
-    let count = |row: &Row| row.cells.iter().filter(|cell| !cell.is_empty()).count();
-    // Units are short, and one of them at least is not all letters.
-    let letters = |cell: &str| cell.split(|c: char| !c.is_alphabetic()).map(|word| word.chars().count()).max();
-    let is_unit =
-        |cell: &str| unit_of(cell).is_some() || letters(cell).is_none_or(|longest| longest <= 3) || cell == "mbar";
-    let is_marked = |cell: &str| cell.is_empty() || !cell.chars().all(char::is_alphabetic);
-    let is_units = |row: &Row| row.cells.iter().all(is_unit) && row.cells.iter().any(is_marked);
-    match wide.as_slice() {
-        [] => (None, None),
-        [below, above, ..] if is_units(below) && count(above) >= count(below) => (Some(above), Some(below)),
-        [header, ..] => (Some(header), None),
-    }
 }
 
 /// Names by which columns are found, codes and units.
@@ -291,14 +345,6 @@ fn split_unit(title: &str) -> (&str, Option<&str>) {
         }
     }
     (title, None)
-}
-
-/// What stands in brackets at the end.
-fn unit_of(title: &str) -> Option<&str> {
-    [('[', ']'), ('(', ')')].into_iter().find_map(|(open, close)| {
-        let (_, unit) = title.strip_suffix(close)?.rsplit_once(open)?;
-        Some(unit.trim()).filter(|unit| !unit.is_empty())
-    })
 }
 
 /// Letters, digits, `-`, `_` and `.`: what topics, payloads and ids take without ado.

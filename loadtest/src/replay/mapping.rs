@@ -4,6 +4,8 @@
 //! machines, the sensor codes, `[units]` and `[plant]`, this takes the rest.
 
 use super::cells::{Marks, TimeFormat};
+use crate::complaint;
+use chrono::format::{Item, StrftimeItems};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -13,8 +15,8 @@ use std::path::{Path, PathBuf};
 pub enum MappingError {
     #[error("cannot read the mapping {}: {source}; pass --mapping with an existing file", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the mapping {} is not valid: {source}", path.display())]
-    Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the mapping {}:{line}: {what}", path.display())]
+    Parse { path: PathBuf, line: usize, what: String },
     #[error("the mapping {}: {what}", path.display())]
     Wrong { path: PathBuf, what: String },
     #[error("cannot read the records {}: {source}; pass --file with an existing CSV file", path.display())]
@@ -43,7 +45,7 @@ pub struct Skipped {
     pub line: u64,
     pub column: String,
     pub value: String,
-    pub why: &'static str,
+    pub why: String,
 }
 
 impl std::fmt::Display for Skipped {
@@ -77,8 +79,30 @@ pub struct Mapping {
     /// Sensor code to unit; for the plant.
     #[serde(default)]
     pub units: BTreeMap<String, String>,
+    /// Where a row holds one value and says whose it is; then `values` has the cells that say so, not columns.
+    pub long: Option<LongColumns>,
     /// What the plant is made of; read by `genims seed plant --from`.
-    pub plant: Option<toml::Table>,
+    pub plant: Option<PlantMade>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LongColumns {
+    /// The column that names the sensor.
+    pub tag: String,
+    /// The column with its value.
+    pub value: String,
+    /// Cells of the tag column whose values are meant to be left out.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlantMade {
+    pub factory: String,
+    pub line: String,
+    pub machines: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -150,8 +174,10 @@ impl Mapping {
     }
 
     pub fn parse(text: &str, path: &Path) -> Result<Self, MappingError> {
-        let mapping: Self = toml::from_str(text)
-            .map_err(|source| MappingError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let mapping: Self = toml::from_str(text).map_err(|error| {
+            let (line, what) = complaint::of(text, &error);
+            MappingError::Parse { path: path.to_owned(), line, what }
+        })?;
         mapping.check().map_err(|what| MappingError::Wrong { path: path.to_owned(), what })?;
         Ok(mapping)
     }
@@ -201,6 +227,10 @@ impl TimestampColumn {
             let allowed = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns, or a pattern like %d.%m.%Y %H:%M:%S";
             return Err(format!("timestamp.format {:?} is no format; write {allowed}", self.format));
         }
+        if !is_named && StrftimeItems::new(&self.format).any(|item| item == Item::Error) {
+            let allowed = "%Y %m %d %H %M %S and the like, as in strftime";
+            return Err(format!("timestamp.format {:?} has a % that stands for nothing; write {allowed}", self.format));
+        }
         Ok(TimeFormat { name: self.format.clone(), zone })
     }
 }
@@ -227,7 +257,14 @@ mod tests {
         assert_eq!(mapping.timestamp.column, ["t"]);
         for (text, said) in [
             (format!("thousands = \".\"\n{GOOD}"), "both '.'"),
-            (format!("delimeter = \";\"\n{GOOD}"), "delimeter"),
+            (format!("delimeter = \";\"\n{GOOD}"), "m.toml:1: delimeter is no key here; did you mean delimiter?"),
+            (
+                format!("{GOOD}[plant]\nfactory = \"F\"\nline = \"L\"\nmachinez = []\n"),
+                "m.toml:10: machinez is no key here; did you mean machines?",
+            ),
+            (format!("{GOOD}[long]\ntag = \"t\"\n"), "value is missing"),
+            (format!("header_line = \"1\"\n{GOOD}"), "must be a whole number"),
+            (GOOD.replace("\"t\"", "\"t\"\nformat = \"%d.%Q.%Y\""), "stands for nothing"),
             (GOOD.replace("id = \"M\"", "column = \"m\"\nid = \"M\""), "no {value}"),
             (GOOD.replace("id = \"M\"", ""), "no machine.column"),
             (GOOD.replace("\"t\"", "\"t\"\nzone = \"Berlin\""), "Europe/Berlin"),

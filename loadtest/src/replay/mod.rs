@@ -1,8 +1,9 @@
 //! `loadtest replay`: real records from a CSV file against the server, then the verdict.
 //!
-//! - [`describe`]: proposes a mapping for a file that nobody has described; [`times`] and [`columns`] are what it goes by
-//! - [`mapping`]: which column is what; [`text`], [`cells`]: how files and cells are read
-//! - [`records`]: the file becomes readings: shifted in time, what is left out counted
+//! - [`describe`]: proposes a mapping for a file that nobody has described; [`times`], [`marks`], [`columns`], [`long`] and
+//!   [`header`] are what it goes by
+//! - [`mapping`]: which column is what, `layout`: where; [`text`], [`cells`]: how files and cells are read
+//! - [`records`]: the file becomes readings: shifted in time ([`fold`]: the hour that comes twice), what is left out counted
 //! - [`known`]: waits until the server knows the sensors
 //! - [`feed`]: sends them at real speed, a multiple, or as fast as acknowledgements come back
 
@@ -10,8 +11,13 @@ pub mod cells;
 pub mod columns;
 pub mod describe;
 pub mod feed;
+pub mod fold;
+pub mod header;
 pub mod known;
+mod layout;
+pub mod long;
 pub mod mapping;
+pub mod marks;
 pub mod records;
 pub mod text;
 pub mod times;

@@ -2,11 +2,13 @@
 //!
 //! What is left out is counted, and of what somebody may have meant as a value the first examples are kept with line and
 //! column: cells that are no number, rows whose time or machine cannot be read, records that contradict an earlier one of
-//! the same machine and time (summer-time switches in some files): two values for one moment cannot both be right, and
-//! which one is stored would depend on the server's same-timestamp rule. Empty cells, and records that are there twice,
-//! are nobody's loss.
+//! the same machine and time: two values for one moment cannot both be right, and which one is stored would depend on the
+//! server's same-timestamp rule. Empty cells, and records that are there twice, are nobody's loss. The hour that a clock shows
+//! twice, when summer ends, is told apart by the order of the rows.
 
-use super::cells::TimeFormat;
+use super::cells::{Moment, TimeFormat};
+use super::fold::Series;
+use super::layout::{Cell, Columns, Values};
 use super::mapping::{Mapping, MappingError, Skipped};
 use super::text::{self, Row};
 use crate::load::payload::Reading;
@@ -47,9 +49,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn skip(&mut self, row: &Row, column: &str, value: &str, why: &'static str) {
+    fn skip(&mut self, row: &Row, column: &str, value: &str, why: impl Into<String>) {
         if self.examples.len() < EXAMPLES_MAX {
             let (file, column, value) = (self.file.clone(), column.to_owned(), value.to_owned());
+            let why = why.into();
             self.examples.push(Skipped { file, line: row.line, column, value, why });
         }
     }
@@ -97,48 +100,10 @@ pub struct Records {
     pub summary: Summary,
 }
 
-/// Where in a row everything is.
-struct Columns<'m> {
-    time: Vec<usize>,
-    machine: Option<usize>,
-    /// With name and sensor code.
-    values: Vec<(usize, &'m str, &'m str)>,
-}
-
-impl<'m> Columns<'m> {
-    fn find(mapping: &'m Mapping, header: &StringRecord) -> Result<Self, MappingError> {
-        let position = |name: &String| {
-            let number = || name.strip_prefix('#').and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
-            header.iter().position(|cell| cell == name.trim()).or_else(number).ok_or_else(|| MappingError::NoColumn {
-                name: name.clone(),
-                header: header.iter().map(|cell| format!("{cell:?}")).collect::<Vec<_>>().join(", "),
-            })
-        };
-        let values = mapping.values.iter().map(|(name, code)| Ok((position(name)?, name.as_str(), code.as_str())));
-        Ok(Self {
-            time: mapping.timestamp.column.iter().map(position).collect::<Result<_, _>>()?,
-            machine: mapping.machine.column.as_ref().map(position).transpose()?,
-            values: values.collect::<Result<_, MappingError>>()?,
-        })
-    }
-
-    fn cell(row: &Row, at: usize) -> &str {
-        row.cells.get(at).unwrap_or_default()
-    }
-
-    fn time(&self, row: &Row) -> String {
-        self.time.iter().map(|at| Self::cell(row, *at)).collect::<Vec<_>>().join(" ")
-    }
-
-    fn filled(&self, row: &Row) -> u64 {
-        self.values.iter().filter(|(at, ..)| !Self::cell(row, *at).is_empty()).count() as u64
-    }
-
-    fn digest(&self, row: &Row) -> u64 {
-        let mut digest = DefaultHasher::new();
-        self.values.iter().for_each(|(at, ..)| Self::cell(row, *at).hash(&mut digest));
-        digest.finish()
-    }
+fn digest(row: &Row, cells: &[Cell<'_>]) -> u64 {
+    let mut digest = DefaultHasher::new();
+    cells.iter().for_each(|(_, at, _)| Columns::cell(row, *at).hash(&mut digest));
+    digest.finish()
 }
 
 /// What is known of the file and of its machines so far.
@@ -149,8 +114,10 @@ struct Known<'m> {
     plant: &'m Plant,
     /// By the cell that names the machine.
     slots: HashMap<String, Vec<usize>>,
-    /// Of each machine and time.
-    digests: HashMap<(Option<usize>, i64), u64>,
+    /// By the first slot of a record: the order of its times.
+    series: HashMap<usize, Series>,
+    /// By first slot and time.
+    digests: HashMap<(usize, i64), u64>,
 }
 
 impl Records {
@@ -169,7 +136,8 @@ impl Records {
         let mut records = Self::default();
         records.summary.file = file.to_owned();
         let format = mapping.time_format();
-        let mut known = Known { columns, format, mapping, plant, slots: HashMap::new(), digests: HashMap::new() };
+        let (slots, series, digests) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut known = Known { columns, format, mapping, plant, slots, series, digests };
         for row in rows {
             let row = row?;
             if row.line >= mapping.first_line() && row.cells.iter().any(|cell| !cell.is_empty()) {
@@ -187,49 +155,73 @@ impl Records {
     fn take(&mut self, row: &Row, known: &mut Known<'_>) -> Result<(), MappingError> {
         self.summary.records += 1;
         let (time, mapping) = (known.columns.time(row), known.mapping);
-        let Some(timestamp_us) = known.format.parse(&time) else {
-            self.summary.records_unreadable += 1;
-            self.summary.skipped_values += known.columns.filled(row);
-            self.summary.skip(row, &mapping.timestamp.column.join(" + "), &time, "is no time in the mapping's format");
-            return Ok(());
+        let time_column = || mapping.timestamp.column.join(" + ");
+        let (first_us, second_us) = match known.format.moment(&time) {
+            Some(Moment::At(at_us)) => (at_us, None),
+            Some(Moment::Twice(first_us, second_us)) => (first_us, Some(second_us)),
+            None => {
+                self.unreadable(row, known, &time_column(), &time, "is no time in the mapping's format");
+                return Ok(());
+            }
+            Some(Moment::Never(from, to)) => {
+                let why = format!(
+                    "is a time that {} does not have: its clocks go from {} to {} that day; write the zone of the logger's \
+                     clock",
+                    known.format.zone,
+                    from.format("%H:%M"),
+                    to.format("%H:%M")
+                );
+                self.unreadable(row, known, &time_column(), &time, why);
+                return Ok(());
+            }
         };
         let machine = known.columns.machine.map_or("", |at| Columns::cell(row, at));
         if let (Some(column), "") = (&mapping.machine.column, machine) {
-            self.summary.records_unreadable += 1;
-            self.summary.skipped_values += known.columns.filled(row);
-            self.summary.skip(row, column, machine, "names no machine");
+            self.unreadable(row, known, column, machine, "names no machine");
             return Ok(());
         }
+        let Some(cells) = known.columns.cells(row) else {
+            if let (Some(long), Values::Long { tag, .. }) = (&mapping.long, &known.columns.values) {
+                let why = "is no tag of the mapping; name it in [values], or in ignore of [long]";
+                self.unreadable(row, known, &long.tag, Columns::cell(row, *tag), why);
+            }
+            return Ok(());
+        };
+        let Some(&(of, ..)) = cells.first() else { return Ok(()) };
         if !known.slots.contains_key(machine) {
             let slots = self.enter_machine(machine, known)?;
             known.slots.insert(machine.to_owned(), slots);
         }
         let Some(slots) = known.slots.get(machine) else { return Ok(()) };
-        let digest = known.columns.digest(row);
-        match known.digests.insert((slots.first().copied(), timestamp_us), digest) {
-            Some(earlier) if earlier == digest => {
-                self.summary.repeated_records += 1;
-                return Ok(());
-            }
+        let timestamp_us = known.series.entry(slots[of]).or_default().instant(first_us, second_us);
+        let digest = digest(row, &cells);
+        match known.digests.insert((slots[of], timestamp_us), digest) {
+            Some(earlier) if earlier == digest => self.summary.repeated_records += 1,
             Some(earlier) => {
-                known.digests.insert((slots.first().copied(), timestamp_us), earlier);
+                known.digests.insert((slots[of], timestamp_us), earlier);
                 self.summary.records_contradicting += 1;
                 self.summary.skipped_values += known.columns.filled(row);
-                let column = mapping.timestamp.column.join(" + ");
-                self.summary.skip(
-                    row,
-                    &column,
-                    &time,
-                    "has other values than an earlier record of this machine and time",
-                );
-                return Ok(());
+                let why = match second_us {
+                    Some(_) => {
+                        "comes twice that day, and the order of the rows does not tell which it is; give times with an offset"
+                    }
+                    None => "has other values than an earlier record of this machine and time",
+                };
+                self.summary.skip(row, &time_column(), &time, why);
             }
-            None => {}
-        }
-        for (&(at, name, _), &slot) in known.columns.values.iter().zip(slots) {
-            self.cell(row, Columns::cell(row, at), name, mapping, (slot, timestamp_us));
+            None => {
+                for (number, at, name) in cells {
+                    self.cell(row, Columns::cell(row, at), name, mapping, (slots[number], timestamp_us));
+                }
+            }
         }
         Ok(())
+    }
+
+    fn unreadable(&mut self, row: &Row, known: &Known<'_>, column: &str, value: &str, why: impl Into<String>) {
+        self.summary.records_unreadable += 1;
+        self.summary.skipped_values += known.columns.filled(row);
+        self.summary.skip(row, column, value, why);
     }
 
     /// The slots of a machine's value columns, in the columns' order.
@@ -237,7 +229,7 @@ impl Records {
         let (plant, machine_id) = (known.plant, known.mapping.machine.id_of(cell));
         let machine = plant.machines.iter().find(|machine| machine.machine_id == machine_id);
         let mut slots = Vec::new();
-        for (_, _, code) in &known.columns.values {
+        for code in &known.columns.codes {
             let sensor = machine
                 .and_then(|machine| plant.sensor_by_code(machine, code))
                 .ok_or_else(|| MappingError::UnknownSensor { machine: machine_id.clone(), code: (*code).to_owned() })?;
@@ -359,6 +351,40 @@ mod tests {
                 ("SNS-000000", 20, 80_000)
             ]
         );
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_is_two_and_the_one_that_does_not_come_is_named() {
+        let text = MAPPING.replace("\"when\"", "\"when\"\nformat = \"%Y-%m-%d %H:%M\"\nzone = \"Europe/Berlin\"");
+        let mapping = Mapping::parse(&text, Path::new("m.toml")).expect("valid");
+        let parse = |rows: &[&str]| {
+            let rows: String = rows.iter().map(|row| format!("0000,{row},\n")).collect();
+            let csv = format!("who,when,hot,loud\n{rows}");
+            Records::parse(&csv, "f.csv", &mapping, &Plant::synthetic(2, 2)).expect("readable")
+        };
+        let autumn = parse(&["2024-10-27 02:00,1", "2024-10-27 02:30,2", "2024-10-27 02:00,3", "2024-10-27 02:30,4"]);
+        let times: Vec<i64> = autumn.readings.iter().map(|r| r.timestamp_us / 1_000_000 - 1_729_987_200).collect();
+        assert_eq!((times, autumn.summary.problem()), (vec![0, 1_800, 3_600, 5_400], None));
+        let spring = parse(&["2024-03-31 01:30,1", "2024-03-31 02:30,2", "2024-03-31 03:30,3"]);
+        let told = spring.summary.problem().expect("one does not exist");
+        let gap = "f.csv:3, column when: \"2024-03-31 02:30\" is a time that Europe/Berlin does not have: its clocks go from \
+                   02:00 to 03:00 that day";
+        assert!(told.contains(gap) && spring.summary.readings == 2, "{told}");
+    }
+
+    #[test]
+    fn a_row_for_each_value_finds_its_sensor_and_an_unknown_tag_is_told() {
+        let text = "[timestamp]\ncolumn = \"t\"\n[machine]\nid = \"MCH-0000\"\n[long]\ntag = \"tag\"\nvalue = \"v\"\n\
+                    ignore = [\"S\"]\n[values]\nA = \"TEMP-0\"\nB = \"VIBR-1\"\n";
+        let mapping = Mapping::parse(text, Path::new("m.toml")).expect("valid");
+        let rows = "t,tag,v\n2024-01-01T00:00:00Z,A,1\n2024-01-01T00:00:00Z,B,2\n2024-01-01T00:00:00Z,S,on\n\
+                    2024-01-01T00:00:00Z,A,1\n2024-01-01T00:00:00Z,B,3\n2024-01-01T00:00:01Z,C,4\n";
+        let records = Records::parse(rows, "f.csv", &mapping, &Plant::synthetic(2, 2)).expect("readable");
+        let summary = &records.summary;
+        assert_eq!((summary.readings, summary.repeated_records, summary.records_contradicting), (2, 1, 1));
+        assert_eq!((summary.skipped_values, summary.records_unreadable), (2, 1));
+        let told = summary.problem().expect("two were left out");
+        assert!(told.contains("f.csv:7, column tag: \"C\" is no tag of the mapping"), "{told}");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Findings {
     pub altered_sensors: u64,
     /// Readings that nobody sent.
     pub unexpected: u64,
+    /// Readings that were there before the run, of sensors that hold exactly what was sent.
+    pub there_before: u64,
     pub snapshots: u64,
     pub snapshots_missing: u64,
     pub snapshots_surplus: u64,
@@ -59,21 +61,27 @@ fn agrees(sent: &Tally, held: &Tally, exactness: Exactness) -> bool {
     }
 }
 
-/// What is held on top of `before`.
-pub fn since(held: &Holdings, before: &Holdings) -> Holdings {
+/// What is held on top of `before`. A sensor that holds exactly what was sent holds it, whenever it came: sent again, a reading
+/// is stored once. How many of these readings were there before is said beside it.
+pub fn since(held: &Holdings, before: &Holdings, sent: &Tallies, exactness: Exactness) -> (Holdings, u64) {
     let none = Tally::default();
-    Holdings {
-        sensors: held
-            .sensors
-            .iter()
-            .map(|(id, tally)| (id.clone(), tally.since(before.sensors.get(id).unwrap_or(&none))))
-            .collect(),
-        machines: held
-            .machines
-            .iter()
-            .map(|(id, count)| (id.clone(), count.saturating_sub(before.machines.get(id).copied().unwrap_or(0))))
-            .collect(),
-    }
+    let mut there_before = 0;
+    let on_top = |(id, tally): (&String, &Tally)| {
+        let earlier = before.sensors.get(id).unwrap_or(&none);
+        let is_whole = sent.sensors.get(id).is_some_and(|sent| agrees(sent, tally, exactness));
+        if is_whole {
+            there_before += earlier.count;
+            return (id.clone(), *tally);
+        }
+        (id.clone(), tally.since(earlier))
+    };
+    let sensors = held.sensors.iter().map(on_top).collect();
+    let machines = held
+        .machines
+        .iter()
+        .map(|(id, count)| (id.clone(), count.saturating_sub(before.machines.get(id).copied().unwrap_or(0))))
+        .collect();
+    (Holdings { sensors, machines }, there_before)
 }
 
 /// Sensors whose holdings differ from what was sent: for these the exact number of duplicates must be asked for.
@@ -210,8 +218,22 @@ mod tests {
         if let Some(tally) = after.sensors.get_mut("S") {
             tally.merge(&self::tally(&SENT));
         }
-        let held = since(&after, &before);
+        let (held, there_before) = since(&after, &before, &sent(&SENT), Exactness::Microseconds);
         assert!(judge(&sent(&SENT), &held, &HashMap::new(), Exactness::Microseconds).is_clean());
+        assert_eq!(there_before, 0);
+    }
+
+    #[test]
+    fn what_was_sent_before_and_is_sent_again_is_not_missing() {
+        for (already, count) in [(&SENT[..], 3), (&SENT[..1], 1)] {
+            let (held, there_before) = since(&held(&SENT), &held(already), &sent(&SENT), Exactness::Microseconds);
+            assert!(judge(&sent(&SENT), &held, &HashMap::new(), Exactness::Microseconds).is_clean());
+            assert_eq!(there_before, count);
+        }
+        // One of them is nowhere.
+        let (held, there_before) = since(&held(&SENT[1..]), &held(&SENT[2..]), &sent(&SENT), Exactness::Microseconds);
+        let findings = judge(&sent(&SENT), &held, &HashMap::new(), Exactness::Microseconds);
+        assert!(!findings.is_clean() && there_before == 0);
     }
 
     #[test]

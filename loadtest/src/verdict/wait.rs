@@ -114,7 +114,8 @@ impl Store {
         let mut first = true;
         loop {
             let asked_us = clock.now_us();
-            let held = judge::since(&self.holdings(span, &sensors).await?, before);
+            let all = self.holdings(span, &sensors).await?;
+            let (held, there_before) = judge::since(&all, before, sent, self.exactness());
             let suspects = judge::suspects(sent, &held, self.exactness());
             let total = held.readings() + held.snapshots();
             if total != last {
@@ -133,7 +134,7 @@ impl Store {
                 Self::Postgres(client) => postgres::duplicates(client, span, &suspects).await?,
                 Self::Mongo(database) => mongodb::duplicates(database, span, &suspects).await?,
             };
-            let findings = judge::judge(sent, &held, &duplicates, self.exactness());
+            let findings = Findings { there_before, ..judge::judge(sent, &held, &duplicates, self.exactness()) };
             let complete = findings.missing == 0 && findings.snapshots_missing == 0;
             let at_us = fenced_us.filter(|_| first).unwrap_or(asked_us);
             return Ok(Settled { findings, complete_us: complete.then_some(at_us) });

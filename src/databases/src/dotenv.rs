@@ -5,19 +5,21 @@
 //! writer can have meant it: what other readers of such files replace, unescape or cut off (`$`, `\`, ` #`) is refused
 //! outside single quotes. No complaint shows a value, which may be a secret.
 
-/// What is wrong with a line, and what to write.
+/// What is wrong with each line that cannot be read, and what to write: a line of the cause for each.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("it is UTF-16: save it as UTF-8".to_owned());
     }
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
-    let mut pairs = Vec::new();
+    let (mut pairs, mut causes) = (Vec::new(), Vec::new());
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let place = |cause: &str| format!("line {}: {cause}", index + 1);
-        let line = std::str::from_utf8(line).map_err(|_| place("it is not UTF-8: save the file as UTF-8"))?;
-        pairs.extend(pair(line.trim()).map_err(|cause| place(&cause))?);
+        let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8: save the file as UTF-8".to_owned());
+        match line.and_then(|line| pair(line.trim())) {
+            Ok(pair) => pairs.extend(pair),
+            Err(cause) => causes.push(format!("line {}: {cause}", index + 1)),
+        }
     }
-    Ok(pairs)
+    if causes.is_empty() { Ok(pairs) } else { Err(causes.join("\n")) }
 }
 
 /// `None` for an empty line or a comment.
@@ -150,6 +152,13 @@ mod tests {
             assert!(cause.starts_with("line 1: GENIMS_X ") && cause.contains(remedy), "{line}: {cause}");
             assert!(!cause.contains("ss"), "{cause}");
         }
+    }
+
+    #[test]
+    fn every_line_at_fault_is_told() {
+        let causes = parse(b"A='x\nB=1\nC\nD=$y\n").expect_err("three bad lines");
+        let lines: Vec<&str> = causes.lines().map(|cause| &cause[..7]).collect();
+        assert_eq!(lines, ["line 1:", "line 3:", "line 4:"], "{causes}");
     }
 
     #[test]

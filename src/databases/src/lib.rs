@@ -3,7 +3,7 @@
 //! - [`registry`]: config/databases.toml, one entry per database
 //! - [`environment`]: the process environment over `.env` (its lines: [`dotenv`]), secrets also from files
 //! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools; [`url`]: what no URL may
-//!   contain as it stands; [`roots`]: the operating system's certificates; [`pooling`]: whether a pooler is in between
+//!   contain as it stands; [`roots`], [`pem`]: certificates; [`pooling`]: whether a pooler is in between
 //! - [`configured`]: what is configured, without connecting
 //! - [`clock`]: a server's clock against ours
 //! - [`partitions`]: daily partitions, for whoever needs one
@@ -23,12 +23,13 @@ pub mod expiry;
 pub mod mongo;
 pub mod mysql;
 pub mod partitions;
+mod pem;
 pub mod pooling;
 pub mod postgres;
 mod postgres_url;
 mod quoting;
 pub mod registry;
-mod roots;
+pub mod roots;
 pub mod schema;
 pub mod tls;
 mod url;

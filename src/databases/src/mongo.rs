@@ -4,10 +4,14 @@
 use super::errors::DatabaseError;
 use super::registry::Database;
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
-use super::{roots, url};
+use super::{pem, roots, url};
 use mongodb::Client;
-use mongodb::options::{ClientOptions, ConnectionString, Tls};
+use mongodb::options::{Acknowledgment, ClientOptions, ConnectionString, HostInfo, Tls};
+use rustls::RootCertStore;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use std::fmt;
+use std::path::Path;
 
 /// The database of our own bookkeeping, so that the contract's database holds exactly the contract's collections.
 pub const INTERNAL_DATABASE: &str = "genims_internal";
@@ -15,6 +19,10 @@ pub const INTERNAL_DATABASE: &str = "genims_internal";
 const EXAMPLE: &str = "mongodb://user:password@host:27017/genims_production?authSource=admin&tls=true";
 /// Enough for the sink's writers, verification and the API at once.
 const POOL_SIZE_MAX: u32 = 16;
+/// Of the driver's mechanisms those that need nothing but what a URL can say.
+const MECHANISMS: [&str; 4] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "MONGODB-X509", "PLAIN"];
+const FILES: &str = "let tlsCAFile name a PEM file with the authority's certificate, and tlsCertificateKeyFile one with our \
+                     certificate and its key";
 
 /// How to reach the document store.
 #[derive(Clone)]
@@ -24,6 +32,7 @@ pub struct MongoSettings {
     /// The name on the server.
     database_name: String,
     url: String,
+    tls: Option<Tls>,
     password: Option<String>,
 }
 
@@ -56,7 +65,9 @@ impl MongoSettings {
             return Err(wrong("it does not start with mongodb:// or mongodb+srv://".to_owned()));
         };
         url::check(url).map_err(wrong)?;
-        ConnectionString::parse(url).map_err(|error| wrong(super::errors::mongo_cause(&error)))?;
+        mechanism(url).map_err(wrong)?;
+        let parsed = ConnectionString::parse(url).map_err(|error| wrong(super::errors::mongo_cause(&error)))?;
+        together(&parsed).map_err(wrong)?;
         let path = rest.split('?').next().and_then(|before| before.split_once('/')).map_or("", |(_, path)| path);
         let named = !path.is_empty() && path != "admin";
         let database_name = if named { path } else { database };
@@ -64,8 +75,30 @@ impl MongoSettings {
             database: database.to_owned(),
             database_name: database_name.to_owned(),
             url: url.to_owned(),
+            tls: parsed.tls,
             password: None,
         })
+    }
+
+    /// Whether the files that its URL names can be used; says so before anybody connects.
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        let Some(Tls::Enabled(options)) = &self.tls else { return Ok(()) };
+        let failed = |path: &Path, cause: String| DatabaseError::Tls {
+            database: self.database.clone(),
+            cause: format!("{}: {cause}", path.display()),
+            remedy: FILES,
+        };
+        match &options.ca_file_path {
+            Some(path) => {
+                pem::authorities(path, &mut RootCertStore::empty()).map_err(|cause| failed(path, cause))?;
+            }
+            None => roots::check_variable(&self.database)?,
+        }
+        if let Some(path) = &options.cert_key_file_path {
+            pem::certificates(path).map_err(|cause| failed(path, cause))?;
+            PrivateKeyDer::from_pem_file(path).map_err(|error| failed(path, format!("it holds no key: {error}")))?;
+        }
+        Ok(())
     }
 
     pub fn database(&self) -> &str {
@@ -99,6 +132,7 @@ impl MongoSettings {
 
     /// A client with a pool of its own. It connects when first used: an unreachable server shows there.
     pub async fn client(&self) -> Result<Client, DatabaseError> {
+        self.check()?;
         let mut options = ClientOptions::parse(&self.url).await.map_err(|source| self.error(source))?;
         options.app_name.get_or_insert_with(|| APPLICATION_NAME.to_owned());
         options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
@@ -120,6 +154,42 @@ impl MongoSettings {
     pub fn error(&self, source: mongodb::error::Error) -> DatabaseError {
         DatabaseError::Mongo { database: self.database.clone(), place: self.place(), source: Box::new(source) }
     }
+}
+
+/// The driver's own complaint speaks of its features.
+fn mechanism(url: &str) -> Result<(), String> {
+    let options = url.split_once('?').map_or("", |(_, options)| options);
+    let said = options.split('&').filter_map(|option| option.split_once('='));
+    let mut said = said.filter(|(key, _)| key.eq_ignore_ascii_case("authMechanism")).map(|(_, value)| value);
+    match said.find(|value| !MECHANISMS.contains(value)) {
+        Some(_) => Err(format!("authMechanism is one of {}; without it the server chooses", MECHANISMS.join(", "))),
+        None => Ok(()),
+    }
+}
+
+/// What options say together, and what the driver would find out only at its first connection or write.
+fn together(parsed: &ConnectionString) -> Result<(), String> {
+    let several = matches!(&parsed.host_info, HostInfo::HostIdentifiers(hosts) if hosts.len() > 1);
+    let (direct, balanced) = (parsed.direct_connection == Some(true), parsed.load_balanced == Some(true));
+    if let Some(write_concern) = &parsed.write_concern
+        && matches!(write_concern.w, Some(Acknowledgment::Nodes(0)))
+    {
+        return Err("w=0 lets nobody know whether anything was written: leave w out, or write w=majority".to_owned());
+    }
+    if direct && several {
+        return Err(
+            "directConnection=true goes with one host: name one, or leave it out and write replicaSet=NAME".to_owned()
+        );
+    }
+    if balanced && (several || direct || parsed.replica_set.is_some()) {
+        return Err(
+            "loadBalanced=true goes with one host, without directConnection and replicaSet: leave one out".to_owned()
+        );
+    }
+    if parsed.max_pool_size == Some(0) || parsed.max_connecting == Some(0) {
+        return Err("maxPoolSize and maxConnecting are 1 or more: leave them out".to_owned());
+    }
+    Ok(())
 }
 
 impl fmt::Debug for MongoSettings {
@@ -165,6 +235,45 @@ mod tests {
         }
         let socket = MongoSettings::from_url("d", "mongodb://%2Ftmp%2Fmongodb-27017.sock/plant").expect("a socket");
         assert_eq!(socket.database_name(), "plant");
+    }
+
+    #[test]
+    fn what_the_driver_would_find_out_late_is_refused_with_what_to_write() {
+        for (url, remedy) in [
+            ("mongodb://h/?w=0", "w=majority"),
+            ("mongodb://u:hunter@h/?authMechanism=SCRAM-SHA-257", "SCRAM-SHA-256"),
+            ("mongodb://u:hunter@h/?authMechanism=MONGODB-AWS", "SCRAM-SHA-256"),
+            ("mongodb://u:hunter@h/?authmechanism=nothing", "SCRAM-SHA-256"),
+            ("mongodb://a,b/?directConnection=true", "replicaSet=NAME"),
+            ("mongodb://a,b/?loadBalanced=true", "one host"),
+            ("mongodb://a/?loadBalanced=true&replicaSet=rs", "replicaSet"),
+            ("mongodb://a/?maxPoolSize=0", "leave them out"),
+        ] {
+            let error = MongoSettings::from_url("d", url).expect_err(url).to_string();
+            assert!(error.contains(remedy) && !error.contains("hunter"), "{url}: {error}");
+        }
+        for url in [
+            "mongodb://h/?w=1",
+            "mongodb://a,b/?replicaSet=rs&w=majority",
+            "mongodb://a/?directConnection=true",
+            "mongodb://u:p@h/?authMechanism=SCRAM-SHA-1",
+        ] {
+            MongoSettings::from_url("d", url).expect(url).check().expect(url);
+        }
+    }
+
+    #[test]
+    fn the_files_of_a_url_are_looked_at() {
+        let nothing = tempfile::NamedTempFile::new().expect("a file");
+        let empty = nothing.path().display().to_string();
+        for option in ["tlsCAFile=/nonexistent/ca.pem", "tlsCertificateKeyFile=/nonexistent/own.pem"] {
+            let settings =
+                MongoSettings::from_url("d", &format!("mongodb://h/?tls=true&{option}")).expect("a good URL");
+            let error = settings.check().expect_err(option).to_string();
+            assert!(error.contains("/nonexistent/") && error.contains("PEM file"), "{error}");
+        }
+        let settings = MongoSettings::from_url("d", &format!("mongodb://h/?tlsCAFile={empty}")).expect("a good URL");
+        assert!(settings.check().expect_err("an empty file").to_string().contains("no certificate"));
     }
 
     #[test]

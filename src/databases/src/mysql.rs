@@ -7,9 +7,10 @@ use super::errors::{DatabaseError, mysql_refuses_tls};
 use super::registry::Database;
 use super::tls::Roots;
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
-use super::{roots, url};
+use super::{pem, roots, url};
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use percent_encoding::percent_decode_str;
+use rustls::RootCertStore;
 use std::fmt;
 use std::time::Duration;
 
@@ -147,6 +148,9 @@ impl MysqlSettings {
             return Err(wrong("it names several hosts: write one, that of the primary or of a proxy".to_owned()));
         }
         let options = Opts::from_url(base).map_err(|error| wrong(error.to_string()))?;
+        if options.tcp_port() == 0 {
+            return Err(wrong("its port is 0, where nobody answers: write 1 to 65535".to_owned()));
+        }
         let (ssl_mode, roots) = trust(mode, root, socket.is_some()).map_err(wrong)?;
         Ok(Self {
             database: database.to_owned(),
@@ -241,9 +245,9 @@ impl MysqlSettings {
         let failed = |cause: String, remedy| DatabaseError::Tls { database: self.database.clone(), cause, remedy };
         let authorities = match &self.roots {
             Some(Roots::File(path)) => {
-                std::fs::File::open(path).map_err(|error| {
+                pem::authorities(path, &mut RootCertStore::empty()).map_err(|cause| {
                     let remedy = "let ssl-ca name a PEM file with the certificate of the authority";
-                    failed(format!("{}: {error}", path.display()), remedy)
+                    failed(format!("{}: {cause}", path.display()), remedy)
                 })?;
                 vec![path.clone().into()]
             }
@@ -331,6 +335,8 @@ mod tests {
         let parsed =
             MysqlSettings::from_url("d", "mysql://u@localhost/x?socket=/run/mysqld/mysqld.sock").expect("good");
         assert_eq!((parsed.place().as_str(), parsed.ssl_mode), ("/run/mysqld/mysqld.sock/x", SslMode::Disabled));
+        let error = MysqlSettings::from_url("d", "mysql://u@a:0/x").expect_err("no port").to_string();
+        assert!(error.contains("1 to 65535"), "{error}");
         let error = MysqlSettings::from_url("d", "mysql://u@a:1,b:2/x").expect_err("two hosts").to_string();
         assert!(error.contains("several hosts: write one"), "{error}");
     }

@@ -101,7 +101,7 @@ impl PostgresSettings {
             config.user(user);
         }
         let list = |name: &str| environment.get(name).map(str::to_owned).unwrap_or_default();
-        for host in list("PGHOST").split(',').filter(|host| !host.is_empty()) {
+        for host in environment.get("PGHOST").into_iter().flat_map(|hosts| hosts.split(',')) {
             config.host(host);
         }
         for address in list("PGHOSTADDR").split(',').filter(|address| !address.is_empty()) {
@@ -119,6 +119,7 @@ impl PostgresSettings {
             }
             None => {}
         }
+        postgres_url::reachable(&config).map_err(|cause| wrong("PGHOST or PGPORT", cause))?;
         let mode = environment.get("PGSSLMODE").map(postgres_url::mode).transpose();
         let mode = mode.map_err(|cause| wrong("PGSSLMODE", cause))?;
         let root = environment.get("PGSSLROOTCERT").map(str::to_owned);

@@ -70,8 +70,29 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
         // One of them is a standby most of the time, and everything here writes.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
+    reachable(&config)?;
     let (ssl_mode, roots) = trust(ssl_mode, root)?;
     Ok(Parsed { config, ssl_mode, roots })
+}
+
+/// Whether its hosts and ports could be anybody's, and go together; tokio-postgres asks only when it connects.
+pub(crate) fn reachable(config: &Config) -> Result<(), String> {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs().len(), config.get_ports());
+    if ports.contains(&0) {
+        return Err("its port is 0, where nobody answers: write 1 to 65535".to_owned());
+    }
+    let is_empty = |host: &Host| matches!(host, Host::Tcp(name) if name.trim().is_empty());
+    if hosts.iter().any(is_empty) {
+        return Err("one of its hosts is empty: write a name or an address, with a comma between two".to_owned());
+    }
+    if addresses > 0 && !hosts.is_empty() && hosts.len() != addresses {
+        return Err(format!("it has {} hosts and {addresses} addresses (hostaddr): write as many", hosts.len()));
+    }
+    let count = hosts.len().max(addresses);
+    if ports.len() > 1 && ports.len() != count {
+        return Err(format!("it has {count} hosts and {} ports: write one port, or one for each host", ports.len()));
+    }
+    Ok(())
 }
 
 /// libpq's meaning of `sslmode` and `sslrootcert` together. Without a file `verify-full` trusts whom the operating system
@@ -159,6 +180,19 @@ mod tests {
         assert!(attributes("standby").expect_err("a standby").contains("read-write"));
         assert!(attributes("sometimes").expect_err("no word").contains("read-write"));
         assert_eq!(good("postgresql://a/d").config.get_target_session_attrs(), TargetSessionAttrs::Any);
+    }
+
+    #[test]
+    fn hosts_and_ports_that_lead_nowhere_are_refused() {
+        for (url, remedy) in [
+            ("postgresql://h:0/d", "1 to 65535"),
+            ("postgresql://a:1,b:0/d", "1 to 65535"),
+            ("postgresql://a,,b/d", "empty"),
+            ("postgresql:///d?host=a,", "empty"),
+            ("postgresql:///d?host=a,b&port=1,2,3", "one for each host"),
+        ] {
+            assert!(refused(url).contains(remedy), "{url}: {}", refused(url));
+        }
     }
 
     #[test]

@@ -3,14 +3,13 @@
 //! `require` encrypts without asking who is there, unless a root certificate is given: then it acts like `verify-ca`.
 
 use super::errors::DatabaseError;
-use super::roots;
+use super::{pem, roots};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -97,7 +96,9 @@ fn chain_verifier(
     let failed = |cause: String| DatabaseError::Tls { database: database.to_owned(), cause, remedy };
     let mut store = RootCertStore::empty();
     match root {
-        Roots::File(path) => read(path, &mut store).map_err(|cause| failed(format!("{}: {cause}", path.display())))?,
+        Roots::File(path) => {
+            pem::authorities(path, &mut store).map_err(|cause| failed(format!("{}: {cause}", path.display())))?
+        }
         Roots::System => {
             store.add_parsable_certificates(roots::certificates(database)?);
         }
@@ -105,13 +106,6 @@ fn chain_verifier(
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
         .build()
         .map_err(|error| failed(error.to_string()))
-}
-
-fn read(path: &Path, store: &mut RootCertStore) -> Result<(), String> {
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
-        store.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
-    }
-    if store.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(()) }
 }
 
 /// `verify-ca`: the chain must hold, the name need not.

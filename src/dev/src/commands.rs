@@ -1,16 +1,14 @@
 //! `genims-dev install | up | down | status | logs`: the private servers, see [`genims_dev`].
 
-use crate::say::say;
 use crate::stacks;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims_dev::{EnvFile, Server, Stack, StackOptions};
-use indicatif::{ProgressBar, ProgressStyle};
+use genims_terminal::{Progress, say};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const ENV_FILE: &str = ".env";
-const SPINNER_TICK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
@@ -22,7 +20,11 @@ pub(crate) struct Place {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServersCommand {
     /// Find PostgreSQL, MariaDB, mongod and mosquitto, and install what is missing
-    Install,
+    Install {
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Start what is not running and wait until it answers
     Up(UpArgs),
     /// Stop what this stack started
@@ -32,6 +34,9 @@ pub(crate) enum ServersCommand {
         /// Delete the folder with all data as well
         #[arg(long)]
         delete: bool,
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Show URL, pid, port and folder of each server
     Status {
@@ -65,64 +70,85 @@ pub(crate) struct UpArgs {
     /// File to write the connection variables to [default: .env, unless somebody else wrote it]
     #[arg(long, value_name = "FILE")]
     env: Option<PathBuf>,
+    /// Print what `status --json` prints
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
     match command {
-        ServersCommand::Install => install(),
+        ServersCommand::Install { json } => install(json),
         ServersCommand::Up(args) => up(args),
-        ServersCommand::Down { place, delete } => down(&place, delete),
+        ServersCommand::Down { place, delete, json } => down(&place, delete, json),
         ServersCommand::Status { place, json } => status(&place, json),
         ServersCommand::Logs { place, server, lines } => logs(&place, server, lines),
     }
 }
 
-fn install() -> anyhow::Result<()> {
-    let mut progress = Progress::default();
-    let installed = genims_dev::install(&mut |step| progress.step(step));
-    progress.end();
-    Ok(installed?)
+fn install(json: bool) -> anyhow::Result<()> {
+    let (mut now, mut steps) = (None, Vec::new());
+    genims_dev::install(&mut |step| {
+        // The one before it ends what it shows.
+        drop(now.take());
+        now = Some(begin(step));
+        steps.push(step.to_owned());
+    })?;
+    drop(now);
+    if json {
+        say!("{:#}", serde_json::json!({ "installed": true, "steps": steps }));
+    }
+    Ok(())
 }
 
 fn up(args: UpArgs) -> anyhow::Result<()> {
     let servers = if args.servers.is_empty() { Server::ALL.to_vec() } else { args.servers };
     let began = Instant::now();
-    let mut progress = Progress::default();
-    progress.step("starting the servers");
+    let progress = begin("starting the servers");
     let stack = Stack::start(&StackOptions { dir: args.dir, servers, small: args.small });
-    progress.end();
+    drop(progress);
     let stack = stack?;
-    print_table(&stack);
     stacks::remember(&here()?, stack.folder())?;
-    let seconds = began.elapsed().as_secs_f64();
-    say!("\nready in {seconds:.1} s; stop with `genims-dev down --dir {}`", stack.folder().display());
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&stack.status())?);
+    } else {
+        print_table(&stack);
+        let seconds = began.elapsed().as_secs_f64();
+        say!("\nready in {seconds:.1} s; stop with `genims-dev down --dir {}`", stack.folder().display());
+    }
 
     let path = args.env.as_deref().unwrap_or(Path::new(ENV_FILE));
     let shown = path.display();
     match stack.write_env_file(path)? {
-        EnvFile::Written => say!("connection variables are in {shown}"),
         EnvFile::NotOurs if args.env.is_some() => {
             bail!("{shown} was not written by this stack and is left as it is: delete it, or name another file")
         }
+        _ if args.json => {}
+        EnvFile::Written => say!("connection variables are in {shown}"),
         EnvFile::NotOurs => say!("{shown} was not written by this stack and is left as it is; --env names another"),
     }
     Ok(())
 }
 
-fn down(place: &Place, delete: bool) -> anyhow::Result<()> {
+fn down(place: &Place, delete: bool, json: bool) -> anyhow::Result<()> {
     let here = here()?;
     let Some(stack) = stacks::find(&here, place.dir.as_deref())? else {
-        say!("{}", nothing(place));
+        match json {
+            true => say!("{}", serde_json::json!({ "stopped": null, "deleted": false })),
+            false => say!("{}", nothing(place)),
+        }
         return Ok(());
     };
     let folder = stack.folder().to_owned();
-    let mut progress = Progress::default();
-    progress.step("stopping the servers");
+    let progress = begin("stopping the servers");
     let stopped = if delete { stack.delete(Some(Path::new(ENV_FILE))) } else { stack.stop() };
-    progress.end();
+    drop(progress);
     stopped?;
     if delete {
         stacks::forget(&here, &folder)?;
+    }
+    if json {
+        say!("{}", serde_json::json!({ "stopped": folder, "deleted": delete }));
+    } else if delete {
         say!("stopped and deleted: {}", folder.display());
     } else {
         say!("stopped: {}; `genims-dev up --dir {0}` starts it again", folder.display());
@@ -173,32 +199,8 @@ fn print_table(stack: &Stack) {
     }
 }
 
-/// One line per step: a spinner on a terminal, plain text elsewhere.
-#[derive(Default)]
-struct Progress {
-    spinner: Option<ProgressBar>,
-}
-
-impl Progress {
-    fn step(&mut self, text: &str) {
-        self.end();
-        let spinner = ProgressBar::new_spinner();
-        if spinner.is_hidden() {
-            eprintln!("{text}");
-            return;
-        }
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-            spinner.set_style(style);
-        }
-        spinner.set_message(text.to_owned());
-        spinner.enable_steady_tick(SPINNER_TICK);
-        self.spinner = Some(spinner);
-    }
-
-    /// Leaves the finished step on the screen.
-    fn end(&mut self) {
-        if let Some(spinner) = self.spinner.take() {
-            spinner.abandon();
-        }
-    }
+/// A step is told as it begins, and how long it has taken so far.
+fn begin(step: &str) -> Progress {
+    eprintln!("{step}");
+    Progress::new("genims-dev", "")
 }

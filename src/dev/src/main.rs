@@ -1,10 +1,9 @@
 //! The `genims-dev` command: private servers and the demo. No part of what runs in production.
 
-#![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
+#![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `genims_terminal::say`")]
 
 mod commands;
 mod demo;
-mod say;
 mod stacks;
 
 use clap::{Parser, Subcommand};
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("genims-dev: {error:#}");
+        eprintln!("genims-dev: {}", genims_terminal::told(&error));
         ExitCode::FAILURE
     })
 }

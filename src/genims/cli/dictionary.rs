@@ -1,10 +1,10 @@
 //! `genims dictionary`: every database, table and column as text, JSON, or one HTML page.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::Registry;
 use genims_platform::dictionary::{ColumnEntry, Dictionary, page};
+use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

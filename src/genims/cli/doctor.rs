@@ -1,10 +1,10 @@
 //! `genims doctor`: a table of all connections, or JSON; exit code 1 when anything failed.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use clap::Args;
 use genims_databases::{Environment, Registry};
 use genims_platform::doctor::{self, DoctorReport, Examination, Finding, Grade, Subject};
+use genims_terminal::say;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -30,7 +30,9 @@ const COLUMNS: [(&str, Subject); 9] = [
 ];
 
 pub(crate) async fn run(args: DoctorArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let bar = genims_terminal::Progress::new("doctor", "");
     let report = doctor::run(&Registry::load(None)?, environment).await;
+    drop(bar);
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
     } else {

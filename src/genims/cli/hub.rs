@@ -1,13 +1,11 @@
 //! `genims hub`: arguments in, a table or JSON out; exit code 1 when a schema failed or is not in step.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
 use genims_platform::hub::{self, HubReport, Names, Status};
-use indicatif::ProgressBar;
+use genims_terminal::{Progress, say};
 use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct HubArgs {
@@ -38,10 +36,13 @@ pub(crate) async fn run(args: HubArgs, environment: &Environment) -> anyhow::Res
     let registry = Registry::load(None)?;
     match args.action {
         Action::Provision { check, json } => {
-            let bar = if json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-            bar.enable_steady_tick(Duration::from_millis(120));
-            let report = hub::run(&registry, environment, check, &|what| bar.set_message(what.to_owned())).await;
-            bar.finish_and_clear();
+            let bar = Progress::new("hub provision", "schemas");
+            let show = |what: &str| {
+                bar.show(what);
+                bar.advance();
+            };
+            let report = hub::run(&registry, environment, check, &show).await;
+            drop(bar);
             let report = report?;
             if json {
                 say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);

@@ -6,7 +6,6 @@
 //! - A database that remembers a lost history keeps what it has, and goes on where that history parted from this one.
 //! - The positions are stored before the log takes the name, so that a crash in between changes nothing.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use genims::server::routes::EVENTS;
@@ -25,6 +24,8 @@ use genims_stores::mongo::bookkeeping::{self, Bookkeeping};
 use genims_stores::postgres::positions::Positions;
 use genims_stores::postgres::session;
 use genims_stores::routed::{POSITIONS_TABLE, mysql};
+use genims_terminal::{Progress, say};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
 use uuid::Uuid;
@@ -42,9 +43,16 @@ enum LogCommand {
         /// Do it; without this only what it means is shown
         #[arg(long)]
         yes: bool,
+        /// Print what it means, or what was done, as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Set damaged segments aside and say what is lost, so that the server can start again
-    Quarantine,
+    Quarantine {
+        /// Print what was done as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// One configured consumer's database.
@@ -68,29 +76,44 @@ struct Place {
 
 pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
     let directory = settings.data_dir.join("spool");
-    let yes = match args.command {
-        LogCommand::Adopt { yes } => yes,
-        LogCommand::Quarantine => return quarantine(&directory),
+    let (yes, json) = match args.command {
+        LogCommand::Adopt { yes, json } => (yes, json),
+        LogCommand::Quarantine { json } => return quarantine(&directory, json),
     };
+    let bar = Progress::new("log adopt", "");
     let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
     let places = places(settings, environment, &spool).await?;
-    consider("The log", &spool, places, yes).await?;
+    drop(bar);
+    let mut shown = consider("The log", &spool, places, yes, json).await?;
     let events = settings.data_dir.join(EVENTS);
     if settings.routes.is_some() && events.exists() {
         let (_appender, spool, _) = file::open(&SpoolOptions { directory: events, ..settings.spool.clone() })?;
         let places = routed_places(settings, environment, &spool).await?;
-        consider("The log of events", &spool, places, yes).await?;
+        shown["events"] = consider("The log of events", &spool, places, yes, json).await?;
+    }
+    if json {
+        say!("{shown:#}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Shows what the databases have of a history that the log does not hold; with `yes` the log goes on under a new name.
-async fn consider(what: &str, spool: &Spool, mut places: Vec<Place>, yes: bool) -> anyhow::Result<()> {
+async fn consider(what: &str, spool: &Spool, mut places: Vec<Place>, yes: bool, json: bool) -> anyhow::Result<Value> {
+    let has_parted = places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. })));
+    if json {
+        let adopted = has_parted && yes;
+        if adopted {
+            adopt(spool, &mut places).await?;
+        }
+        let shown = as_json(spool, &places, adopted);
+        spool.close()?;
+        return Ok(shown);
+    }
     say!("{what} holds offsets {} to {}.", spool.first_offset(), spool.next_offset());
     for place in &places {
         say!("{}: {}", place.name, meaning(place, spool));
     }
-    if !places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. }))) {
+    if !has_parted {
         say!("Every database is at a position of this log: there is nothing to adopt.");
     } else if yes {
         adopt(spool, &mut places).await?;
@@ -98,11 +121,31 @@ async fn consider(what: &str, spool: &Spool, mut places: Vec<Place>, yes: bool) 
     } else {
         say!("Nothing was changed. Restore the newer data folder if there is one; otherwise run this with --yes.");
     }
-    Ok(spool.close()?)
+    spool.close()?;
+    Ok(Value::Null)
 }
 
-fn quarantine(directory: &Path) -> anyhow::Result<ExitCode> {
+fn as_json(spool: &Spool, places: &[Place], adopted: bool) -> Value {
+    let of = |place: &Place| {
+        json!({
+            "database": place.name, "remembered": place.remembered, "goes_on_at": place.offset,
+            "parted": matches!(place.resume, Some(Resume::NotInHistory { .. })), "meaning": meaning(place, spool),
+        })
+    };
+    json!({
+        "log": spool.name().to_string(), "first_offset": spool.first_offset(), "next_offset": spool.next_offset(),
+        "databases": places.iter().map(of).collect::<Vec<_>>(), "adopted": adopted,
+    })
+}
+
+fn quarantine(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let bar = Progress::new("log quarantine", "");
     let report = file::quarantine(directory)?;
+    drop(bar);
+    if json {
+        say!("{:#}", json!({ "segments": report.segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
+        return Ok(ExitCode::SUCCESS);
+    }
     if report.segments.is_empty() {
         say!("No segment is damaged: nothing was changed.");
     }
@@ -130,6 +173,22 @@ fn quarantine(directory: &Path) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn replaced_as_json(replaced: &file::Quarantined) -> Value {
+    let lost = |lost: &file::Lost| {
+        let kinds = lost.kinds.map(|kinds| {
+            json!({
+                "readings": kinds.readings, "snapshots": kinds.snapshots, "events": kinds.events,
+                "dead_letters": kinds.dead_letters,
+            })
+        });
+        json!({ "from": lost.from, "below": lost.below, "kinds": kinds })
+    };
+    json!({
+        "segment": replaced.segment, "bytes": replaced.bytes, "moved_to": replaced.moved_to,
+        "lost": replaced.lost.iter().map(lost).collect::<Vec<_>>(),
+    })
 }
 
 async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -> anyhow::Result<Vec<Place>> {

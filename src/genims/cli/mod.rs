@@ -1,7 +1,7 @@
 //! One file per command. `main` -> arguments -> `run` -> exit code; every failure names the cause and the remedy on
 //! standard error and exits non-zero.
 
-#![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
+#![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `genims_terminal::say`")]
 
 mod deadletter;
 mod dictionary;
@@ -11,7 +11,6 @@ mod log;
 mod options;
 mod provision;
 mod routes;
-mod say;
 mod seed;
 mod serve;
 mod validate;
@@ -19,7 +18,7 @@ mod verify;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use genims::settings::Settings;
+use genims::settings::{Settings, SettingsError};
 use genims_databases::Environment;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,7 +72,7 @@ pub(crate) fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("genims: {error:#}");
+            eprintln!("genims: {}", genims_terminal::told(&error));
             ExitCode::FAILURE
         }
     }
@@ -86,6 +85,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Options(args) = &cli.command {
         return options::run(args);
     }
+    if let Command::Validate(args) = &cli.command {
+        return validate::run(args, cli.config.as_deref());
+    }
     init_log();
     let environment = Environment::load(None)?;
     let settings = || load_settings(cli.config.as_deref(), &environment);
@@ -93,7 +95,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve => serve::run(settings()?, &environment).await,
-            Command::Validate(args) => validate::run(args, &settings()?, &environment),
             Command::Provision(args) => provision::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
@@ -102,7 +103,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
-            Command::Dictionary(_) | Command::Options(_) => Ok(ExitCode::SUCCESS),
+            Command::Dictionary(_) | Command::Options(_) | Command::Validate(_) => Ok(ExitCode::SUCCESS),
         }
     });
     // What still runs ends with the process. A dropped runtime would wait for ever for what is stuck in a call that nobody
@@ -111,15 +112,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-fn load_settings(named: Option<&Path>, environment: &Environment) -> anyhow::Result<Settings> {
+fn load_settings(named: Option<&Path>, environment: &Environment) -> Result<Settings, SettingsError> {
     let usual = Path::new(CONFIG_FILE);
     let path = named.or_else(|| usual.exists().then_some(usual));
-    Ok(Settings::load(path, environment)?)
+    Settings::load(path, environment)
 }
 
 /// Logs go to standard error, so that --json on standard output stays clean.
 fn init_log() {
-    let filter = EnvFilter::try_from_env("GENIMS_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    let filter = EnvFilter::try_from_env("GENIMS_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn,tokio_postgres=warn"));
     let json = std::env::var("GENIMS_LOG_FORMAT").is_ok_and(|format| format == "json");
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if json {

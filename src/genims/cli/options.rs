@@ -1,9 +1,9 @@
 //! `genims options`: every key of the configuration with type, default, range and meaning.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use clap::Args;
 use genims::settings::reference;
+use genims_terminal::say;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]

@@ -1,15 +1,11 @@
 //! `genims provision`: arguments in, a table or JSON out; exit code 1 when a database failed or drifted.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use genims_databases::{Environment, Registry};
 use genims_platform::provision::{self, DatabaseReport, Mode, Options, Progress, ProvisionReport, Status};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use parking_lot::Mutex;
-use std::collections::HashMap;
+use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Create and migrate databases, collections and partitions; harmless to repeat
 #[derive(Debug, clap::Args)]
@@ -39,56 +35,21 @@ pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
         (_, true) => Mode::Check,
         _ => Mode::Apply,
     };
-    let display = Display::new(args.json);
+    let bar = genims_terminal::Progress::new("provision", "databases");
+    let show = |progress: Progress<'_>| match progress {
+        Progress::Step { database, what } => bar.show(format!("{database}: {what}")),
+        Progress::Finished(_) => bar.advance(),
+    };
     let options = Options { only: args.only, mode };
-    let report = provision::run(&registry, &environment, &options, &|progress| display.show(progress)).await?;
+    let report = provision::run(&registry, &environment, &options, &show).await;
+    drop(bar);
+    let report = report?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
     } else {
         print(&report);
     }
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// One line per database that is being worked on; nothing when standard error is no terminal.
-struct Display {
-    bars: MultiProgress,
-    by_database: Mutex<HashMap<String, ProgressBar>>,
-}
-
-impl Display {
-    fn new(quiet: bool) -> Self {
-        let bars = MultiProgress::new();
-        if quiet {
-            bars.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-        }
-        Self { bars, by_database: Mutex::default() }
-    }
-
-    fn show(&self, progress: Progress<'_>) {
-        let mut bars = self.by_database.lock();
-        match progress {
-            Progress::Step { database, what } => {
-                let bar = bars.entry(database.to_owned()).or_insert_with(|| self.spinner(database));
-                bar.set_message(what.to_owned());
-            }
-            Progress::Finished(report) => {
-                if let Some(bar) = bars.remove(&report.database) {
-                    bar.finish_and_clear();
-                }
-            }
-        }
-    }
-
-    fn spinner(&self, database: &str) -> ProgressBar {
-        let bar = self.bars.add(ProgressBar::new_spinner());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:24} {elapsed:>4} {wide_msg}") {
-            bar.set_style(style);
-        }
-        bar.set_prefix(database.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(120));
-        bar
-    }
 }
 
 /// What was done is told in full for one database; for more the counts say it, and --json has the rest.

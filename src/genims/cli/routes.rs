@@ -1,6 +1,5 @@
 //! `genims routes`: what is routed where, what an event says, what it would become; exit code 1 when a route is not well.
 
-use crate::cli::say::say;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
@@ -8,6 +7,7 @@ use genims_databases::{Environment, Registry};
 use genims_platform::routes::{self, Question, RouteFinding};
 use genims_routes::event::{FIELDS, Field, KINDS};
 use genims_routes::{Route, RoutedEvent, Routes};
+use genims_terminal::say;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

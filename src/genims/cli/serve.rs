@@ -1,14 +1,19 @@
 //! `genims serve`: the ingest server, until SIGINT or SIGTERM.
 
 use anyhow::Context;
-use genims::server::Server;
 use genims::server::panics::Panics;
+use genims::server::{Server, obstacles};
 use genims::settings::Settings;
 use genims_databases::Environment;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) async fn run(settings: Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let obstacles = obstacles::all(&settings, environment)?;
+    if !obstacles.is_empty() {
+        let told: Vec<String> = obstacles.iter().map(|obstacle| format!("\n  {obstacle}")).collect();
+        anyhow::bail!("the server cannot start:{}", told.concat());
+    }
     let panics = Panics::watch();
     raise_file_limit();
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;

@@ -2,13 +2,12 @@
 //! also when something could not be looked at. A rule without rows to look at is shown as EMPTY and not counted as holding;
 //! alone it makes no exit code 1, because a database that was just provisioned has not done anything wrong.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
 use genims_databases::{Environment, Registry};
 use genims_platform::verify::{self, Finding, LEDGER_MODULE, Options, Outcome, Progress, Verdict, report};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use genims_terminal::say;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -33,17 +32,17 @@ pub(crate) struct VerifyArgs {
 
 pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
-    let bar = bar(args.json);
+    let bar = genims_terminal::Progress::new("verify", "pieces");
     let show = |progress: Progress<'_>| match progress {
-        Progress::Planned(pieces) => bar.set_length(pieces as u64),
+        Progress::Planned(pieces) => bar.set_total(pieces as u64),
         Progress::Done(what) => {
-            bar.set_message(what.to_owned());
-            bar.inc(1);
+            bar.show(what);
+            bar.advance();
         }
     };
     let options = Options { module: args.module, rules: args.rules, as_of: args.as_of };
     let verdict = verify::run(&registry, environment, &options, &show).await;
-    bar.finish_and_clear();
+    drop(bar);
     let verdict = verdict?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&verdict).context("the verdict as JSON")?);
@@ -51,18 +50,6 @@ pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::
         print(&verdict);
     }
     Ok(if verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// On standard error; nothing when that is no terminal.
-fn bar(quiet: bool) -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    if quiet {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:30} {pos:>4}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// One line of the table.

@@ -4,14 +4,16 @@ use super::observe::Observer;
 use super::stream::Stream;
 use super::{ServerError, Stage};
 use crate::settings::{Listener, ListenerKind, Settings};
+use genims_catalogue::{Catalogue, Directory};
 use genims_decode::payload::Decoder;
-use genims_listen::bridge::{Bridge, BridgeMetrics, BridgeName};
+use genims_decode::topic::Templates;
+use genims_listen::bridge::{Bridge, BridgeError, BridgeMetrics, BridgeName, BridgeOptions};
 use genims_listen::line::LineServer;
 use genims_listen::mqtt::{self, Statistics};
 use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
 use genims_listen::{Decode, ListenMetrics};
 use genims_model::{Accounts, SourceNo};
-use genims_pipeline::intake::IntakeBuffer;
+use genims_pipeline::intake::{Intake, IntakeBuffer, WhenFull};
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -58,6 +60,16 @@ pub(super) async fn open(
         stage.tasks.spawn(serving);
     }
     Ok(())
+}
+
+/// Makes a bridge that leads nowhere and drops it: what is wrong with its options, or with the files they name, shows.
+pub(super) fn try_bridge(options: &BridgeOptions) -> Result<(), BridgeError> {
+    let (directory, accounts) = (Directory::new(Catalogue::default()), Accounts::new(["bridge".to_owned()]));
+    let intake =
+        Intake::new(directory.into(), Vec::new(), accounts.into(), None, WhenFull::Block, Arc::new(false.into()));
+    let name = BridgeName { server: uuid::Uuid::nil(), listener: "", folder: None };
+    let decode: Arc<dyn Decode> = Arc::new(Messages(Decoder::new(Templates::default())));
+    Bridge::new(options.clone(), name, 0, &Arc::new(intake), decode, Arc::default()).map(|_| ())
 }
 
 /// One listener on its way to being open.

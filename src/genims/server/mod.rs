@@ -10,6 +10,7 @@
 //! - [`clocks`]: our clock against the databases'
 //! - [`observe`]: the report of everything
 //! - [`purge`]: the bounds of the dead letters
+//! - [`obstacles`]: what would stop a start, before it begins
 //! - [`panics`]: a broken invariant ends the server in order
 //!
 //! From the request to stop to the end it takes [`STOP_MAX`] at most, whatever hangs: each stage has its share of it.
@@ -21,6 +22,7 @@ mod clocks;
 mod doors;
 mod master;
 mod observe;
+pub mod obstacles;
 pub mod panics;
 mod purge;
 mod route_files;

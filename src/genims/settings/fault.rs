@@ -1,9 +1,11 @@
 //! What is wrong with a configuration, and where: file, line, key, value as it stands in the file, what is allowed, and the
 //! nearest key or word that is known. Values from the environment are never shown.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
-use std::fmt::Write;
+use std::fmt;
+
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
@@ -32,36 +34,127 @@ impl From<usize> for Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) path: Vec<Step>,
-    pub(super) detail: String,
+    /// What is wrong, with what is allowed.
+    pub(super) problem: String,
+    allowed: Option<String>,
+    nearest: Option<String>,
 }
 
 impl Fault {
-    pub(super) fn new(path: impl IntoIterator<Item = Step>, detail: impl Into<String>) -> Self {
-        Self { path: path.into_iter().collect(), detail: detail.into() }
+    pub(super) fn new(path: impl IntoIterator<Item = Step>, problem: impl Into<String>) -> Self {
+        Self { path: path.into_iter().collect(), problem: problem.into(), allowed: None, nearest: None }
+    }
+
+    /// A value that is not what its key takes.
+    pub(super) fn must_be(path: impl IntoIterator<Item = Step>, allowed: impl Into<String>) -> Self {
+        let allowed = allowed.into();
+        Self { allowed: Some(allowed.clone()), ..Self::new(path, format!("must be {allowed}")) }
+    }
+
+    /// `word` is not among the known ones; `what` says what it was taken for.
+    pub(super) fn unknown(path: impl IntoIterator<Item = Step>, what: &str, word: &str, known: &[&str]) -> Self {
+        let nearest = known
+            .iter()
+            .map(|known| (strsim::jaro_winkler(word, known), *known))
+            .filter(|(alike, _)| *alike >= ALIKE)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, nearest)| nearest.to_owned());
+        let list = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+        let problem = match &nearest {
+            Some(nearest) => format!("{what}; did you mean {nearest}? Allowed here: {list}"),
+            None => format!("{what}; allowed here: {list}"),
+        };
+        Self { allowed: Some(list), nearest, ..Self::new(path, problem) }
     }
 
     /// The fault lies below `prefix`.
-    pub(super) fn below(mut self, prefix: &[Step]) -> Self {
+    fn below(mut self, prefix: &[Step]) -> Self {
         self.path.splice(0..0, prefix.iter().cloned());
         self
     }
 
-    /// Line (if the file says anything of it), key and value, what is wrong.
-    pub(super) fn describe(&self, text: &str) -> (Option<usize>, String) {
+    /// As it is told: with line (if the file says anything of it), key and value.
+    pub(super) fn told(self, file: &str, text: &str) -> Complaint {
         let found = locate(text, &self.path);
-        let mut said = String::new();
+        let mut key = String::new();
         for step in &self.path {
             match step {
-                Step::Key(key) if said.is_empty() => said.push_str(key),
-                Step::Key(key) => said.extend([".", key]),
-                Step::Index(index) => said.extend([format!("[{index}]")]),
+                Step::Key(name) if key.is_empty() => key.push_str(name),
+                Step::Key(name) => key.extend([".", name]),
+                Step::Index(index) => key.extend([format!("[{index}]")]),
             }
         }
-        let is_secret = said.ends_with("password");
-        if let Some(value) = found.value.filter(|_| !is_secret) {
-            let _ = write!(said, " = {value}");
+        let is_secret = |value: &String| key.ends_with("password") || value.contains('@');
+        Complaint {
+            file: Some(file.to_owned()),
+            line: found.line,
+            value: found.value.filter(|value| !is_secret(value)),
+            key: Some(key).filter(|key| !key.is_empty()),
+            problem: self.problem,
+            allowed: self.allowed,
+            nearest: self.nearest,
         }
-        (found.line, if said.is_empty() { self.detail.clone() } else { format!("{said}: {}", self.detail) })
+    }
+}
+
+/// All that is wrong, one fault for each place.
+#[derive(Debug, Default)]
+pub(super) struct Faults(pub(super) Vec<Fault>);
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: Fault) {
+        if self.0.iter().all(|earlier| earlier.path != fault.path) {
+            self.0.push(fault);
+        }
+    }
+
+    pub(super) fn take<T>(&mut self, outcome: Result<T, Fault>) -> Option<T> {
+        outcome.map_err(|fault| self.add(fault)).ok()
+    }
+
+    /// Whether anything is wrong at or below a place.
+    pub(super) fn any_below(&self, path: &[Step]) -> bool {
+        self.0.iter().any(|fault| fault.path.starts_with(path))
+    }
+}
+
+/// A fault as it is told, to people as text and to programs as data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Complaint {
+    /// `None` for what stands in no file: a variable of the environment.
+    pub file: Option<String>,
+    pub line: Option<usize>,
+    /// The key of the file, or the variable.
+    pub key: Option<String>,
+    /// As it stands in the file; secrets are left out.
+    pub value: Option<String>,
+    pub problem: String,
+    pub allowed: Option<String>,
+    pub nearest: Option<String>,
+}
+
+impl Complaint {
+    /// What is no TOML at all.
+    pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map(|span| line_of(text, span.start));
+        let problem = format!("is no TOML: {}; mend that line", error.message().trim().replace('\n', ", "));
+        Self { file: Some(file.to_owned()), line, problem, ..Self::default() }
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(out, "{file}:{line}: ")?,
+            (Some(file), None) => write!(out, "{file}: ")?,
+            (None, _) => {}
+        }
+        match (&self.key, &self.value) {
+            (Some(key), Some(value)) => write!(out, "{key} = {value}: ")?,
+            (Some(key), None) => write!(out, "{key}: ")?,
+            (None, _) => {}
+        }
+        out.write_str(&self.problem)
     }
 }
 
@@ -77,46 +170,40 @@ pub(super) fn read<T: DeserializeOwned>(path: &[Step], value: Value) -> Result<T
                 Segment::Enum { .. } | Segment::Unknown => None,
             })
             .collect();
-        let detail = detail(error.inner().message(), &mut steps);
-        Fault { path: steps, detail }.below(path)
+        let message = error.inner().message().trim().to_owned();
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        let fault = if message.starts_with("unknown field") {
+            let key = quoted.next().unwrap_or_default();
+            if steps.last() != Some(&Step::from(key)) {
+                steps.push(Step::from(key));
+            }
+            Fault::unknown(steps, "unknown key", key, &quoted.collect::<Vec<_>>())
+        } else if message.starts_with("unknown variant") {
+            let word = quoted.next().unwrap_or_default();
+            Fault::unknown(steps, "not a word known here", word, &quoted.collect::<Vec<_>>())
+        } else {
+            match message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
+                Some((_, wanted)) => Fault::must_be(steps, in_words(wanted)),
+                None => Fault::new(steps, message),
+            }
+        };
+        fault.below(path)
     })
 }
 
-/// A key that is not among the known ones.
-pub(super) fn unknown_key(path: Vec<Step>, key: &str, known: &[&str]) -> Fault {
-    Fault { path, detail: format!("unknown key; {}", allowed(key, known)) }
-}
-
-/// serde's message in our words.
-fn detail(message: &str, steps: &mut Vec<Step>) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if message.starts_with("unknown field") {
-        let key = quoted.next().unwrap_or_default();
-        if steps.last() != Some(&Step::from(key)) {
-            steps.push(Step::from(key));
-        }
-        return format!("unknown key; {}", allowed(key, &quoted.collect::<Vec<_>>()));
-    }
-    if message.starts_with("unknown variant") {
-        let word = quoted.next().unwrap_or_default();
-        return format!("not a word known here; {}", allowed(word, &quoted.collect::<Vec<_>>()));
-    }
-    match message.trim() {
-        message if message.ends_with("a duration") => format!("{message} like \"10s\", \"5m\" or \"90d\""),
-        message => message.to_owned(),
-    }
-}
-
-fn allowed(word: &str, known: &[&str]) -> String {
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(word, known), known))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let list = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-    match nearest {
-        Some((_, nearest)) => format!("did you mean {nearest}? Allowed here: {list}"),
-        None => format!("allowed here: {list}"),
+/// serde's names of types in the words of the file.
+fn in_words(wanted: &str) -> &str {
+    match wanted {
+        "a string" | "string" | "str" | "path string" => "a text, in quotes",
+        "a boolean" | "bool" => "true or false",
+        "a sequence" | "sequence" => "a list, in square brackets",
+        "f64" | "f32" => "a number",
+        "a map" | "map" => "a table",
+        wanted if wanted.starts_with("struct ") => "a table",
+        wanted if wanted.starts_with(['u', 'i']) && wanted[1..].parse::<u8>().is_ok() => "a whole number",
+        "usize" | "isize" => "a whole number",
+        "a duration" => "a duration like \"10s\", \"5m\" or \"90d\"",
+        wanted => wanted,
     }
 }
 
@@ -126,10 +213,13 @@ struct Located {
     value: Option<String>,
 }
 
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
 /// How far the file itself goes along the path; the value only when it goes to the end and is no table.
 fn locate(text: &str, path: &[Step]) -> Located {
     let Ok(root) = DeTable::parse(text) else { return Located::default() };
-    let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
     let mut located = Located::default();
     let mut table = Some(root.get_ref());
     let mut here: Option<&DeValue<'_>> = None;
@@ -148,7 +238,7 @@ fn locate(text: &str, path: &[Step]) -> Located {
         };
         let is_plain = !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
         let shown = text.get(value.span()).filter(|shown| is_plain && !shown.contains('\n'));
-        located = Located { line: Some(line(at)), value: shown.map(str::to_owned) };
+        located = Located { line: Some(line_of(text, at)), value: shown.map(str::to_owned) };
         table = value.get_ref().as_table();
         here = Some(value.get_ref());
     }

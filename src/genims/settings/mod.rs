@@ -8,7 +8,9 @@ mod ranges;
 pub mod reference;
 mod substitute;
 
-use fault::{Fault, Step, read, unknown_key};
+pub use fault::Complaint;
+
+use fault::{Fault, Faults, Step, read};
 use genims_consumers::gather::BatchLimits;
 use genims_databases::{Environment, registry};
 use genims_decode::template::TopicTemplate;
@@ -23,7 +25,7 @@ use genims_platform::dead_letters::purge::Kept;
 use options::Section;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -41,11 +43,43 @@ const LISTENERS_MAX: usize = 64;
 pub enum SettingsError {
     #[error("the configuration {path} cannot be read: {source}; name an existing file with --config")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the configuration {path} is no TOML: {source}")]
-    Syntax { path: PathBuf, source: toml::de::Error },
-    /// `place` is `:line`, or empty where the file says nothing of it.
-    #[error("the configuration {path}{place}: {detail}")]
-    Invalid { path: PathBuf, place: String, detail: String },
+    #[error("{}", listed(.0))]
+    Invalid(Vec<Complaint>),
+}
+
+impl SettingsError {
+    /// As data, one for each fault.
+    pub fn complaints(self) -> Vec<Complaint> {
+        match self {
+            Self::Read { path, source } => {
+                let problem = format!("cannot be read: {source}; name an existing file with --config");
+                vec![Complaint { file: Some(path.display().to_string()), problem, ..Complaint::default() }]
+            }
+            Self::Invalid(complaints) => complaints,
+        }
+    }
+}
+
+/// One on the line, several on lines of their own.
+fn listed(complaints: &[Complaint]) -> String {
+    match complaints {
+        [one] => format!("the configuration {one}"),
+        several => {
+            let mut text = format!("the configuration has {} faults:", several.len());
+            for complaint in several {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\n  {complaint}");
+            }
+            text
+        }
+    }
+}
+
+/// The file that settings were read from, for what only a look at the machine can tell.
+#[derive(Clone, Debug)]
+struct Source {
+    file: String,
+    text: String,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +95,7 @@ pub struct Settings {
     /// Without the section no event is routed anywhere.
     pub routes: Option<RouteOptions>,
     pub dead_letters: Kept,
+    source: Source,
 }
 
 /// `[routes]`: events become rows of the other databases.
@@ -142,155 +177,214 @@ impl Settings {
     }
 
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Self, SettingsError> {
-        let mut root: Value =
-            text.parse::<Table>().map_err(|source| SettingsError::Syntax { path: path.to_owned(), source })?.into();
-        let invalid = |fault: Fault| {
-            let (line, detail) = fault.describe(text);
-            let place = line.map(|line| format!(":{line}")).unwrap_or_default();
-            SettingsError::Invalid { path: path.to_owned(), place, detail }
-        };
+        let source = Source { file: path.display().to_string(), text: text.to_owned() };
+        let root = text
+            .parse::<Table>()
+            .map_err(|error| SettingsError::Invalid(vec![Complaint::syntax(&source.file, text, &error)]))?;
+        let (mut root, mut faults) = (Value::from(root), Faults::default());
         let lookup = |name: &str| environment.get(name).map(str::to_owned);
-        substitute::substitute(&mut root, &mut Vec::new(), &lookup).map_err(invalid)?;
-        let Value::Table(root) = root else { return Err(invalid(Fault::new([], "is no table"))) };
-        Self::check(root).map_err(invalid)
+        substitute::substitute(&mut root, &mut Vec::new(), &lookup, &mut faults);
+        let root = read::<Table>(&[], root);
+        let file = source.file.clone();
+        let settings = faults.take(root).map(|root| Self::check(root, source, &mut faults));
+        match settings {
+            Some(settings) if faults.0.is_empty() => Ok(settings),
+            _ => {
+                let mut complaints: Vec<Complaint> =
+                    faults.0.into_iter().map(|fault| fault.told(&file, text)).collect();
+                complaints.sort_by_key(|complaint| complaint.line.unwrap_or(usize::MAX));
+                Err(SettingsError::Invalid(complaints))
+            }
+        }
     }
 
-    fn check(mut root: Table) -> Result<Self, Fault> {
-        if let Some(key) = root.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
-            return Err(unknown_key(vec![Step::from(key.as_str())], key, &SECTIONS));
+    /// Whatever can be read is, so that all faults are told at once; with any, the result is not used.
+    fn check(mut root: Table, source: Source, faults: &mut Faults) -> Self {
+        for key in root.keys().filter(|key| !SECTIONS.contains(&key.as_str())) {
+            faults.add(Fault::unknown([Step::from(key.as_str())], "unknown key", key, &SECTIONS));
         }
-        let listeners = items(&mut root, "listeners")?
-            .into_iter()
-            .enumerate()
-            .map(|(index, table)| listener(index, table))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut names = HashSet::new();
-        if let Some(twice) = listeners.iter().position(|listener| !names.insert(listener.name.as_str())) {
-            let detail = "another listener has this name; give each its own";
-            return Err(Fault::new([Step::from("listeners"), Step::from(twice), Step::from("name")], detail));
+        let tables = items(&mut root, "listeners", faults);
+        if tables.len() > LISTENERS_MAX {
+            let problem = format!("{} listeners; {LISTENERS_MAX} at most", tables.len());
+            faults.add(Fault::new([Step::from("listeners")], problem));
         }
-        if listeners.len() > LISTENERS_MAX {
-            let detail = format!("{} listeners; {LISTENERS_MAX} at most", listeners.len());
-            return Err(Fault::new([Step::from("listeners")], detail));
+        let mut listeners = Vec::new();
+        for (index, table) in tables {
+            listeners.extend(listener(index, table, faults).map(|listener| (index, listener)));
         }
-        let (postgres, mongodb) = sinks(&mut root)?;
-        if postgres.is_none()
-            && let Some(waits) = listeners.iter().position(|listener| listener.kind.waits_for_commit())
-        {
-            let remedy = "waits for the sink of type \"postgres\", and there is none: nothing would ever be acknowledged; \
-                          add [[sinks]] with type = \"postgres\", or set acknowledge = \"durable\"";
-            return Err(Fault::new([Step::from("listeners"), Step::from(waits), Step::from("acknowledge")], remedy));
-        }
-        let topics = [Step::from("topics")];
-        let templates: Vec<Value> = items(&mut root, "topics")?.into_iter().map(Value::Table).collect();
+        let (postgres, mongodb) = sinks(&mut root, faults);
+        let data_dir = root.remove("data_dir").map(|value| read(&[Step::from("data_dir")], value));
         let settings = Self {
-            data_dir: match root.remove("data_dir") {
-                Some(value) => read(&[Step::from("data_dir")], value)?,
-                None => PathBuf::from(DATA_DIR),
-            },
-            http: section(&mut root, &options::HTTP)?,
-            listeners,
-            topics: Templates::new(&read::<Vec<TopicTemplate>>(&topics, Value::Array(templates))?)
-                .map_err(|error| Fault::new(topics, error.to_string()))?,
-            pipeline: pipeline(&mut root)?,
-            spool: section(&mut root, &options::SPOOL)?,
+            data_dir: data_dir.and_then(|read| faults.take(read)).unwrap_or_else(|| PathBuf::from(DATA_DIR)),
+            http: section(&mut root, &options::HTTP, faults),
+            listeners: Vec::new(),
+            topics: topics(&mut root, faults),
+            pipeline: pipeline(&mut root, faults),
+            spool: section(&mut root, &options::SPOOL, faults),
             postgres,
             mongodb,
             routes: match root.contains_key(options::ROUTES.title) {
-                true => Some(section(&mut root, &options::ROUTES)?),
+                true => Some(section(&mut root, &options::ROUTES, faults)),
                 false => None,
             },
-            dead_letters: section(&mut root, &options::DEAD_LETTERS)?,
+            dead_letters: section(&mut root, &options::DEAD_LETTERS, faults),
+            source,
         };
-        ranges::check(&settings)?;
-        Ok(settings)
+        ranges::check(&settings, &listeners, faults);
+        Self { listeners: listeners.into_iter().map(|(_, listener)| listener).collect(), ..settings }
+    }
+
+    /// What is wrong with a value, of this listener or of the whole, in the eyes of whoever tried to use it.
+    pub fn complaint(&self, listener: Option<usize>, key: &str, problem: impl Into<String>) -> Complaint {
+        let place = listener.into_iter().flat_map(|index| [Step::from("listeners"), Step::from(index)]);
+        let path = place.chain((!key.is_empty()).then(|| Step::from(key)));
+        Fault::new(path, problem).told(&self.source.file, &self.source.text)
     }
 }
 
 /// The limits of both sinks, as far as they are configured.
-fn sinks(root: &mut Table) -> Result<(Option<BatchLimits>, Option<BatchLimits>), Fault> {
+fn sinks(root: &mut Table, faults: &mut Faults) -> (Option<BatchLimits>, Option<BatchLimits>) {
     let (mut postgres, mut mongodb) = (None, None);
-    for (index, mut table) in items(root, "sinks")?.into_iter().enumerate() {
+    for (index, mut table) in items(root, "sinks", faults) {
         let path = [Step::from("sinks"), Step::from(index)];
-        let kind = take_type(&mut table, &path, &["postgres", "mongodb"])?;
+        let Some(kind) = take_type(&mut table, &path, &["postgres", "mongodb"], faults) else { continue };
         let (slot, usual, keys) = match kind.as_str() {
             "postgres" => (&mut postgres, BatchLimits::default(), &options::POSTGRES),
             _ => (&mut mongodb, BatchLimits::of_mirror(), &options::MONGODB),
         };
-        let mut limits = Table::try_from(usual).map_err(|error| Fault::new(path.clone(), error.to_string()))?;
+        let usual = Table::try_from(usual).map_err(|error| Fault::new(path.clone(), error.to_string()));
+        let Some(mut limits) = faults.take(usual) else { continue };
         limits.extend(table);
-        let limits = within(&path, keys, limits)?;
+        let Some(limits) = within(&path, keys, limits, faults) else { continue };
         if slot.replace(limits).is_some() {
-            let detail = format!("a second sink of type \"{kind}\"; one is all there can be");
-            return Err(Fault::new(path, detail));
+            let problem = format!("a second sink of type \"{kind}\"; one is all there can be");
+            faults.add(Fault::new(path, problem));
         }
     }
-    Ok((postgres, mongodb))
+    (postgres, mongodb)
+}
+
+/// The layouts of topics. Each fault is that of the entry with which it begins.
+fn topics(root: &mut Table, faults: &mut Faults) -> Templates {
+    let mut entries: Vec<(usize, TopicTemplate)> = Vec::new();
+    for (index, table) in items(root, "topics", faults) {
+        let path = [Step::from("topics"), Step::from(index)];
+        let Some(entry) = within(&path, &options::TOPICS, table, faults) else { continue };
+        entries.push((index, entry));
+        if faults.any_below(&path) {
+            entries.pop();
+        } else if let Err(error) = Templates::new(entries.iter().map(|(_, entry)| entry)) {
+            faults.add(Fault::new(path, error.to_string()));
+            entries.pop();
+        }
+    }
+    faults
+        .take(
+            Templates::new(entries.iter().map(|(_, entry)| entry))
+                .map_err(|error| Fault::new([Step::from("topics")], error.to_string())),
+        )
+        .unwrap_or_default()
 }
 
 /// What is too old to be taken is what the operations database does not keep.
-fn pipeline(root: &mut Table) -> Result<PipelineOptions, Fault> {
-    let said = root.get("pipeline").is_some_and(|section| section.get("retention").is_some());
-    if said {
+fn pipeline(root: &mut Table, faults: &mut Faults) -> PipelineOptions {
+    let said = root.get_mut("pipeline").and_then(Value::as_table_mut).and_then(|table| table.remove("retention"));
+    if said.is_some() {
         let remedy = "is said by the registry of databases (config/databases.toml); remove it here";
-        return Err(Fault::new([Step::from("pipeline"), Step::from("retention")], remedy));
+        faults.add(Fault::new([Step::from("pipeline"), Step::from("retention")], remedy));
     }
-    let mut options: PipelineOptions = section(root, &options::PIPELINE)?;
-    let kept = registry::retention("genims_operations_db").map_err(|error| Fault::new([], error.to_string()))?;
-    options.retention = kept.unwrap_or(options.retention);
-    Ok(options)
+    let mut options: PipelineOptions = section(root, &options::PIPELINE, faults);
+    let kept = registry::retention("genims_operations_db").map_err(|error| Fault::new([], error.to_string()));
+    options.retention = faults.take(kept).flatten().unwrap_or(options.retention);
+    options
 }
 
-fn listener(index: usize, mut table: Table) -> Result<Listener, Fault> {
+fn listener(index: usize, mut table: Table, faults: &mut Faults) -> Option<Listener> {
     let path = [Step::from("listeners"), Step::from(index)];
-    let kind = take_type(&mut table, &path, &["mqtt", "tcp", "line", "bridge"])?;
+    let kind = take_type(&mut table, &path, &["mqtt", "tcp", "line", "bridge"], faults)?;
     let name = match table.remove("name") {
-        Some(name) => read(&[&path[..], &[Step::from("name")]].concat(), name)?,
-        None => format!("{kind}-{index}"),
+        Some(name) => faults.take(read(&[&path[..], &[Step::from("name")]].concat(), name)),
+        None => Some(format!("{kind}-{index}")),
     };
     let kind = match kind.as_str() {
-        "mqtt" => ListenerKind::Mqtt(within(&path, &options::MQTT, table)?),
-        "tcp" => ListenerKind::Tcp(within(&path, &options::TCP, table)?),
-        "line" => ListenerKind::Line(within(&path, &options::LINE, table)?),
-        _ => ListenerKind::Bridge(within(&path, &options::BRIDGE, table)?),
+        "mqtt" => within(&path, &options::MQTT, table, faults).map(ListenerKind::Mqtt),
+        "tcp" => within(&path, &options::TCP, table, faults).map(ListenerKind::Tcp),
+        "line" => within(&path, &options::LINE, table, faults).map(ListenerKind::Line),
+        _ => within(&path, &options::BRIDGE, table, faults).map(ListenerKind::Bridge),
     };
-    Ok(Listener { name, kind })
+    Some(Listener { name: name?, kind: kind? })
 }
 
 /// The table's `type`, which is one of `known`.
-fn take_type(table: &mut Table, path: &[Step], known: &[&str]) -> Result<String, Fault> {
+fn take_type(table: &mut Table, path: &[Step], known: &[&str], faults: &mut Faults) -> Option<String> {
     let place = [path, &[Step::from("type")]].concat();
     let Some(value) = table.remove("type") else {
-        return Err(Fault::new(path.to_vec(), format!("has no type; one of {}", known.join(", "))));
+        faults.add(Fault::new(path.to_vec(), format!("has no type; one of {}", known.join(", "))));
+        return None;
     };
-    let kind: String = read(&place, value)?;
-    if known.contains(&kind.as_str()) {
-        return Ok(kind);
+    let kind: String = faults.take(read(&place, value))?;
+    if !known.contains(&kind.as_str()) {
+        faults.add(Fault::unknown(place, "not a type known here", &kind, known));
+        return None;
     }
-    Err(Fault::new(place, format!("must be one of {}", known.join(", "))))
+    Some(kind)
 }
 
-fn items(root: &mut Table, key: &str) -> Result<Vec<Table>, Fault> {
+/// The tables of a list, with their numbers.
+fn items(root: &mut Table, key: &str, faults: &mut Faults) -> Vec<(usize, Table)> {
+    let mut tables = Vec::new();
     match root.remove(key) {
-        None => Ok(Vec::new()),
-        Some(value) => read(&[Step::from(key)], value),
+        None => {}
+        Some(Value::Array(items)) => {
+            for (index, item) in items.into_iter().enumerate() {
+                match item {
+                    Value::Table(table) => tables.push((index, table)),
+                    _ => faults.add(Fault::must_be(
+                        [Step::from(key), Step::from(index)],
+                        format!("a table: write [[{key}]] above its keys"),
+                    )),
+                }
+            }
+        }
+        Some(_) => faults.add(Fault::must_be(
+            [Step::from(key)],
+            format!("a list of tables: write [[{key}]], in two brackets, above the keys of each"),
+        )),
     }
+    tables
 }
 
-fn section<T: DeserializeOwned>(root: &mut Table, section: &Section) -> Result<T, Fault> {
+fn section<T: DeserializeOwned + Default>(root: &mut Table, section: &Section, faults: &mut Faults) -> T {
     let path = [Step::from(section.title)];
-    match root.remove(section.title) {
-        Some(Value::Table(table)) => within(&path, section, table),
-        Some(other) => read(&path, other),
-        None => read(&path, Value::Table(Table::new())),
-    }
+    let table = match root.remove(section.title) {
+        None => Table::new(),
+        Some(Value::Table(table)) => table,
+        Some(_) => {
+            let form = format!("a table: write [{}] above its keys", section.title);
+            faults.add(Fault::must_be(path, form));
+            return T::default();
+        }
+    };
+    within(&path, section, table, faults).unwrap_or_default()
 }
 
-/// Reads a table, and holds its keys to what they may be.
-fn within<T: DeserializeOwned>(path: &[Step], section: &Section, table: Table) -> Result<T, Fault> {
-    let options = read(path, Value::Table(table.clone()))?;
-    ranges::keys(path, section, &table)?;
-    Ok(options)
+/// Reads a table. A key at fault is told and left out, so that the others are looked at, too.
+fn within<T: DeserializeOwned>(path: &[Step], section: &Section, mut table: Table, faults: &mut Faults) -> Option<T> {
+    ranges::keys(path, section, &table, faults);
+    loop {
+        match read(path, Value::Table(table.clone())) {
+            Ok(options) => return Some(options),
+            Err(fault) => {
+                let key = match fault.path.get(path.len()) {
+                    Some(Step::Key(key)) => key.clone(),
+                    _ => String::new(),
+                };
+                faults.add(fault);
+                // What is wrong with no key in particular stays wrong.
+                table.remove(&key)?;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -96,7 +96,8 @@ fn defaults(section: &Section) -> Table {
     found.unwrap_or_default()
 }
 
-fn kind(allowed: Allowed) -> &'static str {
+/// The sort of value, in a word.
+pub(super) fn kind(allowed: Allowed) -> &'static str {
     match allowed {
         Allowed::Number(..) | Allowed::AtLeast(_) => "number",
         Allowed::Time(..) => "duration",

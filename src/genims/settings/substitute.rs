@@ -1,31 +1,33 @@
 //! `${NAME}` and `${NAME:-default}` inside the strings of a configuration. Values come from the environment or `.env`;
 //! substitution happens after parsing, so no value can change the structure of the file.
 
-use super::fault::{Fault, Step};
+use super::fault::{Fault, Faults, Step};
 use toml::Value;
 
-/// Replaces every reference below `value`, which stands at `path`.
+/// Replaces every reference below `value`, which stands at `path`; one that cannot be replaced is told and stays.
 pub(super) fn substitute(
     value: &mut Value,
     path: &mut Vec<Step>,
     lookup: &impl Fn(&str) -> Option<String>,
-) -> Result<(), Fault> {
+    faults: &mut Faults,
+) {
     let mut below = |step: Step, value: &mut Value| {
         path.push(step);
-        substitute(value, path, lookup)?;
+        substitute(value, path, lookup, faults);
         path.pop();
-        Ok(())
     };
     match value {
         Value::String(text) if text.contains("${") => {
-            *text = expand(text, lookup).map_err(|detail| Fault::new(path.iter().cloned(), detail))?;
-            Ok(())
+            let expanded = expand(text, lookup).map_err(|problem| Fault::new(path.iter().cloned(), problem));
+            if let Some(expanded) = faults.take(expanded) {
+                *text = expanded;
+            }
         }
         Value::Array(items) => {
-            items.iter_mut().enumerate().try_for_each(|(index, item)| below(Step::from(index), item))
+            items.iter_mut().enumerate().for_each(|(index, item)| below(Step::from(index), item));
         }
-        Value::Table(table) => table.iter_mut().try_for_each(|(key, item)| below(Step::from(key.as_str()), item)),
-        _ => Ok(()),
+        Value::Table(table) => table.iter_mut().for_each(|(key, item)| below(Step::from(key.as_str()), item)),
+        _ => {}
     }
 }
 
@@ -64,7 +66,9 @@ mod tests {
     fn references_are_replaced_wherever_a_string_stands() {
         let mut value: Value =
             toml::from_str::<toml::Table>("a = [\"x-${HOST}-y\", \"${PORT:-1883}\"]\nb = 3").expect("TOML").into();
-        substitute(&mut value, &mut Vec::new(), &lookup).expect("all set");
+        let mut faults = Faults::default();
+        substitute(&mut value, &mut Vec::new(), &lookup, &mut faults);
+        assert!(faults.0.is_empty());
         assert_eq!(value["a"][0].as_str(), Some("x-plant-7-y"));
         assert_eq!(value["a"][1].as_str(), Some("1883"));
     }

@@ -90,7 +90,10 @@ fn a_fault_has_file_line_key_value_and_what_is_allowed() {
             vec!["plant.toml:5:", "listeners[0].conections_max = 7", "unknown key", "did you mean connections_max?"],
         ),
         (listener("connections_max = 0"), vec!["plant.toml:5:", "connections_max = 0", "must be 1 to 1048576"]),
-        (listener("connections_max = \"many\""), vec!["plant.toml:5:", "connections_max = \"many\"", "expected usize"]),
+        (
+            listener("connections_max = \"many\""),
+            vec!["plant.toml:5:", "connections_max = \"many\"", "a whole number without quotes"],
+        ),
         (listener("packet_bytes_max = 10"), vec![":5:", "packet_bytes_max = 10", "268435455"]),
         (listener("keep_alive_max = \"0s\""), vec![":5:", "must be 1s to 18h12m15s"]),
         (listener("keep_alive_max = \"soon\""), vec![":5:", "\"soon\"", "\"10s\""]),
@@ -128,6 +131,94 @@ fn a_fault_has_file_line_key_value_and_what_is_allowed() {
         }
         assert!(!told.contains(" = 5:") || !told.contains("password"), "{told}");
     }
+}
+
+/// All that is told of a file that is wrong.
+fn complaints(text: &str) -> Vec<Complaint> {
+    let environment = Environment::default();
+    Settings::parse(text, Path::new("plant.toml"), &environment).expect_err(text).complaints()
+}
+
+#[test]
+fn all_faults_are_told_at_once_and_each_once() {
+    let text = "data_dir = 5\nspol = 1\n[http]\nlisten = 9400\n[[listeners]]\ntype = \"mqtt\"\nconections_max = 7\n\
+                packet_bytes_max = 1\nlisten = \"${NOWHERE}\"\n[[listeners]]\ntype = \"mqt\"\n[[listeners]]\n\
+                type = \"bridge\"\ntopics = \"#\"\nqos = 7\nclean_session = \"no\"\n[pipeline]\nlate_after = 5\n\
+                when_full = \"blok\"\n[[sinks]]\ntype = \"postgres\"\nbatch_size = 1.5\n[[sinks]]\ntype = \"postgres\"\n";
+    let found = complaints(text);
+    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    for expected in [
+        "plant.toml:1: data_dir = 5: must be a text, in quotes",
+        "plant.toml:2: spol = 1: unknown key; did you mean spool?",
+        "plant.toml:4: http.listen = 9400: must be address:port or host:port, in quotes",
+        "plant.toml:7: listeners[0].conections_max = 7: unknown key; did you mean connections_max?",
+        "plant.toml:8: listeners[0].packet_bytes_max = 1: must be 1024 to 268435455",
+        "plant.toml:9: listeners[0].listen = \"${NOWHERE}\": ",
+        "plant.toml:11: listeners[1].type = \"mqt\": not a type known here; did you mean mqtt?",
+        "plant.toml:14: listeners[2].topics = \"#\": must be a list",
+        "plant.toml:15: listeners[2].qos = 7: must be 0 to 2",
+        "plant.toml:16: listeners[2].clean_session = \"no\": must be true or false, without quotes",
+        "plant.toml:18: pipeline.late_after = 5: must be 0s to 30days, written like \"10s\"",
+        "plant.toml:19: pipeline.when_full = \"blok\": not a word known here; did you mean block?",
+        "plant.toml:22: sinks[0].batch_size = 1.5: must be 1 to 1000000, a whole number",
+        "plant.toml:23: sinks[1]: a second sink",
+    ] {
+        assert_eq!(told.iter().filter(|told| told.starts_with(expected)).count(), 1, "{expected}\n{told:#?}");
+    }
+    assert_eq!(told.len(), 14, "{told:#?}");
+    let known = &found[1];
+    assert_eq!((known.line, known.key.as_deref(), known.value.as_deref()), (Some(2), Some("spol"), Some("1")));
+    assert_eq!(known.nearest.as_deref(), Some("spool"));
+    assert!(known.allowed.as_deref().is_some_and(|allowed| allowed.contains("listeners")));
+}
+
+#[test]
+fn nothing_is_told_in_the_words_of_the_program() {
+    let topics = |lines: &str| format!("[[topics]]\ntemplate = \"a/{{tag}}\"\n{lines}");
+    for (text, expected) in [
+        ("[topics]\ntemplate = \"a\"".to_owned(), "topics: must be a list of tables: write [[topics]]"),
+        ("topics = [1]".to_owned(), "topics[0] = 1: must be a table"),
+        ("listeners = \"mqtt\"".to_owned(), "must be a list of tables: write [[listeners]]"),
+        ("pipeline = 5".to_owned(), "pipeline = 5: must be a table: write [pipeline]"),
+        (topics("keys = 5"), "topics[0].keys = 5: must be {"),
+        (topics("states = { ON = \"x\" }"), "topics[0].states.ON = \"x\": must be a number"),
+        (topics("segments = { tag = \"senzor\" }"), "did you mean sensor?"),
+        ("[[listeners]]\ntype = 5".to_owned(), "listeners[0].type = 5: must be a text"),
+        ("[[listeners]]\ntype = \"mqtt\"\nname = 5".to_owned(), "listeners[0].name = 5: must be a text"),
+        ("data_dir = \"\"".to_owned(), "data_dir = \"\": must be a folder"),
+        ("[[listeners]]\ntype = \"bridge\"\nbroker = \"mqtt://h:0\"".to_owned(), "1 to 65535"),
+    ] {
+        let told = complaints(&text).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(told.contains(expected), "{text}\n-> {told}\nlacks {expected}");
+        for word in ["struct", "expected ", "invalid type", "usize", "f64", "map,"] {
+            assert!(!told.contains(word), "{text}\n-> {told}\nhas {word}");
+        }
+        // Once.
+        assert_eq!(told.matches("plant.toml").count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line_and_once() {
+    let told = told("[http]\nlisten = \"127.0.0.1:1\"\nx = [1\n\n[spool]\n");
+    assert!(told.starts_with("the configuration plant.toml:") && told.contains("is no TOML: "), "{told}");
+    assert!(!told.contains('\n') && told.matches("TOML").count() == 1, "{told}");
+}
+
+#[test]
+fn the_entry_at_fault_is_told_and_not_the_first() {
+    let entry = |template: &str| format!("[[topics]]\ntemplate = \"{template}\"\n");
+    let text = entry("a/{tag}") + &entry("b/+") + &entry("a/{sensor}") + &entry("c/{tag}");
+    let told: Vec<(Option<usize>, Option<String>)> =
+        complaints(&text).into_iter().map(|complaint| (complaint.line, complaint.key)).collect();
+    assert_eq!(told, [(Some(3), Some("topics[1]".to_owned())), (Some(5), Some("topics[2]".to_owned()))]);
+}
+
+#[test]
+fn a_value_that_could_be_a_secret_is_not_shown() {
+    let bridge = "[[listeners]]\ntype = \"bridge\"\nbroker = \"mqtt://user:hunter2@h\"\npassword = [\"hunter2\"]";
+    let told = told(bridge);
+    assert!(told.contains("listeners[0]") && !told.contains("hunter"), "{told}");
 }
 
 #[test]

@@ -7,11 +7,11 @@ use crate::replay::records::Records;
 
 /// What `genims seed plant --from` makes of a mapping, as far as a replay looks at it.
 fn plant_of(mapping: &Mapping) -> Plant {
-    let machines = mapping.plant.as_ref().and_then(|plant| plant["machines"].as_array()).expect("machines");
+    let machines = &mapping.plant.as_ref().expect("a plant").machines;
     let mut plant = Plant::synthetic(machines.len(), mapping.values.len());
     let codes: Vec<&String> = mapping.values.values().collect();
     for (machine, id) in plant.machines.iter_mut().zip(machines) {
-        machine.machine_id = id.as_str().expect("an id").to_owned();
+        machine.machine_id.clone_from(id);
         for (sensor, code) in plant.sensors[machine.sensors.clone()].iter_mut().zip(&codes) {
             sensor.sensor_code.clone_from(code);
             sensor.sensor_id = format!("{}:{code}", machine.machine_id);
@@ -77,6 +77,52 @@ fn a_title_a_row_of_units_and_a_date_and_time_of_day_apart() {
     assert_eq!((mapping.header_line, mapping.first_line()), (4, 6));
     assert_eq!((mapping.units["Temperatur"].as_str(), mapping.units["Druck"].as_str()), ("°C", "bar"));
     assert!(readings.starts_with("Presse_7:Druck 1707818400 2\n"), "{readings}");
+}
+
+#[test]
+fn units_that_are_words_stand_in_a_row_of_their_own() {
+    let text = "Zeit;Temperatur;Drehzahl\nUTC;degC;Prozent\n2024-02-13 10:00:00;1,5;2\n";
+    let (toml, mapping, readings) = proposed(text.as_bytes());
+    assert_eq!((mapping.header_line, mapping.first_line()), (1, 3), "{toml}");
+    assert_eq!((mapping.units["Temperatur"].as_str(), mapping.units["Drehzahl"].as_str()), ("degC", "Prozent"));
+    assert_eq!(readings, "Presse_7:Drehzahl 1707818400 2\nPresse_7:Temperatur 1707818400 1.5\n");
+}
+
+#[test]
+fn a_row_for_each_value_that_says_whose_it_is() {
+    let text = "Timestamp;TagName;Value;Unit;Quality\n2024-02-13 10:00:00;TEMP 1;71,5;°C;Good\n\
+                2024-02-13 10:00:00;PRESS 1;2,25;bar;Good\n2024-02-13 10:00:01;STATE;RUN;;Good\n\
+                2024-02-13 10:00:02;TEMP 1;72;°C;Good\n";
+    let (toml, mapping, readings) = proposed(text.as_bytes());
+    let expected = "Presse_7:PRESS_1 1707818400 2.25\nPresse_7:TEMP_1 1707818400 71.5\nPresse_7:TEMP_1 1707818402 72\n";
+    let mut listed: Vec<&str> = readings.lines().collect();
+    listed.sort_unstable();
+    assert_eq!(listed, expected.lines().collect::<Vec<_>>(), "{toml}");
+    assert_eq!((mapping.units["TEMP_1"].as_str(), mapping.units["PRESS_1"].as_str()), ("°C", "bar"));
+    assert!(toml.contains("\"STATE\" is left out: no numbers, like \"RUN\""), "{toml}");
+    assert!(toml.contains("ignore = [\"STATE\"]") && toml.contains("machines = [\"Presse_7\"]"), "{toml}");
+
+    let machines = "time;machine;sensor;value\n2024-02-13 10:00:00;P1;T;1.5\n2024-02-13 10:00:00;P2;T;2.5\n";
+    let (toml, _, readings) = proposed(machines.as_bytes());
+    assert_eq!(readings, "P1:T 1707818400 1.5\nP2:T 1707818400 2.5\n", "{toml}");
+}
+
+#[test]
+fn texts_beside_a_single_value_are_asked_about() {
+    let (toml, ..) = proposed(b"t;what;v\n2024-02-13 10:00:00;hot;1.5\n2024-02-13 10:00:01;cold;2.5\n");
+    assert!(toml.contains("# LOOK AT THIS: if it says whose value a row has"), "{toml}");
+    let (toml, ..) = proposed(b"t;quality;v\n2024-02-13 10:00:00;good;1.5\n2024-02-13 10:00:01;bad;2.5\n");
+    assert!(!toml.contains("LOOK AT THIS"), "{toml}");
+}
+
+#[test]
+fn what_can_be_read_in_two_ways_is_said_and_not_guessed() {
+    let (toml, mapping, _) = proposed(b"t;v\n2024-02-13 10:00:00;1.234\n2024-02-13 10:00:01;20.500\n");
+    assert!(toml.contains("# LOOK AT THIS: every number with a . has three digits behind it"), "{toml}");
+    assert_eq!((mapping.decimal, mapping.thousands), ('.', None));
+    let text = b"t;v;w\n2024-02-13 10:00:00;1.234;0,5\n2024-02-13 10:00:01;2.000;7,25\n";
+    let (toml, _, readings) = proposed(text);
+    assert!(!toml.contains("LOOK AT THIS") && readings.contains("Presse_7:v 1707818400 1234\n"), "{toml}\n{readings}");
 }
 
 #[test]

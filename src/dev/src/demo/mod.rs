@@ -4,10 +4,10 @@
 mod report;
 mod steps;
 
-use crate::say::say;
 use anyhow::Context;
 use clap::Args;
 use genims_dev::{SERVER_DATA, Server, Stack, StackOptions};
+use genims_terminal::say;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steps::{Steps, Tools};

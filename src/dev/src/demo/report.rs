@@ -1,7 +1,7 @@
 //! What the demo found, summed over its runs, for people and as JSON.
 
-use crate::say::say;
 use anyhow::Context;
+use genims_terminal::say;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! The demo's steps: each is a command that a user could type, run as a child with its output shown.
 
 use super::report::Parts;
-use crate::say::say;
 use anyhow::{Context, bail};
 use genims_dev::{SERVER_DATA, Stack};
+use genims_terminal::say;
 use serde_json::Value;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -105,10 +105,12 @@ impl Steps {
     /// Runs a command of the platform and shows what it ends with; all of it when it fails.
     fn summary(&self, command: &str) -> anyhow::Result<()> {
         let started = Instant::now();
-        let output = self.genims(&[command]).output().with_context(|| format!("genims {command} cannot run"))?;
+        // Its progress is ours.
+        let output = self.genims(&[command]).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("genims {command} cannot run"))?;
         let said = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
-            bail!("genims {command} ended with {}:\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+            bail!("genims {command} ended with {}:\n{said}", output.status);
         }
         say!("    {}", said.trim_end().lines().last().unwrap_or_default());
         say!("    {:.1} s", started.elapsed().as_secs_f64());

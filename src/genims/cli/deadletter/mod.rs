@@ -4,7 +4,6 @@ mod publish;
 mod purge;
 mod replay;
 
-use crate::cli::say::say;
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -13,6 +12,7 @@ use genims_databases::PostgresClient as Client;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_model::Reason;
 use genims_platform::dead_letters::{self, Filter, ReasonCount, StoredDeadLetter};
+use genims_terminal::say;
 use std::borrow::Cow;
 use std::process::ExitCode;
 

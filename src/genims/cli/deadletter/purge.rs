@@ -1,11 +1,11 @@
 //! `genims deadletter purge`: deletes what is named, and nothing without a name.
 
-use crate::cli::say::say;
 use anyhow::bail;
 use chrono::Utc;
 use clap::Args;
 use genims_databases::PostgresClient as Client;
 use genims_platform::dead_letters::purge::{self, Purged, Which};
+use genims_terminal::{Progress, say};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,11 +27,13 @@ pub(super) struct PurgeArgs {
 }
 
 pub(super) async fn run(client: &Client, args: PurgeArgs) -> anyhow::Result<ExitCode> {
+    let bar = Progress::new("deadletter purge", "");
     let purged = if let Some(bytes_max) = args.max_bytes {
         purge::purge_to_size(client, bytes_max).await?
     } else {
         purge::purge(client, &which(client, &args).await?).await?
     };
+    drop(bar);
     if args.json {
         say!("{}", serde_json::to_string(&purged)?);
         return Ok(ExitCode::SUCCESS);

@@ -5,12 +5,12 @@
 //!   come back. What comes back is told by the client id, which is one for each replay: what a device sends meanwhile is its own.
 
 use super::publish;
-use crate::cli::say::say;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
 use genims_databases::PostgresClient as Client;
 use genims_platform::dead_letters::{self, StoredDeadLetter};
+use genims_terminal::{Progress, say};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -63,12 +63,14 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
     let sender = format!("genims-replay-{}", Uuid::new_v4().simple());
     let mut done = Replayed::default();
     let mut refusal = None;
+    let bar = Progress::new("deadletter replay", "dead letters");
     match &args.reason {
         None if args.letter_ids.is_empty() => bail!("nothing to replay; name dead letters or a --reason"),
         None => {
             known(client, &args.letter_ids).await?;
             for ids in args.letter_ids.chunks(CHUNK) {
                 send(client, ids, (&args, settings, &sender), &mut done, &mut refusal).await?;
+                bar.set_done(done.replayed);
             }
         }
         Some(reason) => {
@@ -78,14 +80,17 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
                 let Some(last) = ids.last() else { break };
                 after = *last;
                 send(client, &ids, (&args, settings, &sender), &mut done, &mut refusal).await?;
+                bar.set_done(done.replayed);
             }
         }
     }
+    bar.show("waiting until they are stored");
     let sent = done.replayed > 0;
     if sent {
         stored(args.http.unwrap_or_else(|| reachable(settings.http.listen))).await?;
         done.returned = dead_letters::returned(client, newest, &sender).await?;
     }
+    drop(bar);
     report(&done, args.json)?;
     if let Some(error) = refusal {
         return Err(error);

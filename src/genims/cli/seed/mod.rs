@@ -4,13 +4,12 @@ mod plant;
 mod render;
 mod sweep;
 
-use crate::cli::say::say;
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{Environment, Registry};
 use genims_seed::load::{self, Options, Progress, SeedReport};
 use genims_seed::{Parameters, Scale};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -110,19 +109,19 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
     let environment = Environment::load(None)?;
     let parameters = args.parameters();
     let options = Options { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
-    let bar = bar(args.json);
+    let bar = genims_terminal::Progress::new("seed", "tables");
     let report = load::run(&registry, &environment, &options, &|progress| match progress {
         Progress::Table { database, table, rows } => {
-            bar.inc(1);
-            bar.set_message(format!("{database}.{table}: {rows} rows"));
+            bar.advance();
+            bar.show(format!("{database}.{table}: {rows} rows"));
         }
         Progress::History { database, hours, of } => {
-            bar.set_message(format!("history of sensors into {database}: {hours} of {of} hours"));
+            bar.show(format!("history of sensors into {database}: {hours} of {of} hours"));
         }
-        Progress::Finished(report) => bar.println(line(report)),
+        Progress::Finished(report) => bar.keep(&line(report)),
     })
     .await;
-    bar.finish_and_clear();
+    drop(bar);
     let report = report?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
@@ -130,17 +129,6 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
         print(&report);
     }
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn bar(quiet: bool) -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if quiet {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {pos} tables {wide_msg}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn line(report: &load::DatabaseReport) -> String {

@@ -1,12 +1,11 @@
 //! `genims seed plant`: the stream's master data in any size, or the machines of a foreign file.
 
-use crate::cli::say::say;
 use anyhow::Context;
 use chrono::Utc;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_seed as seed;
 use genims_seed::{ForeignPlant, PlantSize, Progress, Summary};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use genims_terminal::say;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,14 +44,14 @@ pub(super) async fn run(args: PlantArgs) -> anyhow::Result<ExitCode> {
         sensors: args.sensors,
         seed: args.seed,
     };
-    let bar = bar(args.json);
+    let bar = genims_terminal::Progress::new("seed plant", "rows");
     let summary = seed::plant(&master, size, &|progress: Progress| {
-        bar.set_length(progress.rows_total);
-        bar.set_position(progress.rows);
-        bar.set_message(progress.table);
+        bar.set_total(progress.rows_total);
+        bar.set_done(progress.rows);
+        bar.show(progress.table);
     })
     .await;
-    bar.finish_and_clear();
+    drop(bar);
     show(&summary?, args.json)
 }
 
@@ -70,17 +69,6 @@ fn show(summary: &Summary, json: bool) -> anyhow::Result<ExitCode> {
         print(summary);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn bar(quiet: bool) -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    if quiet {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{msg:20} {wide_bar} {human_pos}/{human_len} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn print(summary: &Summary) {

@@ -1,9 +1,9 @@
 //! `genims seed render`: what would be seeded, as files.
 
 use super::Common;
-use crate::cli::say::say;
 use genims_databases::Registry;
 use genims_seed as seed;
+use genims_terminal::{Progress, say};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,6 +22,7 @@ pub(super) struct RenderArgs {
 pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     let common = &args.common;
+    let bar = Progress::new("seed render", "");
     let done = seed::render(
         &registry,
         &common.modules,
@@ -30,6 +31,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         args.out.as_deref(),
         args.draft,
     );
+    drop(bar);
     let done = done.map_err(anyhow::Error::msg)?;
     let failed = done.iter().filter(|table| table.error.is_some()).count();
     if common.json {

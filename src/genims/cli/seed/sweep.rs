@@ -1,11 +1,10 @@
 //! `genims seed sweep`: whether what is seeded holds on every day of a calendar. Progress on standard error; each fault with
 //! day, table and row; exit code 1 when there is one.
 
-use crate::cli::say::say;
 use chrono::NaiveDate;
 use genims_databases::Registry;
 use genims_seed::{Broken, Sweep, SweptDay, is_turn_of_month};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use genims_terminal::{Progress, say};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,26 +43,21 @@ impl SweepArgs {
 pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     let sweep = Sweep::new(&Registry::load(None)?, args.specs.clone()).map_err(anyhow::Error::msg)?;
     let days = args.chosen();
-    let bar = ProgressBar::new(days.len() as u64);
-    if args.json {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:30} {pos:>4}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
+    let bar = Progress::new("seed sweep", "days");
+    bar.set_total(days.len() as u64);
     let mut swept = Vec::new();
     look(&sweep, &days, &mut |day, found| {
         let found = found.map_err(|cause| anyhow::anyhow!("{day}: {cause}"))?;
-        bar.set_message(day.to_string());
+        bar.show(day.to_string());
         if !args.json {
             found.broken.iter().for_each(|broken| bar.suspend(|| say!("{}", line(&found, broken))));
         }
         swept.push(found);
-        bar.inc(1);
+        bar.advance();
         Ok(())
     })?;
     swept.sort_by_key(|found| found.day);
-    bar.finish_and_clear();
+    drop(bar);
     let faulty = swept.iter().filter(|day| !day.broken.is_empty()).count();
     if args.json {
         say!("{}", serde_json::to_string_pretty(&swept)?);

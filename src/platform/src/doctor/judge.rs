@@ -159,6 +159,17 @@ pub(super) fn pool(checklist: &mut Checklist, opened: usize, cause: Option<Strin
     checklist.measured(opened as f64);
 }
 
+/// A pooler gave some, and let the others wait.
+pub(super) fn full_pool(checklist: &mut Checklist, opened: usize) {
+    let found = format!("{opened} of {POOL} at once, through a pooler that lets others wait");
+    let remedy = "raise the pooler's pool (default_pool_size of pgbouncer.ini) to 3 or more for each database";
+    match opened {
+        0 | 1 => checklist.fail(Subject::Pool, found, remedy),
+        _ => checklist.warn(Subject::Pool, found, remedy),
+    }
+    checklist.measured(opened as f64);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +202,13 @@ mod tests {
     fn a_table_too_few_and_a_table_too_many_fail() {
         let grade = |count| judged(|checklist, erp| tables(checklist, erp, count, "tables")).grade;
         assert_eq!([grade(74), grade(75), grade(76)], [Grade::Failed, Grade::Ok, Grade::Failed]);
+    }
+
+    #[test]
+    fn a_pooler_with_two_connections_is_slow_and_one_with_a_single_one_is_none() {
+        let check = |opened| judged(|checklist, _| full_pool(checklist, opened));
+        assert_eq!([check(1).grade, check(2).grade], [Grade::Failed, Grade::Warning]);
+        assert!(check(2).remedy.is_some_and(|remedy| remedy.contains("default_pool_size")));
     }
 
     #[test]

@@ -15,20 +15,40 @@ use futures_util::future::join_all;
 use genims_databases::{Database, Engine, Environment, Registry, mysql as mysql_urls, postgres as postgres_urls};
 use report::Checklist;
 pub use report::{Check, DoctorReport, Examination, Finding, Grade, Subject};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// For one database; all of them run at the same time.
 const TIME_MAX: Duration = Duration::from_millis(2_500);
+/// So long databases may be looked at again, one after the other.
+const AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Examines all databases of the registry. Nothing is changed in any of them.
 pub async fn run(registry: &Registry, environment: &Environment) -> DoctorReport {
     let started = Instant::now();
-    let databases = join_all(registry.all().iter().map(|database| examine(database, environment))).await;
+    let mut looks = join_all(registry.all().iter().map(|database| look(database, environment))).await;
+    // A pooler or a server with few connections to give answers one after the other, not all at the same time.
+    let server = |place: &str| place.rsplit_once('/').map_or(place, |(server, _)| server).to_owned();
+    let answering: HashSet<String> =
+        looks.iter().filter(|look| look.answered).map(|look| server(&look.examination.place)).collect();
+    for (database, found) in registry.all().iter().zip(&mut looks) {
+        let is_alive = answering.contains(&server(&found.examination.place));
+        if !found.answered && is_alive && started.elapsed() < AGAIN_MAX {
+            *found = look(database, environment).await;
+        }
+    }
+    let databases = looks.into_iter().map(|look| look.examination).collect();
     DoctorReport::new(databases, started.elapsed().as_secs_f64())
 }
 
-async fn examine(database: &Database, environment: &Environment) -> Examination {
+struct Look {
+    examination: Examination,
+    /// Whether it was done in time.
+    answered: bool,
+}
+
+async fn look(database: &Database, environment: &Environment) -> Look {
     let started = Instant::now();
     let (variable, whole_server) = url_of(database, environment);
     let mut checklist = Checklist { whole_server, ..Checklist::default() };
@@ -39,7 +59,8 @@ async fn examine(database: &Database, environment: &Environment) -> Examination 
             Engine::Mongodb => mongo::examine(&mut checklist, database, environment).await,
         }
     };
-    if timeout(TIME_MAX, looked).await.is_err() {
+    let answered = timeout(TIME_MAX, looked).await.is_ok();
+    if !answered {
         let found = format!("{}: no answer within {:.1} s", checklist.place, TIME_MAX.as_secs_f64());
         if checklist.has(Subject::Reachable) {
             checklist.fail(Subject::Latency, found, "look at the server's log and load, and at the network between");
@@ -49,7 +70,7 @@ async fn examine(database: &Database, environment: &Environment) -> Examination 
         }
     }
     checklist.checks.sort_by_key(|check| check.subject);
-    Examination {
+    let examination = Examination {
         database: database.name.clone(),
         engine: database.engine,
         place: checklist.place,
@@ -57,7 +78,8 @@ async fn examine(database: &Database, environment: &Environment) -> Examination 
         passed: checklist.checks.iter().all(|check| check.grade != Grade::Failed),
         checks: checklist.checks,
         seconds: started.elapsed().as_secs_f64(),
-    }
+    };
+    Look { examination, answered }
 }
 
 /// The variable that its URL stands in, and whether that is the URL of a whole server.

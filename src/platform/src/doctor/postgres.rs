@@ -5,9 +5,13 @@ use super::report::{Checklist, Subject};
 use futures_util::future::join_all;
 use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings, clock, pooling};
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
+
+/// A pooler with nothing to give lets its clients wait, longer than anybody looks at it.
+const POOL_PATIENCE: Duration = Duration::from_millis(800);
 
 /// Server, connection and login; all of it may be asked by anybody.
 const SESSION: &str = "SELECT current_setting('server_version'), s.ssl, coalesce(s.version, ''), coalesce(s.cipher, ''), \
@@ -37,9 +41,14 @@ pub(super) async fn examine(checklist: &mut Checklist, database: &Database, envi
     }
     // An error shows below, where as many connections are wanted.
     let shared = pooling::is_shared(&settings, &client).await.unwrap_or(false);
-    let more = join_all((1..POOL).map(|_| settings.connect())).await;
-    let cause = more.iter().find_map(|attempt| attempt.as_ref().err().map(ToString::to_string));
-    judge::pool(checklist, 1 + more.iter().filter(|attempt| attempt.is_ok()).count(), cause, shared);
+    let more = join_all((1..POOL).map(|_| timeout(POOL_PATIENCE, settings.connect()))).await;
+    let refused = more.iter().find_map(|attempt| Some(attempt.as_ref().ok()?.as_ref().err()?.to_string()));
+    let waits = more.iter().any(Result::is_err);
+    let opened = 1 + more.iter().filter(|attempt| matches!(attempt, Ok(Ok(_)))).count();
+    match refused {
+        None if waits => judge::full_pool(checklist, opened),
+        refused => judge::pool(checklist, opened, refused, shared),
+    }
 }
 
 /// A server that says no is reachable.

@@ -118,7 +118,12 @@ fn told(schema: &str, outcome: Result<(Status, usize), PlatformError>) -> Schema
 
 /// Where the hub is.
 fn settings(environment: &Environment) -> Result<PostgresSettings, DatabaseError> {
-    let entry = Database {
+    PostgresSettings::from_environment(&entry(), environment)
+}
+
+/// The hub, as the registry would say it if it were one of the databases.
+pub fn entry() -> Database {
+    Database {
         name: DATABASE.to_owned(),
         engine: Engine::Postgresql,
         module: DATABASE.to_owned(),
@@ -129,8 +134,12 @@ fn settings(environment: &Environment) -> Result<PostgresSettings, DatabaseError
         load_order: 0,
         size_class: genims_databases::registry::SizeClass::Small,
         connection: CONNECTION.to_owned(),
-    };
-    PostgresSettings::from_environment(&entry, environment)
+    }
+}
+
+/// Whether a database of this name is another one.
+pub fn misplaced(registry: &Registry, name: &str) -> bool {
+    registry.get(name).is_ok() || ["postgres", "template0", "template1"].contains(&name)
 }
 
 async fn connect(
@@ -139,8 +148,7 @@ async fn connect(
     check: bool,
 ) -> Result<PostgresClient, PlatformError> {
     let name = settings.database_name();
-    let is_other = registry.get(name).is_ok() || ["postgres", "template0", "template1"].contains(&name);
-    if is_other {
+    if misplaced(registry, name) {
         return Err(PlatformError::NoPlaceForHub {
             place: settings.place(),
             holds: "it is another database".to_owned(),

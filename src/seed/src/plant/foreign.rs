@@ -5,36 +5,17 @@
 //! machine that stands elsewhere, or an id that means something else, is an error and leaves nothing.
 
 use super::load::{self, Existing, Row, Table};
-use super::{Summary, begin};
+use super::mapping::{Mapping, Place};
+use super::{Summary, begin, rows};
 use crate::errors::SeedError;
 use chrono::{DateTime, Utc};
 use genims_databases::{PostgresSettings, pooling};
-use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 use tokio_postgres::Transaction;
 
 /// The column's width.
 const ID_CHARS_MAX: usize = 50;
-
-/// The part of a mapping that says what the plant is made of. The rest says how the file is read.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ForeignPlant {
-    plant: Place,
-    /// Column of the file to sensor code.
-    values: BTreeMap<String, String>,
-    /// By sensor code.
-    #[serde(default)]
-    units: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Place {
-    factory: String,
-    line: String,
-    machines: Vec<String>,
-}
 
 struct Sensor {
     id: String,
@@ -44,21 +25,28 @@ struct Sensor {
     unit: Option<String>,
 }
 
+/// What a mapping says of the plant.
+#[derive(Clone, Debug)]
+pub struct ForeignPlant(Mapping);
+
 impl ForeignPlant {
-    /// `place` is the file's name, for messages.
+    /// `place` is the file's name, for messages. The whole mapping is looked at: what a replay would refuse is refused here.
     pub fn parse(place: &str, text: &str) -> Result<Self, SeedError> {
         let wrong = |cause: String| SeedError::Mapping { place: place.to_owned(), cause };
-        let plant: Self = toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
+        let plant = Self(Mapping::parse(text).map_err(|(line, cause)| SeedError::Mapping {
+            place: line.map_or_else(|| place.to_owned(), |line| format!("{place}:{line}")),
+            cause,
+        })?);
         plant.check().map_err(wrong)?;
         Ok(plant)
     }
 
     fn check(&self) -> Result<(), String> {
-        let Place { factory, line, machines } = &self.plant;
-        if machines.is_empty() || self.values.is_empty() {
+        let Place { factory, line, machines } = &self.0.plant;
+        if machines.is_empty() || self.0.values.is_empty() {
             return Err("names no machine in plant.machines, or no column in [values]; name one of each".to_owned());
         }
-        let ids = [factory, line].into_iter().chain(machines).chain(self.values.values());
+        let ids = [factory, line].into_iter().chain(machines).chain(self.0.values.values());
         for id in ids {
             if id.is_empty()
                 || id.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '/' | '+' | '#' | '"' | '\\'))
@@ -66,7 +54,7 @@ impl ForeignPlant {
                 return Err(format!("{id:?} is no id: topics and payloads name it; use letters, digits, - and _"));
             }
         }
-        let again = twice(machines.iter()).or_else(|| twice(self.values.values()));
+        let again = twice(machines.iter()).or_else(|| twice(self.0.values.values()));
         if let Some(name) = again {
             return Err(format!("{name:?} stands twice; a machine and a sensor code each have one place"));
         }
@@ -81,18 +69,19 @@ impl ForeignPlant {
 
     fn sensors(&self) -> Vec<Sensor> {
         let of = |machine: &String| {
-            self.values
+            self.0
+                .values
                 .iter()
                 .map(|(column, code)| Sensor {
                     id: format!("SEN-{machine}-{code}"),
                     machine: machine.clone(),
                     code: code.clone(),
                     name: column.chars().take(200).collect(),
-                    unit: self.units.get(code).map(|unit| unit.chars().take(ID_CHARS_MAX).collect()),
+                    unit: self.0.units.get(code).map(|unit| unit.chars().take(ID_CHARS_MAX).collect()),
                 })
                 .collect::<Vec<_>>()
         };
-        self.plant.machines.iter().flat_map(of).collect()
+        self.0.plant.machines.iter().flat_map(of).collect()
     }
 }
 
@@ -130,7 +119,7 @@ async fn contradiction(
     transaction: &Transaction<'_>,
     plant: &ForeignPlant,
 ) -> Result<Option<String>, tokio_postgres::Error> {
-    let Place { factory, line, machines } = &plant.plant;
+    let Place { factory, line, machines } = &plant.0.plant;
     let query = "SELECT factory_id FROM production_lines WHERE line_id = $1 AND factory_id <> $2";
     if let Some(row) = transaction.query_opt(query, &[line, factory]).await? {
         let other: &str = row.get(0);
@@ -165,85 +154,85 @@ async fn sensors_there(
     plant: &ForeignPlant,
 ) -> Result<BTreeSet<(String, String)>, tokio_postgres::Error> {
     let query = "SELECT machine_id, sensor_code FROM sensors WHERE machine_id = ANY ($1) AND sensor_code IS NOT NULL";
-    let rows = transaction.query(query, &[&plant.plant.machines]).await?;
+    let rows = transaction.query(query, &[&plant.0.plant.machines]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-const FACTORY: &[&str] =
-    &["factory_id", "factory_name", "country", "city", "timezone", "factory_type", "status", "created_at"];
-const LINE: &[&str] = &["line_id", "factory_id", "line_name", "line_number", "status", "created_at"];
-const MACHINE: &[&str] =
-    &["machine_id", "line_id", "factory_id", "machine_name", "machine_code", "status", "created_at"];
-const SENSOR: &[&str] = &[
-    "sensor_id",
-    "machine_id",
-    "line_id",
-    "factory_id",
-    "sensor_name",
-    "sensor_code",
-    "sensor_type",
-    "measurement_unit",
-    "data_protocol",
-    "status",
-    "created_at",
-];
+/// A row of the columns that every plant has; what nobody said stays empty.
+fn write(row: &mut Row<'_>, columns: &[&str], created: &str, said: &[(&str, &str)]) {
+    for column in columns {
+        let text = match *column {
+            "status" => "active",
+            "created_at" => created,
+            column => said.iter().find(|(name, _)| *name == column).map_or("", |(_, text)| *text),
+        };
+        if text.is_empty() {
+            row.empty()
+        } else {
+            row.text(text)
+        };
+    }
+}
 
 fn tables_of<'p>(plant: &'p ForeignPlant, there: &BTreeSet<(String, String)>, now: DateTime<Utc>) -> [Table<'p>; 4] {
-    let now = now.format("%Y-%m-%d %H:%M:%S").to_string();
-    let created = [now.clone(), now.clone(), now.clone(), now];
-    let [of_factory, of_line, of_machine, of_sensor] = created;
-    let Place { factory, line, machines } = &plant.plant;
+    let created = now.format("%Y-%m-%d %H:%M:%S").to_string();
+    let [of_factory, of_line, of_machine, of_sensor] = [(); 4].map(|()| created.clone());
+    let Place { factory, line, machines } = &plant.0.plant;
     let mut sensors = plant.sensors();
     sensors.retain(|sensor| !there.contains(&(sensor.machine.clone(), sensor.code.clone())));
+    let place: [(&str, &str); 2] = [("line_id", line), ("factory_id", factory)];
     [
         Table {
             name: "factories",
-            columns: FACTORY,
+            columns: rows::FACTORY_COLUMNS,
             rows: 1,
             write: Box::new(move |_, row: &mut Row<'_>| {
                 // Where it is nobody has said.
-                row.text(factory).text(factory).text("unknown").text("unknown").text("UTC").text("foreign records");
-                row.text("active").text(&of_factory);
+                let nowhere: [(&str, &str); 3] = [("country", "unknown"), ("city", "unknown"), ("timezone", "UTC")];
+                let named: [(&str, &str); 3] =
+                    [place[1], ("factory_name", factory), ("factory_type", "foreign records")];
+                write(row, rows::FACTORY_COLUMNS, &of_factory, &[&named[..], &nowhere].concat());
             }),
         },
         Table {
             name: "production_lines",
-            columns: LINE,
+            columns: rows::LINE_COLUMNS,
             rows: 1,
             write: Box::new(move |_, row: &mut Row<'_>| {
-                row.text(line).text(factory).text(line).value(1).text("active").text(&of_line);
+                let named: [(&str, &str); 2] = [("line_name", line.as_str()), ("line_number", "1")];
+                write(row, rows::LINE_COLUMNS, &of_line, &[&place[..], &named].concat());
             }),
         },
         Table {
             name: "machines",
-            columns: MACHINE,
+            columns: rows::MACHINE_COLUMNS,
             rows: machines.len() as u64,
             write: Box::new(move |number, row: &mut Row<'_>| {
-                let machine = &machines[number as usize];
-                row.text(machine).text(line).text(factory).text(machine).text(machine).text("active").text(&of_machine);
+                let id = machines[number as usize].as_str();
+                let named: [(&str, &str); 3] = [("machine_id", id), ("machine_name", id), ("machine_code", id)];
+                write(row, rows::MACHINE_COLUMNS, &of_machine, &[&place[..], &named].concat());
             }),
         },
         Table {
             name: "sensors",
-            columns: SENSOR,
+            columns: rows::SENSOR_COLUMNS,
             rows: sensors.len() as u64,
             write: Box::new(move |number, row: &mut Row<'_>| {
-                let sensor = &sensors[number as usize];
-                row.text(&sensor.id).text(&sensor.machine).text(line).text(factory);
-                row.text(&sensor.name).text(&sensor.code);
-                text_or_empty(row, sensor.unit.as_deref().and_then(sensor_type));
-                text_or_empty(row, sensor.unit.as_deref());
-                row.text("file").text("active").text(&of_sensor);
+                let Sensor { id, machine, code, name, unit } = &sensors[number as usize];
+                let unit = unit.as_deref().unwrap_or_default();
+                let named: [(&str, &str); 7] = [
+                    ("sensor_id", id.as_str()),
+                    ("machine_id", machine),
+                    ("sensor_name", name),
+                    ("sensor_code", code),
+                    ("sensor_type", sensor_type(unit).unwrap_or_default()),
+                    ("measurement_unit", unit),
+                    ("data_protocol", "file"),
+                ];
+                write(row, rows::SENSOR_COLUMNS, &of_sensor, &[&place[..], &named].concat());
             }),
         },
     ]
-}
-
-fn text_or_empty(row: &mut Row<'_>, text: Option<&str>) {
-    match text {
-        Some(text) => row.text(text),
-        None => row.empty(),
-    };
 }
 
 /// What a unit is a unit of, in the words of the other sensors; `None` where it may be several things.
@@ -266,7 +255,7 @@ fn sensor_type(unit: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const MAPPING: &str = "delimiter = \";\"\n[machine]\nid = \"P7\"\n[values]\n\"Temp [°C]\" = \"Temp\"\nx = \"X\"\n\
+    const MAPPING: &str = "delimiter = \";\"\n[timestamp]\ncolumn = \"t\"\n[machine]\nid = \"P7\"\n[values]\n\"Temp [°C]\" = \"Temp\"\nx = \"X\"\n\
                            [units]\nTemp = \"°C\"\n[plant]\nfactory = \"F\"\nline = \"L\"\nmachines = [\"P7\", \"P8\"]\n";
 
     fn rows(there: &[(&str, &str)]) -> Vec<String> {
@@ -279,7 +268,7 @@ mod tests {
                 let mut row = String::new();
                 table.append(number, &mut row);
                 assert_eq!(row.split('\t').count(), table.columns.len(), "{}: {row}", table.name);
-                rows.push(row.trim_end().replace("\t2023-11-14 22:13:20", ""));
+                rows.push(row.trim_end().replace("\t2023-11-14 22:13:20", "").replace("\t\\N", ""));
             }
         }
         rows
@@ -290,20 +279,27 @@ mod tests {
         let all = rows(&[("P8", "Temp")]);
         assert_eq!(all.len(), 1 + 1 + 2 + 3, "{all:#?}");
         assert_eq!(all[4], "SEN-P7-Temp\tP7\tL\tF\tTemp [°C]\tTemp\ttemperature\t°C\tfile\tactive");
-        assert_eq!(all[6], "SEN-P8-X\tP8\tL\tF\tx\tX\t\\N\t\\N\tfile\tactive");
+        assert_eq!(all[6], "SEN-P8-X\tP8\tL\tF\tx\tX\tfile\tactive");
     }
 
     #[test]
     fn what_cannot_be_made_is_refused_with_the_file_and_what_to_write() {
         for (from, to, said) in [
-            ("[plant]\n", "[plan]\n", "missing field `plant`"),
+            ("[plant]\n", "[plan]\n", "plan is no key here; did you mean plant?"),
             ("[\"P7\", \"P8\"]", "[]", "plant.machines"),
+            ("machines =", "machinez =", "m.toml:14: machinez is no key here; did you mean machines?"),
+            ("\"t\"", "\"t\"\nzone = \"Berlin\"", "Europe/Berlin"),
+            ("\"t\"", "\"t\"\nformat = \"iso\"", "epoch_ms"),
+            ("\"t\"", "\"t\"\nformat = \"%Q\"", "stands for nothing"),
+            ("id = \"P7\"", "column = \"m\"\nid = \"P7\"", "{value}"),
+            ("delimiter", "thousands = \".\"\ndecimal = \".\"\ndelimiter", "are both"),
+            ("[timestamp]\ncolumn = \"t\"\n", "", "timestamp is missing"),
             ("\"P8\"", "\"P7\"", "stands twice"),
             ("\"P8\"", "\"P 8\"", "\"P 8\" is no id"),
             ("= \"X\"", "= \"Temp\"", "stands twice"),
             ("= \"X\"", "= \"A-code-of-as-many-as-fifty-characters-or-still-more\"", "more than 50"),
         ] {
-            let error = ForeignPlant::parse("m.toml", &MAPPING.replace(from, to)).expect_err(to).to_string();
+            let error = ForeignPlant::parse("m.toml", &MAPPING.replacen(from, to, 1)).expect_err(to).to_string();
             assert!(error.contains("m.toml") && error.contains(said), "{error}");
         }
     }

@@ -9,6 +9,7 @@ mod foreign;
 mod kinds;
 mod layout;
 mod load;
+mod mapping;
 mod people;
 mod rows;
 mod turbines;

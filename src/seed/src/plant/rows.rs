@@ -17,21 +17,22 @@ pub(super) fn tables(size: PlantSize) -> Vec<Table<'static>> {
     tables
 }
 
+pub(super) const FACTORY_COLUMNS: &[&str] = &[
+    "factory_id",
+    "factory_name",
+    "country",
+    "city",
+    "region",
+    "timezone",
+    "total_area_sqm",
+    "operational_since",
+    "factory_type",
+    "certification",
+    "status",
+    "created_at",
+];
+
 fn factories(layout: Layout) -> Table<'static> {
-    const COLUMNS: &[&str] = &[
-        "factory_id",
-        "factory_name",
-        "country",
-        "city",
-        "region",
-        "timezone",
-        "total_area_sqm",
-        "operational_since",
-        "factory_type",
-        "certification",
-        "status",
-        "created_at",
-    ];
     let own = |number: u64, row: &mut Row<'_>| {
         let site = site(number);
         // The list of sites is gone through again for larger groups.
@@ -41,26 +42,27 @@ fn factories(layout: Layout) -> Table<'static> {
         row.text(site.timezone).value(site.area_sqm).value(format_args!("{}-{:02}-01", site.since.0, site.since.1));
         row.text(site.kind).text(site.certification).text("active").text(CREATED_AT);
     };
-    with_turbines("factories", COLUMNS, layout.size.factories.into(), 1, own, turbines::factory)
+    with_turbines("factories", FACTORY_COLUMNS, layout.size.factories.into(), 1, own, turbines::factory)
 }
 
+pub(super) const LINE_COLUMNS: &[&str] = &[
+    "line_id",
+    "factory_id",
+    "line_name",
+    "line_number",
+    "product_category",
+    "line_type",
+    "design_capacity_units_per_hour",
+    "installed_capacity_units_per_hour",
+    "line_length_meters",
+    "num_stations",
+    "automation_level",
+    "commissioning_date",
+    "status",
+    "created_at",
+];
+
 fn lines(layout: Layout) -> Table<'static> {
-    const COLUMNS: &[&str] = &[
-        "line_id",
-        "factory_id",
-        "line_name",
-        "line_number",
-        "product_category",
-        "line_type",
-        "design_capacity_units_per_hour",
-        "installed_capacity_units_per_hour",
-        "line_length_meters",
-        "num_stations",
-        "automation_level",
-        "commissioning_date",
-        "status",
-        "created_at",
-    ];
     let own = move |number: u64, row: &mut Row<'_>| {
         let mut random = random(layout.size.seed, 1, number);
         let kind = layout.line_kind(number);
@@ -73,32 +75,33 @@ fn lines(layout: Layout) -> Table<'static> {
         row.decimal(stations as f64 * random.random_range(4.5..9.5), 2).value(stations).text(kind.automation);
         row.value(days_before_base(random.random_range(400..5_500))).text("active").text(CREATED_AT);
     };
-    with_turbines("production_lines", COLUMNS, layout.size.lines.into(), 1, own, turbines::line)
+    with_turbines("production_lines", LINE_COLUMNS, layout.size.lines.into(), 1, own, turbines::line)
 }
 
+pub(super) const MACHINE_COLUMNS: &[&str] = &[
+    "machine_id",
+    "line_id",
+    "factory_id",
+    "machine_name",
+    "machine_code",
+    "machine_type",
+    "manufacturer",
+    "model_number",
+    "serial_number",
+    "installation_date",
+    "last_major_overhaul",
+    "design_capacity_units_per_hour",
+    "power_rating_kw",
+    "maintenance_schedule",
+    "criticality",
+    "asset_value_usd",
+    "expected_life_years",
+    "current_age_years",
+    "status",
+    "created_at",
+];
+
 fn machines(layout: Layout) -> Table<'static> {
-    const COLUMNS: &[&str] = &[
-        "machine_id",
-        "line_id",
-        "factory_id",
-        "machine_name",
-        "machine_code",
-        "machine_type",
-        "manufacturer",
-        "model_number",
-        "serial_number",
-        "installation_date",
-        "last_major_overhaul",
-        "design_capacity_units_per_hour",
-        "power_rating_kw",
-        "maintenance_schedule",
-        "criticality",
-        "asset_value_usd",
-        "expected_life_years",
-        "current_age_years",
-        "status",
-        "created_at",
-    ];
     let own = move |number: u64, row: &mut Row<'_>| {
         let mut random = random(layout.size.seed, 2, number);
         let place = layout.machine(number);
@@ -122,7 +125,7 @@ fn machines(layout: Layout) -> Table<'static> {
         row.decimal(kind.value_usd * random.random_range(0.85..1.25), 2).value(kind.life_years);
         row.decimal(age_days as f64 / 365.25, 2).text("active").text(CREATED_AT);
     };
-    with_turbines("machines", COLUMNS, layout.size.machines.into(), turbines::TURBINES, own, turbines::machine)
+    with_turbines("machines", MACHINE_COLUMNS, layout.size.machines.into(), turbines::TURBINES, own, turbines::machine)
 }
 
 pub(super) const SENSOR_COLUMNS: &[&str] = &[

@@ -6,16 +6,16 @@ use std::io::{self, ErrorKind, Write};
 use std::process;
 
 /// `println!` for commands.
+#[macro_export]
 macro_rules! say {
-    ($($text:tt)*) => { $crate::say::line(format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::line(format_args!($($text)*)) };
 }
-pub(crate) use say;
 
-pub(crate) fn line(text: Arguments<'_>) {
+pub fn line(text: Arguments<'_>) {
     let mut out = io::stdout().lock();
     match out.write_fmt(text).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("genims-dev: standard output cannot be written: {error}; name a place with room");
+            eprintln!("standard output cannot be written: {error}; name a place with room");
             process::exit(1);
         }
         _ => {}

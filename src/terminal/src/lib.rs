@@ -1,0 +1,10 @@
+//! What commands write, the same for `genims` and `genims-dev`: results on standard output ([`say!`]), progress and errors on
+//! standard error ([`Progress`], [`told`]).
+
+mod error;
+mod output;
+mod progress;
+
+pub use error::told;
+pub use output::line;
+pub use progress::Progress;
