@@ -89,6 +89,40 @@ async fn a_handle_to_a_registered_number_works_before_and_after_it_is_published(
     assert_eq!(values, [1.0, 2.0, 3.0]);
 }
 
+#[tokio::test]
+async fn readings_keep_the_topic_of_their_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    for round in [["a", "b"], ["b", "a"]] {
+        buffer.begin(1);
+        for topic in round {
+            buffer.set_topic(topic);
+            buffer.point(point("S-1", 1.0));
+            buffer.point(point("S-2", 2.0));
+        }
+        submit(&mut buffer).await;
+        let chunk = queue.pop().expect("handed over");
+        let topics: Vec<&str> = (0..4).map(|index| chunk.topics.of_reading(index)).collect();
+        assert_eq!(topics, [round[0], round[0], round[1], round[1]]);
+    }
+    // A transport without messages has none.
+    let mut lines = intake.buffer(0, Protocol::LineProtocol, false);
+    lines.begin(1);
+    lines.point(point("S-1", 3.0));
+    submit(&mut lines).await;
+    assert_eq!(queue.pop().expect("handed over").topics.of_reading(0), "");
+}
+
+#[test]
+fn a_sensor_is_known_by_its_id_and_by_its_code_on_its_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, _queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    assert!(!buffer.knows(Some("M1"), "S-1") && !buffer.knows(None, "S-1"));
+}
+
 /// A door without a catalogue, and its queue.
 fn unknowing() -> (Arc<Intake>, Arc<ShardQueue>) {
     let catalogue = Arc::new(genims_catalogue::Directory::new(genims_catalogue::Catalogue::default()));
