@@ -1,11 +1,10 @@
 //! The way back in: publishes dead letters to an MQTT listener, each under a client id of its own, and waits until each is
 //! acknowledged.
 
-use futures_util::StreamExt;
-use futures_util::stream;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Nothing acknowledged for this long ends the attempt.
@@ -23,6 +22,8 @@ pub(super) enum PublishError {
     Silence { address: SocketAddr },
     #[error("a message cannot be published: {0}; its topic is no valid MQTT topic")]
     Message(#[source] Box<rumqttc::ClientError>),
+    #[error("sending a message broke off: {0}")]
+    Aborted(#[source] tokio::task::JoinError),
 }
 
 /// What is sent for one dead letter.
@@ -36,24 +37,25 @@ pub(super) struct Message {
 /// Publishes with QoS 1; the answer is which dead letters the server has acknowledged, in other words: which are durable, and
 /// the first error.
 pub(super) async fn publish(address: SocketAddr, messages: Vec<Message>) -> (Vec<i64>, Option<PublishError>) {
-    let one = |message: Message| async move {
-        let letter_id = message.letter_id;
-        publish_one(address, message).await.map(|()| letter_id)
-    };
-    let mut sent = stream::iter(messages.into_iter().map(one)).buffer_unordered(CONNECTIONS_MAX);
     let (mut acknowledged, mut first_error) = (Vec::new(), None);
-    while let Some(result) = sent.next().await {
-        match result {
+    let (mut waiting, mut under_way) = (messages.into_iter(), JoinSet::new());
+    loop {
+        while under_way.len() < CONNECTIONS_MAX
+            && let Some(message) = waiting.next()
+        {
+            under_way.spawn(publish_one(address, message));
+        }
+        let Some(ended) = under_way.join_next().await else { return (acknowledged, first_error) };
+        match ended.unwrap_or_else(|error| Err(PublishError::Aborted(error))) {
             Ok(letter_id) => acknowledged.push(letter_id),
             Err(error) => {
                 first_error.get_or_insert(error);
             }
         }
     }
-    (acknowledged, first_error)
 }
 
-async fn publish_one(address: SocketAddr, message: Message) -> Result<(), PublishError> {
+async fn publish_one(address: SocketAddr, message: Message) -> Result<i64, PublishError> {
     let mut options = MqttOptions::new(message.client_id, address.ip().to_string(), address.port());
     options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
     let (client, mut events) = AsyncClient::new(options, 2);
@@ -73,5 +75,5 @@ async fn publish_one(address: SocketAddr, message: Message) -> Result<(), Publis
     if client.try_disconnect().is_ok() {
         let _ = timeout(Duration::from_secs(1), events.poll()).await;
     }
-    Ok(())
+    Ok(message.letter_id)
 }

@@ -68,7 +68,7 @@ async fn returned(client: &Client, sender: &str, sent: &[i64], since: i64) -> Re
              (array_agg(back.reason ORDER BY back.letter_id))[1] AS reason,
              (array_agg(back.detail ORDER BY back.letter_id))[1] AS detail,
              (count(*) = 1 AND bool_and(back.payload = original.payload))
-                 OR (original.records > original.letters AND original.fold IS DISTINCT FROM original.cause
+                 OR (original.records > original.letters AND coalesce(original.fold <> original.cause, true)
                      AND sum(back.records) * original.letters >= original.records) AS is_whole
          FROM genims_internal.dead_letters AS original
          JOIN genims_internal.dead_letters AS back ON back.client = $1::text || '-' || original.letter_id::text
