@@ -13,10 +13,12 @@ pub(crate) fn read(bytes: &[u8]) -> Cow<'_, str> {
 
 /// At most so many of the first bytes, to a whole character.
 pub(crate) fn beginning(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
-    let Some(start) = bytes.get(..bytes_max) else { return read(bytes) };
-    match std::str::from_utf8(start) {
-        Err(error) if error.error_len().is_none() => read(&start[..error.valid_up_to()]),
-        _ => read(start),
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+            Cow::Borrowed(&text[..end.unwrap_or(0)])
+        }
+        Err(_) => Cow::Owned(characters(bytes.get(..bytes_max).unwrap_or(bytes))),
     }
 }
 

@@ -211,7 +211,7 @@ fn several_keys_that_hold_values_do_not_hide_each_other() {
         r#"{"sensor_id":"A","value":{"Value":1,"Value":2}}"#,
     ] {
         let found = decoded(&[], payload);
-        assert_eq!((found.points, found.reasons()), (vec![], vec![MalformedPayload]), "{payload}");
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![MalformedPayload]), "{payload}");
         assert_eq!(found.fragments(), [payload]);
     }
     for payload in

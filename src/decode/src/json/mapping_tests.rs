@@ -74,7 +74,7 @@ fn a_mapped_key_that_stands_twice_loses_nothing_in_silence() {
         format!(r#"{{{time},"body":{{"points":[{{"addr":"A","val":{{"raw":1}},"val":{{"raw":null}}}}]}}}}"#),
     ] {
         let found = decoded(&foreign, topic, &payload);
-        assert_eq!((found.points, found.reasons()), (vec![], vec![Reason::MalformedPayload]), "{payload}");
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::MalformedPayload]), "{payload}");
         let again = decoded(&foreign, topic, &found.fragments()[0]);
         assert_eq!((again.points.len(), again.reasons()), (0, vec![Reason::MalformedPayload]), "{payload}");
     }

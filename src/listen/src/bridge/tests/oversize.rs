@@ -30,6 +30,7 @@ async fn an_oversize_message_is_set_aside_and_what_is_behind_it_flows() {
 
 #[tokio::test]
 async fn what_is_more_than_may_be_under_way_stays_with_a_broker_of_mqtt_5() {
+    let heard = Heard::start();
     let broker = Broker::started("");
     let plant = Plant::new(1_000);
     let options =
@@ -43,4 +44,5 @@ async fn what_is_more_than_may_be_under_way_stays_with_a_broker_of_mqtt_5() {
     assert_eq!((letters, bridge.messages()), (vec![200_000], 4));
     assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 0);
     bridge.shut_down().await;
+    assert_eq!(heard.with(&["listener=plant", "topic=plant/S2", "raise packet_bytes_max"]).len(), 1);
 }
