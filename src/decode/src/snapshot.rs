@@ -11,7 +11,7 @@
 //! Machine and time are the element's business, see [`super::json`].
 
 use super::fault::{Fault, NOT_FINITE};
-use super::json::cursor::{Cursor, Number, Syntax, Value};
+use super::json::cursor::{Cursor, Number, Syntax, Text, Value};
 use super::json::time_value;
 use super::number::Decimal;
 use super::timestamp::Unit;
@@ -167,18 +167,24 @@ fn number<'a>(value: Value<'a>) -> Result<Option<Number<'a>>, Fault> {
         Value::Number(number) => Ok(Some(number)),
         Value::Null => Ok(None),
         Value::NotFinite => Err(NOT_FINITE),
-        Value::Text(text) if text.is_blank() => Ok(None),
-        Value::Text(text) => {
-            let text = text.plain().unwrap_or_default().trim_ascii();
-            match Decimal::printed(text) {
-                Some(decimal) => Ok(Some(Number { decimal, text })),
-                None if is_not_finite(text) => Err(NOT_FINITE),
-                None => Err(Fault::new(Reason::NotANumber, "the column takes a number")),
-            }
-        }
+        Value::Text(text) => number_in(text),
         Value::Boolean(_) | Value::Nested | Value::Odd => {
             Err(Fault::new(Reason::NotANumber, "the column takes a number"))
         }
+    }
+}
+
+/// A number in quotes.
+#[cold]
+fn number_in(text: Text<'_>) -> Result<Option<Number<'_>>, Fault> {
+    if text.is_blank() {
+        return Ok(None);
+    }
+    let text = text.plain().unwrap_or_default().trim_ascii();
+    match Decimal::printed(text) {
+        Some(decimal) => Ok(Some(Number { decimal, text })),
+        None if is_not_finite(text) => Err(NOT_FINITE),
+        None => Err(Fault::new(Reason::NotANumber, "the column takes a number")),
     }
 }
 

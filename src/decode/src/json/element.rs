@@ -328,19 +328,10 @@ impl<'a> Element<'a> {
         // Beside a value, only what is called `values` means several.
         let values_named = self.values.is_some() && self.keys_seen & (1 << VALUES_BIT) != 0;
         let is_several = values_named || self.value.candidate.is_none();
-        if is_several && let (true, Some(payload)) = (self.is_message, self.payload) {
-            return self.report_message(payload, address, visitor);
-        }
-        let strong_sensor = self.sensor.rank <= SENSOR_RANK_STRONG;
-        let may_be_tags = self.has_others && !strong_sensor;
-        let what = (self.bytes, self.sensor.candidate.is_some());
-        if is_several || (may_be_tags && naming::is_among_tags(what, address, machine, visitor)) {
-            let common = Common { machine, timestamp_us: timestamp_us()?, quality: self.quality_or(Quality::Good) };
-            self.remark(visitor);
-            return match is_several {
-                true => self.report_several(strong_sensor, common, visitor),
-                false => self.report_with_siblings(common, visitor),
-            };
+        if (is_several || (self.has_others && self.sensor.rank > SENSOR_RANK_STRONG))
+            && let Some(result) = self.report_tags_of(is_several, machine, address, visitor)
+        {
+            return result;
         }
         let value = self.value.candidate.unwrap_or(Err(NOT_A_NUMBER))?;
         let sensor = match (self.sensor.candidate, address.kind) {
@@ -353,13 +344,44 @@ impl<'a> Element<'a> {
         };
         let name = Name::Sensor { machine, sensor: checked_name(&sensor)? };
         let point = Point { name, timestamp_us: timestamp_us()?, value, quality: self.quality_or(Quality::Good) };
-        self.remark(visitor);
+        if self.quality_is_odd {
+            self.remark(visitor);
+        }
         visitor.point(point);
         Ok(())
     }
 
+    /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
+    /// one reading after all.
+    #[inline(never)]
+    fn report_tags_of<V: Visitor>(
+        &self,
+        is_several: bool,
+        machine: Option<&str>,
+        address: &Address<'_>,
+        visitor: &mut V,
+    ) -> Option<Result<(), Fault>> {
+        if is_several && let (true, Some(payload)) = (self.is_message, self.payload) {
+            return Some(self.report_message(payload, address, visitor));
+        }
+        let is_named = self.sensor.candidate.is_some();
+        if !is_several && !naming::is_among_tags((self.bytes, is_named), address, machine, visitor) {
+            return None;
+        }
+        let timestamp_us = match self.timestamp_us.candidate.transpose() {
+            Ok(timestamp_us) => timestamp_us,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let common = Common { machine, timestamp_us, quality: self.quality_or(Quality::Good) };
+        self.remark(visitor);
+        Some(match is_several {
+            true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
+            false => self.report_with_siblings(common, visitor),
+        })
+    }
+
     /// Says so where a quality cannot be read.
-    #[inline]
+    #[inline(never)]
     pub(super) fn remark<V: Visitor>(&self, visitor: &mut V) {
         if self.quality_is_odd {
             visitor.remark(Remark::UnknownQuality, &latin_1::read(odd_quality(self.bytes)));
