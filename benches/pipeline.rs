@@ -61,6 +61,7 @@ fn chunk(index: i64) -> Chunk {
         source: 0,
         client: "".into(),
         received_us: START_US + first * 10,
+        topics: genims_model::Topics::default(),
         readings,
         snapshots: Vec::new(),
         events: Vec::new(),

@@ -16,6 +16,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("letters::what_is_purged_stays_in_the_books", purged),
         harness.trial("letters::a_server_keeps_what_its_configuration_says", kept),
         harness.trial("letters::what_a_device_sends_meanwhile_has_not_returned", meanwhile),
+        harness.trial("letters::a_replay_that_fails_leaves_the_letters_as_they_were", failed_replay),
+        harness.trial("letters::of_a_letter_stored_in_part_the_rest_waits", replay_in_part),
     ]
 }
 
@@ -189,6 +191,105 @@ fn kept(harness: &'static Harness) {
     eventually("the old ones are gone", PATIENCE, || plant.rows(TABLE, "true") == 1);
     let purged = "SELECT letters FROM genims_internal.dead_letters_purged WHERE source = 'mqtt'";
     assert_eq!(number(&plant, purged), 4);
+}
+
+/// The letters that wait: id, listener, client, topic, payload.
+fn waiting(plant: &Plant) -> Vec<(i64, String, String, String, Vec<u8>)> {
+    let query = format!(
+        "SELECT letter_id, source, client, topic, payload FROM {TABLE} WHERE replayed_at IS NULL ORDER BY letter_id"
+    );
+    let of = |row: &tokio_postgres::Row| (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4));
+    plant.query("genims_operations_db", &query).iter().map(of).collect()
+}
+
+fn failed_replay(harness: &'static Harness) {
+    let plant = plant(harness, "");
+    let known = plant.sensor();
+    let old = format!(r#"{{"value": 1, "timestamp_ms": {}}}"#, now_ms() - 1_200 * 86_400_000);
+    let ahead = format!(r#"{{"value": 1, "timestamp_ms": {}}}"#, now_ms() + 4 * 86_400_000);
+    let messages = [
+        ("genims/v1/F/L/M/NOBODY".to_owned(), br#"{"value": 1}"#.to_vec()),
+        (known.topic(), br#"{"value": "warm"}"#.to_vec()),
+        (known.topic(), old.into_bytes()),
+        (known.topic(), ahead.into_bytes()),
+        ("acme/x".to_owned(), b"1".to_vec()),
+    ];
+    publish(plant.doors.mqtt, "press-7", 1, &messages);
+    // A frame's and a line's letters have no topic.
+    std::io::Write::write_all(
+        &mut std::net::TcpStream::connect(plant.doors.line).unwrap(),
+        b"m,sensor_id=NOBODY value=1 1700000000000000000\n",
+    )
+    .unwrap();
+    eventually("all is set aside", PATIENCE, || plant.rows(TABLE, "true") == 6);
+    plant.idle();
+    let before = waiting(&plant);
+    assert!(before.iter().filter(|letter| letter.1 == "mqtt").all(|letter| letter.2 == "press-7"), "{before:?}");
+    assert!(before.iter().any(|letter| (letter.1.as_str(), letter.2.as_str()) == ("line", "127.0.0.1")), "{before:?}");
+    let ids: Vec<String> = before.iter().map(|letter| letter.0.to_string()).collect();
+    let replay: Vec<&str> = ["deadletter", "replay"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+    for _ in 0..2 {
+        let said = plant.cli(&replay);
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert_eq!(said.status.code(), Some(1), "{text}");
+        assert!(text.starts_with("0 of 6 stored.\n"), "{text}");
+        assert!(text.contains(&format!("letter {} came back and waits: ", ids[0])), "{text}");
+        assert_eq!((waiting(&plant), plant.rows(TABLE, "true")), (before.clone(), 6));
+        balanced(&plant);
+    }
+    // Nobody to send it to.
+    plant.terminate();
+    let said = plant.cli(&replay);
+    assert_eq!((said.status.success(), waiting(&plant)), (false, before));
+    assert!(String::from_utf8_lossy(&said.stdout).starts_with("0 of 6 stored."));
+}
+
+fn replay_in_part(harness: &'static Harness) {
+    let plant = plant(harness, "");
+    let like = plant.sensor();
+    // More than are kept one by one: the last four share a letter.
+    let at_us = (now_ms() - 60_000) * 1_000;
+    let elements: Vec<Value> = (0..20_i64)
+        .map(|no| json!({ "sensor_id": format!("LATER-{no}"), "value": no, "timestamp_us": at_us + no }))
+        .collect();
+    let topic = format!("genims/v1/{}/readings", like.factory_id);
+    publish(plant.doors.mqtt, "press-7", 1, &[(topic.clone(), Value::Array(elements).to_string().into_bytes())]);
+    plant.idle();
+    assert_eq!(plant.rows(TABLE, "true"), 17);
+    let joined = number(&plant, &format!("SELECT letter_id FROM {TABLE} WHERE records = 4"));
+    let catalogue = plant.stats()["catalogue"]["sensors"].as_i64().unwrap();
+    plant.execute(
+        "genims_master_db",
+        &format!(
+            "INSERT INTO sensors SELECT (jsonb_populate_record(s, '{{\"sensor_id\": \"LATER-17\", \"sensor_code\": \"L-17\"}}')).* \
+             FROM sensors s WHERE sensor_id = '{}'",
+            like.sensor_id
+        ),
+    );
+    eventually("the catalogue follows", PATIENCE, || plant.stats()["catalogue"]["sensors"] == catalogue + 1);
+    let received =
+        |plant: &Plant| plant.query("genims_operations_db", &format!("SELECT min(received_at)::text FROM {TABLE}"));
+    let first: String = received(&plant)[0].get(0);
+    let said = plant.cli(&["deadletter", "replay", &joined.to_string()]);
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert_eq!((said.status.code(), text.starts_with("0 of 1 stored.\n")), (Some(1), true), "{text}");
+    assert_eq!(plant.rows("sensor_data", "sensor_id = 'LATER-17'"), 1);
+    // What came back stands where the whole stood: from whom it came, when, and to be replayed.
+    let rest: Vec<_> = waiting(&plant).into_iter().filter(|letter| letter.0 > joined).collect();
+    assert_eq!(rest.len(), 3);
+    for (letter, no) in rest.iter().zip([16, 18, 19]) {
+        let payload = String::from_utf8_lossy(&letter.4);
+        assert!(payload.contains(&format!("LATER-{no}\"")), "{payload}");
+        assert_eq!((&*letter.1, &*letter.2, letter.3.as_str()), ("mqtt", "press-7", topic.as_str()));
+    }
+    assert_eq!(plant.rows(TABLE, &format!("received_at::text = '{first}' AND letter_id > {joined}")), 3);
+    assert_eq!(plant.rows(TABLE, &format!("letter_id = {joined} AND replayed_at IS NOT NULL")), 1);
+    balanced(&plant);
+    // Once more: what is stored is not sent again.
+    plant.cli(&["deadletter", "replay", "--reason", "unknown_sensor"]);
+    assert_eq!((plant.rows("sensor_data", "sensor_id = 'LATER-17'"), waiting(&plant).len()), (1, 19));
+    assert_eq!(plant.stats()["total"]["duplicate"], 0);
+    balanced(&plant);
 }
 
 fn meanwhile(harness: &'static Harness) {

@@ -40,6 +40,8 @@ pub(super) struct Collected {
     /// Handle `n` stands for `names[n]`.
     pub(super) names: Vec<String>,
     pub(super) remarks: Vec<String>,
+    /// What the catalogue has.
+    pub(super) known: Vec<&'static str>,
 }
 
 impl Collected {
@@ -77,5 +79,9 @@ impl Visitor for Collected {
 
     fn remark(&mut self, _: Remark, what: &str) {
         self.remarks.push(what.to_owned());
+    }
+
+    fn knows(&self, _: Option<&str>, sensor: &str) -> bool {
+        self.known.contains(&sensor)
     }
 }

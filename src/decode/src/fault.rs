@@ -1,6 +1,6 @@
 //! Why an element is rejected, before it becomes a dead letter: no allocation, so that a flood of bad input costs little.
 
-use super::NAME_BYTES_MAX;
+use super::{NAME_BYTES_MAX, latin_1};
 use genims_model::Reason;
 use std::fmt;
 
@@ -64,11 +64,16 @@ impl fmt::Display for Told<'_> {
         if self.input.is_empty() {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(self.input.get(..4 * SHOWN_CHARACTERS_MAX).unwrap_or(self.input));
+        let text = latin_1::beginning(self.input, 4 * SHOWN_CHARACTERS_MAX);
         let shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
         let more = if shown.len() < self.input.len() { "..." } else { "" };
         write!(out, ": `{}{more}`", shown.escape_debug())?;
         match self.fault.reason {
+            _ if self.fault == NO_VALUE => write!(out, "; {}", instead_of_nothing(&shown)),
+            _ if self.fault == NOT_READ => Ok(()),
+            _ if self.fault == NO_VALUE_KEY => out.write_str(
+                "; write it as `value`, `v` or `val`, or name its key as `value` in the keys of the topic's [[topics]] template",
+            ),
             Reason::NotANumber => write!(out, "; {}", instead_of_value(&shown)),
             Reason::NotFinite => out.write_str("; leave the value out while there is none"),
             Reason::BadTimestamp => out.write_str(
@@ -83,14 +88,34 @@ impl fmt::Display for Told<'_> {
 fn instead_of_value(shown: &str) -> &'static str {
     let text = shown.trim_matches('"').trim();
     let digits = text.trim_start_matches(['+', '-']);
+    let is_apart = |at: char| matches!(at, '_' | ' ' | '\'' | '\u{a0}');
+    let is_mark = |at: char| matches!(at, '.' | ',');
     if digits.starts_with("0x") || digits.starts_with("0X") {
         "write it in decimal digits"
+    } else if text.starts_with('[') {
+        "write one number, and further ones under keys of their own"
+    } else if text.starts_with('{') {
+        "write the number itself, or name its key as `value` in the keys of the topic's [[topics]] template"
     } else if !digits.starts_with(|first: char| first.is_ascii_digit()) {
         "write a number, or true/false, on/off, open/closed, yes/no"
-    } else if digits.contains(',') {
+    } else if digits.contains(is_apart) && digits.chars().all(|at| at.is_ascii_digit() || is_apart(at) || is_mark(at)) {
+        "write its digits without anything between them"
+    } else if digits.contains(',') || digits.matches('.').count() > 1 {
         "write the decimal mark as a point and no other separators"
     } else {
         "write the number alone, without a unit"
+    }
+}
+
+/// What to write for an element in which nothing is a value.
+fn instead_of_nothing(shown: &str) -> &'static str {
+    let has = |key: &str| shown.contains(&format!("\"{key}\""));
+    if has("t") {
+        "`t` is read as the time; write the value as `value`, or under the name of its sensor"
+    } else if ["ts", "time", "timestamp", "timestamp_ms"].into_iter().any(has) {
+        "write the value beside its time, as `value` or under the name of its sensor"
+    } else {
+        "write a number as `value`, or under the name of its sensor"
     }
 }
 
@@ -98,6 +123,10 @@ pub(crate) const NOT_FINITE: Fault = Fault::new(Reason::NotFinite, "the value is
 pub(crate) const OUT_OF_RANGE: Fault =
     Fault::new(Reason::OutOfRange, "the value has more than 11 digits before the point");
 pub(crate) const NOT_A_NUMBER: Fault = Fault::new(Reason::NotANumber, "the value is no number");
+pub(crate) const NOT_READ: Fault = Fault::new(Reason::NotANumber, "the gateway could not read the tag");
+pub(crate) const NO_VALUE_KEY: Fault = Fault::new(Reason::NotANumber, "no key says the value");
+pub(crate) const NO_VALUE: Fault = Fault::malformed("there is neither value nor values, nor any other number");
+pub(crate) const TWICE: Fault = Fault::malformed("a key stands twice");
 
 /// A name that can stand in the catalogue: not empty, not endless, and without NUL, which PostgreSQL cannot store.
 #[inline]

@@ -10,7 +10,7 @@
 //! - [`json`] (UMH, ThingsBoard, arrays, bare numbers), [`snapshot`] (SCADA pictures), [`line_protocol`] (Influx),
 //!   [`frame`] (our binary frame)
 //! - [`timestamp`]: s, ms, us, ns told apart by magnitude; [`number`]: decimal text, exactly; `value`: what of it the
-//!   column holds; `quality`: words and codes of OPC
+//!   column holds; `quality`: words and codes of OPC; `latin_1`: text that is no UTF-8
 //!
 //! What is set aside can be sent again: a fragment under the topic of its message decodes to what it decoded to then,
 //! unless it is no longer at fault.
@@ -31,6 +31,7 @@ pub mod topic;
 #[cfg(test)]
 mod collected;
 mod fault;
+mod latin_1;
 mod quality;
 #[cfg(test)]
 mod readme_tests;
@@ -117,6 +118,11 @@ pub trait Visitor {
     fn define(&mut self, sensor: &str) -> u32;
     /// What is worth saying of a message although nothing of it is set aside.
     fn remark(&mut self, _remark: Remark, _what: &str) {}
+    /// Whether the catalogue has the sensor, by its id or by its code on the machine. Asked only where a payload can be read in
+    /// two ways, or as nothing.
+    fn knows(&self, _machine: Option<&str>, _sensor: &str) -> bool {
+        false
+    }
     /// Where the message's topic says that its readings come from; called before anything else of it is handed over.
     fn place(&mut self, _address: &Address<'_>) {}
 }
@@ -126,4 +132,6 @@ pub trait Visitor {
 pub enum Remark {
     /// A snapshot has a key that is no column.
     UnknownColumn,
+    /// What stands for a quality cannot be read; the reading was taken as uncertain.
+    UnknownQuality,
 }

@@ -8,13 +8,10 @@
 //!
 //! A negative number is a status code that was printed as a signed one. Names are those of OPC UA and of plain speech: what
 //! begins with `good`, `uncertain` or `bad`, in any case (`GoodNoData`, `Bad_NoCommunication`, `Uncertain [Sub-Normal]`).
+//!
+//! Blank text is no quality at all. What cannot be read costs no value: whoever asks takes it as uncertain, and says so.
 
-use super::fault::Fault;
 use genims_model::Quality;
-
-pub(crate) const NO_QUALITY: Fault = Fault::malformed(
-    "the quality cannot be read; write good, uncertain or bad, an OPC UA status code (0 is good) or an OPC DA quality (192)",
-);
 
 /// A number, also in quotes and in hex, or a name.
 pub(crate) fn of_text(text: &str) -> Option<Quality> {

@@ -43,6 +43,8 @@ fn every_example_is_taken_under_the_topic_beside_it() {
         let faults = example.matches("error").count();
         assert_eq!(visitor.rejects.len(), faults, "{what}: {example} under {topic}: {:?}", visitor.rejects);
         assert!(visitor.points.len() + visitor.snapshots.len() > 0, "{what}: {example}");
+        // A time that stands in an example is too old one day.
+        assert!(visitor.points.iter().all(|point| point.timestamp_us.is_none()), "{what}: {example}");
         taken += 1;
     }
     assert!(taken >= 12, "{taken} examples found");

@@ -5,13 +5,13 @@
 //!   a quiet conversion or null.
 //! - Integers are exact; `3.0` is one, `3.5` is not. Decimals are rounded to the column, half away from zero. What does not
 //!   fit the column is out of range.
-//! - `null` is an absent column. `machine_state` is required. Unknown keys are passed, and told to the caller.
+//! - `null` is an absent column, and so is blank text where a number or a time belongs. `machine_state` is required. Unknown keys are passed, and told to the caller.
 //! - `last_fault_timestamp_us` is understood beside `last_fault_timestamp`: it is the name inside of [`SnapshotFields`].
 //!
 //! Machine and time are the element's business, see [`super::json`].
 
 use super::fault::{Fault, NOT_FINITE};
-use super::json::cursor::{Cursor, Number, Syntax, Value};
+use super::json::cursor::{Cursor, Number, Syntax, Text, Value};
 use super::json::time_value;
 use super::number::Decimal;
 use super::timestamp::Unit;
@@ -135,7 +135,11 @@ fn set(fields: &mut SnapshotFields, column: &str, value: Value<'_>) -> Result<()
 }
 
 fn merge_time(fields: &mut SnapshotFields, value: Value<'_>, unit: Option<Unit>) -> Result<(), Fault> {
-    if !matches!(value, Value::Null) {
+    let is_left_out = match value {
+        Value::Text(text) => text.is_blank(),
+        value => matches!(value, Value::Null),
+    };
+    if !is_left_out {
         fields.last_fault_timestamp_us = Some(time_value(value, unit)?);
     }
     Ok(())
@@ -163,17 +167,24 @@ fn number<'a>(value: Value<'a>) -> Result<Option<Number<'a>>, Fault> {
         Value::Number(number) => Ok(Some(number)),
         Value::Null => Ok(None),
         Value::NotFinite => Err(NOT_FINITE),
-        Value::Text(text) => {
-            let text = text.plain().unwrap_or_default().trim_ascii();
-            match Decimal::printed(text) {
-                Some(decimal) => Ok(Some(Number { decimal, text })),
-                None if is_not_finite(text) => Err(NOT_FINITE),
-                None => Err(Fault::new(Reason::NotANumber, "the column takes a number")),
-            }
-        }
+        Value::Text(text) => number_in(text),
         Value::Boolean(_) | Value::Nested | Value::Odd => {
             Err(Fault::new(Reason::NotANumber, "the column takes a number"))
         }
+    }
+}
+
+/// A number in quotes.
+#[cold]
+fn number_in(text: Text<'_>) -> Result<Option<Number<'_>>, Fault> {
+    if text.is_blank() {
+        return Ok(None);
+    }
+    let text = text.plain().unwrap_or_default().trim_ascii();
+    match Decimal::printed(text) {
+        Some(decimal) => Ok(Some(Number { decimal, text })),
+        None if is_not_finite(text) => Err(NOT_FINITE),
+        None => Err(Fault::new(Reason::NotANumber, "the column takes a number")),
     }
 }
 
@@ -325,6 +336,10 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_nulls_are_skipped() {
+        let blank = with("\"tool_number\":\"\",\"last_fault_timestamp\":\" \",\"shift_id\":\"\"");
+        let fields = parse(blank.as_bytes(), |_| ()).unwrap();
+        assert_eq!((fields.tool_number, fields.last_fault_timestamp_us), (None, None));
+        assert_eq!(fields.shift_id.as_deref(), Some(""), "text is text");
         let json = with("\"extra\":{\"a\":[1,2]},\"tool_number\":null,\"scada_id\":5");
         assert_eq!(parse(json.as_bytes(), |_| ()).unwrap().tool_number, None);
     }

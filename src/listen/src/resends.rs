@@ -1,9 +1,10 @@
-//! QoS 1 messages whose acknowledgement their sender may not have got: it sends them again on its next connection.
+//! QoS 1 messages whose acknowledgement their sender may not have got: it sends them again, on its next connection or, as many
+//! did before that was forbidden, on the same one.
 //!
-//! Enters each message with its packet identifier; leaves, for one that comes with the DUP flag on a later connection,
-//! whether it was taken. DUP alone proves nothing: identifier, topic and payload must be those of a message of an earlier
-//! connection of the same client, and an identifier that was used anew since counts for the newer message. Bounds: the last
-//! [`Resends::max`] messages are remembered, as hashes; what a sender has under way at once is less.
+//! Enters each message with its packet identifier; leaves, for one that comes with the DUP flag, whether it was taken. DUP
+//! alone proves nothing: identifier, topic and payload must be those of an earlier message of the same client, and an
+//! identifier that was used anew since counts for the newer message. Bounds: the last [`Resends::max`] messages are
+//! remembered, as hashes; what a sender has under way at once is less.
 
 use foldhash::fast::FixedState;
 use genims_model::Receipt;
@@ -38,8 +39,15 @@ impl Resends {
         self.recent.is_empty() && self.left.is_empty()
     }
 
-    /// A message under `packet_id` has come. `Some`: it was taken before, with the receipt it then had if that is not known
-    /// to have settled.
+    /// A message with the DUP flag has come. `Some`: this connection has taken it, with the receipt it then had, if any.
+    #[cold]
+    pub(crate) fn repeated(&self, packet_id: u16, digest: u64) -> Option<Option<Receipt>> {
+        let newest = self.recent.iter().rev().find(|(known, _)| *known == packet_id);
+        newest.filter(|(_, (known, _))| *known == digest).map(|(_, (_, receipt))| receipt.clone())
+    }
+
+    /// A message under `packet_id` has come. `Some`: an earlier connection has taken it, with the receipt it then had if that is not
+    /// known to have settled.
     #[inline]
     pub(crate) fn find(&mut self, packet_id: u16, digest: u64, is_resend: bool) -> Option<Option<Receipt>> {
         if self.left.is_empty() {
@@ -108,7 +116,7 @@ mod tests {
     fn a_resend_is_known_by_flag_identifier_and_content_on_a_later_connection_once() {
         let mut fresh = Resends::new(3);
         fresh.take(1, Resends::digest(b"t", b"42.5"), None);
-        assert!(!is_known(&mut fresh, 1, b"42.5", true), "on the same connection the flag means nothing");
+        assert!(!is_known(&mut fresh, 1, b"42.5", true), "it is of the same connection");
         let all: [(u16, &[u8]); 2] = [(1, b"42.5"), (2, b"7")];
         assert!(is_known(&mut ended(&all), 1, b"42.5", true));
         assert!(!is_known(&mut ended(&all), 1, b"42.5", false));
@@ -118,6 +126,22 @@ mod tests {
         assert!(is_known(&mut again, 1, b"42.5", true));
         assert!(!is_known(&mut again, 1, b"42.5", true), "the identifier is free again");
         assert_ne!(Resends::digest(b"ab", b"c"), Resends::digest(b"a", b"bc"));
+    }
+
+    #[test]
+    fn a_repeat_on_the_same_connection_is_known_by_the_newest_message_of_its_identifier() {
+        let digest = |payload: &[u8]| Resends::digest(b"t", payload);
+        let mut resends = Resends::new(3);
+        assert!(resends.repeated(1, digest(b"42.5")).is_none());
+        resends.take(1, digest(b"42.5"), None);
+        resends.take(2, digest(b"7"), Some(Receipt::unwatched()));
+        assert!(resends.repeated(1, digest(b"42.5")).is_some_and(|receipt| receipt.is_none()));
+        assert!(resends.repeated(2, digest(b"7")).is_some_and(|receipt| receipt.is_some()));
+        assert!(resends.repeated(2, digest(b"42.5")).is_none());
+        resends.take(1, digest(b"43"), None);
+        assert!(resends.repeated(1, digest(b"42.5")).is_none(), "the identifier is another message's now");
+        resends.forget(1);
+        assert!(resends.repeated(1, digest(b"43")).is_none(), "it was refused");
     }
 
     #[test]

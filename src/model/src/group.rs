@@ -9,6 +9,7 @@ use super::event::Event;
 use super::reading::{Protocol, RawReading, Reading};
 use super::receipt::Receipt;
 use super::snapshot::Snapshot;
+use super::topics::Topics;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Chunk {
     /// Who sent it; see [`DeadLetter::client`].
     pub client: Arc<str>,
     pub received_us: i64,
+    /// Of the readings and snapshots; the dead letters have theirs.
+    pub topics: Topics,
     pub readings: Vec<RawReading>,
     pub snapshots: Vec<Snapshot>,
     pub events: Vec<Event>,
@@ -44,6 +47,7 @@ impl Chunk {
     /// About what it occupies in memory.
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
+            + self.topics.bytes()
             + self.readings.len() * size_of::<RawReading>()
             + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
     }

@@ -5,6 +5,7 @@
 //! - [`event`]: what the analysis found: faults, health, state changes, OEE hours, lost clients
 //! - [`dead_letter`]: what could not be stored, with the reason and the original bytes
 //! - [`group`]: what travels between the rooms: chunk, portion, group
+//! - [`topics`]: under which topics a chunk's records were published
 //! - [`position`]: where a consumer stands in a log
 //! - [`receipt`]: the promise to tell a sender when its messages are durable
 //! - [`account`]: the accounting identity, per source
@@ -23,6 +24,7 @@ pub mod position;
 pub mod reading;
 pub mod receipt;
 pub mod snapshot;
+pub mod topics;
 
 pub use account::{Account, Accounts, Outcome, SourceNo};
 pub use backoff::Backoff;
@@ -35,6 +37,7 @@ pub use position::{Epoch, Lineage, LineageError, Position};
 pub use reading::{MachineNo, Protocol, Quality, RawReading, Reading, SensorNo, Status};
 pub use receipt::Receipt;
 pub use snapshot::Snapshot;
+pub use topics::Topics;
 
 /// A cause from a lower room, kept whole.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;

@@ -15,7 +15,7 @@ const ALONE_MAX: usize = 16;
 /// What of a message is kept together.
 const JOINED_BYTES_MAX: usize = 64 * 1024;
 
-/// The letters of one message under way.
+/// The letters of one message, or of one chunk, under way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Letters {
     of_reason: [OfReason; Reason::ALL.len()],
@@ -50,6 +50,7 @@ impl Letters {
         let open = of_reason.open.filter(|(_, open)| *open == form).map(|(index, _)| index);
         if let Some(index) = open
             && let Some(joined) = all.get_mut(index)
+            && joined.topic == letter.topic
             && joined.payload.len() + letter.payload.len() <= JOINED_BYTES_MAX
         {
             join(&mut joined.payload, &letter.payload, form);
@@ -88,6 +89,8 @@ fn join(payload: &mut Vec<u8>, part: &[u8], form: Form) {
 pub(crate) struct Sender<'a> {
     pub(crate) source: u8,
     pub(crate) client: &'a str,
+    /// Empty for transports without topics: the payload names what it belongs to.
+    pub(crate) topic: &'a str,
     pub(crate) received_us: i64,
 }
 
@@ -110,21 +113,19 @@ pub(crate) fn dead_letter(
 pub(crate) fn snapshot_dead_letter(
     snapshot: &Snapshot,
     catalogue: &Catalogue,
-    client: &str,
+    sender: Sender<'_>,
     reason: Reason,
     detail: String,
 ) -> DeadLetter {
     let machine = catalogue.machine(snapshot.machine).map_or("?", |entry| entry.machine.machine_id.as_str());
     let payload = snapshot_element(&snapshot.fields, machine, snapshot.timestamp_us);
-    let sender = Sender { source: snapshot.source, client, received_us: snapshot.received_us };
     whole_dead_letter(payload, sender, reason, detail)
 }
 
-/// Its topic is empty: the payload names what it belongs to.
 fn whole_dead_letter(payload: Vec<u8>, sender: Sender<'_>, reason: Reason, detail: String) -> DeadLetter {
-    let Sender { source, client, received_us } = sender;
+    let Sender { source, client, topic, received_us } = sender;
     let payload_bytes = payload.len() as u64;
-    let (client, topic) = (client.to_owned(), String::new());
+    let (client, topic) = (client.to_owned(), topic.to_owned());
     DeadLetter { source, client, received_us, topic, reason, detail, payload, payload_bytes, records: 1 }
 }
 

@@ -5,6 +5,7 @@
 use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::remarks::{Kind, Place, Remarks};
+use crate::stage::Stage;
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
@@ -68,6 +69,7 @@ impl Intake {
             unknown_names: Vec::new(),
             client: "".into(),
             topic: String::new(),
+            message: 0,
             place: Place::default(),
             letters: Letters::default(),
             received_us: 0,
@@ -93,31 +95,12 @@ pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
 
-#[derive(Debug, Default)]
-struct Stage {
-    readings: Vec<RawReading>,
-    snapshots: Vec<Snapshot>,
-    events: Vec<Event>,
-    dead_letters: Vec<DeadLetter>,
-    marks: Vec<Mark>,
-}
-
-impl Stage {
-    fn is_empty(&self) -> bool {
-        self.readings.is_empty()
-            && self.snapshots.is_empty()
-            && self.events.is_empty()
-            && self.dead_letters.is_empty()
-            && self.marks.is_empty()
-    }
-}
-
 /// How far the times of receipt of one connection may run ahead of the clock: as many messages without a time would have to
 /// come in as many microseconds.
 const RECEIPT_AHEAD_US_MAX: i64 = 1_000_000;
 
-/// Of a longer key only the beginning is told.
-const COLUMN_SHOWN_MAX: usize = 60;
+/// Of a longer key or word only the beginning is told.
+const SHOWN_MAX: usize = 60;
 
 /// Set in a handle that stands for a name nobody knows.
 const UNKNOWN_HANDLE: u32 = 1 << 31;
@@ -135,6 +118,8 @@ pub struct IntakeBuffer {
     unknown_names: Vec<String>,
     client: Arc<str>,
     topic: String,
+    /// Counts the messages; 0 where the transport knows none.
+    message: u64,
     place: Place,
     /// Of the message under way, or of the round where the transport knows no messages.
     letters: Letters,
@@ -178,6 +163,7 @@ impl IntakeBuffer {
     /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
         self.letters.begin();
+        self.message += 1;
         self.topic.clear();
         self.topic.push_str(topic);
         self.place.clear();
@@ -230,16 +216,18 @@ impl IntakeBuffer {
                 receipt.refuse_part();
                 continue;
             }
+            let Stage { topics, readings, snapshots, events, dead_letters, marks, .. } = stage;
             let chunk = Chunk {
                 protocol: self.protocol,
                 source: self.source,
                 client: self.client.clone(),
                 received_us: self.received_us,
-                readings: stage.readings,
-                snapshots: stage.snapshots,
-                events: stage.events,
-                dead_letters: stage.dead_letters,
-                marks: stage.marks,
+                topics,
+                readings,
+                snapshots,
+                events,
+                dead_letters,
+                marks,
                 receipt: receipt.clone(),
             };
             self.unsent.push((shard, chunk));
@@ -261,12 +249,18 @@ impl IntakeBuffer {
         self.intake.registrar.as_ref().is_some_and(|registrar| registrar.sync().is_ok())
     }
 
-    fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
-        let no = match (self.catalogue.sensor_by_id(sensor), machine) {
+    /// By its id, or by its code on the machine.
+    #[inline]
+    fn known(&self, machine: Option<&str>, sensor: &str) -> Option<SensorNo> {
+        match (self.catalogue.sensor_by_id(sensor), machine) {
             (Some(no), _) => Some(no),
             (None, Some(machine)) => self.catalogue.sensor_by_code(machine, sensor),
             (None, None) => None,
-        };
+        }
+    }
+
+    fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
+        let no = self.known(machine, sensor);
         if let Some(no) = no
             && self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active)
         {
@@ -325,8 +319,9 @@ impl IntakeBuffer {
                 *home
             }
         };
-        let shard = self.intake.shard_of(home);
-        self.staged[shard].readings.push(RawReading {
+        let stage = &mut self.staged[self.intake.shard_of(home)];
+        stage.enter(self.message, &self.topic);
+        stage.readings.push(RawReading {
             sensor,
             quality: point.quality,
             untimed: point.timestamp_us.is_none(),
@@ -398,8 +393,9 @@ impl Visitor for IntakeBuffer {
             self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None);
             entry.home
         });
-        let shard = self.intake.shard_of(home);
-        self.staged[shard].snapshots.push(Snapshot {
+        let stage = &mut self.staged[self.intake.shard_of(home)];
+        stage.enter(self.message, &self.topic);
+        stage.snapshots.push(Snapshot {
             machine: no,
             source: self.source,
             received_us: self.received_us,
@@ -418,9 +414,21 @@ impl Visitor for IntakeBuffer {
     }
 
     fn remark(&mut self, remark: Remark, what: &str) {
-        let Remark::UnknownColumn = remark;
-        let shown: String = what.chars().take(COLUMN_SHOWN_MAX).collect();
-        self.intake.remarks.enter(Kind::Column, &self.topic, || format!("{shown} is no column of scada_machine_data"));
+        let shown = || what.chars().take(SHOWN_MAX).collect::<String>();
+        match remark {
+            Remark::UnknownColumn => {
+                let told = || format!("{} is no column of scada_machine_data", shown());
+                self.intake.remarks.enter(Kind::Column, &self.topic, told);
+            }
+            Remark::UnknownQuality => {
+                let told = || format!("{} is no quality", shown());
+                self.intake.remarks.enter(Kind::Quality, &self.topic, told);
+            }
+        }
+    }
+
+    fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
+        self.known(machine, sensor).is_some_and(|no| self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active))
     }
 
     fn place(&mut self, address: &Address<'_>) {

@@ -89,6 +89,48 @@ async fn a_handle_to_a_registered_number_works_before_and_after_it_is_published(
     assert_eq!(values, [1.0, 2.0, 3.0]);
 }
 
+#[tokio::test]
+async fn readings_keep_the_topic_of_their_message() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    for round in [["a", "b"], ["b", "a"]] {
+        buffer.begin(1);
+        for topic in round {
+            buffer.set_topic(topic);
+            buffer.point(point("S-1", 1.0));
+            buffer.point(point("S-2", 2.0));
+        }
+        submit(&mut buffer).await;
+        let chunk = queue.pop().expect("handed over");
+        let topics: Vec<&str> = (0..4).map(|index| chunk.topics.of_reading(index)).collect();
+        assert_eq!(topics, [round[0], round[0], round[1], round[1]]);
+    }
+    // A transport without messages has none.
+    let mut lines = intake.buffer(0, Protocol::LineProtocol, false);
+    lines.begin(1);
+    lines.point(point("S-1", 3.0));
+    submit(&mut lines).await;
+    assert_eq!(queue.pop().expect("handed over").topics.of_reading(0), "");
+}
+
+#[tokio::test]
+async fn a_list_of_phases_is_read_once_the_catalogue_has_the_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    let mut taken = Vec::new();
+    for round in 1..=2 {
+        buffer.begin(round);
+        buffer.set_topic("genims/v1/F1/L1/M1/tags");
+        Decoder::default().message("genims/v1/F1/L1/M1/tags", br#"{"Power_1":7,"Power":[1,2]}"#, &mut buffer);
+        submit(&mut buffer).await;
+        let chunk = queue.pop().expect("handed over");
+        taken.push(chunk.readings.iter().map(|reading| reading.value).collect::<Vec<f64>>());
+    }
+    assert_eq!(taken, [vec![7.0], vec![7.0, 2.0]], "the first stands there twice");
+}
+
 /// A door without a catalogue, and its queue.
 fn unknowing() -> (Arc<Intake>, Arc<ShardQueue>) {
     let catalogue = Arc::new(genims_catalogue::Directory::new(genims_catalogue::Catalogue::default()));
@@ -213,7 +255,7 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     let mut message = |topic: &str, payload: &str| {
         buffer.set_topic(topic);
         decoder.message(topic, payload.as_bytes(), &mut buffer);
-        Kind::ALL.map(|kind| intake.remarks().count(kind))
+        [Kind::Place, Kind::Column].map(|kind| intake.remarks().count(kind))
     };
     assert_eq!(message("genims/v1/F1/L1/M1/S1", "1"), [0, 0]);
     assert_eq!(message("genims/v1/F1/readings", "{\"sensor_id\":\"S1\",\"value\":1}"), [0, 0]);
@@ -224,6 +266,8 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     assert_eq!(message("genims/v1/F9/readings", "{\"sensor_id\":\"S1\",\"value\":1}"), [5, 0]);
     assert_eq!(message("genims/v1/F1/L1/M1/scada", "{\"machine_state\":\"IDLE\",\"seq\":1}"), [5, 1]);
     assert_eq!(message("genims/v1/F1/L9/M1/scada", "{\"machine_state\":\"IDLE\",\"ts\":1700000000}"), [6, 1]);
+    assert_eq!(message("genims/v1/F1/L1/M1/S1", "{\"value\":1,\"quality\":\"fair\"}"), [6, 1]);
+    assert_eq!(intake.remarks().count(Kind::Quality), 1);
     let mut lines = |text: &str| {
         buffer.set_topic("");
         genims_decode::line_protocol::decode(text.as_bytes(), None, &mut buffer);
@@ -234,7 +278,7 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     submit(&mut buffer).await;
     let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
     let readings: usize = taken.iter().map(|chunk| chunk.readings.len()).sum();
-    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (10, 2));
+    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (11, 2));
 }
 
 #[tokio::test]

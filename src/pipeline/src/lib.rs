@@ -18,6 +18,7 @@ mod queue_tests;
 pub mod recovery;
 pub mod remarks;
 pub mod shard;
+mod stage;
 #[cfg(test)]
 mod succession_tests;
 pub mod worker;

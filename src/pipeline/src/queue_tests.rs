@@ -2,7 +2,7 @@
 
 use crate::primitives::Ordering;
 use crate::queue::ShardQueue;
-use genims_model::{Chunk, DeadLetter, Protocol, Reason, Receipt};
+use genims_model::{Chunk, DeadLetter, Protocol, Reason, Receipt, Topics};
 use std::sync::Arc;
 
 fn chunk(payload_bytes: usize) -> Chunk {
@@ -22,6 +22,7 @@ fn chunk(payload_bytes: usize) -> Chunk {
         source: 0,
         client: "".into(),
         received_us: 0,
+        topics: Topics::default(),
         readings: Vec::new(),
         snapshots: Vec::new(),
         events: Vec::new(),

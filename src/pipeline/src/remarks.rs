@@ -1,5 +1,5 @@
 //! What is worth saying of messages although their records were taken: a place that the catalogue knows otherwise, a key of a
-//! snapshot that is no column.
+//! snapshot that is no column, a word for a quality that is none.
 //!
 //! Enters one remark; leaves a count per kind, and once a minute for each a line with an example and what to do.
 
@@ -17,15 +17,18 @@ pub enum Kind {
     Place,
     /// A snapshot has a key that is no column.
     Column,
+    /// A quality that cannot be read.
+    Quality,
 }
 
 impl Kind {
-    pub const ALL: [Self; 2] = [Self::Place, Self::Column];
+    pub const ALL: [Self; 3] = [Self::Place, Self::Column, Self::Quality];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Place => "place",
             Self::Column => "column",
+            Self::Quality => "quality",
         }
     }
 
@@ -36,6 +39,10 @@ impl Kind {
                  \"ignored\" in the segments of its [[topics]] template"
             }
             Self::Column => "the snapshot was stored without it: write the key as the column is called",
+            Self::Quality => {
+                "stored as uncertain: write good, uncertain or bad, an OPC UA status code or an OPC DA quality, or name the word \
+                 in the qualities of its [[topics]] template"
+            }
         }
     }
 }
@@ -140,7 +147,7 @@ mod tests {
             assert_eq!(remarks.due(Kind::Place, begun + Duration::from_secs(second)), None);
         }
         assert_eq!(remarks.due(Kind::Place, begun + TELL_EVERY), Some(59));
-        assert_eq!(Kind::ALL.map(|kind| remarks.count(kind)), [61, 1]);
+        assert_eq!(Kind::ALL.map(|kind| remarks.count(kind)), [61, 1, 0]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use genims_catalogue::{Catalogue, Directory, MachineEntry};
 use genims_decode::Form;
 use genims_model::event::FaultOpened;
 use genims_model::{
-    Accounts, Chunk, Event, Group, MachineNo, Outcome, Portion, RawReading, Reason, SensorNo, Snapshot,
+    Accounts, Chunk, Event, Group, MachineNo, Outcome, Portion, RawReading, Reason, SensorNo, Snapshot, Topics,
 };
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -31,6 +31,13 @@ const RESEND_MEMORY_SNAPSHOTS: usize = 256;
 
 /// One tick looks at this fraction of the sensors, so that a million of them never stall the stream.
 const TICK_SLICES: usize = 8;
+
+/// What is known of a chunk's records beside themselves, for those that are set aside.
+struct Aside<'c> {
+    client: &'c str,
+    topics: &'c Topics,
+    letters: Letters,
+}
 
 #[derive(Debug)]
 struct MachineSlot {
@@ -83,14 +90,13 @@ impl Shard {
         let origin = Origin { protocol: chunk.protocol, source: chunk.source, received_us: chunk.received_us };
         let mut duplicates = 0;
         let letters_before = portion.dead_letters.len();
-        let client = chunk.client.as_ref();
-        let mut letters = Letters::default();
+        let mut aside = Aside { client: chunk.client.as_ref(), topics: &chunk.topics, letters: Letters::default() };
         portion.readings.reserve(chunk.readings.len());
-        for raw in &chunk.readings {
-            duplicates += u64::from(!self.take_reading(raw, origin, client, &mut letters, portion));
+        for (index, raw) in chunk.readings.iter().enumerate() {
+            duplicates += u64::from(!self.take_reading((index, raw), origin, &mut aside, portion));
         }
-        for snapshot in chunk.snapshots {
-            duplicates += u64::from(!self.take_snapshot(snapshot, client, &mut letters, portion));
+        for (index, snapshot) in chunk.snapshots.into_iter().enumerate() {
+            duplicates += u64::from(!self.take_snapshot((index, snapshot), &mut aside, portion));
         }
         if duplicates > 0 {
             self.accounts.finished(chunk.source, Outcome::Duplicate, duplicates);
@@ -107,17 +113,17 @@ impl Shard {
     /// False for a duplicate.
     fn take_reading(
         &mut self,
-        raw: &RawReading,
+        (place, raw): (usize, &RawReading),
         origin: Origin,
-        client: &str,
-        letters: &mut Letters,
+        aside: &mut Aside<'_>,
         portion: &mut Portion,
     ) -> bool {
         let rules = self.rules;
-        let sender = Sender { source: origin.source, client, received_us: origin.received_us };
         let mut set_aside = |sensor_id: &str, reason, detail| {
+            let topic = aside.topics.of_reading(place);
+            let sender = Sender { source: origin.source, client: aside.client, topic, received_us: origin.received_us };
             let letter = dead_letter(raw, sensor_id, sender, reason, detail);
-            letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
+            aside.letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
         };
         let index = self.sensor(raw.sensor).unwrap_or(usize::MAX);
         let Some(Some(state)) = self.sensors.get_mut(index) else {
@@ -142,15 +148,17 @@ impl Shard {
     /// False for a duplicate.
     fn take_snapshot(
         &mut self,
-        snapshot: Snapshot,
-        client: &str,
-        letters: &mut Letters,
+        (place, snapshot): (usize, Snapshot),
+        aside: &mut Aside<'_>,
         portion: &mut Portion,
     ) -> bool {
         let catalogue = &self.catalogue;
         let mut set_aside = |snapshot: &Snapshot, reason, detail| {
-            let letter = snapshot_dead_letter(snapshot, catalogue, client, reason, detail);
-            letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
+            let (source, received_us) = (snapshot.source, snapshot.received_us);
+            let topic = aside.topics.of_snapshot(place);
+            let sender = Sender { source, client: aside.client, topic, received_us };
+            let letter = snapshot_dead_letter(snapshot, catalogue, sender, reason, detail);
+            aside.letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
         };
         if let Some((reason, detail)) =
             genims_analysis::sensor::out_of_time(snapshot.timestamp_us, snapshot.received_us, &self.rules)

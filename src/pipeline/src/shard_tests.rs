@@ -65,6 +65,7 @@ fn send_as(shard: &mut Shard, untimed: bool, readings: &[(i64, f64)]) -> Portion
         source: 0,
         client: "".into(),
         received_us: NOW_US,
+        topics: Topics::default(),
         readings,
         snapshots: Vec::new(),
         events: Vec::new(),
@@ -158,6 +159,50 @@ fn readings_out_of_time_are_set_aside_with_the_reason_and_can_be_replayed() {
 }
 
 #[test]
+fn what_is_set_aside_keeps_the_topic_of_its_message_and_its_sender() {
+    let mut shard = shard(SameTimestamp::Reject);
+    let reading = |offset_us: i64, value: f64| RawReading {
+        sensor: SensorNo(0),
+        untimed: false,
+        quality: Quality::Good,
+        timestamp_us: NOW_US + offset_us,
+        value,
+    };
+    let mut topics = Topics::default();
+    let mut readings = vec![reading(0, 1.0)];
+    // Of each message one is stored, and one is not.
+    for (topic, at_fault) in
+        [("a", reading(4_000_000_000, 1.0)), ("b", reading(-90_000_000_000, 1.0)), ("c", reading(0, 2.0))]
+    {
+        topics.begin(topic, readings.len(), 0);
+        readings.extend([reading(readings.len() as i64, 5.0), at_fault]);
+    }
+    let fields = genims_model::snapshot::SnapshotFields::default();
+    let snapshot = Snapshot { machine: MachineNo(0), source: 3, received_us: NOW_US, timestamp_us: 0, fields };
+    topics.begin("d/scada", readings.len(), 0);
+    let chunk = Chunk {
+        protocol: Protocol::Mqtt,
+        source: 3,
+        client: "press-7".into(),
+        received_us: NOW_US,
+        topics,
+        readings,
+        snapshots: vec![snapshot],
+        events: Vec::new(),
+        dead_letters: Vec::new(),
+        marks: Vec::new(),
+        receipt: Receipt::unwatched(),
+    };
+    let mut portion = Portion::default();
+    shard.accounts = Arc::new(Accounts::new(["0", "1", "2", "3"].map(str::to_owned)));
+    shard.take(chunk, &mut portion);
+    let found: Vec<_> = portion.dead_letters.iter().map(|letter| (letter.topic.as_str(), letter.reason)).collect();
+    use Reason::{BadTimestamp, SameTimestamp as Same, TooOld};
+    assert_eq!(found, [("a", BadTimestamp), ("b", TooOld), ("c", Same), ("d/scada", TooOld)]);
+    assert!(portion.dead_letters.iter().all(|letter| (letter.source, letter.client.as_str()) == (3, "press-7")));
+}
+
+#[test]
 fn a_reading_from_the_future_does_not_blind_its_sensor() {
     for ahead_us in [59_000_000, 61_000_000, 3_300_000_000] {
         let mut shard = shard(SameTimestamp::KeepAll);
@@ -201,7 +246,8 @@ fn a_snapshot_of_a_machine_that_nobody_numbered_is_set_aside() {
     let (machine, fields) = (MachineNo(7), genims_model::snapshot::SnapshotFields::default());
     let snapshot = Snapshot { machine, source: 0, received_us: NOW_US, timestamp_us: NOW_US, fields };
     let mut portion = Portion::default();
-    assert!(shard.take_snapshot(snapshot, "", &mut Letters::default(), &mut portion), "it is no duplicate");
+    let mut aside = Aside { client: "", topics: &Topics::default(), letters: Letters::default() };
+    assert!(shard.take_snapshot((0, snapshot), &mut aside, &mut portion), "it is no duplicate");
     let reasons: Vec<_> = portion.dead_letters.iter().map(|letter| letter.reason).collect();
     assert_eq!((portion.snapshots.len(), reasons), (0, vec![Reason::UnknownMachine]));
 }

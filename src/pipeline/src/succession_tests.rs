@@ -10,7 +10,7 @@ use genims_model::event::FaultOpened;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
     Accounts, Chunk, Event, Group, MachineNo, Portion, Protocol, Quality, RawReading, Reading, Receipt, SensorNo,
-    Snapshot,
+    Snapshot, Topics,
 };
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ fn chunk(readings: Vec<RawReading>, snapshots: Vec<Snapshot>) -> Chunk {
         source: 0,
         client: "".into(),
         received_us: NOW_US,
+        topics: Topics::default(),
         readings,
         snapshots,
         events: Vec::new(),

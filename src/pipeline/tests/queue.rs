@@ -30,6 +30,7 @@ fn chunk(records: usize) -> Chunk {
         source: 0,
         client: "".into(),
         received_us: 0,
+        topics: genims_model::Topics::default(),
         readings: vec![reading; records],
         snapshots: Vec::new(),
         events: Vec::new(),

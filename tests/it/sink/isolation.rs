@@ -5,7 +5,10 @@ use super::postgres::{DAY_US, assert_exact, count, follow};
 use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
 use genims_model::event::{FaultClosed, FaultOpened};
-use genims_model::{DeadLetter, Event, Group, MachineNo, Reason};
+use genims_model::{DeadLetter, Event, Group, Lineage, MachineNo, Position, Reason};
+use genims_stores::batch::Batch;
+use genims_stores::postgres::PostgresTarget;
+use genims_stores::target::Target;
 use libtest_mimic::Trial;
 use std::sync::Arc;
 
@@ -29,6 +32,12 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
             "no_statement_of_a_batch_stops_the_others",
             Shared,
             no_statement_of_a_batch_stops_the_others,
+        ),
+        postgres_trial(
+            harness,
+            "what_landed_is_recalled_as_it_was_committed",
+            Shared,
+            what_landed_is_recalled_as_it_was_committed,
         ),
     ]
 }
@@ -154,4 +163,56 @@ async fn no_statement_of_a_batch_stops_the_others(postgres: Arc<Postgres>) {
     ] {
         assert_eq!(count(&client, query).await, expected, "{query}");
     }
+}
+
+/// A commit whose answer was lost is counted as one that was answered.
+async fn what_landed_is_recalled_as_it_was_committed(postgres: Arc<Postgres>) {
+    let plant = Plant::new();
+    let client = postgres.connect().await;
+    let trigger = |table: &str, when: &str, condition: &str| {
+        format!(
+            "CREATE TRIGGER refuse BEFORE {when} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse();"
+        )
+    };
+    let triggers = [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;"
+            .to_owned(),
+        trigger("machine_faults", "UPDATE", "true"),
+        trigger("genims_internal.dead_letters", "INSERT", "new.topic = 'poison'"),
+    ];
+    client.batch_execute(&triggers.concat()).await.unwrap();
+    let dead_letter = |topic: &str| DeadLetter {
+        source: 1,
+        client: String::new(),
+        received_us: noon_us(),
+        topic: topic.to_owned(),
+        reason: Reason::MalformedPayload,
+        detail: String::new(),
+        payload: vec![7],
+        payload_bytes: 1,
+        records: 3,
+    };
+    let mut refused = Group {
+        events: fault(noon_us()).to_vec(),
+        dead_letters: ["poison", "fine", "poison", "poison"].map(dead_letter).to_vec(),
+        ..group(noon_us(), 100)
+    };
+    for at in [3, 77] {
+        refused.readings[at].value = 1e13;
+    }
+    let mut batch = Batch::default();
+    batch.push(Arc::new(refused));
+    let sources = vec!["mqtt".to_owned(), "tcp".to_owned()];
+    let mut target = PostgresTarget::new(postgres.connector(), plant.directory.clone(), sources);
+    let start = Position { log: uuid::Uuid::new_v4(), lineage: Lineage::default(), offset: 0 };
+    let reached = target.open(&start, 0).await.expect("a connection");
+    let committed = target.commit(&batch, reached.offset).await.expect("committed");
+    let recalled = target.recall(&batch).await.expect("recalled");
+    assert_eq!((committed.refused.as_slice(), committed.refused_uncounted), (&[(3, 1), (77, 1)][..], 1));
+    assert_eq!((recalled.refused, recalled.refused_uncounted), (committed.refused, committed.refused_uncounted));
+    // What the table itself refused is there without its content, with all that it stood for.
+    let bare = "SELECT sum(letters)::bigint FROM genims_internal.dead_letters WHERE detail LIKE '%content is lost%'";
+    assert_eq!(count(&client, bare).await, 3);
+    let records = "SELECT sum(records)::bigint FROM genims_internal.dead_letters WHERE detail LIKE '%content is lost%'";
+    assert_eq!(count(&client, records).await, 9);
 }

@@ -3,11 +3,13 @@
 //! Every method leaves the cursor behind what it read. After a [`Syntax`] the cursor stands at the byte at fault and is
 //! of no further use. Only the structure is insisted on, as what nobody asks for must not cost what is asked for:
 //! - [`Cursor::skip`] passes any value whose quotes and brackets close: the content is not looked at.
-//! - A string may be no UTF-8 and may have any escape; whoever needs its characters asks [`Text::is_sound`].
+//! - A string that is no UTF-8 is read as Latin-1. It may have any escape; whoever needs its characters asks
+//!   [`Text::is_sound`].
 //! - A bare word that means nothing is [`Value::Odd`], `NaN` and `Infinity` are [`Value::NotFinite`]: they are rejected
 //!   under their own reasons, and only where a value counts.
 //! - A comma may stand behind the last member.
 
+use crate::latin_1;
 use crate::number::Decimal;
 use crate::value::is_not_finite;
 use std::borrow::Cow;
@@ -27,7 +29,9 @@ pub(crate) struct Text<'a> {
 enum Form {
     Plain,
     Escaped,
-    /// No UTF-8, or with an escape that JSON does not know.
+    /// No UTF-8: Latin-1, perhaps with escapes.
+    Latin1,
+    /// With an escape that JSON does not know.
     Unsound,
 }
 
@@ -281,8 +285,8 @@ impl<'a> Cursor<'a> {
             }
         }
         let bytes = self.since(start);
-        if std::str::from_utf8(bytes).is_err() {
-            form = Form::Unsound;
+        if form != Form::Unsound && std::str::from_utf8(bytes).is_err() {
+            form = Form::Latin1;
         }
         self.at += 1;
         Ok(Text { bytes, form })
@@ -308,6 +312,15 @@ impl<'a> Text<'a> {
         (self.form == Form::Plain).then_some(self.bytes)
     }
 
+    #[inline]
+    pub(crate) fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn is_blank(self) -> bool {
+        self.bytes.trim_ascii().is_empty()
+    }
+
     /// Whether [`Text::to_str`] says what the sender wrote.
     #[inline]
     pub(crate) fn is_sound(self) -> bool {
@@ -319,7 +332,7 @@ impl<'a> Text<'a> {
     pub(crate) fn to_str(self) -> Cow<'a, str> {
         match std::str::from_utf8(self.bytes) {
             Ok(text) if self.form == Form::Plain => Cow::Borrowed(text),
-            _ => Cow::Owned(unescape(self.bytes)),
+            _ => Cow::Owned(unescape(self.bytes, self.form == Form::Latin1)),
         }
     }
 }
@@ -356,16 +369,20 @@ fn hex(digits: &[u8]) -> Option<u32> {
 }
 
 #[cold]
-fn unescape(bytes: &[u8]) -> String {
+fn unescape(bytes: &[u8], is_latin_1: bool) -> String {
+    let piece = |bytes: &[u8]| match is_latin_1 {
+        true => latin_1::characters(bytes),
+        false => String::from_utf8_lossy(bytes).into_owned(),
+    };
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some(backslash) = rest.iter().position(|byte| *byte == b'\\') {
-        text.push_str(&String::from_utf8_lossy(&rest[..backslash]));
+        text.push_str(&piece(&rest[..backslash]));
         let (character, length) = escape(&rest[backslash..]).unwrap_or((char::REPLACEMENT_CHARACTER, 1));
         text.push(character);
         rest = &rest[backslash + length..];
     }
-    text.push_str(&String::from_utf8_lossy(rest));
+    text.push_str(&piece(rest));
     text
 }
 

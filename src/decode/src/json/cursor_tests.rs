@@ -38,7 +38,11 @@ fn escapes_are_undone() {
         let text = cursor.string().unwrap();
         assert_eq!((text.is_sound(), cursor.at()), (false, unsound.len()), "{unsound}");
     }
-    assert!(!Cursor::new(b"\"\xd6l\"").string().unwrap().is_sound());
+    for latin_1 in [&b"\"\xd6l\\\"\""[..], b"\"\xd6l\\u0022\""] {
+        let text = Cursor::new(latin_1).string().unwrap();
+        assert_eq!((text.is_sound(), &*text.to_str()), (true, "Öl\""));
+    }
+    assert!(!Cursor::new(b"\"\xd6\\x\"").string().unwrap().is_sound());
 }
 
 #[test]

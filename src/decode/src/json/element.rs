@@ -2,7 +2,7 @@
 //!
 //! | what | keys, the first present one counts |
 //! |---|---|
-//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable` |
+//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId` |
 //! | machine | `machine_id`, `machine`; `node` where the topic names none |
 //! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp` |
 //! | value | `value`, `v`, `val`, `d` |
@@ -12,16 +12,19 @@
 //! They stand in [`keys`](super::keys), with what else means something; `value`, `timestamp`, `quality` and `name` may begin
 //! with a capital. An element that has none of the value keys is an object of tags: see [`tags`]. Below a topic that names
 //! the sensor, `sensor_id` and `sensor` still count (a dead letter names its sensor there), the weaker ones do not: they
-//! often are remarks. A key that stands twice makes the element malformed, `null` is a key left out.
+//! often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
+//! malformed, `null` and blank names, times and qualities are keys left out. A quality that cannot be read is uncertain.
 
 use super::cursor::{Cursor, Syntax, Text, Value};
-use super::fields::{gateway_quality, name, number_value, quality, time_value, variant_value, written_at_fault};
+use super::fields::{
+    DataValue, data_value, gateway_quality, name, number_value, odd_quality, quality, time_value, written_at_fault,
+};
 use super::keys::{Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual};
-use super::list;
 use super::values::{self, Common};
-use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
+use super::{list, naming};
+use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
 use crate::timestamp::Unit;
-use crate::{Address, Kind, Name, Point, Remark, Visitor, snapshot};
+use crate::{Address, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
 use genims_model::Quality;
 use std::borrow::Cow;
 
@@ -46,6 +49,8 @@ pub(super) struct Element<'a> {
     pub(super) errors: Option<&'a [u8]>,
     pub(super) error: Option<&'a [u8]>,
     pub(super) quality: Ranked<Quality>,
+    /// A quality was there that cannot be read.
+    pub(super) quality_is_odd: bool,
     /// `dt` beside `q`: the number is a quality of OPC DA, where 0 is bad.
     pub(super) is_opc_da: bool,
     pub(super) quality_is_zero: bool,
@@ -61,6 +66,11 @@ pub(super) struct Element<'a> {
     /// One bit per known key that was seen.
     pub(super) keys_seen: u64,
     pub(super) key_twice: bool,
+    /// Several keys hold lists or objects of values, or several payloads: one would hide the other.
+    pub(super) values_twice: bool,
+    pub(super) payload_twice: bool,
+    /// A key was there that says nothing by itself.
+    pub(super) has_others: bool,
 }
 
 impl<'a> Element<'a> {
@@ -84,7 +94,10 @@ impl<'a> Element<'a> {
             known => self.said(known, cursor),
             match Known::of_gateway(key) {
                 Some(known) => self.gateway_member(known, cursor),
-                None => cursor.skip(),
+                None => {
+                    self.has_others = true;
+                    cursor.skip()
+                }
             }
         )
     }
@@ -121,19 +134,24 @@ impl<'a> Element<'a> {
                 cursor.skip()
             }
             Says::List => {
-                self.list = list::check(cursor)?.or(self.list);
+                let list = list::check(cursor)?;
+                self.list(list);
                 Ok(())
             }
             Says::Records => {
                 let is_nested = |list: &&[u8]| memchr::memmem::find(list, b"\"vals\"").is_some();
-                self.list = list::check(cursor)?.filter(is_nested).or(self.list);
+                let list = list::check(cursor)?.filter(is_nested);
+                self.list(list);
                 Ok(())
             }
             Says::Errors => {
-                self.errors = values::check(cursor)?;
+                let errors = values::check(cursor)?;
+                self.key_twice |= errors.is_some() && self.errors.is_some();
+                self.errors = self.errors.or(errors);
                 Ok(())
             }
             Says::Error => {
+                self.saw(known.bit);
                 self.error = Some(cursor.pass()?).filter(|error| !list::is_no_error(error));
                 Ok(())
             }
@@ -145,12 +163,16 @@ impl<'a> Element<'a> {
                 Ok(())
             }
             Says::Payload => {
-                self.payload = Some(cursor.pass()?);
+                let payload = cursor.pass()?;
+                self.payload_twice |= self.payload.is_some();
+                self.payload = self.payload.or(Some(payload));
                 Ok(())
             }
             Says::Params => {
                 let is_object = cursor.token() == Some(b'{');
-                self.params = Some(cursor.pass()?).filter(|_| is_object);
+                let params = Some(cursor.pass()?).filter(|_| is_object);
+                self.payload_twice |= params.is_some() && self.params.is_some();
+                self.params = self.params.or(params);
                 Ok(())
             }
             Says::NodeRed => {
@@ -181,19 +203,34 @@ impl<'a> Element<'a> {
         let mut before = *cursor;
         match cursor.value()? {
             Value::Null => self.value_is_null = true,
-            Value::Nested => self.value.offer(rank, variant_value(&mut before)),
+            Value::Nested => self.nested_value(rank, &mut before),
             value => self.value.offer(rank, number_value(value)),
         }
         Ok(())
+    }
+
+    /// The time and the quality of the value itself are better than those around it.
+    #[cold]
+    fn nested_value(&mut self, rank: u8, inside: &mut Cursor<'a>) {
+        let DataValue { value, timestamp_us, quality } = data_value(inside);
+        if rank < self.value.rank {
+            timestamp_us.into_iter().for_each(|timestamp_us| self.timestamp_us.offer(0, timestamp_us));
+            quality.into_iter().for_each(|quality| self.quality.offer(0, Ok(quality)));
+        }
+        self.value.offer(rank, value);
     }
 
     fn quality(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
         match cursor.value()? {
             Value::Null => {}
+            Value::Text(text) if text.is_blank() => {}
             value => {
                 self.quality_is_zero |= matches!(value, Value::Number(number) if number.decimal.mantissa == 0);
-                self.quality.offer(rank, quality(value));
+                match quality(value) {
+                    Some(quality) => self.quality.offer(rank, Ok(quality)),
+                    None => self.quality_is_odd = true,
+                }
             }
         }
         Ok(())
@@ -202,11 +239,23 @@ impl<'a> Element<'a> {
     fn several(&mut self, bit: u32, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
         if cursor.token() == Some(b'[') {
-            self.list = list::check(cursor)?.or(self.list);
-        } else {
-            self.values = values::check(cursor)?.or(self.values);
+            let list = list::check(cursor)?;
+            self.list(list);
+        } else if let Some(values) = values::check(cursor)? {
+            match self.values {
+                Some(first) if !list::is_empty(first) => self.values_twice |= !list::is_empty(values),
+                _ => self.values = Some(values),
+            }
         }
         Ok(())
+    }
+
+    fn list(&mut self, list: Option<&'a [u8]>) {
+        match (self.list, list) {
+            (_, None) => {}
+            (Some(first), Some(list)) if !list::is_empty(first) => self.values_twice |= !list::is_empty(list),
+            _ => self.list = list,
+        }
     }
 
     #[inline]
@@ -220,6 +269,7 @@ impl<'a> Element<'a> {
         self.saw(bit);
         match cursor.value()? {
             Value::Null => {}
+            Value::Text(text) if text.is_empty() => {}
             value => self.sensor.offer(rank, name(value)),
         }
         Ok(())
@@ -230,6 +280,7 @@ impl<'a> Element<'a> {
         self.saw(bit);
         match cursor.value()? {
             Value::Null => {}
+            Value::Text(text) if text.is_empty() => {}
             value => self.machine.offer(rank, name(value)),
         }
         Ok(())
@@ -240,6 +291,7 @@ impl<'a> Element<'a> {
         self.saw(bit);
         match cursor.value()? {
             Value::Null => {}
+            Value::Text(text) if text.is_blank() => {}
             value => self.timestamp_us.offer(rank, time_value(value, unit)),
         }
         Ok(())
@@ -268,43 +320,81 @@ impl<'a> Element<'a> {
             return self.report_snapshot(address, visitor);
         }
         if self.key_twice {
-            return Err(Fault::malformed("a key stands twice"));
+            return Err(TWICE);
         }
         let machine = self.machine_name(address)?;
         let machine = machine.as_deref();
         let timestamp_us = || self.timestamp_us.candidate.transpose();
         // Beside a value, only what is called `values` means several.
         let values_named = self.values.is_some() && self.keys_seen & (1 << VALUES_BIT) != 0;
-        if values_named || self.value.candidate.is_none() {
-            if let (true, Some(payload)) = (self.is_message, self.payload) {
-                return self.report_message(payload, address, visitor);
-            }
-            let strong_sensor = self.sensor.rank <= SENSOR_RANK_STRONG;
-            let common = Common { machine, timestamp_us: timestamp_us()?, quality: self.quality_or(Quality::Good)? };
-            return self.report_several(strong_sensor, common, visitor);
+        let is_several = values_named || self.value.candidate.is_none();
+        if (is_several || (self.has_others && self.sensor.rank > SENSOR_RANK_STRONG))
+            && let Some(result) = self.report_tags_of(is_several, machine, address, visitor)
+        {
+            return result;
         }
         let value = self.value.candidate.unwrap_or(Err(NOT_A_NUMBER))?;
         let sensor = match (self.sensor.candidate, address.kind) {
-            (Some(_), Kind::Sensor(sensor)) if self.sensor.rank > SENSOR_RANK_STRONG => Cow::Borrowed(sensor),
+            (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
+                naming::of_weak(named, self.sensor.rank, topic, machine, visitor)
+            }
             (None, Kind::Sensor(sensor)) => Cow::Borrowed(sensor),
-            (Some(sensor), _) => sensor?.to_str(),
+            (Some(sensor), _) => naming::of(sensor?, self.sensor.rank, machine, visitor),
             (None, _) => return Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
         };
-        visitor.point(Point {
-            name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
-            timestamp_us: timestamp_us()?,
-            value,
-            quality: self.quality_or(Quality::Good)?,
-        });
+        let name = Name::Sensor { machine, sensor: checked_name(&sensor)? };
+        let point = Point { name, timestamp_us: timestamp_us()?, value, quality: self.quality_or(Quality::Good) };
+        if self.quality_is_odd {
+            self.remark(visitor);
+        }
+        visitor.point(point);
         Ok(())
     }
 
+    /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
+    /// one reading after all.
+    #[inline(never)]
+    fn report_tags_of<V: Visitor>(
+        &self,
+        is_several: bool,
+        machine: Option<&str>,
+        address: &Address<'_>,
+        visitor: &mut V,
+    ) -> Option<Result<(), Fault>> {
+        if is_several && let (true, Some(payload)) = (self.is_message, self.payload) {
+            return Some(self.report_message(payload, address, visitor));
+        }
+        let is_named = self.sensor.candidate.is_some();
+        if !is_several && !naming::is_among_tags((self.bytes, is_named), address, machine, visitor) {
+            return None;
+        }
+        let timestamp_us = match self.timestamp_us.candidate.transpose() {
+            Ok(timestamp_us) => timestamp_us,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let common = Common { machine, timestamp_us, quality: self.quality_or(Quality::Good) };
+        self.remark(visitor);
+        Some(match is_several {
+            true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
+            false => self.report_with_siblings(common, visitor),
+        })
+    }
+
+    /// Says so where a quality cannot be read.
+    #[inline(never)]
+    pub(super) fn remark<V: Visitor>(&self, visitor: &mut V) {
+        if self.quality_is_odd {
+            visitor.remark(Remark::UnknownQuality, &latin_1::read(odd_quality(self.bytes)));
+        }
+    }
+
     #[inline]
-    pub(super) fn quality_or(&self, other: Quality) -> Result<Quality, Fault> {
+    pub(super) fn quality_or(&self, other: Quality) -> Quality {
         match self.quality.candidate {
-            Some(_) if self.is_opc_da && self.quality_is_zero => Ok(Quality::Bad),
-            Some(quality) => quality,
-            None => Ok(other),
+            Some(_) if self.is_opc_da && self.quality_is_zero => Quality::Bad,
+            Some(Ok(quality)) => quality,
+            Some(Err(_)) | None if self.quality_is_odd => Quality::Uncertain,
+            Some(Err(_)) | None => other,
         }
     }
 
@@ -329,7 +419,7 @@ impl<'a> Element<'a> {
     #[cold]
     fn report_snapshot<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
         if self.key_twice {
-            return Err(Fault::malformed("a key stands twice"));
+            return Err(TWICE);
         }
         let machine = self
             .machine_name(address)?

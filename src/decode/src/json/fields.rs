@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value};
 use super::keys::{Known, Says};
-use crate::fault::{Fault, NOT_A_NUMBER, NOT_FINITE};
+use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
 use crate::timestamp::{self, Unit};
 use crate::{quality, value};
 use genims_model::{Quality, Reason};
@@ -40,31 +40,76 @@ pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fa
 pub(super) fn name(value: Value<'_>) -> Result<Text<'_>, Fault> {
     match value {
         Value::Text(text) if text.is_sound() => Ok(text),
-        Value::Text(_) => Err(Fault::malformed("a name is no UTF-8, or has an escape that JSON does not know")),
+        Value::Text(_) => Err(Fault::malformed("a name has an escape that JSON does not know")),
         _ => Err(Fault::malformed("a name must be a string")),
     }
 }
 
-/// See [`super::super::quality`].
-pub(super) fn quality(value: Value<'_>) -> Result<Quality, Fault> {
+/// See [`super::super::quality`]. `None`: it cannot be read.
+pub(super) fn quality(value: Value<'_>) -> Option<Quality> {
     match value {
         Value::Text(text) => quality::of_text(&text.to_str()),
         Value::Number(number) => number.decimal.to_i64().and_then(quality::of_code),
         Value::Boolean(is_good) => Some(if is_good { Quality::Good } else { Quality::Bad }),
         _ => None,
     }
-    .ok_or(quality::NO_QUALITY)
 }
 
-/// The value of an OPC UA variant: `{"Type": 11, "Body": 21.5}`.
+/// A value with what belongs to it.
+pub(super) struct DataValue {
+    pub(super) value: Result<f64, Fault>,
+    pub(super) timestamp_us: Option<Result<i64, Fault>>,
+    pub(super) quality: Option<Quality>,
+}
+
+/// What an object in place of a value says: a variant of OPC UA, `{"Type": 11, "Body": 21.5}`, or a data value of it,
+/// `{"Value": 21.5, "SourceTimestamp": "...", "StatusCode": 0}`.
 #[cold]
-pub(super) fn variant_value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
+pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
+    if cursor.token() != Some(b'{') {
+        return DataValue { value: Err(NOT_A_NUMBER), timestamp_us: None, quality: None };
+    }
+    let (mut value, mut quality, mut is_twice) = (None, None, false);
+    let (mut source, mut server) = (None, None);
+    let time = |value: Value<'_>| match value {
+        Value::Null => None,
+        Value::Text(text) if text.is_blank() => None,
+        value => Some(time_value(value, None)),
+    };
+    let read = cursor.object(|cursor, key| {
+        match &*key.to_str() {
+            "Body" | "Value" | "value" => {
+                let mut inside = *cursor;
+                let found = match cursor.value()? {
+                    Value::Nested => variant_value(&mut inside),
+                    plain => number_value(plain),
+                };
+                is_twice |= value.replace(found).is_some();
+            }
+            "SourceTimestamp" => source = time(cursor.value()?),
+            "ServerTimestamp" => server = time(cursor.value()?),
+            "StatusCode" | "Status" => quality = gateway_quality(Says::Status, cursor.pass()?),
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    });
+    let value = match (read, value) {
+        (Err(Syntax(what)), _) => Err(Fault::malformed(what)),
+        _ if is_twice => Err(TWICE),
+        (Ok(()), Some(value)) => value,
+        (Ok(()), None) if quality == Some(Quality::Bad) => Err(NOT_READ),
+        (Ok(()), None) => Err(NOT_A_NUMBER),
+    };
+    DataValue { value, timestamp_us: source.or(server), quality }
+}
+
+/// The `Body` of the object next to the cursor.
+fn variant_value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
     let mut value = Err(NOT_A_NUMBER);
     if cursor.token() == Some(b'{') {
-        let read = cursor.object(|cursor, key| {
-            let inner = cursor.value()?;
-            value = if key.to_str() == "Body" { number_value(inner) } else { value };
-            Ok(())
+        let read = cursor.object(|cursor, key| match &*key.to_str() {
+            "Body" => cursor.value().map(|inner| value = number_value(inner)),
+            _ => cursor.skip(),
         });
         read.map_err(|Syntax(what)| Fault::malformed(what))?;
     }
@@ -102,25 +147,44 @@ pub(super) fn gateway_quality(says: Says, written: &[u8]) -> Option<Quality> {
 /// The value that is to blame for a fault of `element`, whose structure is sound; nothing if no single key is.
 #[cold]
 pub(super) fn written_at_fault(element: &[u8], fault: Fault) -> &[u8] {
+    if fault == NO_VALUE || fault == NO_VALUE_KEY {
+        return element;
+    }
     let is_at_fault = |says: Says| match fault.reason {
         _ if !fault.subject.is_empty() => false,
         Reason::NotANumber | Reason::NotFinite | Reason::OutOfRange => {
             matches!(says, Says::Value | Says::Data | Says::Payload)
         }
         Reason::BadTimestamp => matches!(says, Says::Time(_)),
-        _ => fault == quality::NO_QUALITY && matches!(says, Says::Quality),
+        _ => false,
     };
-    let (mut best, mut input) = (u8::MAX, &b""[..]);
+    let mut best = u8::MAX;
+    strongest(element, |known, written| {
+        let is_better = known.rank < best && written != b"null" && is_at_fault(known.says);
+        best = if is_better { known.rank } else { best };
+        is_better
+    })
+}
+
+/// What `element` says of its quality and nobody can read.
+#[cold]
+pub(super) fn odd_quality(element: &[u8]) -> &[u8] {
+    strongest(element, |known, written| {
+        known.says == Says::Quality
+            && Cursor::new(written).value().is_ok_and(|value| !matches!(value, Value::Null) && quality(value).is_none())
+    })
+}
+
+/// What stands behind the last known key of `element` that `is_better` than those before.
+fn strongest<'e>(element: &'e [u8], mut is_better: impl FnMut(Known, &[u8]) -> bool) -> &'e [u8] {
+    let mut found = &b""[..];
     let mut cursor = Cursor::new(element);
     let read = cursor.object(|cursor, key| {
         let written = cursor.pass()?;
-        match Known::of(key.to_str().as_bytes()) {
-            Some(known) if known.rank < best && written != b"null" && is_at_fault(known.says) => {
-                (best, input) = (known.rank, written);
-            }
-            _ => {}
+        if Known::of(key.to_str().as_bytes()).is_some_and(|known| is_better(known, written)) {
+            found = written;
         }
         Ok(())
     });
-    if read.is_ok() { input } else { b"" }
+    if read.is_ok() { found } else { b"" }
 }

@@ -53,6 +53,9 @@ pub(super) struct Known {
 /// The last rank at which a sensor key counts although the topic names the sensor.
 pub(super) const SENSOR_RANK_STRONG: u8 = 1;
 
+/// The rank of a node id of OPC UA, of which the catalogue may have a part.
+pub(super) const SENSOR_RANK_NODE: u8 = 7;
+
 /// The rank of a machine key that counts only where the topic names no machine.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
 
@@ -123,6 +126,7 @@ impl Known {
             b"qc" => Self::new(QualityBits, 24, 3),
             b"dataPointId" => Self::new(Sensor, 25, 5),
             b"Variable" => Self::new(Sensor, 26, 6),
+            b"NodeId" => Self::new(Sensor, 44, SENSOR_RANK_NODE),
             b"SourceTimestamp" => Self::new(Time(None), 27, 7),
             b"ServerTimestamp" => Self::new(Time(None), 28, 8),
             b"StatusCode" | b"Status" => Self::new(Status, 29, 4),
@@ -159,6 +163,17 @@ impl Known {
                 | Says::MachineState
         )
     }
+}
+
+/// Whether a tag is one of the sender's protocol, and no sensor: commands and counters of Sparkplug, Shelly's minutes.
+pub(super) fn is_of_protocol(tag: &str) -> bool {
+    matches!(tag, "bdSeq" | "minute_ts") || tag.starts_with("Node Control/") || tag.starts_with("Device Control/")
+}
+
+/// Whether a key names a value by its type, as messages do that were made of Protobuf.
+pub(super) fn is_typed_value(key: &str) -> bool {
+    let kind = key.strip_suffix("Value").or_else(|| key.strip_suffix("_value"));
+    kind.is_some_and(|kind| matches!(kind, "int" | "long" | "float" | "double" | "bool" | "boolean" | "string"))
 }
 
 /// The best candidate so far; a lower rank wins.

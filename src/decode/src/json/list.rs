@@ -7,12 +7,10 @@
 
 use super::cursor::{Cursor, Syntax};
 use super::element_end;
+use super::fields::written_at_fault;
 use super::values::{Common, opening, quoted};
-use crate::fault::Fault;
+use crate::fault::{Fault, NOT_READ};
 use crate::{Form, Visitor};
-use genims_model::Reason;
-
-pub(super) const NOT_READ: Fault = Fault::new(Reason::NotANumber, "the gateway could not read the tag");
 
 /// Reads the value next to the cursor; the answer are its bytes if it is a list of objects, or an empty one.
 pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syntax> {
@@ -23,6 +21,11 @@ pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syn
     let mut inside = Cursor::new(bytes);
     let is_list = inside.take(b'[') && matches!(inside.token(), Some(b'{' | b']'));
     Ok(is_list.then_some(bytes))
+}
+
+/// Whether a list or an object, of sound structure, has nothing in it.
+pub(super) fn is_empty(written: &[u8]) -> bool {
+    written.get(1..).is_some_and(|inside| matches!(inside.trim_ascii_start(), [b']' | b'}', ..]))
 }
 
 /// Whether what stands behind `error` means that there is none.
@@ -67,7 +70,8 @@ pub(super) fn report<'l, V: Visitor>(
 fn reject<V: Visitor>(fault: Fault, entry: &[u8], common: Common<'_>, visitor: &mut V) {
     let start = opening(common) + "\"values\":[";
     let fragment = [start.as_bytes(), entry, b"]}"].concat();
-    visitor.reject_part(Form::Elements, fault.reason, format_args!("{}", fault.told(entry)), &fragment);
+    let written = Some(written_at_fault(entry, fault)).filter(|written| !written.is_empty()).unwrap_or(entry);
+    visitor.reject_part(Form::Elements, fault.reason, format_args!("{}", fault.told(written)), &fragment);
 }
 
 /// Rejects every tag of `errors` that has one.

@@ -61,6 +61,34 @@ fn an_object_of_foreign_objects_is_keyed_by_sensor() {
 }
 
 #[test]
+fn a_mapped_key_that_stands_twice_loses_nothing_in_silence() {
+    let foreign = decoder(FOREIGN);
+    let (topic, time) = ("press/M1/data", r#""when":1700000000123"#);
+    for payload in [
+        format!(r#"{{{time},"body":{{"points":[{{"addr":"A","val":{{"raw":1}},"val":{{"raw":2}}}}]}}}}"#),
+        format!(r#"{{{time},"body":{{"points":[{{"addr":"A","val":{{"raw":1,"raw":2}}}}]}}}}"#),
+        format!(r#"{{{time},"body":{{"points":[{{"addr":"A","addr":"B","val":{{"raw":1}}}}]}}}}"#),
+        format!(r#"{{{time},"body":{{"points":[{{"addr":"A","st":"OK","st":"ERR","val":{{"raw":1}}}}]}}}}"#),
+        format!(r#"{{{time},{time},"body":{{"points":[{{"addr":"A","val":{{"raw":1}}}}]}}}}"#),
+        format!(r#"{{{time},"body":{{"points":[{{"addr":"A","val":{{"raw":1}}}}],"points":[]}}}}"#),
+        format!(r#"{{{time},"body":{{"points":[{{"addr":"A","val":{{"raw":1}},"val":{{"raw":null}}}}]}}}}"#),
+    ] {
+        let found = decoded(&foreign, topic, &payload);
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::MalformedPayload]), "{payload}");
+        let again = decoded(&foreign, topic, &found.fragments()[0]);
+        assert_eq!((again.points.len(), again.reasons()), (0, vec![Reason::MalformedPayload]), "{payload}");
+    }
+    // In an object that is keyed by sensor the first is taken and the others are set aside.
+    let keyed = decoder("template = \"cell/{machine}\"\n[keys]\nlist = \"tags\"\nvalue = \"wert\"");
+    let payload = r#"{"tags":{"A":{"wert":1},"B":2,"A":{"wert":3},"\u0042":4}}"#;
+    let found = decoded(&keyed, "cell/M1", payload);
+    let expected = [("A", 1.0), ("B", 2.0)].map(|(tag, value)| Found::new(tag, None, value).on("M1"));
+    assert_eq!((found.points.as_slice(), found.reasons()), (&expected[..], vec![Reason::MalformedPayload; 2]));
+    let again = decoded(&keyed, "cell/M1", &found.fragments()[0]);
+    assert_eq!((again.points, again.rejects), (vec![], vec![found.rejects[0].clone()]));
+}
+
+#[test]
 fn one_reading_an_array_and_lines_are_read_by_the_same_keys() {
     let decoder =
         decoder("template = \"s/{machine}/{tag}\"\n[keys]\nvalue = \"m.v\"\ntime = \"m.t\"\nmachine = \"dev\"");

@@ -19,6 +19,7 @@ mod element;
 mod fields;
 mod keys;
 mod list;
+mod naming;
 mod several;
 mod tags;
 mod translate;
@@ -26,6 +27,8 @@ mod values;
 
 #[cfg(test)]
 mod gateway_tests;
+#[cfg(test)]
+mod known_tests;
 #[cfg(test)]
 mod mapping_tests;
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use super::cursor::{Cursor, Syntax, Text};
 use super::element::Element;
 use super::fields::number_value;
-use super::keys::{BODY_BIT, VALUE_BIT};
+use super::keys::{BODY_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
 use super::values::{self, Common};
-use super::{list, tags};
-use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
+use super::{list, naming, tags};
+use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
 use crate::{Address, Kind, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
@@ -24,6 +24,9 @@ impl<'a> Element<'a> {
         visitor: &mut V,
     ) -> Result<(), Fault> {
         let syntax = |Syntax(what)| Fault::malformed(what);
+        if self.payload_twice {
+            return Err(TWICE);
+        }
         let mut cursor = Cursor::new(payload);
         let report = |cursor: &mut Cursor<'a>, visitor: &mut V| {
             Element::parse(cursor).map(|inner| Self { is_message: false, ..inner }.report(address, visitor))
@@ -66,39 +69,66 @@ impl<'a> Element<'a> {
         deep: usize,
         visitor: &mut V,
     ) -> Result<(), Fault> {
-        const NO_VALUE: Fault = Fault::malformed("there is neither value nor values, nor any other number");
+        const NO_VALUES: Fault = Fault::malformed("`values` is neither an object of numbers nor a list of objects");
         if self.value.candidate.is_some() {
             return Err(Fault::malformed("value and values exclude each other"));
         }
-        if let Some(values) = self.values {
+        // What is empty beside the other says nothing.
+        let list = self.list.filter(|list| self.values.is_none() || !list::is_empty(list));
+        let values = self.values.filter(|values| list.is_none() || !list::is_empty(values));
+        if self.values_twice || (values.is_some() && list.is_some()) {
+            return Err(Fault::malformed("two keys hold several values each; write them under one"));
+        }
+        if let Some(values) = values {
             values::report(values, common, visitor)?;
-        } else if let Some(list) = self.list {
+        } else if let Some(list) = list {
             list::report(list, common, visitor, |cursor, visitor| {
                 Element::parse(cursor).map(|entry| entry.report_item(None, common, deep - 1, visitor))
             });
         } else if self.value_is_null {
             return Err(NOT_A_NUMBER);
+        } else if self.sensor.candidate.is_some() && self.has_typed_value() {
+            return Err(NO_VALUE_KEY);
         } else if !is_of_sensor && self.report_tags(common, visitor)? {
         } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
-            return Err(NO_VALUE);
+            let has_values = self.keys_seen & (1 << VALUES_BIT) != 0;
+            return Err(if has_values { NO_VALUES } else { NO_VALUE });
         }
         self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
+    }
+
+    /// An element whose `value` is one tag among others.
+    #[cold]
+    pub(super) fn report_with_siblings<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
+        tags::report(self.bytes, tags::Top::WithValue, common, visitor, Self::report_tag).map(|_| ())
+    }
+
+    /// Whether a value stands under a key that only tells its type.
+    #[cold]
+    fn has_typed_value(&self) -> bool {
+        let mut found = false;
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            found |= is_typed_value(&key.to_str());
+            cursor.skip()
+        });
+        read.is_ok() && found
     }
 
     /// The tags that are the element, or lie in it. `false`: there are none.
     fn report_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
         match (self.payload, self.params) {
+            _ if self.payload_twice && (self.is_data_set || self.is_notification) => Err(TWICE),
             (Some(payload), _) if self.is_data_set && payload.starts_with(b"{") => {
-                tags::report(payload, common, visitor, Self::report_tag)
+                tags::report(payload, tags::Top::Tags, common, visitor, Self::report_tag)
             }
             (_, Some(params)) if self.is_notification => {
                 let notified =
                     Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
                 let timestamp_us = notified.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
-                tags::report(params, Common { timestamp_us, ..common }, visitor, Self::report_tag)
+                tags::report(params, tags::Top::Tags, Common { timestamp_us, ..common }, visitor, Self::report_tag)
             }
             _ if self.errors.is_some() || self.is_silent => Ok(false),
-            _ => tags::report(self.bytes, common, visitor, Self::report_tag),
+            _ => tags::report(self.bytes, tags::Top::Tags, common, visitor, Self::report_tag),
         }
     }
 
@@ -129,11 +159,11 @@ impl<'a> Element<'a> {
         visitor: &mut V,
     ) -> Result<(), Fault> {
         if self.key_twice {
-            return Err(Fault::malformed("a key stands twice"));
+            return Err(TWICE);
         }
         let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
         let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
-        let quality = self.quality_or(common.quality)?;
+        let quality = self.quality_or(common.quality);
         let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
         let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
         if is_list && deep > 0 && self.value.candidate.is_none() {
@@ -142,13 +172,21 @@ impl<'a> Element<'a> {
         }
         let sensor = match named {
             Some(named) => Cow::Borrowed(named),
-            None => self.sensor.candidate.ok_or(Fault::malformed("an entry of the list names no sensor"))??.to_str(),
+            None => {
+                const NO_SENSOR: Fault = Fault::malformed("an entry of the list names no sensor");
+                naming::of(self.sensor.candidate.ok_or(NO_SENSOR)??, self.sensor.rank, machine, visitor)
+            }
         };
+        if is_of_protocol(&sensor) {
+            return Ok(());
+        }
         let value = match (self.value.candidate, self.error) {
             (Some(value), _) => value?,
-            (None, Some(_)) => return Err(list::NOT_READ),
-            (None, None) => return Err(NOT_A_NUMBER),
+            (None, Some(_)) => return Err(NOT_READ),
+            (None, None) if self.value_is_null => return Err(NOT_A_NUMBER),
+            (None, None) => return Err(NO_VALUE_KEY),
         };
+        self.remark(visitor);
         visitor.point(Point {
             name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
             timestamp_us,

@@ -119,7 +119,6 @@ fn a_fault_of_a_single_reading_is_told_with_what_stands_there() {
         (r#"{"value":NaN}"#, "`NaN`; leave the value out"),
         (r#"{"value":123456789012}"#, "`123456789012`"),
         (r#"{"value":1,"ts":"noon"}"#, "`\\\"noon\\\"`; write the seconds"),
-        (r#"{"value":1,"quality":"fair"}"#, "fair"),
         (r#"{"value":null}"#, "the value is no number"),
         (r#"[{"v":[1,2]}]"#, "`[1,2]`"),
     ] {

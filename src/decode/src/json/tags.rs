@@ -2,15 +2,20 @@
 //! and Shelly send it.
 //!
 //! Each number, switch state, and text that reads as one of the two is a reading of the sensor that its key names; objects
-//! inside add their key before a point: `ENERGY.Power`, unless they say one tag's `value`, as those of OPC UA do. Other text,
-//! lists and nulls are remarks, and so are the keys that have a meaning of their own. A tag at fault is rejected alone, in
-//! the form of [`values`].
+//! inside add their key before a point: `ENERGY.Power`, unless they say one tag's `value`, as those of OPC UA do. What else
+//! is there is a remark, unless the catalogue knows better:
+//! - text, a list or an object of a known sensor is no number, and rejected;
+//! - a list whose numbers are known sensors is one of phases: `Power_1`, `Power_2` ... or `Power1`, `Power2` ...
+//! - beside one tag's `value`, the other members are tags where they are known.
+//!
+//! Nulls, blank text, keys that have a meaning of their own and those of the sender's protocol are always remarks. A tag at
+//! fault is rejected alone, in the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
 use super::fields::number_value;
-use super::keys::{Known, Says};
+use super::keys::{Known, Says, is_of_protocol};
 use super::values::{self, Common};
-use crate::fault::{Fault, Told, checked_name};
+use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use std::collections::HashSet;
 
@@ -19,26 +24,40 @@ const TWICE: Fault = Fault::malformed("the key stands twice; the first one was t
 /// Objects inside of objects that are followed; what is deeper is a remark.
 const DEPTH_MAX: usize = 8;
 
+/// What the outermost object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Top {
+    /// Tags, and what is said of all of them.
+    Tags,
+    /// `value` is one of the tags.
+    WithValue,
+}
+
 /// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none. `report_tag` hands
 /// over an object under the given name if it is one tag's, and passes it then.
 pub(super) fn report<'o, V: Visitor>(
     object: &'o [u8],
+    top: Top,
     common: Common<'_>,
     visitor: &mut V,
     report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
 ) -> Result<bool, Fault> {
-    let mut walk = Walk { common, visitor, report_tag, path: String::new(), seen: HashSet::new() };
+    let (path, seen) = (String::new(), HashSet::new());
+    let mut walk = Walk { top, common, visitor, report_tag, path, seen, is_of_protocol: false };
     let result = walk.object(&mut Cursor::new(object), 0);
-    result.map(|()| !walk.seen.is_empty()).map_err(|Syntax(what)| Fault::malformed(what))
+    result.map(|()| !walk.seen.is_empty() || walk.is_of_protocol).map_err(|Syntax(what)| Fault::malformed(what))
 }
 
 struct Walk<'w, V, R> {
+    top: Top,
     common: Common<'w>,
     visitor: &'w mut V,
     report_tag: R,
     /// The keys down to here.
     path: String,
     seen: HashSet<String>,
+    /// Something of the sender's protocol was passed.
+    is_of_protocol: bool,
 }
 
 impl<'o, V, R> Walk<'_, V, R>
@@ -50,27 +69,76 @@ where
         cursor.object(|cursor, key| {
             let key = key.to_str();
             let is_told_of_tags = match Known::of(key.as_bytes()) {
+                Some(known) if depth == 0 && self.top == Top::WithValue && known.says == Says::Value => false,
                 Some(known) if depth == 0 => !known.may_be_tag(),
                 // A number there tells components apart.
                 Some(known) => known.says == Says::Sensor,
+                None if is_of_protocol(&key) => {
+                    self.is_of_protocol = true;
+                    true
+                }
                 None => false,
             };
             if is_told_of_tags {
                 return cursor.skip();
             }
-            let length = self.path.len();
-            if depth > 0 {
-                self.path.push('.');
-            }
-            self.path.push_str(&key);
+            let length = self.enter(&key);
             let result = match cursor.token() {
-                Some(b'{') if depth < DEPTH_MAX && self.is_one_tag(cursor)? => Ok(()),
-                Some(b'{') if depth < DEPTH_MAX => self.object(cursor, depth + 1),
+                Some(b'{') if depth < DEPTH_MAX => self.object_of_tag(cursor, depth),
                 _ => self.tag(cursor),
             };
             self.path.truncate(length);
             result
         })
+    }
+
+    /// Goes on to a key in the object at the path; the answer is the length to go back to.
+    fn enter(&mut self, key: &str) -> usize {
+        let length = self.path.len();
+        if length > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(key);
+        length
+    }
+
+    fn is_known(&self) -> bool {
+        self.visitor.knows(self.common.machine, &self.path)
+    }
+
+    /// The object next to the cursor: one tag, or tags.
+    fn object_of_tag(&mut self, cursor: &mut Cursor<'o>, depth: usize) -> Result<(), Syntax> {
+        let (start, is_known) = (cursor.at(), self.is_known());
+        let (mut inside, mut siblings) = (*cursor, *cursor);
+        let has_siblings = self.known_members(&mut inside, false)?;
+        if (is_known || !has_siblings) && self.is_one_tag(cursor)? {
+            return if has_siblings { self.known_members(&mut siblings, true).map(|_| ()) } else { Ok(()) };
+        }
+        let before = self.seen.len();
+        self.object(cursor, depth + 1)?;
+        if is_known && self.seen.len() == before {
+            self.reject(NOT_A_NUMBER, cursor.since(start));
+        }
+        Ok(())
+    }
+
+    /// Whether members of the object next to the cursor have no meaning of their own and are known sensors. `hand_over`: they
+    /// are handed over.
+    fn known_members(&mut self, cursor: &mut Cursor<'o>, hand_over: bool) -> Result<bool, Syntax> {
+        let mut found = false;
+        cursor.object(|cursor, key| {
+            let key = key.to_str();
+            if Known::of(key.as_bytes()).is_some() {
+                return cursor.skip();
+            }
+            let length = self.enter(&key);
+            let is_known = self.is_known();
+            found |= is_known;
+            let result = if is_known && hand_over { self.tag(cursor) } else { cursor.skip() };
+            self.path.truncate(length);
+            result
+        })?;
+        Ok(found)
     }
 
     /// Whether the object next to the cursor was handed over as one tag.
@@ -99,21 +167,71 @@ where
         }
         let start = cursor.at();
         let value = cursor.value()?;
-        let result = match (value, number_value(value)) {
-            (Value::Null | Value::Nested, _) | (Value::Text(_), Err(_)) => return Ok(()),
-            (_, Ok(_)) if self.seen.contains(&self.path) => Err(TWICE),
-            (_, result) => result,
-        };
-        match result.and_then(|value| checked_name(&self.path).map(|sensor| (value, sensor))) {
+        let written = cursor.since(start);
+        match (value, number_value(value)) {
+            (Value::Null, _) => {}
+            (Value::Text(text), Err(_)) if text.is_blank() || !self.is_known() => {}
+            (Value::Nested, _) => self.nested(written),
+            (_, result) => self.one(result, written),
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, value: Result<f64, Fault>, written: &[u8]) {
+        let value = if value.is_ok() && self.seen.contains(&self.path) { Err(TWICE) } else { value };
+        match value.and_then(|value| checked_name(&self.path).map(|sensor| (value, sensor))) {
             Ok((value, sensor)) => self.visitor.point(Point {
                 name: Name::Sensor { machine: self.common.machine, sensor },
                 timestamp_us: self.common.timestamp_us,
                 value,
                 quality: self.common.quality,
             }),
-            Err(fault) => values::reject(fault, &self.path, cursor.since(start), self.common, self.visitor),
+            Err(fault) => values::reject(fault, &self.path, written, self.common, self.visitor),
         }
         self.seen.insert(self.path.clone());
-        Ok(())
+    }
+
+    fn reject(&mut self, fault: Fault, written: &[u8]) {
+        self.one(Err(fault), written);
+    }
+
+    /// A list, or an object that is too deep.
+    fn nested(&mut self, written: &[u8]) {
+        let length = self.path.len();
+        let mut separator = None;
+        for candidate in ["_", ""] {
+            self.path.push_str(candidate);
+            self.path.push('1');
+            separator = separator.or(self.is_known().then_some(candidate));
+            self.path.truncate(length);
+        }
+        match separator.filter(|_| written.starts_with(b"[")) {
+            Some(separator) => self.phases(separator, written),
+            None if self.is_known() => self.reject(NOT_A_NUMBER, written),
+            None => {}
+        }
+    }
+
+    /// A list of the values of phases. What is no JSON ends it.
+    fn phases(&mut self, separator: &str, list: &[u8]) {
+        let length = self.path.len();
+        let mut cursor = Cursor::new(list);
+        cursor.take(b'[');
+        let mut phase = 0;
+        while !matches!(cursor.token(), None | Some(b']')) {
+            phase += 1;
+            let start = cursor.at();
+            let Ok(value) = cursor.value() else { return };
+            let written = cursor.since(start);
+            self.path.push_str(&format!("{separator}{phase}"));
+            match value {
+                Value::Null => {}
+                value => self.one(number_value(value), written),
+            }
+            self.path.truncate(length);
+            if !cursor.take(b',') {
+                return;
+            }
+        }
     }
 }

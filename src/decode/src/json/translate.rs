@@ -1,7 +1,7 @@
 //! A foreign JSON goes in with its [`Mapping`], one of the usual keys comes out; see [`super::element`].
 //!
 //! A part whose mapped key is there is written under its usual name, and other keys that would say the same are left out;
-//! everything else stays as it is. So what is set aside, which is written with the usual names, is read under the mapping as
+//! everything else stays as it is, and what stands there twice is written twice, for the usual reader to find. So what is set aside, which is written with the usual names, is read under the mapping as
 //! it was before. Words become values wherever a value may stand, never in names, times and qualities. A snapshot stays as it
 //! is.
 
@@ -12,6 +12,7 @@ use crate::mapping::{Mapping, PARTS, Part};
 use crate::{Form, Point, Remark, Visitor};
 use genims_model::Reason;
 use genims_model::snapshot::SnapshotFields;
+use std::collections::HashSet;
 use std::fmt::Arguments;
 
 /// What translating makes of one byte at most, on average: a bound for what a message may cost.
@@ -30,7 +31,7 @@ pub(super) fn translate(mapping: &Mapping, payload: &[u8]) -> Option<Vec<u8>> {
         if next != b'{' {
             return None;
         }
-        translation.element(&mut cursor, None).ok()?;
+        translation.element(&mut cursor, &[]).ok()?;
         translation.out.push(b'\n');
     }
     (translation.out.len() <= GROWTH_MAX * (payload.len() + 64)).then_some(translation.out)
@@ -41,16 +42,42 @@ struct Translation<'m> {
     out: Vec<u8>,
 }
 
+/// What stands behind a mapped key, and behind the same key once more.
+#[derive(Clone, Copy, Default)]
+struct Written<'a> {
+    first: Option<&'a [u8]>,
+    again: Option<&'a [u8]>,
+}
+
+impl<'a> Written<'a> {
+    fn put(&mut self, written: &'a [u8]) {
+        match self.first {
+            None => self.first = Some(written),
+            Some(_) => self.again = self.again.or(Some(written)),
+        }
+    }
+
+    /// `null` is a key left out, if it stands alone.
+    fn each(self) -> impl Iterator<Item = &'a [u8]> {
+        let alone = self.again.is_none();
+        self.first.into_iter().filter(move |written| !alone || *written != b"null").chain(self.again)
+    }
+}
+
 /// The bytes of the mapped keys that are there, by [`Part`], and the other members.
 struct Members<'a> {
-    parts: [Option<&'a [u8]>; PARTS],
+    parts: [Written<'a>; PARTS],
     rest: Vec<(String, Option<Known>, &'a [u8])>,
     is_snapshot: bool,
 }
 
-impl Members<'_> {
+impl<'a> Members<'a> {
+    fn each(&self, part: Part) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.parts[part as usize].each()
+    }
+
     fn has(&self, part: Part) -> bool {
-        self.parts[part as usize].is_some()
+        self.each(part).next().is_some()
     }
 
     /// Whether a mapped key says what a usual one would say.
@@ -84,14 +111,14 @@ impl Translation<'_> {
 
     fn document(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Syntax> {
         if cursor.token() == Some(b'{') {
-            return self.element(cursor, None);
+            return self.element(cursor, &[]);
         }
         let other = cursor.pass()?;
         self.copy(other)
     }
 
-    /// `named`: the sensor's key in an object of readings, with its quotes.
-    fn element(&mut self, cursor: &mut Cursor<'_>, named: Option<&[u8]>) -> Result<(), Syntax> {
+    /// `named`: the sensor's key in an object of readings, with its quotes; twice where it stands there twice.
+    fn element(&mut self, cursor: &mut Cursor<'_>, named: &[&[u8]]) -> Result<(), Syntax> {
         cursor.token();
         let start = *cursor;
         let members = self.members(cursor)?;
@@ -101,31 +128,39 @@ impl Translation<'_> {
             return Ok(());
         }
         self.out.push(b'{');
-        if let Some(named) = named {
+        for named in named {
             self.member(b"\"sensor_id\"", named);
         }
-        for (part, key) in [(Part::Sensor, &b"\"sensor_id\""[..]), (Part::Machine, b"\"machine_id\"")] {
-            if let Some(written) = members.parts[part as usize].filter(|_| part == Part::Machine || named.is_none()) {
-                let name = name(written);
-                self.member(key, &name);
-            }
+        for written in members.each(Part::Sensor).filter(|_| named.is_empty()) {
+            self.member(b"\"sensor_id\"", &name(written));
         }
-        if let Some(written) = members.parts[Part::Time as usize] {
+        for written in members.each(Part::Machine) {
+            self.member(b"\"machine_id\"", &name(written));
+        }
+        for written in members.each(Part::Time) {
             self.member(b"\"timestamp\"", written);
         }
-        if let Some(written) = members.parts[Part::Quality as usize] {
+        for written in members.each(Part::Quality) {
             self.quality(b"\"quality\"", written);
         }
-        if let Some(list) = members.parts[Part::List as usize] {
+        for list in members.each(Part::List) {
             self.list(list)?;
-        } else if let Some(value) = members.parts[Part::Value as usize] {
+        }
+        for value in members.each(Part::Value).filter(|_| !members.has(Part::List)) {
             self.out.extend_from_slice(b"\"value\":");
             self.copy(value)?;
             self.out.push(b',');
         }
+        self.rest(&members, named)?;
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    /// The members that no mapped key takes the place of.
+    fn rest(&mut self, members: &Members<'_>, named: &[&[u8]]) -> Result<(), Syntax> {
         for (key, known, written) in &members.rest {
             let says = known.map(|known| known.says);
-            if says.is_some_and(|says| members.replaces(says) || (says == Says::Sensor && named.is_some())) {
+            if says.is_some_and(|says| members.replaces(says) || (says == Says::Sensor && !named.is_empty())) {
                 continue;
             }
             match says {
@@ -139,12 +174,11 @@ impl Translation<'_> {
                 }
             }
         }
-        self.out.push(b'}');
         Ok(())
     }
 
     fn members<'a>(&self, cursor: &mut Cursor<'a>) -> Result<Members<'a>, Syntax> {
-        let mut members = Members { parts: [None; PARTS], rest: Vec::new(), is_snapshot: false };
+        let mut members = Members { parts: [Written::default(); PARTS], rest: Vec::new(), is_snapshot: false };
         let mut path = String::new();
         cursor.object(|cursor, key| {
             path.clear();
@@ -169,7 +203,7 @@ impl Translation<'_> {
         path: &mut String,
         cursor: &mut Cursor<'a>,
         written: &'a [u8],
-        parts: &mut [Option<&'a [u8]>; PARTS],
+        parts: &mut [Written<'a>; PARTS],
     ) -> Result<bool, Syntax> {
         let mut found = false;
         let mut leads_on = false;
@@ -178,8 +212,7 @@ impl Translation<'_> {
                 continue;
             };
             if behind.is_empty() {
-                // `null` is a key left out; of one that stands twice the first counts.
-                *part = part.or(Some(written).filter(|written| *written != b"null"));
+                part.put(written);
                 found = true;
             }
             leads_on |= behind.starts_with('.');
@@ -207,14 +240,20 @@ impl Translation<'_> {
             self.array(&mut cursor)?;
         } else if cursor.token() == Some(b'{') {
             self.out.push(b'[');
+            let mut seen = HashSet::new();
             cursor.object(|cursor, key| {
-                let named = quoted(&key.to_str());
+                let name = quoted(&key.to_str());
+                let twice = [name.as_bytes(); 2];
+                // The first is taken, the others are at fault.
+                let named = if seen.insert(name.clone()) { &twice[..1] } else { &twice[..] };
                 if cursor.token() == Some(b'{') {
-                    self.element(cursor, Some(named.as_bytes()))?;
+                    self.element(cursor, named)?;
                 } else {
                     let value = cursor.pass()?;
                     self.out.push(b'{');
-                    self.member(b"\"sensor_id\"", named.as_bytes());
+                    for named in named {
+                        self.member(b"\"sensor_id\"", named);
+                    }
                     self.out.extend_from_slice(b"\"value\":");
                     self.copy(value)?;
                     self.out.push(b'}');
@@ -328,5 +367,9 @@ impl<V: Visitor> Visitor for Original<'_, V> {
 
     fn remark(&mut self, remark: Remark, what: &str) {
         self.visitor.remark(remark, what);
+    }
+
+    fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
+        self.visitor.knows(machine, sensor)
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mu
         let key = text.to_str();
         let point = value.and_then(|value| {
             if !text.is_sound() {
-                return Err(Fault::malformed("the name is no UTF-8, or has an escape that JSON does not know"));
+                return Err(Fault::malformed("the name has an escape that JSON does not know"));
             }
             let sensor = checked_name(&key)?;
             Ok(Point {
@@ -74,18 +74,19 @@ pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mu
 #[cold]
 pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
     let shown = bounded(key);
-    let mut fragment = opening(common);
-    fragment += &format!("\"values\":{{{}:{}}}}}", quoted(&shown), String::from_utf8_lossy(value));
+    let start = format!("{}\"values\":{{{}:", opening(common), quoted(&shown));
+    let fragment = [start.as_bytes(), value, b"}}"].concat();
     let detail = format_args!("{shown}: {}", fault.told(value));
-    visitor.reject_part(Form::Elements, fault.reason, detail, fragment.as_bytes());
+    visitor.reject_part(Form::Elements, fault.reason, detail, &fragment);
 }
 
 /// As [`reject`], for a tag with an object of its own.
 #[cold]
 pub(super) fn reject_object<V: Visitor>(told: Told<'_>, key: &str, object: &[u8], common: Common<'_>, visitor: &mut V) {
     let shown = bounded(key);
-    let fragment = format!("{}{}:{}}}", opening(common), quoted(&shown), String::from_utf8_lossy(object));
-    visitor.reject_part(Form::Elements, told.reason(), format_args!("{shown}: {told}"), fragment.as_bytes());
+    let start = format!("{}{}:", opening(common), quoted(&shown));
+    let fragment = [start.as_bytes(), object, b"}"].concat();
+    visitor.reject_part(Form::Elements, told.reason(), format_args!("{shown}: {told}"), &fragment);
 }
 
 /// Long names could make the fragments of a message many times as long as the message.

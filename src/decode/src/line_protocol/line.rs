@@ -110,7 +110,9 @@ impl<'a> Line<'a> {
         loop {
             let field = scanner.field()?;
             if let (true, FieldValue::Text(word)) = (field.is_quality(), field.value) {
-                quality = Some(word);
+                if quality.replace(word).is_some() {
+                    return Err(Fault::malformed("the field quality stands twice"));
+                }
             }
             if !scanner.take(b',') {
                 break;

@@ -6,9 +6,9 @@
 //! - else the measurement is the machine
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string belongs to the whole line: see
-//! [`super::quality`]. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
+//! [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
 //! [`super::value`] reads as one; other text is rejected for its field alone, a line that cannot be read for itself alone.
-//! Empty lines and those that begin with `#` are skipped. Text that is no UTF-8 is only a fault of the name it stands in. Text
+//! Empty lines and those that begin with `#` are skipped. A line that is no UTF-8 is read as Latin-1. Text
 //! in quotes may hold line feeds, if the line that goes on behind them can be read as a whole: a lost quote costs one line.
 //!
 //! Timestamps are integers in the unit that the caller names; without one the digits tell it, see [`super::timestamp`].
@@ -19,7 +19,7 @@ mod line;
 
 use super::fault::{Fault, checked_name};
 use super::timestamp::Unit;
-use super::{Form, Name, Point, Visitor, quality, value};
+use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
 use genims_model::Quality;
 use line::{Escaped, Field, FieldValue, Line, QUOTES_OPEN};
 use std::collections::HashSet;
@@ -82,26 +82,8 @@ fn decode_across<V: Visitor>(
 fn decode_line<V: Visitor>(line: &[u8], unit: Option<Unit>, visitor: &mut V) -> Result<(), Fault> {
     match std::str::from_utf8(line) {
         Ok(text) => decode_text(text, unit, visitor),
-        Err(_) => decode_unsound(line, unit, visitor),
+        Err(_) => decode_text(&latin_1::read(line), unit, visitor),
     }
-}
-
-/// A line with bytes that are no UTF-8: what they stand in is a remark, or a name that cannot be told.
-#[cold]
-fn decode_unsound<V: Visitor>(line: &[u8], unit: Option<Unit>, visitor: &mut V) -> Result<(), Fault> {
-    let text = String::from_utf8_lossy(line);
-    let line = Line::parse(&text, unit)?;
-    let unsound = |name: Escaped<'_>| name.raw().contains(char::REPLACEMENT_CHARACTER);
-    let mut names: Vec<Escaped<'_>> = line.sensor.into_iter().chain(line.machine).collect();
-    if line.sensor.is_none() {
-        let fields: Vec<Field<'_>> = line.fields().collect::<Result<_, Fault>>()?;
-        names.extend(fields.iter().map(|field| field.key));
-        names.extend(line.machine.is_none().then_some(line.measurement));
-    }
-    if names.into_iter().any(unsound) {
-        return Err(Fault::malformed("a name in the line is no UTF-8"));
-    }
-    decode_text(&text, unit, visitor)
 }
 
 #[inline]
@@ -110,7 +92,7 @@ fn decode_text<V: Visitor>(text: &str, unit: Option<Unit>, visitor: &mut V) -> R
         return Err(Fault::malformed("the line contains NUL"));
     }
     let line = Line::parse(text, unit)?;
-    let (quality, mut value_field) = (quality_of(&line)?, None);
+    let (quality, mut value_field) = (quality_of(&line, visitor), None);
     let machine = line.machine.map(Escaped::to_str);
     let measurement = line.measurement.to_str();
     checked_name(&measurement)?;
@@ -220,9 +202,19 @@ fn reject_field<V: Visitor>(line: &Line<'_>, field: Field<'_>, fault: Fault, qua
 }
 
 /// What the line says of its values.
-fn quality_of(line: &Line<'_>) -> Result<Quality, Fault> {
-    let Some(word) = line.quality else { return Ok(Quality::Good) };
-    quality::of_text(word).ok_or(quality::NO_QUALITY)
+#[inline]
+fn quality_of<V: Visitor>(line: &Line<'_>, visitor: &mut V) -> Quality {
+    line.quality.map_or(Quality::Good, |word| quality_in(word, visitor))
+}
+
+fn quality_in<V: Visitor>(word: &str, visitor: &mut V) -> Quality {
+    if word.trim_ascii().is_empty() {
+        return Quality::Good;
+    }
+    quality::of_text(word).unwrap_or_else(|| {
+        visitor.remark(Remark::UnknownQuality, word);
+        Quality::Uncertain
+    })
 }
 
 #[cfg(test)]

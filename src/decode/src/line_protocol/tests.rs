@@ -86,7 +86,12 @@ fn the_quality_of_a_line_is_that_of_its_values() {
     let expected = [Found::new("T", None, 1.0).on("M1").of_quality(Quality::Bad)];
     assert_eq!(points("M1 T=1,quality=\"bad\""), expected);
     assert_eq!(points("M1 T=1,quality=\"Bad_NoCommunication\""), expected);
-    assert_eq!(decoded("M1 T=1,quality=\"fair\"").reasons(), [Reason::MalformedPayload]);
+    let fair = decoded("M1 T=1,quality=\"fair\"");
+    assert_eq!(fair.points, [Found::new("T", None, 1.0).on("M1").of_quality(Quality::Uncertain)]);
+    assert_eq!((fair.rejects, fair.remarks), (vec![], vec!["fair".to_owned()]));
+    assert_eq!(points("M1 T=1,quality=\"\""), [Found::new("T", None, 1.0).on("M1")]);
+    let twice = decoded("M1 T=1,quality=\"good\",quality=\"bad\"");
+    assert_eq!((twice.points.len(), twice.reasons()), (0, vec![Reason::MalformedPayload]));
     assert_eq!(points("M1 quality=5"), [Found::new("quality", None, 5.0).on("M1")]);
 }
 
@@ -175,7 +180,7 @@ fn a_field_at_fault_is_told_with_what_stands_there() {
 }
 
 #[test]
-fn text_that_is_no_utf_8_is_a_fault_of_names_alone() {
+fn text_that_is_no_utf_8_is_latin_1() {
     let latin_1 = |text: &str| -> Collected {
         let bytes: Vec<u8> = text.chars().map(|character| character as u8).collect();
         let mut visitor = Collected::default();
@@ -185,10 +190,14 @@ fn text_that_is_no_utf_8_is_a_fault_of_names_alone() {
     for text in ["M1,ort=Köln T=1", "M1,sensor=T,machine=M1 note=\"Öl\",value=1", "Öl,machine=M1 T=1"] {
         assert_eq!(latin_1(text).points, [Found::new("T", None, 1.0).on("M1")], "{text}");
     }
-    for text in ["Öl T=1", "M1 Öl=1", "m,sensor=Öl value=1", "m,machine=Öl T=1", "M1 T=1 Ö"] {
-        let found = latin_1(text);
-        assert_eq!((found.points.len(), found.rejects.len()), (0, 1), "{text}");
+    for (text, machine, sensor) in
+        [("Öl T=1", "Öl", "T"), ("M1 Öl=1", "M1", "Öl"), ("m,machine=M1,sensor=Öl value=1", "M1", "Öl")]
+    {
+        assert_eq!(latin_1(text).points, [Found::new(sensor, None, 1.0).on(machine)], "{text}");
     }
+    let at_fault = latin_1("M1 T=1 Ö");
+    assert_eq!((at_fault.points.len(), at_fault.rejects.len()), (0, 1));
+    assert_eq!(at_fault.rejects[0].2, b"M1 T=1 \xd6");
 }
 
 #[test]

@@ -1,53 +1,79 @@
-//! The way back in: publishes messages to an MQTT listener and waits until each is acknowledged, for the replay of dead
-//! letters.
+//! The way back in: publishes dead letters to an MQTT listener, each under a client id of its own, and waits until each is
+//! acknowledged.
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Nothing acknowledged for this long ends the attempt.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Larger than any payload that a dead letter keeps.
 const PACKET_BYTES_MAX: usize = 2 << 20;
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 32;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PublishError {
     #[error("the server at {address} cannot be reached: {source}; is `genims serve` running?")]
     Connection { address: SocketAddr, source: Box<rumqttc::ConnectionError> },
-    #[error(
-        "the server at {address} acknowledged {acked} of {sent} messages, then nothing for 30 s; look at its /readyz"
-    )]
-    Silence { address: SocketAddr, acked: usize, sent: usize },
+    #[error("the server at {address} acknowledged nothing for 30 s; look at its /readyz")]
+    Silence { address: SocketAddr },
     #[error("a message cannot be published: {0}; its topic is no valid MQTT topic")]
     Message(#[source] Box<rumqttc::ClientError>),
+    #[error("sending a message broke off: {0}")]
+    Aborted(#[source] tokio::task::JoinError),
 }
 
-/// Publishes with QoS 1; returns once the server has acknowledged all of them, in other words: once they are durable.
-pub(super) async fn publish(
-    address: SocketAddr,
-    client_id: &str,
-    messages: &[(String, Vec<u8>)],
-) -> Result<(), PublishError> {
-    let mut options = MqttOptions::new(client_id, address.ip().to_string(), address.port());
-    options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
-    let (client, mut events) = AsyncClient::new(options, messages.len() + 1);
-    for (topic, payload) in messages {
-        client
-            .try_publish(topic, QoS::AtLeastOnce, false, payload.clone())
-            .map_err(|error| PublishError::Message(Box::new(error)))?;
+/// What is sent for one dead letter.
+pub(super) struct Message {
+    pub(super) letter_id: i64,
+    pub(super) client_id: String,
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Publishes with QoS 1; the answer is which dead letters the server has acknowledged, in other words: which are durable, and
+/// the first error.
+pub(super) async fn publish(address: SocketAddr, messages: Vec<Message>) -> (Vec<i64>, Option<PublishError>) {
+    let (mut acknowledged, mut first_error) = (Vec::new(), None);
+    let (mut waiting, mut under_way) = (messages.into_iter(), JoinSet::new());
+    loop {
+        while under_way.len() < CONNECTIONS_MAX
+            && let Some(message) = waiting.next()
+        {
+            under_way.spawn(publish_one(address, message));
+        }
+        let Some(ended) = under_way.join_next().await else { return (acknowledged, first_error) };
+        match ended.unwrap_or_else(|error| Err(PublishError::Aborted(error))) {
+            Ok(letter_id) => acknowledged.push(letter_id),
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
     }
-    let mut acked = 0;
-    while acked < messages.len() {
+}
+
+async fn publish_one(address: SocketAddr, message: Message) -> Result<i64, PublishError> {
+    let mut options = MqttOptions::new(message.client_id, address.ip().to_string(), address.port());
+    options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    let (client, mut events) = AsyncClient::new(options, 2);
+    client
+        .try_publish(message.topic, QoS::AtLeastOnce, false, message.payload)
+        .map_err(|error| PublishError::Message(Box::new(error)))?;
+    loop {
         let event = timeout(SILENCE_MAX, events.poll())
             .await
-            .map_err(|_| PublishError::Silence { address, acked, sent: messages.len() })?
+            .map_err(|_| PublishError::Silence { address })?
             .map_err(|source| PublishError::Connection { address, source: Box::new(source) })?;
-        acked += usize::from(matches!(event, Event::Incoming(Packet::PubAck(_))));
+        if let Event::Incoming(Packet::PubAck(_)) = event {
+            break;
+        }
     }
-    // The last word: the server need not record a lost client. A failure changes nothing about what is acknowledged.
+    // The last word: the server need not keep the place. A failure changes nothing about what is acknowledged.
     if client.try_disconnect().is_ok() {
         let _ = timeout(Duration::from_secs(1), events.poll()).await;
     }
-    Ok(())
+    Ok(message.letter_id)
 }

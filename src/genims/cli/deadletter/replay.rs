@@ -1,14 +1,17 @@
 //! `genims deadletter replay`: what was set aside goes through the running server again, and is looked for behind it.
 //!
-//! - It ends with the dead letters that waited when it began; what comes back meanwhile is counted, not sent again.
+//! - It ends with the dead letters that waited when it began.
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
-//!   come back. What comes back is told by the client id, which is one for each replay: what a device sends meanwhile is its own.
+//!   come back. What comes back is told by the client id, which is one for each letter of each replay: what a device sends
+//!   meanwhile is its own.
+//! - One that comes back waits as before, in its own row; see [`again`].
 
-use super::publish;
+use super::publish::{self, Message};
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
 use genims_databases::PostgresClient as Client;
+use genims_platform::dead_letters::again::{self, Returned};
 use genims_platform::dead_letters::{self, StoredDeadLetter};
 use genims_terminal::{Progress, say};
 use serde::{Deserialize, Serialize};
@@ -19,6 +22,10 @@ use uuid::Uuid;
 
 /// Dead letters published and marked at once.
 const CHUNK: usize = 100;
+/// Dead letters sent before it is looked what came back.
+const SETTLE_AT: usize = 1_000;
+/// Dead letters that came back and are told one by one.
+const TOLD_MAX: usize = 20;
 /// Under which topic a dead letter without one goes back: its payload names its sensors.
 const REPLAY_TOPIC: &str = "genims/v1/replay/readings";
 /// How long the operations database may take to come up with what was sent.
@@ -46,56 +53,83 @@ pub(super) struct ReplayArgs {
 /// What became of them.
 #[derive(Debug, Default, Serialize)]
 struct Replayed {
+    /// Dead letters that were to be replayed.
+    asked: u64,
+    /// Of these, those that are stored now.
+    stored: u64,
     /// Sent again, or put back directly.
     replayed: u64,
     /// Records of these that were set aside again.
     returned: u64,
     /// Rows that the database still refuses.
     refused: u64,
+    /// Rows that the database refused while what was sent was stored; whose they are cannot be told.
+    refused_meanwhile: u64,
     /// Only a part of the payload was kept: only the sender has it whole.
     cut: u64,
     /// Letters of the replayed causes that were only counted, without their payloads.
     counted_only: u64,
+    /// Those that came back, and why: the first ones.
+    back: Vec<Returned>,
+}
+
+struct Replay<'r> {
+    client: &'r Client,
+    args: &'r ReplayArgs,
+    settings: &'r Settings,
+    /// The beginning of the client ids.
+    sender: String,
+    /// The newest dead letter of before.
+    newest: i64,
+    /// Sent, and not yet looked for.
+    sent: Vec<i64>,
+    done: Replayed,
+    refusal: Option<anyhow::Error>,
+    /// The server does not take any more.
+    is_over: bool,
+    bar: Progress,
 }
 
 pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let newest = dead_letters::newest_id(client).await?;
-    let sender = format!("genims-replay-{}", Uuid::new_v4().simple());
-    let mut done = Replayed::default();
-    let mut refusal = None;
-    let bar = Progress::new("deadletter replay", "dead letters");
+    let mut replay = Replay {
+        client,
+        args: &args,
+        settings,
+        sender: format!("genims-replay-{}", Uuid::new_v4().simple()),
+        newest: dead_letters::newest_id(client).await?,
+        sent: Vec::new(),
+        done: Replayed::default(),
+        refusal: None,
+        is_over: false,
+        bar: Progress::new("deadletter replay", "dead letters"),
+    };
     match &args.reason {
         None if args.letter_ids.is_empty() => bail!("nothing to replay; name dead letters or a --reason"),
         None => {
             known(client, &args.letter_ids).await?;
             for ids in args.letter_ids.chunks(CHUNK) {
-                send(client, ids, (&args, settings, &sender), &mut done, &mut refusal).await?;
-                bar.set_done(done.replayed);
+                replay.take(ids).await?;
             }
         }
         Some(reason) => {
             let mut after = 0;
-            loop {
-                let ids = dead_letters::waiting_ids(client, reason, after, newest, CHUNK as i64).await?;
+            while !replay.is_over {
+                let ids = dead_letters::waiting_ids(client, reason, after, replay.newest, CHUNK as i64).await?;
                 let Some(last) = ids.last() else { break };
                 after = *last;
-                send(client, &ids, (&args, settings, &sender), &mut done, &mut refusal).await?;
-                bar.set_done(done.replayed);
+                replay.take(&ids).await?;
             }
         }
     }
-    bar.show("waiting until they are stored");
-    let sent = done.replayed > 0;
-    if sent {
-        stored(args.http.unwrap_or_else(|| reachable(settings.http.listen))).await?;
-        done.returned = dead_letters::returned(client, newest, &sender).await?;
-    }
+    replay.bar.show("waiting until they are stored");
+    replay.settle().await?;
+    let Replay { done, refusal, bar, .. } = replay;
     drop(bar);
     report(&done, args.json)?;
     if let Some(error) = refusal {
         return Err(error);
     }
-    let all_stored = done.returned + done.refused + done.cut == 0;
+    let all_stored = done.stored == done.asked && done.refused_meanwhile == 0;
     Ok(if all_stored { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -109,41 +143,83 @@ pub(super) async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result
     Ok(())
 }
 
-async fn send(
-    client: &Client,
-    ids: &[i64],
-    (args, settings, sender): (&ReplayArgs, &Settings, &str),
-    done: &mut Replayed,
-    refusal: &mut Option<anyhow::Error>,
-) -> anyhow::Result<()> {
-    let (whole, partial): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
-        dead_letters::fetch(client, ids).await?.into_iter().partition(StoredDeadLetter::is_complete);
-    done.cut += partial.len() as u64;
-    let (rows, whole): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
-        whole.into_iter().partition(StoredDeadLetter::holds_row);
-    for StoredDeadLetter { letter_id, .. } in &rows {
-        match dead_letters::restore(client, *letter_id).await {
-            Ok(restored) => done.replayed += u64::from(restored),
-            Err(error) => {
-                done.refused += 1;
-                let context = format!("letter {letter_id} is refused again; mend the row or the table first");
-                refusal.get_or_insert(anyhow::Error::new(error).context(context));
+impl Replay<'_> {
+    /// Puts back what is a finished row, and sends the others.
+    async fn take(&mut self, ids: &[i64]) -> anyhow::Result<()> {
+        let all = dead_letters::fetch(self.client, ids).await?;
+        self.done.asked += all.len() as u64;
+        if self.is_over {
+            return Ok(());
+        }
+        let (whole, partial): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
+            all.into_iter().partition(StoredDeadLetter::is_complete);
+        self.done.cut += partial.len() as u64;
+        let (rows, whole): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
+            whole.into_iter().partition(StoredDeadLetter::holds_row);
+        for StoredDeadLetter { letter_id, .. } in &rows {
+            match dead_letters::restore(self.client, *letter_id).await {
+                Ok(restored) => {
+                    self.done.replayed += u64::from(restored);
+                    self.done.stored += 1;
+                }
+                Err(error) => {
+                    self.done.refused += 1;
+                    let context = format!("letter {letter_id} is refused again; mend the row or the table first");
+                    self.refusal.get_or_insert(anyhow::Error::new(error).context(context));
+                }
             }
         }
+        self.send(&whole).await?;
+        self.bar.set_done(self.done.replayed);
+        if self.sent.len() >= SETTLE_AT { self.settle().await } else { Ok(()) }
     }
-    if whole.is_empty() {
-        return Ok(());
+
+    async fn send(&mut self, whole: &[StoredDeadLetter]) -> anyhow::Result<()> {
+        if whole.is_empty() {
+            return Ok(());
+        }
+        let address = self.args.mqtt.map_or_else(|| mqtt_address(self.settings), Ok)?;
+        let messages = whole.iter().map(|dead_letter| self.message(dead_letter)).collect();
+        let (acknowledged, error) = publish::publish(address, messages).await;
+        if let Some(error) = error {
+            self.refusal.get_or_insert(error.into());
+            self.is_over = true;
+        }
+        // At once: they are durable, and are not to be sent again by a replay that comes behind one that was killed.
+        dead_letters::mark_replayed(self.client, &acknowledged).await.context("replayed but not marked as such")?;
+        let samples = whole.iter().filter(|dead_letter| dead_letter.is_sample);
+        self.done.counted_only += samples.map(|sample| sample.letters.unsigned_abs().saturating_sub(1)).sum::<u64>();
+        // Also those that had been replayed before: they were sent, and may come back.
+        self.done.replayed += acknowledged.len() as u64;
+        self.sent.extend(acknowledged);
+        Ok(())
     }
-    let address = args.mqtt.map_or_else(|| mqtt_address(settings), Ok)?;
-    let messages: Vec<_> = whole.iter().map(message).collect();
-    publish::publish(address, sender, &messages).await?;
-    let samples = whole.iter().filter(|dead_letter| dead_letter.is_sample);
-    done.counted_only += samples.map(|sample| sample.letters.unsigned_abs().saturating_sub(1)).sum::<u64>();
-    let letters: Vec<i64> = whole.iter().map(|dead_letter| dead_letter.letter_id).collect();
-    dead_letters::mark_replayed(client, &letters).await.context("replayed but not marked as such")?;
-    // Also those that had been replayed before: they were sent, and may come back.
-    done.replayed += letters.len() as u64;
-    Ok(())
+
+    fn message(&self, dead_letter: &StoredDeadLetter) -> Message {
+        let topic = if dead_letter.topic.is_empty() { REPLAY_TOPIC } else { &dead_letter.topic };
+        Message {
+            letter_id: dead_letter.letter_id,
+            client_id: again::client_id(&self.sender, dead_letter.letter_id),
+            topic: topic.to_owned(),
+            payload: dead_letter.payload.clone(),
+        }
+    }
+
+    /// Waits until what was sent is stored, and looks what of it came back.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        if self.sent.is_empty() {
+            return Ok(());
+        }
+        stored(self.args.http.unwrap_or_else(|| reachable(self.settings.http.listen))).await?;
+        let sent = std::mem::take(&mut self.sent);
+        let back = again::settle(self.client, &self.sender, &sent, self.newest).await?;
+        self.done.stored += (sent.len() - back.len()) as u64;
+        self.done.returned += back.iter().map(|back| back.records).sum::<u64>();
+        self.done.refused_meanwhile = again::refused_since(self.client, self.newest).await?;
+        let room = TOLD_MAX.saturating_sub(self.done.back.len());
+        self.done.back.extend(back.into_iter().take(room));
+        Ok(())
+    }
 }
 
 fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
@@ -151,13 +227,13 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
         say!("{}", serde_json::to_string(done)?);
         return Ok(());
     }
-    let Replayed { replayed, returned, refused, cut, counted_only } = done;
-    match returned {
-        0 => say!("{replayed} dead letters replayed, all of them are stored."),
-        _ => {
-            say!("{replayed} dead letters sent again.");
-            say!("{returned} records of them were set aside again; `genims deadletter list` has the reasons.");
-        }
+    let Replayed { asked, stored, returned, refused, refused_meanwhile, cut, counted_only, back, .. } = done;
+    say!("{stored} of {asked} stored.");
+    for Returned { letter_id, reason, detail, .. } in back {
+        say!("letter {letter_id} came back and waits: {reason}: {}", super::shown(detail));
+    }
+    if *returned > 0 {
+        say!("{returned} records were set aside again; `genims deadletter list` has the reasons.");
     }
     if *counted_only > 0 {
         say!("{counted_only} more of the same causes were only counted: only their sender has them.");
@@ -165,15 +241,13 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
     if *refused > 0 {
         say!("{refused} rows are still refused by the database.");
     }
+    if *refused_meanwhile > 0 {
+        say!("{refused_meanwhile} rows were refused by the database meanwhile; see --reason refused_by_database.");
+    }
     if *cut > 0 {
         say!("{cut} hold only a part of a long payload and were left: only their sender has it whole.");
     }
     Ok(())
-}
-
-fn message(dead_letter: &StoredDeadLetter) -> (String, Vec<u8>) {
-    let topic = if dead_letter.topic.is_empty() { REPLAY_TOPIC } else { &dead_letter.topic };
-    (topic.to_owned(), dead_letter.payload.clone())
 }
 
 /// What of `/stats` is looked at.

@@ -18,9 +18,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// few requests besides: handing one over never waits and is never refused for want of room.
 const REQUESTS_MAX: usize = 65_535 + 16;
 
-/// Larger than any packet: the library would end the connection upon a larger one, and the broker would send it again to the
-/// next, for ever. [`BridgeOptions::packet_bytes_max`] is judged by the worker.
+/// Larger than any packet: the library would end the connection upon a larger one, and a broker of MQTT 3.1.1 would send it
+/// again to the next, for ever. [`BridgeOptions::packet_bytes_max`] is judged by the worker.
 const PACKET_BYTES_MAX: usize = REMAINING_LENGTH_MAX + 5;
+
+/// What a PUBLISH has beside topic and payload, with room for properties.
+const OVERHEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What a broker of MQTT 5 is told to send at most: the library holds a packet whole, and that is to take no more memory than
+/// everything else that is under way. What is larger the broker drops, as MQTT wants it.
+fn packet_bytes_told(options: &BridgeOptions) -> u32 {
+    let bytes = options.in_flight_bytes_max.max(options.packet_bytes_max as usize).saturating_add(OVERHEAD_BYTES_MAX);
+    u32::try_from(bytes.min(PACKET_BYTES_MAX)).unwrap_or(u32::MAX)
+}
 
 /// A message from the broker.
 pub(super) struct Delivery {
@@ -213,7 +223,7 @@ impl Dialer {
             .set_clean_start(from.clean_session)
             .set_session_expiry_interval((!from.clean_session).then_some(expiry_s))
             .set_receive_maximum(Some(from.in_flight_messages_max))
-            .set_max_packet_size(Some(PACKET_BYTES_MAX as u32))
+            .set_max_packet_size(Some(packet_bytes_told(from)))
             .set_outgoing_inflight_upper_limit(1)
             .set_network_options(network)
             .set_manual_acks(true);

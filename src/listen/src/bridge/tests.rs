@@ -1,5 +1,6 @@
 //! Bridges to a private mosquitto, against shards that do what the test says.
 
+mod oversize;
 mod resends;
 mod tls;
 
@@ -319,32 +320,6 @@ async fn a_pubrel_from_before_our_start_is_answered_and_does_not_end_the_bridge(
 }
 
 #[tokio::test]
-async fn an_oversize_message_is_set_aside_and_what_is_behind_it_flows() {
-    let heard = Heard::start();
-    for version in [MqttVersion::V4, MqttVersion::V5] {
-        let broker = Broker::started("");
-        let plant = Plant::new(1_000);
-        let options = BridgeOptions { packet_bytes_max: 100_000, ..broker.options(version) };
-        let bridge = Running::connected(options, &plant).await;
-        broker.publish("plant/S0", 1, 0..2).await;
-        broker.publish_bytes("plant/S1", &vec![b'7'; 2_000_000]).await;
-        broker.publish("plant/S2", 1, 2..5).await;
-        plant.until(|account, taken| account.committed == 6 && taken.readings.len() == 5).await;
-        bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 6).await;
-        assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 0);
-        {
-            let letters = &plant.taken.lock().dead_letters;
-            let [letter] = &letters[..] else { panic!("{letters:?}") };
-            assert_eq!((letter.topic.as_str(), letter.payload_bytes), ("plant/S1", 2_000_000));
-            assert_eq!(letter.reason, Reason::TooLarge);
-            assert!(letter.detail.contains("packet_bytes_max = 100000"), "{}", letter.detail);
-        }
-        bridge.shut_down().await;
-    }
-    assert_eq!(heard.with(&["listener=plant", "topic=plant/S1", "raise packet_bytes_max"]).len(), 2);
-}
-
-#[tokio::test]
 async fn a_dead_letter_keeps_its_topic_and_a_broker_s_own_state_is_none() {
     let broker = Broker::started("sys_interval 1\n");
     let plant = Plant::new(1_000);
@@ -354,8 +329,11 @@ async fn a_dead_letter_keeps_its_topic_and_a_broker_s_own_state_is_none() {
     broker.publish_bytes("plant/S1", b"warm").await;
     broker.publish_bytes("plant/S2", b"warmer").await;
     plant.until(|account, _| account.committed == 2).await;
-    let topics: Vec<String> = plant.taken.lock().dead_letters.iter().map(|letter| letter.topic.clone()).collect();
+    let letters = plant.taken.lock().dead_letters.clone();
+    let topics: Vec<&str> = letters.iter().map(|letter| letter.topic.as_str()).collect();
     assert_eq!(topics, ["plant/S1", "plant/S2"]);
+    // Who published it the broker does not tell.
+    assert!(letters.iter().all(|letter| (letter.source, letter.client.as_str()) == (0, &*NAME.client_id())));
     bridge.shut_down().await;
 }
 

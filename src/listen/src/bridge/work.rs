@@ -138,6 +138,18 @@ impl Worker {
         }
         let Some(packet_id) = ack.at_least_once() else { return false };
         let digest = Resends::digest(&delivery.topic, &delivery.payload);
+        if delivery.is_resend {
+            // Of this connection: what is acknowledged with the first is the repeat, too.
+            if round.taken.iter().rev().find(|(id, _)| *id == packet_id).is_some_and(|(_, known)| *known == digest) {
+                return true;
+            }
+            if let Some(Some(receipt)) = self.resends.repeated(packet_id, digest)
+                && !(receipt.is_settled() && receipt.is_refused())
+            {
+                round.earlier.push(receipt);
+                return true;
+            }
+        }
         match self.resends.find(packet_id, digest, delivery.is_resend) {
             Some(Some(receipt)) if !(receipt.is_settled() && receipt.is_refused()) => {
                 self.resends.take(packet_id, digest, Some(receipt.clone()));

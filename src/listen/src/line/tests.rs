@@ -56,6 +56,13 @@ async fn lines_cut_anywhere_are_taken_and_the_last_needs_no_newline() {
     let mut values: Vec<f64> = trial.plant.taken.lock().readings.iter().map(|reading| reading.value).collect();
     values.sort_by(f64::total_cmp);
     assert_eq!(values, [1.5, 2.0, 3.0]);
+    {
+        let letters = &trial.plant.taken.lock().dead_letters;
+        let [letter] = &letters[..] else { panic!("{letters:?}") };
+        // Lines have no topic, and their sender no name but its address.
+        assert_eq!((letter.topic.as_str(), letter.client.as_str(), letter.source), ("", "127.0.0.1", 0));
+        assert_eq!((letter.payload.as_slice(), letter.payload_bytes), (&b"what?"[..], 5));
+    }
     assert_eq!(trial.metrics.messages_total.load(std::sync::atomic::Ordering::Relaxed), 4);
     closed(&mut sender).await;
 }

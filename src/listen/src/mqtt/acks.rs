@@ -13,6 +13,10 @@ use std::collections::VecDeque;
 pub(super) enum Answer {
     /// PUBACK, for QoS 1.
     Ack,
+    /// PUBACK for a message sent again on the same connection: nothing was staged for it.
+    AckAgain,
+    /// PUBACK for a message sent again that was refused meanwhile.
+    AckRefused,
     /// PUBREC, for QoS 2, the first time.
     Rec,
     /// PUBREC for a message sent again although it is stored, or about to be: nothing was staged for it.
@@ -107,9 +111,11 @@ impl Acks {
                             session.stored(packet_id);
                         }
                     }
-                    Answer::RecAgain => {
-                        put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::SUCCESS);
+                    Answer::AckAgain => put_acknowledgement(out, version, kind::PUBACK, packet_id, reason::SUCCESS),
+                    Answer::AckRefused => {
+                        put_acknowledgement(out, version, kind::PUBACK, packet_id, reason::QUOTA_EXCEEDED);
                     }
+                    Answer::RecAgain => put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::SUCCESS),
                     Answer::RecRefused => {
                         put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::QUOTA_EXCEEDED);
                     }
@@ -129,10 +135,11 @@ impl Acks {
         let mut refused = HashSet::<u16, foldhash::fast::RandomState>::default();
         for (index, (packet_id, answer)) in self.owed.iter_mut().enumerate() {
             match answer {
-                Answer::Rec if index < acks => drop(refused.insert(*packet_id)),
-                Answer::Rec => drop(refused.remove(packet_id)),
+                Answer::Rec | Answer::Ack if index < acks => drop(refused.insert(*packet_id)),
+                Answer::Rec | Answer::Ack => drop(refused.remove(packet_id)),
                 Answer::RecAgain if refused.contains(packet_id) => *answer = Answer::RecRefused,
-                Answer::Ack | Answer::RecAgain | Answer::RecRefused => {}
+                Answer::AckAgain if refused.contains(packet_id) => *answer = Answer::AckRefused,
+                Answer::AckAgain | Answer::AckRefused | Answer::RecAgain | Answer::RecRefused => {}
             }
         }
     }
@@ -149,7 +156,7 @@ impl Acks {
                 match answer {
                     Answer::Rec => session.settling(packet_id, receipt.clone()),
                     Answer::Ack => open.push((packet_id, Some(receipt.clone()))),
-                    Answer::RecAgain | Answer::RecRefused => {}
+                    Answer::AckAgain | Answer::AckRefused | Answer::RecAgain | Answer::RecRefused => {}
                 }
             }
         }
@@ -158,7 +165,7 @@ impl Acks {
             match answer {
                 Answer::Rec => session.forget(packet_id),
                 Answer::Ack => open.push((packet_id, None)),
-                Answer::RecAgain | Answer::RecRefused => {}
+                Answer::AckAgain | Answer::AckRefused | Answer::RecAgain | Answer::RecRefused => {}
             }
         }
         session.resends.end(open.into_iter());

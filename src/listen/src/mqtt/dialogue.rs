@@ -180,6 +180,11 @@ impl Dialogue {
         self.aliases.enter(publish, self.shared.options.topic_alias_maximum)?;
         let answer = match publish.qos {
             0 => None,
+            1 if publish.duplicate && self.is_repeat(publish) => {
+                self.begin();
+                self.acks.owe(publish.packet_id, Answer::AckAgain);
+                return Ok(true);
+            }
             1 if !self.may_take()? => return Ok(false),
             1 => match self.resent(publish) {
                 Seen::Unsure => return Ok(false),
@@ -223,6 +228,14 @@ impl Dialogue {
     fn owe(&mut self, packet_id: u16, answer: Answer) {
         self.acks.owe(packet_id, answer);
         self.in_flight += 1;
+    }
+
+    /// Whether this connection has taken the same message under the same identifier. It is known before it is acknowledged,
+    /// too: what answers it comes behind what answers the first.
+    #[cold]
+    fn is_repeat(&self, publish: &Publish<'_>) -> bool {
+        let digest = Resends::digest(self.aliases.topic(publish).as_bytes(), publish.payload);
+        self.session.resends.repeated(publish.packet_id, digest).is_some()
     }
 
     /// What a QoS 1 message is to the session; one that is to be answered is remembered.

@@ -1,8 +1,9 @@
 //! Questions about what was set aside, for `genims deadletter list | show | replay | purge`.
 //!
-//! Replaying is the caller's: it sends [`StoredDeadLetter::payload`] through the intake again and then calls [`mark_replayed`].
-//! What is deleted, and that it stays in the books, is in [`purge`].
+//! Replaying is the caller's: it sends [`StoredDeadLetter::payload`] through the intake again, calls [`mark_replayed`], and has
+//! [`again`] look what came back. What is deleted, and that it stays in the books, is in [`purge`].
 
+pub mod again;
 pub mod purge;
 
 use chrono::{DateTime, Utc};
@@ -25,7 +26,7 @@ pub struct StoredDeadLetter {
     pub source: String,
     /// Who sent it; empty for rows that PostgreSQL refused.
     pub client: String,
-    /// Empty for what was not published under one, and for rows that PostgreSQL refused.
+    /// Empty for what came without one (TCP frames, lines), and for rows that PostgreSQL refused.
     pub topic: String,
     pub reason: String,
     pub sqlstate: Option<String>,
@@ -178,17 +179,6 @@ pub async fn newest_id(client: &Client) -> Result<i64, Error> {
 pub async fn existing_ids(client: &Client, letter_ids: &[i64]) -> Result<Vec<i64>, Error> {
     let query = "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($1)";
     Ok(client.query_typed(query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(|row| row.get(0)).collect())
-}
-
-/// How many records have come as dead letters since `last` from `client`.
-pub async fn returned(client: &Client, last: i64, sender: &str) -> Result<u64, Error> {
-    let query = "SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters
-         WHERE letter_id > $1 AND client = $2";
-    Ok(client
-        .query_typed_one(query, &[(&last, Type::INT8), (&sender, Type::TEXT)])
-        .await?
-        .get::<_, i64>(0)
-        .unsigned_abs())
 }
 
 /// Puts the row of a refused reading or snapshot where it belongs and marks its dead letter, together or not at all; false for

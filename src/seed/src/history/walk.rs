@@ -232,6 +232,7 @@ impl Runner {
             source: 0,
             client: "".into(),
             received_us: self.received_us(at_us),
+            topics: genims_model::Topics::default(),
             readings,
             snapshots,
             events: Vec::new(),

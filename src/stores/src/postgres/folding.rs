@@ -170,7 +170,8 @@ async fn whole_rows(transaction: &Transaction<'_>, causes: &[Uuid]) -> Result<Ha
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Adds the rows to those that wait under the same key; answers the others.
+/// Adds the rows to those that wait under the same key; answers the others. Several may wait where one came while another was
+/// being replayed: the oldest one counts.
 async fn count_there<'a>(
     transaction: &Transaction<'_>,
     mode: Mode,
@@ -186,8 +187,10 @@ async fn count_there<'a>(
         rows.iter().map(|row| DateTime::from_timestamp_micros(row.last_received_us).unwrap_or_default()).collect();
     let update = "UPDATE genims_internal.dead_letters AS kept SET letters = kept.letters + more.letters,
              records = kept.records + more.records, last_received_at = greatest(kept.last_received_at, more.last)
-         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS more (fold, letters, records, last)
-         WHERE kept.fold = more.fold AND kept.replayed_at IS NULL RETURNING kept.fold";
+         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS more (fold, letters, records, last),
+             LATERAL (SELECT min(letter_id) AS letter_id FROM genims_internal.dead_letters AS waiting
+                 WHERE waiting.fold = more.fold AND waiting.replayed_at IS NULL) AS first
+         WHERE kept.letter_id = first.letter_id AND kept.replayed_at IS NULL RETURNING kept.fold";
     let mut counted: Vec<Uuid> = Vec::new();
     let counting = async {
         let found = answered(transaction.query(update, &[&keys, &letters, &records, &last])).await?;

@@ -135,7 +135,8 @@ impl<C: Connect> Target for PostgresTarget<C> {
         committed
     }
 
-    /// The rows that were refused are in the dead letters.
+    /// The records that were refused are in the dead letters, each in a row of its own. What stands there of a dead letter that
+    /// the table itself refused, with all that were folded into it, is no record refused: nobody counted it as stored.
     async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
         let spool_id = self.spool_id;
         let select = "SELECT log_offset FROM genims_internal.dead_letters
@@ -149,10 +150,7 @@ impl<C: Connect> Target for PostgresTarget<C> {
         let readings = batch.readings().map(|(offset, reading)| (offset, reading.source));
         let snapshots = batch.snapshots().map(|(offset, snapshot)| (offset, snapshot.source));
         let counted: Vec<_> = readings.chain(snapshots).filter(|(offset, _)| refused.contains(offset)).collect();
-        Ok(Committed {
-            refused_uncounted: (refused.len() - counted.len()) as u64,
-            refused: counted,
-            ..Committed::default()
-        })
+        let events = batch.events().filter(|(offset, _)| refused.contains(offset)).count();
+        Ok(Committed { refused_uncounted: events as u64, refused: counted, ..Committed::default() })
     }
 }

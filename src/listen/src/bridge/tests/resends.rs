@@ -72,6 +72,12 @@ async fn an_untimed_value_sent_again_for_want_of_an_acknowledgement_is_one_row()
     first.write_all(&publish(0x32, 7, "42.5")).await.expect("sent");
     first.write_all(&publish(0x32, 8, "42.5")).await.expect("sent");
     plant.until(|account, _| account.committed == 2).await;
+    // Sent again on the same connection, too.
+    first.write_all(&publish(0x3A, 7, "42.5")).await.expect("sent");
+    acknowledged(&mut first, 7).await;
+    first.write_all(&publish(0x32, 9, "42.5")).await.expect("sent");
+    first.write_all(&publish(0x3A, 9, "42.5")).await.expect("sent");
+    plant.until(|account, _| account.committed == 3).await;
     // The acknowledgements are lost.
     drop(first);
     let mut second = welcome(&listener).await;
@@ -82,6 +88,6 @@ async fn an_untimed_value_sent_again_for_want_of_an_acknowledgement_is_one_row()
     acknowledged(&mut second, 7).await;
     second.write_all(&publish(0x3A, 8, "43")).await.expect("sent");
     acknowledged(&mut second, 8).await;
-    assert_eq!(plant.account().received, 4);
+    assert_eq!(plant.account().received, 5);
     bridge.die().await;
 }

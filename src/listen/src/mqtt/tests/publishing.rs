@@ -61,6 +61,64 @@ async fn what_cannot_be_stored_is_dead_lettered_and_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_qos_1_message_sent_again_on_the_same_connection_is_stored_once() {
+    let server = Server::start(MqttOptions { receive_maximum: 1, ..MqttOptions::default() }).await;
+    for version in [4, 5] {
+        let before = server.plant.account().received;
+        // What an earlier connection has taken is another matter.
+        let mut client = server.version(version, &format!("c{version}")).await;
+        // Before it is acknowledged, in one write and in another.
+        server.spool(Mode::Hold).await;
+        client
+            .send(&[publish(version, 2, "t/S0", 7, "42.5"), publish(version, 0b1010, "t/S0", 7, "42.5")].concat())
+            .await;
+        client.silence().await;
+        client.send(&publish(version, 0b1010, "t/S0", 7, "42.5")).await;
+        client.silence().await;
+        server.spool(Mode::Settle).await;
+        for _ in 0..3 {
+            client.expect(&ack(0x40, 7)).await;
+        }
+        // And behind.
+        client.send(&publish(version, 0b1010, "t/S0", 7, "42.5")).await;
+        client.expect(&ack(0x40, 7)).await;
+        assert_eq!(server.plant.account().received, before + 1);
+        // Another value, another identifier and a message without the flag are readings of their own.
+        for (flags, id, value) in [(0b1010, 7, "43.5"), (0b1010, 8, "42.5"), (2, 7, "43.5"), (2, 7, "42.5")] {
+            client.send(&publish(version, flags, "t/S0", id, value)).await;
+            client.expect(&ack(0x40, id)).await;
+        }
+        assert_eq!(server.plant.account().received, before + 5);
+        // The identifier is the last message's.
+        client.send(&publish(version, 0b1010, "t/S0", 7, "43.5")).await;
+        client.expect(&ack(0x40, 7)).await;
+        assert_eq!(server.plant.account().received, before + 6);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_repeat_of_a_refused_qos_1_message_is_refused_too() {
+    let server = Server::start(MqttOptions::default()).await;
+    server.spool(Mode::Hold).await;
+    let mut client = server.v5("c").await;
+    client.send(&publish(5, 2, "t/S0", 7, "1")).await;
+    client.silence().await;
+    client.send(&publish(5, 0b1010, "t/S0", 7, "1")).await;
+    client.silence().await;
+    server.spool(Mode::Refuse).await;
+    for _ in 0..2 {
+        client.expect(&[0x40, 3, 0, 7, 0x97]).await;
+    }
+    // What was refused is new when it comes again.
+    server.spool(Mode::Settle).await;
+    client.send(&publish(5, 0b1010, "t/S0", 7, "1")).await;
+    client.expect(&ack(0x40, 7)).await;
+    server.plant.until(|account, _| account.committed == 1).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_qos_2_message_sent_again_is_stored_once() {
     let server = Server::start(MqttOptions::default()).await;
     for version in [4, 5] {

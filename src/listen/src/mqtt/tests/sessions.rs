@@ -227,6 +227,23 @@ async fn a_will_fires_when_the_client_is_lost_and_not_when_it_says_goodbye() {
 }
 
 #[tokio::test]
+async fn a_will_on_a_sensor_s_topic_is_an_event_and_no_reading() {
+    let server = Server::start(MqttOptions::default()).await;
+    let will = [text("t/S0"), text("42.5")].concat();
+    for qos in [0, 1, 2] {
+        let before = lost(&server);
+        let (client, _) = enter(&server, &connect(4, 0b110 | qos << 3, 0, &[], "w", &will)).await;
+        drop(client);
+        server.plant.until(|_, taken| taken.events.len() == before + 1).await;
+        let events = server.plant.taken.lock().events.clone();
+        let Some(Event::ClientLost { will_topic, will_payload, .. }) = events.last() else { panic!("{events:?}") };
+        assert_eq!((will_topic.as_str(), &will_payload[..]), ("t/S0", &b"42.5"[..]));
+    }
+    assert_eq!((server.plant.account().received, server.plant.taken.lock().readings.len()), (0, 0));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_delayed_will_fires_after_its_delay_unless_the_client_comes_back() {
     let server = Server::start(MqttOptions::default()).await;
     let (client, _) = enter(&server, &connect_v5("stays away", true, 60, Some(1))).await;

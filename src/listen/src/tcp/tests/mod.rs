@@ -261,6 +261,11 @@ async fn records_that_cannot_be_stored_are_set_aside_and_their_frame_is_acknowle
     plc.acked(1).await;
     let taken = trial.plant.taken.lock();
     assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 3));
+    for letter in &taken.dead_letters {
+        // Frames have no topic; what is kept names its sensor, and can be decoded under a batch topic.
+        assert_eq!((letter.topic.as_str(), letter.client.as_str(), letter.source), ("", "plc", 0));
+        assert_eq!(letter.payload.len() as u64, letter.payload_bytes);
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,75 @@
+//! Which sensor an element means where that can be read in two ways, by what the catalogue knows.
+//!
+//! - Below a topic whose last level is no sensor of the catalogue, an element's weaker names (`name`, `id`, `tag` ...) count if the
+//!   catalogue has them, and below `tags` always: that level stands for the tags of its machine.
+//! - There `value` is one tag among others if the catalogue has one of these others.
+//! - Of a node id of OPC UA (`nsu=urn:plc;s=TEMP-1`) the string identifier counts unless the catalogue has the whole.
+
+use super::cursor::{Cursor, Text};
+use super::keys::{Known, SENSOR_RANK_NODE};
+use crate::fault::Fault;
+use crate::{Address, Kind, Visitor};
+use std::borrow::Cow;
+
+/// The last level of a topic below which payloads name the sensors of its machine.
+const TAGS_LEVEL: &str = "tags";
+
+/// The sensor that a key of `rank` names.
+#[inline]
+pub(super) fn of<'n, V: Visitor>(named: Text<'n>, rank: u8, machine: Option<&str>, visitor: &V) -> Cow<'n, str> {
+    if rank == SENSOR_RANK_NODE { of_node(named.to_str(), machine, visitor) } else { named.to_str() }
+}
+
+#[cold]
+fn of_node<'n, V: Visitor>(node_id: Cow<'n, str>, machine: Option<&str>, visitor: &V) -> Cow<'n, str> {
+    if visitor.knows(machine, &node_id) {
+        return node_id;
+    }
+    let identifier = node_id.strip_prefix("s=").or_else(|| node_id.split_once(";s=").map(|(_, behind)| behind));
+    match identifier {
+        Some(identifier) if !identifier.is_empty() => Cow::Owned(identifier.to_owned()),
+        _ => node_id,
+    }
+}
+
+/// The sensor of an element with a weak name below a topic that names a sensor, too.
+#[cold]
+pub(super) fn of_weak<'n, V: Visitor>(
+    named: Result<Text<'n>, Fault>,
+    rank: u8,
+    topic: &'n str,
+    machine: Option<&str>,
+    visitor: &V,
+) -> Cow<'n, str> {
+    match named {
+        Ok(named) if !visitor.knows(machine, topic) => {
+            let sensor = of(named, rank, machine, visitor);
+            if topic == TAGS_LEVEL || visitor.knows(machine, &sensor) { sensor } else { Cow::Borrowed(topic) }
+        }
+        _ => Cow::Borrowed(topic),
+    }
+}
+
+/// Whether the value of an element, which has no strong name, is one tag among others. `is_named`: it has a weak one.
+#[cold]
+pub(super) fn is_among_tags<V: Visitor>(
+    (element, is_named): (&[u8], bool),
+    address: &Address<'_>,
+    machine: Option<&str>,
+    visitor: &V,
+) -> bool {
+    let is_of_sensor = match address.kind {
+        Kind::Sensor(topic) => visitor.knows(machine, topic),
+        _ => is_named || machine.is_none(),
+    };
+    if is_of_sensor {
+        return false;
+    }
+    let mut is_known = false;
+    let read = Cursor::new(element).object(|cursor, key| {
+        let key = key.to_str();
+        is_known |= Known::of(key.as_bytes()).is_none() && visitor.knows(machine, &key);
+        cursor.skip()
+    });
+    read.is_ok() && is_known
+}
