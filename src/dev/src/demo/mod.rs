@@ -3,6 +3,7 @@
 
 mod report;
 mod steps;
+mod story;
 
 use anyhow::Context;
 use clap::Args;
@@ -46,6 +47,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let result = outcome.and_then(|parts| {
         let report = report::Figures::of(&parts)?;
         report.print();
+        story::tell(&stack)?;
         if let Some(path) = &args.json {
             report.write(path)?;
             say!("\nThe whole report: {}", path.display());

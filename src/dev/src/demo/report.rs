@@ -3,6 +3,7 @@
 use anyhow::Context;
 use genims_terminal::say;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Counts that add up over the runs.
@@ -44,6 +45,7 @@ impl Figures {
         }
         report.insert("identity_holds".to_owned(), parts.stats["identity_holds"].clone());
         report.insert("account".to_owned(), parts.stats["total"].clone());
+        report.insert("routes".to_owned(), parts.stats["routes"].clone());
         let parts = json!({ "run": parts.run, "replay": parts.replay, "verify": parts.verify });
         report.insert("parts".to_owned(), parts);
         Ok(Self(report))
@@ -85,12 +87,28 @@ impl Figures {
             let at = |quantile: &str| self.0[key][quantile].as_f64().unwrap_or(f64::NAN);
             say!("  {label:<21} {:>9.2}  {:>9.2}  {:>9.2}", at("p50"), at("p99"), at("p999"));
         }
+        say!("\n  events became rows: {}", self.routed());
         let rate = self.0["readings_per_s"].as_f64().unwrap_or(0.0);
         say!("\n  {rate:.0} readings/s through the simulated run");
         say!(
             "  {}",
             if self.is_clean() { "Nothing is missing, nothing is there twice." } else { "NOT CLEAN: see above." }
         );
+    }
+
+    /// `database rows, ...` of the routes; what was refused is said.
+    fn routed(&self) -> String {
+        let mut rows: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for route in self.0["routes"].as_array().into_iter().flatten() {
+            let sums = rows.entry(route["database"].as_str().unwrap_or("?")).or_default();
+            sums.0 += route["rows_total"].as_u64().unwrap_or(0);
+            sums.1 += route["refused_total"].as_u64().unwrap_or(0);
+        }
+        let each = rows.iter().map(|(database, (rows, refused))| match refused {
+            0 => format!("{database} {rows}"),
+            refused => format!("{database} {rows} (REFUSED {refused})"),
+        });
+        each.collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
