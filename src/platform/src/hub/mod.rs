@@ -129,6 +129,7 @@ fn settings(environment: &Environment) -> Result<PostgresSettings, DatabaseError
         load_order: 0,
         size_class: genims_databases::registry::SizeClass::Small,
         connection: CONNECTION.to_owned(),
+        unaudited: std::collections::BTreeMap::new(),
     };
     PostgresSettings::from_environment(&entry, environment)
 }

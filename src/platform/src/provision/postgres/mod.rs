@@ -1,5 +1,6 @@
 //! One PostgreSQL database: created if missing, migrated under a lock, its partitions made.
 
+mod changes;
 mod drift;
 
 use super::{Findings, Mode, Task, roles};
@@ -58,6 +59,9 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
             findings.changes.push(format!("{made} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
+    task.step("triggers of the audit");
+    let audited = changes::install(&client, task.database, task.mode).await;
+    findings.changes.extend(audited.map_err(|source| settings.error(source))?);
     roles::apply_postgres(task, settings, &client, &mut findings).await?;
     // The lock ends with the connection.
     Ok(findings)
@@ -83,6 +87,7 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
             findings.changes.push(format!("{missing} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
+    findings.changes.extend(changes::install(&client, task.database, task.mode).await.map_err(failed)?);
     roles::apply_postgres(task, settings, &client, &mut findings).await?;
     Ok(findings)
 }
