@@ -3,6 +3,7 @@
 
 #![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
 
+mod audit;
 mod deadletter;
 mod dictionary;
 mod doctor;
@@ -60,6 +61,8 @@ enum Command {
     Hub(hub::HubArgs),
     /// Look after the durable log; the server must be stopped
     Log(log::LogArgs),
+    /// Examine the audit trail of all changes, or hand its entries out
+    Audit(audit::AuditArgs),
     /// List, show and replay what was set aside
     Deadletter(deadletter::DeadletterArgs),
 }
@@ -97,6 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
+            Command::Audit(args) => audit::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Dictionary(_) | Command::Options(_) => Ok(ExitCode::SUCCESS),
         }

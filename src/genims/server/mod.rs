@@ -3,6 +3,7 @@
 //!
 //! - [`stream`]: catalogue, spool, shards, writer: from the door to the log
 //! - [`sinks`]: what follows the log
+//! - [`changes`]: the changes of business tables on their way into the audit trail
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
@@ -15,6 +16,7 @@
 //! Nothing here needs a database to be up: with an empty journal the server waits [`FIRST_CATALOGUE_WAIT`] for master data
 //! before it opens its doors, then opens them anyway.
 
+mod changes;
 mod clocks;
 mod doors;
 mod master;
@@ -65,6 +67,8 @@ pub enum ServerError {
     Bind { name: String, address: String, source: io::Error },
     #[error("listener {name}: {source}")]
     Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error(transparent)]
+    Changes(#[from] genims_changes::ChangesError),
     #[error("a thread cannot be started: {0}; raise the process limit")]
     Thread(#[source] io::Error),
 }
@@ -136,7 +140,8 @@ impl Server {
         stream.run()?;
         let sinks = sinks.start(&mut tasks.sinks)?;
         let clocks = clocks::watched(&settings, environment)?;
-        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks, clocks.clone()));
+        let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
+        let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks, changes, clocks.clone()));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),
             address: settings.http.listen.to_string(),

@@ -1,11 +1,12 @@
 //! Fills the report from everybody's counters.
 
+use super::changes::ChangesView;
 use super::clocks::Watched;
 use super::master;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Clock, Latency, Listener, Observe, ServerReport, Shard, Sink, Source, Spool as SpoolReport,
+    Catalogue, Changes, Clock, Latency, Listener, Observe, ServerReport, Shard, Sink, Source, Spool as SpoolReport,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_listen::ListenMetrics;
@@ -29,6 +30,7 @@ pub(super) struct Observer {
     queues: Vec<Arc<ShardQueue>>,
     spool: Spool,
     sinks: Vec<SinkView>,
+    changes: Vec<ChangesView>,
     master: Arc<Mutex<master::Status>>,
     clocks: Vec<Arc<Watched>>,
     doors: Mutex<HashMap<String, (String, Door)>>,
@@ -45,6 +47,7 @@ impl Observer {
         stream: &Stream,
         master: Arc<Mutex<master::Status>>,
         sinks: Vec<SinkView>,
+        changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
     ) -> Self {
         Self {
@@ -55,6 +58,7 @@ impl Observer {
             queues: stream.queues.clone(),
             spool: stream.spool.clone(),
             sinks,
+            changes,
             master,
             clocks,
             doors: Mutex::default(),
@@ -124,6 +128,20 @@ impl Observer {
             last_error: metrics.last_error(),
             receive_to_committed_ms: Latency::of(&metrics.latency_us()),
         }
+    }
+
+    fn changes(&self) -> Vec<Changes> {
+        let view = |view: &ChangesView| Changes {
+            database: view.database.clone(),
+            target: view.target,
+            state: view.metrics.state().as_str(),
+            waiting: view.metrics.waiting(),
+            age_seconds: view.metrics.age_seconds(),
+            delivered_total: view.metrics.delivered_total.load(Relaxed),
+            retries_total: view.metrics.retries_total.load(Relaxed),
+            last_error: view.metrics.last_error(),
+        };
+        self.changes.iter().map(view).collect()
     }
 
     fn clocks(&self) -> Vec<Clock> {
@@ -205,6 +223,7 @@ impl Observe for Observer {
             shards,
             spool,
             sinks,
+            changes: self.changes(),
             clocks: self.clocks(),
             dead_letter_reasons: self.accounts.set_aside_by_reason(),
             remarks: Kind::ALL.map(|kind| (kind.as_str(), self.intake.remarks().count(kind))).to_vec(),
