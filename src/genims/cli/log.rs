@@ -14,6 +14,7 @@ use genims_databases::{Environment, MongoClient, MongoSettings, PostgresClient, 
 use genims_log::file::{self, Spool, SpoolOptions};
 use genims_log::history::Resume;
 use genims_model::Position;
+use genims_platform::actions::{self, Action};
 use genims_stores::mongo::MongoNames;
 use genims_stores::mongo::bookkeeping::{self, Bookkeeping};
 use genims_stores::postgres::session;
@@ -192,5 +193,19 @@ async fn adopt(spool: &Spool, places: &[Place]) -> anyhow::Result<()> {
         };
         stored.with_context(|| format!("{}: nothing was adopted", place.name))?;
     }
-    Ok(spool.adopt(log)?)
+    spool.adopt(log)?;
+    for place in places {
+        let Store::Postgres(client) = &place.store else { continue };
+        let description = format!("adopted the log {earlier} as {log} from offset {}", place.offset);
+        let action = Action {
+            service: "genims-log",
+            activity: "override",
+            module: "operations",
+            database: "genims_operations_db",
+            description: &description,
+            rows: 0,
+        };
+        actions::record(client, &action).await.context("adopted, and not entered into the audit")?;
+    }
+    Ok(())
 }

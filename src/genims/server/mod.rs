@@ -131,6 +131,8 @@ impl Server {
             window: Stage::new("window", WINDOW_STOP),
         };
 
+        // Waits for no catalogue: changes have nothing to do with the stream.
+        let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
         let mut master = master::Refresher::new(stream.keeper.clone(), environment)?;
         if stream.keeper.directory().load().sensors().is_empty() {
             master.first_catalogue(FIRST_CATALOGUE_WAIT).await;
@@ -140,7 +142,6 @@ impl Server {
         stream.run()?;
         let sinks = sinks.start(&mut tasks.sinks)?;
         let clocks = clocks::watched(&settings, environment)?;
-        let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
         let observer = Arc::new(observe::Observer::new(&stream, master.status(), sinks, changes, clocks.clone()));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),

@@ -281,8 +281,10 @@ impl Session {
                 .iter()
                 .filter_map(|row| Some((row.clone(), *numbers.get(&row.write_position)?)))
                 .collect();
-            // The same transaction has just written them.
-            assert_eq!(numbered.len(), made.rows.len(), "a write of this transaction is not to be seen");
+            if numbered.len() != made.rows.len() {
+                let cause = "genims_internal.audit_writes does not show what was just written: run `genims provision`";
+                return Err(mysql_async::Error::Other(cause.into()));
+            }
             insert::changed_rows(&mut transaction, &numbered).await?;
         }
         insert::activities(&mut transaction, database, &made.actions, recorded_at).await?;

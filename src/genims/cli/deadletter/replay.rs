@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
 use genims_databases::PostgresClient as Client;
+use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::{self, StoredDeadLetter};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -85,6 +86,18 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
     if sent {
         stored(args.http.unwrap_or_else(|| reachable(settings.http.listen))).await?;
         done.returned = dead_letters::returned(client, newest, &sender).await?;
+    }
+    if sent {
+        let description = format!("replayed {} dead letters, {} records came back", done.replayed, done.returned);
+        let action = Action {
+            service: "genims-replay",
+            activity: "edit",
+            module: "operations",
+            database: "genims_operations_db",
+            description: &description,
+            rows: done.replayed,
+        };
+        actions::record(client, &action).await?;
     }
     report(&done, args.json)?;
     if let Some(error) = refusal {

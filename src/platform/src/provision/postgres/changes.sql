@@ -77,5 +77,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     END
 $$;
 
+-- What GenIMS itself does goes the same way. Who may not write the outbox may enter what it does, and is named.
+CREATE OR REPLACE FUNCTION genims_internal.record_action(service text, activity text, module text, database text, description text, rows bigint)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO genims_internal.changes (relation, op, key, rows, after, actor)
+    VALUES ('*', 'action', '*', rows, jsonb_build_object('activity', activity, 'module', module, 'database', database,
+        'description', left(description, 400) || ' (login ' || session_user || ')'), 'service:' || service)
+$$;
+
 REVOKE ALL ON FUNCTION genims_internal.record_change() FROM PUBLIC;
 RESET client_min_messages

@@ -3,7 +3,8 @@
 mod changes;
 mod drift;
 
-use super::{Findings, Mode, Task, roles};
+use super::{Findings, Mode, Task, provisioned, roles};
+use crate::actions;
 use crate::errors::PlatformError;
 use chrono::Utc;
 use genims_databases::{DatabaseError, Engine, PostgresSettings, partitions, pooling, quoted, schema};
@@ -63,6 +64,11 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
     let audited = changes::install(&client, task.database, task.mode).await;
     findings.changes.extend(audited.map_err(|source| settings.error(source))?);
     roles::apply_postgres(task, settings, &client, &mut findings).await?;
+    if !findings.changes.is_empty() {
+        let description = findings.changes.join(", ");
+        let action = provisioned(&task.database.name, &task.database.module, &description);
+        actions::record(&client, &action).await.map_err(|source| settings.error(source))?;
+    }
     // The lock ends with the connection.
     Ok(findings)
 }
