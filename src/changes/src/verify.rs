@@ -17,7 +17,7 @@ use serde::Serialize;
 
 mod seals;
 
-use seals::{Digests, Seals};
+use seals::{Checked, Digest, Digests};
 
 /// Differences that are listed of one chain; more are only counted.
 const LISTED_MAX: usize = 20;
@@ -91,36 +91,38 @@ async fn examine(
 ) -> Result<DatabaseReport, ChangesError> {
     let mut report = DatabaseReport { database: database.to_owned(), ..DatabaseReport::default() };
     let [write, change] = reader.checkpoint(database).await?;
-    let seals = Seals::read(reader, database, &mut report).await?;
+    let mut seals = Checked::new(kept.iter().map(|(_, head)| head.ends.seal.position));
+    seals.all(reader, database, &mut report).await?;
     let heads = |of: fn(&Ends) -> &End| kept.iter().map(|(place, head)| (*place, of(&head.ends).clone())).collect();
-    let mut chain = Chain::new("writes", write, seals.writes, heads(|ends| &ends.write));
+    let digests = Digests::new(|seal| (seal.write.position, &seal.write_digests));
+    let mut chain = Chain::new("writes", write, digests, heads(|ends| &ends.write));
     loop {
         let page = reader.writes(database, &Span::Behind(chain.end.position)).await?;
-        if page.is_empty() {
-            break;
-        }
+        let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
+        chain.digests.load(reader, database, first.common.position, last.common.position).await?;
         for entry in &page {
             report.writes += 1;
             chain.next(&entry.common, entry.hash(), entry.digest(), true, &mut report);
         }
     }
-    chain.finish(&mut report);
-    let mut chain = Chain::new("changes", change, seals.changes, heads(|ends| &ends.change));
+    chain.finish(seals.ends[0], &mut report);
+    let digests = Digests::new(|seal| (seal.change.position, &seal.change_digests));
+    let mut chain = Chain::new("changes", change, digests, heads(|ends| &ends.change));
     loop {
         let page = reader.changed_rows(database, chain.end.position).await?;
-        if page.is_empty() {
-            break;
-        }
+        let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
+        chain.digests.load(reader, database, first.common.position, last.common.position).await?;
         for entry in &page {
             report.changes += 1;
             chain.next(&entry.common, entry.hash(), entry.digest(), entry.images_are_true(), &mut report);
         }
     }
-    chain.finish(&mut report);
+    chain.finish(seals.ends[1], &mut report);
     for (place, head) in kept {
         report.heads.push(place);
         let end = &head.ends.seal;
-        if seals.hashes.get(&end.position).is_none_or(|hash| *hash != end.hash) && end.position > 0 {
+        let found = seals.hashes.get(&end.position).and_then(Option::as_ref);
+        if end.position > 0 && found != Some(&end.hash) {
             report.find("seals", end.position, format!("is not the seal that {place} keeps, of {} UTC", head.at));
         }
         for broken in &head.breaks {
@@ -183,9 +185,9 @@ impl Chain {
         self.end = End { position, hash: entry.row_hash.clone() };
     }
 
-    fn finish(self, report: &mut DatabaseReport) {
+    /// `sealed`: the last entry that the seals know.
+    fn finish(self, sealed: i64, report: &mut DatabaseReport) {
         let name = self.name;
-        let sealed = self.digests.end();
         if sealed > self.end.position {
             report.find(name, self.end.position + 1, format!("and all behind it are cut off; sealed are entries to {sealed}"));
         }
@@ -194,14 +196,6 @@ impl Chain {
             report.find(name, first, format!("and all behind it are cut off; the head kept in {place} is {}", head.position));
         }
     }
-}
-
-/// What the seals say of a position.
-enum Digest {
-    /// It was there before anything was sealed.
-    Before,
-    Sealed([u8; 32]),
-    Missing,
 }
 
 /// Whether an entry by itself is what it says; for those who look at some entries alone.

@@ -44,21 +44,23 @@ fn trail() -> Kept {
 
 fn examined(kept: &Kept) -> Vec<(&'static str, i64)> {
     let mut report = DatabaseReport::default();
-    let mut seals = Seals { writes: Digests::default(), changes: Digests::default(), hashes: Default::default() };
-    let (mut number, mut hash) = (0, crate::entry::ORIGIN.to_owned());
+    let mut seals = Checked::new(std::iter::empty());
+    let mut writes = Digests::new(|seal| (seal.write.position, &seal.write_digests));
+    let mut changes = Digests::new(|seal| (seal.change.position, &seal.change_digests));
     for seal in &kept.seals {
-        seals.add(seal, number, &hash, &mut report);
-        (number, hash) = (seal.number, seal.hash.clone());
+        seals.add(seal, &mut report);
+        writes.add(seal);
+        changes.add(seal);
     }
     let head = |end: &End| vec![("the data folder", end.clone())];
-    let mut chain = Chain::new("writes", End::default(), seals.writes, head(&kept.ends.write));
+    let mut chain = Chain::new("writes", End::default(), writes, head(&kept.ends.write));
     kept.writes.iter().for_each(|entry| chain.next(&entry.common, entry.hash(), entry.digest(), true, &mut report));
-    chain.finish(&mut report);
-    let mut chain = Chain::new("changes", End::default(), seals.changes, head(&kept.ends.change));
+    chain.finish(seals.ends[0], &mut report);
+    let mut chain = Chain::new("changes", End::default(), changes, head(&kept.ends.change));
     for entry in &kept.rows {
         chain.next(&entry.common, entry.hash(), entry.digest(), entry.images_are_true(), &mut report);
     }
-    chain.finish(&mut report);
+    chain.finish(seals.ends[1], &mut report);
     report.findings.iter().map(|finding| (finding.chain, finding.position)).collect()
 }
 
