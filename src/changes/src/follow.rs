@@ -115,7 +115,11 @@ impl Follower {
         let outbox = self.outbox.clone();
         let mut position = match self.position.take() {
             Some(position) => position,
-            None => within(&outbox, outbox.position(self.target.name())).await?,
+            None => {
+                let position = within(&outbox, outbox.position(self.target.name())).await?;
+                within(&outbox, outbox.prune_all()).await?;
+                position
+            }
         };
         if position.window.is_none() {
             let waiting = within(&outbox, outbox.waiting(&position.done)).await?;
@@ -133,15 +137,16 @@ impl Follower {
             if rows > 0 {
                 self.target.deliver(batch).await?;
             }
+            let before = position.clone();
             if is_complete {
                 position = complete(position);
                 self.target.window_is_complete();
             }
             within(&outbox, outbox.advance(self.target.name(), &position)).await?;
             self.metrics.delivered(rows);
-            if is_complete {
+            if let Some(window) = before.window.as_ref().filter(|_| is_complete) {
                 self.metrics.found(0, None);
-                while within(&outbox, outbox.prune()).await? {}
+                within(&outbox, outbox.prune(&before.done, window)).await?;
             }
             if stop.is_cancelled() {
                 break;
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_complete_window_is_what_has_been_done() {
-        let window = Window { seen: "9:9:".to_owned(), id: 4, id_max: 4 };
+        let window = Window { seen: "9:9:".to_owned(), from: None, id: 4, id_max: 4 };
         let position = Position { window: Some(window), ..Position::default() };
         assert_eq!(complete(position), Position { done: "9:9:".to_owned(), window: None });
     }

@@ -37,9 +37,10 @@ const RESTORED: &str = "UPDATE genims_internal.changes SET xid = pg_current_xact
 const RESTORED_POSITIONS: &str = "UPDATE genims_internal.change_positions SET done = '1:1:', doing = NULL, doing_id = 0 \
      WHERE pg_snapshot_xmax(done) > pg_snapshot_xmax(pg_current_snapshot())";
 
+/// What a snapshot does not see, said so that the index on xid finds it past everything that was deleted since.
 const WINDOW: &str = "SELECT pg_current_snapshot()::text, count(*), coalesce(min(id), 0), coalesce(max(id), 0), min(at) \
-     FROM genims_internal.changes WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot) \
-     AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)";
+     FROM genims_internal.changes WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot) \
+     OR xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))";
 
 const BATCH: &str = "SELECT id, xid::text, at, relation, op, key, rows, \
          (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(before) AS e)::text, \
@@ -57,7 +58,13 @@ const MOVE: &str = "INSERT INTO genims_internal.change_positions AS p (target, d
      done = excluded.done, doing = excluded.doing, doing_id = excluded.doing_id, doing_id_max = excluded.doing_id_max, \
      moved_at = clock_timestamp()";
 
-/// By the index on xid: below the lowest end of all positions there is only what may go.
+/// Of one window; whichever target completes it last finds that all have it.
+const PRUNE_WINDOW: &str = "DELETE FROM genims_internal.changes c WHERE id > $3 AND id <= $4 \
+     AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot) \
+     AND (SELECT count(*) FROM genims_internal.change_positions p WHERE p.target = ANY ($2) \
+          AND pg_visible_in_snapshot(c.xid, p.done)) = cardinality($2)";
+
+/// What an earlier run left: by the index on xid, below the lowest end of all positions there is only what may go.
 const PRUNE: &str = "DELETE FROM genims_internal.changes WHERE id = ANY (ARRAY( \
      SELECT c.id FROM genims_internal.changes c \
      WHERE c.xid < (SELECT pg_snapshot_xmax(done) FROM genims_internal.change_positions WHERE target = ANY ($1) \
@@ -93,6 +100,8 @@ impl Default for Position {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     pub seen: String,
+    /// Its ids are above; `None` in a window that an earlier run began.
+    pub from: Option<i64>,
     /// The target has ids up to here.
     pub id: i64,
     pub id_max: i64,
@@ -153,7 +162,12 @@ impl Outbox {
         let rows = self.query(select, &[(&target, Type::TEXT)]).await?;
         Ok(rows.first().map_or_else(Position::default, |row| Position {
             done: row.get(0),
-            window: row.get::<_, Option<String>>(1).map(|seen| Window { seen, id: row.get(2), id_max: row.get(3) }),
+            window: row.get::<_, Option<String>>(1).map(|seen| Window {
+                seen,
+                from: None,
+                id: row.get(2),
+                id_max: row.get(3),
+            }),
         }))
     }
 
@@ -161,7 +175,8 @@ impl Outbox {
     pub async fn waiting(&self, done: &str) -> Result<Waiting, ChangesError> {
         let rows = self.query(WINDOW, &[(&done, Type::TEXT)]).await?;
         let row = rows.first().ok_or_else(|| ChangesError::NoOutbox { database: self.database().to_owned() })?;
-        let window = Window { seen: row.get(0), id: row.get::<_, i64>(2) - 1, id_max: row.get(3) };
+        let from = row.get::<_, i64>(2) - 1;
+        let window = Window { seen: row.get(0), from: Some(from), id: from, id_max: row.get(3) };
         Ok(Waiting { window, rows: row.get(1), oldest: row.get(4) })
     }
 
@@ -218,11 +233,29 @@ impl Outbox {
         self.query(MOVE, &values).await.map(|_| ())
     }
 
-    /// Deletes what all targets have, at most so many rows at once; true when there may be more.
-    pub async fn prune(&self) -> Result<bool, ChangesError> {
-        let client = self.client().await?;
+    /// Deletes what all targets have of a window that began at `done` and is complete.
+    pub async fn prune(&self, done: &str, window: &Window) -> Result<(), ChangesError> {
+        let Some(from) = window.from else { return self.prune_all().await };
+        let mut first = from;
+        while first < window.id_max {
+            let last = first.saturating_add(PRUNE_ROWS).min(window.id_max);
+            let values: [Value<'_>; 4] =
+                [(&done, Type::TEXT), (&self.targets, Type::TEXT_ARRAY), (&first, Type::INT8), (&last, Type::INT8)];
+            self.execute(PRUNE_WINDOW, &values).await?;
+            first = last;
+        }
+        Ok(())
+    }
+
+    /// Deletes all that all targets have.
+    pub async fn prune_all(&self) -> Result<(), ChangesError> {
         let values: [Value<'_>; 2] = [(&self.targets, Type::TEXT_ARRAY), (&PRUNE_ROWS, Type::INT8)];
-        let deleted = client.execute_typed(PRUNE, &values).await.map_err(|error| self.settings.error(error))?;
-        Ok(deleted >= PRUNE_ROWS.unsigned_abs())
+        while self.execute(PRUNE, &values).await? >= PRUNE_ROWS.unsigned_abs() {}
+        Ok(())
+    }
+
+    async fn execute(&self, statement: &str, values: &[Value<'_>]) -> Result<u64, ChangesError> {
+        let client = self.client().await?;
+        Ok(client.execute_typed(statement, values).await.map_err(|error| self.settings.error(error))?)
     }
 }
