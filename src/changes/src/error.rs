@@ -23,6 +23,12 @@ pub enum ChangesError {
     #[error("{path} does not hold the heads of the audit trail: {cause}; restore it from a backup, or set it aside")]
     BadHeads { path: String, cause: String },
 
+    #[error("{database}: nothing may be deleted before {allowed}: the registry keeps the audit trail for that long")]
+    TooYoung { database: String, allowed: String },
+
+    #[error("{database}: legal hold {holds} is not released; nothing that it may cover is deleted")]
+    Held { database: String, holds: String },
+
     #[error("the export cannot be written: {0}; free space, or name another place")]
     Export(#[source] std::io::Error),
 }

@@ -21,8 +21,6 @@ use std::time::Duration;
 
 /// How long the newest entries may be without a head elsewhere.
 pub const EVERY: Duration = Duration::from_secs(10);
-const FILE: &str = "audit-heads.json";
-const COLLECTION: &str = "audit_heads";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Breaks that are kept of a database: the first ones.
 const BREAKS_MAX: usize = 100;
@@ -46,8 +44,31 @@ pub struct Break {
     pub found: Ends,
 }
 
-/// The heads by database.
+/// By database.
 pub type All = BTreeMap<String, Head>;
+
+/// What is kept of a chain: where it ends, or where it begins since retention has deleted what was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Heads,
+    Checkpoints,
+}
+
+impl Kept {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Heads => "audit-heads.json",
+            Self::Checkpoints => "audit-checkpoints.json",
+        }
+    }
+
+    fn collection(self) -> &'static str {
+        match self {
+            Self::Heads => "audit_heads",
+            Self::Checkpoints => "audit_checkpoints",
+        }
+    }
+}
 
 pub struct Heads {
     path: PathBuf,
@@ -66,9 +87,9 @@ struct State {
 
 impl Heads {
     pub fn load(data_dir: &Path, mongo: Option<(MongoSettings, MongoClient)>) -> Result<Self, ChangesError> {
-        let heads = from_file(data_dir)?;
+        let heads = from_file(Kept::Heads, data_dir)?;
         let state = State { in_file: heads.clone(), heads, ..State::default() };
-        Ok(Self { path: data_dir.join(FILE), mongo, state: Mutex::new(state) })
+        Ok(Self { path: data_dir.join(Kept::Heads.file()), mongo, state: Mutex::new(state) })
     }
 
     pub fn of(&self, database: &str) -> Option<Head> {
@@ -117,20 +138,13 @@ impl Heads {
             }
             state.heads.clone()
         };
-        let path = self.path.clone();
-        let failed = |source| ChangesError::Heads { path: path.display().to_string(), source };
-        let text = serde_json::to_vec_pretty(&heads).map_err(|error| failed(error.into()))?;
-        let written = {
-            let path = path.clone();
-            tokio::task::spawn_blocking(move || replace(&path, &text)).await
-        };
-        written.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
+        write(&self.path, &heads).await?;
         self.state.lock().in_file = heads;
         Ok(())
     }
 
     async fn keep_in_mongo(&self, client: &MongoClient) -> Result<(), mongodb::error::Error> {
-        let collection: Collection<Document> = client.database(INTERNAL_DATABASE).collection(COLLECTION);
+        let collection = collection(Kept::Heads, client);
         let changed: Vec<(String, Head)> = {
             let state = self.state.lock();
             let changed = state.heads.iter().filter(|(name, head)| state.in_mongo.get(*name) != Some(head));
@@ -145,8 +159,7 @@ impl Heads {
                 }
                 self.state.lock().compared.insert(name.clone());
             }
-            let document = doc! { "_id": &name, "head": serde_json::to_string(&head).unwrap_or_default() };
-            collection.replace_one(doc! { "_id": &name }, document).upsert(true).await?;
+            put(&collection, &name, &head).await?;
             self.state.lock().in_mongo.insert(name, head);
         }
         Ok(())
@@ -165,9 +178,45 @@ fn now() -> String {
     time_text(Utc::now().naive_utc())
 }
 
-/// The heads that a data folder holds; none when it holds no file of them.
-pub fn from_file(data_dir: &Path) -> Result<All, ChangesError> {
-    let path = data_dir.join(FILE);
+fn collection(kept: Kept, client: &MongoClient) -> Collection<Document> {
+    client.database(INTERNAL_DATABASE).collection(kept.collection())
+}
+
+async fn put(collection: &Collection<Document>, name: &str, head: &Head) -> Result<(), mongodb::error::Error> {
+    let document = doc! { "_id": name, "head": serde_json::to_string(head).unwrap_or_default() };
+    collection.replace_one(doc! { "_id": name }, document).upsert(true).await.map(|_| ())
+}
+
+async fn write(path: &Path, heads: &All) -> Result<(), ChangesError> {
+    let failed = |source| ChangesError::Heads { path: path.display().to_string(), source };
+    let text = serde_json::to_vec_pretty(heads).map_err(|error| failed(error.into()))?;
+    let owned = path.to_owned();
+    let written = tokio::task::spawn_blocking(move || replace(&owned, &text)).await;
+    written.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)
+}
+
+/// Keeps where the chains of a database begin from now on: in the data folder, and in MongoDB when it is configured.
+pub(crate) async fn keep_checkpoint(
+    data_dir: &Path,
+    mongo: Option<&MongoSettings>,
+    database: &str,
+    ends: &Ends,
+) -> Result<(), ChangesError> {
+    let mut all = from_file(Kept::Checkpoints, data_dir)?;
+    let head = Head { ends: ends.clone(), at: now(), breaks: Vec::new() };
+    all.insert(database.to_owned(), head.clone());
+    write(&data_dir.join(Kept::Checkpoints.file()), &all).await?;
+    if let Some(settings) = mongo {
+        let client = settings.client().await?;
+        let kept = put(&collection(Kept::Checkpoints, &client), database, &head).await;
+        kept.map_err(|error| settings.error(error))?;
+    }
+    Ok(())
+}
+
+/// What a data folder holds; nothing when it holds no such file.
+pub fn from_file(kept: Kept, data_dir: &Path) -> Result<All, ChangesError> {
+    let path = data_dir.join(kept.file());
     let shown = || path.display().to_string();
     match std::fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text)
@@ -177,12 +226,11 @@ pub fn from_file(data_dir: &Path) -> Result<All, ChangesError> {
     }
 }
 
-/// The heads that MongoDB holds.
-pub async fn from_mongo(settings: &MongoSettings) -> Result<All, ChangesError> {
+/// What MongoDB holds.
+pub async fn from_mongo(kept: Kept, settings: &MongoSettings) -> Result<All, ChangesError> {
     let failed = |error| ChangesError::from(settings.error(error));
     let client = settings.client().await?;
-    let collection: Collection<Document> = client.database(INTERNAL_DATABASE).collection(COLLECTION);
-    let mut found = collection.find(doc! {}).await.map_err(failed)?;
+    let mut found = collection(kept, &client).find(doc! {}).await.map_err(failed)?;
     let mut all = All::new();
     while found.advance().await.map_err(failed)? {
         let document: Document = found.deserialize_current().map_err(failed)?;
@@ -229,10 +277,10 @@ mod tests {
         again.broken("genims_erp_db", &ends(7), &ends(5));
         again.set("genims_erp_db", &ends(6));
         again.keep().await.expect("kept");
-        let kept = from_file(folder.path()).expect("a good file");
+        let kept = from_file(Kept::Heads, folder.path()).expect("a good file");
         let head = &kept["genims_erp_db"];
         assert_eq!((&head.ends, head.breaks[0].expected.write.position), (&ends(6), 7));
-        std::fs::write(folder.path().join(FILE), "{").expect("written");
+        std::fs::write(folder.path().join(Kept::Heads.file()), "{").expect("written");
         let error = Heads::load(folder.path(), None).err().expect("no heads").to_string();
         assert!(error.contains("audit-heads.json"), "{error}");
     }

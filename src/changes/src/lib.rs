@@ -6,7 +6,7 @@
 //! - [`trail`], [`stream`]: the targets: MySQL's audit tables, MongoDB's collection
 //! - [`follow`]: the loop between them; [`metrics`]: what it shows
 //! - [`heads`]: where the chains end, kept outside the server that holds them
-//! - [`verify`], [`export`]: the trail examined, and handed to auditors
+//! - [`verify`], [`export`], [`prune`]: the trail examined, handed to auditors, and shortened when its time is over
 //!
 //! Invariants: each change arrives once at each target, and those of a row in order; a target that is away delays only itself;
 //! what is deleted from an outbox is in all of its targets.
@@ -20,6 +20,7 @@ pub mod follow;
 pub mod heads;
 pub mod metrics;
 pub mod outbox;
+pub mod prune;
 mod read;
 pub mod stream;
 pub mod trail;

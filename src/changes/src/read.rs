@@ -117,7 +117,7 @@ impl Reader {
         self.rows(&query, (database, behind)).await?.into_iter().map(seal).collect()
     }
 
-    /// Where the chains begin since entries were deleted by retention.
+    /// Where the chains begin since entries were deleted by retention, which may not be through with it.
     pub(crate) async fn checkpoint(&mut self, database: &str) -> Result<[End; 2], ChangesError> {
         let query = "SELECT write_position, write_hash, change_position, change_hash FROM genims_internal.audit_checkpoints \
                      WHERE database_name = ? ORDER BY pruned_at DESC LIMIT 1";

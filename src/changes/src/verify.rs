@@ -63,22 +63,29 @@ impl DatabaseReport {
     }
 }
 
-/// Examines the trail of all databases, or of one. `heads` must have been read before.
+/// What is kept outside MySQL, with the place.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    pub heads: Vec<(&'static str, All)>,
+    pub checkpoints: Vec<(&'static str, All)>,
+}
+
+/// Examines the trail of all databases, or of one. What is kept outside must have been read before.
 pub async fn verify(
     settings: &MysqlSettings,
-    heads: &[(&'static str, All)],
+    outside: &Outside,
     only: Option<&str>,
 ) -> Result<Report, ChangesError> {
     let mut reader = Reader::open(settings).await?;
     let mut names = reader.databases().await?;
-    names.extend(heads.iter().flat_map(|(_, all)| all.keys().cloned()));
+    names.extend(outside.heads.iter().flat_map(|(_, all)| all.keys().cloned()));
     names.sort();
     names.dedup();
     let mut databases = Vec::new();
     for name in names.iter().filter(|name| only.is_none_or(|only| only == *name)) {
-        let kept: Vec<(&'static str, &Head)> =
-            heads.iter().filter_map(|(place, all)| Some((*place, all.get(name)?))).collect();
-        databases.push(examine(&mut reader, name, &kept).await?);
+        let [kept, checkpoints] = [&outside.heads, &outside.checkpoints]
+            .map(|places| places.iter().filter_map(|(place, all)| Some((*place, all.get(name)?))).collect::<Vec<_>>());
+        databases.push(examine(&mut reader, name, &kept, &checkpoints).await?);
     }
     reader.close().await;
     Ok(Report { databases })
@@ -88,12 +95,26 @@ async fn examine(
     reader: &mut Reader,
     database: &str,
     kept: &[(&'static str, &Head)],
+    checkpoints: &[(&'static str, &Head)],
 ) -> Result<DatabaseReport, ChangesError> {
     let mut report = DatabaseReport { database: database.to_owned(), ..DatabaseReport::default() };
     let [write, change] = reader.checkpoint(database).await?;
+    for (chain, begin, of) in [
+        ("writes", &write, (|ends| &ends.write) as fn(&Ends) -> &End),
+        ("changes", &change, |ends| &ends.change),
+    ] {
+        let known = checkpoints.iter().map(|(_, kept)| of(&kept.ends));
+        if begin.position > 0 && !known.into_iter().any(|known| is_covered(begin, known)) {
+            let what = format!("to {} are said to be deleted by retention, and only MySQL says so", begin.position);
+            report.find(chain, 1, what);
+        }
+    }
     let mut seals = Checked::new(kept.iter().map(|(_, head)| head.ends.seal.position));
     seals.all(reader, database, &mut report).await?;
-    let heads = |of: fn(&Ends) -> &End| kept.iter().map(|(place, head)| (*place, of(&head.ends).clone())).collect();
+    let heads = |of: fn(&Ends) -> &End| {
+        let places = kept.iter().chain(checkpoints);
+        places.map(|(place, head)| (*place, of(&head.ends).clone())).collect()
+    };
     let digests = Digests::new(|seal| (seal.write.position, &seal.write_digests));
     let mut chain = Chain::new("writes", write, digests, heads(|ends| &ends.write));
     loop {
@@ -135,6 +156,11 @@ async fn examine(
         }
     }
     Ok(report)
+}
+
+/// Whether a chain may begin behind `begin`: a checkpoint that is kept elsewhere is there or further on.
+fn is_covered(begin: &End, known: &End) -> bool {
+    begin.position < known.position || begin == known
 }
 
 /// One chain, walked in order.

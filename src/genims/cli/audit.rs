@@ -7,8 +7,9 @@ use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};
 use genims::settings::Settings;
 use genims_changes::export::{self, Exported, Wanted};
-use genims_changes::heads::{self, All};
-use genims_changes::verify::{self, DatabaseReport, Report};
+use genims_changes::heads::{self, Kept};
+use genims_changes::prune::Prune;
+use genims_changes::verify::{self, DatabaseReport, Outside, Report};
 use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, Registry};
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -49,6 +50,18 @@ enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Delete the oldest entries whose retention is over and leave a checkpoint; without --yes only say which
+    Prune {
+        /// Entries that occurred before this day or moment, UTC
+        #[arg(long, value_name = "TIME", value_parser = first_moment)]
+        before: NaiveDateTime,
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+        /// Print what goes as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -86,8 +99,8 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
     match args.command {
         AuditCommand::Verify { database, json } => {
             // Before the trail: what is delivered meanwhile is behind them.
-            let heads = kept_heads(&registry, settings, environment).await?;
-            let report = verify::verify(&mysql, &heads, named(database)?.as_deref()).await?;
+            let outside = outside(&registry, settings, environment).await?;
+            let report = verify::verify(&mysql, &outside, named(database)?.as_deref()).await?;
             if json {
                 say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
             } else {
@@ -113,24 +126,46 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
             };
             Ok(told(exported))
         }
+        AuditCommand::Prune { before, yes, json } => {
+            let mongo = mongo(&registry, environment)?;
+            let audit = registry.get("genims_audit_db")?;
+            let data_dir = &settings.data_dir;
+            let prune = Prune { settings: &mysql, audit, data_dir, mongo: mongo.as_ref(), before, delete: yes };
+            let pruned = prune.run().await?;
+            if json {
+                say!("{}", serde_json::to_string_pretty(&pruned).context("what goes as JSON")?);
+                return Ok(ExitCode::SUCCESS);
+            }
+            for one in &pruned {
+                let last = one.checkpoint.write.position;
+                say!("{:26} {:>9} writes {:>9} changes, to position {last}", one.database, one.writes, one.changes);
+            }
+            say!("{}", if yes { "Deleted." } else { "Nothing was deleted: run this with --yes." });
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
-async fn kept_heads(
-    registry: &Registry,
-    settings: &Settings,
-    environment: &Environment,
-) -> anyhow::Result<Vec<(&'static str, All)>> {
-    let mut all = vec![("the data folder", heads::from_file(&settings.data_dir)?)];
+fn mongo(registry: &Registry, environment: &Environment) -> anyhow::Result<Option<MongoSettings>> {
     match MongoSettings::from_environment(registry.get("genims_production")?, environment) {
-        Ok(mongo) => match heads::from_mongo(&mongo).await {
-            Ok(heads) => all.push(("MongoDB", heads)),
-            Err(error) => eprintln!("genims: the heads in MongoDB are not compared: {error}"),
-        },
-        Err(DatabaseError::NotConfigured { .. }) => {}
-        Err(error) => return Err(error.into()),
+        Ok(settings) => Ok(Some(settings)),
+        Err(DatabaseError::NotConfigured { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(all)
+}
+
+async fn outside(registry: &Registry, settings: &Settings, environment: &Environment) -> anyhow::Result<Outside> {
+    let mongo = mongo(registry, environment)?;
+    let mut outside = Outside::default();
+    for (kept, places) in [(Kept::Heads, &mut outside.heads), (Kept::Checkpoints, &mut outside.checkpoints)] {
+        places.push(("the data folder", heads::from_file(kept, &settings.data_dir)?));
+        let Some(mongo) = &mongo else { continue };
+        match heads::from_mongo(kept, mongo).await {
+            Ok(all) => places.push(("MongoDB", all)),
+            Err(error) => eprintln!("genims: what MongoDB keeps of the trail is not compared: {error}"),
+        }
+    }
+    Ok(outside)
 }
 
 fn print(report: &Report) {

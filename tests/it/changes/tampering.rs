@@ -89,6 +89,7 @@ pub(super) fn every_tampering_is_found(harness: &'static Harness) {
     }
     assert!(audited.verified().0, "restored, and still not as it was");
     an_export_says_what_is_true(&audited);
+    retention_leaves_a_checkpoint(&audited);
     a_break_stays_known(&audited);
 }
 
@@ -118,6 +119,26 @@ fn an_export_says_what_is_true(audited: &Audited) {
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let altered: Vec<&Value> = lines.iter().filter(|line| line["verdict"] == "altered").collect();
     assert!(!all_true && altered.len() == 1 && altered[0]["position"] == 5, "{lines:#?}");
+    restore(audited);
+}
+
+/// Entries of long ago go, and what is left is sound; that they are said to be gone is believed only from where it was done.
+fn retention_leaves_a_checkpoint(audited: &Audited) {
+    // By this connection's clock the first four are old: seals and hashes follow.
+    let prune = |before: &str, more: &[&str]| audited.cli(&[&["audit", "prune", "--before", before], more].concat());
+    let young = prune("2099-01-01", &["--yes"]);
+    assert!(!young.status.success() && String::from_utf8_lossy(&young.stderr).contains("keeps the audit trail for that long"));
+    let none = prune("2010-01-01", &["--yes", "--json"]);
+    assert_eq!(String::from_utf8_lossy(&none.stdout).trim(), "[]");
+    audited.tamper(&[
+        "INSERT INTO genims_internal.audit_checkpoints SELECT w.database_name, NOW(6), w.chain_position, w.row_hash, c.chain_position, c.row_hash \
+         FROM system_audit_log w JOIN data_change_audit c ON c.audit_id = w.audit_id WHERE w.database_name = 'genims_crm_db' AND w.chain_position = 4",
+        "DELETE FROM data_change_audit WHERE database_name = 'genims_crm_db' AND chain_position <= 4",
+        "DELETE FROM system_audit_log WHERE database_name = 'genims_crm_db' AND chain_position <= 4",
+    ]);
+    let (untouched, report) = audited.verified();
+    assert!(!untouched && of_crm(&report)["findings"].to_string().contains("only MySQL says so"), "{report:#}");
+    audited.tamper(&["DELETE FROM genims_internal.audit_checkpoints"]);
     restore(audited);
 }
 
