@@ -212,7 +212,9 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn change(id: i64, operation: Operation) -> Change {
-        let image = |status: &str| Image::from([("id".to_owned(), Some("7".to_owned())), ("status".to_owned(), Some(status.to_owned()))]);
+        let image = |status: &str| {
+            Image::from([("id".to_owned(), Some("7".to_owned())), ("status".to_owned(), Some(status.to_owned()))])
+        };
         let at = chrono::DateTime::from_timestamp_micros(1_790_000_000_123_456 + id).expect("a time").naive_utc();
         Change {
             id,

@@ -1,7 +1,6 @@
 //! What can go wrong between an outbox and the audit trail. Messages name the database, the cause and the remedy.
 
 use genims_databases::DatabaseError;
-use genims_databases::errors::mysql_code;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ChangesError {
@@ -17,7 +16,9 @@ pub enum ChangesError {
     #[error("{database}: {what} has not answered within {seconds} s; look at that server's log")]
     Hung { database: String, what: &'static str, seconds: u64 },
 
-    #[error("the heads of the audit trail cannot be kept in {path}: {source}; make the folder writable, with room for them")]
+    #[error(
+        "the heads of the audit trail cannot be kept in {path}: {source}; make the folder writable, with room for them"
+    )]
     Heads { path: String, source: std::io::Error },
 
     #[error("{path} does not hold the heads of the audit trail: {cause}; restore it from a backup, or set it aside")]
@@ -31,26 +32,4 @@ pub enum ChangesError {
 
     #[error("the export cannot be written: {0}; free space, or name another place")]
     Export(#[source] std::io::Error),
-}
-
-impl ChangesError {
-    /// Somebody has made what we were about to make: another delivery, or our own whose end was not known.
-    pub(crate) fn is_there_already(&self) -> bool {
-        const DUPLICATE: u16 = 1062;
-        match self {
-            Self::Database(DatabaseError::Mysql { source, .. }) => mysql_code(source) == Some(DUPLICATE),
-            Self::Database(DatabaseError::Mongo { source, .. }) => is_duplicate(source),
-            _ => false,
-        }
-    }
-}
-
-fn is_duplicate(error: &mongodb::error::Error) -> bool {
-    const DUPLICATE: i32 = 11_000;
-    match error.kind.as_ref() {
-        mongodb::error::ErrorKind::InsertMany(failed) => {
-            failed.write_errors.iter().flatten().any(|error| error.code == DUPLICATE)
-        }
-        _ => false,
-    }
 }

@@ -165,10 +165,7 @@ fn complete(position: Position) -> Position {
 }
 
 /// What an outbox is asked, bounded.
-async fn within<T>(
-    outbox: &Outbox,
-    asked: impl Future<Output = Result<T, ChangesError>>,
-) -> Result<T, ChangesError> {
+async fn within<T>(outbox: &Outbox, asked: impl Future<Output = Result<T, ChangesError>>) -> Result<T, ChangesError> {
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(answer) => answer,
         Err(_) => {

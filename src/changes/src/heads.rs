@@ -169,7 +169,9 @@ impl Heads {
 /// More was once there than is said now, and that was not noticed before.
 fn is_ahead(kept: &Head, now: &Head) -> bool {
     let further = |a: &Ends, b: &Ends| {
-        a.write.position > b.write.position || a.change.position > b.change.position || a.seal.position > b.seal.position
+        a.write.position > b.write.position
+            || a.change.position > b.change.position
+            || a.seal.position > b.seal.position
     };
     further(&kept.ends, &now.ends) && !now.breaks.iter().any(|known| known.expected == kept.ends)
 }

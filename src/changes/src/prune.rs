@@ -56,7 +56,9 @@ impl Prune<'_> {
         let names: Vec<String> = connection.query(names).await.map_err(|error| self.failed(error))?;
         let mut pruned = Vec::new();
         for name in names {
-            let Some(one) = self.old(&mut connection, &name).await.map_err(|error| self.failed(error))? else { continue };
+            let Some(one) = self.old(&mut connection, &name).await.map_err(|error| self.failed(error))? else {
+                continue;
+            };
             if self.delete {
                 self.refuse_held(&mut connection, &name).await?;
                 keep_checkpoint(self.data_dir, self.mongo, &name, &one.checkpoint).await?;
@@ -92,7 +94,8 @@ impl Prune<'_> {
         if last < first {
             return Ok(None);
         }
-        let write = "SELECT chain_position, row_hash FROM system_audit_log WHERE database_name = ? AND chain_position = ?";
+        let write =
+            "SELECT chain_position, row_hash FROM system_audit_log WHERE database_name = ? AND chain_position = ?";
         let write: Option<(i64, String)> = connection.exec_first(write, (name, last)).await?;
         let change = "SELECT c.chain_position, c.row_hash FROM data_change_audit c JOIN system_audit_log w ON w.audit_id = c.audit_id \
                       WHERE c.database_name = ? AND w.chain_position <= ? ORDER BY c.chain_position DESC LIMIT 1";

@@ -15,7 +15,8 @@ const SEALS_PAGE: usize = 200;
 
 const COMMON: &str = "e.event_uid, e.occurred_at, e.recorded_at, e.database_name, e.table_name, e.record_key, e.operation, \
      e.actor_type, e.actor_id, e.chain_position, e.previous_hash, e.row_hash";
-const WRITE: &str = "e.rows_affected, e.service_name, e.session_id, e.client_address, e.transaction_id, e.correlation_id, e.reason";
+const WRITE: &str =
+    "e.rows_affected, e.service_name, e.session_id, e.client_address, e.transaction_id, e.correlation_id, e.reason";
 const CHANGED_ROW: &str = "w.chain_position, e.record_version, e.changed_columns, e.changed_column_count, e.before_image, \
      e.after_image, e.before_hash, e.after_hash, e.data_classification, e.contains_personal_data, e.change_reason, \
      e.change_reference";
@@ -40,10 +41,9 @@ impl Reader {
     /// Everything read is of the moment of this call.
     pub(crate) async fn open(settings: &MysqlSettings) -> Result<Self, ChangesError> {
         let mut connection = settings.connect().await?;
-        for statement in [
-            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT",
-        ] {
+        for statement in
+            ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT"]
+        {
             connection.query_drop(statement).await.map_err(|error| settings.error(error))?;
         }
         Ok(Self { settings: settings.clone(), connection })

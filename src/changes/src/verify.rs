@@ -71,11 +71,7 @@ pub struct Outside {
 }
 
 /// Examines the trail of all databases, or of one. What is kept outside must have been read before.
-pub async fn verify(
-    settings: &MysqlSettings,
-    outside: &Outside,
-    only: Option<&str>,
-) -> Result<Report, ChangesError> {
+pub async fn verify(settings: &MysqlSettings, outside: &Outside, only: Option<&str>) -> Result<Report, ChangesError> {
     let mut reader = Reader::open(settings).await?;
     let mut names = reader.databases().await?;
     names.extend(outside.heads.iter().flat_map(|(_, all)| all.keys().cloned()));
@@ -99,10 +95,9 @@ async fn examine(
 ) -> Result<DatabaseReport, ChangesError> {
     let mut report = DatabaseReport { database: database.to_owned(), ..DatabaseReport::default() };
     let [write, change] = reader.checkpoint(database).await?;
-    for (chain, begin, of) in [
-        ("writes", &write, (|ends| &ends.write) as fn(&Ends) -> &End),
-        ("changes", &change, |ends| &ends.change),
-    ] {
+    for (chain, begin, of) in
+        [("writes", &write, (|ends| &ends.write) as fn(&Ends) -> &End), ("changes", &change, |ends| &ends.change)]
+    {
         let known = checkpoints.iter().map(|(_, kept)| of(&kept.ends));
         if begin.position > 0 && !known.into_iter().any(|known| is_covered(begin, known)) {
             let what = format!("to {} are said to be deleted by retention, and only MySQL says so", begin.position);
@@ -196,8 +191,11 @@ impl Chain {
             match self.digests.of(position) {
                 Digest::Before => {}
                 Digest::Sealed(sealed) if sealed == digest => {}
-                Digest::Sealed(_) => report
-                    .find(name, position, format!("was altered ({}): it is not what was sealed at its delivery", whose())),
+                Digest::Sealed(_) => report.find(
+                    name,
+                    position,
+                    format!("was altered ({}): it is not what was sealed at its delivery", whose()),
+                ),
                 Digest::Missing => {
                     report.find(name, position, format!("was inserted ({}): no seal covers it", whose()));
                 }
@@ -215,11 +213,19 @@ impl Chain {
     fn finish(self, sealed: i64, report: &mut DatabaseReport) {
         let name = self.name;
         if sealed > self.end.position {
-            report.find(name, self.end.position + 1, format!("and all behind it are cut off; sealed are entries to {sealed}"));
+            report.find(
+                name,
+                self.end.position + 1,
+                format!("and all behind it are cut off; sealed are entries to {sealed}"),
+            );
         }
         for (place, head) in self.heads.iter().filter(|(_, head)| head.position > self.end.position) {
             let first = self.end.position + 1;
-            report.find(name, first, format!("and all behind it are cut off; the head kept in {place} is {}", head.position));
+            report.find(
+                name,
+                first,
+                format!("and all behind it are cut off; the head kept in {place} is {}", head.position),
+            );
         }
     }
 }

@@ -171,8 +171,11 @@ async fn outside(registry: &Registry, settings: &Settings, environment: &Environ
 fn print(report: &Report) {
     for database in &report.databases {
         let DatabaseReport { writes, changes, seals, .. } = database;
-        let heads =
-            if database.heads.is_empty() { "no head".to_owned() } else { format!("heads in {}", database.heads.join(" and ")) };
+        let heads = if database.heads.is_empty() {
+            "no head".to_owned()
+        } else {
+            format!("heads in {}", database.heads.join(" and "))
+        };
         let verdict = match database.findings_total {
             0 => "untouched".to_owned(),
             count => format!("{count} FINDINGS"),

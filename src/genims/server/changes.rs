@@ -51,10 +51,8 @@ impl Changes {
             None => None,
         };
         // Without the trail nothing is ever deleted from an outbox: it is the evidence.
-        let targets: Vec<String> = std::iter::once(TRAIL)
-            .chain(mongo.is_some().then_some(STREAM))
-            .map(str::to_owned)
-            .collect();
+        let targets: Vec<String> =
+            std::iter::once(TRAIL).chain(mongo.is_some().then_some(STREAM)).map(str::to_owned).collect();
         let mut followers = Vec::new();
         let postgres = registry.all().iter().filter(|database| database.engine == Engine::Postgresql);
         for database in postgres.filter(|_| mysql.is_some() || mongo.is_some()) {

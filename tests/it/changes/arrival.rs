@@ -38,8 +38,7 @@ fn execute(harness: &'static Harness, audited: &Audited, statements: &str) {
 
 /// `seed plant` has filled master data, and test rows were written with triggers asleep.
 fn seeding_is_not_audited(audited: &Audited) {
-    let of: Vec<i64> =
-        audited.asked("SELECT COUNT(*) FROM system_audit_log WHERE database_name = 'genims_master_db'");
+    let of: Vec<i64> = audited.asked("SELECT COUNT(*) FROM system_audit_log WHERE database_name = 'genims_master_db'");
     assert_eq!(of, [0]);
 }
 
@@ -112,7 +111,8 @@ fn odd_keys_and_truncation(audited: &Audited, harness: &'static Harness) {
     assert_eq!(documents.last().unwrap().get_str("operation").unwrap(), "truncate");
     // Another key: the triggers are made anew, and then there is nothing to do.
     audited.platform.execute("genims_crm_db", "ALTER TABLE pairs DROP CONSTRAINT pairs_pkey, ADD PRIMARY KEY (b)");
-    let changes = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap()["databases"][0]["changes"].clone();
+    let changes =
+        |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap()["databases"][0]["changes"].clone();
     let again = audited.platform.cli(&["provision", "--only", "crm", "--json"], &[]);
     assert_eq!(changes(&again.stdout), json!(["changes of 1 tables are audited"]));
     let again = audited.platform.cli(&["provision", "--only", "crm", "--json"], &[]);
@@ -132,7 +132,11 @@ fn late_commits(audited: &Audited, harness: &'static Harness) {
         let (late, early, open) = (audited.crm().await, audited.crm().await, audited.crm().await);
         run(&late, "BEGIN; INSERT INTO widgets VALUES (10, 'late', 1, NULL)").await;
         run(&open, "BEGIN; INSERT INTO widgets VALUES (11, 'open', 1, NULL)").await;
-        run(&early, "INSERT INTO widgets VALUES (12, 'early', 1, NULL); UPDATE widgets SET name = 'first' WHERE widget_id = 1").await;
+        run(
+            &early,
+            "INSERT INTO widgets VALUES (12, 'early', 1, NULL); UPDATE widgets SET name = 'first' WHERE widget_id = 1",
+        )
+        .await;
         (late, open)
     });
     audited.arrived("widgets", before + 2);
@@ -185,10 +189,15 @@ fn personal_values_are_masked(audited: &Audited, harness: &'static Harness) {
     harness.block_on(async {
         let url = audited.platform.stack.postgres_url("genims_hr_db");
         let client = crate::harness::connect_postgres(&url).await;
-        run(&client, "INSERT INTO employees (employee_id, employee_number, first_name, last_name, hire_date, mobile_phone) \
-                      VALUES ('E-1', '1', 'A', 'B', '2026-01-01', '123')").await;
+        run(
+            &client,
+            "INSERT INTO employees (employee_id, employee_number, first_name, last_name, hire_date, mobile_phone) \
+                      VALUES ('E-1', '1', 'A', 'B', '2026-01-01', '123')",
+        )
+        .await;
     });
-    let query = "SELECT after_image, contains_personal_data FROM data_change_audit WHERE database_name = 'genims_hr_db'";
+    let query =
+        "SELECT after_image, contains_personal_data FROM data_change_audit WHERE database_name = 'genims_hr_db'";
     eventually("the employee arrives", PATIENCE, || !audited.asked::<(String, bool)>(query).is_empty());
     let (image, personal) = audited.asked::<(String, bool)>(query).remove(0);
     assert!(personal && image.contains("\"mobile_phone\":\"***\"") && !image.contains("123"), "{image}");
@@ -219,7 +228,8 @@ pub(super) fn kills(harness: &'static Harness) {
             let mut rounds = 0_usize;
             while !*stopped.borrow() {
                 let name = rounds + 1;
-                run(&writer, &format!("UPDATE widgets SET name = '{name}' WHERE widget_id <= {}", 1 + rounds % 20)).await;
+                run(&writer, &format!("UPDATE widgets SET name = '{name}' WHERE widget_id <= {}", 1 + rounds % 20))
+                    .await;
                 rounds += 1;
                 tokio::time::sleep(Duration::from_millis(4)).await;
             }

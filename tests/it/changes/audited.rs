@@ -98,7 +98,8 @@ impl Audited {
     }
 
     pub(super) fn asked<T: FromRow + Send + 'static>(&self, query: &str) -> Vec<T> {
-        self.harness.block_on(async { self.trail().await.query(query).await.unwrap_or_else(|e| panic!("{query}: {e}")) })
+        self.harness
+            .block_on(async { self.trail().await.query(query).await.unwrap_or_else(|e| panic!("{query}: {e}")) })
     }
 
     pub(super) fn entries(&self, table: &str) -> Vec<Entry> {
@@ -133,7 +134,8 @@ impl Audited {
 
     /// What one delivery of the CRM shows.
     pub(super) fn stats(&self, target: &str) -> Value {
-        let text = ureq::get(format!("http://{}/stats", self.http)).call().unwrap().body_mut().read_to_string().unwrap();
+        let text =
+            ureq::get(format!("http://{}/stats", self.http)).call().unwrap().body_mut().read_to_string().unwrap();
         let stats: Value = serde_json::from_str(&text).unwrap();
         let all = stats["changes"].as_array().unwrap();
         let found = all.iter().find(|one| one["database"] == "genims_crm_db" && one["target"] == target);

@@ -9,22 +9,45 @@ const TABLES: [&str; 3] = ["system_audit_log", "data_change_audit", "genims_inte
 
 /// What is done, and the chain and position where it must be found first.
 const TAMPERINGS: [(&str, &[&str], &str, i64); 9] = [
-    ("an actor edited", &["UPDATE system_audit_log SET actor_id = 'EMP-8' WHERE database_name = 'genims_crm_db' AND chain_position = 5"], "writes", 5),
+    (
+        "an actor edited",
+        &[
+            "UPDATE system_audit_log SET actor_id = 'EMP-8' WHERE database_name = 'genims_crm_db' AND chain_position = 5",
+        ],
+        "writes",
+        5,
+    ),
     // No column of the contract's hash: only the seal knows.
-    ("an address edited", &["UPDATE system_audit_log SET client_address = '10.0.0.9' WHERE database_name = 'genims_crm_db' AND chain_position = 5"], "writes", 5),
+    (
+        "an address edited",
+        &[
+            "UPDATE system_audit_log SET client_address = '10.0.0.9' WHERE database_name = 'genims_crm_db' AND chain_position = 5",
+        ],
+        "writes",
+        5,
+    ),
     (
         "an image edited",
-        &["UPDATE data_change_audit SET after_image = REPLACE(after_image, '\"w5\"', '\"w6\"') WHERE database_name = 'genims_crm_db' AND chain_position = 5"],
+        &[
+            "UPDATE data_change_audit SET after_image = REPLACE(after_image, '\"w5\"', '\"w6\"') WHERE database_name = 'genims_crm_db' AND chain_position = 5",
+        ],
         "changes",
         5,
     ),
     (
         "an image edited with its hash",
-        &["UPDATE data_change_audit SET after_image = '{}', after_hash = SHA2('{}', 256) WHERE database_name = 'genims_crm_db' AND chain_position = 5"],
+        &[
+            "UPDATE data_change_audit SET after_image = '{}', after_hash = SHA2('{}', 256) WHERE database_name = 'genims_crm_db' AND chain_position = 5",
+        ],
         "changes",
         5,
     ),
-    ("a change deleted", &["DELETE FROM data_change_audit WHERE database_name = 'genims_crm_db' AND chain_position = 5"], "changes", 5),
+    (
+        "a change deleted",
+        &["DELETE FROM data_change_audit WHERE database_name = 'genims_crm_db' AND chain_position = 5"],
+        "changes",
+        5,
+    ),
     (
         "the end cut off",
         &[
@@ -46,14 +69,21 @@ const TAMPERINGS: [(&str, &[&str], &str, i64); 9] = [
     ),
     (
         "an entry added with a true hash",
-        &["INSERT INTO system_audit_log (event_uid, occurred_at, database_name, table_name, record_key, operation, actor_type, actor_id, chain_position, previous_hash, row_hash) \
+        &[
+            "INSERT INTO system_audit_log (event_uid, occurred_at, database_name, table_name, record_key, operation, actor_type, actor_id, chain_position, previous_hash, row_hash) \
            SELECT 'forged', occurred_at, database_name, table_name, record_key, operation, actor_type, actor_id, chain_position + 1, row_hash, \
            CAST(SHA2(CONCAT_WS(CHAR(31 USING utf8mb4), row_hash, database_name, chain_position + 1, 'forged', DATE_FORMAT(occurred_at, '%Y-%m-%d %H:%i:%s.%f'), table_name, record_key, operation, 1, actor_type, actor_id, ''), 256) AS CHAR CHARACTER SET ascii) \
-           FROM system_audit_log WHERE database_name = 'genims_crm_db' ORDER BY chain_position DESC LIMIT 1"],
+           FROM system_audit_log WHERE database_name = 'genims_crm_db' ORDER BY chain_position DESC LIMIT 1",
+        ],
         "writes",
         11,
     ),
-    ("a seal deleted", &["DELETE FROM genims_internal.audit_seals WHERE database_name = 'genims_crm_db' AND seal = 1"], "seals", 1),
+    (
+        "a seal deleted",
+        &["DELETE FROM genims_internal.audit_seals WHERE database_name = 'genims_crm_db' AND seal = 1"],
+        "seals",
+        1,
+    ),
 ];
 
 pub(super) fn every_tampering_is_found(harness: &'static Harness) {
@@ -99,7 +129,11 @@ fn of_crm(report: &Value) -> Value {
 }
 
 fn restore(audited: &Audited) {
-    audited.tamper(&["DELETE FROM data_change_audit", "DELETE FROM system_audit_log", "DELETE FROM genims_internal.audit_seals"]);
+    audited.tamper(&[
+        "DELETE FROM data_change_audit",
+        "DELETE FROM system_audit_log",
+        "DELETE FROM genims_internal.audit_seals",
+    ]);
     for (number, table) in TABLES.iter().enumerate() {
         audited.tamper(&[&format!("INSERT INTO {table} SELECT * FROM genims_internal.kept_{number}")]);
     }
@@ -113,8 +147,15 @@ fn an_export_says_what_is_true(audited: &Audited) {
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     };
     let (all_true, csv) = export("csv");
-    assert!(all_true && csv.lines().count() == 11 && csv.lines().all(|line| line.ends_with(",true") || line.ends_with(",verdict")), "{csv}");
-    audited.tamper(&["UPDATE system_audit_log SET actor_id = 'EMP-8' WHERE database_name = 'genims_crm_db' AND chain_position = 5"]);
+    assert!(
+        all_true
+            && csv.lines().count() == 11
+            && csv.lines().all(|line| line.ends_with(",true") || line.ends_with(",verdict")),
+        "{csv}"
+    );
+    audited.tamper(&[
+        "UPDATE system_audit_log SET actor_id = 'EMP-8' WHERE database_name = 'genims_crm_db' AND chain_position = 5",
+    ]);
     let (all_true, lines) = export("json");
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let altered: Vec<&Value> = lines.iter().filter(|line| line["verdict"] == "altered").collect();
@@ -127,7 +168,10 @@ fn retention_leaves_a_checkpoint(audited: &Audited) {
     // By this connection's clock the first four are old: seals and hashes follow.
     let prune = |before: &str, more: &[&str]| audited.cli(&[&["audit", "prune", "--before", before], more].concat());
     let young = prune("2099-01-01", &["--yes"]);
-    assert!(!young.status.success() && String::from_utf8_lossy(&young.stderr).contains("keeps the audit trail for that long"));
+    assert!(
+        !young.status.success()
+            && String::from_utf8_lossy(&young.stderr).contains("keeps the audit trail for that long")
+    );
     let none = prune("2010-01-01", &["--yes", "--json"]);
     assert_eq!(String::from_utf8_lossy(&none.stdout).trim(), "[]");
     audited.tamper(&[

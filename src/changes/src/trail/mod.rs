@@ -276,11 +276,8 @@ impl Session {
             let span = (database, first.write_position, last.write_position);
             let numbers: Vec<(i64, i64)> = transaction.exec(numbers, span).await?;
             let numbers: HashMap<i64, i64> = numbers.into_iter().collect();
-            let numbered: Vec<(ChangedRow, i64)> = made
-                .rows
-                .iter()
-                .filter_map(|row| Some((row.clone(), *numbers.get(&row.write_position)?)))
-                .collect();
+            let numbered: Vec<(ChangedRow, i64)> =
+                made.rows.iter().filter_map(|row| Some((row.clone(), *numbers.get(&row.write_position)?))).collect();
             if numbered.len() != made.rows.len() {
                 let cause = "genims_internal.audit_writes does not show what was just written: run `genims provision`";
                 return Err(mysql_async::Error::Other(cause.into()));
@@ -301,7 +298,13 @@ fn lists(texts: &[String]) -> Vec<Vec<Value>> {
     texts
         .chunks(largest)
         .map(|chunk| {
-            let length = if chunk.len() > middle { largest } else if chunk.len() > 1 { middle } else { 1 };
+            let length = if chunk.len() > middle {
+                largest
+            } else if chunk.len() > 1 {
+                middle
+            } else {
+                1
+            };
             let last = chunk.last().map(|text| Value::from(text.as_str()));
             let values = chunk.iter().map(|text| Value::from(text.as_str()));
             values.chain(std::iter::repeat_n(last, length - chunk.len()).flatten()).collect()

@@ -52,8 +52,16 @@ pub(super) async fn load(
         if leaves_out {
             foreign_keys::leave_out(&transaction).await.map_err(failed)?;
         }
-        let mut loaded =
-            Group { transaction: &transaction, settings, parameters, report, show, audited: !leaves_out, current: None, tables: Vec::new() };
+        let mut loaded = Group {
+            transaction: &transaction,
+            settings,
+            parameters,
+            report,
+            show,
+            audited: !leaves_out,
+            current: None,
+            tables: Vec::new(),
+        };
         if loaded.all(&mut receiver).await? {
             let tables = loaded.tables;
             if leaves_out {

@@ -99,10 +99,7 @@ fn missing(table: &str, key: &[String], right: &[String]) -> Vec<String> {
 
 fn dropped(table: &str, there: &[String]) -> Vec<String> {
     let table = format!("public.{}", quoted(Engine::Postgresql, table));
-    there
-        .iter()
-        .map(|trigger| format!("DROP TRIGGER {} ON {table}", quoted(Engine::Postgresql, trigger)))
-        .collect()
+    there.iter().map(|trigger| format!("DROP TRIGGER {} ON {table}", quoted(Engine::Postgresql, trigger))).collect()
 }
 
 #[cfg(test)]
