@@ -122,6 +122,7 @@ impl Heads {
 
     /// Keeps what has changed.
     pub async fn keep(&self) -> Result<(), ChangesError> {
+        let kept = self.keep_in_file().await;
         if let Some((settings, client)) = &self.mongo {
             let kept = tokio::time::timeout(PATIENCE, self.keep_in_mongo(client)).await;
             match kept {
@@ -131,6 +132,10 @@ impl Heads {
                 Err(_) => tracing::debug!("heads not kept in MongoDB: no answer"),
             }
         }
+        kept
+    }
+
+    async fn keep_in_file(&self) -> Result<(), ChangesError> {
         let heads = {
             let state = self.state.lock();
             if state.heads == state.in_file {
