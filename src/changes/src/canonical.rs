@@ -8,11 +8,26 @@ pub type Image = std::collections::BTreeMap<String, Option<String>>;
 
 /// The image as JSON: sorted keys, no blanks.
 pub fn image(image: &Image) -> String {
-    let entries = image.iter().map(|(key, value)| {
-        let value = value.as_deref().map_or_else(|| "null".to_owned(), string);
-        (key.as_str(), value)
-    });
-    object(entries.collect())
+    let mut entries: Vec<(&String, &Option<String>)> = image.iter().collect();
+    // The RFC sorts by units of UTF-16, which differs from bytes only beyond the basic plane.
+    if !image.keys().all(|key| key.is_ascii()) {
+        entries.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+    }
+    let mut text = String::with_capacity(32 * image.len() + 2);
+    text.push('{');
+    for (key, value) in entries {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        push_string(&mut text, key);
+        text.push(':');
+        match value {
+            Some(value) => push_string(&mut text, value),
+            None => text.push_str("null"),
+        }
+    }
+    text.push('}');
+    text
 }
 
 /// Any JSON; numbers as they are written here already.
@@ -35,9 +50,21 @@ fn object(mut entries: Vec<(&str, String)>) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// serde_json escapes what the RFC escapes, in the same way.
 fn string(text: &str) -> String {
-    Value::from(text).to_string()
+    let mut written = String::with_capacity(text.len() + 2);
+    push_string(&mut written, text);
+    written
+}
+
+/// serde_json escapes what the RFC escapes, in the same way; most texts hold nothing of it.
+fn push_string(to: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        to.push('"');
+        to.push_str(text);
+        to.push('"');
+    } else {
+        to.push_str(&Value::from(text).to_string());
+    }
 }
 
 /// SHA-256 in lower-case hex.
@@ -46,7 +73,9 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// Of fields in this order, no two sequences of which are written alike: each has its length before it.

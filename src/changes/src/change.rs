@@ -149,9 +149,8 @@ impl Change {
             before.into_iter().chain(after).flat_map(|image| image.keys()).map(String::as_str).collect();
         names.sort_unstable();
         names.dedup();
-        let value = |image: Option<&Image>, name: &str| image.and_then(|image| image.get(name)).cloned();
         names.retain(|name| match (before, after) {
-            (Some(_), Some(_)) => value(before, name) != value(after, name),
+            (Some(before), Some(after)) => before.get(*name) != after.get(*name),
             _ => true,
         });
         names

@@ -1,6 +1,6 @@
 //! Changes of business tables, from the outboxes of the PostgreSQL databases into the audit trail and the change stream.
 //!
-//! - [`change`], [`canonical`]: one change, and its content as text that can be hashed
+//! - [`change`], [`canonical`]: one change, and its content as text that can be hashed; `image`: a row as PostgreSQL writes it
 //! - [`entry`]: entries of the trail, their chains of hashes, seals over them
 //! - [`outbox`]: what of the changes a target lacks
 //! - [`trail`], [`stream`]: the targets: MySQL's audit tables, MongoDB's collection
@@ -18,6 +18,7 @@ mod error;
 pub mod export;
 pub mod follow;
 pub mod heads;
+mod image;
 pub mod metrics;
 pub mod outbox;
 pub mod prune;

@@ -13,6 +13,7 @@
 use crate::canonical::Image;
 use crate::change::{Change, Operation};
 use crate::error::ChangesError;
+use crate::image;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use genims_databases::{PostgresClient, PostgresSettings};
 use std::sync::Arc;
@@ -43,9 +44,7 @@ const WINDOW: &str = "SELECT pg_current_snapshot()::text, count(*), coalesce(min
      OR xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))";
 
 const BATCH: &str = "SELECT id, xid::text, at, relation, op, key, rows, \
-         (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(before) AS e)::text, \
-         (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(after) AS e)::text, \
-         actor, login, application, client, reason \
+         before::text, after::text, actor, login, application, client, reason \
      FROM (SELECT *, sum(bytes) OVER (ORDER BY id) - bytes AS before_it FROM ( \
          SELECT *, coalesce(pg_column_size(before), 0) + coalesce(pg_column_size(after), 0) AS bytes \
          FROM genims_internal.changes WHERE id > $3 AND id <= $4 \
@@ -196,9 +195,9 @@ impl Outbox {
     fn change(&self, row: &Row) -> Result<Change, ChangesError> {
         let id = row.get(0);
         let bad = |cause: String| ChangesError::BadRow { database: self.database().to_owned(), id, cause };
-        let image = |column: usize| -> Result<Option<Image>, ChangesError> {
+        let image_of = |column: usize| -> Result<Option<Image>, ChangesError> {
             let text: Option<&str> = row.get(column);
-            text.map(serde_json::from_str).transpose().map_err(|error| bad(error.to_string()))
+            text.map(image::parse).transpose().map_err(bad)
         };
         let operation: &str = row.get(4);
         let at: NaiveDateTime = row.get::<_, DateTime<Utc>>(2).naive_utc();
@@ -210,8 +209,8 @@ impl Outbox {
             operation: Operation::parse(operation).ok_or_else(|| bad(format!("{operation} is not an operation")))?,
             key: row.get(5),
             rows: row.get(6),
-            before: image(7)?,
-            after: image(8)?,
+            before: image_of(7)?,
+            after: image_of(8)?,
             actor: row.get(9),
             login: row.get(10),
             application: row.get(11),
