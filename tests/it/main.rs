@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
 mod bounds;
+mod changes;
 mod clients;
 mod commands;
 mod databases;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         seed::tests,
         history::tests,
         hub::tests,
+        changes::tests,
         seeding::tests,
         stream::tests,
         effects::tests,

@@ -46,6 +46,11 @@ impl Platform {
         Environment::from_pairs(self.variables.iter().cloned().chain(more))
     }
 
+    /// Where each server is, for programs that are started elsewhere.
+    pub(crate) fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
     /// The real binary, to its end.
     pub(crate) fn cli(&self, arguments: &[&str], more: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));

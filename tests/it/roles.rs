@@ -104,8 +104,35 @@ async fn rights_inside(url: &str) {
         let error = writer.batch_execute(forbidden).await.expect_err(forbidden);
         assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{forbidden}: {error}");
     }
+    outbox_is_out_of_reach(url, &writer).await;
     let owner = login(&as_role(url, "hr", "owner")).await.unwrap();
     owner.batch_execute("CREATE TABLE t (a int); DROP TABLE t; ALTER TABLE employees ADD COLUMN x int; ALTER TABLE employees DROP COLUMN x").await.unwrap();
+}
+
+/// What a writer changes is entered under its login, and it can neither read nor alter nor forge that.
+async fn outbox_is_out_of_reach(url: &str, writer: &PostgresClient) {
+    writer
+        .batch_execute("INSERT INTO skills_catalog (skill_id, skill_code, skill_name) VALUES ('S', 'S', 'Welding')")
+        .await
+        .unwrap();
+    for forbidden in [
+        "SELECT FROM genims_internal.changes",
+        "DELETE FROM genims_internal.changes",
+        "UPDATE genims_internal.changes SET actor = 'somebody'",
+        "INSERT INTO genims_internal.changes (relation, op, key, actor) VALUES ('employees', 'insert', '1', 'somebody')",
+        "TRUNCATE genims_internal.changes",
+        "UPDATE genims_internal.change_positions SET doing = NULL",
+        "ALTER TABLE employees DISABLE TRIGGER genims_changes_update",
+        "DROP TRIGGER genims_changes_update ON employees",
+    ] {
+        let error = writer.batch_execute(forbidden).await.expect_err(forbidden);
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{forbidden}: {error}");
+    }
+    let admin = crate::harness::connect_postgres(url).await;
+    let entered = "SELECT login, actor, op, key, after ->> 'skill_name' FROM genims_internal.changes WHERE relation = 'skills_catalog'";
+    let entered = admin.query_one(entered, &[]).await.unwrap();
+    let told: [String; 5] = std::array::from_fn(|column| entered.get(column));
+    assert_eq!(told, ["genims_hr_writer", "genims_hr_writer", "insert", "S", "Welding"]);
 }
 
 fn audit_is_a_world_of_its_own(harness: &'static Harness) {
@@ -131,10 +158,16 @@ fn audit_is_a_world_of_its_own(harness: &'static Harness) {
             "DELETE FROM legal_holds",
             entry,
             "DROP TABLE legal_holds",
+            "SELECT actor_id FROM system_audit_log",
+            "UPDATE genims_internal.audit_seals SET seal = 9",
+            "DELETE FROM genims_internal.audit_seals",
+            "SELECT * FROM genims_internal.audit_checkpoints",
         ] {
             let error = writer.query_drop(forbidden).await.expect_err(forbidden).to_string();
             assert!(error.contains("denied"), "{forbidden}: {error}");
         }
+        // Ends of chains and versions are all it sees.
+        writer.query_drop("SELECT row_hash FROM genims_internal.audit_writes").await.unwrap();
         let mut auditor = connect("audit", "reader").await.unwrap();
         auditor.query_drop("SELECT * FROM legal_holds").await.unwrap();
         for forbidden in ["DELETE FROM legal_holds", "INSERT INTO data_retention_policies () VALUES ()"] {

@@ -2,7 +2,7 @@
 //! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{Latency, Listener, Observe, Route, SINK_STATES, ServerReport, Sink};
+use super::report::{Changes, Latency, Listener, Observe, Route, SINK_STATES, ServerReport, Sink};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -36,7 +36,8 @@ impl Collector for Reported {
         sources(&mut page, &report)?;
         spool(&mut page, &report)?;
         sinks(&mut page, &report)?;
-        routes(&mut page, &report)
+        routes(&mut page, &report)?;
+        changes(&mut page, &report)
     }
 }
 
@@ -272,6 +273,29 @@ fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     Ok(())
 }
 
+fn changes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
+    fn labelled(changes: &Changes) -> Labels<'_> {
+        labels(("database", &changes.database), ("target", changes.target))
+    }
+    let all = || report.changes.iter().map(|changes| (labelled(changes), changes));
+    page.gauges(
+        ("changes_waiting", "Changes of business tables that a target lacks."),
+        all().map(|(labels, changes)| (labels, changes.waiting)),
+    )?;
+    page.measures(
+        ("changes_age_seconds", "Age of the oldest change that a target lacks."),
+        all().map(|(labels, changes)| (labels, changes.age_seconds)),
+    )?;
+    let counters: [Counted<Changes>; 2] = [
+        (("changes_delivered", "Changes delivered."), |changes| changes.delivered_total),
+        (("changes_retries", "Deliveries tried again."), |changes| changes.retries_total),
+    ];
+    for (described, read) in counters {
+        page.counters(described, all().map(|(labels, changes)| (labels, read(changes))))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::report::Source;
@@ -362,12 +386,16 @@ mod tests {
         assert_eq!(names, NAMES);
     }
 
-    const NAMES: [&str; 45] = [
+    const NAMES: [&str; 49] = [
         "acks_total",
         "at_risk_records",
         "build_info",
         "catalogue_machines",
         "catalogue_sensors",
+        "changes_age_seconds",
+        "changes_delivered_total",
+        "changes_retries_total",
+        "changes_waiting",
         "clock_offset_seconds",
         "connections_open",
         "connections_refused_total",

@@ -22,6 +22,7 @@ pub struct ServerReport {
     pub spool: Spool,
     pub sinks: Vec<Sink>,
     pub routes: Vec<Route>,
+    pub changes: Vec<Changes>,
     pub clocks: Vec<Clock>,
     pub dead_letter_reasons: Vec<(&'static str, u64)>,
     /// What did not fit in messages whose records were taken.
@@ -115,6 +116,21 @@ pub struct Route {
     pub refused_total: u64,
     /// Time that its statements took.
     pub busy_seconds: f64,
+}
+
+/// The changes of one database's business tables on their way to one target: `audit` or `stream`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Changes {
+    pub database: String,
+    pub target: &'static str,
+    /// connecting, following, retrying, or absent: the database has no outbox yet.
+    pub state: &'static str,
+    pub waiting: u64,
+    /// Age of the oldest change that waits.
+    pub age_seconds: f64,
+    pub delivered_total: u64,
+    pub retries_total: u64,
+    pub last_error: Option<String>,
 }
 
 /// A database server's clock against ours.

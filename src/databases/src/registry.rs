@@ -3,6 +3,7 @@
 
 use super::errors::DatabaseError;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,6 +58,9 @@ pub struct Database {
     pub size_class: SizeClass,
     /// The environment variable that holds the connection URL.
     pub connection: String,
+    /// Tables of `public` whose changes are not audited, each with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unaudited: BTreeMap<String, String>,
 }
 
 /// All databases, in load order.

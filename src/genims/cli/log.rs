@@ -18,6 +18,7 @@ use genims_databases::{
 use genims_log::file::{self, Spool, SpoolOptions};
 use genims_log::history::Resume;
 use genims_model::Position;
+use genims_platform::actions::{self, Action};
 use genims_routes::Routes;
 use genims_stores::mongo::MongoNames;
 use genims_stores::mongo::bookkeeping::{self, Bookkeeping};
@@ -313,5 +314,22 @@ async fn adopt(spool: &Spool, places: &mut [Place]) -> anyhow::Result<()> {
         };
         stored.with_context(|| format!("{}: nothing was adopted", place.name))?;
     }
-    Ok(spool.adopt(log)?)
+    spool.adopt(log)?;
+    for place in places {
+        let Store::Postgres(client, positions) = &place.store else { continue };
+        if positions.sink != session::SINK {
+            continue;
+        }
+        let description = format!("adopted the log {earlier} as {log} from offset {}", place.offset);
+        let action = Action {
+            service: "genims-log",
+            activity: "override",
+            module: "operations",
+            database: "genims_operations_db",
+            description: &description,
+            rows: 0,
+        };
+        actions::record(client, &action).await.context("adopted, and not entered into the audit")?;
+    }
+    Ok(())
 }

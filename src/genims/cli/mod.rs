@@ -3,6 +3,7 @@
 
 #![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `genims_terminal::say`")]
 
+mod audit;
 mod deadletter;
 mod dictionary;
 mod doctor;
@@ -62,6 +63,8 @@ enum Command {
     Routes(routes::RoutesArgs),
     /// Look after the durable log; the server must be stopped
     Log(log::LogArgs),
+    /// Examine the audit trail of all changes, or hand its entries out
+    Audit(audit::AuditArgs),
     /// List, show and replay what was set aside
     Deadletter(deadletter::DeadletterArgs),
 }
@@ -102,6 +105,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
+            Command::Audit(args) => audit::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
             Command::Dictionary(_) | Command::Options(_) | Command::Validate(_) => Ok(ExitCode::SUCCESS),
         }

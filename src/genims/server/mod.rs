@@ -5,6 +5,7 @@
 //! - [`sinks`]: what follows the log
 //! - [`routes`]: events on their way to the other databases; [`route_files`]: changed while the server runs;
 //!   [`route_lookups`]: what routes must know of other databases
+//! - [`changes`]: the changes of business tables on their way into the audit trail
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
@@ -18,6 +19,7 @@
 //! Nothing here needs a database to be up: with an empty journal the server waits [`FIRST_CATALOGUE_WAIT`] for master data
 //! before it opens its doors, then opens them anyway.
 
+mod changes;
 mod clocks;
 mod doors;
 mod master;
@@ -75,6 +77,8 @@ pub enum ServerError {
     Bind { name: String, address: String, source: io::Error },
     #[error("listener {name}: {source}")]
     Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error(transparent)]
+    Changes(#[from] genims_changes::ChangesError),
     #[error("a thread cannot be started: {0}; raise the process limit")]
     Thread(#[source] io::Error),
 }
@@ -146,6 +150,8 @@ impl Server {
             window: Stage::new("window", WINDOW_STOP),
         };
 
+        // Waits for no catalogue: changes have nothing to do with the stream.
+        let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
         let mut master = master::Refresher::new(stream.keeper.clone(), environment)?;
         if stream.keeper.directory().load().sensors().is_empty() {
             master.first_catalogue(FIRST_CATALOGUE_WAIT).await;
@@ -164,6 +170,7 @@ impl Server {
             master.status(),
             sinks,
             routed.unwrap_or_default(),
+            changes,
             clocks.clone(),
         ));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {

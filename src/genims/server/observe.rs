@@ -1,12 +1,14 @@
 //! Fills the report from everybody's counters.
 
 use super::RoutedView;
+use super::changes::ChangesView;
 use super::clocks::Watched;
 use super::master;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Clock, Latency, Listener, Observe, Route, ServerReport, Shard, Sink, Source, Spool as SpoolReport,
+    Catalogue, Changes, Clock, Latency, Listener, Observe, Route, ServerReport, Shard, Sink, Source,
+    Spool as SpoolReport,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_listen::ListenMetrics;
@@ -31,6 +33,7 @@ pub(super) struct Observer {
     spool: Spool,
     sinks: Vec<SinkView>,
     routed: Vec<RoutedView>,
+    changes: Vec<ChangesView>,
     master: Arc<Mutex<master::Status>>,
     clocks: Vec<Arc<Watched>>,
     doors: Mutex<HashMap<String, (String, Door)>>,
@@ -48,6 +51,7 @@ impl Observer {
         master: Arc<Mutex<master::Status>>,
         sinks: Vec<SinkView>,
         routed: Vec<RoutedView>,
+        changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
     ) -> Self {
         Self {
@@ -59,6 +63,7 @@ impl Observer {
             spool: stream.spool.clone(),
             sinks,
             routed,
+            changes,
             master,
             clocks,
             doors: Mutex::default(),
@@ -145,6 +150,20 @@ impl Observer {
         self.routed.iter().flat_map(of).collect()
     }
 
+    fn changes(&self) -> Vec<Changes> {
+        let view = |view: &ChangesView| Changes {
+            database: view.database.clone(),
+            target: view.target,
+            state: view.metrics.state().as_str(),
+            waiting: view.metrics.waiting(),
+            age_seconds: view.metrics.age_seconds(),
+            delivered_total: view.metrics.delivered_total.load(Relaxed),
+            retries_total: view.metrics.retries_total.load(Relaxed),
+            last_error: view.metrics.last_error(),
+        };
+        self.changes.iter().map(view).collect()
+    }
+
     fn clocks(&self) -> Vec<Clock> {
         let clock = |watched: &Arc<Watched>| Clock {
             database: watched.database,
@@ -225,6 +244,7 @@ impl Observe for Observer {
             spool,
             sinks,
             routes: self.routes(),
+            changes: self.changes(),
             clocks: self.clocks(),
             dead_letter_reasons: self.accounts.set_aside_by_reason(),
             remarks: Kind::ALL.map(|kind| (kind.as_str(), self.intake.remarks().count(kind))).to_vec(),

@@ -6,8 +6,10 @@
 //! - [`doctor`]: whether every connection is as it should be
 //! - [`hub`]: one read-only database in which all others can be asked together
 //! - [`routes`]: what the databases say of the routes into them
+//! - [`actions`]: what is done here, for the audit trail
 //! - [`dead_letters`]: what was set aside, for `genims deadletter`
 
+pub mod actions;
 pub mod dead_letters;
 pub mod dictionary;
 pub mod doctor;

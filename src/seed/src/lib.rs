@@ -4,6 +4,7 @@
 //! all other tables in the [`language`] of expressions; [`world`] computes it; [`load`] brings it into the databases;
 //! [`tsv`] writes it down; [`Sweep`] holds it to its schemas on any day, without a server.
 
+mod audit;
 mod errors;
 mod functions;
 pub mod history;

@@ -28,7 +28,9 @@ pub(super) fn tell(stack: &Stack) -> anyhow::Result<()> {
 async fn told(stack: &Stack) -> anyhow::Result<()> {
     let operations = connect(stack, "genims_operations_db").await?;
     let Some(fault) = operations.query_typed(FAULT, &[]).await?.into_iter().next() else {
-        say!("\n  No fault of high severity both began and ended in this run; send longer (SECONDS=60) to see one's story.");
+        say!(
+            "\n  No fault of high severity both began and ended in this run; send longer (SECONDS=60) to see one's story."
+        );
         return Ok(());
     };
     let [machine, code, severity, begin, end, sensor] = texts(&fault);
@@ -48,7 +50,8 @@ async fn told(stack: &Stack) -> anyhow::Result<()> {
     let events = production.collection::<Document>("machine_fault_events");
     let told = events.count_documents(doc! { "meta.machine_id": &machine, "fault_code": &code }).await?;
     say!("  production      machine_fault_events  {told} documents of this fault on this machine");
-    let live = production.collection::<Document>("machine_live_state").find_one(doc! { "machine_id": &machine }).await?;
+    let live =
+        production.collection::<Document>("machine_live_state").find_one(doc! { "machine_id": &machine }).await?;
     if let Some(live) = live {
         let state = live.get_str("state").unwrap_or("?");
         let fault = live.get_str("fault_code").unwrap_or("none");

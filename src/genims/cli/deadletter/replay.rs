@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
 use genims_databases::PostgresClient as Client;
+use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned};
 use genims_platform::dead_letters::{self, StoredDeadLetter};
 use genims_terminal::{Progress, say};
@@ -125,12 +126,29 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
     replay.settle().await?;
     let Replay { done, refusal, bar, .. } = replay;
     drop(bar);
+    if done.replayed > 0 {
+        enter(client, &done).await?;
+    }
     report(&done, args.json)?;
     if let Some(error) = refusal {
         return Err(error);
     }
     let all_stored = done.stored == done.asked && done.refused_meanwhile == 0;
     Ok(if all_stored { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was replayed is an entry of the audit trail.
+async fn enter(client: &Client, done: &Replayed) -> anyhow::Result<()> {
+    let description = format!("replayed {} dead letters, {} records came back", done.replayed, done.returned);
+    let action = Action {
+        service: "genims-replay",
+        activity: "edit",
+        module: "operations",
+        database: "genims_operations_db",
+        description: &description,
+        rows: done.replayed,
+    };
+    Ok(actions::record(client, &action).await?)
 }
 
 /// Nothing is sent when an id is wrong.

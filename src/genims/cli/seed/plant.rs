@@ -3,6 +3,7 @@
 use anyhow::Context;
 use chrono::Utc;
 use genims_databases::{Environment, PostgresSettings, Registry};
+use genims_platform::actions::{self, Action};
 use genims_seed as seed;
 use genims_seed::{ForeignPlant, PlantSize, Progress, Summary};
 use genims_terminal::say;
@@ -52,14 +53,36 @@ pub(super) async fn run(args: PlantArgs) -> anyhow::Result<ExitCode> {
     })
     .await;
     drop(bar);
-    show(&summary?, args.json)
+    let summary = summary?;
+    enter(&master, &summary, "the plant").await?;
+    show(&summary, args.json)
+}
+
+/// The rows themselves are no entries of the audit trail; that they were seeded is one.
+async fn enter(master: &PostgresSettings, summary: &Summary, what: &str) -> anyhow::Result<()> {
+    let rows: u64 = summary.tables.iter().map(|table| table.inserted + table.updated).sum();
+    if rows == 0 {
+        return Ok(());
+    }
+    let description = format!("seeded {what}: {rows} rows of {} tables", summary.tables.len());
+    let action = Action {
+        service: "genims-seed",
+        activity: "create",
+        module: "master",
+        database: "genims_master_db",
+        description: &description,
+        rows,
+    };
+    actions::record(&master.connect().await?, &action).await.context("seeded, and not entered into the audit")
 }
 
 async fn foreign(master: &PostgresSettings, path: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let place = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("the mapping {place} cannot be read"))?;
     let plant = ForeignPlant::parse(&place, &text)?;
-    show(&seed::foreign_plant(master, &plant, &place, Utc::now()).await?, json)
+    let summary = seed::foreign_plant(master, &plant, &place, Utc::now()).await?;
+    enter(master, &summary, &format!("the machines of {place}")).await?;
+    show(&summary, json)
 }
 
 fn show(summary: &Summary, json: bool) -> anyhow::Result<ExitCode> {

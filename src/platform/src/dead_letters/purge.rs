@@ -5,6 +5,7 @@
 //! first, then the oldest letters of the causes with the most. A device that floods the table pushes out its own letters,
 //! not those of others.
 
+use crate::actions::{self, Action};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -113,7 +114,20 @@ async fn delete(client: &Client, select: &str, values: &[Value<'_>]) -> Result<P
         let [rows, letters, records] = [0, 1, 2].map(|index| row.get::<_, i64>(index).unsigned_abs());
         purged.add(Purged { rows, letters, records });
         if rows < AT_ONCE.unsigned_abs() {
-            return Ok(purged);
+            break;
         }
     }
+    if purged.rows > 0 {
+        let description = format!("purged {} dead letters of {} records", purged.rows, purged.records);
+        let action = Action {
+            service: "genims-purge",
+            activity: "delete",
+            module: "operations",
+            database: "genims_operations_db",
+            description: &description,
+            rows: purged.rows,
+        };
+        actions::record(client, &action).await?;
+    }
+    Ok(purged)
 }

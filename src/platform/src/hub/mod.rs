@@ -134,6 +134,7 @@ pub fn entry() -> Database {
         load_order: 0,
         size_class: genims_databases::registry::SizeClass::Small,
         connection: CONNECTION.to_owned(),
+        unaudited: std::collections::BTreeMap::new(),
     }
 }
 

@@ -10,10 +10,11 @@ mod mysql;
 pub(crate) mod postgres;
 mod roles;
 
+use super::actions::{self, Action};
 use super::errors::PlatformError;
 use futures_util::StreamExt;
 use futures_util::stream;
-use genims_databases::{Database, Engine, Environment, Registry};
+use genims_databases::{Database, DatabaseError, Engine, Environment, PostgresSettings, Registry};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -181,6 +182,37 @@ pub async fn run(
     });
     let mut reports: Vec<_> = stream::iter(tasks).buffer_unordered(PARALLEL_MAX).collect().await;
     reports.sort_by_key(|(load_order, _)| *load_order);
-    let databases = reports.into_iter().map(|(_, report)| report).collect();
+    let databases: Vec<DatabaseReport> = reports.into_iter().map(|(_, report)| report).collect();
+    if options.mode == Mode::Apply {
+        record_others(registry, environment, &databases).await?;
+    }
     Ok(ProvisionReport { mode: options.mode, databases, seconds: started.elapsed().as_secs_f64() })
+}
+
+fn provisioned<'a>(database: &'a str, module: &'a str, description: &'a str) -> Action<'a> {
+    Action { service: "genims-provision", activity: "edit", module, database, description, rows: 0 }
+}
+
+/// Databases of other engines have no outbox; what was done to them is entered in that of the master data, if it is there.
+async fn record_others(
+    registry: &Registry,
+    environment: &Environment,
+    reports: &[DatabaseReport],
+) -> Result<(), PlatformError> {
+    let changed = |report: &&DatabaseReport| report.engine != Engine::Postgresql && !report.changes.is_empty();
+    let changed: Vec<&DatabaseReport> = reports.iter().filter(changed).collect();
+    let settings = match PostgresSettings::from_environment(registry.get("genims_master_db")?, environment) {
+        Ok(settings) if !changed.is_empty() => settings,
+        Ok(_) | Err(DatabaseError::NotConfigured { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    // That it cannot be reached was said where it was to be provisioned.
+    let Ok(Some(client)) = postgres::connect_existing(&settings).await else { return Ok(()) };
+    for report in changed {
+        let description = report.changes.join(", ");
+        let module = registry.get(&report.database)?.module.as_str();
+        let action = provisioned(&report.database, module, &description);
+        actions::record(&client, &action).await.map_err(|source| settings.error(source))?;
+    }
+    Ok(())
 }

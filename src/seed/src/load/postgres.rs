@@ -3,6 +3,7 @@
 use super::foreign_keys;
 use super::ledger::{SeedLedger, written};
 use super::{DatabaseReport, Message, Plan, Progress, Show};
+use crate::audit;
 use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
@@ -51,12 +52,25 @@ pub(super) async fn load(
         if leaves_out {
             foreign_keys::leave_out(&transaction).await.map_err(failed)?;
         }
-        let mut loaded =
-            Group { transaction: &transaction, settings, parameters, report, show, current: None, tables: Vec::new() };
+        let mut loaded = Group {
+            transaction: &transaction,
+            settings,
+            parameters,
+            report,
+            show,
+            audited: !leaves_out,
+            current: None,
+            tables: Vec::new(),
+        };
         if loaded.all(&mut receiver).await? {
             let tables = loaded.tables;
             if leaves_out {
                 foreign_keys::check(&transaction, settings, &tables).await?;
+            } else {
+                transaction.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").await.map_err(failed)?;
+                for table in &tables {
+                    audit::switch_on(&transaction, table).await.map_err(failed)?;
+                }
             }
             transaction.commit().await.map_err(failed)?;
             report.loaded += tables.len();
@@ -77,6 +91,8 @@ struct Group<'a> {
     parameters: Parameters,
     report: &'a mut DatabaseReport,
     show: Show<'a>,
+    /// Triggers fire.
+    audited: bool,
     current: Option<Copying>,
     tables: Vec<String>,
 }
@@ -114,6 +130,9 @@ impl Group<'_> {
         let failed = |error| refused(self.settings, table, error);
         if self.transaction.query_one(&check, &[]).await.map_err(failed)?.get(0) {
             return Err(SeedError::NotEmpty { database: self.settings.database().to_owned(), table: table.clone() });
+        }
+        if self.audited {
+            audit::switch_off(self.transaction, table).await.map_err(failed)?;
         }
         let statement = format!("COPY public.{table} ({}) FROM STDIN", plan.columns.join(", "));
         let sink = Box::pin(self.transaction.copy_in(&statement).await.map_err(failed)?);

@@ -1,6 +1,7 @@
 //! Rows into a table: COPY straight into an empty one, else into a temporary twin and one upsert from there. Rows that are
 //! there and equal are not touched, so a second run changes nothing, not even a page.
 
+use crate::audit;
 use crate::tsv;
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -131,6 +132,19 @@ pub(super) async fn load(
     let name = table.name;
     // Readers go on; whoever would write waits, so that an empty table stays empty until it is filled.
     transaction.batch_execute(&format!("LOCK TABLE public.{name} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    audit::switch_off(transaction, name).await?;
+    let summary = fill(transaction, table, existing, progress).await?;
+    audit::switch_on(transaction, name).await?;
+    Ok(summary)
+}
+
+async fn fill(
+    transaction: &Transaction<'_>,
+    table: &Table<'_>,
+    existing: Existing,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<TableSummary, tokio_postgres::Error> {
+    let name = table.name;
     let filled: bool = transaction.query_one(&format!("SELECT EXISTS (SELECT FROM public.{name})"), &[]).await?.get(0);
     if !filled {
         copy(transaction, table, &format!("public.{name}"), progress).await?;

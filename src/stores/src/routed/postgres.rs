@@ -24,6 +24,9 @@ use uuid::Uuid;
 const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events (log_id, log_offset, route, event, code, detail)
      VALUES ($1, $2, $3, $4::text::jsonb, $5, $6) ON CONFLICT DO NOTHING";
 
+/// Who the audit trail says it was.
+const ACTOR: &str = "SET LOCAL genims.actor = 'genims-routes'; ";
+
 /// See the module's header.
 pub struct RoutedPostgres<C> {
     connection: Connection<C>,
@@ -49,6 +52,9 @@ impl<C: Connect> Target for RoutedPostgres<C> {
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         let session = self.connection.open().await?;
+        if !session.begun.starts_with(ACTOR) {
+            session.begun.insert_str(0, ACTOR);
+        }
         let position = answered(session.position(start)).await?;
         self.log = start.log;
         self.lineage = start.lineage.clone();

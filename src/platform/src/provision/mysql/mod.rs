@@ -1,9 +1,11 @@
 //! One MySQL database: created if missing, migrated under a lock.
 //!
+//! - [`audit`]: what the audit trail has in `genims_internal`
 //! - [`statements`]: a migration's file, cut into statements
 //! - [`history`]: which statements are done, in `genims_internal`; runs those that are not
 //! - [`drift`]: what stands, compared with what the migrations say
 
+mod audit;
 mod drift;
 mod history;
 mod statements;
@@ -49,6 +51,9 @@ async fn apply(task: &Task<'_>, settings: &MysqlSettings) -> Result<Findings, Pl
         task.step(&migration.to_string());
         history.run(&mut connection, settings, migration).await?;
         findings.changes.push(format!("migration {migration}"));
+    }
+    if task.database.module == "audit" {
+        audit::create(&mut connection, name).await.map_err(failed)?;
     }
     roles::apply_mysql(task, settings, &mut connection, &mut findings).await?;
     end(connection).await;

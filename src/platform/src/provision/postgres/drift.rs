@@ -5,7 +5,7 @@
 //! and go with the days.
 
 use super::super::drift::{Catalogue, differences};
-use super::super::{Findings, Task, roles};
+use super::super::{Findings, Mode, Task, roles};
 use crate::errors::PlatformError;
 use genims_databases::{Engine, PostgresSettings, quoted};
 use tokio_postgres::Client;
@@ -38,7 +38,8 @@ SELECT format('constraint %s on %s', k.conname, name),
        pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
 FROM relation JOIN pg_constraint k ON k.conrelid = relation_oid
 UNION ALL
-SELECT format('trigger %s on %s', t.tgname, name), pg_get_triggerdef(t.oid)
+SELECT format('trigger %s on %s', t.tgname, name),
+       pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' (switched off or for replicas)' END
 FROM relation JOIN pg_trigger t ON t.tgrelid = relation_oid AND NOT t.tgisinternal
 UNION ALL
 SELECT format('function %s', p.oid::regprocedure), pg_get_functiondef(p.oid)
@@ -83,6 +84,8 @@ async fn expected(task: &Task<'_>, scratch: &PostgresSettings) -> Result<Catalog
     let mut client = scratch.connect().await?;
     super::set_utc(&client).await.map_err(|source| scratch.error(source))?;
     super::migrate(task, scratch, &mut client).await?;
+    let audited = super::changes::install(&client, task.database, Mode::Apply).await;
+    audited.map_err(|source| scratch.error(source))?;
     Ok(catalogue(&client).await.map_err(|source| scratch.error(source))?)
 }
 

@@ -1,8 +1,10 @@
 //! One PostgreSQL database: created if missing, migrated under a lock, its partitions made.
 
+mod changes;
 mod drift;
 
-use super::{Findings, Mode, Task, roles};
+use super::{Findings, Mode, Task, provisioned, roles};
+use crate::actions;
 use crate::errors::PlatformError;
 use chrono::Utc;
 use genims_databases::{DatabaseError, Engine, PostgresSettings, partitions, pooling, quoted, schema};
@@ -65,7 +67,15 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
             findings.changes.push(format!("{made} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
+    task.step("triggers of the audit");
+    let audited = changes::install(&client, task.database, task.mode).await;
+    findings.changes.extend(audited.map_err(|source| settings.error(source))?);
     roles::apply_postgres(task, settings, &client, &mut findings).await?;
+    if !findings.changes.is_empty() {
+        let description = findings.changes.join(", ");
+        let action = provisioned(&task.database.name, &task.database.module, &description);
+        actions::record(&client, &action).await.map_err(|source| settings.error(source))?;
+    }
     // The lock ends with the connection.
     Ok(findings)
 }
@@ -90,6 +100,7 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
             findings.changes.push(format!("{missing} partitions of {parent} ({} to {})", span.0, span.1));
         }
     }
+    findings.changes.extend(changes::install(&client, task.database, task.mode).await.map_err(failed)?);
     roles::apply_postgres(task, settings, &client, &mut findings).await?;
     Ok(findings)
 }

@@ -6,6 +6,16 @@ use crate::provision::{Findings, Mode, Task};
 use genims_databases::{Engine, MysqlConnection, MysqlSettings, errors, quoted};
 use mysql_async::prelude::Queryable;
 
+/// What the audit's accounts may do in `genims_internal`: the writer continues chains and seals what it wrote, the auditors look.
+const AUDIT_BOOKKEEPING: [(Right, &str, &str); 6] = [
+    (Right::Writer, "audit_writes", "SELECT"),
+    (Right::Writer, "audit_changes", "SELECT"),
+    (Right::Writer, "audit_activities", "SELECT"),
+    (Right::Writer, "audit_seals", "SELECT, INSERT"),
+    (Right::Reader, "audit_seals", "SELECT"),
+    (Right::Reader, "audit_checkpoints", "SELECT"),
+];
+
 /// Access denied in its forms: to a database, to a user table, for want of a right.
 const DENIED: [u16; 4] = [1044, 1142, 1227, 1410];
 
@@ -96,6 +106,19 @@ fn steps(database: &str, role: &Role) -> Vec<Step> {
             renew: false,
         },
     ];
+    if database == "genims_audit_db" {
+        let own = AUDIT_BOOKKEEPING.iter().filter(|(right, ..)| *right == role.right);
+        steps.extend(own.map(|(_, table, rights)| Step {
+            says: format!("account {name}: {} in genims_internal.{table}", rights.to_lowercase()),
+            holds: format!(
+                "SELECT COUNT(*) = {} FROM information_schema.table_privileges WHERE grantee = {grantee} \
+                 AND table_schema = 'genims_internal' AND table_name = '{table}'",
+                rights.split(", ").count()
+            ),
+            make: format!("GRANT {rights} ON genims_internal.{table} TO '{name}'@'%'"),
+            renew: false,
+        }));
+    }
     if let Some(password) = &role.password {
         let password = password.replace('\\', "\\\\").replace('\'', "''");
         steps.push(Step {

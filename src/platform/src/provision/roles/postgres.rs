@@ -10,6 +10,9 @@ use tokio_postgres::error::SqlState;
 /// Schemas whose objects belong to the owner.
 const SCHEMAS: [&str; 3] = ["public", "genims_internal", "genims_partitions"];
 
+/// Evidence: what a writer changes is entered there for it, and it can neither read nor alter what was entered.
+const OUTBOX: [&str; 2] = ["changes", "change_positions"];
+
 pub(in crate::provision) async fn apply(
     task: &Task<'_>,
     settings: &PostgresSettings,
@@ -181,11 +184,18 @@ fn rights(schema: &str, role: &Role, roles: &[Role], rights: &[&str]) -> Vec<Ste
             make.push_str(&format!("; {future} GRANT USAGE, SELECT ON SEQUENCES TO {name}"));
         }
     }
+    let internal = schema == "genims_internal";
+    let outbox = if internal { format!("'{}'", OUTBOX.join("', '")) } else { "NULL".to_owned() };
+    if internal {
+        let tables: Vec<String> = OUTBOX.iter().map(|table| format!("{schema}.{table}")).collect();
+        make.push_str(&format!("; REVOKE ALL ON {} FROM {name}", tables.join(", ")));
+    }
     vec![Step {
         says: format!("role {name}: {} in {schema}", list.to_lowercase()),
         holds: format!(
             "SELECT has_schema_privilege('{name}', '{schema}', 'USAGE') AND NOT EXISTS (SELECT FROM pg_class c \
-             WHERE c.relnamespace = '{schema}'::regnamespace AND c.relkind IN ('r', 'p') AND NOT ({}))",
+             WHERE c.relnamespace = '{schema}'::regnamespace AND c.relkind IN ('r', 'p') AND CASE WHEN c.relname IN ({outbox}) \
+             THEN has_table_privilege('{name}', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') ELSE NOT ({}) END)",
             each.join(" AND ")
         ),
         make,

@@ -1,0 +1,40 @@
+//! What GenIMS itself does to a database, entered into that database's outbox of changes; from there it reaches `user_activity_log`.
+//!
+//! Invariants: where there is no outbox yet nothing is entered, and nothing fails for it.
+
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Error};
+
+/// One action.
+#[derive(Clone, Copy, Debug)]
+pub struct Action<'a> {
+    /// The program's part that did it: `genims-provision`.
+    pub service: &'a str,
+    /// A word that `user_activity_log.activity_type` knows: `edit`, `delete`, `create` ...
+    pub activity: &'a str,
+    pub module: &'a str,
+    /// What it was done to, by the name in the registry.
+    pub database: &'a str,
+    pub description: &'a str,
+    /// Rows that were written or deleted.
+    pub rows: u64,
+}
+
+/// Enters it; the statement commits by itself.
+pub async fn record(client: &Client, action: &Action<'_>) -> Result<(), Error> {
+    let exists = "SELECT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+                  WHERE n.nspname = 'genims_internal' AND p.proname = 'record_action')";
+    if !client.query_typed_one(exists, &[]).await?.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let rows = i64::try_from(action.rows).unwrap_or(i64::MAX);
+    let values: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&action.service, Type::TEXT),
+        (&action.activity, Type::TEXT),
+        (&action.module, Type::TEXT),
+        (&action.database, Type::TEXT),
+        (&action.description, Type::TEXT),
+        (&rows, Type::INT8),
+    ];
+    client.query_typed("SELECT genims_internal.record_action($1, $2, $3, $4, $5, $6)", &values).await.map(|_| ())
+}
