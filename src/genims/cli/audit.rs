@@ -1,7 +1,7 @@
 //! `genims audit`: the trail examined, and handed to auditors. In: MySQL's audit tables, the heads of the data folder and of
 //! MongoDB. Out: what differs, or the entries of a span; exit code 1 when anything was altered, cut off or added.
 
-use crate::cli::say::say;
+use genims_terminal::say;
 use anyhow::{Context, bail};
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};

@@ -297,7 +297,7 @@ fn meaning(place: &Place, spool: &Spool) -> String {
 
 async fn adopt(spool: &Spool, places: &mut [Place]) -> anyhow::Result<()> {
     let (log, earlier) = (Uuid::new_v4(), spool.name());
-    for place in places {
+    for place in places.iter_mut() {
         let position = Position { log, ..spool.position(place.offset) };
         let stored = match &mut place.store {
             Store::Postgres(client, positions) => positions.remember(client, &position).await,

@@ -174,11 +174,14 @@ pub fn decode_data<V: Visitor>(body: &[u8], handles: &mut HandleTable, visitor: 
 /// Decodes an MQTT payload that is DATA frames, header included: one, or several that stand one behind the other. The names
 /// of a frame end with it. After an error nothing was handed over.
 pub fn decode_message<V: Visitor>(payload: &[u8], visitor: &mut V) -> Result<(), FrameError> {
-    let mut rest = payload;
+    // Nearly always there is one, which is then parsed once.
+    let (data, behind) = first_frame(payload)?;
+    let mut rest = behind;
     while !rest.is_empty() {
         rest = first_frame(rest)?.1;
     }
-    rest = payload;
+    report_alone(&data, visitor);
+    rest = behind;
     while let Ok((data, behind)) = first_frame(rest) {
         report_alone(&data, visitor);
         rest = behind;
