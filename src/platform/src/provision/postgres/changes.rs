@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Error};
 const OUTBOX: &str = include_str!("changes.sql");
 
 /// How long a statement waits for a table that somebody uses; then nothing of that table's triggers is changed.
-const LOCK_TIMEOUT: &str = "SET lock_timeout = '30s'";
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '30s'";
 
 /// What fires when, and the transition tables it sees.
 const KINDS: [(&str, &str); 4] = [
@@ -52,7 +52,7 @@ pub(super) async fn install(client: &Client, database: &Database, mode: Mode) ->
         let (table, key): (String, Vec<String>) = (row.get(0), row.get(1));
         let (right, there): (Vec<String>, Vec<String>) = (row.get(2), row.get(3));
         let wanted = !database.unaudited.contains_key(&table);
-        let statements = if wanted { missing(&table, &key, &right) } else { dropped(&table, &there) };
+        let statements = if wanted { missing(&table, &key, &right, &there) } else { dropped(&table, &there) };
         if statements.is_empty() {
             continue;
         }
@@ -62,11 +62,9 @@ pub(super) async fn install(client: &Client, database: &Database, mode: Mode) ->
             changes.push(format!("changes of {table} are no longer audited"));
         }
         if mode == Mode::Apply {
-            client.batch_execute(LOCK_TIMEOUT).await?;
-            // Several statements of one message are one transaction: a table never has some of its triggers.
-            let result = client.batch_execute(&statements.join("; ")).await;
-            client.batch_execute("RESET lock_timeout").await?;
-            result?;
+            // One transaction: a table never has some of its triggers.
+            let statements = statements.join("; ");
+            client.batch_execute(&format!("BEGIN; {LOCK_TIMEOUT}; {statements}; COMMIT")).await?;
         }
     }
     if made > 0 {
@@ -79,20 +77,19 @@ fn name(kind: &str) -> String {
     format!("genims_changes_{kind}")
 }
 
-fn missing(table: &str, key: &[String], right: &[String]) -> Vec<String> {
+fn missing(table: &str, key: &[String], right: &[String], there: &[String]) -> Vec<String> {
     let table = format!("public.{}", quoted(Engine::Postgresql, table));
     let arguments: Vec<String> = key.iter().map(|column| format!("'{}'", column.replace('\'', "''"))).collect();
     let kinds = KINDS.iter().filter(|(kind, _)| !right.contains(&name(kind)));
     kinds
         .flat_map(|(kind, when)| {
             let (trigger, when) = (name(kind), when.replace("{table}", &table));
-            [
-                format!("DROP TRIGGER IF EXISTS {trigger} ON {table}"),
-                format!(
-                    "CREATE TRIGGER {trigger} {when} FOR EACH STATEMENT EXECUTE FUNCTION genims_internal.record_change({})",
-                    arguments.join(", ")
-                ),
-            ]
+            let create = format!(
+                "CREATE TRIGGER {trigger} {when} FOR EACH STATEMENT EXECUTE FUNCTION genims_internal.record_change({})",
+                arguments.join(", ")
+            );
+            let wrong = there.contains(&trigger).then(|| format!("DROP TRIGGER {trigger} ON {table}"));
+            wrong.into_iter().chain([create])
         })
         .collect()
 }
@@ -109,14 +106,15 @@ mod tests {
     #[test]
     fn only_what_is_not_right_is_made_anew_and_names_are_quoted() {
         let key = ["order_id".to_owned(), "it's".to_owned()];
-        let all = missing("or\"der", &key, &[]);
-        assert_eq!(all.len(), 8);
-        assert!(all[1].contains("ON public.\"or\"\"der\" REFERENCING"), "{}", all[1]);
-        assert!(all[1].ends_with("record_change('order_id', 'it''s')"), "{}", all[1]);
+        let all = missing("or\"der", &key, &[], &[]);
+        assert_eq!(all.len(), 4);
+        assert!(all[0].contains("ON public.\"or\"\"der\" REFERENCING"), "{}", all[0]);
+        assert!(all[0].ends_with("record_change('order_id', 'it''s')"), "{}", all[0]);
         let right = ["insert", "update", "truncate"].map(name);
-        let rest = missing("orders", &key, &right);
+        let rest = missing("orders", &key, &right, &KINDS.map(|(kind, _)| name(kind)));
         assert_eq!(rest.len(), 2);
         assert!(rest[1].starts_with("CREATE TRIGGER genims_changes_delete AFTER DELETE ON"), "{}", rest[1]);
-        assert!(missing("orders", &key, &KINDS.map(|(kind, _)| name(kind))).is_empty());
+        let all = KINDS.map(|(kind, _)| name(kind));
+        assert!(missing("orders", &key, &all, &all).is_empty());
     }
 }
