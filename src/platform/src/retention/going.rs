@@ -84,6 +84,8 @@ pub(super) async fn fill(
         client.batch_execute(&make).await?;
         let count = client.query_typed_one(&format!("SELECT count(*) FROM {keys}"), &[]).await?;
         going.report.goes = count.get::<_, i64>(0).unsigned_abs();
+    }
+    for going in all.iter_mut() {
         hold_by_law(client, database, going, holds).await?;
     }
     Ok(())
@@ -114,8 +116,10 @@ fn part_of(all: &[Going], part: &str, table: &str, key: &str) -> Option<String> 
     Some(format!("EXISTS (SELECT FROM {public} p JOIN {keys} gp ON {same} WHERE p.{key} = t.{part})"))
 }
 
-/// Takes out what something refers to that stays, until nothing more is found: each round takes out a row at least.
-pub(super) async fn settle(client: &PostgresClient, database: &str, all: &mut [Going]) -> Result<(), Error> {
+/// Takes out what something refers to that stays, until nothing more is found: each round takes out a row at least. How
+/// many were taken out.
+pub(super) async fn settle(client: &PostgresClient, database: &str, all: &mut [Going]) -> Result<u64, Error> {
+    let mut all_found = 0;
     loop {
         let mut found = 0;
         for index in 0..all.len() {
@@ -139,8 +143,9 @@ pub(super) async fn settle(client: &PostgresClient, database: &str, all: &mut [G
             }
         }
         if found == 0 {
-            return Ok(());
+            return Ok(all_found);
         }
+        all_found += found;
     }
 }
 
@@ -163,7 +168,7 @@ pub(super) struct Asked<'a> {
     pub(super) going: &'a [Going],
 }
 
-/// What an other database says of a reference.
+/// What another database says of a reference.
 pub(super) enum Answer<'a> {
     Asked(Asked<'a>),
     /// It does not exist, so it refers to nothing.
@@ -171,13 +176,14 @@ pub(super) enum Answer<'a> {
     Away,
 }
 
-/// Takes out what other databases refer to. The first error is of this database or of the other; which, the caller is told.
+/// Takes out what rows of other databases refer to that stay. How many were taken out.
 pub(super) async fn ask_others<'a>(
     client: &PostgresClient,
     database: &str,
     all: &mut [Going],
     others: &dyn Fn(&str) -> Answer<'a>,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
+    let mut found = 0;
     for going in all.iter_mut() {
         for referrer in going.referrers.clone() {
             if referrer.database == database || going.report.goes == 0 {
@@ -186,17 +192,17 @@ pub(super) async fn ask_others<'a>(
             match others(&referrer.database) {
                 Answer::Absent => {}
                 Answer::Away => {
-                    going.hold(client, "true", &format!("{} cannot be asked", referrer.database)).await?;
+                    found += going.hold(client, "true", &format!("{} cannot be asked", referrer.database)).await?;
                 }
-                Answer::Asked(other) => ask(client, going, &referrer, &other).await?,
+                Answer::Asked(other) => found += ask(client, going, &referrer, &other).await?,
             }
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Value by value in pages, so that neither side holds more than one.
-async fn ask(client: &PostgresClient, going: &mut Going, referrer: &Referrer, other: &Asked<'_>) -> Result<(), Error> {
+async fn ask(client: &PostgresClient, going: &mut Going, referrer: &Referrer, other: &Asked<'_>) -> Result<u64, Error> {
     let (public, same) = (going.public(), same_key(&going.rule.table, "g", "t"));
     let target = format!("{}::text", column(Engine::Postgresql, "t", &referrer.target));
     let page = format!(
@@ -212,15 +218,17 @@ async fn ask(client: &PostgresClient, going: &mut Going, referrer: &Referrer, ot
     );
     let hold = format!("DELETE FROM {} g USING {public} t WHERE {same} AND {target} = ANY($1)", going.keys);
     let mut last: Option<String> = None;
+    let mut found = 0;
     loop {
         let rows = client.query_typed(&page, &[(&last, Type::TEXT)]).await?;
         let values: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        let Some(next) = values.last().cloned() else { return Ok(()) };
+        let Some(next) = values.last().cloned() else { return Ok(found) };
         let rows = other.client.query_typed(&refers, &[(&values, Type::TEXT_ARRAY)]).await?;
         let referred: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         if !referred.is_empty() {
             let rows = client.execute_typed(&hold, &[(&referred, Type::TEXT_ARRAY)]).await?;
             going.report.hold(why(referrer), rows);
+            found += rows;
         }
         last = Some(next);
     }

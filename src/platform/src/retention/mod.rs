@@ -131,8 +131,34 @@ fn chosen<'a>(
     Ok(chosen)
 }
 
-/// The PostgreSQL databases. All are opened, because rows of one refer to rows of another; those that refer are looked at first,
-/// so that what goes there holds nothing.
+/// Databases refer to each other in circles, so all are asked again until none takes out another row of what goes.
+async fn settle(opened: &mut Opened, chosen: &[Chosen<'_>], progress: &dyn Fn(&str), report: &mut RetentionReport) {
+    loop {
+        let mut found = 0;
+        for database in chosen.iter().rev().map(|chosen| chosen.database) {
+            let Some(mut open) = opened.open.remove(&database.name) else { continue };
+            progress(&format!("{}: what refers to it", database.name));
+            match open.settle(opened).await {
+                Ok(rows) => {
+                    found += rows;
+                    opened.open.insert(database.name.clone(), open);
+                }
+                Err(error) => {
+                    let mut failed = open.end();
+                    failed.error = Some(error.to_string());
+                    report.databases.push(failed);
+                    // The others have to ask again, and hold what it might refer to.
+                    found += 1;
+                }
+            }
+        }
+        if found == 0 {
+            return;
+        }
+    }
+}
+
+/// The PostgreSQL databases. All are opened, because rows of one refer to rows of another; what refers goes first.
 async fn relational(
     registry: &Registry,
     environment: &Environment,
@@ -167,16 +193,17 @@ async fn relational(
             Err(_) => {}
         }
     }
-    for chosen in chosen.iter().rev() {
+    for chosen in chosen {
         let name = &chosen.database.name;
         let Some(mut open) = opened.open.remove(name) else { continue };
         progress(name);
-        match open.look(run, chosen.rules.clone(), &opened).await {
+        match open.look(run, chosen.rules.clone()).await {
             Ok(()) => _ = opened.open.insert(name.clone(), open),
             // What it refers to cannot be known any more.
             Err(error) => report.databases.push(fail(chosen.database, &error)),
         }
     }
+    settle(&mut opened, chosen, progress, report).await;
     for chosen in chosen.iter().rev() {
         let Some(mut open) = opened.open.remove(&chosen.database.name) else { continue };
         if options.run

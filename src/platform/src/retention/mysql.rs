@@ -6,7 +6,7 @@ use super::report::{DatabaseReport, How, TableReport};
 use super::rules::{self, Rule};
 use super::sql::{column, is_old, key_text};
 use crate::errors::PlatformError;
-use genims_databases::errors::{mysql_code, mysql_is_transient};
+use genims_databases::errors::mysql_code;
 use genims_databases::{Database, Engine, Environment, MysqlConnection, MysqlSettings, quoted};
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
@@ -14,6 +14,9 @@ use std::time::Duration;
 const AT_ONCE: u64 = 5_000;
 const ATTEMPTS_MAX: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// A lock that was not to be had in time, and a deadlock.
+const CONTENDED: [u16; 2] = [1205, 1213];
 
 /// Access denied to a table, and to a database.
 const DENIED: [u16; 2] = [1142, 1044];
@@ -132,7 +135,9 @@ async fn delete(
                 }
                 attempt = 1;
             }
-            Err(error) if mysql_code(&error).is_some() && mysql_is_transient(&error) && attempt < ATTEMPTS_MAX => {
+            Err(error)
+                if attempt < ATTEMPTS_MAX && mysql_code(&error).is_some_and(|code| CONTENDED.contains(&code)) =>
+            {
                 attempt += 1;
                 tokio::time::sleep(PAUSE).await;
             }

@@ -176,8 +176,8 @@ impl Days {
         let (partition, time) = (self.default_partition(), self.time());
         let (held, before) = (self.is_held(), self.before);
         let gone = format!(
-            "some AS (SELECT t.ctid FROM {partition} t WHERE t.{time} < '{before}' AND NOT {held} LIMIT {AT_ONCE}),
-             days AS (DELETE FROM {partition} t USING some WHERE t.ctid = some.ctid RETURNING t.{time}::date AS day)"
+            "aged AS (SELECT t.ctid FROM {partition} t WHERE t.{time} < '{before}' AND NOT {held} LIMIT {AT_ONCE}),
+             days AS (DELETE FROM {partition} t USING aged WHERE t.ctid = aged.ctid RETURNING t.{time}::date AS day)"
         );
         let sql = entered(&gone, "$2");
         let values: [(&(dyn ToSql + Sync), Type); 2] =

@@ -65,8 +65,8 @@ impl Open {
         Ok(Some(Self { settings, client, days: Vec::new(), going: Vec::new(), report }))
     }
 
-    /// Looks what goes. `others` are the databases that were looked at before.
-    pub(super) async fn look(&mut self, run: &Run<'_>, rules: Vec<Rule>, others: &Opened) -> Result<(), PlatformError> {
+    /// Looks what is old enough, and what of it the law holds.
+    pub(super) async fn look(&mut self, run: &Run<'_>, rules: Vec<Rule>) -> Result<(), PlatformError> {
         let database = self.report.database.clone();
         let partitioned = partitions::parents(&self.client).await.map_err(|error| self.failed(error))?;
         for rule in rules {
@@ -78,19 +78,27 @@ impl Open {
                 self.going.push(Going::new(self.going.len(), rule, run.as_of, referrers));
             }
         }
-        let looked = self.look_at_rows(run, &database, others).await;
+        let looked = self.look_at_rows(run, &database).await;
         looked.map_err(|error| self.failed(error))
     }
 
-    async fn look_at_rows(&mut self, run: &Run<'_>, database: &str, others: &Opened) -> Result<(), Error> {
+    async fn look_at_rows(&mut self, run: &Run<'_>, database: &str) -> Result<(), Error> {
         for days in &mut self.days {
             days.look(&self.client).await?;
         }
+        going::fill(&self.client, database, &mut self.going, run.holds).await
+    }
+
+    /// Takes out what something refers to that stays, here or in the others. How many rows were taken out.
+    pub(super) async fn settle(&mut self, others: &Opened) -> Result<u64, PlatformError> {
+        let database = self.report.database.clone();
         let answer = |name: &str| others.answer(name);
-        going::fill(&self.client, database, &mut self.going, run.holds).await?;
-        going::settle(&self.client, database, &mut self.going).await?;
-        going::ask_others(&self.client, database, &mut self.going, &answer).await?;
-        going::settle(&self.client, database, &mut self.going).await
+        let settled = async {
+            let here = going::settle(&self.client, &database, &mut self.going).await?;
+            Ok(here + going::ask_others(&self.client, &database, &mut self.going, &answer).await?)
+        };
+        let settled: Result<u64, Error> = settled.await;
+        settled.map_err(|error| self.failed(error))
     }
 
     /// Deletes what goes.
