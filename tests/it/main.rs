@@ -34,6 +34,7 @@ mod powercut;
 mod provision;
 mod provision_mongo;
 mod questions;
+mod retention;
 mod roles;
 mod routes;
 mod running;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         powercut::tests,
         routes::tests,
         sink::tests,
+        retention::tests,
         verify::tests,
         doctor::tests,
         commands::tests,

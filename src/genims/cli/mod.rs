@@ -11,6 +11,7 @@ mod hub;
 mod log;
 mod options;
 mod provision;
+mod retention;
 mod routes;
 mod seed;
 mod serve;
@@ -61,6 +62,8 @@ enum Command {
     Hub(hub::HubArgs),
     /// Which event of the stream becomes which row of the other databases
     Routes(routes::RoutesArgs),
+    /// What is older than it is kept, and what of it is held; lets it go
+    Retention(retention::RetentionArgs),
     /// Look after the durable log; the server must be stopped
     Log(log::LogArgs),
     /// Examine the audit trail of all changes, or hand its entries out
@@ -104,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
+            Command::Retention(args) => retention::run(args, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Audit(args) => audit::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,

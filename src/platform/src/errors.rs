@@ -54,6 +54,20 @@ pub enum PlatformError {
     #[error("{database} has no tables yet; run `genims provision` first")]
     NotProvisioned { database: String },
 
+    #[error("config/retention/{file}: {cause}; config/retention/README.md describes its form")]
+    Retention { file: String, cause: String },
+
+    #[error("the legal holds cannot be read, so nothing may go: {cause}")]
+    HoldsUnknown { cause: String },
+
+    #[error(
+        "{database}: {cause}; a purge needs the owner's login, as `genims provision` does: DELETE on the tables, and to own those that are partitioned"
+    )]
+    PurgeRight { database: String, cause: String },
+
+    #[error("{day} is still to come, and what is young today would go; give --as-of a day that has been")]
+    DayToCome { day: chrono::NaiveDate },
+
     #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
     NoSchema { database: String, folder: &'static str },
 }

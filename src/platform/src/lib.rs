@@ -5,6 +5,7 @@
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
 //! - [`hub`]: one read-only database in which all others can be asked together
+//! - [`retention`]: what is older than it is kept goes, unless something holds it
 //! - [`routes`]: what the databases say of the routes into them
 //! - [`actions`]: what is done here, for the audit trail
 //! - [`dead_letters`]: what was set aside, for `genims deadletter`
@@ -16,6 +17,7 @@ pub mod doctor;
 pub mod errors;
 pub mod hub;
 pub mod provision;
+pub mod retention;
 pub mod routes;
 pub mod verify;
 

@@ -100,14 +100,21 @@ async fn postgres_findings(sources: &Sources, ledger: &PostgresLedger) -> Result
     // A row of dead letters may stand for many, and what was purged is entered beside it.
     let letters = "SELECT coalesce(sum(letters), 0)::bigint FROM (SELECT letters FROM genims_internal.dead_letters
          UNION ALL SELECT letters FROM genims_internal.dead_letters_purged) AS all_letters";
+    // So is what retention took away.
+    let rows = |table: &str| {
+        format!(
+            "SELECT (SELECT count(*) FROM {table}) + (SELECT coalesce(sum(rows), 0)::bigint
+                 FROM genims_internal.purged_rows WHERE table_name = '{table}')"
+        )
+    };
     let tables = [
-        ("sensor_data_holds_the_ledger", "SELECT count(*) FROM sensor_data", ledger.sensor_rows - ledger.replaced_rows),
-        ("scada_machine_data_holds_the_ledger", "SELECT count(*) FROM scada_machine_data", ledger.scada_rows),
-        ("dead_letters_hold_the_ledger", letters, ledger.dead_letters + ledger.refused_rows),
+        ("sensor_data_holds_the_ledger", rows("sensor_data"), ledger.sensor_rows - ledger.replaced_rows),
+        ("scada_machine_data_holds_the_ledger", rows("scada_machine_data"), ledger.scada_rows),
+        ("dead_letters_hold_the_ledger", letters.to_owned(), ledger.dead_letters + ledger.refused_rows),
     ];
     for (rule, query, expected) in tables {
         let mut found = 0;
-        sources.rows(OPERATIONS, query, &mut |row| found = number(&row, 0)).await?;
+        sources.rows(OPERATIONS, &query, &mut |row| found = number(&row, 0)).await?;
         findings.push(at_least(rule, OPERATIONS, expected, found as i64, "rows that other clients wrote"));
     }
     Ok(findings)

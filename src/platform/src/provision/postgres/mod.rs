@@ -16,7 +16,7 @@ use tokio_postgres::error::SqlState;
 const HISTORY_TABLE: &str = "genims_internal.schema_history";
 
 /// What every database has beside its tables: where the migrations stand, what was seeded, how far the routes into it have
-/// come in the log of events, and what of it was refused.
+/// come in the log of events, what of it was refused, and how many rows of partitions went by retention.
 const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS genims_internal; \
     CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (table_name text PRIMARY KEY, parameters text NOT NULL, \
     rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now()); \
@@ -25,7 +25,9 @@ const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF N
     PRIMARY KEY (spool_id, sink)) WITH (fillfactor = 50); \
     CREATE TABLE IF NOT EXISTS genims_internal.refused_events (log_id uuid NOT NULL, log_offset bigint NOT NULL, \
     route text NOT NULL, event jsonb NOT NULL, code text, detail text NOT NULL, \
-    refused_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log_id, log_offset, route)); RESET client_min_messages";
+    refused_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log_id, log_offset, route)); \
+    CREATE TABLE IF NOT EXISTS genims_internal.purged_rows (table_name text NOT NULL, day date NOT NULL, \
+    rows bigint NOT NULL, purged_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (table_name, day)); RESET client_min_messages";
 
 pub(super) async fn provision(task: &Task<'_>) -> Result<Findings, PlatformError> {
     let settings = PostgresSettings::from_environment(task.database, task.environment)?;
