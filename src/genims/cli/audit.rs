@@ -1,7 +1,6 @@
 //! `genims audit`: the trail examined, and handed to auditors. In: MySQL's audit tables, the heads of the data folder and of
 //! MongoDB. Out: what differs, or the entries of a span; exit code 1 when anything was altered, cut off or added.
 
-use genims_terminal::say;
 use anyhow::{Context, bail};
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,6 +10,7 @@ use genims_changes::heads::{self, Kept};
 use genims_changes::prune::Prune;
 use genims_changes::verify::{self, DatabaseReport, Outside, Report};
 use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, Registry};
+use genims_terminal::say;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::PathBuf;

@@ -164,8 +164,7 @@ impl RoutedEvent {
                 fields.put("client_id", client_id.as_str());
                 fields.put("will_topic", will_topic.as_str());
                 let payload = &will_payload[..will_payload.len().min(WILL_BYTES_MAX)];
-                // PostgreSQL's text takes no zero character.
-                fields.put("will_payload", String::from_utf8_lossy(payload).replace('\0', ""));
+                fields.put("will_payload", String::from_utf8_lossy(payload));
                 (KINDS[6], *timestamp_us)
             }
             Event::EnergyMetered { machine, timestamp_us, kwh, register_kwh, interval_us } => {
@@ -258,7 +257,12 @@ struct Fields<'a> {
 impl Fields<'_> {
     fn put(&mut self, name: &str, value: impl Into<Value>) {
         debug_assert!(FIELDS.iter().any(|field| field.name == name), "{name} is not among the fields");
-        self.values.insert(name.to_owned(), value.into());
+        let value = match value.into() {
+            // PostgreSQL's text takes no zero character, and a device may send one.
+            Value::String(text) if text.contains('\0') => text.replace('\0', "").into(),
+            value => value,
+        };
+        self.values.insert(name.to_owned(), value);
     }
 
     fn put_some(&mut self, name: &str, value: Option<impl Into<Value>>) {
@@ -346,5 +350,60 @@ impl Fields<'_> {
         self.put("planned_seconds", hour.planned_seconds);
         self.counts(hour.produced, hour.rejected);
         Some(hour.hour_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_says_everything_under_the_names_of_the_list_and_holds_no_zero_character() {
+        let mut catalogue = Catalogue::default();
+        let machine = genims_catalogue::Machine {
+            machine_id: "M1".to_owned(),
+            line_id: "L1".to_owned(),
+            factory_id: "F1".to_owned(),
+            machine_code: None,
+            machine_type: Some("press".to_owned()),
+            design_capacity_units_per_hour: None,
+            active: true,
+        };
+        let (no, _) = catalogue.put_machine(machine);
+        let event = Event::StateChanged {
+            machine: no,
+            timestamp_us: 1_700_000_000_123_456,
+            from: String::new(),
+            to: "RUN\0NING".to_owned(),
+            lasted_us: None,
+        };
+        let routed = RoutedEvent::of(Uuid::from_u128(0xAB << 96), 7, &event, &catalogue).expect("a known machine");
+        let text = |name: &str| routed.values.get(name).and_then(Value::as_str);
+        assert_eq!((text("uid"), text("kind")), (Some("EV-000000ab-7"), Some("state_changed")));
+        assert_eq!((text("state_to"), text("state_from")), (Some("RUNNING"), None));
+        assert_eq!((text("at"), text("machine_type")), (Some("2023-11-14 22:13:20.123456"), Some("press")));
+        let strange = Event::StateChanged {
+            machine: MachineNo(9),
+            timestamp_us: 0,
+            from: String::new(),
+            to: String::new(),
+            lasted_us: None,
+        };
+        assert_eq!(RoutedEvent::of(Uuid::nil(), 0, &strange, &catalogue), None);
+    }
+
+    #[test]
+    fn an_event_to_try_is_read_and_what_is_wrong_with_it_is_said() {
+        let event = RoutedEvent::parse(r#"{"kind": "fault_opened", "at": "2026-11-28T14:05:00+01:00"}"#).expect("well");
+        assert_eq!(event.values["at"], "2026-11-28 13:05:00.000000");
+        for (text, expected) in [
+            ("[]", "write it as a JSON object"),
+            (r#"{"kind": "fault"}"#, "must be one of fault_opened"),
+            (r#"{"kind": "fault_opened", "machine": "M1"}"#, "no field machine; they have uid"),
+            (r#"{"kind": "fault_opened", "at": "noon"}"#, "at: write the time like"),
+        ] {
+            let error = RoutedEvent::parse(text).expect_err(text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
     }
 }
