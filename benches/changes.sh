@@ -35,6 +35,6 @@ echo "waiting at the end of the load: $(waiting)"
 while [ "$(waiting)" != 0 ]; do sleep 0.1; done
 ended=$(date +%s.%N)
 psql -qAt "$crm" -c "SELECT sum(lead_score) || ' changes of leads in PostgreSQL' FROM leads"
-echo "load: $(echo "$changed - $began" | bc) s, until the last was in MySQL and MongoDB: $(echo "$ended - $began" | bc) s"
+echo "$began $changed $ended" | awk '{ printf "load: %.1f s, until the last was in MySQL and MongoDB: %.1f s\n", $2 - $1, $3 - $1 }'
 kill "$server"; wait "$server" || true; server=
 genims --config genims.toml audit verify
