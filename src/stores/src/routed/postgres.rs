@@ -25,7 +25,7 @@ const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events (log_id, log
      VALUES ($1, $2, $3, $4::text::jsonb, $5, $6) ON CONFLICT DO NOTHING";
 
 /// Who the audit trail says it was.
-const ACTOR: &str = "SET LOCAL genims.actor = 'genims-routes'; ";
+const ACTOR: &str = "SET LOCAL genims.actor = 'service:genims-routes'; ";
 
 /// See the module's header.
 pub struct RoutedPostgres<C> {
