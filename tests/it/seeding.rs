@@ -126,7 +126,7 @@ fn months_later_nothing_is_red(harness: &'static Harness) {
     verified(&platform, &["verify"]);
     // Nor when machines have joined since: nobody owes them an asset or a legal entity of that time.
     let mapping = harness.folder("mapping").join("press.toml");
-    let text = "[values]\nv = \"V\"\n[plant]\nfactory = \"FAC-CSV\"\nline = \"LINE-CSV\"\nmachines = [\"PRESS-7\"]\n";
+    let text = "[timestamp]\ncolumn = \"t\"\n[machine]\nid = \"PRESS-7\"\n[values]\nv = \"V\"\n[plant]\nfactory = \"FAC-CSV\"\nline = \"LINE-CSV\"\nmachines = [\"PRESS-7\"]\n";
     std::fs::write(&mapping, text).unwrap();
     verified(&platform, &["seed", "plant", "--from", mapping.to_str().unwrap()]);
     verified(&platform, &["verify"]);

@@ -69,9 +69,11 @@ fn a_trail_that_nobody_touched_has_no_findings() {
     assert_eq!(examined(&trail()), []);
 }
 
+type Edit = fn(&mut Kept);
+
 #[test]
 fn every_edit_is_found_at_its_entry() {
-    let edits: [(&'static str, fn(&mut Kept)); 6] = [
+    let edits: [(&'static str, Edit); 6] = [
         ("writes", |kept| kept.writes[4].common.actor_id = "EMP-8".to_owned()),
         ("writes", |kept| kept.writes[4].client_address = None),
         ("writes", |kept| {

@@ -176,7 +176,7 @@ pub(super) fn odd_quality(element: &[u8]) -> &[u8] {
 }
 
 /// What stands behind the last known key of `element` that `is_better` than those before.
-fn strongest<'e>(element: &'e [u8], mut is_better: impl FnMut(Known, &[u8]) -> bool) -> &'e [u8] {
+fn strongest(element: &[u8], mut is_better: impl FnMut(Known, &[u8]) -> bool) -> &[u8] {
     let mut found = &b""[..];
     let mut cursor = Cursor::new(element);
     let read = cursor.object(|cursor, key| {

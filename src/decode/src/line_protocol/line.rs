@@ -109,10 +109,10 @@ impl<'a> Line<'a> {
         let mut quality = None;
         loop {
             let field = scanner.field()?;
-            if let (true, FieldValue::Text(word)) = (field.is_quality(), field.value) {
-                if quality.replace(word).is_some() {
-                    return Err(Fault::malformed("the field quality stands twice"));
-                }
+            if let (true, FieldValue::Text(word)) = (field.is_quality(), field.value)
+                && quality.replace(word).is_some()
+            {
+                return Err(Fault::malformed("the field quality stands twice"));
             }
             if !scanner.take(b',') {
                 break;

@@ -37,6 +37,9 @@ pub(super) struct Held {
     pub(super) keys: BTreeMap<String, String>,
 }
 
+/// One step of a hold, as the query gives it.
+type Step = (String, String, String, String, String);
+
 impl Holds {
     /// `None`: there is no audit database, so there are none.
     pub(super) async fn load(audit: &Database, environment: &Environment) -> Result<Option<Self>, PlatformError> {
@@ -44,7 +47,7 @@ impl Holds {
             Err(DatabaseError::NotConfigured { .. }) => return Ok(None),
             settings => settings?,
         };
-        let steps: Result<Vec<(String, String, String, String, String)>, DatabaseError> = async {
+        let steps: Result<Vec<Step>, DatabaseError> = async {
             let mut connection = settings.connect().await?;
             let steps = connection.query(STEPS).await.map_err(|source| settings.error(source));
             let _ = connection.disconnect().await;
@@ -63,7 +66,7 @@ impl Holds {
     }
 
     /// From the steps of all holds in their order.
-    fn standing(steps: Vec<(String, String, String, String, String)>) -> Self {
+    fn standing(steps: Vec<Step>) -> Self {
         let mut named: BTreeSet<Named> = BTreeSet::new();
         for (hold, event, database, table, key) in steps {
             if event == "released" {
