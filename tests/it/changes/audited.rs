@@ -14,6 +14,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+/// A row as the query gives it.
+type AskedRow = (String, String, String, i64, Option<String>, Option<String>);
+
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const WRITER_PASSWORD: &str = "audit-writer-secret";
 
@@ -107,7 +110,7 @@ impl Audited {
             "SELECT operation, record_key, CONCAT(actor_type, ' ', actor_id), record_version, before_image, after_image \
              FROM data_change_audit WHERE database_name = 'genims_crm_db' AND table_name = '{table}' ORDER BY chain_position"
         );
-        let rows: Vec<(String, String, String, i64, Option<String>, Option<String>)> = self.asked(&query);
+        let rows: Vec<AskedRow> = self.asked(&query);
         let json = |text: Option<String>| text.map(|text| serde_json::from_str(&text).unwrap());
         rows.into_iter().map(|(o, k, a, v, before, after)| (o, k, a, v, json(before), json(after))).collect()
     }
