@@ -342,7 +342,8 @@ impl<T: Target, L: Log> Follower<T, L> {
             return;
         }
         self.gap = Some(gap);
-        self.metrics.gap_records_total.fetch_add(gap.to - gap.from, Ordering::Relaxed);
+        let counted = self.metrics.gap_counted.fetch_max(gap.to, Ordering::Relaxed);
+        self.metrics.gap_records_total.fetch_add(gap.to.saturating_sub(gap.from.max(counted)), Ordering::Relaxed);
         tracing::error!(
             sink = self.target.name(),
             position = gap.from,
