@@ -88,8 +88,7 @@ impl EventRoutes {
         stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
         let first = stream.spool.clone();
         let router = follower(ROUTER, &stream.spool, move |metrics, stop| {
-            let follower = Follower::new(router.clone(), first.clone(), router_limits(), metrics, None);
-            Box::pin(follower.run(stop))
+            follow(router.clone(), first.clone(), router_limits(), metrics, stop)
         });
         let (router, followers, routed) = (vec![router], Vec::new(), Vec::new());
         let mut made = Self { log, router, followers, routed, lookups: None, reload: None };
@@ -127,7 +126,7 @@ impl EventRoutes {
                 Box::new(move |metrics, stop| {
                     let (routed, directory) = target_parts.clone();
                     let target = RoutedPostgres::new(name, connect.clone(), directory, routed);
-                    follow(target, log.clone(), metrics, stop)
+                    follow(target, log.clone(), limits(), metrics, stop)
                 })
             }
             Engine::Mysql => {
@@ -137,7 +136,7 @@ impl EventRoutes {
                 Box::new(move |metrics, stop| {
                     let (routed, directory) = target_parts.clone();
                     let target = RoutedMysql::new(name, settings.clone(), directory, routed);
-                    follow(target, log.clone(), metrics, stop)
+                    follow(target, log.clone(), limits(), metrics, stop)
                 })
             }
             Engine::Mongodb => {
@@ -148,7 +147,7 @@ impl EventRoutes {
                 Box::new(move |metrics, stop| {
                     let (routed, directory) = target_parts.clone();
                     let target = RoutedMongo::new(name, client.clone(), place.clone(), directory, routed);
-                    follow(target, log.clone(), metrics, stop)
+                    follow(target, log.clone(), limits(), metrics, stop)
                 })
             }
         };
@@ -213,15 +212,21 @@ fn run(
     Ok(())
 }
 
-/// Follows the log of events. A database that was away for so long that it was cut off goes on with what is still there; what it
+/// Follows a log. A database that was away for so long that it was cut off, and a router likewise, goes on with what is still there; what it
 /// lacks is counted as its gap.
-fn follow<T: Target + 'static>(target: T, log: Spool, metrics: Arc<SinkMetrics>, stop: CancellationToken) -> Following {
+fn follow<T: Target + 'static>(
+    target: T,
+    log: Spool,
+    limits: BatchLimits,
+    metrics: Arc<SinkMetrics>,
+    stop: CancellationToken,
+) -> Following {
     Box::pin(async move {
         let name = target.name();
         if log.is_cut_off(name) {
             log.restart_at(name, log.first_offset()).map_err(|error| SinkError::Log(Box::new(error)))?;
         }
-        Follower::new(target, log, limits(), metrics, None).run(stop).await
+        Follower::new(target, log, limits, metrics, None).run(stop).await
     })
 }
 
