@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a run that was interrupted, as shells have it.
 const EXIT_INTERRUPTED: i32 = 130;
+const SLOWEST_SHOWN: usize = 30;
+const WORTH_TELLING: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Harness {
@@ -29,6 +32,7 @@ pub(crate) struct Harness {
     children: Mutex<Vec<Weak<Mutex<Child>>>>,
     /// The run was told to end: no more servers are started.
     interrupted: AtomicBool,
+    durations: Mutex<Vec<(Duration, String)>>,
 }
 
 impl Harness {
@@ -43,13 +47,20 @@ impl Harness {
             names: AtomicU64::new(1),
             children: Mutex::default(),
             interrupted: AtomicBool::new(false),
+            durations: Mutex::default(),
         }))
     }
 
     /// A test that is an ordinary function.
     pub(crate) fn trial(&'static self, name: &str, test: fn(&'static Self)) -> Trial {
-        Trial::test(name, move || {
-            test(self);
+        self.trial_of(name.to_owned(), move || test(self))
+    }
+
+    /// A test whose duration is remembered, whatever its end.
+    pub(crate) fn trial_of(&'static self, name: String, test: impl FnOnce() + Send + 'static) -> Trial {
+        Trial::test(name.clone(), move || {
+            let _stopwatch = Stopwatch { harness: self, name, start: Instant::now() };
+            test();
             Ok(())
         })
     }
@@ -135,6 +146,15 @@ impl Harness {
         running
     }
 
+    /// Where the time of a long run went: `make test` has a limit.
+    pub(crate) fn print_slowest(&self) {
+        let mut durations = self.durations.lock().unwrap();
+        durations.sort_unstable_by(|one, other| other.cmp(one));
+        for (duration, name) in durations.iter().take(SLOWEST_SHOWN).filter(|(duration, _)| *duration >= WORTH_TELLING) {
+            eprintln!("{:>6.1} s  {name}", duration.as_secs_f64());
+        }
+    }
+
     /// Stops the shared servers; `failed` keeps their data.
     pub(crate) fn end(&'static self, failed: bool) {
         while self.interrupted.load(Ordering::Acquire) {
@@ -190,6 +210,18 @@ impl Harness {
     fn start_stack(&self, name: &str, servers: &[Server]) -> genims_dev::Result<Stack> {
         assert!(!self.interrupted.load(Ordering::Acquire), "the run was interrupted");
         Stack::start(&StackOptions { dir: self.base.join(name), servers: servers.to_vec(), small: true })
+    }
+}
+
+struct Stopwatch {
+    harness: &'static Harness,
+    name: String,
+    start: Instant,
+}
+
+impl Drop for Stopwatch {
+    fn drop(&mut self) {
+        self.harness.durations.lock().unwrap().push((self.start.elapsed(), std::mem::take(&mut self.name)));
     }
 }
 

@@ -89,6 +89,7 @@ fn main() -> ExitCode {
     ];
     let trials = topics.iter().flat_map(|tests| tests(harness)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
+    harness.print_slowest();
     harness.end(conclusion.has_failed());
     conclusion.exit_code()
 }

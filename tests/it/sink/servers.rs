@@ -170,10 +170,9 @@ fn trial<D: 'static, F: Future<Output = ()> + 'static>(
     make: fn(&'static Harness, Whose) -> D,
     test: fn(Arc<D>) -> F,
 ) -> Trial {
-    Trial::test(name, move || {
+    harness.trial_of(name, move || {
         let database = Arc::new(make(harness, whose));
         harness.block_on(test(database.clone()));
-        Ok(())
     })
 }
 
