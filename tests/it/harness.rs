@@ -150,7 +150,8 @@ impl Harness {
     pub(crate) fn print_slowest(&self) {
         let mut durations = self.durations.lock().unwrap();
         durations.sort_unstable_by(|one, other| other.cmp(one));
-        for (duration, name) in durations.iter().take(SLOWEST_SHOWN).filter(|(duration, _)| *duration >= WORTH_TELLING) {
+        for (duration, name) in durations.iter().take(SLOWEST_SHOWN).filter(|(duration, _)| *duration >= WORTH_TELLING)
+        {
             eprintln!("{:>6.1} s  {name}", duration.as_secs_f64());
         }
     }
