@@ -22,12 +22,11 @@ demo: tools ## Simulated plants and real turbines through MQTT and TCP into both
 	$(CARGO) build --release --workspace
 	target/release/genims-dev demo $(DEMO_FLAGS)
 
-# Built as a whole: a package alone would want its dependencies with other features, and most of them twice. There are no
-# tests in comments, which rustdoc would compile one by one.
+# Built as a whole: a package alone would want its dependencies with other features, and most of them twice.
 test: tools ## All tests, with private servers of their own
 	$(CARGO) build --workspace --bins --tests
 	target/debug/genims-dev install
-	$(CARGO) test --workspace --bins --tests
+	$(CARGO) test --workspace
 
 # Every third day falls on all days of the week; STEP=1 takes each day. All sensors only where a month turns, else one a machine.
 sweep: tools ## What is seeded, computed and checked on a third of two years and at every turn of a month; no servers [STEP=]
