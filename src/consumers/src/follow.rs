@@ -197,7 +197,9 @@ impl<T: Target, L: Log> Follower<T, L> {
     /// Asks the database for its position, whatever is known: where to go on.
     async fn look(&mut self) -> Result<u64, SinkError> {
         self.place = None;
-        Ok(self.open().await?.resume)
+        let Place { position, resume } = self.open().await?;
+        self.count_gap(position, resume);
+        Ok(resume)
     }
 
     /// The database answers, and nothing waits for it.
@@ -279,6 +281,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         if resume < batch.first_offset {
             return Ok(Step::Rewind(resume));
         }
+        // What was read before the log removed it is not lacking.
+        self.count_gap(position, resume.min(batch.first_offset));
         let mut rest = batch.clone();
         let landed = rest.split_below(position);
         if !landed.is_empty() {
@@ -328,17 +332,16 @@ impl<T: Target, L: Log> Follower<T, L> {
         if resume < cursor {
             tracing::warn!(sink, position, cursor, "the database went back; it gets what the log still holds again");
         }
-        if position < resume {
-            self.count_gap(Gap { from: position, to: resume });
-        }
         self.metrics.opened(position);
         let place = Place { position, resume };
         self.place = Some(place);
         Ok(place)
     }
 
-    fn count_gap(&mut self, gap: Gap) {
-        if self.gap == Some(gap) {
+    /// The database lacks what is between, and gets it no more.
+    fn count_gap(&mut self, from: u64, to: u64) {
+        let gap = Gap { from, to };
+        if to <= from || self.gap == Some(gap) {
             return;
         }
         self.gap = Some(gap);

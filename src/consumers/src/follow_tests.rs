@@ -363,6 +363,23 @@ async fn what_a_new_database_can_no_longer_get_is_counted() {
 }
 
 #[tokio::test]
+async fn what_was_read_before_it_was_removed_is_not_lacking() {
+    let trial = Trial::new(&[]);
+    trial.database.lock().is_away = true;
+    let ended = trial.beside(async || {
+        eventually("the first batch waits", || trial.metrics.retries_total.load(Ordering::Relaxed) > 1).await;
+        trial.log.remove_below(12);
+        trial.database.lock().is_away = false;
+        eventually("the first batch", || trial.offsets().last() == Some(&2)).await;
+    });
+    // The loop ends where the log has nothing more for it; one in its place goes on.
+    let _ = ended.await;
+    trial.run(3).await;
+    assert_eq!(trial.offsets(), (0..3).chain(12..30).collect::<Vec<u64>>());
+    assert_eq!(trial.metrics.gap_records_total.load(Ordering::Relaxed), 9);
+}
+
+#[tokio::test]
 async fn a_log_restored_from_an_older_copy_closes_the_doors_and_skips_nothing() {
     let mut trial = Trial::new(&[]);
     let copy = trial.log.copy();

@@ -125,7 +125,10 @@ impl Log for Arc<MemoryLog> {
 
     fn reader(&self, from: u64) -> Result<MemoryReader, Cause> {
         let state = self.lock();
-        let next = state.groups.partition_point(|group| group.next_offset() <= from).max(state.removed);
+        if from < state.first_offset() {
+            return Err(gone(from));
+        }
+        let next = state.groups.partition_point(|group| group.next_offset() <= from);
         drop(state);
         Ok(MemoryReader { log: self.clone(), next, length: self.length.subscribe() })
     }
@@ -187,8 +190,16 @@ impl LogReader for MemoryReader {
 
     fn try_next(&mut self) -> Result<Option<Arc<Group>>, Cause> {
         self.length.borrow_and_update();
-        let group = self.log.lock().groups.get(self.next).cloned();
+        let state = self.log.lock();
+        let group = state.groups.get(self.next).cloned();
+        if let Some(group) = group.as_ref().filter(|_| self.next < state.removed) {
+            return Err(gone(group.first_offset));
+        }
         self.next += usize::from(group.is_some());
         Ok(group)
     }
+}
+
+fn gone(offset: u64) -> Cause {
+    format!("offset {offset} is gone").into()
 }
