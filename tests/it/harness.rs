@@ -7,6 +7,7 @@ use crate::leftovers;
 use crate::running::Running;
 use genims_dev::{ProcessId, Server, Stack, StackOptions};
 use libtest_mimic::Trial;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -33,6 +34,8 @@ pub(crate) struct Harness {
     /// The run was told to end: no more servers are started.
     interrupted: AtomicBool,
     durations: Mutex<Vec<(Duration, String)>>,
+    /// Stopped stacks by name.
+    templates: Mutex<BTreeMap<&'static str, Arc<OnceLock<PrivateStack>>>>,
 }
 
 impl Harness {
@@ -48,6 +51,7 @@ impl Harness {
             children: Mutex::default(),
             interrupted: AtomicBool::new(false),
             durations: Mutex::default(),
+            templates: Mutex::default(),
         }))
     }
 
@@ -77,7 +81,27 @@ impl Harness {
     /// Servers for one test alone; stopped and deleted when it ends, also when it fails.
     pub(crate) fn private_stack(&'static self, servers: &[Server]) -> PrivateStack {
         self.begin();
-        let stack = self.start_stack(&self.unique("private"), servers);
+        let empty = || PrivateStack(Some(self.start_stack("empty", &Server::ALL).unwrap()));
+        self.copy_of("empty", servers, empty)
+    }
+
+    /// Servers for one test alone that begin in a state which many tests want: copies of those that `make` returned when
+    /// the first test asked for this name.
+    pub(crate) fn copy_of(
+        &'static self,
+        name: &'static str,
+        servers: &[Server],
+        make: impl FnOnce() -> PrivateStack,
+    ) -> PrivateStack {
+        let template = self.templates.lock().unwrap().entry(name).or_default().clone();
+        let template = template.get_or_init(|| {
+            let made = make();
+            made.stop().unwrap();
+            made
+        });
+        let name = self.unique(name);
+        template.copy_to(&self.base.join(&name), servers).unwrap();
+        let stack = self.start_stack(&name, servers);
         PrivateStack(Some(stack.unwrap_or_else(|error| panic!("{error}"))))
     }
 

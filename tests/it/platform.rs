@@ -15,6 +15,8 @@ pub(crate) struct Platform {
     variables: Vec<(String, String)>,
 }
 
+const SERVERS: [Server; 3] = [Server::Postgres, Server::Mariadb, Server::Mongodb];
+
 /// Whether a private MongoDB deletes what has expired; then at once.
 pub(crate) async fn let_expire(stack: &Stack, expire: bool) {
     let client = mongodb::Client::with_uri_str(stack.mongodb_url()).await.unwrap();
@@ -24,14 +26,26 @@ pub(crate) async fn let_expire(stack: &Stack, expire: bool) {
 
 impl Platform {
     pub(crate) fn new(harness: &'static Harness) -> Self {
-        let stack = harness.private_stack(&[Server::Postgres, Server::Mariadb, Server::Mongodb]);
+        Self::copy_of(harness, "provisioned", || Self::provisioned(harness))
+    }
+
+    /// See [`Harness::copy_of`].
+    pub(crate) fn copy_of(harness: &'static Harness, name: &'static str, make: impl FnOnce() -> Self) -> Self {
+        Self::on(harness, harness.copy_of(name, &SERVERS, || make().stack))
+    }
+
+    fn on(harness: &'static Harness, stack: PrivateStack) -> Self {
         let variables = [
             ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
             ("GENIMS_MYSQL_URL", stack.mysql_url("")),
             ("GENIMS_MONGODB_URL", stack.mongodb_url()),
         ];
         let variables = variables.map(|(name, url)| (name.to_owned(), url)).to_vec();
-        let platform = Self { harness, stack, folder: harness.folder("platform"), variables };
+        Self { harness, stack, folder: harness.folder("platform"), variables }
+    }
+
+    fn provisioned(harness: &'static Harness) -> Self {
+        let platform = Self::on(harness, harness.private_stack(&SERVERS));
         let provisioned = platform.cli(&["provision"], &[]);
         assert!(provisioned.status.success(), "{}", String::from_utf8_lossy(&provisioned.stdout));
         // What the server has to remark while its schema is made is nobody's news.

@@ -120,7 +120,7 @@ impl Plant {
 
     /// Everything but the server.
     pub(crate) fn prepare(harness: &'static Harness, setup: &Setup<'_>) -> Self {
-        let stack = harness.private_stack(setup.servers);
+        let stack = harness.copy_of("plant", setup.servers, || Self::seeded(harness));
         let folder = harness.folder("plant");
         let [http, mqtt, tcp, line] = free_addresses();
         let mut plant = Self {
@@ -133,11 +133,21 @@ impl Plant {
             server: Mutex::default(),
         };
         plant.write_configuration(setup);
-        plant.cli_ok(&crate::provision::STREAM);
-        let size = ["--factories", "2", "--lines", "4", "--machines", "40", "--sensors", "400"];
-        plant.cli_ok(&[["seed", "plant"].as_slice(), size.as_slice()].concat());
         plant.sensors = plant.read_sensors();
         plant
+    }
+
+    /// Servers on which the databases of the stream are provisioned, and a plant is seeded.
+    fn seeded(harness: &'static Harness) -> PrivateStack {
+        let stack = harness.private_stack(&Server::ALL);
+        let size = ["--factories", "2", "--lines", "4", "--machines", "40", "--sensors", "400"];
+        for command in [crate::provision::STREAM.to_vec(), [["seed", "plant"].as_slice(), &size].concat()] {
+            let mut command = harness.command(&command);
+            command.env("GENIMS_POSTGRES_URL", stack.postgres_url("postgres"));
+            let output = command.env("GENIMS_MONGODB_URL", stack.mongodb_url()).output().unwrap();
+            assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        stack
     }
 
     /// Lets the server and the commands reach the PostgreSQL databases by these URLs.

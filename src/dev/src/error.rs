@@ -70,6 +70,9 @@ pub enum DevstackError {
     )]
     Unkillable { server: Server, pid: u32, waited_s: u64 },
 
+    #[error("{server} runs: stop it before its data is copied")]
+    Running { server: Server },
+
     #[error("{server} is not running: start it with `genims-dev up {server}`")]
     NotRunning { server: Server },
 }

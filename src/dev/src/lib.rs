@@ -15,6 +15,7 @@
 //! [`Stack`] joins them. All calls block; none may be made from async code, except through `spawn_blocking`.
 
 mod account;
+mod copy;
 mod env_file;
 mod error;
 mod install;

@@ -291,7 +291,7 @@ impl Stack {
         Launch { place: &self.place, programs, password: &self.password, port, tls_port, small: self.small }
     }
 
-    fn lock_and_reload(&self) -> Result<File> {
+    pub(super) fn lock_and_reload(&self) -> Result<File> {
         let file = state::lock(&self.place)?;
         *self.state() = State::load(&self.place)?;
         Ok(file)
