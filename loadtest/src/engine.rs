@@ -212,17 +212,19 @@ fn enter(report: &mut Report, postgres: Option<Settled>, mongodb: Option<Settled
         report.seconds = seconds_between(first_send_us, last_us).max(report.send_seconds);
         report.readings_per_s = committed.unwrap_or(0) as f64 / report.seconds.max(1e-6);
     }
-    if let Some(Settled { findings, .. }) = postgres {
+    if let Some(Settled { findings, still_arriving, .. }) = postgres {
         report.committed_postgres = Some(findings.readings);
         report.duplicates_postgres = Some(findings.duplicates);
         report.missing_postgres = Some(findings.missing);
+        report.still_arriving_postgres = still_arriving;
         report.snapshots_postgres = Some(findings.snapshots);
         report.postgres = Some(findings);
     }
-    if let Some(Settled { findings, .. }) = mongodb {
+    if let Some(Settled { findings, still_arriving, .. }) = mongodb {
         report.committed_mongodb = Some(findings.readings);
         report.duplicates_mongodb = Some(findings.duplicates);
         report.missing_mongodb = Some(findings.missing);
+        report.still_arriving_mongodb = still_arriving;
         report.snapshots_mongodb = Some(findings.snapshots);
         report.mongodb = Some(findings);
     }
@@ -233,14 +235,18 @@ fn enter(report: &mut Report, postgres: Option<Settled>, mongodb: Option<Settled
 /// The last word: everything that speaks against the run, and the verdict.
 pub fn conclude(report: &mut Report) {
     let mut problems = Vec::new();
-    for (name, findings) in [("PostgreSQL", &report.postgres), ("MongoDB", &report.mongodb)] {
+    for (name, findings, still_arriving) in [
+        ("PostgreSQL", &report.postgres, report.still_arriving_postgres),
+        ("MongoDB", &report.mongodb, report.still_arriving_mongodb),
+    ] {
         let Some(findings) = findings else { continue };
         if findings.is_clean() {
             continue;
         }
         problems.push(format!(
-            "{name}: {} missing, {} duplicates, {} sensors altered, {} unexpected, snapshots {} missing {} surplus{}",
+            "{name}: {} missing{}, {} duplicates, {} sensors altered, {} unexpected, snapshots {} missing {} surplus{}",
             findings.missing,
+            if still_arriving { " (rows were still arriving when the wait ended: give a longer --drain-seconds)" } else { "" },
             findings.duplicates,
             findings.altered_sensors,
             findings.unexpected,

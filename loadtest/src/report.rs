@@ -81,10 +81,13 @@ pub struct Report {
     pub duplicates: u64,
     pub duplicates_postgres: Option<u64>,
     pub duplicates_mongodb: Option<u64>,
-    /// Sent but not stored, the worse of the two databases.
+    /// Sent but not stored when the wait ended, the worse of the two databases.
     pub missing: u64,
     pub missing_postgres: Option<u64>,
     pub missing_mongodb: Option<u64>,
+    /// What is missing was still on its way: rows arrived until the wait ended.
+    pub still_arriving_postgres: bool,
+    pub still_arriving_mongodb: bool,
     pub dead_lettered: Option<u64>,
     pub dead_letters_expected: u64,
     pub dead_letter_reasons: BTreeMap<String, u64>,

@@ -33,6 +33,8 @@ pub struct Settled {
     pub findings: Findings,
     /// When it was first seen to hold everything; `None` if it never did.
     pub complete_us: Option<i64>,
+    /// It lacked something when the wait ended, and rows were still arriving.
+    pub still_arriving: bool,
 }
 
 impl Store {
@@ -124,7 +126,8 @@ impl Store {
             }
             let short = total < sent.readings() + sent.snapshots();
             let stalled = clock.now_us() - moved_us > patience.stall.as_micros() as i64;
-            if short && !stalled && clock.now_us() < patience.deadline_us {
+            let still_arriving = short && !stalled;
+            if still_arriving && clock.now_us() < patience.deadline_us {
                 first = false;
                 sleep(pause(clock, asked_us)).await;
                 continue;
@@ -137,7 +140,7 @@ impl Store {
             let findings = Findings { there_before, ..judge::judge(sent, &held, &duplicates, self.exactness()) };
             let complete = findings.missing == 0 && findings.snapshots_missing == 0;
             let at_us = fenced_us.filter(|_| first).unwrap_or(asked_us);
-            return Ok(Settled { findings, complete_us: complete.then_some(at_us) });
+            return Ok(Settled { findings, complete_us: complete.then_some(at_us), still_arriving });
         }
     }
 }

@@ -20,6 +20,8 @@ pub mod gather;
 mod metrics;
 pub mod mirror;
 pub mod router;
+#[cfg(test)]
+mod router_tests;
 pub mod supervise;
 #[cfg(test)]
 mod supervise_tests;

@@ -26,14 +26,17 @@ pub struct EventRouter {
 /// The second log.
 struct Events {
     appender: Appender,
-    /// How far each first log has been read.
+    /// How far each first log has been read, as of its last event.
     marks: HashMap<String, u64>,
+    /// How far the first log has been read: what holds no event is passed over without a mark.
+    passed: u64,
 }
 
 impl EventRouter {
-    /// `marks` are those of the second log as it was opened.
-    pub fn new(appender: Appender, marks: HashMap<String, u64>) -> Self {
-        Self { events: Arc::new(Mutex::new(Events { appender, marks })), log: Uuid::nil() }
+    /// `marks` are those of the second log as it was opened; `passed` is the cursor in the first, as it was before a router
+    /// that was cut off goes on.
+    pub fn new(appender: Appender, marks: HashMap<String, u64>, passed: u64) -> Self {
+        Self { events: Arc::new(Mutex::new(Events { appender, marks, passed })), log: Uuid::nil() }
     }
 
     fn mark(&self) -> String {
@@ -46,11 +49,11 @@ impl Target for EventRouter {
         ROUTER
     }
 
-    async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
+    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         self.log = start.log;
-        let read = self.events.lock().marks.get(&self.mark()).copied().unwrap_or(0);
-        // What holds no event is passed over without a mark, and only the cursor tells.
-        Ok(Position { offset: read.max(written), ..start.clone() })
+        let events = self.events.lock();
+        let read = events.marks.get(&self.mark()).copied().unwrap_or(0);
+        Ok(Position { offset: read.max(events.passed), ..start.clone() })
     }
 
     fn close(&mut self) {}
@@ -58,12 +61,14 @@ impl Target for EventRouter {
     async fn commit(&mut self, batch: &Batch, _: u64) -> Result<Committed, SinkError> {
         let events: Vec<_> = batch.events().map(|(_, event)| event.clone()).collect();
         if events.is_empty() {
+            self.events.lock().passed = batch.next_offset;
             return Ok(Committed::default());
         }
         let mark = Mark { client: self.mark(), sequence: batch.next_offset };
         let mut portion = Portion { events, marks: vec![mark.clone()], ..Portion::default() };
         let mut events = self.events.lock();
         events.appender.append(&mut portion).map_err(|error| SinkError::Log(Box::new(error)))?;
+        events.passed = mark.sequence;
         events.marks.insert(mark.client, mark.sequence);
         Ok(Committed::default())
     }

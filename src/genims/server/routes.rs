@@ -84,8 +84,8 @@ impl EventRoutes {
             retain_bytes: 0,
             fsync: true,
         })?;
-        let router = EventRouter::new(appender, recovered.marks);
-        stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
+        let passed = stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
+        let router = EventRouter::new(appender, recovered.marks, passed);
         let first = stream.spool.clone();
         let router = follower(ROUTER, &stream.spool, move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, stop)

@@ -1,0 +1,181 @@
+//! From a log in memory into a log on disk: an event is there once, in order, wherever the router ends and goes on.
+
+use crate::follow::{FollowOptions, Follower};
+use crate::gather::BatchLimits;
+use crate::metrics::SinkMetrics;
+use crate::router::{EventRouter, ROUTER};
+use genims_log::contract::Log;
+use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
+use genims_log::memory::MemoryLog;
+use genims_model::{Event, Group, SensorNo};
+use genims_stores::batch::Batch;
+use genims_stores::sample;
+use genims_stores::target::Target;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const EVENTS: i64 = 20;
+
+/// Two logs; the second is opened anew by each life.
+struct Trial {
+    first: Arc<MemoryLog>,
+    folder: TempDir,
+}
+
+/// A second log that is open.
+struct Life {
+    router: EventRouter,
+    events: Spool,
+}
+
+fn event(number: i64) -> Event {
+    let will_topic = "t".to_owned();
+    Event::ClientLost { client_id: number.to_string(), timestamp_us: number, will_topic, will_payload: Vec::new() }
+}
+
+impl Trial {
+    /// Each event has readings before it, and a group behind it that holds none.
+    fn new() -> Self {
+        let first = MemoryLog::new(Uuid::from_u128(1));
+        for number in 0..EVENTS {
+            let readings = vec![sample::reading(SensorNo(0), number); 2];
+            first.append(Group { readings: readings.clone(), events: vec![event(number)], ..Group::default() });
+            first.append(Group { readings, ..Group::default() });
+        }
+        Self { first, folder: TempDir::new().unwrap() }
+    }
+
+    fn open(&self) -> (Appender, Spool, Recovered) {
+        let options = SpoolOptions {
+            directory: self.folder.path().to_owned(),
+            max_bytes: 1 << 20,
+            segment_bytes: 32 << 10,
+            memory_bytes: 1 << 20,
+            retain_bytes: 0,
+            fsync: false,
+        };
+        file::open(&options).unwrap()
+    }
+
+    fn life(&self) -> Life {
+        let (appender, events, recovered) = self.open();
+        let passed = self.first.cursor(ROUTER).unwrap_or(0);
+        Life { router: EventRouter::new(appender, recovered.marks, passed), events }
+    }
+
+    /// Follows the first log to its end.
+    async fn route(&self, life: &Life) -> Arc<SinkMetrics> {
+        let (metrics, stop) = (Arc::new(SinkMetrics::default()), CancellationToken::new());
+        let limits = BatchLimits { batch_size: 3, ..BatchLimits::default() };
+        let follower = Follower::new(life.router.clone(), self.first.clone(), limits, metrics.clone(), None)
+            .with_options(FollowOptions { look_interval: Duration::from_millis(5), ..FollowOptions::default() });
+        let running = tokio::spawn(follower.run(stop.clone()));
+        let end = self.first.next_offset();
+        while metrics.position.load(Ordering::Relaxed) < end || self.first.cursor(ROUTER) != Some(end) {
+            assert!(!running.is_finished(), "the loop ended by itself");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stop.cancel();
+        running.await.expect("no panic").expect("a clean end");
+        metrics
+    }
+
+    fn routed(&self) -> Vec<i64> {
+        let (_appender, events, _) = self.open();
+        numbers(&events)
+    }
+}
+
+fn numbers(events: &Spool) -> Vec<i64> {
+    let mut numbers = Vec::new();
+    let mut of = |event: &Event| match event {
+        Event::ClientLost { timestamp_us, .. } => numbers.push(*timestamp_us),
+        other => panic!("{other:?}"),
+    };
+    events.replay(events.first_offset(), |group| group.events.iter().for_each(&mut of)).unwrap();
+    numbers
+}
+
+fn all() -> Vec<i64> {
+    (0..EVENTS).collect()
+}
+
+/// The groups of the first log from `from` to `to`, as one batch.
+fn batch(log: &Arc<MemoryLog>, from: u64, to: u64) -> Batch {
+    use genims_log::contract::LogReader;
+    let mut reader = log.reader(from).unwrap();
+    let mut batch = Batch::default();
+    while batch.is_empty() || batch.next_offset < to {
+        batch.push(reader.try_next().unwrap().expect("a group"));
+    }
+    batch
+}
+
+#[tokio::test]
+async fn an_event_is_there_once_wherever_the_router_dies() {
+    // A group with an event has three records, one without has two.
+    for died_at in (0..EVENTS as u64 * 5).step_by(5) {
+        let trial = Trial::new();
+        {
+            let mut life = trial.life();
+            let place = life.router.open(&trial.first.position(0), 0).await.unwrap();
+            life.router.commit(&batch(&trial.first, 0, died_at + 3), place.offset).await.unwrap();
+            // The end comes before the cursor is saved.
+        }
+        assert_eq!(trial.first.cursor(ROUTER), None);
+        trial.route(&trial.life()).await;
+        assert_eq!(trial.routed(), all(), "died at {died_at}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_lost_brings_nothing_a_second_time() {
+    let trial = Trial::new();
+    trial.route(&trial.life()).await;
+    for cursor in [0, 7, 50] {
+        trial.first.set_cursor(ROUTER, cursor);
+        trial.route(&trial.life()).await;
+        assert_eq!(trial.routed(), all(), "cursor at {cursor}");
+    }
+}
+
+#[tokio::test]
+async fn a_router_that_is_started_again_in_the_same_server_goes_on() {
+    let trial = Trial::new();
+    let life = trial.life();
+    trial.route(&life).await;
+    trial.first.append(Group { events: vec![event(EVENTS)], ..Group::default() });
+    trial.route(&life).await;
+    assert_eq!(numbers(&life.events), (0..=EVENTS).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_the_first_log_removed_is_counted_and_the_rest_is_routed() {
+    let trial = Trial::new();
+    // The sixth event's group begins at 25.
+    trial.first.remove_below(25);
+    let metrics = trial.route(&trial.life()).await;
+    assert_eq!(trial.routed(), (5..EVENTS).collect::<Vec<_>>());
+    assert_eq!(metrics.gap_records_total.load(Ordering::Relaxed), 25);
+}
+
+#[tokio::test]
+async fn what_a_router_that_was_cut_off_lacks_is_counted() {
+    let trial = Trial::new();
+    let life = trial.life();
+    trial.route(&life).await;
+    let end = trial.first.next_offset();
+    (EVENTS..EVENTS + 10).for_each(|number| {
+        trial.first.append(Group { events: vec![event(number)], ..Group::default() });
+    });
+    trial.first.cut_off(ROUTER);
+    trial.first.remove_below(end + 4);
+    trial.first.restart_at(ROUTER, end + 4).unwrap();
+    let metrics = trial.route(&life).await;
+    assert_eq!(metrics.gap_records_total.load(Ordering::Relaxed), 4);
+    assert_eq!(numbers(&life.events), (0..EVENTS).chain(EVENTS + 4..EVENTS + 10).collect::<Vec<_>>());
+}
