@@ -246,7 +246,11 @@ pub fn conclude(report: &mut Report) {
         problems.push(format!(
             "{name}: {} missing{}, {} duplicates, {} sensors altered, {} unexpected, snapshots {} missing {} surplus{}",
             findings.missing,
-            if still_arriving { " (rows were still arriving when the wait ended: give a longer --drain-seconds)" } else { "" },
+            if still_arriving {
+                " (rows were still arriving when the wait ended: give a longer --drain-seconds)"
+            } else {
+                ""
+            },
             findings.duplicates,
             findings.altered_sensors,
             findings.unexpected,

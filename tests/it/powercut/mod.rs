@@ -11,13 +11,16 @@ use crate::harness::Harness;
 use crate::kill9::number;
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions, Sent, Speech};
-use crate::server::{PATIENCE, Plant, Setup};
+use crate::server::{PATIENCE, Plant, Sensor, Setup};
+use crate::stream::{now_ms, send};
 use crate::tally;
 use genims_dev::Server;
 use libtest_mimic::Trial;
+use mongodb::bson::doc;
 use mount::Mounted;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,6 +30,10 @@ const LIFE_MS: std::ops::Range<u64> = 50..900;
 /// Between the loss of power and the end of the process.
 const POWERLESS_US: std::ops::Range<u64> = 0..5_000;
 const CATCH_UP: Duration = Duration::from_secs(120);
+/// So many cuts tear every kind of file at least once, whatever the random moments are.
+const CUTS_THAT_TEAR_ALL: u64 = 100;
+/// Beginnings of names, all of which are written while the load runs.
+const WRITTEN: [&str; 2] = ["segment-", "cursor-"];
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
@@ -35,6 +42,23 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("powercut::a_bridge_knows_what_its_session_holds", a_bridge_knows_what_its_session_holds),
     ]
 }
+
+/// A document for each change of a machine's state, and no key that would hide a second one.
+const STATE_CHANGES: &str = r#"
+database = "genims_production"
+[[route]]
+name = "series"
+about = "a document for each change of a state"
+events = ["state_changed"]
+table = "machine_state_changes"
+[route.columns]
+timestamp = "event.at"
+state = "event.state_to"
+[route.columns.meta]
+factory_id = "event.factory_id"
+line_id = "event.line_id"
+machine_id = "event.machine_id"
+"#;
 
 struct Cuts {
     plant: Plant,
@@ -53,6 +77,8 @@ impl Cuts {
             return None;
         }
         let plant = Plant::prepare(harness, setup);
+        std::fs::create_dir(plant.folder.join("routes")).unwrap();
+        std::fs::write(plant.folder.join("routes/production.toml"), STATE_CHANGES).unwrap();
         let disk = Mounted::new(&plant.folder.join("data")).unwrap();
         plant.serve();
         Some(Self { plant, disk, random: StdRng::seed_from_u64(seed), count })
@@ -72,19 +98,38 @@ impl Cuts {
         let open = sent.iter().map(|client| client.open.len()).sum::<usize>();
         assert_eq!(open, 0, "the server is up: everything is acknowledged");
         let stats = tally::drained(&self.plant, CATCH_UP);
-        println!("powercut: {} readings acknowledged; torn: {:?}", tally::readings(sent), self.disk.torn());
+        let torn = self.disk.torn();
+        println!("powercut: {} readings acknowledged; torn: {torn:?}", tally::readings(sent));
+        if self.count >= CUTS_THAT_TEAR_ALL {
+            for kind in WRITTEN {
+                assert!(torn.keys().any(|name| name.contains(kind)), "no cut has torn a {kind}: {torn:?}");
+            }
+        }
         tally::everything_is_there_once(harness, &self.plant, sent);
         assert_eq!(stats["identity_holds"], true, "{stats:#}");
     }
 }
 
+/// Beside the readings, a machine changes its state once a life: the log of events is cut with the other one.
 fn known_sensors_lose_nothing(harness: &'static Harness) {
-    let Some(mut cuts) = Cuts::prepare(harness, "known sensors", &Setup::default()) else { return };
+    let setup = Setup { more: "[routes]\ndirectory = \"routes\"\n", ..Setup::default() };
+    let Some(mut cuts) = Cuts::prepare(harness, "known sensors", &setup) else { return };
+    let machine = cuts.plant.sensor();
+    let begun_ms = now_ms() - 3_600_000;
     let load = Load::start(&cuts.plant, &LoadOptions::usual("powercut"));
-    for _ in 0..cuts.count {
+    for life in 0..cuts.count {
+        send(harness, &cuts.plant, &[state(&machine, begun_ms + life as i64 * 1_000, life)]);
         cuts.live_and_cut();
     }
     cuts.judge(harness, &load.finish(CATCH_UP));
+    let changes = cuts.plant.documents("machine_state_changes", doc! { "meta.machine_id": &machine.machine_id });
+    assert_eq!(changes.len() as u64, cuts.count, "each acknowledged change is there once");
+}
+
+/// Another state than in the life before.
+fn state(sensor: &Sensor, at_ms: i64, life: u64) -> (String, String) {
+    let state = if life.is_multiple_of(2) { "RUNNING" } else { "IDLE" };
+    (format!("{}/scada", sensor.machine_topic()), json!({ "timestamp_ms": at_ms, "machine_state": state }).to_string())
 }
 
 /// Each life has sensors that no life before it had, so that registering is what is cut.
