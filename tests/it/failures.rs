@@ -120,6 +120,18 @@ fn nobody_waits(plant: &Plant, load: &Load, ailing: &[Server], usual: f64) {
     }
 }
 
+/// The server is ready all the same, and names each sink that does not follow.
+fn says_who_is_away(plant: &Plant, away: &[Server]) {
+    for server in [Server::Postgres, Server::Mongodb] {
+        let name = name_of(server);
+        let expected = if away.contains(&server) { "retrying" } else { "following" };
+        eventually(name, PATIENCE, || sink(&plant.stats(), name)["state"] == expected);
+        let (status, ready) = plant.get("/readyz").unwrap();
+        assert_eq!(status, 200, "{ready}");
+        assert_eq!(ready.contains(&format!("sink {name}: retrying: ")), away.contains(&server), "{ready}");
+    }
+}
+
 fn catches_up(plant: &Plant) {
     eventually("both sinks at the end of the log", CATCH_UP, || {
         let stats = plant.stats();
@@ -134,6 +146,7 @@ fn databases_that_stop(harness: &'static Harness) {
         let usual = load.rate(SAMPLE);
         away.iter().for_each(|server| plant.stack.stop_server(*server).unwrap());
         nobody_waits(&plant, &load, away, usual);
+        says_who_is_away(&plant, away);
         away.iter().for_each(|server| plant.stack.start_server(*server).unwrap());
         catches_up(&plant);
     }

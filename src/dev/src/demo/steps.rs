@@ -90,6 +90,9 @@ impl Steps {
         announce("loadtest replay (one month of ENGIE's wind farm La Haute Borne, Open Licence 2.0)");
         self.run(self.loadtest(&["replay", "--speed", "max"], &replay_file))?;
         let stats = self.quiet_stats()?;
+        // Also what live traffic has written obeys the rules.
+        announce("genims verify");
+        self.summary("verify")?;
         announce("genims verify --module ledger");
         self.run(self.genims(&["verify", "--module", "ledger"]))?;
         let verify =
