@@ -13,8 +13,9 @@ use futures_util::TryStreamExt;
 use genims_catalogue::Directory;
 use genims_model::{Lineage, Position};
 use genims_routes::document::{Part, changes, document, key};
-use genims_routes::{Operation, Route, RoutedEvent};
-use hashbrown::HashSet;
+use genims_routes::joined::{Known, joins};
+use genims_routes::{Lookup, Operation, Route, RoutedEvent};
+use hashbrown::{HashMap, HashSet};
 use mongodb::{Client, Database};
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,6 +43,8 @@ pub struct RoutedMongo {
     directory: Arc<Directory>,
     routed: Arc<Routed>,
     session: Option<Session>,
+    /// Look-ups as they were answered last, ready to be joined.
+    known: HashMap<String, (Arc<str>, Known)>,
     log: Uuid,
     lineage: Lineage,
 }
@@ -57,7 +60,7 @@ impl RoutedMongo {
     ) -> Self {
         let internal = "genims_internal".to_owned();
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { name, client, database, internal, directory, routed, session: None, log, lineage }
+        Self { name, client, database, internal, directory, routed, session: None, known: HashMap::new(), log, lineage }
     }
 }
 
@@ -87,13 +90,17 @@ impl Target for RoutedMongo {
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let events = events(self.log, batch, &self.directory.load());
         let routes = self.routed.routes();
+        for lookup in routes.routes.iter().filter_map(|route| joins(route, &routes.lookups)) {
+            self.learn(lookup)?;
+        }
         let database = self.client.database(&self.database);
         let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         let uncertain_below = session.uncertain_below;
         answered(session.bookkeeping.intend(position, uncertain_below.max(batch.next_offset))).await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
         for route in &routes.routes {
-            let events = taken(route, &events);
+            let joined = self.joined(route, &routes.lookups, &events);
+            let events = joined.as_ref().map_or_else(|| taken(route, &events), |joined| joined.iter().collect());
             if events.is_empty() {
                 continue;
             }
@@ -132,6 +139,25 @@ impl Target for RoutedMongo {
 }
 
 impl RoutedMongo {
+    /// Makes ready what a look-up answered, unless that was done before.
+    fn learn(&mut self, lookup: &Lookup) -> Result<(), SinkError> {
+        let answers = self.routed.lookups(std::slice::from_ref(&lookup.name))?;
+        for rows in answers {
+            if self.known.get(&lookup.name).is_some_and(|(known, _)| Arc::ptr_eq(known, &rows)) {
+                continue;
+            }
+            let known = Known::of(lookup, &rows).map_err(|error| SinkError::Connect(Box::new(error)))?;
+            self.known.insert(lookup.name.clone(), (rows, known));
+        }
+        Ok(())
+    }
+
+    /// The route's events with what its look-up says of them; `None` for a route without one.
+    fn joined(&self, route: &Route, lookups: &[Lookup], events: &[RoutedEvent]) -> Option<Vec<RoutedEvent>> {
+        let (_, known) = self.known.get(&joins(route, lookups)?.name)?;
+        Some(taken(route, events).into_iter().filter_map(|event| known.join(event)).collect())
+    }
+
     async fn set_aside(
         &self,
         route: &Route,
