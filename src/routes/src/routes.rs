@@ -119,7 +119,11 @@ impl DatabaseRoutes {
     fn lookups_are_usable(&self, registry: &Registry) -> Result<(), String> {
         for (index, lookup) in self.lookups.iter().enumerate() {
             let name = &lookup.name;
-            if !is_name(name) || name == "event" || name == BATCH || self.lookups[..index].iter().any(|other| other.name == *name) {
+            if !is_name(name)
+                || name == "event"
+                || name == BATCH
+                || self.lookups[..index].iter().any(|other| other.name == *name)
+            {
                 return Err(format!("look-up {name}: a name of its own has 1 to 63 of a-z, 0-9 and _"));
             }
             let database = registry.get(&lookup.database).map_err(|error| format!("look-up {name}: {error}"))?;
@@ -254,7 +258,8 @@ mod tests {
     fn the_shipped_routes_fit_the_shipped_schema() {
         let routes = Routes::load(&registry(), None).expect("the shipped routes");
         let found: BTreeSet<&str> = routes.databases().iter().map(|routes| routes.database.module.as_str()).collect();
-        let expected = ["audit", "crm", "erp", "financial", "hr", "maintenance", "manufacturing", "production", "quality"];
+        let expected =
+            ["audit", "crm", "erp", "financial", "hr", "maintenance", "manufacturing", "production", "quality"];
         assert_eq!(found, expected.into_iter().chain(["service", "supplier", "tms", "wms"]).collect::<BTreeSet<_>>());
         // Every kind of event is of use, and every route keeps what it prepared.
         let all: Vec<&Route> = routes.databases().iter().flat_map(|routes| &routes.routes).collect();
