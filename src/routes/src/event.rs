@@ -123,7 +123,7 @@ impl RoutedEvent {
             return Err(format!("\"kind\" must be one of {}", KINDS.join(", ")));
         };
         let mut at_us = 0;
-        for field in FIELDS.iter().filter(|field| field.field_type == Timestamp) {
+        for field in FIELDS.iter().filter(|field| field.field_type == FieldType::Timestamp) {
             let Some(value) = values.get_mut(field.name) else { continue };
             let us = value.as_str().and_then(parsed_time).ok_or_else(|| {
                 format!("{}: write the time like \"2026-11-28T14:05:00Z\" or \"2026-11-28 14:05:00.250\"", field.name)

@@ -73,9 +73,8 @@ fn rows(engine: Engine, route: &Route, lookups: &[Lookup]) -> (String, Vec<Strin
     let mut query = format!("SELECT {} FROM {event}", columns.join(", "));
     let mut used = Vec::new();
     if let Some(from) = &route.from {
-        let batch = || relation(engine, BATCH, FIELDS.iter().map(|field| (field.name, field.field_type)), 1);
-        let from = if from.contains(BATCH_PLACE) { &from.replace(BATCH_PLACE, &batch()) } else { from };
-        let from = placed(from, lookups, |lookup| {
+        let batch = relation(engine, BATCH, FIELDS.iter().map(|field| (field.name, field.field_type)), 1);
+        let from = placed(&from.replace(BATCH_PLACE, &batch), lookups, |lookup| {
             used.push(lookup.name.clone());
             let columns = lookup.columns.iter().map(|(name, field_type)| (name.as_str(), *field_type));
             relation(engine, &lookup.name, columns, used.len() + 1)
