@@ -259,6 +259,9 @@ fn opens(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64) 
         plant,
         &[
             full(sensor, minute(0), 100, 10.0, 4, "EMP-T1"),
+            // Two stays of one tool, which a batch brings together.
+            full(sensor, minute(0) + 10_000, 100, 10.0, 5, "EMP-T1"),
+            full(sensor, minute(0) + 20_000, 100, 10.0, 4, "EMP-T1"),
             full(sensor, minute(1), 130, 12.5, 5, "EMP-T1"),
             picture(sensor, minute(2), "FAULT", 130, Some("E-77")),
         ],
@@ -283,8 +286,12 @@ fn opens(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64) 
         let filter = doc! { "machine_id": machine, "notification_type": "fault", "severity": "error", "message": "E-77 of the test" };
         plant.documents("notifications", filter).len() == 1
     });
-    let filter = doc! { "machine_id": machine, "tool_id": format!("{machine}/T5"), "removed_at": null };
-    assert_eq!(plant.documents("tool_usage_history", filter).len(), 1);
+    eventually("the tool", PATIENCE, || {
+        let stays = plant.documents("tool_usage_history", doc! { "machine_id": machine });
+        let open = stays.iter().filter(|stay| stay.get_datetime("removed_at").is_err());
+        let open: Vec<&str> = open.filter_map(|stay| stay.get_str("tool_id").ok()).collect();
+        stays.len() == 3 && open == [format!("{machine}/T5")]
+    });
 }
 
 fn closes(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64) {
@@ -305,7 +312,7 @@ fn closes(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64)
     assert_eq!(count(plant, "genims_manufacturing_db", "work_orders", "downtime_minutes = 3"), 1);
     eventually("the stay of the tool has ended", PATIENCE, || {
         let filter = doc! { "tool_id": format!("{machine}/T5"), "removed_at": { "$type": "date" } };
-        plant.documents("tool_usage_history", filter).len() == 1
+        plant.documents("tool_usage_history", filter).len() == 2
     });
     let changes = plant.documents("machine_state_changes", doc! { "meta.machine_id": machine });
     assert_eq!(changes.len(), 3, "{changes:?}");

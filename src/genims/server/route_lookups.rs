@@ -7,7 +7,7 @@ use genims_databases::configured::if_configured;
 use genims_databases::{DatabaseError, Engine, Environment, PostgresClient, PostgresSettings, Registry};
 use genims_routes::Lookup;
 use genims_stores::routed::lookups::look_up;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -64,30 +64,37 @@ impl Lookups {
         }
     }
 
-    /// Asks what is due.
+    /// Asks what is due; a database that does not answer is waited for once a round.
     async fn ask(&mut self) {
+        let mut away: HashSet<String> = HashSet::new();
         for view in &self.routed {
             for lookup in &view.routed.routes().lookups {
                 let key = (view.database, lookup.name.clone());
-                if self.answered.get(&key).is_some_and(|at| at.elapsed() < lookup.refresh) {
+                let is_known = view.routed.knows(&lookup.name);
+                if is_known && self.answered.get(&key).is_some_and(|at| at.elapsed() < lookup.refresh) {
                     continue;
                 }
                 let Some(source) = self.sources.get_mut(&lookup.database) else {
                     // No variable names it: as if it had never been made.
-                    view.routed.put_lookup(&lookup.name, "[]");
+                    view.routed.put_lookup(lookup, "[]");
                     self.answered.insert(key, Instant::now());
                     continue;
                 };
+                if away.contains(&lookup.database) {
+                    continue;
+                }
                 match source.ask(lookup).await {
                     Ok(rows) => {
-                        view.routed.put_lookup(&lookup.name, &rows);
+                        view.routed.put_lookup(lookup, &rows);
                         self.answered.insert(key, Instant::now());
                         source.said = false;
                     }
                     Err(error) => {
-                        if error.is_missing && !self.answered.contains_key(&key) {
-                            view.routed.put_lookup(&lookup.name, "[]");
+                        if error.is_missing && !is_known {
+                            view.routed.put_lookup(lookup, "[]");
                             self.answered.insert(key, Instant::now());
+                        } else if error.is_away {
+                            away.insert(lookup.database.clone());
                         }
                         source.failed(lookup, &error.text);
                     }
@@ -102,6 +109,8 @@ struct Unanswered {
     text: String,
     /// The database, or the table, is not there.
     is_missing: bool,
+    /// It did not answer in time.
+    is_away: bool,
 }
 
 impl From<DatabaseError> for Unanswered {
@@ -112,7 +121,7 @@ impl From<DatabaseError> for Unanswered {
             }
             _ => false,
         };
-        Self { text: error.to_string(), is_missing }
+        Self { text: error.to_string(), is_missing, is_away: false }
     }
 }
 
@@ -125,8 +134,9 @@ impl Source {
             };
             look_up(client, lookup).await.map_err(|error| Unanswered::from(self.settings.error(error)))
         };
-        let late = || Unanswered { text: format!("no answer within {} s", PATIENCE.as_secs()), is_missing: false };
-        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(late()))
+        let text = || format!("no answer within {} s", PATIENCE.as_secs());
+        let late = |_| Err(Unanswered { text: text(), is_missing: false, is_away: true });
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(late)
     }
 
     fn failed(&mut self, lookup: &Lookup, error: &str) {

@@ -10,6 +10,8 @@ use crate::sql::placeholders;
 use crate::vocabulary::{FIELDS, FieldType, no_field};
 use serde_json::{Value, json};
 
+const NOT_LATER: &str = " <= event.at";
+
 /// A value of a document, for an encoder that knows BSON's types.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
@@ -73,6 +75,12 @@ pub fn key(route: &Route, event: &RoutedEvent) -> Vec<(String, Part)> {
     nested(route.columns.iter().filter(|(name, _)| route.key.contains(name)), (route, event))
 }
 
+/// The path of a time that must not be later than the event, for a document to be found.
+pub fn not_later(route: &Route) -> Option<&str> {
+    let path = route.only.as_deref()?.strip_suffix(NOT_LATER)?;
+    (!path.is_empty() && !path.contains([' ', '$'])).then_some(path)
+}
+
 fn text_part(text: &str, (route, event): (&Route, &RoutedEvent)) -> Option<Part> {
     if let Some(name) = text.strip_prefix("event.") {
         return field(name, event);
@@ -94,8 +102,11 @@ fn looked_up<'a>(text: &'a str, route: &Route) -> Option<&'a str> {
 
 /// What is wrong with a document's columns.
 pub(crate) fn check(route: &Route, lookups: &[Lookup]) -> Result<(), String> {
-    if route.when.is_some() || route.only.is_some() || !route.group_by.is_empty() {
-        return Err("when, only and group_by are for SQL; in MongoDB say `requires` and `among`".to_owned());
+    if route.when.is_some() || !route.group_by.is_empty() {
+        return Err("when and group_by are for SQL; in MongoDB say `requires` and `among`".to_owned());
+    }
+    if route.only.is_some() && (not_later(route).is_none() || route.operation != Operation::Update) {
+        return Err("only narrows an update, and in MongoDB it is `<path of a time> <= event.at`".to_owned());
     }
     let lookup = joined::joins(route, lookups);
     match (&route.from, lookup) {
