@@ -144,7 +144,7 @@ fn away(harness: &'static Harness) {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/routes");
     let folder = plant.folder.join("routes");
     fs::create_dir(&folder).unwrap();
-    for module in ["maintenance.toml", "manufacturing.toml"] {
+    for module in ["maintenance.toml", "manufacturing.toml", "production.toml"] {
         fs::copy(shipped.join(module), folder.join(module)).unwrap();
     }
     let (one, two) = (plant.sensor(), plant.sensor());
@@ -165,6 +165,8 @@ fn away(harness: &'static Harness) {
     eventually("the stop of the good one", PATIENCE, || {
         count(&plant, "genims_manufacturing_db", "downtime_events", "downtime_reason_code = 'E-GOOD'") == 1
     });
+    // Documents are made with what genims_quality_db says, which was never made here: nothing.
+    eventually("the states of both", PATIENCE, || plant.documents("machine_state_changes", doc! {}).len() == 2);
     let aside = "route = 'fault_downtime' AND code = '23514' AND event -> 0 ->> 'fault_code' = 'E-BAD'";
     assert_eq!(count(&plant, "genims_manufacturing_db", "genims_internal.refused_events", aside), 1);
     eventually("it is shown which database is away, and which has refused", PATIENCE, || {
@@ -192,7 +194,7 @@ fn open(plant: &Plant, database: &str) {
     plant.execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
 }
 
-fn sink(report: &Value, name: &str) -> Value {
+pub(crate) fn sink(report: &Value, name: &str) -> Value {
     let sinks = report["sinks"].as_array().unwrap();
     sinks.iter().find(|sink| sink["name"] == name).cloned().unwrap_or_default()
 }

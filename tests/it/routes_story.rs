@@ -2,7 +2,7 @@
 //! end, parts, energy, a tool, an operator, measured parts, two critical faults at once. What routes wrote obeys the rules of `verify`.
 
 use crate::harness::Harness;
-use crate::routes::{count, picture, plant, work};
+use crate::routes::{count, picture, plant, sink, work};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use crate::stream::{now_ms, send};
@@ -249,6 +249,10 @@ fn story(harness: &'static Harness) {
     let rows = |name: &str| routes.iter().find(|route| route["route"] == name).map(|route| route["rows_total"].clone());
     assert_eq!(rows("customer_to_be_told"), Some(json!(1)), "{report:#}");
     assert!(routes.iter().all(|route| route["refused_total"] == 0), "{report:#}");
+    for name in ["maintenance", "audit", "production"] {
+        let seen = &sink(&report, name)["receive_to_committed_ms"];
+        assert!(seen["count"].as_u64() > Some(0) && seen["p50"].as_f64() > Some(0.0), "{name}: {report:#}");
+    }
     assert_eq!(report["identity_holds"], true);
     obeys_the_rules(&plant);
 }
