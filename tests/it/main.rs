@@ -37,6 +37,7 @@ mod questions;
 mod retention;
 mod roles;
 mod routes;
+mod routes_story;
 mod running;
 mod seed;
 mod seeding;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         numbers::tests,
         powercut::tests,
         routes::tests,
+        routes_story::tests,
         sink::tests,
         retention::tests,
         verify::tests,

@@ -1,16 +1,13 @@
 //! When a limit crossing becomes a fault, and when it is over.
 //!
-//! Hysteresis in time and value: [`OPEN_AFTER`] critical readings in a row open a fault; it closes after
-//! [`CLOSE_AFTER`] readings in a row that lie inside the limit by a margin (2 % of the measuring range). A value that
-//! dances on the limit therefore makes one fault, not hundreds. Readings that come out of order do not take part.
+//! Hysteresis in time and value ([`crate::watch`]): a few critical readings in a row open a fault; it closes after a few in a
+//! row that lie inside the limit by a margin. A value that dances on the limit therefore makes one fault, not hundreds.
+//! Readings that come out of order do not take part.
 
+use crate::watch::{Change, Watch, margin};
 use genims_catalogue::{Limits, Sensor};
 use genims_model::event::{FaultClosed, FaultOpened};
 use genims_model::{Event, MachineNo, SensorNo};
-
-pub(crate) const OPEN_AFTER: u8 = 3;
-pub(crate) const CLOSE_AFTER: u8 = 5;
-const MARGIN: f64 = 0.02;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -30,52 +27,6 @@ impl Side {
         match self {
             Self::Low => limits.critical_min,
             Self::High => limits.critical_max,
-        }
-    }
-}
-
-/// One limit of one sensor.
-#[derive(Clone, Copy, Debug, Default)]
-struct Watch {
-    run: u8,
-    first_us: i64,
-    open_since_us: Option<i64>,
-}
-
-/// What a reading did to a watch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    Opened { start_us: i64 },
-    Closed { start_us: i64 },
-}
-
-impl Watch {
-    fn see(&mut self, timestamp_us: i64, beyond: bool, well_inside: bool) -> Option<Change> {
-        match self.open_since_us {
-            None if beyond => {
-                if self.run == 0 {
-                    self.first_us = timestamp_us;
-                }
-                self.run += 1;
-                if self.run < OPEN_AFTER {
-                    return None;
-                }
-                self.run = 0;
-                self.open_since_us = Some(self.first_us);
-                Some(Change::Opened { start_us: self.first_us })
-            }
-            Some(start_us) if well_inside => {
-                self.run += 1;
-                if self.run < CLOSE_AFTER {
-                    return None;
-                }
-                *self = Self::default();
-                Some(Change::Closed { start_us })
-            }
-            _ => {
-                self.run = 0;
-                None
-            }
         }
     }
 }
@@ -115,7 +66,7 @@ impl FaultWatch {
             Side::Low => &mut self.low,
             Side::High => &mut self.high,
         };
-        *watch = Watch { open_since_us: Some(start_us), ..Watch::default() };
+        *watch = Watch::open_since(start_us);
     }
 
     /// Ends what is open: the sensor is no longer what it was.
@@ -159,13 +110,6 @@ pub fn side_of(fault_code: &str) -> Option<Side> {
     [Side::Low, Side::High]
         .into_iter()
         .find(|side| fault_code.strip_suffix(side.word()).is_some_and(|rest| rest.ends_with('_')))
-}
-
-fn margin(limits: &Limits, limit: f64) -> f64 {
-    match (limits.range_min, limits.range_max) {
-        (Some(min), Some(max)) if max > min => (max - min) * MARGIN,
-        _ => limit.abs() * MARGIN,
-    }
 }
 
 fn event(owner: Owner<'_>, side: Side, limit: f64, value: f64, now_us: i64, change: Change) -> Event {

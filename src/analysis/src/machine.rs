@@ -8,6 +8,7 @@
 //! - The time between two snapshots belongs to the earlier one's state, [`GAP_US_MAX`] at most.
 //! - A counter that went down was reset and counts from zero. `parts_produced_cumulative` is preferred; without it
 //!   `parts_produced_shift` counts.
+//! - A machine whose snapshots come is silent after [`GAP_US_MAX`] of our own clock without one; the next one ends that.
 //! - An hour (of source time) is finished by the first snapshot behind it, or [`HOUR_GRACE_US`] after its end.
 //! - OEE = availability x performance x quality, each 0..=1. Availability = running / planned time; planned is all
 //!   observed time but MAINTENANCE and OFF. Performance = produced x ideal cycle / running time; the ideal cycle is the
@@ -29,6 +30,9 @@ const FAULT_CODE_CHARS_MAX: usize = 50;
 #[derive(Clone, Debug, Default)]
 pub struct MachineState {
     seen_us: Option<i64>,
+    /// When a snapshot came last, by our clock; what was before a restart says nothing.
+    heard_us: Option<i64>,
+    silent: bool,
     state: String,
     /// When this run saw the state begin.
     since_us: Option<i64>,
@@ -63,6 +67,7 @@ impl MachineState {
     /// Reads the next snapshot. `skew_tolerated_us`: how far ahead of ours a source's clock is believed.
     pub fn see(&mut self, machine: &Machine, snapshot: &Snapshot, skew_tolerated_us: i64, events: &mut Vec<Event>) {
         let (no, fields) = (snapshot.machine, &snapshot.fields);
+        self.hear(no, snapshot.received_us, events);
         let is_believed = snapshot.timestamp_us <= snapshot.received_us.saturating_add(skew_tolerated_us);
         let now_us = match self.seen_us {
             Some(seen_us) if is_believed && snapshot.timestamp_us <= seen_us => return,
@@ -86,8 +91,21 @@ impl MachineState {
         self.seen_us = Some(now_us);
     }
 
-    /// Looks at the clock: an hour that nobody continued is finished.
+    /// Any snapshot, also a late one, ends a silence.
+    fn hear(&mut self, machine: MachineNo, received_us: i64, events: &mut Vec<Event>) {
+        let last_us = self.heard_us.replace(received_us);
+        if std::mem::take(&mut self.silent) {
+            let last_us = last_us.unwrap_or(received_us);
+            events.push(Event::MachineSilent { machine, timestamp_us: received_us, last_us, silent: false });
+        }
+    }
+
+    /// Looks at the clock: an hour that nobody continued is finished, a machine that says nothing is silent.
     pub fn tick(&mut self, machine: MachineNo, now_us: i64, events: &mut Vec<Event>) {
+        if let Some(last_us) = self.heard_us.filter(|last_us| !self.silent && now_us - last_us > GAP_US_MAX) {
+            self.silent = true;
+            events.push(Event::MachineSilent { machine, timestamp_us: now_us, last_us, silent: true });
+        }
         if self.hour.planned_us > 0 && now_us > self.hour.hour_us + HOUR_US + HOUR_GRACE_US {
             events.push(self.hour.finish(machine));
         }
@@ -356,6 +374,29 @@ mod tests {
         assert!(events.iter().any(|e| matches!(e, Event::FaultClosed(f) if f.downtime_minutes == Some(3)
             && f.production_loss_units == Some(3))));
         assert_eq!(events.iter().filter(|e| matches!(e, Event::StateChanged { .. })).count(), 3);
+    }
+
+    #[test]
+    fn a_machine_that_says_nothing_is_silent_once_and_speaks_again_once() {
+        let (mut state, mut events) = (MachineState::default(), Vec::new());
+        // One that has never spoken is not missed.
+        state.tick(MachineNo(0), 100 * MINUTE_US, &mut events);
+        state.see(&machine(), &snapshot(0, "RUNNING", 0, 0, None), SKEW_TOLERATED_US, &mut events);
+        for minute in [1, 5, 6, 7] {
+            state.tick(MachineNo(0), minute * MINUTE_US, &mut events);
+        }
+        state.see(&machine(), &snapshot(8, "RUNNING", 0, 0, None), SKEW_TOLERATED_US, &mut events);
+        state.tick(MachineNo(0), 9 * MINUTE_US, &mut events);
+        let told: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::MachineSilent { timestamp_us, last_us, silent, .. } => {
+                    Some((timestamp_us / MINUTE_US, last_us / MINUTE_US, *silent))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [(6, 0, true), (8, 0, false)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything one shard knows of one sensor, and what it makes of a reading. Pure: clock and thresholds are arguments.
 
 use crate::anomaly::{ANOMALY_FROM, Usual};
+use crate::crossings::{Crossings, Judged};
 use crate::earlier::Earlier;
 use crate::faults::{FaultWatch, Owner};
 use crate::health::{HealthWatch, Seen};
@@ -65,6 +66,7 @@ pub struct SensorState {
     usual: Usual,
     faults: FaultWatch,
     health: HealthWatch,
+    crossings: Crossings,
     /// First and last of the times that untimed readings got in a row.
     given: Option<(i64, i64)>,
 }
@@ -89,6 +91,7 @@ impl SensorState {
             earlier: Earlier::default(),
             faults: FaultWatch::default(),
             health: HealthWatch::default(),
+            crossings: Crossings::default(),
             given: None,
         }
     }
@@ -133,6 +136,7 @@ impl SensorState {
         let newest_us = memory.newest_us().unwrap_or(i64::MIN);
         let window = memory.insert(at_us, value, rules.bounds);
         self.earlier.forget_behind(&self.window, rules.bounds);
+        let expected = self.usual.mean();
         let anomaly_score = self.usual.score(value);
         let mut flags = threshold_flags(value, &self.entry.sensor.limits);
         if anomaly_score >= ANOMALY_FROM {
@@ -147,18 +151,13 @@ impl SensorState {
         // A newest reading from the future orders nothing: until our clock has passed it, arrival counts.
         let in_order = at_us >= newest_us || newest_us > origin.received_us.saturating_add(rules.skew_tolerated_us);
         if in_order {
-            self.watch(
-                Seen {
-                    value,
-                    // A fault far in the future would end before it began.
-                    timestamp_us: at_us.min(origin.received_us.saturating_add(AHEAD_US)),
-                    received_us: origin.received_us,
-                    out_of_range,
-                    window,
-                    usual: &usual,
-                },
-                events,
-            );
+            // A fault far in the future would end before it began.
+            let timestamp_us = at_us.min(origin.received_us.saturating_add(AHEAD_US));
+            let received_us = origin.received_us;
+            self.watch(Seen { value, timestamp_us, received_us, out_of_range, window, usual: &usual }, events);
+            let is_anomaly = flags & flag::ANOMALY != 0;
+            let judged = Judged { timestamp_us, value, score: anomaly_score, is_anomaly, expected };
+            self.crossings.see(self.entry.no, &self.entry.sensor, judged, events);
         }
         Verdict::Accepted(reading(raw, origin, quality, flags, window, anomaly_score))
     }

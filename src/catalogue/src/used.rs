@@ -24,7 +24,11 @@ impl Used {
                 | Event::PartsCounted { machine, .. }
                 | Event::EnergyMetered { machine, .. }
                 | Event::ToolChanged { machine, .. }
-                | Event::OperatorChanged { machine, .. } => self.see_machine(*machine),
+                | Event::OperatorChanged { machine, .. }
+                | Event::MachineSilent { machine, .. } => self.see_machine(*machine),
+                Event::LimitCrossed(crossed) => self.see_sensor(crossed.sensor),
+                Event::AnomalySeen(seen) => self.see_sensor(seen.sensor),
+                Event::QualityMeasured { sensor, .. } => self.see_sensor(*sensor),
                 Event::OeeHour(hour) => self.see_machine(hour.machine),
                 Event::ClientLost { .. } => {}
             }

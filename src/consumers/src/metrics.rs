@@ -205,6 +205,9 @@ impl SinkMetrics {
             for snapshot in &group.snapshots {
                 record(snapshot.received_us, 1);
             }
+            if let Some(received_us) = group.events_received_us() {
+                record(received_us, group.events.len() as u64);
+            }
         }
     }
 }
@@ -212,6 +215,8 @@ impl SinkMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use genims_model::{Event, Group, Mark};
+    use std::sync::Arc;
 
     #[test]
     fn a_sink_that_is_away_is_never_shown_as_well_or_in_time() {
@@ -228,5 +233,25 @@ mod tests {
         assert!(metrics.last_error().is_some(), "open alone commits nothing");
         metrics.is_well();
         assert_eq!((metrics.last_error(), metrics.is_connected()), (None, true));
+    }
+
+    #[test]
+    fn an_event_is_as_old_as_the_record_that_it_tells_of() {
+        let lost = |client: &str| Event::ClientLost {
+            client_id: client.to_owned(),
+            timestamp_us: 0,
+            will_topic: String::new(),
+            will_payload: Vec::new(),
+        };
+        let received_us = now_us() - 5_000_000;
+        let mark = Mark { client: Mark::RECEIVED.to_owned(), sequence: received_us.unsigned_abs() };
+        let group = Group { events: vec![lost("one"), lost("two")], marks: vec![mark], ..Group::default() };
+        let mut batch = Batch::default();
+        batch.push(Arc::new(group));
+        assert_eq!(batch.oldest_received_us, Some(received_us));
+        let metrics = SinkMetrics::default();
+        metrics.committed(&batch);
+        let latency = metrics.latency_us();
+        assert_eq!((latency.len(), latency.min() > 4_900_000), (2, true));
     }
 }

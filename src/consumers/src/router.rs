@@ -4,9 +4,9 @@
 //! one has been read. Both are in one record of the second log, durable together: an event is there once.
 
 use genims_log::file::Appender;
-use genims_model::{Mark, Portion, Position};
+use genims_model::{Mark, Portion, Position, now_us};
 use genims_stores::SinkError;
-use genims_stores::batch::Batch;
+use genims_stores::batch::{Batch, oldest_received_us};
 use genims_stores::target::{Committed, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -65,7 +65,12 @@ impl Target for EventRouter {
             return Ok(Committed::default());
         }
         let mark = Mark { client: self.mark(), sequence: batch.next_offset };
-        let mut portion = Portion { events, marks: vec![mark.clone()], ..Portion::default() };
+        let told = batch.groups.iter().filter(|group| !group.events.is_empty());
+        // What nobody sent, a silence, begins with us.
+        let received_us = told.filter_map(|group| oldest_received_us(group)).min().unwrap_or_else(now_us);
+        let received =
+            Mark { client: Mark::RECEIVED.to_owned(), sequence: u64::try_from(received_us).unwrap_or_default() };
+        let mut portion = Portion { events, marks: vec![received, mark.clone()], ..Portion::default() };
         let mut events = self.events.lock();
         events.appender.append(&mut portion).map_err(|error| SinkError::Log(Box::new(error)))?;
         events.passed = mark.sequence;

@@ -1,12 +1,13 @@
-//! What routes must know of other databases, asked there again and again. A database that is away leaves what was known last.
+//! What routes must know of other databases, asked there again and again. A database that is away leaves what was known last;
+//! one that was never made knows nothing, so that a plant without a module keeps the routes of the others.
 
 use super::RoutedView;
 use super::ServerError;
 use genims_databases::configured::if_configured;
-use genims_databases::{Engine, Environment, PostgresClient, PostgresSettings, Registry};
+use genims_databases::{DatabaseError, Engine, Environment, PostgresClient, PostgresSettings, Registry};
 use genims_routes::Lookup;
 use genims_stores::routed::lookups::look_up;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long a database may take to answer: the others wait.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// SQLSTATEs of what was never made.
+const DATABASE_MISSING: &str = "3D000";
+const TABLE_MISSING: &str = "42P01";
 
 pub(super) struct Lookups {
     routed: Vec<RoutedView>,
@@ -59,41 +64,79 @@ impl Lookups {
         }
     }
 
-    /// Asks what is due.
+    /// Asks what is due; a database that does not answer is waited for once a round.
     async fn ask(&mut self) {
+        let mut away: HashSet<String> = HashSet::new();
         for view in &self.routed {
             for lookup in &view.routed.routes().lookups {
                 let key = (view.database, lookup.name.clone());
-                if self.answered.get(&key).is_some_and(|at| at.elapsed() < lookup.refresh) {
+                let is_known = view.routed.knows(&lookup.name);
+                if is_known && self.answered.get(&key).is_some_and(|at| at.elapsed() < lookup.refresh) {
                     continue;
                 }
-                let Some(source) = self.sources.get_mut(&lookup.database) else { continue };
+                let Some(source) = self.sources.get_mut(&lookup.database) else {
+                    // No variable names it: as if it had never been made.
+                    view.routed.put_lookup(lookup, "[]");
+                    self.answered.insert(key, Instant::now());
+                    continue;
+                };
+                if away.contains(&lookup.database) {
+                    continue;
+                }
                 match source.ask(lookup).await {
                     Ok(rows) => {
-                        view.routed.put_lookup(&lookup.name, &rows);
+                        view.routed.put_lookup(lookup, &rows);
                         self.answered.insert(key, Instant::now());
                         source.said = false;
                     }
-                    Err(error) => source.failed(lookup, &error),
+                    Err(error) => {
+                        if error.is_missing && !is_known {
+                            view.routed.put_lookup(lookup, "[]");
+                            self.answered.insert(key, Instant::now());
+                        } else if error.is_away {
+                            away.insert(lookup.database.clone());
+                        }
+                        source.failed(lookup, &error.text);
+                    }
                 }
             }
         }
     }
 }
 
+/// Why a look-up was not answered.
+struct Unanswered {
+    text: String,
+    /// The database, or the table, is not there.
+    is_missing: bool,
+    /// It did not answer in time.
+    is_away: bool,
+}
+
+impl From<DatabaseError> for Unanswered {
+    fn from(error: DatabaseError) -> Self {
+        let is_missing = match &error {
+            DatabaseError::Postgres { source, .. } => {
+                source.code().is_some_and(|state| matches!(state.code(), DATABASE_MISSING | TABLE_MISSING))
+            }
+            _ => false,
+        };
+        Self { text: error.to_string(), is_missing, is_away: false }
+    }
+}
+
 impl Source {
-    async fn ask(&mut self, lookup: &Lookup) -> Result<String, String> {
+    async fn ask(&mut self, lookup: &Lookup) -> Result<String, Unanswered> {
         let asked = async {
             let client = match &mut self.client {
                 Some(client) => client,
-                none => none.insert(self.settings.connect().await.map_err(|error| error.to_string())?),
+                none => none.insert(self.settings.connect().await?),
             };
-            look_up(client, lookup).await.map_err(|error| self.settings.error(error).to_string())
+            look_up(client, lookup).await.map_err(|error| Unanswered::from(self.settings.error(error)))
         };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-        }
+        let text = || format!("no answer within {} s", PATIENCE.as_secs());
+        let late = |_| Err(Unanswered { text: text(), is_missing: false, is_away: true });
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(late)
     }
 
     fn failed(&mut self, lookup: &Lookup, error: &str) {

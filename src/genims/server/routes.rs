@@ -29,7 +29,7 @@ use genims_stores::routed::progress::Routed;
 use genims_stores::target::Target;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime;
@@ -74,8 +74,8 @@ impl EventRoutes {
         stream: &Stream,
     ) -> Result<Option<Self>, ServerError> {
         let Some(options) = &settings.routes else { return Ok(None) };
-        let registry = Registry::load(None)?;
-        let routes = Routes::load(&registry, options.directory.as_deref())?;
+        let registry = registry()?;
+        let routes = Routes::load(registry, options.directory.as_deref())?;
         let (appender, log, recovered) = file::open(&SpoolOptions {
             directory: settings.data_dir.join(EVENTS),
             max_bytes: options.max_bytes,
@@ -96,7 +96,11 @@ impl EventRoutes {
             made.database(options, environment, stream, routes).await?;
         }
         made.lookups = Some(Lookups::new(registry.clone(), environment, made.routed.clone())?);
-        made.reload = options.directory.clone().map(|folder| Reload { folder, registry, routed: made.routed.clone() });
+        made.reload = options.directory.clone().map(|folder| Reload {
+            folder,
+            registry: registry.clone(),
+            routed: made.routed.clone(),
+        });
         Ok(Some(made))
     }
 
@@ -109,8 +113,7 @@ impl EventRoutes {
         routes: &Arc<DatabaseRoutes>,
     ) -> Result<(), ServerError> {
         let database = &routes.database;
-        // One text for each database of the registry, for as long as the process lives.
-        let name: &'static str = Box::leak(database.module.clone().into_boxed_str());
+        let name = registry()?.get(&database.name)?.module.as_str();
         let routed = Arc::new(Routed::new(routes.clone()));
         let (log, directory) = (self.log.clone(), stream.keeper.directory().clone());
         let target_parts = (routed.clone(), directory);
@@ -168,6 +171,16 @@ impl EventRoutes {
         run("routes", self.followers, beside, stage)?;
         Ok(Running { log: self.log, views, routed: self.routed })
     }
+}
+
+/// The databases that this program knows: consumers bear their names for as long as it runs.
+fn registry() -> Result<&'static Registry, ServerError> {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    if let Some(registry) = REGISTRY.get() {
+        return Ok(registry);
+    }
+    let loaded = Registry::load(None)?;
+    Ok(REGISTRY.get_or_init(|| loaded))
 }
 
 /// A follower of `log`, and how it is shown.

@@ -45,6 +45,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shift_id: Option<String>,
     },
+    /// Readings of a sensor went beyond a limit of its own, or are well inside it again.
+    LimitCrossed(LimitCrossed),
+    /// Several readings in a row were unusual for their sensor; told when the first usual one ended them.
+    AnomalySeen(AnomalySeen),
+    /// A sensor that measures parts has measured one.
+    QualityMeasured { sensor: SensorNo, timestamp_us: i64, value: f64, low: Option<f64>, high: Option<f64> },
+    /// A machine that used to send snapshots sends none any more (`silent`), or sends them again.
+    MachineSilent { machine: MachineNo, timestamp_us: i64, last_us: i64, silent: bool },
     /// A document of `oee_metrics`: one finished hour of one machine.
     OeeHour(OeeHour),
     /// A client was lost and its will fired.
@@ -101,6 +109,36 @@ pub struct SensorHealth {
     pub average_latency_ms: Option<f64>,
     /// healthy, degraded, failed, silent
     pub overall_status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitCrossed {
+    pub sensor: SensorNo,
+    pub timestamp_us: i64,
+    /// The first reading beyond the limit.
+    pub start_us: i64,
+    pub value: f64,
+    pub limit: f64,
+    /// The limit is an upper one.
+    pub above: bool,
+    /// warning, critical
+    pub level: String,
+    /// False: the values are well inside again.
+    pub beyond: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnomalySeen {
+    pub sensor: SensorNo,
+    /// First and last unusual reading.
+    pub start_us: i64,
+    pub end_us: i64,
+    pub readings: u32,
+    /// The highest score, 0 to 1, and the value that had it.
+    pub score: f64,
+    pub value: f64,
+    /// What was usual before: the mean.
+    pub expected: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,12 @@ pub struct Mark {
     pub sequence: u64,
 }
 
+impl Mark {
+    /// In the log of events, in the place of a client: when the oldest record that a group's events tell of was received,
+    /// microseconds since 1970.
+    pub const RECEIVED: &str = "log/received_us";
+}
+
 /// What one read of one socket brought for one shard.
 #[derive(Debug)]
 pub struct Chunk {
@@ -137,6 +143,12 @@ impl Group {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// When the oldest record that the events tell of was received; said in the log of events only.
+    pub fn events_received_us(&self) -> Option<i64> {
+        let mark = self.marks.iter().find(|mark| mark.client == Mark::RECEIVED)?;
+        i64::try_from(mark.sequence).ok()
     }
 
     /// The offset of the first record behind this group.

@@ -7,6 +7,7 @@ use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
 };
 use genims_routes::document::{Part, document};
+use genims_routes::joined::{Known, joins};
 use genims_routes::sql::{self, Statement};
 use genims_routes::{DatabaseRoutes, Lookup, Operation, Route, RoutedEvent, Routes};
 use genims_stores::routed::lookups;
@@ -111,13 +112,20 @@ async fn database(
             let settings = MongoSettings::from_environment(database, environment)?;
             let known = settings.client().await?.database(settings.database_name()).list_collection_names().await;
             let known = known.map_err(|error| settings.error(error))?;
-            answers.extend(asked.iter().map(|route| match question {
-                _ if !known.contains(&route.table) => {
-                    Err(format!("there is no collection {}; run `genims provision`", route.table))
-                }
-                Question::Understood => Ok(None),
-                Question::Rows(event) => Ok(Some(vec![shown(&document(route, event))])),
-            }));
+            for route in asked {
+                let joined = match (question, joins(route, &routes.lookups)) {
+                    (Question::Rows(event), Some(lookup)) => joined(lookup, event, environment).await?,
+                    (Question::Rows(event), None) => Some(event.clone()),
+                    (Question::Understood, _) => None,
+                };
+                answers.push(match question {
+                    _ if !known.contains(&route.table) => {
+                        Err(format!("there is no collection {}; run `genims provision`", route.table))
+                    }
+                    Question::Understood => Ok(None),
+                    Question::Rows(_) => Ok(Some(joined.iter().map(|event| shown(&document(route, event))).collect())),
+                });
+            }
         }
     }
     Ok(answers)
@@ -136,16 +144,30 @@ async fn look_up_all(
     routes: &DatabaseRoutes,
     environment: &Environment,
 ) -> Result<Vec<String>, DatabaseError> {
-    let registry = Registry::load(None)?;
     let mut values = Vec::new();
     let named = |name: &String| routes.lookups.iter().find(|lookup| lookup.name == *name);
     for lookup in statement.lookups.iter().filter_map(named) {
-        let settings = PostgresSettings::from_environment(registry.get(&lookup.database)?, environment)?;
-        let client = settings.connect().await?;
-        let rows = lookups::look_up(&client, lookup).await;
-        values.push(rows.map_err(|error| settings.error(error))?);
+        values.push(look_up_now(lookup, environment).await?);
     }
     Ok(values)
+}
+
+async fn look_up_now(lookup: &Lookup, environment: &Environment) -> Result<String, DatabaseError> {
+    let registry = Registry::load(None)?;
+    let settings = PostgresSettings::from_environment(registry.get(&lookup.database)?, environment)?;
+    let client = settings.connect().await?;
+    lookups::look_up(&client, lookup).await.map_err(|error| settings.error(error))
+}
+
+/// The event with what the look-up says of it; `None` when that is nothing.
+async fn joined(
+    lookup: &Lookup,
+    event: &RoutedEvent,
+    environment: &Environment,
+) -> Result<Option<RoutedEvent>, DatabaseError> {
+    let rows = look_up_now(lookup, environment).await?;
+    // The database made the JSON: what cannot be read of it fits no event.
+    Ok(Known::of(lookup, &rows).ok().and_then(|known| known.join(event)))
 }
 
 async fn postgres(

@@ -2,129 +2,25 @@
 //!
 //! Fields that a kind does not have are absent, which SQL reads as NULL. Times are UTC, as text of microseconds.
 
+pub use crate::vocabulary::{FIELDS, Field, FieldType, KINDS};
+
+use crate::vocabulary::{kind, no_field};
 use chrono::{DateTime, NaiveDateTime};
 use genims_catalogue::Catalogue;
-use genims_model::event::{FaultClosed, FaultOpened, OeeHour, SensorHealth};
+use genims_model::event::{AnomalySeen, FaultClosed, FaultOpened, LimitCrossed, OeeHour, SensorHealth};
 use genims_model::{Event, MachineNo, SensorNo};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldType {
-    Text,
-    Integer,
-    Float,
-    Boolean,
-    Timestamp,
-}
-
-/// A field that a route may name as `event.<name>`.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Field {
-    pub name: &'static str,
-    pub field_type: FieldType,
-    pub meaning: &'static str,
-}
-
-const fn field(name: &'static str, field_type: FieldType, meaning: &'static str) -> Field {
-    Field { name, field_type, meaning }
-}
-
-use FieldType::{Boolean, Float, Integer, Text, Timestamp};
-
-/// All fields of all kinds, each name with one type and one meaning.
-pub const FIELDS: &[Field] = &[
-    field("uid", Text, "names the event for ever: the log's id and the event's place in it"),
-    field("kind", Text, "the event's kind"),
-    field("log_offset", Integer, "the event's place in the log: later events have higher ones"),
-    field("at", Timestamp, "when it happened, by the source's clock"),
-    field("machine_id", Text, "genims_master_db.machines.machine_id"),
-    field("machine_code", Text, "genims_master_db.machines.machine_code"),
-    field("machine_type", Text, "genims_master_db.machines.machine_type"),
-    field("line_id", Text, "genims_master_db.production_lines.line_id"),
-    field("factory_id", Text, "genims_master_db.factories.factory_id"),
-    field("sensor_id", Text, "genims_master_db.sensors.sensor_id"),
-    field("sensor_code", Text, "genims_master_db.sensors.sensor_code"),
-    field("sensor_type", Text, "genims_master_db.sensors.sensor_type"),
-    field("unit", Text, "the sensor's unit of measurement"),
-    field("fault_code", Text, "the fault's code: the sensor's threshold or the PLC's own"),
-    field("category", Text, "mechanical, thermal, pneumatic, electrical, process, control"),
-    field("severity", Text, "low, medium, high, critical"),
-    field("description", Text, "the fault in words"),
-    field("detection_method", Text, "threshold, plc"),
-    field("started_at", Timestamp, "when the fault, or the hour, began"),
-    field("ended_at", Timestamp, "when the fault ended"),
-    field("duration_seconds", Integer, "from start to end of the fault"),
-    field("downtime_minutes", Integer, "minutes that the machine stood meanwhile"),
-    field("production_loss_units", Integer, "units that the machine would have made meanwhile"),
-    field("health_score", Float, "0 to 100"),
-    field("drift_percentage", Float, "of the sensor's range"),
-    field("noise_level", Float, "standard deviation within a minute, in the sensor's unit"),
-    field("last_communication_at", Timestamp, "the sensor's newest reading"),
-    field("communication_failures_24h", Integer, "silences within a day"),
-    field("stuck", Boolean, "the value does not move"),
-    field("erratic", Boolean, "the value jumps"),
-    field("out_of_range_24h", Integer, "readings outside the sensor's range within a day"),
-    field("average_latency_ms", Float, "from the source's clock to receipt"),
-    field("status", Text, "of a sensor: healthy, degraded, failed, silent"),
-    field("state_from", Text, "the machine's state before; absent for the first one seen"),
-    field(
-        "state_to",
-        Text,
-        "the machine's state now: RUNNING, IDLE, SETUP, FAULT, MAINTENANCE, STOPPED or the client's word",
-    ),
-    field(
-        "state_lasted_seconds",
-        Float,
-        "how long the state before had lasted; absent when its beginning was not seen",
-    ),
-    field("produced", Integer, "parts counted"),
-    field("rejected", Integer, "of these, rejected"),
-    field("good", Integer, "of these, the others"),
-    field("interval_seconds", Float, "between the two looks at the counters"),
-    field("energy_kwh", Float, "drawn in the interval"),
-    field("register_kwh", Float, "the meter's own count at its end"),
-    field("tool_from", Integer, "place in the magazine of the tool before"),
-    field("tool_to", Integer, "place in the magazine of the tool now"),
-    field("operator_before", Text, "who worked there before; absent for nobody"),
-    field("operator_id", Text, "who works there now (genims_master_db.employees); absent for nobody"),
-    field("shift_id", Text, "genims_master_db.shifts"),
-    field("availability", Float, "fraction 0 to 1"),
-    field("performance", Float, "fraction 0 to 1"),
-    field("quality", Float, "fraction 0 to 1"),
-    field("oee", Float, "fraction 0 to 1: the product of the three"),
-    field("running_seconds", Float, "of the hour"),
-    field("planned_seconds", Float, "of the hour"),
-    field("client_id", Text, "the lost client"),
-    field("will_topic", Text, "the topic of its will"),
-    field("will_payload", Text, "the will's payload; what is no text is replaced"),
-];
-
-/// What is said of a field that there is not.
-pub(crate) fn no_field(name: &str) -> String {
-    let known: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
-    format!("events have no field {name}; they have {}", known.join(", "))
-}
-
-/// The kinds of events that a route may name.
-pub const KINDS: &[&str] = &[
-    "fault_opened",
-    "fault_closed",
-    "sensor_health",
-    "state_changed",
-    "parts_counted",
-    "oee_hour",
-    "client_lost",
-    "energy_metered",
-    "tool_changed",
-    "operator_changed",
-];
-
 /// The end of what a lost client's will may bring; the rest is cut.
 const WILL_BYTES_MAX: usize = 4 * 1024;
+
+/// A tool's name has 50 characters, of which its place takes some.
+const TOOL_MACHINE_CHARS_MAX: usize = 38;
+
+/// A score from here on: ten standard deviations.
+const ANOMALY_HIGH_FROM: f64 = 0.86;
 
 /// One event with its fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -141,9 +37,9 @@ impl RoutedEvent {
     pub fn of(log: Uuid, log_offset: u64, event: &Event, catalogue: &Catalogue) -> Option<Self> {
         let mut fields = Fields { values: Map::new(), catalogue };
         let (kind, at_us) = match event {
-            Event::FaultOpened(fault) => (KINDS[0], fields.fault_opened(fault)?),
-            Event::FaultClosed(fault) => (KINDS[1], fields.fault_closed(fault)?),
-            Event::SensorHealth(health) => (KINDS[2], fields.sensor_health(health)?),
+            Event::FaultOpened(fault) => (kind::FAULT_OPENED, fields.fault_opened(fault)?),
+            Event::FaultClosed(fault) => (kind::FAULT_CLOSED, fields.fault_closed(fault)?),
+            Event::SensorHealth(health) => (kind::SENSOR_HEALTH, fields.sensor_health(health)?),
             Event::StateChanged { machine, timestamp_us, from, to, lasted_us } => {
                 fields.machine(*machine)?;
                 if !from.is_empty() {
@@ -151,41 +47,59 @@ impl RoutedEvent {
                 }
                 fields.put("state_to", to.as_str());
                 fields.put_some("state_lasted_seconds", lasted_us.map(seconds));
-                (KINDS[3], *timestamp_us)
+                (kind::STATE_CHANGED, *timestamp_us)
             }
             Event::PartsCounted { machine, timestamp_us, produced, rejected, interval_us } => {
                 fields.machine(*machine)?;
                 fields.counts(*produced, *rejected);
                 fields.put("interval_seconds", interval_us.map_or(0.0, seconds));
-                (KINDS[4], *timestamp_us)
+                (kind::PARTS_COUNTED, *timestamp_us)
             }
-            Event::OeeHour(hour) => (KINDS[5], fields.oee_hour(hour)?),
+            Event::OeeHour(hour) => (kind::OEE_HOUR, fields.oee_hour(hour)?),
             Event::ClientLost { client_id, timestamp_us, will_topic, will_payload } => {
                 fields.put("client_id", client_id.as_str());
                 fields.put("will_topic", will_topic.as_str());
                 let payload = &will_payload[..will_payload.len().min(WILL_BYTES_MAX)];
                 fields.put("will_payload", String::from_utf8_lossy(payload));
-                (KINDS[6], *timestamp_us)
+                (kind::CLIENT_LOST, *timestamp_us)
             }
             Event::EnergyMetered { machine, timestamp_us, kwh, register_kwh, interval_us } => {
                 fields.machine(*machine)?;
                 fields.put("energy_kwh", *kwh);
                 fields.put("register_kwh", *register_kwh);
                 fields.put("interval_seconds", seconds(*interval_us));
-                (KINDS[7], *timestamp_us)
+                (kind::ENERGY_METERED, *timestamp_us)
             }
             Event::ToolChanged { machine, timestamp_us, from, to } => {
                 fields.machine(*machine)?;
                 fields.put("tool_from", *from);
                 fields.put("tool_to", *to);
-                (KINDS[8], *timestamp_us)
+                for (name, place) in [("tool_from_id", from), ("tool_to_id", to)] {
+                    fields.put_tool(name, *place);
+                }
+                (kind::TOOL_CHANGED, *timestamp_us)
             }
             Event::OperatorChanged { machine, timestamp_us, from, to, shift_id } => {
                 fields.machine(*machine)?;
                 fields.put_some("operator_before", Some(from.as_str()).filter(|from| !from.is_empty()));
                 fields.put_some("operator_id", Some(to.as_str()).filter(|to| !to.is_empty()));
                 fields.put_some("shift_id", shift_id.as_deref());
-                (KINDS[9], *timestamp_us)
+                (kind::OPERATOR_CHANGED, *timestamp_us)
+            }
+            Event::LimitCrossed(crossed) => {
+                let name = if crossed.beyond { kind::LIMIT_CROSSED } else { kind::LIMIT_LEFT };
+                (name, fields.limit_crossed(crossed)?)
+            }
+            Event::AnomalySeen(seen) => (kind::ANOMALY_SEEN, fields.anomaly_seen(seen)?),
+            Event::QualityMeasured { sensor, timestamp_us, value, low, high } => {
+                fields.owned_sensor(*sensor)?;
+                fields.measured(*value, *low, *high);
+                (kind::QUALITY_MEASURED, *timestamp_us)
+            }
+            Event::MachineSilent { machine, timestamp_us, last_us, silent } => {
+                fields.machine(*machine)?;
+                fields.put_some("last_communication_at", time(*last_us));
+                (if *silent { kind::MACHINE_SILENT } else { kind::MACHINE_HEARD }, *timestamp_us)
             }
         };
         fields.put("uid", uid(log, log_offset));
@@ -209,7 +123,7 @@ impl RoutedEvent {
             return Err(format!("\"kind\" must be one of {}", KINDS.join(", ")));
         };
         let mut at_us = 0;
-        for field in FIELDS.iter().filter(|field| field.field_type == Timestamp) {
+        for field in FIELDS.iter().filter(|field| field.field_type == FieldType::Timestamp) {
             let Some(value) = values.get_mut(field.name) else { continue };
             let us = value.as_str().and_then(parsed_time).ok_or_else(|| {
                 format!("{}: write the time like \"2026-11-28T14:05:00Z\" or \"2026-11-28 14:05:00.250\"", field.name)
@@ -290,6 +204,51 @@ impl Fields<'_> {
         Some(())
     }
 
+    /// The sensor and the machine that it is at.
+    fn owned_sensor(&mut self, no: SensorNo) -> Option<()> {
+        let machine = self.catalogue.sensor(no)?.machine;
+        self.machine(machine)?;
+        self.sensor(no)
+    }
+
+    /// Machines report places in the magazine, not serial numbers.
+    fn put_tool(&mut self, name: &str, place: i32) {
+        let machine = self.values.get("machine_id").and_then(Value::as_str).unwrap_or_default();
+        let kept: String = machine.chars().take(TOOL_MACHINE_CHARS_MAX).collect();
+        self.put(name, format!("{kept}/T{place}"));
+    }
+
+    fn measured(&mut self, value: f64, low: Option<f64>, high: Option<f64>) {
+        self.put("value", value);
+        self.put_some("lower_spec_limit", low);
+        self.put_some("upper_spec_limit", high);
+        let in_spec = low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high);
+        self.put("result", if in_spec { "pass" } else { "fail" });
+    }
+
+    fn limit_crossed(&mut self, crossed: &LimitCrossed) -> Option<i64> {
+        self.owned_sensor(crossed.sensor)?;
+        self.put("started_at", time(crossed.start_us)?);
+        self.put("value", crossed.value);
+        self.put("limit_value", crossed.limit);
+        self.put("side", if crossed.above { "high" } else { "low" });
+        self.put("level", crossed.level.as_str());
+        Some(crossed.timestamp_us)
+    }
+
+    fn anomaly_seen(&mut self, seen: &AnomalySeen) -> Option<i64> {
+        self.owned_sensor(seen.sensor)?;
+        self.put("started_at", time(seen.start_us)?);
+        self.put("ended_at", time(seen.end_us)?);
+        self.put("readings", seen.readings);
+        self.put("score", seen.score);
+        self.put("value", seen.value);
+        self.put("expected_value", seen.expected);
+        let severity = if seen.score >= ANOMALY_HIGH_FROM { "high" } else { "medium" };
+        self.put("severity", severity);
+        Some(seen.end_us)
+    }
+
     fn counts(&mut self, produced: i64, rejected: i64) {
         self.put("produced", produced);
         self.put("rejected", rejected);
@@ -323,9 +282,7 @@ impl Fields<'_> {
     }
 
     fn sensor_health(&mut self, health: &SensorHealth) -> Option<i64> {
-        let machine = self.catalogue.sensor(health.sensor)?.machine;
-        self.machine(machine)?;
-        self.sensor(health.sensor)?;
+        self.owned_sensor(health.sensor)?;
         self.put("health_score", health.health_score);
         self.put_some("drift_percentage", health.drift_percentage);
         self.put_some("noise_level", health.noise_level);

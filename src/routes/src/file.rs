@@ -1,6 +1,7 @@
 //! One file of `config/routes`: the routes into one database.
 
-use crate::event::{FieldType, RoutedEvent};
+use crate::event::RoutedEvent;
+use crate::vocabulary::FieldType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,10 +30,13 @@ pub struct Route {
     /// Fields without which an event is passed over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
+    /// Texts that a field must have one of: other events are passed over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub among: BTreeMap<String, Vec<String>>,
     /// A condition on `event` and on what `from` joins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// Joins behind `event`.
+    /// Joins behind `event`. For MongoDB: one look-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The table, or the collection of MongoDB.
@@ -59,8 +63,10 @@ pub struct Route {
 impl Route {
     /// Whether the event is one of the route's.
     pub fn takes(&self, event: &RoutedEvent) -> bool {
+        let text = |field: &String| event.values.get(field).and_then(serde_json::Value::as_str);
         self.events.iter().any(|kind| kind == event.kind)
             && self.requires.iter().all(|field| event.values.contains_key(field))
+            && self.among.iter().all(|(field, texts)| text(field).is_some_and(|is| texts.iter().any(|may| may == is)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! All route files together: read from the folder or from this program, and checked before anything runs.
 
-use crate::event::{FIELDS, KINDS, no_field};
 use crate::file::{File, Lookup, Operation, Route};
-use crate::sql::{names_after, placeholders};
+use crate::sql::{BATCH, Statement, names_after, placeholders, statement};
+use crate::vocabulary::{FIELDS, FieldType, KINDS, no_field};
 use crate::{check, document};
 use genims_databases::{Database, Engine, Model, Registry};
 use include_dir::{Dir, include_dir};
@@ -27,6 +27,8 @@ pub struct DatabaseRoutes {
     pub database: Database,
     pub routes: Vec<Route>,
     pub lookups: Vec<Lookup>,
+    /// One for each route, in their order; none for MongoDB.
+    statements: Vec<Statement>,
 }
 
 /// The routes into all databases, in the registry's order.
@@ -50,7 +52,7 @@ impl Routes {
             if found.iter().any(|routes| routes.database.name == database.name) {
                 return Err(wrong(format!("another file has the routes into {}; put them together", database.name)));
             }
-            let routes = DatabaseRoutes { database: database.clone(), routes: file.route, lookups: file.lookup };
+            let routes = DatabaseRoutes::new(database.clone(), file.route, file.lookup);
             routes.lookups_are_usable(registry).map_err(wrong)?;
             routes.check(name)?;
             found.push(routes);
@@ -101,15 +103,32 @@ fn is_route_file(path: &Path) -> bool {
 }
 
 impl DatabaseRoutes {
+    fn new(database: Database, routes: Vec<Route>, lookups: Vec<Lookup>) -> Self {
+        let statements = match database.engine {
+            Engine::Mongodb => Vec::new(),
+            engine => routes.iter().map(|route| statement(engine, route, &lookups)).collect(),
+        };
+        Self { database, routes, lookups, statements }
+    }
+
+    /// Each route with the statement that writes its rows; nothing for MongoDB.
+    pub fn statements(&self) -> impl Iterator<Item = (&Route, &Statement)> {
+        self.routes.iter().zip(&self.statements)
+    }
+
     fn lookups_are_usable(&self, registry: &Registry) -> Result<(), String> {
         for (index, lookup) in self.lookups.iter().enumerate() {
             let name = &lookup.name;
-            if !is_name(name) || name == "event" || self.lookups[..index].iter().any(|other| other.name == *name) {
+            if !is_name(name)
+                || name == "event"
+                || name == BATCH
+                || self.lookups[..index].iter().any(|other| other.name == *name)
+            {
                 return Err(format!("look-up {name}: a name of its own has 1 to 63 of a-z, 0-9 and _"));
             }
             let database = registry.get(&lookup.database).map_err(|error| format!("look-up {name}: {error}"))?;
-            if database.engine != Engine::Postgresql || self.database.engine == Engine::Mongodb {
-                return Err(format!("look-up {name}: it asks a PostgreSQL database, for one with SQL"));
+            if database.engine != Engine::Postgresql {
+                return Err(format!("look-up {name}: it asks a PostgreSQL database"));
             }
             if lookup.columns.is_empty() || !lookup.columns.keys().all(|column| is_name(column)) {
                 return Err(format!(
@@ -151,8 +170,12 @@ fn words(route: &Route, engine: Engine, lookups: &[Lookup]) -> Result<(), String
         return Err(format!("there is no event {unknown}; there are {}", KINDS.join(", ")));
     }
     let known = |name: &String| FIELDS.iter().any(|field| field.name == name.as_str());
-    if let Some(name) = route.requires.iter().find(|name| !known(name)) {
+    if let Some(name) = route.requires.iter().chain(route.among.keys()).find(|name| !known(name)) {
         return Err(no_field(name));
+    }
+    let is_text = |name: &str| FIELDS.iter().any(|field| field.name == name && field.field_type == FieldType::Text);
+    if let Some(name) = route.among.keys().find(|name| !is_text(name)) {
+        return Err(format!("among: {name} is no text; say it in `when`"));
     }
     if route.columns.is_empty() {
         return Err("columns is empty; say what is written".to_owned());
@@ -165,7 +188,7 @@ fn words(route: &Route, engine: Engine, lookups: &[Lookup]) -> Result<(), String
         return Err(format!("key names {column}, which is not among the columns"));
     }
     if engine == Engine::Mongodb {
-        return document::check(route);
+        return document::check(route, lookups);
     }
     if let Some((column, _)) = route.columns.iter().find(|(_, value)| !value.is_str()) {
         return Err(format!("{column}: write the SQL expression as a string"));
@@ -180,7 +203,8 @@ fn words(route: &Route, engine: Engine, lookups: &[Lookup]) -> Result<(), String
         }
     }
     for name in route.from.iter().flat_map(|from| placeholders(from)) {
-        if !lookups.iter().any(|lookup| lookup.name == name) {
+        let is_batch = name == BATCH && engine == Engine::Postgresql;
+        if !is_batch && !lookups.iter().any(|lookup| lookup.name == name) {
             let known: Vec<&str> = lookups.iter().map(|lookup| lookup.name.as_str()).collect();
             return Err(format!("from names the look-up {{{name}}}; the file has: {}", known.join(", ")));
         }
@@ -197,6 +221,14 @@ fn words(route: &Route, engine: Engine, lookups: &[Lookup]) -> Result<(), String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::RoutedEvent;
+    use serde_json::Value;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    static SCHEMAS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/schema/mongodb/genims_production");
+
+    /// Kinds that only the log of the plant has a use for.
+    const NOT_ROUTED: [&str; 2] = ["client_lost", "limit_left"];
 
     fn registry() -> Registry {
         Registry::load(None).expect("the embedded registry")
@@ -225,7 +257,93 @@ mod tests {
     #[test]
     fn the_shipped_routes_fit_the_shipped_schema() {
         let routes = Routes::load(&registry(), None).expect("the shipped routes");
-        assert!(routes.databases().len() >= 2);
+        let found: BTreeSet<&str> = routes.databases().iter().map(|routes| routes.database.module.as_str()).collect();
+        let expected =
+            ["audit", "crm", "erp", "financial", "hr", "maintenance", "manufacturing", "production", "quality"];
+        assert_eq!(found, expected.into_iter().chain(["service", "supplier", "tms", "wms"]).collect::<BTreeSet<_>>());
+        // Every kind of event is of use, and every route keeps what it prepared.
+        let all: Vec<&Route> = routes.databases().iter().flat_map(|routes| &routes.routes).collect();
+        for kind in KINDS.iter().filter(|kind| !NOT_ROUTED.contains(kind)) {
+            assert!(all.iter().any(|route| route.events.iter().any(|event| event == kind)), "{kind}");
+        }
+        for routes in routes.databases().iter().filter(|routes| routes.database.engine != Engine::Mongodb) {
+            for (route, prepared) in routes.statements() {
+                assert_eq!(*prepared, statement(routes.database.engine, route, &routes.lookups), "{}", route.name);
+            }
+            assert_eq!(routes.statements().count(), routes.routes.len());
+        }
+    }
+
+    /// A document of the shipped routes has what its collection requires, for an event that says everything.
+    #[test]
+    fn the_shipped_documents_have_what_their_collections_require() {
+        let routes = Routes::load(&registry(), None).expect("the shipped routes");
+        let routes = routes.of("genims_production").expect("the documents");
+        for route in routes.routes.iter().filter(|route| route.operation == Operation::Insert) {
+            let text = SCHEMAS.get_file(format!("{}.json", route.table)).and_then(|file| file.contents_utf8());
+            let schema: Value = serde_json::from_str(text.expect(&route.table)).expect("a schema");
+            let fields = schema.pointer("/validator/$jsonSchema").unwrap_or(&schema["fields"]);
+            has_required(fields, &route.columns, &route.name);
+        }
+    }
+
+    fn has_required<'a>(schema: &Value, columns: impl IntoIterator<Item = (&'a String, &'a toml::Value)>, name: &str) {
+        let columns: BTreeMap<_, _> = columns.into_iter().collect();
+        for required in schema["required"].as_array().expect("required fields") {
+            let required = required.as_str().expect("a name");
+            let value = columns.get(&required.to_owned());
+            assert!(value.is_some(), "{name}: {required} is missing");
+            if let Some(toml::Value::Table(nested)) = value {
+                has_required(&schema["properties"][required], nested, name);
+            }
+        }
+        for (column, value) in columns {
+            let property = &schema["properties"][column.as_str()];
+            assert!(!property.is_null(), "{name}: no field {column}");
+            let constant = value.as_str().filter(|text| !text.contains('.') && *text != "null");
+            if let Some((constant, words)) = constant.zip(property["enum"].as_array()) {
+                assert!(words.iter().any(|word| word == constant), "{name}: {column} is never {constant}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_takes_what_a_look_up_says_and_names_what_is_wrong_with_it() {
+        const NOTICE: &str = r#"
+            database = "genims_production"
+            [[lookup]]
+            name = "leader"
+            database = "genims_master_db"
+            sql = "SELECT 1"
+            columns = { line_id = "text", employee_id = "text" }
+            [[route]]
+            name = "notice"
+            about = "tells it"
+            events = ["fault_opened"]
+            among = { severity = ["high"] }
+            from = "{leader}"
+            table = "notifications"
+            columns = { user_id = "leader.employee_id", title = "A fault. leader.x" }
+        "#;
+        assert!(parse(NOTICE).is_ok());
+        for (from, to, expected) in [
+            ("leader.employee_id", "leader.person", "the look-up leader has no column person"),
+            ("{leader}", "{chief}", "from names"),
+            ("line_id = \"text\", ", "", "a column must bear the name of a field"),
+            ("employee_id = \"text\"", "employee_id = \"timestamp\"", "employee_id is a time"),
+            ("severity = [", "score = [", "among: score is no text"),
+            ("severity = [", "grade = [", "events have no field grade"),
+        ] {
+            let error = parse(&NOTICE.replacen(from, to, 1)).expect_err(to);
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+        let routes = parse(NOTICE).expect("well");
+        let route = &routes.databases()[0].routes[0];
+        let event = |severity: &str| {
+            let text = format!(r#"{{"kind": "fault_opened", "severity": "{severity}"}}"#);
+            RoutedEvent::parse(&text).expect("an event")
+        };
+        assert!(route.takes(&event("high")) && !route.takes(&event("low")));
     }
 
     #[test]

@@ -105,11 +105,12 @@ pub fn group_bytes(group: &Group) -> usize {
         + dead_letters
 }
 
-fn oldest_received_us(group: &Group) -> Option<i64> {
+/// When the oldest record of a group was received, or what the events of the log of events tell of.
+pub fn oldest_received_us(group: &Group) -> Option<i64> {
     let readings = group.readings.iter().map(|reading| reading.received_us);
     let snapshots = group.snapshots.iter().map(|snapshot| snapshot.received_us);
     let dead_letters = group.dead_letters.iter().map(|dead_letter| dead_letter.received_us);
-    readings.chain(snapshots).chain(dead_letters).min()
+    readings.chain(snapshots).chain(dead_letters).chain(group.events_received_us()).min()
 }
 
 #[cfg(test)]

@@ -59,17 +59,22 @@ pub(super) mod kind {
 /// The newest version of each kind's items; readers know all up to it.
 fn version_max(kind: u16) -> u16 {
     match kind {
-        kind::EVENT => 2,
+        kind::EVENT => 3,
         _ => 1,
     }
 }
 
 /// The lowest version that has all of these: the release before reads a log that has nothing new in it.
 fn event_version(events: &[Event]) -> u16 {
-    let is_new = |event: &Event| {
-        matches!(event, Event::EnergyMetered { .. } | Event::ToolChanged { .. } | Event::OperatorChanged { .. })
+    let version = |event: &Event| match event {
+        Event::LimitCrossed(_)
+        | Event::AnomalySeen(_)
+        | Event::QualityMeasured { .. }
+        | Event::MachineSilent { .. } => 3,
+        Event::EnergyMetered { .. } | Event::ToolChanged { .. } | Event::OperatorChanged { .. } => 2,
+        _ => 1,
     };
-    if events.iter().any(is_new) { 2 } else { 1 }
+    events.iter().map(version).max().unwrap_or(1)
 }
 
 /// The fixed part of a record, of any format up to [`FORMAT`].

@@ -11,12 +11,16 @@ mod relation;
 
 pub use expression::{names_after, placeholders};
 
-use crate::event::FIELDS;
 use crate::file::{Lookup, Operation, Route};
+use crate::vocabulary::FIELDS;
 use expression::{placed, renamed};
 use genims_databases::{Engine, quoted};
 use relation::relation;
 use std::collections::BTreeMap;
+
+/// The whole batch once more, for what an event must know of those before it: PostgreSQL only, whose parameters have numbers.
+pub const BATCH: &str = "batch";
+const BATCH_PLACE: &str = "{batch}";
 
 /// A statement, and the look-ups whose values follow the batch among its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +73,8 @@ fn rows(engine: Engine, route: &Route, lookups: &[Lookup]) -> (String, Vec<Strin
     let mut query = format!("SELECT {} FROM {event}", columns.join(", "));
     let mut used = Vec::new();
     if let Some(from) = &route.from {
-        let from = placed(from, lookups, |lookup| {
+        let batch = relation(engine, BATCH, FIELDS.iter().map(|field| (field.name, field.field_type)), 1);
+        let from = placed(&from.replace(BATCH_PLACE, &batch), lookups, |lookup| {
             used.push(lookup.name.clone());
             let columns = lookup.columns.iter().map(|(name, field_type)| (name.as_str(), *field_type));
             relation(engine, &lookup.name, columns, used.len() + 1)
@@ -192,6 +197,26 @@ mod tests {
         assert!(sql.ends_with(matched), "{sql}");
         let sql = statement(Engine::Mysql, &route(CLOSE), &[]).text;
         assert!(sql.ends_with("SET target.`downtime_end` = change.downtime_end"), "{sql}");
+    }
+
+    #[test]
+    fn an_event_may_look_at_the_batch_and_at_look_ups_in_the_same_breath() {
+        let mut counted = route(CLOSE);
+        counted.from = Some("JOIN {batch} ON batch.log_offset < event.log_offset JOIN {running} ON true".to_owned());
+        let running: Lookup = toml::from_str(
+            r#"
+            name = "running"
+            database = "genims_manufacturing_db"
+            sql = "SELECT 1"
+            columns = { machine_id = "text" }
+            "#,
+        )
+        .expect("a look-up");
+        let statement = statement(Engine::Postgresql, &counted, &[running]);
+        let (text, lookups) = (statement.text, statement.lookups);
+        assert_eq!(text.matches("jsonb_to_recordset($1::text::jsonb)").count(), 2, "{text}");
+        assert!(text.contains("jsonb_to_recordset($2::text::jsonb) AS running(machine_id text)"), "{text}");
+        assert_eq!(lookups, ["running"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! JSON as a relation: an array of objects, the objects' members its columns.
 
-use crate::event::FieldType;
+use crate::vocabulary::FieldType;
 use genims_databases::Engine;
 
 /// The relation `name` of the parameter number `parameter`. MySQL's parameters have no numbers: they stand in order.

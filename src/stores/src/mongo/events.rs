@@ -80,7 +80,11 @@ impl EventEncoder<'_> {
             Event::SensorHealth(_)
             | Event::EnergyMetered { .. }
             | Event::ToolChanged { .. }
-            | Event::OperatorChanged { .. } => None,
+            | Event::OperatorChanged { .. }
+            | Event::LimitCrossed(_)
+            | Event::AnomalySeen(_)
+            | Event::QualityMeasured { .. }
+            | Event::MachineSilent { .. } => None,
         }
     }
 

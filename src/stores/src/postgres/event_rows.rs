@@ -58,6 +58,10 @@ impl<'a> EventRows<'a> {
                 | Event::EnergyMetered { .. }
                 | Event::ToolChanged { .. }
                 | Event::OperatorChanged { .. }
+                | Event::LimitCrossed(_)
+                | Event::AnomalySeen(_)
+                | Event::QualityMeasured { .. }
+                | Event::MachineSilent { .. }
                 | Event::OeeHour(_)
                 | Event::ClientLost { .. } => {}
             }

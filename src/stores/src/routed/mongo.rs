@@ -12,9 +12,10 @@ use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
 use genims_catalogue::Directory;
 use genims_model::{Lineage, Position};
-use genims_routes::document::{Part, changes, document, key};
-use genims_routes::{Operation, Route, RoutedEvent};
-use hashbrown::HashSet;
+use genims_routes::document::{Part, changes, document, key, not_later};
+use genims_routes::joined::{Known, joins};
+use genims_routes::{Lookup, Operation, Route, RoutedEvent};
+use hashbrown::{HashMap, HashSet};
 use mongodb::{Client, Database};
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,6 +43,8 @@ pub struct RoutedMongo {
     directory: Arc<Directory>,
     routed: Arc<Routed>,
     session: Option<Session>,
+    /// Look-ups as they were answered last, ready to be joined.
+    known: HashMap<String, (Arc<str>, Known)>,
     log: Uuid,
     lineage: Lineage,
 }
@@ -57,7 +60,7 @@ impl RoutedMongo {
     ) -> Self {
         let internal = "genims_internal".to_owned();
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { name, client, database, internal, directory, routed, session: None, log, lineage }
+        Self { name, client, database, internal, directory, routed, session: None, known: HashMap::new(), log, lineage }
     }
 }
 
@@ -87,16 +90,20 @@ impl Target for RoutedMongo {
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let events = events(self.log, batch, &self.directory.load());
         let routes = self.routed.routes();
+        for lookup in routes.routes.iter().filter_map(|route| joins(route, &routes.lookups)) {
+            self.learn(lookup)?;
+        }
         let database = self.client.database(&self.database);
         let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         let uncertain_below = session.uncertain_below;
         answered(session.bookkeeping.intend(position, uncertain_below.max(batch.next_offset))).await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
-        for route in &routes.routes {
-            let events = taken(route, &events);
-            if events.is_empty() {
-                continue;
-            }
+        let joined: Vec<_> = routes.routes.iter().map(|route| self.joined(route, &routes.lookups, &events)).collect();
+        let each = routes.routes.iter().zip(&joined).map(|(route, joined)| match joined {
+            Some(joined) => joined.iter().collect(),
+            None => taken(route, &events),
+        });
+        for (route, events) in runs(&routes.routes, each.collect()) {
             let begun = Instant::now();
             let mut counts = RouteCounts { events: events.len() as u64, ..RouteCounts::default() };
             let may_be_there = batch.first_offset < uncertain_below && session.time_series.contains(&route.table);
@@ -132,6 +139,25 @@ impl Target for RoutedMongo {
 }
 
 impl RoutedMongo {
+    /// Makes ready what a look-up answered, unless that was done before.
+    fn learn(&mut self, lookup: &Lookup) -> Result<(), SinkError> {
+        let answers = self.routed.lookups(std::slice::from_ref(&lookup.name))?;
+        for rows in answers {
+            if self.known.get(&lookup.name).is_some_and(|(known, _)| Arc::ptr_eq(known, &rows)) {
+                continue;
+            }
+            let known = Known::of(lookup, &rows).map_err(|error| SinkError::Connect(Box::new(error)))?;
+            self.known.insert(lookup.name.clone(), (rows, known));
+        }
+        Ok(())
+    }
+
+    /// The route's events with what its look-up says of them; `None` for a route without one.
+    fn joined(&self, route: &Route, lookups: &[Lookup], events: &[RoutedEvent]) -> Option<Vec<RoutedEvent>> {
+        let (_, known) = self.known.get(&joins(route, lookups)?.name)?;
+        Some(taken(route, events).into_iter().filter_map(|event| known.join(event)).collect())
+    }
+
     async fn set_aside(
         &self,
         route: &Route,
@@ -154,6 +180,22 @@ impl RoutedMongo {
     }
 }
 
+/// The routes with the events that each takes (`taken`, in their order), as they are written. Where a route updates documents, all routes
+/// into its collection go through the log together: an update meets what earlier events have inserted, and nothing that later ones will.
+fn runs<'a>(routes: &'a [Route], taken: Vec<Vec<&'a RoutedEvent>>) -> Vec<(&'a Route, Vec<&'a RoutedEvent>)> {
+    let mut steps: Vec<(usize, u64, usize, &RoutedEvent)> = Vec::new();
+    for (index, events) in taken.into_iter().enumerate() {
+        let beside = |other: &&Route| other.table == routes[index].table;
+        let is_changed = routes.iter().filter(beside).any(|other| other.operation != Operation::Insert);
+        let first = routes.iter().position(|other| beside(&other)).unwrap_or(index);
+        let group = if is_changed { first } else { index };
+        steps.extend(events.into_iter().map(|event| (group, event.log_offset, index, event)));
+    }
+    steps.sort_by_key(|(group, offset, index, _)| (*group, *offset, *index));
+    let same_route = steps.chunk_by(|one, next| one.2 == next.2);
+    same_route.map(|run| (&routes[run[0].2], run.iter().map(|step| step.3).collect())).collect()
+}
+
 async fn time_series(database: &Database) -> Result<HashSet<String>, SinkError> {
     let mut found = database.list_collections().filter(doc! { "type": "timeseries" }).await?;
     let mut names = HashSet::new();
@@ -171,7 +213,7 @@ async fn lacking<'a>(
 ) -> Result<Vec<&'a RoutedEvent>, SinkError> {
     let ids: Vec<Bson> = events.iter().filter_map(|event| bson_of(&document(route, event)).remove("_id")).collect();
     let times = events.iter().map(|event| event.at_us);
-    let time = |us: Option<i64>| DateTime::from_millis(us.unwrap_or_default().div_euclid(1_000));
+    let time = |us: Option<i64>| time_of(us.unwrap_or_default());
     let span = doc! { "$gte": time(times.clone().min()), "$lte": time(times.max()) };
     let filter = doc! { "timestamp": span, "_id": { "$in": &ids } };
     let collection = database.collection::<Document>(&route.table);
@@ -197,7 +239,10 @@ async fn write(database: &Database, route: &Route, events: &[&RoutedEvent]) -> R
         Operation::Upsert | Operation::Update => {
             let upsert = route.operation == Operation::Upsert;
             let update = |event: &&RoutedEvent| {
-                let (key, set) = (bson_of(&key(route, event)), bson_of(&changes(route, event)));
+                let (mut key, set) = (bson_of(&key(route, event)), bson_of(&changes(route, event)));
+                if let Some(time) = not_later(route) {
+                    key.insert(time, doc! { "$lte": time_of(event.at_us) });
+                }
                 doc! { "q": key, "u": { "$set": set }, "upsert": upsert }
             };
             // In the order of the log: the latest wins.
@@ -225,10 +270,14 @@ fn count(answer: &Document, name: &str) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+fn time_of(us: i64) -> DateTime {
+    DateTime::from_millis(us.div_euclid(1_000))
+}
+
 fn bson_of(parts: &[(String, Part)]) -> Document {
     let value = |part: &Part| match part {
         Part::Json(json) => bson_of_json(json),
-        Part::Time(us) => Bson::DateTime(DateTime::from_millis(us.div_euclid(1_000))),
+        Part::Time(us) => Bson::DateTime(time_of(*us)),
         Part::Nested(parts) => Bson::Document(bson_of(parts)),
     };
     parts.iter().map(|(name, part)| (name.clone(), value(part))).collect()
@@ -243,5 +292,38 @@ fn bson_of_json(value: &serde_json::Value) -> Bson {
         },
         serde_json::Value::String(text) => Bson::String(text.clone()),
         serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => Bson::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(name: &str, event: &str, table: &str, operation: &str) -> Route {
+        let route = serde_json::json!({
+            "name": name, "about": "", "events": [event], "table": table, "operation": operation, "columns": {},
+        });
+        serde_json::from_value(route).unwrap()
+    }
+
+    #[test]
+    fn what_is_changed_is_written_in_the_order_of_the_log_and_what_is_only_inserted_at_once() {
+        let routes = [
+            route("closed", "tool_changed", "stays", "update"),
+            route("state", "state_changed", "states", "insert"),
+            route("opened", "tool_changed", "stays", "insert"),
+            route("told", "tool_changed", "states", "insert"),
+        ];
+        let event = |offset: u64, kind: &str| {
+            RoutedEvent::parse(&format!(r#"{{"kind": "{kind}", "log_offset": {offset}}}"#)).unwrap()
+        };
+        let events = [event(1, "state_changed"), event(2, "tool_changed"), event(3, "tool_changed")];
+        let each = routes.iter().map(|route| taken(route, &events)).collect();
+        let told: Vec<(&str, Vec<u64>)> = runs(&routes, each)
+            .into_iter()
+            .map(|(route, events)| (route.name.as_str(), events.iter().map(|event| event.log_offset).collect()))
+            .collect();
+        let stays = [("closed", vec![2]), ("opened", vec![2]), ("closed", vec![3]), ("opened", vec![3])];
+        assert_eq!(told, [stays.to_vec(), vec![("state", vec![1]), ("told", vec![2, 3])]].concat());
     }
 }

@@ -7,9 +7,9 @@ use crate::batch::Batch;
 use crate::error::{SinkError, answered};
 use crate::target::{Committed, Target};
 use genims_catalogue::Directory;
-use genims_databases::{Engine, MysqlConnection, MysqlSettings};
+use genims_databases::{MysqlConnection, MysqlSettings};
 use genims_model::{Lineage, Position};
-use genims_routes::{Route, RoutedEvent, sql};
+use genims_routes::{Route, RoutedEvent};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
 use std::iter::once;
@@ -77,13 +77,12 @@ impl Target for RoutedMysql {
         let connection = self.connection.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         answered(connection.query_drop("START TRANSACTION")).await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
-        for route in &routes.routes {
+        for (route, statement) in routes.statements() {
             let events = taken(route, &events);
             if events.is_empty() {
                 continue;
             }
             let begun = Instant::now();
-            let statement = sql::statement(Engine::Mysql, route, &routes.lookups);
             let looked_up = self.routed.lookups(&statement.lookups).map_err(|error| error.in_route(&route.name))?;
             let written = write(connection, route, &statement.text, &looked_up, &events).await;
             let Written { rows, bytes, refused } = written.map_err(|error| error.in_route(&route.name))?;

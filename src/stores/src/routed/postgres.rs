@@ -11,9 +11,8 @@ use crate::postgres::isolate::{Mode, Rowwise, run};
 use crate::postgres::positions::Positions;
 use crate::target::{Committed, Target};
 use genims_catalogue::Directory;
-use genims_databases::Engine;
 use genims_model::{Lineage, Position};
-use genims_routes::{RoutedEvent, sql};
+use genims_routes::RoutedEvent;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -72,16 +71,15 @@ impl<C: Connect> Target for RoutedPostgres<C> {
         let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
         let transaction = self.connection.session()?.begin().await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
-        for route in &routes.routes {
+        for (route, statement) in routes.statements() {
             let events = taken(route, &events);
             if events.is_empty() {
                 continue;
             }
             let begun = Instant::now();
             let mut counts = RouteCounts { events: events.len() as u64, ..RouteCounts::default() };
-            let statement = sql::statement(Engine::Postgresql, route, &routes.lookups);
             let looked_up = self.routed.lookups(&statement.lookups).map_err(|error| error.in_route(&route.name))?;
-            let mut work = RouteRows { sql: statement.text, events, looked_up };
+            let mut work = RouteRows { sql: &statement.text, events, looked_up };
             let mut refused = Vec::new();
             let written = run(&transaction, Mode::Isolating, &mut work, &mut refused).await;
             let written = written.map_err(|error| error.in_route(&route.name))?;
@@ -109,7 +107,7 @@ impl<C: Connect> Target for RoutedPostgres<C> {
 
 /// One route's statement over the events that it takes.
 struct RouteRows<'a> {
-    sql: String,
+    sql: &'a str,
     events: Vec<&'a RoutedEvent>,
     looked_up: Vec<Arc<str>>,
 }
@@ -124,7 +122,7 @@ impl Rowwise for RouteRows<'_> {
         let looked_up: Vec<&str> = self.looked_up.iter().map(AsRef::as_ref).collect();
         let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&batch, Type::TEXT)];
         values.extend(looked_up.iter().map(|rows| (rows as &(dyn ToSql + Sync), Type::TEXT)));
-        let rows = answered(transaction.execute_typed(&self.sql, &values)).await?;
+        let rows = answered(transaction.execute_typed(self.sql, &values)).await?;
         Ok(Copied { rows, bytes: batch.len() as u64 })
     }
 

@@ -3,7 +3,7 @@
 
 use crate::error::SinkError;
 use arc_swap::ArcSwap;
-use genims_routes::DatabaseRoutes;
+use genims_routes::{DatabaseRoutes, Lookup};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,9 +49,14 @@ impl Routed {
         self.routes.load_full()
     }
 
-    /// Other routes from the next batch on.
+    /// Other routes from the next batch on. What a look-up answered that is another one now is forgotten.
     pub fn replace(&self, routes: Arc<DatabaseRoutes>) {
-        self.routes.store(routes);
+        let mut looked_up = self.looked_up.lock();
+        let before = self.routes.swap(routes.clone());
+        looked_up.retain(|name, _| {
+            let find = |routes: &DatabaseRoutes| routes.lookups.iter().find(|lookup| lookup.name == *name).cloned();
+            find(&before) == find(&routes)
+        });
     }
 
     /// Route by route, also those that have done nothing yet.
@@ -62,9 +67,17 @@ impl Routed {
         routes.routes.iter().map(|route| of(&route.name)).collect()
     }
 
-    /// What a look-up answered.
-    pub fn put_lookup(&self, name: &str, rows: &str) {
-        self.looked_up.lock().insert(name.to_owned(), rows.into());
+    /// What a look-up answered; of one that was replaced meanwhile it says nothing.
+    pub fn put_lookup(&self, lookup: &Lookup, rows: &str) {
+        let mut looked_up = self.looked_up.lock();
+        if self.routes().lookups.contains(lookup) {
+            looked_up.insert(lookup.name.clone(), rows.into());
+        }
+    }
+
+    /// Whether the look-up was answered, as it is now.
+    pub fn knows(&self, lookup: &str) -> bool {
+        self.looked_up.lock().contains_key(lookup)
     }
 
     /// The values of a statement's look-ups, in its order.

@@ -2,7 +2,7 @@
 
 use super::super::record::{self, Damage, HAS_OFFSETS, HEADER_BYTES, Header, SECTION_BYTES, decode, encode, kind};
 use super::*;
-use genims_model::{Event, MachineNo};
+use genims_model::{Event, MachineNo, SensorNo};
 use serde::{Deserialize, Serialize};
 
 const RECORD_V1: &[u8] = include_bytes!("../../../tests/golden/record-v1.bin");
@@ -68,8 +68,8 @@ fn an_unknown_kind_is_passed_over_and_its_offsets_are_counted() {
 fn a_known_kind_in_a_newer_version_is_refused_and_a_newer_format_as_well() {
     let mut bytes = Vec::new();
     encode(&portion(2, 1), 0, 0, usize::MAX, &mut bytes).unwrap();
-    let events = with_section(bytes.clone(), kind::EVENT, 3, HAS_OFFSETS, 1, b"");
-    assert_eq!(decode(&events), Err(Damage::Newer { found: 3, expected: 2 }));
+    let events = with_section(bytes.clone(), kind::EVENT, 4, HAS_OFFSETS, 1, b"");
+    assert_eq!(decode(&events), Err(Damage::Newer { found: 4, expected: 3 }));
     bytes[3] = b'3';
     assert_eq!(decode(&bytes), Err(Damage::Checksum));
     record::reseal(&mut bytes, 0);
@@ -88,7 +88,13 @@ fn only_a_new_kind_of_event_makes_a_section_that_the_release_before_refuses() {
     let old = samples::golden().events;
     assert_eq!(version(old.clone()), 1);
     let changed = Event::ToolChanged { machine: MachineNo(1), timestamp_us: 1, from: 2, to: 3 };
-    assert_eq!(version([old, vec![changed]].concat()), 2);
+    assert_eq!(version([old.clone(), vec![changed.clone()]].concat()), 2);
+    let silent = Event::MachineSilent { machine: MachineNo(1), timestamp_us: 9, last_us: 1, silent: true };
+    let measured =
+        Event::QualityMeasured { sensor: SensorNo(1), timestamp_us: 1, value: 7.5, low: None, high: Some(8.0) };
+    for newer in [silent, measured] {
+        assert_eq!(version([old.clone(), vec![newer, changed.clone()]].concat()), 3);
+    }
 }
 
 #[test]

@@ -1,0 +1,442 @@
+//! What one machine's day does to the databases of all modules, on real servers, by the routes that the program comes with: a fault and its
+//! end, parts, energy, a tool, an operator, measured parts, two critical faults at once. What routes wrote obeys the rules of `verify`.
+
+use crate::harness::Harness;
+use crate::routes::{count, picture, plant, sink, work};
+use crate::running::eventually;
+use crate::server::{PATIENCE, Plant, Sensor};
+use crate::stream::{now_ms, send};
+use libtest_mimic::Trial;
+use mongodb::bson::doc;
+use mysql_async::prelude::Queryable;
+use serde_json::{Value, json};
+use std::fs;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![harness.trial("routes::a_fault_tells_its_story_in_every_database", story)]
+}
+
+/// All that have routes, and those that the routes look up.
+const MODULES: [&str; 15] = [
+    "master",
+    "operations",
+    "production",
+    "manufacturing",
+    "maintenance",
+    "audit",
+    "hr",
+    "quality",
+    "erp",
+    "wms",
+    "financial",
+    "crm",
+    "service",
+    "tms",
+    "supplier",
+];
+
+/// Rules of config/verify that what routes write must obey.
+const RULES: [&str; 19] = [
+    "balances_equal_movements",
+    "stock_never_negative",
+    "stock_value_is_quantity_times_price",
+    "production_receipts_equal_orders",
+    "production_dates_in_order",
+    "production_status_fits",
+    "receiving_task_is_sum_of_lines",
+    "task_times_in_order",
+    "case_cost_equals_its_parts",
+    "case_quantities",
+    "case_status_fits_its_dates",
+    "case_names_one_subject",
+    "point_beyond_limits_is_flagged",
+    "attendance_hours_follow_the_clock",
+    "one_attendance_per_person_and_day",
+    "status_of_the_day_fits_the_clock",
+    "tracking_events_in_order",
+    "comments_within_ticket",
+    "shipment_status_is_its_last_event",
+];
+
+fn mysql(harness: &'static Harness, plant: &Plant, query: &str) -> Vec<(String, String)> {
+    harness.block_on(async {
+        let mut connection = mysql_async::Conn::from_url(plant.stack.mysql_url("genims_audit_db")).await.unwrap();
+        let rows = connection.query(query).await.unwrap();
+        connection.disconnect().await.unwrap();
+        rows
+    })
+}
+
+/// A picture that also tells of energy, tool and operator.
+fn full(sensor: &Sensor, at_ms: i64, parts: i64, kwh: f64, tool: i32, operator: &str) -> (String, String) {
+    let (topic, text) = picture(sensor, at_ms, "RUNNING", parts, None);
+    let mut message: Value = serde_json::from_str(&text).unwrap();
+    message["energy_consumed_kwh"] = json!(kwh);
+    message["tool_number"] = json!(tool);
+    message["operator_id"] = json!(operator);
+    (topic, message.to_string())
+}
+
+/// One reading a second, from `at_ms` on.
+fn readings(sensor: &Sensor, at_ms: i64, values: &[f64]) -> Vec<(String, String)> {
+    let message = |(second, value): (usize, &f64)| {
+        let text = json!({ "timestamp_ms": at_ms + second as i64 * 1_000, "value": value }).to_string();
+        (sensor.topic(), text)
+    };
+    values.iter().enumerate().map(message).collect()
+}
+
+/// Another sensor of the same machine.
+fn beside(plant: &Plant, sensor: &Sensor) -> Sensor {
+    let query = format!(
+        "SELECT sensor_id, sensor_code FROM sensors WHERE machine_id = '{}' AND sensor_id <> '{}' ORDER BY sensor_id DESC LIMIT 1",
+        sensor.machine_id, sensor.sensor_id
+    );
+    let row = &plant.query("genims_master_db", &query)[0];
+    Sensor { sensor_id: row.get(0), sensor_code: row.get(1), ..sensor.clone() }
+}
+
+/// Limits that the test knows.
+fn limit(plant: &Plant, sensor: &Sensor, critical: f64, more: &str) {
+    plant.execute(
+        "genims_master_db",
+        &format!(
+            "UPDATE sensors SET measurement_range_min = 0, measurement_range_max = 200, warning_threshold_min = NULL, \
+             critical_threshold_min = NULL, critical_threshold_max = {critical}, {more} \
+             WHERE sensor_id = '{}'",
+            sensor.sensor_id
+        ),
+    );
+}
+
+/// The customer's order that the machine makes, in every module that knows of it.
+fn order(plant: &Plant, machine: &Sensor) {
+    let (id, plant_id) = (&machine.machine_id, &machine.factory_id);
+    plant.execute(
+        "genims_manufacturing_db",
+        &format!(
+            "UPDATE work_orders SET customer_id = 'CUS-1', sales_order_number = 'SO-NO-1', erp_order_id = 'PO-1' \
+             WHERE work_order_id = 'W-{id}'"
+        ),
+    );
+    plant.execute(
+        "genims_erp_db",
+        &format!(
+            "INSERT INTO units_of_measure (unit_code, unit_name, unit_symbol, dimension, base_unit_code, is_base_unit) \
+             VALUES ('EA', 'Each', 'ea', 'count', 'EA', true), ('KWH', 'Kilowatt hour', 'kWh', 'energy', 'KWH', true); \
+             INSERT INTO suppliers (supplier_id, supplier_code, supplier_name) VALUES ('SUP-1', 'SUP-1', 'Castings'); \
+             INSERT INTO materials (material_id, material_code, material_name, material_type, base_unit_of_measure, \
+             moving_average_cost, default_supplier_id) VALUES ('MAT-1', 'MAT-1', 'Pump', 'finished_good', 'EA', 12.5, NULL), \
+             ('MAT-2', 'MAT-2', 'Casting', 'component', 'EA', 3, 'SUP-1'); \
+             INSERT INTO inventory_locations (inventory_location_id, plant_id, location_code, location_name, location_type) \
+             VALUES ('IL-1', '{plant_id}', 'WIP1', 'Work in progress', 'work_in_progress'); \
+             INSERT INTO sales_orders (sales_order_id, sales_order_number, customer_id, order_date, order_status) \
+             VALUES ('SO-1', 'SO-NO-1', 'CUS-1', '2000-01-01', 'confirmed'); \
+             INSERT INTO production_orders (production_order_id, production_order_number, material_id, plant_id, order_quantity, \
+             basic_start_date, basic_end_date, system_status) \
+             VALUES ('PO-1', 'PO-1', 'MAT-1', '{plant_id}', 1000, '2000-01-01', '2099-01-01', 'released'); \
+             INSERT INTO cost_centers (cost_center_id, cost_center_code, cost_center_name, plant_id) \
+             VALUES ('CC-1', 'CC-1', 'Presses', '{plant_id}'); \
+             INSERT INTO work_centers (work_center_id, work_center_code, work_center_name) VALUES ('WC-1', 'WC-1', 'Presses'); \
+             INSERT INTO activity_rates (activity_rate_id, work_center_id, cost_center_id, activity_type, fiscal_year, valid_from, \
+             unit_of_measure, planned_quantity, variable_rate, total_rate, status) \
+             VALUES ('AR-1', 'WC-1', 'CC-1', 'energy', 2000, '2000-01-01', 'KWH', 1, 8, 8, 'released')"
+        ),
+    );
+    plant.execute(
+        "genims_wms_db",
+        &format!(
+            "INSERT INTO warehouses (warehouse_id, warehouse_code, warehouse_name, plant_id, warehouse_type) \
+             VALUES ('WH-1', 'WH-1', 'Goods', '{plant_id}', 'finished_goods')"
+        ),
+    );
+    plant.execute(
+        "genims_financial_db",
+        &format!(
+            "INSERT INTO fiscal_years (fiscal_year_id, fiscal_year, start_date, end_date) \
+             SELECT 'FY-' || year, year, make_date(year, 4, 1), make_date(year + 1, 3, 31) FROM generate_series(2000, 2100) AS year; \
+             INSERT INTO chart_of_accounts (account_id, account_code, account_name, account_type) \
+             VALUES ('ACC-1', '620100', 'Electricity', 'expense'), ('ACC-2', '213200', 'Accrued', 'liability'); \
+             INSERT INTO cost_centers (cost_center_id, cost_center_code, cost_center_name, cost_center_type, factory_id) \
+             VALUES ('CC-U', 'CC-U', 'Utilities', 'utilities', '{plant_id}')"
+        ),
+    );
+}
+
+/// Those who wait for the order, and the one who works at the machine, whose shift began two hours ago.
+fn people(plant: &Plant, machine: &Sensor, at_ms: i64) {
+    plant.execute(
+        "genims_crm_db",
+        "INSERT INTO accounts (account_id, account_number, customer_id, account_name) VALUES ('ACT-1', 'ACT-1', 'CUS-1', 'Pumps Ltd')",
+    );
+    plant.execute(
+        "genims_service_db",
+        "INSERT INTO service_tickets (ticket_id, ticket_number, account_id, subject, description, related_order_id, created_at) \
+         VALUES ('TKT-1', 'TKT-1', 'ACT-1', 'Where is it?', 'We wait.', 'SO-1', '2000-01-01'), \
+         ('TKT-2', 'TKT-2', 'ACT-1', 'Another', 'Of another order.', 'SO-2', '2000-01-01')",
+    );
+    plant.execute(
+        "genims_tms_db",
+        "INSERT INTO carriers (carrier_id, carrier_code, carrier_name) VALUES ('CAR-1', 'CAR-1', 'Lorries'); \
+         INSERT INTO shipments (shipment_id, shipment_number, carrier_id, sales_order_id) VALUES ('SHP-1', 'SHP-1', 'CAR-1', 'SO-1'); \
+         INSERT INTO tracking_events (event_id, shipment_id, event_type, event_timestamp) \
+         VALUES ('TEV-0000001', 'SHP-1', 'created', '2000-01-01')",
+    );
+    let zone = format!("SELECT timezone FROM factories WHERE factory_id = '{}'", machine.factory_id);
+    let zone: String = plant.query("genims_master_db", &zone)[0].get(0);
+    let local = format!("(to_timestamp({at_ms} / 1000.0) AT TIME ZONE '{zone}')");
+    plant.execute(
+        "genims_hr_db",
+        &format!(
+            "INSERT INTO employees (employee_id, employee_number, first_name, last_name, hire_date) \
+             VALUES ('EMP-T1', 'T1', 'Ada', 'Byron', '2000-01-01'); \
+             INSERT INTO shift_schedules (shift_id, shift_code, shift_name, start_time, end_time, break_duration_minutes, factory_id) \
+             VALUES ('SHI-1', 'S1', 'Test', ({local} - interval '2 hours')::time, ({local} + interval '6 hours')::time, 0, '{}'); \
+             INSERT INTO employee_shifts (employee_shift_id, employee_id, shift_id, effective_date, saturday, sunday) \
+             VALUES ('ES-1', 'EMP-T1', 'SHI-1', '2000-01-01', true, true)",
+            machine.factory_id
+        ),
+    );
+}
+
+/// A characteristic of the product, with its chart (47 to 53 about 50), and one of a bought component, both measured by the gauge.
+fn characteristics(plant: &Plant, gauge: &Sensor) {
+    limit(plant, gauge, 56.0, "warning_threshold_max = NULL, sensor_type = 'quality_bore', measurement_unit = 'mm'");
+    let gauge = &gauge.sensor_id;
+    plant.execute(
+        "genims_quality_db",
+        &format!(
+            "INSERT INTO control_plans (control_plan_id, control_plan_number, product_id, material_id, process_name, control_plan_title, \
+             version, revision_date, effective_date, plan_status) \
+             VALUES ('CP-1', 'CP-1', 'P1', NULL, 'Boring', 'Pump', '1', '2000-01-01', '2000-01-01', 'active'), \
+             ('CP-2', 'CP-2', NULL, 'MAT-2', 'Receiving', 'Casting', '1', '2000-01-01', '2000-01-01', 'active'); \
+             INSERT INTO control_plan_characteristics (characteristic_id, control_plan_id, process_step, characteristic_name, \
+             specification, measuring_equipment) \
+             VALUES ('CHR-00001', 'CP-1', 'Boring', 'Bore diameter', '50 +/- 6', '{gauge}'), \
+             ('CHR-00002', 'CP-2', 'Receiving', 'Bore diameter', '50 +/- 6', '{gauge}'); \
+             INSERT INTO spc_control_charts (chart_id, chart_number, process_name, characteristic_name, chart_type, subgroup_size, \
+             lower_control_limit, center_line, upper_control_limit) \
+             VALUES ('SPC-1', 'SPC-P-00001', 'Boring', 'Bore diameter', 'i_mr', 1, 47, 50, 53)"
+        ),
+    );
+}
+
+fn story(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\n", &MODULES);
+    let (sensor, other) = (plant.sensor(), plant.sensor());
+    let gauge = beside(&plant, &sensor);
+    for sensor in [&sensor, &other] {
+        work(&plant, &sensor.machine_id);
+    }
+    let at_ms = now_ms() - 600_000;
+    order(&plant, &sensor);
+    people(&plant, &sensor, at_ms);
+    characteristics(&plant, &gauge);
+    let second = beside(&plant, &other);
+    limit(&plant, &other, 100.0, "warning_threshold_max = 90");
+    limit(&plant, &second, 100.0, "warning_threshold_max = NULL");
+    let checked: Value = serde_json::from_slice(&plant.cli(&["routes", "check", "--json"]).stdout).unwrap();
+    let wrong: Vec<&Value> = checked.as_array().unwrap().iter().filter(|finding| !finding["error"].is_null()).collect();
+    assert!(wrong.is_empty() && checked.as_array().unwrap().len() > 40, "{wrong:#?}");
+    plant.serve();
+    opens(harness, &plant, &sensor, at_ms);
+    closes(harness, &plant, &sensor, at_ms);
+    hits_the_order(harness, &plant, &sensor);
+    is_measured(harness, &plant, &gauge, at_ms);
+    fails_twice(harness, &plant, [&other, &second], at_ms);
+    let report = plant.idle();
+    let routes = report["routes"].as_array().unwrap();
+    let rows = |name: &str| routes.iter().find(|route| route["route"] == name).map(|route| route["rows_total"].clone());
+    assert_eq!(rows("customer_to_be_told"), Some(json!(1)), "{report:#}");
+    assert!(routes.iter().all(|route| route["refused_total"] == 0), "{report:#}");
+    for name in ["maintenance", "audit", "production"] {
+        let seen = &sink(&report, name)["receive_to_committed_ms"];
+        assert!(seen["count"].as_u64() > Some(0) && seen["p50"].as_f64() > Some(0.0), "{name}: {report:#}");
+    }
+    assert_eq!(report["identity_holds"], true);
+    obeys_the_rules(&plant);
+}
+
+fn opens(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64) {
+    let machine = sensor.machine_id.as_str();
+    let minute = |minute: i64| at_ms + minute * 60_000;
+    send(
+        harness,
+        plant,
+        &[
+            full(sensor, minute(0), 100, 10.0, 4, "EMP-T1"),
+            // Two stays of one tool, which a batch brings together.
+            full(sensor, minute(0) + 10_000, 100, 10.0, 5, "EMP-T1"),
+            full(sensor, minute(0) + 20_000, 100, 10.0, 4, "EMP-T1"),
+            full(sensor, minute(1), 130, 12.5, 5, "EMP-T1"),
+            picture(sensor, minute(2), "FAULT", 130, Some("E-77")),
+        ],
+    );
+    eventually("the order of a repair", PATIENCE, || {
+        count(plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'") == 1
+    });
+    eventually("the stop", PATIENCE, || {
+        let open = format!("machine_id = '{machine}' AND status = 'active' AND operation_id = 'O-{machine}'");
+        count(plant, "genims_manufacturing_db", "downtime_events", &open) == 1
+    });
+    let raised = "SELECT alert_event, severity FROM business_alerts ORDER BY alert_sequence";
+    eventually("the alert", PATIENCE, || mysql(harness, plant, raised) == [("raised".to_owned(), "high".to_owned())]);
+    eventually("the live state", PATIENCE, || {
+        let filter = doc! { "machine_id": machine, "state": "FAULT", "fault_code": "E-77" };
+        plant.documents("machine_live_state", filter).len() == 1
+    });
+    let made = "completed_quantity = 30 AND rejected_quantity = 0";
+    eventually("the parts", PATIENCE, || count(plant, "genims_manufacturing_db", "work_order_operations", made) == 1);
+    assert_eq!(count(plant, "genims_manufacturing_db", "work_orders", "produced_quantity = 30"), 1);
+    eventually("the supervisor's notice", PATIENCE, || {
+        let filter = doc! { "machine_id": machine, "notification_type": "fault", "severity": "error", "message": "E-77 of the test" };
+        plant.documents("notifications", filter).len() == 1
+    });
+    eventually("the tool", PATIENCE, || {
+        let stays = plant.documents("tool_usage_history", doc! { "machine_id": machine });
+        let open = stays.iter().filter(|stay| stay.get_datetime("removed_at").is_err());
+        let open: Vec<&str> = open.filter_map(|stay| stay.get_str("tool_id").ok()).collect();
+        stays.len() == 3 && open == [format!("{machine}/T5")]
+    });
+}
+
+fn closes(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64) {
+    let machine = sensor.machine_id.as_str();
+    send(harness, plant, &[full(sensor, at_ms + 300_000, 131, 12.5, 6, "")]);
+    eventually("the end of the stop", PATIENCE, || {
+        let closed = format!("machine_id = '{machine}' AND status = 'resolved' AND duration_minutes = 3");
+        count(plant, "genims_manufacturing_db", "downtime_events", &closed) == 1
+    });
+    let raised = "SELECT alert_event, severity FROM business_alerts ORDER BY alert_sequence";
+    eventually("the end of the alert", PATIENCE, || {
+        let steps = mysql(harness, plant, raised);
+        steps.iter().map(|(event, _)| event.as_str()).eq(["raised", "resolved"])
+    });
+    eventually("the repair's downtime", PATIENCE, || {
+        count(plant, "genims_maintenance_db", "work_orders", "downtime_minutes = 3 AND wo_status = 'created'") == 1
+    });
+    assert_eq!(count(plant, "genims_manufacturing_db", "work_orders", "downtime_minutes = 3"), 1);
+    eventually("the stay of the tool has ended", PATIENCE, || {
+        let filter = doc! { "tool_id": format!("{machine}/T5"), "removed_at": { "$type": "date" } };
+        plant.documents("tool_usage_history", filter).len() == 2
+    });
+    let changes = plant.documents("machine_state_changes", doc! { "meta.machine_id": machine });
+    assert_eq!(changes.len(), 3, "{changes:?}");
+}
+
+/// Stock, warehouse, books, people, customer, service, transport.
+fn hits_the_order(_: &'static Harness, plant: &Plant, sensor: &Sensor) {
+    let expect = |what: &str, database: &str, table: &str, condition: &str| {
+        eventually(what, PATIENCE, || count(plant, database, table, condition) == 1);
+    };
+    let delivered = "delivered_quantity = 31 AND system_status = 'partially_confirmed'";
+    expect("what the order has delivered", "genims_erp_db", "production_orders", delivered);
+    expect("stock", "genims_erp_db", "inventory_balances", "unrestricted_stock = 31 AND stock_value = 387.50");
+    let posted = "(SELECT sum(quantity) AS quantity FROM inventory_transactions WHERE movement_type = '101') AS posted";
+    expect("goods receipts", "genims_erp_db", posted, "quantity = 31");
+    let tasks =
+        "(SELECT sum(expected_quantity) AS quantity FROM receiving_tasks WHERE task_status = 'pending') AS tasks";
+    expect("tasks of the warehouse", "genims_wms_db", tasks, "quantity = 31");
+    let energy = "(SELECT sum(amount) AS amount FROM accruals WHERE status = 'draft') AS energy";
+    expect("the price of 2.5 kWh", "genims_financial_db", energy, "amount = 20.00");
+    let present = "employee_id = 'EMP-T1' AND attendance_status = 'late' AND late_minutes > 10 AND overtime_hours = 0 \
+                   AND actual_hours = 0.08 AND clock_out_time = clock_in_time + interval '5 minutes'";
+    expect("the operator's attendance", "genims_hr_db", "attendance_records", present);
+    expect(
+        "the task of the account's manager",
+        "genims_crm_db",
+        "tasks",
+        "related_to_id = 'ACT-1' AND priority = 'high'",
+    );
+    expect("the note in the ticket", "genims_service_db", "ticket_comments", "ticket_id = 'TKT-1' AND is_internal");
+    assert_eq!(count(plant, "genims_service_db", "ticket_comments", "true"), 1);
+    let late = format!("event_type = 'exception' AND exception_reason LIKE 'Machine {} stopped%'", sensor.machine_id);
+    expect("the shipment's risk", "genims_tms_db", "tracking_events", &late);
+}
+
+fn is_measured(harness: &'static Harness, plant: &Plant, gauge: &Sensor, at_ms: i64) {
+    // The last one is outside the specification too.
+    let values = [50.2, 49.9, 54.0, 50.1, 52.5, 52.4, 57.0];
+    send(harness, plant, &readings(gauge, at_ms, &values));
+    eventually("the points of the chart", PATIENCE, || {
+        count(plant, "genims_quality_db", "spc_data_points", "true") == 7
+    });
+    let points =
+        "SELECT subgroup_number, coalesce(violation_type, '-') FROM spc_data_points ORDER BY measurement_timestamp";
+    let points: Vec<(i32, String)> =
+        plant.query("genims_quality_db", points).iter().map(|row| (row.get(0), row.get(1))).collect();
+    let (beyond, zone) = ("beyond_limits", "two_of_3_zone_a");
+    let judged = ["-", "-", beyond, "-", zone, zone, beyond];
+    let expected: Vec<(i32, String)> = (1..).zip(judged.map(str::to_owned)).collect();
+    assert_eq!(points, expected);
+    eventually("one case", PATIENCE, || {
+        count(plant, "genims_quality_db", "ncr_headers", "source_document_id = 'SPC-1' AND product_id = 'P1'") == 1
+    });
+    assert_eq!(count(plant, "genims_quality_db", "ncr_headers", "true"), 1);
+    eventually("the supplier's notice", PATIENCE, || {
+        count(plant, "genims_supplier_db", "supplier_notifications", "supplier_id = 'SUP-1' AND reference_id = 'MAT-2'")
+            == 1
+    });
+    eventually("the measured parts", PATIENCE, || {
+        let of = |result: &str| {
+            let filter = doc! { "meta.characteristic_id": "CHR-00001", "meta.product_id": "P1", "result": result };
+            plant.documents("quality_measurements", filter).len()
+        };
+        (of("pass"), of("fail")) == (6, 1)
+    });
+}
+
+/// Two critical faults of one machine: the end of the first leaves the asset down.
+fn fails_twice(harness: &'static Harness, plant: &Plant, [one, two]: [&Sensor; 2], at_ms: i64) {
+    let asset = |status: &str| {
+        let condition = format!("machine_id = '{}' AND asset_status = '{status}'", one.machine_id);
+        count(plant, "genims_maintenance_db", "maintenance_assets", &condition) == 1
+    };
+    let ended = |sensor: &Sensor| {
+        let condition = format!("source_document_id = '{}_HIGH' AND downtime_minutes IS NOT NULL", sensor.sensor_code);
+        count(plant, "genims_maintenance_db", "work_orders", &condition) == 1
+    };
+    for sensor in [one, two] {
+        send(harness, plant, &readings(sensor, at_ms, &[150.0; 3]));
+    }
+    eventually("two orders", PATIENCE, || {
+        count(plant, "genims_maintenance_db", "work_orders", "priority = 'emergency'") == 2 && asset("breakdown")
+    });
+    send(harness, plant, &readings(one, at_ms + 10_000, &[50.0; 5]));
+    eventually("the end of the first", PATIENCE, || ended(one));
+    assert!(asset("breakdown"), "it was given back though another fault is open");
+    send(harness, plant, &readings(two, at_ms + 10_000, &[50.0; 5]));
+    eventually("the end of the last", PATIENCE, || ended(two) && asset("operational"));
+    eventually("the notices", PATIENCE, || {
+        let of = |kind: &str, severity: &str| {
+            let filter = doc! { "machine_id": &one.machine_id, "notification_type": kind, "severity": severity };
+            plant.documents("notifications", filter).len()
+        };
+        (of("fault", "critical"), of("threshold", "warning")) == (2, 1)
+    });
+}
+
+/// Each of the rules looks at rows, and finds nothing wrong.
+fn obeys_the_rules(plant: &Plant) {
+    let folder = plant.folder.join("rules");
+    fs::create_dir(&folder).unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/verify");
+    let mut chosen = String::new();
+    for module in ["erp_a", "wms", "quality", "hr", "tms", "service"] {
+        let text = fs::read_to_string(format!("{shipped}/{module}.toml")).unwrap();
+        for rule in
+            text.split("[[rule]]").filter(|rule| RULES.iter().any(|name| rule.contains(&format!("name = \"{name}\""))))
+        {
+            chosen.push_str("[[rule]]");
+            chosen.push_str(rule);
+        }
+    }
+    fs::write(folder.join("routed.toml"), chosen).unwrap();
+    let verdict: Value =
+        serde_json::from_slice(&plant.cli(&["verify", "--rules", "rules", "--module", "routed", "--json"]).stdout)
+            .unwrap();
+    let findings = verdict["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), RULES.len(), "{verdict:#}");
+    let wrong: Vec<&Value> = findings.iter().filter(|finding| finding["outcome"] != "passed").collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
