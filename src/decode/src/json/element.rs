@@ -2,7 +2,7 @@
 //!
 //! | what | keys, the first present one counts |
 //! |---|---|
-//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId` |
+//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId`, `DisplayName` |
 //! | machine | `machine_id`, `machine`; `node` where the topic names none |
 //! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp` |
 //! | value | `value`, `v`, `val`, `d` |
@@ -27,6 +27,11 @@ use crate::timestamp::Unit;
 use crate::{Address, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
 use genims_model::Quality;
 use std::borrow::Cow;
+
+/// A key of the element stands twice.
+const KEY: u8 = 1;
+/// A quality of OPC UA does.
+const STATUS: u8 = 2;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +70,8 @@ pub(super) struct Element<'a> {
     pub(super) is_silent: bool,
     /// One bit per known key that was seen.
     pub(super) keys_seen: u64,
-    pub(super) key_twice: bool,
+    /// Which keys stand twice: [`KEY`], [`STATUS`].
+    pub(super) twice: u8,
     /// Several keys hold lists or objects of values, or several payloads: one would hide the other.
     pub(super) values_twice: bool,
     pub(super) payload_twice: bool,
@@ -146,7 +152,7 @@ impl<'a> Element<'a> {
             }
             Says::Errors => {
                 let errors = values::check(cursor)?;
-                self.key_twice |= errors.is_some() && self.errors.is_some();
+                self.twice |= u8::from(errors.is_some() && self.errors.is_some()) * KEY;
                 self.errors = self.errors.or(errors);
                 Ok(())
             }
@@ -158,6 +164,8 @@ impl<'a> Element<'a> {
             Says::QualityBits | Says::Status => {
                 let written = cursor.pass()?;
                 if let Some(quality) = gateway_quality(known.says, written) {
+                    self.twice |= u8::from(self.keys_seen & (1 << known.bit) != 0) * STATUS;
+                    self.keys_seen |= 1 << known.bit;
                     self.quality.offer(known.rank, Ok(quality));
                 }
                 Ok(())
@@ -260,8 +268,14 @@ impl<'a> Element<'a> {
 
     #[inline]
     fn saw(&mut self, bit: u32) {
-        self.key_twice |= self.keys_seen & (1 << bit) != 0;
+        self.twice |= u8::from(self.keys_seen & (1 << bit) != 0);
         self.keys_seen |= 1 << bit;
+    }
+
+    /// Whether a key of the element itself stands twice. Where nothing else says that it is a reading, a `Status` may be a tag.
+    #[cold]
+    pub(super) fn is_twice(&self) -> bool {
+        self.twice & KEY != 0 || self.value.candidate.is_some() || self.is_data_set
     }
 
     #[inline]
@@ -319,7 +333,7 @@ impl<'a> Element<'a> {
         if is_snapshot {
             return self.report_snapshot(address, visitor);
         }
-        if self.key_twice {
+        if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
         let machine = self.machine_name(address)?;
@@ -336,10 +350,10 @@ impl<'a> Element<'a> {
         let value = self.value.candidate.unwrap_or(Err(NOT_A_NUMBER))?;
         let sensor = match (self.sensor.candidate, address.kind) {
             (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
-                naming::of_weak(named, self.sensor.rank, topic, machine, visitor)
+                naming::of_weak(named, self.sensor.rank, topic, (self.bytes, machine), visitor)
             }
             (None, Kind::Sensor(sensor)) => Cow::Borrowed(sensor),
-            (Some(sensor), _) => naming::of(sensor?, self.sensor.rank, machine, visitor),
+            (Some(sensor), _) => naming::of(sensor?, self.sensor.rank, (self.bytes, machine), visitor),
             (None, _) => return Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
         };
         let name = Name::Sensor { machine, sensor: checked_name(&sensor)? };
@@ -418,7 +432,7 @@ impl<'a> Element<'a> {
 
     #[cold]
     fn report_snapshot<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
-        if self.key_twice {
+        if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
         let machine = self

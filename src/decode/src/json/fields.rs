@@ -69,8 +69,8 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     if cursor.token() != Some(b'{') {
         return DataValue { value: Err(NOT_A_NUMBER), timestamp_us: None, quality: None };
     }
-    let (mut value, mut quality, mut is_twice) = (None, None, false);
-    let (mut source, mut server) = (None, None);
+    let (mut value, mut is_twice) = (None, false);
+    let (mut source, mut server, mut code, mut status) = (None, None, None, None);
     let time = |value: Value<'_>| match value {
         Value::Null => None,
         Value::Text(text) if text.is_blank() => None,
@@ -86,13 +86,15 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
                 };
                 is_twice |= value.replace(found).is_some();
             }
-            "SourceTimestamp" => source = time(cursor.value()?),
-            "ServerTimestamp" => server = time(cursor.value()?),
-            "StatusCode" | "Status" => quality = gateway_quality(Says::Status, cursor.pass()?),
+            "SourceTimestamp" => is_twice |= put(&mut source, time(cursor.value()?)),
+            "ServerTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
+            "StatusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
+            "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
             _ => cursor.skip()?,
         }
         Ok(())
     });
+    let quality = code.or(status);
     let value = match (read, value) {
         (Err(Syntax(what)), _) => Err(Fault::malformed(what)),
         _ if is_twice => Err(TWICE),
@@ -103,17 +105,24 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     DataValue { value, timestamp_us: source.or(server), quality }
 }
 
+/// Keeps the first that says something; whether there was one already.
+fn put<T>(kept: &mut Option<T>, said: Option<T>) -> bool {
+    let is_twice = kept.is_some() && said.is_some();
+    *kept = kept.take().or(said);
+    is_twice
+}
+
 /// The `Body` of the object next to the cursor.
 fn variant_value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
-    let mut value = Err(NOT_A_NUMBER);
+    let (mut value, mut is_twice) = (None, false);
     if cursor.token() == Some(b'{') {
         let read = cursor.object(|cursor, key| match &*key.to_str() {
-            "Body" => cursor.value().map(|inner| value = number_value(inner)),
+            "Body" => cursor.value().map(|inner| is_twice |= value.replace(number_value(inner)).is_some()),
             _ => cursor.skip(),
         });
         read.map_err(|Syntax(what)| Fault::malformed(what))?;
     }
-    value
+    if is_twice { Err(TWICE) } else { value.unwrap_or(Err(NOT_A_NUMBER)) }
 }
 
 /// A quality that only gateways write; anything else under such a key is a remark. `StatusCode` is a code, a name, or

@@ -158,7 +158,7 @@ impl<'a> Element<'a> {
         deep: usize,
         visitor: &mut V,
     ) -> Result<(), Fault> {
-        if self.key_twice {
+        if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
         let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
@@ -174,7 +174,7 @@ impl<'a> Element<'a> {
             Some(named) => Cow::Borrowed(named),
             None => {
                 const NO_SENSOR: Fault = Fault::malformed("an entry of the list names no sensor");
-                naming::of(self.sensor.candidate.ok_or(NO_SENSOR)??, self.sensor.rank, machine, visitor)
+                naming::of(self.sensor.candidate.ok_or(NO_SENSOR)??, self.sensor.rank, (self.bytes, machine), visitor)
             }
         };
         if is_of_protocol(&sensor) {
