@@ -1,7 +1,7 @@
 //! What single keys of an element say: numbers, times, names, qualities.
 
 use super::cursor::{Cursor, Syntax, Text, Value};
-use super::keys::{Known, Says};
+use super::keys::{Known, Says, is_typed_value};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
 use crate::timestamp::{self, Unit};
 use crate::{quality, value};
@@ -21,7 +21,12 @@ fn other_value(value: Value<'_>) -> Result<f64, Fault> {
     match value {
         Value::NotFinite => Err(NOT_FINITE),
         Value::Boolean(state) => Ok(f64::from(u8::from(state))),
-        Value::Text(text) => value::of_text(text.to_str().as_bytes()),
+        Value::Text(text) => {
+            let text = text.to_str();
+            // Teltonika's routers write their registers as the text of a list.
+            let only = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            value::of_text(only.unwrap_or(&text).as_bytes())
+        }
         Value::Number(_) | Value::Null | Value::Nested | Value::Odd => Err(NOT_A_NUMBER),
     }
 }
@@ -67,7 +72,8 @@ pub(super) struct DataValue {
 #[cold]
 pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     if cursor.token() != Some(b'{') {
-        return DataValue { value: Err(NOT_A_NUMBER), timestamp_us: None, quality: None };
+        let value = cursor.pass().map_or(Err(NOT_A_NUMBER), only_item);
+        return DataValue { value, timestamp_us: None, quality: None };
     }
     let (mut value, mut is_twice) = (None, false);
     let (mut source, mut server, mut code, mut status) = (None, None, None, None);
@@ -78,7 +84,7 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     };
     let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
-            "Body" | "Value" | "value" => {
+            key if matches!(key, "Body" | "Value" | "value") || is_typed_value(key) => {
                 let mut inside = *cursor;
                 let found = match cursor.value()? {
                     Value::Nested => variant_value(&mut inside),
@@ -103,6 +109,53 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
         (Ok(()), None) => Err(NOT_A_NUMBER),
     };
     DataValue { value, timestamp_us: source.or(server), quality }
+}
+
+/// The number of a list that holds one number and nothing else.
+#[cold]
+pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
+    let mut cursor = Cursor::new(list);
+    if !cursor.take(b'[') {
+        return Err(NOT_A_NUMBER);
+    }
+    match cursor.value() {
+        Ok(Value::Nested) | Err(_) => Err(NOT_A_NUMBER),
+        Ok(item) if cursor.take(b']') => number_value(item),
+        Ok(_) => Err(NOT_A_NUMBER),
+    }
+}
+
+/// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`, or
+/// `{"$date": "2023-11-14T22:13:20Z"}`.
+#[cold]
+pub(super) fn time_object(written: &[u8]) -> Result<i64, Fault> {
+    let (mut date, mut seconds, mut nanos) = (None, None, Some(0));
+    let mut is_twice = false;
+    let whole = |value: Value<'_>| match value {
+        Value::Number(number) => number.decimal.to_i64(),
+        Value::Text(text) => text.to_str().parse().ok(),
+        _ => None,
+    };
+    let read = Cursor::new(written).object(|cursor, key| {
+        match &*key.to_str() {
+            "$date" => is_twice |= date.replace(time_value(cursor.value()?, None)).is_some(),
+            "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
+            "offsetInNanos" | "nanos" => {
+                nanos = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos))
+            }
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    });
+    match (date, seconds.flatten(), nanos) {
+        _ if read.is_err() || is_twice => Err(timestamp::NO_TIMESTAMP),
+        (Some(date), None, _) => date,
+        (None, Some(seconds), Some(nanos)) => {
+            let us = seconds.checked_mul(1_000_000).and_then(|us| us.checked_add(nanos / 1_000));
+            us.ok_or(timestamp::NO_TIMESTAMP).and_then(timestamp::checked)
+        }
+        _ => Err(timestamp::NO_TIMESTAMP),
+    }
 }
 
 /// Keeps the first that says something; whether there was one already.

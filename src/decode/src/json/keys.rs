@@ -56,6 +56,9 @@ pub(super) const SENSOR_RANK_STRONG: u8 = 1;
 /// The rank of a node id of OPC UA, of which the catalogue may have a part.
 pub(super) const SENSOR_RANK_NODE: u8 = 7;
 
+/// The rank from which a name is that of a container: the tags of its entries are parts of it.
+pub(super) const SENSOR_RANK_CONTAINER: u8 = 9;
+
 /// The rank of a machine key that counts only where the topic names no machine.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
 
@@ -64,6 +67,9 @@ pub(super) const VALUE_BIT: u32 = 0;
 pub(super) const VALUES_BIT: u32 = 16;
 /// The bit of the key `Body`.
 pub(super) const BODY_BIT: u32 = 42;
+
+/// The bit of the keys by which a message may be an envelope; see [`super::envelope`].
+pub(super) const ENVELOPE_BIT: u32 = 47;
 
 /// The keys that most elements have: `$then` stands behind each of them with what the key says as a constant, so that an
 /// element's reader jumps from the key to its work at once.
@@ -128,12 +134,14 @@ impl Known {
             b"Variable" => Self::new(Sensor, 26, 6),
             b"NodeId" => Self::new(Sensor, 44, SENSOR_RANK_NODE),
             b"DisplayName" => Self::new(Sensor, 46, SENSOR_RANK_NODE + 1),
+            b"containerid" => Self::new(Sensor, 48, SENSOR_RANK_CONTAINER),
+            b"propertyAlias" => Self::new(Sensor, 49, SENSOR_RANK_CONTAINER + 1),
             b"SourceTimestamp" => Self::new(Time(None), 27, 7),
             b"ServerTimestamp" => Self::new(Time(None), 28, 8),
             b"StatusCode" => Self::new(Status, 29, 4),
             b"Status" => Self::new(Status, 45, 5),
             b"vals" => Self::new(Several, 30, 1),
-            b"tags" | b"metrics" | b"Messages" | b"DataItems" => Self::new(List, 31, 0),
+            b"tags" | b"metrics" | b"Messages" | b"DataItems" | b"propertyValues" => Self::new(List, 31, 0),
             b"Payload" | b"payload" => Self::new(Payload, 32, 0),
             b"_msgid" => Self::new(NodeRed, 43, 0),
             b"params" => Self::new(Params, 33, 0),

@@ -13,7 +13,7 @@ use crate::{Address, Kind, Visitor};
 use std::borrow::Cow;
 
 /// The last level of a topic below which payloads name the sensors of its machine.
-const TAGS_LEVEL: &str = "tags";
+pub(super) const TAGS_LEVEL: &str = "tags";
 
 /// The sensor that a key of `rank` names, in an element with these bytes on a machine.
 #[inline]

@@ -5,6 +5,7 @@
 //! inside add their key before a point: `ENERGY.Power`, unless they say one tag's `value`, as those of OPC UA do. What else
 //! is there is a remark, unless the catalogue knows better:
 //! - text, a list or an object of a known sensor is no number, and rejected;
+//! - a list of one number of a known sensor is that number;
 //! - a list whose numbers are known sensors is one of phases: `Power_1`, `Power_2` ... or `Power1`, `Power2` ...
 //! - beside one tag's `value`, the other members are tags where they are known.
 //!
@@ -12,7 +13,7 @@
 //! fault is rejected alone, in the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
-use super::fields::number_value;
+use super::fields::{number_value, only_item};
 use super::keys::{Known, Says, is_of_protocol};
 use super::values::{self, Common};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
@@ -31,6 +32,8 @@ pub(super) enum Top {
     Tags,
     /// `value` is one of the tags.
     WithValue,
+    /// Tags of the thing that is named around it, if one is: `pump.temperature`.
+    Entry,
 }
 
 /// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none. `report_tag` hands
@@ -42,7 +45,8 @@ pub(super) fn report<'o, V: Visitor>(
     visitor: &mut V,
     report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
 ) -> Result<bool, Fault> {
-    let (path, seen) = (String::new(), HashSet::new());
+    let thing = common.thing.filter(|_| top == Top::Entry).unwrap_or_default();
+    let (path, seen) = (thing.to_owned(), HashSet::new());
     let mut walk = Walk { top, common, visitor, report_tag, path, seen, is_of_protocol: false };
     let result = walk.object(&mut Cursor::new(object), 0);
     result.map(|()| !walk.seen.is_empty() || walk.is_of_protocol).map_err(|Syntax(what)| Fault::malformed(what))
@@ -207,7 +211,7 @@ where
         }
         match separator.filter(|_| written.starts_with(b"[")) {
             Some(separator) => self.phases(separator, written),
-            None if self.is_known() => self.reject(NOT_A_NUMBER, written),
+            None if self.is_known() => self.one(only_item(written), written),
             None => {}
         }
     }
