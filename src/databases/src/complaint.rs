@@ -76,6 +76,12 @@ impl Fault {
         Self { allowed: Some(list), nearest, ..Self::new(path, problem) }
     }
 
+    /// Told with whose fault it is.
+    pub fn of(mut self, whose: &str) -> Self {
+        self.problem = format!("{whose}: {}", self.problem);
+        self
+    }
+
     /// The fault lies below `prefix`.
     pub fn below(mut self, prefix: &[Step]) -> Self {
         self.path.splice(0..0, prefix.iter().cloned());

@@ -2,6 +2,7 @@
 
 use genims_databases::complaint::{self, Complaint, Fault, Faults, Step};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 #[derive(Debug, Default)]
 pub(crate) struct Words(HashMap<String, Vec<String>>);
@@ -20,10 +21,12 @@ impl Words {
     pub(crate) fn extend(&mut self, other: Self, place: &str, text: &str) -> Result<(), Vec<Complaint>> {
         let mut faults = Faults::default();
         for (name, list) in other.0 {
-            if self.0.contains_key(&name) {
-                faults.add(Fault::new([Step::from(name.as_str())], "another file has a list of this name, too"));
-            } else {
-                self.0.insert(name, list);
+            match self.0.entry(name) {
+                Entry::Vacant(free) => _ = free.insert(list),
+                Entry::Occupied(taken) => {
+                    let place = [Step::from(taken.key().as_str())];
+                    faults.add(Fault::new(place, "another file has a list of this name, too"));
+                }
             }
         }
         faults.or((), place, text)

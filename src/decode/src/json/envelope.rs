@@ -77,7 +77,8 @@ impl<'a> Members<'a> {
         let plain = |tags| Some(Inner { tags, timestamp_us: None, machine: None });
         if let Some(uplink) = self.uplink.filter(|_| self.is_of_things_stack) {
             let tags = member(uplink, "decoded_payload").filter(|tags| tags.starts_with(b"{")).unwrap_or(b"{}");
-            let received = member(uplink, "received_at").and_then(|written| Cursor::new(written).value().ok());
+            let received = member(uplink, "received_at").filter(|written| written.starts_with(b"\""));
+            let received = received.and_then(|written| Cursor::new(written).value().ok());
             return Some(Inner { tags, timestamp_us: received.map(|time| time_value(time, None)), machine: None });
         }
         if let Some(object) = self.object.filter(|_| self.is_of_chirpstack) {
@@ -139,6 +140,7 @@ fn any_key(object: &[u8], is_meant: impl Fn(&str) -> bool) -> bool {
 }
 
 fn text(written: &[u8]) -> Option<Cow<'_, str>> {
-    let text = Cursor::new(written).string().ok().filter(|_| written.starts_with(b"\""))?;
+    let quoted = Some(written).filter(|written| written.starts_with(b"\""))?;
+    let text = Cursor::new(quoted).string().ok()?;
     Some(text.to_str()).filter(|text| !text.trim().is_empty())
 }

@@ -141,7 +141,7 @@ pub(super) fn time_object(written: &[u8]) -> Result<i64, Fault> {
             "$date" => is_twice |= date.replace(time_value(cursor.value()?, None)).is_some(),
             "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
             "offsetInNanos" | "nanos" => {
-                nanos = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos))
+                nanos = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));
             }
             _ => cursor.skip()?,
         }

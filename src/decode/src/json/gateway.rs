@@ -51,19 +51,7 @@ impl<'a> Element<'a> {
                 }
                 Ok(())
             }
-            Says::Payload => {
-                let payload = cursor.pass()?;
-                self.payload_twice |= self.payload.is_some();
-                self.payload = self.payload.or(Some(payload));
-                Ok(())
-            }
-            Says::Params => {
-                let is_object = cursor.token() == Some(b'{');
-                let params = Some(cursor.pass()?).filter(|_| is_object);
-                self.payload_twice |= params.is_some() && self.params.is_some();
-                self.params = self.params.or(params);
-                Ok(())
-            }
+            Says::Payload | Says::Params => self.payload_member(known.says, cursor),
             Says::NodeRed => {
                 self.is_message = true;
                 cursor.skip()
@@ -84,5 +72,18 @@ impl<'a> Element<'a> {
             }
             _ => cursor.skip(),
         }
+    }
+    /// What a message holds.
+    fn payload_member(&mut self, says: Says, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        let is_object = cursor.token() == Some(b'{');
+        let written = cursor.pass()?;
+        if says == Says::Payload {
+            self.payload_twice |= self.payload.is_some();
+            self.payload = self.payload.or(Some(written));
+        } else if is_object {
+            self.payload_twice |= self.params.is_some();
+            self.params = self.params.or(Some(written));
+        }
+        Ok(())
     }
 }

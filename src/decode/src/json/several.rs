@@ -220,7 +220,7 @@ impl<'a> Element<'a> {
         let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
         if is_list && deep > 0 && self.value.candidate.is_none() {
             let inner = Self { is_data_set: true, ..*self };
-            let own = self.sensor.candidate.transpose()?;
+            let own = self.sensor.candidate.and_then(Result::ok);
             let own = own.map(|own| naming::of(own, self.sensor.rank, (self.bytes, machine), visitor));
             let sensor = own.as_deref().or(common.sensor);
             let common = Common { machine, sensor, timestamp_us, quality, ..common };

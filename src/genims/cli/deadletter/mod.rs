@@ -122,7 +122,7 @@ async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<Ex
             dead_letter.letters,
             dead_letter.reason,
             dead_letter.source,
-            if dead_letter.topic.is_empty() { "-".into() } else { shown(&dead_letter.topic) },
+            if dead_letter.topic.is_empty() { Cow::Borrowed("-") } else { shown(&dead_letter.topic) },
             shown(&dead_letter.detail),
             beginning(dead_letter)
         );

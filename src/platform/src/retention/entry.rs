@@ -19,11 +19,11 @@ const INSERT: &str = "INSERT INTO user_activity_log (event_uid, occurred_at, dat
     VALUES (?, UTC_TIMESTAMP(6), ?, ?, '*', 'service', ?, ?, 'genims', ?, 'delete', ?, ?, 'success')";
 
 /// Enters what a run deleted from a PostgreSQL database into the outbox of that database.
-pub(super) async fn record(
+pub(super) async fn record<'t>(
     client: &PostgresClient,
     module: &str,
     database: &str,
-    tables: impl Iterator<Item = &TableReport>,
+    tables: impl Iterator<Item = &'t TableReport>,
 ) -> Result<(), tokio_postgres::Error> {
     for table in tables.filter(|table| table.gone > 0) {
         let description = format!("retention: {}: {}", table.table, description(table));

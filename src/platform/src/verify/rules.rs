@@ -150,10 +150,8 @@ fn parse(place: &str, text: &str, registry: &Registry) -> Result<Vec<Rule>, Vec<
     }
     for (index, written) in file.rule.into_iter().enumerate() {
         let name = written.name.clone();
-        let rule = understood(&stem, written, registry).map_err(|fault| {
-            let problem = format!("rule {name}: {}", fault.problem);
-            Fault { problem, ..fault }.below(&[Step::from("rule"), Step::from(index)])
-        });
+        let rule = understood(&stem, written, registry)
+            .map_err(|fault| fault.of(&format!("rule {name}")).below(&[Step::from("rule"), Step::from(index)]));
         rules.extend(faults.take(rule));
     }
     faults.or(rules, place, text)

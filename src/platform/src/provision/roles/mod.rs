@@ -67,7 +67,7 @@ pub fn unreadable_passwords<'d>(
     environment: &Environment,
 ) -> Vec<ConnectionFault> {
     let variables =
-        databases.into_iter().flat_map(|database| rights(database).iter().map(|right| variable(database, *right)));
+        databases.into_iter().flat_map(|database| rights(database).iter().map(move |right| variable(database, *right)));
     variables
         .filter_map(|variable| environment.secret(&variable).err())
         .filter_map(ConnectionFault::of_secret)
