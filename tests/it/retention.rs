@@ -127,11 +127,11 @@ fn days_of_telemetry(harness: &'static Harness) {
         1
     );
     assert!(holds_the_ledger(&platform));
-    let entered = |rows: u32, day: &str| {
+    let entered = |gone: u32, day: &str| {
         rows(&format!(
-            "SELECT count(*) FROM genims_internal.changes WHERE op = 'action' AND actor = 'service:genims-retention' AND rows = {rows} \
+            "SELECT count(*) FROM genims_internal.changes WHERE op = 'action' AND actor = 'service:genims-retention' AND rows = {gone} \
              AND after ->> 'activity' = 'delete' AND after ->> 'module' = 'operations' \
-             AND after ->> 'description' LIKE 'retention: sensor_data: {rows} rows deleted, % before {day}%'"
+             AND after ->> 'description' LIKE 'retention: sensor_data: {gone} rows deleted, % before {day}%'"
         ))
     };
     assert_eq!((entered(6, "2020-05-29"), entered(3, "2020-05-29")), (1, 1));
