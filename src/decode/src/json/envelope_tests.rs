@@ -69,8 +69,8 @@ fn lorawan_servers_wrap_what_their_decoder_made() {
         "devAddr":"01","adr":true,"dr":5,"fCnt":4,"fPort":85,"confirmed":false,"data":"AQ==","object":{"temperature":21.5},
         "rxInfo":[{"rssi":-48}],"txInfo":{"frequency":868100000}}"#;
     assert_eq!(points(TAGS, chirpstack), [timed("temperature", 21.5)]);
-    let third = r#"{"applicationID":"1","devEUI":"AQ==","fCnt":4,"fPort":2,"object":{"t":1}}"#;
-    assert_eq!(points(TAGS, third), [untimed("t", 1.0)]);
+    let third = r#"{"applicationID":"1","devEUI":"AQ==","fCnt":4,"fPort":2,"object":{"temp":1,"value":2}}"#;
+    assert_eq!(points(TAGS, third), [untimed("temp", 1.0), untimed("value", 2.0)]);
     assert_eq!(points(TAGS, r#"{"object":5,"weight":3}"#).len(), 2, "only what says that it is a message is one");
 }
 

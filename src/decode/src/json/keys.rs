@@ -183,7 +183,9 @@ pub(super) fn is_of_protocol(tag: &str) -> bool {
 /// Whether a key names a value by its type, as messages do that were made of Protobuf.
 pub(super) fn is_typed_value(key: &str) -> bool {
     let kind = key.strip_suffix("Value").or_else(|| key.strip_suffix("_value"));
-    kind.is_some_and(|kind| matches!(kind, "int" | "long" | "float" | "double" | "bool" | "boolean" | "string"))
+    kind.is_some_and(|kind| {
+        matches!(kind, "int" | "integer" | "long" | "float" | "double" | "bool" | "boolean" | "string")
+    })
 }
 
 /// The best candidate so far; a lower rank wins.

@@ -115,7 +115,7 @@ impl<'a> Element<'a> {
         let timestamp_us = inner.timestamp_us.transpose()?.or(common.timestamp_us);
         let machine = common.machine.or(inner.machine.as_deref()).map(checked_name).transpose()?;
         let common = Common { machine, timestamp_us, ..common };
-        let has_tags = tags::report(inner.tags, tags::Top::Tags, common, visitor, Self::report_tag)?;
+        let has_tags = tags::report(inner.tags, tags::Top::WithValue, common, visitor, Self::report_tag)?;
         if has_tags { Ok(true) } else { Err(NO_VALUE) }
     }
 
