@@ -20,12 +20,12 @@ use super::fields::{
     DataValue, data_value, name, number_value, odd_quality, quality, time_object, time_value, written_at_fault,
 };
 use super::keys::{
-    ENVELOPE_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_STRONG, Says, VALUE_BIT,
+    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_STRONG, Says, VALUE_BIT,
     VALUES_BIT, usual,
 };
 use super::naming::TAGS_LEVEL;
 use super::values::{self, Common};
-use super::{envelope, list, naming};
+use super::{list, naming};
 use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
 use crate::timestamp::Unit;
 use crate::{Address, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
@@ -106,7 +106,6 @@ impl<'a> Element<'a> {
                 Some(known) => self.gateway_member(known, cursor),
                 None => {
                     self.has_others = true;
-                    self.keys_seen |= u64::from(envelope::is_key(key)) << ENVELOPE_BIT;
                     cursor.skip()
                 }
             }
@@ -198,6 +197,12 @@ impl<'a> Element<'a> {
         self.keys_seen |= 1 << bit;
     }
 
+    /// The bytes to look for a `DisplayName` in, if there is one.
+    #[inline]
+    pub(super) fn display_name(&self) -> &'a [u8] {
+        if self.keys_seen & (1 << DISPLAY_BIT) != 0 { self.bytes } else { b"" }
+    }
+
     /// Whether a key of the element itself stands twice. Where nothing else says that it is a reading, a `Status` may be a tag.
     #[cold]
     pub(super) fn is_twice(&self) -> bool {
@@ -229,14 +234,19 @@ impl<'a> Element<'a> {
     #[inline]
     fn time(&mut self, bit: u32, rank: u8, unit: Option<Unit>, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
-        let start = cursor.at();
+        let mut before = *cursor;
         match cursor.value()? {
             Value::Null => {}
             Value::Text(text) if text.is_blank() => {}
-            Value::Nested => self.timestamp_us.offer(rank, time_object(cursor.since(start))),
+            Value::Nested => self.nested_time(rank, &mut before),
             value => self.timestamp_us.offer(rank, time_value(value, unit)),
         }
         Ok(())
+    }
+
+    #[cold]
+    fn nested_time(&mut self, rank: u8, inside: &mut Cursor<'a>) {
+        self.timestamp_us.offer(rank, time_object(inside));
     }
 
     /// The element's own bytes, from brace to brace.
@@ -299,10 +309,10 @@ impl<'a> Element<'a> {
     {
         match (self.sensor.candidate, address.kind) {
             (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
-                Ok(naming::of_weak(named, self.sensor.rank, topic, (self.bytes, machine), visitor))
+                Ok(naming::of_weak(named, self.sensor.rank, topic, (self.display_name(), machine), visitor))
             }
             (None, Kind::Sensor(sensor)) => Ok(Cow::Borrowed(sensor)),
-            (Some(sensor), _) => Ok(naming::of(sensor?, self.sensor.rank, (self.bytes, machine), visitor)),
+            (Some(sensor), _) => Ok(naming::of(sensor?, self.sensor.rank, (self.display_name(), machine), visitor)),
             (None, _) => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
         }
     }

@@ -12,16 +12,10 @@
 //! which nothing else is a value: there a single list of objects is taken, or an object `tags` or `metrics`.
 
 use super::cursor::Cursor;
-use super::fields::time_value;
+use super::fields::inner_time;
 use super::keys::Known;
 use crate::fault::Fault;
 use std::borrow::Cow;
-
-/// Whether an element with this key may be such a message.
-#[inline]
-pub(super) fn is_key(key: &[u8]) -> bool {
-    matches!(key, b"fields" | b"uplink_message" | b"object" | b"state" | b"data")
-}
 
 /// What a message holds.
 pub(super) struct Inner<'a> {
@@ -79,7 +73,7 @@ impl<'a> Members<'a> {
             let tags = member(uplink, "decoded_payload").filter(|tags| tags.starts_with(b"{")).unwrap_or(b"{}");
             let received = member(uplink, "received_at").filter(|written| written.starts_with(b"\""));
             let received = received.and_then(|written| Cursor::new(written).value().ok());
-            return Some(Inner { tags, timestamp_us: received.map(|time| time_value(time, None)), machine: None });
+            return Some(Inner { tags, timestamp_us: received.map(inner_time), machine: None });
         }
         if let Some(object) = self.object.filter(|_| self.is_of_chirpstack) {
             return plain(object);

@@ -41,6 +41,13 @@ pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fa
     }
 }
 
+/// As [`time_value`], of objects inside: where most times are read, the other has to stay short.
+#[cold]
+#[inline(never)]
+pub(super) fn inner_time(value: Value<'_>) -> Result<i64, Fault> {
+    time_value(value, None)
+}
+
 #[inline]
 pub(super) fn name(value: Value<'_>) -> Result<Text<'_>, Fault> {
     match value {
@@ -80,10 +87,14 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     let time = |value: Value<'_>| match value {
         Value::Null => None,
         Value::Text(text) if text.is_blank() => None,
-        value => Some(time_value(value, None)),
+        value => Some(inner_time(value)),
     };
     let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
+            "SourceTimestamp" => is_twice |= put(&mut source, time(cursor.value()?)),
+            "ServerTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
+            "StatusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
+            "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
             key if matches!(key, "Body" | "Value" | "value") || is_typed_value(key) => {
                 let mut inside = *cursor;
                 let found = match cursor.value()? {
@@ -92,10 +103,6 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
                 };
                 is_twice |= value.replace(found).is_some();
             }
-            "SourceTimestamp" => is_twice |= put(&mut source, time(cursor.value()?)),
-            "ServerTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
-            "StatusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
-            "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
             _ => cursor.skip()?,
         }
         Ok(())
@@ -128,7 +135,7 @@ pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
 /// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`, or
 /// `{"$date": "2023-11-14T22:13:20Z"}`.
 #[cold]
-pub(super) fn time_object(written: &[u8]) -> Result<i64, Fault> {
+pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     let (mut date, mut seconds, mut nanos) = (None, None, Some(0));
     let mut is_twice = false;
     let whole = |value: Value<'_>| match value {
@@ -136,9 +143,9 @@ pub(super) fn time_object(written: &[u8]) -> Result<i64, Fault> {
         Value::Text(text) => text.to_str().parse().ok(),
         _ => None,
     };
-    let read = Cursor::new(written).object(|cursor, key| {
+    let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
-            "$date" => is_twice |= date.replace(time_value(cursor.value()?, None)).is_some(),
+            "$date" => is_twice |= date.replace(inner_time(cursor.value()?)).is_some(),
             "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
             "offsetInNanos" | "nanos" => {
                 nanos = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));

@@ -52,6 +52,11 @@ impl<'a> Element<'a> {
                 Ok(())
             }
             Says::Payload | Says::Params => self.payload_member(known.says, cursor),
+            Says::Envelope => {
+                self.has_others = true;
+                self.keys_seen |= 1 << known.bit;
+                cursor.skip()
+            }
             Says::NodeRed => {
                 self.is_message = true;
                 cursor.skip()

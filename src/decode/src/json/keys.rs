@@ -39,6 +39,8 @@ pub(super) enum Says {
     OpcDa,
     Errors,
     Error,
+    /// Nothing by itself, but the message may be an envelope; see [`super::envelope`].
+    Envelope,
     /// Something of the message that is nobody's value.
     Remark,
 }
@@ -70,6 +72,8 @@ pub(super) const BODY_BIT: u32 = 42;
 
 /// The bit of the keys by which a message may be an envelope; see [`super::envelope`].
 pub(super) const ENVELOPE_BIT: u32 = 47;
+/// The bit of the key `DisplayName`.
+pub(super) const DISPLAY_BIT: u32 = 46;
 
 /// The keys that most elements have: `$then` stands behind each of them with what the key says as a constant, so that an
 /// element's reader jumps from the key to its work at once.
@@ -112,14 +116,15 @@ impl Known {
     }
 
     pub(super) fn of(key: &[u8]) -> Option<Self> {
-        usual!(key, known => Some(known), Self::of_gateway(key))
+        usual!(key, known => Some(known), Self::of_gateway(key).filter(|known| known.says != Says::Envelope))
     }
 
-    /// The keys of gateways; see [`super::list`] and [`super::tags`].
+    /// The keys of gateways; see [`super::list`] and [`super::tags`]. Also those that may be the name of any tag.
     #[inline(never)]
     pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
         use Says::{
-            Data, DataSet, Error, Errors, List, Machine, MessageType, Method, NodeRed, OpcDa, Params, Payload, Quality,
+            Data, DataSet, Envelope, Error, Errors, List, Machine, MessageType, Method, NodeRed, OpcDa, Params,
+            Payload, Quality,
         };
         use Says::{QualityBits, Records, Remark, Sensor, Several, Status, Time, Value};
         match key {
@@ -133,7 +138,7 @@ impl Known {
             b"dataPointId" => Self::new(Sensor, 25, 5),
             b"Variable" => Self::new(Sensor, 26, 6),
             b"NodeId" => Self::new(Sensor, 44, SENSOR_RANK_NODE),
-            b"DisplayName" => Self::new(Sensor, 46, SENSOR_RANK_NODE + 1),
+            b"DisplayName" => Self::new(Sensor, DISPLAY_BIT, SENSOR_RANK_NODE + 1),
             b"containerid" => Self::new(Sensor, 48, SENSOR_RANK_CONTAINER),
             b"propertyAlias" => Self::new(Sensor, 49, SENSOR_RANK_CONTAINER + 1),
             b"SourceTimestamp" => Self::new(Time(None), 27, 7),
@@ -156,6 +161,7 @@ impl Known {
                 Self::new(DataSet, 41, 0)
             }
             b"group" | b"metas" | b"Time" => Self::new(Remark, 39, 0),
+            b"fields" | b"uplink_message" | b"object" | b"state" | b"data" => Self::new(Envelope, ENVELOPE_BIT, 0),
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 /// The last level of a topic below which payloads name the sensors of its machine.
 pub(super) const TAGS_LEVEL: &str = "tags";
 
-/// The sensor that a key of `rank` names, in an element with these bytes on a machine.
+/// The sensor that a key of `rank` names, on a machine; `element` is where a `DisplayName` may stand.
 #[inline]
 pub(super) fn of<'n, V: Visitor>(
     named: Text<'n>,
@@ -41,7 +41,8 @@ fn of_node<'n, V: Visitor>(
     if identifier.as_deref().is_some_and(|identifier| visitor.knows(machine, identifier)) {
         return identifier.map_or(node_id, Cow::Owned);
     }
-    match (display_name(element), identifier) {
+    let display = if element.is_empty() { None } else { display_name(element) };
+    match (display, identifier) {
         (Some(name), Some(_)) if visitor.knows(machine, &name) => name,
         (Some(name), None) if is_node_id(&node_id) => name,
         (_, Some(identifier)) => Cow::Owned(identifier),
@@ -59,9 +60,11 @@ fn is_node_id(node_id: &str) -> bool {
 fn display_name(element: &[u8]) -> Option<Cow<'_, str>> {
     let mut name = None;
     let read = Cursor::new(element).object(|cursor, key| {
-        match (&*key.to_str(), cursor.value()?) {
-            ("DisplayName", Value::Text(text)) if text.is_sound() && !text.is_blank() => name = Some(text.to_str()),
-            _ => {}
+        if key.to_str() != "DisplayName" {
+            return cursor.skip();
+        }
+        if let Value::Text(text) = cursor.value()? {
+            name = Some(text).filter(|text| text.is_sound() && !text.is_blank()).map(Text::to_str);
         }
         Ok(())
     });

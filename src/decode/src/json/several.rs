@@ -221,7 +221,7 @@ impl<'a> Element<'a> {
         if is_list && deep > 0 && self.value.candidate.is_none() {
             let inner = Self { is_data_set: true, ..*self };
             let own = self.sensor.candidate.and_then(Result::ok);
-            let own = own.map(|own| naming::of(own, self.sensor.rank, (self.bytes, machine), visitor));
+            let own = own.map(|own| naming::of(own, self.sensor.rank, (self.display_name(), machine), visitor));
             let sensor = own.as_deref().or(common.sensor);
             let common = Common { machine, sensor, timestamp_us, quality, ..common };
             return inner.report_lists(false, common, deep, visitor);
@@ -235,7 +235,7 @@ impl<'a> Element<'a> {
         }
         let sensor = match (named, self.sensor.candidate, common.sensor) {
             (Some(named), ..) => Cow::Borrowed(named),
-            (None, Some(own), _) => naming::of(own?, self.sensor.rank, (self.bytes, machine), visitor),
+            (None, Some(own), _) => naming::of(own?, self.sensor.rank, (self.display_name(), machine), visitor),
             (None, None, Some(sensor)) if says_value => Cow::Borrowed(sensor),
             (None, None, _) => return Err(Fault::malformed("an entry of the list names no sensor")),
         };
