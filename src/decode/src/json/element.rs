@@ -20,8 +20,8 @@ use super::fields::{
     DataValue, data_value, name, number_value, odd_quality, quality, time_object, time_value, written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_STRONG, Says, VALUE_BIT,
-    VALUES_BIT, usual,
+    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says,
+    VALUE_BIT, VALUES_BIT, usual,
 };
 use super::naming::TAGS_LEVEL;
 use super::values::{self, Common};
@@ -330,7 +330,7 @@ impl<'a> Element<'a> {
         if is_several && let (true, Some(payload)) = (self.is_message, self.payload) {
             return Some(self.report_message(payload, address, visitor));
         }
-        let is_named = self.sensor.candidate.is_some();
+        let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
         if !is_several && !naming::is_among_tags((self.bytes, is_named), address, machine, visitor) {
             return None;
         }
@@ -340,7 +340,8 @@ impl<'a> Element<'a> {
         };
         let sensor = self.sensor_name(machine, address, visitor).ok();
         let sensor = sensor.as_deref().filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
-        let thing = sensor.filter(|_| (SENSOR_RANK_CONTAINER..u8::MAX).contains(&self.sensor.rank));
+        let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
+        let thing = sensor.filter(|_| is_container);
         let common = Common { machine, sensor, thing, timestamp_us, quality: self.quality_or(Quality::Good) };
         self.remark(visitor);
         Some(match is_several {

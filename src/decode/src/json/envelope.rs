@@ -6,9 +6,10 @@
 //! | The Things Stack | `uplink_message` beside `end_device_ids` | its `decoded_payload`, with its `received_at` |
 //! | ChirpStack | `object` beside `deviceInfo`, `devEUI` or `deduplicationId` | `object` |
 //! | device shadows of AWS | `state` with an object `reported` | `reported` |
-//! | Losant | an object `data` and nothing else that is no known key | `data`, unless the catalogue knows `data.x` |
+//! | Losant | an object `data` and nothing else that is no known key | `data` |
 //!
-//! What stands around it is of the network, and nobody's value. Asked only of elements with one of these keys, and of those in
+//! Where the catalogue knows a tag by its whole path (`object.x`, `data.x`), the message is an object of tags like any other.
+//! What stands around it is of the network, and nobody's value unless the catalogue knows it. Asked only of elements with one of these keys, and of those in
 //! which nothing else is a value: there a single list of objects is taken, or an object `tags` or `metrics`.
 
 use super::cursor::Cursor;
@@ -41,6 +42,9 @@ struct Members<'a> {
     has_others: bool,
 }
 
+/// Objects inside of objects in which a path is looked for, as deep as tags are followed.
+const DEPTH_MAX: usize = 8;
+
 /// `knows`: whether the catalogue has a sensor of that name.
 #[cold]
 pub(super) fn inner(element: &[u8], knows: impl Fn(&str) -> bool) -> Option<Inner<'_>> {
@@ -69,25 +73,30 @@ pub(super) fn inner(element: &[u8], knows: impl Fn(&str) -> bool) -> Option<Inne
 impl<'a> Members<'a> {
     fn inner(self, knows: impl Fn(&str) -> bool) -> Option<Inner<'a>> {
         let plain = |tags| Some(Inner { tags, timestamp_us: None, machine: None });
+        let is_new = |path: &str, written: &&[u8]| !knows_any(path, written, &knows, 0);
         if let Some(uplink) = self.uplink.filter(|_| self.is_of_things_stack) {
+            if !is_new("uplink_message", &uplink) {
+                return None;
+            }
             let tags = member(uplink, "decoded_payload").filter(|tags| tags.starts_with(b"{")).unwrap_or(b"{}");
             let received = member(uplink, "received_at").filter(|written| written.starts_with(b"\""));
             let received = received.and_then(|written| Cursor::new(written).value().ok());
             return Some(Inner { tags, timestamp_us: received.map(inner_time), machine: None });
         }
         if let Some(object) = self.object.filter(|_| self.is_of_chirpstack) {
-            return plain(object);
+            return Some(object).filter(|object| is_new("object", object)).and_then(plain);
         }
         if let Some(tags) = self.fields.filter(|_| self.name.is_some() || self.labels.is_some()) {
             let label = |name: &str| self.labels.and_then(|labels| member(labels, name));
             let machine = label("machine_id").or_else(|| label("machine")).or(self.name).and_then(text);
-            return Some(Inner { tags, timestamp_us: None, machine });
+            return is_new("fields", &tags).then_some(Inner { tags, timestamp_us: None, machine });
         }
-        if let Some(reported) = self.state.and_then(|state| member(state, "reported")) {
-            return Some(reported).filter(|reported| reported.starts_with(b"{")).and_then(plain);
+        if let Some((state, reported)) = self.state.and_then(|state| Some((state, member(state, "reported")?))) {
+            let is_meant = reported.starts_with(b"{") && is_new("state", &state);
+            return Some(reported).filter(|_| is_meant).and_then(plain);
         }
         let is_alone = !self.has_others && self.object.is_none() && self.state.is_none() && self.uplink.is_none();
-        self.data.filter(|data| is_alone && !any_key(data, |key| knows(&format!("data.{key}")))).and_then(plain)
+        self.data.filter(|data| is_alone && is_new("data", data)).and_then(plain)
     }
 }
 
@@ -124,11 +133,20 @@ fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     read.ok().and(found)
 }
 
-fn any_key(object: &[u8], is_meant: impl Fn(&str) -> bool) -> bool {
+/// Whether the catalogue knows what was `written` at `path`, or anything in it.
+fn knows_any(path: &str, written: &[u8], knows: &impl Fn(&str) -> bool, depth: usize) -> bool {
+    let is_list = || written.starts_with(b"[") && ["_1", "1"].iter().any(|phase| knows(&format!("{path}{phase}")));
+    if knows(path) || is_list() {
+        return true;
+    }
+    if depth == DEPTH_MAX || !written.starts_with(b"{") {
+        return false;
+    }
     let mut found = false;
-    let read = Cursor::new(object).object(|cursor, key| {
-        found |= is_meant(&key.to_str());
-        cursor.skip()
+    let read = Cursor::new(written).object(|cursor, key| {
+        let inside = cursor.pass()?;
+        found = found || knows_any(&format!("{path}.{}", key.to_str()), inside, knows, depth + 1);
+        Ok(())
     });
     read.is_ok() && found
 }

@@ -96,12 +96,50 @@ fn clouds_wrap_what_a_device_reports() {
 }
 
 #[test]
+fn what_the_catalogue_has_by_its_path_is_a_tag_as_before() {
+    const MESSAGES: [(&str, &str); 5] = [
+        ("fields.a", r#"{"name":"docker","fields":{"a":5},"tags":{},"n":7}"#),
+        (
+            "uplink_message.decoded_payload.a",
+            r#"{"end_device_ids":{},"uplink_message":{"decoded_payload":{"a":5}},"n":7}"#,
+        ),
+        ("object.b.a", r#"{"devEUI":"01","object":{"b":{"a":5}},"n":7}"#),
+        ("state.reported.a", r#"{"state":{"reported":{"a":5}},"n":7}"#),
+        ("data", r#"{"data":{"value":5}}"#),
+    ];
+    for (path, payload) in MESSAGES {
+        let found = decoded(TAGS, &[path], payload);
+        assert!(found.points.contains(&untimed(path, 5.0)), "{payload}: {:?}", found.points);
+        assert_eq!(found.rejects, [], "{payload}");
+    }
+    // So is what stands around the tags, unless they have it; of what nobody knows nothing is made.
+    for (_, payload) in &MESSAGES[..4] {
+        let found = decoded(TAGS, &["n", "a"], payload);
+        let inside = if payload.contains("b\":") { "b.a" } else { "a" };
+        assert_eq!(found.points, [untimed(inside, 5.0), untimed("n", 7.0)], "{payload}");
+        assert_eq!(points(TAGS, payload), [untimed(inside, 5.0)], "{payload}");
+    }
+    let both =
+        r#"{"devEUI":"01","fCnt":4,"object":{"fCnt":5},"rxInfo":{"rssi":-48,"snr":{"value":3}},"txInfo":{"value":1}}"#;
+    let found = decoded(TAGS, &["fCnt", "rxInfo.rssi", "rxInfo.snr"], both);
+    assert_eq!(found.points, [untimed("fCnt", 5.0), untimed("rxInfo.rssi", -48.0), untimed("rxInfo.snr", 3.0)]);
+    let without_decoder = decoded(TAGS, &["fCnt"], r#"{"devEUI":"01","fCnt":4,"object":{}}"#);
+    assert_eq!(without_decoder.points, [untimed("fCnt", 4.0)]);
+    // A name that few senders use may be a sensor of the plant.
+    let named = decoded(TAGS, &["containerid"], r#"{"containerid":17,"weight":5}"#);
+    assert_eq!(named.points, [untimed("containerid", 17.0), untimed("weight", 5.0)]);
+    let beside = decoded(BATCH, &["temp"], r#"{"machine_id":"M1","DisplayName":"Line 1","value":5,"temp":6}"#);
+    assert_eq!(beside.points, [untimed("value", 5.0), untimed("temp", 6.0)]);
+}
+
+#[test]
 fn an_object_in_place_of_a_time_is_read_or_refused() {
     for (time, expected) in [
         (r#"{"seconds":1700000000,"nanos":123000000}"#, TIME_US),
         (r#"{"timeInSeconds":1700000000}"#, Some(1_700_000_000_000_000)),
         (r#"{"seconds":1700000000,"seconds":1}"#, None),
         (r#"{"seconds":1700000000,"nanos":1000000000}"#, None),
+        (r#"{"seconds":1700000000,"nanos":0,"nanos":1}"#, None),
         (r#"{"seconds":-5}"#, None),
         (r#"{"seconds":9223372036854775807}"#, None),
         (r#"{"$date":"noon"}"#, None),

@@ -136,7 +136,7 @@ pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
 /// `{"$date": "2023-11-14T22:13:20Z"}`.
 #[cold]
 pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
-    let (mut date, mut seconds, mut nanos) = (None, None, Some(0));
+    let (mut date, mut seconds, mut nanos) = (None, None, None);
     let mut is_twice = false;
     let whole = |value: Value<'_>| match value {
         Value::Number(number) => number.decimal.to_i64(),
@@ -148,13 +148,14 @@ pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
             "$date" => is_twice |= date.replace(inner_time(cursor.value()?)).is_some(),
             "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
             "offsetInNanos" | "nanos" => {
-                nanos = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));
+                let found = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));
+                is_twice |= nanos.replace(found).is_some();
             }
             _ => cursor.skip()?,
         }
         Ok(())
     });
-    match (date, seconds.flatten(), nanos) {
+    match (date, seconds.flatten(), nanos.unwrap_or(Some(0))) {
         _ if read.is_err() || is_twice => Err(timestamp::NO_TIMESTAMP),
         (Some(date), None, _) => date,
         (None, Some(seconds), Some(nanos)) => {

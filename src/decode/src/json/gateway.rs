@@ -78,6 +78,7 @@ impl<'a> Element<'a> {
             _ => cursor.skip(),
         }
     }
+
     /// What a message holds.
     fn payload_member(&mut self, says: Says, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         let is_object = cursor.token() == Some(b'{');

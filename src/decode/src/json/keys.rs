@@ -166,6 +166,11 @@ impl Known {
         }
     }
 
+    /// Whether few senders name a sensor by it: a plant may have a sensor that is called so.
+    pub(super) fn is_rare_name(self) -> bool {
+        self.says == Says::Sensor && self.rank > SENSOR_RANK_NODE
+    }
+
     /// Whether the key may also be the name of a tag.
     pub(super) fn may_be_tag(self) -> bool {
         matches!(

@@ -107,7 +107,8 @@ impl<'a> Element<'a> {
 
     /// The tags of a message that its other keys tell. `false`: it is none.
     fn report_envelope<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
-        if self.keys_seen & (1 << ENVELOPE_BIT) == 0 {
+        let is_of_other = (self.is_data_set && self.payload.is_some()) || self.is_notification || self.is_silent;
+        if self.keys_seen & (1 << ENVELOPE_BIT) == 0 || is_of_other {
             return Ok(false);
         }
         let knows = |sensor: &str| visitor.knows(common.machine, sensor);
@@ -115,7 +116,7 @@ impl<'a> Element<'a> {
         let timestamp_us = inner.timestamp_us.transpose()?.or(common.timestamp_us);
         let machine = common.machine.or(inner.machine.as_deref()).map(checked_name).transpose()?;
         let common = Common { machine, timestamp_us, ..common };
-        let has_tags = tags::report(inner.tags, tags::Top::WithValue, common, visitor, Self::report_tag)?;
+        let has_tags = tags::report_inner(inner.tags, self.bytes, common, visitor, Self::report_tag)?;
         if has_tags { Ok(true) } else { Err(NO_VALUE) }
     }
 

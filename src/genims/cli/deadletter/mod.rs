@@ -185,7 +185,8 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         Some(text) => text.split('\n').map(shown).collect::<Vec<_>>().join("\n"),
         None => dead_letter.payload.escape_ascii().to_string(),
     };
-    say!("payload   {} bytes\n{payload}", dead_letter.payload_bytes);
+    let kept = if dead_letter.is_complete() { "" } else { ", of which the beginning was kept" };
+    say!("payload   {} bytes{kept}\n{payload}", dead_letter.payload_bytes);
     Ok(ExitCode::SUCCESS)
 }
 

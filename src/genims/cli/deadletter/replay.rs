@@ -4,6 +4,7 @@
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
 //!   come back. What comes back is told by the client id, which is one for each letter of each replay: what a device sends
 //!   meanwhile is its own.
+//! - What says no time itself is stored under the time when it was received first.
 //! - One that comes back waits as before, in its own row; see [`again`].
 
 use super::publish::{self, Message};
@@ -229,6 +230,7 @@ impl Replay<'_> {
         Message {
             letter_id: dead_letter.letter_id,
             client_id: again::client_id(&self.sender, dead_letter.letter_id),
+            first_received_us: dead_letter.received_at.timestamp_micros(),
             topic: topic.to_owned(),
             payload: dead_letter.payload.clone(),
         }

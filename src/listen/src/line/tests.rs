@@ -76,7 +76,9 @@ async fn an_overlong_line_is_set_aside_and_the_next_line_is_taken() {
     trial.plant.until(|account, _| account.committed == 2).await;
     let taken = trial.plant.taken.lock();
     assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 1));
-    assert!(taken.dead_letters[0].detail.contains("300000"), "{}", taken.dead_letters[0].detail);
+    let letter = &taken.dead_letters[0];
+    assert!(letter.detail.contains("300000"), "{}", letter.detail);
+    assert_eq!((letter.payload.len(), letter.payload_bytes), (300_000, 300_000), "kept whole");
 }
 
 #[tokio::test]
