@@ -6,8 +6,8 @@ use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use libtest_mimic::Trial;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -24,6 +24,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("clients::rumqttc_v4_at_every_qos", rumqttc_v4),
         harness.trial("clients::rumqttc_v5_at_every_qos", rumqttc_v5),
         harness.trial("clients::bridges_behind_a_broker", bridges_behind_a_broker),
+        harness.trial("clients::equal_values_without_a_time_are_a_row_each", equal_values),
     ]
 }
 
@@ -281,8 +282,8 @@ fn rumqttc_v5(harness: &'static Harness) {
 }
 
 /// The plant's bridges: two members of a shared subscription with MQTT 5, one plain with 3.1.1.
-fn bridges_behind_a_broker(harness: &'static Harness) {
-    let plant = Plant::shared(harness);
+/// Waits until the shared plant's bridges are connected and subscribed.
+pub(crate) fn bridged(plant: &Plant) {
     let connected = |source: &serde_json::Value| source["listener"]["connections_open"] == 1;
     eventually("all three bridges are connected and subscribed", PATIENCE, || {
         let stats = plant.stats();
@@ -293,6 +294,45 @@ fn bridges_behind_a_broker(harness: &'static Harness) {
             .filter(|source| source["name"].as_str().unwrap().starts_with("bridge"));
         bridges.filter(|bridge| connected(bridge)).count() == 3
     });
+}
+
+/// The same value a hundred times, without a time: in one write to the server, and by way of a broker.
+fn equal_values(harness: &'static Harness) {
+    let plant = Plant::shared(harness);
+    let (written, bridged_on) = (plant.sensor(), plant.sensor());
+    let text = |text: &str| [(text.len() as u16).to_be_bytes().as_slice(), text.as_bytes()].concat();
+    let packet = |kind: u8, body: &[u8]| {
+        assert!(body.len() < 128, "its length takes one byte");
+        [&[kind, body.len() as u8], body].concat()
+    };
+    let connect = [b"\0\x04MQTT\x04\x02\0\x3c".as_slice(), &text(&harness.unique("equal"))].concat();
+    let mut stream = TcpStream::connect(plant.doors.mqtt).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&packet(0x10, &connect)).unwrap();
+    let mut welcome = [0; 4];
+    stream.read_exact(&mut welcome).unwrap();
+    assert_eq!(welcome, [0x20, 2, 0, 0]);
+    let publish_of = |no: u16| packet(0x32, &[&*text(&written.topic()), &no.to_be_bytes(), b"42.5"].concat());
+    stream.write_all(&(1..=100).flat_map(publish_of).collect::<Vec<u8>>()).unwrap();
+    let mut acks = [0; 400];
+    stream.read_exact(&mut acks).unwrap();
+    let acknowledged: Vec<u16> = acks.chunks(4).map(|ack| u16::from_be_bytes([ack[2], ack[3]])).collect();
+    assert_eq!(acknowledged, (1..=100).collect::<Vec<u16>>());
+
+    bridged(plant);
+    let messages = vec![(bridged_on.topic(), b"42.5".to_vec()); 100];
+    publish(plant.stack.mqtt_address(), &harness.unique("equal"), 1, &messages);
+    for sensor in [&written, &bridged_on] {
+        plant.stored_exactly(sensor, 100);
+        let query = "SELECT count(DISTINCT timestamp) FROM sensor_data WHERE measurement_value = 42.5 AND sensor_id";
+        let row = &plant.query("genims_operations_db", &format!("{query} = '{}'", sensor.sensor_id))[0];
+        assert_eq!(row.get::<_, i64>(0), 100, "{sensor:?}");
+    }
+}
+
+fn bridges_behind_a_broker(harness: &'static Harness) {
+    let plant = Plant::shared(harness);
+    bridged(plant);
     let broker = plant.stack.mqtt_address();
     for (way, qos) in ["shared", "plain"].into_iter().flat_map(|way| QOS.map(|qos| (way, qos))) {
         let sensor = plant.sensor();

@@ -1,7 +1,8 @@
 //! A file that nobody has described, on its way into both databases in three steps, with the programs that a user runs.
 
 use crate::harness::{Harness, beside_genims};
-use crate::server::{Plant, Setup};
+use crate::running::eventually;
+use crate::server::{PATIENCE, Plant, Setup};
 use chrono::{DateTime, TimeDelta, Utc};
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -15,10 +16,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
 
 fn loadtest(plant: &Plant, arguments: &[&str]) -> Output {
     let mut command = Command::new(beside_genims("loadtest"));
-    let (mqtt, http) = (plant.doors.mqtt.to_string(), plant.doors.http.to_string());
-    let doors = ["--mqtt", &mqtt, "--http", &http];
-    command.arg("replay").args(doors).args(arguments).current_dir(&plant.folder);
-    // Where the databases are stands in the folder's `.env`.
+    command.arg("replay").args(arguments).current_dir(&plant.folder);
+    // Where the databases and the server are stands in the folder's `.env`.
     command.env_clear().stdin(Stdio::null()).output().unwrap()
 }
 
@@ -33,6 +32,9 @@ fn report(plant: &Plant) -> Value {
 fn three_steps(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup::default());
     let write = |name: &str, text: &str| std::fs::write(plant.folder.join(name), text).unwrap();
+    let environment = std::fs::read_to_string(plant.folder.join(".env")).unwrap();
+    let (mqtt, http) = (plant.doors.mqtt, plant.doors.http);
+    write(".env", &format!("{environment}GENIMS_MQTT_LISTEN={mqtt}\nGENIMS_HTTP_LISTEN={http}\n"));
     let text = "\u{feff}Zeit;Temperatur [°C];Öldruck (bar);Meldung\r\n13.02.2024 10:00:00;71,5;-0,25;OK\r\n13.02.2024 10:00:10;72,25;;OK\r\n";
     write("Presse 7.csv", text);
 
@@ -73,6 +75,17 @@ fn three_steps(harness: &'static Harness) {
     what_the_mirror_does_not_keep_is_none(&plant, &write);
     a_mapping_that_no_replay_takes_makes_no_plant(&plant, &write);
     a_mapping_that_contradicts_master_data_is_refused(&plant, &write);
+    a_zone_that_does_not_exist_is_told(&plant);
+}
+
+/// Somebody mends a factory by hand.
+fn a_zone_that_does_not_exist_is_told(plant: &Plant) {
+    let factory = plant.sensor().factory_id;
+    let update = format!("UPDATE factories SET timezone = 'Europe/Atlantis' WHERE factory_id = '{factory}'");
+    plant.execute("genims_master_db", &update);
+    let is_told =
+        |line: &str| ["there is no such time zone", "Europe/Atlantis", &factory].iter().all(|part| line.contains(part));
+    eventually("the log tells it", PATIENCE, || plant.log_text().lines().any(is_told));
 }
 
 fn skipped_values_are_a_failure(plant: &Plant, text: &str, write: &dyn Fn(&str, &str)) {

@@ -263,6 +263,7 @@ fn validate_looks_at_every_connection(harness: &'static Harness) {
         ("GENIMS_MONGODB_URL", "mongodb://h/x?tls=true&tlsCAFile=/nonexistent", "/nonexistent"),
         ("GENIMS_MONGODB_URL", "mongodb://a,b/x?directConnection=true", "name one"),
         ("GENIMS_MONGODB_URL", "mongodb://u:p@h/x?authMechanism=OAUTH", "SCRAM-SHA-256"),
+        ("GENIMS_HR_WRITER_PASSWORD_FILE", "/nonexistent/password", "mend the path"),
         ("GENIMS_HUB_URL", "postgresql://h:0/hub", "1 to 65535"),
         ("GENIMS_POSTGRES_URL", "postgresql://a,,b/", "empty"),
     ] {

@@ -234,14 +234,39 @@ fn failed_replay(harness: &'static Harness) {
         assert_eq!(said.status.code(), Some(1), "{text}");
         assert!(text.starts_with("0 of 6 stored.\n"), "{text}");
         assert!(text.contains(&format!("letter {} came back and waits: ", ids[0])), "{text}");
+        assert!(
+            text.contains("1 came without a topic (frames, lines) and were sent to genims/v1/replay/readings"),
+            "{text}"
+        );
         assert_eq!((waiting(&plant), plant.rows(TABLE, "true")), (before.clone(), 6));
         balanced(&plant);
     }
+    without_row(&plant);
     // Nobody to send it to.
     plant.terminate();
     let said = plant.cli(&replay);
     assert_eq!((said.status.success(), waiting(&plant)), (false, before));
     assert!(String::from_utf8_lossy(&said.stdout).starts_with("0 of 6 stored."));
+}
+
+/// A dead letter that was refused itself has lost its content: nothing of it can be stored, and a replay says so.
+fn without_row(plant: &Plant) {
+    plant.execute(
+        "genims_operations_db",
+        &format!(
+            "INSERT INTO {TABLE} (spool_id, log_offset, received_at, source, client, topic, reason, detail, payload, payload_bytes, \
+             letters, records, last_received_at) VALUES (gen_random_uuid(), 1, now(), 'mqtt', '', '', 'refused_by_database', \
+             'the dead letter itself was refused', '', 0, 1, 1, now())"
+        ),
+    );
+    let id = number(plant, &format!("SELECT max(letter_id) FROM {TABLE}")).to_string();
+    let said = plant.cli(&["deadletter", "replay", &id]);
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert_eq!((said.status.code(), text.starts_with("0 of 1 stored.\n")), (Some(1), true), "{text}");
+    assert!(text.contains("1 hold no row that could be put back"), "{text}");
+    let shown = plant.cli(&["deadletter", "show", &id]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("there is no row to put back"), "{shown:?}");
+    plant.execute("genims_operations_db", &format!("DELETE FROM {TABLE} WHERE letter_id = {id}"));
 }
 
 fn replay_in_part(harness: &'static Harness) {

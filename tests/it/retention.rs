@@ -127,9 +127,14 @@ fn days_of_telemetry(harness: &'static Harness) {
         1
     );
     assert!(holds_the_ledger(&platform));
-    let entered = "SELECT CONCAT(rows_returned, ' ', activity_type, ' ', module_name) FROM user_activity_log \
-                   WHERE actor_id = 'genims-retention' AND table_name = 'sensor_data' ORDER BY activity_id";
-    assert_eq!(mysql(&platform, harness, "genims_audit_db", entered), ["6 delete operations", "3 delete operations"]);
+    let entered = |gone: u32, day: &str| {
+        rows(&format!(
+            "SELECT count(*) FROM genims_internal.changes WHERE op = 'action' AND actor = 'service:genims-retention' AND rows = {gone} \
+             AND after ->> 'activity' = 'delete' AND after ->> 'module' = 'operations' \
+             AND after ->> 'description' LIKE 'retention: sensor_data: {gone} rows deleted, % before {day}%'"
+        ))
+    };
+    assert_eq!((entered(6, "2020-05-29"), entered(3, "2020-05-29")), (1, 1));
 
     hold(&platform, harness, ("LH-1", 2, "released"), (OPERATIONS, "sensor_data", "HELD"));
     retention(&platform, &["run", "--module", "operations"]);

@@ -1,6 +1,6 @@
 //! The whole walk: a client's socket, the server, PostgreSQL and MongoDB.
 
-use crate::clients::publish;
+use crate::clients::{bridged, publish};
 use crate::harness::Harness;
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup};
@@ -57,6 +57,9 @@ fn every_json_form(harness: &'static Harness) {
         // Exact up to the last digit that the column has.
         format!(r#"{{"value": 99999999999, "t": {}}}"#, at_ms(6)),
         format!(r#"[{{"value": 7, "ts": {}}}, {{"value": 8, "ts": {}}}]"#, at_ms(7), at_ms(8)),
+        // More digits than it has are rounded, alike in both databases.
+        format!(r#"{{"value": 18.54325356, "ts": {}}}"#, at_ms(9)),
+        format!(r#"{{"value": -0.00005, "ts": {}}}"#, at_ms(10)),
     ];
     send(harness, plant, &messages.map(|message| (one.topic(), message)));
     let factory = format!("genims/v1/{}/readings", batch.factory_id);
@@ -73,7 +76,7 @@ fn every_json_form(harness: &'static Harness) {
     let before_us = now_ms() * 1_000;
     send(harness, plant, &[(batch.topic(), "-4.5".to_owned())]);
 
-    plant.stored_exactly(&one, 9);
+    plant.stored_exactly(&one, 11);
     let us = |seconds: i64| at_ms(seconds) * 1_000;
     let expected = [
         (us(0) + 1_000, "0.5000"),
@@ -85,8 +88,19 @@ fn every_json_form(harness: &'static Harness) {
         (us(6), "99999999999.0000"),
         (us(7), "7.0000"),
         (us(8), "8.0000"),
+        (us(9), "18.5433"),
+        (us(10), "-0.0001"),
     ];
     assert_eq!(rows(plant, &one), expected.map(|(at, value)| (at, value.to_owned())));
+    let mut mirrored: Vec<(i64, f64)> = plant
+        .documents("sensor_readings", doc! { "meta.sensor_id": &one.sensor_id })
+        .iter()
+        .map(|document| {
+            (document.get_datetime("timestamp").unwrap().timestamp_millis(), document.get_f64("value").unwrap())
+        })
+        .collect();
+    mirrored.sort_by_key(|(at_ms, _)| *at_ms);
+    assert_eq!(mirrored, expected.map(|(at, value)| (at / 1_000, value.parse().unwrap())));
     // What no such device can measure is stored, and marked.
     let query =
         format!("SELECT quality, measurement_value = 4.0001 FROM sensor_data WHERE sensor_id = '{}'", one.sensor_id);
@@ -270,7 +284,7 @@ fn bad_input_is_set_aside(harness: &'static Harness) {
     let cases = [
         ("malformed_payload", r#"{"value": 1"#.to_owned()),
         ("not_a_number", value(r#""hot""#)),
-        ("not_a_number", value("[1]")),
+        ("not_a_number", value("[1, 2]")),
         ("not_a_number", value("null")),
         ("not_finite", "NaN".to_owned()),
         ("out_of_range", value("9007199254740993")),
@@ -303,10 +317,22 @@ fn a_letter_comes_in(harness: &'static Harness) {
     let plant = Plant::shared(harness);
     let like = plant.sensor();
     let new = Sensor { sensor_id: "SEN-NEW".to_owned(), sensor_code: "NEW-1".to_owned(), ..like.clone() };
+    let bridge = Sensor { sensor_id: "SEN-BRIDGE".to_owned(), sensor_code: "NEW-2".to_owned(), ..like.clone() };
     let at_ms = now_ms() - 60_000;
     let payload = format!(r#"{{"value": 17.25, "timestamp_ms": {at_ms}}}"#);
     send(harness, plant, &[(new.topic(), payload.clone())]);
     eventually("the dead letter", PATIENCE, || reasons(plant, &new.topic()) == ["unknown_sensor"]);
+    // Behind a broker, without a time, and nothing that is understood as long as nobody knows the sensor.
+    bridged(plant);
+    let (tags, untimed) = (format!("{}/tags", like.machine_topic()), br#"{"NEW-2": ["21.5"]}"#.to_vec());
+    publish(plant.stack.mqtt_address(), &harness.unique("stream"), 1, &[(tags.clone(), untimed)]);
+    eventually("the bridge's dead letter", PATIENCE, || reasons(plant, &tags) == ["malformed_payload"]);
+    let of_bridge = format!("topic = '{tags}' AND source LIKE 'bridge-%' AND replayed_at IS NULL");
+    let query = format!(
+        "SELECT letter_id, (extract(epoch FROM received_at) * 1000000)::bigint FROM genims_internal.dead_letters WHERE {of_bridge}"
+    );
+    let row = &plant.query("genims_operations_db", &query)[0];
+    let (of_bridge, received_us): (String, i64) = (row.get::<_, i64>(0).to_string(), row.get(1));
 
     let list: Value =
         serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--reason", "unknown_sensor", "--json"])).unwrap();
@@ -318,33 +344,40 @@ fn a_letter_comes_in(harness: &'static Harness) {
     assert_eq!(said["value"], 17.25, "{shown:#}");
 
     // Too early: it comes back, which replay says and exits with; so does a misspelt id or reason.
-    let early = plant.cli(&["deadletter", "replay", &id, "--json"]);
+    let early = plant.cli(&["deadletter", "replay", &id, &of_bridge, "--json"]);
     let said: Value = serde_json::from_slice(&early.stdout).unwrap();
-    assert_eq!((&said["replayed"], &said["returned"], early.status.code()), (&json!(1), &json!(1), Some(1)), "{said}");
+    assert_eq!((&said["replayed"], &said["returned"], early.status.code()), (&json!(2), &json!(2), Some(1)), "{said}");
     for wrong in [["deadletter", "replay", "999999999"], ["deadletter", "list", "--reason=unknown"]] {
         let refused = plant.cli(&wrong);
         assert!(!refused.status.success() && refused.stdout.is_empty(), "{wrong:?}");
     }
     // It waits as before, in its one row.
-    let condition = format!("topic = '{}'", new.topic());
-    assert_eq!(plant.rows("genims_internal.dead_letters", &condition), 1);
-    assert_eq!(plant.rows("genims_internal.dead_letters", &format!("letter_id = {id} AND replayed_at IS NULL")), 1);
+    for (id, topic) in [(&id, &new.topic()), (&of_bridge, &tags)] {
+        assert_eq!(plant.rows("genims_internal.dead_letters", &format!("topic = '{topic}'")), 1);
+        assert_eq!(plant.rows("genims_internal.dead_letters", &format!("letter_id = {id} AND replayed_at IS NULL")), 1);
+    }
 
     let known = plant.stats()["catalogue"]["sensors"].as_i64().unwrap();
-    plant.execute(
-        "genims_master_db",
-        &format!(
-            "INSERT INTO sensors SELECT (jsonb_populate_record(s, '{{\"sensor_id\": \"SEN-NEW\", \"sensor_code\": \"NEW-1\"}}')).* \
-             FROM sensors s WHERE sensor_id = '{}'",
-            like.sensor_id
-        ),
-    );
-    eventually("the catalogue follows", PATIENCE, || plant.stats()["catalogue"]["sensors"] == known + 1);
-    let replayed: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "replay", &id, "--json"])).unwrap();
-    assert_eq!((&replayed["stored"], &replayed["asked"]), (&json!(1), &json!(1)), "{replayed}");
+    for Sensor { sensor_id, sensor_code, .. } in [&new, &bridge] {
+        let names = json!({ "sensor_id": sensor_id, "sensor_code": sensor_code });
+        let like = &like.sensor_id;
+        let copy = format!(
+            "INSERT INTO sensors SELECT (jsonb_populate_record(s, '{names}')).* FROM sensors s WHERE sensor_id = '{like}'"
+        );
+        plant.execute("genims_master_db", &copy);
+    }
+    eventually("the catalogue follows", PATIENCE, || plant.stats()["catalogue"]["sensors"] == known + 2);
+    let replayed: Value =
+        serde_json::from_str(&plant.cli_ok(&["deadletter", "replay", &id, &of_bridge, "--json"])).unwrap();
+    assert_eq!((&replayed["stored"], &replayed["asked"]), (&json!(2), &json!(2)), "{replayed}");
     plant.stored_exactly(&new, 1);
+    plant.stored_exactly(&bridge, 1);
     assert_eq!(rows(plant, &new), [(at_ms * 1_000, "17.2500".to_owned())]);
-    assert_eq!(plant.rows("genims_internal.dead_letters", &format!("letter_id = {id} AND replayed_at IS NOT NULL")), 1);
+    assert_eq!(rows(plant, &bridge), [(received_us, "21.5000".to_owned())], "under the time of its first receipt");
+    for id in [id, of_bridge] {
+        let replayed = format!("letter_id = {id} AND replayed_at IS NOT NULL");
+        assert_eq!(plant.rows("genims_internal.dead_letters", &replayed), 1);
+    }
 }
 
 fn only_the_poisoned_row(harness: &'static Harness) {

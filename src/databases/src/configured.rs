@@ -36,6 +36,16 @@ pub struct ConnectionFault {
     pub problem: String,
 }
 
+impl ConnectionFault {
+    /// A file with a password that cannot be read; `None` for any other error.
+    pub fn of_secret(error: DatabaseError) -> Option<Self> {
+        let text = error.to_string();
+        let DatabaseError::SecretFile { variable, .. } = error else { return None };
+        let problem = text.strip_prefix(&format!("{variable} ")).unwrap_or(&text).to_owned();
+        Some(Self { variable, problem })
+    }
+}
+
 pub fn examine<'d>(databases: impl IntoIterator<Item = &'d Database>, environment: &Environment) -> Examined {
     let mut examined = Examined::default();
     for database in databases {

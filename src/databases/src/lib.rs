@@ -7,6 +7,7 @@
 //! - [`configured`]: what is configured, without connecting
 //! - [`clock`]: a server's clock against ours
 //! - [`partitions`]: daily partitions, for whoever needs one
+//! - [`complaint`]: TOML files of ours, and what is wrong with one
 //! - [`schema`]: config/schema, embedded
 //! - [`expiry`]: how long the documents of a collection are kept
 //! - [`errors`]: every error names the database, the cause and the remedy, and knows whether it is transient
@@ -15,6 +16,7 @@
 //! connection ends.
 
 pub mod clock;
+pub mod complaint;
 pub mod configured;
 mod dotenv;
 pub mod environment;

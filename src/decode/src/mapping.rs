@@ -160,5 +160,4 @@ fn check_words<'w>(table: &'static str, words: impl Iterator<Item = &'w String>)
 }
 
 #[cfg(test)]
-#[path = "mapping_tests.rs"]
 mod tests;

@@ -155,5 +155,4 @@ fn bare_value<V: Visitor>(
 }
 
 #[cfg(test)]
-#[path = "payload_tests.rs"]
 mod tests;

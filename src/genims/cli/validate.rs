@@ -7,7 +7,7 @@ use genims::server::obstacles;
 use genims::settings::{Complaint, ListenerKind, Settings};
 use genims_databases::configured::{self, Examined};
 use genims_databases::{Database, DatabaseError, Environment, Registry};
-use genims_platform::hub;
+use genims_platform::{hub, provision};
 use genims_terminal::say;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -83,7 +83,7 @@ fn of_line(path: &str, cause: &str) -> Complaint {
     Complaint { file: Some(path.to_owned()), line, problem, ..Complaint::default() }
 }
 
-/// Of the 17 databases, and of the hub where it has a URL of its own.
+/// Of the 17 databases and their roles, and of the hub where it has a URL of its own.
 fn connections(registry: &Registry, environment: &Environment) -> Examined {
     let own = hub::entry();
     let has_own = environment.get(hub::CONNECTION).is_some() || environment.get("GENIMS_HUB_URL_FILE").is_some();
@@ -95,6 +95,7 @@ fn connections(registry: &Registry, environment: &Environment) -> Examined {
         let problem = format!("{place} is another database; name an empty one, or one that does not exist");
         examined.faults.push(configured::ConnectionFault { variable: hub::CONNECTION.to_owned(), problem });
     }
+    examined.faults.extend(provision::unreadable_passwords(registry.all(), environment));
     examined
 }
 

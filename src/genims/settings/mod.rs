@@ -2,16 +2,15 @@
 //!
 //! Each room owns its options and their defaults; this file only says which rooms there are and gives errors a place.
 
-mod fault;
 mod options;
 mod ranges;
 pub mod reference;
 mod substitute;
 
-pub use fault::Complaint;
+pub use genims_databases::complaint::Complaint;
 
-use fault::{Fault, Faults, Step, read};
 use genims_consumers::gather::BatchLimits;
+use genims_databases::complaint::{self, Fault, Faults, Step, read};
 use genims_databases::{Environment, registry};
 use genims_decode::template::TopicTemplate;
 use genims_decode::topic::Templates;
@@ -25,7 +24,6 @@ use genims_platform::dead_letters::purge::Kept;
 use options::Section;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -64,14 +62,7 @@ impl SettingsError {
 fn listed(complaints: &[Complaint]) -> String {
     match complaints {
         [one] => format!("the configuration {one}"),
-        several => {
-            let mut text = format!("the configuration has {} faults:", several.len());
-            for complaint in several {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\n  {complaint}");
-            }
-            text
-        }
+        several => format!("the configuration has {}", complaint::listed(several)),
     }
 }
 
@@ -187,15 +178,8 @@ impl Settings {
         let root = read::<Table>(&[], root);
         let file = source.file.clone();
         let settings = faults.take(root).map(|root| Self::check(root, source, &mut faults));
-        match settings {
-            Some(settings) if faults.0.is_empty() => Ok(settings),
-            _ => {
-                let mut complaints: Vec<Complaint> =
-                    faults.0.into_iter().map(|fault| fault.told(&file, text)).collect();
-                complaints.sort_by_key(|complaint| complaint.line.unwrap_or(usize::MAX));
-                Err(SettingsError::Invalid(complaints))
-            }
-        }
+        let settings = faults.or(settings, &file, text).map_err(SettingsError::Invalid)?;
+        settings.ok_or_else(|| SettingsError::Invalid(Vec::new()))
     }
 
     /// Whatever can be read is, so that all faults are told at once; with any, the result is not used.

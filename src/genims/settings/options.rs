@@ -168,7 +168,7 @@ pub(super) const LINE: Section = Section {
         LISTEN,
         CONNECTIONS,
         key("precision", Words(&["s", "ms", "us", "ns"]), "what timestamps count; told by their digits if not given"),
-        key("line_bytes_max", Number(64, 1 << 24), "longer lines become dead letters, their first 64 KiB kept"),
+        key("line_bytes_max", Number(64, 1 << 24), "longer lines become dead letters, their first 1 MiB kept"),
         key(
             "idle_timeout",
             Time(SECOND, DAY),
@@ -219,7 +219,7 @@ pub(super) const BRIDGE: Section = Section {
             "silence after which the broker is asked whether it is there",
         ),
         key("connect_timeout", Time(MILLISECOND, MINUTE), "how long one attempt may take"),
-        key("packet_bytes_max", PACKET_BYTES, "a larger message becomes a dead letter, its first 64 KiB kept"),
+        key("packet_bytes_max", PACKET_BYTES, "a larger message becomes a dead letter, its first 1 MiB kept"),
         key("in_flight_messages_max", Number(1, 65_535), "messages taken from the broker but not yet acknowledged"),
         key("in_flight_bytes_max", Number(1_024, 1 << 30), "their bytes"),
         key(

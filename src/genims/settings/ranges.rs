@@ -1,9 +1,9 @@
 //! What options may be, beyond their types: what would otherwise fail, or do nothing useful, only after the start. One key
 //! by itself is held to the table of [`options`](super::options); here is what several of them say together.
 
-use super::fault::{Fault, Faults, Step};
 use super::options::{Allowed, Key, Section};
 use super::{Listener, ListenerKind, Settings, reference};
+use genims_databases::complaint::{Fault, Faults, Step};
 use genims_listen::bridge::BridgeOptions;
 use genims_pipeline::SameTimestamp;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! `${NAME}` and `${NAME:-default}` inside the strings of a configuration. Values come from the environment or `.env`;
 //! substitution happens after parsing, so no value can change the structure of the file.
 
-use super::fault::{Fault, Faults, Step};
+use genims_databases::complaint::{Fault, Faults, Step};
 use toml::Value;
 
 /// Replaces every reference below `value`, which stands at `path`; one that cannot be replaced is told and stays.

@@ -1,6 +1,7 @@
 //! What a configuration may say, and what is told of one that is wrong.
 
 use super::*;
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use std::time::Duration;
 
 fn parse(text: &str) -> Result<Settings, SettingsError> {
@@ -353,6 +354,11 @@ fn the_page_of_options_is_what_the_code_says() {
         assert!(entry.default.is_some() || !matches!(entry.kind, "number" | "duration" | "true or false"), "{entry:?}");
     }
     assert!(!page.contains("| secret"), "{page}");
+    let kept = PAYLOAD_KEPT_BYTES_MAX / (1 << 20);
+    let said = [format!("their first {kept} MiB kept"), format!("its first {kept} MiB kept")];
+    assert!(said.iter().all(|said| page.contains(said)), "{said:?}");
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("Of a payload over {kept} MiB the first {kept} MiB is kept")));
 }
 
 #[test]

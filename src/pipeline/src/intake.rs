@@ -4,6 +4,7 @@
 
 use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
+use crate::receipt_time::ReceiptTime;
 use crate::remarks::{Kind, Place, Remarks};
 use crate::stage::Stage;
 use genims_catalogue::keeper::{Keeper, Registration};
@@ -73,7 +74,7 @@ impl Intake {
             place: Place::default(),
             letters: Letters::default(),
             received_us: 0,
-            receipt_us: 0,
+            receipt_time: ReceiptTime::default(),
             records: 0,
             unpublished: HashMap::new(),
             unsynced: false,
@@ -94,10 +95,6 @@ impl Intake {
 pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
-
-/// How far the times of receipt of one connection may run ahead of the clock: as many messages without a time would have to
-/// come in as many microseconds.
-const RECEIPT_AHEAD_US_MAX: i64 = 1_000_000;
 
 /// Of a longer key or word only the beginning is told.
 const SHOWN_MAX: usize = 60;
@@ -124,8 +121,7 @@ pub struct IntakeBuffer {
     /// Of the message under way, or of the round where the transport knows no messages.
     letters: Letters,
     received_us: i64,
-    /// The time that [`IntakeBuffer::receipt_us`] gave last.
-    receipt_us: i64,
+    receipt_time: ReceiptTime,
     records: u64,
     /// Numbers given to this connection that its catalogue does not have yet, with the sensors' homes.
     unpublished: HashMap<SensorNo, MachineNo>,
@@ -138,6 +134,7 @@ impl IntakeBuffer {
     /// changed since the last round: handles from [`Visitor::define`] that outlive a round must be asked for again.
     pub fn begin(&mut self, received_us: i64) -> bool {
         self.received_us = received_us;
+        self.receipt_time.begin(received_us);
         self.letters.begin();
         let changed = !Arc::ptr_eq(&self.catalogue, &self.intake.directory.peek());
         if changed {
@@ -158,6 +155,16 @@ impl IntakeBuffer {
         if *self.client != *client {
             self.client = client.into();
         }
+    }
+
+    /// Of a sender that brings again what was received at `first_us`: what says no time itself has that.
+    pub fn set_first_received(&mut self, first_us: Option<i64>) {
+        self.receipt_time.set_first(first_us);
+    }
+
+    /// Rejects what is too long to be taken: `head` is all there is of `bytes`.
+    pub fn reject_head(&mut self, reason: Reason, detail: Arguments<'_>, head: &[u8], bytes: u64) {
+        self.set_aside(None, reason, detail, (head, bytes));
     }
 
     /// Begins a message: the topic that it was published under; empty for transports without topics.
@@ -295,15 +302,6 @@ impl IntakeBuffer {
         }
     }
 
-    /// A time for what came without one: that of the round, and later than the last of this connection, so that equal
-    /// messages are not taken for resends of each other. A clock that was set back is followed.
-    fn receipt_us(&mut self) -> i64 {
-        let next_us = self.receipt_us + 1;
-        let ahead_us = next_us.saturating_sub(self.received_us);
-        self.receipt_us = if (0..RECEIPT_AHEAD_US_MAX).contains(&ahead_us) { next_us } else { self.received_us };
-        self.receipt_us
-    }
-
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
         let home = match self.catalogue.sensor(sensor) {
             Some(entry) => {
@@ -325,7 +323,7 @@ impl IntakeBuffer {
             sensor,
             quality: point.quality,
             untimed: point.timestamp_us.is_none(),
-            timestamp_us: point.timestamp_us.unwrap_or(self.received_us),
+            timestamp_us: point.timestamp_us.unwrap_or_else(|| self.receipt_time.shared()),
             value: point.value,
         });
         self.records += 1;
@@ -333,7 +331,7 @@ impl IntakeBuffer {
 
     /// A point whose sensor nobody knows: kept as an element that can be replayed once the sensor exists.
     fn reject_unknown(&mut self, machine: Option<&str>, sensor: &str, detail: &str, point: &Point<'_>) {
-        let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_us());
+        let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
         let mut element = serde_json::json!({
             "sensor_id": sensor,
             "timestamp_us": timestamp_us,
@@ -347,7 +345,8 @@ impl IntakeBuffer {
         self.reject_part(Form::Elements, Reason::UnknownSensor, format_args!("{detail}"), element.as_bytes());
     }
 
-    fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+    /// `kept`: the fragment, and how long it was when it came.
+    fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, kept: (&[u8], u64)) {
         let letter = DeadLetter {
             source: self.source,
             client: self.client.as_ref().to_owned(),
@@ -355,8 +354,8 @@ impl IntakeBuffer {
             topic: self.topic.clone(),
             reason,
             detail: detail.to_string(),
-            payload: fragment[..fragment.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
-            payload_bytes: fragment.len() as u64,
+            payload: kept.0[..kept.0.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
+            payload_bytes: kept.1,
             records: 1,
         };
         self.letters.put(&mut self.staged[0].dead_letters, letter, form);
@@ -381,7 +380,7 @@ impl Visitor for IntakeBuffer {
     }
 
     fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
-        let timestamp_us = timestamp_us.unwrap_or_else(|| self.receipt_us());
+        let timestamp_us = timestamp_us.unwrap_or_else(|| self.receipt_time.next());
         let Some(no) = self.catalogue.machine_by_id(machine) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
             let detail = format_args!("machine {machine} is not in the catalogue");
@@ -406,11 +405,11 @@ impl Visitor for IntakeBuffer {
     }
 
     fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        self.set_aside(None, reason, detail, fragment);
+        self.set_aside(None, reason, detail, (fragment, fragment.len() as u64));
     }
 
     fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        self.set_aside(Some(form), reason, detail, fragment);
+        self.set_aside(Some(form), reason, detail, (fragment, fragment.len() as u64));
     }
 
     fn remark(&mut self, remark: Remark, what: &str) {

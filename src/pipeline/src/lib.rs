@@ -15,6 +15,7 @@ mod primitives;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
+mod receipt_time;
 pub mod recovery;
 pub mod remarks;
 pub mod shard;

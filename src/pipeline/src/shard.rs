@@ -337,5 +337,4 @@ impl MachineSlot {
 }
 
 #[cfg(test)]
-#[path = "shard_tests.rs"]
 mod tests;

@@ -1,6 +1,7 @@
 //! What goes wrong while provisioning, seeding and reading master data. Messages name the database, cause and remedy.
 
 use genims_databases::DatabaseError;
+use genims_databases::complaint::{Complaint, listed};
 use genims_databases::errors::{postgres_cause, postgres_is_transient};
 use std::error::Error;
 
@@ -9,8 +10,8 @@ pub enum PlatformError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
 
-    #[error("{file} holds no usable rules: {cause}; config/verify/README.md describes their form")]
-    Rules { file: String, cause: String },
+    #[error("{}; config/verify/README.md describes the form of rules", listed(.0))]
+    Rules(Vec<Complaint>),
 
     #[error("{module} is no module; use one of {known}")]
     UnknownModule { module: String, known: String },

@@ -4,6 +4,7 @@
 use super::language::{Node, parse};
 use super::words::Words;
 use genims_databases::Kind;
+use genims_databases::complaint::{self, Complaint, Fault, Faults, Step};
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 use serde::Deserialize;
@@ -22,7 +23,10 @@ pub enum Scale {
 
 /// How many rows a table has.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "must be a whole number, an expression in quotes, or { small = 10, medium = 100, full = 1000 }"
+)]
 pub(crate) enum Rows {
     Fixed(usize),
     /// An expression.
@@ -146,7 +150,8 @@ impl Specs {
     pub(crate) fn load(folder: Option<&Path>, draft: bool) -> Result<Self, String> {
         let mut specs = Self::default();
         for (path, text) in sources(folder)? {
-            match specs.add(&path, &text).map_err(|cause| format!("config/seed/{}: {cause}", path.display())) {
+            let place = folder.unwrap_or(Path::new("config/seed")).join(&path).display().to_string();
+            match specs.add(&place, &path, &text).map_err(|complaints| complaint::listed(&complaints)) {
                 Err(cause) if draft => eprintln!("left out: {cause}"),
                 other => other?,
             }
@@ -154,22 +159,23 @@ impl Specs {
         Ok(specs)
     }
 
-    fn add(&mut self, path: &Path, text: &str) -> Result<(), String> {
+    fn add(&mut self, place: &str, path: &Path, text: &str) -> Result<(), Vec<Complaint>> {
         let (stem, folder) = (path.file_stem().unwrap_or_default(), path.parent().unwrap_or(Path::new("")));
         if let Some(database) = folder.file_name() {
             let tables = self.tables.entry(database.to_string_lossy().into_owned()).or_default();
-            for (table, spec) in parse_tables(text)? {
+            for (table, spec) in parse_tables(place, text)? {
                 if tables.contains_key(&table) {
-                    return Err(format!("{table} is there twice"));
+                    let problem = "the table is in another file, too; keep one of them";
+                    return Err(vec![Fault::new([Step::from(table.as_str())], problem).told(place, text)]);
                 }
                 tables.insert(table, spec);
             }
         } else if stem == "columns" {
-            self.rules = rules(text)?;
+            self.rules = rules(place, text)?;
         } else if stem == "shapes" {
-            self.shapes = shapes(text)?;
+            self.shapes = shapes(place, text)?;
         } else {
-            self.words.extend(Words::parse(text)?)?;
+            self.words.extend(Words::parse(place, text)?, place, text)?;
         }
         Ok(())
     }
@@ -204,42 +210,45 @@ fn read_folder(root: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) -
     Ok(())
 }
 
-pub(crate) fn parse_tables(text: &str) -> Result<Vec<(String, TableSpec)>, String> {
-    let files: BTreeMap<String, TableFile> = toml::from_str(text).map_err(|error| error.to_string())?;
-    files
-        .into_iter()
-        .map(|(name, file)| {
-            let spec = table(file).map_err(|cause| format!("[{name}] {cause}"))?;
-            Ok((name, spec))
-        })
-        .collect()
+fn parse_tables(place: &str, text: &str) -> Result<Vec<(String, TableSpec)>, Vec<Complaint>> {
+    let files: BTreeMap<String, TableFile> = complaint::parse(place, text)?;
+    let (mut tables, mut faults) = (Vec::new(), Faults::default());
+    for (name, file) in files {
+        let spec = table(file).map_err(|fault| fault.below(&[Step::from(name.as_str())]));
+        tables.extend(faults.take(spec).map(|spec| (name, spec)));
+    }
+    faults.or(tables, place, text)
 }
 
-fn table(file: TableFile) -> Result<TableSpec, String> {
+/// A fault's path is that in the table.
+fn table(file: TableFile) -> Result<TableSpec, Fault> {
+    let of = |key: &'static str| move |cause: String| Fault::new([Step::from(key)], cause);
     let source = match (file.rows, file.each, file.csv) {
         (Some(rows), None, None) => {
             let node = match &rows {
-                Rows::Computed(text) => Some(parse(text).map_err(|cause| format!("rows: {cause}"))?),
+                Rows::Computed(text) => Some(parse(text).map_err(of("rows"))?),
                 _ => None,
             };
             Source::Rows(rows, node)
         }
         (None, Some(table), None) => {
             let per = match file.per {
-                Some(value) => expression(&value).map_err(|cause| format!("per: {cause}"))?,
+                Some(value) => expression(&value).map_err(of("per"))?,
                 None => Node::Literal(super::value::Value::Integer(1)),
             };
             Source::Each { table, per }
         }
-        (None, None, Some(csv)) => read_csv(&csv)?,
-        _ => return Err("say either rows, or each (and per), or csv".to_owned()),
+        (None, None, Some(csv)) => read_csv(&csv).map_err(of("csv"))?,
+        _ => return Err(Fault::new([], "say either rows, or each (and per), or csv")),
     };
+    let column = |name: &str| [Step::from("columns"), Step::from(name)];
     if let Some(both) = file.free.iter().find(|name| file.columns.contains_key(*name)) {
-        return Err(format!("{both}: it is free, and an expression says what it follows: keep one of them"));
+        let problem = "it is free, and an expression says what it follows: keep one of them";
+        return Err(Fault::new(column(both), problem));
     }
     let mut columns = BTreeMap::new();
     for (name, value) in file.columns {
-        let node = expression(&value).map_err(|cause| format!("{name}: {cause}"))?;
+        let node = expression(&value).map_err(|cause| Fault::new(column(&name), cause))?;
         columns.insert(name, node);
     }
     Ok(TableSpec { source, columns, inherit: file.inherit, references: file.references, free: file.free })
@@ -264,36 +273,111 @@ fn read_csv(text: &str) -> Result<Source, String> {
     Ok(Source::Csv { header, lines })
 }
 
-fn shapes(text: &str) -> Result<Vec<Shape>, String> {
-    let file: ShapesFile = toml::from_str(text).map_err(|error| error.to_string())?;
-    let shape = |ShapeFile { says, table, holds }: ShapeFile| match parse(&holds) {
-        Ok(holds) => Ok(Shape { says, table, holds }),
-        Err(cause) => Err(format!("{says}: {cause}")),
-    };
-    file.shape.into_iter().map(shape).collect()
+/// The place of an item's key in a list of tables.
+fn item(list: &str, index: usize, key: &str) -> [Step; 3] {
+    [Step::from(list), Step::from(index), Step::from(key)]
 }
 
-fn rules(text: &str) -> Result<Vec<Rule>, String> {
-    let file: RulesFile = toml::from_str(text).map_err(|error| error.to_string())?;
-    file.rule
-        .into_iter()
-        .map(|rule| {
-            let named = |cause: String| format!("{}: {cause}", rule.column);
-            let kind = match rule.kind.as_deref() {
-                None => None,
-                Some("text") => Some(Kind::Text(None)),
-                Some("integer") => Some(Kind::Integer),
-                Some("decimal") => Some(Kind::Decimal(0)),
-                Some("boolean") => Some(Kind::Boolean),
-                Some("date") => Some(Kind::Date),
-                Some("time") => Some(Kind::Time),
-                Some("timestamp") => Some(Kind::Timestamp),
-                Some("json") => Some(Kind::Json),
-                Some(other) => return Err(named(format!("kind {other:?} is not known"))),
-            };
-            let name = Regex::new(&format!("^(?:{})$", rule.column)).map_err(|error| named(error.to_string()))?;
-            let value = expression(&rule.value).map_err(named)?;
-            Ok(Rule { name, kind, value })
-        })
-        .collect()
+fn shapes(place: &str, text: &str) -> Result<Vec<Shape>, Vec<Complaint>> {
+    let file: ShapesFile = complaint::parse(place, text)?;
+    let (mut shapes, mut faults) = (Vec::new(), Faults::default());
+    for (index, ShapeFile { says, table, holds }) in file.shape.into_iter().enumerate() {
+        let holds = parse(&holds).map_err(|cause| Fault::new(item("shape", index, "holds"), cause));
+        shapes.extend(faults.take(holds).map(|holds| Shape { says, table, holds }));
+    }
+    faults.or(shapes, place, text)
+}
+
+/// What `kind` of a rule may say.
+const KINDS: [(&str, Kind); 8] = [
+    ("text", Kind::Text(None)),
+    ("integer", Kind::Integer),
+    ("decimal", Kind::Decimal(0)),
+    ("boolean", Kind::Boolean),
+    ("date", Kind::Date),
+    ("time", Kind::Time),
+    ("timestamp", Kind::Timestamp),
+    ("json", Kind::Json),
+];
+
+fn rules(place: &str, text: &str) -> Result<Vec<Rule>, Vec<Complaint>> {
+    let file: RulesFile = complaint::parse(place, text)?;
+    let (mut rules, mut faults) = (Vec::new(), Faults::default());
+    for (index, written) in file.rule.into_iter().enumerate() {
+        rules.extend(faults.take(rule(index, &written)));
+    }
+    faults.or(rules, place, text)
+}
+
+fn rule(index: usize, written: &RuleFile) -> Result<Rule, Fault> {
+    let at = |key: &str| item("rule", index, key);
+    let kind = match written.kind.as_deref() {
+        None => None,
+        Some(word) => {
+            let known = KINDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind);
+            let words: Vec<&str> = KINDS.iter().map(|(known, _)| *known).collect();
+            Some(known.ok_or_else(|| Fault::unknown(at("kind"), "not a kind of column", word, &words))?)
+        }
+    };
+    let name = Regex::new(&format!("^(?:{})$", written.column)).map_err(|error| {
+        let told = error.to_string();
+        Fault::new(at("column"), format!("no regular expression: {}", told.lines().last().unwrap_or_default().trim()))
+    })?;
+    let value = expression(&written.value).map_err(|cause| Fault::new(at("value"), cause))?;
+    Ok(Rule { name, kind, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(path: &str, text: &str) -> String {
+        let added = Specs::default().add(&format!("specs/{path}"), Path::new(path), text);
+        complaint::listed(&added.expect_err(text))
+    }
+
+    #[test]
+    fn a_fault_is_told_once_with_its_line_key_value_and_the_nearest_that_is_known() {
+        for (path, text, expected) in [
+            (
+                "db/a.toml",
+                "[t]\nrowz = 3\n",
+                "specs/db/a.toml:2: t.rowz = 3: unknown key; did you mean rows? Allowed here: rows, each,",
+            ),
+            (
+                "db/a.toml",
+                "[t]\nrows = true\n",
+                "specs/db/a.toml:2: t.rows = true: must be a whole number, an expression in quotes, or {",
+            ),
+            ("db/a.toml", "[t]\nrows = 3\n[t.columns]\na = \"1 +\"\n", "specs/db/a.toml:4: t.columns.a = \"1 +\": "),
+            ("db/a.toml", "[t]\nrows = 3\ncolumns = 4\n", "specs/db/a.toml:3: t.columns = 4: must be a table"),
+            ("db/a.toml", "[t]\n", "specs/db/a.toml:1: t: say either rows, or each (and per), or csv"),
+            ("db/a.toml", "[t]\nrows = 3\nrows = 4\n", "specs/db/a.toml:3: is no TOML: "),
+            (
+                "columns.toml",
+                "[[rule]]\ncolumn = 'a'\nkind = 'integr'\nvalue = 1\n",
+                "specs/columns.toml:3: rule[0].kind = 'integr': not a kind of column; did you mean integer?",
+            ),
+            (
+                "columns.toml",
+                "[[rule]]\ncolumn = '('\nvalue = 1\n",
+                "specs/columns.toml:2: rule[0].column = '(': no regular expression: ",
+            ),
+            (
+                "shapes.toml",
+                "[[shape]]\nsays = 's'\ntable = 't'\n",
+                "specs/shapes.toml:1: shape[0].holds: is missing; add it",
+            ),
+            ("words.toml", "a = 'b'\n", "specs/words.toml:1: a = 'b': must be a list, in square brackets"),
+            ("words.toml", "a = []\n", "specs/words.toml:1: a: the list is empty"),
+        ] {
+            let told = told(path, text);
+            assert!(told.starts_with(expected), "{told} is not {expected}");
+        }
+        let both = told("db/a.toml", "[t]\nrowz = 3\n[u]\nrows = 2\nspec = 1\n");
+        assert!(
+            both.starts_with("2 faults:\n  specs/db/a.toml:2: ") && both.contains("\n  specs/db/a.toml:5: u.spec"),
+            "{both}"
+        );
+    }
 }

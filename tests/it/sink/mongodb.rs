@@ -1,6 +1,7 @@
 //! The MongoDB sink: every document once, whatever happens in between.
 
 use super::plant::{Plant, Sink, group, noon_us, until};
+use super::proxy::Proxy;
 use super::servers::{Mongo, Whose, mongodb_trial};
 use crate::harness::Harness;
 use genims_log::contract::Log;
@@ -49,6 +50,12 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
             "broken_connections_cost_retries_and_no_copies",
             Own,
             broken_connections_cost_retries_and_no_copies,
+        ),
+        mongodb_trial(
+            harness,
+            "an_insert_whose_answer_is_lost_is_looked_up_before_it_is_repeated",
+            Shared,
+            an_insert_whose_answer_is_lost_is_looked_up_before_it_is_repeated,
         ),
         mongodb_trial(
             harness,
@@ -228,6 +235,22 @@ async fn broken_connections_cost_retries_and_no_copies(mongo: Arc<Mongo>) {
     sink.stop().await;
     assert!(plant.metrics.retries_total.load(Ordering::Relaxed) >= 3);
     assert_exact(&mongo, 3_000).await;
+}
+
+/// The server has all of the batch, and the sink does not learn of it.
+async fn an_insert_whose_answer_is_lost_is_looked_up_before_it_is_repeated(mongo: Arc<Mongo>) {
+    let plant = Plant::new();
+    let proxy = Proxy::unanswered_after(mongo.address(), 128 << 10).await;
+    plant.append(group(noon_us(), 3_000));
+    let client = mongo.client_through(proxy.address).await;
+    let target = MongoTarget::new(client, mongo.names.clone(), plant.directory.clone());
+    let sink = plant.follow(target, false, 3_000);
+    plant.caught_up().await;
+    sink.stop().await;
+    assert_eq!(proxy.failed(), 1, "no answer was lost");
+    assert!(plant.metrics.retries_total.load(Ordering::Relaxed) > 0);
+    assert_exact(&mongo, 3_000).await;
+    assert_eq!(ledger(&mongo, "found").await, 3_000, "all of it was there already");
 }
 
 async fn an_insert_that_still_runs_after_its_client_died_is_waited_for(mongo: Arc<Mongo>) {

@@ -1,4 +1,5 @@
-//! A wire between a sink and its database that can fall silent: connections stay open, and nothing passes any more.
+//! A wire between a sink and its database that can fail in two ways: connections stay open and nothing passes any more, or
+//! what the server answers is lost.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,66 +7,101 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// How the wire fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// In both directions, with open connections.
+    Silent,
+    /// The server gets everything and does it; its answer is lost with the connection.
+    AnswerLost,
+}
 
 /// Passes bytes on between its clients and one server.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
-    silenced: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
 }
 
 impl Proxy {
     /// The first connection that sends more than `bytes` falls silent in both directions, and no other does.
     pub(super) async fn silent_after(server: SocketAddr, bytes: u64) -> Self {
+        Self::failing(server, bytes, Failure::Silent).await
+    }
+
+    /// The first connection that sends more than `bytes` loses the answer to that and ends, and no other does.
+    pub(super) async fn unanswered_after(server: SocketAddr, bytes: u64) -> Self {
+        Self::failing(server, bytes, Failure::AnswerLost).await
+    }
+
+    async fn failing(server: SocketAddr, bytes: u64, failure: Failure) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let silenced = Arc::new(AtomicU64::new(0));
-        let count = silenced.clone();
+        let failed = Arc::new(AtomicU64::new(0));
+        let count = failed.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(upstream) = TcpStream::connect(server).await else { continue };
-                tokio::spawn(pass(client, upstream, bytes, count.clone()));
+                tokio::spawn(pass(client, upstream, (bytes, failure), count.clone()));
             }
         });
-        Self { address, silenced }
+        Self { address, failed }
     }
 
-    /// How many connections have fallen silent.
-    pub(super) fn silenced(&self) -> u64 {
-        self.silenced.load(Ordering::Relaxed)
+    /// How many connections have failed.
+    pub(super) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, bytes: u64, silenced: Arc<AtomicU64>) {
+async fn pass(client: TcpStream, server: TcpStream, (bytes, failure): (u64, Failure), failed: Arc<AtomicU64>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let (silence, mut silent) = tokio::sync::watch::channel(false);
+    let (fails, mut failing) = watch::channel(false);
+    let is_lost = failing.clone();
     let up = async {
-        if forward(from_client, to_server, |sent| sent > bytes && silenced.swap(1, Ordering::Relaxed) == 0).await {
-            silence.send_replace(true);
+        let begins_to_fail = |sent: u64| sent > bytes && failed.swap(1, Ordering::Relaxed) == 0;
+        let stop = |sent: u64| {
+            let begins = begins_to_fail(sent);
+            if begins {
+                fails.send_replace(true);
+            }
+            begins && failure == Failure::Silent
+        };
+        if let Some(kept) = forward(from_client, to_server, stop).await {
             std::future::pending::<()>().await;
+            drop(kept);
         }
     };
     let down = async {
+        let is_silent = async {
+            failing.wait_for(|failing| *failing && failure == Failure::Silent).await.unwrap();
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
-            _ = forward(from_server, to_client, |_| false) => {}
-            // The halves of both sockets stay open.
-            () = async { silent.wait_for(|silent| *silent).await.unwrap(); std::future::pending::<()>().await } => {}
+            // The first that the server says behind the command at which the failure began is its answer.
+            _ = forward(from_server, to_client, |_| failure == Failure::AnswerLost && *is_lost.borrow()) => {}
+            () = is_silent => {}
         }
     };
     tokio::select! { () = up => {} () = down => {} }
 }
 
-/// Until the end of either side, or until `stop` says so of the bytes forwarded: then true, and the sockets are kept.
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, stop: impl Fn(u64) -> bool) -> bool {
+/// Until the end of either side, or until `stop` says so of the bytes read: then the halves are the caller's.
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    stop: impl Fn(u64) -> bool,
+) -> Option<(OwnedReadHalf, OwnedWriteHalf)> {
     let (mut buffer, mut sent) = (vec![0; 64 * 1024], 0);
     loop {
-        let Ok(read @ 1..) = from.read(&mut buffer).await else { return false };
+        let Ok(read @ 1..) = from.read(&mut buffer).await else { return None };
         if stop(sent + read as u64) {
-            std::mem::forget((from, to));
-            return true;
+            return Some((from, to));
         }
         if to.write_all(&buffer[..read]).await.is_err() {
-            return false;
+            return None;
         }
         sent += read as u64;
     }

@@ -60,7 +60,7 @@ async fn commits_resume_after_a_wire_fell_silent_in_mid_copy(postgres: Arc<Postg
         plant.append(group(noon_us() + i * 2_000_000, 2_000));
     }
     let sink = plant.follow(target, true, 40_000);
-    until("the wire is silent", || proxy.silenced() == 1).await;
+    until("the wire is silent", || proxy.failed() == 1).await;
     plant.caught_up_within(RESUMED_WITHIN).await;
     assert!(begun.elapsed() < RESUMED_WITHIN, "{:?}", begun.elapsed());
     let client = postgres.connect().await;
@@ -110,7 +110,7 @@ async fn inserts_resume_after_a_wire_fell_silent_in_mid_batch(mongo: Arc<Mongo>)
     let client = mongo.client_through(proxy.address).await;
     let target = MongoTarget::new(client, mongo.names.clone(), plant.directory.clone());
     let sink = plant.follow(target, false, 40_000);
-    until("the wire is silent", || proxy.silenced() == 1).await;
+    until("the wire is silent", || proxy.failed() == 1).await;
     plant.caught_up_within(RESUMED_WITHIN).await;
     sink.stop().await;
     mongodb::assert_exact(&mongo, 40_000).await;

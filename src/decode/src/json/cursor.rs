@@ -412,5 +412,4 @@ fn special_bytes(word: u64) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "cursor_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 //!
 //! | what | keys, the first present one counts |
 //! |---|---|
-//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId` |
+//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId`, `DisplayName`, `containerid`, `propertyAlias` |
 //! | machine | `machine_id`, `machine`; `node` where the topic names none |
 //! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp` |
 //! | value | `value`, `v`, `val`, `d` |
@@ -17,9 +17,13 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value};
 use super::fields::{
-    DataValue, data_value, gateway_quality, name, number_value, odd_quality, quality, time_value, written_at_fault,
+    DataValue, data_value, name, number_value, odd_quality, quality, time_object, time_value, written_at_fault,
 };
-use super::keys::{Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual};
+use super::keys::{
+    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says,
+    VALUE_BIT, VALUES_BIT, usual,
+};
+use super::naming::TAGS_LEVEL;
 use super::values::{self, Common};
 use super::{list, naming};
 use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
@@ -27,6 +31,11 @@ use crate::timestamp::Unit;
 use crate::{Address, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
 use genims_model::Quality;
 use std::borrow::Cow;
+
+/// A key of the element stands twice.
+pub(super) const KEY: u8 = 1;
+/// A quality of OPC UA does.
+pub(super) const STATUS: u8 = 2;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +74,8 @@ pub(super) struct Element<'a> {
     pub(super) is_silent: bool,
     /// One bit per known key that was seen.
     pub(super) keys_seen: u64,
-    pub(super) key_twice: bool,
+    /// Which keys stand twice: [`KEY`], [`STATUS`].
+    pub(super) twice: u8,
     /// Several keys hold lists or objects of values, or several payloads: one would hide the other.
     pub(super) values_twice: bool,
     pub(super) payload_twice: bool,
@@ -103,7 +113,7 @@ impl<'a> Element<'a> {
     }
 
     #[inline(always)]
-    fn said(&mut self, Known { says, bit, rank }: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+    pub(super) fn said(&mut self, Known { says, bit, rank }: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         match says {
             Says::Value => self.value(bit, rank, cursor),
             Says::Sensor => self.sensor(bit, rank, cursor),
@@ -120,85 +130,8 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The keys of gateways; see [`list`].
-    #[inline(never)]
-    fn gateway_member(&mut self, known: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
-        match known.says {
-            Says::Value | Says::Sensor | Says::Time(_) | Says::Machine | Says::Quality | Says::Several => {
-                self.said(known, cursor)
-            }
-            Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
-            Says::Data => self.value(known.bit, known.rank, cursor),
-            Says::OpcDa => {
-                self.is_opc_da = true;
-                cursor.skip()
-            }
-            Says::List => {
-                let list = list::check(cursor)?;
-                self.list(list);
-                Ok(())
-            }
-            Says::Records => {
-                let is_nested = |list: &&[u8]| memchr::memmem::find(list, b"\"vals\"").is_some();
-                let list = list::check(cursor)?.filter(is_nested);
-                self.list(list);
-                Ok(())
-            }
-            Says::Errors => {
-                let errors = values::check(cursor)?;
-                self.key_twice |= errors.is_some() && self.errors.is_some();
-                self.errors = self.errors.or(errors);
-                Ok(())
-            }
-            Says::Error => {
-                self.saw(known.bit);
-                self.error = Some(cursor.pass()?).filter(|error| !list::is_no_error(error));
-                Ok(())
-            }
-            Says::QualityBits | Says::Status => {
-                let written = cursor.pass()?;
-                if let Some(quality) = gateway_quality(known.says, written) {
-                    self.quality.offer(known.rank, Ok(quality));
-                }
-                Ok(())
-            }
-            Says::Payload => {
-                let payload = cursor.pass()?;
-                self.payload_twice |= self.payload.is_some();
-                self.payload = self.payload.or(Some(payload));
-                Ok(())
-            }
-            Says::Params => {
-                let is_object = cursor.token() == Some(b'{');
-                let params = Some(cursor.pass()?).filter(|_| is_object);
-                self.payload_twice |= params.is_some() && self.params.is_some();
-                self.params = self.params.or(params);
-                Ok(())
-            }
-            Says::NodeRed => {
-                self.is_message = true;
-                cursor.skip()
-            }
-            Says::Method => {
-                self.is_notification = cursor.pass()?.starts_with(b"\"Notify");
-                Ok(())
-            }
-            Says::DataSet => {
-                self.is_data_set = true;
-                cursor.skip()
-            }
-            Says::MessageType => {
-                let kind = cursor.pass()?;
-                self.is_data_set = true;
-                self.is_silent = [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
-                Ok(())
-            }
-            _ => cursor.skip(),
-        }
-    }
-
     #[inline]
-    fn value(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+    pub(super) fn value(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
         let mut before = *cursor;
         match cursor.value()? {
@@ -236,7 +169,7 @@ impl<'a> Element<'a> {
         Ok(())
     }
 
-    fn several(&mut self, bit: u32, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+    pub(super) fn several(&mut self, bit: u32, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
         if cursor.token() == Some(b'[') {
             let list = list::check(cursor)?;
@@ -250,7 +183,7 @@ impl<'a> Element<'a> {
         Ok(())
     }
 
-    fn list(&mut self, list: Option<&'a [u8]>) {
+    pub(super) fn list(&mut self, list: Option<&'a [u8]>) {
         match (self.list, list) {
             (_, None) => {}
             (Some(first), Some(list)) if !list::is_empty(first) => self.values_twice |= !list::is_empty(list),
@@ -259,9 +192,21 @@ impl<'a> Element<'a> {
     }
 
     #[inline]
-    fn saw(&mut self, bit: u32) {
-        self.key_twice |= self.keys_seen & (1 << bit) != 0;
+    pub(super) fn saw(&mut self, bit: u32) {
+        self.twice |= u8::from(self.keys_seen & (1 << bit) != 0);
         self.keys_seen |= 1 << bit;
+    }
+
+    /// The bytes to look for a `DisplayName` in, if there is one.
+    #[inline]
+    pub(super) fn display_name(&self) -> &'a [u8] {
+        if self.keys_seen & (1 << DISPLAY_BIT) != 0 { self.bytes } else { b"" }
+    }
+
+    /// Whether a key of the element itself stands twice. Where nothing else says that it is a reading, a `Status` may be a tag.
+    #[cold]
+    pub(super) fn is_twice(&self) -> bool {
+        self.twice & KEY != 0 || self.value.candidate.is_some() || self.is_data_set
     }
 
     #[inline]
@@ -289,12 +234,19 @@ impl<'a> Element<'a> {
     #[inline]
     fn time(&mut self, bit: u32, rank: u8, unit: Option<Unit>, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
+        let mut before = *cursor;
         match cursor.value()? {
             Value::Null => {}
             Value::Text(text) if text.is_blank() => {}
+            Value::Nested => self.nested_time(rank, &mut before),
             value => self.timestamp_us.offer(rank, time_value(value, unit)),
         }
         Ok(())
+    }
+
+    #[cold]
+    fn nested_time(&mut self, rank: u8, inside: &mut Cursor<'a>) {
+        self.timestamp_us.offer(rank, time_object(inside));
     }
 
     /// The element's own bytes, from brace to brace.
@@ -319,7 +271,7 @@ impl<'a> Element<'a> {
         if is_snapshot {
             return self.report_snapshot(address, visitor);
         }
-        if self.key_twice {
+        if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
         let machine = self.machine_name(address)?;
@@ -334,14 +286,7 @@ impl<'a> Element<'a> {
             return result;
         }
         let value = self.value.candidate.unwrap_or(Err(NOT_A_NUMBER))?;
-        let sensor = match (self.sensor.candidate, address.kind) {
-            (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
-                naming::of_weak(named, self.sensor.rank, topic, machine, visitor)
-            }
-            (None, Kind::Sensor(sensor)) => Cow::Borrowed(sensor),
-            (Some(sensor), _) => naming::of(sensor?, self.sensor.rank, machine, visitor),
-            (None, _) => return Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
-        };
+        let sensor = self.sensor_name(machine, address, visitor)?;
         let name = Name::Sensor { machine, sensor: checked_name(&sensor)? };
         let point = Point { name, timestamp_us: timestamp_us()?, value, quality: self.quality_or(Quality::Good) };
         if self.quality_is_odd {
@@ -349,6 +294,27 @@ impl<'a> Element<'a> {
         }
         visitor.point(point);
         Ok(())
+    }
+
+    /// Who is meant by the element and its topic.
+    #[inline]
+    fn sensor_name<'n, V: Visitor>(
+        &self,
+        machine: Option<&str>,
+        address: &Address<'n>,
+        visitor: &V,
+    ) -> Result<Cow<'n, str>, Fault>
+    where
+        'a: 'n,
+    {
+        match (self.sensor.candidate, address.kind) {
+            (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
+                Ok(naming::of_weak(named, self.sensor.rank, topic, (self.display_name(), machine), visitor))
+            }
+            (None, Kind::Sensor(sensor)) => Ok(Cow::Borrowed(sensor)),
+            (Some(sensor), _) => Ok(naming::of(sensor?, self.sensor.rank, (self.display_name(), machine), visitor)),
+            (None, _) => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
+        }
     }
 
     /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
@@ -364,7 +330,7 @@ impl<'a> Element<'a> {
         if is_several && let (true, Some(payload)) = (self.is_message, self.payload) {
             return Some(self.report_message(payload, address, visitor));
         }
-        let is_named = self.sensor.candidate.is_some();
+        let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
         if !is_several && !naming::is_among_tags((self.bytes, is_named), address, machine, visitor) {
             return None;
         }
@@ -372,7 +338,11 @@ impl<'a> Element<'a> {
             Ok(timestamp_us) => timestamp_us,
             Err(fault) => return Some(Err(fault)),
         };
-        let common = Common { machine, timestamp_us, quality: self.quality_or(Quality::Good) };
+        let sensor = self.sensor_name(machine, address, visitor).ok();
+        let sensor = sensor.as_deref().filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
+        let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
+        let thing = sensor.filter(|_| is_container);
+        let common = Common { machine, sensor, thing, timestamp_us, quality: self.quality_or(Quality::Good) };
         self.remark(visitor);
         Some(match is_several {
             true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
@@ -418,7 +388,7 @@ impl<'a> Element<'a> {
 
     #[cold]
     fn report_snapshot<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
-        if self.key_twice {
+        if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
         let machine = self

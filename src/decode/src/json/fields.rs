@@ -1,7 +1,7 @@
 //! What single keys of an element say: numbers, times, names, qualities.
 
 use super::cursor::{Cursor, Syntax, Text, Value};
-use super::keys::{Known, Says};
+use super::keys::{Known, Says, is_typed_value};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
 use crate::timestamp::{self, Unit};
 use crate::{quality, value};
@@ -21,7 +21,12 @@ fn other_value(value: Value<'_>) -> Result<f64, Fault> {
     match value {
         Value::NotFinite => Err(NOT_FINITE),
         Value::Boolean(state) => Ok(f64::from(u8::from(state))),
-        Value::Text(text) => value::of_text(text.to_str().as_bytes()),
+        Value::Text(text) => {
+            let text = text.to_str();
+            // Teltonika's routers write their registers as the text of a list.
+            let only = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            value::of_text(only.unwrap_or(&text).as_bytes())
+        }
         Value::Number(_) | Value::Null | Value::Nested | Value::Odd => Err(NOT_A_NUMBER),
     }
 }
@@ -34,6 +39,13 @@ pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fa
         Value::Text(text) => timestamp::from_text(&text.to_str(), unit),
         _ => Err(timestamp::NO_TIMESTAMP),
     }
+}
+
+/// As [`time_value`], of objects inside: where most times are read, the other has to stay short.
+#[cold]
+#[inline(never)]
+pub(super) fn inner_time(value: Value<'_>) -> Result<i64, Fault> {
+    time_value(value, None)
 }
 
 #[inline]
@@ -67,18 +79,23 @@ pub(super) struct DataValue {
 #[cold]
 pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     if cursor.token() != Some(b'{') {
-        return DataValue { value: Err(NOT_A_NUMBER), timestamp_us: None, quality: None };
+        let value = cursor.pass().map_or(Err(NOT_A_NUMBER), only_item);
+        return DataValue { value, timestamp_us: None, quality: None };
     }
-    let (mut value, mut quality, mut is_twice) = (None, None, false);
-    let (mut source, mut server) = (None, None);
+    let (mut value, mut is_twice) = (None, false);
+    let (mut source, mut server, mut code, mut status) = (None, None, None, None);
     let time = |value: Value<'_>| match value {
         Value::Null => None,
         Value::Text(text) if text.is_blank() => None,
-        value => Some(time_value(value, None)),
+        value => Some(inner_time(value)),
     };
     let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
-            "Body" | "Value" | "value" => {
+            "SourceTimestamp" => is_twice |= put(&mut source, time(cursor.value()?)),
+            "ServerTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
+            "StatusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
+            "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
+            key if matches!(key, "Body" | "Value" | "value") || is_typed_value(key) => {
                 let mut inside = *cursor;
                 let found = match cursor.value()? {
                     Value::Nested => variant_value(&mut inside),
@@ -86,13 +103,11 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
                 };
                 is_twice |= value.replace(found).is_some();
             }
-            "SourceTimestamp" => source = time(cursor.value()?),
-            "ServerTimestamp" => server = time(cursor.value()?),
-            "StatusCode" | "Status" => quality = gateway_quality(Says::Status, cursor.pass()?),
             _ => cursor.skip()?,
         }
         Ok(())
     });
+    let quality = code.or(status);
     let value = match (read, value) {
         (Err(Syntax(what)), _) => Err(Fault::malformed(what)),
         _ if is_twice => Err(TWICE),
@@ -103,17 +118,72 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     DataValue { value, timestamp_us: source.or(server), quality }
 }
 
+/// The number of a list that holds one number and nothing else.
+#[cold]
+pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
+    let mut cursor = Cursor::new(list);
+    if !cursor.take(b'[') {
+        return Err(NOT_A_NUMBER);
+    }
+    match cursor.value() {
+        Ok(Value::Nested) | Err(_) => Err(NOT_A_NUMBER),
+        Ok(item) if cursor.take(b']') => number_value(item),
+        Ok(_) => Err(NOT_A_NUMBER),
+    }
+}
+
+/// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`, or
+/// `{"$date": "2023-11-14T22:13:20Z"}`.
+#[cold]
+pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
+    let (mut date, mut seconds, mut nanos) = (None, None, None);
+    let mut is_twice = false;
+    let whole = |value: Value<'_>| match value {
+        Value::Number(number) => number.decimal.to_i64(),
+        Value::Text(text) => text.to_str().parse().ok(),
+        _ => None,
+    };
+    let read = cursor.object(|cursor, key| {
+        match &*key.to_str() {
+            "$date" => is_twice |= date.replace(inner_time(cursor.value()?)).is_some(),
+            "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
+            "offsetInNanos" | "nanos" => {
+                let found = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));
+                is_twice |= nanos.replace(found).is_some();
+            }
+            _ => cursor.skip()?,
+        }
+        Ok(())
+    });
+    match (date, seconds.flatten(), nanos.unwrap_or(Some(0))) {
+        _ if read.is_err() || is_twice => Err(timestamp::NO_TIMESTAMP),
+        (Some(date), None, _) => date,
+        (None, Some(seconds), Some(nanos)) => {
+            let us = seconds.checked_mul(1_000_000).and_then(|us| us.checked_add(nanos / 1_000));
+            us.ok_or(timestamp::NO_TIMESTAMP).and_then(timestamp::checked)
+        }
+        _ => Err(timestamp::NO_TIMESTAMP),
+    }
+}
+
+/// Keeps the first that says something; whether there was one already.
+fn put<T>(kept: &mut Option<T>, said: Option<T>) -> bool {
+    let is_twice = kept.is_some() && said.is_some();
+    *kept = kept.take().or(said);
+    is_twice
+}
+
 /// The `Body` of the object next to the cursor.
 fn variant_value(cursor: &mut Cursor<'_>) -> Result<f64, Fault> {
-    let mut value = Err(NOT_A_NUMBER);
+    let (mut value, mut is_twice) = (None, false);
     if cursor.token() == Some(b'{') {
         let read = cursor.object(|cursor, key| match &*key.to_str() {
-            "Body" => cursor.value().map(|inner| value = number_value(inner)),
+            "Body" => cursor.value().map(|inner| is_twice |= value.replace(number_value(inner)).is_some()),
             _ => cursor.skip(),
         });
         read.map_err(|Syntax(what)| Fault::malformed(what))?;
     }
-    value
+    if is_twice { Err(TWICE) } else { value.unwrap_or(Err(NOT_A_NUMBER)) }
 }
 
 /// A quality that only gateways write; anything else under such a key is a remark. `StatusCode` is a code, a name, or

@@ -39,6 +39,8 @@ pub(super) enum Says {
     OpcDa,
     Errors,
     Error,
+    /// Nothing by itself, but the message may be an envelope; see [`super::envelope`].
+    Envelope,
     /// Something of the message that is nobody's value.
     Remark,
 }
@@ -56,6 +58,9 @@ pub(super) const SENSOR_RANK_STRONG: u8 = 1;
 /// The rank of a node id of OPC UA, of which the catalogue may have a part.
 pub(super) const SENSOR_RANK_NODE: u8 = 7;
 
+/// The rank from which a name is that of a container: the tags of its entries are parts of it.
+pub(super) const SENSOR_RANK_CONTAINER: u8 = 9;
+
 /// The rank of a machine key that counts only where the topic names no machine.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
 
@@ -64,6 +69,11 @@ pub(super) const VALUE_BIT: u32 = 0;
 pub(super) const VALUES_BIT: u32 = 16;
 /// The bit of the key `Body`.
 pub(super) const BODY_BIT: u32 = 42;
+
+/// The bit of the keys by which a message may be an envelope; see [`super::envelope`].
+pub(super) const ENVELOPE_BIT: u32 = 47;
+/// The bit of the key `DisplayName`.
+pub(super) const DISPLAY_BIT: u32 = 46;
 
 /// The keys that most elements have: `$then` stands behind each of them with what the key says as a constant, so that an
 /// element's reader jumps from the key to its work at once.
@@ -106,14 +116,15 @@ impl Known {
     }
 
     pub(super) fn of(key: &[u8]) -> Option<Self> {
-        usual!(key, known => Some(known), Self::of_gateway(key))
+        usual!(key, known => Some(known), Self::of_gateway(key).filter(|known| known.says != Says::Envelope))
     }
 
-    /// The keys of gateways; see [`super::list`] and [`super::tags`].
+    /// The keys of gateways; see [`super::list`] and [`super::tags`]. Also those that may be the name of any tag.
     #[inline(never)]
     pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
         use Says::{
-            Data, DataSet, Error, Errors, List, Machine, MessageType, Method, NodeRed, OpcDa, Params, Payload, Quality,
+            Data, DataSet, Envelope, Error, Errors, List, Machine, MessageType, Method, NodeRed, OpcDa, Params,
+            Payload, Quality,
         };
         use Says::{QualityBits, Records, Remark, Sensor, Several, Status, Time, Value};
         match key {
@@ -127,11 +138,15 @@ impl Known {
             b"dataPointId" => Self::new(Sensor, 25, 5),
             b"Variable" => Self::new(Sensor, 26, 6),
             b"NodeId" => Self::new(Sensor, 44, SENSOR_RANK_NODE),
+            b"DisplayName" => Self::new(Sensor, DISPLAY_BIT, SENSOR_RANK_NODE + 1),
+            b"containerid" => Self::new(Sensor, 48, SENSOR_RANK_CONTAINER),
+            b"propertyAlias" => Self::new(Sensor, 49, SENSOR_RANK_CONTAINER + 1),
             b"SourceTimestamp" => Self::new(Time(None), 27, 7),
             b"ServerTimestamp" => Self::new(Time(None), 28, 8),
-            b"StatusCode" | b"Status" => Self::new(Status, 29, 4),
+            b"StatusCode" => Self::new(Status, 29, 4),
+            b"Status" => Self::new(Status, 45, 5),
             b"vals" => Self::new(Several, 30, 1),
-            b"tags" | b"metrics" | b"Messages" | b"DataItems" => Self::new(List, 31, 0),
+            b"tags" | b"metrics" | b"Messages" | b"DataItems" | b"propertyValues" => Self::new(List, 31, 0),
             b"Payload" | b"payload" => Self::new(Payload, 32, 0),
             b"_msgid" => Self::new(NodeRed, 43, 0),
             b"params" => Self::new(Params, 33, 0),
@@ -146,8 +161,14 @@ impl Known {
                 Self::new(DataSet, 41, 0)
             }
             b"group" | b"metas" | b"Time" => Self::new(Remark, 39, 0),
+            b"fields" | b"uplink_message" | b"object" | b"state" | b"data" => Self::new(Envelope, ENVELOPE_BIT, 0),
             _ => None,
         }
+    }
+
+    /// Whether few senders name a sensor by it: a plant may have a sensor that is called so.
+    pub(super) fn is_rare_name(self) -> bool {
+        self.says == Says::Sensor && self.rank > SENSOR_RANK_NODE
     }
 
     /// Whether the key may also be the name of a tag.
@@ -173,7 +194,9 @@ pub(super) fn is_of_protocol(tag: &str) -> bool {
 /// Whether a key names a value by its type, as messages do that were made of Protobuf.
 pub(super) fn is_typed_value(key: &str) -> bool {
     let kind = key.strip_suffix("Value").or_else(|| key.strip_suffix("_value"));
-    kind.is_some_and(|kind| matches!(kind, "int" | "long" | "float" | "double" | "bool" | "boolean" | "string"))
+    kind.is_some_and(|kind| {
+        matches!(kind, "int" | "integer" | "long" | "float" | "double" | "bool" | "boolean" | "string")
+    })
 }
 
 /// The best candidate so far; a lower rank wins.

@@ -144,6 +144,66 @@ fn samples_of_opc_publisher_name_a_node_and_hold_a_data_value() {
 }
 
 #[test]
+fn opc_publisher_names_nodes_for_people_too() {
+    let sample = |node: &str, name: &str| {
+        format!(
+            r#"{{"NodeId":"{node}","DisplayName":"{name}","EndpointUrl":"opc.tcp://h:4840","Value":{{"Value":1.5}}}}"#
+        )
+    };
+    let sensor = |known: &[&'static str], node: &str, name: &str| {
+        let found = points(known, &sample(node, name));
+        assert_eq!(found.len(), 1, "{node} {name}");
+        found[0].sensor.clone()
+    };
+    // What the catalogue has, in this order; else the identifier if it is a name, else the name.
+    assert_eq!(sensor(&["ns=2;s=A", "A", "Temp"], "ns=2;s=A", "Temp"), "ns=2;s=A");
+    assert_eq!(sensor(&["A", "Temp"], "ns=2;s=A", "Temp"), "A");
+    assert_eq!(sensor(&["Temp"], "ns=2;s=A", "Temp"), "Temp");
+    assert_eq!(sensor(&[], "ns=2;s=A", "Temp"), "A");
+    for node in [
+        "i=2258",
+        "ns=3;i=1001",
+        "nsu=urn:plc;g=09087e75-8e5e-499b-954f-f2a9603db28a",
+        "ns=1;b=M/RbKBsRVkePCePcx24oRA==",
+    ] {
+        assert_eq!(sensor(&[], node, "Temp"), "Temp", "{node}");
+        assert_eq!(sensor(&[], node, " "), node, "a blank name is none");
+    }
+    assert_eq!(points(&[], r#"{"DisplayName":"Temp","Value":{"Value":1.5}}"#), [untimed("Temp", 1.5)]);
+    let below = decoded_under("genims/v1/F1/L1/M1/TEMP", &["TEMP"], sample("i=1", "Temp"));
+    assert_eq!(below.points, [untimed("TEMP", 1.5)], "the topic names a sensor");
+}
+
+#[test]
+fn what_stands_twice_in_a_value_of_opc_ua_is_at_fault_there_too() {
+    for payload in [
+        r#"{"sensor_id":"A","value":1,"StatusCode":0,"StatusCode":2147483648}"#,
+        r#"{"sensor_id":"A","value":1,"Status":"Good","Status":"Bad"}"#,
+        r#"{"sensor_id":"A","value":{"Value":1,"StatusCode":0,"StatusCode":2147483648}}"#,
+        r#"{"sensor_id":"A","value":{"Value":1,"SourceTimestamp":1700000000,"SourceTimestamp":1700000001}}"#,
+        r#"{"sensor_id":"A","value":{"Value":{"Body":1,"Body":2}}}"#,
+        r#"{"DataSetWriterId":1,"Status":2147483648,"Status":0,"Payload":{"A":1}}"#,
+    ] {
+        let found = decoded(&[], payload);
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![MalformedPayload]), "{payload}");
+        assert_eq!(found.fragments(), [payload]);
+    }
+    let of_tags =
+        decoded(&[], r#"{"A":{"Value":1,"StatusCode":0,"StatusCode":2147483648},"B":{"Value":2,"StatusCode":0}}"#);
+    assert_eq!((of_tags.points.as_slice(), of_tags.reasons()), (&[untimed("B", 2.0)][..], vec![MalformedPayload]));
+    come_back(&[], &of_tags);
+    let of_list = decoded(&[], r#"{"values":[{"id":"A","v":1,"qc":3,"qc":0},{"id":"B","v":2,"qc":3}]}"#);
+    assert_eq!((of_list.points.as_slice(), of_list.reasons()), (&[untimed("B", 2.0)][..], vec![MalformedPayload]));
+    // Two names of one thing, and states that are no quality.
+    let both = r#"{"sensor_id":"A","value":1,"Status":"Good","StatusCode":2147483648}"#;
+    assert_eq!(points(&[], both), [untimed("A", 1.0).of_quality(Bad)]);
+    assert_eq!(points(&[], r#"{"sensor_id":"A","value":1,"Status":5,"Status":6}"#), [untimed("A", 1.0)]);
+    // In an object of tags it may be a tag: the first is taken.
+    let tags = decoded(&[], r#"{"A":1,"Status":0,"Status":0}"#);
+    assert_eq!((tags.points.len(), tags.reasons()), (2, vec![MalformedPayload]));
+}
+
+#[test]
 fn what_belongs_to_the_senders_protocol_is_no_tag() {
     let shelly = r#"{"method":"NotifyStatus","params":{"switch:0":{"id":0,"apower":8.9,"aenergy":{"total":6.5,"by_minute":[1,2],"minute_ts":1700000000}}}}"#;
     assert_eq!(points(&[], shelly), [untimed("switch:0.apower", 8.9), untimed("switch:0.aenergy.total", 6.5)]);

@@ -1,7 +1,8 @@
 //! `"values": [{"id": "TEMP", "v": 1.5, "q": true, "t": 1700000000000}, ...]`: how gateways send several tags at once.
 //!
 //! Kepware and AVEVA call the list `values`, Neuron `tags`, Sparkplug in JSON `metrics`, Advantech `d`. Each entry names its
-//! sensor; time, machine and quality it may have from the element around it. What a gateway could not read it says by an
+//! sensor, or has it from the element around it or the topic: then the list is one sensor's history; time, machine and quality
+//! it may have from there, too. An entry without value and name is an object of tags. What a gateway could not read it says by an
 //! `error` in the entry, or by `"errors": {"TEMP": 2014}` beside the values: with a value that is a reading of bad quality,
 //! without one it is rejected, so that it is on record. An entry at fault is rejected alone, as an element of its own.
 
@@ -68,7 +69,8 @@ pub(super) fn report<'l, V: Visitor>(
 
 #[cold]
 fn reject<V: Visitor>(fault: Fault, entry: &[u8], common: Common<'_>, visitor: &mut V) {
-    let start = opening(common) + "\"values\":[";
+    let sensor = common.sensor.map_or_else(String::new, |sensor| format!("\"sensor_id\":{},", quoted(sensor)));
+    let start = opening(common) + &sensor + "\"values\":[";
     let fragment = [start.as_bytes(), entry, b"]}"].concat();
     let written = Some(written_at_fault(entry, fault)).filter(|written| !written.is_empty()).unwrap_or(entry);
     visitor.reject_part(Form::Elements, fault.reason, format_args!("{}", fault.told(written)), &fragment);

@@ -3,7 +3,7 @@
 //! An element is an object of one of these forms, keys in any order, unknown keys skipped:
 //! - a reading: `{"sensor_id": "S1", "value": 1.5, "timestamp_ms": 1700000000000}`; see [`element`] for all keys
 //! - several of one time: `{"ts": 1700000000000, "values": {"TEMP": 1.5, "PRESS": 2.5}}`; see [`values`]
-//! - the shapes of gateways: see [`list`] and [`tags`]
+//! - the shapes of gateways: see [`list`], [`tags`] and [`envelope`]
 //! - other shapes by a mapping in the configuration: see [`translate`]
 //! - a snapshot: `{"machine_id": "M1", "machine_state": "RUNNING", ...}`; see [`super::snapshot`]
 //!
@@ -16,7 +16,9 @@
 
 pub(crate) mod cursor;
 mod element;
+mod envelope;
 mod fields;
+mod gateway;
 mod keys;
 mod list;
 mod naming;
@@ -25,6 +27,8 @@ mod tags;
 mod translate;
 mod values;
 
+#[cfg(test)]
+mod envelope_tests;
 #[cfg(test)]
 mod gateway_tests;
 #[cfg(test)]

@@ -3,33 +3,72 @@
 //! - Below a topic whose last level is no sensor of the catalogue, an element's weaker names (`name`, `id`, `tag` ...) count if the
 //!   catalogue has them, and below `tags` always: that level stands for the tags of its machine.
 //! - There `value` is one tag among others if the catalogue has one of these others.
-//! - Of a node id of OPC UA (`nsu=urn:plc;s=TEMP-1`) the string identifier counts unless the catalogue has the whole.
+//! - Of a node id of OPC UA (`nsu=urn:plc;s=TEMP-1`) the string identifier counts unless the catalogue has the whole. The
+//!   `DisplayName` beside it counts if the catalogue has it and neither of these, and where the identifier is no string.
 
-use super::cursor::{Cursor, Text};
+use super::cursor::{Cursor, Text, Value};
 use super::keys::{Known, SENSOR_RANK_NODE};
 use crate::fault::Fault;
 use crate::{Address, Kind, Visitor};
 use std::borrow::Cow;
 
 /// The last level of a topic below which payloads name the sensors of its machine.
-const TAGS_LEVEL: &str = "tags";
+pub(super) const TAGS_LEVEL: &str = "tags";
 
-/// The sensor that a key of `rank` names.
+/// The sensor that a key of `rank` names, on a machine; `element` is where a `DisplayName` may stand.
 #[inline]
-pub(super) fn of<'n, V: Visitor>(named: Text<'n>, rank: u8, machine: Option<&str>, visitor: &V) -> Cow<'n, str> {
-    if rank == SENSOR_RANK_NODE { of_node(named.to_str(), machine, visitor) } else { named.to_str() }
+pub(super) fn of<'n, V: Visitor>(
+    named: Text<'n>,
+    rank: u8,
+    (element, machine): (&'n [u8], Option<&str>),
+    visitor: &V,
+) -> Cow<'n, str> {
+    if rank == SENSOR_RANK_NODE { of_node(named.to_str(), element, machine, visitor) } else { named.to_str() }
 }
 
 #[cold]
-fn of_node<'n, V: Visitor>(node_id: Cow<'n, str>, machine: Option<&str>, visitor: &V) -> Cow<'n, str> {
+fn of_node<'n, V: Visitor>(
+    node_id: Cow<'n, str>,
+    element: &'n [u8],
+    machine: Option<&str>,
+    visitor: &V,
+) -> Cow<'n, str> {
     if visitor.knows(machine, &node_id) {
         return node_id;
     }
     let identifier = node_id.strip_prefix("s=").or_else(|| node_id.split_once(";s=").map(|(_, behind)| behind));
-    match identifier {
-        Some(identifier) if !identifier.is_empty() => Cow::Owned(identifier.to_owned()),
+    let identifier = identifier.filter(|identifier| !identifier.is_empty()).map(str::to_owned);
+    if identifier.as_deref().is_some_and(|identifier| visitor.knows(machine, identifier)) {
+        return identifier.map_or(node_id, Cow::Owned);
+    }
+    let display = if element.is_empty() { None } else { display_name(element) };
+    match (display, identifier) {
+        (Some(name), Some(_)) if visitor.knows(machine, &name) => name,
+        (Some(name), None) if is_node_id(&node_id) => name,
+        (_, Some(identifier)) => Cow::Owned(identifier),
         _ => node_id,
     }
+}
+
+/// Whether it is the id of a node by a number, a GUID or bytes: a name that no person gave.
+fn is_node_id(node_id: &str) -> bool {
+    let identifier = node_id.rsplit(';').next().unwrap_or_default();
+    ["i=", "g=", "b="].into_iter().any(|kind| identifier.starts_with(kind))
+}
+
+/// What OPC Publisher calls a node.
+fn display_name(element: &[u8]) -> Option<Cow<'_, str>> {
+    let mut name = None;
+    let read = Cursor::new(element).object(|cursor, key| {
+        if key.to_str() != "DisplayName" {
+            return cursor.skip();
+        }
+        if let Value::Text(text) = cursor.value()? {
+            name = Some(text).filter(|text| text.is_sound() && !text.is_blank()).map(Text::to_str);
+        }
+        Ok(())
+    });
+    read.ok().and(name)
 }
 
 /// The sensor of an element with a weak name below a topic that names a sensor, too.
@@ -38,12 +77,12 @@ pub(super) fn of_weak<'n, V: Visitor>(
     named: Result<Text<'n>, Fault>,
     rank: u8,
     topic: &'n str,
-    machine: Option<&str>,
+    (element, machine): (&'n [u8], Option<&str>),
     visitor: &V,
 ) -> Cow<'n, str> {
     match named {
         Ok(named) if !visitor.knows(machine, topic) => {
-            let sensor = of(named, rank, machine, visitor);
+            let sensor = of(named, rank, (element, machine), visitor);
             if topic == TAGS_LEVEL || visitor.knows(machine, &sensor) { sensor } else { Cow::Borrowed(topic) }
         }
         _ => Cow::Borrowed(topic),

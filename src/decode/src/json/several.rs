@@ -3,9 +3,9 @@
 use super::cursor::{Cursor, Syntax, Text};
 use super::element::Element;
 use super::fields::number_value;
-use super::keys::{BODY_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
+use super::keys::{BODY_BIT, ENVELOPE_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
 use super::values::{self, Common};
-use super::{list, naming, tags};
+use super::{envelope, list, naming, tags};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
 use crate::{Address, Kind, Name, Point, Visitor};
 use genims_model::Quality;
@@ -36,7 +36,13 @@ impl<'a> Element<'a> {
             (Some(b'['), _) => {
                 let list = list::check(&mut cursor).map_err(syntax)?.ok_or(NOT_A_NUMBER)?;
                 let machine = self.machine_name(address)?;
-                let common = Common { machine: machine.as_deref(), timestamp_us: None, quality: Quality::Good };
+                let common = Common {
+                    machine: machine.as_deref(),
+                    sensor: None,
+                    thing: None,
+                    timestamp_us: None,
+                    quality: Quality::Good,
+                };
                 list::report(list, common, visitor, report);
                 Ok(())
             }
@@ -87,14 +93,47 @@ impl<'a> Element<'a> {
             });
         } else if self.value_is_null {
             return Err(NOT_A_NUMBER);
+        } else if !is_of_sensor && self.report_envelope(common, visitor)? {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
             return Err(NO_VALUE_KEY);
         } else if !is_of_sensor && self.report_tags(common, visitor)? {
+        } else if !is_of_sensor && deep == LISTS_DEEP_MAX && self.report_only(common, visitor)? {
         } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
             let has_values = self.keys_seen & (1 << VALUES_BIT) != 0;
             return Err(if has_values { NO_VALUES } else { NO_VALUE });
         }
         self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
+    }
+
+    /// The tags of a message that its other keys tell. `false`: it is none.
+    fn report_envelope<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
+        let is_of_other = (self.is_data_set && self.payload.is_some()) || self.is_notification || self.is_silent;
+        if self.keys_seen & (1 << ENVELOPE_BIT) == 0 || is_of_other {
+            return Ok(false);
+        }
+        let knows = |sensor: &str| visitor.knows(common.machine, sensor);
+        let Some(inner) = envelope::inner(self.bytes, knows) else { return Ok(false) };
+        let timestamp_us = inner.timestamp_us.transpose()?.or(common.timestamp_us);
+        let machine = common.machine.or(inner.machine.as_deref()).map(checked_name).transpose()?;
+        let common = Common { machine, timestamp_us, ..common };
+        let has_tags = tags::report_inner(inner.tags, self.bytes, common, visitor, Self::report_tag)?;
+        if has_tags { Ok(true) } else { Err(NO_VALUE) }
+    }
+
+    /// What is the only thing that an element without values has. `false`: there is no such thing.
+    #[cold]
+    fn report_only<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
+        if self.errors.is_some() || self.is_silent || self.keys_seen & (1 << VALUES_BIT) != 0 {
+            return Ok(false);
+        }
+        if let Some(list) = envelope::only_list(self.bytes) {
+            list::report(list, common, visitor, |cursor, visitor| {
+                Element::parse(cursor).map(|entry| entry.report_item(None, common, LISTS_DEEP_MAX - 1, visitor))
+            });
+            return Ok(true);
+        }
+        let Some(named) = envelope::named_tags(self.bytes) else { return Ok(false) };
+        tags::report(named, tags::Top::Tags, common, visitor, Self::report_tag)
     }
 
     /// An element whose `value` is one tag among others.
@@ -150,6 +189,20 @@ impl<'a> Element<'a> {
         Ok(Some(result.map_err(|fault| element.told(fault))))
     }
 
+    /// An entry of a list without a value of its own. `false`: it has no tags either.
+    #[cold]
+    fn report_entry_of_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
+        if self.report_envelope(common, visitor)? {
+            return Ok(true);
+        }
+        // With a name of its own it misses its value, and under its type alone a value is nobody's.
+        if self.sensor.candidate.is_some() || self.has_typed_value() {
+            return Ok(false);
+        }
+        self.remark(visitor);
+        tags::report(self.bytes, tags::Top::Entry, common, visitor, Self::report_tag)
+    }
+
     /// As one of a list: what it does not say itself, it has in common with the others. `named`: by what is around it.
     fn report_item<V: Visitor>(
         &self,
@@ -158,7 +211,7 @@ impl<'a> Element<'a> {
         deep: usize,
         visitor: &mut V,
     ) -> Result<(), Fault> {
-        if self.key_twice {
+        if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
         let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
@@ -168,14 +221,24 @@ impl<'a> Element<'a> {
         let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
         if is_list && deep > 0 && self.value.candidate.is_none() {
             let inner = Self { is_data_set: true, ..*self };
-            return inner.report_lists(false, Common { machine, timestamp_us, quality }, deep, visitor);
+            let own = self.sensor.candidate.and_then(Result::ok);
+            let own = own.map(|own| naming::of(own, self.sensor.rank, (self.display_name(), machine), visitor));
+            let sensor = own.as_deref().or(common.sensor);
+            let common = Common { machine, sensor, timestamp_us, quality, ..common };
+            return inner.report_lists(false, common, deep, visitor);
         }
-        let sensor = match named {
-            Some(named) => Cow::Borrowed(named),
-            None => {
-                const NO_SENSOR: Fault = Fault::malformed("an entry of the list names no sensor");
-                naming::of(self.sensor.candidate.ok_or(NO_SENSOR)??, self.sensor.rank, machine, visitor)
+        let says_value = self.value.candidate.is_some() || self.value_is_null || self.error.is_some();
+        if named.is_none() && !says_value {
+            let common = Common { machine, timestamp_us, quality, ..common };
+            if self.report_entry_of_tags(common, visitor)? {
+                return Ok(());
             }
+        }
+        let sensor = match (named, self.sensor.candidate, common.sensor) {
+            (Some(named), ..) => Cow::Borrowed(named),
+            (None, Some(own), _) => naming::of(own?, self.sensor.rank, (self.display_name(), machine), visitor),
+            (None, None, Some(sensor)) if says_value => Cow::Borrowed(sensor),
+            (None, None, _) => return Err(Fault::malformed("an entry of the list names no sensor")),
         };
         if is_of_protocol(&sensor) {
             return Ok(());

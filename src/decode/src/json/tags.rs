@@ -5,14 +5,15 @@
 //! inside add their key before a point: `ENERGY.Power`, unless they say one tag's `value`, as those of OPC UA do. What else
 //! is there is a remark, unless the catalogue knows better:
 //! - text, a list or an object of a known sensor is no number, and rejected;
+//! - a list of one number of a known sensor is that number;
 //! - a list whose numbers are known sensors is one of phases: `Power_1`, `Power_2` ... or `Power1`, `Power2` ...
-//! - beside one tag's `value`, the other members are tags where they are known.
+//! - beside one tag's `value`, and around the tags of a message, the other members are tags where they are known.
 //!
 //! Nulls, blank text, keys that have a meaning of their own and those of the sender's protocol are always remarks. A tag at
 //! fault is rejected alone, in the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
-use super::fields::number_value;
+use super::fields::{number_value, only_item};
 use super::keys::{Known, Says, is_of_protocol};
 use super::values::{self, Common};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
@@ -31,6 +32,10 @@ pub(super) enum Top {
     Tags,
     /// `value` is one of the tags.
     WithValue,
+    /// Tags of the thing that is named around it, if one is: `pump.temperature`.
+    Entry,
+    /// What stands around tags: a tag itself where it is known.
+    Around,
 }
 
 /// Hands over one point per tag of `object`, whose structure is known to be sound. `false`: it has none. `report_tag` hands
@@ -42,10 +47,26 @@ pub(super) fn report<'o, V: Visitor>(
     visitor: &mut V,
     report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
 ) -> Result<bool, Fault> {
-    let (path, seen) = (String::new(), HashSet::new());
-    let mut walk = Walk { top, common, visitor, report_tag, path, seen, is_of_protocol: false };
+    let mut walk = Walk::new(top, common, visitor, report_tag);
     let result = walk.object(&mut Cursor::new(object), 0);
     result.map(|()| !walk.seen.is_empty() || walk.is_of_protocol).map_err(|Syntax(what)| Fault::malformed(what))
+}
+
+/// As [`report`], of the tags that lie in a message, and of what is known around them.
+pub(super) fn report_inner<'o, V: Visitor>(
+    object: &'o [u8],
+    around: &'o [u8],
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> Result<bool, Fault> {
+    let mut walk = Walk::new(Top::WithValue, common, visitor, report_tag);
+    let inside = walk.object(&mut Cursor::new(object), 0);
+    walk.inside = std::mem::take(&mut walk.seen);
+    walk.top = Top::Around;
+    let result = inside.and_then(|()| walk.object(&mut Cursor::new(around), 0));
+    let has_tags = !walk.inside.is_empty() || !walk.seen.is_empty() || walk.is_of_protocol;
+    result.map(|()| has_tags).map_err(|Syntax(what)| Fault::malformed(what))
 }
 
 struct Walk<'w, V, R> {
@@ -56,8 +77,18 @@ struct Walk<'w, V, R> {
     /// The keys down to here.
     path: String,
     seen: HashSet<String>,
+    /// The tags inside, once it goes on to what is around them.
+    inside: HashSet<String>,
     /// Something of the sender's protocol was passed.
     is_of_protocol: bool,
+}
+
+impl<'w, V, R> Walk<'w, V, R> {
+    fn new(top: Top, common: Common<'w>, visitor: &'w mut V, report_tag: R) -> Self {
+        let thing = common.thing.filter(|_| top == Top::Entry).unwrap_or_default();
+        let (path, seen, inside) = (thing.to_owned(), HashSet::new(), HashSet::new());
+        Self { top, common, visitor, report_tag, path, seen, inside, is_of_protocol: false }
+    }
 }
 
 impl<'o, V, R> Walk<'_, V, R>
@@ -69,6 +100,7 @@ where
         cursor.object(|cursor, key| {
             let key = key.to_str();
             let is_told_of_tags = match Known::of(key.as_bytes()) {
+                Some(known) if known.is_rare_name() && self.knows_member(&key) => false,
                 Some(known) if depth == 0 && self.top == Top::WithValue && known.says == Says::Value => false,
                 Some(known) if depth == 0 => !known.may_be_tag(),
                 // A number there tells components apart.
@@ -103,7 +135,14 @@ where
     }
 
     fn is_known(&self) -> bool {
-        self.visitor.knows(self.common.machine, &self.path)
+        !self.inside.contains(&self.path) && self.visitor.knows(self.common.machine, &self.path)
+    }
+
+    fn knows_member(&mut self, key: &str) -> bool {
+        let length = self.enter(key);
+        let is_known = self.is_known();
+        self.path.truncate(length);
+        is_known
     }
 
     /// The object next to the cursor: one tag, or tags.
@@ -111,7 +150,7 @@ where
         let (start, is_known) = (cursor.at(), self.is_known());
         let (mut inside, mut siblings) = (*cursor, *cursor);
         let has_siblings = self.known_members(&mut inside, false)?;
-        if (is_known || !has_siblings) && self.is_one_tag(cursor)? {
+        if (is_known || !(has_siblings || self.top == Top::Around)) && self.is_one_tag(cursor)? {
             return if has_siblings { self.known_members(&mut siblings, true).map(|_| ()) } else { Ok(()) };
         }
         let before = self.seen.len();
@@ -131,9 +170,9 @@ where
             if Known::of(key.as_bytes()).is_some() {
                 return cursor.skip();
             }
-            let length = self.enter(&key);
-            let is_known = self.is_known();
+            let is_known = self.knows_member(&key);
             found |= is_known;
+            let length = self.enter(&key);
             let result = if is_known && hand_over { self.tag(cursor) } else { cursor.skip() };
             self.path.truncate(length);
             result
@@ -172,6 +211,7 @@ where
             (Value::Null, _) => {}
             (Value::Text(text), Err(_)) if text.is_blank() || !self.is_known() => {}
             (Value::Nested, _) => self.nested(written),
+            _ if self.top == Top::Around && !self.is_known() => {}
             (_, result) => self.one(result, written),
         }
         Ok(())
@@ -207,7 +247,7 @@ where
         }
         match separator.filter(|_| written.starts_with(b"[")) {
             Some(separator) => self.phases(separator, written),
-            None if self.is_known() => self.reject(NOT_A_NUMBER, written),
+            None if self.is_known() => self.one(only_item(written), written),
             None => {}
         }
     }

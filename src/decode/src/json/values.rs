@@ -19,6 +19,10 @@ const KEYS_INLINE: usize = 24;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Common<'a> {
     pub(super) machine: Option<&'a str>,
+    /// Whom entries of a list mean that name no sensor themselves: by the element around them, or by its topic.
+    pub(super) sensor: Option<&'a str>,
+    /// The same, where the element itself says it: the tags of its entries are parts of that.
+    pub(super) thing: Option<&'a str>,
     pub(super) timestamp_us: Option<i64>,
     pub(super) quality: Quality,
 }

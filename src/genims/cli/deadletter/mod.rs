@@ -122,7 +122,7 @@ async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<Ex
             dead_letter.letters,
             dead_letter.reason,
             dead_letter.source,
-            shown(&dead_letter.topic),
+            if dead_letter.topic.is_empty() { Cow::Borrowed("-") } else { shown(&dead_letter.topic) },
             shown(&dead_letter.detail),
             beginning(dead_letter)
         );
@@ -131,6 +131,20 @@ async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<Ex
         say!("Nothing was set aside.");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The topic, or why there is none and what a replay does then.
+fn topic(dead_letter: &StoredDeadLetter) -> Cow<'_, str> {
+    match &*dead_letter.topic {
+        "" if dead_letter.holds_row() => {
+            "not in the log, from which the database got the row: a replay puts the row back itself".into()
+        }
+        "" if dead_letter.was_refused() => {
+            "not in the log, from which the database got it; there is no row to put back".into()
+        }
+        "" => format!("none, as frames and lines have none: a replay sends it to {}", replay::REPLAY_TOPIC).into(),
+        topic => shown(topic),
+    }
 }
 
 async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<ExitCode> {
@@ -154,7 +168,7 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
     if *records > 1 {
         say!("records   {records}");
     }
-    say!("topic     {}", shown(&dead_letter.topic));
+    say!("topic     {}", topic(dead_letter));
     say!(
         "reason    {}{}",
         dead_letter.reason,
@@ -171,7 +185,8 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         Some(text) => text.split('\n').map(shown).collect::<Vec<_>>().join("\n"),
         None => dead_letter.payload.escape_ascii().to_string(),
     };
-    say!("payload   {} bytes\n{payload}", dead_letter.payload_bytes);
+    let kept = if dead_letter.is_complete() { "" } else { ", of which the beginning was kept" };
+    say!("payload   {} bytes{kept}\n{payload}", dead_letter.payload_bytes);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,10 @@
-//! The way back in: publishes dead letters to an MQTT listener, each under a client id of its own, and waits until each is
-//! acknowledged.
+//! The way back in: publishes dead letters to an MQTT listener, each under a client id of its own and with the time when it
+//! was received first, and waits until each is acknowledged.
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use genims_listen::mqtt::packet::connect::FIRST_RECEIVED;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Packet, PubAckReason};
+use rumqttc::v5::{AsyncClient, ClientError, ConnectionError, Event, MqttOptions};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -9,19 +12,19 @@ use tokio::time::timeout;
 
 /// Nothing acknowledged for this long ends the attempt.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Larger than any payload that a dead letter keeps.
-const PACKET_BYTES_MAX: usize = 2 << 20;
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 32;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PublishError {
     #[error("the server at {address} cannot be reached: {source}; is `genims serve` running?")]
-    Connection { address: SocketAddr, source: Box<rumqttc::ConnectionError> },
+    Connection { address: SocketAddr, source: Box<ConnectionError> },
     #[error("the server at {address} acknowledged nothing for 30 s; look at its /readyz")]
     Silence { address: SocketAddr },
     #[error("a message cannot be published: {0}; its topic is no valid MQTT topic")]
-    Message(#[source] Box<rumqttc::ClientError>),
+    Message(#[source] Box<ClientError>),
+    #[error("the server has no room for more: {reason:?}; look at its /readyz")]
+    Refused { reason: PubAckReason },
     #[error("sending a message broke off: {0}")]
     Aborted(#[source] tokio::task::JoinError),
 }
@@ -30,6 +33,7 @@ pub(super) enum PublishError {
 pub(super) struct Message {
     pub(super) letter_id: i64,
     pub(super) client_id: String,
+    pub(super) first_received_us: i64,
     pub(super) topic: String,
     pub(super) payload: Vec<u8>,
 }
@@ -57,7 +61,9 @@ pub(super) async fn publish(address: SocketAddr, messages: Vec<Message>) -> (Vec
 
 async fn publish_one(address: SocketAddr, message: Message) -> Result<i64, PublishError> {
     let mut options = MqttOptions::new(message.client_id, address.ip().to_string(), address.port());
-    options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    let mut properties = ConnectProperties::new();
+    properties.user_properties = vec![(FIRST_RECEIVED.to_owned(), message.first_received_us.to_string())];
+    options.set_connect_properties(properties);
     let (client, mut events) = AsyncClient::new(options, 2);
     client
         .try_publish(message.topic, QoS::AtLeastOnce, false, message.payload)
@@ -67,8 +73,10 @@ async fn publish_one(address: SocketAddr, message: Message) -> Result<i64, Publi
             .await
             .map_err(|_| PublishError::Silence { address })?
             .map_err(|source| PublishError::Connection { address, source: Box::new(source) })?;
-        if let Event::Incoming(Packet::PubAck(_)) = event {
-            break;
+        let Event::Incoming(Packet::PubAck(ack)) = event else { continue };
+        match ack.reason {
+            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => break,
+            reason => return Err(PublishError::Refused { reason }),
         }
     }
     // The last word: the server need not keep the place. A failure changes nothing about what is acknowledged.

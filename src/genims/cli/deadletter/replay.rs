@@ -4,6 +4,7 @@
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
 //!   come back. What comes back is told by the client id, which is one for each letter of each replay: what a device sends
 //!   meanwhile is its own.
+//! - What says no time itself is stored under the time when it was received first.
 //! - One that comes back waits as before, in its own row; see [`again`].
 
 use super::publish::{self, Message};
@@ -28,7 +29,7 @@ const SETTLE_AT: usize = 1_000;
 /// Dead letters that came back and are told one by one.
 const TOLD_MAX: usize = 20;
 /// Under which topic a dead letter without one goes back: its payload names its sensors.
-const REPLAY_TOPIC: &str = "genims/v1/replay/readings";
+pub(super) const REPLAY_TOPIC: &str = "genims/v1/replay/readings";
 /// How long the operations database may take to come up with what was sent.
 const STORED_WAIT: Duration = Duration::from_secs(60);
 const STORED_POLL: Duration = Duration::from_millis(100);
@@ -68,6 +69,10 @@ struct Replayed {
     refused_meanwhile: u64,
     /// Only a part of the payload was kept: only the sender has it whole.
     cut: u64,
+    /// Refused by the database, and no row to put back: events, and dead letters that were refused themselves.
+    without_row: u64,
+    /// Of those sent again, the ones that came without a topic.
+    without_topic: u64,
     /// Letters of the replayed causes that were only counted, without their payloads.
     counted_only: u64,
     /// Those that came back, and why: the first ones.
@@ -174,6 +179,10 @@ impl Replay<'_> {
         self.done.cut += partial.len() as u64;
         let (rows, whole): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
             whole.into_iter().partition(StoredDeadLetter::holds_row);
+        // Sent, they would say nothing, and nothing would come back.
+        let (lost, whole): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
+            whole.into_iter().partition(StoredDeadLetter::was_refused);
+        self.done.without_row += lost.len() as u64;
         for StoredDeadLetter { letter_id, .. } in &rows {
             match dead_letters::restore(self.client, *letter_id).await {
                 Ok(restored) => {
@@ -207,6 +216,9 @@ impl Replay<'_> {
         dead_letters::mark_replayed(self.client, &acknowledged).await.context("replayed but not marked as such")?;
         let samples = whole.iter().filter(|dead_letter| dead_letter.is_sample);
         self.done.counted_only += samples.map(|sample| sample.letters.unsigned_abs().saturating_sub(1)).sum::<u64>();
+        let is_sent = |dead_letter: &&StoredDeadLetter| acknowledged.contains(&dead_letter.letter_id);
+        let without_topic = whole.iter().filter(is_sent).filter(|dead_letter| dead_letter.topic.is_empty());
+        self.done.without_topic += without_topic.count() as u64;
         // Also those that had been replayed before: they were sent, and may come back.
         self.done.replayed += acknowledged.len() as u64;
         self.sent.extend(acknowledged);
@@ -218,6 +230,7 @@ impl Replay<'_> {
         Message {
             letter_id: dead_letter.letter_id,
             client_id: again::client_id(&self.sender, dead_letter.letter_id),
+            first_received_us: dead_letter.received_at.timestamp_micros(),
             topic: topic.to_owned(),
             payload: dead_letter.payload.clone(),
         }
@@ -246,6 +259,7 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let Replayed { asked, stored, returned, refused, refused_meanwhile, cut, counted_only, back, .. } = done;
+    let Replayed { without_row, without_topic, .. } = done;
     say!("{stored} of {asked} stored.");
     for Returned { letter_id, reason, detail, .. } in back {
         say!("letter {letter_id} came back and waits: {reason}: {}", super::shown(detail));
@@ -261,6 +275,17 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
     }
     if *refused_meanwhile > 0 {
         say!("{refused_meanwhile} rows were refused by the database meanwhile; see --reason refused_by_database.");
+    }
+    if *without_topic > 0 {
+        say!(
+            "{without_topic} came without a topic (frames, lines) and were sent to {REPLAY_TOPIC}: their payloads name the sensors."
+        );
+    }
+    if *without_row > 0 {
+        say!(
+            "{without_row} hold no row that could be put back (an event, or a dead letter that was refused itself) and were \
+             left; `genims deadletter show` has what is known, `purge` removes them."
+        );
     }
     if *cut > 0 {
         say!("{cut} hold only a part of a long payload and were left: only their sender has it whole.");

@@ -94,7 +94,7 @@ pub struct BridgeOptions {
     pub keep_alive: Duration,
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
-    /// A larger message becomes a dead letter, its first 64 KiB kept.
+    /// A larger message becomes a dead letter; see [`PAYLOAD_KEPT_BYTES_MAX`](genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX).
     pub packet_bytes_max: u32,
     /// Messages, and their bytes, taken from the broker but not yet acknowledged.
     pub in_flight_messages_max: u16,

@@ -9,7 +9,7 @@ use crate::trial::broker::Broker;
 use crate::trial::heard::Heard;
 use crate::trial::{Mode, Plant};
 use genims_decode::{Name, Point, Visitor};
-use genims_model::{Quality, Reason};
+use genims_model::{DeadLetter, Quality, Reason};
 use genims_pipeline::intake::IntakeBuffer;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

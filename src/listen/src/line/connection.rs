@@ -132,7 +132,8 @@ impl Sink for Connection {
     fn overlong(&mut self, head: &[u8], bytes: u64) {
         count(&self.shared.metrics.protocol_errors_total, 1);
         let limit = self.shared.options.line_bytes_max;
-        let detail = format_args!("a line of {bytes} bytes is longer than {limit}; its start is kept");
-        self.intake.reject(Reason::TooLarge, detail, head);
+        let kept = if head.len() as u64 == bytes { "" } else { "; its start is kept" };
+        let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}{kept}");
+        self.intake.reject_head(Reason::TooLarge, detail, head, bytes);
     }
 }

@@ -3,12 +3,10 @@
 //! Enters the stream in pieces of any size; leaves the same blocks of lines, seen together, however it was cut. A line
 //! that ends inside of quotes is held back for what may follow, within the limit. One
 //! longer than the limit is passed over up to its newline: its head and true length are told, and it costs no more memory
-//! than the limit.
+//! than a dead letter keeps.
 
 use genims_decode::line_protocol::FEEDS_QUOTED_MAX;
-
-/// What is kept of an overlong line.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 
 /// What [`Lines`] finds.
 pub(super) trait Sink {
@@ -88,7 +86,7 @@ impl Lines {
 
     fn pass_over(&mut self, bytes: &[u8]) {
         let (head, length) = self.overlong.get_or_insert_default();
-        let kept = bytes.len().min(HEAD_BYTES_MAX.saturating_sub(head.len()));
+        let kept = bytes.len().min(PAYLOAD_KEPT_BYTES_MAX.saturating_sub(head.len()));
         head.extend_from_slice(&bytes[..kept]);
         *length += bytes.len() as u64;
     }
@@ -211,8 +209,9 @@ mod tests {
 
     #[test]
     fn the_head_of_an_overlong_line_is_bounded() {
-        let seen = split(&vec![b'x'; 200_000], &[1_000], 4);
-        assert_eq!((seen.overlong[0].0.len(), seen.overlong[0].1), (HEAD_BYTES_MAX, 200_000));
+        let length = PAYLOAD_KEPT_BYTES_MAX + 200_000;
+        let seen = split(&vec![b'x'; length], &[10_000], 4);
+        assert_eq!((seen.overlong[0].0.len(), seen.overlong[0].1), (PAYLOAD_KEPT_BYTES_MAX, length as u64));
     }
 
     proptest! {

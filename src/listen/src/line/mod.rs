@@ -33,7 +33,7 @@ pub struct LineOptions {
     pub connections_max: usize,
     /// What the timestamps count. Without it their digits tell: see [`genims_decode::timestamp`].
     pub precision: Option<Unit>,
-    /// Longer lines are set aside as dead letters, their first 64 KiB kept.
+    /// Longer lines are set aside as dead letters, of which [`PAYLOAD_KEPT_BYTES_MAX`](genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX) are kept.
     pub line_bytes_max: usize,
     /// Longer than any flush interval in use: a sender whose idle connection was closed loses its next write.
     #[serde(with = "humantime_serde")]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::trial::{Mode, Plant};
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -71,12 +72,19 @@ async fn lines_cut_anywhere_are_taken_and_the_last_needs_no_newline() {
 async fn an_overlong_line_is_set_aside_and_the_next_line_is_taken() {
     let trial = Trial::new(LineOptions::default()).await;
     let mut sender = trial.connect().await;
-    sender.write_all(&vec![b'x'; 300_000]).await.expect("the server reads");
-    sender.write_all(b"\nt,sensor_id=S0 value=7\n").await.expect("the server reads");
-    trial.plant.until(|account, _| account.committed == 2).await;
+    const LONGEST: usize = PAYLOAD_KEPT_BYTES_MAX;
+    for bytes in [300_000, LONGEST + 7] {
+        sender.write_all(&vec![b'x'; bytes]).await.expect("the server reads");
+        sender.write_all(b"\nt,sensor_id=S0 value=7\n").await.expect("the server reads");
+    }
+    trial.plant.until(|account, _| account.committed == 4).await;
     let taken = trial.plant.taken.lock();
-    assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 1));
-    assert!(taken.dead_letters[0].detail.contains("300000"), "{}", taken.dead_letters[0].detail);
+    assert_eq!((taken.readings.len(), taken.dead_letters.len()), (2, 2));
+    for (letter, (bytes, kept)) in taken.dead_letters.iter().zip([(300_000, 300_000), (LONGEST + 7, LONGEST)]) {
+        assert!(letter.detail.contains(&bytes.to_string()), "{}", letter.detail);
+        assert_eq!((letter.payload.len(), letter.payload_bytes), (kept, bytes as u64));
+        assert_eq!(letter.detail.contains("its start is kept"), kept < bytes, "{}", letter.detail);
+    }
 }
 
 #[tokio::test]

@@ -270,8 +270,8 @@ impl Dialogue {
         if self.round == Round::Empty {
             self.round = Round::Staging;
             self.quiet = false;
-            let (shared, client_id) = (&self.shared, &self.caller.client_id);
-            self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer(client_id))).begin(now_us());
+            let (shared, caller) = (&self.shared, &self.caller);
+            self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer(caller))).begin(now_us());
         }
     }
 

@@ -178,7 +178,8 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Ad
         assigned_client_id: assigned.as_deref(),
         keep_alive: keep_alive_told,
     };
-    dialogue.caller = Caller { client_id: client_id.into(), peer };
+    let first_received_us = connect.first_received_us;
+    dialogue.caller = Caller { client_id: client_id.into(), peer, first_received_us };
     outbound::put_welcome(&mut dialogue.output, version, &welcome);
     if let Some(will) = older_will {
         dialogue.fire(will);

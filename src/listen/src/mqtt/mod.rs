@@ -21,6 +21,8 @@
 //! - What is published below `$SYS/` is a broker's talk of itself, a bridge's state for one: acknowledged and not stored.
 //! - A message that cannot be stored (unknown topic, not a number) becomes a dead letter and is acknowledged once that
 //!   is durable; sending it again would not help.
+//! - Of what comes again (a replay), a client of MQTT 5 says when it was received first, by the user property
+//!   `genims-received-us` of its CONNECT; that stands in where a message says no time.
 //! - While the pipeline pushes back, the socket is read ahead up to a bound and PINGREQ is still answered; messages wait.
 //! - A will fires as [`Event::ClientLost`](genims_model::Event::ClientLost); a shutdown of the server fires none.
 
@@ -161,10 +163,11 @@ struct Shared {
 }
 
 impl Shared {
-    fn intake_buffer(&self, client_id: &str) -> IntakeBuffer {
+    fn intake_buffer(&self, caller: &telling::Caller) -> IntakeBuffer {
         let on_commit = self.options.acknowledge.waits_for_commit();
         let mut intake = self.intake.buffer(self.source, Protocol::Mqtt, on_commit);
-        intake.set_client(client_id);
+        intake.set_client(&caller.client_id);
+        intake.set_first_received(caller.first_received_us);
         intake
     }
 

@@ -8,6 +8,7 @@
 use super::Shared;
 use super::packet::{Fault, reason};
 use super::session::Session;
+use super::telling::Caller;
 use crate::count;
 use genims_model::Event;
 use genims_model::now_us;
@@ -283,7 +284,7 @@ pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
         };
         let wills = shared.registry.sweep(Instant::now(), over);
         if !wills.is_empty() {
-            let mut intake = shared.intake_buffer("");
+            let mut intake = shared.intake_buffer(&Caller::default());
             intake.begin(now_us());
             wills.into_iter().for_each(|will| intake.event(will.into_event()));
             let waiter = Arc::default();

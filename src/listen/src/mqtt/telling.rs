@@ -8,11 +8,13 @@ use super::proxy;
 use crate::notices::{Kind, Peer};
 use tokio::time::Instant;
 
-/// Who is at the other end, for the log.
+/// Who is at the other end.
 #[derive(Debug, Default)]
 pub(super) struct Caller {
     pub(super) client_id: Box<str>,
     pub(super) peer: Peer,
+    /// See [`connect::Connect::first_received_us`].
+    pub(super) first_received_us: Option<i64>,
 }
 
 /// A connection that ends before it begins: which device or load balancer has to be set up otherwise.
@@ -37,7 +39,7 @@ pub(super) fn refused_connection(shared: &Shared, input: &Input, fault: &Fault, 
 const FIGHT_FROM: u64 = 5;
 
 /// Tells of a client id that two devices take from each other.
-pub(super) fn takeover(shared: &Shared, Caller { client_id, peer }: &Caller) {
+pub(super) fn takeover(shared: &Shared, Caller { client_id, peer, .. }: &Caller) {
     if let Some(not_told) = shared.notices.due_from(FIGHT_FROM, Kind::Takeover, client_id, Instant::now()) {
         tracing::warn!(
             client_id,
@@ -49,7 +51,7 @@ pub(super) fn takeover(shared: &Shared, Caller { client_id, peer }: &Caller) {
 }
 
 /// A subscription to what this server does not publish.
-pub(super) fn refused_subscription(shared: &Shared, Caller { client_id, peer }: &Caller, filter: &str) {
+pub(super) fn refused_subscription(shared: &Shared, Caller { client_id, peer, .. }: &Caller, filter: &str) {
     if let Some(not_told) = shared.notices.due(Kind::Subscription, client_id, Instant::now()) {
         tracing::warn!(
             client_id,

@@ -77,7 +77,12 @@ impl Serialize for StoredDeadLetter {
 impl StoredDeadLetter {
     /// True for a reading or snapshot that PostgreSQL refused: its finished row is in the payload, see [`restore`].
     pub fn holds_row(&self) -> bool {
-        self.reason == Reason::RefusedByDatabase.code() && self.payload.windows(ROW_KEY.len()).any(|w| w == ROW_KEY)
+        self.was_refused() && self.payload.windows(ROW_KEY.len()).any(|w| w == ROW_KEY)
+    }
+
+    /// True for what PostgreSQL refused behind the log, whatever it was.
+    pub fn was_refused(&self) -> bool {
+        self.reason == Reason::RefusedByDatabase.code()
     }
 
     /// The payload where it is text; of one that is longer than what was kept, whole characters.

@@ -10,6 +10,8 @@ mod mysql;
 pub(crate) mod postgres;
 mod roles;
 
+pub use roles::unreadable_passwords;
+
 use super::actions::{self, Action};
 use super::errors::PlatformError;
 use futures_util::StreamExt;

@@ -2,8 +2,8 @@
 //!
 //! Enters: the registry (how long), config/retention (which tables, by which column), the legal holds. Leaves: a
 //! [`RetentionReport`]: what goes, what is held and why, what is gone. Invariants: `plan` and `run` look in the same way; without
-//! knowledge of the legal holds nothing goes; a database that fails stops no other; each purge is entered in the audit trail if
-//! that can be reached.
+//! knowledge of the legal holds nothing goes; a database that fails stops no other; each purge is entered in the audit trail,
+//! or the report says that it is not.
 //!
 //! - [`rules`]: what ages; [`holds`]: what the law holds
 //! - [`postgres`]: one PostgreSQL database: [`partitions`] by the day, [`going`] row by row
@@ -87,16 +87,20 @@ pub async fn run(
         found.error = result.err().map(|error| error.to_string());
         report.databases.push(found);
     }
-    for found in report.databases.iter().filter(|_| options.run) {
+    for found in report.databases.iter().filter(|found| options.run && found.engine == Engine::Mysql) {
         let module = &registry.get(&found.database)?.module;
-        if let Err(error) = entry::record(registry.get(AUDIT)?, environment, session, module, found).await {
-            entries.push(format!("the purge of {} is not entered in the audit trail: {error}", found.database));
+        if let Err(error) = entry::record_at_once(registry.get(AUDIT)?, environment, session, module, found).await {
+            entries.push(not_entered(&found.database, &error));
         }
     }
     report.remarks.append(&mut entries);
     report.databases.sort_by_key(|found| registry.get(&found.database).map(|known| known.load_order).unwrap_or(0));
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+fn not_entered(database: &str, error: &dyn std::fmt::Display) -> String {
+    format!("the purge of {database} is not entered in the audit trail: {error}")
 }
 
 fn day(asked: Option<NaiveDate>, today: NaiveDate) -> Result<NaiveDate, PlatformError> {
@@ -206,10 +210,14 @@ async fn relational(
     settle(&mut opened, chosen, progress, report).await;
     for chosen in chosen.iter().rev() {
         let Some(mut open) = opened.open.remove(&chosen.database.name) else { continue };
-        if options.run
-            && let Err(error) = open.purge(progress).await
-        {
-            open.report.error = Some(error.to_string());
+        if options.run {
+            if let Err(error) = open.purge(progress).await {
+                open.report.error = Some(error.to_string());
+            }
+            // What went before a failure is gone, too.
+            if let Err(error) = open.enter(&chosen.database.module).await {
+                report.remarks.push(not_entered(&chosen.database.name, &error));
+            }
         }
         report.databases.push(open.end());
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariants: nothing is deleted that was not in the plan of the same run, and a row that became younger meanwhile stays.
 
+use super::entry;
 use super::going::{self, Answer, Asked, Going};
 use super::holds::Holds;
 use super::partitions::Days;
@@ -121,6 +122,13 @@ impl Open {
             }
         }
         Ok(())
+    }
+
+    /// Enters what was deleted in the outbox of changes.
+    pub(super) async fn enter(&self, module: &str) -> Result<(), PlatformError> {
+        let tables = self.days.iter().map(|days| &days.report).chain(self.going.iter().map(|going| &going.report));
+        let entered = entry::record(&self.client, module, &self.report.database, tables).await;
+        entered.map_err(|error| self.failed(error))
     }
 
     /// Its report, with that of each table that ages.

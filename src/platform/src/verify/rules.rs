@@ -3,6 +3,7 @@
 
 use super::moment;
 use crate::errors::PlatformError;
+use genims_databases::complaint::{self, Complaint, Fault, Faults, Step};
 use genims_databases::{Engine, Registry};
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
@@ -38,7 +39,7 @@ pub(super) struct Query {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", expecting = "must be \"equal\", \"subset\" or { tolerance = 0.01 }")]
 pub(super) enum Compare {
     #[default]
     Equal,
@@ -93,26 +94,32 @@ impl Rule {
 pub(super) fn load(folder: Option<&Path>, registry: &Registry) -> Result<Vec<Rule>, PlatformError> {
     let mut rules = Vec::new();
     for (place, text) in texts(folder)? {
-        let wrong = |cause: String| PlatformError::Rules { file: place.clone(), cause };
-        rules.extend(parse(&place, &text, registry).map_err(wrong)?);
+        rules.extend(parse(&place, &text, registry).map_err(PlatformError::Rules)?);
     }
     let mut files: HashMap<&str, &str> = HashMap::new();
     for rule in &rules {
         if let Some(other) = files.insert(&rule.name, &rule.file) {
-            let cause = format!("the rule {} is also in {other}.toml: a name is there once", rule.name);
-            return Err(PlatformError::Rules { file: format!("{}.toml", rule.file), cause });
+            let problem = format!("the rule {} is also in {other}.toml: a name is there once", rule.name);
+            return Err(of_file(format!("{}.toml", rule.file), problem));
         }
     }
     Ok(rules)
+}
+
+/// What is wrong with a file or folder as a whole.
+fn of_file(file: String, problem: String) -> PlatformError {
+    PlatformError::Rules(vec![Complaint { file: Some(file), problem, ..Complaint::default() }])
 }
 
 /// Name and content of every file, in the order of their names.
 fn texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, PlatformError> {
     let mut texts = Vec::new();
     if let Some(folder) = folder {
-        let wrong = |error: std::io::Error| PlatformError::Rules {
-            file: folder.display().to_string(),
-            cause: error.to_string(),
+        let wrong = |error: std::io::Error| {
+            of_file(
+                folder.display().to_string(),
+                format!("cannot be read: {error}; name a folder of rules with --rules"),
+            )
         };
         for entry in std::fs::read_dir(folder).map_err(wrong)? {
             let path = entry.map_err(wrong)?.path();
@@ -127,74 +134,101 @@ fn texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, PlatformError> 
         );
     }
     if let (Some(folder), true) = (folder, texts.is_empty()) {
-        let cause = "there is no rule file (*.toml) in this folder".to_owned();
-        return Err(PlatformError::Rules { file: folder.display().to_string(), cause });
+        let problem = "there is no rule file (*.toml) in this folder".to_owned();
+        return Err(of_file(folder.display().to_string(), problem));
     }
     texts.sort();
     Ok(texts)
 }
 
-fn parse(place: &str, text: &str, registry: &Registry) -> Result<Vec<Rule>, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+fn parse(place: &str, text: &str, registry: &Registry) -> Result<Vec<Rule>, Vec<Complaint>> {
+    let file: File = complaint::parse(place, text)?;
     let stem = Path::new(place).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let rule = |written: Written| {
-        let name = written.name.clone();
-        understood(&stem, written, registry).map_err(|cause| format!("rule {name}: {cause}"))
-    };
+    let (mut rules, mut faults) = (Vec::new(), Faults::default());
     if file.rule.is_empty() {
-        return Err("it holds no rule: write one, or remove the file".to_owned());
+        faults.add(Fault::new([Step::from("rule")], "it holds no rule: write one, or remove the file"));
     }
-    file.rule.into_iter().map(rule).collect()
+    for (index, written) in file.rule.into_iter().enumerate() {
+        let name = written.name.clone();
+        let rule = understood(&stem, written, registry)
+            .map_err(|fault| fault.of(&format!("rule {name}")).below(&[Step::from("rule"), Step::from(index)]));
+        rules.extend(faults.take(rule));
+    }
+    faults.or(rules, place, text)
 }
 
-fn understood(stem: &str, written: Written, registry: &Registry) -> Result<Rule, String> {
-    if [&written.name, &written.family, &written.says].iter().any(|text| text.trim().is_empty()) {
-        return Err("its name, family or what it says is empty".to_owned());
+/// A fault's path is that in the rule.
+fn understood(stem: &str, written: Written, registry: &Registry) -> Result<Rule, Fault> {
+    for (key, text) in [("name", &written.name), ("family", &written.family), ("says", &written.says)] {
+        if text.trim().is_empty() {
+            return Err(Fault::new([Step::from(key)], format!("its {key} is empty")));
+        }
     }
-    let query = |database: &str, sql: String| {
-        if sql.trim().is_empty() {
-            return Err(format!("a query of {database} is empty, so it would look at nothing"));
-        }
-        let known = registry.get(database).map_err(|error| error.to_string())?;
-        if known.engine == Engine::Mongodb {
-            return Err(format!("{} speaks no SQL: use a relational database", known.name));
-        }
-        if let Some(word) = moment::clock_word(&sql) {
-            return Err(format!("{word} makes it depend on when it is asked: write {{today}}, {{now}} or {{seeded}}"));
-        }
-        Ok(Query { database: known.name.clone(), sql })
-    };
+    let side = |key: &str, side: Query| query(registry, [&[key, "database"], &[key, "sql"]], &side.database, side.sql);
     let check = match (written.database, written.looked_at, written.violations, written.left, written.right) {
         (Some(database), Some(looked_at), Some(violations), None, None)
             if written.compare.is_none() && written.rate.is_none() =>
         {
-            Check::Violations { looked_at: query(&database, looked_at)?, violations: query(&database, violations)? }
+            let of = |key, sql| query(registry, [&["database"], &[key]], &database, sql);
+            Check::Violations { looked_at: of("looked_at", looked_at)?, violations: of("violations", violations)? }
         }
         (None, None, None, Some(left), Some(right)) => Check::Agreement {
-            left: query(&left.database, left.sql)?,
-            right: query(&right.database, right.sql)?,
-            rate: rate(written.rate, written.compare, query)?,
+            left: side("left", left)?,
+            right: side("right", right)?,
+            rate: rate(written.rate, written.compare, |rate| side("rate", rate))?,
             compare: written.compare.unwrap_or_default(),
         },
         _ => {
             let forms = "it has either database, looked_at and violations, or left, right and perhaps rate and compare";
-            return Err(forms.to_owned());
+            return Err(Fault::new([], forms));
         }
     };
     Ok(Rule { file: stem.to_owned(), name: written.name, family: written.family, says: written.says, check })
+}
+
+/// `[of_database, of_sql]`: where the two stand in their rule.
+fn query(
+    registry: &Registry,
+    [of_database, of_sql]: [&[&str]; 2],
+    database: &str,
+    sql: String,
+) -> Result<Query, Fault> {
+    let at = |keys: &[&str]| keys.iter().map(|key| Step::from(*key)).collect::<Vec<Step>>();
+    if sql.trim().is_empty() {
+        return Err(Fault::new(at(of_sql), format!("a query of {database} is empty, so it would look at nothing")));
+    }
+    let Ok(known) = registry.get(database) else {
+        let is_whole = database.starts_with("genims_");
+        let name =
+            |known: &genims_databases::Database| if is_whole { known.name.clone() } else { known.module.clone() };
+        let names: Vec<String> =
+            registry.all().iter().filter(|known| known.engine != Engine::Mongodb).map(name).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        return Err(Fault::unknown(at(of_database), "not a database of the registry", database, &names));
+    };
+    if known.engine == Engine::Mongodb {
+        let problem = format!("{} speaks no SQL: use a relational database", known.name);
+        return Err(Fault::new(at(of_database), problem));
+    }
+    if let Some(word) = moment::clock_word(&sql) {
+        let problem = format!("{word} makes it depend on when it is asked: write {{today}}, {{now}} or {{seeded}}");
+        return Err(Fault::new(at(of_sql), problem));
+    }
+    Ok(Query { database: known.name.clone(), sql })
 }
 
 /// What was divided is hardly ever equal to the last digit.
 fn rate(
     written: Option<Query>,
     compare: Option<Compare>,
-    query: impl Fn(&str, String) -> Result<Query, String>,
-) -> Result<Option<Query>, String> {
+    query: impl Fn(Query) -> Result<Query, Fault>,
+) -> Result<Option<Query>, Fault> {
     match (written, compare) {
         (None, _) => Ok(None),
-        (Some(rate), Some(Compare::Near { .. })) => query(&rate.database, rate.sql).map(Some),
+        (Some(rate), Some(Compare::Near { .. })) => query(rate).map(Some),
         (Some(_), _) => {
-            Err("values divided by a rate are compared with a tolerance: compare = { tolerance = 0.01 }".into())
+            let problem = "values divided by a rate are compared with a tolerance: compare = { tolerance = 0.01 }";
+            Err(Fault::new([Step::from("rate")], problem))
         }
     }
 }
@@ -204,7 +238,8 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Vec<Rule>, String> {
-        parse("config/verify/erp_a.toml", text, &Registry::load(None).expect("the embedded registry"))
+        let registry = Registry::load(None).expect("the embedded registry");
+        parse("config/verify/erp_a.toml", text, &registry).map_err(|complaints| complaint::listed(&complaints))
     }
 
     const HEAD: &str = "[[rule]]\nname = 'r'\nfamily = 'totals'\nsays = 's'\n";
@@ -252,8 +287,34 @@ mod tests {
             assert!(cause.contains("rule r"), "{cause}");
         }
         let sometimes = format!("{HEAD}{side}\nright = {{ database = 'wms', sql = 'B' }}\ncompare = 'sometimes'");
-        assert!(parsed(&sometimes).is_err());
-        assert!(parsed(&format!("{HEAD}databse = 'erp'")).is_err());
+        let told = parsed(&sometimes).expect_err("no way of comparing");
+        assert_eq!(
+            told,
+            "config/verify/erp_a.toml:7: rule[0].compare = 'sometimes': must be \"equal\", \"subset\" or { tolerance = 0.01 }"
+        );
+    }
+
+    #[test]
+    fn a_fault_is_told_once_with_its_line_key_value_and_the_nearest_that_is_known() {
+        let told = parsed(&format!("{HEAD}databse = 'erp'\nlooked_at = 'L'\nviolations = 'V'")).expect_err("a slip");
+        assert!(
+            told.starts_with(
+                "config/verify/erp_a.toml:5: rule[0].databse = 'erp': unknown key; did you mean database?"
+            ),
+            "{told}"
+        );
+        let told = parsed(&format!("{HEAD}database = 'manufacturin'\nlooked_at = 'L'\nviolations = 'V'"));
+        let told = told.expect_err("no such database");
+        let expected = "config/verify/erp_a.toml:5: rule[0].database = 'manufacturin': rule r: not a database of the registry; \
+                        did you mean manufacturing? Allowed here: ";
+        assert!(told.starts_with(expected), "{told}");
+        let told = parsed(&HEAD.replace("says = 's'\n", "")).expect_err("says nothing");
+        assert_eq!(told, "config/verify/erp_a.toml:1: rule[0].says: is missing; add it");
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("a.toml"), "[[rule]\n").expect("written");
+        let registry = Registry::load(None).expect("the embedded registry");
+        let error = load(Some(folder.path()), &registry).expect_err("no TOML").to_string();
+        assert!(error.contains("a.toml:1: is no TOML: ") && error.matches("a.toml").count() == 1, "{error}");
     }
 
     #[test]

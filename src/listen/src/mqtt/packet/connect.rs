@@ -1,8 +1,11 @@
 //! CONNECT: who comes, with which session, what is to be said of it when it is lost.
 
-use super::properties::{self, Allowed, id};
+use super::properties::{self, Allowed, Value, id};
 use super::wire::Reader;
 use super::{Fault, Version, reason};
+
+/// The user property with [`Connect::first_received_us`] as a decimal number.
+pub const FIRST_RECEIVED: &str = "genims-received-us";
 
 /// Borrowed from the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct Connect<'a> {
     /// What the client takes at most.
     pub packet_bytes_max: u32,
     pub authentication_method: Option<&'a str>,
+    /// When the server received first what the client is going to bring again: microseconds since 1970.
+    pub first_received_us: Option<i64>,
     pub will: Option<Will<'a>>,
     pub user_name: Option<&'a str>,
     pub password: Option<&'a [u8]>,
@@ -97,6 +102,7 @@ impl<'a> Connect<'a> {
             session_expiry: if version != Version::V5 && !clean_start { u32::MAX } else { 0 },
             packet_bytes_max: u32::MAX,
             authentication_method: None,
+            first_received_us: None,
             will: None,
             user_name: None,
             password: None,
@@ -128,6 +134,11 @@ impl<'a> Connect<'a> {
                 id::MAXIMUM_PACKET_SIZE => self.packet_bytes_max = value.number(),
                 id::AUTHENTICATION_METHOD => self.authentication_method = Some(value.text()),
                 id::AUTHENTICATION_DATA => data = true,
+                id::USER_PROPERTY => {
+                    if let Value::Pair(FIRST_RECEIVED, first_us) = value {
+                        self.first_received_us = first_us.parse().ok();
+                    }
+                }
                 _ => {}
             }
             Ok(())

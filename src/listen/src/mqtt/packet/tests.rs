@@ -140,7 +140,8 @@ fn a_length_above_the_limit_is_refused_before_its_bytes_come() {
 fn a_full_v5_connect_is_read_in_all_its_parts() {
     let bytes = [
         b"\0\x04MQTT\x05\xEE\x00\x3C".as_slice(),
-        &[10, 0x11, 0, 0, 0, 9, 0x27, 0, 0, 1, 0],
+        &[36, 0x11, 0, 0, 0, 9, 0x27, 0, 0, 1, 0, 0x26],
+        b"\0\x12genims-received-us\0\x0317\x30",
         b"\0\x02id",
         &[5, 0x18, 0, 0, 0, 7],
         b"\0\x01w\0\x02pp\0\x04user\0\x02pw",
@@ -157,6 +158,7 @@ fn a_full_v5_connect_is_read_in_all_its_parts() {
         session_expiry: 9,
         packet_bytes_max: 256,
         authentication_method: None,
+        first_received_us: Some(170),
         will: Some(will),
         user_name: Some("user"),
         password: Some(b"pw"),

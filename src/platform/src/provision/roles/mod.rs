@@ -12,7 +12,8 @@ pub(super) use mysql::apply as apply_mysql;
 pub(super) use postgres::apply as apply_postgres;
 
 use super::Mode;
-use genims_databases::{Database, DatabaseError, Environment};
+use genims_databases::configured::ConnectionFault;
+use genims_databases::{Database, DatabaseError, Engine, Environment};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
@@ -28,25 +29,48 @@ struct Role {
     password: Option<String>,
 }
 
+impl Right {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Writer => "writer",
+            Self::Reader => "reader",
+        }
+    }
+}
+
+fn rights(database: &Database) -> &'static [Right] {
+    match (database.engine, database.module.as_str()) {
+        (Engine::Mongodb, _) => &[],
+        (_, "audit") => &[Right::Writer, Right::Reader],
+        _ => &[Right::Owner, Right::Writer, Right::Reader],
+    }
+}
+
+/// The variable with a role's password.
+fn variable(database: &Database, right: Right) -> String {
+    format!("GENIMS_{}_{}_PASSWORD", database.module.to_uppercase(), right.word().to_uppercase())
+}
+
 /// The roles that a database shall have.
 fn wanted(database: &Database, environment: &Environment) -> Result<Vec<Role>, DatabaseError> {
-    let rights: &[Right] = if database.module == "audit" {
-        &[Right::Writer, Right::Reader]
-    } else {
-        &[Right::Owner, Right::Writer, Right::Reader]
+    let role = |right: &Right| {
+        let password = environment.secret(&variable(database, *right))?;
+        Ok(Role { name: format!("genims_{}_{}", database.module, right.word()), right: *right, password })
     };
-    rights
-        .iter()
-        .map(|right| {
-            let word = match right {
-                Right::Owner => "owner",
-                Right::Writer => "writer",
-                Right::Reader => "reader",
-            };
-            let variable = format!("GENIMS_{}_{}_PASSWORD", database.module.to_uppercase(), word.to_uppercase());
-            let password = environment.secret(&variable)?;
-            Ok(Role { name: format!("genims_{}_{word}", database.module), right: *right, password })
-        })
+    rights(database).iter().map(role).collect()
+}
+
+/// The files of roles' passwords that cannot be read, which a provisioning would stumble over.
+pub fn unreadable_passwords<'d>(
+    databases: impl IntoIterator<Item = &'d Database>,
+    environment: &Environment,
+) -> Vec<ConnectionFault> {
+    let variables =
+        databases.into_iter().flat_map(|database| rights(database).iter().map(move |right| variable(database, *right)));
+    variables
+        .filter_map(|variable| environment.secret(&variable).err())
+        .filter_map(ConnectionFault::of_secret)
         .collect()
 }
 
@@ -63,4 +87,30 @@ struct Step {
 /// What was made (or in another mode would have to be).
 fn told(mode: Mode, step: &Step) -> String {
     if mode == Mode::Check { format!("not so: {}", step.says) } else { step.says.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use genims_databases::Registry;
+
+    #[test]
+    fn each_password_file_that_cannot_be_read_is_named() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let pairs = [
+            ("GENIMS_HR_WRITER_PASSWORD_FILE", "/nonexistent/writer"),
+            ("GENIMS_AUDIT_READER_PASSWORD_FILE", "/nonexistent/reader"),
+            ("GENIMS_AUDIT_OWNER_PASSWORD_FILE", "/nonexistent/there_is_no_such_role"),
+            ("GENIMS_ERP_OWNER_PASSWORD", "said"),
+            ("GENIMS_ERP_OWNER_PASSWORD_FILE", "/nonexistent/not_looked_at"),
+        ];
+        let faults = unreadable_passwords(registry.all(), &Environment::from_pairs(pairs));
+        let mut variables: Vec<&str> = faults.iter().map(|fault| fault.variable.as_str()).collect();
+        variables.sort_unstable();
+        assert_eq!(variables, ["GENIMS_AUDIT_READER_PASSWORD_FILE", "GENIMS_HR_WRITER_PASSWORD_FILE"]);
+        for fault in &faults {
+            assert!(fault.problem.starts_with("names the file /nonexistent/"), "{fault:?}");
+            assert!(fault.problem.contains("; mend the path"), "{fault:?}");
+        }
+    }
 }

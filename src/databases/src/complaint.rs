@@ -1,20 +1,28 @@
-//! What is wrong with a configuration, and where: file, line, key, value as it stands in the file, what is allowed, and the
+//! What is wrong with a TOML file of ours, and where: file, line, key, value as it stands in the file, what is allowed, and the
 //! nearest key or word that is known. Values from the environment are never shown.
+//!
+//! Enters: the text of a file, or a value of it with its path; leaves: what serde makes of it, or [`Complaint`]s, one for
+//! each place. Configurations, rules of `genims verify` and the files of a seeding are all read by this.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
-use std::fmt;
-
-use toml::Value;
+use std::fmt::{self, Write};
 use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
+
+/// Faults of one file that are told at once.
+const FAULTS_MAX: usize = 32;
+
+/// Of a longer value only the beginning is shown.
+const SHOWN_CHARACTERS_MAX: usize = 120;
 
 /// Words at least this alike are taken for a slip of the pen.
 const ALIKE: f64 = 0.8;
 
 /// One step from the file's top towards a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     Key(String),
     Index(usize),
 }
@@ -31,28 +39,29 @@ impl From<usize> for Step {
     }
 }
 
+/// One fault, whose place in the file is looked up when it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) path: Vec<Step>,
+pub struct Fault {
+    pub path: Vec<Step>,
     /// What is wrong, with what is allowed.
-    pub(super) problem: String,
+    pub problem: String,
     allowed: Option<String>,
     nearest: Option<String>,
 }
 
 impl Fault {
-    pub(super) fn new(path: impl IntoIterator<Item = Step>, problem: impl Into<String>) -> Self {
+    pub fn new(path: impl IntoIterator<Item = Step>, problem: impl Into<String>) -> Self {
         Self { path: path.into_iter().collect(), problem: problem.into(), allowed: None, nearest: None }
     }
 
     /// A value that is not what its key takes.
-    pub(super) fn must_be(path: impl IntoIterator<Item = Step>, allowed: impl Into<String>) -> Self {
+    pub fn must_be(path: impl IntoIterator<Item = Step>, allowed: impl Into<String>) -> Self {
         let allowed = allowed.into();
         Self { allowed: Some(allowed.clone()), ..Self::new(path, format!("must be {allowed}")) }
     }
 
     /// `word` is not among the known ones; `what` says what it was taken for.
-    pub(super) fn unknown(path: impl IntoIterator<Item = Step>, what: &str, word: &str, known: &[&str]) -> Self {
+    pub fn unknown(path: impl IntoIterator<Item = Step>, what: &str, word: &str, known: &[&str]) -> Self {
         let nearest = known
             .iter()
             .map(|known| (strsim::jaro_winkler(word, known), *known))
@@ -67,14 +76,20 @@ impl Fault {
         Self { allowed: Some(list), nearest, ..Self::new(path, problem) }
     }
 
+    /// Told with whose fault it is.
+    pub fn of(mut self, whose: &str) -> Self {
+        self.problem = format!("{whose}: {}", self.problem);
+        self
+    }
+
     /// The fault lies below `prefix`.
-    fn below(mut self, prefix: &[Step]) -> Self {
+    pub fn below(mut self, prefix: &[Step]) -> Self {
         self.path.splice(0..0, prefix.iter().cloned());
         self
     }
 
     /// As it is told: with line (if the file says anything of it), key and value.
-    pub(super) fn told(self, file: &str, text: &str) -> Complaint {
+    pub fn told(self, file: &str, text: &str) -> Complaint {
         let found = locate(text, &self.path);
         let mut key = String::new();
         for step in &self.path {
@@ -88,7 +103,7 @@ impl Fault {
         Complaint {
             file: Some(file.to_owned()),
             line: found.line,
-            value: found.value.filter(|value| !is_secret(value)),
+            value: found.value.filter(|value| !is_secret(value)).map(beginning),
             key: Some(key).filter(|key| !key.is_empty()),
             problem: self.problem,
             allowed: self.allowed,
@@ -97,23 +112,40 @@ impl Fault {
     }
 }
 
+fn beginning(value: String) -> String {
+    match value.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}...", &value[..end]),
+        None => value,
+    }
+}
+
 /// All that is wrong, one fault for each place.
 #[derive(Debug, Default)]
-pub(super) struct Faults(pub(super) Vec<Fault>);
+pub struct Faults(pub Vec<Fault>);
 
 impl Faults {
-    pub(super) fn add(&mut self, fault: Fault) {
+    pub fn add(&mut self, fault: Fault) {
         if self.0.iter().all(|earlier| earlier.path != fault.path) {
             self.0.push(fault);
         }
     }
 
-    pub(super) fn take<T>(&mut self, outcome: Result<T, Fault>) -> Option<T> {
+    pub fn take<T>(&mut self, outcome: Result<T, Fault>) -> Option<T> {
         outcome.map_err(|fault| self.add(fault)).ok()
     }
 
+    /// `what` was read; with any fault the answer is all of them, by their lines.
+    pub fn or<T>(self, what: T, file: &str, text: &str) -> Result<T, Vec<Complaint>> {
+        if self.0.is_empty() {
+            return Ok(what);
+        }
+        let mut complaints: Vec<Complaint> = self.0.into_iter().map(|fault| fault.told(file, text)).collect();
+        complaints.sort_by_key(|complaint| complaint.line.unwrap_or(usize::MAX));
+        Err(complaints)
+    }
+
     /// Whether anything is wrong at or below a place.
-    pub(super) fn any_below(&self, path: &[Step]) -> bool {
+    pub fn any_below(&self, path: &[Step]) -> bool {
         self.0.iter().any(|fault| fault.path.starts_with(path))
     }
 }
@@ -135,7 +167,7 @@ pub struct Complaint {
 
 impl Complaint {
     /// What is no TOML at all.
-    pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Self {
+    pub fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Self {
         let line = error.span().map(|span| line_of(text, span.start));
         let problem = format!("is no TOML: {}; mend that line", error.message().trim().replace('\n', ", "));
         Self { file: Some(file.to_owned()), line, problem, ..Self::default() }
@@ -158,8 +190,52 @@ impl fmt::Display for Complaint {
     }
 }
 
+/// One on the line, several on lines of their own.
+pub fn listed(complaints: &[Complaint]) -> String {
+    if let [one] = complaints {
+        return one.to_string();
+    }
+    let mut text = format!("{} faults:", complaints.len());
+    for complaint in complaints {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {complaint}");
+    }
+    text
+}
+
+/// Reads a whole file. A key at fault is told and left out, so that the others are looked at, too.
+pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Vec<Complaint>> {
+    let root = text.parse::<Table>().map_err(|error| vec![Complaint::syntax(file, text, &error)])?;
+    let (mut root, mut faults) = (Value::from(root), Faults::default());
+    loop {
+        let fault = match read::<T>(&[], root.clone()) {
+            Ok(found) => return faults.or(found, file, text),
+            Err(fault) => fault,
+        };
+        let path = fault.path.clone();
+        // What is missing because it was left out is no fault of the file.
+        let is_follow_up = faults.any_below(&path);
+        if !is_follow_up {
+            faults.add(fault);
+        }
+        if is_follow_up || faults.0.len() >= FAULTS_MAX || !leave_out(&mut root, &path) {
+            return faults.or((), file, text).map_or_else(Err, |()| Err(Vec::new()));
+        }
+    }
+}
+
+/// Whether there was a key at `path`, which is gone then. Items of lists stay, for the others' numbers.
+fn leave_out(root: &mut Value, path: &[Step]) -> bool {
+    let Some((Step::Key(last), before)) = path.split_last() else { return false };
+    let found = before.iter().try_fold(root, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_str()),
+        Step::Index(index) => value.get_mut(*index),
+    });
+    found.and_then(Value::as_table_mut).is_some_and(|table| table.remove(last).is_some())
+}
+
 /// Reads `value`, which stands at `path`.
-pub(super) fn read<T: DeserializeOwned>(path: &[Step], value: Value) -> Result<T, Fault> {
+pub fn read<T: DeserializeOwned>(path: &[Step], value: Value) -> Result<T, Fault> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut steps: Vec<Step> = error
             .path()
@@ -181,6 +257,11 @@ pub(super) fn read<T: DeserializeOwned>(path: &[Step], value: Value) -> Result<T
         } else if message.starts_with("unknown variant") {
             let word = quoted.next().unwrap_or_default();
             Fault::unknown(steps, "not a word known here", word, &quoted.collect::<Vec<_>>())
+        } else if message.starts_with("missing field") {
+            steps.push(Step::from(quoted.next().unwrap_or_default()));
+            Fault::new(steps, "is missing; add it")
+        } else if let Some(allowed) = message.strip_prefix("must be ") {
+            Fault::must_be(steps, allowed)
         } else {
             match message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected ")) {
                 Some((_, wanted)) => Fault::must_be(steps, in_words(wanted)),
@@ -243,4 +324,57 @@ fn locate(text: &str, path: &[Step]) -> Located {
         here = Some(value.get_ref());
     }
     located
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        rule: Vec<Rule>,
+        #[serde(default)]
+        notes: Option<String>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rule {
+        name: String,
+        rows: Option<u32>,
+    }
+
+    fn told(text: &str) -> Vec<String> {
+        let found = parse::<File>("a.toml", text);
+        found.expect_err(text).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_fault_of_a_file_is_told_once_with_its_place() {
+        let file = parse::<File>("a.toml", "[[rule]]\nname = 'a'\nrows = 3\n").expect("a good file");
+        assert_eq!((file.rule[0].name.as_str(), file.rule[0].rows, file.notes), ("a", Some(3), None));
+        let two = "notes = 7\n[[rule]]\nname = 'a'\n\nrowz = 3\n[[rule]]\nname = 'b'\nrows = 'x'\n";
+        assert_eq!(
+            told(two),
+            [
+                "a.toml:1: notes = 7: must be a text, in quotes",
+                "a.toml:5: rule[0].rowz = 3: unknown key; did you mean rows? Allowed here: name, rows",
+                "a.toml:8: rule[1].rows = 'x': must be a whole number",
+            ]
+        );
+        assert_eq!(told("[[rule]]\nrows = 1\n"), ["a.toml:1: rule[0].name: is missing; add it"]);
+        assert_eq!(told("[[rule]]\nname = 1\n"), ["a.toml:2: rule[0].name = 1: must be a text, in quotes"]);
+        assert_eq!(told("rule = 1\n"), ["a.toml:1: rule = 1: must be a list, in square brackets"]);
+        let broken = told("[[rule]]\nname = 'a\n");
+        assert!(broken.len() == 1 && broken[0].starts_with("a.toml:2: is no TOML: "), "{broken:?}");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_secrets_are_not_shown() {
+        let long = told(&format!("[[rule]]\nname = 'a'\nrows = '{}'\n", "\u{e4}".repeat(500)));
+        assert!(long[0].len() < 400 && long[0].contains("\u{e4}...: must be a whole number"), "{long:?}");
+        assert_eq!(told("[[rule]]\nname = 'a'\nrows = 'u:p@h'\n"), ["a.toml:3: rule[0].rows: must be a whole number"]);
+    }
 }

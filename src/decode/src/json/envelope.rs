@@ -1,0 +1,158 @@
+//! Messages around what is meant, by their other keys: enters an element, leaves the object inside whose members are tags.
+//!
+//! | message | known by | tags |
+//! |---|---|---|
+//! | Telegraf | `fields` beside `name` or an object `tags` | `fields`; the machine, where the topic has none: tag `machine_id` or `machine`, else `name` |
+//! | The Things Stack | `uplink_message` beside `end_device_ids` | its `decoded_payload`, with its `received_at` |
+//! | ChirpStack | `object` beside `deviceInfo`, `devEUI` or `deduplicationId` | `object` |
+//! | device shadows of AWS | `state` with an object `reported` | `reported` |
+//! | Losant | an object `data` and nothing else that is no known key | `data` |
+//!
+//! Where the catalogue knows a tag by its whole path (`object.x`, `data.x`), the message is an object of tags like any other.
+//! What stands around it is of the network, and nobody's value unless the catalogue knows it. Asked only of elements with one of these keys, and of those in
+//! which nothing else is a value: there a single list of objects is taken, or an object `tags` or `metrics`.
+
+use super::cursor::Cursor;
+use super::fields::inner_time;
+use super::keys::Known;
+use crate::fault::Fault;
+use std::borrow::Cow;
+
+/// What a message holds.
+pub(super) struct Inner<'a> {
+    pub(super) tags: &'a [u8],
+    /// Better than that of the message.
+    pub(super) timestamp_us: Option<Result<i64, Fault>>,
+    /// Where nothing else names one.
+    pub(super) machine: Option<Cow<'a, str>>,
+}
+
+/// The objects of an element that may hold tags, and what tells which does.
+#[derive(Default)]
+struct Members<'a> {
+    fields: Option<&'a [u8]>,
+    labels: Option<&'a [u8]>,
+    name: Option<&'a [u8]>,
+    uplink: Option<&'a [u8]>,
+    object: Option<&'a [u8]>,
+    state: Option<&'a [u8]>,
+    data: Option<&'a [u8]>,
+    is_of_things_stack: bool,
+    is_of_chirpstack: bool,
+    has_others: bool,
+}
+
+/// Objects inside of objects in which a path is looked for, as deep as tags are followed.
+const DEPTH_MAX: usize = 8;
+
+/// `knows`: whether the catalogue has a sensor of that name.
+#[cold]
+pub(super) fn inner(element: &[u8], knows: impl Fn(&str) -> bool) -> Option<Inner<'_>> {
+    let mut found = Members::default();
+    let read = Cursor::new(element).object(|cursor, key| {
+        let written = cursor.pass()?;
+        let object = Some(written).filter(|written| written.starts_with(b"{"));
+        match &*key.to_str() {
+            "fields" => found.fields = object,
+            "tags" => found.labels = object,
+            "name" => found.name = Some(written),
+            "uplink_message" => found.uplink = object,
+            "end_device_ids" => found.is_of_things_stack = true,
+            "object" => found.object = object,
+            "deviceInfo" | "devEUI" | "deduplicationId" => found.is_of_chirpstack = true,
+            "state" => found.state = object,
+            "data" => found.data = object,
+            key => found.has_others |= Known::of(key.as_bytes()).is_none(),
+        }
+        Ok(())
+    });
+    read.ok()?;
+    found.inner(knows)
+}
+
+impl<'a> Members<'a> {
+    fn inner(self, knows: impl Fn(&str) -> bool) -> Option<Inner<'a>> {
+        let plain = |tags| Some(Inner { tags, timestamp_us: None, machine: None });
+        let is_new = |path: &str, written: &&[u8]| !knows_any(path, written, &knows, 0);
+        if let Some(uplink) = self.uplink.filter(|_| self.is_of_things_stack) {
+            if !is_new("uplink_message", &uplink) {
+                return None;
+            }
+            let tags = member(uplink, "decoded_payload").filter(|tags| tags.starts_with(b"{")).unwrap_or(b"{}");
+            let received = member(uplink, "received_at").filter(|written| written.starts_with(b"\""));
+            let received = received.and_then(|written| Cursor::new(written).value().ok());
+            return Some(Inner { tags, timestamp_us: received.map(inner_time), machine: None });
+        }
+        if let Some(object) = self.object.filter(|_| self.is_of_chirpstack) {
+            return Some(object).filter(|object| is_new("object", object)).and_then(plain);
+        }
+        if let Some(tags) = self.fields.filter(|_| self.name.is_some() || self.labels.is_some()) {
+            let label = |name: &str| self.labels.and_then(|labels| member(labels, name));
+            let machine = label("machine_id").or_else(|| label("machine")).or(self.name).and_then(text);
+            return is_new("fields", &tags).then_some(Inner { tags, timestamp_us: None, machine });
+        }
+        if let Some((state, reported)) = self.state.and_then(|state| Some((state, member(state, "reported")?))) {
+            let is_meant = reported.starts_with(b"{") && is_new("state", &state);
+            return Some(reported).filter(|_| is_meant).and_then(plain);
+        }
+        let is_alone = !self.has_others && self.object.is_none() && self.state.is_none() && self.uplink.is_none();
+        self.data.filter(|data| is_alone && is_new("data", data)).and_then(plain)
+    }
+}
+
+/// The list of objects that is all an element says.
+#[cold]
+pub(super) fn only_list(element: &[u8]) -> Option<&[u8]> {
+    let (mut list, mut lists) = (None, 0);
+    let read = Cursor::new(element).object(|cursor, key| {
+        let written = cursor.pass()?;
+        let mut inside = Cursor::new(written);
+        if Known::of(key.to_str().as_bytes()).is_none() && inside.take(b'[') && inside.token() == Some(b'{') {
+            (list, lists) = (Some(written), lists + 1);
+        }
+        Ok(())
+    });
+    list.filter(|_| read.is_ok() && lists == 1)
+}
+
+/// An object of tags that is called so.
+#[cold]
+pub(super) fn named_tags(element: &[u8]) -> Option<&[u8]> {
+    let tags = member(element, "tags").or_else(|| member(element, "metrics"));
+    tags.filter(|tags| tags.starts_with(b"{"))
+}
+
+/// What stands behind a key of an object; the first, where it stands twice.
+fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    let read = Cursor::new(object).object(|cursor, key| {
+        let written = cursor.pass()?;
+        found = found.or(Some(written).filter(|_| key.to_str() == name));
+        Ok(())
+    });
+    read.ok().and(found)
+}
+
+/// Whether the catalogue knows what was `written` at `path`, or anything in it.
+fn knows_any(path: &str, written: &[u8], knows: &impl Fn(&str) -> bool, depth: usize) -> bool {
+    let is_list = || written.starts_with(b"[") && ["_1", "1"].iter().any(|phase| knows(&format!("{path}{phase}")));
+    if knows(path) || is_list() {
+        return true;
+    }
+    if depth == DEPTH_MAX || !written.starts_with(b"{") {
+        return false;
+    }
+    let mut found = false;
+    let read = Cursor::new(written).object(|cursor, key| {
+        let inside = cursor.pass()?;
+        found = found || knows_any(&format!("{path}.{}", key.to_str()), inside, knows, depth + 1);
+        Ok(())
+    });
+    read.is_ok() && found
+}
+
+fn text(written: &[u8]) -> Option<Cow<'_, str>> {
+    let quoted = Some(written).filter(|written| written.starts_with(b"\""))?;
+    let text = Cursor::new(quoted).string().ok()?;
+    Some(text.to_str()).filter(|text| !text.trim().is_empty())
+}

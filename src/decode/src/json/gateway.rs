@@ -1,0 +1,95 @@
+//! The keys of gateways in an element; see [`super::list`] and [`super::tags`].
+
+use super::cursor::{Cursor, Syntax};
+use super::element::{Element, KEY, STATUS};
+use super::fields::gateway_quality;
+use super::keys::{Known, Says};
+use super::{list, values};
+
+impl<'a> Element<'a> {
+    /// Reads what stands behind a key that gateways write.
+    #[inline(never)]
+    pub(super) fn gateway_member(&mut self, known: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        match known.says {
+            Says::Value | Says::Sensor | Says::Time(_) | Says::Machine | Says::Quality | Says::Several => {
+                self.said(known, cursor)
+            }
+            Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
+            Says::Data => self.value(known.bit, known.rank, cursor),
+            Says::OpcDa => {
+                self.is_opc_da = true;
+                cursor.skip()
+            }
+            Says::List => {
+                let list = list::check(cursor)?;
+                self.list(list);
+                Ok(())
+            }
+            Says::Records => {
+                let is_nested = |list: &&[u8]| memchr::memmem::find(list, b"\"vals\"").is_some();
+                let list = list::check(cursor)?.filter(is_nested);
+                self.list(list);
+                Ok(())
+            }
+            Says::Errors => {
+                let errors = values::check(cursor)?;
+                self.twice |= u8::from(errors.is_some() && self.errors.is_some()) * KEY;
+                self.errors = self.errors.or(errors);
+                Ok(())
+            }
+            Says::Error => {
+                self.saw(known.bit);
+                self.error = Some(cursor.pass()?).filter(|error| !list::is_no_error(error));
+                Ok(())
+            }
+            Says::QualityBits | Says::Status => {
+                let written = cursor.pass()?;
+                if let Some(quality) = gateway_quality(known.says, written) {
+                    self.twice |= u8::from(self.keys_seen & (1 << known.bit) != 0) * STATUS;
+                    self.keys_seen |= 1 << known.bit;
+                    self.quality.offer(known.rank, Ok(quality));
+                }
+                Ok(())
+            }
+            Says::Payload | Says::Params => self.payload_member(known.says, cursor),
+            Says::Envelope => {
+                self.has_others = true;
+                self.keys_seen |= 1 << known.bit;
+                cursor.skip()
+            }
+            Says::NodeRed => {
+                self.is_message = true;
+                cursor.skip()
+            }
+            Says::Method => {
+                self.is_notification = cursor.pass()?.starts_with(b"\"Notify");
+                Ok(())
+            }
+            Says::DataSet => {
+                self.is_data_set = true;
+                cursor.skip()
+            }
+            Says::MessageType => {
+                let kind = cursor.pass()?;
+                self.is_data_set = true;
+                self.is_silent = [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
+                Ok(())
+            }
+            _ => cursor.skip(),
+        }
+    }
+
+    /// What a message holds.
+    fn payload_member(&mut self, says: Says, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        let is_object = cursor.token() == Some(b'{');
+        let written = cursor.pass()?;
+        if says == Says::Payload {
+            self.payload_twice |= self.payload.is_some();
+            self.payload = self.payload.or(Some(written));
+        } else if is_object {
+            self.payload_twice |= self.params.is_some();
+            self.params = self.params.or(Some(written));
+        }
+        Ok(())
+    }
+}
