@@ -3,7 +3,8 @@
 //! Enters: the file, embedded. Leaves: views in the hub. Invariants: what a name stands for exists; a name hides no table that
 //! its schema already has; who may read what it stands for may read the name.
 
-use super::source::{literal, name, reader_of, remembered};
+use super::foreign::{literal, name, reader_of};
+use super::source::remembered;
 use super::{SchemaReport, Status, told};
 use crate::errors::PlatformError;
 use genims_databases::{PostgresClient, PostgresSettings, Registry};
