@@ -6,10 +6,15 @@
 use super::error::{DevstackError, Result};
 use super::programs::{Programs, on_path};
 use super::{Server, mongod_wheel, run_to_end};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests need beside the servers of a stack: program and Debian package, which are called the same.
 const FOR_TESTS: [&str; 1] = ["pgbouncer"];
+
+/// The extension by which the hub reads MySQL's databases, for the versions of PostgreSQL that Debian has.
+const MYSQL_FDW: [(&str, &str); 3] =
+    [("15", "postgresql-15-mysql-fdw"), ("16", "postgresql-16-mysql-fdw"), ("17", "postgresql-17-mysql-fdw")];
 
 const APT_SCRIPT: &str = include_str!("apt.sh");
 
@@ -19,6 +24,12 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
     let for_tests = FOR_TESTS.into_iter().filter(|program| on_path(program).is_none());
     programs.missing.extend(for_tests.clone());
     programs.packages.extend(for_tests);
+    let found = programs.path("postgres").map(Path::to_owned);
+    let postgres = found.as_deref().unwrap_or(Path::new("/usr/lib/postgresql/15/bin/postgres"));
+    if let Some(package) = missing_extension(postgres, Path::new("/usr/share/postgresql")) {
+        programs.missing.push("mysql_fdw");
+        programs.packages.push(package);
+    }
     if programs.missing.is_empty() {
         say("everything is there");
         return Ok(());
@@ -39,6 +50,14 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
     Programs::require(&Server::ALL)?;
     say("everything is there");
     Ok(())
+}
+
+/// The package of the hub's extension, unless the server has it or is none of Debian's; then `genims hub` says what to do.
+fn missing_extension(postgres: &Path, shared: &Path) -> Option<&'static str> {
+    let folder = postgres.strip_prefix("/usr/lib/postgresql").ok()?.iter().next()?;
+    let (version, package) = MYSQL_FDW.iter().find(|(version, _)| folder == *version)?;
+    let control = shared.join(version).join("extension/mysql_fdw.control");
+    (!control.exists()).then_some(*package)
 }
 
 fn missing_packages(programs: &Programs, needs_wheel: bool) -> Vec<&'static str> {
@@ -89,6 +108,18 @@ mod tests {
         let mut programs = Programs::default();
         programs.packages.push("mosquitto");
         assert_eq!(missing_packages(&programs, false), ["mosquitto"]);
+    }
+
+    #[test]
+    fn the_extension_of_the_hub_is_asked_for_where_the_server_lacks_it() {
+        let shared = tempfile::tempdir().expect("a folder");
+        let server = Path::new("/usr/lib/postgresql/15/bin/postgres");
+        assert_eq!(missing_extension(server, shared.path()), Some("postgresql-15-mysql-fdw"));
+        let folder = shared.path().join("15/extension");
+        std::fs::create_dir_all(&folder).expect("a folder in it");
+        std::fs::write(folder.join("mysql_fdw.control"), "").expect("a file in it");
+        assert_eq!(missing_extension(server, shared.path()), None);
+        assert_eq!(missing_extension(Path::new("/opt/pg/bin/postgres"), shared.path()), None);
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn show(answer: &Answer) {
     };
     let widths: Vec<usize> = (0..answer.columns.len()).map(|index| width(index).unwrap_or_default()).collect();
     for line in &lines {
-        let padded: Vec<String> = line.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
+        let padded: Vec<String> = line.iter().zip(&widths).map(|(text, &width)| format!("{text:width$}")).collect();
         say!("  {}", padded.join("  ").trim_end());
     }
     let verdict = if answer.is_sensible { "as it should be" } else { "NOT what it should be" };

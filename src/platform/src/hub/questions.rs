@@ -67,7 +67,7 @@ pub fn named(names: &[String]) -> Result<Vec<Question>, PlatformError> {
 
 fn of_file(file: &File<'_>) -> Result<Question, PlatformError> {
     let path = file.path().display().to_string();
-    let text = file.contents_utf8().ok_or("it is no text".to_owned());
+    let text = file.contents_utf8().ok_or_else(|| "it is no text".to_owned());
     text.and_then(|text| read(&path, text)).map_err(|cause| PlatformError::HubQuestion { file: path.clone(), cause })
 }
 
