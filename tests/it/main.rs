@@ -19,6 +19,8 @@ mod harness;
 mod history;
 mod hosted;
 mod hub;
+mod hub_mysql;
+mod hub_questions;
 mod kill9;
 mod late;
 mod leftovers;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         seed::tests,
         history::tests,
         hub::tests,
+        hub_questions::tests,
         changes::tests,
         seeding::tests,
         stream::tests,

@@ -205,14 +205,14 @@ impl MysqlSettings {
         if self.ssl_mode == SslMode::VerifyIdentity {
             return Err(DatabaseError::Tls {
                 database: self.database.clone(),
-                cause: "mysql_fdw does not compare the server's name with its certificate, and VERIFY_IDENTITY asks for it".to_owned(),
+                cause:
+                    "mysql_fdw does not compare the server's name with its certificate, and VERIFY_IDENTITY asks for it"
+                        .to_owned(),
                 remedy: "run this once with ssl-mode=VERIFY_CA and ssl-ca=/path/ca.pem in its URL, if that is enough",
             });
         }
-        let mut options = vec![
-            ("host", self.options.ip_or_hostname().to_owned()),
-            ("port", self.options.tcp_port().to_string()),
-        ];
+        let mut options =
+            vec![("host", self.options.ip_or_hostname().to_owned()), ("port", self.options.tcp_port().to_string())];
         if let Some(Roots::File(path)) = &self.roots {
             options.push(("ssl_ca", path.display().to_string()));
         }
@@ -377,7 +377,9 @@ mod tests {
     #[test]
     fn other_programs_reach_the_server_no_less_safely() {
         let options = |url: &str| MysqlSettings::from_url("d", url).expect("a good URL").client_options();
-        let there = |url: &str| options(url).expect("it can be reached").iter().map(|(_, text)| text.clone()).collect::<Vec<_>>();
+        let there = |url: &str| {
+            options(url).expect("it can be reached").iter().map(|(_, text)| text.clone()).collect::<Vec<_>>()
+        };
         assert_eq!(there("mysql://u@h:33/x"), ["h", "33"]);
         assert_eq!(there("mysql://u@h:33/x?ssl-ca=%2Fca.pem"), ["h", "33", "/ca.pem"]);
         for (url, cause) in [

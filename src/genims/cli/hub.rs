@@ -59,7 +59,12 @@ pub(crate) async fn run(args: HubArgs, environment: &Environment) -> anyhow::Res
     }
 }
 
-async fn provision(registry: &Registry, environment: &Environment, check: bool, json: bool) -> anyhow::Result<ExitCode> {
+async fn provision(
+    registry: &Registry,
+    environment: &Environment,
+    check: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let bar = Progress::new("hub provision", "schemas");
     let show = |what: &str| {
         bar.show(what);

@@ -51,11 +51,8 @@ pub(super) async fn plan(
     };
     let rows: Vec<(String, String, String, bool, Option<u64>)> = connection.query(COLUMNS).await.map_err(failed)?;
     let columns = rows.into_iter().map(|(table, name, declared, nullable, fraction)| {
-        let declared = if json.iter().any(|(of, column)| *of == table && *column == name) {
-            "json".to_owned()
-        } else {
-            declared
-        };
+        let declared =
+            if json.iter().any(|(of, column)| *of == table && *column == name) { "json".to_owned() } else { declared };
         Column { table, name, declared, nullable, fraction }
     });
     let mut tables: Vec<Vec<Column>> = Vec::new();
@@ -74,7 +71,8 @@ pub(super) async fn plan(
 }
 
 fn planned(database: &Database, there: &str, tables: &[Vec<Column>], options: String) -> Plan {
-    let made: Vec<Result<String, String>> = tables.iter().map(|columns| foreign_table(database, there, columns)).collect();
+    let made: Vec<Result<String, String>> =
+        tables.iter().map(|columns| foreign_table(database, there, columns)).collect();
     let left_out: Vec<String> = made.iter().filter_map(|table| table.as_ref().err().cloned()).collect();
     let made: Vec<String> = made.into_iter().filter_map(Result::ok).collect();
     let tables_sql = made.join("; ");

@@ -155,7 +155,8 @@ async fn answered(
     question: &Question,
     day: NaiveDate,
 ) -> Result<(Vec<String>, Vec<Value>, bool), tokio_postgres::Error> {
-    let snapshot = client.build_transaction().read_only(true).isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
+    let snapshot =
+        client.build_transaction().read_only(true).isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
     let transaction = snapshot.start().await?;
     transaction.batch_execute(&format!("SET LOCAL statement_timeout = '{PATIENCE}'")).await?;
     let sql = question.on(day);

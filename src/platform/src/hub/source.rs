@@ -7,7 +7,9 @@
 use super::foreign::{Login, Plan, literal, name, options, reader_of};
 use super::{Status, mysql, postgres};
 use crate::errors::PlatformError;
-use genims_databases::{Database, Engine, Environment, MysqlConnection, MysqlSettings, PostgresClient, PostgresSettings};
+use genims_databases::{
+    Database, Engine, Environment, MysqlConnection, MysqlSettings, PostgresClient, PostgresSettings,
+};
 use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 
@@ -68,7 +70,8 @@ pub(super) async fn bring_in_step(
         return Err(PlatformError::NotProvisioned { database: database.name.clone() });
     }
     let hub_failed = |error| PlatformError::from(hub_settings.error(error));
-    let same = remembered(hub, &database.name).await.map_err(hub_failed)?.is_some_and(|known| known == plan.fingerprint);
+    let same =
+        remembered(hub, &database.name).await.map_err(hub_failed)?.is_some_and(|known| known == plan.fingerprint);
     if check {
         if same {
             ask(hub, &database.name).await.map_err(hub_failed)?;
