@@ -4,6 +4,7 @@
 
 use crate::harness::{Harness, connect_postgres};
 use crate::hub_mysql;
+use crate::hub_report::{report, status};
 use crate::platform::Platform;
 use genims_databases::{Engine, PostgresClient, PostgresSettings, Registry};
 use libtest_mimic::Trial;
@@ -33,18 +34,6 @@ fn one_place(harness: &'static Harness) {
     follows_the_source(&platform, harness);
     what_is_not_ours_is_left_alone(&platform, harness);
     hub_mysql::a_server_without_the_extension_says_so(&platform, harness);
-}
-
-pub(crate) fn report(platform: &Platform, arguments: &[&str], passes: bool) -> Value {
-    let output = platform.cli(arguments, &[]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.success(), passes, "{text}{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str(&text).unwrap()
-}
-
-pub(crate) fn status<'a>(report: &'a Value, schema: &str) -> &'a str {
-    let found = report["schemas"].as_array().unwrap().iter().find(|entry| entry["schema"] == schema);
-    found.unwrap()["status"].as_str().unwrap()
 }
 
 /// 343 tables and the module views of the same keys; the other names of three databases have the same.
@@ -95,8 +84,14 @@ async fn other_names(admin: &PostgresClient) {
     assert_eq!(one("SELECT count(*)::text FROM genims_erp_db.inventory_levels").await, "0");
     assert_eq!(one("SELECT count(*)::text FROM genims_quality_db.\"gage_r&r_studies\"").await, "0");
     // Collections: the last snapshot of each of the two machines, and the first states of both.
-    assert_eq!(one("SELECT string_agg(machine_id, ' ' ORDER BY machine_id) FROM genims_production.machine_live_state").await, "M1 M2");
-    assert_eq!(one("SELECT string_agg(state, ' ') FROM genims_production.machine_state_changes").await, "RUNNING RUNNING");
+    assert_eq!(
+        one("SELECT string_agg(machine_id, ' ' ORDER BY machine_id) FROM genims_production.machine_live_state").await,
+        "M1 M2"
+    );
+    assert_eq!(
+        one("SELECT string_agg(state, ' ') FROM genims_production.machine_state_changes").await,
+        "RUNNING RUNNING"
+    );
     for collection in ["oee_metrics", "entity_change_stream", "monthly_financial_summary"] {
         let sql = format!("SELECT count(*)::text FROM genims_production.{collection}");
         assert_eq!(admin.query_one(&sql, &[]).await.unwrap().get::<_, String>(0), "0");

@@ -2,6 +2,7 @@
 //! the databases themselves, without the hub. Asked for a fixed day.
 
 use crate::harness::{Harness, connect_postgres};
+use crate::hub_report::report;
 use crate::platform::Platform;
 use crate::seeding;
 use genims_databases::{Engine, MysqlSettings, Registry};
@@ -50,13 +51,13 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
 
 fn every_question(harness: &'static Harness) {
     let platform = seeding::seeded(harness, seeding::ORDINARY);
-    told(platform, &["hub", "provision", "--json"]);
-    let listed = told(platform, &["hub", "ask", "--json"]);
+    report(platform, &["hub", "provision", "--json"], true);
+    let listed = report(platform, &["hub", "ask", "--json"], true);
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), QUESTIONS);
     let mut arguments = vec!["hub", "ask", "--json", "--as-of", seeding::ORDINARY];
     arguments.extend(&names);
-    let answers = told(platform, &arguments);
+    let answers = report(platform, &arguments, true);
     let answers: BTreeMap<&str, &Value> =
         answers.as_array().unwrap().iter().map(|answer| (answer["name"].as_str().unwrap(), answer)).collect();
     let senseless: Vec<&&Value> = answers.values().filter(|answer| answer["is_sensible"] != true).collect();
@@ -77,14 +78,6 @@ fn every_question(harness: &'static Harness) {
         }
     }
     everybody_asks_what_he_may(platform, harness);
-}
-
-/// The exit code is 0 and the output JSON.
-fn told(platform: &Platform, arguments: &[&str]) -> Value {
-    let output = platform.cli(arguments, &[]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str(&text).unwrap()
 }
 
 fn by_key(answer: &Value, key: &str, value: &str) -> BTreeMap<String, f64> {

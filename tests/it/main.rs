@@ -21,6 +21,7 @@ mod hosted;
 mod hub;
 mod hub_mysql;
 mod hub_questions;
+mod hub_report;
 mod kill9;
 mod late;
 mod leftovers;

@@ -224,13 +224,14 @@ async fn prepare(client: &PostgresClient, settings: &PostgresSettings) -> Result
     set_utc(client).await?;
     let database = genims_databases::quoted(Engine::Postgresql, settings.database_name());
     // No JIT: foreign tables cost so much by estimate that queries would be compiled which have next to nothing to compute here.
+    // No merge joins: mysql_fdw takes the order of MySQL's collations for PostgreSQL's, and rows would be lost between the two.
     client
         .batch_execute(&format!(
             "SET client_min_messages = warning; COMMENT ON DATABASE {database} IS '{MARK}'; \
              CREATE EXTENSION IF NOT EXISTS postgres_fdw; \
              ALTER DATABASE {database} SET default_transaction_read_only = on; \
              ALTER DATABASE {database} SET search_path = {names}, public; \
-             ALTER DATABASE {database} SET jit = off; \
+             ALTER DATABASE {database} SET jit = off; ALTER DATABASE {database} SET enable_mergejoin = off; \
              REVOKE ALL ON DATABASE {database} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC",
             names = names::UNQUALIFIED,
         ))
