@@ -9,16 +9,22 @@ use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
 /// One column of each type; of the last no other database can have any.
-const KINDS: [&str; 3] = [
+const KINDS: [&str; 5] = [
     "CREATE TABLE kinds (id INT PRIMARY KEY, flag BOOLEAN NOT NULL, small TINYINT, amount DECIMAL(10,2), document JSON, \
      moment DATETIME(6), code CHAR(7), at TIME, huge BIGINT UNSIGNED, words MEDIUMTEXT, bytes VARBINARY(4), nothing INT)",
     "INSERT INTO kinds VALUES (1, TRUE, -5, 12.50, '{\"a\": [1]}', '2026-01-02 03:04:05.678901', 'x', '23:59:00', \
      18446744073709551615, 'ä\\n\\'', X'00FF', NULL)",
     "CREATE TABLE shapes (outline POLYGON)",
+    "CREATE TABLE texts (text_key VARCHAR(20) PRIMARY KEY)",
+    "INSERT INTO texts VALUES ('b'), ('C'), ('D_1'), ('D-1'), ('d2'), ('E')",
 ];
+/// The same keys elsewhere.
+const TEXTS: &str = "INSERT INTO departments (department_id, department_code, department_name) \
+    SELECT k, k, k FROM unnest(ARRAY['b', 'C', 'D_1', 'D-1', 'd2', 'E']) AS k";
 
 pub(crate) fn in_the_same_place(platform: &Platform, harness: &'static Harness) {
     harness.block_on(execute(platform, "genims_reporting_db", &KINDS));
+    platform.execute("genims_master_db", TEXTS);
     let stale = report(platform, &["hub", "provision", "--check", "--json"], false);
     assert_eq!(status(&stale, "genims_reporting_db"), "stale", "{stale}");
     assert_eq!(status(&stale, "genims_audit_db"), "same", "{stale}");
@@ -31,10 +37,11 @@ pub(crate) fn in_the_same_place(platform: &Platform, harness: &'static Harness) 
     harness.block_on(async {
         let hub = connect_postgres(&platform.stack.postgres_url("hub")).await;
         values_are_as_they_are(&hub).await;
+        nothing_is_lost_between_two_orders(&hub).await;
         the_source_does_the_work(&hub).await;
         nothing_is_written(platform, &hub).await;
     });
-    harness.block_on(execute(platform, "genims_reporting_db", &["DROP TABLE kinds", "DROP TABLE shapes"]));
+    harness.block_on(execute(platform, "genims_reporting_db", &["DROP TABLE kinds, shapes, texts"]));
     report(platform, &["hub", "provision", "--json"], true);
     report(platform, &["hub", "provision", "--check", "--json"], true);
 }
@@ -60,6 +67,10 @@ async fn values_are_as_they_are(hub: &PostgresClient) {
 async fn nothing_is_lost_between_two_orders(hub: &PostgresClient) {
     let setting: String = hub.query_one("SELECT current_setting('enable_mergejoin')", &[]).await.unwrap().get(0);
     assert_eq!(setting, "off");
+    hub.batch_execute("SET enable_hashjoin = off").await.unwrap();
+    let joined = "SELECT count(*) FROM genims_reporting_db.texts t JOIN genims_master_db.departments d ON d.department_id = t.text_key";
+    assert_eq!(hub.query_one(joined, &[]).await.unwrap().get::<_, i64>(0), 6);
+    hub.batch_execute("RESET enable_hashjoin").await.unwrap();
 }
 
 /// Conditions, joins and sums go to where the rows are, on both engines.
