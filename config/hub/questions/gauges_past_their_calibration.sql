@@ -1,5 +1,5 @@
 -- asks: auditor
--- question: Which gauges were used in the last half year though their calibration was overdue, and at which plants?
+-- question: How many gauges of each plant are past their calibration, how many of those are locked, and how often did one fail?
 -- sensible: rows >= 1 AND bool_and(overdue <= gauges) AND min(gauges) > 0 AND min(failed) >= 0
 SELECT f.factory_id, f.factory_name, count(*) AS gauges, count(*) FILTER (WHERE g.next_calibration_due < CURRENT_DATE) AS overdue,
        count(*) FILTER (WHERE g.locked_out) AS locked_out, coalesce(sum(c.failed), 0) AS failed

@@ -1,5 +1,5 @@
 -- asks: auditor
--- question: Which critical nonconformities have no action plan, and whose material or product is it?
+-- question: Have critical nonconformities an action plan, and whose material or product are they about?
 -- sensible: rows >= 1 AND min(cases) >= 1 AND bool_and(with_plan <= cases)
 SELECT n.defect_severity, n.source_type, coalesce(s.supplier_name, p.product_name, 'none') AS whose, count(*) AS cases,
        count(c.capa_id) AS with_plan, sum(n.total_cost) AS cost
