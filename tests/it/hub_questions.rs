@@ -1,15 +1,16 @@
-//! The questions of config/hub/questions on a seeded platform: every answer is sensible, and some are computed a second time from
-//! the databases themselves, without the hub. Asked for a fixed day.
+//! The questions of config/hub/questions on a seeded platform: every answer is sensible, no answer and a wrong one are not, and some
+//! are computed a second time from the databases themselves, without the hub. Asked for a fixed day.
 
 use crate::harness::{Harness, connect_postgres};
 use crate::hub_report::report;
 use crate::platform::Platform;
 use crate::seeding;
-use genims_databases::{Engine, MysqlSettings, Registry};
+use genims_databases::{Engine, MysqlSettings, PostgresClient, Registry};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// So many are shipped.
 const QUESTIONS: usize = 30;
@@ -41,9 +42,46 @@ const TWICE: [Twice; 7] = [
     Twice { question: "energy_per_good_part", key: "factory_id", value: "cost_inr", database: "genims_analytics_db",
         sql: "SELECT d.factory_id, CAST(SUM(f.energy_cost_inr) AS DOUBLE) FROM fact_energy_hourly f JOIN dim_machine d USING (machine_key) GROUP BY 1" },
     Twice { question: "received_and_not_invoiced", key: "supplier_id", value: "received_value", database: "genims_erp_db",
-        sql: "SELECT supplier_id::text, sum(quantity_received * unit_price)::float8 FROM goods_receipts \
+        sql: "SELECT supplier_id::text, sum(total_value)::float8 FROM goods_receipts \
               WHERE gr_status <> 'cancelled' AND purchase_order_id IS NOT NULL GROUP BY 1" },
 ];
+
+/// Of each question a column, and what would be wrong in it.
+#[rustfmt::skip]
+const WRONG: [(&str, &str, &str); QUESTIONS] = [
+    ("candidates_for_replacement", "percent_of_value", "-percent_of_value"),
+    ("cost_centers_over_budget", "over_percent", "0"),
+    ("critical_cases_and_their_plans", "closed_without_either", "1"),
+    ("deliveries_against_the_promise", "arrived_late", "delivered"),
+    ("downtime_cost_by_plant", "hours", "hours * 10000"),
+    ("energy_per_good_part", "price_inr", "price_inr / 100"),
+    ("faults_and_their_work_orders", "with_work_order", "with_work_order - 1"),
+    ("faults_in_warehouse_and_source", "facts", "facts + 1"),
+    ("forecast_against_orders", "ordered", "0"),
+    ("gauges_past_their_calibration", "overdue_in_use", "1"),
+    ("invoices_beyond_receipts", "beyond_percent", "10"),
+    ("load_and_oee_of_lines", "planned_hours", "planned_hours + 360"),
+    ("maintenance_against_production", "jobs", "0"),
+    ("margin_by_customer_tier", "share_percent", "share_percent / 2"),
+    ("materials_to_order", "on_order", "-1"),
+    ("order_and_approval_by_one_hand", "by_one_hand", "1"),
+    ("orders_at_risk", "sales_order_number", "'the same'"),
+    ("overdue_receivables", "customer_id", "'the same'"),
+    ("people_of_the_coming_fortnight", "on_leave", "people"),
+    ("pipeline_against_stock", "expected", "wanted + 1"),
+    ("preventive_work_on_busy_machines", "running_hours", "running_hours + 24 * days"),
+    ("recalls_and_their_customers", "recovered", "shipped + 1"),
+    ("received_and_not_invoiced", "open_value", "received_value * 2"),
+    ("report_agrees_with_the_ledger", "difference", "NULL::numeric"),
+    ("sick_sensors", "unwell", "observed"),
+    ("spare_parts_short", "missing", "0"),
+    ("stock_in_books_and_warehouses", "difference_percent", "2"),
+    ("technicians_at_work", "booked_percent", "120"),
+    ("who_changes_what", "personal", "0"),
+    ("worst_machines", "machine_id", "'the same'"),
+];
+/// The generator makes these worse than all others.
+const BAD_MACHINES: [&str; 5] = ["MCH-0007", "MCH-0019", "MCH-0042", "MCH-0088", "MCH-0131"];
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![harness.trial("hub::every_question_of_the_hub_has_a_sensible_answer", every_question)]
@@ -63,6 +101,14 @@ fn every_question(harness: &'static Harness) {
     let senseless: Vec<&&Value> = answers.values().filter(|answer| answer["is_sensible"] != true).collect();
     assert_eq!(answers.len(), QUESTIONS);
     assert!(senseless.is_empty(), "{senseless:#?}");
+    let worst = answers["worst_machines"].to_string();
+    assert!(BAD_MACHINES.iter().any(|machine| worst.contains(machine)), "{worst}");
+    harness.block_on(async {
+        let hub = connect_postgres(&platform.stack.postgres_url("hub")).await;
+        for (question, column, wrong) in WRONG {
+            not_everything_is_sensible(&hub, answers[question], column, wrong).await;
+        }
+    });
     for twice in &TWICE {
         let hub = by_key(answers[twice.question], twice.key, twice.value);
         let source = harness.block_on(directly(platform, twice));
@@ -78,6 +124,31 @@ fn every_question(harness: &'static Harness) {
         }
     }
     everybody_asks_what_he_may(platform, harness);
+}
+
+/// No rows are no answer, and one in which a column is wrong is noticed.
+async fn not_everything_is_sensible(hub: &PostgresClient, answer: &Value, wrong_column: &str, wrong: &str) {
+    let name = answer["name"].as_str().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hub/questions").join(format!("{name}.sql"));
+    let sql = std::fs::read_to_string(file).unwrap().replace("CURRENT_DATE", &format!("DATE '{}'", seeding::ORDINARY));
+    let sql = sql.trim_end().trim_end_matches(';');
+    let rows = regex::Regex::new(r"\brows\b").unwrap();
+    let sensible = rows.replace_all(answer["sensible"].as_str().unwrap(), "count(*)");
+    let columns: Vec<&str> = answer["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(columns.contains(&wrong_column), "{name}: {columns:?}");
+    let spoilt: Vec<String> = columns
+        .iter()
+        .map(|column| if *column == wrong_column { format!("{wrong} AS {column}") } else { (*column).to_owned() })
+        .collect();
+    let judged = format!(
+        "WITH answer AS MATERIALIZED ({sql}) \
+         SELECT (SELECT {sensible} FROM answer), (SELECT {sensible} FROM answer WHERE false), \
+                (SELECT {sensible} FROM (SELECT {} FROM answer) AS spoilt)",
+        spoilt.join(", ")
+    );
+    let row = hub.query_one(&judged, &[]).await.unwrap_or_else(|error| panic!("{judged}: {error:?}"));
+    let verdicts: [Option<bool>; 3] = [row.get(0), row.get(1), row.get(2)];
+    assert_eq!(verdicts.map(|verdict| verdict == Some(true)), [true, false, false], "{name}: {wrong_column} = {wrong}");
 }
 
 fn by_key(answer: &Value, key: &str, value: &str) -> BTreeMap<String, f64> {

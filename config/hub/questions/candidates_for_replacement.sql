@@ -1,6 +1,6 @@
 -- asks: maintenance lead
 -- question: For which machines did maintenance of a year cost most of what they are still worth?
--- sensible: rows BETWEEN 1 AND 15 AND min(year_cost) > 0 AND min(net_book_value) > 0
+-- sensible: rows BETWEEN 1 AND 15 AND count(DISTINCT machine_id) = rows AND min(percent_of_value) > 0 AND max(percent_of_value) < 100
 SELECT x.machine_id, m.machine_name, m.installation_date, x.net_book_value, c.year_cost, round(100 * c.year_cost / x.net_book_value, 1) AS percent_of_value
 FROM (SELECT machine_id, sum(net_book_value) AS net_book_value FROM genims_financial_db.fixed_assets
       WHERE machine_id IS NOT NULL GROUP BY machine_id HAVING sum(net_book_value) > 0) x

@@ -1,6 +1,6 @@
 -- asks: controller
 -- question: How much energy, and for how many rupees, goes into a good part at each plant?
--- sensible: rows >= 1 AND min(kwh_per_part) > 0 AND min(cost_inr) > 0 AND min(price_inr) BETWEEN 1 AND 100 AND max(standby_percent) <= 100
+-- sensible: rows >= 1 AND count(DISTINCT factory_id) = rows AND min(kwh_per_part) > 0 AND min(price_inr) BETWEEN 1 AND 100 AND min(standby_percent) >= 0 AND max(standby_percent) <= 100
 SELECT f.factory_id, f.country, e.kwh, e.cost_inr, round(e.cost_inr / e.kwh, 2) AS price_inr, p.good_units,
        round(e.kwh / p.good_units, 3) AS kwh_per_part, round(100 * e.standby_kwh / e.kwh, 1) AS standby_percent
 FROM genims_master_db.factories f

@@ -1,6 +1,6 @@
 -- asks: planner
 -- question: Which materials are below their reorder point in the warehouses, what is on order, and from whom?
--- sensible: rows BETWEEN 1 AND 50 AND bool_and(available <= reorder_point) AND min(on_order) >= 0
+-- sensible: rows BETWEEN 1 AND 50 AND count(DISTINCT material_code) = rows AND min(available) >= 0 AND min(on_order) >= 0 AND min(lead_time_days) > 0
 SELECT m.material_code, m.material_name, l.available, m.reorder_point, coalesce(p.on_order, 0) AS on_order, s.supplier_name,
        m.lead_time_days, s.on_time_delivery_percentage
 FROM genims_erp_db.materials m

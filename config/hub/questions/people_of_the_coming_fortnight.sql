@@ -1,6 +1,6 @@
 -- asks: planner
 -- question: How many people of each plant are there in the next two weeks, and how many are on leave?
--- sensible: rows >= 3 AND bool_and(on_leave <= people) AND bool_and(assigned <= people) AND min(people) > 0
+-- sensible: rows >= 1 AND count(DISTINCT factory_id) = rows AND min(assigned) > 0 AND bool_and(assigned <= people) AND bool_and(on_leave < people)
 SELECT f.factory_id, f.factory_name, count(DISTINCT e.employee_id) AS people, count(DISTINCT s.employee_id) AS assigned,
        count(DISTINCT l.employee_id) AS on_leave
 FROM genims_master_db.factories f

@@ -1,7 +1,8 @@
 -- asks: planner
--- question: What is in the sales pipeline that the finished stock does not cover?
--- sensible: rows BETWEEN 1 AND 30 AND min(wanted) > 0 AND bool_and(expected <= wanted)
-SELECT m.material_code, m.material_name, p.wanted, p.expected, coalesce(l.available, 0) AS available, p.opportunities, p.next_close
+-- question: How much of what the sales pipeline makes us expect does the finished stock not cover?
+-- sensible: rows BETWEEN 1 AND 30 AND count(DISTINCT material_code) = rows AND min(expected) >= 0 AND bool_and(expected <= wanted) AND min(available) >= 0 AND bool_and(uncovered <= wanted)
+SELECT m.material_code, m.material_name, p.wanted, p.expected, coalesce(l.available, 0) AS available,
+       greatest(p.expected - coalesce(l.available, 0), 0) AS uncovered, p.opportunities, p.next_close
 FROM genims_erp_db.materials m
 JOIN (SELECT x.material_id, sum(x.quantity) AS wanted, round(sum(x.quantity * o.probability_pct / 100.0), 1) AS expected,
              count(DISTINCT o.opportunity_id) AS opportunities, min(o.expected_close_date) AS next_close

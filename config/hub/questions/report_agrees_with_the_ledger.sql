@@ -1,6 +1,6 @@
 -- asks: controller
 -- question: Does the profit of the reporting database say what the journals of the ledger say?
--- sensible: rows >= 3 AND bool_and(difference = 0) AND max(reported_profit) > 0
+-- sensible: rows >= 1 AND max(abs(coalesce(difference, 1))) = 0 AND max(abs(reported_profit)) > 0
 SELECT fiscal_year, fiscal_period, r.reported_profit, b.booked_profit, r.reported_profit - b.booked_profit AS difference
 FROM (SELECT fiscal_year, fiscal_period, sum(net_profit) AS reported_profit
       FROM genims_reporting_db.profit_and_loss_daily GROUP BY fiscal_year, fiscal_period) r

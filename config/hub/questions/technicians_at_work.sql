@@ -1,6 +1,6 @@
 -- asks: maintenance lead
 -- question: How much of the time that technicians are there do they work on orders?
--- sensible: rows >= 3 AND min(booked_hours) > 0 AND min(present_hours) > 0 AND max(booked_percent) < 200
+-- sensible: rows >= 1 AND count(DISTINCT technician_code) = rows AND min(booked_hours) > 0 AND max(booked_percent) <= 100 AND max(present_hours) <= 60 * 16
 SELECT t.technician_code, e.job_title, t.trade, b.jobs, b.booked_hours, p.present_hours,
        round(100 * b.booked_hours / p.present_hours, 1) AS booked_percent
 FROM genims_maintenance_db.maintenance_technicians t

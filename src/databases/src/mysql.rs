@@ -192,7 +192,8 @@ impl MysqlSettings {
     }
 
     /// How another program reaches the same server through the client library, as options of `mysql_fdw`; refused where that
-    /// could not be trusted as much as the URL asks.
+    /// could not be trusted as much as the URL asks: the library goes on in plain text with a server that offers no TLS, so
+    /// only what the account there requires is sure, and nothing about who answers.
     pub fn client_options(&self) -> Result<Vec<(&'static str, String)>, DatabaseError> {
         if let Some(path) = &self.socket {
             return Err(DatabaseError::BadUrl {
@@ -202,21 +203,19 @@ impl MysqlSettings {
                 example: EXAMPLE,
             });
         }
-        if self.ssl_mode == SslMode::VerifyIdentity {
+        if matches!(self.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity) {
             return Err(DatabaseError::Tls {
                 database: self.database.clone(),
-                cause:
-                    "mysql_fdw does not compare the server's name with its certificate, and VERIFY_IDENTITY asks for it"
-                        .to_owned(),
-                remedy: "run this once with ssl-mode=VERIFY_CA and ssl-ca=/path/ca.pem in its URL, if that is enough",
+                cause: "mysql_fdw cannot make sure who answers, and the URL asks for it".to_owned(),
+                remedy: "run this once with ssl-mode=REQUIRED and without ssl-ca in its URL, if that is enough",
             });
         }
-        let mut options =
-            vec![("host", self.options.ip_or_hostname().to_owned()), ("port", self.options.tcp_port().to_string())];
-        if let Some(Roots::File(path)) = &self.roots {
-            options.push(("ssl_ca", path.display().to_string()));
-        }
-        Ok(options)
+        // The library takes `localhost` for its own socket.
+        let host = match self.options.ip_or_hostname() {
+            "localhost" => "127.0.0.1",
+            host => host,
+        };
+        Ok(vec![("host", host.to_owned()), ("port", self.options.tcp_port().to_string())])
     }
 
     /// Whether its TLS can be set up; says so before anybody connects.
@@ -380,11 +379,12 @@ mod tests {
         let there = |url: &str| {
             options(url).expect("it can be reached").iter().map(|(_, text)| text.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(there("mysql://u@h:33/x"), ["h", "33"]);
-        assert_eq!(there("mysql://u@h:33/x?ssl-ca=%2Fca.pem"), ["h", "33", "/ca.pem"]);
+        assert_eq!(there("mysql://u@h:33/x?ssl-mode=REQUIRED"), ["h", "33"]);
+        assert_eq!(there("mysql://u@localhost/x"), ["127.0.0.1", "3306"]);
         for (url, cause) in [
             ("mysql://u@localhost/x?socket=/run/my.sock", "/run/my.sock"),
-            ("mysql://u@h/x?ssl-mode=VERIFY_IDENTITY", "VERIFY_CA"),
+            ("mysql://u@h/x?ssl-ca=%2Fca.pem", "ssl-mode=REQUIRED"),
+            ("mysql://u@h/x?ssl-mode=VERIFY_IDENTITY", "ssl-mode=REQUIRED"),
         ] {
             let error = options(url).expect_err(url).to_string();
             assert!(error.contains(cause), "{error}");

@@ -24,9 +24,7 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
     let for_tests = FOR_TESTS.into_iter().filter(|program| on_path(program).is_none());
     programs.missing.extend(for_tests.clone());
     programs.packages.extend(for_tests);
-    let found = programs.path("postgres").map(Path::to_owned);
-    let postgres = found.as_deref().unwrap_or(Path::new("/usr/lib/postgresql/15/bin/postgres"));
-    if let Some(package) = missing_extension(postgres, Path::new("/usr/share/postgresql")) {
+    if let Some(package) = missing_extension(programs.path("postgres").ok(), Path::new("/usr")) {
         programs.missing.push("mysql_fdw");
         programs.packages.push(package);
     }
@@ -53,10 +51,14 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 /// The package of the hub's extension, unless the server has it or is none of Debian's; then `genims hub` says what to do.
-fn missing_extension(postgres: &Path, shared: &Path) -> Option<&'static str> {
-    let folder = postgres.strip_prefix("/usr/lib/postgresql").ok()?.iter().next()?;
+/// Without a server Debian's is about to be installed. `usr` is where Debian puts both.
+fn missing_extension(postgres: Option<&Path>, usr: &Path) -> Option<&'static str> {
+    let Some(postgres) = postgres else { return Some(MYSQL_FDW[0].1) };
+    // The one on the PATH may be a link to Debian's.
+    let postgres = postgres.canonicalize().ok()?;
+    let folder = postgres.strip_prefix(usr.join("lib/postgresql")).ok()?.iter().next()?;
     let (version, package) = MYSQL_FDW.iter().find(|(version, _)| folder == *version)?;
-    let control = shared.join(version).join("extension/mysql_fdw.control");
+    let control = usr.join("share/postgresql").join(version).join("extension/mysql_fdw.control");
     (!control.exists()).then_some(*package)
 }
 
@@ -112,14 +114,25 @@ mod tests {
 
     #[test]
     fn the_extension_of_the_hub_is_asked_for_where_the_server_lacks_it() {
-        let shared = tempfile::tempdir().expect("a folder");
-        let server = Path::new("/usr/lib/postgresql/15/bin/postgres");
-        assert_eq!(missing_extension(server, shared.path()), Some("postgresql-15-mysql-fdw"));
-        let folder = shared.path().join("15/extension");
-        std::fs::create_dir_all(&folder).expect("a folder in it");
-        std::fs::write(folder.join("mysql_fdw.control"), "").expect("a file in it");
-        assert_eq!(missing_extension(server, shared.path()), None);
-        assert_eq!(missing_extension(Path::new("/opt/pg/bin/postgres"), shared.path()), None);
+        let folder = tempfile::tempdir().expect("a folder");
+        let usr = folder.path().canonicalize().expect("its real path");
+        let empty = |path: std::path::PathBuf| {
+            std::fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder in it");
+            std::fs::write(&path, "").expect("a file in it");
+            path
+        };
+        let server = empty(usr.join("lib/postgresql/15/bin/postgres"));
+        let link = usr.join("postgres");
+        std::os::unix::fs::symlink(&server, &link).expect("a link in it");
+        let another = empty(usr.join("opt/postgres"));
+        for postgres in [None, Some(server.as_path()), Some(link.as_path())] {
+            assert_eq!(missing_extension(postgres, &usr), Some("postgresql-15-mysql-fdw"), "{postgres:?}");
+        }
+        assert_eq!(missing_extension(Some(&another), &usr), None);
+        empty(usr.join("share/postgresql/15/extension/mysql_fdw.control"));
+        for postgres in [server, link] {
+            assert_eq!(missing_extension(Some(&postgres), &usr), None);
+        }
     }
 
     #[test]

@@ -23,8 +23,16 @@ const JSON_OF_MARIADB: &str = "SELECT table_name, constraint_name FROM informati
 /// Rows that one round trip brings. The client library keeps as many in memory for each scan, so it is less than PostgreSQL's.
 const FETCH_SIZE: u32 = 1_000;
 
-/// In every session that the hub opens at the source.
-const SESSION: &str = "SET SESSION TRANSACTION READ ONLY";
+/// In every session that the hub opens at the source: it only reads, in UTC, and a statement ends after two minutes, because
+/// PostgreSQL cannot interrupt the client library. One statement, as `init_command` takes no more.
+fn session(is_mariadb: bool) -> String {
+    let (read_only, patience) = if is_mariadb {
+        ("tx_read_only", "max_statement_time = 120")
+    } else {
+        ("transaction_read_only", "max_execution_time = 120000")
+    };
+    format!("SET SESSION {read_only} = 1, time_zone = '+00:00', {patience}")
+}
 
 /// A column of the source.
 struct Column {
@@ -44,11 +52,9 @@ pub(super) async fn plan(
 ) -> Result<Plan, DatabaseError> {
     let failed = |error| settings.error(error);
     let version: Option<String> = connection.query_first("SELECT VERSION()").await.map_err(failed)?;
-    let json: Vec<(String, String)> = if version.is_some_and(|version| version.contains("MariaDB")) {
-        connection.query(JSON_OF_MARIADB).await.map_err(failed)?
-    } else {
-        Vec::new()
-    };
+    let is_mariadb = version.is_some_and(|version| version.contains("MariaDB"));
+    let json: Vec<(String, String)> =
+        if is_mariadb { connection.query(JSON_OF_MARIADB).await.map_err(failed)? } else { Vec::new() };
     let rows: Vec<(String, String, String, bool, Option<u64>)> = connection.query(COLUMNS).await.map_err(failed)?;
     let columns = rows.into_iter().map(|(table, name, declared, nullable, fraction)| {
         let declared =
@@ -63,7 +69,7 @@ pub(super) async fn plan(
         }
     }
     let mut pairs = settings.client_options()?;
-    pairs.push(("init_command", SESSION.to_owned()));
+    pairs.push(("init_command", session(is_mariadb)));
     pairs.push(("fetch_size", FETCH_SIZE.to_string()));
     // Without it a session of the hub that has idled until the source hung up could ask nothing more.
     pairs.push(("reconnect", "true".to_owned()));
