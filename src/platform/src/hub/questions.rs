@@ -2,7 +2,8 @@
 //!
 //! Enters: the files, embedded; a day. Leaves: the questions, and their answers from the hub, each with whether it is sensible.
 //! Invariants: a question is one statement that reads, and never the clock: where it says `CURRENT_DATE` stands the day it is
-//! asked for; an answer comes from one snapshot and within [`PATIENCE`], or not at all.
+//! asked for; an answer comes within [`PATIENCE`] or not at all, and from one snapshot of each PostgreSQL database (MySQL's are asked
+//! a table at a time).
 
 use super::{connect, require_hub, settings};
 use crate::errors::PlatformError;
@@ -105,7 +106,6 @@ impl Question {
 
     /// The same, answered by whether the answer is sensible: one row, one boolean.
     fn judged_on(&self, day: NaiveDate) -> String {
-        // The literal cannot be empty, and no other word of a condition holds this one.
         let sensible = replace_word(&self.sensible, "rows", "count(*)");
         format!("SELECT coalesce({sensible}, false) FROM ({}\n) AS answer", self.on(day))
     }
