@@ -1,9 +1,12 @@
 //! `genims hub` on real servers: questions over several databases at once, each caller only in his own modules, in step with
-//! what the sources are, and the names that the platform's applications say.
+//! what the sources are, and the names that the platform's applications say. What MySQL brings is in `hub_mysql`, the questions
+//! of the shipped files are in `hub_questions`.
 
 use crate::harness::{Harness, connect_postgres};
+use crate::hub_mysql;
+use crate::hub_report::{report, status};
 use crate::platform::Platform;
-use genims_databases::{PostgresClient, PostgresSettings};
+use genims_databases::{Engine, PostgresClient, PostgresSettings, Registry};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
@@ -27,20 +30,10 @@ fn one_place(harness: &'static Harness) {
         reads_only(&admin).await;
     });
     harness.block_on(own_modules_only(&platform));
+    hub_mysql::in_the_same_place(&platform, harness);
     follows_the_source(&platform, harness);
     what_is_not_ours_is_left_alone(&platform, harness);
-}
-
-fn report(platform: &Platform, arguments: &[&str], passes: bool) -> Value {
-    let output = platform.cli(arguments, &[]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.success(), passes, "{text}{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str(&text).unwrap()
-}
-
-fn status<'a>(report: &'a Value, schema: &str) -> &'a str {
-    let found = report["schemas"].as_array().unwrap().iter().find(|entry| entry["schema"] == schema);
-    found.unwrap()["status"].as_str().unwrap()
+    hub_mysql::a_server_without_the_extension_says_so(&platform, harness);
 }
 
 /// 343 tables and the module views of the same keys; the other names of three databases have the same.
@@ -51,6 +44,9 @@ fn counts_are_the_contract(report: &Value) {
     };
     assert_eq!(tables("genims_master_db"), 15);
     assert_eq!(tables("genims_hr_db"), 32);
+    for database in Registry::load(None).unwrap().all().iter().filter(|database| database.engine == Engine::Mysql) {
+        assert_eq!(tables(&database.name), u64::from(database.tables));
+    }
     assert_eq!(tables("genims_operational_db"), tables("genims_operations_db"));
     assert_eq!(tables("genims_mes_db"), tables("genims_manufacturing_db"));
     assert_eq!(tables("genims_qms_db"), tables("genims_quality_db"));
@@ -87,6 +83,19 @@ async fn other_names(admin: &PostgresClient) {
     assert_eq!(one("SELECT count(*)::text FROM inventory_levels").await, "0");
     assert_eq!(one("SELECT count(*)::text FROM genims_erp_db.inventory_levels").await, "0");
     assert_eq!(one("SELECT count(*)::text FROM genims_quality_db.\"gage_r&r_studies\"").await, "0");
+    // Collections: the last snapshot of each of the two machines, and the first states of both.
+    assert_eq!(
+        one("SELECT string_agg(machine_id, ' ' ORDER BY machine_id) FROM genims_production.machine_live_state").await,
+        "M1 M2"
+    );
+    assert_eq!(
+        one("SELECT string_agg(state, ' ') FROM genims_production.machine_state_changes").await,
+        "RUNNING RUNNING"
+    );
+    for collection in ["oee_metrics", "entity_change_stream", "monthly_financial_summary"] {
+        let sql = format!("SELECT count(*)::text FROM genims_production.{collection}");
+        assert_eq!(admin.query_one(&sql, &[]).await.unwrap().get::<_, String>(0), "0");
+    }
     // The meter of M1 went from 100 to 112.5 and was then changed; M2 has one reading and no difference.
     let energy = "SELECT string_agg(concat_ws('=', machine_id, energy_consumed_kwh::text), ' ' ORDER BY machine_id, \"timestamp\") \
                   FROM energy_consumption";
@@ -118,8 +127,14 @@ async fn own_modules_only(platform: &Platform) {
     for sql in ["SELECT count(*) FROM genims_hr_db.employees", "SELECT count(*) FROM inventory_levels"] {
         person.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
-    for table in ["genims_crm_db.leads", "genims_mes_db.work_orders", "energy_consumption", "genims_hr_db.departments"]
-    {
+    for table in [
+        "genims_crm_db.leads",
+        "genims_mes_db.work_orders",
+        "energy_consumption",
+        "genims_hr_db.departments",
+        "genims_audit_db.login_audit_log",
+        "genims_production.sensor_readings",
+    ] {
         let error = person.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "42501", "{table}: {error:?}");
     }

@@ -19,6 +19,9 @@ mod harness;
 mod history;
 mod hosted;
 mod hub;
+mod hub_mysql;
+mod hub_questions;
+mod hub_report;
 mod kill9;
 mod late;
 mod leftovers;
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         seed::tests,
         history::tests,
         hub::tests,
+        hub_questions::tests,
         changes::tests,
         seeding::tests,
         stream::tests,

@@ -31,7 +31,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
 }
 
 /// The days on which histories end here: the same bytes everywhere, whenever the tests run. A Wednesday like any other ...
-const ORDINARY: &str = "2026-02-11";
+pub(crate) const ORDINARY: &str = "2026-02-11";
 /// ... and a Sunday, a month's first, the day after the shortest month. `genims seed sweep` looks at all other days.
 const AWKWARD: &str = "2026-03-01";
 
@@ -64,7 +64,7 @@ fn seeded_on(harness: &'static Harness, day: &str) -> Platform {
 }
 
 /// One platform a day, provisioned and seeded, for all tests that only look.
-fn seeded(harness: &'static Harness, day: &'static str) -> &'static Platform {
+pub(crate) fn seeded(harness: &'static Harness, day: &'static str) -> &'static Platform {
     static SEEDED: Mutex<BTreeMap<&str, &Platform>> = Mutex::new(BTreeMap::new());
     let mut all = SEEDED.lock().unwrap_or_else(PoisonError::into_inner);
     all.entry(day).or_insert_with(|| {

@@ -186,6 +186,38 @@ impl MysqlSettings {
         }
     }
 
+    /// Whether nobody may answer in plain text.
+    pub fn requires_tls(&self) -> bool {
+        !matches!(self.ssl_mode, SslMode::Disabled | SslMode::Preferred)
+    }
+
+    /// How another program reaches the same server through the client library, as options of `mysql_fdw`; refused where that
+    /// could not be trusted as much as the URL asks: the library goes on in plain text with a server that offers no TLS, so
+    /// only what the account there requires is sure, and nothing about who answers.
+    pub fn client_options(&self) -> Result<Vec<(&'static str, String)>, DatabaseError> {
+        if let Some(path) = &self.socket {
+            return Err(DatabaseError::BadUrl {
+                database: self.database.clone(),
+                variable: self.database.clone(),
+                cause: format!("mysql_fdw knows servers by host and port, and this is the socket {path}"),
+                example: EXAMPLE,
+            });
+        }
+        if matches!(self.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity) {
+            return Err(DatabaseError::Tls {
+                database: self.database.clone(),
+                cause: "mysql_fdw cannot make sure who answers, and the URL asks for it".to_owned(),
+                remedy: "run this once with ssl-mode=REQUIRED and without ssl-ca in its URL, if that is enough",
+            });
+        }
+        // The library takes `localhost` for its own socket.
+        let host = match self.options.ip_or_hostname() {
+            "localhost" => "127.0.0.1",
+            host => host,
+        };
+        Ok(vec![("host", host.to_owned()), ("port", self.options.tcp_port().to_string())])
+    }
+
     /// Whether its TLS can be set up; says so before anybody connects.
     pub fn check(&self) -> Result<(), DatabaseError> {
         self.tls().map(|_| ())
@@ -339,6 +371,26 @@ mod tests {
         assert!(error.contains("1 to 65535"), "{error}");
         let error = MysqlSettings::from_url("d", "mysql://u@a:1,b:2/x").expect_err("two hosts").to_string();
         assert!(error.contains("several hosts: write one"), "{error}");
+    }
+
+    #[test]
+    fn other_programs_reach_the_server_no_less_safely() {
+        let options = |url: &str| MysqlSettings::from_url("d", url).expect("a good URL").client_options();
+        let there = |url: &str| {
+            options(url).expect("it can be reached").iter().map(|(_, text)| text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(there("mysql://u@h:33/x?ssl-mode=REQUIRED"), ["h", "33"]);
+        assert_eq!(there("mysql://u@localhost/x"), ["127.0.0.1", "3306"]);
+        for (url, cause) in [
+            ("mysql://u@localhost/x?socket=/run/my.sock", "/run/my.sock"),
+            ("mysql://u@h/x?ssl-ca=%2Fca.pem", "ssl-mode=REQUIRED"),
+            ("mysql://u@h/x?ssl-mode=VERIFY_IDENTITY", "ssl-mode=REQUIRED"),
+        ] {
+            let error = options(url).expect_err(url).to_string();
+            assert!(error.contains(cause), "{error}");
+        }
+        let secured = |url: &str| MysqlSettings::from_url("d", url).expect("a good URL").requires_tls();
+        assert!(secured("mysql://u@h/x?ssl-mode=REQUIRED") && !secured("mysql://u@h/x"));
     }
 
     #[test]

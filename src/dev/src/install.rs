@@ -6,10 +6,15 @@
 use super::error::{DevstackError, Result};
 use super::programs::{Programs, on_path};
 use super::{Server, mongod_wheel, run_to_end};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests need beside the servers of a stack: program and Debian package, which are called the same.
 const FOR_TESTS: [&str; 1] = ["pgbouncer"];
+
+/// The extension by which the hub reads MySQL's databases, for the versions of PostgreSQL that Debian has.
+const MYSQL_FDW: [(&str, &str); 3] =
+    [("15", "postgresql-15-mysql-fdw"), ("16", "postgresql-16-mysql-fdw"), ("17", "postgresql-17-mysql-fdw")];
 
 const APT_SCRIPT: &str = include_str!("apt.sh");
 
@@ -19,6 +24,10 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
     let for_tests = FOR_TESTS.into_iter().filter(|program| on_path(program).is_none());
     programs.missing.extend(for_tests.clone());
     programs.packages.extend(for_tests);
+    if let Some(package) = missing_extension(programs.path("postgres").ok(), Path::new("/usr")) {
+        programs.missing.push("mysql_fdw");
+        programs.packages.push(package);
+    }
     if programs.missing.is_empty() {
         say("everything is there");
         return Ok(());
@@ -39,6 +48,18 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
     Programs::require(&Server::ALL)?;
     say("everything is there");
     Ok(())
+}
+
+/// The package of the hub's extension, unless the server has it or is none of Debian's; then `genims hub` says what to do.
+/// Without a server Debian's is about to be installed. `usr` is where Debian puts both.
+fn missing_extension(postgres: Option<&Path>, usr: &Path) -> Option<&'static str> {
+    let Some(postgres) = postgres else { return Some(MYSQL_FDW[0].1) };
+    // The one on the PATH may be a link to Debian's.
+    let postgres = postgres.canonicalize().ok()?;
+    let folder = postgres.strip_prefix(usr.join("lib/postgresql")).ok()?.iter().next()?;
+    let (version, package) = MYSQL_FDW.iter().find(|(version, _)| folder == *version)?;
+    let control = usr.join("share/postgresql").join(version).join("extension/mysql_fdw.control");
+    (!control.exists()).then_some(*package)
 }
 
 fn missing_packages(programs: &Programs, needs_wheel: bool) -> Vec<&'static str> {
@@ -89,6 +110,29 @@ mod tests {
         let mut programs = Programs::default();
         programs.packages.push("mosquitto");
         assert_eq!(missing_packages(&programs, false), ["mosquitto"]);
+    }
+
+    #[test]
+    fn the_extension_of_the_hub_is_asked_for_where_the_server_lacks_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let usr = folder.path().canonicalize().expect("its real path");
+        let empty = |path: std::path::PathBuf| {
+            std::fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder in it");
+            std::fs::write(&path, "").expect("a file in it");
+            path
+        };
+        let server = empty(usr.join("lib/postgresql/15/bin/postgres"));
+        let link = usr.join("postgres");
+        std::os::unix::fs::symlink(&server, &link).expect("a link in it");
+        let another = empty(usr.join("opt/postgres"));
+        for postgres in [None, Some(server.as_path()), Some(link.as_path())] {
+            assert_eq!(missing_extension(postgres, &usr), Some("postgresql-15-mysql-fdw"), "{postgres:?}");
+        }
+        assert_eq!(missing_extension(Some(&another), &usr), None);
+        empty(usr.join("share/postgresql/15/extension/mysql_fdw.control"));
+        for postgres in [server, link] {
+            assert_eq!(missing_extension(Some(&postgres), &usr), None);
+        }
     }
 
     #[test]

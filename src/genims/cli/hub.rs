@@ -1,10 +1,13 @@
-//! `genims hub`: arguments in, a table or JSON out; exit code 1 when a schema failed or is not in step.
+//! `genims hub`: arguments in, a table or JSON out; exit code 1 when a schema failed or is not in step, or a question was not answered.
 
 use anyhow::Context;
+use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
+use genims_platform::hub::questions::{self, Answer, Hub};
 use genims_platform::hub::{self, HubReport, Names, Status};
 use genims_terminal::{Progress, say};
+use serde_json::Value;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -24,9 +27,20 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// List the other names under which the platform's applications find tables there
+    /// List the other names under which the platform's applications find tables there, and MongoDB's collections
     Names {
         /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask questions that people of the plant ask over several databases; without a name, list them
+    Ask {
+        /// The questions
+        names: Vec<String>,
+        /// The day they are asked for, UTC; today when left out
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        as_of: Option<NaiveDate>,
+        /// Print the answers as JSON
         #[arg(long)]
         json: bool,
     },
@@ -35,33 +49,112 @@ enum Action {
 pub(crate) async fn run(args: HubArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     match args.action {
-        Action::Provision { check, json } => {
-            let bar = Progress::new("hub provision", "schemas");
-            let show = |what: &str| {
-                bar.show(what);
-                bar.advance();
-            };
-            let report = hub::run(&registry, environment, check, &show).await;
-            drop(bar);
-            let report = report?;
-            if json {
-                say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-            } else {
-                print(&report);
-            }
-            Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-        Action::Names { json } => {
-            let names = Names::load(&registry)?.all();
-            if json {
-                say!("{}", serde_json::to_string_pretty(&names).context("the names as JSON")?);
-            }
-            for name in names.iter().filter(|_| !json) {
-                say!("{:36} {:40} {}", name.name, name.stands_for, name.why);
-            }
-            Ok(ExitCode::SUCCESS)
+        Action::Provision { check, json } => provision(&registry, environment, check, json).await,
+        Action::Names { json } => names(&registry, json),
+        Action::Ask { names, json, .. } if names.is_empty() => list(json),
+        Action::Ask { names, as_of, json } => {
+            let day = as_of.unwrap_or_else(|| Utc::now().date_naive());
+            ask(&registry, environment, &names, day, json).await
         }
     }
+}
+
+async fn provision(
+    registry: &Registry,
+    environment: &Environment,
+    check: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let bar = Progress::new("hub provision", "schemas");
+    let show = |what: &str| {
+        bar.show(what);
+        bar.advance();
+    };
+    let report = hub::run(registry, environment, check, &show).await;
+    drop(bar);
+    let report = report?;
+    if json {
+        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
+    } else {
+        print(&report);
+    }
+    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn names(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
+    let names = Names::load(registry)?.all();
+    if json {
+        say!("{}", serde_json::to_string_pretty(&names).context("the names as JSON")?);
+    }
+    for name in names.iter().filter(|_| !json) {
+        say!("{:40} {:40} {}", name.name, name.stands_for, name.why);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(json: bool) -> anyhow::Result<ExitCode> {
+    let questions = questions::all()?;
+    if json {
+        say!("{}", serde_json::to_string_pretty(&questions).context("the questions as JSON")?);
+    }
+    for question in questions.iter().filter(|_| !json) {
+        say!("{:40} {:16} {}", question.name, question.asks, question.question);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each is asked, also after one that could not be answered.
+async fn ask(
+    registry: &Registry,
+    environment: &Environment,
+    names: &[String],
+    day: NaiveDate,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let questions = questions::named(names)?;
+    let mut hub = Hub::open(registry, environment).await?;
+    let (mut told, mut unanswered) = (Vec::new(), false);
+    for question in &questions {
+        match hub.ask(question, day).await {
+            Ok(answer) if json => told.push(serde_json::to_value(&answer).context("an answer as JSON")?),
+            Ok(answer) => show(&answer),
+            Err(error) => {
+                unanswered = true;
+                if json {
+                    told.push(serde_json::json!({ "name": question.name, "error": error.to_string() }));
+                } else {
+                    say!("{}: {error}", question.name);
+                }
+            }
+        }
+    }
+    if json {
+        say!("{}", serde_json::to_string_pretty(&told).context("the answers as JSON")?);
+    }
+    Ok(if unanswered { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A table as wide as its values.
+fn show(answer: &Answer) {
+    say!("{} ({})", answer.question.question, answer.question.asks);
+    let cell = |row: &Value, column: &String| match &row[column.as_str()] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut lines = vec![answer.columns.clone()];
+    lines.extend(answer.rows.iter().map(|row| answer.columns.iter().map(|column| cell(row, column)).collect()));
+    let width = |index: usize| {
+        lines.iter().filter_map(|line: &Vec<String>| line.get(index)).map(|text| text.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..answer.columns.len()).map(|index| width(index).unwrap_or_default()).collect();
+    for line in &lines {
+        let padded: Vec<String> = line.iter().zip(&widths).map(|(text, &width)| format!("{text:width$}")).collect();
+        say!("  {}", padded.join("  ").trim_end());
+    }
+    let verdict = if answer.is_sensible { "as it should be" } else { "NOT what it should be" };
+    say!("  {} rows, {verdict}: {}", answer.rows.len(), answer.question.sensible);
+    say!("");
 }
 
 fn print(report: &HubReport) {

@@ -58,7 +58,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print what every table and column means; needs no server
     Dictionary(dictionary::DictionaryArgs),
-    /// One read-only database in which all PostgreSQL databases can be asked together
+    /// One read-only database in which all databases can be asked together
     Hub(hub::HubArgs),
     /// Which event of the stream becomes which row of the other databases
     Routes(routes::RoutesArgs),

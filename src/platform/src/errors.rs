@@ -43,11 +43,20 @@ pub enum PlatformError {
     )]
     HubInTheWay { schema: String, objects: String },
 
+    #[error("it is not in the hub: {cause}, and run `genims hub provision` again")]
+    HubWithoutMysql { cause: String },
+
     #[error("{place} does not exist; `genims hub provision` makes it")]
     NoHub { place: String },
 
     #[error("{file}: {cause}; this build is broken: report it")]
     HubNames { file: &'static str, cause: String },
+
+    #[error("config/hub/questions/{file}: {cause}; compare it with its neighbours")]
+    HubQuestion { file: String, cause: String },
+
+    #[error("{name} is no question of the hub; use one of {known}")]
+    UnknownQuestion { name: String, known: String },
 
     #[error("{source_database} is not in the hub; see its own line above")]
     HubSource { source_database: String },

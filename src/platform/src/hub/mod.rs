@@ -1,16 +1,22 @@
 //! `genims hub provision`: one read-only PostgreSQL database in which all others can be asked together.
 //!
 //! Enters: the registry, the environment, config/hub/names.toml. Leaves: a database `hub` with one schema of foreign tables for
-//! each PostgreSQL database ([`source`]) and the names that the platform's applications say besides ([`names`]).
+//! each PostgreSQL and MySQL database ([`source`]), views over them with the names of MongoDB's collections where a copy exists, and
+//! the names that the platform's applications say besides ([`names`]); questions to ask there ([`questions`]).
 //! Invariants: nothing in the 17 databases changes, except for one login a module that may only read; the hub keeps no data;
 //! who may ask a table here is who may read it at its source; idempotent, each schema in a transaction of its own, and a
-//! source that cannot be reached leaves its schema as it was and stops no other.
+//! source that cannot be reached leaves its schema as it was and stops no other; so does a server without `mysql_fdw`.
 
+mod foreign;
+mod mysql;
 mod names;
+mod postgres;
+pub mod questions;
 mod source;
 
 use crate::errors::PlatformError;
 use crate::provision::postgres::{connect_existing, create_database, lock, set_utc};
+use genims_databases::errors::postgres_cause;
 use genims_databases::{Database, DatabaseError, Engine, Environment, PostgresClient, PostgresSettings, Registry};
 use serde::Serialize;
 use std::time::Instant;
@@ -82,9 +88,14 @@ pub async fn run(
     if !check {
         prepare(&client, &settings).await.map_err(failed)?;
     }
+    let without_mysql = mysql_extension(&client, &settings, check).await.err();
     let mut schemas = Vec::new();
-    for database in registry.all().iter().filter(|database| database.engine == Engine::Postgresql) {
+    for database in registry.all().iter().filter(|database| database.engine != Engine::Mongodb) {
         progress(&database.name);
+        if let Some(cause) = without_mysql.as_ref().filter(|_| database.engine == Engine::Mysql) {
+            schemas.push(told(&database.name, Err(PlatformError::HubWithoutMysql { cause: cause.clone() })));
+            continue;
+        }
         let mut left_out = Vec::new();
         let outcome = source::bring_in_step(
             &mut client,
@@ -184,16 +195,43 @@ async fn require_hub(client: &PostgresClient, settings: &PostgresSettings) -> Re
     }
 }
 
+/// Makes the extension by which the MySQL databases are read; where that is not to be had, why and what to do.
+async fn mysql_extension(client: &PostgresClient, settings: &PostgresSettings, check: bool) -> Result<(), String> {
+    let place = settings.place();
+    let known = "SELECT current_setting('server_version_num')::int / 10000, \
+                 EXISTS (SELECT FROM pg_available_extensions WHERE name = 'mysql_fdw')";
+    let row = client.query_one(known, &[]).await.map_err(|error| postgres_cause(&error))?;
+    let (version, available): (i32, bool) = (row.get(0), row.get(1));
+    if !available {
+        return Err(format!(
+            "the server of {place} does not have the extension mysql_fdw; install it there (Debian: apt-get install \
+             postgresql-{version}-mysql-fdw, or `genims-dev install` for private servers)"
+        ));
+    }
+    if check {
+        return Ok(());
+    }
+    let make = "SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS mysql_fdw; RESET client_min_messages";
+    let made = client.batch_execute(make).await;
+    made.map_err(|error| {
+        let cause = postgres_cause(&error);
+        format!("mysql_fdw cannot be set up in {place}: {cause}; have a superuser run CREATE EXTENSION mysql_fdw there")
+    })
+}
+
 /// What the database itself needs: the extension, and the promise that a session only reads unless it says otherwise.
 async fn prepare(client: &PostgresClient, settings: &PostgresSettings) -> Result<(), tokio_postgres::Error> {
     set_utc(client).await?;
     let database = genims_databases::quoted(Engine::Postgresql, settings.database_name());
+    // No JIT: foreign tables cost so much by estimate that queries would be compiled which have next to nothing to compute here.
+    // No merge joins: mysql_fdw takes the order of MySQL's collations for PostgreSQL's, and rows would be lost between the two.
     client
         .batch_execute(&format!(
             "SET client_min_messages = warning; COMMENT ON DATABASE {database} IS '{MARK}'; \
              CREATE EXTENSION IF NOT EXISTS postgres_fdw; \
              ALTER DATABASE {database} SET default_transaction_read_only = on; \
              ALTER DATABASE {database} SET search_path = {names}, public; \
+             ALTER DATABASE {database} SET jit = off; ALTER DATABASE {database} SET enable_mergejoin = off; \
              REVOKE ALL ON DATABASE {database} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC",
             names = names::UNQUALIFIED,
         ))

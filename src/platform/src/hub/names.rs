@@ -1,9 +1,10 @@
-//! Names that applications of the platform say and that no database has: config/hub/names.toml.
+//! Names that applications of the platform say and that no database has: config/hub/names.toml. Among them are MongoDB's collections: its data is in the hub through the copies that tables of other databases hold.
 //!
 //! Enters: the file, embedded. Leaves: views in the hub. Invariants: what a name stands for exists; a name hides no table that
 //! its schema already has; who may read what it stands for may read the name.
 
-use super::source::{literal, name, reader_of, remembered};
+use super::foreign::{literal, name, reader_of};
+use super::source::remembered;
 use super::{SchemaReport, Status, told};
 use crate::errors::PlatformError;
 use genims_databases::{PostgresClient, PostgresSettings, Registry};
@@ -14,6 +15,9 @@ use tokio_postgres::Transaction;
 const FILE: &str = "config/hub/names.toml (embedded)";
 const EMBEDDED: &str = include_str!("../../../../config/hub/names.toml");
 
+/// Views in here stand for collections of MongoDB.
+const COLLECTIONS: &str = "genims_production";
+
 /// Views in here need no schema in front of them.
 pub(super) const UNQUALIFIED: &str = "names";
 
@@ -22,6 +26,16 @@ pub(super) const UNQUALIFIED: &str = "names";
 struct File {
     schemas: Vec<Schema>,
     views: Vec<View>,
+    #[serde(default)]
+    absent: Vec<Absent>,
+}
+
+/// Collections of MongoDB that no other database has a copy of.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Absent {
+    names: Vec<String>,
+    why: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -56,6 +70,7 @@ pub struct Name {
 pub struct Names {
     schemas: Vec<(Schema, String)>,
     views: Vec<(View, String)>,
+    absent: Vec<Absent>,
 }
 
 impl Names {
@@ -82,7 +97,11 @@ impl Names {
             };
             Ok((view, module))
         });
-        Ok(Self { schemas: schemas.collect::<Result<_, PlatformError>>()?, views: views.collect::<Result<_, _>>()? })
+        Ok(Self {
+            schemas: schemas.collect::<Result<_, PlatformError>>()?,
+            views: views.collect::<Result<_, _>>()?,
+            absent: file.absent,
+        })
     }
 
     /// Drops what stands on a database's tables; [`bring_in_step`] makes it again.
@@ -104,11 +123,29 @@ impl Names {
         });
         let views = self.views.iter().map(|(view, _)| Name {
             name: if view.schema == UNQUALIFIED { view.name.clone() } else { format!("{}.{}", view.schema, view.name) },
-            stands_for: view.of.clone().unwrap_or_else(|| "a query".to_owned()),
+            stands_for: view.of.clone().unwrap_or_else(|| view.sql.as_deref().map(tables_in).unwrap_or_default()),
             why: view.why.clone(),
         });
-        schemas.chain(views).collect()
+        let absent = self.absent.iter().flat_map(|absent| {
+            absent.names.iter().map(|name| Name {
+                name: format!("{COLLECTIONS}.{name}"),
+                stands_for: "not in the hub".to_owned(),
+                why: absent.why.clone(),
+            })
+        });
+        schemas.chain(views).chain(absent).collect()
     }
+}
+
+/// The tables that a query asks, in their order.
+fn tables_in(sql: &str) -> String {
+    let mut tables: Vec<&str> = Vec::new();
+    for word in sql.split(|character: char| !character.is_ascii_alphanumeric() && !['_', '.'].contains(&character)) {
+        if word.starts_with("genims_") && !tables.contains(&word) {
+            tables.push(word);
+        }
+    }
+    tables.join(", ")
 }
 
 /// Makes what is missing. A name whose source is in `missing` is left out and said.
@@ -200,11 +237,13 @@ async fn single_views(
 ) -> Result<(Status, usize), PlatformError> {
     let failed = |error| PlatformError::from(settings.error(error));
     let mut status = Status::Same;
+    let mut waits: Vec<&str> = Vec::new();
     for (view, module) in views {
         let query =
             view.sql.clone().unwrap_or_else(|| format!("SELECT * FROM {}", view.of.clone().unwrap_or_default()));
         if let Some(source) = missing.iter().find(|source| query.contains(*source) || view.schema == **source) {
-            return Err(PlatformError::HubSource { source_database: (*source).to_owned() });
+            waits.push(source);
+            continue;
         }
         let comment = format!("{}. Made by: {query}", view.why);
         let place = format!("{}.{}", name(&view.schema), name(&view.name));
@@ -232,6 +271,10 @@ async fn single_views(
         transaction.commit().await.map_err(failed)?;
         status = Status::Imported;
     }
+    waits.dedup();
+    if !waits.is_empty() {
+        return Err(PlatformError::HubSource { source_database: waits.join(", ") });
+    }
     Ok((status, views.len()))
 }
 
@@ -256,7 +299,7 @@ mod tests {
             if let Some((database, table)) = view.of.as_deref().and_then(|of| of.split_once('.')) {
                 assert!(model(database).table(table).is_some(), "{database}.{table}");
             }
-            if view.schema != UNQUALIFIED {
+            if view.schema != UNQUALIFIED && view.schema != COLLECTIONS {
                 assert!(
                     model(&view.schema).table(&view.name).is_none(),
                     "{}.{} is a table already",
@@ -265,6 +308,24 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// No collection is forgotten, and none is both.
+    #[test]
+    fn every_collection_has_a_copy_or_a_reason_why_not() {
+        let registry = registry();
+        let database = registry.get(COLLECTIONS).expect("in the registry");
+        let files = genims_databases::schema::files(database);
+        let mut there: Vec<String> = files.iter().map(|file| file.name.trim_end_matches(".json").to_owned()).collect();
+        let names = Names::load(&registry).expect("the embedded file").all();
+        let prefix = format!("{COLLECTIONS}.");
+        let mut told: Vec<String> =
+            names.iter().filter_map(|name| name.name.strip_prefix(&prefix).map(str::to_owned)).collect();
+        there.sort();
+        told.sort();
+        assert_eq!(told, there);
+        let readings = names.iter().find(|name| name.name.ends_with(".sensor_readings")).expect("a view");
+        assert_eq!(readings.stands_for, "genims_operations_db.sensor_data");
     }
 
     #[test]
