@@ -21,7 +21,7 @@ const BACKFILL_DAYS_MAX: i64 = 3_660;
 const SHOWN_MAX: usize = 5;
 
 /// Where the databases are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Places {
     pub registry: Registry,
     pub environment: Environment,

@@ -42,8 +42,11 @@ impl Target {
 
     async fn run(&mut self, what: &str, sql: &str) -> Result<u64, EtlError> {
         let result = tokio::time::timeout(PATIENCE, self.connection.query_drop(sql)).await;
-        let hung = |_| std::io::Error::new(std::io::ErrorKind::TimedOut, "the statement took longer than 30 min").into();
-        result.map_err(hung).and_then(|result| result).map_err(|error| self.failed(what, error))?;
+        let hung = || {
+            let cause = "the statement took longer than 30 min";
+            mysql_async::Error::from(std::io::Error::new(std::io::ErrorKind::TimedOut, cause))
+        };
+        result.unwrap_or_else(|_| Err(hung())).map_err(|error| self.failed(what, error))?;
         Ok(self.connection.affected_rows())
     }
 
