@@ -181,12 +181,11 @@ impl Run<'_> {
         }
         let mut columns = Vec::new();
         for table in &job.tables {
-            let (names, rows) = self.target.compute(table, &days::filled(&table.sql, span, zone)).await?;
-            columns.push(names);
-            done.rows_in += rows;
+            columns.push(self.target.form(table, &days::filled(&table.sql, span, zone)).await?);
         }
         self.target.begin().await?;
         for (table, columns) in job.tables.iter().zip(&columns) {
+            done.rows_in += self.target.compute(table, columns, &days::filled(&table.sql, span, zone)).await?;
             let window = table.window.as_ref().map(|window| days::filled(window, span, zone));
             self.target.shift(table, columns, window.as_deref()).await?;
         }

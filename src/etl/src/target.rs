@@ -115,8 +115,8 @@ impl Target {
         Ok(loaded)
     }
 
-    /// Computes a table into a staging table of its form; the columns that its SQL names, and how many rows came out.
-    pub async fn compute(&mut self, table: &Table, sql: &str) -> Result<(Vec<String>, u64), EtlError> {
+    /// Makes a staging table of the form of its target; the columns that the table's SQL names.
+    pub async fn form(&mut self, table: &Table, sql: &str) -> Result<Vec<String>, EtlError> {
         let what = format!("computing {}", table.name);
         let staging = format!("{INTERNAL_DATABASE}.`{}`", self.staging(&table.name));
         let database = quoted(Engine::Mysql, self.settings.database_name());
@@ -124,11 +124,17 @@ impl Target {
         let sql = self.placed(sql);
         self.staged.push(table.name.clone());
         let statement = self.connection.prep(&sql).await.map_err(|error| self.failed(&what, error))?;
-        let columns: Vec<String> = statement.columns().iter().map(|column| column.name_str().into_owned()).collect();
+        let columns = statement.columns().iter().map(|column| column.name_str().into_owned()).collect();
         self.connection.close(statement).await.map_err(|error| self.failed(&what, error))?;
+        Ok(columns)
+    }
+
+    /// Computes a table, inside the transaction: it sees the tables above it as they will be. How many rows came out.
+    pub async fn compute(&mut self, table: &Table, columns: &[String], sql: &str) -> Result<u64, EtlError> {
+        let staging = format!("{INTERNAL_DATABASE}.`{}`", self.staging(&table.name));
         let names: Vec<String> = columns.iter().map(|column| quoted(Engine::Mysql, column)).collect();
-        let rows = self.run(&what, &format!("INSERT INTO {staging} ({}) {sql}", names.join(", "))).await?;
-        Ok((columns, rows))
+        let sql = format!("INSERT INTO {staging} ({}) {}", names.join(", "), self.placed(sql));
+        self.run(&format!("computing {}", table.name), &sql).await
     }
 
     pub async fn begin(&mut self) -> Result<(), EtlError> {
