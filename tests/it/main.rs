@@ -13,6 +13,7 @@ mod databases;
 mod devstack;
 mod doctor;
 mod effects;
+mod etl;
 mod failures;
 mod foreign;
 mod harness;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         powercut::tests,
         routes::tests,
         sink::tests,
+        etl::tests,
         retention::tests,
         verify::tests,
         doctor::tests,
