@@ -121,7 +121,8 @@ impl Plant {
 
     /// Count and lost units of the faults, in the report and in the warehouse.
     fn faults(&self) -> [String; 2] {
-        let report = "SELECT CONCAT_WS(' ', SUM(fault_count), SUM(production_loss_units)) FROM factory_performance_daily";
+        let report =
+            "SELECT CONCAT_WS(' ', SUM(fault_count), SUM(production_loss_units)) FROM factory_performance_daily";
         let facts = "SELECT CONCAT_WS(' ', COUNT(*), SUM(production_loss_units)) FROM fact_machine_fault";
         [self.mysql(REPORTING, report).remove(0), self.mysql(ANALYTICS, facts).remove(0)]
     }
@@ -143,11 +144,17 @@ fn what_changes_is_stored(harness: &'static Harness) {
     let (success, told) = plant.etl(&["run", "machine_performance", "fault_facts", "downtime_facts"]);
     assert!(success, "{told:?}");
     what_was_computed(&plant);
-    let stored = plant.mysql(REPORTING, "SELECT CONCAT_WS(' ', machine_performance_id, refreshed_at) FROM machine_performance_daily ORDER BY 1");
+    let stored = plant.mysql(
+        REPORTING,
+        "SELECT CONCAT_WS(' ', machine_performance_id, refreshed_at) FROM machine_performance_daily ORDER BY 1",
+    );
     for job in ["machine_performance", "fault_facts", "downtime_facts"] {
         assert_eq!(plant.days(job), 0, "nothing changed: {job}");
     }
-    let again = plant.mysql(REPORTING, "SELECT CONCAT_WS(' ', machine_performance_id, refreshed_at) FROM machine_performance_daily ORDER BY 1");
+    let again = plant.mysql(
+        REPORTING,
+        "SELECT CONCAT_WS(' ', machine_performance_id, refreshed_at) FROM machine_performance_daily ORDER BY 1",
+    );
     assert_eq!(again, stored);
     changes_are_seen(&plant);
     what_disagrees_is_refused(&plant);
@@ -186,8 +193,7 @@ fn changes_are_seen(plant: &Plant) {
     plant.harness.block_on(async {
         let late = connect_postgres(&plant.platform.stack.postgres_url(OPERATIONS)).await;
         late.batch_execute(&format!("BEGIN; {}", plant.fault("E2", 2))).await.unwrap();
-        let before = |job| tokio::task::block_in_place(|| plant.days(job));
-        assert_eq!(jobs.map(before), [0, 0], "what is not committed is not seen");
+        assert_eq!(jobs.map(|job| plant.days(job)), [0, 0], "what is not committed is not seen");
         late.batch_execute("COMMIT").await.unwrap();
     });
     // The days beside it, too: what a machine did is measured from snapshot to snapshot.
@@ -221,7 +227,7 @@ fn one_run_at_a_time(plant: &Plant) {
         let other = connect_postgres(&plant.platform.stack.postgres_url(MASTER)).await;
         let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('genims etl'), hashtext('fault_facts'))";
         other.batch_execute(lock).await.unwrap();
-        let error = tokio::task::block_in_place(|| plant.failure(&["run", "fault_facts"]));
+        let error = plant.failure(&["run", "fault_facts"]);
         assert!(error.contains("under way elsewhere"), "{error}");
     });
 }

@@ -186,7 +186,8 @@ impl Bookkeeping {
 
     /// Of these runs, those of a job that are over.
     pub async fn ended(&self, job: &str, runs: &[i64]) -> Result<Vec<i64>, EtlError> {
-        let select = "SELECT run_id FROM genims_internal.etl_runs WHERE job = $1 AND outcome <> 'running' AND run_id = ANY ($2)";
+        let select =
+            "SELECT run_id FROM genims_internal.etl_runs WHERE job = $1 AND outcome <> 'running' AND run_id = ANY ($2)";
         let rows = self.query(select, &[(&job, Type::TEXT), (&runs, Type::INT8_ARRAY)]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }

@@ -82,8 +82,7 @@ pub fn filled(sql: &str, span: Span, zone: Tz) -> String {
     let (from, to) = span.instants(zone);
     let moment = |at: NaiveDateTime| format!("TIMESTAMP '{}'", at.format("%Y-%m-%d %H:%M:%S"));
     let day = |day: NaiveDate| format!("DATE '{}'", day.format("%Y-%m-%d"));
-    let values =
-        [("from", moment(from)), ("to", moment(to)), ("first", day(span.first)), ("last", day(span.last))];
+    let values = [("from", moment(from)), ("to", moment(to)), ("first", day(span.first)), ("last", day(span.last))];
     let mut out = String::with_capacity(sql.len() + 64);
     let mut rest = sql;
     while let Some(at) = rest.find(':') {
@@ -184,7 +183,8 @@ mod tests {
     #[test]
     fn placeholders_are_filled_and_casts_are_not() {
         let span = Span { first: day("2026-03-29"), last: day("2026-03-29") };
-        let sql = "SELECT a::from, b::date, ':x' WHERE t >= :from AND t < :to AND d BETWEEN :first AND :last AND :total";
+        let sql =
+            "SELECT a::from, b::date, ':x' WHERE t >= :from AND t < :to AND d BETWEEN :first AND :last AND :total";
         assert_eq!(
             filled(sql, span, Tz::Europe__Paris),
             "SELECT a::from, b::date, ':x' WHERE t >= TIMESTAMP '2026-03-28 23:00:00' AND t < TIMESTAMP '2026-03-29 22:00:00' \

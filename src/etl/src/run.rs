@@ -98,8 +98,7 @@ async fn work(
     done: &mut Done,
     show: Show<'_>,
 ) -> Result<(), EtlError> {
-    done.deep =
-        job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
+    done.deep = job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
     let target = places.registry.get(&job.target)?;
     let target = Target::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
     let mut sources = BTreeMap::new();
@@ -205,7 +204,8 @@ impl Run<'_> {
         if found.is_empty() {
             return Ok(());
         }
-        let more = if found.len() > SHOWN_MAX { format!(" and {} more", found.len() - SHOWN_MAX) } else { String::new() };
+        let more =
+            if found.len() > SHOWN_MAX { format!(" and {} more", found.len() - SHOWN_MAX) } else { String::new() };
         let shown: Vec<String> = found.into_iter().take(SHOWN_MAX).collect();
         Err(EtlError::Disagrees {
             job: job.name.clone(),

@@ -150,8 +150,7 @@ mod tests {
 
     #[test]
     fn days_of_a_watched_table_are_those_of_the_zone() {
-        let mut watch =
-            Watch { database: "d".to_owned(), table: "t".to_owned(), at: Some("at".to_owned()) };
+        let mut watch = Watch { database: "d".to_owned(), table: "t".to_owned(), at: Some("at".to_owned()) };
         let first = NaiveDate::from_ymd_opt(2026, 10, 1);
         let sql = digest_sql(&watch, Tz::Asia__Kolkata, first);
         assert!(sql.contains("AT TIME ZONE 'Asia/Kolkata'") && sql.contains(">= DATE '2026-10-01' - 2"), "{sql}");

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A move waits for readers and writers of its rows this long, then fails and is tried by the next run.
-const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 60, SESSION net_write_timeout = 600, SESSION net_read_timeout = 600";
+const SESSION: &str =
+    "SET SESSION innodb_lock_wait_timeout = 60, SESSION net_write_timeout = 600, SESSION net_read_timeout = 600";
 const PREFIX: &str = "etl_";
 const ANSWERS_MAX: usize = 1_000_000;
 /// One statement, whatever hangs.
@@ -95,10 +96,8 @@ impl Target {
         let (lines, failure) = (rows.lines, rows.failure);
         self.connection.set_infile_handler(async move { Ok(lines) });
         let columns: Vec<String> = rows.columns.iter().map(|column| quoted(Engine::Mysql, &column.name)).collect();
-        let load = format!(
-            "LOAD DATA LOCAL INFILE 'etl' INTO TABLE {table} CHARACTER SET utf8mb4 ({})",
-            columns.join(", ")
-        );
+        let load =
+            format!("LOAD DATA LOCAL INFILE 'etl' INTO TABLE {table} CHARACTER SET utf8mb4 ({})", columns.join(", "));
         let loaded = self.run(&what, &load).await;
         if let Some(error) = failure.lock().take() {
             let cause = genims_databases::errors::postgres_cause(&error);
@@ -244,10 +243,8 @@ mod tests {
 
     #[test]
     fn staging_tables_have_a_key_and_bounded_indexes() {
-        let columns = [
-            Column { name: "id".to_owned(), kind: "VARCHAR(500)" },
-            Column { name: "day".to_owned(), kind: "DATE" },
-        ];
+        let columns =
+            [Column { name: "id".to_owned(), kind: "VARCHAR(500)" }, Column { name: "day".to_owned(), kind: "DATE" }];
         let sql = create_sql("s", &columns, &["id".to_owned(), "day".to_owned()]);
         assert!(sql.contains("PRIMARY KEY") && sql.contains("KEY etl_lookup (`id`(60), `day`)"), "{sql}");
     }

@@ -6,10 +6,10 @@
 use super::{ServerError, Stage};
 use chrono::{DateTime, Utc};
 use genims_databases::{DatabaseError, Environment, MysqlSettings, PostgresSettings, Registry};
+use genims_etl::EtlError;
 use genims_etl::bookkeeping::{DATABASE, Kind};
 use genims_etl::job::{self, Job};
 use genims_etl::run::{Places, Request, run};
-use genims_etl::EtlError;
 use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant};
