@@ -129,7 +129,7 @@ impl Plant {
 
     fn staging_tables(&self) -> Vec<String> {
         let select = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'genims_internal' AND table_name LIKE 'etl\\_%'";
-        self.mysql("", select)
+        self.mysql(ANALYTICS, select)
     }
 
     fn last_outcome(&self, job: &str, nth: usize) -> String {
@@ -255,7 +255,7 @@ fn a_run_that_is_killed(plant: &Plant) {
     });
     let mut killed = plant.platform.start(&["etl", "run", "fault_facts"]);
     let waits = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-    eventually("it waits for the row", PATIENCE, || plant.mysql("", waits) == ["1"]);
+    eventually("it waits for the row", PATIENCE, || plant.mysql(ANALYTICS, waits) == ["1"]);
     killed.kill().unwrap();
     killed.wait().unwrap();
     plant.harness.block_on(async { held.query_drop("ROLLBACK").await.unwrap() });

@@ -86,7 +86,7 @@ impl Source {
             select.push(expression);
         }
         let copy = format!("COPY (SELECT {} FROM ({sql}) AS extracted) TO STDOUT", select.join(", "));
-        let lines = self.client.copy_out(&copy).await.map_err(failed)?;
+        let lines = self.client.copy_out(copy.as_str()).await.map_err(failed)?;
         let failure = Arc::new(Mutex::new(None));
         Ok(Rows { columns, lines: told(lines, failure.clone()).boxed(), failure })
     }

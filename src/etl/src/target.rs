@@ -11,6 +11,7 @@ use crate::source::{Column, Rows};
 use genims_databases::mysql::INTERNAL_DATABASE;
 use genims_databases::{Engine, MysqlConnection, MysqlSettings, quoted};
 use mysql_async::prelude::Queryable;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -93,8 +94,9 @@ impl Target {
         let table = format!("{INTERNAL_DATABASE}.`{}`", self.staging(name));
         self.run(&what, &create_sql(&table, &rows.columns, index)).await?;
         self.staged.push(name.to_owned());
-        let (lines, failure) = (rows.lines, rows.failure);
-        self.connection.set_infile_handler(async move { Ok(lines) });
+        let (lines, failure) = (Mutex::new(rows.lines), rows.failure);
+        // The driver wants a handler that threads could share, which the stream inside a lock is.
+        self.connection.set_infile_handler(async move { Ok(lines.into_inner()) });
         let columns: Vec<String> = rows.columns.iter().map(|column| quoted(Engine::Mysql, &column.name)).collect();
         let load =
             format!("LOAD DATA LOCAL INFILE 'etl' INTO TABLE {table} CHARACTER SET utf8mb4 ({})", columns.join(", "));
