@@ -5,7 +5,7 @@ use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
 use crate::running::eventually;
 use crate::server::free_addresses;
-use chrono::{Days, NaiveDate, Utc};
+use chrono::{Datelike, Days, NaiveDate, Utc};
 use genims_databases::MysqlSettings;
 use genims_dev::Server;
 use libtest_mimic::Trial;
@@ -64,6 +64,18 @@ impl Plant {
                  downtime_reason_code, estimated_cost) VALUES ('D1', 'M1', 'L1', 'F1', '{next} 01:00', '{next} 01:30', 30, 'breakdown', 'E1', 8300)"
             ),
         );
+        plant.platform.execute(
+            MASTER,
+            "INSERT INTO products (product_id, product_name, status) VALUES ('P2', 'Valve', 'active')",
+        );
+        plant.platform.execute(
+            MANUFACTURING,
+            &format!(
+                "INSERT INTO work_orders (work_order_id, work_order_number, product_id, factory_id, line_id, planned_quantity, produced_quantity, good_quantity, \
+                 rejected_quantity, scrapped_quantity, status, actual_end_time, total_material_cost) \
+                 VALUES ('W1', 'N1', 'P1', 'F1', 'L1', 12, 10, 9, 1, 1, 'completed', '{next} 05:00', 50)"
+            ),
+        );
         let rate = format!(
             "INSERT INTO exchange_rates (rate_id, from_currency, to_currency, effective_date, exchange_rate) VALUES ('R1', 'USD', 'INR', '{day}', 83), \
              ('R2', 'USD', 'INR', '{next}'::date + 1, 100)"
@@ -86,6 +98,12 @@ impl Plant {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let told = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no report: {text}{said}"));
         (output.status.success(), told)
+    }
+
+    /// The names of all jobs.
+    fn jobs(&self) -> Vec<String> {
+        let (_, told) = self.etl(&["list"]);
+        told.iter().map(|job| job["job"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The days that a job computed anew.
@@ -141,14 +159,15 @@ impl Plant {
 
 fn what_changes_is_stored(harness: &'static Harness) {
     let plant = Plant::new(harness);
-    let (success, told) = plant.etl(&["run", "machine_performance", "fault_facts", "downtime_facts"]);
+    let jobs = plant.jobs();
+    let (success, told) = plant.etl(&[&["run"], &jobs.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
     assert!(success, "{told:?}");
     what_was_computed(&plant);
     let stored = plant.mysql(
         REPORTING,
         "SELECT CONCAT_WS(' ', machine_performance_id, refreshed_at) FROM machine_performance_daily ORDER BY 1",
     );
-    for job in ["machine_performance", "fault_facts", "downtime_facts"] {
+    for job in &jobs {
         assert_eq!(plant.days(job), 0, "nothing changed: {job}");
     }
     let again = plant.mysql(
@@ -157,6 +176,7 @@ fn what_changes_is_stored(harness: &'static Harness) {
     );
     assert_eq!(again, stored);
     changes_are_seen(&plant);
+    what_belongs_to_others_is_seen(&plant);
     what_disagrees_is_refused(&plant);
     one_run_at_a_time(&plant);
     a_target_that_is_down(&plant);
@@ -205,6 +225,63 @@ fn changes_are_seen(plant: &Plant) {
     plant.platform.execute(OPERATIONS, "DELETE FROM machine_faults WHERE fault_code = 'E2'");
     assert_eq!(jobs.map(|job| plant.days(job)), [3, 1]);
     assert_eq!(plant.faults(), ["1 9", "1 9"]);
+    // A rate holds until the next one, so it changes more than its own day.
+    plant.platform.execute(FINANCIAL, "UPDATE exchange_rates SET exchange_rate = 80 WHERE rate_id = 'R1'");
+    assert_eq!(plant.days("downtime_facts"), 1);
+    assert_eq!(plant.mysql(ANALYTICS, "SELECT CAST(estimated_cost_usd AS CHAR) FROM fact_downtime"), ["103.75"]);
+}
+
+/// Rows that belong to the day of another row, tables whose change concerns every day, and a backfill that leaves others what they owe.
+fn what_belongs_to_others_is_seen(plant: &Plant) {
+    let (day, next) = (plant.day.to_string(), plant.day + Days::new(1));
+    let made = || {
+        let sql = "SELECT CONCAT_WS(' ', production_date, product_name, good_units, labor_hours, yield_percentage, total_cost) FROM production_summary_daily";
+        plant.mysql(REPORTING, sql)
+    };
+    assert_eq!(made(), [format!("{next} P1 9 0.00 90.00 50.00")]);
+    // Booked today, it belongs to the day on which its work order ended.
+    plant.platform.execute(
+        MANUFACTURING,
+        "INSERT INTO labor_transactions (labor_transaction_id, transaction_date, employee_id, work_order_id, actual_hours) VALUES ('L1', now(), 'E1', 'W1', 2.5)",
+    );
+    assert_eq!(plant.days("production"), 1);
+    assert_eq!(made(), [format!("{next} P1 9 2.50 90.00 50.00")]);
+    plant.platform.execute(MASTER, "UPDATE products SET status = 'idle' WHERE product_id = 'P2'");
+    assert_eq!(plant.days("production"), 0, "a column that no job reads");
+    plant.platform.execute(MASTER, "INSERT INTO products (product_id, product_name) VALUES ('P1', 'Pump')");
+    let (success, told) = plant.etl(&["backfill", "production", "--from", &day, "--to", &day]);
+    assert!(success, "{told:?}");
+    assert_eq!(made(), [format!("{next} P1 9 2.50 90.00 50.00")], "not of the days that the backfill named");
+    assert_eq!(plant.days("production"), 1);
+    assert_eq!(made(), [format!("{next} Pump 9 2.50 90.00 50.00")]);
+    plant.platform.execute(MANUFACTURING, "DELETE FROM work_orders WHERE work_order_id = 'W1'");
+    assert_eq!(plant.days("production"), 1);
+    assert_eq!(made(), [""; 0]);
+    let inspected = || {
+        let sql = "SELECT CONCAT_WS(' ', d.full_date, d.fiscal_period, f.passed_count, f.defects_found, f.defect_cost_usd) FROM fact_quality_inspection f \
+                   JOIN dim_date d ON d.date_key = f.date_key";
+        plant.mysql(ANALYTICS, sql)
+    };
+    plant.platform.execute(
+        MANUFACTURING,
+        &format!(
+            "INSERT INTO quality_inspections (inspection_id, inspection_type, inspection_date, inspector_id, inspection_result, defects_found) \
+             VALUES ('I1', 'final', '{next} 06:00', 'E1', 'fail', 2)"
+        ),
+    );
+    assert_eq!(plant.days("inspection_facts"), 1);
+    let period = (next.month() + 8) % 12 + 1;
+    assert_eq!(inspected(), [format!("{next} {period} 0 2 0.00")]);
+    // Found today, it belongs to the day of its inspection.
+    plant.platform.execute(
+        MANUFACTURING,
+        "INSERT INTO defects (defect_id, defect_description, detected_date, inspection_id, total_cost) VALUES ('X1', 'a crack', now(), 'I1', 800)",
+    );
+    assert_eq!(plant.days("inspection_facts"), 1);
+    assert_eq!(inspected(), [format!("{next} {period} 0 2 10.00")]);
+    plant.platform.execute(MANUFACTURING, "DELETE FROM quality_inspections");
+    assert_eq!(plant.days("inspection_facts"), 1);
+    assert_eq!(inspected(), [""; 0]);
 }
 
 /// A job that loses a row on its way does not reach the warehouse.
@@ -289,8 +366,9 @@ fn what_was_missed_is_made_up_for(plant: &Plant) {
     );
     std::fs::write(folder.join("genims.toml"), text).unwrap();
     let server = plant.harness.spawn(&["--config", "genims.toml", "serve"], &folder);
-    let done = "SELECT count(*) FROM genims_internal.etl_runs WHERE kind = 'scheduled' AND outcome = 'succeeded' AND due_at IS NOT NULL";
-    eventually("every job ran for the moment it missed", PATIENCE, || plant.postgres(MASTER, done) >= 3);
+    let done = "SELECT count(DISTINCT job) FROM genims_internal.etl_runs WHERE kind = 'scheduled' AND outcome = 'succeeded' AND due_at IS NOT NULL";
+    let jobs = i64::try_from(plant.jobs().len()).unwrap();
+    eventually("every job ran for the moment it missed", PATIENCE, || plant.postgres(MASTER, done) == jobs);
     assert_eq!(plant.faults(), ["2 12", "2 12"]);
     server.terminate();
     assert!(server.wait(PATIENCE).is_some_and(|status| status.success()), "{}", server.log_text());

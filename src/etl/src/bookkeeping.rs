@@ -148,8 +148,8 @@ impl Bookkeeping {
 
     /// Whether no run of the last 20 hours looked at all days.
     pub async fn deep_is_due(&self, job: &str) -> Result<bool, EtlError> {
-        let select = "SELECT NOT EXISTS (SELECT FROM genims_internal.etl_runs WHERE job = $1 AND deep AND outcome = 'succeeded' \
-                      AND started_at > clock_timestamp() - interval '20 hours')";
+        let select = "SELECT NOT EXISTS (SELECT FROM genims_internal.etl_runs WHERE job = $1 AND deep AND kind <> 'backfill' \
+                      AND outcome = 'succeeded' AND started_at > clock_timestamp() - interval '20 hours')";
         let rows = self.query(select, &[(&job, Type::TEXT)]).await?;
         Ok(rows.first().is_none_or(|row| row.get(0)))
     }

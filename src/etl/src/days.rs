@@ -54,13 +54,15 @@ fn before(day: NaiveDate) -> NaiveDate {
     day.checked_sub_days(Days::new(1)).unwrap_or(day)
 }
 
-/// With each day those beside it, and the nearest ones of `known`: what is measured from row to row reaches that far.
-pub fn with_neighbours(days: &BTreeSet<NaiveDate>, known: &BTreeSet<NaiveDate>) -> BTreeSet<NaiveDate> {
+/// With each day those beside it, and the nearest ones with rows of each table: what is measured from row to row reaches that far.
+pub fn with_neighbours(days: &BTreeSet<NaiveDate>, known: &[BTreeSet<NaiveDate>]) -> BTreeSet<NaiveDate> {
     let mut all = days.clone();
     for day in days {
         all.extend([before(*day), after(*day)]);
-        all.extend(known.range(..*day).next_back());
-        all.extend(known.range(after(*day)..).next());
+        for table in known {
+            all.extend(table.range(..*day).next_back());
+            all.extend(table.range(after(*day)..).next());
+        }
     }
     all
 }
@@ -164,9 +166,10 @@ mod tests {
 
     #[test]
     fn neighbours_are_the_days_beside_and_the_nearest_with_rows() {
-        let known = set(&["2026-01-01", "2026-01-10", "2026-01-20", "2026-01-25"]);
-        let all = with_neighbours(&set(&["2026-01-10"]), &known);
-        assert_eq!(all, set(&["2026-01-01", "2026-01-09", "2026-01-10", "2026-01-11", "2026-01-20"]));
+        let snapshots = set(&["2026-01-01", "2026-01-10", "2026-01-20", "2026-01-25"]);
+        let faults = set(&["2026-01-12", "2026-01-13"]);
+        let all = with_neighbours(&set(&["2026-01-10"]), &[snapshots, faults]);
+        assert_eq!(all, set(&["2026-01-01", "2026-01-09", "2026-01-10", "2026-01-11", "2026-01-12", "2026-01-20"]));
     }
 
     #[test]

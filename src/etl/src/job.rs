@@ -44,12 +44,28 @@ pub struct Watch {
     pub table: String,
     /// The UTC time or the date by which a row belongs to a day.
     pub at: Option<String>,
+    /// The table of the same database that has `at`, where rows belong to the days of another's rows.
+    pub of: Option<String>,
+    /// The column that this table and `of` share.
+    pub by: Option<String>,
+    /// The columns that count; all of them where none is named.
+    #[serde(default)]
+    pub columns: Vec<String>,
 }
 
 impl Watch {
     /// What the bookkeeping calls it.
     pub fn key(&self) -> String {
-        format!("{}.{} {}", self.database, self.table, self.at.as_deref().unwrap_or("*"))
+        let of = self.of.as_ref().map_or_else(String::new, |of| format!("{of}."));
+        format!("{}.{} {of}{}", self.database, self.table, self.at.as_deref().unwrap_or("*"))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.of.is_some() != self.by.is_some() || (self.of.is_some() && self.at.is_none()) {
+            return Err(format!("{}: `of` needs `by` and `at`, and `by` needs `of`", self.table));
+        }
+        let named = [Some(&self.table), self.of.as_ref(), self.by.as_ref()];
+        named.into_iter().flatten().chain(&self.columns).try_for_each(|name| is_name(name))
     }
 }
 
@@ -199,7 +215,7 @@ fn check(registry: &Registry, job: &Job) -> Result<(), String> {
     if job.tables.is_empty() || job.reconciliations.is_empty() {
         return Err("it needs a [[table]] that it fills and a [[reconcile]] by which that is proved".to_owned());
     }
-    job.watches.iter().try_for_each(|watch| is_name(&watch.table))?;
+    job.watches.iter().try_for_each(Watch::check)?;
     let mut known = BTreeSet::new();
     for extract in &job.extracts {
         is_name(&extract.name)?;
@@ -302,6 +318,7 @@ target = "SELECT 1 AS k, 2 AS v"
             ("window = \"d BETWEEN :first AND :last\"", "", "window"),
             ("at = \"fault_start_time\"", "", "ever be computed"),
             ("key = [\"a\"]", "keys = [\"a\"]", "keys"),
+            ("table = \"machine_faults\"", "table = \"machine_faults\"\nof = \"machines\"", "needs `by`"),
         ] {
             let error = parsed(&GOOD.replace(good, bad)).expect_err(bad);
             assert!(error.contains(told), "{bad}: {error}");

@@ -121,7 +121,8 @@ async fn work(
         run.note(&found, Some(*group)).await?;
         done.days += group.days().unsigned_abs();
     }
-    run.note(&found, None).await
+    // Days that a backfill does not name keep what they owe to a changed table.
+    if request.backfill.is_some() { Ok(()) } else { run.note(&found, None).await }
 }
 
 /// Every source that a job asks.
@@ -160,8 +161,7 @@ impl Run<'_> {
         let stored = self.bookkeeping.digests(&job.name).await?;
         let mut days = dirty(&now, &stored, first);
         if job.neighbours {
-            let known = now.keys().chain(stored.keys()).map(|(_, day)| *day).filter(|day| *day != WHOLE_TABLE);
-            days = days::with_neighbours(&days, &known.collect());
+            days = days::with_neighbours(&days, &known(&now, &stored));
         }
         if let Some(span) = request.backfill {
             days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
@@ -227,6 +227,15 @@ impl Run<'_> {
         let noted: Vec<_> = keys.into_iter().map(|key| (key, found.now.get(key))).collect();
         self.bookkeeping.note(&self.job.name, &noted).await
     }
+}
+
+/// The days with rows, of each watch.
+fn known(now: &Digests, stored: &Digests) -> Vec<BTreeSet<NaiveDate>> {
+    let mut known: BTreeMap<&str, BTreeSet<NaiveDate>> = BTreeMap::new();
+    for (watch, day) in now.keys().chain(stored.keys()).filter(|(_, day)| *day != WHOLE_TABLE) {
+        known.entry(watch).or_default().insert(*day);
+    }
+    known.into_values().collect()
 }
 
 /// The days that look otherwise than when they were stored; all of them when a whole table does.

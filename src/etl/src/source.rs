@@ -4,7 +4,8 @@
 //! run asks of a source is asked in one transaction of one snapshot, so what commits meanwhile is seen by the next run, wholly.
 //!
 //! A digest is the number of rows of a day and a sum of hashes of their `xmin`, the transaction that wrote each version: a row that
-//! came, late or not, that was changed, whatever its columns say of that, or that went, changes it. No clock is asked.
+//! came, late or not, that was changed, whatever its columns say of that, or that went, changes it. No clock is asked. Where a watch
+//! names the columns that count, hashes of those take the place of `xmin`: what else changes in such a table changes nothing.
 
 use crate::bookkeeping::{Digests, WHOLE_TABLE};
 use crate::error::EtlError;
@@ -114,20 +115,28 @@ where
 }
 
 fn digest_sql(watch: &Watch, zone: Tz, first: Option<NaiveDate>) -> String {
-    let table = quoted(Engine::Postgresql, &watch.table);
-    let digest = "count(*)::text || ' ' || coalesce(sum(hashint8extended(xmin::text::bigint, 0)), 0)::text";
-    match &watch.at {
-        None => format!("SELECT DATE '{WHOLE_TABLE}', {digest} FROM public.{table}"),
-        Some(at) => {
-            let at = quoted(Engine::Postgresql, at);
-            let day = format!("({at}::timestamp AT TIME ZONE 'UTC' AT TIME ZONE '{zone}')::date");
-            // By the column itself two days more, which an index finds: a day of the zone may begin a day before that of UTC.
-            let (since, having) = first
-                .map(|first| (format!(" AND {at} >= DATE '{first}' - 2"), format!(" HAVING {day} >= DATE '{first}'")))
-                .unwrap_or_default();
-            format!("SELECT {day}, {digest} FROM public.{table} WHERE isfinite({at}){since} GROUP BY 1{having}")
-        }
+    let name = |name: &String| quoted(Engine::Postgresql, name);
+    let columns: Vec<String> = watch.columns.iter().map(|column| format!("watched.{}", name(column))).collect();
+    let hash = if columns.is_empty() {
+        "hashint8extended(watched.xmin::text::bigint, 0)".to_owned()
+    } else {
+        format!("hashtextextended(ROW({})::text, 0)", columns.join(", "))
+    };
+    let digest = format!("count(*)::text || ' ' || coalesce(sum({hash}), 0)::text");
+    let mut from = format!("public.{} AS watched", name(&watch.table));
+    let Some(at) = &watch.at else { return format!("SELECT DATE '{WHOLE_TABLE}', {digest} FROM {from}") };
+    let mut at = format!("watched.{}", name(at));
+    if let (Some(of), Some(by), Some(column)) = (&watch.of, &watch.by, &watch.at) {
+        let (of, by) = (name(of), name(by));
+        from = format!("{from} JOIN public.{of} AS dated ON dated.{by} = watched.{by}");
+        at = format!("dated.{}", name(column));
     }
+    let day = format!("({at}::timestamp AT TIME ZONE 'UTC' AT TIME ZONE '{zone}')::date");
+    // By the column itself two days more, which an index finds: a day of the zone may begin a day before that of UTC.
+    let (since, having) = first
+        .map(|first| (format!(" AND {at} >= DATE '{first}' - 2"), format!(" HAVING {day} >= DATE '{first}'")))
+        .unwrap_or_default();
+    format!("SELECT {day}, {digest} FROM {from} WHERE isfinite({at}){since} GROUP BY 1{having}")
 }
 
 /// The type in the staging table, and the expression that COPY writes as MySQL reads it.
@@ -150,12 +159,20 @@ mod tests {
 
     #[test]
     fn days_of_a_watched_table_are_those_of_the_zone() {
-        let mut watch = Watch { database: "d".to_owned(), table: "t".to_owned(), at: Some("at".to_owned()) };
+        let at = Some("at".to_owned());
+        let (database, table) = ("d".to_owned(), "t".to_owned());
+        let mut watch = Watch { database, table, at, of: None, by: None, columns: Vec::new() };
         let first = NaiveDate::from_ymd_opt(2026, 10, 1);
         let sql = digest_sql(&watch, Tz::Asia__Kolkata, first);
         assert!(sql.contains("AT TIME ZONE 'Asia/Kolkata'") && sql.contains(">= DATE '2026-10-01' - 2"), "{sql}");
         assert!(!digest_sql(&watch, Tz::UTC, None).contains("HAVING"));
-        watch.at = None;
+        (watch.of, watch.by) = (Some("p".to_owned()), Some("id".to_owned()));
+        let joined = digest_sql(&watch, Tz::UTC, None);
+        assert!(joined.contains("public.\"t\" AS watched JOIN public.\"p\" AS dated ON dated.\"id\" = watched.\"id\""));
+        assert!(joined.contains("isfinite(dated.\"at\")") && joined.contains("watched.xmin"), "{joined}");
+        (watch.at, watch.of, watch.by) = (None, None, None);
+        watch.columns = vec!["a".to_owned(), "b".to_owned()];
+        assert!(digest_sql(&watch, Tz::UTC, first).contains("ROW(watched.\"a\", watched.\"b\")::text"));
         assert!(digest_sql(&watch, Tz::UTC, first).starts_with("SELECT DATE '0001-01-01', "));
     }
 

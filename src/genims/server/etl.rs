@@ -5,12 +5,13 @@
 
 use super::{ServerError, Stage};
 use chrono::{DateTime, Utc};
-use genims_databases::{DatabaseError, Environment, MysqlSettings, PostgresSettings, Registry};
+use genims_databases::configured::if_configured;
+use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
 use genims_etl::EtlError;
 use genims_etl::bookkeeping::{DATABASE, Kind};
 use genims_etl::job::{self, Job};
 use genims_etl::run::{Places, Request, run};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime;
@@ -35,16 +36,17 @@ struct Scheduler {
 /// Nothing where the bookkeeping or no target is configured.
 pub(super) fn start(environment: &Environment, stage: &mut Stage) -> Result<(), ServerError> {
     let registry = Registry::load(None)?;
-    if !is_configured(PostgresSettings::from_environment(registry.get(DATABASE)?, environment).map(|_| ()))? {
+    if if_configured(PostgresSettings::from_environment(registry.get(DATABASE)?, environment))?.is_none() {
         return Ok(());
     }
     let mut jobs = job::load(&registry, None)?;
-    let mut targets = HashMap::new();
+    let mut targets = HashSet::new();
     for job in &jobs {
-        let settings = MysqlSettings::from_environment(registry.get(&job.target)?, environment);
-        targets.insert(job.target.clone(), is_configured(settings.map(|_| ()))?);
+        if if_configured(MysqlSettings::from_environment(registry.get(&job.target)?, environment))?.is_some() {
+            targets.insert(job.target.clone());
+        }
     }
-    jobs.retain(|job| targets.get(&job.target) == Some(&true));
+    jobs.retain(|job| targets.contains(&job.target));
     if jobs.is_empty() {
         return Ok(());
     }
@@ -62,14 +64,6 @@ pub(super) fn start(environment: &Environment, stage: &mut Stage) -> Result<(), 
         let _ = end.await;
     });
     Ok(())
-}
-
-fn is_configured(settings: Result<(), DatabaseError>) -> Result<bool, ServerError> {
-    match settings {
-        Ok(()) => Ok(true),
-        Err(DatabaseError::NotConfigured { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 impl Scheduler {
