@@ -146,7 +146,7 @@ impl Plant {
     }
 
     fn staging_tables(&self) -> Vec<String> {
-        let select = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'genims_internal' AND table_name LIKE 'etl\\_%'";
+        let select = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'genims_staging'";
         self.mysql(ANALYTICS, select)
     }
 

@@ -1,4 +1,4 @@
-//! The database that a job fills: staging tables in `genims_internal`, and the transaction that moves a group of days.
+//! The database that a job fills: staging tables in `genims_staging`, and the transaction that moves a group of days.
 //!
 //! Enters: rows of the sources, the SQL of the job's tables. Leaves: the tables of the target, changed by whole groups. Invariants: what
 //! is computed is computed in staging tables of the very form of their targets, so what a target would refuse is refused there; a
@@ -8,7 +8,7 @@
 use crate::error::EtlError;
 use crate::job::{Table, Write};
 use crate::source::{Column, Rows};
-use genims_databases::mysql::INTERNAL_DATABASE;
+use genims_databases::mysql::STAGING_DATABASE;
 use genims_databases::{Engine, MysqlConnection, MysqlSettings, quoted};
 use mysql_async::prelude::Queryable;
 use parking_lot::Mutex;
@@ -34,7 +34,12 @@ pub struct Target {
 impl Target {
     pub async fn open(settings: MysqlSettings, run_id: i64) -> Result<Self, EtlError> {
         let mut connection = settings.connect().await?;
-        connection.query_drop(SESSION).await.map_err(|error| settings.error(error))?;
+        let staging = format!(
+            "CREATE DATABASE IF NOT EXISTS {STAGING_DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+        );
+        for statement in [SESSION, staging.as_str()] {
+            connection.query_drop(statement).await.map_err(|error| settings.error(error))?;
+        }
         Ok(Self { settings, connection, run_id, staged: Vec::new() })
     }
 
@@ -55,7 +60,7 @@ impl Target {
     /// The runs whose staging tables are still there.
     pub async fn leftovers(&mut self) -> Result<BTreeMap<i64, Vec<String>>, EtlError> {
         let select = format!(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = '{INTERNAL_DATABASE}' AND table_name LIKE 'etl\\_%'"
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = '{STAGING_DATABASE}' AND table_name LIKE 'etl\\_%'"
         );
         let names: Result<Vec<String>, _> = self.connection.query(select).await;
         let names = names.map_err(|error| self.failed("looking for staging tables", error))?;
@@ -72,7 +77,7 @@ impl Target {
     pub async fn drop_staging(&mut self, tables: &[String]) -> Result<(), EtlError> {
         for table in tables {
             let name = quoted(Engine::Mysql, table);
-            self.run("dropping a staging table", &format!("DROP TABLE IF EXISTS {INTERNAL_DATABASE}.{name}")).await?;
+            self.run("dropping a staging table", &format!("DROP TABLE IF EXISTS {STAGING_DATABASE}.{name}")).await?;
         }
         Ok(())
     }
@@ -84,14 +89,14 @@ impl Target {
     /// SQL in which the staging tables stand for the names in braces.
     fn placed(&self, sql: &str) -> String {
         self.staged.iter().fold(sql.to_owned(), |sql, name| {
-            sql.replace(&format!("{{{name}}}"), &format!("{INTERNAL_DATABASE}.`{}`", self.staging(name)))
+            sql.replace(&format!("{{{name}}}"), &format!("{STAGING_DATABASE}.`{}`", self.staging(name)))
         })
     }
 
     /// Loads rows of a source into a staging table; how many there were.
     pub async fn stage(&mut self, name: &str, index: &[String], rows: Rows) -> Result<u64, EtlError> {
         let what = format!("staging {name}");
-        let table = format!("{INTERNAL_DATABASE}.`{}`", self.staging(name));
+        let table = format!("{STAGING_DATABASE}.`{}`", self.staging(name));
         self.run(&what, &create_sql(&table, &rows.columns, index)).await?;
         self.staged.push(name.to_owned());
         let (lines, failure) = (Mutex::new(rows.lines), rows.failure);
@@ -119,7 +124,7 @@ impl Target {
     /// Makes a staging table of the form of its target; the columns that the table's SQL names.
     pub async fn form(&mut self, table: &Table, sql: &str) -> Result<Vec<String>, EtlError> {
         let what = format!("computing {}", table.name);
-        let staging = format!("{INTERNAL_DATABASE}.`{}`", self.staging(&table.name));
+        let staging = format!("{STAGING_DATABASE}.`{}`", self.staging(&table.name));
         let database = quoted(Engine::Mysql, self.settings.database_name());
         self.run(&what, &format!("CREATE TABLE {staging} LIKE {database}.`{}`", table.name)).await?;
         let sql = self.placed(sql);
@@ -132,7 +137,7 @@ impl Target {
 
     /// Computes a table, inside the transaction: it sees the tables above it as they will be. How many rows came out.
     pub async fn compute(&mut self, table: &Table, columns: &[String], sql: &str) -> Result<u64, EtlError> {
-        let staging = format!("{INTERNAL_DATABASE}.`{}`", self.staging(&table.name));
+        let staging = format!("{STAGING_DATABASE}.`{}`", self.staging(&table.name));
         let names: Vec<String> = columns.iter().map(|column| quoted(Engine::Mysql, column)).collect();
         let sql = format!("INSERT INTO {staging} ({}) {}", names.join(", "), self.placed(sql));
         self.run(&format!("computing {}", table.name), &sql).await
@@ -145,7 +150,7 @@ impl Target {
     /// Renews what was computed, and lets go what is no longer computed; visible at the commit.
     pub async fn shift(&mut self, table: &Table, columns: &[String], window: Option<&str>) -> Result<(), EtlError> {
         let what = format!("storing {}", table.name);
-        let staging = format!("{INTERNAL_DATABASE}.`{}`", self.staging(&table.name));
+        let staging = format!("{STAGING_DATABASE}.`{}`", self.staging(&table.name));
         if let Some(window) = window.filter(|_| table.write == Write::ReplaceWindow) {
             self.run(&what, &delete_sql(table, &staging, window)).await?;
         }
