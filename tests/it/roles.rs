@@ -91,12 +91,15 @@ fn refused_by_the_others(harness: &'static Harness) {
         }
         assert_eq!(refused, 13 * 12);
         rights_inside(&stack.postgres_url("genims_hr_db")).await;
-        writers_run_the_jobs(&stack, registry).await;
+        for right in ["owner", "writer"] {
+            runs_the_jobs(&stack, right).await;
+        }
     });
 }
 
-/// Reading the sources, filling the target and what is in between: a writer may do it in its own database.
-async fn writers_run_the_jobs(stack: &genims_dev::Stack, registry: Registry) {
+/// Reading the sources, filling the target and what is in between: whoever writes may do it in its own database.
+async fn runs_the_jobs(stack: &genims_dev::Stack, right: &str) {
+    let registry = Registry::load(None).unwrap();
     let mut urls = Vec::new();
     for database in registry.all() {
         let url = match database.engine {
@@ -104,7 +107,7 @@ async fn writers_run_the_jobs(stack: &genims_dev::Stack, registry: Registry) {
             Engine::Mysql => stack.mysql_url(&database.name),
             Engine::Mongodb => continue,
         };
-        urls.push((database.connection.clone(), as_role(&url, &database.module, "writer")));
+        urls.push((database.connection.clone(), as_role(&url, &database.module, right)));
     }
     let jobs = job::load(&registry, None).unwrap();
     let places = Places { registry, environment: Environment::from_pairs(urls) };
@@ -112,8 +115,9 @@ async fn writers_run_the_jobs(stack: &genims_dev::Stack, registry: Registry) {
     let backfill = Some(Span { first: day, last: day });
     let request = Request { kind: Kind::Backfill, due_at: None, now: Utc::now(), backfill };
     for job in &jobs {
-        let done = run(&places, job, request, &|_| ()).await.unwrap_or_else(|error| panic!("{}: {error}", job.name));
-        assert_eq!(done.days, 1, "{}", job.name);
+        let done =
+            run(&places, job, request, &|_| ()).await.unwrap_or_else(|error| panic!("{right}, {}: {error}", job.name));
+        assert_eq!(done.days, 1, "{right}, {}", job.name);
     }
 }
 

@@ -115,7 +115,7 @@ fn steps(database: &str, role: &Role) -> Vec<Step> {
         },
         inside(name, &grantee, database, rights),
     ];
-    if role.right == Right::Writer && FILLED.contains(&database) {
+    if matches!(role.right, Right::Owner | Right::Writer) && FILLED.contains(&database) {
         steps.push(inside(name, &grantee, STAGING_DATABASE, &STAGING));
     }
     if database == "genims_audit_db" {
