@@ -3,6 +3,8 @@
 
 use crate::harness::Harness;
 use crate::seeding::{seeded_in_the_past, verified};
+use genims_databases::Registry;
+use genims_etl::job;
 
 const PLACE: &str = "machine_id, line_id, factory_id";
 
@@ -15,6 +17,11 @@ pub(crate) fn late_readings_break_nothing(harness: &'static Harness) {
         }
         verified(&platform, &["verify"]);
     }
+    // Nor does it when reporting and warehouse are computed anew from all of it.
+    let jobs = job::load(&Registry::load(None).unwrap(), None).unwrap();
+    let names = jobs.iter().map(|job| job.name.as_str());
+    verified(&platform, &["etl", "run"].into_iter().chain(names).collect::<Vec<_>>());
+    verified(&platform, &["verify"]);
 }
 
 const MASTER: &str = "genims_master_db";

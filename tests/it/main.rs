@@ -13,6 +13,7 @@ mod databases;
 mod devstack;
 mod doctor;
 mod effects;
+mod etl;
 mod failures;
 mod foreign;
 mod harness;
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         routes::tests,
         routes_story::tests,
         sink::tests,
+        etl::tests,
         retention::tests,
         verify::tests,
         doctor::tests,

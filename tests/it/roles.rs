@@ -2,8 +2,13 @@
 //! write, the audit writer only inserts.
 
 use crate::harness::Harness;
+use chrono::{NaiveDate, Utc};
 use genims_databases::{DatabaseError, Engine, Environment, MysqlSettings, PostgresClient, PostgresSettings, Registry};
 use genims_dev::Server;
+use genims_etl::bookkeeping::Kind;
+use genims_etl::days::Span;
+use genims_etl::job;
+use genims_etl::run::{Places, Request, run};
 use genims_platform::provision::{self, Mode, Options};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
@@ -86,7 +91,34 @@ fn refused_by_the_others(harness: &'static Harness) {
         }
         assert_eq!(refused, 13 * 12);
         rights_inside(&stack.postgres_url("genims_hr_db")).await;
+        for right in ["owner", "writer"] {
+            runs_the_jobs(&stack, right).await;
+        }
     });
+}
+
+/// Reading the sources, filling the target and what is in between: whoever writes may do it in its own database.
+async fn runs_the_jobs(stack: &genims_dev::Stack, right: &str) {
+    let registry = Registry::load(None).unwrap();
+    let mut urls = Vec::new();
+    for database in registry.all() {
+        let url = match database.engine {
+            Engine::Postgresql => stack.postgres_url(&database.name),
+            Engine::Mysql => stack.mysql_url(&database.name),
+            Engine::Mongodb => continue,
+        };
+        urls.push((database.connection.clone(), as_role(&url, &database.module, right)));
+    }
+    let jobs = job::load(&registry, None).unwrap();
+    let places = Places { registry, environment: Environment::from_pairs(urls) };
+    let day = NaiveDate::from_ymd_opt(2026, 2, 28).unwrap();
+    let backfill = Some(Span { first: day, last: day });
+    let request = Request { kind: Kind::Backfill, due_at: None, now: Utc::now(), backfill };
+    for job in &jobs {
+        let done =
+            run(&places, job, request, &|_| ()).await.unwrap_or_else(|error| panic!("{right}, {}: {error}", job.name));
+        assert_eq!(done.days, 1, "{right}, {}", job.name);
+    }
 }
 
 async fn rights_inside(url: &str) {

@@ -18,6 +18,8 @@ use std::time::Duration;
 pub const SERVER_VARIABLE: &str = "GENIMS_MYSQL_URL";
 /// The database of our own bookkeeping, so that the databases of the contract hold exactly its tables.
 pub const INTERNAL_DATABASE: &str = "genims_internal";
+/// Where jobs keep what they compute until it is moved: who may write there need not reach the bookkeeping.
+pub const STAGING_DATABASE: &str = "genims_staging";
 
 const EXAMPLE: &str = "mysql://user:password@host:3306/database?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path/ca.pem";
 

@@ -7,6 +7,7 @@ mod audit;
 mod deadletter;
 mod dictionary;
 mod doctor;
+mod etl;
 mod hub;
 mod log;
 mod options;
@@ -64,6 +65,8 @@ enum Command {
     Routes(routes::RoutesArgs),
     /// What is older than it is kept, and what of it is held; lets it go
     Retention(retention::RetentionArgs),
+    /// Fill reporting and warehouse from the other databases; `serve` does it by schedule
+    Etl(etl::EtlArgs),
     /// Look after the durable log; the server must be stopped
     Log(log::LogArgs),
     /// Examine the audit trail of all changes, or hand its entries out
@@ -108,6 +111,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Retention(args) => retention::run(args, &environment).await,
+            Command::Etl(args) => etl::run(args, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Audit(args) => audit::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,

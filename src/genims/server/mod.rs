@@ -6,6 +6,7 @@
 //! - [`routes`]: events on their way to the other databases; [`route_files`]: changed while the server runs;
 //!   [`route_lookups`]: what routes must know of other databases
 //! - [`changes`]: the changes of business tables on their way into the audit trail
+//! - [`etl`]: the jobs that fill reporting and warehouse, by schedule
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
@@ -22,6 +23,7 @@
 mod changes;
 mod clocks;
 mod doors;
+mod etl;
 mod master;
 mod observe;
 pub mod obstacles;
@@ -77,6 +79,8 @@ pub enum ServerError {
     Bind { name: String, address: String, source: io::Error },
     #[error("listener {name}: {source}")]
     Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error(transparent)]
+    Etl(#[from] genims_etl::EtlError),
     #[error(transparent)]
     Changes(#[from] genims_changes::ChangesError),
     #[error("a thread cannot be started: {0}; raise the process limit")]
@@ -152,6 +156,7 @@ impl Server {
 
         // Waits for no catalogue: changes have nothing to do with the stream.
         let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
+        etl::start(environment, &mut tasks.window)?;
         let mut master = master::Refresher::new(stream.keeper.clone(), environment)?;
         if stream.keeper.directory().load().sensors().is_empty() {
             master.first_catalogue(FIRST_CATALOGUE_WAIT).await;

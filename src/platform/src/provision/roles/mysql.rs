@@ -3,6 +3,7 @@
 use super::{Right, Role, Step, told, wanted};
 use crate::errors::PlatformError;
 use crate::provision::{Findings, Mode, Task};
+use genims_databases::mysql::STAGING_DATABASE;
 use genims_databases::{Engine, MysqlConnection, MysqlSettings, errors, quoted};
 use mysql_async::prelude::Queryable;
 
@@ -15,6 +16,10 @@ const AUDIT_BOOKKEEPING: [(Right, &str, &str); 6] = [
     (Right::Reader, "audit_seals", "SELECT"),
     (Right::Reader, "audit_checkpoints", "SELECT"),
 ];
+
+/// The databases that jobs fill, by way of staging tables.
+const FILLED: [&str; 2] = ["genims_reporting_db", "genims_analytics_db"];
+const STAGING: [&str; 4] = ["SELECT", "INSERT", "CREATE", "DROP"];
 
 /// Access denied in its forms: to a database, to a user table, for want of a right.
 const DENIED: [u16; 4] = [1044, 1142, 1227, 1410];
@@ -65,6 +70,18 @@ async fn run(
     Ok(())
 }
 
+fn inside(name: &str, grantee: &str, database: &str, rights: &[&str]) -> Step {
+    Step {
+        says: format!("account {name}: {} in {database}", rights.join(", ").to_lowercase()),
+        holds: format!(
+            "SELECT COUNT(*) = {} FROM information_schema.schema_privileges WHERE grantee = {grantee} AND table_schema = '{database}'",
+            rights.len()
+        ),
+        make: format!("GRANT {} ON {}.* TO '{name}'@'%'", rights.join(", "), quoted(Engine::Mysql, database)),
+        renew: false,
+    }
+}
+
 fn steps(database: &str, role: &Role) -> Vec<Step> {
     let (name, grantee) = (&role.name, format!("'''{}''@''%'''", role.name));
     let rights: &[&str] = match (role.right, database) {
@@ -96,16 +113,11 @@ fn steps(database: &str, role: &Role) -> Vec<Step> {
             make: format!("CREATE USER IF NOT EXISTS '{name}'@'%' ACCOUNT LOCK"),
             renew: false,
         },
-        Step {
-            says: format!("account {name}: {} in {database}", rights.join(", ").to_lowercase()),
-            holds: format!(
-                "SELECT COUNT(*) = {} FROM information_schema.schema_privileges WHERE grantee = {grantee} AND table_schema = '{database}'",
-                rights.len()
-            ),
-            make: format!("GRANT {} ON {}.* TO '{name}'@'%'", rights.join(", "), quoted(Engine::Mysql, database)),
-            renew: false,
-        },
+        inside(name, &grantee, database, rights),
     ];
+    if matches!(role.right, Right::Owner | Right::Writer) && FILLED.contains(&database) {
+        steps.push(inside(name, &grantee, STAGING_DATABASE, &STAGING));
+    }
     if database == "genims_audit_db" {
         let own = AUDIT_BOOKKEEPING.iter().filter(|(right, ..)| *right == role.right);
         steps.extend(own.map(|(_, table, rights)| Step {

@@ -1,0 +1,334 @@
+//! The files of config/etl, embedded at build time or read from a folder. Leaves: jobs whose names are unique, whose databases
+//! exist, and whose SQL names nothing that the job does not have. config/etl/README.md describes the form.
+
+use crate::error::EtlError;
+use crate::schedule::Schedule;
+use chrono_tz::Tz;
+use genims_databases::{Engine, Registry};
+use include_dir::{Dir, include_dir};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/etl");
+
+/// Of names of staging tables: with number and prefix they fit MySQL's 64 characters.
+const NAME_CHARACTERS_MAX: usize = 40;
+
+/// One job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The name of its file, without extension.
+    pub name: String,
+    pub description: String,
+    /// The MySQL database that it fills.
+    pub target: String,
+    pub schedule: Schedule,
+    /// Whose days the windows are, and whose clock the schedule follows.
+    pub zone: Tz,
+    /// How many days back an ordinary run looks; once a day a run looks at all.
+    pub lookback_days: Option<i64>,
+    /// Rows are measured against those before and after, so a day that changed changes the nearest ones, too.
+    pub neighbours: bool,
+    pub watches: Vec<Watch>,
+    pub extracts: Vec<Extract>,
+    pub tables: Vec<Table>,
+    pub reconciliations: Vec<Reconciliation>,
+}
+
+/// A table whose rows make days dirty; without `at` any change of it makes all of them dirty.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    pub database: String,
+    pub table: String,
+    /// The UTC time or the date by which a row belongs to a day.
+    pub at: Option<String>,
+    /// The table of the same database that has `at`, where rows belong to the days of another's rows.
+    pub of: Option<String>,
+    /// The column that this table and `of` share.
+    pub by: Option<String>,
+    /// The columns that count; all of them where none is named.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+impl Watch {
+    /// What the bookkeeping calls it.
+    pub fn key(&self) -> String {
+        let of = self.of.as_ref().map_or_else(String::new, |of| format!("{of}."));
+        format!("{}.{} {of}{}", self.database, self.table, self.at.as_deref().unwrap_or("*"))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.of.is_some() != self.by.is_some() || (self.of.is_some() && self.at.is_none()) {
+            return Err(format!("{}: `of` needs `by` and `at`, and `by` needs `of`", self.table));
+        }
+        let named = [Some(&self.table), self.of.as_ref(), self.by.as_ref()];
+        named.into_iter().flatten().chain(&self.columns).try_for_each(|name| is_name(name))
+    }
+}
+
+/// Rows of a source, brought into a staging table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extract {
+    pub name: String,
+    pub database: String,
+    /// Columns by which the SQL of the tables looks rows up.
+    #[serde(default)]
+    pub index: Vec<String>,
+    pub sql: String,
+}
+
+/// A table of the target, computed from staging tables and from those above it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    pub name: String,
+    /// The columns of a unique key of the table.
+    pub key: Vec<String>,
+    pub write: Write,
+    /// Which rows of the table belong to the days, as a condition; for `replace_window`.
+    pub window: Option<String>,
+    pub sql: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Write {
+    /// Rows are added or renewed by key.
+    Upsert,
+    /// And rows of the window that are no longer computed go.
+    ReplaceWindow,
+}
+
+/// What must be equal in the source and in the target: two queries of columns `k` and `v`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconciliation {
+    pub says: String,
+    pub database: String,
+    pub source: String,
+    pub target: String,
+    #[serde(default)]
+    pub tolerance: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    description: String,
+    target: String,
+    schedule: String,
+    #[serde(default = "utc")]
+    zone: String,
+    lookback_days: Option<i64>,
+    #[serde(default)]
+    neighbours: bool,
+    watch: Vec<Watch>,
+    extract: Vec<Extract>,
+    table: Vec<Table>,
+    reconcile: Vec<Reconciliation>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+/// All jobs by name: those built in, or those of a folder.
+pub fn load(registry: &Registry, folder: Option<&Path>) -> Result<Vec<Job>, EtlError> {
+    let mut jobs = Vec::new();
+    let mut add = |file: &str, text: &str| -> Result<(), EtlError> {
+        let name = file.trim_end_matches(".toml");
+        jobs.push(parse(registry, name, text).map_err(|cause| EtlError::File { file: file.to_owned(), cause })?);
+        Ok(())
+    };
+    match folder {
+        None => {
+            for file in EMBEDDED.files() {
+                let name = file.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                if name.ends_with(".toml") {
+                    add(name, file.contents_utf8().unwrap_or_default())?;
+                }
+            }
+        }
+        Some(folder) => {
+            let unread =
+                |error: std::io::Error| EtlError::File { file: folder.display().to_string(), cause: error.to_string() };
+            for entry in std::fs::read_dir(folder).map_err(unread)? {
+                let path = entry.map_err(unread)?.path();
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+                if name.ends_with(".toml") {
+                    add(&name, &std::fs::read_to_string(&path).map_err(unread)?)?;
+                }
+            }
+        }
+    }
+    jobs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(jobs)
+}
+
+/// The job of a name.
+pub fn named<'a>(jobs: &'a [Job], name: &str) -> Result<&'a Job, EtlError> {
+    jobs.iter().find(|job| job.name == name).ok_or_else(|| {
+        let known: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+        EtlError::NoSuchJob { name: name.to_owned(), known: known.join(", ") }
+    })
+}
+
+fn parse(registry: &Registry, name: &str, text: &str) -> Result<Job, String> {
+    let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
+    let zone: Tz = written.zone.parse().map_err(|_| format!("zone {:?} is not an IANA time zone", written.zone))?;
+    let job = Job {
+        name: name.to_owned(),
+        description: written.description,
+        target: written.target,
+        schedule: Schedule::parse(&written.schedule, zone)?,
+        zone,
+        lookback_days: written.lookback_days,
+        neighbours: written.neighbours,
+        watches: written.watch,
+        extracts: written.extract,
+        tables: written.table,
+        reconciliations: written.reconcile,
+    };
+    check(registry, &job)?;
+    Ok(job)
+}
+
+fn check(registry: &Registry, job: &Job) -> Result<(), String> {
+    is_name(&job.name)?;
+    if job.lookback_days.is_some_and(|days| days < 1) {
+        return Err("lookback_days is 1 or more".to_owned());
+    }
+    is_of(registry, &job.target, Engine::Mysql)?;
+    let watched = job.watches.iter().map(|watch| &watch.database);
+    let extracted = job.extracts.iter().map(|extract| &extract.database);
+    let compared = job.reconciliations.iter().map(|reconciliation| &reconciliation.database);
+    for database in watched.chain(extracted).chain(compared) {
+        is_of(registry, database, Engine::Postgresql)?;
+    }
+    if !job.watches.iter().any(|watch| watch.at.is_some()) {
+        return Err("no [[watch]] has an `at`: nothing would ever be computed".to_owned());
+    }
+    if job.tables.is_empty() || job.reconciliations.is_empty() {
+        return Err("it needs a [[table]] that it fills and a [[reconcile]] by which that is proved".to_owned());
+    }
+    job.watches.iter().try_for_each(Watch::check)?;
+    let mut known = BTreeSet::new();
+    for extract in &job.extracts {
+        is_name(&extract.name)?;
+        extract.index.iter().try_for_each(|column| is_name(column))?;
+        if !known.insert(extract.name.as_str()) {
+            return Err(format!("{} is there twice", extract.name));
+        }
+    }
+    for table in &job.tables {
+        is_name(&table.name)?;
+        table.key.iter().try_for_each(|column| is_name(column))?;
+        if table.key.is_empty() || (table.write == Write::ReplaceWindow && table.window.is_none()) {
+            return Err(format!("{} needs a `key`, and a `window` where that is replaced", table.name));
+        }
+        for name in places(&table.sql) {
+            if !known.contains(name) {
+                return Err(format!("{}: {{{name}}} is neither an [[extract]] nor a [[table]] above it", table.name));
+            }
+        }
+        if !known.insert(table.name.as_str()) {
+            return Err(format!("{} is there twice", table.name));
+        }
+    }
+    Ok(())
+}
+
+fn is_of(registry: &Registry, database: &str, engine: Engine) -> Result<(), String> {
+    let found = registry.get(database).map_err(|error| error.to_string())?;
+    if found.engine != engine {
+        return Err(format!("{database}: sources are PostgreSQL databases, the target is a MySQL database"));
+    }
+    Ok(())
+}
+
+fn is_name(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || name.len() > NAME_CHARACTERS_MAX || !name.chars().all(fits) {
+        return Err(format!("{name:?} is no name: a-z, 0-9 and _, {NAME_CHARACTERS_MAX} characters at most"));
+    }
+    Ok(())
+}
+
+/// The names in braces.
+fn places(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+description = "d"
+target = "genims_reporting_db"
+schedule = "5 * * * *"
+zone = "Asia/Kolkata"
+[[watch]]
+database = "genims_operations_db"
+table = "machine_faults"
+at = "fault_start_time"
+[[extract]]
+name = "faults"
+database = "genims_operations_db"
+index = ["machine_id"]
+sql = "SELECT 1"
+[[table]]
+name = "t"
+key = ["a"]
+write = "replace_window"
+window = "d BETWEEN :first AND :last"
+sql = "SELECT * FROM {faults}"
+[[reconcile]]
+says = "s"
+database = "genims_operations_db"
+source = "SELECT 1 AS k, 2 AS v"
+target = "SELECT 1 AS k, 2 AS v"
+"#;
+
+    fn parsed(text: &str) -> Result<Job, String> {
+        parse(&Registry::load(None).expect("the embedded registry"), "a_job", text)
+    }
+
+    #[test]
+    fn a_good_file_is_a_job() {
+        let job = parsed(GOOD).expect("a job");
+        assert_eq!((job.zone, job.tables[0].write), (Tz::Asia__Kolkata, Write::ReplaceWindow));
+        assert_eq!(job.watches[0].key(), "genims_operations_db.machine_faults fault_start_time");
+    }
+
+    #[test]
+    fn each_mistake_is_told() {
+        for (good, bad, told) in [
+            ("zone = \"Asia/Kolkata\"", "zone = \"Asia/Nowhere\"", "IANA"),
+            ("5 * * * *", "61 * * * *", "schedule"),
+            ("target = \"genims_reporting_db\"", "target = \"genims_hr_db\"", "MySQL"),
+            ("target = \"genims_reporting_db\"", "target = \"genims_x_db\"", "not in the registry"),
+            ("{faults}", "{fault}", "{fault}"),
+            ("name = \"t\"", "name = \"T; DROP\"", "no name"),
+            ("name = \"t\"", "name = \"faults\"", "twice"),
+            ("window = \"d BETWEEN :first AND :last\"", "", "window"),
+            ("at = \"fault_start_time\"", "", "ever be computed"),
+            ("key = [\"a\"]", "keys = [\"a\"]", "keys"),
+            ("table = \"machine_faults\"", "table = \"machine_faults\"\nof = \"machines\"", "needs `by`"),
+        ] {
+            let error = parsed(&GOOD.replace(good, bad)).expect_err(bad);
+            assert!(error.contains(told), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_shipped_jobs_are_good() {
+        let jobs = load(&Registry::load(None).expect("the embedded registry"), None).expect("config/etl");
+        assert!(!jobs.is_empty());
+        assert!(named(&jobs, "nothing").expect_err("no such job").to_string().contains(&jobs[0].name));
+    }
+}

@@ -1,0 +1,314 @@
+//! One run of a job, from the lease to the log.
+//!
+//! Enters: a job, why it runs, the moment. Leaves: what was done, in the log as well. Invariants: groups of days are stored oldest first,
+//! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
+
+use crate::bookkeeping::{Bookkeeping, Digests, Done, Kind, Lease, WHOLE_TABLE};
+use crate::days::{self, Span};
+use crate::error::EtlError;
+use crate::job::{Job, Reconciliation};
+use crate::source::Source;
+use crate::target::Target;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A run that takes longer is given up.
+const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(4 * 3_600);
+/// Days that a backfill may name.
+const BACKFILL_DAYS_MAX: i64 = 3_660;
+/// Differences that a message names.
+const SHOWN_MAX: usize = 5;
+
+/// Where the databases are.
+#[derive(Clone)]
+pub struct Places {
+    pub registry: Registry,
+    pub environment: Environment,
+}
+
+impl Places {
+    fn postgres(&self, database: &str) -> Result<PostgresSettings, EtlError> {
+        Ok(PostgresSettings::from_environment(self.registry.get(database)?, &self.environment)?)
+    }
+
+    pub async fn bookkeeping(&self) -> Result<Bookkeeping, EtlError> {
+        Bookkeeping::open(self.postgres(crate::bookkeeping::DATABASE)?).await
+    }
+}
+
+/// Why a job runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    pub kind: Kind,
+    /// The moment of its schedule.
+    pub due_at: Option<DateTime<Utc>>,
+    pub now: DateTime<Utc>,
+    /// Days to compute anew whatever they look like.
+    pub backfill: Option<Span>,
+}
+
+/// Tells of each step.
+pub type Show<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// What a run has at hand.
+struct Run<'a> {
+    job: &'a Job,
+    bookkeeping: &'a Bookkeeping,
+    lease: &'a Lease,
+    sources: BTreeMap<String, Source>,
+    target: Target,
+    show: Show<'a>,
+}
+
+/// Which days there are, and which of them are computed anew.
+struct Found {
+    now: Digests,
+    stored: Digests,
+    /// What is older was not looked at.
+    first: Option<NaiveDate>,
+    groups: Vec<Span>,
+}
+
+/// Runs a job; `Busy` when it is under way elsewhere.
+pub async fn run(places: &Places, job: &Job, request: Request, show: Show<'_>) -> Result<Done, EtlError> {
+    if let Some(span) = request.backfill.filter(|span| !(1..=BACKFILL_DAYS_MAX).contains(&span.days())) {
+        let (from, to) = (span.first.to_string(), span.last.to_string());
+        return Err(EtlError::BadSpan { from, to, days_max: BACKFILL_DAYS_MAX });
+    }
+    let bookkeeping = places.bookkeeping().await?;
+    let lease = bookkeeping.lease(&job.name).await?;
+    let run_id = bookkeeping.begin(&job.name, request.kind, request.due_at).await?;
+    let mut done = Done::default();
+    let work = work(places, job, request, (&bookkeeping, &lease), run_id, &mut done, show);
+    let result = match tokio::time::timeout(RUN_MAX, work).await {
+        Ok(result) => result,
+        Err(_) => Err(EtlError::TooLong { job: job.name.clone(), minutes: RUN_MAX.as_secs() / 60 }),
+    };
+    bookkeeping.end(run_id, &done, result.as_ref().err()).await?;
+    result.map(|()| done)
+}
+
+async fn work(
+    places: &Places,
+    job: &Job,
+    request: Request,
+    (bookkeeping, lease): (&Bookkeeping, &Lease),
+    run_id: i64,
+    done: &mut Done,
+    show: Show<'_>,
+) -> Result<(), EtlError> {
+    done.deep = job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
+    let target = places.registry.get(&job.target)?;
+    let target = Target::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
+    let mut sources = BTreeMap::new();
+    for database in databases(job) {
+        show(&format!("{}: a snapshot of {database}", job.name));
+        sources.insert(database.to_owned(), Source::open(places.postgres(database)?).await?);
+    }
+    let seen = sources.iter().map(|(database, source)| format!("{database} {}", source.snapshot));
+    done.watermark = seen.collect::<Vec<_>>().join(", ");
+    let mut run = Run { job, bookkeeping, lease, sources, target, show };
+    run.clean(run_id).await?;
+    let found = run.look(request, done.deep).await?;
+    let total = found.groups.iter().map(Span::days).sum::<i64>();
+    for group in &found.groups {
+        show(&format!("{}: {} to {}, {} of {total} days", job.name, group.first, group.last, done.days));
+        let stored = run.group(*group, done).await;
+        let cleared = run.target.clear().await;
+        stored?;
+        cleared?;
+        run.note(&found, Some(*group)).await?;
+        done.days += group.days().unsigned_abs();
+    }
+    // Days that a backfill does not name keep what they owe to a changed table.
+    if request.backfill.is_some() { Ok(()) } else { run.note(&found, None).await }
+}
+
+/// Every source that a job asks.
+fn databases(job: &Job) -> BTreeSet<&str> {
+    let watched = job.watches.iter().map(|watch| watch.database.as_str());
+    let extracted = job.extracts.iter().map(|extract| extract.database.as_str());
+    watched.chain(extracted).chain(job.reconciliations.iter().map(|made| made.database.as_str())).collect()
+}
+
+impl Run<'_> {
+    fn source(&self, database: &str) -> Result<&Source, EtlError> {
+        let none = || EtlError::NoBookkeeping { database: database.to_owned() };
+        self.sources.get(database).ok_or_else(none)
+    }
+
+    /// Drops what runs of this job left that were killed.
+    async fn clean(&mut self, run_id: i64) -> Result<(), EtlError> {
+        let found = self.target.leftovers().await?;
+        let runs: Vec<i64> = found.keys().copied().filter(|run| *run != run_id).collect();
+        for run in self.bookkeeping.ended(&self.job.name, &runs).await? {
+            self.target.drop_staging(found.get(&run).map_or(&[], Vec::as_slice)).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares what days look like with what they looked like.
+    async fn look(&self, request: Request, deep: bool) -> Result<Found, EtlError> {
+        let job = self.job;
+        let today = request.now.with_timezone(&job.zone).date_naive();
+        let first = job.lookback_days.filter(|_| !deep).map(|days| today - Duration::days(days));
+        let mut now = Digests::new();
+        for watch in &job.watches {
+            (self.show)(&format!("{}: what changed in {}.{}", job.name, watch.database, watch.table));
+            now.extend(self.source(&watch.database)?.digests(watch, job.zone, first).await?);
+        }
+        let stored = self.bookkeeping.digests(&job.name).await?;
+        let mut days = dirty(&now, &stored, first);
+        if job.neighbours {
+            days = days::with_neighbours(&days, &known(&now, &stored));
+        }
+        if let Some(span) = request.backfill {
+            days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
+        }
+        Ok(Found { now, stored, first, groups: days::groups(&days) })
+    }
+
+    /// Computes the days of a group, stores them, and commits if they agree with the sources.
+    async fn group(&mut self, span: Span, done: &mut Done) -> Result<(), EtlError> {
+        let (job, zone) = (self.job, self.job.zone);
+        for extract in &job.extracts {
+            let what = format!("job {}: extracting {}", job.name, extract.name);
+            let sql = days::filled(&extract.sql, span, zone);
+            let rows = self.source(&extract.database)?.rows(&what, &sql).await?;
+            done.rows_out += self.target.stage(&extract.name, &extract.index, rows).await?;
+        }
+        let mut columns = Vec::new();
+        for table in &job.tables {
+            columns.push(self.target.form(table, &days::filled(&table.sql, span, zone)).await?);
+        }
+        self.target.begin().await?;
+        for (table, columns) in job.tables.iter().zip(&columns) {
+            done.rows_in += self.target.compute(table, columns, &days::filled(&table.sql, span, zone)).await?;
+            let window = table.window.as_ref().map(|window| days::filled(window, span, zone));
+            self.target.shift(table, columns, window.as_deref()).await?;
+        }
+        for made in &job.reconciliations {
+            self.reconcile(made, span).await?;
+        }
+        self.lease.hold().await?;
+        self.target.commit().await
+    }
+
+    async fn reconcile(&mut self, made: &Reconciliation, span: Span) -> Result<(), EtlError> {
+        let (job, zone) = (self.job, self.job.zone);
+        let what = format!("job {}: {}", job.name, made.says);
+        let source = self.source(&made.database)?.answers(&what, &days::filled(&made.source, span, zone)).await?;
+        let target = self.target.answers(&what, &days::filled(&made.target, span, zone)).await?;
+        let found = differences(&source, &target, made.tolerance);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let more =
+            if found.len() > SHOWN_MAX { format!(" and {} more", found.len() - SHOWN_MAX) } else { String::new() };
+        let shown: Vec<String> = found.into_iter().take(SHOWN_MAX).collect();
+        Err(EtlError::Disagrees {
+            job: job.name.clone(),
+            first: span.first.to_string(),
+            last: span.last.to_string(),
+            says: made.says.clone(),
+            differences: format!("{}{more}", shown.join("; ")),
+        })
+    }
+
+    /// Notes what the days of a group look like; at the end, what whole tables look like.
+    async fn note(&self, found: &Found, group: Option<Span>) -> Result<(), EtlError> {
+        let is_of = |day: NaiveDate| match group {
+            Some(span) => span.contains(day) && found.first.is_none_or(|first| day >= first),
+            None => day == WHOLE_TABLE,
+        };
+        let keys: BTreeSet<&(String, NaiveDate)> =
+            found.now.keys().chain(found.stored.keys()).filter(|(_, day)| is_of(*day)).collect();
+        let noted: Vec<_> = keys.into_iter().map(|key| (key, found.now.get(key))).collect();
+        self.bookkeeping.note(&self.job.name, &noted).await
+    }
+}
+
+/// The days with rows, of each watch.
+fn known(now: &Digests, stored: &Digests) -> Vec<BTreeSet<NaiveDate>> {
+    let mut known: BTreeMap<&str, BTreeSet<NaiveDate>> = BTreeMap::new();
+    for (watch, day) in now.keys().chain(stored.keys()).filter(|(_, day)| *day != WHOLE_TABLE) {
+        known.entry(watch).or_default().insert(*day);
+    }
+    known.into_values().collect()
+}
+
+/// The days that look otherwise than when they were stored; all of them when a whole table does.
+fn dirty(now: &Digests, stored: &Digests, first: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
+    let differs: BTreeSet<NaiveDate> = now
+        .keys()
+        .chain(stored.keys())
+        .filter(|key| now.get(*key) != stored.get(*key))
+        .map(|(_, day)| *day)
+        .filter(|day| *day == WHOLE_TABLE || first.is_none_or(|first| *day >= first))
+        .collect();
+    let all = differs.contains(&WHOLE_TABLE);
+    let days = now.keys().chain(stored.keys()).map(|(_, day)| *day);
+    days.filter(|day| *day != WHOLE_TABLE && (all || differs.contains(day))).collect()
+}
+
+/// What one side says and the other does not, each in a few words.
+fn differences(source: &BTreeMap<String, String>, target: &BTreeMap<String, String>, tolerance: f64) -> Vec<String> {
+    let keys: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
+    let differ = keys.into_iter().filter(|key| match (source.get(*key), target.get(*key)) {
+        (Some(one), Some(other)) => !same(one, other, tolerance),
+        _ => true,
+    });
+    let side = |value: Option<&String>| value.map_or("nothing", String::as_str).to_owned();
+    differ.map(|key| format!("{key}: source {}, target {}", side(source.get(key)), side(target.get(key)))).collect()
+}
+
+/// Numbers by their value, else texts.
+fn same(one: &str, other: &str, tolerance: f64) -> bool {
+    match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) => (one - other).abs() <= tolerance,
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    fn digests(given: &[(&str, NaiveDate, &str)]) -> Digests {
+        given.iter().map(|(watch, day, digest)| (((*watch).to_owned(), *day), (*digest).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_day_is_dirty_when_it_came_changed_or_went() {
+        let [one, two, three, four] = ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"].map(day);
+        let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("b", two, "1"), ("a", three, "1")]);
+        let now = digests(&[("a", one, "1"), ("a", two, "1"), ("b", two, "2"), ("a", four, "1")]);
+        assert_eq!(dirty(&now, &stored, None), BTreeSet::from([two, three, four]));
+        assert_eq!(dirty(&now, &stored, Some(four)), BTreeSet::from([four]));
+        assert_eq!(dirty(&now, &now, None), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_changed_table_makes_all_days_dirty() {
+        let [one, two] = ["2026-01-01", "2026-01-02"].map(day);
+        let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
+        let now = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "2")]);
+        assert_eq!(dirty(&now, &stored, None), BTreeSet::from([one, two]));
+    }
+
+    #[test]
+    fn sides_agree_by_value() {
+        let side = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let (one, other) = (side(&[("a", "1.50"), ("b", "x")]), side(&[("a", "1.5"), ("b", "x")]));
+        assert_eq!(differences(&one, &other, 0.0), [""; 0]);
+        let found = differences(&side(&[("a", "1"), ("b", "2")]), &side(&[("a", "1.2"), ("c", "3")]), 0.1);
+        assert_eq!(found, ["a: source 1, target 1.2", "b: source 2, target nothing", "c: source nothing, target 3"]);
+    }
+}

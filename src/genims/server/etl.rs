@@ -1,0 +1,143 @@
+//! Runs the jobs of config/etl when they are due, one after another, in a thread of its own. No database need be up.
+//!
+//! Invariants: a job that never ran is first due at its next moment; one that missed moments, or failed, stays due until a run of it
+//! succeeds, with longer and longer pauses in between; a run that is cut off by a stop leaves its days to the next one.
+
+use super::{ServerError, Stage};
+use chrono::{DateTime, Utc};
+use genims_databases::configured::if_configured;
+use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
+use genims_etl::EtlError;
+use genims_etl::bookkeeping::{DATABASE, Kind};
+use genims_etl::job::{self, Job};
+use genims_etl::run::{Places, Request, run};
+use std::collections::{HashMap, HashSet};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+const EVERY: Duration = Duration::from_secs(5);
+/// Asking the bookkeeping what is due.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE_MIN: Duration = Duration::from_secs(10);
+const PAUSE_MAX: Duration = Duration::from_secs(600);
+
+struct Scheduler {
+    places: Places,
+    jobs: Vec<Job>,
+    started_at: DateTime<Utc>,
+    /// Jobs that failed, until when they wait and how long that is.
+    waits: HashMap<String, (Instant, Duration)>,
+    said: Option<String>,
+}
+
+/// Nothing where the bookkeeping or no target is configured.
+pub(super) fn start(environment: &Environment, stage: &mut Stage) -> Result<(), ServerError> {
+    let registry = Registry::load(None)?;
+    if if_configured(PostgresSettings::from_environment(registry.get(DATABASE)?, environment))?.is_none() {
+        return Ok(());
+    }
+    let mut jobs = job::load(&registry, None)?;
+    let mut targets = HashSet::new();
+    for job in &jobs {
+        if if_configured(MysqlSettings::from_environment(registry.get(&job.target)?, environment))?.is_some() {
+            targets.insert(job.target.clone());
+        }
+    }
+    jobs.retain(|job| targets.contains(&job.target));
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let places = Places { registry, environment: environment.clone() };
+    let scheduler = Scheduler { places, jobs, started_at: Utc::now(), waits: HashMap::new(), said: None };
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+    let stop = stage.stop.clone();
+    let (ended, end) = oneshot::channel::<()>();
+    let run = move || {
+        runtime.block_on(scheduler.run(stop));
+        drop(ended);
+    };
+    thread::Builder::new().name("etl".to_owned()).spawn(run).map_err(ServerError::Thread)?;
+    stage.tasks.spawn(async move {
+        let _ = end.await;
+    });
+    Ok(())
+}
+
+impl Scheduler {
+    async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = self.round() => {}
+                () = stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Every job that is due, in the order of their moments.
+    async fn round(&mut self) {
+        let due = match tokio::time::timeout(PATIENCE, self.due()).await {
+            Ok(Ok(due)) => {
+                self.said = None;
+                due
+            }
+            Ok(Err(error)) => return self.say(error.to_string()),
+            Err(_) => return self.say(format!("{DATABASE} has not answered within {} s", PATIENCE.as_secs())),
+        };
+        for (due_at, index) in due {
+            self.once(index, due_at).await;
+        }
+    }
+
+    /// Once for each new cause.
+    fn say(&mut self, error: String) {
+        if self.said.as_ref() != Some(&error) {
+            tracing::warn!(error, "what jobs are due cannot be told; tried again");
+            self.said = Some(error);
+        }
+    }
+
+    async fn due(&self) -> Result<Vec<(DateTime<Utc>, usize)>, EtlError> {
+        let (now, mut due) = (Utc::now(), Vec::new());
+        let mut bookkeeping = None;
+        for (index, job) in self.jobs.iter().enumerate() {
+            if self.waits.get(&job.name).is_some_and(|(until, _)| Instant::now() < *until) {
+                continue;
+            }
+            let open = match bookkeeping.take() {
+                Some(open) => open,
+                None => self.places.bookkeeping().await?,
+            };
+            let since = open.last_success(&job.name).await?.unwrap_or(self.started_at);
+            due.extend(job.schedule.due(since, now).map(|at| (at, index)));
+            bookkeeping = Some(open);
+        }
+        due.sort();
+        Ok(due)
+    }
+
+    async fn once(&mut self, index: usize, due_at: DateTime<Utc>) {
+        let Some(job) = self.jobs.get(index) else { return };
+        let request = Request { kind: Kind::Scheduled, due_at: Some(due_at), now: Utc::now(), backfill: None };
+        match run(&self.places, job, request, &|_| ()).await {
+            Ok(done) => {
+                tracing::info!(job = job.name, days = done.days, rows = done.rows_in, "job done");
+                self.waits.remove(&job.name);
+            }
+            Err(error) => {
+                let pause = self.waits.get(&job.name).map_or(PAUSE_MIN, |(_, pause)| (*pause * 2).min(PAUSE_MAX));
+                match &error {
+                    EtlError::Busy { .. } => tracing::debug!(job = job.name, "under way elsewhere"),
+                    _ => tracing::error!(job = job.name, %error, seconds = pause.as_secs(), "job failed; tried again"),
+                }
+                self.waits.insert(job.name.clone(), (Instant::now() + pause, pause));
+            }
+        }
+    }
+}
