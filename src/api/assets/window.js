@@ -43,7 +43,9 @@
     const text = old
       ? `Old: no data for ${Math.round(age / 1000)} s; this is of ${at}`
       : connected ? `Live, ${at}` : `Connecting; this is of ${at}`;
-    if (live.textContent !== text) live.textContent = text;
+    // Each second a screen reader need not hear; that the numbers are old it must.
+    live.setAttribute("aria-live", old ? "polite" : "off");
+    if (!old || !live.textContent.startsWith("Old")) live.textContent = text;
     for (const note of document.querySelectorAll(".tile .age")) {
       note.hidden = !old;
       const told = old ? `${Math.round(age / 1000)} s old` : "";
@@ -70,8 +72,6 @@
     };
   }
 
-  // Each second a screen reader need not hear.
-  live.setAttribute("aria-live", "off");
   setInterval(show, 1000);
   listen();
 })();
