@@ -28,7 +28,8 @@ pub(crate) fn agrees(plant: &Plant) {
     let news: Value = serde_json::from_str(&first_event(listen(plant, "/live"))).unwrap();
     assert!(news["html"].as_str().unwrap().contains(&format!("{} committed", format::count(stored))), "{news}");
     let (_, metrics) = plant.get("/metrics").unwrap();
-    let committed = metrics.lines().filter(|line| line.starts_with("genims_finished_total{") && line.contains("\"committed\""));
+    let committed =
+        metrics.lines().filter(|line| line.starts_with("genims_finished_total{") && line.contains("\"committed\""));
     let committed: u64 = committed.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
     assert_eq!(committed, stored, "{metrics}");
 

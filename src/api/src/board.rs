@@ -169,7 +169,11 @@ fn flow_tiles(snapshot: &Snapshot) -> Vec<Tile<'_>> {
             ..Tile::plain()
         },
         latency_tile("durable", "Read to durable", &report.spool.receive_to_durable_ms),
-        latency_tile("committed", "Read to committed", &report.sinks.first().map_or_else(Latency::default, |sink| sink.receive_to_committed_ms)),
+        latency_tile(
+            "committed",
+            "Read to committed",
+            &report.sinks.first().map_or_else(Latency::default, |sink| sink.receive_to_committed_ms),
+        ),
     ]
 }
 
@@ -342,12 +346,24 @@ impl Row<'_> {
 
 fn door(source: &Source) -> Door<'_> {
     let account = &source.account;
-    let account =
-        [account.received, account.committed, account.duplicate, account.dead_lettered, account.dropped, account.in_flight];
+    let account = [
+        account.received,
+        account.committed,
+        account.duplicate,
+        account.dead_lettered,
+        account.dropped,
+        account.in_flight,
+    ];
     let (address, connections) = match &source.listener {
         None => ("left in the log by an earlier run", vec![format::UNKNOWN.to_owned(); 6]),
         Some(door) => {
-            let counts = [door.connections_open, door.connections_total, door.refused_total, door.protocol_errors_total, door.messages_total];
+            let counts = [
+                door.connections_open,
+                door.connections_total,
+                door.refused_total,
+                door.protocol_errors_total,
+                door.messages_total,
+            ];
             let counts = counts.into_iter().map(format::count).chain([format::bytes(door.bytes_total)]);
             (door.address.as_str(), counts.collect())
         }

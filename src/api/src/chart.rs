@@ -135,6 +135,9 @@ mod tests {
             let text = chart(values).svg();
             assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
         }
-        assert_eq!([0.0, 0.7, 1.0, 1.1, 4.0, 900.0].map(|top| chart(vec![Some(top)]).top()), [1.0, 1.0, 1.0, 2.0, 5.0, 1000.0]);
+        assert_eq!(
+            [0.0, 0.7, 1.0, 1.1, 4.0, 900.0].map(|top| chart(vec![Some(top)]).top()),
+            [1.0, 1.0, 1.0, 2.0, 5.0, 1000.0]
+        );
     }
 }

@@ -59,7 +59,11 @@ pub(crate) fn router(window: Arc<Window>, shutdown: CancellationToken) -> Router
     let registry = Arc::new(prometheus::registry(window.clone()));
     let unknown = |uri: Uri| async move { Problem::not_found("there is nothing at this path", &uri) };
     let refused = |method: Method, uri: Uri| async move {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed: everything here is only read"), &uri)
+        Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("{method} is not allowed: everything here is only read"),
+            &uri,
+        )
     };
     Router::new()
         .route("/", get(page))
@@ -81,7 +85,7 @@ pub(crate) fn router(window: Arc<Window>, shutdown: CancellationToken) -> Router
 
 /// What is served is text that other pages have no business with: no frames, no guessing of types, nothing from elsewhere.
 async fn guarded(mut response: Response) -> Response {
-    const GUARDS: [(HeaderName, &str); 7] = [
+    let guards = [
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -95,7 +99,7 @@ async fn guarded(mut response: Response) -> Response {
         (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
     ];
     let headers = response.headers_mut();
-    for (name, value) in GUARDS {
+    for (name, value) in guards {
         headers.insert(name, HeaderValue::from_static(value));
     }
     // What changes each second is of no use to a cache.

@@ -15,7 +15,6 @@ pub(crate) struct Problem {
     instance: String,
 }
 
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// Of what was asked for, as much is repeated.
 const INSTANCE_MAX: usize = 200;
 
@@ -39,7 +38,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(&self)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 }

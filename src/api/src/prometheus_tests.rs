@@ -40,8 +40,7 @@ fn every_sample_belongs_to_a_declared_family_and_labels_are_escaped() {
     assert!(text.contains(r#"genims_build_info{version="1"} 1"#), "{text}");
     assert!(text.contains(r#"genims_sink_state{sink="postgres",state="retrying"} 1"#), "{text}");
     assert!(text.contains(r#"genims_sink_state{sink="postgres",state="following"} 0"#), "{text}");
-    let declared: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let declared: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let suffixes = ["_total", "_info", "_sum", "_count", "_bucket"];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap_or_default();
@@ -66,8 +65,7 @@ fn durations_are_histograms_whose_buckets_add_up() {
     };
     assert_eq!((at("0.00025"), at("0.0005"), at("0.01"), at("1800.0"), at("+Inf")), (0, 3, 4, 4, 5), "{text}");
     assert!(text.contains(r#"genims_receive_to_committed_seconds_count{sink="postgres"} 5"#), "{text}");
-    let sum =
-        text.lines().find_map(|l| l.strip_prefix(r#"genims_receive_to_committed_seconds_sum{sink="postgres"} "#));
+    let sum = text.lines().find_map(|l| l.strip_prefix(r#"genims_receive_to_committed_seconds_sum{sink="postgres"} "#));
     let sum: f64 = sum.unwrap().parse().unwrap();
     assert!((sum / 3_600.008 - 1.0).abs() < 0.01, "{sum}");
     assert!(text.contains("# TYPE genims_spool_sync_seconds histogram\n"), "{text}");

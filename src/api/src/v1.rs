@@ -58,7 +58,8 @@ pub(crate) fn router() -> Router<Seen> {
 }
 
 async fn index() -> impl IntoResponse {
-    let paths = INDEX.map(|(path, meaning)| serde_json::json!({ "path": format!("{PREFIX}{path}"), "meaning": meaning }));
+    let paths =
+        INDEX.map(|(path, meaning)| serde_json::json!({ "path": format!("{PREFIX}{path}"), "meaning": meaning }));
     Json(serde_json::json!({ "version": 1, "paths": paths }))
 }
 

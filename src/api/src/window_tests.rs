@@ -2,9 +2,7 @@
 
 use super::http;
 use super::past::Past;
-use super::report::{
-    Changes, Clock, Database, Latency, Listener, Observe, ServerReport, Sink, Source, Spool,
-};
+use super::report::{Changes, Clock, Database, Latency, Listener, Observe, ServerReport, Sink, Source, Spool};
 use super::snapshot::{Fill, Snapshot};
 use super::window::{LISTENERS_MAX, Window};
 use axum::body::{Body, to_bytes};
@@ -46,7 +44,8 @@ fn report() -> ServerReport {
         ..Sink::default()
     };
     let routed = databases[2..8].iter().map(|database| sink(&database.module, Some(&database.name)));
-    let sinks: Vec<Sink> = [sink("postgres", Some("genims_operations_db")), sink("events", None)].into_iter().chain(routed).collect();
+    let sinks: Vec<Sink> =
+        [sink("postgres", Some("genims_operations_db")), sink("events", None)].into_iter().chain(routed).collect();
     let changes = databases[..13].iter().flat_map(|database| {
         ["audit", "stream"].map(|target| Changes {
             database: database.name.clone(),
@@ -57,8 +56,10 @@ fn report() -> ServerReport {
             ..Changes::default()
         })
     });
-    let account = Account { received: 1_500, committed: 1_000, duplicate: 100, dead_lettered: 200, dropped: 150, in_flight: 50 };
-    let listener = Listener { address: HOSTILE.to_owned(), connections_open: 4, refused_total: 2, ..Listener::default() };
+    let account =
+        Account { received: 1_500, committed: 1_000, duplicate: 100, dead_lettered: 200, dropped: 150, in_flight: 50 };
+    let listener =
+        Listener { address: HOSTILE.to_owned(), connections_open: 4, refused_total: 2, ..Listener::default() };
     ServerReport {
         version: "0.1.0".into(),
         ready: true,
@@ -116,11 +117,27 @@ async fn the_page_is_whole_small_and_takes_no_markup_from_others() {
     }
     assert!(bytes < 120 * 1024, "{bytes} bytes");
     for part in [
-        "Rows stored", "Readings in", "60 %", "1\u{a0}500 received =", "holds", "genims_16_db",
-        "not written by this server", "refused_by_database", "genims deadletter replay --reason refused_by_database",
-        "changes to audit", "log of events", "unknown_sensor", "1 h 23 min", "123\u{a0}456\u{a0}789",
-        "FROM genims_internal.ingest_batches", "spool_id = &#39;o&#39;&#39;clock&#39;", "Old: master data was not read",
-        "Ready, but 8 ways into databases do not follow", "lang=\"en\"", "name=\"viewport\"", "role=\"img\"",
+        "Rows stored",
+        "Readings in",
+        "60 %",
+        "1\u{a0}500 received =",
+        "holds",
+        "genims_16_db",
+        "not written by this server",
+        "refused_by_database",
+        "genims deadletter replay --reason refused_by_database",
+        "changes to audit",
+        "log of events",
+        "unknown_sensor",
+        "1 h 23 min",
+        "123\u{a0}456\u{a0}789",
+        "FROM genims_internal.ingest_batches",
+        "spool_id = &#39;o&#39;&#39;clock&#39;",
+        "Old: master data was not read",
+        "Ready, but 8 ways into databases do not follow",
+        "lang=\"en\"",
+        "name=\"viewport\"",
+        "role=\"img\"",
     ] {
         assert!(page.contains(part), "{part} is missing of {page}");
     }
@@ -142,7 +159,9 @@ async fn every_answer_is_guarded_and_nothing_but_reading_is_allowed() {
         assert!(headers.contains_key(header::CACHE_CONTROL), "{path}");
         assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{path}");
     }
-    for path in ["/", "/stats", "/metrics", "/live", "/api/v1/flows", "/api/v1/flows/sink/postgres", "/assets/window.css"] {
+    for path in
+        ["/", "/stats", "/metrics", "/live", "/api/v1/flows", "/api/v1/flows/sink/postgres", "/assets/window.css"]
+    {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE"] {
             let response = ask(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await;
             assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
@@ -150,8 +169,18 @@ async fn every_answer_is_guarded_and_nothing_but_reading_is_allowed() {
         }
     }
     let tricks = [
-        "/assets/../Cargo.toml", "/assets/%2e%2e/%2e%2e/etc/passwd", "/assets/..%2f..%2fetc%2fpasswd", "//etc/passwd", "/assets/",
-        "/assets/window.css/", "/api/v1/", "/api/v2/flows", "/%00", "/index.html", "/.env", "/api/v1/flows/..%2f..%2fsink",
+        "/assets/../Cargo.toml",
+        "/assets/%2e%2e/%2e%2e/etc/passwd",
+        "/assets/..%2f..%2fetc%2fpasswd",
+        "//etc/passwd",
+        "/assets/",
+        "/assets/window.css/",
+        "/api/v1/",
+        "/api/v2/flows",
+        "/%00",
+        "/index.html",
+        "/.env",
+        "/api/v1/flows/..%2f..%2fsink",
     ];
     for path in tricks {
         let (status, kind, body) = get(path).await;
@@ -176,7 +205,10 @@ async fn lists_come_in_pages_and_bad_questions_are_problems() {
     let some = json("/api/v1/flows?kind=changes&database=genims_3_db&limit=1").await;
     assert_eq!((&some["total"], &some["items"][0]["name"]), (&2.into(), &"changes/genims_3_db/audit".into()));
     let rest = json(some["next"].as_str().unwrap()).await;
-    assert_eq!((&rest["items"][0]["name"], &rest["next"]), (&"changes/genims_3_db/stream".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&rest["items"][0]["name"], &rest["next"]),
+        (&"changes/genims_3_db/stream".into(), &serde_json::Value::Null)
+    );
     let one = json("/api/v1/flows/changes/genims_3_db/stream").await;
     assert_eq!(one["pending"], 12);
     for path in ["limit=0", "limit=501", "limit=-1", "limit=x", "offset=99999999999999999999", "no_such=1"] {
@@ -228,7 +260,8 @@ async fn those_who_listen_share_a_tick_and_their_number_is_bounded() {
     }
     let text = String::from_utf8(streams[0].next().await.unwrap().unwrap().to_vec()).unwrap();
     assert!(text.starts_with("event: snapshot\ndata: {") && text.ends_with("}\n\n"), "{text}");
-    let told: Snapshot = serde_json::from_str(text.trim_end().strip_prefix("event: snapshot\ndata: ").unwrap()).unwrap();
+    let told: Snapshot =
+        serde_json::from_str(text.trim_end().strip_prefix("event: snapshot\ndata: ").unwrap()).unwrap();
     assert_eq!(told.report.total, report().total);
     streams.truncate(1);
     let board = listen("/live").await.unwrap();
@@ -236,7 +269,8 @@ async fn those_who_listen_share_a_tick_and_their_number_is_bounded() {
     window.sample(Instant::now());
     let text = board.into_body().into_data_stream().next().await.unwrap().unwrap();
     let text = String::from_utf8(text.to_vec()).unwrap();
-    let news: serde_json::Value = serde_json::from_str(text.trim_end().strip_prefix("event: board\ndata: ").unwrap()).unwrap();
+    let news: serde_json::Value =
+        serde_json::from_str(text.trim_end().strip_prefix("event: board\ndata: ").unwrap()).unwrap();
     let html = news["html"].as_str().unwrap();
     assert!(html.starts_with("<p id=\"verdict\"") && !html.contains("<script>"), "{html}");
 }

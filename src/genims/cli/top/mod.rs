@@ -52,22 +52,22 @@ pub(crate) async fn run(
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}", super::reachable(listen()?)),
     };
-    tokio::task::spawn_blocking(move || match (args.json, args.once) {
-        (true, _) => {
-            say!("{:#}", serde_json::to_value(asked(&url)?)?);
-            Ok(())
-        }
-        (_, true) => {
-            let mut screen = Screen::new(url.clone());
-            let now = Instant::now();
-            screen.saw(Ok(asked(&url)?), now);
-            say!("{}", picture(&screen, now)?);
-            Ok(())
-        }
-        _ => live(url),
-    })
-    .await??;
+    tokio::task::spawn_blocking(move || look(&args, url)).await??;
     Ok(ExitCode::SUCCESS)
+}
+
+fn look(args: &TopArgs, url: String) -> anyhow::Result<()> {
+    if args.json {
+        say!("{:#}", serde_json::to_value(asked(&url)?)?);
+    } else if args.once {
+        let (snapshot, now) = (asked(&url)?, Instant::now());
+        let mut screen = Screen::new(url);
+        screen.saw(Ok(snapshot), now);
+        say!("{}", picture(&screen, now)?);
+    } else {
+        live(url)?;
+    }
+    Ok(())
 }
 
 fn asked(url: &str) -> anyhow::Result<Snapshot> {
@@ -82,7 +82,9 @@ fn agent() -> ureq::Agent {
 }
 
 fn snapshot(agent: &ureq::Agent, url: &str) -> Seen {
-    let ask = || agent.get(format!("{url}/api/v1/snapshot")).call()?.body_mut().read_json::<Snapshot>();
+    let ask = || -> Result<Snapshot, ureq::Error> {
+        agent.get(format!("{url}/api/v1/snapshot")).call()?.body_mut().read_json()
+    };
     ask().map_err(|error| format!("{url}: {error}"))
 }
 

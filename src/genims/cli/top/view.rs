@@ -39,7 +39,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: &Screen, now: Instant) {
         }
         Some(at) => table(frame, body, screen, &flows, at),
     }
-    let keys = if screen.is_detailed { "Esc back  Up/Down next  q quit" } else { "Up/Down Enter: one of them  sort: n s r p a x  q quit" };
+    let keys = if screen.is_detailed {
+        "Esc back  Up/Down next  q quit"
+    } else {
+        "Up/Down Enter: one of them  sort: n s r p a x  q quit"
+    };
     frame.render_widget(Paragraph::new(keys).style(Style::new().add_modifier(Modifier::DIM)), foot);
 }
 
@@ -90,7 +94,8 @@ fn freshness<'a>(screen: &'a Screen, now: Instant) -> Line<'a> {
 fn numbers(snapshot: &Snapshot) -> Vec<Line<'_>> {
     let (report, rates) = (&snapshot.report, &snapshot.rates);
     let total = &report.total;
-    let rate = |per_second| if rates.span_seconds > 0.0 { format::rate(per_second) } else { format::UNKNOWN.to_owned() };
+    let rate =
+        |per_second| if rates.span_seconds > 0.0 { format::rate(per_second) } else { format::UNKNOWN.to_owned() };
     let durable = &report.spool.receive_to_durable_ms;
     let committed = report.sinks.first().map_or(0.0, |sink| sink.receive_to_committed_ms.p99);
     let until = match snapshot.fill.seconds_until_full {
@@ -108,7 +113,10 @@ fn numbers(snapshot: &Snapshot) -> Vec<Line<'_>> {
     let identity = if report.identity_holds { ("holds", "good") } else { ("BROKEN", "bad") };
     vec![
         Line::from(vec![
-            Span::styled(format!("stored {}/s", rate(rates.stored_per_second)), Style::new().add_modifier(Modifier::BOLD)),
+            Span::styled(
+                format!("stored {}/s", rate(rates.stored_per_second)),
+                Style::new().add_modifier(Modifier::BOLD),
+            ),
             Span::raw(format!(
                 "  in {}/s  durable p99 {}  committed p99 {}",
                 rate(rates.received_per_second),
@@ -135,7 +143,11 @@ fn numbers(snapshot: &Snapshot) -> Vec<Line<'_>> {
             )),
             Span::styled(identity.0, style(identity.1)),
         ]),
-        Line::from(if set_aside.is_empty() { "nothing set aside".to_owned() } else { format!("set aside: {}", set_aside.join(", ")) }),
+        Line::from(if set_aside.is_empty() {
+            "nothing set aside".to_owned()
+        } else {
+            format!("set aside: {}", set_aside.join(", "))
+        }),
     ]
 }
 
@@ -157,7 +169,8 @@ fn table(frame: &mut Frame<'_>, area: Rect, screen: &Screen, flows: &[&Flow], se
             cell(format::count(flow.quarantined), true),
         ])
     });
-    let table = Table::new(rows, WIDTHS).header(head).row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
+    let table =
+        Table::new(rows, WIDTHS).header(head).row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
     frame.render_stateful_widget(table, area, &mut TableState::default().with_selected(Some(selected)));
 }
 
@@ -168,7 +181,10 @@ fn cell(text: String, is_number: bool) -> Cell<'static> {
 
 fn detail(flow: &Flow) -> Vec<Line<'_>> {
     let row = |name: &'static str, value: String| {
-        Line::from(vec![Span::styled(format!("{name:<12} "), Style::new().add_modifier(Modifier::DIM)), Span::raw(value)])
+        Line::from(vec![
+            Span::styled(format!("{name:<12} "), Style::new().add_modifier(Modifier::DIM)),
+            Span::raw(value),
+        ])
     };
     let because = flow.quarantined_because.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let mut lines = vec![
@@ -216,16 +232,26 @@ mod tests {
             last_error: Some("connection \u{1b}[31mrefused".to_owned()),
             ..flow("sink/postgres", "retrying", 0.0, 123_456)
         };
-        let mut report = ServerReport { version: "0.1.0".into(), ready: true, identity_holds: true, ..ServerReport::default() };
+        let mut report =
+            ServerReport { version: "0.1.0".into(), ready: true, identity_holds: true, ..ServerReport::default() };
         report.total.received = 40_001;
         report.total.committed = 40_001;
         report.dead_letter_reasons = vec![("unknown_sensor".into(), 12)];
         report.spool = Spool { bytes: 1 << 30, bytes_max: 8 << 30, ..Spool::default() };
         report.sinks = vec![Sink::default()];
-        let mut flows = vec![flow("changes/genims_manufacturing_db/audit", "following", 2.5, 0), flow("sink/mongodb", "following", 39_000.0, 17), troubled];
+        let mut flows = vec![
+            flow("changes/genims_manufacturing_db/audit", "following", 2.5, 0),
+            flow("sink/mongodb", "following", 39_000.0, 17),
+            troubled,
+        ];
         flows.extend((0..40).map(|no| flow(&format!("changes/genims_{no:02}_db/stream"), "following", 0.0, 0)));
         Snapshot {
-            rates: Rates { span_seconds: 5.0, received_per_second: 41_000.0, stored_per_second: 40_000.0, ..Rates::default() },
+            rates: Rates {
+                span_seconds: 5.0,
+                received_per_second: 41_000.0,
+                stored_per_second: 40_000.0,
+                ..Rates::default()
+            },
             fill: Fill { share: 0.125, seconds_until_full: Some(5_400.0) },
             flows,
             report,
@@ -286,7 +312,9 @@ mod tests {
         let lines = drawn(&screen, now, (80, 24));
         assert!(lines[6].starts_with("sink/postgres"), "{lines:#?}");
         let told = lines.concat();
-        for part in ["3 (refused_by_database)", "genims deadletter replay", "123 456, the oldest", "connection [31mrefused"] {
+        for part in
+            ["3 (refused_by_database)", "genims deadletter replay", "123 456, the oldest", "connection [31mrefused"]
+        {
             assert!(told.contains(part), "{part}: {lines:#?}");
         }
         assert!(!told.contains('\u{1b}'), "an escape sequence of others reaches no terminal");
@@ -305,7 +333,10 @@ mod tests {
         assert!(drawn(&screen, later, (80, 24))[0].starts_with("GenIMS  AWAY  this is 42 s old"));
         screen.saw(Err("http://h:1: refused".to_owned()), later);
         let lines = drawn(&screen, later, (80, 24));
-        assert!(lines[0].contains("42 s old  http://h:1: refused") && lines[7].starts_with("sink/postgres"), "{lines:#?}");
+        assert!(
+            lines[0].contains("42 s old  http://h:1: refused") && lines[7].starts_with("sink/postgres"),
+            "{lines:#?}"
+        );
         screen.saw(Ok(snapshot()), later);
         assert!(drawn(&screen, later, (80, 24))[0].contains("ready"));
     }
