@@ -72,6 +72,7 @@
     };
   }
 
+  show();
   setInterval(show, 1000);
   listen();
 })();

@@ -183,8 +183,8 @@ fn latency_tile(id: &'static str, label: &'static str, latency: &Latency) -> Til
         id,
         label,
         value: if latency.count == 0 { format::UNKNOWN.to_owned() } else { format::latency(latency.p99) },
-        unit: "99th percentile since the start",
-        notes: vec![format!("median {p50}, 99.9th {p999}, longest {max}")],
+        unit: "99th percentile",
+        notes: vec![format!("since the start: median {p50}, 99.9th {p999}, longest {max}")],
         ..Tile::plain()
     }
 }
@@ -322,6 +322,11 @@ pub fn what(flow: &Flow) -> String {
         "router" | "routes" => "events".to_owned(),
         _ => format!("changes to {}", flow.name.rsplit('/').next().unwrap_or_default()),
     }
+}
+
+/// The class of a number: on a small screen those that say nothing are left out.
+fn weight(number: &str) -> &'static str {
+    if number == "0" || number == format::UNKNOWN { "zero" } else { "number" }
 }
 
 impl Row<'_> {

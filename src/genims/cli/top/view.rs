@@ -1,7 +1,7 @@
 //! Draws what `genims top` shows, on 80 columns or more. Enters: the screen and what time it is. Leaves: cells. What others wrote
 //! is drawn without control characters: ratatui leaves them out.
 
-use super::screen::{SORTS, Screen, Sort};
+use super::screen::{SORTS, Screen};
 use genims_api::snapshot::{Flow, Snapshot};
 use genims_api::{board, format};
 use ratatui::Frame;
