@@ -40,12 +40,10 @@
     const old = age > OLD_AFTER_MS;
     document.body.classList.toggle("old", old);
     const at = new Date(taken).toLocaleTimeString();
-    const text = old
-      ? `Old: no data for ${Math.round(age / 1000)} s; this is of ${at}`
-      : connected ? `Live, ${at}` : `Connecting; this is of ${at}`;
-    // Each second a screen reader need not hear; that the numbers are old it must.
+    // How old changes each second: the tiles say it, and a screen reader hears once that it is so.
+    const text = old ? `Old: no new data; this is of ${at}` : `${connected ? "Live" : "Connecting; this is of"} ${at}`;
     live.setAttribute("aria-live", old ? "polite" : "off");
-    if (!old || !live.textContent.startsWith("Old")) live.textContent = text;
+    if (live.textContent !== text) live.textContent = text;
     for (const note of document.querySelectorAll(".tile .age")) {
       note.hidden = !old;
       const told = old ? `${Math.round(age / 1000)} s old` : "";
