@@ -1,19 +1,24 @@
 //! Page, API, events, metrics and `genims top` of a server that is idle: one number everywhere, and PostgreSQL proves it.
 
+use crate::harness::Harness;
 use crate::server::{PATIENCE, Plant};
+use crate::stream::send;
 use genims_api::format;
 use genims_api::snapshot::Snapshot;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-/// `plant` stores nothing while this looks.
+/// `plant` stores nothing while this looks, but one record of each kind at first.
 #[track_caller]
-pub(crate) fn agrees(plant: &Plant) {
+pub(crate) fn agrees(harness: &Harness, plant: &Plant) {
+    let sensor = plant.sensor();
+    let snapshot = (format!("{}/scada", sensor.machine_topic()), r#"{"machine_state": "RUNNING"}"#.to_owned());
+    send(harness, plant, &[(sensor.topic(), "1.5".to_owned()), snapshot, (sensor.topic(), "hot".to_owned())]);
     let stats = plant.idle();
     let total = &stats["total"];
     let stored = total["committed"].as_u64().unwrap();
-    assert!(stored > 0, "{total:#}");
+    assert!(stored > 2 && total["dead_lettered"] == 1, "{total:#}");
     // Somebody who listens and never reads keeps nobody waiting.
     let _asleep = listen(plant, "/live");
 

@@ -196,11 +196,12 @@ async fn lists_come_in_pages_and_bad_questions_are_problems() {
     assert_eq!((&all["total"], &all["next"]), (&34.into(), &serde_json::Value::Null));
     let mut next = Some("/api/v1/flows?limit=15".to_owned());
     let mut found = Vec::new();
-    while let Some(path) = next {
-        let page = json(&path).await;
+    for _ in 0..3 {
+        let page = json(&next.expect("34 in pages of 15 are three")).await;
         found.extend(page["items"].as_array().unwrap().clone());
         next = page["next"].as_str().map(str::to_owned);
     }
+    assert_eq!(next, None);
     assert_eq!(found, *all["items"].as_array().unwrap());
     let some = json("/api/v1/flows?kind=changes&database=genims_3_db&limit=1").await;
     assert_eq!((&some["total"], &some["items"][0]["name"]), (&2.into(), &"changes/genims_3_db/audit".into()));

@@ -287,7 +287,7 @@ mod tests {
         assert!(lines[6].starts_with("FLOW") && lines[6].contains("QUARANT."), "{lines:#?}");
         assert!(lines[7].starts_with("sink/postgres") && lines[7].contains("retrying"), "{lines:#?}");
         assert!(lines[7].contains("123 456") && lines[7].trim_end().ends_with('3'), "{lines:#?}");
-        assert!(lines[8].starts_with("changes/manufacturing/audit following"), "{lines:#?}");
+        assert!(lines[9].starts_with("changes/manufacturing/audit following"), "{lines:#?}");
         assert!(lines[23].contains("q quit"), "{lines:#?}");
         assert_eq!(super::lines(&screen), 43 + 8);
     }
@@ -346,6 +346,9 @@ mod tests {
         );
         screen.saw(Ok(snapshot()), later);
         assert!(drawn(&screen, later, (80, 24))[0].contains("ready"));
+        // At once, not only when what is shown is old.
+        screen.saw(Err("http://h:1: refused".to_owned()), later);
+        assert!(drawn(&screen, later, (80, 24))[0].starts_with("GenIMS  AWAY"));
     }
 
     #[test]
