@@ -2,19 +2,23 @@
 
 use crate::harness::Harness;
 use crate::server::{PATIENCE, Plant};
-use crate::stream::send;
+use crate::stream::{now_ms, send};
 use genims_api::format;
 use genims_api::snapshot::Snapshot;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-/// `plant` stores nothing while this looks, but one record of each kind at first.
+/// `plant` stores nothing while this looks, but some records of each kind at first.
 #[track_caller]
 pub(crate) fn agrees(harness: &Harness, plant: &Plant) {
     let sensor = plant.sensor();
-    let snapshot = (format!("{}/scada", sensor.machine_topic()), r#"{"machine_state": "RUNNING"}"#.to_owned());
-    send(harness, plant, &[(sensor.topic(), "1.5".to_owned()), snapshot, (sensor.topic(), "hot".to_owned())]);
+    let snapshot = |ago_ms: i64| {
+        let message = format!(r#"{{"machine_state": "RUNNING", "timestamp_ms": {}}}"#, now_ms() - ago_ms);
+        (format!("{}/scada", sensor.machine_topic()), message)
+    };
+    let (good, bad) = ((sensor.topic(), "1.5".to_owned()), (sensor.topic(), "hot".to_owned()));
+    send(harness, plant, &[good, snapshot(2_000), snapshot(1_000), bad]);
     let stats = plant.idle();
     let total = &stats["total"];
     let stored = total["committed"].as_u64().unwrap();
