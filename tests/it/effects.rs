@@ -261,6 +261,7 @@ fn identity_and_sigterm(harness: &'static Harness) {
     }
     let verdict: Value = serde_json::from_str(&plant.cli_ok(&["verify", "--module", "ledger", "--json"])).unwrap();
     assert_eq!(verdict["passed"], true, "{verdict:#}");
+    crate::window::agrees(harness, &plant);
 }
 
 /// OpenMetrics text: declared families, a number at the end of each sample, and no name of a sensor.

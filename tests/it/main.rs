@@ -51,6 +51,7 @@ mod sink;
 mod stream;
 mod tally;
 mod verify;
+mod window;
 
 use harness::Harness;
 use libtest_mimic::{Arguments, Trial};

@@ -78,7 +78,7 @@ impl Crossings {
         let Judged { timestamp_us, value, expected, .. } = judged;
         let score = f64::from(judged.score);
         if judged.is_anomaly {
-            let seen = self.anomaly.get_or_insert_with(|| AnomalySeen {
+            let seen = self.anomaly.get_or_insert(AnomalySeen {
                 sensor: no,
                 start_us: timestamp_us,
                 end_us: timestamp_us,

@@ -1,11 +1,31 @@
-//! The window: one [`report::ServerReport`] of everything that happens, and three ways to look at it.
+//! The window: one [`report::ServerReport`] of everything that happens, and the ways to look at it.
 //!
 //! - [`report`]: the report itself, plain data; the server fills it
+//! - [`snapshot`]: the report with rates, backlogs and proofs: what page, API, events and `genims top` are made of
+//! - [`past`]: what rates and charts are made of; [`window`]: takes snapshots and hands them to those who listen
+//! - [`proof`]: the queries by which PostgreSQL proves numbers
+//! - [`board`], [`charts`], [`chart`], [`format`]: the page
+//! - [`v1`], [`problem`]: the API
 //! - [`prometheus`]: the registry of metrics, which Prometheus reads
-//! - [`http`]: `/metrics`, `/stats`, `/healthz`, `/readyz`
+//! - [`http`]: all of it over HTTP
 //! - [`summary`]: one line on the log every ten seconds
 
+pub mod board;
+mod chart;
+mod charts;
+pub mod format;
 pub mod http;
+mod past;
+mod problem;
 mod prometheus;
+pub mod proof;
 pub mod report;
+pub mod snapshot;
 pub mod summary;
+mod v1;
+mod window;
+
+#[cfg(test)]
+mod prometheus_tests;
+#[cfg(test)]
+mod window_tests;

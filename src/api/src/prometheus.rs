@@ -130,7 +130,7 @@ fn labels<'a>(first: (&'static str, &'a str), second: (&'static str, &'a str)) -
 }
 
 fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
-    let version = label("version", report.version);
+    let version = label("version", &report.version);
     page.family(
         ("build", "Version of the running server."),
         MetricType::Info,
@@ -149,7 +149,7 @@ fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("shard_queued_records", "Records waiting in front of a shard."),
         shards.map(|(no, shard)| (vec![("shard", no.to_string().into())], shard.queued_records)),
     )?;
-    let measured = report.clocks.iter().filter_map(|clock| Some((clock.database, clock.offset_seconds?)));
+    let measured = report.clocks.iter().filter_map(|clock| Some((&clock.database, clock.offset_seconds?)));
     page.measures(
         ("clock_offset_seconds", "How far a database server's clock is ahead of ours."),
         measured.map(|(database, offset)| (label("database", database), offset)),
@@ -267,7 +267,7 @@ fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     ];
     for (described, read) in counters {
         let routes = report.routes.iter();
-        let samples = routes.map(|route| (labels(("database", route.database), ("route", &route.route)), read(route)));
+        let samples = routes.map(|route| (labels(("database", &route.database), ("route", &route.route)), read(route)));
         page.counters(described, samples)?;
     }
     Ok(())
@@ -275,7 +275,7 @@ fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
 
 fn changes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     fn labelled(changes: &Changes) -> Labels<'_> {
-        labels(("database", &changes.database), ("target", changes.target))
+        labels(("database", &changes.database), ("target", &changes.target))
     }
     let all = || report.changes.iter().map(|changes| (labelled(changes), changes));
     page.gauges(
@@ -294,147 +294,4 @@ fn changes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         page.counters(described, all().map(|(labels, changes)| (labels, read(changes))))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::report::Source;
-    use super::*;
-    use hdrhistogram::Histogram;
-
-    impl Observe for ServerReport {
-        fn report(&self) -> ServerReport {
-            self.clone()
-        }
-    }
-
-    fn text(report: ServerReport) -> String {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &registry(Arc::new(report))).unwrap();
-        text
-    }
-
-    fn sample() -> ServerReport {
-        let mut latency = Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap();
-        latency.record_n(400, 3).unwrap();
-        latency.record(7_000).unwrap();
-        latency.record(3_600_000_000).unwrap();
-        let latency = Latency::of(&latency);
-        let source = Source { name: "a\"b".to_owned(), listener: Some(Listener::default()), ..Source::default() };
-        let sink = Sink { state: "retrying", receive_to_committed_ms: latency, ..Sink::default() };
-        ServerReport {
-            version: "1",
-            sources: vec![source],
-            sinks: vec![Sink { name: "postgres".to_owned(), ..sink }],
-            ..ServerReport::default()
-        }
-    }
-
-    #[test]
-    fn every_sample_belongs_to_a_declared_family_and_labels_are_escaped() {
-        let text = text(sample());
-        assert!(text.contains(r#"genims_received_total{listener="a\"b"} 0"#), "{text}");
-        assert!(text.contains(r#"genims_build_info{version="1"} 1"#), "{text}");
-        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="retrying"} 1"#), "{text}");
-        assert!(text.contains(r#"genims_sink_state{sink="postgres",state="following"} 0"#), "{text}");
-        let declared: Vec<&str> =
-            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        let suffixes = ["_total", "_info", "_sum", "_count", "_bucket"];
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let name = line.split(['{', ' ']).next().unwrap_or_default();
-            let family = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-            assert!(declared.contains(&family) || declared.contains(&name), "{line}");
-            assert!(line.rsplit(' ').next().is_some_and(|value| value.parse::<f64>().is_ok()), "{line}");
-        }
-        let mut once = declared.clone();
-        once.sort_unstable();
-        once.dedup();
-        assert_eq!(once.len(), declared.len(), "{declared:?}");
-        assert!(text.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn durations_are_histograms_whose_buckets_add_up() {
-        let text = text(sample());
-        let at = |le: &str| {
-            let series = format!(r#"genims_receive_to_committed_seconds_bucket{{le="{le}",sink="postgres"}} "#);
-            let line = text.lines().find_map(|line| line.strip_prefix(&series));
-            line.unwrap_or_else(|| panic!("no {series} in {text}")).parse::<u64>().unwrap()
-        };
-        assert_eq!((at("0.00025"), at("0.0005"), at("0.01"), at("1800.0"), at("+Inf")), (0, 3, 4, 4, 5), "{text}");
-        assert!(text.contains(r#"genims_receive_to_committed_seconds_count{sink="postgres"} 5"#), "{text}");
-        let sum =
-            text.lines().find_map(|l| l.strip_prefix(r#"genims_receive_to_committed_seconds_sum{sink="postgres"} "#));
-        let sum: f64 = sum.unwrap().parse().unwrap();
-        assert!((sum / 3_600.008 - 1.0).abs() < 0.01, "{sum}");
-        assert!(text.contains("# TYPE genims_spool_sync_seconds histogram\n"), "{text}");
-    }
-
-    /// Dashboards and alerts name these.
-    #[test]
-    fn no_name_is_lost() {
-        let text = text(sample());
-        let declared = text.lines().filter_map(|line| line.strip_prefix("# TYPE genims_")?.split_once(' '));
-        let mut names: Vec<String> = declared
-            .map(|(name, kind)| match kind {
-                "counter" => format!("{name}_total"),
-                "info" => format!("{name}_info"),
-                _ => name.to_owned(),
-            })
-            .collect();
-        names.sort_unstable();
-        assert_eq!(names, NAMES);
-    }
-
-    const NAMES: [&str; 49] = [
-        "acks_total",
-        "at_risk_records",
-        "build_info",
-        "catalogue_machines",
-        "catalogue_sensors",
-        "changes_age_seconds",
-        "changes_delivered_total",
-        "changes_retries_total",
-        "changes_waiting",
-        "clock_offset_seconds",
-        "connections_open",
-        "connections_refused_total",
-        "connections_total",
-        "dead_letters_total",
-        "finished_total",
-        "identity_holds",
-        "in_flight_records",
-        "messages_total",
-        "protocol_errors_total",
-        "ready",
-        "receive_to_committed_seconds",
-        "receive_to_durable_seconds",
-        "received_bytes_total",
-        "received_total",
-        "remarks_total",
-        "route_events_total",
-        "route_refused_total",
-        "route_rows_total",
-        "shard_queued_records",
-        "sink_batches_total",
-        "sink_bytes_total",
-        "sink_connected",
-        "sink_expired_total",
-        "sink_gap_records_total",
-        "sink_lag_records",
-        "sink_lag_seconds",
-        "sink_refused_total",
-        "sink_retries_total",
-        "sink_rows_total",
-        "sink_state",
-        "spool_bytes",
-        "spool_bytes_max",
-        "spool_failed",
-        "spool_full",
-        "spool_full_episodes_total",
-        "spool_groups_total",
-        "spool_next_offset",
-        "spool_sync_seconds",
-        "uptime_seconds",
-    ];
 }

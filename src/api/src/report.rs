@@ -2,11 +2,15 @@
 
 use genims_model::Account;
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-#[derive(Clone, Debug, Default, Serialize)]
+/// One of the program's own words; read from JSON it owns its text.
+pub type Word = Cow<'static, str>;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ServerReport {
-    pub version: &'static str,
+    pub version: Word,
     pub uptime_seconds: f64,
     /// Whether records can be accepted durably; the reason when not.
     pub ready: bool,
@@ -24,13 +28,15 @@ pub struct ServerReport {
     pub routes: Vec<Route>,
     pub changes: Vec<Changes>,
     pub clocks: Vec<Clock>,
-    pub dead_letter_reasons: Vec<(&'static str, u64)>,
+    /// The 17 of the registry, whether or not the server writes to them.
+    pub databases: Vec<Database>,
+    pub dead_letter_reasons: Vec<(Word, u64)>,
     /// What did not fit in messages whose records were taken.
-    pub remarks: Vec<(&'static str, u64)>,
+    pub remarks: Vec<(Word, u64)>,
 }
 
 /// One listener.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Source {
     pub name: String,
     #[serde(flatten)]
@@ -38,7 +44,7 @@ pub struct Source {
     pub listener: Option<Listener>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Listener {
     pub address: String,
     pub connections_open: u64,
@@ -50,7 +56,7 @@ pub struct Listener {
     pub protocol_errors_total: u64,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Catalogue {
     pub sensors: u64,
     pub machines: u64,
@@ -59,12 +65,12 @@ pub struct Catalogue {
     pub last_error: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Shard {
     pub queued_records: u64,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Spool {
     pub id: String,
     pub bytes: u64,
@@ -73,6 +79,8 @@ pub struct Spool {
     pub failed: Option<String>,
     pub first_offset: u64,
     pub next_offset: u64,
+    /// Where the accounts of this run begin: records below were finished by an earlier one.
+    pub counted_from: u64,
     pub groups_total: u64,
     /// How often the cap or a full disk made senders wait.
     pub full_episodes_total: u64,
@@ -84,11 +92,13 @@ pub struct Spool {
 /// Where a sink can stand.
 pub const SINK_STATES: [&str; 5] = ["connecting", "following", "retrying", "cut_off", "failed"];
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sink {
     pub name: String,
+    /// The database that it writes to, by its name in the registry; `None` for the log of events.
+    pub database: Option<String>,
     /// One of [`SINK_STATES`].
-    pub state: &'static str,
+    pub state: Word,
     pub connected: bool,
     pub position: u64,
     pub lag_records: u64,
@@ -106,9 +116,9 @@ pub struct Sink {
 }
 
 /// What one route into a database has done since the server started.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Route {
-    pub database: &'static str,
+    pub database: Word,
     pub route: String,
     pub events_total: u64,
     pub rows_total: u64,
@@ -119,12 +129,12 @@ pub struct Route {
 }
 
 /// The changes of one database's business tables on their way to one target: `audit` or `stream`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Changes {
     pub database: String,
-    pub target: &'static str,
+    pub target: Word,
     /// connecting, following, retrying, or absent: the database has no outbox yet.
-    pub state: &'static str,
+    pub state: Word,
     pub waiting: u64,
     /// Age of the oldest change that waits.
     pub age_seconds: f64,
@@ -133,10 +143,19 @@ pub struct Changes {
     pub last_error: Option<String>,
 }
 
+/// One database of the registry.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Database {
+    pub name: String,
+    pub module: String,
+    pub engine: String,
+    pub team: String,
+}
+
 /// A database server's clock against ours.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Clock {
-    pub database: &'static str,
+    pub database: Word,
     /// How far the server's is ahead; `None` while it cannot be asked.
     pub offset_seconds: Option<f64>,
     /// Said when they are too far apart: what is wrong, and what to do about it.
@@ -144,7 +163,7 @@ pub struct Clock {
 }
 
 /// Percentiles in milliseconds since the server started, and the counts that `/metrics` shows.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Latency {
     pub count: u64,
     pub p50: f64,
@@ -200,6 +219,28 @@ impl Latency {
             sum_seconds: sum_us / 1_000_000.0,
             counts,
         }
+    }
+
+    /// The median, 99th and 99.9th percentile, in milliseconds, of what was measured since `before`; `None` where that is
+    /// nothing. Read from the buckets, as Prometheus does: exact at their bounds, linear between them.
+    pub(crate) fn since(&self, before: &Self) -> Option<[f64; 3]> {
+        let counts: Vec<u64> =
+            self.counts.iter().zip(&before.counts).map(|(now, then)| now.saturating_sub(*then)).collect();
+        let all: u64 = counts.iter().sum();
+        (all > 0).then(|| [0.5, 0.99, 0.999].map(|quantile| self.percentile(&counts, quantile * all as f64)))
+    }
+
+    fn percentile(&self, counts: &[u64], rank: f64) -> f64 {
+        let (mut below, mut lower_us) = (0.0, 0.0);
+        for (no, count) in counts.iter().enumerate() {
+            let Some(upper_us) = BOUNDS_US.get(no).map(|bound| *bound as f64) else { break };
+            let count = *count as f64;
+            if below + count >= rank && count > 0.0 {
+                return (lower_us + (upper_us - lower_us) * (rank - below) / count) / 1_000.0;
+            }
+            (below, lower_us) = (below + count, upper_us);
+        }
+        self.max.max(lower_us / 1_000.0)
     }
 
     /// Upper bounds in seconds, with what lies below each and above the one before.

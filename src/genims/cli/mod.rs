@@ -16,6 +16,7 @@ mod retention;
 mod routes;
 mod seed;
 mod serve;
+mod top;
 mod validate;
 mod verify;
 
@@ -23,6 +24,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use genims::settings::{Settings, SettingsError};
 use genims_databases::Environment;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -45,6 +47,8 @@ struct Cli {
 enum Command {
     /// Run the ingest server until SIGINT or SIGTERM, which it obeys within 10 seconds
     Serve,
+    /// Watch a running server in the terminal: rates, backlogs, states; q quits
+    Top(top::TopArgs),
     /// Check the configuration without starting anything
     Validate(validate::ValidateArgs),
     /// Print every key of the configuration: type, default, range, meaning
@@ -104,6 +108,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve => serve::run(settings()?, &environment).await,
+            Command::Top(args) => top::run(args, || Ok(settings()?.http.listen)).await,
             Command::Provision(args) => provision::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
@@ -128,6 +133,14 @@ fn load_settings(named: Option<&Path>, environment: &Environment) -> Result<Sett
     let usual = Path::new(CONFIG_FILE);
     let path = named.or_else(|| usual.exists().then_some(usual));
     Settings::load(path, environment)
+}
+
+/// One that listens everywhere is reached through loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    address
 }
 
 /// Logs go to standard error, so that --json on standard output stays clean.

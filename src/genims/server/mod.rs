@@ -38,7 +38,7 @@ mod stream;
 use crate::settings::Settings;
 use genims_api::report::Observe;
 use genims_api::{http, summary};
-use genims_databases::{DatabaseError, Environment};
+use genims_databases::{DatabaseError, Environment, Registry};
 use genims_log::file::{Spool, SpoolError};
 use genims_stores::routed::progress::Routed;
 use std::io;
@@ -177,6 +177,7 @@ impl Server {
             routed.unwrap_or_default(),
             changes,
             clocks.clone(),
+            &Registry::load(None)?,
         ));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),

@@ -7,10 +7,11 @@ use super::master;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Changes, Clock, Latency, Listener, Observe, Route, ServerReport, Shard, Sink, Source,
-    Spool as SpoolReport,
+    Catalogue, Changes, Clock, Database, Latency, Listener, Observe, Route, ServerReport, Shard, Sink, Source,
+    Spool as SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
+use genims_databases::Registry;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
 use genims_log::file::Spool;
@@ -36,6 +37,8 @@ pub(super) struct Observer {
     changes: Vec<ChangesView>,
     master: Arc<Mutex<master::Status>>,
     clocks: Vec<Arc<Watched>>,
+    databases: Vec<Database>,
+    counted_from: u64,
     doors: Mutex<HashMap<String, (String, Door)>>,
 }
 
@@ -53,6 +56,7 @@ impl Observer {
         routed: Vec<RoutedView>,
         changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
+        registry: &Registry,
     ) -> Self {
         Self {
             started: Instant::now(),
@@ -66,6 +70,8 @@ impl Observer {
             changes,
             master,
             clocks,
+            databases: registry.all().iter().map(database).collect(),
+            counted_from: stream.counted_from,
             doors: Mutex::default(),
         }
     }
@@ -107,6 +113,7 @@ impl Observer {
             failed: self.spool.failure().map(str::to_owned),
             first_offset: self.spool.first_offset(),
             next_offset: self.spool.next_offset(),
+            counted_from: self.counted_from,
             groups_total: metrics.groups_appended.load(Relaxed),
             full_episodes_total: metrics.full_episodes.load(Relaxed),
             receive_to_durable_ms: Latency::of(&metrics.receive_to_durable_us()),
@@ -118,7 +125,8 @@ impl Observer {
         let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
         Sink {
             name: view.name.to_owned(),
-            state: metrics.state().as_str(),
+            database: view.database.clone(),
+            state: metrics.state().as_str().into(),
             connected: metrics.is_connected(),
             position: metrics.position.load(Relaxed),
             lag_records: metrics.lag_rows(next_offset),
@@ -139,7 +147,7 @@ impl Observer {
         let of = |view: &RoutedView| {
             let database = view.database;
             view.routed.counts().into_iter().map(move |(route, counts)| Route {
-                database,
+                database: database.into(),
                 route,
                 events_total: counts.events,
                 rows_total: counts.rows,
@@ -153,8 +161,8 @@ impl Observer {
     fn changes(&self) -> Vec<Changes> {
         let view = |view: &ChangesView| Changes {
             database: view.database.clone(),
-            target: view.target,
-            state: view.metrics.state().as_str(),
+            target: view.target.into(),
+            state: view.metrics.state().as_str().into(),
             waiting: view.metrics.waiting(),
             age_seconds: view.metrics.age_seconds(),
             delivered_total: view.metrics.delivered_total.load(Relaxed),
@@ -166,7 +174,7 @@ impl Observer {
 
     fn clocks(&self) -> Vec<Clock> {
         let clock = |watched: &Arc<Watched>| Clock {
-            database: watched.database,
+            database: watched.database.into(),
             offset_seconds: watched.difference().map(|difference| difference.us as f64 / 1_000_000.0),
             complaint: watched.complaint(),
         };
@@ -183,6 +191,19 @@ impl Observer {
             last_error: status.last_error,
         }
     }
+}
+
+fn database(entry: &genims_databases::Database) -> Database {
+    Database {
+        name: entry.name.clone(),
+        module: entry.module.clone(),
+        engine: entry.engine.to_string(),
+        team: entry.team.clone(),
+    }
+}
+
+fn owned((word, count): (&'static str, u64)) -> (Word, u64) {
+    (word.into(), count)
 }
 
 impl Door {
@@ -231,7 +252,7 @@ impl Observe for Observer {
             (None, None, false) => None,
         };
         ServerReport {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             ready: not_ready_because.is_none(),
             not_ready_because,
@@ -246,8 +267,9 @@ impl Observe for Observer {
             routes: self.routes(),
             changes: self.changes(),
             clocks: self.clocks(),
-            dead_letter_reasons: self.accounts.set_aside_by_reason(),
-            remarks: Kind::ALL.map(|kind| (kind.as_str(), self.intake.remarks().count(kind))).to_vec(),
+            databases: self.databases.clone(),
+            dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
+            remarks: Kind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
         }
     }
 }

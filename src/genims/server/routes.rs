@@ -87,7 +87,7 @@ impl EventRoutes {
         let passed = stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
         let router = EventRouter::new(appender, recovered.marks, passed);
         let first = stream.spool.clone();
-        let router = follower(ROUTER, &stream.spool, move |metrics, stop| {
+        let router = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, stop)
         });
         let (router, followers, routed) = (vec![router], Vec::new(), Vec::new());
@@ -155,7 +155,7 @@ impl EventRoutes {
             }
         };
         self.log.register(&Consumer::resync(name, options.max_bytes / DATABASE_SHARE))?;
-        self.followers.push(follower(name, &self.log, start));
+        self.followers.push(follower((name, Some(database.name.clone())), &self.log, start));
         self.routed.push(RoutedView { database: name, routed });
         Ok(())
     }
@@ -185,12 +185,12 @@ fn registry() -> Result<&'static Registry, ServerError> {
 
 /// A follower of `log`, and how it is shown.
 fn follower(
-    name: &'static str,
+    (name, database): (&'static str, Option<String>),
     log: &Spool,
     mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
 ) -> (SinkView, Start) {
     let metrics = Arc::new(SinkMetrics::default());
-    let view = SinkView { name, metrics: metrics.clone(), settles: false, log: log.clone() };
+    let view = SinkView { name, database, metrics: metrics.clone(), settles: false, log: log.clone() };
     (view, Box::new(move |stop| start(metrics.clone(), stop)))
 }
 

@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub(super) struct SinkView {
     pub(super) name: &'static str,
+    /// Its database, as the registry names it; `None` where another log is what it writes.
+    pub(super) database: Option<String>,
     pub(super) metrics: Arc<SinkMetrics>,
     /// Its commit ends a record's life.
     pub(super) settles: bool,
@@ -40,6 +42,9 @@ pub(super) struct SinkView {
 
 /// The share of the log's cap that the mirror may hold: the rest is always left to the operations database.
 const MIRROR_SHARE: u64 = 2;
+
+const OPERATIONS: &str = "genims_operations_db";
+const PRODUCTION: &str = "genims_production";
 
 type Following = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
 
@@ -80,10 +85,10 @@ impl Sinks {
                 let follower = Follower::new(target(), log.clone(), limits.clone(), metrics, Some(settlement.clone()));
                 Box::pin(follower.run(stop))
             };
-            sinks.push(ready(&consumer, POSTGRES, &stream.spool, start)?);
+            sinks.push(ready(&consumer, (POSTGRES, OPERATIONS), &stream.spool, start)?);
         }
         if let Some(limits) = &settings.mongodb {
-            let database = registry.get("genims_production")?;
+            let database = registry.get(PRODUCTION)?;
             let connection = MongoSettings::from_environment(database, environment)?;
             let client = connection.client().await?;
             let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
@@ -99,7 +104,7 @@ impl Sinks {
                     mirror.run(target, stop).await
                 })
             };
-            sinks.push(ready(&consumer, MONGODB, &stream.spool, start)?);
+            sinks.push(ready(&consumer, (MONGODB, PRODUCTION), &stream.spool, start)?);
         }
         Ok(Self(sinks))
     }
@@ -128,7 +133,7 @@ impl Sinks {
 
 /// Connections to the operations database: of its own sink, and for bringing the mirror back.
 fn operations(registry: &Registry, environment: &Environment) -> Result<impl Connect + Clone + use<>, ServerError> {
-    let settings = PostgresSettings::from_environment(registry.get("genims_operations_db")?, environment)?;
+    let settings = PostgresSettings::from_environment(registry.get(OPERATIONS)?, environment)?;
     Ok(move || {
         let settings = settings.clone();
         async move { settings.connect().await.map_err(|error| Box::new(error) as Cause) }
@@ -137,12 +142,13 @@ fn operations(registry: &Registry, environment: &Environment) -> Result<impl Con
 
 fn ready(
     consumer: &Consumer,
-    name: &'static str,
+    (name, database): (&'static str, &'static str),
     spool: &Spool,
     mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
 ) -> Result<Ready, ServerError> {
     spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
-    let view = SinkView { name, metrics: metrics.clone(), settles: consumer.settles, log: spool.clone() };
+    let database = Some(database.to_owned());
+    let view = SinkView { name, database, metrics: metrics.clone(), settles: consumer.settles, log: spool.clone() };
     Ok(Ready { view, start: Box::new(move |stop| start(metrics.clone(), stop)) })
 }

@@ -37,6 +37,8 @@ pub(super) struct Stream {
     pub(super) marks: HashMap<String, u64>,
     /// Records below were left by an earlier run.
     pub(super) recovered_until: u64,
+    /// The accounts of this run begin here: records below were finished by an earlier one.
+    pub(super) counted_from: u64,
     appender: Option<Appender>,
     open_faults: Vec<FaultOpened>,
     settings: Settings,
@@ -78,6 +80,7 @@ impl Stream {
             keeper,
             accounts,
             recovered_until: recovered.next_offset,
+            counted_from: spool.first_offset(),
             marks: recovered.marks,
             open_faults: recovered.open_faults,
             spool,
@@ -99,6 +102,7 @@ impl Stream {
             .map(|index| Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules))
             .collect();
         let settled = self.spool.settled().unwrap_or(self.spool.first_offset());
+        self.counted_from = settled;
         let mut recovery = Recovery::new(settled, &self.open_faults);
         self.spool.replay(self.spool.first_offset(), |group| recovery.see(group, &mut shards))?;
         // Before anything is written or acknowledged: an older journal would give these numbers to other sensors.

@@ -86,7 +86,11 @@ pub(super) const TOP: Section = Section {
 pub(super) const HTTP: Section = Section {
     title: "http",
     kind: None,
-    keys: &[key("listen", Text("address:port or host:port"), "where /stats, /metrics, /healthz and /readyz are")],
+    keys: &[key(
+        "listen",
+        Text("address:port or host:port"),
+        "where the page (/), /api/v1, /stats, /metrics, /healthz and /readyz are",
+    )],
 };
 
 pub(super) const MQTT: Section = Section {

@@ -8,7 +8,7 @@
 
 use super::dead_letter::Reason;
 use parking_lot::{Mutex, MutexGuard};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of a source; sources are the listeners in configuration order, then [`Accounts::recovered`].
@@ -27,7 +27,7 @@ pub enum Outcome {
 }
 
 /// One source's records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub received: u64,
     pub committed: u64,

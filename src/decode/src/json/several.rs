@@ -96,8 +96,9 @@ impl<'a> Element<'a> {
         } else if !is_of_sensor && self.report_envelope(common, visitor)? {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
             return Err(NO_VALUE_KEY);
-        } else if !is_of_sensor && self.report_tags(common, visitor)? {
-        } else if !is_of_sensor && deep == LISTS_DEEP_MAX && self.report_only(common, visitor)? {
+        } else if !is_of_sensor
+            && (self.report_tags(common, visitor)? || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
+        {
         } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
             let has_values = self.keys_seen & (1 << VALUES_BIT) != 0;
             return Err(if has_values { NO_VALUES } else { NO_VALUE });

@@ -126,7 +126,7 @@ impl Steps {
         let log = File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
         let server = self.genims(&["serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.server = Some(server.context("genims serve cannot start")?);
-        say!("    {:<6} http://{}/stats", "http", self.addresses.http);
+        say!("    {:<6} http://{}/", "http", self.addresses.http);
         say!("    {:<6} {}", "mqtt", self.addresses.mqtt);
         say!("    {:<6} {}", "tcp", self.addresses.tcp);
         say!("    {:<6} {}", "line", self.addresses.line);
@@ -213,7 +213,7 @@ impl Steps {
     pub(super) fn leave_running(&mut self, stack: &Stack) {
         let pid = self.server.take().map_or(0, |server| server.id());
         say!("\nEverything is left running:");
-        say!("    http://{}/stats    server, pid {pid}", self.addresses.http);
+        say!("    http://{}/    dashboard of the server, pid {pid}", self.addresses.http);
         say!("    mqtt {}  tcp {}  line {}", self.addresses.mqtt, self.addresses.tcp, self.addresses.line);
         say!("    {}", stack.postgres_url("genims_operations_db"));
         say!("    {}", stack.mongodb_url());

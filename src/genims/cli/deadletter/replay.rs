@@ -8,6 +8,7 @@
 //! - One that comes back waits as before, in its own row; see [`again`].
 
 use super::publish::{self, Message};
+use crate::cli::reachable;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
@@ -17,7 +18,7 @@ use genims_platform::dead_letters::again::{self, Returned};
 use genims_platform::dead_letters::{self, StoredDeadLetter};
 use genims_terminal::{Progress, say};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -352,12 +353,4 @@ fn mqtt_address(settings: &Settings) -> anyhow::Result<SocketAddr> {
         _ => None,
     });
     Ok(reachable(listen.context("the configuration has no MQTT listener; name one with --mqtt")?))
-}
-
-/// One that listens everywhere is reached through loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
-    address
 }

@@ -15,7 +15,7 @@ use tokio_postgres::error::SqlState;
 
 /// A connected source.
 enum Source {
-    Postgres(PostgresSettings, PostgresClient),
+    Postgres(Box<PostgresSettings>, PostgresClient),
     Mysql(MysqlSettings, Box<MysqlConnection>),
 }
 
@@ -28,7 +28,7 @@ impl Source {
         } else {
             let settings = PostgresSettings::from_environment(database, environment)?;
             let client = settings.connect().await?;
-            Self::Postgres(settings, client)
+            Self::Postgres(Box::new(settings), client)
         })
     }
 

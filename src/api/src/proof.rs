@@ -1,0 +1,74 @@
+//! The queries by which PostgreSQL proves what is shown. Enters: a report. Leaves: text of SQL, the database it is for, and the
+//! number it has to give once nothing is in flight.
+
+use super::report::{ServerReport, Word};
+use serde::{Deserialize, Serialize};
+
+/// A number, and the query that must give it. While records are in flight the two may differ by those.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// What it proves: `stored`, `position`, `dead_letters`.
+    pub name: Word,
+    pub database: Word,
+    pub sql: String,
+    /// What the query gives, where it is one number.
+    pub expected: Option<u64>,
+    pub note: Word,
+}
+
+const OPERATIONS: &str = "genims_operations_db";
+
+/// Nothing without the operations database: only it keeps the ledger.
+pub(crate) fn of(report: &ServerReport) -> Vec<Proof> {
+    let Some(sink) = report.sinks.iter().find(|sink| sink.database.as_deref() == Some(OPERATIONS)) else {
+        return Vec::new();
+    };
+    let (log, from) = (literal(&report.spool.id), report.spool.counted_from);
+    let of_run = format!("FROM genims_internal.ingest_batches\n WHERE spool_id = {log} AND first_offset >= {from}");
+    let proof = |name: &'static str, sql: String, expected, note: &'static str| Proof {
+        name: name.into(),
+        database: OPERATIONS.into(),
+        sql,
+        expected,
+        note: note.into(),
+    };
+    vec![
+        proof(
+            "stored",
+            format!("SELECT coalesce(sum(sensor_rows + superseded_rows + scada_rows), 0)::bigint\n  {of_run};"),
+            Some(report.total.committed),
+            "The ledger of all batches since this start, written in the transaction of each batch.",
+        ),
+        proof(
+            "stored_per_second",
+            "SELECT date_trunc('second', committed_at), sum(sensor_rows + scada_rows)\n  \
+             FROM genims_internal.ingest_batches\n WHERE committed_at > now() - interval '30 seconds'\n \
+             GROUP BY 1 ORDER BY 1;"
+                .to_owned(),
+            None,
+            "Rows by the second in which their batch began to be written; the page shows the mean of five seconds.",
+        ),
+        proof(
+            "position",
+            format!(
+                "SELECT next_offset FROM genims_internal.sink_positions\n WHERE spool_id = {log} AND sink = {};",
+                literal(&sink.name)
+            ),
+            Some(sink.position),
+            "The first record of the log that is not in the tables; it moves in the transaction of the batch.",
+        ),
+        proof(
+            "dead_letters",
+            "SELECT reason, sum(letters) AS letters, sum(records) AS records\n  FROM genims_internal.dead_letters\n \
+             WHERE replayed_at IS NULL GROUP BY reason ORDER BY records DESC;"
+                .to_owned(),
+            None,
+            "What waits to be looked at, of all runs; the page counts those of this run.",
+        ),
+    ]
+}
+
+/// As a literal of SQL.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,233 @@
+//! `/api/v1`: read-only, JSON; lists in pages, errors as problems. Every answer is a part of one [`Snapshot`], with the time at
+//! which it was taken.
+
+use super::problem::Problem;
+use super::report::Word;
+use super::snapshot::Snapshot;
+use super::window::{Tick, Window};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const PREFIX: &str = "/api/v1";
+const PAGE_DEFAULT: usize = 50;
+const PAGE_MAX: usize = 500;
+
+/// Paths below the prefix, and what they are.
+const INDEX: [(&str, &str); 9] = [
+    ("/snapshot", "everything, at one moment"),
+    ("/server", "version, readiness, rates, account, log"),
+    ("/history", "the last ten minutes, a point every two seconds"),
+    ("/flows", "every way into a database: state and backlog; ?kind=, ?state=, ?database=, pages"),
+    ("/flows/{name}", "one of them"),
+    ("/listeners", "listeners with connections and accounts; pages"),
+    ("/dead-letters", "records set aside in this run, by reason; pages"),
+    ("/proofs", "the queries by which PostgreSQL proves the numbers; pages"),
+    ("/events", "server-sent events: a snapshot each second"),
+];
+
+/// What handlers see.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) window: Arc<Window>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+pub(crate) fn router() -> Router<Seen> {
+    let at = |path: &str| format!("{PREFIX}{path}");
+    Router::new()
+        .route(PREFIX, get(index))
+        .route(&at("/snapshot"), get(snapshot))
+        .route(&at("/server"), get(server))
+        .route(&at("/history"), get(history))
+        .route(&at("/flows"), get(flows))
+        .route(&at("/flows/{*name}"), get(flow))
+        .route(&at("/listeners"), get(listeners))
+        .route(&at("/dead-letters"), get(dead_letters))
+        .route(&at("/proofs"), get(proofs))
+        .route(&at("/events"), get(events))
+}
+
+async fn index() -> impl IntoResponse {
+    let paths =
+        INDEX.map(|(path, meaning)| serde_json::json!({ "path": format!("{PREFIX}{path}"), "meaning": meaning }));
+    Json(serde_json::json!({ "version": 1, "paths": paths }))
+}
+
+/// Also `/stats`.
+pub(crate) async fn snapshot(State(seen): State<Seen>) -> Json<Snapshot> {
+    Json(seen.window.snapshot())
+}
+
+async fn server(State(seen): State<Seen>) -> impl IntoResponse {
+    let snapshot = seen.window.snapshot();
+    let report = &snapshot.report;
+    Json(serde_json::json!({
+        "taken_ms": snapshot.taken_ms,
+        "version": report.version,
+        "uptime_seconds": report.uptime_seconds,
+        "ready": report.ready,
+        "not_ready_because": report.not_ready_because,
+        "rates": snapshot.rates,
+        "total": report.total,
+        "identity_holds": report.identity_holds,
+        "at_risk_records": report.at_risk_records,
+        "fill": snapshot.fill,
+        "spool": report.spool,
+        "catalogue": report.catalogue,
+        "clocks": report.clocks,
+    }))
+}
+
+async fn history(State(seen): State<Seen>) -> impl IntoResponse {
+    Json(serde_json::json!({ "points": seen.window.points() }))
+}
+
+/// Which part of a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    limit: Option<usize>,
+    offset: Option<usize>,
+    kind: Option<String>,
+    state: Option<String>,
+    database: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct List<T> {
+    taken_ms: i64,
+    /// Of the whole list.
+    total: usize,
+    items: Vec<T>,
+    /// Where the next page is; `null` at the end.
+    next: Option<String>,
+}
+
+fn list<T: Serialize>(
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    uri: &Uri,
+    taken_ms: i64,
+    items: impl FnOnce(&Wanted) -> Vec<T>,
+) -> Result<Json<List<T>>, Problem> {
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail, uri);
+    let Query(wanted) = wanted.map_err(|error| bad(error.body_text()))?;
+    let (limit, offset) = (wanted.limit.unwrap_or(PAGE_DEFAULT), wanted.offset.unwrap_or(0));
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(bad(format!("limit is {limit}; 1 to {PAGE_MAX} is allowed")));
+    }
+    let items = items(&wanted);
+    let total = items.len();
+    let end = offset.saturating_add(limit);
+    let next = (end < total).then(|| {
+        let said = [("kind", &wanted.kind), ("state", &wanted.state), ("database", &wanted.database)];
+        let said = said.into_iter().filter_map(|(key, value)| Some(format!("&{key}={}", value.as_ref()?)));
+        format!("{}?limit={limit}&offset={end}{}", uri.path(), said.collect::<String>())
+    });
+    Ok(Json(List { taken_ms, total, items: items.into_iter().skip(offset).take(limit).collect(), next }))
+}
+
+type Listed<T> = Result<Json<List<T>>, Problem>;
+
+async fn flows(
+    State(seen): State<Seen>,
+    uri: Uri,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Listed<super::snapshot::Flow> {
+    let snapshot = seen.window.snapshot();
+    list(wanted, &uri, snapshot.taken_ms, |wanted| {
+        let is = |said: &Option<String>, found: &str| said.as_ref().is_none_or(|said| said == found);
+        let all = snapshot.flows.into_iter();
+        all.filter(|flow| {
+            is(&wanted.kind, &flow.kind)
+                && is(&wanted.state, &flow.state)
+                && is(&wanted.database, flow.database.as_deref().unwrap_or_default())
+        })
+        .collect()
+    })
+}
+
+async fn flow(State(seen): State<Seen>, Path(name): Path<String>, uri: Uri) -> Response {
+    let snapshot = seen.window.snapshot();
+    match snapshot.flows.into_iter().find(|flow| flow.name == name) {
+        Some(flow) => Json(flow).into_response(),
+        None => Problem::not_found("there is no flow of this name", &uri).into_response(),
+    }
+}
+
+async fn listeners(
+    State(seen): State<Seen>,
+    uri: Uri,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Listed<super::report::Source> {
+    let snapshot = seen.window.snapshot();
+    list(wanted, &uri, snapshot.taken_ms, |_| snapshot.report.sources)
+}
+
+#[derive(Debug, Serialize)]
+struct Letters {
+    reason: Word,
+    records: u64,
+}
+
+async fn dead_letters(
+    State(seen): State<Seen>,
+    uri: Uri,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Listed<Letters> {
+    let snapshot = seen.window.snapshot();
+    list(wanted, &uri, snapshot.taken_ms, |_| {
+        let reasons = snapshot.report.dead_letter_reasons.into_iter();
+        reasons.map(|(reason, records)| Letters { reason, records }).collect()
+    })
+}
+
+async fn proofs(
+    State(seen): State<Seen>,
+    uri: Uri,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Listed<super::proof::Proof> {
+    let snapshot = seen.window.snapshot();
+    list(wanted, &uri, snapshot.taken_ms, |_| snapshot.proofs)
+}
+
+async fn events(State(seen): State<Seen>, uri: Uri) -> Response {
+    listen(seen, &uri, "snapshot", |tick| tick.snapshot.clone())
+}
+
+/// A stream of one part of each second's tick. Nothing is kept for a reader but the newest tick, which all share; whoever
+/// takes nothing of what is sent is disconnected by the kernel after a while.
+pub(crate) fn listen(
+    seen: Seen,
+    uri: &Uri,
+    name: &'static str,
+    part: impl Fn(&Tick) -> Arc<str> + Clone + Send + Sync + 'static,
+) -> Response {
+    let Some((ticks, place)) = seen.window.listen() else {
+        let detail = format!("{} listen already; close one, or ask {PREFIX}/snapshot", super::window::LISTENERS_MAX);
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail, uri).into_response();
+    };
+    let state = (ticks, place, seen.shutdown);
+    let stream = stream::unfold(state, move |(mut ticks, place, shutdown)| {
+        let part = part.clone();
+        async move {
+            tokio::select! {
+                changed = ticks.changed() => changed.ok()?,
+                () = shutdown.cancelled() => return None,
+            }
+            // JSON has no line feeds of its own.
+            let event = Event::default().event(name).data(&*part(&*ticks.borrow_and_update()));
+            Some((Ok::<_, Infallible>(event), (ticks, place, shutdown)))
+        }
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default()).into_response()
+}

@@ -1,0 +1,98 @@
+//! Who looks: every answer is made of a [`Snapshot`] that is taken here, at once and of the same report, so that page, API,
+//! events, metrics and `genims top` cannot disagree about a moment. Once a second a sample is kept for rates and charts, and
+//! handed to those who listen: they share one copy, and one who is slow misses some.
+
+use super::board::Board;
+use super::past::{self, Past, Point};
+use super::report::{Observe, ServerReport};
+use super::snapshot::Snapshot;
+use askama::Template;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Listeners at once, of pages and programs.
+pub(crate) const LISTENERS_MAX: usize = 32;
+
+/// What a second brings to those who listen, as JSON.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tick {
+    /// The snapshot.
+    pub(crate) snapshot: Arc<str>,
+    /// The part of the page that changes.
+    pub(crate) board: Arc<str>,
+}
+
+pub(crate) struct Window {
+    observer: Arc<dyn Observe>,
+    past: Mutex<Past>,
+    ticks: watch::Sender<Tick>,
+    places: Arc<Semaphore>,
+}
+
+impl Window {
+    pub(crate) fn new(observer: Arc<dyn Observe>) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(LISTENERS_MAX));
+        Arc::new(Self { observer, past: Mutex::default(), ticks: watch::Sender::default(), places })
+    }
+
+    /// What is now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let report = self.observer.report();
+        Snapshot::new(report, genims_model::now_us() / 1_000, Instant::now(), &self.past.lock())
+    }
+
+    /// The last ten minutes, oldest first.
+    pub(crate) fn points(&self) -> Vec<Point> {
+        self.past.lock().points()
+    }
+
+    /// A place among those who listen; `None` when all are taken.
+    pub(crate) fn listen(&self) -> Option<(watch::Receiver<Tick>, OwnedSemaphorePermit)> {
+        let place = self.places.clone().try_acquire_owned().ok()?;
+        Some((self.ticks.subscribe(), place))
+    }
+
+    /// Samples until `shutdown` is cancelled.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut every = tokio::time::interval(past::EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = every.tick() => {}
+                () = shutdown.cancelled() => return,
+            }
+            self.sample(Instant::now());
+        }
+    }
+
+    pub(crate) fn sample(&self, now: Instant) {
+        let snapshot = self.snapshot();
+        let delivered = snapshot.flows.iter().map(|flow| (flow.name.clone(), flow.delivered_total)).collect();
+        self.past.lock().add(now, (snapshot.taken_ms, snapshot.rates), &snapshot.report, delivered);
+        if self.ticks.receiver_count() > 0 {
+            self.ticks.send_replace(self.tick(&snapshot));
+        }
+    }
+
+    fn tick(&self, snapshot: &Snapshot) -> Tick {
+        let board = Board::new(snapshot, &self.points()).render();
+        let board = board.unwrap_or_else(|error| {
+            tracing::error!(%error, "the page cannot be drawn");
+            String::new()
+        });
+        let board = serde_json::json!({ "taken_ms": snapshot.taken_ms, "html": board }).to_string();
+        // A snapshot has no map with keys that are no text: it always has a form as JSON.
+        let snapshot = serde_json::to_string(snapshot).unwrap_or_default();
+        Tick { snapshot: snapshot.into(), board: board.into() }
+    }
+}
+
+/// So that metrics are made of the same reports.
+impl Observe for Window {
+    fn report(&self) -> ServerReport {
+        self.observer.report()
+    }
+}
