@@ -1,0 +1,76 @@
+//! Files into collections. In: a definition and its file. Out: a collection with the documents of the file, and how many they are.
+
+use super::dump::{Definition, Documents};
+use crate::errors::BackupError;
+use genims_databases::MongoSettings;
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::error::ErrorKind;
+use mongodb::{Collection, Database};
+use std::path::Path;
+
+const DOCUMENTS_MAX: usize = 1_000;
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+const NAMESPACE_EXISTS: i32 = 48;
+/// A server that is running may make a collection anew that it misses.
+const TRIES: usize = 10;
+
+/// With its options and indexes, in place of what somebody made meanwhile.
+pub(super) async fn create(database: &Database, definition: &Definition) -> Result<(), mongodb::error::Error> {
+    let mut command = doc! { "create": &definition.name };
+    command.extend(definition.options.clone());
+    let mut tries = 0;
+    while let Err(error) = database.run_command(command.clone()).await {
+        let is_there =
+            matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == NAMESPACE_EXISTS);
+        tries += 1;
+        if !is_there || tries == TRIES {
+            return Err(error);
+        }
+        database.collection::<Document>(&definition.name).drop().await?;
+    }
+    let own = definition.indexes.iter().filter(|index| index.get_str("name") != Ok("_id_"));
+    let indexes: Vec<Document> = own.cloned().map(without_namespace).collect();
+    if !indexes.is_empty() {
+        database.run_command(doc! { "createIndexes": &definition.name, "indexes": indexes }).await?;
+    }
+    Ok(())
+}
+
+fn without_namespace(mut index: Document) -> Document {
+    index.remove("ns");
+    index
+}
+
+/// How many documents were taken. Those that have expired since may go at once, so they are not counted in the collection.
+pub(super) async fn fill(
+    settings: &MongoSettings,
+    database: &Database,
+    definition: &Definition,
+    folder: &Path,
+) -> Result<u64, BackupError> {
+    let mut documents = Documents::open(&folder.join(definition.file()))?;
+    let collection: Collection<RawDocumentBuf> = database.collection(&definition.name);
+    let (mut batch, mut bytes, mut count) = (Vec::new(), 0, 0);
+    loop {
+        let next = documents.next()?;
+        let is_end = next.is_none();
+        if let Some(document) = next {
+            bytes += document.as_bytes().len();
+            batch.push(document);
+        }
+        if !batch.is_empty() && (is_end || batch.len() == DOCUMENTS_MAX || bytes >= BYTES_MAX) {
+            let sent = batch.len();
+            // What was taken once is taken again, whatever validators say by now.
+            let insert = collection.insert_many(std::mem::take(&mut batch)).bypass_document_validation(true);
+            let inserted = insert.await.map_err(|error| settings.error(error))?.inserted_ids.len();
+            if inserted != sent {
+                let differences = format!("{}: {inserted} of {sent} documents were taken", definition.name);
+                return Err(BackupError::Differs { place: settings.place(), differences });
+            }
+            (bytes, count) = (0, count + sent as u64);
+        }
+        if is_end {
+            return Ok(count);
+        }
+    }
+}
