@@ -6,14 +6,15 @@
 use crate::errors::BackupError;
 use crate::folder::Partial;
 use crate::manifest::Manifest;
-use crate::written::Written;
+use crate::task::Work;
+pub use crate::task::{DatabaseReport, Progress, Show};
 use crate::{mongo, mysql, postgres};
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
 use genims_databases::{Database, DatabaseError, Engine, Environment, Registry};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 /// Dumps at the same time: each is a program of its own, and the server's work beside its customers'.
@@ -21,19 +22,6 @@ const PARALLEL_MAX: usize = 3;
 
 /// Every database of the registry.
 pub const ALL: &str = "all";
-
-/// What happened to one database.
-#[derive(Clone, Debug, Serialize)]
-pub struct DatabaseReport {
-    pub database: String,
-    pub engine: Engine,
-    /// Where its backup is; none when it failed.
-    pub path: Option<PathBuf>,
-    pub rows: u64,
-    pub bytes: u64,
-    pub error: Option<String>,
-    pub seconds: f64,
-}
 
 #[derive(Clone, Debug, Serialize)]
 pub struct BackupReport {
@@ -45,42 +33,6 @@ impl BackupReport {
     /// Whether every database was saved.
     pub fn ok(&self) -> bool {
         self.databases.iter().all(|database| database.error.is_none())
-    }
-}
-
-/// Something to show while it runs.
-#[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
-    Step { database: &'a str, what: &'a str },
-    Bytes(u64),
-    Finished(&'a DatabaseReport),
-}
-
-/// Who is shown it.
-pub type Show<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
-
-/// One database's share of a run.
-pub(crate) struct Work<'a> {
-    pub(crate) registry: &'a Registry,
-    pub(crate) database: &'a Database,
-    pub(crate) environment: &'a Environment,
-    /// Of the backup in the making.
-    pub(crate) folder: &'a Path,
-    show: Show<'a>,
-    /// Of the whole run.
-    bytes: &'a AtomicU64,
-}
-
-impl Work<'_> {
-    pub(crate) fn step(&self, what: &str) {
-        (self.show)(Progress::Step { database: &self.database.name, what });
-    }
-
-    pub(crate) fn take(&self, file: &mut Written, bytes: &[u8]) -> Result<(), BackupError> {
-        file.write(bytes)?;
-        let count = bytes.len() as u64;
-        (self.show)(Progress::Bytes(self.bytes.fetch_add(count, Ordering::Relaxed) + count));
-        Ok(())
     }
 }
 

@@ -24,10 +24,7 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     /// `take` gets everything that it writes to its standard output.
-    pub(crate) async fn read(
-        &self,
-        mut take: impl FnMut(&[u8]) -> Result<(), BackupError>,
-    ) -> Result<(), BackupError> {
+    pub(crate) async fn read(&self, mut take: impl FnMut(&[u8]) -> Result<(), BackupError>) -> Result<(), BackupError> {
         let mut child = self.start(Stdio::null(), Stdio::piped())?;
         let complaint = tokio::spawn(complaint(child.stderr.take()));
         if let Some(mut stdout) = child.stdout.take() {

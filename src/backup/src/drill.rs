@@ -2,14 +2,16 @@
 //! the manifest and dropped again; the database itself is only read.
 //!
 //! In: databases and a folder. Out: per database the seconds to save and to bring back (RTO), and how much a loss right now would cost
-//! (RPO): the seconds since the backup's moment, and how many records of the log would be given again.
+//! (RPO): the seconds since the backup's moment, for what no log gives again.
 
 use crate::backup::{self, Progress};
 use crate::errors::BackupError;
 use crate::restore::{self, Wanted};
 use crate::{mongo, mysql, postgres};
 use chrono::Utc;
-use genims_databases::{Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
+use genims_databases::{
+    Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
+};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -112,7 +114,9 @@ async fn remove(database: &Database, environment: &Environment, name: &str) -> R
         Engine::Postgresql => {
             postgres::remove(&PostgresSettings::from_environment(database, environment)?.with_database(name)).await
         }
-        Engine::Mysql => mysql::remove(&MysqlSettings::from_environment(database, environment)?.with_database(name)).await,
+        Engine::Mysql => {
+            mysql::remove(&MysqlSettings::from_environment(database, environment)?.with_database(name)).await
+        }
         Engine::Mongodb => {
             mongo::remove(&MongoSettings::from_environment(database, environment)?.with_database(name)).await
         }

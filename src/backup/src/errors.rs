@@ -49,7 +49,9 @@ pub enum BackupError {
     )]
     Torn { database: String, collections: String, attempts: usize },
 
-    #[error("{place}: restored, and not what the backup holds: {differences}; restore it again, or from another backup")]
+    #[error(
+        "{place}: restored, and not what the backup holds: {differences}; restore it again, or from another backup"
+    )]
     Differs { place: String, differences: String },
 
     #[error("{place}: restored, but provisioning it failed: {cause}; run `genims provision` again")]

@@ -4,6 +4,7 @@
 //! - [`manifest`]: what a backup says of itself, and whether its files are what it says; [`folder`]: where it lies
 //! - [`listing`]: which backups a folder has, and how old they are
 //! - [`drill`]: both together, timed, on a copy under another name
+//! - [`task`]: what an engine is given
 //! - [`errors`]: cause and remedy
 //!
 //! In: a registry, an environment, a folder. Out: reports. Invariants: a backup is complete, synced and described by its manifest, or
@@ -22,6 +23,7 @@ mod mysql;
 mod postgres;
 mod programs;
 pub mod restore;
+pub mod task;
 mod written;
 
 pub use errors::BackupError;

@@ -4,6 +4,7 @@
 //! written. Invariant: a file that is missing, cut short or altered is named, the manifest itself included.
 
 use crate::errors::BackupError;
+pub use crate::written::FileEntry;
 use crate::written::{Written, digest, digest_of_file};
 use chrono::{DateTime, Utc};
 use genims_databases::Engine;
@@ -14,15 +15,6 @@ use std::path::Path;
 pub const FILE: &str = "manifest.json";
 const CHECKSUM: &str = "manifest.sha256";
 const FORMAT: u32 = 1;
-
-/// A file of a backup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEntry {
-    pub name: String,
-    pub bytes: u64,
-    /// Hexadecimal.
-    pub sha256: String,
-}
 
 /// How far a consumer of the log had come when the backup was taken: from there on the log gives everything again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +95,8 @@ impl Manifest {
 
     /// Into the folder of a backup, as its last files.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), BackupError> {
-        let text = serde_json::to_vec_pretty(self).map_err(|error| BackupError::write(&folder.join(FILE))(error.into()))?;
+        let text =
+            serde_json::to_vec_pretty(self).map_err(|error| BackupError::write(&folder.join(FILE))(error.into()))?;
         let mut file = Written::create(folder, FILE)?;
         file.write(&text)?;
         let sha256 = file.finish()?.sha256;
@@ -115,10 +108,8 @@ impl Manifest {
     /// What a backup says of itself; its other files are not looked at.
     pub fn read(folder: &Path) -> Result<Self, BackupError> {
         let path = folder.join(FILE);
-        let damaged = |file: &str, cause: String| BackupError::Damaged {
-            file: folder.join(file).display().to_string(),
-            cause,
-        };
+        let damaged =
+            |file: &str, cause: String| BackupError::Damaged { file: folder.join(file).display().to_string(), cause };
         let text = std::fs::read(&path).map_err(|error| damaged(FILE, error.to_string()))?;
         let checksum =
             std::fs::read_to_string(folder.join(CHECKSUM)).map_err(|error| damaged(CHECKSUM, error.to_string()))?;
@@ -207,12 +198,15 @@ mod tests {
 
     #[test]
     fn a_manifest_of_another_format_or_with_paths_is_refused() {
-        for (from, to, cause) in [("\"format\": 1", "\"format\": 2", "format 2"), ("\"dump\"", "\"../dump\"", "leads out")] {
+        for (from, to, cause) in
+            [("\"format\": 1", "\"format\": 2", "format 2"), ("\"dump\"", "\"../dump\"", "leads out")]
+        {
             let folder = tempfile::tempdir().expect("a folder");
             written(folder.path());
             let text = std::fs::read_to_string(folder.path().join(FILE)).expect("read").replace(from, to);
             std::fs::write(folder.path().join(FILE), &text).expect("written");
-            std::fs::write(folder.path().join(CHECKSUM), format!("{}  {FILE}\n", digest(text.as_bytes()))).expect("written");
+            std::fs::write(folder.path().join(CHECKSUM), format!("{}  {FILE}\n", digest(text.as_bytes())))
+                .expect("written");
             let error = refused(folder.path());
             assert!(error.contains(cause), "{error}");
         }

@@ -4,13 +4,12 @@
 //! only this database's rows are taken over. Invariants: rows are counted in the dump itself, so they are what it holds; a dump
 //! without its last line is none.
 
-use crate::backup::Work;
 use crate::child::Call;
 use crate::dump::{Counter, Renamer};
 use crate::errors::BackupError;
 use crate::manifest::{Content, LogPosition, Manifest};
 use crate::programs::{self, is_mariadb};
-use crate::restore::Wanted;
+use crate::task::{Wanted, Work};
 use crate::written::Written;
 use genims_databases::mysql::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, Engine, MysqlConnection, MysqlSettings, quoted};
@@ -39,10 +38,12 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     let program = programs::mysql(["mariadb-dump", "mysqldump"], &server_version)?;
     let arguments = arguments(&mut connection, &settings, internal).await.map_err(failed)?;
     // Before the dump: it may hold more, and never less than this says.
-    let log_positions = if internal { positions(&mut connection, &work.database.module).await.map_err(failed)? } else { Vec::new() };
+    let log_positions =
+        if internal { positions(&mut connection, &work.database.module).await.map_err(failed)? } else { Vec::new() };
     let _ = connection.disconnect().await;
     work.step("dumping");
-    let call = Call { database: &work.database.name, program: &program, arguments, environment: environment(&settings) };
+    let call =
+        Call { database: &work.database.name, program: &program, arguments, environment: environment(&settings) };
     let (mut file, mut counter) = (Written::create(work.folder, FILE)?, Counter::default());
     call.read(|bytes| {
         counter.take(bytes);
@@ -55,8 +56,17 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
         return Err(BackupError::Program { database: work.database.name.clone(), program, cause });
     }
     let files = vec![file.finish()?];
-    let rows = counter.rows.into_iter().map(|((database, table), rows)| (told(&database, name, &table), rows)).collect();
-    let content = Content { server_version, tool: program.version, rows, log_positions, binlog: counter.binlog, files, ..Content::default() };
+    let rows =
+        counter.rows.into_iter().map(|((database, table), rows)| (told(&database, name, &table), rows)).collect();
+    let content = Content {
+        server_version,
+        tool: program.version,
+        rows,
+        log_positions,
+        binlog: counter.binlog,
+        files,
+        ..Content::default()
+    };
     Ok((settings.place(), content))
 }
 
@@ -128,10 +138,8 @@ pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<MysqlSettings, BackupE
     };
     let mut connection = settings.connect_to_server().await?;
     let query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ?";
-    let tables: Option<i64> = connection
-        .exec_first(query, (settings.database_name(),))
-        .await
-        .map_err(|error| settings.error(error))?;
+    let tables: Option<i64> =
+        connection.exec_first(query, (settings.database_name(),)).await.map_err(|error| settings.error(error))?;
     let _ = connection.disconnect().await;
     match tables {
         Some(tables) if tables > 0 && !wanted.replace => {
@@ -161,7 +169,8 @@ pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manif
     let mut arguments = vec!["--no-defaults".to_owned()];
     arguments.extend(settings.client_arguments(is_mariadb(&server_version)));
     arguments.extend(["--default-character-set=utf8mb4", "--batch"].map(str::to_owned));
-    let call = Call { database: &wanted.database.name, program: &program, arguments, environment: environment(&settings) };
+    let call =
+        Call { database: &wanted.database.name, program: &program, arguments, environment: environment(&settings) };
     let names = [(dumped, name), (INTERNAL_DATABASE, scratch.as_str())];
     let names = names.map(|(old, new)| (old.to_owned(), quoted(Engine::Mysql, new))).to_vec();
     feed(&call, &folder.join(FILE), Renamer::new(names)).await?;
@@ -197,11 +206,7 @@ async fn feed(call: &Call<'_>, path: &Path, mut renamer: Renamer) -> Result<(), 
 }
 
 /// Tables without rows are in no dump's INSERT, and so in no manifest.
-async fn rows(
-    connection: &mut MysqlConnection,
-    database: &str,
-    prefix: &str,
-) -> Result<BTreeMap<String, u64>, Error> {
+async fn rows(connection: &mut MysqlConnection, database: &str, prefix: &str) -> Result<BTreeMap<String, u64>, Error> {
     let mut rows = BTreeMap::new();
     for table in tables(connection, database).await? {
         let name = [database, &table].map(|part| quoted(Engine::Mysql, part)).join(".");
@@ -264,7 +269,10 @@ mod tests {
 
     #[test]
     fn of_the_shared_bookkeeping_only_the_database_s_own_rows_come_back() {
-        assert_eq!(ours("seed_ledger", "genims_audit_db", "audit").as_deref(), Some("database_name = 'genims_audit_db'"));
+        assert_eq!(
+            ours("seed_ledger", "genims_audit_db", "audit").as_deref(),
+            Some("database_name = 'genims_audit_db'")
+        );
         assert_eq!(ours("route_positions", "genims_audit_db", "audit").as_deref(), Some("sink = 'audit'"));
         assert_eq!(ours("audit_seals", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("audit_seals", "genims_reporting_db", "reporting"), None);

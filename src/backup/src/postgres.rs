@@ -3,12 +3,11 @@
 //!
 //! Invariants: files, counts and log positions of a backup show one moment; until the last two renames the old database stands.
 
-use crate::backup::Work;
 use crate::child::Call;
 use crate::errors::BackupError;
 use crate::manifest::{Content, LogPosition, Manifest};
 use crate::programs::{self, Program};
-use crate::restore::Wanted;
+use crate::task::{Wanted, Work};
 use crate::written::Written;
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresSettings, quoted};
 use genims_platform::provision::postgres::{connect_existing, connect_to_server, create_database, lock, set_utc};
@@ -60,7 +59,8 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     let mut arguments: Vec<String> = ["--format=custom", COMPRESSION, "--no-password"].map(str::to_owned).to_vec();
     arguments.push(format!("--snapshot={snapshot}"));
     arguments.push(format!("--lock-wait-timeout={LOCK_WAIT}"));
-    let call = Call { database: &work.database.name, program: &program, arguments, environment: settings.libpq_environment() };
+    let call =
+        Call { database: &work.database.name, program: &program, arguments, environment: settings.libpq_environment() };
     let mut file = Written::create(work.folder, FILE)?;
     let dump = async { call.read(|bytes| work.take(&mut file, bytes)).await };
     let counts = async {
@@ -219,9 +219,7 @@ async fn rename(keeper: &PostgresClient, from: &str, to: &str) -> Result<(), tok
     keeper.batch_execute(&format!("ALTER DATABASE {old} ALLOW_CONNECTIONS false")).await?;
     let mut result = Ok(());
     for _ in 0..SWAP_TRIES {
-        keeper
-            .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&from])
-            .await?;
+        keeper.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&from]).await?;
         result = keeper.batch_execute(&format!("ALTER DATABASE {old} RENAME TO {new}")).await;
         match &result {
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => tokio::time::sleep(SWAP_PAUSE).await,

@@ -37,10 +37,7 @@ pub(crate) fn postgres(program: &'static str, server_major: u32) -> Result<Progr
 }
 
 /// A MariaDB or MySQL program, as the server is: its version or a newer one.
-pub(crate) fn mysql(
-    [of_mariadb, of_mysql]: [&'static str; 2],
-    server_version: &str,
-) -> Result<Program, BackupError> {
+pub(crate) fn mysql([of_mariadb, of_mysql]: [&'static str; 2], server_version: &str) -> Result<Program, BackupError> {
     let mariadb = is_mariadb(server_version);
     let wanted = numbers(server_version).unwrap_or_default();
     let version = move |text: &str| (is_mariadb(text) == mariadb).then(|| numbers(distribution(text))).flatten();

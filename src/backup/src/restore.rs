@@ -7,32 +7,17 @@
 use crate::errors::BackupError;
 use crate::folder;
 use crate::manifest::{LogPosition, Manifest};
+pub use crate::task::Wanted;
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
-use genims_databases::{Database, Engine, Environment, PostgresSettings, Registry};
+use genims_databases::{Engine, PostgresSettings, Registry};
 use genims_platform::actions::{self, Action};
 use genims_platform::provision::{self, postgres::connect_existing};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const NAME_MAX: usize = 50;
-/// Tables named in a message.
-const DIFFERENCES_SHOWN: usize = 5;
-
-/// What is to be restored, and where.
-#[derive(Clone, Copy)]
-pub struct Wanted<'a> {
-    pub database: &'a Database,
-    pub environment: &'a Environment,
-    /// Another name than its own, on the same server.
-    pub name: Option<&'a str>,
-    /// Lose what stands there.
-    pub replace: bool,
-    /// What it is at.
-    pub show: &'a (dyn Fn(&str) + Sync),
-}
 
 #[derive(Clone, Debug, Serialize)]
 pub struct RestoreReport {
@@ -49,41 +34,6 @@ pub struct RestoreReport {
     /// What provisioning made anew.
     pub changes: Vec<String>,
     pub seconds: f64,
-}
-
-impl Wanted<'_> {
-    pub(crate) fn step(&self, what: &str) {
-        (self.show)(what);
-    }
-
-    /// Whether every table has as many rows as in the backup.
-    pub(crate) fn compare(
-        &self,
-        place: &str,
-        found: &BTreeMap<String, u64>,
-        manifest: &Manifest,
-    ) -> Result<(), BackupError> {
-        let differences = differences(&manifest.content.rows, found);
-        if differences.is_empty() {
-            return Ok(());
-        }
-        let more = differences.len().saturating_sub(DIFFERENCES_SHOWN);
-        let mut shown = differences[..differences.len() - more].join(", ");
-        if more > 0 {
-            shown.push_str(&format!(" and {more} more"));
-        }
-        Err(BackupError::Differs { place: place.to_owned(), differences: shown })
-    }
-}
-
-fn differences(expected: &BTreeMap<String, u64>, found: &BTreeMap<String, u64>) -> Vec<String> {
-    let unexpected = found.iter().filter(|(table, rows)| **rows > 0 && !expected.contains_key(*table));
-    let missing = expected.iter().filter(|(table, rows)| found.get(*table).copied().unwrap_or(0) != **rows);
-    let told = |table: &str, expected: u64| {
-        let found = found.get(table).map_or_else(|| "no table".to_owned(), |rows| format!("{rows} rows"));
-        format!("{table}: {found}, in the backup {expected}")
-    };
-    missing.map(|(table, rows)| told(table, *rows)).chain(unexpected.map(|(table, _)| told(table, 0))).collect()
 }
 
 /// Restores the backup that `from` is, or the newest below it.
@@ -171,24 +121,6 @@ async fn record(registry: &Registry, wanted: &Wanted<'_>, manifest: &Manifest) -
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_table_with_other_rows_than_the_backup_is_told() {
-        let rows = |pairs: &[(&str, u64)]| {
-            pairs.iter().map(|(table, rows)| ((*table).to_owned(), *rows)).collect::<BTreeMap<_, _>>()
-        };
-        let expected = rows(&[("public.a", 3), ("public.b", 0), ("public.c", 2)]);
-        assert!(differences(&expected, &expected).is_empty());
-        let found = rows(&[("public.a", 2), ("public.b", 0), ("public.d", 1), ("public.e", 0)]);
-        assert_eq!(
-            differences(&expected, &found),
-            [
-                "public.a: 2 rows, in the backup 3",
-                "public.c: no table, in the backup 2",
-                "public.d: 1 rows, in the backup 0"
-            ]
-        );
-    }
 
     #[test]
     fn only_plain_names_are_taken() {

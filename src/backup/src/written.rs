@@ -1,13 +1,22 @@
 //! A file of a backup while it is written. In: bytes. Out: a synced file, its length and its SHA-256.
 
 use crate::errors::BackupError;
-use crate::manifest::FileEntry;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 const BUFFER: usize = 256 * 1024;
+
+/// A file of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    pub name: String,
+    pub bytes: u64,
+    /// Hexadecimal.
+    pub sha256: String,
+}
 
 pub(crate) struct Written {
     path: PathBuf,

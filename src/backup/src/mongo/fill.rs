@@ -1,6 +1,6 @@
 //! Files into collections. In: a definition and its file. Out: a collection with the documents of the file, and how many they are.
 
-use super::dump::{Definition, Documents};
+use super::documents::{Definition, Documents};
 use crate::errors::BackupError;
 use genims_databases::MongoSettings;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
@@ -20,25 +20,31 @@ pub(super) async fn create(database: &Database, definition: &Definition) -> Resu
     command.extend(definition.options.clone());
     let mut tries = 0;
     while let Err(error) = database.run_command(command.clone()).await {
-        let is_there =
-            matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == NAMESPACE_EXISTS);
+        let is_there = matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == NAMESPACE_EXISTS);
         tries += 1;
         if !is_there || tries == TRIES {
             return Err(error);
         }
         database.collection::<Document>(&definition.name).drop().await?;
     }
-    let own = definition.indexes.iter().filter(|index| index.get_str("name") != Ok("_id_"));
-    let indexes: Vec<Document> = own.cloned().map(without_namespace).collect();
+    let own = definition.indexes.iter().filter(|index| index.get_str("name").is_ok_and(|name| name != "_id_"));
+    let indexes: Vec<Document> = own.map(specification).collect();
     if !indexes.is_empty() {
         database.run_command(doc! { "createIndexes": &definition.name, "indexes": indexes }).await?;
     }
     Ok(())
 }
 
-fn without_namespace(mut index: Document) -> Document {
-    index.remove("ns");
-    index
+/// As provisioning asks for it: a time series remembers the words and their order, and takes the same index in others for another one.
+fn specification(listed: &Document) -> Document {
+    let mut specification = Document::new();
+    let rest = listed.keys().map(String::as_str).filter(|key| !["name", "key", "v", "ns"].contains(key));
+    for key in ["name", "key"].into_iter().chain(rest) {
+        if let Some(value) = listed.get(key) {
+            specification.insert(key, value.clone());
+        }
+    }
+    specification
 }
 
 /// How many documents were taken. Those that have expired since may go at once, so they are not counted in the collection.
@@ -72,5 +78,17 @@ pub(super) async fn fill(
         if is_end {
             return Ok(count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_asked_for_in_the_words_of_provisioning() {
+        let listed = doc! { "v": 2, "unique": true, "key": { "a": 1 }, "name": "a_1", "ns": "d.c" };
+        let keys: Vec<String> = specification(&listed).keys().cloned().collect();
+        assert_eq!(keys, ["name", "key", "unique"]);
     }
 }

@@ -5,24 +5,24 @@
 //! it wrote: positions are read before the first document and how far it may have come after the last; between the two it looks
 //! before it writes, so a restored mirror is brought to one moment by the log.
 //!
-//! - [`dump`]: documents into files; [`witness`]: who wrote meanwhile; [`fill`]: files into collections; [`positions`]: the stream's
+//! - [`dump`]: documents into files (their form: [`documents`]); [`witness`]: who wrote meanwhile; [`fill`]: files into collections; [`positions`]: the stream's
 //!   bookkeeping, on both ways
 
+mod documents;
 mod dump;
 mod fill;
 mod positions;
 mod witness;
 
-use crate::backup::Work;
 use crate::errors::BackupError;
 use crate::manifest::{Content, Manifest};
-use crate::restore::Wanted;
+use crate::task::{Wanted, Work};
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, MongoSettings};
 use genims_routes::Routes;
 use genims_stores::mongo::collections;
-use mongodb::bson::{Document, doc};
 use mongodb::Client;
+use mongodb::bson::{Document, doc};
 use positions::Positions;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,8 +31,6 @@ use std::path::Path;
 const ATTEMPTS: usize = 3;
 /// The audit trail's stream of changes: it only grows, and its position is asked of itself.
 const CHANGE_STREAM: &str = "entity_change_stream";
-/// Where the definitions are.
-const DEFINITIONS: &str = "collections.bson";
 
 pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupError> {
     let settings = MongoSettings::from_environment(work.database, work.environment)?;
@@ -46,7 +44,8 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
         let before = Positions::read(&client).await.map_err(failed)?;
         let counted = witness::read(&client, settings.database_name()).await.map_err(failed)?;
         let mut dumped = dump::dump(work, &settings, &client, &before).await?;
-        let written = witness::changed(&counted, &witness::read(&client, settings.database_name()).await.map_err(failed)?);
+        let written =
+            witness::changed(&counted, &witness::read(&client, settings.database_name()).await.map_err(failed)?);
         let after = Positions::read(&client).await.map_err(failed)?;
         let strange: Vec<&str> = written.iter().filter(|name| !followed.contains(*name)).map(String::as_str).collect();
         if !strange.is_empty() || !before.knows_all_of(&after) {
@@ -104,7 +103,7 @@ pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manif
     let settings = target(wanted).await?;
     let failed = |error| BackupError::from(settings.error(error));
     let client = settings.client().await?;
-    let definitions = dump::definitions(folder)?;
+    let definitions = documents::definitions(folder)?;
     wanted.step("collections");
     let database = client.database(settings.database_name());
     database.drop().await.map_err(failed)?;

@@ -4,7 +4,7 @@
 //! Invariants: a saved position is not ahead of the documents beside it, and its intent is not behind them; put back under a running
 //! server, the intent covers what that server wrote meanwhile, too, so that it looks there before it writes again.
 
-use super::dump::{Definition, Documents};
+use super::documents::{Definition, Documents};
 use crate::errors::BackupError;
 use crate::manifest::LogPosition;
 use futures_util::TryStreamExt;
@@ -51,7 +51,11 @@ impl Positions {
     /// The entries of the ledger that these positions account for.
     pub(super) fn settled(&self) -> Document {
         let open: Vec<Document> = self.0.iter().filter_map(behind).collect();
-        if open.is_empty() { Document::new() } else { doc! { "$nor": open } }
+        if open.is_empty() {
+            Document::new()
+        } else {
+            doc! { "$nor": open }
+        }
     }
 
     pub(super) fn told(&self) -> Vec<LogPosition> {

@@ -18,7 +18,7 @@ pub(super) async fn read(client: &Client, name: &str) -> Result<Counted, mongodb
     let mut found = database.run_cursor_command(doc! { "listCollections": 1, "nameOnly": true }).await?;
     while let Some(collection) = found.try_next().await? {
         let name = collection.get_str("name").unwrap_or_default().to_owned();
-        if collection.get_str("type") != Ok("view") && !name.starts_with("system.") {
+        if collection.get_str("type").is_ok_and(|kind| kind != "view") && !name.starts_with("system.") {
             let writes = writes(&database, &name).await?;
             counted.insert(name, writes);
         }
@@ -31,7 +31,8 @@ async fn writes(database: &Database, name: &str) -> Result<Document, mongodb::er
     let mut answers = database.collection::<Document>(name).aggregate([stage]).await?;
     let mut writes = Document::new();
     while let Some(answer) = answers.try_next().await? {
-        let part = |outer: &str, inner: &str| answer.get_document(outer).and_then(|outer| outer.get_document(inner)).ok();
+        let part =
+            |outer: &str, inner: &str| answer.get_document(outer).and_then(|outer| outer.get_document(inner)).ok();
         if let Some(ops) = part("latencyStats", "writes").and_then(|writes| writes.get("ops")) {
             writes.insert("ops", ops.clone());
         }

@@ -92,7 +92,11 @@ fn migrations(task: &Task<'_>) -> Result<Vec<Migration>, PlatformError> {
 }
 
 /// One holder at a time per server and purpose, until the connection ends.
-pub async fn lock(connection: &mut MysqlConnection, settings: &MysqlSettings, purpose: &str) -> Result<(), PlatformError> {
+pub async fn lock(
+    connection: &mut MysqlConnection,
+    settings: &MysqlSettings,
+    purpose: &str,
+) -> Result<(), PlatformError> {
     let failed = |source| settings.error(source);
     // Hashed: the name of a lock has at most 64 characters.
     let query = format!("SELECT GET_LOCK(CONCAT('genims ', SHA1(?)), {LOCK_WAIT_S})");

@@ -123,9 +123,7 @@ pub async fn connect_existing(settings: &PostgresSettings) -> Result<Option<Clie
 
 /// A connection to a database of the same server that is there before ours are. The one that `GENIMS_POSTGRES_URL` names
 /// comes first: a hosted server may have no database `postgres`, or let nobody in.
-pub async fn connect_to_server(
-    settings: &PostgresSettings,
-) -> Result<(PostgresSettings, Client), DatabaseError> {
+pub async fn connect_to_server(settings: &PostgresSettings) -> Result<(PostgresSettings, Client), DatabaseError> {
     let mut refusal = None;
     for server in settings.maintenance() {
         match server.connect().await {
