@@ -66,8 +66,10 @@ pub(super) async fn fill(
         }
         if !batch.is_empty() && (is_end || batch.len() == DOCUMENTS_MAX || bytes >= BYTES_MAX) {
             let sent = batch.len();
-            // What was taken once is taken again, whatever validators say by now.
-            let insert = collection.insert_many(std::mem::take(&mut batch)).bypass_document_validation(true);
+            // What was taken once is taken again, whatever validators say by now. In any order: a time series takes ordered
+            // documents one by one.
+            let insert =
+                collection.insert_many(std::mem::take(&mut batch)).ordered(false).bypass_document_validation(true);
             let inserted = insert.await.map_err(|error| settings.error(error))?.inserted_ids.len();
             if inserted != sent {
                 let differences = format!("{}: {inserted} of {sent} documents were taken", definition.name);

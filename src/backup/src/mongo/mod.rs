@@ -104,6 +104,7 @@ pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manif
     let failed = |error| BackupError::from(settings.error(error));
     let client = settings.client().await?;
     let definitions = documents::definitions(folder)?;
+    let begun = Positions::read(&client).await.map_err(failed)?;
     wanted.step("collections");
     let database = client.database(settings.database_name());
     database.drop().await.map_err(failed)?;
@@ -141,7 +142,7 @@ pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manif
     }
     wanted.compare(&settings.place(), &found, &expected)?;
     // Last: from now on the stream writes again what the backup lacks.
-    positions.put_back(&client).await.map_err(failed)?;
+    positions.put_back(&client, &begun).await.map_err(failed)?;
     Ok(settings.place())
 }
 

@@ -14,9 +14,14 @@ use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 pub(super) const POSITIONS: &str = "sink_positions";
 pub(super) const LEDGER: &str = "ingest_batches";
+
+/// So long a running server may take to notice that it was put back.
+const SETTLE_TRIES: usize = 100;
+const SETTLE_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(super) struct Positions(Vec<Document>);
@@ -71,37 +76,69 @@ impl Positions {
         self.0.iter().filter_map(told).collect()
     }
 
-    /// The stream goes back to them, at its next look.
-    pub(super) async fn put_back(&self, client: &Client) -> Result<(), mongodb::error::Error> {
+    /// The stream goes back to them, at its next look; `begun` is where it was when the restore began.
+    pub(super) async fn put_back(&self, client: &Client, begun: &Self) -> Result<(), mongodb::error::Error> {
         let database = client.database(INTERNAL_DATABASE);
         let positions: Collection<Document> = database.collection(POSITIONS);
-        let ledger: Collection<Document> = database.collection(LEDGER);
         let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
         let known: Vec<&Bson> = self.0.iter().filter_map(|position| position.get("_id")).collect();
         positions.delete_many(doc! { "_id": { "$nin": known } }).await?;
         for position in &self.0 {
             let id = position.get("_id").cloned().unwrap_or(Bson::Null);
-            // What a running server has entered since it lost its documents, and will enter again from this position on.
-            let entered = match behind(position) {
-                Some(filter) => ledger.find(filter).projection(doc! { "_id": 1 }).await?.try_collect().await?,
-                None => Vec::new(),
-            };
             let mut set = position.clone();
             set.remove("_id");
             let intent = offset(position, "intent_offset");
             set.insert("intent_offset", doc! { "$max": ["$intent_offset", "$next_offset", intent] });
             let update = positions.find_one_and_update(doc! { "_id": &id }, vec![doc! { "$set": set }]);
-            let before = update.upsert(true).write_concern(durable.clone()).await?;
-            let mut ids: Vec<Bson> = entered.iter().filter_map(|entry: &Document| entry.get("_id").cloned()).collect();
-            // The batch that was under way.
-            let spool = id.as_document().and_then(|id| id.get_str("spool_id").ok());
-            if let (Some(before), Some(spool)) = (before, spool) {
-                ids.push(Bson::Document(doc! { "spool_id": spool, "first_offset": offset(&before, "next_offset") }));
+            let before = update.upsert(true).write_concern(durable.clone()).await?.unwrap_or_default();
+            let moved =
+                begun.of(Some(&id)).is_some_and(|begun| offset(begun, "next_offset") != offset(&before, "next_offset"));
+            if moved || offset(&before, "intent_offset") > offset(&before, "next_offset") {
+                settle(&positions, &database.collection(LEDGER), position).await?;
             }
-            ledger.delete_many(doc! { "_id": { "$in": ids } }).await?;
         }
         Ok(())
     }
+}
+
+/// A running server entered batches while its documents were gone, and enters their records again from `back` on, cut otherwise. Once
+/// it has gone on from there, what it had under way before has ended, and entries that the new ones pass over go.
+async fn settle(
+    positions: &Collection<Document>,
+    ledger: &Collection<Document>,
+    back: &Document,
+) -> Result<(), mongodb::error::Error> {
+    let id = back.get("_id").cloned().unwrap_or(Bson::Null);
+    let start = offset(back, "next_offset");
+    for _ in 0..SETTLE_TRIES {
+        let now = positions.find_one(doc! { "_id": &id }).await?.unwrap_or_default();
+        if offset(&now, "next_offset") > start {
+            break;
+        }
+        tokio::time::sleep(SETTLE_PAUSE).await;
+    }
+    let Some(filter) = behind(back) else { return Ok(()) };
+    let entries: Vec<Document> = ledger.find(filter).sort(doc! { "_id.first_offset": 1 }).await?.try_collect().await?;
+    let now = positions.find_one(doc! { "_id": &id }).await?.unwrap_or_default();
+    let stale = passed_over(start, &entries, offset(&now, "next_offset"));
+    ledger.delete_many(doc! { "_id": { "$in": stale } }).await?;
+    Ok(())
+}
+
+/// Of entries in the order of their offsets those that are no link of the chain from `start` to `end`. One that begins at `end` is
+/// replaced by the batch that comes next.
+fn passed_over(start: i64, entries: &[Document], end: i64) -> Vec<Bson> {
+    let mut next = start;
+    let mut stale = Vec::new();
+    for entry in entries {
+        let first = entry.get_document("_id").map_or(0, |id| offset(id, "first_offset"));
+        if first == next && first < end {
+            next = offset(entry, "next_offset");
+        } else if first != end {
+            stale.extend(entry.get("_id").cloned());
+        }
+    }
+    stale
 }
 
 /// Entries of the ledger from a position on.
@@ -154,5 +191,19 @@ mod tests {
         assert_eq!(Positions::default().settled(), Document::new());
         let open = doc! { "_id.spool_id": "b", "_id.first_offset": { "$gte": 5_i64 } };
         assert_eq!(before.settled().get_array("$nor").expect("two").get(1), Some(&Bson::Document(open)));
+    }
+
+    #[test]
+    fn entries_that_the_new_ones_pass_over_are_stale() {
+        let entry =
+            |first: i64, next: i64| doc! { "_id": { "spool_id": "a", "first_offset": first }, "next_offset": next };
+        let entries = [entry(10, 30), entry(20, 40), entry(30, 50), entry(40, 60), entry(50, 60), entry(60, 80)];
+        let firsts = |end: i64| -> Vec<i64> {
+            let stale = passed_over(10, &entries, end);
+            stale.iter().filter_map(|id| Some(offset(id.as_document()?, "first_offset"))).collect()
+        };
+        assert_eq!(firsts(50), [20, 40, 60], "the one at 50 is replaced");
+        assert_eq!(firsts(80), [20, 40]);
+        assert_eq!(firsts(10), [20, 30, 40, 50, 60], "nothing was entered anew");
     }
 }
