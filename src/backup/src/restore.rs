@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const NAME_MAX: usize = 50;
+const PROVISION_TRIES: usize = 5;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct RestoreReport {
@@ -87,7 +88,14 @@ fn is_plain(name: &str) -> bool {
 async fn provisioned(registry: &Registry, wanted: &Wanted<'_>, place: &str) -> Result<Vec<String>, BackupError> {
     wanted.step("provisioning");
     let options = provision::Options { only: vec![wanted.database.name.clone()], mode: provision::Mode::Apply };
-    let report = provision::run(registry, wanted.environment, &options, &|_| {}).await?;
+    let mut report = provision::run(registry, wanted.environment, &options, &|_| {}).await?;
+    // A server that runs works on it again already, and takes its locks in an order of its own.
+    for _ in 1..PROVISION_TRIES {
+        if !report.databases.iter().any(|database| database.transient) {
+            break;
+        }
+        report = provision::run(registry, wanted.environment, &options, &|_| {}).await?;
+    }
     let failed = report.databases.iter().flat_map(|database| database.error.iter().chain(&database.drift)).next();
     match failed {
         Some(cause) => Err(BackupError::Provision { place: place.to_owned(), cause: cause.clone() }),
