@@ -27,11 +27,12 @@ const TABLES: &str = "SELECT n.nspname::text, c.relname::text FROM pg_class c JO
      WHERE n.nspname IN ('public', 'genims_internal') AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1, 2";
 const HOLDS_ANYTHING: &str = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p')";
-/// Whom a right in this database was granted to.
+/// Who owns something in this database, or was granted a right to it.
 const ROLES: &str = "SELECT DISTINCT r.rolname::text FROM ( \
      SELECT (aclexplode(relacl)).grantee FROM pg_class UNION SELECT (aclexplode(proacl)).grantee FROM pg_proc \
      UNION SELECT (aclexplode(nspacl)).grantee FROM pg_namespace UNION SELECT (aclexplode(defaclacl)).grantee FROM pg_default_acl \
-     UNION SELECT defaclrole FROM pg_default_acl) AS granted (role) JOIN pg_roles r ON r.oid = granted.role \
+     UNION SELECT defaclrole FROM pg_default_acl UNION SELECT nspowner FROM pg_namespace UNION SELECT relowner FROM pg_class \
+     UNION SELECT proowner FROM pg_proc) AS granted (role) JOIN pg_roles r ON r.oid = granted.role \
      WHERE r.rolname NOT LIKE 'pg\\_%' ORDER BY 1";
 const POSITION_TABLES: [&str; 2] = ["genims_internal.sink_positions", "genims_internal.route_positions"];
 
@@ -159,7 +160,7 @@ async fn fill(
     let client = fresh.connect().await?;
     let failed = |error| fresh.error(error);
     roles(&client, &manifest.content.roles).await.map_err(failed)?;
-    let mut arguments: Vec<String> = ["--exit-on-error", "--no-password", "--no-owner"].map(str::to_owned).to_vec();
+    let mut arguments: Vec<String> = ["--exit-on-error", "--no-password"].map(str::to_owned).to_vec();
     arguments.push(format!("--dbname={}", fresh.database_name()));
     arguments.push(file.display().to_string());
     let environment = fresh.libpq_environment();
