@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
+mod backup;
 mod bounds;
 mod changes;
 mod clients;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
         sink::tests,
         etl::tests,
         retention::tests,
+        backup::tests,
         verify::tests,
         doctor::tests,
         commands::tests,

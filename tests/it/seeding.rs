@@ -189,7 +189,7 @@ fn a_second_seed_changes_nothing(harness: &'static Harness) {
 }
 
 /// What every relational table holds, and how many documents every collection.
-fn fingerprints(harness: &'static Harness, platform: &Platform) -> BTreeMap<String, String> {
+pub(crate) fn fingerprints(harness: &'static Harness, platform: &Platform) -> BTreeMap<String, String> {
     harness.block_on(async {
         let mut all = BTreeMap::new();
         for database in Registry::load(None).unwrap().all() {

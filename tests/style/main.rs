@@ -35,9 +35,9 @@ const IMPURE: [&str; 10] = [
 /// Crates that speak to a server, and the manifests that may name them. `dev` asks a server that it has just started
 /// whether it answers; the root package has the tests that play the client.
 const DRIVERS: [(&str, &[&str]); 4] = [
-    ("tokio-postgres", &["databases", "changes", "etl", "stores", "platform", "seed", "dev"]),
-    ("mongodb", &["databases", "changes", "stores", "platform", "seed", "dev"]),
-    ("mysql_async", &["databases", "changes", "etl", "stores", "platform", "seed"]),
+    ("tokio-postgres", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
+    ("mongodb", &["databases", "changes", "stores", "platform", "backup", "seed", "dev"]),
+    ("mysql_async", &["databases", "changes", "etl", "stores", "platform", "backup", "seed"]),
     ("rumqttc", &["listen"]),
 ];
 

@@ -301,6 +301,44 @@ impl MysqlSettings {
         Ok(Some(options))
     }
 
+    /// How the server's own programs reach it, without the password: arguments can be seen by everybody. MariaDB's and
+    /// MySQL's say TLS in different words.
+    pub fn client_arguments(&self, of_mariadb: bool) -> Vec<String> {
+        let mut arguments = match &self.socket {
+            Some(path) => vec!["--protocol=socket".to_owned(), format!("--socket={path}")],
+            None => vec![
+                "--protocol=tcp".to_owned(),
+                format!("--host={}", self.options.ip_or_hostname()),
+                format!("--port={}", self.options.tcp_port()),
+            ],
+        };
+        arguments.extend(self.options.user().map(|user| format!("--user={user}")));
+        let roots = match &self.roots {
+            Some(Roots::File(path)) => Some(path.clone()),
+            Some(Roots::System) => roots::file(),
+            None => None,
+        };
+        arguments.extend(roots.map(|path| format!("--ssl-ca={}", path.display())));
+        let words: &[&str] = match (self.ssl_mode, of_mariadb) {
+            (SslMode::Preferred, _) => &[],
+            (SslMode::Disabled, true) => &["--skip-ssl"],
+            (SslMode::Required, true) => &["--ssl"],
+            (SslMode::VerifyCa, true) => &["--ssl", "--skip-ssl-verify-server-cert"],
+            (SslMode::VerifyIdentity, true) => &["--ssl", "--ssl-verify-server-cert"],
+            (SslMode::Disabled, false) => &["--ssl-mode=DISABLED"],
+            (SslMode::Required, false) => &["--ssl-mode=REQUIRED"],
+            (SslMode::VerifyCa, false) => &["--ssl-mode=VERIFY_CA"],
+            (SslMode::VerifyIdentity, false) => &["--ssl-mode=VERIFY_IDENTITY"],
+        };
+        arguments.extend(words.iter().map(|word| (*word).to_owned()));
+        arguments
+    }
+
+    /// For the environment of the server's own programs, as `MYSQL_PWD`.
+    pub fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
     /// An error of this database's connection, with its name and place.
     pub fn error(&self, source: mysql_async::Error) -> DatabaseError {
         DatabaseError::Mysql { database: self.database.clone(), place: self.place(), source: Box::new(source) }

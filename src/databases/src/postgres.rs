@@ -225,6 +225,28 @@ impl PostgresSettings {
         options
     }
 
+    /// What PostgreSQL's own programs find in their environment, user and password too: arguments can be seen by everybody.
+    pub fn libpq_environment(&self) -> Vec<(&'static str, String)> {
+        let variable = |option: &str| match option {
+            "host" => "PGHOST",
+            "port" => "PGPORT",
+            "dbname" => "PGDATABASE",
+            "sslmode" => "PGSSLMODE",
+            _ => "PGSSLROOTCERT",
+        };
+        let mut variables: Vec<_> =
+            self.libpq_options().into_iter().map(|(option, value)| (variable(option), value)).collect();
+        variables.extend(self.config.get_user().map(|user| ("PGUSER", user.to_owned())));
+        let password = self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        variables.extend(password.map(|password| ("PGPASSWORD", password)));
+        if self.config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite {
+            variables.push(("PGTARGETSESSIONATTRS", "read-write".to_owned()));
+        }
+        variables.push(("PGAPPNAME", APPLICATION_NAME.to_owned()));
+        variables.push(("PGTZ", "UTC".to_owned()));
+        variables
+    }
+
     /// A connection of its own, driven by a task that ends when the client is dropped.
     pub async fn connect(&self) -> Result<Client, DatabaseError> {
         let connector = tls::connector(&self.database, self.ssl_mode, self.roots.as_ref())?;

@@ -4,14 +4,17 @@
 #![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `genims_terminal::say`")]
 
 mod audit;
+mod backup;
 mod deadletter;
 mod dictionary;
 mod doctor;
+mod drill;
 mod etl;
 mod hub;
 mod log;
 mod options;
 mod provision;
+mod restore;
 mod retention;
 mod routes;
 mod seed;
@@ -71,6 +74,12 @@ enum Command {
     Retention(retention::RetentionArgs),
     /// Fill reporting and warehouse from the other databases; `serve` does it by schedule
     Etl(etl::EtlArgs),
+    /// Save databases into a folder, each alone, while everything runs
+    Backup(backup::BackupArgs),
+    /// Bring a database back from a backup
+    Restore(restore::RestoreArgs),
+    /// Prove that backups bring databases back, and how fast
+    Drill(drill::DrillArgs),
     /// Look after the durable log; the server must be stopped
     Log(log::LogArgs),
     /// Examine the audit trail of all changes, or hand its entries out
@@ -117,6 +126,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Retention(args) => retention::run(args, &environment).await,
             Command::Etl(args) => etl::run(args, &environment).await,
+            Command::Backup(args) => backup::run(args, &environment).await,
+            Command::Restore(args) => restore::run(args, &environment).await,
+            Command::Drill(args) => drill::run(args, &environment).await,
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Audit(args) => audit::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,

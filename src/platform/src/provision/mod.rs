@@ -6,8 +6,8 @@
 
 mod drift;
 mod mongo;
-mod mysql;
-pub(crate) mod postgres;
+pub mod mysql;
+pub mod postgres;
 mod roles;
 
 pub use roles::unreadable_passwords;

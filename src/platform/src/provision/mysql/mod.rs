@@ -92,7 +92,11 @@ fn migrations(task: &Task<'_>) -> Result<Vec<Migration>, PlatformError> {
 }
 
 /// One holder at a time per server and purpose, until the connection ends.
-async fn lock(connection: &mut MysqlConnection, settings: &MysqlSettings, purpose: &str) -> Result<(), PlatformError> {
+pub async fn lock(
+    connection: &mut MysqlConnection,
+    settings: &MysqlSettings,
+    purpose: &str,
+) -> Result<(), PlatformError> {
     let failed = |source| settings.error(source);
     // Hashed: the name of a lock has at most 64 characters.
     let query = format!("SELECT GET_LOCK(CONCAT('genims ', SHA1(?)), {LOCK_WAIT_S})");
@@ -104,13 +108,15 @@ async fn lock(connection: &mut MysqlConnection, settings: &MysqlSettings, purpos
     Ok(connection.query_drop(wait).await.map_err(failed)?)
 }
 
-async fn exists(connection: &mut MysqlConnection, name: &str) -> Result<bool, mysql_async::Error> {
+/// Whether the server has a database of this name.
+pub async fn exists(connection: &mut MysqlConnection, name: &str) -> Result<bool, mysql_async::Error> {
     let query = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = ?";
     let count: Option<i64> = connection.exec_first(query, (name,)).await?;
     Ok(count == Some(1))
 }
 
-async fn create_database(connection: &mut MysqlConnection, name: &str) -> Result<(), mysql_async::Error> {
+/// An empty one with our collation; one that is there stays as it is.
+pub async fn create_database(connection: &mut MysqlConnection, name: &str) -> Result<(), mysql_async::Error> {
     let name = quoted(Engine::Mysql, name);
     let create = format!("CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
     connection.query_drop(create).await

@@ -8,6 +8,7 @@ use super::super::drift::{Catalogue, differences};
 use super::super::{Findings, Mode, Task, roles};
 use crate::errors::PlatformError;
 use genims_databases::{Engine, PostgresSettings, quoted};
+use regex::{Captures, Regex};
 use tokio_postgres::Client;
 
 /// One row per column, index, constraint, sequence and function: what it is, and its definition.
@@ -91,5 +92,28 @@ async fn expected(task: &Task<'_>, scratch: &PostgresSettings) -> Result<Catalog
 
 async fn catalogue(client: &Client) -> Result<Catalogue, tokio_postgres::Error> {
     let rows = client.query(CATALOGUE, &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows.iter().map(|row| (row.get(0), as_dumped(row.get(1)))).collect())
+}
+
+/// A cast of a list of texts as a dump writes it, element by element: a restored database means the same by other words.
+fn as_dumped(definition: String) -> String {
+    let Ok(list) = Regex::new(r"\(\(ARRAY\[([^\]]*)\]\)::text\[\]\)") else { return definition };
+    let Ok(element) = Regex::new(r"'(?:[^']|'')*'::character varying") else { return definition };
+    let each = |found: &Captures<'_>| format!("(ARRAY[{}])", element.replace_all(&found[1], "(${0})::text"));
+    list.replace_all(&definition, each).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_means_the_same_before_and_after_a_restore() {
+        let made = "CHECK (((a)::text = ANY ((ARRAY['x'::character varying, 'it''s'::character varying])::text[])))";
+        let restored =
+            "CHECK (((a)::text = ANY (ARRAY[('x'::character varying)::text, ('it''s'::character varying)::text])))";
+        assert_eq!(as_dumped(made.to_owned()), restored);
+        assert_eq!(as_dumped(restored.to_owned()), restored);
+        assert_ne!(as_dumped(made.replace("'x'", "'y'")), restored);
+    }
 }

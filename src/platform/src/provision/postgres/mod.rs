@@ -108,7 +108,7 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
 }
 
 /// `None` when the server answers but has no such database.
-pub(crate) async fn connect_existing(settings: &PostgresSettings) -> Result<Option<Client>, DatabaseError> {
+pub async fn connect_existing(settings: &PostgresSettings) -> Result<Option<Client>, DatabaseError> {
     match settings.connect().await {
         Ok(client) => {
             pooling::require_session(settings, &client).await?;
@@ -123,9 +123,7 @@ pub(crate) async fn connect_existing(settings: &PostgresSettings) -> Result<Opti
 
 /// A connection to a database of the same server that is there before ours are. The one that `GENIMS_POSTGRES_URL` names
 /// comes first: a hosted server may have no database `postgres`, or let nobody in.
-pub(super) async fn connect_to_server(
-    settings: &PostgresSettings,
-) -> Result<(PostgresSettings, Client), DatabaseError> {
+pub async fn connect_to_server(settings: &PostgresSettings) -> Result<(PostgresSettings, Client), DatabaseError> {
     let mut refusal = None;
     for server in settings.maintenance() {
         match server.connect().await {
@@ -155,7 +153,7 @@ fn is_closed_to_us(error: &DatabaseError) -> bool {
 }
 
 /// False when somebody else created it meanwhile.
-pub(crate) async fn create_database(settings: &PostgresSettings) -> Result<bool, DatabaseError> {
+pub async fn create_database(settings: &PostgresSettings) -> Result<bool, DatabaseError> {
     let (server, client) = connect_to_server(settings).await?;
     let name = quoted(Engine::Postgresql, settings.database_name());
     // Collation C: ids compare by bytes, which makes index maintenance cheaper, and no operating system upgrade can
@@ -180,14 +178,14 @@ pub(crate) async fn create_database(settings: &PostgresSettings) -> Result<bool,
 }
 
 /// One holder at a time per database and purpose, until the connection ends; waits a minute for another.
-pub(crate) async fn lock(client: &Client, purpose: &str) -> Result<(), tokio_postgres::Error> {
+pub async fn lock(client: &Client, purpose: &str) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("SET lock_timeout = '60s'").await?;
     client.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", &[&purpose]).await?;
     client.batch_execute("RESET lock_timeout").await
 }
 
 /// True when it was not UTC.
-pub(crate) async fn set_utc(client: &Client) -> Result<bool, tokio_postgres::Error> {
+pub async fn set_utc(client: &Client) -> Result<bool, tokio_postgres::Error> {
     let query = "SELECT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase \
                  WHERE d.datname = current_database() AND s.setrole = 0 AND 'TimeZone=UTC' = ANY (s.setconfig)), \
                  current_database()::text";

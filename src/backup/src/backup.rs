@@ -1,0 +1,124 @@
+//! `genims backup`: one database or all of them into a folder, each alone.
+//!
+//! In: registry, environment, names, a folder. Out: a report, one entry a database. Invariants: a database that fails stops no other;
+//! what is reported as saved is complete and on the disk.
+
+use crate::errors::BackupError;
+use crate::folder::Partial;
+use crate::manifest::Manifest;
+use crate::task::Work;
+pub use crate::task::{DatabaseReport, Progress, Show};
+use crate::{mongo, mysql, postgres};
+use chrono::Utc;
+use futures_util::{StreamExt, stream};
+use genims_databases::{Database, DatabaseError, Engine, Environment, Registry};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+/// Dumps at the same time: each is a program of its own, and the server's work beside its customers'.
+const PARALLEL_MAX: usize = 3;
+
+/// Every database of the registry.
+pub const ALL: &str = "all";
+
+#[derive(Clone, Debug, Serialize)]
+pub struct BackupReport {
+    pub databases: Vec<DatabaseReport>,
+    pub seconds: f64,
+}
+
+impl BackupReport {
+    /// Whether every database was saved.
+    pub fn ok(&self) -> bool {
+        self.databases.iter().all(|database| database.error.is_none())
+    }
+}
+
+/// The databases that are meant by names, modules or [`ALL`], in the registry's order.
+pub fn chosen<'a>(registry: &'a Registry, names: &[String]) -> Result<Vec<&'a Database>, DatabaseError> {
+    let mut chosen: Vec<&Database> = Vec::new();
+    for name in names {
+        let meant = if name == ALL { registry.all().iter().collect() } else { vec![registry.get(name)?] };
+        chosen.extend(meant);
+    }
+    chosen.sort_by_key(|database| database.load_order);
+    chosen.dedup();
+    Ok(chosen)
+}
+
+/// Saves `databases` below `to`. An error means that nothing was begun; what fails later is in the report.
+pub async fn run(
+    registry: &Registry,
+    environment: &Environment,
+    databases: &[&Database],
+    to: &Path,
+    show: Show<'_>,
+) -> Result<BackupReport, BackupError> {
+    let started = Instant::now();
+    std::fs::create_dir_all(to).map_err(BackupError::write(to))?;
+    let bytes = AtomicU64::new(0);
+    let bytes = &bytes;
+    let tasks = databases.iter().map(|database| async move {
+        let started = Instant::now();
+        let result = one(registry, environment, database, to, show, bytes).await;
+        let mut report = DatabaseReport {
+            database: database.name.clone(),
+            engine: database.engine,
+            path: None,
+            rows: 0,
+            bytes: 0,
+            error: None,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        match result {
+            Ok((path, manifest)) => {
+                (report.path, report.rows, report.bytes) = (Some(path), manifest.rows(), manifest.bytes());
+            }
+            Err(error) => report.error = Some(error.to_string()),
+        }
+        show(Progress::Finished(&report));
+        (database.load_order, report)
+    });
+    let mut reports: Vec<_> = stream::iter(tasks).buffer_unordered(PARALLEL_MAX).collect().await;
+    reports.sort_by_key(|(load_order, _)| *load_order);
+    let databases = reports.into_iter().map(|(_, report)| report).collect();
+    Ok(BackupReport { databases, seconds: started.elapsed().as_secs_f64() })
+}
+
+async fn one(
+    registry: &Registry,
+    environment: &Environment,
+    database: &Database,
+    to: &Path,
+    show: Show<'_>,
+    bytes: &AtomicU64,
+) -> Result<(PathBuf, Manifest), BackupError> {
+    let begun_at = Utc::now();
+    let partial = Partial::begin(to, &database.name, begun_at)?;
+    let work = Work { registry, database, environment, folder: &partial.path, show, bytes };
+    let (place, content) = match database.engine {
+        Engine::Postgresql => postgres::backup(&work).await?,
+        Engine::Mysql => mysql::backup(&work).await?,
+        Engine::Mongodb => mongo::backup(&work).await?,
+    };
+    let manifest = Manifest::new(&database.name, database.engine, place, begun_at, content);
+    manifest.write(&partial.path)?;
+    Ok((partial.complete()?, manifest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_all_and_none_is_saved_twice() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(chosen(&registry, &names(&["all", "hr"])).expect("known").len(), registry.all().len());
+        let two = chosen(&registry, &names(&["hr", "genims_master_db", "genims_hr_db"])).expect("known");
+        assert_eq!(two.iter().map(|database| database.module.as_str()).collect::<Vec<_>>(), ["master", "hr"]);
+        assert!(chosen(&registry, &names(&["nobody"])).is_err());
+    }
+}

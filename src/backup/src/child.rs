@@ -1,0 +1,129 @@
+//! A program of an engine, run to its end. In: its arguments and what is fed to it. Out: what it writes, piece by piece, or the cause
+//! why it failed. Invariants: memory is bounded; a program that does nothing for a quarter of an hour is ended; none outlives us.
+
+use crate::errors::BackupError;
+use crate::programs::Program;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const PIECE: usize = 256 * 1024;
+/// What is kept of its complaints.
+const COMPLAINT_MAX: usize = 4 * 1024;
+const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
+
+pub(crate) struct Call<'a> {
+    pub(crate) database: &'a str,
+    pub(crate) program: &'a Program,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+impl Call<'_> {
+    /// `take` gets everything that it writes to its standard output.
+    pub(crate) async fn read(&self, mut take: impl FnMut(&[u8]) -> Result<(), BackupError>) -> Result<(), BackupError> {
+        let mut child = self.start(Stdio::null(), Stdio::piped())?;
+        let complaint = tokio::spawn(complaint(child.stderr.take()));
+        if let Some(mut stdout) = child.stdout.take() {
+            let mut piece = vec![0; PIECE];
+            loop {
+                let count = self.bounded(stdout.read(&mut piece)).await?;
+                if count == 0 {
+                    break;
+                }
+                take(&piece[..count])?;
+            }
+        }
+        self.end(child, complaint).await
+    }
+
+    /// `feed` writes what it is to read, and closes it.
+    pub(crate) async fn feed<F>(&self, feed: impl FnOnce(Feed) -> F) -> Result<(), BackupError>
+    where
+        F: Future<Output = Result<(), BackupError>>,
+    {
+        let mut child = self.start(Stdio::piped(), Stdio::null())?;
+        let complaint = tokio::spawn(complaint(child.stderr.take()));
+        let fed = match child.stdin.take() {
+            Some(stdin) => feed(Feed { stdin }).await,
+            None => Ok(()),
+        };
+        match fed {
+            // A pipe that broke has its reason in what the program says.
+            Err(error @ BackupError::Write { .. }) => self.end(child, complaint).await.and(Err(error)),
+            Err(error) => Err(error),
+            Ok(()) => self.end(child, complaint).await,
+        }
+    }
+
+    pub(crate) async fn run(&self) -> Result<(), BackupError> {
+        self.read(|_| Ok(())).await
+    }
+
+    fn start(&self, stdin: Stdio, stdout: Stdio) -> Result<Child, BackupError> {
+        let mut command = Command::new(&self.program.path);
+        command.args(&self.arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true);
+        // What our own environment says of another server must not reach it.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("PG") || text.starts_with("MYSQL") {
+                command.env_remove(&name);
+            }
+        }
+        command.env("LC_ALL", "C").envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.spawn().map_err(|error| self.failed(error.to_string()))
+    }
+
+    async fn end(&self, mut child: Child, complaint: JoinHandle<String>) -> Result<(), BackupError> {
+        let status = self.bounded(child.wait()).await?;
+        if status.success() {
+            return Ok(());
+        }
+        let complaint = self.bounded(async { Ok(complaint.await.unwrap_or_default()) }).await?;
+        Err(self.failed(if complaint.is_empty() { status.to_string() } else { complaint }))
+    }
+
+    async fn bounded<T>(&self, work: impl Future<Output = std::io::Result<T>>) -> Result<T, BackupError> {
+        match timeout(SILENCE_MAX, work).await {
+            Ok(result) => result.map_err(|error| self.failed(error.to_string())),
+            Err(_) => Err(self.failed(format!("it did nothing for {} minutes", SILENCE_MAX.as_secs() / 60))),
+        }
+    }
+
+    fn failed(&self, cause: String) -> BackupError {
+        let program = self.program.path.display().to_string();
+        BackupError::Program { database: self.database.to_owned(), program, cause }
+    }
+}
+
+/// The standard input of a program.
+pub(crate) struct Feed {
+    stdin: ChildStdin,
+}
+
+impl Feed {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
+        let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "nothing was taken for a quarter of an hour");
+        let written = timeout(SILENCE_MAX, self.stdin.write_all(bytes)).await.unwrap_or_else(|_| Err(late()));
+        written.map_err(|source| BackupError::Write { path: "the program's input".to_owned(), source })
+    }
+}
+
+/// The end of what it complains of, on one line.
+async fn complaint(stderr: Option<ChildStderr>) -> String {
+    let Some(mut stderr) = stderr else { return String::new() };
+    let (mut kept, mut piece) = (Vec::new(), vec![0; COMPLAINT_MAX]);
+    while let Ok(count) = stderr.read(&mut piece).await {
+        if count == 0 {
+            break;
+        }
+        kept.extend_from_slice(&piece[..count]);
+        let over = kept.len().saturating_sub(COMPLAINT_MAX);
+        kept.drain(..over);
+    }
+    let text = String::from_utf8_lossy(&kept);
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,71 @@
+//! What goes wrong with a backup. Every message names the cause and the remedy; none holds a password.
+
+use genims_databases::DatabaseError;
+use genims_platform::PlatformError;
+use std::io;
+use std::path::Path;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+
+    #[error("{path} cannot be written: {source}; name a folder with room that may be written")]
+    Write { path: String, source: io::Error },
+
+    #[error("{path} cannot be read: {source}; mend the path or its permissions")]
+    Read { path: String, source: io::Error },
+
+    #[error("{database} is not on its server; run `genims provision`, or restore it")]
+    Missing { database: String },
+
+    #[error("no {program} of version {wanted} or newer is here{found}; install {package}")]
+    NoProgram { program: &'static str, wanted: String, found: String, package: String },
+
+    #[error("{database}: {program} failed: {cause}; mend that and run this again")]
+    Program { database: String, program: String, cause: String },
+
+    #[error("{folder} has a backup of {database} in the making; wait for it, or end it, and run this again")]
+    Busy { folder: String, database: String },
+
+    #[error("{folder} has no complete backup of {database}; `genims backup list --from {folder}` tells what it has")]
+    NoBackup { folder: String, database: String },
+
+    #[error("{file}: {cause}; this backup is damaged and nothing was restored from it: take another one")]
+    Damaged { file: String, cause: String },
+
+    #[error("{place} holds {holds}; add --replace to lose that, or --as NAME to restore beside it")]
+    NotEmpty { place: String, holds: String },
+
+    #[error("{name:?} is no name for a database; use a-z, 0-9 and _, a letter first, at most 50 of them")]
+    BadName { name: String },
+
+    #[error(
+        "{database}: {collections} were written to while they were read, {attempts} times in a row; run this while nobody \
+         writes to them"
+    )]
+    Torn { database: String, collections: String, attempts: usize },
+
+    #[error(
+        "{place}: restored, and not what the backup holds: {differences}; restore it again, or from another backup"
+    )]
+    Differs { place: String, differences: String },
+
+    #[error("{place}: restored, but provisioning it failed: {cause}; run `genims provision` again")]
+    Provision { place: String, cause: String },
+}
+
+impl BackupError {
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::Write { path, source }
+    }
+
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::Read { path, source }
+    }
+}

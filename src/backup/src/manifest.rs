@@ -1,0 +1,214 @@
+//! What a backup says of itself: `manifest.json`, and beside it `manifest.sha256`, a line that `sha256sum -c` understands.
+//!
+//! In: what was dumped, or a folder. Out: the manifest of a backup whose every file is there, as long and with the bytes that were
+//! written. Invariant: a file that is missing, cut short or altered is named, the manifest itself included.
+
+use crate::errors::BackupError;
+pub use crate::written::FileEntry;
+use crate::written::{Written, digest, digest_of_file};
+use chrono::{DateTime, Utc};
+use genims_databases::Engine;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub const FILE: &str = "manifest.json";
+const CHECKSUM: &str = "manifest.sha256";
+const FORMAT: u32 = 1;
+
+/// How far a consumer of the log had come when the backup was taken: from there on the log gives everything again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPosition {
+    pub table: String,
+    pub log: String,
+    pub sink: String,
+    pub next_offset: u64,
+}
+
+/// What an engine's part of a backup brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub server_version: String,
+    /// What dumped, with its version.
+    pub tool: String,
+    /// Rows by table (`schema.table`), documents by collection, as they are in the files.
+    pub rows: BTreeMap<String, u64>,
+    pub log_positions: Vec<LogPosition>,
+    /// Roles that its rights were granted to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Where the server's binary log stood, as its dump tool says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binlog: Option<String>,
+    /// Collections that the stream went on writing: they are complete up to the log positions, and may hold parts of what came
+    /// behind; the stream looks there before it writes that again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replayed: Vec<String>,
+    pub files: Vec<FileEntry>,
+}
+
+/// One backup of one database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Of this file.
+    pub format: u32,
+    /// The name in the registry.
+    pub database: String,
+    pub engine: Engine,
+    /// `host:port/name`.
+    pub place: String,
+    pub begun_at: DateTime<Utc>,
+    pub finished_at: DateTime<Utc>,
+    /// This program's.
+    pub genims_version: String,
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+impl Manifest {
+    pub(crate) fn new(
+        database: &str,
+        engine: Engine,
+        place: String,
+        begun_at: DateTime<Utc>,
+        content: Content,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            database: database.to_owned(),
+            engine,
+            place,
+            begun_at,
+            finished_at: Utc::now(),
+            genims_version: env!("CARGO_PKG_VERSION").to_owned(),
+            content,
+        }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.content.files.iter().map(|file| file.bytes).sum()
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.content.rows.values().sum()
+    }
+
+    /// Into the folder of a backup, as its last files.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), BackupError> {
+        let text =
+            serde_json::to_vec_pretty(self).map_err(|error| BackupError::write(&folder.join(FILE))(error.into()))?;
+        let mut file = Written::create(folder, FILE)?;
+        file.write(&text)?;
+        let sha256 = file.finish()?.sha256;
+        let mut checksum = Written::create(folder, CHECKSUM)?;
+        checksum.write(format!("{sha256}  {FILE}\n").as_bytes())?;
+        checksum.finish().map(|_| ())
+    }
+
+    /// What a backup says of itself; its other files are not looked at.
+    pub fn read(folder: &Path) -> Result<Self, BackupError> {
+        let path = folder.join(FILE);
+        let damaged =
+            |file: &str, cause: String| BackupError::Damaged { file: folder.join(file).display().to_string(), cause };
+        let text = std::fs::read(&path).map_err(|error| damaged(FILE, error.to_string()))?;
+        let checksum =
+            std::fs::read_to_string(folder.join(CHECKSUM)).map_err(|error| damaged(CHECKSUM, error.to_string()))?;
+        if checksum.split_whitespace().next() != Some(digest(&text).as_str()) {
+            return Err(damaged(FILE, format!("its SHA-256 is not the one in {CHECKSUM}")));
+        }
+        let manifest: Self = serde_json::from_slice(&text).map_err(|error| damaged(FILE, error.to_string()))?;
+        if manifest.format != FORMAT {
+            return Err(damaged(FILE, format!("it has format {}, and this program reads {FORMAT}", manifest.format)));
+        }
+        Ok(manifest)
+    }
+
+    /// Reads every file of the backup; `show` is told which.
+    pub fn verify(&self, folder: &Path, show: &dyn Fn(&str)) -> Result<(), BackupError> {
+        for entry in &self.content.files {
+            show(&format!("checking {}", entry.name));
+            let path = folder.join(&entry.name);
+            let damaged = |cause| BackupError::Damaged { file: path.display().to_string(), cause };
+            if entry.name.contains('/') || entry.name.starts_with('.') {
+                return Err(damaged("its name leads out of the backup".to_owned()));
+            }
+            let length = std::fs::metadata(&path).map_err(|error| damaged(error.to_string()))?.len();
+            if length != entry.bytes {
+                return Err(damaged(format!("it has {length} bytes and was written with {}", entry.bytes)));
+            }
+            let (_, sha256) = digest_of_file(&path).map_err(|error| damaged(error.to_string()))?;
+            if sha256 != entry.sha256 {
+                return Err(damaged("its SHA-256 is not the one in the manifest: bytes were altered".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(folder: &Path) -> Manifest {
+        let mut file = Written::create(folder, "dump").expect("a file");
+        file.write(b"all rows").expect("written");
+        let files = vec![file.finish().expect("synced")];
+        let content = Content { files, rows: BTreeMap::from([("public.a".to_owned(), 3)]), ..Content::default() };
+        let manifest = Manifest::new("genims_hr_db", Engine::Postgresql, "h:1/d".to_owned(), Utc::now(), content);
+        manifest.write(folder).expect("written");
+        manifest
+    }
+
+    fn refused(folder: &Path) -> String {
+        let checked = Manifest::read(folder).and_then(|manifest| manifest.verify(folder, &|_| {}));
+        checked.expect_err("damaged").to_string()
+    }
+
+    #[test]
+    fn a_backup_as_it_was_written_is_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let manifest = written(folder.path());
+        let read = Manifest::read(folder.path()).expect("read");
+        assert_eq!(read, manifest);
+        assert_eq!((read.bytes(), read.rows()), (8, 3));
+        read.verify(folder.path(), &|_| {}).expect("whole");
+    }
+
+    #[test]
+    fn what_is_altered_cut_short_or_missing_is_named() {
+        for (name, bytes, cause) in [
+            ("dump", Some(&b"all rowz"[..]), "altered"),
+            ("dump", Some(b"all"), "3 bytes"),
+            ("dump", None, "No such file"),
+            (FILE, Some(b"{}"), "SHA-256"),
+            (FILE, None, "No such file"),
+            (CHECKSUM, None, "No such file"),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            written(folder.path());
+            let path = folder.path().join(name);
+            match bytes {
+                Some(bytes) => std::fs::write(&path, bytes).expect("written"),
+                None => std::fs::remove_file(&path).expect("removed"),
+            }
+            let error = refused(folder.path());
+            assert!(error.contains(name) && error.contains(cause), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_another_format_or_with_paths_is_refused() {
+        for (from, to, cause) in
+            [("\"format\": 1", "\"format\": 2", "format 2"), ("\"dump\"", "\"../dump\"", "leads out")]
+        {
+            let folder = tempfile::tempdir().expect("a folder");
+            written(folder.path());
+            let text = std::fs::read_to_string(folder.path().join(FILE)).expect("read").replace(from, to);
+            std::fs::write(folder.path().join(FILE), &text).expect("written");
+            std::fs::write(folder.path().join(CHECKSUM), format!("{}  {FILE}\n", digest(text.as_bytes())))
+                .expect("written");
+            let error = refused(folder.path());
+            assert!(error.contains(cause), "{error}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `genims restore`: arguments in, what stands now out, as text or JSON; an error when it is not what the backup holds.
+
+use anyhow::Context;
+use clap::Args;
+use genims_backup::restore::{self, RestoreReport, Wanted};
+use genims_databases::{Environment, Registry};
+use genims_terminal::say;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Bring a database back from a backup; every byte is checked before anything is touched
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// Name or module
+    #[arg(value_name = "DB")]
+    database: String,
+    /// Folder that `genims backup` wrote to, for the newest backup in it; or the folder of one backup
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// Restore it under another name on the same server; nobody is given a way into the copy
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+    /// Lose the tables that stand where it goes
+    #[arg(long)]
+    replace: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let registry = Registry::load(None)?;
+    let database = registry.get(&args.database)?;
+    let bar = genims_terminal::Progress::new("restore", "");
+    let show = |what: &str| bar.show(what);
+    let wanted = Wanted { database, environment, name: args.name.as_deref(), replace: args.replace, show: &show };
+    let report = restore::run(&registry, &wanted, &args.from).await;
+    drop(bar);
+    let report = report?;
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
+    } else {
+        print(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(report: &RestoreReport) {
+    say!("{}: {} rows from {}", report.place, report.rows, report.from.display());
+    say!("as it was at {}", report.backup_begun_at.format("%Y-%m-%d %H:%M:%S UTC"));
+    for position in &report.log_positions {
+        say!("{} goes on with the log {} at {}", position.sink, position.log, position.next_offset);
+    }
+    for change in &report.changes {
+        say!("    {change}");
+    }
+    say!("{:.2} s in all", report.seconds);
+}

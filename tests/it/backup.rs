@@ -1,0 +1,213 @@
+//! Backups on real servers: what was destroyed comes back as it was, what is damaged is refused, and what came after a backup the
+//! log gives again.
+
+use crate::harness::{Harness, connect_postgres};
+use crate::platform::Platform;
+use crate::running::eventually;
+use crate::seeding::{fingerprints, seeded_in_the_past};
+use crate::sender::{Load, LoadOptions};
+use crate::server::{Plant, Setup};
+use crate::tally;
+use genims_databases::MysqlSettings;
+use genims_dev::Server;
+use libtest_mimic::Trial;
+use mongodb::bson::{Document, doc};
+use mysql_async::prelude::Queryable;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const CATCH_UP: Duration = Duration::from_secs(120);
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![
+        harness.trial("backup::what_was_destroyed_comes_back", what_was_destroyed_comes_back),
+        harness.trial("backup::restored_under_the_running_server_nothing_is_lost", restored_under_the_running_server),
+    ]
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[track_caller]
+fn done(platform: &Platform, arguments: &[&str]) -> Value {
+    let output = platform.cli(arguments, &[]);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+#[track_caller]
+fn refused(platform: &Platform, arguments: &[&str], cause: &[&str]) {
+    let output = platform.cli(arguments, &[]);
+    let said = text(&output);
+    assert!(!output.status.success() && cause.iter().all(|part| said.contains(part)), "{arguments:?}: {said}");
+}
+
+fn what_was_destroyed_comes_back(harness: &'static Harness) {
+    let platform = seeded_in_the_past(harness);
+    let folder = harness.folder("backups");
+    let to = folder.to_str().unwrap();
+    let before = fingerprints(harness, &platform);
+    let saved = done(&platform, &["backup", "all", "--to", to, "--json"]);
+    let paths: Vec<PathBuf> = saved["databases"].as_array().unwrap().iter().map(path).collect();
+    assert_eq!(paths.len(), 17, "{saved:#}");
+    let listed = done(&platform, &["backup", "list", "--from", to, "--json"]);
+    assert_eq!((listed["backups"].as_array().unwrap().len(), &listed["missing"]), (17, &Value::Array(Vec::new())));
+
+    damaged(&platform, &paths, to);
+    refused(&platform, &["restore", "hr", "--from", to], &["--replace", "--as"]);
+    refused(&platform, &["restore", "hr", "--from", to, "--as", "Bad-name"], &["Bad-name"]);
+    done(&platform, &["restore", "hr", "--from", to, "--as", "hr_copy"]);
+    let employees = |database: &str| rows(harness, &platform, database, "employees");
+    assert_eq!(employees("hr_copy"), employees("genims_hr_db"));
+
+    destroy(harness, &platform);
+    assert_ne!(fingerprints_of_what_is_left(harness, &platform), 0, "something else was destroyed, too");
+    for database in ["hr", "audit", "production"] {
+        done(&platform, &["restore", database, "--from", to]);
+    }
+    refused(&platform, &["restore", "master", "--from", to], &["--replace"]);
+    done(&platform, &["restore", "master", "--from", to, "--replace"]);
+    let after = fingerprints(harness, &platform);
+    let differences: Vec<_> = before.iter().filter(|(table, print)| after.get(*table) != Some(print)).collect();
+    assert!(differences.is_empty() && before.len() == after.len(), "{differences:#?}");
+    let only = ["--only", "hr", "--only", "audit", "--only", "production", "--only", "master"];
+    let check = platform.cli(&[&["provision", "--check"], &only[..]].concat(), &[]);
+    assert!(check.status.success(), "{}", text(&check));
+    // The bookkeeping came back as well: nothing is seeded twice.
+    let again = done(&platform, &["seed", "--as-of", "2026-02-11", "--module", "audit", "--json"]);
+    assert_eq!(again["databases"][0]["loaded"], 0, "{again:#}");
+
+    let drilled = done(&platform, &["drill", "hr", "audit", "production", "--json"]);
+    let times: Vec<f64> =
+        drilled["databases"].as_array().unwrap().iter().map(|one| one["restore_seconds"].as_f64().unwrap()).collect();
+    assert!(times.len() == 3 && times.iter().all(|seconds| *seconds > 0.0), "{drilled:#}");
+    assert!(employees("genims_hr_db") > 0, "the drill touched the database itself");
+    torn(harness, &platform, to);
+
+    platform.stack.stop_server(Server::Mongodb).unwrap();
+    let output = platform.cli(&["backup", "all", "--to", to, "--json"], &[]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failed: Vec<&Value> =
+        report["databases"].as_array().unwrap().iter().filter(|one| !one["error"].is_null()).collect();
+    assert!(!output.status.success() && failed.len() == 1, "{report:#}");
+    assert!(failed[0]["error"].as_str().unwrap().contains("start the server"), "{report:#}");
+}
+
+fn path(saved: &Value) -> PathBuf {
+    PathBuf::from(saved["path"].as_str().unwrap_or_else(|| panic!("{saved:#}")))
+}
+
+/// One byte in a file, a file cut short, and a backup without its manifest; all are mended again.
+fn damaged(platform: &Platform, paths: &[PathBuf], to: &str) {
+    for (module, name) in [("hr", "dump.pgc"), ("audit", "dump.sql"), ("production", "data.machine_live_state.bson")] {
+        let folder = paths.iter().find(|path| path.to_str().unwrap().contains(module)).unwrap();
+        let file = folder.join(name);
+        let whole = std::fs::read(&file).unwrap();
+        let copy = format!("{module}_damaged");
+        let restore = ["restore", module, "--from", to, "--as", &copy];
+        let mut altered = whole.clone();
+        altered[whole.len() / 2] ^= 1;
+        std::fs::write(&file, altered).unwrap();
+        refused(platform, &restore, &[name, "SHA-256", "nothing was restored"]);
+        std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+        refused(platform, &restore, &[name, "bytes", "nothing was restored"]);
+        std::fs::write(&file, whole).unwrap();
+        let manifest = folder.join("manifest.json");
+        let kept = folder.join("manifest.kept");
+        std::fs::rename(&manifest, &kept).unwrap();
+        refused(platform, &restore, &["manifest.json"]);
+        std::fs::rename(kept, manifest).unwrap();
+    }
+}
+
+fn rows(harness: &'static Harness, platform: &Platform, database: &str, table: &str) -> i64 {
+    harness.block_on(async {
+        let client = connect_postgres(&platform.stack.postgres_url(database)).await;
+        client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0)
+    })
+}
+
+/// A database of each engine is gone, and of one all employees.
+fn destroy(harness: &'static Harness, platform: &Platform) {
+    platform.execute("genims_master_db", "UPDATE employees SET first_name = 'Nobody'; DELETE FROM sensors");
+    harness.block_on(async {
+        let client = connect_postgres(&platform.stack.postgres_url("postgres")).await;
+        client.batch_execute("DROP DATABASE genims_hr_db WITH (FORCE)").await.unwrap();
+        let settings =
+            MysqlSettings::from_url("genims_audit_db", &platform.stack.mysql_url("genims_audit_db")).unwrap();
+        let mut connection = settings.connect().await.unwrap();
+        connection.query_drop("DROP DATABASE genims_audit_db").await.unwrap();
+        connection
+            .query_drop("DELETE FROM genims_internal.seed_ledger WHERE database_name = 'genims_audit_db'")
+            .await
+            .unwrap();
+        connection
+            .query_drop("DELETE FROM genims_internal.schema_history WHERE database_name = 'genims_audit_db'")
+            .await
+            .unwrap();
+        let client = mongodb::Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
+        client.database("genims_production").drop().await.unwrap();
+    });
+}
+
+fn fingerprints_of_what_is_left(harness: &'static Harness, platform: &Platform) -> i64 {
+    rows(harness, platform, "genims_quality_db", "in_process_inspections")
+}
+
+/// Somebody writes to a collection that no log gives again.
+fn torn(harness: &'static Harness, platform: &Platform, to: &str) {
+    let (writing, url) = (AtomicBool::new(true), platform.stack.mongodb_url());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            harness.block_on(async {
+                let client = mongodb::Client::with_uri_str(&url).await.unwrap();
+                let notes = client.database("genims_production").collection::<Document>("notes_of_a_test");
+                while writing.load(Ordering::Relaxed) {
+                    notes.insert_one(doc! { "text": "x" }).await.unwrap();
+                }
+                notes.drop().await.unwrap();
+            });
+        });
+        let output = platform.cli(&["backup", "production", "--to", to], &[]);
+        writing.store(false, Ordering::Relaxed);
+        let said = text(&output);
+        assert!(!output.status.success() && said.contains("notes_of_a_test") && said.contains("nobody"), "{said}");
+    });
+    let left = std::fs::read_dir(Path::new(to).join("genims_production")).unwrap();
+    let left: Vec<String> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!left.iter().any(|name| name.starts_with(".partial")), "{left:?}");
+    done(platform, &["backup", "production", "--to", to]);
+}
+
+/// A backup is taken and restored while readings come; afterwards both databases hold each once, those too that came between.
+fn restored_under_the_running_server(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let folder = harness.folder("backups");
+    let to = folder.to_str().unwrap();
+    let load = Load::start(&plant, &LoadOptions::usual("all"));
+    let more = |count: u64| {
+        let acked = load.acked();
+        eventually("acknowledgements", CATCH_UP, || load.acked() > acked + count);
+    };
+    more(2_000);
+    plant.cli_ok(&["backup", "operations", "production", "--to", to]);
+    more(2_000);
+    let restored = |database: &str| {
+        let report = plant.cli_ok(&["restore", database, "--from", to, "--replace", "--json"]);
+        serde_json::from_str::<Value>(&report).unwrap()
+    };
+    let behind = |report: &Value| report["log_positions"][0]["next_offset"].as_u64().unwrap();
+    let (operations, production) = (restored("operations"), restored("production"));
+    let end = plant.stats()["spool"]["next_offset"].as_u64().unwrap();
+    assert!(behind(&operations) < end && behind(&production) < end, "nothing came after the backup");
+    more(2_000);
+    let sent = load.finish(CATCH_UP);
+    let stats = tally::drained(&plant, CATCH_UP);
+    tally::everything_is_there_once(harness, &plant, &sent);
+    assert_eq!(stats["identity_holds"], true, "{stats:#}");
+    plant.cli_ok(&["verify", "--module", "ledger"]);
+}
