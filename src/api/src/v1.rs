@@ -225,7 +225,7 @@ pub(crate) fn listen(
                 () = shutdown.cancelled() => return None,
             }
             // JSON has no line feeds of its own.
-            let event = Event::default().event(name).data(&*part(&*ticks.borrow_and_update()));
+            let event = Event::default().event(name).data(&*part(&ticks.borrow_and_update()));
             Some((Ok::<_, Infallible>(event), (ticks, place, shutdown)))
         }
     });
