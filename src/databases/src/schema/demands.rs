@@ -181,6 +181,6 @@ mod tests {
     fn nulls_that_are_equal_are_known() {
         let registry = Registry::load(None).expect("the embedded registry");
         let erp = Constraints::of(registry.get("erp").expect("in the registry")).expect("readable");
-        assert_eq!(erp.values().flat_map(|of| &of.uniques).filter(|unique| unique.nulls_are_equal).count(), 3);
+        assert_eq!(erp.values().flat_map(|of| &of.uniques).filter(|unique| unique.nulls_are_equal).count(), 4);
     }
 }
