@@ -109,28 +109,12 @@ fn measures_parts(sensor: &Sensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
 
     fn sensor(sensor_type: &str) -> Sensor {
-        Sensor {
-            sensor_id: "S1".to_owned(),
-            machine_id: "M1".to_owned(),
-            line_id: "L1".to_owned(),
-            factory_id: "F1".to_owned(),
-            unit: "mm".to_owned(),
-            sensor_code: None,
-            sensor_type: Some(sensor_type.to_owned()),
-            limits: Limits {
-                range_min: Some(0.0),
-                range_max: Some(100.0),
-                warning_max: Some(70.0),
-                critical_max: Some(80.0),
-                ..Limits::default()
-            },
-            sampling_frequency_hz: None,
-            calibration_day: None,
-            calibration_frequency_days: None,
-            active: true,
-        }
+        let usual = sample::sensor();
+        let limits = Limits { warning_max: Some(70.0), ..usual.limits };
+        Sensor { sensor_type: Some(sensor_type.to_owned()), limits, ..usual }
     }
 
     fn feed(sensor: &Sensor, values: &[(f64, f32)]) -> Vec<Event> {

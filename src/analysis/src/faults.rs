@@ -167,28 +167,7 @@ fn category(sensor_type: Option<&str>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sensor() -> Sensor {
-        Sensor {
-            sensor_id: "S1".to_owned(),
-            machine_id: "M1".to_owned(),
-            line_id: "L1".to_owned(),
-            factory_id: "F1".to_owned(),
-            unit: "C".to_owned(),
-            sensor_code: Some("TEMP-1".to_owned()),
-            sensor_type: Some("temperature".to_owned()),
-            limits: Limits {
-                range_min: Some(0.0),
-                range_max: Some(100.0),
-                critical_max: Some(80.0),
-                ..Limits::default()
-            },
-            sampling_frequency_hz: None,
-            calibration_day: None,
-            calibration_frequency_days: None,
-            active: true,
-        }
-    }
+    use crate::sample::sensor;
 
     fn feed(values: &[f64]) -> Vec<Event> {
         let sensor = sensor();

@@ -11,6 +11,8 @@ pub mod faults;
 pub mod health;
 pub mod machine;
 mod meters;
+#[cfg(test)]
+mod sample;
 pub mod sensor;
 mod watch;
 pub mod window;

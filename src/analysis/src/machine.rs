@@ -8,7 +8,8 @@
 //! - The time between two snapshots belongs to the earlier one's state, [`GAP_US_MAX`] at most.
 //! - A counter that went down was reset and counts from zero. `parts_produced_cumulative` is preferred; without it
 //!   `parts_produced_shift` counts.
-//! - A machine whose snapshots come is silent after [`GAP_US_MAX`] of our own clock without one; the next one ends that.
+//! - A machine is silent after three times the time between its last two snapshots by our own clock, [`GAP_US_MAX`] at least:
+//!   one that speaks every ten minutes is not missed after five. The next snapshot ends that.
 //! - An hour (of source time) is finished by the first snapshot behind it, or [`HOUR_GRACE_US`] after its end.
 //! - OEE = availability x performance x quality, each 0..=1. Availability = running / planned time; planned is all
 //!   observed time but MAINTENANCE and OFF. Performance = produced x ideal cycle / running time; the ideal cycle is the
@@ -21,6 +22,8 @@ use genims_model::snapshot::SnapshotFields;
 use genims_model::{Event, MachineNo, Snapshot};
 
 pub(crate) const GAP_US_MAX: i64 = 300_000_000;
+/// Nobody is waited for longer than three hours.
+const SILENCE_US_MAX: i64 = 3 * HOUR_US;
 pub(crate) const HOUR_GRACE_US: i64 = 120_000_000;
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -32,6 +35,7 @@ pub struct MachineState {
     seen_us: Option<i64>,
     /// When a snapshot came last, by our clock; what was before a restart says nothing.
     heard_us: Option<i64>,
+    heard_every_us: Option<i64>,
     silent: bool,
     state: String,
     /// When this run saw the state begin.
@@ -94,6 +98,7 @@ impl MachineState {
     /// Any snapshot, also a late one, ends a silence.
     fn hear(&mut self, machine: MachineNo, received_us: i64, events: &mut Vec<Event>) {
         let last_us = self.heard_us.replace(received_us);
+        self.heard_every_us = last_us.map(|last_us| received_us.saturating_sub(last_us));
         if std::mem::take(&mut self.silent) {
             let last_us = last_us.unwrap_or(received_us);
             events.push(Event::MachineSilent { machine, timestamp_us: received_us, last_us, silent: false });
@@ -102,7 +107,9 @@ impl MachineState {
 
     /// Looks at the clock: an hour that nobody continued is finished, a machine that says nothing is silent.
     pub fn tick(&mut self, machine: MachineNo, now_us: i64, events: &mut Vec<Event>) {
-        if let Some(last_us) = self.heard_us.filter(|last_us| !self.silent && now_us - last_us > GAP_US_MAX) {
+        let every_us = self.heard_every_us.unwrap_or(SILENCE_US_MAX);
+        let patience_us = every_us.saturating_mul(3).clamp(GAP_US_MAX, SILENCE_US_MAX);
+        if let Some(last_us) = self.heard_us.filter(|last_us| !self.silent && now_us - last_us > patience_us) {
             self.silent = true;
             events.push(Event::MachineSilent { machine, timestamp_us: now_us, last_us, silent: true });
         }
@@ -381,12 +388,11 @@ mod tests {
         let (mut state, mut events) = (MachineState::default(), Vec::new());
         // One that has never spoken is not missed.
         state.tick(MachineNo(0), 100 * MINUTE_US, &mut events);
-        state.see(&machine(), &snapshot(0, "RUNNING", 0, 0, None), SKEW_TOLERATED_US, &mut events);
-        for minute in [1, 5, 6, 7] {
-            state.tick(MachineNo(0), minute * MINUTE_US, &mut events);
+        // Minutes of snapshots, and of looks at the clock behind them: each minute, and then every four.
+        for (spoken, looks) in [(0, 1..1), (1, 2..9), (9, 10..12), (13, 14..26), (30, 31..40)] {
+            state.see(&machine(), &snapshot(spoken, "RUNNING", 0, 0, None), SKEW_TOLERATED_US, &mut events);
+            looks.for_each(|minute| state.tick(MachineNo(0), minute * MINUTE_US, &mut events));
         }
-        state.see(&machine(), &snapshot(8, "RUNNING", 0, 0, None), SKEW_TOLERATED_US, &mut events);
-        state.tick(MachineNo(0), 9 * MINUTE_US, &mut events);
         let told: Vec<_> = events
             .iter()
             .filter_map(|event| match event {
@@ -396,7 +402,8 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(told, [(6, 0, true), (8, 0, false)]);
+        // Five minutes after the second; then only three times four minutes are long.
+        assert_eq!(told, [(7, 1, true), (9, 1, false)]);
     }
 
     #[test]

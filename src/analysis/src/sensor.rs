@@ -46,6 +46,9 @@ pub struct Rules {
     pub skew_us_max: i64,
     /// What one sensor's memory may hold.
     pub bounds: Bounds,
+    /// Events are routed: also those are told that no sink of the stream has a row for (limits crossed, unusual stretches,
+    /// measured parts).
+    pub routed: bool,
 }
 
 /// What became of a raw reading.
@@ -155,9 +158,11 @@ impl SensorState {
             let timestamp_us = at_us.min(origin.received_us.saturating_add(AHEAD_US));
             let received_us = origin.received_us;
             self.watch(Seen { value, timestamp_us, received_us, out_of_range, window, usual: &usual }, events);
-            let is_anomaly = flags & flag::ANOMALY != 0;
-            let judged = Judged { timestamp_us, value, score: anomaly_score, is_anomaly, expected };
-            self.crossings.see(self.entry.no, &self.entry.sensor, judged, events);
+            if rules.routed {
+                let is_anomaly = flags & flag::ANOMALY != 0;
+                let judged = Judged { timestamp_us, value, score: anomaly_score, is_anomaly, expected };
+                self.crossings.see(self.entry.no, &self.entry.sensor, judged, events);
+            }
         }
         Verdict::Accepted(reading(raw, origin, quality, flags, window, anomaly_score))
     }

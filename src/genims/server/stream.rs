@@ -96,7 +96,8 @@ impl Stream {
 
     /// Rebuilds the shards' memory from the log, then starts shards and writer. Sinks are registered before.
     pub(super) fn run(&mut self) -> Result<(), ServerError> {
-        let rules = self.settings.pipeline.rules();
+        let mut rules = self.settings.pipeline.rules();
+        rules.routed = self.settings.routes.is_some();
         let count = self.queues.len();
         let mut shards: Vec<Shard> = (0..count)
             .map(|index| Shard::new(index, count, self.keeper.directory().clone(), self.accounts.clone(), rules))

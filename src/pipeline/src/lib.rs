@@ -100,6 +100,8 @@ impl PipelineOptions {
             skew_us_max: micros(self.clock_skew_max),
             // Each shard shares its memory out among its sensors.
             bounds: Bounds { keep_min: 16, held_max: 1 << 20 },
+            // Only the server knows.
+            routed: false,
         }
     }
 }

@@ -68,6 +68,7 @@ impl Shards {
             skew_tolerated_us: 5 * SECOND_US,
             skew_us_max: 3_600 * SECOND_US,
             bounds: Bounds { keep_min, held_max: 1 << 20 },
+            routed: true,
         };
         let shards =
             (0..SHARDS).map(|index| Shard::new(index, SHARDS, directory.clone(), accounts.clone(), rules)).collect();

@@ -13,6 +13,7 @@ fn rules(same_timestamp: SameTimestamp) -> Rules {
         skew_tolerated_us: 5_000_000,
         skew_us_max: 3_600_000_000,
         bounds: Bounds { keep_min: 16, held_max: 1 << 20 },
+        routed: true,
     }
 }
 

@@ -12,7 +12,7 @@ use super::{History, HistoryParameters};
 use crate::functions::{Random, site_seed};
 use genims_catalogue::Directory;
 use genims_model::{
-    Accounts, Chunk, Event, Group, MachineNo, Portion, Protocol, Quality, RawReading, Receipt, SensorNo, Snapshot,
+    Accounts, Chunk, Group, MachineNo, Portion, Protocol, Quality, RawReading, Receipt, SensorNo, Snapshot,
 };
 use genims_pipeline::PipelineOptions;
 use genims_pipeline::shard::Shard;
@@ -113,8 +113,7 @@ impl Iterator for Walk {
         while self.at_us < until_us {
             self.step(&mut portion);
         }
-        let Portion { readings, snapshots, mut events, dead_letters, marks, .. } = portion;
-        events.retain(is_stored);
+        let Portion { readings, snapshots, events, dead_letters, marks, .. } = portion;
         let group = Group { first_offset: self.offset, readings, snapshots, events, dead_letters, marks, skipped: 0 };
         self.offset = group.next_offset();
         Some(group)
@@ -262,12 +261,4 @@ fn ailment(parameters: &HistoryParameters, sensor_id: &str) -> Option<Ailment> {
     } else {
         None
     }
-}
-
-/// What the stream's own sinks have rows for; the others are for routes, which no history takes.
-fn is_stored(event: &Event) -> bool {
-    !matches!(
-        event,
-        Event::LimitCrossed(_) | Event::AnomalySeen(_) | Event::QualityMeasured { .. } | Event::MachineSilent { .. }
-    )
 }
