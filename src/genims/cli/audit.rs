@@ -1,6 +1,7 @@
 //! `genims audit`: the trail examined, and handed to auditors. In: MySQL's audit tables, the heads of the data folder and of
 //! MongoDB. Out: what differs, or the entries of a span; exit code 1 when anything was altered, cut off or added.
 
+use super::conclude;
 use anyhow::{Context, bail};
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};
@@ -101,12 +102,7 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
             // Before the trail: what is delivered meanwhile is behind them.
             let outside = outside(&registry, settings, environment).await?;
             let report = verify::verify(&mysql, &outside, named(database)?.as_deref()).await?;
-            if json {
-                say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-            } else {
-                print(&report);
-            }
-            Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            conclude(&report, json, print, report.ok())
         }
         AuditCommand::Export { from, to, format, database, output } => {
             if to <= from {

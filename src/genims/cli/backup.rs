@@ -1,6 +1,7 @@
 //! `genims backup`, `genims backup list`: arguments in, a table or JSON out; exit code 1 when a database was not saved, or a backup
 //! cannot be read.
 
+use super::conclude;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
@@ -67,12 +68,7 @@ async fn save(
     let report = backup::run(registry, environment, &databases, to, &show).await;
     drop(bar);
     let report = report?;
-    if json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&report, json, print, report.ok())
 }
 
 fn print(report: &BackupReport) {

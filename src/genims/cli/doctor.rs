@@ -1,6 +1,6 @@
 //! `genims doctor`: a table of all connections, or JSON; exit code 1 when anything failed.
 
-use anyhow::Context;
+use super::conclude;
 use clap::Args;
 use genims_databases::{Environment, Registry};
 use genims_platform::doctor::{self, DoctorReport, Examination, Finding, Grade, Subject};
@@ -33,12 +33,7 @@ pub(crate) async fn run(args: DoctorArgs, environment: &Environment) -> anyhow::
     let bar = genims_terminal::Progress::new("doctor", "");
     let report = doctor::run(&Registry::load(None)?, environment).await;
     drop(bar);
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(if report.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&report, args.json, print, report.passed)
 }
 
 fn print(report: &DoctorReport) {

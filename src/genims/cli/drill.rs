@@ -1,5 +1,6 @@
 //! `genims drill`: arguments in, a table of times or JSON out; exit code 1 when a database did not come back.
 
+use super::conclude;
 use anyhow::Context;
 use clap::Args;
 use genims_backup::backup;
@@ -37,12 +38,7 @@ pub(crate) async fn run(args: DrillArgs, environment: &Environment) -> anyhow::R
         std::fs::remove_dir_all(&passing).with_context(|| format!("{} cannot be removed", passing.display()))?;
     }
     let report = report?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&report, args.json, print, report.ok())
 }
 
 fn print(report: &DrillReport) {

@@ -1,5 +1,6 @@
 //! `genims hub`: arguments in, a table or JSON out; exit code 1 when a schema failed or is not in step, or a question was not answered.
 
+use super::conclude;
 use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
@@ -73,12 +74,7 @@ async fn provision(
     let report = hub::run(registry, environment, check, &show).await;
     drop(bar);
     let report = report?;
-    if json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&report, json, print, report.ok())
 }
 
 fn names(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {

@@ -27,6 +27,8 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use genims::settings::{Settings, SettingsError};
 use genims_databases::Environment;
+use genims_terminal::say;
+use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -145,6 +147,16 @@ fn load_settings(named: Option<&Path>, environment: &Environment) -> Result<Sett
     let usual = Path::new(CONFIG_FILE);
     let path = named.or_else(|| usual.exists().then_some(usual));
     Settings::load(path, environment)
+}
+
+/// Prints a report, for programs or for people; the exit code says whether all is well.
+fn conclude<R: Serialize>(report: &R, json: bool, print: impl FnOnce(&R), is_well: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        say!("{}", serde_json::to_string_pretty(report).context("the report as JSON")?);
+    } else {
+        print(report);
+    }
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// One that listens everywhere is reached through loopback.

@@ -1,6 +1,6 @@
 //! `genims provision`: arguments in, a table or JSON out; exit code 1 when a database failed or drifted.
 
-use anyhow::Context;
+use super::conclude;
 use genims_databases::{Environment, Registry};
 use genims_platform::provision::{self, DatabaseReport, Mode, Options, Progress, ProvisionReport, Status};
 use genims_terminal::say;
@@ -44,12 +44,7 @@ pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
     let report = provision::run(&registry, &environment, &options, &show).await;
     drop(bar);
     let report = report?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&report, args.json, print, report.ok())
 }
 
 /// What was done is told in full for one database; for more the counts say it, and --json has the rest.

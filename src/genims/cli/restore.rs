@@ -1,6 +1,6 @@
 //! `genims restore`: arguments in, what stands now out, as text or JSON; an error when it is not what the backup holds.
 
-use anyhow::Context;
+use super::conclude;
 use clap::Args;
 use genims_backup::restore::{self, RestoreReport, Wanted};
 use genims_databases::{Environment, Registry};
@@ -37,12 +37,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
     let report = restore::run(&registry, &wanted, &args.from).await;
     drop(bar);
     let report = report?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(ExitCode::SUCCESS)
+    conclude(&report, args.json, print, true)
 }
 
 fn print(report: &RestoreReport) {

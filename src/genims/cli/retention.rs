@@ -1,6 +1,6 @@
 //! `genims retention`: arguments in, a table or JSON out; exit code 1 when a database failed.
 
-use anyhow::Context;
+use super::conclude;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
@@ -47,12 +47,7 @@ pub(crate) async fn run(args: RetentionArgs, environment: &Environment) -> anyho
     let report = retention::run(&registry, environment, &options, &show).await;
     drop(bar);
     let report = report?;
-    if which.json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&report, which.json, print, report.ok())
 }
 
 fn print(report: &RetentionReport) {

@@ -4,7 +4,7 @@ mod plant;
 mod render;
 mod sweep;
 
-use anyhow::Context;
+use super::conclude;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{Environment, Registry};
 use genims_seed::load::{self, Options, Progress, SeedReport};
@@ -123,12 +123,7 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
     .await;
     drop(bar);
     let report = report?;
-    if args.json {
-        say!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
-    } else {
-        print(&report);
-    }
-    Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&report, args.json, print, report.ok())
 }
 
 fn line(report: &load::DatabaseReport) -> String {
