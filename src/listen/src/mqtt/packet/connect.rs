@@ -136,7 +136,7 @@ impl<'a> Connect<'a> {
                 id::AUTHENTICATION_DATA => data = true,
                 id::USER_PROPERTY => {
                     if let Value::Pair(FIRST_RECEIVED, first_us) = value {
-                        self.first_received_us = first_us.parse().ok();
+                        self.first_received_us = first_us.parse().ok().filter(|us| *us >= 0);
                     }
                 }
                 _ => {}
