@@ -28,6 +28,8 @@ struct Scheduler {
     places: Places,
     jobs: Vec<Job>,
     started_at: DateTime<Utc>,
+    /// Since when each job's moments count, as it was told last: only at such a moment the database is asked again.
+    since: HashMap<String, DateTime<Utc>>,
     /// Jobs that failed, until when they wait and how long that is.
     waits: HashMap<String, (Instant, Duration)>,
     said: Option<String>,
@@ -51,7 +53,8 @@ pub(super) fn start(environment: &Environment, stage: &mut Stage) -> Result<(), 
         return Ok(());
     }
     let places = Places { registry, environment: environment.clone() };
-    let scheduler = Scheduler { places, jobs, started_at: Utc::now(), waits: HashMap::new(), said: None };
+    let scheduler =
+        Scheduler { places, jobs, started_at: Utc::now(), since: HashMap::new(), waits: HashMap::new(), said: None };
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
     let stop = stage.stop.clone();
     let (ended, end) = oneshot::channel::<()>();
@@ -103,11 +106,13 @@ impl Scheduler {
         }
     }
 
-    async fn due(&self) -> Result<Vec<(DateTime<Utc>, usize)>, EtlError> {
+    async fn due(&mut self) -> Result<Vec<(DateTime<Utc>, usize)>, EtlError> {
         let (now, mut due) = (Utc::now(), Vec::new());
         let mut bookkeeping = None;
         for (index, job) in self.jobs.iter().enumerate() {
-            if self.waits.get(&job.name).is_some_and(|(until, _)| Instant::now() < *until) {
+            let waits = self.waits.get(&job.name).is_some_and(|(until, _)| Instant::now() < *until);
+            let known = self.since.get(&job.name);
+            if waits || known.is_some_and(|since| job.schedule.due(*since, now).is_none()) {
                 continue;
             }
             let open = match bookkeeping.take() {
@@ -115,6 +120,7 @@ impl Scheduler {
                 None => self.places.bookkeeping().await?,
             };
             let since = open.last_success(&job.name).await?.unwrap_or(self.started_at);
+            self.since.insert(job.name.clone(), since);
             due.extend(job.schedule.due(since, now).map(|at| (at, index)));
             bookkeeping = Some(open);
         }
