@@ -43,6 +43,9 @@ pub enum BackupError {
     #[error("{name:?} is no name for a database; use a-z, 0-9 and _, a letter first, at most 50 of them")]
     BadName { name: String },
 
+    #[error("{name} is somebody else's database; choose another name beside --as")]
+    TakenName { name: String },
+
     #[error(
         "{database}: {collections} were written to while they were read, {attempts} times in a row; run this while nobody \
          writes to them"

@@ -10,6 +10,7 @@ use crate::manifest::{LogPosition, Manifest};
 pub use crate::task::Wanted;
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
+use genims_databases::mysql::{INTERNAL_DATABASE, STAGING_DATABASE};
 use genims_databases::{Engine, PostgresSettings, Registry};
 use genims_platform::actions::{self, Action};
 use genims_platform::provision::{self, postgres::connect_existing};
@@ -18,6 +19,21 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const NAME_MAX: usize = 50;
+/// Of the servers themselves, of bookkeeping and of jobs.
+const NAMES_TAKEN: [&str; 12] = [
+    "postgres",
+    "template0",
+    "template1",
+    "mysql",
+    "sys",
+    "information_schema",
+    "performance_schema",
+    "admin",
+    "local",
+    "config",
+    INTERNAL_DATABASE,
+    STAGING_DATABASE,
+];
 const PROVISION_TRIES: usize = 5;
 
 #[derive(Clone, Debug, Serialize)]
@@ -40,10 +56,8 @@ pub struct RestoreReport {
 /// Restores the backup that `from` is, or the newest below it.
 pub async fn run(registry: &Registry, wanted: &Wanted<'_>, from: &Path) -> Result<RestoreReport, BackupError> {
     let started = Instant::now();
-    if let Some(name) = wanted.name
-        && !is_plain(name)
-    {
-        return Err(BackupError::BadName { name: name.to_owned() });
+    if let Some(name) = wanted.name {
+        check_name(registry, name)?;
     }
     let (path, manifest) = folder::chosen(from, &wanted.database.name)?;
     // First what costs nothing, so that nobody waits for checksums to be refused.
@@ -76,6 +90,18 @@ pub async fn run(registry: &Registry, wanted: &Wanted<'_>, from: &Path) -> Resul
         changes,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Not even with --replace does a copy take the place of another of the 17, or of what a server keeps for itself.
+fn check_name(registry: &Registry, name: &str) -> Result<(), BackupError> {
+    if !is_plain(name) {
+        return Err(BackupError::BadName { name: name.to_owned() });
+    }
+    let is_of_registry = registry.all().iter().any(|database| database.name == name);
+    if is_of_registry || NAMES_TAKEN.contains(&name) {
+        return Err(BackupError::TakenName { name: name.to_owned() });
+    }
+    Ok(())
 }
 
 fn is_plain(name: &str) -> bool {
@@ -135,6 +161,12 @@ mod tests {
         assert!(is_plain("genims_hr_copy2"));
         for name in ["", "2copy", "Hr", "a-b", "a;drop", &"a".repeat(51)] {
             assert!(!is_plain(name), "{name}");
+        }
+        let registry = Registry::load(None).expect("the embedded registry");
+        assert!(check_name(&registry, "genims_hr_copy").is_ok());
+        for name in ["genims_erp_db", "genims_production", "mysql", "postgres", STAGING_DATABASE] {
+            let error = check_name(&registry, name).expect_err(name);
+            assert!(matches!(error, BackupError::TakenName { .. }), "{error}");
         }
     }
 }
