@@ -37,7 +37,7 @@ pub enum Target {
     Stream(Box<Stream>),
 }
 
-pub struct Follower {
+pub struct OutboxFollower {
     pub outbox: Arc<Outbox>,
     pub target: Target,
     pub metrics: Arc<Metrics>,
@@ -53,7 +53,7 @@ impl Target {
     }
 }
 
-impl Follower {
+impl OutboxFollower {
     pub fn new(outbox: Arc<Outbox>, target: Target) -> Self {
         Self { outbox, target, metrics: Arc::default(), position: None }
     }
