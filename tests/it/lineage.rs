@@ -2,9 +2,12 @@
 //! acknowledged that could not be delivered.
 
 use crate::harness::Harness;
+use crate::routes;
+use crate::routes_story::mysql;
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions, Sent};
 use crate::server::{Plant, Setup};
+use crate::stream::{now_ms, send};
 use crate::tally;
 use genims_dev::Server;
 use libtest_mimic::Trial;
@@ -19,6 +22,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("lineage::a_log_restored_from_an_older_copy_is_refused_and_adopted", older_copy),
+        harness.trial("lineage::the_log_of_events_is_adopted_with_it", older_events),
         harness.trial("lineage::databases_restored_under_the_running_server_get_the_log_again", restored_databases),
         harness.trial("lineage::positions_put_back_twice_are_one_again", positions_twice),
     ]
@@ -84,6 +88,81 @@ fn older_copy(harness: &'static Harness) {
     all.extend(load.finish(CATCH_UP));
     tally::drained(&plant, CATCH_UP);
     tally::everything_is_there_once(harness, &plant, &all);
+    plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+/// A row of MySQL for each change of a state.
+const EACH_IN_MYSQL: &str = r#"
+database = "genims_audit_db"
+[[route]]
+name = "each"
+about = "a row for each change of a state"
+events = ["state_changed"]
+table = "business_alerts"
+[route.columns]
+alert_number = "CONCAT('EACH-', event.uid)"
+alert_sequence = "1"
+alert_event = "'raised'"
+occurred_at = "event.at"
+database_name = "'genims_operations_db'"
+table_name = "'scada_machine_data'"
+record_key = "event.machine_id"
+actor_type = "'service'"
+actor_id = "'genims'"
+alert_type = "'state'"
+severity = "'low'"
+alert_title = "'changed'"
+alert_message = "'changed'"
+rule_code = "'each'"
+"#;
+/// Changes of a state in each of the three histories: before the copy, lost with it, after.
+const CHANGES: i64 = 40;
+
+/// What the lost history brought to the databases of the routes stays, and what comes after it comes once.
+fn older_events(harness: &'static Harness) {
+    let modules: Vec<&str> = routes::MODULES.into_iter().chain(["audit"]).collect();
+    let plant = routes::plant(harness, "[routes]\ndirectory = \"routes\"\n", &modules);
+    let folder = plant.folder.join("routes");
+    std::fs::create_dir(&folder).unwrap();
+    for (name, text) in routes::EACH.into_iter().chain([("audit.toml", EACH_IN_MYSQL)]) {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let (sensor, begun_ms) = (plant.sensor(), now_ms() - 3_600_000);
+    let changed = |round: i64| {
+        let picture = |number: i64| {
+            let state = if number % 2 == 0 { "RUNNING" } else { "IDLE" };
+            routes::picture(&sensor, begun_ms + number * 1_000, state, 0, None)
+        };
+        let messages: Vec<_> = (round * CHANGES..(round + 1) * CHANGES).map(picture).collect();
+        send(harness, &plant, &messages);
+        plant.idle();
+    };
+    let there = || {
+        let rows = routes::count(&plant, "genims_hr_db", "hcm_integration_log", "document_id LIKE 'EV-%'");
+        let documents = plant.documents("machine_state_changes", doc! { "meta.machine_id": &sensor.machine_id });
+        let alerts =
+            mysql(harness, &plant, "SELECT alert_number, '' FROM business_alerts WHERE alert_number LIKE 'EACH-%'");
+        (rows, documents.len() as i64, alerts.len() as i64)
+    };
+    plant.serve();
+    changed(0);
+    plant.terminate();
+    let (data, backup) = (plant.folder.join("data"), plant.folder.join("backup"));
+    copy(&data, &backup);
+    plant.serve();
+    changed(1);
+    plant.terminate();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&backup, &data);
+    assert_eq!(there(), (2 * CHANGES, 2 * CHANGES, 2 * CHANGES));
+
+    let shown = plant.cli_ok(&["log", "adopt"]);
+    assert!(shown.contains("The log of events holds") && shown.matches("Nothing was changed").count() == 2, "{shown}");
+    let adopted: serde_json::Value = serde_json::from_str(&plant.cli_ok(&["log", "adopt", "--yes", "--json"])).unwrap();
+    assert_eq!((&adopted["adopted"], &adopted["events"]["adopted"]), (&true.into(), &true.into()), "{adopted:#}");
+    plant.serve();
+    changed(2);
+    assert_eq!(there(), (3 * CHANGES, 3 * CHANGES, 3 * CHANGES));
     plant.cli_ok(&["verify", "--module", "ledger"]);
 }
 

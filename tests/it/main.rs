@@ -59,7 +59,10 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Tests wait for servers most of their time: twice the cores are still not busy all of it.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    arguments.test_threads = arguments.test_threads.or(Some(2 * cores));
     let harness = Harness::new();
     let topics: &[fn(&'static Harness) -> Vec<Trial>] = &[
         devstack::tests,

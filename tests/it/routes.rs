@@ -20,7 +20,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
-const MODULES: [&str; 6] = ["master", "operations", "production", "manufacturing", "maintenance", "hr"];
+pub(crate) const MODULES: [&str; 6] = ["master", "operations", "production", "manufacturing", "maintenance", "hr"];
 
 /// A plant with these modules, whose server routes by `routes`, a folder beside its configuration, or by what it comes with.
 pub(crate) fn plant(harness: &'static Harness, more: &str, modules: &[&str]) -> Plant {
@@ -71,7 +71,7 @@ pub(crate) fn work(plant: &Plant, machine: &str) {
 }
 
 /// A row and a document for each event, and no key that would hide a second one.
-const EACH: [(&str, &str); 2] = [
+pub(crate) const EACH: [(&str, &str); 2] = [
     (
         "hr.toml",
         r#"

@@ -10,10 +10,8 @@ use crate::metrics::{Metrics, State};
 use crate::outbox::{Outbox, Position, Window};
 use crate::stream::Stream;
 use crate::trail::Trail;
-use futures_util::FutureExt;
 use genims_databases::DatabaseError;
-use genims_model::Backoff;
-use std::panic::AssertUnwindSafe;
+use genims_model::{Backoff, panics};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +61,7 @@ impl OutboxFollower {
         let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
         loop {
             // What a panic left half-done is given up with the connections.
-            let looked = AssertUnwindSafe(self.look(&stop)).catch_unwind().await;
+            let looked = panics::contain(self.look(&stop)).await;
             let pause = match looked {
                 Ok(Ok(())) => {
                     backoff.reset();

@@ -14,7 +14,7 @@ use crate::gather::{BatchLimits, Gatherer};
 use crate::metrics::SinkMetrics;
 use genims_log::contract::Log;
 use genims_log::history::Resume;
-use genims_model::{Accounts, Backoff, Outcome, SourceNo};
+use genims_model::{Accounts, Backoff, Outcome, SourceNo, panics};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Committed, Target};
@@ -396,7 +396,10 @@ impl Settlement {
         }
         for (offset, source) in refused.iter().filter(|(offset, _)| *offset >= from) {
             let source = account(*offset, *source);
-            stored[source] = stored[source].saturating_sub(1);
+            let Some(others) = stored[source].checked_sub(1) else {
+                panics::broken(&format!("the record {offset} was refused, but its batch has none of its source left"));
+            };
+            stored[source] = others;
             dead_letters[source] += 1;
         }
         for (source, (stored, dead_letters)) in stored.into_iter().zip(dead_letters).enumerate() {

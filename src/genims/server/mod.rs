@@ -44,7 +44,7 @@ use genims_stores::routed::progress::Routed;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -94,6 +94,8 @@ pub struct Server {
     events: Option<Spool>,
     tasks: Tasks,
     observer: Arc<observe::Observer>,
+    /// Why the HTTP side has ended, if it has: nobody could see the server any more.
+    http_ended: Arc<OnceLock<String>>,
     /// Where the HTTP side listens, for those who asked for port 0.
     pub http_address: SocketAddr,
 }
@@ -192,11 +194,12 @@ impl Server {
         doors::open(&settings, &stream, &observer, &mut tasks.doors).await?;
 
         let window = &mut tasks.window;
-        let observed: Arc<dyn Observe> = observer.clone();
-        let stop = window.stop.clone();
+        let http_ended = Arc::<OnceLock<String>>::default();
+        let served = http::serve(http_listener, observer.clone(), window.stop.clone());
+        let ended = http_ended.clone();
         window.tasks.spawn(async move {
-            if let Err(error) = http::serve(http_listener, observed, stop).await {
-                tracing::error!(%error, "the HTTP side has ended");
+            if let Err(error) = served.await {
+                _ = ended.set(error.to_string());
             }
         });
         window.tasks.spawn(summary::run(observer.clone(), window.stop.clone()));
@@ -208,19 +211,32 @@ impl Server {
             window.tasks.spawn(purge.run(window.stop.clone()));
         }
         tracing::info!(http = %http_address, data = %data_dir.display(), "genims is serving");
-        Ok(Self { stream, events, tasks, observer, http_address })
+        Ok(Self { stream, events, tasks, observer, http_ended, http_address })
     }
 
-    /// Resolves with the cause when the server can no longer keep its promise: the log has failed.
+    /// Resolves with the cause when the server can no longer keep its promises: a log has failed, or nobody can watch.
     pub async fn failed(&self) -> String {
         loop {
-            if let Some(cause) = self.stream.spool.failure() {
-                return format!(
-                    "the spool has failed: {cause}; nothing was acknowledged since; mend the disk and restart"
-                );
+            if let Some(cause) = self.failure() {
+                return cause;
             }
             tokio::time::sleep(FAILURE_POLL).await;
         }
+    }
+
+    fn failure(&self) -> Option<String> {
+        if let Some(cause) = self.stream.spool.failure() {
+            return Some(format!(
+                "the spool has failed: {cause}; nothing was acknowledged since; mend the disk and restart"
+            ));
+        }
+        if let Some(cause) = self.events.as_ref().and_then(Spool::failure) {
+            return Some(format!(
+                "the log of events has failed: {cause}; what was acknowledged is in the spool; mend the disk and restart"
+            ));
+        }
+        let cause = self.http_ended.get()?;
+        Some(format!("the HTTP side has ended: {cause}; restart, and free its address if it is taken"))
     }
 
     /// Stops in the direction of the stream: doors, shards and log, sinks, window.
