@@ -297,8 +297,9 @@ impl Appender {
     }
 
     fn report_full(&self, full: Full) {
-        self.shared.full.store(true, Ordering::Release);
+        // The cause first: who sees the flag asks for it.
         *self.shared.full_because.lock() = Some(full);
+        self.shared.full.store(true, Ordering::Release);
         SpoolMetrics::add(&self.shared.metrics.full_episodes, 1);
         full.report(&self.shared);
     }
