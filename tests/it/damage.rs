@@ -92,7 +92,8 @@ fn before_a_cursor(harness: &'static Harness) {
     plant.stack.stop_server(Server::Postgres).unwrap();
     let newest = segments(&log).pop().unwrap();
     all.extend(sent(&plant, "behind", |_| segments(&log).iter().filter(|path| **path > newest).count() >= 3));
-    let mirror = |stats: &serde_json::Value| stats["sinks"][1]["lag_records"] == 0 && stats["sinks"][1]["name"] == "mongodb";
+    let mirror =
+        |stats: &serde_json::Value| stats["sinks"][1]["lag_records"] == 0 && stats["sinks"][1]["name"] == "mongodb";
     eventually("the mirror has everything", CATCH_UP, || mirror(&plant.stats()));
     plant.terminate();
     let broken = segments(&log).into_iter().find(|path| *path > newest).unwrap();

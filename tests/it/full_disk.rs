@@ -31,7 +31,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("full_disk::everything_waits_says_so_and_goes_on_with_room", waits_and_goes_on),
         harness.trial("full_disk::a_disk_that_writes_nothing_at_all_is_waited_out", nothing_is_written),
-        harness.trial("full_disk::a_first_start_on_a_full_disk_ends_with_the_cause_and_leaves_nothing_torn", first_start),
+        harness
+            .trial("full_disk::a_first_start_on_a_full_disk_ends_with_the_cause_and_leaves_nothing_torn", first_start),
     ]
 }
 
@@ -196,7 +197,8 @@ fn fill_the_log_of_events(scene: &mut Scene) {
         scene.change_states(200);
         eventually("the events are routed, or wait", CATCH_UP, || {
             let stats = scene.plant.stats();
-            is_blocked(&stats) || (sink(&stats, "events")["lag_records"] == 0 && sink(&stats, "production")["lag_records"] == 0)
+            is_blocked(&stats)
+                || (sink(&stats, "events")["lag_records"] == 0 && sink(&stats, "production")["lag_records"] == 0)
         });
     }
     let stats = scene.plant.stats();
@@ -308,8 +310,7 @@ impl Attempt {
 
 /// What each attempt finds is what the one before has left: the first segment, the log's history, the journal, cursors, the
 /// log of events come into being one after the other, each at least once with too little room.
-const ROOMS: [usize; 13] =
-    [0, 100, 300_000, 600_000, 66_000, 20, 200, 9_000, 100_000, 150_000, 9_000, 70_000, 20_000];
+const ROOMS: [usize; 13] = [0, 100, 300_000, 600_000, 66_000, 20, 200, 9_000, 100_000, 150_000, 9_000, 70_000, 20_000];
 
 fn first_start(harness: &'static Harness) {
     let more = "[spool]\nmax_bytes = 4194304\n[routes]\ndirectory = \"routes\"\nmax_bytes = 1048576\n";

@@ -156,7 +156,8 @@ impl Disk {
             Node::Directory(directory) => Some(&directory.names),
             Node::File(_) => None,
         });
-        let name = names.flatten().find(|(_, named)| **named == no).map(|(name, _)| name.to_string_lossy().into_owned());
+        let name =
+            names.flatten().find(|(_, named)| **named == no).map(|(name, _)| name.to_string_lossy().into_owned());
         *self.refused.entry(name.unwrap_or_default()).or_default() += 1;
     }
 
