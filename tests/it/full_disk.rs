@@ -310,7 +310,7 @@ impl Attempt {
 
 /// What each attempt finds is what the one before has left: the first segment, the log's history, the journal, cursors, the
 /// log of events come into being one after the other, each at least once with too little room.
-const ROOMS: [usize; 13] = [0, 100, 300_000, 600_000, 66_000, 20, 200, 9_000, 100_000, 150_000, 9_000, 70_000, 20_000];
+const ROOMS: [usize; 8] = [0, 300_000, 530_000, 65_600, 9_000, 220_000, 140_000, 70_000];
 
 fn first_start(harness: &'static Harness) {
     let more = "[spool]\nmax_bytes = 4194304\n[routes]\ndirectory = \"routes\"\nmax_bytes = 1048576\n";
