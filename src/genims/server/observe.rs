@@ -124,8 +124,8 @@ impl Observer {
 
     fn sink(view: &SinkView) -> Sink {
         let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
-        // A log that takes nothing more holds its writer up inside an append: it fails again and again to find room.
-        let blocked = view.writes.as_ref().and_then(Spool::full_because);
+        // A log that takes nothing holds its writer up inside an append, which looks again and again whether it may go on.
+        let blocked = view.writes.as_ref().and_then(|log| log.refusal().or_else(|| log.full_because()));
         let state = if blocked.is_some() { SinkState::Retrying } else { metrics.state() };
         Sink {
             name: view.name.to_owned(),
