@@ -10,6 +10,7 @@ mod bounds;
 mod changes;
 mod clients;
 mod commands;
+mod damage;
 mod databases;
 mod devstack;
 mod doctor;
@@ -17,6 +18,7 @@ mod effects;
 mod etl;
 mod failures;
 mod foreign;
+mod full_disk;
 mod harness;
 mod history;
 mod hosted;
@@ -84,6 +86,8 @@ fn main() -> ExitCode {
         clients::tests,
         failures::tests,
         bounds::tests,
+        full_disk::tests,
+        damage::tests,
         letters::tests,
         mirror::tests,
         kill9::tests,

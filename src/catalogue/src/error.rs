@@ -51,5 +51,5 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 fn remedy(error: &io::Error) -> &'static str {
-    if is_full(error) { "free some room: it is tried again by itself" } else { "check the disk and the folder's owner" }
+    if is_full(error) { "free some room" } else { "check the disk and the folder's owner" }
 }

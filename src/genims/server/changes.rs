@@ -105,6 +105,8 @@ async fn deliver(changes: Changes, stop: CancellationToken) {
         let kept = heads.keep().await.err().map(|error| error.to_string());
         if let Some(error) = kept.as_ref().filter(|error| said.as_ref() != Some(*error)) {
             tracing::error!(error, "the heads of the audit trail are not kept; tried again");
+        } else if kept.is_none() && said.is_some() {
+            tracing::info!("the heads of the audit trail are kept again");
         }
         said = kept;
     };

@@ -87,10 +87,11 @@ impl EventRoutes {
         let passed = stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
         let router = EventRouter::new(appender, recovered.marks, passed);
         let first = stream.spool.clone();
-        let router = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
+        let (mut view, start) = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, stop)
         });
-        let (router, followers, routed) = (vec![router], Vec::new(), Vec::new());
+        view.writes = Some(log.clone());
+        let (router, followers, routed) = (vec![(view, start)], Vec::new(), Vec::new());
         let mut made = Self { log, router, followers, routed, lookups: None, reload: None };
         for routes in routes.databases().iter().filter(|routes| !routes.routes.is_empty()) {
             made.database(options, environment, stream, routes).await?;
@@ -190,7 +191,7 @@ fn follower(
     mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
 ) -> (SinkView, Start) {
     let metrics = Arc::new(SinkMetrics::default());
-    let view = SinkView { name, database, metrics: metrics.clone(), settles: false, log: log.clone() };
+    let view = SinkView { name, database, metrics: metrics.clone(), settles: false, log: log.clone(), writes: None };
     (view, Box::new(move |stop| start(metrics.clone(), stop)))
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Filters {
     path: Option<PathBuf>,
     held: Vec<String>,
     granted: Option<u8>,
+    /// The file says less than it should: writing failed.
+    is_behind: bool,
 }
 
 /// Begins the last line; no filter has a zero byte.
@@ -30,7 +32,7 @@ impl Filters {
         let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         let granted = text.lines().find_map(|line| line.strip_prefix(GRANTED)?.parse().ok());
         let held = text.lines().filter(|line| !line.starts_with('\0')).map(str::to_owned).collect();
-        Self { path, held, granted }
+        Self { path, held, granted, is_behind: false }
     }
 
     /// What the session holds and `wanted` does not have.
@@ -59,7 +61,19 @@ impl Filters {
         self.write()
     }
 
-    fn write(&self) -> io::Result<()> {
+    /// The last writing failed; [`Filters::write`] is tried again.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Makes the file say what is known.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        let written = self.replace();
+        self.is_behind = written.is_err();
+        written
+    }
+
+    fn replace(&self) -> io::Result<()> {
         let Some((path, folder)) = self.path.as_deref().and_then(|path| Some((path, path.parent()?))) else {
             return Ok(());
         };
@@ -103,6 +117,21 @@ mod tests {
         assert_eq!(open().dropped(&old), ["c"], "it may have been subscribed");
         second.end(&new, None).expect("written");
         assert!(open().dropped(&new).is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_known_and_written_once_it_can_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("bridges");
+        std::fs::write(&place, "in the way").expect("written");
+        let wanted = vec!["a/#".to_owned()];
+        let mut filters = Filters::open(Some(&place), "c");
+        assert!(filters.begin(&wanted).is_err() && filters.is_behind());
+        assert!(filters.end(&wanted, Some(Qos::AtLeastOnce)).is_err() && filters.is_behind());
+        std::fs::remove_file(&place).expect("removed");
+        filters.write().expect("written");
+        assert!(!filters.is_behind());
+        assert!(Filters::open(Some(&place), "c").missing(&wanted, Qos::AtLeastOnce).is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@
 use super::checkpoint::Checkpoint;
 use super::disk::DiskFile;
 use super::error::{SpoolError, is_disk_full};
+use super::full::Full;
 use super::handle::Spool;
 use super::metrics::SpoolMetrics;
 use super::record::{self, Counts};
@@ -51,14 +52,6 @@ pub(super) struct Active {
     pub(super) synced: u64,
     /// The file's length.
     pub(super) capacity: u64,
-}
-
-/// Why no segment can be made right now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Full {
-    Cap,
-    Disk,
-    Handles,
 }
 
 impl Appender {
@@ -255,6 +248,7 @@ impl Appender {
             self.wait_while_refused()?;
         }
         self.shared.pressed.store(false, Ordering::Release);
+        *self.shared.full_because.lock() = None;
         if self.shared.full.swap(false, Ordering::AcqRel) {
             tracing::info!(bytes = self.shared.bytes.load(Ordering::Relaxed), "the spool has room again");
         }
@@ -303,29 +297,11 @@ impl Appender {
     }
 
     fn report_full(&self, full: Full) {
+        // The cause first: who sees the flag asks for it.
+        *self.shared.full_because.lock() = Some(full);
         self.shared.full.store(true, Ordering::Release);
         SpoolMetrics::add(&self.shared.metrics.full_episodes, 1);
-        let bytes = self.shared.bytes.load(Ordering::Relaxed);
-        let waiting_for = self.shared.slowest_sink().unwrap_or_default();
-        match full {
-            Full::Cap => tracing::warn!(
-                bytes,
-                max_bytes = self.shared.sizes.max_bytes,
-                waiting_for,
-                "the spool is full: senders wait until a sink catches up; bring its database back or raise max_bytes"
-            ),
-            Full::Disk => tracing::warn!(
-                bytes,
-                directory = %self.shared.directory.display(),
-                waiting_for,
-                "the disk is full: senders wait; free space on the spool's disk or let the sinks catch up"
-            ),
-            Full::Handles => {
-                tracing::warn!(
-                    "the next segment needs a file handle and there is none: senders wait; raise `ulimit -n`"
-                );
-            }
-        }
+        full.report(&self.shared);
     }
 
     /// What is appended while a consumer is refused would take offsets that it knows already, and be held for a database that

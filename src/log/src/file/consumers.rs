@@ -152,16 +152,15 @@ impl Spool {
         name: &str,
         change: impl FnOnce(&mut Sink),
     ) -> Result<(), SpoolError> {
-        let unknown = || SpoolError::UnknownSink(name.to_owned());
-        let file = files.get_mut(name).ok_or_else(unknown)?;
+        let shared = self.shared();
         let offset = {
-            let mut sinks = self.shared().sinks.lock();
-            let sink = sinks.get_mut(name).ok_or_else(unknown)?;
+            let mut sinks = shared.sinks.lock();
+            let sink = sinks.get_mut(name).ok_or_else(|| SpoolError::UnknownSink(name.to_owned()))?;
             change(sink);
             sink.saved = sink.saved.min(sink.offset);
             sink.offset
         };
-        file.save(offset)?;
+        shared.save_cursor(files, name, offset)?;
         if let Some(sink) = self.shared().sinks.lock().get_mut(name) {
             sink.saved = offset;
         }

@@ -71,6 +71,7 @@ mod contract;
 mod cursor;
 mod disk;
 mod error;
+mod full;
 mod handle;
 mod history;
 mod keeper;
@@ -260,6 +261,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         tail: tail::Tail::new(sizes.memory_bytes),
         end: tokio::sync::watch::Sender::new(found.next_offset),
         full: Arc::default(),
+        full_because: Mutex::default(),
         pressed: false.into(),
         directory_unsynced: false.into(),
         room: wakeup::Wakeup::default(),

@@ -1,13 +1,15 @@
 //! What the appender, the readers, the sinks and the keeper share. Each lock is held for look-ups and small changes
 //! only, never across a sync or a read of the disk, except `cursor_files`, which only housekeeping takes.
 //!
-//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`; `history` and `refusals` alone.
+//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`; `history`, `refusals` and
+//! `full_because` alone.
 
 use super::blank::{self, Blank};
 use super::commit::CommitQueue;
 use super::cursor::CursorFile;
 use super::disk::{Disk, Lock};
 use super::error::SpoolError;
+use super::full::Full;
 use super::history::HistoryFile;
 use super::metrics::SpoolMetrics;
 use super::segment::{self, Segment};
@@ -86,6 +88,8 @@ pub(super) struct Shared {
     /// The sum of the segments' files.
     pub(super) bytes: AtomicU64,
     pub(super) full: Arc<AtomicBool>,
+    /// What an append waits for.
+    pub(super) full_because: Mutex<Option<Full>>,
     /// The disk is full: nothing is retained and no blank made until a segment could be made again.
     pub(super) pressed: AtomicBool,
     /// A name went, but the disk was too full to sync the directory: done before the next one goes.
@@ -295,19 +299,30 @@ impl Shared {
             .map(|(name, sink)| (name.clone(), sink.offset))
             .collect();
         for (name, offset) in moved {
-            match files.get_mut(&name) {
-                Some(file) => file.save(offset)?,
-                // The disk was too full for it when the sink was registered.
-                None => {
-                    let file = CursorFile::create(&*self.disk, &self.directory, self.id, &name, offset)?;
-                    files.insert(name.clone(), file);
-                }
-            }
+            self.save_cursor(files, &name, offset)?;
             if let Some(sink) = self.sinks.lock().get_mut(&name) {
                 sink.saved = offset;
             }
         }
         Ok(())
+    }
+
+    /// Durable when this returns.
+    pub(super) fn save_cursor(
+        &self,
+        files: &mut BTreeMap<String, CursorFile>,
+        name: &str,
+        offset: u64,
+    ) -> Result<(), SpoolError> {
+        match files.get_mut(name) {
+            Some(file) => file.save(offset),
+            // The disk was too full for it when the sink was registered.
+            None => {
+                let file = CursorFile::create(&*self.disk, &self.directory, self.id, name, offset)?;
+                files.insert(name.to_owned(), file);
+                Ok(())
+            }
+        }
     }
 
     fn remove_consumed(&self) -> Result<(), SpoolError> {
