@@ -34,6 +34,7 @@ mod mysql;
 mod numbers;
 mod passwords;
 mod platform;
+mod positions;
 mod pooler;
 mod powercut;
 mod provision;
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         mirror::tests,
         kill9::tests,
         lineage::tests,
+        positions::tests,
         numbers::tests,
         powercut::tests,
         routes::tests,
