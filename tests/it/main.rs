@@ -9,6 +9,7 @@ mod backup;
 mod bounds;
 mod changes;
 mod clients;
+mod clocks;
 mod commands;
 mod databases;
 mod devstack;
@@ -34,8 +35,8 @@ mod mysql;
 mod numbers;
 mod passwords;
 mod platform;
-mod positions;
 mod pooler;
+mod positions;
 mod powercut;
 mod provision;
 mod provision_mongo;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         effects::tests,
         clients::tests,
         failures::tests,
+        clocks::tests,
         bounds::tests,
         letters::tests,
         mirror::tests,

@@ -178,7 +178,12 @@ fn mirror_put_back(harness: &'static Harness) {
                 }
                 // All of it, to before the log's first record.
                 _ => {
-                    client.database("genims_production").collection::<Document>("sensor_readings").drop().await.unwrap();
+                    client
+                        .database("genims_production")
+                        .collection::<Document>("sensor_readings")
+                        .drop()
+                        .await
+                        .unwrap();
                     internal(&client, "ingest_batches").delete_many(doc! {}).await.unwrap();
                     positions.delete_many(doc! {}).await.unwrap();
                 }
@@ -211,7 +216,9 @@ fn ahead_of_the_log(harness: &'static Harness) {
         move_by(AHEAD);
         eventually("closed doors, with the remedy", CATCH_UP, || {
             let (status, text) = plant.get("/readyz").unwrap_or_default();
-            status == 503 && text.contains(&format!("{name} has the records below")) && text.contains("genims log adopt")
+            status == 503
+                && text.contains(&format!("{name} has the records below"))
+                && text.contains("genims log adopt")
         });
         assert_eq!(sink(&plant.stats(), name)["state"], "failed");
         // What was under way when the doors closed may still get through.
