@@ -142,9 +142,12 @@ enum Refusal {
     Check,
     /// A trigger that runs this.
     Trigger(&'static str),
+    /// A constraint that is checked when the transaction ends.
+    AtTheEnd,
 }
 
-const REFUSALS: [Refusal; 4] = [
+const REFUSALS: [Refusal; 5] = [
+    Refusal::AtTheEnd,
     Refusal::Check,
     Refusal::Trigger("RAISE 'not this one'"),
     Refusal::Trigger("RAISE 'not this one' USING ERRCODE = 'UG001'"),
@@ -162,17 +165,23 @@ impl Statement {
                     format!("ALTER TABLE {table} ADD CONSTRAINT refuse CHECK (NOT ({}))", poison.replace("{}", ""));
                 Some((check, format!("ALTER TABLE {table} DROP CONSTRAINT refuse")))
             }
-            Refusal::Trigger(body) => {
-                let (row, answer) = if *what == "DELETE" { ("old.", "old") } else { ("new.", "new") };
-                let trigger = format!(
-                    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-                         $$ BEGIN {body}; RETURN {answer}; END $$;
-                     CREATE TRIGGER refuse BEFORE {what} ON {table} FOR EACH ROW WHEN ({}) EXECUTE FUNCTION refuse()",
-                    poison.replace("{}", row)
-                );
-                Some((trigger, format!("DROP TRIGGER refuse ON {table}; DROP FUNCTION refuse()")))
+            Refusal::Trigger(body) => Some(self.trigger(body, "TRIGGER refuse BEFORE", "")),
+            Refusal::AtTheEnd => {
+                let deferred = "DEFERRABLE INITIALLY DEFERRED";
+                Some(self.trigger("RAISE 'not this one'", "CONSTRAINT TRIGGER refuse AFTER", deferred))
             }
         }
+    }
+
+    fn trigger(&self, body: &str, kind: &str, when: &str) -> (String, String) {
+        let Self { table, what, poison, .. } = self;
+        let (row, answer) = if *what == "DELETE" { ("old.", "old") } else { ("new.", "new") };
+        let condition = poison.replace("{}", row);
+        let trigger = format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN {answer}; END $$;
+             CREATE {kind} {what} ON {table} {when} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse()"
+        );
+        (trigger, format!("DROP TRIGGER refuse ON {table}; DROP FUNCTION refuse()"))
     }
 }
 
