@@ -174,7 +174,7 @@ fn a_day_detached_under_load(harness: &'static Harness) {
     let newest = "SELECT tableoid::regclass::text, timestamp::date::text, (timestamp::date + 1)::text FROM sensor_data \
                   ORDER BY timestamp DESC LIMIT 1";
     let newest = &plant.query("genims_operations_db", newest)[0];
-    let [partition, day, next_day] = [0, 1, 2].map(|column| newest.get::<_, String>(column));
+    let [partition, day, next_day] = [0_usize, 1, 2].map(|column| newest.get::<_, String>(column));
     plant.execute("genims_operations_db", &format!("ALTER TABLE sensor_data DETACH PARTITION {partition}"));
     let detached = plant.rows(&partition, "true");
     assert!(detached > 0 && partition.contains(&day.replace('-', "")), "{partition}");

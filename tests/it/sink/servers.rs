@@ -107,7 +107,7 @@ impl Postgres {
             async move {
                 let client = settings.connect().await.map_err(|error| Box::new(error) as Cause)?;
                 client.batch_execute(&format!("SET ROLE {role}")).await?;
-                Ok(client)
+                Ok::<_, Cause>(client)
             }
         }
     }

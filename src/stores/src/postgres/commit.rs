@@ -241,9 +241,9 @@ async fn enter(
     batch: &Batch,
 ) -> Result<(), SinkError> {
     let insert = async {
-        ledger.insert(transaction, context.spool_id, batch).await.map_err(|error| match refusal_in(&error) {
-            Some(db) if is_entered_already(db) => entered_already(batch, context),
-            _ => error,
+        ledger.insert(transaction, context.spool_id, batch).await.map_err(|error| {
+            let is_there = refusal_in(&error).is_some_and(is_entered_already);
+            if is_there { entered_already(batch, context) } else { error }
         })
     };
     if mode == Mode::Whole {
