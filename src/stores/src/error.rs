@@ -37,12 +37,12 @@ pub enum SinkError {
     #[error("the position is no longer {expected}: another writer moved it; it is read again")]
     PositionMoved { expected: u64 },
     #[error(
-        "genims_internal.ingest_batches has the batch from {first_offset} on already: sink_positions went back, and the rows did \
-         not. Restore both from one copy, or, where the rows are all there, say so: UPDATE genims_internal.sink_positions SET \
-         next_offset = (SELECT max(next_offset) FROM genims_internal.ingest_batches WHERE spool_id = '{spool_id}'), \
-         history = '{history}' WHERE spool_id = '{spool_id}' AND sink = 'postgres'"
+        "sink_positions says {position}, and genims_internal.ingest_batches has batches up to {entered}: the position went back \
+         and the rows did not; they would be there twice. Restore both from one copy, or, where the rows are all there, \
+         say so: UPDATE genims_internal.sink_positions SET next_offset = {entered}, history = '{history}' \
+         WHERE spool_id = '{spool_id}' AND sink = 'postgres'"
     )]
-    EnteredAlready { first_offset: u64, spool_id: Uuid, history: Lineage },
+    EnteredAlready { position: u64, entered: u64, spool_id: Uuid, history: Lineage },
     #[error(
         "{sink} has the records below {position} of a history that this log, which ends at {end}, does not hold: the log \
          was restored from an older copy, and going on would lose new records. Nothing is acknowledged. Stop the server \

@@ -21,7 +21,7 @@ use bytes::BytesMut;
 use futures_util::future::try_join5;
 use genims_catalogue::Catalogue;
 use genims_model::{Lineage, Position, now_us};
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Statement, Transaction};
 use uuid::Uuid;
 
@@ -195,7 +195,7 @@ async fn write(
         dead_letters: batch.dead_letters().count() as u64,
         refused_rows,
     };
-    enter(&transaction, mode, &ledger, context, batch).await?;
+    enter(&transaction, mode, &ledger, context.spool_id, batch).await?;
     drop(statements);
     answered(transaction.commit()).await?;
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
@@ -232,39 +232,27 @@ pub fn copy_in(table: &str, columns: &str) -> String {
 }
 
 /// Enters the batch in the ledger. A ledger that refuses it (a trigger, a constraint of somebody's own) does not stop the
-/// rows; `genims verify` shows the gap. A batch that it has already does: its rows are there, too.
+/// rows; `genims verify` shows the gap. A batch that it has already does: its rows may be there too.
 async fn enter(
     transaction: &Transaction<'_>,
     mode: Mode,
     ledger: &LedgerRow,
-    context: &Context<'_>,
+    spool_id: Uuid,
     batch: &Batch,
 ) -> Result<(), SinkError> {
-    let insert = async {
-        ledger.insert(transaction, context.spool_id, batch).await.map_err(|error| {
-            let is_there = refusal_in(&error).is_some_and(is_entered_already);
-            if is_there { entered_already(batch, context) } else { error }
-        })
-    };
+    let insert = ledger.insert(transaction, spool_id, batch);
     if mode == Mode::Whole {
         return insert.await;
     }
-    if let Some(error) = alone(transaction, insert).await? {
-        let (first_offset, next_offset) = (batch.first_offset, batch.next_offset);
-        tracing::error!(%error, first_offset, next_offset, "genims_internal.ingest_batches refused its row");
+    match alone(transaction, insert).await? {
+        Some(error) if refusal_in(&error).is_some_and(|db| *db.code() == SqlState::UNIQUE_VIOLATION) => Err(error),
+        Some(error) => {
+            let (first_offset, next_offset) = (batch.first_offset, batch.next_offset);
+            tracing::error!(%error, first_offset, next_offset, "genims_internal.ingest_batches refused its row");
+            Ok(())
+        }
+        None => Ok(()),
     }
-    Ok(())
-}
-
-/// With the newest epoch, which is enough for the log to know the position by.
-fn entered_already(batch: &Batch, context: &Context<'_>) -> SinkError {
-    let newest = context.lineage.epochs().last().map(std::slice::from_ref).unwrap_or_default();
-    let (first_offset, spool_id) = (batch.first_offset, context.spool_id);
-    SinkError::EnteredAlready { first_offset, spool_id, history: Lineage::of(newest) }
-}
-
-fn is_entered_already(db: &DbError) -> bool {
-    *db.code() == SqlState::UNIQUE_VIOLATION && db.table() == Some("ingest_batches")
 }
 
 /// Writes into one transaction, one table after the other, in one mode.
