@@ -9,6 +9,7 @@ mod backup;
 mod bounds;
 mod changes;
 mod clients;
+mod clocks;
 mod commands;
 mod damage;
 mod databases;
@@ -37,6 +38,7 @@ mod numbers;
 mod passwords;
 mod platform;
 mod pooler;
+mod positions;
 mod powercut;
 mod provision;
 mod provision_mongo;
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         effects::tests,
         clients::tests,
         failures::tests,
+        clocks::tests,
         bounds::tests,
         full_disk::tests,
         damage::tests,
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         mirror::tests,
         kill9::tests,
         lineage::tests,
+        positions::tests,
         numbers::tests,
         powercut::tests,
         routes::tests,
