@@ -165,6 +165,12 @@ impl Session {
         assert_eq!(changed, 1, "{sql}");
     }
 
+    async fn close(self) {
+        if let Self::Mysql(connection) = self {
+            connection.disconnect().await.unwrap();
+        }
+    }
+
     fn as_text(&self, expression: &str) -> String {
         match self {
             Self::Postgres(_) => format!("({expression})::text"),
@@ -221,6 +227,7 @@ fn each_row_breaks_exactly_its_rules(harness: &'static Harness) {
             harness.block_on(sessions.get_mut(row.database.as_str()).unwrap().change(mend));
         }
     }
+    sessions.into_values().for_each(|session| harness.block_on(session.close()));
     verified(&platform, &["verify", "--as-of", ORDINARY]);
 }
 

@@ -38,16 +38,16 @@ enum How {
     /// Not run, because ...
     Skip(&'static str),
     /// Run to its end; then this must be true.
-    Run(fn(&Reader) -> bool),
+    Run(fn(&Reader<'_>) -> bool),
     /// Left running until all is done.
     Serve,
     /// Statements for this database.
-    Sql(&'static str, fn(&Reader) -> bool),
+    Sql(&'static str, fn(&Reader<'_>) -> bool),
     /// Added to the configuration, which must be valid with it.
     Configuration,
 }
 
-const ALSO: fn(&Reader) -> bool = |_| true;
+const ALSO: fn(&Reader<'_>) -> bool = |_| true;
 
 /// By how a piece begins.
 const TABLE: &[(&str, How)] = &[
@@ -127,8 +127,10 @@ fn pieces(text: &str) -> Vec<String> {
 fn a_command_that_nobody_runs_is_noticed() {
     let unknown: Vec<String> = pieces(README).into_iter().filter(|piece| how(piece).is_none()).collect();
     assert_eq!(unknown, Vec::<String>::new(), "let `how` know them");
-    let idle: Vec<_> = TABLE.iter().filter(|(start, _)| !pieces(README).iter().any(|piece| piece.starts_with(start)));
-    assert_eq!(idle.map(|(start, _)| *start).collect::<Vec<_>>(), Vec::<&str>::new(), "the README has them no more");
+    let there = pieces(README);
+    let gone = |start: &&str| !there.iter().any(|piece| piece.starts_with(start));
+    let gone: Vec<&str> = TABLE.iter().map(|(start, _)| *start).filter(gone).collect();
+    assert_eq!(gone, Vec::<&str>::new(), "the README has them no more");
     let text = "text\n    genims fly  # away\n\n```sh\ngenims swim\n```\n    psql -c 'a\n      b'\n    BEGIN;\n    COMMIT;\n\n```\nA ── B\n```\n";
     let found = pieces(text);
     assert_eq!(found, ["genims fly", "genims swim", "psql -c 'a\nb'", "BEGIN;\nCOMMIT;"]);
