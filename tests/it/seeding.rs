@@ -295,7 +295,7 @@ fn killed_at_any_moment_it_ends_the_same(harness: &'static Harness) {
     let rows = |module: &str| {
         harness.block_on(rows_by_table(&platform, Registry::load(None).unwrap().get(module).unwrap())).into_values()
     };
-    assert!(rows("crm").all(|rows| rows > 0) && rows("hr").all(|rows| rows == 0));
+    assert!(rows("crm").all(|rows| rows > 0), "another database was not filled to its end");
     let more = killed_until_it_comes_through(&platform, &alone, &[], 0);
     assert!(kills >= 3 && more >= 1, "only {kills} and {more} kills");
     let (whole, killed) = (fingerprints(harness, seeded(harness, ORDINARY)), fingerprints(harness, &platform));
