@@ -7,6 +7,7 @@
 
 mod backup;
 mod bounds;
+mod broken;
 mod changes;
 mod clients;
 mod clocks;
@@ -43,6 +44,7 @@ mod powercut;
 mod provision;
 mod provision_mongo;
 mod questions;
+mod readme;
 mod retention;
 mod roles;
 mod routes;
@@ -61,6 +63,18 @@ mod window;
 use harness::Harness;
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
+
+/// Tests are taken in the order of their list: one of these that began last would run alone while all other threads are
+/// idle. The second needs nothing of what the first makes for those behind it.
+const LONGEST: [&str; 7] = [
+    "seeding::empty_servers_become_the_whole_platform",
+    "seeding::killed_at_any_moment_it_ends_the_same",
+    "backup::what_was_destroyed_comes_back",
+    "readme::every_command_does_what_it_says",
+    "seeding::months_later_nothing_is_red",
+    "seeding::late_readings_break_nothing",
+    "broken::each_row_breaks_exactly_its_rules",
+];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -91,6 +105,7 @@ fn main() -> ExitCode {
         bounds::tests,
         full_disk::tests,
         damage::tests,
+        broken::tests,
         letters::tests,
         mirror::tests,
         kill9::tests,
@@ -108,8 +123,13 @@ fn main() -> ExitCode {
         doctor::tests,
         commands::tests,
         foreign::tests,
+        readme::tests,
     ];
-    let trials = topics.iter().flat_map(|tests| tests(harness)).collect();
+    let mut trials: Vec<Trial> = topics.iter().flat_map(|tests| tests(harness)).collect();
+    for name in LONGEST {
+        assert!(trials.iter().any(|trial| trial.name() == name), "there is no {name}");
+    }
+    trials.sort_by_key(|trial| LONGEST.iter().position(|name| trial.name() == *name).unwrap_or(LONGEST.len()));
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness.print_slowest();
     harness.end(conclusion.has_failed());
