@@ -188,6 +188,48 @@ fn damage_is_refused_and_never_renumbers() {
 }
 
 #[test]
+fn what_a_later_release_wrote_is_refused_and_left_as_it_is() {
+    // The newest slot of the witness is the first one here, and the second after one more save.
+    for saves in 0..2 {
+        let (disk, keeper) = Disk::begun();
+        for number in 0..saves {
+            keeper.register(Some("M1"), &format!("S{}", 2 + number)).expect("a known machine");
+            keeper.sync().expect("room");
+        }
+        let (journal, witness) = (disk.data.contents(NAME).expect("there"), disk.log.contents(WITNESS).expect("there"));
+        let raised = |bytes: &[u8], version: usize, sum: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes[version] += 1;
+            // A slot begins four bytes before its version's digit, the front with it.
+            let begin = if sum == 28 { 0 } else { version - 3 };
+            let crc32 = crc32fast::hash(&bytes[begin..begin + sum]);
+            bytes[begin + sum..begin + sum + 4].copy_from_slice(&crc32.to_le_bytes());
+            bytes
+        };
+        let refused = |found: u32, name: &str| {
+            let error = disk.start().expect_err("of a later release");
+            assert!(matches!(&error, JournalError::Version { found: said, .. } if *said == found), "{error}");
+            let said = error.to_string();
+            assert!(said.contains(name) && said.contains("start the release that wrote it"), "{said}");
+        };
+        let later = raised(&journal, 8, 28);
+        disk.data.put(NAME, Some(later.clone()));
+        refused(3, NAME);
+        assert_eq!(disk.data.contents(NAME), Some(later), "untouched");
+        disk.data.put(NAME, Some(journal));
+
+        let slots = [0, 4096].into_iter().filter(|at| witness[*at] != 0);
+        let newest = slots.max_by_key(|at| super::frame::u64_at(&witness, at + 20)).expect("a slot");
+        let later = raised(&witness, newest + 3, 40);
+        disk.log.put(WITNESS, Some(later.clone()));
+        refused(2, WITNESS);
+        assert_eq!(disk.log.contents(WITNESS), Some(later), "untouched");
+        disk.log.put(WITNESS, Some(witness));
+        assert_eq!(published(&disk.start().expect("as it was")).len(), 2 + saves);
+    }
+}
+
+#[test]
 fn an_older_another_and_a_missing_journal_are_refused_with_the_remedy() {
     let (disk, keeper) = Disk::begun();
     let older = disk.data.contents(NAME);

@@ -294,7 +294,10 @@ impl Shared {
             .filter(|(_, sink)| sink.saved != sink.offset)
             .map(|(name, sink)| (name.clone(), sink.offset))
             .collect();
+        let end = self.next_offset();
         for (name, offset) in moved {
+            // The records behind it would be taken for consumed, and the next start for the loss of some.
+            assert!(offset <= end, "the cursor of {name} is at {offset}, and the log ends at {end}");
             match files.get_mut(&name) {
                 Some(file) => file.save(offset)?,
                 // The disk was too full for it when the sink was registered.
@@ -346,5 +349,26 @@ impl Shared {
         self.disk.sync_directory(&self.directory).map_err(|source| SpoolError::io("sync", &self.directory, source))?;
         self.directory_unsynced.store(false, Ordering::Release);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake_disk::FakeDisk;
+    use super::super::{SpoolOptions, open_on};
+    use super::*;
+    use crate::contract::Consumer;
+
+    #[test]
+    #[should_panic(expected = "and the log ends at 0")]
+    fn no_cursor_beyond_the_end_becomes_durable() {
+        let options = SpoolOptions { directory: "/spool".into(), max_bytes: 1 << 20, ..SpoolOptions::default() };
+        let (_appender, spool, _) = open_on(Arc::new(FakeDisk::new(1)), &options).unwrap();
+        spool.register(&Consumer::hold("postgres")).unwrap();
+        spool.save_cursor("postgres", 1).unwrap_err();
+        if let Some(sink) = spool.shared().sinks.lock().get_mut("postgres") {
+            sink.offset = 1;
+        }
+        let _ = spool.shared().maintain();
     }
 }
