@@ -153,6 +153,55 @@ fn a_process_that_dies_at_any_call_loses_nothing_that_was_published() {
     }
 }
 
+/// Whatever fails once is done again: by the doors and the follower of master data while the server runs, else by the next
+/// start.
+#[test]
+fn an_io_error_at_any_call_delays_numbers_and_harms_none() {
+    let again = |step: &dyn Fn() -> Result<(), JournalError>| {
+        let Err(error) = step() else { return };
+        assert!(error.to_string().contains("check the disk"), "{error}");
+        step().expect("it failed once");
+    };
+    let work = |keeper: &Keeper| {
+        keeper.register(Some("M1"), "S2").expect("a known machine");
+        again(&|| keeper.sync());
+        again(&|| keeper.follow(plant(&["S0", "S1", "S2", "S3"])).map(|_| ()));
+        keeper.register(Some("M1"), "S4").expect("a known machine");
+        again(&|| keeper.sync());
+    };
+    let folders: [fn(&Disk) -> &FakeFolder; 2] = [|disk| &disk.data, |disk| &disk.log];
+    for of in folders {
+        let calls_of = |run: &dyn Fn(&Disk, &Keeper)| {
+            let (disk, keeper) = Disk::begun();
+            let before = of(&disk).calls();
+            run(&disk, &keeper);
+            of(&disk).calls() - before
+        };
+        let calls = calls_of(&|_, keeper| work(keeper));
+        assert!(calls >= 3, "the work reaches the disk");
+        for (failing, loss) in (0..calls).flat_map(|call| LOSSES.map(|loss| (call, loss))) {
+            let (disk, keeper) = Disk::begun();
+            of(&disk).fail_in(failing);
+            work(&keeper);
+            let all = ["S0", "S1", "S2", "S3", "S4"];
+            assert_eq!(published(&keeper), all, "call {failing}");
+            disk.cut_power(loss);
+            assert_eq!(published(&disk.start().expect("whole")), all, "call {failing}, {loss:?}");
+        }
+        let calls = calls_of(&|disk, _| drop(disk.start().expect("whole")));
+        for (failing, loss) in (0..calls).flat_map(|call| LOSSES.map(|loss| (call, loss))) {
+            let (disk, _) = Disk::begun();
+            of(&disk).fail_in(failing);
+            match disk.start() {
+                Ok(keeper) => assert_eq!(published(&keeper), ["S0", "S1"], "call {failing}"),
+                Err(error) => assert!(error.to_string().contains("check the disk"), "{error}"),
+            }
+            disk.cut_power(loss);
+            assert_eq!(published(&disk.start().expect("whole")), ["S0", "S1"], "call {failing}, {loss:?}");
+        }
+    }
+}
+
 #[test]
 fn a_failed_sync_is_not_believed_by_the_next() {
     for loss in LOSSES {
