@@ -32,6 +32,7 @@ mod lineage;
 mod mirror;
 mod mysql;
 mod numbers;
+mod one_step_back;
 mod passwords;
 mod platform;
 mod pooler;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         kill9::tests,
         lineage::tests,
         numbers::tests,
+        one_step_back::tests,
         powercut::tests,
         routes::tests,
         routes_story::tests,

@@ -87,6 +87,12 @@ impl FakeFolder {
         self.state().fails_in = Some(calls);
     }
 
+    /// The process has died and is started again; the kernel has lived on with what was written.
+    pub(crate) fn restart(&self) {
+        let mut state = self.state();
+        (state.dies_in, state.fails_in) = (None, None);
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.state().calls
     }

@@ -202,6 +202,26 @@ fn an_io_error_at_any_call_delays_numbers_and_harms_none() {
     }
 }
 
+/// The kernel shows what it could not write, and takes it for clean: the next start must not rely on it.
+#[test]
+fn what_a_failed_sync_left_in_memory_is_written_again_by_the_next_start() {
+    let mut seen_after = 0;
+    for (failing, loss) in (0..6).flat_map(|call| LOSSES.map(|loss| (call, loss))) {
+        let (disk, keeper) = Disk::begun();
+        disk.data.fail_in(failing);
+        disk.data.die_in(failing + 1);
+        keeper.register(Some("M1"), "S2").expect("a known machine");
+        let _ = keeper.sync();
+        disk.data.restart();
+        let seen = published(&disk.start().expect("whole, or cut"));
+        seen_after += usize::from(seen.len() == 3);
+        disk.cut_power(loss);
+        let again = disk.start().unwrap_or_else(|error| panic!("call {failing}, {loss:?}: {error}"));
+        assert_eq!(published(&again), seen, "call {failing}, {loss:?}");
+    }
+    assert!(seen_after > 0, "no start saw what was not durable");
+}
+
 #[test]
 fn a_failed_sync_is_not_believed_by_the_next() {
     for loss in LOSSES {
