@@ -65,7 +65,7 @@ const FILES: [(&str, Form); 9] = [
 fn raised(mut content: Vec<u8>, form: Form) -> Vec<u8> {
     let slot_at = match form {
         Form::Slots(_) => {
-            let written = [0, 4096].into_iter().filter(|at| content[at + 3].is_ascii_digit());
+            let written = [0_usize, 4096].into_iter().filter(|at| content[at + 3].is_ascii_digit());
             let generation = |at: &usize| u64::from_le_bytes(content[at + 20..at + 28].try_into().unwrap());
             written.max_by_key(generation).unwrap()
         }

@@ -287,7 +287,7 @@ fn what_a_later_release_wrote_is_refused_and_left_as_it_is() {
         assert_eq!(disk.data.contents(NAME), Some(later), "untouched");
         disk.data.put(NAME, Some(journal));
 
-        let slots = [0, 4096].into_iter().filter(|at| witness[*at] != 0);
+        let slots = [0_usize, 4096].into_iter().filter(|at| witness[*at] != 0);
         let newest = slots.max_by_key(|at| super::frame::u64_at(&witness, at + 20)).expect("a slot");
         let later = raised(&witness, newest + 3, 40);
         disk.log.put(WITNESS, Some(later.clone()));

@@ -52,7 +52,7 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
     let rounds = if cuts.count < CUTS_THAT_TEAR_ALL { 1 } else { ROUNDS_MAX };
     let machine = cuts.plant.sensor();
     let begun_ms = now_ms() - 3_600_000;
-    let (mut sent, mut changes) = (Vec::new(), 0);
+    let (mut sent, mut changes) = (Vec::new(), 0_i64);
     for (number, (folder, name, when)) in (0..rounds).flat_map(|_| FILES).enumerate() {
         let torn = |cuts: &Cuts| -> u64 {
             cuts.disk.torn().iter().filter(|(torn, _)| torn.starts_with(name)).map(|(_, times)| times).sum()

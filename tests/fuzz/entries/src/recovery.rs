@@ -43,7 +43,7 @@ pub fn recovery(data: &[u8]) {
     assert_eq!(shown, again, "what a start has shown stays");
 }
 
-/// Twenty-odd kinds of records are too many for one place: kinds alternate.
+/// The kinds alternate, so that damage meets each of them beside each other.
 fn portion(number: u64) -> Portion {
     let at = number.cast_signed();
     let reading = |index: u64| Reading {

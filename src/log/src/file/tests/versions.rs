@@ -338,7 +338,7 @@ fn what_a_later_release_wrote_is_refused_and_left_as_it_is() {
         // The slot written last, in the second block of the cursor.
         ("cursor-", cursor::VERSION + 1, |path| {
             let content = std::fs::read(path).unwrap();
-            let newest = [0, 4096].into_iter().filter(|at| content[at + 3] == b'1');
+            let newest = [0_usize, 4096].into_iter().filter(|at| content[at + 3] == b'1');
             let newest = newest.max_by_key(|at| u64::from_le_bytes(content[at + 20..at + 28].try_into().unwrap()));
             raise_slot(path, newest.unwrap(), 40);
         }),
