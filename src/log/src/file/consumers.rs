@@ -161,11 +161,15 @@ impl Spool {
             sink.saved = sink.saved.min(sink.offset);
             sink.offset
         };
-        file.save(offset)?;
+        let saved = file.save(offset);
         if let Some(sink) = self.shared().sinks.lock().get_mut(name) {
-            sink.saved = offset;
+            // Housekeeping tries again; until then nothing goes that the place in memory needs.
+            sink.unsaved = saved.is_err();
+            if saved.is_ok() {
+                sink.saved = offset;
+            }
         }
-        Ok(())
+        saved
     }
 
     /// Nothing is appended while any consumer is refused; `None` lifts its refusal.

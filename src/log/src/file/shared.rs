@@ -44,6 +44,8 @@ pub(super) struct Sink {
     pub(super) offset: u64,
     /// What its file says; segments go by this one.
     pub(super) saved: u64,
+    /// The file could not be told of a way back, and says more than `saved`.
+    pub(super) unsaved: bool,
     /// Whether this run's configuration has it; others hold nothing back.
     pub(super) registered: bool,
     pub(super) settles: bool,
@@ -55,7 +57,8 @@ pub(super) struct Sink {
 impl Sink {
     /// As an earlier run left it.
     pub(super) fn left(offset: u64) -> Self {
-        Self { offset, saved: offset, registered: false, settles: false, when_behind: WhenBehind::Hold, cut_off: false }
+        let when_behind = WhenBehind::Hold;
+        Self { offset, saved: offset, unsaved: false, registered: false, settles: false, when_behind, cut_off: false }
     }
 
     /// Whether the log keeps records for it.
@@ -291,7 +294,7 @@ impl Shared {
             .sinks
             .lock()
             .iter()
-            .filter(|(_, sink)| sink.saved != sink.offset)
+            .filter(|(_, sink)| sink.saved != sink.offset || sink.unsaved)
             .map(|(name, sink)| (name.clone(), sink.offset))
             .collect();
         let end = self.next_offset();
@@ -307,7 +310,7 @@ impl Shared {
                 }
             }
             if let Some(sink) = self.sinks.lock().get_mut(&name) {
-                sink.saved = offset;
+                (sink.saved, sink.unsaved) = (offset, false);
             }
         }
         Ok(())

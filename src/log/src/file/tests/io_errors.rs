@@ -91,3 +91,23 @@ fn what_cannot_be_read_now_is_never_set_aside_as_lost() {
     }
     assert!(failures > 100, "{failures} failures");
 }
+
+/// The database went back, and the disk would not take it down: it is told later, before a crash can forget it.
+#[test]
+fn a_way_back_that_could_not_be_saved_is_saved_by_housekeeping() {
+    for call in [Call::Write, Call::Open] {
+        let disk = FakeDisk::new(1);
+        log_on(&disk);
+        let (_appender, spool, _) = open_on(Arc::new(disk.clone()), &options()).unwrap();
+        assert_eq!(spool.register(&Consumer::hold("postgres")).unwrap(), 400);
+        disk.fail_calls(call, 1.0);
+        let rewound = spool.rewind("postgres", 30);
+        // The file is open already.
+        assert_eq!(rewound.is_err(), call == Call::Write, "{rewound:?}");
+        disk.fail_calls(call, 0.0);
+        spool.maintain().unwrap();
+        disk.cut_power();
+        let (_appender, spool, _) = open_on(Arc::new(disk), &options()).unwrap();
+        assert_eq!(spool.cursor("postgres"), Some(30), "{call:?}");
+    }
+}
