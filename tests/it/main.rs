@@ -36,6 +36,7 @@ mod lineage;
 mod mirror;
 mod mysql;
 mod numbers;
+mod one_step_back;
 mod passwords;
 mod platform;
 mod pooler;
@@ -112,6 +113,7 @@ fn main() -> ExitCode {
         lineage::tests,
         positions::tests,
         numbers::tests,
+        one_step_back::tests,
         powercut::tests,
         routes::tests,
         routes_story::tests,

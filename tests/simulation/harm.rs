@@ -4,7 +4,7 @@ use crate::database::lock;
 use crate::plan::Damage;
 use crate::server::{Server, spool_options};
 use crate::world::{World, fault};
-use genims_log::file::simulated;
+use genims_log::file::simulated::{self, Call};
 use genims_log::history::Resume;
 use genims_model::Position;
 use rand::RngExt;
@@ -45,13 +45,22 @@ impl World {
             }
             3 => self.disk.set_full_at_sync(0.3),
             4 => self.disk.set_no_handles(true),
+            15..18 => self.fail_calls(0.2),
             5..15 => {
                 self.disk.set_capacity(None);
+                Call::ALL.into_iter().for_each(|call| self.disk.fail_calls(call, 0.0));
                 self.disk.set_full_at_sync(0.0);
                 self.disk.set_no_handles(false);
             }
             _ => {}
         }
+    }
+
+    /// Opens, reads, writes or names answer EIO now and then.
+    pub(crate) fn fail_calls(&mut self, probability: f64) {
+        let call = Call::ALL[self.random.random_range(0..Call::ALL.len())];
+        self.note(format_args!("EIO: {call:?}"));
+        self.disk.fail_calls(call, probability);
     }
 
     /// While the server stands still in order.

@@ -215,7 +215,11 @@ impl Server {
         let position = whole.positions.get(&self.spool.name()).cloned();
         let offset = position.map_or(0, |position| position.offset).max(self.spool.first_offset());
         mirror.contents = whole;
-        self.spool.restart_at(mirror.name, offset).expect("held from there on");
+        match self.spool.restart_at(mirror.name, offset) {
+            // A disk that fails now is told later.
+            Ok(()) | Err(SpoolError::Io { .. }) => {}
+            Err(error) => panic!("held from there on: {error}"),
+        }
     }
 
     pub(crate) fn is_refused(&self) -> bool {

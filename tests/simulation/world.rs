@@ -121,6 +121,9 @@ impl World {
             let operations = self.random.random_range(0..40);
             self.disk.crash_in(operations);
         }
+        if self.chance(0.1) {
+            self.fail_calls(0.05);
+        }
         let Some(mut server) = self.start(life).await else { return };
         if self.disk.is_dead() {
             return self.crash(server).await;
@@ -168,7 +171,7 @@ impl World {
                     self.follow_master(&server);
                     return Some(server);
                 }
-                Err(error) if self.disk.is_dead() => {
+                Err(error) if self.disk.is_failing() => {
                     self.note(format_args!("died at the start: {error}"));
                     self.lose_power_or_not();
                     return None;
@@ -187,7 +190,7 @@ impl World {
         assert!(error.to_string().contains(';') || error.to_string().contains('`'), "no remedy in: {error}");
         match error {
             StartError::Spool(SpoolError::Damaged { file, .. }) if is_segment(file) => {
-                // Somebody has made room: what can be read is written anew.
+                // Somebody has made room and mended the disk: what can be read is written anew.
                 self.disk.set_capacity(None);
                 let report = match quarantine(&self.disk, Path::new(SPOOL)) {
                     Err(_) if self.disk.is_dead() => return,

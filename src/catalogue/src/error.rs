@@ -12,7 +12,7 @@ pub enum JournalError {
     )]
     Damaged { path: PathBuf, position: u64, detail: String },
     #[error(
-        "the catalogue journal {path} has format {found}, this program reads up to {known}; start the release that wrote it, or a later one"
+        "{path}, of the catalogue's numbers, has format {found}, this program reads up to {known}; start the release that wrote it, or a later one"
     )]
     Version { path: PathBuf, found: u32, known: u32 },
     #[error(

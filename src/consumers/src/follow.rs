@@ -294,6 +294,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             self.save_cursor(position)?;
             return Ok(Step::Next);
         }
+        check_begin(batch, position);
         let begun = Instant::now();
         let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
         self.last_commit = begun.elapsed();
@@ -410,6 +411,17 @@ impl Settlement {
             self.accounts.finished(source as SourceNo, Outcome::DeadLettered, dead_letters);
         }
     }
+}
+
+/// A group with records on both sides of the position would be stored in part for the second time.
+pub(crate) fn check_begin(batch: &Batch, position: u64) {
+    let begins_before = batch.first_offset < position;
+    let holds_records = batch.groups.first().is_some_and(|group| group.len() > group.skipped);
+    assert!(
+        !(begins_before && holds_records),
+        "the database has everything below {position}, and the batch begins at {}",
+        batch.first_offset
+    );
 }
 
 /// Delays between attempts at a database that is away.

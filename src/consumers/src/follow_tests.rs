@@ -1,6 +1,6 @@
 //! The loop of [`crate::follow`] against a database in memory that fails on demand.
 
-use crate::follow::{FollowOptions, Follower, Settlement};
+use crate::follow::{FollowOptions, Follower, Settlement, check_begin};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use genims_log::contract::Log;
@@ -99,6 +99,23 @@ impl Target for Fake {
     async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
         Ok(Committed { refused: vec![(batch.first_offset, 0)], ..Committed::default() })
     }
+}
+
+#[test]
+#[should_panic(expected = "has everything below 6, and the batch begins at 4")]
+fn what_the_database_has_in_part_is_never_sent_as_a_whole() {
+    let readings = vec![sample::reading(SensorNo(0), 1); 4];
+    let group = Group { first_offset: 4, readings, ..Group::default() };
+    let mut batch = Batch::default();
+    batch.push(Arc::new(group));
+    for passed in [0, 4] {
+        check_begin(&batch, passed);
+    }
+    // Nothing of what was lost to damage is stored.
+    let mut lost = Batch::default();
+    lost.push(Arc::new(Group { first_offset: 4, skipped: 4, ..Group::default() }));
+    check_begin(&lost, 6);
+    check_begin(&batch, 6);
 }
 
 struct Trial {

@@ -44,6 +44,7 @@ pub(super) enum Node {
     Directory(Directory),
 }
 
+<<<<<<< HEAD
 /// What others leave of the disk; they take at once what is given up here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -52,6 +53,21 @@ pub(crate) enum Room {
     Bytes(usize),
     /// Nothing is written at all, wherever it would go: such is a full disk that never overwrites (btrfs).
     Nothing,
+=======
+/// Asked for by a file `cut:<folder>:<beginning of the name>` in the root, which goes with the power.
+#[derive(Debug)]
+struct Due {
+    marker: OsString,
+    folder: String,
+    name: String,
+}
+
+impl Due {
+    fn by(marker: &OsStr) -> Option<Self> {
+        let (folder, name) = marker.to_str()?.strip_prefix("cut:")?.split_once(':')?;
+        Some(Self { marker: marker.to_owned(), folder: folder.to_owned(), name: name.to_owned() })
+    }
+>>>>>>> g5
 }
 
 #[derive(Debug)]
@@ -60,6 +76,8 @@ pub(super) struct Disk {
     next: u64,
     /// Nothing becomes durable any more, and nobody is told that it did.
     has_power: bool,
+    /// The power goes at the next sync of this file.
+    due: Option<Due>,
     /// How often a cut found unsynced contents, by file name.
     pub(super) torn: BTreeMap<String, u64>,
     pub(super) room: Room,
@@ -70,8 +88,12 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn new() -> Self {
         let nodes = BTreeMap::from([(ROOT, Node::Directory(Directory::default()))]);
+<<<<<<< HEAD
         let (torn, refused) = (BTreeMap::new(), BTreeMap::new());
         Self { nodes, next: ROOT + 1, has_power: true, torn, room: Room::Enough, refused }
+=======
+        Self { nodes, next: ROOT + 1, has_power: true, due: None, torn: BTreeMap::new() }
+>>>>>>> g5
     }
 
     pub(super) fn node(&self, no: u64) -> Option<&Node> {
@@ -101,6 +123,7 @@ impl Disk {
         self.change(parent, Naming { gone: None, named: Some((name.to_owned(), no)) })?;
         self.next += 1;
         self.nodes.insert(no, node);
+        self.due = Due::by(name).or(self.due.take());
         Some(no)
     }
 
@@ -178,8 +201,30 @@ impl Disk {
         self.has_power = false;
     }
 
+    /// Whether this is the sync before which the power goes.
+    fn is_due(&self, no: u64) -> bool {
+        let (Some(due), Some(Node::File(file))) = (&self.due, self.nodes.get(&no)) else { return false };
+        let root = self.directory(ROOT).map(|root| &root.names);
+        let folder = if due.folder.is_empty() {
+            Some(ROOT)
+        } else {
+            root.and_then(|names| names.get(OsStr::new(&due.folder)).copied())
+        };
+        let names = folder.and_then(|folder| self.directory(folder)).map(|directory| &directory.names);
+        let is_named = |(name, at): (&OsString, &u64)| *at == no && name.to_string_lossy().starts_with(&due.name);
+        !file.pending.is_empty() && names.is_some_and(|names| names.iter().any(is_named))
+    }
+
     /// False where the sync came too late.
     pub(super) fn sync(&mut self, no: u64) -> Option<bool> {
+        if self.is_due(no)
+            && let Some(due) = self.due.take()
+        {
+            self.has_power = false;
+            if let Some(Node::Directory(root)) = self.nodes.get_mut(&ROOT) {
+                root.names.remove(&due.marker);
+            }
+        }
         if !self.has_power {
             return Some(false);
         }

@@ -5,6 +5,7 @@
 //! those of an earlier run. Where FUSE cannot be mounted the tests say so and end.
 
 pub(crate) mod disk;
+mod every_file;
 pub(crate) mod mount;
 
 use crate::harness::Harness;
@@ -38,6 +39,7 @@ const WRITTEN: [&str; 2] = ["segment-", "cursor-"];
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("powercut::known_sensors_lose_nothing", known_sensors_lose_nothing),
+        harness.trial("powercut::each_file_is_torn_at_its_sync", every_file::each_file_is_torn_at_its_sync),
         harness.trial("powercut::registered_sensors_lose_nothing", registered_sensors_lose_nothing),
         harness.trial("powercut::a_bridge_knows_what_its_session_holds", a_bridge_knows_what_its_session_holds),
     ]

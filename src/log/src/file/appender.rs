@@ -200,17 +200,22 @@ impl Appender {
         Ok(())
     }
 
+    /// The groups begin where the log ended: an offset that is given twice names two records for ever.
     fn publish(&self, groups: &[Arc<Group>]) {
         let metrics = &self.shared.metrics;
+        let mut end = self.shared.next_offset();
         for group in groups {
+            assert_eq!(group.first_offset, end, "an append does not go on where the log ended");
+            end = group.next_offset();
             SpoolMetrics::add(&metrics.groups_appended, 1);
             SpoolMetrics::add(&metrics.records_appended, group.len());
             if !group.is_empty() {
                 self.shared.tail.push(group.clone());
             }
         }
+        assert_eq!(end, self.next_offset, "the next append would not go on where this one ends");
         // Readers wake for records only; marks alone do not move the end.
-        self.shared.end.send_if_modified(|end| std::mem::replace(end, self.next_offset) != self.next_offset);
+        self.shared.end.send_if_modified(|known| std::mem::replace(known, end) != end);
     }
 
     /// Goes on in a new segment with room for the record in `buffer`.
@@ -343,4 +348,21 @@ fn take(portion: &mut Portion, counts: &Counts, first_offset: u64) -> Group {
 fn take_front<T>(items: &mut Vec<T>, count: u32) -> Vec<T> {
     let rest = items.split_off(count as usize);
     std::mem::replace(items, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake_disk::FakeDisk;
+    use super::super::{SpoolOptions, open_on, samples};
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "does not go on where the log ended")]
+    fn an_offset_that_was_given_already_is_never_given_again() {
+        let options = SpoolOptions { directory: "/spool".into(), max_bytes: 1 << 20, ..SpoolOptions::default() };
+        let (mut appender, _spool, _) = open_on(Arc::new(FakeDisk::new(1)), &options).unwrap();
+        appender.append(&mut samples::portion(5, 0, 0, 1)).unwrap();
+        appender.next_offset -= 1;
+        let _ = appender.append(&mut samples::portion(5, 0, 0, 2));
+    }
 }

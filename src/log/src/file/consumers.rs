@@ -160,11 +160,19 @@ impl Spool {
             sink.saved = sink.saved.min(sink.offset);
             sink.offset
         };
+<<<<<<< HEAD
         shared.save_cursor(files, name, offset)?;
+=======
+        let saved = file.save(offset);
+>>>>>>> g5
         if let Some(sink) = self.shared().sinks.lock().get_mut(name) {
-            sink.saved = offset;
+            // Housekeeping tries again; until then nothing goes that the place in memory needs.
+            sink.unsaved = saved.is_err();
+            if saved.is_ok() {
+                sink.saved = offset;
+            }
         }
-        Ok(())
+        saved
     }
 
     /// Nothing is appended while any consumer is refused; `None` lifts its refusal.

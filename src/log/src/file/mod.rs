@@ -86,11 +86,16 @@ mod tail;
 mod wakeup;
 pub mod writer;
 
+#[cfg(test)]
+mod event_samples;
 #[cfg(any(test, feature = "simulation"))]
 mod fake_content;
 #[cfg(any(test, feature = "simulation"))]
 #[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
 mod fake_disk;
+#[cfg(any(test, feature = "simulation"))]
+#[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
+mod fake_errors;
 #[cfg(test)]
 mod samples;
 #[cfg(feature = "simulation")]

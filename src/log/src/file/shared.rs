@@ -46,6 +46,8 @@ pub(super) struct Sink {
     pub(super) offset: u64,
     /// What its file says; segments go by this one.
     pub(super) saved: u64,
+    /// The file could not be told of a way back, and says more than `saved`.
+    pub(super) unsaved: bool,
     /// Whether this run's configuration has it; others hold nothing back.
     pub(super) registered: bool,
     pub(super) settles: bool,
@@ -57,7 +59,8 @@ pub(super) struct Sink {
 impl Sink {
     /// As an earlier run left it.
     pub(super) fn left(offset: u64) -> Self {
-        Self { offset, saved: offset, registered: false, settles: false, when_behind: WhenBehind::Hold, cut_off: false }
+        let when_behind = WhenBehind::Hold;
+        Self { offset, saved: offset, unsaved: false, registered: false, settles: false, when_behind, cut_off: false }
     }
 
     /// Whether the log keeps records for it.
@@ -295,13 +298,27 @@ impl Shared {
             .sinks
             .lock()
             .iter()
-            .filter(|(_, sink)| sink.saved != sink.offset)
+            .filter(|(_, sink)| sink.saved != sink.offset || sink.unsaved)
             .map(|(name, sink)| (name.clone(), sink.offset))
             .collect();
+        let end = self.next_offset();
         for (name, offset) in moved {
+<<<<<<< HEAD
             self.save_cursor(files, &name, offset)?;
+=======
+            // The records behind it would be taken for consumed, and the next start for the loss of some.
+            assert!(offset <= end, "the cursor of {name} is at {offset}, and the log ends at {end}");
+            match files.get_mut(&name) {
+                Some(file) => file.save(offset)?,
+                // The disk was too full for it when the sink was registered.
+                None => {
+                    let file = CursorFile::create(&*self.disk, &self.directory, self.id, &name, offset)?;
+                    files.insert(name.clone(), file);
+                }
+            }
+>>>>>>> g5
             if let Some(sink) = self.sinks.lock().get_mut(&name) {
-                sink.saved = offset;
+                (sink.saved, sink.unsaved) = (offset, false);
             }
         }
         Ok(())
@@ -361,5 +378,26 @@ impl Shared {
         self.disk.sync_directory(&self.directory).map_err(|source| SpoolError::io("sync", &self.directory, source))?;
         self.directory_unsynced.store(false, Ordering::Release);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake_disk::FakeDisk;
+    use super::super::{SpoolOptions, open_on};
+    use super::*;
+    use crate::contract::Consumer;
+
+    #[test]
+    #[should_panic(expected = "and the log ends at 0")]
+    fn no_cursor_beyond_the_end_becomes_durable() {
+        let options = SpoolOptions { directory: "/spool".into(), max_bytes: 1 << 20, ..SpoolOptions::default() };
+        let (_appender, spool, _) = open_on(Arc::new(FakeDisk::new(1)), &options).unwrap();
+        spool.register(&Consumer::hold("postgres")).unwrap();
+        spool.save_cursor("postgres", 1).unwrap_err();
+        if let Some(sink) = spool.shared().sinks.lock().get_mut("postgres") {
+            sink.offset = 1;
+        }
+        let _ = spool.shared().maintain();
     }
 }
