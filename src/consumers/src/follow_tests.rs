@@ -19,11 +19,11 @@ use uuid::Uuid;
 
 /// What the database holds and what will go wrong next.
 #[derive(Debug, Default)]
-struct Database {
-    offsets: Vec<u64>,
+pub(crate) struct Database {
+    pub(crate) offsets: Vec<u64>,
     position: Option<Position>,
     opens: u64,
-    is_away: bool,
+    pub(crate) is_away: bool,
     /// How the next commits go; then they succeed.
     faults: Vec<Fault>,
 }
@@ -46,14 +46,14 @@ enum Fault {
     Hangs,
 }
 
-struct Fake {
+pub(crate) struct Fake {
     database: Arc<Mutex<Database>>,
     lineage: Lineage,
     connected: bool,
 }
 
 impl Fake {
-    fn new(database: &Arc<Mutex<Database>>) -> Self {
+    pub(crate) fn new(database: &Arc<Mutex<Database>>) -> Self {
         Self { database: database.clone(), lineage: Lineage::default(), connected: false }
     }
 }
@@ -271,7 +271,7 @@ async fn a_database_that_vanishes_shows_although_nothing_is_written() {
 }
 
 /// Waits for something that a running follower brings about; a bound, because a test that hangs says nothing.
-async fn eventually(what: &str, done: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, done: impl Fn() -> bool) {
     for _ in 0..20_000 {
         if done() {
             return;
