@@ -30,7 +30,7 @@ impl Clients {
         let mqtt = (0..MQTT).map(|no| MqttClient::new(versions[no % 2], Maker::new(no, plan, random))).collect();
         let tcp = (MQTT..MQTT + TCP).map(|no| TcpClient::new(format!("plc-{no}"), Maker::new(no, plan, random)));
         let tcp = tcp.collect();
-        let mut fork = |added: &mut ChaCha8Rng| ChaCha8Rng::seed_from_u64(added.random());
+        let fork = |added: &mut ChaCha8Rng| ChaCha8Rng::seed_from_u64(added.random());
         let hides = plan.broken == Broken::TrustsBrokenLines;
         let senders = if plan.extent == Extent::Whole { LINES } else { 0 };
         let lines = (MQTT + TCP..MQTT + TCP + senders)

@@ -81,8 +81,8 @@ impl Ledger {
         let mut told = first.told.clone();
         told.extend(mirror.told.clone());
         let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
-        told.values().for_each(|event| *balance.entry(event).or_default() += 1);
-        routed.contents.events.values().for_each(|event| *balance.entry(event).or_default() -= 1);
+        told.values().for_each(|event| *balance.entry(event.as_str()).or_default() += 1);
+        routed.contents.events.values().for_each(|event| *balance.entry(event.as_str()).or_default() -= 1);
         let may_miss: u64 = routed.gaps.iter().map(|(_, from, to)| to - from).sum();
         let mut missing = 0;
         for (event, count) in balance {

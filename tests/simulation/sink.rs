@@ -8,7 +8,6 @@ use genims_consumers::SinkMetrics;
 use genims_consumers::follow::{FollowOptions, Follower, Settlement};
 use genims_consumers::gather::BatchLimits;
 use genims_consumers::router::ROUTER;
-use genims_log::contract::Log;
 use genims_stores::SinkError;
 use genims_stores::target::Target;
 use std::sync::{Arc, Mutex};

@@ -79,7 +79,7 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
     let directory = settings.data_dir.join("spool");
     let (yes, json) = match args.command {
         LogCommand::Adopt { yes, json } => (yes, json),
-        LogCommand::Quarantine { json } => return quarantine(&directory, json),
+        LogCommand::Quarantine { json } => return quarantine(&settings.data_dir, json),
     };
     let bar = Progress::new("log adopt", "");
     let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
@@ -139,18 +139,23 @@ fn as_json(spool: &Spool, places: &[Place], adopted: bool) -> Value {
     })
 }
 
-fn quarantine(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
+/// Both logs: the server starts with neither of them damaged.
+fn quarantine(data: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let bar = Progress::new("log quarantine", "");
-    let report = file::quarantine(directory)?;
+    let mut segments = file::quarantine(&data.join("spool"))?.segments;
+    let events = data.join(EVENTS);
+    if events.exists() {
+        segments.extend(file::quarantine(&events)?.segments);
+    }
     drop(bar);
     if json {
-        say!("{:#}", json!({ "segments": report.segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
+        say!("{:#}", json!({ "segments": segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
         return Ok(ExitCode::SUCCESS);
     }
-    if report.segments.is_empty() {
+    if segments.is_empty() {
         say!("No segment is damaged: nothing was changed.");
     }
-    for replaced in &report.segments {
+    for replaced in &segments {
         match &replaced.moved_to {
             Some(path) => {
                 say!("{}: {} bytes moved to {}", replaced.segment.display(), replaced.bytes, path.display())
