@@ -10,8 +10,12 @@ use crate::server::{Plant, Setup};
 use crate::stream::{now_ms, send};
 use crate::tally;
 use genims_dev::Server;
+use genims_log::contract::Consumer;
+use genims_log::file::{self, SpoolOptions};
+use genims_model::{Event, Portion};
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -37,7 +41,7 @@ fn sent(plant: &Plant, name: &str) -> Vec<Sent> {
     sent
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(status.success());
 }
@@ -83,6 +87,11 @@ fn older_copy(harness: &'static Harness) {
         "{adopted:#}"
     );
     assert_eq!(json(&["log", "quarantine", "--json"])["segments"], serde_json::json!([]));
+    let events = data.join("events");
+    let damaged = damaged_log(&events);
+    let set_aside = json(&["log", "quarantine", "--json"]);
+    assert_eq!(set_aside["segments"][0]["segment"], damaged.to_str().unwrap(), "{set_aside:#}");
+    std::fs::remove_dir_all(events).unwrap();
     plant.serve();
     eventually("acknowledgements again", CATCH_UP, || load.acked() > acked);
     all.extend(load.finish(CATCH_UP));
@@ -164,6 +173,25 @@ fn older_events(harness: &'static Harness) {
     changed(2);
     assert_eq!(there(), (3 * CHANGES, 3 * CHANGES, 3 * CHANGES));
     plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+/// A log of events of which a segment is missing that nobody has read; the segment.
+fn damaged_log(directory: &Path) -> PathBuf {
+    let options = SpoolOptions { directory: directory.to_owned(), segment_bytes: 4 << 10, ..SpoolOptions::default() };
+    let (mut appender, log, _) = file::open(&options).unwrap();
+    log.register(&Consumer::hold("maintenance")).unwrap();
+    for timestamp_us in 0..200 {
+        let (client_id, will_topic, will_payload) = ("plc".to_owned(), "t".to_owned(), vec![7; 100]);
+        let events = vec![Event::ClientLost { client_id, timestamp_us, will_topic, will_payload }];
+        appender.append(&mut Portion { events, ..Portion::default() }).unwrap();
+    }
+    log.close().unwrap();
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    segments.sort();
+    let missing = segments.swap_remove(2);
+    std::fs::remove_file(&missing).unwrap();
+    missing
 }
 
 fn restored_databases(harness: &'static Harness) {

@@ -141,19 +141,19 @@ fn as_json(spool: &Spool, places: &[Place], adopted: bool) -> Value {
 /// Both logs: that of events is there where events were ever routed.
 fn quarantine(directory: &Path, events: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let bar = Progress::new("log quarantine", "");
-    let mut report = file::quarantine(directory)?;
+    let mut segments = file::quarantine(directory)?.segments;
     if events.exists() {
-        report.segments.extend(file::quarantine(events)?.segments);
+        segments.extend(file::quarantine(events)?.segments);
     }
     drop(bar);
     if json {
-        say!("{:#}", json!({ "segments": report.segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
+        say!("{:#}", json!({ "segments": segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
         return Ok(ExitCode::SUCCESS);
     }
-    if report.segments.is_empty() {
+    if segments.is_empty() {
         say!("No segment is damaged: nothing was changed.");
     }
-    for replaced in &report.segments {
+    for replaced in &segments {
         match &replaced.moved_to {
             Some(path) => {
                 say!("{}: {} bytes moved to {}", replaced.segment.display(), replaced.bytes, path.display())

@@ -44,7 +44,6 @@ pub(super) enum Node {
     Directory(Directory),
 }
 
-<<<<<<< HEAD
 /// What others leave of the disk; they take at once what is given up here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -53,7 +52,8 @@ pub(crate) enum Room {
     Bytes(usize),
     /// Nothing is written at all, wherever it would go: such is a full disk that never overwrites (btrfs).
     Nothing,
-=======
+}
+
 /// Asked for by a file `cut:<folder>:<beginning of the name>` in the root, which goes with the power.
 #[derive(Debug)]
 struct Due {
@@ -67,7 +67,6 @@ impl Due {
         let (folder, name) = marker.to_str()?.strip_prefix("cut:")?.split_once(':')?;
         Some(Self { marker: marker.to_owned(), folder: folder.to_owned(), name: name.to_owned() })
     }
->>>>>>> g5
 }
 
 #[derive(Debug)]
@@ -88,12 +87,8 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn new() -> Self {
         let nodes = BTreeMap::from([(ROOT, Node::Directory(Directory::default()))]);
-<<<<<<< HEAD
         let (torn, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { nodes, next: ROOT + 1, has_power: true, torn, room: Room::Enough, refused }
-=======
-        Self { nodes, next: ROOT + 1, has_power: true, due: None, torn: BTreeMap::new() }
->>>>>>> g5
+        Self { nodes, next: ROOT + 1, has_power: true, due: None, torn, room: Room::Enough, refused }
     }
 
     pub(super) fn node(&self, no: u64) -> Option<&Node> {

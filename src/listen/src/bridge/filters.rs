@@ -45,11 +45,7 @@ impl Filters {
         }
         let granted = text.lines().find_map(|line| line.strip_prefix(GRANTED)?.parse().ok());
         let held = text.lines().filter(|line| !line.starts_with('\0')).map(str::to_owned).collect();
-<<<<<<< HEAD
-        Self { path, held, granted, is_behind: false }
-=======
-        Ok(Self { path, held, granted })
->>>>>>> g5
+        Ok(Self { path, held, granted, is_behind: false })
     }
 
     /// What the session holds and `wanted` does not have.

@@ -11,10 +11,10 @@ use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt};
 use genims_pipeline::intake::IntakeBuffer;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -32,12 +32,17 @@ struct Connection {
     rounds: VecDeque<Receipt>,
 }
 
-/// Serves one connection until the sender closes it, it falls silent, or the server shuts down.
-pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+/// Serves one connection until the sender closes it, it falls silent, or the server shuts down. A sender is known by its
+/// address alone: its port is another one for each connection.
+pub(super) async fn serve(
+    mut stream: impl AsyncRead + Unpin,
+    peer: Option<IpAddr>,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+) {
     let mut intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
-    // Without the port, which is another one for each connection.
-    if let Ok(peer) = stream.peer_addr() {
-        intake.set_client(&peer.ip().to_canonical().to_string());
+    if let Some(peer) = peer {
+        intake.set_client(&peer.to_canonical().to_string());
     }
     let mut lines = Lines::new(shared.options.line_bytes_max);
     let idle = shared.options.idle_timeout;

@@ -8,6 +8,8 @@
 
 mod connection;
 mod lines;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// One line protocol listener.
@@ -95,7 +97,10 @@ impl LineServer {
             connections_max: shared.options.connections_max,
             drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
         };
-        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
+        let serve = |stream: TcpStream| {
+            let peer = stream.peer_addr().ok().map(|peer| peer.ip());
+            connection::serve(stream, peer, shared.clone(), shutdown.child_token())
+        };
         // There is no word for "no" in this protocol.
         let refuse = |stream| async move { drop(stream) };
         accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;

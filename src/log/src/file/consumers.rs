@@ -160,11 +160,7 @@ impl Spool {
             sink.saved = sink.saved.min(sink.offset);
             sink.offset
         };
-<<<<<<< HEAD
-        shared.save_cursor(files, name, offset)?;
-=======
-        let saved = file.save(offset);
->>>>>>> g5
+        let saved = shared.save_cursor(files, name, offset);
         if let Some(sink) = self.shared().sinks.lock().get_mut(name) {
             // Housekeeping tries again; until then nothing goes that the place in memory needs.
             sink.unsaved = saved.is_err();

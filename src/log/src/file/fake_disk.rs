@@ -35,7 +35,8 @@ struct State {
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
     files: Vec<Content>,
-    locked: bool,
+    /// Each log on this disk has a lock of its own.
+    locked: HashSet<PathBuf>,
     /// Grows with each crash; handles from before are dead.
     epoch: u64,
     faults: Faults,
@@ -58,7 +59,7 @@ impl FakeDisk {
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
             files: Vec::new(),
-            locked: false,
+            locked: HashSet::new(),
             epoch: 0,
             faults: Faults::default(),
             full: false,
@@ -195,7 +196,7 @@ impl FakeDisk {
     pub fn kill_process(&self) {
         let mut state = self.state();
         state.epoch += 1;
-        state.locked = false;
+        state.locked.clear();
         state.faults = Faults::default();
     }
 
@@ -285,12 +286,12 @@ impl Disk for FakeDisk {
         Ok(here.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
-    fn lock(&self, _: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         let mut state = self.state();
-        if std::mem::replace(&mut state.locked, true) {
+        if !state.locked.insert(path.to_owned()) {
             return Ok(None);
         }
-        Ok(Some(Box::new(FakeLock { disk: self.clone(), epoch: state.epoch })))
+        Ok(Some(Box::new(FakeLock { disk: self.clone(), path: path.to_owned(), epoch: state.epoch })))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -430,6 +431,7 @@ impl DiskFile for FakeFile {
 #[derive(Debug)]
 struct FakeLock {
     disk: FakeDisk,
+    path: PathBuf,
     epoch: u64,
 }
 
@@ -439,7 +441,7 @@ impl Drop for FakeLock {
     fn drop(&mut self) {
         let mut state = self.disk.state();
         if state.epoch == self.epoch {
-            state.locked = false;
+            state.locked.remove(&self.path);
         }
     }
 }

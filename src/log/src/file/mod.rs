@@ -97,8 +97,8 @@ mod fake_disk;
 #[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
 mod fake_errors;
 #[cfg(test)]
-mod samples;
-#[cfg(feature = "simulation")]
+pub(crate) mod samples;
+#[cfg(any(test, feature = "simulation"))]
 pub mod simulated;
 #[cfg(test)]
 mod simulation;
@@ -111,6 +111,7 @@ pub use handle::Spool;
 pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
+pub(crate) use tail::memory_bytes;
 
 use disk::{Disk, RealDisk};
 use genims_model::event::FaultOpened;

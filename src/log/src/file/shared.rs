@@ -303,20 +303,9 @@ impl Shared {
             .collect();
         let end = self.next_offset();
         for (name, offset) in moved {
-<<<<<<< HEAD
-            self.save_cursor(files, &name, offset)?;
-=======
             // The records behind it would be taken for consumed, and the next start for the loss of some.
             assert!(offset <= end, "the cursor of {name} is at {offset}, and the log ends at {end}");
-            match files.get_mut(&name) {
-                Some(file) => file.save(offset)?,
-                // The disk was too full for it when the sink was registered.
-                None => {
-                    let file = CursorFile::create(&*self.disk, &self.directory, self.id, &name, offset)?;
-                    files.insert(name.clone(), file);
-                }
-            }
->>>>>>> g5
+            self.save_cursor(files, &name, offset)?;
             if let Some(sink) = self.sinks.lock().get_mut(&name) {
                 (sink.saved, sink.unsaved) = (offset, false);
             }
