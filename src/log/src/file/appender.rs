@@ -306,7 +306,9 @@ impl Appender {
         *self.shared.full_because.lock() = Some(full);
         self.shared.full.store(true, Ordering::Release);
         SpoolMetrics::add(&self.shared.metrics.full_episodes, 1);
-        full.report(&self.shared);
+        let bytes = self.shared.bytes.load(Ordering::Relaxed);
+        let waiting_for = self.shared.slowest_sink().unwrap_or_default();
+        full.report(&self.shared.directory, (bytes, self.shared.sizes.max_bytes), &waiting_for);
     }
 
     /// What is appended while a consumer is refused would take offsets that it knows already, and be held for a database that
