@@ -13,7 +13,8 @@ use uuid::Uuid;
 pub async fn entered_until(client: &Client, spool_id: Uuid) -> Result<u64, SinkError> {
     let select =
         "SELECT next_offset FROM genims_internal.ingest_batches WHERE spool_id = $1 ORDER BY first_offset DESC LIMIT 1";
-    let last = answered(client.query_typed(select, &[(&spool_id, Type::UUID)])).await?;
+    let log: [(&(dyn ToSql + Sync), Type); 1] = [(&spool_id, Type::UUID)];
+    let last = answered(client.query_typed(select, &log)).await?;
     Ok(last.first().map_or(0, |row| row.get::<_, i64>(0) as u64))
 }
 
