@@ -11,6 +11,7 @@ mod changes;
 mod clients;
 mod commands;
 mod databases;
+mod devices;
 mod devstack;
 mod doctor;
 mod effects;
@@ -39,6 +40,7 @@ mod powercut;
 mod provision;
 mod provision_mongo;
 mod questions;
+mod resolver;
 mod retention;
 mod roles;
 mod routes;
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         stream::tests,
         effects::tests,
         clients::tests,
+        devices::tests,
         failures::tests,
         bounds::tests,
         letters::tests,

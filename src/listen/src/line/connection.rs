@@ -3,7 +3,8 @@
 //! Invariant: at most [`ROUNDS_MAX`] rounds are under way, and nothing is read while the pipeline has no room.
 
 use super::Shared;
-use super::lines::{Lines, Sink};
+use super::lines::{Lines, Overlong, Sink};
+use super::room::Share;
 use crate::count;
 use bytes::{Buf, BytesMut};
 use genims_decode::{Visitor, line_protocol};
@@ -30,6 +31,8 @@ struct Connection {
     intake: IntakeBuffer,
     waiter: Arc<Notify>,
     rounds: VecDeque<Receipt>,
+    /// The room that overlong lines of the round take.
+    heads: Vec<Share>,
 }
 
 /// Serves one connection until the sender closes it, it falls silent, or the server shuts down.
@@ -39,9 +42,10 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: 
     if let Ok(peer) = stream.peer_addr() {
         intake.set_client(&peer.ip().to_canonical().to_string());
     }
-    let mut lines = Lines::new(shared.options.line_bytes_max);
+    let mut lines = Lines::new(shared.options.line_bytes_max, shared.heads.clone());
     let idle = shared.options.idle_timeout;
-    let mut connection = Connection { shared, intake, waiter: Arc::new(Notify::new()), rounds: VecDeque::new() };
+    let (waiter, rounds) = (Arc::new(Notify::new()), VecDeque::new());
+    let mut connection = Connection { shared, intake, waiter, rounds, heads: Vec::new() };
     let (mut input, mut read_bytes) = (BytesMut::new(), READ_BYTES_MIN);
     let ended_in_order = loop {
         if shutdown.is_cancelled() {
@@ -101,6 +105,8 @@ impl Connection {
             tracing::warn!("line protocol records given up at shutdown: the pipeline had no room");
             return false;
         };
+        // The queue of the shard has a bound of its own.
+        self.heads.clear();
         self.rounds.push_back(receipt);
         tokio::select! {
             biased;
@@ -129,11 +135,13 @@ impl Sink for Connection {
         line_protocol::decode(block, self.shared.options.precision, &mut self.intake);
     }
 
-    fn overlong(&mut self, head: &[u8], bytes: u64) {
+    fn overlong(&mut self, line: Overlong) {
         count(&self.shared.metrics.protocol_errors_total, 1);
         let limit = self.shared.options.line_bytes_max;
+        let Overlong { head, bytes, share } = line;
         let kept = if head.len() as u64 == bytes { "" } else { "; its start is kept" };
         let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}{kept}");
-        self.intake.reject_head(Reason::TooLarge, detail, head, bytes);
+        self.intake.reject_head(Reason::TooLarge, detail, &head, bytes);
+        self.heads.push(share);
     }
 }
