@@ -16,7 +16,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("commands::a_reader_that_has_seen_enough_is_no_failure", a_reader_that_has_seen_enough),
         harness.trial(
-            "commands::a_reader_of_answers_that_has_seen_enough_is_none",
+            "commands::a_reader_of_what_databases_say_has_seen_enough_too",
             a_reader_of_answers_that_has_seen_enough,
         ),
         harness.trial("commands::validate_tells_all_faults_as_data", validate_tells_all_faults),
