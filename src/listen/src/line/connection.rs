@@ -12,6 +12,7 @@ use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt};
 use genims_pipeline::intake::IntakeBuffer;
 use std::collections::VecDeque;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
@@ -51,14 +52,16 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: 
         if shutdown.is_cancelled() {
             break false;
         }
-        input.reserve(read_bytes);
-        let room = input.capacity() - input.len();
+        if input.is_empty() {
+            // Whoever sends nothing holds no memory.
+            input = BytesMut::new();
+        }
         let read = tokio::select! {
-            read = stream.read_buf(&mut input) => read,
+            read = read_next(&mut stream, &mut input, read_bytes) => read,
             () = shutdown.cancelled() => break false,
             () = sleep(idle) => break false,
         };
-        let Ok(read) = read else { break false };
+        let Ok((read, room)) = read else { break false };
         if read == 0 {
             break true;
         }
@@ -86,6 +89,14 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: 
     // The receipts are waited for only so that a shutdown of the server drains the pipeline behind us.
     let deadline = Instant::now() + connection.shared.options.drain_timeout;
     let _ = timeout_at(deadline, connection.settle(0)).await;
+}
+
+/// Waits for bytes, and reads as many as there is room for; how many that were, and the room. Cancel-safe.
+async fn read_next(stream: &mut TcpStream, input: &mut BytesMut, bytes: usize) -> io::Result<(usize, usize)> {
+    stream.readable().await?;
+    input.reserve(bytes);
+    let room = input.capacity() - input.len();
+    Ok((stream.read_buf(input).await?, room))
 }
 
 impl Connection {
