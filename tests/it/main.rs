@@ -14,6 +14,7 @@ mod clocks;
 mod commands;
 mod damage;
 mod databases;
+mod devices;
 mod devstack;
 mod doctor;
 mod effects;
@@ -46,6 +47,7 @@ mod provision;
 mod provision_mongo;
 mod questions;
 mod readme;
+mod resolver;
 mod retention;
 mod roles;
 mod routes;
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         stream::tests,
         effects::tests,
         clients::tests,
+        devices::tests,
         failures::tests,
         clocks::tests,
         bounds::tests,

@@ -52,6 +52,9 @@ impl Platform {
         // What the server has to remark while its schema is made is nobody's news.
         let said = String::from_utf8_lossy(&provisioned.stderr);
         assert!(!said.contains("NOTICE") && !said.contains("INFO"), "{said}");
+        // A line a database and a few about all of them, where each of 401 steps had one.
+        let summary = String::from_utf8_lossy(&provisioned.stdout).into_owned();
+        assert!((17..=30).contains(&summary.lines().count()), "{summary}");
         platform
     }
 

@@ -21,11 +21,11 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub(crate) struct Database {
     pub(crate) offsets: Vec<u64>,
-    position: Option<Position>,
-    opens: u64,
+    pub(crate) position: Option<Position>,
+    pub(crate) opens: u64,
     pub(crate) is_away: bool,
     /// How the next commits go; then they succeed.
-    faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Database {
@@ -39,7 +39,7 @@ impl Database {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
+pub(crate) enum Fault {
     Lost,
     /// The batch lands, the answer does not.
     LandsUnconfirmed,

@@ -430,6 +430,10 @@ impl Visitor for IntakeBuffer {
         self.known(machine, sensor).is_some_and(|no| self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active))
     }
 
+    fn knows_machine(&self, machine: &str) -> bool {
+        self.catalogue.machine_by_id(machine).is_some()
+    }
+
     fn place(&mut self, address: &Address<'_>) {
         self.place.follow(address);
     }

@@ -1,5 +1,6 @@
 //! `genims deadletter list | show | replay | purge`: what was set aside, its way back in, and its end.
 
+mod copies;
 mod publish;
 mod purge;
 mod replay;

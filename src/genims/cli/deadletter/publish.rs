@@ -1,5 +1,5 @@
 //! The way back in: publishes dead letters to an MQTT listener, each under a client id of its own and with the time when it
-//! was received first, and waits until each is acknowledged.
+//! was received first, as often as [`Message::copies`] says, and waits until each copy is acknowledged.
 
 use genims_listen::mqtt::packet::connect::FIRST_RECEIVED;
 use rumqttc::v5::mqttbytes::QoS;
@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 /// Nothing acknowledged for this long ends the attempt.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Copies of one dead letter that are not acknowledged yet.
+const WINDOW: u64 = 64;
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 32;
 
@@ -36,6 +38,8 @@ pub(super) struct Message {
     pub(super) first_received_us: i64,
     pub(super) topic: String,
     pub(super) payload: Vec<u8>,
+    /// How often it is sent.
+    pub(super) copies: u64,
 }
 
 /// Publishes with QoS 1; the answer is which dead letters the server has acknowledged, in other words: which are durable, and
@@ -64,18 +68,22 @@ async fn publish_one(address: SocketAddr, message: Message) -> Result<i64, Publi
     let mut properties = ConnectProperties::new();
     properties.user_properties = vec![(FIRST_RECEIVED.to_owned(), message.first_received_us.to_string())];
     options.set_connect_properties(properties);
-    let (client, mut events) = AsyncClient::new(options, 2);
-    client
-        .try_publish(message.topic, QoS::AtLeastOnce, false, message.payload)
-        .map_err(|error| PublishError::Message(Box::new(error)))?;
-    loop {
+    let (client, mut events) = AsyncClient::new(options, WINDOW as usize + 1);
+    let (mut sent, mut acknowledged) = (0, 0);
+    while acknowledged < message.copies {
+        while sent < message.copies && sent - acknowledged < WINDOW {
+            client
+                .try_publish(message.topic.as_str(), QoS::AtLeastOnce, false, message.payload.clone())
+                .map_err(|error| PublishError::Message(Box::new(error)))?;
+            sent += 1;
+        }
         let event = timeout(SILENCE_MAX, events.poll())
             .await
             .map_err(|_| PublishError::Silence { address })?
             .map_err(|source| PublishError::Connection { address, source: Box::new(source) })?;
         let Event::Incoming(Packet::PubAck(ack)) = event else { continue };
         match ack.reason {
-            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => break,
+            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => acknowledged += 1,
             reason => return Err(PublishError::Refused { reason }),
         }
     }

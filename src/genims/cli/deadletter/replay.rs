@@ -4,17 +4,20 @@
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
 //!   come back. What comes back is told by the client id, which is one for each letter of each replay: what a device sends
 //!   meanwhile is its own.
-//! - What says no time itself is stored under the time when it was received first.
+//! - What says no time itself is stored under the time when it was received first; of what came several times, each is a
+//!   reading with a time of its own from then on.
 //! - One that comes back waits as before, in its own row; see [`again`].
 
+use super::copies::copies;
 use super::publish::{self, Message};
 use crate::cli::reachable;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
 use genims_databases::PostgresClient as Client;
+use genims_decode::Decoder;
 use genims_platform::actions::{self, Action};
-use genims_platform::dead_letters::again::{self, Returned};
+use genims_platform::dead_letters::again::{self, Returned, Sent};
 use genims_platform::dead_letters::{self, StoredDeadLetter};
 use genims_terminal::{Progress, say};
 use serde::{Deserialize, Serialize};
@@ -89,7 +92,8 @@ struct Replay<'r> {
     /// The newest dead letter of before.
     newest: i64,
     /// Sent, and not yet looked for.
-    sent: Vec<i64>,
+    sent: Vec<Sent>,
+    decoder: Decoder,
     done: Replayed,
     refusal: Option<anyhow::Error>,
     /// The server does not take any more.
@@ -105,6 +109,7 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
         sender: format!("genims-replay-{}", Uuid::new_v4().simple()),
         newest: dead_letters::newest_id(client).await?,
         sent: Vec::new(),
+        decoder: Decoder::new(settings.topics.clone()),
         done: Replayed::default(),
         refusal: None,
         is_over: false,
@@ -114,7 +119,11 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
         None if args.letter_ids.is_empty() => bail!("nothing to replay; name dead letters or a --reason"),
         None => {
             known(client, &args.letter_ids).await?;
-            for ids in args.letter_ids.chunks(CHUNK) {
+            // Named twice, it is sent once.
+            let mut ids = args.letter_ids.clone();
+            ids.sort_unstable();
+            ids.dedup();
+            for ids in ids.chunks(CHUNK) {
                 replay.take(ids).await?;
             }
         }
@@ -207,7 +216,9 @@ impl Replay<'_> {
             return Ok(());
         }
         let address = self.args.mqtt.map_or_else(|| mqtt_address(self.settings), Ok)?;
-        let messages = whole.iter().map(|dead_letter| self.message(dead_letter)).collect();
+        let messages: Vec<Message> = whole.iter().map(|dead_letter| self.message(dead_letter)).collect();
+        let all = messages.iter().map(|message| Sent { letter_id: message.letter_id, copies: message.copies });
+        let mut sent: Vec<Sent> = all.collect();
         let (acknowledged, error) = publish::publish(address, messages).await;
         if let Some(error) = error {
             self.refusal.get_or_insert(error.into());
@@ -222,7 +233,8 @@ impl Replay<'_> {
         self.done.without_topic += without_topic.count() as u64;
         // Also those that had been replayed before: they were sent, and may come back.
         self.done.replayed += acknowledged.len() as u64;
-        self.sent.extend(acknowledged);
+        sent.retain(|sent| acknowledged.contains(&sent.letter_id));
+        self.sent.extend(sent);
         Ok(())
     }
 
@@ -234,6 +246,7 @@ impl Replay<'_> {
             first_received_us: dead_letter.received_at.timestamp_micros(),
             topic: topic.to_owned(),
             payload: dead_letter.payload.clone(),
+            copies: copies(dead_letter, topic, &self.decoder),
         }
     }
 

@@ -3,7 +3,8 @@
 //! Invariant: at most [`ROUNDS_MAX`] rounds are under way, and nothing is read while the pipeline has no room.
 
 use super::Shared;
-use super::lines::{Lines, Sink};
+use super::lines::{Lines, Overlong, Sink};
+use super::room::Share;
 use crate::count;
 use bytes::{Buf, BytesMut};
 use genims_decode::{Visitor, line_protocol};
@@ -11,6 +12,7 @@ use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt};
 use genims_pipeline::intake::IntakeBuffer;
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,11 +27,16 @@ const ROUNDS_MAX: usize = 64;
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
+/// What a connection that sends nothing holds for what may come.
+const FIRST_BYTES: usize = 512;
+
 struct Connection {
     shared: Arc<Shared>,
     intake: IntakeBuffer,
     waiter: Arc<Notify>,
     rounds: VecDeque<Receipt>,
+    /// The room that overlong lines of the round take.
+    heads: Vec<Share>,
 }
 
 /// Serves one connection until the sender closes it, it falls silent, or the server shuts down. A sender is known by its
@@ -44,22 +51,25 @@ pub(super) async fn serve(
     if let Some(peer) = peer {
         intake.set_client(&peer.to_canonical().to_string());
     }
-    let mut lines = Lines::new(shared.options.line_bytes_max);
+    let mut lines = Lines::new(shared.options.line_bytes_max, shared.heads.clone());
     let idle = shared.options.idle_timeout;
-    let mut connection = Connection { shared, intake, waiter: Arc::new(Notify::new()), rounds: VecDeque::new() };
+    let (waiter, rounds) = (Arc::new(Notify::new()), VecDeque::new());
+    let mut connection = Connection { shared, intake, waiter, rounds, heads: Vec::new() };
     let (mut input, mut read_bytes) = (BytesMut::new(), READ_BYTES_MIN);
     let ended_in_order = loop {
         if shutdown.is_cancelled() {
             break false;
         }
-        input.reserve(read_bytes);
-        let room = input.capacity() - input.len();
+        if input.is_empty() {
+            // Whoever sends nothing holds no memory.
+            input = BytesMut::new();
+        }
         let read = tokio::select! {
-            read = stream.read_buf(&mut input) => read,
+            read = read_next(&mut stream, &mut input, read_bytes) => read,
             () = shutdown.cancelled() => break false,
             () = sleep(idle) => break false,
         };
-        let Ok(read) = read else { break false };
+        let Ok((read, room)) = read else { break false };
         if read == 0 {
             break true;
         }
@@ -89,6 +99,23 @@ pub(super) async fn serve(
     let _ = timeout_at(deadline, connection.settle(0)).await;
 }
 
+/// Waits for bytes, and reads as many as there is room for; how many that were, and the room. Cancel-safe.
+async fn read_next(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+    bytes: usize,
+) -> io::Result<(usize, usize)> {
+    if input.is_empty() {
+        let mut first = [0; FIRST_BYTES];
+        let read = stream.read(&mut first).await?;
+        input.extend_from_slice(&first[..read]);
+        return Ok((read, FIRST_BYTES));
+    }
+    input.reserve(bytes);
+    let room = input.capacity() - input.len();
+    Ok((stream.read_buf(input).await?, room))
+}
+
 impl Connection {
     /// Hands the round over. False when a shutdown cut the wait for room short.
     async fn submit(&mut self, shutdown: &CancellationToken) -> bool {
@@ -106,6 +133,8 @@ impl Connection {
             tracing::warn!("line protocol records given up at shutdown: the pipeline had no room");
             return false;
         };
+        // The queue of the shard has a bound of its own.
+        self.heads.clear();
         self.rounds.push_back(receipt);
         tokio::select! {
             biased;
@@ -134,11 +163,13 @@ impl Sink for Connection {
         line_protocol::decode(block, self.shared.options.precision, &mut self.intake);
     }
 
-    fn overlong(&mut self, head: &[u8], bytes: u64) {
+    fn overlong(&mut self, line: Overlong) {
         count(&self.shared.metrics.protocol_errors_total, 1);
         let limit = self.shared.options.line_bytes_max;
+        let Overlong { head, bytes, share } = line;
         let kept = if head.len() as u64 == bytes { "" } else { "; its start is kept" };
         let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}{kept}");
-        self.intake.reject_head(Reason::TooLarge, detail, head, bytes);
+        self.intake.reject_head(Reason::TooLarge, detail, &head, bytes);
+        self.heads.push(share);
     }
 }

@@ -4,10 +4,12 @@
 //! sender's to know. Push-back is the only answer there is: while the pipeline has no room the socket is not read.
 //!
 //! - [`lines`]: cuts the stream into blocks of whole lines, however the network cut it
+//! - [`room`]: bounds what all connections keep of lines that are too long
 //! - [`connection`]: one connection, from accept to the last line
 
 mod connection;
 mod lines;
+mod room;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 
@@ -59,12 +61,17 @@ impl Default for LineOptions {
     }
 }
 
+/// What all connections of a listener keep of lines that are too long, as long as these are on their way: beyond it less is
+/// kept of each.
+const HEADS_BYTES_MAX: usize = 32 << 20;
+
 /// What the connections of one listener share.
 struct Shared {
     options: LineOptions,
     source: SourceNo,
     intake: Arc<Intake>,
     metrics: Arc<ListenMetrics>,
+    heads: Arc<room::Room>,
 }
 
 /// A bound listener, ready to serve.
@@ -82,7 +89,8 @@ impl LineServer {
         metrics: Arc<ListenMetrics>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
-        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics }) })
+        let heads = room::Room::new(HEADS_BYTES_MAX);
+        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics, heads }) })
     }
 
     /// The address, with the port that the system chose where the options say 0.
