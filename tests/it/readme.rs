@@ -51,7 +51,7 @@ const ALSO: fn(&Reader<'_>) -> bool = |_| true;
 
 /// By how a piece begins.
 const TABLE: &[(&str, How)] = &[
-    ("make demo ", How::Skip("an hour of a machine's time; `make demo` is what it tests")),
+    ("make demo ", How::Skip("it builds for release and judges itself: its exit code is its verdict")),
     ("make test", How::Skip("this runs in it")),
     ("cargo build ", How::Skip("the programs are built: they run")),
     ("genims-dev up ", How::Skip("devstack tests it; this platform has servers of its own")),

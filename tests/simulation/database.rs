@@ -4,7 +4,6 @@
 //! What they judge themselves: a batch begins where the position stands, no record of a log lands twice, positions go back
 //! by a restore alone.
 
-use crate::plan::UNTIMED;
 use genims_catalogue::Directory;
 use genims_log::file::Spool;
 use genims_model::{Event, Position, Reading};
@@ -15,6 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// Begins the names of sensors whose readings are known by their values: they get the time of receipt.
+pub(crate) const UNTIMED: char = 'U';
 
 /// What a reading is, wherever it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,7 @@
 //! What a run is made of: its seed decides the plant, the clients' messages, and everything that goes wrong.
 
 use crate::clock;
-use crate::database::Key;
+use crate::database::{Key, UNTIMED};
 use genims_catalogue::keeper::MasterData;
 use genims_catalogue::{Limits, Machine, Sensor};
 use genims_decode::frame::encode::{self, Record, RecordValue};
@@ -106,9 +106,6 @@ fn machine(no: usize) -> String {
 fn untimed_sensor(client: usize) -> String {
     format!("{UNTIMED}{client}")
 }
-
-/// Begins the names of sensors whose readings are known by their values: they get the time of receipt.
-pub(crate) const UNTIMED: char = 'U';
 
 /// Master data of `clients` clients' sensors; `senders` of them send lines.
 pub(crate) fn master(clients: usize, senders: std::ops::Range<usize>) -> MasterData {

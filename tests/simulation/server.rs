@@ -142,23 +142,10 @@ impl Server {
         let appended = Arc::<Notify>::default();
         let followed =
             Followed { spool: spool.clone(), appended: appended.clone(), skips: plan.broken == Broken::SkipsGroups };
-        let noted = if plan.events_bytes_max.is_some() { Events::Noted } else { Events::PassedOver };
-        let mut sinks: Vec<Sink> = databases[..2]
-            .iter()
-            .map(|database| Sink::new(Consumer::Database(database.clone()), noted, followed.clone()))
-            .collect();
-        sinks[0].settlement = Some(settlement);
         spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
         spool.register(&contract::Consumer::resync(lock(&databases[1]).name, u64::MAX))?;
         let routes = routes(plan, disk, &spool, databases)?;
-        if let Some(routes) = &routes {
-            let database = &databases[2];
-            let share = contract::Consumer::resync(lock(database).name, routes.log.max_bytes() / DATABASE_SHARE);
-            routes.log.register(&share)?;
-            let events = Followed { spool: routes.log.clone(), appended: routes.appended.clone(), skips: false };
-            sinks.push(Sink::new(Consumer::Router(routes.clone()), Events::PassedOver, followed));
-            sinks.push(Sink::new(Consumer::Database(database.clone()), Events::Stored, events));
-        }
+        let sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
 
         let mut rules = PipelineOptions::default().rules();
         rules.routed = routes.is_some();
@@ -346,6 +333,26 @@ impl Server {
         }
         self.close(disk);
     }
+}
+
+/// Everybody who follows a log.
+fn sinks(
+    readings: &Followed,
+    databases: &[Arc<Mutex<Database>>],
+    settlement: Settlement,
+    routes: Option<&Routes>,
+) -> Result<Vec<Sink>, StartError> {
+    let noted = if routes.is_some() { Events::Noted } else { Events::PassedOver };
+    let of_readings = |database: &Arc<_>| Sink::new(Consumer::Database(database.clone()), noted, readings.clone());
+    let mut sinks: Vec<Sink> = databases[..ROUTED].iter().map(of_readings).collect();
+    sinks[0].settlement = Some(settlement);
+    let Some(routes) = routes else { return Ok(sinks) };
+    let share = routes.log.max_bytes() / DATABASE_SHARE;
+    routes.log.register(&contract::Consumer::resync(lock(&routes.routed).name, share))?;
+    let events = Followed { spool: routes.log.clone(), appended: routes.appended.clone(), skips: false };
+    sinks.push(Sink::new(Consumer::Router(routes.clone()), Events::PassedOver, readings.clone()));
+    sinks.push(Sink::new(Consumer::Database(routes.routed.clone()), Events::Stored, events));
+    Ok(sinks)
 }
 
 /// Opens the log of events, where there is one, with its router.
