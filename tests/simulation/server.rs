@@ -343,7 +343,8 @@ fn sinks(
     routes: Option<&Routes>,
 ) -> Result<Vec<Sink>, StartError> {
     let noted = if routes.is_some() { Events::Noted } else { Events::PassedOver };
-    let of_readings = |database: &Arc<_>| Sink::new(Consumer::Database(database.clone()), noted, readings.clone());
+    let of_readings =
+        |database: &Arc<Mutex<Database>>| Sink::new(Consumer::Database(database.clone()), noted, readings.clone());
     let mut sinks: Vec<Sink> = databases[..ROUTED].iter().map(of_readings).collect();
     sinks[0].settlement = Some(settlement);
     let Some(routes) = routes else { return Ok(sinks) };

@@ -1,6 +1,6 @@
 //! Line protocol over streams that a simulation makes: everything but the socket is what production runs.
 
-use super::{LineOptions, Shared, connection};
+use super::{HEADS_BYTES_MAX, LineOptions, Shared, connection, room};
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ pub struct Door(Arc<Shared>);
 
 impl Door {
     pub fn new(options: LineOptions, source: SourceNo, intake: Arc<Intake>) -> Self {
-        Self(Arc::new(Shared { options, source, intake, metrics: Arc::default() }))
+        let heads = room::Room::new(HEADS_BYTES_MAX);
+        Self(Arc::new(Shared { options, source, intake, metrics: Arc::default(), heads }))
     }
 
     /// Serves one connection until it ends.
