@@ -391,35 +391,3 @@ fn a_whole_record_that_is_not_understood_is_never_cut() {
     assert!(error.to_string().contains("a later release"), "{error}");
     assert!(std::fs::read(&path).unwrap() == content, "the file was touched");
 }
-
-// GENERATE
-#[test]
-fn generate() {
-    if std::env::var_os("G5_GENERATE").is_none() {
-        return;
-    }
-    std::fs::create_dir_all(golden("v2")).unwrap();
-    for (name, bytes) in records() {
-        std::fs::write(golden(&format!("v2/{name}.bin")), bytes).unwrap();
-    }
-    for (name, consumer, cursor, held) in
-        [("v2-log", "postgres", 25, portions_of_version_2()), ("v2-events", "genims_hr_db", 13, portions_of_events())]
-    {
-        let directory = golden(name);
-        let _ = std::fs::remove_dir_all(&directory);
-        let options = SpoolOptions {
-            directory: directory.clone(),
-            max_bytes: 64 << 10,
-            segment_bytes: 8_192,
-            ..SpoolOptions::default()
-        };
-        let (mut appender, spool, _) = start(&options).unwrap();
-        spool.register(&Consumer::hold(consumer)).unwrap();
-        for mut portion in held {
-            appender.append(&mut portion).unwrap();
-        }
-        spool.save_cursor(consumer, cursor).unwrap();
-        spool.close().unwrap();
-        let _ = std::fs::remove_file(directory.join("lock"));
-    }
-}
