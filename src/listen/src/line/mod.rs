@@ -14,6 +14,7 @@ mod tests;
 
 use super::ListenMetrics;
 use super::accept::{self, AcceptError, Limits, bind};
+use super::locks::{Gate, TlsOptions};
 use genims_decode::timestamp::Unit;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
@@ -41,6 +42,11 @@ pub struct LineOptions {
     /// How long lines already read are waited for at shutdown.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
+    pub tls: Option<TlsOptions>,
+    /// Listens in clear outside loopback.
+    pub plaintext: bool,
+    /// Where clients log in, those who show no certificate are let in, too: the protocol has no other way.
+    pub anonymous: bool,
 }
 
 impl Default for LineOptions {
@@ -53,6 +59,9 @@ impl Default for LineOptions {
             line_bytes_max: 64 * 1024,
             idle_timeout: Duration::from_secs(15 * 60),
             drain_timeout: Duration::from_secs(5),
+            tls: None,
+            plaintext: false,
+            anonymous: false,
         }
     }
 }
@@ -63,6 +72,7 @@ struct Shared {
     source: SourceNo,
     intake: Arc<Intake>,
     metrics: Arc<ListenMetrics>,
+    gate: Arc<Gate>,
 }
 
 /// A bound listener, ready to serve.
@@ -77,10 +87,11 @@ impl LineServer {
         options: LineOptions,
         source: SourceNo,
         intake: Arc<Intake>,
-        metrics: Arc<ListenMetrics>,
+        gate: Arc<Gate>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
-        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics }) })
+        let metrics = gate.metrics.clone();
+        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics, gate }) })
     }
 
     /// The address, with the port that the system chose where the options say 0.
@@ -95,7 +106,7 @@ impl LineServer {
             connections_max: shared.options.connections_max,
             drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
         };
-        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
+        let serve = |stream| connection::accept(stream, shared.clone(), shutdown.child_token());
         // There is no word for "no" in this protocol.
         let refuse = |stream| async move { drop(stream) };
         accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;
