@@ -29,6 +29,7 @@ mod late;
 mod leftovers;
 mod letters;
 mod lineage;
+mod locks;
 mod mirror;
 mod mysql;
 mod numbers;
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         mirror::tests,
         kill9::tests,
         lineage::tests,
+        locks::tests,
         numbers::tests,
         powercut::tests,
         routes::tests,

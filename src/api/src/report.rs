@@ -64,6 +64,13 @@ pub struct Listener {
     pub evicted_total: u64,
 }
 
+impl Listener {
+    /// Whoever was not served, or no longer: for want of room or of rights.
+    pub fn turned_away(&self) -> u64 {
+        self.refused_total + self.handshakes_refused_total + self.logins_refused_total + self.evicted_total
+    }
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Catalogue {
     pub sensors: u64,

@@ -2,7 +2,7 @@
 
 use genims_listen::locks::{LOOK_EVERY, Locks};
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -16,14 +16,10 @@ pub(super) async fn run(locks: Locks, stop: CancellationToken) {
             None
         }
     };
-    let mut asked = async || match &mut hangup {
-        Some(hangup) => drop(hangup.recv().await),
-        None => std::future::pending().await,
-    };
     loop {
         let everything = tokio::select! {
             () = stop.cancelled() => return,
-            () = asked() => {
+            () = asked(&mut hangup) => {
                 tracing::info!("SIGHUP: certificates and clients are read again");
                 true
             }
@@ -33,5 +29,12 @@ pub(super) async fn run(locks: Locks, stop: CancellationToken) {
         if let Err(error) = spawn_blocking(move || locks.look(everything)).await {
             tracing::error!(%error, "certificates and clients could not be looked at");
         }
+    }
+}
+
+async fn asked(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
     }
 }

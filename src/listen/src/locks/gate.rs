@@ -1,38 +1,32 @@
-//! The locks of one listener: the handshake of those who come, and who of those inside has to leave.
-//!
-//! Invariant: whoever is inside is on the list before the certificates and clients in force are asked about him, so that a
-//! change finds either an old answer on the list or is found by it.
+//! The locks of one listener, and who of those inside has to leave. How one comes in is told by `entry`.
 
 use super::LockError;
 use super::certificate::Certificate;
 use super::clients::Clients;
+use super::guest::{Eviction, Guest};
 use super::options::TlsOptions;
-use super::pass::{Eviction, Guest, Pass};
-use super::socket::Secured;
 use super::tls::{Loaded, Tls};
-use crate::notices::{Kind, Notices, Peer};
+use crate::notices::{Kind, Notices};
 use crate::{ListenMetrics, count};
 use parking_lot::Mutex;
-use rustls::HandshakeKind;
 use rustls::pki_types::UnixTime;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
 #[derive(Debug)]
 pub struct Gate {
-    listener: String,
+    pub(super) listener: String,
     pub(super) tls: Option<Tls>,
     pub(super) clients: Option<Arc<Clients>>,
     /// Those who show nothing are let in, although there are clients.
     pub(super) anonymous: bool,
     pub(crate) metrics: Arc<ListenMetrics>,
-    guests: Mutex<HashMap<u64, Arc<Guest>>>,
-    next: AtomicU64,
+    pub(super) guests: Mutex<HashMap<u64, Arc<Guest>>>,
+    pub(super) next: AtomicU64,
+    /// The reading of the file of clients that those inside were held to.
+    checked: AtomicU64,
     pub(super) notices: Notices,
 }
 
@@ -62,7 +56,8 @@ impl Gate {
         metrics: Arc<ListenMetrics>,
     ) -> Self {
         let (guests, next, notices) = (Mutex::default(), AtomicU64::new(0), Notices::default());
-        Self { listener, tls, clients, anonymous, metrics, guests, next, notices }
+        let checked = AtomicU64::new(clients.as_ref().map_or(0, |clients| clients.reading()));
+        Self { listener, tls, clients, anonymous, metrics, guests, next, checked, notices }
     }
 
     pub fn metrics(&self) -> Arc<ListenMetrics> {
@@ -74,77 +69,13 @@ impl Gate {
         self.tls.is_none()
     }
 
-    /// The pass of a connection without TLS.
-    pub(crate) fn pass(self: &Arc<Self>, peer: Peer, leave: &CancellationToken) -> Pass {
-        self.enter(None, peer, leave)
-    }
-
-    /// The handshake. `None`: refused, and told. `leave` is cancelled when the connection has to end.
-    pub(crate) async fn secure(
-        self: &Arc<Self>,
-        socket: TcpStream,
-        peer: Peer,
-        deadline: Instant,
-        leave: &CancellationToken,
-    ) -> Option<(Secured, Pass)> {
-        let tls = self.tls.as_ref()?;
-        let loaded = tls.current();
-        let accepting = TlsAcceptor::from(loaded.config.clone()).accept(socket);
-        let stream = match timeout_at(deadline, accepting).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return self.refused(peer, "", &error),
-            Err(_) => return self.refused(peer, "", &"no complete handshake in time"),
-        };
-        let session = stream.get_ref().1;
-        let chain = session.peer_certificates().unwrap_or_default();
-        let certificate = Certificate::of(chain).map(Arc::new);
-        if certificate.is_none() && !chain.is_empty() {
-            return self.refused(peer, "", &"the certificate names nobody: give it a common name");
-        }
-        let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
-        let pass = self.enter(certificate.clone(), peer, leave);
-        // What was loaded meanwhile did not see this guest, and a session that goes on has shown nothing.
-        let current = tls.current();
-        if (resumed || current.number != loaded.number)
-            && let Err(error) = current.admits(certificate.as_deref())
-        {
-            return self.refused(peer, pass.identity().unwrap_or_default(), &error);
-        }
-        Some((Secured::new(stream), pass))
-    }
-
-    fn refused<T>(&self, peer: Peer, identity: &str, error: &dyn std::fmt::Display) -> Option<T> {
-        count(&self.metrics.handshakes_refused_total, 1);
-        if let Some(not_told) = self.notices.due(Kind::Tls, &peer.host(), Instant::now()) {
-            tracing::warn!(
-                listener = self.listener, address = %peer, identity, %error, not_told, "TLS handshake refused"
-            );
-        }
-        None
-    }
-
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        certificate: Option<Arc<Certificate>>,
-        peer: Peer,
-        leave: &CancellationToken,
-    ) -> Pass {
-        // Where nobody can be sent away there is no list to keep.
-        if certificate.is_none() && self.clients.is_none() {
-            return Pass::new(self.clone(), None, peer);
-        }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let guest = Arc::new(Guest::new(number, certificate, leave.clone()));
-        self.guests.lock().insert(number, guest.clone());
-        Pass::new(self.clone(), Some(guest), peer)
-    }
-
     pub(super) fn left(&self, guest: &Guest) {
         self.guests.lock().remove(&guest.number);
     }
 
-    pub(super) fn inside(&self) -> Vec<Arc<Guest>> {
-        self.guests.lock().values().cloned().collect()
+    /// Those inside of whom something holds.
+    pub(super) fn those(&self, holds: impl Fn(&Guest) -> bool) -> Vec<Arc<Guest>> {
+        self.guests.lock().values().filter(|guest| holds(guest)).cloned().collect()
     }
 
     /// Reads certificates anew if they have changed, and sends away who may not stay.
@@ -160,13 +91,15 @@ impl Gate {
             None => {}
         }
         let now = UnixTime::now().as_secs() as i64;
-        for guest in self.inside() {
-            if guest.certificate.as_ref().is_some_and(|certificate| certificate.not_after < now) {
-                self.evict(&guest, Eviction::Expired);
-            }
-            if let (Some(clients), Some(name)) = (&self.clients, guest.client())
-                && clients.client(name).is_none_or(|client| client.disabled)
-            {
+        let has_expired = |shown: &Arc<Certificate>| shown.not_after < now;
+        for guest in self.those(|guest| guest.certificate.as_ref().is_some_and(has_expired)) {
+            self.evict(&guest, Eviction::Expired);
+        }
+        let Some(clients) = &self.clients else { return };
+        let reading = clients.reading();
+        if self.checked.swap(reading, Ordering::Relaxed) != reading {
+            let is_out = |name: &str| clients.client(name).is_none_or(|client| client.disabled);
+            for guest in self.those(|guest| guest.client().is_some_and(is_out)) {
                 self.evict(&guest, Eviction::Disabled);
             }
         }
@@ -175,7 +108,7 @@ impl Gate {
     /// Those on a revocation list first: to verify the chains of ten thousand takes a second.
     fn check_certificates(&self, loaded: &Loaded) {
         let (first, others): (Vec<_>, Vec<_>) = self
-            .inside()
+            .those(|guest| guest.certificate.is_some())
             .into_iter()
             .partition(|guest| guest.certificate.as_deref().is_some_and(|shown| loaded.suspects(shown)));
         for guest in first.into_iter().chain(others) {

@@ -4,7 +4,7 @@
 //! - [`tls`]: certificates, keys and revocation lists, read again when their files change
 //! - `certificate`: what a client's certificate says of it
 //! - `socket`: a plain socket or one with TLS, each compiled for itself
-//! - [`gate`]: one listener's: handshake, login, and who of those inside must go
+//! - [`gate`]: one listener's, and who of those inside must go; `entry`: how one comes in; `guest`: one inside
 //! - `pass`: what a connection holds
 //! - [`clients`]: the file of clients: secrets (hashed), topics, machines
 //! - `watch`: whether files have changed
@@ -19,6 +19,8 @@ pub mod options;
 pub mod tls;
 
 mod certificate;
+mod entry;
+mod guest;
 mod pass;
 mod socket;
 mod watch;
@@ -26,12 +28,13 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use clients::Denied;
 pub use clients::{ClientOptions, Clients};
+pub(crate) use clients::{Credentials, Denied};
 pub use gate::Gate;
 pub use options::{ClientCertificate, TlsOptions};
-pub(crate) use pass::{Credentials, Eviction, Pass};
+pub(crate) use pass::Pass;
 pub(crate) use socket::{Secured, Socket};
+pub use watch::LOOK_EVERY;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,7 +89,7 @@ impl Locks {
     }
 
     /// Reads again what has changed on disk, or everything, and sends away who may not stay. Blocks; call it every
-    /// [`watch::LOOK_EVERY`](LOOK_EVERY).
+    /// [`LOOK_EVERY`].
     pub fn look(&self, everything: bool) {
         if let Some(clients) = &self.clients {
             clients.look(everything);
@@ -94,5 +97,3 @@ impl Locks {
         self.gates.iter().for_each(|gate| gate.look(everything));
     }
 }
-
-pub use watch::LOOK_EVERY;

@@ -1,72 +1,13 @@
 //! What a connection holds of the gate that it came through: who it is, what it may, and whether it may stay.
 
-use super::certificate::Certificate;
-use super::clients::{Client, Denied};
+use super::clients::{Client, Credentials, Denied};
 use super::gate::Gate;
+use super::guest::{Eviction, Guest};
 use crate::count;
 use crate::notices::{Kind, Peer};
 use genims_pipeline::intake::Machines;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
-/// Why an open connection has to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Eviction {
-    /// Revoked, or its authority is trusted no longer.
-    Revoked,
-    Expired,
-    Disabled,
-}
-
-impl Eviction {
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Revoked => "the client's certificate is no longer accepted",
-            Self::Expired => "the client's certificate has expired",
-            Self::Disabled => "the client was disabled",
-        }
-    }
-}
-
-/// One inside, as the gate sees him.
-#[derive(Debug)]
-pub(super) struct Guest {
-    pub(super) number: u64,
-    pub(super) certificate: Option<Arc<Certificate>>,
-    client: OnceLock<Box<str>>,
-    leave: CancellationToken,
-    why: OnceLock<Eviction>,
-}
-
-impl Guest {
-    pub(super) fn new(number: u64, certificate: Option<Arc<Certificate>>, leave: CancellationToken) -> Self {
-        Self { number, certificate, client: OnceLock::new(), leave, why: OnceLock::new() }
-    }
-
-    pub(super) fn identity(&self) -> Option<&str> {
-        self.certificate.as_ref().map(|certificate| &*certificate.identity)
-    }
-
-    /// The name that it has logged in under.
-    pub(super) fn client(&self) -> Option<&str> {
-        self.client.get().map(|name| &**name)
-    }
-
-    /// False when it was asked to leave before.
-    pub(super) fn evict(&self, why: Eviction) -> bool {
-        let first = self.why.set(why).is_ok();
-        self.leave.cancel();
-        first
-    }
-}
-
-/// What a client shows beside its certificate.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Credentials<'a> {
-    pub(crate) name: Option<&'a str>,
-    pub(crate) secret: &'a [u8],
-}
 
 /// Dropped with the connection.
 #[derive(Debug)]
@@ -108,7 +49,7 @@ impl Pass {
     }
 
     pub(crate) fn eviction(&self) -> Option<Eviction> {
-        self.guest.as_ref().and_then(|guest| guest.why.get().copied())
+        self.guest.as_ref().and_then(|guest| guest.eviction())
     }
 
     /// Lets the client in, or says why not. `topics`: the protocol has topics, which a client may be held to.
@@ -134,7 +75,7 @@ impl Pass {
             }
         };
         if let (Some(client), Some(guest)) = (&client, &self.guest) {
-            let _ = guest.client.set(client.name.clone());
+            guest.log_in(client.name.clone());
             // Disabled between the answer and the entry on the list.
             if clients.client(&client.name).is_none_or(|client| client.disabled) {
                 self.denied(&client.name, Denied::Disabled);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Until a read may bring something.
     fn readable(&self) -> impl Future<Output = ()> + Send;
 
@@ -72,14 +72,20 @@ fn at_once<T>(polled: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>) -> i
 }
 
 impl Socket for Secured {
-    async fn readable(&self) {
-        if !self.more {
-            let _ = self.stream.get_ref().0.readable().await;
+    fn readable(&self) -> impl Future<Output = ()> + Send {
+        let (socket, more) = (self.stream.get_ref().0, self.more);
+        async move {
+            if !more {
+                let _ = socket.readable().await;
+            }
         }
     }
 
-    async fn writable(&self) {
-        let _ = self.stream.get_ref().0.writable().await;
+    fn writable(&self) -> impl Future<Output = ()> + Send {
+        let socket = self.stream.get_ref().0;
+        async move {
+            let _ = socket.writable().await;
+        }
     }
 
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -150,21 +150,29 @@ fn verifier(
     builder.build().map_err(|error| unusable(options.crl_file.as_deref().unwrap_or(path), "revocation list", error))
 }
 
-/// Each list with the serial numbers on it.
-fn lists(path: &Path) -> Result<Vec<(CertificateRevocationListDer<'static>, Vec<Box<[u8]>>)>, LockError> {
+/// A revocation list, and the serial numbers on it.
+type List = (CertificateRevocationListDer<'static>, Vec<Box<[u8]>>);
+
+fn lists(path: &Path) -> Result<Vec<List>, LockError> {
     let bytes = read(path)?;
     let mut lists = Vec::new();
     for list in CertificateRevocationListDer::pem_slice_iter(&bytes) {
         let list = list.map_err(|error| unusable(path, "revocation list", error))?;
-        let (_, parsed) =
-            CertificateRevocationList::from_der(&list).map_err(|error| unusable(path, "revocation list", error))?;
-        let serials = parsed.iter_revoked_certificates().map(|revoked| revoked.raw_serial().into()).collect();
-        if parsed.next_update().is_some_and(|next| next.timestamp() < UnixTime::now().as_secs() as i64) {
-            tracing::warn!(file = %path.display(), issuer = %parsed.issuer(), "a revocation list is past its next update; get a newer one");
-        }
+        let serials = serials(path, &list)?;
         lists.push((list, serials));
     }
     if lists.is_empty() { Err(empty(path, "revocation list (X509 CRL)")) } else { Ok(lists) }
+}
+
+fn serials(path: &Path, list: &[u8]) -> Result<Vec<Box<[u8]>>, LockError> {
+    let (_, parsed) =
+        CertificateRevocationList::from_der(list).map_err(|error| unusable(path, "revocation list", error))?;
+    let now = UnixTime::now().as_secs() as i64;
+    if parsed.next_update().is_some_and(|next| next.timestamp() < now) {
+        let (file, issuer) = (path.display(), parsed.issuer());
+        tracing::warn!(%file, %issuer, "a revocation list is past its next update; get a newer one");
+    }
+    Ok(parsed.iter_revoked_certificates().map(|revoked| revoked.raw_serial().into()).collect())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, LockError> {

@@ -19,7 +19,6 @@ pub use file::Entry;
 pub use secret::{SECRET_BYTES_MIN, drawn};
 
 use super::LockError;
-use super::pass::Credentials;
 use super::watch::Watched;
 use crate::notices::Peer;
 use arc_swap::ArcSwap;
@@ -60,6 +59,13 @@ impl ClientOptions {
     pub fn path(&self, data_dir: &Path) -> PathBuf {
         self.file.clone().unwrap_or_else(|| data_dir.join(FILE))
     }
+}
+
+/// What a client shows beside its certificate.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Credentials<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) secret: &'a [u8],
 }
 
 /// One client, as connections need it.
