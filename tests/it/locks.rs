@@ -318,13 +318,13 @@ fn clients_log_in(harness: &'static Harness) {
         refused.until_frame(REFUSE);
         refused.closed();
     }
-    let mut line = Session::plain(plant.doors.line);
+    let line = Session::plain(plant.doors.line);
     line.closed();
     let shown = locked.issue("press 4", 7);
     let mut line = locked.session(locked.line, &shown);
     line.send(format!("mcu,sensor_id={} value=1.5\n", sensor.sensor_id).as_bytes());
     locked.rows(&sensor, 2);
-    let mut stranger = locked.session(locked.line, &locked.issue("stranger", 8));
+    let stranger = locked.session(locked.line, &locked.issue("stranger", 8));
     stranger.closed();
     assert_eq!((locked.counted("logins_refused", "tcp"), locked.counted("logins_refused", "line")), (2, 1));
 

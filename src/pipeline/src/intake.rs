@@ -10,11 +10,10 @@ use crate::stage::Stage;
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
-use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Chunk, DeadLetter, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
-    Snapshot, SourceNo,
+    Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo, Snapshot,
+    SourceNo,
 };
 use std::collections::{HashMap, HashSet};
 use std::fmt::Arguments;

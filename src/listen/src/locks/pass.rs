@@ -111,6 +111,12 @@ impl Pass {
         true
     }
 
+    /// Whether there is a topic that it may not publish under.
+    #[inline]
+    pub(crate) fn is_held_to_topics(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.topics.is_some())
+    }
+
     /// Whether it may publish under a topic; what may not is counted and told.
     #[inline]
     pub(crate) fn may_publish(&self, topic: &str) -> bool {

@@ -20,11 +20,14 @@ impl Dialogue {
 
     /// A message of QoS 2 that was taken before it was forbidden comes to its end.
     #[inline]
-    pub(super) fn may_publish(&self, publish: &Publish<'_>) -> bool {
-        let Some(pass) = &self.pass else { return true };
-        let topic = self.aliases.topic(publish);
+    pub(super) fn may_publish(&mut self, publish: &Publish<'_>) -> bool {
+        let Self { pass: Some(pass), aliases, session, .. } = self else { return true };
+        if !pass.is_held_to_topics() {
+            return true;
+        }
+        let topic = aliases.topic(publish);
         crate::is_broker_state(topic.as_bytes())
-            || (publish.qos == 2 && self.session.seen(publish.packet_id) != Seen::New)
+            || (publish.qos == 2 && session.seen(publish.packet_id) != Seen::New)
             || pass.may_publish(topic)
     }
 
