@@ -9,11 +9,10 @@ use crate::harness::Harness;
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup, free_addresses};
 use authority::{Authority, Issued, put};
-use genims_decode::frame::{Record, RecordValue, encode};
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use serde_json::Value;
-use session::{Session, connect_packet};
+use session::{ACK, REFUSE, Session, connect_packet, frames};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -115,24 +114,6 @@ fn files(folder: &Path, name: &str, issued: &Issued) -> [String; 2] {
     let paths = [("pem", &issued.cert), ("key", &issued.key)];
     paths.map(|(kind, text)| put(folder, &format!("{name}.{kind}"), text).display().to_string())
 }
-
-/// HELLO and one frame with one reading of a sensor.
-fn frames(client_id: &str, login: Option<(&str, &str)>, sensor: &Sensor, sequence: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    match login {
-        Some((name, secret)) => encode::hello_as(client_id, name, secret.as_bytes(), &mut bytes),
-        None => encode::hello(client_id, &mut bytes),
-    }
-    let value = RecordValue::Float(sequence as f64);
-    let record = Record { handle: 1, quality: genims_model::Quality::Good, delta_us: 0, value };
-    let base_us = chrono::Utc::now().timestamp_micros();
-    encode::data(sequence, base_us, &[(1, sensor.sensor_id.as_str())], &[record], &mut bytes);
-    bytes
-}
-
-/// The type of a frame's first bytes.
-const ACK: u8 = 4;
-const REFUSE: u8 = 5;
 
 fn every_listener_speaks_tls(harness: &'static Harness) {
     let locked = Locked::start(harness, "");
@@ -339,7 +320,12 @@ fn clients_log_in(harness: &'static Harness) {
     let login = Some(("press 4", secret.as_str()));
     eventually("the new secret", PATIENCE, || mosquitto(plant, login, "mqttv5", &sensor.topic()).status.success());
 
-    // Disabled: out, and out it stays; no secret was told to the log.
+    disabled(&locked, &secret, (&tcp, &line), &sensor);
+}
+
+/// Disabled: out, and out it stays; no secret was told to the log.
+fn disabled(locked: &Locked, secret: &str, (tcp, line): (&Session, &Session), sensor: &Sensor) {
+    let (plant, login) = (&locked.plant, Some(("press 4", secret)));
     let mut open = Session::plain(plant.doors.mqtt);
     open.send(&connect_packet(5, "open", login));
     assert_eq!(open.packet()[0], 0x20);
@@ -356,7 +342,7 @@ fn clients_log_in(harness: &'static Harness) {
     let listed = plant.cli_ok(&["client", "list"]);
     assert!(listed.contains("press 4  disabled, secret") && listed.contains("other  enabled"), "{listed}");
     for told in [&plant.log_text(), &listed] {
-        assert!(!told.contains(&secret) && !told.contains(&other) && !told.contains("$argon2id$"), "{told}");
+        assert!(!told.contains(secret) && !told.contains(&other) && !told.contains("$argon2id$"), "{told}");
     }
     assert!(!plant.cli(&["client", "add", "other"]).status.success(), "there is one");
     assert!(!plant.cli(&["client", "disable", "nobody"]).status.success());

@@ -1,6 +1,7 @@
 //! A connection that stays open: bytes go in and come out, over `openssl s_client` or a plain socket.
 
-use crate::server::PATIENCE;
+use crate::server::{PATIENCE, Sensor};
+use genims_decode::frame::{Record, RecordValue, encode};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -161,3 +162,21 @@ pub(super) fn publish_packet(topic: &str, payload: &[u8]) -> Vec<u8> {
     body.extend(payload);
     packet(0x32, &body)
 }
+
+/// HELLO and one frame with one reading of a sensor.
+pub(super) fn frames(client_id: &str, login: Option<(&str, &str)>, sensor: &Sensor, sequence: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match login {
+        Some((name, secret)) => encode::hello_as(client_id, name, secret.as_bytes(), &mut bytes),
+        None => encode::hello(client_id, &mut bytes),
+    }
+    let value = RecordValue::Float(sequence as f64);
+    let record = Record { handle: 1, quality: genims_model::Quality::Good, delta_us: 0, value };
+    let base_us = chrono::Utc::now().timestamp_micros();
+    encode::data(sequence, base_us, &[(1, sensor.sensor_id.as_str())], &[record], &mut bytes);
+    bytes
+}
+
+/// The type of a frame's first bytes.
+pub(super) const ACK: u8 = 4;
+pub(super) const REFUSE: u8 = 5;
