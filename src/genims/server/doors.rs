@@ -101,7 +101,8 @@ impl Door<'_> {
                 listener = name, %address, "listens in clear outside loopback: whoever reaches it reads along and may send"
             );
         }
-        Gate::open(name, tls, clients, anonymous, Arc::default()).map_err(|error| self.invalid(error))
+        let answers = !matches!(self.listener.kind, ListenerKind::Line(_));
+        Gate::open(name, answers, tls, clients, anonymous, Arc::default()).map_err(|error| self.invalid(error))
     }
 
     async fn bind(

@@ -36,15 +36,17 @@ impl Gate {
         Arc::new(Self::with(String::new(), None, None, false, metrics))
     }
 
-    /// `clients`: who may come in; `None` is everybody that TLS lets in.
+    /// `answers`: the protocol has answers, which clients read. `clients`: who may come in; `None` is everybody that TLS
+    /// lets in.
     pub fn open(
         listener: &str,
+        answers: bool,
         tls: Option<&TlsOptions>,
         clients: Option<Arc<Clients>>,
         anonymous: bool,
         metrics: Arc<ListenMetrics>,
     ) -> Result<Arc<Self>, LockError> {
-        let tls = tls.map(Tls::open).transpose()?;
+        let tls = tls.map(|options| Tls::open(options, answers)).transpose()?;
         Ok(Arc::new(Self::with(listener.to_owned(), tls, clients, anonymous, metrics)))
     }
 

@@ -45,7 +45,7 @@ impl Trial {
             client_certificate,
             crl_file: Some(put(folder.path(), "crl.pem", &authority.revokes(&[]))),
         };
-        let gate = Gate::open("trial", Some(&options), None, false, Arc::default()).expect("good files");
+        let gate = Gate::open("trial", true, Some(&options), None, false, Arc::default()).expect("good files");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self { folder, authority, options, gate, listener }
     }

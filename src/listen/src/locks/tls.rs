@@ -62,15 +62,17 @@ impl std::fmt::Debug for Loaded {
 #[derive(Debug)]
 pub(super) struct Tls {
     options: TlsOptions,
+    /// Clients read what the listener says.
+    answers: bool,
     current: ArcSwap<Loaded>,
     watched: Mutex<Watched>,
 }
 
 impl Tls {
-    pub(super) fn open(options: &TlsOptions) -> Result<Self, LockError> {
+    pub(super) fn open(options: &TlsOptions, answers: bool) -> Result<Self, LockError> {
         let watched = Watched::new(files(options));
-        let current = ArcSwap::from_pointee(load(options, 0)?);
-        Ok(Self { options: options.clone(), current, watched: Mutex::new(watched) })
+        let current = ArcSwap::from_pointee(load(options, answers, 0)?);
+        Ok(Self { options: options.clone(), answers, current, watched: Mutex::new(watched) })
     }
 
     pub(super) fn current(&self) -> Arc<Loaded> {
@@ -91,7 +93,7 @@ impl Tls {
             return None;
         }
         let number = self.current.load().number + 1;
-        let loaded = load(&self.options, number).map(Arc::new);
+        let loaded = load(&self.options, self.answers, number).map(Arc::new);
         if let Ok(loaded) = &loaded {
             self.current.store(loaded.clone());
         }
@@ -106,10 +108,10 @@ fn files(options: &TlsOptions) -> Vec<PathBuf> {
 
 /// Reads everything and gives it up again: what is wrong with it shows.
 pub fn check(options: &TlsOptions) -> Result<(), LockError> {
-    load(options, 0).map(|_| ())
+    load(options, true, 0).map(|_| ())
 }
 
-fn load(options: &TlsOptions, number: u64) -> Result<Loaded, LockError> {
+fn load(options: &TlsOptions, answers: bool, number: u64) -> Result<Loaded, LockError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = certificates(&options.cert_file)?;
     let key = PrivateKeyDer::from_pem_slice(&read(&options.key_file)?)
@@ -129,7 +131,9 @@ fn load(options: &TlsOptions, number: u64) -> Result<Loaded, LockError> {
         unusable(&options.key_file, "private key", format!("{error} ({})", options.cert_file.display()))
     })?;
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
-    config.send_tls13_tickets = 1;
+    // A client that never reads would close with the ticket unread, upon which its system resets the connection and what it
+    // sent last is lost.
+    config.send_tls13_tickets = usize::from(answers);
     Ok(Loaded { number, config: Arc::new(config), verifier, revoked })
 }
 

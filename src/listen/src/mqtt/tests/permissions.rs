@@ -33,7 +33,7 @@ impl Locked {
         .unwrap();
         let options = ClientOptions { failures_max: 3, ..ClientOptions::default() };
         let clients = Clients::open(&path, &options).unwrap();
-        let gate = Gate::open("trial", None, Some(clients.clone()), anonymous, Arc::default()).unwrap();
+        let gate = Gate::open("trial", true, None, Some(clients.clone()), anonymous, Arc::default()).unwrap();
         let server = Server::with_gate(MqttOptions::default(), Plant::new(1_000_000), gate.clone()).await;
         Self { server, locks: Locks { gates: vec![gate], clients: Some(clients) }, path, _folder: folder }
     }
