@@ -82,8 +82,12 @@ impl Locked {
 
     /// A counter of a listener.
     fn counted(&self, name: &str, listener: &str) -> u64 {
+        self.measured(&format!("{name}_total"), listener)
+    }
+
+    fn measured(&self, name: &str, listener: &str) -> u64 {
         let (_, page) = self.plant.get("/metrics").unwrap();
-        let start = format!("genims_{name}_total{{listener=\"{listener}\"}} ");
+        let start = format!("genims_{name}{{listener=\"{listener}\"}} ");
         page.lines()
             .find_map(|line| line.strip_prefix(&start)?.parse().ok())
             .unwrap_or_else(|| panic!("{start}: {page}"))
@@ -252,7 +256,7 @@ fn a_reload_ends_the_revoked(harness: &'static Harness) {
         session.send(&[0xC0, 0]);
         assert_eq!(session.packet(), [0xD0, 0]);
     }
-    assert_eq!(locked.counted("connections_open", "mqtt-tls"), 10);
+    assert_eq!(locked.measured("connections_open", "mqtt-tls"), 10);
 }
 
 /// Adds a client; its secret.
@@ -425,7 +429,7 @@ fn what_would_stand_open(harness: &'static Harness) {
     for (cert, key, place) in [
         ("missing.pem", &*issued[1], "tls.cert_file"),
         (&*issued[1], &*issued[1], "tls.cert_file"),
-        (&*issued[0], &*issued[0], "tls.key_file"),
+        (&*issued[0], &*other[0], "tls.key_file"),
         (&*issued[0], &*other[1], "tls.key_file"),
     ] {
         let (is_valid, told) = validate(&tls(cert, key));
