@@ -203,3 +203,14 @@ async fn without_locks_nobody_is_kept_on_a_list() {
     assert!(pass.may_publish("anything") && pass.machines().is_none() && pass.owner().is_none() && !pass.refresh());
     assert!(gate.those(|_| true).is_empty() && Locks { gates: vec![gate.clone()], clients: None }.is_idle());
 }
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_sent_nothing_to_read() {
+    let mut trial = Trial::new(ClientCertificate::Required).await;
+    trial.gate = Gate::open("trial", false, Some(&trial.options), None, false, Arc::default()).expect("good files");
+    let config = trial.client(Some(&trial.authority.issue("plc-7", 7, GOOD)));
+    for _ in 0..2 {
+        // A ticket would have been used for the second handshake.
+        assert_eq!(trial.connect(&config).await.0, Some(HandshakeKind::Full));
+    }
+}
