@@ -78,7 +78,7 @@ fn mosquitto_pub_v3_and_v5(harness: &'static Harness) {
 }
 
 /// The library, installed once into the build's cache.
-fn paho() -> &'static Path {
+pub(crate) fn paho() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("paho-mqtt-2.1.0");

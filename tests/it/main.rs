@@ -34,6 +34,7 @@ mod late;
 mod leftovers;
 mod letters;
 mod lineage;
+mod locks;
 mod mirror;
 mod mysql;
 mod numbers;
@@ -115,6 +116,7 @@ fn main() -> ExitCode {
         kill9::tests,
         lineage::tests,
         positions::tests,
+        locks::tests,
         numbers::tests,
         one_step_back::tests,
         powercut::tests,

@@ -13,6 +13,7 @@
 //! - [`observe`]: the report of everything
 //! - [`purge`]: the bounds of the dead letters
 //! - [`obstacles`]: what would stop a start, before it begins
+//! - [`reload`]: certificates and clients, read again when they change
 //! - [`panics`]: a broken invariant ends the server in order
 //!
 //! From the request to stop to the end it takes [`STOP_MAX`] at most, whatever hangs: each stage has its share of it.
@@ -29,6 +30,7 @@ mod observe;
 pub mod obstacles;
 pub mod panics;
 mod purge;
+mod reload;
 mod route_files;
 mod route_lookups;
 pub mod routes;
@@ -79,6 +81,8 @@ pub enum ServerError {
     Bind { name: String, address: String, source: io::Error },
     #[error("listener {name}: {source}")]
     Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the clients: {0}")]
+    Clients(#[source] Box<genims_listen::locks::LockError>),
     #[error(transparent)]
     Etl(#[from] genims_etl::EtlError),
     #[error(transparent)]

@@ -222,6 +222,10 @@ impl Door {
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
                 protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
+                handshakes_refused_total: metrics.handshakes_refused_total.load(Relaxed),
+                logins_refused_total: metrics.logins_refused_total.load(Relaxed),
+                denied_total: metrics.denied_total.load(Relaxed),
+                evicted_total: metrics.evicted_total.load(Relaxed),
             },
             Self::Bridge(metrics) => Listener {
                 address,
@@ -231,7 +235,7 @@ impl Door {
                 messages_total: metrics.messages_total.load(Relaxed),
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
-                protocol_errors_total: 0,
+                ..Listener::default()
             },
         }
     }

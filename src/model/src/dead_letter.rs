@@ -30,10 +30,12 @@ pub enum Reason {
     RefusedByDatabase,
     /// Larger than the listener takes.
     TooLarge,
+    /// Of a machine that the client may not speak for.
+    NotAllowed,
 }
 
 impl Reason {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownTopic,
         Self::MalformedPayload,
         Self::NotANumber,
@@ -46,6 +48,7 @@ impl Reason {
         Self::SameTimestamp,
         Self::RefusedByDatabase,
         Self::TooLarge,
+        Self::NotAllowed,
     ];
 
     /// True where only the sender can mend the cause. Everything else becomes storable by what is done here: a sensor
@@ -71,6 +74,7 @@ impl Reason {
             Self::SameTimestamp => "same_timestamp",
             Self::RefusedByDatabase => "refused_by_database",
             Self::TooLarge => "too_large",
+            Self::NotAllowed => "not_allowed",
         }
     }
 
@@ -89,6 +93,7 @@ impl Reason {
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
             Self::TooLarge => "raise packet_bytes_max or line_bytes_max of the listener, or send less at once",
+            Self::NotAllowed => "allow the client this machine with `genims client allow`, or send it from another",
         }
     }
 }

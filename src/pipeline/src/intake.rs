@@ -10,17 +10,18 @@ use crate::stage::Stage;
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
-use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Chunk, DeadLetter, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
-    Snapshot, SourceNo,
+    Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo, Snapshot,
+    SourceNo,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Arguments;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
+
+mod rejecting;
 
 /// What happens at the door while the spool is at its cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -32,6 +33,9 @@ pub enum WhenFull {
     /// New records are given up and counted; their messages are not acknowledged as stored.
     DropNewest,
 }
+
+/// The ids of the machines that a client may speak for.
+pub type Machines = Arc<HashSet<Box<str>>>;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -69,6 +73,7 @@ impl Intake {
             unsent: Vec::new(),
             unknown_names: Vec::new(),
             client: "".into(),
+            machines: None,
             topic: String::new(),
             message: 0,
             place: Place::default(),
@@ -114,6 +119,8 @@ pub struct IntakeBuffer {
     unsent: Vec<(usize, Chunk)>,
     unknown_names: Vec<String>,
     client: Arc<str>,
+    /// Whose records the client may send; `None` is all.
+    machines: Option<Machines>,
     topic: String,
     /// Counts the messages; 0 where the transport knows none.
     message: u64,
@@ -160,11 +167,6 @@ impl IntakeBuffer {
     /// Of a sender that brings again what was received at `first_us`: what says no time itself has that.
     pub fn set_first_received(&mut self, first_us: Option<i64>) {
         self.receipt_time.set_first(first_us);
-    }
-
-    /// Rejects what is too long to be taken: `head` is all there is of `bytes`.
-    pub fn reject_head(&mut self, reason: Reason, detail: Arguments<'_>, head: &[u8], bytes: u64) {
-        self.set_aside(None, reason, detail, (head, bytes));
     }
 
     /// Begins a message: the topic that it was published under; empty for transports without topics.
@@ -274,7 +276,7 @@ impl IntakeBuffer {
             return Ok(no);
         }
         match &self.intake.registrar {
-            Some(registrar) if no.is_none() => {
+            Some(registrar) if no.is_none() && self.may_speak_for(machine) => {
                 let Registration { no, home } = registrar.register(machine, sensor)?;
                 self.unpublished.insert(no, home);
                 Ok(no)
@@ -305,6 +307,12 @@ impl IntakeBuffer {
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
         let home = match self.catalogue.sensor(sensor) {
             Some(entry) => {
+                if !self.may_speak_for(Some(&entry.sensor.machine_id)) {
+                    let known = entry.sensor.clone();
+                    let detail = format!("the client may not send readings of machine {}", known.machine_id);
+                    let machine = Some(&*known.machine_id);
+                    return self.reject_point((Reason::NotAllowed, &detail), machine, &known.sensor_id, point);
+                }
                 if let Name::Sensor { machine, sensor } = point.name {
                     let known = &entry.sensor;
                     self.check_place(sensor, (&known.factory_id, &known.line_id, &known.machine_id), machine);
@@ -328,39 +336,6 @@ impl IntakeBuffer {
         });
         self.records += 1;
     }
-
-    /// A point whose sensor nobody knows: kept as an element that can be replayed once the sensor exists.
-    fn reject_unknown(&mut self, machine: Option<&str>, sensor: &str, detail: &str, point: &Point<'_>) {
-        let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
-        let mut element = serde_json::json!({
-            "sensor_id": sensor,
-            "timestamp_us": timestamp_us,
-            "value": point.value,
-            "quality": point.quality.as_str(),
-        });
-        if let Some(machine) = machine {
-            element["machine_id"] = machine.into();
-        }
-        let element = element.to_string();
-        self.reject_part(Form::Elements, Reason::UnknownSensor, format_args!("{detail}"), element.as_bytes());
-    }
-
-    /// `kept`: the fragment, and how long it was when it came.
-    fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, kept: (&[u8], u64)) {
-        let letter = DeadLetter {
-            source: self.source,
-            client: self.client.as_ref().to_owned(),
-            received_us: self.received_us,
-            topic: self.topic.clone(),
-            reason,
-            detail: detail.to_string(),
-            payload: kept.0[..kept.0.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
-            payload_bytes: kept.1,
-            records: 1,
-        };
-        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
-        self.records += 1;
-    }
 }
 
 impl Visitor for IntakeBuffer {
@@ -370,11 +345,12 @@ impl Visitor for IntakeBuffer {
             Name::Handle(handle) => {
                 let index = (handle & !UNKNOWN_HANDLE) as usize;
                 let name = self.unknown_names.get(index).cloned().unwrap_or_default();
-                self.reject_unknown(None, &name, &format!("sensor {name} is not in the catalogue"), &point);
+                let detail = format!("sensor {name} is not in the catalogue");
+                self.reject_point((Reason::UnknownSensor, &detail), None, &name, &point);
             }
             Name::Sensor { machine, sensor } => match self.resolve(machine, sensor) {
                 Ok(no) => self.stage(no, &point),
-                Err(detail) => self.reject_unknown(machine, sensor, &detail, &point),
+                Err(detail) => self.reject_point((Reason::UnknownSensor, &detail), machine, sensor, &point),
             },
         }
     }
@@ -387,6 +363,12 @@ impl Visitor for IntakeBuffer {
             self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
             return;
         };
+        if !self.may_speak_for(Some(machine)) {
+            let payload = snapshot_element(&fields, machine, timestamp_us);
+            let detail = format_args!("the client may not send states of machine {machine}");
+            self.reject_part(Form::Elements, Reason::NotAllowed, detail, &payload);
+            return;
+        }
         let home = self.catalogue.machine(no).map_or(no, |entry| {
             let known = &entry.machine;
             self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None);

@@ -7,7 +7,8 @@ use genims_catalogue::Machine;
 use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
 use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
-use genims_model::{Accounts, DeadLetter, Protocol, Quality, SensorNo};
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{Accounts, DeadLetter, Protocol, Quality, Reason, SensorNo};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -294,4 +295,37 @@ async fn the_part_that_is_unknown_is_named() {
     submit(&mut buffer).await;
     let letters = queue.pop().expect("handed over").dead_letters;
     assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
+}
+
+#[tokio::test]
+async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (running, intake, queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    buffer.point(point("S-1", 1.0));
+    submit(&mut buffer).await;
+    queue.pop().expect("handed over");
+    let known = running.directory().load().sensor_by_id("S-1").expect("registered");
+    for (machines, taken) in [(Some(["M1"]), 3), (Some(["M2"]), 0), (None, 3)] {
+        buffer.set_machines(machines.map(|machines| Arc::new(machines.map(Into::into).into())));
+        buffer.begin(2);
+        buffer.point(point("S-1", 2.0));
+        buffer.point(Point { name: Name::Handle(known.0), ..point("", 3.0) });
+        buffer.snapshot("M1", Some(1), SnapshotFields::default());
+        submit(&mut buffer).await;
+        let chunk = queue.pop().expect("handed over");
+        assert_eq!(chunk.readings.len() + chunk.snapshots.len(), taken, "{machines:?}");
+        let letters: Vec<&DeadLetter> = chunk.dead_letters.iter().collect();
+        assert_eq!(letters.len(), 3 - taken, "{machines:?}");
+        assert!(letters.iter().all(|letter| letter.reason == Reason::NotAllowed && letter.detail.contains("M1")));
+    }
+    // Nor does it enter sensors of others, or of no machine.
+    buffer.set_machines(Some(Arc::new(["M2".into()].into())));
+    buffer.begin(3);
+    buffer.point(point("S-NEW", 1.0));
+    assert_ne!(buffer.define("S-NEW") & (1 << 31), 0, "unknown");
+    submit(&mut buffer).await;
+    assert_eq!(queue.pop().expect("handed over").dead_letters[0].reason, Reason::UnknownSensor);
+    assert_eq!(running.directory().load().sensor_by_id("S-NEW"), None);
 }

@@ -64,7 +64,7 @@ pub(crate) async fn run(
             list(&client, &filter, json).await
         }
         DeadletterCommand::Show { letter_id, json } => show(&client, letter_id, json).await,
-        DeadletterCommand::Replay(args) => replay::run(&client, args, settings).await,
+        DeadletterCommand::Replay(args) => replay::run(&client, args, settings, replay::login(environment)?).await,
         DeadletterCommand::Purge(args) => purge::run(&client, args).await,
     }
 }

@@ -31,6 +31,13 @@ pub(super) enum PublishError {
     Aborted(#[source] tokio::task::JoinError),
 }
 
+/// Who replays, where clients log in.
+#[derive(Clone)]
+pub(super) struct Login {
+    pub(super) name: String,
+    pub(super) secret: String,
+}
+
 /// What is sent for one dead letter.
 pub(super) struct Message {
     pub(super) letter_id: i64,
@@ -44,14 +51,18 @@ pub(super) struct Message {
 
 /// Publishes with QoS 1; the answer is which dead letters the server has acknowledged, in other words: which are durable, and
 /// the first error.
-pub(super) async fn publish(address: SocketAddr, messages: Vec<Message>) -> (Vec<i64>, Option<PublishError>) {
+pub(super) async fn publish(
+    address: SocketAddr,
+    login: Option<&Login>,
+    messages: Vec<Message>,
+) -> (Vec<i64>, Option<PublishError>) {
     let (mut acknowledged, mut first_error) = (Vec::new(), None);
     let (mut waiting, mut under_way) = (messages.into_iter(), JoinSet::new());
     loop {
         while under_way.len() < CONNECTIONS_MAX
             && let Some(message) = waiting.next()
         {
-            under_way.spawn(publish_one(address, message));
+            under_way.spawn(publish_one(address, login.cloned(), message));
         }
         let Some(ended) = under_way.join_next().await else { return (acknowledged, first_error) };
         match ended.unwrap_or_else(|error| Err(PublishError::Aborted(error))) {
@@ -63,11 +74,14 @@ pub(super) async fn publish(address: SocketAddr, messages: Vec<Message>) -> (Vec
     }
 }
 
-async fn publish_one(address: SocketAddr, message: Message) -> Result<i64, PublishError> {
+async fn publish_one(address: SocketAddr, login: Option<Login>, message: Message) -> Result<i64, PublishError> {
     let mut options = MqttOptions::new(message.client_id, address.ip().to_string(), address.port());
     let mut properties = ConnectProperties::new();
     properties.user_properties = vec![(FIRST_RECEIVED.to_owned(), message.first_received_us.to_string())];
     options.set_connect_properties(properties);
+    if let Some(Login { name, secret }) = login {
+        options.set_credentials(name, secret);
+    }
     let (client, mut events) = AsyncClient::new(options, WINDOW as usize + 1);
     let (mut sent, mut acknowledged) = (0, 0);
     while acknowledged < message.copies {

@@ -9,12 +9,12 @@
 //! - One that comes back waits as before, in its own row; see [`again`].
 
 use super::copies::copies;
-use super::publish::{self, Message};
+use super::publish::{self, Login, Message};
 use crate::cli::reachable;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
-use genims_databases::PostgresClient as Client;
+use genims_databases::{Environment, PostgresClient as Client};
 use genims_decode::Decoder;
 use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned, Sent};
@@ -87,6 +87,7 @@ struct Replay<'r> {
     client: &'r Client,
     args: &'r ReplayArgs,
     settings: &'r Settings,
+    login: Option<Login>,
     /// The beginning of the client ids.
     sender: String,
     /// The newest dead letter of before.
@@ -101,11 +102,17 @@ struct Replay<'r> {
     bar: Progress,
 }
 
-pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    client: &Client,
+    args: ReplayArgs,
+    settings: &Settings,
+    login: Option<Login>,
+) -> anyhow::Result<ExitCode> {
     let mut replay = Replay {
         client,
         args: &args,
         settings,
+        login,
         sender: format!("genims-replay-{}", Uuid::new_v4().simple()),
         newest: dead_letters::newest_id(client).await?,
         sent: Vec::new(),
@@ -219,7 +226,7 @@ impl Replay<'_> {
         let messages: Vec<Message> = whole.iter().map(|dead_letter| self.message(dead_letter)).collect();
         let all = messages.iter().map(|message| Sent { letter_id: message.letter_id, copies: message.copies });
         let mut sent: Vec<Sent> = all.collect();
-        let (acknowledged, error) = publish::publish(address, messages).await;
+        let (acknowledged, error) = publish::publish(address, self.login.as_ref(), messages).await;
         if let Some(error) = error {
             self.refusal.get_or_insert(error.into());
             self.is_over = true;
@@ -359,11 +366,21 @@ async fn stats(address: SocketAddr) -> anyhow::Result<Stats> {
     Ok(tokio::task::spawn_blocking(ask).await??)
 }
 
-/// The first MQTT listener of the configuration.
+/// The first MQTT listener of the configuration that speaks in clear.
 fn mqtt_address(settings: &Settings) -> anyhow::Result<SocketAddr> {
     let listen = settings.listeners.iter().find_map(|listener| match &listener.kind {
-        ListenerKind::Mqtt(options) => Some(options.listen),
+        ListenerKind::Mqtt(options) if options.tls.is_none() => Some(options.listen),
         _ => None,
     });
-    Ok(reachable(listen.context("the configuration has no MQTT listener; name one with --mqtt")?))
+    let missing = "the configuration has no MQTT listener without TLS; add one on loopback, or name one with --mqtt";
+    Ok(reachable(listen.context(missing)?))
+}
+
+/// As whom to log in: GENIMS_REPLAY_NAME and GENIMS_REPLAY_SECRET, where clients have to.
+pub(super) fn login(environment: &Environment) -> anyhow::Result<Option<Login>> {
+    let Some(name) = environment.get("GENIMS_REPLAY_NAME") else { return Ok(None) };
+    let secret = environment
+        .secret("GENIMS_REPLAY_SECRET")?
+        .context("GENIMS_REPLAY_NAME is set, GENIMS_REPLAY_SECRET is not")?;
+    Ok(Some(Login { name: name.to_owned(), secret }))
 }

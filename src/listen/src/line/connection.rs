@@ -6,6 +6,8 @@ use super::Shared;
 use super::lines::{Lines, Overlong, Sink};
 use super::room::Share;
 use crate::count;
+use crate::locks::{Credentials, Pass};
+use crate::notices::Peer;
 use bytes::{Buf, BytesMut};
 use genims_decode::{Visitor, line_protocol};
 use genims_model::now_us;
@@ -13,10 +15,11 @@ use genims_model::{Protocol, Reason, Receipt};
 use genims_pipeline::intake::IntakeBuffer;
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -33,28 +36,57 @@ const FIRST_BYTES: usize = 512;
 struct Connection {
     shared: Arc<Shared>,
     intake: IntakeBuffer,
+    pass: Pass,
     waiter: Arc<Notify>,
     rounds: VecDeque<Receipt>,
     /// The room that overlong lines of the round take.
     heads: Vec<Share>,
 }
 
-/// Serves one connection until the sender closes it, it falls silent, or the server shuts down. A sender is known by its
-/// address alone: its port is another one for each connection.
+/// How long a handshake of TLS may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves one socket until it ends, behind TLS where that is spoken.
+pub(super) async fn accept(stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+    let peer = Peer::of(&stream);
+    if shared.gate.is_plain() {
+        let pass = shared.gate.pass(peer, &shutdown);
+        return serve(stream, peer, shared, shutdown, pass).await;
+    }
+    // Boxed, so that a plain connection's task has no room for it.
+    Box::pin(async {
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        if let Some((stream, pass)) = shared.gate.secure(stream, peer, deadline, &shutdown).await {
+            serve(stream, peer, shared, shutdown, pass).await;
+        }
+    })
+    .await;
+}
+
+/// Serves one connection until the sender closes it, it falls silent or has to leave, or the server shuts down.
 pub(super) async fn serve(
     mut stream: impl AsyncRead + Unpin,
-    peer: Option<IpAddr>,
+    peer: Peer,
     shared: Arc<Shared>,
     shutdown: CancellationToken,
+    mut pass: Pass,
 ) {
-    let mut intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
-    if let Some(peer) = peer {
-        intake.set_client(&peer.to_canonical().to_string());
+    // There is no word for "no" in this protocol, and none to log in with.
+    if pass.log_in(Credentials::default(), false, Instant::now() + HANDSHAKE_TIMEOUT).await.is_err() {
+        return;
     }
+    let mut intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
+    match (pass.owner(), peer.0) {
+        (Some(owner), _) => intake.set_client(owner),
+        // Without the port, which is another one for each connection.
+        (None, Some(peer)) => intake.set_client(&peer.ip().to_canonical().to_string()),
+        (None, None) => {}
+    }
+    intake.set_machines(pass.machines());
     let mut lines = Lines::new(shared.options.line_bytes_max, shared.heads.clone());
     let idle = shared.options.idle_timeout;
-    let (waiter, rounds) = (Arc::new(Notify::new()), VecDeque::new());
-    let mut connection = Connection { shared, intake, waiter, rounds, heads: Vec::new() };
+    let (waiter, rounds) = (Arc::default(), VecDeque::new());
+    let mut connection = Connection { shared, intake, pass, waiter, rounds, heads: Vec::new() };
     let (mut input, mut read_bytes) = (BytesMut::new(), READ_BYTES_MIN);
     let ended_in_order = loop {
         if shutdown.is_cancelled() {
@@ -77,6 +109,9 @@ pub(super) async fn serve(
             read_bytes = (read_bytes * 2).min(READ_BYTES_MAX);
         }
         count(&connection.shared.metrics.bytes_total, read as u64);
+        if connection.pass.refresh() {
+            connection.intake.set_machines(connection.pass.machines());
+        }
         connection.intake.begin(now_us());
         let taken = lines.take(&input, &mut connection);
         input.advance(taken);

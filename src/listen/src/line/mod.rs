@@ -18,6 +18,7 @@ mod tests;
 
 use super::ListenMetrics;
 use super::accept::{self, AcceptError, Limits, bind};
+use super::locks::{Gate, TlsOptions};
 use genims_decode::timestamp::Unit;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
@@ -45,6 +46,11 @@ pub struct LineOptions {
     /// How long lines already read are waited for at shutdown.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
+    pub tls: Option<TlsOptions>,
+    /// Listens in clear outside loopback.
+    pub plaintext: bool,
+    /// Where clients log in, those who show no certificate are let in, too: the protocol has no other way.
+    pub anonymous: bool,
 }
 
 impl Default for LineOptions {
@@ -57,6 +63,9 @@ impl Default for LineOptions {
             line_bytes_max: 64 * 1024,
             idle_timeout: Duration::from_secs(15 * 60),
             drain_timeout: Duration::from_secs(5),
+            tls: None,
+            plaintext: false,
+            anonymous: false,
         }
     }
 }
@@ -72,6 +81,7 @@ struct Shared {
     intake: Arc<Intake>,
     metrics: Arc<ListenMetrics>,
     heads: Arc<room::Room>,
+    gate: Arc<Gate>,
 }
 
 /// A bound listener, ready to serve.
@@ -86,11 +96,11 @@ impl LineServer {
         options: LineOptions,
         source: SourceNo,
         intake: Arc<Intake>,
-        metrics: Arc<ListenMetrics>,
+        gate: Arc<Gate>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
-        let heads = room::Room::new(HEADS_BYTES_MAX);
-        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics, heads }) })
+        let (metrics, heads) = (gate.metrics.clone(), room::Room::new(HEADS_BYTES_MAX));
+        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics, heads, gate }) })
     }
 
     /// The address, with the port that the system chose where the options say 0.
@@ -105,10 +115,7 @@ impl LineServer {
             connections_max: shared.options.connections_max,
             drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
         };
-        let serve = |stream: TcpStream| {
-            let peer = stream.peer_addr().ok().map(|peer| peer.ip());
-            connection::serve(stream, peer, shared.clone(), shutdown.child_token())
-        };
+        let serve = |stream| connection::accept(stream, shared.clone(), shutdown.child_token());
         // There is no word for "no" in this protocol.
         let refuse = |stream| async move { drop(stream) };
         accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;

@@ -1,6 +1,8 @@
 //! Line protocol over streams that a simulation makes: everything but the socket is what production runs.
 
 use super::{HEADS_BYTES_MAX, LineOptions, Shared, connection, room};
+use crate::locks::Gate;
+use crate::notices::Peer;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
 use std::sync::Arc;
@@ -13,7 +15,9 @@ pub struct Door(Arc<Shared>);
 impl Door {
     pub fn new(options: LineOptions, source: SourceNo, intake: Arc<Intake>) -> Self {
         let heads = room::Room::new(HEADS_BYTES_MAX);
-        Self(Arc::new(Shared { options, source, intake, metrics: Arc::default(), heads }))
+        let gate = Gate::unlocked(Arc::default());
+        let metrics = gate.metrics.clone();
+        Self(Arc::new(Shared { options, source, intake, metrics, heads, gate }))
     }
 
     /// Serves one connection until it ends.
@@ -22,6 +26,7 @@ impl Door {
         stream: impl AsyncRead + Send + Unpin + 'static,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
-        connection::serve(stream, None, self.0.clone(), shutdown)
+        let pass = self.0.gate.pass(Peer::default(), &shutdown);
+        connection::serve(stream, Peer::default(), self.0.clone(), shutdown, pass)
     }
 }
