@@ -88,6 +88,7 @@ fn event_version(events: &[Event]) -> u16 {
 /// The same for the reasons of dead letters.
 fn dead_letter_version(dead_letters: &[DeadLetter]) -> u16 {
     let version = |dead_letter: &DeadLetter| match dead_letter.reason {
+        Reason::NotAllowed => 3,
         Reason::TooLarge => 2,
         Reason::UnknownTopic
         | Reason::MalformedPayload
