@@ -75,6 +75,8 @@ pub struct Follower<T, L: Log> {
     gap: Option<Gap>,
     /// Everything below is in the accounts.
     settled: u64,
+    /// Records below may be in the database, though it does not say so: what was under way when its place was put back.
+    attempted: u64,
     last_commit: Duration,
 }
 
@@ -121,6 +123,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             place: None,
             gap: None,
             settled,
+            attempted: settled,
             last_commit: Duration::ZERO,
         }
     }
@@ -295,6 +298,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             return Ok(Step::Next);
         }
         check_begin(batch, position);
+        self.attempted = self.attempted.max(batch.next_offset);
         let begun = Instant::now();
         let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
         self.last_commit = begun.elapsed();
@@ -312,7 +316,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         let sink = self.target.name();
         // A database that knows nothing of this log lacks everything, also what the log no longer holds.
         let start = self.log.position(0);
-        let opening = self.target.open(&start, self.settled);
+        let opening = self.target.open(&start, self.attempted);
         let remembered = within(self.options.open_timeout, opening).await?;
         let position = remembered.offset;
         let resume = match self.log.resume(&remembered) {
@@ -366,6 +370,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             settlement.settle(batch, &report.refused, self.settled);
         }
         self.settled = self.settled.max(batch.next_offset);
+        self.attempted = self.attempted.max(self.settled);
         self.metrics.settled.store(self.settled, Ordering::Relaxed);
         if self.metrics.last_error().is_some() {
             tracing::info!(sink = self.target.name(), position = batch.next_offset, "commits again");

@@ -4,6 +4,7 @@ use super::*;
 use crate::trial::{Mode, Plant};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

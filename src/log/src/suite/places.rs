@@ -75,10 +75,10 @@ fn a_position_of_this_log_is_resumed_where_it_stands_and_of_another_nowhere<S: S
 fn a_copy_that_went_on_knows_what_it_does_not_hold<S: Subject>() {
     // Somebody needs all of it.
     let holder = Consumer::hold("one");
-    let mut subject = S::new();
+    let subject = S::new();
     subject.register(&holder).unwrap();
     let shared = fill(&subject);
-    let mut copy = subject.copied();
+    let copy = subject.copied();
     copy.register(&holder).unwrap();
     let remembered = [0, shared, shared + 9].map(|offset| {
         fill(&subject);
@@ -90,7 +90,7 @@ fn a_copy_that_went_on_knows_what_it_does_not_hold<S: Subject>() {
     // Grown past what is remembered, and opened again: the offset alone would look fine.
     fill_more(&copy, 5);
     assert_eq!(judged(&copy), expected);
-    let mut copy = copy.reopened();
+    let copy = copy.reopened();
     copy.register(&holder).unwrap();
     assert_eq!(judged(&copy), expected);
     let theirs = copy.log().position(shared + 9);
