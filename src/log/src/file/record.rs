@@ -60,7 +60,7 @@ pub(super) mod kind {
 pub(super) fn version_max(kind: u16) -> u16 {
     match kind {
         kind::EVENT => 3,
-        kind::DEAD_LETTER => 2,
+        kind::DEAD_LETTER => 3,
         _ => 1,
     }
 }

@@ -73,9 +73,17 @@ fn snapshots() -> Vec<Snapshot> {
     vec![of(whole), of(bare)]
 }
 
+fn first_version(reason: Reason) -> u16 {
+    match reason {
+        Reason::NotAllowed => 3,
+        Reason::TooLarge => 2,
+        _ => 1,
+    }
+}
+
 /// One for each reason that a section of this version may hold.
 fn dead_letters(version: u16) -> Vec<DeadLetter> {
-    let reasons = Reason::ALL.into_iter().filter(|reason| version >= 2 || *reason != Reason::TooLarge);
+    let reasons = Reason::ALL.into_iter().filter(|reason| first_version(*reason) <= version);
     let dead_letter = |(number, reason): (u64, Reason)| DeadLetter {
         source: 2,
         client: if number.is_multiple_of(2) { String::new() } else { format!("plc-{number}") },
@@ -164,7 +172,7 @@ fn each_event_and_each_reason_has_the_version_that_first_held_it() {
         assert_eq!(version(&Portion { events: vec![event.clone()], ..Portion::default() }), expected, "{event:?}");
     }
     for dead_letter in dead_letters(u16::MAX) {
-        let expected = if dead_letter.reason == Reason::TooLarge { 2 } else { 1 };
+        let expected = first_version(dead_letter.reason);
         let dead_letters = vec![dead_letter.clone()];
         assert_eq!(version(&Portion { dead_letters, ..Portion::default() }), expected, "{dead_letter:?}");
     }
