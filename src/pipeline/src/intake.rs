@@ -208,6 +208,13 @@ impl IntakeBuffer {
         receipt
     }
 
+    /// Makes the numbers of new sensors durable before the round is handed over, which gives up a round whose numbers cannot
+    /// be. False while they cannot be: who has nobody to send the round again waits and asks anew.
+    pub fn register(&mut self) -> bool {
+        self.unsynced = !self.sync_registrations();
+        !self.unsynced
+    }
+
     /// Turns what is staged into chunks under one receipt and enters them in the account.
     fn seal(&mut self, waiter: &Arc<Notify>) -> Receipt {
         let registered = self.sync_registrations();
