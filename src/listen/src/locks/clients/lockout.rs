@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 const TRIED_MAX: usize = 16_384;
 
+/// From where it came, and the name that was said.
+type HostAndName = (Box<str>, Box<str>);
+
 #[derive(Clone, Copy, Debug)]
 struct Tried {
     failures: u32,
@@ -21,7 +24,7 @@ struct Tried {
 pub(super) struct Lockout {
     failures_max: u32,
     lasts: Duration,
-    tried: Mutex<HashMap<(Box<str>, Box<str>), Tried>>,
+    tried: Mutex<HashMap<HostAndName, Tried>>,
 }
 
 impl Lockout {
