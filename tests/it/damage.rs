@@ -120,12 +120,15 @@ fn before_a_cursor(harness: &'static Harness) {
     assert_eq!(plant.documents("sensor_readings", doc! {}).len() as i64, acknowledged, "the mirror had them already");
 }
 
+/// What happens to a segment.
+type Harm = fn(&Path);
+
 fn behind_every_cursor(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup { more: SMALL_SEGMENTS, ..Setup::default() });
     let log = plant.folder.join("data/spool");
     let first = segments(&log);
     let mut all = sent(&plant, "one", |_| segments(&log).iter().filter(|path| !first.contains(path)).count() >= 2);
-    let harms: [(&str, fn(&Path)); 3] = [
+    let harms: [(&str, Harm); 3] = [
         ("a record", break_a_record),
         ("the front", |path| flip(path, 20)),
         ("the file", |path| fs::remove_file(path).unwrap()),

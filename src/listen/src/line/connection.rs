@@ -11,7 +11,7 @@ use crate::notices::Peer;
 use bytes::{Buf, BytesMut};
 use genims_decode::{Visitor, line_protocol};
 use genims_model::now_us;
-use genims_model::{Backoff, Protocol, Reason, Receipt};
+use genims_model::{Protocol, Reason, Receipt};
 use genims_pipeline::intake::IntakeBuffer;
 use std::collections::VecDeque;
 use std::io;
@@ -30,9 +30,8 @@ const ROUNDS_MAX: usize = 64;
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// Pauses between attempts to make the numbers of new sensors durable.
-const REGISTER_AGAIN_MIN: Duration = Duration::from_millis(100);
-const REGISTER_AGAIN_MAX: Duration = Duration::from_secs(5);
+/// Between attempts to make the numbers of new sensors durable.
+const REGISTER_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a connection that sends nothing holds for what may come.
 const FIRST_BYTES: usize = 512;
@@ -159,12 +158,11 @@ impl Connection {
     /// Hands the round over. False when a shutdown cut the wait for room short.
     async fn submit(&mut self, shutdown: &CancellationToken) -> bool {
         let patience = self.shared.options.drain_timeout;
-        let mut backoff = Backoff::new(REGISTER_AGAIN_MIN, REGISTER_AGAIN_MAX);
         // Nobody sends these lines again: the sender waits, as in front of a full log.
         while !self.intake.register() {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = sleep(backoff.next_delay()) => {}
+                () = sleep(REGISTER_AGAIN) => {}
             }
         }
         let mut slot = None;
