@@ -100,8 +100,9 @@ pub(super) async fn serve(
             input = BytesMut::new();
         }
         let read = tokio::select! {
-            read = read_next(&mut stream, &mut input, read_bytes) => read,
+            biased;
             () = shutdown.cancelled() => break false,
+            read = read_next(&mut stream, &mut input, read_bytes) => read,
             () = sleep(idle) => break false,
         };
         let Ok((read, room)) = read else { break false };
@@ -161,6 +162,7 @@ impl Connection {
         // Nobody sends these lines again: the sender waits, as in front of a full log.
         while !self.intake.register() {
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => break,
                 () = sleep(REGISTER_AGAIN) => {}
             }

@@ -8,7 +8,7 @@ use super::fake_errors::{Call, Faults};
 use parking_lot::{Mutex, MutexGuard};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ struct State {
     durable_names: BTreeMap<PathBuf, usize>,
     files: Vec<Content>,
     /// Each log on this disk has a lock of its own.
-    locked: HashSet<PathBuf>,
+    locked: BTreeSet<PathBuf>,
     /// Grows with each crash; handles from before are dead.
     epoch: u64,
     faults: Faults,
@@ -59,7 +59,7 @@ impl FakeDisk {
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
             files: Vec::new(),
-            locked: HashSet::new(),
+            locked: BTreeSet::new(),
             epoch: 0,
             faults: Faults::default(),
             full: false,
@@ -208,7 +208,7 @@ impl FakeDisk {
             content.lose_pending(&mut state.rng);
             content.current = content.durable.clone();
         }
-        let touched: HashSet<PathBuf> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
+        let touched: BTreeSet<PathBuf> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
         for path in touched {
             let now = state.names.get(&path).copied();
             if now != state.durable_names.get(&path).copied() && state.rng.random_bool(0.5) {
