@@ -63,7 +63,7 @@ const TABLE: &[(&str, How)] = &[
     ("genims serve", How::Serve),
     ("[[listeners]]", How::Skip("its certificates are not here; locks tests such listeners")),
     ("mosquitto_pub -p 8883 ", How::Skip("locks sends over TLS")),
-    ("genims client ", How::Run(ALSO)),
+    ("genims client ", How::Skip("locks runs all of them")),
     ("mosquitto_pub ", How::Run(|reader| reader.reading_arrives())),
     ("psql ", How::Run(|reader| reader.said.contains("machine_name") && !reader.said.contains("(0 rows)"))),
     ("genims hub ask ", How::Run(|reader| reader.said.contains("MCH-"))),
