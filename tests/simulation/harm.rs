@@ -110,7 +110,9 @@ impl World {
         assert!(refusal.contains("`genims log adopt`"), "{refusal}");
         // An epoch that rotted may be shared by everything that came later.
         let known = self.known_to_copy.take().unwrap_or_default();
-        if self.plan.damage == Damage::OldCopy && self.lives_since_harm == 0 && self.chance(0.5) {
+        // Once: a database that followed the older copy meanwhile is refused by the newer folder as well.
+        let newer_is_there = self.before_harm.is_some() && self.lives_since_harm == 0;
+        if self.plan.damage == Damage::OldCopy && newer_is_there && self.chance(0.5) {
             self.note(format_args!("the newer data folder comes back"));
             server.stop(&self.disk).await;
             self.part_from_server();
