@@ -307,7 +307,7 @@ fn a_small_pool_is_one_warning(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let pooler = Pooler::sized(harness, &platform.stack, "session", 2);
     let url = pooler.url(&platform.stack, "postgres");
-    let output = platform.cli(&["doctor", "--json"], &[("GENIMS_POSTGRES_URL", &url)]);
+    let output = platform.cli(&["doctor", "--json", "--timeout", "15s"], &[("GENIMS_POSTGRES_URL", &url)]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let of_pool = |finding: &&Value| finding["subject"] == "pool";
     let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().filter(of_pool).collect();
