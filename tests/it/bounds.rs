@@ -1,10 +1,10 @@
 //! What must stay within bounds whatever happens outside: memory, file handles, the time that a stop takes.
 
 use crate::harness::Harness;
+use crate::routes::{picture, plant as routed_plant, sink};
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Speech, encode, now_us};
 use crate::server::{Plant, Setup};
-use crate::routes::{picture, plant as routed_plant, sink};
 use crate::stream::{now_ms, send};
 use crate::{positions, routes};
 use genims::server::STOP_MAX;
@@ -188,8 +188,9 @@ fn push_aliased(address: SocketAddr, no: usize) {
 fn push_frames(address: SocketAddr, no: usize) {
     const NAME_BYTES: usize = 240;
     let mut connection = Connection::open(address, Speech::Frames, &format!("frames-{no}"));
-    let sensors: Vec<String> =
-        (0..GARBAGE_BYTES / NAME_BYTES).map(|sensor| format!("{no}-{sensor:0>width$}", width = NAME_BYTES - 4)).collect();
+    let sensors: Vec<String> = (0..GARBAGE_BYTES / NAME_BYTES)
+        .map(|sensor| format!("{no}-{sensor:0>width$}", width = NAME_BYTES - 4))
+        .collect();
     let mut number = 0;
     push_until_blocked(|| {
         number += 1;
