@@ -170,7 +170,7 @@ impl Mongo {
 }
 
 /// The host and port of a URL.
-fn address_in(url: &str) -> SocketAddr {
+pub(super) fn address_in(url: &str) -> SocketAddr {
     let authority = url.split("://").nth(1).unwrap().split(['/', '?']).next().unwrap();
     authority.rsplit('@').next().unwrap().parse().unwrap()
 }
