@@ -65,9 +65,15 @@ pub(crate) const OEE_METRICS: TimeSeries =
 pub const ALL: [TimeSeries; 4] = [SENSOR_READINGS, SCADA_EVENTS, MACHINE_FAULT_EVENTS, OEE_METRICS];
 
 impl TimeSeries {
+    /// The one that a schema file describes under this name.
+    pub(crate) fn described(name: &str) -> Option<Self> {
+        let (&name, described) = DESCRIBED.get_key_value(name)?;
+        Some(Self { name, granularity: described.granularity.clone() })
+    }
+
     /// How long documents are kept, as its schema file says; then the server deletes them. None: for good.
     pub fn expire_after(&self) -> Option<Duration> {
-        EXPIRY.get(self.name).copied().flatten()
+        DESCRIBED.get(self.name)?.expire_after
     }
 
     /// Documents older than this are not worth sending: the server would delete them at its next round.
