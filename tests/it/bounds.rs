@@ -172,7 +172,7 @@ fn push_aliased(address: SocketAddr, no: usize) {
     let (mut id, mut under_way) = (0, 0);
     push_until_blocked(|| {
         if under_way == RECEIVE_MAXIMUM {
-            let acked = matches!(connection.answer_within(BLOCKED_AFTER), Some(Answer::Acked(_)));
+            let acked = matches!(connection.answer_within(BLOCKED_AFTER), Some(Answer::Acked(_) | Answer::Refused(..)));
             under_way -= u16::from(acked);
             return acked;
         }

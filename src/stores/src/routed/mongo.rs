@@ -176,10 +176,7 @@ impl RoutedMongo {
                     done.push((route, self.write_run(database, route, &events, may_be_there).await?));
                 }
             }
-            let again = match expected.is_empty() {
-                true => HashSet::new(),
-                false => series::remake(database, &expected, unfinished).await?,
-            };
+            let again = series::remake(database, &expected, unfinished).await?;
             if again.is_empty() {
                 return Ok(done);
             }
