@@ -105,9 +105,12 @@ async fn pass(client: TcpStream, server: TcpStream, fault: Fault, failed: Arc<At
         let begins_to_lose = |_: u64, _: &[u8]| fault.failure == Failure::AnswerLost && *is_lost.borrow();
         // It is kept when nothing passes any more: dropped, it would close the connection.
         let mut forwarded = std::pin::pin!(forward(from_server, to_client, begins_to_lose));
+        let falls_silent = async {
+            let _ = failing.wait_for(|failing| *failing && fault.failure == Failure::Silent).await;
+        };
         let lost = tokio::select! {
             lost = &mut forwarded => lost,
-            _ = failing.wait_for(|failing| *failing && fault.failure == Failure::Silent) => std::future::pending().await,
+            () = falls_silent => std::future::pending().await,
         };
         // The client hears nothing any more, and the server is heard until it has done what it was told last.
         if let Some((mut server, _client)) = lost {
