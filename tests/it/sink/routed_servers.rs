@@ -88,7 +88,7 @@ impl Databases {
     }
 
     fn mysql_url(&self) -> String {
-        format!("mysql://{}:secret@{}/{}", self.name, self.mysql_address(), self.name)
+        format!("mysql://{}:secret@{}/{}?ssl-mode=DISABLED", self.name, self.mysql_address(), self.name)
     }
 
     pub(super) fn postgres_address(&self) -> SocketAddr {
@@ -126,10 +126,10 @@ impl Databases {
         self.connect_mysql().await.query_drop(statement).await.unwrap();
     }
 
-    /// A sink behind the wire at `address`, and what it has done.
+    /// A sink behind the wire at `address`, on which what is said can be read, and what it has done.
     pub(super) fn follow_postgres(&self, plant: &Plant, address: SocketAddr) -> (Sink, Arc<Routed>) {
         let url = self.stack.postgres_url(&self.name);
-        let url = url.replace(&self.postgres_address().to_string(), &address.to_string());
+        let url = url.replace(&self.postgres_address().to_string(), &address.to_string()) + "?sslmode=disable";
         let settings = PostgresSettings::from_url("hr", &url).unwrap();
         let connect = move || {
             let settings = settings.clone();
