@@ -29,7 +29,6 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
         routed_trial(harness, "what_was_done_and_not_answered_is_not_repeated", what_was_done_and_not_answered),
         routed_trial(harness, "a_lock_of_mysql_is_waited_for_in_one_place", a_lock_of_mysql_is_waited_for_in_one_place),
         routed_trial(harness, "what_is_too_slow_for_mysql_is_split_until_it_fits", what_is_too_slow_for_mysql),
-        routed_trial(harness, "an_insert_that_still_runs_is_waited_for", an_insert_that_still_runs_is_waited_for),
         routed_trial(harness, "a_series_dropped_under_load_is_made_again_as_one", a_series_dropped_under_load),
         routed_trial(harness, "what_a_crash_left_of_a_dropped_series_goes", what_a_crash_left_of_a_dropped_series),
         routed_trial(harness, "documents_of_others_in_a_dropped_series_are_said", documents_of_others_are_said),
@@ -180,35 +179,6 @@ async fn what_is_too_slow_for_mysql(databases: Arc<Databases>) {
     sink.stop().await;
     assert_eq!(in_mysql(&databases).await, (200, 200));
     assert_eq!(retries(&plant), 0, "the batch was repeated unchanged");
-}
-
-/// The server works on after its client has died: what it will have written cannot be seen yet.
-async fn an_insert_that_still_runs_is_waited_for(databases: Arc<Databases>) {
-    let plant = Plant::new();
-    let client = databases.mongo_client().await;
-    let data = doc! {
-        "failCommands": ["insert"], "blockConnection": true, "blockTimeMS": 3_000, "appName": &databases.name,
-    };
-    let command = doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 }, "data": data };
-    client.database("admin").run_command(command).await.unwrap();
-    plant.append(changes(0, 100));
-    let (sink, _) = databases.follow_mongo(&plant, databases.mongo_address()).await;
-    let operations = || async {
-        let command = doc! { "currentOp": true, "appName": &databases.name, "op": "insert" };
-        client.database("admin").run_command(command).await.unwrap().get_array("inprog").unwrap().len()
-    };
-    let deadline = Instant::now() + RESUMED_WITHIN;
-    while operations().await == 0 {
-        assert!(Instant::now() < deadline, "the sink never began");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    sink.abort().await;
-    let again = plant.restarted();
-    let (sink, _) = databases.follow_mongo(&again, databases.mongo_address()).await;
-    again.caught_up().await;
-    sink.stop().await;
-    assert!(retries(&again) > 0, "nothing was waited for");
-    assert_eq!(in_mongodb(&databases).await, (100, 100));
 }
 
 async fn assert_made_again(databases: &Databases) {
