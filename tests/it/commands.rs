@@ -3,14 +3,13 @@
 use crate::harness::Harness;
 use crate::platform::Platform;
 use crate::running::eventually;
+use genims::server::STOP_MAX;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// `genims serve --help` and the README say so.
-const STOP_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
@@ -197,6 +196,11 @@ fn a_waiting_server_stops(harness: &'static Harness) {
     eventually("the log is open", PATIENCE, || server.log_text().contains("spool open"));
     server.terminate();
     let status = server.wait(STOP_MAX).expect("it ends");
+    // What is promised and what is kept are one number.
+    let (seconds, readme) = (STOP_MAX.as_secs(), include_str!("../../README.md"));
+    let (_, help, _) = told(&mut harness.command(&["serve", "--help"]));
+    assert!(help.contains(&format!("obeys within {seconds} seconds")), "{help}");
+    assert!(readme.contains(&format!("ends within {seconds} s,")));
     let log = server.log_text();
     assert!(status.success() && log.contains("stopped before the listeners were opened"), "{status}: {log}");
     assert!(!log.contains("genims is serving"), "{log}");

@@ -5,7 +5,7 @@
 
 use crate::harness::Harness;
 use crate::powercut::disk::Room;
-use crate::powercut::mount::Mounted;
+use crate::powercut::mount::{Mounted, can_mount};
 use crate::powercut::{state, write_routes};
 use crate::routes::plant_of;
 use crate::running::eventually;
@@ -64,11 +64,7 @@ struct Scene {
 }
 
 fn mounted(harness: &Harness, plant: &Plant) -> Option<Mounted> {
-    if let Err(error) = Mounted::new(&harness.folder("full_disk")) {
-        println!("full_disk: skipped, no FUSE file system can be mounted here: {error}");
-        return None;
-    }
-    Some(Mounted::new(&plant.folder.join("data")).unwrap())
+    can_mount(&harness.folder("full_disk")).then(|| Mounted::new(&plant.folder.join("data")).unwrap())
 }
 
 impl Scene {

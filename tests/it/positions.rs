@@ -194,7 +194,7 @@ fn ahead_of_the_log(harness: &'static Harness) {
 }
 
 /// A row for each change of a state, and no key that would hide a second one.
-const EACH: [(&str, &str); 2] = [
+pub(crate) const EACH: [(&str, &str); 2] = [
     (
         "hr.toml",
         r#"

@@ -106,7 +106,7 @@ impl Target for MongoTarget {
         let database = self.client.database(&self.names.database);
         let hello = answered(async { database.run_command(doc! { "hello": 1 }).await }).await?;
         let standalone = !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid");
-        answered(collections::ensure(&database)).await?;
+        answered(collections::ensure(&database, &collections::ALL)).await?;
         let bookkeeping = Bookkeeping::new(&self.client, &self.names.internal, log);
         let position = answered(bookkeeping.position(start)).await?;
         dropped::remake_unfinished(&database, log, position.next_offset..position.intent_offset).await?;
