@@ -59,8 +59,13 @@ pub(crate) fn of_text(text: &[u8]) -> Result<f64, Fault> {
     if is_not_finite(text) {
         return Err(NOT_FINITE);
     }
+    switch_state(text).ok_or(NOT_A_NUMBER)
+}
+
+/// The value of a word that stands for one.
+pub(crate) fn switch_state(text: &[u8]) -> Option<f64> {
     let word = SWITCH_WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word.as_bytes()));
-    word.map(|(_, value)| *value).ok_or(NOT_A_NUMBER)
+    word.map(|(_, value)| *value)
 }
 
 /// A value that came as binary floating point.

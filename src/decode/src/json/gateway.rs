@@ -1,8 +1,8 @@
 //! The keys of gateways in an element; see [`super::list`] and [`super::tags`].
 
-use super::cursor::{Cursor, Syntax};
+use super::cursor::{Cursor, Syntax, Value};
 use super::element::{Element, KEY, STATUS};
-use super::fields::gateway_quality;
+use super::fields::{gateway_quality, stamp};
 use super::keys::{Known, Says};
 use super::{list, values};
 
@@ -14,6 +14,22 @@ impl<'a> Element<'a> {
             Says::Value | Says::Sensor | Says::Time(_) | Says::Machine | Says::Quality | Says::Several => {
                 self.said(known, cursor)
             }
+            Says::Label | Says::MachineLabel => {
+                let is_machine = known.says == Says::MachineLabel;
+                let named = if is_machine { &mut self.machine } else { &mut self.sensor };
+                match cursor.value()? {
+                    Value::Text(text) if text.is_sound() && !text.is_blank() => named.offer(known.rank, Ok(text)),
+                    _ => self.has_others = true,
+                }
+                Ok(())
+            }
+            Says::Stamp => {
+                match stamp(cursor)? {
+                    Some(timestamp_us) => self.timestamp_us.offer(known.rank, Ok(timestamp_us)),
+                    None => self.has_others = true,
+                }
+                Ok(())
+            }
             Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
             Says::Data => self.value(known.bit, known.rank, cursor),
             Says::OpcDa => {
@@ -22,6 +38,11 @@ impl<'a> Element<'a> {
             }
             Says::List => {
                 let list = list::check(cursor)?;
+                self.list(list);
+                Ok(())
+            }
+            Says::Messages => {
+                let list = list::check_message(cursor)?;
                 self.list(list);
                 Ok(())
             }
@@ -52,7 +73,7 @@ impl<'a> Element<'a> {
                 Ok(())
             }
             Says::Payload | Says::Params => self.payload_member(known.says, cursor),
-            Says::Envelope => {
+            Says::Envelope | Says::Senml | Says::Topic => {
                 self.has_others = true;
                 self.keys_seen |= 1 << known.bit;
                 cursor.skip()
