@@ -35,8 +35,6 @@ mod latin_1;
 mod quality;
 #[cfg(test)]
 mod readme_tests;
-#[cfg(test)]
-mod probe_tests;
 mod value;
 
 pub use mapping::{Keys, Mapping, MappingError};

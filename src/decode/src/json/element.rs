@@ -17,11 +17,12 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value};
 use super::fields::{
-    DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value, written_at_fault,
+    DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
+    written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, SENML_BIT, TOPIC_BIT, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says,
-    VALUE_BIT, VALUES_BIT, usual,
+    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE,
+    SENSOR_RANK_STRONG, Says, TOPIC_BIT, VALUE_BIT, VALUES_BIT, usual,
 };
 use super::naming::TAGS_LEVEL;
 use super::values::{self, Common};

@@ -47,8 +47,22 @@ struct Members<'a> {
 
 /// What senders call the object around their tags.
 const WRAPPERS: [&str; 16] = [
-    "payload", "params", "msg", "message", "body", "data", "sensors", "reported", "telemetry", "properties", "readings",
-    "measurements", "result", "feeds", "content", "StatusSNS",
+    "payload",
+    "params",
+    "msg",
+    "message",
+    "body",
+    "data",
+    "sensors",
+    "reported",
+    "telemetry",
+    "properties",
+    "readings",
+    "measurements",
+    "result",
+    "feeds",
+    "content",
+    "StatusSNS",
 ];
 
 /// Objects inside of objects in which a path is looked for, as deep as tags are followed.

@@ -164,6 +164,27 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     DataValue { value, timestamp_us: source.or(server), quality }
 }
 
+/// Integers above are printed by Protobuf for negative ones of 32 bits.
+const TYPED_INTEGER_MAX: f64 = 2_147_483_647.0;
+
+/// The value that stands under a key that only tells its type, if there is one such key: `{"name": "TEMP", "floatValue": 1.5}`.
+#[cold]
+pub(super) fn typed_value(element: &[u8]) -> Option<Result<f64, Fault>> {
+    let (mut found, mut count) = (None, 0);
+    let read = Cursor::new(element).object(|cursor, key| {
+        let key = key.to_str();
+        if !is_typed_value(&key) {
+            return cursor.skip();
+        }
+        count += 1;
+        let is_integer = key.starts_with("int") || key.starts_with("long");
+        let value = number_value(cursor.value()?);
+        found = Some(value).filter(|value| !is_integer || value.is_ok_and(|value| value <= TYPED_INTEGER_MAX));
+        Ok(())
+    });
+    read.ok().and(found).filter(|_| count == 1)
+}
+
 /// The number of a list that holds one number and nothing else.
 #[cold]
 pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
@@ -178,8 +199,8 @@ pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
     }
 }
 
-/// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`, or
-/// `{"$date": "2023-11-14T22:13:20Z"}`.
+/// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`,
+/// `{"sec": ..., "nsec": ...}`, or `{"$date": "2023-11-14T22:13:20Z"}`.
 #[cold]
 pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     let (mut date, mut seconds, mut nanos) = (None, None, None);
@@ -192,10 +213,12 @@ pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
             "$date" => is_twice |= date.replace(date_of(cursor)?).is_some(),
-            "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
-            "offsetInNanos" | "nanos" => {
-                let found = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));
-                is_twice |= nanos.replace(found).is_some();
+            "timeInSeconds" | "seconds" | "_seconds" | "sec" | "secs" | "epochSecond" => {
+                is_twice |= seconds.replace(whole(cursor.value()?)).is_some()
+            }
+            key if let Some(unit) = nanos_each(key) => {
+                let found = whole(cursor.value()?).and_then(|count| count.checked_mul(unit));
+                is_twice |= nanos.replace(found.filter(|nanos| (0..1_000_000_000).contains(nanos))).is_some();
             }
             _ => cursor.skip()?,
         }
@@ -209,6 +232,16 @@ pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
             us.ok_or(timestamp::NO_TIMESTAMP).and_then(timestamp::checked)
         }
         _ => Err(timestamp::NO_TIMESTAMP),
+    }
+}
+
+/// How many nanoseconds a key counts that stands beside whole seconds.
+fn nanos_each(key: &str) -> Option<i64> {
+    match key {
+        "offsetInNanos" | "nanos" | "nano" | "nanoseconds" | "_nanoseconds" | "nsec" | "nsecs" | "nanosec" => Some(1),
+        "usec" | "usecs" | "micros" | "microseconds" => Some(1_000),
+        "millis" | "milliseconds" => Some(1_000_000),
+        _ => None,
     }
 }
 

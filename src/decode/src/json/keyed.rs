@@ -29,13 +29,17 @@ impl<'a> Element<'a> {
         let mut meant = Vec::with_capacity(members.len());
         for (key, written) in &members {
             let is_list = written.starts_with(b"[");
-            if visitor.knows_machine(key) && (is_list || common.machine.is_none()) {
-                meant.push((Common { machine: Some(checked_name(key)?), sensor: None, thing: None, ..common }, *written));
-            } else if is_list && (visitor.knows(common.machine, key) || (common.sensor.is_none() && is_history(written))) {
-                meant.push((Common { sensor: Some(checked_name(key)?), thing: None, ..common }, *written));
-            } else {
+            let is_machine = visitor.knows_machine(key) && (is_list || common.machine.is_none());
+            let is_sensor = is_list
+                && (visitor.knows(common.machine, key) || (common.sensor.is_none() && !is_machine))
+                && is_history(written);
+            if !(is_sensor || is_machine) {
                 return Ok(false);
             }
+            let name = Some(checked_name(key)?);
+            let of_sensor = Common { sensor: name, thing: None, ..common };
+            let of_machine = Common { machine: name, sensor: None, thing: None, ..common };
+            meant.push((if is_sensor { of_sensor } else { of_machine }, *written));
         }
         for (common, written) in meant {
             list::report(written, common, visitor, |cursor, visitor| {

@@ -138,7 +138,12 @@ impl Known {
 
     /// The key's meaning, unless it may as well be the name of any tag.
     pub(super) fn of(key: &[u8]) -> Option<Self> {
-        let is_sure = |known: &Self| !matches!(known.says, Says::Envelope | Says::Label | Says::MachineLabel | Says::Stamp | Says::Senml | Says::Topic);
+        let is_sure = |known: &Self| {
+            !matches!(
+                known.says,
+                Says::Envelope | Says::Label | Says::MachineLabel | Says::Stamp | Says::Senml | Says::Topic
+            )
+        };
         usual!(key, known => Some(known), Self::of_gateway(key).filter(is_sure))
     }
 
@@ -146,8 +151,8 @@ impl Known {
     #[inline(never)]
     pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
         use Says::{
-            Data, DataSet, Envelope, Error, Errors, Label, List, Machine, MachineLabel, MessageType, Messages, Method, NodeRed, OpcDa, Params,
-            Payload, Quality, Stamp,
+            Data, DataSet, Envelope, Error, Errors, Label, List, Machine, MachineLabel, MessageType, Messages, Method,
+            NodeRed, OpcDa, Params, Payload, Quality, Stamp,
         };
         use Says::{QualityBits, Records, Remark, Senml, Sensor, Several, Status, Time, Topic, Value};
         match key {
@@ -188,9 +193,11 @@ impl Known {
             b"propertyId" => Self::new(Label, 0, SENSOR_RANK_CONTAINER + 1),
             b"sourceTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE),
             b"serverTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE + 1),
-            b"TIMESTAMP" | b"TimeStamp" | b"timeStamp" | b"timestampMs" | b"timestampNs" | b"ts_ms" | b"Time" | b"Epoch"
-            | b"epoch" | b"datetime" | b"dateTime" | b"DateTime" | b"date_time" | b"_time" | b"_timestamp" | b"last_seen"
-            | b"created_at" | b"createdAt" | b"measured_at" | b"utc" | b"UTC" => Self::new(Stamp, 0, TIME_RANK_STAMP),
+            b"TIMESTAMP" | b"TimeStamp" | b"timeStamp" | b"timestampMs" | b"timestampNs" | b"ts_ms" | b"Time"
+            | b"Epoch" | b"epoch" | b"datetime" | b"dateTime" | b"DateTime" | b"date_time" | b"_time"
+            | b"_timestamp" | b"last_seen" | b"created_at" | b"createdAt" | b"measured_at" | b"utc" | b"UTC" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP)
+            }
             b"Payload" | b"payload" => Self::new(Payload, 32, 0),
             b"_msgid" => Self::new(NodeRed, 43, 0),
             b"params" => Self::new(Params, 33, 0),
@@ -207,7 +214,9 @@ impl Known {
             b"group" | b"metas" | b"MessageId" => Self::new(Remark, 39, 0),
             b"fields" | b"uplink_message" | b"object" | b"state" | b"data" => Self::new(Envelope, ENVELOPE_BIT, 0),
             b"msg" | b"message" | b"body" | b"sensors" | b"reported" | b"telemetry" | b"properties" | b"readings"
-            | b"measurements" | b"result" | b"feeds" | b"content" | b"StatusSNS" => Self::new(Envelope, ENVELOPE_BIT, 0),
+            | b"measurements" | b"result" | b"feeds" | b"content" | b"StatusSNS" => {
+                Self::new(Envelope, ENVELOPE_BIT, 0)
+            }
             _ => None,
         }
     }

@@ -41,6 +41,8 @@ mod known_tests;
 #[cfg(test)]
 mod mapping_tests;
 #[cfg(test)]
+mod other_tests;
+#[cfg(test)]
 mod shapes_tests;
 #[cfg(test)]
 mod tests;
@@ -49,8 +51,8 @@ mod tolerance_tests;
 
 pub(crate) use fields::time_value;
 
-use super::mapping::Mapping;
 use super::fault::checked_name;
+use super::mapping::Mapping;
 use super::{Address, Form, Kind, Name, Point, Visitor};
 use cursor::{Cursor, Syntax};
 use element::Element;
@@ -67,6 +69,9 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
         return;
     }
     match Element::parse(&mut cursor) {
+        Ok(element) if cursor.token().is_none() && element.is_senml() => {
+            senml::Base::default().report(address, element.bytes(), visitor);
+        }
         Ok(element) if cursor.token().is_none() => report(address, &element, visitor),
         Err(_) if let Some(json) = loose::as_json(payload) => inside::read(address, &json, payload, visitor),
         _ => decode_lines(address, payload, visitor),
@@ -139,7 +144,7 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
         reject_trailing(payload, cursor, visitor);
         return;
     }
-    let mut base = senml::Base::default();
+    let mut senml = None;
     loop {
         let next = cursor.token();
         let start = cursor.at();
@@ -147,7 +152,9 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
             return reject_syntax(Syntax(BREAKS_OFF), start, &payload[start..], visitor);
         }
         match Element::parse(&mut cursor) {
-            Ok(element) if element.is_senml() => base.report(address, element.bytes(), visitor),
+            Ok(element) if senml.is_some() || element.is_senml() => {
+                senml.get_or_insert_with(senml::Base::default).report(address, element.bytes(), visitor);
+            }
             Ok(element) => report(address, &element, visitor),
             Err(_) if let Some(value) = only_value(address, payload) => return visitor.point(value),
             Err(syntax) => {

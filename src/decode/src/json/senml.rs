@@ -56,13 +56,7 @@ impl Base {
         }
     }
 
-    fn report_as_usual<V: Visitor>(
-        &self,
-        address: &Address<'_>,
-        record: &Record<'_>,
-        written: &[u8],
-        visitor: &mut V,
-    ) {
+    fn report_as_usual<V: Visitor>(&self, address: &Address<'_>, record: &Record<'_>, written: &[u8], visitor: &mut V) {
         let Some(value) = record.value else { return };
         let seconds = self.seconds + record.seconds.unwrap_or_default();
         if seconds != 0.0 && seconds < RELATIVE_SECONDS_MAX {

@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value};
 use super::element::Element;
-use super::fields::{number_value, only_item};
+use super::fields::{number_value, only_item, typed_value};
 use super::keys::{BODY_BIT, ENVELOPE_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
 use super::values::{self, Common};
 use super::{envelope, list, naming, tags};
@@ -98,7 +98,7 @@ impl<'a> Element<'a> {
             return Err(NOT_A_NUMBER);
         } else if !is_of_sensor && self.report_envelope(common, visitor)? {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
-            return Err(NO_VALUE_KEY);
+            return self.report_item(common.sensor, common, 0, visitor);
         } else if deep == LISTS_DEEP_MAX && !is_of_sensor && self.report_keyed(common, deep - 1, visitor)? {
         } else if !is_of_sensor
             && (self.report_tags(common, visitor)? || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
@@ -287,7 +287,7 @@ impl<'a> Element<'a> {
             (Some(value), _) => value?,
             (None, Some(_)) => return Err(NOT_READ),
             (None, None) if self.value_is_null => return Err(NOT_A_NUMBER),
-            (None, None) => return Err(NO_VALUE_KEY),
+            (None, None) => typed_value(self.bytes).ok_or(NO_VALUE_KEY)??,
         };
         self.remark(visitor);
         visitor.point(Point {
