@@ -48,7 +48,7 @@ pub(super) fn report<'l, V: Visitor>(
     report_entry: impl Fn(&mut Cursor<'l>, &mut V) -> Result<Result<(), Fault>, Syntax>,
 ) {
     let mut cursor = Cursor::new(list);
-    let is_list = cursor.take(b'[');
+    cursor.take(b'[');
     while !cursor.take(b']') {
         cursor.token();
         let start = cursor.at();
@@ -61,9 +61,6 @@ pub(super) fn report<'l, V: Visitor>(
         };
         if let Err(fault) = result {
             reject(fault, cursor.since(start), common, visitor);
-        }
-        if !is_list {
-            return;
         }
         if !cursor.take(b',') && cursor.token() != Some(b']') {
             let start = cursor.at();

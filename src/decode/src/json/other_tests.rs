@@ -241,6 +241,12 @@ fn what_python_and_javascript_print_is_read() {
     }
     assert_eq!(points(TEMP, &[], "{\"value\":ON}"), [untimed("TEMP", 1.0)]);
     assert_eq!(points(BATCH, &[], "{'sensor_id': 'A', 'value': 1}\n{'sensor_id': 'B', 'value': 2}").len(), 2);
+    let lines = decoded(
+        BATCH,
+        &[],
+        "{'sensor_id': 'A', 'value': 1}\n{'sensor_id': 'B', 'value': }\n{'sensor_id': 'C', 'value': 3}",
+    );
+    assert_eq!((lines.points.len(), lines.rejects.len()), (2, 1), "a line at fault is set aside alone");
     for bad in ["{'value': 21.5", "{value 21.5}", "{'value': 21.5}}", "{'value: 21.5}", "{value: {a}}", "{1: 2}"] {
         let found = decoded(TEMP, &[], bad);
         assert_eq!((found.points.len(), found.fragments()), (0, vec![bad.to_owned()]), "{bad}");
@@ -265,8 +271,8 @@ fn packs_of_senml_say_names_and_times_once() {
     assert_eq!(points(BATCH, &["P1"], based), [of_machine("A", 21.0), of_machine("B", 17.5)]);
     assert_eq!(points(TAGS, &[], r#"{"bn":"x/","bt":1700000000.123,"e":[{"n":"A","v":1}]}"#), [timed("A", 1.0)]);
     assert_eq!(points(TAGS, &[], r#"[{"n":"A","u":"Cel","v":1}]"#), [untimed("A", 1.0)]);
-    let relative = decoded(TAGS, &[], r#"[{"bn":"x/","n":"A","v":1},{"n":"A","v":2,"t":-5}]"#);
-    assert_eq!((relative.points.as_slice(), relative.reasons()), (&[untimed("A", 1.0)][..], vec![BadTimestamp]));
+    let relative = decoded(TAGS, &[], r#"[{"bn":"x/","n":"A","v":1},{"n":"A","v":2,"t":-5},{"n":"A","v":2,"t":60}]"#);
+    assert_eq!((relative.points.as_slice(), relative.reasons()), (&[untimed("A", 1.0)][..], vec![BadTimestamp; 2]));
     // A tag that is called so makes no pack.
     assert_eq!(points(TAGS, &[], r#"{"bt":5,"bv":6}"#), [untimed("bt", 5.0), untimed("bv", 6.0)]);
 }
