@@ -5,7 +5,7 @@
 use super::cursor::{Cursor, Value};
 use super::element::Element;
 use super::translate::Original;
-use crate::{Address, Visitor, payload};
+use crate::{Address, Form, Visitor, payload};
 use std::borrow::Cow;
 
 /// Hands over what the element holds in another form. `false`: it holds nothing so.
@@ -18,14 +18,23 @@ pub(super) fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, v
         None => buffer(whole),
     };
     held.is_some_and(|held| {
-        read(address, &held, whole, visitor);
+        read_part(address, &held, whole, visitor);
         true
     })
 }
 
 /// `held`, read as if it had been sent alone; `whole` is what was sent.
 pub(crate) fn read<V: Visitor>(address: &Address<'_>, held: &[u8], whole: &[u8], visitor: &mut V) {
-    let mut original = Original::<dyn Visitor> { visitor, payload: whole, translated: held };
+    read_as(None, address, held, whole, visitor);
+}
+
+/// As [`read`], of one element among any number of them.
+pub(super) fn read_part<V: Visitor>(address: &Address<'_>, held: &[u8], whole: &[u8], visitor: &mut V) {
+    read_as(Some(Form::Elements), address, held, whole, visitor);
+}
+
+fn read_as<V: Visitor>(form: Option<Form>, address: &Address<'_>, held: &[u8], whole: &[u8], visitor: &mut V) {
+    let mut original = Original::<dyn Visitor> { visitor, payload: whole, translated: held, form, is_told: false };
     payload::read(address, held, &mut original);
 }
 

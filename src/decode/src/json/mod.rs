@@ -83,7 +83,8 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
 pub(super) fn decode_mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, payload: &[u8], visitor: &mut V) {
     match translate::translate(mapping, payload) {
         Some(translated) if address.kind != Kind::Scada => {
-            let mut visitor = translate::Original { visitor, payload, translated: &translated };
+            let mut visitor =
+                translate::Original { visitor, payload, translated: &translated, form: None, is_told: false };
             decode(address, &translated, &mut visitor);
         }
         _ => decode(address, payload, visitor),
@@ -144,7 +145,7 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
         reject_trailing(payload, cursor, visitor);
         return;
     }
-    let mut senml = None;
+    let (mut senml, first) = (None, cursor.at());
     loop {
         let next = cursor.token();
         let start = cursor.at();
@@ -156,7 +157,12 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
                 senml.get_or_insert_with(senml::Base::default).report(address, element.bytes(), visitor);
             }
             Ok(element) => report(address, &element, visitor),
-            Err(_) if let Some(value) = only_value(address, payload) => return visitor.point(value),
+            Err(_)
+                if start == first
+                    && let Some(value) = only_value(address, payload) =>
+            {
+                return visitor.point(value);
+            }
             Err(syntax) => {
                 let at = cursor.at();
                 let Some(end) = element_end(payload, start) else {
@@ -164,7 +170,7 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
                 };
                 let fragment = payload[start..end].trim_ascii_end();
                 if let Some(json) = loose::as_json(fragment) {
-                    inside::read(address, &json, fragment, visitor);
+                    inside::read_part(address, &json, fragment, visitor);
                 } else {
                     let detail = format_args!("{} at byte {at}", syntax.0);
                     visitor.reject_part(Form::Elements, Reason::MalformedPayload, detail, fragment);

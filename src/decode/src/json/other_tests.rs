@@ -247,6 +247,9 @@ fn what_python_and_javascript_print_is_read() {
         "{'sensor_id': 'A', 'value': 1}\n{'sensor_id': 'B', 'value': }\n{'sensor_id': 'C', 'value': 3}",
     );
     assert_eq!((lines.points.len(), lines.rejects.len()), (2, 1), "a line at fault is set aside alone");
+    let array = format!("[{}{{'a':]}}]", "{'value': x},".repeat(99));
+    let array = decoded(BATCH, &[], array);
+    assert_eq!((array.points.len(), array.parts), (0, 99), "elements at fault can be kept together");
     for bad in ["{'value': 21.5", "{value 21.5}", "{'value': 21.5}}", "{'value: 21.5}", "{value: {a}}", "{1: 2}"] {
         let found = decoded(TEMP, &[], bad);
         assert_eq!((found.points.len(), found.fragments()), (0, vec![bad.to_owned()]), "{bad}");

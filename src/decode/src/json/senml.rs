@@ -8,7 +8,7 @@
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::Element;
 use super::values::quoted;
-use crate::{Address, Form, Visitor};
+use crate::{Address, Form, NAME_BYTES_MAX, Visitor};
 use genims_model::Reason;
 use std::borrow::Cow;
 
@@ -96,7 +96,8 @@ impl Base {
         Cursor::new(written).object(|cursor, key| {
             let inside = cursor.pass()?;
             match &*key.to_str() {
-                "bn" => self.name = text(inside).into_owned(),
+                // A longer one is no name anyway, and would be written out for every record.
+                "bn" => self.name = text(inside).chars().take(NAME_BYTES_MAX + 1).collect(),
                 "bt" => self.seconds = number(inside).unwrap_or_default(),
                 "bv" => self.value = number(inside).unwrap_or_default(),
                 "n" => record.name = text(inside).into_owned(),

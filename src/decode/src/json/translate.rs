@@ -332,6 +332,10 @@ pub(super) struct Original<'v, V: ?Sized> {
     pub(super) visitor: &'v mut V,
     pub(super) payload: &'v [u8],
     pub(super) translated: &'v [u8],
+    /// Where `payload` is one of any number of parts: how these are kept together.
+    pub(super) form: Option<Form>,
+    /// The part was set aside: once is enough.
+    pub(super) is_told: bool,
 }
 
 impl<V: ?Sized> Original<'_, V> {
@@ -350,12 +354,17 @@ impl<V: Visitor + ?Sized> Visitor for Original<'_, V> {
     }
 
     fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        self.visitor.reject(reason, detail, if self.is_all(fragment) { self.payload } else { fragment });
+        match self.form {
+            Some(form) if !self.is_told => self.visitor.reject_part(form, reason, detail, self.payload),
+            Some(_) => {}
+            None => self.visitor.reject(reason, detail, if self.is_all(fragment) { self.payload } else { fragment }),
+        }
+        self.is_told = true;
     }
 
     fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
         if self.is_all(fragment) {
-            self.visitor.reject(reason, detail, self.payload);
+            self.reject(reason, detail, fragment);
         } else {
             self.visitor.reject_part(form, reason, detail, fragment);
         }
