@@ -83,7 +83,10 @@ impl<'a> Element<'a> {
                 cursor.skip()
             }
             Says::Method => {
-                self.is_notification = cursor.pass()?.starts_with(b"\"Notify");
+                let method = cursor.pass()?;
+                self.is_notification = method.starts_with(b"\"Notify");
+                // A button, the end of an update: nothing that is measured.
+                self.is_silent |= method == b"\"NotifyEvent\"";
                 Ok(())
             }
             Says::DataSet => {
@@ -93,7 +96,7 @@ impl<'a> Element<'a> {
             Says::MessageType => {
                 let kind = cursor.pass()?;
                 self.is_data_set = true;
-                self.is_silent = [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
+                self.is_silent |= [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
                 Ok(())
             }
             _ => cursor.skip(),
