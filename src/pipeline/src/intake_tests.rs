@@ -297,7 +297,11 @@ async fn the_part_that_is_unknown_is_named() {
     assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
 
     let folder = tempfile::tempdir().expect("a folder");
-    let (_running, intake, queue) = begun(folder.path());
+    let (keeper, ..) = begun(folder.path());
+    let queue = Arc::new(ShardQueue::new(1_000, 1 << 20));
+    let (accounts, full) = (Arc::new(Accounts::new(["test".to_owned()])), Arc::new(AtomicBool::new(false)));
+    let catalogue = keeper.directory().clone();
+    let intake = Arc::new(Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full));
     let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
     buffer.begin(1);
     buffer.point(point("S9", 1.0));
