@@ -339,7 +339,8 @@ mod tests {
             "a b c d:e f g",
         ] {
             let read = from_text(text, None);
-            assert!(read != seconds && read.is_err() == !text.ends_with("221320"), "{text}: {read:?}");
+            assert_ne!(read, seconds, "{text}");
+            assert_eq!(read.is_ok(), text.ends_with("221320"), "{text}: {read:?}");
         }
     }
 

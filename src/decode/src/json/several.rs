@@ -99,9 +99,10 @@ impl<'a> Element<'a> {
         } else if !is_of_sensor && self.report_envelope(common, visitor)? {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
             return self.report_item(common.sensor, common, 0, visitor);
-        } else if deep == LISTS_DEEP_MAX && !is_of_sensor && self.report_keyed(common, deep - 1, visitor)? {
         } else if !is_of_sensor
-            && (self.report_tags(common, visitor)? || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
+            && ((deep == LISTS_DEEP_MAX && self.report_keyed(common, deep - 1, visitor)?)
+                || self.report_tags(common, visitor)?
+                || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
         {
         } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
             let has_values = self.keys_seen & (1 << VALUES_BIT) != 0;
