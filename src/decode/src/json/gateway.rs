@@ -14,22 +14,7 @@ impl<'a> Element<'a> {
             Says::Value | Says::Sensor | Says::Time(_) | Says::Machine | Says::Quality | Says::Several => {
                 self.said(known, cursor)
             }
-            Says::Label | Says::MachineLabel => {
-                let is_machine = known.says == Says::MachineLabel;
-                let named = if is_machine { &mut self.machine } else { &mut self.sensor };
-                match cursor.value()? {
-                    Value::Text(text) if text.is_sound() && !text.is_blank() => named.offer(known.rank, Ok(text)),
-                    _ => self.has_others = true,
-                }
-                Ok(())
-            }
-            Says::Stamp => {
-                match stamp(cursor)? {
-                    Some(timestamp_us) => self.timestamp_us.offer(known.rank, Ok(timestamp_us)),
-                    None => self.has_others = true,
-                }
-                Ok(())
-            }
+            Says::Label | Says::MachineLabel | Says::Stamp => self.word_member(known, cursor),
             Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
             Says::Data => self.value(known.bit, known.rank, cursor),
             Says::OpcDa => {
@@ -82,25 +67,44 @@ impl<'a> Element<'a> {
                 self.is_message = true;
                 cursor.skip()
             }
-            Says::Method => {
-                let method = cursor.pass()?;
-                self.is_notification = method.starts_with(b"\"Notify");
-                // A button, the end of an update: nothing that is measured.
-                self.is_silent |= method == b"\"NotifyEvent\"";
-                Ok(())
-            }
             Says::DataSet => {
                 self.is_data_set = true;
                 cursor.skip()
             }
-            Says::MessageType => {
-                let kind = cursor.pass()?;
-                self.is_data_set = true;
-                self.is_silent |= [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
-                Ok(())
-            }
+            Says::Method | Says::MessageType => self.kind_member(known.says, cursor),
             _ => cursor.skip(),
         }
+    }
+
+    /// What stands behind a word that says something only where the right thing stands behind it.
+    fn word_member(&mut self, known: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        if known.says == Says::Stamp {
+            match stamp(cursor)? {
+                Some(timestamp_us) => self.timestamp_us.offer(known.rank, Ok(timestamp_us)),
+                None => self.has_others = true,
+            }
+            return Ok(());
+        }
+        let named = if known.says == Says::MachineLabel { &mut self.machine } else { &mut self.sensor };
+        match cursor.value()? {
+            Value::Text(text) if text.is_sound() && !text.is_blank() => named.offer(known.rank, Ok(text)),
+            _ => self.has_others = true,
+        }
+        Ok(())
+    }
+
+    /// What kind of message it is.
+    fn kind_member(&mut self, says: Says, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        let kind = cursor.pass()?;
+        if says == Says::Method {
+            self.is_notification = kind.starts_with(b"\"Notify");
+            // A button, the end of an update: nothing that is measured.
+            self.is_silent |= kind == b"\"NotifyEvent\"";
+        } else {
+            self.is_data_set = true;
+            self.is_silent |= [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
+        }
+        Ok(())
     }
 
     /// What a message holds.

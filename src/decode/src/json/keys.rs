@@ -151,8 +151,8 @@ impl Known {
     #[inline(never)]
     pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
         use Says::{
-            Data, DataSet, Envelope, Error, Errors, Label, List, Machine, MachineLabel, MessageType, Messages, Method,
-            NodeRed, OpcDa, Params, Payload, Quality, Stamp,
+            Data, DataSet, Envelope, Error, Errors, List, Machine, MessageType, Messages, Method, NodeRed, OpcDa,
+            Params, Payload, Quality,
         };
         use Says::{QualityBits, Records, Remark, Senml, Sensor, Several, Status, Time, Topic, Value};
         match key {
@@ -180,24 +180,8 @@ impl Known {
             b"Messages" => Self::new(Messages, 31, 0),
             b"tags" | b"metrics" | b"DataItems" | b"propertyValues" => Self::new(List, 31, 0),
             b"Tags" | b"Metrics" => Self::new(List, 31, 0),
-            b"sensorId" | b"SensorId" | b"sensorID" | b"SensorID" | b"SENSOR_ID" => Self::new(Label, 0, 0),
-            b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, 0, 2),
-            b"Id" | b"ID" => Self::new(Label, 0, 4),
-            b"machineId" | b"MachineId" | b"machineID" | b"MachineID" => Self::new(MachineLabel, 0, 1),
-            b"nodeId" | b"nodeid" | b"node_id" => Self::new(Label, 0, SENSOR_RANK_NODE),
-            b"tagPath" | b"fullPath" | b"path" | b"address" | b"item" | b"itemId" | b"ItemId" | b"itemName"
-            | b"ItemName" | b"key" | b"metric" | b"variable" | b"parameter" | b"point" | b"signal" | b"channel"
-            | b"label" | b"n" => Self::new(Label, 0, SENSOR_RANK_LABEL),
             b"bn" | b"bt" | b"bver" | b"bv" => Self::new(Senml, SENML_BIT, 0),
             b"topic" => Self::new(Topic, TOPIC_BIT, 0),
-            b"propertyId" => Self::new(Label, 0, SENSOR_RANK_CONTAINER + 1),
-            b"sourceTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE),
-            b"serverTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE + 1),
-            b"TIMESTAMP" | b"TimeStamp" | b"timeStamp" | b"timestampMs" | b"timestampNs" | b"ts_ms" | b"Time"
-            | b"Epoch" | b"epoch" | b"datetime" | b"dateTime" | b"DateTime" | b"date_time" | b"_time"
-            | b"_timestamp" | b"last_seen" | b"created_at" | b"createdAt" | b"measured_at" | b"utc" | b"UTC" => {
-                Self::new(Stamp, 0, TIME_RANK_STAMP)
-            }
             b"Payload" | b"payload" => Self::new(Payload, 32, 0),
             b"_msgid" => Self::new(NodeRed, 43, 0),
             b"params" => Self::new(Params, 33, 0),
@@ -216,6 +200,30 @@ impl Known {
             b"msg" | b"message" | b"body" | b"sensors" | b"reported" | b"telemetry" | b"properties" | b"readings"
             | b"measurements" | b"result" | b"feeds" | b"content" | b"StatusSNS" => {
                 Self::new(Envelope, ENVELOPE_BIT, 0)
+            }
+            _ => Self::of_word(key),
+        }
+    }
+
+    /// Words that mean something where the right thing stands behind them: text for a name, a time for a time.
+    fn of_word(key: &[u8]) -> Option<Self> {
+        use Says::{Label, MachineLabel, Stamp};
+        match key {
+            b"sensorId" | b"SensorId" | b"sensorID" | b"SensorID" | b"SENSOR_ID" => Self::new(Label, 0, 0),
+            b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, 0, 2),
+            b"Id" | b"ID" => Self::new(Label, 0, 4),
+            b"machineId" | b"MachineId" | b"machineID" | b"MachineID" => Self::new(MachineLabel, 0, 1),
+            b"nodeId" | b"nodeid" | b"node_id" => Self::new(Label, 0, SENSOR_RANK_NODE),
+            b"tagPath" | b"fullPath" | b"path" | b"address" | b"item" | b"itemId" | b"ItemId" | b"itemName"
+            | b"ItemName" | b"key" | b"metric" | b"variable" | b"parameter" | b"point" | b"signal" | b"channel"
+            | b"label" | b"n" => Self::new(Label, 0, SENSOR_RANK_LABEL),
+            b"propertyId" => Self::new(Label, 0, SENSOR_RANK_CONTAINER + 1),
+            b"sourceTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE),
+            b"serverTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE + 1),
+            b"TIMESTAMP" | b"TimeStamp" | b"timeStamp" | b"timestampMs" | b"timestampNs" | b"ts_ms" | b"Time"
+            | b"Epoch" | b"epoch" | b"datetime" | b"dateTime" | b"DateTime" | b"date_time" | b"_time"
+            | b"_timestamp" | b"last_seen" | b"created_at" | b"createdAt" | b"measured_at" | b"utc" | b"UTC" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP)
             }
             _ => None,
         }
