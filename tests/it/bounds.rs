@@ -1,6 +1,7 @@
 //! What must stay within bounds whatever happens outside: memory, file handles, the time that a stop takes.
 
 use crate::harness::Harness;
+use crate::letters::{TABLE, balanced};
 use crate::routes::{picture, plant as routed_plant, sink};
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Speech, encode, now_us};
@@ -33,6 +34,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("bounds::large_garbage_against_a_full_log_takes_little_memory", garbage_takes_little_memory),
         harness
             .trial("bounds::overlong_lines_of_many_connections_take_little_memory", overlong_lines_take_little_memory),
+        harness.trial("bounds::what_was_cut_says_so_and_is_not_replayed", cut_letters),
         harness.trial("bounds::running_out_of_file_handles_is_waited_out", file_handles_run_out),
     ]
 }
@@ -150,6 +152,49 @@ fn overlong_lines_take_little_memory(harness: &'static Harness) {
     println!("overlong lines: {most_mb} MB at most in the end");
     assert!(most_mb - before_mb < GROWTH_MB_MAX, "{before_mb} MB before, {most_mb} MB at most");
     assert_eq!(plant.idle()["identity_holds"], true);
+}
+
+/// More than a dead letter keeps.
+fn cut_letters(harness: &'static Harness) {
+    const LINE_BYTES: usize = 1_200_000;
+    const KEPT_BYTES: usize = 1024 * 1024;
+    let plant = Plant::start(harness, &Setup::default());
+    let mut sender = TcpStream::connect(plant.doors.line).unwrap();
+    let line = format!("r,sensor_id=NOBODY value=1,text=\"{}\"", "é".repeat(LINE_BYTES / 2));
+    sender.write_all(&[line.as_bytes(), b"\n"].concat()).unwrap();
+    let waits = "reason = 'too_large' AND replayed_at IS NULL";
+    eventually("it is set aside", PATIENCE, || plant.rows(TABLE, waits) == 1);
+    let letter_id: i64 = plant.query("genims_operations_db", &format!("SELECT letter_id FROM {TABLE}"))[0].get(0);
+    let id = letter_id.to_string();
+
+    let shown: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "show", &id, "--json"])).unwrap();
+    assert_eq!(shown["payload_bytes"], line.len(), "{}", shown["detail"]);
+    assert_eq!((&shown["payload_is_cut"], &shown["payload_kept_bytes"]), (&true.into(), &KEPT_BYTES.into()));
+    assert!(line.starts_with(shown["payload_text"].as_str().unwrap()));
+    let told = format!("cut: the first {KEPT_BYTES} of {} bytes were kept", line.len());
+    assert!(shown["detail"].as_str().unwrap().contains(&told), "{}", shown["detail"]);
+    let text = plant.cli_ok(&["deadletter", "show", &id]);
+    assert!(text.contains(&format!("payload   {} bytes, CUT: the first {KEPT_BYTES} were kept", line.len())));
+    let list: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--json"])).unwrap();
+    let listed = &list["letters"][0];
+    assert_eq!((&listed["payload_is_cut"], &listed["payload_kept_bytes"]), (&true.into(), &KEPT_BYTES.into()));
+    assert!(listed["payload_text"].as_str().unwrap().len() < 1_000);
+
+    for arguments in [&["deadletter", "replay", &id][..], &["deadletter", "replay", "--reason", "too_large"]] {
+        let said = plant.cli(arguments);
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert_eq!((said.status.code(), text.starts_with("0 of 1 stored.\n")), (Some(1), true), "{text}");
+        assert!(text.contains(&format!("letter {id} was left: its payload was cut")), "{text}");
+    }
+    let said = plant.cli(&["deadletter", "replay", &id, "--json"]).stdout;
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    assert_eq!((&said["cut"], &said["replayed"], &said["cut_ids"][0]), (&1.into(), &0.into(), &letter_id.into()));
+    assert_eq!(
+        (plant.rows(TABLE, waits), plant.rows("sensor_data", "sensor_id = 'NOBODY'")),
+        (1, 0),
+        "it waits as before"
+    );
+    balanced(&plant);
 }
 
 /// Until the server takes no more for a while, or has taken enough.

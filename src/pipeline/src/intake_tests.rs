@@ -295,6 +295,22 @@ async fn the_part_that_is_unknown_is_named() {
     submit(&mut buffer).await;
     let letters = queue.pop().expect("handed over").dead_letters;
     assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let (keeper, ..) = begun(folder.path());
+    let queue = Arc::new(ShardQueue::new(1_000, 1 << 20));
+    let (accounts, full) = (Arc::new(Accounts::new(["test".to_owned()])), Arc::new(AtomicBool::new(false)));
+    let catalogue = keeper.directory().clone();
+    let intake = Arc::new(Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full));
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    buffer.point(point("S9", 1.0));
+    genims_decode::line_protocol::decode(b"r,sensor_id=S9 value=1", None, &mut buffer);
+    submit(&mut buffer).await;
+    let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
+    let details: Vec<&str> = letters.iter().map(|letter| letter.detail.as_str()).collect();
+    let of_machine = "sensor S9 is not in the catalogue, neither as an id nor as a code of machine M1";
+    assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"]);
 }
 
 #[tokio::test]

@@ -214,8 +214,7 @@ impl Sink for Connection {
         count(&self.shared.metrics.protocol_errors_total, 1);
         let limit = self.shared.options.line_bytes_max;
         let Overlong { head, bytes, share } = line;
-        let kept = if head.len() as u64 == bytes { "" } else { "; its start is kept" };
-        let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}{kept}");
+        let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}");
         self.intake.reject_head(Reason::TooLarge, detail, &head, bytes);
         self.heads.push(share);
     }
