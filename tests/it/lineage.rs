@@ -165,10 +165,10 @@ fn older_events(harness: &'static Harness) {
     copy(&backup, &data);
     assert_eq!(there(), (2 * CHANGES, 2 * CHANGES, 2 * CHANGES));
     // As after a kill: the cursor says less than the log of events.
-    let (_appender, log, _) = opened(&data.join("spool"));
+    let (appender, log, _) = opened(&data.join("spool"));
     log.rewind("events", log.first_offset()).unwrap();
     log.close().unwrap();
-    drop((_appender, log));
+    drop((appender, log));
 
     let shown = plant.cli_ok(&["log", "adopt"]);
     assert!(shown.contains("The log of events holds") && shown.matches("Nothing was changed").count() == 2, "{shown}");

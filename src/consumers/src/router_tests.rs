@@ -193,10 +193,10 @@ async fn a_mark_counts_under_the_name_that_the_first_log_was_given() {
         let position = Position { log: renamed, ..trial.first.position(read) };
         router::remember(&mut appender, &position).unwrap();
     }
-    let (_appender, _events, recovered) = trial.open();
+    let (_appender, events, recovered) = trial.open();
     // The last group holds no event.
     assert_eq!(router::remembered(&recovered.marks, renamed), Some(end - 2));
-    assert_eq!(numbers(&_events), all(), "marks alone take nothing away");
+    assert_eq!(numbers(&events), all(), "marks alone take nothing away");
 }
 
 #[tokio::test]
