@@ -113,6 +113,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         // A loop that takes this one's place may find the cursor rewound.
         metrics.settled.store(settled, Ordering::Relaxed);
         metrics.position.store(settled, Ordering::Relaxed);
+        let attempted = settled.max(metrics.attempted.load(Ordering::Relaxed));
         Self {
             target,
             log,
@@ -123,7 +124,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             place: None,
             gap: None,
             settled,
-            attempted: settled,
+            attempted,
             last_commit: Duration::ZERO,
         }
     }
@@ -299,6 +300,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         }
         check_begin(batch, position);
         self.attempted = self.attempted.max(batch.next_offset);
+        self.metrics.attempted.fetch_max(self.attempted, Ordering::Relaxed);
         let begun = Instant::now();
         let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
         self.last_commit = begun.elapsed();

@@ -31,6 +31,8 @@ pub struct SinkMetrics {
     oldest_received_us: AtomicI64,
     /// Everything below is in the accounts; kept here because it outlives a loop that ended.
     pub(crate) settled: AtomicU64,
+    /// Everything below may be in the database; kept for the same reason.
+    pub(crate) attempted: AtomicU64,
     /// Gaps are counted up to here: a loop that takes another's place meets the same gap again.
     pub(crate) gap_counted: AtomicU64,
     standing: Mutex<Standing>,
@@ -93,6 +95,7 @@ impl Default for SinkMetrics {
             position: AtomicU64::new(0),
             oldest_received_us: AtomicI64::new(0),
             settled: AtomicU64::new(0),
+            attempted: AtomicU64::new(0),
             gap_counted: AtomicU64::new(0),
             standing: Mutex::new(Standing { away_since_us: Some(now_us()), ..Standing::default() }),
             latency_us: Mutex::new(latency),
