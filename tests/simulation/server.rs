@@ -18,7 +18,7 @@ use genims_log::file::simulated::{self, FakeDisk};
 use genims_log::file::{Spool, SpoolError, SpoolOptions};
 use genims_model::{Accounts, Portion};
 use genims_pipeline::PipelineOptions;
-use genims_pipeline::intake::{Intake, IntakeBuffer, WhenFull};
+use genims_pipeline::intake::{Intake, IntakeBuffer, Registrar, WhenFull};
 use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
@@ -134,7 +134,7 @@ impl Server {
             keeper.directory().clone(),
             queues.clone(),
             accounts.clone(),
-            plan.registers.then(|| keeper.clone()),
+            Some(Registrar { keeper: keeper.clone(), registers: plan.registers }),
             WhenFull::Block,
             spool.full_flag(),
         ));

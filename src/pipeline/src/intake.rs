@@ -19,7 +19,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Arguments;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 mod rejecting;
 
@@ -37,13 +39,21 @@ pub enum WhenFull {
 /// The ids of the machines that a client may speak for.
 pub type Machines = Arc<HashSet<Box<str>>>;
 
+/// Who has numbers for names that the published catalogue does not have.
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    pub keeper: Arc<Keeper>,
+    /// Also names that master data does not have get one.
+    pub registers: bool,
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub struct Intake {
     directory: Arc<Directory>,
     shards: Vec<Arc<ShardQueue>>,
     accounts: Arc<Accounts>,
-    registrar: Option<Arc<Keeper>>,
+    registrar: Option<Registrar>,
     when_full: WhenFull,
     spool_full: Arc<AtomicBool>,
     remarks: Remarks,
@@ -54,7 +64,7 @@ impl Intake {
         directory: Arc<Directory>,
         shards: Vec<Arc<ShardQueue>>,
         accounts: Arc<Accounts>,
-        registrar: Option<Arc<Keeper>>,
+        registrar: Option<Registrar>,
         when_full: WhenFull,
         spool_full: Arc<AtomicBool>,
     ) -> Self {
@@ -100,6 +110,9 @@ impl Intake {
 pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
+
+/// How often a round asks again whether its numbers are durable.
+const REGISTER_AGAIN: Duration = Duration::from_secs(1);
 
 /// Of a longer key or word only the beginning is told.
 const SHOWN_MAX: usize = 60;
@@ -193,9 +206,13 @@ impl IntakeBuffer {
         self.staged[0].events.push(event);
     }
 
-    /// Hands the round to the shards; waits for room while they push back. The receipt settles when everything staged
-    /// is durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
+    /// Hands the round to the shards; waits for room while they push back, and for the numbers that it uses while the journal has
+    /// none: what is valid is neither given up nor a dead letter because of it. The receipt settles when everything staged is
+    /// durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
+        while receipt.is_none() && self.intake.when_full == WhenFull::Block && !self.register() {
+            sleep(REGISTER_AGAIN).await;
+        }
         let receipt = receipt.get_or_insert_with(|| self.seal(waiter)).clone();
         while let Some((shard, chunk)) = self.unsent.pop() {
             let Err(chunk) = self.intake.shards[shard].push(chunk) else { continue };
@@ -208,9 +225,8 @@ impl IntakeBuffer {
         receipt
     }
 
-    /// Makes the numbers of new sensors durable before the round is handed over, which gives up a round whose numbers cannot
-    /// be. False while they cannot be: who has nobody to send the round again waits and asks anew.
-    pub fn register(&mut self) -> bool {
+    /// Makes the numbers that the round uses durable; false while they cannot be.
+    fn register(&mut self) -> bool {
         self.unsynced = !self.sync_registrations();
         !self.unsynced
     }
@@ -255,14 +271,14 @@ impl IntakeBuffer {
         receipt
     }
 
-    /// New numbers are durable before readings that use them. False when they cannot be: the round is then given up,
+    /// New numbers are durable before readings that use them. False when they cannot be: the round waits, or is given up,
     /// counted and not acknowledged, for after a crash nobody could tell whose readings they were.
     fn sync_registrations(&mut self) -> bool {
         if !std::mem::take(&mut self.unsynced) {
             return true;
         }
         // The keeper says once why it cannot.
-        self.intake.registrar.as_ref().is_some_and(|registrar| registrar.sync().is_ok())
+        self.intake.registrar.as_ref().is_some_and(|registrar| registrar.keeper.sync().is_ok())
     }
 
     /// By its id, or by its code on the machine.
@@ -275,6 +291,11 @@ impl IntakeBuffer {
         }
     }
 
+    /// What master data has and the journal does not yet.
+    fn entered(&self, machine: Option<&str>, sensor: &str) -> Option<Registration> {
+        self.intake.registrar.as_ref()?.keeper.entered(machine, sensor).filter(|_| self.may_speak_for(machine))
+    }
+
     fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
         let no = self.known(machine, sensor);
         if let Some(no) = no
@@ -282,9 +303,13 @@ impl IntakeBuffer {
         {
             return Ok(no);
         }
+        if let Some(Registration { no, home }) = self.entered(machine, sensor) {
+            self.unpublished.insert(no, home);
+            return Ok(no);
+        }
         match &self.intake.registrar {
-            Some(registrar) if no.is_none() && self.may_speak_for(machine) => {
-                let Registration { no, home } = registrar.register(machine, sensor)?;
+            Some(Registrar { keeper, registers: true }) if no.is_none() && self.may_speak_for(machine) => {
+                let Registration { no, home } = keeper.register(machine, sensor)?;
                 self.unpublished.insert(no, home);
                 Ok(no)
             }
@@ -364,7 +389,9 @@ impl Visitor for IntakeBuffer {
 
     fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
         let timestamp_us = timestamp_us.unwrap_or_else(|| self.receipt_time.next());
-        let Some(no) = self.catalogue.machine_by_id(machine) else {
+        let known = self.catalogue.machine_by_id(machine).and_then(|no| self.catalogue.machine(no));
+        let entered = || self.intake.registrar.as_ref()?.keeper.entered_machine(machine);
+        let Some((no, home)) = known.map(|entry| (entry.no, entry.home)).or_else(entered) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
             let detail = format_args!("machine {machine} is not in the catalogue");
             self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
@@ -376,11 +403,10 @@ impl Visitor for IntakeBuffer {
             self.reject_part(Form::Elements, Reason::NotAllowed, detail, &payload);
             return;
         }
-        let home = self.catalogue.machine(no).map_or(no, |entry| {
-            let known = &entry.machine;
-            self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None);
-            entry.home
-        });
+        match known.map(|entry| &entry.machine) {
+            Some(known) => self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None),
+            None => self.unsynced = true,
+        }
         let stage = &mut self.staged[self.intake.shard_of(home)];
         stage.enter(self.message, &self.topic);
         stage.snapshots.push(Snapshot {
@@ -416,7 +442,8 @@ impl Visitor for IntakeBuffer {
     }
 
     fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
-        self.known(machine, sensor).is_some_and(|no| self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active))
+        let known = self.known(machine, sensor).and_then(|no| self.catalogue.sensor(no));
+        known.is_some_and(|entry| entry.sensor.active) || self.entered(machine, sensor).is_some()
     }
 
     fn knows_machine(&self, machine: &str) -> bool {
