@@ -217,7 +217,11 @@ fn ahead_of_the_log(harness: &'static Harness) {
                 && text.contains(&format!("{name} has the records below"))
                 && text.contains("genims log adopt")
         });
-        assert_eq!(sink(&plant.stats(), name)["state"], "failed");
+        let stats = plant.stats();
+        let (shown, end) = (sink(&stats, name), stats["spool"]["next_offset"].as_i64().unwrap());
+        assert_eq!((&shown["state"], shown["position"].as_i64() > Some(end)), (&"failed".into(), true), "{shown:#}");
+        let is_late = shown["lag_records"].as_i64() >= Some(AHEAD / 2) && shown["lag_seconds"].as_f64() > Some(0.0);
+        assert!(is_late, "ahead of the log, and shown as in time: {shown:#}");
         // What was under way when the doors closed may still get through.
         std::thread::sleep(Duration::from_secs(1));
         let acked = load.acked();

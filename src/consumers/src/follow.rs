@@ -328,7 +328,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             Resume::NotInHistory { .. } => {
                 let error = SinkError::NotInHistory { sink, position, end: self.log.next_offset() };
                 self.log.refuse(sink, Some(error.to_string()));
-                self.metrics.ended(error.to_string());
+                self.metrics.parted(position, error.to_string());
                 return Err(error);
             }
         };

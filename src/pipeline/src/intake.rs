@@ -7,7 +7,7 @@ use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
 use crate::remarks::{Kind, Place, Remarks};
 use crate::stage::Stage;
-use genims_catalogue::keeper::{Keeper, Registration};
+use genims_catalogue::keeper::Keeper;
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+mod numbers;
 mod rejecting;
 
 /// What happens at the door while the spool is at its cap.
@@ -225,12 +226,6 @@ impl IntakeBuffer {
         receipt
     }
 
-    /// Makes the numbers that the round uses durable; false while they cannot be.
-    fn register(&mut self) -> bool {
-        self.unsynced = !self.sync_registrations();
-        !self.unsynced
-    }
-
     /// Turns what is staged into chunks under one receipt and enters them in the account.
     fn seal(&mut self, waiter: &Arc<Notify>) -> Receipt {
         let registered = self.sync_registrations();
@@ -269,63 +264,6 @@ impl IntakeBuffer {
         }
         self.records = 0;
         receipt
-    }
-
-    /// New numbers are durable before readings that use them. False when they cannot be: the round waits, or is given up,
-    /// counted and not acknowledged, for after a crash nobody could tell whose readings they were.
-    fn sync_registrations(&mut self) -> bool {
-        if !std::mem::take(&mut self.unsynced) {
-            return true;
-        }
-        // The keeper says once why it cannot.
-        self.intake.registrar.as_ref().is_some_and(|registrar| registrar.keeper.sync().is_ok())
-    }
-
-    /// By its id, or by its code on the machine.
-    #[inline]
-    fn known(&self, machine: Option<&str>, sensor: &str) -> Option<SensorNo> {
-        match (self.catalogue.sensor_by_id(sensor), machine) {
-            (Some(no), _) => Some(no),
-            (None, Some(machine)) => self.catalogue.sensor_by_code(machine, sensor),
-            (None, None) => None,
-        }
-    }
-
-    /// What master data has and the journal does not yet.
-    fn entered(&self, machine: Option<&str>, sensor: &str) -> Option<Registration> {
-        self.intake.registrar.as_ref()?.keeper.entered(machine, sensor).filter(|_| self.may_speak_for(machine))
-    }
-
-    fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
-        let no = self.known(machine, sensor);
-        if let Some(no) = no
-            && self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active)
-        {
-            return Ok(no);
-        }
-        if let Some(Registration { no, home }) = self.entered(machine, sensor) {
-            self.unpublished.insert(no, home);
-            return Ok(no);
-        }
-        match &self.intake.registrar {
-            Some(Registrar { keeper, registers: true }) if no.is_none() && self.may_speak_for(machine) => {
-                let Registration { no, home } = keeper.register(machine, sensor)?;
-                self.unpublished.insert(no, home);
-                Ok(no)
-            }
-            _ if no.is_some() => Err(format!("sensor {sensor} is not active")),
-            _ => Err(match machine {
-                Some(machine) if self.catalogue.machine_by_id(machine).is_none() => {
-                    format!("neither machine {machine} nor a sensor with the id {sensor} is in the catalogue")
-                }
-                Some(machine) => {
-                    format!(
-                        "sensor {sensor} is not in the catalogue, neither as an id nor as a code of machine {machine}"
-                    )
-                }
-                None => format!("sensor {sensor} is not in the catalogue"),
-            }),
-        }
     }
 
     /// Says so when the place of a reading or snapshot is not the one in the catalogue.

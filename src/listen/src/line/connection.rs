@@ -30,7 +30,6 @@ const ROUNDS_MAX: usize = 64;
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-
 /// What a connection that sends nothing holds for what may come.
 const FIRST_BYTES: usize = 512;
 
