@@ -84,13 +84,12 @@ impl Database {
         }))
     }
 
-    /// Gets what another holds more often than this one, by what it says, under names apart from those of every log; what it
-    /// lacked of `log` is there again, and it stands at `position`.
-    pub(crate) fn bring_back(&mut self, whole: &Contents, log: Uuid, position: Position) {
+    /// Gets what another holds more often than this one, by what it says, under names apart from those of every log.
+    pub(crate) fn bring_back(&mut self, whole: &Self) {
         let mut there: BTreeMap<Key, u32> = BTreeMap::new();
         self.contents.rows.values().for_each(|key| *there.entry(key.clone()).or_default() += 1);
         let mut number = self.contents.rows.range((Uuid::max(), 0)..).count() as u64;
-        for key in whole.rows.values() {
+        for key in whole.contents.rows.values() {
             match there.get_mut(key) {
                 Some(count) if *count > 0 => *count -= 1,
                 _ => {
@@ -99,12 +98,13 @@ impl Database {
                 }
             }
         }
-        self.stand_at(log, position);
     }
 
-    pub(crate) fn stand_at(&mut self, log: Uuid, position: Position) {
-        self.contents.positions.insert(log, position);
-        self.gaps.retain(|(of, ..)| *of != log);
+    /// It stands where the other one stood, and lacks of the log what that one lacks.
+    pub(crate) fn stand_at(&mut self, position: Position, whole: &Self) {
+        self.gaps.retain(|(of, ..)| *of != position.log);
+        self.gaps.extend(whole.gaps.iter().filter(|(of, ..)| *of == position.log));
+        self.contents.positions.insert(position.log, position);
         self.brought_back += 1;
     }
 

@@ -145,7 +145,8 @@ impl Server {
         spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
         spool.register(&contract::Consumer::resync(lock(&databases[1]).name, plan.mirror_bytes_max))?;
         let routes = routes(plan, disk, &spool, databases)?;
-        let sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
+        let mut sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
+        sinks[1].gap_ends = plan.mirror_bytes_max != u64::MAX;
 
         let mut rules = PipelineOptions::default().rules();
         rules.routed = routes.is_some();
@@ -219,16 +220,14 @@ impl Server {
         else {
             panic!("the router is no mirror");
         };
-        let whole = lock(whole).contents.clone();
-        let mut mirror = lock(mirror);
+        let (whole, mut mirror) = (lock(whole), lock(mirror));
         let log = self.spool.name();
-        let position = whole.positions.get(&log).cloned().unwrap_or_else(|| self.spool.position(0));
+        let position = whole.contents.positions.get(&log).cloned().unwrap_or_else(|| self.spool.position(0));
         let offset = position.offset.max(self.spool.first_offset());
-        let position = Position { offset, ..position };
-        match self.plan.broken {
-            Broken::BringsNothingBack => mirror.stand_at(log, position),
-            _ => mirror.bring_back(&whole, log, position),
+        if self.plan.broken != Broken::BringsNothingBack {
+            mirror.bring_back(&whole);
         }
+        mirror.stand_at(Position { offset, ..position }, &whole);
         match self.spool.restart_at(mirror.name, offset) {
             // A disk that fails now is told later.
             Ok(()) | Err(SpoolError::Io { .. }) => {}
@@ -357,7 +356,6 @@ fn sinks(
         |database: &Arc<Mutex<Database>>| Sink::new(Consumer::Database(database.clone()), noted, readings.clone());
     let mut sinks: Vec<Sink> = databases[..ROUTED].iter().map(of_readings).collect();
     sinks[0].settlement = Some(settlement);
-    sinks[ROUTED - 1].gap_ends = true;
     let Some(routes) = routes else { return Ok(sinks) };
     let share = routes.log.max_bytes() / DATABASE_SHARE;
     routes.log.register(&contract::Consumer::resync(lock(&routes.routed).name, share))?;
