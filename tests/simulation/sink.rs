@@ -76,7 +76,9 @@ impl Sink {
     ) -> JoinHandle<Result<(), SinkError>> {
         let (metrics, settlement) = (self.metrics.clone(), self.settlement.clone());
         let follower = Follower::new(target, self.log.clone(), limits(), metrics, settlement);
-        tokio::spawn(follower.with_options(FollowOptions { gap_ends: self.gap_ends, ..follow_options(seed) }).run(stop.clone()))
+        tokio::spawn(
+            follower.with_options(FollowOptions { gap_ends: self.gap_ends, ..follow_options(seed) }).run(stop.clone()),
+        )
     }
 }
 

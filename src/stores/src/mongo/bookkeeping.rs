@@ -106,7 +106,11 @@ impl Bookkeeping {
         match self.last_entry(Some(known.next_offset)).await? {
             Some(entry) if entry.end > known.next_offset => {
                 let (position, begins) = (known.next_offset, entry.start);
-                tracing::warn!(position, begins, "the mirror's position was put back into a batch; it goes on where that begins");
+                tracing::warn!(
+                    position,
+                    begins,
+                    "the mirror's position was put back into a batch; it goes on where that begins"
+                );
                 let back = doc! { "next_offset": begins as i64, "intent_offset": intent_offset as i64 };
                 self.update(position, doc! { "$set": back }, Some(durable())).await?;
                 Ok(MirrorPosition { next_offset: begins, intent_offset, ..known })
