@@ -210,6 +210,7 @@ fn a_new_sensor_waits(harness: &'static Harness) {
     });
     plant.stored_exactly(&known, 1);
     assert_eq!(plant.stats()["total"]["dead_lettered"], 0);
+    plant.terminate();
 }
 
 fn sink<'a>(stats: &'a Value, name: &str) -> &'a Value {
