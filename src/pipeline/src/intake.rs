@@ -381,7 +381,9 @@ impl Visitor for IntakeBuffer {
 
     fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
         let known = self.known(machine, sensor).and_then(|no| self.catalogue.sensor(no));
-        known.is_some_and(|entry| entry.sensor.active) || self.entered(machine, sensor).is_some()
+        // What this very message has registered is known once it is published.
+        let registers = self.intake.registrar.as_ref().is_some_and(|registrar| registrar.registers);
+        known.is_some_and(|entry| entry.sensor.active) || (!registers && self.entered(machine, sensor).is_some())
     }
 
     fn knows_machine(&self, machine: &str) -> bool {
