@@ -18,6 +18,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
             "commands::a_reader_of_what_databases_say_has_seen_enough_too",
             a_reader_of_answers_that_has_seen_enough,
         ),
+        harness.trial("commands::a_full_place_for_the_output_is_told_once", a_full_place_for_the_output),
         harness.trial("commands::validate_tells_all_faults_as_data", validate_tells_all_faults),
         harness.trial("commands::serve_stumbles_over_what_validate_tells", serve_stumbles_over_the_same),
         harness.trial("commands::an_empty_file_is_valid_and_says_what_it_means", an_empty_file_is_valid),
@@ -35,6 +36,18 @@ fn unread(mut command: Command, succeeds: bool) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.success(), succeeds, "{command:?}: {}\n{error}", output.status);
     assert!(!error.contains("panicked") && !error.contains("roken pipe"), "{command:?}: {error}");
+}
+
+/// The work is done to its end, and the end says what could not be read.
+fn a_full_place_for_the_output(harness: &'static Harness) {
+    for arguments in [&["options"][..], &["dictionary", "--json"], &["etl", "list"]] {
+        let mut command = harness.command(arguments);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        assert_eq!(error.matches("genims: standard output cannot be written").count(), 1, "{arguments:?}: {error}");
+    }
 }
 
 fn a_reader_that_has_seen_enough(harness: &'static Harness) {

@@ -10,7 +10,7 @@ use crate::server::{ROUTED, Server, StartError};
 use genims_catalogue::Sensor;
 use genims_catalogue::keeper::MasterData;
 use genims_log::file::SpoolError;
-use genims_log::file::simulated::{Call, Copy, FakeDisk, quarantine};
+use genims_log::file::simulated::{Copy, FakeDisk, quarantine};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -51,6 +51,8 @@ pub(crate) struct World {
 pub(crate) struct Outcome {
     pub(crate) trace: String,
     pub(crate) acknowledged: usize,
+    /// How often the mirror was cut off and brought back.
+    pub(crate) brought_back: usize,
 }
 
 /// Runs one seed; panics where something does not hold.
@@ -64,7 +66,8 @@ pub(crate) fn run(seed: u64, broken: Broken, extent: Extent) -> Outcome {
         }
         world.last_life().await;
         let acknowledged = world.ledger.acknowledged();
-        Outcome { trace: world.trace, acknowledged }
+        let brought_back = lock(&world.databases[1]).brought_back;
+        Outcome { trace: world.trace, acknowledged, brought_back }
     })
 }
 
@@ -218,12 +221,7 @@ impl World {
             self.master.sensors[at].machine_id = format!("M{machine}");
         }
         // A disk that fails leaves the catalogue as it was.
-        let mut followed = server.keeper.follow(self.master.clone());
-        if followed.is_err() && server.keeper.directory().load().sensors().is_empty() {
-            // A first start has nothing to go on with: its readings would be dead letters of unknown sensors.
-            Call::ALL.into_iter().for_each(|call| self.disk.fail_calls(call, 0.0));
-            followed = server.keeper.follow(self.master.clone());
-        }
+        let followed = server.keeper.follow(self.master.clone());
         let shown = followed.map_or_else(|_| "failed".to_owned(), |changes| format!("{changes:?}"));
         self.note(format_args!("master data: {shown}"));
     }

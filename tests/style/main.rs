@@ -159,6 +159,21 @@ fn no_files_of_a_crate_import_each_other_in_a_circle() {
 }
 
 #[test]
+fn a_process_ends_by_leaving_main() {
+    assert_none(files("rs").iter().flat_map(exits).collect());
+    assert_eq!(exits(&file("src/a/src/lib.rs", "//! x\nstd::process::exit(1);")).len(), 1);
+    assert!(exits(&file("src/a/src/lib.rs", "// process::exit(1) runs no destructors")).is_empty());
+}
+
+/// Locks, temporary tables and progress are given back by destructors, which an exit leaves out.
+fn exits(file: &File) -> Vec<String> {
+    let code = file.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+    code.filter(|(_, line)| file.name.starts_with("src/") && line.contains("process::exit("))
+        .map(|(at, _)| format!("{}:{}: return an exit code from main", file.name, at + 1))
+        .collect()
+}
+
+#[test]
 fn the_tests_on_real_servers_are_run() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(

@@ -100,7 +100,7 @@ enum Command {
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
+    match run(cli).and_then(|code| genims_terminal::written().map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("genims: {}", genims_terminal::told(&error));
