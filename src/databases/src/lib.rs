@@ -52,4 +52,4 @@ pub use tokio_postgres::Client as PostgresClient;
 pub(crate) const APPLICATION_NAME: &str = "genims";
 
 /// How long a connection attempt may take when its URL does not say.
-pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
