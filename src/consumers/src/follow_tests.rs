@@ -24,7 +24,7 @@ pub(crate) struct Database {
     pub(crate) position: Option<Position>,
     pub(crate) opens: u64,
     /// What each opening was told of what may be there.
-    written: Vec<u64>,
+    pub(crate) written: Vec<u64>,
     pub(crate) is_away: bool,
     /// How the next commits go; then they succeed.
     pub(crate) faults: Vec<Fault>,
