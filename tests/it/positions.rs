@@ -312,6 +312,10 @@ fn of_routes(harness: &'static Harness) {
             round += 1;
         }
     });
+    // What was put back last is noticed when the position is asked for again.
+    eventually("every row is there again", CATCH_UP, || {
+        rows_of_hr(&plant).0 >= CHANGES && rows_of_audit(harness, &plant).0 >= CHANGES
+    });
     let stats = plant.idle();
     assert_eq!(rows_of_hr(&plant), (CHANGES, CHANGES), "{stats:#}");
     assert_eq!(rows_of_audit(harness, &plant), (CHANGES, CHANGES), "{stats:#}");

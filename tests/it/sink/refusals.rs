@@ -316,6 +316,7 @@ async fn a_row_outside_a_policy_is_set_aside(client: &Client, postgres: &Postgre
     let plant = Plant::new();
     let sink = follow_as(&plant, postgres, "stream_writer");
     plant.append(first());
+    plant.caught_up().await;
     plant.append(second());
     plant.caught_up().await;
     until("all is settled", || plant.accounts.total().in_flight == 0).await;
