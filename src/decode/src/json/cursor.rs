@@ -387,6 +387,11 @@ fn unescape(bytes: &[u8], is_latin_1: bool) -> String {
     text
 }
 
+/// Whether a list or an object, of sound structure, has nothing in it.
+pub(super) fn is_empty(written: &[u8]) -> bool {
+    written.get(1..).is_some_and(|inside| matches!(inside.trim_ascii_start(), [b']' | b'}', ..]))
+}
+
 /// Whether a bare word or number cannot go on with `byte`.
 #[inline]
 fn ends_word(byte: u8) -> bool {

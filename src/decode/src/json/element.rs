@@ -15,7 +15,7 @@
 //! often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
 //! malformed, `null` and blank names, times and qualities are keys left out. A quality that cannot be read is uncertain.
 
-use super::cursor::{Cursor, Syntax, Text, Value};
+use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::fields::{
     DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
     written_at_fault,
@@ -183,7 +183,7 @@ impl<'a> Element<'a> {
             self.list(list);
         } else if let Some(values) = values::check(cursor)? {
             match self.values {
-                Some(first) if !list::is_empty(first) => self.values_twice |= !list::is_empty(values),
+                Some(first) if !is_empty(first) => self.values_twice |= !is_empty(values),
                 _ => self.values = Some(values),
             }
         }
@@ -193,7 +193,7 @@ impl<'a> Element<'a> {
     pub(super) fn list(&mut self, list: Option<&'a [u8]>) {
         match (self.list, list) {
             (_, None) => {}
-            (Some(first), Some(list)) if !list::is_empty(first) => self.values_twice |= !list::is_empty(list),
+            (Some(first), Some(list)) if !is_empty(first) => self.values_twice |= !is_empty(list),
             _ => self.list = list,
         }
     }

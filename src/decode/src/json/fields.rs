@@ -1,8 +1,7 @@
 //! What single keys of an element say: numbers, times, names, qualities.
 
-use super::cursor::{Cursor, Syntax, Text, Value};
+use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::keys::{Known, Says, is_typed_value};
-use super::list::is_empty;
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
 use crate::timestamp::{self, Unit};
 use crate::{quality, value};

@@ -29,11 +29,6 @@ pub(super) fn check_message<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u
     if cursor.token() == Some(b'{') { cursor.pass().map(Some) } else { check(cursor) }
 }
 
-/// Whether a list or an object, of sound structure, has nothing in it.
-pub(super) fn is_empty(written: &[u8]) -> bool {
-    written.get(1..).is_some_and(|inside| matches!(inside.trim_ascii_start(), [b']' | b'}', ..]))
-}
-
 /// Whether what stands behind `error` means that there is none.
 pub(super) fn is_no_error(written: &[u8]) -> bool {
     matches!(written, b"" | b"0" | b"null" | b"\"\"" | b"false" | b"\"0\"")

@@ -1,6 +1,6 @@
 //! An element that says several things: a list, an object of values or tags, a message around them. See [`super::element`].
 
-use super::cursor::{Cursor, Syntax, Text, Value};
+use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::element::Element;
 use super::fields::{number_value, only_item, typed_value};
 use super::keys::{BODY_BIT, ENVELOPE_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
@@ -83,8 +83,8 @@ impl<'a> Element<'a> {
             return Err(Fault::malformed("value and values exclude each other"));
         }
         // What is empty beside the other says nothing.
-        let list = self.list.filter(|list| self.values.is_none() || !list::is_empty(list));
-        let values = self.values.filter(|values| list.is_none() || !list::is_empty(values));
+        let list = self.list.filter(|list| self.values.is_none() || !is_empty(list));
+        let values = self.values.filter(|values| list.is_none() || !is_empty(values));
         if self.values_twice || (values.is_some() && list.is_some()) {
             return Err(Fault::malformed("two keys hold several values each; write them under one"));
         }
