@@ -63,8 +63,6 @@ pub(crate) struct Database {
     pub(crate) is_away: bool,
     /// Offsets that the log no longer held when this database asked for them.
     pub(crate) gaps: Vec<(Uuid, u64, u64)>,
-    /// How often it was brought back from another.
-    pub(crate) brought_back: usize,
     /// What it is asked is shown as it comes.
     shows: bool,
 }
@@ -79,33 +77,8 @@ impl Database {
             faults: VecDeque::new(),
             is_away: false,
             gaps: Vec::new(),
-            brought_back: 0,
             shows: std::env::var_os("GENIMS_SEED").is_some(),
         }))
-    }
-
-    /// Gets what another holds more often than this one, by what it says, under names apart from those of every log.
-    pub(crate) fn bring_back(&mut self, whole: &Self) {
-        let mut there: BTreeMap<Key, u32> = BTreeMap::new();
-        self.contents.rows.values().for_each(|key| *there.entry(key.clone()).or_default() += 1);
-        let mut number = self.contents.rows.range((Uuid::max(), 0)..).count() as u64;
-        for key in whole.contents.rows.values() {
-            match there.get_mut(key) {
-                Some(count) if *count > 0 => *count -= 1,
-                _ => {
-                    self.contents.rows.insert((Uuid::max(), number), key.clone());
-                    number += 1;
-                }
-            }
-        }
-    }
-
-    /// It stands where the other one stood, and lacks of the log what that one lacks.
-    pub(crate) fn stand_at(&mut self, position: Position, whole: &Self) {
-        self.gaps.retain(|(of, ..)| *of != position.log);
-        self.gaps.extend(whole.gaps.iter().filter(|(of, ..)| *of == position.log));
-        self.contents.positions.insert(position.log, position);
-        self.brought_back += 1;
     }
 
     /// Where it stands in a log.

@@ -25,8 +25,6 @@ pub(crate) enum Broken {
     ForgetsRouted,
     /// A connection that broke off is taken for one that ended in order.
     TrustsBrokenLines,
-    /// A mirror that was cut off gets a position and no rows.
-    BringsNothingBack,
 }
 
 /// What takes part in a run.
@@ -62,8 +60,6 @@ pub(crate) struct Plan {
     pub(crate) extent: Extent,
     /// The cap of the log of events, where there is one.
     pub(crate) events_bytes_max: Option<u64>,
-    /// What the mirror may hold before it is cut off.
-    pub(crate) mirror_bytes_max: u64,
 }
 
 impl Plan {
@@ -71,10 +67,6 @@ impl Plan {
     pub(crate) fn new(seed: u64, broken: Broken, extent: Extent) -> (Self, [ChaCha8Rng; 2]) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut added = ChaCha8Rng::seed_from_u64(!seed);
-        // Of its own, so that the rest stays what it was.
-        let mut caps = ChaCha8Rng::seed_from_u64(seed ^ 0x6d69_7272);
-        let has_cap = extent == Extent::Whole && caps.random_bool(0.5);
-        let mirror_bytes_max = if has_cap { caps.random_range(8..48) << 10 } else { u64::MAX };
         // Small caps: a database that is away is cut off now and then.
         let events_bytes_max = added.random_range(32..160) << 10;
         let has_routes = extent == Extent::Whole && added.random_bool(0.8);
@@ -94,7 +86,6 @@ impl Plan {
             broken,
             extent,
             events_bytes_max: has_routes.then_some(events_bytes_max),
-            mirror_bytes_max,
         };
         (plan, [random, added])
     }

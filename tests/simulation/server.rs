@@ -16,7 +16,7 @@ use genims_listen::{Acknowledge, Decode, line, mqtt, tcp};
 use genims_log::contract;
 use genims_log::file::simulated::{self, FakeDisk};
 use genims_log::file::{Spool, SpoolError, SpoolOptions};
-use genims_model::{Accounts, Portion, Position};
+use genims_model::{Accounts, Portion};
 use genims_pipeline::PipelineOptions;
 use genims_pipeline::intake::{Intake, IntakeBuffer, Registrar, WhenFull};
 use genims_pipeline::queue::ShardQueue;
@@ -143,10 +143,9 @@ impl Server {
         let followed =
             Followed { spool: spool.clone(), appended: appended.clone(), skips: plan.broken == Broken::SkipsGroups };
         spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
-        spool.register(&contract::Consumer::resync(lock(&databases[1]).name, plan.mirror_bytes_max))?;
+        spool.register(&contract::Consumer::resync(lock(&databases[1]).name, u64::MAX))?;
         let routes = routes(plan, disk, &spool, databases)?;
-        let mut sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
-        sinks[1].gap_ends = plan.mirror_bytes_max != u64::MAX;
+        let sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
 
         let mut rules = PipelineOptions::default().rules();
         rules.routed = routes.is_some();
@@ -199,7 +198,7 @@ impl Server {
                     Err(SinkError::Log(_)) => {}
                     // Goes on with what is still there: see `Sink::follow`.
                     Err(SinkError::CutOff { .. }) if self.sinks[index].is_small() => {}
-                    Err(SinkError::CutOff { .. }) if self.may_cut_off() => self.bring_back(index),
+                    Err(SinkError::CutOff { .. }) if self.plan.damage == Damage::Rot => self.bring_back(index),
                     ended => panic!("a sink ended: {ended:?}"),
                 }
             }
@@ -209,25 +208,17 @@ impl Server {
         }
     }
 
-    /// The mirror's cap is small, or a cursor may have rotted and stand before the log.
-    fn may_cut_off(&self) -> bool {
-        self.plan.damage == Damage::Rot || self.plan.mirror_bytes_max != u64::MAX
-    }
-
-    /// The mirror is brought back from the operations database, as production does it: by what records say.
+    /// A cursor that rotted stands before the log: the mirror is brought back from the operations database.
     fn bring_back(&mut self, index: usize) {
         let [Consumer::Database(whole), Consumer::Database(mirror)] = [0, index].map(|at| &self.sinks[at].consumer)
         else {
             panic!("the router is no mirror");
         };
-        let (whole, mut mirror) = (lock(whole), lock(mirror));
-        let log = self.spool.name();
-        let position = whole.contents.positions.get(&log).cloned().unwrap_or_else(|| self.spool.position(0));
-        let offset = position.offset.max(self.spool.first_offset());
-        if self.plan.broken != Broken::BringsNothingBack {
-            mirror.bring_back(&whole);
-        }
-        mirror.stand_at(Position { offset, ..position }, &whole);
+        let whole = lock(whole).contents.clone();
+        let mut mirror = lock(mirror);
+        let position = whole.positions.get(&self.spool.name()).cloned();
+        let offset = position.map_or(0, |position| position.offset).max(self.spool.first_offset());
+        mirror.contents = whole;
         match self.spool.restart_at(mirror.name, offset) {
             // A disk that fails now is told later.
             Ok(()) | Err(SpoolError::Io { .. }) => {}

@@ -32,14 +32,12 @@ pub(crate) struct Sink {
     pub(crate) settlement: Option<Settlement>,
     pub(crate) following: Option<JoinHandle<Result<(), SinkError>>>,
     pub(crate) is_refused: bool,
-    /// What it lacks and the log no longer holds is brought back from elsewhere.
-    pub(crate) gap_ends: bool,
 }
 
 impl Sink {
     pub(crate) fn new(consumer: Consumer, events: Events, log: Followed) -> Self {
         let (metrics, settlement, following) = (Arc::default(), None, None);
-        Self { consumer, events, log, metrics, settlement, following, is_refused: false, gap_ends: false }
+        Self { consumer, events, log, metrics, settlement, following, is_refused: false }
     }
 
     /// One of those that are cut off and go on with what is still there, as production's routes do.
@@ -76,9 +74,7 @@ impl Sink {
     ) -> JoinHandle<Result<(), SinkError>> {
         let (metrics, settlement) = (self.metrics.clone(), self.settlement.clone());
         let follower = Follower::new(target, self.log.clone(), limits(), metrics, settlement);
-        tokio::spawn(
-            follower.with_options(FollowOptions { gap_ends: self.gap_ends, ..follow_options(seed) }).run(stop.clone()),
-        )
+        tokio::spawn(follower.with_options(follow_options(seed)).run(stop.clone()))
     }
 }
 

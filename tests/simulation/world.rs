@@ -51,8 +51,6 @@ pub(crate) struct World {
 pub(crate) struct Outcome {
     pub(crate) trace: String,
     pub(crate) acknowledged: usize,
-    /// How often the mirror was cut off and brought back.
-    pub(crate) brought_back: usize,
 }
 
 /// Runs one seed; panics where something does not hold.
@@ -66,8 +64,7 @@ pub(crate) fn run(seed: u64, broken: Broken, extent: Extent) -> Outcome {
         }
         world.last_life().await;
         let acknowledged = world.ledger.acknowledged();
-        let brought_back = lock(&world.databases[1]).brought_back;
-        Outcome { trace: world.trace, acknowledged, brought_back }
+        Outcome { trace: world.trace, acknowledged }
     })
 }
 
