@@ -123,6 +123,11 @@ pub trait Visitor {
     fn knows(&self, _machine: Option<&str>, _sensor: &str) -> bool {
         false
     }
+    /// Rows for a table, as they came: who knows the table judges them.
+    fn rows(&mut self, _database: &str, _table: &str, payload: &[u8]) {
+        let what = "rows are not taken here";
+        self.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
+    }
     /// Where the message's topic says that its readings come from; called before anything else of it is handed over.
     fn place(&mut self, _address: &Address<'_>) {}
 }

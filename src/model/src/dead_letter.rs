@@ -30,10 +30,14 @@ pub enum Reason {
     RefusedByDatabase,
     /// Larger than the listener takes.
     TooLarge,
+    /// A row that its table does not take; the detail names the column.
+    BadRow,
+    /// A row from a client that may not write into the table.
+    NotAllowed,
 }
 
 impl Reason {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownTopic,
         Self::MalformedPayload,
         Self::NotANumber,
@@ -46,6 +50,8 @@ impl Reason {
         Self::SameTimestamp,
         Self::RefusedByDatabase,
         Self::TooLarge,
+        Self::BadRow,
+        Self::NotAllowed,
     ];
 
     /// True where only the sender can mend the cause. Everything else becomes storable by what is done here: a sensor
@@ -71,6 +77,8 @@ impl Reason {
             Self::SameTimestamp => "same_timestamp",
             Self::RefusedByDatabase => "refused_by_database",
             Self::TooLarge => "too_large",
+            Self::BadRow => "bad_row",
+            Self::NotAllowed => "not_allowed",
         }
     }
 
@@ -89,6 +97,8 @@ impl Reason {
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
             Self::TooLarge => "raise packet_bytes_max or line_bytes_max of the listener, or send less at once",
+            Self::BadRow => "compare the row with the table's columns and rows; mend either, then send it again or replay",
+            Self::NotAllowed => "let the client write into the table: [[rows.clients]] of the configuration, then replay",
         }
     }
 }

@@ -2,6 +2,9 @@
 //! the catalogue, and submits everything that one read of its socket brought as at most one chunk per shard, under one
 //! receipt.
 
+mod aside;
+mod rows;
+
 use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
@@ -10,12 +13,12 @@ use crate::stage::Stage;
 use genims_catalogue::keeper::{Keeper, Registration};
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
-use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Chunk, DeadLetter, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
+    Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
     Snapshot, SourceNo,
 };
+use genims_rows::Gate;
 use std::collections::HashMap;
 use std::fmt::Arguments;
 use std::sync::Arc;
@@ -43,6 +46,8 @@ pub struct Intake {
     when_full: WhenFull,
     spool_full: Arc<AtomicBool>,
     remarks: Remarks,
+    /// None: rows for tables are not taken.
+    rows: Option<Arc<Gate>>,
 }
 
 impl Intake {
@@ -54,7 +59,12 @@ impl Intake {
         when_full: WhenFull,
         spool_full: Arc<AtomicBool>,
     ) -> Self {
-        Self { directory, shards, accounts, registrar, when_full, spool_full, remarks: Remarks::default() }
+        Self { directory, shards, accounts, registrar, when_full, spool_full, remarks: Remarks::default(), rows: None }
+    }
+
+    /// Takes rows for tables, too, as far as the gate lets them.
+    pub fn with_rows(self, gate: Option<Arc<Gate>>) -> Self {
+        Self { rows: gate, ..self }
     }
 
     pub fn remarks(&self) -> &Remarks {
@@ -69,6 +79,7 @@ impl Intake {
             unsent: Vec::new(),
             unknown_names: Vec::new(),
             client: "".into(),
+            first_client: None,
             topic: String::new(),
             message: 0,
             place: Place::default(),
@@ -114,6 +125,8 @@ pub struct IntakeBuffer {
     unsent: Vec<(usize, Chunk)>,
     unknown_names: Vec<String>,
     client: Arc<str>,
+    /// Of what is replayed: who sent it first.
+    first_client: Option<Box<str>>,
     topic: String,
     /// Counts the messages; 0 where the transport knows none.
     message: u64,
@@ -160,6 +173,11 @@ impl IntakeBuffer {
     /// Of a sender that brings again what was received at `first_us`: what says no time itself has that.
     pub fn set_first_received(&mut self, first_us: Option<i64>) {
         self.receipt_time.set_first(first_us);
+    }
+
+    /// Who sent first what this sender brings again: it is his permission that counts.
+    pub fn set_first_client(&mut self, client: Option<&str>) {
+        self.first_client = client.map(Into::into);
     }
 
     /// Rejects what is too long to be taken: `head` is all there is of `bytes`.
@@ -223,7 +241,7 @@ impl IntakeBuffer {
                 receipt.refuse_part();
                 continue;
             }
-            let Stage { topics, readings, snapshots, events, dead_letters, marks, .. } = stage;
+            let Stage { topics, readings, snapshots, events, dead_letters, rows, marks, .. } = stage;
             let chunk = Chunk {
                 protocol: self.protocol,
                 source: self.source,
@@ -234,6 +252,7 @@ impl IntakeBuffer {
                 snapshots,
                 events,
                 dead_letters,
+                rows,
                 marks,
                 receipt: receipt.clone(),
             };
@@ -328,39 +347,6 @@ impl IntakeBuffer {
         });
         self.records += 1;
     }
-
-    /// A point whose sensor nobody knows: kept as an element that can be replayed once the sensor exists.
-    fn reject_unknown(&mut self, machine: Option<&str>, sensor: &str, detail: &str, point: &Point<'_>) {
-        let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
-        let mut element = serde_json::json!({
-            "sensor_id": sensor,
-            "timestamp_us": timestamp_us,
-            "value": point.value,
-            "quality": point.quality.as_str(),
-        });
-        if let Some(machine) = machine {
-            element["machine_id"] = machine.into();
-        }
-        let element = element.to_string();
-        self.reject_part(Form::Elements, Reason::UnknownSensor, format_args!("{detail}"), element.as_bytes());
-    }
-
-    /// `kept`: the fragment, and how long it was when it came.
-    fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, kept: (&[u8], u64)) {
-        let letter = DeadLetter {
-            source: self.source,
-            client: self.client.as_ref().to_owned(),
-            received_us: self.received_us,
-            topic: self.topic.clone(),
-            reason,
-            detail: detail.to_string(),
-            payload: kept.0[..kept.0.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
-            payload_bytes: kept.1,
-            records: 1,
-        };
-        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
-        self.records += 1;
-    }
 }
 
 impl Visitor for IntakeBuffer {
@@ -428,6 +414,10 @@ impl Visitor for IntakeBuffer {
 
     fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
         self.known(machine, sensor).is_some_and(|no| self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active))
+    }
+
+    fn rows(&mut self, database: &str, table: &str, payload: &[u8]) {
+        self.judge(database, table, payload);
     }
 
     fn place(&mut self, address: &Address<'_>) {

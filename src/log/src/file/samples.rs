@@ -90,7 +90,20 @@ fn dead_letter(salt: u64) -> DeadLetter {
     }
 }
 
-/// `others` snapshots, events and dead letters each.
+fn row(salt: u64) -> Row {
+    Row {
+        source: 1,
+        client: "erp".to_owned(),
+        received_us: salt.cast_signed(),
+        database: "genims_erp_db".to_owned(),
+        table: "materials".to_owned(),
+        upsert: salt.is_multiple_of(2),
+        key: vec!["material_id".to_owned()],
+        values: format!("{{\"material_id\":\"MAT-{salt}\"}}"),
+    }
+}
+
+/// `others` snapshots, events, dead letters and rows each.
 pub(super) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -> Portion {
     let salts = |count: usize| (0..count as u64).map(move |index| salt.wrapping_add(index) >> 1);
     Portion {
@@ -98,6 +111,7 @@ pub(super) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -
         snapshots: salts(others).map(snapshot).collect(),
         events: salts(others).map(event).collect(),
         dead_letters: salts(others).map(dead_letter).collect(),
+        rows: salts(others).map(row).collect(),
         marks: salts(marks).map(|salt| Mark { client: format!("plc-{}", salt % 7), sequence: salt }).collect(),
         ..Portion::default()
     }
@@ -111,6 +125,7 @@ pub(super) fn group_of(portion: &Portion, first_offset: u64) -> Group {
         snapshots: portion.snapshots.clone(),
         events: portion.events.clone(),
         dead_letters: portion.dead_letters.clone(),
+        rows: portion.rows.clone(),
         marks: portion.marks.clone(),
         skipped: 0,
     }

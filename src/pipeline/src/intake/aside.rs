@@ -1,0 +1,42 @@
+//! What the door sets aside: as dead letters of the message under way.
+
+use super::IntakeBuffer;
+use genims_decode::{Form, Point, Visitor};
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
+use genims_model::{DeadLetter, Reason};
+use std::fmt::Arguments;
+
+impl IntakeBuffer {
+    /// A point whose sensor nobody knows: kept as an element that can be replayed once the sensor exists.
+    pub(super) fn reject_unknown(&mut self, machine: Option<&str>, sensor: &str, detail: &str, point: &Point<'_>) {
+        let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
+        let mut element = serde_json::json!({
+            "sensor_id": sensor,
+            "timestamp_us": timestamp_us,
+            "value": point.value,
+            "quality": point.quality.as_str(),
+        });
+        if let Some(machine) = machine {
+            element["machine_id"] = machine.into();
+        }
+        let element = element.to_string();
+        self.reject_part(Form::Elements, Reason::UnknownSensor, format_args!("{detail}"), element.as_bytes());
+    }
+
+    /// `kept`: the fragment, and how long it was when it came.
+    pub(super) fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, kept: (&[u8], u64)) {
+        let letter = DeadLetter {
+            source: self.source,
+            client: self.client.as_ref().to_owned(),
+            received_us: self.received_us,
+            topic: self.topic.clone(),
+            reason,
+            detail: detail.to_string(),
+            payload: kept.0[..kept.0.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
+            payload_bytes: kept.1,
+            records: 1,
+        };
+        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
+        self.records += 1;
+    }
+}
