@@ -13,6 +13,7 @@ use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
 use genims_pipeline::{UnknownSensors, worker};
+use genims_rows::Gate;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +50,11 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Opens journal and log; nothing runs yet.
-    pub(super) fn open(settings: &Settings, listeners: impl Iterator<Item = String>) -> Result<Self, ServerError> {
+    pub(super) fn open(
+        settings: &Settings,
+        listeners: impl Iterator<Item = String>,
+        gate: Option<Arc<Gate>>,
+    ) -> Result<Self, ServerError> {
         let directory = settings.data_dir.join("spool");
         let options = SpoolOptions { directory: directory.clone(), ..settings.spool.clone() };
         let (appender, spool, recovered) = file::open(&options)?;
@@ -68,14 +73,15 @@ impl Stream {
         let queue = || ShardQueue::new(options.queue_records, QUEUED_BYTES_MAX / count);
         let queues: Vec<Arc<ShardQueue>> = (0..count).map(|_| Arc::new(queue())).collect();
         let registrar = (options.unknown_sensors == UnknownSensors::Register).then(|| keeper.clone());
-        let intake = Arc::new(Intake::new(
+        let intake = Intake::new(
             keeper.directory().clone(),
             queues.clone(),
             accounts.clone(),
             registrar,
             options.when_full,
             spool.full_flag(),
-        ));
+        );
+        let intake = Arc::new(intake.with_rows(gate));
         Ok(Self {
             keeper,
             accounts,

@@ -335,6 +335,16 @@ pub(super) const ROUTES: Section = Section {
     ],
 };
 
+pub(super) const ROWS: Section = Section {
+    title: "rows",
+    kind: None,
+    keys: &[key(
+        "clients",
+        Text("a list of { client = \"erp\", tables = [\"genims_erp_db.*\"] }"),
+        "who may write rows into which tables; nobody else may; written as [[rows.clients]]",
+    )],
+};
+
 pub(super) const DEAD_LETTERS: Section = Section {
     title: "dead_letters",
     kind: None,
@@ -345,5 +355,5 @@ pub(super) const DEAD_LETTERS: Section = Section {
 };
 
 /// In the order of the file.
-pub(super) const ALL: [Section; 13] =
-    [TOP, HTTP, MQTT, TCP, LINE, BRIDGE, TOPICS, PIPELINE, SPOOL, POSTGRES, MONGODB, ROUTES, DEAD_LETTERS];
+pub(super) const ALL: [Section; 14] =
+    [TOP, HTTP, MQTT, TCP, LINE, BRIDGE, TOPICS, PIPELINE, SPOOL, POSTGRES, MONGODB, ROUTES, ROWS, DEAD_LETTERS];

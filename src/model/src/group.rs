@@ -25,6 +25,8 @@ impl Mark {
     /// In the log of events, in the place of a client: when the oldest record that a group's events tell of was received,
     /// microseconds since 1970.
     pub const RECEIVED: &str = "log/received_us";
+    /// What our own marks begin with, and no client's id may.
+    pub const RESERVED: &str = "log/";
 }
 
 /// What one read of one socket brought for one shard.

@@ -8,6 +8,7 @@ use super::progress::{Client, Lease, Session};
 use super::refusal::Refusal;
 use super::wire::{Stream, Wire};
 use genims_decode::frame::{FrameType, Hello, Welcome, encode};
+use genims_model::Mark;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -29,6 +30,9 @@ pub(super) async fn handshake<S: Stream>(wire: &mut Wire<S>, shared: &Shared) ->
                 return Err(Refusal::protocol("the first frame must be HELLO"));
             }
             let (id, bytes) = (Hello::parse(frame.body)?.client_id.to_owned(), frame.bytes());
+            if id.starts_with(Mark::RESERVED) {
+                return Err(Refusal::protocol(format!("a client id does not begin with {}", Mark::RESERVED)));
+            }
             wire.consume(bytes);
             break id;
         }

@@ -1,6 +1,6 @@
 //! Rows for tables at the door, and what of them is set aside later, when their database refuses them.
 //!
-//! All rows of a table go through one shard, so they keep their order.
+//! All rows of a database go through one shard, so they keep their order: what others refer to is written first.
 
 use super::{Intake, IntakeBuffer};
 use genims_decode::Form;
@@ -20,7 +20,7 @@ impl IntakeBuffer {
             let refused = Refused { reason: Reason::NotAllowed, detail, payload: payload.to_vec() };
             return self.set_aside_row(&topic, refused, None);
         };
-        let shard = shard_of(database, table, self.staged.len());
+        let shard = shard_of(database, self.staged.len());
         let client = self.client.clone();
         let first_client = self.first_client.clone();
         let sender = Sender {
@@ -98,7 +98,7 @@ impl Intake {
     }
 }
 
-fn shard_of(database: &str, table: &str, shards: usize) -> usize {
-    let hash = foldhash::fast::FixedState::default().hash_one((database, table));
+fn shard_of(database: &str, shards: usize) -> usize {
+    let hash = foldhash::fast::FixedState::default().hash_one(database);
     (hash % shards.max(1) as u64) as usize
 }

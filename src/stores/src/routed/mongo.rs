@@ -7,6 +7,7 @@ use super::{events, json, taken};
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};
 use crate::mongo::bookkeeping::Bookkeeping;
+use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
@@ -42,6 +43,7 @@ pub struct RoutedMongo {
     internal: String,
     directory: Arc<Directory>,
     routed: Arc<Routed>,
+    rows: Option<Arc<RowDesk>>,
     session: Option<Session>,
     /// Look-ups as they were answered last, ready to be joined.
     known: HashMap<String, (Arc<str>, Known)>,
@@ -60,7 +62,13 @@ impl RoutedMongo {
     ) -> Self {
         let internal = "genims_internal".to_owned();
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { name, client, database, internal, directory, routed, session: None, known: HashMap::new(), log, lineage }
+        let known = HashMap::new();
+        Self { name, client, database, internal, directory, routed, rows: None, session: None, known, log, lineage }
+    }
+
+    /// Writes programs' rows, too.
+    pub fn with_rows(self, rows: Option<Arc<RowDesk>>) -> Self {
+        Self { rows, ..self }
     }
 }
 
@@ -127,14 +135,21 @@ impl Target for RoutedMongo {
             committed.refused_uncounted += counts.refused;
             done.push((route.name.clone(), counts));
         }
+        if let Some(desk) = &self.rows {
+            let refused = rows::mongo::write(&database, self.log, &desk.waiting(batch), uncertain_below).await?;
+            desk.set_aside(refused).await;
+            desk.report(batch, &mut committed);
+        }
         answered(session.bookkeeping.advance(position, batch.next_offset, &self.lineage, None)).await?;
         self.routed.enter(done);
         Ok(committed)
     }
 
-    /// Nothing of events is in any account.
-    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
-        Ok(Committed::default())
+    /// Nothing of events is in any account, but rows are.
+    async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
+        let mut committed = Committed::default();
+        self.rows.iter().for_each(|desk| desk.report(batch, &mut committed));
+        Ok(committed)
     }
 }
 

@@ -1,0 +1,125 @@
+//! Rows as documents of MongoDB. No transaction spans them and the position, so a batch may be written twice: a document without
+//! an `_id` gets one that follows from its place in the log, and where an insert may be there already, what is there is
+//! compared with it.
+
+use super::{RefusedRow, Run, runs};
+use crate::error::{SinkError, answered};
+use bson::{Bson, Document, doc};
+use genims_model::Row;
+use mongodb::Database;
+use uuid::Uuid;
+
+const DUPLICATE_KEY: i32 = 11000;
+/// A validator, rights, a field that cannot be changed, a name that cannot be stored.
+const REFUSALS: [i32; 6] = [121, DUPLICATE_KEY, 13, 66, 52, 2];
+const ROWS_MAX: usize = 1_000;
+
+/// Writes the rows; those refused come back. Rows below `uncertain_below` may be there.
+pub(crate) async fn write<'a>(
+    database: &Database,
+    log: Uuid,
+    rows: &[(u64, &'a Row)],
+    uncertain_below: u64,
+) -> Result<Vec<RefusedRow<'a>>, SinkError> {
+    let mut all = Vec::new();
+    for run in runs(rows, ROWS_MAX) {
+        let mut documents = Vec::new();
+        for (log_offset, row) in &run.rows {
+            match document(log, *log_offset, row) {
+                Ok(document) => documents.push((*log_offset, *row, document)),
+                Err(detail) => {
+                    let code = "extended JSON".to_owned();
+                    all.push(RefusedRow { log_offset: *log_offset, row, code, column: None, detail });
+                }
+            }
+        }
+        for (index, code, detail) in send(database, &run, &documents).await? {
+            let Some((log_offset, row, document)) = documents.get(index) else { continue };
+            if code == DUPLICATE_KEY && !row.upsert && *log_offset < uncertain_below && is_there(database, row, document).await? {
+                continue;
+            }
+            let column = run.columns.iter().find(|column| detail.contains(&format!("{column}:"))).cloned();
+            let column = column.or_else(|| column_of_validator(&detail));
+            all.push(RefusedRow { log_offset: *log_offset, row, code: code.to_string(), column, detail });
+        }
+    }
+    Ok(all)
+}
+
+fn document(log: Uuid, log_offset: u64, row: &Row) -> Result<Document, String> {
+    let values: serde_json::Value = serde_json::from_str(&row.values).map_err(|error| error.to_string())?;
+    let Bson::Document(mut document) = Bson::try_from(values).map_err(|error| error.to_string())? else {
+        return Err("no document".to_owned());
+    };
+    if !row.upsert && !document.contains_key("_id") {
+        document.insert("_id", format!("row-{}-{log_offset}", log.simple()));
+    }
+    Ok(document)
+}
+
+/// One command for the run; what it says of single documents.
+async fn send(
+    database: &Database,
+    run: &Run<'_>,
+    documents: &[(u64, &Row, Document)],
+) -> Result<Vec<(usize, i32, String)>, SinkError> {
+    if documents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let table = &run.first().table;
+    let command = if run.first().upsert {
+        let update = |(_, row, document): &(u64, &Row, Document)| {
+            let (key, set): (Document, Document) =
+                document.clone().into_iter().partition(|(name, _)| row.key.contains(name));
+            let change = if set.is_empty() { doc! { "$setOnInsert": &key } } else { doc! { "$set": set } };
+            doc! { "q": key, "u": change, "upsert": true }
+        };
+        doc! { "update": table, "updates": documents.iter().map(update).collect::<Vec<_>>(), "ordered": false }
+    } else {
+        let documents: Vec<&Document> = documents.iter().map(|(_, _, document)| document).collect();
+        doc! { "insert": table, "documents": documents, "ordered": false }
+    };
+    let answer = match answered(async { database.run_command(command).await }).await {
+        Ok(answer) => answer,
+        // The command as a whole: rights, or a collection that is a view.
+        Err(SinkError::Mongo(error)) => match error.kind.as_ref() {
+            mongodb::error::ErrorKind::Command(command) if REFUSALS.contains(&command.code) => {
+                let all = (0..documents.len()).map(|index| (index, command.code, command.message.clone()));
+                return Ok(all.collect());
+            }
+            _ => return Err(SinkError::Mongo(error)),
+        },
+        Err(error) => return Err(error),
+    };
+    let mut refused = Vec::new();
+    for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
+        let index = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok()).unwrap_or(usize::MAX);
+        let code = error.get_i32("code").unwrap_or(0);
+        let mut message = error.get_str("errmsg").unwrap_or_default().to_owned();
+        if let Ok(info) = error.get_document("errInfo") {
+            message = format!("{message}: {info}");
+        }
+        if !REFUSALS.contains(&code) {
+            return Err(SinkError::MongoWrite { code, message });
+        }
+        refused.push((index, code, message));
+    }
+    Ok(refused)
+}
+
+/// Whether what stands in the way is this very document, written before.
+async fn is_there(database: &Database, row: &Row, document: &Document) -> Result<bool, SinkError> {
+    let key: Document = match document.get("_id") {
+        Some(id) => doc! { "_id": id },
+        None => document.clone().into_iter().filter(|(name, _)| row.key.contains(name)).collect(),
+    };
+    let collection = database.collection::<Document>(&row.table);
+    let found = answered(async { collection.find_one(key).await }).await?;
+    Ok(found.is_some_and(|found| document.iter().all(|(name, value)| found.get(name) == Some(value))))
+}
+
+/// The property that a validator's answer names first.
+fn column_of_validator(detail: &str) -> Option<String> {
+    let (_, rest) = detail.split_once("\"propertyName\": \"")?;
+    rest.split_once('"').map(|(name, _)| name.to_owned())
+}
