@@ -19,7 +19,7 @@ use genims_consumers::router::{self, EventRouter, ROUTER};
 use genims_consumers::supervise::supervise;
 use genims_databases::configured::if_configured;
 use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
-use genims_log::contract::{Consumer, Log};
+use genims_log::contract::Consumer;
 use genims_log::file::{self, Spool, SpoolOptions};
 use genims_model::{Cause, Group, Row};
 use genims_routes::{DatabaseRoutes, Routes};

@@ -50,6 +50,7 @@ fn object<'a>(text: &'a str, found: &mut Vec<RawRow<'a>>) -> Result<(), String> 
         found.push(RawRow { upsert: false, raw: text });
         return Ok(());
     };
+    let rows = *rows;
     let mut upsert = false;
     for (name, value) in &fields {
         match (name.as_str(), *value) {

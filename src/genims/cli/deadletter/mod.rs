@@ -3,6 +3,7 @@
 mod publish;
 mod purge;
 mod replay;
+mod stored;
 
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;

@@ -1,7 +1,7 @@
 //! The way back in: publishes dead letters to an MQTT listener, each under a client id of its own and with the time when it
 //! was received first, and waits until each is acknowledged.
 
-use genims_listen::mqtt::packet::connect::FIRST_RECEIVED;
+use genims_listen::mqtt::packet::connect::{FIRST_CLIENT, FIRST_RECEIVED};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, ClientError, ConnectionError, Event, MqttOptions};
@@ -34,6 +34,8 @@ pub(super) struct Message {
     pub(super) letter_id: i64,
     pub(super) client_id: String,
     pub(super) first_received_us: i64,
+    /// Who sent it first.
+    pub(super) first_client: String,
     pub(super) topic: String,
     pub(super) payload: Vec<u8>,
 }
@@ -62,7 +64,10 @@ pub(super) async fn publish(address: SocketAddr, messages: Vec<Message>) -> (Vec
 async fn publish_one(address: SocketAddr, message: Message) -> Result<i64, PublishError> {
     let mut options = MqttOptions::new(message.client_id, address.ip().to_string(), address.port());
     let mut properties = ConnectProperties::new();
-    properties.user_properties = vec![(FIRST_RECEIVED.to_owned(), message.first_received_us.to_string())];
+    properties.user_properties = vec![
+        (FIRST_RECEIVED.to_owned(), message.first_received_us.to_string()),
+        (FIRST_CLIENT.to_owned(), message.first_client),
+    ];
     options.set_connect_properties(properties);
     let (client, mut events) = AsyncClient::new(options, 2);
     client

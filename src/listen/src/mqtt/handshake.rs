@@ -179,7 +179,8 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Ad
         keep_alive: keep_alive_told,
     };
     let first_received_us = connect.first_received_us;
-    dialogue.caller = Caller { client_id: client_id.into(), peer, first_received_us };
+    let first_client = connect.first_client.map(Into::into);
+    dialogue.caller = Caller { client_id: client_id.into(), peer, first_received_us, first_client };
     outbound::put_welcome(&mut dialogue.output, version, &welcome);
     if let Some(will) = older_will {
         dialogue.fire(will);

@@ -168,6 +168,7 @@ impl Shared {
         let mut intake = self.intake.buffer(self.source, Protocol::Mqtt, on_commit);
         intake.set_client(&caller.client_id);
         intake.set_first_received(caller.first_received_us);
+        intake.set_first_client(caller.first_client.as_deref());
         intake
     }
 

@@ -136,7 +136,7 @@ pub(crate) struct Run<'a> {
 pub(crate) fn runs<'a>(rows: &[(u64, &'a Row)], rows_max: usize) -> Vec<Run<'a>> {
     let mut runs: Vec<Run<'a>> = Vec::new();
     let mut keys: Vec<Vec<&str>> = Vec::new();
-    for (offset, row) in rows {
+    for &(offset, row) in rows {
         // The door wrote them.
         let values = fields(&row.values).unwrap_or_default();
         let mut columns: Vec<String> = values.iter().map(|(name, _)| name.clone()).collect();
@@ -145,10 +145,10 @@ pub(crate) fn runs<'a>(rows: &[(u64, &'a Row)], rows_max: usize) -> Vec<Run<'a>>
             row.key.iter().filter_map(|name| Some(values.iter().find(|(column, _)| column == name)?.1)).collect();
         match runs.last_mut() {
             Some(run) if run.takes(row, &columns) && run.rows.len() < rows_max && !keys.contains(&key) => {
-                run.rows.push((*offset, row));
+                run.rows.push((offset, row));
             }
             _ => {
-                runs.push(Run { rows: vec![(*offset, row)], columns });
+                runs.push(Run { rows: vec![(offset, row)], columns });
                 keys.clear();
             }
         }

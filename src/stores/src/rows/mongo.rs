@@ -4,9 +4,11 @@
 
 use super::{RefusedRow, Run, runs};
 use crate::error::{SinkError, answered};
-use bson::{Bson, Document, doc};
+use bson::oid::ObjectId;
+use bson::{Bson, DateTime, Document, doc};
 use genims_model::Row;
 use mongodb::Database;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 const DUPLICATE_KEY: i32 = 11000;
@@ -24,12 +26,12 @@ pub(crate) async fn write<'a>(
     let mut all = Vec::new();
     for run in runs(rows, ROWS_MAX) {
         let mut documents = Vec::new();
-        for (log_offset, row) in &run.rows {
-            match document(log, *log_offset, row) {
-                Ok(document) => documents.push((*log_offset, *row, document)),
+        for &(log_offset, row) in &run.rows {
+            match document(log, log_offset, row) {
+                Ok(document) => documents.push((log_offset, row, document)),
                 Err(detail) => {
                     let code = "extended JSON".to_owned();
-                    all.push(RefusedRow { log_offset: *log_offset, row, code, column: None, detail });
+                    all.push(RefusedRow { log_offset, row, code, column: None, detail });
                 }
             }
         }
@@ -40,21 +42,55 @@ pub(crate) async fn write<'a>(
             }
             let column = run.columns.iter().find(|column| detail.contains(&format!("{column}:"))).cloned();
             let column = column.or_else(|| column_of_validator(&detail));
-            all.push(RefusedRow { log_offset: *log_offset, row, code: code.to_string(), column, detail });
+            all.push(RefusedRow { log_offset: *log_offset, row: *row, code: code.to_string(), column, detail });
         }
     }
     Ok(all)
 }
 
 fn document(log: Uuid, log_offset: u64, row: &Row) -> Result<Document, String> {
-    let values: serde_json::Value = serde_json::from_str(&row.values).map_err(|error| error.to_string())?;
-    let Bson::Document(mut document) = Bson::try_from(values).map_err(|error| error.to_string())? else {
-        return Err("no document".to_owned());
-    };
+    let values: Value = serde_json::from_str(&row.values).map_err(|error| error.to_string())?;
+    let Bson::Document(mut document) = value(&values)? else { return Err("no document".to_owned()) };
     if !row.upsert && !document.contains_key("_id") {
         document.insert("_id", format!("row-{}-{log_offset}", log.simple()));
     }
     Ok(document)
+}
+
+/// JSON as BSON; an object whose one key begins with a dollar sign is a type that JSON lacks.
+fn value(json: &Value) -> Result<Bson, String> {
+    Ok(match json {
+        Value::Null => Bson::Null,
+        Value::Bool(truth) => Bson::Boolean(*truth),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => i32::try_from(number).map_or(Bson::Int64(number), Bson::Int32),
+            None => Bson::Double(number.as_f64().ok_or("a number that cannot be stored")?),
+        },
+        Value::String(text) => Bson::String(text.clone()),
+        Value::Array(elements) => Bson::Array(elements.iter().map(value).collect::<Result<_, _>>()?),
+        Value::Object(fields) if fields.len() == 1 && fields.keys().all(|name| name.starts_with('$')) => {
+            extended(fields).ok_or_else(|| format!("{json} is no value of MongoDB"))?
+        }
+        Value::Object(fields) => {
+            let field = |(name, json): (&String, &Value)| Ok((name.clone(), value(json)?));
+            Bson::Document(fields.iter().map(field).collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+fn extended(fields: &Map<String, Value>) -> Option<Bson> {
+    let (name, json) = fields.iter().next()?;
+    let long = |json: &Value| json.get("$numberLong").unwrap_or(json).as_str()?.parse::<i64>().ok();
+    Some(match name.as_str() {
+        "$numberLong" => Bson::Int64(long(json)?),
+        "$date" => Bson::DateTime(match long(json) {
+            Some(ms) => DateTime::from_millis(ms),
+            None => DateTime::parse_rfc3339_str(json.as_str()?).ok()?,
+        }),
+        "$oid" => Bson::ObjectId(ObjectId::parse_str(json.as_str()?).ok()?),
+        "$numberDecimal" => Bson::Decimal128(json.as_str()?.parse().ok()?),
+        _ => return None,
+    })
 }
 
 /// One command for the run; what it says of single documents.
@@ -71,8 +107,7 @@ async fn send(
         let update = |(_, row, document): &(u64, &Row, Document)| {
             let (key, set): (Document, Document) =
                 document.clone().into_iter().partition(|(name, _)| row.key.contains(name));
-            let change = if set.is_empty() { doc! { "$setOnInsert": &key } } else { doc! { "$set": set } };
-            doc! { "q": key, "u": change, "upsert": true }
+            doc! { "q": key, "u": { "$set": set }, "upsert": true }
         };
         doc! { "update": table, "updates": documents.iter().map(update).collect::<Vec<_>>(), "ordered": false }
     } else {

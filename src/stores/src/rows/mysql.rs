@@ -90,7 +90,7 @@ async fn execute(connection: &mut MysqlConnection, sql: &str, values: Vec<Value>
 fn values<'c>(row: &Row, columns: impl Iterator<Item = &'c String>) -> Vec<Value> {
     let fields = fields(&row.values).unwrap_or_default();
     let value = |column: &String| {
-        let raw = fields.iter().find(|(name, _)| name == column).map_or("null", |(_, raw)| raw);
+        let raw = fields.iter().find(|(name, _)| name == column).map_or("null", |(_, raw)| *raw);
         match raw {
             "null" => Value::NULL,
             "true" => Value::Int(1),

@@ -6,7 +6,6 @@ use crate::postgres::copy::{Copied, Refused, refusal};
 use crate::postgres::isolate::{Mode, Rowwise, run};
 use genims_databases::quoted;
 use genims_model::Row;
-use std::cell::RefCell;
 use std::ops::Range;
 use tokio_postgres::error::DbError;
 use tokio_postgres::types::{ToSql, Type};
@@ -27,10 +26,10 @@ pub(crate) async fn write<'a>(
             client = Some(&part.rows[0].1.client);
             act_as(transaction, &part.first().client).await?;
         }
-        let mut work = RowsOf { sql: statement(&part), run: &part, columns: RefCell::default() };
+        let mut work = RowsOf { sql: statement(&part), run: &part, columns: Vec::new() };
         let mut refused = Vec::new();
         run(transaction, Mode::Isolating, &mut work, &mut refused).await?;
-        let columns = work.columns.into_inner();
+        let columns = work.columns;
         for (index, refused) in refused {
             let (log_offset, row) = part.rows[index];
             let code = refused.sqlstate.unwrap_or_default();
@@ -70,7 +69,7 @@ struct RowsOf<'a, 'b> {
     sql: String,
     run: &'b Run<'a>,
     /// Columns that PostgreSQL named in refusals.
-    columns: RefCell<Vec<(usize, String)>>,
+    columns: Vec<(usize, String)>,
 }
 
 impl Rowwise for RowsOf<'_, '_> {
@@ -86,7 +85,7 @@ impl Rowwise for RowsOf<'_, '_> {
         if let (Err(SinkError::Postgres(error)), 1) = (&written, range.len())
             && let Some(column) = column_of(error, &rows[0].1.key)
         {
-            self.columns.get_mut().push((range.start, column));
+            self.columns.push((range.start, column));
         }
         Ok(Copied { rows: written?, bytes: batch.len() as u64 })
     }
