@@ -43,6 +43,7 @@ mod retention;
 mod roles;
 mod routes;
 mod routes_story;
+mod rows;
 mod running;
 mod seed;
 mod seeding;
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
         numbers::tests,
         powercut::tests,
         routes::tests,
+        rows::tests,
         routes_story::tests,
         sink::tests,
         etl::tests,
