@@ -81,7 +81,13 @@ fn postgres(harness: &'static Harness) {
         "hour": "06:30:00.25", "local": "2026-01-31 06:30:00", "moment": "2026-01-31T06:30:00+05:30",
         "key": "123e4567-e89b-12d3-a456-426614174000", "document": {"a": [1, null]}, "words": ["x", null, "y,z"],
         "raw": "\\x00ff", "place": "10.0.0.1", "feeling": "cross"}"#;
-    send_as(&plant, "hr-program", HR, "t_all", &[row.to_owned(), json!([{"id": 2}, {"id": 3, "short": null}]).to_string()]);
+    send_as(
+        &plant,
+        "hr-program",
+        HR,
+        "t_all",
+        &[row.to_owned(), json!([{"id": 2}, {"id": 3, "short": null}]).to_string()],
+    );
     settled(&plant, 3, 0);
     let stored = "SELECT small::text, big::text, exact::text, approximate::text, truth::text, short, fixed, long, day::text, hour::text, \
         local::text, (moment AT TIME ZONE 'UTC')::text, key::text, document::text, words::text, raw::text, place::text, feeling::text, twice::text \
@@ -91,14 +97,36 @@ fn postgres(harness: &'static Harness) {
     assert_eq!(
         found,
         [
-            "-32768", "9223372036854775807", "1234567890123456.7891", "1e-07", "true", "äöüßéèêë", "abc",
-            "it's \"quoted\" \\ and\nmore", "2026-02-28", "06:30:00.25", "2026-01-31 06:30:00", "2026-01-31 01:00:00",
-            "123e4567-e89b-12d3-a456-426614174000", "{\"a\": [1, null]}", "{x,NULL,\"y,z\"}", "\\x00ff", "10.0.0.1", "cross", "2",
+            "-32768",
+            "9223372036854775807",
+            "1234567890123456.7891",
+            "1e-07",
+            "true",
+            "äöüßéèêë",
+            "abc",
+            "it's \"quoted\" \\ and\nmore",
+            "2026-02-28",
+            "06:30:00.25",
+            "2026-01-31 06:30:00",
+            "2026-01-31 01:00:00",
+            "123e4567-e89b-12d3-a456-426614174000",
+            "{\"a\": [1, null]}",
+            "{x,NULL,\"y,z\"}",
+            "\\x00ff",
+            "10.0.0.1",
+            "cross",
+            "2",
         ]
     );
     // What is there is changed on request only, by the key that the row brings, and what it does not name stays.
-    send(&plant, HR, "t_all", &json!({"upsert": true, "rows": [{"id": 1, "short": "new"}, {"id": 4, "short": "made"}, {"id": 1, "long": "last"}]}));
-    let by_other_key = json!({"upsert": true, "rows": {"key": "123e4567-e89b-12d3-a456-426614174000", "id": 1, "day": "2026-03-01"}});
+    send(
+        &plant,
+        HR,
+        "t_all",
+        &json!({"upsert": true, "rows": [{"id": 1, "short": "new"}, {"id": 4, "short": "made"}, {"id": 1, "long": "last"}]}),
+    );
+    let by_other_key =
+        json!({"upsert": true, "rows": {"key": "123e4567-e89b-12d3-a456-426614174000", "id": 1, "day": "2026-03-01"}});
     send(&plant, HR, "t_all", &by_other_key);
     settled(&plant, 7, 0);
     let changed = "id = 1 AND short = 'new' AND long = 'last' AND day = '2026-03-01' AND exact = 1234567890123456.7891";
@@ -139,16 +167,34 @@ fn mysql(harness: &'static Harness) {
         "-128|18446744073709551615|1234567890123456.7891|0.0000001|1|äöüßéèêë|abc|it's \\ \"q\"|2026-02-28|06:30:00|\
          2026-01-31 01:00:00.250000|2026-01-31 06:30:00|1|cross|A|it's done"
     );
-    send(&plant, table, "t_all", &json!({"upsert": true, "rows": [{"id": 1, "short": "new"}, {"id": 4, "short": "made"}]}));
+    send(
+        &plant,
+        table,
+        "t_all",
+        &json!({"upsert": true, "rows": [{"id": 1, "short": "new"}, {"id": 4, "short": "made"}]}),
+    );
     settled(&plant, 5, 0);
     // Another row has the code: the one that is meant is not there, so this is a refusal and no change of that other.
     send(&plant, table, "t_all", &json!({"upsert": true, "rows": [{"id": 9, "code": "A"}, {"id": 5, "code": "E"}]}));
     // And what does not fit is refused at the door.
-    send(&plant, table, "t_all", &json!([{"id": 6, "feeling": "odd"}, {"id": 7, "state": "shut"}, {"id": 8, "tiny": 128}]));
+    send(
+        &plant,
+        table,
+        "t_all",
+        &json!([{"id": 6, "feeling": "odd"}, {"id": 7, "state": "shut"}, {"id": 8, "tiny": 128}]),
+    );
     settled(&plant, 6, 4);
-    assert_eq!(query("SELECT GROUP_CONCAT(id, short, IFNULL(code, '') ORDER BY id) FROM t_all WHERE short IS NOT NULL"), "1newA,4made");
+    assert_eq!(
+        query("SELECT GROUP_CONCAT(id, short, IFNULL(code, '') ORDER BY id) FROM t_all WHERE short IS NOT NULL"),
+        "1newA,4made"
+    );
     let told: Vec<String> = letters(&plant).into_iter().map(|(_, detail)| detail).collect();
-    let said = ["column code: Duplicate", "column feeling: \"odd\" is none of calm, cross", "column state: \"shut\" is none of", "column tiny: 128 is not within"];
+    let said = [
+        "column code: Duplicate",
+        "column feeling: \"odd\" is none of calm, cross",
+        "column state: \"shut\" is none of",
+        "column tiny: 128 is not within",
+    ];
     for said in said {
         assert!(told.iter().any(|detail| detail.contains(said)), "{said}: {told:?}");
     }
@@ -164,7 +210,8 @@ fn mongodb(harness: &'static Harness) {
             "at": { "bsonType": "date" }, "count": { "bsonType": ["int", "long"] }, "value": { "bsonType": "number" },
             "truth": { "bsonType": "bool" }, "more": { "bsonType": "object" }, "tags": { "bsonType": "array" },
         };
-        let validator = doc! { "$jsonSchema": { "bsonType": "object", "required": ["code"], "properties": properties } };
+        let validator =
+            doc! { "$jsonSchema": { "bsonType": "object", "required": ["code"], "properties": properties } };
         database.run_command(doc! { "create": "t_notes", "validator": validator }).await.unwrap();
         let index = doc! { "key": { "code": 1 }, "name": "code", "unique": true };
         database.run_command(doc! { "createIndexes": "t_notes", "indexes": [index] }).await.unwrap();
@@ -175,7 +222,12 @@ fn mongodb(harness: &'static Harness) {
     let row = json!({"code": "A", "kind": "a", "at": "2026-01-31T06:30:00.25Z", "count": 4_000_000_000_i64, "value": 1.5, "truth": true,
         "more": {"x": [1, {"y": null}]}, "tags": ["t", 1]});
     send(&plant, production, "t_notes", &row);
-    send(&plant, production, "t_open", &json!([{"anything": {"$date": "2026-01-31T06:30:00Z"}}, {"_id": "mine", "n": 1}]));
+    send(
+        &plant,
+        production,
+        "t_open",
+        &json!([{"anything": {"$date": "2026-01-31T06:30:00Z"}}, {"_id": "mine", "n": 1}]),
+    );
     settled(&plant, 3, 0);
     let found = plant.documents("t_notes", doc! {}).remove(0);
     assert_eq!(found.get_i64("count"), Ok(4_000_000_000));
@@ -190,7 +242,14 @@ fn mongodb(harness: &'static Harness) {
     send(&plant, production, "sensor_readings", &json!({"value": 1}));
     settled(&plant, 5, 7);
     let told: Vec<String> = letters(&plant).into_iter().map(|(_, detail)| detail).collect();
-    for column in ["code: a text of 7", "code: it is missing", "kind: \"z\" is none of", "color: the table has no", "at: \"noon\" is not", "code: E11000"] {
+    for column in [
+        "code: a text of 7",
+        "code: it is missing",
+        "kind: \"z\" is none of",
+        "color: the table has no",
+        "at: \"noon\" is not",
+        "code: E11000",
+    ] {
         assert!(told.iter().any(|detail| detail.contains(&format!("t_notes: column {column}"))), "{column}: {told:?}");
     }
 }
@@ -237,7 +296,8 @@ fn refused(harness: &'static Harness) {
     let replayed = plant.idle();
     assert_eq!(replayed["identity_holds"], true);
     assert_eq!(count(&plant, HR, "t_orders", "true"), 4);
-    let waiting = "SELECT count(*) FROM genims_internal.dead_letters WHERE replayed_at IS NULL AND reason = 'not_allowed'";
+    let waiting =
+        "SELECT count(*) FROM genims_internal.dead_letters WHERE replayed_at IS NULL AND reason = 'not_allowed'";
     assert_eq!(plant.query("genims_operations_db", waiting)[0].get::<_, i64>(0), 3, "a stranger stays one");
 }
 
@@ -262,7 +322,9 @@ fn refused_late(harness: &'static Harness) {
     assert_eq!(count(&plant, HR, "t_orders", "id <> 9 AND code <> 'Y'"), 38);
     assert_eq!(count(&plant, HR, "t_orders", "id = 1 AND code = 'A'"), 1, "what is there stays");
     let told: Vec<String> = letters(&plant).into_iter().map(|(_, detail)| detail).collect();
-    for said in ["column parent: insert or update", "t_orders_amount_check", "nine is taken", "column id: duplicate key"] {
+    for said in
+        ["column parent: insert or update", "t_orders_amount_check", "nine is taken", "column id: duplicate key"]
+    {
         assert!(told.iter().any(|detail| detail.contains(said)), "{said}: {told:#?}");
     }
     // What was missing is there now: the letter is stored, the others wait.
@@ -290,7 +352,9 @@ fn away(harness: &'static Harness) {
         }
         // All of it is acknowledged: `publish` waits for that.
         let payloads: Vec<String> = (1..=IN_ROUND)
-            .map(|number| json!({"id": round * IN_ROUND + number, "code": if number == 9 { "TOOLONG" } else { "A" }}).to_string())
+            .map(|number| {
+                json!({"id": round * IN_ROUND + number, "code": if number == 9 { "TOOLONG" } else { "A" }}).to_string()
+            })
             .collect();
         send_as(&plant, "hr-program", HR, "t_orders", &payloads);
         // One that only the database refuses.
@@ -310,10 +374,16 @@ fn away(harness: &'static Harness) {
     assert_eq!(count(&plant, HR, "t_orders", "true"), 1 + ROUNDS * (IN_ROUND - 1) + ROUNDS);
     assert_eq!(count(&plant, HR, "t_orders", "code = 'A'"), 1 + ROUNDS * (IN_ROUND - 1) + ROUNDS);
     let sum = |condition: &str| {
-        let query = format!("SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters WHERE {condition}");
+        let query =
+            format!("SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters WHERE {condition}");
         plant.query("genims_operations_db", &query)[0].get::<_, i64>(0)
     };
-    assert_eq!((sum("detail LIKE '%7 characters%'"), sum("detail LIKE '%duplicate key%'")), (ROUNDS, ROUNDS), "{:?}", letters(&plant));
+    assert_eq!(
+        (sum("detail LIKE '%7 characters%'"), sum("detail LIKE '%duplicate key%'")),
+        (ROUNDS, ROUNDS),
+        "{:?}",
+        letters(&plant)
+    );
 }
 
 fn frames(harness: &'static Harness) {

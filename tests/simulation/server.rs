@@ -132,7 +132,8 @@ impl Server {
             WhenFull::Block,
             spool.full_flag(),
         ));
-        let settlement = Settlement { accounts: accounts.clone(), recovered_until: recovered.next_offset, rows_of: None };
+        let settlement =
+            Settlement { accounts: accounts.clone(), recovered_until: recovered.next_offset, rows_of: None };
         let sinks = [Some(settlement), None].into_iter().zip(databases).map(|(settlement, database)| Sink {
             database: database.clone(),
             metrics: Arc::default(),

@@ -1,4 +1,4 @@
-//! From a log in memory into a log on disk: an event is there once, in order, wherever the router ends and goes on.
+//! From a log in memory into a log on disk: an event or a row is there once, in order, wherever the router ends and goes on.
 
 use crate::follow::{FollowOptions, Follower};
 use crate::gather::BatchLimits;
@@ -7,7 +7,7 @@ use crate::router::{EventRouter, ROUTER};
 use genims_log::contract::Log;
 use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_log::memory::MemoryLog;
-use genims_model::{Event, Group, SensorNo};
+use genims_model::{Event, Group, Row, SensorNo};
 use genims_stores::batch::Batch;
 use genims_stores::sample;
 use genims_stores::target::Target;
@@ -178,4 +178,44 @@ async fn what_a_router_that_was_cut_off_lacks_is_counted() {
     let metrics = trial.route(&life).await;
     assert_eq!(metrics.gap_records_total.load(Ordering::Relaxed), 4);
     assert_eq!(numbers(&life.events), (0..EVENTS).chain(EVENTS + 4..EVENTS + 10).collect::<Vec<_>>());
+}
+
+/// A row of about 20 KiB.
+fn row(number: i64) -> Row {
+    Row { source: 0, received_us: number, values: " ".repeat(20 << 10), ..Row::default() }
+}
+
+fn rows(events: &Spool) -> Vec<(i64, u8)> {
+    let mut rows = Vec::new();
+    events
+        .replay(events.first_offset(), |group| rows.extend(group.rows.iter().map(|row| (row.received_us, row.source))))
+        .unwrap();
+    rows
+}
+
+#[tokio::test]
+async fn rows_go_with_the_events_and_are_there_once_however_many_records_they_take() {
+    let first = MemoryLog::new(Uuid::from_u128(1));
+    let folder = TempDir::new().unwrap();
+    // More than a record of the second log takes, of which the first ten were left by an earlier run.
+    first.append(Group { rows: (0..10).map(row).collect(), events: vec![event(0)], ..Group::default() });
+    let recovered_until = first.next_offset();
+    first.append(Group { rows: (10..30).map(row).collect(), events: vec![event(1)], ..Group::default() });
+    let trial = Trial { first: first.clone(), folder };
+    let all = batch(&first, 0, first.next_offset());
+    let expected: Vec<(i64, u8)> = (0..30).map(|number| (number, if number < 10 { 9 } else { 0 })).collect();
+    {
+        let life = trial.life();
+        let mut router = life.router.clone().with_recovered(recovered_until, 9);
+        router.open(&first.position(0), 0).await.unwrap();
+        router.commit(&all, 0).await.unwrap();
+        assert_eq!((rows(&life.events), numbers(&life.events)), (expected.clone(), vec![0, 1]));
+    }
+    // A batch that comes again brings nothing again.
+    let life = trial.life();
+    let mut router = life.router.with_recovered(recovered_until, 9);
+    let position = router.open(&first.position(0), 0).await.unwrap();
+    assert_eq!(position.offset, first.next_offset());
+    router.commit(&all, 0).await.unwrap();
+    assert_eq!(rows(&life.events), expected);
 }

@@ -64,3 +64,31 @@ impl Settlement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use genims_model::{Group, Row};
+
+    #[test]
+    fn a_row_ends_once_by_the_database_that_it_is_for() {
+        let accounts = Arc::new(Accounts::new(["mqtt".to_owned()]));
+        accounts.received(0, 4);
+        accounts.received(accounts.recovered(), 2);
+        let row = |database: &str| Row { source: 0, database: database.to_owned(), ..Row::default() };
+        let mut batch = Batch::default();
+        let rows = ["db", "db", "other", "db", "db", "db"].map(row).to_vec();
+        batch.push(Arc::new(Group { first_offset: 10, rows, ..Group::default() }));
+        let settlement = Settlement { accounts: accounts.clone(), recovered_until: 12, rows_of: Some("db".to_owned()) };
+        let report = Committed { refused: vec![(13, 0)], refused_before: vec![(11, 0)], ..Committed::default() };
+        settlement.settle(&batch, &report, 0);
+        let by_source = accounts.by_source();
+        let (own, recovered) = (by_source[0].1, by_source[1].1);
+        // The refused one ends with its letter, the other database's with that.
+        assert_eq!((own.committed, own.dead_lettered, own.in_flight), (2, 0, 2));
+        assert_eq!((recovered.committed, recovered.duplicate, recovered.in_flight), (1, 1, 0));
+        // What is settled stays so when the log is read again.
+        settlement.settle(&batch, &report, batch.next_offset);
+        assert_eq!(accounts.by_source()[0].1, own);
+    }
+}

@@ -7,8 +7,8 @@
 use super::RoutedView;
 use super::route_files::Reload;
 use super::route_lookups::Lookups;
-use super::sinks::SinkView;
 use super::rows::WayBack;
+use super::sinks::SinkView;
 use super::stream::Stream;
 use super::{ServerError, Stage};
 use crate::settings::{RouteOptions, Settings};
@@ -110,8 +110,15 @@ impl EventRoutes {
             follow(router.clone(), first.clone(), router_limits(), metrics, None, stop)
         });
         let (router, followers, routed) = (vec![router], Vec::new(), Vec::new());
-        let mut made =
-            Self { log, recovered_until: recovered.next_offset, router, followers, routed, lookups: None, reload: None };
+        let mut made = Self {
+            log,
+            recovered_until: recovered.next_offset,
+            router,
+            followers,
+            routed,
+            lookups: None,
+            reload: None,
+        };
         let waiting = made.waiting(stream, routed_below)?;
         for database in registry.all() {
             let is_reached = settings.rows.as_ref().is_some_and(|rows| rows.reaches(&database.name));

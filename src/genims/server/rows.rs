@@ -60,14 +60,16 @@ impl Rows {
     pub(super) fn configured(settings: &Settings, environment: &Environment) -> Result<Option<Self>, ServerError> {
         let Some(options) = &settings.rows else { return Ok(None) };
         let folder = settings.data_dir.join(CATALOGUES);
-        std::fs::create_dir_all(&folder)
-            .map_err(|source| ServerError::DataDir { path: folder.clone(), source })?;
+        std::fs::create_dir_all(&folder).map_err(|source| ServerError::DataDir { path: folder.clone(), source })?;
         let mut gate = Gate::new(options.clone());
         let mut places = Vec::new();
         for database in Registry::load(None)?.all().iter().filter(|database| options.reaches(&database.name)) {
             let name = &database.name;
             let Some(source) = if_configured(source(database, environment))? else {
-                tracing::warn!(database = name, "[rows] names it, but no connection is configured: its rows are set aside");
+                tracing::warn!(
+                    database = name,
+                    "[rows] names it, but no connection is configured: its rows are set aside"
+                );
                 continue;
             };
             gate.open(name, source.dialect(), closed(database));

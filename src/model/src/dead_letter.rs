@@ -97,8 +97,12 @@ impl Reason {
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
             Self::TooLarge => "raise packet_bytes_max or line_bytes_max of the listener, or send less at once",
-            Self::BadRow => "compare the row with the table's columns and rows; mend either, then send it again or replay",
-            Self::NotAllowed => "let the client write into the table: [[rows.clients]] of the configuration, then replay",
+            Self::BadRow => {
+                "compare the row with the table's columns and rows; mend either, then send it again or replay"
+            }
+            Self::NotAllowed => {
+                "let the client write into the table: [[rows.clients]] of the configuration, then replay"
+            }
         }
     }
 }

@@ -15,8 +15,8 @@ use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
-    Snapshot, SourceNo,
+    Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo, Snapshot,
+    SourceNo,
 };
 use genims_rows::Gate;
 use std::collections::HashMap;

@@ -7,7 +7,8 @@ use genims_catalogue::Machine;
 use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
 use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
-use genims_model::{Accounts, DeadLetter, Protocol, Quality, SensorNo};
+use genims_model::{Accounts, DeadLetter, Protocol, Quality, Reason, SensorNo};
+use genims_rows::{Column, Dialect, Gate, Kind, RowClient, RowOptions, Schema, Table};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,6 +25,10 @@ fn point<'a>(sensor: &'a str, value: f64) -> Point<'a> {
 }
 
 fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
+    begun_with(folder, None)
+}
+
+fn begun_with(folder: &Path, gate: Option<Arc<Gate>>) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
     let keeper = keeper(folder);
     let machine = Machine {
         machine_id: "M1".to_owned(),
@@ -44,7 +49,7 @@ fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
         WhenFull::Block,
         Arc::new(AtomicBool::new(false)),
     );
-    (keeper, Arc::new(intake), queue)
+    (keeper, Arc::new(intake.with_rows(gate)), queue)
 }
 
 async fn submit(buffer: &mut IntakeBuffer) {
@@ -294,4 +299,40 @@ async fn the_part_that_is_unknown_is_named() {
     submit(&mut buffer).await;
     let letters = queue.pop().expect("handed over").dead_letters;
     assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
+}
+
+#[tokio::test]
+async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, queue) = begun(folder.path());
+    let topic = "genims/v1/rows/db/t";
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.set_client("erp");
+    buffer.begin(1);
+    buffer.set_topic(topic);
+    Decoder::default().message(topic, b"[{\"id\":1}]", &mut buffer);
+    submit(&mut buffer).await;
+    let letter = queue.pop().expect("handed over").dead_letters.remove(0);
+    assert_eq!((letter.reason, letter.records), (Reason::NotAllowed, 1));
+
+    let clients = vec![RowClient { client: "erp".to_owned(), tables: vec!["db.*".to_owned()] }];
+    let mut gate = Gate::new(RowOptions { clients });
+    gate.open("db", Dialect::Postgres, [].into());
+    let columns = [("id".to_owned(), Column::new(Kind::Integer(0, 9)))].into();
+    let table = Table { columns, keys: vec![vec!["id".to_owned()]], open: false };
+    gate.learn("db", Schema { tables: [("t".to_owned(), table)].into() });
+    let other_folder = tempfile::tempdir().expect("a folder");
+    let (_, other, queue) = begun_with(other_folder.path(), Some(Arc::new(gate)));
+    let mut buffer = other.buffer(0, Protocol::Mqtt, false);
+    buffer.set_client("genims-replay-1");
+    buffer.set_first_client(Some("erp"));
+    buffer.begin(1);
+    buffer.set_topic(topic);
+    Decoder::default().message(topic, b"[{\"id\":1},{\"id\":99},{\"id\":2}]", &mut buffer);
+    assert_eq!(buffer.staged_records(), 3);
+    submit(&mut buffer).await;
+    let chunk = queue.pop().expect("handed over");
+    let values: Vec<&str> = chunk.rows.iter().map(|row| row.values.as_str()).collect();
+    assert_eq!((values, chunk.records()), (vec!["{\"id\":1}", "{\"id\":2}"], 3));
+    assert_eq!((chunk.rows[0].client.as_str(), chunk.dead_letters[0].topic.as_str()), ("genims-replay-1", topic));
 }

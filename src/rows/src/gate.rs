@@ -113,7 +113,8 @@ impl Gate {
     fn schema_for(&self, sender: Sender<'_>) -> Result<(Dialect, Arc<Schema>), (Reason, String)> {
         let Sender { asks, database, table, .. } = sender;
         if !self.options.allows(asks, database, table) {
-            let detail = format!("client {asks:?} may not write rows into {database}.{table}; [[rows.clients]] says who may");
+            let detail =
+                format!("client {asks:?} may not write rows into {database}.{table}; [[rows.clients]] says who may");
             return Err((Reason::NotAllowed, detail));
         }
         let Some(place) = self.places.get(database) else {
@@ -160,10 +161,16 @@ fn row(table: &Table, dialect: Dialect, raw: &str, upsert: bool) -> Result<(Vec<
         Some(key) => Ok((key.to_vec(), values)),
         // Without a key of its own a document gets an `_id` that follows from its place in the log.
         None if dialect == Dialect::Mongo && !upsert => Ok((Vec::new(), values)),
-        None if table.keys.is_empty() => Err("the table has no unique key, so a row could not be written once".to_owned()),
+        None if table.keys.is_empty() => {
+            Err("the table has no unique key, so a row could not be written once".to_owned())
+        }
         None => {
             let keys: Vec<String> = table.keys.iter().map(|key| key.join(", ")).collect();
-            Err(format!("column {}: a row brings a value for each column of a unique key: {}", table.keys[0][0], keys.join("; or ")))
+            Err(format!(
+                "column {}: a row brings a value for each column of a unique key: {}",
+                table.keys[0][0],
+                keys.join("; or ")
+            ))
         }
     }
 }

@@ -92,9 +92,8 @@ fn a_row_names_its_column_at_fault() {
 
 #[test]
 fn a_document_needs_a_key_only_to_be_changed() {
-    let mut gate = Gate::new(RowOptions {
-        clients: vec![RowClient { client: "c".to_owned(), tables: vec!["m.*".to_owned()] }],
-    });
+    let mut gate =
+        Gate::new(RowOptions { clients: vec![RowClient { client: "c".to_owned(), tables: vec!["m.*".to_owned()] }] });
     gate.open("m", Dialect::Mongo, [].into());
     let notes = Table { open: true, keys: vec![vec!["_id".to_owned()]], ..Table::default() };
     gate.learn("m", Schema { tables: [("notes".to_owned(), notes)].into() });

@@ -168,7 +168,9 @@ mod tests {
         ] {
             assert_eq!(words_of_check(check), expected, "{check}");
         }
-        for other in ["CHECK ((a > 0))", "CHECK (((a = ANY (ARRAY['x'::text])) OR (b = 1)))", "json_valid(`x`)", "a in (1,2)"] {
+        for other in
+            ["CHECK ((a > 0))", "CHECK (((a = ANY (ARRAY['x'::text])) OR (b = 1)))", "json_valid(`x`)", "a in (1,2)"]
+        {
             assert_eq!(words_of_check(other), None, "{other}");
         }
     }

@@ -37,7 +37,11 @@ pub(crate) async fn write<'a>(
         }
         for (index, code, detail) in send(database, &run, &documents).await? {
             let Some((log_offset, row, document)) = documents.get(index) else { continue };
-            if code == DUPLICATE_KEY && !row.upsert && *log_offset < uncertain_below && is_there(database, row, document).await? {
+            if code == DUPLICATE_KEY
+                && !row.upsert
+                && *log_offset < uncertain_below
+                && is_there(database, row, document).await?
+            {
                 continue;
             }
             let column = run.columns.iter().find(|column| detail.contains(&format!("{column}:"))).cloned();

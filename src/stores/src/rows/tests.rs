@@ -66,7 +66,8 @@ async fn a_refused_row_has_one_letter_and_is_not_written_again() {
     // An earlier run made letters up to here.
     let desk = RowDesk::new("db", Uuid::nil(), 11, kept.clone());
     let elsewhere = Row { database: "other".to_owned(), ..row("a", false, "{\"id\":9}") };
-    let rows = vec![row("a", false, "{\"id\":1}"), row("a", true, "{\"id\":2}"), elsewhere, row("a", false, "{\"id\":3}")];
+    let rows =
+        vec![row("a", false, "{\"id\":1}"), row("a", true, "{\"id\":2}"), elsewhere, row("a", false, "{\"id\":3}")];
     let batch = batch(10, rows);
     let waiting = desk.waiting(&batch);
     assert_eq!(waiting.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [10, 11, 13]);
@@ -74,7 +75,10 @@ async fn a_refused_row_has_one_letter_and_is_not_written_again() {
     let (letter, mark) = kept.0.lock().pop().unwrap();
     assert!(kept.0.lock().is_empty(), "the first one has its letter from before");
     assert_eq!(letter.detail, "db.a: column id: duplicate (23505)");
-    assert_eq!((letter.topic.as_str(), letter.payload.as_slice()), ("genims/v1/rows/db/a", &b"{\"upsert\":true,\"rows\":[{\"id\":2}]}"[..]));
+    assert_eq!(
+        (letter.topic.as_str(), letter.payload.as_slice()),
+        ("genims/v1/rows/db/a", &b"{\"upsert\":true,\"rows\":[{\"id\":2}]}"[..])
+    );
     assert_eq!((mark.client.as_str(), mark.sequence), ("log/rows/00000000-0000-0000-0000-000000000000/db", 12));
     let mut committed = Committed::default();
     desk.report(&batch, &mut committed);

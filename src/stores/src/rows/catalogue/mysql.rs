@@ -22,8 +22,7 @@ const KEYS: &str = "SELECT table_name, index_name, column_name, sub_part IS NULL
     FROM information_schema.statistics WHERE table_schema = DATABASE() AND non_unique = 0 \
     ORDER BY table_name, index_name <> 'PRIMARY', index_name, seq_in_index";
 
-type ColumnRow =
-    (String, String, String, String, String, bool, String, Option<u64>, Option<u64>, Option<u64>);
+type ColumnRow = (String, String, String, String, String, bool, String, Option<u64>, Option<u64>, Option<u64>);
 
 pub(super) async fn read(connection: &mut MysqlConnection) -> Result<Schema, SinkError> {
     let mut schema = Schema::default();
