@@ -77,7 +77,12 @@ impl Target for EventRouter {
         let mut piece = Piece::default();
         for group in &batch.groups {
             let told = (group.first_event_offset()..).zip(&group.events).filter(|(offset, _)| *offset >= read);
-            piece.told(told.map(|(_, event)| event.clone()), group);
+            for (offset, event) in told {
+                piece.tell(event, group);
+                if piece.bytes > PIECE_BYTES_MAX {
+                    events.append(std::mem::take(&mut piece), &mark, offset + 1)?;
+                }
+            }
             for (offset, row) in (group.first_row_offset()..).zip(&group.rows).filter(|(offset, _)| *offset >= read) {
                 piece.bytes += row.bytes();
                 // Its account is not that of this run.
@@ -103,6 +108,8 @@ impl Target for EventRouter {
 
 /// What one record of the second log takes: with more, records and mark would not be durable together.
 const PIECE_BYTES_MAX: usize = 256 * 1024;
+/// An event in the second log, names of its fields included.
+const EVENT_BYTES: usize = 384;
 
 /// Records of the first log on their way into the second.
 #[derive(Default)]
@@ -110,8 +117,9 @@ struct Piece {
     events: Vec<Event>,
     rows: Vec<Row>,
     bytes: usize,
-    /// When the oldest record that the events tell of was received.
+    /// When the oldest record that the events tell of was received, and of which group that was asked last.
     received_us: Option<i64>,
+    group: Option<u64>,
 }
 
 impl Piece {
@@ -119,13 +127,16 @@ impl Piece {
         self.events.is_empty() && self.rows.is_empty()
     }
 
-    fn told(&mut self, events: impl Iterator<Item = Event>, group: &Group) {
-        let before = self.events.len();
-        self.events.extend(events);
-        if self.events.len() > before
-            && let Some(received_us) = oldest_received_us(group)
-        {
-            self.received_us = Some(self.received_us.map_or(received_us, |oldest| oldest.min(received_us)));
+    fn tell(&mut self, event: &Event, group: &Group) {
+        self.bytes += match event {
+            Event::ClientLost { will_payload, .. } => EVENT_BYTES + will_payload.len(),
+            _ => EVENT_BYTES,
+        };
+        self.events.push(event.clone());
+        // Once a group.
+        if self.group != Some(group.first_offset) {
+            self.group = Some(group.first_offset);
+            self.received_us = self.received_us.into_iter().chain(oldest_received_us(group)).min();
         }
     }
 }
