@@ -8,7 +8,7 @@ use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
 use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
 use genims_model::{Accounts, DeadLetter, Protocol, Quality, Reason, SensorNo};
-use genims_rows::{Column, Dialect, Gate, Kind, RowClient, RowOptions, Schema, Table};
+use genims_rows::{Column, Dialect, Gate, RowClient, RowOptions, Schema, Table};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -318,7 +318,7 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
     let clients = vec![RowClient { client: "erp".to_owned(), tables: vec!["db.*".to_owned()] }];
     let mut gate = Gate::new(RowOptions { clients });
     gate.open("db", Dialect::Postgres, [].into());
-    let columns = [("id".to_owned(), Column::new(Kind::Integer(0, 9)))].into();
+    let columns = [("id".to_owned(), Column::new(genims_rows::Kind::Integer(0, 9)))].into();
     let table = Table { columns, keys: vec![vec!["id".to_owned()]], open: false };
     gate.learn("db", Schema { tables: [("t".to_owned(), table)].into() });
     let other_folder = tempfile::tempdir().expect("a folder");

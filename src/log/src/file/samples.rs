@@ -3,7 +3,8 @@
 use genims_model::event::{FaultClosed, FaultOpened, OeeHour, SensorHealth};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    DeadLetter, Event, Group, MachineNo, Mark, Portion, Protocol, Quality, Reading, Reason, SensorNo, Snapshot, Status,
+    DeadLetter, Event, Group, MachineNo, Mark, Portion, Protocol, Quality, Reading, Reason, Row, SensorNo, Snapshot,
+    Status,
 };
 
 pub(super) fn reading(salt: u64) -> Reading {

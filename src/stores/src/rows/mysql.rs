@@ -3,7 +3,7 @@
 
 use super::{RefusedRow, Run, runs};
 use crate::error::{SinkError, answered};
-use genims_databases::MysqlConnection;
+use genims_databases::{Engine, MysqlConnection, quoted};
 use genims_model::Row;
 use genims_rows::payload::fields;
 use mysql_async::prelude::Queryable;
@@ -51,11 +51,11 @@ pub(crate) async fn write<'a>(
 }
 
 async fn insert(connection: &mut MysqlConnection, run: &Run<'_>, rows: &[(u64, &Row)]) -> Result<(), SinkError> {
-    let columns: Vec<String> = run.columns.iter().map(|column| quoted(column)).collect();
+    let columns: Vec<String> = run.columns.iter().map(|column| quoted(Engine::Mysql, column)).collect();
     let places = format!("({})", vec!["?"; columns.len()].join(", "));
     let sql = format!(
         "INSERT INTO {} ({}) VALUES {}",
-        quoted(&run.first().table),
+        quoted(Engine::Mysql, &run.first().table),
         columns.join(", "),
         vec![places; rows.len()].join(", ")
     );
@@ -65,8 +65,8 @@ async fn insert(connection: &mut MysqlConnection, run: &Run<'_>, rows: &[(u64, &
 
 /// Nobody else can put the row there in between: it, or the gap where it would be, is locked.
 async fn upsert(connection: &mut MysqlConnection, run: &Run<'_>, row: &Row) -> Result<(), SinkError> {
-    let equal = |column: &String| format!("{} = ?", quoted(column));
-    let table = quoted(&row.table);
+    let equal = |column: &String| format!("{} = ?", quoted(Engine::Mysql, column));
+    let table = quoted(Engine::Mysql, &row.table);
     let at = row.key.iter().map(equal).collect::<Vec<_>>().join(" AND ");
     let key = values(row, row.key.iter());
     let find = format!("SELECT 1 FROM {table} WHERE {at} FOR UPDATE");
@@ -100,10 +100,6 @@ fn values<'c>(row: &Row, columns: impl Iterator<Item = &'c String>) -> Vec<Value
         }
     };
     columns.map(value).collect()
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }
 
 /// Code and message, when the refusal is the row's own fault; else it is mended outside and worth repeating.

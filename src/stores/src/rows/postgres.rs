@@ -4,7 +4,7 @@ use super::{RefusedRow, Run, runs};
 use crate::error::{SinkError, answered};
 use crate::postgres::copy::{Copied, Refused, refusal};
 use crate::postgres::isolate::{Mode, Rowwise, run};
-use genims_databases::quoted;
+use genims_databases::{Engine, quoted};
 use genims_model::Row;
 use std::ops::Range;
 use tokio_postgres::error::DbError;
@@ -49,8 +49,10 @@ async fn act_as(transaction: &Transaction<'_>, client: &str) -> Result<(), SinkE
 }
 
 fn statement(run: &Run<'_>) -> String {
-    let table = format!("public.{}", quoted(&run.first().table));
-    let list = |columns: &mut dyn Iterator<Item = &String>| columns.map(|column| quoted(column)).collect::<Vec<_>>();
+    let table = format!("public.{}", quoted(Engine::Postgresql, &run.first().table));
+    let list = |columns: &mut dyn Iterator<Item = &String>| {
+        columns.map(|column| quoted(Engine::Postgresql, column)).collect::<Vec<_>>()
+    };
     let columns = list(&mut run.columns.iter()).join(", ");
     let mut sql = format!(
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb)"
