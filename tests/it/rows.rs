@@ -113,7 +113,7 @@ fn postgres(harness: &'static Harness) {
             "{\"a\": [1, null]}",
             "{x,NULL,\"y,z\"}",
             "\\x00ff",
-            "10.0.0.1",
+            "10.0.0.1/32",
             "cross",
             "2",
         ]
@@ -156,7 +156,8 @@ fn mysql(harness: &'static Harness) {
     send_as(&plant, "hr-program", "genims_reporting_db", "t_all", &[row.to_owned(), more]);
     settled(&plant, 3, 0);
     let table = "genims_reporting_db";
-    let stored = "SELECT CONCAT_WS('|', tiny, big, exact, approximate, truth, short, fixed, `long`, day, `hour`, local, moment, \
+    let stored = "SELECT CONCAT_WS('|', tiny, big, exact, approximate, truth, short, fixed, `long`, day, `hour`, local, \
+        CONVERT_TZ(moment, @@session.time_zone, '+00:00'), \
         JSON_EXTRACT(document, '$.a[0]'), feeling, code, state) FROM t_all WHERE id = 1";
     let query = |sql: &'static str| {
         let sql = sql.to_owned();

@@ -172,10 +172,7 @@ impl Server {
         let routes = routes.map(|routes| routes.start(&mut tasks.sinks)).transpose()?;
         sinks.extend(routes.iter().flat_map(|running| running.views.clone()));
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
-        if let Some(rows) = rows {
-            rows.first().await;
-            tasks.window.tasks.spawn(rows.run(tasks.window.stop.clone()));
-        }
+        rows::start(rows, &mut tasks.window).await;
         let clocks = clocks::watched(&settings, environment)?;
         let observer = Arc::new(observe::Observer::new(
             &stream,

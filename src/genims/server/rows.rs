@@ -2,7 +2,7 @@
 //!
 //! What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start as well.
 
-use super::ServerError;
+use super::{ServerError, Stage};
 use crate::settings::Settings;
 use genims_databases::configured::if_configured;
 use genims_databases::{
@@ -87,7 +87,7 @@ impl Rows {
     }
 
     /// Reads all catalogues before the doors open, as far as they answer.
-    pub(super) async fn first(&self) {
+    async fn first(&self) {
         let mut reading = JoinSet::new();
         for place in self.places.clone() {
             let gate = self.gate.clone();
@@ -98,13 +98,20 @@ impl Rows {
     }
 
     /// Follows the catalogues until it is asked to stop.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
         let mut following = JoinSet::new();
         for place in self.places {
             following.spawn(place.follow(self.gate.clone(), stop.clone()));
         }
         while following.join_next().await.is_some() {}
     }
+}
+
+/// Before the doors open: reads the catalogues, then follows them.
+pub(super) async fn start(rows: Option<Rows>, stage: &mut Stage) {
+    let Some(rows) = rows else { return };
+    rows.first().await;
+    stage.tasks.spawn(rows.run(stage.stop.clone()));
 }
 
 impl Place {
