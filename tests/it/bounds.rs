@@ -22,8 +22,10 @@ const GARBAGE_BYTES: usize = 60_000;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
-        harness.trial("bounds::a_full_log_and_a_hung_database_do_not_delay_the_stop", stops_in_time),
+        harness.trial("bounds::a_full_log_and_hung_databases_do_not_delay_the_stop", stops_in_time),
         harness.trial("bounds::large_garbage_against_a_full_log_takes_little_memory", garbage_takes_little_memory),
+        harness
+            .trial("bounds::overlong_lines_of_many_connections_take_little_memory", overlong_lines_take_little_memory),
         harness.trial("bounds::running_out_of_file_handles_is_waited_out", file_handles_run_out),
     ]
 }
@@ -34,6 +36,7 @@ fn fill_and_hang(plant: &Plant) -> Load {
     let load = Load::start(plant, &LoadOptions { speeches, interval, ..LoadOptions::usual("hang") });
     eventually("the first acknowledgements", PATIENCE, || load.acked() > 1_000);
     plant.stack.pause_server(Server::Postgres).unwrap();
+    plant.stack.pause_server(Server::Mongodb).unwrap();
     eventually("the spool is full", PATIENCE, || plant.stats()["spool"]["full"] == true);
     load
 }
@@ -45,6 +48,7 @@ fn stops_in_time(harness: &'static Harness) {
     plant.terminate();
     let took = begun.elapsed();
     plant.stack.resume_server(Server::Postgres).unwrap();
+    plant.stack.resume_server(Server::Mongodb).unwrap();
     assert!(took < STOP_MAX, "the stop took {took:?}");
     plant.serve_full();
     load.finish(PATIENCE);
@@ -69,6 +73,46 @@ fn garbage_takes_little_memory(harness: &'static Harness) {
     assert!(stats["spool"]["full"] == true && stats["identity_holds"] == true, "{stats:#}");
     assert!(most_mb < RSS_MB_MAX, "{most_mb} MB");
     plant.stack.start_server(Server::Postgres).unwrap();
+}
+
+/// Each could fill a dead letter of its own.
+fn overlong_lines_take_little_memory(harness: &'static Harness) {
+    const CONNECTIONS: usize = 300;
+    const LINE_BYTES: usize = 1_200_000;
+    /// Two thirds of what the lines have.
+    const GROWTH_MB_MAX: u64 = 240;
+    let plant = Plant::start(harness, &Setup::default());
+    let before_mb = rss_mb(&plant);
+    let piece = vec![b'x'; LINE_BYTES];
+    let mut senders = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut sender = TcpStream::connect(plant.doors.line).unwrap();
+        sender.write_all(&piece).unwrap();
+        senders.push(sender);
+    }
+    let sent = (CONNECTIONS * LINE_BYTES) as u64;
+    let received = || {
+        let stats = plant.stats();
+        let sources = stats["sources"].as_array().unwrap().clone();
+        let line = sources.into_iter().find(|source| source["name"] == "line").unwrap();
+        line["listener"]["bytes_total"].as_u64().unwrap()
+    };
+    let mut most_mb = 0;
+    eventually("all is read", PATIENCE, || {
+        most_mb = most_mb.max(rss_mb(&plant));
+        received() >= sent
+    });
+    println!("overlong lines: {before_mb} MB before, {most_mb} MB at most");
+    senders.iter_mut().for_each(|sender| sender.write_all(b"\n").unwrap());
+    let told = format!("reason = 'too_large' AND payload_bytes = {LINE_BYTES}");
+    eventually("each is set aside", PATIENCE, || {
+        most_mb = most_mb.max(rss_mb(&plant));
+        let query = format!("SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters WHERE {told}");
+        plant.query("genims_operations_db", &query)[0].get::<_, i64>(0) == CONNECTIONS as i64
+    });
+    println!("overlong lines: {most_mb} MB at most in the end");
+    assert!(most_mb - before_mb < GROWTH_MB_MAX, "{before_mb} MB before, {most_mb} MB at most");
+    assert_eq!(plant.idle()["identity_holds"], true);
 }
 
 /// Sends without QoS until the server takes no more for a while.

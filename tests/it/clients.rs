@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
-const MESSAGES: usize = 200;
+pub(crate) const MESSAGES: usize = 200;
 const QOS: [u8; 3] = [0, 1, 2];
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -35,7 +35,7 @@ fn start_ms() -> i64 {
 
 /// Sees that all [`MESSAGES`] are there once, with their values.
 #[track_caller]
-fn all_once(plant: &Plant, sensor: &Sensor, client: &str) {
+pub(crate) fn all_once(plant: &Plant, sensor: &Sensor, client: &str) {
     plant.stored_exactly(sensor, MESSAGES as i64);
     let query = format!(
         "SELECT count(DISTINCT timestamp), sum(measurement_value)::bigint, min(data_source), min(protocol) \
@@ -57,7 +57,7 @@ fn lines() -> String {
     lines
 }
 
-fn mosquitto_pub(address: SocketAddr, version: &str, qos: u8, topic: &str) {
+pub(crate) fn mosquitto_pub(address: SocketAddr, version: &str, qos: u8, topic: &str) {
     let mut child = Command::new("mosquitto_pub")
         .args(["-h", "127.0.0.1", "-p", &address.port().to_string(), "-V", version])
         .args(["-q", &qos.to_string(), "-t", topic, "-l"])
@@ -78,7 +78,7 @@ fn mosquitto_pub_v3_and_v5(harness: &'static Harness) {
 }
 
 /// The library, installed once into the build's cache.
-fn paho() -> &'static Path {
+pub(crate) fn paho() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("paho-mqtt-2.1.0");

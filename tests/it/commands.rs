@@ -1,6 +1,7 @@
-//! What commands owe to the shell that runs them: no server is needed.
+//! What commands owe to the shell that runs them.
 
 use crate::harness::Harness;
+use crate::platform::Platform;
 use crate::running::eventually;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -8,10 +9,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// `genims serve --help` and the README say so.
+const STOP_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("commands::a_reader_that_has_seen_enough_is_no_failure", a_reader_that_has_seen_enough),
+        harness.trial(
+            "commands::a_reader_of_what_databases_say_has_seen_enough_too",
+            a_reader_of_answers_that_has_seen_enough,
+        ),
         harness.trial("commands::validate_tells_all_faults_as_data", validate_tells_all_faults),
         harness.trial("commands::serve_stumbles_over_what_validate_tells", serve_stumbles_over_the_same),
         harness.trial("commands::an_empty_file_is_valid_and_says_what_it_means", an_empty_file_is_valid),
@@ -20,30 +27,64 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
+/// Runs a command whose reader has gone before it says anything.
+fn unread(mut command: Command, succeeds: bool) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.success(), succeeds, "{command:?}: {}\n{error}", output.status);
+    assert!(!error.contains("panicked") && !error.contains("roken pipe"), "{command:?}: {error}");
+}
+
 fn a_reader_that_has_seen_enough(harness: &'static Harness) {
-    let commands: [(&[&str], bool); 5] = [
+    let commands: [(&[&str], bool); 13] = [
+        (&["--help"], true),
+        (&["serve", "--help"], true),
         (&["validate"], true),
         (&["validate", "--json"], true),
         (&["options"], true),
+        (&["dictionary"], true),
+        (&["dictionary", "--json"], true),
+        (&["hub", "names"], true),
+        (&["routes", "list"], true),
+        (&["routes", "fields"], true),
+        (&["etl", "list"], true),
         (&["seed", "render", "--module", "master", "--scale", "small", "--as-of", "2025-01-06"], true),
         // The exit code is that of what was found.
         (&["doctor"], false),
     ];
+    for (arguments, succeeds) in commands {
+        unread(harness.command(arguments), succeeds);
+    }
     let records = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("loadtest/data/la_haute_borne_2014_06.csv.gz");
-    let others = [
-        ("loadtest", vec!["replay", "--describe", records.to_str().unwrap()]),
-        ("genims-dev", vec!["down", "--dir", "nothing-here"]),
+    unread(harness.other("loadtest", &["replay", "--describe", records.to_str().unwrap()]), true);
+    unread(harness.other("genims-dev", &["down", "--dir", "nothing-here"]), true);
+}
+
+/// Those that ask databases.
+fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let commands: [(&[&str], bool); 12] = [
+        (&["provision", "--plan"], true),
+        (&["provision", "--check"], true),
+        (&["provision"], true),
+        // Nothing was seeded.
+        (&["verify", "--module", "hr"], false),
+        (&["verify", "--module", "hr", "--json"], false),
+        (&["doctor"], true),
+        (&["doctor", "--json"], true),
+        (&["deadletter", "list"], true),
+        (&["retention", "plan"], true),
+        (&["etl", "status"], true),
+        (&["audit", "verify"], true),
+        (&["audit", "export", "--from", "2026-01-01", "--to", "2026-03-31"], true),
     ];
-    let commands = commands.map(|(arguments, succeeds)| (arguments.to_vec(), harness.command(arguments), succeeds));
-    let others = others.map(|(program, arguments)| (arguments.clone(), harness.other(program, &arguments), true));
-    for (arguments, mut command, succeeds) in commands.into_iter().chain(others) {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let child = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
-        let output = child.wait_with_output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.success(), succeeds, "{arguments:?}: {}\n{error}", output.status);
-        assert!(!error.contains("panicked"), "{arguments:?}: {error}");
+    for (arguments, succeeds) in commands {
+        let mut command = harness.command(arguments);
+        command.envs(platform.variables().iter().map(|(name, value)| (name, value)));
+        unread(command, succeeds);
     }
 }
 
@@ -155,7 +196,7 @@ fn a_waiting_server_stops(harness: &'static Harness) {
     let server = harness.spawn(&["--config", "genims.toml", "serve"], &folder);
     eventually("the log is open", PATIENCE, || server.log_text().contains("spool open"));
     server.terminate();
-    let status = server.wait(PATIENCE).expect("it ends");
+    let status = server.wait(STOP_MAX).expect("it ends");
     let log = server.log_text();
     assert!(status.success() && log.contains("stopped before the listeners were opened"), "{status}: {log}");
     assert!(!log.contains("genims is serving"), "{log}");

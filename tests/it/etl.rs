@@ -330,7 +330,7 @@ fn a_run_that_is_killed(plant: &Plant) {
         held.query_drop("SELECT * FROM fact_machine_fault FOR UPDATE").await.unwrap();
         held
     });
-    let mut killed = plant.platform.start(&["etl", "run", "fault_facts"]);
+    let mut killed = plant.platform.start(&["etl", "run", "fault_facts"], &[]);
     let waits = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
     eventually("it waits for the row", PATIENCE, || plant.mysql(ANALYTICS, waits) == ["1"]);
     killed.kill().unwrap();

@@ -39,7 +39,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("failures::a_full_spool_blocks_and_says_so", a_full_spool_blocks_and_says_so),
         harness.trial("failures::a_full_spool_drops_the_newest_and_says_so", a_full_spool_drops_the_newest),
         harness.trial("failures::the_server_starts_while_every_database_is_down", starts_while_every_database_is_down),
-        harness.trial("failures::a_clock_that_is_a_day_off_is_said", a_clock_that_is_a_day_off_is_said),
+        harness.trial("failures::a_day_detached_under_load_gets_no_more_rows", a_day_detached_under_load),
         harness.trial("failures::orderly_restarts_under_load_lose_nothing", orderly_restarts_under_load_lose_nothing),
         harness.trial("failures::idle_connections_cost_little", idle_connections_cost_little),
     ]
@@ -54,42 +54,6 @@ fn verdict(harness: &Harness, plant: &Plant, loads: impl IntoIterator<Item = Loa
     assert_eq!(stats["identity_holds"], true, "{stats:#}");
     assert_eq!(stats["total"]["dead_lettered"], 0, "{stats:#}");
     plant.cli_ok(&["verify", "--module", "ledger"]);
-}
-
-/// The database answers with a clock of its own, which is as good as ours being off.
-fn a_clock_that_is_a_day_off_is_said(harness: &'static Harness) {
-    let plant = Plant::prepare(harness, &Setup::default());
-    let off = "CREATE SCHEMA off;
-         CREATE FUNCTION off.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
-             $$ SELECT pg_catalog.clock_timestamp() + interval '1 day' $$;
-         ALTER DATABASE genims_operations_db SET search_path = off, pg_catalog, public";
-    plant.execute("genims_operations_db", off);
-    plant.serve();
-    let clock = |name: &str| -> Value {
-        let stats = plant.stats();
-        stats["clocks"].as_array().unwrap().iter().find(|clock| clock["database"] == name).unwrap().clone()
-    };
-    eventually("both clocks", PATIENCE, || {
-        ["genims_operations_db", "genims_production"].iter().all(|name| clock(name)["offset_seconds"].is_number())
-    });
-    let found = clock("genims_operations_db");
-    let offset = found["offset_seconds"].as_f64().unwrap();
-    assert!((86_390.0..86_410.0).contains(&offset), "{found}");
-    assert!(found["complaint"].as_str().unwrap().contains("s behind that of genims_operations_db"), "{found}");
-    assert_eq!(clock("genims_production")["complaint"], Value::Null);
-    let (_, ready) = plant.get("/readyz").unwrap();
-    assert!(ready.starts_with("ready\n") && ready.contains("clock: this server's clock is"), "{ready}");
-    let (_, metrics) = plant.get("/metrics").unwrap();
-    let sample = "genims_clock_offset_seconds{database=\"genims_operations_db\"} ";
-    let value = metrics.lines().find_map(|line| line.strip_prefix(sample)?.parse::<f64>().ok());
-    assert!(value.is_some_and(|value| (86_390.0..86_410.0).contains(&value)), "{metrics}");
-    assert_eq!(plant.log_text().matches("synchronise both").count(), 1);
-    plant.terminate();
-    plant.execute("genims_operations_db", "ALTER DATABASE genims_operations_db RESET search_path");
-    plant.serve();
-    eventually("a good clock", PATIENCE, || clock("genims_operations_db")["offset_seconds"].is_number());
-    assert_eq!(clock("genims_operations_db")["complaint"], Value::Null);
-    plant.terminate();
 }
 
 fn sink<'a>(stats: &'a Value, name: &str) -> &'a Value {
@@ -194,6 +158,39 @@ fn a_crash_while_a_database_hangs(harness: &'static Harness) {
         plant.stack.resume_server(server).unwrap();
     }
     catches_up(&plant);
+    verdict(harness, &plant, [load]);
+}
+
+/// Rows of the day go where the table shows them; the partition can be put back with what it had.
+fn a_day_detached_under_load(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let load = Load::start(&plant, &LoadOptions::usual("detached"));
+    let more = || {
+        let acked = load.acked();
+        eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 4_000);
+    };
+    more();
+    eventually("rows", CATCH_UP, || plant.rows("sensor_data", "true") > 0);
+    let newest = "SELECT tableoid::regclass::text, timestamp::date::text, (timestamp::date + 1)::text FROM sensor_data \
+                  ORDER BY timestamp DESC LIMIT 1";
+    let newest = &plant.query("genims_operations_db", newest)[0];
+    let [partition, day, next_day] = [0_usize, 1, 2].map(|column| newest.get::<_, String>(column));
+    plant.execute("genims_operations_db", &format!("ALTER TABLE sensor_data DETACH PARTITION {partition}"));
+    let detached = plant.rows(&partition, "true");
+    assert!(detached > 0 && partition.contains(&day.replace('-', "")), "{partition}");
+    more();
+    eventually("rows beside it", CATCH_UP, || plant.rows("sensor_data", "true") > 1_000);
+    assert_eq!(plant.rows(&partition, "true"), detached, "rows went where nobody sees them");
+    assert_eq!(sink(&plant.stats(), "postgres")["state"], "following");
+    // As an operator puts it back: what came meanwhile moves in.
+    let attach = format!(
+        "BEGIN; LOCK TABLE sensor_data IN ACCESS EXCLUSIVE MODE;
+         WITH moved AS (DELETE FROM sensor_data WHERE timestamp >= '{day}' AND timestamp < '{next_day}' RETURNING *)
+         INSERT INTO {partition} OVERRIDING SYSTEM VALUE SELECT * FROM moved;
+         ALTER TABLE sensor_data ATTACH PARTITION {partition} FOR VALUES FROM ('{day}') TO ('{next_day}'); COMMIT"
+    );
+    plant.execute("genims_operations_db", &attach);
+    more();
     verdict(harness, &plant, [load]);
 }
 

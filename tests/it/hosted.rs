@@ -5,6 +5,7 @@ use crate::clients::publish;
 use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
 use crate::pooler::Pooler;
+use crate::resolver::{Record, Resolver};
 use crate::server::{Plant, Sensor, Setup};
 use genims_databases::{DatabaseError, Environment, MysqlSettings, PostgresSettings, Registry};
 use genims_dev::Server;
@@ -26,6 +27,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("hosted::of_several_hosts_the_writable_one_is_taken", several_hosts),
         harness.trial("hosted::unix_sockets_are_connected_to", unix_sockets),
         harness.trial("hosted::validate_looks_at_every_connection", validate_looks_at_every_connection),
+        harness.trial("hosted::a_name_of_a_mongodb_service_is_found", a_name_of_a_service_is_found),
         harness.trial("hosted::a_small_pool_is_one_warning", a_small_pool_is_one_warning),
     ]
 }
@@ -236,6 +238,32 @@ fn unix_sockets(harness: &'static Harness) {
         assert_eq!(host, "root@localhost");
         connection.disconnect().await.unwrap();
     });
+}
+
+/// `mongodb+srv`: the name server says hosts, port and options.
+fn a_name_of_a_service_is_found(harness: &'static Harness) {
+    let stack = harness.stack();
+    let records = vec![
+        Record::Srv("_mongodb._tcp.cluster.plant.example", stack.port(Server::Mongodb), "db.plant.example"),
+        Record::Txt("cluster.plant.example", "authSource=admin"),
+        Record::A("db.plant.example", [127, 0, 0, 1]),
+    ];
+    let resolver = match Resolver::start(&harness.folder("resolver"), records) {
+        Ok(resolver) => resolver,
+        Err(error) => return println!("hosted: skipped, no name server can be run here: {error}"),
+    };
+    let credentials = stack.mongodb_url();
+    let credentials = credentials.strip_prefix("mongodb://").unwrap().split('@').next().unwrap();
+    let examine = |name: &str| -> Value {
+        let mut command = harness.command(&["doctor", "--json"]);
+        command.env("GENIMS_MONGODB_URL", format!("mongodb+srv://{credentials}@{name}/genims_production?tls=false"));
+        serde_json::from_slice(&resolver.asked_by(&command).output().unwrap().stdout).unwrap()
+    };
+    let report = examine("cluster.plant.example");
+    assert!(check(&report, "genims_production", "latency").is_some(), "{report:#}");
+    let report = examine("nobody.plant.example");
+    assert!(check(&report, "genims_production", "latency").is_none(), "{report:#}");
+    assert!(report.to_string().contains("nobody.plant.example"), "{report:#}");
 }
 
 fn validate_looks_at_every_connection(harness: &'static Harness) {

@@ -17,6 +17,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("letters::a_server_keeps_what_its_configuration_says", kept),
         harness.trial("letters::what_a_device_sends_meanwhile_has_not_returned", meanwhile),
         harness.trial("letters::a_replay_that_fails_leaves_the_letters_as_they_were", failed_replay),
+        harness.trial("letters::what_came_often_without_a_time_comes_back_as_often", as_often_as_it_came),
+        harness.trial("letters::a_server_keeps_no_more_bytes_than_it_may", kept_in_bytes),
         harness.trial("letters::of_a_letter_stored_in_part_the_rest_waits", replay_in_part),
     ]
 }
@@ -42,6 +44,10 @@ fn balanced(plant: &Plant) {
     let set_aside = sum(plant, "records", "true")
         + number(plant, "SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters_purged");
     assert_eq!(stats["total"]["dead_lettered"], set_aside, "{stats:#}");
+    ledger_holds(plant);
+}
+
+fn ledger_holds(plant: &Plant) {
     let ledger = "SELECT coalesce(sum(dead_letters + refused_rows), 0)::bigint FROM genims_internal.ingest_batches";
     let letters = sum(plant, "letters", "true")
         + number(plant, "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters_purged");
@@ -343,4 +349,70 @@ fn meanwhile(harness: &'static Harness) {
     });
     plant.idle();
     assert!(plant.rows(TABLE, "client LIKE 'device-%'") > 0, "the device was not heard meanwhile");
+}
+
+/// A layout of topics that nobody has told the server of.
+fn as_often_as_it_came(harness: &'static Harness) {
+    let plant = plant(harness, "");
+    let [untimed, timed, snapshots] = [plant.sensor(), plant.sensor(), plant.sensor()];
+    let topic = |sensor: &Sensor, end: &str| format!("press/{}/{end}", sensor.machine_id);
+    let at_ms = now_ms() - 60_000;
+    let sent = [
+        (topic(&untimed, &untimed.sensor_id), "71.5".to_owned(), 100),
+        (topic(&timed, &timed.sensor_id), format!(r#"{{"value": 2, "timestamp_ms": {at_ms}}}"#), 30),
+        (topic(&snapshots, "scada"), r#"{"machine_state": "IDLE"}"#.to_owned(), 20),
+    ];
+    for (topic, payload, count) in &sent {
+        publish(plant.doors.mqtt, "press-7", 1, &garbage(topic, *count, |_| payload.clone()));
+    }
+    plant.idle();
+    assert_eq!((plant.rows(TABLE, "true"), sum(&plant, "letters", "reason = 'unknown_topic'")), (3, 150));
+    let before = waiting(&plant);
+    let first_us =
+        "SELECT (extract(epoch FROM received_at) * 1000000)::bigint FROM genims_internal.dead_letters WHERE topic";
+    let first_us = number(&plant, &format!("{first_us} = '{}'", sent[0].0));
+    // Too early: all copies come back, into the rows that there were.
+    let replay = ["deadletter", "replay", "--reason", "unknown_topic", "--json"];
+    let early = plant.cli(&replay);
+    let said: Value = serde_json::from_slice(&early.stdout).unwrap();
+    assert_eq!((&said["stored"], early.status.code()), (&json!(0), Some(1)), "{said}");
+    assert_eq!((waiting(&plant), sum(&plant, "letters", "true")), (before, 150));
+    balanced(&plant);
+
+    plant.terminate();
+    let path = plant.folder.join("genims.toml");
+    let mended = ["{sensor}", "scada"].map(|end| format!("[[topics]]\ntemplate = \"press/{{machine}}/{end}\"\n"));
+    std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &mended.concat()).unwrap();
+    plant.serve();
+    let replayed: Value = serde_json::from_str(&plant.cli_ok(&replay)).unwrap();
+    assert_eq!((&replayed["stored"], &replayed["asked"]), (&json!(3), &json!(3)), "{replayed}");
+    plant.stored_exactly(&untimed, 100);
+    plant.stored_exactly(&timed, 1);
+    let times =
+        "SELECT (extract(epoch FROM min(timestamp)) * 1000000)::bigint, count(DISTINCT timestamp) FROM sensor_data";
+    let row = &plant.query("genims_operations_db", &format!("{times} WHERE sensor_id = '{}'", untimed.sensor_id))[0];
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (first_us, 100));
+    assert_eq!(plant.rows("scada_machine_data", &format!("machine_id = '{}'", snapshots.machine_id)), 20);
+    plant.idle();
+    ledger_holds(&plant);
+}
+
+fn kept_in_bytes(harness: &'static Harness) {
+    let plant = plant(harness, "[dead_letters]\nmax_bytes = 1048576\n");
+    let long = |count: usize| garbage("acme/noise", count, |no| format!("{no}{}", "x".repeat(10_000)));
+    publish(plant.doors.mqtt, "noisy", 1, &long(400));
+    publish(plant.doors.mqtt, "quiet", 1, &garbage("acme/quiet", 2, |no| format!("{no}")));
+    plant.idle();
+    let bytes = || number(&plant, &format!("SELECT sum(octet_length(payload))::bigint FROM {TABLE}"));
+    assert!(bytes() > 4_000_000, "a look every ten minutes");
+    plant.terminate();
+    plant.serve();
+    eventually("no more than it may", PATIENCE, || bytes() < 1_048_576);
+    let noisy = plant.rows(TABLE, "client = 'noisy'");
+    assert!((50..105).contains(&noisy), "{noisy}");
+    assert_eq!(plant.rows(TABLE, "client = 'quiet'"), 2);
+    assert_eq!(plant.rows(TABLE, "client = 'noisy' AND payload < '29'"), 0, "the oldest go first");
+    plant.idle();
+    ledger_holds(&plant);
+    assert!(plant.log_text().contains("beyond what [dead_letters] keeps"), "{}", plant.log_text());
 }

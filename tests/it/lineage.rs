@@ -2,13 +2,20 @@
 //! acknowledged that could not be delivered.
 
 use crate::harness::Harness;
+use crate::routes;
+use crate::routes_story::mysql;
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions, Sent};
 use crate::server::{Plant, Setup};
+use crate::stream::{now_ms, send};
 use crate::tally;
 use genims_dev::Server;
+use genims_log::contract::Consumer;
+use genims_log::file::{self, SpoolOptions};
+use genims_model::{Event, Portion};
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +26,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("lineage::a_log_restored_from_an_older_copy_is_refused_and_adopted", older_copy),
+        harness.trial("lineage::the_log_of_events_is_adopted_with_it", older_events),
         harness.trial("lineage::databases_restored_under_the_running_server_get_the_log_again", restored_databases),
         harness.trial("lineage::positions_put_back_twice_are_one_again", positions_twice),
     ]
@@ -33,7 +41,7 @@ fn sent(plant: &Plant, name: &str) -> Vec<Sent> {
     sent
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(status.success());
 }
@@ -79,12 +87,110 @@ fn older_copy(harness: &'static Harness) {
         "{adopted:#}"
     );
     assert_eq!(json(&["log", "quarantine", "--json"])["segments"], serde_json::json!([]));
+    let events = data.join("events");
+    let damaged = damaged_log(&events);
+    let set_aside = json(&["log", "quarantine", "--json"]);
+    assert_eq!(set_aside["segments"][0]["segment"], damaged.to_str().unwrap(), "{set_aside:#}");
+    std::fs::remove_dir_all(events).unwrap();
     plant.serve();
     eventually("acknowledgements again", CATCH_UP, || load.acked() > acked);
     all.extend(load.finish(CATCH_UP));
     tally::drained(&plant, CATCH_UP);
     tally::everything_is_there_once(harness, &plant, &all);
     plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+/// A row of MySQL for each change of a state.
+const EACH_IN_MYSQL: &str = r#"
+database = "genims_audit_db"
+[[route]]
+name = "each"
+about = "a row for each change of a state"
+events = ["state_changed"]
+table = "business_alerts"
+[route.columns]
+alert_number = "CONCAT('EACH-', event.uid)"
+alert_sequence = "1"
+alert_event = "'raised'"
+occurred_at = "event.at"
+database_name = "'genims_operations_db'"
+table_name = "'scada_machine_data'"
+record_key = "event.uid"
+actor_type = "'service'"
+actor_id = "'genims'"
+alert_type = "'machine_fault'"
+severity = "'info'"
+alert_title = "'a state'"
+alert_message = "'a state'"
+"#;
+/// Changes of a state in each of the three histories: before the copy, lost with it, after.
+const CHANGES: i64 = 40;
+
+/// What the lost history brought to the databases of the routes stays, and what comes after it comes once.
+fn older_events(harness: &'static Harness) {
+    let modules: Vec<&str> = routes::MODULES.into_iter().chain(["audit"]).collect();
+    let plant = routes::plant(harness, "[routes]\ndirectory = \"routes\"\n", &modules);
+    let folder = plant.folder.join("routes");
+    std::fs::create_dir(&folder).unwrap();
+    for (name, text) in routes::EACH.into_iter().chain([("audit.toml", EACH_IN_MYSQL)]) {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let (sensor, begun_ms) = (plant.sensor(), now_ms() - 3_600_000);
+    let changed = |round: i64| {
+        let picture = |number: i64| {
+            let state = if number % 2 == 0 { "RUNNING" } else { "IDLE" };
+            routes::picture(&sensor, begun_ms + number * 1_000, state, 0, None)
+        };
+        let messages: Vec<_> = (round * CHANGES..(round + 1) * CHANGES).map(picture).collect();
+        send(harness, &plant, &messages);
+        plant.idle();
+    };
+    let there = || {
+        let rows = routes::count(&plant, "genims_hr_db", "hcm_integration_log", "document_id LIKE 'EV-%'");
+        let documents = plant.documents("machine_state_changes", doc! { "meta.machine_id": &sensor.machine_id });
+        let alerts =
+            mysql(harness, &plant, "SELECT alert_number, '' FROM business_alerts WHERE alert_number LIKE 'EACH-%'");
+        (rows, documents.len() as i64, alerts.len() as i64)
+    };
+    plant.serve();
+    changed(0);
+    plant.terminate();
+    let (data, backup) = (plant.folder.join("data"), plant.folder.join("backup"));
+    copy(&data, &backup);
+    plant.serve();
+    changed(1);
+    plant.terminate();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&backup, &data);
+    assert_eq!(there(), (2 * CHANGES, 2 * CHANGES, 2 * CHANGES));
+
+    let shown = plant.cli_ok(&["log", "adopt"]);
+    assert!(shown.contains("The log of events holds") && shown.matches("Nothing was changed").count() == 2, "{shown}");
+    let adopted: serde_json::Value = serde_json::from_str(&plant.cli_ok(&["log", "adopt", "--yes", "--json"])).unwrap();
+    assert_eq!((&adopted["adopted"], &adopted["events"]["adopted"]), (&true.into(), &true.into()), "{adopted:#}");
+    plant.serve();
+    changed(2);
+    assert_eq!(there(), (3 * CHANGES, 3 * CHANGES, 3 * CHANGES));
+    plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+/// A log of events of which a segment is missing that nobody has read; the segment.
+fn damaged_log(directory: &Path) -> PathBuf {
+    let options = SpoolOptions { directory: directory.to_owned(), segment_bytes: 4 << 10, ..SpoolOptions::default() };
+    let (mut appender, log, _) = file::open(&options).unwrap();
+    log.register(&Consumer::hold("maintenance")).unwrap();
+    for timestamp_us in 0..200 {
+        let (client_id, will_topic, will_payload) = ("plc".to_owned(), "t".to_owned(), vec![7; 100]);
+        let events = vec![Event::ClientLost { client_id, timestamp_us, will_topic, will_payload }];
+        appender.append(&mut Portion { events, ..Portion::default() }).unwrap();
+    }
+    log.close().unwrap();
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    segments.sort();
+    let missing = segments.swap_remove(2);
+    std::fs::remove_file(&missing).unwrap();
+    missing
 }
 
 fn restored_databases(harness: &'static Harness) {

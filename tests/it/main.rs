@@ -7,16 +7,21 @@
 
 mod backup;
 mod bounds;
+mod broken;
 mod changes;
 mod clients;
+mod clocks;
 mod commands;
+mod damage;
 mod databases;
+mod devices;
 mod devstack;
 mod doctor;
 mod effects;
 mod etl;
 mod failures;
 mod foreign;
+mod full_disk;
 mod harness;
 mod history;
 mod hosted;
@@ -29,16 +34,21 @@ mod late;
 mod leftovers;
 mod letters;
 mod lineage;
+mod locks;
 mod mirror;
 mod mysql;
 mod numbers;
+mod one_step_back;
 mod passwords;
 mod platform;
 mod pooler;
+mod positions;
 mod powercut;
 mod provision;
 mod provision_mongo;
 mod questions;
+mod readme;
+mod resolver;
 mod retention;
 mod roles;
 mod routes;
@@ -59,8 +69,23 @@ use harness::Harness;
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
+/// Tests are taken in the order of their list: one of these that began last would run alone while all other threads are
+/// idle. The second needs nothing of what the first makes for those behind it.
+const LONGEST: [&str; 7] = [
+    "seeding::empty_servers_become_the_whole_platform",
+    "seeding::killed_at_any_moment_it_ends_the_same",
+    "backup::what_was_destroyed_comes_back",
+    "readme::every_command_does_what_it_says",
+    "seeding::months_later_nothing_is_red",
+    "seeding::late_readings_break_nothing",
+    "broken::each_row_breaks_exactly_its_rules",
+];
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Tests wait for servers most of their time: twice the cores are still not busy all of it.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    arguments.test_threads = arguments.test_threads.or(Some(2 * cores));
     let harness = Harness::new();
     let topics: &[fn(&'static Harness) -> Vec<Trial>] = &[
         devstack::tests,
@@ -80,13 +105,21 @@ fn main() -> ExitCode {
         stream::tests,
         effects::tests,
         clients::tests,
+        devices::tests,
         failures::tests,
+        clocks::tests,
         bounds::tests,
+        full_disk::tests,
+        damage::tests,
+        broken::tests,
         letters::tests,
         mirror::tests,
         kill9::tests,
         lineage::tests,
+        positions::tests,
+        locks::tests,
         numbers::tests,
+        one_step_back::tests,
         powercut::tests,
         routes::tests,
         rows::tests,
@@ -99,8 +132,13 @@ fn main() -> ExitCode {
         doctor::tests,
         commands::tests,
         foreign::tests,
+        readme::tests,
     ];
-    let trials = topics.iter().flat_map(|tests| tests(harness)).collect();
+    let mut trials: Vec<Trial> = topics.iter().flat_map(|tests| tests(harness)).collect();
+    for name in LONGEST {
+        assert!(trials.iter().any(|trial| trial.name() == name), "there is no {name}");
+    }
+    trials.sort_by_key(|trial| LONGEST.iter().position(|name| trial.name() == *name).unwrap_or(LONGEST.len()));
     let conclusion = libtest_mimic::run(&arguments, trials);
     harness.print_slowest();
     harness.end(conclusion.has_failed());

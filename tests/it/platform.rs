@@ -1,9 +1,10 @@
 //! All 17 databases, provisioned on servers of one test's own, and the real binary beside them.
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
-use genims_databases::Environment;
+use genims_databases::{Environment, MysqlSettings};
 use genims_dev::{Server, Stack};
 use mongodb::bson::doc;
+use mysql_async::prelude::Queryable;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -51,6 +52,9 @@ impl Platform {
         // What the server has to remark while its schema is made is nobody's news.
         let said = String::from_utf8_lossy(&provisioned.stderr);
         assert!(!said.contains("NOTICE") && !said.contains("INFO"), "{said}");
+        // A line a database and a few about all of them, where each of 401 steps had one.
+        let summary = String::from_utf8_lossy(&provisioned.stdout).into_owned();
+        assert!((17..=30).contains(&summary.lines().count()), "{summary}");
         platform
     }
 
@@ -74,11 +78,11 @@ impl Platform {
     }
 
     /// The real binary, left running: for tests that kill it.
-    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str], more: &[(&str, &str)]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));
         command.args(arguments).current_dir(&self.folder).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         command.envs(self.variables.iter().map(|(name, value)| (name, value))).stderr(Stdio::null());
-        command.spawn().unwrap()
+        command.envs(more.iter().copied()).spawn().unwrap()
     }
 
     /// See [`let_expire`].
@@ -93,5 +97,16 @@ impl Platform {
             client.batch_execute("SET session_replication_role = replica").await.unwrap();
             client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         });
+    }
+
+    /// The first column of what a statement answers in a MySQL database.
+    pub(crate) fn mysql(&self, database: &str, sql: &str) -> Vec<String> {
+        self.harness.block_on(async {
+            let settings = MysqlSettings::from_url(database, &self.stack.mysql_url(database)).unwrap();
+            let mut connection = settings.connect().await.unwrap();
+            let rows = connection.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            connection.disconnect().await.unwrap();
+            rows
+        })
     }
 }

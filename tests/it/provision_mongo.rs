@@ -3,7 +3,7 @@
 
 use crate::harness::Harness;
 use genims_databases::{Environment, Registry, schema};
-use genims_platform::provision::{self, DatabaseReport, Mode, Options, Status};
+use genims_platform::provision::{self, Mode, Options, ProvisionedDatabase, Status};
 use libtest_mimic::Trial;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc, oid::ObjectId, spec::BinarySubtype};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
@@ -40,7 +40,7 @@ impl Store {
         Self { environment: Environment::from_pairs([("GENIMS_MONGODB_URL", url.as_str())]), database }
     }
 
-    async fn provision(&self, mode: Mode) -> DatabaseReport {
+    async fn provision(&self, mode: Mode) -> ProvisionedDatabase {
         let registry = Registry::load(None).unwrap();
         let options = Options { only: vec![DATABASE.to_owned()], mode };
         let mut report = provision::run(&registry, &self.environment, &options, &|_| {}).await.unwrap();

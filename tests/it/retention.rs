@@ -3,10 +3,8 @@
 
 use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
-use genims_databases::MysqlSettings;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
-use mysql_async::prelude::Queryable;
 use serde_json::Value;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -53,17 +51,7 @@ fn number(platform: &Platform, harness: &'static Harness, database: &str, query:
     })
 }
 
-fn mysql(platform: &Platform, harness: &'static Harness, database: &str, sql: &str) -> Vec<String> {
-    harness.block_on(async {
-        let settings = MysqlSettings::from_url("test", &platform.stack.mysql_url(database)).unwrap();
-        let mut connection = settings.connect().await.unwrap();
-        let rows: Vec<String> = connection.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        connection.disconnect().await.unwrap();
-        rows
-    })
-}
-
-fn hold(platform: &Platform, harness: &'static Harness, step: (&str, u32, &str), of: (&str, &str, &str)) {
+fn hold(platform: &Platform, step: (&str, u32, &str), of: (&str, &str, &str)) {
     let ((number, sequence, event), (database, table, key)) = (step, of);
     let placed = if sequence == 1 { "NULL" } else { "1" };
     let released = if event == "released" { "'settled'" } else { "NULL" };
@@ -73,7 +61,7 @@ fn hold(platform: &Platform, harness: &'static Harness, step: (&str, u32, &str),
          VALUES ('{number}', {sequence}, '{event}', '2023-01-01', '{database}', '{table}', '{key}', 'employee', 'E1', 'm', \
          'litigation', 'E1', 'c', 'E1', {placed}, {released})"
     );
-    mysql(platform, harness, "genims_audit_db", &sql);
+    platform.mysql("genims_audit_db", &sql);
 }
 
 /// Whether `genims verify` says that the readings hold the ledger.
@@ -108,7 +96,7 @@ fn days_of_telemetry(harness: &'static Harness) {
          VALUES ('6b1f4f0e-0000-4000-8000-000000000001', 0, 20, 20, 0, 0, 0)",
     );
     assert!(holds_the_ledger(&platform));
-    hold(&platform, harness, ("LH-1", 1, "placed"), (OPERATIONS, "sensor_data", "HELD"));
+    hold(&platform, ("LH-1", 1, "placed"), (OPERATIONS, "sensor_data", "HELD"));
 
     let plan = retention(&platform, &["plan"]);
     let found = table(&plan, OPERATIONS, "sensor_data");
@@ -136,7 +124,7 @@ fn days_of_telemetry(harness: &'static Harness) {
     };
     assert_eq!((entered(6, "2020-05-29"), entered(3, "2020-05-29")), (1, 1));
 
-    hold(&platform, harness, ("LH-1", 2, "released"), (OPERATIONS, "sensor_data", "HELD"));
+    hold(&platform, ("LH-1", 2, "released"), (OPERATIONS, "sensor_data", "HELD"));
     retention(&platform, &["run", "--module", "operations"]);
     assert_eq!(rows("SELECT count(*) FROM sensor_data"), 9);
     assert_eq!(rows("SELECT sum(rows)::bigint FROM genims_internal.purged_rows"), 11);
@@ -192,8 +180,8 @@ fn documents(harness: &'static Harness) {
          ('E', 'E', 'M', 'F', 1, '2014-01-01', '2014-02-01', 'ERP', NULL),
          ('C', 'C', 'M', 'F', 1, '2009-01-01', '2009-02-01', 'CIRCLE', '2010-01-02')",
     );
-    hold(&platform, harness, ("LH-2", 1, "placed"), (MANUFACTURING, "work_orders", "LAW"));
-    figures(harness, &platform);
+    hold(&platform, ("LH-2", 1, "placed"), (MANUFACTURING, "work_orders", "LAW"));
+    figures(&platform);
 
     let plan = retention(&platform, &["plan"]);
     let orders = table(&plan, MANUFACTURING, "work_orders");
@@ -218,25 +206,25 @@ fn documents(harness: &'static Harness) {
     assert_eq!(rows("SELECT count(*) FROM work_order_operations"), 5);
     assert_eq!(rows("SELECT count(*) FROM labor_transactions"), 1);
     let days = "SELECT CAST(performance_date AS CHAR) FROM machine_performance_daily";
-    assert_eq!(mysql(&platform, harness, "genims_reporting_db", days), ["2023-05-01"]);
+    assert_eq!(platform.mysql("genims_reporting_db", days), ["2023-05-01"]);
     let oee = "SELECT CAST(oee_date AS CHAR) FROM oee_daily_summary ORDER BY oee_date";
-    assert_eq!(mysql(&platform, harness, "genims_reporting_db", oee), ["2022-03-01", "2023-05-01"]);
+    assert_eq!(platform.mysql("genims_reporting_db", oee), ["2022-03-01", "2023-05-01"]);
     collections(harness, &platform, &run);
 }
 
 /// A month, fifteen and twenty-five months old: days are kept for a year, OEE for two.
-fn figures(harness: &'static Harness, platform: &Platform) {
+fn figures(platform: &Platform) {
     for day in ["2023-05-01", "2022-03-01", "2021-05-01"] {
         let sql = format!(
             "INSERT INTO machine_performance_daily (performance_date, machine_id, machine_name, line_id, line_name, factory_id, \
              factory_name, refreshed_at) VALUES ('{day}', 'M', 'M', 'L', 'L', 'F', 'F', '{day}')"
         );
-        mysql(platform, harness, "genims_reporting_db", &sql);
+        platform.mysql("genims_reporting_db", &sql);
         let sql = format!(
             "INSERT INTO oee_daily_summary (oee_date, shift_id, line_id, line_name, factory_id, factory_name, refreshed_at) \
              VALUES ('{day}', 'S', 'L', 'L', 'F', 'F', '{day}')"
         );
-        mysql(platform, harness, "genims_reporting_db", &sql);
+        platform.mysql("genims_reporting_db", &sql);
     }
 }
 

@@ -20,12 +20,17 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
-const MODULES: [&str; 6] = ["master", "operations", "production", "manufacturing", "maintenance", "hr"];
+pub(crate) const MODULES: [&str; 6] = ["master", "operations", "production", "manufacturing", "maintenance", "hr"];
 
 /// A plant with these modules, whose server routes by `routes`, a folder beside its configuration, or by what it comes with.
 pub(crate) fn plant(harness: &'static Harness, more: &str, modules: &[&str]) -> Plant {
     let servers = &[Server::Postgres, Server::Mariadb, Server::Mongodb];
-    let plant = Plant::prepare(harness, &Setup { servers, more, ..Setup::default() });
+    plant_of(harness, &Setup { servers, more, ..Setup::default() }, modules)
+}
+
+/// The same with other servers beside PostgreSQL, MariaDB and mongod.
+pub(crate) fn plant_of(harness: &'static Harness, setup: &Setup<'_>, modules: &[&str]) -> Plant {
+    let plant = Plant::prepare(harness, setup);
     let postgres = plant.stack.postgres_url("postgres");
     let (mysql, mongodb) = (plant.stack.mysql_url(""), plant.stack.mongodb_url());
     let environment =
@@ -71,7 +76,7 @@ pub(crate) fn work(plant: &Plant, machine: &str) {
 }
 
 /// A row and a document for each event, and no key that would hide a second one.
-const EACH: [(&str, &str); 2] = [
+pub(crate) const EACH: [(&str, &str); 2] = [
     (
         "hr.toml",
         r#"

@@ -58,7 +58,7 @@ const RULES: [&str; 19] = [
     "shipment_status_is_its_last_event",
 ];
 
-fn mysql(harness: &'static Harness, plant: &Plant, query: &str) -> Vec<(String, String)> {
+pub(crate) fn mysql(harness: &'static Harness, plant: &Plant, query: &str) -> Vec<(String, String)> {
     harness.block_on(async {
         let mut connection = mysql_async::Conn::from_url(plant.stack.mysql_url("genims_audit_db")).await.unwrap();
         let rows = connection.query(query).await.unwrap();

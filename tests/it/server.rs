@@ -209,9 +209,14 @@ impl Plant {
         self.serve_until("/healthz");
     }
 
-    fn serve_until(&self, path: &str) {
+    /// Starts a server that may not live long: waits for nothing.
+    pub(crate) fn begin(&self) {
         let running = self.harness.spawn(&["--config", "genims.toml", "serve"], &self.folder);
         *self.server() = Some(running);
+    }
+
+    fn serve_until(&self, path: &str) {
+        self.begin();
         let deadline = Instant::now() + PATIENCE;
         while self.get(path).is_none_or(|(status, _)| status != 200) {
             let gone = self.server().as_ref().is_some_and(|server| server.wait(Duration::ZERO).is_some());

@@ -116,6 +116,7 @@ fn what_is_broken_fails_its_rule(harness: &'static Harness) {
     counts_break(&examined);
     rules_break(&examined);
     the_mirror_breaks(&examined);
+    the_ledgers_break(&examined);
 }
 
 fn references_break(examined: &Examined<'_>) {
@@ -235,6 +236,30 @@ fn the_mirror_breaks(examined: &Examined<'_>) {
     };
     let readings = examined.breaks("mirror_holds_each_sensor_s_readings", damage, mending);
     assert_eq!(readings.examples[0].detail, "0 readings in PostgreSQL, 1 in the mirror");
+}
+
+/// Ledgers that tell of rows and documents which nobody wrote.
+fn the_ledgers_break(examined: &Examined<'_>) {
+    let batch = "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows, scada_rows, dead_letters, \
+         refused_rows) VALUES ('6b1f4f0e-0000-4000-8000-000000000001', 0, 1, 0, 1, 0, 0)";
+    examined.platform.execute("genims_operations_db", batch);
+    // Against PostgreSQL the readings are none: more than the test has written are missing in the collection itself.
+    let batch = doc! { "_id": "trial", "sensor_readings": 9_i64, "not_mirrored": -9_i64, "scada_events": 1_i64,
+    "machine_fault_events": 1_i64, "oee_metrics": 1_i64 };
+    let ledger = || async {
+        let client = mongodb::Client::with_uri_str(examined.platform.stack.mongodb_url()).await.unwrap();
+        client.database("genims_internal").collection::<Document>("ingest_batches")
+    };
+    examined.harness.block_on(async { ledger().await.insert_one(batch).await.unwrap() });
+    let broken: Vec<String> = failing(&examined.verdict()).difference(&examined.before).cloned().collect();
+    let collections = ["machine_fault_events", "oee_metrics", "scada_events", "sensor_readings"];
+    let mut expected = vec!["scada_machine_data_holds_the_ledger".to_owned()];
+    expected.extend(collections.map(|collection| format!("{collection}_hold_the_ledger")));
+    expected.sort_unstable();
+    assert_eq!(broken, expected);
+    examined.platform.execute("genims_operations_db", "DELETE FROM genims_internal.ingest_batches");
+    examined.harness.block_on(async { ledger().await.delete_one(doc! { "_id": "trial" }).await.unwrap() });
+    assert_eq!(failing(&examined.verdict()), examined.before, "mended");
 }
 
 /// Nothing is there that any rule could hold of, and nobody has done anything wrong either.

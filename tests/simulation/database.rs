@@ -6,7 +6,7 @@
 
 use genims_catalogue::Directory;
 use genims_log::file::Spool;
-use genims_model::{Position, Reading};
+use genims_model::{Event, Position, Reading};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Committed, Target};
@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// Begins the names of sensors whose readings are known by their values: they get the time of receipt.
+pub(crate) const UNTIMED: char = 'U';
 
 /// What a reading is, wherever it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +46,8 @@ pub(crate) enum Fault {
 pub(crate) struct Contents {
     /// By log and offset.
     pub(crate) rows: BTreeMap<(Uuid, u64), Key>,
+    /// Of a database that has routes.
+    pub(crate) events: BTreeMap<(Uuid, u64), String>,
     pub(crate) positions: BTreeMap<Uuid, Position>,
 }
 
@@ -52,6 +57,8 @@ pub(crate) struct Database {
     /// A commit is all or nothing, and a record that is there already is a fault; else it is passed over.
     has_transactions: bool,
     pub(crate) contents: Contents,
+    /// Every event that was ever on its way into it.
+    pub(crate) told: BTreeMap<(Uuid, u64), String>,
     pub(crate) faults: VecDeque<Fault>,
     pub(crate) is_away: bool,
     /// Offsets that the log no longer held when this database asked for them.
@@ -66,6 +73,7 @@ impl Database {
             name,
             has_transactions,
             contents: Contents::default(),
+            told: BTreeMap::new(),
             faults: VecDeque::new(),
             is_away: false,
             gaps: Vec::new(),
@@ -78,11 +86,24 @@ impl Database {
         self.contents.positions.get(&log).map(|position| position.offset)
     }
 
+    /// How much it holds: readings and events.
+    pub(crate) fn rows(&self) -> [usize; 2] {
+        [self.contents.rows.len(), self.contents.events.len()]
+    }
+
     fn store(&mut self, log: Uuid, rows: impl Iterator<Item = (u64, Key)>) {
         for (offset, key) in rows {
             let before = self.contents.rows.insert((log, offset), key.clone());
             assert!(before.is_none() || !self.has_transactions, "{}: {key:?} lands twice at {offset}", self.name);
             assert!(before.is_none_or(|before| before == key), "{}: {offset} has become {key:?}", self.name);
+        }
+    }
+
+    fn store_events(&mut self, log: Uuid, events: impl Iterator<Item = (u64, String)>) {
+        for (offset, event) in events {
+            let before = self.contents.events.insert((log, offset), event.clone());
+            assert!(before.is_none() || !self.has_transactions, "{}: {event} lands twice at {offset}", self.name);
+            assert!(before.is_none_or(|before| before == event), "{}: {offset} has become {event}", self.name);
         }
     }
 }
@@ -99,6 +120,17 @@ pub(crate) struct Connection {
     log: Spool,
     name: &'static str,
     start: Option<Start>,
+    events: Events,
+}
+
+/// What a database does with the events of its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Events {
+    /// No run asks for them.
+    PassedOver,
+    /// Known to have been told.
+    Noted,
+    Stored,
 }
 
 /// What a connection was opened with, and where the log began then.
@@ -109,9 +141,14 @@ struct Start {
 }
 
 impl Connection {
-    pub(crate) fn new(database: &Arc<Mutex<Database>>, directory: &Arc<Directory>, log: &Spool) -> Self {
+    pub(crate) fn new(
+        database: &Arc<Mutex<Database>>,
+        directory: &Arc<Directory>,
+        log: &Spool,
+        events: Events,
+    ) -> Self {
         let name = lock(database).name;
-        Self { database: database.clone(), directory: directory.clone(), log: log.clone(), name, start: None }
+        Self { database: database.clone(), directory: directory.clone(), log: log.clone(), name, start: None, events }
     }
 
     fn key(&self, reading: &Reading) -> Key {
@@ -120,7 +157,8 @@ impl Connection {
             panic!("{:?} is in the log, and nobody knows whose it is", reading.sensor);
         };
         let sensor = entry.sensor.sensor_id.clone();
-        Key { sensor, timestamp_us: reading.timestamp_us, value_bits: reading.value.to_bits() }
+        let timestamp_us = if sensor.starts_with(UNTIMED) { 0 } else { reading.timestamp_us };
+        Key { sensor, timestamp_us, value_bits: reading.value.to_bits() }
     }
 
     /// Everything that one commit brings.
@@ -128,8 +166,18 @@ impl Connection {
         let Some(start) = self.start.clone() else { return Err(gone("no connection")) };
         let is_whole = batch.groups.windows(2).all(|pair| pair[0].next_offset() == pair[1].first_offset);
         assert!(is_whole, "{}: a batch from {} has a hole", self.name, batch.first_offset);
+        let shown = |(offset, event): (u64, &Event)| (offset, format!("{event:?}"));
+        let events: Vec<_> = match self.events {
+            Events::PassedOver => Vec::new(),
+            Events::Noted | Events::Stored => batch.events().map(shown).collect(),
+        };
+        if self.events == Events::Noted {
+            let told = events.iter().map(|(offset, event)| ((start.position.log, *offset), event.clone()));
+            lock(&self.database).told.extend(told);
+        }
         Ok(Transaction {
             database: self.database.clone(),
+            events: if self.events == Events::Stored { events } else { Vec::new() },
             rows: batch.readings().map(|(offset, reading)| (offset, self.key(reading))).collect(),
             from: batch.first_offset,
             to: batch.next_offset,
@@ -143,6 +191,7 @@ impl Connection {
 struct Transaction {
     database: Arc<Mutex<Database>>,
     rows: Vec<(u64, Key)>,
+    events: Vec<(u64, String)>,
     from: u64,
     to: u64,
     position: u64,
@@ -163,14 +212,16 @@ impl Transaction {
             println!("{}: {} to {} of {log}, {} rows", database.name, self.from, self.to, self.rows.len());
         }
         database.store(log, self.rows.into_iter());
+        database.store_events(log, self.events.into_iter());
         let position = Position { offset: self.to, ..self.start.position };
         database.contents.positions.insert(log, position);
         Ok(())
     }
 
     fn store_half(&self) {
-        let half = self.rows.len() / 2;
-        lock(&self.database).store(self.start.position.log, self.rows[..half].iter().cloned());
+        let (log, mut database) = (self.start.position.log, lock(&self.database));
+        database.store(log, self.rows[..self.rows.len() / 2].iter().cloned());
+        database.store_events(log, self.events[..self.events.len() / 2].iter().cloned());
     }
 }
 

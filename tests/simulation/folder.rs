@@ -45,7 +45,7 @@ impl Folder for OnDisk {
 
 impl Stored for Open {
     fn read(&self) -> io::Result<Vec<u8>> {
-        Ok(self.0.read())
+        self.0.read()
     }
 
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {

@@ -1,13 +1,17 @@
 //! What goes wrong: with databases and disk while the server works, with the data folder while it stands.
 
-use crate::database::lock;
+use crate::database::{Database, lock};
 use crate::plan::Damage;
-use crate::server::{Server, spool_options};
+use crate::server::{ROUTED, SPOOL, Server, events_options, spool_options};
 use crate::world::{World, fault};
-use genims_log::file::simulated;
+use genims_log::file::SpoolOptions;
+use genims_log::file::simulated::{self, Call};
 use genims_log::history::Resume;
 use genims_model::Position;
 use rand::RngExt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -17,19 +21,20 @@ impl World {
         for index in 0..self.databases.len() {
             let database = self.databases[index].clone();
             let mut database = lock(&database);
-            if self.chance(0.15) {
-                database.faults.push_back(fault(&mut self.random));
+            let random = if index == ROUTED { &mut self.added } else { &mut self.random };
+            if random.random_bool(0.15) {
+                database.faults.push_back(fault(random));
             }
-            if self.chance(0.05) {
+            if random.random_bool(0.05) {
                 database.is_away = !database.is_away;
             }
-            if self.chance(0.04) {
+            if random.random_bool(0.04) {
                 self.backups[index] = Some(database.contents.clone());
             }
-            if self.chance(0.02)
+            if random.random_bool(0.02)
                 && let Some(backup) = self.backups[index].take()
             {
-                let log = server.spool.name();
+                let log = server.log(index).name();
                 let offset = backup.positions.get(&log).map(|position| position.offset);
                 self.note(format_args!("{} goes back to {offset:?}", database.name));
                 database.contents = backup;
@@ -45,13 +50,22 @@ impl World {
             }
             3 => self.disk.set_full_at_sync(0.3),
             4 => self.disk.set_no_handles(true),
+            15..18 => self.fail_calls(0.2),
             5..15 => {
                 self.disk.set_capacity(None);
+                Call::ALL.into_iter().for_each(|call| self.disk.fail_calls(call, 0.0));
                 self.disk.set_full_at_sync(0.0);
                 self.disk.set_no_handles(false);
             }
             _ => {}
         }
+    }
+
+    /// Opens, reads, writes or names answer EIO now and then.
+    pub(crate) fn fail_calls(&mut self, probability: f64) {
+        let call = Call::ALL[self.random.random_range(0..Call::ALL.len())];
+        self.note(format_args!("EIO: {call:?}"));
+        self.disk.fail_calls(call, probability);
     }
 
     /// While the server stands still in order.
@@ -90,12 +104,15 @@ impl World {
     /// The doors are closed because the databases know another history: either the newer data folder comes back, or the log
     /// goes on from where the histories part, as `genims log adopt` has it.
     pub(crate) async fn adopt(&mut self, server: Server) -> Server {
-        assert_ne!(self.plan.damage, Damage::None, "a history is lost without damage: {:?}", server.spool.refusal());
-        let refusal = server.spool.refusal().expect("closed doors say why");
+        let refusals = server.sinks.iter().find_map(|sink| sink.log.spool.refusal());
+        assert_ne!(self.plan.damage, Damage::None, "a history is lost without damage: {refusals:?}");
+        let refusal = refusals.expect("a log that takes nothing says why");
         assert!(refusal.contains("`genims log adopt`"), "{refusal}");
         // An epoch that rotted may be shared by everything that came later.
         let known = self.known_to_copy.take().unwrap_or_default();
-        if self.plan.damage == Damage::OldCopy && self.lives_since_harm == 0 && self.chance(0.5) {
+        // Once: a database that followed the older copy meanwhile is refused by the newer folder as well.
+        let newer_is_there = self.before_harm.is_some() && self.lives_since_harm == 0;
+        if self.plan.damage == Damage::OldCopy && newer_is_there && self.chance(0.5) {
             self.note(format_args!("the newer data folder comes back"));
             server.stop(&self.disk).await;
             self.part_from_server();
@@ -107,17 +124,34 @@ impl World {
             self.disk.kill_process();
             let all = self.ledger.all();
             self.ledger.lost.extend(all.difference(&known).cloned());
-            self.adopt_history();
+            for (options, databases) in self.logs() {
+                self.adopt_history(&options, databases);
+            }
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.start(usize::MAX).await.expect("nothing fails any more")
     }
 
-    /// With the server stopped: every database gets a position in the history that goes on, under the log's new name.
-    fn adopt_history(&mut self) {
-        let (_appender, spool, _) = simulated::open(&self.disk, &spool_options(&self.plan)).expect("the disk works");
+    /// Each log with the databases that follow it.
+    fn logs(&self) -> Vec<(SpoolOptions, Range<usize>)> {
+        let readings = (spool_options(&self.plan), 0..ROUTED);
+        let events = events_options(&self.plan).map(|options| (options, ROUTED..ROUTED + 1));
+        [readings].into_iter().chain(events).collect()
+    }
+
+    /// With the server stopped: where a database knows more than the log holds, each gets a position in the history that
+    /// goes on, under the log's new name.
+    fn adopt_history(&mut self, options: &SpoolOptions, databases: Range<usize>) {
+        let (_appender, spool, _) = simulated::open(&self.disk, options).expect("the disk works");
         let (name, old) = (Uuid::new_v4(), spool.name());
-        for index in 0..self.databases.len() {
+        let knows_more = |database: &Arc<Mutex<Database>>| {
+            let position = lock(database).contents.positions.get(&old).cloned();
+            matches!(position.map(|position| spool.resume(&position)), Some(Resume::NotInHistory { .. }))
+        };
+        if options.directory != Path::new(SPOOL) && !self.databases[databases.clone()].iter().any(knows_more) {
+            return;
+        }
+        for index in databases {
             let database = self.databases[index].clone();
             let mut database = lock(&database);
             let first = spool.first_offset();

@@ -75,6 +75,23 @@ impl Ledger {
         assert!(found.is_empty(), "{name}: nobody sent {:?}", found.keys().next());
     }
 
+    /// Every event that the log of everything held is in the database with routes once, but for those that a log no longer
+    /// held when they were asked for. Of a damaged log nobody can say what it had held.
+    pub(crate) fn judge_events(&self, [first, mirror, routed]: [&Database; 3]) {
+        let mut told = first.told.clone();
+        told.extend(mirror.told.clone());
+        let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
+        told.values().for_each(|event| *balance.entry(event.as_str()).or_default() += 1);
+        routed.contents.events.values().for_each(|event| *balance.entry(event.as_str()).or_default() -= 1);
+        let may_miss: u64 = routed.gaps.iter().map(|(_, from, to)| to - from).sum();
+        let mut missing = 0;
+        for (event, count) in balance {
+            assert!(count >= 0, "{}: {event} is there {} times too often", routed.name, -count);
+            missing += count.unsigned_abs();
+            assert!(missing <= may_miss, "{}: {event} was told and is not there", routed.name);
+        }
+    }
+
     fn may_miss(&self, database: &Database) -> u64 {
         self.lost_uncounted + database.gaps.iter().map(|(_, from, to)| to - from).sum::<u64>()
     }

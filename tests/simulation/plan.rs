@@ -1,7 +1,7 @@
 //! What a run is made of: its seed decides the plant, the clients' messages, and everything that goes wrong.
 
 use crate::clock;
-use crate::database::Key;
+use crate::database::{Key, UNTIMED};
 use genims_catalogue::keeper::MasterData;
 use genims_catalogue::{Limits, Machine, Sensor};
 use genims_decode::frame::encode::{self, Record, RecordValue};
@@ -21,6 +21,19 @@ pub(crate) enum Broken {
     SkipsGroups,
     /// The disk claims to have synced.
     LyingDisk,
+    /// A start does not tell the router how far it has read.
+    ForgetsRouted,
+    /// A connection that broke off is taken for one that ended in order.
+    TrustsBrokenLines,
+}
+
+/// What takes part in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What there was before lines and routes: seeds that once failed mean something here alone.
+    Core,
+    /// Senders of lines and, mostly, a log of events too.
+    Whole,
 }
 
 /// What may go wrong in a run beyond crashes and failing databases.
@@ -44,11 +57,19 @@ pub(crate) struct Plan {
     pub(crate) max_bytes: u64,
     pub(crate) lives: usize,
     pub(crate) broken: Broken,
+    pub(crate) extent: Extent,
+    /// The cap of the log of events, where there is one.
+    pub(crate) events_bytes_max: Option<u64>,
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64, broken: Broken) -> (Self, ChaCha8Rng) {
+    /// And what decides the rest: of the core, and of what was added to it.
+    pub(crate) fn new(seed: u64, broken: Broken, extent: Extent) -> (Self, [ChaCha8Rng; 2]) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut added = ChaCha8Rng::seed_from_u64(!seed);
+        // Small caps: a database that is away is cut off now and then.
+        let events_bytes_max = added.random_range(32..160) << 10;
+        let has_routes = extent == Extent::Whole && added.random_bool(0.8);
         let damage = match random.random_range(0..10) {
             0 => Damage::Rot,
             1 => Damage::OldCopy,
@@ -63,8 +84,10 @@ impl Plan {
             max_bytes: random.random_range(64..256) << 10,
             lives: random.random_range(2..=4),
             broken,
+            extent,
+            events_bytes_max: has_routes.then_some(events_bytes_max),
         };
-        (plan, random)
+        (plan, [random, added])
     }
 }
 
@@ -79,8 +102,13 @@ fn machine(no: usize) -> String {
     format!("M{no}")
 }
 
-/// Master data of `clients` clients' sensors.
-pub(crate) fn master(clients: usize) -> MasterData {
+/// The sensor of a client's lines that say no time.
+fn untimed_sensor(client: usize) -> String {
+    format!("{UNTIMED}{client}")
+}
+
+/// Master data of `clients` clients' sensors; `senders` of them send lines.
+pub(crate) fn master(clients: usize, senders: std::ops::Range<usize>) -> MasterData {
     let machines = (0..MACHINES).map(|no| Machine {
         machine_id: machine(no),
         line_id: "L1".to_owned(),
@@ -91,9 +119,11 @@ pub(crate) fn master(clients: usize) -> MasterData {
         active: true,
     });
     let sensors = (0..clients).flat_map(|client| (0..SENSORS_EACH).map(move |no| (client, no)));
-    let sensors = sensors.map(|(client, no)| Sensor {
-        sensor_id: sensor(client, no),
-        machine_id: machine((client + no) % MACHINES),
+    let timed = sensors.map(|(client, no)| (sensor(client, no), (client + no) % MACHINES));
+    let untimed = senders.map(|client| (untimed_sensor(client), client % MACHINES));
+    let sensors = timed.chain(untimed).map(|(sensor_id, no)| Sensor {
+        sensor_id,
+        machine_id: machine(no),
         line_id: "L1".to_owned(),
         factory_id: "F1".to_owned(),
         unit: "C".to_owned(),
@@ -123,12 +153,13 @@ pub(crate) struct Maker {
     random: ChaCha8Rng,
     last_us: i64,
     new_sensors: u32,
+    untimed: u32,
 }
 
 impl Maker {
     pub(crate) fn new(client: usize, plan: &Plan, random: &mut ChaCha8Rng) -> Self {
         let random = ChaCha8Rng::seed_from_u64(random.random());
-        Self { client, registers: plan.registers, random, last_us: 0, new_sensors: 0 }
+        Self { client, registers: plan.registers, random, last_us: 0, new_sensors: 0, untimed: 0 }
     }
 
     fn sensor(&mut self) -> String {
@@ -193,6 +224,23 @@ impl Maker {
                 Made { qos, topic: "genims/v1/F1/readings".to_owned(), payload, keys }
             }
         }
+    }
+
+    /// A line of one reading; `timed`: it says when.
+    pub(crate) fn line(&mut self, timed: bool) -> (Key, Vec<u8>) {
+        if !timed {
+            self.untimed += 1;
+            // No value twice: it is what such a reading is known by.
+            let (sensor, value) = (untimed_sensor(self.client), f64::from(self.untimed) / 16.0);
+            let line = format!("m,sensor_id={sensor} value={value}\n").into_bytes();
+            return (Key { sensor, timestamp_us: 0, value_bits: value.to_bits() }, line);
+        }
+        let sensor = self.sensor();
+        let (key, value) = self.key(sensor);
+        let machine = machine(self.random.random_range(0..MACHINES));
+        let (sensor, at_us) = (&key.sensor, key.timestamp_us);
+        let line = format!("m,machine_id={machine},sensor_id={sensor} value={value} {at_us}000\n").into_bytes();
+        (key, line)
     }
 
     /// A DATA frame, of known sensors: frames name no machine.

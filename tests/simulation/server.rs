@@ -1,18 +1,19 @@
 //! The server of one life: everything that production joins, without its threads. Opens what the disk holds, and works one
 //! step at a time.
 
-use crate::database::{Connection, Database, lock};
+use crate::database::{Database, Events, lock};
 use crate::folder::OnDisk;
 use crate::log::Followed;
-use crate::plan::{Broken, Damage, Plan};
+use crate::plan::{Broken, Damage, Extent, Plan};
+use crate::router::Routes;
+use crate::sink::{Consumer, Sink};
 use crate::writer::Writer;
 use genims_catalogue::keeper::Keeper;
-use genims_consumers::SinkMetrics;
-use genims_consumers::follow::{FollowOptions, Follower, Settlement};
-use genims_consumers::gather::BatchLimits;
+use genims_consumers::follow::Settlement;
+use genims_consumers::router::{EventRouter, ROUTER};
 use genims_decode::Decoder;
-use genims_listen::{Acknowledge, Decode, mqtt, tcp};
-use genims_log::contract::Consumer;
+use genims_listen::{Acknowledge, Decode, line, mqtt, tcp};
+use genims_log::contract;
 use genims_log::file::simulated::{self, FakeDisk};
 use genims_log::file::{Spool, SpoolError, SpoolOptions};
 use genims_model::{Accounts, Portion};
@@ -22,15 +23,22 @@ use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
 use genims_stores::SinkError;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const DATA: &str = "/data";
 pub(crate) const SPOOL: &str = "/data/spool";
+pub(crate) const EVENTS: &str = "/data/events";
+
+/// The number of the database that has routes.
+pub(crate) const ROUTED: usize = 2;
+/// As in production: of the first log for the router, of the second for a database.
+const ROUTER_SHARE: u64 = 2;
+const DATABASE_SHARE: u64 = 4;
 
 /// Small: pushing back is part of the walk.
 const QUEUE_RECORDS: usize = 200;
@@ -71,23 +79,16 @@ impl Decode for Messages {
     }
 }
 
-/// One sink of this life.
-pub(crate) struct Sink {
-    database: Arc<Mutex<Database>>,
-    metrics: Arc<SinkMetrics>,
-    settlement: Option<Settlement>,
-    following: Option<JoinHandle<Result<(), SinkError>>>,
-    pub(crate) is_refused: bool,
-}
-
 pub(crate) struct Server {
     pub(crate) spool: Spool,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) mqtt: mqtt::simulated::Door,
     pub(crate) tcp: tcp::simulated::Door,
+    pub(crate) line: line::simulated::Door,
     pub(crate) doors: CancellationToken,
     pub(crate) sinks: Vec<Sink>,
+    pub(crate) routes: Option<Routes>,
     pub(crate) first_offset: u64,
     pub(crate) truncated_bytes: u64,
     queues: Vec<Arc<ShardQueue>>,
@@ -111,18 +112,23 @@ pub(crate) fn spool_options(plan: &Plan) -> SpoolOptions {
     }
 }
 
+/// The log of events, where there is one.
+pub(crate) fn events_options(plan: &Plan) -> Option<SpoolOptions> {
+    let options =
+        |max_bytes| SpoolOptions { directory: EVENTS.into(), max_bytes, retain_bytes: 0, ..spool_options(plan) };
+    plan.events_bytes_max.map(options)
+}
+
 impl Server {
-    pub(crate) fn start(
-        plan: &Plan,
-        disk: &FakeDisk,
-        databases: &[Arc<Mutex<Database>>; 2],
-    ) -> Result<Self, StartError> {
+    pub(crate) fn start(plan: &Plan, disk: &FakeDisk, databases: &[Arc<Mutex<Database>>]) -> Result<Self, StartError> {
         let (appender, spool, recovered) = simulated::open(disk, &spool_options(plan))?;
         let log_folder = Box::new(OnDisk::new(disk, Path::new(SPOOL)));
         let folder = OnDisk::new(disk, Path::new(DATA));
         let keeper = genims_catalogue::simulated::open(&folder, log_folder, spool.id(), recovered.next_offset == 0)?;
         let keeper = Arc::new(keeper);
-        let accounts = Arc::new(Accounts::new(["mqtt".to_owned(), "tcp".to_owned()]));
+        let mut sources = vec!["mqtt".to_owned(), "tcp".to_owned()];
+        sources.extend((plan.extent == Extent::Whole).then(|| "line".to_owned()));
+        let accounts = Arc::new(Accounts::new(sources));
         let queues: Vec<_> = (0..plan.shards).map(|_| Arc::new(ShardQueue::new(QUEUE_RECORDS, 1 << 20))).collect();
         let intake = Arc::new(Intake::new(
             keeper.directory().clone(),
@@ -134,17 +140,16 @@ impl Server {
         ));
         let settlement =
             Settlement { accounts: accounts.clone(), recovered_until: recovered.next_offset, rows_of: None };
-        let sinks = [Some(settlement), None].into_iter().zip(databases).map(|(settlement, database)| Sink {
-            database: database.clone(),
-            metrics: Arc::default(),
-            settlement,
-            following: None,
-            is_refused: false,
-        });
-        spool.register(&Consumer::hold(lock(&databases[0]).name).settling())?;
-        spool.register(&Consumer::resync(lock(&databases[1]).name, u64::MAX))?;
+        let appended = Arc::<Notify>::default();
+        let followed =
+            Followed { spool: spool.clone(), appended: appended.clone(), skips: plan.broken == Broken::SkipsGroups };
+        spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
+        spool.register(&contract::Consumer::resync(lock(&databases[1]).name, u64::MAX))?;
+        let routes = routes(plan, disk, &spool, databases)?;
+        let sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
 
-        let rules = PipelineOptions::default().rules();
+        let mut rules = PipelineOptions::default().rules();
+        rules.routed = routes.is_some();
         let shard = |index| Shard::new(index, plan.shards, keeper.directory().clone(), accounts.clone(), rules);
         let mut shards: Vec<Shard> = (0..plan.shards).map(shard).collect();
         let settled = spool.settled().unwrap_or(spool.first_offset());
@@ -161,9 +166,11 @@ impl Server {
         let early = plan.broken == Broken::AcknowledgesEarly;
         Ok(Self {
             mqtt: mqtt::simulated::Door::new(mqtt_options, 0, intake.clone(), Arc::new(Messages(Decoder::default()))),
-            tcp: tcp::simulated::Door::new(tcp_options, 1, intake, accounts.clone(), progress),
+            tcp: tcp::simulated::Door::new(tcp_options, 1, intake.clone(), accounts.clone(), progress),
+            line: line::simulated::Door::new(line::LineOptions::default(), 2, intake),
             doors: CancellationToken::new(),
-            sinks: sinks.collect(),
+            sinks,
+            routes,
             first_offset: recovered.first_offset,
             truncated_bytes: recovered.truncated_bytes,
             writer: Writer::start(appender, spool.clone(), disk, early),
@@ -174,7 +181,7 @@ impl Server {
             shards,
             pending: Portion::default(),
             stop: CancellationToken::new(),
-            appended: Arc::default(),
+            appended,
             plan: *plan,
         })
     }
@@ -190,37 +197,58 @@ impl Server {
                 match ended {
                     Err(SinkError::NotInHistory { .. }) => self.sinks[index].is_refused = true,
                     Err(SinkError::Log(_)) => {}
+                    // Goes on with what is still there: see `Sink::follow`.
+                    Err(SinkError::CutOff { .. }) if self.sinks[index].is_small() => {}
                     Err(SinkError::CutOff { .. }) if self.plan.damage == Damage::Rot => self.bring_back(index),
                     ended => panic!("a sink ended: {ended:?}"),
                 }
             }
             if self.sinks[index].following.is_none() && !self.sinks[index].is_refused {
-                let log = Followed {
-                    spool: self.spool.clone(),
-                    appended: self.appended.clone(),
-                    skips: self.plan.broken == Broken::SkipsGroups,
-                };
-                let sink = &mut self.sinks[index];
-                let target = Connection::new(&sink.database, self.keeper.directory(), &self.spool);
-                let follower = Follower::new(target, log, limits(), sink.metrics.clone(), sink.settlement.clone());
-                let follower = follower.with_options(follow_options(self.plan.seed));
-                sink.following = Some(tokio::spawn(follower.run(self.stop.clone())));
+                self.sinks[index].follow(self.keeper.directory(), self.plan.seed, &self.stop);
             }
         }
     }
 
     /// A cursor that rotted stands before the log: the mirror is brought back from the operations database.
     fn bring_back(&mut self, index: usize) {
-        let whole = lock(&self.sinks[0].database).contents.clone();
-        let mut mirror = lock(&self.sinks[index].database);
+        let [Consumer::Database(whole), Consumer::Database(mirror)] = [0, index].map(|at| &self.sinks[at].consumer)
+        else {
+            panic!("the router is no mirror");
+        };
+        let whole = lock(whole).contents.clone();
+        let mut mirror = lock(mirror);
         let position = whole.positions.get(&self.spool.name()).cloned();
         let offset = position.map_or(0, |position| position.offset).max(self.spool.first_offset());
         mirror.contents = whole;
-        self.spool.restart_at(mirror.name, offset).expect("held from there on");
+        match self.spool.restart_at(mirror.name, offset) {
+            // A disk that fails now is told later.
+            Ok(()) | Err(SpoolError::Io { .. }) => {}
+            Err(error) => panic!("held from there on: {error}"),
+        }
     }
 
+    /// The doors are closed: somebody knows another history of the first log.
     pub(crate) fn is_refused(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.is_refused && sink.log.spool.id() == self.spool.id())
+    }
+
+    /// Somebody knows another history of any log.
+    pub(crate) fn wants_adoption(&self) -> bool {
         self.sinks.iter().any(|sink| sink.is_refused)
+    }
+
+    /// The router has seen the first log, and nobody waits for it.
+    pub(crate) fn is_routed(&self) -> bool {
+        let end = self.spool.next_offset();
+        self.routes.is_none() || self.spool.cursor(ROUTER) == Some(end)
+    }
+
+    /// Each log, by the number of its database.
+    pub(crate) fn log(&self, database: usize) -> &Spool {
+        match &self.routes {
+            Some(routes) if database == ROUTED => &routes.log,
+            _ => &self.spool,
+        }
     }
 
     /// The shards take what waits, and the writer what they made of it. An error is the end of the log.
@@ -255,7 +283,11 @@ impl Server {
         !self.writer.waits() && self.pending.is_empty() && self.queues.iter().all(|queue| queue.records() == 0)
     }
 
+    /// Of the log of events no failure ends anything else.
     pub(crate) fn maintain(&self) -> Result<(), SpoolError> {
+        if let Some(routes) = &self.routes {
+            let _ = simulated::maintain(&routes.log);
+        }
         simulated::maintain(&self.spool)
     }
 
@@ -276,6 +308,13 @@ impl Server {
                 std::panic::resume_unwind(error.into_panic());
             }
         }
+        self.close(disk);
+    }
+
+    fn close(self, disk: &FakeDisk) {
+        if let Some(routes) = &self.routes {
+            let _ = routes.log.close();
+        }
         let _ = self.spool.close();
         self.writer.end(disk);
     }
@@ -293,21 +332,47 @@ impl Server {
                 }
             }
         }
-        let _ = self.spool.close();
-        self.writer.end(disk);
+        self.close(disk);
     }
+}
+
+/// Everybody who follows a log.
+fn sinks(
+    readings: &Followed,
+    databases: &[Arc<Mutex<Database>>],
+    settlement: Settlement,
+    routes: Option<&Routes>,
+) -> Result<Vec<Sink>, StartError> {
+    let noted = if routes.is_some() { Events::Noted } else { Events::PassedOver };
+    let of_readings =
+        |database: &Arc<Mutex<Database>>| Sink::new(Consumer::Database(database.clone()), noted, readings.clone());
+    let mut sinks: Vec<Sink> = databases[..ROUTED].iter().map(of_readings).collect();
+    sinks[0].settlement = Some(settlement);
+    let Some(routes) = routes else { return Ok(sinks) };
+    let share = routes.log.max_bytes() / DATABASE_SHARE;
+    routes.log.register(&contract::Consumer::resync(lock(&routes.routed).name, share))?;
+    let events = Followed { spool: routes.log.clone(), appended: routes.appended.clone(), skips: false };
+    sinks.push(Sink::new(Consumer::Router(routes.clone()), Events::PassedOver, readings.clone()));
+    sinks.push(Sink::new(Consumer::Database(routes.routed.clone()), Events::Stored, events));
+    Ok(sinks)
+}
+
+/// Opens the log of events, where there is one, with its router.
+fn routes(
+    plan: &Plan,
+    disk: &FakeDisk,
+    readings: &Spool,
+    databases: &[Arc<Mutex<Database>>],
+) -> Result<Option<Routes>, StartError> {
+    let (Some(options), Some(routed)) = (events_options(plan), databases.get(ROUTED)) else { return Ok(None) };
+    let (appender, log, recovered) = simulated::open(disk, &options)?;
+    let passed = readings.register(&contract::Consumer::resync(ROUTER, readings.max_bytes() / ROUTER_SHARE))?;
+    let forgets = plan.broken == Broken::ForgetsRouted;
+    let marks = if forgets { HashMap::new() } else { recovered.marks };
+    let router = EventRouter::new(appender, marks, passed);
+    Ok(Some(Routes { router, log, appended: Arc::default(), routed: routed.clone() }))
 }
 
 fn acknowledge(seed: u64) -> Acknowledge {
     if seed.is_multiple_of(3) { Acknowledge::Committed } else { Acknowledge::Durable }
-}
-
-fn limits() -> BatchLimits {
-    // Equal, so that how long a commit really took decides nothing.
-    let wait = Duration::from_millis(50);
-    BatchLimits { batch_size: 60, linger: wait, flush_interval: wait, ..BatchLimits::default() }
-}
-
-fn follow_options(seed: u64) -> FollowOptions {
-    FollowOptions { commit_timeout: Duration::from_secs(30), jitter_seed: Some(seed), ..FollowOptions::default() }
 }

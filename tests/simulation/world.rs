@@ -1,18 +1,16 @@
 //! One run: lives of a server, each with its failures, until everything that was sent is acknowledged and everything that was
 //! acknowledged is judged.
 
+use crate::clients::Clients;
 use crate::clock;
 use crate::database::{Contents, Database, Fault, Key, lock};
 use crate::ledger::Ledger;
-use crate::mqtt_client::MqttClient;
-use crate::plan::{Broken, Damage, MACHINES, Maker, Plan, master};
-use crate::server::{SPOOL, Server, StartError};
-use crate::tcp_client::TcpClient;
+use crate::plan::{Broken, Damage, Extent, MACHINES, Plan, master};
+use crate::server::{ROUTED, Server, StartError};
 use genims_catalogue::Sensor;
 use genims_catalogue::keeper::MasterData;
-use genims_listen::mqtt::packet::Version;
 use genims_log::file::SpoolError;
-use genims_log::file::simulated::{Copy, FakeDisk, quarantine};
+use genims_log::file::simulated::{Call, Copy, FakeDisk, quarantine};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -21,19 +19,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const MQTT_CLIENTS: usize = 2;
-const TCP_CLIENTS: usize = 2;
-
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) random: ChaCha8Rng,
     pub(crate) disk: FakeDisk,
-    pub(crate) databases: [Arc<Mutex<Database>>; 2],
+    /// What decides about lines and routes: the core's runs stay what they were.
+    pub(crate) added: ChaCha8Rng,
+    /// The operations database, the mirror, and one that has routes.
+    pub(crate) databases: Vec<Arc<Mutex<Database>>>,
     /// What each database held at some time: it may come back.
-    pub(crate) backups: [Option<Contents>; 2],
+    pub(crate) backups: [Option<Contents>; 3],
     pub(crate) ledger: Ledger,
-    mqtt: Vec<MqttClient>,
-    tcp: Vec<TcpClient>,
+    clients: Clients,
     master: MasterData,
     /// The disk before it was harmed.
     pub(crate) before_harm: Option<Copy>,
@@ -42,6 +39,8 @@ pub(crate) struct World {
     pub(crate) known_to_copy: Option<BTreeSet<Key>>,
     /// Records may have come since: then what was before the harm is no remedy.
     pub(crate) lives_since_harm: usize,
+    /// Something failed in this life.
+    was_failing: bool,
     pub(crate) trace: String,
     /// The trace is shown as it comes.
     shows: bool,
@@ -55,11 +54,11 @@ pub(crate) struct Outcome {
 }
 
 /// Runs one seed; panics where something does not hold.
-pub(crate) fn run(seed: u64, broken: Broken) -> Outcome {
+pub(crate) fn run(seed: u64, broken: Broken, extent: Extent) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         clock::start();
-        let mut world = World::new(seed, broken);
+        let mut world = World::new(seed, broken, extent);
         for life in 0..world.plan.lives {
             world.live(life).await;
         }
@@ -70,16 +69,15 @@ pub(crate) fn run(seed: u64, broken: Broken) -> Outcome {
 }
 
 impl World {
-    fn new(seed: u64, broken: Broken) -> Self {
-        let (plan, mut random) = Plan::new(seed, broken);
+    fn new(seed: u64, broken: Broken, extent: Extent) -> Self {
+        let (plan, [mut random, mut added]) = Plan::new(seed, broken, extent);
         let disk = FakeDisk::new(random.random());
         disk.set_lying(broken == Broken::LyingDisk);
-        let versions = [Version::V3, Version::V5];
-        let mqtt = (0..MQTT_CLIENTS).map(|no| MqttClient::new(versions[no % 2], Maker::new(no, &plan, &mut random)));
-        let mqtt = mqtt.collect();
-        let tcp = (MQTT_CLIENTS..MQTT_CLIENTS + TCP_CLIENTS)
-            .map(|no| TcpClient::new(format!("plc-{no}"), Maker::new(no, &plan, &mut random)));
-        let tcp = tcp.collect();
+        let clients = Clients::new(&plan, &mut random, &mut added);
+        let mut databases = vec![Database::new("postgres", true), Database::new("mongo", false)];
+        if plan.events_bytes_max.is_some() {
+            databases.push(Database::new("routed", added.random_bool(0.5)));
+        }
         let shows = std::env::var_os("GENIMS_SEED").is_some();
         if shows {
             println!("{plan:?}");
@@ -87,17 +85,18 @@ impl World {
         Self {
             plan,
             random,
+            added,
             disk,
-            databases: [Database::new("postgres", true), Database::new("mongo", false)],
-            backups: [None, None],
+            databases,
+            backups: [None, None, None],
             ledger: Ledger::default(),
-            mqtt,
-            tcp,
-            master: master(MQTT_CLIENTS + TCP_CLIENTS),
+            master: master(clients.number(), clients.senders()),
+            clients,
             before_harm: None,
             old_copy: None,
             known_to_copy: None,
             lives_since_harm: 0,
+            was_failing: false,
             trace: format!("{plan:?}\n"),
             shows,
         }
@@ -117,9 +116,13 @@ impl World {
 
     async fn live(&mut self, life: usize) {
         self.lives_since_harm += usize::from(life > 0);
+        self.was_failing = false;
         if self.chance(0.2) {
             let operations = self.random.random_range(0..40);
             self.disk.crash_in(operations);
+        }
+        if self.chance(0.1) {
+            self.fail_calls(0.05);
         }
         let Some(mut server) = self.start(life).await else { return };
         if self.disk.is_dead() {
@@ -157,7 +160,7 @@ impl World {
                         server.spool.next_offset()
                     ));
                     let log = server.spool.name();
-                    for database in &self.databases {
+                    for database in &self.databases[..ROUTED] {
                         self.ledger.begin_at(&lock(database), log, server.first_offset);
                     }
                     if self.plan.damage == Damage::Rot && server.truncated_bytes > 0 {
@@ -168,7 +171,7 @@ impl World {
                     self.follow_master(&server);
                     return Some(server);
                 }
-                Err(error) if self.disk.is_dead() => {
+                Err(error) if self.disk.is_failing() => {
                     self.note(format_args!("died at the start: {error}"));
                     self.lose_power_or_not();
                     return None;
@@ -187,9 +190,10 @@ impl World {
         assert!(error.to_string().contains(';') || error.to_string().contains('`'), "no remedy in: {error}");
         match error {
             StartError::Spool(SpoolError::Damaged { file, .. }) if is_segment(file) => {
-                // Somebody has made room: what can be read is written anew.
+                // Somebody has made room and mended the disk: what can be read is written anew.
                 self.disk.set_capacity(None);
-                let report = match quarantine(&self.disk, Path::new(SPOOL)) {
+                let folder = file.parent().expect("in a folder");
+                let report = match quarantine(&self.disk, folder) {
                     Err(_) if self.disk.is_dead() => return,
                     report => report.expect("damage can be set aside"),
                 };
@@ -214,26 +218,37 @@ impl World {
             self.master.sensors[at].machine_id = format!("M{machine}");
         }
         // A disk that fails leaves the catalogue as it was.
-        let followed = server.keeper.follow(self.master.clone());
+        let mut followed = server.keeper.follow(self.master.clone());
+        if followed.is_err() && server.keeper.directory().load().sensors().is_empty() {
+            // A first start has nothing to go on with: its readings would be dead letters of unknown sensors.
+            Call::ALL.into_iter().for_each(|call| self.disk.fail_calls(call, 0.0));
+            followed = server.keeper.follow(self.master.clone());
+        }
         let shown = followed.map_or_else(|_| "failed".to_owned(), |changes| format!("{changes:?}"));
         self.note(format_args!("master data: {shown}"));
     }
 
+    fn may_have_failed(&self) -> bool {
+        self.was_failing || self.disk.is_failing()
+    }
+
     /// A few milliseconds to a few seconds of everybody's work; false when the process has died.
     async fn step(&mut self, server: &mut Server, step: usize) -> bool {
+        // What failed while others worked shows when the log is used next.
+        self.was_failing |= self.disk.is_failing();
         self.disturb(server);
         let (is_refused, begun_at) = (server.is_refused(), server.spool.next_offset());
-        let mut acknowledged = self.clients_work(server).await;
+        let mut acknowledged = self.clients.work(server, &mut self.ledger, &mut self.random).await;
         let ticks = step % 8 == 7;
         if let Err(error) = server.pump(clock::now_us(), ticks) {
             self.note(format_args!("the log has ended: {error}"));
-            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {error}");
+            assert!(self.may_have_failed(), "the log has ended although nothing failed: {error}");
             return false;
         }
         server.follow().await;
         if self.chance(0.3) && server.maintain().is_err() && server.spool.failure().is_some() {
             self.note(format_args!("housekeeping has ended"));
-            assert!(self.disk.is_failing(), "the log has ended although nothing failed: {:?}", server.spool.failure());
+            assert!(self.may_have_failed(), "the log has ended although nothing failed: {:?}", server.spool.failure());
             return false;
         }
         if self.chance(0.1) {
@@ -241,7 +256,7 @@ impl World {
         }
         let rest = if self.chance(0.1) { 5_000 } else { self.random.random_range(1..200) };
         tokio::time::sleep(Duration::from_millis(rest)).await;
-        acknowledged += self.clients_hear().await;
+        acknowledged += self.clients.hear(server, &mut self.ledger).await;
         // What was durable when they closed may still be acknowledged. A commit that lands late may give its database a place
         // in this history: then they are open again.
         let is_refused = is_refused && server.is_refused();
@@ -255,43 +270,6 @@ impl World {
         !self.disk.is_dead()
     }
 
-    async fn clients_work(&mut self, server: &Server) -> usize {
-        let mut acknowledged = 0;
-        for client in &mut self.mqtt {
-            if self.random.random_bool(0.05) {
-                client.disconnect();
-            }
-            client.connect(&server.mqtt).await;
-            for _ in 0..self.random.random_range(0..3) {
-                client.send(&mut self.ledger);
-            }
-            acknowledged += client.turn(&mut self.ledger);
-        }
-        for client in &mut self.tcp {
-            if self.random.random_bool(0.05) {
-                client.disconnect();
-            }
-            client.connect(&server.tcp, &server.doors).await;
-            for _ in 0..self.random.random_range(0..3) {
-                client.send(&mut self.ledger).await;
-            }
-        }
-        // The frames' connections are tasks of their own: they get their turn here.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        acknowledged
-    }
-
-    async fn clients_hear(&mut self) -> usize {
-        let mut acknowledged = 0;
-        for client in &mut self.mqtt {
-            acknowledged += client.turn(&mut self.ledger);
-        }
-        for client in &mut self.tcp {
-            acknowledged += client.turn(&mut self.ledger).await;
-        }
-        acknowledged
-    }
-
     async fn crash(&mut self, server: Server) {
         self.note(format_args!("crash"));
         server.die(&self.disk).await;
@@ -300,8 +278,7 @@ impl World {
     }
 
     pub(crate) fn part_from_server(&mut self) {
-        self.mqtt.iter_mut().for_each(MqttClient::server_died);
-        self.tcp.iter_mut().for_each(TcpClient::server_died);
+        self.clients.server_died();
         // A disk that is full stays so over a start, mostly.
         if self.chance(0.3) {
             self.disk.set_capacity(None);
@@ -327,18 +304,13 @@ impl World {
         let mut server = self.start(usize::MAX).await.expect("nothing fails any more");
         let mut step = 0;
         loop {
-            for client in &mut self.mqtt {
-                client.connect(&server.mqtt).await;
-            }
-            for client in &mut self.tcp {
-                client.connect(&server.tcp, &server.doors).await;
-            }
+            self.clients.finish(&server).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
             server.pump(clock::now_us(), false).expect("the log works");
-            self.clients_hear().await;
+            self.clients.hear(&server, &mut self.ledger).await;
             server.follow().await;
             server.maintain().expect("the disk works");
-            if server.is_refused() {
+            if server.wants_adoption() {
                 server = self.adopt(server).await;
             }
             if self.is_done(&server) {
@@ -349,22 +321,27 @@ impl World {
         }
         let total = server.accounts.total();
         assert!(total.holds() && total.in_flight == 0, "{total:?}");
-        let rows = self.databases.each_ref().map(|database| lock(database).contents.rows.len());
+        let rows: Vec<_> = self.databases.iter().map(|database| lock(database).rows()).collect();
         self.note(format_args!("judged: {total:?}, rows {rows:?}"));
+        self.databases[..ROUTED].iter().for_each(|database| self.ledger.judge(database));
+        if let [first, mirror, routed] = &self.databases[..]
+            && self.plan.damage == Damage::None
+        {
+            self.ledger.judge_events([&lock(first), &lock(mirror), &lock(routed)]);
+        }
         server.stop(&self.disk).await;
-        self.databases.iter().for_each(|database| self.ledger.judge(database));
     }
 
     fn is_done(&self, server: &Server) -> bool {
-        let (log, end) = (server.spool.name(), server.spool.next_offset());
-        let has_everything = |database: &Arc<Mutex<Database>>| {
-            let database = lock(database);
-            database.offset(log) == Some(end) && server.spool.cursor(database.name) == Some(end)
+        let has_everything = |(index, database): (usize, &Arc<Mutex<Database>>)| {
+            let (log, database) = (server.log(index), lock(database));
+            let end = log.next_offset();
+            database.offset(log.name()) == Some(end) && log.cursor(database.name) == Some(end)
         };
-        self.mqtt.iter().all(MqttClient::is_idle)
-            && self.tcp.iter().all(TcpClient::is_idle)
+        self.clients.are_idle()
             && server.is_drained()
-            && self.databases.iter().all(has_everything)
+            && server.is_routed()
+            && self.databases.iter().enumerate().all(has_everything)
     }
 }
 

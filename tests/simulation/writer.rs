@@ -28,7 +28,15 @@ impl Writer {
         let (go_on, told) = channel();
         let (tell, events) = channel();
         let (told, waiting, log) = (Mutex::new(told), tell.clone(), spool.clone());
+        let (router, room) = (std::thread::current().id(), disk.clone());
         disk.set_waiting(Some(Arc::new(move || {
+            if std::thread::current().id() == router {
+                // The router's append, which nothing here can go on beside: somebody makes room at once.
+                room.set_capacity(None);
+                room.set_full_at_sync(0.0);
+                room.set_no_handles(false);
+                return;
+            }
             let _ = waiting.send(Event::Waits);
             if told.lock().unwrap_or_else(PoisonError::into_inner).recv().is_err() {
                 // The run has failed: nobody makes room any more.

@@ -365,7 +365,7 @@ fn door(source: &Source) -> Door<'_> {
             let counts = [
                 door.connections_open,
                 door.connections_total,
-                door.refused_total,
+                door.turned_away(),
                 door.protocol_errors_total,
                 door.messages_total,
             ];
@@ -373,7 +373,7 @@ fn door(source: &Source) -> Door<'_> {
             (door.address.as_str(), counts.collect())
         }
     };
-    let refusing = source.listener.as_ref().is_some_and(|door| door.refused_total + door.protocol_errors_total > 0);
+    let refusing = source.listener.as_ref().is_some_and(|door| door.turned_away() + door.protocol_errors_total > 0);
     Door {
         name: &source.name,
         address,

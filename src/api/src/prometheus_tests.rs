@@ -87,7 +87,7 @@ fn no_name_is_lost() {
     assert_eq!(names, NAMES);
 }
 
-const NAMES: [&str; 49] = [
+const NAMES: [&str; 53] = [
     "acks_total",
     "at_risk_records",
     "build_info",
@@ -102,9 +102,13 @@ const NAMES: [&str; 49] = [
     "connections_refused_total",
     "connections_total",
     "dead_letters_total",
+    "denied_total",
+    "evicted_total",
     "finished_total",
+    "handshakes_refused_total",
     "identity_holds",
     "in_flight_records",
+    "logins_refused_total",
     "messages_total",
     "protocol_errors_total",
     "ready",

@@ -54,6 +54,21 @@ pub struct Listener {
     pub bytes_total: u64,
     pub acks_total: u64,
     pub protocol_errors_total: u64,
+    /// TLS handshakes that failed.
+    pub handshakes_refused_total: u64,
+    /// Clients that were not let in.
+    pub logins_refused_total: u64,
+    /// Messages under topics that their client may not publish under.
+    pub denied_total: u64,
+    /// Connections ended because their client may no longer be in.
+    pub evicted_total: u64,
+}
+
+impl Listener {
+    /// Whoever was not served, or no longer: for want of room or of rights.
+    pub fn turned_away(&self) -> u64 {
+        self.refused_total + self.handshakes_refused_total + self.logins_refused_total + self.evicted_total
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use crate::errors::BackupError;
 use crate::folder::Partial;
 use crate::manifest::Manifest;
 use crate::task::Work;
-pub use crate::task::{DatabaseReport, Progress, Show};
+pub use crate::task::{BackedUpDatabase, Progress, Show};
 use crate::{mongo, mysql, postgres};
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
@@ -25,7 +25,7 @@ pub const ALL: &str = "all";
 
 #[derive(Clone, Debug, Serialize)]
 pub struct BackupReport {
-    pub databases: Vec<DatabaseReport>,
+    pub databases: Vec<BackedUpDatabase>,
     pub seconds: f64,
 }
 
@@ -63,7 +63,7 @@ pub async fn run(
     let tasks = databases.iter().map(|database| async move {
         let started = Instant::now();
         let result = one(registry, environment, database, to, show, bytes).await;
-        let mut report = DatabaseReport {
+        let mut report = BackedUpDatabase {
             database: database.name.clone(),
             engine: database.engine,
             path: None,

@@ -16,7 +16,7 @@ const DIFFERENCES_SHOWN: usize = 5;
 
 /// What happened to one database.
 #[derive(Clone, Debug, Serialize)]
-pub struct DatabaseReport {
+pub struct BackedUpDatabase {
     pub database: String,
     pub engine: Engine,
     /// Where its backup is; none when it failed.
@@ -32,7 +32,7 @@ pub struct DatabaseReport {
 pub enum Progress<'a> {
     Step { database: &'a str, what: &'a str },
     Bytes(u64),
-    Finished(&'a DatabaseReport),
+    Finished(&'a BackedUpDatabase),
 }
 
 /// Who is shown it.

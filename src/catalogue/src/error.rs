@@ -12,7 +12,7 @@ pub enum JournalError {
     )]
     Damaged { path: PathBuf, position: u64, detail: String },
     #[error(
-        "the catalogue journal {path} has format {found}, this program reads up to {known}; start the release that wrote it, or a later one"
+        "{path}, of the catalogue's numbers, has format {found}, this program reads up to {known}; start the release that wrote it, or a later one"
     )]
     Version { path: PathBuf, found: u32, known: u32 },
     #[error(
@@ -51,5 +51,5 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 fn remedy(error: &io::Error) -> &'static str {
-    if is_full(error) { "free some room: it is tried again by itself" } else { "check the disk and the folder's owner" }
+    if is_full(error) { "free some room" } else { "check the disk and the folder's owner" }
 }

@@ -1,5 +1,5 @@
 //! A folder in memory that is as unkind as the rules allow: it fills up in mid-write, a failed sync throws away what it
-//! should have kept, and a power cut loses, keeps or tears what was not synced.
+//! should have kept, any call may answer EIO, and a power cut loses, keeps or tears what was not synced.
 
 use super::folder::{Folder, Stored};
 use parking_lot::{Mutex, MutexGuard};
@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+const EIO: i32 = 5;
 
 /// Clones are the same folder.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,8 @@ struct State {
     /// Calls until everything fails, as if the process had died.
     dies_in: Option<u64>,
     fail_syncs: bool,
+    /// Calls until one answers EIO; those behind it succeed.
+    fails_in: Option<u64>,
     calls: u64,
 }
 
@@ -78,6 +82,17 @@ impl FakeFolder {
         self.state().dies_in = Some(calls);
     }
 
+    /// So many calls from now one answers EIO: a write in its middle.
+    pub(crate) fn fail_in(&self, calls: u64) {
+        self.state().fails_in = Some(calls);
+    }
+
+    /// The process has died and is started again; the kernel has lived on with what was written.
+    pub(crate) fn restart(&self) {
+        let mut state = self.state();
+        (state.dies_in, state.fails_in) = (None, None);
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.state().calls
     }
@@ -130,6 +145,11 @@ impl FakeFolder {
     }
 
     fn call(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.begin()?;
+        if state.fails_now() { Err(io::Error::from_raw_os_error(EIO)) } else { Ok(state) }
+    }
+
+    fn begin(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         state.calls += 1;
         match &mut state.dies_in {
@@ -140,6 +160,15 @@ impl FakeFolder {
             }
             None => Ok(state),
         }
+    }
+}
+
+impl State {
+    /// Counts one call of those until EIO.
+    fn fails_now(&mut self) -> bool {
+        let left = self.fails_in.take();
+        self.fails_in = left.and_then(|left| left.checked_sub(1));
+        left == Some(0)
     }
 }
 
@@ -195,8 +224,12 @@ impl Stored for FakeFile {
     }
 
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
-        let state = &mut *self.folder.call()?;
+        let state = &mut *self.folder.begin()?;
         let position = position as usize;
+        if state.fails_now() {
+            self.change(state, Change::Write(position, bytes[..bytes.len() / 2].to_vec()));
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         // Bytes inside the file have their room already.
         let inside = state.files[self.file].current.len().saturating_sub(position).min(bytes.len());
         let fits = state.room.map_or(bytes.len(), |room| bytes.len().min(inside + room));
@@ -218,11 +251,12 @@ impl Stored for FakeFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let state = &mut *self.folder.call()?;
+        let state = &mut *self.folder.begin()?;
+        let fails = state.fails_now() || state.fail_syncs;
         let content = &mut state.files[self.file];
         let pending = std::mem::take(&mut content.pending);
-        if state.fail_syncs {
-            return Err(io::Error::other("the sync failed"));
+        if fails {
+            return Err(io::Error::from_raw_os_error(EIO));
         }
         pending.iter().for_each(|change| change.apply(&mut content.durable));
         Ok(())

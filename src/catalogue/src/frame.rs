@@ -143,13 +143,20 @@ pub(crate) struct Walk {
     pub(crate) tips: Vec<Tip>,
     /// Where the whole frames end.
     pub(crate) end: u64,
+    /// Everything below was durable when the last frame was written.
+    pub(crate) proven: u64,
 }
 
 /// Follows the whole frames from the front; a torn tail is left out, damage is refused.
 pub(crate) fn walk(path: &Path, bytes: &[u8], log: Uuid) -> Result<Walk, JournalError> {
     let mut tip = first_tip(log);
-    let mut walk =
-        Walk { entries: Vec::new(), catalogue: Catalogue::default(), tips: vec![tip], end: FRONT_BYTES as u64 };
+    let mut walk = Walk {
+        entries: Vec::new(),
+        catalogue: Catalogue::default(),
+        tips: vec![tip],
+        end: FRONT_BYTES as u64,
+        proven: 0,
+    };
     let mut position = FRONT_BYTES;
     let damaged = |position: usize, detail: String| JournalError::Damaged {
         path: path.to_owned(),
@@ -168,6 +175,7 @@ pub(crate) fn walk(path: &Path, bytes: &[u8], log: Uuid) -> Result<Walk, Journal
             return Err(damaged(position, format!("the numbers given are {found:?}, the frame says {said:?}")));
         }
         tip = Tip { frames: tip.frames + 1, chain: frame.crc32 };
+        walk.proven = frame.durable.clamp(walk.proven, position as u64);
         walk.entries.extend(entries);
         walk.tips.push(tip);
         position += HEAD_BYTES + frame.body.len();

@@ -143,8 +143,12 @@ fn continue_journal(
     let torn = bytes.len() as u64 - walk.end;
     if torn > 0 {
         tracing::warn!(bytes = torn, "the catalogue journal ended with numbers that were never used; they are cut");
-        file.cut(walk.end).map_err(|source| JournalError::Io { action: "cut", path, source })?;
+        file.cut(walk.end).map_err(|source| JournalError::Io { action: "cut", path: path.clone(), source })?;
     }
+    // A sync that failed in an earlier run may have marked as clean what the disk does not have: syncing again would do
+    // nothing.
+    let unproven = &bytes[walk.proven as usize..walk.end as usize];
+    file.write_at(unproven, walk.proven).map_err(|source| JournalError::Io { action: "write", path, source })?;
     Ok((file, walk))
 }
 

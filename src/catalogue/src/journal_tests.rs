@@ -153,6 +153,76 @@ fn a_process_that_dies_at_any_call_loses_nothing_that_was_published() {
     }
 }
 
+/// Whatever fails once is done again: by the doors and the follower of master data while the server runs, else by the next
+/// start.
+#[test]
+fn an_io_error_at_any_call_delays_numbers_and_harms_none() {
+    let again = |step: &dyn Fn() -> Result<(), JournalError>| {
+        let Err(error) = step() else { return };
+        assert!(error.to_string().contains("check the disk"), "{error}");
+        step().expect("it failed once");
+    };
+    let work = |keeper: &Keeper| {
+        keeper.register(Some("M1"), "S2").expect("a known machine");
+        again(&|| keeper.sync());
+        again(&|| keeper.follow(plant(&["S0", "S1", "S2", "S3"])).map(|_| ()));
+        keeper.register(Some("M1"), "S4").expect("a known machine");
+        again(&|| keeper.sync());
+    };
+    let folders: [fn(&Disk) -> &FakeFolder; 2] = [|disk| &disk.data, |disk| &disk.log];
+    for of in folders {
+        let calls_of = |run: &dyn Fn(&Disk, &Keeper)| {
+            let (disk, keeper) = Disk::begun();
+            let before = of(&disk).calls();
+            run(&disk, &keeper);
+            of(&disk).calls() - before
+        };
+        let calls = calls_of(&|_, keeper| work(keeper));
+        assert!(calls >= 3, "the work reaches the disk");
+        for (failing, loss) in (0..calls).flat_map(|call| LOSSES.map(|loss| (call, loss))) {
+            let (disk, keeper) = Disk::begun();
+            of(&disk).fail_in(failing);
+            work(&keeper);
+            // Master data corrects the unit of the second, which is a number more.
+            let all = ["S0", "S1", "S2", "S2", "S3", "S4"];
+            assert_eq!(published(&keeper), all, "call {failing}");
+            disk.cut_power(loss);
+            assert_eq!(published(&disk.start().expect("whole")), all, "call {failing}, {loss:?}");
+        }
+        let calls = calls_of(&|disk, _| drop(disk.start().expect("whole")));
+        for (failing, loss) in (0..calls).flat_map(|call| LOSSES.map(|loss| (call, loss))) {
+            let (disk, _) = Disk::begun();
+            of(&disk).fail_in(failing);
+            match disk.start() {
+                Ok(keeper) => assert_eq!(published(&keeper), ["S0", "S1"], "call {failing}"),
+                Err(error) => assert!(error.to_string().contains("check the disk"), "{error}"),
+            }
+            disk.cut_power(loss);
+            assert_eq!(published(&disk.start().expect("whole")), ["S0", "S1"], "call {failing}, {loss:?}");
+        }
+    }
+}
+
+/// The kernel shows what it could not write, and takes it for clean: the next start must not rely on it.
+#[test]
+fn what_a_failed_sync_left_in_memory_is_written_again_by_the_next_start() {
+    let mut seen_after = 0;
+    for (failing, loss) in (0..6).flat_map(|call| LOSSES.map(|loss| (call, loss))) {
+        let (disk, keeper) = Disk::begun();
+        disk.data.fail_in(failing);
+        disk.data.die_in(failing + 1);
+        keeper.register(Some("M1"), "S2").expect("a known machine");
+        let _ = keeper.sync();
+        disk.data.restart();
+        let seen = published(&disk.start().expect("whole, or cut"));
+        seen_after += usize::from(seen.len() == 3);
+        disk.cut_power(loss);
+        let again = disk.start().unwrap_or_else(|error| panic!("call {failing}, {loss:?}: {error}"));
+        assert_eq!(published(&again), seen, "call {failing}, {loss:?}");
+    }
+    assert!(seen_after > 0, "no start saw what was not durable");
+}
+
 #[test]
 fn a_failed_sync_is_not_believed_by_the_next() {
     for loss in LOSSES {
@@ -185,6 +255,48 @@ fn damage_is_refused_and_never_renumbers() {
     }
     disk.data.put(NAME, Some(whole));
     disk.start().expect("whole");
+}
+
+#[test]
+fn what_a_later_release_wrote_is_refused_and_left_as_it_is() {
+    // The newest slot of the witness is the first one here, and the second after one more save.
+    for saves in 0..2 {
+        let (disk, keeper) = Disk::begun();
+        for number in 0..saves {
+            keeper.register(Some("M1"), &format!("S{}", 2 + number)).expect("a known machine");
+            keeper.sync().expect("room");
+        }
+        let (journal, witness) = (disk.data.contents(NAME).expect("there"), disk.log.contents(WITNESS).expect("there"));
+        let raised = |bytes: &[u8], version: usize, sum: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes[version] += 1;
+            // A slot begins four bytes before its version's digit, the front with it.
+            let begin = if sum == 28 { 0 } else { version - 3 };
+            let crc32 = crc32fast::hash(&bytes[begin..begin + sum]);
+            bytes[begin + sum..begin + sum + 4].copy_from_slice(&crc32.to_le_bytes());
+            bytes
+        };
+        let refused = |found: u32, name: &str| {
+            let error = disk.start().expect_err("of a later release");
+            assert!(matches!(&error, JournalError::Version { found: said, .. } if *said == found), "{error}");
+            let said = error.to_string();
+            assert!(said.contains(name) && said.contains("start the release that wrote it"), "{said}");
+        };
+        let later = raised(&journal, 8, 28);
+        disk.data.put(NAME, Some(later.clone()));
+        refused(3, NAME);
+        assert_eq!(disk.data.contents(NAME), Some(later), "untouched");
+        disk.data.put(NAME, Some(journal));
+
+        let slots = [0_usize, 4096].into_iter().filter(|at| witness[*at] != 0);
+        let newest = slots.max_by_key(|at| super::frame::u64_at(&witness, at + 20)).expect("a slot");
+        let later = raised(&witness, newest + 3, 40);
+        disk.log.put(WITNESS, Some(later.clone()));
+        refused(2, WITNESS);
+        assert_eq!(disk.log.contents(WITNESS), Some(later), "untouched");
+        disk.log.put(WITNESS, Some(witness));
+        assert_eq!(published(&disk.start().expect("as it was")).len(), 2 + saves);
+    }
 }
 
 #[test]

@@ -147,7 +147,9 @@ impl Keeper {
         let outcome = self.write_waiting(&mut writing.journal);
         match &outcome {
             Ok(()) if writing.failing => tracing::info!("the catalogue journal is written again"),
-            Err(error) if !writing.failing && error.is_full() => tracing::warn!(%error, "new numbers wait"),
+            Err(error) if !writing.failing && error.is_full() => {
+                tracing::warn!(%error, "new numbers wait, and are tried again")
+            }
             Err(error) if !writing.failing => tracing::error!(%error, "new numbers wait"),
             _ => {}
         }

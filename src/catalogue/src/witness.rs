@@ -1,8 +1,8 @@
 //! What the log's side knows of the journal: how many of its frames the log relies on, and which. It lies in the log's
 //! folder and shares the log's fate, so that an older or other journal beside the log is noticed.
 //!
-//! Two slots in two blocks, written in turn: a torn write harms one, and the other still tells the state before. It is
-//! written after the journal is durable and before numbers are published: it may fall behind the journal, never ahead.
+//! Two slots in two blocks, written in turn: a torn write harms one, and the other still tells the state before; a slot of
+//! a later release keeps the places of magic, version and checksum, and is refused. It is written after the journal is durable and before numbers are published: it may fall behind the journal, never ahead.
 
 use super::error::JournalError;
 use super::folder::{Folder, Stored};
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 const NAME: &str = "numbers";
-const MAGIC: [u8; 4] = *b"GSN1";
+const MAGIC: [u8; 3] = *b"GSN";
+const VERSION: u32 = 1;
 const SLOT_BYTES: usize = 44;
 /// Slots lie in different blocks of every common file system.
 const SLOT_POSITIONS: [usize; 2] = [0, 4096];
@@ -35,7 +36,12 @@ impl Witness {
         let mut witness = Self { folder, file: None, path: path.clone(), log, generation: 0, tip: None };
         let Some(file) = file else { return Ok(witness) };
         let bytes = file.read().map_err(io)?;
-        let slots = SLOT_POSITIONS.iter().filter_map(|at| parse_slot(bytes.get(*at..*at + SLOT_BYTES)?));
+        let whole = SLOT_POSITIONS.iter().filter_map(|at| bytes.get(*at..*at + SLOT_BYTES));
+        let whole: Vec<(u32, &[u8])> = whole.filter_map(|slot| Some((slot_version(slot)?, slot))).collect();
+        if let Some(found) = whole.iter().map(|(version, _)| *version).find(|version| *version > VERSION) {
+            return Err(JournalError::Version { path, found, known: VERSION });
+        }
+        let slots = whole.into_iter().map(|(_, slot)| parse_slot(slot));
         let Some((owner, generation, tip)) = slots.max_by_key(|(_, generation, _)| *generation) else {
             let detail = "no whole slot".to_owned();
             return Err(JournalError::Damaged { path, position: 0, detail });
@@ -78,7 +84,8 @@ impl Witness {
 
     fn slot(&self, generation: u64, tip: Tip) -> [u8; SLOT_BYTES] {
         let mut slot = [0; SLOT_BYTES];
-        slot[..4].copy_from_slice(&MAGIC);
+        slot[..3].copy_from_slice(&MAGIC);
+        slot[3] = b'0' + VERSION as u8;
         slot[4..20].copy_from_slice(self.log.as_bytes());
         slot[20..28].copy_from_slice(&generation.to_le_bytes());
         slot[28..36].copy_from_slice(&tip.frames.to_le_bytes());
@@ -89,12 +96,15 @@ impl Witness {
     }
 }
 
-fn parse_slot(slot: &[u8]) -> Option<(Uuid, u64, Tip)> {
-    if slot[..4] != MAGIC || crc32fast::hash(&slot[..40]) != u32_at(slot, 40) {
-        return None;
-    }
+/// The version of a whole slot; `None` for what a torn write may have left.
+fn slot_version(slot: &[u8]) -> Option<u32> {
+    let is_whole = slot[..3] == MAGIC && slot[3].is_ascii_digit();
+    (is_whole && crc32fast::hash(&slot[..40]) == u32_at(slot, 40)).then(|| u32::from(slot[3] - b'0'))
+}
+
+fn parse_slot(slot: &[u8]) -> (Uuid, u64, Tip) {
     let mut id = [0; 16];
     id.copy_from_slice(&slot[4..20]);
     let tip = Tip { frames: u64_at(slot, 28), chain: u32_at(slot, 36) };
-    Some((Uuid::from_bytes(id), u64_at(slot, 20), tip))
+    (Uuid::from_bytes(id), u64_at(slot, 20), tip)
 }

@@ -24,6 +24,11 @@ pub enum ChangesError {
     #[error("{path} does not hold the heads of the audit trail: {cause}; restore it from a backup, or set it aside")]
     BadHeads { path: String, cause: String },
 
+    #[error(
+        "{path}, the heads of the audit trail, has format {found}, this program reads 1; start the release that wrote it, or a later one"
+    )]
+    LaterHeads { path: String, found: u64 },
+
     #[error("{database}: nothing may be deleted before {allowed}: the registry keeps the audit trail for that long")]
     TooYoung { database: String, allowed: String },
 

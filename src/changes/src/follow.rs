@@ -10,10 +10,8 @@ use crate::metrics::{Metrics, State};
 use crate::outbox::{Outbox, Position, Window};
 use crate::stream::Stream;
 use crate::trail::Trail;
-use futures_util::FutureExt;
 use genims_databases::DatabaseError;
-use genims_model::Backoff;
-use std::panic::AssertUnwindSafe;
+use genims_model::{Backoff, panics};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +35,7 @@ pub enum Target {
     Stream(Box<Stream>),
 }
 
-pub struct Follower {
+pub struct OutboxFollower {
     pub outbox: Arc<Outbox>,
     pub target: Target,
     pub metrics: Arc<Metrics>,
@@ -53,7 +51,7 @@ impl Target {
     }
 }
 
-impl Follower {
+impl OutboxFollower {
     pub fn new(outbox: Arc<Outbox>, target: Target) -> Self {
         Self { outbox, target, metrics: Arc::default(), position: None }
     }
@@ -63,7 +61,7 @@ impl Follower {
         let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
         loop {
             // What a panic left half-done is given up with the connections.
-            let looked = AssertUnwindSafe(self.look(&stop)).catch_unwind().await;
+            let looked = panics::contain(self.look(&stop)).await;
             let pause = match looked {
                 Ok(Ok(())) => {
                     backoff.reset();

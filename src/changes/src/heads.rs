@@ -226,8 +226,15 @@ pub fn from_file(kept: Kept, data_dir: &Path) -> Result<All, ChangesError> {
     let path = data_dir.join(kept.file());
     let shown = || path.display().to_string();
     match std::fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map_err(|error| ChangesError::BadHeads { path: shown(), cause: error.to_string() }),
+        Ok(text) => {
+            let bad = |error: serde_json::Error| ChangesError::BadHeads { path: shown(), cause: error.to_string() };
+            let said: serde_json::Value = serde_json::from_slice(&text).map_err(bad)?;
+            // Format 1 does not say so; read as one of it, a later one would lose on writing what it has more.
+            if let Some(found) = said.get("format").and_then(serde_json::Value::as_u64) {
+                return Err(ChangesError::LaterHeads { path: shown(), found });
+            }
+            serde_json::from_value(said).map_err(bad)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(All::new()),
         Err(source) => Err(ChangesError::Heads { path: shown(), source }),
     }
@@ -290,6 +297,25 @@ mod tests {
         std::fs::write(folder.path().join(Kept::Heads.file()), "{").expect("written");
         let error = Heads::load(folder.path(), None).err().expect("no heads").to_string();
         assert!(error.contains("audit-heads.json"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn heads_of_a_later_release_are_refused_and_left_as_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for kept in [Kept::Heads, Kept::Checkpoints] {
+            let path = folder.path().join(kept.file());
+            let later = br#"{"format": 2, "heads": {}}"#;
+            std::fs::write(&path, later).expect("written");
+            let error = match kept {
+                Kept::Heads => Heads::load(folder.path(), None).err().expect("refused"),
+                Kept::Checkpoints => {
+                    keep_checkpoint(folder.path(), None, "genims_erp_db", &ends(1)).await.expect_err("refused")
+                }
+            };
+            let said = error.to_string();
+            assert!(said.contains(kept.file()) && said.contains("start the release that wrote it"), "{said}");
+            assert_eq!(std::fs::read(&path).expect("there"), later, "untouched");
+        }
     }
 
     #[test]

@@ -24,11 +24,11 @@ const LISTED_MAX: usize = 20;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    pub databases: Vec<DatabaseReport>,
+    pub databases: Vec<VerifiedTrail>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct DatabaseReport {
+pub struct VerifiedTrail {
     pub database: String,
     pub writes: u64,
     pub changes: u64,
@@ -54,7 +54,7 @@ impl Report {
     }
 }
 
-impl DatabaseReport {
+impl VerifiedTrail {
     fn find(&mut self, chain: &'static str, position: i64, what: impl Into<String>) {
         self.findings_total += 1;
         if self.findings.iter().filter(|finding| finding.chain == chain).count() < LISTED_MAX {
@@ -92,8 +92,8 @@ async fn examine(
     database: &str,
     kept: &[(&'static str, &Head)],
     checkpoints: &[(&'static str, &Head)],
-) -> Result<DatabaseReport, ChangesError> {
-    let mut report = DatabaseReport { database: database.to_owned(), ..DatabaseReport::default() };
+) -> Result<VerifiedTrail, ChangesError> {
+    let mut report = VerifiedTrail { database: database.to_owned(), ..VerifiedTrail::default() };
     let [write, change] = reader.checkpoint(database).await?;
     for (chain, begin, of) in
         [("writes", &write, (|ends| &ends.write) as fn(&Ends) -> &End), ("changes", &change, |ends| &ends.change)]
@@ -174,7 +174,7 @@ impl Chain {
         Self { name, end: begin, digests, heads }
     }
 
-    fn next(&mut self, entry: &Common, hash: String, digest: [u8; 32], images: bool, report: &mut DatabaseReport) {
+    fn next(&mut self, entry: &Common, hash: String, digest: [u8; 32], images: bool, report: &mut VerifiedTrail) {
         let (name, position) = (self.name, entry.position);
         let expected = self.end.position + 1;
         if position != expected {
@@ -210,7 +210,7 @@ impl Chain {
     }
 
     /// `sealed`: the last entry that the seals know.
-    fn finish(self, sealed: i64, report: &mut DatabaseReport) {
+    fn finish(self, sealed: i64, report: &mut VerifiedTrail) {
         let name = self.name;
         if sealed > self.end.position {
             report.find(

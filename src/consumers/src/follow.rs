@@ -69,6 +69,8 @@ pub struct Follower<T, L: Log> {
     gap: Option<Gap>,
     /// Everything below is in the accounts.
     settled: u64,
+    /// Records below may be in the database, though it does not say so: what was under way when its place was put back.
+    attempted: u64,
     last_commit: Duration,
 }
 
@@ -115,6 +117,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             place: None,
             gap: None,
             settled,
+            attempted: settled,
             last_commit: Duration::ZERO,
         }
     }
@@ -288,6 +291,8 @@ impl<T: Target, L: Log> Follower<T, L> {
             self.save_cursor(position)?;
             return Ok(Step::Next);
         }
+        check_begin(batch, position);
+        self.attempted = self.attempted.max(batch.next_offset);
         let begun = Instant::now();
         let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
         self.last_commit = begun.elapsed();
@@ -305,7 +310,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         let sink = self.target.name();
         // A database that knows nothing of this log lacks everything, also what the log no longer holds.
         let start = self.log.position(0);
-        let opening = self.target.open(&start, self.settled);
+        let opening = self.target.open(&start, self.attempted);
         let remembered = within(self.options.open_timeout, opening).await?;
         let position = remembered.offset;
         let resume = match self.log.resume(&remembered) {
@@ -359,6 +364,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             settlement.settle(batch, report, self.settled);
         }
         self.settled = self.settled.max(batch.next_offset);
+        self.attempted = self.attempted.max(self.settled);
         self.metrics.settled.store(self.settled, Ordering::Relaxed);
         if self.metrics.last_error().is_some() {
             tracing::info!(sink = self.target.name(), position = batch.next_offset, "commits again");
@@ -370,6 +376,17 @@ impl<T: Target, L: Log> Follower<T, L> {
     fn save_cursor(&self, next_offset: u64) -> Result<(), SinkError> {
         self.log.save_cursor(self.target.name(), next_offset).map_err(SinkError::Log)
     }
+}
+
+/// A group with records on both sides of the position would be stored in part for the second time.
+pub(crate) fn check_begin(batch: &Batch, position: u64) {
+    let begins_before = batch.first_offset < position;
+    let holds_records = batch.groups.first().is_some_and(|group| group.len() > group.skipped);
+    assert!(
+        !(begins_before && holds_records),
+        "the database has everything below {position}, and the batch begins at {}",
+        batch.first_offset
+    );
 }
 
 /// Delays between attempts at a database that is away.

@@ -1,9 +1,9 @@
 //! The loop of [`crate::follow`] against a database in memory that fails on demand.
 
-use crate::follow::{FollowOptions, Follower, Settlement};
+use crate::follow::{FollowOptions, Follower, Settlement, check_begin};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
-use genims_log::contract::Log;
+use genims_log::contract::{Consumer, Log};
 use genims_log::memory::MemoryLog;
 use genims_model::{Accounts, Group, Lineage, Position, SensorNo};
 use genims_stores::SinkError;
@@ -19,13 +19,13 @@ use uuid::Uuid;
 
 /// What the database holds and what will go wrong next.
 #[derive(Debug, Default)]
-struct Database {
-    offsets: Vec<u64>,
-    position: Option<Position>,
-    opens: u64,
-    is_away: bool,
+pub(crate) struct Database {
+    pub(crate) offsets: Vec<u64>,
+    pub(crate) position: Option<Position>,
+    pub(crate) opens: u64,
+    pub(crate) is_away: bool,
     /// How the next commits go; then they succeed.
-    faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Database {
@@ -39,21 +39,21 @@ impl Database {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
+pub(crate) enum Fault {
     Lost,
     /// The batch lands, the answer does not.
     LandsUnconfirmed,
     Hangs,
 }
 
-struct Fake {
+pub(crate) struct Fake {
     database: Arc<Mutex<Database>>,
     lineage: Lineage,
     connected: bool,
 }
 
 impl Fake {
-    fn new(database: &Arc<Mutex<Database>>) -> Self {
+    pub(crate) fn new(database: &Arc<Mutex<Database>>) -> Self {
         Self { database: database.clone(), lineage: Lineage::default(), connected: false }
     }
 }
@@ -101,6 +101,23 @@ impl Target for Fake {
     }
 }
 
+#[test]
+#[should_panic(expected = "has everything below 6, and the batch begins at 4")]
+fn what_the_database_has_in_part_is_never_sent_as_a_whole() {
+    let readings = vec![sample::reading(SensorNo(0), 1); 4];
+    let group = Group { first_offset: 4, readings, ..Group::default() };
+    let mut batch = Batch::default();
+    batch.push(Arc::new(group));
+    for passed in [0, 4] {
+        check_begin(&batch, passed);
+    }
+    // Nothing of what was lost to damage is stored.
+    let mut lost = Batch::default();
+    lost.push(Arc::new(Group { first_offset: 4, skipped: 4, ..Group::default() }));
+    check_begin(&lost, 6);
+    check_begin(&batch, 6);
+}
+
 struct Trial {
     log: Arc<MemoryLog>,
     database: Arc<Mutex<Database>>,
@@ -112,6 +129,7 @@ impl Trial {
     /// Ten groups of three readings, one batch each.
     fn new(faults: &[Fault]) -> Self {
         let log = MemoryLog::new(Uuid::nil());
+        log.register(&Consumer::hold("fake"));
         let accounts = Arc::new(Accounts::new(["mqtt".to_owned()]));
         for _ in 0..10 {
             log.append(Group { readings: vec![sample::reading(SensorNo(0), 1); 3], ..Group::default() });
@@ -270,7 +288,7 @@ async fn a_database_that_vanishes_shows_although_nothing_is_written() {
 }
 
 /// Waits for something that a running follower brings about; a bound, because a test that hangs says nothing.
-async fn eventually(what: &str, done: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, done: impl Fn() -> bool) {
     for _ in 0..20_000 {
         if done() {
             return;
@@ -387,6 +405,7 @@ async fn a_log_restored_from_an_older_copy_closes_the_doors_and_skips_nothing() 
     trial.run(3).await;
     let before = trial.offsets();
     trial.log = copy;
+    trial.log.register(&Consumer::hold("fake"));
     // The copy has grown past what the database remembers: the offset alone would look fine.
     (0..10).for_each(|_| trial.append(3));
     let ended = tokio::time::timeout(
@@ -398,7 +417,7 @@ async fn a_log_restored_from_an_older_copy_closes_the_doors_and_skips_nothing() 
     let error = ended.await.expect("an end in time").expect_err("nothing may be skipped");
     assert!(matches!(error, SinkError::NotInHistory { position: 35, end: 60, .. }), "{error}");
     assert!(trial.log.refusal().is_some_and(|cause| cause.contains("genims log adopt")));
-    assert_eq!((trial.offsets(), trial.log.cursor("fake")), (before, None));
+    assert_eq!((trial.offsets(), trial.log.cursor("fake")), (before, Some(0)));
 }
 
 #[tokio::test]

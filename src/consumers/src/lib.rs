@@ -13,6 +13,8 @@
 //! - A batch is settled (accounts, commit receipts) only after the database confirmed it.
 //! - A sink that fails holds one batch in memory, and nobody else waits for it.
 
+#[cfg(test)]
+mod backlog_tests;
 pub mod follow;
 #[cfg(test)]
 mod follow_tests;

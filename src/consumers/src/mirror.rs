@@ -8,7 +8,7 @@ use genims_catalogue::Directory;
 use genims_log::contract::Log;
 use genims_stores::SinkError;
 use genims_stores::mongo::MongoTarget;
-use genims_stores::mongo::resync::Resynced;
+use genims_stores::mongo::resync::{Compared, Resynced};
 use genims_stores::postgres::Connect;
 use genims_stores::postgres::stored::Stored;
 use genims_stores::target::Target;
@@ -33,6 +33,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
         mut target: impl FnMut() -> MongoTarget,
         shutdown: CancellationToken,
     ) -> Result<(), SinkError> {
+        let mut compared = Compared::default();
         let options = FollowOptions { gap_ends: self.operations.is_some(), ..FollowOptions::default() };
         loop {
             let (log, limits, metrics) = (self.log.clone(), self.limits.clone(), self.metrics.clone());
@@ -46,21 +47,26 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
             self.metrics.cut_off(error_text(&error));
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                () = self.bring_back(&mut target, operations) => {}
+                () = self.bring_back(&mut target, operations, &mut compared) => {}
             }
         }
     }
 
     /// Tries until it is done.
-    async fn bring_back(&self, target: &mut impl FnMut() -> MongoTarget, operations: &C) {
+    async fn bring_back(&self, target: &mut impl FnMut() -> MongoTarget, operations: &C, compared: &mut Compared) {
         let mut backoff = retries();
-        while let Err(error) = self.try_to_bring_back(target(), operations).await {
+        while let Err(error) = self.try_to_bring_back(target(), operations, compared).await {
             self.metrics.cut_off(format!("cut off, and not brought back yet: {}", error_text(&error)));
             tokio::time::sleep(backoff.next_delay()).await;
         }
     }
 
-    async fn try_to_bring_back(&self, mut target: MongoTarget, operations: &C) -> Result<(), SinkError> {
+    async fn try_to_bring_back(
+        &self,
+        mut target: MongoTarget,
+        operations: &C,
+        compared: &mut Compared,
+    ) -> Result<(), SinkError> {
         let start = self.log.position(self.log.first_offset());
         // Nothing is kept for a mirror that cannot be reached.
         target.open(&start, 0).await?;
@@ -71,7 +77,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
         // MongoDB remembers says so.
         self.log.restart_at(target.name(), reached.offset).map_err(SinkError::Log)?;
         let told = &|done: &Resynced| self.metrics.cut_off(progress(done));
-        let done = target.resync(&stored, &start, &reached, told).await?;
+        let done = target.resync(&stored, &start, &reached, compared, told).await?;
         tracing::info!(
             readings = done.readings,
             snapshots = done.snapshots,

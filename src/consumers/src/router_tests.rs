@@ -4,7 +4,7 @@ use crate::follow::{FollowOptions, Follower};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use crate::router::{EventRouter, ROUTER, mark_of};
-use genims_log::contract::Log;
+use genims_log::contract::{Consumer, Log};
 use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_log::memory::MemoryLog;
 use genims_model::{Event, Group, Row, SensorNo};
@@ -42,6 +42,7 @@ impl Trial {
     /// Each event has readings before it, and a group behind it that holds none.
     fn new() -> Self {
         let first = MemoryLog::new(Uuid::from_u128(1));
+        first.register(&Consumer::hold(ROUTER));
         for number in 0..EVENTS {
             let readings = vec![sample::reading(SensorNo(0), number); 2];
             first.append(Group { readings: readings.clone(), events: vec![event(number)], ..Group::default() });
@@ -127,7 +128,7 @@ async fn an_event_is_there_once_wherever_the_router_dies() {
             life.router.commit(&batch(&trial.first, 0, died_at + 3), place.offset).await.unwrap();
             // The end comes before the cursor is saved.
         }
-        assert_eq!(trial.first.cursor(ROUTER), None);
+        assert_eq!(trial.first.cursor(ROUTER), Some(0));
         trial.route(&trial.life()).await;
         assert_eq!(trial.routed(), all(), "died at {died_at}");
     }

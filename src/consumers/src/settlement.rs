@@ -1,6 +1,6 @@
 //! What a committed batch means for the accounts. In: the batch and how it went. Out: records that are in flight no longer.
 
-use genims_model::{Accounts, Outcome, SourceNo};
+use genims_model::{Accounts, Outcome, SourceNo, panics};
 use genims_stores::batch::Batch;
 use genims_stores::target::Committed;
 use std::sync::Arc;
@@ -37,7 +37,10 @@ impl Settlement {
         }
         for (offset, source) in refused.iter().filter(|(offset, _)| *offset >= from) {
             let source = account(*offset, *source);
-            stored[source] = stored[source].saturating_sub(1);
+            let Some(others) = stored[source].checked_sub(1) else {
+                panics::broken(&format!("the record {offset} was refused, but its batch has none of its source left"));
+            };
+            stored[source] = others;
             dead_letters[source] += 1;
         }
         for (source, (stored, dead_letters)) in stored.into_iter().zip(dead_letters).enumerate() {

@@ -4,11 +4,9 @@
 
 use crate::follow::{error_text, retries};
 use crate::metrics::SinkMetrics;
-use futures_util::FutureExt;
+use genims_model::panics;
 use genims_stores::SinkError;
-use std::any::Any;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +28,7 @@ pub async fn supervise<F>(
     loop {
         let begun = Instant::now();
         // Nothing that the loop shares is left half-changed: accounts and log guard themselves.
-        let ended = AssertUnwindSafe(async { start(shutdown.clone()).await }).catch_unwind().await;
+        let ended = panics::contain(async { start(shutdown.clone()).await }).await;
         if shutdown.is_cancelled() {
             return;
         }
@@ -45,7 +43,7 @@ pub async fn supervise<F>(
         let error = match ended {
             Ok(Ok(())) => "the sink ended without being asked".to_owned(),
             Ok(Err(error)) => error_text(&error),
-            Err(panic) => format!("the sink panicked: {}", panic_text(panic.as_ref())),
+            Err(panic) => format!("the sink panicked: {}", panics::text(panic.as_ref())),
         };
         if begun.elapsed() >= SOUND_AFTER {
             backoff.reset();
@@ -66,9 +64,4 @@ pub async fn supervise<F>(
             () = tokio::time::sleep(backoff.next_delay()) => {}
         }
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }

@@ -84,4 +84,8 @@ impl Visitor for Collected {
     fn knows(&self, _: Option<&str>, sensor: &str) -> bool {
         self.known.contains(&sensor)
     }
+
+    fn knows_machine(&self, machine: &str) -> bool {
+        self.known.contains(&machine)
+    }
 }

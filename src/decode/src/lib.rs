@@ -128,6 +128,10 @@ pub trait Visitor {
         let what = "rows are not taken here";
         self.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
     }
+    /// Whether the catalogue has a machine of that id. Asked only where it may be another's name.
+    fn knows_machine(&self, _machine: &str) -> bool {
+        false
+    }
     /// Where the message's topic says that its readings come from; called before anything else of it is handed over.
     fn place(&mut self, _address: &Address<'_>) {}
 }

@@ -9,8 +9,8 @@
 //! | anything else without `=` | one bare value, below a sensor's topic; see [`super::value`] |
 //! | anything else | line protocol |
 //!
-//! What no sender means is taken off first: a byte order mark and blanks before, and behind blanks, zero bytes that end a
-//! string in C, and separators for which nothing follows (`;`, `,`).
+//! What no sender means is taken off first: a byte order mark, blanks and control characters before, and behind them also
+//! zero bytes that end a string in C, and separators for which nothing follows (`;`, `,`).
 //!
 //! Every message leaves at least one point, snapshot or rejection, except for those that say nothing: no bytes at all
 //! (which clears a retained message), an empty array, an empty `values`, comments.
@@ -90,7 +90,11 @@ fn meant(payload: &[u8]) -> &[u8] {
         return payload;
     }
     let start = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
-    value::trim_end(start).trim_ascii_start()
+    let mut meant = value::trim_end(start);
+    while let [0..=b' ', rest @ ..] = meant {
+        meant = rest;
+    }
+    meant
 }
 
 /// `meant`: all of `payload` that is not a frame.
@@ -111,7 +115,8 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
     } else if payload.starts_with(b"\xff\xfe") || payload.starts_with(b"\xfe\xff") {
         reject("the payload is UTF-16; send it as UTF-8");
     } else if meant.contains(&b'=') || meant[0] == b'#' {
-        line_protocol::decode(meant, None, visitor);
+        let machine = address.machine;
+        line_protocol::decode_at(meant, None, machine, visitor);
     } else {
         let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
         let value = value::of_text(quoted.unwrap_or(meant));

@@ -1,8 +1,9 @@
 //! Source times go in as numbers or text; microseconds since 1970 UTC come out.
 //!
 //! Text is a number in quotes, or a date and a time with `Z` or an offset: RFC 3339, and what devices write of ISO 8601 in
-//! its place (`+0100`, `+01`, a comma before the fraction, a blank for the `T`, no seconds, ` UTC`). A time without an
-//! offset is refused: nobody can tell which clock it is.
+//! its place (`+0100`, `+01`, a comma before the fraction, a blank for the `T`, no seconds, ` UTC`); also as HTTP and mail
+//! write it (`Tue, 14 Nov 2023 22:13:20 GMT`), and .NET (`/Date(1700000000000)/`). A time without an offset is refused:
+//! nobody can tell which clock it is.
 //!
 //! Without a unit, the digits before the point tell it:
 //!
@@ -116,6 +117,15 @@ pub(crate) fn from_text(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
 fn from_other_text(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
     if let Some(decimal) = Decimal::printed(text.as_bytes()) {
         return from_decimal(decimal, unit);
+    }
+    if let Some(date) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) {
+        // Milliseconds; an offset behind them says where they were shown.
+        let digits = date.split(['+', '-']).next().unwrap_or_default();
+        let ms: i64 = digits.parse().map_err(|_| NOT_RFC_3339)?;
+        return ms.checked_mul(1_000).ok_or(NONSENSE).and_then(checked);
+    }
+    if let Ok(time) = DateTime::parse_from_rfc2822(text) {
+        return checked(time.timestamp_micros());
     }
     let rfc_3339 = as_rfc_3339(text)?;
     DateTime::parse_from_rfc3339(&rfc_3339).map_err(|_| NOT_RFC_3339).and_then(|time| checked(time.timestamp_micros()))
@@ -247,6 +257,20 @@ mod tests {
         }
         assert_eq!(from_text("2023-11-14T22:13Z", None), Ok(1_699_999_980_000_000));
         assert_eq!(from_text("5", Some(Unit::Milliseconds)), Ok(5_000));
+    }
+
+    #[test]
+    fn times_of_http_and_net_are_read() {
+        let seconds = 1_700_000_000_000_000;
+        assert_eq!(from_text("Tue, 14 Nov 2023 22:13:20 GMT", None), Ok(seconds));
+        assert_eq!(from_text("Tue, 14 Nov 2023 23:13:20 +0100", None), Ok(seconds));
+        for text in ["/Date(1700000000123)/", "/Date(1700000000123+0100)/"] {
+            assert_eq!(from_text(text, None), Ok(seconds + 123_000), "{text}");
+        }
+        for text in ["/Date()/", "/Date(x)/", "/Date(-5)/", "/Date(9223372036854775807)/", "Tue, 14 Nov 2023 22:13:20"]
+        {
+            assert!(from_text(text, None).is_err(), "{text}");
+        }
     }
 
     #[test]

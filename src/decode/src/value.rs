@@ -31,10 +31,11 @@ const SWITCH_WORDS: [(&str, f64); 8] = [
     ("no", 0.0),
 ];
 
-/// Without what stands behind a value and is not meant: blanks, the zero byte of a string in C, separators.
+/// Without what stands behind a value and is not meant: blanks, control characters (the zero byte of a string in C, the end
+/// of a text of a scale or a scanner), separators.
 #[inline]
 pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
-    while let [rest @ .., b' ' | b'\t' | b'\r' | b'\n' | b'\x0c' | 0 | b';' | b','] = bytes {
+    while let [rest @ .., 0..=b' ' | b';' | b','] = bytes {
         bytes = rest;
     }
     bytes
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_end_is_trimmed_of_what_is_not_meant() {
-        for text in ["1.5", "1.5\0", "1.5 ;\r\n\0\0", "1.5,"] {
+        for text in ["1.5", "1.5\0", "1.5 ;\r\n\0\0", "1.5,", "1.5\x03", "1.5\r\x1a"] {
             assert_eq!(trim_end(text.as_bytes()), b"1.5", "{text:?}");
         }
         assert_eq!(trim_end(b" ;,\0"), b"");

@@ -9,7 +9,7 @@ use genims::settings::Settings;
 use genims_changes::export::{self, Exported, Wanted};
 use genims_changes::heads::{self, Kept};
 use genims_changes::prune::Prune;
-use genims_changes::verify::{self, DatabaseReport, Outside, Report};
+use genims_changes::verify::{self, Outside, Report, VerifiedTrail};
 use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, Registry};
 use genims_terminal::say;
 use std::fs::File;
@@ -166,7 +166,7 @@ async fn outside(registry: &Registry, settings: &Settings, environment: &Environ
 
 fn print(report: &Report) {
     for database in &report.databases {
-        let DatabaseReport { writes, changes, seals, .. } = database;
+        let VerifiedTrail { writes, changes, seals, .. } = database;
         let heads = if database.heads.is_empty() {
             "no head".to_owned()
         } else {

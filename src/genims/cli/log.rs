@@ -1,4 +1,4 @@
-//! `genims log quarantine` sets damaged segments aside and says what is lost. `genims log adopt` goes on with a data folder that was restored from an older copy.
+//! `genims log quarantine` sets damaged segments of both logs aside and says what is lost. `genims log adopt` goes on with a data folder that was restored from an older copy.
 //!
 //! In: the log, and the positions that the configured databases remember. Out: what they have of a history that this log does
 //! not hold; with `--yes` the log under a new name, and a position under it in every database.
@@ -76,17 +76,16 @@ struct Place {
 }
 
 pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
-    let directory = settings.data_dir.join("spool");
+    let (directory, events) = (settings.data_dir.join("spool"), settings.data_dir.join(EVENTS));
     let (yes, json) = match args.command {
         LogCommand::Adopt { yes, json } => (yes, json),
-        LogCommand::Quarantine { json } => return quarantine(&directory, json),
+        LogCommand::Quarantine { json } => return quarantine(&directory, &events, json),
     };
     let bar = Progress::new("log adopt", "");
     let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
     let places = places(settings, environment, &spool).await?;
     drop(bar);
     let mut shown = consider("The log", &spool, places, yes, json).await?;
-    let events = settings.data_dir.join(EVENTS);
     if settings.routes.is_some() && events.exists() {
         let (_appender, spool, _) = file::open(&SpoolOptions { directory: events, ..settings.spool.clone() })?;
         let places = routed_places(settings, environment, &spool).await?;
@@ -139,18 +138,22 @@ fn as_json(spool: &Spool, places: &[Place], adopted: bool) -> Value {
     })
 }
 
-fn quarantine(directory: &Path, json: bool) -> anyhow::Result<ExitCode> {
+/// Both logs: that of events is there where events were ever routed.
+fn quarantine(directory: &Path, events: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let bar = Progress::new("log quarantine", "");
-    let report = file::quarantine(directory)?;
+    let mut segments = file::quarantine(directory)?.segments;
+    if events.exists() {
+        segments.extend(file::quarantine(events)?.segments);
+    }
     drop(bar);
     if json {
-        say!("{:#}", json!({ "segments": report.segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
+        say!("{:#}", json!({ "segments": segments.iter().map(replaced_as_json).collect::<Vec<_>>() }));
         return Ok(ExitCode::SUCCESS);
     }
-    if report.segments.is_empty() {
+    if segments.is_empty() {
         say!("No segment is damaged: nothing was changed.");
     }
-    for replaced in &report.segments {
+    for replaced in &segments {
         match &replaced.moved_to {
             Some(path) => {
                 say!("{}: {} bytes moved to {}", replaced.segment.display(), replaced.bytes, path.display())

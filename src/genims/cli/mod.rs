@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod client;
 mod deadletter;
 mod dictionary;
 mod doctor;
@@ -76,6 +77,8 @@ enum Command {
     Retention(retention::RetentionArgs),
     /// Fill reporting and warehouse from the other databases; `serve` does it by schedule
     Etl(etl::EtlArgs),
+    /// Who may send to `serve`: add, list, rotate, disable, allow
+    Client(client::ClientArgs),
     /// Save databases into a folder, each alone, while everything runs
     Backup(backup::BackupArgs),
     /// Bring a database back from a backup
@@ -128,6 +131,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Retention(args) => retention::run(args, &environment).await,
             Command::Etl(args) => etl::run(args, &environment).await,
+            Command::Client(args) => client::run(args, &settings()?),
             Command::Backup(args) => backup::run(args, &environment).await,
             Command::Restore(args) => restore::run(args, &environment).await,
             Command::Drill(args) => drill::run(args, &environment).await,

@@ -2,7 +2,7 @@
 
 use super::conclude;
 use genims_databases::{Environment, Registry};
-use genims_platform::provision::{self, DatabaseReport, Mode, Options, Progress, ProvisionReport, Status};
+use genims_platform::provision::{self, Mode, Options, Progress, ProvisionReport, ProvisionedDatabase, Status};
 use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,7 +74,7 @@ fn print(report: &ProvisionReport) {
     say!("{:.2} s in all", report.seconds);
 }
 
-fn summary(database: &DatabaseReport, mode: Mode) -> String {
+fn summary(database: &ProvisionedDatabase, mode: Mode) -> String {
     match (database.status, mode) {
         (Status::Failed, _) => "FAILED".to_owned(),
         (Status::Drifted, _) => format!("{} differences", database.drift.len()),

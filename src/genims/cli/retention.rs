@@ -4,7 +4,7 @@ use super::conclude;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
-use genims_platform::retention::{self, DatabaseReport, How, Options, RetentionReport, TableReport};
+use genims_platform::retention::{self, DatabaseRetention, How, Options, RetentionReport, TableReport};
 use genims_terminal::{Progress, say};
 use std::process::ExitCode;
 
@@ -77,7 +77,7 @@ fn aged(table: &TableReport) -> u64 {
     table.goes + table.held.values().sum::<u64>()
 }
 
-fn summary(database: &DatabaseReport, run: bool) -> String {
+fn summary(database: &DatabaseRetention, run: bool) -> String {
     let sum = |of: fn(&TableReport) -> u64| database.tables.iter().map(of).sum::<u64>();
     let held = sum(|table| table.held.values().sum());
     match (&database.error, run) {

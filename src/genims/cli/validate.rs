@@ -108,6 +108,18 @@ fn surprises(settings: &Settings) -> Vec<String> {
     if settings.postgres.is_none() && settings.mongodb.is_none() {
         warnings.push("no [[sinks]]: what is received stays in the spool and reaches no database".to_owned());
     }
+    for listener in &settings.listeners {
+        let (name, (tls, _, anonymous)) = (&listener.name, listener.kind.locks());
+        if listener.kind.is_exposed() {
+            warnings.push(format!("listener {name} listens in clear outside loopback: whoever reaches it reads along"));
+        }
+        let asks = tls.is_some_and(|tls| tls.client_ca_file.is_some());
+        if settings.clients.is_some() && matches!(listener.kind, ListenerKind::Line(_)) && !asks && !anonymous {
+            warnings.push(format!(
+                "listener {name} lets nobody in: lines cannot log in; ask for certificates (client_ca_file) or set anonymous = true"
+            ));
+        }
+    }
     warnings
 }
 
@@ -119,7 +131,7 @@ fn listeners(settings: &Settings) -> Vec<Value> {
             ListenerKind::Line(options) => ("line", options.listen.to_string()),
             ListenerKind::Bridge(options) => ("bridge", options.broker.clone()),
         };
-        json!({ "name": listener.name, "type": kind, "at": at })
+        json!({ "name": listener.name, "type": kind, "at": at, "tls": listener.kind.locks().0.is_some() })
     });
     listeners.collect()
 }
@@ -160,7 +172,8 @@ fn print(found: &Found) {
         say!("http      {}", settings.http.listen);
         for listener in listeners(settings) {
             let text = |key: &str| listener[key].as_str().unwrap_or_default().to_owned();
-            say!("listener  {} ({}) on {}", text("name"), text("type"), text("at"));
+            let tls = if listener["tls"] == true { ", TLS" } else { "" };
+            say!("listener  {} ({}{tls}) on {}", text("name"), text("type"), text("at"));
         }
         let sinks = sinks(settings);
         say!("sinks     {}", if sinks.is_empty() { "none".to_owned() } else { sinks.join(", ") });

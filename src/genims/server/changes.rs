@@ -3,7 +3,7 @@
 
 use super::{ServerError, Stage};
 use crate::settings::Settings;
-use genims_changes::follow::{Follower, STREAM, TRAIL, Target};
+use genims_changes::follow::{OutboxFollower, STREAM, TRAIL, Target};
 use genims_changes::heads::{EVERY, Heads};
 use genims_changes::metrics::Metrics;
 use genims_changes::outbox::Outbox;
@@ -29,7 +29,7 @@ pub(super) struct ChangesView {
 
 /// What is configured, not running yet.
 pub(super) struct Changes {
-    followers: Vec<Follower>,
+    followers: Vec<OutboxFollower>,
     heads: Option<Arc<Heads>>,
 }
 
@@ -59,18 +59,18 @@ impl Changes {
             let Some(outbox) = outbox(database, environment, &targets)? else { continue };
             if let (Some(mysql), Some(heads)) = (&mysql, &heads) {
                 let trail = Box::new(Trail::new(mysql.clone(), database.name.clone()));
-                followers.push(Follower::new(outbox.clone(), Target::Trail(trail, heads.clone())));
+                followers.push(OutboxFollower::new(outbox.clone(), Target::Trail(trail, heads.clone())));
             }
             if let Some((mongo, client)) = &mongo {
                 let stream = Box::new(Stream::new(mongo.clone(), client.clone(), database.name.clone()));
-                followers.push(Follower::new(outbox.clone(), Target::Stream(stream)));
+                followers.push(OutboxFollower::new(outbox.clone(), Target::Stream(stream)));
             }
         }
         Ok(Self { followers, heads })
     }
 
     pub(super) fn start(self, stage: &mut Stage) -> Result<Vec<ChangesView>, ServerError> {
-        let view = |follower: &Follower| ChangesView {
+        let view = |follower: &OutboxFollower| ChangesView {
             database: follower.outbox.database().to_owned(),
             target: follower.target.name(),
             metrics: follower.metrics.clone(),
@@ -105,6 +105,8 @@ async fn deliver(changes: Changes, stop: CancellationToken) {
         let kept = heads.keep().await.err().map(|error| error.to_string());
         if let Some(error) = kept.as_ref().filter(|error| said.as_ref() != Some(*error)) {
             tracing::error!(error, "the heads of the audit trail are not kept; tried again");
+        } else if kept.is_none() && said.is_some() {
+            tracing::info!("the heads of the audit trail are kept again");
         }
         said = kept;
     };

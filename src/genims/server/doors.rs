@@ -1,6 +1,7 @@
 //! Opens the listeners. All of them are bound before the first one serves, so a taken port is found at once.
 
 use super::observe::Observer;
+use super::reload;
 use super::stream::Stream;
 use super::{ServerError, Stage};
 use crate::settings::{Listener, ListenerKind, Settings};
@@ -9,6 +10,7 @@ use genims_decode::payload::Decoder;
 use genims_decode::topic::Templates;
 use genims_listen::bridge::{Bridge, BridgeError, BridgeMetrics, BridgeName, BridgeOptions};
 use genims_listen::line::LineServer;
+use genims_listen::locks::{Clients, Gate, Locks};
 use genims_listen::mqtt::{self, Statistics};
 use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
 use genims_listen::{Decode, ListenMetrics};
@@ -41,7 +43,7 @@ impl Statistics for Received {
 
 type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Binds every listener, then serves them all in `stage`.
+/// Binds every listener, then serves them all in `stage`, and keeps their locks up to date.
 pub(super) async fn open(
     settings: &Settings,
     stream: &Stream,
@@ -50,11 +52,19 @@ pub(super) async fn open(
 ) -> Result<(), ServerError> {
     let decode: Arc<dyn Decode> = Arc::new(Messages(Decoder::new(settings.topics.clone())));
     let progress = Arc::new(Progress::new(CLIENTS_MAX, stream.marks.clone()));
+    let clients = settings.clients.as_ref().map(|options| Clients::open(&options.path(&settings.data_dir), options));
+    let clients = clients.transpose().map_err(|source| ServerError::Clients(Box::new(source)))?;
+    let mut locks = Locks { gates: Vec::new(), clients };
     let mut ready = Vec::new();
     for (source, listener) in settings.listeners.iter().enumerate() {
         let data_dir = &settings.data_dir;
         let door = Door { listener, data_dir, source: source as SourceNo, stream, observer, stop: stage.stop.clone() };
-        ready.push(door.bind(decode.clone(), progress.clone()).await?);
+        let gate = door.gate(locks.clients.clone())?;
+        locks.gates.push(gate.clone());
+        ready.push(door.bind(gate, decode.clone(), progress.clone()).await?);
+    }
+    if !locks.is_idle() {
+        stage.tasks.spawn(reload::run(locks, stage.stop.clone()));
     }
     for serving in ready {
         stage.tasks.spawn(serving);
@@ -83,20 +93,37 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    async fn bind(self, decode: Arc<dyn Decode>, progress: Arc<Progress>) -> Result<Serving, ServerError> {
+    fn gate(&self, clients: Option<Arc<Clients>>) -> Result<Arc<Gate>, ServerError> {
+        let name = &self.listener.name;
+        let (tls, _, anonymous) = self.listener.kind.locks();
+        if let Some(address) = self.listener.kind.listen().filter(|_| self.listener.kind.is_exposed()) {
+            tracing::warn!(
+                listener = name, %address, "listens in clear outside loopback: whoever reaches it reads along and may send"
+            );
+        }
+        let answers = !matches!(self.listener.kind, ListenerKind::Line(_));
+        Gate::open(name, answers, tls, clients, anonymous, Arc::default()).map_err(|error| self.invalid(error))
+    }
+
+    async fn bind(
+        self,
+        gate: Arc<Gate>,
+        decode: Arc<dyn Decode>,
+        progress: Arc<Progress>,
+    ) -> Result<Serving, ServerError> {
         let intake = self.stream.intake.clone();
-        let metrics = Arc::new(ListenMetrics::default());
+        let metrics = gate.metrics();
         let (source, stop) = (self.source, self.stop.clone());
         match &self.listener.kind {
             ListenerKind::Mqtt(options) => {
                 options.validate().map_err(|error| self.invalid(error))?;
                 let at = options.listen;
                 let socket = TcpListener::bind(at).await.map_err(|source| self.taken(at, source))?;
-                self.opened(socket.local_addr(), metrics.clone());
+                self.opened(socket.local_addr(), metrics);
                 let statistics = Arc::new(Received(self.stream.accounts.clone()));
                 let options = options.clone();
                 Ok(Box::pin(async move {
-                    let serving = mqtt::serve(socket, options, intake, decode, source, metrics, statistics, stop);
+                    let serving = mqtt::serve(socket, options, intake, decode, source, gate, statistics, stop);
                     if let Err(error) = serving.await {
                         tracing::error!(%error, "an MQTT listener has ended");
                     }
@@ -104,13 +131,13 @@ impl Door<'_> {
             }
             ListenerKind::Tcp(options) => {
                 let accounts = self.stream.accounts.clone();
-                let server = TcpServer::bind(options.clone(), source, intake, accounts, progress, metrics.clone());
+                let server = TcpServer::bind(options.clone(), source, intake, accounts, progress, gate);
                 let server = server.await.map_err(|error| self.invalid(error))?;
                 self.opened(server.address(), metrics);
                 Ok(Box::pin(server.serve(stop)))
             }
             ListenerKind::Line(options) => {
-                let server = LineServer::bind(options.clone(), source, intake, metrics.clone());
+                let server = LineServer::bind(options.clone(), source, intake, gate);
                 let server = server.await.map_err(|error| self.invalid(error))?;
                 self.opened(server.address(), metrics);
                 Ok(Box::pin(server.serve(stop)))

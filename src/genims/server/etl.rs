@@ -11,6 +11,7 @@ use genims_etl::EtlError;
 use genims_etl::bookkeeping::{DATABASE, Kind};
 use genims_etl::job::{self, Job};
 use genims_etl::run::{Places, Request, run};
+use genims_model::{Backoff, panics};
 use std::collections::{HashMap, HashSet};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,8 +31,8 @@ struct Scheduler {
     started_at: DateTime<Utc>,
     /// Since when each job's moments count, as it was told last: only at such a moment the database is asked again.
     since: HashMap<String, DateTime<Utc>>,
-    /// Jobs that failed, until when they wait and how long that is.
-    waits: HashMap<String, (Instant, Duration)>,
+    /// Jobs that failed, until when they wait, and how long the next time.
+    waits: HashMap<String, (Instant, Backoff)>,
     said: Option<String>,
 }
 
@@ -131,19 +132,25 @@ impl Scheduler {
     async fn once(&mut self, index: usize, due_at: DateTime<Utc>) {
         let Some(job) = self.jobs.get(index) else { return };
         let request = Request { kind: Kind::Scheduled, due_at: Some(due_at), now: Utc::now(), backfill: None };
-        match run(&self.places, job, request, &|_| ()).await {
-            Ok(done) => {
+        // A job shares nothing with the others but the databases, where its transaction ends with its connection.
+        let ran = panics::contain(run(&self.places, job, request, &|_| ())).await;
+        let error = match ran {
+            Ok(Ok(done)) => {
                 tracing::info!(job = job.name, days = done.days, rows = done.rows_in, "job done");
                 self.waits.remove(&job.name);
+                return;
             }
-            Err(error) => {
-                let pause = self.waits.get(&job.name).map_or(PAUSE_MIN, |(_, pause)| (*pause * 2).min(PAUSE_MAX));
-                match &error {
-                    EtlError::Busy { .. } => tracing::debug!(job = job.name, "under way elsewhere"),
-                    _ => tracing::error!(job = job.name, %error, seconds = pause.as_secs(), "job failed; tried again"),
-                }
-                self.waits.insert(job.name.clone(), (Instant::now() + pause, pause));
-            }
+            Ok(Err(EtlError::Busy { .. })) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panic) => Some(format!("it panicked: {}", panics::text(panic.as_ref()))),
+        };
+        let fresh = || (Instant::now(), Backoff::new(PAUSE_MIN, PAUSE_MAX));
+        let (until, backoff) = self.waits.entry(job.name.clone()).or_insert_with(fresh);
+        let pause = backoff.next_delay();
+        *until = Instant::now() + pause;
+        match error {
+            Some(error) => tracing::error!(job = job.name, error, seconds = pause.as_secs(), "job failed; tried again"),
+            None => tracing::debug!(job = job.name, "under way elsewhere"),
         }
     }
 }

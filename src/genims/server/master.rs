@@ -65,8 +65,10 @@ impl Refresher {
         let deadline = Instant::now() + patience;
         while !self.step().await {
             if Instant::now() >= deadline {
+                let error = self.status.lock().last_error.clone();
                 tracing::warn!(
-                    "no master data within {} s and none known from before: sensors are unknown until it is reachable",
+                    error,
+                    "no master data within {} s and none known from before: sensors are unknown until it can be followed",
                     patience.as_secs()
                 );
                 return;

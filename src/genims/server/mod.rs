@@ -14,6 +14,7 @@
 //! - [`observe`]: the report of everything
 //! - [`purge`]: the bounds of the dead letters
 //! - [`obstacles`]: what would stop a start, before it begins
+//! - [`reload`]: certificates and clients, read again when they change
 //! - [`panics`]: a broken invariant ends the server in order
 //!
 //! From the request to stop to the end it takes [`STOP_MAX`] at most, whatever hangs: each stage has its share of it.
@@ -30,6 +31,7 @@ mod observe;
 pub mod obstacles;
 pub mod panics;
 mod purge;
+mod reload;
 mod route_files;
 mod route_lookups;
 pub mod routes;
@@ -46,7 +48,7 @@ use genims_stores::routed::progress::Routed;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -81,6 +83,8 @@ pub enum ServerError {
     Bind { name: String, address: String, source: io::Error },
     #[error("listener {name}: {source}")]
     Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the clients: {0}")]
+    Clients(#[source] Box<genims_listen::locks::LockError>),
     #[error(transparent)]
     Etl(#[from] genims_etl::EtlError),
     #[error(transparent)]
@@ -96,6 +100,8 @@ pub struct Server {
     events: Option<Spool>,
     tasks: Tasks,
     observer: Arc<observe::Observer>,
+    /// Why the HTTP side has ended, if it has: nobody could see the server any more.
+    http_ended: Arc<OnceLock<String>>,
     /// Where the HTTP side listens, for those who asked for port 0.
     pub http_address: SocketAddr,
 }
@@ -196,11 +202,12 @@ impl Server {
         doors::open(&settings, &stream, &observer, &mut tasks.doors).await?;
 
         let window = &mut tasks.window;
-        let observed: Arc<dyn Observe> = observer.clone();
-        let stop = window.stop.clone();
+        let http_ended = Arc::<OnceLock<String>>::default();
+        let served = http::serve(http_listener, observer.clone(), window.stop.clone());
+        let ended = http_ended.clone();
         window.tasks.spawn(async move {
-            if let Err(error) = http::serve(http_listener, observed, stop).await {
-                tracing::error!(%error, "the HTTP side has ended");
+            if let Err(error) = served.await {
+                _ = ended.set(error.to_string());
             }
         });
         window.tasks.spawn(summary::run(observer.clone(), window.stop.clone()));
@@ -212,19 +219,32 @@ impl Server {
             window.tasks.spawn(purge.run(window.stop.clone()));
         }
         tracing::info!(http = %http_address, data = %data_dir.display(), "genims is serving");
-        Ok(Self { stream, events, tasks, observer, http_address })
+        Ok(Self { stream, events, tasks, observer, http_ended, http_address })
     }
 
-    /// Resolves with the cause when the server can no longer keep its promise: the log has failed.
+    /// Resolves with the cause when the server can no longer keep its promises: a log has failed, or nobody can watch.
     pub async fn failed(&self) -> String {
         loop {
-            if let Some(cause) = self.stream.spool.failure() {
-                return format!(
-                    "the spool has failed: {cause}; nothing was acknowledged since; mend the disk and restart"
-                );
+            if let Some(cause) = self.failure() {
+                return cause;
             }
             tokio::time::sleep(FAILURE_POLL).await;
         }
+    }
+
+    fn failure(&self) -> Option<String> {
+        if let Some(cause) = self.stream.spool.failure() {
+            return Some(format!(
+                "the spool has failed: {cause}; nothing was acknowledged since; mend the disk and restart"
+            ));
+        }
+        if let Some(cause) = self.events.as_ref().and_then(Spool::failure) {
+            return Some(format!(
+                "the log of events has failed: {cause}; what was acknowledged is in the spool; mend the disk and restart"
+            ));
+        }
+        let cause = self.http_ended.get()?;
+        Some(format!("the HTTP side has ended: {cause}; restart, and free its address if it is taken"))
     }
 
     /// Stops in the direction of the stream: doors, shards and log, sinks, window.

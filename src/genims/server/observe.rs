@@ -11,6 +11,7 @@ use genims_api::report::{
     Spool as SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
+use genims_consumers::SinkState;
 use genims_databases::Registry;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
@@ -123,11 +124,14 @@ impl Observer {
 
     fn sink(view: &SinkView) -> Sink {
         let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
+        // A log that takes nothing holds its writer up inside an append, which looks again and again whether it may go on.
+        let blocked = view.writes.as_ref().and_then(|log| log.refusal().or_else(|| log.full_because()));
+        let state = if blocked.is_some() { SinkState::Retrying } else { metrics.state() };
         Sink {
             name: view.name.to_owned(),
             database: view.database.clone(),
-            state: metrics.state().as_str().into(),
-            connected: metrics.is_connected(),
+            state: state.as_str().into(),
+            connected: state == SinkState::Following,
             position: metrics.position.load(Relaxed),
             lag_records: metrics.lag_rows(next_offset),
             lag_seconds: metrics.lag(next_offset).as_secs_f64(),
@@ -138,7 +142,7 @@ impl Observer {
             refused_total: metrics.refused_total.load(Relaxed),
             expired_total: metrics.expired_total.load(Relaxed),
             gap_records_total: metrics.gap_records_total.load(Relaxed),
-            last_error: metrics.last_error(),
+            last_error: blocked.or_else(|| metrics.last_error()),
             receive_to_committed_ms: Latency::of(&metrics.latency_us()),
         }
     }
@@ -218,6 +222,10 @@ impl Door {
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
                 protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
+                handshakes_refused_total: metrics.handshakes_refused_total.load(Relaxed),
+                logins_refused_total: metrics.logins_refused_total.load(Relaxed),
+                denied_total: metrics.denied_total.load(Relaxed),
+                evicted_total: metrics.evicted_total.load(Relaxed),
             },
             Self::Bridge(metrics) => Listener {
                 address,
@@ -227,7 +235,7 @@ impl Door {
                 messages_total: metrics.messages_total.load(Relaxed),
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
-                protocol_errors_total: 0,
+                ..Listener::default()
             },
         }
     }
@@ -248,7 +256,9 @@ impl Observe for Observer {
         let not_ready_because = match (&spool.failed, self.spool.refusal(), spool.full) {
             (Some(cause), ..) => Some(format!("the spool has failed: {cause}")),
             (None, Some(cause), _) => Some(cause),
-            (None, None, true) => Some("the spool is at its cap; senders wait until a sink catches up".to_owned()),
+            (None, None, true) => {
+                Some(self.spool.full_because().unwrap_or_else(|| "the spool has no room; senders wait".to_owned()))
+            }
             (None, None, false) => None,
         };
         ServerReport {

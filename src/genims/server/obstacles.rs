@@ -8,6 +8,7 @@ use crate::settings::{Complaint, ListenerKind, RouteOptions, Settings};
 use genims_databases::configured::{self, ConnectionFault};
 use genims_databases::{Database, DatabaseError, Environment, Registry, roots};
 use genims_listen::bridge::{BridgeError, BridgeOptions};
+use genims_listen::locks::{TlsOptions, clients, tls};
 use genims_routes::Routes;
 use rustix::fs::{Access, access};
 use std::io::ErrorKind;
@@ -56,7 +57,11 @@ pub fn on_this_machine(settings: &Settings) -> Vec<Complaint> {
             // What they could stumble over is held to ranges when the file is read.
             ListenerKind::Tcp(_) | ListenerKind::Line(_) => {}
         }
+        complaints.extend(listener.kind.locks().0.and_then(|options| tls_problem(options, &complain)));
     }
+    let file = settings.clients.as_ref().map(|options| options.path(&settings.data_dir));
+    let problem = file.and_then(|path| clients::file::read(&path).err());
+    complaints.extend(problem.map(|problem| settings.complaint(None, "clients", problem.to_string())));
     let problem = settings.routes.as_ref().and_then(route_problem);
     complaints.extend(problem.map(|problem| settings.complaint(None, "routes", problem)));
     complaints
@@ -96,6 +101,18 @@ fn bridge_problem(options: &BridgeOptions, complain: &dyn Fn(&str, String) -> Co
     let key = files.iter().find(|(_, path)| is_it(path)).map_or("", |(key, _)| *key);
     let text = error.to_string();
     Some(complain(key, text.strip_prefix("bridge: ").unwrap_or(&text).to_owned()))
+}
+
+fn tls_problem(options: &TlsOptions, complain: &dyn Fn(&str, String) -> Complaint) -> Option<Complaint> {
+    let error = tls::check(options).err()?;
+    let files = [
+        ("tls.cert_file", Some(&options.cert_file)),
+        ("tls.key_file", Some(&options.key_file)),
+        ("tls.client_ca_file", options.client_ca_file.as_ref()),
+        ("tls.crl_file", options.crl_file.as_ref()),
+    ];
+    let key = files.iter().find(|(_, path)| path.is_some() && *path == error.path()).map_or("tls", |(key, _)| *key);
+    Some(complain(key, error.to_string()))
 }
 
 /// Why a folder cannot be used, or not be made.

@@ -1,8 +1,10 @@
 //! A thread that panics has found an invariant broken. The others must not go on as if nothing had happened, with a shard
-//! or a sink missing: the first panic of any thread, caught or not, ends the server in order.
+//! missing: the first panic of any thread, caught or not, ends the server in order. Only what a supervisor starts anew
+//! (a sink, a delivery of changes) ends alone, unless what broke concerns everybody: see [`genims_model::panics`].
 //!
 //! Enters: the panics of all threads. Leaves: the first one's message, for [`Panics::first`].
 
+use genims_model::panics::is_contained;
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
@@ -21,7 +23,9 @@ impl Panics {
         let (watcher, print) = (panics.clone(), panic::take_hook());
         panic::set_hook(Box::new(move |panicked| {
             print(panicked);
-            watcher.note(panicked);
+            if !is_contained() {
+                watcher.note(panicked);
+            }
         }));
         panics
     }
@@ -55,19 +59,41 @@ impl Panics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use genims_consumers::supervise::supervise;
     use genims_model::{Accounts, Outcome};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio_util::sync::CancellationToken;
 
+    fn overdraw(name: &str) {
+        Accounts::new([name.to_owned()]).finished(0, Outcome::Committed, 1);
+    }
+
+    /// One test, for a process has one hook.
     #[tokio::test]
-    async fn the_panic_of_any_thread_is_told_once_with_its_cause() {
+    async fn a_panic_is_told_once_with_its_cause_unless_it_ends_only_what_is_started_anew() {
         let panics = Panics::watch();
-        let overdraw = || {
-            let accounts = Accounts::new(["mqtt".to_owned()]);
-            accounts.finished(0, Outcome::Committed, 1);
+        let (stop, starts) = (CancellationToken::new(), AtomicU32::new(0));
+        let start = |stop: CancellationToken| {
+            let begun = starts.fetch_add(1, Ordering::Relaxed);
+            async move {
+                match begun {
+                    0 => panic!("a defect of a sink"),
+                    1 => overdraw("line"),
+                    _ => stop.cancel(),
+                }
+                Ok(())
+            }
         };
-        let thread = std::thread::Builder::new().name("shard-7".to_owned()).spawn(overdraw).expect("a thread");
-        let told = tokio::time::timeout(std::time::Duration::from_secs(10), panics.first()).await.expect("told");
-        assert!(thread.join().is_err());
-        assert!(told.contains("shard-7") && told.contains("only 0 are in flight"), "{told}");
+        supervise("fake", Arc::default(), start, stop.clone()).await;
+        assert_eq!(starts.load(Ordering::Relaxed), 3, "both were started anew");
+        let told = panics.first().await;
+        assert!(told.contains("1 records of line") && told.contains("only 0 are in flight"), "{told}");
+
+        let panics = Panics::watch();
+        let thread = std::thread::Builder::new().name("shard-7".to_owned()).spawn(|| overdraw("mqtt"));
+        assert!(thread.expect("a thread").join().is_err());
+        let told = panics.first().await;
+        assert!(told.contains("shard-7") && told.contains("1 records of mqtt"), "{told}");
         // Also one that a task set would swallow.
         assert!(tokio::spawn(async { panic!("a later one") }).await.is_err());
         assert_eq!(panics.seen(), Some(told.as_str()));

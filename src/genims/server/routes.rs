@@ -106,10 +106,11 @@ impl EventRoutes {
         let router = EventRouter::new(appender, recovered.marks, passed)
             .with_recovered(stream.recovered_until, stream.accounts.recovered());
         let first = stream.spool.clone();
-        let router = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
+        let (mut view, start) = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, None, stop)
         });
-        let (router, followers, routed) = (vec![router], Vec::new(), Vec::new());
+        view.writes = Some(log.clone());
+        let (router, followers, routed) = (vec![(view, start)], Vec::new(), Vec::new());
         let mut made = Self {
             log,
             recovered_until: recovered.next_offset,
@@ -269,7 +270,7 @@ fn follower(
     mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
 ) -> (SinkView, Start) {
     let metrics = Arc::new(SinkMetrics::default());
-    let view = SinkView { name, database, metrics: metrics.clone(), settles: false, log: log.clone() };
+    let view = SinkView { name, database, metrics: metrics.clone(), settles: false, log: log.clone(), writes: None };
     (view, Box::new(move |stop| start(metrics.clone(), stop)))
 }
 

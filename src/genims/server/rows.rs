@@ -1,4 +1,4 @@
-//! Rows for tables at the door: who may write them, and what the live catalogues say, asked again and again.
+//! Rows for tables at the door: for which databases, and what the live catalogues say, asked again and again.
 //!
 //! What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start as well.
 
@@ -10,7 +10,7 @@ use genims_databases::{
 };
 use genims_model::{DeadLetter, Mark};
 use genims_pipeline::intake::Intake;
-use genims_rows::{Gate, Schema};
+use genims_rows::{Gate, Schema, Tables};
 use genims_stores::mongo::collections;
 use genims_stores::rows::Aside;
 use genims_stores::rows::catalogue::Source;
@@ -61,7 +61,8 @@ impl Rows {
         let Some(options) = &settings.rows else { return Ok(None) };
         let folder = settings.data_dir.join(CATALOGUES);
         std::fs::create_dir_all(&folder).map_err(|source| ServerError::DataDir { path: folder.clone(), source })?;
-        let mut gate = Gate::new(options.clone());
+        // The settings have been checked; what could not be read would be denied.
+        let mut gate = Gate::new(Tables::new(&options.anonymous).unwrap_or_default());
         let mut places = Vec::new();
         for database in Registry::load(None)?.all().iter().filter(|database| options.reaches(&database.name)) {
             let name = &database.name;

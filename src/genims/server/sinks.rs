@@ -38,6 +38,8 @@ pub(super) struct SinkView {
     pub(super) settles: bool,
     /// What it follows.
     pub(super) log: Spool,
+    /// What it writes to, where that is another log.
+    pub(super) writes: Option<Spool>,
 }
 
 /// The share of the log's cap that the mirror may hold: the rest is always left to the operations database.
@@ -153,6 +155,7 @@ fn ready(
     spool.register(consumer)?;
     let metrics = Arc::new(SinkMetrics::default());
     let database = Some(database.to_owned());
-    let view = SinkView { name, database, metrics: metrics.clone(), settles: consumer.settles, log: spool.clone() };
+    let (settles, log) = (consumer.settles, spool.clone());
+    let view = SinkView { name, database, metrics: metrics.clone(), settles, log, writes: None };
     Ok(Ready { view, start: Box::new(move |stop| start(metrics.clone(), stop)) })
 }

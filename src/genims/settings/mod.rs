@@ -16,6 +16,7 @@ use genims_decode::template::TopicTemplate;
 use genims_decode::topic::Templates;
 use genims_listen::bridge::BridgeOptions;
 use genims_listen::line::LineOptions;
+use genims_listen::locks::{ClientOptions, TlsOptions};
 use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
@@ -33,8 +34,19 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../../../config/genims.toml");
 
 /// What stands at the top of the file.
-const SECTIONS: [&str; 10] =
-    ["data_dir", "http", "listeners", "topics", "pipeline", "spool", "sinks", "routes", "rows", "dead_letters"];
+const SECTIONS: [&str; 11] = [
+    "data_dir",
+    "http",
+    "listeners",
+    "clients",
+    "topics",
+    "pipeline",
+    "spool",
+    "sinks",
+    "routes",
+    "rows",
+    "dead_letters",
+];
 const DATA_DIR: &str = ".genims/server";
 const LISTENERS_MAX: usize = 64;
 
@@ -79,6 +91,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub http: HttpOptions,
     pub listeners: Vec<Listener>,
+    /// Without the section everybody may send.
+    pub clients: Option<ClientOptions>,
     pub topics: Templates,
     pub pipeline: PipelineOptions,
     pub spool: SpoolOptions,
@@ -137,13 +151,28 @@ pub enum ListenerKind {
 
 impl ListenerKind {
     /// Where it listens; a bridge does not.
-    fn listen(&self) -> Option<SocketAddr> {
+    pub fn listen(&self) -> Option<SocketAddr> {
         match self {
             Self::Mqtt(options) => Some(options.listen),
             Self::Tcp(options) => Some(options.listen),
             Self::Line(options) => Some(options.listen),
             Self::Bridge(_) => None,
         }
+    }
+
+    /// TLS, whether it may listen in clear outside loopback, whether those who show nothing are let in.
+    pub fn locks(&self) -> (Option<&TlsOptions>, bool, bool) {
+        match self {
+            Self::Mqtt(options) => (options.tls.as_ref(), options.plaintext, options.anonymous),
+            Self::Tcp(options) => (options.tls.as_ref(), options.plaintext, options.anonymous),
+            Self::Line(options) => (options.tls.as_ref(), options.plaintext, options.anonymous),
+            Self::Bridge(_) => (None, false, false),
+        }
+    }
+
+    /// Whether anybody beside this machine reads along.
+    pub fn is_exposed(&self) -> bool {
+        self.locks().0.is_none() && self.listen().is_some_and(|address| !address.ip().to_canonical().is_loopback())
     }
 
     fn waits_for_commit(&self) -> bool {
@@ -205,6 +234,10 @@ impl Settings {
             data_dir: data_dir.and_then(|read| faults.take(read)).unwrap_or_else(|| PathBuf::from(DATA_DIR)),
             http: section(&mut root, &options::HTTP, faults),
             listeners: Vec::new(),
+            clients: match root.contains_key(options::CLIENTS.title) {
+                true => Some(section(&mut root, &options::CLIENTS, faults)),
+                false => None,
+            },
             topics: topics(&mut root, faults),
             pipeline: pipeline(&mut root, faults),
             spool: section(&mut root, &options::SPOOL, faults),
@@ -225,7 +258,7 @@ impl Settings {
     /// What is wrong with a value, of this listener or of the whole, in the eyes of whoever tried to use it.
     pub fn complaint(&self, listener: Option<usize>, key: &str, problem: impl Into<String>) -> Complaint {
         let place = listener.into_iter().flat_map(|index| [Step::from("listeners"), Step::from(index)]);
-        let path = place.chain((!key.is_empty()).then(|| Step::from(key)));
+        let path = place.chain(key.split('.').filter(|key| !key.is_empty()).map(Step::from));
         Fault::new(path, problem).told(&self.source.file, &self.source.text)
     }
 }
@@ -274,15 +307,15 @@ fn topics(root: &mut Table, faults: &mut Faults) -> Templates {
         .unwrap_or_default()
 }
 
-/// Who may write rows; whose tables are in no database is a fault.
+/// For which databases rows are taken; one that is not there is a fault.
 fn rows(root: &mut Table, faults: &mut Faults) -> Option<RowOptions> {
     root.get(options::ROWS.title)?;
     let options: RowOptions = section(root, &options::ROWS, faults);
     let registry = Registry::load(None).map_err(|error| Fault::new([], error.to_string()));
     let registry = faults.take(registry)?;
     let known: Vec<&str> = registry.all().iter().map(|database| database.name.as_str()).collect();
-    if let Some(problem) = options.problem(&known) {
-        faults.add(Fault::new([Step::from("rows"), Step::from("clients")], problem));
+    if let Some((key, problem)) = options.problem(&known) {
+        faults.add(Fault::new([Step::from("rows"), Step::from(key)], problem));
     }
     Some(options)
 }
@@ -307,6 +340,9 @@ fn listener(index: usize, mut table: Table, faults: &mut Faults) -> Option<Liste
         Some(name) => faults.take(read(&[&path[..], &[Step::from("name")]].concat(), name)),
         None => Some(format!("{kind}-{index}")),
     };
+    if let Some(Value::Table(tls)) = table.get("tls") {
+        ranges::keys(&[&path[..], &[Step::from("tls")]].concat(), &options::TLS, tls, faults);
+    }
     let kind = match kind.as_str() {
         "mqtt" => within(&path, &options::MQTT, table, faults).map(ListenerKind::Mqtt),
         "tcp" => within(&path, &options::TCP, table, faults).map(ListenerKind::Tcp),

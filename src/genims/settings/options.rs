@@ -71,6 +71,17 @@ const ACKNOWLEDGE: Key = key(
     Words(&["durable", "committed"]),
     "when a sender is told that its data is safe: after the fsync of the spool, or after the PostgreSQL commit",
 );
+const TLS_TABLE: Key = key(
+    "tls",
+    Text("{ cert_file, key_file, client_ca_file, client_certificate, crl_file }"),
+    "TLS, as [listeners.tls] below; in clear without it",
+);
+const PLAINTEXT: Key = key("plaintext", Switch, "listens in clear outside loopback, which is refused without it");
+const ANONYMOUS: Key = key(
+    "anonymous",
+    Switch,
+    "with [clients], those who show neither a name and secret nor a certificate are let in, too",
+);
 const PACKET_BYTES: Allowed = Number(1_024, MQTT_PACKET_BYTES_MAX);
 
 pub(super) const TOP: Section = Section {
@@ -133,6 +144,9 @@ pub(super) const MQTT: Section = Section {
             Switch,
             "every connection comes through a load balancer that sends a PROXY header (version 1 or 2) first; those without one are refused",
         ),
+        TLS_TABLE,
+        PLAINTEXT,
+        ANONYMOUS,
     ],
 };
 
@@ -160,6 +174,9 @@ pub(super) const TCP: Section = Section {
             "how long open frames are waited for at shutdown, or after the client has closed its side",
         ),
         ACKNOWLEDGE,
+        TLS_TABLE,
+        PLAINTEXT,
+        ANONYMOUS,
     ],
 };
 
@@ -179,6 +196,52 @@ pub(super) const LINE: Section = Section {
             "silence after which a connection is closed; longer than any flush interval in use",
         ),
         key("drain_timeout", Time(ZERO, MINUTE), "how long lines already read are waited for at shutdown"),
+        TLS_TABLE,
+        PLAINTEXT,
+        ANONYMOUS,
+    ],
+};
+
+/// Of the listeners but bridges.
+pub(super) const TLS: Section = Section {
+    title: "listeners.tls",
+    kind: None,
+    keys: &[
+        key(
+            "cert_file",
+            Text("a file (PEM)"),
+            "the listener's certificate, with those between it and its authority behind it; read again when it changes, as all files here",
+        ),
+        key("key_file", Text("a file (PEM)"), "its key"),
+        key(
+            "client_ca_file",
+            Text("a file (PEM)"),
+            "the authorities of clients' certificates; without it none is asked for one",
+        ),
+        key(
+            "client_certificate",
+            Words(&["required", "optional"]),
+            "whether a client without a certificate is refused, or may log in with a secret",
+        ),
+        key(
+            "crl_file",
+            Text("a file (PEM)"),
+            "revocation lists, one of each authority that a client's certificate goes through",
+        ),
+    ],
+};
+
+pub(super) const CLIENTS: Section = Section {
+    title: "clients",
+    kind: None,
+    keys: &[
+        key("file", Text("a file"), "the clients, as `genims client` writes it; clients.toml in data_dir if not given"),
+        key(
+            "failures_max",
+            Number(1, 1_000_000),
+            "wrong secrets in a row, for one name from one address, that lock the name for that address",
+        ),
+        key("lockout", Time(SECOND, DAY), "how long"),
     ],
 };
 
@@ -338,11 +401,18 @@ pub(super) const ROUTES: Section = Section {
 pub(super) const ROWS: Section = Section {
     title: "rows",
     kind: None,
-    keys: &[key(
-        "clients",
-        Text("a list of { client = \"erp\", tables = [\"genims_erp_db.*\"] }"),
-        "who may write rows into which tables; nobody else may; written as [[rows.clients]]",
-    )],
+    keys: &[
+        key(
+            "databases",
+            Text("a list of databases, * for any characters"),
+            "the databases that rows are taken for; the logs hold what each of them lacks",
+        ),
+        key(
+            "anonymous",
+            Text("a list of DATABASE.TABLE, * for any characters in either"),
+            "the tables that clients without an account may write; those with one: `genims client allow --rows`",
+        ),
+    ],
 };
 
 pub(super) const DEAD_LETTERS: Section = Section {
@@ -355,5 +425,21 @@ pub(super) const DEAD_LETTERS: Section = Section {
 };
 
 /// In the order of the file.
-pub(super) const ALL: [Section; 14] =
-    [TOP, HTTP, MQTT, TCP, LINE, BRIDGE, TOPICS, PIPELINE, SPOOL, POSTGRES, MONGODB, ROUTES, ROWS, DEAD_LETTERS];
+pub(super) const ALL: [Section; 16] = [
+    TOP,
+    HTTP,
+    MQTT,
+    TCP,
+    LINE,
+    TLS,
+    BRIDGE,
+    CLIENTS,
+    TOPICS,
+    PIPELINE,
+    SPOOL,
+    POSTGRES,
+    MONGODB,
+    ROUTES,
+    ROWS,
+    DEAD_LETTERS,
+];

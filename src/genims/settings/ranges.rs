@@ -5,6 +5,7 @@ use super::options::{Allowed, Key, Section};
 use super::{Listener, ListenerKind, Settings, reference};
 use genims_databases::complaint::{Fault, Faults, Step};
 use genims_listen::bridge::BridgeOptions;
+use genims_listen::locks::TlsOptions;
 use genims_pipeline::SameTimestamp;
 use std::net::SocketAddr;
 use toml::{Table, Value};
@@ -80,6 +81,7 @@ pub(super) fn check(settings: &Settings, listeners: &[(usize, Listener)], faults
         if let ListenerKind::Bridge(options) = &listener.kind {
             check_bridge(&at(*index), options, faults);
         }
+        locks(&at(*index), listener, faults);
     }
     pipeline(settings, faults);
     if !faults.any_below(&[Step::from("spool")]) {
@@ -101,6 +103,20 @@ fn pipeline(settings: &Settings, faults: &mut Faults) {
         let problem = "the mirror only ever adds documents, so it would keep what PostgreSQL replaces: choose keep_all, first \
                        or reject, or leave the sink of type \"mongodb\" out";
         faults.add(Fault::new(key("same_timestamp"), problem));
+    }
+}
+
+fn locks(path: &[Step], listener: &Listener, faults: &mut Faults) {
+    let (tls, plaintext, _) = listener.kind.locks();
+    let key =
+        |names: &[&str]| path.iter().cloned().chain(names.iter().map(|name| Step::from(*name))).collect::<Vec<_>>();
+    if let Some(Err((name, problem))) = tls.map(TlsOptions::check) {
+        faults.add(Fault::new(key(&["tls", name]), problem));
+    }
+    if listener.kind.is_exposed() && !plaintext {
+        let problem = "others than this machine could read along and send: add [listeners.tls] with cert_file and key_file, \
+                       or plaintext = true where the network is trusted";
+        faults.add(Fault::new(key(&["listen"]), problem));
     }
 }
 

@@ -6,6 +6,7 @@ use super::{DATA_DIR, HttpOptions, RouteOptions};
 use genims_consumers::gather::BatchLimits;
 use genims_listen::bridge::BridgeOptions;
 use genims_listen::line::LineOptions;
+use genims_listen::locks::{ClientOptions, TlsOptions};
 use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
@@ -86,6 +87,12 @@ fn defaults(section: &Section) -> Table {
         ("listeners", Some("tcp")) => Table::try_from(TcpOptions::default()),
         ("listeners", Some("line")) => Table::try_from(LineOptions::default()),
         ("listeners", _) => Table::try_from(BridgeOptions::default()),
+        // Two of its files have to be named.
+        ("listeners.tls", _) => Table::try_from(TlsOptions::default()).map(|mut table| {
+            table.retain(|_, value| value.as_str() != Some(""));
+            table
+        }),
+        ("clients", _) => Table::try_from(ClientOptions::default()),
         ("dead_letters", _) => Table::try_from(Kept::default()),
         ("pipeline", _) => Table::try_from(PipelineOptions::default()),
         ("routes", _) => Table::try_from(RouteOptions::default()),

@@ -107,17 +107,21 @@ pub async fn run<S, R, FS, FR>(
 }
 
 /// A peer that vanishes without a word (power cut, a router that has forgotten it) is noticed after two minutes, whatever
-/// the protocol above asks for, and its place is given to others.
+/// the protocol above asks for, and its place is given to others: when nothing is under way by probes, else (nothing is
+/// probed while a last acknowledgement is sent again and again, for a quarter of an hour) by [`UNANSWERED_MAX`].
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
+const UNANSWERED_MAX: Duration = Duration::from_secs(120);
 
 /// Failures are left alone: the connection works without.
 fn prepare(stream: &TcpStream) {
     // Acknowledgements are small and must not wait for more bytes.
     let _ = stream.set_nodelay(true);
     let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_keepalive(&probes);
+    let _ = socket.set_tcp_user_timeout(Some(UNANSWERED_MAX));
 }
 
 /// Failing `accept`s in a row.
@@ -183,7 +187,8 @@ mod tests {
         let serve = |stream: TcpStream| {
             let socket = SockRef::from(&stream);
             let found = (socket.keepalive(), socket.tcp_keepalive_time(), socket.tcp_keepalive_interval());
-            let _ = asked.send((found.0.ok(), found.1.ok(), found.2.ok(), socket.tcp_keepalive_retries().ok()));
+            let more = (socket.tcp_keepalive_retries().ok(), socket.tcp_user_timeout().ok().flatten());
+            let _ = asked.send((found.0.ok(), found.1.ok(), found.2.ok(), more));
             std::future::ready(())
         };
         let limits = Limits { connections_max: 1, drain_timeout: Duration::from_secs(1) };
@@ -196,7 +201,8 @@ mod tests {
             found
         };
         let ((), found) = tokio::join!(running, client);
-        assert_eq!(found, Some((Some(true), Some(PROBE_AFTER), Some(PROBE_INTERVAL), Some(PROBES))));
+        let more = (Some(PROBES), Some(UNANSWERED_MAX));
+        assert_eq!(found, Some((Some(true), Some(PROBE_AFTER), Some(PROBE_INTERVAL), more)));
     }
 
     #[test]

@@ -8,17 +8,21 @@
 //! - [`bridge`]: an MQTT client of an existing broker
 //! - [`accept`]: taking connections from a TCP socket, shared by the listeners
 //! - [`address`]: how a listener's address is written
+//! - [`locks`]: TLS, clients and what they may send
+//! - `topic`: filters of topics
 //! - `notices`: what clients do wrong over and over, told once in a while
 
 pub mod accept;
 pub mod address;
 pub mod bridge;
 pub mod line;
+pub mod locks;
 pub mod mqtt;
 pub mod tcp;
 
 mod notices;
 mod resends;
+mod topic;
 
 #[cfg(test)]
 mod trial;
@@ -62,6 +66,14 @@ pub struct ListenMetrics {
     pub messages_total: AtomicU64,
     pub acks_total: AtomicU64,
     pub protocol_errors_total: AtomicU64,
+    /// TLS handshakes that failed: no certificate, a revoked one, plain text.
+    pub handshakes_refused_total: AtomicU64,
+    /// Clients that were not let in.
+    pub logins_refused_total: AtomicU64,
+    /// Messages under topics that their client may not publish under.
+    pub denied_total: AtomicU64,
+    /// Connections ended because their client may no longer be in.
+    pub evicted_total: AtomicU64,
 }
 
 /// Whether a topic is one under which a broker publishes its own state, a bridge's connection among it. No device speaks

@@ -27,6 +27,10 @@ pub(crate) enum Kind {
     Subscription,
     Proxy,
     Oversize,
+    Tls,
+    Login,
+    Breach,
+    Eviction,
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! For tests: a door with two shards behind it, whose "spool" does what the test says.
 
+pub(super) mod authority;
 pub(super) mod broker;
 pub(super) mod heard;
 

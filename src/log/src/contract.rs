@@ -57,14 +57,17 @@ pub trait Log: Send + Sync + 'static {
     fn position(&self, offset: u64) -> Position;
     /// Where a consumer goes on that remembers this.
     fn resume(&self, remembered: &Position) -> Resume;
-    /// Where the consumer's cursor stands; `None` for one that never saved any.
+    /// Where the consumer's cursor stands; `None` for one that was never registered.
     fn cursor(&self, consumer: &str) -> Option<u64>;
-    /// Reads from the group that holds `from`, or from the oldest when that is gone.
+    /// Reads from the group that holds `from`, or from the oldest when that is gone; fails behind the log's end. A reader
+    /// under which records go fails instead of skipping them.
     fn reader(&self, from: u64) -> Result<Self::Reader, Cause>;
-    /// Everything below `next_offset` is in the consumer's database: it may be deleted, and commit receipts may settle.
+    /// Everything below `next_offset` is in the consumer's database: it may be deleted, and commit receipts may settle. A
+    /// lower offset than before is ignored. Fails for a consumer that is not registered, and behind the log's end.
     fn save_cursor(&self, consumer: &str, next_offset: u64) -> Result<(), Cause>;
     /// The consumer's database went back: its cursor follows, and what is held from `offset` on stays until the cursor
-    /// has passed it again. Answers where the consumer goes on: at `offset`, or at the first record when that is later.
+    /// has passed it again. Answers where the consumer goes on: at `offset`, or at the first record when that is later. A
+    /// cursor that stands lower stays where it is.
     fn rewind(&self, consumer: &str, offset: u64) -> Result<u64, Cause>;
     /// Nothing is appended while any consumer is refused: it remembers a history that this log does not hold. `None`
     /// lifts it.

@@ -7,6 +7,7 @@
 //! All of it counts records: a dead letter that holds several refused elements of a message counts each of them.
 
 use super::dead_letter::Reason;
+use super::panics;
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,7 +91,9 @@ impl Accounts {
             let (name, in_flight) = (&self.names[self.index(source)], account.in_flight);
             // The lock goes first: whoever reports the end of the server reads the accounts.
             drop(account);
-            panic!("{records} records of {name} end as {outcome:?}, but only {in_flight} are in flight");
+            panics::broken(&format!(
+                "{records} records of {name} end as {outcome:?}, but only {in_flight} are in flight"
+            ));
         };
         account.in_flight = in_flight;
         let place = match outcome {

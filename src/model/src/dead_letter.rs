@@ -30,10 +30,10 @@ pub enum Reason {
     RefusedByDatabase,
     /// Larger than the listener takes.
     TooLarge,
+    /// Of a machine that the client may not speak for, or for a table that it may not write into.
+    NotAllowed,
     /// A row that its table does not take; the detail names the column.
     BadRow,
-    /// A row from a client that may not write into the table.
-    NotAllowed,
 }
 
 impl Reason {
@@ -50,8 +50,8 @@ impl Reason {
         Self::SameTimestamp,
         Self::RefusedByDatabase,
         Self::TooLarge,
-        Self::BadRow,
         Self::NotAllowed,
+        Self::BadRow,
     ];
 
     /// True where only the sender can mend the cause. Everything else becomes storable by what is done here: a sensor
@@ -77,8 +77,8 @@ impl Reason {
             Self::SameTimestamp => "same_timestamp",
             Self::RefusedByDatabase => "refused_by_database",
             Self::TooLarge => "too_large",
-            Self::BadRow => "bad_row",
             Self::NotAllowed => "not_allowed",
+            Self::BadRow => "bad_row",
         }
     }
 
@@ -97,11 +97,11 @@ impl Reason {
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
             Self::TooLarge => "raise packet_bytes_max or line_bytes_max of the listener, or send less at once",
+            Self::NotAllowed => {
+                "allow the client this machine or table with `genims client allow`, or send it from another"
+            }
             Self::BadRow => {
                 "compare the row with the table's columns and rows; mend either, then send it again or replay"
-            }
-            Self::NotAllowed => {
-                "let the client write into the table: [[rows.clients]] of the configuration, then replay"
             }
         }
     }

@@ -13,6 +13,7 @@
 //! - [`Backoff`]: how long to wait between attempts that fail
 //! - [`budget`]: bytes that may be under way between threads
 //! - [`clock`]: what time it is
+//! - [`panics`]: which panics end the server
 
 pub mod account;
 mod backoff;
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod dead_letter;
 pub mod event;
 pub mod group;
+pub mod panics;
 pub mod position;
 pub mod reading;
 pub mod receipt;

@@ -2,9 +2,6 @@
 //! the catalogue, and submits everything that one read of its socket brought as at most one chunk per shard, under one
 //! receipt.
 
-mod aside;
-mod rows;
-
 use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
@@ -19,11 +16,15 @@ use genims_model::{
     SourceNo,
 };
 use genims_rows::Gate;
-use std::collections::HashMap;
+pub use genims_rows::Tables;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Arguments;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
+
+mod rejecting;
+mod rows;
 
 /// What happens at the door while the spool is at its cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,6 +35,18 @@ pub enum WhenFull {
     Block,
     /// New records are given up and counted; their messages are not acknowledged as stored.
     DropNewest,
+}
+
+/// The ids of the machines that a client may speak for.
+pub type Machines = Arc<HashSet<Box<str>>>;
+
+/// What a client may send.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Whose records; `None` is all.
+    pub machines: Option<Machines>,
+    /// Into which tables rows; `None` for a client without an account: what [`Gate`] allows those.
+    pub tables: Option<Tables>,
 }
 
 /// What all connections share.
@@ -79,7 +92,7 @@ impl Intake {
             unsent: Vec::new(),
             unknown_names: Vec::new(),
             client: "".into(),
-            first_client: None,
+            scope: Scope::default(),
             topic: String::new(),
             message: 0,
             place: Place::default(),
@@ -125,8 +138,7 @@ pub struct IntakeBuffer {
     unsent: Vec<(usize, Chunk)>,
     unknown_names: Vec<String>,
     client: Arc<str>,
-    /// Of what is replayed: who sent it first.
-    first_client: Option<Box<str>>,
+    scope: Scope,
     topic: String,
     /// Counts the messages; 0 where the transport knows none.
     message: u64,
@@ -175,16 +187,6 @@ impl IntakeBuffer {
         self.receipt_time.set_first(first_us);
     }
 
-    /// Who sent first what this sender brings again: it is his permission that counts.
-    pub fn set_first_client(&mut self, client: Option<&str>) {
-        self.first_client = client.map(Into::into);
-    }
-
-    /// Rejects what is too long to be taken: `head` is all there is of `bytes`.
-    pub fn reject_head(&mut self, reason: Reason, detail: Arguments<'_>, head: &[u8], bytes: u64) {
-        self.set_aside(None, reason, detail, (head, bytes));
-    }
-
     /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
         self.letters.begin();
@@ -222,6 +224,13 @@ impl IntakeBuffer {
             room.wait().await;
         }
         receipt
+    }
+
+    /// Makes the numbers of new sensors durable before the round is handed over, which gives up a round whose numbers cannot
+    /// be. False while they cannot be: who has nobody to send the round again waits and asks anew.
+    pub fn register(&mut self) -> bool {
+        self.unsynced = !self.sync_registrations();
+        !self.unsynced
     }
 
     /// Turns what is staged into chunks under one receipt and enters them in the account.
@@ -293,7 +302,7 @@ impl IntakeBuffer {
             return Ok(no);
         }
         match &self.intake.registrar {
-            Some(registrar) if no.is_none() => {
+            Some(registrar) if no.is_none() && self.may_speak_for(machine) => {
                 let Registration { no, home } = registrar.register(machine, sensor)?;
                 self.unpublished.insert(no, home);
                 Ok(no)
@@ -324,6 +333,12 @@ impl IntakeBuffer {
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
         let home = match self.catalogue.sensor(sensor) {
             Some(entry) => {
+                if !self.may_speak_for(Some(&entry.sensor.machine_id)) {
+                    let known = entry.sensor.clone();
+                    let detail = format!("the client may not send readings of machine {}", known.machine_id);
+                    let machine = Some(&*known.machine_id);
+                    return self.reject_point((Reason::NotAllowed, &detail), machine, &known.sensor_id, point);
+                }
                 if let Name::Sensor { machine, sensor } = point.name {
                     let known = &entry.sensor;
                     self.check_place(sensor, (&known.factory_id, &known.line_id, &known.machine_id), machine);
@@ -356,11 +371,12 @@ impl Visitor for IntakeBuffer {
             Name::Handle(handle) => {
                 let index = (handle & !UNKNOWN_HANDLE) as usize;
                 let name = self.unknown_names.get(index).cloned().unwrap_or_default();
-                self.reject_unknown(None, &name, &format!("sensor {name} is not in the catalogue"), &point);
+                let detail = format!("sensor {name} is not in the catalogue");
+                self.reject_point((Reason::UnknownSensor, &detail), None, &name, &point);
             }
             Name::Sensor { machine, sensor } => match self.resolve(machine, sensor) {
                 Ok(no) => self.stage(no, &point),
-                Err(detail) => self.reject_unknown(machine, sensor, &detail, &point),
+                Err(detail) => self.reject_point((Reason::UnknownSensor, &detail), machine, sensor, &point),
             },
         }
     }
@@ -373,6 +389,12 @@ impl Visitor for IntakeBuffer {
             self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
             return;
         };
+        if !self.may_speak_for(Some(machine)) {
+            let payload = snapshot_element(&fields, machine, timestamp_us);
+            let detail = format_args!("the client may not send states of machine {machine}");
+            self.reject_part(Form::Elements, Reason::NotAllowed, detail, &payload);
+            return;
+        }
         let home = self.catalogue.machine(no).map_or(no, |entry| {
             let known = &entry.machine;
             self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None);
@@ -418,6 +440,10 @@ impl Visitor for IntakeBuffer {
 
     fn rows(&mut self, database: &str, table: &str, payload: &[u8]) {
         self.judge(database, table, payload);
+    }
+
+    fn knows_machine(&self, machine: &str) -> bool {
+        self.catalogue.machine_by_id(machine).is_some()
     }
 
     fn place(&mut self, address: &Address<'_>) {

@@ -1,14 +1,15 @@
 //! The door and the registrar: a number goes to the shards only when it is durable, whoever registered it.
 
-use crate::intake::{Intake, IntakeBuffer, WhenFull};
+use crate::intake::{Intake, IntakeBuffer, Scope, Tables, WhenFull};
 use crate::queue::ShardQueue;
 use crate::remarks::Kind;
 use genims_catalogue::Machine;
 use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
 use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
+use genims_model::snapshot::SnapshotFields;
 use genims_model::{Accounts, DeadLetter, Protocol, Quality, Reason, SensorNo};
-use genims_rows::{Column, Dialect, Gate, RowClient, RowOptions, Schema, Table};
+use genims_rows::{Column, Dialect, Gate, Schema, Table};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -315,8 +316,7 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
     let letter = queue.pop().expect("handed over").dead_letters.remove(0);
     assert_eq!((letter.reason, letter.records), (Reason::NotAllowed, 1));
 
-    let clients = vec![RowClient { client: "erp".to_owned(), tables: vec!["db.*".to_owned()] }];
-    let mut gate = Gate::new(RowOptions { clients });
+    let mut gate = Gate::new(Tables::default());
     gate.open("db", Dialect::Postgres, [].into());
     let columns = [("id".to_owned(), Column::new(genims_rows::Kind::Integer(0, 9)))].into();
     let table = Table { columns, keys: vec![vec!["id".to_owned()]], open: false };
@@ -324,8 +324,9 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
     let other_folder = tempfile::tempdir().expect("a folder");
     let (_, other, queue) = begun_with(other_folder.path(), Some(Arc::new(gate)));
     let mut buffer = other.buffer(0, Protocol::Mqtt, false);
-    buffer.set_client("genims-replay-1");
-    buffer.set_first_client(Some("erp"));
+    buffer.set_client("erp");
+    let tables = Tables::new(&["db.*".to_owned()]).expect("patterns");
+    buffer.set_scope(Scope { tables: Some(tables), ..Scope::default() });
     buffer.begin(1);
     buffer.set_topic(topic);
     Decoder::default().message(topic, b"[{\"id\":1},{\"id\":99},{\"id\":2}]", &mut buffer);
@@ -334,5 +335,42 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
     let chunk = queue.pop().expect("handed over");
     let values: Vec<&str> = chunk.rows.iter().map(|row| row.values.as_str()).collect();
     assert_eq!((values, chunk.records()), (vec!["{\"id\":1}", "{\"id\":2}"], 3));
-    assert_eq!((chunk.rows[0].client.as_str(), chunk.dead_letters[0].topic.as_str()), ("genims-replay-1", topic));
+    assert_eq!((chunk.rows[0].client.as_str(), chunk.dead_letters[0].topic.as_str()), ("erp", topic));
+}
+
+fn of_machines(machines: Option<[&str; 1]>) -> Scope {
+    Scope { machines: machines.map(|machines| Arc::new(machines.map(Into::into).into())), ..Scope::default() }
+}
+
+#[tokio::test]
+async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (running, intake, queue) = begun(folder.path());
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    buffer.point(point("S-1", 1.0));
+    submit(&mut buffer).await;
+    queue.pop().expect("handed over");
+    let known = running.directory().load().sensor_by_id("S-1").expect("registered");
+    for (machines, taken) in [(Some(["M1"]), 3), (Some(["M2"]), 0), (None, 3)] {
+        buffer.set_scope(of_machines(machines));
+        buffer.begin(2);
+        buffer.point(point("S-1", 2.0));
+        buffer.point(Point { name: Name::Handle(known.0), ..point("", 3.0) });
+        buffer.snapshot("M1", Some(1), SnapshotFields::default());
+        submit(&mut buffer).await;
+        let chunk = queue.pop().expect("handed over");
+        assert_eq!(chunk.readings.len() + chunk.snapshots.len(), taken, "{machines:?}");
+        let letters: Vec<&DeadLetter> = chunk.dead_letters.iter().collect();
+        assert_eq!(letters.len(), 3 - taken, "{machines:?}");
+        assert!(letters.iter().all(|letter| letter.reason == Reason::NotAllowed && letter.detail.contains("M1")));
+    }
+    // Nor does it enter sensors of others, or of no machine.
+    buffer.set_scope(of_machines(Some(["M2"])));
+    buffer.begin(3);
+    buffer.point(point("S-NEW", 1.0));
+    assert_ne!(buffer.define("S-NEW") & (1 << 31), 0, "unknown");
+    submit(&mut buffer).await;
+    assert_eq!(queue.pop().expect("handed over").dead_letters[0].reason, Reason::UnknownSensor);
+    assert_eq!(running.directory().load().sensor_by_id("S-NEW"), None);
 }

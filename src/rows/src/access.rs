@@ -1,60 +1,62 @@
-//! Which client may write into which tables: `[rows]` of the configuration. What is not allowed is denied.
+//! Into which tables rows may go: for which databases they are taken at all (`[rows]` of the configuration), and which tables a
+//! client may write (its account; `[rows]` for clients without one). What is not allowed is denied.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// `[rows]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RowOptions {
-    pub clients: Vec<RowClient>,
+    /// The databases that rows are taken for; `*` stands for any number of characters.
+    pub databases: Vec<String>,
+    /// What clients without an account may write, as in [`Tables::new`].
+    pub anonymous: Vec<String>,
 }
 
-/// One `[[rows.clients]]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RowClient {
-    /// The client id on MQTT, the client's name on TCP.
-    pub client: String,
-    /// `database.table`; `*` stands for any number of characters in either.
-    pub tables: Vec<String>,
+/// Tables that a client may write into.
+#[derive(Clone, Debug, Default)]
+pub struct Tables(Arc<[(Box<str>, Box<str>)]>);
+
+impl Tables {
+    /// Of patterns `database.table`; `*` stands for any number of characters in either.
+    pub fn new(patterns: &[String]) -> Result<Self, String> {
+        let halves = |pattern: &String| match pattern.split_once('.') {
+            Some((database, table)) if !database.is_empty() && !table.is_empty() => Ok((database.into(), table.into())),
+            _ => Err(format!("{pattern:?} is no DATABASE.TABLE; * stands for any number of characters in either")),
+        };
+        patterns.iter().map(halves).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub fn allow(&self, database: &str, table: &str) -> bool {
+        self.0.iter().any(|(databases, tables)| fits(databases, database) && fits(tables, table))
+    }
 }
 
 impl RowOptions {
-    pub fn allows(&self, client: &str, database: &str, table: &str) -> bool {
-        let of_client = self.clients.iter().filter(|entry| entry.client == client);
-        of_client.flat_map(|entry| &entry.tables).any(|pattern| {
-            let (databases, tables) = parts(pattern);
-            fits(databases, database) && fits(tables, table)
-        })
-    }
-
-    /// Whether anybody may write into any table of the database.
+    /// Whether rows are taken for the database.
     pub fn reaches(&self, database: &str) -> bool {
-        self.clients.iter().flat_map(|entry| &entry.tables).any(|pattern| fits(parts(pattern).0, database))
+        self.databases.iter().any(|pattern| fits(pattern, database))
     }
 
-    /// What is wrong with an entry; `known` are the databases.
-    pub fn problem(&self, known: &[&str]) -> Option<String> {
-        for entry in &self.clients {
-            if entry.client.is_empty() {
-                return Some("an entry of [[rows.clients]] names no client; say the client id".to_owned());
-            }
-            for pattern in &entry.tables {
-                let (databases, tables) = parts(pattern);
-                if tables.is_empty() || databases.is_empty() {
-                    return Some(format!("{pattern:?} of client {} is no database.table", entry.client));
-                }
-                if !known.iter().any(|name| fits(databases, name)) {
-                    return Some(format!("{pattern:?} of client {} fits no database of the registry", entry.client));
-                }
-            }
+    /// The key at fault, and what is wrong with it; `known` are the databases.
+    pub fn problem(&self, known: &[&str]) -> Option<(&'static str, String)> {
+        if self.databases.is_empty() {
+            return Some(("databases", "names no database that rows are taken for".to_owned()));
         }
-        None
+        if let Some(wrong) = self.databases.iter().find(|pattern| !known.iter().any(|name| fits(pattern, name))) {
+            return Some(("databases", format!("{wrong:?} fits no database of the registry")));
+        }
+        if let Err(problem) = Tables::new(&self.anonymous) {
+            return Some(("anonymous", problem));
+        }
+        let is_reached = |pattern: &&String| {
+            let database = pattern.split('.').next().unwrap_or_default();
+            known.iter().any(|name| fits(database, name) && self.reaches(name))
+        };
+        let wrong = self.anonymous.iter().find(|pattern| !is_reached(pattern))?;
+        Some(("anonymous", format!("{wrong:?} is of no database that databases names")))
     }
-}
-
-fn parts(pattern: &str) -> (&str, &str) {
-    pattern.split_once('.').unwrap_or((pattern, ""))
 }
 
 fn fits(pattern: &str, name: &str) -> bool {
@@ -73,6 +75,10 @@ fn fits(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn patterns(patterns: &[&str]) -> Vec<String> {
+        patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
+    }
+
     #[test]
     fn a_star_stands_for_any_number_of_characters() {
         for (pattern, name, expected) in [
@@ -90,20 +96,33 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_named_may_nothing() {
-        let client = |client: &str, tables: &[&str]| RowClient {
-            client: client.to_owned(),
-            tables: tables.iter().map(|table| (*table).to_owned()).collect(),
+    fn what_is_not_named_is_denied() {
+        let tables = Tables::new(&patterns(&["genims_erp_db.*", "genims_hr_db.t_*"])).unwrap();
+        assert!(tables.allow("genims_erp_db", "materials") && tables.allow("genims_hr_db", "t_x"));
+        assert!(!tables.allow("genims_hr_db", "employees") && !tables.allow("genims_erp", "materials"));
+        assert!(!Tables::default().allow("genims_erp_db", "materials"));
+        for wrong in ["materials", ".materials", "genims_erp_db.", ""] {
+            assert!(Tables::new(&patterns(&[wrong])).unwrap_err().contains(wrong));
+        }
+    }
+
+    #[test]
+    fn what_the_configuration_names_is_there() {
+        let known = ["genims_erp_db", "genims_hr_db"];
+        let problem = |databases: &[&str], anonymous: &[&str]| {
+            RowOptions { databases: patterns(databases), anonymous: patterns(anonymous) }.problem(&known)
         };
-        let options = RowOptions { clients: vec![client("erp", &["genims_erp_db.*"]), client("hr", &["a.b"])] };
-        assert!(options.allows("erp", "genims_erp_db", "materials"));
-        assert!(!options.allows("erp", "genims_hr_db", "employees"));
-        assert!(!options.allows("hr", "genims_erp_db", "materials"));
-        assert!(!options.allows("", "genims_erp_db", "materials"));
-        assert!(options.reaches("genims_erp_db") && !options.reaches("genims_hr_db"));
-        let known = ["genims_erp_db"];
-        assert!(options.problem(&known).unwrap().contains("\"a.b\" of client hr fits no database"));
-        assert!(RowOptions { clients: vec![client("x", &["materials"])] }.problem(&known).is_some());
-        assert!(RowOptions { clients: vec![client("", &[])] }.problem(&known).is_some());
+        assert_eq!(problem(&["genims_erp_db"], &["genims_erp_db.*", "*.t"]), None);
+        for (databases, anonymous, key, said) in [
+            (&[][..], &[][..], "databases", "names no database"),
+            (&["genims_crm"], &[], "databases", "\"genims_crm\" fits no database"),
+            (&["*"], &["materials"], "anonymous", "\"materials\" is no DATABASE.TABLE"),
+            (&["genims_erp_db"], &["genims_hr_db.t"], "anonymous", "\"genims_hr_db.t\" is of no database"),
+        ] {
+            let (found, problem) = problem(databases, anonymous).unwrap();
+            assert!(found == key && problem.contains(said), "{found}: {problem}");
+        }
+        let some = RowOptions { databases: patterns(&["genims_e*"]), ..RowOptions::default() };
+        assert!(some.reaches("genims_erp_db") && !some.reaches("genims_hr_db"));
     }
 }

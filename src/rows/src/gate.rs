@@ -3,7 +3,7 @@
 //! The catalogue of a database is put here when it was read, and again whenever it is: until then its rows are set aside. What a
 //! database alone can judge (foreign keys, triggers, other checks) it judges when the row is written.
 
-use crate::access::RowOptions;
+use crate::access::Tables;
 use crate::payload::{self, ROW_BYTES_MAX, RawRow, fields};
 use crate::schema::{Dialect, Schema, Table};
 use crate::value::checked;
@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// What all connections share.
 #[derive(Debug, Default)]
 pub struct Gate {
-    options: RowOptions,
+    /// What clients without an account may write.
+    anonymous: Tables,
     places: BTreeMap<String, Place>,
 }
 
@@ -32,8 +33,8 @@ struct Place {
 /// Who sends a message, and into which table.
 #[derive(Clone, Copy, Debug)]
 pub struct Sender<'a> {
-    /// Who it is for the permission: of what is replayed, who sent it first.
-    pub asks: &'a str,
+    /// What its account allows; `None` for one that did not log in.
+    pub tables: Option<&'a Tables>,
     pub source: u8,
     pub client: &'a str,
     pub received_us: i64,
@@ -51,11 +52,12 @@ pub struct Refused {
 }
 
 impl Gate {
-    pub fn new(options: RowOptions) -> Self {
-        Self { options, places: BTreeMap::new() }
+    /// `anonymous`: what clients without an account may write.
+    pub fn new(anonymous: Tables) -> Self {
+        Self { anonymous, places: BTreeMap::new() }
     }
 
-    /// Opens a database that somebody may write to.
+    /// Opens a database that rows are taken for.
     pub fn open(&mut self, database: &str, dialect: Dialect, closed: BTreeSet<String>) {
         let place = Place { dialect, closed, schema: RwLock::default() };
         self.places.insert(database.to_owned(), place);
@@ -111,14 +113,18 @@ impl Gate {
     }
 
     fn schema_for(&self, sender: Sender<'_>) -> Result<(Dialect, Arc<Schema>), (Reason, String)> {
-        let Sender { asks, database, table, .. } = sender;
-        if !self.options.allows(asks, database, table) {
-            let detail =
-                format!("client {asks:?} may not write rows into {database}.{table}; [[rows.clients]] says who may");
+        let Sender { tables, database, table, .. } = sender;
+        if !tables.unwrap_or(&self.anonymous).allow(database, table) {
+            let remedy = match tables {
+                Some(_) => "`genims client allow --rows` says what it may write",
+                None => "log in, or see anonymous in [rows] of the configuration",
+            };
+            let detail = format!("the client may not write rows into {database}.{table}; {remedy}");
             return Err((Reason::NotAllowed, detail));
         }
         let Some(place) = self.places.get(database) else {
-            return Err((Reason::BadRow, format!("{database} is no database of this server")));
+            let detail = format!("rows are not taken for {database}; [rows] of the configuration names the databases");
+            return Err((Reason::BadRow, detail));
         };
         if place.closed.contains(table) {
             return Err((Reason::NotAllowed, format!("{database}.{table} is written by the stream alone")));

@@ -1,14 +1,17 @@
 //! Messages at the gate: taken, denied, refused by column.
 
-use super::access::{RowClient, RowOptions};
+use super::access::Tables;
 use super::gate::{Gate, Refused, Sender};
 use super::payload::ROW_BYTES_MAX;
 use super::schema::{Column, Dialect, Kind, Schema, Table};
 use genims_model::{Reason, Row};
 
+fn tables(patterns: &[&str]) -> Tables {
+    Tables::new(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>()).unwrap()
+}
+
 fn gate() -> Gate {
-    let clients = vec![RowClient { client: "erp".to_owned(), tables: vec!["db.*".to_owned(), "late.*".to_owned()] }];
-    let mut gate = Gate::new(RowOptions { clients });
+    let mut gate = Gate::new(tables(&["db.free"]));
     gate.open("db", Dialect::Postgres, ["stream".to_owned()].into());
     gate.open("late", Dialect::Postgres, [].into());
     let needed = |kind| Column { nullable: false, ..Column::new(kind) };
@@ -29,7 +32,12 @@ fn gate() -> Gate {
 }
 
 fn judged(client: &str, database: &str, table: &str, payload: &str) -> Vec<Result<Row, Refused>> {
-    let sender = Sender { asks: client, source: 3, client, received_us: 7, database, table };
+    let account = match client {
+        "erp" => Some(tables(&["db.*", "late.*", "closed.*"])),
+        "" => None,
+        _ => Some(Tables::default()),
+    };
+    let sender = Sender { tables: account.as_ref(), source: 3, client, received_us: 7, database, table };
     let mut judged = Vec::new();
     gate().judge(sender, payload.as_bytes(), |each| judged.push(each));
     judged
@@ -60,7 +68,11 @@ fn each_row_of_a_message_is_judged_alone_and_says_its_key() {
 fn what_is_not_allowed_is_denied_and_what_is_unknown_named() {
     let one = r#"{"code":"A"}"#;
     for (client, database, table, reason, said) in [
-        ("other", "db", "orders", Reason::NotAllowed, "may not write rows into db.orders"),
+        ("other", "db", "orders", Reason::NotAllowed, "into db.orders; `genims client allow --rows`"),
+        ("other", "db", "free", Reason::NotAllowed, "`genims client allow"),
+        ("", "db", "orders", Reason::NotAllowed, "into db.orders; log in, or see anonymous in [rows]"),
+        ("", "db", "free", Reason::BadRow, "db has no table free"),
+        ("erp", "closed", "orders", Reason::BadRow, "rows are not taken for closed; [rows]"),
         ("erp", "db", "stream", Reason::NotAllowed, "by the stream alone"),
         ("erp", "elsewhere", "orders", Reason::NotAllowed, "may not"),
         ("erp", "db", "ordres", Reason::BadRow, "db has no table ordres"),
@@ -92,13 +104,12 @@ fn a_row_names_its_column_at_fault() {
 
 #[test]
 fn a_document_needs_a_key_only_to_be_changed() {
-    let mut gate =
-        Gate::new(RowOptions { clients: vec![RowClient { client: "c".to_owned(), tables: vec!["m.*".to_owned()] }] });
+    let mut gate = Gate::new(tables(&["m.*"]));
     gate.open("m", Dialect::Mongo, [].into());
     let notes = Table { open: true, keys: vec![vec!["_id".to_owned()]], ..Table::default() };
     gate.learn("m", Schema { tables: [("notes".to_owned(), notes)].into() });
     let judge = |payload: &str| {
-        let sender = Sender { asks: "c", source: 0, client: "c", received_us: 0, database: "m", table: "notes" };
+        let sender = Sender { tables: None, source: 0, client: "c", received_us: 0, database: "m", table: "notes" };
         let mut result = None;
         gate.judge(sender, payload.as_bytes(), |each| result = Some(each));
         result.unwrap()

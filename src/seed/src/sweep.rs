@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     /// The first day that a history may end on, a Sunday on which clocks change, 29 February. `make sweep` takes many more.
-    const AWKWARD: [&str; 3] = ["2024-01-01", "2027-03-28", "2028-02-29"];
+    const AWKWARD: [&str; 4] = ["2024-01-01", "2027-03-28", "2027-03-31", "2028-02-29"];
 
     #[test]
     fn the_seed_holds_on_awkward_days() {

@@ -31,9 +31,12 @@ impl Batch {
         self.bytes
     }
 
+    /// Panics where the group does not go on where the batch ends: the database would take what lies between for stored.
     pub fn push(&mut self, group: Arc<Group>) {
         if self.groups.is_empty() {
             self.first_offset = group.first_offset;
+        } else {
+            assert_eq!(group.first_offset, self.next_offset, "a batch holds its groups without a gap");
         }
         self.next_offset = group.next_offset();
         self.bytes += group_bytes(&group);
@@ -125,6 +128,17 @@ mod tests {
     use super::*;
     use crate::sample;
     use genims_model::SensorNo;
+
+    #[test]
+    #[should_panic(expected = "without a gap")]
+    fn a_batch_with_a_gap_is_never_made() {
+        let group = |first_offset| {
+            let readings = vec![sample::reading(SensorNo(0), 1); 2];
+            Arc::new(Group { first_offset, readings, ..Group::default() })
+        };
+        let mut batch = Batch::default();
+        [5, 7, 10].into_iter().for_each(|first_offset| batch.push(group(first_offset)));
+    }
 
     #[test]
     fn pieces_and_halves_hold_every_group_once_in_order() {

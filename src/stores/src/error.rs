@@ -1,8 +1,9 @@
 //! What can go wrong in a sink, and whether trying again can help.
 
-use genims_model::{Cause, LineageError};
+use genims_model::{Cause, Lineage, LineageError};
 use std::future::Future;
 use std::time::Duration;
+use uuid::Uuid;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -35,6 +36,13 @@ pub enum SinkError {
     NotTimeSeries { collection: &'static str, foreign: u64 },
     #[error("the position is no longer {expected}: another writer moved it; it is read again")]
     PositionMoved { expected: u64 },
+    #[error(
+        "sink_positions says {position}, and genims_internal.ingest_batches has batches up to {entered}: the position went back \
+         and the rows did not; they would be there twice. Restore both from one copy, or, where the rows are all there, \
+         say so: UPDATE genims_internal.sink_positions SET next_offset = {entered}, history = '{history}' \
+         WHERE spool_id = '{spool_id}' AND sink = 'postgres'"
+    )]
+    EnteredAlready { position: u64, entered: u64, spool_id: Uuid, history: Lineage },
     #[error(
         "{sink} has the records below {position} of a history that this log, which ends at {end}, does not hold: the log \
          was restored from an older copy, and going on would lose new records. Nothing is acknowledged. Stop the server \

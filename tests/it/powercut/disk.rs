@@ -1,7 +1,7 @@
 //! A disk that forgets what was not synced: contents until the file's fsync, names until the directory's.
 //!
 //! In: what a program does to files. Out: what the machine finds after its power was cut: all that was synced, and of the
-//! rest nothing, a torn front part, any of its sectors, or all of it.
+//! rest nothing, a torn front part, any of its sectors, or all of it. It can be full as well ([`Room`]).
 
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
@@ -44,20 +44,51 @@ pub(super) enum Node {
     Directory(Directory),
 }
 
+/// What others leave of the disk; they take at once what is given up here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Enough,
+    /// Files may become so much longer; what lies in reserved room is written as ever.
+    Bytes(usize),
+    /// Nothing is written at all, wherever it would go: such is a full disk that never overwrites (btrfs).
+    Nothing,
+}
+
+/// Asked for by a file `cut:<folder>:<beginning of the name>` in the root, which goes with the power.
+#[derive(Debug)]
+struct Due {
+    marker: OsString,
+    folder: String,
+    name: String,
+}
+
+impl Due {
+    fn by(marker: &OsStr) -> Option<Self> {
+        let (folder, name) = marker.to_str()?.strip_prefix("cut:")?.split_once(':')?;
+        Some(Self { marker: marker.to_owned(), folder: folder.to_owned(), name: name.to_owned() })
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Disk {
     nodes: BTreeMap<u64, Node>,
     next: u64,
     /// Nothing becomes durable any more, and nobody is told that it did.
     has_power: bool,
+    /// The power goes at the next sync of this file.
+    due: Option<Due>,
     /// How often a cut found unsynced contents, by file name.
     pub(super) torn: BTreeMap<String, u64>,
+    pub(super) room: Room,
+    /// How often there was no room, by file name.
+    pub(super) refused: BTreeMap<String, u64>,
 }
 
 impl Disk {
     pub(super) fn new() -> Self {
         let nodes = BTreeMap::from([(ROOT, Node::Directory(Directory::default()))]);
-        Self { nodes, next: ROOT + 1, has_power: true, torn: BTreeMap::new() }
+        let (torn, refused) = (BTreeMap::new(), BTreeMap::new());
+        Self { nodes, next: ROOT + 1, has_power: true, due: None, torn, room: Room::Enough, refused }
     }
 
     pub(super) fn node(&self, no: u64) -> Option<&Node> {
@@ -87,12 +118,65 @@ impl Disk {
         self.change(parent, Naming { gone: None, named: Some((name.to_owned(), no)) })?;
         self.next += 1;
         self.nodes.insert(no, node);
+        self.due = Due::by(name).or(self.due.take());
         Some(no)
     }
 
     pub(super) fn remove(&mut self, parent: u64, name: &OsStr) -> Option<()> {
         self.lookup(parent, name)?;
         self.change(parent, Naming { gone: Some(name.to_owned()), named: None })
+    }
+
+    /// How much was written, from the front: less than all of it where there is no room for the rest.
+    pub(super) fn write(&mut self, no: u64, position: usize, bytes: &[u8]) -> Option<usize> {
+        let growth = (position + bytes.len()).saturating_sub(self.file(no)?.content.len());
+        let written = match self.room {
+            Room::Enough => bytes.len(),
+            Room::Bytes(left) => bytes.len().saturating_sub(growth.saturating_sub(left)),
+            Room::Nothing => 0,
+        };
+        if written < bytes.len() {
+            self.refuse(no);
+        }
+        self.take(growth);
+        if written > 0 {
+            self.file(no)?.write(position, &bytes[..written]);
+        }
+        Some(written)
+    }
+
+    /// False where there is no room for what the file becomes longer by.
+    pub(super) fn set_length(&mut self, no: u64, length: usize) -> Option<bool> {
+        let growth = length.saturating_sub(self.file(no)?.content.len());
+        let fits = growth == 0
+            || match self.room {
+                Room::Enough => true,
+                Room::Bytes(left) => growth <= left,
+                Room::Nothing => false,
+            };
+        if fits {
+            self.take(growth);
+            self.file(no)?.set_length(length);
+        } else {
+            self.refuse(no);
+        }
+        Some(fits)
+    }
+
+    fn take(&mut self, growth: usize) {
+        if let Room::Bytes(left) = &mut self.room {
+            *left = left.saturating_sub(growth);
+        }
+    }
+
+    fn refuse(&mut self, no: u64) {
+        let names = self.nodes.values().filter_map(|node| match node {
+            Node::Directory(directory) => Some(&directory.names),
+            Node::File(_) => None,
+        });
+        let name =
+            names.flatten().find(|(_, named)| **named == no).map(|(name, _)| name.to_string_lossy().into_owned());
+        *self.refused.entry(name.unwrap_or_default()).or_default() += 1;
     }
 
     /// Within one directory: nothing else is needed.
@@ -112,8 +196,30 @@ impl Disk {
         self.has_power = false;
     }
 
+    /// Whether this is the sync before which the power goes.
+    fn is_due(&self, no: u64) -> bool {
+        let (Some(due), Some(Node::File(file))) = (&self.due, self.nodes.get(&no)) else { return false };
+        let root = self.directory(ROOT).map(|root| &root.names);
+        let folder = if due.folder.is_empty() {
+            Some(ROOT)
+        } else {
+            root.and_then(|names| names.get(OsStr::new(&due.folder)).copied())
+        };
+        let names = folder.and_then(|folder| self.directory(folder)).map(|directory| &directory.names);
+        let is_named = |(name, at): (&OsString, &u64)| *at == no && name.to_string_lossy().starts_with(&due.name);
+        !file.pending.is_empty() && names.is_some_and(|names| names.iter().any(is_named))
+    }
+
     /// False where the sync came too late.
     pub(super) fn sync(&mut self, no: u64) -> Option<bool> {
+        if self.is_due(no)
+            && let Some(due) = self.due.take()
+        {
+            self.has_power = false;
+            if let Some(Node::Directory(root)) = self.nodes.get_mut(&ROOT) {
+                root.names.remove(&due.marker);
+            }
+        }
         if !self.has_power {
             return Some(false);
         }

@@ -4,8 +4,9 @@
 //! `GENIMS_CUTS` says how often (200 of either kind: `make powercut`), `GENIMS_SEED` makes the moments and the losses
 //! those of an earlier run. Where FUSE cannot be mounted the tests say so and end.
 
-mod disk;
-mod mount;
+pub(crate) mod disk;
+mod every_file;
+pub(crate) mod mount;
 
 use crate::harness::Harness;
 use crate::kill9::number;
@@ -38,6 +39,7 @@ const WRITTEN: [&str; 2] = ["segment-", "cursor-"];
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("powercut::known_sensors_lose_nothing", known_sensors_lose_nothing),
+        harness.trial("powercut::each_file_is_torn_at_its_sync", every_file::each_file_is_torn_at_its_sync),
         harness.trial("powercut::registered_sensors_lose_nothing", registered_sensors_lose_nothing),
         harness.trial("powercut::a_bridge_knows_what_its_session_holds", a_bridge_knows_what_its_session_holds),
     ]
@@ -77,8 +79,7 @@ impl Cuts {
             return None;
         }
         let plant = Plant::prepare(harness, setup);
-        std::fs::create_dir(plant.folder.join("routes")).unwrap();
-        std::fs::write(plant.folder.join("routes/production.toml"), STATE_CHANGES).unwrap();
+        write_routes(&plant);
         let disk = Mounted::new(&plant.folder.join("data")).unwrap();
         plant.serve();
         Some(Self { plant, disk, random: StdRng::seed_from_u64(seed), count })
@@ -126,8 +127,13 @@ fn known_sensors_lose_nothing(harness: &'static Harness) {
     assert_eq!(changes.len() as u64, cuts.count, "each acknowledged change is there once");
 }
 
+pub(crate) fn write_routes(plant: &Plant) {
+    std::fs::create_dir(plant.folder.join("routes")).unwrap();
+    std::fs::write(plant.folder.join("routes/production.toml"), STATE_CHANGES).unwrap();
+}
+
 /// Another state than in the life before.
-fn state(sensor: &Sensor, at_ms: i64, life: u64) -> (String, String) {
+pub(crate) fn state(sensor: &Sensor, at_ms: i64, life: u64) -> (String, String) {
     let state = if life.is_multiple_of(2) { "RUNNING" } else { "IDLE" };
     (format!("{}/scada", sensor.machine_topic()), json!({ "timestamp_ms": at_ms, "machine_state": state }).to_string())
 }

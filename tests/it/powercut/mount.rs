@@ -1,7 +1,7 @@
 //! The forgetful disk as a file system that real programs use (FUSE). The kernel writes through, so that what it keeps
 //! back is nothing; an unmount drops what it had read.
 
-use super::disk::{Directory, Disk, File, Node, ROOT};
+use super::disk::{Directory, Disk, File, Node, ROOT, Room};
 use fuser::{
     BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
     LockOwner, MountOption, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty,
@@ -19,7 +19,7 @@ use std::time::{Duration, UNIX_EPOCH};
 const TTL: Duration = Duration::ZERO;
 
 #[derive(Debug)]
-pub(super) struct Mounted {
+pub(crate) struct Mounted {
     disk: Shared,
     path: PathBuf,
     session: Option<BackgroundSession>,
@@ -30,7 +30,7 @@ struct Shared(Arc<Mutex<Disk>>);
 
 impl Mounted {
     /// An empty disk at `path`; an error where this machine lets nobody mount.
-    pub(super) fn new(path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(path)?;
         let disk = Shared(Arc::new(Mutex::new(Disk::new())));
         let mut mounted = Self { disk, path: path.to_owned(), session: None };
@@ -60,6 +60,16 @@ impl Mounted {
         self.unmount().unwrap();
         self.disk.lock().cut(random);
         self.mount().unwrap();
+    }
+
+    /// From now on the disk is as full as this.
+    pub(crate) fn leave(&self, room: Room) {
+        self.disk.lock().room = room;
+    }
+
+    /// How often a file found no room, by its name.
+    pub(crate) fn refused(&self) -> BTreeMap<String, u64> {
+        self.disk.lock().refused.clone()
     }
 
     /// How many cuts found unsynced contents in a file, by its name.
@@ -160,8 +170,8 @@ impl Filesystem for Shared {
         _: Option<fuser::BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        if let (Some(size), Some(file)) = (size, self.lock().file(no.0)) {
-            file.set_length(size as usize);
+        if size.and_then(|size| self.lock().set_length(no.0, size as usize)) == Some(false) {
+            return reply.error(Errno::ENOSPC);
         }
         match self.attributes(no.0) {
             Some(attributes) => reply.attr(&TTL, &attributes),
@@ -170,7 +180,12 @@ impl Filesystem for Shared {
     }
 
     fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
-        let no = self.lock().create(parent.0, name, Node::Directory(Directory::default()));
+        let mut disk = self.lock();
+        if disk.room == Room::Nothing {
+            return reply.error(Errno::ENOSPC);
+        }
+        let no = disk.create(parent.0, name, Node::Directory(Directory::default()));
+        drop(disk);
         self.enter(no, reply);
     }
 
@@ -199,7 +214,13 @@ impl Filesystem for Shared {
     }
 
     fn create(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, _: i32, reply: ReplyCreate) {
-        let no = self.lock().create(parent.0, name, Node::File(File::default()));
+        let mut disk = self.lock();
+        if disk.room == Room::Nothing {
+            *disk.refused.entry(name.to_string_lossy().into_owned()).or_default() += 1;
+            return reply.error(Errno::ENOSPC);
+        }
+        let no = disk.create(parent.0, name, Node::File(File::default()));
+        drop(disk);
         match no.and_then(|no| self.attributes(no)) {
             Some(attributes) => {
                 reply.created(&TTL, &attributes, Generation(0), FileHandle(0), FopenFlags::empty());
@@ -237,11 +258,9 @@ impl Filesystem for Shared {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        match self.lock().file(no.0) {
-            Some(file) => {
-                file.write(offset as usize, data);
-                reply.written(data.len() as u32);
-            }
+        match self.lock().write(no.0, offset as usize, data) {
+            Some(0) if !data.is_empty() => reply.error(Errno::ENOSPC),
+            Some(written) => reply.written(written as u32),
             None => reply.error(Errno::ENOENT),
         }
     }
@@ -261,10 +280,11 @@ impl Filesystem for Shared {
     fn fallocate(&self, _: &Request, no: INodeNo, _: FileHandle, offset: u64, length: u64, _: i32, reply: ReplyEmpty) {
         let mut disk = self.lock();
         let Some(file) = disk.file(no.0) else { return reply.error(Errno::ENOENT) };
-        if file.content.len() < (offset + length) as usize {
-            file.set_length((offset + length) as usize);
+        let wanted = file.content.len().max((offset + length) as usize);
+        match disk.set_length(no.0, wanted) {
+            Some(false) => reply.error(Errno::ENOSPC),
+            _ => reply.ok(),
         }
-        reply.ok();
     }
 
     fn readdir(&self, _: &Request, no: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {

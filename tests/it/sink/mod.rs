@@ -7,6 +7,7 @@ mod partitions;
 mod plant;
 mod postgres;
 mod proxy;
+mod refusals;
 mod servers;
 mod stuck;
 
@@ -14,6 +15,14 @@ use crate::harness::Harness;
 use libtest_mimic::Trial;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
-    let topics = [postgres::tests, partitions::tests, isolation::tests, stuck::tests, mongodb::tests, numbers::tests];
+    let topics = [
+        postgres::tests,
+        partitions::tests,
+        isolation::tests,
+        refusals::tests,
+        stuck::tests,
+        mongodb::tests,
+        numbers::tests,
+    ];
     topics.into_iter().flat_map(|tests| tests(harness)).collect()
 }

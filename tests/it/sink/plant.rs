@@ -4,6 +4,7 @@ use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
 use genims_consumers::SinkMetrics;
 use genims_consumers::follow::{FollowOptions, Follower, Settlement};
 use genims_consumers::gather::BatchLimits;
+use genims_log::contract::Consumer;
 use genims_log::memory::MemoryLog;
 use genims_model::{Accounts, Group, Protocol, Quality, Reading, SensorNo, Status};
 use genims_stores::SinkError;
@@ -76,6 +77,7 @@ impl Plant {
     }
 
     pub(crate) fn follow<T: Target + 'static>(&self, target: T, settle: bool, batch_size: usize) -> Sink {
+        self.log.register(&Consumer::hold(target.name()));
         let stop = CancellationToken::new();
         let limits = BatchLimits { batch_size, linger: Duration::from_millis(5), ..BatchLimits::default() };
         let settlement =

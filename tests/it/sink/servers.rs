@@ -99,6 +99,19 @@ impl Postgres {
         }
     }
 
+    /// As [`Self::connector`], with the rights of a role.
+    pub(super) fn connector_as(&self, role: &'static str) -> impl Connect + use<> {
+        let settings = PostgresSettings::from_url("operations", &self.url).unwrap();
+        move || {
+            let settings = settings.clone();
+            async move {
+                let client = settings.connect().await.map_err(|error| Box::new(error) as Cause)?;
+                client.batch_execute(&format!("SET ROLE {role}")).await?;
+                Ok::<_, Cause>(client)
+            }
+        }
+    }
+
     /// At once, as a power failure would.
     pub(super) fn kill(&self) {
         self.place.kill(Server::Postgres);

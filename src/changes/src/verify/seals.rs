@@ -1,6 +1,6 @@
 //! The seals of a database: checked as a chain of their own, and read along with an entries' chain for its digests.
 
-use super::DatabaseReport;
+use super::VerifiedTrail;
 use crate::entry::{End, Seal};
 use crate::error::ChangesError;
 use crate::read::Reader;
@@ -28,7 +28,7 @@ impl Checked {
         &mut self,
         reader: &mut Reader,
         database: &str,
-        report: &mut DatabaseReport,
+        report: &mut VerifiedTrail,
     ) -> Result<(), ChangesError> {
         loop {
             let page = reader.seals(database, self.last.position).await?;
@@ -39,7 +39,7 @@ impl Checked {
         }
     }
 
-    pub(super) fn add(&mut self, seal: &Seal, report: &mut DatabaseReport) {
+    pub(super) fn add(&mut self, seal: &Seal, report: &mut VerifiedTrail) {
         report.seals += 1;
         let follows = seal.number == self.last.position + 1;
         let counted = |position: i64, before: i64, digests: &[u8]| {

@@ -43,7 +43,7 @@ fn trail() -> Kept {
 }
 
 fn examined(kept: &Kept) -> Vec<(&'static str, i64)> {
-    let mut report = DatabaseReport::default();
+    let mut report = VerifiedTrail::default();
     let mut seals = Checked::new(std::iter::empty());
     let mut writes = Digests::new(|seal| (seal.write.position, &seal.write_digests));
     let mut changes = Digests::new(|seal| (seal.change.position, &seal.change_digests));

@@ -5,10 +5,16 @@ use super::{FrameError, FrameType, Reader};
 /// The longest client id, in bytes of UTF-8.
 pub const CLIENT_ID_BYTES_MAX: usize = 128;
 
+/// The longest name of a client that logs in, and its longest secret, in bytes.
+pub const LOGIN_BYTES_MAX: usize = 128;
+pub const SECRET_BYTES_MAX: usize = 1_024;
+
 /// The client's name: its sequence numbers count under it, across connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello<'a> {
     pub client_id: &'a str,
+    /// Where the server lets in whom it knows: the client that it logs in as, and that one's secret.
+    pub login: Option<(&'a str, &'a [u8])>,
 }
 
 impl<'a> Hello<'a> {
@@ -22,9 +28,23 @@ impl<'a> Hello<'a> {
         if client_id.contains('\0') {
             return Err(reader.error("the client id contains NUL"));
         }
+        let login = if reader.rest.is_empty() { None } else { Some(login(&mut reader)?) };
         reader.end()?;
-        Ok(Self { client_id })
+        Ok(Self { client_id, login })
     }
+}
+
+fn login<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a [u8]), FrameError> {
+    let name_bytes = usize::from(reader.u16()?);
+    if !(1..=LOGIN_BYTES_MAX).contains(&name_bytes) {
+        return Err(reader.error("a name to log in with has 1 to 128 bytes"));
+    }
+    let name = reader.text(name_bytes)?;
+    let secret_bytes = usize::from(reader.u16()?);
+    if secret_bytes > SECRET_BYTES_MAX {
+        return Err(reader.error("a secret has 1,024 bytes at most"));
+    }
+    Ok((name, reader.bytes(secret_bytes)?))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +94,13 @@ pub enum RefuseCode {
     Busy = 5,
     /// A newer connection uses the client id.
     TakenOver = 6,
+    /// Not let in, or no longer.
+    Denied = 7,
 }
 
 impl RefuseCode {
-    pub const ALL: [Self; 6] =
-        [Self::Malformed, Self::TooLarge, Self::Protocol, Self::Full, Self::Busy, Self::TakenOver];
+    pub const ALL: [Self; 7] =
+        [Self::Malformed, Self::TooLarge, Self::Protocol, Self::Full, Self::Busy, Self::TakenOver, Self::Denied];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

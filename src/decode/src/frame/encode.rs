@@ -44,6 +44,16 @@ impl Record {
     }
 }
 
+/// As [`hello`], logging in.
+pub fn hello_as(client_id: &str, name: &str, secret: &[u8], out: &mut Vec<u8>) {
+    frame(FrameType::Hello, out, |out| {
+        for part in [client_id.as_bytes(), name.as_bytes(), secret] {
+            out.extend((part.len() as u16).to_le_bytes());
+            out.extend(part);
+        }
+    });
+}
+
 /// `client_id` is cut to its longest form.
 pub fn hello(client_id: &str, out: &mut Vec<u8>) {
     let client_id = &client_id[..client_id.floor_char_boundary(CLIENT_ID_BYTES_MAX)];
@@ -161,7 +171,10 @@ mod tests {
     #[test]
     fn control_frames_come_back_as_they_were_written() {
         let bytes = encoded(|out| hello("plc-7", out));
-        assert_eq!(Hello::parse(body(&bytes, FrameType::Hello)), Ok(Hello { client_id: "plc-7" }));
+        assert_eq!(Hello::parse(body(&bytes, FrameType::Hello)), Ok(Hello { client_id: "plc-7", login: None }));
+        let bytes = encoded(|out| hello_as("plc-7", "line 3", b"s\0cret", out));
+        let expected = Hello { client_id: "plc-7", login: Some(("line 3", &b"s\0cret"[..])) };
+        assert_eq!(Hello::parse(body(&bytes, FrameType::Hello)), Ok(expected));
         let limits = Welcome { last_sequence: u64::MAX, body_bytes_max: 1 << 20, in_flight_max: 64 };
         let bytes = encoded(|out| welcome(limits, out));
         assert_eq!(Welcome::parse(body(&bytes, FrameType::Welcome)), Ok(limits));
@@ -184,7 +197,17 @@ mod tests {
 
     #[test]
     fn client_ids_have_1_to_128_bytes_of_utf_8_and_nothing_behind() {
-        for bad in [&b"\0\0"[..], b"\x81\0", b"\x02\0a", b"\x01\0ab", b"\x01\0\xff", b"\x01\0\0", b"\x01"] {
+        for bad in [
+            &b"\0\0"[..],
+            b"\x81\0",
+            b"\x02\0a",
+            b"\x01\0ab",
+            b"\x01\0\xff",
+            b"\x01\0\0",
+            b"\x01",
+            b"\x01\0a\x01\0b",
+            b"\x01\0a\0\0\0\0",
+        ] {
             assert!(Hello::parse(bad).is_err(), "{bad:?}");
         }
         let long = [&129_u16.to_le_bytes()[..], &[b'a'; 129]].concat();

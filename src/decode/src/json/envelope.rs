@@ -7,6 +7,7 @@
 //! | ChirpStack | `object` beside `deviceInfo`, `devEUI` or `deduplicationId` | `object` |
 //! | device shadows of AWS | `state` with an object `reported` | `reported` |
 //! | Losant | an object `data` and nothing else that is no known key | `data` |
+//! | anybody's | one object under a word of [`WRAPPERS`] whose members the catalogue knows | that object, with its time |
 //!
 //! Where the catalogue knows a tag by its whole path (`object.x`, `data.x`), the message is an object of tags like any other.
 //! What stands around it is of the network, and nobody's value unless the catalogue knows it. Asked only of elements with one of these keys, and of those in
@@ -40,7 +41,13 @@ struct Members<'a> {
     is_of_things_stack: bool,
     is_of_chirpstack: bool,
     has_others: bool,
+    /// Objects under one of [`WRAPPERS`] whose members are known by themselves.
+    wrapped: Vec<&'a [u8]>,
 }
+
+/// What senders call the object around their tags.
+const WRAPPERS: [&str; 10] =
+    ["payload", "params", "msg", "message", "body", "data", "sensors", "reported", "telemetry", "properties"];
 
 /// Objects inside of objects in which a path is looked for, as deep as tags are followed.
 const DEPTH_MAX: usize = 8;
@@ -52,7 +59,11 @@ pub(super) fn inner(element: &[u8], knows: impl Fn(&str) -> bool) -> Option<Inne
     let read = Cursor::new(element).object(|cursor, key| {
         let written = cursor.pass()?;
         let object = Some(written).filter(|written| written.starts_with(b"{"));
-        match &*key.to_str() {
+        let name = key.to_str();
+        if WRAPPERS.contains(&&*name) && !knows_any(&name, written, &knows, 0) {
+            found.wrapped.extend(object.filter(|object| knows_member(object, &knows)));
+        }
+        match &*name {
             "fields" => found.fields = object,
             "tags" => found.labels = object,
             "name" => found.name = Some(written),
@@ -96,7 +107,9 @@ impl<'a> Members<'a> {
             return Some(reported).filter(|_| is_meant).and_then(plain);
         }
         let is_alone = !self.has_others && self.object.is_none() && self.state.is_none() && self.uplink.is_none();
-        self.data.filter(|data| is_alone && is_new("data", data)).and_then(plain)
+        let data = self.data.filter(|data| is_alone && is_new("data", data));
+        let [wrapped] = self.wrapped[..] else { return data.and_then(plain) };
+        data.or(Some(wrapped)).and_then(plain)
     }
 }
 
@@ -146,6 +159,17 @@ fn knows_any(path: &str, written: &[u8], knows: &impl Fn(&str) -> bool, depth: u
     let read = Cursor::new(written).object(|cursor, key| {
         let inside = cursor.pass()?;
         found = found || knows_any(&format!("{path}.{}", key.to_str()), inside, knows, depth + 1);
+        Ok(())
+    });
+    read.is_ok() && found
+}
+
+/// Whether the catalogue has a member of an object by its own name.
+fn knows_member(object: &[u8], knows: &impl Fn(&str) -> bool) -> bool {
+    let mut found = false;
+    let read = Cursor::new(object).object(|cursor, key| {
+        let inside = cursor.pass()?;
+        found = found || (Known::of(key.to_str().as_bytes()).is_none() && knows_any(&key.to_str(), inside, knows, 0));
         Ok(())
     });
     read.is_ok() && found

@@ -137,6 +137,8 @@ fn an_object_in_place_of_a_time_is_read_or_refused() {
     for (time, expected) in [
         (r#"{"seconds":1700000000,"nanos":123000000}"#, TIME_US),
         (r#"{"timeInSeconds":1700000000}"#, Some(1_700_000_000_000_000)),
+        (r#"{"$date":{"$numberLong":"1700000000123"}}"#, TIME_US),
+        (r#"{"$date":{}}"#, None),
         (r#"{"seconds":1700000000,"seconds":1}"#, None),
         (r#"{"seconds":1700000000,"nanos":1000000000}"#, None),
         (r#"{"seconds":1700000000,"nanos":0,"nanos":1}"#, None),
@@ -219,4 +221,48 @@ fn a_list_of_one_number_is_that_number() {
     {
         assert_eq!(decoded(TEMP, &[], payload).reasons(), [NotANumber], "{payload}");
     }
+}
+
+#[test]
+fn whatever_is_around_known_tags_costs_nothing() {
+    for around in
+        ["payload", "params", "msg", "message", "body", "data", "sensors", "reported", "telemetry", "properties"]
+    {
+        let payload = format!(r#"{{"event":"x","n":7,"{around}":{{"a":5,"ts":1700000000123}}}}"#);
+        let found = decoded(TAGS, &["a"], &payload);
+        assert_eq!((found.points, found.rejects), (vec![timed("a", 5.0)], vec![]), "{payload}");
+        // The catalogue knows better.
+        let path: &'static str = format!("{around}.a").leak();
+        let found = decoded(TAGS, &["a", path], &payload);
+        assert!(found.points.iter().any(|point| point.sensor == path), "{payload}: {:?}", found.points);
+    }
+    let two = decoded(TAGS, &["a"], r#"{"msg":{"a":5},"body":{"a":6}}"#);
+    assert!(two.points.iter().all(|point| point.sensor != "a"), "two of them: {:?}", two.points);
+}
+
+#[test]
+fn a_time_beside_the_tags_in_an_envelope_is_theirs() {
+    assert_eq!(points(TAGS, r#"{"data":{"a":5,"ts":1700000000123}}"#), [timed("a", 5.0)]);
+    assert_eq!(
+        points(TAGS, r#"{"ts":1700000000123,"data":{"a":5,"ts":1}}"#),
+        [timed("a", 5.0)],
+        "the message's is first"
+    );
+    let shadow = r#"{"state":{"reported":{"a":5,"quality":"bad","timestamp":1700000000123}}}"#;
+    assert_eq!(points(TAGS, shadow), [timed("a", 5.0).of_quality(Bad)]);
+}
+
+#[test]
+fn values_may_be_objects_with_a_value_each() {
+    let payload = r#"{"ts":1700000000123,"values":{"a":{"value":5,"quality":"bad"},"b":{"v":"6"},"c":7,"d":{"val":8,"t":1700000000123}}}"#;
+    let expected = [timed("a", 5.0).of_quality(Bad), timed("b", 6.0), timed("c", 7.0), timed("d", 8.0)];
+    assert_eq!(points(TAGS, payload), expected);
+    let found = decoded(TAGS, &[], r#"{"values":{"a":{"x":5},"b":{"value":"hot"},"c":1}}"#);
+    assert_eq!((found.points.as_slice(), found.rejects.len()), (&[untimed("c", 1.0)][..], 2));
+    come_back(TAGS, &found);
+    let twice = decoded(TAGS, &[], r#"{"values":{"a":{"value":1},"a":{"value":2}}}"#);
+    assert_eq!((twice.points.as_slice(), twice.rejects.len()), (&[untimed("a", 1.0)][..], 1));
+    // Short keys of an object elsewhere: where the catalogue has the sensor.
+    let payload = r#"{"a":{"v":5,"t":1700000000123}}"#;
+    assert_eq!(decoded(TAGS, &["a"], payload).points, [timed("a", 5.0)]);
 }

@@ -145,7 +145,7 @@ pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     };
     let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
-            "$date" => is_twice |= date.replace(inner_time(cursor.value()?)).is_some(),
+            "$date" => is_twice |= date.replace(date_of(cursor)?).is_some(),
             "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
             "offsetInNanos" | "nanos" => {
                 let found = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));
@@ -164,6 +164,22 @@ pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
         }
         _ => Err(timestamp::NO_TIMESTAMP),
     }
+}
+
+/// What stands behind `$date`: a time, or the number of milliseconds as extended JSON has it, `{"$numberLong": "..."}`.
+fn date_of(cursor: &mut Cursor<'_>) -> Result<Result<i64, Fault>, Syntax> {
+    let mut inside = *cursor;
+    if !matches!(cursor.value()?, Value::Nested) {
+        return inside.value().map(inner_time);
+    }
+    let mut found = Err(timestamp::NO_TIMESTAMP);
+    if inside.token() == Some(b'{') {
+        inside.object(|cursor, key| match &*key.to_str() {
+            "$numberLong" => cursor.value().map(|value| found = time_value(value, Some(timestamp::Unit::Milliseconds))),
+            _ => cursor.skip(),
+        })?;
+    }
+    Ok(found)
 }
 
 /// Keeps the first that says something; whether there was one already.

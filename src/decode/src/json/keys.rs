@@ -162,6 +162,9 @@ impl Known {
             }
             b"group" | b"metas" | b"Time" => Self::new(Remark, 39, 0),
             b"fields" | b"uplink_message" | b"object" | b"state" | b"data" => Self::new(Envelope, ENVELOPE_BIT, 0),
+            b"msg" | b"message" | b"body" | b"sensors" | b"reported" | b"telemetry" | b"properties" => {
+                Self::new(Envelope, ENVELOPE_BIT, 0)
+            }
             _ => None,
         }
     }

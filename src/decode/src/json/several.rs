@@ -86,7 +86,7 @@ impl<'a> Element<'a> {
             return Err(Fault::malformed("two keys hold several values each; write them under one"));
         }
         if let Some(values) = values {
-            values::report(values, common, visitor)?;
+            values::report(values, common, visitor, Self::report_named)?;
         } else if let Some(list) = list {
             list::report(list, common, visitor, |cursor, visitor| {
                 Element::parse(cursor).map(|entry| entry.report_item(None, common, deep - 1, visitor))
@@ -109,14 +109,20 @@ impl<'a> Element<'a> {
     /// The tags of a message that its other keys tell. `false`: it is none.
     fn report_envelope<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
         let is_of_other = (self.is_data_set && self.payload.is_some()) || self.is_notification || self.is_silent;
-        if self.keys_seen & (1 << ENVELOPE_BIT) == 0 || is_of_other {
+        let may_wrap = self.keys_seen & (1 << ENVELOPE_BIT) != 0 || self.payload.is_some() || self.params.is_some();
+        if !may_wrap || is_of_other {
             return Ok(false);
         }
         let knows = |sensor: &str| visitor.knows(common.machine, sensor);
         let Some(inner) = envelope::inner(self.bytes, knows) else { return Ok(false) };
-        let timestamp_us = inner.timestamp_us.transpose()?.or(common.timestamp_us);
+        let inside = Element::parse(&mut Cursor::new(inner.tags)).map_err(|Syntax(what)| Fault::malformed(what))?;
+        // Inside, a short key may as well be a tag's.
+        let inside_us = || inside.timestamp_us.candidate.filter(|_| common.timestamp_us.is_none());
+        let timestamp_us = inner.timestamp_us.or_else(inside_us).transpose()?.or(common.timestamp_us);
+        let quality = inside.quality_or(common.quality);
+        inside.remark(visitor);
         let machine = common.machine.or(inner.machine.as_deref()).map(checked_name).transpose()?;
-        let common = Common { machine, timestamp_us, ..common };
+        let common = Common { machine, timestamp_us, quality, ..common };
         let has_tags = tags::report_inner(inner.tags, self.bytes, common, visitor, Self::report_tag)?;
         if has_tags { Ok(true) } else { Err(NO_VALUE) }
     }
@@ -182,12 +188,34 @@ impl<'a> Element<'a> {
     ) -> Result<Option<Result<(), Told<'a>>>, Syntax> {
         let mut behind = *cursor;
         let element = Element::parse(&mut behind)?;
-        if element.keys_seen & (1 << VALUE_BIT | 1 << BODY_BIT) == 0 {
+        // Short keys may be names of tags as well: the catalogue tells.
+        let is_short = || element.value.candidate.is_some() && visitor.knows(common.machine, named);
+        if element.keys_seen & (1 << VALUE_BIT | 1 << BODY_BIT) == 0 && !is_short() {
             return Ok(None);
         }
         *cursor = behind;
-        let result = element.report_item(Some(named), common, 0, visitor);
-        Ok(Some(result.map_err(|fault| element.told(fault))))
+        Ok(Some(element.report_as(named, common, visitor)))
+    }
+
+    /// As [`Self::report_tag`], where an object can be nothing but one tag's.
+    fn report_named<V: Visitor>(
+        cursor: &mut Cursor<'a>,
+        named: &str,
+        common: Common<'_>,
+        visitor: &mut V,
+    ) -> Result<Option<Result<(), Told<'a>>>, Syntax> {
+        let mut behind = *cursor;
+        let element = Element::parse(&mut behind)?;
+        if element.value.candidate.is_none() && !element.value_is_null && element.error.is_none() {
+            return Ok(None);
+        }
+        *cursor = behind;
+        Ok(Some(element.report_as(named, common, visitor)))
+    }
+
+    fn report_as<V: Visitor>(&self, named: &str, common: Common<'_>, visitor: &mut V) -> Result<(), Told<'a>> {
+        let result = self.report_item(Some(named), common, 0, visitor);
+        result.map_err(|fault| self.told(fault))
     }
 
     /// An entry of a list without a value of its own. `false`: it has no tags either.

@@ -15,12 +15,10 @@
 use super::cursor::{Cursor, Syntax, Value};
 use super::fields::{number_value, only_item};
 use super::keys::{Known, Says, is_of_protocol};
-use super::values::{self, Common};
+use super::values::{self, Common, TWICE};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use std::collections::HashSet;
-
-const TWICE: Fault = Fault::malformed("the key stands twice; the first one was taken");
 
 /// Objects inside of objects that are followed; what is deeper is a remark.
 const DEPTH_MAX: usize = 8;

@@ -1,16 +1,19 @@
 //! `"values": {"TEMP": 1.5, "PRESS": 2.5}`: several readings of one time, keyed by sensor code or id.
 //!
 //! The object is read twice: [`check`] while its element is parsed, as the element is taken whole or not at all and its
-//! time may stand behind; [`report`] once the element is known to be good. A key at fault is rejected alone, as an element
-//! of its own with the same time, machine and quality.
+//! time may stand behind; [`report`] once the element is known to be good. An object in place of a number is one with a value
+//! (`{"TEMP": {"value": 1.5, "quality": "Good"}}`). A key at fault is rejected alone, as an element of its own with the same
+//! time, machine and quality.
 
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
-use crate::fault::{Fault, Told, checked_name};
+use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::{Form, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
 use std::collections::HashSet;
+
+pub(super) const TWICE: Fault = Fault::malformed("the key stands twice; the first one was taken");
 
 /// Keys that are compared one by one for duplicates; a longer object pays for a set.
 const KEYS_INLINE: usize = 24;
@@ -40,13 +43,34 @@ pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syn
 }
 
 /// Hands over one point per key of `object`, which [`check`] has passed.
+///
+/// `report_tag` reads the object next to the cursor and hands it over as that of the given name, if it says a value.
 #[inline]
-pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
+pub(super) fn report<'o, V: Visitor>(
+    object: &'o [u8],
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> Result<(), Fault> {
     let mut seen = KeysSeen::new();
     let mut cursor = Cursor::new(object);
     let result = cursor.object(|cursor, key| {
-        cursor.token();
+        let is_object = cursor.token() == Some(b'{');
         let start = cursor.at();
+        if is_object && key.is_sound() {
+            let name = key.to_str();
+            let is_new = seen.is_new(key);
+            let result = if is_new { report_tag(cursor, &name, common, visitor)? } else { None };
+            match result {
+                Some(Ok(())) => {}
+                Some(Err(told)) => reject_object(told, &name, cursor.since(start), common, visitor),
+                None => {
+                    let written = cursor.pass()?;
+                    reject(if is_new { NOT_A_NUMBER } else { TWICE }, &name, written, common, visitor);
+                }
+            }
+            return Ok(());
+        }
         let value = number_value(cursor.value()?);
         let text = key;
         let key = text.to_str();
@@ -65,8 +89,7 @@ pub(super) fn report<V: Visitor>(object: &[u8], common: Common<'_>, visitor: &mu
         match point {
             Ok(point) if seen.is_new(text) => visitor.point(point),
             Ok(_) => {
-                let fault = Fault::malformed("the key stands twice; the first one was taken");
-                reject(fault, &key, cursor.since(start), common, visitor);
+                reject(TWICE, &key, cursor.since(start), common, visitor);
             }
             Err(fault) => reject(fault, &key, cursor.since(start), common, visitor),
         }

@@ -3,7 +3,8 @@
 //! How a line names its sensors:
 //! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`, other fields are remarks
 //! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
-//! - else the measurement is the machine
+//! - else the measurement is the machine; where it is none that the catalogue has (Telegraf's are names of its plugins), the
+//!   topic's machine, if it names one
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string belongs to the whole line: see
 //! [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
@@ -28,6 +29,13 @@ use std::collections::HashSet;
 /// digits tell.
 #[inline]
 pub fn decode<V: Visitor>(text: &[u8], unit: Option<Unit>, visitor: &mut V) {
+    decode_at(text, unit, None, visitor);
+}
+
+/// As [`decode`], below a topic that names a machine.
+#[inline]
+pub(crate) fn decode_at<V: Visitor>(text: &[u8], unit: Option<Unit>, machine: Option<&str>, visitor: &mut V) {
+    let around = Around { unit, machine };
     let mut rest = text;
     while !rest.is_empty() {
         let here = rest;
@@ -37,12 +45,19 @@ pub fn decode<V: Visitor>(text: &[u8], unit: Option<Unit>, visitor: &mut V) {
         if line.is_empty() || line[0] == b'#' {
             continue;
         }
-        let Err(fault) = decode_line(line, unit, visitor) else { continue };
-        match decode_across(here, end, fault, unit, visitor) {
+        let Err(fault) = decode_line(line, around, visitor) else { continue };
+        match decode_across(here, end, fault, around, visitor) {
             Some(behind) => rest = &here[behind..],
             None => visitor.reject_part(Form::Lines, fault.reason, format_args!("{fault}"), line),
         }
     }
+}
+
+/// What is said of all lines from outside.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    unit: Option<Unit>,
+    machine: Option<&'a str>,
 }
 
 /// Line feeds in one text in quotes that are followed.
@@ -55,7 +70,7 @@ fn decode_across<V: Visitor>(
     text: &[u8],
     mut end: usize,
     fault: Fault,
-    unit: Option<Unit>,
+    around: Around<'_>,
     visitor: &mut V,
 ) -> Option<usize> {
     if fault != QUOTES_OPEN {
@@ -68,7 +83,7 @@ fn decode_across<V: Visitor>(
         if !text[start..end].contains(&b'"') {
             continue;
         }
-        match decode_line(value::trim_end(&text[..end]).trim_ascii_start(), unit, visitor) {
+        match decode_line(value::trim_end(&text[..end]).trim_ascii_start(), around, visitor) {
             Ok(()) => return Some((end + 1).min(text.len())),
             Err(fault) if fault == QUOTES_OPEN => {}
             Err(_) => return None,
@@ -79,25 +94,26 @@ fn decode_across<V: Visitor>(
 
 /// A fault is the line's; nothing was handed over then.
 #[inline]
-fn decode_line<V: Visitor>(line: &[u8], unit: Option<Unit>, visitor: &mut V) -> Result<(), Fault> {
+fn decode_line<V: Visitor>(line: &[u8], around: Around<'_>, visitor: &mut V) -> Result<(), Fault> {
     match std::str::from_utf8(line) {
-        Ok(text) => decode_text(text, unit, visitor),
-        Err(_) => decode_text(&latin_1::read(line), unit, visitor),
+        Ok(text) => decode_text(text, around, visitor),
+        Err(_) => decode_text(&latin_1::read(line), around, visitor),
     }
 }
 
 #[inline]
-fn decode_text<V: Visitor>(text: &str, unit: Option<Unit>, visitor: &mut V) -> Result<(), Fault> {
+fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> Result<(), Fault> {
     if text.contains('\0') {
         return Err(Fault::malformed("the line contains NUL"));
     }
-    let line = Line::parse(text, unit)?;
+    let line = Line::parse(text, around.unit)?;
     let (quality, mut value_field) = (quality_of(&line, visitor), None);
     let machine = line.machine.map(Escaped::to_str);
     let measurement = line.measurement.to_str();
     checked_name(&measurement)?;
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
-        let machine = checked_name(machine.as_deref().unwrap_or(&measurement))?;
+        let other = around.machine.filter(|_| machine.is_none() && !visitor.knows_machine(&measurement));
+        let machine = checked_name(machine.as_deref().or(other).unwrap_or(&measurement))?;
         let mut seen = FieldsSeen::default();
         for (place, field) in line.fields().enumerate() {
             let field = field?;

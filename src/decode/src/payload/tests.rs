@@ -76,6 +76,9 @@ fn what_stands_around_the_payload_costs_nothing() {
         ("", ",\r\n"),
         ("\u{feff} \n", " \0 "),
         ("", "; \n\0"),
+        // Scales and scanners put STX and ETX around, or end with SUB.
+        ("\x02", "\x03"),
+        ("\x02 ", "\r\n\x1a"),
     ] {
         let around = |text: &str| format!("{before}{text}{behind}");
         assert_eq!(decoded(SENSOR, around("1.5")), decoded(SENSOR, "1.5"), "{before:?} {behind:?}");
@@ -137,6 +140,21 @@ fn line_protocol_may_begin_like_another_form() {
         let found = decoded(BATCH, payload);
         assert_eq!((found.points.len(), found.rejects.len()), (1, 0), "{payload}");
     }
+}
+
+#[test]
+fn a_measurement_that_is_no_machine_stands_for_the_topic_s() {
+    let topic = "genims/v1/F1/L1/M1/tags";
+    let machines = |known: &[&'static str], line: &str| -> Vec<Option<String>> {
+        let mut visitor = Collected { known: known.to_vec(), ..Collected::default() };
+        Decoder::default().message(topic, line.as_bytes(), &mut visitor);
+        visitor.points.into_iter().map(|point| point.machine).collect()
+    };
+    let (one, two) = (Some("M1".to_owned()), Some("M2".to_owned()));
+    assert_eq!(
+        machines(&["M2"], "modbus,host=gw TEMP=1.5,VIB=2\nM2 TEMP=3\nx,machine_id=M2 TEMP=4"),
+        [one.clone(), one, two.clone(), two]
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `genims deadletter list | show | replay | purge`: what was set aside, its way back in, and its end.
 
+mod copies;
 mod publish;
 mod purge;
 mod replay;
@@ -64,7 +65,7 @@ pub(crate) async fn run(
             list(&client, &filter, json).await
         }
         DeadletterCommand::Show { letter_id, json } => show(&client, letter_id, json).await,
-        DeadletterCommand::Replay(args) => replay::run(&client, args, settings).await,
+        DeadletterCommand::Replay(args) => replay::run(&client, args, settings, replay::login(environment)?).await,
         DeadletterCommand::Purge(args) => purge::run(&client, args).await,
     }
 }

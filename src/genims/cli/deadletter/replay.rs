@@ -2,20 +2,23 @@
 //!
 //! - It ends with the dead letters that waited when it began.
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
-//!   come back; rows for tables when their database has, too. What comes back is told by the client id, which is one for each letter of each replay: what a device sends
-//!   meanwhile is its own.
-//! - What says no time itself is stored under the time when it was received first.
+//!   come back; rows for tables when their database has, too. What comes back is told by the client id, which is one for each
+//!   letter of each replay: what a device sends meanwhile is its own.
+//! - What says no time itself is stored under the time when it was received first; of what came several times, each is a
+//!   reading with a time of its own from then on.
 //! - One that comes back waits as before, in its own row; see [`again`].
 
-use super::publish::{self, Message};
+use super::copies::copies;
+use super::publish::{self, Login, Message};
 use super::stored;
 use crate::cli::reachable;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::{ListenerKind, Settings};
-use genims_databases::PostgresClient as Client;
+use genims_databases::{Environment, PostgresClient as Client};
+use genims_decode::Decoder;
 use genims_platform::actions::{self, Action};
-use genims_platform::dead_letters::again::{self, Returned};
+use genims_platform::dead_letters::again::{self, Returned, Sent};
 use genims_platform::dead_letters::{self, StoredDeadLetter};
 use genims_terminal::{Progress, say};
 use serde::Serialize;
@@ -81,14 +84,16 @@ struct Replay<'r> {
     client: &'r Client,
     args: &'r ReplayArgs,
     settings: &'r Settings,
+    login: Option<Login>,
     /// The beginning of the client ids.
     sender: String,
     /// The newest dead letter of before.
     newest: i64,
     /// Sent, and not yet looked for.
-    sent: Vec<i64>,
+    sent: Vec<Sent>,
     /// The databases that rows among them go to.
     databases: BTreeSet<String>,
+    decoder: Decoder,
     done: Replayed,
     refusal: Option<anyhow::Error>,
     /// The server does not take any more.
@@ -96,15 +101,22 @@ struct Replay<'r> {
     bar: Progress,
 }
 
-pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    client: &Client,
+    args: ReplayArgs,
+    settings: &Settings,
+    login: Option<Login>,
+) -> anyhow::Result<ExitCode> {
     let mut replay = Replay {
         client,
         args: &args,
         settings,
+        login,
         sender: format!("genims-replay-{}", Uuid::new_v4().simple()),
         newest: dead_letters::newest_id(client).await?,
         sent: Vec::new(),
         databases: BTreeSet::new(),
+        decoder: Decoder::new(settings.topics.clone()),
         done: Replayed::default(),
         refusal: None,
         is_over: false,
@@ -114,7 +126,11 @@ pub(super) async fn run(client: &Client, args: ReplayArgs, settings: &Settings) 
         None if args.letter_ids.is_empty() => bail!("nothing to replay; name dead letters or a --reason"),
         None => {
             known(client, &args.letter_ids).await?;
-            for ids in args.letter_ids.chunks(CHUNK) {
+            // Named twice, it is sent once.
+            let mut ids = args.letter_ids.clone();
+            ids.sort_unstable();
+            ids.dedup();
+            for ids in ids.chunks(CHUNK) {
                 replay.take(ids).await?;
             }
         }
@@ -207,8 +223,10 @@ impl Replay<'_> {
             return Ok(());
         }
         let address = self.args.mqtt.map_or_else(|| mqtt_address(self.settings), Ok)?;
-        let messages = whole.iter().map(|dead_letter| self.message(dead_letter)).collect();
-        let (acknowledged, error) = publish::publish(address, messages).await;
+        let messages: Vec<Message> = whole.iter().map(|dead_letter| self.message(dead_letter)).collect();
+        let all = messages.iter().map(|message| Sent { letter_id: message.letter_id, copies: message.copies });
+        let mut sent: Vec<Sent> = all.collect();
+        let (acknowledged, error) = publish::publish(address, self.login.as_ref(), messages).await;
         if let Some(error) = error {
             self.refusal.get_or_insert(error.into());
             self.is_over = true;
@@ -223,7 +241,8 @@ impl Replay<'_> {
         self.databases.extend(whole.iter().filter_map(StoredDeadLetter::rows_database));
         // Also those that had been replayed before: they were sent, and may come back.
         self.done.replayed += acknowledged.len() as u64;
-        self.sent.extend(acknowledged);
+        sent.retain(|sent| acknowledged.contains(&sent.letter_id));
+        self.sent.extend(sent);
         Ok(())
     }
 
@@ -233,9 +252,9 @@ impl Replay<'_> {
             letter_id: dead_letter.letter_id,
             client_id: again::client_id(&self.sender, dead_letter.letter_id),
             first_received_us: dead_letter.received_at.timestamp_micros(),
-            first_client: dead_letter.client.clone(),
             topic: topic.to_owned(),
             payload: dead_letter.payload.clone(),
+            copies: copies(dead_letter, topic, &self.decoder),
         }
     }
 
@@ -297,11 +316,21 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first MQTT listener of the configuration.
+/// The first MQTT listener of the configuration that speaks in clear.
 fn mqtt_address(settings: &Settings) -> anyhow::Result<SocketAddr> {
     let listen = settings.listeners.iter().find_map(|listener| match &listener.kind {
-        ListenerKind::Mqtt(options) => Some(options.listen),
+        ListenerKind::Mqtt(options) if options.tls.is_none() => Some(options.listen),
         _ => None,
     });
-    Ok(reachable(listen.context("the configuration has no MQTT listener; name one with --mqtt")?))
+    let missing = "the configuration has no MQTT listener without TLS; add one on loopback, or name one with --mqtt";
+    Ok(reachable(listen.context(missing)?))
+}
+
+/// As whom to log in: GENIMS_REPLAY_NAME and GENIMS_REPLAY_SECRET, where clients have to.
+pub(super) fn login(environment: &Environment) -> anyhow::Result<Option<Login>> {
+    let Some(name) = environment.get("GENIMS_REPLAY_NAME") else { return Ok(None) };
+    let secret = environment
+        .secret("GENIMS_REPLAY_SECRET")?
+        .context("GENIMS_REPLAY_NAME is set, GENIMS_REPLAY_SECRET is not")?;
+    Ok(Some(Login { name: name.to_owned(), secret }))
 }

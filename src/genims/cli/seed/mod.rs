@@ -126,7 +126,7 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
     conclude(&report, args.json, print, report.ok())
 }
 
-fn line(report: &load::DatabaseReport) -> String {
+fn line(report: &load::SeededDatabase) -> String {
     let rate = report.bytes as f64 / 1e6 / report.seconds.max(0.001);
     let mut line = format!(
         "{:24} {:>4} tables filled, {:>4} were there {:>10} rows {:>8.1} MB {:>7.2} s {rate:>6.1} MB/s",

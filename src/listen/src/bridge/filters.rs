@@ -6,7 +6,11 @@
 //! [`Filters::begin`] and [`Filters::end`] return: the broker's session outlives a loss of our power. A last line says with
 //! which QoS the broker has granted all of them, once it has: what a session surely holds need not be asked for again, upon
 //! which a broker of MQTT 3.1.1 would send all retained messages again.
+//!
+//! A file that cannot be read, or that a later release wrote, is refused: written anew, it would list fewer than the session
+//! holds. Whatever a later release adds stands on lines of its own that begin with a zero byte.
 
+use super::BridgeError;
 use super::options::Qos;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,6 +21,8 @@ pub(super) struct Filters {
     path: Option<PathBuf>,
     held: Vec<String>,
     granted: Option<u8>,
+    /// The file says less than it should: writing failed.
+    is_behind: bool,
 }
 
 /// Begins the last line; no filter has a zero byte.
@@ -24,13 +30,22 @@ const GRANTED: &str = "\0qos ";
 
 impl Filters {
     /// What an earlier run has left in `folder`.
-    pub(super) fn open(folder: Option<&Path>, client_id: &str) -> Self {
+    pub(super) fn open(folder: Option<&Path>, client_id: &str) -> Result<Self, BridgeError> {
         let name = client_id.replace(|other: char| !other.is_ascii_alphanumeric() && other != '-', "_");
         let path = folder.map(|folder| folder.join(format!("{name}.filters")));
-        let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let text = match path.as_ref().map(fs::read_to_string) {
+            Some(Err(source)) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(BridgeError::File { path: path.unwrap_or_default(), source });
+            }
+            Some(Ok(text)) => text,
+            _ => String::new(),
+        };
+        if text.lines().any(|line| line.starts_with('\0') && !line.starts_with(GRANTED)) {
+            return Err(BridgeError::LaterFilters { path: path.unwrap_or_default() });
+        }
         let granted = text.lines().find_map(|line| line.strip_prefix(GRANTED)?.parse().ok());
         let held = text.lines().filter(|line| !line.starts_with('\0')).map(str::to_owned).collect();
-        Self { path, held, granted }
+        Ok(Self { path, held, granted, is_behind: false })
     }
 
     /// What the session holds and `wanted` does not have.
@@ -59,7 +74,19 @@ impl Filters {
         self.write()
     }
 
-    fn write(&self) -> io::Result<()> {
+    /// The last writing failed; [`Filters::write`] is tried again.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Makes the file say what is known.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        let written = self.replace();
+        self.is_behind = written.is_err();
+        written
+    }
+
+    fn replace(&self) -> io::Result<()> {
         let Some((path, folder)) = self.path.as_deref().and_then(|path| Some((path, path.parent()?))) else {
             return Ok(());
         };
@@ -90,7 +117,7 @@ mod tests {
     #[test]
     fn filters_are_known_to_the_next_run_until_the_broker_has_let_go_of_them() {
         let folder = tempfile::tempdir().expect("a folder");
-        let open = || Filters::open(Some(folder.path()), "genims-1-plant/ö");
+        let open = || Filters::open(Some(folder.path()), "genims-1-plant/ö").expect("a good file");
         let [old, new] = [["a/#", "b"], ["b", "c"]].map(|filters| filters.map(str::to_owned).to_vec());
         let mut first = open();
         assert!(first.dropped(&new).is_empty());
@@ -106,9 +133,24 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_written_is_known_and_written_once_it_can_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("bridges");
+        let wanted = vec!["a/#".to_owned()];
+        let mut filters = Filters::open(Some(&place), "c").expect("none yet");
+        std::fs::write(&place, "in the way").expect("written");
+        assert!(filters.begin(&wanted).is_err() && filters.is_behind());
+        assert!(filters.end(&wanted, Some(Qos::AtLeastOnce)).is_err() && filters.is_behind());
+        std::fs::remove_file(&place).expect("removed");
+        filters.write().expect("written");
+        assert!(!filters.is_behind());
+        assert!(Filters::open(Some(&place), "c").expect("a good file").missing(&wanted, Qos::AtLeastOnce).is_empty());
+    }
+
+    #[test]
     fn only_what_was_granted_in_full_need_not_be_asked_for_again() {
         let folder = tempfile::tempdir().expect("a folder");
-        let open = || Filters::open(Some(folder.path()), "c");
+        let open = || Filters::open(Some(folder.path()), "c").expect("a good file");
         let [old, new] = [["a/#", "b"], ["b", "c"]].map(|filters| filters.map(str::to_owned).to_vec());
         let (once, twice) = (Qos::AtLeastOnce, Qos::ExactlyOnce);
         open().begin(&old).expect("written");
@@ -121,5 +163,24 @@ mod tests {
         assert_eq!((open().missing(&new, once), open().dropped(&new)), (vec!["c".to_owned()], vec!["a/#".to_owned()]));
         open().begin(&new).expect("written");
         assert_eq!(open().missing(&new, once), new);
+    }
+
+    #[test]
+    fn what_a_later_release_wrote_or_nobody_can_read_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || Filters::open(Some(folder.path()), "c");
+        let filters = ["a/#", "b"].map(str::to_owned);
+        open().expect("nothing there").end(&filters, Some(Qos::AtLeastOnce)).expect("written");
+        let path = folder.path().join("c.filters");
+        let good = fs::read(&path).expect("written");
+        let later = [b"\0format 2\n".as_slice(), &good].concat();
+        for (content, said) in [(later, "start the release that wrote it"), (vec![b'a', 0xFF], "check the path")] {
+            fs::write(&path, &content).expect("written");
+            let error = open().expect_err("refused").to_string();
+            assert!(error.contains("c.filters") && error.contains(said), "{error}");
+            assert_eq!(fs::read(&path).expect("there"), content, "untouched");
+        }
+        fs::write(&path, good).expect("written");
+        assert_eq!(open().expect("as it was").dropped(&[]), filters);
     }
 }

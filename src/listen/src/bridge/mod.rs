@@ -54,6 +54,8 @@ pub enum BridgeError {
     Options { what: &'static str },
     #[error("bridge: cannot read {path}: {source}; check the path and its permissions")]
     File { path: PathBuf, source: std::io::Error },
+    #[error("bridge: {path} was written by a later release; start the release that wrote it, or a later one")]
+    LaterFilters { path: PathBuf },
     #[error("bridge: no usable certificate in {path}; it must hold certificates in PEM form")]
     Certificates { path: PathBuf },
     #[error(
@@ -201,7 +203,7 @@ impl Bridge {
         options.check()?;
         let client_id = options.client_id.clone().unwrap_or_else(|| name.client_id());
         let dialer = link::Dialer::new(&options, client_id.clone())?;
-        let filters = filters::Filters::open(name.folder, &client_id);
+        let filters = filters::Filters::open(name.folder, &client_id)?;
         let shared = Arc::new(Shared {
             listener: name.listener.to_owned(),
             client_id,

@@ -1,7 +1,7 @@
 //! What a bridge is told, and the checks that make it safe to hand to the client library, which panics on some values.
 
 use super::BridgeError;
-use crate::Acknowledge;
+use crate::{Acknowledge, topic};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -212,20 +212,13 @@ impl BridgeOptions {
     }
 }
 
-/// MQTT 5 section 4.7.1.
+/// A topic filter, alone or of a shared subscription.
 fn is_filter(filter: &str) -> bool {
-    let filter = match filter.strip_prefix("$share/").map(|rest| rest.split_once('/')) {
-        Some(Some((group, filter))) if !group.is_empty() && !group.contains(['#', '+']) => filter,
-        Some(_) => return false,
-        None => filter,
-    };
-    let levels = filter.split('/').count();
-    !filter.is_empty()
-        && filter.split('/').enumerate().all(|(at, level)| match level {
-            "+" => true,
-            "#" => at + 1 == levels,
-            _ => !level.contains(['#', '+', '\0']),
-        })
+    match filter.strip_prefix("$share/").map(|rest| rest.split_once('/')) {
+        Some(Some((group, filter))) => !group.is_empty() && !group.contains(['#', '+']) && topic::is_filter(filter),
+        Some(None) => false,
+        None => topic::is_filter(filter),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// A connection that stood so long was no failure: the pauses start anew.
@@ -18,6 +18,9 @@ const STABLE: Duration = Duration::from_secs(10);
 
 /// How long DISCONNECT may take at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How often a file of topics that could not be written is tried again.
+const REMEMBER_AGAIN: Duration = Duration::from_secs(5);
 
 /// Condemnation and the end of the worker's work are looked at again after this, should a wake-up go elsewhere.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -30,6 +33,8 @@ pub(super) struct Poller {
     shutdown: CancellationToken,
     /// The subscriptions of this process are part of the broker's session.
     subscribed: bool,
+    /// When the file of topics is tried again, if writing it failed.
+    remember_at: Instant,
 }
 
 impl Poller {
@@ -40,7 +45,7 @@ impl Poller {
         deliveries: mpsc::UnboundedSender<Delivery>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { shared, dialer, filters, deliveries, shutdown, subscribed: false }
+        Self { shared, dialer, filters, deliveries, shutdown, subscribed: false, remember_at: Instant::now() }
     }
 
     /// Connects again and again until shutdown.
@@ -86,11 +91,17 @@ impl Poller {
                 let _ = tokio::time::timeout(LOOK_AGAIN, self.shared.eased.notified()).await;
                 continue;
             }
+            // Before the connection stands, this would drop the attempt.
+            let is_due = self.filters.is_behind() && self.shared.metrics.connected.load(Ordering::Relaxed);
             let happening = tokio::select! {
                 happening = link.next(&mut self.dialer) => happening?,
                 // Dropping a poll loses no packet once connected, and before that only the attempt. Nothing eases before.
                 () = self.shared.eased.notified() => continue,
                 () = self.shutdown.cancelled() => continue,
+                () = sleep_until(self.remember_at), if is_due => {
+                    self.remember_again();
+                    continue;
+                }
             };
             self.take(happening, &link)?;
         }
@@ -126,7 +137,8 @@ impl Poller {
                 self.subscribed = true;
                 // UNSUBSCRIBE was sent before SUBSCRIBE, and brokers work in order.
                 let granted = (refused == 0).then_some(options.qos);
-                note_failure(self.filters.end(&options.topics, granted), listener);
+                let written = self.filters.end(&options.topics, granted);
+                self.remember_at = note_failure(written, listener);
             }
             Happening::Nothing => {}
         }
@@ -146,11 +158,20 @@ impl Poller {
         if wanted.is_empty() {
             self.subscribed = true;
         } else {
-            note_failure(self.filters.begin(&options.topics), listener);
+            let written = self.filters.begin(&options.topics);
+            self.remember_at = note_failure(written, listener);
             is_sent &= link.subscribe(&wanted, options.qos);
         }
         let asked = wanted.len();
         if is_sent { Ok(()) } else { Err(BridgeError::Subscription { refused: asked, asked }) }
+    }
+
+    /// What was said when it failed is not said again.
+    fn remember_again(&mut self) {
+        self.remember_at = Instant::now() + REMEMBER_AGAIN;
+        if self.filters.write().is_ok() {
+            tracing::info!(listener = self.shared.listener, "bridge remembers its topics again");
+        }
     }
 
     /// At shutdown: messages that still come are left to the broker; acknowledgements still go out.
@@ -182,9 +203,14 @@ impl Poller {
     }
 }
 
-/// The bridge works without its file.
-fn note_failure(written: io::Result<()>, listener: &str) {
+/// The bridge works without its file; tells when to try again.
+fn note_failure(written: io::Result<()>, listener: &str) -> Instant {
     if let Err(error) = written {
-        tracing::warn!(listener, %error, "bridge cannot remember its topics: mend the data directory's folder `bridges`");
+        tracing::warn!(
+            listener,
+            %error,
+            "bridge cannot remember its topics: make room in the data folder's `bridges`, and make it writable; tried again"
+        );
     }
+    Instant::now() + REMEMBER_AGAIN
 }

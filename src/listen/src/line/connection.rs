@@ -3,17 +3,22 @@
 //! Invariant: at most [`ROUNDS_MAX`] rounds are under way, and nothing is read while the pipeline has no room.
 
 use super::Shared;
-use super::lines::{Lines, Sink};
+use super::lines::{Lines, Overlong, Sink};
+use super::room::Share;
 use crate::count;
+use crate::locks::{Credentials, Pass};
+use crate::notices::Peer;
 use bytes::{Buf, BytesMut};
 use genims_decode::{Visitor, line_protocol};
 use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt};
 use genims_pipeline::intake::IntakeBuffer;
 use std::collections::VecDeque;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -25,36 +30,82 @@ const ROUNDS_MAX: usize = 64;
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
+/// Between attempts to make the numbers of new sensors durable.
+const REGISTER_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a connection that sends nothing holds for what may come.
+const FIRST_BYTES: usize = 512;
+
 struct Connection {
     shared: Arc<Shared>,
     intake: IntakeBuffer,
+    pass: Pass,
     waiter: Arc<Notify>,
     rounds: VecDeque<Receipt>,
+    /// The room that overlong lines of the round take.
+    heads: Vec<Share>,
 }
 
-/// Serves one connection until the sender closes it, it falls silent, or the server shuts down.
-pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
-    let mut intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
-    // Without the port, which is another one for each connection.
-    if let Ok(peer) = stream.peer_addr() {
-        intake.set_client(&peer.ip().to_canonical().to_string());
+/// How long a handshake of TLS may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves one socket until it ends, behind TLS where that is spoken.
+pub(super) async fn accept(stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+    let peer = Peer::of(&stream);
+    if shared.gate.is_plain() {
+        let pass = shared.gate.pass(peer, &shutdown);
+        return serve(stream, peer, shared, shutdown, pass).await;
     }
-    let mut lines = Lines::new(shared.options.line_bytes_max);
+    // Boxed, so that a plain connection's task has no room for it.
+    Box::pin(async {
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        if let Some((stream, pass)) = shared.gate.secure(stream, peer, deadline, &shutdown).await {
+            serve(stream, peer, shared, shutdown, pass).await;
+        }
+    })
+    .await;
+}
+
+/// Serves one connection until the sender closes it, it falls silent or has to leave, or the server shuts down.
+pub(super) async fn serve(
+    mut stream: impl AsyncRead + Unpin,
+    peer: Peer,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+    mut pass: Pass,
+) {
+    // There is no word for "no" in this protocol, and none to log in with.
+    if pass.log_in(Credentials::default(), false, Instant::now() + HANDSHAKE_TIMEOUT).await.is_err() {
+        return;
+    }
+    let mut intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
+    match (pass.owner(), peer.0) {
+        (Some(owner), _) => intake.set_client(owner),
+        // Without the port, which is another one for each connection.
+        (None, Some(peer)) => intake.set_client(&peer.ip().to_canonical().to_string()),
+        (None, None) => {}
+    }
+    intake.set_scope(pass.scope());
+    let mut lines = Lines::new(shared.options.line_bytes_max, shared.heads.clone());
     let idle = shared.options.idle_timeout;
-    let mut connection = Connection { shared, intake, waiter: Arc::new(Notify::new()), rounds: VecDeque::new() };
+    let (waiter, rounds) = (Arc::default(), VecDeque::new());
+    let mut connection = Connection { shared, intake, pass, waiter, rounds, heads: Vec::new() };
     let (mut input, mut read_bytes) = (BytesMut::new(), READ_BYTES_MIN);
     let ended_in_order = loop {
         if shutdown.is_cancelled() {
             break false;
         }
-        input.reserve(read_bytes);
-        let room = input.capacity() - input.len();
+        if input.is_empty() {
+            // Whoever sends nothing holds no memory.
+            input = BytesMut::new();
+        }
         let read = tokio::select! {
-            read = stream.read_buf(&mut input) => read,
+            biased;
             () = shutdown.cancelled() => break false,
+            read = read_next(&mut stream, &mut input, read_bytes) => read,
             () = sleep(idle) => break false,
         };
-        let Ok(read) = read else { break false };
+        let Ok((read, room)) = read else { break false };
         if read == 0 {
             break true;
         }
@@ -62,6 +113,9 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: 
             read_bytes = (read_bytes * 2).min(READ_BYTES_MAX);
         }
         count(&connection.shared.metrics.bytes_total, read as u64);
+        if connection.pass.refresh() {
+            connection.intake.set_scope(connection.pass.scope());
+        }
         connection.intake.begin(now_us());
         let taken = lines.take(&input, &mut connection);
         input.advance(taken);
@@ -84,10 +138,35 @@ pub(super) async fn serve(mut stream: TcpStream, shared: Arc<Shared>, shutdown: 
     let _ = timeout_at(deadline, connection.settle(0)).await;
 }
 
+/// Waits for bytes, and reads as many as there is room for; how many that were, and the room. Cancel-safe.
+async fn read_next(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+    bytes: usize,
+) -> io::Result<(usize, usize)> {
+    if input.is_empty() {
+        let mut first = [0; FIRST_BYTES];
+        let read = stream.read(&mut first).await?;
+        input.extend_from_slice(&first[..read]);
+        return Ok((read, FIRST_BYTES));
+    }
+    input.reserve(bytes);
+    let room = input.capacity() - input.len();
+    Ok((stream.read_buf(input).await?, room))
+}
+
 impl Connection {
     /// Hands the round over. False when a shutdown cut the wait for room short.
     async fn submit(&mut self, shutdown: &CancellationToken) -> bool {
         let patience = self.shared.options.drain_timeout;
+        // Nobody sends these lines again: the sender waits, as in front of a full log.
+        while !self.intake.register() {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                () = sleep(REGISTER_AGAIN) => {}
+            }
+        }
         let mut slot = None;
         let receipt = {
             let mut submitted = pin!(self.intake.submit(&self.waiter, &mut slot));
@@ -101,6 +180,8 @@ impl Connection {
             tracing::warn!("line protocol records given up at shutdown: the pipeline had no room");
             return false;
         };
+        // The queue of the shard has a bound of its own.
+        self.heads.clear();
         self.rounds.push_back(receipt);
         tokio::select! {
             biased;
@@ -129,11 +210,13 @@ impl Sink for Connection {
         line_protocol::decode(block, self.shared.options.precision, &mut self.intake);
     }
 
-    fn overlong(&mut self, head: &[u8], bytes: u64) {
+    fn overlong(&mut self, line: Overlong) {
         count(&self.shared.metrics.protocol_errors_total, 1);
         let limit = self.shared.options.line_bytes_max;
+        let Overlong { head, bytes, share } = line;
         let kept = if head.len() as u64 == bytes { "" } else { "; its start is kept" };
         let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}{kept}");
-        self.intake.reject_head(Reason::TooLarge, detail, head, bytes);
+        self.intake.reject_head(Reason::TooLarge, detail, &head, bytes);
+        self.heads.push(share);
     }
 }

@@ -3,30 +3,69 @@
 //! Enters the stream in pieces of any size; leaves the same blocks of lines, seen together, however it was cut. A line
 //! that ends inside of quotes is held back for what may follow, within the limit. One
 //! longer than the limit is passed over up to its newline: its head and true length are told, and it costs no more memory
-//! than a dead letter keeps.
+//! than a dead letter keeps, nor than the connections have [`Room`] for together.
 
+use super::room::{Room, Share};
 use genims_decode::line_protocol::FEEDS_QUOTED_MAX;
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
+use std::sync::Arc;
+
+/// By how much room is asked for a head.
+const HEAD_STEP_BYTES: usize = 64 * 1024;
+/// What of a line is kept in any case.
+const HEAD_BYTES_MIN: usize = 1024;
 
 /// What [`Lines`] finds.
 pub(super) trait Sink {
     /// Whole lines, newlines included; `lines` says how many.
     fn block(&mut self, block: &[u8], lines: u64);
-    /// A line above the limit: what is kept of it, and how long it was.
-    fn overlong(&mut self, head: &[u8], bytes: u64);
+    /// A line above the limit.
+    fn overlong(&mut self, line: Overlong);
+}
+
+/// A line that is passed over.
+#[derive(Debug)]
+pub(super) struct Overlong {
+    /// What is kept of it.
+    pub(super) head: Vec<u8>,
+    /// How long it is, as far as it has come.
+    pub(super) bytes: u64,
+    /// The room that the head takes; to be held as long as there is a copy of it on its way.
+    pub(super) share: Share,
+}
+
+impl Overlong {
+    fn take(&mut self, bytes: &[u8]) {
+        let is_whole = self.head.len() as u64 == self.bytes;
+        self.bytes += bytes.len() as u64;
+        if !is_whole {
+            // With a gap it would be another line.
+            return;
+        }
+        let wanted = (self.head.len() + bytes.len()).min(PAYLOAD_KEPT_BYTES_MAX);
+        if wanted > self.share.bytes() + HEAD_BYTES_MIN {
+            let steps = wanted.next_multiple_of(HEAD_STEP_BYTES).min(PAYLOAD_KEPT_BYTES_MAX);
+            self.share.grow(steps - self.share.bytes());
+        }
+        let room = wanted.min(self.share.bytes() + HEAD_BYTES_MIN);
+        let kept = &bytes[..room.saturating_sub(self.head.len())];
+        self.head.reserve_exact(kept.len());
+        self.head.extend_from_slice(kept);
+    }
 }
 
 /// The splitter of one stream.
 #[derive(Debug)]
 pub(super) struct Lines {
     line_bytes_max: usize,
-    /// The line being passed over: its head, and its length so far.
-    overlong: Option<(Vec<u8>, u64)>,
+    room: Arc<Room>,
+    /// The line being passed over.
+    overlong: Option<Overlong>,
 }
 
 impl Lines {
-    pub(super) fn new(line_bytes_max: usize) -> Self {
-        Self { line_bytes_max: line_bytes_max.max(1), overlong: None }
+    pub(super) fn new(line_bytes_max: usize, room: Arc<Room>) -> Self {
+        Self { line_bytes_max: line_bytes_max.max(1), room, overlong: None }
     }
 
     /// Takes what can be taken off `input` and returns how many bytes that was. What stays is the start of a line and is
@@ -85,15 +124,13 @@ impl Lines {
     }
 
     fn pass_over(&mut self, bytes: &[u8]) {
-        let (head, length) = self.overlong.get_or_insert_default();
-        let kept = bytes.len().min(PAYLOAD_KEPT_BYTES_MAX.saturating_sub(head.len()));
-        head.extend_from_slice(&bytes[..kept]);
-        *length += bytes.len() as u64;
+        let new = || Overlong { head: Vec::new(), bytes: 0, share: self.room.share() };
+        self.overlong.get_or_insert_with(new).take(bytes);
     }
 
     fn end_overlong(&mut self, sink: &mut impl Sink) {
-        if let Some((head, bytes)) = self.overlong.take() {
-            sink.overlong(&head, bytes);
+        if let Some(line) = self.overlong.take() {
+            sink.overlong(line);
         }
     }
 }
@@ -141,14 +178,15 @@ mod tests {
             self.lines += lines;
         }
 
-        fn overlong(&mut self, head: &[u8], bytes: u64) {
-            self.overlong.push((head.to_vec(), bytes));
+        fn overlong(&mut self, line: Overlong) {
+            self.overlong.push((line.head, line.bytes));
         }
     }
 
     /// Feeds the stream in pieces, as a connection does.
     fn split(stream: &[u8], pieces: &[usize], line_bytes_max: usize) -> Seen {
-        let (mut lines, mut seen, mut input) = (Lines::new(line_bytes_max), Seen::default(), Vec::new());
+        let (mut lines, mut seen, mut input) =
+            (Lines::new(line_bytes_max, Room::new(1 << 30)), Seen::default(), Vec::new());
         let (mut rest, mut pieces) = (stream, pieces.iter().cycle());
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at((*pieces.next().unwrap_or(&1)).clamp(1, rest.len()));
@@ -178,7 +216,7 @@ mod tests {
     fn text_in_quotes_stays_together_however_the_stream_is_cut() {
         let stream = b"M a=1\nM note=\"x\ny \\\" z\n\",T=1\nM b=2\nM c=\"lost\n";
         for pieces in [&[1][..], &[7, 3], &[100]] {
-            let (mut lines, mut blocks) = (Lines::new(64), Blocks::default());
+            let (mut lines, mut blocks) = (Lines::new(64, Room::new(0)), Blocks::default());
             let (mut input, mut rest, mut pieces) = (Vec::new(), &stream[..], pieces.iter().cycle());
             while !rest.is_empty() {
                 let (piece, behind) = rest.split_at((*pieces.next().unwrap_or(&1)).min(rest.len()));
@@ -202,7 +240,7 @@ mod tests {
             self.0.push(String::from_utf8_lossy(block).into_owned());
         }
 
-        fn overlong(&mut self, _: &[u8], _: u64) {
+        fn overlong(&mut self, _: Overlong) {
             unreachable!("no line is too long");
         }
     }
@@ -212,6 +250,39 @@ mod tests {
         let length = PAYLOAD_KEPT_BYTES_MAX + 200_000;
         let seen = split(&vec![b'x'; length], &[10_000], 4);
         assert_eq!((seen.overlong[0].0.len(), seen.overlong[0].1), (PAYLOAD_KEPT_BYTES_MAX, length as u64));
+    }
+
+    #[test]
+    fn the_heads_of_all_connections_share_their_room_and_give_it_back() {
+        let room = Room::new(3 * HEAD_STEP_BYTES);
+        let long = vec![b'x'; PAYLOAD_KEPT_BYTES_MAX + 7];
+        let overlong = |lines: &mut Lines| {
+            let mut seen = Vec::new();
+            assert_eq!(lines.take(&long, &mut Heads(&mut seen)), long.len());
+            lines.take(b"\n", &mut Heads(&mut seen));
+            let Ok([line]) = <[Overlong; 1]>::try_from(seen) else { panic!("one line") };
+            assert_eq!(line.bytes, long.len() as u64);
+            line
+        };
+        let mut all: Vec<Lines> = (0..20).map(|_| Lines::new(4, room.clone())).collect();
+        let heads: Vec<Overlong> = all.iter_mut().map(overlong).collect();
+        let kept: usize = heads.iter().map(|line| line.head.capacity()).sum();
+        assert!(kept <= 3 * HEAD_STEP_BYTES + 20 * HEAD_BYTES_MIN, "{kept}");
+        assert!(heads.iter().all(|line| line.head.len() >= HEAD_BYTES_MIN), "something of each");
+        drop(heads);
+        assert!(overlong(&mut all[0]).head.len() > 2 * HEAD_STEP_BYTES, "there is room again");
+    }
+
+    struct Heads<'s>(&'s mut Vec<Overlong>);
+
+    impl Sink for Heads<'_> {
+        fn block(&mut self, _: &[u8], _: u64) {
+            unreachable!("every line is too long");
+        }
+
+        fn overlong(&mut self, line: Overlong) {
+            self.0.push(line);
+        }
     }
 
     proptest! {

@@ -4,16 +4,21 @@
 //! sender's to know. Push-back is the only answer there is: while the pipeline has no room the socket is not read.
 //!
 //! - [`lines`]: cuts the stream into blocks of whole lines, however the network cut it
+//! - [`room`]: bounds what all connections keep of lines that are too long
 //! - [`connection`]: one connection, from accept to the last line
 
 mod connection;
 mod lines;
+mod room;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 
 #[cfg(test)]
 mod tests;
 
 use super::ListenMetrics;
 use super::accept::{self, AcceptError, Limits, bind};
+use super::locks::{Gate, TlsOptions};
 use genims_decode::timestamp::Unit;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
@@ -41,6 +46,11 @@ pub struct LineOptions {
     /// How long lines already read are waited for at shutdown.
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
+    pub tls: Option<TlsOptions>,
+    /// Listens in clear outside loopback.
+    pub plaintext: bool,
+    /// Where clients log in, those who show no certificate are let in, too: the protocol has no other way.
+    pub anonymous: bool,
 }
 
 impl Default for LineOptions {
@@ -53,9 +63,16 @@ impl Default for LineOptions {
             line_bytes_max: 64 * 1024,
             idle_timeout: Duration::from_secs(15 * 60),
             drain_timeout: Duration::from_secs(5),
+            tls: None,
+            plaintext: false,
+            anonymous: false,
         }
     }
 }
+
+/// What all connections of a listener keep of lines that are too long, as long as these are on their way: beyond it less is
+/// kept of each.
+const HEADS_BYTES_MAX: usize = 32 << 20;
 
 /// What the connections of one listener share.
 struct Shared {
@@ -63,6 +80,8 @@ struct Shared {
     source: SourceNo,
     intake: Arc<Intake>,
     metrics: Arc<ListenMetrics>,
+    heads: Arc<room::Room>,
+    gate: Arc<Gate>,
 }
 
 /// A bound listener, ready to serve.
@@ -77,10 +96,11 @@ impl LineServer {
         options: LineOptions,
         source: SourceNo,
         intake: Arc<Intake>,
-        metrics: Arc<ListenMetrics>,
+        gate: Arc<Gate>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
-        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics }) })
+        let (metrics, heads) = (gate.metrics.clone(), room::Room::new(HEADS_BYTES_MAX));
+        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, metrics, heads, gate }) })
     }
 
     /// The address, with the port that the system chose where the options say 0.
@@ -95,7 +115,7 @@ impl LineServer {
             connections_max: shared.options.connections_max,
             drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
         };
-        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
+        let serve = |stream| connection::accept(stream, shared.clone(), shutdown.child_token());
         // There is no word for "no" in this protocol.
         let refuse = |stream| async move { drop(stream) };
         accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;

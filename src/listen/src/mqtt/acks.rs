@@ -23,6 +23,9 @@ pub(super) enum Answer {
     RecAgain,
     /// PUBREC for a message sent again that was refused meanwhile.
     RecRefused,
+    /// PUBACK and PUBREC that say that the client may not publish there: nothing was staged.
+    AckDenied,
+    RecDenied,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +122,12 @@ impl Acks {
                     Answer::RecRefused => {
                         put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::QUOTA_EXCEEDED);
                     }
+                    Answer::AckDenied => {
+                        put_acknowledgement(out, version, kind::PUBACK, packet_id, reason::NOT_AUTHORIZED);
+                    }
+                    Answer::RecDenied => {
+                        put_acknowledgement(out, version, kind::PUBREC, packet_id, reason::NOT_AUTHORIZED);
+                    }
                 }
                 settled.ended += usize::from(answer == Answer::Ack || (answer == Answer::Rec && refused));
             }
@@ -139,7 +148,7 @@ impl Acks {
                 Answer::Rec | Answer::Ack => drop(refused.remove(packet_id)),
                 Answer::RecAgain if refused.contains(packet_id) => *answer = Answer::RecRefused,
                 Answer::AckAgain if refused.contains(packet_id) => *answer = Answer::AckRefused,
-                Answer::AckAgain | Answer::AckRefused | Answer::RecAgain | Answer::RecRefused => {}
+                _ => {}
             }
         }
     }
@@ -156,7 +165,7 @@ impl Acks {
                 match answer {
                     Answer::Rec => session.settling(packet_id, receipt.clone()),
                     Answer::Ack => open.push((packet_id, Some(receipt.clone()))),
-                    Answer::AckAgain | Answer::AckRefused | Answer::RecAgain | Answer::RecRefused => {}
+                    _ => {}
                 }
             }
         }
@@ -165,7 +174,7 @@ impl Acks {
             match answer {
                 Answer::Rec => session.forget(packet_id),
                 Answer::Ack => open.push((packet_id, None)),
-                Answer::AckAgain | Answer::AckRefused | Answer::RecAgain | Answer::RecRefused => {}
+                _ => {}
             }
         }
         session.resends.end(open.into_iter());

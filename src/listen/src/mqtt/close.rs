@@ -1,8 +1,8 @@
 //! How a connection is closed so that its last bytes arrive.
 
+use crate::locks::Socket;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// A last write, and the peer's close behind it, are waited for this long each.
@@ -10,7 +10,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Writes the last bytes and closes without a reset, which could overtake them: that is, reads on until the peer has
 /// closed too. All of it bounded.
-pub(super) async fn close(mut socket: TcpStream, output: &[u8]) {
+pub(super) async fn close(mut socket: impl Socket, output: &[u8]) {
     let written = timeout(LINGER, async {
         socket.write_all(output).await?;
         socket.shutdown().await

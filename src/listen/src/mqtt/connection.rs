@@ -7,12 +7,14 @@ use super::Shared;
 use super::close;
 use super::dialogue::Dialogue;
 use super::end::End;
-use super::handshake::{self, Admitted};
+use super::handshake::{self, Admitted, Arrival};
 use super::input::{Input, Read};
 use super::packet::{Fault, reason};
 use super::registry::{Lease, Will, count_fault};
 use super::telling;
 use crate::count;
+use crate::locks::Socket;
+use crate::notices::Peer;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -30,15 +32,31 @@ const TICK: Duration = Duration::from_secs(60);
 
 /// Serves one socket until it ends.
 pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+    let peer = Peer::of(&socket);
     // Boxed, so that an idle connection's task does not carry the states that it has left or is yet to reach.
-    let Some((socket, input, admitted)) = Box::pin(handshake::run(socket, &shared)).await else { return };
+    if shared.gate.is_plain() {
+        let pass = shared.gate.pass(peer, &shutdown);
+        let admitted = Box::pin(handshake::run(socket, Arrival::new(pass, peer, &shared), &shared)).await;
+        converse(admitted, shared, shutdown).await;
+    } else {
+        Box::pin(async {
+            let Some((socket, arrival)) = handshake::secure(socket, &shared, peer, &shutdown).await else { return };
+            let admitted = Box::pin(handshake::run(socket, arrival, &shared)).await;
+            converse(admitted, shared, shutdown).await;
+        })
+        .await;
+    }
+}
+
+async fn converse<S: Socket>(admitted: Option<(S, Input, Admitted)>, shared: Arc<Shared>, shutdown: CancellationToken) {
+    let Some((socket, input, admitted)) = admitted else { return };
     let mut connection = Connection::new(socket, input, shared, shutdown, admitted);
     let end = connection.run().await;
     Box::pin(connection.finish(end)).await;
 }
 
-struct Connection {
-    socket: TcpStream,
+struct Connection<S> {
+    socket: S,
     input: Input,
     dialogue: Dialogue,
     shared: Arc<Shared>,
@@ -62,14 +80,8 @@ enum Wake {
     Other,
 }
 
-impl Connection {
-    fn new(
-        socket: TcpStream,
-        input: Input,
-        shared: Arc<Shared>,
-        shutdown: CancellationToken,
-        admitted: Admitted,
-    ) -> Box<Self> {
+impl<S: Socket> Connection<S> {
+    fn new(socket: S, input: Input, shared: Arc<Shared>, shutdown: CancellationToken, admitted: Admitted) -> Box<Self> {
         let Admitted { lease, dialogue, will, silence_max } = admitted;
         let waiter = dialogue.session.waiter.clone();
         Box::new(Self {
@@ -98,8 +110,8 @@ impl Connection {
             if self.lease.is_taken_over() {
                 return Fault::new(reason::SESSION_TAKEN_OVER, "a newer connection uses this client identifier").into();
             }
-            if self.is_shutdown() {
-                return End::SHUTDOWN;
+            if self.shutdown.is_cancelled() {
+                return self.dialogue.eviction().unwrap_or(End::SHUTDOWN);
             }
             if self.ended && !held {
                 return End::CLOSED;
@@ -132,15 +144,15 @@ impl Connection {
     async fn wait(&mut self, held: bool, timer: Pin<&mut Sleep>) -> Wake {
         self.input.rest(&self.shared.buffers);
         let reads = !self.ended && (!held || self.input.len() < AHEAD_BYTES_MAX);
-        let writes = !self.dialogue.output.is_empty();
+        let writes = self.writes();
         let submits = self.dialogue.is_submitting();
         let Self { socket, dialogue, waiter, shutdown, .. } = self;
         tokio::select! {
             biased;
             () = dialogue.submit(), if submits => Wake::Other,
-            _ = socket.readable(), if reads => Wake::Readable,
+            () = socket.readable(), if reads => Wake::Readable,
             () = waiter.notified() => Wake::Other,
-            _ = socket.writable(), if writes => Wake::Other,
+            () = socket.writable(), if writes => Wake::Other,
             () = shutdown.cancelled() => Wake::Other,
             () = timer => Wake::Tick,
         }
@@ -159,6 +171,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether something waits for the socket to take it.
+    fn writes(&self) -> bool {
+        !self.dialogue.output.is_empty() || !self.socket.is_flushed()
+    }
+
     /// Writes as much as the socket takes.
     fn flush(&mut self) -> io::Result<()> {
         let output = &mut self.dialogue.output;
@@ -174,12 +191,17 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
+        if !self.socket.is_flushed() {
+            match self.socket.try_flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stalled.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+                flushed => flushed?,
+            }
+        }
         self.stalled = None;
         Ok(())
-    }
-
-    fn is_shutdown(&self) -> bool {
-        self.shutdown.is_cancelled()
     }
 
     fn silent_at(&self) -> Option<Instant> {
@@ -222,19 +244,19 @@ impl Connection {
             self.dialogue.try_submit();
             self.dialogue.settle()?;
             self.flush().map_err(|_| End::LOST)?;
-            if self.dialogue.is_settled() && self.dialogue.output.is_empty() {
+            if self.dialogue.is_settled() && !self.writes() {
                 return Ok(());
             }
             if self.lease.is_taken_over() {
                 return Ok(());
             }
-            let writes = !self.dialogue.output.is_empty();
+            let writes = self.writes();
             let submits = self.dialogue.is_submitting();
             let Self { socket, dialogue, waiter, .. } = &mut *self;
             tokio::select! {
                 () = dialogue.submit(), if submits => {}
                 () = waiter.notified() => {}
-                _ = socket.writable(), if writes => {}
+                () = socket.writable(), if writes => {}
                 () = sleep_until(deadline) => return Ok(()),
             }
         }
@@ -248,7 +270,7 @@ impl Connection {
         }
         self.dialogue.try_submit();
         if let Some(fault) = &end.fault {
-            count_fault(&self.shared, &self.lease.client_id, fault);
+            count_fault(&self.shared, &self.dialogue.caller.client_id, fault);
             if fault.reason == reason::SESSION_TAKEN_OVER {
                 telling::takeover(&self.shared, &self.dialogue.caller);
             }

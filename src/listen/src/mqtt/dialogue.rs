@@ -4,18 +4,21 @@
 //! The hot loop is [`Dialogue::process`]: for a PUBLISH it neither allocates nor locks, and topic and payload stay where
 //! the socket's read has put them.
 
+mod parting;
+mod permission;
+
 use super::Shared;
 use super::acks::{Acks, Answer};
 use super::aliases::Aliases;
 use super::end::End;
 use super::input::Input;
-use super::packet::inbound::{Disconnect, Packet, Publish, Subscribe};
+use super::packet::inbound::{Packet, Publish, Subscribe};
 use super::packet::{Fault, Version, kind, outbound, reason, wire};
-use super::registry::Will;
 use super::session::{Seen, Session};
 use super::subscriptions::{STATISTICS_INTERVAL, Subscribed};
 use super::telling::{self, Caller};
 use crate::count;
+use crate::locks::Pass;
 use crate::resends::Resends;
 use futures_util::FutureExt;
 use genims_model::Receipt;
@@ -59,6 +62,8 @@ enum Round {
 pub(super) struct Dialogue {
     shared: Arc<Shared>,
     pub(super) caller: Caller,
+    /// `None` for connections without a door, in the simulation.
+    pub(super) pass: Option<Pass>,
     version: Version,
     /// What the client takes.
     packet_bytes_max: u32,
@@ -92,6 +97,7 @@ impl Dialogue {
         Self {
             shared,
             caller: Caller::default(),
+            pass: None,
             version,
             packet_bytes_max,
             session_expiry,
@@ -137,6 +143,7 @@ impl Dialogue {
 
     /// Takes complete packets off the front of `bytes`. Returns how many bytes were taken, also where it ends.
     fn process(&mut self, bytes: &[u8]) -> (usize, Result<Progress, End>) {
+        self.heed();
         let mut taken = 0;
         let mut messages = 0;
         let packet_bytes_max = self.shared.options.packet_bytes_max as usize;
@@ -178,6 +185,9 @@ impl Dialogue {
     #[inline]
     fn publish(&mut self, publish: &Publish<'_>) -> Result<bool, Fault> {
         self.aliases.enter(publish, self.shared.options.topic_alias_maximum)?;
+        if !self.may_publish(publish) {
+            return self.deny(publish);
+        }
         let answer = match publish.qos {
             0 => None,
             1 if publish.duplicate && self.is_repeat(publish) => {
@@ -270,8 +280,8 @@ impl Dialogue {
         if self.round == Round::Empty {
             self.round = Round::Staging;
             self.quiet = false;
-            let (shared, caller) = (&self.shared, &self.caller);
-            self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer(caller))).begin(now_us());
+            let (shared, caller, pass) = (&self.shared, &self.caller, &self.pass);
+            self.intake.get_or_insert_with(|| Box::new(shared.intake_buffer(caller, pass.as_ref()))).begin(now_us());
         }
     }
 
@@ -347,18 +357,6 @@ impl Dialogue {
         }
     }
 
-    fn disconnect(&mut self, disconnect: &Disconnect) -> End {
-        if let Some(seconds) = disconnect.session_expiry {
-            // [MQTT-3.14.2-2]
-            if seconds > 0 && self.session_expiry.is_zero() {
-                return Fault::protocol("DISCONNECT gives an expiry to a session that had none").into();
-            }
-            let seconds = Duration::from_secs(seconds.into());
-            self.session_expiry = seconds.min(self.shared.options.session_expiry_max);
-        }
-        End { fault: None, fires_will: disconnect.reason != reason::SUCCESS, drains: false }
-    }
-
     /// Answers PINGREQs that stand behind packets which have to wait.
     fn answer_ahead(&mut self, pings: u32) {
         for _ in 0..pings {
@@ -407,32 +405,6 @@ impl Dialogue {
             return Err(fault.into());
         }
         Ok(settled.rounds > 0)
-    }
-
-    /// The last word to a v5 client.
-    pub(super) fn put_disconnect(&mut self, fault: &Fault) {
-        for text in [fault.text, ""] {
-            let start = self.output.len();
-            outbound::put_disconnect(&mut self.output, self.version, fault.reason, text);
-            if self.output.len() - start <= self.packet_bytes_max as usize {
-                return;
-            }
-            self.output.truncate(start);
-        }
-    }
-
-    /// Gives the session away. What is staged must have been submitted or be submitting.
-    pub(super) fn bequeath(&mut self) -> Session {
-        self.acks.bequeath(self.receipt.as_ref(), &mut self.session);
-        std::mem::take(&mut self.session)
-    }
-
-    /// Stages a will. Not while a submit waits.
-    pub(super) fn fire(&mut self, will: Will) {
-        self.begin();
-        if let Some(intake) = &mut self.intake {
-            intake.event(will.into_event());
-        }
     }
 
     /// Looks whether anything was published since the last look. If not, gives up what can be made again: the catalogue

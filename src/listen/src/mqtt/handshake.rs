@@ -13,17 +13,25 @@ use super::proxy;
 use super::registry::{Granted, Will, count_fault};
 use super::telling::{self, Caller};
 use crate::count;
+use crate::locks::{Credentials, Denied, Pass, Secured, Socket};
 use crate::notices::Peer;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// A CONNECT that comes while all places are taken is waited for this long, so that the client can be told in its version.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a client id may take. The specification asks for 23 at least.
 const CLIENT_ID_BYTES_MAX: usize = 256;
+
+/// A longer PROXY header is refused in front of TLS: there has to be room for it whole.
+const PROXY_BYTES_MAX: usize = 1_024;
+const PEEK_PAUSE: Duration = Duration::from_millis(2);
 
 /// A CONNACK takes this much at most, without an assigned client id.
 const CONNACK_BYTES_MAX: usize = 40;
@@ -40,14 +48,74 @@ impl Refusal {
     }
 }
 
-/// Lets a client in; `None` when it was refused or has left, in which case everything is done.
-pub(super) async fn run(mut socket: TcpStream, shared: &Arc<Shared>) -> Option<(TcpStream, Input, Admitted)> {
-    let mut input = Input::default();
+/// Who comes, before it has said CONNECT.
+pub(super) struct Arrival {
+    pass: Pass,
+    peer: Peer,
+    /// A PROXY header comes first.
+    header_is_due: bool,
+    deadline: Instant,
+}
+
+impl Arrival {
+    pub(super) fn new(pass: Pass, peer: Peer, shared: &Shared) -> Self {
+        let deadline = Instant::now() + shared.options.connect_timeout;
+        Self { pass, peer, header_is_due: shared.options.proxy_protocol, deadline }
+    }
+}
+
+/// The handshake of TLS, behind the PROXY header, which is in clear. `None`: refused.
+pub(super) async fn secure(
+    mut socket: TcpStream,
+    shared: &Shared,
+    mut peer: Peer,
+    shutdown: &CancellationToken,
+) -> Option<(Secured, Arrival)> {
     let deadline = Instant::now() + shared.options.connect_timeout;
-    let mut peer = Peer::of(&socket);
-    let refusal = match receive(&mut socket, &mut input, shared, deadline, &mut peer).await {
+    if shared.options.proxy_protocol {
+        match timeout_at(deadline, proxy_header(&mut socket)).await {
+            Ok(Ok(client)) => peer.0 = client.or(peer.0),
+            refused => {
+                let fault = refused.ok().and_then(Result::err).unwrap_or(proxy::MISSING);
+                count_fault(shared, "", &fault);
+                telling::refused_connection(shared, &Input::default(), &fault, peer);
+                return None;
+            }
+        }
+    }
+    let (socket, pass) = shared.gate.secure(socket, peer, deadline, shutdown).await?;
+    Some((socket, Arrival { pass, peer, header_is_due: false, deadline }))
+}
+
+/// Takes the header off the socket, and not a byte more: what follows is TLS's.
+async fn proxy_header(socket: &mut TcpStream) -> Result<Option<SocketAddr>, Fault> {
+    let mut bytes = [0; PROXY_BYTES_MAX];
+    loop {
+        let peeked = socket.peek(&mut bytes).await.map_err(|_| proxy::MISSING)?;
+        if let Some(header) = proxy::header(&bytes[..peeked])? {
+            socket.read_exact(&mut bytes[..header.bytes]).await.map_err(|_| proxy::MISSING)?;
+            return Ok(header.client);
+        }
+        if peeked == 0 || peeked == bytes.len() {
+            return Err(proxy::MISSING);
+        }
+        // What is peeked at stays readable: nothing tells of the bytes behind it.
+        sleep(PEEK_PAUSE).await;
+    }
+}
+
+/// Lets a client in; `None` when it was refused or has left, in which case everything is done.
+pub(super) async fn run<S: Socket>(
+    mut socket: S,
+    mut arrival: Arrival,
+    shared: &Arc<Shared>,
+) -> Option<(S, Input, Admitted)> {
+    let mut input = Input::default();
+    let received = receive(&mut socket, &mut input, shared, &mut arrival).await;
+    let peer = arrival.peer;
+    let refusal = match received {
         Ok(false) => return None,
-        Ok(true) => match admit(&mut input, shared, peer).await {
+        Ok(true) => match admit(&mut input, shared, arrival).await {
             Ok(admitted) => return Some((socket, input, admitted)),
             Err(refusal) => refusal,
         },
@@ -61,10 +129,16 @@ pub(super) async fn run(mut socket: TcpStream, shared: &Arc<Shared>) -> Option<(
 
 /// Turns a client away that came while all places were taken.
 pub(super) async fn refuse_busy(mut socket: TcpStream, shared: Arc<Shared>) {
+    // Without a handshake nothing can be said, and nobody gets one.
+    if !shared.gate.is_plain() {
+        return;
+    }
     let mut input = Input::default();
+    let peer = Peer::of(&socket);
+    let pass = shared.gate.pass(peer, &CancellationToken::new());
     let deadline = Instant::now() + BUSY_TIMEOUT;
-    let mut peer = Peer::of(&socket);
-    if let Ok(true) = receive(&mut socket, &mut input, &shared, deadline, &mut peer).await
+    let mut arrival = Arrival { deadline, ..Arrival::new(pass, peer, &shared) };
+    if let Ok(true) = receive(&mut socket, &mut input, &shared, &mut arrival).await
         && let Ok(Some(frame)) = wire::frame(input.bytes(), shared.options.packet_bytes_max as usize, None)
         && let Ok(version) = connect::version(frame.body)
     {
@@ -73,7 +147,7 @@ pub(super) async fn refuse_busy(mut socket: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn refuse(socket: TcpStream, refusal: &Refusal) {
+async fn refuse(socket: impl Socket, refusal: &Refusal) {
     let mut output = Vec::new();
     if let Some(version) = refusal.version {
         outbound::put_refusal(&mut output, version, refusal.fault.reason, refusal.fault.text);
@@ -84,27 +158,26 @@ async fn refuse(socket: TcpStream, refusal: &Refusal) {
 /// Waits for a complete CONNECT; false when the client leaves before. A PROXY header before it puts the client's address in
 /// the place of the load balancer's.
 async fn receive(
-    socket: &mut TcpStream,
+    socket: &mut impl Socket,
     input: &mut Input,
     shared: &Shared,
-    deadline: Instant,
-    peer: &mut Peer,
+    Arrival { pass, peer, header_is_due, deadline }: &mut Arrival,
 ) -> Result<bool, Refusal> {
-    let mut header_is_due = shared.options.proxy_protocol;
     loop {
-        if header_is_due {
+        if *header_is_due {
             let header = proxy::header(input.bytes()).map_err(|fault| Refusal { version: None, fault })?;
             if let Some(header) = header {
                 input.consume(header.bytes);
                 peer.0 = header.client.or(peer.0);
-                header_is_due = false;
+                pass.set_peer(*peer);
+                *header_is_due = false;
             }
         }
-        if !header_is_due && is_connect(input.bytes(), shared)? {
+        if !*header_is_due && is_connect(input.bytes(), shared)? {
             return Ok(true);
         }
         input.rest(&shared.buffers);
-        if timeout_at(deadline, socket.readable()).await.is_err() {
+        if timeout_at(*deadline, socket.readable()).await.is_err() {
             let fault = Fault::new(reason::SERVER_BUSY, "no complete CONNECT in time");
             return Err(Refusal { version: None, fault });
         }
@@ -145,7 +218,8 @@ pub(super) struct Admitted {
     pub(super) silence_max: Duration,
 }
 
-async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Admitted, Refusal> {
+async fn admit(input: &mut Input, shared: &Arc<Shared>, arrival: Arrival) -> Result<Admitted, Refusal> {
+    let Arrival { mut pass, peer, deadline, .. } = arrival;
     let options = &shared.options;
     let frame = wire::frame(input.bytes(), options.packet_bytes_max as usize, None);
     let Ok(Some(frame)) = frame else {
@@ -155,6 +229,11 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Ad
     let refused = |fault| Refusal::new(version, fault);
     let connect = Connect::parse(frame.flags(), frame.body, version).map_err(refused)?;
     check(&connect).map_err(refused)?;
+    let shown = Credentials { name: connect.user_name, secret: connect.password.unwrap_or_default() };
+    pass.log_in(shown, true, deadline).await.map_err(|denied| refused(denial(denied)))?;
+    if connect.will.is_some_and(|will| !pass.may_publish(will.topic)) {
+        return Err(refused(Fault::new(reason::NOT_AUTHORIZED, "the client may not publish its will there")));
+    }
     let assigned = connect.client_id.is_empty().then(|| format!("genims-{}", uuid::Uuid::new_v4().as_simple()));
     let client_id = assigned.as_deref().unwrap_or(connect.client_id);
     let (keep_alive, keep_alive_told) = keep_alive(&connect, options.keep_alive_max);
@@ -166,7 +245,8 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Ad
         payload: will.payload.into(),
         delay: Duration::from_secs(will.delay.into()).min(options.will_delay_max),
     });
-    let (lease, granted) = shared.registry.enter(client_id, connect.clean_start).await.map_err(refused)?;
+    let (lease, granted) =
+        shared.registry.enter(&session_id(&pass, client_id), connect.clean_start).await.map_err(refused)?;
     let Granted { session, present, will: older_will } = granted;
     let mut dialogue = Dialogue::new(shared.clone(), version, connect.packet_bytes_max, session_expiry, session);
     let welcome = Welcome {
@@ -179,8 +259,9 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Ad
         keep_alive: keep_alive_told,
     };
     let first_received_us = connect.first_received_us;
-    let first_client = connect.first_client.map(Into::into);
-    dialogue.caller = Caller { client_id: client_id.into(), peer, first_received_us, first_client };
+    dialogue.caller = Caller { client_id: client_id.into(), peer, first_received_us };
+    tracing::debug!(client_id, address = %peer, owner = pass.owner().unwrap_or_default(), "MQTT client let in");
+    dialogue.pass = Some(pass);
     outbound::put_welcome(&mut dialogue.output, version, &welcome);
     if let Some(will) = older_will {
         dialogue.fire(will);
@@ -188,6 +269,30 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, peer: Peer) -> Result<Ad
     let bytes = frame.bytes;
     input.consume(bytes);
     Ok(Admitted { lease, dialogue, will, silence_max: keep_alive * 3 / 2 })
+}
+
+/// Under what the session is kept. No client id has a zero byte.
+fn session_id(pass: &Pass, client_id: &str) -> String {
+    pass.owner().map_or_else(|| client_id.to_owned(), |owner| format!("{owner}\0{client_id}"))
+}
+
+/// As a client is told it: which of name and secret is wrong is nobody's business.
+fn denial(denied: Denied) -> Fault {
+    match denied {
+        Denied::Unknown | Denied::Wrong => {
+            Fault::new(reason::BAD_USER_NAME_OR_PASSWORD, "user name or password is wrong")
+        }
+        Denied::LockedOut => Fault::new(
+            reason::BAD_USER_NAME_OR_PASSWORD,
+            "too many wrong passwords; try again later, with the right one",
+        ),
+        Denied::Disabled => Fault::new(reason::BANNED, "the client is disabled"),
+        Denied::Nobody => Fault::new(reason::NOT_AUTHORIZED, "a user name and password, or a certificate, is needed"),
+        Denied::TopicsOnly => Fault::new(reason::NOT_AUTHORIZED, "the client may not speak this protocol"),
+        Denied::Busy => {
+            Fault::new(reason::SERVER_BUSY, "too many logins at once; try again later, with growing pauses")
+        }
+    }
 }
 
 fn check(connect: &Connect<'_>) -> Result<(), Fault> {

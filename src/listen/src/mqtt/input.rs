@@ -5,13 +5,13 @@
 
 use super::packet::Version;
 use super::packet::wire::{self, Header};
+use crate::locks::Socket;
 use crossbeam::queue::ArrayQueue;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 /// One read brings at most this much.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -83,7 +83,7 @@ impl Input {
     }
 
     /// Reads once, without waiting.
-    pub(super) async fn read(&mut self, socket: &mut TcpStream, buffers: &Buffers) -> io::Result<Read> {
+    pub(super) async fn read(&mut self, socket: &mut impl Socket, buffers: &Buffers) -> io::Result<Read> {
         if self.bytes.capacity() < BUFFER_BYTES {
             let mut buffer = buffers.borrow();
             buffer.extend_from_slice(self.bytes());

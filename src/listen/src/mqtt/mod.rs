@@ -16,7 +16,10 @@
 //! - `telling`: what the log says of clients
 //!
 //! Rules
-//! - Any user name and password are let in: there are no accounts. Put the port where only machines reach it.
+//! - Who may come in, and what it may publish, is the business of [`locks`](crate::locks). A message under a topic that its
+//!   client may not publish under is not stored: MQTT 5 is told so, and goes on; with 3.1.1, where an acknowledgement would
+//!   say that it is stored, the connection ends ([MQTT-3.3.5-2] of 3.1.1). With QoS 0 it is passed over.
+//! - Where clients log in, a session belongs to the client and the client id together: nobody takes over another's.
 //! - RETAIN is no business of an ingest server: such a message is stored like any other.
 //! - What is published below `$SYS/` is a broker's talk of itself, a bridge's state for one: acknowledged and not stored.
 //! - A message that cannot be stored (unknown topic, not a number) becomes a dead letter and is acknowledged once that
@@ -50,6 +53,7 @@ mod tests;
 pub use subscriptions::Statistics;
 
 use super::accept::{self, Limits};
+use super::locks::{Gate, Pass, TlsOptions};
 use super::notices::Notices;
 use super::{Acknowledge, Decode, ListenMetrics};
 use genims_model::{Protocol, SourceNo};
@@ -95,6 +99,11 @@ pub struct MqttOptions {
     /// Every connection comes through a load balancer that sends a PROXY header (version 1 or 2) first. Connections without
     /// one are refused then: anybody could name any address in it.
     pub proxy_protocol: bool,
+    pub tls: Option<TlsOptions>,
+    /// Listens in clear outside loopback.
+    pub plaintext: bool,
+    /// Where clients log in, those who show nothing are let in, too.
+    pub anonymous: bool,
 }
 
 impl Default for MqttOptions {
@@ -114,6 +123,9 @@ impl Default for MqttOptions {
             drain_timeout: Duration::from_secs(5),
             acknowledge: Acknowledge::Durable,
             proxy_protocol: false,
+            tls: None,
+            plaintext: false,
+            anonymous: false,
         }
     }
 }
@@ -155,6 +167,7 @@ struct Shared {
     intake: Arc<Intake>,
     decode: Arc<dyn Decode>,
     metrics: Arc<ListenMetrics>,
+    gate: Arc<Gate>,
     statistics: Arc<dyn Statistics>,
     started: Instant,
     buffers: input::Buffers,
@@ -163,12 +176,12 @@ struct Shared {
 }
 
 impl Shared {
-    fn intake_buffer(&self, caller: &telling::Caller) -> IntakeBuffer {
+    fn intake_buffer(&self, caller: &telling::Caller, pass: Option<&Pass>) -> IntakeBuffer {
         let on_commit = self.options.acknowledge.waits_for_commit();
         let mut intake = self.intake.buffer(self.source, Protocol::Mqtt, on_commit);
         intake.set_client(&caller.client_id);
         intake.set_first_received(caller.first_received_us);
-        intake.set_first_client(caller.first_client.as_deref());
+        intake.set_scope(pass.map(Pass::scope).unwrap_or_default());
         intake
     }
 
@@ -193,7 +206,7 @@ pub async fn serve(
     intake: Arc<Intake>,
     decode: Arc<dyn Decode>,
     source: SourceNo,
-    metrics: Arc<ListenMetrics>,
+    gate: Arc<Gate>,
     statistics: Arc<dyn Statistics>,
     shutdown: CancellationToken,
 ) -> Result<(), ListenError> {
@@ -204,12 +217,14 @@ pub async fn serve(
         drain_timeout: options.drain_timeout + 3 * close::LINGER,
     };
     let registry = registry::Registry::new(options.sessions_max);
+    let metrics = gate.metrics.clone();
     let shared = Arc::new(Shared {
         options,
         source,
         intake,
         decode,
         metrics: metrics.clone(),
+        gate,
         statistics,
         started: Instant::now(),
         buffers: input::Buffers::default(),

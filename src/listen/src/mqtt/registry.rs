@@ -284,7 +284,7 @@ pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
         };
         let wills = shared.registry.sweep(Instant::now(), over);
         if !wills.is_empty() {
-            let mut intake = shared.intake_buffer(&Caller::default());
+            let mut intake = shared.intake_buffer(&Caller::default(), None);
             intake.begin(now_us());
             wills.into_iter().for_each(|will| intake.event(will.into_event()));
             let waiter = Arc::default();
@@ -306,6 +306,10 @@ pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
 pub(super) fn count_fault(shared: &Shared, client_id: &str, fault: &Fault) {
     let counter = match fault.reason {
         reason::SERVER_SHUTTING_DOWN => return,
+        // The gate has counted, and told.
+        reason::BAD_USER_NAME_OR_PASSWORD | reason::NOT_AUTHORIZED | reason::BANNED | reason::ADMINISTRATIVE_ACTION => {
+            return;
+        }
         reason::SERVER_BUSY
         | reason::SERVER_UNAVAILABLE
         | reason::SESSION_TAKEN_OVER

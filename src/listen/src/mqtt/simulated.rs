@@ -8,6 +8,7 @@ use super::packet::Version;
 use super::registry::Registry;
 use super::session::Session;
 use super::{MqttOptions, Shared};
+use crate::locks::Gate;
 use crate::notices::Notices;
 use crate::{Decode, ListenMetrics};
 use genims_model::SourceNo;
@@ -30,6 +31,7 @@ impl Door {
             intake,
             decode,
             metrics: Arc::new(ListenMetrics::default()),
+            gate: Gate::unlocked(Arc::default()),
             statistics: Arc::new(|| 0),
             started: Instant::now(),
             buffers: Buffers::default(),

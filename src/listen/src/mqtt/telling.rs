@@ -15,8 +15,6 @@ pub(super) struct Caller {
     pub(super) peer: Peer,
     /// See [`connect::Connect::first_received_us`].
     pub(super) first_received_us: Option<i64>,
-    /// See [`connect::Connect::first_client`].
-    pub(super) first_client: Option<Box<str>>,
 }
 
 /// A connection that ends before it begins: which device or load balancer has to be set up otherwise.

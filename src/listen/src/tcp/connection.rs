@@ -12,6 +12,8 @@ use super::refusal::Refusal;
 use super::wire::{Stream, Wire};
 use super::{Shared, TcpOptions};
 use crate::count;
+use crate::locks::Pass;
+use crate::notices::Peer;
 use genims_decode::Visitor;
 use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, RowsFrame, encode};
 use genims_model::{Outcome, Protocol};
@@ -19,6 +21,7 @@ use genims_pipeline::intake::IntakeBuffer;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -35,22 +38,44 @@ const MARK_DELAY: Duration = Duration::from_millis(200);
 const REFUSE_DRAIN: Duration = Duration::from_secs(1);
 
 /// Turns a connection away that came while all places were taken.
-pub(super) async fn refuse_busy(stream: impl Stream, shared: Arc<Shared>) {
+pub(super) async fn refuse_busy(stream: TcpStream, shared: Arc<Shared>) {
+    // Without a handshake nothing can be said, and nobody gets one.
+    if !shared.gate.is_plain() {
+        return;
+    }
     let refusal = Refusal::busy("too many connections");
     Wire::new(stream, 0, shared.metrics.clone()).close(Some(&refusal)).await;
 }
 
+/// Serves one socket until it ends, behind TLS where that is spoken.
+pub(super) async fn accept(stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+    let peer = Peer::of(&stream);
+    if shared.gate.is_plain() {
+        let pass = shared.gate.pass(peer, &shutdown);
+        return serve(stream, shared, shutdown, pass).await;
+    }
+    // Boxed, so that a plain connection's task has no room for it.
+    Box::pin(async {
+        let deadline = Instant::now() + shared.options.hello_timeout;
+        if let Some((stream, pass)) = shared.gate.secure(stream, peer, deadline, &shutdown).await {
+            serve(stream, shared, shutdown, pass).await;
+        }
+    })
+    .await;
+}
+
 /// Serves one connection until it ends.
-pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: CancellationToken) {
+pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: CancellationToken, mut pass: Pass) {
     let mut wire = Wire::new(stream, shared.options.body_bytes_max, shared.metrics.clone());
-    let refusal = match handshake(&mut wire, &shared).await {
+    let refusal = match handshake(&mut wire, &shared, &mut pass).await {
         Ok(None) => return,
         Ok(Some(who)) => {
             let mut intake =
                 shared.intake.buffer(shared.source, Protocol::Tcp, shared.options.acknowledge.waits_for_commit());
-            intake.set_client(&who.client.id);
+            intake.set_client(&who.client_id);
+            intake.set_scope(pass.scope());
             let (shared, names) = (shared.clone(), Names::default());
-            let mut connection = Connection { shared, who, intake, names, shutdown, first: true, again: false };
+            let mut connection = Connection { shared, who, pass, intake, names, shutdown, first: true, again: false };
             let end = connection.run(&mut wire).await;
             connection.finish(&mut wire, end).await
         }
@@ -68,6 +93,8 @@ fn count_refusal(shared: &Shared, refusal: &Refusal) {
             count(&shared.metrics.protocol_errors_total, 1);
             tracing::debug!(code = ?refusal.code, message = refusal.message, "client refused");
         }
+        // The gate has counted, and told.
+        RefuseCode::Denied => {}
         RefuseCode::Full | RefuseCode::Busy | RefuseCode::TakenOver => count(&shared.metrics.refused_total, 1),
     }
 }
@@ -84,6 +111,7 @@ enum End {
 struct Connection {
     shared: Arc<Shared>,
     who: Welcomed,
+    pass: Pass,
     intake: IntakeBuffer,
     names: Names,
     shutdown: CancellationToken,
@@ -175,7 +203,8 @@ impl Connection {
         } else if self.who.lease.is_over() {
             Some(End::TakenOver)
         } else if self.shutdown.is_cancelled() {
-            Some(End::Shutdown)
+            let evicted = self.pass.eviction().map(|why| Refusal::new(RefuseCode::Denied, 0, why.text()));
+            Some(evicted.map_or(End::Shutdown, End::Refused))
         } else if wire.ended && !held {
             Some(End::Left)
         } else {
@@ -226,6 +255,9 @@ impl Connection {
     }
 
     fn begin(&mut self, received_us: i64) {
+        if self.pass.refresh() {
+            self.intake.set_scope(self.pass.scope());
+        }
         if self.intake.begin(received_us) || self.names.handles.wants_resolving() {
             self.intake.forget_handles();
             self.names.handles.resolve_again(&mut self.intake);

@@ -7,7 +7,8 @@ use super::Shared;
 use super::progress::{Client, Lease, Session};
 use super::refusal::Refusal;
 use super::wire::{Stream, Wire};
-use genims_decode::frame::{FrameType, Hello, Welcome, encode};
+use crate::locks::{Credentials, Denied, Pass};
+use genims_decode::frame::{FrameType, Hello, RefuseCode, Welcome, encode};
 use genims_model::Mark;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
@@ -15,26 +16,31 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Who a connection is.
 pub(super) struct Welcomed {
+    /// As it calls itself.
+    pub(super) client_id: String,
     pub(super) client: Arc<Client>,
     pub(super) session: OwnedMutexGuard<Session>,
     pub(super) lease: Lease,
 }
 
 /// `None`: the client left before WELCOME.
-pub(super) async fn handshake<S: Stream>(wire: &mut Wire<S>, shared: &Shared) -> Result<Option<Welcomed>, Refusal> {
+pub(super) async fn handshake<S: Stream>(
+    wire: &mut Wire<S>,
+    shared: &Shared,
+    pass: &mut Pass,
+) -> Result<Option<Welcomed>, Refusal> {
     let options = &shared.options;
     let deadline = Instant::now() + options.hello_timeout;
-    let id = loop {
+    let (client_id, login) = loop {
         if let Some(frame) = wire.peek()? {
             if frame.frame_type != FrameType::Hello {
                 return Err(Refusal::protocol("the first frame must be HELLO"));
             }
-            let (id, bytes) = (Hello::parse(frame.body)?.client_id.to_owned(), frame.bytes());
-            if id.starts_with(Mark::RESERVED) {
-                return Err(Refusal::protocol(format!("a client id does not begin with {}", Mark::RESERVED)));
-            }
+            let (hello, bytes) = (Hello::parse(frame.body)?, frame.bytes());
+            let login = hello.login.map(|(name, secret)| (name.to_owned(), secret.to_vec()));
+            let client_id = hello.client_id.to_owned();
             wire.consume(bytes);
-            break id;
+            break (client_id, login);
         }
         if wire.ended {
             return Ok(None);
@@ -43,6 +49,13 @@ pub(super) async fn handshake<S: Stream>(wire: &mut Wire<S>, shared: &Shared) ->
             return Err(Refusal::protocol(format!("no HELLO within {:?}", options.hello_timeout)));
         }
     };
+    let shown = login.as_ref().map(|(name, secret)| Credentials { name: Some(name), secret }).unwrap_or_default();
+    pass.log_in(shown, false, deadline).await.map_err(denial)?;
+    // Sequences count under it: nobody moves another's. No client id has a zero byte.
+    let id = pass.owner().map_or_else(|| client_id.clone(), |owner| format!("{owner}\0{client_id}"));
+    if id.starts_with(Mark::RESERVED) {
+        return Err(Refusal::protocol(format!("a client id does not begin with {}", Mark::RESERVED)));
+    }
     let client = shared.progress.client(&id).ok_or_else(|| Refusal::busy("too many clients are connected"))?;
     let mut lease = client.take_over();
     let deadline = Instant::now() + options.takeover_timeout;
@@ -70,7 +83,20 @@ pub(super) async fn handshake<S: Stream>(wire: &mut Wire<S>, shared: &Shared) ->
     if wire.flush().await.is_err() {
         return Ok(None);
     }
-    Ok(Some(Welcomed { client, session, lease }))
+    Ok(Some(Welcomed { client_id, client, session, lease }))
+}
+
+/// Which of name and secret is wrong is nobody's business.
+fn denial(denied: Denied) -> Refusal {
+    let why = match denied {
+        Denied::Unknown | Denied::Wrong => "name or secret is wrong",
+        Denied::LockedOut => "too many wrong secrets; connect again later, with the right one",
+        Denied::Disabled => "the client is disabled",
+        Denied::Nobody => "log in with HELLO, or show a certificate",
+        Denied::TopicsOnly => "the client is held to MQTT topics; hold it to machines",
+        Denied::Busy => return Refusal::busy("too many logins at once"),
+    };
+    Refusal::new(RefuseCode::Denied, 0, why)
 }
 
 /// Waits until nothing is in flight, the deadline has passed, or a newer connection has come.

@@ -15,7 +15,7 @@
 //!
 //! | type | name | from | body |
 //! |---|---|---|---|
-//! | 1 | HELLO | client | client_id_bytes u16, client_id UTF-8 (1 to 128 bytes) |
+//! | 1 | HELLO | client | client_id_bytes u16, client_id UTF-8 (1 to 128 bytes); to log in also name_bytes u16, name UTF-8 (1 to 128 bytes), secret_bytes u16, secret (up to 1,024 bytes) |
 //! | 2 | WELCOME | server | last_sequence u64, body_bytes_max u32, in_flight_max u32 |
 //! | 3 | DATA | client | see below |
 //! | 4 | ACK | server | sequence u64: everything up to and including it is durable |
@@ -36,8 +36,8 @@
 //!
 //! REFUSE codes: 1 malformed; 2 frame larger than body_bytes_max; 3 protocol error (no HELLO first, sequence gap, too many
 //! names); 4 the spool is full and drops by policy: frames from `sequence` on were not stored; 5 busy; 6 a newer connection
-//! uses the client id. After 1, 2, 3: mend the client. After 4, 5: connect again later, pauses growing to a minute or so,
-//! with some randomness. After 6: two programs use one client id.
+//! uses the client id; 7 not let in, or no longer. After 1, 2, 3: mend the client. After 4, 5, 7: connect again later, pauses
+//! growing to a minute or so, with some randomness. After 6: two programs use one client id.
 //!
 //! # Rules for clients
 //!
@@ -60,7 +60,9 @@
 //! 8. Send PING when idle; a connection that is silent for `idle_timeout` (two minutes) with nothing in flight is
 //!    closed. PONG comes also while the server pushes back, unless over 512 KiB of frames stand before the PING. No PONG
 //!    for a while: connect again; the newer connection takes the client id over.
-//! 9. Gather readings: frames of 100 to 10,000 records cost the least. Integers beyond 2^53 do not fit the store.
+//! 9. Where the server lets in whom it knows, HELLO carries a name and a secret that `genims client add` has given, or TLS a
+//!    certificate of that name. Client ids count for each name by themselves.
+//! 10. Gather readings: frames of 100 to 10,000 records cost the least. Integers beyond 2^53 do not fit the store.
 //!
 //! # Example
 //!
@@ -99,6 +101,7 @@ mod tests;
 pub use progress::{CLIENTS_MAX, Progress};
 
 use super::accept::{self, AcceptError, Limits};
+use super::locks::{Gate, TlsOptions};
 use super::{Acknowledge, ListenMetrics, accept::bind};
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
@@ -133,6 +136,11 @@ pub struct TcpOptions {
     #[serde(with = "humantime_serde")]
     pub drain_timeout: Duration,
     pub acknowledge: Acknowledge,
+    pub tls: Option<TlsOptions>,
+    /// Listens in clear outside loopback.
+    pub plaintext: bool,
+    /// Where clients log in, those who show nothing are let in, too.
+    pub anonymous: bool,
 }
 
 impl Default for TcpOptions {
@@ -148,6 +156,9 @@ impl Default for TcpOptions {
             takeover_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(5),
             acknowledge: Acknowledge::Durable,
+            tls: None,
+            plaintext: false,
+            anonymous: false,
         }
     }
 }
@@ -160,6 +171,7 @@ struct Shared {
     accounts: Arc<Accounts>,
     progress: Arc<Progress>,
     metrics: Arc<ListenMetrics>,
+    gate: Arc<Gate>,
 }
 
 /// A bound listener, ready to serve.
@@ -177,10 +189,11 @@ impl TcpServer {
         intake: Arc<Intake>,
         accounts: Arc<Accounts>,
         progress: Arc<Progress>,
-        metrics: Arc<ListenMetrics>,
+        gate: Arc<Gate>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
-        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, accounts, progress, metrics }) })
+        let metrics = gate.metrics.clone();
+        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, accounts, progress, metrics, gate }) })
     }
 
     /// The address, with the port that the system chose where the options say 0.
@@ -197,7 +210,7 @@ impl TcpServer {
             connections_max: options.connections_max,
             drain_timeout: options.drain_timeout + Duration::from_secs(1),
         };
-        let serve = |stream| connection::serve(stream, shared.clone(), shutdown.child_token());
+        let serve = |stream| connection::accept(stream, shared.clone(), shutdown.child_token());
         let refuse = |stream| connection::refuse_busy(stream, shared.clone());
         accept::run(listener, limits, shared.metrics.clone(), shutdown.clone(), serve, refuse).await;
     }

@@ -1,7 +1,8 @@
 //! The frame protocol over streams that a simulation makes: everything but the socket is what production runs.
 
 use super::{Progress, Shared, TcpOptions, connection};
-use crate::ListenMetrics;
+use crate::locks::Gate;
+use crate::notices::Peer;
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ impl Door {
         accounts: Arc<Accounts>,
         progress: Arc<Progress>,
     ) -> Self {
-        let metrics = Arc::new(ListenMetrics::default());
-        Self(Arc::new(Shared { options, source, intake, accounts, progress, metrics }))
+        let gate = Gate::unlocked(Arc::default());
+        let metrics = gate.metrics.clone();
+        Self(Arc::new(Shared { options, source, intake, accounts, progress, metrics, gate }))
     }
 
     /// Serves one connection until it ends.
@@ -29,6 +31,7 @@ impl Door {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
-        connection::serve(stream, self.0.clone(), shutdown)
+        let pass = self.0.gate.pass(Peer::default(), &shutdown);
+        connection::serve(stream, self.0.clone(), shutdown, pass)
     }
 }

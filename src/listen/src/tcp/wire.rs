@@ -152,7 +152,12 @@ impl<S: Stream> Wire<S> {
         if self.output.is_empty() {
             return Ok(());
         }
-        let written = timeout(WRITE_TIMEOUT, self.stream.write_all(&self.output)).await;
+        let written = timeout(WRITE_TIMEOUT, async {
+            self.stream.write_all(&self.output).await?;
+            // Of what TLS has taken, some may still be with it.
+            self.stream.flush().await
+        })
+        .await;
         self.output.clear();
         written.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "the client does not read its answers")))
     }

@@ -12,6 +12,7 @@
 use super::checkpoint::Checkpoint;
 use super::disk::DiskFile;
 use super::error::{SpoolError, is_disk_full};
+use super::full::Full;
 use super::handle::Spool;
 use super::metrics::SpoolMetrics;
 use super::record::{self, Counts};
@@ -51,14 +52,6 @@ pub(super) struct Active {
     pub(super) synced: u64,
     /// The file's length.
     pub(super) capacity: u64,
-}
-
-/// Why no segment can be made right now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Full {
-    Cap,
-    Disk,
-    Handles,
 }
 
 impl Appender {
@@ -207,17 +200,22 @@ impl Appender {
         Ok(())
     }
 
+    /// The groups begin where the log ended: an offset that is given twice names two records for ever.
     fn publish(&self, groups: &[Arc<Group>]) {
         let metrics = &self.shared.metrics;
+        let mut end = self.shared.next_offset();
         for group in groups {
+            assert_eq!(group.first_offset, end, "an append does not go on where the log ended");
+            end = group.next_offset();
             SpoolMetrics::add(&metrics.groups_appended, 1);
             SpoolMetrics::add(&metrics.records_appended, group.len());
             if !group.is_empty() {
                 self.shared.tail.push(group.clone());
             }
         }
+        assert_eq!(end, self.next_offset, "the next append would not go on where this one ends");
         // Readers wake for records only; marks alone do not move the end.
-        self.shared.end.send_if_modified(|end| std::mem::replace(end, self.next_offset) != self.next_offset);
+        self.shared.end.send_if_modified(|known| std::mem::replace(known, end) != end);
     }
 
     /// Goes on in a new segment with room for the record in `buffer`.
@@ -255,6 +253,7 @@ impl Appender {
             self.wait_while_refused()?;
         }
         self.shared.pressed.store(false, Ordering::Release);
+        *self.shared.full_because.lock() = None;
         if self.shared.full.swap(false, Ordering::AcqRel) {
             tracing::info!(bytes = self.shared.bytes.load(Ordering::Relaxed), "the spool has room again");
         }
@@ -303,29 +302,13 @@ impl Appender {
     }
 
     fn report_full(&self, full: Full) {
+        // The cause first: who sees the flag asks for it.
+        *self.shared.full_because.lock() = Some(full);
         self.shared.full.store(true, Ordering::Release);
         SpoolMetrics::add(&self.shared.metrics.full_episodes, 1);
         let bytes = self.shared.bytes.load(Ordering::Relaxed);
         let waiting_for = self.shared.slowest_sink().unwrap_or_default();
-        match full {
-            Full::Cap => tracing::warn!(
-                bytes,
-                max_bytes = self.shared.sizes.max_bytes,
-                waiting_for,
-                "the spool is full: senders wait until a sink catches up; bring its database back or raise max_bytes"
-            ),
-            Full::Disk => tracing::warn!(
-                bytes,
-                directory = %self.shared.directory.display(),
-                waiting_for,
-                "the disk is full: senders wait; free space on the spool's disk or let the sinks catch up"
-            ),
-            Full::Handles => {
-                tracing::warn!(
-                    "the next segment needs a file handle and there is none: senders wait; raise `ulimit -n`"
-                );
-            }
-        }
+        full.report(&self.shared.directory, (bytes, self.shared.sizes.max_bytes), &waiting_for);
     }
 
     /// What is appended while a consumer is refused would take offsets that it knows already, and be held for a database that
@@ -368,4 +351,21 @@ fn take(portion: &mut Portion, counts: &Counts, first_offset: u64) -> Group {
 fn take_front<T>(items: &mut Vec<T>, count: u32) -> Vec<T> {
     let rest = items.split_off(count as usize);
     std::mem::replace(items, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake_disk::FakeDisk;
+    use super::super::{SpoolOptions, open_on, samples};
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "does not go on where the log ended")]
+    fn an_offset_that_was_given_already_is_never_given_again() {
+        let options = SpoolOptions { directory: "/spool".into(), max_bytes: 1 << 20, ..SpoolOptions::default() };
+        let (mut appender, _spool, _) = open_on(Arc::new(FakeDisk::new(1)), &options).unwrap();
+        appender.append(&mut samples::portion(5, 0, 0, 1)).unwrap();
+        appender.next_offset -= 1;
+        let _ = appender.append(&mut samples::portion(5, 0, 0, 2));
+    }
 }

@@ -152,20 +152,23 @@ impl Spool {
         name: &str,
         change: impl FnOnce(&mut Sink),
     ) -> Result<(), SpoolError> {
-        let unknown = || SpoolError::UnknownSink(name.to_owned());
-        let file = files.get_mut(name).ok_or_else(unknown)?;
+        let shared = self.shared();
         let offset = {
-            let mut sinks = self.shared().sinks.lock();
-            let sink = sinks.get_mut(name).ok_or_else(unknown)?;
+            let mut sinks = shared.sinks.lock();
+            let sink = sinks.get_mut(name).ok_or_else(|| SpoolError::UnknownSink(name.to_owned()))?;
             change(sink);
             sink.saved = sink.saved.min(sink.offset);
             sink.offset
         };
-        file.save(offset)?;
+        let saved = shared.save_cursor(files, name, offset);
         if let Some(sink) = self.shared().sinks.lock().get_mut(name) {
-            sink.saved = offset;
+            // Housekeeping tries again; until then nothing goes that the place in memory needs.
+            sink.unsaved = saved.is_err();
+            if saved.is_ok() {
+                sink.saved = offset;
+            }
         }
-        Ok(())
+        saved
     }
 
     /// Nothing is appended while any consumer is refused; `None` lifts its refusal.

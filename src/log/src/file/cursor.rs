@@ -4,14 +4,16 @@
 //! - An update is one write into reserved room and one sync: no new names, and it works while the disk is full, which
 //!   is when cursors must move so that segments can go.
 //! - The file appears under its name only with a durable first slot.
+//! - A slot of a later release is refused, not passed over: the other one is older, and would be believed.
 
-use super::codec::{u32_at, u64_at};
+use super::codec::{slot_version, u64_at};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-const MAGIC: [u8; 4] = *b"GSC1";
+const MAGIC: [u8; 3] = *b"GSC";
+pub(super) const VERSION: u32 = 1;
 const SLOT_BYTES: usize = 40;
 /// Slots lie in different blocks of every common file system.
 const SLOT_POSITIONS: [u64; 2] = [0, 4096];
@@ -67,7 +69,11 @@ impl CursorFile {
         for position in SLOT_POSITIONS {
             let mut slot = [0; SLOT_BYTES];
             file.read_at(&mut slot, position).map_err(read)?;
-            let Some((owner, generation, offset)) = parse_slot(&slot) else { continue };
+            let Some(found) = slot_version(&slot, MAGIC) else { continue };
+            if found > VERSION {
+                return Err(SpoolError::Version { file: path.to_owned(), found, expected: VERSION });
+            }
+            let (owner, generation, offset) = parse_slot(&slot);
             if owner != spool {
                 return Err(SpoolError::Foreign(path.to_owned()));
             }
@@ -87,7 +93,8 @@ impl CursorFile {
         let generation = self.generation + 1;
         let position = SLOT_POSITIONS[(generation % 2) as usize];
         let mut slot = [0; SLOT_BYTES];
-        slot[..4].copy_from_slice(&MAGIC);
+        slot[..3].copy_from_slice(&MAGIC);
+        slot[3] = b'0' + VERSION as u8;
         slot[4..20].copy_from_slice(self.spool.as_bytes());
         slot[20..28].copy_from_slice(&generation.to_le_bytes());
         slot[28..36].copy_from_slice(&offset.to_le_bytes());
@@ -100,13 +107,10 @@ impl CursorFile {
     }
 }
 
-fn parse_slot(slot: &[u8; SLOT_BYTES]) -> Option<(Uuid, u64, u64)> {
-    if slot[..4] != MAGIC || crc32fast::hash(&slot[..36]) != u32_at(slot, 36) {
-        return None;
-    }
+fn parse_slot(slot: &[u8; SLOT_BYTES]) -> (Uuid, u64, u64) {
     let mut id = [0; 16];
     id.copy_from_slice(&slot[4..20]);
-    Some((Uuid::from_bytes(id), u64_at(slot, 20), u64_at(slot, 28)))
+    (Uuid::from_bytes(id), u64_at(slot, 20), u64_at(slot, 28))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! A file system in memory that is as unkind as the rules allow: what was not synced may be lost, kept or torn, sector
 //! by sector and name by name; a failed sync throws away what it should have kept. It fills up, runs out of file handles,
-//! rots, and can be put back to an earlier state.
+//! answers EIO, rots, and can be put back to an earlier state.
 
 use super::disk::{Disk, DiskFile, Lock};
 use super::fake_content::{Change, Content};
+use super::fake_errors::{Call, Faults};
 use parking_lot::{Mutex, MutexGuard};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,19 +35,15 @@ struct State {
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
     files: Vec<Content>,
-    locked: bool,
+    /// Each log on this disk has a lock of its own.
+    locked: BTreeSet<PathBuf>,
     /// Grows with each crash; handles from before are dead.
     epoch: u64,
-    /// Operations until everything fails as if the process had died.
-    crash_in: Option<u64>,
-    fail_syncs: bool,
+    faults: Faults,
     /// No more room for new files.
     full: bool,
-    /// How probably a sync finds no more room; what it should have kept is lost.
-    full_at_sync: f64,
     /// What all files together may be long.
     capacity: Option<usize>,
-    no_handles: bool,
     /// Syncs that claim to have done their work and have not.
     lying: bool,
 }
@@ -62,14 +59,11 @@ impl FakeDisk {
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
             files: Vec::new(),
-            locked: false,
+            locked: BTreeSet::new(),
             epoch: 0,
-            crash_in: None,
-            fail_syncs: false,
+            faults: Faults::default(),
             full: false,
-            full_at_sync: 0.0,
             capacity: None,
-            no_handles: false,
             lying: false,
         };
         Self { state: Arc::new(Mutex::new(state)), waiting: Arc::default() }
@@ -77,20 +71,26 @@ impl FakeDisk {
 
     /// After so many more operations every one fails, until a crash.
     pub fn crash_in(&self, operations: u64) {
-        self.state().crash_in = Some(operations);
+        self.state().faults.crash_in = Some(operations);
     }
 
     pub fn is_dead(&self) -> bool {
-        self.state().crash_in == Some(0)
+        self.state().faults.crash_in == Some(0)
     }
 
-    /// Syncs fail, or everything does.
+    /// Some calls fail, or all.
     pub fn is_failing(&self) -> bool {
-        self.is_dead() || self.state().fail_syncs
+        let state = self.state();
+        state.faults.crash_in == Some(0) || state.faults.fail_syncs || state.faults.errors.any()
+    }
+
+    /// Such calls answer EIO, each with this probability.
+    pub fn fail_calls(&self, call: Call, probability: f64) {
+        self.state().faults.errors.set(call, probability);
     }
 
     pub fn fail_syncs(&self, fail: bool) {
-        self.state().fail_syncs = fail;
+        self.state().faults.fail_syncs = fail;
     }
 
     pub fn set_full(&self, full: bool) {
@@ -98,7 +98,7 @@ impl FakeDisk {
     }
 
     pub fn set_full_at_sync(&self, probability: f64) {
-        self.state().full_at_sync = probability;
+        self.state().faults.full_at_sync = probability;
     }
 
     pub fn set_capacity(&self, bytes: Option<usize>) {
@@ -107,7 +107,7 @@ impl FakeDisk {
 
     /// Nothing can be opened or made.
     pub fn set_no_handles(&self, none: bool) {
-        self.state().no_handles = none;
+        self.state().faults.no_handles = none;
     }
 
     /// From now on no sync does anything, and all claim to.
@@ -154,18 +154,14 @@ impl FakeDisk {
     }
 
     pub fn open_file(&self, path: &Path) -> io::Result<Option<FakeFile>> {
-        let state = self.state();
-        if state.no_handles {
-            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
-        }
+        let mut state = self.state();
+        state.check_open()?;
         Ok(state.names.get(path).map(|file| self.handle(*file, state.epoch)))
     }
 
     pub fn create_file(&self, path: &Path) -> io::Result<FakeFile> {
         let mut state = self.operate()?;
-        if state.no_handles {
-            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
-        }
+        state.check_open()?;
         let file = state.files.len();
         state.files.push(Content::default());
         state.names.insert(path.to_owned(), file);
@@ -174,6 +170,7 @@ impl FakeDisk {
 
     pub fn rename_file(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.operate()?;
+        state.check(Call::Name)?;
         let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), file);
         Ok(())
@@ -181,9 +178,7 @@ impl FakeDisk {
 
     pub fn sync_names(&self, directory: &Path) -> io::Result<()> {
         let state = &mut *self.operate()?;
-        if state.no_handles {
-            return Err(io::Error::from_raw_os_error(NO_MORE_HANDLES));
-        }
+        state.check_open()?;
         if state.finds_no_room() {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -201,11 +196,8 @@ impl FakeDisk {
     pub fn kill_process(&self) {
         let mut state = self.state();
         state.epoch += 1;
-        state.locked = false;
-        state.crash_in = None;
-        state.fail_syncs = false;
-        state.full_at_sync = 0.0;
-        state.no_handles = false;
+        state.locked.clear();
+        state.faults = Faults::default();
     }
 
     /// The machine dies; only what was synced is certain.
@@ -216,7 +208,7 @@ impl FakeDisk {
             content.lose_pending(&mut state.rng);
             content.current = content.durable.clone();
         }
-        let touched: HashSet<PathBuf> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
+        let touched: BTreeSet<PathBuf> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
         for path in touched {
             let now = state.names.get(&path).copied();
             if now != state.durable_names.get(&path).copied() && state.rng.random_bool(0.5) {
@@ -236,7 +228,7 @@ impl FakeDisk {
     /// Counts one operation; an error when the process is dead by now.
     fn operate(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
-        match &mut state.crash_in {
+        match &mut state.faults.crash_in {
             Some(0) => Err(io::Error::other("the process died")),
             Some(left) => {
                 *left -= 1;
@@ -252,8 +244,17 @@ impl FakeDisk {
 }
 
 impl State {
+    fn check(&mut self, call: Call) -> io::Result<()> {
+        self.faults.errors.check(call, &mut self.rng)
+    }
+
+    fn check_open(&mut self) -> io::Result<()> {
+        self.check(Call::Open)?;
+        if self.faults.no_handles { Err(io::Error::from_raw_os_error(NO_MORE_HANDLES)) } else { Ok(()) }
+    }
+
     fn finds_no_room(&mut self) -> bool {
-        let probability = self.full_at_sync;
+        let probability = self.faults.full_at_sync;
         self.rng.random_bool(probability)
     }
 
@@ -279,17 +280,18 @@ impl Disk for FakeDisk {
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.check(Call::Open)?;
         let here = state.names.keys().filter(|path| path.parent() == Some(directory));
         Ok(here.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
-    fn lock(&self, _: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         let mut state = self.state();
-        if std::mem::replace(&mut state.locked, true) {
+        if !state.locked.insert(path.to_owned()) {
             return Ok(None);
         }
-        Ok(Some(Box::new(FakeLock { disk: self.clone(), epoch: state.epoch })))
+        Ok(Some(Box::new(FakeLock { disk: self.clone(), path: path.to_owned(), epoch: state.epoch })))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -305,7 +307,9 @@ impl Disk for FakeDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.operate()?.names.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let mut state = self.operate()?;
+        state.check(Call::Name)?;
+        state.names.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
@@ -335,8 +339,10 @@ impl FakeFile {
         if state.epoch == self.epoch { Ok(state) } else { Err(io::Error::other("a handle from before the crash")) }
     }
 
-    pub fn read(&self) -> Vec<u8> {
-        self.disk.state().files[self.file].current.clone()
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut state = self.disk.state();
+        state.check(Call::Read)?;
+        Ok(state.files[self.file].current.clone())
     }
 
     pub fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
@@ -344,7 +350,9 @@ impl FakeFile {
     }
 
     pub fn cut(&self, length: u64) -> io::Result<()> {
-        let content = &mut self.operate()?.files[self.file];
+        let mut state = self.operate()?;
+        state.check(Call::Write)?;
+        let content = &mut state.files[self.file];
         let cut = Change::Cut(length as usize);
         cut.apply(&mut content.current);
         content.pending.push(cut);
@@ -362,7 +370,8 @@ impl DiskFile for FakeFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let state = self.disk.state();
+        let mut state = self.disk.state();
+        state.check(Call::Read)?;
         let content = &state.files[self.file].current;
         let from = content.get(position as usize..).unwrap_or_default();
         let bytes = from.len().min(buffer.len());
@@ -373,15 +382,18 @@ impl DiskFile for FakeFile {
     fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         let mut state = self.operate()?;
         state.check_room(self.file, position as usize + bytes.len())?;
-        // The last write of a dying process may be cut short.
-        let dying = state.crash_in == Some(0);
-        let written = if dying { state.rng.random_range(0..=bytes.len()) } else { bytes.len() };
+        // The last write of a dying process may be cut short, and so may one that fails.
+        let dying = state.faults.crash_in == Some(0);
+        let failed = state.check(Call::Write);
+        let is_short = dying || failed.is_err();
+        let written = if is_short { state.rng.random_range(0..=bytes.len()) } else { bytes.len() };
         state.files[self.file].write(&bytes[..written], position as usize);
-        if dying { Err(io::Error::other("the process died while it wrote")) } else { Ok(()) }
+        if dying { Err(io::Error::other("the process died while it wrote")) } else { failed }
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.operate()?;
+        state.check(Call::Write)?;
         if state.full {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -404,7 +416,7 @@ impl DiskFile for FakeFile {
             content.current = content.durable.clone();
             return Err(io::ErrorKind::StorageFull.into());
         }
-        if state.fail_syncs {
+        if state.faults.fail_syncs {
             content.lose_pending(&mut state.rng);
             return Err(io::Error::other("the disk failed"));
         }
@@ -419,6 +431,7 @@ impl DiskFile for FakeFile {
 #[derive(Debug)]
 struct FakeLock {
     disk: FakeDisk,
+    path: PathBuf,
     epoch: u64,
 }
 
@@ -428,7 +441,7 @@ impl Drop for FakeLock {
     fn drop(&mut self) {
         let mut state = self.disk.state();
         if state.epoch == self.epoch {
-            state.locked = false;
+            state.locked.remove(&self.path);
         }
     }
 }

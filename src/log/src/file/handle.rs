@@ -107,6 +107,12 @@ impl Spool {
         self.shared.full.clone()
     }
 
+    /// What appends wait for, and what can be done about it; `None` while there is room.
+    pub fn full_because(&self) -> Option<String> {
+        let full = *self.shared.full_because.lock();
+        full.map(|full| full.told(&self.shared.directory))
+    }
+
     /// Why the spool has stopped for good, if it has: nothing is acknowledged until a restart.
     pub fn failure(&self) -> Option<&str> {
         self.shared.failure.get().map(String::as_str)

@@ -2,10 +2,11 @@
 //!
 //! - An opening writes one slot into reserved room: no new names, and it works while the disk is full.
 //! - A torn slot is an epoch that nothing was appended under, so it is passed over, and the next opening overwrites it.
+//!   One of a later release is refused: overwriting it would part two histories that are one.
 //! - An adoption gives the log a new name towards its consumers: what a lost history stored under the old one is left
 //!   alone, and positions under the new name begin in this history. The files keep the id they were made with.
 
-use super::codec::{u32_at, u64_at};
+use super::codec::{slot_version, u64_at};
 use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
 use crate::history::History;
@@ -13,7 +14,8 @@ use genims_model::Epoch;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-const MAGIC: [u8; 4] = *b"GHE1";
+const MAGIC: [u8; 3] = *b"GHE";
+const VERSION: u32 = 1;
 const SLOT_BYTES: usize = 64;
 const SUM_POSITION: usize = SLOT_BYTES - 4;
 /// Room is reserved in steps of this.
@@ -94,8 +96,9 @@ impl HistoryFile {
         let history = History::new(spool);
         let mut found = Self { file, path, spool, bytes, next_slot: 0, last_kind: KIND_EPOCH, name: spool, history };
         for (index, slot) in content.chunks_exact(SLOT_BYTES).enumerate() {
-            if slot[..4] != MAGIC || crc32fast::hash(&slot[..SUM_POSITION]) != u32_at(slot, SUM_POSITION) {
-                continue;
+            let Some(version) = slot_version(slot, MAGIC) else { continue };
+            if version > VERSION {
+                return Err(SpoolError::Version { file: found.path, found: version, expected: VERSION });
             }
             if uuid_at(slot, 8) != spool {
                 return Err(SpoolError::Foreign(found.path));
@@ -103,8 +106,12 @@ impl HistoryFile {
             found.last_kind = slot[4];
             found.next_slot = index as u64 + 1;
             match slot[4] {
+                KIND_EPOCH => found.history.push(Epoch { id: uuid_at(slot, 24), start: u64_at(slot, 40) }),
                 KIND_ADOPTED => found.name = uuid_at(slot, 24),
-                _ => found.history.push(Epoch { id: uuid_at(slot, 24), start: u64_at(slot, 40) }),
+                kind => {
+                    let (position, detail) = ((index * SLOT_BYTES) as u64, format!("a slot of kind {kind}"));
+                    return Err(SpoolError::Damaged { file: found.path, position, detail });
+                }
             }
         }
         Ok(found)
@@ -118,7 +125,8 @@ impl HistoryFile {
             self.bytes += STEP_BYTES;
         }
         let mut slot = [0; SLOT_BYTES];
-        slot[..4].copy_from_slice(&MAGIC);
+        slot[..3].copy_from_slice(&MAGIC);
+        slot[3] = b'0' + VERSION as u8;
         slot[4] = kind;
         slot[8..24].copy_from_slice(self.spool.as_bytes());
         slot[24..40].copy_from_slice(id.as_bytes());

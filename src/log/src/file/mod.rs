@@ -71,6 +71,7 @@ mod contract;
 mod cursor;
 mod disk;
 mod error;
+mod full;
 mod handle;
 mod history;
 mod keeper;
@@ -85,14 +86,19 @@ mod tail;
 mod wakeup;
 pub mod writer;
 
+#[cfg(test)]
+mod event_samples;
 #[cfg(any(test, feature = "simulation"))]
 mod fake_content;
 #[cfg(any(test, feature = "simulation"))]
 #[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
 mod fake_disk;
+#[cfg(any(test, feature = "simulation"))]
+#[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
+mod fake_errors;
 #[cfg(test)]
-mod samples;
-#[cfg(feature = "simulation")]
+pub(crate) mod samples;
+#[cfg(any(test, feature = "simulation"))]
 pub mod simulated;
 #[cfg(test)]
 mod simulation;
@@ -105,6 +111,7 @@ pub use handle::Spool;
 pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
+pub(crate) use tail::memory_bytes;
 
 use disk::{Disk, RealDisk};
 use genims_model::event::FaultOpened;
@@ -260,6 +267,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         tail: tail::Tail::new(sizes.memory_bytes),
         end: tokio::sync::watch::Sender::new(found.next_offset),
         full: Arc::default(),
+        full_because: Mutex::default(),
         pressed: false.into(),
         directory_unsynced: false.into(),
         room: wakeup::Wakeup::default(),

@@ -7,12 +7,14 @@
 //! - The replacement is durable before the broken file moves. A crash in between leaves a missing segment, which the
 //!   next call replaces in the same way.
 //! - A torn tail is no damage; a start cuts it.
+//! - What cannot be read now, because the disk fails or because a later release wrote it, is no damage either: nothing is
+//!   replaced, and the cause is said.
 
 use super::checkpoint::Checkpoint;
 use super::cursor::{self, CursorFile};
-use super::disk::{Disk, RealDisk};
+use super::disk::{Disk, DiskFile, RealDisk};
 use super::error::SpoolError;
-use super::record::{self, Counts, HEADER_BYTES, Header};
+use super::record::{self, Counts, Damage, HEADER_BYTES, Header};
 use super::segment::{self, Identity, Records, UNFINISHED};
 use genims_model::Group;
 use std::path::{Path, PathBuf};
@@ -57,8 +59,8 @@ pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Re
     let names = disk.list(directory).map_err(|source| SpoolError::io("list", directory, source))?;
     let mut present: Vec<(u64, u64)> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
     present.sort_unstable();
-    let Some(spool) = log_id(disk, directory, &present) else { return Ok(QuarantineReport::default()) };
-    let finished = cursors(disk, directory, &names, spool);
+    let Some(spool) = log_id(disk, directory, &present)? else { return Ok(QuarantineReport::default()) };
+    let finished = cursors(disk, directory, &names, spool)?;
     let mut report = QuarantineReport::default();
     let mut checkpoint = Checkpoint::default();
     let mut end = present.first().map_or(0, |(_, first_offset)| *first_offset);
@@ -88,27 +90,51 @@ pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Re
 }
 
 /// The offset below which every consumer that ever saved a cursor is finished: damage below costs nobody a record.
-pub(super) fn passed_by_all(disk: &dyn Disk, directory: &Path, names: &[String]) -> Option<u64> {
+pub(super) fn passed_by_all(disk: &dyn Disk, directory: &Path, names: &[String]) -> Result<Option<u64>, SpoolError> {
     let mut present: Vec<(u64, u64)> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
     present.sort_unstable();
-    let spool = log_id(disk, directory, &present)?;
+    let Some(spool) = log_id(disk, directory, &present)? else { return Ok(None) };
     let saved = names.iter().filter(|name| cursor::parse_name(name).is_some()).count();
-    let finished = cursors(disk, directory, names, spool);
+    let finished = cursors(disk, directory, names, spool)?;
     // A cursor that cannot be read may stand anywhere.
-    if finished.len() == saved { finished.into_iter().min() } else { None }
+    Ok(if finished.len() == saved { finished.into_iter().min() } else { None })
 }
 
 /// The id that the readable fronts bear.
-fn log_id(disk: &dyn Disk, directory: &Path, present: &[(u64, u64)]) -> Option<Uuid> {
-    present.iter().find_map(|(serial, first_offset)| {
+fn log_id(disk: &dyn Disk, directory: &Path, present: &[(u64, u64)]) -> Result<Option<Uuid>, SpoolError> {
+    for (serial, first_offset) in present {
         let path = directory.join(segment::file_name(*first_offset, *serial));
-        segment::open_front(&*disk.open(&path).ok()?, &path).ok().map(|(_, id, _)| id)
-    })
+        let Some(file) = open(disk, &path)? else { continue };
+        if let Some((_, id, _)) = unless_damaged(segment::open_front(&*file, &path))? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
-fn cursors(disk: &dyn Disk, directory: &Path, names: &[String], spool: Uuid) -> Vec<u64> {
-    let files = names.iter().filter(|name| cursor::parse_name(name).is_some());
-    files.filter_map(|name| Some(CursorFile::open(disk, &directory.join(name), spool).ok()?.1)).collect()
+fn cursors(disk: &dyn Disk, directory: &Path, names: &[String], spool: Uuid) -> Result<Vec<u64>, SpoolError> {
+    let mut offsets = Vec::new();
+    for name in names.iter().filter(|name| cursor::parse_name(name).is_some()) {
+        offsets.extend(unless_damaged(CursorFile::open(disk, &directory.join(name), spool))?.map(|(_, offset)| offset));
+    }
+    Ok(offsets)
+}
+
+/// `None` for what is damaged for good; a disk that fails, and what a later release wrote, stay errors.
+fn unless_damaged<T>(read: Result<T, SpoolError>) -> Result<Option<T>, SpoolError> {
+    match read {
+        Err(error @ (SpoolError::Io { .. } | SpoolError::Version { .. })) => Err(error),
+        read => Ok(read.ok()),
+    }
+}
+
+/// `None` when there is no such file.
+fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskFile>>, SpoolError> {
+    match disk.open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SpoolError::io("open", path, source)),
+    }
 }
 
 /// Where a segment stands, or should.
@@ -120,6 +146,27 @@ struct Place {
     limit: Option<u64>,
     /// Offsets below were given away, whatever the newest segment still shows.
     floor: Option<u64>,
+}
+
+/// Why a segment cannot be judged.
+enum Failed {
+    Io(std::io::Error),
+    Newer { found: u32, expected: u32 },
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Failed {
+    fn of(self, path: &Path) -> SpoolError {
+        match self {
+            Self::Io(source) => SpoolError::io("read", path, source),
+            Self::Newer { found, expected } => SpoolError::Version { file: path.to_owned(), found, expected },
+        }
+    }
 }
 
 /// What can be read of a segment.
@@ -140,14 +187,14 @@ impl Place {
         checkpoint: &mut Checkpoint,
     ) -> Result<(Option<Quarantined>, u64), SpoolError> {
         let path = directory.join(segment::file_name(self.first_offset, self.serial));
-        let file = disk.open(&path).ok();
-        let bytes = file.as_ref().and_then(|file| file.length().ok()).unwrap_or(0);
+        let read = |source| SpoolError::io("read", &path, source);
+        let file = open(disk, &path)?;
+        let bytes = file.as_ref().map_or(Ok(0), |file| file.length()).map_err(read)?;
         let mut salvage = Salvage { damaged: file.is_none(), end: self.first_offset, ..Salvage::default() };
         let mut first_checkpoint = checkpoint.clone();
         if let Some(file) = file {
-            let front = segment::open_front(&*file, &path);
-            let data_position = match front {
-                Ok((found, id, stored)) if (found.serial, id) == (self.serial, self.spool) => {
+            let data_position = match unless_damaged(segment::open_front(&*file, &path))? {
+                Some((found, id, stored)) if (found.serial, id) == (self.serial, self.spool) => {
                     if let Ok(stored) = Checkpoint::decode(found.version, &stored) {
                         first_checkpoint = stored;
                     } else {
@@ -155,14 +202,13 @@ impl Place {
                     }
                     Some(found.data_position)
                 }
-                Err(error @ SpoolError::Version { .. }) => return Err(error),
                 _ => None,
             };
             *checkpoint = first_checkpoint.clone();
             salvage.damaged |= data_position.is_none();
-            let mut records = Records::new(file).map_err(|source| SpoolError::io("read", &path, source))?;
+            let mut records = Records::new(file).map_err(read)?;
             self.walk(&mut records, data_position.unwrap_or(0), &mut salvage, |group| checkpoint.apply(group))
-                .map_err(|source| SpoolError::io("read", &path, source))?;
+                .map_err(|failed| failed.of(&path))?;
         }
         if let Some(below) = self.limit.or(self.floor).filter(|below| *below > salvage.end) {
             salvage.lose(below, None)?;
@@ -181,7 +227,7 @@ impl Place {
         mut position: u64,
         salvage: &mut Salvage,
         mut each: impl FnMut(&Group),
-    ) -> std::io::Result<()> {
+    ) -> Result<(), Failed> {
         while self.limit.is_none_or(|limit| salvage.end < limit) {
             let Some((at, group, header)) = self.next_whole(records, position, salvage)? else { return Ok(()) };
             if at != position || group.first_offset != salvage.end {
@@ -203,10 +249,14 @@ impl Place {
         records: &mut Records,
         position: u64,
         salvage: &Salvage,
-    ) -> std::io::Result<Option<(u64, Group, Header)>> {
+    ) -> Result<Option<(u64, Group, Header)>, Failed> {
         let mut at = position;
         while at + HEADER_BYTES as u64 <= records.length() {
-            if let Ok((group, header)) = records.group(at)? {
+            let found = records.group(at)?;
+            if let Err(Damage::Newer { found, expected }) = found {
+                return Err(Failed::Newer { found, expected });
+            }
+            if let Ok((group, header)) = found {
                 let continues =
                     group.first_offset >= salvage.end && self.limit.is_none_or(|limit| group.next_offset() <= limit);
                 // In the newest segment a record behind broken bytes proves damage only if those had been durable.
@@ -248,7 +298,7 @@ impl Place {
             disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))
         };
         let mut moved_to = None;
-        if disk.open(path).is_ok() {
+        if open(disk, path)?.is_some() {
             disk.create_directory(&folder).map_err(|source| SpoolError::io("create", &folder, source))?;
             let target =
                 folder.join(format!("{}-{}", Uuid::new_v4(), segment::file_name(self.first_offset, self.serial)));

@@ -21,7 +21,7 @@
 pub use super::codec::{Counts, Damage};
 use super::codec::{READING_BYTES, named, reading, u16_at, u32_at, u64_at, v1};
 use super::error::SpoolError;
-use genims_model::{DeadLetter, Event, Group, Mark, Portion, Reading, Row, Snapshot};
+use genims_model::{DeadLetter, Event, Group, Mark, Portion, Reading, Reason, Row, Snapshot};
 use serde::Serialize;
 
 pub const HEADER_BYTES: usize = 48;
@@ -56,14 +56,16 @@ pub(super) mod kind {
 }
 
 /// The newest version of each kind's items; readers know all up to it.
-fn version_max(kind: u16) -> u16 {
+pub(super) fn version_max(kind: u16) -> u16 {
     match kind {
         kind::EVENT => 3,
+        kind::DEAD_LETTER => 4,
         _ => 1,
     }
 }
 
-/// The lowest version that has all of these: the release before reads a log that has nothing new in it.
+/// The lowest version that has all of these: the release before reads a log that has nothing new in it. No variant goes
+/// without a version of its own: a release that does not know it would take the record for damage.
 fn event_version(events: &[Event]) -> u16 {
     let version = |event: &Event| match event {
         Event::LimitCrossed(_)
@@ -71,9 +73,36 @@ fn event_version(events: &[Event]) -> u16 {
         | Event::QualityMeasured { .. }
         | Event::MachineSilent { .. } => 3,
         Event::EnergyMetered { .. } | Event::ToolChanged { .. } | Event::OperatorChanged { .. } => 2,
-        _ => 1,
+        Event::FaultOpened(_)
+        | Event::FaultClosed(_)
+        | Event::SensorHealth(_)
+        | Event::StateChanged { .. }
+        | Event::PartsCounted { .. }
+        | Event::OeeHour(_)
+        | Event::ClientLost { .. } => 1,
     };
     events.iter().map(version).max().unwrap_or(1)
+}
+
+/// The same for the reasons of dead letters.
+fn dead_letter_version(dead_letters: &[DeadLetter]) -> u16 {
+    let version = |dead_letter: &DeadLetter| match dead_letter.reason {
+        Reason::BadRow => 4,
+        Reason::NotAllowed => 3,
+        Reason::TooLarge => 2,
+        Reason::UnknownTopic
+        | Reason::MalformedPayload
+        | Reason::NotANumber
+        | Reason::NotFinite
+        | Reason::OutOfRange
+        | Reason::BadTimestamp
+        | Reason::UnknownSensor
+        | Reason::UnknownMachine
+        | Reason::TooOld
+        | Reason::SameTimestamp
+        | Reason::RefusedByDatabase => 1,
+    };
+    dead_letters.iter().map(version).max().unwrap_or(1)
 }
 
 /// The fixed part of a record, of any format up to [`FORMAT`].
@@ -164,7 +193,12 @@ pub fn encode<'a>(
         readings: sections.readings(items.readings),
         snapshots: sections.put(kind::SNAPSHOT, HAS_OFFSETS, items.snapshots)?,
         events: sections.put_versioned(kind::EVENT, HAS_OFFSETS, items.events, event_version)?,
-        dead_letters: sections.put(kind::DEAD_LETTER, HAS_OFFSETS, items.dead_letters)?,
+        dead_letters: sections.put_versioned(
+            kind::DEAD_LETTER,
+            HAS_OFFSETS,
+            items.dead_letters,
+            dead_letter_version,
+        )?,
         rows: sections.put(kind::ROW, HAS_OFFSETS, items.rows)?,
         marks: sections.put(kind::MARK, 0, items.marks)?,
     };

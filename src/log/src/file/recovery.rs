@@ -45,7 +45,7 @@ pub(super) fn recover(disk: &dyn Disk, directory: &Path, sizes: &Sizes) -> Resul
     disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))?;
     let segments = match index(disk, directory, &names) {
         Err(error @ SpoolError::Damaged { .. }) => {
-            let passed = quarantine::passed_by_all(disk, directory, &names);
+            let passed = quarantine::passed_by_all(disk, directory, &names)?;
             let Some(passed) = passed else { return Err(error) };
             for replaced in quarantine::mend(disk, directory, Some(passed))?.segments {
                 tracing::warn!(
@@ -201,6 +201,11 @@ fn walk(records: &mut Records, segment: &Segment, checkpoint: &mut Checkpoint) -
             }
             Err(Damage::Newer { found, expected }) => {
                 return Err(SpoolError::Version { file: segment.path.clone(), found, expected });
+            }
+            // Nor one with the right checksum, whatever it holds: it was acknowledged.
+            Err(Damage::Content(content)) => {
+                let detail = format!("{}; did a later release write it? Then start that one", Damage::Content(content));
+                return Err(SpoolError::Damaged { file: segment.path.clone(), position: walk.position, detail });
             }
             Err(damage) => {
                 walk.damage = damage;

@@ -105,7 +105,7 @@ fn row(salt: u64) -> Row {
 }
 
 /// `others` snapshots, events, dead letters and rows each.
-pub(super) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -> Portion {
+pub(crate) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -> Portion {
     let salts = |count: usize| (0..count as u64).map(move |index| salt.wrapping_add(index) >> 1);
     Portion {
         readings: salts(readings).map(reading).collect(),
@@ -119,7 +119,7 @@ pub(super) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -
 }
 
 /// The group that a portion becomes when it is not split.
-pub(super) fn group_of(portion: &Portion, first_offset: u64) -> Group {
+pub(crate) fn group_of(portion: &Portion, first_offset: u64) -> Group {
     Group {
         first_offset,
         readings: portion.readings.clone(),

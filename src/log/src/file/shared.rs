@@ -1,13 +1,15 @@
 //! What the appender, the readers, the sinks and the keeper share. Each lock is held for look-ups and small changes
 //! only, never across a sync or a read of the disk, except `cursor_files`, which only housekeeping takes.
 //!
-//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`; `history` and `refusals` alone.
+//! Lock order: `cursor_files`, `sinks`, `segments`, `tail`; `history`, `refusals` and
+//! `full_because` alone.
 
 use super::blank::{self, Blank};
 use super::commit::CommitQueue;
 use super::cursor::CursorFile;
 use super::disk::{Disk, Lock};
 use super::error::SpoolError;
+use super::full::Full;
 use super::history::HistoryFile;
 use super::metrics::SpoolMetrics;
 use super::segment::{self, Segment};
@@ -44,6 +46,8 @@ pub(super) struct Sink {
     pub(super) offset: u64,
     /// What its file says; segments go by this one.
     pub(super) saved: u64,
+    /// The file could not be told of a way back, and says more than `saved`.
+    pub(super) unsaved: bool,
     /// Whether this run's configuration has it; others hold nothing back.
     pub(super) registered: bool,
     pub(super) settles: bool,
@@ -55,7 +59,8 @@ pub(super) struct Sink {
 impl Sink {
     /// As an earlier run left it.
     pub(super) fn left(offset: u64) -> Self {
-        Self { offset, saved: offset, registered: false, settles: false, when_behind: WhenBehind::Hold, cut_off: false }
+        let when_behind = WhenBehind::Hold;
+        Self { offset, saved: offset, unsaved: false, registered: false, settles: false, when_behind, cut_off: false }
     }
 
     /// Whether the log keeps records for it.
@@ -86,6 +91,8 @@ pub(super) struct Shared {
     /// The sum of the segments' files.
     pub(super) bytes: AtomicU64,
     pub(super) full: Arc<AtomicBool>,
+    /// What an append waits for.
+    pub(super) full_because: Mutex<Option<Full>>,
     /// The disk is full: nothing is retained and no blank made until a segment could be made again.
     pub(super) pressed: AtomicBool,
     /// A name went, but the disk was too full to sync the directory: done before the next one goes.
@@ -291,23 +298,37 @@ impl Shared {
             .sinks
             .lock()
             .iter()
-            .filter(|(_, sink)| sink.saved != sink.offset)
+            .filter(|(_, sink)| sink.saved != sink.offset || sink.unsaved)
             .map(|(name, sink)| (name.clone(), sink.offset))
             .collect();
+        let end = self.next_offset();
         for (name, offset) in moved {
-            match files.get_mut(&name) {
-                Some(file) => file.save(offset)?,
-                // The disk was too full for it when the sink was registered.
-                None => {
-                    let file = CursorFile::create(&*self.disk, &self.directory, self.id, &name, offset)?;
-                    files.insert(name.clone(), file);
-                }
-            }
+            // The records behind it would be taken for consumed, and the next start for the loss of some.
+            assert!(offset <= end, "the cursor of {name} is at {offset}, and the log ends at {end}");
+            self.save_cursor(files, &name, offset)?;
             if let Some(sink) = self.sinks.lock().get_mut(&name) {
-                sink.saved = offset;
+                (sink.saved, sink.unsaved) = (offset, false);
             }
         }
         Ok(())
+    }
+
+    /// Durable when this returns.
+    pub(super) fn save_cursor(
+        &self,
+        files: &mut BTreeMap<String, CursorFile>,
+        name: &str,
+        offset: u64,
+    ) -> Result<(), SpoolError> {
+        match files.get_mut(name) {
+            Some(file) => file.save(offset),
+            // The disk was too full for it when the sink was registered.
+            None => {
+                let file = CursorFile::create(&*self.disk, &self.directory, self.id, name, offset)?;
+                files.insert(name.to_owned(), file);
+                Ok(())
+            }
+        }
     }
 
     fn remove_consumed(&self) -> Result<(), SpoolError> {
@@ -346,5 +367,26 @@ impl Shared {
         self.disk.sync_directory(&self.directory).map_err(|source| SpoolError::io("sync", &self.directory, source))?;
         self.directory_unsynced.store(false, Ordering::Release);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake_disk::FakeDisk;
+    use super::super::{SpoolOptions, open_on};
+    use super::*;
+    use crate::contract::Consumer;
+
+    #[test]
+    #[should_panic(expected = "and the log ends at 0")]
+    fn no_cursor_beyond_the_end_becomes_durable() {
+        let options = SpoolOptions { directory: "/spool".into(), max_bytes: 1 << 20, ..SpoolOptions::default() };
+        let (_appender, spool, _) = open_on(Arc::new(FakeDisk::new(1)), &options).unwrap();
+        spool.register(&Consumer::hold("postgres")).unwrap();
+        spool.save_cursor("postgres", 1).unwrap_err();
+        if let Some(sink) = spool.shared().sinks.lock().get_mut("postgres") {
+            sink.offset = 1;
+        }
+        let _ = spool.shared().maintain();
     }
 }

@@ -2,6 +2,7 @@
 //! writer and of the housekeeping is done.
 
 pub use super::fake_disk::{Copy, FakeDisk, FakeFile};
+pub use super::fake_errors::Call;
 
 use super::{Appender, QuarantineReport, Recovered, Spool, SpoolError, SpoolOptions};
 use std::path::Path;

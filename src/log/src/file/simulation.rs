@@ -1,4 +1,4 @@
-//! Seeded simulation: random appends, cursors, housekeeping, failing syncs and crashes at random operations, on a disk
+//! Seeded simulation: random appends, cursors, housekeeping, failing syncs, EIO and crashes at random operations, on a disk
 //! that loses, tears and reorders what was not synced. After every start:
 //!
 //! - every record whose append returned is there, unchanged, at its offset; so is everything an earlier start showed;
@@ -7,6 +7,7 @@
 //! - nothing that a sink still needs is gone.
 
 use super::fake_disk::FakeDisk;
+use super::fake_errors::Call;
 use super::{Appender, Recovered, Spool, SpoolError, SpoolOptions, open_on, samples};
 use crate::contract::Consumer;
 use genims_model::{DeadLetter, Event, Group, Portion, Reading, Row, Snapshot};
@@ -75,9 +76,13 @@ impl World {
         if self.rng.random_bool(0.3) {
             self.disk.crash_in(self.rng.random_range(0..12));
         }
+        if self.rng.random_bool(0.2) {
+            self.fail_calls(0.1);
+        }
         match open_on(Arc::new(self.disk.clone()), &self.options) {
             Ok((appender, spool, recovered)) => {
                 self.disk.crash_in(u64::MAX);
+                Call::ALL.into_iter().for_each(|call| self.disk.fail_calls(call, 0.0));
                 self.check(&spool, &recovered);
                 if self.rng.random_bool(0.8) {
                     self.disk.crash_in(self.rng.random_range(0..120));
@@ -85,13 +90,18 @@ impl World {
                 // An error is the crash or the failed sync that was asked for; `check` judges what it left.
                 let _ = self.work(appender, &spool);
             }
-            Err(error) => assert!(self.disk.is_dead(), "a crash left a spool that does not open: {error}"),
+            Err(error) => assert!(self.disk.is_failing(), "a crash left a spool that does not open: {error}"),
         }
         if self.rng.random_bool(0.5) {
             self.disk.cut_power();
         } else {
             self.disk.kill_process();
         }
+    }
+
+    fn fail_calls(&mut self, probability: f64) {
+        let call = Call::ALL[self.rng.random_range(0..Call::ALL.len())];
+        self.disk.fail_calls(call, probability);
     }
 
     fn check(&mut self, spool: &Spool, recovered: &Recovered) {
@@ -145,6 +155,7 @@ impl World {
                     self.truth.cursor_durable = self.truth.cursor_said;
                 }
                 _ if self.rng.random_bool(0.05) => self.disk.fail_syncs(true),
+                _ if self.rng.random_bool(0.1) => self.fail_calls(0.3),
                 _ => {}
             }
         }

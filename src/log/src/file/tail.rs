@@ -74,7 +74,7 @@ impl Groups {
 }
 
 /// What a group occupies: its vectors exactly, the texts behind snapshots and events by a usual size.
-pub(super) fn memory_bytes(group: &Group) -> usize {
+pub(crate) fn memory_bytes(group: &Group) -> usize {
     const TEXTS_BYTES: usize = 128;
     let dead_letters: usize =
         group.dead_letters.iter().map(|dead_letter| dead_letter.payload.len() + dead_letter.topic.len()).sum();

@@ -16,15 +16,15 @@ impl IntakeBuffer {
     pub(super) fn judge(&mut self, database: &str, table: &str, payload: &[u8]) {
         let topic = Row::topic(database, table);
         let Some(gate) = self.intake.rows.clone() else {
-            let detail = "rows are not taken: [rows] of the configuration says who may write what".to_owned();
+            let detail = "rows are not taken: the configuration has no [rows]".to_owned();
             let refused = Refused { reason: Reason::NotAllowed, detail, payload: payload.to_vec() };
             return self.set_aside_row(&topic, refused, None);
         };
         let shard = shard_of(database, self.staged.len());
         let client = self.client.clone();
-        let first_client = self.first_client.clone();
+        let tables = self.scope.tables.clone();
         let sender = Sender {
-            asks: first_client.as_deref().unwrap_or(&client),
+            tables: tables.as_ref(),
             source: self.source,
             client: &client,
             received_us: self.received_us,

@@ -28,6 +28,14 @@ pub struct Returned {
     rows: Vec<i64>,
 }
 
+/// A dead letter that went through the server again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub letter_id: i64,
+    /// How often.
+    pub copies: u64,
+}
+
 /// The client id under which a dead letter is sent.
 pub fn client_id(sender: &str, letter_id: i64) -> String {
     format!("{sender}-{letter_id}")
@@ -35,7 +43,7 @@ pub fn client_id(sender: &str, letter_id: i64) -> String {
 
 /// Looks what of `sent` has come back since the dead letter `since`, and puts the table in order. Whatever is going to come
 /// back must have been stored.
-pub async fn settle(client: &Client, sender: &str, sent: &[i64], since: i64) -> Result<Vec<Returned>, Error> {
+pub async fn settle(client: &Client, sender: &str, sent: &[Sent], since: i64) -> Result<Vec<Returned>, Error> {
     let returned = returned(client, sender, sent, since).await?;
     let (whole, parts): (Vec<&Returned>, Vec<&Returned>) = returned.iter().partition(|returned| returned.is_whole);
     let waits: Vec<i64> = whole.iter().map(|returned| returned.letter_id).collect();
@@ -61,21 +69,25 @@ pub async fn settle(client: &Client, sender: &str, sent: &[i64], since: i64) -> 
     Ok(returned)
 }
 
-/// A letter that holds parts of a message, or came alone and comes back with the same payload, has come back whole.
-async fn returned(client: &Client, sender: &str, sent: &[i64], since: i64) -> Result<Vec<Returned>, Error> {
+/// A letter that holds parts of a message, or came alone and comes back with the same payload, has come back whole, if all
+/// copies of it did.
+async fn returned(client: &Client, sender: &str, sent: &[Sent], since: i64) -> Result<Vec<Returned>, Error> {
     let query = "SELECT original.letter_id, sum(back.records)::bigint AS records,
              array_agg(back.letter_id ORDER BY back.letter_id) AS rows,
              (array_agg(back.reason ORDER BY back.letter_id))[1] AS reason,
              (array_agg(back.detail ORDER BY back.letter_id))[1] AS detail,
-             (count(*) = 1 AND bool_and(back.payload = original.payload))
+             (count(*) = 1 AND bool_and(back.payload = original.payload AND back.letters >= sent.copies))
                  OR (original.records > original.letters AND coalesce(original.fold <> original.cause, true)
-                     AND sum(back.records) * original.letters >= original.records) AS is_whole
-         FROM genims_internal.dead_letters AS original
+                     AND sum(back.records) * original.letters >= original.records * min(sent.copies)) AS is_whole
+         FROM unnest($2::bigint[], $4::bigint[]) AS sent (letter_id, copies)
+         JOIN genims_internal.dead_letters AS original USING (letter_id)
          JOIN genims_internal.dead_letters AS back ON back.client = $1::text || '-' || original.letter_id::text
-         WHERE original.letter_id = ANY($2) AND back.letter_id > $3
+         WHERE back.letter_id > $3
          GROUP BY original.letter_id ORDER BY original.letter_id";
-    let values: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&sender, Type::TEXT), (&sent, Type::INT8_ARRAY), (&since, Type::INT8)];
+    let ids: Vec<i64> = sent.iter().map(|sent| sent.letter_id).collect();
+    let copies: Vec<i64> = sent.iter().map(|sent| i64::try_from(sent.copies).unwrap_or(i64::MAX)).collect();
+    let values: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&sender, Type::TEXT), (&ids, Type::INT8_ARRAY), (&since, Type::INT8), (&copies, Type::INT8_ARRAY)];
     let of = |row: &Row| Returned {
         letter_id: row.get("letter_id"),
         reason: row.get("reason"),

@@ -56,7 +56,7 @@ pub enum Status {
 
 /// What happened to one database.
 #[derive(Clone, Debug, Serialize)]
-pub struct DatabaseReport {
+pub struct ProvisionedDatabase {
     pub database: String,
     pub engine: Engine,
     pub status: Status,
@@ -73,7 +73,7 @@ pub struct DatabaseReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct ProvisionReport {
     pub mode: Mode,
-    pub databases: Vec<DatabaseReport>,
+    pub databases: Vec<ProvisionedDatabase>,
     pub seconds: f64,
 }
 
@@ -88,7 +88,7 @@ impl ProvisionReport {
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
     Step { database: &'a str, what: &'a str },
-    Finished(&'a DatabaseReport),
+    Finished(&'a ProvisionedDatabase),
 }
 
 /// Changes made and differences left standing.
@@ -111,7 +111,7 @@ impl Task<'_> {
         (self.progress)(Progress::Step { database: &self.database.name, what });
     }
 
-    async fn run(&self, named: bool) -> DatabaseReport {
+    async fn run(&self, named: bool) -> ProvisionedDatabase {
         let started = Instant::now();
         let result = if !self.database.has_schema() {
             if named { Err(no_schema(self.database)) } else { Ok(None) }
@@ -122,7 +122,7 @@ impl Task<'_> {
                 Engine::Mysql => mysql::provision(self).await.map(Some),
             }
         };
-        let mut report = DatabaseReport {
+        let mut report = ProvisionedDatabase {
             database: self.database.name.clone(),
             engine: self.database.engine,
             status: Status::Ok,
@@ -184,7 +184,7 @@ pub async fn run(
     });
     let mut reports: Vec<_> = stream::iter(tasks).buffer_unordered(PARALLEL_MAX).collect().await;
     reports.sort_by_key(|(load_order, _)| *load_order);
-    let databases: Vec<DatabaseReport> = reports.into_iter().map(|(_, report)| report).collect();
+    let databases: Vec<ProvisionedDatabase> = reports.into_iter().map(|(_, report)| report).collect();
     if options.mode == Mode::Apply {
         record_others(registry, environment, &databases).await?;
     }
@@ -199,10 +199,10 @@ fn provisioned<'a>(database: &'a str, module: &'a str, description: &'a str) -> 
 async fn record_others(
     registry: &Registry,
     environment: &Environment,
-    reports: &[DatabaseReport],
+    reports: &[ProvisionedDatabase],
 ) -> Result<(), PlatformError> {
-    let changed = |report: &&DatabaseReport| report.engine != Engine::Postgresql && !report.changes.is_empty();
-    let changed: Vec<&DatabaseReport> = reports.iter().filter(changed).collect();
+    let changed = |report: &&ProvisionedDatabase| report.engine != Engine::Postgresql && !report.changes.is_empty();
+    let changed: Vec<&ProvisionedDatabase> = reports.iter().filter(changed).collect();
     let settings = match PostgresSettings::from_environment(registry.get("genims_master_db")?, environment) {
         Ok(settings) if !changed.is_empty() => settings,
         Ok(_) | Err(DatabaseError::NotConfigured { .. }) => return Ok(()),

@@ -4,7 +4,7 @@
 //! GenIMS does, also when the audit database is away; MySQL databases have none, and their purges are entered there at once.
 //! What cannot be entered fails no purge; the report says so.
 
-use super::report::{DatabaseReport, TableReport};
+use super::report::{DatabaseRetention, TableReport};
 use crate::actions::{self, Action};
 use crate::errors::PlatformError;
 use genims_databases::{Database, DatabaseError, Environment, MysqlSettings, PostgresClient};
@@ -40,7 +40,7 @@ pub(super) async fn record_at_once(
     environment: &Environment,
     session: Uuid,
     module: &str,
-    report: &DatabaseReport,
+    report: &DatabaseRetention,
 ) -> Result<(), PlatformError> {
     let purged: Vec<_> = report.tables.iter().filter(|table| table.gone > 0).collect();
     if purged.is_empty() {

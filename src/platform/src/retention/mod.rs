@@ -20,7 +20,7 @@ mod report;
 mod rules;
 mod sql;
 
-pub use report::{DatabaseReport, How, RetentionReport, TableReport};
+pub use report::{DatabaseRetention, How, RetentionReport, TableReport};
 
 use crate::errors::PlatformError;
 use chrono::{NaiveDate, Utc};
@@ -78,7 +78,7 @@ pub async fn run(
     for chosen in chosen.iter().filter(|chosen| chosen.database.engine != Engine::Postgresql) {
         let database = chosen.database;
         progress(&database.name);
-        let mut found = DatabaseReport::new(database);
+        let mut found = DatabaseRetention::new(database);
         let purge = options.run.then_some(progress);
         let result = match database.engine {
             Engine::Mongodb => mongo::look(database, environment, &holds, as_of, &mut found).await,
@@ -178,7 +178,7 @@ async fn relational(
     }
     let mut opened = Opened::default();
     let fail = |database: &Database, error: &dyn std::fmt::Display| {
-        let mut found = DatabaseReport::new(database);
+        let mut found = DatabaseRetention::new(database);
         found.error = Some(error.to_string());
         found
     };

@@ -1,7 +1,7 @@
 //! MongoDB lets documents expire by itself: what its collections and indexes say, against what the schema files say.
 
 use super::holds::{Holds, reason};
-use super::report::{DatabaseReport, How, TableReport};
+use super::report::{DatabaseRetention, How, TableReport};
 use crate::errors::PlatformError;
 use chrono::{Days, NaiveDate};
 use futures_util::TryStreamExt;
@@ -18,7 +18,7 @@ pub(super) async fn look(
     environment: &Environment,
     holds: &Holds,
     as_of: NaiveDate,
-    report: &mut DatabaseReport,
+    report: &mut DatabaseRetention,
 ) -> Result<(), PlatformError> {
     let settings = MongoSettings::from_environment(database, environment)?;
     let client = settings.client().await?;

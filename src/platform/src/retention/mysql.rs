@@ -2,7 +2,7 @@
 
 use super::holds::{Held, reason};
 use super::postgres::Run;
-use super::report::{DatabaseReport, How, TableReport};
+use super::report::{DatabaseRetention, How, TableReport};
 use super::rules::{self, Rule};
 use super::sql::{column, is_old, key_text};
 use crate::errors::PlatformError;
@@ -28,7 +28,7 @@ pub(super) async fn run(
     run: &Run<'_>,
     rules: &[Rule],
     purge: Option<&dyn Fn(&str)>,
-    report: &mut DatabaseReport,
+    report: &mut DatabaseRetention,
 ) -> Result<(), PlatformError> {
     let settings = MysqlSettings::from_environment(database, environment)?;
     let mut connection = settings.connect().await?;

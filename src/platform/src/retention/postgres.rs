@@ -6,7 +6,7 @@ use super::entry;
 use super::going::{self, Answer, Asked, Going};
 use super::holds::Holds;
 use super::partitions::Days;
-use super::report::DatabaseReport;
+use super::report::DatabaseRetention;
 use super::rules::{self, Rule};
 use super::sql::{is_old, same_key};
 use crate::errors::PlatformError;
@@ -30,7 +30,7 @@ pub(super) struct Open {
     client: PostgresClient,
     days: Vec<Days>,
     going: Vec<Going>,
-    pub(super) report: DatabaseReport,
+    pub(super) report: DatabaseRetention,
 }
 
 /// Those that were opened, by name; the others are away, or do not exist.
@@ -62,7 +62,7 @@ impl Open {
     pub(super) async fn connect(database: &Database, environment: &Environment) -> Result<Option<Self>, PlatformError> {
         let settings = PostgresSettings::from_environment(database, environment)?;
         let Some(client) = connect_existing(&settings).await? else { return Ok(None) };
-        let report = DatabaseReport::new(database);
+        let report = DatabaseRetention::new(database);
         Ok(Some(Self { settings, client, days: Vec::new(), going: Vec::new(), report }))
     }
 
@@ -132,7 +132,7 @@ impl Open {
     }
 
     /// Its report, with that of each table that ages.
-    pub(super) fn end(mut self) -> DatabaseReport {
+    pub(super) fn end(mut self) -> DatabaseRetention {
         let tables = self.days.into_iter().map(|days| days.report);
         self.report.tables = tables.chain(self.going.into_iter().map(|going| going.report)).collect();
         self.report.tables.sort_by(|one, other| one.table.cmp(&other.table));

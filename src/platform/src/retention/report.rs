@@ -50,7 +50,7 @@ impl TableReport {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct DatabaseReport {
+pub struct DatabaseRetention {
     pub database: String,
     pub engine: Engine,
     pub tables: Vec<TableReport>,
@@ -59,7 +59,7 @@ pub struct DatabaseReport {
     pub error: Option<String>,
 }
 
-impl DatabaseReport {
+impl DatabaseRetention {
     pub(super) fn new(database: &genims_databases::Database) -> Self {
         let (tables, remarks, error) = (Vec::new(), Vec::new(), None);
         Self { database: database.name.clone(), engine: database.engine, tables, remarks, error }
@@ -72,7 +72,7 @@ pub struct RetentionReport {
     pub as_of: NaiveDate,
     /// Whether anything was deleted, or only said.
     pub run: bool,
-    pub databases: Vec<DatabaseReport>,
+    pub databases: Vec<DatabaseRetention>,
     /// Of the run as a whole.
     pub remarks: Vec<String>,
     pub seconds: f64,

@@ -69,11 +69,11 @@ impl Signal {
     pub(super) fn value(&self, at_us: i64, load: f64, effect: Option<f64>) -> f64 {
         let mut random = Random::new(self.seed ^ 0x5EED, at_us as usize);
         let swing = (at_us as f64 / self.period_us * std::f64::consts::TAU + self.phase).sin();
-        // Four uniform numbers are close enough to a bell.
-        let bell: f64 = (0..4).map(|_| random.unit()).sum::<f64>() - 2.0;
+        // Four uniform numbers are close enough to a gaussian.
+        let gaussian: f64 = (0..4).map(|_| random.unit()).sum::<f64>() - 2.0;
         let level = self.centre + self.half_span * (0.3 * swing - self.idle_drop * (1.0 - load));
         let usual =
-            (level.clamp(self.usual.0, self.usual.1) + bell * 1.7 * self.noise).clamp(self.usual.0, self.usual.1);
+            (level.clamp(self.usual.0, self.usual.1) + gaussian * 1.7 * self.noise).clamp(self.usual.0, self.usual.1);
         let value = match effect.and_then(|share| Some((share, self.towards(share)?))) {
             Some((share, limit)) => usual + share.abs() * (limit - usual),
             None if random.unit() < STRAY => {

@@ -1,6 +1,6 @@
 //! The history of sensors and machines, beside what `config/seed` says of its two databases.
 
-use super::{DatabaseReport, Link, Progress, Show, Target};
+use super::{Link, Progress, SeededDatabase, Show, Target};
 use crate::errors::SeedError;
 use crate::history::{self, HistoryProgress, HistorySummary};
 use crate::world::Parameters;
@@ -40,7 +40,7 @@ pub(super) fn measure<'a>(
 }
 
 /// Puts the history's share into the report of a database.
-pub(super) fn enter(report: &mut DatabaseReport, measured: &Measured) {
+pub(super) fn enter(report: &mut SeededDatabase, measured: &Measured) {
     match measured {
         Ok(summary) => {
             let written = if report.database == MEASURED[0] { summary.postgres } else { summary.mongodb };

@@ -46,7 +46,7 @@ pub struct Options {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct DatabaseReport {
+pub struct SeededDatabase {
     pub database: String,
     /// Tables or collections filled now.
     pub loaded: usize,
@@ -61,7 +61,7 @@ pub struct DatabaseReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct SeedReport {
     pub parameters: Parameters,
-    pub databases: Vec<DatabaseReport>,
+    pub databases: Vec<SeededDatabase>,
     pub seconds: f64,
 }
 
@@ -85,7 +85,7 @@ pub enum Progress<'a> {
         hours: i64,
         of: i64,
     },
-    Finished(&'a DatabaseReport),
+    Finished(&'a SeededDatabase),
 }
 
 pub(crate) type Show<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
@@ -170,9 +170,9 @@ pub async fn run(
     Ok(SeedReport { parameters, databases, seconds: started.elapsed().as_secs_f64() })
 }
 
-fn failed(database: &Database, error: String) -> DatabaseReport {
+fn failed(database: &Database, error: String) -> SeededDatabase {
     let name = database.name.clone();
-    DatabaseReport { database: name, loaded: 0, there_before: 0, rows: 0, bytes: 0, seconds: 0.0, error: Some(error) }
+    SeededDatabase { database: name, loaded: 0, there_before: 0, rows: 0, bytes: 0, seconds: 0.0, error: Some(error) }
 }
 
 type Opened<'a> = (&'a Database, Result<(Link, SeedLedger), SeedError>);
@@ -209,7 +209,7 @@ async fn fill(
     parameters: Parameters,
     targets: Vec<Target<'_>>,
     show: Show<'_>,
-) -> Result<Vec<DatabaseReport>, SeedError> {
+) -> Result<Vec<SeededDatabase>, SeedError> {
     let measured = measure(&targets, parameters, show);
     let (mut work, mut loaders) = (Vec::new(), Vec::new());
     for target in targets {
@@ -242,7 +242,7 @@ async fn load(
     parameters: Parameters,
     receiver: mpsc::Receiver<Message>,
     show: Show<'_>,
-) -> DatabaseReport {
+) -> SeededDatabase {
     let started = Instant::now();
     let mut report = failed(target.database, String::new());
     (report.error, report.there_before) = (None, target.done.len());

@@ -2,7 +2,7 @@
 //! and row decide: what a killed run left is recognised by its `_id` and not inserted again.
 
 use super::ledger::{SeedLedger, written};
-use super::{DatabaseReport, Message, Plan, Progress, Show};
+use super::{Message, Plan, Progress, SeededDatabase, Show};
 use crate::errors::SeedError;
 use crate::functions::site_seed;
 use crate::value::{DAY_US, Value};
@@ -31,7 +31,7 @@ pub(super) async fn load(
     settings: &MongoSettings,
     parameters: Parameters,
     mut receiver: Receiver<Message>,
-    report: &mut DatabaseReport,
+    report: &mut SeededDatabase,
     show: Show<'_>,
 ) -> Result<(), SeedError> {
     let client = settings.client().await?;

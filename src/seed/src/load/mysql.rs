@@ -1,7 +1,7 @@
 //! LOAD DATA LOCAL into MySQL; the lines come from memory, no file is read.
 
 use super::ledger::{SeedLedger, written};
-use super::{DatabaseReport, Message, Plan, Progress, Show};
+use super::{Message, Plan, Progress, SeededDatabase, Show};
 use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
@@ -62,7 +62,7 @@ pub(super) async fn load(
     settings: &MysqlSettings,
     parameters: Parameters,
     mut receiver: Receiver<Message>,
-    report: &mut DatabaseReport,
+    report: &mut SeededDatabase,
     show: Show<'_>,
 ) -> Result<(), SeedError> {
     let failed = |error| SeedError::from(settings.error(error));
@@ -102,7 +102,7 @@ async fn store(
     connection: &mut MysqlConnection,
     table: Option<(Plan, Vec<Bytes>)>,
     parameters: Parameters,
-    report: &mut DatabaseReport,
+    report: &mut SeededDatabase,
     show: Show<'_>,
 ) -> Result<(), SeedError> {
     let Some((plan, chunks)) = table else { return Ok(()) };

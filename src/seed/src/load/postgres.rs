@@ -2,7 +2,7 @@
 
 use super::foreign_keys;
 use super::ledger::{SeedLedger, written};
-use super::{DatabaseReport, Message, Plan, Progress, Show};
+use super::{Message, Plan, Progress, SeededDatabase, Show};
 use crate::audit;
 use crate::errors::SeedError;
 use crate::world::Parameters;
@@ -27,7 +27,7 @@ pub(super) async fn load(
     settings: &PostgresSettings,
     parameters: Parameters,
     mut receiver: Receiver<Message>,
-    report: &mut DatabaseReport,
+    report: &mut SeededDatabase,
     show: Show<'_>,
 ) -> Result<(), SeedError> {
     let failed = |error| SeedError::from(settings.error(error));
@@ -89,7 +89,7 @@ struct Group<'a> {
     transaction: &'a Transaction<'a>,
     settings: &'a PostgresSettings,
     parameters: Parameters,
-    report: &'a mut DatabaseReport,
+    report: &'a mut SeededDatabase,
     show: Show<'a>,
     /// Triggers fire.
     audited: bool,

@@ -5,8 +5,9 @@
 //!
 //! - Records are compared by what they say (whose, when, how much), as often as they are there: run again after a crash,
 //!   nothing is there twice.
-//! - Only days are compared to which anything came since the mirror's last batch; a day's margin covers records that
-//!   waited in front of a full log.
+//! - Only rows are compared that came since the mirror's last batch; a day's margin covers records that waited in front of a
+//!   full log. A bring-back right after another looks only at what that one had not seen: each is shorter than the one
+//!   before, until the log holds what comes meanwhile.
 
 use crate::error::{SinkError, answered};
 use crate::mongo::bookkeeping::LedgerDocument;
@@ -17,7 +18,7 @@ use crate::mongo::lookup::nothing_runs;
 use crate::mongo::readings::ReadingEncoder;
 use crate::mongo::{MongoTarget, Session};
 use crate::order::DAY_US;
-use crate::postgres::stored::{Of, Series, Stored, times_of};
+use crate::postgres::stored::{Newest, Of, Series, Since, Stored};
 use crate::target::Target;
 use bson::{DateTime, Document, doc};
 use futures_util::TryStreamExt;
@@ -29,6 +30,14 @@ use uuid::Uuid;
 /// Rows of PostgreSQL that are compared at once.
 const ROWS_AT_ONCE: u64 = 50_000;
 const MARGIN_US: i64 = DAY_US;
+
+/// Up to where the operations database was looked at, and the position that the mirror got by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    position: u64,
+    reading: Option<Newest>,
+    snapshot: Option<Newest>,
+}
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,12 +53,14 @@ pub struct Resynced {
 type Key = (String, i64, i64);
 
 impl MongoTarget {
-    /// `start`: where the log begins; `reached`: where PostgreSQL stood.
+    /// `start`: where the log begins; `reached`: where PostgreSQL stood; `compared`: what an earlier one has done, and then
+    /// what this one has.
     pub async fn resync(
         &mut self,
         stored: &Stored,
         start: &Position,
         reached: &Position,
+        compared: &mut Compared,
         told: &(dyn Fn(&Resynced) + Send + Sync),
     ) -> Result<Resynced, SinkError> {
         let position = self.open(start, 0).await?.offset;
@@ -57,9 +68,12 @@ impl MongoTarget {
         answered(nothing_runs(&self.client, &session.options.comment)).await?;
         let since_us = session.bookkeeping.received_from().await?.map_or(0, |us| (us - MARGIN_US).max(0));
         let (id, number) = (apart_from(start.log), now_us().unsigned_abs());
+        // A mirror that went back lacks what was compared before, too.
+        let before = std::mem::take(compared);
+        let before = if position >= before.position { before } else { Compared::default() };
         let mut resync = Resync { session, stored, since_us, id, number, done: Resynced::default(), told };
-        resync.readings().await?;
-        resync.snapshots().await?;
+        let reading = resync.readings(before.reading).await?;
+        let snapshot = resync.snapshots(before.snapshot).await?;
         resync.faults().await?;
         let done = resync.done;
 
@@ -76,6 +90,7 @@ impl MongoTarget {
         answered(session.bookkeeping.enter(position, reached.offset, &ledger)).await?;
         answered(session.bookkeeping.intend(position, session.uncertain_below.max(reached.offset))).await?;
         answered(session.bookkeeping.advance(position, reached.offset, &reached.lineage, None)).await?;
+        *compared = Compared { position: reached.offset, reading, snapshot };
         // The next `open` begins anew.
         self.close();
         Ok(done)
@@ -99,12 +114,18 @@ impl Resync<'_> {
         collection.expired_below_us(self.session.as_of_us.unwrap_or_else(now_us)).max(0)
     }
 
-    async fn readings(&mut self) -> Result<(), SinkError> {
+    async fn since(&self, of: Of, before: Option<&Newest>) -> Result<Since, SinkError> {
+        Ok(Since { received_us: self.since_us, above: self.stored.above(of, before).await? })
+    }
+
+    /// Answers which row was the newest.
+    async fn readings(&mut self, before: Option<Newest>) -> Result<Option<Newest>, SinkError> {
         let oldest_us = self.oldest_us(&SENSOR_READINGS);
-        let series = self.stored.series(Of::Readings, self.since_us, oldest_us).await?;
+        let since = self.since(Of::Readings, before.as_ref()).await?;
+        let series = self.stored.series(Of::Readings, since, oldest_us).await?;
         for part in parts(&series) {
             let times = part.times.start.max(oldest_us)..part.times.end;
-            let found = self.stored.readings(&part.ids, times.clone()).await?;
+            let found = self.stored.readings(&part.ids, times.clone(), since).await?;
             let id = |document: &Document| document.get_str("sensor_id").unwrap_or_default().to_owned();
             let value = |document: &Document| scaled(document.get_f64("value").unwrap_or_default());
             let filter = doc! { "meta.sensor_id": { "$in": part.ids.as_slice() } };
@@ -125,15 +146,17 @@ impl Resync<'_> {
             self.done.readings += self.insert(&SENSOR_READINGS, &missing).await?;
             (self.told)(&self.done);
         }
-        Ok(())
+        Ok(Newest::of(&series).or(before))
     }
 
-    async fn snapshots(&mut self) -> Result<(), SinkError> {
+    /// Answers which row was the newest.
+    async fn snapshots(&mut self, before: Option<Newest>) -> Result<Option<Newest>, SinkError> {
         let oldest_us = self.oldest_us(&SCADA_EVENTS);
-        let series = self.stored.series(Of::Snapshots, self.since_us, oldest_us).await?;
+        let since = self.since(Of::Snapshots, before.as_ref()).await?;
+        let series = self.stored.series(Of::Snapshots, since, oldest_us).await?;
         for part in parts(&series) {
             let times = part.times.start.max(oldest_us)..part.times.end;
-            let found = self.stored.snapshots(&part.ids, times.clone()).await?;
+            let found = self.stored.snapshots(&part.ids, times.clone(), since).await?;
             let filter = doc! { "meta.machine_id": { "$in": part.ids.as_slice() }, "event_type": "snapshot" };
             let mut there = self.there(&SCADA_EVENTS, filter, times, machine_id, |_| 0).await?;
             let mut missing = Vec::new();
@@ -149,7 +172,7 @@ impl Resync<'_> {
             self.done.snapshots += self.insert(&SCADA_EVENTS, &missing).await?;
             (self.told)(&self.done);
         }
-        Ok(())
+        Ok(Newest::of(&series).or(before))
     }
 
     async fn faults(&mut self) -> Result<(), SinkError> {
@@ -169,7 +192,7 @@ impl Resync<'_> {
             format!("{} {kind} {code}", machine_id(document))
         };
         let mut there =
-            self.there(&MACHINE_FAULT_EVENTS, doc! {}, first_us..last_us.saturating_add(1_000), name, |_| 0).await?;
+            self.there(&MACHINE_FAULT_EVENTS, doc! {}, first_us..last_us.saturating_add(1), name, |_| 0).await?;
         let mut missing = Vec::new();
         for (_, document) in all {
             let Ok(read) = Document::from_reader(document.bytes.as_slice()) else { continue };
@@ -202,8 +225,9 @@ impl Resync<'_> {
         name: impl Fn(&Document) -> String,
         value: impl Fn(&Document) -> i64,
     ) -> Result<HashMap<Key, u32>, SinkError> {
-        let millis = |us: i64| DateTime::from_millis(us.div_euclid(1_000));
-        filter.insert("timestamp", doc! { "$gte": millis(times.start), "$lt": millis(times.end) });
+        // Whole milliseconds, those at both ends too: that is what the documents have.
+        let (first, end) = (times.start.div_euclid(1_000), times.end.saturating_add(999).div_euclid(1_000));
+        filter.insert("timestamp", doc! { "$gte": DateTime::from_millis(first), "$lt": DateTime::from_millis(end) });
         let fields = doc! {
             "_id": 0, "timestamp": 1, "value": 1, "event_type": 1, "fault_code": 1,
             "sensor_id": "$meta.sensor_id", "machine_id": "$meta.machine_id",
@@ -273,30 +297,40 @@ struct Part<'a> {
 fn parts(series: &[Series]) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     for day in series.chunk_by(|a, b| a.day == b.day) {
-        let times = times_of(day[0].day);
-        let mut ids = Vec::new();
+        let mut part = Part { ids: Vec::new(), times: 0..0 };
         let mut rows = 0;
         for one in day {
             if one.rows > ROWS_AT_ONCE {
-                let count = i64::try_from(one.rows.div_ceil(ROWS_AT_ONCE)).unwrap_or(i64::MAX).min(DAY_US / 1_000_000);
-                let cut = |index: i64| times.start + DAY_US / count * index;
-                let slices =
-                    (0..count).map(|index| cut(index)..if index + 1 == count { times.end } else { cut(index + 1) });
-                parts.extend(slices.map(|times| Part { ids: vec![one.id.as_str()], times }));
+                parts.extend(slices(one));
                 continue;
             }
             if rows + one.rows > ROWS_AT_ONCE {
-                parts.push(Part { ids: std::mem::take(&mut ids), times: times.clone() });
+                parts.push(std::mem::replace(&mut part, Part { ids: Vec::new(), times: 0..0 }));
                 rows = 0;
             }
-            ids.push(one.id.as_str());
+            let times = if part.ids.is_empty() { &one.times } else { &part.times };
+            part.times = times.start.min(one.times.start)..times.end.max(one.times.end);
+            part.ids.push(&one.id);
             rows += one.rows;
         }
-        if !ids.is_empty() {
-            parts.push(Part { ids, times });
+        if !part.ids.is_empty() {
+            parts.push(part);
         }
     }
     parts
+}
+
+/// A series of too many rows, cut by time, no finer than by seconds, and between milliseconds: no document is in two parts.
+fn slices(one: &Series) -> impl Iterator<Item = Part<'_>> {
+    let Range { start, end } = one.times;
+    let most = ((end - start) / 1_000_000).max(1);
+    let count = i64::try_from(one.rows.div_ceil(ROWS_AT_ONCE)).unwrap_or(i64::MAX).min(most);
+    let cut = move |index: i64| match index {
+        0 => start,
+        _ if index == count => end,
+        _ => (start + (end - start) / count * index) / 1_000 * 1_000,
+    };
+    (0..count).map(move |index| Part { ids: vec![one.id.as_str()], times: cut(index)..cut(index + 1) })
 }
 
 #[cfg(test)]
@@ -305,16 +339,22 @@ mod tests {
 
     #[test]
     fn every_series_is_covered_once_in_bounded_parts() {
-        let of = |id: &str, day, rows| Series { id: id.to_owned(), day, rows };
-        let series =
-            [of("A", 0, 30_000), of("B", 0, 30_000), of("C", 0, 120_000), of("D", 1, 1), of("E", 1, ROWS_AT_ONCE)];
+        let of = |id: &str, day: i64, rows, hours: Range<i64>| {
+            let at = |hour: i64| day * DAY_US + hour * DAY_US / 24;
+            Series { id: id.to_owned(), day, rows, times: at(hours.start)..at(hours.end), newest: 1 }
+        };
+        let series = [
+            of("A", 0, 20_000, 5..7),
+            of("B", 0, 30_000, 3..6),
+            of("C", 0, 120_000, 0..12),
+            of("D", 1, 1, 4..5),
+            of("E", 1, ROWS_AT_ONCE, 0..24),
+        ];
         let parts = parts(&series);
-        let ids: Vec<String> = parts.iter().map(|part| part.ids.concat()).collect();
-        assert_eq!(ids, ["A", "C", "C", "C", "B", "D", "E"]);
-        assert_eq!(parts[1].times.start, 0);
-        assert_eq!(parts[1].times.end, parts[2].times.start);
-        assert_eq!(parts[3].times.end, DAY_US);
-        assert_eq!(parts[5].times, DAY_US..2 * DAY_US);
+        let hours = |part: &Part<'_>| [part.times.start, part.times.end].map(|us| us * 24 / DAY_US);
+        let covered: Vec<(String, [i64; 2])> = parts.iter().map(|part| (part.ids.concat(), hours(part))).collect();
+        let expected = [("C", [0, 4]), ("C", [4, 8]), ("C", [8, 12]), ("AB", [3, 7]), ("D", [28, 29]), ("E", [24, 48])];
+        assert_eq!(covered, expected.map(|(ids, hours)| (ids.to_owned(), hours)));
     }
 
     #[test]

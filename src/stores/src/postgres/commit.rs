@@ -159,6 +159,10 @@ async fn write(
     let partition = partition(session, &days);
 
     let transaction = session.begin().await?;
+    if mode == Mode::Isolating {
+        // A constraint that waits for the commit would refuse all rows for one.
+        answered(transaction.batch_execute("SET CONSTRAINTS ALL IMMEDIATE")).await?;
+    }
     // Prepared here and dropped before the end: outside of this transaction a pooler may have given the connection away.
     let statements = answered(prepare(&transaction, partition.as_deref())).await?;
     let lineage = context.lineage.clone();

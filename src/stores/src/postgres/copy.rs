@@ -90,11 +90,42 @@ impl Refused {
     }
 }
 
-/// The database's refusal, when it is the row's own fault: data exceptions (22), constraints (23), WITH CHECK OPTION
-/// (44), program limits such as an oversized index row (54), and errors raised by triggers (P0001). Everything else,
-/// from a lost connection to a missing table, is mended outside and worth repeating.
+/// The database's refusal, when it is the row's own fault. Everything else, from a lost connection to a missing table, is mended
+/// outside and worth repeating.
 pub fn refusal(error: &Error) -> Option<&DbError> {
-    let refusal = error.as_db_error()?;
-    let code = refusal.code().code();
-    (matches!(&code[..2], "22" | "23" | "44" | "54") || code == "P0001").then_some(refusal)
+    error.as_db_error().filter(|refusal| is_own_fault(refusal.code().code()))
+}
+
+/// Data exceptions (22), constraints (23), WITH CHECK OPTION (44), program limits such as an oversized index row (54), and what
+/// functions and triggers raise: by RAISE, ASSERT or INTO STRICT (P0), by CASE and subqueries that fit no row (20, 21), by
+/// external routines (2F, 38, 39), under a code of their own (45 as in other databases, and all classes that the standard
+/// leaves to implementations and PostgreSQL does not take).
+fn is_own_fault(sqlstate: &str) -> bool {
+    const OF_ROWS: [&str; 11] = ["20", "21", "22", "23", "2F", "38", "39", "44", "45", "54", "P0"];
+    /// PostgreSQL's own among the classes of implementations, but those above: resources, states, intervention, system, snapshots,
+    /// internal errors.
+    const OF_SERVERS: [&str; 6] = ["53", "55", "57", "58", "72", "XX"];
+    let class = sqlstate.get(..2).unwrap_or_default();
+    OF_ROWS.contains(&class)
+        || (class.starts_with(|first: char| matches!(first, '5'..='9' | 'I'..='Z')) && !OF_SERVERS.contains(&class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_does_is_told_from_what_ails_the_server() {
+        let rows = [
+            "22003", "23514", "23505", "44000", "54000", "P0001", "P0002", "P0004", "20000", "21000", "38000", "45000",
+        ];
+        let own = ["U0001", "GM001", "99999", "ZZ123"];
+        assert!(rows.iter().all(|code| is_own_fault(code)));
+        assert_eq!(own.map(is_own_fault), [true, false, true, true], "G belongs to the standard");
+        let servers = [
+            "08006", "25P02", "28000", "40001", "40P01", "42501", "42P01", "53100", "53200", "53300", "53400", "55P03",
+            "57014", "57P01", "58030", "F0000", "HV000", "XX000", "XX001", "",
+        ];
+        assert_eq!(servers.iter().find(|code| is_own_fault(code)), None);
+    }
 }

@@ -4,9 +4,19 @@ use crate::batch::Batch;
 use crate::error::{SinkError, answered};
 use crate::postgres::event_rows::naive;
 use crate::postgres::partitions::is_stored;
-use tokio_postgres::Transaction;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
+
+/// Behind the last batch that the ledger has of a log. Rows and position are committed with it, so it is never ahead of the position,
+/// unless that was put back alone.
+pub async fn entered_until(client: &Client, spool_id: Uuid) -> Result<u64, SinkError> {
+    let select =
+        "SELECT next_offset FROM genims_internal.ingest_batches WHERE spool_id = $1 ORDER BY first_offset DESC LIMIT 1";
+    let log: [(&(dyn ToSql + Sync), Type); 1] = [(&spool_id, Type::UUID)];
+    let last = answered(client.query_typed(select, &log)).await?;
+    Ok(last.first().map_or(0, |row| row.get::<_, i64>(0) as u64))
+}
 
 /// A row of `ingest_batches`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -106,9 +106,17 @@ impl<C: Connect> Target for PostgresTarget<C> {
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         let session = self.connection.open().await?;
+        // In this order another sink's commit in between makes no difference.
+        let entered = ledger::entered_until(&session.client, start.log).await?;
         let position = answered(session.position(start)).await?;
         self.spool_id = start.log;
         self.lineage = start.lineage.clone();
+        if entered > position.offset {
+            // With the newest epoch, which is enough for the log to know the position by.
+            let newest = start.lineage.epochs().last().map(std::slice::from_ref).unwrap_or_default();
+            let (position, spool_id, history) = (position.offset, start.log, Lineage::of(newest));
+            return Err(SinkError::EnteredAlready { position, entered, spool_id, history });
+        }
         Ok(position)
     }
 

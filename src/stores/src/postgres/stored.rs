@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 /// Going through everything that a large plant keeps takes its time, and ends.
 const SCAN_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// A client that puts single rows back may commit them after the stream has committed higher keys.
+const KEYS_UNDER_WAY: i64 = 10_000;
 
 /// One moment of the database; it ends with this.
 pub struct Stored {
@@ -37,12 +39,49 @@ pub enum Of {
     Snapshots,
 }
 
-/// One sensor's or machine's rows of one day since 1970.
+impl Of {
+    /// Whose the rows are, the table, its key, and which rows are the stream's: what other clients write has no protocol.
+    fn names(self) -> [&'static str; 4] {
+        match self {
+            Self::Readings => ["sensor_id", "sensor_data", "sensor_data_id", "protocol IS NOT NULL"],
+            Self::Snapshots => ["machine_id", "scada_machine_data", "scada_id", "true"],
+        }
+    }
+}
+
+/// Rows that a look at the table is about: received from a time on, with keys above one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    pub received_us: i64,
+    pub above: i64,
+}
+
+/// Some rows of one sensor or machine and one day since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {
     pub id: String,
     pub day: i64,
     pub rows: u64,
+    /// When they were measured.
+    pub times: Range<i64>,
+    /// The highest key.
+    pub newest: i64,
+}
+
+/// The row with the highest key at one moment. The keys of what comes later are higher, for as long as this row is there: a
+/// database that was put back gives keys anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newest {
+    key: i64,
+    id: String,
+    day: i64,
+}
+
+impl Newest {
+    pub fn of(series: &[Series]) -> Option<Self> {
+        let last = series.iter().max_by_key(|series| series.newest)?;
+        Some(Self { key: last.newest, id: last.id.clone(), day: last.day })
+    }
 }
 
 /// Rows that the catalogue could name, and how many it could not.
@@ -77,33 +116,51 @@ impl Stored {
         Ok(self.query(sum, &[&log]).await?.first().map_or(0, |row| row.get(0)))
     }
 
-    /// Days of sensors or machines to which rows came since `since_us`, of days from `from_us` on; by day.
-    pub async fn series(&self, of: Of, since_us: i64, from_us: i64) -> Result<Vec<Series>, SinkError> {
-        // What other clients write has no protocol, or no time of its creation that matters here.
-        let (id, table, ours) = match of {
-            Of::Readings => ("sensor_id", "sensor_data", "protocol IS NOT NULL"),
-            Of::Snapshots => ("machine_id", "scada_machine_data", "true"),
-        };
+    /// The stream's rows since then, of days from `from_us` on; by day.
+    pub async fn series(&self, of: Of, since: Since, from_us: i64) -> Result<Vec<Series>, SinkError> {
+        let [id, table, key, ours] = of.names();
         let select = format!(
-            "SELECT {id}, timestamp::date - DATE '1970-01-01', count(*) FROM public.{table}
-             WHERE {ours} AND timestamp >= $1 GROUP BY 1, 2 HAVING max(created_at) >= $2 ORDER BY 2, 1"
+            "SELECT {id}, timestamp::date - DATE '1970-01-01', count(*), min(timestamp), max(timestamp), max({key})
+             FROM public.{table} WHERE {ours} AND timestamp >= $1 AND created_at >= $2 AND {key} > $3
+             GROUP BY 1, 2 ORDER BY 2, 1"
         );
-        let rows = self.query(&select, &[&naive(from_us), &naive(since_us)]).await?;
+        let rows = self.query(&select, &[&naive(from_us), &naive(since.received_us), &since.above]).await?;
         let series = |row: &Row| Series {
             id: row.get(0),
             day: i64::from(row.get::<_, i32>(1)),
             rows: row.get::<_, i64>(2).unsigned_abs(),
+            times: micros(row.get(3))..micros(row.get(4)) + 1,
+            newest: row.get(5),
         };
         Ok(rows.iter().map(series).collect())
     }
 
+    /// Above which keys the rows are that came since `newest` was the newest; all of them when that row is gone.
+    pub async fn above(&self, of: Of, newest: Option<&Newest>) -> Result<i64, SinkError> {
+        let Some(Newest { key, id, day }) = newest else { return Ok(0) };
+        let [whose, table, column, _] = of.names();
+        let select = format!(
+            "SELECT FROM public.{table} WHERE {whose} = $1 AND {column} = $2 AND timestamp >= $3 AND timestamp < $4"
+        );
+        let times = times_of(*day);
+        let found = self.query(&select, &[id, key, &naive(times.start), &naive(times.end)]).await?;
+        Ok(if found.is_empty() { 0 } else { key - KEYS_UNDER_WAY })
+    }
+
     /// The stream's readings of these sensors, by sensor and time.
-    pub async fn readings(&self, sensors: &[&str], times: Range<i64>) -> Result<Found<Reading>, SinkError> {
+    pub async fn readings(
+        &self,
+        sensors: &[&str],
+        times: Range<i64>,
+        since: Since,
+    ) -> Result<Found<Reading>, SinkError> {
         let select = "SELECT sensor_id, timestamp, measurement_value::float8, status, quality, anomaly_score::float8,
                  created_at, protocol FROM public.sensor_data
              WHERE protocol IS NOT NULL AND sensor_id = ANY($1) AND timestamp >= $2 AND timestamp < $3
+                 AND created_at >= $4 AND sensor_data_id > $5
              ORDER BY sensor_id, timestamp";
-        let rows = self.query(select, &[&sensors, &naive(times.start), &naive(times.end)]).await?;
+        let (start, end) = (naive(times.start), naive(times.end));
+        let rows = self.query(select, &[&sensors, &start, &end, &naive(since.received_us), &since.above]).await?;
         Ok(found(&rows, |row| {
             let value = row.get::<_, Option<f64>>(2)?;
             Some(Reading {
@@ -126,11 +183,18 @@ impl Stored {
     }
 
     /// The snapshots of these machines, by machine and time.
-    pub async fn snapshots(&self, machines: &[&str], times: Range<i64>) -> Result<Found<Snapshot>, SinkError> {
+    pub async fn snapshots(
+        &self,
+        machines: &[&str],
+        times: Range<i64>,
+        since: Since,
+    ) -> Result<Found<Snapshot>, SinkError> {
         let select = "SELECT machine_id, timestamp, created_at, last_fault_timestamp, to_jsonb(s)
              FROM public.scada_machine_data AS s
-             WHERE machine_id = ANY($1) AND timestamp >= $2 AND timestamp < $3 ORDER BY machine_id, timestamp";
-        let rows = self.query(select, &[&machines, &naive(times.start), &naive(times.end)]).await?;
+             WHERE machine_id = ANY($1) AND timestamp >= $2 AND timestamp < $3 AND created_at >= $4 AND scada_id > $5
+             ORDER BY machine_id, timestamp";
+        let (start, end) = (naive(times.start), naive(times.end));
+        let rows = self.query(select, &[&machines, &start, &end, &naive(since.received_us), &since.above]).await?;
         Ok(found(&rows, |row| {
             let mut columns: Map<String, Value> = row.get::<_, Value>(4).as_object()?.clone();
             columns.insert(

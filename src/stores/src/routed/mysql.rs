@@ -171,7 +171,7 @@ fn refusal(error: &SinkError) -> Option<(String, String)> {
     let mysql_async::Error::Server(refusal) = error.as_ref() else { return None };
     let own = refusal.state.starts_with("22")
         || refusal.state.starts_with("23")
-        || refusal.state == "45000"
+        || refusal.state.starts_with("45")
         || REFUSALS.contains(&refusal.code);
     own.then(|| (refusal.state.clone(), format!("{} ({})", refusal.message, refusal.code)))
 }

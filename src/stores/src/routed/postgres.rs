@@ -24,8 +24,8 @@ use uuid::Uuid;
 const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events (log_id, log_offset, route, event, code, detail)
      VALUES ($1, $2, $3, $4::text::jsonb, $5, $6) ON CONFLICT DO NOTHING";
 
-/// Who the audit trail says it was.
-const ACTOR: &str = "SET LOCAL genims.actor = 'service:genims-routes'; ";
+/// Who the audit trail says it was; and no constraint waits for the commit, where it would refuse all events for one.
+const ACTOR: &str = "SET LOCAL genims.actor = 'service:genims-routes'; SET CONSTRAINTS ALL IMMEDIATE; ";
 
 /// See the module's header.
 pub struct RoutedPostgres<C> {

@@ -6,8 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the finding")]
 
+mod damage;
+mod journal;
 mod recovery;
 
+pub use journal::journal;
 pub use recovery::recovery;
 
 use genims_decode::frame::{self, HandleTable, Next, decode_data, decode_message, next_frame};

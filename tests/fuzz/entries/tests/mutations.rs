@@ -67,3 +67,8 @@ fn frames() {
 fn recovery() {
     drive("recovery", 300, genims_fuzz_entries::recovery);
 }
+
+#[test]
+fn journal() {
+    drive("journal", 300, genims_fuzz_entries::journal);
+}

@@ -7,9 +7,6 @@ use super::{Fault, Version, reason};
 /// The user property with [`Connect::first_received_us`] as a decimal number.
 pub const FIRST_RECEIVED: &str = "genims-received-us";
 
-/// The user property with [`Connect::first_client`].
-pub const FIRST_CLIENT: &str = "genims-client";
-
 /// Borrowed from the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connect<'a> {
@@ -27,8 +24,6 @@ pub struct Connect<'a> {
     pub authentication_method: Option<&'a str>,
     /// When the server received first what the client is going to bring again: microseconds since 1970.
     pub first_received_us: Option<i64>,
-    /// Whose it was then: his are the rights that count.
-    pub first_client: Option<&'a str>,
     pub will: Option<Will<'a>>,
     pub user_name: Option<&'a str>,
     pub password: Option<&'a [u8]>,
@@ -108,7 +103,6 @@ impl<'a> Connect<'a> {
             packet_bytes_max: u32::MAX,
             authentication_method: None,
             first_received_us: None,
-            first_client: None,
             will: None,
             user_name: None,
             password: None,
@@ -140,13 +134,11 @@ impl<'a> Connect<'a> {
                 id::MAXIMUM_PACKET_SIZE => self.packet_bytes_max = value.number(),
                 id::AUTHENTICATION_METHOD => self.authentication_method = Some(value.text()),
                 id::AUTHENTICATION_DATA => data = true,
-                id::USER_PROPERTY => match value {
-                    Value::Pair(FIRST_RECEIVED, first_us) => {
+                id::USER_PROPERTY => {
+                    if let Value::Pair(FIRST_RECEIVED, first_us) = value {
                         self.first_received_us = first_us.parse().ok().filter(|us| *us >= 0);
                     }
-                    Value::Pair(FIRST_CLIENT, client) => self.first_client = Some(client),
-                    _ => {}
-                },
+                }
                 _ => {}
             }
             Ok(())

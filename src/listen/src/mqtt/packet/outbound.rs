@@ -67,7 +67,7 @@ pub fn put_refusal(out: &mut Vec<u8>, version: Version, code: u8, text: &str) {
                 | reason::SERVER_SHUTTING_DOWN
                 | reason::QUOTA_EXCEEDED => 3,
                 reason::BAD_USER_NAME_OR_PASSWORD => 4,
-                reason::NOT_AUTHORIZED | reason::BAD_AUTHENTICATION_METHOD => 5,
+                reason::NOT_AUTHORIZED | reason::BANNED | reason::BAD_AUTHENTICATION_METHOD => 5,
                 _ => return,
             };
             out.extend_from_slice(&[kind::CONNACK << 4, 2, 0, code]);

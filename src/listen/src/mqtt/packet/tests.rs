@@ -159,7 +159,6 @@ fn a_full_v5_connect_is_read_in_all_its_parts() {
         packet_bytes_max: 256,
         authentication_method: None,
         first_received_us: Some(170),
-        first_client: None,
         will: Some(will),
         user_name: Some("user"),
         password: Some(b"pw"),

@@ -5,6 +5,7 @@
 mod clients;
 mod connecting;
 mod limits;
+mod permissions;
 mod publishing;
 mod sessions;
 mod subscribing;
@@ -12,6 +13,7 @@ mod telling;
 mod versions;
 
 use super::{MqttOptions, serve};
+use crate::locks::Gate;
 use crate::trial::{Mode, Plant};
 use crate::{Decode, ListenMetrics};
 use genims_decode::{Name, Point, Visitor};
@@ -64,9 +66,13 @@ impl Server {
     }
 
     async fn with_plant(options: MqttOptions, plant: Plant) -> Self {
+        Self::with_gate(options, plant, Gate::unlocked(Arc::default())).await
+    }
+
+    async fn with_gate(options: MqttOptions, plant: Plant, gate: Arc<Gate>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let metrics = Arc::<ListenMetrics>::default();
+        let metrics = gate.metrics();
         let shutdown = CancellationToken::new();
         let serving = serve(
             listener,
@@ -74,7 +80,7 @@ impl Server {
             plant.intake.clone(),
             Arc::new(BareNumbers),
             0,
-            metrics.clone(),
+            gate,
             Arc::new(|| 42),
             shutdown.clone(),
         );

@@ -67,3 +67,11 @@ pub(in super::super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
 pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
+
+/// The version of a slot of a file that is written in place: `magic`, the version's digit, anything, and the checksum of
+/// all that in the last four bytes, wherever a later release puts the rest. `None` for what a torn write may have left.
+pub(in super::super) fn slot_version(slot: &[u8], magic: [u8; 3]) -> Option<u32> {
+    let (content, sum) = slot.split_at_checked(slot.len().checked_sub(4)?)?;
+    let digit = content.get(3).filter(|digit| digit.is_ascii_digit())?;
+    (content[..3] == magic && crc32fast::hash(content) == u32_at(sum, 0)).then(|| u32::from(digit - b'0'))
+}

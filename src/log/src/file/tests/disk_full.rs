@@ -36,10 +36,12 @@ fn a_full_disk_that_only_a_sync_tells_is_waited_out_and_loses_nothing() {
         thread::sleep(Duration::from_millis(5));
         assert!(spool.failure().is_none(), "{:?}", spool.failure());
         assert_eq!(spool.next_offset(), stuck_at);
+        assert!(spool.full_because().is_some_and(|cause| cause.contains("the disk of")));
         ended.store(true, Ordering::Release);
         disk.set_full_at_sync(0.0);
         let end = appending.join().unwrap();
         assert!(end > stuck_at && !full.load(Ordering::Acquire));
+        assert_eq!(spool.full_because(), None);
         let readings = readings_in(&spool, 0);
         drop(spool);
         disk.cut_power();
@@ -95,6 +97,27 @@ fn a_sink_registers_without_room_for_its_cursor_and_gets_the_file_later() {
     disk.cut_power();
     let (_appender, spool, _) = open_on(Arc::new(disk), &options(&directory)).unwrap();
     assert_eq!(spool.cursor("postgres"), Some(7));
+}
+
+#[test]
+fn a_cursor_without_a_file_can_go_back_once_there_is_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::new(6);
+    let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options(&directory)).unwrap();
+    disk.set_full_at_sync(1.0);
+    spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
+    disk.set_full_at_sync(0.0);
+    appender.append(&mut portion(10, 1)).unwrap();
+    spool.save_cursor("postgres", 7).unwrap();
+    disk.set_full_at_sync(1.0);
+    let error = spool.rewind("postgres", 3).unwrap_err();
+    assert!(error.is_disk_full(), "{error}");
+    disk.set_full_at_sync(0.0);
+    assert_eq!(spool.rewind("postgres", 3).unwrap(), 3);
+    drop((appender, spool));
+    disk.cut_power();
+    let (_appender, spool, _) = open_on(Arc::new(disk), &options(&directory)).unwrap();
+    assert_eq!(spool.cursor("postgres"), Some(3));
 }
 
 #[test]
@@ -198,6 +221,7 @@ fn a_want_of_file_handles_is_waited_out_and_gives_nothing_up() {
     assert!(spool.maintain().is_err(), "nothing can be opened");
     thread::sleep(Duration::from_millis(5));
     assert_eq!((spool.failure(), spool.next_offset(), spool.first_offset()), (None, stuck_at, 0));
+    assert!(spool.full_because().is_some_and(|cause| cause.contains("ulimit")));
     ended.store(true, Ordering::Release);
     disk.set_no_handles(false);
     assert!(appending.join().unwrap() > stuck_at && !full.load(Ordering::Acquire));

@@ -33,7 +33,14 @@ fn what_is_written_today_is_the_golden_record_byte_for_byte() {
 }
 
 /// Puts a section behind the last one.
-fn with_section(mut bytes: Vec<u8>, kind: u16, version: u16, flags: u32, items: u32, content: &[u8]) -> Vec<u8> {
+pub(super) fn with_section(
+    mut bytes: Vec<u8>,
+    kind: u16,
+    version: u16,
+    flags: u32,
+    items: u32,
+    content: &[u8],
+) -> Vec<u8> {
     bytes.extend_from_slice(&kind.to_le_bytes());
     bytes.extend_from_slice(&version.to_le_bytes());
     for word in [items, content.len() as u32, flags] {

@@ -4,10 +4,12 @@ mod consumers;
 mod disk_full;
 mod flow;
 mod golden;
+mod io_errors;
 mod quarantine;
 mod record;
 mod recovery;
 mod space;
+mod versions;
 
 use super::fake_disk::FakeDisk;
 use super::{Reader, Recovered, Spool, SpoolError, SpoolOptions, open, open_on, samples, writer};

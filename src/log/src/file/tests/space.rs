@@ -58,6 +58,7 @@ fn at_the_cap_an_append_blocks_says_so_and_goes_on_when_the_sink_catches_up() {
     let stuck_at = spool.next_offset();
     thread::sleep(Duration::from_millis(150));
     assert_eq!(spool.next_offset(), stuck_at);
+    assert!(spool.full_because().is_some_and(|cause| cause.contains("cap")));
     assert!(spool.bytes() <= spool.max_bytes());
     let mut reader = spool.reader(0).unwrap();
     let mut taken = 0;

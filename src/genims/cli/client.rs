@@ -1,0 +1,218 @@
+//! `genims client`: who may send, with which secret, and what. Writes the file of clients, which a running server reads again
+//! by itself; needs neither server nor database.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use genims::settings::Settings;
+use genims_listen::locks::LockError;
+use genims_listen::locks::clients::file::{Entry, change, read};
+use genims_listen::locks::clients::{ClientOptions, drawn};
+use genims_terminal::say;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    #[command(subcommand)]
+    action: Action,
+
+    /// Print the outcome as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// A new client; prints its secret, which is shown once and stored hashed
+    Add(AddArgs),
+    /// All clients and what they may
+    List,
+    /// Another secret for a client; connections that are open stay
+    Rotate(SecretArgs),
+    /// Lets a client in no more; its connections end within a second
+    Disable(NameArgs),
+    /// Lets it in again
+    Enable(NameArgs),
+    /// What a client may send, in place of what it might before; open connections are held to it at once
+    Allow(AllowArgs),
+}
+
+#[derive(Debug, Args)]
+struct NameArgs {
+    /// The user name of MQTT, the name in HELLO, the common name of its certificate
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct SecretArgs {
+    #[command(flatten)]
+    client: NameArgs,
+
+    /// Take the secret from this file (- is standard input) instead of drawing one
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Scope {
+    /// A topic filter that it may publish under; repeat it for more. Without any: all topics
+    #[arg(long = "topic", value_name = "FILTER")]
+    topics: Vec<String>,
+
+    /// A machine whose readings it may send; repeat it for more. Without any: all machines
+    #[arg(long = "machine", value_name = "ID")]
+    machines: Vec<String>,
+
+    /// A table that it may write rows into; * stands for any number of characters; repeat it for more. Without any: none
+    #[arg(long, value_name = "DATABASE.TABLE")]
+    rows: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct AddArgs {
+    #[command(flatten)]
+    secret: SecretArgs,
+
+    /// Without a secret: it shows a certificate of its name
+    #[arg(long, conflicts_with = "secret_file")]
+    certificate: bool,
+
+    #[command(flatten)]
+    scope: Scope,
+}
+
+#[derive(Debug, Args)]
+struct AllowArgs {
+    #[command(flatten)]
+    client: NameArgs,
+
+    #[command(flatten)]
+    scope: Scope,
+
+    /// All topics and all machines; tables for rows are named by --rows alone
+    #[arg(long, conflicts_with_all = ["topics", "machines"])]
+    everything: bool,
+}
+
+pub(crate) fn run(args: ClientArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let options = settings.clients.clone().unwrap_or_default();
+    let path = options.path(&settings.data_dir);
+    if settings.clients.is_none() {
+        eprintln!("genims: the configuration has no [clients]: nobody is asked to log in until it has");
+    }
+    let json = args.json;
+    match args.action {
+        Action::Add(args) => add(&path, args, json),
+        Action::List => list(&path, &options, json),
+        Action::Rotate(SecretArgs { client: NameArgs { name }, secret_file }) => {
+            let (secret, is_drawn) = secret(secret_file.as_deref())?;
+            alter(&path, &name, |entry| entry.rotate(&secret))?;
+            told(&name, is_drawn.then_some(&secret), "has a new secret", json)
+        }
+        Action::Disable(NameArgs { name }) => {
+            alter(&path, &name, |entry| {
+                entry.disabled = true;
+                Ok(())
+            })?;
+            told(&name, None, "is disabled", json)
+        }
+        Action::Enable(NameArgs { name }) => {
+            alter(&path, &name, |entry| {
+                entry.disabled = false;
+                Ok(())
+            })?;
+            told(&name, None, "is let in again", json)
+        }
+        Action::Allow(AllowArgs { client: NameArgs { name }, scope, everything }) => {
+            if !everything && scope.topics.is_empty() && scope.machines.is_empty() && scope.rows.is_empty() {
+                bail!("say what it may send: --topic, --machine, --rows, or --everything");
+            }
+            alter(&path, &name, |entry| {
+                put(entry, scope);
+                Ok(())
+            })?;
+            told(&name, None, "may send what was said", json)
+        }
+    }
+}
+
+fn add(path: &Path, args: AddArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let AddArgs { secret: SecretArgs { client: NameArgs { name }, secret_file }, certificate, scope } = args;
+    let given = if certificate { None } else { Some(secret(secret_file.as_deref())?) };
+    let mut entry = Entry::new(&name, given.as_ref().map(|(secret, _)| secret.as_str()))?;
+    put(&mut entry, scope);
+    change(path, |entries| {
+        if entries.iter().any(|entry| entry.name == name) {
+            let remedy = "`genims client rotate` gives it another secret";
+            return Err(LockError::Client(format!("there is a client {name} already; {remedy}")));
+        }
+        entries.push(entry);
+        Ok(())
+    })?;
+    let shown = given.as_ref().filter(|(_, is_drawn)| *is_drawn).map(|(secret, _)| secret);
+    told(&name, shown, "was added", json)
+}
+
+fn put(entry: &mut Entry, scope: Scope) {
+    let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+    (entry.topics, entry.machines, entry.rows) = (some(scope.topics), some(scope.machines), scope.rows);
+}
+
+/// The secret, and whether nobody knows it yet.
+fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
+    let Some(file) = file else { return Ok((drawn(), true)) };
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+    } else {
+        text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    Ok((text.trim_end_matches(['\r', '\n']).to_owned(), false))
+}
+
+fn alter(path: &Path, name: &str, by: impl FnOnce(&mut Entry) -> Result<(), LockError>) -> Result<(), LockError> {
+    change(path, |entries| match entries.iter_mut().find(|entry| entry.name == name) {
+        Some(entry) => by(entry),
+        None => Err(LockError::Client(format!("there is no client {name}; `genims client list` shows all"))),
+    })
+}
+
+fn told(name: &str, secret: Option<&String>, what: &str, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        say!("{:#}", json!({ "client": name, "secret": secret }));
+    } else {
+        say!("{name} {what}");
+        if let Some(secret) = secret {
+            say!("secret: {secret}");
+            say!("It is shown this once: only its hash is kept.");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<ExitCode> {
+    let entries = read(path)?;
+    if json {
+        let told = |entry: &Entry| -> Value {
+            json!({
+                "client": entry.name, "disabled": entry.disabled, "has_secret": entry.hash.is_some(),
+                "topics": entry.topics, "machines": entry.machines, "rows": entry.rows, "added": entry.added, "rotated": entry.rotated,
+            })
+        };
+        let clients: Vec<Value> = entries.iter().map(told).collect();
+        say!("{:#}", json!({ "file": path, "failures_max": options.failures_max, "clients": clients }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for entry in &entries {
+        let state = if entry.disabled { "disabled" } else { "enabled" };
+        let comes = if entry.hash.is_some() { "secret" } else { "certificate" };
+        let all = |list: &Option<Vec<String>>| list.as_ref().map_or_else(|| "all".to_owned(), |list| list.join(", "));
+        say!("{}  {state}, {comes}, since {}", entry.name, entry.rotated);
+        let rows = if entry.rows.is_empty() { "none".to_owned() } else { entry.rows.join(", ") };
+        say!("    topics {}; machines {}; rows {rows}", all(&entry.topics), all(&entry.machines));
+    }
+    say!("{} clients in {}", entries.len(), path.display());
+    Ok(ExitCode::SUCCESS)
+}

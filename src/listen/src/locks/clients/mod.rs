@@ -1,0 +1,224 @@
+//! Clients: who may come in, with which secret, and what they may send. A file enters; leaves the client that a name and a
+//! secret, or a certificate, stand for.
+//!
+//! - [`file`]: the file's form; read, changed and written
+//! - `secret`: secrets and their hashes
+//! - `logins`: secrets verified aside from the threads that serve connections
+//! - `lockout`: names that were tried with wrong secrets too often
+//!
+//! The file is read again when it changes. One that cannot be read leaves in force what was read before; one that is gone
+//! lets nobody in.
+
+pub mod file;
+
+mod lockout;
+mod logins;
+mod secret;
+
+pub use file::Entry;
+pub use secret::{SECRET_BYTES_MIN, drawn};
+
+use super::LockError;
+use super::watch::Watched;
+use crate::notices::Peer;
+use arc_swap::ArcSwap;
+use genims_decode::topic::is_of_rows;
+use genims_pipeline::intake::{Scope, Tables};
+use lockout::Lockout;
+use logins::Logins;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The file's name in the data folder.
+pub const FILE: &str = "clients.toml";
+
+/// `[clients]`: whoever sends has to log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientOptions {
+    /// `clients.toml` in the data folder if not given.
+    pub file: Option<PathBuf>,
+    /// So many wrong secrets in a row, from one address for one name, lock the name for that address.
+    pub failures_max: u32,
+    #[serde(with = "humantime_serde")]
+    pub lockout: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self { file: None, failures_max: 10, lockout: Duration::from_secs(300) }
+    }
+}
+
+impl ClientOptions {
+    pub fn path(&self, data_dir: &Path) -> PathBuf {
+        self.file.clone().unwrap_or_else(|| data_dir.join(FILE))
+    }
+}
+
+/// What a client shows beside its certificate.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Credentials<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) secret: &'a [u8],
+}
+
+/// One client, as connections need it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) name: Box<str>,
+    pub(crate) disabled: bool,
+    hash: Option<Box<str>>,
+    /// Filters of the topics that it may publish under; `None` is all.
+    pub(crate) topics: Option<Box<[Box<str>]>>,
+    pub(crate) scope: Scope,
+}
+
+impl Client {
+    /// Rows are held to tables, at the intake.
+    #[inline]
+    pub(crate) fn may_publish(&self, topic: &str) -> bool {
+        let fits = |filters: &[Box<str>]| filters.iter().any(|filter| crate::topic::matches(filter, topic));
+        self.topics.as_ref().is_none_or(|filters| fits(filters) || is_of_rows(topic))
+    }
+}
+
+/// Why a client is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    #[error("no such client; `genims client add` makes one")]
+    Unknown,
+    #[error("the secret is wrong; `genims client rotate` draws another")]
+    Wrong,
+    #[error("locked out after too many wrong secrets; it may try again later")]
+    LockedOut,
+    #[error("the client is disabled; `genims client enable` lets it in again")]
+    Disabled,
+    #[error("it showed neither a name and secret nor a certificate")]
+    Nobody,
+    #[error("it is held to topics, which this protocol does not have; hold it to machines with `genims client allow`")]
+    TopicsOnly,
+    #[error("too many logins at once; it may try again later")]
+    Busy,
+}
+
+#[derive(Debug)]
+pub struct Clients {
+    path: PathBuf,
+    by_name: ArcSwap<HashMap<Box<str>, Arc<Client>>>,
+    /// Counts the readings of the file.
+    reading: AtomicU64,
+    watched: Mutex<Watched>,
+    logins: Logins,
+    lockout: Lockout,
+}
+
+impl Clients {
+    /// A file that is not there is one without clients.
+    pub fn open(path: &Path, options: &ClientOptions) -> Result<Arc<Self>, LockError> {
+        let watched = Watched::new(vec![path.to_owned()]);
+        let by_name = read(path)?;
+        if by_name.is_empty() {
+            tracing::warn!(file = %path.display(), "there are no clients: nobody is let in; `genims client add NAME`");
+        }
+        Ok(Arc::new(Self {
+            path: path.to_owned(),
+            by_name: ArcSwap::from_pointee(by_name),
+            reading: AtomicU64::new(1),
+            watched: Mutex::new(watched),
+            logins: Logins::default(),
+            lockout: Lockout::new(options.failures_max, options.lockout),
+        }))
+    }
+
+    pub(crate) fn reading(&self) -> u64 {
+        self.reading.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn client(&self, name: &str) -> Option<Arc<Client>> {
+        self.by_name.load().get(name).cloned()
+    }
+
+    /// Reads the file anew if it has changed.
+    pub(super) fn look(&self, everything: bool) {
+        if !self.watched.lock().is_due(everything) {
+            return;
+        }
+        match read(&self.path) {
+            Ok(by_name) => {
+                let before = self.by_name.load_full();
+                // Whoever has a new secret may try it at once.
+                for client in by_name.values() {
+                    if before.get(&client.name).is_none_or(|earlier| earlier.hash != client.hash) {
+                        self.lockout.forget(&client.name);
+                    }
+                }
+                tracing::info!(clients = by_name.len(), "the file of clients was read again");
+                self.by_name.store(Arc::new(by_name));
+                self.reading.fetch_add(1, Ordering::Release);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the file of clients cannot be read again; what was read before stays in force");
+            }
+        }
+    }
+
+    /// Who it is; `None` for one that shows nothing. A certificate is enough where it names the client.
+    pub(crate) async fn admit(
+        &self,
+        identity: Option<&str>,
+        shown: Credentials<'_>,
+        peer: Peer,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Client>>, Denied> {
+        let Some(name) = shown.name.or(identity) else { return Ok(None) };
+        let client = self.client(name);
+        if identity == Some(name) {
+            let client = client.ok_or(Denied::Unknown)?;
+            return if client.disabled { Err(Denied::Disabled) } else { Ok(Some(client)) };
+        }
+        let (host, now) = (peer.host(), Instant::now());
+        if self.lockout.is_locked(&host, name, now) {
+            return Err(Denied::LockedOut);
+        }
+        let hash = client.as_ref().and_then(|client| client.hash.as_deref());
+        // A name that nobody has takes as long as one with a wrong secret.
+        let right = self.logins.verify(name, shown.secret, hash, deadline).await.ok_or(Denied::Busy)?;
+        match client {
+            Some(client) if right => {
+                self.lockout.succeeded(&host, name);
+                if client.disabled { Err(Denied::Disabled) } else { Ok(Some(client)) }
+            }
+            known => {
+                self.lockout.failed(&host, name, Instant::now());
+                Err(if known.is_some() { Denied::Wrong } else { Denied::Unknown })
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
+    let client = |entry: Entry| {
+        let tables = Tables::new(&entry.rows).map_err(|cause| LockError::Form { path: path.to_owned(), cause })?;
+        let name: Box<str> = entry.name.into();
+        let boxed = |list: Vec<String>| list.into_iter().map(String::into_boxed_str);
+        let client = Client {
+            name: name.clone(),
+            disabled: entry.disabled,
+            hash: entry.hash.map(Into::into),
+            topics: entry.topics.map(|topics| boxed(topics).collect()),
+            scope: Scope {
+                machines: entry.machines.map(|machines| Arc::new(boxed(machines).collect())),
+                tables: Some(tables),
+            },
+        };
+        Ok((name, Arc::new(client)))
+    };
+    Ok(file::read(path)?.into_iter().map(client).collect())
+}

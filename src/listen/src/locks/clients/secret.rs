@@ -1,0 +1,52 @@
+//! Secrets and their hashes: argon2id, as a PHC string, with the parameters that OWASP names (19 MiB, two passes).
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use std::fmt::Write;
+
+/// Shorter ones are guessed.
+pub const SECRET_BYTES_MIN: usize = 12;
+
+const DRAWN_BYTES: usize = 24;
+
+/// A new secret: 192 random bits.
+pub fn drawn() -> String {
+    let bytes: [u8; DRAWN_BYTES] = rand::random();
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(super) fn hash(secret: &[u8]) -> Result<String, String> {
+    Argon2::default().hash_password(secret).map(|hash| hash.to_string()).map_err(|error| error.to_string())
+}
+
+/// Takes tens of milliseconds and 19 MiB.
+pub(super) fn verify(secret: &[u8], hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(secret, &hash).is_ok())
+}
+
+/// Whether a text is a hash of ours: what else stands there would never let anybody in.
+pub(super) fn is_hash(text: &str) -> bool {
+    text.starts_with("$argon2id$") && PasswordHash::new(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_fits_its_hash_and_no_other_does() {
+        let secret = drawn();
+        let hashed = hash(secret.as_bytes()).expect("hashed");
+        assert!(is_hash(&hashed) && hashed.contains("m=19456,t=2,p=1"), "{hashed}");
+        assert!(!hashed.contains(&secret));
+        assert!(verify(secret.as_bytes(), &hashed));
+        assert!(!verify(drawn().as_bytes(), &hashed) && !verify(b"", &hashed) && !verify(secret.as_bytes(), "x"));
+        assert_ne!(hash(secret.as_bytes()).expect("hashed"), hashed, "each hash has its salt");
+        assert!(!is_hash("plain text") && !is_hash("$argon2id$"));
+    }
+}

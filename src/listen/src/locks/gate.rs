@@ -1,0 +1,142 @@
+//! The locks of one listener, and who of those inside has to leave. How one comes in is told by `entry`.
+
+use super::LockError;
+use super::certificate::Certificate;
+use super::clients::Clients;
+use super::guest::{Eviction, Guest};
+use super::options::TlsOptions;
+use super::tls::{Loaded, Tls};
+use crate::notices::{Kind, Notices};
+use crate::{ListenMetrics, count};
+use parking_lot::Mutex;
+use rustls::pki_types::UnixTime;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub struct Gate {
+    pub(super) listener: String,
+    pub(super) tls: Option<Tls>,
+    pub(super) clients: Option<Arc<Clients>>,
+    /// Those who show nothing are let in, although there are clients.
+    pub(super) anonymous: bool,
+    pub(crate) metrics: Arc<ListenMetrics>,
+    pub(super) guests: Mutex<HashMap<u64, Arc<Guest>>>,
+    pub(super) next: AtomicU64,
+    /// The reading of the file of clients that those inside were held to.
+    checked: AtomicU64,
+    pub(super) notices: Notices,
+}
+
+impl Gate {
+    /// Without locks: everybody comes in.
+    pub fn unlocked(metrics: Arc<ListenMetrics>) -> Arc<Self> {
+        Arc::new(Self::with(String::new(), None, None, false, metrics))
+    }
+
+    /// `answers`: the protocol has answers, which clients read. `clients`: who may come in; `None` is everybody that TLS
+    /// lets in.
+    pub fn open(
+        listener: &str,
+        answers: bool,
+        tls: Option<&TlsOptions>,
+        clients: Option<Arc<Clients>>,
+        anonymous: bool,
+        metrics: Arc<ListenMetrics>,
+    ) -> Result<Arc<Self>, LockError> {
+        let tls = tls.map(|options| Tls::open(options, answers)).transpose()?;
+        Ok(Arc::new(Self::with(listener.to_owned(), tls, clients, anonymous, metrics)))
+    }
+
+    fn with(
+        listener: String,
+        tls: Option<Tls>,
+        clients: Option<Arc<Clients>>,
+        anonymous: bool,
+        metrics: Arc<ListenMetrics>,
+    ) -> Self {
+        let (guests, next, notices) = (Mutex::default(), AtomicU64::new(0), Notices::default());
+        let checked = AtomicU64::new(clients.as_ref().map_or(0, |clients| clients.reading()));
+        Self { listener, tls, clients, anonymous, metrics, guests, next, checked, notices }
+    }
+
+    pub fn metrics(&self) -> Arc<ListenMetrics> {
+        self.metrics.clone()
+    }
+
+    /// No TLS: bytes are spoken in clear.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.tls.is_none()
+    }
+
+    pub(super) fn left(&self, guest: &Guest) {
+        self.guests.lock().remove(&guest.number);
+    }
+
+    /// Those inside of whom something holds.
+    pub(super) fn those(&self, holds: impl Fn(&Guest) -> bool) -> Vec<Arc<Guest>> {
+        self.guests.lock().values().filter(|guest| holds(guest)).cloned().collect()
+    }
+
+    /// Reads certificates anew if they have changed, and sends away who may not stay.
+    pub(super) fn look(&self, everything: bool) {
+        match self.tls.as_ref().and_then(|tls| tls.look(everything)) {
+            Some(Ok(loaded)) => {
+                tracing::info!(listener = self.listener, "certificates were read again");
+                self.check_certificates(&loaded);
+            }
+            Some(Err(error)) => tracing::error!(
+                listener = self.listener, %error, "certificates cannot be read again; those read before stay in force"
+            ),
+            None => {}
+        }
+        let now = UnixTime::now().as_secs() as i64;
+        let has_expired = |shown: &Arc<Certificate>| shown.not_after < now;
+        for guest in self.those(|guest| guest.certificate.as_ref().is_some_and(has_expired)) {
+            self.evict(&guest, Eviction::Expired);
+        }
+        let Some(clients) = &self.clients else { return };
+        let reading = clients.reading();
+        if self.checked.swap(reading, Ordering::Relaxed) != reading {
+            let is_out = |name: &str| clients.client(name).is_none_or(|client| client.disabled);
+            for guest in self.those(|guest| guest.client().is_some_and(is_out)) {
+                self.evict(&guest, Eviction::Disabled);
+            }
+        }
+    }
+
+    /// Those on a revocation list first: to verify the chains of ten thousand takes a second.
+    fn check_certificates(&self, loaded: &Loaded) {
+        let (first, others): (Vec<_>, Vec<_>) = self
+            .those(|guest| guest.certificate.is_some())
+            .into_iter()
+            .partition(|guest| guest.certificate.as_deref().is_some_and(|shown| loaded.suspects(shown)));
+        for guest in first.into_iter().chain(others) {
+            let Some(certificate) = &guest.certificate else { continue };
+            if let Err(error) = loaded.admits(Some(certificate)) {
+                tracing::debug!(identity = certificate.identity, %error, "a certificate is no longer good");
+                self.evict(&guest, Eviction::Revoked);
+            }
+        }
+    }
+
+    pub(super) fn evict(&self, guest: &Guest, why: Eviction) {
+        if guest.evict(why) {
+            count(&self.metrics.evicted_total, 1);
+            let (identity, client) = (guest.identity().unwrap_or_default(), guest.client().unwrap_or_default());
+            let about = if client.is_empty() { identity } else { client };
+            if let Some(not_told) = self.notices.due(Kind::Eviction, about, Instant::now()) {
+                tracing::warn!(
+                    listener = self.listener,
+                    identity,
+                    client,
+                    not_told,
+                    "connection ended: {}",
+                    why.text()
+                );
+            }
+        }
+    }
+}

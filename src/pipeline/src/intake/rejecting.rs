@@ -1,0 +1,62 @@
+//! What is not taken at the door: kept with its reason, in a form that can be replayed. Whose records a client may send is
+//! held here, too: what is of others is set aside, so that nothing is acknowledged that is not on disk.
+
+use super::{IntakeBuffer, Scope};
+use genims_decode::{Form, Point, Visitor};
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
+use genims_model::{DeadLetter, Reason};
+use std::fmt::Arguments;
+
+impl IntakeBuffer {
+    /// What the client may send. The rest is set aside.
+    pub fn set_scope(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
+    /// Whether the client may send records of a machine, or of none that is known.
+    #[inline]
+    pub(super) fn may_speak_for(&self, machine: Option<&str>) -> bool {
+        let Some(machines) = &self.scope.machines else { return true };
+        machine.is_some_and(|machine| machines.contains(machine))
+    }
+
+    /// A point whose sensor nobody knows, or which its sender may not send: kept as an element that can be replayed once that
+    /// has changed.
+    pub(super) fn reject_point(&mut self, why: (Reason, &str), machine: Option<&str>, sensor: &str, point: &Point<'_>) {
+        let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
+        let mut element = serde_json::json!({
+            "sensor_id": sensor,
+            "timestamp_us": timestamp_us,
+            "value": point.value,
+            "quality": point.quality.as_str(),
+        });
+        if let Some(machine) = machine {
+            element["machine_id"] = machine.into();
+        }
+        let element = element.to_string();
+        let (reason, detail) = why;
+        self.reject_part(Form::Elements, reason, format_args!("{detail}"), element.as_bytes());
+    }
+
+    /// Rejects what is too long to be taken: `head` is all there is of `bytes`.
+    pub fn reject_head(&mut self, reason: Reason, detail: Arguments<'_>, head: &[u8], bytes: u64) {
+        self.set_aside(None, reason, detail, (head, bytes));
+    }
+
+    /// `kept`: the fragment, and how long it was when it came.
+    pub(super) fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, kept: (&[u8], u64)) {
+        let letter = DeadLetter {
+            source: self.source,
+            client: self.client.as_ref().to_owned(),
+            received_us: self.received_us,
+            topic: self.topic.clone(),
+            reason,
+            detail: detail.to_string(),
+            payload: kept.0[..kept.0.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
+            payload_bytes: kept.1,
+            records: 1,
+        };
+        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
+        self.records += 1;
+    }
+}

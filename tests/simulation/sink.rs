@@ -1,0 +1,89 @@
+//! The loop of each consumer, as production runs it: databases behind both logs, and the router between these.
+
+use crate::database::{Connection, Database, Events, lock};
+use crate::log::Followed;
+use crate::router::{Routes, Routing};
+use genims_catalogue::Directory;
+use genims_consumers::SinkMetrics;
+use genims_consumers::follow::{FollowOptions, Follower, Settlement};
+use genims_consumers::gather::BatchLimits;
+use genims_consumers::router::ROUTER;
+use genims_stores::SinkError;
+use genims_stores::target::Target;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Who follows a log.
+pub(crate) enum Consumer {
+    Database(Arc<Mutex<Database>>),
+    /// Of events out of the first log.
+    Router(Routes),
+}
+
+/// One sink of this life.
+pub(crate) struct Sink {
+    pub(crate) consumer: Consumer,
+    /// What becomes of the events that it reads.
+    events: Events,
+    pub(crate) log: Followed,
+    metrics: Arc<SinkMetrics>,
+    pub(crate) settlement: Option<Settlement>,
+    pub(crate) following: Option<JoinHandle<Result<(), SinkError>>>,
+    pub(crate) is_refused: bool,
+}
+
+impl Sink {
+    pub(crate) fn new(consumer: Consumer, events: Events, log: Followed) -> Self {
+        let (metrics, settlement, following) = (Arc::default(), None, None);
+        Self { consumer, events, log, metrics, settlement, following, is_refused: false }
+    }
+
+    /// One of those that are cut off and go on with what is still there, as production's routes do.
+    pub(crate) fn is_small(&self) -> bool {
+        matches!(self.consumer, Consumer::Router(_)) || self.events == Events::Stored
+    }
+
+    fn name(&self) -> &'static str {
+        match &self.consumer {
+            Consumer::Database(database) => lock(database).name,
+            Consumer::Router(_) => ROUTER,
+        }
+    }
+
+    /// Starts it. A log that cannot say so now (its disk is full) is asked again with the next step.
+    pub(crate) fn follow(&mut self, directory: &Arc<Directory>, seed: u64, stop: &CancellationToken) {
+        let (name, spool) = (self.name(), self.log.spool.clone());
+        if self.is_small() && spool.is_cut_off(name) && spool.restart_at(name, spool.first_offset()).is_err() {
+            return;
+        }
+        self.following = Some(match &self.consumer {
+            Consumer::Database(database) => {
+                self.run(Connection::new(database, directory, &spool, self.events), seed, stop)
+            }
+            Consumer::Router(routes) => self.run(Routing::new(routes.clone(), spool), seed, stop),
+        });
+    }
+
+    fn run(
+        &self,
+        target: impl Target + 'static,
+        seed: u64,
+        stop: &CancellationToken,
+    ) -> JoinHandle<Result<(), SinkError>> {
+        let (metrics, settlement) = (self.metrics.clone(), self.settlement.clone());
+        let follower = Follower::new(target, self.log.clone(), limits(), metrics, settlement);
+        tokio::spawn(follower.with_options(follow_options(seed)).run(stop.clone()))
+    }
+}
+
+fn limits() -> BatchLimits {
+    // Equal, so that how long a commit really took decides nothing.
+    let wait = Duration::from_millis(50);
+    BatchLimits { batch_size: 60, linger: wait, flush_interval: wait, ..BatchLimits::default() }
+}
+
+fn follow_options(seed: u64) -> FollowOptions {
+    FollowOptions { commit_timeout: Duration::from_secs(30), jitter_seed: Some(seed), ..FollowOptions::default() }
+}
