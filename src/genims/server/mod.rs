@@ -5,7 +5,7 @@
 //! - [`sinks`]: what follows the log
 //! - [`routes`]: events on their way to the other databases; [`route_files`]: changed while the server runs;
 //!   [`route_lookups`]: what routes must know of other databases
-//! - [`rows`]: rows of programs for any table, at the door
+//! - [`rows`]: rows of programs for any table, at the door; [`way_back`]: of those that their database refused
 //! - [`changes`]: the changes of business tables on their way into the audit trail
 //! - [`etl`]: the jobs that fill reporting and warehouse, by schedule
 //! - [`doors`]: the listeners
@@ -38,6 +38,7 @@ pub mod routes;
 mod rows;
 mod sinks;
 mod stream;
+mod way_back;
 
 use crate::settings::Settings;
 use genims_api::report::Observe;

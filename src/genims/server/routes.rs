@@ -7,9 +7,9 @@
 use super::RoutedView;
 use super::route_files::Reload;
 use super::route_lookups::Lookups;
-use super::rows::WayBack;
 use super::sinks::SinkView;
 use super::stream::Stream;
+use super::way_back::WayBack;
 use super::{ServerError, Stage};
 use crate::settings::{RouteOptions, Settings};
 use genims_consumers::SinkMetrics;
@@ -28,7 +28,7 @@ use genims_stores::routed::mongo::RoutedMongo;
 use genims_stores::routed::mysql::RoutedMysql;
 use genims_stores::routed::postgres::RoutedPostgres;
 use genims_stores::routed::progress::Routed;
-use genims_stores::rows::{self, RowDesk};
+use genims_stores::rows::RowDesk;
 use genims_stores::target::Target;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -58,6 +58,7 @@ pub(super) struct EventRoutes {
     log: Spool,
     /// Records below were left by an earlier run.
     recovered_until: u64,
+    way_back: WayBack,
     router: Vec<(SinkView, Start)>,
     followers: Vec<(SinkView, Start)>,
     routed: Vec<RoutedView>,
@@ -111,9 +112,11 @@ impl EventRoutes {
         });
         view.writes = Some(log.clone());
         let (router, followers, routed) = (vec![(view, start)], Vec::new(), Vec::new());
+        let way_back = WayBack::open(&settings.data_dir, stream, &log, recovered.next_offset, registry)?;
         let mut made = Self {
             log,
             recovered_until: recovered.next_offset,
+            way_back,
             router,
             followers,
             routed,
@@ -161,9 +164,7 @@ impl EventRoutes {
             recovered_until: self.recovered_until,
             rows_of: Some(database.name.clone()),
         };
-        let told_below = stream.marks.get(&rows::mark(log.id(), &database.name)).copied().unwrap_or(0);
-        let way_back = Arc::new(WayBack(stream.intake.clone()));
-        let desk = Arc::new(RowDesk::new(&database.name, log.id(), told_below, way_back));
+        let desk = Arc::new(RowDesk::new(&database.name, Arc::new(self.way_back.of(&database.name))));
         let parts = (routed.clone(), directory, desk, settlement);
         let start: Box<dyn FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send> = match database.engine {
             Engine::Postgresql => {
@@ -248,6 +249,7 @@ impl EventRoutes {
         beside.extend(self.lookups.map(|lookups| Box::pin(lookups.run(stop.clone())) as Beside));
         beside.extend(self.reload.map(|reload| Box::pin(reload.run(stop.clone())) as Beside));
         run("router", self.router, Vec::new(), stage)?;
+        beside.push(Box::pin(self.way_back.run(stop.clone())));
         run("routes", self.followers, beside, stage)?;
         Ok(Running { log: self.log, views, routed: self.routed })
     }

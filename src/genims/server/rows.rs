@@ -8,17 +8,12 @@ use genims_databases::configured::if_configured;
 use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
 };
-use genims_model::{DeadLetter, Mark};
-use genims_pipeline::intake::Intake;
 use genims_rows::{Gate, Schema, Tables};
 use genims_stores::mongo::collections;
-use genims_stores::rows::Aside;
 use genims_stores::rows::catalogue::Source;
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -177,13 +172,4 @@ fn keep(file: &Path, schema: &Schema) -> io::Result<()> {
     let fresh = file.with_extension("new");
     std::fs::write(&fresh, serde_json::to_vec(schema)?)?;
     std::fs::rename(fresh, file)
-}
-
-/// The door as the way back for rows that a database refused.
-pub(super) struct WayBack(pub(super) Arc<Intake>);
-
-impl Aside for WayBack {
-    fn set_aside(&self, letters: Vec<DeadLetter>, mark: Mark) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.0.set_aside_rows(letters, mark))
-    }
 }

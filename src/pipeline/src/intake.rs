@@ -16,15 +16,17 @@ use genims_model::{
     SourceNo,
 };
 use genims_rows::Gate;
-pub use genims_rows::Tables;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Arguments;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
+pub use scope::{Machines, Scope, Tables};
+
 mod rejecting;
 mod rows;
+mod scope;
 
 /// What happens at the door while the spool is at its cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -35,18 +37,6 @@ pub enum WhenFull {
     Block,
     /// New records are given up and counted; their messages are not acknowledged as stored.
     DropNewest,
-}
-
-/// The ids of the machines that a client may speak for.
-pub type Machines = Arc<HashSet<Box<str>>>;
-
-/// What a client may send.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {
-    /// Whose records; `None` is all.
-    pub machines: Option<Machines>,
-    /// Into which tables rows; `None` for a client without an account: what [`Gate`] allows those.
-    pub tables: Option<Tables>,
 }
 
 /// What all connections share.

@@ -91,7 +91,7 @@ fn dead_letter(salt: u64) -> DeadLetter {
     }
 }
 
-fn row(salt: u64) -> Row {
+pub(super) fn row(salt: u64) -> Row {
     Row {
         source: 1,
         client: "erp".to_owned(),

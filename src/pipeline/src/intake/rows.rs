@@ -65,7 +65,7 @@ impl IntakeBuffer {
 
 impl Intake {
     /// Sets aside rows that their database refused: they were counted when they came, and end when their letters are
-    /// stored. Returns when these are durable, together with the mark. Dropped before that, they may come twice.
+    /// stored. Returns when these are durable, together with the mark.
     pub async fn set_aside_rows(&self, dead_letters: Vec<DeadLetter>, mark: Mark) {
         let waiter = Arc::new(Notify::new());
         let receipt = Receipt::new(1, false, waiter.clone());

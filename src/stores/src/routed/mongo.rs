@@ -137,7 +137,7 @@ impl Target for RoutedMongo {
         }
         if let Some(desk) = &self.rows {
             let refused = rows::mongo::write(&database, self.log, &desk.waiting(batch), uncertain_below).await?;
-            desk.set_aside(refused).await;
+            desk.set_aside(refused)?;
             desk.report(batch, &mut committed);
         }
         answered(session.bookkeeping.advance(position, batch.next_offset, &self.lineage, None)).await?;

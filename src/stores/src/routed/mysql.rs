@@ -104,7 +104,7 @@ impl Target for RoutedMysql {
         }
         if let Some(desk) = &self.rows {
             let refused = rows::mysql::write(connection, &desk.waiting(batch)).await?;
-            desk.set_aside(refused).await;
+            desk.set_aside(refused)?;
             desk.report(batch, &mut committed);
         }
         let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };

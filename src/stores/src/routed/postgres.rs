@@ -102,7 +102,7 @@ impl<C: Connect> Target for RoutedPostgres<C> {
         }
         if let Some(desk) = &self.rows {
             let refused = rows::postgres::write(&transaction, &desk.waiting(batch)).await?;
-            desk.set_aside(refused).await;
+            desk.set_aside(refused)?;
             desk.report(batch, &mut committed);
         }
         answered(positions.move_to(&transaction, position, &reached)).await?;

@@ -2,7 +2,7 @@
 //!
 //! In: a batch's rows for one database. Out: rows written in the transaction of the position, and dead letters of those that the
 //! database refused. Invariants: a row is written or has a dead letter; a letter is durable before the position passes its row; a
-//! row that has a letter is not written any more in this run.
+//! row that has a letter is not tried any more.
 //!
 //! - [`postgres`], [`mysql`], [`mongo`]: the writers
 //! - [`catalogue`]: what the door must know of the tables, read from the live database
@@ -15,19 +15,20 @@ pub(crate) mod postgres;
 mod tests;
 
 use crate::batch::Batch;
+use crate::error::SinkError;
 use crate::target::Committed;
-use genims_model::{DeadLetter, Mark, Reason, Row, SourceNo};
+use genims_model::{Cause, DeadLetter, Reason, Row, SourceNo};
 use genims_rows::payload::fields;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use uuid::Uuid;
 
-/// Takes dead letters and makes them durable, together with a mark.
+/// Where dead letters of rows that a database has refused are kept until they are with all others.
 pub trait Aside: Send + Sync {
-    fn set_aside(&self, letters: Vec<DeadLetter>, mark: Mark) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// Makes them durable, each with the offset of its row in the log that the database follows. After an error some may be.
+    fn keep(&self, letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause>;
+    /// Rows with a letter, as far as the database may not have passed them.
+    fn offsets(&self) -> Vec<u64>;
 }
 
 /// A row that the database refused for good.
@@ -44,29 +45,15 @@ pub(crate) struct RefusedRow<'a> {
 /// The rows of one database. Outlives its writer's connections.
 pub struct RowDesk {
     database: String,
-    mark: String,
     aside: Arc<dyn Aside>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Below, an earlier run has made letters durable: of those it did not come to pass, none is made twice.
-    told_below: u64,
     /// Rows with a letter, and whether an earlier run made it; forgotten when the position has passed them.
-    refused: BTreeMap<u64, bool>,
-}
-
-/// How the mark of a database's letters is called in the first log.
-pub fn mark(log: Uuid, database: &str) -> String {
-    format!("{}rows/{log}/{database}", Mark::RESERVED)
+    refused: Mutex<BTreeMap<u64, bool>>,
 }
 
 impl RowDesk {
-    /// `log` is the log of events, `told_below` what its mark in the first log said at the start.
-    pub fn new(database: &str, log: Uuid, told_below: u64, aside: Arc<dyn Aside>) -> Self {
-        let state = Mutex::new(State { told_below, ..State::default() });
-        Self { database: database.to_owned(), mark: mark(log, database), aside, state }
+    pub fn new(database: &str, aside: Arc<dyn Aside>) -> Self {
+        let refused = Mutex::new(aside.offsets().into_iter().map(|offset| (offset, true)).collect());
+        Self { database: database.to_owned(), aside, refused }
     }
 
     pub fn database(&self) -> &str {
@@ -75,31 +62,35 @@ impl RowDesk {
 
     /// The batch's rows for this database that have no letter.
     pub(crate) fn waiting<'a>(&self, batch: &'a Batch) -> Vec<(u64, &'a Row)> {
-        let mut state = self.state.lock();
+        let mut refused = self.refused.lock();
         // The position is never behind a batch that comes.
-        state.refused = state.refused.split_off(&batch.first_offset);
+        *refused = refused.split_off(&batch.first_offset);
         let own = batch.rows().filter(|(_, row)| row.database == self.database);
-        own.filter(|(offset, _)| !state.refused.contains_key(offset)).collect()
+        own.filter(|(offset, _)| !refused.contains_key(offset)).collect()
     }
 
-    /// Makes letters of the rows and waits until these are durable.
-    pub(crate) async fn set_aside(&self, refused: Vec<RefusedRow<'_>>) {
-        let told_below = self.state.lock().told_below;
-        let fresh = refused.iter().filter(|refused| refused.log_offset >= told_below);
-        let letters: Vec<DeadLetter> = fresh.map(letter).collect();
-        if let Some(last) = refused.iter().map(|refused| refused.log_offset).max().filter(|_| !letters.is_empty()) {
-            self.aside.set_aside(letters, Mark { client: self.mark.clone(), sequence: last + 1 }).await;
+    /// Makes letters of the rows, durably. Nothing here waits for another database or a log: one that is full may wait for
+    /// this very database.
+    pub(crate) fn set_aside(&self, refused: Vec<RefusedRow<'_>>) -> Result<(), SinkError> {
+        if refused.is_empty() {
+            return Ok(());
         }
-        let mut state = self.state.lock();
-        state.refused.extend(refused.iter().map(|refused| (refused.log_offset, refused.log_offset < told_below)));
+        let kept = self.aside.keep(refused.iter().map(|refused| (refused.log_offset, letter(refused))).collect());
+        let mut offsets: BTreeSet<u64> = refused.iter().map(|refused| refused.log_offset).collect();
+        if kept.is_err() {
+            let there: BTreeSet<u64> = self.aside.offsets().into_iter().collect();
+            offsets.retain(|offset| there.contains(offset));
+        }
+        self.refused.lock().extend(offsets.into_iter().map(|offset| (offset, false)));
+        kept.map_err(SinkError::Log)
     }
 
     /// What of a batch was refused, for the accounts.
     pub(crate) fn report(&self, batch: &Batch, committed: &mut Committed) {
-        let state = self.state.lock();
+        let refused = self.refused.lock();
         for (offset, row) in batch.rows() {
             let source: SourceNo = row.source;
-            match state.refused.get(&offset) {
+            match refused.get(&offset) {
                 Some(false) => committed.refused.push((offset, source)),
                 Some(true) => committed.refused_before.push((offset, source)),
                 None => {}

@@ -40,12 +40,22 @@ fn a_row_is_changed_once_in_a_statement() {
 }
 
 #[derive(Default)]
-struct Kept(Mutex<Vec<(DeadLetter, Mark)>>);
+struct Kept {
+    letters: Mutex<Vec<(u64, DeadLetter)>>,
+    /// So many are kept, then the disk is full.
+    room: Option<usize>,
+}
 
 impl Aside for Kept {
-    fn set_aside(&self, letters: Vec<DeadLetter>, mark: Mark) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.0.lock().extend(letters.into_iter().map(|letter| (letter, mark.clone())));
-        Box::pin(async {})
+    fn keep(&self, letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause> {
+        let room = self.room.unwrap_or(letters.len());
+        let is_full = room < letters.len();
+        self.letters.lock().extend(letters.into_iter().take(room));
+        if is_full { Err("no room".into()) } else { Ok(()) }
+    }
+
+    fn offsets(&self) -> Vec<u64> {
+        self.letters.lock().iter().map(|(offset, _)| *offset).collect()
     }
 }
 
@@ -60,28 +70,46 @@ fn refused(log_offset: u64, row: &Row) -> RefusedRow<'_> {
     RefusedRow { log_offset, row, code: "23505".to_owned(), column: Some("id".to_owned()), detail }
 }
 
-#[tokio::test]
-async fn a_refused_row_has_one_letter_and_is_not_written_again() {
+#[test]
+fn a_refused_row_has_one_letter_and_is_not_written_again() {
     let kept = Arc::new(Kept::default());
-    // An earlier run made letters up to here.
-    let desk = RowDesk::new("db", Uuid::nil(), 11, kept.clone());
     let elsewhere = Row { database: "other".to_owned(), ..row("a", false, "{\"id\":9}") };
     let rows =
         vec![row("a", false, "{\"id\":1}"), row("a", true, "{\"id\":2}"), elsewhere, row("a", false, "{\"id\":3}")];
     let batch = batch(10, rows);
-    let waiting = desk.waiting(&batch);
-    assert_eq!(waiting.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [10, 11, 13]);
-    desk.set_aside(vec![refused(10, waiting[0].1), refused(11, waiting[1].1)]).await;
-    let (letter, mark) = kept.0.lock().pop().unwrap();
-    assert!(kept.0.lock().is_empty(), "the first one has its letter from before");
+    let offsets = |desk: &RowDesk| desk.waiting(&batch).iter().map(|(offset, _)| *offset).collect::<Vec<_>>();
+    // An earlier run refused the first one.
+    let before = RowDesk::new("db", kept.clone());
+    let waiting = before.waiting(&batch);
+    before.set_aside(vec![refused(10, waiting[0].1)]).unwrap();
+    let desk = RowDesk::new("db", kept.clone());
+    assert_eq!(offsets(&desk), [11, 13]);
+    desk.set_aside(vec![refused(11, desk.waiting(&batch)[0].1)]).unwrap();
+    let letters = kept.letters.lock();
+    assert_eq!((letters.len(), letters[1].0), (2, 11));
+    let letter = &letters[1].1;
     assert_eq!(letter.detail, "db.a: column id: duplicate (23505)");
     assert_eq!(
         (letter.topic.as_str(), letter.payload.as_slice()),
         ("genims/v1/rows/db/a", &b"{\"upsert\":true,\"rows\":[{\"id\":2}]}"[..])
     );
-    assert_eq!((mark.client.as_str(), mark.sequence), ("log/rows/00000000-0000-0000-0000-000000000000/db", 12));
+    drop(letters);
     let mut committed = Committed::default();
     desk.report(&batch, &mut committed);
     assert_eq!((committed.refused, committed.refused_before), (vec![(11, 1)], vec![(10, 1)]));
-    assert_eq!(desk.waiting(&batch).len(), 1);
+    assert_eq!(offsets(&desk), [13]);
+}
+
+#[test]
+fn a_letter_that_was_kept_before_an_error_is_not_kept_again() {
+    let kept = Arc::new(Kept { room: Some(1), ..Kept::default() });
+    let batch = batch(10, vec![row("a", false, "{\"id\":1}"), row("a", false, "{\"id\":2}")]);
+    let desk = RowDesk::new("db", kept.clone());
+    let waiting = desk.waiting(&batch);
+    let both = waiting.iter().map(|(offset, row)| refused(*offset, row)).collect();
+    assert!(desk.set_aside(both).is_err());
+    let waiting = desk.waiting(&batch);
+    assert_eq!(waiting.len(), 1, "the other one is tried again");
+    desk.set_aside(vec![refused(11, waiting[0].1)]).unwrap();
+    assert_eq!(kept.offsets(), [10, 11]);
 }
