@@ -92,6 +92,10 @@ fn postgres(harness: &'static Harness) {
         &[row.to_owned(), json!([{"id": 2}, {"id": 3, "short": null}]).to_string()],
     );
     settled(&plant, 3, 0);
+    // Sent again, as after an acknowledgement that was lost: neither twice nor refused.
+    send_as(&plant, "hr-program", HR, "t_all", &[row.to_owned(), json!({"id": 3, "short": null}).to_string()]);
+    settled(&plant, 3, 0);
+    assert_eq!(plant.idle()["total"]["duplicate"], 2);
     let stored = "SELECT small::text, big::text, exact::text, approximate::text, truth::text, short, fixed, long, day::text, hour::text, \
         local::text, (moment AT TIME ZONE 'UTC')::text, key::text, document::text, words::text, raw::text, place::text, feeling::text, twice::text \
         FROM t_all WHERE id = 1";
@@ -158,6 +162,11 @@ fn mysql(harness: &'static Harness) {
     let more = json!([{"id": 2, "code": "B"}, {"id": 3, "state": null, "truth": 0}]).to_string();
     send_as(&plant, "hr-program", "genims_reporting_db", "t_all", &[row.to_owned(), more]);
     settled(&plant, 3, 0);
+    send_as(&plant, "hr-program", "genims_reporting_db", "t_all", &[row.to_owned()]);
+    // A part of what is there is another row with its key.
+    send_as(&plant, "hr-program", "genims_reporting_db", "t_all", &[json!({"id": 1, "tiny": -128}).to_string()]);
+    settled(&plant, 3, 1);
+    assert_eq!(plant.idle()["total"]["duplicate"], 1);
     let table = "genims_reporting_db";
     let stored = "SELECT CONCAT_WS('|', tiny, big, exact, approximate, truth, short, fixed, `long`, day, `hour`, local, \
         CONVERT_TZ(moment, @@session.time_zone, '+00:00'), \
@@ -177,7 +186,7 @@ fn mysql(harness: &'static Harness) {
         "t_all",
         &json!({"upsert": true, "rows": [{"id": 1, "short": "new"}, {"id": 4, "short": "made"}]}),
     );
-    settled(&plant, 5, 0);
+    settled(&plant, 5, 1);
     // Another row has the code: the one that is meant is not there, so this is a refusal and no change of that other.
     send(&plant, table, "t_all", &json!({"upsert": true, "rows": [{"id": 9, "code": "A"}, {"id": 5, "code": "E"}]}));
     // And what does not fit is refused at the door.
@@ -187,7 +196,7 @@ fn mysql(harness: &'static Harness) {
         "t_all",
         &json!([{"id": 6, "feeling": "odd"}, {"id": 7, "state": "shut"}, {"id": 8, "tiny": 128}]),
     );
-    settled(&plant, 6, 4);
+    settled(&plant, 6, 5);
     assert_eq!(
         query("SELECT GROUP_CONCAT(id, short, IFNULL(code, '') ORDER BY id) FROM t_all WHERE short IS NOT NULL"),
         "1newA,4made"
@@ -233,6 +242,9 @@ fn mongodb(harness: &'static Harness) {
         &json!([{"anything": {"$date": "2026-01-31T06:30:00Z"}}, {"_id": "mine", "n": 1}]),
     );
     settled(&plant, 3, 0);
+    send(&plant, production, "t_notes", &row);
+    settled(&plant, 3, 0);
+    assert_eq!(plant.idle()["total"]["duplicate"], 1);
     let found = plant.documents("t_notes", doc! {}).remove(0);
     assert_eq!(found.get_i64("count"), Ok(4_000_000_000));
     assert_eq!(found.get_datetime("at").unwrap().timestamp_millis(), 1_769_841_000_250);
@@ -262,7 +274,9 @@ const ORDERS: &str = "CREATE TABLE t_parent (id INTEGER PRIMARY KEY); CREATE TAB
     status TEXT CHECK (status IN ('open', 'done')), amount NUMERIC(8,2) CHECK (amount >= 0), parent INTEGER REFERENCES t_parent)";
 
 fn refused(harness: &'static Harness) {
-    let plant = rows_plant(harness, ORDERS);
+    let counted = "CREATE TABLE t_counted (n INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code TEXT UNIQUE, \
+        twice INTEGER GENERATED ALWAYS AS (length(code) * 2) STORED); CREATE TABLE t_keyless (x INTEGER)";
+    let plant = rows_plant(harness, &format!("{ORDERS}; {counted}"));
     plant.serve();
     let good = json!({"id": 1, "code": "A"});
     send(&plant, "genims_master_db", "machines", &json!({"machine_id": "M"}));
@@ -272,6 +286,11 @@ fn refused(harness: &'static Harness) {
         {"id": 6, "code": "B", "status": "shut"}, {"id": "7", "code": "B"}, {"code": "B"}]);
     send(&plant, HR, "t_orders", &rows);
     settled(&plant, 1, 10);
+    // What the database makes itself, and a table in which nothing can be told apart.
+    send(&plant, HR, "t_counted", &json!([{"n": 1, "code": "a"}, {"code": "b", "twice": 2}, {"code": "c"}]));
+    send(&plant, HR, "t_keyless", &json!({"x": 1}));
+    send_as(&plant, "hr-program", HR, "t_orders", &["{\"id\": 9".to_owned(), "[1]".to_owned(), "null".to_owned()]);
+    settled(&plant, 2, 16);
     let told = letters(&plant);
     for (reason, said) in [
         (
@@ -287,6 +306,12 @@ fn refused(harness: &'static Harness) {
         ("bad_row", "column status: \"shut\" is none of open, done"),
         ("bad_row", "column id: \"7\" is not a whole number"),
         ("bad_row", "column id: it is missing, and has no default"),
+        ("bad_row", "column n: "),
+        ("bad_row", "column twice: "),
+        ("bad_row", "t_keyless: the table has no unique key"),
+        ("malformed_payload", "the payload is no JSON"),
+        ("malformed_payload", "rows are a JSON object"),
+        ("bad_row", "a row is a JSON object"),
     ] {
         let found = told.iter().any(|(of, detail)| of == reason && detail.contains(said));
         assert!(found, "{reason}, {said}: {told:#?}");

@@ -58,7 +58,7 @@ impl Settlement {
         for (offset, row) in batch.rows().filter(|(offset, row)| *offset >= from && row.database == database) {
             let outcome = match offset {
                 _ if has(&report.refused, offset) => continue,
-                _ if has(&report.refused_before, offset) => Outcome::Duplicate,
+                _ if has(&report.done_before, offset) => Outcome::Duplicate,
                 _ => Outcome::Committed,
             };
             let is_recovered = offset < self.recovered_until;
@@ -83,7 +83,7 @@ mod tests {
         let rows = ["db", "db", "other", "db", "db", "db"].map(row).to_vec();
         batch.push(Arc::new(Group { first_offset: 10, rows, ..Group::default() }));
         let settlement = Settlement { accounts: accounts.clone(), recovered_until: 12, rows_of: Some("db".to_owned()) };
-        let report = Committed { refused: vec![(13, 0)], refused_before: vec![(11, 0)], ..Committed::default() };
+        let report = Committed { refused: vec![(13, 0)], done_before: vec![(11, 0)], ..Committed::default() };
         settlement.settle(&batch, &report, 0);
         let by_source = accounts.by_source();
         let (own, recovered) = (by_source[0].1, by_source[1].1);

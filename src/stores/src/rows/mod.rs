@@ -42,36 +42,55 @@ pub(crate) struct RefusedRow<'a> {
     pub(crate) detail: String,
 }
 
+/// Rows that were not written.
+#[derive(Debug, Default)]
+pub(crate) struct Unwritten<'a> {
+    pub(crate) refused: Vec<RefusedRow<'a>>,
+    /// Inserts of what is there already, as it is: rows that were sent again.
+    pub(crate) repeated: Vec<u64>,
+}
+
 /// The rows of one database. Outlives its writer's connections.
 pub struct RowDesk {
     database: String,
     aside: Arc<dyn Aside>,
-    /// Rows with a letter, and whether an earlier run made it; forgotten when the position has passed them.
-    refused: Mutex<BTreeMap<u64, bool>>,
+    /// Rows that are not to be written; forgotten when the position has passed them.
+    done: Mutex<BTreeMap<u64, Done>>,
+}
+
+/// Why a row is not to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// It has a letter.
+    Refused,
+    /// It has one from an earlier run, or is there already.
+    Before,
 }
 
 impl RowDesk {
     pub fn new(database: &str, aside: Arc<dyn Aside>) -> Self {
-        let refused = Mutex::new(aside.offsets().into_iter().map(|offset| (offset, true)).collect());
-        Self { database: database.to_owned(), aside, refused }
+        let done = Mutex::new(aside.offsets().into_iter().map(|offset| (offset, Done::Before)).collect());
+        Self { database: database.to_owned(), aside, done }
     }
 
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// The batch's rows for this database that have no letter.
+    /// The batch's rows for this database that are to be written.
     pub(crate) fn waiting<'a>(&self, batch: &'a Batch) -> Vec<(u64, &'a Row)> {
-        let mut refused = self.refused.lock();
+        let mut done = self.done.lock();
         // The position is never behind a batch that comes.
-        *refused = refused.split_off(&batch.first_offset);
+        *done = done.split_off(&batch.first_offset);
         let own = batch.rows().filter(|(_, row)| row.database == self.database);
-        own.filter(|(offset, _)| !refused.contains_key(offset)).collect()
+        own.filter(|(offset, _)| !done.contains_key(offset)).collect()
     }
 
-    /// Makes letters of the rows, durably. Nothing here waits for another database or a log: one that is full may wait for
+    /// Makes letters of refused rows, durably. Nothing here waits for another database or a log: one that is full may wait for
     /// this very database.
-    pub(crate) fn set_aside(&self, refused: Vec<RefusedRow<'_>>) -> Result<(), SinkError> {
+    pub(crate) fn set_aside(&self, unwritten: Unwritten<'_>) -> Result<(), SinkError> {
+        let Unwritten { refused, repeated } = unwritten;
+        self.done.lock().extend(repeated.into_iter().map(|offset| (offset, Done::Before)));
         if refused.is_empty() {
             return Ok(());
         }
@@ -81,18 +100,18 @@ impl RowDesk {
             let there: BTreeSet<u64> = self.aside.offsets().into_iter().collect();
             offsets.retain(|offset| there.contains(offset));
         }
-        self.refused.lock().extend(offsets.into_iter().map(|offset| (offset, false)));
+        self.done.lock().extend(offsets.into_iter().map(|offset| (offset, Done::Refused)));
         kept.map_err(SinkError::Log)
     }
 
-    /// What of a batch was refused, for the accounts.
+    /// What of a batch was not written, for the accounts.
     pub(crate) fn report(&self, batch: &Batch, committed: &mut Committed) {
-        let refused = self.refused.lock();
+        let done = self.done.lock();
         for (offset, row) in batch.rows() {
             let source: SourceNo = row.source;
-            match refused.get(&offset) {
-                Some(false) => committed.refused.push((offset, source)),
-                Some(true) => committed.refused_before.push((offset, source)),
+            match done.get(&offset) {
+                Some(Done::Refused) => committed.refused.push((offset, source)),
+                Some(Done::Before) => committed.done_before.push((offset, source)),
                 None => {}
             }
         }

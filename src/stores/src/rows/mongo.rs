@@ -2,7 +2,7 @@
 //! an `_id` gets one that follows from its place in the log, and where an insert may be there already, what is there is
 //! compared with it.
 
-use super::{RefusedRow, Run, runs};
+use super::{RefusedRow, Run, Unwritten, runs};
 use crate::error::{SinkError, answered};
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
@@ -16,14 +16,14 @@ const DUPLICATE_KEY: i32 = 11000;
 const REFUSALS: [i32; 6] = [121, DUPLICATE_KEY, 13, 66, 52, 2];
 const ROWS_MAX: usize = 1_000;
 
-/// Writes the rows; those refused come back. Rows below `uncertain_below` may be there.
+/// Writes the rows; those that were not written come back. Rows below `uncertain_below` may be there.
 pub(crate) async fn write<'a>(
     database: &Database,
     log: Uuid,
     rows: &[(u64, &'a Row)],
     uncertain_below: u64,
-) -> Result<Vec<RefusedRow<'a>>, SinkError> {
-    let mut all = Vec::new();
+) -> Result<Unwritten<'a>, SinkError> {
+    let mut all = Unwritten::default();
     for run in runs(rows, ROWS_MAX) {
         let mut documents = Vec::new();
         for &(log_offset, row) in &run.rows {
@@ -31,22 +31,22 @@ pub(crate) async fn write<'a>(
                 Ok(document) => documents.push((log_offset, row, document)),
                 Err(detail) => {
                     let code = "extended JSON".to_owned();
-                    all.push(RefusedRow { log_offset, row, code, column: None, detail });
+                    all.refused.push(RefusedRow { log_offset, row, code, column: None, detail });
                 }
             }
         }
         for (index, code, detail) in send(database, &run, &documents).await? {
             let Some((log_offset, row, document)) = documents.get(index) else { continue };
-            if code == DUPLICATE_KEY
-                && !row.upsert
-                && *log_offset < uncertain_below
-                && is_there(database, row, document).await?
-            {
+            if code == DUPLICATE_KEY && !row.upsert && is_there(database, row, document).await? {
+                // This very row, written before its batch was given up, or one that was sent again.
+                if *log_offset >= uncertain_below {
+                    all.repeated.push(*log_offset);
+                }
                 continue;
             }
             let column = run.columns.iter().find(|column| detail.contains(&format!("{column}:"))).cloned();
             let column = column.or_else(|| column_of_validator(&detail));
-            all.push(RefusedRow { log_offset: *log_offset, row: *row, code: code.to_string(), column, detail });
+            all.refused.push(RefusedRow { log_offset: *log_offset, row: *row, code: code.to_string(), column, detail });
         }
     }
     Ok(all)
@@ -146,7 +146,7 @@ async fn send(
     Ok(refused)
 }
 
-/// Whether what stands in the way is this very document, written before.
+/// Whether what stands in the way is this document, with no field more.
 async fn is_there(database: &Database, row: &Row, document: &Document) -> Result<bool, SinkError> {
     let key: Document = match document.get("_id") {
         Some(id) => doc! { "_id": id },
@@ -154,7 +154,9 @@ async fn is_there(database: &Database, row: &Row, document: &Document) -> Result
     };
     let collection = database.collection::<Document>(&row.table);
     let found = answered(async { collection.find_one(key).await }).await?;
-    Ok(found.is_some_and(|found| document.iter().all(|(name, value)| found.get(name) == Some(value))))
+    let is_equal = |found: &Document| document.iter().all(|(name, value)| found.get(name) == Some(value));
+    let fields = document.len() + usize::from(!document.contains_key("_id"));
+    Ok(found.is_some_and(|found| found.len() == fields && is_equal(&found)))
 }
 
 /// The property that a validator's answer names first.

@@ -1,7 +1,7 @@
 //! Rows into tables of MySQL, inside the batch's transaction: inserts many at once, upserts one by one, because MySQL's own
 //! upsert changes whatever row stands in the way by any key, not only by the one that is meant.
 
-use super::{RefusedRow, Run, runs};
+use super::{RefusedRow, Run, Unwritten, runs};
 use crate::error::{SinkError, answered};
 use genims_databases::{Engine, MysqlConnection, quoted};
 use genims_model::Row;
@@ -17,12 +17,17 @@ const ROWS_MAX: usize = 500;
 /// (1364), a wrong value (1366, 1265), a CHECK (3819 of MySQL, 4025 of MariaDB), a generated column (3105, 1906).
 const REFUSALS: [u16; 11] = [1142, 1143, 1146, 1054, 1364, 1366, 1265, 3819, 4025, 3105, 1906];
 
-/// Writes the rows; those refused come back.
+const DUPLICATE_KEY: &str = "1062";
+/// What a row that does not name them leaves null. MariaDB calls that default by its name.
+const WITHOUT_DEFAULT: &str = "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? \
+    AND (column_default IS NULL OR column_default = 'NULL') AND extra = ''";
+
+/// Writes the rows; those that were not written come back.
 pub(crate) async fn write<'a>(
     connection: &mut MysqlConnection,
     rows: &[(u64, &'a Row)],
-) -> Result<Vec<RefusedRow<'a>>, SinkError> {
-    let mut all = Vec::new();
+) -> Result<Unwritten<'a>, SinkError> {
+    let mut all = Unwritten::default();
     for run in runs(rows, ROWS_MAX) {
         let pieces = if run.first().upsert { 1 } else { (VALUES_MAX / run.columns.len().max(1)).max(1) };
         let mut open: Vec<(usize, usize)> =
@@ -38,8 +43,12 @@ pub(crate) async fn write<'a>(
             let Some((code, detail)) = refusal(&error) else { return Err(error) };
             if end - start <= 1 {
                 let (log_offset, row) = run.rows[start];
+                if code == DUPLICATE_KEY && !row.upsert && is_there(connection, &run, row).await? {
+                    all.repeated.push(log_offset);
+                    continue;
+                }
                 let column = column_of(&detail, &run.columns);
-                all.push(RefusedRow { log_offset, row, code, column, detail });
+                all.refused.push(RefusedRow { log_offset, row, code, column, detail });
                 continue;
             }
             let middle = start.midpoint(end);
@@ -61,6 +70,21 @@ async fn insert(connection: &mut MysqlConnection, run: &Run<'_>, rows: &[(u64, &
     );
     let values = rows.iter().flat_map(|(_, row)| values(row, run.columns.iter())).collect();
     execute(connection, &sql, values).await
+}
+
+/// Whether the row is there as it is: with the same values, and none that it does not name and that is no default.
+async fn is_there(connection: &mut MysqlConnection, run: &Run<'_>, row: &Row) -> Result<bool, SinkError> {
+    let others: Vec<String> = answered(connection.exec(WITHOUT_DEFAULT, (&row.table,))).await?;
+    let name = |column: &String| quoted(Engine::Mysql, column);
+    let equal = run.columns.iter().map(|column| format!("{} <=> ?", name(column)));
+    let others = others.iter().filter(|column| !run.columns.contains(column));
+    let null = others.map(|column| format!("{} IS NULL", name(column)));
+    let all = equal.chain(null).collect::<Vec<_>>().join(" AND ");
+    // What stands in the way is seen, whenever this transaction began.
+    let find = format!("SELECT 1 FROM {} WHERE {all} LIMIT 1 LOCK IN SHARE MODE", quoted(Engine::Mysql, &row.table));
+    let values = Params::Positional(values(row, run.columns.iter()));
+    let found: Option<u8> = answered(connection.exec_first(find, values)).await?;
+    Ok(found.is_some())
 }
 
 /// Nobody else can put the row there in between: it, or the gap where it would be, is locked.

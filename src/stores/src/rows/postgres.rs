@@ -1,6 +1,6 @@
 //! Rows into tables of PostgreSQL: one statement a run, inside the batch's transaction.
 
-use super::{RefusedRow, Run, runs};
+use super::{RefusedRow, Run, Unwritten, runs};
 use crate::error::{SinkError, answered};
 use crate::postgres::copy::{Copied, Refused, refusal};
 use crate::postgres::isolate::{Mode, Rowwise, run};
@@ -14,12 +14,14 @@ use tokio_postgres::{Error, Transaction};
 /// Rows in one statement: what is compared for equal keys stays small.
 const ROWS_MAX: usize = 1_000;
 
-/// Writes the rows; those refused come back.
+const UNIQUE_VIOLATION: &str = "23505";
+
+/// Writes the rows; those that were not written come back.
 pub(crate) async fn write<'a>(
     transaction: &Transaction<'_>,
     rows: &[(u64, &'a Row)],
-) -> Result<Vec<RefusedRow<'a>>, SinkError> {
-    let mut all = Vec::new();
+) -> Result<Unwritten<'a>, SinkError> {
+    let mut all = Unwritten::default();
     let mut client = None;
     for part in runs(rows, ROWS_MAX) {
         if client != Some(&part.first().client) {
@@ -33,8 +35,12 @@ pub(crate) async fn write<'a>(
         for (index, refused) in refused {
             let (log_offset, row) = part.rows[index];
             let code = refused.sqlstate.unwrap_or_default();
+            if code == UNIQUE_VIOLATION && !row.upsert && is_there(transaction, &part, row).await? {
+                all.repeated.push(log_offset);
+                continue;
+            }
             let column = columns.iter().find(|(of, _)| *of == index).map(|(_, column)| column.clone());
-            all.push(RefusedRow { log_offset, row, code, column, detail: refused.detail });
+            all.refused.push(RefusedRow { log_offset, row, code, column, detail: refused.detail });
         }
     }
     Ok(all)
@@ -48,8 +54,31 @@ async fn act_as(transaction: &Transaction<'_>, client: &str) -> Result<(), SinkE
     Ok(())
 }
 
+/// Whether the row is there as it is: with the same values, and none that it does not name and that is no default.
+async fn is_there(transaction: &Transaction<'_>, run: &Run<'_>, row: &Row) -> Result<bool, SinkError> {
+    let table = table(row);
+    let name = |column: &String| quoted(Engine::Postgresql, column);
+    let keys = row.key.iter().map(name).map(|key| format!("held.{key} = sent.{key}"));
+    let values = run.columns.iter().map(name);
+    let values = values.map(|name| format!("to_jsonb(held.{name}) IS NOT DISTINCT FROM to_jsonb(sent.{name})"));
+    let equal = keys.chain(values).collect::<Vec<_>>().join(" AND ");
+    let sql = format!(
+        "SELECT FROM {table} AS held, jsonb_populate_record(NULL::{table}, $1::text::jsonb) AS sent WHERE {equal}
+         AND NOT EXISTS (SELECT FROM jsonb_each(to_jsonb(held)) AS other JOIN pg_attribute ON attname = other.key
+             WHERE attrelid = $2::text::regclass AND other.value <> 'null' AND other.key <> ALL ($3)
+                 AND NOT atthasdef AND attidentity = '')"
+    );
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&row.values, Type::TEXT), (&table, Type::TEXT), (&run.columns, Type::TEXT_ARRAY)];
+    Ok(!answered(transaction.query_typed(&sql, &values)).await?.is_empty())
+}
+
+fn table(row: &Row) -> String {
+    format!("public.{}", quoted(Engine::Postgresql, &row.table))
+}
+
 fn statement(run: &Run<'_>) -> String {
-    let table = format!("public.{}", quoted(Engine::Postgresql, &run.first().table));
+    let table = table(run.first());
     let list = |columns: &mut dyn Iterator<Item = &String>| {
         columns.map(|column| quoted(Engine::Postgresql, column)).collect::<Vec<_>>()
     };
@@ -120,5 +149,5 @@ fn column_of(error: &Error, key: &[String]) -> Option<String> {
     }
     let detail = error.detail()?;
     let named = detail.strip_prefix("Key (").and_then(|rest| rest.split_once(")=(")).map(|(named, _)| named.to_owned());
-    named.or_else(|| (error.code().code() == "23505").then(|| key.join(", ")))
+    named.or_else(|| (error.code().code() == UNIQUE_VIOLATION).then(|| key.join(", ")))
 }

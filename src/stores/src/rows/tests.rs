@@ -70,6 +70,22 @@ fn refused(log_offset: u64, row: &Row) -> RefusedRow<'_> {
     RefusedRow { log_offset, row, code: "23505".to_owned(), column: Some("id".to_owned()), detail }
 }
 
+fn of(refused: Vec<RefusedRow<'_>>) -> Unwritten<'_> {
+    Unwritten { refused, repeated: Vec::new() }
+}
+
+#[test]
+fn a_row_that_was_sent_again_has_no_letter_and_is_not_written_again() {
+    let kept = Arc::new(Kept::default());
+    let desk = RowDesk::new("db", kept.clone());
+    let batch = batch(10, vec![row("a", false, "{\"id\":1}")]);
+    desk.set_aside(Unwritten { refused: Vec::new(), repeated: vec![10] }).unwrap();
+    let mut committed = Committed::default();
+    desk.report(&batch, &mut committed);
+    assert_eq!((committed.done_before, committed.refused.len()), (vec![(10, 1)], 0));
+    assert!(desk.waiting(&batch).is_empty() && kept.offsets().is_empty());
+}
+
 #[test]
 fn a_refused_row_has_one_letter_and_is_not_written_again() {
     let kept = Arc::new(Kept::default());
@@ -81,10 +97,10 @@ fn a_refused_row_has_one_letter_and_is_not_written_again() {
     // An earlier run refused the first one.
     let before = RowDesk::new("db", kept.clone());
     let waiting = before.waiting(&batch);
-    before.set_aside(vec![refused(10, waiting[0].1)]).unwrap();
+    before.set_aside(of(vec![refused(10, waiting[0].1)])).unwrap();
     let desk = RowDesk::new("db", kept.clone());
     assert_eq!(offsets(&desk), [11, 13]);
-    desk.set_aside(vec![refused(11, desk.waiting(&batch)[0].1)]).unwrap();
+    desk.set_aside(of(vec![refused(11, desk.waiting(&batch)[0].1)])).unwrap();
     let letters = kept.letters.lock();
     assert_eq!((letters.len(), letters[1].0), (2, 11));
     let letter = &letters[1].1;
@@ -96,7 +112,7 @@ fn a_refused_row_has_one_letter_and_is_not_written_again() {
     drop(letters);
     let mut committed = Committed::default();
     desk.report(&batch, &mut committed);
-    assert_eq!((committed.refused, committed.refused_before), (vec![(11, 1)], vec![(10, 1)]));
+    assert_eq!((committed.refused, committed.done_before), (vec![(11, 1)], vec![(10, 1)]));
     assert_eq!(offsets(&desk), [13]);
 }
 
@@ -107,9 +123,9 @@ fn a_letter_that_was_kept_before_an_error_is_not_kept_again() {
     let desk = RowDesk::new("db", kept.clone());
     let waiting = desk.waiting(&batch);
     let both = waiting.iter().map(|(offset, row)| refused(*offset, row)).collect();
-    assert!(desk.set_aside(both).is_err());
+    assert!(desk.set_aside(of(both)).is_err());
     let waiting = desk.waiting(&batch);
     assert_eq!(waiting.len(), 1, "the other one is tried again");
-    desk.set_aside(vec![refused(11, waiting[0].1)]).unwrap();
+    desk.set_aside(of(vec![refused(11, waiting[0].1)])).unwrap();
     assert_eq!(kept.offsets(), [10, 11]);
 }

@@ -220,5 +220,5 @@ fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
         };
         Ok((name, Arc::new(client)))
     };
-    Ok(file::read(path)?.into_iter().map(client).collect())
+    file::read(path)?.into_iter().map(client).collect()
 }
