@@ -248,8 +248,8 @@ impl EventRoutes {
         let mut beside: Vec<Beside> = Vec::new();
         beside.extend(self.lookups.map(|lookups| Box::pin(lookups.run(stop.clone())) as Beside));
         beside.extend(self.reload.map(|reload| Box::pin(reload.run(stop.clone())) as Beside));
-        run("router", self.router, Vec::new(), stage)?;
         beside.push(Box::pin(self.way_back.run(stop.clone())));
+        run("router", self.router, Vec::new(), stage)?;
         run("routes", self.followers, beside, stage)?;
         Ok(Running { log: self.log, views, routed: self.routed })
     }
