@@ -112,7 +112,7 @@ impl EventRoutes {
         });
         view.writes = Some(log.clone());
         let (router, followers, routed) = (vec![(view, start)], Vec::new(), Vec::new());
-        let way_back = WayBack::open(&settings.data_dir, stream, &log, recovered.next_offset, registry)?;
+        let way_back = WayBack::new(stream, &log, recovered.next_offset, registry);
         let mut made = Self {
             log,
             recovered_until: recovered.next_offset,

@@ -1,11 +1,11 @@
 //! From the door to the log: catalogue, spool, shards and the spool's writer.
 
-use super::ServerError;
+use super::{ServerError, way_back};
 use crate::settings::Settings;
 use genims_catalogue::keeper::{Keeper, LogIdentity};
 use genims_catalogue::used::Used;
 use genims_log::file;
-use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
+use genims_log::file::{Appender, Refusals, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
 use genims_model::{Accounts, ByteBudget};
 use genims_pipeline::intake::Intake;
@@ -34,6 +34,8 @@ pub(super) struct Stream {
     pub(super) spool: Spool,
     pub(super) queues: Vec<Arc<ShardQueue>>,
     pub(super) intake: Arc<Intake>,
+    /// Letters of refused rows, on their way into the log.
+    pub(super) refusals: Arc<Refusals>,
     /// TCP clients' durable sequences, as an earlier run left them.
     pub(super) marks: HashMap<String, u64>,
     /// Records below were left by an earlier run.
@@ -82,6 +84,8 @@ impl Stream {
             spool.full_flag(),
         );
         let intake = Arc::new(intake.with_rows(gate));
+        let forwarded = recovered.marks.get(&way_back::mark()).copied().unwrap_or(0);
+        let refusals = Arc::new(Refusals::open(&settings.data_dir, forwarded)?);
         Ok(Self {
             keeper,
             accounts,
@@ -92,6 +96,7 @@ impl Stream {
             spool,
             queues,
             intake,
+            refusals,
             appender: Some(appender),
             settings: settings.clone(),
             stop: Arc::new(AtomicBool::new(false)),

@@ -7,7 +7,6 @@ use genims_log::file::{Forwarded, Refusals, Spool, SpoolError};
 use genims_model::{Cause, DeadLetter, Mark, SourceNo};
 use genims_pipeline::intake::Intake;
 use genims_stores::rows::Aside;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,7 @@ use uuid::Uuid;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How the first log calls its mark of which letters it has.
-fn mark() -> String {
+pub(super) fn mark() -> String {
     format!("{}refused", Mark::RESERVED)
 }
 
@@ -34,19 +33,11 @@ pub(super) struct WayBack {
 
 impl WayBack {
     /// What an earlier run left counts as received by this one.
-    pub(super) fn open(
-        folder: &Path,
-        stream: &Stream,
-        log: &Spool,
-        recovered_until: u64,
-        registry: &'static Registry,
-    ) -> Result<Self, SpoolError> {
-        let forwarded = stream.marks.get(&mark()).copied().unwrap_or(0);
-        let refusals = Arc::new(Refusals::open(folder, forwarded)?);
-        let source = stream.accounts.recovered();
+    pub(super) fn new(stream: &Stream, log: &Spool, recovered_until: u64, registry: &'static Registry) -> Self {
+        let (refusals, source) = (stream.refusals.clone(), stream.accounts.recovered());
         stream.accounts.received(source, refusals.waiting());
         let (intake, log) = (stream.intake.clone(), log.clone());
-        Ok(Self { refusals, intake, log, registry, recovered: (recovered_until, source) })
+        Self { refusals, intake, log, registry, recovered: (recovered_until, source) }
     }
 
     /// Where the rows of one database go.

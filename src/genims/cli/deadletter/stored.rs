@@ -28,6 +28,8 @@ struct Stats {
 #[derive(Deserialize)]
 struct SpoolStats {
     next_offset: u64,
+    #[serde(default)]
+    letters_waiting: u64,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +64,13 @@ pub(super) async fn wait(address: SocketAddr, databases: &BTreeSet<String>) -> a
     });
     let ends: Vec<_> = own.map(|sink| (sink.name.clone(), sink.position + sink.lag_records)).collect();
     passed(address, deadline, &ends).await?;
+    // What they refused is on its way into the first log.
+    while stats(address).await?.spool.letters_waiting > 0 {
+        if Instant::now() > deadline {
+            bail!("{}: letters of refused rows wait for room in the log", unknown(address));
+        }
+        tokio::time::sleep(POLL).await;
+    }
     let end = stats(address).await?.spool.next_offset;
     passed(address, deadline, &[(OPERATIONS.to_owned(), end)]).await
 }

@@ -71,7 +71,8 @@ pub struct Refusals {
 
 #[derive(Debug)]
 struct State {
-    file: Box<dyn DiskFile>,
+    /// There is none before the first letter.
+    file: Option<Box<dyn DiskFile>>,
     /// Where the first frame begins, and the last one ends.
     begin: u64,
     end: u64,
@@ -104,10 +105,12 @@ impl Refusals {
         };
         disk.create_directory(folder).map_err(failed("create the folder of"))?;
         let is_there = disk.list(folder).map_err(failed("look for"))?.iter().any(|name| name == NAME);
-        let file = if is_there { disk.open(&path) } else { disk.create(&path) }.map_err(failed("open"))?;
-        disk.sync_directory(folder).map_err(failed("sync the folder of"))?;
-        let mut bytes = vec![0; file.length().map_err(failed("read"))? as usize];
-        file.read_at(&mut bytes, 0).map_err(failed("read"))?;
+        let file = if is_there { Some(disk.open(&path).map_err(failed("open"))?) } else { None };
+        let mut bytes = Vec::new();
+        if let Some(file) = &file {
+            bytes.resize(file.length().map_err(failed("read"))? as usize, 0);
+            file.read_at(&mut bytes, 0).map_err(failed("read"))?;
+        }
         let (mut frames, mut end) = (VecDeque::new(), 0);
         while let Some((body, length)) = parse(&path, &bytes, end)? {
             frames.push_back(Frame {
@@ -162,8 +165,16 @@ impl Refusals {
         body.serial = state.next_serial;
         let bytes = encode(body)?;
         let path = self.folder.join(NAME);
-        state.file.write_all_at(&bytes, state.end).map_err(|source| SpoolError::io("write", &path, source))?;
-        state.file.sync_data().map_err(|source| SpoolError::io("sync", &path, source))?;
+        let file = match state.file.take() {
+            Some(file) => file,
+            None => {
+                state.is_name_unsynced = true;
+                self.disk.create(&path).map_err(|source| SpoolError::io("create", &path, source))?
+            }
+        };
+        let file = state.file.insert(file);
+        file.write_all_at(&bytes, state.end).map_err(|source| SpoolError::io("write", &path, source))?;
+        file.sync_data().map_err(|source| SpoolError::io("sync", &path, source))?;
         self.sync_name(state)?;
         state.frames.push_back(frame(body, bytes.len() as u64));
         state.end += bytes.len() as u64;
@@ -190,8 +201,8 @@ impl Refusals {
             if !frame.is_forwarded {
                 let path = self.folder.join(NAME);
                 let mut bytes = vec![0; frame.bytes as usize];
-                let read = state.file.read_at(&mut bytes, at);
-                read.map_err(|source| SpoolError::io("read", &path, source))?;
+                let read = state.file.as_ref().map(|file| file.read_at(&mut bytes, at));
+                read.transpose().map_err(|source| SpoolError::io("read", &path, source))?;
                 let Some((body, _)) = parse(&path, &bytes, 0)? else {
                     let detail = "a frame that was whole is not".to_owned();
                     return Err(SpoolError::DamagedRefusals { file: path, position: at, detail });
@@ -226,12 +237,12 @@ impl Refusals {
         let (path, fresh) = (self.folder.join(NAME), self.folder.join(UNFINISHED));
         let failed = |source| SpoolError::io("begin anew", &path, source);
         let mut bytes = vec![0; (state.end - state.begin) as usize];
-        state.file.read_at(&mut bytes, state.begin).map_err(failed)?;
+        state.file.as_ref().map(|file| file.read_at(&mut bytes, state.begin)).transpose().map_err(failed)?;
         let file = self.disk.create(&fresh).map_err(failed)?;
         file.write_all_at(&bytes, 0).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         self.disk.rename(&fresh, &path).map_err(failed)?;
-        (state.file, state.begin, state.end) = (file, 0, bytes.len() as u64);
+        (state.file, state.begin, state.end) = (Some(file), 0, bytes.len() as u64);
         state.is_name_unsynced = true;
         self.sync_name(state)
     }
