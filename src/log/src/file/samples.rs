@@ -180,5 +180,7 @@ pub(super) fn golden() -> Portion {
         Event::FaultOpened(FaultOpened { start_us: 60, ..faults().0 }),
     ];
     portion.marks = vec![Mark { client: "plc-9".to_owned(), sequence: 17 }];
+    // There were none when these files were written; they have a golden file of their own.
+    portion.rows.clear();
     portion
 }
