@@ -1,6 +1,7 @@
 //! Rows through each door: by frames, held to accounts, and with no room left in either log.
 
-use super::{HR, OPEN, ORDERS, letters, rows_plant, send, send_as, settled};
+use super::{HR, OPEN, ORDERS, letters, rows_plant, send, settled};
+use crate::clients::publish;
 use crate::harness::Harness;
 use crate::routes::{close, count, open, plant_of};
 use crate::running::eventually;
@@ -134,15 +135,17 @@ pub(super) fn both_logs_full(harness: &'static Harness) {
     close(&plant, HR);
     let text = "x".repeat(2_000);
     // Each tenth is there already, which its database alone can tell.
-    let payloads: Vec<String> =
-        (1..=LARGE_ROWS).map(|id| json!({"id": if id % 10 == 0 { 0 } else { id }, "text": text}).to_string()).collect();
-    std::thread::scope(|scope| {
-        let sent = scope.spawn(|| send_as(&plant, "hr-program", HR, "t_large", &payloads));
-        eventually("the first log is full", PATIENCE, || plant.stats()["spool"]["full"] == true);
-        assert!(!sent.is_finished());
-        open(&plant, HR);
-        eventually("all is acknowledged", PATIENCE, || sent.is_finished());
-    });
+    let message = |id: i64| {
+        let row = json!({"id": if id % 10 == 0 { 0 } else { id }, "text": text});
+        ("genims/v1/rows/genims_hr_db/t_large".to_owned(), row.to_string().into_bytes())
+    };
+    let (messages, mqtt): (Vec<_>, _) = ((1..=LARGE_ROWS).map(message).collect(), plant.doors.mqtt);
+    // Not joined: a failure must not wait for a sender that waits.
+    let sent = std::thread::spawn(move || publish(mqtt, "hr-program", 1, &messages));
+    eventually("the first log is full", PATIENCE, || plant.stats()["spool"]["full"] == true);
+    assert!(!sent.is_finished());
+    open(&plant, HR);
+    eventually("all is acknowledged", PATIENCE, || sent.is_finished());
     let refused = LARGE_ROWS / 10;
     settled(&plant, (1 + LARGE_ROWS - refused) as u64, refused as u64);
     assert_eq!(count(&plant, HR, "t_large", "true"), 1 + LARGE_ROWS - refused);
