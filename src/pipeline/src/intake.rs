@@ -65,11 +65,6 @@ impl Intake {
         Self { directory, shards, accounts, registrar, when_full, spool_full, remarks: Remarks::default(), rows: None }
     }
 
-    /// Takes rows for tables, too, as far as the gate lets them.
-    pub fn with_rows(self, gate: Option<Arc<Gate>>) -> Self {
-        Self { rows: gate, ..self }
-    }
-
     pub fn remarks(&self) -> &Remarks {
         &self.remarks
     }

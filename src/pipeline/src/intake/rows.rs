@@ -6,6 +6,7 @@ use super::{Intake, IntakeBuffer};
 use genims_decode::Form;
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{Chunk, DeadLetter, Mark, Protocol, Reason, Receipt, Row, Topics, now_us};
+use genims_rows::Gate;
 use genims_rows::gate::{Refused, Sender};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -64,6 +65,11 @@ impl IntakeBuffer {
 }
 
 impl Intake {
+    /// Takes rows for tables, too, as far as the gate lets them.
+    pub fn with_rows(self, gate: Option<Arc<Gate>>) -> Self {
+        Self { rows: gate, ..self }
+    }
+
     /// Sets aside rows that their database refused: they were counted when they came, and end when their letters are
     /// stored. Returns when these are durable, together with the mark.
     pub async fn set_aside_rows(&self, dead_letters: Vec<DeadLetter>, mark: Mark) {
