@@ -148,15 +148,17 @@ async fn send(
 
 /// Whether what stands in the way is this document, with no field more.
 async fn is_there(database: &Database, row: &Row, document: &Document) -> Result<bool, SinkError> {
-    let key: Document = match document.get("_id") {
-        Some(id) => doc! { "_id": id },
-        None => document.clone().into_iter().filter(|(name, _)| row.key.contains(name)).collect(),
-    };
+    // Where another key tells which document is meant, the `_id` was made for this one.
+    let has_key = !row.key.is_empty();
+    let is_key = |name: &str| if has_key { row.key.iter().any(|key| key == name) } else { name == "_id" };
+    let key: Document = document.clone().into_iter().filter(|(name, _)| is_key(name)).collect();
     let collection = database.collection::<Document>(&row.table);
     let found = answered(async { collection.find_one(key).await }).await?;
-    let is_equal = |found: &Document| document.iter().all(|(name, value)| found.get(name) == Some(value));
-    let fields = document.len() + usize::from(!document.contains_key("_id"));
-    Ok(found.is_some_and(|found| found.len() == fields && is_equal(&found)))
+    let is_equal = |found: &Document| {
+        let mut given = document.iter().filter(|(name, _)| *name != "_id" || is_key(name));
+        found.len() == document.len() && given.all(|(name, value)| found.get(name) == Some(value))
+    };
+    Ok(found.is_some_and(|found| is_equal(&found)))
 }
 
 /// The property that a validator's answer names first.
