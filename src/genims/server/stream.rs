@@ -1,6 +1,6 @@
 //! From the door to the log: catalogue, spool, shards and the spool's writer.
 
-use super::{ServerError, way_back};
+use super::ServerError;
 use crate::settings::Settings;
 use genims_catalogue::keeper::{Keeper, LogIdentity};
 use genims_catalogue::used::Used;
@@ -84,7 +84,7 @@ impl Stream {
             spool.full_flag(),
         );
         let intake = Arc::new(intake.with_rows(gate));
-        let forwarded = recovered.marks.get(&way_back::mark()).copied().unwrap_or(0);
+        let forwarded = recovered.marks.get(Refusals::MARK).copied().unwrap_or(0);
         let refusals = Arc::new(Refusals::open(&settings.data_dir, forwarded)?);
         Ok(Self {
             keeper,

@@ -15,11 +15,6 @@ use uuid::Uuid;
 /// A file that cannot be read is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How the first log calls its mark of which letters it has.
-pub(super) fn mark() -> String {
-    format!("{}refused", Mark::RESERVED)
-}
-
 /// What all databases have refused.
 pub(super) struct WayBack {
     refusals: Arc<Refusals>,
@@ -75,7 +70,7 @@ impl WayBack {
             // The listeners of an earlier run may have been others.
             letters.iter_mut().for_each(|letter| letter.source = self.recovered.1);
         }
-        self.intake.set_aside_rows(letters, Mark { client: mark(), sequence: serial }).await;
+        self.intake.set_aside_rows(letters, Mark { client: Refusals::MARK.to_owned(), sequence: serial }).await;
         self.refusals.forwarded(serial, |log, database| self.passed(log, database))
     }
 

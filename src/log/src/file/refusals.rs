@@ -92,6 +92,9 @@ pub struct Forwarded {
 }
 
 impl Refusals {
+    /// How the log calls its mark of which serials it has.
+    pub const MARK: &str = "log/refused";
+
     /// `forwarded`: the log has the letters of all serials up to it.
     pub fn open(folder: &Path, forwarded: u64) -> Result<Self, SpoolError> {
         Self::open_on(Arc::new(RealDisk), folder, forwarded)

@@ -2,7 +2,7 @@
 
 use super::super::fake_disk::FakeDisk;
 use super::*;
-use genims_model::Reason;
+use genims_model::{Mark, Reason};
 
 const FOLDER: &str = "/data";
 const LOG: Uuid = Uuid::from_u128(7);
@@ -44,6 +44,7 @@ fn texts(refusals: &Refusals) -> Vec<(u64, String)> {
 
 #[test]
 fn what_was_kept_outlives_a_power_cut_and_is_forwarded_once() {
+    assert!(Refusals::MARK.starts_with(Mark::RESERVED));
     let disk = FakeDisk::new(1);
     let refusals = open(&disk, 0);
     refusals.keep(LOG, "db", vec![(3, letter("a")), (9, letter("b"))]).unwrap();

@@ -1,12 +1,23 @@
 //! What is not taken at the door: kept with its reason, in a form that can be replayed.
 
-use super::IntakeBuffer;
+use super::{IntakeBuffer, Scope};
 use genims_decode::{Form, Point, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{DeadLetter, Reason};
 use std::fmt::Arguments;
 
 impl IntakeBuffer {
+    pub fn set_scope(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
+    /// Whether the client may send records of a machine, or of none that is known.
+    #[inline]
+    pub(super) fn may_speak_for(&self, machine: Option<&str>) -> bool {
+        let Some(machines) = &self.scope.machines else { return true };
+        machine.is_some_and(|machine| machines.contains(machine))
+    }
+
     /// A point whose sensor nobody knows, or which its sender may not send: kept as an element that can be replayed once that
     /// has changed.
     pub(super) fn reject_point(&mut self, why: (Reason, &str), machine: Option<&str>, sensor: &str, point: &Point<'_>) {

@@ -1,7 +1,6 @@
 //! What a client may send: whose records, and into which tables rows. What it may not is set aside, so that nothing is
 //! acknowledged that is not on disk.
 
-use super::IntakeBuffer;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -17,17 +16,4 @@ pub struct Scope {
     pub machines: Option<Machines>,
     /// Into which tables rows; `None` for a client without an account, of which the gate knows what it may.
     pub tables: Option<Tables>,
-}
-
-impl IntakeBuffer {
-    pub fn set_scope(&mut self, scope: Scope) {
-        self.scope = scope;
-    }
-
-    /// Whether the client may send records of a machine, or of none that is known.
-    #[inline]
-    pub(super) fn may_speak_for(&self, machine: Option<&str>) -> bool {
-        let Some(machines) = &self.scope.machines else { return true };
-        machine.is_some_and(|machine| machines.contains(machine))
-    }
 }
