@@ -3,7 +3,9 @@
 //! In: batches of the first log. Out: their events and rows, appended to the second in the same order, together with how far the
 //! first one has been read. Both are in one record of the second log, durable together: an event or a row is there once.
 
-use genims_log::file::Appender;
+use genims_log::contract::Log;
+use genims_log::file::{Appender, SpoolError};
+use genims_log::history::Resume;
 use genims_model::{Event, Group, Mark, Portion, Position, Row, SourceNo, now_us};
 use genims_stores::SinkError;
 use genims_stores::batch::{Batch, oldest_received_us};
@@ -15,11 +17,6 @@ use uuid::Uuid;
 
 /// The consumer's name in the first log.
 pub const ROUTER: &str = "events";
-
-/// How the second log calls its mark of how far the first has been read.
-pub fn mark_of(log: Uuid) -> String {
-    format!("{}{log}", Mark::RESERVED)
-}
 
 /// See the module's header. A loop that takes another's place goes on with the same one.
 #[derive(Clone)]
@@ -51,9 +48,35 @@ impl EventRouter {
         Self { recovered: (until, source), ..self }
     }
 
-    fn mark(&self) -> String {
-        mark_of(self.log)
+    /// Closes the doors before they open where the second log is ahead of the first: the first one would grow past the mark, and
+    /// what it grew by would be taken for routed.
+    pub fn judge(&self, first: &impl Log) {
+        let start = first.position(0);
+        let Some(position) = remembered(&self.events.lock().marks, start.log) else { return };
+        if let Resume::NotInHistory { .. } = first.resume(&Position { offset: position, ..start }) {
+            let error = SinkError::NotInHistory { sink: ROUTER, position, end: first.next_offset() };
+            first.refuse(ROUTER, Some(error.to_string()));
+        }
     }
+
+    fn mark(&self) -> String {
+        mark(self.log)
+    }
+}
+
+/// Under which name the second log's marks say how far the first one has been read: what the first is called.
+pub(crate) fn mark(log: Uuid) -> String {
+    format!("{}{log}", Mark::RESERVED)
+}
+
+/// How far the first log has been read as of the last event, by the marks of the second; `None` before the first event.
+pub fn remembered(marks: &HashMap<String, u64>, log: Uuid) -> Option<u64> {
+    marks.get(&mark(log)).copied()
+}
+
+/// The first log gets another name: everything below the position's offset has been read. Durable when this returns.
+pub fn remember(appender: &mut Appender, position: &Position) -> Result<(), SpoolError> {
+    appender.append_marks(vec![Mark { client: mark(position.log), sequence: position.offset }])
 }
 
 impl Target for EventRouter {
@@ -64,7 +87,7 @@ impl Target for EventRouter {
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         self.log = start.log;
         let events = self.events.lock();
-        let read = events.marks.get(&self.mark()).copied().unwrap_or(0);
+        let read = remembered(&events.marks, self.log).unwrap_or(0);
         Ok(Position { offset: read.max(events.passed), ..start.clone() })
     }
 

@@ -103,9 +103,10 @@ impl EventRoutes {
             None => Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE),
         };
         let passed = stream.spool.register(&consumer)?;
-        let routed_below = recovered.marks.get(&router::mark_of(stream.spool.id())).copied().unwrap_or(0).max(passed);
+        let routed_below = router::remembered(&recovered.marks, stream.spool.name()).unwrap_or(0).max(passed);
         let router = EventRouter::new(appender, recovered.marks, passed)
             .with_recovered(stream.recovered_until, stream.accounts.recovered());
+        router.judge(&stream.spool);
         let first = stream.spool.clone();
         let (mut view, start) = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, None, stop)
