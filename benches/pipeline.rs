@@ -66,6 +66,7 @@ fn chunk(index: i64) -> Chunk {
         snapshots: Vec::new(),
         events: Vec::new(),
         dead_letters: Vec::new(),
+        rows: Vec::new(),
         marks: Vec::new(),
         receipt: Receipt::unwatched(),
     }

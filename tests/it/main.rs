@@ -53,6 +53,7 @@ mod retention;
 mod roles;
 mod routes;
 mod routes_story;
+mod rows;
 mod running;
 mod seed;
 mod seeding;
@@ -121,6 +122,7 @@ fn main() -> ExitCode {
         one_step_back::tests,
         powercut::tests,
         routes::tests,
+        rows::tests,
         routes_story::tests,
         sink::tests,
         etl::tests,

@@ -185,7 +185,7 @@ fn away(harness: &'static Harness) {
 }
 
 /// Nobody reaches the database any more.
-fn close(plant: &Plant, database: &str) {
+pub(crate) fn close(plant: &Plant, database: &str) {
     plant.execute(
         "postgres",
         &format!(
@@ -195,7 +195,7 @@ fn close(plant: &Plant, database: &str) {
     );
 }
 
-fn open(plant: &Plant, database: &str) {
+pub(crate) fn open(plant: &Plant, database: &str) {
     plant.execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
 }
 

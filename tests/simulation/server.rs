@@ -140,7 +140,8 @@ impl Server {
             WhenFull::Block,
             spool.full_flag(),
         ));
-        let settlement = Settlement { accounts: accounts.clone(), recovered_until: recovered.next_offset };
+        let settlement =
+            Settlement { accounts: accounts.clone(), recovered_until: recovered.next_offset, rows_of: None };
         let appended = Arc::<Notify>::default();
         let followed =
             Followed { spool: spool.clone(), appended: appended.clone(), skips: plan.broken == Broken::SkipsGroups };

@@ -12,9 +12,10 @@
 
 use crate::gather::{BatchLimits, Gatherer};
 use crate::metrics::SinkMetrics;
+pub use crate::settlement::Settlement;
 use genims_log::contract::Log;
 use genims_log::history::Resume;
-use genims_model::{Accounts, Backoff, Outcome, SourceNo, panics};
+use genims_model::Backoff;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Committed, Target};
@@ -52,13 +53,6 @@ impl Default for FollowOptions {
             jitter_seed: None,
         }
     }
-}
-
-/// The accounts that a sink settles. Records below `recovered_until` were left by an earlier run.
-#[derive(Clone, Debug)]
-pub struct Settlement {
-    pub accounts: Arc<Accounts>,
-    pub recovered_until: u64,
 }
 
 /// One sink and where it stands.
@@ -369,7 +363,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         self.metrics.refused_total.fetch_add(refused, Ordering::Relaxed);
         self.metrics.expired_total.fetch_add(report.expired, Ordering::Relaxed);
         if let Some(settlement) = &self.settlement {
-            settlement.settle(batch, &report.refused, self.settled);
+            settlement.settle(batch, report, self.settled);
         }
         self.settled = self.settled.max(batch.next_offset);
         self.attempted = self.attempted.max(self.settled);
@@ -383,40 +377,6 @@ impl<T: Target, L: Log> Follower<T, L> {
 
     fn save_cursor(&self, next_offset: u64) -> Result<(), SinkError> {
         self.log.save_cursor(self.target.name(), next_offset).map_err(SinkError::Log)
-    }
-}
-
-impl Settlement {
-    /// Enters the records from offset `from` on: what lies below is in the accounts already.
-    fn settle(&self, batch: &Batch, refused: &[(u64, SourceNo)], from: u64) {
-        let sources = usize::from(SourceNo::MAX) + 1;
-        let (mut stored, mut dead_letters) = (vec![0_u64; sources], vec![0_u64; sources]);
-        let account = |offset: u64, source: SourceNo| {
-            usize::from(if offset < self.recovered_until { self.accounts.recovered() } else { source })
-        };
-        for group in batch.groups.iter().filter(|group| group.first_offset >= from) {
-            let first = group.first_offset;
-            group.readings.iter().for_each(|reading| stored[account(first, reading.source)] += 1);
-            group.snapshots.iter().for_each(|snapshot| stored[account(first, snapshot.source)] += 1);
-            for dead_letter in &group.dead_letters {
-                dead_letters[account(first, dead_letter.source)] += dead_letter.records;
-            }
-        }
-        for (offset, source) in refused.iter().filter(|(offset, _)| *offset >= from) {
-            let source = account(*offset, *source);
-            let Some(others) = stored[source].checked_sub(1) else {
-                panics::broken(&format!("the record {offset} was refused, but its batch has none of its source left"));
-            };
-            stored[source] = others;
-            dead_letters[source] += 1;
-        }
-        for (source, (stored, dead_letters)) in stored.into_iter().zip(dead_letters).enumerate() {
-            if stored + dead_letters == 0 {
-                continue;
-            }
-            self.accounts.finished(source as SourceNo, Outcome::Committed, stored);
-            self.accounts.finished(source as SourceNo, Outcome::DeadLettered, dead_letters);
-        }
     }
 }
 

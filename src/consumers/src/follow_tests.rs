@@ -144,7 +144,7 @@ impl Trial {
 
     fn follower(&self, batch_size: usize) -> Follower<Fake, Arc<MemoryLog>> {
         let limits = BatchLimits { batch_size, ..BatchLimits::default() };
-        let settlement = Settlement { accounts: self.accounts.clone(), recovered_until: 0 };
+        let settlement = Settlement { accounts: self.accounts.clone(), recovered_until: 0, rows_of: None };
         Follower::new(Fake::new(&self.database), self.log.clone(), limits, self.metrics.clone(), Some(settlement))
             .with_options(FollowOptions {
                 commit_timeout: Duration::from_millis(50),
@@ -253,7 +253,7 @@ async fn records_of_an_earlier_run_settle_as_recovered() {
     let accounts = Arc::new(Accounts::new(["mqtt".to_owned()]));
     accounts.received(accounts.recovered(), 12);
     accounts.received(0, 18);
-    let settlement = Settlement { accounts: accounts.clone(), recovered_until: 12 };
+    let settlement = Settlement { accounts: accounts.clone(), recovered_until: 12, rows_of: None };
     let target = Fake::new(&trial.database);
     let limits = BatchLimits { batch_size: 9, ..BatchLimits::default() };
     let follower = Follower::new(target, trial.log.clone(), limits, trial.metrics.clone(), Some(settlement));

@@ -5,7 +5,7 @@
 //! - [`gather`]: consecutive groups become one batch
 //! - [`follow`]: the loop every sink runs: gather, commit, settle; retry, back off, recall, stop
 //! - [`mirror`]: the same for the mirror, which comes back when the log has cut it off
-//! - [`router`]: the events, into a log of their own
+//! - [`router`]: events and programs' rows, into a log of their own
 //! - [`supervise`]: starts that loop again when it ends without being asked
 //!
 //! Invariants:
@@ -24,6 +24,7 @@ pub mod mirror;
 pub mod router;
 #[cfg(test)]
 mod router_tests;
+mod settlement;
 pub mod supervise;
 #[cfg(test)]
 mod supervise_tests;

@@ -232,6 +232,7 @@ impl SinkMetrics {
             for snapshot in &group.snapshots {
                 record(snapshot.received_us, 1);
             }
+            group.rows.iter().for_each(|row| record(row.received_us, 1));
             if let Some(received_us) = group.events_received_us() {
                 record(received_us, group.events.len() as u64);
             }

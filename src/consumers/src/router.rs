@@ -1,12 +1,12 @@
 //! From the log of everything into the log of events, so that a small database's backlog never pins the readings.
 //!
-//! In: batches of the first log. Out: their events, appended to the second in the same order, together with how far the first
-//! one has been read. Both are in one record of the second log, durable together: an event is there once.
+//! In: batches of the first log. Out: their events and rows, appended to the second in the same order, together with how far the
+//! first one has been read. Both are in one record of the second log, durable together: an event or a row is there once.
 
 use genims_log::contract::Log;
 use genims_log::file::{Appender, SpoolError};
 use genims_log::history::Resume;
-use genims_model::{Mark, Portion, Position, now_us};
+use genims_model::{Event, Group, Mark, Portion, Position, Row, SourceNo, now_us};
 use genims_stores::SinkError;
 use genims_stores::batch::{Batch, oldest_received_us};
 use genims_stores::target::{Committed, Target};
@@ -23,6 +23,8 @@ pub const ROUTER: &str = "events";
 pub struct EventRouter {
     events: Arc<Mutex<Events>>,
     log: Uuid,
+    /// Records below were left by an earlier run, and are in the account of this source.
+    recovered: (u64, SourceNo),
 }
 
 /// The second log.
@@ -38,7 +40,12 @@ impl EventRouter {
     /// `marks` are those of the second log as it was opened; `passed` is the cursor in the first, as it was before a router
     /// that was cut off goes on.
     pub fn new(appender: Appender, marks: HashMap<String, u64>, passed: u64) -> Self {
-        Self { events: Arc::new(Mutex::new(Events { appender, marks, passed })), log: Uuid::nil() }
+        Self { events: Arc::new(Mutex::new(Events { appender, marks, passed })), log: Uuid::nil(), recovered: (0, 0) }
+    }
+
+    /// Rows below `until` count as the source's: an earlier run received them.
+    pub fn with_recovered(self, until: u64, source: SourceNo) -> Self {
+        Self { recovered: (until, source), ..self }
     }
 
     /// Closes the doors before they open where the second log is ahead of the first: the first one would grow past the mark, and
@@ -58,8 +65,8 @@ impl EventRouter {
 }
 
 /// Under which name the second log's marks say how far the first one has been read: what the first is called.
-fn mark(log: Uuid) -> String {
-    format!("log/{log}")
+pub(crate) fn mark(log: Uuid) -> String {
+    format!("{}{log}", Mark::RESERVED)
 }
 
 /// How far the first log has been read as of the last event, by the marks of the second; `None` before the first event.
@@ -87,26 +94,91 @@ impl Target for EventRouter {
     fn close(&mut self) {}
 
     async fn commit(&mut self, batch: &Batch, _: u64) -> Result<Committed, SinkError> {
-        let events: Vec<_> = batch.events().map(|(_, event)| event.clone()).collect();
-        if events.is_empty() {
-            self.events.lock().passed = batch.next_offset;
+        let mark = self.mark();
+        let mut events = self.events.lock();
+        let read = events.marks.get(&mark).copied().unwrap_or(0);
+        let mut piece = Piece::default();
+        for group in &batch.groups {
+            let told = (group.first_event_offset()..).zip(&group.events).filter(|(offset, _)| *offset >= read);
+            for (offset, event) in told {
+                piece.tell(event, group);
+                if piece.bytes > PIECE_BYTES_MAX {
+                    events.append(std::mem::take(&mut piece), &mark, offset + 1)?;
+                }
+            }
+            for (offset, row) in (group.first_row_offset()..).zip(&group.rows).filter(|(offset, _)| *offset >= read) {
+                piece.bytes += row.bytes();
+                // Its account is not that of this run.
+                let source = if offset < self.recovered.0 { self.recovered.1 } else { row.source };
+                piece.rows.push(Row { source, ..row.clone() });
+                if piece.bytes > PIECE_BYTES_MAX {
+                    events.append(std::mem::take(&mut piece), &mark, offset + 1)?;
+                }
+            }
+        }
+        if piece.is_empty() {
+            events.passed = batch.next_offset;
             return Ok(Committed::default());
         }
-        let mark = Mark { client: self.mark(), sequence: batch.next_offset };
-        let told = batch.groups.iter().filter(|group| !group.events.is_empty());
-        // What nobody sent, a silence, begins with us.
-        let received_us = told.filter_map(|group| oldest_received_us(group)).min().unwrap_or_else(now_us);
-        let received =
-            Mark { client: Mark::RECEIVED.to_owned(), sequence: u64::try_from(received_us).unwrap_or_default() };
-        let mut portion = Portion { events, marks: vec![received, mark.clone()], ..Portion::default() };
-        let mut events = self.events.lock();
-        events.appender.append(&mut portion).map_err(|error| SinkError::Log(Box::new(error)))?;
-        events.passed = mark.sequence;
-        events.marks.insert(mark.client, mark.sequence);
+        events.append(piece, &mark, batch.next_offset)?;
         Ok(Committed::default())
     }
 
     async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
         Ok(Committed::default())
+    }
+}
+
+/// What one record of the second log takes: with more, records and mark would not be durable together.
+const PIECE_BYTES_MAX: usize = 256 * 1024;
+/// An event in the second log, names of its fields included.
+const EVENT_BYTES: usize = 384;
+
+/// Records of the first log on their way into the second.
+#[derive(Default)]
+struct Piece {
+    events: Vec<Event>,
+    rows: Vec<Row>,
+    bytes: usize,
+    /// When the oldest record that the events tell of was received, and of which group that was asked last.
+    received_us: Option<i64>,
+    group: Option<u64>,
+}
+
+impl Piece {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.rows.is_empty()
+    }
+
+    fn tell(&mut self, event: &Event, group: &Group) {
+        self.bytes += match event {
+            Event::ClientLost { will_payload, .. } => EVENT_BYTES + will_payload.len(),
+            _ => EVENT_BYTES,
+        };
+        self.events.push(event.clone());
+        // Once a group.
+        if self.group != Some(group.first_offset) {
+            self.group = Some(group.first_offset);
+            self.received_us = self.received_us.into_iter().chain(oldest_received_us(group)).min();
+        }
+    }
+}
+
+impl Events {
+    /// Appends what was read of the first log up to `next_offset`.
+    fn append(&mut self, piece: Piece, mark: &str, next_offset: u64) -> Result<(), SinkError> {
+        let Piece { events, rows, received_us, .. } = piece;
+        let mut marks = Vec::new();
+        if !events.is_empty() {
+            // What nobody sent, a silence, begins with us. Rows say it themselves.
+            let received_us = u64::try_from(received_us.unwrap_or_else(now_us)).unwrap_or_default();
+            marks.push(Mark { client: Mark::RECEIVED.to_owned(), sequence: received_us });
+        }
+        marks.push(Mark { client: mark.to_owned(), sequence: next_offset });
+        let mut portion = Portion { events, rows, marks, ..Portion::default() };
+        self.appender.append(&mut portion).map_err(|error| SinkError::Log(Box::new(error)))?;
+        self.passed = next_offset;
+        self.marks.insert(mark.to_owned(), next_offset);
+        Ok(())
     }
 }

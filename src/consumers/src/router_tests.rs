@@ -1,4 +1,4 @@
-//! From a log in memory into a log on disk: an event is there once, in order, wherever the router ends and goes on.
+//! From a log in memory into a log on disk: an event or a row is there once, in order, wherever the router ends and goes on.
 
 use crate::follow::{FollowOptions, Follower};
 use crate::gather::BatchLimits;
@@ -7,7 +7,7 @@ use crate::router::{self, EventRouter, ROUTER};
 use genims_log::contract::{Consumer, Log};
 use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_log::memory::MemoryLog;
-use genims_model::{Event, Group, Position, SensorNo};
+use genims_model::{Event, Group, Position, Row, SensorNo};
 use genims_stores::batch::Batch;
 use genims_stores::sample;
 use genims_stores::target::Target;
@@ -24,6 +24,7 @@ const EVENTS: i64 = 20;
 struct Trial {
     first: Arc<MemoryLog>,
     folder: TempDir,
+    segment_bytes: u64,
 }
 
 /// A second log that is open.
@@ -47,14 +48,14 @@ impl Trial {
             first.append(Group { readings: readings.clone(), events: vec![event(number)], ..Group::default() });
             first.append(Group { readings, ..Group::default() });
         }
-        Self { first, folder: TempDir::new().unwrap() }
+        Self { first, folder: TempDir::new().unwrap(), segment_bytes: 32 << 10 }
     }
 
     fn open(&self) -> (Appender, Spool, Recovered) {
         let options = SpoolOptions {
             directory: self.folder.path().to_owned(),
-            max_bytes: 1 << 20,
-            segment_bytes: 32 << 10,
+            max_bytes: self.segment_bytes * 32,
+            segment_bytes: self.segment_bytes,
             memory_bytes: 1 << 20,
             retain_bytes: 0,
             fsync: false,
@@ -179,6 +180,71 @@ async fn what_a_router_that_was_cut_off_lacks_is_counted() {
     let metrics = trial.route(&life).await;
     assert_eq!(metrics.gap_records_total.load(Ordering::Relaxed), 4);
     assert_eq!(numbers(&life.events), (0..EVENTS).chain(EVENTS + 4..EVENTS + 10).collect::<Vec<_>>());
+}
+
+/// A row of about 20 KiB.
+fn row(number: i64) -> Row {
+    Row { source: 0, received_us: number, values: " ".repeat(20 << 10), ..Row::default() }
+}
+
+fn rows(events: &Spool) -> Vec<(i64, u8)> {
+    let mut rows = Vec::new();
+    events
+        .replay(events.first_offset(), |group| rows.extend(group.rows.iter().map(|row| (row.received_us, row.source))))
+        .unwrap();
+    rows
+}
+
+/// Every record says how far the first log has been read: what it holds and the mark are durable together.
+fn whole(events: &Spool) {
+    let mut records = 0;
+    let mut see = |group: &Group| {
+        records += 1;
+        assert!(group.marks.iter().any(|mark| mark.client == router::mark(Uuid::from_u128(1))), "{:?}", group.marks);
+    };
+    events.replay(events.first_offset(), &mut see).unwrap();
+    assert!(records > 1, "one record is no test");
+}
+
+#[tokio::test]
+async fn many_events_at_once_are_records_that_each_have_their_mark() {
+    let first = MemoryLog::new(Uuid::from_u128(1));
+    first.append(Group { events: (0..20_000).map(event).collect(), ..Group::default() });
+    let trial = Trial { first: first.clone(), folder: TempDir::new().unwrap(), segment_bytes: 8 << 20 };
+    let mut life = trial.life();
+    life.router.open(&first.position(0), 0).await.unwrap();
+    life.router.commit(&batch(&first, 0, first.next_offset()), 0).await.unwrap();
+    assert_eq!(numbers(&life.events), (0..20_000).collect::<Vec<_>>());
+    whole(&life.events);
+}
+
+#[tokio::test]
+async fn rows_go_with_the_events_and_are_there_once_however_many_records_they_take() {
+    let first = MemoryLog::new(Uuid::from_u128(1));
+    let folder = TempDir::new().unwrap();
+    // More than a record of the second log takes, of which the first ten were left by an earlier run.
+    first.append(Group { rows: (0..10).map(row).collect(), events: vec![event(0)], ..Group::default() });
+    let recovered_until = first.next_offset();
+    first.append(Group { rows: (10..30).map(row).collect(), events: vec![event(1)], ..Group::default() });
+    // As the server opens it.
+    let trial = Trial { first: first.clone(), folder, segment_bytes: 8 << 20 };
+    let all = batch(&first, 0, first.next_offset());
+    let expected: Vec<(i64, u8)> = (0..30).map(|number| (number, if number < 10 { 9 } else { 0 })).collect();
+    {
+        let life = trial.life();
+        let mut router = life.router.clone().with_recovered(recovered_until, 9);
+        router.open(&first.position(0), 0).await.unwrap();
+        router.commit(&all, 0).await.unwrap();
+        assert_eq!((rows(&life.events), numbers(&life.events)), (expected.clone(), vec![0, 1]));
+        whole(&life.events);
+    }
+    // A batch that comes again brings nothing again.
+    let life = trial.life();
+    let mut router = life.router.with_recovered(recovered_until, 9);
+    let position = router.open(&first.position(0), 0).await.unwrap();
+    assert_eq!(position.offset, first.next_offset());
+    router.commit(&all, 0).await.unwrap();
+    assert_eq!(rows(&life.events), expected);
 }
 
 #[tokio::test]

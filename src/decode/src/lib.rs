@@ -123,6 +123,11 @@ pub trait Visitor {
     fn knows(&self, _machine: Option<&str>, _sensor: &str) -> bool {
         false
     }
+    /// Rows for a table, as they came: who knows the table judges them.
+    fn rows(&mut self, _database: &str, _table: &str, payload: &[u8]) {
+        let what = "rows are not taken here";
+        self.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
+    }
     /// Whether the catalogue has a machine of that id. Asked only where it may be another's name.
     fn knows_machine(&self, _machine: &str) -> bool {
         false

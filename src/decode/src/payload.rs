@@ -45,9 +45,8 @@ impl Decoder {
             let what = "the topic fits no layout; publish below genims/v1/ or add a [[topics]] template";
             return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
         };
-        if let Kind::Rows { .. } = address.kind {
-            let what = "rows are not taken by this server yet";
-            return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
+        if let Kind::Rows { database, table } = address.kind {
+            return visitor.rows(database, table, payload);
         }
         visitor.place(&address);
         let meant = meant(payload);

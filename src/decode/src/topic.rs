@@ -85,6 +85,11 @@ fn levels_of(topic: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether rows for a table are published there: who may write the table may publish under it.
+pub fn is_of_rows(topic: &str) -> bool {
+    topic.strip_prefix(NATIVE_PREFIX).is_some_and(|rest| rest.starts_with("rows/"))
+}
+
 fn parse_native(rest: &str) -> Option<Address<'_>> {
     let mut levels = levels_of(rest);
     let first = levels.next().filter(|level| !level.is_empty())?;
@@ -159,6 +164,8 @@ mod tests {
         let kind = Kind::Rows { database: "genims_erp", table: "orders" };
         let rows = Address { factory: None, line: None, machine: None, kind };
         assert_eq!(native.parse("genims/v1/rows/genims_erp/orders"), Some(rows));
+        assert!(is_of_rows("genims/v1/rows/genims_erp/orders"));
+        assert!(!is_of_rows("genims/v1/rowsF/L/M/S") && !is_of_rows("rows/genims_erp/orders"));
     }
 
     #[test]

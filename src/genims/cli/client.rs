@@ -64,6 +64,10 @@ struct Scope {
     /// A machine whose readings it may send; repeat it for more. Without any: all machines
     #[arg(long = "machine", value_name = "ID")]
     machines: Vec<String>,
+
+    /// A table that it may write rows into; * stands for any number of characters; repeat it for more. Without any: none
+    #[arg(long, value_name = "DATABASE.TABLE")]
+    rows: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -87,7 +91,7 @@ struct AllowArgs {
     #[command(flatten)]
     scope: Scope,
 
-    /// All topics and all machines
+    /// All topics and all machines; tables for rows are named by --rows alone
     #[arg(long, conflicts_with_all = ["topics", "machines"])]
     everything: bool,
 }
@@ -122,8 +126,8 @@ pub(crate) fn run(args: ClientArgs, settings: &Settings) -> anyhow::Result<ExitC
             told(&name, None, "is let in again", json)
         }
         Action::Allow(AllowArgs { client: NameArgs { name }, scope, everything }) => {
-            if !everything && scope.topics.is_empty() && scope.machines.is_empty() {
-                bail!("say what it may send: --topic, --machine, or --everything");
+            if !everything && scope.topics.is_empty() && scope.machines.is_empty() && scope.rows.is_empty() {
+                bail!("say what it may send: --topic, --machine, --rows, or --everything");
             }
             alter(&path, &name, |entry| {
                 put(entry, scope);
@@ -153,7 +157,7 @@ fn add(path: &Path, args: AddArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn put(entry: &mut Entry, scope: Scope) {
     let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
-    (entry.topics, entry.machines) = (some(scope.topics), some(scope.machines));
+    (entry.topics, entry.machines, entry.rows) = (some(scope.topics), some(scope.machines), scope.rows);
 }
 
 /// The secret, and whether nobody knows it yet.
@@ -194,7 +198,7 @@ fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<Exit
         let told = |entry: &Entry| -> Value {
             json!({
                 "client": entry.name, "disabled": entry.disabled, "has_secret": entry.hash.is_some(),
-                "topics": entry.topics, "machines": entry.machines, "added": entry.added, "rotated": entry.rotated,
+                "topics": entry.topics, "machines": entry.machines, "rows": entry.rows, "added": entry.added, "rotated": entry.rotated,
             })
         };
         let clients: Vec<Value> = entries.iter().map(told).collect();
@@ -206,7 +210,8 @@ fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<Exit
         let comes = if entry.hash.is_some() { "secret" } else { "certificate" };
         let all = |list: &Option<Vec<String>>| list.as_ref().map_or_else(|| "all".to_owned(), |list| list.join(", "));
         say!("{}  {state}, {comes}, since {}", entry.name, entry.rotated);
-        say!("    topics {}; machines {}", all(&entry.topics), all(&entry.machines));
+        let rows = if entry.rows.is_empty() { "none".to_owned() } else { entry.rows.join(", ") };
+        say!("    topics {}; machines {}; rows {rows}", all(&entry.topics), all(&entry.machines));
     }
     say!("{} clients in {}", entries.len(), path.display());
     Ok(ExitCode::SUCCESS)

@@ -193,8 +193,8 @@ fn quarantine(directory: &Path, events: &Path, json: bool) -> anyhow::Result<Exi
                 || "of unknown kinds".to_owned(),
                 |kinds| {
                     format!(
-                        "readings {}, snapshots {}, events {}, dead letters {}",
-                        kinds.readings, kinds.snapshots, kinds.events, kinds.dead_letters
+                        "readings {}, snapshots {}, events {}, dead letters {}, rows {}",
+                        kinds.readings, kinds.snapshots, kinds.events, kinds.dead_letters, kinds.rows
                     )
                 },
             );
@@ -209,7 +209,7 @@ fn replaced_as_json(replaced: &file::Quarantined) -> Value {
         let kinds = lost.kinds.map(|kinds| {
             json!({
                 "readings": kinds.readings, "snapshots": kinds.snapshots, "events": kinds.events,
-                "dead_letters": kinds.dead_letters,
+                "dead_letters": kinds.dead_letters, "rows": kinds.rows,
             })
         });
         json!({ "from": lost.from, "below": lost.below, "kinds": kinds })

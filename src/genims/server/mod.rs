@@ -5,6 +5,7 @@
 //! - [`sinks`]: what follows the log
 //! - [`routes`]: events on their way to the other databases; [`route_files`]: changed while the server runs;
 //!   [`route_lookups`]: what routes must know of other databases
+//! - [`rows`]: rows of programs for any table, at the door; [`way_back`]: of those that their database refused
 //! - [`changes`]: the changes of business tables on their way into the audit trail
 //! - [`etl`]: the jobs that fill reporting and warehouse, by schedule
 //! - [`doors`]: the listeners
@@ -34,8 +35,10 @@ mod reload;
 mod route_files;
 mod route_lookups;
 pub mod routes;
+mod rows;
 mod sinks;
 mod stream;
+mod way_back;
 
 use crate::settings::Settings;
 use genims_api::report::Observe;
@@ -162,7 +165,8 @@ impl Server {
         let data_dir = settings.data_dir.clone();
         std::fs::create_dir_all(&data_dir).map_err(|source| ServerError::DataDir { path: data_dir.clone(), source })?;
         let names = settings.listeners.iter().map(|listener| listener.name.clone());
-        let mut stream = stream::Stream::open(&settings, names)?;
+        let rows = rows::Rows::configured(&settings, environment)?;
+        let mut stream = stream::Stream::open(&settings, names, rows.as_ref().map(rows::Rows::gate))?;
         let mut tasks = Tasks {
             doors: Stage::new("listeners", DOORS_STOP),
             sinks: Stage::new("sinks", SINKS_STOP),
@@ -184,6 +188,7 @@ impl Server {
         let routes = routes.map(|routes| routes.start(&mut tasks.sinks)).transpose()?;
         sinks.extend(routes.iter().flat_map(|running| running.views.clone()));
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
+        rows::start(rows, &mut tasks.window).await;
         let clocks = clocks::watched(&settings, environment)?;
         let observer = Arc::new(observe::Observer::new(
             &stream,

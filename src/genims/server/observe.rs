@@ -15,7 +15,7 @@ use genims_consumers::SinkState;
 use genims_databases::Registry;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
-use genims_log::file::Spool;
+use genims_log::file::{Refusals, Spool};
 use genims_model::Accounts;
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
@@ -33,6 +33,7 @@ pub(super) struct Observer {
     keeper: Arc<Keeper>,
     queues: Vec<Arc<ShardQueue>>,
     spool: Spool,
+    refusals: Arc<Refusals>,
     sinks: Vec<SinkView>,
     routed: Vec<RoutedView>,
     changes: Vec<ChangesView>,
@@ -66,6 +67,7 @@ impl Observer {
             keeper: stream.keeper.clone(),
             queues: stream.queues.clone(),
             spool: stream.spool.clone(),
+            refusals: stream.refusals.clone(),
             sinks,
             routed,
             changes,
@@ -115,6 +117,7 @@ impl Observer {
             first_offset: self.spool.first_offset(),
             next_offset: self.spool.next_offset(),
             counted_from: self.counted_from,
+            letters_waiting: self.refusals.waiting(),
             groups_total: metrics.groups_appended.load(Relaxed),
             full_episodes_total: metrics.full_episodes.load(Relaxed),
             receive_to_durable_ms: Latency::of(&metrics.receive_to_durable_us()),

@@ -1,4 +1,5 @@
-//! Events on their way to the other databases: a log of events of its own, and a follower for each database that has routes.
+//! Events and programs' rows on their way to the other databases: a log of events of its own, and a follower for each database that
+//! has routes or may get rows.
 //!
 //! The router has a thread of its own, because it waits for the disk. All databases share another: their batches are small, and
 //! what waits for a database waits without holding it.
@@ -8,25 +9,28 @@ use super::route_files::Reload;
 use super::route_lookups::Lookups;
 use super::sinks::SinkView;
 use super::stream::Stream;
+use super::way_back::WayBack;
 use super::{ServerError, Stage};
 use crate::settings::{RouteOptions, Settings};
 use genims_consumers::SinkMetrics;
-use genims_consumers::follow::Follower;
+use genims_consumers::follow::{Follower, Settlement};
 use genims_consumers::gather::BatchLimits;
-use genims_consumers::router::{EventRouter, ROUTER};
+use genims_consumers::router::{self, EventRouter, ROUTER};
 use genims_consumers::supervise::supervise;
 use genims_databases::configured::if_configured;
 use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use genims_log::contract::Consumer;
 use genims_log::file::{self, Spool, SpoolOptions};
-use genims_model::Cause;
+use genims_model::{Cause, Group, Row};
 use genims_routes::{DatabaseRoutes, Routes};
 use genims_stores::SinkError;
 use genims_stores::routed::mongo::RoutedMongo;
 use genims_stores::routed::mysql::RoutedMysql;
 use genims_stores::routed::postgres::RoutedPostgres;
 use genims_stores::routed::progress::Routed;
+use genims_stores::rows::RowDesk;
 use genims_stores::target::Target;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -52,6 +56,9 @@ type Start = Box<dyn FnMut(CancellationToken) -> Following + Send>;
 /// Registered with both logs, not running yet.
 pub(super) struct EventRoutes {
     log: Spool,
+    /// Records below were left by an earlier run.
+    recovered_until: u64,
+    way_back: WayBack,
     router: Vec<(SinkView, Start)>,
     followers: Vec<(SinkView, Start)>,
     routed: Vec<RoutedView>,
@@ -67,15 +74,21 @@ pub(super) struct Running {
 }
 
 impl EventRoutes {
-    /// `None` where the configuration has no routes.
+    /// `None` where the configuration has neither routes nor rows.
     pub(super) async fn register(
         settings: &Settings,
         environment: &Environment,
         stream: &Stream,
     ) -> Result<Option<Self>, ServerError> {
-        let Some(options) = &settings.routes else { return Ok(None) };
+        if settings.routes.is_none() && settings.rows.is_none() {
+            return Ok(None);
+        }
+        let options = &settings.routes.clone().unwrap_or_default();
         let registry = registry()?;
-        let routes = Routes::load(registry, options.directory.as_deref())?;
+        let routes = match &settings.routes {
+            Some(options) => Routes::load(registry, options.directory.as_deref())?,
+            None => Routes::default(),
+        };
         let (appender, log, recovered) = file::open(&SpoolOptions {
             directory: settings.data_dir.join(EVENTS),
             max_bytes: options.max_bytes,
@@ -84,19 +97,47 @@ impl EventRoutes {
             retain_bytes: 0,
             fsync: true,
         })?;
-        let passed = stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
-        let router = EventRouter::new(appender, recovered.marks, passed);
+        // Events can be made anew, a row that was acknowledged cannot.
+        let consumer = match &settings.rows {
+            Some(_) => Consumer::hold(ROUTER),
+            None => Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE),
+        };
+        let passed = stream.spool.register(&consumer)?;
+        let routed_below = router::remembered(&recovered.marks, stream.spool.name()).unwrap_or(0).max(passed);
+        let router = EventRouter::new(appender, recovered.marks, passed)
+            .with_recovered(stream.recovered_until, stream.accounts.recovered());
         router.judge(&stream.spool);
         let first = stream.spool.clone();
         let (mut view, start) = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
-            follow(router.clone(), first.clone(), router_limits(), metrics, stop)
+            follow(router.clone(), first.clone(), router_limits(), metrics, None, stop)
         });
         view.writes = Some(log.clone());
         let (router, followers, routed) = (vec![(view, start)], Vec::new(), Vec::new());
-        let mut made = Self { log, router, followers, routed, lookups: None, reload: None };
-        for routes in routes.databases().iter().filter(|routes| !routes.routes.is_empty()) {
-            made.database(options, environment, stream, routes).await?;
+        let way_back = WayBack::new(stream, &log, recovered.next_offset, registry);
+        let mut made = Self {
+            log,
+            recovered_until: recovered.next_offset,
+            way_back,
+            router,
+            followers,
+            routed,
+            lookups: None,
+            reload: None,
+        };
+        let waiting = made.waiting(stream, routed_below)?;
+        for database in registry.all() {
+            let is_reached = settings.rows.as_ref().is_some_and(|rows| rows.reaches(&database.name));
+            let gets_rows = is_reached || waiting.contains(&database.name);
+            match routes.of(&database.name).filter(|routes| !routes.routes.is_empty()) {
+                Some(routes) => made.database(options, environment, stream, routes, gets_rows).await?,
+                None if gets_rows => {
+                    let routes = Arc::new(DatabaseRoutes::none(database.clone()));
+                    made.database(options, environment, stream, &routes, true).await?;
+                }
+                None => {}
+            }
         }
+        made.count_waiting(stream, routed_below)?;
         made.lookups = Some(Lookups::new(registry.clone(), environment, made.routed.clone())?);
         made.reload = options.directory.clone().map(|folder| Reload {
             folder,
@@ -113,12 +154,19 @@ impl EventRoutes {
         environment: &Environment,
         stream: &Stream,
         routes: &Arc<DatabaseRoutes>,
+        gets_rows: bool,
     ) -> Result<(), ServerError> {
         let database = &routes.database;
         let name = registry()?.get(&database.name)?.module.as_str();
         let routed = Arc::new(Routed::new(routes.clone()));
         let (log, directory) = (self.log.clone(), stream.keeper.directory().clone());
-        let target_parts = (routed.clone(), directory);
+        let settlement = Settlement {
+            accounts: stream.accounts.clone(),
+            recovered_until: self.recovered_until,
+            rows_of: Some(database.name.clone()),
+        };
+        let desk = Arc::new(RowDesk::new(&database.name, Arc::new(self.way_back.of(&database.name))));
+        let parts = (routed.clone(), directory, desk, settlement);
         let start: Box<dyn FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send> = match database.engine {
             Engine::Postgresql => {
                 let Some(settings) = if_configured(PostgresSettings::from_environment(database, environment))? else {
@@ -129,9 +177,9 @@ impl EventRoutes {
                     async move { settings.connect().await.map_err(|error| Box::new(error) as Cause) }
                 };
                 Box::new(move |metrics, stop| {
-                    let (routed, directory) = target_parts.clone();
-                    let target = RoutedPostgres::new(name, connect.clone(), directory, routed);
-                    follow(target, log.clone(), limits(), metrics, stop)
+                    let (routed, directory, desk, settlement) = parts.clone();
+                    let target = RoutedPostgres::new(name, connect.clone(), directory, routed).with_rows(Some(desk));
+                    follow(target, log.clone(), limits(), metrics, Some(settlement), stop)
                 })
             }
             Engine::Mysql => {
@@ -139,9 +187,9 @@ impl EventRoutes {
                     return Ok(());
                 };
                 Box::new(move |metrics, stop| {
-                    let (routed, directory) = target_parts.clone();
-                    let target = RoutedMysql::new(name, settings.clone(), directory, routed);
-                    follow(target, log.clone(), limits(), metrics, stop)
+                    let (routed, directory, desk, settlement) = parts.clone();
+                    let target = RoutedMysql::new(name, settings.clone(), directory, routed).with_rows(Some(desk));
+                    follow(target, log.clone(), limits(), metrics, Some(settlement), stop)
                 })
             }
             Engine::Mongodb => {
@@ -150,15 +198,47 @@ impl EventRoutes {
                 };
                 let (client, place) = (settings.client().await?, settings.database_name().to_owned());
                 Box::new(move |metrics, stop| {
-                    let (routed, directory) = target_parts.clone();
+                    let (routed, directory, desk, settlement) = parts.clone();
                     let target = RoutedMongo::new(name, client.clone(), place.clone(), directory, routed);
-                    follow(target, log.clone(), limits(), metrics, stop)
+                    follow(target.with_rows(Some(desk)), log.clone(), limits(), metrics, Some(settlement), stop)
                 })
             }
         };
-        self.log.register(&Consumer::resync(name, options.max_bytes / DATABASE_SHARE))?;
+        let consumer = match gets_rows {
+            true => Consumer::hold(name),
+            false => Consumer::resync(name, options.max_bytes / DATABASE_SHARE),
+        };
+        self.log.register(&consumer)?;
         self.followers.push(follower((name, Some(database.name.clone())), &self.log, start));
         self.routed.push(RoutedView { database: name, routed });
+        Ok(())
+    }
+
+    /// The databases that rows of earlier runs wait for, in either log.
+    fn waiting(&self, stream: &Stream, routed_below: u64) -> Result<BTreeSet<String>, ServerError> {
+        let mut waiting = BTreeSet::new();
+        let mut see = |group: &Group| waiting.extend(group.rows.iter().map(|row| row.database.clone()));
+        stream.spool.replay(routed_below, &mut see)?;
+        self.log.replay(self.log.first_offset(), &mut see)?;
+        Ok(waiting)
+    }
+
+    /// Rows of earlier runs that are not in their databases count as received by this one.
+    fn count_waiting(&self, stream: &Stream, routed_below: u64) -> Result<(), ServerError> {
+        let mut rows = 0;
+        stream.spool.replay(routed_below, |group| {
+            rows += (group.first_row_offset()..).zip(&group.rows).filter(|(at, _)| *at >= routed_below).count() as u64;
+        })?;
+        for (view, _) in &self.followers {
+            // As the follower begins.
+            let from = self.log.cursor(view.name).unwrap_or(0).max(self.log.first_offset());
+            self.log.replay(from, |group| {
+                let of = |row: &Row| Some(&row.database) == view.database.as_ref();
+                let own = (group.first_row_offset()..).zip(&group.rows).filter(|(at, row)| *at >= from && of(row));
+                rows += own.count() as u64;
+            })?;
+        }
+        stream.accounts.received(stream.accounts.recovered(), rows);
         Ok(())
     }
 
@@ -169,6 +249,7 @@ impl EventRoutes {
         let mut beside: Vec<Beside> = Vec::new();
         beside.extend(self.lookups.map(|lookups| Box::pin(lookups.run(stop.clone())) as Beside));
         beside.extend(self.reload.map(|reload| Box::pin(reload.run(stop.clone())) as Beside));
+        beside.push(Box::pin(self.way_back.run(stop.clone())));
         run("router", self.router, Vec::new(), stage)?;
         run("routes", self.followers, beside, stage)?;
         Ok(Running { log: self.log, views, routed: self.routed })
@@ -234,6 +315,7 @@ fn follow<T: Target + 'static>(
     log: Spool,
     limits: BatchLimits,
     metrics: Arc<SinkMetrics>,
+    settlement: Option<Settlement>,
     stop: CancellationToken,
 ) -> Following {
     Box::pin(async move {
@@ -241,7 +323,7 @@ fn follow<T: Target + 'static>(
         if log.is_cut_off(name) {
             log.restart_at(name, log.first_offset()).map_err(|error| SinkError::Log(Box::new(error)))?;
         }
-        Follower::new(target, log, limits, metrics, None).run(stop).await
+        Follower::new(target, log, limits, metrics, settlement).run(stop).await
     })
 }
 

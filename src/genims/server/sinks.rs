@@ -80,7 +80,11 @@ impl Sinks {
                 stream.accounts.by_source().into_iter().map(|(name, _)| name.to_owned()).collect();
             let (limits, connect, directory) = ((*limits).clone(), connect.clone(), directory.clone());
             let target = move || PostgresTarget::new(connect.clone(), directory.clone(), sources.clone());
-            let settlement = Settlement { accounts: stream.accounts.clone(), recovered_until: stream.recovered_until };
+            let settlement = Settlement {
+                accounts: stream.accounts.clone(),
+                recovered_until: stream.recovered_until,
+                rows_of: None,
+            };
             let consumer = Consumer::hold(POSTGRES).settling();
             let log = stream.spool.clone();
             let start = move |metrics, stop| -> Following {

@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use genims_catalogue::keeper::{Keeper, LogIdentity};
 use genims_catalogue::used::Used;
 use genims_log::file;
-use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
+use genims_log::file::{Appender, Refusals, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
 use genims_model::{Accounts, ByteBudget};
 use genims_pipeline::intake::{Intake, Registrar};
@@ -13,6 +13,7 @@ use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
 use genims_pipeline::{UnknownSensors, worker};
+use genims_rows::Gate;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,8 @@ pub(super) struct Stream {
     pub(super) spool: Spool,
     pub(super) queues: Vec<Arc<ShardQueue>>,
     pub(super) intake: Arc<Intake>,
+    /// Letters of refused rows, on their way into the log.
+    pub(super) refusals: Arc<Refusals>,
     /// TCP clients' durable sequences, as an earlier run left them.
     pub(super) marks: HashMap<String, u64>,
     /// Records below were left by an earlier run.
@@ -49,7 +52,11 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Opens journal and log; nothing runs yet.
-    pub(super) fn open(settings: &Settings, listeners: impl Iterator<Item = String>) -> Result<Self, ServerError> {
+    pub(super) fn open(
+        settings: &Settings,
+        listeners: impl Iterator<Item = String>,
+        gate: Option<Arc<Gate>>,
+    ) -> Result<Self, ServerError> {
         let directory = settings.data_dir.join("spool");
         let options = SpoolOptions { directory: directory.clone(), ..settings.spool.clone() };
         let (appender, spool, recovered) = file::open(&options)?;
@@ -69,14 +76,17 @@ impl Stream {
         let queues: Vec<Arc<ShardQueue>> = (0..count).map(|_| Arc::new(queue())).collect();
         let registers = options.unknown_sensors == UnknownSensors::Register;
         let registrar = Some(Registrar { keeper: keeper.clone(), registers });
-        let intake = Arc::new(Intake::new(
+        let intake = Intake::new(
             keeper.directory().clone(),
             queues.clone(),
             accounts.clone(),
             registrar,
             options.when_full,
             spool.full_flag(),
-        ));
+        );
+        let intake = Arc::new(intake.with_rows(gate));
+        let forwarded = recovered.marks.get(Refusals::MARK).copied().unwrap_or(0);
+        let refusals = Arc::new(Refusals::open(&settings.data_dir, forwarded)?);
         Ok(Self {
             keeper,
             accounts,
@@ -87,6 +97,7 @@ impl Stream {
             spool,
             queues,
             intake,
+            refusals,
             appender: Some(appender),
             settings: settings.clone(),
             stop: Arc::new(AtomicBool::new(false)),

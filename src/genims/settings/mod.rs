@@ -11,7 +11,7 @@ pub use genims_databases::complaint::Complaint;
 
 use genims_consumers::gather::BatchLimits;
 use genims_databases::complaint::{self, Fault, Faults, Step, read};
-use genims_databases::{Environment, registry};
+use genims_databases::{Environment, Registry, registry};
 use genims_decode::template::TopicTemplate;
 use genims_decode::topic::Templates;
 use genims_listen::bridge::BridgeOptions;
@@ -22,6 +22,7 @@ use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
 use genims_platform::dead_letters::purge::Kept;
+use genims_rows::RowOptions;
 use options::Section;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,19 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../../../config/genims.toml");
 
 /// What stands at the top of the file.
-const SECTIONS: [&str; 10] =
-    ["data_dir", "http", "listeners", "clients", "topics", "pipeline", "spool", "sinks", "routes", "dead_letters"];
+const SECTIONS: [&str; 11] = [
+    "data_dir",
+    "http",
+    "listeners",
+    "clients",
+    "topics",
+    "pipeline",
+    "spool",
+    "sinks",
+    "routes",
+    "rows",
+    "dead_letters",
+];
 const DATA_DIR: &str = ".genims/server";
 const LISTENERS_MAX: usize = 64;
 
@@ -88,6 +100,8 @@ pub struct Settings {
     pub mongodb: Option<BatchLimits>,
     /// Without the section no event is routed anywhere.
     pub routes: Option<RouteOptions>,
+    /// Without the section no rows for tables are taken.
+    pub rows: Option<RowOptions>,
     pub dead_letters: Kept,
     source: Source,
 }
@@ -233,6 +247,7 @@ impl Settings {
                 true => Some(section(&mut root, &options::ROUTES, faults)),
                 false => None,
             },
+            rows: rows(&mut root, faults),
             dead_letters: section(&mut root, &options::DEAD_LETTERS, faults),
             source,
         };
@@ -290,6 +305,19 @@ fn topics(root: &mut Table, faults: &mut Faults) -> Templates {
                 .map_err(|error| Fault::new([Step::from("topics")], error.to_string())),
         )
         .unwrap_or_default()
+}
+
+/// For which databases rows are taken; one that is not there is a fault.
+fn rows(root: &mut Table, faults: &mut Faults) -> Option<RowOptions> {
+    root.get(options::ROWS.title)?;
+    let options: RowOptions = section(root, &options::ROWS, faults);
+    let registry = Registry::load(None).map_err(|error| Fault::new([], error.to_string()));
+    let registry = faults.take(registry)?;
+    let known: Vec<&str> = registry.all().iter().map(|database| database.name.as_str()).collect();
+    if let Some((key, problem)) = options.problem(&known) {
+        faults.add(Fault::new([Step::from("rows"), Step::from(key)], problem));
+    }
+    Some(options)
 }
 
 /// What is too old to be taken is what the operations database does not keep.

@@ -398,6 +398,23 @@ pub(super) const ROUTES: Section = Section {
     ],
 };
 
+pub(super) const ROWS: Section = Section {
+    title: "rows",
+    kind: None,
+    keys: &[
+        key(
+            "databases",
+            Text("a list of databases, * for any characters"),
+            "the databases that rows are taken for; the logs hold what each of them lacks",
+        ),
+        key(
+            "anonymous",
+            Text("a list of DATABASE.TABLE, * for any characters in either"),
+            "the tables that clients without an account may write; those with one: `genims client allow --rows`",
+        ),
+    ],
+};
+
 pub(super) const DEAD_LETTERS: Section = Section {
     title: "dead_letters",
     kind: None,
@@ -408,7 +425,7 @@ pub(super) const DEAD_LETTERS: Section = Section {
 };
 
 /// In the order of the file.
-pub(super) const ALL: [Section; 15] = [
+pub(super) const ALL: [Section; 16] = [
     TOP,
     HTTP,
     MQTT,
@@ -423,5 +440,6 @@ pub(super) const ALL: [Section; 15] = [
     POSTGRES,
     MONGODB,
     ROUTES,
+    ROWS,
     DEAD_LETTERS,
 ];

@@ -12,6 +12,7 @@ use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
 use genims_platform::dead_letters::purge::Kept;
+use genims_rows::RowOptions;
 use serde::Serialize;
 use std::fmt::Write;
 use std::time::Duration;
@@ -95,6 +96,7 @@ fn defaults(section: &Section) -> Table {
         ("dead_letters", _) => Table::try_from(Kept::default()),
         ("pipeline", _) => Table::try_from(PipelineOptions::default()),
         ("routes", _) => Table::try_from(RouteOptions::default()),
+        ("rows", _) => Table::try_from(RowOptions::default()),
         ("spool", _) => Table::try_from(SpoolOptions::default()),
         ("sinks", Some("postgres")) => Table::try_from(BatchLimits::default()),
         ("sinks", _) => Table::try_from(BatchLimits::of_mirror()),

@@ -306,6 +306,7 @@ fn the_reference_has_the_keys_that_are_read_and_no_others() {
         (options::POSTGRES, sink, keys_of::<BatchLimits>()),
         (options::MONGODB, sink, keys_of::<BatchLimits>()),
         (options::ROUTES, &[], keys_of::<RouteOptions>()),
+        (options::ROWS, &[], keys_of::<RowOptions>()),
         (options::DEAD_LETTERS, &[], keys_of::<Kept>()),
     ] {
         let told: Vec<&str> = section.keys.iter().map(|key| key.name).collect();

@@ -30,12 +30,14 @@ pub enum Reason {
     RefusedByDatabase,
     /// Larger than the listener takes.
     TooLarge,
-    /// Of a machine that the client may not speak for.
+    /// Of a machine that the client may not speak for, or for a table that it may not write into.
     NotAllowed,
+    /// A row that its table does not take; the detail names the column.
+    BadRow,
 }
 
 impl Reason {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownTopic,
         Self::MalformedPayload,
         Self::NotANumber,
@@ -49,6 +51,7 @@ impl Reason {
         Self::RefusedByDatabase,
         Self::TooLarge,
         Self::NotAllowed,
+        Self::BadRow,
     ];
 
     /// True where only the sender can mend the cause. Everything else becomes storable by what is done here: a sensor
@@ -75,6 +78,7 @@ impl Reason {
             Self::RefusedByDatabase => "refused_by_database",
             Self::TooLarge => "too_large",
             Self::NotAllowed => "not_allowed",
+            Self::BadRow => "bad_row",
         }
     }
 
@@ -93,7 +97,12 @@ impl Reason {
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",
             Self::TooLarge => "raise packet_bytes_max or line_bytes_max of the listener, or send less at once",
-            Self::NotAllowed => "allow the client this machine with `genims client allow`, or send it from another",
+            Self::NotAllowed => {
+                "allow the client this machine or table with `genims client allow`, or send it from another"
+            }
+            Self::BadRow => {
+                "compare the row with the table's columns and rows; mend either, then send it again or replay"
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use super::dead_letter::DeadLetter;
 use super::event::Event;
 use super::reading::{Protocol, RawReading, Reading};
 use super::receipt::Receipt;
+use super::row::Row;
 use super::snapshot::Snapshot;
 use super::topics::Topics;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ impl Mark {
     /// In the log of events, in the place of a client: when the oldest record that a group's events tell of was received,
     /// microseconds since 1970.
     pub const RECEIVED: &str = "log/received_us";
+    /// What our own marks begin with, and no client's id may.
+    pub const RESERVED: &str = "log/";
 }
 
 /// What one read of one socket brought for one shard.
@@ -40,6 +43,7 @@ pub struct Chunk {
     pub snapshots: Vec<Snapshot>,
     pub events: Vec<Event>,
     pub dead_letters: Vec<DeadLetter>,
+    pub rows: Vec<Row>,
     pub marks: Vec<Mark>,
     pub receipt: Receipt,
 }
@@ -47,7 +51,7 @@ pub struct Chunk {
 impl Chunk {
     /// Records that the accounting identity counts.
     pub fn records(&self) -> usize {
-        self.readings.len() + self.snapshots.len() + letter_records(&self.dead_letters) as usize
+        self.readings.len() + self.snapshots.len() + self.rows.len() + letter_records(&self.dead_letters) as usize
     }
 
     /// About what it occupies in memory.
@@ -55,6 +59,7 @@ impl Chunk {
         size_of::<Self>()
             + self.topics.bytes()
             + self.readings.len() * size_of::<RawReading>()
+            + rows_bytes(&self.rows)
             + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
     }
 }
@@ -62,6 +67,11 @@ impl Chunk {
 /// The records of the account that dead letters stand for.
 pub fn letter_records(dead_letters: &[DeadLetter]) -> u64 {
     dead_letters.iter().map(|dead_letter| dead_letter.records).sum()
+}
+
+/// What rows occupy in memory.
+pub fn rows_bytes(rows: &[Row]) -> usize {
+    rows.iter().map(Row::bytes).sum()
 }
 
 /// What the records with texts occupy: dead letters as they are, the others' texts by a usual size.
@@ -83,6 +93,7 @@ pub struct Portion {
     pub snapshots: Vec<Snapshot>,
     pub events: Vec<Event>,
     pub dead_letters: Vec<DeadLetter>,
+    pub rows: Vec<Row>,
     pub marks: Vec<Mark>,
     pub receipts: Vec<Receipt>,
     /// Its share of the bytes that may be under way, given back when it is dropped.
@@ -95,6 +106,7 @@ impl Portion {
             && self.snapshots.is_empty()
             && self.events.is_empty()
             && self.dead_letters.is_empty()
+            && self.rows.is_empty()
             && self.marks.is_empty()
             && self.receipts.is_empty()
     }
@@ -104,6 +116,7 @@ impl Portion {
         size_of::<Self>()
             + self.readings.capacity() * size_of::<Reading>()
             + self.receipts.len() * size_of::<Receipt>()
+            + rows_bytes(&self.rows)
             + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
     }
 
@@ -113,13 +126,14 @@ impl Portion {
         self.snapshots.append(&mut other.snapshots);
         self.events.append(&mut other.events);
         self.dead_letters.append(&mut other.dead_letters);
+        self.rows.append(&mut other.rows);
         self.marks.append(&mut other.marks);
         self.receipts.append(&mut other.receipts);
         self.held.append(&mut other.held);
     }
 }
 
-/// A durable piece of the log. Record `i` of readings, then snapshots, events, dead letters (in this order) has the
+/// A durable piece of the log. Record `i` of readings, then snapshots, events, dead letters, rows (in this order) has the
 /// offset `first_offset + i`: offsets are dense and never reused, so they name each record for ever. Marks have none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
@@ -128,8 +142,9 @@ pub struct Group {
     pub snapshots: Vec<Snapshot>,
     pub events: Vec<Event>,
     pub dead_letters: Vec<DeadLetter>,
+    pub rows: Vec<Row>,
     pub marks: Vec<Mark>,
-    /// Offsets behind the dead letters that nothing stands for here: items of kinds that this program does not know, or
+    /// Offsets behind the rows that nothing stands for here: items of kinds that this program does not know, or
     /// records lost to damage.
     pub skipped: u64,
 }
@@ -137,7 +152,8 @@ pub struct Group {
 impl Group {
     /// Records with an offset.
     pub fn len(&self) -> u64 {
-        let known = self.readings.len() + self.snapshots.len() + self.events.len() + self.dead_letters.len();
+        let known = self.readings.len() + self.snapshots.len() + self.events.len();
+        let known = known + self.dead_letters.len() + self.rows.len();
         known as u64 + self.skipped
     }
 
@@ -166,5 +182,9 @@ impl Group {
 
     pub fn first_dead_letter_offset(&self) -> u64 {
         self.first_event_offset() + self.events.len() as u64
+    }
+
+    pub fn first_row_offset(&self) -> u64 {
+        self.first_dead_letter_offset() + self.dead_letters.len() as u64
     }
 }

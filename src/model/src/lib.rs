@@ -4,6 +4,7 @@
 //! - [`snapshot`]: one SCADA picture of a machine
 //! - [`event`]: what the analysis found: faults, health, state changes, OEE hours, lost clients
 //! - [`dead_letter`]: what could not be stored, with the reason and the original bytes
+//! - [`row`]: one row for a table of any database
 //! - [`group`]: what travels between the rooms: chunk, portion, group
 //! - [`topics`]: under which topics a chunk's records were published
 //! - [`position`]: where a consumer stands in a log
@@ -25,6 +26,7 @@ pub mod panics;
 pub mod position;
 pub mod reading;
 pub mod receipt;
+pub mod row;
 pub mod snapshot;
 pub mod topics;
 
@@ -38,6 +40,7 @@ pub use group::{Chunk, Group, Mark, Portion};
 pub use position::{Epoch, Lineage, LineageError, Position};
 pub use reading::{MachineNo, Protocol, Quality, RawReading, Reading, SensorNo, Status};
 pub use receipt::Receipt;
+pub use row::Row;
 pub use snapshot::Snapshot;
 pub use topics::Topics;
 

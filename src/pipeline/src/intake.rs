@@ -15,7 +15,8 @@ use genims_model::{
     Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo, Snapshot,
     SourceNo,
 };
-use std::collections::{HashMap, HashSet};
+use genims_rows::Gate;
+use std::collections::HashMap;
 use std::fmt::Arguments;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +24,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+pub use scope::{Machines, Scope, Tables};
+
 mod numbers;
 mod rejecting;
+mod rows;
+mod scope;
 
 /// What happens at the door while the spool is at its cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -36,9 +41,6 @@ pub enum WhenFull {
     /// New records are given up and counted; their messages are not acknowledged as stored.
     DropNewest,
 }
-
-/// The ids of the machines that a client may speak for.
-pub type Machines = Arc<HashSet<Box<str>>>;
 
 /// Who has numbers for names that the published catalogue does not have.
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ pub struct Intake {
     when_full: WhenFull,
     spool_full: Arc<AtomicBool>,
     remarks: Remarks,
+    /// None: rows for tables are not taken.
+    rows: Option<Arc<Gate>>,
 }
 
 impl Intake {
@@ -69,7 +73,7 @@ impl Intake {
         when_full: WhenFull,
         spool_full: Arc<AtomicBool>,
     ) -> Self {
-        Self { directory, shards, accounts, registrar, when_full, spool_full, remarks: Remarks::default() }
+        Self { directory, shards, accounts, registrar, when_full, spool_full, remarks: Remarks::default(), rows: None }
     }
 
     pub fn remarks(&self) -> &Remarks {
@@ -84,7 +88,7 @@ impl Intake {
             unsent: Vec::new(),
             unknown_names: Vec::new(),
             client: "".into(),
-            machines: None,
+            scope: Scope::default(),
             topic: String::new(),
             message: 0,
             place: Place::default(),
@@ -133,8 +137,7 @@ pub struct IntakeBuffer {
     unsent: Vec<(usize, Chunk)>,
     unknown_names: Vec<String>,
     client: Arc<str>,
-    /// Whose records the client may send; `None` is all.
-    machines: Option<Machines>,
+    scope: Scope,
     topic: String,
     /// Counts the messages; 0 where the transport knows none.
     message: u64,
@@ -243,7 +246,7 @@ impl IntakeBuffer {
                 receipt.refuse_part();
                 continue;
             }
-            let Stage { topics, readings, snapshots, events, dead_letters, marks, .. } = stage;
+            let Stage { topics, readings, snapshots, events, dead_letters, rows, marks, .. } = stage;
             let chunk = Chunk {
                 protocol: self.protocol,
                 source: self.source,
@@ -254,6 +257,7 @@ impl IntakeBuffer {
                 snapshots,
                 events,
                 dead_letters,
+                rows,
                 marks,
                 receipt: receipt.clone(),
             };
@@ -384,6 +388,10 @@ impl Visitor for IntakeBuffer {
         // What this very message has registered is known once it is published.
         let registers = self.intake.registrar.as_ref().is_some_and(|registrar| registrar.registers);
         known.is_some_and(|entry| entry.sensor.active) || (!registers && self.entered(machine, sensor).is_some())
+    }
+
+    fn rows(&mut self, database: &str, table: &str, payload: &[u8]) {
+        self.judge(database, table, payload);
     }
 
     fn knows_machine(&self, machine: &str) -> bool {

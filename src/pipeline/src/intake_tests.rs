@@ -1,6 +1,6 @@
 //! The door and the registrar: a number goes to the shards only when it is durable, whoever registered it.
 
-use crate::intake::{Intake, IntakeBuffer, Registrar, WhenFull};
+use crate::intake::{Intake, IntakeBuffer, Registrar, Scope, Tables, WhenFull};
 use crate::queue::ShardQueue;
 use crate::remarks::Kind;
 use genims_catalogue::Machine;
@@ -9,6 +9,7 @@ use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Accounts, DeadLetter, Protocol, Quality, Reason, SensorNo};
+use genims_rows::{Column, Dialect, Gate, Schema, Table};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,10 +26,14 @@ fn point<'a>(sensor: &'a str, value: f64) -> Point<'a> {
 }
 
 fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
-    begun_with(folder, true)
+    begun_with(folder, true, None)
 }
 
-fn begun_with(folder: &Path, registers: bool) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
+fn begun_with(
+    folder: &Path,
+    registers: bool,
+    gate: Option<Arc<Gate>>,
+) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
     let keeper = keeper(folder);
     let machine = Machine {
         machine_id: "M1".to_owned(),
@@ -49,7 +54,7 @@ fn begun_with(folder: &Path, registers: bool) -> (Arc<Keeper>, Arc<Intake>, Arc<
         WhenFull::Block,
         Arc::new(AtomicBool::new(false)),
     );
-    (keeper, Arc::new(intake), queue)
+    (keeper, Arc::new(intake.with_rows(gate)), queue)
 }
 
 async fn submit(buffer: &mut IntakeBuffer) {
@@ -318,6 +323,46 @@ async fn the_part_that_is_unknown_is_named() {
 }
 
 #[tokio::test]
+async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_running, intake, queue) = begun(folder.path());
+    let topic = "genims/v1/rows/db/t";
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.set_client("erp");
+    buffer.begin(1);
+    buffer.set_topic(topic);
+    Decoder::default().message(topic, b"[{\"id\":1}]", &mut buffer);
+    submit(&mut buffer).await;
+    let letter = queue.pop().expect("handed over").dead_letters.remove(0);
+    assert_eq!((letter.reason, letter.records), (Reason::NotAllowed, 1));
+
+    let mut gate = Gate::new(Tables::default());
+    gate.open("db", Dialect::Postgres, [].into());
+    let columns = [("id".to_owned(), Column::new(genims_rows::Kind::Integer(0, 9)))].into();
+    let table = Table { columns, keys: vec![vec!["id".to_owned()]], open: false };
+    gate.learn("db", Schema { tables: [("t".to_owned(), table)].into() });
+    let other_folder = tempfile::tempdir().expect("a folder");
+    let (_, other, queue) = begun_with(other_folder.path(), true, Some(Arc::new(gate)));
+    let mut buffer = other.buffer(0, Protocol::Mqtt, false);
+    buffer.set_client("erp");
+    let tables = Tables::new(&["db.*".to_owned()]).expect("patterns");
+    buffer.set_scope(Scope { tables: Some(tables), ..Scope::default() });
+    buffer.begin(1);
+    buffer.set_topic(topic);
+    Decoder::default().message(topic, b"[{\"id\":1},{\"id\":99},{\"id\":2}]", &mut buffer);
+    assert_eq!(buffer.staged_records(), 3);
+    submit(&mut buffer).await;
+    let chunk = queue.pop().expect("handed over");
+    let values: Vec<&str> = chunk.rows.iter().map(|row| row.values.as_str()).collect();
+    assert_eq!((values, chunk.records()), (vec!["{\"id\":1}", "{\"id\":2}"], 3));
+    assert_eq!((chunk.rows[0].client.as_str(), chunk.dead_letters[0].topic.as_str()), ("erp", topic));
+}
+
+fn of_machines(machines: Option<[&str; 1]>) -> Scope {
+    Scope { machines: machines.map(|machines| Arc::new(machines.map(Into::into).into())), ..Scope::default() }
+}
+
+#[tokio::test]
 async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let (running, intake, queue) = begun(folder.path());
@@ -328,7 +373,7 @@ async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
     queue.pop().expect("handed over");
     let known = running.directory().load().sensor_by_id("S-1").expect("registered");
     for (machines, taken) in [(Some(["M1"]), 3), (Some(["M2"]), 0), (None, 3)] {
-        buffer.set_machines(machines.map(|machines| Arc::new(machines.map(Into::into).into())));
+        buffer.set_scope(of_machines(machines));
         buffer.begin(2);
         buffer.point(point("S-1", 2.0));
         buffer.point(Point { name: Name::Handle(known.0), ..point("", 3.0) });
@@ -341,7 +386,7 @@ async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
         assert!(letters.iter().all(|letter| letter.reason == Reason::NotAllowed && letter.detail.contains("M1")));
     }
     // Nor does it enter sensors of others, or of no machine.
-    buffer.set_machines(Some(Arc::new(["M2".into()].into())));
+    buffer.set_scope(of_machines(Some(["M2"])));
     buffer.begin(3);
     buffer.point(point("S-NEW", 1.0));
     assert_ne!(buffer.define("S-NEW") & (1 << 31), 0, "unknown");
@@ -354,7 +399,7 @@ async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
 #[tokio::test]
 async fn what_master_data_has_is_not_unknown_while_its_number_is_not_durable() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (running, intake, queue) = begun_with(folder.path(), false);
+    let (running, intake, queue) = begun_with(folder.path(), false, None);
     running.register(Some("M1"), "S-LATE").expect("entered");
     let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
     buffer.begin(1);

@@ -27,6 +27,7 @@ fn chunk(payload_bytes: usize) -> Chunk {
         snapshots: Vec::new(),
         events: Vec::new(),
         dead_letters: vec![dead_letter],
+        rows: Vec::new(),
         marks: Vec::new(),
         receipt: Receipt::unwatched(),
     }

@@ -106,6 +106,7 @@ impl Shard {
         portion.dead_letters[letters_before..]
             .iter()
             .for_each(|letter| self.accounts.set_aside(letter.reason, letter.records));
+        portion.rows.extend(chunk.rows);
         portion.marks.extend(chunk.marks);
         portion.receipts.push(chunk.receipt);
     }

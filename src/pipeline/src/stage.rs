@@ -1,6 +1,6 @@
 //! What one connection has for one shard until its round is submitted.
 
-use genims_model::{DeadLetter, Event, Mark, RawReading, Snapshot, Topics};
+use genims_model::{DeadLetter, Event, Mark, RawReading, Row, Snapshot, Topics};
 
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
@@ -11,6 +11,7 @@ pub(crate) struct Stage {
     pub(crate) snapshots: Vec<Snapshot>,
     pub(crate) events: Vec<Event>,
     pub(crate) dead_letters: Vec<DeadLetter>,
+    pub(crate) rows: Vec<Row>,
     pub(crate) marks: Vec<Mark>,
 }
 
@@ -29,6 +30,7 @@ impl Stage {
             && self.snapshots.is_empty()
             && self.events.is_empty()
             && self.dead_letters.is_empty()
+            && self.rows.is_empty()
             && self.marks.is_empty()
     }
 }

@@ -46,6 +46,7 @@ fn chunk(readings: Vec<RawReading>, snapshots: Vec<Snapshot>) -> Chunk {
         snapshots,
         events: Vec::new(),
         dead_letters: Vec::new(),
+        rows: Vec::new(),
         marks: Vec::new(),
         receipt: Receipt::unwatched(),
     }

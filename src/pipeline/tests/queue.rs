@@ -36,6 +36,7 @@ fn chunk(records: usize) -> Chunk {
         events: Vec::new(),
         dead_letters: Vec::new(),
         marks: Vec::<Mark>::new(),
+        rows: Vec::new(),
         receipt: Receipt::unwatched(),
     }
 }

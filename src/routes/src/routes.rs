@@ -111,6 +111,11 @@ impl DatabaseRoutes {
         Self { database, routes, lookups, statements }
     }
 
+    /// No routes into a database that is followed for its rows alone.
+    pub fn none(database: Database) -> Self {
+        Self::new(database, Vec::new(), Vec::new())
+    }
+
     /// Each route with the statement that writes its rows; nothing for MongoDB.
     pub fn statements(&self) -> impl Iterator<Item = (&Route, &Statement)> {
         self.routes.iter().zip(&self.statements)

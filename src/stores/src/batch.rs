@@ -1,6 +1,7 @@
 //! Consecutive groups of the log on their way into a database.
 
-use genims_model::{DeadLetter, Event, Group, Reading, Snapshot};
+use genims_model::group::rows_bytes;
+use genims_model::{DeadLetter, Event, Group, Reading, Row, Snapshot};
 use std::mem::size_of;
 use std::sync::Arc;
 
@@ -96,6 +97,10 @@ impl Batch {
     pub fn dead_letters(&self) -> impl Iterator<Item = (u64, &DeadLetter)> {
         self.groups.iter().flat_map(|group| (group.first_dead_letter_offset()..).zip(&group.dead_letters))
     }
+
+    pub fn rows(&self) -> impl Iterator<Item = (u64, &Row)> {
+        self.groups.iter().flat_map(|group| (group.first_row_offset()..).zip(&group.rows))
+    }
 }
 
 /// About what a group occupies; text inside snapshots and events is estimated.
@@ -105,6 +110,7 @@ pub fn group_bytes(group: &Group) -> usize {
     group.readings.len() * size_of::<Reading>()
         + group.snapshots.len() * (size_of::<Snapshot>() + 128)
         + group.events.len() * (size_of::<Event>() + 128)
+        + rows_bytes(&group.rows)
         + dead_letters
 }
 
@@ -113,7 +119,8 @@ pub fn oldest_received_us(group: &Group) -> Option<i64> {
     let readings = group.readings.iter().map(|reading| reading.received_us);
     let snapshots = group.snapshots.iter().map(|snapshot| snapshot.received_us);
     let dead_letters = group.dead_letters.iter().map(|dead_letter| dead_letter.received_us);
-    readings.chain(snapshots).chain(dead_letters).chain(group.events_received_us()).min()
+    let rows = group.rows.iter().map(|row| row.received_us);
+    readings.chain(snapshots).chain(dead_letters).chain(rows).chain(group.events_received_us()).min()
 }
 
 #[cfg(test)]

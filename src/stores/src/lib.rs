@@ -17,6 +17,7 @@ pub mod mongo;
 pub mod order;
 pub mod postgres;
 pub mod routed;
+pub mod rows;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod target;

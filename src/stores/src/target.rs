@@ -10,6 +10,8 @@ use std::future::Future;
 pub struct Committed {
     /// Log offset and source of each counted record that the database refused for good.
     pub refused: Vec<(u64, SourceNo)>,
+    /// Rows that an earlier run had set aside already, or that were there: sent again.
+    pub done_before: Vec<(u64, SourceNo)>,
     /// Further refused records, which no account counts: events, a mirror's documents.
     pub refused_uncounted: u64,
     pub expired: u64,
@@ -20,6 +22,7 @@ impl Committed {
     /// Of the next piece of the same batch.
     pub fn add(&mut self, next: Self) {
         self.refused.extend(next.refused);
+        self.done_before.extend(next.done_before);
         self.refused_uncounted += next.refused_uncounted;
         self.expired += next.expired;
         self.bytes += next.bytes;

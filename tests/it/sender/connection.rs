@@ -19,10 +19,16 @@ impl Connection {
     /// Connects and waits for the welcome.
     #[track_caller]
     pub(crate) fn open(address: SocketAddr, speech: Speech, client_id: &str) -> Self {
+        Self::greeting(address, speech, |out| encode::hello(speech, client_id, out))
+    }
+
+    /// The same with a greeting of one's own.
+    #[track_caller]
+    pub(crate) fn greeting(address: SocketAddr, speech: Speech, hello: impl FnOnce(&mut Vec<u8>)) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut connection = Self { socket, speech, input: Vec::new() };
-        connection.send(|out| encode::hello(speech, client_id, out));
+        connection.send(hello);
         assert_eq!(connection.answer(), Some(Answer::Welcome(0)));
         connection
     }

@@ -80,7 +80,8 @@ impl Plant {
         self.log.register(&Consumer::hold(target.name()));
         let stop = CancellationToken::new();
         let limits = BatchLimits { batch_size, linger: Duration::from_millis(5), ..BatchLimits::default() };
-        let settlement = settle.then(|| Settlement { accounts: self.accounts.clone(), recovered_until: 0 });
+        let settlement =
+            settle.then(|| Settlement { accounts: self.accounts.clone(), recovered_until: 0, rows_of: None });
         let follower = Follower::new(target, self.log.clone(), limits, self.metrics.clone(), settlement)
             .with_options(FollowOptions { stop_grace: Duration::from_secs(1), ..FollowOptions::default() });
         Sink { task: tokio::spawn(follower.run(stop.clone())), stop }

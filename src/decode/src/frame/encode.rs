@@ -86,6 +86,19 @@ pub fn refuse(sequence: u64, code: RefuseCode, message: &str, out: &mut Vec<u8>)
     });
 }
 
+/// Rows for a table; `payload` is JSON.
+pub fn rows(sequence: u64, database: &str, table: &str, payload: &[u8], out: &mut Vec<u8>) {
+    frame(FrameType::Rows, out, |out| {
+        out.extend(sequence.to_le_bytes());
+        for name in [database, table] {
+            let name = &name.as_bytes()[..name.len().min(255)];
+            out.push(name.len() as u8);
+            out.extend(name);
+        }
+        out.extend(payload);
+    });
+}
+
 pub fn ping(out: &mut Vec<u8>) {
     frame(FrameType::Ping, out, |_| {});
 }

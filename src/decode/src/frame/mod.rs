@@ -12,17 +12,19 @@
 //!
 //! [`Header::parse`] and [`next_frame`] work on a buffer that grows: they say how many bytes are missing, hand out a
 //! checked frame, or fail with the code to refuse the connection with. The bodies: [`control`] (greetings,
-//! acknowledgements), [`data`] (readings), [`encode`] (the way back).
+//! acknowledgements), [`data`] (readings), [`rows`] (rows for tables), [`encode`] (the way back).
 
 pub mod control;
 pub mod data;
 pub mod encode;
 pub mod handles;
+pub mod rows;
 
 pub use control::{Ack, Hello, Refuse, RefuseCode, Welcome};
 pub use data::{Data, decode_data, decode_message};
 pub use encode::{Record, RecordValue};
 pub use handles::HandleTable;
+pub use rows::RowsFrame;
 
 pub const MAGIC: [u8; 2] = *b"GF";
 pub const VERSION: u8 = 1;
@@ -49,11 +51,13 @@ pub enum FrameType {
     Refuse = 5,
     Ping = 6,
     Pong = 7,
+    /// Client to server: rows for a table.
+    Rows = 8,
 }
 
 impl FrameType {
-    pub const ALL: [Self; 7] =
-        [Self::Hello, Self::Welcome, Self::Data, Self::Ack, Self::Refuse, Self::Ping, Self::Pong];
+    pub const ALL: [Self; 8] =
+        [Self::Hello, Self::Welcome, Self::Data, Self::Ack, Self::Refuse, Self::Ping, Self::Pong, Self::Rows];
 
     pub fn from_u8(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|frame_type| *frame_type as u8 == code)
@@ -67,7 +71,7 @@ pub enum FrameError {
     Magic,
     #[error("frame version {0} is not supported: send version 1")]
     Version(u8),
-    #[error("frame type {0} does not exist: send 1 (HELLO), 3 (DATA) or 6 (PING)")]
+    #[error("frame type {0} does not exist: send 1 (HELLO), 3 (DATA), 6 (PING) or 8 (ROWS)")]
     Type(u8),
     #[error("a body of {body_bytes} bytes is too large: send at most {body_bytes_max}, as WELCOME says")]
     TooLarge { body_bytes: u32, body_bytes_max: u32 },

@@ -178,7 +178,7 @@ fn unknown_topics_and_rows_are_rejected_whole() {
         assert_eq!(found.reasons(), [Reason::UnknownTopic]);
         assert_eq!(found.fragments(), ["{\"value\":1}"]);
     }
-    assert_eq!(decoded("genims/v1/rows/a/b", "1").rejects[0].1, "rows are not taken by this server yet");
+    assert_eq!(decoded("genims/v1/rows/a/b", "1").rejects[0].1, "rows are not taken here");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod copies;
 mod publish;
 mod purge;
 mod replay;
+mod stored;
 
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;

@@ -2,14 +2,15 @@
 //!
 //! - It ends with the dead letters that waited when it began.
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
-//!   come back. What comes back is told by the client id, which is one for each letter of each replay: what a device sends
-//!   meanwhile is its own.
+//!   come back; rows for tables when their database has, too. What comes back is told by the client id, which is one for each
+//!   letter of each replay: what a device sends meanwhile is its own.
 //! - What says no time itself is stored under the time when it was received first; of what came several times, each is a
 //!   reading with a time of its own from then on.
 //! - One that comes back waits as before, in its own row; see [`again`].
 
 use super::copies::copies;
 use super::publish::{self, Login, Message};
+use super::stored;
 use crate::cli::reachable;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -20,10 +21,10 @@ use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned, Sent};
 use genims_platform::dead_letters::{self, StoredDeadLetter};
 use genims_terminal::{Progress, say};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Dead letters published and marked at once.
@@ -34,10 +35,6 @@ const SETTLE_AT: usize = 1_000;
 const TOLD_MAX: usize = 20;
 /// Under which topic a dead letter without one goes back: its payload names its sensors.
 pub(super) const REPLAY_TOPIC: &str = "genims/v1/replay/readings";
-/// How long the operations database may take to come up with what was sent.
-const STORED_WAIT: Duration = Duration::from_secs(60);
-const STORED_POLL: Duration = Duration::from_millis(100);
-const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
@@ -96,6 +93,8 @@ struct Replay<'r> {
     newest: i64,
     /// Sent, and not yet looked for.
     sent: Vec<Sent>,
+    /// The databases that rows among them go to.
+    databases: BTreeSet<String>,
     decoder: Decoder,
     done: Replayed,
     refusal: Option<anyhow::Error>,
@@ -118,6 +117,7 @@ pub(super) async fn run(
         sender: format!("genims-replay-{}", Uuid::new_v4().simple()),
         newest: dead_letters::newest_id(client).await?,
         sent: Vec::new(),
+        databases: BTreeSet::new(),
         decoder: Decoder::new(settings.topics.clone()),
         done: Replayed::default(),
         refusal: None,
@@ -242,6 +242,7 @@ impl Replay<'_> {
         let is_sent = |dead_letter: &&StoredDeadLetter| acknowledged.contains(&dead_letter.letter_id);
         let without_topic = whole.iter().filter(is_sent).filter(|dead_letter| dead_letter.topic.is_empty());
         self.done.without_topic += without_topic.count() as u64;
+        self.databases.extend(whole.iter().filter_map(StoredDeadLetter::rows_database));
         // Also those that had been replayed before: they were sent, and may come back.
         self.done.replayed += acknowledged.len() as u64;
         sent.retain(|sent| acknowledged.contains(&sent.letter_id));
@@ -266,7 +267,8 @@ impl Replay<'_> {
         if self.sent.is_empty() {
             return Ok(());
         }
-        stored(self.args.http.unwrap_or_else(|| reachable(self.settings.http.listen))).await?;
+        let address = self.args.http.unwrap_or_else(|| reachable(self.settings.http.listen));
+        stored::wait(address, &std::mem::take(&mut self.databases)).await?;
         let sent = std::mem::take(&mut self.sent);
         let back = again::settle(self.client, &self.sender, &sent, self.newest).await?;
         self.done.stored += (sent.len() - back.len()) as u64;
@@ -321,58 +323,6 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
         say!("{cut} hold only a part of a long payload and were left: only their sender has it whole.");
     }
     Ok(())
-}
-
-/// What of `/stats` is looked at.
-#[derive(Deserialize)]
-struct Stats {
-    spool: SpoolStats,
-    sinks: Vec<SinkStats>,
-}
-
-#[derive(Deserialize)]
-struct SpoolStats {
-    next_offset: u64,
-}
-
-#[derive(Deserialize)]
-struct SinkStats {
-    name: String,
-    position: u64,
-}
-
-/// Waits until the operations database has everything that the log holds now.
-async fn stored(address: SocketAddr) -> anyhow::Result<()> {
-    let unknown = || {
-        format!(
-            "everything was sent and is durable, but whether it is stored cannot be told: ask http://{address}/stats, and \
-             `genims deadletter list` for what came back"
-        )
-    };
-    let operations = genims_stores::postgres::session::SINK;
-    let deadline = Instant::now() + STORED_WAIT;
-    let mut end = None;
-    loop {
-        let stats = stats(address).await.with_context(unknown)?;
-        let end = *end.get_or_insert(stats.spool.next_offset);
-        let sink = stats.sinks.iter().find(|sink| sink.name == operations);
-        let sink = sink.context("the server has no sink of type postgres").with_context(unknown)?;
-        if sink.position >= end {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("{}: it is at {} of {end}", unknown(), sink.position);
-        }
-        tokio::time::sleep(STORED_POLL).await;
-    }
-}
-
-async fn stats(address: SocketAddr) -> anyhow::Result<Stats> {
-    let ask = move || -> Result<Stats, ureq::Error> {
-        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(HTTP_TIMEOUT)).build().into();
-        agent.get(format!("http://{address}/stats")).call()?.body_mut().read_json()
-    };
-    Ok(tokio::task::spawn_blocking(ask).await??)
 }
 
 /// The first MQTT listener of the configuration that speaks in clear.

@@ -82,7 +82,7 @@ pub(super) async fn serve(
         (None, Some(peer)) => intake.set_client(&peer.ip().to_canonical().to_string()),
         (None, None) => {}
     }
-    intake.set_machines(pass.machines());
+    intake.set_scope(pass.scope());
     let mut lines = Lines::new(shared.options.line_bytes_max, shared.heads.clone());
     let idle = shared.options.idle_timeout;
     let (waiter, rounds) = (Arc::default(), VecDeque::new());
@@ -111,7 +111,7 @@ pub(super) async fn serve(
         }
         count(&connection.shared.metrics.bytes_total, read as u64);
         if connection.pass.refresh() {
-            connection.intake.set_machines(connection.pass.machines());
+            connection.intake.set_scope(connection.pass.scope());
         }
         connection.intake.begin(now_us());
         let taken = lines.take(&input, &mut connection);

@@ -6,7 +6,7 @@
 //! - `socket`: a plain socket or one with TLS, each compiled for itself
 //! - [`gate`]: one listener's, and who of those inside must go; `entry`: how one comes in; `guest`: one inside
 //! - `pass`: what a connection holds
-//! - [`clients`]: the file of clients: secrets (hashed), topics, machines
+//! - [`clients`]: the file of clients: secrets (hashed), topics, machines, tables for rows
 //! - `watch`: whether files have changed
 //!
 //! Invariants: what changes is in force for new connections at once and for open ones within a second; a file that cannot be

@@ -5,7 +5,7 @@ use super::gate::Gate;
 use super::guest::{Eviction, Guest};
 use crate::count;
 use crate::notices::{Kind, Peer};
-use genims_pipeline::intake::Machines;
+use genims_pipeline::intake::Scope;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -64,7 +64,9 @@ impl Pass {
         let found = clients.admit(self.identity(), shown, self.peer, deadline).await;
         let found = found.and_then(|client| match client {
             None if !self.gate.anonymous => Err(Denied::Nobody),
-            Some(client) if !topics && client.topics.is_some() && client.machines.is_none() => Err(Denied::TopicsOnly),
+            Some(client) if !topics && client.topics.is_some() && client.scope.machines.is_none() => {
+                Err(Denied::TopicsOnly)
+            }
             client => Ok(client),
         });
         let client = match found {
@@ -142,8 +144,8 @@ impl Pass {
         false
     }
 
-    /// The machines whose readings it may send; `None` is all.
-    pub(crate) fn machines(&self) -> Option<Machines> {
-        self.client.as_ref().and_then(|client| client.machines.clone())
+    /// The machines whose readings it may send, and the tables it may write rows into.
+    pub(crate) fn scope(&self) -> Scope {
+        self.client.as_ref().map(|client| client.scope.clone()).unwrap_or_default()
     }
 }

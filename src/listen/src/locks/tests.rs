@@ -200,7 +200,9 @@ async fn without_locks_nobody_is_kept_on_a_list() {
     let gate = Gate::unlocked(Arc::<ListenMetrics>::default());
     let mut pass = gate.pass(Peer::default(), &CancellationToken::new());
     pass.log_in(Credentials::default(), true, Instant::now()).await.expect("everybody");
-    assert!(pass.may_publish("anything") && pass.machines().is_none() && pass.owner().is_none() && !pass.refresh());
+    assert!(
+        pass.may_publish("anything") && pass.scope().machines.is_none() && pass.owner().is_none() && !pass.refresh()
+    );
     assert!(gate.those(|_| true).is_empty() && Locks { gates: vec![gate.clone()], clients: None }.is_idle());
 }
 

@@ -181,7 +181,7 @@ impl Shared {
         let mut intake = self.intake.buffer(self.source, Protocol::Mqtt, on_commit);
         intake.set_client(&caller.client_id);
         intake.set_first_received(caller.first_received_us);
-        intake.set_machines(pass.and_then(Pass::machines));
+        intake.set_scope(pass.map(Pass::scope).unwrap_or_default());
         intake
     }
 

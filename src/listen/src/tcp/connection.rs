@@ -14,7 +14,8 @@ use super::{Shared, TcpOptions};
 use crate::count;
 use crate::locks::Pass;
 use crate::notices::Peer;
-use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, encode};
+use genims_decode::Visitor;
+use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, RowsFrame, encode};
 use genims_model::{Outcome, Protocol};
 use genims_pipeline::intake::IntakeBuffer;
 use std::pin::pin;
@@ -72,7 +73,7 @@ pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: Ca
             let mut intake =
                 shared.intake.buffer(shared.source, Protocol::Tcp, shared.options.acknowledge.waits_for_commit());
             intake.set_client(&who.client_id);
-            intake.set_machines(pass.machines());
+            intake.set_scope(pass.scope());
             let (shared, names) = (shared.clone(), Names::default());
             let mut connection = Connection { shared, who, pass, intake, names, shutdown, first: true, again: false };
             let end = connection.run(&mut wire).await;
@@ -223,7 +224,7 @@ impl Connection {
             };
             let bytes = frame.bytes();
             match frame.frame_type {
-                FrameType::Data => {
+                kind @ (FrameType::Data | FrameType::Rows) => {
                     if !self.fits(&staged) {
                         staged.held = true;
                         break None;
@@ -233,7 +234,11 @@ impl Connection {
                         self.begin(wire.received_us);
                     }
                     let body = frame.body;
-                    if let Err(refusal) = self.data(body, &mut staged) {
+                    let taken = match kind {
+                        FrameType::Rows => self.rows(body, &mut staged),
+                        _ => self.data(body, &mut staged),
+                    };
+                    if let Err(refusal) = taken {
                         break Some(refusal);
                     }
                 }
@@ -251,7 +256,7 @@ impl Connection {
 
     fn begin(&mut self, received_us: i64) {
         if self.pass.refresh() {
-            self.intake.set_machines(self.pass.machines());
+            self.intake.set_scope(self.pass.scope());
         }
         if self.intake.begin(received_us) || self.names.handles.wants_resolving() {
             self.intake.forget_handles();
@@ -269,42 +274,60 @@ impl Connection {
     /// Stages one DATA frame, or counts it as a duplicate.
     fn data(&mut self, body: &[u8], staged: &mut Staged) -> Result<(), Refusal> {
         let data = Data::parse(body)?;
+        let is_next = self.place(data.sequence)?;
+        // The names of a frame that was sent again still count: later frames of this connection may use them.
+        self.names.define(&data, &mut self.intake)?;
+        if is_next {
+            data.report(&self.names.handles, &mut self.intake);
+            self.received(data.sequence, body, staged);
+        } else {
+            let (source, records) = (self.shared.source, data.len() as u64);
+            self.shared.accounts.received(source, records);
+            self.shared.accounts.finished(source, Outcome::Duplicate, records);
+        }
+        Ok(())
+    }
+
+    /// Stages one ROWS frame; of one that was sent again nothing is counted, as nobody has looked how many rows it holds.
+    fn rows(&mut self, body: &[u8], staged: &mut Staged) -> Result<(), Refusal> {
+        let RowsFrame { sequence, database, table, payload } = RowsFrame::parse(body)?;
+        if self.place(sequence)? {
+            self.intake.rows(database, table, payload);
+            self.received(sequence, body, staged);
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, sequence: u64, body: &[u8], staged: &mut Staged) {
+        self.who.session.receive(sequence);
+        staged.last_sequence = sequence;
+        staged.frames += 1;
+        staged.bytes += body.len();
+    }
+
+    /// Whether the frame is the next one; false for one that was sent again.
+    fn place(&mut self, sequence: u64) -> Result<bool, Refusal> {
         count(&self.shared.metrics.messages_total, 1);
-        if data.sequence == 0 {
+        if sequence == 0 {
             return Err(Refusal::protocol("sequences start at 1; 0 is for frames inside MQTT"));
         }
-        match self.who.session.place(&self.who.client, data.sequence, self.first) {
+        let message = match self.who.session.place(&self.who.client, sequence, self.first) {
             Place::Next => {
-                self.names.define(&data, &mut self.intake)?;
-                data.report(&self.names.handles, &mut self.intake);
-                self.who.session.receive(data.sequence);
-                staged.last_sequence = data.sequence;
-                staged.frames += 1;
-                staged.bytes += body.len();
+                self.first = false;
+                return Ok(true);
             }
             Place::Resend { durable } => {
-                // Its names still count: later frames of this connection may use them.
-                self.names.define(&data, &mut self.intake)?;
-                let (source, records) = (self.shared.source, data.len() as u64);
-                self.shared.accounts.received(source, records);
-                self.shared.accounts.finished(source, Outcome::Duplicate, records);
+                self.first = false;
                 self.again |= durable;
+                return Ok(false);
             }
-            Place::Gap { expected } => {
-                let message = format!("sequence {} came, {expected} was expected", data.sequence);
-                return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
-            }
-            Place::TooFar { expected } => {
-                let message = format!(
-                    "sequence {} came, {expected} was expected: number frames 1, 2, 3 ... and never beyond \
-                     {SEQUENCE_MAX}, or use a new client id",
-                    data.sequence
-                );
-                return Err(Refusal::new(RefuseCode::Protocol, data.sequence, message));
-            }
-        }
-        self.first = false;
-        Ok(())
+            Place::Gap { expected } => format!("sequence {sequence} came, {expected} was expected"),
+            Place::TooFar { expected } => format!(
+                "sequence {sequence} came, {expected} was expected: number frames 1, 2, 3 ... and never beyond \
+                 {SEQUENCE_MAX}, or use a new client id"
+            ),
+        };
+        Err(Refusal::new(RefuseCode::Protocol, sequence, message))
     }
 
     /// Hands the round over, waiting for room as long as it takes; PINGs and settled rounds are answered meanwhile.

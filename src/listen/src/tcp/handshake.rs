@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::wire::{Stream, Wire};
 use crate::locks::{Credentials, Denied, Pass};
 use genims_decode::frame::{FrameType, Hello, RefuseCode, Welcome, encode};
+use genims_model::Mark;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -52,6 +53,9 @@ pub(super) async fn handshake<S: Stream>(
     pass.log_in(shown, false, deadline).await.map_err(denial)?;
     // Sequences count under it: nobody moves another's. No client id has a zero byte.
     let id = pass.owner().map_or_else(|| client_id.clone(), |owner| format!("{owner}\0{client_id}"));
+    if id.starts_with(Mark::RESERVED) {
+        return Err(Refusal::protocol(format!("a client id does not begin with {}", Mark::RESERVED)));
+    }
     let client = shared.progress.client(&id).ok_or_else(|| Refusal::busy("too many clients are connected"))?;
     let mut lease = client.take_over();
     let deadline = Instant::now() + options.takeover_timeout;

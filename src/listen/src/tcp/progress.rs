@@ -54,7 +54,7 @@ impl Progress {
     pub fn new(clients_max: usize, recovered: HashMap<String, u64>) -> Self {
         let clients = recovered
             .into_iter()
-            .filter(|(_, durable)| *durable <= SEQUENCE_MAX)
+            .filter(|(id, durable)| *durable <= SEQUENCE_MAX && !id.starts_with(Mark::RESERVED))
             .take(clients_max)
             .map(|(id, durable)| (id.clone(), Slot { client: Arc::new(Client::new(id, durable)), used: 0 }))
             .collect();

@@ -350,6 +350,7 @@ fn take(portion: &mut Portion, counts: &Counts, first_offset: u64) -> Group {
         snapshots: take_front(&mut portion.snapshots, counts.snapshots),
         events: take_front(&mut portion.events, counts.events),
         dead_letters: take_front(&mut portion.dead_letters, counts.dead_letters),
+        rows: take_front(&mut portion.rows, counts.rows),
         marks: take_front(&mut portion.marks, counts.marks),
         skipped: 0,
     }

@@ -80,6 +80,7 @@ mod quarantine;
 mod reader;
 pub mod record;
 mod recovery;
+mod refusals;
 mod segment;
 mod shared;
 mod tail;
@@ -111,6 +112,7 @@ pub use handle::Spool;
 pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
+pub use refusals::{Forwarded, Refusals};
 pub(crate) use tail::memory_bytes;
 
 use disk::{Disk, RealDisk};

@@ -21,7 +21,7 @@
 pub use super::codec::{Counts, Damage};
 use super::codec::{READING_BYTES, named, reading, u16_at, u32_at, u64_at, v1};
 use super::error::SpoolError;
-use genims_model::{DeadLetter, Event, Group, Mark, Portion, Reading, Reason, Snapshot};
+use genims_model::{DeadLetter, Event, Group, Mark, Portion, Reading, Reason, Row, Snapshot};
 use serde::Serialize;
 
 pub const HEADER_BYTES: usize = 48;
@@ -36,14 +36,13 @@ pub(super) const SECTION_BYTES: usize = 16;
 /// Flag of a section: each of its items has an offset.
 pub(super) const HAS_OFFSETS: u32 = 1;
 
-/// What a section holds. Numbers are never used again; 5 to 7 are given away, but nothing writes them yet.
+/// What a section holds. Numbers are never used again; 6 and 7 are given away, but nothing writes them yet.
 pub(super) mod kind {
     pub(in super::super) const READING: u16 = 1;
     pub(in super::super) const SNAPSHOT: u16 = 2;
     pub(in super::super) const EVENT: u16 = 3;
     pub(in super::super) const DEAD_LETTER: u16 = 4;
     /// A row of a table that a program of the platform writes.
-    #[cfg(test)]
     pub(in super::super) const ROW: u16 = 5;
     /// A change of master data.
     #[cfg(test)]
@@ -60,7 +59,7 @@ pub(super) mod kind {
 pub(super) fn version_max(kind: u16) -> u16 {
     match kind {
         kind::EVENT => 3,
-        kind::DEAD_LETTER => 3,
+        kind::DEAD_LETTER => 4,
         _ => 1,
     }
 }
@@ -88,6 +87,7 @@ fn event_version(events: &[Event]) -> u16 {
 /// The same for the reasons of dead letters.
 fn dead_letter_version(dead_letters: &[DeadLetter]) -> u16 {
     let version = |dead_letter: &DeadLetter| match dead_letter.reason {
+        Reason::BadRow => 4,
         Reason::NotAllowed => 3,
         Reason::TooLarge => 2,
         Reason::UnknownTopic
@@ -152,6 +152,7 @@ pub struct Items<'a> {
     snapshots: &'a [Snapshot],
     events: &'a [Event],
     dead_letters: &'a [DeadLetter],
+    rows: &'a [Row],
     marks: &'a [Mark],
 }
 
@@ -164,6 +165,7 @@ macro_rules! items_of {
                     snapshots: &whole.snapshots,
                     events: &whole.events,
                     dead_letters: &whole.dead_letters,
+                    rows: &whole.rows,
                     marks: &whole.marks,
                 }
             }
@@ -197,6 +199,7 @@ pub fn encode<'a>(
             items.dead_letters,
             dead_letter_version,
         )?,
+        rows: sections.put(kind::ROW, HAS_OFFSETS, items.rows)?,
         marks: sections.put(kind::MARK, 0, items.marks)?,
     };
     let count = sections.count;
@@ -352,6 +355,7 @@ pub(super) fn claimed_counts(record: &[u8]) -> Option<Counts> {
             kind::SNAPSHOT => counts.snapshots = count,
             kind::EVENT => counts.events = count,
             kind::DEAD_LETTER => counts.dead_letters = count,
+            kind::ROW => counts.rows = count,
             kind::MARK => counts.marks = count,
             _ => {}
         }
@@ -390,8 +394,7 @@ fn take_section(
     flags: u32,
     items: &[u8],
 ) -> Result<(), Damage> {
-    let known =
-        matches!(kind, kind::READING | kind::SNAPSHOT | kind::EVENT | kind::DEAD_LETTER | kind::MARK | kind::LOST);
+    let known = matches!(kind, kind::READING..=kind::ROW | kind::MARK | kind::LOST);
     let expected = version_max(kind);
     if known && version > expected {
         return Err(Damage::Newer { found: u32::from(version), expected: u32::from(expected) });
@@ -406,6 +409,7 @@ fn take_section(
         kind::SNAPSHOT => group.snapshots = named::take(items, count)?,
         kind::EVENT => group.events = named::take(items, count)?,
         kind::DEAD_LETTER => group.dead_letters = named::take(items, count)?,
+        kind::ROW => group.rows = named::take(items, count)?,
         kind::MARK => group.marks = named::take(items, count)?,
         _ if flags & HAS_OFFSETS != 0 => group.skipped += u64::from(count),
         _ => {}

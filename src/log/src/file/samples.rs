@@ -3,7 +3,8 @@
 use genims_model::event::{FaultClosed, FaultOpened, OeeHour, SensorHealth};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    DeadLetter, Event, Group, MachineNo, Mark, Portion, Protocol, Quality, Reading, Reason, SensorNo, Snapshot, Status,
+    DeadLetter, Event, Group, MachineNo, Mark, Portion, Protocol, Quality, Reading, Reason, Row, SensorNo, Snapshot,
+    Status,
 };
 
 pub(super) fn reading(salt: u64) -> Reading {
@@ -90,7 +91,20 @@ fn dead_letter(salt: u64) -> DeadLetter {
     }
 }
 
-/// `others` snapshots, events and dead letters each.
+pub(super) fn row(salt: u64) -> Row {
+    Row {
+        source: 1,
+        client: "erp".to_owned(),
+        received_us: salt.cast_signed(),
+        database: "genims_erp_db".to_owned(),
+        table: "materials".to_owned(),
+        upsert: salt.is_multiple_of(2),
+        key: vec!["material_id".to_owned()],
+        values: format!("{{\"material_id\":\"MAT-{salt}\"}}"),
+    }
+}
+
+/// `others` snapshots, events, dead letters and rows each.
 pub(crate) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -> Portion {
     let salts = |count: usize| (0..count as u64).map(move |index| salt.wrapping_add(index) >> 1);
     Portion {
@@ -98,6 +112,7 @@ pub(crate) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -
         snapshots: salts(others).map(snapshot).collect(),
         events: salts(others).map(event).collect(),
         dead_letters: salts(others).map(dead_letter).collect(),
+        rows: salts(others).map(row).collect(),
         marks: salts(marks).map(|salt| Mark { client: format!("plc-{}", salt % 7), sequence: salt }).collect(),
         ..Portion::default()
     }
@@ -111,6 +126,7 @@ pub(crate) fn group_of(portion: &Portion, first_offset: u64) -> Group {
         snapshots: portion.snapshots.clone(),
         events: portion.events.clone(),
         dead_letters: portion.dead_letters.clone(),
+        rows: portion.rows.clone(),
         marks: portion.marks.clone(),
         skipped: 0,
     }
@@ -164,5 +180,7 @@ pub(super) fn golden() -> Portion {
         Event::FaultOpened(FaultOpened { start_us: 60, ..faults().0 }),
     ];
     portion.marks = vec![Mark { client: "plc-9".to_owned(), sequence: 17 }];
+    // There were none when these files were written; they have a golden file of their own.
+    portion.rows.clear();
     portion
 }

@@ -10,7 +10,7 @@ use super::fake_disk::FakeDisk;
 use super::fake_errors::Call;
 use super::{Appender, Recovered, Spool, SpoolError, SpoolOptions, open_on, samples};
 use crate::contract::Consumer;
-use genims_model::{DeadLetter, Event, Group, Portion, Reading, Snapshot};
+use genims_model::{DeadLetter, Event, Group, Portion, Reading, Row, Snapshot};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
@@ -26,6 +26,7 @@ enum Item {
     Snapshot(Box<Snapshot>),
     Event(Box<Event>),
     DeadLetter(Box<DeadLetter>),
+    Row(Box<Row>),
 }
 
 fn items(group: &Group) -> Vec<Item> {
@@ -33,7 +34,8 @@ fn items(group: &Group) -> Vec<Item> {
     let snapshots = group.snapshots.iter().cloned().map(|item| Item::Snapshot(Box::new(item)));
     let events = group.events.iter().cloned().map(|item| Item::Event(Box::new(item)));
     let dead_letters = group.dead_letters.iter().cloned().map(|item| Item::DeadLetter(Box::new(item)));
-    readings.chain(snapshots).chain(events).chain(dead_letters).collect()
+    let rows = group.rows.iter().cloned().map(|item| Item::Row(Box::new(item)));
+    readings.chain(snapshots).chain(events).chain(dead_letters).chain(rows).collect()
 }
 
 /// What must be true, as far as the outside was told.

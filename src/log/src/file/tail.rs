@@ -3,6 +3,7 @@
 //!
 //! Bounded by bytes; the oldest groups give way. Whatever is not here is on disk, so the bound never costs a record.
 
+use genims_model::group::rows_bytes;
 use genims_model::{DeadLetter, Event, Group, Mark, Reading, Snapshot};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
@@ -83,6 +84,7 @@ pub(crate) fn memory_bytes(group: &Group) -> usize {
         + group.events.len() * (size_of::<Event>() + TEXTS_BYTES)
         + group.dead_letters.len() * (size_of::<DeadLetter>() + TEXTS_BYTES)
         + group.marks.len() * (size_of::<Mark>() + TEXTS_BYTES)
+        + rows_bytes(&group.rows)
         + dead_letters
 }
 
@@ -98,6 +100,7 @@ pub(super) fn from_offset(group: Arc<Group>, offset: u64) -> Arc<Group> {
     skip(&mut rest.snapshots, &mut skipped);
     skip(&mut rest.events, &mut skipped);
     skip(&mut rest.dead_letters, &mut skipped);
+    skip(&mut rest.rows, &mut skipped);
     rest.skipped = rest.skipped.saturating_sub(skipped as u64);
     Arc::new(rest)
 }
@@ -147,7 +150,7 @@ mod tests {
         for offset in 100..whole.next_offset() {
             let rest = from_offset(whole.clone(), offset);
             assert_eq!((rest.first_offset, rest.next_offset()), (offset, whole.next_offset()));
-            assert_eq!(rest.dead_letters.last(), whole.dead_letters.last());
+            assert_eq!(rest.rows.last(), whole.rows.last());
             let first_reading = whole.readings.get((offset - 100) as usize);
             assert_eq!(rest.readings.first(), first_reading);
         }

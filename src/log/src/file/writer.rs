@@ -102,12 +102,14 @@ pub fn store(appender: &mut Appender, spool: &Spool, mut gathered: Portion) -> R
 }
 
 fn records(portion: &Portion) -> usize {
-    portion.readings.len() + portion.snapshots.len() + portion.events.len() + portion.dead_letters.len()
+    let analysed = portion.readings.len() + portion.snapshots.len() + portion.events.len();
+    analysed + portion.dead_letters.len() + portion.rows.len()
 }
 
 fn oldest_received_us(portion: &Portion) -> Option<i64> {
     let readings = portion.readings.iter().map(|reading| reading.received_us);
     let snapshots = portion.snapshots.iter().map(|snapshot| snapshot.received_us);
     let dead_letters = portion.dead_letters.iter().map(|dead_letter| dead_letter.received_us);
-    readings.chain(snapshots).chain(dead_letters).min()
+    let rows = portion.rows.iter().map(|row| row.received_us);
+    readings.chain(snapshots).chain(dead_letters).chain(rows).min()
 }

@@ -112,8 +112,8 @@ impl Subject for InMemory {
     }
 
     fn append(&self, portion: Portion) {
-        let Portion { readings, snapshots, events, dead_letters, marks, .. } = portion;
-        self.0.append(Group { readings, snapshots, events, dead_letters, marks, ..Group::default() });
+        let Portion { readings, snapshots, events, dead_letters, rows, marks, .. } = portion;
+        self.0.append(Group { readings, snapshots, events, dead_letters, rows, marks, ..Group::default() });
     }
 
     fn is_blocked(&self) -> bool {

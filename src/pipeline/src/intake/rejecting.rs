@@ -1,22 +1,20 @@
-//! What is not taken at the door: kept with its reason, in a form that can be replayed. Whose records a client may send is
-//! held here, too: what is of others is set aside, so that nothing is acknowledged that is not on disk.
+//! What is not taken at the door: kept with its reason, in a form that can be replayed.
 
-use super::{IntakeBuffer, Machines};
+use super::{IntakeBuffer, Scope};
 use genims_decode::{Form, Point, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{DeadLetter, Reason};
 use std::fmt::Arguments;
 
 impl IntakeBuffer {
-    /// Whose records the client may send; `None` is all. What is of others is set aside.
-    pub fn set_machines(&mut self, machines: Option<Machines>) {
-        self.machines = machines;
+    pub fn set_scope(&mut self, scope: Scope) {
+        self.scope = scope;
     }
 
     /// Whether the client may send records of a machine, or of none that is known.
     #[inline]
     pub(super) fn may_speak_for(&self, machine: Option<&str>) -> bool {
-        let Some(machines) = &self.machines else { return true };
+        let Some(machines) = &self.scope.machines else { return true };
         machine.is_some_and(|machine| machines.contains(machine))
     }
 

@@ -71,6 +71,7 @@ fn send_as(shard: &mut Shard, untimed: bool, readings: &[(i64, f64)]) -> Portion
         snapshots: Vec::new(),
         events: Vec::new(),
         dead_letters: Vec::new(),
+        rows: Vec::new(),
         marks: Vec::new(),
         receipt: Receipt::unwatched(),
     };
@@ -191,6 +192,7 @@ fn what_is_set_aside_keeps_the_topic_of_its_message_and_its_sender() {
         snapshots: vec![snapshot],
         events: Vec::new(),
         dead_letters: Vec::new(),
+        rows: Vec::new(),
         marks: Vec::new(),
         receipt: Receipt::unwatched(),
     };

@@ -89,6 +89,12 @@ impl StoredDeadLetter {
         self.reason == Reason::RefusedByDatabase.code()
     }
 
+    /// Of rows for a table: their database.
+    pub fn rows_database(&self) -> Option<String> {
+        let (database, _) = self.topic.strip_prefix("genims/v1/rows/")?.split_once('/')?;
+        Some(database.to_owned())
+    }
+
     /// The payload where it is text; of one that is longer than what was kept, whole characters.
     pub fn payload_text(&self) -> Option<&str> {
         match std::str::from_utf8(&self.payload) {

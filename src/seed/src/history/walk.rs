@@ -114,7 +114,8 @@ impl Iterator for Walk {
             self.step(&mut portion);
         }
         let Portion { readings, snapshots, events, dead_letters, marks, .. } = portion;
-        let group = Group { first_offset: self.offset, readings, snapshots, events, dead_letters, marks, skipped: 0 };
+        let group =
+            Group { first_offset: self.offset, readings, snapshots, events, dead_letters, marks, ..Group::default() };
         self.offset = group.next_offset();
         Some(group)
     }
@@ -237,6 +238,7 @@ impl Runner {
             snapshots,
             events: Vec::new(),
             dead_letters: Vec::new(),
+            rows: Vec::new(),
             marks: Vec::new(),
             receipt: Receipt::unwatched(),
         }

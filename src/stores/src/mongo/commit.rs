@@ -52,10 +52,10 @@ pub(super) async fn commit(
         answered(session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger)).await?;
         answered(session.bookkeeping.advance(position, batch.next_offset, &session.lineage, received_us)).await?;
         return Ok(Committed {
-            refused: Vec::new(),
             refused_uncounted: ledger.refused,
             expired: ledger.expired,
             bytes,
+            ..Committed::default()
         });
     }
 }

@@ -199,7 +199,7 @@ async fn write(
     drop(statements);
     answered(transaction.commit()).await?;
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
-    Ok(Committed { refused: counted.collect(), refused_uncounted: refused_events, expired: 0, bytes })
+    Ok(Committed { refused: counted.collect(), refused_uncounted: refused_events, bytes, ..Committed::default() })
 }
 
 /// Straight into the partition saves the router's work, about 3 % of a COPY. Late data of many days would need as many COPYs,

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use std::future::Future;
 use std::ops::Range;
 use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::{Statement, Transaction};
+use tokio_postgres::{Error, Statement, Transaction};
 
 /// How a batch is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub trait Rowwise: Send {
         transaction: &Transaction<'_>,
         range: Range<usize>,
     ) -> impl Future<Output = Result<Copied, SinkError>> + Send;
+    /// The refusal, when it is the row's own fault.
+    fn refuses<'e>(&self, error: &'e Error) -> Option<&'e DbError> {
+        refusal(error)
+    }
     /// Row `index` in a form that can be replayed.
     fn refused(&self, index: usize) -> Refused;
 }
@@ -65,8 +69,8 @@ async fn isolating<W: Rowwise>(
             }
             Err(error) => error,
         };
-        let halving_helps = refusal_in(&error).is_some() || error.is_too_much();
         let SinkError::Postgres(cause) = &error else { return Err(error) };
+        let halving_helps = work.refuses(cause).is_some() || error.is_too_much();
         let Some(db) = cause.as_db_error().filter(|_| halving_helps) else { return Err(error) };
         if end - start <= 1 && !is_final(db) {
             return Err(error);

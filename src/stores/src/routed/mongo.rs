@@ -12,6 +12,7 @@ use crate::error::{SinkError, answered};
 use crate::mongo::bookkeeping::Bookkeeping;
 use crate::mongo::collections::names;
 use crate::mongo::lookup::nothing_runs;
+use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
@@ -49,6 +50,7 @@ pub struct RoutedMongo {
     internal: String,
     directory: Arc<Directory>,
     routed: Arc<Routed>,
+    rows: Option<Arc<RowDesk>>,
     session: Option<Session>,
     /// Look-ups as they were answered last, ready to be joined.
     known: HashMap<String, (Arc<str>, Known)>,
@@ -67,7 +69,13 @@ impl RoutedMongo {
     ) -> Self {
         let internal = "genims_internal".to_owned();
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { name, client, database, internal, directory, routed, session: None, known: HashMap::new(), log, lineage }
+        let known = HashMap::new();
+        Self { name, client, database, internal, directory, routed, rows: None, session: None, known, log, lineage }
+    }
+
+    /// Writes programs' rows, too.
+    pub fn with_rows(self, rows: Option<Arc<RowDesk>>) -> Self {
+        Self { rows, ..self }
     }
 }
 
@@ -118,15 +126,24 @@ impl Target for RoutedMongo {
         answered(session.bookkeeping.intend(position, intent)).await?;
         let done = self.write(&database, batch.first_offset, &unfinished).await?;
         let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        let mut committed = Committed::default();
+        if let Some(desk) = &self.rows {
+            let waiting = desk.waiting(batch);
+            let refused = rows::mongo::write(&database, self.log, &waiting, session.uncertain_below).await?;
+            desk.set_aside(refused)?;
+            desk.report(batch, &mut committed);
+        }
         answered(session.bookkeeping.advance(position, batch.next_offset, &self.lineage, None)).await?;
-        let refused_uncounted = done.iter().map(|(_, counts)| counts.refused).sum();
+        committed.refused_uncounted += done.iter().map(|(_, counts)| counts.refused).sum::<u64>();
         self.routed.enter(done.into_iter().map(|(route, counts)| (route.name.clone(), counts)).collect());
-        Ok(Committed { refused_uncounted, ..Committed::default() })
+        Ok(committed)
     }
 
-    /// Nothing of events is in any account.
-    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
-        Ok(Committed::default())
+    /// Nothing of events is in any account, but rows are.
+    async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
+        let mut committed = Committed::default();
+        self.rows.iter().for_each(|desk| desk.report(batch, &mut committed));
+        Ok(committed)
     }
 }
 

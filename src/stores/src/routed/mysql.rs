@@ -5,6 +5,7 @@ use super::progress::{RouteCounts, Routed};
 use super::{POSITIONS_TABLE, RefusedEvent, events, json, taken};
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};
+use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
 use genims_catalogue::Directory;
 use genims_databases::{MysqlConnection, MysqlSettings};
@@ -39,6 +40,7 @@ pub struct RoutedMysql {
     settings: MysqlSettings,
     directory: Arc<Directory>,
     routed: Arc<Routed>,
+    rows: Option<Arc<RowDesk>>,
     connection: Option<MysqlConnection>,
     log: Uuid,
     lineage: Lineage,
@@ -48,7 +50,12 @@ impl RoutedMysql {
     /// `name` is the consumer's in the log of events.
     pub fn new(name: &'static str, settings: MysqlSettings, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { name, settings, directory, routed, connection: None, log, lineage }
+        Self { name, settings, directory, routed, rows: None, connection: None, log, lineage }
+    }
+
+    /// Writes programs' rows, too.
+    pub fn with_rows(self, rows: Option<Arc<RowDesk>>) -> Self {
+        Self { rows, ..self }
     }
 }
 
@@ -100,6 +107,11 @@ impl Target for RoutedMysql {
             committed.refused_uncounted += counts.refused;
             done.push((route.name.clone(), counts));
         }
+        if let Some(desk) = &self.rows {
+            let refused = rows::mysql::write(connection, &desk.waiting(batch)).await?;
+            desk.set_aside(refused)?;
+            desk.report(batch, &mut committed);
+        }
         let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
         move_position(connection, self.name, position, &reached).await?;
         answered(connection.query_drop("COMMIT")).await?;
@@ -107,9 +119,11 @@ impl Target for RoutedMysql {
         Ok(committed)
     }
 
-    /// Nothing of events is in any account.
-    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
-        Ok(Committed::default())
+    /// Nothing of events is in any account, but rows are.
+    async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
+        let mut committed = Committed::default();
+        self.rows.iter().for_each(|desk| desk.report(batch, &mut committed));
+        Ok(committed)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::postgres::connection::Connection;
 use crate::postgres::copy::{Copied, Refused};
 use crate::postgres::isolate::{Mode, Rowwise, run};
 use crate::postgres::positions::Positions;
+use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
 use genims_catalogue::Directory;
 use genims_model::{Lineage, Position};
@@ -31,6 +32,7 @@ pub struct RoutedPostgres<C> {
     connection: Connection<C>,
     directory: Arc<Directory>,
     routed: Arc<Routed>,
+    rows: Option<Arc<RowDesk>>,
     log: Uuid,
     lineage: Lineage,
 }
@@ -40,7 +42,12 @@ impl<C: Connect> RoutedPostgres<C> {
     pub fn new(name: &'static str, connect: C, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
         let positions = Positions { table: POSITIONS_TABLE, sink: name };
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { connection: Connection::new(connect, positions), directory, routed, log, lineage }
+        Self { connection: Connection::new(connect, positions), directory, routed, rows: None, log, lineage }
+    }
+
+    /// Writes programs' rows, too.
+    pub fn with_rows(self, rows: Option<Arc<RowDesk>>) -> Self {
+        Self { rows, ..self }
     }
 }
 
@@ -93,15 +100,22 @@ impl<C: Connect> Target for RoutedPostgres<C> {
             committed.refused_uncounted += counts.refused;
             done.push((route.name.clone(), counts));
         }
+        if let Some(desk) = &self.rows {
+            let refused = rows::postgres::write(&transaction, &desk.waiting(batch)).await?;
+            desk.set_aside(refused)?;
+            desk.report(batch, &mut committed);
+        }
         answered(positions.move_to(&transaction, position, &reached)).await?;
         answered(transaction.commit()).await?;
         self.routed.enter(done);
         Ok(committed)
     }
 
-    /// Nothing of events is in any account.
-    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
-        Ok(Committed::default())
+    /// Nothing of events is in any account, but rows are.
+    async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
+        let mut committed = Committed::default();
+        self.rows.iter().for_each(|desk| desk.report(batch, &mut committed));
+        Ok(committed)
     }
 }
 

@@ -6,6 +6,7 @@
 use super::secret;
 use crate::locks::LockError;
 use crate::topic;
+use genims_pipeline::intake::Tables;
 use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -39,6 +40,9 @@ pub struct Entry {
     /// Whose readings it may send; all if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machines: Option<Vec<String>>,
+    /// The tables it may write rows into, `database.table`, with `*` in either; none if not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<String>,
     /// When it was made, and when its secret was.
     #[serde(default)]
     pub added: String,
@@ -63,6 +67,7 @@ impl Entry {
             disabled: false,
             topics: None,
             machines: None,
+            rows: Vec::new(),
             rotated: added.clone(),
             added,
         };
@@ -99,7 +104,7 @@ impl Entry {
         if self.machines.iter().flatten().any(String::is_empty) {
             return Err(format!("{name} has a machine without an id"));
         }
-        Ok(())
+        Tables::new(&self.rows).map(drop).map_err(|problem| format!("{problem} (rows of {name})"))
     }
 }
 
@@ -186,6 +191,7 @@ mod tests {
         let mut entry = Entry::new("plc 7", Some(&secret)).expect("made");
         entry.topics = Some(vec!["genims/v1/+/#".to_owned()]);
         entry.machines = Some(vec!["MCH-0001".to_owned()]);
+        entry.rows = vec!["genims_erp_db.*".to_owned()];
         for entry in [entry.clone(), Entry::new("gateway", None).expect("made")] {
             change(&path, |entries| {
                 entries.push(entry);
@@ -231,6 +237,7 @@ mod tests {
             ("[[client]]\nname = \"a\"\n[[client]]\nname = \"a\"", "twice"),
             ("[[client]]\nname = \"a\"\nhash = \"plain\"", "argon2id"),
             ("[[client]]\nname = \"a\"\ntopic = [\"x\"]", "topic"),
+            ("[[client]]\nname = \"a\"\nrows = [\"materials\"]", "materials"),
             ("[[client]]\nhash = \"x\"", "name"),
         ] {
             fs::write(&path, text).expect("written");

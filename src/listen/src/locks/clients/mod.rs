@@ -22,7 +22,8 @@ use super::LockError;
 use super::watch::Watched;
 use crate::notices::Peer;
 use arc_swap::ArcSwap;
-use genims_pipeline::intake::Machines;
+use genims_decode::topic::is_of_rows;
+use genims_pipeline::intake::{Scope, Tables};
 use lockout::Lockout;
 use logins::Logins;
 use parking_lot::Mutex;
@@ -76,13 +77,15 @@ pub(crate) struct Client {
     hash: Option<Box<str>>,
     /// Filters of the topics that it may publish under; `None` is all.
     pub(crate) topics: Option<Box<[Box<str>]>>,
-    pub(crate) machines: Option<Machines>,
+    pub(crate) scope: Scope,
 }
 
 impl Client {
+    /// Rows are held to tables, at the intake.
     #[inline]
     pub(crate) fn may_publish(&self, topic: &str) -> bool {
-        self.topics.as_ref().is_none_or(|filters| filters.iter().any(|filter| crate::topic::matches(filter, topic)))
+        let fits = |filters: &[Box<str>]| filters.iter().any(|filter| crate::topic::matches(filter, topic));
+        self.topics.as_ref().is_none_or(|filters| fits(filters) || is_of_rows(topic))
     }
 }
 
@@ -202,6 +205,7 @@ impl Clients {
 
 fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
     let client = |entry: Entry| {
+        let tables = Tables::new(&entry.rows).map_err(|cause| LockError::Form { path: path.to_owned(), cause })?;
         let name: Box<str> = entry.name.into();
         let boxed = |list: Vec<String>| list.into_iter().map(String::into_boxed_str);
         let client = Client {
@@ -209,9 +213,12 @@ fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
             disabled: entry.disabled,
             hash: entry.hash.map(Into::into),
             topics: entry.topics.map(|topics| boxed(topics).collect()),
-            machines: entry.machines.map(|machines| Arc::new(boxed(machines).collect())),
+            scope: Scope {
+                machines: entry.machines.map(|machines| Arc::new(boxed(machines).collect())),
+                tables: Some(tables),
+            },
         };
-        (name, Arc::new(client))
+        Ok((name, Arc::new(client)))
     };
-    Ok(file::read(path)?.into_iter().map(client).collect())
+    file::read(path)?.into_iter().map(client).collect()
 }

@@ -14,7 +14,7 @@ impl Dialogue {
             && pass.refresh()
             && let Some(intake) = &mut self.intake
         {
-            intake.set_machines(pass.machines());
+            intake.set_scope(pass.scope());
         }
     }
 

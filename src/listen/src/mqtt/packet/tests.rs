@@ -130,7 +130,7 @@ proptest! {
 }
 
 #[test]
-fn a_length_above_the_limit_is_refused_before_its_bytes_come() {
+fn a_length_above_the_limit_is_done_before_its_bytes_come() {
     let fault = wire::frame(&[0x30, 0xFF, 0x7F], 1_000, None).unwrap_err();
     assert_eq!(fault.reason, reason::PACKET_TOO_LARGE);
     assert_eq!(wire::frame(&[0x30, 0xFF], 1_000, None), Ok(None));

@@ -18,13 +18,14 @@ pub struct Counts {
     pub snapshots: u32,
     pub events: u32,
     pub dead_letters: u32,
+    pub rows: u32,
     pub marks: u32,
 }
 
 impl Counts {
     /// Records with an offset.
     pub fn offsets(&self) -> u64 {
-        u64::from(self.readings) + u64::from(self.snapshots) + u64::from(self.events) + u64::from(self.dead_letters)
+        [self.readings, self.snapshots, self.events, self.dead_letters, self.rows].into_iter().map(u64::from).sum()
     }
 }
 

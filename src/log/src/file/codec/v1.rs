@@ -19,6 +19,7 @@ pub(in super::super) fn counts(header: &[u8]) -> Counts {
         snapshots: u32_at(header, 28),
         events: u32_at(header, 32),
         dead_letters: u32_at(header, 36),
+        rows: 0,
         marks: u32_at(header, 40),
     }
 }
@@ -85,6 +86,7 @@ pub(in super::super) fn decode(first_offset: u64, counts: &Counts, payload: &[u8
         snapshots: take_items(&mut rest, counts.snapshots)?,
         events: take_items::<EventV1>(&mut rest, counts.events)?.into_iter().map(Into::into).collect(),
         dead_letters: take_items::<DeadLetterV1>(&mut rest, counts.dead_letters)?.into_iter().map(Into::into).collect(),
+        rows: Vec::new(),
         marks: take_items(&mut rest, counts.marks)?,
         skipped: 0,
     };

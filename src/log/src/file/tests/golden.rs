@@ -2,7 +2,7 @@
 
 use super::super::record::{self, Damage, HAS_OFFSETS, HEADER_BYTES, Header, SECTION_BYTES, decode, encode, kind};
 use super::*;
-use genims_model::{Event, MachineNo, SensorNo};
+use genims_model::{Event, MachineNo, Row, SensorNo};
 use serde::{Deserialize, Serialize};
 
 const RECORD_V1: &[u8] = include_bytes!("../../../tests/golden/record-v1.bin");
@@ -63,7 +63,7 @@ fn an_unknown_kind_is_passed_over_and_its_offsets_are_counted() {
     assert_eq!((group.skipped, group.next_offset(), length), (5, whole.next_offset() + 5, bytes.len()));
     assert_eq!(Header::parse(&bytes).unwrap().next_offset(), group.next_offset());
     assert_eq!(Group { skipped: 0, ..group }, whole);
-    for reserved in [kind::ROW, kind::CHANGE, kind::ASSIGNMENT] {
+    for reserved in [kind::CHANGE, kind::ASSIGNMENT] {
         let mut before_marks = Vec::new();
         encode(&Portion { marks: Vec::new(), ..samples::golden() }, 1_000, 640, usize::MAX, &mut before_marks).unwrap();
         let bytes = with_section(before_marks, reserved, 1, HAS_OFFSETS, 2, &[0xFF; 30]);
@@ -193,4 +193,28 @@ fn lost_offsets_are_a_record_like_any_other() {
     let (group, length) = decode(&bytes).unwrap();
     assert_eq!((group.first_offset, group.skipped, group.next_offset()), (50, 7, 57));
     assert_eq!(length, HEADER_BYTES + SECTION_BYTES);
+}
+
+/// What a log of today says of a row must be readable for ever: a map with names, in a section of kind 5, version 1.
+#[test]
+fn a_row_is_these_bytes() {
+    let row = Row {
+        source: 1,
+        client: "erp".to_owned(),
+        received_us: 7,
+        database: "db".to_owned(),
+        table: "t".to_owned(),
+        upsert: true,
+        key: vec!["id".to_owned()],
+        values: "{\"id\":1}".to_owned(),
+    };
+    let (mut bytes, portion) = (Vec::new(), Portion { rows: vec![row.clone()], ..Portion::default() });
+    encode(&portion, 0, 0, usize::MAX, &mut bytes).unwrap();
+    let item = b"\x88\xa6source\x01\xa6client\xa3erp\xabreceived_us\x07\xa8database\xa2db\xa5table\xa1t\xa6upsert\xc3\
+        \xa3key\x91\xa2id\xa6values\xa8{\"id\":1}";
+    let section = [5, 0, 1, 0, 1, 0, 0, 0, item.len() as u8 + 4, 0, 0, 0, 1, 0, 0, 0, item.len() as u8, 0, 0, 0];
+    assert_eq!(&bytes[HEADER_BYTES..], [&section[..], item].concat());
+    assert_eq!(decode(&bytes).unwrap().0.rows, [row]);
+    let newer = with_section(bytes, kind::ROW, 2, HAS_OFFSETS, 1, b"");
+    assert!(decode(&newer).is_err());
 }

@@ -50,11 +50,13 @@ proptest! {
             joined.snapshots.append(&mut part.snapshots);
             joined.events.append(&mut part.events);
             joined.dead_letters.append(&mut part.dead_letters);
+            joined.rows.append(&mut part.rows);
             joined.marks.append(&mut part.marks);
             portion.readings.drain(..counts.readings as usize);
             portion.snapshots.drain(..counts.snapshots as usize);
             portion.events.drain(..counts.events as usize);
             portion.dead_letters.drain(..counts.dead_letters as usize);
+            portion.rows.drain(..counts.rows as usize);
             portion.marks.drain(..counts.marks as usize);
         }
         prop_assert_eq!(joined, whole);

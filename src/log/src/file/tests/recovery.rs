@@ -14,10 +14,10 @@ fn a_reopened_spool_continues_where_it_ended_and_knows_marks_and_open_faults() {
     assert!(first.is_empty(), "an append takes everything but receipts");
     drop((appender, spool));
     let (mut appender, spool, recovered) = open(&options(&directory)).unwrap();
-    assert_eq!((spool.id(), recovered.next_offset, recovered.truncated_bytes), (id, 12, 0));
+    assert_eq!((spool.id(), recovered.next_offset, recovered.truncated_bytes), (id, 15, 0));
     assert_eq!(recovered.marks.get("plc-9"), Some(&17));
     assert_eq!(recovered.open_faults.len(), 1);
-    assert_eq!(appender.append(&mut portion(1, 9)).unwrap()[0].first_offset, 12);
+    assert_eq!(appender.append(&mut portion(1, 9)).unwrap()[0].first_offset, 15);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::golden::with_section;
 use super::*;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    DeadLetter, Epoch, Lineage, MachineNo, Position, Protocol, Quality, Reading, Reason, Snapshot, Status,
+    DeadLetter, Epoch, Lineage, MachineNo, Position, Protocol, Quality, Reading, Reason, Row, Snapshot, Status,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -73,8 +73,14 @@ fn snapshots() -> Vec<Snapshot> {
     vec![of(whole), of(bare)]
 }
 
+/// One that changes what is there, one that does not.
+fn rows() -> Vec<Row> {
+    vec![samples::row(1), samples::row(2)]
+}
+
 fn first_version(reason: Reason) -> u16 {
     match reason {
+        Reason::BadRow => 4,
         Reason::NotAllowed => 3,
         Reason::TooLarge => 2,
         _ => 1,
@@ -121,6 +127,7 @@ fn records() -> BTreeMap<String, Vec<u8>> {
     }
     records.insert("readings-1".to_owned(), encoded(Portion { readings: readings(), ..Portion::default() }));
     records.insert("snapshots-1".to_owned(), encoded(Portion { snapshots: snapshots(), ..Portion::default() }));
+    records.insert("rows-1".to_owned(), encoded(Portion { rows: rows(), ..Portion::default() }));
     records.insert("marks-1".to_owned(), encoded(Portion { marks: marks(), ..Portion::default() }));
     let mut lost = Vec::new();
     record::encode_lost(1_000, 7, &mut lost).unwrap();
@@ -136,6 +143,7 @@ fn expected(name: &str) -> Group {
         ("dead-letters", version) => group.dead_letters = dead_letters(version),
         ("readings", 1) => group.readings = readings(),
         ("snapshots", 1) => group.snapshots = snapshots(),
+        ("rows", 1) => group.rows = rows(),
         ("marks", 1) => group.marks = marks(),
         ("lost", 1) => group.skipped = 7,
         _ => panic!("{name}: nobody knows what this file holds"),

@@ -1,0 +1,175 @@
+//! Rows for tables at the door: for which databases, and what the live catalogues say, asked again and again.
+//!
+//! What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start as well.
+
+use super::{ServerError, Stage};
+use crate::settings::Settings;
+use genims_databases::configured::if_configured;
+use genims_databases::{
+    Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
+};
+use genims_rows::{Gate, Schema, Tables};
+use genims_stores::mongo::collections;
+use genims_stores::rows::catalogue::Source;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long a start waits for the catalogues.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// How long one answer may take.
+const READ_MAX: Duration = Duration::from_secs(30);
+/// How often a catalogue is asked, and one that was never read.
+const INTERVAL: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(1);
+/// The folder of what catalogues said, in the data folder.
+const CATALOGUES: &str = "catalogues";
+
+/// Tables that GenIMS alone writes though nobody else is kept out by their audit: the trail itself.
+const TRAIL: [(&str, &str); 4] = [
+    ("genims_audit_db", "system_audit_log"),
+    ("genims_audit_db", "data_change_audit"),
+    ("genims_audit_db", "user_activity_log"),
+    ("genims_production", "entity_change_stream"),
+];
+
+/// The gate, and where its catalogues are.
+pub(super) struct Rows {
+    gate: Arc<Gate>,
+    places: Vec<Place>,
+}
+
+#[derive(Clone)]
+struct Place {
+    database: String,
+    source: Source,
+    file: PathBuf,
+}
+
+impl Rows {
+    /// `None` where the configuration takes no rows.
+    pub(super) fn configured(settings: &Settings, environment: &Environment) -> Result<Option<Self>, ServerError> {
+        let Some(options) = &settings.rows else { return Ok(None) };
+        let folder = settings.data_dir.join(CATALOGUES);
+        std::fs::create_dir_all(&folder).map_err(|source| ServerError::DataDir { path: folder.clone(), source })?;
+        // The settings have been checked; what could not be read would be denied.
+        let mut gate = Gate::new(Tables::new(&options.anonymous).unwrap_or_default());
+        let mut places = Vec::new();
+        for database in Registry::load(None)?.all().iter().filter(|database| options.reaches(&database.name)) {
+            let name = &database.name;
+            let Some(source) = if_configured(source(database, environment))? else {
+                tracing::warn!(
+                    database = name,
+                    "[rows] names it, but no connection is configured: its rows are set aside"
+                );
+                continue;
+            };
+            gate.open(name, source.dialect(), closed(database));
+            let place = Place { database: name.clone(), source, file: folder.join(format!("{name}.json")) };
+            if let Some(schema) = kept(&place.file) {
+                gate.learn(name, schema);
+            }
+            places.push(place);
+        }
+        Ok(Some(Self { gate: Arc::new(gate), places }))
+    }
+
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        self.gate.clone()
+    }
+
+    /// Reads all catalogues before the doors open, as far as they answer.
+    async fn first(&self) {
+        let mut reading = JoinSet::new();
+        for place in self.places.clone() {
+            let gate = self.gate.clone();
+            reading.spawn(async move { place.read(&gate).await });
+        }
+        // Those that take longer are asked again.
+        let _ = tokio::time::timeout(FIRST_WAIT, async { while reading.join_next().await.is_some() {} }).await;
+    }
+
+    /// Follows the catalogues until it is asked to stop.
+    async fn run(self, stop: CancellationToken) {
+        let mut following = JoinSet::new();
+        for place in self.places {
+            following.spawn(place.follow(self.gate.clone(), stop.clone()));
+        }
+        while following.join_next().await.is_some() {}
+    }
+}
+
+/// Before the doors open: reads the catalogues, then follows them.
+pub(super) async fn start(rows: Option<Rows>, stage: &mut Stage) {
+    let Some(rows) = rows else { return };
+    rows.first().await;
+    stage.tasks.spawn(rows.run(stage.stop.clone()));
+}
+
+impl Place {
+    async fn follow(self, gate: Arc<Gate>, stop: CancellationToken) {
+        loop {
+            let pause = if gate.known(&self.database).is_some() { INTERVAL } else { RETRY };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.read(&gate) => {}
+            }
+        }
+    }
+
+    /// What cannot be read now leaves what is known; the database's own sink says that it is away.
+    async fn read(&self, gate: &Gate) {
+        let read = tokio::time::timeout(READ_MAX, self.source.read()).await;
+        let schema = match read {
+            Ok(Ok(schema)) => schema,
+            Ok(Err(error)) => return tracing::debug!(database = self.database, %error, "its catalogue cannot be read"),
+            Err(_) => return tracing::debug!(database = self.database, "its catalogue was not read in time"),
+        };
+        if gate.known(&self.database).is_some_and(|known| *known == schema) {
+            return;
+        }
+        if let Err(error) = keep(&self.file, &schema) {
+            tracing::warn!(%error, file = %self.file.display(), "what the catalogue said cannot be kept");
+        }
+        gate.learn(&self.database, schema);
+    }
+}
+
+fn source(database: &Database, environment: &Environment) -> Result<Source, DatabaseError> {
+    Ok(match database.engine {
+        Engine::Postgresql => Source::Postgres(PostgresSettings::from_environment(database, environment)?),
+        Engine::Mysql => Source::Mysql(MysqlSettings::from_environment(database, environment)?),
+        Engine::Mongodb => Source::Mongo(MongoSettings::from_environment(database, environment)?),
+    })
+}
+
+/// Tables of the stream and of the audit trail.
+fn closed(database: &Database) -> BTreeSet<String> {
+    let trail = TRAIL.iter().filter(|(of, _)| *of == database.name).map(|(_, table)| (*table).to_owned());
+    let mut closed: BTreeSet<String> = database.unaudited.keys().cloned().chain(trail).collect();
+    if database.engine == Engine::Mongodb {
+        closed.extend(collections::ALL.iter().map(|collection| collection.name.to_owned()));
+    }
+    closed
+}
+
+fn kept(file: &Path) -> Option<Schema> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+/// Whole or not at all: a file that breaks off would be read as none.
+fn keep(file: &Path, schema: &Schema) -> io::Result<()> {
+    let fresh = file.with_extension("new");
+    std::fs::write(&fresh, serde_json::to_vec(schema)?)?;
+    std::fs::rename(fresh, file)
+}

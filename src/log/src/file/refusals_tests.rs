@@ -1,0 +1,146 @@
+//! Letters of refused rows: kept over power cuts and errors, forwarded once, forgotten.
+
+use super::super::fake_disk::FakeDisk;
+use super::*;
+use genims_model::{Mark, Reason};
+
+const FOLDER: &str = "/data";
+const LOG: Uuid = Uuid::from_u128(7);
+
+fn letter(text: &str) -> DeadLetter {
+    DeadLetter {
+        source: 1,
+        client: "erp".to_owned(),
+        received_us: 5,
+        topic: "genims/v1/rows/db/t".to_owned(),
+        reason: Reason::BadRow,
+        detail: "column id: duplicate".to_owned(),
+        payload: text.as_bytes().to_vec(),
+        payload_bytes: text.len() as u64,
+        records: 1,
+    }
+}
+
+fn open(disk: &FakeDisk, forwarded: u64) -> Refusals {
+    Refusals::open_on(Arc::new(disk.clone()), Path::new(FOLDER), forwarded).unwrap()
+}
+
+/// Those that would be forwarded, in order.
+fn texts(refusals: &Refusals) -> Vec<(u64, String)> {
+    let state = refusals.state.lock();
+    let waiting = state.frames.iter().filter(|frame| !frame.is_forwarded).map(|frame| frame.serial);
+    let serials: Vec<u64> = waiting.collect();
+    drop(state);
+    let mut found = Vec::new();
+    for serial in serials {
+        let next = refusals.first().unwrap().unwrap();
+        assert_eq!(next.serial, serial);
+        let text = |letter: &DeadLetter| String::from_utf8(letter.payload.clone()).unwrap();
+        found.extend(next.letters.iter().map(|letter| (serial, text(letter))));
+        refusals.forwarded(serial, |_, _| 0).unwrap();
+    }
+    found
+}
+
+#[test]
+fn what_was_kept_outlives_a_power_cut_and_is_forwarded_once() {
+    assert!(Refusals::MARK.starts_with(Mark::RESERVED));
+    let disk = FakeDisk::new(1);
+    let refusals = open(&disk, 0);
+    refusals.keep(LOG, "db", vec![(3, letter("a")), (9, letter("b"))]).unwrap();
+    refusals.keep(LOG, "other", vec![(4, letter("c"))]).unwrap();
+    disk.cut_power();
+    let again = open(&disk, 1);
+    assert_eq!((again.waiting(), again.offsets(LOG, "db"), again.offsets(LOG, "other")), (1, vec![3, 9], vec![4]));
+    assert!(again.offsets(Uuid::nil(), "db").is_empty(), "of another log");
+    assert!(again.first().unwrap().unwrap().is_left);
+    again.keep(LOG, "db", vec![(11, letter("d"))]).unwrap();
+    assert_eq!(texts(&again), [(2, "c".to_owned()), (3, "d".to_owned())]);
+    // A file that is gone takes no serial with it.
+    disk.remove(&Path::new(FOLDER).join(NAME)).unwrap();
+    let anew = open(&disk, 3);
+    anew.keep(LOG, "db", vec![(12, letter("e"))]).unwrap();
+    assert_eq!(texts(&anew), [(4, "e".to_owned())]);
+}
+
+#[test]
+fn an_error_keeps_nothing_that_would_be_told_twice() {
+    let disk = FakeDisk::new(2);
+    let refusals = open(&disk, 0);
+    refusals.keep(LOG, "db", vec![(1, letter("a"))]).unwrap();
+    disk.fail_syncs(true);
+    assert!(refusals.keep(LOG, "db", vec![(2, letter("a longer one"))]).is_err());
+    assert_eq!((refusals.offsets(LOG, "db"), refusals.waiting()), (vec![1], 1));
+    disk.fail_syncs(false);
+    refusals.keep(LOG, "db", vec![(2, letter("b"))]).unwrap();
+    disk.cut_power();
+    assert_eq!(texts(&open(&disk, 0)), [(1, "a".to_owned()), (2, "b".to_owned())]);
+}
+
+#[test]
+fn what_nobody_needs_is_left_out_of_the_file() {
+    let disk = FakeDisk::new(3);
+    let refusals = open(&disk, 0);
+    let large = "x".repeat(FRAME_BYTES);
+    for offset in 0..8 {
+        refusals.keep(LOG, "db", vec![(offset, letter(&large)), (offset + 100, letter("y"))]).unwrap();
+    }
+    assert_eq!(refusals.state.lock().frames.len(), 16, "a large one has a frame of its own");
+    for serial in 1..=15 {
+        // The database has not passed the last records yet.
+        refusals.forwarded(serial, |_, _| 107).unwrap();
+    }
+    let begin = refusals.state.lock().begin;
+    assert!(begin < SPENT_BYTES_MAX, "{begin}");
+    disk.cut_power();
+    let again = open(&disk, 15);
+    assert_eq!(again.offsets(LOG, "db").last(), Some(&107));
+    assert!(again.offsets(LOG, "db").len() < 16);
+    assert_eq!(texts(&again), [(16, "y".to_owned())]);
+}
+
+#[test]
+fn a_torn_end_is_written_over_and_damage_is_told() {
+    let bytes = |serial, text: &str| {
+        encode(&Body {
+            serial,
+            log: LOG,
+            database: "db".to_owned(),
+            offsets: vec![serial],
+            letters: vec![letter(text)],
+        })
+        .unwrap()
+    };
+    let whole = [bytes(1, "a"), bytes(2, "b")].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(NAME);
+    for cut in bytes(1, "a").len()..whole.len() {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let refusals = Refusals::open(folder.path(), 0).unwrap();
+        refusals.keep(LOG, "db", vec![(5, letter("c"))]).unwrap();
+        let again = Refusals::open(folder.path(), 0).unwrap();
+        assert_eq!(texts(&again), [(1, "a".to_owned()), (2, "c".to_owned())], "{cut}");
+    }
+    let mut broken = whole.clone();
+    broken[20] ^= 1;
+    std::fs::write(&path, &broken).unwrap();
+    let error = Refusals::open(folder.path(), 0).unwrap_err();
+    assert!(matches!(&error, SpoolError::DamagedRefusals { position: 0, .. }), "{error}");
+    let mut later = whole;
+    later[3] = b'2';
+    std::fs::write(&path, &later).unwrap();
+    let error = Refusals::open(folder.path(), 0).unwrap_err();
+    assert!(matches!(&error, SpoolError::Version { found: 2, expected: 1, .. }), "{error}");
+}
+
+/// A change of these bytes is a new version: give it a number, and keep reading this one.
+#[test]
+fn a_frame_is_read_as_the_first_release_wrote_it() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/refused-1.bin");
+    let body =
+        Body { serial: 3, log: LOG, database: "db".to_owned(), offsets: vec![17], letters: vec![letter("{\"id\":1}")] };
+    let kept = std::fs::read(golden).unwrap();
+    assert!(encode(&body).unwrap() == kept, "it is written otherwise than it was");
+    let (read, length) = parse(Path::new(NAME), &kept, 0).unwrap().unwrap();
+    assert_eq!((length, read.serial, read.offsets, read.letters), (kept.len(), 3, vec![17], body.letters));
+}

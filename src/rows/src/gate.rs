@@ -1,0 +1,182 @@
+//! The door's judgement: may the client write there, does the table exist, does each row fit it.
+//!
+//! The catalogue of a database is put here when it was read, and again whenever it is: until then its rows are set aside. What a
+//! database alone can judge (foreign keys, triggers, other checks) it judges when the row is written.
+
+use crate::access::Tables;
+use crate::payload::{self, ROW_BYTES_MAX, RawRow, fields};
+use crate::schema::{Dialect, Schema, Table};
+use crate::value::checked;
+use genims_model::{Reason, Row};
+use parking_lot::RwLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// What all connections share.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// What clients without an account may write.
+    anonymous: Tables,
+    places: BTreeMap<String, Place>,
+}
+
+/// A database that rows are taken for.
+#[derive(Debug)]
+struct Place {
+    dialect: Dialect,
+    /// Tables that only the stream writes.
+    closed: BTreeSet<String>,
+    schema: RwLock<Option<Arc<Schema>>>,
+}
+
+/// Who sends a message, and into which table.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// What its account allows; `None` for one that did not log in.
+    pub tables: Option<&'a Tables>,
+    pub source: u8,
+    pub client: &'a str,
+    pub received_us: i64,
+    pub database: &'a str,
+    pub table: &'a str,
+}
+
+/// What is set aside, and of what bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub reason: Reason,
+    pub detail: String,
+    /// Brings the row again when it is sent; the whole payload when it has no rows.
+    pub payload: Vec<u8>,
+}
+
+impl Gate {
+    /// `anonymous`: what clients without an account may write.
+    pub fn new(anonymous: Tables) -> Self {
+        Self { anonymous, places: BTreeMap::new() }
+    }
+
+    /// Opens a database that rows are taken for.
+    pub fn open(&mut self, database: &str, dialect: Dialect, closed: BTreeSet<String>) {
+        let place = Place { dialect, closed, schema: RwLock::default() };
+        self.places.insert(database.to_owned(), place);
+    }
+
+    /// What the database's catalogue says now.
+    pub fn learn(&self, database: &str, schema: Schema) {
+        if let Some(place) = self.places.get(database) {
+            *place.schema.write() = Some(Arc::new(schema));
+        }
+    }
+
+    /// What was learnt last.
+    pub fn known(&self, database: &str) -> Option<Arc<Schema>> {
+        self.places.get(database)?.schema.read().clone()
+    }
+
+    /// Judges a message: each row is taken or refused, in order.
+    pub fn judge(&self, sender: Sender<'_>, payload: &[u8], mut each: impl FnMut(Result<Row, Refused>)) {
+        let whole = |reason, detail: String| Err(Refused { reason, detail, payload: payload.to_vec() });
+        let schema = match self.schema_for(sender) {
+            Ok(schema) => schema,
+            Err((reason, detail)) => return each(whole(reason, detail)),
+        };
+        let Sender { database, table, .. } = sender;
+        let (dialect, schema) = schema;
+        let Some(shape) = schema.tables.get(table) else {
+            return each(whole(Reason::BadRow, format!("{database} has no table {table}")));
+        };
+        let rows = match payload::rows(payload) {
+            Ok(rows) => rows,
+            Err(detail) => return each(whole(Reason::MalformedPayload, detail)),
+        };
+        for RawRow { upsert, raw } in rows {
+            each(match row(shape, dialect, raw, upsert) {
+                Ok((key, values)) => Ok(Row {
+                    source: sender.source,
+                    client: sender.client.to_owned(),
+                    received_us: sender.received_us,
+                    database: database.to_owned(),
+                    table: table.to_owned(),
+                    upsert,
+                    key,
+                    values,
+                }),
+                Err(detail) => {
+                    let row = Row { upsert, values: raw.to_owned(), ..Row::default() };
+                    let detail = format!("{database}.{table}: {detail}");
+                    Err(Refused { reason: Reason::BadRow, detail, payload: row.payload().into_bytes() })
+                }
+            });
+        }
+    }
+
+    fn schema_for(&self, sender: Sender<'_>) -> Result<(Dialect, Arc<Schema>), (Reason, String)> {
+        let Sender { tables, database, table, .. } = sender;
+        if !tables.unwrap_or(&self.anonymous).allow(database, table) {
+            let remedy = match tables {
+                Some(_) => "`genims client allow --rows` says what it may write",
+                None => "log in, or see anonymous in [rows] of the configuration",
+            };
+            let detail = format!("the client may not write rows into {database}.{table}; {remedy}");
+            return Err((Reason::NotAllowed, detail));
+        }
+        let Some(place) = self.places.get(database) else {
+            let detail = format!("rows are not taken for {database}; [rows] of the configuration names the databases");
+            return Err((Reason::BadRow, detail));
+        };
+        if place.closed.contains(table) {
+            return Err((Reason::NotAllowed, format!("{database}.{table} is written by the stream alone")));
+        }
+        let schema = place.schema.read().clone();
+        let schema = schema.ok_or_else(|| {
+            (Reason::BadRow, format!("the catalogue of {database} was never read; it has to answer once, then replay"))
+        })?;
+        Ok((place.dialect, schema))
+    }
+}
+
+/// The columns of the row's key, and its values as they are written.
+fn row(table: &Table, dialect: Dialect, raw: &str, upsert: bool) -> Result<(Vec<String>, String), String> {
+    if raw.len() > ROW_BYTES_MAX {
+        return Err(format!("a row of {} bytes; {ROW_BYTES_MAX} at most", raw.len()));
+    }
+    let fields = fields(raw)?;
+    if fields.is_empty() {
+        return Err("the row has no columns".to_owned());
+    }
+    let mut values = String::with_capacity(raw.len() + 16);
+    for (name, raw) in &fields {
+        let written = match table.columns.get(name) {
+            Some(column) => checked(column, raw, dialect).map_err(|error| format!("column {name}: {error}"))?,
+            None if table.open && !name.starts_with('$') => (*raw).to_owned(),
+            None => return Err(format!("column {name}: the table has no such column")),
+        };
+        values.push(if values.is_empty() { '{' } else { ',' });
+        // Writing into a string cannot fail.
+        let _ = write!(values, "{}:{written}", serde_json::Value::from(name.as_str()));
+    }
+    values.push('}');
+    let has = |name: &str| fields.iter().any(|(field, raw)| field == name && *raw != "null");
+    let mut required = table.columns.iter().filter(|(_, column)| !column.nullable && !column.has_default);
+    if let Some((name, _)) = required.find(|(name, _)| !fields.iter().any(|(field, _)| field == *name)) {
+        return Err(format!("column {name}: it is missing, and has no default"));
+    }
+    match table.key(has) {
+        Some(key) => Ok((key.to_vec(), values)),
+        // Without a key of its own a document gets an `_id` that follows from its place in the log.
+        None if dialect == Dialect::Mongo && !upsert => Ok((Vec::new(), values)),
+        None if table.keys.is_empty() => {
+            Err("the table has no unique key, so a row could not be written once".to_owned())
+        }
+        None => {
+            let keys: Vec<String> = table.keys.iter().map(|key| key.join(", ")).collect();
+            Err(format!(
+                "column {}: a row brings a value for each column of a unique key: {}",
+                table.keys[0][0],
+                keys.join("; or ")
+            ))
+        }
+    }
+}

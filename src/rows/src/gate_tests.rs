@@ -1,0 +1,122 @@
+//! Messages at the gate: taken, denied, refused by column.
+
+use super::access::Tables;
+use super::gate::{Gate, Refused, Sender};
+use super::payload::ROW_BYTES_MAX;
+use super::schema::{Column, Dialect, Kind, Schema, Table};
+use genims_model::{Reason, Row};
+
+fn tables(patterns: &[&str]) -> Tables {
+    Tables::new(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>()).unwrap()
+}
+
+fn gate() -> Gate {
+    let mut gate = Gate::new(tables(&["db.free"]));
+    gate.open("db", Dialect::Postgres, ["stream".to_owned()].into());
+    gate.open("late", Dialect::Postgres, [].into());
+    let needed = |kind| Column { nullable: false, ..Column::new(kind) };
+    let counted = Column { has_default: true, ..needed(Kind::Integer(1, u64::MAX)) };
+    let columns = [
+        ("id", counted),
+        ("code", Column { length: Some(5), ..needed(Kind::Text) }),
+        ("amount", Column::new(Kind::Decimal(None))),
+    ];
+    let table = Table {
+        columns: columns.into_iter().map(|(name, column)| (name.to_owned(), column)).collect(),
+        keys: vec![vec!["id".to_owned()], vec!["code".to_owned()]],
+        open: false,
+    };
+    let tables = [("orders".to_owned(), table.clone()), ("stream".to_owned(), table)].into();
+    gate.learn("db", Schema { tables });
+    gate
+}
+
+fn judged(client: &str, database: &str, table: &str, payload: &str) -> Vec<Result<Row, Refused>> {
+    let account = match client {
+        "erp" => Some(tables(&["db.*", "late.*", "closed.*"])),
+        "" => None,
+        _ => Some(Tables::default()),
+    };
+    let sender = Sender { tables: account.as_ref(), source: 3, client, received_us: 7, database, table };
+    let mut judged = Vec::new();
+    gate().judge(sender, payload.as_bytes(), |each| judged.push(each));
+    judged
+}
+
+fn refused(client: &str, database: &str, table: &str, payload: &str) -> Refused {
+    let mut judged = judged(client, database, table, payload);
+    assert_eq!(judged.len(), 1);
+    judged.remove(0).unwrap_err()
+}
+
+#[test]
+fn each_row_of_a_message_is_judged_alone_and_says_its_key() {
+    let payload = r#"{"upsert":true,"rows":[{"code":"A","amount":1.10},{"code":"TOOLONG"},{"id":4,"code":"B"}]}"#;
+    let mut judged = judged("erp", "db", "orders", payload).into_iter();
+    let row = judged.next().unwrap().unwrap();
+    assert_eq!((row.source, row.client.as_str(), row.received_us, row.upsert), (3, "erp", 7, true));
+    assert_eq!((row.key.as_slice(), row.values.as_str()), (&["code".to_owned()][..], r#"{"code":"A","amount":1.10}"#));
+    let refused = judged.next().unwrap().unwrap_err();
+    assert_eq!(refused.reason, Reason::BadRow);
+    assert_eq!(refused.detail, "db.orders: column code: a text of 7 characters; 5 at most");
+    assert_eq!(refused.payload, br#"{"upsert":true,"rows":[{"code":"TOOLONG"}]}"#);
+    assert_eq!(judged.next().unwrap().unwrap().key, ["id".to_owned()]);
+    assert!(judged.next().is_none());
+}
+
+#[test]
+fn what_is_not_allowed_is_denied_and_what_is_unknown_named() {
+    let one = r#"{"code":"A"}"#;
+    for (client, database, table, reason, said) in [
+        ("other", "db", "orders", Reason::NotAllowed, "into db.orders; `genims client allow --rows`"),
+        ("other", "db", "free", Reason::NotAllowed, "`genims client allow"),
+        ("", "db", "orders", Reason::NotAllowed, "into db.orders; log in, or see anonymous in [rows]"),
+        ("", "db", "free", Reason::BadRow, "db has no table free"),
+        ("erp", "closed", "orders", Reason::BadRow, "rows are not taken for closed; [rows]"),
+        ("erp", "db", "stream", Reason::NotAllowed, "by the stream alone"),
+        ("erp", "elsewhere", "orders", Reason::NotAllowed, "may not"),
+        ("erp", "db", "ordres", Reason::BadRow, "db has no table ordres"),
+        ("erp", "late", "orders", Reason::BadRow, "the catalogue of late was never read"),
+    ] {
+        let refused = refused(client, database, table, one);
+        assert_eq!((refused.reason, refused.payload.as_slice()), (reason, one.as_bytes()));
+        assert!(refused.detail.contains(said), "{}", refused.detail);
+    }
+}
+
+#[test]
+fn a_row_names_its_column_at_fault() {
+    let long = format!(r#"{{"code":"{}"}}"#, "x".repeat(ROW_BYTES_MAX));
+    for (payload, said) in [
+        (r#"{"code":"A","color":1}"#, "column color: the table has no such column"),
+        (r#"{"amount":1,"id":1}"#, "column code: it is missing, and has no default"),
+        (r#"{"code":null,"id":1}"#, "column code: null is not allowed"),
+        (r#"{"code":"A","amount":"x"}"#, "column amount: \"x\" is not a number"),
+        ("{}", "no columns"),
+        (long.as_str(), "at most"),
+    ] {
+        let refused = refused("erp", "db", "orders", payload);
+        assert_eq!(refused.reason, Reason::BadRow, "{payload}");
+        assert!(refused.detail.contains(said), "{payload}: {}", refused.detail);
+    }
+    assert_eq!(refused("erp", "db", "orders", "no json").reason, Reason::MalformedPayload);
+}
+
+#[test]
+fn a_document_needs_a_key_only_to_be_changed() {
+    let mut gate = Gate::new(tables(&["m.*"]));
+    gate.open("m", Dialect::Mongo, [].into());
+    let notes = Table { open: true, keys: vec![vec!["_id".to_owned()]], ..Table::default() };
+    gate.learn("m", Schema { tables: [("notes".to_owned(), notes)].into() });
+    let judge = |payload: &str| {
+        let sender = Sender { tables: None, source: 0, client: "c", received_us: 0, database: "m", table: "notes" };
+        let mut result = None;
+        gate.judge(sender, payload.as_bytes(), |each| result = Some(each));
+        result.unwrap()
+    };
+    assert_eq!(judge(r#"{"text":"x"}"#).unwrap().key, Vec::<String>::new());
+    assert_eq!(judge(r#"{"_id":"n","text":"x"}"#).unwrap().key, ["_id".to_owned()]);
+    let refused = judge(r#"{"upsert":true,"rows":{"text":"x"}}"#).unwrap_err();
+    assert!(refused.detail.contains("column _id: a row brings a value"), "{}", refused.detail);
+    assert!(judge(r#"{"$where":"x"}"#).is_err());
+}

@@ -1,0 +1,155 @@
+//! A payload becomes rows: names and raw JSON of their values, as they stand in it.
+//!
+//! | form | what it is |
+//! |---|---|
+//! | `{"material_id": "M-1", ...}` | one row |
+//! | `[{...}, {...}]` | rows |
+//! | `{"rows": ..., "upsert": true}` | either of them, and whether a row that is there is changed |
+//!
+//! An object that has a key `rows` is the last form; it has no key but these two, and may stand in an array as well. Values stay as they were written, so that a number
+//! keeps all its digits.
+
+use serde::de::IgnoredAny;
+use serde_json::Deserializer;
+
+/// Rows in one message.
+pub const ROWS_MAX: usize = 10_000;
+/// One row.
+pub const ROW_BYTES_MAX: usize = 256 * 1024;
+
+/// What of a payload is rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawRow<'a> {
+    pub upsert: bool,
+    pub raw: &'a str,
+}
+
+/// Cuts a payload into its rows.
+pub fn rows(payload: &[u8]) -> Result<Vec<RawRow<'_>>, String> {
+    let text = std::str::from_utf8(payload).map_err(|_| "the payload is no UTF-8".to_owned())?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+    let is_json = serde_json::from_str::<IgnoredAny>(text);
+    is_json.map_err(|error| format!("the payload is no JSON: {error}"))?;
+    let mut found = Vec::new();
+    match text.as_bytes().first() {
+        Some(b'[') => elements(text)?.into_iter().try_for_each(|element| object(element, &mut found))?,
+        Some(b'{') => object(text, &mut found)?,
+        _ => return Err("rows are a JSON object or an array of objects".to_owned()),
+    }
+    match found.len() {
+        0..=ROWS_MAX => Ok(found),
+        more => Err(format!("{more} rows in one message; {ROWS_MAX} at most")),
+    }
+}
+
+/// A row, or rows and whether they change those that are there.
+fn object<'a>(text: &'a str, found: &mut Vec<RawRow<'a>>) -> Result<(), String> {
+    // Looked for before it is parsed: nearly all objects are rows.
+    let fields = if text.contains("\"rows\"") { fields(text)? } else { Vec::new() };
+    let Some((_, rows)) = fields.iter().find(|(name, _)| name == "rows") else {
+        found.push(RawRow { upsert: false, raw: text });
+        return Ok(());
+    };
+    let rows = *rows;
+    let mut upsert = false;
+    for (name, value) in &fields {
+        match (name.as_str(), *value) {
+            ("rows", _) | ("upsert", "false") => {}
+            ("upsert", "true") => upsert = true,
+            ("upsert", _) => return Err("upsert is true or false".to_owned()),
+            (other, _) => return Err(format!("beside rows there is upsert alone, not {other}")),
+        }
+    }
+    match rows.as_bytes().first() {
+        Some(b'[') => found.extend(elements(rows)?.into_iter().map(|raw| RawRow { upsert, raw })),
+        Some(b'{') => found.push(RawRow { upsert, raw: rows }),
+        _ => return Err("rows is an object or an array of objects".to_owned()),
+    }
+    Ok(())
+}
+
+/// The keys of an object and their raw values. A key that stands twice is refused: nobody can tell which one was meant.
+pub fn fields(object: &str) -> Result<Vec<(String, &str)>, String> {
+    let mut fields: Vec<(String, &str)> = Vec::new();
+    let mut rest = object.strip_prefix('{').ok_or("a row is a JSON object")?.trim_start();
+    while !rest.starts_with('}') {
+        let (name, behind) = value(rest)?;
+        let name: String = serde_json::from_str(name).map_err(|error| error.to_string())?;
+        let behind = behind.strip_prefix(':').ok_or("a key has no value")?.trim_start();
+        let (found, behind) = value(behind)?;
+        if fields.iter().any(|(other, _)| *other == name) {
+            return Err(format!("column {name}: it stands twice in the row"));
+        }
+        fields.push((name, found));
+        rest = behind.strip_prefix(',').unwrap_or(behind).trim_start();
+    }
+    Ok(fields)
+}
+
+/// The raw elements of an array.
+pub fn elements(array: &str) -> Result<Vec<&str>, String> {
+    let mut elements = Vec::new();
+    let mut rest = array.strip_prefix('[').ok_or("no array")?.trim_start();
+    while !rest.starts_with(']') {
+        let (element, behind) = value(rest)?;
+        elements.push(element);
+        rest = behind.strip_prefix(',').unwrap_or(behind).trim_start();
+    }
+    Ok(elements)
+}
+
+/// The value at the front, and what follows it, blanks aside.
+fn value(text: &str) -> Result<(&str, &str), String> {
+    let mut stream = Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    match stream.next() {
+        Some(Ok(_)) => {
+            let (value, rest) = text.split_at(stream.byte_offset());
+            Ok((value.trim(), rest.trim_start()))
+        }
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("the payload breaks off".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_forms_become_rows_as_they_were_written() {
+        let one = r#"{"a": 1.10, "b": "x, }"}"#;
+        let of = |payload: &'static str| rows(payload.as_bytes()).unwrap();
+        let plain = |raw| RawRow { upsert: false, raw };
+        let upsert = |raw| RawRow { upsert: true, raw };
+        assert_eq!(of(one), [plain(one)]);
+        assert_eq!(of(r#" [ {"a":1} , {"a":2} ] "#), [plain(r#"{"a":1}"#), plain(r#"{"a":2}"#)]);
+        assert_eq!(of(r#"{"upsert": true, "rows": [{"a":1}]}"#), [upsert(r#"{"a":1}"#)]);
+        assert_eq!(of(r#"{"rows": {"a":1}}"#), [plain(r#"{"a":1}"#)]);
+        // As letters that were kept together come back.
+        assert_eq!(of(r#"[{"upsert":true,"rows":[{"a":1}]},{"a":2}]"#), [upsert(r#"{"a":1}"#), plain(r#"{"a":2}"#)]);
+        assert_eq!(of(r#"{"a": "\"rows\""}"#), [plain(r#"{"a": "\"rows\""}"#)]);
+        assert_eq!(of("[]"), []);
+        let wide = fields(r#"{"a": 12345678901234567890.123456789, "b" : [1, {"c": null}] , "d":"\u0041"}"#).unwrap();
+        let expected = [("a", "12345678901234567890.123456789"), ("b", r#"[1, {"c": null}]"#), ("d", r#""\u0041""#)];
+        assert_eq!(wide, expected.map(|(name, value)| (name.to_owned(), value)));
+    }
+
+    #[test]
+    fn what_is_no_row_says_why() {
+        for (payload, said) in [
+            ("", "no JSON"),
+            ("{", "no JSON"),
+            ("3", "object or an array"),
+            (r#"{"rows": 3}"#, "rows is an object"),
+            (r#"{"rows": [], "upsert": 1}"#, "upsert is true or false"),
+            (r#"{"rows": [], "mode": "x"}"#, "not mode"),
+        ] {
+            let error = rows(payload.as_bytes()).unwrap_err();
+            assert!(error.contains(said), "{payload}: {error}");
+        }
+        assert!(fields(r#"{"a":1,"a":2}"#).unwrap_err().contains("column a: it stands twice"));
+        assert!(fields("7").is_err());
+        let many = format!("[{}{{}}]", "{},".repeat(ROWS_MAX));
+        assert!(rows(many.as_bytes()).unwrap_err().contains("at most"));
+    }
+}

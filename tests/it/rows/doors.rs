@@ -1,0 +1,153 @@
+//! Rows through each door: by frames, held to accounts, and with no room left in either log.
+
+use super::{HR, OPEN, ORDERS, letters, rows_plant, send, settled};
+use crate::clients::publish;
+use crate::harness::Harness;
+use crate::routes::{close, count, open, plant_of};
+use crate::running::eventually;
+use crate::sender::{Answer, Connection, Speech};
+use crate::server::{PATIENCE, Plant, Setup};
+use genims_decode::frame::encode;
+use genims_dev::Server;
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// Waits until the frames up to this one are acknowledged.
+fn acked(plant: &Plant, connection: &mut Connection, sequence: u64) {
+    loop {
+        match connection.answer() {
+            Some(Answer::AckedUpTo(to)) if to == sequence => return,
+            Some(_) => {}
+            None => panic!("closed:\n{}", plant.log_text()),
+        }
+    }
+}
+
+pub(super) fn frames(harness: &'static Harness) {
+    let plant = rows_plant(harness, ORDERS);
+    plant.serve();
+    let mut connection = Connection::open(plant.doors.tcp, Speech::Frames, "hr-program");
+    let rows = br#"[{"id": 1, "code": "A"}, {"id": 2, "code": "TOOLONG"}]"#;
+    connection.send(|out| encode::rows(1, HR, "t_orders", rows, out));
+    // Sent again before and after it was acknowledged: taken once.
+    connection.send(|out| encode::rows(1, HR, "t_orders", rows, out));
+    connection.send(|out| encode::rows(2, HR, "t_orders", br#"{"upsert": true, "rows": {"id": 1, "code": "B"}}"#, out));
+    acked(&plant, &mut connection, 2);
+    settled(&plant, 2, 1);
+    assert_eq!(count(&plant, HR, "t_orders", "id = 1 AND code = 'B'"), 1);
+    let letters = plant.query("genims_operations_db", "SELECT topic, client, detail FROM genims_internal.dead_letters");
+    let (topic, client, detail): (String, String, String) = (letters[0].get(0), letters[0].get(1), letters[0].get(2));
+    assert_eq!((topic.as_str(), client.as_str()), ("genims/v1/rows/genims_hr_db/t_orders", "hr-program"));
+    assert!(detail.contains("column code: a text of 7 characters"), "{detail}");
+    // No client may look like a mark of our own.
+    let mut stranger = std::net::TcpStream::connect(plant.doors.tcp).unwrap();
+    let mut hello = Vec::new();
+    encode::hello("log/rows/x", &mut hello);
+    std::io::Write::write_all(&mut stranger, &hello).unwrap();
+    let mut answer = Vec::new();
+    std::io::Read::read_to_end(&mut stranger, &mut answer).unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("does not begin with log/"), "{answer:?}");
+}
+
+/// A new client's secret.
+fn add(plant: &Plant, arguments: &[&str]) -> String {
+    let told: Value = serde_json::from_str(&plant.cli_ok(&[&["client", "--json", "add"], arguments].concat())).unwrap();
+    told["secret"].as_str().unwrap().to_owned()
+}
+
+fn send_logged_in(plant: &Plant, (name, secret): (&str, &str), topic: &str, payload: &Value) -> bool {
+    let port = plant.doors.mqtt.port().to_string();
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-h", "127.0.0.1", "-p", &port, "-V", "mqttv5", "-u", name, "-P", secret, "-q", "1"]);
+    command.args(["-t", topic, "-m", &payload.to_string()]).output().unwrap().status.success()
+}
+
+pub(super) fn accounts(harness: &'static Harness) {
+    let more = "[rows]\ndatabases = [\"genims_hr_db\"]\nanonymous = [\"genims_hr_db.t_parent\"]\n[clients]\n";
+    let setup = Setup { servers: &[Server::Postgres], mirror: false, more, ..Setup::default() };
+    let plant = plant_of(harness, &setup, &["master", "operations", "hr"]);
+    plant.execute(HR, ORDERS);
+    plant.serve();
+    let wrong = plant.cli(&["client", "add", "wrong", "--rows", "t_orders"]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("\"t_orders\" is no DATABASE.TABLE"), "{wrong:?}");
+    let orders = add(&plant, &["orders", "--topic", "elsewhere/#", "--rows", "genims_hr_db.t_o*"]);
+    let nothing = add(&plant, &["nothing"]);
+    let (orders, nothing) = (("orders", orders.as_str()), ("nothing", nothing.as_str()));
+    let topic = |table: &str| format!("genims/v1/rows/genims_hr_db/{table}");
+    eventually("both are known", PATIENCE, || {
+        let empty = json!([]);
+        send_logged_in(&plant, orders, &topic("t_orders"), &empty)
+            && send_logged_in(&plant, nothing, &topic("x"), &empty)
+    });
+    // Held to topics, it may write rows all the same, and nothing else.
+    assert!(send_logged_in(&plant, orders, &topic("t_orders"), &json!({"id": 1, "code": "A"})));
+    assert!(!send_logged_in(&plant, orders, &plant.sensor().topic(), &json!({"value": 1})));
+    // Denied by default, whatever those without an account may.
+    assert!(send_logged_in(&plant, orders, &topic("t_parent"), &json!({"id": 1})));
+    assert!(send_logged_in(&plant, nothing, &topic("t_orders"), &json!({"id": 2, "code": "B"})));
+    settled(&plant, 1, 2);
+    let told = letters(&plant);
+    let denied =
+        |table: &str| format!("the client may not write rows into genims_hr_db.{table}; `genims client allow --rows`");
+    for table in ["t_parent", "t_orders"] {
+        let found = told.iter().any(|(reason, detail)| reason == "not_allowed" && detail.contains(&denied(table)));
+        assert!(found, "{table}: {told:?}");
+    }
+    // Allowed while it is connected; a replay is held to the account that replays.
+    let hello = |out: &mut Vec<u8>| encode::hello_as("program", nothing.0, nothing.1.as_bytes(), out);
+    let mut connection = Connection::greeting(plant.doors.tcp, Speech::Frames, hello);
+    connection.send(|out| encode::rows(1, HR, "t_orders", br#"{"id": 3, "code": "C"}"#, out));
+    acked(&plant, &mut connection, 1);
+    plant.cli_ok(&["client", "allow", "nothing", "--rows", "genims_hr_db.*"]);
+    let mut sequence = 1;
+    eventually("it may", PATIENCE, || {
+        sequence += 1;
+        let row = json!({"upsert": true, "rows": {"id": 4, "code": "D"}}).to_string();
+        connection.send(|out| encode::rows(sequence, HR, "t_orders", row.as_bytes(), out));
+        acked(&plant, &mut connection, sequence);
+        plant.idle();
+        count(&plant, HR, "t_orders", "id = 4") == 1
+    });
+    let environment = plant.folder.join(".env");
+    let text = std::fs::read_to_string(&environment).unwrap();
+    let login = format!("{text}GENIMS_REPLAY_NAME=nothing\nGENIMS_REPLAY_SECRET={}\n", nothing.1);
+    std::fs::write(&environment, login).unwrap();
+    plant.cli(&["deadletter", "replay", "--reason", "not_allowed"]);
+    plant.idle();
+    assert_eq!(count(&plant, HR, "t_orders", "id IN (1, 2, 3, 4)"), 4);
+    assert_eq!(count(&plant, HR, "t_parent", "id = 1"), 1);
+    assert!(plant.cli_ok(&["client", "list"]).contains("rows genims_hr_db.t_o*"));
+}
+
+/// Smallest logs, and more than both take.
+const SMALL: &str = "[spool]\nmax_bytes = 4194304\n[routes]\ndirectory = \"routes\"\nmax_bytes = 1048576\n";
+const LARGE_ROWS: i64 = 4_000;
+
+pub(super) fn both_logs_full(harness: &'static Harness) {
+    let more = format!("{OPEN}{SMALL}");
+    let setup = Setup { servers: &[Server::Postgres], mirror: false, more: &more, ..Setup::default() };
+    let plant = plant_of(harness, &setup, &["master", "operations", "hr"]);
+    std::fs::create_dir_all(plant.folder.join("routes")).unwrap();
+    plant.execute(HR, "CREATE TABLE t_large (id INTEGER PRIMARY KEY, text TEXT)");
+    plant.serve();
+    send(&plant, HR, "t_large", &json!({"id": 0}));
+    settled(&plant, 1, 0);
+    close(&plant, HR);
+    let text = "x".repeat(2_000);
+    // Each tenth is there already, which its database alone can tell.
+    let message = |id: i64| {
+        let row = json!({"id": if id % 10 == 0 { 0 } else { id }, "text": text});
+        ("genims/v1/rows/genims_hr_db/t_large".to_owned(), row.to_string().into_bytes())
+    };
+    let (messages, mqtt): (Vec<_>, _) = ((1..=LARGE_ROWS).map(message).collect(), plant.doors.mqtt);
+    // Not joined: a failure must not wait for a sender that waits.
+    let sent = std::thread::spawn(move || publish(mqtt, "hr-program", 1, &messages));
+    eventually("the first log is full", PATIENCE, || plant.stats()["spool"]["full"] == true);
+    assert!(!sent.is_finished());
+    open(&plant, HR);
+    eventually("all is acknowledged", PATIENCE, || sent.is_finished());
+    let refused = LARGE_ROWS / 10;
+    settled(&plant, (1 + LARGE_ROWS - refused) as u64, refused as u64);
+    assert_eq!(count(&plant, HR, "t_large", "true"), 1 + LARGE_ROWS - refused);
+    assert_eq!(count(&plant, HR, "t_large", "id = 0 AND text IS NULL"), 1);
+}
