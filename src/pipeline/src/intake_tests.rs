@@ -29,11 +29,7 @@ fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
     begun_with(folder, true, None)
 }
 
-fn begun_with(
-    folder: &Path,
-    registers: bool,
-    gate: Option<Arc<Gate>>,
-) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
+fn begun_with(folder: &Path, registers: bool, gate: Option<Arc<Gate>>) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
     let keeper = keeper(folder);
     let machine = Machine {
         machine_id: "M1".to_owned(),

@@ -159,7 +159,7 @@ fn row(table: &Table, dialect: Dialect, raw: &str, upsert: bool) -> Result<(Vec<
     }
     values.push('}');
     let has = |name: &str| fields.iter().any(|(field, raw)| field == name && *raw != "null");
-    let mut required = table.columns.iter().filter(|(_, column)| !column.nullable && !column.has_default);
+    let mut required = table.columns.iter().filter(|(_, column)| !column.optional);
     if let Some((name, _)) = required.find(|(name, _)| !fields.iter().any(|(field, _)| field == *name)) {
         return Err(format!("column {name}: it is missing, and has no default"));
     }

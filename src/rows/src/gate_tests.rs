@@ -14,8 +14,8 @@ fn gate() -> Gate {
     let mut gate = Gate::new(tables(&["db.free"]));
     gate.open("db", Dialect::Postgres, ["stream".to_owned()].into());
     gate.open("late", Dialect::Postgres, [].into());
-    let needed = |kind| Column { nullable: false, ..Column::new(kind) };
-    let counted = Column { has_default: true, ..needed(Kind::Integer(1, u64::MAX)) };
+    let needed = |kind| Column { nullable: false, optional: false, ..Column::new(kind) };
+    let counted = Column { optional: true, ..needed(Kind::Integer(1, u64::MAX)) };
     let columns = [
         ("id", counted),
         ("code", Column { length: Some(5), ..needed(Kind::Text) }),

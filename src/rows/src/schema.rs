@@ -31,8 +31,8 @@ pub struct Table {
 pub struct Column {
     pub kind: Kind,
     pub nullable: bool,
-    /// What is left out gets a value from the database.
-    pub has_default: bool,
+    /// May be left out: it is null then, or gets a value from the database.
+    pub optional: bool,
     /// Always computed by the database.
     pub generated: bool,
     /// Characters of a text.
@@ -69,7 +69,7 @@ pub enum Kind {
 
 impl Column {
     pub fn new(kind: Kind) -> Self {
-        Self { kind, nullable: true, has_default: false, generated: false, length: None, words: Vec::new() }
+        Self { kind, nullable: true, optional: true, generated: false, length: None, words: Vec::new() }
     }
 }
 
@@ -101,9 +101,9 @@ impl Table {
     }
 }
 
-/// The words of a check like `status IN ('open', 'closed')`, in the forms in which PostgreSQL and MySQL repeat it: which column, and
+/// The words of a check like `status IN ('open', 'closed')`, in the form in which the database repeats it: which column, and
 /// which words. `None` for a check of another kind: the database judges it.
-pub fn words_of_check(check: &str) -> Option<(String, Vec<String>)> {
+pub fn words_of_check(check: &str, dialect: Dialect) -> Option<(String, Vec<String>)> {
     let lower = check.to_ascii_lowercase();
     let (list, is_array) = match (lower.find("= any (array["), lower.find(" in (")) {
         (Some(at), None) => (at + "= any (array[".len(), true),
@@ -131,18 +131,8 @@ pub fn words_of_check(check: &str) -> Option<(String, Vec<String>)> {
         if rest[..start].contains(end) {
             return None;
         }
-        let mut word = String::new();
-        rest = &rest[start + 1..];
-        loop {
-            let quote = rest.find('\'')?;
-            word.push_str(&rest[..quote]);
-            rest = &rest[quote + 1..];
-            if !rest.starts_with('\'') {
-                break;
-            }
-            word.push('\'');
-            rest = &rest[1..];
-        }
+        let (word, behind) = quoted(&rest[start + 1..], dialect)?;
+        rest = behind;
         words.push(word);
         match (rest.find(end), rest.find(',')) {
             (Some(close), Some(comma)) if comma < close => {}
@@ -153,6 +143,21 @@ pub fn words_of_check(check: &str) -> Option<(String, Vec<String>)> {
     (!column.is_empty()).then_some((column, words))
 }
 
+/// What stands before the closing quote, and what behind it.
+fn quoted(text: &str, dialect: Dialect) -> Option<(String, &str)> {
+    let mut word = String::new();
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\\' if dialect == Dialect::Mysql => word.push(letters.next()?.1),
+            '\'' if letters.next_if(|(_, next)| *next == '\'').is_some() => word.push('\''),
+            '\'' => return Some((word, &text[at + 1..])),
+            other => word.push(other),
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,18 +165,24 @@ mod tests {
     #[test]
     fn the_words_of_a_check_are_read_as_both_engines_repeat_it() {
         let expected = Some(("status".to_owned(), vec!["open".to_owned(), "it's, done".to_owned()]));
-        for check in [
-            "CHECK (((status)::text = ANY ((ARRAY['open'::character varying, 'it''s, done'::character varying])::text[])))",
-            "CHECK ((status = ANY (ARRAY['open'::text, 'it''s, done'::text])))",
-            "`status` in ('open','it''s, done')",
-            "(`status` in ('open','it''s, done'))",
+        for (check, dialect) in [
+            (
+                "CHECK (((status)::text = ANY ((ARRAY['open'::character varying, 'it''s, done'::character varying])::text[])))",
+                Dialect::Postgres,
+            ),
+            ("CHECK ((status = ANY (ARRAY['open'::text, 'it''s, done'::text])))", Dialect::Postgres),
+            ("`status` in ('open','it''s, done')", Dialect::Mysql),
+            ("`status` in ('open','it\\'s, done')", Dialect::Mysql),
+            ("(`status` in (_utf8mb4'open',_utf8mb4'it\\'s, done'))", Dialect::Mysql),
         ] {
-            assert_eq!(words_of_check(check), expected, "{check}");
+            assert_eq!(words_of_check(check, dialect), expected, "{check}");
         }
+        let backslash = words_of_check("CHECK ((a = ANY (ARRAY['C:\\'::text])))", Dialect::Postgres);
+        assert_eq!(backslash, Some(("a".to_owned(), vec!["C:\\".to_owned()])));
         for other in
             ["CHECK ((a > 0))", "CHECK (((a = ANY (ARRAY['x'::text])) OR (b = 1)))", "json_valid(`x`)", "a in (1,2)"]
         {
-            assert_eq!(words_of_check(other), None, "{other}");
+            assert_eq!(words_of_check(other, Dialect::Postgres), None, "{other}");
         }
     }
 }

@@ -45,10 +45,9 @@ fn table(validator: Option<&Document>) -> Table {
         }
     }
     for name in shape.get_array("required").into_iter().flatten().filter_map(Bson::as_str) {
-        // One is made where a document brings none.
         let column = table.columns.entry(name.to_owned()).or_insert_with(|| Column::new(Kind::Any));
-        column.has_default = name == "_id";
-        column.nullable &= column.has_default;
+        // One is made where a document brings none.
+        column.optional = name == "_id";
     }
     table.columns.entry("_id".to_owned()).or_insert_with(|| Column::new(Kind::Any));
     // Fields that the validator does not name are no columns, whether it forbids them or not.
@@ -115,8 +114,9 @@ mod tests {
         assert!(!table.open && table.keys == [vec!["_id".to_owned()]]);
         let column = |name: &str| table.columns[name].clone();
         assert_eq!((column("kind").words.len(), column("kind").nullable), (2, false));
-        assert_eq!(column("at").kind, Kind::Moment);
+        assert_eq!((column("at").kind, column("at").optional), (Kind::Moment, false));
         assert_eq!((column("count").kind, column("count").nullable), (Kind::Integer(i64::MIN, i64::MAX as u64), true));
+        assert!(column("tags").optional && !column("tags").nullable, "it may be missing, and null is no array");
         assert_eq!(column("tags").kind, Kind::Array(Box::new(Kind::Text)));
         assert!(super::table(None).open);
     }

@@ -2,11 +2,11 @@
 
 use crate::error::{SinkError, answered};
 use genims_databases::MysqlConnection;
-use genims_rows::schema::words_of_check;
+use genims_rows::schema::{Dialect, words_of_check};
 use genims_rows::{Column, Kind, Schema};
 use mysql_async::prelude::Queryable;
 
-const COLUMNS: &str = "SELECT c.table_name, c.column_name, LOWER(c.data_type), LOWER(c.column_type), c.is_nullable, \
+const COLUMNS: &str = "SELECT c.table_name, c.column_name, LOWER(c.data_type), c.column_type, c.is_nullable, \
     c.column_default IS NOT NULL, LOWER(c.extra), c.character_maximum_length, c.numeric_precision, c.numeric_scale \
     FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name) \
     WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'";
@@ -37,12 +37,11 @@ pub(super) async fn read(connection: &mut MysqlConnection) -> Result<Schema, Sin
     let checks: Vec<(String, String)> = answered(connection.query(checks)).await?;
     for (table, check) in checks {
         let Some(table) = schema.tables.get_mut(&table) else { continue };
-        // MySQL repeats `_utf8mb4\'word\'`.
-        let check = check.replace("\\'", "'").replace("_utf8mb4'", "'");
+        let check = if is_mariadb { check } else { unescaped(&check) };
         if let Some(column) = json_of(&check).and_then(|name| table.columns.get_mut(name)) {
             column.kind = Kind::Json;
             column.length = None;
-        } else if let Some((name, words)) = words_of_check(&check)
+        } else if let Some((name, words)) = words_of_check(&check, Dialect::Mysql)
             && let Some(column) = table.columns.get_mut(&name)
         {
             column.words = words;
@@ -58,6 +57,16 @@ pub(super) async fn read(connection: &mut MysqlConnection) -> Result<Schema, Sin
     Ok(schema)
 }
 
+/// MySQL 8 repeats a check as a text within quotes: `_utf8mb4\'word\'`.
+fn unescaped(check: &str) -> String {
+    let mut letters = check.chars();
+    std::iter::from_fn(|| match letters.next()? {
+        '\\' => letters.next(),
+        letter => Some(letter),
+    })
+    .collect()
+}
+
 /// MariaDB's JSON is a text with a check.
 fn json_of(check: &str) -> Option<&str> {
     check.trim_matches(['(', ')']).strip_prefix("json_valid(")?.trim_matches(['(', ')', '`', ' ']).into()
@@ -66,14 +75,16 @@ fn json_of(check: &str) -> Option<&str> {
 fn column(row: ColumnRow) -> Column {
     let (_, _, data_type, column_type, nullable, has_default, extra, length, precision, scale) = row;
     let words = match column_type.strip_prefix("enum(") {
-        Some(_) => words_of_check(&format!("x in ({}", &column_type[5..])).map(|(_, words)| words).unwrap_or_default(),
-        None => Vec::new(),
+        Some(words) => words_of_check(&format!("x in ({words}"), Dialect::Mysql).map(|(_, words)| words),
+        None => None,
     };
+    let words = words.unwrap_or_default();
+    let nullable = nullable == "YES";
     let is_generated = extra.contains("virtual") || extra.contains("stored") || extra.contains("persistent");
     Column {
         kind: kind(&data_type, &column_type, precision, scale),
-        nullable: nullable == "YES",
-        has_default: has_default || extra.contains("auto_increment"),
+        nullable,
+        optional: nullable || has_default || extra.contains("auto_increment"),
         generated: is_generated,
         length: length.and_then(|length| u32::try_from(length).ok()).filter(|_| words.is_empty()),
         words,
@@ -122,6 +133,10 @@ mod tests {
         ] {
             assert_eq!(kind(data_type, column_type, Some(10), Some(2)), expected, "{column_type}");
         }
+        assert_eq!(
+            unescaped(r"(`a` in (_utf8mb4\'x\',_utf8mb4\'it\\\'s\'))"),
+            r"(`a` in (_utf8mb4'x',_utf8mb4'it\'s'))"
+        );
         assert_eq!(json_of("json_valid(`payload`)"), Some("payload"));
         assert_eq!(json_of("`a` > 0"), None);
     }

@@ -2,6 +2,7 @@
 
 use crate::error::{SinkError, answered};
 use genims_databases::PostgresClient as Client;
+use genims_rows::schema::Dialect;
 use genims_rows::schema::words_of_check;
 use genims_rows::{Column, Kind, Schema};
 use tokio_postgres::Row;
@@ -38,7 +39,7 @@ pub(super) async fn read(client: &Client) -> Result<Schema, SinkError> {
     }
     for row in answered(client.query_typed(CHECKS, &[])).await? {
         let (table, check): (String, String) = (row.get(0), row.get(1));
-        let Some((name, words)) = words_of_check(&check) else { continue };
+        let Some((name, words)) = words_of_check(&check, Dialect::Postgres) else { continue };
         let table = schema.tables.get_mut(&table);
         if let Some(column) = table.and_then(|table| table.columns.get_mut(&name)) {
             column.words = words;
@@ -57,11 +58,12 @@ fn column(row: &Row) -> Column {
     let digits: Option<(i32, i32)> = Option::zip(row.get(7), row.get(8));
     let digits = digits.map(|(precision, scale)| (precision.unsigned_abs(), scale.unsigned_abs()));
     let words: Vec<String> = row.get(9);
+    let nullable = !row.get::<_, bool>(3);
     let kind = if words.is_empty() { kind(row.get(2), digits) } else { Kind::Text };
     Column {
         kind,
-        nullable: !row.get::<_, bool>(3),
-        has_default: row.get(4),
+        nullable,
+        optional: nullable || row.get(4),
         generated: row.get(5),
         length: length.map(i32::unsigned_abs),
         words,
