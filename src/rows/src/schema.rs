@@ -119,7 +119,7 @@ pub fn words_of_check(check: &str, dialect: Dialect) -> Option<(String, Vec<Stri
     let head = &check[..list];
     let head = head.trim_start().strip_prefix("CHECK").unwrap_or(head);
     let column: String = head
-        .trim_start_matches(|letter: char| letter == '(' || letter == ' ')
+        .trim_start_matches(['(', ' '])
         .chars()
         .skip_while(|letter| matches!(letter, '"' | '`'))
         .take_while(|letter| letter.is_alphanumeric() || *letter == '_')

@@ -46,7 +46,7 @@ pub(crate) async fn write<'a>(
             }
             let column = run.columns.iter().find(|column| detail.contains(&format!("{column}:"))).cloned();
             let column = column.or_else(|| column_of_validator(&detail));
-            all.refused.push(RefusedRow { log_offset: *log_offset, row: *row, code: code.to_string(), column, detail });
+            all.refused.push(RefusedRow { log_offset: *log_offset, row, code: code.to_string(), column, detail });
         }
     }
     Ok(all)
