@@ -77,6 +77,10 @@ impl World {
                 self.before_harm = Some(self.disk.copy());
                 if let Some((file, at)) = self.disk.rot() {
                     self.note(format_args!("rot in {} at {at}", file.display()));
+                    if file.starts_with(SPOOL) {
+                        // The memory of resends is rebuilt from what every consumer has passed: what rots there is forgotten.
+                        self.ledger.forget_unacknowledged();
+                    }
                 }
             }
             Damage::OldCopy => match self.old_copy.take() {

@@ -52,6 +52,12 @@ impl Ledger {
         }
     }
 
+    /// Part of the log cannot be read any more: what was not acknowledged, and is sent again, may be taken for new.
+    pub(crate) fn forget_unacknowledged(&mut self) {
+        let unknown = self.sent.iter().filter(|(_, acknowledged)| !**acknowledged);
+        self.forgotten.extend(unknown.map(|(key, _)| key.clone()));
+    }
+
     /// Every acknowledged reading once, no other twice, none that nobody sent.
     pub(crate) fn judge(&self, database: &Arc<Mutex<Database>>) {
         let database = lock(database);

@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) extent: Extent,
     /// The cap of the log of events, where there is one.
     pub(crate) events_bytes_max: Option<u64>,
+    /// How far the mirror may fall behind before it is cut off.
+    pub(crate) mirror_bytes_max: u64,
 }
 
 impl Plan {
@@ -70,6 +72,7 @@ impl Plan {
         // Small caps: a database that is away is cut off now and then.
         let events_bytes_max = added.random_range(32..160) << 10;
         let has_routes = extent == Extent::Whole && added.random_bool(0.8);
+        let (is_capped, mirror_bytes_max) = (added.random_bool(0.5), added.random_range(8..48) << 10);
         let damage = match random.random_range(0..10) {
             0 => Damage::Rot,
             1 => Damage::OldCopy,
@@ -86,6 +89,7 @@ impl Plan {
             broken,
             extent,
             events_bytes_max: has_routes.then_some(events_bytes_max),
+            mirror_bytes_max: if is_capped { mirror_bytes_max } else { u64::MAX },
         };
         (plan, [random, added])
     }

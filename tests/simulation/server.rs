@@ -4,7 +4,7 @@
 use crate::database::{Database, Events, lock};
 use crate::folder::OnDisk;
 use crate::log::Followed;
-use crate::plan::{Broken, Damage, Extent, Plan};
+use crate::plan::{Broken, Extent, Plan};
 use crate::router::Routes;
 use crate::sink::{Consumer, Sink};
 use crate::writer::Writer;
@@ -36,6 +36,7 @@ pub(crate) const EVENTS: &str = "/data/events";
 
 /// The number of the database that has routes.
 pub(crate) const ROUTED: usize = 2;
+const MIRROR: usize = 1;
 /// As in production: of the first log for the router, of the second for a database.
 const ROUTER_SHARE: u64 = 2;
 const DATABASE_SHARE: u64 = 4;
@@ -146,7 +147,7 @@ impl Server {
         let followed =
             Followed { spool: spool.clone(), appended: appended.clone(), skips: plan.broken == Broken::SkipsGroups };
         spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
-        spool.register(&contract::Consumer::resync(lock(&databases[1]).name, u64::MAX))?;
+        spool.register(&contract::Consumer::resync(lock(&databases[MIRROR]).name, plan.mirror_bytes_max))?;
         let routes = routes(plan, disk, &spool, databases)?;
         let sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
 
@@ -206,7 +207,7 @@ impl Server {
                     }
                     // Goes on with what is still there: see `Sink::follow`.
                     Err(SinkError::CutOff { .. }) if self.sinks[index].is_small() => {}
-                    Err(SinkError::CutOff { .. }) if self.plan.damage == Damage::Rot => self.bring_back(index),
+                    Err(SinkError::CutOff { .. }) if index == MIRROR => self.bring_back(),
                     ended => panic!("a sink ended: {ended:?}"),
                 }
             }
@@ -216,21 +217,34 @@ impl Server {
         }
     }
 
-    /// A cursor that rotted stands before the log: the mirror is brought back from the operations database.
-    fn bring_back(&mut self, index: usize) {
-        let [Consumer::Database(whole), Consumer::Database(mirror)] = [0, index].map(|at| &self.sinks[at].consumer)
+    /// The mirror is brought back from the operations database, as production does it; what fails is tried again with the
+    /// next step.
+    fn bring_back(&self) {
+        let [Consumer::Database(whole), Consumer::Database(mirror)] =
+            [0, MIRROR].map(|index| &self.sinks[index].consumer)
         else {
             panic!("the router is no mirror");
         };
-        let whole = lock(whole).contents.clone();
-        let mut mirror = lock(mirror);
-        let position = whole.positions.get(&self.spool.name()).cloned();
-        let offset = position.map_or(0, |position| position.offset).max(self.spool.first_offset());
-        mirror.contents = whole;
-        match self.spool.restart_at(mirror.name, offset) {
-            // A disk that fails now is told later.
-            Ok(()) | Err(SpoolError::Io { .. }) => {}
+        let (whole, mut mirror) = (lock(whole), lock(mirror));
+        if whole.is_away || mirror.is_away {
+            return;
+        }
+        let (log, first) = (self.spool.name(), self.spool.first_offset());
+        let reached = whole.contents.positions.get(&log).cloned().unwrap_or_else(|| self.spool.position(first));
+        match self.spool.restart_at(mirror.name, reached.offset) {
+            Ok(()) => {}
+            // A disk that fails; an operations database that went back itself, or knows another history.
+            Err(SpoolError::Io { .. } | SpoolError::OffsetGone { .. } | SpoolError::OffsetAhead { .. }) => return,
             Err(error) => panic!("held from there on: {error}"),
+        }
+        let is_cut_short = mirror.faults.pop_front().is_some();
+        let rows = whole.contents.rows.iter().map(|(at, key)| (*at, key.clone()));
+        let some = whole.contents.rows.len() / if is_cut_short { 2 } else { 1 };
+        mirror.contents.rows.extend(rows.take(some));
+        if !is_cut_short {
+            mirror.contents.positions.insert(log, reached);
+            // It lacks what the operations database lacks, and nothing else.
+            mirror.gaps.clone_from(&whole.gaps);
         }
     }
 
@@ -355,6 +369,7 @@ fn sinks(
         |database: &Arc<Mutex<Database>>| Sink::new(Consumer::Database(database.clone()), noted, readings.clone());
     let mut sinks: Vec<Sink> = databases[..ROUTED].iter().map(of_readings).collect();
     sinks[0].settlement = Some(settlement);
+    sinks[MIRROR].is_brought_back = true;
     let Some(routes) = routes else { return Ok(sinks) };
     let share = routes.log.max_bytes() / DATABASE_SHARE;
     routes.log.register(&contract::Consumer::resync(lock(&routes.routed).name, share))?;

@@ -30,6 +30,8 @@ pub(crate) struct Sink {
     pub(crate) log: Followed,
     metrics: Arc<SinkMetrics>,
     pub(crate) settlement: Option<Settlement>,
+    /// Brought back from another database where others go on behind a gap.
+    pub(crate) is_brought_back: bool,
     pub(crate) following: Option<JoinHandle<Result<(), SinkError>>>,
     pub(crate) is_refused: bool,
 }
@@ -37,7 +39,7 @@ pub(crate) struct Sink {
 impl Sink {
     pub(crate) fn new(consumer: Consumer, events: Events, log: Followed) -> Self {
         let (metrics, settlement, following) = (Arc::default(), None, None);
-        Self { consumer, events, log, metrics, settlement, following, is_refused: false }
+        Self { consumer, events, log, metrics, settlement, is_brought_back: false, following, is_refused: false }
     }
 
     /// One of those that are cut off and go on with what is still there, as production's routes do.
@@ -74,7 +76,16 @@ impl Sink {
     ) -> JoinHandle<Result<(), SinkError>> {
         let (metrics, settlement) = (self.metrics.clone(), self.settlement.clone());
         let follower = Follower::new(target, self.log.clone(), limits(), metrics, settlement);
-        tokio::spawn(follower.with_options(follow_options(seed)).run(stop.clone()))
+        tokio::spawn(follower.with_options(self.follow_options(seed)).run(stop.clone()))
+    }
+
+    fn follow_options(&self, seed: u64) -> FollowOptions {
+        FollowOptions {
+            commit_timeout: Duration::from_secs(30),
+            jitter_seed: Some(seed),
+            gap_ends: self.is_brought_back,
+            ..FollowOptions::default()
+        }
     }
 }
 
@@ -82,8 +93,4 @@ fn limits() -> BatchLimits {
     // Equal, so that how long a commit really took decides nothing.
     let wait = Duration::from_millis(50);
     BatchLimits { batch_size: 60, linger: wait, flush_interval: wait, ..BatchLimits::default() }
-}
-
-fn follow_options(seed: u64) -> FollowOptions {
-    FollowOptions { commit_timeout: Duration::from_secs(30), jitter_seed: Some(seed), ..FollowOptions::default() }
 }

@@ -206,6 +206,12 @@ impl World {
     fn quarantine(&mut self, folder: &Path) -> Option<usize> {
         let report = match quarantine(&self.disk, folder) {
             Err(_) if self.disk.is_dead() => return None,
+            // Nothing says which log this is.
+            Err(error @ SpoolError::Unidentified(_)) => {
+                self.note(format_args!("{error}"));
+                self.restore_before_harm();
+                return None;
+            }
             report => report.expect("damage can be set aside"),
         };
         let lost = report.segments.iter().flat_map(|segment| &segment.lost);

@@ -98,22 +98,19 @@ impl Target for EventRouter {
         let mut events = self.events.lock();
         let read = events.marks.get(&mark).copied().unwrap_or(0);
         let mut piece = Piece::default();
+        let bytes_max = PIECE_BYTES_MAX.min(events.appender.record_bytes_max());
         for group in &batch.groups {
             let told = (group.first_event_offset()..).zip(&group.events).filter(|(offset, _)| *offset >= read);
-            for (offset, event) in told {
-                piece.tell(event, group);
-                if piece.bytes > PIECE_BYTES_MAX {
-                    events.append(std::mem::take(&mut piece), &mark, offset + 1)?;
-                }
-            }
+            told.for_each(|(_, event)| piece.tell(event, group));
             for (offset, row) in (group.first_row_offset()..).zip(&group.rows).filter(|(offset, _)| *offset >= read) {
                 piece.bytes += row.bytes();
                 // Its account is not that of this run.
                 let source = if offset < self.recovered.0 { self.recovered.1 } else { row.source };
                 piece.rows.push(Row { source, ..row.clone() });
-                if piece.bytes > PIECE_BYTES_MAX {
-                    events.append(std::mem::take(&mut piece), &mark, offset + 1)?;
-                }
+            }
+            // Between groups alone: a mark within one would have the next router begin in its middle.
+            if piece.bytes > bytes_max {
+                events.append(std::mem::take(&mut piece), &mark, group.next_offset())?;
             }
         }
         if piece.is_empty() {
@@ -129,7 +126,7 @@ impl Target for EventRouter {
     }
 }
 
-/// What one record of the second log takes: with more, records and mark would not be durable together.
+/// After this much a record of the second log ends, with its mark: it is appended whole.
 const PIECE_BYTES_MAX: usize = 256 * 1024;
 /// An event in the second log, names of its fields included.
 const EVENT_BYTES: usize = 384;
@@ -176,7 +173,7 @@ impl Events {
         }
         marks.push(Mark { client: mark.to_owned(), sequence: next_offset });
         let mut portion = Portion { events, rows, marks, ..Portion::default() };
-        self.appender.append(&mut portion).map_err(|error| SinkError::Log(Box::new(error)))?;
+        self.appender.append_whole(&mut portion).map_err(|error| SinkError::Log(Box::new(error)))?;
         self.passed = next_offset;
         self.marks.insert(mark.to_owned(), next_offset);
         Ok(())

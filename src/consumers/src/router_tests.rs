@@ -65,6 +65,8 @@ impl Trial {
 
     fn life(&self) -> Life {
         let (appender, events, recovered) = self.open();
+        // Nobody reads it here, and nothing of it goes.
+        events.register(&Consumer::resync("reader", u64::MAX)).unwrap();
         let passed = self.first.cursor(ROUTER).unwrap_or(0);
         Life { router: EventRouter::new(appender, recovered.marks, passed), events }
     }
@@ -208,26 +210,43 @@ fn whole(events: &Spool) {
 
 #[tokio::test]
 async fn many_events_at_once_are_records_that_each_have_their_mark() {
-    let first = MemoryLog::new(Uuid::from_u128(1));
-    first.append(Group { events: (0..20_000).map(event).collect(), ..Group::default() });
-    let trial = Trial { first: first.clone(), folder: TempDir::new().unwrap(), segment_bytes: 8 << 20 };
-    let mut life = trial.life();
-    life.router.open(&first.position(0), 0).await.unwrap();
-    life.router.commit(&batch(&first, 0, first.next_offset()), 0).await.unwrap();
-    assert_eq!(numbers(&life.events), (0..20_000).collect::<Vec<_>>());
-    whole(&life.events);
+    // The smallest segment takes records of 512 bytes alone.
+    for (segment_bytes, count) in [(4 << 10, 500), (8 << 20, 20_000)] {
+        let first = MemoryLog::new(Uuid::from_u128(1));
+        let numbers_of_all: Vec<i64> = (0..count).collect();
+        numbers_of_all.chunks(10).for_each(|some| {
+            first.append(Group { events: some.iter().map(|number| event(*number)).collect(), ..Group::default() });
+        });
+        let trial = Trial { first: first.clone(), folder: TempDir::new().unwrap(), segment_bytes };
+        let mut life = trial.life();
+        life.router.open(&first.position(0), 0).await.unwrap();
+        life.router.commit(&batch(&first, 0, first.next_offset()), 0).await.unwrap();
+        assert_eq!(numbers(&life.events), numbers_of_all);
+        whole(&life.events);
+    }
 }
 
 #[tokio::test]
 async fn rows_go_with_the_events_and_are_there_once_however_many_records_they_take() {
+    for segment_bytes in [32 << 10, 8 << 20] {
+        rows_are_there_once(segment_bytes).await;
+    }
+}
+
+async fn rows_are_there_once(segment_bytes: u64) {
     let first = MemoryLog::new(Uuid::from_u128(1));
     let folder = TempDir::new().unwrap();
     // More than a record of the second log takes, of which the first ten were left by an earlier run.
-    first.append(Group { rows: (0..10).map(row).collect(), events: vec![event(0)], ..Group::default() });
+    let of = |rows: std::ops::Range<i64>, number| Group {
+        rows: rows.map(row).collect(),
+        events: vec![event(number)],
+        ..Group::default()
+    };
+    first.append(of(0..10, 0));
     let recovered_until = first.next_offset();
-    first.append(Group { rows: (10..30).map(row).collect(), events: vec![event(1)], ..Group::default() });
-    // As the server opens it.
-    let trial = Trial { first: first.clone(), folder, segment_bytes: 8 << 20 };
+    first.append(of(10..20, 1));
+    first.append(of(20..30, 2));
+    let trial = Trial { first: first.clone(), folder, segment_bytes };
     let all = batch(&first, 0, first.next_offset());
     let expected: Vec<(i64, u8)> = (0..30).map(|number| (number, if number < 10 { 9 } else { 0 })).collect();
     {
@@ -235,7 +254,7 @@ async fn rows_go_with_the_events_and_are_there_once_however_many_records_they_ta
         let mut router = life.router.clone().with_recovered(recovered_until, 9);
         router.open(&first.position(0), 0).await.unwrap();
         router.commit(&all, 0).await.unwrap();
-        assert_eq!((rows(&life.events), numbers(&life.events)), (expected.clone(), vec![0, 1]));
+        assert_eq!((rows(&life.events), numbers(&life.events)), (expected.clone(), vec![0, 1, 2]));
         whole(&life.events);
     }
     // A batch that comes again brings nothing again.

@@ -75,10 +75,24 @@ impl Appender {
     /// Blocks while the spool is at its cap or the disk is full; [`Spool::close`] ends the wait with
     /// [`SpoolError::Closed`]. After an error the portion's receipts must not be settled.
     pub fn append(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
+        self.append_in_records(portion, self.record_bytes_max())
+    }
+
+    /// As [`Self::append`], in one group however large it becomes: after any end all of it is there, or nothing.
+    pub fn append_whole(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
+        self.append_in_records(portion, usize::MAX)
+    }
+
+    /// What one group of [`Self::append`] takes.
+    pub fn record_bytes_max(&self) -> usize {
+        self.shared.sizes.record_bytes_max
+    }
+
+    fn append_in_records(&mut self, portion: &mut Portion, bytes_max: usize) -> Result<Vec<Arc<Group>>, SpoolError> {
         self.shared.check_running()?;
         self.shared.appending.store(true, Ordering::Release);
         self.wait_while_refused()?;
-        match self.write_durably(portion) {
+        match self.write_durably(portion, bytes_max) {
             Ok(groups) => {
                 self.publish(&groups);
                 Ok(groups)
@@ -95,14 +109,14 @@ impl Appender {
     /// consumers, takes no segment away.
     pub fn append_marks(&mut self, marks: Vec<Mark>) -> Result<(), SpoolError> {
         self.shared.check_running()?;
-        let written = self.write_durably(&mut Portion { marks, ..Portion::default() });
+        let bytes_max = self.record_bytes_max();
+        let written = self.write_durably(&mut Portion { marks, ..Portion::default() }, bytes_max);
         written.map(|_| ()).inspect_err(|error| self.shared.stop(error))
     }
 
-    fn write_durably(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {
+    fn write_durably(&mut self, portion: &mut Portion, bytes_max: usize) -> Result<Vec<Arc<Group>>, SpoolError> {
         let mut groups = Vec::new();
         loop {
-            let bytes_max = self.shared.sizes.record_bytes_max;
             let counts = record::encode(&*portion, self.next_offset, self.active.synced, bytes_max, &mut self.buffer)?;
             if counts == Counts::default() {
                 break;

@@ -61,6 +61,20 @@ impl CursorFile {
         Ok(cursor)
     }
 
+    /// Which spool the file at `path` says that it belongs to; `None` without a whole slot.
+    pub(super) fn owner(disk: &dyn Disk, path: &Path) -> Result<Option<Uuid>, SpoolError> {
+        let read = |source| SpoolError::io("read", path, source);
+        let file = disk.open(path).map_err(read)?;
+        for position in SLOT_POSITIONS {
+            let mut slot = [0; SLOT_BYTES];
+            file.read_at(&mut slot, position).map_err(read)?;
+            if slot_version(&slot, MAGIC).is_some_and(|version| version <= VERSION) {
+                return Ok(Some(parse_slot(&slot).0));
+            }
+        }
+        Ok(None)
+    }
+
     /// Opens the file and tells the newest whole slot.
     pub(super) fn open(disk: &dyn Disk, path: &Path, spool: Uuid) -> Result<(Self, u64), SpoolError> {
         let read = |source| SpoolError::io("read", path, source);

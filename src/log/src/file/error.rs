@@ -18,6 +18,11 @@ pub enum SpoolError {
     )]
     Damaged { file: PathBuf, position: u64, detail: String },
     #[error(
+        "{} is damaged at its front, as is every other segment, and no cursor says which log this is: it cannot be mended. \
+         Restore the folder from a copy, or move it away: what it holds and no database has is lost then", .0.display()
+    )]
+    Unidentified(PathBuf),
+    #[error(
         "{} is damaged at byte {position}: {detail}; letters of rows that a database refused stand there or behind it. Restore \
          the file from a copy, or move it away: those letters are lost then", file.display()
     )]

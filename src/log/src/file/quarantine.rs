@@ -59,7 +59,11 @@ pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Re
     let names = disk.list(directory).map_err(|source| SpoolError::io("list", directory, source))?;
     let mut present: Vec<(u64, u64)> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
     present.sort_unstable();
-    let Some(spool) = log_id(disk, directory, &present)? else { return Ok(QuarantineReport::default()) };
+    let Some((_, first_offset)) = present.first() else { return Ok(QuarantineReport::default()) };
+    let Some(spool) = log_id(disk, directory, &names, &present)? else {
+        let first = segment::file_name(*first_offset, present[0].0);
+        return Err(SpoolError::Unidentified(directory.join(first)));
+    };
     let finished = cursors(disk, directory, &names, spool)?;
     let mut report = QuarantineReport::default();
     let mut checkpoint = Checkpoint::default();
@@ -93,19 +97,29 @@ pub(super) fn mend(disk: &dyn Disk, directory: &Path, passed: Option<u64>) -> Re
 pub(super) fn passed_by_all(disk: &dyn Disk, directory: &Path, names: &[String]) -> Result<Option<u64>, SpoolError> {
     let mut present: Vec<(u64, u64)> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
     present.sort_unstable();
-    let Some(spool) = log_id(disk, directory, &present)? else { return Ok(None) };
+    let Some(spool) = log_id(disk, directory, names, &present)? else { return Ok(None) };
     let saved = names.iter().filter(|name| cursor::parse_name(name).is_some()).count();
     let finished = cursors(disk, directory, names, spool)?;
     // A cursor that cannot be read may stand anywhere.
     Ok(if finished.len() == saved { finished.into_iter().min() } else { None })
 }
 
-/// The id that the readable fronts bear.
-fn log_id(disk: &dyn Disk, directory: &Path, present: &[(u64, u64)]) -> Result<Option<Uuid>, SpoolError> {
+/// The id that the readable fronts bear, or, when there is none, the cursors.
+fn log_id(
+    disk: &dyn Disk,
+    directory: &Path,
+    names: &[String],
+    present: &[(u64, u64)],
+) -> Result<Option<Uuid>, SpoolError> {
     for (serial, first_offset) in present {
         let path = directory.join(segment::file_name(*first_offset, *serial));
         let Some(file) = open(disk, &path)? else { continue };
         if let Some((_, id, _)) = unless_damaged(segment::open_front(&*file, &path))? {
+            return Ok(Some(id));
+        }
+    }
+    for name in names.iter().filter(|name| cursor::parse_name(name).is_some()) {
+        if let Some(id) = CursorFile::owner(disk, &directory.join(name))? {
             return Ok(Some(id));
         }
     }

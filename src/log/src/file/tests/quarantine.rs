@@ -113,3 +113,31 @@ fn a_broken_front_a_missing_segment_and_the_newest_one_are_set_aside_as_well() {
         assert_eq!(readings_in(&spool, end).len(), 3);
     }
 }
+
+/// A young log has one segment, whose front alone says which log it is.
+#[test]
+fn a_broken_front_of_the_only_segment_is_set_aside_while_a_cursor_says_which_log_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = retaining(&directory);
+    let end = {
+        let (mut appender, spool, _) = open(&options).unwrap();
+        spool.register(&crate::contract::Consumer::hold("postgres")).unwrap();
+        appender.append(&mut samples::portion(10, 0, 1, 1)).unwrap();
+        spool.close().unwrap();
+        spool.next_offset()
+    };
+    let [only] = &segments(&options.directory)[..] else { panic!("more than one segment") };
+    flip(only, 20);
+    let error = open(&options).unwrap_err();
+    assert!(error.to_string().contains("genims log quarantine"), "{error}");
+    let cursor = options.directory.join("cursor-postgres");
+    let saved = std::fs::read(&cursor).unwrap();
+    std::fs::remove_file(&cursor).unwrap();
+    let error = quarantine(&options.directory).unwrap_err();
+    assert!(error.to_string().contains("Restore the folder from a copy"), "{error}");
+    std::fs::write(&cursor, saved).unwrap();
+    let report = quarantine(&options.directory).unwrap();
+    assert!(report.segments.len() == 1 && report.segments[0].lost.is_empty(), "{report:?}");
+    let (_appender, spool, recovered) = open(&options).unwrap();
+    assert_eq!((recovered.next_offset, readings_in(&spool, 0).len()), (end, 10));
+}
