@@ -2,6 +2,7 @@
 
 use super::guest::Eviction;
 use super::*;
+use genims_locks::{certificate, tls};
 use crate::ListenMetrics;
 use crate::notices::Peer;
 use crate::trial::authority::{Authority, Issued, put};

@@ -1,7 +1,7 @@
 //! Secrets verified aside from the threads that serve connections: hashing one takes tens of milliseconds, and all who were
 //! connected come again at once after a restart.
 //!
-//! At most half of the cores hash; at most [`WAITING_MAX`] wait for them, each until its own deadline. What was right once is
+//! As many hash at once as the door is given; at most [`WAITING_MAX`] wait for them, each until its own deadline. What was right once is
 //! remembered by a digest under a key that dies with the process: the same secret is then known at once, so that a storm of
 //! reconnects costs nothing.
 
@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::available_parallelism;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
@@ -22,22 +21,18 @@ const WAITING_MAX: usize = 4_096;
 const SECRET_BYTES_MAX: usize = 1_024;
 
 #[derive(Debug)]
-pub(super) struct Logins {
+pub(crate) struct Logins {
     places: std::sync::Arc<Semaphore>,
     waiting: AtomicUsize,
     key: [u8; 32],
     right: Mutex<HashMap<Box<str>, [u8; 32]>>,
 }
 
-impl Default for Logins {
-    fn default() -> Self {
-        let places = available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
-        Self {
-            places: Semaphore::new(places).into(),
-            waiting: AtomicUsize::new(0),
-            key: rand::random(),
-            right: Mutex::default(),
-        }
+impl Logins {
+    /// `hashing`: so many secrets are hashed at once.
+    pub(crate) fn new(hashing: usize) -> Self {
+        let places = Semaphore::new(hashing.max(1)).into();
+        Self { places, waiting: AtomicUsize::new(0), key: rand::random(), right: Mutex::default() }
     }
 }
 
@@ -53,7 +48,7 @@ impl Drop for Waiting<'_> {
 impl Logins {
     /// Whether the secret is the one behind `hash`; without one it is verified against another and wrong. `None`: there are
     /// too many.
-    pub(super) async fn verify(&self, name: &str, shown: &[u8], hash: Option<&str>, deadline: Instant) -> Option<bool> {
+    pub(crate) async fn verify(&self, name: &str, shown: &[u8], hash: Option<&str>, deadline: Instant) -> Option<bool> {
         if shown.len() > SECRET_BYTES_MAX {
             return Some(false);
         }
@@ -103,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_is_hashed_once_and_known_afterwards_until_its_hash_changes() {
-        let logins = Logins::default();
+        let logins = Logins::new(1);
         let hash = secret::hash(b"right").expect("hashed");
         let deadline = Instant::now() + Duration::from_secs(60);
         assert_eq!(logins.verify("a", b"wrong", Some(&hash), deadline).await, Some(false));
@@ -122,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_a_bound_wait() {
-        let logins = Logins::default();
+        let logins = Logins::new(1);
         logins.waiting.store(WAITING_MAX, Ordering::Relaxed);
         let deadline = Instant::now() + Duration::from_secs(60);
         assert_eq!(logins.verify("a", b"x", Some("y"), deadline).await, None);
