@@ -1,0 +1,183 @@
+//! Connections of the HTTP side: plain ones, or with TLS. Sockets enter; connections whose handshake is done leave.
+//!
+//! Invariants: a handshake keeps nobody else waiting; there are [`CONNECTIONS_MAX`] at most; a connection on which nothing was
+//! sent for [`UNANSWERED_MAX`] ends, however slowly its request drips in: whoever listens is sent something each second.
+
+use crate::http::UNSENT_MAX;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use genims_locks::refusals::{Kind, Refusals};
+use genims_locks::tls::Tls;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+const CONNECTIONS_MAX: usize = 512;
+const UNANSWERED_MAX: Duration = Duration::from_secs(30);
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// After an error of the listening socket: mostly too many open files.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The other end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(IpAddr);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.to_canonical().fmt(formatter)
+    }
+}
+
+impl Connected<IncomingStream<'_, Accepted>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Accepted>) -> Self {
+        *stream.remote_addr()
+    }
+}
+
+/// What axum serves.
+pub(crate) struct Accepted {
+    ready: mpsc::Receiver<(Connection, Peer)>,
+    address: SocketAddr,
+}
+
+impl Accepted {
+    /// Accepts until it is dropped.
+    pub(crate) fn of(listener: TcpListener, tls: Option<Arc<Tls>>, refusals: Arc<Refusals>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (sender, ready) = mpsc::channel(16);
+        tokio::spawn(accept(listener, tls, refusals, sender));
+        Ok(Self { ready, address })
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    refusals: Arc<Refusals>,
+    ready: mpsc::Sender<(Connection, Peer)>,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let (socket, address) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::debug!(%error, "a connection of the HTTP side could not be accepted");
+                    sleep(AGAIN).await;
+                    continue;
+                }
+            },
+            () = ready.closed() => return,
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else { continue };
+        bound(&socket);
+        let peer = Peer(address.ip());
+        let Some(tls) = &tls else {
+            if ready.send((Connection::new(Socket::Plain(socket), place), peer)).await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let handshake = TlsAcceptor::from(tls.current().config.clone()).accept(socket);
+        let (ready, refusals) = (ready.clone(), refusals.clone());
+        tokio::spawn(async move {
+            match timeout(HANDSHAKE_MAX, handshake).await {
+                Ok(Ok(stream)) => {
+                    // Refused: the server is ending.
+                    let _ = ready.send((Connection::new(Socket::Secured(Box::new(stream)), place), peer)).await;
+                }
+                Ok(Err(_)) | Err(_) => refusals.tell(Kind::Handshake, crate::sign::DOOR, "", &peer.to_string()),
+            }
+        });
+    }
+}
+
+fn bound(socket: &TcpStream) {
+    let limited = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(UNSENT_MAX));
+    if let Err(error) = limited.and_then(|()| socket.set_nodelay(true)) {
+        tracing::debug!(%error, "a connection of the HTTP side keeps the system's time-outs");
+    }
+}
+
+impl Listener for Accepted {
+    type Io = Connection;
+    type Addr = Peer;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(accepted) => accepted,
+            // Whoever accepts has panicked, which ends the server.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(Peer(self.address.ip()))
+    }
+}
+
+enum Socket {
+    Plain(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
+}
+
+/// One connection, which holds its place.
+pub(crate) struct Connection {
+    socket: Socket,
+    ends: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(socket: Socket, place: OwnedSemaphorePermit) -> Self {
+        Self { socket, ends: Box::pin(sleep(UNANSWERED_MAX)), _place: place }
+    }
+
+    fn with<T>(&mut self, on: impl FnOnce(Pin<&mut dyn Duplex>) -> T) -> T {
+        match &mut self.socket {
+            Socket::Plain(socket) => on(Pin::new(socket)),
+            Socket::Secured(socket) => on(Pin::new(&mut **socket)),
+        }
+    }
+}
+
+trait Duplex: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(read) = self.with(|socket| socket.poll_read(context, into)) {
+            return Poll::Ready(read);
+        }
+        self.ends.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.with(|socket| socket.poll_write(context, bytes));
+        if written.is_ready() {
+            self.ends.as_mut().reset(Instant::now() + UNANSWERED_MAX);
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|socket| socket.poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|socket| socket.poll_shutdown(context))
+    }
+}
