@@ -47,7 +47,12 @@ impl Mounted {
     }
 
     fn unmount(&mut self) -> io::Result<()> {
-        self.session.take().map_or(Ok(()), BackgroundSession::umount_and_join)
+        match self.session.take().map_or(Ok(()), BackgroundSession::umount_and_join) {
+            // What a read of the session meets when the unmount comes between a request and its copy; otherwise ENODEV,
+            // which `fuser` takes for the end that it is.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(()),
+            ended => ended,
+        }
     }
 
     /// From now on every sync fails: what is written is on its way to a disk without power.
