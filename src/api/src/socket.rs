@@ -3,7 +3,6 @@
 //! Invariants: a handshake keeps nobody else waiting; there are [`CONNECTIONS_MAX`] at most; a connection on which nothing was
 //! sent for [`UNANSWERED_MAX`] ends, however slowly its request drips in: whoever listens is sent something each second.
 
-use crate::http::UNSENT_MAX;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use genims_locks::refusals::{Kind, Refusals};
@@ -22,6 +21,11 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+/// As refusals name this side.
+pub const DOOR: &str = "http";
+
+/// A client that takes nothing of what it is sent for so long is disconnected, so that no place and no memory is held for it.
+const UNSENT_MAX: Duration = Duration::from_secs(20);
 const CONNECTIONS_MAX: usize = 512;
 const UNANSWERED_MAX: Duration = Duration::from_secs(30);
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -96,7 +100,7 @@ async fn accept(
                     // Refused: the server is ending.
                     let _ = ready.send((Connection::new(Socket::Secured(Box::new(stream)), place), peer)).await;
                 }
-                Ok(Err(_)) | Err(_) => refusals.tell(Kind::Handshake, crate::sign::DOOR, "", &peer.to_string()),
+                Ok(Err(_)) | Err(_) => refusals.tell(Kind::Handshake, DOOR, "", &peer.to_string()),
             }
         });
     }

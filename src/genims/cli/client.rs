@@ -158,7 +158,7 @@ fn put(entry: &mut Entry, scope: Scope) {
 }
 
 /// The secret, and whether nobody knows it yet.
-fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
+pub(super) fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
     let Some(file) = file else { return Ok((drawn(), true)) };
     let mut text = String::new();
     if file == Path::new("-") {

@@ -7,7 +7,7 @@ use super::master;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Changes, Clock, Database, Latency, Listener, Observe, Route, ServerReport, Shard, Sink, Source,
+    Catalogue, Changes, Clock, Database, Latency, Listener, Observe, Refused, Route, ServerReport, Shard, Sink, Source,
     Spool as SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
@@ -15,6 +15,7 @@ use genims_consumers::SinkState;
 use genims_databases::Registry;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
+use genims_locks::refusals::Refusals;
 use genims_log::file::Spool;
 use genims_model::Accounts;
 use genims_pipeline::intake::Intake;
@@ -41,6 +42,7 @@ pub(super) struct Observer {
     databases: Vec<Database>,
     counted_from: u64,
     doors: Mutex<HashMap<String, (String, Door)>>,
+    refusals: Arc<Refusals>,
 }
 
 /// Where a listener's counters are.
@@ -58,6 +60,7 @@ impl Observer {
         changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
         registry: &Registry,
+        refusals: Arc<Refusals>,
     ) -> Self {
         Self {
             started: Instant::now(),
@@ -74,6 +77,7 @@ impl Observer {
             databases: registry.all().iter().map(database).collect(),
             counted_from: stream.counted_from,
             doors: Mutex::default(),
+            refusals,
         }
     }
 
@@ -174,6 +178,11 @@ impl Observer {
             last_error: view.metrics.last_error(),
         };
         self.changes.iter().map(view).collect()
+    }
+
+    fn refusals(&self) -> Vec<Refused> {
+        let totals = self.refusals.totals().into_iter();
+        totals.map(|(door, kind, total)| Refused { door, kind: kind.as_str().into(), total }).collect()
     }
 
     fn clocks(&self) -> Vec<Clock> {
@@ -280,6 +289,7 @@ impl Observe for Observer {
             databases: self.databases.clone(),
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
             remarks: Kind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
+            refusals: self.refusals(),
         }
     }
 }

@@ -22,17 +22,31 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use guard::{Access, guarded};
-pub(crate) use pages::router;
+pub(crate) use guard::{Access, BODY_BYTES_MAX, guarded};
+pub(crate) use pages::{Signed, router, session};
 pub use users::Users;
 
+use crate::socket::DOOR;
 use genims_locks::refusals::{Kind, Refusals};
+use genims_locks::tls::Tls;
 use sessions::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
-/// As refusals name this side.
-pub const DOOR: &str = "http";
+/// How the HTTP side is reached, and by whom.
+#[derive(Clone, Debug, Default)]
+pub struct Doorway {
+    pub tls: Option<Arc<Tls>>,
+    /// Without it everybody reads.
+    pub sign: Option<Arc<Sign>>,
+    /// Metrics for everybody, although others have to sign in.
+    pub open_metrics: bool,
+    /// Of all doors.
+    pub refusals: Arc<Refusals>,
+    /// Certificates, clients and users are to be read again.
+    pub reload: Arc<Notify>,
+}
 
 /// What sign-in needs.
 #[derive(Debug)]
@@ -52,6 +66,11 @@ impl Sign {
         secure: bool,
     ) -> Arc<Self> {
         Arc::new(Self { users, sessions: Sessions::new(idle, longest), refusals, secure })
+    }
+
+    /// How many sessions a user has.
+    pub(crate) fn sessions_of(&self, name: &str) -> usize {
+        self.sessions.of(name, tokio::time::Instant::now())
     }
 
     fn refused(&self, kind: Kind, name: &str, host: &str) {

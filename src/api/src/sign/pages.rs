@@ -37,6 +37,22 @@ struct First {
     secret: String,
 }
 
+/// Whose page it is, for its foot.
+pub(crate) struct Signed {
+    pub(crate) name: String,
+    pub(crate) role: &'static str,
+    pub(crate) proof: String,
+}
+
+impl Signed {
+    /// `None` for a token: it has nothing to sign out of.
+    pub(crate) fn of(access: Option<&Access>) -> Option<Self> {
+        let access = access?;
+        let user = &access.user;
+        Some(Self { name: user.name.clone(), role: user.role.as_str(), proof: access.proof()? })
+    }
+}
+
 /// For all that is behind sign-in to be reached.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(sign: &Arc<Sign>) -> Router<S> {
     let own = Router::new().route("/sign-out", post(sign_out));
