@@ -155,9 +155,9 @@ impl Connection {
     }
 }
 
-trait Duplex: AsyncRead + AsyncWrite + Send {}
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
