@@ -76,7 +76,8 @@ fn a_first_start_makes_one_admin(harness: &'static Harness) {
     assert_eq!(front.log().matches("One-time secret").count(), 1);
     assert_eq!(front.post("/sign-in", None, "name=boss&secret=one+of+my+own").status, 303);
     for secret in [&once, "one of my own", cookie.split_once('=').unwrap().1] {
-        let told = front.log().lines().filter(|line| !line.contains("One-time secret")).any(|line| line.contains(secret));
+        let told =
+            front.log().lines().filter(|line| !line.contains("One-time secret")).any(|line| line.contains(secret));
         assert!(!told && !front.file("users.toml").contains(secret), "{secret}");
     }
 }
@@ -115,9 +116,23 @@ fn nothing_gets_around(harness: &'static Harness) {
     let secrets = ["operator", "auditor"].map(|role| front.add(role, role));
     front.serve();
     let paths = [
-        "/stats", "//stats", "/../stats", "/x/../stats", "/%2e%2e/stats", "/assets/%2e%2e/stats", "/assets/../stats",
-        "/healthz/../stats", "/sign-in/../api/v1/snapshot", "/api/v1/../../stats", "/api//v1/snapshot", "/STATS",
-        "/%73tats", "/stats/", "/stats%00", "http://localhost/stats", "/api/v1/flows/..%2fsnapshot",
+        "/stats",
+        "//stats",
+        "/../stats",
+        "/x/../stats",
+        "/%2e%2e/stats",
+        "/assets/%2e%2e/stats",
+        "/assets/../stats",
+        "/healthz/../stats",
+        "/sign-in/../api/v1/snapshot",
+        "/api/v1/../../stats",
+        "/api//v1/snapshot",
+        "/STATS",
+        "/%73tats",
+        "/stats/",
+        "/stats%00",
+        "http://localhost/stats",
+        "/api/v1/flows/..%2fsnapshot",
     ];
     for path in paths {
         let Told { status, text, .. } = front.get(path, None);
@@ -126,7 +141,8 @@ fn nothing_gets_around(harness: &'static Harness) {
     let alive = |front: &Front| front.get("/healthz", None).status == 200;
     let long = format!("GET /stats HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("GET /stats HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-Many: 1\r\n".repeat(5_000));
-    for request in [long.as_str(), many.as_str(), "NONSENSE\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01", "GET /stats"] {
+    for request in [long.as_str(), many.as_str(), "NONSENSE\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01", "GET /stats"]
+    {
         let said = front.in_clear(request);
         let refused = said.is_empty() || said.starts_with("HTTP/1.1 4");
         assert!(refused && alive(&front), "{:?} of {:?}", said, &request[..request.len().min(40)]);
@@ -169,7 +185,8 @@ fn counted_and_audited(harness: &'static Harness) {
     let mut front = Front::new(harness, false, "sign_in = \"required\"\nfailures_max = 2");
     front.reach(platform.variables());
     let secret = front.add("ada", "engineer");
-    let client: Value = serde_json::from_str(&front.cli(&["client", "--json", "add", "press-4", "--topic", "genims/v1/A/#"])).unwrap();
+    let client: Value =
+        serde_json::from_str(&front.cli(&["client", "--json", "add", "press-4", "--topic", "genims/v1/A/#"])).unwrap();
     front.serve();
     let cookie = front.sign_in("ada", &secret);
     assert_eq!(front.get("/stats", None).status, 401);
@@ -183,7 +200,11 @@ fn counted_and_audited(harness: &'static Harness) {
     let publish = |secret: &str, topic: &str| {
         let port = front.mqtt.port().to_string();
         let login = ["-u", "press-4", "-P", secret, "-q", "1", "-t", topic, "-m", "1"];
-        Command::new("mosquitto_pub").args(["-h", "127.0.0.1", "-p", &port, "-V", "mqttv5"]).args(login).output().unwrap()
+        Command::new("mosquitto_pub")
+            .args(["-h", "127.0.0.1", "-p", &port, "-V", "mqttv5"])
+            .args(login)
+            .output()
+            .unwrap()
     };
     publish("wrong and long", "genims/v1/A/x");
     publish(client["secret"].as_str().unwrap(), "genims/v1/B/x");

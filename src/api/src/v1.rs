@@ -65,7 +65,7 @@ pub(crate) fn router(doorway: &Doorway) -> Router<Seen> {
         .route(&at("/events"), get(events));
     behind(Right::Read, read)
         .merge(behind(Right::Audit, Router::new().route(&at("/audit"), get(audit))))
-        .merge(behind(Right::Self_, Router::new().route(&at("/session"), get(sign::session))))
+        .merge(behind(Right::Own, Router::new().route(&at("/session"), get(sign::session))))
         .merge(behind(Right::Manage, Router::new().route(&at("/users"), get(users))))
         .merge(behind(Right::Act, Router::new().route(&at("/reload"), post(reload))))
 }

@@ -4,8 +4,8 @@
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
-use genims_listen::locks::clients::file::{Entry, change, read};
 use genims_listen::locks::clients::ClientOptions;
+use genims_listen::locks::clients::file::{Entry, change, read};
 use genims_locks::LockError;
 use genims_locks::secret::drawn;
 use genims_terminal::say;

@@ -76,7 +76,9 @@ struct RoleArgs {
 pub(crate) fn run(args: UserArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let path = settings.http.users(&settings.data_dir);
     if !settings.http.asks_to_sign_in() {
-        eprintln!("genims: nobody is asked to sign in until [http] says sign_in = \"required\" or listens beyond loopback");
+        eprintln!(
+            "genims: nobody is asked to sign in until [http] says sign_in = \"required\" or listens beyond loopback"
+        );
     }
     let json = args.json;
     match args.action {

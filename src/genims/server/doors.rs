@@ -1,7 +1,7 @@
 //! Opens the listeners. All of them are bound before the first one serves, so a taken port is found at once.
 
-use super::observe::Observer;
 use super::front::Look;
+use super::observe::Observer;
 use super::stream::Stream;
 use super::{ServerError, Stage};
 use crate::settings::{Listener, ListenerKind, Settings};
@@ -11,10 +11,10 @@ use genims_decode::topic::Templates;
 use genims_listen::bridge::{Bridge, BridgeError, BridgeMetrics, BridgeName, BridgeOptions};
 use genims_listen::line::LineServer;
 use genims_listen::locks::{Clients, Gate, Locks};
-use genims_locks::refusals::Refusals;
 use genims_listen::mqtt::{self, Statistics};
 use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
 use genims_listen::{Decode, ListenMetrics};
+use genims_locks::refusals::Refusals;
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::{Intake, IntakeBuffer, WhenFull};
 use std::future::Future;

@@ -26,7 +26,7 @@ pub(super) fn open(settings: &Settings, refusals: Arc<Refusals>) -> Result<(Door
         tracing::warn!("nobody signs in to the HTTP side: whoever reaches it sees everything");
     }
     let mut looks: Vec<Look> = Vec::new();
-    looks.extend(tls.clone().map(|tls| Box::new(move |everything| look(&tls, everything)) as Look));
+    looks.extend(tls.clone().map(|tls| Box::new(move |everything: bool| look(&tls, everything)) as Look));
     let mut sign = None;
     if options.asks_to_sign_in() {
         let path = options.users(&settings.data_dir);

@@ -62,7 +62,11 @@ pub fn on_this_machine(settings: &Settings) -> Vec<Complaint> {
         complaints.extend(listener.kind.locks().0.and_then(|options| tls_problem(options, &complain)));
     }
     let tls = settings.http.tls();
-    complaints.extend(tls.and_then(|tls| tls_problem(&tls, &|key, problem| settings.complaint(None, &format!("http.{key}"), problem))));
+    complaints.extend(
+        tls.and_then(|tls| {
+            tls_problem(&tls, &|key, problem| settings.complaint(None, &format!("http.{key}"), problem))
+        }),
+    );
     let file = settings.http.asks_to_sign_in().then(|| settings.http.users(&settings.data_dir));
     let problem = file.and_then(|path| genims_locks::file::read::<genims_api::sign::file::All>(&path).err());
     complaints.extend(problem.map(|problem| settings.complaint(None, "http.users", problem.to_string())));

@@ -161,7 +161,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_for_a_database_that_is_away_is_bounded_and_what_is_lost_is_counted() {
-        let environment = Environment::from_pairs([("GENIMS_OPERATIONS_DB_URL", "postgresql://127.0.0.1:1/operations")]);
+        let environment =
+            Environment::from_pairs([("GENIMS_OPERATIONS_DB_URL", "postgresql://127.0.0.1:1/operations")]);
         let refusals = Arc::<Refusals>::default();
         let accounts = Arc::new(Accounts::new(["mqtt".to_owned()]));
         let mut writer = Writer::new(refusals.clone(), accounts, &environment).expect("configured");

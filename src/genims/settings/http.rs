@@ -89,7 +89,8 @@ mod tests {
 
     fn parse(text: &str) -> Result<Settings, String> {
         let environment = Environment::default();
-        Settings::parse(&format!("[http]\n{text}"), Path::new("t.toml"), &environment).map_err(|error| error.to_string())
+        Settings::parse(&format!("[http]\n{text}"), Path::new("t.toml"), &environment)
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub mod reference;
 mod substitute;
 
 pub use genims_databases::complaint::Complaint;
-pub use http::HttpOptions;
+pub use http::{HttpOptions, HttpTls, SignIn};
 
 use genims_consumers::gather::BatchLimits;
 use genims_databases::complaint::{self, Fault, Faults, Step, read};

@@ -294,7 +294,7 @@ fn the_reference_has_the_keys_that_are_read_and_no_others() {
     let (listener, sink) = (["type", "name"].as_slice(), ["type"].as_slice());
     for (section, taken_apart, read) in [
         (options::HTTP, [].as_slice(), keys_of::<HttpOptions>()),
-        (options::HTTP_TLS, &[], keys_of::<http::HttpTls>()),
+        (options::HTTP_TLS, &[], keys_of::<HttpTls>()),
         (options::MQTT, listener, keys_of::<MqttOptions>()),
         (options::TCP, listener, keys_of::<TcpOptions>()),
         (options::LINE, listener, keys_of::<LineOptions>()),

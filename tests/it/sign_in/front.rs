@@ -39,7 +39,9 @@ impl Told {
 
     pub(super) fn header(&self, name: &str) -> String {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map_or_else(String::new, |(_, value)| value.to_owned())
+        lines
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map_or_else(String::new, |(_, value)| value.to_owned())
     }
 
     pub(super) fn cookie(&self) -> String {
@@ -73,9 +75,8 @@ impl Front {
         }
         write!(text, "[[listeners]]\ntype = \"mqtt\"\nname = \"mqtt\"\nlisten = \"{mqtt}\"\n[clients]\n").unwrap();
         std::fs::write(front.folder.join("genims.toml"), text).unwrap();
-        let nobody = ["POSTGRES", "MYSQL"].map(|engine| {
-            (format!("GENIMS_{engine}_URL"), format!("{}://u:p@127.0.0.1:1/", engine.to_lowercase()))
-        });
+        let nobody = ["POSTGRES", "MYSQL"]
+            .map(|engine| (format!("GENIMS_{engine}_URL"), format!("{}://u:p@127.0.0.1:1/", engine.to_lowercase())));
         front.reach(&nobody[..1]);
         front
     }

@@ -70,7 +70,7 @@ pub(crate) fn guarded<S: Clone + Send + Sync + 'static>(
     match (sign, right) {
         (Some(sign), _) => routes.route_layer(from_fn_with_state((sign.clone(), right), guard)),
         (None, Right::Read | Right::Audit) => routes,
-        (None, Right::Self_ | Right::Act | Right::Manage) => routes.route_layer(from_fn_with_state((), unsigned)),
+        (None, Right::Own | Right::Act | Right::Manage) => routes.route_layer(from_fn_with_state((), unsigned)),
     }
 }
 
@@ -149,7 +149,8 @@ impl Sign {
         let access = |user, shown| Access { user, sign: self.clone(), shown };
         if let Some(shown) = headers.get(header::AUTHORIZATION) {
             let shown = shown.to_str().ok().and_then(|shown| shown.split_once(' '));
-            let token = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+            let token =
+                shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
             let token = token.ok_or(Kind::WrongToken)?;
             let user = self.users.of_token(token).ok_or(Kind::WrongToken)?;
             return Ok(access(user, Shown::Token(token.to_owned())));

@@ -60,7 +60,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(sign: &Arc<Sign>) -> Rout
         .route("/sign-in", get(shown).post(sign_in))
         .route("/sign-in/first", post(make_first))
         .with_state(sign.clone());
-    open.merge(guarded(own.with_state(sign.clone()), Some(sign), Right::Self_))
+    open.merge(guarded(own.with_state(sign.clone()), Some(sign), Right::Own))
 }
 
 /// Who asks, and what its forms have to bring along.

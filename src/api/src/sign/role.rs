@@ -19,7 +19,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Right {
     /// Whatever concerns oneself.
-    Self_,
+    Own,
     Read,
     Act,
     Audit,
@@ -40,7 +40,7 @@ impl Role {
 
     pub(crate) fn has(self, right: Right) -> bool {
         match right {
-            Right::Self_ => true,
+            Right::Own => true,
             Right::Read => self != Self::Auditor,
             Right::Act => matches!(self, Self::Engineer | Self::Admin),
             Right::Audit => matches!(self, Self::Auditor | Self::Admin),

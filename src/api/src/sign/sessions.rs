@@ -144,10 +144,13 @@ mod tests {
         change(&path, |all: &mut All| all.add(user.clone())).unwrap();
         let users = Users::open(&path, 3, MINUTE).unwrap();
         let (sessions, now) = (Sessions::new(MINUTE, MINUTE), Instant::now());
-        for end in [|user: &mut User| user.disabled = true, |user: &mut User| {
-            user.disabled = false;
-            user.rotate("another long secret").unwrap();
-        }] {
+        for end in [
+            |user: &mut User| user.disabled = true,
+            |user: &mut User| {
+                user.disabled = false;
+                user.rotate("another long secret").unwrap();
+            },
+        ] {
             let user = users.all()[0].clone();
             let token = sessions.begin(&User { disabled: false, ..(*user).clone() }, now);
             change(&path, |all: &mut All| {

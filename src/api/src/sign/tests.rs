@@ -286,9 +286,25 @@ async fn the_one_time_secret_makes_one_admin() {
 async fn no_way_of_writing_a_path_goes_around_sign_in() {
     let trial = Trial::new(10);
     for path in [
-        "//stats", "/./stats", "/x/../stats", "/%2e%2e/stats", "/stats/", "/STATS", "/stats%00", "/api/v1/../../stats",
-        "/assets/../stats", "/assets/%2e%2e/stats", "/api//v1", "/api/v1/flows/%2e%2e%2fusers", "/sign-in/../stats",
-        "/healthz/../stats", "/%73tats", "/stats;x", "/stats?x=/healthz", "/api/v1/flows/../users", "*",
+        "//stats",
+        "/./stats",
+        "/x/../stats",
+        "/%2e%2e/stats",
+        "/stats/",
+        "/STATS",
+        "/stats%00",
+        "/api/v1/../../stats",
+        "/assets/../stats",
+        "/assets/%2e%2e/stats",
+        "/api//v1",
+        "/api/v1/flows/%2e%2e%2fusers",
+        "/sign-in/../stats",
+        "/healthz/../stats",
+        "/%73tats",
+        "/stats;x",
+        "/stats?x=/healthz",
+        "/api/v1/flows/../users",
+        "*",
     ] {
         let response = trial.ask("GET", path, &[], "").await;
         let (status, body) = (response.status().as_u16(), text(response).await);
@@ -298,12 +314,17 @@ async fn no_way_of_writing_a_path_goes_around_sign_in() {
 
 #[tokio::test]
 async fn without_sign_in_everybody_reads_and_nobody_acts() {
-    let router =
-        http::router(Window::new(Arc::new(Nothing)), Doorway::default(), CancellationToken::new());
+    let router = http::router(Window::new(Arc::new(Nothing)), Doorway::default(), CancellationToken::new());
     for (method, path, expected) in [
-        ("GET", "/stats", 200), ("GET", "/metrics", 200), ("GET", "/audit", 200), ("GET", "/api/v1/audit", 200),
-        ("POST", "/api/v1/reload", 403), ("GET", "/api/v1/users", 403), ("GET", "/api/v1/session", 403),
-        ("GET", "/sign-in", 404), ("POST", "/sign-out", 404),
+        ("GET", "/stats", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/audit", 200),
+        ("GET", "/api/v1/audit", 200),
+        ("POST", "/api/v1/reload", 403),
+        ("GET", "/api/v1/users", 403),
+        ("GET", "/api/v1/session", 403),
+        ("GET", "/sign-in", 404),
+        ("POST", "/sign-out", 404),
     ] {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         assert_eq!(router.clone().oneshot(request).await.unwrap().status().as_u16(), expected, "{path}");
