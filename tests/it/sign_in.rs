@@ -1,7 +1,6 @@
 //! Sign-in to the HTTP side of a running server, with and without TLS: the first admin, roles, sessions that end, whatever tries
 //! to get around it, and what of it stands in the audit trail.
 
-#[path = "sign_in/front.rs"]
 mod front;
 
 use crate::harness::Harness;

@@ -1,12 +1,9 @@
 //! A server of which only the HTTP side matters, and requests to it as they stand on the wire.
 
-#[path = "../../../src/listen/src/trial/authority.rs"]
-mod authority;
-
 use crate::harness::Harness;
+use crate::locks::authority::{Authority, put};
 use crate::running::{Running, eventually};
 use crate::server::{PATIENCE, free_addresses};
-use authority::{Authority, put};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
