@@ -175,7 +175,7 @@ impl Front {
 
     pub(super) fn with(&self, method: &str, path: &str, headers: &[(String, String)], body: &str) -> Told {
         let request = self.request(method, path, headers, body, "Connection: close\r\n");
-        Told::of(&if self.authority.is_some() { self.over_tls(&request) } else { self.in_clear(&request) })
+        Told::of(&if self.authority.is_some() { self.over_tls(&request) } else { self.said(&request, false) })
     }
 
     fn request(&self, method: &str, path: &str, headers: &[(String, String)], body: &str, more: &str) -> String {
@@ -186,12 +186,19 @@ impl Front {
         )
     }
 
-    /// What is said to these bytes, in clear.
+    /// What is said to these bytes, in clear, when no more come.
     pub(super) fn in_clear(&self, bytes: &str) -> String {
+        self.said(bytes, true)
+    }
+
+    fn said(&self, bytes: &str, no_more: bool) -> String {
         let Ok(mut socket) = TcpStream::connect(self.http) else { return String::new() };
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         // It may have closed by now, and its answer be lost with what it did not read.
-        let _ = socket.write_all(bytes.as_bytes()).and_then(|()| socket.shutdown(Shutdown::Write));
+        let _ = socket.write_all(bytes.as_bytes());
+        if no_more {
+            let _ = socket.shutdown(Shutdown::Write);
+        }
         let mut said = Vec::new();
         let _ = socket.read_to_end(&mut said);
         String::from_utf8_lossy(&said).into_owned()
