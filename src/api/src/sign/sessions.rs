@@ -112,7 +112,9 @@ mod tests {
         });
         let users = Users::open(&path, 3, MINUTE).unwrap();
         let (sessions, begun) = (Sessions::new(30 * MINUTE, 100 * MINUTE), Instant::now());
-        let is_in = |token: &str, used, minutes| sessions.user(token, &users, used, begun + minutes * MINUTE).is_some();
+        let is_in = |token: &str, used: bool, minutes: u32| {
+            sessions.user(token, &users, used, begun + minutes * MINUTE).is_some()
+        };
         let token = sessions.begin(&one, begun);
         assert!(!is_in("another", true, 0) && is_in(&token, true, 29) && is_in(&token, false, 58));
         assert!(!is_in(&token, true, 59), "looking on is no use");
