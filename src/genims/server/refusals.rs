@@ -78,7 +78,7 @@ impl Writer {
     }
 
     fn gather(&mut self, now: Instant) {
-        let not_allowed = |(reason, _): &(&str, u64)| *reason == Reason::NotAllowed.as_str();
+        let not_allowed = |(reason, _): &(&str, u64)| *reason == Reason::NotAllowed.code();
         let machines = self.accounts.set_aside_by_reason().into_iter().find(not_allowed).map_or(0, |(_, count)| count);
         let fresh = machines.saturating_sub(self.machines_told);
         if fresh > 0 {
