@@ -1,23 +1,31 @@
 //! What must stay within bounds whatever happens outside: memory, file handles, the time that a stop takes.
 
 use crate::harness::Harness;
+use crate::letters::{TABLE, balanced};
+use crate::routes::{picture, plant as routed_plant, sink};
 use crate::running::eventually;
-use crate::sender::{Answer, Connection, Load, LoadOptions, Speech, encode};
+use crate::sender::{Answer, Connection, Load, LoadOptions, Speech, encode, now_us};
 use crate::server::{Plant, Setup};
+use crate::stream::{now_ms, send};
+use crate::{positions, routes};
+use genims::server::STOP_MAX;
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::Value;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
-/// `genims serve --help` and the README say so.
-const STOP_MAX: Duration = Duration::from_secs(10);
 /// What the README allows.
 const RSS_MB_MAX: u64 = 512;
 const SENDERS: usize = 64;
+/// Of each other kind.
+const SENDERS_OF_OTHERS: usize = 16;
+/// A server that takes nothing for so long has no room.
+const BLOCKED_AFTER: Duration = Duration::from_secs(5);
 const GARBAGE_BYTES: usize = 60_000;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -26,51 +34,82 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("bounds::large_garbage_against_a_full_log_takes_little_memory", garbage_takes_little_memory),
         harness
             .trial("bounds::overlong_lines_of_many_connections_take_little_memory", overlong_lines_take_little_memory),
+        harness.trial("bounds::what_was_cut_says_so_and_is_not_replayed", cut_letters),
         harness.trial("bounds::running_out_of_file_handles_is_waited_out", file_handles_run_out),
     ]
 }
 
-fn fill_and_hang(plant: &Plant) -> Load {
+const DATABASES: [Server; 3] = [Server::Postgres, Server::Mariadb, Server::Mongodb];
+/// Those of the modules that have routes here.
+const ROUTED: [&str; 3] = ["hr", "audit", "production"];
+
+/// Every database hangs with a batch on its way, and the log is full.
+fn fill_and_hang(harness: &Harness, plant: &Plant) -> Load {
+    let machine = plant.sensor();
+    let change = |number: i64| {
+        let state = if number % 2 == 0 { "RUNNING" } else { "IDLE" };
+        picture(&machine, now_ms() - 3_600_000 + number * 1_000, state, 0, None)
+    };
     let speeches = vec![Speech::MqttV3, Speech::Frames, Speech::MqttV5, Speech::Frames];
     let interval = Duration::from_millis(8);
     let load = Load::start(plant, &LoadOptions { speeches, interval, ..LoadOptions::usual("hang") });
     eventually("the first acknowledgements", PATIENCE, || load.acked() > 1_000);
-    plant.stack.pause_server(Server::Postgres).unwrap();
-    plant.stack.pause_server(Server::Mongodb).unwrap();
+    send(harness, plant, &[change(0)]);
+    let routed = |stats: &Value| ROUTED.iter().all(|name| sink(stats, name)["position"].as_u64() > Some(0));
+    eventually("every database follows", PATIENCE, || routed(&plant.stats()));
+    DATABASES.iter().for_each(|server| plant.stack.pause_server(*server).unwrap());
+    send(harness, plant, &[change(1)]);
     eventually("the spool is full", PATIENCE, || plant.stats()["spool"]["full"] == true);
+    let waits = |stats: &Value| ROUTED.iter().all(|name| sink(stats, name)["lag_records"].as_u64() > Some(0));
+    eventually("every database has a batch to write", PATIENCE, || waits(&plant.stats()));
     load
 }
 
+/// The sinks, those that follow the log of events, and what follows changes and computes reports: all wait for an answer.
 fn stops_in_time(harness: &'static Harness) {
-    let plant = Plant::start(harness, &Setup { more: SMALL_SPOOL, ..Setup::default() });
-    let load = fill_and_hang(&plant);
+    let more = format!("{SMALL_SPOOL}[routes]\ndirectory = \"routes\"\n");
+    let plant = routed_plant(harness, &more, &["master", "operations", "production", "hr", "audit"]);
+    let folder = plant.folder.join("routes");
+    std::fs::create_dir(&folder).unwrap();
+    for (name, text) in routes::EACH.iter().chain(&positions::EACH) {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    plant.serve();
+    let load = fill_and_hang(harness, &plant);
     let begun = Instant::now();
     plant.terminate();
     let took = begun.elapsed();
-    plant.stack.resume_server(Server::Postgres).unwrap();
-    plant.stack.resume_server(Server::Mongodb).unwrap();
+    DATABASES.iter().for_each(|server| plant.stack.resume_server(*server).unwrap());
     assert!(took < STOP_MAX, "the stop took {took:?}");
     plant.serve_full();
     load.finish(PATIENCE);
 }
 
+/// Many clients of MQTT without acknowledgements, and beside them some of every other kind.
 fn garbage_takes_little_memory(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup { more: SMALL_SPOOL, ..Setup::default() });
     plant.stack.stop_server(Server::Postgres).unwrap();
-    let payload = vec![b'{'; GARBAGE_BYTES];
-    let message = publish("genims/v1/FAC-01/readings", &payload);
     let mut most_mb = 0;
     std::thread::scope(|scope| {
-        let (plant, message) = (&plant, &message);
-        let senders: Vec<_> = (0..SENDERS).map(|no| scope.spawn(move || push(plant.doors.mqtt, no, message))).collect();
+        let plant = &plant;
+        let mut senders = Vec::new();
+        senders.extend((0..SENDERS).map(|no| scope.spawn(move || push(plant.doors.mqtt, no))));
+        senders.extend((0..SENDERS_OF_OTHERS).map(|no| scope.spawn(move || push_aliased(plant.doors.mqtt, no))));
+        senders.extend((0..SENDERS_OF_OTHERS).map(|no| scope.spawn(move || push_frames(plant.doors.tcp, no))));
+        senders.extend((0..SENDERS_OF_OTHERS).map(|_| scope.spawn(move || push_lines(plant.doors.line))));
         while senders.iter().any(|sender| !sender.is_finished()) {
             most_mb = most_mb.max(rss_mb(plant));
             std::thread::sleep(Duration::from_millis(50));
         }
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
     });
     let stats = plant.stats();
     println!("garbage: {most_mb} MB at most");
     assert!(stats["spool"]["full"] == true && stats["identity_holds"] == true, "{stats:#}");
+    for source in stats["sources"].as_array().unwrap() {
+        let read = source["listener"]["bytes_total"].as_u64().unwrap_or(u64::MAX);
+        assert!(read > (SENDERS_OF_OTHERS * GARBAGE_BYTES / 2) as u64, "hardly anything came: {source:#}");
+    }
     assert!(most_mb < RSS_MB_MAX, "{most_mb} MB");
     plant.stack.start_server(Server::Postgres).unwrap();
 }
@@ -115,24 +154,109 @@ fn overlong_lines_take_little_memory(harness: &'static Harness) {
     assert_eq!(plant.idle()["identity_holds"], true);
 }
 
-/// Sends without QoS until the server takes no more for a while.
-fn push(address: SocketAddr, no: usize, message: &[u8]) {
-    let mut connection = TcpStream::connect(address).unwrap();
-    connection.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
-    let id = format!("garbage-{no}");
-    let mut connect = vec![0x10, 12 + id.len() as u8, 0, 4];
-    connect.extend_from_slice(b"MQTT\x04\x02\x00\x00\x00");
-    connect.push(id.len() as u8);
-    connect.extend_from_slice(id.as_bytes());
-    connection.write_all(&connect).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < deadline && connection.write_all(message).is_ok() {}
+/// More than a dead letter keeps.
+fn cut_letters(harness: &'static Harness) {
+    const LINE_BYTES: usize = 1_200_000;
+    const KEPT_BYTES: usize = 1024 * 1024;
+    let plant = Plant::start(harness, &Setup::default());
+    let mut sender = TcpStream::connect(plant.doors.line).unwrap();
+    let line = format!("r,sensor_id=NOBODY value=1,text=\"{}\"", "é".repeat(LINE_BYTES / 2));
+    sender.write_all(&[line.as_bytes(), b"\n"].concat()).unwrap();
+    let waits = "reason = 'too_large' AND replayed_at IS NULL";
+    eventually("it is set aside", PATIENCE, || plant.rows(TABLE, waits) == 1);
+    let letter_id: i64 = plant.query("genims_operations_db", &format!("SELECT letter_id FROM {TABLE}"))[0].get(0);
+    let id = letter_id.to_string();
+
+    let shown: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "show", &id, "--json"])).unwrap();
+    assert_eq!(shown["payload_bytes"], line.len(), "{}", shown["detail"]);
+    assert_eq!((&shown["payload_is_cut"], &shown["payload_kept_bytes"]), (&true.into(), &KEPT_BYTES.into()));
+    assert!(line.starts_with(shown["payload_text"].as_str().unwrap()));
+    let told = format!("cut: the first {KEPT_BYTES} of {} bytes were kept", line.len());
+    assert!(shown["detail"].as_str().unwrap().contains(&told), "{}", shown["detail"]);
+    let text = plant.cli_ok(&["deadletter", "show", &id]);
+    assert!(text.contains(&format!("payload   {} bytes, CUT: the first {KEPT_BYTES} were kept", line.len())));
+    let list: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--json"])).unwrap();
+    let listed = &list["letters"][0];
+    assert_eq!((&listed["payload_is_cut"], &listed["payload_kept_bytes"]), (&true.into(), &KEPT_BYTES.into()));
+    assert!(listed["payload_text"].as_str().unwrap().len() < 1_000);
+
+    for arguments in [&["deadletter", "replay", &id][..], &["deadletter", "replay", "--reason", "too_large"]] {
+        let said = plant.cli(arguments);
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert_eq!((said.status.code(), text.starts_with("0 of 1 stored.\n")), (Some(1), true), "{text}");
+        assert!(text.contains(&format!("letter {id} was left: its payload was cut")), "{text}");
+    }
+    let said = plant.cli(&["deadletter", "replay", &id, "--json"]).stdout;
+    let said: Value = serde_json::from_slice(&said).unwrap();
+    assert_eq!((&said["cut"], &said["replayed"], &said["cut_ids"][0]), (&1.into(), &0.into(), &letter_id.into()));
+    assert_eq!(
+        (plant.rows(TABLE, waits), plant.rows("sensor_data", "sensor_id = 'NOBODY'")),
+        (1, 0),
+        "it waits as before"
+    );
+    balanced(&plant);
 }
 
-/// A PUBLISH of QoS 0 in MQTT 3.1.1.
-fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
-    let mut message = vec![0x30];
-    let mut length = 2 + topic.len() + payload.len();
+/// Until the server takes no more for a while, or has taken enough.
+fn push_until_blocked(mut take: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline && take() {}
+}
+
+/// Sends in MQTT 3.1.1 without QoS.
+fn push(address: SocketAddr, no: usize) {
+    let mut connection = Connection::open(address, Speech::MqttV3, &format!("garbage-{no}"));
+    let message = publish("genims/v1/FAC-01/readings", 0x30, &[]);
+    push_until_blocked(|| connection.offer(&message, BLOCKED_AFTER));
+}
+
+/// Sends in MQTT 5 with QoS 1, as many at once as the server allows, all by one alias of the topic.
+fn push_aliased(address: SocketAddr, no: usize) {
+    const RECEIVE_MAXIMUM: u16 = 4_096;
+    let mut connection = Connection::open(address, Speech::MqttV5, &format!("aliased-{no}"));
+    let (mut id, mut under_way) = (0, 0);
+    push_until_blocked(|| {
+        if under_way == RECEIVE_MAXIMUM {
+            let acked = matches!(connection.answer_within(BLOCKED_AFTER), Some(Answer::Acked(_) | Answer::Refused(..)));
+            under_way -= u16::from(acked);
+            return acked;
+        }
+        // The first one says what the alias stands for.
+        let topic = if id == 0 { "genims/v1/FAC-01/readings" } else { "" };
+        (id, under_way) = (id % u16::MAX + 1, under_way + 1);
+        let message = publish(topic, 0x32, &[&id.to_be_bytes()[..], &[3, 0x23, 0, 1]].concat());
+        connection.offer(&message, BLOCKED_AFTER)
+    });
+}
+
+/// Sends frames full of sensors that nobody knows.
+fn push_frames(address: SocketAddr, no: usize) {
+    const NAME_BYTES: usize = 240;
+    let mut connection = Connection::open(address, Speech::Frames, &format!("frames-{no}"));
+    let sensors: Vec<String> = (0..GARBAGE_BYTES / NAME_BYTES)
+        .map(|sensor| format!("{no}-{sensor:0>width$}", width = NAME_BYTES - 4))
+        .collect();
+    let mut number = 0;
+    push_until_blocked(|| {
+        number += 1;
+        let mut frame = Vec::new();
+        encode::message(Speech::Frames, number, &sensors, now_us(), false, &mut frame);
+        connection.offer(&frame, BLOCKED_AFTER)
+    });
+}
+
+/// Sends lines that are none.
+fn push_lines(address: SocketAddr) {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_write_timeout(Some(BLOCKED_AFTER)).unwrap();
+    let line = [vec![b'x'; GARBAGE_BYTES], b"\n".to_vec()].concat();
+    push_until_blocked(|| connection.write_all(&line).is_ok());
+}
+
+/// A PUBLISH of garbage; `middle` stands between topic and payload.
+fn publish(topic: &str, first: u8, middle: &[u8]) -> Vec<u8> {
+    let mut message = vec![first];
+    let mut length = 2 + topic.len() + middle.len() + GARBAGE_BYTES;
     while length >= 0x80 {
         message.push((length % 0x80) as u8 | 0x80);
         length /= 0x80;
@@ -140,7 +264,8 @@ fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
     message.push(length as u8);
     message.extend_from_slice(&(topic.len() as u16).to_be_bytes());
     message.extend_from_slice(topic.as_bytes());
-    message.extend_from_slice(payload);
+    message.extend_from_slice(middle);
+    message.resize(message.len() + GARBAGE_BYTES, b'{');
     message
 }
 

@@ -3,14 +3,13 @@
 use crate::harness::Harness;
 use crate::platform::Platform;
 use crate::running::eventually;
+use genims::server::STOP_MAX;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// `genims serve --help` and the README say so.
-const STOP_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
@@ -19,6 +18,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
             "commands::a_reader_of_what_databases_say_has_seen_enough_too",
             a_reader_of_answers_that_has_seen_enough,
         ),
+        harness.trial("commands::a_full_place_for_the_output_is_told_once", a_full_place_for_the_output),
         harness.trial("commands::validate_tells_all_faults_as_data", validate_tells_all_faults),
         harness.trial("commands::serve_stumbles_over_what_validate_tells", serve_stumbles_over_the_same),
         harness.trial("commands::an_empty_file_is_valid_and_says_what_it_means", an_empty_file_is_valid),
@@ -36,6 +36,18 @@ fn unread(mut command: Command, succeeds: bool) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.success(), succeeds, "{command:?}: {}\n{error}", output.status);
     assert!(!error.contains("panicked") && !error.contains("roken pipe"), "{command:?}: {error}");
+}
+
+/// The work is done to its end, and the end says what could not be read.
+fn a_full_place_for_the_output(harness: &'static Harness) {
+    for arguments in [&["options"][..], &["dictionary", "--json"], &["etl", "list"]] {
+        let mut command = harness.command(arguments);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        assert_eq!(error.matches("genims: standard output cannot be written").count(), 1, "{arguments:?}: {error}");
+    }
 }
 
 fn a_reader_that_has_seen_enough(harness: &'static Harness) {
@@ -197,6 +209,11 @@ fn a_waiting_server_stops(harness: &'static Harness) {
     eventually("the log is open", PATIENCE, || server.log_text().contains("spool open"));
     server.terminate();
     let status = server.wait(STOP_MAX).expect("it ends");
+    // What is promised and what is kept are one number.
+    let (seconds, readme) = (STOP_MAX.as_secs(), include_str!("../../README.md"));
+    let (_, help, _) = told(&mut harness.command(&["serve", "--help"]));
+    assert!(help.contains(&format!("obeys within {seconds} seconds")), "{help}");
+    assert!(readme.contains(&format!("ends within {seconds} s,")));
     let log = server.log_text();
     assert!(status.success() && log.contains("stopped before the listeners were opened"), "{status}: {log}");
     assert!(!log.contains("genims is serving"), "{log}");

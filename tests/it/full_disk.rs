@@ -5,7 +5,7 @@
 
 use crate::harness::Harness;
 use crate::powercut::disk::Room;
-use crate::powercut::mount::Mounted;
+use crate::powercut::mount::{Mounted, can_mount};
 use crate::powercut::{state, write_routes};
 use crate::routes::plant_of;
 use crate::running::eventually;
@@ -30,6 +30,7 @@ const NOBODY_KNEW: &str = "SEN-FULL";
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("full_disk::everything_waits_says_so_and_goes_on_with_room", waits_and_goes_on),
+        harness.trial("full_disk::readings_of_a_new_sensor_wait_for_its_number", a_new_sensor_waits),
         harness.trial("full_disk::a_disk_that_writes_nothing_at_all_is_waited_out", nothing_is_written),
         harness
             .trial("full_disk::a_first_start_on_a_full_disk_ends_with_the_cause_and_leaves_nothing_torn", first_start),
@@ -64,11 +65,7 @@ struct Scene {
 }
 
 fn mounted(harness: &Harness, plant: &Plant) -> Option<Mounted> {
-    if let Err(error) = Mounted::new(&harness.folder("full_disk")) {
-        println!("full_disk: skipped, no FUSE file system can be mounted here: {error}");
-        return None;
-    }
-    Some(Mounted::new(&plant.folder.join("data")).unwrap())
+    can_mount(&harness.folder("full_disk")).then(|| Mounted::new(&plant.folder.join("data")).unwrap())
 }
 
 impl Scene {
@@ -121,12 +118,7 @@ impl Scene {
     }
 
     fn new_sensor(&self) {
-        let names = json!({ "sensor_id": NOBODY_KNEW, "sensor_code": "FULL-1" });
-        let like = &self.machine.sensor_id;
-        let insert = format!(
-            "INSERT INTO sensors SELECT (jsonb_populate_record(s, '{names}')).* FROM sensors s WHERE sensor_id = '{like}'"
-        );
-        self.plant.execute("genims_master_db", &insert);
+        new_sensor(&self.plant, &self.machine);
     }
 
     /// Waits until the server has said this since `since`.
@@ -182,6 +174,39 @@ impl Scene {
             assert!(refused.keys().any(|name| name.contains(kind)), "no {kind} has met the full disk: {refused:?}");
         }
     }
+}
+
+/// Master data gets one more sensor of the other's machine.
+fn new_sensor(plant: &Plant, other: &Sensor) -> Sensor {
+    let names = json!({ "sensor_id": NOBODY_KNEW, "sensor_code": "FULL-1" });
+    let like = &other.sensor_id;
+    let insert = format!(
+        "INSERT INTO sensors SELECT (jsonb_populate_record(s, '{names}')).* FROM sensors s WHERE sensor_id = '{like}'"
+    );
+    plant.execute("genims_master_db", &insert);
+    Sensor { sensor_id: NOBODY_KNEW.to_owned(), ..other.clone() }
+}
+
+/// The log has room, the journal of the numbers has none.
+fn a_new_sensor_waits(harness: &'static Harness) {
+    let plant = Plant::prepare(harness, &Setup::default());
+    let Some(disk) = mounted(harness, &plant) else { return };
+    plant.serve();
+    let other = plant.sensor();
+    disk.leave(TORN);
+    let known = new_sensor(&plant, &other);
+    eventually("new numbers wait", CATCH_UP, || plant.log_text().contains("new numbers wait"));
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| send(harness, &plant, &[(known.topic(), "20.5".to_owned())]));
+        std::thread::sleep(SILENCE);
+        assert!(!sending.is_finished(), "acknowledged, but it is in no log");
+        // Others are served meanwhile.
+        send(harness, &plant, &[(other.topic(), "21.5".to_owned())]);
+        disk.leave(Room::Enough);
+    });
+    plant.stored_exactly(&known, 1);
+    assert_eq!(plant.stats()["total"]["dead_lettered"], 0);
+    plant.terminate();
 }
 
 fn sink<'a>(stats: &'a Value, name: &str) -> &'a Value {

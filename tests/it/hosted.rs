@@ -103,7 +103,7 @@ fn what_needs_a_session_is_refused(harness: &'static Harness) {
         let said = [run.stdout, run.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
         assert_eq!(run.status.success(), works, "{mode}: {said}");
         assert!(works || said.contains("pool_mode = session"), "{mode}: {said}");
-        let report = plant.cli(&["doctor", "--json"]);
+        let report = plant.cli(&["doctor", "--json", "--timeout", "60s"]);
         let report: Value = serde_json::from_slice(&report.stdout).unwrap();
         for name in ["genims_master_db", "genims_operations_db"] {
             let (found, remedy) = check(&report, name, "pool").expect("looked at");
@@ -148,7 +148,7 @@ fn the_roots_of_the_system_are_asked(harness: &'static Harness) {
     let foreign_file = harness.folder("roots").join("foreign.pem");
     std::fs::write(&foreign_file, foreign.cert.pem()).unwrap();
     let examine = |roots: &Path, postgres: &str| -> Value {
-        let mut command = harness.command(&["doctor", "--json"]);
+        let mut command = harness.command(&["doctor", "--json", "--timeout", "60s"]);
         command.env("SSL_CERT_FILE", roots);
         command.env("GENIMS_HR_DB_URL", format!("{}?{postgres}", stack.postgres_url("postgres")));
         command.env("GENIMS_AUDIT_DB_URL", format!("{}?ssl-mode=VERIFY_IDENTITY", stack.mysql_url("mysql")));
@@ -255,7 +255,7 @@ fn a_name_of_a_service_is_found(harness: &'static Harness) {
     let credentials = stack.mongodb_url();
     let credentials = credentials.strip_prefix("mongodb://").unwrap().split('@').next().unwrap();
     let examine = |name: &str| -> Value {
-        let mut command = harness.command(&["doctor", "--json"]);
+        let mut command = harness.command(&["doctor", "--json", "--timeout", "60s"]);
         command.env("GENIMS_MONGODB_URL", format!("mongodb+srv://{credentials}@{name}/genims_production?tls=false"));
         serde_json::from_slice(&resolver.asked_by(&command).output().unwrap().stdout).unwrap()
     };
@@ -307,7 +307,7 @@ fn a_small_pool_is_one_warning(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let pooler = Pooler::sized(harness, &platform.stack, "session", 2);
     let url = pooler.url(&platform.stack, "postgres");
-    let output = platform.cli(&["doctor", "--json"], &[("GENIMS_POSTGRES_URL", &url)]);
+    let output = platform.cli(&["doctor", "--json", "--timeout", "15s"], &[("GENIMS_POSTGRES_URL", &url)]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let of_pool = |finding: &&Value| finding["subject"] == "pool";
     let found: Vec<&Value> = report["findings"].as_array().unwrap().iter().filter(of_pool).collect();

@@ -31,14 +31,14 @@ fn number(plant: &Plant, query: &str) -> i64 {
     plant.query("genims_operations_db", query)[0].get(0)
 }
 
-const TABLE: &str = "genims_internal.dead_letters";
+pub(crate) const TABLE: &str = "genims_internal.dead_letters";
 
 fn sum(plant: &Plant, column: &str, condition: &str) -> i64 {
     number(plant, &format!("SELECT coalesce(sum({column}), 0)::bigint FROM {TABLE} WHERE {condition}"))
 }
 
 /// The ledger, the rows and what was purged agree, and so do the server's accounts.
-fn balanced(plant: &Plant) {
+pub(crate) fn balanced(plant: &Plant) {
     let stats = plant.idle();
     assert_eq!(stats["identity_holds"], true, "{stats:#}");
     let set_aside = sum(plant, "records", "true")

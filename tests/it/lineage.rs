@@ -11,10 +11,11 @@ use crate::stream::{now_ms, send};
 use crate::tally;
 use genims_dev::Server;
 use genims_log::contract::Consumer;
-use genims_log::file::{self, SpoolOptions};
-use genims_model::{Event, Portion};
+use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
+use genims_model::{Event, Mark, Portion};
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -163,6 +164,11 @@ fn older_events(harness: &'static Harness) {
     std::fs::remove_dir_all(&data).unwrap();
     copy(&backup, &data);
     assert_eq!(there(), (2 * CHANGES, 2 * CHANGES, 2 * CHANGES));
+    // As after a kill: the cursor says less than the log of events.
+    let (appender, log, _) = opened(&data.join("spool"));
+    log.rewind("events", log.first_offset()).unwrap();
+    log.close().unwrap();
+    drop((appender, log));
 
     let shown = plant.cli_ok(&["log", "adopt"]);
     assert!(shown.contains("The log of events holds") && shown.matches("Nothing was changed").count() == 2, "{shown}");
@@ -171,7 +177,44 @@ fn older_events(harness: &'static Harness) {
     plant.serve();
     changed(2);
     assert_eq!(there(), (3 * CHANGES, 3 * CHANGES, 3 * CHANGES));
+    plant.terminate();
+    ahead_of_its_log(&plant, &data);
+    changed(3);
+    assert_eq!(there(), (4 * CHANGES, 4 * CHANGES, 4 * CHANGES));
     plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+fn opened(directory: &Path) -> (Appender, Spool, Recovered) {
+    file::open(&SpoolOptions { directory: directory.to_owned(), ..SpoolOptions::default() }).unwrap()
+}
+
+/// The log of events alone is of a newer copy: nothing is served before it is adopted.
+fn ahead_of_its_log(plant: &Plant, data: &Path) {
+    let of_router = |shown: &Value| {
+        let (router, others): (Vec<_>, Vec<_>) =
+            shown["databases"].as_array().unwrap().iter().partition(|place| place["database"] == "events");
+        let is_parted = |place: &&Value| place["parted"] == true;
+        (router.iter().any(is_parted), others.iter().any(is_parted))
+    };
+    let shown = || serde_json::from_str::<Value>(&plant.cli_ok(&["log", "adopt", "--json"])).unwrap();
+    let before = shown();
+    assert_eq!(of_router(&before), (false, false), "{before:#}");
+    let (mut appender, log, _) = opened(&data.join("events"));
+    let client = format!("log/{}", before["log"].as_str().unwrap());
+    let sequence = before["next_offset"].as_u64().unwrap() + 1_000;
+    appender.append_marks(vec![Mark { client, sequence }]).unwrap();
+    log.close().unwrap();
+    drop((appender, log));
+    plant.begin();
+    eventually("closed doors, with the remedy", CATCH_UP, || {
+        let (status, text) = plant.get("/readyz").unwrap_or_default();
+        status == 503 && text.contains("events has the records below") && text.contains("genims log adopt")
+    });
+    plant.terminate();
+    let parted = shown();
+    assert_eq!(of_router(&parted), (true, false), "{parted:#}");
+    assert!(plant.cli_ok(&["log", "adopt", "--yes"]).contains("Adopted"));
+    plant.serve();
 }
 
 /// A log of events of which a segment is missing that nobody has read; the segment.

@@ -244,7 +244,7 @@ fn a_killed_run_is_simply_run_again(harness: &'static Harness) {
     assert!(run.wait(Duration::from_secs(60)).is_some_and(|status| status.success()), "{}", run.log_text());
     harness.block_on(async {
         assert_eq!(problems(&platform.provision(Mode::Check).await), Vec::<&String>::new());
-        assert!(changes(&platform.provision(Mode::Apply).await).is_empty());
+        assert_eq!(changes(&platform.provision(Mode::Apply).await), Vec::<&String>::new());
     });
 }
 

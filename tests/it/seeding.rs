@@ -99,7 +99,7 @@ fn empty_servers_become_the_whole_platform(harness: &'static Harness) {
     }
     let drift = platform.cli(&["provision", "--check"], &[]);
     assert!(drift.status.success(), "{}", text(&drift.stdout));
-    let doctor = platform.cli(&["doctor"], &[]);
+    let doctor = platform.cli(&["doctor", "--timeout", "60s"], &[]);
     assert!(doctor.status.success(), "{}", text(&doctor.stdout));
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 #[derive(Clone)]
 pub(crate) struct Followed {
     pub(crate) spool: Spool,
-    /// Rung after each append.
+    /// Notified after each append.
     pub(crate) appended: Arc<Notify>,
     /// A group is passed over now and then, which a run must notice.
     pub(crate) skips: bool,

@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Routes {
     pub(crate) router: EventRouter,
     pub(crate) log: Spool,
-    /// Rung after each append.
+    /// Notified after each append.
     pub(crate) appended: Arc<Notify>,
     /// What was gone before the router saw it is what this one lacks.
     pub(crate) routed: Arc<Mutex<Database>>,

@@ -18,13 +18,13 @@ use genims_log::file::simulated::{self, FakeDisk};
 use genims_log::file::{Spool, SpoolError, SpoolOptions};
 use genims_model::{Accounts, Portion};
 use genims_pipeline::PipelineOptions;
-use genims_pipeline::intake::{Intake, IntakeBuffer, WhenFull};
+use genims_pipeline::intake::{Intake, IntakeBuffer, Registrar, WhenFull};
 use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
 use genims_stores::SinkError;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -98,6 +98,8 @@ pub(crate) struct Server {
     stop: CancellationToken,
     appended: Arc<Notify>,
     plan: Plan,
+    /// The folder of a log that a consumer could not read.
+    pub(crate) damaged: Option<PathBuf>,
 }
 
 pub(crate) fn spool_options(plan: &Plan) -> SpoolOptions {
@@ -134,7 +136,7 @@ impl Server {
             keeper.directory().clone(),
             queues.clone(),
             accounts.clone(),
-            plan.registers.then(|| keeper.clone()),
+            Some(Registrar { keeper: keeper.clone(), registers: plan.registers }),
             WhenFull::Block,
             spool.full_flag(),
         ));
@@ -182,6 +184,7 @@ impl Server {
             stop: CancellationToken::new(),
             appended,
             plan: *plan,
+            damaged: None,
         })
     }
 
@@ -195,7 +198,11 @@ impl Server {
                 };
                 match ended {
                     Err(SinkError::NotInHistory { .. }) => self.sinks[index].is_refused = true,
-                    Err(SinkError::Log(_)) => {}
+                    Err(SinkError::Log(error)) => {
+                        if let Some(SpoolError::Damaged { file, .. }) = error.downcast_ref() {
+                            self.damaged = file.parent().map(Path::to_owned);
+                        }
+                    }
                     // Goes on with what is still there: see `Sink::follow`.
                     Err(SinkError::CutOff { .. }) if self.sinks[index].is_small() => {}
                     Err(SinkError::CutOff { .. }) if self.plan.damage == Damage::Rot => self.bring_back(index),

@@ -187,22 +187,42 @@ impl World {
     /// A start that refuses says what to do; that is done.
     fn remedy(&mut self, error: &StartError) {
         assert_eq!(self.plan.damage, Damage::Rot, "nothing is damaged, and the start fails: {error}");
-        assert!(error.to_string().contains(';') || error.to_string().contains('`'), "no remedy in: {error}");
+        let says_what_to_do = |word: &str| error.to_string().contains(word);
+        assert!([";", "`", "Restore"].into_iter().any(says_what_to_do), "no remedy in: {error}");
         match error {
             StartError::Spool(SpoolError::Damaged { file, .. }) if is_segment(file) => {
                 // Somebody has made room and mended the disk: what can be read is written anew.
                 self.disk.set_capacity(None);
                 let folder = file.parent().expect("in a folder");
-                let report = match quarantine(&self.disk, folder) {
-                    Err(_) if self.disk.is_dead() => return,
-                    report => report.expect("damage can be set aside"),
-                };
-                let lost = report.segments.iter().flat_map(|segment| &segment.lost);
-                self.ledger.lost_uncounted += lost.map(|lost| lost.below - lost.from).sum::<u64>();
-                assert!(!report.segments.is_empty(), "the start refuses, and nothing is found: {error}");
+                if let Some(segments) = self.quarantine(folder) {
+                    assert!(segments > 0, "the start refuses, and nothing is found: {error}");
+                }
             }
             _ => self.restore_before_harm(),
         }
+    }
+
+    /// How many segments were damaged. `None` when the disk died over it.
+    fn quarantine(&mut self, folder: &Path) -> Option<usize> {
+        let report = match quarantine(&self.disk, folder) {
+            Err(_) if self.disk.is_dead() => return None,
+            report => report.expect("damage can be set aside"),
+        };
+        let lost = report.segments.iter().flat_map(|segment| &segment.lost);
+        self.ledger.lost_uncounted += lost.map(|lost| lost.below - lost.from).sum::<u64>();
+        Some(report.segments.len())
+    }
+
+    /// Damage that no saved cursor had in front of it shows when it is read: the server is stopped for it.
+    async fn set_aside(&mut self, server: Server, folder: &Path) -> Server {
+        assert_eq!(self.plan.damage, Damage::Rot, "nothing is damaged, and a log cannot be read");
+        self.note(format_args!("damage in {} is set aside", folder.display()));
+        server.stop(&self.disk).await;
+        self.part_from_server();
+        self.disk.kill_process();
+        self.quarantine(folder);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.start(usize::MAX).await.expect("nothing fails any more")
     }
 
     fn follow_master(&mut self, server: &Server) {
@@ -312,6 +332,9 @@ impl World {
             server.maintain().expect("the disk works");
             if server.wants_adoption() {
                 server = self.adopt(server).await;
+            }
+            if let Some(folder) = server.damaged.take() {
+                server = self.set_aside(server, &folder).await;
             }
             if self.is_done(&server) {
                 break;

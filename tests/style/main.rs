@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
 mod circles;
+mod words;
 
 use circles::circles;
 use std::fs;
@@ -155,6 +156,21 @@ fn no_files_of_a_crate_import_each_other_in_a_circle() {
     assert!(
         found([root, parent, ("b/c.rs", "use super::Z;\n#[cfg(test)]\nmod tests {\nuse crate::b::X;\n}")]).is_empty()
     );
+}
+
+#[test]
+fn a_process_ends_by_leaving_main() {
+    assert_none(files("rs").iter().flat_map(exits).collect());
+    assert_eq!(exits(&file("src/a/src/lib.rs", "//! x\nstd::process::exit(1);")).len(), 1);
+    assert!(exits(&file("src/a/src/lib.rs", "// process::exit(1) runs no destructors")).is_empty());
+}
+
+/// Locks, temporary tables and progress are given back by destructors, which an exit leaves out.
+fn exits(file: &File) -> Vec<String> {
+    let code = file.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+    code.filter(|(_, line)| file.name.starts_with("src/") && line.contains("process::exit("))
+        .map(|(at, _)| format!("{}:{}: return an exit code from main", file.name, at + 1))
+        .collect()
 }
 
 #[test]

@@ -121,6 +121,16 @@ fn a_disk_that_fills_up_at_any_byte_delays_numbers_and_harms_none() {
 }
 
 #[test]
+fn what_master_data_got_while_the_disk_was_full_is_entered_and_waits() {
+    let (disk, keeper) = Disk::begun();
+    disk.data.set_room(Some(0));
+    keeper.follow(plant(&["S0", "S1", "S2"])).expect_err("the disk is full");
+    keeper.follow(plant(&["S0", "S1", "S2", "S3"])).expect_err("the disk is full");
+    let entered = |sensor| keeper.entered(Some("M1"), sensor).is_some();
+    assert_eq!((published(&keeper).len(), ["S2", "S3", "S4"].map(entered)), (2, [true, true, false]));
+}
+
+#[test]
 fn a_process_that_dies_at_any_call_loses_nothing_that_was_published() {
     let work = |keeper: &Keeper| -> Result<(), JournalError> {
         keeper.register(Some("M1"), "S2").expect("a known machine");

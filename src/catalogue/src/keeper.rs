@@ -5,7 +5,8 @@
 //!   which calls [`Keeper::sync`] before anything that uses it goes on; nobody else sees it.
 //! - One sync serves everybody who waits: whoever gets the journal writes what all have entered.
 //! - When the disk is full, what was entered keeps its number and is tried again by the next [`Keeper::sync`] or
-//!   [`Keeper::follow`].
+//!   [`Keeper::follow`]. Until then names that master data has are not unknown: [`Keeper::entered`] gives their numbers, which may
+//!   be used like those of a registration.
 
 use super::entry::{Entry, UNKNOWN_UNIT};
 use super::error::JournalError;
@@ -121,8 +122,7 @@ impl Keeper {
     /// Follows master data: enters what is new, updates what changed, retires what is gone.
     pub fn follow(&self, master: MasterData) -> Result<Changes, JournalError> {
         let mut writing = self.journal.lock();
-        // What could not be written goes first, so that no more waits than one refresh and the registrations.
-        self.write(&mut writing)?;
+        // Also while what was entered before waits: what waits grows by changes alone, and a name that is not entered is unknown.
         let changes = self.state.lock().enter(master);
         self.write(&mut writing)?;
         Ok(changes)
@@ -131,6 +131,18 @@ impl Keeper {
     /// Enters a sensor nobody knew, on a machine that is known. The number may be used once [`Keeper::sync`] was fine.
     pub fn register(&self, machine: Option<&str>, sensor: &str) -> Result<Registration, String> {
         self.state.lock().register(machine, sensor)
+    }
+
+    /// The number of an active sensor, durable or not. It may be used once [`Keeper::sync`] was fine.
+    pub fn entered(&self, machine: Option<&str>, sensor: &str) -> Option<Registration> {
+        self.state.lock().entered(machine, sensor).filter(|(_, active)| *active).map(|(found, _)| found)
+    }
+
+    /// The same of a machine: its number and its home.
+    pub fn entered_machine(&self, machine: &str) -> Option<(MachineNo, MachineNo)> {
+        let state = self.state.lock();
+        let no = state.staged.machine_by_id(machine)?;
+        Some((no, state.staged.machine(no)?.home))
     }
 
     /// Makes everything entered before the call durable and publishes it.
@@ -229,14 +241,18 @@ impl State {
         Changes { entered_or_changed, retired }
     }
 
-    fn register(&mut self, machine: Option<&str>, sensor: &str) -> Result<Registration, String> {
+    /// A sensor by its id, or by its code on the machine, and whether it is active.
+    fn entered(&self, machine: Option<&str>, sensor: &str) -> Option<(Registration, bool)> {
         let by_code = || self.staged.sensor_by_code(machine?, sensor);
-        if let Some(entry) = self.staged.sensor_by_id(sensor).or_else(by_code).and_then(|no| self.staged.sensor(no)) {
-            return if entry.sensor.active {
-                Ok(Registration { no: entry.no, home: entry.home })
-            } else {
-                Err(format!("sensor {sensor} is not active"))
-            };
+        let entry = self.staged.sensor(self.staged.sensor_by_id(sensor).or_else(by_code)?)?;
+        Some((Registration { no: entry.no, home: entry.home }, entry.sensor.active))
+    }
+
+    fn register(&mut self, machine: Option<&str>, sensor: &str) -> Result<Registration, String> {
+        match self.entered(machine, sensor) {
+            Some((known, true)) => return Ok(known),
+            Some((_, false)) => return Err(format!("sensor {sensor} is not active")),
+            None => {}
         }
         if sensor.is_empty() || sensor.chars().count() > SENSOR_ID_CHARS_MAX {
             return Err(format!("sensor {sensor} cannot be registered: an id has 1 to 50 characters"));

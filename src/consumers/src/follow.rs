@@ -113,6 +113,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         // A loop that takes this one's place may find the cursor rewound.
         metrics.settled.store(settled, Ordering::Relaxed);
         metrics.position.store(settled, Ordering::Relaxed);
+        let attempted = settled.max(metrics.attempted.load(Ordering::Relaxed));
         Self {
             target,
             log,
@@ -123,7 +124,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             place: None,
             gap: None,
             settled,
-            attempted: settled,
+            attempted,
             last_commit: Duration::ZERO,
         }
     }
@@ -299,6 +300,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         }
         check_begin(batch, position);
         self.attempted = self.attempted.max(batch.next_offset);
+        self.metrics.attempted.fetch_max(self.attempted, Ordering::Relaxed);
         let begun = Instant::now();
         let report = within(self.options.commit_timeout, self.target.commit(batch, position)).await?;
         self.last_commit = begun.elapsed();
@@ -326,7 +328,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             Resume::NotInHistory { .. } => {
                 let error = SinkError::NotInHistory { sink, position, end: self.log.next_offset() };
                 self.log.refuse(sink, Some(error.to_string()));
-                self.metrics.ended(error.to_string());
+                self.metrics.parted(position, error.to_string());
                 return Err(error);
             }
         };

@@ -23,6 +23,8 @@ pub(crate) struct Database {
     pub(crate) offsets: Vec<u64>,
     pub(crate) position: Option<Position>,
     pub(crate) opens: u64,
+    /// What each opening was told of what may be there.
+    pub(crate) written: Vec<u64>,
     pub(crate) is_away: bool,
     /// How the next commits go; then they succeed.
     pub(crate) faults: Vec<Fault>,
@@ -63,8 +65,9 @@ impl Target for Fake {
         "fake"
     }
 
-    async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+    async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
         let mut database = self.database.lock();
+        database.written.push(written);
         if database.is_away {
             return Err(SinkError::Connect("gone".into()));
         }
@@ -430,4 +433,17 @@ async fn a_sink_that_is_cut_off_ends_and_says_so() {
     let ended = tokio::time::timeout(Duration::from_secs(10), running).await.expect("an end in time");
     assert!(matches!(ended.expect("no panic"), Err(SinkError::CutOff { position: 30, .. })));
     assert_eq!(trial.metrics.state(), crate::SinkState::CutOff);
+}
+
+#[tokio::test]
+async fn what_a_loop_attempted_is_known_to_the_one_in_its_place() {
+    let trial = Trial::new(&[Fault::Lost; 1_000]);
+    let running = tokio::spawn(trial.follower(3).run(CancellationToken::new()));
+    eventually("an attempt", || trial.metrics.retries_total.load(Ordering::Relaxed) > 0).await;
+    trial.log.cut_off("fake");
+    assert!(matches!(running.await.expect("no panic"), Err(SinkError::CutOff { .. })));
+    trial.log.restart_at("fake", 0).unwrap();
+    *trial.database.lock() = Database::default();
+    trial.run(3).await;
+    assert_eq!(trial.database.lock().written[0], 3, "it may have landed, whatever the database says");
 }

@@ -31,6 +31,8 @@ pub struct SinkMetrics {
     oldest_received_us: AtomicI64,
     /// Everything below is in the accounts; kept here because it outlives a loop that ended.
     pub(crate) settled: AtomicU64,
+    /// Everything below may be in the database; kept for the same reason.
+    pub(crate) attempted: AtomicU64,
     /// Gaps are counted up to here: a loop that takes another's place meets the same gap again.
     pub(crate) gap_counted: AtomicU64,
     standing: Mutex<Standing>,
@@ -76,6 +78,8 @@ struct Standing {
     error: Option<String>,
     /// When it stopped following.
     away_since_us: Option<i64>,
+    /// What the database remembers of a history that the log does not hold.
+    parted: Option<u64>,
 }
 
 impl Default for SinkMetrics {
@@ -93,6 +97,7 @@ impl Default for SinkMetrics {
             position: AtomicU64::new(0),
             oldest_received_us: AtomicI64::new(0),
             settled: AtomicU64::new(0),
+            attempted: AtomicU64::new(0),
             gap_counted: AtomicU64::new(0),
             standing: Mutex::new(Standing { away_since_us: Some(now_us()), ..Standing::default() }),
             latency_us: Mutex::new(latency),
@@ -101,9 +106,24 @@ impl Default for SinkMetrics {
 }
 
 impl SinkMetrics {
-    /// Records between the sink and the end of the log.
+    /// Records between the sink and the end of the log; between the end and what the database remembers, where that is of another
+    /// history: it would get none of this one, so it is never 0 then.
     pub fn lag_rows(&self, log_next_offset: u64) -> u64 {
+        match self.standing().parted {
+            Some(remembered) => remembered.abs_diff(log_next_offset).max(1),
+            None => self.behind(log_next_offset),
+        }
+    }
+
+    /// Records in the log that the sink has not committed.
+    pub fn behind(&self, log_next_offset: u64) -> u64 {
+        // The end was read before the position, which may have passed it since.
         log_next_offset.saturating_sub(self.position.load(Ordering::Relaxed))
+    }
+
+    /// The offset up to which everything is in the database, as far as it says.
+    pub fn remembered(&self) -> u64 {
+        self.standing().parted.unwrap_or_else(|| self.position.load(Ordering::Relaxed))
     }
 
     /// Age of the oldest record at hand that is not committed yet; zero when there is none. A sink that is away and holds
@@ -136,8 +156,8 @@ impl SinkMetrics {
 
     fn stands(&self, state: SinkState, error: String) {
         let mut standing = self.standing();
-        let away_since_us = standing.away_since_us.or_else(|| Some(now_us()));
-        *standing = Standing { state, error: Some(error), away_since_us };
+        standing.away_since_us = standing.away_since_us.or_else(|| Some(now_us()));
+        (standing.state, standing.error) = (state, Some(error));
     }
 
     /// A copy of the latency histogram (microseconds).
@@ -164,6 +184,12 @@ impl SinkMetrics {
         self.stands(SinkState::Failed, error);
     }
 
+    /// The loop has ended: the database remembers a position of another history.
+    pub(crate) fn parted(&self, remembered: u64, error: String) {
+        self.ended(error);
+        self.standing().parted = Some(remembered);
+    }
+
     /// The log no longer holds what the database lacks.
     pub fn cut_off(&self, error: String) {
         self.stands(SinkState::CutOff, error);
@@ -173,6 +199,7 @@ impl SinkMetrics {
         let mut standing = self.standing();
         standing.state = SinkState::Following;
         standing.away_since_us = None;
+        standing.parted = None;
         self.position.store(position, Ordering::Relaxed);
     }
 
@@ -233,6 +260,23 @@ mod tests {
         assert!(metrics.last_error().is_some(), "open alone commits nothing");
         metrics.is_well();
         assert_eq!((metrics.last_error(), metrics.is_connected()), (None, true));
+    }
+
+    #[test]
+    fn a_database_ahead_of_the_log_is_never_shown_as_in_time() {
+        let metrics = SinkMetrics::default();
+        metrics.opened(7);
+        for (remembered, lag) in [(1_007, 1_000), (7, 1), (3, 4)] {
+            metrics.parted(remembered, "of another history".to_owned());
+            // Its supervisor says it once more.
+            metrics.ended("of another history".to_owned());
+            assert_eq!((metrics.state(), metrics.lag_rows(7), metrics.behind(7)), (SinkState::Failed, lag, 0));
+            assert_eq!(metrics.remembered(), remembered);
+            std::thread::sleep(Duration::from_millis(2));
+            assert!(metrics.lag(7) >= Duration::from_millis(2));
+        }
+        metrics.opened(7);
+        assert_eq!((metrics.lag_rows(7), metrics.lag(7), metrics.remembered()), (0, Duration::ZERO, 7));
     }
 
     #[test]

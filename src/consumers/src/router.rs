@@ -3,7 +3,9 @@
 //! In: batches of the first log. Out: their events, appended to the second in the same order, together with how far the first
 //! one has been read. Both are in one record of the second log, durable together: an event is there once.
 
-use genims_log::file::Appender;
+use genims_log::contract::Log;
+use genims_log::file::{Appender, SpoolError};
+use genims_log::history::Resume;
 use genims_model::{Mark, Portion, Position, now_us};
 use genims_stores::SinkError;
 use genims_stores::batch::{Batch, oldest_received_us};
@@ -39,9 +41,35 @@ impl EventRouter {
         Self { events: Arc::new(Mutex::new(Events { appender, marks, passed })), log: Uuid::nil() }
     }
 
-    fn mark(&self) -> String {
-        format!("log/{}", self.log)
+    /// Closes the doors before they open where the second log is ahead of the first: the first one would grow past the mark, and
+    /// what it grew by would be taken for routed.
+    pub fn judge(&self, first: &impl Log) {
+        let start = first.position(0);
+        let Some(position) = remembered(&self.events.lock().marks, start.log) else { return };
+        if let Resume::NotInHistory { .. } = first.resume(&Position { offset: position, ..start }) {
+            let error = SinkError::NotInHistory { sink: ROUTER, position, end: first.next_offset() };
+            first.refuse(ROUTER, Some(error.to_string()));
+        }
     }
+
+    fn mark(&self) -> String {
+        mark(self.log)
+    }
+}
+
+/// Under which name the second log's marks say how far the first one has been read: what the first is called.
+fn mark(log: Uuid) -> String {
+    format!("log/{log}")
+}
+
+/// How far the first log has been read as of the last event, by the marks of the second; `None` before the first event.
+pub fn remembered(marks: &HashMap<String, u64>, log: Uuid) -> Option<u64> {
+    marks.get(&mark(log)).copied()
+}
+
+/// The first log gets another name: everything below the position's offset has been read. Durable when this returns.
+pub fn remember(appender: &mut Appender, position: &Position) -> Result<(), SpoolError> {
+    appender.append_marks(vec![Mark { client: mark(position.log), sequence: position.offset }])
 }
 
 impl Target for EventRouter {
@@ -52,7 +80,7 @@ impl Target for EventRouter {
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         self.log = start.log;
         let events = self.events.lock();
-        let read = events.marks.get(&self.mark()).copied().unwrap_or(0);
+        let read = remembered(&events.marks, self.log).unwrap_or(0);
         Ok(Position { offset: read.max(events.passed), ..start.clone() })
     }
 

@@ -3,11 +3,11 @@
 use crate::follow::{FollowOptions, Follower};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
-use crate::router::{EventRouter, ROUTER};
+use crate::router::{self, EventRouter, ROUTER};
 use genims_log::contract::{Consumer, Log};
 use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_log::memory::MemoryLog;
-use genims_model::{Event, Group, SensorNo};
+use genims_model::{Event, Group, Position, SensorNo};
 use genims_stores::batch::Batch;
 use genims_stores::sample;
 use genims_stores::target::Target;
@@ -179,4 +179,36 @@ async fn what_a_router_that_was_cut_off_lacks_is_counted() {
     let metrics = trial.route(&life).await;
     assert_eq!(metrics.gap_records_total.load(Ordering::Relaxed), 4);
     assert_eq!(numbers(&life.events), (0..EVENTS).chain(EVENTS + 4..EVENTS + 10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_mark_counts_under_the_name_that_the_first_log_was_given() {
+    let trial = Trial::new();
+    trial.route(&trial.life()).await;
+    let (end, renamed) = (trial.first.next_offset(), Uuid::from_u128(2));
+    {
+        let (mut appender, _events, recovered) = trial.open();
+        assert_eq!(router::remembered(&recovered.marks, renamed), None);
+        let read = router::remembered(&recovered.marks, trial.first.position(0).log).expect("a mark");
+        let position = Position { log: renamed, ..trial.first.position(read) };
+        router::remember(&mut appender, &position).unwrap();
+    }
+    let (_appender, events, recovered) = trial.open();
+    // The last group holds no event.
+    assert_eq!(router::remembered(&recovered.marks, renamed), Some(end - 2));
+    assert_eq!(numbers(&events), all(), "marks alone take nothing away");
+}
+
+#[tokio::test]
+async fn a_second_log_ahead_of_the_first_closes_the_doors_before_they_open() {
+    let trial = Trial::new();
+    let end = trial.first.next_offset();
+    for (ahead, refused) in [(0, false), (1, true)] {
+        {
+            let (mut appender, ..) = trial.open();
+            router::remember(&mut appender, &trial.first.position(end + ahead)).unwrap();
+        }
+        trial.life().router.judge(&trial.first);
+        assert_eq!(trial.first.refusal().is_some(), refused);
+    }
 }

@@ -43,7 +43,7 @@ pub use mongodb::Client as MongoClient;
 pub use mysql::MysqlSettings;
 pub use mysql_async::Conn as MysqlConnection;
 pub use postgres::PostgresSettings;
-pub use quoting::quoted;
+pub use quoting::{literal, quoted};
 pub use registry::{Database, Engine, Registry};
 pub use schema::{Column, Constraints, Kind, Model, Table};
 pub use tokio_postgres::Client as PostgresClient;
@@ -52,4 +52,4 @@ pub use tokio_postgres::Client as PostgresClient;
 pub(crate) const APPLICATION_NAME: &str = "genims";
 
 /// How long a connection attempt may take when its URL does not say.
-pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+pub const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);

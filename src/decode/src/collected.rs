@@ -1,6 +1,6 @@
 //! What the decoders' tests see: everything that was reported, owned.
 
-use super::{Name, Point, Remark, Visitor};
+use super::{Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Quality, Reason};
 use std::fmt::Arguments;
@@ -40,6 +40,8 @@ pub(super) struct Collected {
     /// Handle `n` stands for `names[n]`.
     pub(super) names: Vec<String>,
     pub(super) remarks: Vec<String>,
+    /// How many of the rejects can be kept together with others.
+    pub(super) parts: usize,
     /// What the catalogue has.
     pub(super) known: Vec<&'static str>,
 }
@@ -70,6 +72,11 @@ impl Visitor for Collected {
 
     fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
         self.rejects.push((reason, detail.to_string(), fragment.to_vec()));
+    }
+
+    fn reject_part(&mut self, _: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
+        self.parts += 1;
+        self.reject(reason, detail, fragment);
     }
 
     fn define(&mut self, sensor: &str) -> u32 {

@@ -56,16 +56,27 @@ impl Decoder {
         {
             return;
         }
-        match (meant.first(), address.kind) {
-            (Some(b'{' | b'['), _) => json::decode(&address, meant, visitor),
-            (Some(b'-' | b'0'..=b'9'), Kind::Sensor(sensor)) => match Decimal::scan(meant) {
-                Some((decimal, length)) if length == meant.len() => {
-                    bare_value(&address, sensor, value::of_decimal(decimal, meant), meant, visitor);
-                }
-                _ => other_forms(&address, payload, meant, visitor),
-            },
-            _ => other_forms(&address, payload, meant, visitor),
-        }
+        read_meant(&address, payload, meant, visitor);
+    }
+}
+
+/// Reads what a message holds, as if it had been sent alone.
+#[cold]
+pub(crate) fn read<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V) {
+    read_meant(address, payload, meant(payload), visitor);
+}
+
+#[inline]
+fn read_meant<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], visitor: &mut V) {
+    match (meant.first(), address.kind) {
+        (Some(b'{' | b'['), _) => json::decode(address, meant, visitor),
+        (Some(b'-' | b'0'..=b'9'), Kind::Sensor(sensor)) => match Decimal::scan(meant) {
+            Some((decimal, length)) if length == meant.len() => {
+                bare_value(address, sensor, value::of_decimal(decimal, meant), meant, visitor);
+            }
+            _ => other_forms(address, payload, meant, visitor),
+        },
+        _ => other_forms(address, payload, meant, visitor),
     }
 }
 
@@ -115,6 +126,10 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
         }
     } else if payload.starts_with(b"\xff\xfe") || payload.starts_with(b"\xfe\xff") {
         reject("the payload is UTF-16; send it as UTF-8");
+    } else if payload.starts_with(b"\x1f\x8b") {
+        reject("the payload is compressed with gzip; send it as it is");
+    } else if let Some(document) = json::inside::document(meant) {
+        json::inside::read(address, document.as_bytes(), payload, visitor);
     } else if meant.contains(&b'=') || meant[0] == b'#' {
         let machine = address.machine;
         line_protocol::decode_at(meant, None, machine, visitor);

@@ -7,14 +7,37 @@
 //! | 256 and more | an OPC UA status code, the two upper bits of 32: 00 good, 01 uncertain, 10 bad |
 //!
 //! A negative number is a status code that was printed as a signed one. Names are those of OPC UA and of plain speech: what
-//! begins with `good`, `uncertain` or `bad`, in any case (`GoodNoData`, `Bad_NoCommunication`, `Uncertain [Sub-Normal]`).
+//! begins with `good`, `uncertain` or `bad`, in any case (`GoodNoData`, `Bad_NoCommunication`, `Uncertain [Sub-Normal]`), also
+//! behind words that say of what (`OPC_QUALITY_GOOD`, `StatusCode.Good`, `192 (Good)`); else one of [`OTHER_WORDS`].
 //!
 //! Blank text is no quality at all. What cannot be read costs no value: whoever asks takes it as uncertain, and says so.
 
 use genims_model::Quality;
 
+/// What devices say in place of the names of OPC.
+const OTHER_WORDS: [(&str, Quality); 7] = [
+    ("ok", Quality::Good),
+    ("valid", Quality::Good),
+    ("true", Quality::Good),
+    ("questionable", Quality::Uncertain),
+    ("invalid", Quality::Bad),
+    ("error", Quality::Bad),
+    ("false", Quality::Bad),
+];
+
+/// Words before a name that say of what it is one.
+const FILLERS: [&str; 6] = ["opc", "ua", "da", "quality", "status", "code"];
+
 /// A number, also in quotes and in hex, or a name.
 pub(crate) fn of_text(text: &str) -> Option<Quality> {
+    of_opc_text(text).or_else(|| {
+        let said = |(word, _): &&(&str, Quality)| begins_with(text.trim_ascii(), word);
+        OTHER_WORDS.iter().find(said).map(|(_, quality)| *quality)
+    })
+}
+
+/// As [`of_text`], in the words of OPC alone: where anybody's state may stand.
+pub(crate) fn of_opc_text(text: &str) -> Option<Quality> {
     let text = text.trim_ascii();
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let code = hex.map_or_else(|| text.parse().ok(), |digits| i64::from_str_radix(digits, 16).ok());
@@ -22,12 +45,28 @@ pub(crate) fn of_text(text: &str) -> Option<Quality> {
 }
 
 fn of_name(name: &str) -> Option<Quality> {
-    [Quality::Good, Quality::Uncertain, Quality::Bad].into_iter().find(|quality| {
-        let word = quality.as_str();
-        let starts = name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        // `Bad_NoCommunication` and `GoodNoData` go on with another word, `badly` with the same.
-        starts && !name[word.len()..].starts_with(|next: char| next.is_lowercase())
-    })
+    let mut rest = name;
+    loop {
+        let mut names = [Quality::Good, Quality::Uncertain, Quality::Bad].into_iter();
+        if let Some(quality) = names.find(|quality| begins_with(rest, quality.as_str())) {
+            return Some(quality);
+        }
+        let filler = FILLERS.iter().find(|filler| starts_with_word(rest, filler)).map_or(0, |filler| filler.len());
+        let behind = rest.get(filler..)?.trim_start_matches(|at: char| at.is_ascii_digit() || " _.:()[]".contains(at));
+        if behind.len() == rest.len() {
+            return None;
+        }
+        rest = behind;
+    }
+}
+
+/// `Bad_NoCommunication` and `GoodNoData` go on with another word, `badly` with the same.
+fn begins_with(text: &str, word: &str) -> bool {
+    starts_with_word(text, word) && !text[word.len()..].starts_with(|next: char| next.is_lowercase())
+}
+
+fn starts_with_word(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 pub(crate) fn of_code(code: i64) -> Option<Quality> {
@@ -107,9 +146,26 @@ mod tests {
             ("badly", None),
             ("goodness", None),
             ("fair", None),
-            ("ok", None),
+            ("OK", Some(Good)),
+            ("valid", Some(Good)),
+            ("invalid", Some(Bad)),
+            ("Error_TypeConversion", Some(Bad)),
+            ("questionable", Some(Uncertain)),
+            ("true", Some(Good)),
+            ("FALSE", Some(Bad)),
+            ("OPC_QUALITY_GOOD", Some(Good)),
+            ("opcQualityBad", Some(Bad)),
+            ("StatusCode.Good", Some(Good)),
+            ("192 (Good)", Some(Good)),
+            ("not good", None),
+            ("no error", None),
+            ("errors", None),
+            ("okay", None),
+            ("quality", None),
+            ("opc ua", None),
             ("", None),
             ("gö", None),
+            ("qualitätö good", None),
         ] {
             assert_eq!(of_text(name), expected, "{name}");
         }

@@ -2,8 +2,10 @@
 //!
 //! Text is a number in quotes, or a date and a time with `Z` or an offset: RFC 3339, and what devices write of ISO 8601 in
 //! its place (`+0100`, `+01`, a comma before the fraction, a blank for the `T`, no seconds, ` UTC`); also as HTTP and mail
-//! write it (`Tue, 14 Nov 2023 22:13:20 GMT`), and .NET (`/Date(1700000000000)/`). A time without an offset is refused:
-//! nobody can tell which clock it is.
+//! write it (`Tue, 14 Nov 2023 22:13:20 GMT`), and .NET (`/Date(1700000000000)/`), JavaScript, Java and Go
+//! (`Tue Nov 14 2023 23:13:20 GMT+0100 (CET)`, `Tue Nov 14 22:13:20 UTC 2023`, `2023-11-14 22:13:20.1 +0000 UTC m=+0.5`). The
+//! date may be that of a week or of a year's day (`2023-W46-2`, `2023-318`). A time without an offset is refused: nobody can
+//! tell which clock it is, and what a zone's letters mean is another thing in each country.
 //!
 //! Without a unit, the digits before the point tell it:
 //!
@@ -19,7 +21,7 @@
 
 use super::fault::Fault;
 use super::number::Decimal;
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
 use genims_model::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -133,12 +135,19 @@ fn from_other_text(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
 
 /// The same time, written as RFC 3339 wants it. What is no time at all may come out as nonsense.
 fn as_rfc_3339(text: &str) -> Result<String, Fault> {
-    let (date, rest) = text.split_once(['T', 't', ' ']).ok_or(NOT_RFC_3339)?;
+    let ordered = in_order(text);
+    let text = ordered.as_deref().unwrap_or(text);
+    let (date, rest) = match text.split_once(['T', 't', ' ']) {
+        Some(parts) => parts,
+        None if text.get(..14).is_some_and(|digits| digits.bytes().all(|at| at.is_ascii_digit())) => text.split_at(8),
+        None => return Err(NOT_RFC_3339),
+    };
     let clock_end = rest.find(|at: char| !matches!(at, '0'..='9' | ':' | '.' | ',')).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(clock_end);
     let date = match date.len() {
+        _ if let Some(date) = of_week_or_year(date) => date.to_string(),
         8 if date.is_ascii() => format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]),
-        _ => date.replace('/', "-"),
+        _ => date.replace(['/', '.'], "-"),
     };
     let clock = clock.replace(',', ".");
     let clock = match clock.len() {
@@ -149,16 +158,41 @@ fn as_rfc_3339(text: &str) -> Result<String, Fault> {
     Ok(format!("{date}T{clock}{}", offset(zone)?))
 }
 
+/// What begins with a weekday and a month, as JavaScript and Java print it, with the year in front. `None`: it does not.
+fn in_order(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let (year, clock, zone) = match words[..] {
+        [_, _, _, year, clock, zone, ..] if clock.contains(':') => (year, clock, zone),
+        [_, _, _, clock, zone, year] if clock.contains(':') => (year, clock, zone),
+        _ => return None,
+    };
+    let date = NaiveDate::parse_from_str(&format!("{} {} {year}", words[1], words[2]), "%b %d %Y").ok()?;
+    Some(format!("{date} {clock} {zone}"))
+}
+
+/// The day of `2023-W46-2`, `2023W462` or `2023-318`.
+fn of_week_or_year(date: &str) -> Option<NaiveDate> {
+    let parsed = |format| NaiveDate::parse_from_str(date, format).ok();
+    match date.len() {
+        10 => parsed("%G-W%V-%u"),
+        8 => parsed("%GW%V%u").or_else(|| parsed("%Y-%j")),
+        _ => None,
+    }
+}
+
 fn offset(zone: &str) -> Result<String, Fault> {
-    // Java names the zone behind the offset: `+01:00[Europe/Berlin]`.
-    let zone = zone.split('[').next().unwrap_or_default().trim_ascii();
-    if ["Z", "UTC", "GMT"].iter().any(|name| zone.eq_ignore_ascii_case(name)) {
+    // Java names the zone behind the offset: `+01:00[Europe/Berlin]`, Go its letters.
+    let zone = zone.trim_ascii().split(['[', ' ']).next().unwrap_or_default();
+    if ["Z", "UTC", "GMT", "+00:00Z"].iter().any(|name| zone.eq_ignore_ascii_case(name)) {
         return Ok("Z".to_owned());
     }
+    let behind = ["UTC", "GMT"].iter().find_map(|name| zone.strip_prefix(name));
+    let zone = behind.unwrap_or(zone);
     let sign = zone.chars().next().filter(|sign| matches!(sign, '+' | '-'));
     let digits: String = zone.chars().skip(1).filter(|at| *at != ':').collect();
     match (sign, digits.len()) {
         _ if zone.is_empty() => Err(NO_OFFSET),
+        (Some(sign), 1) if behind.is_some() => Ok(format!("{sign}0{digits}:00")),
         (Some(sign), 2) if digits.is_ascii() => Ok(format!("{sign}{digits}:00")),
         (Some(sign), 4) if digits.is_ascii() => Ok(format!("{sign}{}:{}", &digits[..2], &digits[2..])),
         _ => Err(NOT_RFC_3339),
@@ -270,6 +304,43 @@ mod tests {
         for text in ["/Date()/", "/Date(x)/", "/Date(-5)/", "/Date(9223372036854775807)/", "Tue, 14 Nov 2023 22:13:20"]
         {
             assert!(from_text(text, None).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_of_languages_and_calendars_are_read() {
+        let seconds = Ok(1_700_000_000_000_000);
+        for text in [
+            "Tue Nov 14 2023 23:13:20 GMT+0100 (Central European Standard Time)",
+            "Tue Nov 14 22:13:20 UTC 2023",
+            "2023-11-14 23:13:20 +0100 CET",
+            "2023-11-14 22:13:20 +0000 UTC m=+0.012",
+            "2023-11-14T23:13:20 UTC+01:00",
+            "2023-11-14 23:13:20 GMT+1",
+            "2023-11-14T22:13:20+00:00Z",
+            "2023-W46-2T22:13:20Z",
+            "2023W462T221320Z",
+            "2023-318T22:13:20Z",
+            "20231114221320Z",
+            "20231114231320+0100",
+            "2023.11.14 22:13:20 UTC",
+        ] {
+            assert_eq!(from_text(text, None), seconds, "{text}");
+        }
+        for text in [
+            "Tue Nov 14 22:13:20 2023",
+            "Tue Nov 14 22:13:20 CST 2023",
+            "Tue Nov 31 2023 23:13:20 GMT+0100",
+            "2023-W54-2T22:13:20Z",
+            "2023-366T22:13:20Z",
+            "20231114221320",
+            "20231114221320 CET",
+            "2023-11-14T22:13:20+01:00Z",
+            "a b c d:e f g",
+        ] {
+            let read = from_text(text, None);
+            assert_ne!(read, seconds, "{text}");
+            assert_eq!(read.is_ok(), text.ends_with("221320"), "{text}: {read:?}");
         }
     }
 

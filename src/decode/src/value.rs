@@ -2,7 +2,7 @@
 //!
 //! | written | value |
 //! |---|---|
-//! | `1.5`, `+23.5`, `00123`, `.14`, `1.`, `+2.35E+001`, each also in quotes | the number |
+//! | `1.5`, `+23.5`, `- 5`, `00123`, `.14`, `1.`, `+2.35E+001`, `1.5D+02`, each also in quotes | the number |
 //! | `true`, `on`, `open`, `yes`, in any case, also in quotes | 1 |
 //! | `false`, `off`, `closed`, `no` | 0 |
 //!
@@ -52,15 +52,40 @@ pub(crate) fn of_decimal(decimal: Decimal, text: &[u8]) -> Result<f64, Fault> {
 /// A value that stands there as text.
 #[cold]
 pub(crate) fn of_text(text: &[u8]) -> Result<f64, Fault> {
-    let text = text.trim_ascii();
+    let text = trim_end(text).trim_ascii_start();
     if let Some(decimal) = Decimal::printed(text) {
         return of_decimal(decimal, text);
+    }
+    if let Some(plain) = as_others_print(text)
+        && let Some(decimal) = Decimal::printed(plain.as_bytes())
+    {
+        return of_decimal(decimal, plain.as_bytes());
     }
     if is_not_finite(text) {
         return Err(NOT_FINITE);
     }
+    switch_state(text).ok_or(NOT_A_NUMBER)
+}
+
+/// A number as typographers, scales and Fortran print it (with the minus sign, blanks that do not break, blanks behind the
+/// sign, `1.5D+02`), as others do. `None`: nothing of that is there.
+fn as_others_print(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    let minus = text.replace('\u{2212}', "-");
+    let number = minus.trim_matches(['\u{a0}', '\u{202f}']);
+    let sign = number.chars().next().filter(|sign| matches!(sign, '+' | '-'));
+    let magnitude = number.strip_prefix(['+', '-']).unwrap_or(number).trim_start();
+    if !magnitude.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
+        return None;
+    }
+    let plain: String = sign.into_iter().chain(magnitude.chars()).collect();
+    Some(plain.replace(['d', 'D'], "e")).filter(|plain| plain != text)
+}
+
+/// The value of a word that stands for one.
+pub(crate) fn switch_state(text: &[u8]) -> Option<f64> {
     let word = SWITCH_WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word.as_bytes()));
-    word.map(|(_, value)| *value).ok_or(NOT_A_NUMBER)
+    word.map(|(_, value)| *value)
 }
 
 /// A value that came as binary floating point.
@@ -113,6 +138,13 @@ mod tests {
             ("+23.5", 23.5),
             ("00123", 123.0),
             ("-0", 0.0),
+            ("23.5\0\0", 23.5),
+            ("23.5;", 23.5),
+            ("+  23.5", 23.5),
+            ("- 23.5", -23.5),
+            ("\u{2212}23.5", -23.5),
+            ("\u{a0}23.5\u{a0}", 23.5),
+            ("2.35D+01", 23.5),
             ("ON", 1.0),
             ("off", 0.0),
             ("True", 1.0),
@@ -131,6 +163,11 @@ mod tests {
             ("0x1F", NOT_A_NUMBER),
             ("12 kWh", NOT_A_NUMBER),
             ("onn", NOT_A_NUMBER),
+            ("- on", NOT_A_NUMBER),
+            ("-", NOT_A_NUMBER),
+            ("- - 5", NOT_A_NUMBER),
+            ("1\u{a0}000", NOT_A_NUMBER),
+            ("5 - 3", NOT_A_NUMBER),
             ("NaN", NOT_FINITE),
             ("+inf", NOT_FINITE),
             ("-1.#IND00", NOT_FINITE),

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Command::Servers(command) => commands::run(command).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(args),
     };
-    outcome.unwrap_or_else(|error| {
+    outcome.and_then(|code| genims_terminal::written().map(|()| code)).unwrap_or_else(|error| {
         eprintln!("genims-dev: {}", genims_terminal::told(&error));
         ExitCode::FAILURE
     })

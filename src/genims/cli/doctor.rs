@@ -14,6 +14,9 @@ pub(crate) struct DoctorArgs {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+    /// How long each server may take to answer
+    #[arg(long, value_name = "DURATION", default_value_t = doctor::TIMEOUT.into())]
+    timeout: humantime::Duration,
 }
 
 /// The columns of the table; what is longer is told below it.
@@ -31,7 +34,7 @@ const COLUMNS: [(&str, Subject); 9] = [
 
 pub(crate) async fn run(args: DoctorArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let bar = genims_terminal::Progress::new("doctor", "");
-    let report = doctor::run(&Registry::load(None)?, environment).await;
+    let report = doctor::run(&Registry::load(None)?, environment, *args.timeout).await;
     drop(bar);
     conclude(&report, args.json, print, report.passed)
 }

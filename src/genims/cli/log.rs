@@ -5,21 +5,24 @@
 //!
 //! - A database that remembers a lost history keeps what it has, and goes on where that history parted from this one.
 //! - The positions are stored before the log takes the name, so that a crash in between changes nothing.
+//! - The log of events remembers a position in the log, too: that of the router.
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use genims::server::routes::EVENTS;
 use genims::settings::Settings;
+use genims_consumers::router::{self, ROUTER};
 use genims_databases::configured::if_configured;
 use genims_databases::{
     Engine, Environment, MongoClient, MongoSettings, MysqlConnection, MysqlSettings, PostgresClient, PostgresSettings,
     Registry,
 };
-use genims_log::file::{self, Spool, SpoolOptions};
+use genims_log::file::{self, Appender, Spool, SpoolOptions};
 use genims_log::history::Resume;
 use genims_model::Position;
 use genims_platform::actions::{self, Action};
 use genims_routes::Routes;
+use genims_stores::SinkError;
 use genims_stores::mongo::MongoNames;
 use genims_stores::mongo::bookkeeping::{self, Bookkeeping};
 use genims_stores::postgres::positions::Positions;
@@ -61,6 +64,8 @@ enum Store {
     Postgres(PostgresClient, Positions),
     Mysql(Box<MysqlConnection>),
     Mongodb(MongoClient),
+    /// The log of events, which the router fills.
+    Events,
 }
 
 /// What a database remembers, and where it goes on.
@@ -82,14 +87,26 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
         LogCommand::Quarantine { json } => return quarantine(&directory, &events, json),
     };
     let bar = Progress::new("log adopt", "");
-    let (_appender, spool, _) = file::open(&SpoolOptions { directory, ..settings.spool.clone() })?;
-    let places = places(settings, environment, &spool).await?;
+    let options = |directory| SpoolOptions { directory, ..settings.spool.clone() };
+    let (_appender, spool, _) = file::open(&options(directory))?;
+    let mut places = places(settings, environment, &spool).await?;
+    let mut routed = match events.exists() {
+        true => Some(file::open(&options(events))?),
+        false => None,
+    };
+    if let Some((_, _, recovered)) = &routed {
+        places.push(Place::of_router(&spool, router::remembered(&recovered.marks, spool.name())));
+    }
     drop(bar);
-    let mut shown = consider("The log", &spool, places, yes, json).await?;
-    if settings.routes.is_some() && events.exists() {
-        let (_appender, spool, _) = file::open(&SpoolOptions { directory: events, ..settings.spool.clone() })?;
-        let places = routed_places(settings, environment, &spool).await?;
-        shown["events"] = consider("The log of events", &spool, places, yes, json).await?;
+    let appender = routed.as_mut().map(|(appender, ..)| appender);
+    let mut shown = consider("The log", &spool, places, appender, yes, json).await?;
+    match &routed {
+        Some((_, spool, _)) if settings.routes.is_some() => {
+            let places = routed_places(settings, environment, spool).await?;
+            shown["events"] = consider("The log of events", spool, places, None, yes, json).await?;
+        }
+        Some((_, spool, _)) => spool.close()?,
+        None => {}
     }
     if json {
         say!("{shown:#}");
@@ -98,12 +115,20 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
 }
 
 /// Shows what the databases have of a history that the log does not hold; with `yes` the log goes on under a new name.
-async fn consider(what: &str, spool: &Spool, mut places: Vec<Place>, yes: bool, json: bool) -> anyhow::Result<Value> {
+/// `events` is the log of events, where one of the places is its router's.
+async fn consider(
+    what: &str,
+    spool: &Spool,
+    mut places: Vec<Place>,
+    events: Option<&mut Appender>,
+    yes: bool,
+    json: bool,
+) -> anyhow::Result<Value> {
     let has_parted = places.iter().any(|place| matches!(place.resume, Some(Resume::NotInHistory { .. })));
     if json {
         let adopted = has_parted && yes;
         if adopted {
-            adopt(spool, &mut places).await?;
+            adopt(spool, &mut places, events).await?;
         }
         let shown = as_json(spool, &places, adopted);
         spool.close()?;
@@ -114,9 +139,9 @@ async fn consider(what: &str, spool: &Spool, mut places: Vec<Place>, yes: bool, 
         say!("{}: {}", place.name, meaning(place, spool));
     }
     if !has_parted {
-        say!("Every database is at a position of this log: there is nothing to adopt.");
+        say!("Every remembered position is one of this log: there is nothing to adopt.");
     } else if yes {
-        adopt(spool, &mut places).await?;
+        adopt(spool, &mut places, events).await?;
         say!("Adopted: {} is now {}. Start the server.", what.to_lowercase(), spool.name());
     } else {
         say!("Nothing was changed. Restore the newer data folder if there is one; otherwise run this with --yes.");
@@ -276,6 +301,13 @@ impl Place {
         let intent = if is_lost { offset } else { intent.max(offset) };
         Self { store, name, remembered, resume, offset, intent }
     }
+
+    /// Before its first event the router knows no more than its cursor.
+    fn of_router(spool: &Spool, mark: Option<u64>) -> Self {
+        let offset = mark.max(spool.cursor(ROUTER));
+        let remembered = offset.map(|offset| Position { offset, ..spool.position(0) });
+        Self::new(spool, ROUTER, remembered, 0, Store::Events)
+    }
 }
 
 fn meaning(place: &Place, spool: &Spool) -> String {
@@ -298,7 +330,7 @@ fn meaning(place: &Place, spool: &Spool) -> String {
     }
 }
 
-async fn adopt(spool: &Spool, places: &mut [Place]) -> anyhow::Result<()> {
+async fn adopt(spool: &Spool, places: &mut [Place], mut events: Option<&mut Appender>) -> anyhow::Result<()> {
     let (log, earlier) = (Uuid::new_v4(), spool.name());
     for place in places.iter_mut() {
         let position = Position { log, ..spool.position(place.offset) };
@@ -314,6 +346,12 @@ async fn adopt(spool: &Spool, places: &mut [Place]) -> anyhow::Result<()> {
                 };
                 bookkeeping(client, log).remember(&position).await
             }
+            Store::Events => match &mut events {
+                Some(appender) => {
+                    router::remember(appender, &position).map_err(|error| SinkError::Log(Box::new(error)))
+                }
+                None => Ok(()),
+            },
         };
         stored.with_context(|| format!("{}: nothing was adopted", place.name))?;
     }

@@ -27,6 +27,7 @@ mod verify;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use genims::server::STOP_MAX;
 use genims::settings::{Settings, SettingsError};
 use genims_databases::Environment;
 use genims_terminal::say;
@@ -52,7 +53,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the ingest server until SIGINT or SIGTERM, which it obeys within 10 seconds
+    #[command(about = format!(
+        "Run the ingest server until SIGINT or SIGTERM, which it obeys within {} seconds",
+        STOP_MAX.as_secs()
+    ))]
     Serve,
     /// Watch a running server in the terminal: rates, backlogs, states; q quits
     Top(top::TopArgs),
@@ -99,7 +103,7 @@ enum Command {
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
+    match run(cli).and_then(|code| genims_terminal::written().map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("genims: {}", genims_terminal::told(&error));

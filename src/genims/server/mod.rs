@@ -66,6 +66,15 @@ const PIPELINE_STOP: Duration = Duration::from_secs(2);
 /// A batch under way may still commit: see `FollowOptions::stop_grace`, which is shorter.
 const SINKS_STOP: Duration = Duration::from_secs(3);
 const WINDOW_STOP: Duration = Duration::from_secs(1);
+const _: () = {
+    let stages = [DOORS_STOP, PIPELINE_STOP, SINKS_STOP, WINDOW_STOP];
+    let (mut sum_s, mut stage) = (0, 0);
+    while stage < stages.len() {
+        sum_s += stages[stage].as_secs();
+        stage += 1;
+    }
+    assert!(sum_s < STOP_MAX.as_secs(), "the stages have more than there is");
+};
 const FAILURE_POLL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]

@@ -136,7 +136,7 @@ impl Observer {
             database: view.database.clone(),
             state: state.as_str().into(),
             connected: state == SinkState::Following,
-            position: metrics.position.load(Relaxed),
+            position: metrics.remembered(),
             lag_records: metrics.lag_rows(next_offset),
             lag_seconds: metrics.lag(next_offset).as_secs_f64(),
             rows_total: metrics.rows_total.load(Relaxed),
@@ -260,8 +260,8 @@ impl Observe for Observer {
         let shards: Vec<Shard> =
             self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
         // In flight and not waiting for PostgreSQL in the log: still in memory only.
-        let settling = self.sinks.iter().zip(&sinks).filter(|(view, _)| view.settles);
-        let in_log = settling.map(|(_, sink)| sink.lag_records).max().unwrap_or(0);
+        let settling = self.sinks.iter().filter(|view| view.settles);
+        let in_log = settling.map(|view| view.metrics.behind(spool.next_offset)).max().unwrap_or(0);
         let not_ready_because = match (&spool.failed, self.spool.refusal(), spool.full) {
             (Some(cause), ..) => Some(format!("the spool has failed: {cause}")),
             (None, Some(cause), _) => Some(cause),

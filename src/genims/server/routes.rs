@@ -86,6 +86,7 @@ impl EventRoutes {
         })?;
         let passed = stream.spool.register(&Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE))?;
         let router = EventRouter::new(appender, recovered.marks, passed);
+        router.judge(&stream.spool);
         let first = stream.spool.clone();
         let (mut view, start) = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, stop)

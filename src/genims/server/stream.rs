@@ -8,7 +8,7 @@ use genims_log::file;
 use genims_log::file::{Appender, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
 use genims_model::{Accounts, ByteBudget};
-use genims_pipeline::intake::Intake;
+use genims_pipeline::intake::{Intake, Registrar};
 use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
@@ -67,7 +67,8 @@ impl Stream {
         let count = options.shard_count();
         let queue = || ShardQueue::new(options.queue_records, QUEUED_BYTES_MAX / count);
         let queues: Vec<Arc<ShardQueue>> = (0..count).map(|_| Arc::new(queue())).collect();
-        let registrar = (options.unknown_sensors == UnknownSensors::Register).then(|| keeper.clone());
+        let registers = options.unknown_sensors == UnknownSensors::Register;
+        let registrar = Some(Registrar { keeper: keeper.clone(), registers });
         let intake = Arc::new(Intake::new(
             keeper.directory().clone(),
             queues.clone(),

@@ -16,7 +16,7 @@ pub struct MemoryLog {
     id: Uuid,
     state: Mutex<State>,
     length: watch::Sender<usize>,
-    /// Rung when an append that waits may go on.
+    /// Notified when an append that waits may go on.
     room: Condvar,
 }
 

@@ -7,7 +7,7 @@ use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
 use crate::remarks::{Kind, Place, Remarks};
 use crate::stage::Stage;
-use genims_catalogue::keeper::{Keeper, Registration};
+use genims_catalogue::keeper::Keeper;
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
@@ -19,8 +19,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Arguments;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
+mod numbers;
 mod rejecting;
 
 /// What happens at the door while the spool is at its cap.
@@ -37,13 +40,21 @@ pub enum WhenFull {
 /// The ids of the machines that a client may speak for.
 pub type Machines = Arc<HashSet<Box<str>>>;
 
+/// Who has numbers for names that the published catalogue does not have.
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    pub keeper: Arc<Keeper>,
+    /// Also names that master data does not have get one.
+    pub registers: bool,
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub struct Intake {
     directory: Arc<Directory>,
     shards: Vec<Arc<ShardQueue>>,
     accounts: Arc<Accounts>,
-    registrar: Option<Arc<Keeper>>,
+    registrar: Option<Registrar>,
     when_full: WhenFull,
     spool_full: Arc<AtomicBool>,
     remarks: Remarks,
@@ -54,7 +65,7 @@ impl Intake {
         directory: Arc<Directory>,
         shards: Vec<Arc<ShardQueue>>,
         accounts: Arc<Accounts>,
-        registrar: Option<Arc<Keeper>>,
+        registrar: Option<Registrar>,
         when_full: WhenFull,
         spool_full: Arc<AtomicBool>,
     ) -> Self {
@@ -100,6 +111,9 @@ impl Intake {
 pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
+
+/// How often a round asks again whether its numbers are durable.
+const REGISTER_AGAIN: Duration = Duration::from_secs(1);
 
 /// Of a longer key or word only the beginning is told.
 const SHOWN_MAX: usize = 60;
@@ -193,9 +207,13 @@ impl IntakeBuffer {
         self.staged[0].events.push(event);
     }
 
-    /// Hands the round to the shards; waits for room while they push back. The receipt settles when everything staged
-    /// is durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
+    /// Hands the round to the shards; waits for room while they push back, and for the numbers that it uses while the journal has
+    /// none: what is valid is neither given up nor a dead letter because of it. The receipt settles when everything staged is
+    /// durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
+        while receipt.is_none() && self.intake.when_full == WhenFull::Block && !self.register() {
+            sleep(REGISTER_AGAIN).await;
+        }
         let receipt = receipt.get_or_insert_with(|| self.seal(waiter)).clone();
         while let Some((shard, chunk)) = self.unsent.pop() {
             let Err(chunk) = self.intake.shards[shard].push(chunk) else { continue };
@@ -206,13 +224,6 @@ impl IntakeBuffer {
             room.wait().await;
         }
         receipt
-    }
-
-    /// Makes the numbers of new sensors durable before the round is handed over, which gives up a round whose numbers cannot
-    /// be. False while they cannot be: who has nobody to send the round again waits and asks anew.
-    pub fn register(&mut self) -> bool {
-        self.unsynced = !self.sync_registrations();
-        !self.unsynced
     }
 
     /// Turns what is staged into chunks under one receipt and enters them in the account.
@@ -253,54 +264,6 @@ impl IntakeBuffer {
         }
         self.records = 0;
         receipt
-    }
-
-    /// New numbers are durable before readings that use them. False when they cannot be: the round is then given up,
-    /// counted and not acknowledged, for after a crash nobody could tell whose readings they were.
-    fn sync_registrations(&mut self) -> bool {
-        if !std::mem::take(&mut self.unsynced) {
-            return true;
-        }
-        // The keeper says once why it cannot.
-        self.intake.registrar.as_ref().is_some_and(|registrar| registrar.sync().is_ok())
-    }
-
-    /// By its id, or by its code on the machine.
-    #[inline]
-    fn known(&self, machine: Option<&str>, sensor: &str) -> Option<SensorNo> {
-        match (self.catalogue.sensor_by_id(sensor), machine) {
-            (Some(no), _) => Some(no),
-            (None, Some(machine)) => self.catalogue.sensor_by_code(machine, sensor),
-            (None, None) => None,
-        }
-    }
-
-    fn resolve(&mut self, machine: Option<&str>, sensor: &str) -> Result<SensorNo, String> {
-        let no = self.known(machine, sensor);
-        if let Some(no) = no
-            && self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active)
-        {
-            return Ok(no);
-        }
-        match &self.intake.registrar {
-            Some(registrar) if no.is_none() && self.may_speak_for(machine) => {
-                let Registration { no, home } = registrar.register(machine, sensor)?;
-                self.unpublished.insert(no, home);
-                Ok(no)
-            }
-            _ if no.is_some() => Err(format!("sensor {sensor} is not active")),
-            _ => Err(match machine {
-                Some(machine) if self.catalogue.machine_by_id(machine).is_none() => {
-                    format!("neither machine {machine} nor a sensor with the id {sensor} is in the catalogue")
-                }
-                Some(machine) => {
-                    format!(
-                        "sensor {sensor} is not in the catalogue, neither as an id nor as a code of machine {machine}"
-                    )
-                }
-                None => format!("sensor {sensor} is not in the catalogue"),
-            }),
-        }
     }
 
     /// Says so when the place of a reading or snapshot is not the one in the catalogue.
@@ -364,7 +327,9 @@ impl Visitor for IntakeBuffer {
 
     fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
         let timestamp_us = timestamp_us.unwrap_or_else(|| self.receipt_time.next());
-        let Some(no) = self.catalogue.machine_by_id(machine) else {
+        let known = self.catalogue.machine_by_id(machine).and_then(|no| self.catalogue.machine(no));
+        let entered = || self.intake.registrar.as_ref()?.keeper.entered_machine(machine);
+        let Some((no, home)) = known.map(|entry| (entry.no, entry.home)).or_else(entered) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
             let detail = format_args!("machine {machine} is not in the catalogue");
             self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
@@ -376,11 +341,10 @@ impl Visitor for IntakeBuffer {
             self.reject_part(Form::Elements, Reason::NotAllowed, detail, &payload);
             return;
         }
-        let home = self.catalogue.machine(no).map_or(no, |entry| {
-            let known = &entry.machine;
-            self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None);
-            entry.home
-        });
+        match known.map(|entry| &entry.machine) {
+            Some(known) => self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None),
+            None => self.unsynced = true,
+        }
         let stage = &mut self.staged[self.intake.shard_of(home)];
         stage.enter(self.message, &self.topic);
         stage.snapshots.push(Snapshot {
@@ -416,7 +380,10 @@ impl Visitor for IntakeBuffer {
     }
 
     fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
-        self.known(machine, sensor).is_some_and(|no| self.catalogue.sensor(no).is_some_and(|entry| entry.sensor.active))
+        let known = self.known(machine, sensor).and_then(|no| self.catalogue.sensor(no));
+        // What this very message has registered is known once it is published.
+        let registers = self.intake.registrar.as_ref().is_some_and(|registrar| registrar.registers);
+        known.is_some_and(|entry| entry.sensor.active) || (!registers && self.entered(machine, sensor).is_some())
     }
 
     fn knows_machine(&self, machine: &str) -> bool {

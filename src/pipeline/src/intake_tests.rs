@@ -1,6 +1,6 @@
 //! The door and the registrar: a number goes to the shards only when it is durable, whoever registered it.
 
-use crate::intake::{Intake, IntakeBuffer, WhenFull};
+use crate::intake::{Intake, IntakeBuffer, Registrar, WhenFull};
 use crate::queue::ShardQueue;
 use crate::remarks::Kind;
 use genims_catalogue::Machine;
@@ -25,6 +25,10 @@ fn point<'a>(sensor: &'a str, value: f64) -> Point<'a> {
 }
 
 fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
+    begun_with(folder, true)
+}
+
+fn begun_with(folder: &Path, registers: bool) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
     let keeper = keeper(folder);
     let machine = Machine {
         machine_id: "M1".to_owned(),
@@ -41,7 +45,7 @@ fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
         keeper.directory().clone(),
         vec![queue.clone()],
         Arc::new(Accounts::new(["test".to_owned()])),
-        Some(keeper.clone()),
+        Some(Registrar { keeper: keeper.clone(), registers }),
         WhenFull::Block,
         Arc::new(AtomicBool::new(false)),
     );
@@ -295,6 +299,22 @@ async fn the_part_that_is_unknown_is_named() {
     submit(&mut buffer).await;
     let letters = queue.pop().expect("handed over").dead_letters;
     assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let (keeper, ..) = begun(folder.path());
+    let queue = Arc::new(ShardQueue::new(1_000, 1 << 20));
+    let (accounts, full) = (Arc::new(Accounts::new(["test".to_owned()])), Arc::new(AtomicBool::new(false)));
+    let catalogue = keeper.directory().clone();
+    let intake = Arc::new(Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full));
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    buffer.point(point("S9", 1.0));
+    genims_decode::line_protocol::decode(b"r,sensor_id=S9 value=1", None, &mut buffer);
+    submit(&mut buffer).await;
+    let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
+    let details: Vec<&str> = letters.iter().map(|letter| letter.detail.as_str()).collect();
+    let of_machine = "sensor S9 is not in the catalogue, neither as an id nor as a code of machine M1";
+    assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"]);
 }
 
 #[tokio::test]
@@ -328,4 +348,22 @@ async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
     submit(&mut buffer).await;
     assert_eq!(queue.pop().expect("handed over").dead_letters[0].reason, Reason::UnknownSensor);
     assert_eq!(running.directory().load().sensor_by_id("S-NEW"), None);
+}
+
+/// As after a full disk: master data has it, the journal does not.
+#[tokio::test]
+async fn what_master_data_has_is_not_unknown_while_its_number_is_not_durable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (running, intake, queue) = begun_with(folder.path(), false);
+    running.register(Some("M1"), "S-LATE").expect("entered");
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(1);
+    assert!(buffer.knows(Some("M1"), "S-LATE") && !buffer.knows(Some("M1"), "S-NEVER"));
+    buffer.point(point("S-LATE", 1.0));
+    buffer.point(point("S-NEVER", 2.0));
+    submit(&mut buffer).await;
+    let chunk = queue.pop().expect("handed over");
+    assert_eq!((chunk.readings.len(), chunk.dead_letters.len()), (1, 1));
+    let durable = keeper(folder.path()).directory().load().sensor_by_id("S-LATE");
+    assert_eq!(durable, Some(chunk.readings[0].sensor));
 }

@@ -26,9 +26,14 @@ pub fn document(route: &Route, event: &RoutedEvent) -> Vec<(String, Part)> {
     let mut parts = nested(route.columns.iter(), (route, event));
     if route.operation == Operation::Insert && !parts.iter().any(|(name, _)| name == "_id") {
         let uid = event.values.get("uid").and_then(Value::as_str).unwrap_or_default();
-        parts.insert(0, ("_id".to_owned(), Part::Json(json!(format!("{uid}/{}", route.name)))));
+        parts.insert(0, ("_id".to_owned(), Part::Json(json!(id(route, uid)))));
     }
     parts
+}
+
+/// The `_id` of an event's document, unless the route says another.
+pub fn id(route: &Route, uid: &str) -> String {
+    format!("{uid}/{}", route.name)
 }
 
 fn nested<'a>(

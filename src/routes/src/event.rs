@@ -148,7 +148,7 @@ fn parsed_time(text: &str) -> Option<i64> {
 }
 
 /// Neither seeding nor other clients make ids of this form.
-fn uid(log: Uuid, log_offset: u64) -> String {
+pub fn uid(log: Uuid, log_offset: u64) -> String {
     format!("EV-{:08x}-{log_offset}", log.as_fields().0)
 }
 

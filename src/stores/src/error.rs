@@ -33,7 +33,7 @@ pub enum SinkError {
         "{collection} was dropped under load and is an ordinary collection that holds {foreign} documents of other \
          clients; move them away, drop it, and run `genims provision`"
     )]
-    NotTimeSeries { collection: &'static str, foreign: u64 },
+    NotTimeSeries { collection: String, foreign: u64 },
     #[error("the position is no longer {expected}: another writer moved it; it is read again")]
     PositionMoved { expected: u64 },
     #[error(
@@ -62,6 +62,8 @@ impl SinkError {
     /// Whether the server refused because of how much it was asked at once: with less at a time it may go well.
     pub fn is_too_much(&self) -> bool {
         const MAX_TIME_MS_EXPIRED: i32 = 50;
+        // Of MariaDB, of MySQL.
+        const STATEMENT_TIMEOUTS: [u16; 2] = [1969, 3024];
         match self {
             Self::Postgres(error) => error.code().is_some_and(|code| {
                 // statement_timeout; memory, locks and other limits of the configuration; limits of the program.
@@ -70,6 +72,10 @@ impl SinkError {
             Self::MongoWrite { code, .. } => *code == MAX_TIME_MS_EXPIRED,
             Self::Mongo(error) => match &*error.kind {
                 mongodb::error::ErrorKind::Command(command) => command.code == MAX_TIME_MS_EXPIRED,
+                _ => false,
+            },
+            Self::Mysql(error) => match error.as_ref() {
+                mysql_async::Error::Server(refusal) => STATEMENT_TIMEOUTS.contains(&refusal.code),
                 _ => false,
             },
             Self::TimedOut(_) => true,

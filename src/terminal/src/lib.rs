@@ -6,5 +6,5 @@ mod output;
 mod progress;
 
 pub use error::told;
-pub use output::line;
+pub use output::{line, written};
 pub use progress::Progress;

@@ -25,6 +25,16 @@ pub(crate) struct Mounted {
     session: Option<BackgroundSession>,
 }
 
+/// Whether a test that needs a disk of its own can run; where this machine lets nobody mount, that is said. With
+/// `GENIMS_MUST_MOUNT=1`, which CI sets, the test fails instead.
+pub(crate) fn can_mount(probe: &Path) -> bool {
+    let Err(error) = Mounted::new(probe) else { return true };
+    let must = std::env::var("GENIMS_MUST_MOUNT").is_ok_and(|value| value == "1");
+    assert!(!must, "GENIMS_MUST_MOUNT=1, and no FUSE file system can be mounted here: {error}");
+    println!("skipped, no FUSE file system can be mounted here: {error}");
+    false
+}
+
 #[derive(Clone, Debug)]
 struct Shared(Arc<Mutex<Disk>>);
 

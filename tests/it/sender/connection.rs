@@ -33,6 +33,25 @@ impl Connection {
         self.socket.write_all(&bytes).unwrap();
     }
 
+    /// Whether the server takes all of it within `patience`.
+    pub(crate) fn offer(&mut self, bytes: &[u8], patience: Duration) -> bool {
+        self.socket.set_write_timeout(Some(patience)).unwrap();
+        self.socket.write_all(bytes).is_ok()
+    }
+
+    /// The next answer; `None` when there is none within `patience`.
+    pub(crate) fn answer_within(&mut self, patience: Duration) -> Option<Answer> {
+        self.socket.set_read_timeout(Some(patience)).unwrap();
+        let mut bytes = [0; 1_024];
+        loop {
+            if let Some(answer) = next_answer(self.speech, &mut self.input) {
+                return Some(answer);
+            }
+            let count = self.socket.read(&mut bytes).ok().filter(|count| *count > 0)?;
+            self.input.extend_from_slice(&bytes[..count]);
+        }
+    }
+
     /// The next answer; `None` when the server closes instead.
     #[track_caller]
     pub(crate) fn answer(&mut self) -> Option<Answer> {

@@ -8,6 +8,8 @@ mod plant;
 mod postgres;
 mod proxy;
 mod refusals;
+mod routed;
+mod routed_servers;
 mod servers;
 mod stuck;
 
@@ -21,6 +23,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         isolation::tests,
         refusals::tests,
         stuck::tests,
+        routed::tests,
         mongodb::tests,
         numbers::tests,
     ];

@@ -5,13 +5,14 @@ use super::proxy::Proxy;
 use super::servers::{Mongo, Whose, mongodb_trial};
 use crate::harness::Harness;
 use genims_log::contract::Log;
-use genims_model::event::OeeHour;
+use genims_model::event::{FaultOpened, OeeHour};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Event, Group, MachineNo, Snapshot};
 use genims_stores::mongo::MongoTarget;
+use genims_stores::mongo::collections::ALL;
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
-use mongodb::{Client, Collection};
+use mongodb::{Client, Collection, Database};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -87,7 +88,7 @@ async fn readings(mongo: &Mongo) -> Collection<Document> {
     mongo.production().await.collection("sensor_readings")
 }
 
-async fn aggregate(collection: &Collection<Document>, pipeline: Vec<Document>) -> Document {
+pub(super) async fn aggregate(collection: &Collection<Document>, pipeline: Vec<Document>) -> Document {
     let mut cursor = collection.aggregate(pipeline).await.expect("an answer");
     match cursor.advance().await.expect("an answer") {
         true => cursor.deserialize_current().expect("a document"),
@@ -95,7 +96,7 @@ async fn aggregate(collection: &Collection<Document>, pipeline: Vec<Document>) -
     }
 }
 
-fn number(document: &Document, name: &str) -> i64 {
+pub(super) fn number(document: &Document, name: &str) -> i64 {
     let value = document.get(name);
     value.and_then(|value| value.as_i64().or_else(|| value.as_i32().map(i64::from))).unwrap_or(0)
 }
@@ -125,25 +126,7 @@ async fn fail_inserts(client: &Client, times: i32, data: Document) {
 
 async fn readings_snapshots_and_events_land_in_their_collections(mongo: Arc<Mongo>) {
     let plant = Plant::new();
-    let now = noon_us();
-    let fields = SnapshotFields { machine_state: "RUNNING".to_owned(), ..SnapshotFields::default() };
-    let hour = OeeHour {
-        machine: MachineNo(2),
-        hour_us: now,
-        availability: 0.9,
-        performance: 0.8,
-        quality: 1.0,
-        oee: 0.72,
-        running_seconds: 3_240.0,
-        planned_seconds: 3_600.0,
-        produced: 100,
-        rejected: 0,
-    };
-    plant.append(Group {
-        snapshots: vec![Snapshot { machine: MachineNo(0), source: 0, received_us: now, timestamp_us: now, fields }],
-        events: vec![Event::OeeHour(hour)],
-        ..group(now, 5_000)
-    });
+    plant.append(documents(noon_us(), 5_000));
     let sink = follow(&plant, &mongo, 2_000).await;
     plant.caught_up().await;
     sink.stop().await;
@@ -155,7 +138,7 @@ async fn readings_snapshots_and_events_land_in_their_collections(mongo: Arc<Mong
     assert_eq!(names, ["_id", "anomaly_score", "meta", "status", "timestamp", "value"]);
     assert_eq!(one.get_document("meta").expect("meta").get_str("machine_id").ok(), Some("MAC-0001"));
     let production = mongo.production().await;
-    for (name, count) in [("scada_events", 1), ("oee_metrics", 1), ("machine_fault_events", 0)] {
+    for (name, count) in [("scada_events", 1), ("oee_metrics", 1), ("machine_fault_events", 1)] {
         let found = production.collection::<Document>(name).count_documents(doc! {}).await.expect("a count");
         assert_eq!((name, found), (name, count));
     }
@@ -306,26 +289,64 @@ async fn what_would_expire_at_once_and_what_is_refused_is_counted(mongo: Arc<Mon
     assert_eq!(plant.log.cursor("mongodb"), Some(154));
 }
 
+/// What every time series of the sink gets.
+fn documents(start_us: i64, count: u32) -> Group {
+    let fields = SnapshotFields { machine_state: "RUNNING".to_owned(), ..SnapshotFields::default() };
+    let snapshot = Snapshot { machine: MachineNo(0), source: 0, received_us: start_us, timestamp_us: start_us, fields };
+    let fault = FaultOpened {
+        machine: MachineNo(0),
+        fault_code: "E-1".to_owned(),
+        category: "mechanical".to_owned(),
+        severity: "low".to_owned(),
+        description: String::new(),
+        start_us,
+        sensor: None,
+        detection_method: "plc".to_owned(),
+    };
+    let hour = OeeHour {
+        machine: MachineNo(2),
+        hour_us: start_us,
+        availability: 0.9,
+        performance: 0.8,
+        quality: 1.0,
+        oee: 0.72,
+        running_seconds: 3_240.0,
+        planned_seconds: 3_600.0,
+        produced: 100,
+        rejected: 0,
+    };
+    let events = vec![Event::FaultOpened(fault), Event::OeeHour(hour)];
+    Group { snapshots: vec![snapshot], events, ..group(start_us, count) }
+}
+
 async fn a_collection_dropped_under_load_is_made_again_as_a_time_series(mongo: Arc<Mongo>) {
     let plant = Plant::new();
     let start = noon_us();
-    plant.append(group(start, 1_000));
+    plant.append(documents(start, 1_000));
     let sink = follow(&plant, &mongo, 1_000).await;
     plant.caught_up().await;
-    readings(&mongo).await.drop().await.expect("dropped");
+    let production = mongo.production().await;
+    for series in ALL {
+        production.collection::<Document>(series.name).drop().await.expect("dropped");
+    }
     for i in 1..6 {
-        plant.append(group(start + i * 2_000_000, 1_000));
+        plant.append(documents(start + i * 2_000_000, 1_000));
     }
     plant.caught_up().await;
     sink.stop().await;
-    let production = mongo.production().await;
-    let filter = doc! { "name": "sensor_readings" };
-    let mut found = production.list_collections().filter(filter).await.expect("an answer");
-    assert!(found.advance().await.expect("an answer"));
+    for series in ALL {
+        assert_is_series(&production, series.name, series.expire_after()).await;
+        let left = production.collection::<Document>(series.name).count_documents(doc! {}).await.expect("a count");
+        let each = if series.name == "sensor_readings" { 1_000 } else { 1 };
+        assert_eq!(left, 5 * each, "what was mirrored after the drop of {}, once", series.name);
+    }
+}
+
+/// It is one, and its documents expire as they should.
+pub(super) async fn assert_is_series(database: &Database, name: &str, expire_after: Option<Duration>) {
+    let mut found = database.list_collections().filter(doc! { "name": name }).await.expect("an answer");
+    assert!(found.advance().await.expect("an answer"), "{name} is there");
     let found = found.deserialize_current().expect("a collection");
-    assert_eq!(format!("{:?}", found.collection_type), "Timeseries");
-    let retention = genims_databases::registry::retention("genims_production").expect("a registry");
-    assert_eq!(found.options.expire_after_seconds, retention);
-    let left = readings(&mongo).await.count_documents(doc! {}).await.expect("a count");
-    assert_eq!(left, 5_000, "what was mirrored after the drop, once");
+    assert_eq!(format!("{:?}", found.collection_type), "Timeseries", "{name}");
+    assert_eq!(found.options.expire_after_seconds, expire_after, "{name}");
 }

@@ -4,10 +4,15 @@ use super::plant::{Plant, group, noon_us, now_us};
 use super::postgres::{DAY_US, count, follow};
 use super::servers::{Postgres, Whose, postgres_trial};
 use crate::harness::Harness;
-use genims_stores::postgres::partitions::partition_name;
+use genims_databases::partitions::parents;
+use genims_model::snapshot::SnapshotFields;
+use genims_model::{Group, MachineNo, Snapshot};
+use genims_stores::postgres::partitions::{TABLES, partition_name};
 use libtest_mimic::Trial;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio_postgres::Client;
 
 pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
     use Whose::Shared;
@@ -132,25 +137,49 @@ async fn a_lock_that_stops_tomorrow_s_partition_does_not_stop_today_s_rows(postg
     assert_eq!(count(&client, &made).await, 0, "the lock was in the way");
 }
 
-/// One reading for a day without a partition, while somebody reads the table.
+/// Rows for every partitioned table.
+fn rows(start_us: i64, count: u32) -> Group {
+    let fields = SnapshotFields { machine_state: "RUNNING".to_owned(), ..SnapshotFields::default() };
+    let snapshot = |i: u32| {
+        let timestamp_us = start_us + i64::from(i) * 1_000;
+        Snapshot { machine: MachineNo(i % 5), source: 0, received_us: now_us(), timestamp_us, fields: fields.clone() }
+    };
+    Group { snapshots: (0..count).map(snapshot).collect(), ..group(start_us, count) }
+}
+
+/// As the database has them: a new one is met by these tests without being named here.
+async fn tables(client: &Client) -> Vec<String> {
+    let tables = parents(client).await.unwrap();
+    let known: BTreeSet<&str> = TABLES.into_iter().collect();
+    assert!(tables.iter().map(String::as_str).eq(known), "{tables:?}: the sink makes the partitions of {TABLES:?}");
+    tables
+}
+
+/// One row for a day without a partition, while somebody reads the table.
 async fn a_day_that_cannot_be_made_now_stops_no_rows(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let (client, reader) = (postgres.connect().await, postgres.connect().await);
-    plant.append(group(noon_us(), 100));
+    let tables = tables(&client).await;
+    plant.append(rows(noon_us(), 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
-    reader.batch_execute("BEGIN; SELECT count(*) FROM sensor_data").await.unwrap();
+    reader.batch_execute("BEGIN").await.unwrap();
+    for table in &tables {
+        reader.batch_execute(&format!("SELECT count(*) FROM {table}")).await.unwrap();
+    }
     let old = noon_us() - 30 * DAY_US;
-    plant.append(group(old, 1));
-    plant.append(group(noon_us(), 50));
+    plant.append(rows(old, 1));
+    plant.append(rows(noon_us(), 50));
     plant.caught_up().await;
     // The second time nobody waits for the lock.
-    plant.append(group(old + 1_000_000, 1));
+    plant.append(rows(old + 1_000_000, 1));
     plant.caught_up().await;
     assert_eq!(plant.metrics.retries_total.load(Ordering::Relaxed), 0);
-    let waiting = "SELECT count(*) FROM genims_partitions.sensor_data_default";
-    assert_eq!(count(&client, waiting).await, 2);
-    assert_eq!(count(&client, "SELECT count(*) FROM sensor_data").await, 152);
+    for table in &tables {
+        let waiting = format!("SELECT count(*) FROM genims_partitions.{table}_default");
+        assert_eq!(count(&client, &waiting).await, 2, "{table}");
+        assert_eq!(count(&client, &format!("SELECT count(*) FROM {table}")).await, 152, "{table}");
+    }
     reader.batch_execute("ROLLBACK").await.unwrap();
     sink.stop().await;
 }
@@ -158,15 +187,21 @@ async fn a_day_that_cannot_be_made_now_stops_no_rows(postgres: Arc<Postgres>) {
 async fn a_partition_detached_under_load_gets_no_more_rows(postgres: Arc<Postgres>) {
     let plant = Plant::new();
     let client = postgres.connect().await;
+    let tables = tables(&client).await;
     let old = noon_us() - 30 * DAY_US;
-    plant.append(group(old, 100));
+    plant.append(rows(old, 100));
     let sink = follow(&plant, &postgres, 1_000);
     plant.caught_up().await;
-    let detach = format!("ALTER TABLE sensor_data DETACH PARTITION {}", partition(old));
-    client.batch_execute(&detach).await.unwrap();
-    plant.append(group(old + 1_000_000, 50));
+    let partition = |table: &str| partition_name(table, old.div_euclid(DAY_US)).unwrap();
+    for table in &tables {
+        let detach = format!("ALTER TABLE {table} DETACH PARTITION {}", partition(table));
+        client.batch_execute(&detach).await.unwrap();
+    }
+    plant.append(rows(old + 1_000_000, 50));
     plant.caught_up().await;
     sink.stop().await;
-    assert_eq!(count(&client, &format!("SELECT count(*) FROM {}", partition(old))).await, 100);
-    assert_eq!(count(&client, "SELECT count(*) FROM sensor_data").await, 50);
+    for table in &tables {
+        assert_eq!(count(&client, &format!("SELECT count(*) FROM {}", partition(table))).await, 100, "{table}");
+        assert_eq!(count(&client, &format!("SELECT count(*) FROM {table}")).await, 50, "{table}");
+    }
 }

@@ -300,6 +300,31 @@ async fn a_right_that_any_statement_lacks_is_said_and_waited_for(postgres: Arc<P
         assert_eq!(plant.metrics.last_error(), None, "{obstacle}");
         empty(&client).await;
     }
+    a_row_outside_a_policy_is_set_aside(&client, &postgres).await;
+}
+
+/// It has the code of a missing right. COPY knows no policies, but what a trigger writes does.
+async fn a_row_outside_a_policy_is_set_aside(client: &Client, postgres: &Postgres) {
+    let policy = "CREATE TABLE guarded (code text);
+         GRANT INSERT ON guarded TO stream_writer;
+         ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY allowed ON guarded FOR INSERT WITH CHECK (code <> 'OPEN-1');
+         CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO guarded VALUES (new.fault_code); RETURN new; END $$;
+         CREATE TRIGGER guard BEFORE INSERT ON machine_faults FOR EACH ROW EXECUTE FUNCTION guard()";
+    client.batch_execute(policy).await.unwrap();
+    let plant = Plant::new();
+    let sink = follow_as(&plant, postgres, "stream_writer");
+    plant.append(first());
+    plant.caught_up().await;
+    plant.append(second());
+    plant.caught_up().await;
+    until("all is settled", || plant.accounts.total().in_flight == 0).await;
+    sink.stop().await;
+    assert_eq!(differences(client, &[("opened", 2), ("set aside", 1)]).await, [""; 0]);
+    let said = "SELECT count(*) FROM genims_internal.dead_letters WHERE sqlstate = '42501' AND detail LIKE '%policy%'";
+    assert_eq!(count(client, said).await, 1);
+    assert_eq!(plant.metrics.retries_total.load(Ordering::Relaxed), 0, "{:?}", plant.metrics.last_error());
 }
 
 fn follow_as(plant: &Plant, postgres: &Postgres, role: &'static str) -> Sink {

@@ -89,9 +89,9 @@ impl Postgres {
         address_in(&self.url)
     }
 
-    /// As [`Self::connector`], by way of another address.
+    /// As [`Self::connector`], by way of another address, where what is said can be read.
     pub(super) fn connector_through(&self, address: SocketAddr) -> impl Connect + use<> {
-        let url = self.url.replace(&self.address().to_string(), &address.to_string());
+        let url = self.url.replace(&self.address().to_string(), &address.to_string()) + "?sslmode=disable";
         let settings = PostgresSettings::from_url("operations", &url).unwrap();
         move || {
             let settings = settings.clone();
@@ -170,7 +170,7 @@ impl Mongo {
 }
 
 /// The host and port of a URL.
-fn address_in(url: &str) -> SocketAddr {
+pub(super) fn address_in(url: &str) -> SocketAddr {
     let authority = url.split("://").nth(1).unwrap().split(['/', '?']).next().unwrap();
     authority.rsplit('@').next().unwrap().parse().unwrap()
 }

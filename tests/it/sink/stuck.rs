@@ -27,6 +27,12 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
         ),
         postgres_trial(
             harness,
+            "a_commit_whose_answer_is_lost_is_not_repeated",
+            Shared,
+            a_commit_whose_answer_is_lost_is_not_repeated,
+        ),
+        postgres_trial(
+            harness,
             "a_session_that_holds_the_position_is_waited_for_in_one_place",
             Shared,
             a_session_that_holds_the_position_is_waited_for_in_one_place,
@@ -68,6 +74,25 @@ async fn commits_resume_after_a_wire_fell_silent_in_mid_copy(postgres: Arc<Postg
     assert_eq!(count(&client, BACKENDS).await, 1, "the abandoned backend is gone");
     assert!(plant.metrics.retries_total.load(Ordering::Relaxed) > 0);
     sink.stop().await;
+}
+
+/// PostgreSQL has the batch, and the sink does not learn of it.
+async fn a_commit_whose_answer_is_lost_is_not_repeated(postgres: Arc<Postgres>) {
+    let plant = Plant::new();
+    let proxy = Proxy::unanswered(postgres.address(), 64 << 10, "COMMIT").await;
+    let sources = vec!["mqtt".to_owned(), "tcp".to_owned()];
+    let target = PostgresTarget::new(postgres.connector_through(proxy.address), plant.directory.clone(), sources);
+    plant.append(group(noon_us(), 3_000));
+    let sink = plant.follow(target, true, 3_000);
+    until("the answer is lost", || proxy.failed() == 1).await;
+    plant.caught_up_within(RESUMED_WITHIN).await;
+    sink.stop().await;
+    let client = postgres.connect().await;
+    assert_eq!(count(&client, "SELECT count(*) FROM sensor_data").await, 3_000);
+    assert_eq!(count(&client, "SELECT count(*) FROM genims_internal.ingest_batches").await, 1);
+    assert!(plant.metrics.retries_total.load(Ordering::Relaxed) > 0);
+    assert_eq!(plant.metrics.bytes_total.load(Ordering::Relaxed), 0, "the batch was there, and was sent again");
+    assert_eq!(plant.accounts.total().committed, 3_000);
 }
 
 /// The row of the position is locked by a stranger: each attempt ends by itself, and its backend with it.

@@ -11,7 +11,7 @@
 
 use crate::latin_1;
 use crate::number::Decimal;
-use crate::value::is_not_finite;
+use crate::value::{is_not_finite, switch_state};
 use std::borrow::Cow;
 
 /// What is wrong with the document.
@@ -195,6 +195,7 @@ impl<'a> Cursor<'a> {
             _ if is("true") => Value::Boolean(true),
             _ if is("false") => Value::Boolean(false),
             _ if is_not_finite(word) => Value::NotFinite,
+            _ if let Some(state) = switch_state(word) => Value::Boolean(state == 1.0),
             _ => Decimal::printed(word).map_or(Value::Odd, |decimal| Value::Number(Number { decimal, text: word })),
         })
     }
@@ -384,6 +385,11 @@ fn unescape(bytes: &[u8], is_latin_1: bool) -> String {
     }
     text.push_str(&piece(rest));
     text
+}
+
+/// Whether a list or an object, of sound structure, has nothing in it.
+pub(super) fn is_empty(written: &[u8]) -> bool {
+    written.get(1..).is_some_and(|inside| matches!(inside.trim_ascii_start(), [b']' | b'}', ..]))
 }
 
 /// Whether a bare word or number cannot go on with `byte`.

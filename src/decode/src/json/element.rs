@@ -2,9 +2,9 @@
 //!
 //! | what | keys, the first present one counts |
 //! |---|---|
-//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId`, `DisplayName`, `containerid`, `propertyAlias` |
+//! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId`, `DisplayName`, words as `key` and `channel` where they are text, `containerid`, `propertyAlias` |
 //! | machine | `machine_id`, `machine`; `node` where the topic names none |
-//! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp` |
+//! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp`, words as `Time` and `datetime` where a time stands there |
 //! | value | `value`, `v`, `val`, `d` |
 //! | several | `values`, `d` with an object: see [`values`]; `values`, `vals`, `d`, `tags`, `metrics`, `records`, `Messages`, `DataItems` with a list: see [`list`] |
 //! | quality | `quality`, `q`, `qualityCode`, `qc`; `StatusCode`, `Status` in an entry: see [`crate::quality`] |
@@ -15,13 +15,14 @@
 //! often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
 //! malformed, `null` and blank names, times and qualities are keys left out. A quality that cannot be read is uncertain.
 
-use super::cursor::{Cursor, Syntax, Text, Value};
+use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::fields::{
-    DataValue, data_value, name, number_value, odd_quality, quality, time_object, time_value, written_at_fault,
+    DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
+    written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says,
-    VALUE_BIT, VALUES_BIT, usual,
+    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE,
+    SENSOR_RANK_STRONG, Says, TOPIC_BIT, VALUE_BIT, VALUES_BIT, usual,
 };
 use super::naming::TAGS_LEVEL;
 use super::values::{self, Common};
@@ -155,9 +156,15 @@ impl<'a> Element<'a> {
 
     fn quality(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
+        cursor.token();
+        let start = cursor.at();
         match cursor.value()? {
             Value::Null => {}
             Value::Text(text) if text.is_blank() => {}
+            Value::Nested => match quality_object(cursor.since(start)) {
+                Some(quality) => self.quality.offer(rank, Ok(quality)),
+                None => self.quality_is_odd = true,
+            },
             value => {
                 self.quality_is_zero |= matches!(value, Value::Number(number) if number.decimal.mantissa == 0);
                 match quality(value) {
@@ -176,7 +183,7 @@ impl<'a> Element<'a> {
             self.list(list);
         } else if let Some(values) = values::check(cursor)? {
             match self.values {
-                Some(first) if !list::is_empty(first) => self.values_twice |= !list::is_empty(values),
+                Some(first) if !is_empty(first) => self.values_twice |= !is_empty(values),
                 _ => self.values = Some(values),
             }
         }
@@ -186,7 +193,7 @@ impl<'a> Element<'a> {
     pub(super) fn list(&mut self, list: Option<&'a [u8]>) {
         match (self.list, list) {
             (_, None) => {}
-            (Some(first), Some(list)) if !list::is_empty(first) => self.values_twice |= !list::is_empty(list),
+            (Some(first), Some(list)) if !is_empty(first) => self.values_twice |= !is_empty(list),
             _ => self.list = list,
         }
     }
@@ -212,9 +219,11 @@ impl<'a> Element<'a> {
     #[inline]
     fn sensor(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
+        let start = cursor.at();
         match cursor.value()? {
             Value::Null => {}
             Value::Text(text) if text.is_empty() => {}
+            Value::Nested if rank == SENSOR_RANK_NODE => self.sensor.offer(rank, node_id(cursor.since(start))),
             value => self.sensor.offer(rank, name(value)),
         }
         Ok(())
@@ -247,6 +256,23 @@ impl<'a> Element<'a> {
     #[cold]
     fn nested_time(&mut self, rank: u8, inside: &mut Cursor<'a>) {
         self.timestamp_us.offer(rank, time_object(inside));
+    }
+
+    /// Whether it is a record of SenML, and not only has a tag that is called so.
+    #[inline]
+    pub(super) fn is_senml(&self) -> bool {
+        self.keys_seen & (1 << SENML_BIT) != 0 && self.has_base_name()
+    }
+
+    #[cold]
+    fn has_base_name(&self) -> bool {
+        let mut is_named = false;
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let is_text = cursor.token() == Some(b'"');
+            is_named |= is_text && matches!(&*key.to_str(), "bn" | "n");
+            cursor.skip()
+        });
+        read.is_ok() && is_named
     }
 
     /// The element's own bytes, from brace to brace.
@@ -327,7 +353,7 @@ impl<'a> Element<'a> {
         address: &Address<'_>,
         visitor: &mut V,
     ) -> Option<Result<(), Fault>> {
-        if is_several && let (true, Some(payload)) = (self.is_message, self.payload) {
+        if is_several && let (true, Some(payload)) = (self.is_message(machine, visitor), self.payload) {
             return Some(self.report_message(payload, address, visitor));
         }
         let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
@@ -348,6 +374,12 @@ impl<'a> Element<'a> {
             true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
             false => self.report_with_siblings(common, visitor),
         })
+    }
+
+    /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.
+    fn is_message<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
+        let has_topic = self.keys_seen & (1 << TOPIC_BIT) != 0;
+        self.is_message || (has_topic && self.payload.is_some() && !visitor.knows(machine, "payload"))
     }
 
     /// Says so where a quality cannot be read.

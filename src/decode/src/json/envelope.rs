@@ -46,8 +46,24 @@ struct Members<'a> {
 }
 
 /// What senders call the object around their tags.
-const WRAPPERS: [&str; 10] =
-    ["payload", "params", "msg", "message", "body", "data", "sensors", "reported", "telemetry", "properties"];
+const WRAPPERS: [&str; 16] = [
+    "payload",
+    "params",
+    "msg",
+    "message",
+    "body",
+    "data",
+    "sensors",
+    "reported",
+    "telemetry",
+    "properties",
+    "readings",
+    "measurements",
+    "result",
+    "feeds",
+    "content",
+    "StatusSNS",
+];
 
 /// Objects inside of objects in which a path is looked for, as deep as tags are followed.
 const DEPTH_MAX: usize = 8;
@@ -113,6 +129,40 @@ impl<'a> Members<'a> {
     }
 }
 
+/// The lists of objects that are all an element says, and the objects, by their keys. `None`: it has single values, too.
+#[cold]
+pub(super) fn members_by_name(element: &[u8]) -> Option<Vec<(Cow<'_, str>, &[u8])>> {
+    let (mut members, mut has_values) = (Vec::new(), false);
+    let read = Cursor::new(element).object(|cursor, key| {
+        let written = cursor.pass()?;
+        let name = key.to_str();
+        if Known::of(name.as_bytes()).is_some() {
+            return Ok(());
+        }
+        let mut inside = Cursor::new(written);
+        if written.starts_with(b"{") || (inside.take(b'[') && inside.token() == Some(b'{')) {
+            members.push((name, written));
+        } else {
+            has_values |= !written.starts_with(b"\"") && written != b"null";
+        }
+        Ok(())
+    });
+    Some(members).filter(|_| read.is_ok() && !has_values)
+}
+
+/// The object in which a message holds something, under one of [`WRAPPERS`].
+#[cold]
+pub(super) fn only_wrapped(element: &[u8]) -> Option<&[u8]> {
+    let mut found = Vec::new();
+    let read = Cursor::new(element).object(|cursor, key| {
+        let written = cursor.pass()?;
+        found.extend(Some(written).filter(|_| written.starts_with(b"{") && WRAPPERS.contains(&&*key.to_str())));
+        Ok(())
+    });
+    let [wrapped] = found[..] else { return None };
+    read.ok().map(|()| wrapped)
+}
+
 /// The list of objects that is all an element says.
 #[cold]
 pub(super) fn only_list(element: &[u8]) -> Option<&[u8]> {
@@ -131,7 +181,7 @@ pub(super) fn only_list(element: &[u8]) -> Option<&[u8]> {
 /// An object of tags that is called so.
 #[cold]
 pub(super) fn named_tags(element: &[u8]) -> Option<&[u8]> {
-    let tags = member(element, "tags").or_else(|| member(element, "metrics"));
+    let tags = ["tags", "metrics", "Tags", "Metrics"].iter().find_map(|name| member(element, name));
     tags.filter(|tags| tags.starts_with(b"{"))
 }
 

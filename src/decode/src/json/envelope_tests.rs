@@ -137,6 +137,12 @@ fn an_object_in_place_of_a_time_is_read_or_refused() {
     for (time, expected) in [
         (r#"{"seconds":1700000000,"nanos":123000000}"#, TIME_US),
         (r#"{"timeInSeconds":1700000000}"#, Some(1_700_000_000_000_000)),
+        (r#"{"sec":1700000000,"nsec":123000000}"#, TIME_US),
+        (r#"{"epochSecond":"1700000000","nano":123000000}"#, TIME_US),
+        (r#"{"_seconds":1700000000,"_nanoseconds":123000000}"#, TIME_US),
+        (r#"{"secs":1700000000,"usec":123000}"#, TIME_US),
+        (r#"{"sec":1700000000,"usec":1000000}"#, None),
+        (r#"{"sec":1700000000,"usec":9223372036854775807}"#, None),
         (r#"{"$date":{"$numberLong":"1700000000123"}}"#, TIME_US),
         (r#"{"$date":{}}"#, None),
         (r#"{"seconds":1700000000,"seconds":1}"#, None),

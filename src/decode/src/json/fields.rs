@@ -1,6 +1,6 @@
 //! What single keys of an element say: numbers, times, names, qualities.
 
-use super::cursor::{Cursor, Syntax, Text, Value};
+use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::keys::{Known, Says, is_typed_value};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
 use crate::timestamp::{self, Unit};
@@ -41,6 +41,21 @@ pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fa
     }
 }
 
+/// From here on (2001-09-09) a number under a key that need not be a time is one.
+const STAMP_US_MIN: i64 = 1_000_000_000_000_000;
+
+/// The time behind a key that also may be anything else, if it is one beyond doubt.
+#[cold]
+#[inline(never)]
+pub(super) fn stamp(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Syntax> {
+    let mut inside = *cursor;
+    let found = match cursor.value()? {
+        Value::Nested => time_object(&mut inside),
+        value => time_value(value, None),
+    };
+    Ok(found.ok().filter(|timestamp_us| *timestamp_us >= STAMP_US_MIN))
+}
+
 /// As [`time_value`], of objects inside: where most times are read, the other has to stay short.
 #[cold]
 #[inline(never)]
@@ -57,6 +72,17 @@ pub(super) fn name(value: Value<'_>) -> Result<Text<'_>, Fault> {
     }
 }
 
+/// The identifier of a node as OPC UA writes one in JSON: `{"Id": "TEMP-1", "IdType": 1, "Namespace": 2}`.
+#[cold]
+pub(super) fn node_id(written: &[u8]) -> Result<Text<'_>, Fault> {
+    let mut id = Err(Fault::malformed("a name must be a string"));
+    let read = Cursor::new(written).object(|cursor, key| match &*key.to_str() {
+        "Id" | "id" => cursor.value().map(|value| id = name(value)),
+        _ => cursor.skip(),
+    });
+    read.map_err(|Syntax(what)| Fault::malformed(what)).and(id)
+}
+
 /// See [`super::super::quality`]. `None`: it cannot be read.
 pub(super) fn quality(value: Value<'_>) -> Option<Quality> {
     match value {
@@ -65,6 +91,25 @@ pub(super) fn quality(value: Value<'_>) -> Option<Quality> {
         Value::Boolean(is_good) => Some(if is_good { Quality::Good } else { Quality::Bad }),
         _ => None,
     }
+}
+
+/// What an object in place of a quality says: `{"name": "Good"}`, `{"code": 192}`, `{"level": "Bad", "userCode": 512}`,
+/// `{"value": 0}`. A name is better than a code, of which there are several kinds.
+#[cold]
+#[inline(never)]
+pub(super) fn quality_object(written: &[u8]) -> Option<Quality> {
+    let (mut name, mut code, mut flag) = (None, None, None);
+    let read = Cursor::new(written).object(|cursor, key| {
+        let value = cursor.value()?;
+        match key.to_str().trim_start_matches('_').to_ascii_lowercase().as_str() {
+            "name" | "level" | "symbol" | "text" | "quality" => name = name.or(quality(value)),
+            "code" | "value" | "intvalue" => code = code.or(quality(value)),
+            "good" | "isgood" => flag = flag.or(quality(value)),
+            _ => {}
+        }
+        Ok(())
+    });
+    read.ok().and(name.or(code).or(flag))
 }
 
 /// A value with what belongs to it.
@@ -91,11 +136,11 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     };
     let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
-            "SourceTimestamp" => is_twice |= put(&mut source, time(cursor.value()?)),
-            "ServerTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
-            "StatusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
+            "SourceTimestamp" | "sourceTimestamp" => is_twice |= put(&mut source, time(cursor.value()?)),
+            "ServerTimestamp" | "serverTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
+            "StatusCode" | "statusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
             "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
-            key if matches!(key, "Body" | "Value" | "value") || is_typed_value(key) => {
+            key if matches!(key, "Body" | "Value" | "value") || is_typed_value(key) || key.starts_with("$number") => {
                 let mut inside = *cursor;
                 let found = match cursor.value()? {
                     Value::Nested => variant_value(&mut inside),
@@ -118,6 +163,27 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     DataValue { value, timestamp_us: source.or(server), quality }
 }
 
+/// Integers above are printed by Protobuf for negative ones of 32 bits.
+const TYPED_INTEGER_MAX: f64 = 2_147_483_647.0;
+
+/// The value that stands under a key that only tells its type, if there is one such key: `{"name": "TEMP", "floatValue": 1.5}`.
+#[cold]
+pub(super) fn typed_value(element: &[u8]) -> Option<Result<f64, Fault>> {
+    let (mut found, mut count) = (None, 0);
+    let read = Cursor::new(element).object(|cursor, key| {
+        let key = key.to_str();
+        if !is_typed_value(&key) {
+            return cursor.skip();
+        }
+        count += 1;
+        let is_integer = key.starts_with("int") || key.starts_with("long");
+        let value = number_value(cursor.value()?);
+        found = Some(value).filter(|value| !is_integer || value.is_ok_and(|value| value <= TYPED_INTEGER_MAX));
+        Ok(())
+    });
+    read.ok().and(found).filter(|_| count == 1)
+}
+
 /// The number of a list that holds one number and nothing else.
 #[cold]
 pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
@@ -132,8 +198,8 @@ pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
     }
 }
 
-/// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`, or
-/// `{"$date": "2023-11-14T22:13:20Z"}`.
+/// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`,
+/// `{"sec": ..., "nsec": ...}`, or `{"$date": "2023-11-14T22:13:20Z"}`.
 #[cold]
 pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     let (mut date, mut seconds, mut nanos) = (None, None, None);
@@ -146,10 +212,12 @@ pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     let read = cursor.object(|cursor, key| {
         match &*key.to_str() {
             "$date" => is_twice |= date.replace(date_of(cursor)?).is_some(),
-            "timeInSeconds" | "seconds" => is_twice |= seconds.replace(whole(cursor.value()?)).is_some(),
-            "offsetInNanos" | "nanos" => {
-                let found = whole(cursor.value()?).filter(|nanos| (0..1_000_000_000).contains(nanos));
-                is_twice |= nanos.replace(found).is_some();
+            "timeInSeconds" | "seconds" | "_seconds" | "sec" | "secs" | "epochSecond" => {
+                is_twice |= seconds.replace(whole(cursor.value()?)).is_some()
+            }
+            key if let Some(unit) = nanos_each(key) => {
+                let found = whole(cursor.value()?).and_then(|count| count.checked_mul(unit));
+                is_twice |= nanos.replace(found.filter(|nanos| (0..1_000_000_000).contains(nanos))).is_some();
             }
             _ => cursor.skip()?,
         }
@@ -163,6 +231,16 @@ pub(super) fn time_object(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
             us.ok_or(timestamp::NO_TIMESTAMP).and_then(timestamp::checked)
         }
         _ => Err(timestamp::NO_TIMESTAMP),
+    }
+}
+
+/// How many nanoseconds a key counts that stands beside whole seconds.
+fn nanos_each(key: &str) -> Option<i64> {
+    match key {
+        "offsetInNanos" | "nanos" | "nano" | "nanoseconds" | "_nanoseconds" | "nsec" | "nsecs" | "nanosec" => Some(1),
+        "usec" | "usecs" | "micros" | "microseconds" => Some(1_000),
+        "millis" | "milliseconds" => Some(1_000_000),
+        _ => None,
     }
 }
 
@@ -213,21 +291,14 @@ pub(super) fn gateway_quality(says: Says, written: &[u8]) -> Option<Quality> {
             _ => None,
         };
     }
-    let mut code = Some(written);
     if written.starts_with(b"{") {
-        code = None;
-        Cursor::new(written)
-            .object(|cursor, key| {
-                let inner = cursor.pass()?;
-                code = if key.to_str() == "Code" { Some(inner) } else { code };
-                Ok(())
-            })
-            .ok()?;
+        // An empty one stands for a good one, which is left out.
+        return quality_object(written).or_else(|| is_empty(written).then_some(Quality::Good));
     }
-    let text = std::str::from_utf8(code.unwrap_or(b"0")).ok()?.trim_matches('"');
+    let text = std::str::from_utf8(written).ok()?.trim_matches('"');
     // Below 256 a number is no status code: it may be the state of anything.
     let is_other = text.parse::<i64>().is_ok_and(|code| (1..256).contains(&code));
-    if is_other { None } else { quality::of_text(text) }
+    if is_other { None } else { quality::of_opc_text(text) }
 }
 
 /// The value that is to blame for a fault of `element`, whose structure is sound; nothing if no single key is.
@@ -256,8 +327,10 @@ pub(super) fn written_at_fault(element: &[u8], fault: Fault) -> &[u8] {
 #[cold]
 pub(super) fn odd_quality(element: &[u8]) -> &[u8] {
     strongest(element, |known, written| {
+        let is_read = |value| matches!(value, Value::Null) || quality(value).is_some();
         known.says == Says::Quality
-            && Cursor::new(written).value().is_ok_and(|value| !matches!(value, Value::Null) && quality(value).is_none())
+            && Cursor::new(written).value().is_ok_and(|value| !is_read(value))
+            && quality_object(written).is_none()
     })
 }
 

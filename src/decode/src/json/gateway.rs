@@ -1,8 +1,8 @@
 //! The keys of gateways in an element; see [`super::list`] and [`super::tags`].
 
-use super::cursor::{Cursor, Syntax};
+use super::cursor::{Cursor, Syntax, Value};
 use super::element::{Element, KEY, STATUS};
-use super::fields::gateway_quality;
+use super::fields::{gateway_quality, stamp};
 use super::keys::{Known, Says};
 use super::{list, values};
 
@@ -14,6 +14,7 @@ impl<'a> Element<'a> {
             Says::Value | Says::Sensor | Says::Time(_) | Says::Machine | Says::Quality | Says::Several => {
                 self.said(known, cursor)
             }
+            Says::Label | Says::MachineLabel | Says::Stamp => self.word_member(known, cursor),
             Says::Data if matches!(cursor.token(), Some(b'{' | b'[')) => self.several(known.bit, cursor),
             Says::Data => self.value(known.bit, known.rank, cursor),
             Says::OpcDa => {
@@ -22,6 +23,11 @@ impl<'a> Element<'a> {
             }
             Says::List => {
                 let list = list::check(cursor)?;
+                self.list(list);
+                Ok(())
+            }
+            Says::Messages => {
+                let list = list::check_message(cursor)?;
                 self.list(list);
                 Ok(())
             }
@@ -52,7 +58,7 @@ impl<'a> Element<'a> {
                 Ok(())
             }
             Says::Payload | Says::Params => self.payload_member(known.says, cursor),
-            Says::Envelope => {
+            Says::Envelope | Says::Senml | Says::Topic => {
                 self.has_others = true;
                 self.keys_seen |= 1 << known.bit;
                 cursor.skip()
@@ -61,22 +67,44 @@ impl<'a> Element<'a> {
                 self.is_message = true;
                 cursor.skip()
             }
-            Says::Method => {
-                self.is_notification = cursor.pass()?.starts_with(b"\"Notify");
-                Ok(())
-            }
             Says::DataSet => {
                 self.is_data_set = true;
                 cursor.skip()
             }
-            Says::MessageType => {
-                let kind = cursor.pass()?;
-                self.is_data_set = true;
-                self.is_silent = [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
-                Ok(())
-            }
+            Says::Method | Says::MessageType => self.kind_member(known.says, cursor),
             _ => cursor.skip(),
         }
+    }
+
+    /// What stands behind a word that says something only where the right thing stands behind it.
+    fn word_member(&mut self, known: Known, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        if known.says == Says::Stamp {
+            match stamp(cursor)? {
+                Some(timestamp_us) => self.timestamp_us.offer(known.rank, Ok(timestamp_us)),
+                None => self.has_others = true,
+            }
+            return Ok(());
+        }
+        let named = if known.says == Says::MachineLabel { &mut self.machine } else { &mut self.sensor };
+        match cursor.value()? {
+            Value::Text(text) if text.is_sound() && !text.is_blank() => named.offer(known.rank, Ok(text)),
+            _ => self.has_others = true,
+        }
+        Ok(())
+    }
+
+    /// What kind of message it is.
+    fn kind_member(&mut self, says: Says, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        let kind = cursor.pass()?;
+        if says == Says::Method {
+            self.is_notification = kind.starts_with(b"\"Notify");
+            // A button, the end of an update: nothing that is measured.
+            self.is_silent |= kind == b"\"NotifyEvent\"";
+        } else {
+            self.is_data_set = true;
+            self.is_silent |= [&b"\"ua-keepalive\""[..], b"\"ua-metadata\"", b"\"ua-status\""].contains(&kind);
+        }
+        Ok(())
     }
 
     /// What a message holds.

@@ -13,6 +13,11 @@ pub(super) enum Says {
     Sensor,
     Machine,
     Time(Option<Unit>),
+    /// A time, if what stands there is one.
+    Stamp,
+    /// A name of a sensor or a machine, if it is text.
+    Label,
+    MachineLabel,
     Quality,
     /// The quality as two bits, as Siemens counts it.
     QualityBits,
@@ -24,6 +29,12 @@ pub(super) enum Says {
     Data,
     /// Several values as a list.
     List,
+    /// Of a record of SenML; see [`super::senml`].
+    Senml,
+    /// The topic under which Node-RED sends the message.
+    Topic,
+    /// A list of messages, or one message.
+    Messages,
     /// A list of lists, where it is one.
     Records,
     /// What a message of OPC UA or Node-RED holds.
@@ -58,8 +69,15 @@ pub(super) const SENSOR_RANK_STRONG: u8 = 1;
 /// The rank of a node id of OPC UA, of which the catalogue may have a part.
 pub(super) const SENSOR_RANK_NODE: u8 = 7;
 
+/// The rank of words that name a sensor where nothing else does.
+const SENSOR_RANK_LABEL: u8 = 9;
+
 /// The rank from which a name is that of a container: the tags of its entries are parts of it.
-pub(super) const SENSOR_RANK_CONTAINER: u8 = 9;
+pub(super) const SENSOR_RANK_CONTAINER: u8 = 10;
+
+/// The rank of times of the value itself under OPC UA's names, and under names that may mean anything else.
+const TIME_RANK_SOURCE: u8 = 9;
+const TIME_RANK_STAMP: u8 = 11;
 
 /// The rank of a machine key that counts only where the topic names no machine.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
@@ -72,6 +90,9 @@ pub(super) const BODY_BIT: u32 = 42;
 
 /// The bit of the keys by which a message may be an envelope; see [`super::envelope`].
 pub(super) const ENVELOPE_BIT: u32 = 47;
+/// The bits of the keys that only SenML has, and of `topic`.
+pub(super) const SENML_BIT: u32 = 51;
+pub(super) const TOPIC_BIT: u32 = 52;
 /// The bit of the key `DisplayName`.
 pub(super) const DISPLAY_BIT: u32 = 46;
 
@@ -115,25 +136,34 @@ impl Known {
         Some(Self { says, bit, rank })
     }
 
+    /// The key's meaning, unless it may as well be the name of any tag.
     pub(super) fn of(key: &[u8]) -> Option<Self> {
-        usual!(key, known => Some(known), Self::of_gateway(key).filter(|known| known.says != Says::Envelope))
+        let is_sure = |known: &Self| {
+            !matches!(
+                known.says,
+                Says::Envelope | Says::Label | Says::MachineLabel | Says::Stamp | Says::Senml | Says::Topic
+            )
+        };
+        usual!(key, known => Some(known), Self::of_gateway(key).filter(is_sure))
     }
 
     /// The keys of gateways; see [`super::list`] and [`super::tags`]. Also those that may be the name of any tag.
     #[inline(never)]
     pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
         use Says::{
-            Data, DataSet, Envelope, Error, Errors, List, Machine, MessageType, Method, NodeRed, OpcDa, Params,
-            Payload, Quality,
+            Data, DataSet, Envelope, Error, Errors, List, Machine, MessageType, Messages, Method, NodeRed, OpcDa,
+            Params, Payload, Quality,
         };
-        use Says::{QualityBits, Records, Remark, Sensor, Several, Status, Time, Value};
+        use Says::{QualityBits, Records, Remark, Senml, Sensor, Several, Status, Time, Topic, Value};
         match key {
+            b"VALUE" => Self::new(Value, VALUE_BIT, 0),
             b"v" => Self::new(Value, 18, 1),
-            b"val" => Self::new(Value, 19, 2),
+            b"val" | b"Val" => Self::new(Value, 19, 2),
             b"q" => Self::new(Quality, 20, 1),
             b"d" => Self::new(Data, 21, 3),
             b"node" => Self::new(Machine, 22, MACHINE_RANK_WEAK),
-            b"qualityCode" | b"QualityCode" => Self::new(Quality, 23, 2),
+            b"QUALITY" => Self::new(Quality, 15, 0),
+            b"qualityCode" | b"QualityCode" | b"quality_code" => Self::new(Quality, 23, 2),
             b"qc" => Self::new(QualityBits, 24, 3),
             b"dataPointId" => Self::new(Sensor, 25, 5),
             b"Variable" => Self::new(Sensor, 26, 6),
@@ -143,10 +173,15 @@ impl Known {
             b"propertyAlias" => Self::new(Sensor, 49, SENSOR_RANK_CONTAINER + 1),
             b"SourceTimestamp" => Self::new(Time(None), 27, 7),
             b"ServerTimestamp" => Self::new(Time(None), 28, 8),
-            b"StatusCode" => Self::new(Status, 29, 4),
-            b"Status" => Self::new(Status, 45, 5),
+            b"StatusCode" | b"statusCode" => Self::new(Status, 29, 4),
+            b"Status" | b"status" => Self::new(Status, 45, 5),
+            b"Values" | b"VALUES" => Self::new(Several, VALUES_BIT, 0),
             b"vals" => Self::new(Several, 30, 1),
-            b"tags" | b"metrics" | b"Messages" | b"DataItems" | b"propertyValues" => Self::new(List, 31, 0),
+            b"Messages" => Self::new(Messages, 31, 0),
+            b"tags" | b"metrics" | b"DataItems" | b"propertyValues" => Self::new(List, 31, 0),
+            b"Tags" | b"Metrics" => Self::new(List, 31, 0),
+            b"bn" | b"bt" | b"bver" | b"bv" => Self::new(Senml, SENML_BIT, 0),
+            b"topic" => Self::new(Topic, TOPIC_BIT, 0),
             b"Payload" | b"payload" => Self::new(Payload, 32, 0),
             b"_msgid" => Self::new(NodeRed, 43, 0),
             b"params" => Self::new(Params, 33, 0),
@@ -160,13 +195,43 @@ impl Known {
             b"DataSetWriterId" | b"DataSetWriterName" | b"PublisherId" | b"SequenceNumber" | b"MetaDataVersion" => {
                 Self::new(DataSet, 41, 0)
             }
-            b"group" | b"metas" | b"Time" => Self::new(Remark, 39, 0),
+            b"group" | b"metas" | b"MessageId" => Self::new(Remark, 39, 0),
             b"fields" | b"uplink_message" | b"object" | b"state" | b"data" => Self::new(Envelope, ENVELOPE_BIT, 0),
-            b"msg" | b"message" | b"body" | b"sensors" | b"reported" | b"telemetry" | b"properties" => {
+            b"msg" | b"message" | b"body" | b"sensors" | b"reported" | b"telemetry" | b"properties" | b"readings"
+            | b"measurements" | b"result" | b"feeds" | b"content" | b"StatusSNS" => {
                 Self::new(Envelope, ENVELOPE_BIT, 0)
+            }
+            _ => Self::of_word(key),
+        }
+    }
+
+    /// Words that mean something where the right thing stands behind them: text for a name, a time for a time.
+    fn of_word(key: &[u8]) -> Option<Self> {
+        use Says::{Label, MachineLabel, Stamp};
+        match key {
+            b"sensorId" | b"SensorId" | b"sensorID" | b"SensorID" | b"SENSOR_ID" => Self::new(Label, 0, 0),
+            b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, 0, 2),
+            b"Id" | b"ID" => Self::new(Label, 0, 4),
+            b"machineId" | b"MachineId" | b"machineID" | b"MachineID" => Self::new(MachineLabel, 0, 1),
+            b"nodeId" | b"nodeid" | b"node_id" => Self::new(Label, 0, SENSOR_RANK_NODE),
+            b"tagPath" | b"fullPath" | b"path" | b"address" | b"item" | b"itemId" | b"ItemId" | b"itemName"
+            | b"ItemName" | b"key" | b"metric" | b"variable" | b"parameter" | b"point" | b"signal" | b"channel"
+            | b"label" | b"n" => Self::new(Label, 0, SENSOR_RANK_LABEL),
+            b"propertyId" => Self::new(Label, 0, SENSOR_RANK_CONTAINER + 1),
+            b"sourceTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE),
+            b"serverTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE + 1),
+            b"TIMESTAMP" | b"TimeStamp" | b"timeStamp" | b"timestampMs" | b"timestampNs" | b"ts_ms" | b"Time"
+            | b"Epoch" | b"epoch" | b"datetime" | b"dateTime" | b"DateTime" | b"date_time" | b"_time"
+            | b"_timestamp" | b"last_seen" | b"created_at" | b"createdAt" | b"measured_at" | b"utc" | b"UTC" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP)
             }
             _ => None,
         }
+    }
+
+    /// Whether text behind the key is the name of something, and no value even where it is made of digits.
+    pub(super) fn is_name(self) -> bool {
+        self.says == Says::Label && self.rank < SENSOR_RANK_LABEL
     }
 
     /// Whether few senders name a sensor by it: a plant may have a sensor that is called so.

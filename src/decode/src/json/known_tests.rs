@@ -301,10 +301,10 @@ fn a_message_names_what_was_wrong_with_this_input() {
         (r#"{"value":{"raw":1}}"#, "name its key as `value` in the keys"),
         (r#"{"value":[1,2]}"#, "write one number"),
         (
-            r#"{"name":"U1","intValue":3}"#,
-            "no key says the value: `{\\\"name\\\":\\\"U1\\\",\\\"intValue\\\":3}`; write it as `value`",
+            r#"{"name":"U1","intValue":3,"longValue":4}"#,
+            "no key says the value: `{\\\"name\\\":\\\"U1\\\",\\\"intValue\\\":3,\\\"longValue\\\":4}`; write it as `value`",
         ),
-        (r#"{"metrics":[{"name":"U1","int_value":3}]}"#, "int_value\\\":3}`; write it as `value`"),
+        (r#"{"metrics":[{"name":"U1","int_value":4294967295}]}"#, "int_value\\\":4294967295}`; write it as `value`"),
         (r#"{"values":[{"id":"A","v":"warm"}]}"#, "the value is no number: `\\\"warm\\\"`; write a number"),
     ] {
         let found = decoded(&[], payload);

@@ -24,9 +24,9 @@ pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syn
     Ok(is_list.then_some(bytes))
 }
 
-/// Whether a list or an object, of sound structure, has nothing in it.
-pub(super) fn is_empty(written: &[u8]) -> bool {
-    written.get(1..).is_some_and(|inside| matches!(inside.trim_ascii_start(), [b']' | b'}', ..]))
+/// As [`check`]; an object in the place of the list is its only entry.
+pub(super) fn check_message<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syntax> {
+    if cursor.token() == Some(b'{') { cursor.pass().map(Some) } else { check(cursor) }
 }
 
 /// Whether what stands behind `error` means that there is none.
@@ -34,7 +34,7 @@ pub(super) fn is_no_error(written: &[u8]) -> bool {
     matches!(written, b"" | b"0" | b"null" | b"\"\"" | b"false" | b"\"0\"")
 }
 
-/// Hands over one point per entry of `list`, which [`check`] has passed. `report_entry`: reads one and hands it over; a
+/// Hands over one point per entry of `list`, which [`check`] has passed; an object is the only entry of one. `report_entry`: reads one and hands it over; a
 /// fault of its syntax leaves the cursor anywhere.
 pub(super) fn report<'l, V: Visitor>(
     list: &'l [u8],

@@ -4,6 +4,7 @@
 //! - a reading: `{"sensor_id": "S1", "value": 1.5, "timestamp_ms": 1700000000000}`; see [`element`] for all keys
 //! - several of one time: `{"ts": 1700000000000, "values": {"TEMP": 1.5, "PRESS": 2.5}}`; see [`values`]
 //! - the shapes of gateways: see [`list`], [`tags`] and [`envelope`]
+//! - packs of SenML, and what is nearly JSON or stands in text: see [`senml`], [`loose`] and [`inside`]
 //! - other shapes by a mapping in the configuration: see [`translate`]
 //! - a snapshot: `{"machine_id": "M1", "machine_state": "RUNNING", ...}`; see [`super::snapshot`]
 //!
@@ -19,9 +20,13 @@ mod element;
 mod envelope;
 mod fields;
 mod gateway;
+pub(crate) mod inside;
+mod keyed;
 mod keys;
 mod list;
+mod loose;
 mod naming;
+mod senml;
 mod several;
 mod tags;
 mod translate;
@@ -36,6 +41,8 @@ mod known_tests;
 #[cfg(test)]
 mod mapping_tests;
 #[cfg(test)]
+mod other_tests;
+#[cfg(test)]
 mod shapes_tests;
 #[cfg(test)]
 mod tests;
@@ -44,11 +51,12 @@ mod tolerance_tests;
 
 pub(crate) use fields::time_value;
 
+use super::fault::checked_name;
 use super::mapping::Mapping;
-use super::{Address, Form, Kind, Visitor};
+use super::{Address, Form, Kind, Name, Point, Visitor};
 use cursor::{Cursor, Syntax};
 use element::Element;
-use genims_model::Reason;
+use genims_model::{Quality, Reason};
 
 const BREAKS_OFF: &str = "the array breaks off";
 
@@ -61,7 +69,11 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
         return;
     }
     match Element::parse(&mut cursor) {
+        Ok(element) if cursor.token().is_none() && element.is_senml() => {
+            senml::Base::default().report(address, element.bytes(), visitor);
+        }
         Ok(element) if cursor.token().is_none() => report(address, &element, visitor),
+        Err(_) if let Some(json) = loose::as_json(payload) => inside::read(address, &json, payload, visitor),
         _ => decode_lines(address, payload, visitor),
     }
 }
@@ -71,7 +83,8 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
 pub(super) fn decode_mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, payload: &[u8], visitor: &mut V) {
     match translate::translate(mapping, payload) {
         Some(translated) if address.kind != Kind::Scada => {
-            let mut visitor = translate::Original { visitor, payload, translated: &translated };
+            let mut visitor =
+                translate::Original { visitor, payload, translated: &translated, form: None, is_told: false };
             decode(address, &translated, &mut visitor);
         }
         _ => decode(address, payload, visitor),
@@ -132,6 +145,7 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
         reject_trailing(payload, cursor, visitor);
         return;
     }
+    let (mut senml, first) = (None, cursor.at());
     loop {
         let next = cursor.token();
         let start = cursor.at();
@@ -139,15 +153,28 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
             return reject_syntax(Syntax(BREAKS_OFF), start, &payload[start..], visitor);
         }
         match Element::parse(&mut cursor) {
+            Ok(element) if senml.is_some() || element.is_senml() => {
+                senml.get_or_insert_with(senml::Base::default).report(address, element.bytes(), visitor);
+            }
             Ok(element) => report(address, &element, visitor),
+            Err(_)
+                if start == first
+                    && let Some(value) = only_value(address, payload) =>
+            {
+                return visitor.point(value);
+            }
             Err(syntax) => {
                 let at = cursor.at();
                 let Some(end) = element_end(payload, start) else {
                     return reject_syntax(syntax, at, &payload[start..], visitor);
                 };
                 let fragment = payload[start..end].trim_ascii_end();
-                let detail = format_args!("{} at byte {at}", syntax.0);
-                visitor.reject_part(Form::Elements, Reason::MalformedPayload, detail, fragment);
+                if let Some(json) = loose::as_json(fragment) {
+                    inside::read_part(address, &json, fragment, visitor);
+                } else {
+                    let detail = format_args!("{} at byte {at}", syntax.0);
+                    visitor.reject_part(Form::Elements, Reason::MalformedPayload, detail, fragment);
+                }
                 cursor.jump(end);
             }
         }
@@ -164,9 +191,20 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
     }
 }
 
+/// The one number of a list below a sensor's topic.
+#[cold]
+fn only_value<'a>(address: &Address<'a>, payload: &[u8]) -> Option<Point<'a>> {
+    let Kind::Sensor(sensor) = address.kind else { return None };
+    let name = Name::Sensor { machine: address.machine, sensor: checked_name(sensor).ok()? };
+    let value = fields::only_item(payload).ok()?;
+    Some(Point { name, timestamp_us: None, value, quality: Quality::Good })
+}
+
 #[inline]
 fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) {
-    if let Err(fault) = element.report(address, visitor) {
+    if let Err(fault) = element.report(address, visitor)
+        && !inside::report(address, element, visitor)
+    {
         let told = element.told(fault);
         visitor.reject_part(Form::Elements, fault.reason, format_args!("{told}"), element.bytes());
     }

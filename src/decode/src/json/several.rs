@@ -1,8 +1,8 @@
 //! An element that says several things: a list, an object of values or tags, a message around them. See [`super::element`].
 
-use super::cursor::{Cursor, Syntax, Text};
+use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::element::Element;
-use super::fields::number_value;
+use super::fields::{number_value, only_item, typed_value};
 use super::keys::{BODY_BIT, ENVELOPE_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
 use super::values::{self, Common};
 use super::{envelope, list, naming, tags};
@@ -33,8 +33,8 @@ impl<'a> Element<'a> {
         };
         match (payload.first(), address.kind) {
             (Some(b'{'), _) => report(&mut cursor, visitor).map_err(syntax)?,
-            (Some(b'['), _) => {
-                let list = list::check(&mut cursor).map_err(syntax)?.ok_or(NOT_A_NUMBER)?;
+            (Some(b'['), _) if list::check(&mut cursor.clone()).is_ok_and(|list| list.is_some()) => {
+                let list = payload;
                 let machine = self.machine_name(address)?;
                 let common = Common {
                     machine: machine.as_deref(),
@@ -47,7 +47,10 @@ impl<'a> Element<'a> {
                 Ok(())
             }
             (_, Kind::Sensor(sensor)) => {
-                let value = number_value(cursor.value().map_err(syntax)?)?;
+                let value = match cursor.value().map_err(syntax)? {
+                    Value::Nested => only_item(payload)?,
+                    value => number_value(value)?,
+                };
                 let timestamp_us = self.timestamp_us.candidate.transpose()?;
                 let name = Name::Sensor { machine: address.machine, sensor: checked_name(sensor)? };
                 visitor.point(Point { name, timestamp_us, value, quality: Quality::Good });
@@ -80,8 +83,8 @@ impl<'a> Element<'a> {
             return Err(Fault::malformed("value and values exclude each other"));
         }
         // What is empty beside the other says nothing.
-        let list = self.list.filter(|list| self.values.is_none() || !list::is_empty(list));
-        let values = self.values.filter(|values| list.is_none() || !list::is_empty(values));
+        let list = self.list.filter(|list| self.values.is_none() || !is_empty(list));
+        let values = self.values.filter(|values| list.is_none() || !is_empty(values));
         if self.values_twice || (values.is_some() && list.is_some()) {
             return Err(Fault::malformed("two keys hold several values each; write them under one"));
         }
@@ -95,9 +98,11 @@ impl<'a> Element<'a> {
             return Err(NOT_A_NUMBER);
         } else if !is_of_sensor && self.report_envelope(common, visitor)? {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
-            return Err(NO_VALUE_KEY);
+            return self.report_item(common.sensor, common, 0, visitor);
         } else if !is_of_sensor
-            && (self.report_tags(common, visitor)? || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
+            && ((deep == LISTS_DEEP_MAX && self.report_keyed(common, deep - 1, visitor)?)
+                || self.report_tags(common, visitor)?
+                || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
         {
         } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
             let has_values = self.keys_seen & (1 << VALUES_BIT) != 0;
@@ -139,8 +144,15 @@ impl<'a> Element<'a> {
             });
             return Ok(true);
         }
-        let Some(named) = envelope::named_tags(self.bytes) else { return Ok(false) };
-        tags::report(named, tags::Top::Tags, common, visitor, Self::report_tag)
+        if let Some(named) = envelope::named_tags(self.bytes) {
+            return tags::report(named, tags::Top::Tags, common, visitor, Self::report_tag);
+        }
+        let Some(wrapped) = envelope::only_wrapped(self.bytes) else { return Ok(false) };
+        let inner = Element::parse(&mut Cursor::new(wrapped)).map_err(|Syntax(what)| Fault::malformed(what))?;
+        if inner.list.is_none() && inner.values.is_none() && inner.value.candidate.is_none() {
+            return Ok(false);
+        }
+        inner.report_item(None, common, LISTS_DEEP_MAX - 1, visitor).map(|()| true)
     }
 
     /// An element whose `value` is one tag among others.
@@ -233,7 +245,7 @@ impl<'a> Element<'a> {
     }
 
     /// As one of a list: what it does not say itself, it has in common with the others. `named`: by what is around it.
-    fn report_item<V: Visitor>(
+    pub(super) fn report_item<V: Visitor>(
         &self,
         named: Option<&str>,
         common: Common<'_>,
@@ -276,7 +288,7 @@ impl<'a> Element<'a> {
             (Some(value), _) => value?,
             (None, Some(_)) => return Err(NOT_READ),
             (None, None) if self.value_is_null => return Err(NOT_A_NUMBER),
-            (None, None) => return Err(NO_VALUE_KEY),
+            (None, None) => typed_value(self.bytes).ok_or(NO_VALUE_KEY)??,
         };
         self.remark(visitor);
         visitor.point(Point {

@@ -108,6 +108,8 @@ fn shelly_notifies_of_its_components() {
     ];
     assert_eq!(points(status), expected);
     assert_eq!(points(&status.replace("NotifyStatus", "NotifyFullStatus")), expected);
+    let button = r#"{"src":"s","method":"NotifyEvent","params":{"ts":1700000000.12,"events":[{"component":"input:0","id":0,"event":"btn_down"}]}}"#;
+    assert_eq!(points(button), [], "an event is no value");
     assert_eq!(decoded(r#"{"method":"get","params":{"a":1}}"#).points, [Found::new("params.a", None, 1.0).on("M1")]);
 }
 

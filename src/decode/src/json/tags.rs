@@ -13,7 +13,7 @@
 //! fault is rejected alone, in the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
-use super::fields::{number_value, only_item};
+use super::fields::{number_value, only_item, stamp};
 use super::keys::{Known, Says, is_of_protocol};
 use super::values::{self, Common, TWICE};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
@@ -107,7 +107,7 @@ where
                     self.is_of_protocol = true;
                     true
                 }
-                None => false,
+                None => self.is_said_of_tags(&key, *cursor)?,
             };
             if is_told_of_tags {
                 return cursor.skip();
@@ -120,6 +120,16 @@ where
             self.path.truncate(length);
             result
         })
+    }
+
+    /// Whether what stands behind a key that may be a tag's is a time or a name, and not a value of a known sensor.
+    fn is_said_of_tags(&mut self, key: &str, mut cursor: Cursor<'o>) -> Result<bool, Syntax> {
+        let is_said = match Known::of_gateway(key.as_bytes()) {
+            Some(known) if known.says == Says::Stamp => stamp(&mut cursor)?.is_some(),
+            Some(known) => known.is_name() && cursor.token() == Some(b'"'),
+            None => false,
+        };
+        Ok(is_said && !self.knows_member(key))
     }
 
     /// Goes on to a key in the object at the path; the answer is the length to go back to.

@@ -88,7 +88,7 @@ impl<'a> Members<'a> {
             Says::Machine => self.has(Part::Machine),
             Says::Time(_) => self.has(Part::Time),
             Says::Quality | Says::QualityBits | Says::Status | Says::OpcDa => self.has(Part::Quality),
-            Says::Value | Says::Data | Says::Several | Says::List | Says::Records => several,
+            Says::Value | Says::Data | Says::Several | Says::List | Says::Messages | Says::Records => several,
             _ => false,
         }
     }
@@ -310,8 +310,8 @@ impl Translation<'_> {
 
 /// Whether a value may stand behind a key that says so.
 fn holds_values(says: Says) -> bool {
-    use Says::{Data, List, Params, Payload, Records, Several, Value};
-    matches!(says, Value | Data | Several | List | Records | Payload | Params)
+    use Says::{Data, List, Messages, Params, Payload, Records, Several, Value};
+    matches!(says, Value | Data | Several | List | Messages | Records | Payload | Params)
 }
 
 /// What stands in a token, without quotes and escapes.
@@ -327,20 +327,24 @@ fn name(written: &[u8]) -> Vec<u8> {
     if written.starts_with(b"\"") { written.to_vec() } else { quoted(&word(written)).into_bytes() }
 }
 
-/// Hands on what comes of a translation; where all of it is at fault, what the sender wrote is set aside.
-pub(super) struct Original<'v, V> {
+/// Hands on what comes of a translation, or of what a message holds in another form; where all of it is at fault, what the sender wrote is set aside.
+pub(super) struct Original<'v, V: ?Sized> {
     pub(super) visitor: &'v mut V,
     pub(super) payload: &'v [u8],
     pub(super) translated: &'v [u8],
+    /// Where `payload` is one of any number of parts: how these are kept together.
+    pub(super) form: Option<Form>,
+    /// The part was set aside: once is enough.
+    pub(super) is_told: bool,
 }
 
-impl<V> Original<'_, V> {
+impl<V: ?Sized> Original<'_, V> {
     fn is_all(&self, fragment: &[u8]) -> bool {
         fragment.trim_ascii() == self.translated.trim_ascii()
     }
 }
 
-impl<V: Visitor> Visitor for Original<'_, V> {
+impl<V: Visitor + ?Sized> Visitor for Original<'_, V> {
     fn point(&mut self, point: Point<'_>) {
         self.visitor.point(point);
     }
@@ -350,12 +354,17 @@ impl<V: Visitor> Visitor for Original<'_, V> {
     }
 
     fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        self.visitor.reject(reason, detail, if self.is_all(fragment) { self.payload } else { fragment });
+        match self.form {
+            Some(form) if !self.is_told => self.visitor.reject_part(form, reason, detail, self.payload),
+            Some(_) => {}
+            None => self.visitor.reject(reason, detail, if self.is_all(fragment) { self.payload } else { fragment }),
+        }
+        self.is_told = true;
     }
 
     fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
         if self.is_all(fragment) {
-            self.visitor.reject(reason, detail, self.payload);
+            self.reject(reason, detail, fragment);
         } else {
             self.visitor.reject_part(form, reason, detail, fragment);
         }
@@ -371,5 +380,9 @@ impl<V: Visitor> Visitor for Original<'_, V> {
 
     fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
         self.visitor.knows(machine, sensor)
+    }
+
+    fn knows_machine(&self, machine: &str) -> bool {
+        self.visitor.knows_machine(machine)
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Line<'a> {
     pub(super) measurement: Escaped<'a>,
     pub(super) sensor: Option<Escaped<'a>>,
     pub(super) machine: Option<Escaped<'a>>,
-    /// The content of a field `quality` that is a string.
+    /// The content of a field `quality` that is a string, or else of a tag of that name.
     pub(super) quality: Option<&'a str>,
     pub(super) timestamp_us: Option<i64>,
     fields: Scanner<'a>,
@@ -86,13 +86,21 @@ impl<'a> Line<'a> {
             return Err(Fault::malformed("a line begins with a measurement"));
         }
         let (mut tags, mut ranks) = ([None; 2], [u8::MAX; 2]);
-        while scanner.take(b',') {
+        let mut quality = None;
+        while scanner.take(b',') && scanner.peek() != Some(b' ') {
             let (key, value) = scanner.tag()?;
+            if value.raw.is_empty() {
+                continue;
+            }
             let (place, rank) = match key.raw {
                 "sensor_id" => (0, 0),
                 "sensor" => (0, 1),
                 "machine_id" => (1, 0),
                 "machine" => (1, 1),
+                "quality" => {
+                    quality = Some(value.raw);
+                    continue;
+                }
                 _ => continue,
             };
             if ranks[place] == rank {
@@ -106,13 +114,14 @@ impl<'a> Line<'a> {
             return Err(Fault::malformed("a line needs a space and fields after measurement and tags"));
         }
         let fields = scanner;
-        let mut quality = None;
+        let mut has_quality = false;
         loop {
             let field = scanner.field()?;
-            if let (true, FieldValue::Text(word)) = (field.is_quality(), field.value)
-                && quality.replace(word).is_some()
-            {
-                return Err(Fault::malformed("the field quality stands twice"));
+            if let (true, FieldValue::Text(word)) = (field.is_quality(), field.value) {
+                if has_quality {
+                    return Err(Fault::malformed("the field quality stands twice"));
+                }
+                (quality, has_quality) = (Some(word), true);
             }
             if !scanner.take(b',') {
                 break;
@@ -137,10 +146,10 @@ impl<'a> Line<'a> {
 }
 
 fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
-    const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only an integer timestamp may stand");
+    const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only a timestamp may stand");
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(NO_INTEGER);
+        return other_timestamp(text, unit).ok_or(NO_INTEGER);
     }
     // Leading zeros count: what is set aside is written in nanoseconds with all of their digits, whenever it was.
     let unit = unit.or_else(|| Unit::of_digits(digits.len() as i32));
@@ -149,6 +158,12 @@ fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
         None => Decimal::printed(text.as_bytes()),
     };
     decimal.ok_or(NO_INTEGER).and_then(|decimal| timestamp::from_decimal(decimal, unit))
+}
+
+/// A time with a fraction, or as RFC 3339 writes it.
+#[cold]
+fn other_timestamp(text: &str, unit: Option<Unit>) -> Option<i64> {
+    text.starts_with(|first: char| first.is_ascii_digit()).then(|| timestamp::from_text(text, unit).ok()).flatten()
 }
 
 /// A position in a line. Stops only at ASCII bytes, so all slices are at character boundaries.
@@ -205,17 +220,14 @@ impl<'a> Scanner<'a> {
         Escaped { raw: self.since(start), escaped }
     }
 
+    /// An empty value is a tag left out.
     #[inline]
     fn tag(&mut self) -> Result<(Escaped<'a>, Escaped<'a>), Fault> {
         let key = self.name(b"= ");
         if key.raw.is_empty() || !self.take(b'=') {
             return Err(Fault::malformed("a tag is written key=value"));
         }
-        let value = self.name(b", ");
-        if value.raw.is_empty() {
-            return Err(Fault::malformed("a tag is written key=value"));
-        }
-        Ok((key, value))
+        Ok((key, self.name(b", ")))
     }
 
     #[inline]
@@ -258,35 +270,32 @@ impl<'a> Scanner<'a> {
         if let Some((decimal, length)) = Decimal::scan(token.as_bytes()) {
             match &token.as_bytes()[length..] {
                 b"" => return Ok(FieldValue::Number(value::of_decimal(decimal, token.as_bytes()))),
-                b"i" | b"u" => return integer(decimal, token).map(FieldValue::Number),
+                b"i" | b"u" => return Ok(FieldValue::Number(integer(decimal, token))),
                 _ => {}
             }
         }
-        unusual(token)
+        Ok(unusual(token))
     }
 }
 
-/// `token` ends in `i` or `u` and is a number otherwise. The outer error is the line's, the inner one the field's.
-fn integer(decimal: Decimal, token: &str) -> Result<Result<f64, Fault>, Fault> {
+/// `token` ends in `i` or `u` and is a number otherwise.
+fn integer(decimal: Decimal, token: &str) -> Result<f64, Fault> {
     if token.contains(['.', 'e', 'E']) || (token.ends_with('u') && decimal.negative) {
         return Err(Fault::malformed("an integer value has digits only"));
     }
     let fits = |value: &i64| value.unsigned_abs() <= VALUE_MAX as u64;
-    Ok(decimal.to_i64().filter(fits).map(|value| value as f64).ok_or(OUT_OF_RANGE))
+    decimal.to_i64().filter(fits).map(|value| value as f64).ok_or(OUT_OF_RANGE)
 }
 
-/// Switch states, NaN, and numbers that JSON would not take (`.5`, `1.`, `+1`).
+/// Switch states, NaN, numbers that JSON would not take (`.5`, `1.`, `+1`), and text without its quotes.
 #[cold]
-fn unusual(token: &str) -> Result<FieldValue<'_>, Fault> {
+fn unusual(token: &str) -> FieldValue<'_> {
     match token {
-        "t" | "T" => return Ok(FieldValue::Number(Ok(1.0))),
-        "f" | "F" => return Ok(FieldValue::Number(Ok(0.0))),
-        _ => {}
-    }
-    match value::of_text(token.as_bytes()) {
-        Err(fault) if fault.reason == Reason::NotANumber => {
-            Err(Fault::malformed("a value is a number, a switch state or text in quotes"))
-        }
-        value => Ok(FieldValue::Number(value)),
+        "t" | "T" => FieldValue::Number(Ok(1.0)),
+        "f" | "F" => FieldValue::Number(Ok(0.0)),
+        _ => match value::of_text(token.as_bytes()) {
+            Err(fault) if fault.reason == Reason::NotANumber => FieldValue::Text(token),
+            value => FieldValue::Number(value),
+        },
     }
 }

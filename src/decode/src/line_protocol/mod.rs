@@ -1,14 +1,14 @@
 //! Influx line protocol goes in, points come out: `measurement,tag=value field=1.5,other=2i 1700000000000000000`.
 //!
 //! How a line names its sensors:
-//! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`, other fields are remarks
+//! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`; other fields are remarks
 //! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
 //! - else the measurement is the machine; where it is none that the catalogue has (Telegraf's are names of its plugins), the
 //!   topic's machine, if it names one
 //!
-//! With both tags the sensor may be a code of the machine. A field `quality` that is a string belongs to the whole line: see
-//! [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
-//! [`super::value`] reads as one; other text is rejected for its field alone, a line that cannot be read for itself alone.
+//! With both tags the sensor may be a code of the machine. A field `quality` that is a string, or a code beside a sensor's value,
+//! or a tag of that name belongs to the whole line: see [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
+//! [`super::value`] reads as one; other text, also without quotes, is rejected for its field alone, a line that cannot be read for itself alone.
 //! Empty lines and those that begin with `#` are skipped. A line that is no UTF-8 is read as Latin-1. Text
 //! in quotes may hold line feeds, if the line that goes on behind them can be read as a whole: a lost quote costs one line.
 //!
@@ -132,15 +132,30 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     };
     let machine = machine.as_deref().map(checked_name).transpose()?;
     checked_name(&sensor)?;
+    let mut quality = quality;
     for field in line.fields() {
         let field = field?;
         if field.key.is("value") && value_field.replace(field).is_some() {
             return Err(Fault::malformed("the field value stands twice"));
         }
+        if field.key.is("quality") {
+            quality = code_of(&line, field).unwrap_or(quality);
+        }
     }
     let field = value_field.ok_or(Fault::malformed("a line with a sensor tag needs a field named value"))?;
     report(&line, field, Name::Sensor { machine, sensor: &sensor }, quality, visitor);
     Ok(())
+}
+
+/// The quality of a line with a sensor, whose field `quality` is a number: there it is no sensor's value.
+#[cold]
+fn code_of(line: &Line<'_>, field: Field<'_>) -> Option<Quality> {
+    match field.value {
+        FieldValue::Number(Ok(code)) if line.quality.is_none() && code.fract() == 0.0 => {
+            Some(quality::of_code(code as i64).unwrap_or(Quality::Uncertain))
+        }
+        _ => None,
+    }
 }
 
 /// Finds fields that stand twice: a bit per name tells most new ones, and a line with many fields pays for a set.

@@ -101,8 +101,8 @@ fn a_bad_line_rejects_only_itself() {
     let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
     assert_eq!(values, [1.0, 4.0]);
     assert_eq!(found.fragments(), ["broken", "M1 T=2 noon", "M1 T=3 -5", "M1 T="]);
-    use Reason::{BadTimestamp, MalformedPayload};
-    assert_eq!(found.reasons(), [MalformedPayload, BadTimestamp, BadTimestamp, MalformedPayload]);
+    use Reason::{BadTimestamp, MalformedPayload, NotANumber};
+    assert_eq!(found.reasons(), [MalformedPayload, BadTimestamp, BadTimestamp, NotANumber]);
 }
 
 #[test]
@@ -113,12 +113,9 @@ fn a_line_at_fault_hands_nothing_over() {
         "M1 T=1 ,U=2",
         ",a=b T=1",
         "M1,a T=1",
-        "M1,a= T=1",
         "M1,=b T=1",
         "M1",
         "M1 ",
-        "M1 T=1,U=1x",
-        "M1 T=1,U=1.000.000",
         "M1 T=1,U=\"open",
         "M1 T=1,U=\"a\"b",
         "M1 T=1, U=2",
@@ -126,13 +123,57 @@ fn a_line_at_fault_hands_nothing_over() {
         "M1,sensor=S value=1,value=2",
         "M1,sensor=S,sensor=R value=1",
         "M1 T=1 1 2",
-        "M1 T=5i5",
-        "M1 T=-5u",
         "M1 T=1\u{0}2",
     ] {
         let found = decoded(text);
         assert_eq!(found.points, [], "{text}");
         assert_eq!(found.rejects.len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_the_value_does_not_cost_it() {
+    let of_sensor = |quality| Found::new("S", None, 1.5).of_quality(quality);
+    use Quality::{Bad, Good, Uncertain};
+    for (text, quality) in [
+        ("r,sensor_id=S value=1.5,note=hello", Good),
+        ("r,sensor_id=S value=1.5,note=", Good),
+        ("r,sensor_id=S value=1.5,n=5i5,m=-1u,k=1.000.000", Good),
+        ("r,sensor_id=S,host= value=1.5", Good),
+        ("r,sensor_id=S, value=1.5", Good),
+        ("r,sensor_id=S value=1.5,quality=bad", Bad),
+        ("r,sensor_id=S,quality=bad value=1.5", Bad),
+        ("r,sensor_id=S,quality=bad value=1.5,quality=\"good\"", Good),
+        ("r,sensor_id=S value=1.5,quality=0", Good),
+        ("r,sensor_id=S value=1.5,quality=192i", Good),
+        ("r,sensor_id=S value=1.5,quality=24i", Bad),
+        ("r,sensor_id=S value=1.5,quality=2.5", Good),
+        ("r,sensor_id=S value=1.5,quality=130i", Uncertain),
+    ] {
+        assert_eq!(points(text), [of_sensor(quality)], "{text}");
+    }
+    let found = decoded("M1,a= T=1,U=1x,V=,W=5i5,X=-5u,Y=2 1700000000");
+    let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
+    assert_eq!((values, found.rejects.len()), (vec![1.0, 2.0], 4));
+    for (reason, detail, fragment) in &found.rejects {
+        let again = decoded(std::str::from_utf8(fragment).unwrap());
+        assert_eq!((again.points, again.rejects), (vec![], vec![(*reason, detail.clone(), fragment.clone())]));
+    }
+}
+
+#[test]
+fn times_behind_a_line_may_have_a_fraction_or_be_text() {
+    for (text, us) in [
+        ("M1 T=1 1700000000.5", 1_700_000_000_500_000),
+        ("M1 T=1 1700000000123.25", 1_700_000_000_123_250),
+        ("M1 T=1 2023-11-14T22:13:20Z", 1_700_000_000_000_000),
+    ] {
+        let mut found = Collected::default();
+        decode(text.as_bytes(), None, &mut found);
+        assert_eq!((found.points, found.rejects), (vec![Found::new("T", Some(us), 1.0).on("M1")], vec![]), "{text}");
+    }
+    for text in ["M1 T=1 1.5.5", "M1 T=1 2023-11-14T22:13:20", "M1 T=1 U=2", "M1 T=1 1700000000,5"] {
+        assert_eq!(decoded(text).reasons(), [Reason::BadTimestamp], "{text}");
     }
 }
 

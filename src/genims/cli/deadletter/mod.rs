@@ -90,7 +90,7 @@ const LISTED_CHARACTERS_MAX: usize = 60;
 fn beginning(dead_letter: &StoredDeadLetter) -> String {
     let text = payload_shown(dead_letter);
     let mut start: String = text.chars().take(LISTED_CHARACTERS_MAX).collect();
-    if start.len() < text.len() || !dead_letter.is_complete() {
+    if start.len() < text.len() || (dead_letter.payload.len() as i64) < dead_letter.payload_bytes {
         start += "...";
     }
     start
@@ -186,7 +186,13 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         Some(text) => text.split('\n').map(shown).collect::<Vec<_>>().join("\n"),
         None => dead_letter.payload.escape_ascii().to_string(),
     };
-    let kept = if dead_letter.is_complete() { "" } else { ", of which the beginning was kept" };
+    let kept = match dead_letter.is_complete() {
+        true => String::new(),
+        false => format!(
+            ", CUT: the first {} were kept; a replay leaves it, its sender has it whole",
+            dead_letter.kept_bytes
+        ),
+    };
     say!("payload   {} bytes{kept}\n{payload}", dead_letter.payload_bytes);
     Ok(ExitCode::SUCCESS)
 }

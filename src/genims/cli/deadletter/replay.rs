@@ -73,6 +73,8 @@ struct Replayed {
     refused_meanwhile: u64,
     /// Only a part of the payload was kept: only the sender has it whole.
     cut: u64,
+    /// Which, the first ones.
+    cut_ids: Vec<i64>,
     /// Refused by the database, and no row to put back: events, and dead letters that were refused themselves.
     without_row: u64,
     /// Of those sent again, the ones that came without a topic.
@@ -194,6 +196,8 @@ impl Replay<'_> {
         let (whole, partial): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
             all.into_iter().partition(StoredDeadLetter::is_complete);
         self.done.cut += partial.len() as u64;
+        let room = TOLD_MAX.saturating_sub(self.done.cut_ids.len());
+        self.done.cut_ids.extend(partial.iter().map(|dead_letter| dead_letter.letter_id).take(room));
         let (rows, whole): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
             whole.into_iter().partition(StoredDeadLetter::holds_row);
         // Sent, they would say nothing, and nothing would come back.
@@ -306,6 +310,11 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
         say!(
             "{without_row} hold no row that could be put back (an event, or a dead letter that was refused itself) and were \
              left; `genims deadletter show` has what is known, `purge` removes them."
+        );
+    }
+    for letter_id in &done.cut_ids {
+        say!(
+            "letter {letter_id} was left: its payload was cut; `genims deadletter show {letter_id}` has how much was kept."
         );
     }
     if *cut > 0 {

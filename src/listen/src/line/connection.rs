@@ -30,9 +30,6 @@ const ROUNDS_MAX: usize = 64;
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// Between attempts to make the numbers of new sensors durable.
-const REGISTER_AGAIN: Duration = Duration::from_secs(1);
-
 /// What a connection that sends nothing holds for what may come.
 const FIRST_BYTES: usize = 512;
 
@@ -159,14 +156,6 @@ impl Connection {
     /// Hands the round over. False when a shutdown cut the wait for room short.
     async fn submit(&mut self, shutdown: &CancellationToken) -> bool {
         let patience = self.shared.options.drain_timeout;
-        // Nobody sends these lines again: the sender waits, as in front of a full log.
-        while !self.intake.register() {
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                () = sleep(REGISTER_AGAIN) => {}
-            }
-        }
         let mut slot = None;
         let receipt = {
             let mut submitted = pin!(self.intake.submit(&self.waiter, &mut slot));
@@ -214,8 +203,7 @@ impl Sink for Connection {
         count(&self.shared.metrics.protocol_errors_total, 1);
         let limit = self.shared.options.line_bytes_max;
         let Overlong { head, bytes, share } = line;
-        let kept = if head.len() as u64 == bytes { "" } else { "; its start is kept" };
-        let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}{kept}");
+        let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}");
         self.intake.reject_head(Reason::TooLarge, detail, &head, bytes);
         self.heads.push(share);
     }

@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newer_connection_ends_the_tenure_of_the_older() {
+    async fn a_newer_connection_ends_the_lease_of_the_older() {
         let client = Client::new("plc".to_owned(), 0);
         let mut first = client.take_over();
         assert!(!first.is_over());

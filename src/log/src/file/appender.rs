@@ -18,7 +18,7 @@ use super::metrics::SpoolMetrics;
 use super::record::{self, Counts};
 use super::segment::{self, Identity};
 use super::shared::Shared;
-use genims_model::{Group, Portion};
+use genims_model::{Group, Mark, Portion};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -89,6 +89,14 @@ impl Appender {
                 Err(error)
             }
         }
+    }
+
+    /// Makes marks durable that come without records. Unlike an append it begins no housekeeping: a command, which registers no
+    /// consumers, takes no segment away.
+    pub fn append_marks(&mut self, marks: Vec<Mark>) -> Result<(), SpoolError> {
+        self.shared.check_running()?;
+        let written = self.write_durably(&mut Portion { marks, ..Portion::default() });
+        written.map(|_| ()).inspect_err(|error| self.shared.stop(error))
     }
 
     fn write_durably(&mut self, portion: &mut Portion) -> Result<Vec<Arc<Group>>, SpoolError> {

@@ -43,17 +43,22 @@ impl IntakeBuffer {
         self.set_aside(None, reason, detail, (head, bytes));
     }
 
-    /// `kept`: the fragment, and how long it was when it came.
+    /// `kept`: the fragment, and how long it was when it came. What is cut says so.
     pub(super) fn set_aside(&mut self, form: Option<Form>, reason: Reason, detail: Arguments<'_>, kept: (&[u8], u64)) {
+        let (payload, payload_bytes) = (&kept.0[..kept.0.len().min(PAYLOAD_KEPT_BYTES_MAX)], kept.1);
+        let cut = match payload.len() {
+            whole if whole as u64 == payload_bytes => String::new(),
+            some => format!("; cut: the first {some} of {payload_bytes} bytes were kept"),
+        };
         let letter = DeadLetter {
             source: self.source,
             client: self.client.as_ref().to_owned(),
             received_us: self.received_us,
             topic: self.topic.clone(),
             reason,
-            detail: detail.to_string(),
-            payload: kept.0[..kept.0.len().min(PAYLOAD_KEPT_BYTES_MAX)].to_vec(),
-            payload_bytes: kept.1,
+            detail: format!("{detail}{cut}"),
+            payload: payload.to_vec(),
+            payload_bytes,
             records: 1,
         };
         self.letters.put(&mut self.staged[0].dead_letters, letter, form);

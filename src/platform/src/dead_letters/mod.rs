@@ -34,6 +34,8 @@ pub struct StoredDeadLetter {
     /// Cut after 1 MiB; its beginning in lists.
     pub payload: Vec<u8>,
     pub payload_bytes: i64,
+    /// What of that is in the table.
+    pub kept_bytes: i64,
     pub replayed_at: Option<DateTime<Utc>>,
     /// How often it came; `received_at` is when it came first.
     pub letters: i64,
@@ -50,7 +52,7 @@ impl Serialize for StoredDeadLetter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.payload_text();
         let hex = || self.payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let mut out = serializer.serialize_struct("letter", 19)?;
+        let mut out = serializer.serialize_struct("letter", 21)?;
         out.serialize_field("letter_id", &self.letter_id)?;
         out.serialize_field("spool_id", &self.spool_id)?;
         out.serialize_field("log_offset", &self.log_offset)?;
@@ -66,6 +68,8 @@ impl Serialize for StoredDeadLetter {
         out.serialize_field("payload_text", &text)?;
         out.serialize_field("payload_hex", &text.is_none().then(hex))?;
         out.serialize_field("payload_bytes", &self.payload_bytes)?;
+        out.serialize_field("payload_kept_bytes", &self.kept_bytes)?;
+        out.serialize_field("payload_is_cut", &!self.is_complete())?;
         out.serialize_field("replayed_at", &self.replayed_at)?;
         out.serialize_field("letters", &self.letters)?;
         out.serialize_field("records", &self.records)?;
@@ -89,7 +93,7 @@ impl StoredDeadLetter {
     pub fn payload_text(&self) -> Option<&str> {
         match std::str::from_utf8(&self.payload) {
             Ok(text) => Some(text),
-            Err(error) if error.error_len().is_none() && !self.is_complete() => {
+            Err(error) if error.error_len().is_none() && (self.payload.len() as i64) < self.payload_bytes => {
                 std::str::from_utf8(&self.payload[..error.valid_up_to()]).ok()
             }
             Err(_) => None,
@@ -98,7 +102,7 @@ impl StoredDeadLetter {
 
     /// False for a payload that was cut: only the sender still has all of it.
     pub fn is_complete(&self) -> bool {
-        self.payload.len() as i64 == self.payload_bytes
+        self.kept_bytes == self.payload_bytes
     }
 }
 
@@ -133,7 +137,7 @@ pub struct ReasonCount {
 const ROW_KEY: &[u8] = b"\"row\":{";
 
 const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, client, topic, reason, sqlstate, detail, \
-     payload_bytes, replayed_at, letters, records, coalesce(last_received_at, received_at) AS last_received_at, \
+     payload_bytes, length(payload)::bigint AS kept_bytes, replayed_at, letters, records, coalesce(last_received_at, received_at) AS last_received_at, \
      coalesce(fold = cause, false) AS is_sample";
 /// What of a payload a list shows.
 pub const LISTED_BYTES_MAX: i32 = 512;
@@ -249,6 +253,7 @@ fn dead_letter(row: &Row) -> StoredDeadLetter {
         detail: row.get("detail"),
         payload: row.get("payload"),
         payload_bytes: row.get("payload_bytes"),
+        kept_bytes: row.get("kept_bytes"),
         replayed_at: row.get("replayed_at"),
         letters: row.get("letters"),
         records: row.get("records"),

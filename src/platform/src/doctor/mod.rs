@@ -1,6 +1,7 @@
 //! `genims doctor`: whether every connection is as it should be, and what to do where it is not.
 //!
-//! All databases are examined at the same time, each by itself and within [`TIME_MAX`], whatever its server does.
+//! All databases are examined at the same time, each by itself and within a time that the caller
+//! says, whatever its server does.
 //!
 //! - [`report`]: what was found; [`judge`]: what is good and what is not
 //! - [`postgres`], [`mysql`], [`mongo`]: how each engine is asked
@@ -19,15 +20,15 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// For one database; all of them run at the same time.
-const TIME_MAX: Duration = Duration::from_millis(2_500);
+/// What a server is given to answer unless the caller says otherwise: who asks has a fault to find.
+pub const TIMEOUT: Duration = Duration::from_millis(2_500);
 /// So long databases may be looked at again, one after the other.
 const AGAIN_MAX: Duration = Duration::from_secs(30);
 
-/// Examines all databases of the registry. Nothing is changed in any of them.
-pub async fn run(registry: &Registry, environment: &Environment) -> DoctorReport {
+/// Examines all databases of the registry, each within `limit`. Nothing is changed in any of them.
+pub async fn run(registry: &Registry, environment: &Environment, limit: Duration) -> DoctorReport {
     let started = Instant::now();
-    let mut looks = join_all(registry.all().iter().map(|database| look(database, environment))).await;
+    let mut looks = join_all(registry.all().iter().map(|database| look(database, environment, limit))).await;
     // A pooler or a server with few connections to give answers one after the other, not all at the same time.
     let server = |place: &str| place.rsplit_once('/').map_or(place, |(server, _)| server).to_owned();
     let answering: HashSet<String> =
@@ -35,7 +36,7 @@ pub async fn run(registry: &Registry, environment: &Environment) -> DoctorReport
     for (database, found) in registry.all().iter().zip(&mut looks) {
         let is_alive = answering.contains(&server(&found.examination.place));
         if !found.answered && is_alive && started.elapsed() < AGAIN_MAX {
-            *found = look(database, environment).await;
+            *found = look(database, environment, limit).await;
         }
     }
     let databases = looks.into_iter().map(|look| look.examination).collect();
@@ -48,20 +49,20 @@ struct Look {
     answered: bool,
 }
 
-async fn look(database: &Database, environment: &Environment) -> Look {
+async fn look(database: &Database, environment: &Environment, limit: Duration) -> Look {
     let started = Instant::now();
     let (variable, whole_server) = url_of(database, environment);
     let mut checklist = Checklist { whole_server, ..Checklist::default() };
     let looked = async {
         match database.engine {
-            Engine::Postgresql => postgres::examine(&mut checklist, database, environment).await,
+            Engine::Postgresql => postgres::examine(&mut checklist, database, environment, limit).await,
             Engine::Mysql => mysql::examine(&mut checklist, database, environment).await,
             Engine::Mongodb => mongo::examine(&mut checklist, database, environment).await,
         }
     };
-    let answered = timeout(TIME_MAX, looked).await.is_ok();
+    let answered = timeout(limit, looked).await.is_ok();
     if !answered {
-        let found = format!("{}: no answer within {:.1} s", checklist.place, TIME_MAX.as_secs_f64());
+        let found = format!("{}: no answer within {:.1} s", checklist.place, limit.as_secs_f64());
         if checklist.has(Subject::Reachable) {
             checklist.fail(Subject::Latency, found, "look at the server's log and load, and at the network between");
         } else {

@@ -57,5 +57,5 @@ pub(super) fn name(identifier: &str) -> String {
 }
 
 pub(super) fn literal(text: &str) -> String {
-    postgres_protocol::escape::escape_literal(text)
+    genims_databases::literal(Engine::Postgresql, text)
 }

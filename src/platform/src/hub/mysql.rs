@@ -160,7 +160,7 @@ pub(super) async fn make_login(
     settings: &MysqlSettings,
     login: &Login,
 ) -> Result<(), mysql_async::Error> {
-    let account = format!("'{}'@'%'", login.role.replace('\\', "\\\\").replace('\'', "''"));
+    let account = format!("{}@'%'", genims_databases::literal(Engine::Mysql, &login.role));
     let secured = if settings.requires_tls() { "SSL" } else { "NONE" };
     for statement in [
         format!("CREATE USER IF NOT EXISTS {account} ACCOUNT LOCK"),

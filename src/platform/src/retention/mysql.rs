@@ -7,7 +7,7 @@ use super::rules::{self, Rule};
 use super::sql::{column, is_old, key_text};
 use crate::errors::PlatformError;
 use genims_databases::errors::mysql_code;
-use genims_databases::{Database, Engine, Environment, MysqlConnection, MysqlSettings, quoted};
+use genims_databases::{Database, Engine, Environment, MysqlConnection, MysqlSettings, literal, quoted};
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
 
@@ -107,8 +107,8 @@ async fn look(
 }
 
 fn by_law(held: &Held, key: &str) -> Vec<(String, String)> {
-    let literal = |text: &String| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
-    let one = |(record, hold): (&String, &String)| (reason(hold), format!("({key} = {})", literal(record)));
+    let one =
+        |(record, hold): (&String, &String)| (reason(hold), format!("({key} = {})", literal(Engine::Mysql, record)));
     held.keys.iter().map(one).collect()
 }
 

@@ -4,14 +4,21 @@
 //! moves in two steps: before the batch `intent_offset` says how far the writing may have come, after it `next_offset`
 //! says what is there. In between, and after any crash, the records from one to the other are uncertain: some may be there.
 //! The position is journaled; the server's journal is in order, so what was written before it is then durable as well.
+//!
+//! A position may be put back without the ledger. Then batches are entered once more, with other ends than before:
+//!
+//! - No two entries of a log overlap: one takes the place of all that begin inside it.
+//! - A position inside an entry goes back to where that begins, for nothing tells how much of it lies before the position.
+//! - What has been entered may be there, whatever the position says.
 
 use crate::error::{SinkError, answered};
-use bson::{DateTime, Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
 use genims_model::{Lineage, Position};
 use mongodb::action::Action;
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
+use std::ops::Range;
 use uuid::Uuid;
 
 /// The sink's name in `sink_positions` and in the spool's cursors.
@@ -83,12 +90,47 @@ impl Bookkeeping {
     /// What the server remembers; a log it does not know starts at `start`.
     pub async fn position(&self, start: &Position) -> Result<MirrorPosition, SinkError> {
         if let Some(known) = self.remembered().await? {
-            return Ok(known);
+            return self.between_entries(known).await;
         }
         let (next_offset, lineage) = (start.offset, start.lineage.clone());
         let fresh = MirrorPosition { next_offset, lineage, earlier: None, intent_offset: next_offset };
         self.remember(&fresh).await?;
-        Ok(self.remembered().await?.unwrap_or(fresh))
+        let known = self.remembered().await?.unwrap_or(fresh);
+        self.between_entries(known).await
+    }
+
+    /// The position where a batch ends or begins, with all that was entered as what may be there.
+    async fn between_entries(&self, known: MirrorPosition) -> Result<MirrorPosition, SinkError> {
+        let entered = self.last_entry(None).await?.map_or(0, |entry| entry.end);
+        let intent_offset = known.intent_offset.max(entered);
+        match self.last_entry(Some(known.next_offset)).await? {
+            Some(entry) if entry.end > known.next_offset => {
+                let (position, begins) = (known.next_offset, entry.start);
+                tracing::warn!(
+                    position,
+                    begins,
+                    "the mirror's position was put back into a batch; it goes on where that begins"
+                );
+                let back = doc! { "next_offset": begins as i64, "intent_offset": intent_offset as i64 };
+                self.update(position, doc! { "$set": back }, Some(durable())).await?;
+                Ok(MirrorPosition { next_offset: begins, intent_offset, ..known })
+            }
+            _ => Ok(MirrorPosition { intent_offset, ..known }),
+        }
+    }
+
+    /// The offsets of the newest batch that was entered, or of the newest that begins below `below`.
+    async fn last_entry(&self, below: Option<u64>) -> Result<Option<Range<u64>>, SinkError> {
+        let below = below.map_or(Bson::MaxKey, |below| Bson::Int64(below as i64));
+        let entries = doc! { "_id": { "$gte": self.entry(Bson::MinKey), "$lt": self.entry(below) } };
+        let Some(found) = self.ledger.find_one(entries).sort(doc! { "_id": -1 }).await? else { return Ok(None) };
+        let first = found.get_document("_id").and_then(|id| id.get_i64("first_offset")).unwrap_or_default();
+        Ok(Some(first as u64..found.get_i64("next_offset").unwrap_or_default() as u64))
+    }
+
+    /// The name of a batch in the ledger; names ascend with the offsets.
+    fn entry(&self, first_offset: Bson) -> Document {
+        doc! { "spool_id": &self.spool_id, "first_offset": first_offset }
     }
 
     /// What the server remembers; it is asked often, so nothing is written.
@@ -168,9 +210,11 @@ impl Bookkeeping {
         }
     }
 
-    /// Enters a batch, in place of an earlier attempt that began at the same offset.
+    /// Enters a batch, in place of earlier ones that began at the same offset or inside it.
     pub async fn enter(&self, first_offset: u64, next_offset: u64, ledger: &LedgerDocument) -> Result<(), SinkError> {
-        let id = doc! { "spool_id": &self.spool_id, "first_offset": first_offset as i64 };
+        let id = self.entry(Bson::Int64(first_offset as i64));
+        let inside = doc! { "$gt": &id, "$lt": self.entry(Bson::Int64(next_offset as i64)) };
+        self.ledger.delete_many(doc! { "_id": inside }).await?;
         let time = |timestamp_us: Option<i64>| timestamp_us.map(|us| DateTime::from_millis(us.div_euclid(1_000)));
         let entry = doc! {
             "_id": &id,

@@ -2,7 +2,7 @@
 //! expiry. That one is dropped as soon as it holds nothing but our own unfinished batch, and made again as it should be.
 
 use crate::error::{SinkError, answered};
-use crate::mongo::collections::{ensure, ordinary, time_series};
+use crate::mongo::collections::{ALL, ensure, ordinary, time_series};
 use crate::mongo::readings::object_id;
 use bson::oid::ObjectId;
 use bson::{Document, doc};
@@ -27,11 +27,11 @@ pub(super) async fn remake(
     for collection in lost {
         let foreign = count(database, collection, doc! { "$nor": [within(spool_id, &offsets)] }).await?;
         if foreign > 0 {
-            return Err(SinkError::NotTimeSeries { collection, foreign });
+            return Err(SinkError::NotTimeSeries { collection: collection.to_owned(), foreign });
         }
         answered(async { database.collection::<Document>(collection).drop().await }).await?;
     }
-    answered(ensure(database)).await?;
+    answered(ensure(database, &ALL)).await?;
     Ok(true)
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn remake_unfinished(
             answered(async { database.collection::<Document>(collection).drop().await }).await?;
         }
     }
-    answered(ensure(database)).await
+    answered(ensure(database, &ALL)).await
 }
 
 async fn count(database: &Database, collection: &str, filter: Document) -> Result<u64, SinkError> {

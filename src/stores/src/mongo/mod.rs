@@ -30,11 +30,12 @@ use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
 use crate::target::{Committed, Target};
 use ::bson::doc;
-use bookkeeping::{Bookkeeping, SINK};
+use bookkeeping::{Bookkeeping, MirrorPosition, SINK};
 use genims_catalogue::Directory;
 use genims_model::{Lineage, Position};
 use insert::InsertOptions;
 use mongodb::{Client, Database};
+use std::ops::Range;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -62,6 +63,8 @@ pub struct MongoTarget {
     session: Option<Session>,
     /// Documents in one command.
     capacity: Capacity,
+    /// The batch whose end is not known; it outlives the connection, and positions that are lost.
+    unfinished: Range<u64>,
 }
 
 /// What is known since the last `open`.
@@ -82,12 +85,22 @@ struct Session {
 
 impl MongoTarget {
     pub fn new(client: Client, names: MongoNames, directory: Arc<Directory>) -> Self {
-        Self { client, names, directory, as_of_us: None, session: None, capacity: Capacity::default() }
+        let (as_of_us, session, capacity) = (None, None, Capacity::default());
+        Self { client, names, directory, as_of_us, session, capacity, unfinished: 0..0 }
     }
 
     /// For a history that ends in the past: what of it had not expired when it ended is written, whenever that is done.
     pub fn as_of(self, as_of_us: i64) -> Self {
         Self { as_of_us: Some(as_of_us), ..self }
+    }
+}
+
+impl MongoTarget {
+    /// The offsets of the unfinished batch, if it comes again: what was under way here, or else what MongoDB remembers.
+    fn rewritten(&self, position: &MirrorPosition) -> Range<u64> {
+        let (begin, end) = (position.next_offset, position.intent_offset);
+        let is_known = !self.unfinished.is_empty() && begin <= self.unfinished.start;
+        if is_known { self.unfinished.clone() } else { begin..end }
     }
 }
 
@@ -106,10 +119,10 @@ impl Target for MongoTarget {
         let database = self.client.database(&self.names.database);
         let hello = answered(async { database.run_command(doc! { "hello": 1 }).await }).await?;
         let standalone = !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid");
-        answered(collections::ensure(&database)).await?;
+        answered(collections::ensure(&database, &collections::ALL)).await?;
         let bookkeeping = Bookkeeping::new(&self.client, &self.names.internal, log);
         let position = answered(bookkeeping.position(start)).await?;
-        dropped::remake_unfinished(&database, log, position.next_offset..position.intent_offset).await?;
+        dropped::remake_unfinished(&database, log, self.rewritten(&position)).await?;
         let time_series = answered(collections::time_series(&database)).await?;
         self.session = Some(Session {
             spool_id: log,
@@ -135,7 +148,10 @@ impl Target for MongoTarget {
         if position < session.uncertain_below {
             answered(lookup::nothing_runs(&self.client, &session.options.comment)).await?;
         }
-        commit::commit(session, batch, position, &catalogue, &mut self.capacity).await
+        self.unfinished = batch.first_offset..batch.next_offset;
+        let committed = commit::commit(session, batch, position, &catalogue, &mut self.capacity).await?;
+        self.unfinished = 0..0;
+        Ok(committed)
     }
 
     /// The ledger has the figures; no account waits for them.

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
 use genims_model::SourceNo;
 use std::ops::Range;
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Error, Statement, Transaction};
 
 /// Bytes of a chunk: large enough that the hand-over costs nothing, small enough to stay in the cache.
@@ -93,7 +93,13 @@ impl Refused {
 /// The database's refusal, when it is the row's own fault. Everything else, from a lost connection to a missing table, is mended
 /// outside and worth repeating.
 pub fn refusal(error: &Error) -> Option<&DbError> {
-    error.as_db_error().filter(|refusal| is_own_fault(refusal.code().code()))
+    error.as_db_error().filter(|refusal| is_own_fault(refusal.code().code()) || is_outside_policy(refusal))
+}
+
+/// Whether a policy of row level security does not allow the row. Its code is that of a missing right, which is not the row's fault,
+/// and its message is in the server's language; the routine that raises it is for policies alone.
+fn is_outside_policy(refusal: &DbError) -> bool {
+    *refusal.code() == SqlState::INSUFFICIENT_PRIVILEGE && refusal.routine() == Some("ExecWithCheckOptions")
 }
 
 /// Data exceptions (22), constraints (23), WITH CHECK OPTION (44), program limits such as an oversized index row (54), and what

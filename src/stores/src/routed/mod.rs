@@ -3,7 +3,8 @@
 //! In: batches of events. Out: what `config/routes` makes of them.
 //!
 //! - [`postgres`], [`mysql`]: one statement a route, and the position in the same transaction: exactly once
-//! - [`mongo`]: documents whose `_id`s follow from the event; the position comes after them, so what is written again is the same
+//! - [`mongo`]: documents whose `_id`s follow from the event; the position comes after them, so what is written again is the same;
+//!   [`parts`]: their form, [`series`]: the time series among their collections
 //! - [`lookups`]: what routes must know of other databases
 //! - [`progress`]: what each route has written, and what was refused
 //!
@@ -12,8 +13,10 @@
 pub mod lookups;
 pub mod mongo;
 pub mod mysql;
+mod parts;
 pub mod postgres;
 pub mod progress;
+mod series;
 
 use crate::batch::Batch;
 use genims_catalogue::Catalogue;

@@ -1,18 +1,23 @@
 //! MongoDB as a database that events are routed to. No transaction spans documents and position, so a batch may be written
 //! twice: inserts have `_id`s that follow from the event, upserts come in the order of the log, and end the same. Time-series
-//! collections have no unique `_id`; what may be in them already is looked up before it is written again.
+//! collections have no unique `_id`; what may be in them already is looked up before it is written again, and that not before an
+//! earlier attempt has ended, which a server works on after its client is gone.
 
+use super::parts::{bson_of, time_of};
 use super::progress::{RouteCounts, Routed};
+use super::series::{self, Unfinished};
 use super::{events, json, taken};
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};
 use crate::mongo::bookkeeping::Bookkeeping;
+use crate::mongo::collections::names;
+use crate::mongo::lookup::nothing_runs;
 use crate::target::{Committed, Target};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
 use genims_catalogue::Directory;
 use genims_model::{Lineage, Position};
-use genims_routes::document::{Part, changes, document, key, not_later};
+use genims_routes::document::{changes, document, key, not_later};
 use genims_routes::joined::{Known, joins};
 use genims_routes::{Lookup, Operation, Route, RoutedEvent};
 use hashbrown::{HashMap, HashSet};
@@ -32,6 +37,8 @@ struct Session {
     /// Records below may be there already.
     uncertain_below: u64,
     time_series: HashSet<String>,
+    /// Those of the schema's that were made where they were missing.
+    ready: HashSet<&'static str>,
 }
 
 /// See the module's header.
@@ -72,12 +79,12 @@ impl Target for RoutedMongo {
     async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
         let bookkeeping = Bookkeeping::new(&self.client, &self.internal, start.log);
         let known = answered(bookkeeping.position(start)).await?;
-        let time_series = match self.session.take() {
-            Some(session) => session.time_series,
-            None => answered(time_series(&self.client.database(&self.database))).await?,
+        let (time_series, ready) = match self.session.take() {
+            Some(session) => (session.time_series, session.ready),
+            None => (time_series(&self.client.database(&self.database)).await?, HashSet::new()),
         };
         let uncertain_below = known.intent_offset.max(written);
-        self.session = Some(Session { bookkeeping, uncertain_below, time_series });
+        self.session = Some(Session { bookkeeping, uncertain_below, time_series, ready });
         self.log = start.log;
         self.lineage = start.lineage.clone();
         Ok(Position { log: start.log, lineage: known.lineage, offset: known.next_offset })
@@ -93,43 +100,28 @@ impl Target for RoutedMongo {
         for lookup in routes.routes.iter().filter_map(|route| joins(route, &routes.lookups)) {
             self.learn(lookup)?;
         }
-        let database = self.client.database(&self.database);
-        let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
-        let uncertain_below = session.uncertain_below;
-        answered(session.bookkeeping.intend(position, uncertain_below.max(batch.next_offset))).await?;
-        let (mut done, mut committed) = (Vec::new(), Committed::default());
         let joined: Vec<_> = routes.routes.iter().map(|route| self.joined(route, &routes.lookups, &events)).collect();
         let each = routes.routes.iter().zip(&joined).map(|(route, joined)| match joined {
-            Some(joined) => joined.iter().collect(),
-            None => taken(route, &events),
+            Some(joined) => (route, joined.iter().collect()),
+            None => (route, taken(route, &events)),
         });
-        for (route, events) in runs(&routes.routes, each.collect()) {
-            let begun = Instant::now();
-            let mut counts = RouteCounts { events: events.len() as u64, ..RouteCounts::default() };
-            let may_be_there = batch.first_offset < uncertain_below && session.time_series.contains(&route.table);
-            for events in events.chunks(DOCUMENTS_MAX) {
-                let missing;
-                let events = if may_be_there {
-                    missing = lacking(&database, route, events).await?;
-                    missing.as_slice()
-                } else {
-                    events
-                };
-                if events.is_empty() {
-                    continue;
-                }
-                let outcome = write(&database, route, events).await.map_err(|error| error.in_route(&route.name))?;
-                counts.rows += outcome.written;
-                counts.refused += outcome.refused.len() as u64;
-                self.set_aside(route, events, &outcome.refused).await?;
-            }
-            counts.busy = begun.elapsed();
-            committed.refused_uncounted += counts.refused;
-            done.push((route.name.clone(), counts));
+        let taken: Vec<(&Route, Vec<&RoutedEvent>)> = each.collect();
+
+        let (database, comment) = (self.client.database(&self.database), self.comment());
+        let session = self.session.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
+        let intent = session.uncertain_below.max(batch.next_offset);
+        if position < session.uncertain_below {
+            answered(nothing_runs(&self.client, &comment)).await?;
         }
+        let unfinished = Unfinished { log: self.log, offsets: batch.first_offset..intent, taken: &taken };
+        session.make_ready(&database, &routes.routes, &unfinished).await?;
+        answered(session.bookkeeping.intend(position, intent)).await?;
+        let done = self.write(&database, batch.first_offset, &unfinished).await?;
+        let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         answered(session.bookkeeping.advance(position, batch.next_offset, &self.lineage, None)).await?;
-        self.routed.enter(done);
-        Ok(committed)
+        let refused_uncounted = done.iter().map(|(_, counts)| counts.refused).sum();
+        self.routed.enter(done.into_iter().map(|(route, counts)| (route.name.clone(), counts)).collect());
+        Ok(Committed { refused_uncounted, ..Committed::default() })
     }
 
     /// Nothing of events is in any account.
@@ -138,7 +130,91 @@ impl Target for RoutedMongo {
     }
 }
 
+impl Session {
+    /// Before the first document of a time series of the schema.
+    async fn make_ready(
+        &mut self,
+        database: &Database,
+        routes: &[Route],
+        unfinished: &Unfinished<'_>,
+    ) -> Result<(), SinkError> {
+        let mut fresh = series::wanted(routes);
+        fresh.retain(|series| !self.ready.contains(series.name));
+        if !fresh.is_empty() {
+            series::make_ready(database, &fresh, unfinished).await?;
+            self.time_series = time_series(database).await?;
+            self.ready.extend(fresh.iter().map(|series| series.name));
+        }
+        Ok(())
+    }
+}
+
 impl RoutedMongo {
+    /// Marks our operations, so that one that still runs can be found.
+    fn comment(&self) -> String {
+        format!("genims-routes {} {}", self.name, self.log)
+    }
+
+    /// Writes the batch; what of it was in a time series that was dropped meanwhile, once more.
+    async fn write<'a>(
+        &self,
+        database: &Database,
+        first_offset: u64,
+        unfinished: &Unfinished<'a>,
+    ) -> Result<Vec<(&'a Route, RouteCounts)>, SinkError> {
+        let Some(session) = &self.session else { return Err(SinkError::Connect("no connection is open".into())) };
+        let is_uncertain = first_offset < session.uncertain_below;
+        let mut expected =
+            series::wanted(unfinished.taken.iter().filter(|(_, events)| !events.is_empty()).map(|(route, _)| *route));
+        expected.retain(|series| session.time_series.contains(series.name));
+        let mut done: Vec<(&Route, RouteCounts)> = Vec::new();
+        let mut lost: Option<HashSet<&'static str>> = None;
+        loop {
+            for (route, events) in runs(unfinished.taken) {
+                if lost.as_ref().is_none_or(|lost| lost.contains(route.table.as_str())) {
+                    let may_be_there = is_uncertain && session.time_series.contains(&route.table);
+                    done.push((route, self.write_run(database, route, &events, may_be_there).await?));
+                }
+            }
+            let again = series::remake(database, &expected, unfinished).await?;
+            if again.is_empty() {
+                return Ok(done);
+            }
+            done.retain(|(route, _)| !again.contains(route.table.as_str()));
+            lost = Some(again);
+        }
+    }
+
+    async fn write_run(
+        &self,
+        database: &Database,
+        route: &Route,
+        events: &[&RoutedEvent],
+        may_be_there: bool,
+    ) -> Result<RouteCounts, SinkError> {
+        let begun = Instant::now();
+        let mut counts = RouteCounts { events: events.len() as u64, ..RouteCounts::default() };
+        for events in events.chunks(DOCUMENTS_MAX) {
+            let missing;
+            let events = if may_be_there {
+                missing = lacking(database, route, events).await?;
+                missing.as_slice()
+            } else {
+                events
+            };
+            if events.is_empty() {
+                continue;
+            }
+            let outcome = write(database, &self.comment(), route, events).await;
+            let outcome = outcome.map_err(|error| error.in_route(&route.name))?;
+            counts.rows += outcome.written;
+            counts.refused += outcome.refused.len() as u64;
+            self.set_aside(route, events, &outcome.refused).await?;
+        }
+        counts.busy = begun.elapsed();
+        Ok(counts)
+    }
+
     /// Makes ready what a look-up answered, unless that was done before.
     fn learn(&mut self, lookup: &Lookup) -> Result<(), SinkError> {
         let answers = self.routed.lookups(std::slice::from_ref(&lookup.name))?;
@@ -180,29 +256,24 @@ impl RoutedMongo {
     }
 }
 
-/// The routes with the events that each takes (`taken`, in their order), as they are written. Where a route updates documents, all routes
-/// into its collection go through the log together: an update meets what earlier events have inserted, and nothing that later ones will.
-fn runs<'a>(routes: &'a [Route], taken: Vec<Vec<&'a RoutedEvent>>) -> Vec<(&'a Route, Vec<&'a RoutedEvent>)> {
+/// The routes with the events that each takes, as they are written. Where a route updates documents, all routes into its collection go
+/// through the log together: an update meets what earlier events have inserted, and nothing that later ones will.
+fn runs<'a>(taken: &[(&'a Route, Vec<&'a RoutedEvent>)]) -> Vec<(&'a Route, Vec<&'a RoutedEvent>)> {
     let mut steps: Vec<(usize, u64, usize, &RoutedEvent)> = Vec::new();
-    for (index, events) in taken.into_iter().enumerate() {
-        let beside = |other: &&Route| other.table == routes[index].table;
-        let is_changed = routes.iter().filter(beside).any(|other| other.operation != Operation::Insert);
-        let first = routes.iter().position(|other| beside(&other)).unwrap_or(index);
+    for (index, (route, events)) in taken.iter().enumerate() {
+        let beside = |(other, _): &&(&Route, Vec<&RoutedEvent>)| other.table == route.table;
+        let is_changed = taken.iter().filter(beside).any(|(other, _)| other.operation != Operation::Insert);
+        let first = taken.iter().position(|other| beside(&other)).unwrap_or(index);
         let group = if is_changed { first } else { index };
-        steps.extend(events.into_iter().map(|event| (group, event.log_offset, index, event)));
+        steps.extend(events.iter().map(|event| (group, event.log_offset, index, *event)));
     }
     steps.sort_by_key(|(group, offset, index, _)| (*group, *offset, *index));
     let same_route = steps.chunk_by(|one, next| one.2 == next.2);
-    same_route.map(|run| (&routes[run[0].2], run.iter().map(|step| step.3).collect())).collect()
+    same_route.map(|run| (taken[run[0].2].0, run.iter().map(|step| step.3).collect())).collect()
 }
 
 async fn time_series(database: &Database) -> Result<HashSet<String>, SinkError> {
-    let mut found = database.list_collections().filter(doc! { "type": "timeseries" }).await?;
-    let mut names = HashSet::new();
-    while let Some(collection) = found.try_next().await? {
-        names.insert(collection.name);
-    }
-    Ok(names)
+    Ok(answered(names(database, "timeseries")).await?.into_iter().collect())
 }
 
 /// The events whose documents a time-series collection does not have.
@@ -230,11 +301,16 @@ struct Outcome {
     refused: Vec<(usize, i32, String)>,
 }
 
-async fn write(database: &Database, route: &Route, events: &[&RoutedEvent]) -> Result<Outcome, SinkError> {
+async fn write(
+    database: &Database,
+    comment: &str,
+    route: &Route,
+    events: &[&RoutedEvent],
+) -> Result<Outcome, SinkError> {
     let command = match route.operation {
         Operation::Insert => {
             let documents: Vec<Document> = events.iter().map(|event| bson_of(&document(route, event))).collect();
-            doc! { "insert": &route.table, "documents": documents, "ordered": false }
+            doc! { "insert": &route.table, "comment": comment, "documents": documents, "ordered": false }
         }
         Operation::Upsert | Operation::Update => {
             let upsert = route.operation == Operation::Upsert;
@@ -247,7 +323,7 @@ async fn write(database: &Database, route: &Route, events: &[&RoutedEvent]) -> R
             };
             // In the order of the log: the latest wins.
             let updates: Vec<Document> = events.iter().map(update).collect();
-            doc! { "update": &route.table, "updates": updates, "ordered": false }
+            doc! { "update": &route.table, "comment": comment, "updates": updates, "ordered": false }
         }
     };
     let answer = answered(async { database.run_command(command).await }).await?;
@@ -268,31 +344,6 @@ async fn write(database: &Database, route: &Route, events: &[&RoutedEvent]) -> R
 fn count(answer: &Document, name: &str) -> u64 {
     let number = answer.get_i32(name).map(i64::from).or_else(|_| answer.get_i64(name)).unwrap_or(0);
     u64::try_from(number).unwrap_or(0)
-}
-
-fn time_of(us: i64) -> DateTime {
-    DateTime::from_millis(us.div_euclid(1_000))
-}
-
-fn bson_of(parts: &[(String, Part)]) -> Document {
-    let value = |part: &Part| match part {
-        Part::Json(json) => bson_of_json(json),
-        Part::Time(us) => Bson::DateTime(time_of(*us)),
-        Part::Nested(parts) => Bson::Document(bson_of(parts)),
-    };
-    parts.iter().map(|(name, part)| (name.clone(), value(part))).collect()
-}
-
-fn bson_of_json(value: &serde_json::Value) -> Bson {
-    match value {
-        serde_json::Value::Bool(truth) => Bson::Boolean(*truth),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(number) => Bson::Int64(number),
-            None => Bson::Double(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        serde_json::Value::String(text) => Bson::String(text.clone()),
-        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => Bson::Null,
-    }
 }
 
 #[cfg(test)]
@@ -318,8 +369,8 @@ mod tests {
             RoutedEvent::parse(&format!(r#"{{"kind": "{kind}", "log_offset": {offset}}}"#)).unwrap()
         };
         let events = [event(1, "state_changed"), event(2, "tool_changed"), event(3, "tool_changed")];
-        let each = routes.iter().map(|route| taken(route, &events)).collect();
-        let told: Vec<(&str, Vec<u64>)> = runs(&routes, each)
+        let each: Vec<_> = routes.iter().map(|route| (route, taken(route, &events))).collect();
+        let told: Vec<(&str, Vec<u64>)> = runs(&each)
             .into_iter()
             .map(|(route, events)| (route.name.as_str(), events.iter().map(|event| event.log_offset).collect()))
             .collect();

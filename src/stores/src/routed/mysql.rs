@@ -21,8 +21,13 @@ const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events \
      (log_id, log_offset, route, event, code, detail) VALUES (?, ?, ?, ?, ?, ?) \
      ON DUPLICATE KEY UPDATE route = VALUES(route)";
 
-/// Bounds of the session where it has none or wider ones: below our own patience.
-const BOUNDS: &str = "SET SESSION innodb_lock_wait_timeout = 10, SESSION wait_timeout = 600";
+/// Bounds of the session where it has none or wider ones. All are below [`crate::error::ANSWER_TIMEOUT`]: whoever has vanished, in the
+/// middle of a transaction or of a packet, gives its locks back before the next attempts pile up behind it. While nothing arrives the
+/// connection is used every 2 s. Only MariaDB has a bound for statements that write; MySQL reads it as a comment.
+const BOUNDS: &str = "SET SESSION innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 10), \
+     SESSION lock_wait_timeout = LEAST(@@lock_wait_timeout, 10), SESSION wait_timeout = LEAST(@@wait_timeout, 20), \
+     SESSION net_read_timeout = LEAST(@@net_read_timeout, 20), SESSION net_write_timeout = LEAST(@@net_write_timeout, 20) \
+     /*M! , SESSION max_statement_time = IF(@@max_statement_time BETWEEN 0.001 AND 20, @@max_statement_time, 20) */";
 
 /// Refusals that are the row's own fault though they have no SQLSTATE that says so: no default (1364), a wrong value (1366), a
 /// CHECK (3819 of MySQL, 4025 of MariaDB).
@@ -114,7 +119,8 @@ struct Written {
     refused: Vec<RefusedEvent>,
 }
 
-/// Runs the route's statement for all its events; what is refused is found by halving, and set aside.
+/// Runs the route's statement for all its events; what is refused is found by halving, and set aside. What takes too long for one
+/// statement is halved likewise.
 async fn write(
     connection: &mut MysqlConnection,
     route: &Route,
@@ -137,9 +143,15 @@ async fn write(
             }
             Err(error) => error,
         };
-        let Some((code, detail)) = refusal(&error) else { return Err(error) };
+        let refusal = refusal(&error);
+        let is_one = end - start <= 1;
+        // Without an answer this connection is no longer usable.
+        let halving_helps = matches!(error, SinkError::Mysql(_)) && error.is_too_much() && !is_one;
+        if refusal.is_none() && !halving_helps {
+            return Err(error);
+        }
         answered(connection.query_drop("ROLLBACK TO SAVEPOINT piece")).await?;
-        if end - start <= 1 {
+        if let Some((code, detail)) = refusal.filter(|_| is_one) {
             let (route, log_offset) = (route.name.clone(), events[start].log_offset);
             written.refused.push(RefusedEvent { route, log_offset, event: batch, code: Some(code), detail });
             continue;

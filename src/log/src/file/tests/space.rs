@@ -42,6 +42,24 @@ fn nothing_goes_before_the_first_append_so_sinks_may_register_in_peace() {
 }
 
 #[test]
+fn marks_of_a_command_that_registers_nobody_take_no_record_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut appender, spool, _) = open(&options(&directory)).unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
+    for salt in 0..100 {
+        appender.append(&mut portion(40, salt)).unwrap();
+    }
+    drop((appender, spool));
+    let (mut appender, spool, _) = open(&options(&directory)).unwrap();
+    appender.append_marks(vec![Mark { client: "log/1".to_owned(), sequence: 7 }]).unwrap();
+    spool.maintain().unwrap();
+    assert_eq!(spool.first_offset(), 0);
+    drop((appender, spool));
+    let (_appender, spool, recovered) = open(&options(&directory)).unwrap();
+    assert_eq!((recovered.marks.get("log/1"), readings_in(&spool, 0).len()), (Some(&7), 4_000));
+}
+
+#[test]
 fn at_the_cap_an_append_blocks_says_so_and_goes_on_when_the_sink_catches_up() {
     let directory = tempfile::tempdir().unwrap();
     let options = options(&directory);

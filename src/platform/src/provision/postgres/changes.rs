@@ -6,7 +6,7 @@
 //! switched off, is made anew; a table that is no longer audited loses its triggers.
 
 use super::super::Mode;
-use genims_databases::{Database, Engine, quoted};
+use genims_databases::{Database, Engine, literal, quoted};
 use tokio_postgres::{Client, Error};
 
 /// Tables, functions, and what they are for.
@@ -79,7 +79,7 @@ fn name(kind: &str) -> String {
 
 fn missing(table: &str, key: &[String], right: &[String], there: &[String]) -> Vec<String> {
     let table = format!("public.{}", quoted(Engine::Postgresql, table));
-    let arguments: Vec<String> = key.iter().map(|column| format!("'{}'", column.replace('\'', "''"))).collect();
+    let arguments: Vec<String> = key.iter().map(|column| literal(Engine::Postgresql, column)).collect();
     let kinds = KINDS.iter().filter(|(kind, _)| !right.contains(&name(kind)));
     kinds
         .flat_map(|(kind, when)| {

@@ -4,7 +4,7 @@ use super::{Right, Role, Step, told, wanted};
 use crate::errors::PlatformError;
 use crate::provision::{Findings, Mode, Task};
 use genims_databases::mysql::STAGING_DATABASE;
-use genims_databases::{Engine, MysqlConnection, MysqlSettings, errors, quoted};
+use genims_databases::{Engine, MysqlConnection, MysqlSettings, errors, literal, quoted};
 use mysql_async::prelude::Queryable;
 
 /// What the audit's accounts may do in `genims_internal`: the writer continues chains and seals what it wrote, the auditors look.
@@ -132,11 +132,11 @@ fn steps(database: &str, role: &Role) -> Vec<Step> {
         }));
     }
     if let Some(password) = &role.password {
-        let password = password.replace('\\', "\\\\").replace('\'', "''");
+        let password = literal(Engine::Mysql, password);
         steps.push(Step {
             says: format!("account {name} logs in with its password"),
             holds: "SELECT 1".to_owned(),
-            make: format!("ALTER USER '{name}'@'%' IDENTIFIED BY '{password}' ACCOUNT UNLOCK"),
+            make: format!("ALTER USER '{name}'@'%' IDENTIFIED BY {password} ACCOUNT UNLOCK"),
             renew: true,
         });
     }

@@ -1,0 +1,76 @@
+//! What a message holds in another form: a document as text (`"{\"value\": 1.5}"`), or the bytes of one as Node-RED prints a
+//! buffer (`{"type": "Buffer", "data": [49, 46, 53]}`), alone or as the payload of its message. Looked for where nothing else was
+//! found; read as if it had been sent alone, and set aside as it came.
+
+use super::cursor::{Cursor, Value};
+use super::element::Element;
+use super::translate::Original;
+use crate::{Address, Form, Visitor, payload};
+use std::borrow::Cow;
+
+/// Hands over what the element holds in another form. `false`: it holds nothing so.
+#[cold]
+pub(super) fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) -> bool {
+    let whole = element.bytes();
+    let held = match element.payload {
+        Some(payload) if payload.starts_with(b"{") => buffer(payload),
+        Some(payload) => document(payload).map(|text| text.into_owned().into_bytes()),
+        None => buffer(whole),
+    };
+    held.is_some_and(|held| {
+        read_part(address, &held, whole, visitor);
+        true
+    })
+}
+
+/// `held`, read as if it had been sent alone; `whole` is what was sent.
+pub(crate) fn read<V: Visitor>(address: &Address<'_>, held: &[u8], whole: &[u8], visitor: &mut V) {
+    read_as(None, address, held, whole, visitor);
+}
+
+/// As [`read`], of one element among any number of them.
+pub(super) fn read_part<V: Visitor>(address: &Address<'_>, held: &[u8], whole: &[u8], visitor: &mut V) {
+    read_as(Some(Form::Elements), address, held, whole, visitor);
+}
+
+fn read_as<V: Visitor>(form: Option<Form>, address: &Address<'_>, held: &[u8], whole: &[u8], visitor: &mut V) {
+    let mut original = Original::<dyn Visitor> { visitor, payload: whole, translated: held, form, is_told: false };
+    payload::read(address, held, &mut original);
+}
+
+/// The document that stands in quotes.
+#[cold]
+pub(crate) fn document(quoted: &[u8]) -> Option<Cow<'_, str>> {
+    let mut cursor = Cursor::new(quoted);
+    let Ok(Value::Text(text)) = cursor.value() else { return None };
+    let is_all = text.is_sound() && cursor.token().is_none();
+    Some(text.to_str()).filter(|text| is_all && text.trim_start().starts_with(['{', '[']))
+}
+
+fn buffer(object: &[u8]) -> Option<Vec<u8>> {
+    let (mut is_buffer, mut bytes) = (false, None);
+    let read = Cursor::new(object).object(|cursor, key| {
+        let written = cursor.pass()?;
+        match &*key.to_str() {
+            "type" => is_buffer = written == b"\"Buffer\"",
+            "data" => bytes = list_of_bytes(written),
+            _ => {}
+        }
+        Ok(())
+    });
+    read.ok().and(bytes).filter(|bytes| is_buffer && !bytes.is_empty())
+}
+
+fn list_of_bytes(list: &[u8]) -> Option<Vec<u8>> {
+    let mut cursor = Cursor::new(list);
+    let mut bytes = Vec::new();
+    cursor.take(b'[').then_some(())?;
+    while !cursor.take(b']') {
+        let Ok(Value::Number(number)) = cursor.value() else { return None };
+        bytes.push(number.decimal.to_i64().and_then(|byte| u8::try_from(byte).ok())?);
+        if !cursor.take(b',') && cursor.token() != Some(b']') {
+            return None;
+        }
+    }
+    Some(bytes)
+}

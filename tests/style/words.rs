@@ -1,0 +1,63 @@
+//! Words that must not come back: private metaphors, locks that poison, development inside the production binary.
+
+use super::{File, assert_none, file, files};
+
+/// Each had a meaning of its own here once; the field has terms for all of them.
+const METAPHORS: [&str; 5] = ["bell", "house", "rung", "tenure", "wing"];
+
+/// A poisoned lock is an error that nobody can handle: `parking_lot` has none.
+const POISONED: [&str; 3] = ["Mutex", "RwLock", "Condvar"];
+
+#[test]
+fn no_metaphor_stands_for_a_term() {
+    let files = files("rs");
+    assert_none(files.iter().filter(|file| !file.name.starts_with("tests/style/")).flat_map(metaphors).collect());
+    assert_eq!(metaphors(&file("src/a/src/lib.rs", "//! x\n/// The wing's bell.\n")).len(), 2);
+    assert!(metaphors(&file("src/a/src/lib.rs", "//! a swing of household_bells\n")).is_empty());
+}
+
+fn metaphors(file: &File) -> Vec<String> {
+    let lines = file.text.lines().enumerate();
+    lines
+        .flat_map(|(at, line)| {
+            let line = line.to_lowercase();
+            let words: Vec<&str> = line.split(|sign: char| !sign.is_alphanumeric()).collect();
+            let found: Vec<&str> = METAPHORS.into_iter().filter(|word| words.contains(word)).collect();
+            found.into_iter().map(move |word| format!("{}:{}: `{word}`: say the field's term", file.name, at + 1))
+        })
+        .collect()
+}
+
+#[test]
+fn no_lock_of_the_server_poisons() {
+    assert_none(files("rs").iter().filter(|file| file.name.starts_with("src/")).flat_map(poisoned).collect());
+    assert_eq!(poisoned(&file("src/a/src/lib.rs", "use std::sync::{Arc, Mutex};")).len(), 1);
+    assert_eq!(poisoned(&file("src/a/src/lib.rs", "let lock = std::sync::RwLock::new(1);")).len(), 1);
+    assert!(poisoned(&file("src/a/src/lib.rs", "use std::sync::Arc;\nuse parking_lot::Mutex;")).is_empty());
+}
+
+fn poisoned(file: &File) -> Vec<String> {
+    let lines = file.text.lines().enumerate().filter(|(_, line)| line.contains("std::sync::"));
+    let locks = lines.filter(|(_, line)| {
+        let names = line.split(|sign: char| !sign.is_alphanumeric());
+        names.into_iter().any(|name| POISONED.contains(&name))
+    });
+    locks.map(|(at, _)| format!("{}:{}: a lock that poisons: take `parking_lot`'s", file.name, at + 1)).collect()
+}
+
+#[test]
+fn what_only_development_needs_is_not_in_the_server() {
+    let manifests = files("toml");
+    let rooms = manifests.iter().filter(|file| !file.name.starts_with("src/dev/") && file.name.ends_with("Cargo.toml"));
+    let root = file("Cargo.toml", &std::fs::read_to_string(super::root().join("Cargo.toml")).unwrap());
+    assert_none(rooms.chain([&root]).flat_map(development).collect());
+    assert_eq!(development(&file("a", "[dependencies]\ngenims-dev.workspace = true\n")).len(), 1);
+    assert!(development(&file("a", "[dependencies]\n\n[dev-dependencies]\ngenims-dev.workspace = true\n")).is_empty());
+}
+
+fn development(file: &File) -> Vec<String> {
+    let needs = file.text.split("[dependencies]").nth(1).unwrap_or_default();
+    let needs = needs.split("\n[").next().unwrap_or_default();
+    let names = needs.lines().any(|line| line.starts_with("genims-dev"));
+    names.then(|| format!("{}: genims-dev is for development and tests", file.name)).into_iter().collect()
+}
