@@ -1,6 +1,6 @@
 //! What the decoders' tests see: everything that was reported, owned.
 
-use super::{Form, Name, Point, Remark, Visitor};
+use super::{Decoder, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Quality, Reason};
 use std::fmt::Arguments;
@@ -53,6 +53,21 @@ impl Collected {
 
     pub(super) fn fragments(&self) -> Vec<String> {
         self.rejects.iter().map(|reject| String::from_utf8_lossy(&reject.2).into_owned()).collect()
+    }
+}
+
+/// What a message makes where the catalogue has these sensors.
+pub(super) fn decoded(topic: &str, known: &[&'static str], payload: impl AsRef<[u8]>) -> Collected {
+    let mut visitor = Collected { known: known.to_vec(), ..Collected::default() };
+    Decoder::default().message(topic, payload.as_ref(), &mut visitor);
+    visitor
+}
+
+/// Set aside, sent again, set aside again as it was.
+pub(super) fn come_back(topic: &str, found: &Collected) {
+    for (reason, detail, fragment) in &found.rejects {
+        let again = decoded(topic, &[], fragment);
+        assert_eq!((again.points.len(), again.rejects), (0, vec![(*reason, detail.clone(), fragment.clone())]));
     }
 }
 

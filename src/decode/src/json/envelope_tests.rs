@@ -1,7 +1,6 @@
 //! Networks, clouds and gateways that wrap what is meant, and lists that name it once.
 
-use super::super::collected::{Collected, Found};
-use crate::Decoder;
+use super::super::collected::{Found, come_back, decoded};
 use genims_model::Quality::{Bad, Uncertain};
 use genims_model::Reason::{BadTimestamp, MalformedPayload, NotANumber};
 
@@ -9,12 +8,6 @@ const TIME_US: Option<i64> = Some(1_700_000_000_123_000);
 const TAGS: &str = "genims/v1/F1/L1/M1/tags";
 const TEMP: &str = "genims/v1/F1/L1/M1/TEMP";
 const BATCH: &str = "genims/v1/F1/readings";
-
-fn decoded(topic: &str, known: &[&'static str], payload: impl AsRef<[u8]>) -> Collected {
-    let mut visitor = Collected { known: known.to_vec(), ..Collected::default() };
-    Decoder::default().message(topic, payload.as_ref(), &mut visitor);
-    visitor
-}
 
 fn points(topic: &str, payload: &str) -> Vec<Found> {
     let found = decoded(topic, &[], payload);
@@ -28,14 +21,6 @@ fn timed(sensor: &str, value: f64) -> Found {
 
 fn untimed(sensor: &str, value: f64) -> Found {
     Found::new(sensor, None, value).on("M1")
-}
-
-/// Set aside, sent again, set aside again as it was.
-fn come_back(topic: &str, found: &Collected) {
-    for (reason, detail, fragment) in &found.rejects {
-        let again = decoded(topic, &[], fragment);
-        assert_eq!((again.points.len(), again.rejects), (0, vec![(*reason, detail.clone(), fragment.clone())]));
-    }
 }
 
 #[test]

@@ -1,18 +1,11 @@
 //! What can be read in two ways, or as nothing, is read by what the catalogue has.
 
-use super::super::collected::{Collected, Found};
-use crate::Decoder;
+use super::super::collected::{Collected, Found, decoded as decoded_under};
 use genims_model::Quality::{Bad, Good, Uncertain};
 use genims_model::Reason::{MalformedPayload, NotANumber};
 
 const TIME_US: Option<i64> = Some(1_700_000_000_123_000);
 const TAGS: &str = "genims/v1/F1/L1/M1/tags";
-
-fn decoded_under(topic: &str, known: &[&'static str], payload: impl AsRef<[u8]>) -> Collected {
-    let mut visitor = Collected { known: known.to_vec(), ..Collected::default() };
-    Decoder::default().message(topic, payload.as_ref(), &mut visitor);
-    visitor
-}
 
 fn decoded(known: &[&'static str], payload: impl AsRef<[u8]>) -> Collected {
     decoded_under(TAGS, known, payload)
