@@ -64,6 +64,15 @@ const TABLE: &[(&str, How)] = &[
     ("[[listeners]]", How::Skip("its certificates are not here; locks tests such listeners")),
     ("mosquitto_pub -p 8883 ", How::Skip("locks sends over TLS")),
     ("genims client ", How::Skip("locks runs all of them")),
+    ("[http]", How::Skip("its certificate is not here; sign_in serves with one")),
+    ("genims user add ada ", How::Run(|reader| reader.said.contains("secret: "))),
+    ("genims user add wall ", How::Run(|reader| reader.said.contains("token: "))),
+    ("genims user role wall ", How::Run(ALSO)),
+    (
+        "genims user list",
+        How::Run(|reader| reader.said.contains("ada  admin, enabled") && reader.said.contains("wall  engineer, disabled")),
+    ),
+    ("GENIMS_TOKEN=TOKEN ", How::Skip("there is no such host; sign_in asks one")),
     ("mosquitto_pub ", How::Run(|reader| reader.reading_arrives())),
     ("psql ", How::Run(|reader| reader.said.contains("machine_name") && !reader.said.contains("(0 rows)"))),
     ("genims hub ask ", How::Run(|reader| reader.said.contains("MCH-"))),
@@ -119,7 +128,7 @@ fn pieces(text: &str) -> Vec<String> {
             None => pieces.push(command.to_owned()),
         }
         let piece = pieces.last().map_or("", String::as_str);
-        goes_on = piece.starts_with("[[")
+        goes_on = piece.starts_with('[')
             || piece.starts_with("BEGIN;")
             || piece.lines().next().is_some_and(|first| first.matches('\'').count() % 2 == 1)
                 && piece.matches('\'').count() % 2 == 1;

@@ -21,6 +21,9 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
+/// Nothing that anything reads.
+const NO_OTHERS: (&str, &str) = ("GENIMS_NOTHING", "");
+
 /// The secret that stands behind these words in the log.
 fn printed(front: &Front) -> Option<String> {
     let log = front.log();
@@ -58,12 +61,16 @@ fn a_first_start_makes_one_admin(harness: &'static Harness) {
     }
     let policy = page.header("content-security-policy");
     assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    let top = front.top(&front.token("boss"), ("SSL_CERT_FILE", "ca.pem"));
+    assert!(top.contains("stored"), "{top}");
+    let stranger = front.top(&once, NO_OTHERS);
+    assert!(stranger.contains("certificate") && stranger.contains("SSL_CERT_FILE"), "{stranger}");
     // In clear nobody is answered.
     assert!(!front.in_clear("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").contains("alive"));
 
     // Another certificate is what the next connection sees, and nobody signs in again for it.
     front.certify("another server", 2);
-    eventually("the new certificate is shown", PATIENCE, || front.shown().contains("CN = another server"));
+    eventually("the new certificate is shown", PATIENCE, || front.shows("another server"));
     assert_eq!(front.get("/stats", Some(&cookie)).status, 200);
     let users = front.cli(&["user", "list"]);
     assert!(users.contains("boss  admin, enabled") && !users.contains("argon2"), "{users}");
@@ -88,9 +95,9 @@ fn out_at_once(harness: &'static Harness) {
     front.serve();
     let bearer = |token: &str| vec![("Authorization".to_owned(), format!("Bearer {token}"))];
     assert_eq!(front.with("GET", "/metrics", &bearer(&token), "").status, 200);
-    let top = front.top(&token);
+    let top = front.top(&token, NO_OTHERS);
     assert!(top.contains("stored"), "{top}");
-    assert!(front.top("another").contains("genims user token"), "what to do is said");
+    assert!(front.top("another", NO_OTHERS).contains("genims user token"), "what to do is said");
 
     let cookie = front.sign_in("short", &secrets[1]);
     eventually("the session ends by its age", PATIENCE, || front.get("/stats", Some(&cookie)).status == 401);

@@ -83,9 +83,12 @@ async fn accept(
             },
             () = ready.closed() => return,
         };
-        let Ok(place) = places.clone().try_acquire_owned() else { continue };
-        bound(&socket);
         let peer = Peer(address.ip());
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            refusals.tell(Kind::Busy, DOOR, "", &peer.to_string());
+            continue;
+        };
+        bound(&socket);
         let Some(tls) = &tls else {
             if ready.send((Connection::new(Socket::Plain(socket), place), peer)).await.is_err() {
                 return;

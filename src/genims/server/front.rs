@@ -39,8 +39,9 @@ pub(super) fn open(settings: &Settings, refusals: Arc<Refusals>) -> Result<(Door
         }
         let users = Users::open(&path, options.failures_max, options.lockout).map_err(wrong)?;
         let spans = (options.session_idle, options.session_max);
-        sign = Some(Sign::new(users.clone(), spans, refusals.clone(), tls.is_some()));
-        looks.push(Box::new(move |everything| users.look(everything)));
+        let signs = Sign::new(users, spans, refusals.clone(), tls.is_some());
+        sign = Some(signs.clone());
+        looks.push(Box::new(move |everything| signs.look(everything)));
     }
     let doorway = Doorway { tls, sign, open_metrics: options.open_metrics, refusals, reload: Arc::default() };
     Ok((doorway, looks))

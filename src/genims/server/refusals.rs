@@ -33,6 +33,8 @@ pub(super) struct Writer {
     waiting: VecDeque<Refusal>,
     /// Folds that there was no room for.
     lost: u64,
+    /// The database takes none, which was said.
+    without_audit: bool,
 }
 
 impl Writer {
@@ -47,7 +49,7 @@ impl Writer {
             Err(DatabaseError::NotConfigured { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { refusals, accounts, operations, machines_told: 0, waiting: VecDeque::new(), lost: 0 })
+        Ok(Self { refusals, accounts, operations, machines_told: 0, waiting: VecDeque::new(), lost: 0, without_audit: false })
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -106,8 +108,13 @@ impl Writer {
         let Some(operations) = &self.operations else { return Ok(()) };
         let client = operations.connect().await?;
         while let Some(refusal) = self.waiting.front() {
-            actions::record_refusal(&client, &action(refusal, &described(refusal)), &refusal.host).await?;
+            let taken = actions::record_refusal(&client, &action(refusal, &described(refusal)), &refusal.host).await?;
             self.waiting.pop_front();
+            if !taken && !std::mem::replace(&mut self.without_audit, true) {
+                tracing::warn!(
+                    "refusals are counted and told here only: genims_operations_db does not audit them; run `genims provision`"
+                );
+            }
         }
         if self.lost > 0 {
             let description = format!("{} entries of refusals were lost while this database was away", self.lost);
@@ -144,7 +151,7 @@ fn described(refusal: &Refusal) -> String {
         Kind::LockedOut => "locked out after too many wrong secrets",
         Kind::Disabled => "disabled",
         Kind::Nobody => "showed nothing by which to be known",
-        Kind::Busy => "too many logins at once",
+        Kind::Busy => "too many at once",
         Kind::Topic => "topic that is not the client's",
         Kind::Machine => "records of machines that are not the client's, set aside as not_allowed",
         Kind::Evicted => "sent away: certificate or account no longer good",

@@ -1,9 +1,9 @@
 //! Secrets verified aside from the threads that serve connections: hashing one takes tens of milliseconds, and all who were
 //! connected come again at once after a restart.
 //!
-//! As many hash at once as the door is given; at most [`WAITING_MAX`] wait for them, each until its own deadline. What was right once is
-//! remembered by a digest under a key that dies with the process: the same secret is then known at once, so that a storm of
-//! reconnects costs nothing.
+//! As many hash at once as the door is given; at most [`WAITING_MAX`] wait for them, each until its own deadline. Whoever's turn
+//! comes is asked once more whether he is heard: those before him may have failed. What was right once is remembered by a digest
+//! under a key that dies with the process: the same secret is then known at once, so that a storm of reconnects costs nothing.
 
 use super::secret;
 use parking_lot::Mutex;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,16 +45,35 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// What a secret was found to be. The next one's turn comes when this is gone.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) is_right: bool,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Verdict {
+    fn at_once(is_right: bool) -> Self {
+        Self { is_right, _place: None }
+    }
+}
+
 impl Logins {
     /// Whether the secret is the one behind `hash`; without one it is verified against another and wrong. `None`: there are
-    /// too many.
-    pub(crate) async fn verify(&self, name: &str, shown: &[u8], hash: Option<&str>, deadline: Instant) -> Option<bool> {
+    /// too many, or it is not heard when its turn comes.
+    pub(crate) async fn verify(
+        &self,
+        (name, shown): (&str, &[u8]),
+        hash: Option<&str>,
+        deadline: Instant,
+        is_heard: impl Fn() -> bool,
+    ) -> Option<Verdict> {
         if shown.len() > SECRET_BYTES_MAX {
-            return Some(false);
+            return Some(Verdict::at_once(false));
         }
         let digest = self.digest(shown, hash.unwrap_or_default());
         if hash.is_some() && self.right.lock().get(name) == Some(&digest) {
-            return Some(true);
+            return Some(Verdict::at_once(true));
         }
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
@@ -62,17 +81,20 @@ impl Logins {
             return None;
         }
         let place = timeout_at(deadline, self.places.clone().acquire_owned()).await.ok()?.ok()?;
+        if !is_heard() {
+            return None;
+        }
         let (shown, compared) = (shown.to_vec(), hash.map(str::to_owned));
         let verified = spawn_blocking(move || {
-            let right = secret::verify(&shown, compared.as_deref().unwrap_or_else(|| nobodys()));
-            drop(place);
-            right && compared.is_some()
+            let is_right = secret::verify(&shown, compared.as_deref().unwrap_or_else(|| nobodys()));
+            // With its place: whoever asked may be gone, and the core is taken until now.
+            Verdict { is_right: is_right && compared.is_some(), _place: Some(place) }
         });
-        let right = verified.await.ok()?;
-        if right {
+        let verdict = verified.await.ok()?;
+        if verdict.is_right {
             self.right.lock().insert(name.into(), digest);
         }
-        Some(right)
+        Some(verdict)
     }
 
     fn digest(&self, shown: &[u8], hash: &str) -> [u8; 32] {
@@ -96,23 +118,35 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    async fn ask(
+        logins: &Logins,
+        name: &str,
+        shown: &[u8],
+        hash: Option<&str>,
+        deadline: Instant,
+        is_heard: bool,
+    ) -> Option<bool> {
+        logins.verify((name, shown), hash, deadline, || is_heard).await.map(|verdict| verdict.is_right)
+    }
+
     #[tokio::test]
     async fn a_secret_is_hashed_once_and_known_afterwards_until_its_hash_changes() {
         let logins = Logins::new(1);
         let hash = secret::hash(b"right").expect("hashed");
         let deadline = Instant::now() + Duration::from_secs(60);
-        assert_eq!(logins.verify("a", b"wrong", Some(&hash), deadline).await, Some(false));
-        assert_eq!(logins.verify("a", b"right", Some(&hash), deadline).await, Some(true));
-        assert_eq!(logins.verify("b", b"right", None, deadline).await, Some(false));
+        assert_eq!(ask(&logins, "a", b"wrong", Some(&hash), deadline, true).await, Some(false));
+        assert_eq!(ask(&logins, "a", b"right", Some(&hash), deadline, true).await, Some(true));
+        assert_eq!(ask(&logins, "b", b"right", None, deadline, true).await, Some(false));
+        assert_eq!(ask(&logins, "a", b"wrong", Some(&hash), deadline, false).await, None, "not heard");
         // Nobody hashes any more: what is known is, what is not has to wait in vain.
         let all = logins.places.clone().acquire_many_owned(logins.places.available_permits() as u32).await;
         let soon = Instant::now() + Duration::from_millis(20);
-        assert_eq!(logins.verify("a", b"right", Some(&hash), soon).await, Some(true));
-        assert_eq!(logins.verify("a", b"wrong", Some(&hash), soon).await, None);
+        assert_eq!(ask(&logins, "a", b"right", Some(&hash), soon, true).await, Some(true));
+        assert_eq!(ask(&logins, "a", b"wrong", Some(&hash), soon, true).await, None);
         let other = secret::hash(b"other").expect("hashed");
-        assert_eq!(logins.verify("a", b"right", Some(&other), soon).await, None, "it has to be hashed again");
+        assert_eq!(ask(&logins, "a", b"right", Some(&other), soon, true).await, None, "it has to be hashed again");
         drop(all);
-        assert_eq!(logins.verify("a", b"right", Some(&other), deadline).await, Some(false));
+        assert_eq!(ask(&logins, "a", b"right", Some(&other), deadline, true).await, Some(false));
     }
 
     #[tokio::test]
@@ -120,7 +154,7 @@ mod tests {
         let logins = Logins::new(1);
         logins.waiting.store(WAITING_MAX, Ordering::Relaxed);
         let deadline = Instant::now() + Duration::from_secs(60);
-        assert_eq!(logins.verify("a", b"x", Some("y"), deadline).await, None);
+        assert_eq!(ask(&logins, "a", b"x", Some("y"), deadline, true).await, None);
         assert_eq!(logins.waiting.load(Ordering::Relaxed), WAITING_MAX, "it waits no longer");
     }
 }

@@ -37,10 +37,11 @@ pub async fn record(client: &Client, action: &Action<'_>) -> Result<(), Error> {
     client.query_typed("SELECT genims_internal.record_action($1, $2, $3, $4, $5, $6)", &values).await.map(|_| ())
 }
 
-/// Enters that somebody at `host` was refused an action, so many times.
-pub async fn record_refusal(client: &Client, action: &Action<'_>, host: &str) -> Result<(), Error> {
+/// Enters that somebody at `host` was refused an action, so many times. Whether the database takes that: one of an earlier
+/// release does not, nor one in which nothing is audited.
+pub async fn record_refusal(client: &Client, action: &Action<'_>, host: &str) -> Result<bool, Error> {
     if !exists(client, "record_refusal").await? {
-        return Ok(());
+        return Ok(false);
     }
     let times = i64::try_from(action.rows).unwrap_or(i64::MAX);
     let values: [(&(dyn ToSql + Sync), Type); 6] = [
@@ -51,7 +52,7 @@ pub async fn record_refusal(client: &Client, action: &Action<'_>, host: &str) ->
         (&host, Type::TEXT),
         (&times, Type::INT8),
     ];
-    client.query_typed("SELECT genims_internal.record_refusal($1, $2, $3, $4, $5, $6)", &values).await.map(|_| ())
+    client.query_typed("SELECT genims_internal.record_refusal($1, $2, $3, $4, $5, $6)", &values).await.map(|_| true)
 }
 
 async fn exists(client: &Client, function: &str) -> Result<bool, Error> {

@@ -126,8 +126,12 @@ impl Front {
         (output.status.success(), told)
     }
 
-    pub(super) fn top(&self, token: &str) -> String {
-        self.run(&["--config", "genims.toml", "top", "--once"], &[("GENIMS_TOKEN", token)]).1
+    /// `trusted`: a variable that says whose certificates are.
+    pub(super) fn top(&self, token: &str, trusted: (&str, &str)) -> String {
+        // The certificate names a name, and the configuration an address.
+        let url = format!("https://localhost:{}", self.http.port());
+        let more = if self.authority.is_some() { &["--url", url.as_str()][..] } else { &[] };
+        self.run(&[&["--config", "genims.toml", "top", "--once"], more].concat(), &[("GENIMS_TOKEN", token), trusted]).1
     }
 
     /// Whether a configuration with these keys of `[http]` is good, and what is told of it.
@@ -206,14 +210,17 @@ impl Front {
 
     fn over_tls(&self, request: &str) -> String {
         let mut child = self.openssl(&["-quiet", "-verify_return_error", "-verify_hostname", "localhost"]);
-        child.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
+        // Where nobody listens, or the server is not who it has to be, it has ended by now.
+        let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
         String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
     }
 
-    /// What a client sees of the server's certificate.
-    pub(super) fn shown(&self) -> String {
+    /// Whether the server's certificate bears this name.
+    pub(super) fn shows(&self, name: &str) -> bool {
         let child = self.openssl(&[]);
-        String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
+        let told = String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned();
+        // Its releases differ in blanks.
+        told.replace(" = ", "=").contains(&format!("CN={name}"))
     }
 
     fn openssl(&self, arguments: &[&str]) -> std::process::Child {

@@ -168,11 +168,14 @@ impl Sign {
     }
 
     fn turned_away(&self, kind: Kind, host: &str, request: &Request) -> Response {
-        if kind == Kind::Nobody && is_page(request) {
-            // Whoever opens the page for the first time is nobody yet.
+        let opens = kind == Kind::Nobody && is_page(request);
+        // Whoever opens the page for the first time is nobody yet.
+        if !(opens && request.uri().path() == "/") {
+            self.refused(kind, "", host);
+        }
+        if opens {
             return Redirect::to("/sign-in").into_response();
         }
-        self.refused(kind, "", host);
         let detail = "sign in at /sign-in, or send a token of `genims user token` as Authorization: Bearer";
         let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail, request.uri()).into_response();
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"genims\""));

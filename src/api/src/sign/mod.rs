@@ -68,6 +68,13 @@ impl Sign {
         Arc::new(Self { users, sessions: Sessions::new(idle, longest), refusals, secure })
     }
 
+    /// Reads the users anew if their file has changed, or `everything` is to be.
+    pub fn look(&self, everything: bool) {
+        if self.users.look(everything) {
+            self.sessions.sweep(&self.users);
+        }
+    }
+
     /// How many sessions a user has.
     pub(crate) fn sessions_of(&self, name: &str) -> usize {
         self.sessions.of(name, tokio::time::Instant::now())

@@ -70,6 +70,12 @@ impl Sessions {
         user
     }
 
+    /// Those of users who may not go on with them end, used or not.
+    pub(crate) fn sweep(&self, users: &Users) {
+        let may = |session: &Session| users.user(&session.user).is_some_and(|user| user.hash == session.hash);
+        self.all.lock().retain(|_, session| may(session));
+    }
+
     pub(crate) fn end(&self, token: &str) {
         self.all.lock().remove(&digest(token));
     }

@@ -31,7 +31,7 @@ impl Observe for Nothing {
 struct Trial {
     _folder: TempDir,
     path: PathBuf,
-    users: Arc<Users>,
+    sign: Arc<Sign>,
     refusals: Arc<Refusals>,
     window: Arc<Window>,
     router: Router,
@@ -56,10 +56,10 @@ impl Trial {
         let path = folder.path().join("users.toml");
         let users = Users::open(&path, failures_max, HOUR).unwrap();
         let (refusals, window) = (Arc::<Refusals>::default(), Window::new(Arc::new(Nothing)));
-        let sign = Sign::new(users.clone(), (HOUR, HOUR), refusals.clone(), false);
-        let doorway = Doorway { sign: Some(sign), refusals: refusals.clone(), ..Doorway::default() };
+        let sign = Sign::new(users, (HOUR, HOUR), refusals.clone(), false);
+        let doorway = Doorway { sign: Some(sign.clone()), refusals: refusals.clone(), ..Doorway::default() };
         let router = http::router(window.clone(), doorway, CancellationToken::new());
-        Self { _folder: folder, path, users, refusals, window, router }
+        Self { _folder: folder, path, sign, refusals, window, router }
     }
 
     fn change(&self, by: impl FnOnce(&mut All)) {
@@ -68,7 +68,7 @@ impl Trial {
             Ok(())
         })
         .unwrap();
-        self.users.look(true);
+        self.sign.look(true);
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response<Body> {
@@ -156,6 +156,9 @@ async fn each_role_sees_what_is_its_own_and_nobody_sees_nothing() {
     assert_eq!((response.status().as_u16(), &response.headers()["location"]), (303, &"/audit".parse().unwrap()));
     let response = trial.ask("GET", "/", &page[..1], "").await;
     assert_eq!((response.status().as_u16(), &response.headers()["location"]), (303, &"/sign-in".parse().unwrap()));
+    assert_eq!(trial.counted(Kind::Nobody), 13, "whoever opens the page is nobody yet");
+    assert_eq!(trial.status("GET", "/stats", &page[..1]).await, 303);
+    assert_eq!(trial.counted(Kind::Nobody), 14, "what else is opened is counted");
     for open in ["/sign-in", "/healthz", "/readyz", "/assets/window.css"] {
         assert_eq!(trial.status("GET", open, &[]).await, 200, "{open}");
     }
@@ -263,10 +266,44 @@ async fn who_is_disabled_hears_no_more() {
 }
 
 #[tokio::test]
+async fn a_session_of_who_was_disabled_is_gone_whether_or_not_it_was_used_meanwhile() {
+    let trial = Trial::new(10);
+    let cookie = trial.cookie("operator").await;
+    trial.change(|all| all.user[0].disabled = true);
+    trial.change(|all| all.user[0].disabled = false);
+    assert_eq!(trial.status("GET", "/stats", &[("cookie", &cookie)]).await, 401);
+    let again = trial.cookie("operator").await;
+    assert_eq!(trial.status("GET", "/stats", &[("cookie", &again)]).await, 200);
+}
+
+#[tokio::test]
+async fn another_role_is_in_force_for_the_next_request_and_for_what_is_open() {
+    let trial = Trial::new(10);
+    let cookie = trial.cookie("engineer").await;
+    let proof = trial.proof(&cookie).await;
+    let own = [("cookie", cookie.as_str()), ("x-genims-proof", proof.as_str())];
+    let response = trial.ask("GET", "/live", &own, "").await;
+    let mut stream = response.into_body().into_data_stream();
+    trial.window.sample(Instant::now());
+    assert!(stream.next().await.is_some());
+    assert_eq!(trial.status("POST", "/api/v1/reload", &own).await, 202);
+    trial.change(|all| all.user[1].role = Role::Auditor);
+    trial.window.sample(Instant::now());
+    assert!(stream.next().await.is_none(), "auditors see only audit");
+    for (method, path, expected) in
+        [("POST", "/api/v1/reload", 403), ("GET", "/stats", 403), ("GET", "/live", 403), ("GET", "/audit", 200)]
+    {
+        assert_eq!(trial.status(method, path, &own).await, expected, "{path}");
+    }
+    trial.change(|all| all.user[1].role = Role::Admin);
+    assert_eq!(trial.status("GET", "/api/v1/users", &own).await, 200);
+}
+
+#[tokio::test]
 async fn the_one_time_secret_makes_one_admin() {
     let trial = Trial::empty(10);
     let once = first_secret(&trial.path).unwrap().unwrap();
-    trial.users.look(true);
+    trial.sign.look(true);
     assert!(text(trial.ask("GET", "/sign-in", &[], "").await).await.contains("The first admin"));
     let first = |name: &str, once: &str, secret: &str| format!("name={name}&once={once}&secret={secret}");
     for (body, expected) in [

@@ -45,11 +45,11 @@ impl Users {
         Ok(Arc::new(Self { path: path.to_owned(), known, watched, tries }))
     }
 
-    /// Reads the file anew if it has changed. One that cannot be read leaves in force what was read before; one that is gone
-    /// lets nobody in.
-    pub fn look(&self, everything: bool) {
+    /// Reads the file anew if it has changed, and tells whether it did. One that cannot be read leaves in force what was read
+    /// before; one that is gone lets nobody in.
+    pub fn look(&self, everything: bool) -> bool {
         if !self.watched.lock().is_due(everything) {
-            return;
+            return false;
         }
         match known(&self.path) {
             Ok(known) => {
@@ -60,9 +60,11 @@ impl Users {
                 }
                 tracing::info!(users = known.by_name.len(), "the file of users was read again");
                 self.known.store(Arc::new(known));
+                true
             }
             Err(error) => {
                 tracing::error!(%error, "the file of users cannot be read again; what was read before stays in force");
+                false
             }
         }
     }

@@ -17,9 +17,11 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use screen::Screen;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A server that does not answer is asked again after this at the latest.
@@ -45,8 +47,8 @@ pub(crate) struct TopArgs {
 type Seen = Result<Snapshot, String>;
 
 /// Where the server's HTTP side is, and what is shown there.
-#[derive(Clone)]
 struct Door {
+    agent: ureq::Agent,
     url: String,
     /// Of a user, where users sign in.
     token: Option<String>,
@@ -66,7 +68,7 @@ pub(crate) async fn run(
             format!("{scheme}://{}", super::reachable(http.listen))
         }
     };
-    let door = Door { url, token: environment.secret("GENIMS_TOKEN")? };
+    let door = Door { agent: agent(&url)?, url, token: environment.secret("GENIMS_TOKEN")? };
     tokio::task::spawn_blocking(move || look(&args, door)).await??;
     Ok(ExitCode::SUCCESS)
 }
@@ -86,17 +88,30 @@ fn look(args: &TopArgs, door: Door) -> anyhow::Result<()> {
 }
 
 fn asked(door: &Door) -> anyhow::Result<Snapshot> {
-    match snapshot(&agent(), door) {
+    match snapshot(door) {
         Ok(snapshot) => Ok(snapshot),
         Err(cause) => bail!("{cause}; start `genims serve`, or name its HTTP side with --url"),
     }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX)).build().into()
+/// Over TLS it trusts whom the operating system trusts, or those that SSL_CERT_FILE names.
+fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
+    let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX));
+    if !url.starts_with("https:") {
+        return Ok(config.build().into());
+    }
+    if let Some(problem) = genims_databases::roots::variable_problem() {
+        bail!("{problem}");
+    }
+    let found = rustls_native_certs::load_native_certs().certs;
+    let roots: Vec<_> = found.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    Ok(config.tls_config(tls.build()).build().into())
 }
 
-fn snapshot(agent: &ureq::Agent, Door { url, token }: &Door) -> Seen {
+fn snapshot(Door { agent, url, token }: &Door) -> Seen {
     let ask = || -> Result<Snapshot, ureq::Error> {
         let mut request = agent.get(format!("{url}/api/v1/snapshot"));
         if let Some(token) = token {
@@ -106,6 +121,9 @@ fn snapshot(agent: &ureq::Agent, Door { url, token }: &Door) -> Seen {
     };
     ask().map_err(|error| match error {
         ureq::Error::StatusCode(401) => format!("{url}: asks for a token in GENIMS_TOKEN: `genims user token NAME`"),
+        error if url.starts_with("https:") && error.to_string().contains("certificate") => {
+            format!("{url}: {error}; let SSL_CERT_FILE name a PEM file with the authority's certificate")
+        }
         error => format!("{url}: {error}"),
     })
 }
@@ -139,10 +157,9 @@ fn live(door: Door) -> anyhow::Result<()> {
 
 /// Asks until nobody listens any more.
 fn ask(door: &Door, sender: &SyncSender<Seen>) {
-    let agent = agent();
     let mut backoff = Backoff::new(EVERY, AGAIN_MAX);
     loop {
-        let seen = snapshot(&agent, door);
+        let seen = snapshot(door);
         let pause = if seen.is_ok() {
             backoff.reset();
             EVERY
