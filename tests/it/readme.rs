@@ -70,7 +70,9 @@ const TABLE: &[(&str, How)] = &[
     ("genims user role wall ", How::Run(ALSO)),
     (
         "genims user list",
-        How::Run(|reader| reader.said.contains("ada  admin, enabled") && reader.said.contains("wall  engineer, disabled")),
+        How::Run(|reader| {
+            reader.said.contains("ada  admin, enabled") && reader.said.contains("wall  engineer, disabled")
+        }),
     ),
     ("GENIMS_TOKEN=TOKEN ", How::Skip("there is no such host; sign_in asks one")),
     ("mosquitto_pub ", How::Run(|reader| reader.reading_arrives())),

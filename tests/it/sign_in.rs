@@ -61,9 +61,10 @@ fn a_first_start_makes_one_admin(harness: &'static Harness) {
     }
     let policy = page.header("content-security-policy");
     assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
-    let top = front.top(&front.token("boss"), ("SSL_CERT_FILE", "ca.pem"));
-    assert!(top.contains("stored"), "{top}");
-    let stranger = front.top(&once, NO_OTHERS);
+    let token = front.token("boss");
+    let top = || front.top(&token, ("SSL_CERT_FILE", "ca.pem")).contains("stored");
+    eventually("the new token opens, over TLS as well", PATIENCE, top);
+    let stranger = front.top(&token, NO_OTHERS);
     assert!(stranger.contains("certificate") && stranger.contains("SSL_CERT_FILE"), "{stranger}");
     // In clear nobody is answered.
     assert!(!front.in_clear("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").contains("alive"));

@@ -49,7 +49,15 @@ impl Writer {
             Err(DatabaseError::NotConfigured { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { refusals, accounts, operations, machines_told: 0, waiting: VecDeque::new(), lost: 0, without_audit: false })
+        Ok(Self {
+            refusals,
+            accounts,
+            operations,
+            machines_told: 0,
+            waiting: VecDeque::new(),
+            lost: 0,
+            without_audit: false,
+        })
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
