@@ -57,9 +57,19 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// Accepts until it is dropped.
     pub(crate) fn of(listener: TcpListener, tls: Option<Arc<Tls>>, refusals: Arc<Refusals>) -> io::Result<Self> {
+        Self::with(listener, tls, refusals, CONNECTIONS_MAX)
+    }
+
+    fn with(
+        listener: TcpListener,
+        tls: Option<Arc<Tls>>,
+        refusals: Arc<Refusals>,
+        connections_max: usize,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (sender, ready) = mpsc::channel(16);
-        tokio::spawn(accept(listener, tls, refusals, sender));
+        let places = Arc::new(Semaphore::new(connections_max));
+        tokio::spawn(accept(listener, tls, refusals, sender, places));
         Ok(Self { ready, address })
     }
 }
@@ -69,8 +79,8 @@ async fn accept(
     tls: Option<Arc<Tls>>,
     refusals: Arc<Refusals>,
     ready: mpsc::Sender<(Connection, Peer)>,
+    places: Arc<Semaphore>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let (socket, address) = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -186,5 +196,58 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.with(|socket| socket.poll_shutdown(context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn connections_beyond_the_bound_are_refused_and_counted_until_one_ends() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (address, refusals) = (listener.local_addr().unwrap(), Arc::<Refusals>::default());
+        let mut accepted = Accepted::with(listener, None, refusals.clone(), 2).unwrap();
+        let mut clients = Vec::new();
+        let mut inside = Vec::new();
+        for _ in 0..2 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+            inside.push(accepted.accept().await.0);
+        }
+        let mut refused = TcpStream::connect(address).await.unwrap();
+        assert_eq!(refused.read(&mut [0]).await.unwrap(), 0, "it is closed");
+        assert_eq!(refusals.totals(), [(DOOR.to_owned(), Kind::Busy, 1)]);
+        inside.clear();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let (mut served, peer) = accepted.accept().await;
+        client.write_all(b"x").await.unwrap();
+        assert_eq!((served.read_u8().await.unwrap(), peer.to_string()), (b'x', "127.0.0.1".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_nothing_is_answered_ends_however_its_request_drips_in() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let socket = listener.accept().await.unwrap().0;
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let mut connection = Connection::new(Socket::Plain(socket), place);
+        connection.ends = Box::pin(sleep(Duration::from_millis(50)));
+        let dripping = tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let mut read = [0; 1];
+        let ended = loop {
+            if let Err(error) = connection.read_exact(&mut read).await {
+                break error;
+            }
+        };
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+        connection.write_all(b"y").await.unwrap();
+        let left = connection.ends.deadline().duration_since(Instant::now());
+        assert!(left > UNANSWERED_MAX / 2, "an answer gives it its time again: {left:?}");
+        dripping.abort();
     }
 }
