@@ -194,8 +194,7 @@ impl Server {
         let observer = Arc::new(observe::Observer::new(
             &stream,
             master.status(),
-            sinks,
-            routed.unwrap_or_default(),
+            (sinks, routed.unwrap_or_default()),
             changes,
             clocks.clone(),
             &Registry::load(None)?,

@@ -55,8 +55,7 @@ impl Observer {
     pub(super) fn new(
         stream: &Stream,
         master: Arc<Mutex<master::Status>>,
-        sinks: Vec<SinkView>,
-        routed: Vec<RoutedView>,
+        (sinks, routed): (Vec<SinkView>, Vec<RoutedView>),
         changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
         registry: &Registry,
