@@ -1,12 +1,15 @@
 //! Connections of the HTTP side: plain ones, or with TLS. Sockets enter; connections whose handshake is done leave.
 //!
-//! Invariants: a handshake keeps nobody else waiting; there are [`CONNECTIONS_MAX`] at most; a connection on which nothing was
+//! Invariants: a handshake keeps nobody else waiting; there are [`CONNECTIONS_MAX`] at most, half of them of one address, so that
+//! nobody alone shuts everybody out; a connection on which nothing was
 //! sent for [`UNANSWERED_MAX`] ends, however slowly its request drips in: whoever listens is sent something each second.
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use genims_locks::refusals::{Kind, Refusals};
 use genims_locks::tls::Tls;
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -68,7 +71,7 @@ impl Accepted {
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (sender, ready) = mpsc::channel(16);
-        let places = Arc::new(Semaphore::new(connections_max));
+        let places = Arc::new(Places { most: connections_max, taken: Mutex::default() });
         tokio::spawn(accept(listener, tls, refusals, sender, places));
         Ok(Self { ready, address })
     }
@@ -79,7 +82,7 @@ async fn accept(
     tls: Option<Arc<Tls>>,
     refusals: Arc<Refusals>,
     ready: mpsc::Sender<(Connection, Peer)>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 ) {
     loop {
         let (socket, address) = tokio::select! {
@@ -94,7 +97,7 @@ async fn accept(
             () = ready.closed() => return,
         };
         let peer = Peer(address.ip());
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some(place) = Places::take(&places, peer) else {
             refusals.tell(Kind::Busy, DOOR, "", &peer.to_string());
             continue;
         };
@@ -116,6 +119,45 @@ async fn accept(
                 Ok(Err(_)) | Err(_) => refusals.tell(Kind::Handshake, DOOR, "", &peer.to_string()),
             }
         });
+    }
+}
+
+#[derive(Debug)]
+struct Places {
+    most: usize,
+    /// How many each address has.
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One connection's, until this is dropped.
+#[derive(Debug)]
+struct Place {
+    of: Arc<Places>,
+    host: IpAddr,
+}
+
+impl Places {
+    fn take(places: &Arc<Self>, Peer(host): Peer) -> Option<Place> {
+        let host = host.to_canonical();
+        let mut taken = places.taken.lock();
+        let own = taken.get(&host).copied().unwrap_or(0);
+        if own >= (places.most / 2).max(1) || taken.values().sum::<usize>() >= places.most {
+            return None;
+        }
+        taken.insert(host, own + 1);
+        Some(Place { of: places.clone(), host })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.of.taken.lock();
+        if let Some(own) = taken.get_mut(&self.host) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.host);
+            }
+        }
     }
 }
 
@@ -152,11 +194,11 @@ enum Socket {
 pub(crate) struct Connection {
     socket: Socket,
     ends: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Connection {
-    fn new(socket: Socket, place: OwnedSemaphorePermit) -> Self {
+    fn new(socket: Socket, place: Place) -> Self {
         Self { socket, ends: Box::pin(sleep(UNANSWERED_MAX)), _place: place }
     }
 
@@ -205,10 +247,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
-    async fn connections_beyond_the_bound_are_refused_and_counted_until_one_ends() {
+    async fn connections_beyond_the_bound_of_an_address_are_refused_and_counted_until_one_ends() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (address, refusals) = (listener.local_addr().unwrap(), Arc::<Refusals>::default());
-        let mut accepted = Accepted::with(listener, None, refusals.clone(), 2).unwrap();
+        let mut accepted = Accepted::with(listener, None, refusals.clone(), 4).unwrap();
         let mut clients = Vec::new();
         let mut inside = Vec::new();
         for _ in 0..2 {
@@ -225,12 +267,29 @@ mod tests {
         assert_eq!((served.read_u8().await.unwrap(), peer.to_string()), (b'x', "127.0.0.1".to_owned()));
     }
 
+    #[test]
+    fn one_address_has_half_of_the_places_and_gives_them_back() {
+        let places = Arc::new(Places { most: 4, taken: Mutex::default() });
+        let take = |last: u8| Places::take(&places, Peer(IpAddr::from([10, 0, 0, last])));
+        let mut of_one = [take(1), take(1)];
+        assert!(of_one.iter().all(Option::is_some) && take(1).is_none());
+        let mapped = "::ffff:10.0.0.1".parse().map(Peer).unwrap();
+        assert!(Places::take(&places, mapped).is_none(), "it is the same address");
+        let others = [take(2), take(3)];
+        assert!(others.iter().all(Option::is_some) && take(4).is_none(), "there are no more");
+        of_one[0] = None;
+        assert!(take(4).is_some());
+        drop((of_one, others));
+        assert!(places.taken.lock().is_empty(), "nothing is kept of those who left");
+    }
+
     #[tokio::test]
     async fn a_connection_on_which_nothing_is_answered_ends_however_its_request_drips_in() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let socket = listener.accept().await.unwrap().0;
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let places = Arc::new(Places { most: 1, taken: Mutex::default() });
+        let place = Places::take(&places, Peer(IpAddr::from([127, 0, 0, 1]))).unwrap();
         let mut connection = Connection::new(Socket::Plain(socket), place);
         connection.ends = Box::pin(sleep(Duration::from_millis(50)));
         let dripping = tokio::spawn(async move {
