@@ -2,7 +2,7 @@
 //! clients with secrets, what they may publish, and changes of all of it while connections are open.
 
 #[path = "../../src/listen/src/trial/authority.rs"]
-mod authority;
+pub(crate) mod authority;
 mod session;
 
 use crate::harness::Harness;

@@ -59,6 +59,7 @@ mod seed;
 mod seeding;
 mod sender;
 mod server;
+mod sign_in;
 mod sink;
 mod stream;
 mod tally;
@@ -118,6 +119,7 @@ fn main() -> ExitCode {
         lineage::tests,
         positions::tests,
         locks::tests,
+        sign_in::tests,
         numbers::tests,
         one_step_back::tests,
         powercut::tests,

@@ -66,6 +66,17 @@ const TABLE: &[(&str, How)] = &[
     ("genims client ", How::Skip("locks runs all of them, rows the one with --rows")),
     ("[rows]", How::Skip("rows tests it; here everybody may send readings")),
     ("mosquitto_pub -q 1 -u mes ", How::Skip("rows sends such rows")),
+    ("[http]", How::Skip("its certificate is not here; sign_in serves with one")),
+    ("genims user add ada ", How::Run(|reader| reader.said.contains("secret: "))),
+    ("genims user add wall ", How::Run(|reader| reader.said.contains("token: "))),
+    ("genims user role wall ", How::Run(ALSO)),
+    (
+        "genims user list",
+        How::Run(|reader| {
+            reader.said.contains("ada  admin, enabled") && reader.said.contains("wall  engineer, disabled")
+        }),
+    ),
+    ("GENIMS_TOKEN=TOKEN ", How::Skip("there is no such host; sign_in asks one")),
     ("mosquitto_pub ", How::Run(|reader| reader.reading_arrives())),
     ("psql ", How::Run(|reader| reader.said.contains("machine_name") && !reader.said.contains("(0 rows)"))),
     ("genims hub ask ", How::Run(|reader| reader.said.contains("MCH-"))),

@@ -65,8 +65,10 @@
     });
     events.onerror = () => {
       connected = false;
-      // Refused rather than interrupted: the browser does not try again by itself.
-      if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+      // Refused rather than interrupted: the browser does not try again by itself. Whoever is signed in no longer signs in again.
+      if (events.readyState !== EventSource.CLOSED) return;
+      const later = () => setTimeout(listen, 5000);
+      fetch("/api/v1/session").then((answer) => (answer.status === 401 ? location.reload() : later()), later);
     };
   }
 

@@ -6,6 +6,7 @@ use super::format;
 use super::past::Point;
 use super::proof::Proof;
 use super::report::{Latency, Source};
+use super::sign::Signed;
 use super::snapshot::{Flow, Snapshot};
 use askama::Template;
 
@@ -20,6 +21,8 @@ const FILL_HIGH: f64 = 0.5;
 #[template(path = "page.html")]
 pub(crate) struct Page<'a> {
     pub(crate) board: Board<'a>,
+    /// Who looks, when somebody signed in.
+    pub(crate) signed: Option<Signed>,
 }
 
 /// The part that changes.

@@ -1,29 +1,30 @@
-//! The HTTP side: the page, `/api/v1`, `/metrics`, `/stats`, `/healthz`, `/readyz`. Reads only: nothing that can be asked for
-//! changes anything. Every answer carries the headers that keep a browser from doing more with it than showing it.
+//! The HTTP side: the page, `/api/v1`, `/metrics`, `/stats`, `/healthz`, `/readyz`. Who has to sign in for what is said where the
+//! path is. Open to everybody are the forms to sign in and what they are drawn with, and whether the server is alive and ready,
+//! in a word: probes have no secret, and learn no more. Every answer carries the headers that keep a browser from doing more
+//! with it than showing it.
 
 use super::board::{Board, Page};
 use super::problem::Problem;
 use super::prometheus;
-use super::report::Observe;
+use super::report::{Changes, Observe, Refused};
+use super::sign::role::Right;
+use super::sign::{self, Access, BODY_BYTES_MAX, Doorway, Sign, Signed, guarded};
+use super::socket::{Accepted, Peer};
 use super::v1::{self, Seen};
 use super::window::Window;
 use askama::Template;
 use axum::Router;
-use axum::extract::{Extension, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::map_response;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt;
+use genims_locks::refusals::Refusal;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-/// A client that takes nothing of what it is sent for so long is disconnected, so that no place and no memory is held for it.
-pub(crate) const UNSENT_MAX: Duration = Duration::from_secs(20);
 
 const STYLE: &str = include_str!("../assets/window.css");
 const SCRIPT: &str = include_str!("../assets/window.js");
@@ -33,12 +34,14 @@ const ICON: &str = include_str!("../assets/icon.svg");
 pub async fn serve(
     listener: TcpListener,
     observer: Arc<dyn Observe>,
+    doorway: Doorway,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let window = Window::new(observer);
     let sampling = tokio::spawn(window.clone().run(shutdown.clone()));
-    let router = router(window, shutdown.clone());
-    let outcome = axum::serve(listener.tap_io(bounded), router)
+    let accepted = Accepted::of(listener, doorway.tls.clone(), doorway.refusals.clone())?;
+    let router = router(window, doorway, shutdown.clone());
+    let outcome = axum::serve(accepted, router.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(async move {
             // An error means that the sender is gone: the server is ending too.
             shutdown.cancelled().await;
@@ -48,48 +51,42 @@ pub async fn serve(
     outcome
 }
 
-fn bounded(socket: &mut TcpStream) {
-    let limited = socket2::SockRef::from(&*socket).set_tcp_user_timeout(Some(UNSENT_MAX));
-    if let Err(error) = limited.and_then(|()| socket.set_nodelay(true)) {
-        tracing::debug!(%error, "a connection of the HTTP side keeps the system's time-outs");
-    }
-}
-
-pub(crate) fn router(window: Arc<Window>, shutdown: CancellationToken) -> Router {
+pub(crate) fn router(window: Arc<Window>, doorway: Doorway, shutdown: CancellationToken) -> Router {
     let registry = Arc::new(prometheus::registry(window.clone()));
     let unknown = |uri: Uri| async move { Problem::not_found("there is nothing at this path", &uri) };
     let refused = |method: Method, uri: Uri| async move {
-        Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            format!("{method} is not allowed: everything here is only read"),
-            &uri,
-        )
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"), &uri)
     };
+    let sign = doorway.sign.as_ref();
+    let secure = doorway.tls.is_some();
+    let measured = Router::new().route("/metrics", get(metrics));
+    let read = Router::new().route("/", get(page)).route("/live", get(live)).route("/stats", get(v1::snapshot));
     Router::new()
-        .route("/", get(page))
-        .route("/live", get(live))
         .route("/assets/window.css", get(|| asset("text/css; charset=utf-8", STYLE)))
         .route("/assets/window.js", get(|| asset("text/javascript; charset=utf-8", SCRIPT)))
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", ICON)))
-        .route("/metrics", get(metrics))
-        .route("/stats", get(v1::snapshot))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
-        .merge(v1::router())
+        .merge(if doorway.open_metrics { measured } else { guarded(measured, sign, Right::Read) })
+        .merge(guarded(read, sign, Right::Read))
+        .merge(guarded(Router::new().route("/audit", get(audit)), sign, Right::Audit))
+        .merge(v1::router(&doorway))
+        .merge(sign.map_or_else(Router::new, sign::router))
         .method_not_allowed_fallback(refused)
         .fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(Extension(registry))
-        .layer(map_response(guarded))
-        .with_state(Seen { window, shutdown })
+        .layer(map_response(move |response| clad(response, secure)))
+        .with_state(Seen { window, shutdown, doorway })
 }
 
 /// What is served is text that other pages have no business with: no frames, no guessing of types, nothing from elsewhere.
-async fn guarded(mut response: Response) -> Response {
+async fn clad(mut response: Response, secure: bool) -> Response {
     let guards = [
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -102,22 +99,50 @@ async fn guarded(mut response: Response) -> Response {
     for (name, value) in guards {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // What changes each second is of no use to a cache.
+    if secure {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    // What changes each second, and what not everybody may see, is nothing for a cache.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
-async fn page(State(seen): State<Seen>, uri: Uri) -> Response {
+async fn page(State(seen): State<Seen>, access: Option<Extension<Access>>, uri: Uri) -> Response {
     let snapshot = seen.window.snapshot();
-    match (Page { board: Board::new(&snapshot, &seen.window.points()) }).render() {
-        Ok(page) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response(),
-        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), &uri).into_response(),
+    let signed = Signed::of(access.as_deref());
+    drawn(&Page { board: Board::new(&snapshot, &seen.window.points()), signed }, &uri)
+}
+
+fn drawn(page: &impl Template, uri: &Uri) -> Response {
+    match page.render() {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), uri).into_response(),
     }
 }
 
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage<'a> {
+    version: &'a str,
+    changes: &'a [Changes],
+    totals: &'a [Refused],
+    recent: Vec<Refusal>,
+    signed: Option<Signed>,
+}
+
+/// For those who see nothing else.
+async fn audit(State(seen): State<Seen>, access: Option<Extension<Access>>, uri: Uri) -> Response {
+    let report = seen.window.report();
+    let (version, changes, totals) = (&*report.version, &*report.changes, &*report.refusals);
+    let recent = seen.doorway.refusals.recent();
+    let signed = Signed::of(access.as_deref());
+    drawn(&AuditPage { version, changes, totals, recent, signed }, &uri)
+}
+
 /// The page's own events: the part of it that changes.
-async fn live(State(seen): State<Seen>, uri: Uri) -> Response {
-    v1::listen(seen, &uri, "board", |tick| tick.board.clone())
+async fn live(State(seen): State<Seen>, access: Option<Extension<Access>>, uri: Uri) -> Response {
+    v1::listen(seen, access, &uri, "board", |tick| tick.board.clone())
 }
 
 /// Named with the version in the page, so a new release is never shown with an old style.
@@ -134,9 +159,16 @@ async fn metrics(Extension(registry): Extension<Arc<Registry>>) -> impl IntoResp
 }
 
 /// Ready means: the spool takes data. A database that is down does not make the server unready; below the verdict stands
-/// what keeps each sink from following, and which clock is wrong.
-async fn ready(State(seen): State<Seen>) -> impl IntoResponse {
+/// what keeps each sink from following, and which clock is wrong, for those who may read.
+async fn ready(State(seen): State<Seen>, headers: HeaderMap) -> impl IntoResponse {
     let report = seen.window.report();
+    let reads = |sign: &Arc<Sign>| sign.access(&headers).is_ok_and(|access| access.lasts(Right::Read));
+    if !seen.doorway.sign.as_ref().is_none_or(reads) {
+        return match report.ready {
+            true => (StatusCode::OK, "ready\n".to_owned()),
+            false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
+        };
+    }
     let away = report.sinks.iter().filter(|sink| !sink.connected);
     let sinks: String = away
         .map(|sink| {

@@ -7,7 +7,8 @@
 //! - [`board`], [`charts`], [`chart`], [`format`]: the page
 //! - [`v1`], [`problem`]: the API
 //! - [`prometheus`]: the registry of metrics, which Prometheus reads
-//! - [`http`]: all of it over HTTP
+//! - [`sign`]: who may see and do what
+//! - [`http`]: all of it over HTTP; `socket`: its connections, with TLS or without
 //! - [`summary`]: one line on the log every ten seconds
 
 pub mod board;
@@ -20,8 +21,11 @@ mod problem;
 mod prometheus;
 pub mod proof;
 pub mod report;
+pub mod sign;
 pub mod snapshot;
 pub mod summary;
+
+pub mod socket;
 mod v1;
 mod window;
 

@@ -161,6 +161,10 @@ fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     page.counters(
         ("remarks", "Records taken although something of their message does not fit, by kind."),
         report.remarks.iter().map(|(kind, count)| (label("kind", kind), *count)),
+    )?;
+    page.counters(
+        ("refusals", "Logins, requests and messages refused, by door and kind."),
+        report.refusals.iter().map(|one| (labels(("door", &one.door), ("kind", &one.kind)), one.total)),
     )
 }
 

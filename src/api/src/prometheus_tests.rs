@@ -87,7 +87,7 @@ fn no_name_is_lost() {
     assert_eq!(names, NAMES);
 }
 
-const NAMES: [&str; 53] = [
+const NAMES: [&str; 54] = [
     "acks_total",
     "at_risk_records",
     "build_info",
@@ -116,6 +116,7 @@ const NAMES: [&str; 53] = [
     "receive_to_durable_seconds",
     "received_bytes_total",
     "received_total",
+    "refusals_total",
     "remarks_total",
     "route_events_total",
     "route_refused_total",

@@ -33,6 +33,16 @@ pub struct ServerReport {
     pub dead_letter_reasons: Vec<(Word, u64)>,
     /// What did not fit in messages whose records were taken.
     pub remarks: Vec<(Word, u64)>,
+    pub refusals: Vec<Refused>,
+}
+
+/// How often a door refused something since the start.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Refused {
+    /// A listener's name, or `http`.
+    pub door: String,
+    pub kind: Word,
+    pub total: u64,
 }
 
 /// One listener.

@@ -1,16 +1,18 @@
-//! `/api/v1`: read-only, JSON; lists in pages, errors as problems. Every answer is a part of one [`Snapshot`], with the time at
+//! `/api/v1`: JSON; lists in pages, errors as problems. Every answer is a part of one [`Snapshot`], with the time at
 //! which it was taken.
 
 use super::problem::Problem;
 use super::report::Word;
+use super::sign::role::{Right, Role};
+use super::sign::{self, Access, Doorway, guarded};
 use super::snapshot::Snapshot;
 use super::window::{Tick, Window};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -23,7 +25,7 @@ const PAGE_DEFAULT: usize = 50;
 const PAGE_MAX: usize = 500;
 
 /// Paths below the prefix, and what they are.
-const INDEX: [(&str, &str); 9] = [
+const INDEX: [(&str, &str); 13] = [
     ("/snapshot", "everything, at one moment"),
     ("/server", "version, readiness, rates, account, log"),
     ("/history", "the last ten minutes, a point every two seconds"),
@@ -33,6 +35,10 @@ const INDEX: [(&str, &str); 9] = [
     ("/dead-letters", "records set aside in this run, by reason; pages"),
     ("/proofs", "the queries by which PostgreSQL proves the numbers; pages"),
     ("/events", "server-sent events: a snapshot each second"),
+    ("/audit", "what was refused to whom, and changes on their way into the audit trail; for auditors"),
+    ("/session", "who asks, and the proof that state-changing requests of a browser show"),
+    ("/users", "who may sign in; pages; for admins"),
+    ("/reload", "POST: certificates, clients and users are read again; for engineers"),
 ];
 
 /// What handlers see.
@@ -40,11 +46,13 @@ const INDEX: [(&str, &str); 9] = [
 pub(crate) struct Seen {
     pub(crate) window: Arc<Window>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) doorway: Doorway,
 }
 
-pub(crate) fn router() -> Router<Seen> {
+pub(crate) fn router(doorway: &Doorway) -> Router<Seen> {
     let at = |path: &str| format!("{PREFIX}{path}");
-    Router::new()
+    let behind = |right, routes| guarded(routes, doorway.sign.as_ref(), right);
+    let read = Router::new()
         .route(PREFIX, get(index))
         .route(&at("/snapshot"), get(snapshot))
         .route(&at("/server"), get(server))
@@ -54,7 +62,12 @@ pub(crate) fn router() -> Router<Seen> {
         .route(&at("/listeners"), get(listeners))
         .route(&at("/dead-letters"), get(dead_letters))
         .route(&at("/proofs"), get(proofs))
-        .route(&at("/events"), get(events))
+        .route(&at("/events"), get(events));
+    behind(Right::Read, read)
+        .merge(behind(Right::Audit, Router::new().route(&at("/audit"), get(audit))))
+        .merge(behind(Right::Own, Router::new().route(&at("/session"), get(sign::session))))
+        .merge(behind(Right::Manage, Router::new().route(&at("/users"), get(users))))
+        .merge(behind(Right::Act, Router::new().route(&at("/reload"), post(reload))))
 }
 
 async fn index() -> impl IntoResponse {
@@ -200,14 +213,59 @@ async fn proofs(
     list(wanted, &uri, snapshot.taken_ms, |_| snapshot.proofs)
 }
 
-async fn events(State(seen): State<Seen>, uri: Uri) -> Response {
-    listen(seen, &uri, "snapshot", |tick| tick.snapshot.clone())
+async fn audit(State(seen): State<Seen>) -> impl IntoResponse {
+    let snapshot = seen.window.snapshot();
+    Json(serde_json::json!({
+        "taken_ms": snapshot.taken_ms,
+        "changes": snapshot.report.changes,
+        "refusals": snapshot.report.refusals,
+        "recent": seen.doorway.refusals.recent(),
+    }))
+}
+
+/// What may be told of a user.
+#[derive(Debug, Serialize)]
+struct Told {
+    name: String,
+    role: Role,
+    disabled: bool,
+    tokens: usize,
+    sessions: usize,
+    added: String,
+    rotated: String,
+}
+
+async fn users(State(seen): State<Seen>, uri: Uri, wanted: Result<Query<Wanted>, QueryRejection>) -> Listed<Told> {
+    list(wanted, &uri, genims_model::now_us() / 1_000, |_| {
+        let Some(sign) = &seen.doorway.sign else { return Vec::new() };
+        let told = |user: Arc<sign::file::User>| Told {
+            name: user.name.clone(),
+            role: user.role,
+            disabled: user.disabled,
+            tokens: user.tokens.len(),
+            sessions: sign.sessions_of(&user.name),
+            added: user.added.clone(),
+            rotated: user.rotated.clone(),
+        };
+        sign.users.all().into_iter().map(told).collect()
+    })
+}
+
+async fn reload(State(seen): State<Seen>, Extension(access): Extension<Access>) -> impl IntoResponse {
+    tracing::info!(user = access.user.name, "certificates, clients and users are to be read again");
+    seen.doorway.reload.notify_one();
+    (StatusCode::ACCEPTED, Json(serde_json::json!({ "asked": true })))
+}
+
+async fn events(State(seen): State<Seen>, access: Option<Extension<Access>>, uri: Uri) -> Response {
+    listen(seen, access, &uri, "snapshot", |tick| tick.snapshot.clone())
 }
 
 /// A stream of one part of each second's tick. Nothing is kept for a reader but the newest tick, which all share; whoever
 /// takes nothing of what is sent is disconnected by the kernel after a while.
 pub(crate) fn listen(
     seen: Seen,
+    access: Option<Extension<Access>>,
     uri: &Uri,
     name: &'static str,
     part: impl Fn(&Tick) -> Arc<str> + Clone + Send + Sync + 'static,
@@ -218,11 +276,15 @@ pub(crate) fn listen(
     };
     let state = (ticks, place, seen.shutdown);
     let stream = stream::unfold(state, move |(mut ticks, place, shutdown)| {
-        let part = part.clone();
+        let (part, access) = (part.clone(), access.clone());
         async move {
             tokio::select! {
                 changed = ticks.changed() => changed.ok()?,
                 () = shutdown.cancelled() => return None,
+            }
+            // Who has signed out meanwhile, or was, hears no more.
+            if access.is_some_and(|Extension(access)| !access.lasts(Right::Read)) {
+                return None;
             }
             // JSON has no line feeds of its own.
             let event = Event::default().event(name).data(&*part(&ticks.borrow_and_update()));

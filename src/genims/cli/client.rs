@@ -4,9 +4,10 @@
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
-use genims_listen::locks::LockError;
+use genims_listen::locks::clients::ClientOptions;
 use genims_listen::locks::clients::file::{Entry, change, read};
-use genims_listen::locks::clients::{ClientOptions, drawn};
+use genims_locks::LockError;
+use genims_locks::secret::drawn;
 use genims_terminal::say;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -146,7 +147,7 @@ fn add(path: &Path, args: AddArgs, json: bool) -> anyhow::Result<ExitCode> {
     change(path, |entries| {
         if entries.iter().any(|entry| entry.name == name) {
             let remedy = "`genims client rotate` gives it another secret";
-            return Err(LockError::Client(format!("there is a client {name} already; {remedy}")));
+            return Err(LockError::Account(format!("there is a client {name} already; {remedy}")));
         }
         entries.push(entry);
         Ok(())
@@ -161,7 +162,7 @@ fn put(entry: &mut Entry, scope: Scope) {
 }
 
 /// The secret, and whether nobody knows it yet.
-fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
+pub(super) fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
     let Some(file) = file else { return Ok((drawn(), true)) };
     let mut text = String::new();
     if file == Path::new("-") {
@@ -175,7 +176,7 @@ fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
 fn alter(path: &Path, name: &str, by: impl FnOnce(&mut Entry) -> Result<(), LockError>) -> Result<(), LockError> {
     change(path, |entries| match entries.iter_mut().find(|entry| entry.name == name) {
         Some(entry) => by(entry),
-        None => Err(LockError::Client(format!("there is no client {name}; `genims client list` shows all"))),
+        None => Err(LockError::Account(format!("there is no client {name}; `genims client list` shows all"))),
     })
 }
 

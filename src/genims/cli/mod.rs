@@ -21,6 +21,7 @@ mod routes;
 mod seed;
 mod serve;
 mod top;
+mod user;
 mod validate;
 mod verify;
 
@@ -83,6 +84,8 @@ enum Command {
     Etl(etl::EtlArgs),
     /// Who may send to `serve`: add, list, rotate, disable, allow
     Client(client::ClientArgs),
+    /// Who may sign in to the HTTP side of `serve`, as what: add, list, rotate, token, disable, role
+    User(user::UserArgs),
     /// Save databases into a folder, each alone, while everything runs
     Backup(backup::BackupArgs),
     /// Bring a database back from a backup
@@ -126,7 +129,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve => serve::run(settings()?, &environment).await,
-            Command::Top(args) => top::run(args, || Ok(settings()?.http.listen)).await,
+            Command::Top(args) => top::run(args, &environment, || Ok(settings()?.http)).await,
             Command::Provision(args) => provision::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
@@ -136,6 +139,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Retention(args) => retention::run(args, &environment).await,
             Command::Etl(args) => etl::run(args, &environment).await,
             Command::Client(args) => client::run(args, &settings()?),
+            Command::User(args) => user::run(args, &settings()?),
             Command::Backup(args) => backup::run(args, &environment).await,
             Command::Restore(args) => restore::run(args, &environment).await,
             Command::Drill(args) => drill::run(args, &environment).await,

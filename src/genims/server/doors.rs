@@ -1,7 +1,7 @@
 //! Opens the listeners. All of them are bound before the first one serves, so a taken port is found at once.
 
+use super::front::Look;
 use super::observe::Observer;
-use super::reload;
 use super::stream::Stream;
 use super::{ServerError, Stage};
 use crate::settings::{Listener, ListenerKind, Settings};
@@ -14,6 +14,7 @@ use genims_listen::locks::{Clients, Gate, Locks};
 use genims_listen::mqtt::{self, Statistics};
 use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
 use genims_listen::{Decode, ListenMetrics};
+use genims_locks::refusals::Refusals;
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::{Intake, IntakeBuffer, WhenFull};
 use std::future::Future;
@@ -43,11 +44,12 @@ impl Statistics for Received {
 
 type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Binds every listener, then serves them all in `stage`, and keeps their locks up to date.
+/// Binds every listener, then serves them all in `stage`. What is to be looked at again of their locks goes to `looks`.
 pub(super) async fn open(
     settings: &Settings,
     stream: &Stream,
     observer: &Observer,
+    (refusals, looks): (&Arc<Refusals>, &mut Vec<Look>),
     stage: &mut Stage,
 ) -> Result<(), ServerError> {
     let decode: Arc<dyn Decode> = Arc::new(Messages(Decoder::new(settings.topics.clone())));
@@ -59,12 +61,12 @@ pub(super) async fn open(
     for (source, listener) in settings.listeners.iter().enumerate() {
         let data_dir = &settings.data_dir;
         let door = Door { listener, data_dir, source: source as SourceNo, stream, observer, stop: stage.stop.clone() };
-        let gate = door.gate(locks.clients.clone())?;
+        let gate = door.gate(locks.clients.clone(), refusals.clone())?;
         locks.gates.push(gate.clone());
         ready.push(door.bind(gate, decode.clone(), progress.clone()).await?);
     }
     if !locks.is_idle() {
-        stage.tasks.spawn(reload::run(locks, stage.stop.clone()));
+        looks.push(Box::new(move |everything| locks.look(everything)));
     }
     for serving in ready {
         stage.tasks.spawn(serving);
@@ -93,7 +95,7 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    fn gate(&self, clients: Option<Arc<Clients>>) -> Result<Arc<Gate>, ServerError> {
+    fn gate(&self, clients: Option<Arc<Clients>>, refusals: Arc<Refusals>) -> Result<Arc<Gate>, ServerError> {
         let name = &self.listener.name;
         let (tls, _, anonymous) = self.listener.kind.locks();
         if let Some(address) = self.listener.kind.listen().filter(|_| self.listener.kind.is_exposed()) {
@@ -102,7 +104,7 @@ impl Door<'_> {
             );
         }
         let answers = !matches!(self.listener.kind, ListenerKind::Line(_));
-        Gate::open(name, answers, tls, clients, anonymous, Arc::default()).map_err(|error| self.invalid(error))
+        Gate::open(name, answers, tls, clients, anonymous, refusals).map_err(|error| self.invalid(error))
     }
 
     async fn bind(

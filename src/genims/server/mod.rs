@@ -13,8 +13,9 @@
 //! - [`clocks`]: our clock against the databases'
 //! - [`observe`]: the report of everything
 //! - [`purge`]: the bounds of the dead letters
+//! - [`front`]: the locks of the HTTP side; [`refusals`]: who was refused what, on its way into the audit trail
 //! - [`obstacles`]: what would stop a start, before it begins
-//! - [`reload`]: certificates and clients, read again when they change
+//! - [`reload`]: certificates, clients and users, read again when they change
 //! - [`panics`]: a broken invariant ends the server in order
 //!
 //! From the request to stop to the end it takes [`STOP_MAX`] at most, whatever hangs: each stage has its share of it.
@@ -26,11 +27,13 @@ mod changes;
 mod clocks;
 mod doors;
 mod etl;
+mod front;
 mod master;
 mod observe;
 pub mod obstacles;
 pub mod panics;
 mod purge;
+mod refusals;
 mod reload;
 mod route_files;
 mod route_lookups;
@@ -94,7 +97,9 @@ pub enum ServerError {
     #[error("listener {name}: {source}")]
     Listener { name: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the clients: {0}")]
-    Clients(#[source] Box<genims_listen::locks::LockError>),
+    Clients(#[source] Box<genims_locks::LockError>),
+    #[error("the HTTP side: {0}")]
+    Http(#[source] Box<genims_locks::LockError>),
     #[error(transparent)]
     Etl(#[from] genims_etl::EtlError),
     #[error(transparent)]
@@ -190,14 +195,15 @@ impl Server {
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
         rows::start(rows, &mut tasks.window).await;
         let clocks = clocks::watched(&settings, environment)?;
+        let (doorway, mut looks) = front::open(&settings, Arc::default())?;
         let observer = Arc::new(observe::Observer::new(
             &stream,
             master.status(),
-            sinks,
-            routed.unwrap_or_default(),
+            (sinks, routed.unwrap_or_default()),
             changes,
             clocks.clone(),
             &Registry::load(None)?,
+            doorway.refusals.clone(),
         ));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
             name: "http".to_owned(),
@@ -209,11 +215,16 @@ impl Server {
             address: settings.http.listen.to_string(),
             source,
         })?;
-        doors::open(&settings, &stream, &observer, &mut tasks.doors).await?;
+        doors::open(&settings, &stream, &observer, (&doorway.refusals, &mut looks), &mut tasks.doors).await?;
 
         let window = &mut tasks.window;
+        if !looks.is_empty() {
+            window.tasks.spawn(reload::run(looks, doorway.reload.clone(), window.stop.clone()));
+        }
+        let writer = refusals::Writer::new(doorway.refusals.clone(), stream.accounts.clone(), environment)?;
+        window.tasks.spawn(writer.run(window.stop.clone()));
         let http_ended = Arc::<OnceLock<String>>::default();
-        let served = http::serve(http_listener, observer.clone(), window.stop.clone());
+        let served = http::serve(http_listener, observer.clone(), doorway, window.stop.clone());
         let ended = http_ended.clone();
         window.tasks.spawn(async move {
             if let Err(error) = served.await {

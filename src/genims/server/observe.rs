@@ -7,7 +7,7 @@ use super::master;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Changes, Clock, Database, Latency, Listener, Observe, Route, ServerReport, Shard, Sink, Source,
+    Catalogue, Changes, Clock, Database, Latency, Listener, Observe, Refused, Route, ServerReport, Shard, Sink, Source,
     Spool as SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
@@ -15,7 +15,8 @@ use genims_consumers::SinkState;
 use genims_databases::Registry;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
-use genims_log::file::{Refusals, Spool};
+use genims_locks::refusals::Refusals;
+use genims_log::file::{RowLetters, Spool};
 use genims_model::Accounts;
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
@@ -33,7 +34,7 @@ pub(super) struct Observer {
     keeper: Arc<Keeper>,
     queues: Vec<Arc<ShardQueue>>,
     spool: Spool,
-    refusals: Arc<Refusals>,
+    row_letters: Arc<RowLetters>,
     sinks: Vec<SinkView>,
     routed: Vec<RoutedView>,
     changes: Vec<ChangesView>,
@@ -42,6 +43,7 @@ pub(super) struct Observer {
     databases: Vec<Database>,
     counted_from: u64,
     doors: Mutex<HashMap<String, (String, Door)>>,
+    refusals: Arc<Refusals>,
 }
 
 /// Where a listener's counters are.
@@ -54,11 +56,11 @@ impl Observer {
     pub(super) fn new(
         stream: &Stream,
         master: Arc<Mutex<master::Status>>,
-        sinks: Vec<SinkView>,
-        routed: Vec<RoutedView>,
+        (sinks, routed): (Vec<SinkView>, Vec<RoutedView>),
         changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
         registry: &Registry,
+        refusals: Arc<Refusals>,
     ) -> Self {
         Self {
             started: Instant::now(),
@@ -67,7 +69,7 @@ impl Observer {
             keeper: stream.keeper.clone(),
             queues: stream.queues.clone(),
             spool: stream.spool.clone(),
-            refusals: stream.refusals.clone(),
+            row_letters: stream.row_letters.clone(),
             sinks,
             routed,
             changes,
@@ -76,6 +78,7 @@ impl Observer {
             databases: registry.all().iter().map(database).collect(),
             counted_from: stream.counted_from,
             doors: Mutex::default(),
+            refusals,
         }
     }
 
@@ -117,7 +120,7 @@ impl Observer {
             first_offset: self.spool.first_offset(),
             next_offset: self.spool.next_offset(),
             counted_from: self.counted_from,
-            letters_waiting: self.refusals.waiting(),
+            letters_waiting: self.row_letters.waiting(),
             groups_total: metrics.groups_appended.load(Relaxed),
             full_episodes_total: metrics.full_episodes.load(Relaxed),
             receive_to_durable_ms: Latency::of(&metrics.receive_to_durable_us()),
@@ -177,6 +180,11 @@ impl Observer {
             last_error: view.metrics.last_error(),
         };
         self.changes.iter().map(view).collect()
+    }
+
+    fn refusals(&self) -> Vec<Refused> {
+        let totals = self.refusals.totals().into_iter();
+        totals.map(|(door, kind, total)| Refused { door, kind: kind.as_str().into(), total }).collect()
     }
 
     fn clocks(&self) -> Vec<Clock> {
@@ -283,6 +291,7 @@ impl Observe for Observer {
             databases: self.databases.clone(),
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
             remarks: Kind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
+            refusals: self.refusals(),
         }
     }
 }

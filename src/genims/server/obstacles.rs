@@ -8,7 +8,9 @@ use crate::settings::{Complaint, ListenerKind, RouteOptions, Settings};
 use genims_databases::configured::{self, ConnectionFault};
 use genims_databases::{Database, DatabaseError, Environment, Registry, roots};
 use genims_listen::bridge::{BridgeError, BridgeOptions};
-use genims_listen::locks::{TlsOptions, clients, tls};
+use genims_listen::locks::clients;
+use genims_locks::options::TlsOptions;
+use genims_locks::tls;
 use genims_routes::Routes;
 use rustix::fs::{Access, access};
 use std::io::ErrorKind;
@@ -59,6 +61,15 @@ pub fn on_this_machine(settings: &Settings) -> Vec<Complaint> {
         }
         complaints.extend(listener.kind.locks().0.and_then(|options| tls_problem(options, &complain)));
     }
+    let tls = settings.http.tls();
+    complaints.extend(
+        tls.and_then(|tls| {
+            tls_problem(&tls, &|key, problem| settings.complaint(None, &format!("http.{key}"), problem))
+        }),
+    );
+    let file = settings.http.asks_to_sign_in().then(|| settings.http.users(&settings.data_dir));
+    let problem = file.and_then(|path| genims_locks::file::read::<genims_api::sign::file::All>(&path).err());
+    complaints.extend(problem.map(|problem| settings.complaint(None, "http.users", problem.to_string())));
     let file = settings.clients.as_ref().map(|options| options.path(&settings.data_dir));
     let problem = file.and_then(|path| clients::file::read(&path).err());
     complaints.extend(problem.map(|problem| settings.complaint(None, "clients", problem.to_string())));

@@ -1,14 +1,17 @@
-//! Certificates, revocation lists and clients, read again while the server runs: when their files change, and on SIGHUP.
+//! Certificates, revocation lists, clients and users, read again while the server runs: when their files change, on SIGHUP, and
+//! when somebody who may asks for it.
 
-use genims_listen::locks::{LOOK_EVERY, Locks};
+use super::front::Look;
+use genims_locks::watch::LOOK_EVERY;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn run(locks: Locks, stop: CancellationToken) {
-    let locks = Arc::new(locks);
+pub(super) async fn run(looks: Vec<Look>, asked: Arc<Notify>, stop: CancellationToken) {
+    let looks = Arc::new(looks);
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => Some(hangup),
         Err(error) => {
@@ -19,20 +22,21 @@ pub(super) async fn run(locks: Locks, stop: CancellationToken) {
     loop {
         let everything = tokio::select! {
             () = stop.cancelled() => return,
-            () = asked(&mut hangup) => {
-                tracing::info!("SIGHUP: certificates and clients are read again");
+            () = hung_up(&mut hangup) => {
+                tracing::info!("SIGHUP: certificates, clients and users are read again");
                 true
             }
+            () = asked.notified() => true,
             () = sleep(LOOK_EVERY) => false,
         };
-        let locks = locks.clone();
-        if let Err(error) = spawn_blocking(move || locks.look(everything)).await {
-            tracing::error!(%error, "certificates and clients could not be looked at");
+        let looks = looks.clone();
+        if let Err(error) = spawn_blocking(move || looks.iter().for_each(|look| look(everything))).await {
+            tracing::error!(%error, "certificates, clients and users could not be looked at");
         }
     }
 }
 
-async fn asked(hangup: &mut Option<Signal>) {
+async fn hung_up(hangup: &mut Option<Signal>) {
     match hangup {
         Some(hangup) => drop(hangup.recv().await),
         None => std::future::pending().await,

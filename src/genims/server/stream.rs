@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use genims_catalogue::keeper::{Keeper, LogIdentity};
 use genims_catalogue::used::Used;
 use genims_log::file;
-use genims_log::file::{Appender, Refusals, Spool, SpoolError, SpoolOptions};
+use genims_log::file::{Appender, RowLetters, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
 use genims_model::{Accounts, ByteBudget};
 use genims_pipeline::intake::{Intake, Registrar};
@@ -35,7 +35,7 @@ pub(super) struct Stream {
     pub(super) queues: Vec<Arc<ShardQueue>>,
     pub(super) intake: Arc<Intake>,
     /// Letters of refused rows, on their way into the log.
-    pub(super) refusals: Arc<Refusals>,
+    pub(super) row_letters: Arc<RowLetters>,
     /// TCP clients' durable sequences, as an earlier run left them.
     pub(super) marks: HashMap<String, u64>,
     /// Records below were left by an earlier run.
@@ -85,8 +85,8 @@ impl Stream {
             spool.full_flag(),
         );
         let intake = Arc::new(intake.with_rows(gate));
-        let forwarded = recovered.marks.get(Refusals::MARK).copied().unwrap_or(0);
-        let refusals = Arc::new(Refusals::open(&settings.data_dir, forwarded)?);
+        let forwarded = recovered.marks.get(RowLetters::MARK).copied().unwrap_or(0);
+        let row_letters = Arc::new(RowLetters::open(&settings.data_dir, forwarded)?);
         Ok(Self {
             keeper,
             accounts,
@@ -97,7 +97,7 @@ impl Stream {
             spool,
             queues,
             intake,
-            refusals,
+            row_letters,
             appender: Some(appender),
             settings: settings.clone(),
             stop: Arc::new(AtomicBool::new(false)),

@@ -3,7 +3,7 @@
 
 use super::stream::Stream;
 use genims_databases::Registry;
-use genims_log::file::{Forwarded, Refusals, Spool, SpoolError};
+use genims_log::file::{Forwarded, RowLetters, Spool, SpoolError};
 use genims_model::{Cause, DeadLetter, Mark, SourceNo};
 use genims_pipeline::intake::Intake;
 use genims_stores::rows::Aside;
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What all databases have refused.
 pub(super) struct WayBack {
-    refusals: Arc<Refusals>,
+    row_letters: Arc<RowLetters>,
     intake: Arc<Intake>,
     /// The log of events, which the databases follow.
     log: Spool,
@@ -29,16 +29,16 @@ pub(super) struct WayBack {
 impl WayBack {
     /// What an earlier run left counts as received by this one.
     pub(super) fn new(stream: &Stream, log: &Spool, recovered_until: u64, registry: &'static Registry) -> Self {
-        let (refusals, source) = (stream.refusals.clone(), stream.accounts.recovered());
-        stream.accounts.received(source, refusals.waiting());
+        let (row_letters, source) = (stream.row_letters.clone(), stream.accounts.recovered());
+        stream.accounts.received(source, row_letters.waiting());
         let (intake, log) = (stream.intake.clone(), log.clone());
-        Self { refusals, intake, log, registry, recovered: (recovered_until, source) }
+        Self { row_letters, intake, log, registry, recovered: (recovered_until, source) }
     }
 
     /// Where the rows of one database go.
     pub(super) fn of(&self, database: &str) -> Kept {
-        let (refusals, log) = (self.refusals.clone(), self.log.id());
-        Kept { refusals, log, database: database.to_owned(), recovered: self.recovered }
+        let (row_letters, log) = (self.row_letters.clone(), self.log.id());
+        Kept { row_letters, log, database: database.to_owned(), recovered: self.recovered }
     }
 
     /// Brings letters into the first log until it is asked to stop.
@@ -47,7 +47,7 @@ impl WayBack {
             let next = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                next = self.refusals.next() => next,
+                next = self.row_letters.next() => next,
             };
             let done = match next {
                 Ok(next) => tokio::select! {
@@ -70,8 +70,8 @@ impl WayBack {
             // The listeners of an earlier run may have been others.
             letters.iter_mut().for_each(|letter| letter.source = self.recovered.1);
         }
-        self.intake.set_aside_rows(letters, Mark { client: Refusals::MARK.to_owned(), sequence: serial }).await;
-        self.refusals.forwarded(serial, |log, database| self.passed(log, database))
+        self.intake.set_aside_rows(letters, Mark { client: RowLetters::MARK.to_owned(), sequence: serial }).await;
+        self.row_letters.forwarded(serial, |log, database| self.passed(log, database))
     }
 
     /// How far a database is in a log; one that nobody follows any more is behind nothing.
@@ -86,7 +86,7 @@ impl WayBack {
 
 /// See [`WayBack::of`].
 pub(super) struct Kept {
-    refusals: Arc<Refusals>,
+    row_letters: Arc<RowLetters>,
     log: Uuid,
     database: String,
     recovered: (u64, SourceNo),
@@ -98,10 +98,10 @@ impl Aside for Kept {
         for (_, letter) in letters.iter_mut().filter(|(offset, _)| *offset < until) {
             letter.source = source;
         }
-        Ok(self.refusals.keep(self.log, &self.database, letters)?)
+        Ok(self.row_letters.keep(self.log, &self.database, letters)?)
     }
 
     fn offsets(&self) -> Vec<u64> {
-        self.refusals.offsets(self.log, &self.database)
+        self.row_letters.offsets(self.log, &self.database)
     }
 }

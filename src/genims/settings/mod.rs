@@ -2,12 +2,14 @@
 //!
 //! Each room owns its options and their defaults; this file only says which rooms there are and gives errors a place.
 
+mod http;
 mod options;
 mod ranges;
 pub mod reference;
 mod substitute;
 
 pub use genims_databases::complaint::Complaint;
+pub use http::{HttpOptions, HttpTls, SignIn};
 
 use genims_consumers::gather::BatchLimits;
 use genims_databases::complaint::{self, Fault, Faults, Step, read};
@@ -26,7 +28,7 @@ use genims_rows::RowOptions;
 use options::Section;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -119,19 +121,6 @@ pub struct RouteOptions {
 impl Default for RouteOptions {
     fn default() -> Self {
         Self { directory: None, max_bytes: 1 << 30 }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpOptions {
-    #[serde(deserialize_with = "genims_listen::address::deserialize")]
-    pub listen: SocketAddr,
-}
-
-impl Default for HttpOptions {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9400)) }
     }
 }
 
@@ -232,7 +221,7 @@ impl Settings {
         let data_dir = root.remove("data_dir").map(|value| read(&[Step::from("data_dir")], value));
         let settings = Self {
             data_dir: data_dir.and_then(|read| faults.take(read)).unwrap_or_else(|| PathBuf::from(DATA_DIR)),
-            http: section(&mut root, &options::HTTP, faults),
+            http: http(&mut root, faults),
             listeners: Vec::new(),
             clients: match root.contains_key(options::CLIENTS.title) {
                 true => Some(section(&mut root, &options::CLIENTS, faults)),
@@ -318,6 +307,14 @@ fn rows(root: &mut Table, faults: &mut Faults) -> Option<RowOptions> {
         faults.add(Fault::new([Step::from("rows"), Step::from(key)], problem));
     }
     Some(options)
+}
+
+fn http(root: &mut Table, faults: &mut Faults) -> HttpOptions {
+    let path = [Step::from("http"), Step::from("tls")];
+    if let Some(tls) = root.get("http").and_then(|http| http.get("tls")).and_then(Value::as_table) {
+        ranges::keys(&path, &options::HTTP_TLS, tls, faults);
+    }
+    section(root, &options::HTTP, faults)
 }
 
 /// What is too old to be taken is what the operations database does not keep.

@@ -2,6 +2,10 @@
 //! by and that [`reference`](super::reference) prints; that it has the keys of the options' types, and no others, is
 //! held by a test.
 
+mod http;
+
+pub(super) use http::{HTTP, HTTP_TLS};
+
 use genims_log::file::SpoolOptions;
 use std::time::Duration;
 
@@ -91,16 +95,6 @@ pub(super) const TOP: Section = Section {
         "data_dir",
         Text("a folder"),
         "spool, catalogue journal: everything that must survive a crash; one server per folder",
-    )],
-};
-
-pub(super) const HTTP: Section = Section {
-    title: "http",
-    kind: None,
-    keys: &[key(
-        "listen",
-        Text("address:port or host:port"),
-        "where the page (/), /api/v1, /stats, /metrics, /healthz and /readyz are",
     )],
 };
 
@@ -428,6 +422,7 @@ pub(super) const DEAD_LETTERS: Section = Section {
 pub(super) const ALL: [Section; 16] = [
     TOP,
     HTTP,
+    HTTP_TLS,
     MQTT,
     TCP,
     LINE,

@@ -83,9 +83,30 @@ pub(super) fn check(settings: &Settings, listeners: &[(usize, Listener)], faults
         }
         locks(&at(*index), listener, faults);
     }
+    http(settings, faults);
     pipeline(settings, faults);
     if !faults.any_below(&[Step::from("spool")]) {
         faults.take(settings.spool.check().map_err(|error| Fault::new([Step::from("spool")], error.to_string())));
+    }
+}
+
+fn http(settings: &Settings, faults: &mut Faults) {
+    let key = |names: &[&str]| {
+        let names = names.iter().map(|name| Step::from(*name));
+        [Step::from("http")].into_iter().chain(names).collect::<Vec<_>>()
+    };
+    if faults.any_below(&key(&[])) {
+        return;
+    }
+    let options = &settings.http;
+    let tls = options.tls();
+    if let Some(Err((name, problem))) = tls.as_ref().map(TlsOptions::check) {
+        faults.add(Fault::new(key(&["tls", name]), problem));
+    }
+    if options.is_public() && tls.is_none() && !options.plaintext {
+        let problem = "others than this machine could read along, secrets among it: add [http.tls] with cert_file and key_file, \
+                       or plaintext = true where the network is trusted";
+        faults.add(Fault::new(key(&["listen"]), problem));
     }
 }
 

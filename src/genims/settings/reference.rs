@@ -83,6 +83,7 @@ fn defaults(section: &Section) -> Table {
     let found = match (section.title, section.kind) {
         ("", _) => Ok(Table::from_iter([("data_dir".to_owned(), DATA_DIR.into())])),
         ("http", _) => Table::try_from(HttpOptions::default()),
+        ("http.tls", _) => Ok(Table::new()),
         ("listeners", Some("mqtt")) => Table::try_from(MqttOptions::default()),
         ("listeners", Some("tcp")) => Table::try_from(TcpOptions::default()),
         ("listeners", Some("line")) => Table::try_from(LineOptions::default()),

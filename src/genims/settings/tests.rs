@@ -294,6 +294,7 @@ fn the_reference_has_the_keys_that_are_read_and_no_others() {
     let (listener, sink) = (["type", "name"].as_slice(), ["type"].as_slice());
     for (section, taken_apart, read) in [
         (options::HTTP, [].as_slice(), keys_of::<HttpOptions>()),
+        (options::HTTP_TLS, &[], keys_of::<HttpTls>()),
         (options::MQTT, listener, keys_of::<MqttOptions>()),
         (options::TCP, listener, keys_of::<TcpOptions>()),
         (options::LINE, listener, keys_of::<LineOptions>()),
@@ -327,6 +328,7 @@ fn saying(section: &Section, key: &str, value: &str) -> String {
         ("listeners.tls", _) => format!(
             "[[listeners]]\ntype = \"mqtt\"\n[listeners.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n{key} = {value}"
         ),
+        ("http.tls", _) => format!("[http.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n{key} = {value}"),
         (title, _) => format!("[{title}]\n{key} = {value}"),
     }
 }

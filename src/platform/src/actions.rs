@@ -22,9 +22,7 @@ pub struct Action<'a> {
 
 /// Enters it; the statement commits by itself.
 pub async fn record(client: &Client, action: &Action<'_>) -> Result<(), Error> {
-    let exists = "SELECT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
-                  WHERE n.nspname = 'genims_internal' AND p.proname = 'record_action')";
-    if !client.query_typed_one(exists, &[]).await?.get::<_, bool>(0) {
+    if !exists(client, "record_action").await? {
         return Ok(());
     }
     let rows = i64::try_from(action.rows).unwrap_or(i64::MAX);
@@ -37,4 +35,28 @@ pub async fn record(client: &Client, action: &Action<'_>) -> Result<(), Error> {
         (&rows, Type::INT8),
     ];
     client.query_typed("SELECT genims_internal.record_action($1, $2, $3, $4, $5, $6)", &values).await.map(|_| ())
+}
+
+/// Enters that somebody at `host` was refused an action, so many times. Whether the database takes that: one of an earlier
+/// release does not, nor one in which nothing is audited.
+pub async fn record_refusal(client: &Client, action: &Action<'_>, host: &str) -> Result<bool, Error> {
+    if !exists(client, "record_refusal").await? {
+        return Ok(false);
+    }
+    let times = i64::try_from(action.rows).unwrap_or(i64::MAX);
+    let values: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&action.service, Type::TEXT),
+        (&action.activity, Type::TEXT),
+        (&action.module, Type::TEXT),
+        (&action.description, Type::TEXT),
+        (&host, Type::TEXT),
+        (&times, Type::INT8),
+    ];
+    client.query_typed("SELECT genims_internal.record_refusal($1, $2, $3, $4, $5, $6)", &values).await.map(|_| true)
+}
+
+async fn exists(client: &Client, function: &str) -> Result<bool, Error> {
+    let exists = "SELECT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+                  WHERE n.nspname = 'genims_internal' AND p.proname = $1)";
+    Ok(client.query_typed_one(exists, &[(&function, Type::TEXT)]).await?.get(0))
 }

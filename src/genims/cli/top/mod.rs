@@ -6,7 +6,9 @@ mod view;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use genims::settings::HttpOptions;
 use genims_api::snapshot::Snapshot;
+use genims_databases::Environment;
 use genims_model::Backoff;
 use genims_terminal::say;
 use ratatui::Terminal;
@@ -14,11 +16,12 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use screen::Screen;
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A server that does not answer is asked again after this at the latest.
@@ -43,49 +46,86 @@ pub(crate) struct TopArgs {
 
 type Seen = Result<Snapshot, String>;
 
-/// `listen` is where the configuration says that the HTTP side is.
+/// Where the server's HTTP side is, and what is shown there.
+struct Door {
+    agent: ureq::Agent,
+    url: String,
+    /// Of a user, where users sign in.
+    token: Option<String>,
+}
+
+/// `http` is what the configuration says of the HTTP side.
 pub(crate) async fn run(
     args: TopArgs,
-    listen: impl FnOnce() -> anyhow::Result<SocketAddr>,
+    environment: &Environment,
+    http: impl FnOnce() -> anyhow::Result<HttpOptions>,
 ) -> anyhow::Result<ExitCode> {
     let url = match &args.url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{}", super::reachable(listen()?)),
+        None => {
+            let http = http()?;
+            let scheme = if http.tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://{}", super::reachable(http.listen))
+        }
     };
-    tokio::task::spawn_blocking(move || look(&args, url)).await??;
+    let door = Door { agent: agent(&url)?, url, token: environment.secret("GENIMS_TOKEN")? };
+    tokio::task::spawn_blocking(move || look(&args, door)).await??;
     Ok(ExitCode::SUCCESS)
 }
 
-fn look(args: &TopArgs, url: String) -> anyhow::Result<()> {
+fn look(args: &TopArgs, door: Door) -> anyhow::Result<()> {
     if args.json {
-        say!("{:#}", serde_json::to_value(asked(&url)?)?);
+        say!("{:#}", serde_json::to_value(asked(&door)?)?);
     } else if args.once {
-        let (snapshot, now) = (asked(&url)?, Instant::now());
-        let mut screen = Screen::new(url);
+        let (snapshot, now) = (asked(&door)?, Instant::now());
+        let mut screen = Screen::new(door.url);
         screen.saw(Ok(snapshot), now);
         say!("{}", picture(&screen, now)?);
     } else {
-        live(url)?;
+        live(door)?;
     }
     Ok(())
 }
 
-fn asked(url: &str) -> anyhow::Result<Snapshot> {
-    match snapshot(&agent(), url) {
+fn asked(door: &Door) -> anyhow::Result<Snapshot> {
+    match snapshot(door) {
         Ok(snapshot) => Ok(snapshot),
         Err(cause) => bail!("{cause}; start `genims serve`, or name its HTTP side with --url"),
     }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX)).build().into()
+/// Over TLS it trusts whom the operating system trusts, or those that SSL_CERT_FILE names.
+fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
+    let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX));
+    if !url.starts_with("https:") {
+        return Ok(config.build().into());
+    }
+    if let Some(problem) = genims_databases::roots::variable_problem() {
+        bail!("{problem}");
+    }
+    let found = rustls_native_certs::load_native_certs().certs;
+    let roots: Vec<_> = found.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    Ok(config.tls_config(tls.build()).build().into())
 }
 
-fn snapshot(agent: &ureq::Agent, url: &str) -> Seen {
+fn snapshot(Door { agent, url, token }: &Door) -> Seen {
     let ask = || -> Result<Snapshot, ureq::Error> {
-        agent.get(format!("{url}/api/v1/snapshot")).call()?.body_mut().read_json()
+        let mut request = agent.get(format!("{url}/api/v1/snapshot"));
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        request.call()?.body_mut().read_json()
     };
-    ask().map_err(|error| format!("{url}: {error}"))
+    ask().map_err(|error| match error {
+        ureq::Error::StatusCode(401) => format!("{url}: asks for a token in GENIMS_TOKEN: `genims user token NAME`"),
+        error if url.starts_with("https:") && error.to_string().contains("certificate") => {
+            format!("{url}: {error}; let SSL_CERT_FILE name a PEM file with the authority's certificate")
+        }
+        error => format!("{url}: {error}"),
+    })
 }
 
 /// The screen as text, as many lines as it takes.
@@ -101,14 +141,14 @@ fn picture(screen: &Screen, now: Instant) -> anyhow::Result<String> {
 }
 
 /// Until `q`.
-fn live(url: String) -> anyhow::Result<()> {
+fn live(door: Door) -> anyhow::Result<()> {
     if !std::io::stdout().is_terminal() {
         bail!("standard output is no terminal; take --once for text or --json for data");
     }
     // One waits at most: whoever looks away for long sees the newest but one, then the newest.
     let (sender, seen) = sync_channel(1);
-    let asked = url.clone();
-    thread::Builder::new().name("top".to_owned()).spawn(move || ask(&asked, &sender)).context("no thread to spare")?;
+    let url = door.url.clone();
+    thread::Builder::new().name("top".to_owned()).spawn(move || ask(&door, &sender)).context("no thread to spare")?;
     let mut terminal = ratatui::try_init().context("the terminal cannot be drawn on; take --once")?;
     let outcome = show(&mut terminal, Screen::new(url), &seen);
     ratatui::restore();
@@ -116,11 +156,10 @@ fn live(url: String) -> anyhow::Result<()> {
 }
 
 /// Asks until nobody listens any more.
-fn ask(url: &str, sender: &SyncSender<Seen>) {
-    let agent = agent();
+fn ask(door: &Door, sender: &SyncSender<Seen>) {
     let mut backoff = Backoff::new(EVERY, AGAIN_MAX);
     loop {
-        let seen = snapshot(&agent, url);
+        let seen = snapshot(door);
         let pause = if seen.is_ok() {
             backoff.reset();
             EVERY

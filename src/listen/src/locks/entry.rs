@@ -3,13 +3,14 @@
 //! Invariant: whoever is inside is on the list before the certificates and clients in force are asked about him, so that a
 //! change finds either an old answer on the list or is found by it.
 
-use super::certificate::Certificate;
 use super::gate::Gate;
 use super::guest::Guest;
 use super::pass::Pass;
 use super::socket::Secured;
 use crate::count;
 use crate::notices::{Kind, Peer};
+use genims_locks::certificate::Certificate;
+use genims_locks::refusals;
 use rustls::HandshakeKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,6 +61,7 @@ impl Gate {
 
     fn refused<T>(&self, peer: Peer, identity: &str, error: &dyn std::fmt::Display) -> Option<T> {
         count(&self.metrics.handshakes_refused_total, 1);
+        self.refusals.tell(refusals::Kind::Handshake, &self.listener, identity, &peer.host());
         if let Some(not_told) = self.notices.due(Kind::Tls, &peer.host(), Instant::now()) {
             tracing::warn!(
                 listener = self.listener, address = %peer, identity, %error, not_told, "TLS handshake refused"

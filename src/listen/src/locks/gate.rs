@@ -1,13 +1,14 @@
 //! The locks of one listener, and who of those inside has to leave. How one comes in is told by `entry`.
 
-use super::LockError;
-use super::certificate::Certificate;
 use super::clients::Clients;
 use super::guest::{Eviction, Guest};
-use super::options::TlsOptions;
-use super::tls::{Loaded, Tls};
 use crate::notices::{Kind, Notices};
 use crate::{ListenMetrics, count};
+use genims_locks::LockError;
+use genims_locks::certificate::Certificate;
+use genims_locks::options::TlsOptions;
+use genims_locks::refusals::{self, Refusals};
+use genims_locks::tls::{Loaded, Tls};
 use parking_lot::Mutex;
 use rustls::pki_types::UnixTime;
 use std::collections::HashMap;
@@ -28,12 +29,13 @@ pub struct Gate {
     /// The reading of the file of clients that those inside were held to.
     checked: AtomicU64,
     pub(super) notices: Notices,
+    pub(super) refusals: Arc<Refusals>,
 }
 
 impl Gate {
     /// Without locks: everybody comes in.
     pub fn unlocked(metrics: Arc<ListenMetrics>) -> Arc<Self> {
-        Arc::new(Self::with(String::new(), None, None, false, metrics))
+        Arc::new(Self::with(String::new(), None, None, false, (metrics, Arc::default())))
     }
 
     /// `answers`: the protocol has answers, which clients read. `clients`: who may come in; `None` is everybody that TLS
@@ -44,10 +46,10 @@ impl Gate {
         tls: Option<&TlsOptions>,
         clients: Option<Arc<Clients>>,
         anonymous: bool,
-        metrics: Arc<ListenMetrics>,
+        refusals: Arc<Refusals>,
     ) -> Result<Arc<Self>, LockError> {
         let tls = tls.map(|options| Tls::open(options, answers)).transpose()?;
-        Ok(Arc::new(Self::with(listener.to_owned(), tls, clients, anonymous, metrics)))
+        Ok(Arc::new(Self::with(listener.to_owned(), tls, clients, anonymous, (Arc::default(), refusals))))
     }
 
     fn with(
@@ -55,11 +57,11 @@ impl Gate {
         tls: Option<Tls>,
         clients: Option<Arc<Clients>>,
         anonymous: bool,
-        metrics: Arc<ListenMetrics>,
+        (metrics, refusals): (Arc<ListenMetrics>, Arc<Refusals>),
     ) -> Self {
         let (guests, next, notices) = (Mutex::default(), AtomicU64::new(0), Notices::default());
         let checked = AtomicU64::new(clients.as_ref().map_or(0, |clients| clients.reading()));
-        Self { listener, tls, clients, anonymous, metrics, guests, next, checked, notices }
+        Self { listener, tls, clients, anonymous, metrics, guests, next, checked, notices, refusals }
     }
 
     pub fn metrics(&self) -> Arc<ListenMetrics> {
@@ -127,6 +129,7 @@ impl Gate {
             count(&self.metrics.evicted_total, 1);
             let (identity, client) = (guest.identity().unwrap_or_default(), guest.client().unwrap_or_default());
             let about = if client.is_empty() { identity } else { client };
+            self.refusals.tell(refusals::Kind::Evicted, &self.listener, about, "");
             if let Some(not_told) = self.notices.due(Kind::Eviction, about, Instant::now()) {
                 tracing::warn!(
                     listener = self.listener,

@@ -1,6 +1,6 @@
 //! One inside, as the gate sees him: by which certificate and as which client he came, and whether he was asked to leave.
 
-use super::certificate::Certificate;
+use genims_locks::certificate::Certificate;
 use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 

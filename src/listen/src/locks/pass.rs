@@ -5,6 +5,7 @@ use super::gate::Gate;
 use super::guest::{Eviction, Guest};
 use crate::count;
 use crate::notices::{Kind, Peer};
+use genims_locks::refusals;
 use genims_pipeline::intake::Scope;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -90,6 +91,7 @@ impl Pass {
 
     fn denied(&self, name: &str, denied: Denied) {
         count(&self.gate.metrics.logins_refused_total, 1);
+        self.gate.refusals.tell(denied.kind(), &self.gate.listener, name, &self.peer.host());
         let about = format!("{name}@{}", self.peer.host());
         if let Some(not_told) = self.gate.notices.due(Kind::Login, &about, Instant::now()) {
             let identity = self.identity().unwrap_or_default();
@@ -132,6 +134,7 @@ impl Pass {
     fn breach(&self, topic: &str) -> bool {
         count(&self.gate.metrics.denied_total, 1);
         let name = self.owner().unwrap_or_default();
+        self.gate.refusals.tell(refusals::Kind::Topic, &self.gate.listener, name, &self.peer.host());
         if let Some(not_told) = self.gate.notices.due(Kind::Breach, name, Instant::now()) {
             tracing::warn!(
                 client = name,

@@ -5,6 +5,7 @@ use super::*;
 use crate::ListenMetrics;
 use crate::notices::Peer;
 use crate::trial::authority::{Authority, Issued, put};
+use genims_locks::{certificate, tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};

@@ -80,7 +80,7 @@ mod quarantine;
 mod reader;
 pub mod record;
 mod recovery;
-mod refusals;
+mod row_letters;
 mod segment;
 mod shared;
 mod tail;
@@ -112,7 +112,7 @@ pub use handle::Spool;
 pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
-pub use refusals::{Forwarded, Refusals};
+pub use row_letters::{Forwarded, RowLetters};
 pub(crate) use tail::memory_bytes;
 
 use disk::{Disk, RealDisk};

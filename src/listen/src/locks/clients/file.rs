@@ -1,28 +1,12 @@
-//! The file of clients: TOML, one `[[client]]` each, secrets as hashes only. `genims client` changes it, people may.
-//!
-//! Invariants: it is there whole, the old one or the new one, whenever somebody reads it or the power fails; it is its owner's
-//! alone (mode 0600), whoever changes it; two that change it at once come one behind the other.
+//! The file of clients: TOML, one `[[client]]` each. `genims client` changes it, people may.
 
-use super::secret;
-use crate::locks::LockError;
 use crate::topic;
+use genims_locks::file::{self, Content, check_name, now};
+use genims_locks::{LockError, secret};
 use genims_pipeline::intake::Tables;
-use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
-
-const NAME_BYTES_MAX: usize = 128;
-
-/// Rights that others must not have: the group may read, for a service that runs under another account.
-const MODE_FORBIDDEN: u32 = 0o027;
-
-const HEAD: &str =
-    "# Who may send to `genims serve`. Change it with `genims client`; the server notices by itself.\n\n";
+use std::path::Path;
 
 /// One client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +36,26 @@ pub struct Entry {
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct All {
     #[serde(default)]
     client: Vec<Entry>,
+}
+
+impl Content for All {
+    const WHAT: &'static str = "clients";
+    const HEAD: &'static str =
+        "# Who may send to `genims serve`. Change it with `genims client`; the server notices by itself.\n\n";
+
+    fn check(&self) -> Result<(), String> {
+        let mut names = HashSet::new();
+        for entry in &self.client {
+            entry.check()?;
+            if !names.insert(&entry.name) {
+                return Err(format!("{} is there twice", entry.name));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Entry {
@@ -74,25 +75,19 @@ impl Entry {
         if let Some(secret) = secret {
             entry.rotate(secret)?;
         }
-        entry.check().map_err(LockError::Client)?;
+        entry.check().map_err(LockError::Account)?;
         Ok(entry)
     }
 
     pub fn rotate(&mut self, secret: &str) -> Result<(), LockError> {
-        if secret.len() < secret::SECRET_BYTES_MIN {
-            let least = secret::SECRET_BYTES_MIN;
-            return Err(LockError::Client(format!("the secret is shorter than {least} bytes; take a longer one")));
-        }
-        self.hash = Some(secret::hash(secret.as_bytes()).map_err(LockError::Client)?);
+        self.hash = Some(secret::hash_new(secret).map_err(LockError::Account)?);
         self.rotated = now();
         Ok(())
     }
 
     pub fn check(&self) -> Result<(), String> {
         let name = &self.name;
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) || name.trim() != name {
-            return Err(format!("{name:?} is no name: 1 to {NAME_BYTES_MAX} bytes, without blanks at its ends"));
-        }
+        check_name(name)?;
         if self.hash.as_ref().is_some_and(|hash| !secret::is_hash(hash)) {
             return Err(format!("the hash of {name} is none of argon2id; `genims client rotate` makes one"));
         }
@@ -108,79 +103,21 @@ impl Entry {
     }
 }
 
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
-}
-
 /// All clients; none where there is no file.
 pub fn read(path: &Path) -> Result<Vec<Entry>, LockError> {
-    let unread = |source| LockError::Read { path: path.to_owned(), source };
-    let mode = match fs::metadata(path) {
-        Ok(found) => found.mode() & 0o777,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unread(error)),
-    };
-    if mode & MODE_FORBIDDEN != 0 {
-        return Err(LockError::Open { path: path.to_owned(), mode });
-    }
-    let text = fs::read_to_string(path).map_err(unread)?;
-    let form = |cause: String| LockError::Form { path: path.to_owned(), cause };
-    let Content { client: entries } = toml::from_str(&text).map_err(|error| form(error.to_string()))?;
-    let mut names = HashSet::new();
-    for entry in &entries {
-        entry.check().map_err(form)?;
-        if !names.insert(&entry.name) {
-            return Err(form(format!("{} is there twice", entry.name)));
-        }
-    }
-    Ok(entries)
+    Ok(file::read::<All>(path)?.client)
 }
 
 /// Changes the file, while nobody else does.
 pub fn change<T>(path: &Path, by: impl FnOnce(&mut Vec<Entry>) -> Result<T, LockError>) -> Result<T, LockError> {
-    let unwritten = |source| LockError::Write { path: path.to_owned(), source };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder).map_err(unwritten)?;
-    let lock = File::open(folder).map_err(unwritten)?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| unwritten(error.into()))?;
-    let mut entries = read(path)?;
-    let done = by(&mut entries)?;
-    for entry in &entries {
-        entry.check().map_err(LockError::Client)?;
-    }
-    write(path, folder, entries).map_err(unwritten)?;
-    Ok(done)
-}
-
-fn write(path: &Path, folder: &Path, entries: Vec<Entry>) -> io::Result<()> {
-    let text = toml::to_string(&Content { client: entries }).map_err(io::Error::other)?;
-    let fresh = PathBuf::from(format!("{}.new", path.display()));
-    if let Err(error) = fs::remove_file(&fresh)
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    // The server must be able to read what root has changed.
-    let owner = fs::metadata(path).or_else(|_| fs::metadata(folder))?;
-    let own = file.metadata()?;
-    if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
-        fchown(&file, Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())))?;
-    }
-    file.write_all(HEAD.as_bytes())?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(folder)?.sync_all()
+    file::change(path, |all: &mut All| by(&mut all.client))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn what_was_written_is_read_and_nobody_else_may() {

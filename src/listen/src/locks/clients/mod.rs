@@ -2,36 +2,29 @@
 //! secret, or a certificate, stand for.
 //!
 //! - [`file`]: the file's form; read, changed and written
-//! - `secret`: secrets and their hashes
-//! - `logins`: secrets verified aside from the threads that serve connections
-//! - `lockout`: names that were tried with wrong secrets too often
 //!
 //! The file is read again when it changes. One that cannot be read leaves in force what was read before; one that is gone
 //! lets nobody in.
 
 pub mod file;
 
-mod lockout;
-mod logins;
-mod secret;
-
 pub use file::Entry;
-pub use secret::{SECRET_BYTES_MIN, drawn};
 
-use super::LockError;
-use super::watch::Watched;
 use crate::notices::Peer;
 use arc_swap::ArcSwap;
 use genims_decode::topic::is_of_rows;
+use genims_locks::LockError;
+use genims_locks::refusals::Kind;
+use genims_locks::tries::{Tries, Unheard};
+use genims_locks::watch::Watched;
 use genims_pipeline::intake::{Scope, Tables};
-use lockout::Lockout;
-use logins::Logins;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -108,6 +101,20 @@ pub(crate) enum Denied {
     Busy,
 }
 
+impl Denied {
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Unknown => Kind::UnknownName,
+            Self::Wrong => Kind::WrongSecret,
+            Self::LockedOut => Kind::LockedOut,
+            Self::Disabled => Kind::Disabled,
+            Self::Nobody => Kind::Nobody,
+            Self::TopicsOnly => Kind::Topic,
+            Self::Busy => Kind::Busy,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Clients {
     path: PathBuf,
@@ -115,8 +122,7 @@ pub struct Clients {
     /// Counts the readings of the file.
     reading: AtomicU64,
     watched: Mutex<Watched>,
-    logins: Logins,
-    lockout: Lockout,
+    tries: Tries,
 }
 
 impl Clients {
@@ -127,13 +133,14 @@ impl Clients {
         if by_name.is_empty() {
             tracing::warn!(file = %path.display(), "there are no clients: nobody is let in; `genims client add NAME`");
         }
+        // Half of the cores at most.
+        let hashing = available_parallelism().map_or(1, |cores| cores.get() / 2);
         Ok(Arc::new(Self {
             path: path.to_owned(),
             by_name: ArcSwap::from_pointee(by_name),
             reading: AtomicU64::new(1),
             watched: Mutex::new(watched),
-            logins: Logins::default(),
-            lockout: Lockout::new(options.failures_max, options.lockout),
+            tries: Tries::new(options.failures_max, options.lockout, hashing),
         }))
     }
 
@@ -156,7 +163,7 @@ impl Clients {
                 // Whoever has a new secret may try it at once.
                 for client in by_name.values() {
                     if before.get(&client.name).is_none_or(|earlier| earlier.hash != client.hash) {
-                        self.lockout.forget(&client.name);
+                        self.tries.forget(&client.name);
                     }
                 }
                 tracing::info!(clients = by_name.len(), "the file of clients was read again");
@@ -183,22 +190,18 @@ impl Clients {
             let client = client.ok_or(Denied::Unknown)?;
             return if client.disabled { Err(Denied::Disabled) } else { Ok(Some(client)) };
         }
-        let (host, now) = (peer.host(), Instant::now());
-        if self.lockout.is_locked(&host, name, now) {
-            return Err(Denied::LockedOut);
-        }
         let hash = client.as_ref().and_then(|client| client.hash.as_deref());
         // A name that nobody has takes as long as one with a wrong secret.
-        let right = self.logins.verify(name, shown.secret, hash, deadline).await.ok_or(Denied::Busy)?;
+        let right = self.tries.verify((&peer.host(), name), shown.secret, hash, deadline).await;
+        let right = right.map_err(|unheard| match unheard {
+            Unheard::LockedOut => Denied::LockedOut,
+            Unheard::Busy => Denied::Busy,
+        })?;
         match client {
-            Some(client) if right => {
-                self.lockout.succeeded(&host, name);
-                if client.disabled { Err(Denied::Disabled) } else { Ok(Some(client)) }
-            }
-            known => {
-                self.lockout.failed(&host, name, Instant::now());
-                Err(if known.is_some() { Denied::Wrong } else { Denied::Unknown })
-            }
+            Some(client) if right && client.disabled => Err(Denied::Disabled),
+            Some(client) if right => Ok(Some(client)),
+            Some(_) => Err(Denied::Wrong),
+            None => Err(Denied::Unknown),
         }
     }
 }

@@ -85,5 +85,13 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
         'description', left(description, 400) || ' (login ' || session_user || ')'), 'service:' || service)
 $$;
 
+-- What was refused at a door of GenIMS, so many times: nobody has proved who it was, so the service tells of it.
+CREATE OR REPLACE FUNCTION genims_internal.record_refusal(service text, activity text, module text, description text, host text, times bigint)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO genims_internal.changes (relation, op, key, rows, after, actor, client)
+    VALUES ('*', 'action', '*', times, jsonb_build_object('activity', activity, 'module', module, 'outcome', 'denied',
+        'description', left(description, 400) || ' (login ' || session_user || ')'), 'service:' || service, nullif(host, ''))
+$$;
+
 REVOKE ALL ON FUNCTION genims_internal.record_change() FROM PUBLIC;
 RESET client_min_messages

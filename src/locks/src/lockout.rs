@@ -21,18 +21,18 @@ struct Tried {
 }
 
 #[derive(Debug)]
-pub(super) struct Lockout {
+pub(crate) struct Lockout {
     failures_max: u32,
     lasts: Duration,
     tried: Mutex<HashMap<HostAndName, Tried>>,
 }
 
 impl Lockout {
-    pub(super) fn new(failures_max: u32, lasts: Duration) -> Self {
+    pub(crate) fn new(failures_max: u32, lasts: Duration) -> Self {
         Self { failures_max, lasts, tried: Mutex::default() }
     }
 
-    pub(super) fn is_locked(&self, host: &str, name: &str, now: Instant) -> bool {
+    pub(crate) fn is_locked(&self, host: &str, name: &str, now: Instant) -> bool {
         let tried = self.tried.lock();
         let found = tried.get(&(host.into(), name.into()));
         found.is_some_and(|found| found.failures >= self.failures_max && self.is_fresh(found, now))
@@ -42,7 +42,7 @@ impl Lockout {
         now.duration_since(tried.last) < self.lasts
     }
 
-    pub(super) fn failed(&self, host: &str, name: &str, now: Instant) {
+    pub(crate) fn failed(&self, host: &str, name: &str, now: Instant) {
         let mut tried = self.tried.lock();
         let key = (host.into(), name.into());
         if tried.len() >= TRIED_MAX && !tried.contains_key(&key) {
@@ -58,12 +58,12 @@ impl Lockout {
         *entry = Tried { failures: entry.failures + 1, last: now };
     }
 
-    pub(super) fn succeeded(&self, host: &str, name: &str) {
+    pub(crate) fn succeeded(&self, host: &str, name: &str) {
         self.tried.lock().remove(&(host.into(), name.into()));
     }
 
     /// Whatever was tried under this name.
-    pub(super) fn forget(&self, name: &str) {
+    pub(crate) fn forget(&self, name: &str) {
         self.tried.lock().retain(|(_, tried), _| &**tried != name);
     }
 }

@@ -21,34 +21,34 @@ fn letter(text: &str) -> DeadLetter {
     }
 }
 
-fn open(disk: &FakeDisk, forwarded: u64) -> Refusals {
-    Refusals::open_on(Arc::new(disk.clone()), Path::new(FOLDER), forwarded).unwrap()
+fn open(disk: &FakeDisk, forwarded: u64) -> RowLetters {
+    RowLetters::open_on(Arc::new(disk.clone()), Path::new(FOLDER), forwarded).unwrap()
 }
 
 /// Those that would be forwarded, in order.
-fn texts(refusals: &Refusals) -> Vec<(u64, String)> {
-    let state = refusals.state.lock();
+fn texts(letters: &RowLetters) -> Vec<(u64, String)> {
+    let state = letters.state.lock();
     let waiting = state.frames.iter().filter(|frame| !frame.is_forwarded).map(|frame| frame.serial);
     let serials: Vec<u64> = waiting.collect();
     drop(state);
     let mut found = Vec::new();
     for serial in serials {
-        let next = refusals.first().unwrap().unwrap();
+        let next = letters.first().unwrap().unwrap();
         assert_eq!(next.serial, serial);
         let text = |letter: &DeadLetter| String::from_utf8(letter.payload.clone()).unwrap();
         found.extend(next.letters.iter().map(|letter| (serial, text(letter))));
-        refusals.forwarded(serial, |_, _| 0).unwrap();
+        letters.forwarded(serial, |_, _| 0).unwrap();
     }
     found
 }
 
 #[test]
 fn what_was_kept_outlives_a_power_cut_and_is_forwarded_once() {
-    assert!(Refusals::MARK.starts_with(Mark::RESERVED));
+    assert!(RowLetters::MARK.starts_with(Mark::RESERVED));
     let disk = FakeDisk::new(1);
-    let refusals = open(&disk, 0);
-    refusals.keep(LOG, "db", vec![(3, letter("a")), (9, letter("b"))]).unwrap();
-    refusals.keep(LOG, "other", vec![(4, letter("c"))]).unwrap();
+    let letters = open(&disk, 0);
+    letters.keep(LOG, "db", vec![(3, letter("a")), (9, letter("b"))]).unwrap();
+    letters.keep(LOG, "other", vec![(4, letter("c"))]).unwrap();
     disk.cut_power();
     let again = open(&disk, 1);
     assert_eq!((again.waiting(), again.offsets(LOG, "db"), again.offsets(LOG, "other")), (1, vec![3, 9], vec![4]));
@@ -66,13 +66,13 @@ fn what_was_kept_outlives_a_power_cut_and_is_forwarded_once() {
 #[test]
 fn an_error_keeps_nothing_that_would_be_told_twice() {
     let disk = FakeDisk::new(2);
-    let refusals = open(&disk, 0);
-    refusals.keep(LOG, "db", vec![(1, letter("a"))]).unwrap();
+    let letters = open(&disk, 0);
+    letters.keep(LOG, "db", vec![(1, letter("a"))]).unwrap();
     disk.fail_syncs(true);
-    assert!(refusals.keep(LOG, "db", vec![(2, letter("a longer one"))]).is_err());
-    assert_eq!((refusals.offsets(LOG, "db"), refusals.waiting()), (vec![1], 1));
+    assert!(letters.keep(LOG, "db", vec![(2, letter("a longer one"))]).is_err());
+    assert_eq!((letters.offsets(LOG, "db"), letters.waiting()), (vec![1], 1));
     disk.fail_syncs(false);
-    refusals.keep(LOG, "db", vec![(2, letter("b"))]).unwrap();
+    letters.keep(LOG, "db", vec![(2, letter("b"))]).unwrap();
     disk.cut_power();
     assert_eq!(texts(&open(&disk, 0)), [(1, "a".to_owned()), (2, "b".to_owned())]);
 }
@@ -80,17 +80,17 @@ fn an_error_keeps_nothing_that_would_be_told_twice() {
 #[test]
 fn what_nobody_needs_is_left_out_of_the_file() {
     let disk = FakeDisk::new(3);
-    let refusals = open(&disk, 0);
+    let letters = open(&disk, 0);
     let large = "x".repeat(FRAME_BYTES);
     for offset in 0..8 {
-        refusals.keep(LOG, "db", vec![(offset, letter(&large)), (offset + 100, letter("y"))]).unwrap();
+        letters.keep(LOG, "db", vec![(offset, letter(&large)), (offset + 100, letter("y"))]).unwrap();
     }
-    assert_eq!(refusals.state.lock().frames.len(), 16, "a large one has a frame of its own");
+    assert_eq!(letters.state.lock().frames.len(), 16, "a large one has a frame of its own");
     for serial in 1..=15 {
         // The database has not passed the last records yet.
-        refusals.forwarded(serial, |_, _| 107).unwrap();
+        letters.forwarded(serial, |_, _| 107).unwrap();
     }
-    let begin = refusals.state.lock().begin;
+    let begin = letters.state.lock().begin;
     assert!(begin < SPENT_BYTES_MAX, "{begin}");
     disk.cut_power();
     let again = open(&disk, 15);
@@ -116,20 +116,20 @@ fn a_torn_end_is_written_over_and_damage_is_told() {
     let path = folder.path().join(NAME);
     for cut in bytes(1, "a").len()..whole.len() {
         std::fs::write(&path, &whole[..cut]).unwrap();
-        let refusals = Refusals::open(folder.path(), 0).unwrap();
-        refusals.keep(LOG, "db", vec![(5, letter("c"))]).unwrap();
-        let again = Refusals::open(folder.path(), 0).unwrap();
+        let letters = RowLetters::open(folder.path(), 0).unwrap();
+        letters.keep(LOG, "db", vec![(5, letter("c"))]).unwrap();
+        let again = RowLetters::open(folder.path(), 0).unwrap();
         assert_eq!(texts(&again), [(1, "a".to_owned()), (2, "c".to_owned())], "{cut}");
     }
     let mut broken = whole.clone();
     broken[20] ^= 1;
     std::fs::write(&path, &broken).unwrap();
-    let error = Refusals::open(folder.path(), 0).unwrap_err();
-    assert!(matches!(&error, SpoolError::DamagedRefusals { position: 0, .. }), "{error}");
+    let error = RowLetters::open(folder.path(), 0).unwrap_err();
+    assert!(matches!(&error, SpoolError::DamagedRowLetters { position: 0, .. }), "{error}");
     let mut later = whole;
     later[3] = b'2';
     std::fs::write(&path, &later).unwrap();
-    let error = Refusals::open(folder.path(), 0).unwrap_err();
+    let error = RowLetters::open(folder.path(), 0).unwrap_err();
     assert!(matches!(&error, SpoolError::Version { found: 2, expected: 1, .. }), "{error}");
 }
 

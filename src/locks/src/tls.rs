@@ -1,4 +1,4 @@
-//! TLS of one listener: files enter, what a handshake needs leaves. Read again when they change.
+//! TLS of one door: files enter, what a handshake needs leaves. Read again when they change.
 //!
 //! Invariant: sessions to be resumed belong to what was loaded with them, and end with it: after a change everybody shows a
 //! certificate again.
@@ -24,10 +24,10 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer};
 const SESSIONS_MAX: usize = 8_192;
 
 /// Everything of one reading of the files.
-pub(super) struct Loaded {
+pub struct Loaded {
     /// Counts the readings.
-    pub(super) number: u64,
-    pub(super) config: Arc<ServerConfig>,
+    pub number: u64,
+    pub config: Arc<ServerConfig>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Serial numbers on the revocation lists, whoever's: whom to look at first.
     revoked: HashSet<Box<[u8]>>,
@@ -35,7 +35,7 @@ pub(super) struct Loaded {
 
 impl Loaded {
     /// Whether a client that shows this certificate would be let in now; the cause if not.
-    pub(super) fn admits(&self, certificate: Option<&Certificate>) -> Result<(), rustls::Error> {
+    pub fn admits(&self, certificate: Option<&Certificate>) -> Result<(), rustls::Error> {
         match (&self.verifier, certificate) {
             (None, _) => Ok(()),
             (Some(verifier), None) if verifier.client_auth_mandatory() => Err(rustls::Error::NoCertificatesPresented),
@@ -48,7 +48,7 @@ impl Loaded {
     }
 
     /// Quickly found to be on a list, which [`Loaded::admits`] has to confirm.
-    pub(super) fn suspects(&self, certificate: &Certificate) -> bool {
+    pub fn suspects(&self, certificate: &Certificate) -> bool {
         self.revoked.contains(&certificate.serial)
     }
 }
@@ -60,35 +60,35 @@ impl std::fmt::Debug for Loaded {
 }
 
 #[derive(Debug)]
-pub(super) struct Tls {
+pub struct Tls {
     options: TlsOptions,
-    /// Clients read what the listener says.
+    /// Clients read what the door says.
     answers: bool,
     current: ArcSwap<Loaded>,
     watched: Mutex<Watched>,
 }
 
 impl Tls {
-    pub(super) fn open(options: &TlsOptions, answers: bool) -> Result<Self, LockError> {
+    pub fn open(options: &TlsOptions, answers: bool) -> Result<Self, LockError> {
         let watched = Watched::new(files(options));
         let current = ArcSwap::from_pointee(load(options, answers, 0)?);
         Ok(Self { options: options.clone(), answers, current, watched: Mutex::new(watched) })
     }
 
-    pub(super) fn current(&self) -> Arc<Loaded> {
+    pub fn current(&self) -> Arc<Loaded> {
         self.current.load_full()
     }
 
     /// Hands out another's handshakes, as if its sessions had outlived the change.
-    #[cfg(test)]
-    pub(super) fn put_config(&self, config: Arc<ServerConfig>) {
+    #[cfg(feature = "trial")]
+    pub fn put_config(&self, config: Arc<ServerConfig>) {
         let current = self.current.load();
         let (number, verifier, revoked) = (current.number, current.verifier.clone(), current.revoked.clone());
         self.current.store(Arc::new(Loaded { number, config, verifier, revoked }));
     }
 
     /// What was read anew, if the files have changed. An error leaves what was in force.
-    pub(super) fn look(&self, everything: bool) -> Option<Result<Arc<Loaded>, LockError>> {
+    pub fn look(&self, everything: bool) -> Option<Result<Arc<Loaded>, LockError>> {
         if !self.watched.lock().is_due(everything) {
             return None;
         }

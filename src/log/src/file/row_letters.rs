@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 #[cfg(test)]
-#[path = "refusals_tests.rs"]
+#[path = "row_letters_tests.rs"]
 mod tests;
 
 const MAGIC: &[u8; 3] = b"GRF";
@@ -62,7 +62,7 @@ struct Frame {
 
 /// See the module's header.
 #[derive(Debug)]
-pub struct Refusals {
+pub struct RowLetters {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     state: Mutex<State>,
@@ -91,7 +91,7 @@ pub struct Forwarded {
     pub letters: Vec<DeadLetter>,
 }
 
-impl Refusals {
+impl RowLetters {
     /// How the log calls its mark of which serials it has.
     pub const MARK: &str = "log/refused";
 
@@ -142,7 +142,7 @@ impl Refusals {
     }
 
     /// Keeps letters of records of `log`, each with the record's offset. After an error none, some or all of them may be
-    /// there for good: whoever keeps the rest asks [`Refusals::offsets`].
+    /// there for good: whoever keeps the rest asks [`RowLetters::offsets`].
     pub fn keep(&self, log: Uuid, database: &str, letters: Vec<(u64, DeadLetter)>) -> Result<(), SpoolError> {
         let mut state = self.state.lock();
         let mut body = Body { serial: 0, log, database: database.to_owned(), offsets: Vec::new(), letters: Vec::new() };
@@ -208,7 +208,7 @@ impl Refusals {
                 read.transpose().map_err(|source| SpoolError::io("read", &path, source))?;
                 let Some((body, _)) = parse(&path, &bytes, 0)? else {
                     let detail = "a frame that was whole is not".to_owned();
-                    return Err(SpoolError::DamagedRefusals { file: path, position: at, detail });
+                    return Err(SpoolError::DamagedRowLetters { file: path, position: at, detail });
                 };
                 let Body { serial, letters, .. } = body;
                 return Ok(Some(Forwarded { serial, is_left: frame.is_left, letters }));
@@ -294,7 +294,7 @@ fn parse(path: &Path, bytes: &[u8], at: usize) -> Result<Option<(Body, usize)>, 
         return match behind {
             Some(begin) => {
                 let detail = format!("the frame at byte {begin} is whole, the one before it is not");
-                Err(SpoolError::DamagedRefusals { file: path.to_owned(), position: at as u64, detail })
+                Err(SpoolError::DamagedRowLetters { file: path.to_owned(), position: at as u64, detail })
             }
             None => Ok(None),
         };
@@ -305,7 +305,7 @@ fn parse(path: &Path, bytes: &[u8], at: usize) -> Result<Option<(Body, usize)>, 
     }
     let unread = |error: rmp_serde::decode::Error| {
         let detail = format!("{error}; perhaps a later release wrote it");
-        SpoolError::DamagedRefusals { file: path.to_owned(), position: at as u64, detail }
+        SpoolError::DamagedRowLetters { file: path.to_owned(), position: at as u64, detail }
     };
     let body = rmp_serde::from_slice(&bytes[at + HEADER_BYTES..at + length]).map_err(unread)?;
     Ok(Some((body, length)))

@@ -20,17 +20,25 @@ pub fn drawn() -> String {
     })
 }
 
-pub(super) fn hash(secret: &[u8]) -> Result<String, String> {
+pub(crate) fn hash(secret: &[u8]) -> Result<String, String> {
     Argon2::default().hash_password(secret).map(|hash| hash.to_string()).map_err(|error| error.to_string())
 }
 
+/// The hash of a secret that somebody chose or that was drawn; what would be guessed is refused.
+pub fn hash_new(secret: &str) -> Result<String, String> {
+    if secret.len() < SECRET_BYTES_MIN {
+        return Err(format!("the secret is shorter than {SECRET_BYTES_MIN} bytes; take a longer one"));
+    }
+    hash(secret.as_bytes())
+}
+
 /// Takes tens of milliseconds and 19 MiB.
-pub(super) fn verify(secret: &[u8], hash: &str) -> bool {
+pub(crate) fn verify(secret: &[u8], hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(secret, &hash).is_ok())
 }
 
 /// Whether a text is a hash of ours: what else stands there would never let anybody in.
-pub(super) fn is_hash(text: &str) -> bool {
+pub fn is_hash(text: &str) -> bool {
     text.starts_with("$argon2id$") && PasswordHash::new(text).is_ok()
 }
 

@@ -7,18 +7,18 @@ use x509_parser::prelude::FromDer;
 
 /// The chain of a client, its own certificate first.
 #[derive(Debug)]
-pub(super) struct Certificate {
-    pub(super) chain: Vec<CertificateDer<'static>>,
+pub struct Certificate {
+    pub chain: Vec<CertificateDer<'static>>,
     /// The common name of its subject; where there is none, the first of its alternative names.
-    pub(super) identity: Box<str>,
-    pub(super) serial: Box<[u8]>,
+    pub identity: Box<str>,
+    pub serial: Box<[u8]>,
     /// Seconds since 1970.
-    pub(super) not_after: i64,
+    pub not_after: i64,
 }
 
 impl Certificate {
     /// `None` where nothing in it names anybody.
-    pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+    pub fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(chain.first()?).ok()?;
         Some(Self {
             identity: identity(&parsed)?.into(),

@@ -12,7 +12,7 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 type Stamp = Option<(u64, u64, (i64, i64), (i64, i64))>;
 
 #[derive(Debug)]
-pub(super) struct Watched {
+pub struct Watched {
     paths: Vec<PathBuf>,
     seen: Vec<Stamp>,
     changing: Option<Vec<Stamp>>,
@@ -20,13 +20,13 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Make it before the files are read for the first time.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+    pub fn new(paths: Vec<PathBuf>) -> Self {
         let seen = stamps(&paths);
         Self { paths, seen, changing: None }
     }
 
     /// Whether to read the files now; `everything`: whatever they look like.
-    pub(super) fn is_due(&mut self, everything: bool) -> bool {
+    pub fn is_due(&mut self, everything: bool) -> bool {
         let now = stamps(&self.paths);
         let due = everything || (now != self.seen && self.changing.as_ref() == Some(&now));
         if due {

@@ -1,0 +1,186 @@
+//! The file of users: TOML, one `[[user]]` each; secrets and tokens as hashes only. `genims user` changes it, and whoever makes
+//! the first admin.
+//!
+//! Invariant: the hash of the one-time secret is there only while there is no admin who could sign in.
+
+use super::role::Role;
+use genims_locks::file::{Content, change, check_name, now, read};
+use genims_locks::{LockError, secret};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::path::Path;
+
+const TOKENS_MAX: usize = 32;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    pub name: String,
+    pub role: Role,
+    /// Of the secret.
+    pub hash: String,
+    #[serde(default)]
+    pub disabled: bool,
+    /// SHA-256 of each, in hex: tokens are drawn, and need no slow hash.
+    #[serde(default)]
+    pub tokens: Vec<String>,
+    #[serde(default)]
+    pub added: String,
+    #[serde(default)]
+    pub rotated: String,
+}
+
+impl User {
+    pub fn new(name: &str, role: Role, secret: &str) -> Result<Self, LockError> {
+        check_name(name).map_err(LockError::Account)?;
+        let hash = secret::hash_new(secret).map_err(LockError::Account)?;
+        let added = now();
+        let (disabled, tokens, rotated) = (false, Vec::new(), added.clone());
+        Ok(Self { name: name.to_owned(), role, hash, disabled, tokens, added, rotated })
+    }
+
+    /// Sessions end by the new hash, tokens by being gone.
+    pub fn rotate(&mut self, secret: &str) -> Result<(), LockError> {
+        self.hash = secret::hash_new(secret).map_err(LockError::Account)?;
+        self.tokens.clear();
+        self.rotated = now();
+        Ok(())
+    }
+
+    /// A new token; the only time that it can be seen.
+    pub fn token(&mut self) -> Result<String, LockError> {
+        if self.tokens.len() >= TOKENS_MAX {
+            let remedy = "`genims user rotate` ends all of them";
+            return Err(LockError::Account(format!("{} has {TOKENS_MAX} tokens; {remedy}", self.name)));
+        }
+        let token = secret::drawn();
+        self.tokens.push(digest(&token));
+        Ok(token)
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role == Role::Admin && !self.disabled
+    }
+}
+
+/// Of a text that nobody guesses.
+pub(crate) fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct All {
+    /// Of the one-time secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first: Option<String>,
+    #[serde(default)]
+    pub user: Vec<User>,
+}
+
+impl All {
+    pub(crate) fn has_admin(&self) -> bool {
+        self.user.iter().any(User::is_admin)
+    }
+
+    pub fn add(&mut self, user: User) -> Result<(), LockError> {
+        if self.user.iter().any(|other| other.name == user.name) {
+            let remedy = "`genims user rotate` gives them another secret";
+            return Err(LockError::Account(format!("there is a user {} already; {remedy}", user.name)));
+        }
+        self.user.push(user);
+        if self.has_admin() {
+            self.first = None;
+        }
+        Ok(())
+    }
+}
+
+impl Content for All {
+    const WHAT: &'static str = "users";
+    const HEAD: &'static str = "# Who may sign in to the HTTP side of `genims serve`. Change it with `genims user`; the server \
+                                notices by itself.\n\n";
+
+    fn check(&self) -> Result<(), String> {
+        let mut names = HashSet::new();
+        for user in &self.user {
+            check_name(&user.name)?;
+            if !secret::is_hash(&user.hash) {
+                let name = &user.name;
+                return Err(format!("the hash of {name} is none of argon2id; `genims user rotate` makes one"));
+            }
+            if !names.insert(&user.name) {
+                return Err(format!("{} is there twice", user.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A one-time secret with which the first admin is made: drawn at the first start without one, and never again.
+pub fn first_secret(path: &Path) -> Result<Option<String>, LockError> {
+    let is_needed = |all: &All| !all.has_admin() && all.first.is_none();
+    if !is_needed(&read::<All>(path)?) {
+        return Ok(None);
+    }
+    change(path, |all: &mut All| {
+        if !is_needed(all) {
+            return Ok(None);
+        }
+        let secret = secret::drawn();
+        all.first = Some(secret::hash_new(&secret).map_err(LockError::Account)?);
+        Ok(Some(secret))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_time_secret_is_drawn_once_and_ends_with_the_first_admin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.toml");
+        let secret = first_secret(&path).unwrap().expect("nobody is there");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("$argon2id$") && !text.contains(&secret), "{text}");
+        assert_eq!(first_secret(&path).unwrap(), None, "never again");
+        let add = |name: &str, role| {
+            let user = User::new(name, role, "long enough a secret").unwrap();
+            change(&path, |all: &mut All| all.add(user)).unwrap();
+        };
+        add("o", Role::Operator);
+        assert!(read::<All>(&path).unwrap().first.is_some(), "an operator makes no users");
+        add("a", Role::Admin);
+        let all = read::<All>(&path).unwrap();
+        assert!(all.first.is_none() && all.has_admin());
+        assert_eq!(first_secret(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        assert!(User::new("a", Role::Admin, "short").is_err());
+        assert!(User::new(" a", Role::Admin, "long enough a secret").is_err());
+        let mut user = User::new("a", Role::Admin, "long enough a secret").unwrap();
+        let tokens: Vec<String> = (0..TOKENS_MAX).map(|_| user.token().unwrap()).collect();
+        assert!(user.token().is_err());
+        assert!(!user.tokens.contains(&tokens[0]) && user.tokens.contains(&digest(&tokens[0])));
+        let before = user.hash.clone();
+        user.rotate("another long secret").unwrap();
+        assert!(user.tokens.is_empty() && user.hash != before);
+        let mut all = All::default();
+        all.add(user.clone()).unwrap();
+        assert!(all.add(user.clone()).is_err());
+        all.user.push(user);
+        assert!(all.check().unwrap_err().contains("twice"));
+        all.user.truncate(1);
+        all.user[0].hash = "plain".to_owned();
+        assert!(all.check().unwrap_err().contains("argon2id"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Sign-in: who may see and do what over HTTP. Requests enter; leave with who asks, or refused, counted and told.
+//!
+//! - [`file`]: the file of users; [`users`]: users as the running server knows them
+//! - [`role`]: roles and what they may
+//! - `sessions`: who is signed in with a browser
+//! - `guard`: what stands before each path
+//! - `pages`: signing in and out, and the first admin
+//!
+//! Invariants: a path says itself which right it asks for, so no way of writing a path goes around it; another secret, a
+//! disabled user and a sign-out are in force for the next request, and end what is open within seconds; what changes anything
+//! on the word of a cookie shows a proof that no other page can read. `Access` of a request never outlives what it is made of:
+//! streams ask it again.
+
+pub mod file;
+pub mod role;
+pub mod users;
+
+mod guard;
+mod pages;
+mod sessions;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use guard::{Access, BODY_BYTES_MAX, guarded};
+pub(crate) use pages::{Signed, router, session};
+pub use users::Users;
+
+use crate::socket::DOOR;
+use genims_locks::refusals::{Kind, Refusals};
+use genims_locks::tls::Tls;
+use sessions::Sessions;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How the HTTP side is reached, and by whom.
+#[derive(Clone, Debug, Default)]
+pub struct Doorway {
+    pub tls: Option<Arc<Tls>>,
+    /// Without it everybody reads.
+    pub sign: Option<Arc<Sign>>,
+    /// Metrics for everybody, although others have to sign in.
+    pub open_metrics: bool,
+    /// Of all doors.
+    pub refusals: Arc<Refusals>,
+    /// Certificates, clients and users are to be read again.
+    pub reload: Arc<Notify>,
+}
+
+/// What sign-in needs.
+#[derive(Debug)]
+pub struct Sign {
+    pub(crate) users: Arc<Users>,
+    sessions: Sessions,
+    refusals: Arc<Refusals>,
+    /// TLS: cookies must not travel without it.
+    secure: bool,
+}
+
+impl Sign {
+    pub fn new(
+        users: Arc<Users>,
+        (idle, longest): (Duration, Duration),
+        refusals: Arc<Refusals>,
+        secure: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self { users, sessions: Sessions::new(idle, longest), refusals, secure })
+    }
+
+    /// Reads the users anew if their file has changed, or `everything` is to be.
+    pub fn look(&self, everything: bool) {
+        if self.users.look(everything) {
+            self.sessions.sweep(&self.users);
+        }
+    }
+
+    /// How many sessions a user has.
+    pub(crate) fn sessions_of(&self, name: &str) -> usize {
+        self.sessions.of(name, tokio::time::Instant::now())
+    }
+
+    fn refused(&self, kind: Kind, name: &str, host: &str) {
+        self.refusals.tell(kind, DOOR, name, host);
+        tracing::debug!(kind = kind.as_str(), name, host, "refused");
+    }
+
+    /// The prefix makes browsers refuse to take it from elsewhere.
+    fn cookie(&self) -> &'static str {
+        if self.secure { "__Host-genims" } else { "genims" }
+    }
+}

@@ -1,0 +1,98 @@
+//! Files of accounts, clients' and users': TOML, secrets as hashes only. Commands change them, people may.
+//!
+//! Invariants: one is there whole, the old one or the new one, whenever somebody reads it or the power fails; it is its owner's
+//! alone (mode 0600), whoever changes it; two that change it at once come one behind the other.
+
+use super::LockError;
+use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+pub(crate) const NAME_BYTES_MAX: usize = 128;
+
+/// Rights that others must not have: the group may read, for a service that runs under another account.
+const MODE_FORBIDDEN: u32 = 0o027;
+
+/// What stands in such a file.
+pub trait Content: Default + Serialize + DeserializeOwned {
+    /// Whose accounts these are, for errors.
+    const WHAT: &'static str;
+    /// What stands at its top, for people.
+    const HEAD: &'static str;
+
+    fn check(&self) -> Result<(), String>;
+}
+
+pub fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) || name.trim() != name {
+        return Err(format!("{name:?} is no name: 1 to {NAME_BYTES_MAX} bytes, without blanks at its ends"));
+    }
+    Ok(())
+}
+
+/// The time as such files tell it.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+/// The content; an empty one where there is no file.
+pub fn read<C: Content>(path: &Path) -> Result<C, LockError> {
+    let unread = |source| LockError::Read { path: path.to_owned(), source };
+    let mode = match fs::metadata(path) {
+        Ok(found) => found.mode() & 0o777,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(C::default()),
+        Err(error) => return Err(unread(error)),
+    };
+    if mode & MODE_FORBIDDEN != 0 {
+        return Err(LockError::Open { path: path.to_owned(), mode });
+    }
+    let text = fs::read_to_string(path).map_err(unread)?;
+    let form = |cause: String| LockError::Form { path: path.to_owned(), what: C::WHAT, cause };
+    let content: C = toml::from_str(&text).map_err(|error| form(error.to_string()))?;
+    content.check().map_err(form)?;
+    Ok(content)
+}
+
+/// Changes the file, while nobody else does.
+pub fn change<C: Content, T>(path: &Path, by: impl FnOnce(&mut C) -> Result<T, LockError>) -> Result<T, LockError> {
+    let unwritten = |source| LockError::Write { path: path.to_owned(), source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(unwritten)?;
+    let lock = File::open(folder).map_err(unwritten)?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| unwritten(error.into()))?;
+    let mut content = read::<C>(path)?;
+    let done = by(&mut content)?;
+    content.check().map_err(LockError::Account)?;
+    write(path, folder, &content).map_err(unwritten)?;
+    Ok(done)
+}
+
+fn write<C: Content>(path: &Path, folder: &Path, content: &C) -> io::Result<()> {
+    let text = toml::to_string(content).map_err(io::Error::other)?;
+    let fresh = PathBuf::from(format!("{}.new", path.display()));
+    if let Err(error) = fs::remove_file(&fresh)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    // The server must be able to read what root has changed.
+    let owner = fs::metadata(path).or_else(|_| fs::metadata(folder))?;
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
+        fchown(&file, Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())))?;
+    }
+    file.write_all(C::HEAD.as_bytes())?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,247 @@
+//! Sign-in to the HTTP side of a running server, with and without TLS: the first admin, roles, sessions that end, whatever tries
+//! to get around it, and what of it stands in the audit trail.
+
+mod front;
+
+use crate::harness::Harness;
+use crate::platform::Platform;
+use crate::running::eventually;
+use crate::server::PATIENCE;
+use front::{Front, Told};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::process::Command;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![
+        harness.trial("sign_in::a_first_start_makes_one_admin_over_tls", a_first_start_makes_one_admin),
+        harness.trial("sign_in::whoever_is_let_in_no_more_is_out_at_once", out_at_once),
+        harness.trial("sign_in::nothing_gets_around_it", nothing_gets_around),
+        harness.trial("sign_in::what_is_refused_is_counted_and_audited", counted_and_audited),
+    ]
+}
+
+/// Nothing that anything reads.
+const NO_OTHERS: (&str, &str) = ("GENIMS_NOTHING", "");
+
+/// The secret that stands behind these words in the log.
+fn printed(front: &Front) -> Option<String> {
+    let log = front.log();
+    let (_, rest) = log.split_once("One-time secret, shown this once: ")?;
+    rest.lines().next().map(str::to_owned)
+}
+
+fn a_first_start_makes_one_admin(harness: &'static Harness) {
+    let mut front = Front::new(harness, true, "sign_in = \"required\"");
+    front.serve();
+    let once = printed(&front).expect("a one-time secret");
+    assert_eq!(front.get("/stats", None).status, 401);
+    let page = front.page("/", None);
+    assert_eq!((page.status, page.header("location")), (303, "/sign-in".to_owned()));
+    assert!(front.get("/sign-in", None).text.contains("The first admin"));
+    let form = |once: &str| format!("name=boss&once={once}&secret=one+of+my+own");
+    assert_eq!(front.post("/sign-in/first", None, &form("wrong")).status, 401);
+    let made = front.post("/sign-in/first", None, &form(&once));
+    assert_eq!(made.status, 303, "{}", made.text);
+    assert_eq!(front.post("/sign-in/first", None, &form(&once)).status, 401, "once");
+    let cookie = made.header("set-cookie");
+    for attribute in ["__Host-genims=", "; Secure", "; HttpOnly", "; SameSite=Strict", "; Path=/"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let cookie = made.cookie();
+    let page = front.page("/", Some(&cookie));
+    assert!(page.status == 200 && page.text.contains("Sign out boss (admin)"), "{}", page.text);
+    for (name, value) in [
+        ("strict-transport-security", "max-age=31536000"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(page.header(name), value, "{name}");
+    }
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    let token = front.token("boss");
+    let top = || front.top(&token, ("SSL_CERT_FILE", "ca.pem")).contains("stored");
+    eventually("the new token opens, over TLS as well", PATIENCE, top);
+    let stranger = front.top(&token, NO_OTHERS);
+    assert!(stranger.contains("certificate") && stranger.contains("SSL_CERT_FILE"), "{stranger}");
+    // In clear nobody is answered.
+    assert!(!front.in_clear("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").contains("alive"));
+
+    // Another certificate is what the next connection sees, and nobody signs in again for it.
+    front.certify("another server", 2);
+    eventually("the new certificate is shown", PATIENCE, || front.shows("another server"));
+    assert_eq!(front.get("/stats", Some(&cookie)).status, 200);
+    let users = front.cli(&["user", "list"]);
+    assert!(users.contains("boss  admin, enabled") && !users.contains("argon2"), "{users}");
+
+    // Sessions end with the server; the one-time secret is printed at no second start.
+    front.terminate();
+    front.serve();
+    assert_eq!(front.get("/stats", Some(&cookie)).status, 401);
+    assert_eq!(front.log().matches("One-time secret").count(), 1);
+    assert_eq!(front.post("/sign-in", None, "name=boss&secret=one+of+my+own").status, 303);
+    for secret in [&once, "one of my own", cookie.split_once('=').unwrap().1] {
+        let told =
+            front.log().lines().filter(|line| !line.contains("One-time secret")).any(|line| line.contains(secret));
+        assert!(!told && !front.file("users.toml").contains(secret), "{secret}");
+    }
+}
+
+fn out_at_once(harness: &'static Harness) {
+    let mut front = Front::new(harness, false, "sign_in = \"required\"\nsession_max = \"3s\"");
+    let secrets = ["wall", "short"].map(|name| front.add(name, "operator"));
+    let token = front.token("wall");
+    front.serve();
+    let bearer = |token: &str| vec![("Authorization".to_owned(), format!("Bearer {token}"))];
+    assert_eq!(front.with("GET", "/metrics", &bearer(&token), "").status, 200);
+    let top = front.top(&token, NO_OTHERS);
+    assert!(top.contains("stored"), "{top}");
+    assert!(front.top("another", NO_OTHERS).contains("genims user token"), "what to do is said");
+
+    let cookie = front.sign_in("short", &secrets[1]);
+    eventually("the session ends by its age", PATIENCE, || front.get("/stats", Some(&cookie)).status == 401);
+    // Whoever listens hears no more, and a program is out as well.
+    let mut stream = front.listen("/api/v1/events", &bearer(&token));
+    front.cli(&["user", "disable", "wall"]);
+    stream.until_it_ends();
+    assert_eq!(front.with("GET", "/metrics", &bearer(&token), "").status, 401);
+    let refused = front.post("/sign-in", None, &format!("name=wall&secret={}", secrets[0]));
+    assert_eq!(refused.status, 401);
+    front.cli(&["user", "enable", "wall"]);
+    eventually("in again", PATIENCE, || front.with("GET", "/metrics", &bearer(&token), "").status == 200);
+    let rotated: Value = serde_json::from_str(&front.cli(&["user", "--json", "rotate", "wall"])).unwrap();
+    eventually("another secret ends tokens", PATIENCE, || {
+        front.with("GET", "/metrics", &bearer(&token), "").status == 401
+    });
+    front.sign_in("wall", rotated["secret"].as_str().unwrap());
+}
+
+fn nothing_gets_around(harness: &'static Harness) {
+    let mut front = Front::new(harness, false, "sign_in = \"required\"\nopen_metrics = true");
+    let secrets = ["operator", "auditor"].map(|role| front.add(role, role));
+    front.serve();
+    let paths = [
+        "/stats",
+        "//stats",
+        "/../stats",
+        "/x/../stats",
+        "/%2e%2e/stats",
+        "/assets/%2e%2e/stats",
+        "/assets/../stats",
+        "/healthz/../stats",
+        "/sign-in/../api/v1/snapshot",
+        "/api/v1/../../stats",
+        "/api//v1/snapshot",
+        "/STATS",
+        "/%73tats",
+        "/stats/",
+        "/stats%00",
+        "http://localhost/stats",
+        "/api/v1/flows/..%2fsnapshot",
+    ];
+    for path in paths {
+        let Told { status, text, .. } = front.get(path, None);
+        assert!(matches!(status, 400 | 401 | 404) && !text.contains("taken_ms"), "{path}: {status} {text}");
+    }
+    let alive = |front: &Front| front.get("/healthz", None).status == 200;
+    let long = format!("GET /stats HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(1 << 20));
+    let many = format!("GET /stats HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-Many: 1\r\n".repeat(5_000));
+    for request in [long.as_str(), many.as_str(), "NONSENSE\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01", "GET /stats"]
+    {
+        let said = front.in_clear(request);
+        let refused = said.is_empty() || said.starts_with("HTTP/1.1 4");
+        assert!(refused && alive(&front), "{:?} of {:?}", said, &request[..request.len().min(40)]);
+    }
+    let body = format!("name=operator&secret={}", "x".repeat(1 << 20));
+    assert!(matches!(front.post("/sign-in", None, &body).status, 0 | 413));
+    assert_eq!(front.get("/metrics", None).status, 200, "it was said");
+    assert_eq!(front.get("/readyz", None).text, "ready\n", "a probe learns a word");
+
+    let [operator, auditor] = [front.sign_in("operator", &secrets[0]), front.sign_in("auditor", &secrets[1])];
+    for (path, of_operator, of_auditor) in [
+        ("/", 200, 403),
+        ("/stats", 200, 403),
+        ("/api/v1/flows", 200, 403),
+        ("/audit", 403, 200),
+        ("/api/v1/audit", 403, 200),
+        ("/api/v1/users", 403, 403),
+    ] {
+        let found = [&operator, &auditor].map(|cookie| front.get(path, Some(cookie)).status);
+        assert_eq!(found, [of_operator, of_auditor], "{path}");
+    }
+    assert_eq!(front.post("/sign-out", Some(&operator), "proof=guessed").status, 403);
+    let session: Value = serde_json::from_str(&front.get("/api/v1/session", Some(&operator)).text).unwrap();
+    let proof = session["proof"].as_str().unwrap();
+    assert_eq!(front.post("/sign-out", Some(&operator), &format!("proof={proof}")).status, 303);
+    assert_eq!(front.get("/stats", Some(&operator)).status, 401);
+
+    // Outside loopback it asks for TLS, or for the word that it does not, and then says so.
+    let validate = |keys: &str| front.validate(keys);
+    let (good, told) = validate("listen = \"0.0.0.0:0\"");
+    assert!(!good && told.contains("http.listen") && told.contains("plaintext = true"), "{told}");
+    let (good, told) = validate("listen = \"0.0.0.0:0\"\nplaintext = true");
+    assert!(good, "{told}");
+    let (good, told) = validate("tls = { cert_file = \"/nonexistent\", key_file = \"/nonexistent\" }");
+    assert!(!good && told.contains("http.tls.cert_file"), "{told}");
+}
+
+fn counted_and_audited(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let mut front = Front::new(harness, false, "sign_in = \"required\"\nfailures_max = 2");
+    front.reach(platform.variables());
+    let secret = front.add("ada", "engineer");
+    let client: Value =
+        serde_json::from_str(&front.cli(&["client", "--json", "add", "press-4", "--topic", "genims/v1/A/#"])).unwrap();
+    front.serve();
+    let cookie = front.sign_in("ada", &secret);
+    assert_eq!(front.get("/stats", None).status, 401);
+    assert_eq!(front.get("/audit", Some(&cookie)).status, 403);
+    assert_eq!(front.post("/sign-out", Some(&cookie), "proof=guessed").status, 403);
+    let token = [("Authorization".to_owned(), "Bearer guessed".to_owned())];
+    assert_eq!(front.with("GET", "/stats", &token, "").status, 401);
+    for (name, status) in [("ada", 401), ("ada", 401), ("ada", 429), ("mallory'; --", 401)] {
+        assert_eq!(front.post("/sign-in", None, &format!("name={name}&secret=wrong+and+long")).status, status);
+    }
+    let publish = |secret: &str, topic: &str| {
+        let port = front.mqtt.port().to_string();
+        let login = ["-u", "press-4", "-P", secret, "-q", "1", "-t", topic, "-m", "1"];
+        Command::new("mosquitto_pub")
+            .args(["-h", "127.0.0.1", "-p", &port, "-V", "mqttv5"])
+            .args(login)
+            .output()
+            .unwrap()
+    };
+    publish("wrong and long", "genims/v1/A/x");
+    publish(client["secret"].as_str().unwrap(), "genims/v1/B/x");
+
+    let of = |door: &str, kind: &str| {
+        let metrics = front.with("GET", "/metrics", &[("Cookie".to_owned(), cookie.clone())], "").text;
+        let start = format!("genims_refusals_total{{door=\"{door}\",kind=\"{kind}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    for (door, kind, name, at_least) in [
+        ("http", "nobody", "", 1),
+        ("http", "role", "ada", 1),
+        ("http", "forged", "ada", 1),
+        ("http", "wrong_token", "", 1),
+        ("http", "wrong_secret", "ada", 2),
+        ("http", "locked_out", "ada", 1),
+        ("http", "unknown_name", "mallory'; --", 1),
+        ("mqtt", "wrong_secret", "press-4", 1),
+        ("mqtt", "topic", "press-4", 1),
+    ] {
+        eventually(&format!("{door} {kind} is counted"), PATIENCE, || of(door, kind) >= at_least);
+        let name = name.replace('\'', "''");
+        let entry = format!(
+            "SELECT CAST(COUNT(*) AS CHAR) FROM user_activity_log WHERE outcome = 'denied' AND actor_id = 'genims-serve' \
+             AND module_name = 'security' AND client_address = '127.0.0.1' AND rows_returned >= 1 \
+             AND activity_description LIKE '{kind}: %door {door}, name \"{name}\", from \"127.0.0.1\"%'"
+        );
+        let arrived = || platform.mysql("genims_audit_db", &entry).first().is_some_and(|count| count != "0");
+        eventually(&format!("{door} {kind} is audited: {}", front.log()), PATIENCE, arrived);
+    }
+    let told: Vec<String> = platform.mysql("genims_audit_db", "SELECT activity_description FROM user_activity_log");
+    assert!(!told.iter().any(|told| told.contains("wrong and long") || told.contains(&secret)), "{told:?}");
+}
