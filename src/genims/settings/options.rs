@@ -419,7 +419,7 @@ pub(super) const DEAD_LETTERS: Section = Section {
 };
 
 /// In the order of the file.
-pub(super) const ALL: [Section; 16] = [
+pub(super) const ALL: [Section; 17] = [
     TOP,
     HTTP,
     HTTP_TLS,

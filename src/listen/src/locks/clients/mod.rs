@@ -208,7 +208,11 @@ impl Clients {
 
 fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
     let client = |entry: Entry| {
-        let tables = Tables::new(&entry.rows).map_err(|cause| LockError::Form { path: path.to_owned(), cause })?;
+        let tables = Tables::new(&entry.rows).map_err(|cause| LockError::Form {
+            path: path.to_owned(),
+            what: "clients",
+            cause,
+        })?;
         let name: Box<str> = entry.name.into();
         let boxed = |list: Vec<String>| list.into_iter().map(String::into_boxed_str);
         let client = Client {
