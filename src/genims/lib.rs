@@ -1,4 +1,5 @@
 //! The server: settings, and the only place that joins the rooms. The command line is `main.rs` and `cli/`.
 
+pub mod security;
 pub mod server;
 pub mod settings;

@@ -2,7 +2,7 @@
 //!
 //! Here the databases answer with clocks of their own, which is as good as ours being off.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions};
 use crate::server::{PATIENCE, Plant, Setup};
@@ -83,7 +83,7 @@ fn off_mongodb(harness: &'static Harness) {
     let environment = fs::read_to_string(plant.folder.join(".env")).unwrap();
     let through = environment.replace(&server.to_string(), &proxy.to_string());
     assert_ne!(through, environment);
-    fs::write(plant.folder.join(".env"), &through).unwrap();
+    write_env(&plant.folder.join(".env"), &through);
     plant.serve();
     is_a_day_behind(&plant, "genims_production");
     is_right(&plant, "genims_operations_db");
@@ -105,7 +105,7 @@ fn off_mongodb(harness: &'static Harness) {
     is_a_day_behind(&plant, "genims_production");
     assert_eq!(clocks(&plant).len(), 1);
     plant.terminate();
-    fs::write(plant.folder.join(".env"), environment).unwrap();
+    write_env(&plant.folder.join(".env"), environment);
     plant.serve();
     is_right(&plant, "genims_production");
     plant.terminate();

@@ -1,6 +1,6 @@
 //! What commands owe to the shell that runs them.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use crate::platform::Platform;
 use crate::running::eventually;
 use genims::server::STOP_MAX;
@@ -148,7 +148,7 @@ fn validate_tells_all_faults(harness: &'static Harness) {
         "{found:#}"
     );
 
-    std::fs::write(folder.join(".env"), "GENIMS_X='open\nA=1\nGENIMS_Y\n").unwrap();
+    write_env(&folder.join(".env"), "GENIMS_X='open\nA=1\nGENIMS_Y\n");
     let (code, _, found) = validate("", &[]);
     let lines: Vec<&Value> = found["faults"].as_array().unwrap().iter().map(|fault| &fault["line"]).collect();
     assert_eq!((code, &found["faults"][0]["file"], lines), (Some(1), &".env".into(), vec![&1.into(), &3.into()]));
@@ -202,7 +202,7 @@ fn a_waiting_server_stops(harness: &'static Harness) {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = taken.local_addr().unwrap();
     let urls = format!("GENIMS_POSTGRES_URL=postgresql://genims@{nobody}/postgres?sslmode=disable\n");
-    std::fs::write(folder.join(".env"), urls).unwrap();
+    write_env(&folder.join(".env"), urls);
     let config = "data_dir = \"data\"\n[http]\nlisten = \"127.0.0.1:0\"\n[[sinks]]\ntype = \"postgres\"\n";
     std::fs::write(folder.join("genims.toml"), config).unwrap();
     let server = harness.spawn(&["--config", "genims.toml", "serve"], &folder);

@@ -1,7 +1,7 @@
 //! `genims etl` on real servers: what changes in the sources is seen whatever commits late or forgets to say so, what is stored agrees
 //! with the sources, and nothing half done is visible when a job disagrees, is killed, or finds its target down.
 
-use crate::harness::{Harness, connect_postgres};
+use crate::harness::{Harness, connect_postgres, write_env};
 use crate::platform::Platform;
 use crate::running::eventually;
 use crate::server::free_addresses;
@@ -359,7 +359,7 @@ fn what_was_missed_is_made_up_for(plant: &Plant) {
     for (name, value) in plant.platform.variables() {
         writeln!(environment, "{name}='{value}'").unwrap();
     }
-    std::fs::write(folder.join(".env"), environment).unwrap();
+    write_env(&folder.join(".env"), environment);
     let text = format!(
         "data_dir = \"{}\"\n[http]\nlisten = \"{http}\"\n[[listeners]]\ntype = \"mqtt\"\nname = \"mqtt\"\nlisten = \"{mqtt}\"\n",
         folder.join("data").display()

@@ -284,6 +284,13 @@ fn genims_dev() -> PathBuf {
     beside_genims("genims-dev")
 }
 
+/// Writes an environment file as people should: it holds passwords, so it is its owner's alone.
+pub(crate) fn write_env(path: &Path, text: impl AsRef<[u8]>) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// `make test` builds it: it belongs to another package, so Cargo tells no path.
 pub(crate) fn beside_genims(name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_genims")).with_file_name(name);

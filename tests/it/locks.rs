@@ -5,7 +5,7 @@
 pub(crate) mod authority;
 mod session;
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup, free_addresses};
 use authority::{Authority, Issued, put};
@@ -391,7 +391,7 @@ fn held_to_topics_and_machines(harness: &'static Harness) {
         if let Some((name, secret)) = login {
             writeln!(text, "GENIMS_REPLAY_NAME={name}\nGENIMS_REPLAY_SECRET={secret}").unwrap();
         }
-        std::fs::write(plant.folder.join(".env"), text).unwrap();
+        write_env(&plant.folder.join(".env"), text);
         plant.cli(&["deadletter", "replay", "--reason", "not_allowed"])
     };
     assert!(!replay(None).status.success(), "a replay has to log in as well");

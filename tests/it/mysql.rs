@@ -1,6 +1,6 @@
 //! MySQL on a real server (MariaDB): runs can be repeated, doubled and stopped anywhere; history outside; drift; TLS.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use genims_databases::{DatabaseError, Environment, MysqlConnection, MysqlSettings, Registry};
 use genims_dev::Server;
 use genims_platform::provision::{self, Mode, Options, ProvisionReport};
@@ -147,7 +147,7 @@ fn a_killed_run_is_simply_run_again(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let folder = harness.folder("killed");
     let lines: Vec<String> = platform.variables.iter().map(|(name, url)| format!("{name}='{url}'")).collect();
-    std::fs::write(folder.join(".env"), lines.join("\n")).unwrap();
+    write_env(&folder.join(".env"), lines.join("\n"));
     let arguments = ["provision", "--only", "reporting", "--only", "analytics", "--only", "audit"];
     for step in 0..15 {
         let run = harness.spawn(&arguments, &folder);

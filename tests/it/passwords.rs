@@ -1,6 +1,6 @@
 //! Passwords of every kind, in `.env` files as people write them: each connects, or is refused with what to write.
 
-use crate::harness::{Harness, connect_postgres};
+use crate::harness::{Harness, connect_postgres, write_env};
 use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use genims_dev::{Server, Stack};
 use libtest_mimic::Trial;
@@ -124,7 +124,7 @@ fn each_connects_or_is_refused(harness: &'static Harness) {
             ];
             for (text, works) in forms {
                 // As an editor of Windows saves it.
-                std::fs::write(&file, format!("\u{feff}# a comment\r\n{text}")).unwrap();
+                write_env(&file, format!("\u{feff}# a comment\r\n{text}"));
                 for outcome in logins.connect(&file).await {
                     let Err(error) = outcome else { continue };
                     assert!(!works, "{text}: {error}");

@@ -1,6 +1,6 @@
 //! Provisioning on real servers: the contract holds, runs can be repeated, killed and doubled, drift shows.
 
-use crate::harness::{Harness, connect_postgres};
+use crate::harness::{Harness, connect_postgres, write_env};
 use genims_databases::{Environment, Registry, partitions, schema};
 use genims_platform::provision::{self, Mode, Options, ProvisionReport, Status};
 use libtest_mimic::Trial;
@@ -63,7 +63,7 @@ impl Platform {
     /// A `.env` for the binary that runs in `folder`.
     pub(crate) fn write_env(&self, folder: &Path) {
         let lines: Vec<String> = self.variables().iter().map(|(name, value)| format!("{name}='{value}'")).collect();
-        std::fs::write(folder.join(".env"), lines.join("\n")).unwrap();
+        write_env(&folder.join(".env"), lines.join("\n"));
     }
 
     pub(crate) async fn provision(&self, mode: Mode) -> ProvisionReport {

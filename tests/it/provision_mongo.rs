@@ -1,7 +1,7 @@
 //! The document store on a real mongod: every schema file is taken, validators refuse, and what was changed behind our back
 //! is mended or reported.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use genims_databases::{Environment, Registry, schema};
 use genims_platform::provision::{self, Mode, Options, ProvisionedDatabase, Status};
 use libtest_mimic::Trial;
@@ -330,7 +330,7 @@ fn a_killed_rebuild_is_simply_run_again(harness: &'static Harness) {
     let store = Store::new(harness);
     let folder = harness.folder("killed_rebuild");
     let url = harness.stack().mongodb_url().replacen("/?", &format!("/{}?", store.database.name()), 1);
-    std::fs::write(folder.join(".env"), format!("GENIMS_MONGODB_URL='{url}'")).unwrap();
+    write_env(&folder.join(".env"), format!("GENIMS_MONGODB_URL='{url}'"));
     harness.block_on(async {
         store.apply().await;
         for step in 0..10 {

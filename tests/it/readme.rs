@@ -4,7 +4,7 @@
 //! Only where things are is put in: the server's port, the URL of the hub, the folder of backups. What files a reader brings
 //! along (`press7.csv`, `event.json`) lies in the folder. A line that [`how`] does not know fails the test.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use crate::platform::Platform;
 use crate::running::{Running, eventually};
 use crate::seeding::seeded_in_the_past;
@@ -177,7 +177,8 @@ impl Reader<'_> {
         std::fs::create_dir(folder.join("config")).unwrap();
         let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/genims.toml");
         std::fs::copy(configuration, folder.join("config/genims.toml")).unwrap();
-        for (name, text) in [(".env", environment.as_str()), ("press7.csv", PRESS), ("event.json", EVENT)] {
+        write_env(&folder.join(".env"), environment);
+        for (name, text) in [("press7.csv", PRESS), ("event.json", EVENT)] {
             std::fs::write(folder.join(name), text).unwrap();
         }
         Reader { harness, platform, folder, http, mqtt, said: String::new() }

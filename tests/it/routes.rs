@@ -1,7 +1,7 @@
 //! Events on their way to the other databases, on real servers: kills under a stream of events, a database that is away, an event that
 //! is refused. What the shipped routes write: `routes_story`.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup};
 use crate::stream::{now_ms, send};
@@ -35,7 +35,7 @@ pub(crate) fn plant_of(harness: &'static Harness, setup: &Setup<'_>, modules: &[
     let (mysql, mongodb) = (plant.stack.mysql_url(""), plant.stack.mongodb_url());
     let environment =
         format!("GENIMS_POSTGRES_URL='{postgres}'\nGENIMS_MYSQL_URL='{mysql}'\nGENIMS_MONGODB_URL='{mongodb}'\n");
-    fs::write(plant.folder.join(".env"), environment).unwrap();
+    write_env(&plant.folder.join(".env"), environment);
     let only = modules.iter().flat_map(|module| ["--only", module]);
     plant.cli_ok(&["provision"].into_iter().chain(only).collect::<Vec<_>>());
     plant

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "a tool box: which tools are in use changes with the topics")]
 
-use crate::harness::{Harness, PrivateStack, connect_postgres};
+use crate::harness::{Harness, PrivateStack, connect_postgres, write_env};
 use crate::running::Running;
 use genims_dev::Server;
 use mongodb::bson::{Document, doc};
@@ -157,7 +157,7 @@ impl Plant {
         let environment = format!(
             "GENIMS_MASTER_DB_URL='{master}'\nGENIMS_OPERATIONS_DB_URL='{operations}'\nGENIMS_MONGODB_URL='{mongodb}'\n"
         );
-        std::fs::write(self.folder.join(".env"), environment).unwrap();
+        write_env(&self.folder.join(".env"), environment);
     }
 
     fn write_configuration(&self, setup: &Setup<'_>) {

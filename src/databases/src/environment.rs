@@ -7,7 +7,11 @@ use super::dotenv;
 use super::errors::DatabaseError;
 use std::collections::HashMap;
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+/// Rights on a file with passwords that others must not have: the group may read, for a service that runs under another account.
+const MODE_FORBIDDEN: u32 = 0o027;
 
 /// A snapshot of variables. Its `Debug` shows names only: values may be secrets.
 #[derive(Clone, Default)]
@@ -17,14 +21,19 @@ pub struct Environment {
 
 impl Environment {
     /// The process environment over the file at `dotenv`; without a path, over `.env` of the working directory if there
-    /// is one. A named file must exist.
+    /// is one. A named file must exist; one with passwords must be its owner's alone.
     pub fn load(dotenv: Option<&Path>) -> Result<Self, DatabaseError> {
         let path = dotenv.unwrap_or(Path::new(".env"));
         let mut variables = HashMap::new();
         if dotenv.is_some() || path.exists() {
             let bad = |cause: String| DatabaseError::Dotenv { path: path.display().to_string(), cause };
             let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-            variables.extend(dotenv::parse(&bytes).map_err(bad)?);
+            let found = dotenv::parse(&bytes).map_err(bad)?;
+            let mode = std::fs::metadata(path).map_or(0, |found| found.mode() & 0o777);
+            if mode & MODE_FORBIDDEN != 0 && found.iter().any(|(name, value)| is_secret(name, value)) {
+                return Err(DatabaseError::OpenDotenv { path: path.display().to_string(), mode });
+            }
+            variables.extend(found);
         }
         let process =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -72,6 +81,14 @@ impl Environment {
     }
 }
 
+/// Whether others must not read it: a password by its name, or within a URL.
+fn is_secret(name: &str, value: &str) -> bool {
+    let is_named_so = ["PASSWORD", "SECRET", "TOKEN", "_PWD"].iter().any(|end| name.ends_with(end));
+    let login = value.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(login, _)| login);
+    let has_password = login.and_then(|login| login.split_once(':')).is_some_and(|(_, password)| !password.is_empty());
+    !value.is_empty() && (is_named_so || has_password)
+}
+
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names: Vec<&String> = self.variables.keys().collect();
@@ -110,6 +127,26 @@ mod tests {
         let missing = Environment::from_pairs([("D_FILE", "/nonexistent/secret")]);
         let error = missing.secret("D").expect_err("no such file").to_string();
         assert!(error.contains("D_FILE") && error.contains("/nonexistent/secret"), "{error}");
+    }
+
+    #[test]
+    fn a_file_with_passwords_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        for (text, holds) in [
+            ("GENIMS_POSTGRES_URL=postgresql://u:pw@h/x\n", true),
+            ("GENIMS_HR_OWNER_PASSWORD=x\n", true),
+            ("GENIMS_POSTGRES_URL=postgresql://u@h/x\nGENIMS_HTTP_LISTEN=127.0.0.1:9400\nPGPASSWORD=\n", false),
+        ] {
+            let dotenv = file(text);
+            for (mode, is_open) in [(0o600, false), (0o640, false), (0o644, true), (0o660, true)] {
+                std::fs::set_permissions(dotenv.path(), std::fs::Permissions::from_mode(mode)).expect("changed");
+                let loaded = Environment::load(Some(dotenv.path()));
+                assert_eq!(loaded.is_err(), holds && is_open, "{text} {mode:o}");
+                if let Err(error) = loaded {
+                    assert!(error.to_string().contains("chmod 600") && !error.to_string().contains("pw@"), "{error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -17,6 +17,11 @@ pub enum DatabaseError {
     #[error("the environment file {path} cannot be used: {cause}; write it like .env.example")]
     Dotenv { path: String, cause: String },
 
+    #[error(
+        "the environment file {path} holds passwords, and others can read or write it (mode {mode:03o}); chmod 600 {path}"
+    )]
+    OpenDotenv { path: String, mode: u32 },
+
     #[error("{variable} names the file {path}, which cannot be read: {source}; mend the path or its permissions")]
     SecretFile { variable: String, path: String, source: std::io::Error },
 

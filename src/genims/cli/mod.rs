@@ -18,6 +18,7 @@ mod provision;
 mod restore;
 mod retention;
 mod routes;
+mod security;
 mod seed;
 mod serve;
 mod top;
@@ -86,6 +87,8 @@ enum Command {
     Client(client::ClientArgs),
     /// Who may sign in to the HTTP side of `serve`, as what: add, list, rotate, token, disable, role
     User(user::UserArgs),
+    /// What an attacker would look for: open doors, rights on files, old certificates, usual passwords
+    Security(security::SecurityArgs),
     /// Save databases into a folder, each alone, while everything runs
     Backup(backup::BackupArgs),
     /// Bring a database back from a backup
@@ -140,6 +143,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Etl(args) => etl::run(args, &environment).await,
             Command::Client(args) => client::run(args, &settings()?),
             Command::User(args) => user::run(args, &settings()?),
+            Command::Security(args) => {
+                security::run(args, configuration(cli.config.as_deref()), &settings()?, &environment).await
+            }
             Command::Backup(args) => backup::run(args, &environment).await,
             Command::Restore(args) => restore::run(args, &environment).await,
             Command::Drill(args) => drill::run(args, &environment).await,
@@ -155,10 +161,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-fn load_settings(named: Option<&Path>, environment: &Environment) -> Result<Settings, SettingsError> {
+/// The file that settings are read from; `None` for the built-in one.
+fn configuration(named: Option<&Path>) -> Option<&Path> {
     let usual = Path::new(CONFIG_FILE);
-    let path = named.or_else(|| usual.exists().then_some(usual));
-    Settings::load(path, environment)
+    named.or_else(|| usual.exists().then_some(usual))
+}
+
+fn load_settings(named: Option<&Path>, environment: &Environment) -> Result<Settings, SettingsError> {
+    Settings::load(configuration(named), environment)
 }
 
 /// Prints a report, for programs or for people; the exit code says whether all is well.

@@ -50,6 +50,10 @@ fn look(config: Option<&Path>) -> anyhow::Result<Found> {
             found.faults.extend(cause.lines().map(|cause| of_line(&path, cause)));
             return Ok(found);
         }
+        Err(error @ DatabaseError::OpenDotenv { .. }) => {
+            found.faults.push(Complaint { problem: error.to_string(), ..Complaint::default() });
+            return Ok(found);
+        }
         Err(error) => return Err(error.into()),
     };
     let registry = Registry::load(None)?;

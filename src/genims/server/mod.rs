@@ -82,6 +82,11 @@ const FAILURE_POLL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
+    #[error(
+        "rows that were acknowledged wait for {database}, and no connection is configured for it; set {connection} (see \
+         .env.example), so that they reach it"
+    )]
+    RowsWait { database: String, connection: String },
     #[error("the data folder {path} cannot be used: {source}; name a writable folder in data_dir or GENIMS_DATA_DIR")]
     DataDir { path: PathBuf, source: io::Error },
     #[error(transparent)]

@@ -18,9 +18,9 @@ use genims_consumers::gather::BatchLimits;
 use genims_consumers::router::{self, EventRouter, ROUTER};
 use genims_consumers::supervise::supervise;
 use genims_databases::configured::if_configured;
-use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
+use genims_databases::{Database, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use genims_log::contract::Consumer;
-use genims_log::file::{self, Spool, SpoolOptions};
+use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_model::{Cause, Group, Row};
 use genims_routes::{DatabaseRoutes, Routes};
 use genims_stores::SinkError;
@@ -74,13 +74,14 @@ pub(super) struct Running {
 }
 
 impl EventRoutes {
-    /// `None` where the configuration has neither routes nor rows.
+    /// `None` where the configuration has neither routes nor rows, and no row of an earlier run waits.
     pub(super) async fn register(
         settings: &Settings,
         environment: &Environment,
         stream: &Stream,
     ) -> Result<Option<Self>, ServerError> {
-        if settings.routes.is_none() && settings.rows.is_none() {
+        let is_asked = settings.routes.is_some() || settings.rows.is_some();
+        if !is_asked && !settings.data_dir.join(EVENTS).exists() {
             return Ok(None);
         }
         let options = &settings.routes.clone().unwrap_or_default();
@@ -89,21 +90,19 @@ impl EventRoutes {
             Some(options) => Routes::load(registry, options.directory.as_deref())?,
             None => Routes::default(),
         };
-        let (appender, log, recovered) = file::open(&SpoolOptions {
-            directory: settings.data_dir.join(EVENTS),
-            max_bytes: options.max_bytes,
-            segment_bytes: SEGMENT_BYTES,
-            memory_bytes: MEMORY_BYTES,
-            retain_bytes: 0,
-            fsync: true,
-        })?;
+        let (appender, log, recovered) = open(settings, options)?;
+        let remembered = router::remembered(&recovered.marks, stream.spool.name()).unwrap_or(0);
+        let waiting = waiting(stream, &log, remembered)?;
+        if !is_asked && waiting.is_empty() {
+            return Ok(None);
+        }
         // Events can be made anew, a row that was acknowledged cannot.
-        let consumer = match &settings.rows {
-            Some(_) => Consumer::hold(ROUTER),
-            None => Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE),
+        let consumer = match settings.rows.is_some() || !waiting.is_empty() {
+            true => Consumer::hold(ROUTER),
+            false => Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE),
         };
         let passed = stream.spool.register(&consumer)?;
-        let routed_below = router::remembered(&recovered.marks, stream.spool.name()).unwrap_or(0).max(passed);
+        let routed_below = remembered.max(passed);
         let router = EventRouter::new(appender, recovered.marks, passed)
             .with_recovered(stream.recovered_until, stream.accounts.recovered());
         router.judge(&stream.spool);
@@ -124,10 +123,14 @@ impl EventRoutes {
             lookups: None,
             reload: None,
         };
-        let waiting = made.waiting(stream, routed_below)?;
         for database in registry.all() {
             let is_reached = settings.rows.as_ref().is_some_and(|rows| rows.reaches(&database.name));
-            let gets_rows = is_reached || waiting.contains(&database.name);
+            let waits = waiting.contains(&database.name);
+            if waits && !is_connected(database, environment)? {
+                let (database, connection) = (database.name.clone(), database.connection.clone());
+                return Err(ServerError::RowsWait { database, connection });
+            }
+            let gets_rows = is_reached || waits;
             match routes.of(&database.name).filter(|routes| !routes.routes.is_empty()) {
                 Some(routes) => made.database(options, environment, stream, routes, gets_rows).await?,
                 None if gets_rows => {
@@ -214,15 +217,6 @@ impl EventRoutes {
         Ok(())
     }
 
-    /// The databases that rows of earlier runs wait for, in either log.
-    fn waiting(&self, stream: &Stream, routed_below: u64) -> Result<BTreeSet<String>, ServerError> {
-        let mut waiting = BTreeSet::new();
-        let mut see = |group: &Group| waiting.extend(group.rows.iter().map(|row| row.database.clone()));
-        stream.spool.replay(routed_below, &mut see)?;
-        self.log.replay(self.log.first_offset(), &mut see)?;
-        Ok(waiting)
-    }
-
     /// Rows of earlier runs that are not in their databases count as received by this one.
     fn count_waiting(&self, stream: &Stream, routed_below: u64) -> Result<(), ServerError> {
         let mut rows = 0;
@@ -254,6 +248,36 @@ impl EventRoutes {
         run("routes", self.followers, beside, stage)?;
         Ok(Running { log: self.log, views, routed: self.routed })
     }
+}
+
+/// The log of events.
+fn open(settings: &Settings, options: &RouteOptions) -> Result<(Appender, Spool, Recovered), ServerError> {
+    Ok(file::open(&SpoolOptions {
+        directory: settings.data_dir.join(EVENTS),
+        max_bytes: options.max_bytes,
+        segment_bytes: SEGMENT_BYTES,
+        memory_bytes: MEMORY_BYTES,
+        retain_bytes: 0,
+        fsync: true,
+    })?)
+}
+
+/// The databases that rows of earlier runs wait for, in either log; of the first, everything below `routed_below` is in the second.
+fn waiting(stream: &Stream, log: &Spool, routed_below: u64) -> Result<BTreeSet<String>, ServerError> {
+    let mut waiting = BTreeSet::new();
+    let mut see = |group: &Group| waiting.extend(group.rows.iter().map(|row| row.database.clone()));
+    stream.spool.replay(routed_below.max(stream.spool.first_offset()), &mut see)?;
+    log.replay(log.first_offset(), &mut see)?;
+    Ok(waiting)
+}
+
+/// Whether any variable names it.
+fn is_connected(database: &Database, environment: &Environment) -> Result<bool, ServerError> {
+    Ok(match database.engine {
+        Engine::Postgresql => if_configured(PostgresSettings::from_environment(database, environment))?.is_some(),
+        Engine::Mysql => if_configured(MysqlSettings::from_environment(database, environment))?.is_some(),
+        Engine::Mongodb => if_configured(MongoSettings::from_environment(database, environment))?.is_some(),
+    })
 }
 
 /// The databases that this program knows: consumers bear their names for as long as it runs.

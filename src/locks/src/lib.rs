@@ -4,6 +4,7 @@
 //! - [`options`]: what a door is told of TLS
 //! - [`tls`]: certificates, keys and revocation lists, read again when their files change
 //! - [`certificate`]: what a client's certificate says of it
+//! - [`expiry`]: from when until when the content of a PEM file may be used
 //! - [`file`]: files of accounts: read, changed and written
 //! - [`secret`]: secrets and their hashes
 //! - [`tries`]: whether a secret is right, and whether it is heard at all; `logins`: verified aside from the threads that serve
@@ -12,6 +13,7 @@
 //! - [`refusals`]: who was refused what, folded by client and minute
 
 pub mod certificate;
+pub mod expiry;
 pub mod file;
 pub mod options;
 pub mod refusals;

@@ -1,6 +1,6 @@
 //! A platform whose changes are audited by a running server, which may only insert into the trail.
 
-use crate::harness::{Harness, connect_postgres};
+use crate::harness::{Harness, connect_postgres, write_env};
 use crate::platform::Platform;
 use crate::running::{Running, eventually};
 use crate::server::free_addresses;
@@ -54,7 +54,7 @@ impl Audited {
         let trail = audited.platform.stack.mysql_url("genims_audit_db");
         let (_, place) = trail.rsplit_once('@').unwrap();
         writeln!(environment, "GENIMS_AUDIT_DB_URL='mysql://genims_audit_writer:{WRITER_PASSWORD}@{place}'").unwrap();
-        std::fs::write(audited.folder.join(".env"), environment).unwrap();
+        write_env(&audited.folder.join(".env"), environment);
         let text = format!(
             "data_dir = \"{}\"\n[http]\nlisten = \"{http}\"\n[[listeners]]\ntype = \"mqtt\"\nname = \"mqtt\"\nlisten = \"{mqtt}\"\n",
             audited.folder.join("data").display()

@@ -1,6 +1,6 @@
 //! A server of which only the HTTP side matters, and requests to it as they stand on the wire.
 
-use crate::harness::Harness;
+use crate::harness::{Harness, write_env};
 use crate::locks::authority::{Authority, put};
 use crate::running::{Running, eventually};
 use crate::server::{PATIENCE, free_addresses};
@@ -80,7 +80,7 @@ impl Front {
 
     pub(super) fn reach(&self, variables: &[(String, String)]) {
         let text: String = variables.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
-        std::fs::write(self.folder.join(".env"), text).unwrap();
+        write_env(&self.folder.join(".env"), text);
     }
 
     /// Another certificate of the server.

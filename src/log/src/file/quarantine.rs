@@ -17,6 +17,7 @@ use super::error::SpoolError;
 use super::record::{self, Counts, Damage, HEADER_BYTES, Header};
 use super::segment::{self, Identity, Records, UNFINISHED};
 use genims_model::Group;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -104,7 +105,7 @@ pub(super) fn passed_by_all(disk: &dyn Disk, directory: &Path, names: &[String])
     Ok(if finished.len() == saved { finished.into_iter().min() } else { None })
 }
 
-/// The id that the readable fronts bear, or, when there is none, the cursors.
+/// The id that the readable fronts bear, or, when there is none, all cursors.
 fn log_id(
     disk: &dyn Disk,
     directory: &Path,
@@ -118,12 +119,11 @@ fn log_id(
             return Ok(Some(id));
         }
     }
-    for name in names.iter().filter(|name| cursor::parse_name(name).is_some()) {
-        if let Some(id) = CursorFile::owner(disk, &directory.join(name))? {
-            return Ok(Some(id));
-        }
-    }
-    Ok(None)
+    let cursors = names.iter().filter(|name| cursor::parse_name(name).is_some());
+    let owners = cursors.map(|name| CursorFile::owner(disk, &directory.join(name)));
+    let owners: BTreeSet<Uuid> = owners.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    // A stray file must not give the log another's name.
+    Ok(owners.first().copied().filter(|_| owners.len() == 1))
 }
 
 fn cursors(disk: &dyn Disk, directory: &Path, names: &[String], spool: Uuid) -> Result<Vec<u64>, SpoolError> {

@@ -2,12 +2,13 @@
 //! leave in order; they are forgotten when the log has them and the database is behind what it refused.
 //!
 //! They are not appended to the log at once, because it may be full and wait for the very database that has refused. This file
-//! has no cap, and needs none: what is in it was in a log before, and while that is full nothing new comes.
+//! has no cap, and needs none: what a database refuses waits in the log of events, which is bounded, until the database goes on,
+//! and then it is forgotten here, whatever other databases still need.
 //!
 //! ```text
 //! frames, each   "GRF1" | body bytes u32 | crc32 u32, of the body | body: a MessagePack map, see [`Body`]
 //! ```
-//! - Serials are dense inside the file and never given twice, also when it begins anew.
+//! - Serials ascend and are never given twice, also when the file begins anew.
 //! - What is behind the last whole frame was never acknowledged, and is written over. A whole frame behind broken bytes
 //!   proves damage.
 
@@ -31,7 +32,7 @@ const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 12;
 /// Letters in one frame: with more, they and their mark would not be durable together in the log.
 const FRAME_BYTES: usize = 256 * 1024;
-/// So much that nobody needs any more is left in the file.
+/// So much that nobody needs any more is left in the file, or as much as what is needed: so each byte is copied about once.
 const SPENT_BYTES_MAX: u64 = 1 << 20;
 const NAME: &str = "refused";
 const UNFINISHED: &str = "refused.tmp";
@@ -57,7 +58,17 @@ struct Frame {
     /// Of an earlier run.
     is_left: bool,
     is_forwarded: bool,
+    /// Where in the file it is.
+    at: u64,
     bytes: u64,
+}
+
+impl Frame {
+    /// The log has it, and its database is behind all that it refused. `passed` as in [`RowLetters::forwarded`].
+    fn is_spent(&self, passed: impl Fn(Uuid, &str) -> u64) -> bool {
+        let last = self.offsets.iter().max();
+        self.is_forwarded && last.is_none_or(|last| *last < passed(self.log, &self.database))
+    }
 }
 
 /// See the module's header.
@@ -73,8 +84,7 @@ pub struct RowLetters {
 struct State {
     /// There is none before the first letter.
     file: Option<Box<dyn DiskFile>>,
-    /// Where the first frame begins, and the last one ends.
-    begin: u64,
+    /// Where the last frame ends.
     end: u64,
     next_serial: u64,
     /// A power cut could still bring the file back that was there before.
@@ -109,23 +119,16 @@ impl RowLetters {
         disk.create_directory(folder).map_err(failed("create the folder of"))?;
         let is_there = disk.list(folder).map_err(failed("look for"))?.iter().any(|name| name == NAME);
         let file = if is_there { Some(disk.open(&path).map_err(failed("open"))?) } else { None };
-        let mut bytes = Vec::new();
-        if let Some(file) = &file {
-            bytes.resize(file.length().map_err(failed("read"))? as usize, 0);
-            file.read_at(&mut bytes, 0).map_err(failed("read"))?;
-        }
         let (mut frames, mut end) = (VecDeque::new(), 0);
-        while let Some((body, length)) = parse(&path, &bytes, end)? {
-            frames.push_back(Frame {
-                is_left: true,
-                is_forwarded: body.serial <= forwarded,
-                ..frame(&body, length as u64)
-            });
-            end += length;
+        while let Some(file) = &file {
+            let Some((body, bytes)) = read(&**file, &path, end)? else { break };
+            let is_forwarded = body.serial <= forwarded;
+            frames.push_back(Frame { is_left: true, is_forwarded, ..frame(&body, end, bytes) });
+            end += bytes;
         }
         let last = frames.back().map_or(0, |frame: &Frame| frame.serial);
         let next_serial = last.max(forwarded) + 1;
-        let state = State { file, begin: 0, end: end as u64, next_serial, is_name_unsynced: false, frames };
+        let state = State { file, end, next_serial, is_name_unsynced: false, frames };
         Ok(Self { disk, folder: folder.to_owned(), state: Mutex::new(state), kept: Notify::new() })
     }
 
@@ -179,7 +182,7 @@ impl RowLetters {
         file.write_all_at(&bytes, state.end).map_err(|source| SpoolError::io("write", &path, source))?;
         file.sync_data().map_err(|source| SpoolError::io("sync", &path, source))?;
         self.sync_name(state)?;
-        state.frames.push_back(frame(body, bytes.len() as u64));
+        state.frames.push_back(frame(body, state.end, bytes.len() as u64));
         state.end += bytes.len() as u64;
         state.next_serial += 1;
         body.offsets.clear();
@@ -199,23 +202,14 @@ impl RowLetters {
 
     fn first(&self) -> Result<Option<Forwarded>, SpoolError> {
         let state = self.state.lock();
-        let mut at = state.begin;
-        for frame in &state.frames {
-            if !frame.is_forwarded {
-                let path = self.folder.join(NAME);
-                let mut bytes = vec![0; frame.bytes as usize];
-                let read = state.file.as_ref().map(|file| file.read_at(&mut bytes, at));
-                read.transpose().map_err(|source| SpoolError::io("read", &path, source))?;
-                let Some((body, _)) = parse(&path, &bytes, 0)? else {
-                    let detail = "a frame that was whole is not".to_owned();
-                    return Err(SpoolError::DamagedRowLetters { file: path, position: at, detail });
-                };
-                let Body { serial, letters, .. } = body;
-                return Ok(Some(Forwarded { serial, is_left: frame.is_left, letters }));
-            }
-            at += frame.bytes;
-        }
-        Ok(None)
+        let Some(frame) = state.frames.iter().find(|frame| !frame.is_forwarded) else { return Ok(None) };
+        let path = self.folder.join(NAME);
+        let found = state.file.as_ref().map(|file| read(&**file, &path, frame.at)).transpose()?.flatten();
+        let Some((Body { serial, letters, .. }, _)) = found else {
+            let detail = "a frame that was whole is not".to_owned();
+            return Err(SpoolError::DamagedRowLetters { file: path, position: frame.at, detail });
+        };
+        Ok(Some(Forwarded { serial, is_left: frame.is_left, letters }))
     }
 
     /// The log has these letters. `passed` says how far a database is in a log; what it is behind need not be known any more.
@@ -224,28 +218,31 @@ impl RowLetters {
         if let Some(frame) = state.frames.iter_mut().find(|frame| frame.serial == serial) {
             frame.is_forwarded = true;
         }
-        let is_spent = |frame: &Frame| {
-            let behind = |offset: &u64| *offset < passed(frame.log, &frame.database);
-            frame.is_forwarded && frame.offsets.iter().all(behind)
-        };
-        while state.frames.front().is_some_and(is_spent) {
-            let bytes = state.frames.pop_front().map_or(0, |frame| frame.bytes);
-            state.begin += bytes;
-        }
-        if state.begin >= SPENT_BYTES_MAX { self.begin_anew(&mut state) } else { Ok(()) }
+        state.frames.retain(|frame| !frame.is_spent(&passed));
+        let needed: u64 = state.frames.iter().map(|frame| frame.bytes).sum();
+        if state.end - needed >= SPENT_BYTES_MAX.max(needed) { self.begin_anew(&mut state) } else { Ok(()) }
     }
 
     /// Writes what is needed into a new file.
     fn begin_anew(&self, state: &mut State) -> Result<(), SpoolError> {
         let (path, fresh) = (self.folder.join(NAME), self.folder.join(UNFINISHED));
         let failed = |source| SpoolError::io("begin anew", &path, source);
-        let mut bytes = vec![0; (state.end - state.begin) as usize];
-        state.file.as_ref().map(|file| file.read_at(&mut bytes, state.begin)).transpose().map_err(failed)?;
         let file = self.disk.create(&fresh).map_err(failed)?;
-        file.write_all_at(&bytes, 0).map_err(failed)?;
+        let mut places = Vec::with_capacity(state.frames.len());
+        let mut end = 0;
+        if let Some(old) = &state.file {
+            for frame in &state.frames {
+                let mut bytes = vec![0; frame.bytes as usize];
+                old.read_at(&mut bytes, frame.at).map_err(failed)?;
+                file.write_all_at(&bytes, end).map_err(failed)?;
+                places.push(end);
+                end += frame.bytes;
+            }
+        }
         file.sync_data().map_err(failed)?;
         self.disk.rename(&fresh, &path).map_err(failed)?;
-        (state.file, state.begin, state.end) = (Some(file), 0, bytes.len() as u64);
+        (state.file, state.end) = (Some(file), end);
+        state.frames.iter_mut().zip(places).for_each(|(frame, at)| frame.at = at);
         state.is_name_unsynced = true;
         self.sync_name(state)
     }
@@ -260,7 +257,7 @@ impl RowLetters {
     }
 }
 
-fn frame(body: &Body, bytes: u64) -> Frame {
+fn frame(body: &Body, at: u64, bytes: u64) -> Frame {
     Frame {
         serial: body.serial,
         log: body.log,
@@ -269,6 +266,7 @@ fn frame(body: &Body, bytes: u64) -> Frame {
         letters: body.letters.iter().map(|letter| letter.records).sum(),
         is_left: false,
         is_forwarded: false,
+        at,
         bytes,
     }
 }
@@ -286,35 +284,55 @@ fn encode(body: &Body) -> Result<Vec<u8>, SpoolError> {
 }
 
 /// The frame at `at` and its length; `None` at the end, and at what was never acknowledged.
-fn parse(path: &Path, bytes: &[u8], at: usize) -> Result<Option<(Body, usize)>, SpoolError> {
-    let Some(length) = whole(&bytes[at..]) else {
+fn read(file: &dyn DiskFile, path: &Path, at: u64) -> Result<Option<(Body, u64)>, SpoolError> {
+    let failed = |source| SpoolError::io("read", path, source);
+    let left = file.length().map_err(failed)?.saturating_sub(at);
+    let mut bytes = vec![0; (HEADER_BYTES as u64).min(left) as usize];
+    file.read_at(&mut bytes, at).map_err(failed)?;
+    let length = body_bytes(&bytes).map_or(left, |body| HEADER_BYTES as u64 + body);
+    // A length that broke may say anything: then what is left is looked through.
+    bytes.resize(length.min(left) as usize, 0);
+    file.read_at(&mut bytes, at).map_err(failed)?;
+    if whole(&bytes).is_none() && (bytes.len() as u64) < left {
+        bytes.resize(left as usize, 0);
+        file.read_at(&mut bytes, at).map_err(failed)?;
+    }
+    parse(path, &bytes, at)
+}
+
+/// The frame that `bytes` begin with; they begin at `at` of the file.
+fn parse(path: &Path, bytes: &[u8], at: u64) -> Result<Option<(Body, u64)>, SpoolError> {
+    let damaged = |detail| SpoolError::DamagedRowLetters { file: path.to_owned(), position: at, detail };
+    let Some(length) = whole(bytes) else {
         // Nothing acknowledged may stand behind.
-        let begins = memchr::memmem::find_iter(&bytes[at..], MAGIC).map(|begin| at + begin);
-        let behind = begins.filter(|begin| *begin > at).find(|begin| whole(&bytes[*begin..]).is_some());
-        return match behind {
+        let begins = memchr::memmem::find_iter(bytes, MAGIC).filter(|begin| *begin > 0);
+        return match begins.into_iter().find(|begin| whole(&bytes[*begin..]).is_some()) {
             Some(begin) => {
-                let detail = format!("the frame at byte {begin} is whole, the one before it is not");
-                Err(SpoolError::DamagedRowLetters { file: path.to_owned(), position: at as u64, detail })
+                let begin = at + begin as u64;
+                Err(damaged(format!("the frame at byte {begin} is whole, the one before it is not")))
             }
             None => Ok(None),
         };
     };
-    let found = u32::from(bytes[at + 3].wrapping_sub(b'0'));
+    let found = u32::from(bytes[3].wrapping_sub(b'0'));
     if found != VERSION {
         return Err(SpoolError::Version { file: path.to_owned(), found, expected: VERSION });
     }
-    let unread = |error: rmp_serde::decode::Error| {
-        let detail = format!("{error}; perhaps a later release wrote it");
-        SpoolError::DamagedRowLetters { file: path.to_owned(), position: at as u64, detail }
-    };
-    let body = rmp_serde::from_slice(&bytes[at + HEADER_BYTES..at + length]).map_err(unread)?;
-    Ok(Some((body, length)))
+    let body = rmp_serde::from_slice(&bytes[HEADER_BYTES..length])
+        .map_err(|error| damaged(format!("{error}; perhaps a later release wrote it")))?;
+    Ok(Some((body, length as u64)))
+}
+
+/// What the header says of its body's length.
+fn body_bytes(header: &[u8]) -> Option<u64> {
+    let bytes: [u8; 4] = header.get(4..8)?.try_into().ok()?;
+    header.starts_with(MAGIC).then(|| u32::from_le_bytes(bytes).into())
 }
 
 /// The length of the frame that the bytes begin with, of any version.
 fn whole(bytes: &[u8]) -> Option<usize> {
     let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
-    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let body = rest.get(..number(4) as usize)?;
-    (header.starts_with(MAGIC) && crc32fast::hash(body) == number(8)).then_some(HEADER_BYTES + body.len())
+    let body = rest.get(..body_bytes(header)? as usize)?;
+    let checksum = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+    (crc32fast::hash(body) == checksum).then_some(HEADER_BYTES + body.len())
 }

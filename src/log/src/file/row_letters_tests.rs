@@ -90,13 +90,32 @@ fn what_nobody_needs_is_left_out_of_the_file() {
         // The database has not passed the last records yet.
         letters.forwarded(serial, |_, _| 107).unwrap();
     }
-    let begin = letters.state.lock().begin;
-    assert!(begin < SPENT_BYTES_MAX, "{begin}");
+    let end = letters.state.lock().end;
+    assert!(end < 2 * SPENT_BYTES_MAX, "{end}");
     disk.cut_power();
     let again = open(&disk, 15);
     assert_eq!(again.offsets(LOG, "db").last(), Some(&107));
     assert!(again.offsets(LOG, "db").len() < 16);
     assert_eq!(texts(&again), [(16, "y".to_owned())]);
+}
+
+#[test]
+fn what_one_database_still_needs_keeps_nothing_of_another() {
+    let disk = FakeDisk::new(4);
+    let letters = open(&disk, 0);
+    letters.keep(LOG, "away", vec![(1, letter("first"))]).unwrap();
+    let large = "x".repeat(FRAME_BYTES);
+    for offset in 2..40 {
+        letters.keep(LOG, "db", vec![(offset, letter(&large))]).unwrap();
+        letters.forwarded(offset, |_, database| if database == "db" { u64::MAX } else { 0 }).unwrap();
+        let state = letters.state.lock();
+        assert!(state.frames.len() == 1 && state.end <= SPENT_BYTES_MAX + 2 * FRAME_BYTES as u64, "{}", state.end);
+    }
+    assert_eq!(letters.first().unwrap().unwrap().letters[0].payload, b"first");
+    disk.cut_power();
+    let again = open(&disk, 0);
+    assert_eq!(again.offsets(LOG, "away"), [1]);
+    assert_eq!(again.first().unwrap().unwrap().letters[0].payload, b"first");
 }
 
 #[test]
@@ -142,5 +161,5 @@ fn a_frame_is_read_as_the_first_release_wrote_it() {
     let kept = std::fs::read(golden).unwrap();
     assert!(encode(&body).unwrap() == kept, "it is written otherwise than it was");
     let (read, length) = parse(Path::new(NAME), &kept, 0).unwrap().unwrap();
-    assert_eq!((length, read.serial, read.offsets, read.letters), (kept.len(), 3, vec![17], body.letters));
+    assert_eq!((length, read.serial, read.offsets, read.letters), (kept.len() as u64, 3, vec![17], body.letters));
 }
