@@ -23,6 +23,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("commands::serve_stumbles_over_what_validate_tells", serve_stumbles_over_the_same),
         harness.trial("commands::an_empty_file_is_valid_and_says_what_it_means", an_empty_file_is_valid),
         harness.trial("commands::errors_are_told_once", errors_are_told_once),
+        harness.trial("commands::an_audit_of_security_finds_what_is_open", an_audit_of_security),
+        harness.trial("commands::passwords_that_others_can_read_are_refused", passwords_of_others),
         harness.trial("commands::a_server_that_waits_for_master_data_stops_at_once", a_waiting_server_stops),
     ]
 }
@@ -217,4 +219,62 @@ fn a_waiting_server_stops(harness: &'static Harness) {
     let log = server.log_text();
     assert!(status.success() && log.contains("stopped before the listeners were opened"), "{status}: {log}");
     assert!(!log.contains("genims is serving"), "{log}");
+}
+
+fn an_audit_of_security(harness: &'static Harness) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = harness.folder("security");
+    let mode = |name: &str, mode| {
+        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write_env(&folder.join(".env"), "GENIMS_POSTGRES_URL=postgresql://genims:change-me@127.0.0.1:1/postgres\n");
+    let open = "data_dir = \"data\"\n[[listeners]]\ntype = \"mqtt\"\nlisten = \"0.0.0.0:1883\"\nplaintext = true\n";
+    std::fs::write(folder.join("open.toml"), open).unwrap();
+    std::fs::create_dir(folder.join("data")).unwrap();
+    mode("data", 0o755);
+    mode("open.toml", 0o666);
+    let run = |config: &str| {
+        let arguments = ["--config", config, "security", "audit", "--offline", "--json"];
+        let (code, text, error) = told(harness.command(&arguments).current_dir(&folder));
+        let report: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}\n{error}"));
+        (code, report)
+    };
+    let (code, report) = run("open.toml");
+    assert_eq!((code, &report["passed"]), (Some(1), &false.into()), "{report:#}");
+    let all = report.to_string();
+    for said in [
+        "on all interfaces",
+        "in clear",
+        "nobody is asked",
+        "the configuration can be written",
+        "the data folder",
+        "everybody tries first",
+    ] {
+        assert!(all.contains(said), "{said}: {report:#}");
+    }
+    assert!(!all.contains("change-me"), "{report:#}");
+    write_env(&folder.join(".env"), "GENIMS_POSTGRES_URL=postgresql://genims:q8-Vy2kd03jL@127.0.0.1:1/postgres\n");
+    std::fs::write(folder.join("good.toml"), open.replace("0.0.0.0", "127.0.0.1")).unwrap();
+    mode("good.toml", 0o644);
+    mode("data", 0o750);
+    let (code, report) = run("good.toml");
+    // Of the folders above, whoever runs the tests decides.
+    let own = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| !finding["found"].as_str().unwrap().contains("program"));
+    assert_eq!(own.count(), 0, "{code:?}: {report:#}");
+}
+
+fn passwords_of_others(harness: &'static Harness) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = harness.folder("others");
+    let path = folder.join(".env");
+    write_env(&path, "GENIMS_POSTGRES_URL=postgresql://genims:q8-Vy2kd03jL@127.0.0.1:1/postgres\n");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for arguments in [&["doctor"][..], &["verify"], &["validate"]] {
+        let (code, text, error) = told(harness.command(arguments).current_dir(&folder));
+        assert!(code == Some(1) && error.contains("chmod 600 .env") && !error.contains("q8-"), "{text}{error}");
+    }
 }
