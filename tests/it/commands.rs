@@ -87,8 +87,8 @@ fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
         // Nothing was seeded.
         (&["verify", "--module", "hr"], false),
         (&["verify", "--module", "hr", "--json"], false),
-        (&["doctor"], true),
-        (&["doctor", "--json"], true),
+        (&["doctor", "--timeout", "60s"], true),
+        (&["doctor", "--json", "--timeout", "60s"], true),
         (&["deadletter", "list"], true),
         (&["retention", "plan"], true),
         (&["etl", "status"], true),

@@ -286,7 +286,7 @@ fn killed_at_any_moment_it_ends_the_same(harness: &'static Harness) {
     let run = ["seed", "--as-of", ORDINARY];
     let kills = killed_until_it_comes_through(&platform, &run, &down, 1);
     let alone = ["seed", "--as-of", ORDINARY, "--module", "hr"];
-    for command in [vec!["provision"], alone.to_vec(), vec!["verify"], vec!["doctor"]] {
+    for command in [vec!["provision"], alone.to_vec(), vec!["verify"], vec!["doctor", "--timeout", "60s"]] {
         let output = platform.cli(&command, &down);
         assert_eq!(output.status.code(), Some(1), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
         let said = text(&output.stdout) + &text(&output.stderr);
