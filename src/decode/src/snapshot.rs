@@ -65,12 +65,15 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<Snaps
     let mut fields = SnapshotFields::default();
     let mut seen = 0_u64;
     let mut first_fault = None;
+    // Columns mostly come in the order of the contract: each is looked for behind the one before.
+    let mut next = 0;
     let read = Cursor::new(bytes).object(|cursor, key| {
         let key = key.to_str();
-        let Some(place) = COLUMNS.iter().position(|column| *column == key) else {
+        let Some(place) = (next..COLUMNS.len()).chain(0..next).find(|place| COLUMNS[*place] == key) else {
             unknown(&key);
             return cursor.skip();
         };
+        next = place + 1;
         let column = COLUMNS[place];
         let result = if seen & (1 << place) == 0 {
             set(&mut fields, column, cursor.value()?)
