@@ -41,8 +41,13 @@ impl Templates {
     pub fn parse<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
         match topic.strip_prefix(NATIVE_PREFIX) {
             Some(rest) if !self.maps_native => parse_native(rest),
-            _ => self.place_other(topic).map(|(address, _)| address),
+            _ => self.parse_other(topic),
         }
+    }
+
+    #[inline(never)]
+    fn parse_other<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
+        self.place_other(topic).map(|(address, _)| address)
     }
 
     /// What the topic says, and how payloads below it are to be read if that is configured.
@@ -55,7 +60,6 @@ impl Templates {
     }
 
     /// Where more than the native layouts have to be asked; apart, so that those cost no copy of what it answers.
-    #[inline(never)]
     fn place_other<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
         if topic.is_empty() {
             return Some((Address { factory: None, line: None, machine: None, kind: Kind::Readings }, None));
@@ -94,6 +98,7 @@ fn levels_of(topic: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+#[inline]
 fn parse_native(rest: &str) -> Option<Address<'_>> {
     let mut levels = levels_of(rest);
     let first = levels.next().filter(|level| !level.is_empty())?;

@@ -92,15 +92,7 @@ pub(crate) fn switch_state(text: &[u8]) -> Option<f64> {
 #[inline]
 pub(crate) fn of_float(value: f64) -> Result<f64, Fault> {
     let units = (value * UNITS + TO_INTEGER) - TO_INTEGER;
-    // What the column holds as it is, which is nearly every value; NaN is not equal to itself.
-    if units / UNITS == value && value.abs() <= VALUE_MAX { Ok(value + 0.0) } else { of_other_float(value) }
-}
-
-/// A value that has to be rounded or refused.
-#[cold]
-#[inline(never)]
-fn of_other_float(value: f64) -> Result<f64, Fault> {
-    let value = rounded(value);
+    let value = if units / UNITS == value { value } else { rounded(value) };
     if value.abs() <= VALUE_MAX {
         Ok(value + 0.0)
     } else if value.is_finite() {
@@ -110,6 +102,8 @@ fn of_other_float(value: f64) -> Result<f64, Fault> {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn rounded(value: f64) -> f64 {
     let units = value * UNITS;
     // So close to a tie, only the decimal text tells which side it is on: as it does for the same value in JSON.
