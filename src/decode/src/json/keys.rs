@@ -295,3 +295,21 @@ impl<T> Ranked<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key added to the list that is longer than the bound would never be found.
+    #[test]
+    fn every_key_of_the_list_is_found_and_the_longest_one_is_the_bound() {
+        let source = include_str!("keys.rs");
+        let list = source.split("fn of_gateway").nth(1).and_then(|rest| rest.split("fn is_name").next()).unwrap();
+        let keys: Vec<&str> = list.split("b\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(keys.len() > 100, "{keys:?}");
+        for key in &keys {
+            assert!(Known::of_gateway(key.as_bytes()).is_some(), "{key}");
+        }
+        assert_eq!(keys.iter().map(|key| key.len()).max(), Some(GATEWAY_KEY_BYTES_MAX));
+    }
+}
