@@ -30,6 +30,10 @@ const FILLERS: [&str; 6] = ["opc", "ua", "da", "quality", "status", "code"];
 
 /// A number, also in quotes and in hex, or a name.
 pub(crate) fn of_text(text: &str) -> Option<Quality> {
+    // What nearly all say is found without a search.
+    if text == "good" {
+        return Some(Quality::Good);
+    }
     of_opc_text(text).or_else(|| {
         let said = |(word, _): &&(&str, Quality)| begins_with(text.trim_ascii(), word);
         OTHER_WORDS.iter().find(said).map(|(_, quality)| *quality)

@@ -19,42 +19,46 @@ use super::value::is_not_finite;
 use genims_model::Reason;
 use genims_model::snapshot::SnapshotFields;
 
-/// The columns in the order of the contract; their place is their bit in the duplicate check.
-const COLUMNS: [&str; 34] = [
-    "machine_state",
-    "operation_mode",
-    "fault_code",
-    "fault_description",
-    "parts_produced_cumulative",
-    "parts_produced_shift",
-    "parts_rejected_shift",
-    "target_cycle_time_seconds",
-    "actual_cycle_time_seconds",
-    "availability_percentage",
-    "performance_percentage",
-    "quality_percentage",
-    "oee_percentage",
-    "spindle_speed_rpm",
-    "feed_rate_mm_min",
-    "tool_number",
-    "program_number",
-    "power_consumption_kw",
-    "energy_consumed_kwh",
-    "temperature_setpoint_c",
-    "temperature_actual_c",
-    "pressure_setpoint_bar",
-    "pressure_actual_bar",
-    "downtime_seconds_shift",
-    "last_fault_timestamp",
-    "last_fault_timestamp_us",
-    "uptime_seconds_shift",
-    "active_alarms",
-    "alarm_codes",
-    "warning_codes",
-    "shift_id",
-    "operator_id",
-    "data_source",
-    "data_quality",
+/// Reads what stands behind a column's key.
+type Set = fn(&mut SnapshotFields, Value<'_>) -> Result<(), Fault>;
+
+/// The columns in the order of the contract, with type and size as in `scada_machine_data`; their place is their bit in the
+/// duplicate check.
+const COLUMNS: [(&str, Set); 34] = [
+    ("machine_state", |fields, value| text(value, 50).map(|state| fields.machine_state = state.unwrap_or_default())),
+    ("operation_mode", |fields, value| put(&mut fields.operation_mode, text(value, 50))),
+    ("fault_code", |fields, value| put(&mut fields.fault_code, text(value, 50))),
+    ("fault_description", |fields, value| put(&mut fields.fault_description, text(value, TEXT_CHARACTERS_MAX))),
+    ("parts_produced_cumulative", |fields, value| put(&mut fields.parts_produced_cumulative, bigint(value))),
+    ("parts_produced_shift", |fields, value| put(&mut fields.parts_produced_shift, integer(value))),
+    ("parts_rejected_shift", |fields, value| put(&mut fields.parts_rejected_shift, integer(value))),
+    ("target_cycle_time_seconds", |fields, value| put(&mut fields.target_cycle_time_seconds, integer(value))),
+    ("actual_cycle_time_seconds", |fields, value| put(&mut fields.actual_cycle_time_seconds, decimal(value, 10, 2))),
+    ("availability_percentage", |fields, value| put(&mut fields.availability_percentage, decimal(value, 5, 2))),
+    ("performance_percentage", |fields, value| put(&mut fields.performance_percentage, decimal(value, 5, 2))),
+    ("quality_percentage", |fields, value| put(&mut fields.quality_percentage, decimal(value, 5, 2))),
+    ("oee_percentage", |fields, value| put(&mut fields.oee_percentage, decimal(value, 5, 2))),
+    ("spindle_speed_rpm", |fields, value| put(&mut fields.spindle_speed_rpm, integer(value))),
+    ("feed_rate_mm_min", |fields, value| put(&mut fields.feed_rate_mm_min, decimal(value, 10, 2))),
+    ("tool_number", |fields, value| put(&mut fields.tool_number, integer(value))),
+    ("program_number", |fields, value| put(&mut fields.program_number, text(value, 50))),
+    ("power_consumption_kw", |fields, value| put(&mut fields.power_consumption_kw, decimal(value, 10, 2))),
+    ("energy_consumed_kwh", |fields, value| put(&mut fields.energy_consumed_kwh, decimal(value, 15, 4))),
+    ("temperature_setpoint_c", |fields, value| put(&mut fields.temperature_setpoint_c, decimal(value, 8, 2))),
+    ("temperature_actual_c", |fields, value| put(&mut fields.temperature_actual_c, decimal(value, 8, 2))),
+    ("pressure_setpoint_bar", |fields, value| put(&mut fields.pressure_setpoint_bar, decimal(value, 8, 2))),
+    ("pressure_actual_bar", |fields, value| put(&mut fields.pressure_actual_bar, decimal(value, 8, 2))),
+    ("downtime_seconds_shift", |fields, value| put(&mut fields.downtime_seconds_shift, integer(value))),
+    ("last_fault_timestamp", |fields, value| merge_time(fields, value, None)),
+    ("last_fault_timestamp_us", |fields, value| merge_time(fields, value, Some(Unit::Microseconds))),
+    ("uptime_seconds_shift", |fields, value| put(&mut fields.uptime_seconds_shift, integer(value))),
+    ("active_alarms", |fields, value| put(&mut fields.active_alarms, integer(value))),
+    ("alarm_codes", |fields, value| put(&mut fields.alarm_codes, text(value, 500))),
+    ("warning_codes", |fields, value| put(&mut fields.warning_codes, text(value, 500))),
+    ("shift_id", |fields, value| put(&mut fields.shift_id, text(value, 50))),
+    ("operator_id", |fields, value| put(&mut fields.operator_id, text(value, 50))),
+    ("data_source", |fields, value| put(&mut fields.data_source, text(value, 50))),
+    ("data_quality", |fields, value| put(&mut fields.data_quality, text(value, 20))),
 ];
 
 /// `TEXT` has no length of its own; this bound keeps one snapshot from filling a batch.
@@ -65,15 +69,18 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<Snaps
     let mut fields = SnapshotFields::default();
     let mut seen = 0_u64;
     let mut first_fault = None;
+    // Columns mostly come in the order of the contract: each is looked for behind the one before.
+    let mut next = 0;
     let read = Cursor::new(bytes).object(|cursor, key| {
         let key = key.to_str();
-        let Some(place) = COLUMNS.iter().position(|column| *column == key) else {
+        let Some(place) = (next..COLUMNS.len()).chain(0..next).find(|place| COLUMNS[*place].0 == key) else {
             unknown(&key);
             return cursor.skip();
         };
-        let column = COLUMNS[place];
+        next = place + 1;
+        let (column, set) = COLUMNS[place];
         let result = if seen & (1 << place) == 0 {
-            set(&mut fields, column, cursor.value()?)
+            set(&mut fields, cursor.value()?)
         } else {
             cursor.skip()?;
             Err(Fault::malformed("the key stands twice"))
@@ -92,45 +99,9 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<Snaps
     }
 }
 
-/// One line per column: type and size as in `scada_machine_data`.
-fn set(fields: &mut SnapshotFields, column: &str, value: Value<'_>) -> Result<(), Fault> {
-    match column {
-        "machine_state" => fields.machine_state = text(value, 50)?.unwrap_or_default(),
-        "operation_mode" => fields.operation_mode = text(value, 50)?,
-        "fault_code" => fields.fault_code = text(value, 50)?,
-        "fault_description" => fields.fault_description = text(value, TEXT_CHARACTERS_MAX)?,
-        "parts_produced_cumulative" => fields.parts_produced_cumulative = bigint(value)?,
-        "parts_produced_shift" => fields.parts_produced_shift = integer(value)?,
-        "parts_rejected_shift" => fields.parts_rejected_shift = integer(value)?,
-        "target_cycle_time_seconds" => fields.target_cycle_time_seconds = integer(value)?,
-        "actual_cycle_time_seconds" => fields.actual_cycle_time_seconds = decimal(value, 10, 2)?,
-        "availability_percentage" => fields.availability_percentage = decimal(value, 5, 2)?,
-        "performance_percentage" => fields.performance_percentage = decimal(value, 5, 2)?,
-        "quality_percentage" => fields.quality_percentage = decimal(value, 5, 2)?,
-        "oee_percentage" => fields.oee_percentage = decimal(value, 5, 2)?,
-        "spindle_speed_rpm" => fields.spindle_speed_rpm = integer(value)?,
-        "feed_rate_mm_min" => fields.feed_rate_mm_min = decimal(value, 10, 2)?,
-        "tool_number" => fields.tool_number = integer(value)?,
-        "program_number" => fields.program_number = text(value, 50)?,
-        "power_consumption_kw" => fields.power_consumption_kw = decimal(value, 10, 2)?,
-        "energy_consumed_kwh" => fields.energy_consumed_kwh = decimal(value, 15, 4)?,
-        "temperature_setpoint_c" => fields.temperature_setpoint_c = decimal(value, 8, 2)?,
-        "temperature_actual_c" => fields.temperature_actual_c = decimal(value, 8, 2)?,
-        "pressure_setpoint_bar" => fields.pressure_setpoint_bar = decimal(value, 8, 2)?,
-        "pressure_actual_bar" => fields.pressure_actual_bar = decimal(value, 8, 2)?,
-        "downtime_seconds_shift" => fields.downtime_seconds_shift = integer(value)?,
-        "last_fault_timestamp" => merge_time(fields, value, None)?,
-        "last_fault_timestamp_us" => merge_time(fields, value, Some(Unit::Microseconds))?,
-        "uptime_seconds_shift" => fields.uptime_seconds_shift = integer(value)?,
-        "active_alarms" => fields.active_alarms = integer(value)?,
-        "alarm_codes" => fields.alarm_codes = text(value, 500)?,
-        "warning_codes" => fields.warning_codes = text(value, 500)?,
-        "shift_id" => fields.shift_id = text(value, 50)?,
-        "operator_id" => fields.operator_id = text(value, 50)?,
-        "data_source" => fields.data_source = text(value, 50)?,
-        "data_quality" => fields.data_quality = text(value, 20)?,
-        _ => {}
-    }
+#[inline]
+fn put<T>(field: &mut Option<T>, value: Result<Option<T>, Fault>) -> Result<(), Fault> {
+    *field = value?;
     Ok(())
 }
 
@@ -149,7 +120,8 @@ fn text(value: Value<'_>, characters_max: usize) -> Result<Option<String>, Fault
     match value {
         Value::Text(text) => {
             let text = text.to_str();
-            if text.chars().count() > characters_max {
+            // No text has more characters than bytes: most need not be counted.
+            if text.len() > characters_max && text.chars().count() > characters_max {
                 return Err(Fault::new(Reason::OutOfRange, "the text is too long for the column"));
             }
             if text.contains('\0') {

@@ -86,6 +86,23 @@ pub(crate) fn from_decimal(decimal: Decimal, unit: Option<Unit>) -> Result<i64, 
     if decimal.negative && decimal.mantissa != 0 {
         return Err(NONSENSE);
     }
+    if decimal.exponent == 0 { from_whole(decimal.mantissa, unit) } else { from_scaled(decimal, unit) }
+}
+
+/// A whole number, as nearly all are: the factor is then a constant, by which a machine divides far faster.
+#[inline]
+pub(crate) fn from_whole(count: u64, unit: Unit) -> Result<i64, Fault> {
+    let timestamp_us = match unit {
+        Unit::Seconds => count.checked_mul(1_000_000),
+        Unit::Milliseconds => count.checked_mul(1_000),
+        Unit::Microseconds => Some(count),
+        Unit::Nanoseconds => Some(count / 1_000),
+    };
+    timestamp_us.and_then(|us| i64::try_from(us).ok()).ok_or(NONSENSE).and_then(checked)
+}
+
+/// A number with a fraction or an exponent, which is not negative.
+fn from_scaled(decimal: Decimal, unit: Unit) -> Result<i64, Fault> {
     let power = decimal.exponent.saturating_add(unit.power());
     let scale = 10_u64.checked_pow(power.unsigned_abs());
     let timestamp_us = if power >= 0 {

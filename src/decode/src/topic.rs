@@ -39,22 +39,35 @@ impl Templates {
 
     /// `None`: the topic fits no layout.
     pub fn parse<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
-        self.place(topic).map(|(address, _)| address)
+        match topic.strip_prefix(NATIVE_PREFIX) {
+            Some(rest) if !self.maps_native => parse_native(rest),
+            _ => self.parse_other(topic),
+        }
+    }
+
+    #[inline(never)]
+    fn parse_other<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
+        self.place_other(topic).map(|(address, _)| address)
     }
 
     /// What the topic says, and how payloads below it are to be read if that is configured.
     #[inline]
     pub(super) fn place<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
+        match topic.strip_prefix(NATIVE_PREFIX) {
+            Some(rest) if !self.maps_native => Some((parse_native(rest)?, None)),
+            _ => self.place_other(topic),
+        }
+    }
+
+    /// Where more than the native layouts have to be asked; apart, so that those cost no copy of what it answers.
+    fn place_other<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
         if topic.is_empty() {
             return Some((Address { factory: None, line: None, machine: None, kind: Kind::Readings }, None));
         }
-        match topic.strip_prefix(NATIVE_PREFIX) {
-            Some(rest) if self.maps_native => {
-                self.parse_own(topic).or_else(|| parse_native(rest).map(|address| (address, None)))
-            }
-            Some(rest) => parse_native(rest).map(|address| (address, None)),
-            None => self.parse_own(topic),
-        }
+        self.parse_own(topic).or_else(|| {
+            let rest = topic.strip_prefix(NATIVE_PREFIX)?;
+            Some((parse_native(rest)?, None))
+        })
     }
 
     fn parse_own<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
@@ -90,6 +103,7 @@ pub fn is_of_rows(topic: &str) -> bool {
     topic.strip_prefix(NATIVE_PREFIX).is_some_and(|rest| rest.starts_with("rows/"))
 }
 
+#[inline]
 fn parse_native(rest: &str) -> Option<Address<'_>> {
     let mut levels = levels_of(rest);
     let first = levels.next().filter(|level| !level.is_empty())?;

@@ -74,6 +74,12 @@ impl<'a> Data<'a> {
         self.report_records(handles.resolved(), |handle| handles.name(handle), visitor);
     }
 
+    /// The base, so bounded that no record's offset makes it overflow; what is bounded is far from any time that is taken.
+    #[inline]
+    fn base_near(&self) -> i64 {
+        self.base_us.clamp(i64::MIN / 2, i64::MAX / 2)
+    }
+
     #[inline]
     fn report_records<'n, V: Visitor>(
         &self,
@@ -81,22 +87,26 @@ impl<'a> Data<'a> {
         name_of: impl Fn(u16) -> Option<&'n str>,
         visitor: &mut V,
     ) {
+        let base_us = self.base_near();
         for record in self.records {
-            match point(record, self.base_us, resolved) {
+            match point(record, base_us, resolved) {
                 Ok(point) => visitor.point(point),
-                Err(fault) => self.reject(fault, record, &name_of, visitor),
+                // The fault is found anew there: to carry it out of the loop is what every good record would pay for.
+                Err(_) => self.reject(record, resolved, &name_of, visitor),
             }
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn reject<'n, V: Visitor>(
         &self,
-        fault: Fault,
         record: &[u8; RECORD_BYTES],
+        resolved: &[Option<u32>],
         name_of: impl Fn(u16) -> Option<&'n str>,
         visitor: &mut V,
     ) {
+        let Err(fault) = point(record, self.base_near(), resolved) else { return };
         let handle = u16::from_le_bytes([record[0], record[1]]);
         let name = name_of(handle);
         let names = name.map(|name| (handle, name));
@@ -136,6 +146,7 @@ fn read_name<'a>(reader: &mut Reader<'a>) -> Result<(u16, &'a str), FrameError> 
     Ok((handle, reader.text(usize::from(length))?))
 }
 
+/// `base_us`: see [`Data::base_near`].
 #[inline]
 fn point(record: &[u8; RECORD_BYTES], base_us: i64, resolved: &[Option<u32>]) -> Result<Point<'static>, Fault> {
     let [h0, h1, quality, kind, d0, d1, d2, d3, value @ ..] = *record;
@@ -153,7 +164,7 @@ fn point(record: &[u8; RECORD_BYTES], base_us: i64, resolved: &[Option<u32>]) ->
         _ => return Err(Fault::malformed("kind must be 0 (f64) or 1 (i64)")),
     };
     let delta_us = i64::from(i32::from_le_bytes([d0, d1, d2, d3]));
-    let timestamp_us = timestamp::checked(base_us.saturating_add(delta_us))?;
+    let timestamp_us = timestamp::checked(base_us + delta_us)?;
     Ok(Point { name: Name::Handle(handle), timestamp_us: Some(timestamp_us), value, quality })
 }
 

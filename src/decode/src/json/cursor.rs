@@ -244,16 +244,18 @@ impl<'a> Cursor<'a> {
     pub(crate) fn string(&mut self) -> Result<Text<'a>, Syntax> {
         let start = self.at + 1;
         let mut at = start;
-        while let Some(word) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let Some(word) = rest.first_chunk::<8>() else {
+                at += rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
+                break;
+            };
             let special = special_bytes(u64::from_le_bytes(*word));
             if special != 0 {
                 at += special.trailing_zeros() as usize / 8;
                 break;
             }
             at += 8;
-        }
-        while self.bytes.get(at).is_some_and(|byte| is_plain(*byte)) {
-            at += 1;
         }
         self.at = at;
         if self.peek() == Some(b'"') {
@@ -403,17 +405,15 @@ fn is_plain(byte: u8) -> bool {
     (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\'
 }
 
-/// Marks the high bit of each byte that is not plain, eight at a time. Bytes above the lowest marked one may be marked
-/// wrongly (a borrow runs upwards); only the lowest is used.
+/// Marks the high bit of each byte that is not plain, eight at a time: subtracting sets it where a byte is less than what is
+/// subtracted, and where it was set before the byte is no ASCII. Bytes above the lowest marked one may be marked wrongly (a
+/// borrow runs upwards); only the lowest is used.
 #[inline]
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let equals = |byte: u8| {
-        let difference = word ^ (ONES * u64::from(byte));
-        difference.wrapping_sub(ONES) & !difference
-    };
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let equals = |byte: u8| (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES);
+    let control = word.wrapping_sub(ONES * 0x20);
     (equals(b'"') | equals(b'\\') | control | word) & HIGHS
 }
 

@@ -82,6 +82,10 @@ const TIME_RANK_STAMP: u8 = 11;
 /// The rank of a machine key that counts only where the topic names no machine.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
 
+/// The longest of the keys of gateways and of the words that mean something. Longer ones, as most columns of snapshots are,
+/// are compared with none.
+const GATEWAY_KEY_BYTES_MAX: usize = 17;
+
 /// The bits of the keys `value` and `values`.
 pub(super) const VALUE_BIT: u32 = 0;
 pub(super) const VALUES_BIT: u32 = 16;
@@ -155,6 +159,9 @@ impl Known {
             Params, Payload, Quality,
         };
         use Says::{QualityBits, Records, Remark, Senml, Sensor, Several, Status, Time, Topic, Value};
+        if key.len() > GATEWAY_KEY_BYTES_MAX {
+            return None;
+        }
         match key {
             b"VALUE" => Self::new(Value, VALUE_BIT, 0),
             b"v" => Self::new(Value, 18, 1),
@@ -286,5 +293,23 @@ impl<T> Ranked<T> {
         if rank < self.rank {
             *self = Self { rank, candidate: Some(candidate) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key added to the list that is longer than the bound would never be found.
+    #[test]
+    fn every_key_of_the_list_is_found_and_the_longest_one_is_the_bound() {
+        let source = include_str!("keys.rs");
+        let list = source.split("fn of_gateway").nth(1).and_then(|rest| rest.split("fn is_name").next()).unwrap();
+        let keys: Vec<&str> = list.split("b\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(keys.len() > 100, "{keys:?}");
+        for key in &keys {
+            assert!(Known::of_gateway(key.as_bytes()).is_some(), "{key}");
+        }
+        assert_eq!(keys.iter().map(|key| key.len()).max(), Some(GATEWAY_KEY_BYTES_MAX));
     }
 }

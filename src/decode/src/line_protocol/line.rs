@@ -147,9 +147,30 @@ impl<'a> Line<'a> {
 
 fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
     const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only a timestamp may stand");
+    if let Some(count) = whole(text.as_bytes())
+        && let Some(unit) = unit.or_else(|| Unit::of_digits(text.len() as i32))
+    {
+        return timestamp::from_whole(count, unit);
+    }
+    unusual_timestamp(text, unit).unwrap_or(Err(NO_INTEGER))
+}
+
+/// Digits alone, as nearly every timestamp is, and no more than fit: read in one pass.
+#[inline]
+fn whole(text: &[u8]) -> Option<u64> {
+    const DIGITS_MAX: usize = 19;
+    if !(1..=DIGITS_MAX).contains(&text.len()) {
+        return None;
+    }
+    text.iter().try_fold(0, |count, byte| byte.is_ascii_digit().then(|| count * 10 + u64::from(byte - b'0')))
+}
+
+/// `None`: it is no timestamp.
+#[cold]
+fn unusual_timestamp(text: &str, unit: Option<Unit>) -> Option<Result<i64, Fault>> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return other_timestamp(text, unit).ok_or(NO_INTEGER);
+        return other_timestamp(text, unit).map(Ok);
     }
     // Leading zeros count: what is set aside is written in nanoseconds with all of their digits, whenever it was.
     let unit = unit.or_else(|| Unit::of_digits(digits.len() as i32));
@@ -157,7 +178,7 @@ fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
         Some((decimal, _)) => Some(decimal),
         None => Decimal::printed(text.as_bytes()),
     };
-    decimal.ok_or(NO_INTEGER).and_then(|decimal| timestamp::from_decimal(decimal, unit))
+    decimal.map(|decimal| timestamp::from_decimal(decimal, unit))
 }
 
 /// A time with a fraction, or as RFC 3339 writes it.

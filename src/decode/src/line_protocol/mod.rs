@@ -120,7 +120,7 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
             if field.is_quality() {
                 continue;
             }
-            if !seen.is_new(&line, place, field) {
+            if !seen.is_new(&line, place, &field) {
                 let fault = Fault::malformed("the field stands twice; the first one was taken");
                 reject_field(&line, field, fault, quality, visitor);
                 continue;
@@ -162,7 +162,8 @@ fn code_of(line: &Line<'_>, field: Field<'_>) -> Option<Quality> {
 #[derive(Default)]
 struct FieldsSeen<'a> {
     bits: u64,
-    many: HashSet<&'a str>,
+    /// Made for a line with many fields alone.
+    many: Option<HashSet<&'a str>>,
 }
 
 /// Names that are compared one by one.
@@ -170,7 +171,7 @@ const FIELDS_FEW: usize = 32;
 
 impl<'a> FieldsSeen<'a> {
     #[inline]
-    fn is_new(&mut self, line: &Line<'a>, place: usize, field: Field<'a>) -> bool {
+    fn is_new(&mut self, line: &Line<'a>, place: usize, field: &Field<'a>) -> bool {
         let name = field.key.raw();
         let (first, last) = match name.as_bytes() {
             [first, .., last] => (*first, *last),
@@ -179,18 +180,23 @@ impl<'a> FieldsSeen<'a> {
         let bit = 1 << ((u32::from(last) + u32::from(first) * 7 + name.len() as u32 * 13) & 63);
         let may_be_seen = self.bits & bit != 0;
         self.bits |= bit;
+        let is_sure = place < FIELDS_FEW && !may_be_seen;
+        is_sure || self.is_new_beside(line, place, field)
+    }
+
+    /// Compares with what stood before; apart, so that the walk over a line's fields stays short.
+    #[cold]
+    #[inline(never)]
+    fn is_new_beside(&mut self, line: &Line<'a>, place: usize, field: &Field<'a>) -> bool {
         if place >= FIELDS_FEW {
             return self.is_new_of_many(line, field);
         }
-        !may_be_seen || line.fields().take(place).flatten().all(|earlier| earlier.key != field.key)
+        line.fields().take(place).flatten().all(|earlier| earlier.key != field.key)
     }
 
-    #[cold]
-    fn is_new_of_many(&mut self, line: &Line<'a>, field: Field<'a>) -> bool {
-        if self.many.is_empty() {
-            self.many.extend(line.fields().take(FIELDS_FEW).flatten().map(|earlier| earlier.key.raw()));
-        }
-        self.many.insert(field.key.raw())
+    fn is_new_of_many(&mut self, line: &Line<'a>, field: &Field<'a>) -> bool {
+        let first = || line.fields().take(FIELDS_FEW).flatten().map(|earlier| earlier.key.raw()).collect();
+        self.many.get_or_insert_with(first).insert(field.key.raw())
     }
 }
 

@@ -96,6 +96,23 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// A string's end is looked for eight bytes at a time: each byte in each place, before and behind bytes of every kind.
+#[test]
+fn the_lowest_byte_that_is_not_plain_is_the_one_marked() {
+    for (byte, place) in (0..=u8::MAX).flat_map(|byte| (0..8).map(move |place| (byte, place))) {
+        for around in [b'a', b' ', b'!', b'#', b'[', b'~', 0x7f] {
+            for behind in [around, b'"', b'\\', 0, 0x1f, 0x80, 0xff] {
+                let mut word = [behind; 8];
+                word[..place].fill(around);
+                word[place] = byte;
+                let expected = word.iter().position(|byte| !is_plain(*byte)).unwrap_or(8);
+                let marked = special_bytes(u64::from_le_bytes(word)).trailing_zeros() as usize / 8;
+                assert_eq!(marked, expected, "{word:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn strings_agree_with_serde_json(string in any::<String>()) {
