@@ -91,7 +91,9 @@ impl EventRoutes {
             None => Routes::default(),
         };
         let (appender, log, recovered) = open(settings, options)?;
+        // A second log that is ahead of the first closes the doors: see `EventRouter::judge`.
         let remembered = router::remembered(&recovered.marks, stream.spool.name()).unwrap_or(0);
+        let remembered = remembered.min(stream.spool.next_offset());
         let waiting = waiting(stream, &log, remembered)?;
         if !is_asked && waiting.is_empty() {
             return Ok(None);
