@@ -121,10 +121,10 @@ mod tests {
         let tries = Tries::new(1_000, Duration::from_secs(3_600), 1).waiting_of_one(4);
         let hash = secret::hash(b"right").expect("hashed");
         let deadline = Instant::now() + Duration::from_secs(60);
-        let many = join_all((0..50).map(|_| tries.verify(("::ffff:10.0.0.1", "a"), b"wrong", Some(&hash), deadline)));
+        let many = join_all((0..20).map(|_| tries.verify(("::ffff:10.0.0.1", "a"), b"wrong", Some(&hash), deadline)));
         let other = tries.verify(("10.0.0.2", "a"), b"right", Some(&hash), deadline);
         let (many, other) = tokio::join!(many, other);
-        assert_eq!(many.iter().filter(|told| **told == Err(Unheard::Busy)).count(), 46, "{many:?}");
+        assert_eq!(many.iter().filter(|told| **told == Err(Unheard::Busy)).count(), 16, "{many:?}");
         assert_eq!(many.iter().filter(|told| **told == Ok(false)).count(), 4, "{many:?}");
         assert_eq!(other, Ok(true));
         let again = tries.verify(("10.0.0.1", "a"), b"wrong", Some(&hash), deadline).await;
