@@ -17,24 +17,34 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("sign_in::a_first_start_makes_one_admin_over_tls", a_first_start_makes_one_admin),
         harness.trial("sign_in::whoever_is_let_in_no_more_is_out_at_once", out_at_once),
         harness.trial("sign_in::nothing_gets_around_it", nothing_gets_around),
+        harness.trial("sign_in::without_it_a_name_of_elsewhere_is_answered_nothing", only_here),
         harness.trial("sign_in::what_is_refused_is_counted_and_audited", counted_and_audited),
     ]
 }
 
+const FIRST: &str = "first-secret";
 /// Nothing that anything reads.
 const NO_OTHERS: (&str, &str) = ("GENIMS_NOTHING", "");
 
-/// The secret that stands behind these words in the log.
-fn printed(front: &Front) -> Option<String> {
+/// The secret in the file whose path stands behind these words in the log, which has its owner alone.
+fn one_time_secret(front: &Front) -> String {
     let log = front.log();
-    let (_, rest) = log.split_once("One-time secret, shown this once: ")?;
-    rest.lines().next().map(str::to_owned)
+    let (_, rest) = log.split_once("One-time secret: in ").expect("a path");
+    assert!(rest.lines().next().is_some_and(|path| path.ends_with("data/first-secret")), "{log}");
+    assert_eq!(front.mode(FIRST), 0o600);
+    let secret = front.file(FIRST).trim_end().to_owned();
+    assert!(secret.len() > 40 && !log.contains(&secret), "{log}");
+    secret
 }
 
 fn a_first_start_makes_one_admin(harness: &'static Harness) {
     let mut front = Front::new(harness, true, "sign_in = \"required\"");
     front.serve();
-    let once = printed(&front).expect("a one-time secret");
+    let once = one_time_secret(&front);
+    // A second start draws no other, and leaves this one where it is.
+    front.terminate();
+    front.serve();
+    assert_eq!(one_time_secret(&front), once);
     assert_eq!(front.get("/stats", None).status, 401);
     let page = front.page("/", None);
     assert_eq!((page.status, page.header("location")), (303, "/sign-in".to_owned()));
@@ -43,6 +53,7 @@ fn a_first_start_makes_one_admin(harness: &'static Harness) {
     assert_eq!(front.post("/sign-in/first", None, &form("wrong")).status, 401);
     let made = front.post("/sign-in/first", None, &form(&once));
     assert_eq!(made.status, 303, "{}", made.text);
+    eventually("the file of the one-time secret goes", PATIENCE, || !front.has(FIRST));
     assert_eq!(front.post("/sign-in/first", None, &form(&once)).status, 401, "once");
     let cookie = made.header("set-cookie");
     for attribute in ["__Host-genims=", "; Secure", "; HttpOnly", "; SameSite=Strict", "; Path=/"] {
@@ -76,16 +87,14 @@ fn a_first_start_makes_one_admin(harness: &'static Harness) {
     let users = front.cli(&["user", "list"]);
     assert!(users.contains("boss  admin, enabled") && !users.contains("argon2"), "{users}");
 
-    // Sessions end with the server; the one-time secret is printed at no second start.
+    // Sessions end with the server; a secret is drawn at no other start.
     front.terminate();
     front.serve();
     assert_eq!(front.get("/stats", Some(&cookie)).status, 401);
-    assert_eq!(front.log().matches("One-time secret").count(), 1);
+    assert!(front.log().matches("One-time secret").count() == 1 && !front.has(FIRST));
     assert_eq!(front.post("/sign-in", None, "name=boss&secret=one+of+my+own").status, 303);
     for secret in [&once, "one of my own", cookie.split_once('=').unwrap().1] {
-        let told =
-            front.log().lines().filter(|line| !line.contains("One-time secret")).any(|line| line.contains(secret));
-        assert!(!told && !front.file("users.toml").contains(secret), "{secret}");
+        assert!(!front.log().contains(secret) && !front.file("users.toml").contains(secret), "{secret}");
     }
 }
 
@@ -187,6 +196,34 @@ fn nothing_gets_around(harness: &'static Harness) {
     assert!(!good && told.contains("http.tls.cert_file"), "{told}");
 }
 
+fn only_here(harness: &'static Harness) {
+    let mut front = Front::new(harness, false, "");
+    front.serve();
+    let port = front.address().port();
+    let status = |version: &str, head: &str| {
+        let said = front.in_clear(&format!("GET /stats HTTP/{version}\r\n{head}Connection: close\r\n\r\n"));
+        said.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).unwrap_or(0)
+    };
+    for host in
+        [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}"), "localhost".to_owned()]
+    {
+        assert_eq!(status("1.1", &format!("Host: {host}\r\n")), 200, "{host}");
+    }
+    assert_eq!(status("1.0", ""), 200, "HTTP/1.0 names no host");
+    for host in [format!("elsewhere.example:{port}"), "127.0.0.1.elsewhere.example".to_owned()] {
+        assert_eq!(status("1.1", &format!("Host: {host}\r\n")), 421, "{host}");
+    }
+    let top = front.top("", NO_OTHERS);
+    assert!(top.contains("stored"), "{top}");
+    let reload = front.post("/api/v1/reload", None, "");
+    assert_eq!(reload.status, 403);
+    let metrics = front.get("/metrics", None).text;
+    for (kind, times) in [("forged", 2), ("nobody", 1)] {
+        let told = format!("genims_refusals_total{{door=\"http\",kind=\"{kind}\"}} {times}");
+        assert!(metrics.contains(&told), "{kind}: {metrics}");
+    }
+}
+
 fn counted_and_audited(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let mut front = Front::new(harness, false, "sign_in = \"required\"\nfailures_max = 2");
@@ -199,6 +236,7 @@ fn counted_and_audited(harness: &'static Harness) {
     assert_eq!(front.get("/stats", None).status, 401);
     assert_eq!(front.get("/audit", Some(&cookie)).status, 403);
     assert_eq!(front.post("/sign-out", Some(&cookie), "proof=guessed").status, 403);
+    assert_eq!(front.post("/sign-in", None, "no=form").status, 422);
     let token = [("Authorization".to_owned(), "Bearer guessed".to_owned())];
     assert_eq!(front.with("GET", "/stats", &token, "").status, 401);
     for (name, status) in [("ada", 401), ("ada", 401), ("ada", 429), ("mallory'; --", 401)] {
@@ -225,6 +263,7 @@ fn counted_and_audited(harness: &'static Harness) {
         ("http", "nobody", "", 1),
         ("http", "role", "ada", 1),
         ("http", "forged", "ada", 1),
+        ("http", "malformed", "", 1),
         ("http", "wrong_token", "", 1),
         ("http", "wrong_secret", "ada", 2),
         ("http", "locked_out", "ada", 1),

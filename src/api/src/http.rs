@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::prometheus;
 use super::report::{Changes, Observe, Refused};
 use super::sign::role::Right;
-use super::sign::{self, Access, BODY_BYTES_MAX, Doorway, Sign, Signed, guarded};
+use super::sign::{self, Access, BODY_BYTES_MAX, Doorway, Sign, Signed, guarded, only_here};
 use super::socket::{Accepted, Peer};
 use super::v1::{self, Seen};
 use super::window::Window;
@@ -16,7 +16,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use genims_locks::refusals::Refusal;
@@ -57,7 +57,6 @@ pub(crate) fn router(window: Arc<Window>, doorway: Doorway, shutdown: Cancellati
     let refused = |method: Method, uri: Uri| async move {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"), &uri)
     };
-    let sign = doorway.sign.as_ref();
     let secure = doorway.tls.is_some();
     let measured = Router::new().route("/metrics", get(metrics));
     let read = Router::new().route("/", get(page)).route("/live", get(live)).route("/stats", get(v1::snapshot));
@@ -67,15 +66,16 @@ pub(crate) fn router(window: Arc<Window>, doorway: Doorway, shutdown: Cancellati
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", ICON)))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
-        .merge(if doorway.open_metrics { measured } else { guarded(measured, sign, Right::Read) })
-        .merge(guarded(read, sign, Right::Read))
-        .merge(guarded(Router::new().route("/audit", get(audit)), sign, Right::Audit))
+        .merge(if doorway.open_metrics { measured } else { guarded(measured, &doorway, Right::Read) })
+        .merge(guarded(read, &doorway, Right::Read))
+        .merge(guarded(Router::new().route("/audit", get(audit)), &doorway, Right::Audit))
         .merge(v1::router(&doorway))
-        .merge(sign.map_or_else(Router::new, sign::router))
+        .merge(sign::router(&doorway))
         .method_not_allowed_fallback(refused)
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(Extension(registry))
+        .layer(from_fn_with_state(doorway.clone(), only_here))
         .layer(map_response(move |response| clad(response, secure)))
         .with_state(Seen { window, shutdown, doorway })
 }
@@ -141,8 +141,8 @@ async fn audit(State(seen): State<Seen>, access: Option<Extension<Access>>, uri:
 }
 
 /// The page's own events: the part of it that changes.
-async fn live(State(seen): State<Seen>, access: Option<Extension<Access>>, uri: Uri) -> Response {
-    v1::listen(seen, access, &uri, "board", |tick| tick.board.clone())
+async fn live(State(seen): State<Seen>, access: v1::Asker, peer: v1::Remote, uri: Uri) -> Response {
+    v1::listen(seen, (access, peer), &uri, "board", |tick| tick.board.clone())
 }
 
 /// Named with the version in the page, so a new release is never shown with an old style.
@@ -162,7 +162,7 @@ async fn metrics(Extension(registry): Extension<Arc<Registry>>) -> impl IntoResp
 /// what keeps each sink from following, and which clock is wrong, for those who may read.
 async fn ready(State(seen): State<Seen>, headers: HeaderMap) -> impl IntoResponse {
     let report = seen.window.report();
-    let reads = |sign: &Arc<Sign>| sign.access(&headers).is_ok_and(|access| access.lasts(Right::Read));
+    let reads = |sign: &Arc<Sign>| sign.access(&headers, false).is_ok_and(|access| access.lasts(Right::Read));
     if !seen.doorway.sign.as_ref().is_none_or(reads) {
         return match report.ready {
             true => (StatusCode::OK, "ready\n".to_owned()),

@@ -1,11 +1,12 @@
 //! Connections of the HTTP side: plain ones, or with TLS. Sockets enter; connections whose handshake is done leave.
 //!
-//! Invariants: a handshake keeps nobody else waiting; there are [`CONNECTIONS_MAX`] at most, half of them of one address, so that
-//! nobody alone shuts everybody out; a connection on which nothing was
+//! Invariants: a handshake keeps nobody else waiting; there are [`CONNECTIONS_MAX`] at most, half of them of one address (of IPv6:
+//! of one network), so that nobody alone shuts everybody out; a connection on which nothing was
 //! sent for [`UNANSWERED_MAX`] ends, however slowly its request drips in: whoever listens is sent something each second.
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use genims_locks::network;
 use genims_locks::refusals::{Kind, Refusals};
 use genims_locks::tls::Tls;
 use parking_lot::Mutex;
@@ -37,7 +38,14 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// The other end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(IpAddr);
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+impl Peer {
+    /// What places and streams are counted by.
+    pub(crate) fn network(self) -> IpAddr {
+        network::of(self.0)
+    }
+}
 
 impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,7 +133,7 @@ async fn accept(
 #[derive(Debug)]
 struct Places {
     most: usize,
-    /// How many each address has.
+    /// How many each network has.
     taken: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -137,8 +145,8 @@ struct Place {
 }
 
 impl Places {
-    fn take(places: &Arc<Self>, Peer(host): Peer) -> Option<Place> {
-        let host = host.to_canonical();
+    fn take(places: &Arc<Self>, peer: Peer) -> Option<Place> {
+        let host = peer.network();
         let mut taken = places.taken.lock();
         let own = taken.get(&host).copied().unwrap_or(0);
         if own >= (places.most / 2).max(1) || taken.values().sum::<usize>() >= places.most {
@@ -275,6 +283,10 @@ mod tests {
         assert!(of_one.iter().all(Option::is_some) && take(1).is_none());
         let mapped = "::ffff:10.0.0.1".parse().map(Peer).unwrap();
         assert!(Places::take(&places, mapped).is_none(), "it is the same address");
+        let of_network = |last: &str| Places::take(&places, format!("2001:db8::{last}").parse().map(Peer).unwrap());
+        let of_six = [of_network("1"), of_network("2:1")];
+        assert!(of_six.iter().all(Option::is_some) && of_network("3").is_none(), "they are of one network");
+        drop(of_six);
         let others = [take(2), take(3)];
         assert!(others.iter().all(Option::is_some) && take(4).is_none(), "there are no more");
         of_one[0] = None;

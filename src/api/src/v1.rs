@@ -6,15 +6,17 @@ use super::report::Word;
 use super::sign::role::{Right, Role};
 use super::sign::{self, Access, Doorway, guarded};
 use super::snapshot::Snapshot;
-use super::window::{Tick, Window};
+use super::socket::Peer;
+use super::window::{LISTENERS_MAX, OF_ONE_MAX, Tick, Window};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{ConnectInfo, Extension, Path, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream;
+use genims_locks::refusals::Kind;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -51,7 +53,7 @@ pub(crate) struct Seen {
 
 pub(crate) fn router(doorway: &Doorway) -> Router<Seen> {
     let at = |path: &str| format!("{PREFIX}{path}");
-    let behind = |right, routes| guarded(routes, doorway.sign.as_ref(), right);
+    let behind = |right, routes| guarded(routes, doorway, right);
     let read = Router::new()
         .route(PREFIX, get(index))
         .route(&at("/snapshot"), get(snapshot))
@@ -257,21 +259,33 @@ async fn reload(State(seen): State<Seen>, Extension(access): Extension<Access>) 
     (StatusCode::ACCEPTED, Json(serde_json::json!({ "asked": true })))
 }
 
-async fn events(State(seen): State<Seen>, access: Option<Extension<Access>>, uri: Uri) -> Response {
-    listen(seen, access, &uri, "snapshot", |tick| tick.snapshot.clone())
+async fn events(State(seen): State<Seen>, access: Asker, peer: Remote, uri: Uri) -> Response {
+    listen(seen, (access, peer), &uri, "snapshot", |tick| tick.snapshot.clone())
 }
+
+/// Who has signed in, if anybody had to.
+pub(crate) type Asker = Option<Extension<Access>>;
+/// The other end of the connection.
+pub(crate) type Remote = Option<Extension<ConnectInfo<Peer>>>;
 
 /// A stream of one part of each second's tick. Nothing is kept for a reader but the newest tick, which all share; whoever
 /// takes nothing of what is sent is disconnected by the kernel after a while.
 pub(crate) fn listen(
     seen: Seen,
-    access: Option<Extension<Access>>,
+    (access, peer): (Asker, Remote),
     uri: &Uri,
     name: &'static str,
     part: impl Fn(&Tick) -> Arc<str> + Clone + Send + Sync + 'static,
 ) -> Response {
-    let Some((ticks, place)) = seen.window.listen() else {
-        let detail = format!("{} listen already; close one, or ask {PREFIX}/snapshot", super::window::LISTENERS_MAX);
+    let user = access.as_ref().map(|Extension(access)| access.user.name.clone());
+    let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
+    let network = || peer.map_or_else(String::new, |peer| peer.network().to_string());
+    let Some((ticks, place)) = seen.window.listen(&user.clone().unwrap_or_else(network)) else {
+        let host = peer.map_or_else(String::new, |peer| peer.to_string());
+        sign::refused(&seen.doorway.refusals, Kind::Busy, &user.unwrap_or_default(), &host);
+        let detail = format!(
+            "{LISTENERS_MAX} listen already, or {OF_ONE_MAX} of one user or address; close one, or ask {PREFIX}/snapshot"
+        );
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail, uri).into_response();
     };
     let state = (ticks, place, seen.shutdown);

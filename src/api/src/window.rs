@@ -8,13 +8,16 @@ use super::report::{Observe, ServerReport};
 use super::snapshot::Snapshot;
 use askama::Template;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Listeners at once, of pages and programs.
 pub(crate) const LISTENERS_MAX: usize = 32;
+/// Of one user, or, where nobody signs in, of one address: nobody alone keeps all others from watching.
+pub(crate) const OF_ONE_MAX: usize = 8;
 
 /// What a second brings to those who listen, as JSON.
 #[derive(Clone, Debug, Default)]
@@ -25,17 +28,40 @@ pub(crate) struct Tick {
     pub(crate) board: Arc<str>,
 }
 
+/// How many each has.
+#[derive(Debug, Default)]
+struct Places(Mutex<HashMap<Box<str>, usize>>);
+
+/// One listener's, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    of: Arc<Places>,
+    who: Box<str>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.of.0.lock();
+        if let Some(own) = taken.get_mut(&self.who) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.who);
+            }
+        }
+    }
+}
+
 pub(crate) struct Window {
     observer: Arc<dyn Observe>,
     past: Mutex<Past>,
     ticks: watch::Sender<Tick>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Window {
     pub(crate) fn new(observer: Arc<dyn Observe>) -> Arc<Self> {
-        let places = Arc::new(Semaphore::new(LISTENERS_MAX));
-        Arc::new(Self { observer, past: Mutex::default(), ticks: watch::Sender::default(), places })
+        let (past, ticks, places) = (Mutex::default(), watch::Sender::default(), Arc::default());
+        Arc::new(Self { observer, past, ticks, places })
     }
 
     /// What is now.
@@ -49,10 +75,15 @@ impl Window {
         self.past.lock().points()
     }
 
-    /// A place among those who listen; `None` when all are taken.
-    pub(crate) fn listen(&self) -> Option<(watch::Receiver<Tick>, OwnedSemaphorePermit)> {
-        let place = self.places.clone().try_acquire_owned().ok()?;
-        Some((self.ticks.subscribe(), place))
+    /// A place among those who listen; `None` when all are taken, or all that one may have. `who`: a user, or an address.
+    pub(crate) fn listen(&self, who: &str) -> Option<(watch::Receiver<Tick>, Place)> {
+        let mut taken = self.places.0.lock();
+        let own = taken.get(who).copied().unwrap_or(0);
+        if own >= OF_ONE_MAX || taken.values().sum::<usize>() >= LISTENERS_MAX {
+            return None;
+        }
+        taken.insert(who.into(), own + 1);
+        Some((self.ticks.subscribe(), Place { of: self.places.clone(), who: who.into() }))
     }
 
     /// Samples until `shutdown` is cancelled.

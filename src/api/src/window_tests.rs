@@ -5,8 +5,10 @@ use super::past::Past;
 use super::report::{Changes, Clock, Database, Latency, Listener, Observe, ServerReport, Sink, Source, Spool};
 use super::sign::Doorway;
 use super::snapshot::{Fill, Snapshot};
-use super::window::{LISTENERS_MAX, Window};
+use super::socket::Peer;
+use super::window::{LISTENERS_MAX, OF_ONE_MAX, Window};
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use futures_util::StreamExt;
 use genims_model::Account;
@@ -252,10 +254,14 @@ async fn page_api_and_metrics_tell_the_same_numbers() {
 async fn those_who_listen_share_a_tick_and_their_number_is_bounded() {
     let window = window();
     let router = http::router(window.clone(), Doorway::default(), CancellationToken::new());
-    let listen = |path: &str| router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+    let listen_from = |path: &str, last: usize| {
+        let peer = ConnectInfo(Peer([10, 0, 0, u8::try_from(last).unwrap()].into()));
+        router.clone().oneshot(Request::get(path).extension(peer).body(Body::empty()).unwrap())
+    };
+    let listen = |path: &str| listen_from(path, 100);
     let mut streams = Vec::new();
-    for _ in 0..LISTENERS_MAX {
-        let response = listen("/api/v1/events").await.unwrap();
+    for no in 0..LISTENERS_MAX {
+        let response = listen_from("/api/v1/events", no / OF_ONE_MAX).await.unwrap();
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
         streams.push(response.into_body().into_data_stream());
     }

@@ -115,10 +115,7 @@ fn set(path: &Path, name: &str, what: &str, json: bool, by: impl FnOnce(&mut Use
 }
 
 fn alter<T>(path: &Path, name: &str, by: impl FnOnce(&mut User) -> Result<T, LockError>) -> Result<T, LockError> {
-    change(path, |all: &mut All| match all.user.iter_mut().find(|user| user.name == name) {
-        Some(user) => by(user),
-        None => Err(LockError::Account(format!("there is no user {name}; `genims user list` shows all"))),
-    })
+    change(path, |all: &mut All| all.alter(name, by))
 }
 
 /// `shown`: what is seen this once.

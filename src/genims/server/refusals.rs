@@ -166,6 +166,7 @@ fn described(refusal: &Refusal) -> String {
         Kind::WrongToken => "wrong token",
         Kind::Role => "not a right of this role",
         Kind::Forged => "request that another page may have made",
+        Kind::Malformed => "form that is none, or too long",
     };
     format!("{}: {what}; door {door}, name \"{name}\", from \"{host}\", {times} times", kind.as_str())
 }

@@ -14,6 +14,8 @@ pub enum LockError {
     Unusable { path: PathBuf, what: &'static str, cause: String },
     #[error("{path} can be read or written by others (mode {mode:03o}); chmod 600 {path}")]
     Open { path: PathBuf, mode: u32 },
+    #[error("{path} belongs to user {owner}, who could let anybody in; chown it to whom genims runs as, or to root")]
+    Owner { path: PathBuf, owner: u32 },
     #[error("{path} is not a file of {what}: {cause}")]
     Form { path: PathBuf, what: &'static str, cause: String },
     #[error("TLS cannot be set up: {0}")]
@@ -31,6 +33,7 @@ impl LockError {
             | Self::Empty { path, .. }
             | Self::Unusable { path, .. }
             | Self::Open { path, .. }
+            | Self::Owner { path, .. }
             | Self::Form { path, .. } => Some(path),
             Self::Tls(_) | Self::Account(_) => None,
         }

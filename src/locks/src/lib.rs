@@ -7,6 +7,7 @@
 //! - [`expiry`]: from when until when the content of a PEM file may be used
 //! - [`file`]: files of accounts: read, changed and written
 //! - [`secret`]: secrets and their hashes
+//! - [`network`]: whose address counts as whose
 //! - [`tries`]: whether a secret is right, and whether it is heard at all; `logins`: verified aside from the threads that serve
 //!   connections; `lockout`: names that were tried with wrong secrets too often
 //! - [`watch`]: whether files have changed
@@ -15,6 +16,7 @@
 pub mod certificate;
 pub mod expiry;
 pub mod file;
+pub mod network;
 pub mod options;
 pub mod refusals;
 pub mod secret;

@@ -1,7 +1,8 @@
 //! Secrets verified aside from the threads that serve connections: hashing one takes tens of milliseconds, and all who were
 //! connected come again at once after a restart.
 //!
-//! As many hash at once as the door is given; at most [`WAITING_MAX`] wait for them, each until its own deadline. Whoever's turn
+//! As many hash at once as the door is given; at most [`WAITING_MAX`] wait for them, a part of them of one address, each until
+//! its own deadline. Whoever's turn
 //! comes is asked once more whether he is heard: those before him may have failed. What was right once is remembered by a digest
 //! under a key that dies with the process: the same secret is then known at once, so that a storm of reconnects costs nothing.
 
@@ -10,20 +11,19 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 const WAITING_MAX: usize = 4_096;
-
-/// Longer secrets are wrong.
-const SECRET_BYTES_MAX: usize = 1_024;
+/// Of one address, where the door says nothing else: a gateway may stand before many.
+const OF_HOST_MAX: usize = WAITING_MAX / 2;
 
 #[derive(Debug)]
 pub(crate) struct Logins {
     places: std::sync::Arc<Semaphore>,
-    waiting: AtomicUsize,
+    waiting: Mutex<Waiting>,
+    pub(crate) of_host_max: usize,
     key: [u8; 32],
     right: Mutex<HashMap<Box<str>, [u8; 32]>>,
 }
@@ -32,16 +32,31 @@ impl Logins {
     /// `hashing`: so many secrets are hashed at once.
     pub(crate) fn new(hashing: usize) -> Self {
         let places = Semaphore::new(hashing.max(1)).into();
-        Self { places, waiting: AtomicUsize::new(0), key: rand::random(), right: Mutex::default() }
+        let (waiting, right) = (Mutex::default(), Mutex::default());
+        Self { places, waiting, of_host_max: OF_HOST_MAX, key: rand::random(), right }
     }
 }
 
-/// One that waits, counted while it does.
-struct Waiting<'a>(&'a AtomicUsize);
+/// How many wait, and of whom.
+#[derive(Debug, Default)]
+struct Waiting {
+    all: usize,
+    by_host: HashMap<Box<str>, usize>,
+}
 
-impl Drop for Waiting<'_> {
+/// One that waits, counted while it does.
+struct Turn<'a>(&'a Mutex<Waiting>, &'a str);
+
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut waiting = self.0.lock();
+        waiting.all -= 1;
+        if let Some(own) = waiting.by_host.get_mut(self.1) {
+            *own -= 1;
+            if *own == 0 {
+                waiting.by_host.remove(self.1);
+            }
+        }
     }
 }
 
@@ -63,24 +78,17 @@ impl Logins {
     /// too many, or it is not heard when its turn comes.
     pub(crate) async fn verify(
         &self,
-        (name, shown): (&str, &[u8]),
+        (host, name, shown): (&str, &str, &[u8]),
         hash: Option<&str>,
         deadline: Instant,
         is_heard: impl Fn() -> bool,
     ) -> Option<Verdict> {
-        if shown.len() > SECRET_BYTES_MAX {
-            return Some(Verdict::at_once(false));
-        }
         let digest = self.digest(shown, hash.unwrap_or_default());
         let is_known = || hash.is_some() && self.right.lock().get(name) == Some(&digest);
         if is_known() {
             return Some(Verdict::at_once(true));
         }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        if before >= WAITING_MAX {
-            return None;
-        }
+        let _turn = self.turn(host)?;
         let place = timeout_at(deadline, self.places.clone().acquire_owned()).await.ok()?.ok()?;
         if is_known() {
             return Some(Verdict::at_once(true));
@@ -99,6 +107,17 @@ impl Logins {
             self.right.lock().insert(name.into(), digest);
         }
         Some(verdict)
+    }
+
+    fn turn<'a>(&'a self, host: &'a str) -> Option<Turn<'a>> {
+        let mut waiting = self.waiting.lock();
+        let own = waiting.by_host.get(host).copied().unwrap_or(0);
+        if waiting.all >= WAITING_MAX || own >= self.of_host_max {
+            return None;
+        }
+        waiting.all += 1;
+        waiting.by_host.insert(host.into(), own + 1);
+        Some(Turn(&self.waiting, host))
     }
 
     fn digest(&self, shown: &[u8], hash: &str) -> [u8; 32] {
@@ -130,7 +149,7 @@ mod tests {
         deadline: Instant,
         is_heard: bool,
     ) -> Option<bool> {
-        logins.verify((name, shown), hash, deadline, || is_heard).await.map(|verdict| verdict.is_right)
+        logins.verify(("h", name, shown), hash, deadline, || is_heard).await.map(|verdict| verdict.is_right)
     }
 
     #[tokio::test]
@@ -156,9 +175,14 @@ mod tests {
     #[tokio::test]
     async fn no_more_than_a_bound_wait() {
         let logins = Logins::new(1);
-        logins.waiting.store(WAITING_MAX, Ordering::Relaxed);
+        logins.waiting.lock().all = WAITING_MAX;
         let deadline = Instant::now() + Duration::from_secs(60);
         assert_eq!(ask(&logins, "a", b"x", Some("y"), deadline, true).await, None);
-        assert_eq!(logins.waiting.load(Ordering::Relaxed), WAITING_MAX, "it waits no longer");
+        logins.waiting.lock().all = 0;
+        let turns: Vec<_> = (0..=OF_HOST_MAX).map_while(|_| logins.turn("one")).collect();
+        assert!(turns.len() == OF_HOST_MAX && logins.turn("other").is_some(), "{}", turns.len());
+        drop(turns);
+        let waiting = logins.waiting.lock();
+        assert!(waiting.all == 0 && waiting.by_host.is_empty(), "nothing is kept of those who left");
     }
 }

@@ -38,10 +38,12 @@ pub enum Kind {
     Role,
     /// A request that another page may have made.
     Forged,
+    /// A form that is none, or is too long.
+    Malformed,
 }
 
 impl Kind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Handshake,
         Self::UnknownName,
         Self::WrongSecret,
@@ -55,6 +57,7 @@ impl Kind {
         Self::WrongToken,
         Self::Role,
         Self::Forged,
+        Self::Malformed,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -72,6 +75,7 @@ impl Kind {
             Self::WrongToken => "wrong_token",
             Self::Role => "role",
             Self::Forged => "forged",
+            Self::Malformed => "malformed",
         }
     }
 

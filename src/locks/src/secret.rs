@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 /// Shorter ones are guessed.
 pub const SECRET_BYTES_MIN: usize = 12;
+/// Longer ones are wrong at every door: nobody hashes what strangers send without a bound.
+pub const SECRET_BYTES_MAX: usize = 1_024;
 
 const DRAWN_BYTES: usize = 24;
 
@@ -28,6 +30,9 @@ pub(crate) fn hash(secret: &[u8]) -> Result<String, String> {
 pub fn hash_new(secret: &str) -> Result<String, String> {
     if secret.len() < SECRET_BYTES_MIN {
         return Err(format!("the secret is shorter than {SECRET_BYTES_MIN} bytes; take a longer one"));
+    }
+    if secret.len() > SECRET_BYTES_MAX {
+        return Err(format!("the secret is longer than {SECRET_BYTES_MAX} bytes; take a shorter one"));
     }
     hash(secret.as_bytes())
 }
@@ -56,5 +61,13 @@ mod tests {
         assert!(!verify(drawn().as_bytes(), &hashed) && !verify(b"", &hashed) && !verify(secret.as_bytes(), "x"));
         assert_ne!(hash(secret.as_bytes()).expect("hashed"), hashed, "each hash has its salt");
         assert!(!is_hash("plain text") && !is_hash("$argon2id$"));
+    }
+
+    #[test]
+    fn a_secret_that_no_door_would_take_is_refused_when_it_is_chosen() {
+        assert!(hash_new(&"x".repeat(SECRET_BYTES_MAX)).is_ok());
+        let told = hash_new(&"x".repeat(SECRET_BYTES_MAX + 1)).expect_err("too long");
+        assert!(told.contains("longer than 1024 bytes"), "{told}");
+        assert!(hash_new(&"x".repeat(SECRET_BYTES_MIN - 1)).is_err());
     }
 }

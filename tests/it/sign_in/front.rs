@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -108,6 +109,19 @@ impl Front {
     /// Of the data folder.
     pub(super) fn file(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.join("data").join(name)).unwrap()
+    }
+
+    /// Whether the data folder has it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.folder.join("data").join(name).exists()
+    }
+
+    pub(super) fn mode(&self, name: &str) -> u32 {
+        std::fs::metadata(self.folder.join("data").join(name)).unwrap().permissions().mode() & 0o777
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.http
     }
 
     /// A command that succeeds; what it printed.

@@ -4,13 +4,12 @@
 //! Invariant: the hash of the one-time secret is there only while there is no admin who could sign in.
 
 use super::role::Role;
-use genims_locks::file::{Content, change, check_name, now, read};
+use genims_locks::file::{Content, check_name, now};
 use genims_locks::{LockError, secret};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::path::Path;
 
 const TOKENS_MAX: usize = 32;
 
@@ -95,10 +94,24 @@ impl All {
             return Err(LockError::Account(format!("there is a user {} already; {remedy}", user.name)));
         }
         self.user.push(user);
+        self.end_first();
+        Ok(())
+    }
+
+    pub fn alter<T>(&mut self, name: &str, by: impl FnOnce(&mut User) -> Result<T, LockError>) -> Result<T, LockError> {
+        let Some(user) = self.user.iter_mut().find(|user| user.name == name) else {
+            return Err(LockError::Account(format!("there is no user {name}; `genims user list` shows all")));
+        };
+        let done = by(user)?;
+        self.end_first();
+        Ok(done)
+    }
+
+    /// However there came to be an admin.
+    fn end_first(&mut self) {
         if self.has_admin() {
             self.first = None;
         }
-        Ok(())
     }
 }
 
@@ -123,49 +136,39 @@ impl Content for All {
     }
 }
 
-/// A one-time secret with which the first admin is made: drawn at the first start without one, and never again.
-pub fn first_secret(path: &Path) -> Result<Option<String>, LockError> {
-    let is_needed = |all: &All| !all.has_admin() && all.first.is_none();
-    if !is_needed(&read::<All>(path)?) {
-        return Ok(None);
-    }
-    change(path, |all: &mut All| {
-        if !is_needed(all) {
-            return Ok(None);
-        }
-        let secret = secret::drawn();
-        all.first = Some(secret::hash_new(&secret).map_err(LockError::Account)?);
-        Ok(Some(secret))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_one_time_secret_is_drawn_once_and_ends_with_the_first_admin() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("users.toml");
-        let secret = first_secret(&path).unwrap().expect("nobody is there");
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("$argon2id$") && !text.contains(&secret), "{text}");
-        assert_eq!(first_secret(&path).unwrap(), None, "never again");
-        let add = |name: &str, role| {
-            let user = User::new(name, role, "long enough a secret").unwrap();
-            change(&path, |all: &mut All| all.add(user)).unwrap();
-        };
-        add("o", Role::Operator);
-        assert!(read::<All>(&path).unwrap().first.is_some(), "an operator makes no users");
-        add("a", Role::Admin);
-        let all = read::<All>(&path).unwrap();
-        assert!(all.first.is_none() && all.has_admin());
-        assert_eq!(first_secret(&path).unwrap(), None);
+    fn the_one_time_secret_ends_with_an_admin_however_there_came_to_be_one() {
+        let user = |role| User::new("a", role, "long enough a secret").unwrap();
+        let first = || All { first: Some("hash".to_owned()), user: Vec::new() };
+        let mut all = first();
+        all.add(user(Role::Operator)).unwrap();
+        assert!(all.first.is_some());
+        all.alter("a", |user| {
+            user.role = Role::Admin;
+            Ok(())
+        })
+        .unwrap();
+        assert!(all.first.is_none(), "who was given the role is one");
+        let mut all = first();
+        all.add(User { disabled: true, ..user(Role::Admin) }).unwrap();
+        assert!(all.first.is_some(), "one who may not sign in is none");
+        all.alter("a", |user| {
+            user.disabled = false;
+            Ok(())
+        })
+        .unwrap();
+        assert!(all.first.is_none());
+        assert!(all.alter("b", |_| Ok(())).is_err());
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
         assert!(User::new("a", Role::Admin, "short").is_err());
+        assert!(User::new("a", Role::Admin, &"x".repeat(1_025)).is_err(), "no door would take it");
         assert!(User::new(" a", Role::Admin, "long enough a secret").is_err());
         let mut user = User::new("a", Role::Admin, "long enough a secret").unwrap();
         let tokens: Vec<String> = (0..TOKENS_MAX).map(|_| user.token().unwrap()).collect();

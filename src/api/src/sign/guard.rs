@@ -1,23 +1,25 @@
 //! What stands before each path: who asks, by a token or a session, and whether they may.
 
 use super::file::User;
+use super::origin::{host, is_foreign};
 use super::role::Right;
 use super::sessions::proof;
-use super::{Sign, users::Users};
+use super::{Doorway, Sign, refused, users::Users};
 use crate::problem::Problem;
-use crate::socket::Peer;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
-use genims_locks::refusals::Kind;
+use genims_locks::refusals::{Kind, Refusals};
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Where a request shows that it comes from a page of ours.
 pub(super) const PROOF: &str = "x-genims-proof";
+/// Streams of events: a browser opens them again by itself, so they are no use of a session.
+const WATCHED: [&str; 2] = ["/live", "/api/v1/events"];
 /// No form here is longer.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024;
 
@@ -64,24 +66,28 @@ impl Access {
 /// of loopback, a page in a browser among them, is nobody in particular.
 pub(crate) fn guarded<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
-    sign: Option<&Arc<Sign>>,
+    doorway: &Doorway,
     right: Right,
 ) -> Router<S> {
-    match (sign, right) {
+    match (&doorway.sign, right) {
         (Some(sign), _) => routes.route_layer(from_fn_with_state((sign.clone(), right), guard)),
         (None, Right::Read | Right::Audit) => routes,
-        (None, Right::Own | Right::Act | Right::Manage) => routes.route_layer(from_fn_with_state((), unsigned)),
+        (None, Right::Own | Right::Act | Right::Manage) => {
+            routes.route_layer(from_fn_with_state(doorway.refusals.clone(), unsigned))
+        }
     }
 }
 
-async fn unsigned(State(()): State<()>, request: Request, _: Next) -> Response {
+async fn unsigned(State(refusals): State<Arc<Refusals>>, request: Request, _: Next) -> Response {
+    refused(&refusals, Kind::Nobody, "", &host(&request));
     let detail = "this asks for somebody who has signed in: set sign_in = \"required\" in [http]";
     Problem::new(StatusCode::FORBIDDEN, detail, request.uri()).into_response()
 }
 
 async fn guard(State((sign, right)): State<(Arc<Sign>, Right)>, mut request: Request, next: Next) -> Response {
     let host = host(&request);
-    let access = match sign.access(request.headers()) {
+    let is_use = !WATCHED.contains(&request.uri().path());
+    let access = match sign.access(request.headers(), is_use) {
         Ok(access) => access,
         Err(kind) => return sign.turned_away(kind, &host, &request),
     };
@@ -112,23 +118,6 @@ pub(super) fn forged(uri: &Uri) -> Response {
     Problem::new(StatusCode::FORBIDDEN, detail, uri).into_response()
 }
 
-/// Whom refusals are about.
-pub(super) fn host(request: &Request) -> String {
-    let peer = request.extensions().get::<ConnectInfo<Peer>>();
-    peer.map_or_else(String::new, |ConnectInfo(peer)| peer.to_string())
-}
-
-/// A browser says that another site asks.
-pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
-    let said = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
-    if let Some(site) = said(header::HeaderName::from_static("sec-fetch-site")) {
-        return site != "same-origin" && site != "none";
-    }
-    let Some(origin) = said(header::ORIGIN) else { return false };
-    let own = origin.split_once("://").map(|(_, host)| host);
-    own.is_none() || own != said(header::HOST)
-}
-
 /// The request with its body, when it shows the proof: in a header, or as a field of its form.
 async fn shows(request: Request, proof: &str) -> Result<Request, Uri> {
     if let Some(shown) = request.headers().get(PROOF) {
@@ -144,8 +133,8 @@ async fn shows(request: Request, proof: &str) -> Result<Request, Uri> {
 }
 
 impl Sign {
-    /// Who it is.
-    pub(crate) fn access(self: &Arc<Self>, headers: &HeaderMap) -> Result<Access, Kind> {
+    /// Who it is. `used`: the request keeps a session from ending.
+    pub(crate) fn access(self: &Arc<Self>, headers: &HeaderMap, used: bool) -> Result<Access, Kind> {
         let access = |user, shown| Access { user, sign: self.clone(), shown };
         if let Some(shown) = headers.get(header::AUTHORIZATION) {
             let shown = shown.to_str().ok().and_then(|shown| shown.split_once(' '));
@@ -157,11 +146,11 @@ impl Sign {
         }
         let token = self.session(headers).ok_or(Kind::Nobody)?;
         let users: &Users = &self.users;
-        let user = self.sessions.user(token, users, true, Instant::now()).ok_or(Kind::Nobody)?;
+        let user = self.sessions.user(token, users, used, Instant::now()).ok_or(Kind::Nobody)?;
         Ok(access(user, Shown::Session(token.to_owned())))
     }
 
-    fn session<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+    pub(super) fn session<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
         let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
         let mut cookies = all.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
         cookies.find(|(name, _)| *name == self.cookie()).map(|(_, token)| token)
@@ -169,8 +158,8 @@ impl Sign {
 
     fn turned_away(&self, kind: Kind, host: &str, request: &Request) -> Response {
         let opens = kind == Kind::Nobody && is_page(request);
-        // Whoever opens the page for the first time is nobody yet.
-        if !(opens && request.uri().path() == "/") {
+        // Whoever opens the page for the first time is nobody yet; who shows a session that there is not is somebody.
+        if !(opens && request.uri().path() == "/" && self.session(request.headers()).is_none()) {
             self.refused(kind, "", host);
         }
         if opens {

@@ -1,9 +1,10 @@
 //! Sign-in: who may see and do what over HTTP. Requests enter; leave with who asks, or refused, counted and told.
 //!
 //! - [`file`]: the file of users; [`users`]: users as the running server knows them
+//! - [`first`]: the one-time secret with which the first admin is made
 //! - [`role`]: roles and what they may
 //! - `sessions`: who is signed in with a browser
-//! - `guard`: what stands before each path
+//! - `guard`: what stands before each path; `origin`: from where a request comes, and whether a page of ours asks
 //! - `pages`: signing in and out, and the first admin
 //!
 //! Invariants: a path says itself which right it asks for, so no way of writing a path goes around it; another secret, a
@@ -12,10 +13,12 @@
 //! streams ask it again.
 
 pub mod file;
+pub mod first;
 pub mod role;
 pub mod users;
 
 mod guard;
+mod origin;
 mod pages;
 mod sessions;
 
@@ -23,6 +26,7 @@ mod sessions;
 mod tests;
 
 pub(crate) use guard::{Access, BODY_BYTES_MAX, guarded};
+pub(crate) use origin::only_here;
 pub(crate) use pages::{Signed, router, session};
 pub use users::Users;
 
@@ -34,12 +38,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
+/// Counts what was refused over HTTP, and tells it to the audit.
+pub(crate) fn refused(refusals: &Refusals, kind: Kind, name: &str, host: &str) {
+    refusals.tell(kind, DOOR, name, host);
+    tracing::debug!(kind = kind.as_str(), name, host, "refused");
+}
+
 /// How the HTTP side is reached, and by whom.
 #[derive(Clone, Debug, Default)]
 pub struct Doorway {
     pub tls: Option<Arc<Tls>>,
     /// Without it everybody reads.
     pub sign: Option<Arc<Sign>>,
+    /// Nobody signs in and nobody but this machine is meant to reach it: so that no page of elsewhere reads it by a name of its
+    /// own for loopback, nothing is answered under other names.
+    pub only_here: bool,
     /// Metrics for everybody, although others have to sign in.
     pub open_metrics: bool,
     /// Of all doors.
@@ -75,14 +88,18 @@ impl Sign {
         }
     }
 
+    /// Whether the one-time secret opens anything.
+    pub fn awaits_first(&self) -> bool {
+        self.users.awaits_first()
+    }
+
     /// How many sessions a user has.
     pub(crate) fn sessions_of(&self, name: &str) -> usize {
         self.sessions.of(name, tokio::time::Instant::now())
     }
 
     fn refused(&self, kind: Kind, name: &str, host: &str) {
-        self.refusals.tell(kind, DOOR, name, host);
-        tracing::debug!(kind = kind.as_str(), name, host, "refused");
+        refused(&self.refusals, kind, name, host);
     }
 
     /// The prefix makes browsers refuse to take it from elsewhere.

@@ -1,9 +1,10 @@
 //! Signing in and out, and the first admin. Forms without a script.
 
-use super::guard::{Access, forged, guarded, host, is_foreign};
+use super::guard::{Access, forged, guarded};
+use super::origin::{host, is_foreign};
 use super::role::Right;
 use super::users::NotMade;
-use super::{Sign, file::User};
+use super::{Doorway, Sign, file::User};
 use askama::Template;
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -54,13 +55,14 @@ impl Signed {
 }
 
 /// For all that is behind sign-in to be reached.
-pub(crate) fn router<S: Clone + Send + Sync + 'static>(sign: &Arc<Sign>) -> Router<S> {
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(doorway: &Doorway) -> Router<S> {
+    let Some(sign) = &doorway.sign else { return Router::new() };
     let own = Router::new().route("/sign-out", post(sign_out));
     let open = Router::new()
         .route("/sign-in", get(shown).post(sign_in))
         .route("/sign-in/first", post(make_first))
         .with_state(sign.clone());
-    open.merge(guarded(own.with_state(sign.clone()), Some(sign), Right::Own))
+    open.merge(guarded(own.with_state(sign.clone()), doorway, Right::Own))
 }
 
 /// Who asks, and what its forms have to bring along.
@@ -78,52 +80,65 @@ fn page(sign: &Sign, status: StatusCode, complaint: &str) -> Response {
 }
 
 async fn shown(State(sign): State<Arc<Sign>>, headers: HeaderMap) -> Response {
-    match sign.access(&headers) {
+    match sign.access(&headers, true) {
         Ok(_) => Redirect::to("/").into_response(),
         Err(_) => page(&sign, StatusCode::OK, ""),
     }
 }
 
+/// Who sends a form, and with which session before it.
+struct Sender {
+    host: String,
+    session: Option<String>,
+}
+
 /// The form and whose it is; a form of another page is refused.
-async fn form<T: serde::de::DeserializeOwned>(sign: &Sign, request: Request) -> Result<(String, T), Response> {
+async fn form<T: serde::de::DeserializeOwned>(sign: &Sign, request: Request) -> Result<(Sender, T), Response> {
     let host = host(&request);
+    let session = sign.session(request.headers()).map(str::to_owned);
     if is_foreign(request.headers()) {
         sign.refused(Kind::Forged, "", &host);
         return Err(forged(request.uri()));
     }
     match Form::<T>::from_request(request, &()).await {
-        Ok(Form(form)) => Ok((host, form)),
-        Err(rejection) => Err(page(sign, rejection.status(), "Fill in the whole form.")),
+        Ok(Form(form)) => Ok((Sender { host, session }, form)),
+        Err(rejection) => {
+            sign.refused(Kind::Malformed, "", &host);
+            Err(page(sign, rejection.status(), "Fill in the whole form."))
+        }
     }
 }
 
 async fn sign_in(State(sign): State<Arc<Sign>>, request: Request) -> Response {
-    let (host, said) = match form::<SignIn>(&sign, request).await {
+    let (sender, said) = match form::<SignIn>(&sign, request).await {
         Ok(form) => form,
         Err(response) => return response,
     };
-    match sign.users.sign_in(&host, &said.name, &said.secret).await {
-        Ok(user) => begun(&sign, &user, &host),
-        Err(kind) => denied(&sign, kind, &said.name, &host),
+    match sign.users.sign_in(&sender.host, &said.name, &said.secret).await {
+        Ok(user) => begun(&sign, &user, &sender),
+        Err(kind) => denied(&sign, kind, &said.name, &sender.host),
     }
 }
 
 async fn make_first(State(sign): State<Arc<Sign>>, request: Request) -> Response {
-    let (host, said) = match form::<First>(&sign, request).await {
+    let (sender, said) = match form::<First>(&sign, request).await {
         Ok(form) => form,
         Err(response) => return response,
     };
-    match sign.users.make_first(&host, (said.name, said.secret), &said.once).await {
-        Ok(user) => begun(&sign, &user, &host),
-        Err(NotMade::Refused(kind)) => denied(&sign, kind, "one-time secret", &host),
+    match sign.users.make_first(&sender.host, (said.name, said.secret), &said.once).await {
+        Ok(user) => begun(&sign, &user, &sender),
+        Err(NotMade::Refused(kind)) => denied(&sign, kind, "one-time secret", &sender.host),
         Err(NotMade::Fault(error)) => page(&sign, StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 
-/// A new session each time: none that somebody planted is gone on with.
-fn begun(sign: &Sign, user: &User, host: &str) -> Response {
+/// A new session each time: none that somebody planted is gone on with. The one before has no cookie any more, and ends.
+fn begun(sign: &Sign, user: &User, sender: &Sender) -> Response {
+    if let Some(before) = &sender.session {
+        sign.sessions.end(before);
+    }
     let token = sign.sessions.begin(user, Instant::now());
-    tracing::info!(user = user.name, role = user.role.as_str(), address = host, "signed in");
+    tracing::info!(user = user.name, role = user.role.as_str(), address = sender.host, "signed in");
     with_cookie(sign, &token, Redirect::to("/").into_response())
 }
 

@@ -1,6 +1,8 @@
 //! Sign-in without a network: who is let in where, and what becomes of what is wrong.
 
-use super::file::{All, User, first_secret};
+mod bounds;
+
+use super::file::{All, User};
 use super::role::Role;
 use super::*;
 use crate::http;
@@ -56,7 +58,7 @@ impl Trial {
         let path = folder.path().join("users.toml");
         let users = Users::open(&path, failures_max, HOUR).unwrap();
         let (refusals, window) = (Arc::<Refusals>::default(), Window::new(Arc::new(Nothing)));
-        let sign = Sign::new(users, (HOUR, HOUR), refusals.clone(), false);
+        let sign = Sign::new(users, (HOUR, 24 * HOUR), refusals.clone(), false);
         let doorway = Doorway { sign: Some(sign.clone()), refusals: refusals.clone(), ..Doorway::default() };
         let router = http::router(window.clone(), doorway, CancellationToken::new());
         Self { _folder: folder, path, sign, refusals, window, router }
@@ -191,6 +193,8 @@ async fn wrong_secrets_lock_a_name_out_and_tell_nothing_of_it() {
     }
     let long = format!("name=a&secret={}", "x".repeat(BODY_BYTES_MAX));
     assert_eq!(trial.post("/sign-in", &[], &long).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    // What is no UTF-8 is a name that nobody has.
+    assert_eq!([Kind::Malformed, Kind::UnknownName].map(|kind| trial.counted(kind)), [3, 2]);
 }
 
 #[tokio::test]
@@ -302,7 +306,12 @@ async fn another_role_is_in_force_for_the_next_request_and_for_what_is_open() {
 #[tokio::test]
 async fn the_one_time_secret_makes_one_admin() {
     let trial = Trial::empty(10);
-    let once = first_secret(&trial.path).unwrap().unwrap();
+    let mut once = String::new();
+    first::draw(&trial.path, |secret| {
+        secret.clone_into(&mut once);
+        Ok(())
+    })
+    .unwrap();
     trial.sign.look(true);
     assert!(text(trial.ask("GET", "/sign-in", &[], "").await).await.contains("The first admin"));
     let first = |name: &str, once: &str, secret: &str| format!("name={name}&once={once}&secret={secret}");
@@ -313,6 +322,9 @@ async fn the_one_time_secret_makes_one_admin() {
         (first("late", &once, "another-long-secret"), 401),
     ] {
         assert_eq!(trial.post("/sign-in/first", &[], &body).await.status().as_u16(), expected, "{body}");
+        let too_long = trial.post("/sign-in/first", &[], &first("boss", &once, &"x".repeat(1_025))).await;
+        let is_open = trial.sign.awaits_first();
+        assert!(!is_open || text(too_long).await.contains("longer than 1024 bytes"), "{body}");
     }
     assert!(!text(trial.ask("GET", "/sign-in", &[], "").await).await.contains("The first admin"));
     assert_eq!(trial.try_as("boss", "another-long-secret").await.status(), StatusCode::SEE_OTHER);
@@ -350,7 +362,8 @@ async fn no_way_of_writing_a_path_goes_around_sign_in() {
 
 #[tokio::test]
 async fn without_sign_in_everybody_reads_and_nobody_acts() {
-    let router = http::router(Window::new(Arc::new(Nothing)), Doorway::default(), CancellationToken::new());
+    let doorway = Doorway::default();
+    let router = http::router(Window::new(Arc::new(Nothing)), doorway.clone(), CancellationToken::new());
     for (method, path, expected) in [
         ("GET", "/stats", 200),
         ("GET", "/metrics", 200),
@@ -365,4 +378,5 @@ async fn without_sign_in_everybody_reads_and_nobody_acts() {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         assert_eq!(router.clone().oneshot(request).await.unwrap().status().as_u16(), expected, "{path}");
     }
+    assert_eq!(doorway.refusals.totals(), [("http".to_owned(), Kind::Nobody, 3)]);
 }

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// How long a sign-in may wait for others that are looked at.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many sign-ins of one address are looked at or wait for it: people, and not all of a plant's machines.
+const WAITING_OF_ONE: usize = 4;
 /// The name under which the one-time secret is tried: none that a user can have.
 const FIRST: &str = " ";
 
@@ -41,7 +43,7 @@ impl Users {
         let watched = Mutex::new(Watched::new(vec![path.to_owned()]));
         let known = ArcSwap::from_pointee(known(path)?);
         // One core hashes: people sign in now and then, and readings go before them.
-        let tries = Tries::new(failures_max, lockout, 1);
+        let tries = Tries::new(failures_max, lockout, 1).waiting_of_one(WAITING_OF_ONE);
         Ok(Arc::new(Self { path: path.to_owned(), known, watched, tries }))
     }
 
