@@ -146,7 +146,8 @@ fn names_that_mongodb_cannot_take_are_refused_at_the_door() {
         let detail = judge(row).unwrap_err();
         assert!(detail.contains(said), "{row}: {detail}");
     }
-    for row in [r#"{"":1,"a.b":2}"#, r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"a":1}"#, r#"{"a":{"$gt":1,"b":2}}"#] {
+    for row in [r#"{"":1,"a.b":2}"#, r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"a":1}"#, r#"{"a":{"$gt":1,"b":2}}"#]
+    {
         assert!(judge(row).is_ok(), "{row}");
     }
 }

@@ -19,7 +19,9 @@ pub(crate) fn top(name: &str, upsert: bool, dialect: Dialect) -> Result<(), &'st
         name if name.contains('\0') => Err("MongoDB has no name with a character U+0000"),
         name if name.starts_with('$') => Err("a name that begins with $ is an operator of MongoDB"),
         "" if upsert => Err("MongoDB cannot change a field without a name"),
-        name if upsert && name.contains('.') => Err("MongoDB would read the dot in the name as a path, and change another field"),
+        name if upsert && name.contains('.') => {
+            Err("MongoDB would read the dot in the name as a path, and change another field")
+        }
         _ => Ok(()),
     }
 }

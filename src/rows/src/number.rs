@@ -38,7 +38,10 @@ pub(crate) fn integer(raw: &str, low: i64, high: u64, dialect: Dialect) -> Resul
 pub(crate) fn decimal(raw: &str, size: Option<(u32, i32)>) -> Result<Option<String>, String> {
     let number = if is_number(raw) { raw.to_owned() } else { text(raw).unwrap_or_default() };
     // What is a number of JSON is one of the databases.
-    if !is_number(&number) || number.ends_with(char::is_whitespace) || serde_json::from_str::<IgnoredAny>(&number).is_err() {
+    if !is_number(&number)
+        || number.ends_with(char::is_whitespace)
+        || serde_json::from_str::<IgnoredAny>(&number).is_err()
+    {
         return Ok(None);
     }
     if let Some((precision, scale)) = size {
@@ -53,7 +56,8 @@ pub(crate) fn decimal(raw: &str, size: Option<(u32, i32)>) -> Result<Option<Stri
 /// Of a number of JSON, zeros in front aside; less than none where it is zeros behind the point, too.
 fn digits_before_point(number: &str) -> i64 {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (whole, fraction) = mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa.trim_start_matches('-'), ""));
+    let (whole, fraction) =
+        mantissa.trim_start_matches('-').split_once('.').unwrap_or((mantissa.trim_start_matches('-'), ""));
     let Some(zeros) = whole.bytes().chain(fraction.bytes()).position(|digit| digit != b'0') else { return i64::MIN };
     // One of more than 18 digits is out of all bounds, to its side.
     let exponent: i64 = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });

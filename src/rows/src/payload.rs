@@ -175,7 +175,9 @@ mod tests {
         }
         assert!(fields(r#"{"a":1,"a":2}"#).unwrap_err().contains("column a: it stands twice"));
         assert!(fields("7").is_err());
-        let wide = |columns: usize| format!("{{{}}}", (0..columns).map(|n| format!("\"c{n}\":0")).collect::<Vec<_>>().join(","));
+        let wide = |columns: usize| {
+            format!("{{{}}}", (0..columns).map(|n| format!("\"c{n}\":0")).collect::<Vec<_>>().join(","))
+        };
         assert_eq!(fields(&wide(COLUMNS_MAX)).unwrap().len(), COLUMNS_MAX);
         assert!(fields(&wide(COLUMNS_MAX + 1)).unwrap_err().contains("more than 4096 columns"));
         // What stands behind is not looked at any more.

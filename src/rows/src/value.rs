@@ -4,7 +4,7 @@
 //! extended JSON. What a database can judge alone (a rounding, a network address) is left to it.
 
 use crate::names;
-use crate::number::{decimal, float, integer, is_number, long_of};
+use crate::number::{decimal, float, integer, long_of};
 use crate::payload::{elements, fields};
 use crate::schema::{Column, Dialect, Kind};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -49,7 +49,9 @@ fn of_kind(kind: &Kind, raw: &str, dialect: Dialect) -> Result<String, String> {
         Kind::Float | Kind::Number => float(raw, *kind == Kind::Float, dialect),
         Kind::Boolean => boolean(raw, dialect),
         Kind::Text | Kind::Other(_) => return plain_text(kind, raw, dialect),
-        Kind::Date => same(text(raw).and_then(|text| text.parse::<NaiveDate>().ok()).is_some_and(|day| is_day(day, dialect))),
+        Kind::Date => {
+            same(text(raw).and_then(|text| text.parse::<NaiveDate>().ok()).is_some_and(|day| is_day(day, dialect)))
+        }
         Kind::Year => year(raw),
         Kind::Time => same(text(raw).is_some_and(|text| is_time(&text, dialect))),
         Kind::Timestamp | Kind::Moment => moment(kind, raw, dialect),
@@ -146,7 +148,8 @@ fn year(raw: &str) -> Option<String> {
 }
 
 fn is_time(text: &str, dialect: Dialect) -> bool {
-    let is_of_day = |text: &str| ["%H:%M:%S%.f", "%H:%M"].iter().any(|form| NaiveTime::parse_from_str(text, form).is_ok());
+    let is_of_day =
+        |text: &str| ["%H:%M:%S%.f", "%H:%M"].iter().any(|form| NaiveTime::parse_from_str(text, form).is_ok());
     if dialect != Dialect::Mysql {
         return is_of_day(text);
     }

@@ -158,14 +158,24 @@ fn an_array_of_postgresql_has_the_dimensions_that_it_is_given() {
 #[test]
 fn mysql_has_years_and_spans_of_time_of_its_own() {
     let of_mysql = |kind, raw| written(kind, raw, Dialect::Mysql).is_ok();
-    for (raw, fits) in [("\"36:00:00\"", true), ("\"-838:59:59.5\"", true), ("\"839:00:00\"", false), ("\"1:60:00\"", false), ("\"-\"", false)] {
+    for (raw, fits) in [
+        ("\"36:00:00\"", true),
+        ("\"-838:59:59.5\"", true),
+        ("\"839:00:00\"", false),
+        ("\"1:60:00\"", false),
+        ("\"-\"", false),
+    ] {
         assert_eq!(of_mysql(Kind::Time, raw), fits, "{raw}");
         assert!(written(Kind::Time, raw, Dialect::Postgres).is_err(), "{raw}");
     }
-    for (raw, fits) in [("1901", true), ("0", true), ("2155", true), ("1900", false), ("2156", false), ("\"2026\"", false)] {
+    for (raw, fits) in
+        [("1901", true), ("0", true), ("2155", true), ("1900", false), ("2156", false), ("\"2026\"", false)]
+    {
         assert_eq!(of_mysql(Kind::Year, raw), fits, "{raw}");
     }
-    for (raw, fits) in [("\"0001-01-01\"", true), ("\"9999-12-31\"", true), ("\"0000-01-01\"", false), ("\"+10000-01-01\"", false)] {
+    for (raw, fits) in
+        [("\"0001-01-01\"", true), ("\"9999-12-31\"", true), ("\"0000-01-01\"", false), ("\"+10000-01-01\"", false)]
+    {
         assert!(of_mysql(Kind::Date, raw) == fits && of_mysql(Kind::Timestamp, raw) == fits, "{raw}");
     }
     assert!(!of_mysql(Kind::Timestamp, "\"0001-01-01T00:00:00+05:00\""), "the year before, in UTC");

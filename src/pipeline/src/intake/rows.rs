@@ -43,8 +43,8 @@ impl IntakeBuffer {
 
     fn set_aside_row(&mut self, topic: &str, refused: Refused) {
         let Refused { reason, detail, mut payload, is_row } = refused;
-        // Several rows make one payload; what is none, or is cut off, stays by itself.
-        let form = (is_row && payload.len() <= PAYLOAD_KEPT_BYTES_MAX).then_some(Form::Elements);
+        // Rows make one payload together; what is none stays by itself.
+        let form = is_row.then_some(Form::Elements);
         let payload_bytes = payload.len() as u64;
         payload.truncate(PAYLOAD_KEPT_BYTES_MAX);
         let letter = DeadLetter {
