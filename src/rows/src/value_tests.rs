@@ -108,6 +108,10 @@ fn what_was_written_is_taken_again_as_it_is() {
         (Kind::Other("x".to_owned()), "\"x\""),
     ] {
         for dialect in [Dialect::Postgres, Dialect::Mysql, Dialect::Mongo] {
+            // No type of MySQL asks for a zone.
+            if (dialect, &kind) == (Dialect::Mysql, &Kind::Moment) {
+                continue;
+            }
             let once = written(kind.clone(), raw, dialect).unwrap();
             assert_eq!(written(kind.clone(), &once, dialect).as_ref(), Ok(&once), "{dialect:?} {kind:?} {raw}");
         }

@@ -183,7 +183,12 @@ impl Rowwise for RowsOf<'_, '_> {
 
 /// A program's row never stops the others.
 fn refusal_of_row(error: &Error) -> Option<&DbError> {
-    refusal(error).or_else(|| error.as_db_error().filter(|error| is_of_row(error.code().code())))
+    refusal(error).or_else(|| error.as_db_error().filter(|error| is_of_row(error.code().code()) || is_raised(error)))
+}
+
+/// What a trigger says by RAISE, under whatever code; a conflict between transactions (40) passes all the same.
+fn is_raised(error: &DbError) -> bool {
+    error.routine() == Some("exec_stmt_raise") && !error.code().code().starts_with("40")
 }
 
 /// Besides the usual: rights, a table or column that is gone or another one now (42, 3F), a feature that a table lacks (0A), what
