@@ -1,6 +1,7 @@
 //! Rows for any table on real servers: every type of column in each engine, what is refused and why, databases that are away, kills.
 
 mod doors;
+mod faults;
 
 use crate::clients::publish;
 use crate::harness::Harness;
@@ -20,6 +21,9 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("rows::what_is_refused_names_the_column_and_can_be_replayed", refused),
         harness.trial("rows::what_the_database_refuses_stops_no_other_row", refused_late),
         harness.trial("rows::none_is_lost_or_twice_when_its_database_or_the_server_is_away", away),
+        harness.trial("rows::no_row_that_postgresql_cannot_take_stops_another", faults::postgres),
+        harness.trial("rows::no_row_that_mysql_cannot_take_stops_another", faults::mysql),
+        harness.trial("rows::no_row_that_mongodb_cannot_take_stops_another", faults::mongodb),
         harness.trial("rows::a_frame_brings_rows_too", doors::frames),
         harness.trial("rows::an_account_says_which_tables_its_client_may_write", doors::accounts),
         harness.trial("rows::refused_rows_hold_nothing_up_while_both_logs_are_full", doors::both_logs_full),

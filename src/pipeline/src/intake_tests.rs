@@ -352,6 +352,16 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
     let values: Vec<&str> = chunk.rows.iter().map(|row| row.values.as_str()).collect();
     assert_eq!((values, chunk.records()), (vec!["{\"id\":1}", "{\"id\":2}"], 3));
     assert_eq!((chunk.rows[0].client.as_str(), chunk.dead_letters[0].topic.as_str()), ("erp", topic));
+    // Rows are kept together when there are many; payloads of a table that is not there are not.
+    for (topic, letters) in [(topic, 17), ("genims/v1/rows/db/none", 40)] {
+        buffer.begin(1);
+        buffer.set_topic(topic);
+        for _ in 0..40 {
+            Decoder::default().message(topic, b"{\"id\":99}", &mut buffer);
+        }
+        submit(&mut buffer).await;
+        assert_eq!(queue.pop().expect("handed over").dead_letters.len(), letters, "{topic}");
+    }
 }
 
 fn of_machines(machines: Option<[&str; 1]>) -> Scope {

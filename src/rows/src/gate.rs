@@ -4,12 +4,13 @@
 //! database alone can judge (foreign keys, triggers, other checks) it judges when the row is written.
 
 use crate::access::Tables;
+use crate::names;
 use crate::payload::{self, ROW_BYTES_MAX, RawRow, fields};
-use crate::schema::{Dialect, Schema, Table};
-use crate::value::checked;
+use crate::schema::{Column, Dialect, Kind, Schema, Table};
+use crate::value::{checked, shown};
 use genims_model::{Reason, Row};
 use parking_lot::RwLock;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ pub struct Refused {
     pub detail: String,
     /// Brings the row again when it is sent; the whole payload when it has no rows.
     pub payload: Vec<u8>,
+    /// Whether the payload is one row, which may be kept together with others; else nobody knows what it is.
+    pub is_row: bool,
 }
 
 impl Gate {
@@ -77,7 +80,7 @@ impl Gate {
 
     /// Judges a message: each row is taken or refused, in order.
     pub fn judge(&self, sender: Sender<'_>, payload: &[u8], mut each: impl FnMut(Result<Row, Refused>)) {
-        let whole = |reason, detail: String| Err(Refused { reason, detail, payload: payload.to_vec() });
+        let whole = |reason, detail: String| Err(Refused { reason, detail, payload: payload.to_vec(), is_row: false });
         let schema = match self.schema_for(sender) {
             Ok(schema) => schema,
             Err((reason, detail)) => return each(whole(reason, detail)),
@@ -106,7 +109,7 @@ impl Gate {
                 Err(detail) => {
                     let row = Row { upsert, values: raw.to_owned(), ..Row::default() };
                     let detail = format!("{database}.{table}: {detail}");
-                    Err(Refused { reason: Reason::BadRow, detail, payload: row.payload().into_bytes() })
+                    Err(Refused { reason: Reason::BadRow, detail, payload: row.payload().into_bytes(), is_row: true })
                 }
             });
         }
@@ -147,23 +150,32 @@ fn row(table: &Table, dialect: Dialect, raw: &str, upsert: bool) -> Result<(Vec<
         return Err("the row has no columns".to_owned());
     }
     let mut values = String::with_capacity(raw.len() + 16);
+    let any = Column::new(Kind::Any);
     for (name, raw) in &fields {
-        let written = match table.columns.get(name) {
-            Some(column) => checked(column, raw, dialect).map_err(|error| format!("column {name}: {error}"))?,
-            None if table.open && !name.starts_with('$') => (*raw).to_owned(),
-            None => return Err(format!("column {name}: the table has no such column")),
-        };
+        let wrong = |error: String| format!("column {}: {error}", shown(name));
+        names::top(name, upsert, dialect).map_err(|error| wrong(error.to_owned()))?;
+        let column = table.columns.get(name).or_else(|| table.open.then_some(&any));
+        let column = column.ok_or_else(|| wrong("the table has no such column".to_owned()))?;
+        let written = checked(column, raw, dialect).map_err(wrong)?;
         values.push(if values.is_empty() { '{' } else { ',' });
         // Writing into a string cannot fail.
         let _ = write!(values, "{}:{written}", serde_json::Value::from(name.as_str()));
     }
     values.push('}');
-    let has = |name: &str| fields.iter().any(|(field, raw)| field == name && *raw != "null");
+    let given: HashMap<&str, &str> = fields.iter().map(|(name, raw)| (name.as_str(), *raw)).collect();
+    let has = |name: &str| given.get(name).is_some_and(|raw| *raw != "null");
     let mut required = table.columns.iter().filter(|(_, column)| !column.optional);
-    if let Some((name, _)) = required.find(|(name, _)| !fields.iter().any(|(field, _)| field == *name)) {
+    if let Some((name, _)) = required.find(|(name, _)| !given.contains_key(name.as_str())) {
         return Err(format!("column {name}: it is missing, and has no default"));
     }
-    match table.key(has) {
+    let key = table.key(has);
+    if dialect == Dialect::Mongo {
+        for name in key.into_iter().flatten() {
+            names::of_key(given.get(name.as_str()).unwrap_or(&"null"))
+                .map_err(|error| format!("column {name}: {error}"))?;
+        }
+    }
+    match key {
         Some(key) => Ok((key.to_vec(), values)),
         // Without a key of its own a document gets an `_id` that follows from its place in the log.
         None if dialect == Dialect::Mongo && !upsert => Ok((Vec::new(), values)),

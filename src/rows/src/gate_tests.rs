@@ -120,3 +120,41 @@ fn a_document_needs_a_key_only_to_be_changed() {
     assert!(refused.detail.contains("column _id: a row brings a value"), "{}", refused.detail);
     assert!(judge(r#"{"$where":"x"}"#).is_err());
 }
+
+#[test]
+fn names_that_mongodb_cannot_take_are_refused_at_the_door() {
+    let mut gate = Gate::new(tables(&["m.*"]));
+    gate.open("m", Dialect::Mongo, [].into());
+    let notes = Table { open: true, keys: vec![vec!["_id".to_owned()]], ..Table::default() };
+    gate.learn("m", Schema { tables: [("notes".to_owned(), notes)].into() });
+    let judge = |payload: &str| {
+        let sender = Sender { tables: None, source: 0, client: "c", received_us: 0, database: "m", table: "notes" };
+        let mut result = None;
+        gate.judge(sender, payload.as_bytes(), |each| result = Some(each));
+        result.unwrap().map_err(|refused| refused.detail)
+    };
+    for (row, said) in [
+        (r#"{"x\u0000":1}"#, "U+0000"),
+        (r#"{"x":[{"y\u0000":1}]}"#, "column x: the field \"y\\0\": MongoDB has no name"),
+        (r#"{"$x":1}"#, "operator"),
+        (r#"{"_id":{"$gt":1,"$lt":5}}"#, "column _id: the field \"$gt\": in a key"),
+        (r#"{"_id":{"a":{"$gt":1}}}"#, "in a key"),
+        (r#"{"upsert":true,"rows":{"_id":1,"":1}}"#, "without a name"),
+        (r#"{"upsert":true,"rows":{"_id":1,"a.b":1}}"#, "column a.b: MongoDB would read the dot"),
+        (r#"{"upsert":true,"rows":{"_id":{"$ne":1},"a":1}}"#, "in a key"),
+    ] {
+        let detail = judge(row).unwrap_err();
+        assert!(detail.contains(said), "{row}: {detail}");
+    }
+    for row in [r#"{"":1,"a.b":2}"#, r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"a":1}"#, r#"{"a":{"$gt":1,"b":2}}"#]
+    {
+        assert!(judge(row).is_ok(), "{row}");
+    }
+}
+
+#[test]
+fn only_what_is_one_row_may_be_kept_together_with_others() {
+    let of = |table: &str, payload: &str| refused("erp", "db", table, payload).is_row;
+    assert!(of("orders", r#"{"code":"TOOLONG"}"#));
+    assert!(!of("ordres", r#"{"code":"A"}"#) && !of("orders", "no json") && !of("stream", r#"{"code":"A"}"#));
+}

@@ -5,6 +5,8 @@
 //! - [`payload`]: JSON forms, cut into rows and columns without losing a digit
 //! - [`schema`]: what the live catalogue of a database says of its tables
 //! - [`value`]: one value against its column, in the form that the database's writer passes on
+//! - `number`: numbers among them, digit by digit
+//! - `names`: what MongoDB takes as the name of a field
 //! - [`gate`]: all of it together
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -13,9 +15,13 @@ pub mod access;
 pub mod gate;
 #[cfg(test)]
 mod gate_tests;
+mod names;
+mod number;
 pub mod payload;
 pub mod schema;
 pub mod value;
+#[cfg(test)]
+mod value_tests;
 
 pub use access::{RowOptions, Tables};
 pub use gate::Gate;

@@ -11,11 +11,14 @@
 
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
+use std::collections::HashSet;
 
 /// Rows in one message.
 pub const ROWS_MAX: usize = 10_000;
 /// One row.
 pub const ROW_BYTES_MAX: usize = 256 * 1024;
+/// Columns of one row: what MySQL takes, and the others no more.
+pub const COLUMNS_MAX: usize = 4_096;
 
 /// What of a payload is rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,21 +48,10 @@ pub fn rows(payload: &[u8]) -> Result<Vec<RawRow<'_>>, String> {
 /// A row, or rows and whether they change those that are there.
 fn object<'a>(text: &'a str, found: &mut Vec<RawRow<'a>>) -> Result<(), String> {
     // Looked for before it is parsed: nearly all objects are rows.
-    let fields = if text.contains("\"rows\"") { fields(text)? } else { Vec::new() };
-    let Some((_, rows)) = fields.iter().find(|(name, _)| name == "rows") else {
+    let Some((rows, upsert)) = (if text.contains("\"rows\"") { envelope(text)? } else { None }) else {
         found.push(RawRow { upsert: false, raw: text });
         return Ok(());
     };
-    let rows = *rows;
-    let mut upsert = false;
-    for (name, value) in &fields {
-        match (name.as_str(), *value) {
-            ("rows", _) | ("upsert", "false") => {}
-            ("upsert", "true") => upsert = true,
-            ("upsert", _) => return Err("upsert is true or false".to_owned()),
-            (other, _) => return Err(format!("beside rows there is upsert alone, not {other}")),
-        }
-    }
     match rows.as_bytes().first() {
         Some(b'[') => found.extend(elements(rows)?.into_iter().map(|raw| RawRow { upsert, raw })),
         Some(b'{') => found.push(RawRow { upsert, raw: rows }),
@@ -68,22 +60,56 @@ fn object<'a>(text: &'a str, found: &mut Vec<RawRow<'a>>) -> Result<(), String> 
     Ok(())
 }
 
-/// The keys of an object and their raw values. A key that stands twice is refused: nobody can tell which one was meant.
+/// What the object has as `rows`, and whether they change what is there; `None` for an object that is a row.
+fn envelope(text: &str) -> Result<Option<(&str, bool)>, String> {
+    let (mut rows, mut upsert, mut other) = (None, Ok(false), None);
+    each_field(text, |name, value| {
+        match (name.as_str(), value) {
+            ("rows", value) => rows = Some(value),
+            ("upsert", "true") => upsert = Ok(true),
+            ("upsert", "false") => upsert = Ok(false),
+            ("upsert", _) => upsert = Err("upsert is true or false".to_owned()),
+            _ => other = Some(name),
+        }
+        // It ends where it is known to be none, however long it is.
+        match (rows, &other) {
+            (Some(_), Some(other)) => Err(format!("beside rows there is upsert alone, not {other}")),
+            _ => Ok(()),
+        }
+    })?;
+    rows.map(|rows| Ok((rows, upsert?))).transpose()
+}
+
+/// The keys of an object and their raw values.
 pub fn fields(object: &str) -> Result<Vec<(String, &str)>, String> {
-    let mut fields: Vec<(String, &str)> = Vec::new();
+    let mut fields = Vec::new();
+    each_field(object, |name, value| {
+        fields.push((name, value));
+        Ok(())
+    })?;
+    Ok(fields)
+}
+
+/// The keys of an object and their raw values, [`COLUMNS_MAX`] at most, until one is an error. A key that stands twice is
+/// refused: nobody can tell which one was meant.
+fn each_field<'a>(object: &'a str, mut each: impl FnMut(String, &'a str) -> Result<(), String>) -> Result<(), String> {
+    let mut seen: HashSet<String> = HashSet::new();
     let mut rest = object.strip_prefix('{').ok_or("a row is a JSON object")?.trim_start();
     while !rest.starts_with('}') {
         let (name, behind) = value(rest)?;
         let name: String = serde_json::from_str(name).map_err(|error| error.to_string())?;
         let behind = behind.strip_prefix(':').ok_or("a key has no value")?.trim_start();
         let (found, behind) = value(behind)?;
-        if fields.iter().any(|(other, _)| *other == name) {
+        if seen.len() == COLUMNS_MAX {
+            return Err(format!("a row of more than {COLUMNS_MAX} columns"));
+        }
+        if !seen.insert(name.clone()) {
             return Err(format!("column {name}: it stands twice in the row"));
         }
-        fields.push((name, found));
+        each(name, found)?;
         rest = behind.strip_prefix(',').unwrap_or(behind).trim_start();
     }
-    Ok(fields)
+    Ok(())
 }
 
 /// The raw elements of an array.
@@ -149,6 +175,15 @@ mod tests {
         }
         assert!(fields(r#"{"a":1,"a":2}"#).unwrap_err().contains("column a: it stands twice"));
         assert!(fields("7").is_err());
+        let wide = |columns: usize| {
+            format!("{{{}}}", (0..columns).map(|n| format!("\"c{n}\":0")).collect::<Vec<_>>().join(","))
+        };
+        assert_eq!(fields(&wide(COLUMNS_MAX)).unwrap().len(), COLUMNS_MAX);
+        assert!(fields(&wide(COLUMNS_MAX + 1)).unwrap_err().contains("more than 4096 columns"));
+        // What stands behind is not looked at any more.
+        let broken = format!("{},\"rows\":[],?", wide(COLUMNS_MAX + 1).trim_end_matches('}'));
+        assert!(envelope(&broken).unwrap_err().contains("more than 4096 columns"));
+        assert!(envelope(r#"{"rows":[],"mode":1,?"#).unwrap_err().contains("not mode"));
         let many = format!("[{}{{}}]", "{},".repeat(ROWS_MAX));
         assert!(rows(many.as_bytes()).unwrap_err().contains("at most"));
     }

@@ -45,12 +45,17 @@ pub struct Column {
 pub enum Kind {
     /// From and to, both included.
     Integer(i64, u64),
-    /// Digits in all and behind the point; none: any.
-    Decimal(Option<(u32, u32)>),
+    /// Digits in all and behind the point, or before it where there are fewer than none behind; none: any.
+    Decimal(Option<(u32, i32)>),
     Float,
+    /// A number of MongoDB, whole or not.
+    Number,
     Boolean,
     Text,
     Date,
+    /// A year of MySQL.
+    Year,
+    /// Of the day; in MySQL a span of time as well.
     Time,
     /// Without a time zone.
     Timestamp,
@@ -61,7 +66,7 @@ pub enum Kind {
     /// An object of MongoDB.
     Object,
     Array(Box<Kind>),
-    /// Anything that MongoDB stores.
+    /// Anything that MongoDB stores; a type of which PostgreSQL itself is the judge.
     Any,
     /// A type that only the database judges; written as text.
     Other(String),
@@ -78,10 +83,11 @@ impl Kind {
     pub fn told(&self) -> &str {
         match self {
             Self::Integer(..) => "a whole number",
-            Self::Decimal(_) | Self::Float => "a number",
+            Self::Decimal(_) | Self::Float | Self::Number => "a number",
             Self::Boolean => "true or false",
             Self::Text => "a text",
             Self::Date => "a date like \"2026-01-31\"",
+            Self::Year => "a year like 2026, of 1901 to 2155",
             Self::Time => "a time like \"06:30:00\"",
             Self::Timestamp => "a time like \"2026-01-31T06:30:00\"",
             Self::Moment => "a time with its zone like \"2026-01-31T06:30:00Z\"",

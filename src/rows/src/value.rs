@@ -3,12 +3,17 @@
 //! Numbers keep their digits. Times are written as the database reads them, in UTC; MongoDB's types that JSON lacks as its
 //! extended JSON. What a database can judge alone (a rounding, a network address) is left to it.
 
+use crate::names;
+use crate::number::{decimal, float, integer, long_of};
 use crate::payload::{elements, fields};
 use crate::schema::{Column, Dialect, Kind};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 /// Of a longer value only the beginning is told.
 const SHOWN_MAX: usize = 60;
+/// Dimensions of an array of PostgreSQL.
+const DIMENSIONS_MAX: usize = 6;
+const NO_NUL: &str = "PostgreSQL stores no character U+0000";
 
 /// The value as it is written, or what is wrong with it.
 pub fn checked(column: &Column, raw: &str, dialect: Dialect) -> Result<String, String> {
@@ -37,31 +42,49 @@ pub fn checked(column: &Column, raw: &str, dialect: Dialect) -> Result<String, S
 }
 
 fn of_kind(kind: &Kind, raw: &str, dialect: Dialect) -> Result<String, String> {
+    let same = |fits: bool| fits.then(|| raw.to_owned());
     let written = match kind {
         Kind::Integer(low, high) => integer(raw, *low, *high, dialect)?,
         Kind::Decimal(size) => decimal(raw, *size)?,
-        Kind::Float => float(raw, dialect),
+        Kind::Float | Kind::Number => float(raw, *kind == Kind::Float, dialect),
         Kind::Boolean => boolean(raw, dialect),
         Kind::Text | Kind::Other(_) => return plain_text(kind, raw, dialect),
-        Kind::Date => text(raw).filter(|text| text.parse::<NaiveDate>().is_ok()).map(|_| raw.to_owned()),
-        Kind::Time => text(raw).filter(|text| is_time(text)).map(|_| raw.to_owned()),
-        Kind::Timestamp | Kind::Moment => moment(kind, raw, dialect),
-        Kind::Uuid => text(raw).filter(|text| is_uuid(text)).map(|_| raw.to_owned()),
-        Kind::Json if dialect == Dialect::Postgres && raw.contains("\\u0000") => {
-            return Err("PostgreSQL stores no character U+0000".to_owned());
+        Kind::Date => {
+            same(text(raw).and_then(|text| text.parse::<NaiveDate>().ok()).is_some_and(|day| is_day(day, dialect)))
         }
-        Kind::Json | Kind::Any => Some(raw.to_owned()),
-        Kind::Object => raw.starts_with('{').then(|| raw.to_owned()),
-        Kind::Array(of) => return array(of, raw, dialect),
+        Kind::Year => year(raw),
+        Kind::Time => same(text(raw).is_some_and(|text| is_time(&text, dialect))),
+        Kind::Timestamp | Kind::Moment => moment(kind, raw, dialect),
+        Kind::Uuid => same(text(raw).is_some_and(|text| is_uuid(&text))),
+        Kind::Json | Kind::Any => Some(json(raw, dialect)?),
+        Kind::Object if raw.starts_with('{') => Some(json(raw, dialect)?),
+        Kind::Object => None,
+        Kind::Array(of) => return array(of, raw, dialect, DIMENSIONS_MAX),
     };
     written.ok_or_else(|| unfit(kind, raw))
+}
+
+/// Any JSON, as far as the database can store all of it.
+fn json(raw: &str, dialect: Dialect) -> Result<String, String> {
+    match dialect {
+        Dialect::Postgres if names_nul(raw) => return Err(NO_NUL.to_owned()),
+        Dialect::Mongo => names::check(raw)?,
+        Dialect::Postgres | Dialect::Mysql => {}
+    }
+    Ok(raw.to_owned())
+}
+
+/// Whether the JSON holds the character U+0000. It cannot stand there as itself, and behind another backslash its digits are text.
+fn names_nul(raw: &str) -> bool {
+    let is_escaped = |at: usize| raw[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+    raw.match_indices("\\u0000").any(|(at, _)| !is_escaped(at))
 }
 
 fn unfit(kind: &Kind, raw: &str) -> String {
     format!("{} is not {}", shown(raw), kind.told())
 }
 
-fn shown(raw: &str) -> String {
+pub(crate) fn shown(raw: &str) -> String {
     let mut shown: String = raw.chars().take(SHOWN_MAX).collect();
     if shown.len() < raw.len() {
         shown.push_str("...");
@@ -70,7 +93,7 @@ fn shown(raw: &str) -> String {
 }
 
 /// A JSON string's content.
-fn text(raw: &str) -> Option<String> {
+pub(crate) fn text(raw: &str) -> Option<String> {
     if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { None }
 }
 
@@ -78,55 +101,12 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn is_number(raw: &str) -> bool {
-    raw.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-}
-
 fn plain_text(kind: &Kind, raw: &str, dialect: Dialect) -> Result<String, String> {
     let Some(text) = text(raw) else { return Err(unfit(kind, raw)) };
     if dialect == Dialect::Postgres && text.contains('\0') {
-        return Err("PostgreSQL stores no character U+0000".to_owned());
+        return Err(NO_NUL.to_owned());
     }
     Ok(raw.to_owned())
-}
-
-fn integer(raw: &str, low: i64, high: u64, dialect: Dialect) -> Result<Option<String>, String> {
-    // `3.0` is how some languages write the whole number 3.
-    let digits = raw.strip_suffix(".0").unwrap_or(raw);
-    let Ok(number) = digits.parse::<i128>() else { return Ok(None) };
-    if number < i128::from(low) || number > i128::from(high) {
-        return Err(format!("{} is not within {low} and {high}", shown(raw)));
-    }
-    let is_long = i32::try_from(number).is_err();
-    Ok(Some(match dialect {
-        Dialect::Mongo if is_long => format!("{{\"$numberLong\":\"{number}\"}}"),
-        _ => number.to_string(),
-    }))
-}
-
-/// Also as text, for those who cannot write more than 17 digits.
-fn decimal(raw: &str, size: Option<(u32, u32)>) -> Result<Option<String>, String> {
-    let number = if is_number(raw) { raw.to_owned() } else { text(raw).unwrap_or_default() };
-    // What is a number of JSON is one of the databases.
-    let Ok(serde_json::Value::Number(value)) = serde_json::from_str(&number) else { return Ok(None) };
-    if let Some((precision, scale)) = size {
-        let whole = precision.saturating_sub(scale);
-        let bound = 10_f64.powi(whole.min(300) as i32);
-        if value.as_f64().is_none_or(|value| value.abs() >= bound) {
-            return Err(format!("{} has more than {whole} digits before the point", shown(raw)));
-        }
-    }
-    Ok(Some(number))
-}
-
-fn float(raw: &str, dialect: Dialect) -> Option<String> {
-    let finite = is_number(raw) && raw.parse::<f64>().is_ok_and(f64::is_finite);
-    let is_whole = !raw.contains(['.', 'e', 'E']);
-    finite.then(|| match dialect {
-        // A whole number stays one for MongoDB, too long for 64 bits or not.
-        Dialect::Mongo if is_whole && raw.parse::<i64>().is_err() => format!("{raw}.0"),
-        _ => raw.to_owned(),
-    })
 }
 
 fn boolean(raw: &str, dialect: Dialect) -> Option<String> {
@@ -137,17 +117,47 @@ fn boolean(raw: &str, dialect: Dialect) -> Option<String> {
     }
 }
 
-fn array(of: &Kind, raw: &str, dialect: Dialect) -> Result<String, String> {
+/// `dimensions`: so many brackets may be within each other.
+fn array(of: &Kind, raw: &str, dialect: Dialect, dimensions: usize) -> Result<String, String> {
     if !raw.starts_with('[') {
         return Err(format!("{} is not a JSON array", shown(raw)));
     }
-    let element = |raw: &str| if raw == "null" { Ok(raw.to_owned()) } else { of_kind(of, raw, dialect) };
+    // PostgreSQL's type of an array says nothing of its dimensions.
+    let nests = dialect == Dialect::Postgres && !matches!(of, Kind::Json | Kind::Any);
+    let element = |raw: &str| match raw {
+        "null" => Ok(raw.to_owned()),
+        _ if nests && raw.starts_with('[') => match dimensions {
+            0 | 1 => Err(format!("an array of more than {DIMENSIONS_MAX} dimensions")),
+            more => array(of, raw, dialect, more - 1),
+        },
+        _ => of_kind(of, raw, dialect),
+    };
     let elements: Result<Vec<String>, String> = elements(raw)?.into_iter().map(element).collect();
     Ok(format!("[{}]", elements?.join(",")))
 }
 
-fn is_time(text: &str) -> bool {
-    ["%H:%M:%S%.f", "%H:%M"].iter().any(|form| NaiveTime::parse_from_str(text, form).is_ok())
+/// SQL has the years that four digits can tell, after Christ.
+fn is_day(day: NaiveDate, dialect: Dialect) -> bool {
+    dialect == Dialect::Mongo || (1..=9999).contains(&day.year())
+}
+
+/// MySQL's zero year as well.
+fn year(raw: &str) -> Option<String> {
+    let year: u16 = raw.strip_suffix(".0").unwrap_or(raw).parse().ok()?;
+    (year == 0 || (1901..=2155).contains(&year)).then(|| year.to_string())
+}
+
+fn is_time(text: &str, dialect: Dialect) -> bool {
+    let is_of_day =
+        |text: &str| ["%H:%M:%S%.f", "%H:%M"].iter().any(|form| NaiveTime::parse_from_str(text, form).is_ok());
+    if dialect != Dialect::Mysql {
+        return is_of_day(text);
+    }
+    // In MySQL a span of 838 hours and less, to either side: the hours are a number of their own.
+    let span = text.strip_prefix('-').unwrap_or(text);
+    let Some((hours, rest)) = span.split_once(':') else { return false };
+    let is_number = (1..=3).contains(&hours.len()) && hours.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && hours.parse::<u32>().is_ok_and(|hours| hours <= 838) && is_of_day(&format!("00:{rest}"))
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -172,6 +182,9 @@ fn moment(kind: &Kind, raw: &str, dialect: Dialect) -> Option<String> {
         Err(_) if *kind == Kind::Timestamp => local(&text)?,
         Err(_) => return None,
     };
+    if !is_day(local.date(), dialect) {
+        return None;
+    }
     Some(match (dialect, kind) {
         (Dialect::Mongo, _) => date_of_mongo(local.and_utc()),
         (Dialect::Postgres, Kind::Moment) => quoted(&local.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()),
@@ -199,90 +212,5 @@ fn extended_date(raw: &str) -> Option<DateTime<Utc>> {
     if let Some(text) = text(value) {
         return Some(DateTime::parse_from_rfc3339(&text).ok()?.to_utc());
     }
-    let inner = fields(value).ok()?;
-    let [(name, value)] = inner.as_slice() else { return None };
-    let ms = if name == "$numberLong" { text(value)?.parse().ok()? } else { return None };
-    DateTime::from_timestamp_millis(ms)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(kind: Kind, raw: &str, dialect: Dialect) -> Result<String, String> {
-        checked(&Column::new(kind), raw, dialect)
-    }
-
-    #[test]
-    fn each_type_takes_its_values_and_keeps_every_digit() {
-        let decimal = Kind::Decimal(Some((20, 4)));
-        let whole = || Kind::Integer(-128, 127);
-        for (kind, raw, expected) in [
-            (whole(), "-128", "-128"),
-            (whole(), "3.0", "3"),
-            (decimal.clone(), "1234567890123456.7891", "1234567890123456.7891"),
-            (decimal, "\"1234567890123456.7891\"", "1234567890123456.7891"),
-            (Kind::Float, "1e-7", "1e-7"),
-            (Kind::Boolean, "true", "true"),
-            (Kind::Text, "\"a\\u0041\"", "\"a\\u0041\""),
-            (Kind::Date, "\"2026-02-28\"", "\"2026-02-28\""),
-            (Kind::Time, "\"06:30\"", "\"06:30\""),
-            (Kind::Timestamp, "\"2026-01-31T06:30:00+05:30\"", "\"2026-01-31 01:00:00.000000\""),
-            (Kind::Timestamp, "\"2026-01-31 06:30\"", "\"2026-01-31 06:30:00.000000\""),
-            (Kind::Moment, "\"2026-01-31T06:30:00.25Z\"", "\"2026-01-31T06:30:00.250000Z\""),
-            (Kind::Uuid, "\"123e4567-e89b-12d3-a456-426614174000\"", "\"123e4567-e89b-12d3-a456-426614174000\""),
-            (Kind::Json, "{\"a\": 1}", "{\"a\": 1}"),
-            (Kind::Array(Box::new(Kind::Text)), "[\"a\", null]", "[\"a\",null]"),
-            (Kind::Text, "null", "null"),
-        ] {
-            assert_eq!(written(kind.clone(), raw, Dialect::Postgres).as_deref(), Ok(expected), "{kind:?} {raw}");
-        }
-        let of_mongo = |kind, raw| written(kind, raw, Dialect::Mongo).unwrap();
-        assert_eq!(of_mongo(Kind::Integer(i64::MIN, i64::MAX as u64), "4000000000"), r#"{"$numberLong":"4000000000"}"#);
-        let date = r#"{"$date":{"$numberLong":"1769841000000"}}"#;
-        assert_eq!(of_mongo(Kind::Moment, "\"2026-01-31T06:30:00Z\""), date);
-        assert_eq!(of_mongo(Kind::Moment, date), date);
-    }
-
-    #[test]
-    fn what_does_not_fit_says_why() {
-        for (kind, raw, said) in [
-            (Kind::Integer(0, 255), "256", "not within 0 and 255"),
-            (Kind::Integer(0, 255), "1.5", "is not a whole number"),
-            (Kind::Integer(0, 255), "\"1\"", "is not a whole number"),
-            (Kind::Decimal(Some((5, 2))), "1000", "more than 3 digits"),
-            (Kind::Decimal(None), "\"abc\"", "is not a number"),
-            (Kind::Float, "\"1\"", "is not a number"),
-            (Kind::Boolean, "1", "is not true or false"),
-            (Kind::Text, "5", "is not a text"),
-            (Kind::Text, "\"\\u0000\"", "U+0000"),
-            (Kind::Date, "\"2026-02-30\"", "is not a date"),
-            (Kind::Time, "\"25:00:00\"", "is not a time"),
-            (Kind::Moment, "\"2026-01-31T06:30:00\"", "a time with its zone"),
-            (Kind::Timestamp, "12", "is not a time"),
-            (Kind::Uuid, "\"x\"", "is not a UUID"),
-            (Kind::Object, "[]", "is not a JSON object"),
-            (Kind::Array(Box::new(Kind::Text)), "[1]", "is not a text"),
-        ] {
-            let error = written(kind.clone(), raw, Dialect::Postgres).unwrap_err();
-            assert!(error.contains(said), "{kind:?} {raw}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_column_bounds_length_and_words_and_says_whether_null_may_be() {
-        let text = |nullable, length, words: &[&str]| Column {
-            nullable,
-            length,
-            words: words.iter().map(|word| (*word).to_owned()).collect(),
-            ..Column::new(Kind::Text)
-        };
-        let check = |column: &Column, raw| checked(column, raw, Dialect::Mysql);
-        assert_eq!(check(&text(true, Some(2), &[]), "\"äö\"").as_deref(), Ok("\"äö\""));
-        assert!(check(&text(true, Some(2), &[]), "\"abc\"").unwrap_err().contains("3 characters; 2 at most"));
-        assert!(check(&text(true, None, &["open", "done"]), "\"opn\"").unwrap_err().contains("none of open, done"));
-        assert!(check(&text(false, None, &[]), "null").unwrap_err().contains("null is not allowed"));
-        let generated = Column { generated: true, ..Column::new(Kind::Text) };
-        assert!(check(&generated, "\"x\"").unwrap_err().contains("leave it out"));
-    }
+    DateTime::from_timestamp_millis(long_of(value)?)
 }

@@ -18,8 +18,8 @@ impl IntakeBuffer {
         let topic = Row::topic(database, table);
         let Some(gate) = self.intake.rows.clone() else {
             let detail = "rows are not taken: the configuration has no [rows]".to_owned();
-            let refused = Refused { reason: Reason::NotAllowed, detail, payload: payload.to_vec() };
-            return self.set_aside_row(&topic, refused, None);
+            let refused = Refused { reason: Reason::NotAllowed, detail, payload: payload.to_vec(), is_row: false };
+            return self.set_aside_row(&topic, refused);
         };
         let shard = shard_of(database, self.staged.len());
         let client = self.client.clone();
@@ -37,15 +37,14 @@ impl IntakeBuffer {
                 self.staged[shard].rows.push(row);
                 self.records += 1;
             }
-            Err(refused) => {
-                let form = (refused.reason == Reason::BadRow).then_some(Form::Elements);
-                self.set_aside_row(&topic, refused, form);
-            }
+            Err(refused) => self.set_aside_row(&topic, refused),
         });
     }
 
-    fn set_aside_row(&mut self, topic: &str, refused: Refused, form: Option<Form>) {
-        let Refused { reason, detail, mut payload } = refused;
+    fn set_aside_row(&mut self, topic: &str, refused: Refused) {
+        let Refused { reason, detail, mut payload, is_row } = refused;
+        // Rows make one payload together; what is none stays by itself.
+        let form = is_row.then_some(Form::Elements);
         let payload_bytes = payload.len() as u64;
         payload.truncate(PAYLOAD_KEPT_BYTES_MAX);
         let letter = DeadLetter {

@@ -129,7 +129,13 @@ impl Target for RoutedMongo {
         let mut committed = Committed::default();
         if let Some(desk) = &self.rows {
             let waiting = desk.waiting(batch);
-            let refused = rows::mongo::write(&database, self.log, &waiting, session.uncertain_below).await?;
+            let place = rows::mongo::Place {
+                database: &database,
+                comment: &comment,
+                log: self.log,
+                uncertain_below: session.uncertain_below,
+            };
+            let refused = rows::mongo::write(place, &waiting).await?;
             desk.set_aside(refused)?;
             desk.report(batch, &mut committed);
         }
@@ -344,6 +350,7 @@ async fn write(
         }
     };
     let answer = answered(async { database.run_command(command).await }).await?;
+    rows::mongo::concern(&answer)?;
     let mut outcome = Outcome { written: count(&answer, "n"), refused: Vec::new() };
     for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
         let index = usize::try_from(count(error, "index")).unwrap_or(usize::MAX);

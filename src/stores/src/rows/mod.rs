@@ -4,10 +4,11 @@
 //! database refused. Invariants: a row is written or has a dead letter; a letter is durable before the position passes its row; a
 //! row that has a letter is not tried any more.
 //!
-//! - [`postgres`], [`mysql`], [`mongo`]: the writers
+//! - [`postgres`], [`mysql`], [`mongo`]: the writers; `document`: a row as MongoDB stores it
 //! - [`catalogue`]: what the door must know of the tables, read from the live database
 
 pub mod catalogue;
+mod document;
 pub(crate) mod mongo;
 pub(crate) mod mysql;
 pub(crate) mod postgres;

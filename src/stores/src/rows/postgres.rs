@@ -6,6 +6,7 @@ use crate::postgres::copy::{Copied, Refused, refusal};
 use crate::postgres::isolate::{Mode, Rowwise, run};
 use genims_databases::{Engine, quoted};
 use genims_model::Row;
+use std::collections::HashMap;
 use std::ops::Range;
 use tokio_postgres::error::DbError;
 use tokio_postgres::types::{ToSql, Type};
@@ -23,19 +24,25 @@ pub(crate) async fn write<'a>(
 ) -> Result<Unwritten<'a>, SinkError> {
     let mut all = Unwritten::default();
     let mut client = None;
+    let mut types: HashMap<&str, Types> = HashMap::new();
     for part in runs(rows, ROWS_MAX) {
         if client != Some(&part.first().client) {
             client = Some(&part.rows[0].1.client);
             act_as(transaction, &part.first().client).await?;
         }
-        let mut work = RowsOf { sql: statement(&part), run: &part, columns: Vec::new() };
+        let table = part.rows[0].1.table.as_str();
+        if !types.contains_key(table) {
+            types.insert(table, types_of(transaction, part.first()).await?);
+        }
+        let types = &types[table];
+        let mut work = RowsOf { sql: statement(&part, types), run: &part, columns: Vec::new() };
         let mut refused = Vec::new();
         run(transaction, Mode::Isolating, &mut work, &mut refused).await?;
         let columns = work.columns;
         for (index, refused) in refused {
             let (log_offset, row) = part.rows[index];
             let code = refused.sqlstate.unwrap_or_default();
-            if code == UNIQUE_VIOLATION && !row.upsert && is_there(transaction, &part, row).await? {
+            if code == UNIQUE_VIOLATION && !row.upsert && is_there(transaction, &part, row, types).await? {
                 all.repeated.push(log_offset);
                 continue;
             }
@@ -54,37 +61,73 @@ async fn act_as(transaction: &Transaction<'_>, client: &str) -> Result<(), SinkE
     Ok(())
 }
 
+/// The columns of a table and how their types are written.
+type Types = HashMap<String, String>;
+
+/// None for a table that is gone: then the statement says so, row by row.
+async fn types_of(transaction: &Transaction<'_>, row: &Row) -> Result<Types, SinkError> {
+    let sql = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    let table = table(row);
+    let values: [(&(dyn ToSql + Sync), Type); 1] = [(&table, Type::TEXT)];
+    let rows = answered(transaction.query_typed(sql, &values)).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// The run's columns with their types, as a record of JSON needs them. No others: what a row does not name gets its default, which
+/// a domain without null has to be given.
+fn record(run: &Run<'_>, types: &Types) -> String {
+    let of = |column: &String| types.get(column).map_or("text", String::as_str);
+    let typed = run.columns.iter().map(|column| format!("{} {}", quoted(Engine::Postgresql, column), of(column)));
+    typed.collect::<Vec<_>>().join(", ")
+}
+
 /// Whether the row is there as it is: with the same values, and none that it does not name and that is no default.
-async fn is_there(transaction: &Transaction<'_>, run: &Run<'_>, row: &Row) -> Result<bool, SinkError> {
+async fn is_there(transaction: &Transaction<'_>, run: &Run<'_>, row: &Row, types: &Types) -> Result<bool, SinkError> {
     let table = table(row);
     let name = |column: &String| quoted(Engine::Postgresql, column);
     let keys = row.key.iter().map(name).map(|key| format!("held.{key} = sent.{key}"));
     let values = run.columns.iter().map(name);
     let values = values.map(|name| format!("to_jsonb(held.{name}) IS NOT DISTINCT FROM to_jsonb(sent.{name})"));
     let equal = keys.chain(values).collect::<Vec<_>>().join(" AND ");
+    let record = record(run, types);
     let sql = format!(
-        "SELECT FROM {table} AS held, jsonb_populate_record(NULL::{table}, $1::text::jsonb) AS sent WHERE {equal}
+        "SELECT FROM {table} AS held, jsonb_to_record($1::text::jsonb) AS sent({record}) WHERE {equal}
          AND NOT EXISTS (SELECT FROM jsonb_each(to_jsonb(held)) AS other JOIN pg_attribute ON attname = other.key
              WHERE attrelid = $2::text::regclass AND other.value <> 'null' AND other.key <> ALL ($3)
                  AND NOT atthasdef AND attidentity = '')"
     );
     let values: [(&(dyn ToSql + Sync), Type); 3] =
         [(&row.values, Type::TEXT), (&table, Type::TEXT), (&run.columns, Type::TEXT_ARRAY)];
-    Ok(!answered(transaction.query_typed(&sql, &values)).await?.is_empty())
+    answered(transaction.batch_execute("SAVEPOINT compared")).await?;
+    let found = answered(transaction.query_typed(&sql, &values)).await;
+    match found {
+        Ok(found) => {
+            answered(transaction.batch_execute("RELEASE SAVEPOINT compared")).await?;
+            Ok(!found.is_empty())
+        }
+        // What may not be looked at is not known to be there.
+        Err(SinkError::Postgres(error)) if refusal_of_row(&error).is_some() => {
+            answered(transaction.batch_execute("ROLLBACK TO SAVEPOINT compared")).await?;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn table(row: &Row) -> String {
     format!("public.{}", quoted(Engine::Postgresql, &row.table))
 }
 
-fn statement(run: &Run<'_>) -> String {
+fn statement(run: &Run<'_>, types: &Types) -> String {
     let table = table(run.first());
     let list = |columns: &mut dyn Iterator<Item = &String>| {
         columns.map(|column| quoted(Engine::Postgresql, column)).collect::<Vec<_>>()
     };
     let columns = list(&mut run.columns.iter()).join(", ");
     let mut sql = format!(
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb)"
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_to_recordset($1::text::jsonb) AS sent({})",
+        record(run, types)
     );
     if run.first().upsert {
         let key = list(&mut run.first().key.iter()).join(", ");
@@ -133,12 +176,27 @@ impl Rowwise for RowsOf<'_, '_> {
         }
     }
 
-    /// Besides the usual: rights (42501), a table or column that is gone or another one now (42), one key twice (21), what
-    /// triggers raise in codes of their own (P0), a feature that a table lacks (0A). A program's row never stops the others.
     fn refuses<'e>(&self, error: &'e Error) -> Option<&'e DbError> {
-        let error = refusal(error).or_else(|| error.as_db_error())?;
-        matches!(&error.code().code()[..2], "22" | "23" | "44" | "54" | "42" | "21" | "P0" | "0A").then_some(error)
+        refusal_of_row(error)
     }
+}
+
+/// A program's row never stops the others.
+fn refusal_of_row(error: &Error) -> Option<&DbError> {
+    refusal(error).or_else(|| error.as_db_error().filter(|error| is_of_row(error.code().code()) || is_raised(error)))
+}
+
+/// What a trigger says by RAISE, under whatever code; a conflict between transactions (40) passes all the same.
+fn is_raised(error: &DbError) -> bool {
+    error.routine() == Some("exec_stmt_raise") && !error.code().code().starts_with("40")
+}
+
+/// Besides the usual: rights, a table or column that is gone or another one now (42, 3F), a feature that a table lacks (0A), what
+/// triggers meet (09, 24, 27, 2D, 34), a table that is published and cannot tell its rows apart (55000; others of 55 are states that
+/// pass).
+fn is_of_row(sqlstate: &str) -> bool {
+    let class = sqlstate.get(..2).unwrap_or_default();
+    matches!(class, "42" | "3F" | "0A" | "09" | "24" | "27" | "2D" | "34") || sqlstate == "55000"
 }
 
 /// The column at fault, where PostgreSQL says so: by name, or as the key of a conflict `(name)=(value)`.
@@ -150,4 +208,16 @@ fn column_of(error: &Error, key: &[String]) -> Option<String> {
     let detail = error.detail()?;
     let named = detail.strip_prefix("Key (").and_then(|rest| rest.split_once(")=(")).map(|(named, _)| named.to_owned());
     named.or_else(|| (error.code().code() == UNIQUE_VIOLATION).then(|| key.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_meets_in_its_table_is_told_from_what_ails_the_server() {
+        assert!(["42501", "42P01", "0A000", "27000", "2D000", "3F000", "55000"].iter().all(|code| is_of_row(code)));
+        let servers = ["55P03", "55006", "57014", "40001", "25006", "53100", "08006", "XX000", ""];
+        assert_eq!(servers.iter().find(|code| is_of_row(code)), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! What the door must know of a database's tables, read from its live catalogue.
 
 mod mongo;
-mod mysql;
+pub(super) mod mysql;
 mod postgres;
 
 use crate::error::SinkError;

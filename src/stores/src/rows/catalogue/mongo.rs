@@ -83,7 +83,8 @@ fn kind(name: &str, property: &Document) -> Kind {
         "string" => Kind::Text,
         "int" => Kind::Integer(i32::MIN.into(), i32::MAX as u64),
         "long" => Kind::Integer(i64::MIN, i64::MAX as u64),
-        "double" | "number" => Kind::Float,
+        "double" => Kind::Float,
+        "number" => Kind::Number,
         "bool" => Kind::Boolean,
         "date" => Kind::Moment,
         "object" => Kind::Object,
@@ -119,5 +120,7 @@ mod tests {
         assert!(column("tags").optional && !column("tags").nullable, "it may be missing, and null is no array");
         assert_eq!(column("tags").kind, Kind::Array(Box::new(Kind::Text)));
         assert!(super::table(None).open);
+        let of = |name| kind(name, &Document::new());
+        assert_eq!((of("double"), of("number")), (Kind::Float, Kind::Number));
     }
 }

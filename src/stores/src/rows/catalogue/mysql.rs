@@ -68,7 +68,7 @@ fn unescaped(check: &str) -> String {
 }
 
 /// MariaDB's JSON is a text with a check.
-fn json_of(check: &str) -> Option<&str> {
+pub(in crate::rows) fn json_of(check: &str) -> Option<&str> {
     check.trim_matches(['(', ')']).strip_prefix("json_valid(")?.trim_matches(['(', ')', '`', ' ']).into()
 }
 
@@ -104,9 +104,14 @@ fn kind(data_type: &str, column_type: &str, precision: Option<u64>, scale: Optio
         "mediumint" => integer(24),
         "int" => integer(32),
         "bigint" => integer(64),
-        "decimal" => Kind::Decimal(precision.zip(scale).map(|(all, behind)| (all as u32, behind as u32))),
+        "decimal" => Kind::Decimal(precision.zip(scale).map(|(all, behind)| (all as u32, behind as i32))),
         "float" | "double" => Kind::Float,
         "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" => Kind::Text,
+        "bit" => match precision {
+            Some(0 | 1) | None => Kind::Boolean,
+            Some(bits) => Kind::Integer(0, u64::MAX >> 64_u64.saturating_sub(bits)),
+        },
+        "year" => Kind::Year,
         "date" => Kind::Date,
         "time" => Kind::Time,
         "datetime" | "timestamp" => Kind::Timestamp,
@@ -130,9 +135,13 @@ mod tests {
             ("bigint", "bigint(20) unsigned", Kind::Integer(0, u64::MAX)),
             ("decimal", "decimal(10,2)", Kind::Decimal(Some((10, 2)))),
             ("datetime", "datetime(6)", Kind::Timestamp),
+            ("year", "year(4)", Kind::Year),
         ] {
             assert_eq!(kind(data_type, column_type, Some(10), Some(2)), expected, "{column_type}");
         }
+        let bits = |bits| kind("bit", &format!("bit({bits})"), Some(bits), None);
+        let expected = [Kind::Boolean, Kind::Integer(0, 255), Kind::Integer(0, u64::MAX)];
+        assert_eq!([bits(1), bits(8), bits(64)], expected);
         assert_eq!(
             unescaped(r"(`a` in (_utf8mb4\'x\',_utf8mb4\'it\\\'s\'))"),
             r"(`a` in (_utf8mb4'x',_utf8mb4'it\'s'))"
