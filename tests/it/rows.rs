@@ -2,6 +2,7 @@
 
 mod doors;
 mod faults;
+mod gone;
 
 use crate::clients::publish;
 use crate::harness::Harness;
@@ -24,6 +25,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("rows::no_row_that_postgresql_cannot_take_stops_another", faults::postgres),
         harness.trial("rows::no_row_that_mysql_cannot_take_stops_another", faults::mysql),
         harness.trial("rows::no_row_that_mongodb_cannot_take_stops_another", faults::mongodb),
+        harness.trial("rows::what_waits_is_written_whatever_the_configuration_says", gone::settings),
         harness.trial("rows::a_frame_brings_rows_too", doors::frames),
         harness.trial("rows::an_account_says_which_tables_its_client_may_write", doors::accounts),
         harness.trial("rows::refused_rows_hold_nothing_up_while_both_logs_are_full", doors::both_logs_full),
