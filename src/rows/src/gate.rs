@@ -5,9 +5,9 @@
 
 use crate::access::Tables;
 use crate::names;
-use crate::payload::{self, ROW_BYTES_MAX, RawRow, fields};
+use crate::payload::{self, ROW_BYTES_MAX, RawRow, fields, shown};
 use crate::schema::{Column, Dialect, Kind, Schema, Table};
-use crate::value::{checked, shown};
+use crate::value::checked;
 use genims_model::{Reason, Row};
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,8 +1,7 @@
 //! Numbers, digit by digit: none is read as a float that has fewer of them.
 
-use crate::payload::fields;
+use crate::payload::{fields, shown, text};
 use crate::schema::Dialect;
-use crate::value::{shown, text};
 use serde::de::IgnoredAny;
 
 pub(crate) fn is_number(raw: &str) -> bool {

@@ -20,6 +20,9 @@ pub const ROW_BYTES_MAX: usize = 256 * 1024;
 /// Columns of one row: what MySQL takes, and the others no more.
 pub const COLUMNS_MAX: usize = 4_096;
 
+/// Of a longer value only the beginning is told.
+const SHOWN_MAX: usize = 60;
+
 /// What of a payload is rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawRow<'a> {
@@ -135,6 +138,19 @@ fn value(text: &str) -> Result<(&str, &str), String> {
         Some(Err(error)) => Err(error.to_string()),
         None => Err("the payload breaks off".to_owned()),
     }
+}
+
+pub(crate) fn shown(raw: &str) -> String {
+    let mut shown: String = raw.chars().take(SHOWN_MAX).collect();
+    if shown.len() < raw.len() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// A JSON string's content.
+pub(crate) fn text(raw: &str) -> Option<String> {
+    if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { None }
 }
 
 #[cfg(test)]

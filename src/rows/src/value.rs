@@ -5,12 +5,10 @@
 
 use crate::names;
 use crate::number::{decimal, float, integer, long_of};
-use crate::payload::{elements, fields};
+use crate::payload::{elements, fields, shown, text};
 use crate::schema::{Column, Dialect, Kind};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-/// Of a longer value only the beginning is told.
-const SHOWN_MAX: usize = 60;
 /// Dimensions of an array of PostgreSQL.
 const DIMENSIONS_MAX: usize = 6;
 const NO_NUL: &str = "PostgreSQL stores no character U+0000";
@@ -82,19 +80,6 @@ fn names_nul(raw: &str) -> bool {
 
 fn unfit(kind: &Kind, raw: &str) -> String {
     format!("{} is not {}", shown(raw), kind.told())
-}
-
-pub(crate) fn shown(raw: &str) -> String {
-    let mut shown: String = raw.chars().take(SHOWN_MAX).collect();
-    if shown.len() < raw.len() {
-        shown.push_str("...");
-    }
-    shown
-}
-
-/// A JSON string's content.
-pub(crate) fn text(raw: &str) -> Option<String> {
-    if raw.starts_with('"') { serde_json::from_str(raw).ok() } else { None }
 }
 
 fn quoted(text: &str) -> String {

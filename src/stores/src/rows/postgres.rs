@@ -94,8 +94,9 @@ async fn is_there(transaction: &Transaction<'_>, run: &Run<'_>, row: &Row, types
     let sql = format!(
         "SELECT FROM {table} AS held, jsonb_to_record($1::text::jsonb) AS sent({record}) WHERE {equal}
          AND NOT EXISTS (SELECT FROM jsonb_each(to_jsonb(held)) AS other JOIN pg_attribute ON attname = other.key
+             JOIN pg_type ON pg_type.oid = atttypid
              WHERE attrelid = $2::text::regclass AND other.value <> 'null' AND other.key <> ALL ($3)
-                 AND NOT atthasdef AND attidentity = '')"
+                 AND NOT atthasdef AND attidentity = '' AND typdefault IS NULL)"
     );
     let values: [(&(dyn ToSql + Sync), Type); 3] =
         [(&row.values, Type::TEXT), (&table, Type::TEXT), (&run.columns, Type::TEXT_ARRAY)];
