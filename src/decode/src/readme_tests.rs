@@ -6,9 +6,9 @@ use crate::payload::Decoder;
 /// The README's tables there: what stands in code quotes, cell by cell.
 fn rows() -> Vec<Vec<(String, Vec<String>)>> {
     let sending = include_str!("../../../README.md")
-        .split("## Sending")
+        .split("\n## Sending\n")
         .nth(1)
-        .and_then(|rest| rest.split("## Watching").next())
+        .and_then(|rest| rest.split("\n## ").next())
         .expect("a section");
     let cell = |cell: &str| {
         let quoted = cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
