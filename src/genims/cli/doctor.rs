@@ -14,7 +14,7 @@ pub(crate) struct DoctorArgs {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// How long each server may take to answer
+    /// How long each server may take for one answer
     #[arg(long, value_name = "DURATION", default_value_t = doctor::TIMEOUT.into())]
     timeout: humantime::Duration,
 }

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-/// A pooler with nothing to give lets its clients wait, longer than anybody looks at it: a part of the whole time.
-const POOL_SHARE: u32 = 3;
+/// A pooler with nothing to give lets its clients wait, longer than anybody looks at it: less than an answer may take.
+const POOL_SHARE: f64 = 0.5;
 
 /// Server, connection and login; all of it may be asked by anybody.
 const SESSION: &str = "SELECT current_setting('server_version'), s.ssl, coalesce(s.version, ''), coalesce(s.cipher, ''), \
@@ -46,7 +46,7 @@ pub(super) async fn examine(
     }
     // An error shows below, where as many connections are wanted.
     let shared = pooling::is_shared(&settings, &client).await.unwrap_or(false);
-    let more = join_all((1..POOL).map(|_| timeout(limit / POOL_SHARE, settings.connect()))).await;
+    let more = join_all((1..POOL).map(|_| timeout(limit.mul_f64(POOL_SHARE), settings.connect()))).await;
     let refused = more.iter().find_map(|attempt| Some(attempt.as_ref().ok()?.as_ref().err()?.to_string()));
     let waits = more.iter().any(Result::is_err);
     let opened = 1 + more.iter().filter(|attempt| matches!(attempt, Ok(Ok(_)))).count();

@@ -2,6 +2,8 @@
 
 use genims_databases::{DatabaseError, Engine};
 use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -135,6 +137,8 @@ pub(super) struct Checklist {
     /// Its URL is that of a whole server, not of this database alone.
     pub(super) whole_server: bool,
     pub(super) checks: Vec<Check>,
+    /// Told of each check as it is made.
+    pub(super) progress: Arc<Notify>,
 }
 
 impl Checklist {
@@ -166,6 +170,7 @@ impl Checklist {
 
     fn push(&mut self, subject: Subject, grade: Grade, found: impl Into<String>, remedy: Option<String>) {
         self.checks.push(Check { subject, grade, found: found.into(), measure: None, remedy });
+        self.progress.notify_one();
     }
 
     pub(super) fn has(&self, subject: Subject) -> bool {
