@@ -64,7 +64,7 @@ pub(super) async fn record_at_once(
         );
         connection.exec_drop(INSERT, values).await.map_err(|source| settings.error(source))?;
     }
-    let _ = connection.disconnect().await;
+    genims_databases::mysql::disconnect(connection).await;
     Ok(())
 }
 
