@@ -155,7 +155,7 @@ fn clients_insert_beside_the_server(harness: &'static Harness) {
 fn last_replaces_and_unknown_registers(harness: &'static Harness) {
     let more = "[pipeline]\nsame_timestamp = \"last\"\nunknown_sensors = \"register\"\n";
     // With the mirror, which cannot delete from a time series, `genims validate` refuses it.
-    let plant = Plant::start(harness, &Setup { more, mirror: false, ..Setup::default() });
+    let plant = Plant::start(harness, &Setup { more, sinks: &["postgres"], ..Setup::default() });
     let sensor = plant.sensor();
     let at_ms = now_ms() - 60_000;
     let value = |value: i32| (sensor.topic(), format!(r#"{{"value": {value}, "timestamp_ms": {at_ms}}}"#));

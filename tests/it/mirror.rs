@@ -17,7 +17,10 @@ const CATCH_UP: Duration = Duration::from_secs(120);
 const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
-    vec![harness.trial("mirror::what_was_cut_off_is_brought_back_whole", what_was_cut_off_is_brought_back)]
+    vec![
+        harness.trial("mirror::what_was_cut_off_is_brought_back_whole", what_was_cut_off_is_brought_back),
+        harness.trial("mirror::alone_it_is_waited_for", alone_it_is_waited_for),
+    ]
 }
 
 fn mirror(plant: &Plant) -> Value {
@@ -72,4 +75,24 @@ fn what_was_cut_off_is_brought_back(harness: &'static Harness) {
         assert_eq!(ours, 1, "{kind}");
     }
     plant.cli_ok(&["verify", "--module", "ledger"]);
+}
+
+/// Without an operations database nothing could bring it back: nothing is acknowledged that the log cannot keep for it.
+fn alone_it_is_waited_for(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup { more: SMALL_SPOOL, sinks: &["mongodb"], ..Setup::default() });
+    let speeches = vec![Speech::MqttV3, Speech::Frames, Speech::MqttV5, Speech::Frames];
+    let load = Load::start(&plant, &LoadOptions { speeches, ..LoadOptions::usual("alone") });
+    eventually("it follows", CATCH_UP, || mirror(&plant)["position"].as_u64().unwrap() > 2_000);
+    plant.stack.stop_server(Server::Mongodb).unwrap();
+    eventually("the log is full", CATCH_UP, || plant.stats()["spool"]["full"] == true);
+    assert_ne!(mirror(&plant)["state"], "cut_off");
+    plant.kill();
+    plant.stack.start_server(Server::Mongodb).unwrap();
+    plant.serve();
+    eventually("there is room again", CATCH_UP, || plant.stats()["spool"]["full"] == false);
+    let acked = load.acked();
+    eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
+    let sent = load.finish(CATCH_UP);
+    eventually("it has everything", CATCH_UP, || mirror(&plant)["lag_records"] == 0);
+    tally::each_document_is_there_once(harness, &plant, &sent);
 }

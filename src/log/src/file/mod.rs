@@ -113,7 +113,6 @@ pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
 pub use row_letters::{Forwarded, RowLetters};
-pub(crate) use tail::memory_bytes;
 
 use disk::{Disk, RealDisk};
 use genims_model::event::FaultOpened;
