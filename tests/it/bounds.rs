@@ -27,7 +27,7 @@ const SENDERS_OF_OTHERS: usize = 16;
 /// A server that takes nothing for so long has no room.
 const BLOCKED_AFTER: Duration = Duration::from_secs(5);
 const GARBAGE_BYTES: usize = 60_000;
-const GARBAGE: [u8; GARBAGE_BYTES] = [b'{'; GARBAGE_BYTES];
+static GARBAGE: [u8; GARBAGE_BYTES] = [b'{'; GARBAGE_BYTES];
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![

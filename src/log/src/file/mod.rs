@@ -12,7 +12,7 @@
 //! # On disk
 //! ```text
 //! lock                                     held by the one process that has the spool open
-//! segment-{first_offset}-{serial}.log      front (spool id, carry), records, zeros      see segment.rs, record.rs
+//! segment-{first_offset}-{serial}.log      front (spool id, checkpoint), records, zeros see segment.rs, record.rs
 //! cursor-{sink}                            two slots, written in turn                    see cursor.rs
 //! history                                  one slot an opening                           see history.rs
 //! quarantine/                              damaged segments, moved away                  see quarantine.rs
