@@ -129,7 +129,7 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
         reject("the payload is compressed with gzip; send it as it is");
     } else if let Some(document) = json::inside::document(meant) {
         json::inside::read(address, document.as_bytes(), payload, visitor);
-    } else if meant.contains(&b'=') || meant[0] == b'#' {
+    } else if is_lines(meant) {
         let machine = address.machine;
         line_protocol::decode_at(meant, None, machine, visitor);
     } else {
@@ -148,6 +148,13 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
             }
         }
     }
+}
+
+/// Whether it is line protocol, well or badly written: what only ends in `=` is Base64.
+fn is_lines(meant: &[u8]) -> bool {
+    let pair =
+        memchr::memchr(b'=', meant).map(|at| meant[at..].iter().any(|byte| !matches!(byte, b'=' | b'\r' | b'\n')));
+    meant[0] == b'#' || pair == Some(true)
 }
 
 #[inline]

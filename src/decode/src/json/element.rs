@@ -324,7 +324,7 @@ impl<'a> Element<'a> {
 
     /// Who is meant by the element and its topic.
     #[inline]
-    fn sensor_name<'n, V: Visitor>(
+    pub(super) fn sensor_name<'n, V: Visitor>(
         &self,
         machine: Option<&str>,
         address: &Address<'n>,
@@ -356,16 +356,17 @@ impl<'a> Element<'a> {
         if is_several && let (true, Some(payload)) = (self.is_message(machine, visitor), self.payload) {
             return Some(self.report_message(payload, address, visitor));
         }
+        let sensor = self.sensor_name(machine, address, visitor).ok();
+        let sensor = sensor.as_deref();
         let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
-        if !is_several && !naming::is_among_tags((self.bytes, is_named), address, machine, visitor) {
+        if !is_several && !naming::is_among_tags((self.bytes, is_named, sensor), address, machine, visitor) {
             return None;
         }
         let timestamp_us = match self.timestamp_us.candidate.transpose() {
             Ok(timestamp_us) => timestamp_us,
             Err(fault) => return Some(Err(fault)),
         };
-        let sensor = self.sensor_name(machine, address, visitor).ok();
-        let sensor = sensor.as_deref().filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
+        let sensor = sensor.filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
         let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
         let thing = sensor.filter(|_| is_container);
         let common = Common { machine, sensor, thing, timestamp_us, quality: self.quality_or(Quality::Good) };
@@ -405,16 +406,24 @@ impl<'a> Element<'a> {
     where
         'a: 'n,
     {
-        match self.machine.candidate {
-            Some(_) if self.machine.rank == MACHINE_RANK_WEAK && address.machine.is_some() => {
-                Ok(address.machine.map(Cow::Borrowed))
-            }
+        match self.own_machine(address.machine.is_some())? {
             Some(machine) => {
-                let machine = machine?.to_str();
+                let machine = machine.to_str();
                 checked_name(&machine)?;
                 Ok(Some(machine))
             }
             None => Ok(address.machine.map(Cow::Borrowed)),
+        }
+    }
+
+    /// The machine that the element itself names. Where one `is_named` around it, what need not be a machine means nothing, nor
+    /// does a number, unless its key says that it is an id.
+    #[inline]
+    pub(super) fn own_machine(&self, is_named: bool) -> Result<Option<Text<'a>>, Fault> {
+        match self.machine.candidate {
+            Some(Ok(_)) if is_named && self.machine.rank >= MACHINE_RANK_WEAK => Ok(None),
+            Some(Err(_)) if is_named && self.machine.rank > 0 => Ok(None),
+            machine => machine.transpose(),
         }
     }
 

@@ -186,7 +186,7 @@ pub(super) fn named_tags(element: &[u8]) -> Option<&[u8]> {
 }
 
 /// What stands behind a key of an object; the first, where it stands twice.
-fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(super) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut found = None;
     let read = Cursor::new(object).object(|cursor, key| {
         let written = cursor.pass()?;
@@ -225,7 +225,7 @@ fn knows_member(object: &[u8], knows: &impl Fn(&str) -> bool) -> bool {
     read.is_ok() && found
 }
 
-fn text(written: &[u8]) -> Option<Cow<'_, str>> {
+pub(super) fn text(written: &[u8]) -> Option<Cow<'_, str>> {
     let quoted = Some(written).filter(|written| written.starts_with(b"\""))?;
     let text = Cursor::new(quoted).string().ok()?;
     Some(text.to_str()).filter(|text| !text.trim().is_empty())

@@ -3,8 +3,9 @@
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::{Element, KEY, STATUS};
 use super::fields::{gateway_quality, stamp};
-use super::keys::{Known, Says};
+use super::keys::{Known, Ranked, Says};
 use super::{list, values};
+use genims_model::Quality;
 
 impl<'a> Element<'a> {
     /// Reads what stands behind a key that gateways write.
@@ -46,6 +47,10 @@ impl<'a> Element<'a> {
             Says::Error => {
                 self.saw(known.bit);
                 self.error = Some(cursor.pass()?).filter(|error| !list::is_no_error(error));
+                if self.error.is_some() {
+                    // Whatever else is said of its quality.
+                    self.quality = Ranked { rank: 0, candidate: Some(Ok(Quality::Bad)) };
+                }
                 Ok(())
             }
             Says::QualityBits | Says::Status => {

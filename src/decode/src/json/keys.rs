@@ -64,7 +64,10 @@ pub(super) struct Known {
 }
 
 /// The last rank at which a sensor key counts although the topic names the sensor.
-pub(super) const SENSOR_RANK_STRONG: u8 = 1;
+pub(super) const SENSOR_RANK_STRONG: u8 = 0;
+
+/// The last rank at which it does if the catalogue has what it names: else it may be what the device is built of.
+pub(super) const SENSOR_RANK_PROVED: u8 = 1;
 
 /// The rank of a node id of OPC UA, of which the catalogue may have a part.
 pub(super) const SENSOR_RANK_NODE: u8 = 7;

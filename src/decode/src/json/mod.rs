@@ -25,7 +25,9 @@ mod keyed;
 mod keys;
 mod list;
 mod loose;
+mod message;
 mod naming;
+mod original;
 mod senml;
 mod several;
 mod tags;
@@ -40,6 +42,10 @@ mod gateway_tests;
 mod known_tests;
 #[cfg(test)]
 mod mapping_tests;
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod naming_tests;
 #[cfg(test)]
 mod other_tests;
 #[cfg(test)]
@@ -57,6 +63,7 @@ use super::{Address, Form, Kind, Name, Point, Visitor};
 use cursor::{Cursor, Syntax};
 use element::Element;
 use genims_model::{Quality, Reason};
+use original::Original;
 
 const BREAKS_OFF: &str = "the array breaks off";
 
@@ -83,8 +90,7 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
 pub(super) fn decode_mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, payload: &[u8], visitor: &mut V) {
     match translate::translate(mapping, payload) {
         Some(translated) if address.kind != Kind::Scada => {
-            let mut visitor =
-                translate::Original { visitor, payload, translated: &translated, form: None, is_told: false };
+            let mut visitor = Original::new(visitor, payload, &translated);
             decode(address, &translated, &mut visitor);
         }
         _ => decode(address, payload, visitor),

@@ -7,7 +7,7 @@
 //!   `DisplayName` beside it counts if the catalogue has it and neither of these, and where the identifier is no string.
 
 use super::cursor::{Cursor, Text, Value};
-use super::keys::{Known, SENSOR_RANK_NODE};
+use super::keys::{Known, SENSOR_RANK_NODE, SENSOR_RANK_PROVED};
 use crate::fault::Fault;
 use crate::{Address, Kind, Visitor};
 use std::borrow::Cow;
@@ -81,7 +81,7 @@ pub(super) fn of_weak<'n, V: Visitor>(
     visitor: &V,
 ) -> Cow<'n, str> {
     match named {
-        Ok(named) if !visitor.knows(machine, topic) => {
+        Ok(named) if rank <= SENSOR_RANK_PROVED || !visitor.knows(machine, topic) => {
             let sensor = of(named, rank, (element, machine), visitor);
             if topic == TAGS_LEVEL || visitor.knows(machine, &sensor) { sensor } else { Cow::Borrowed(topic) }
         }
@@ -89,16 +89,17 @@ pub(super) fn of_weak<'n, V: Visitor>(
     }
 }
 
-/// Whether the value of an element, which has no strong name, is one tag among others. `is_named`: it has a weak one.
+/// Whether the value of an element, which has no strong name, is one tag among others. `is_named`: it has a weak one. `sensor`:
+/// whom it and its topic mean.
 #[cold]
 pub(super) fn is_among_tags<V: Visitor>(
-    (element, is_named): (&[u8], bool),
+    (element, is_named, sensor): (&[u8], bool, Option<&str>),
     address: &Address<'_>,
     machine: Option<&str>,
     visitor: &V,
 ) -> bool {
     let is_of_sensor = match address.kind {
-        Kind::Sensor(topic) => visitor.knows(machine, topic),
+        Kind::Sensor(_) => sensor.is_some_and(|sensor| visitor.knows(machine, sensor)),
         _ => is_named || machine.is_none(),
     };
     if is_of_sensor {

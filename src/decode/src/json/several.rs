@@ -1,13 +1,13 @@
-//! An element that says several things: a list, an object of values or tags, a message around them. See [`super::element`].
+//! An element that says several things: a list, an object of values or tags, an envelope around them. See [`super::element`].
 
-use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
+use super::cursor::{Cursor, Syntax, Text, is_empty};
 use super::element::Element;
-use super::fields::{number_value, only_item, typed_value};
+use super::fields::typed_value;
 use super::keys::{BODY_BIT, ENVELOPE_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
 use super::values::{self, Common};
 use super::{envelope, list, naming, tags};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
-use crate::{Address, Kind, Name, Point, Visitor};
+use crate::{Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
 
@@ -15,51 +15,6 @@ use std::borrow::Cow;
 const LISTS_DEEP_MAX: usize = 2;
 
 impl<'a> Element<'a> {
-    /// The payload of a message as if it had been sent alone. Messages in messages are not followed.
-    #[cold]
-    pub(super) fn report_message<V: Visitor>(
-        &self,
-        payload: &'a [u8],
-        address: &Address<'_>,
-        visitor: &mut V,
-    ) -> Result<(), Fault> {
-        let syntax = |Syntax(what)| Fault::malformed(what);
-        if self.payload_twice {
-            return Err(TWICE);
-        }
-        let mut cursor = Cursor::new(payload);
-        let report = |cursor: &mut Cursor<'a>, visitor: &mut V| {
-            Element::parse(cursor).map(|inner| Self { is_message: false, ..inner }.report(address, visitor))
-        };
-        match (payload.first(), address.kind) {
-            (Some(b'{'), _) => report(&mut cursor, visitor).map_err(syntax)?,
-            (Some(b'['), _) if list::check(&mut cursor.clone()).is_ok_and(|list| list.is_some()) => {
-                let list = payload;
-                let machine = self.machine_name(address)?;
-                let common = Common {
-                    machine: machine.as_deref(),
-                    sensor: None,
-                    thing: None,
-                    timestamp_us: None,
-                    quality: Quality::Good,
-                };
-                list::report(list, common, visitor, report);
-                Ok(())
-            }
-            (_, Kind::Sensor(sensor)) => {
-                let value = match cursor.value().map_err(syntax)? {
-                    Value::Nested => only_item(payload)?,
-                    value => number_value(value)?,
-                };
-                let timestamp_us = self.timestamp_us.candidate.transpose()?;
-                let name = Name::Sensor { machine: address.machine, sensor: checked_name(sensor)? };
-                visitor.point(Point { name, timestamp_us, value, quality: Quality::Good });
-                Ok(())
-            }
-            _ => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
-        }
-    }
-
     /// Several readings of one time, in whichever of the shapes.
     pub(super) fn report_several<V: Visitor>(
         &self,
@@ -255,7 +210,7 @@ impl<'a> Element<'a> {
         if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
-        let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
+        let own_machine = self.own_machine(common.machine.is_some())?.map(Text::to_str);
         let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
         let quality = self.quality_or(common.quality);
         let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);

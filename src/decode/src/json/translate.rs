@@ -9,11 +9,7 @@ use super::cursor::{Cursor, Syntax};
 use super::keys::{Known, Says};
 use super::values::quoted;
 use crate::mapping::{Mapping, PARTS, Part};
-use crate::{Form, Point, Remark, Visitor};
-use genims_model::Reason;
-use genims_model::snapshot::SnapshotFields;
 use std::collections::HashSet;
-use std::fmt::Arguments;
 
 /// What translating makes of one byte at most, on average: a bound for what a message may cost.
 const GROWTH_MAX: usize = 16;
@@ -325,64 +321,4 @@ fn word(token: &[u8]) -> String {
 /// A name; devices number their tags, too.
 fn name(written: &[u8]) -> Vec<u8> {
     if written.starts_with(b"\"") { written.to_vec() } else { quoted(&word(written)).into_bytes() }
-}
-
-/// Hands on what comes of a translation, or of what a message holds in another form; where all of it is at fault, what the sender wrote is set aside.
-pub(super) struct Original<'v, V: ?Sized> {
-    pub(super) visitor: &'v mut V,
-    pub(super) payload: &'v [u8],
-    pub(super) translated: &'v [u8],
-    /// Where `payload` is one of any number of parts: how these are kept together.
-    pub(super) form: Option<Form>,
-    /// The part was set aside: once is enough.
-    pub(super) is_told: bool,
-}
-
-impl<V: ?Sized> Original<'_, V> {
-    fn is_all(&self, fragment: &[u8]) -> bool {
-        fragment.trim_ascii() == self.translated.trim_ascii()
-    }
-}
-
-impl<V: Visitor + ?Sized> Visitor for Original<'_, V> {
-    fn point(&mut self, point: Point<'_>) {
-        self.visitor.point(point);
-    }
-
-    fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
-        self.visitor.snapshot(machine, timestamp_us, fields);
-    }
-
-    fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        match self.form {
-            Some(form) if !self.is_told => self.visitor.reject_part(form, reason, detail, self.payload),
-            Some(_) => {}
-            None => self.visitor.reject(reason, detail, if self.is_all(fragment) { self.payload } else { fragment }),
-        }
-        self.is_told = true;
-    }
-
-    fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        if self.is_all(fragment) {
-            self.reject(reason, detail, fragment);
-        } else {
-            self.visitor.reject_part(form, reason, detail, fragment);
-        }
-    }
-
-    fn define(&mut self, sensor: &str) -> u32 {
-        self.visitor.define(sensor)
-    }
-
-    fn remark(&mut self, remark: Remark, what: &str) {
-        self.visitor.remark(remark, what);
-    }
-
-    fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
-        self.visitor.knows(machine, sensor)
-    }
-
-    fn knows_machine(&self, machine: &str) -> bool {
-        self.visitor.knows_machine(machine)
-    }
 }

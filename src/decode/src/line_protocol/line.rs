@@ -26,6 +26,12 @@ impl<'a> Escaped<'a> {
         self.raw == name
     }
 
+    /// Whether it is no name, but a name and a value.
+    #[cold]
+    pub(super) fn has_pair(self) -> bool {
+        self.raw.as_bytes().windows(2).any(|pair| pair[1] == b'=' && pair[0] != b'\\')
+    }
+
     /// Borrowed unless there are escapes. A backslash before anything but `,`, `=` or a space is one.
     #[inline]
     pub(super) fn to_str(self) -> Cow<'a, str> {
@@ -42,6 +48,12 @@ fn unescape(raw: &str) -> String {
     }
     text
 }
+
+const NO_FIELDS: Fault = Fault::malformed("a line needs a space and fields after measurement and tags");
+
+/// Pairs alone: `temp=21.5 hum=48`.
+pub(super) const NO_MEASUREMENT: Fault =
+    Fault::malformed("no measurement stands before the values; write `M temp=21.5,hum=48`, M for the machine");
 
 /// The quotes of a text are open at the line's end.
 pub(super) const QUOTES_OPEN: Fault = Fault::malformed("a quoted value breaks off");
@@ -65,9 +77,15 @@ pub(super) struct Field<'a> {
     pub(super) raw: &'a str,
 }
 
+/// Telegraf's reader of OPC UA writes it with a capital.
+#[inline]
+pub(super) fn is_quality(key: &str) -> bool {
+    key.len() == 7 && matches!(key, "quality" | "Quality")
+}
+
 impl Field<'_> {
     pub(super) fn is_quality(&self) -> bool {
-        self.key.is("quality") && matches!(self.value, FieldValue::Text(_))
+        is_quality(self.key.raw) && matches!(self.value, FieldValue::Text(_))
     }
 }
 
@@ -97,7 +115,7 @@ impl<'a> Line<'a> {
                 "sensor" => (0, 1),
                 "machine_id" => (1, 0),
                 "machine" => (1, 1),
-                "quality" => {
+                key if is_quality(key) => {
                     quality = Some(value.raw);
                     continue;
                 }
@@ -111,7 +129,7 @@ impl<'a> Line<'a> {
             }
         }
         if !scanner.spaces() {
-            return Err(Fault::malformed("a line needs a space and fields after measurement and tags"));
+            return Err(if measurement.has_pair() { NO_MEASUREMENT } else { NO_FIELDS });
         }
         let fields = scanner;
         let mut has_quality = false;

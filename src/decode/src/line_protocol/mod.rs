@@ -22,7 +22,7 @@ use super::fault::{Fault, checked_name};
 use super::timestamp::Unit;
 use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
 use genims_model::Quality;
-use line::{Escaped, Field, FieldValue, Line, QUOTES_OPEN};
+use line::{Escaped, Field, FieldValue, Line, NO_MEASUREMENT, QUOTES_OPEN, is_quality};
 use std::collections::HashSet;
 
 /// Decodes any number of lines; the last one needs no line feed. `unit`: what the timestamps count; `None` lets their
@@ -113,6 +113,9 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     checked_name(&measurement)?;
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
         let other = around.machine.filter(|_| machine.is_none() && !visitor.knows_machine(&measurement));
+        if other.is_some() && line.measurement.has_pair() {
+            return Err(NO_MEASUREMENT);
+        }
         let machine = checked_name(machine.as_deref().or(other).unwrap_or(&measurement))?;
         let mut seen = FieldsSeen::default();
         for (place, field) in line.fields().enumerate() {
@@ -138,7 +141,7 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
         if field.key.is("value") && value_field.replace(field).is_some() {
             return Err(Fault::malformed("the field value stands twice"));
         }
-        if field.key.is("quality") {
+        if is_quality(field.key.raw()) {
             quality = code_of(&line, field).unwrap_or(quality);
         }
     }

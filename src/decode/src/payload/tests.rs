@@ -158,6 +158,62 @@ fn a_measurement_that_is_no_machine_stands_for_the_topic_s() {
 }
 
 #[test]
+fn pairs_without_a_measurement_are_told_so() {
+    let topic = "genims/v1/F1/L1/M1/tags";
+    for payload in ["temp=21.5 hum=48", "TEMP=21.5", "temp=21.5&hum=48", "temp=21.5,hum=48", "temp=21.5\nhum=48"] {
+        let found = decoded(topic, payload);
+        assert_eq!(found.points, [], "{payload}");
+        assert_eq!(found.fragments().join("\n"), payload, "nothing of it is lost");
+        for (reason, detail, _) in &found.rejects {
+            assert_eq!(*reason, Reason::MalformedPayload, "{payload}");
+            assert!(detail.contains("write `M temp=21.5,hum=48`"), "{payload}: {detail}");
+        }
+    }
+    // Base64 is no pair.
+    for payload in ["gkHeAA==", "gkHeAA=", "gkHeAA==\r\n"] {
+        let found = decoded(topic, payload);
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::MalformedPayload]), "{payload}");
+        assert!(found.rejects[0].1.contains("`gkHeAA=") && !found.rejects[0].1.contains("line"), "{payload}");
+        assert!(decoded(BATCH, payload).rejects[0].1.contains("neither JSON nor line protocol: `gkHeAA="), "{payload}");
+    }
+    // An escaped sign of equality is one of the name's letters, and a machine's name is what the catalogue has.
+    assert_eq!(decoded(topic, "a\\=b TEMP=1").points, [temp(1.0)]);
+    let mut visitor = Collected { known: vec!["a=b"], ..Collected::default() };
+    Decoder::default().message(topic, b"a=b TEMP=1", &mut visitor);
+    assert_eq!(visitor.points, [Found::new("TEMP", None, 1.0).on("a=b")]);
+}
+
+#[test]
+fn telegraf_writes_the_quality_of_opc_ua_with_a_capital() {
+    let bad = "opcua,id=ns\\=2;s\\=T TEMP=21.5,Quality=\"The node is unknown. StatusBadNodeIDUnknown (0x80340000)\"";
+    let found = decoded("genims/v1/F1/L1/M1/tags", bad);
+    assert_eq!((found.points, found.rejects), (vec![temp(21.5).of_quality(Quality::Bad)], vec![]));
+    let good = "opcua TEMP=21.5,Quality=\"The operation succeeded. StatusGood (0x0)\"";
+    assert_eq!(decoded("genims/v1/F1/L1/M1/tags", good).points, [temp(21.5)]);
+    for line in ["r,sensor_id=TEMP,machine_id=M1 value=21.5,Quality=24", "r,machine_id=M1,Quality=bad TEMP=21.5"] {
+        assert_eq!(decoded(BATCH, line).points, [temp(21.5).of_quality(Quality::Bad)], "{line}");
+    }
+    let json = r#"{"value":21.5,"Quality":"The operation succeeded. StatusGood (0x0)"}"#;
+    assert_eq!(decoded(SENSOR, json).points, [temp(21.5)]);
+}
+
+#[test]
+fn a_topic_that_names_a_machine_needs_no_more() {
+    for (template, topic) in [
+        ("zigbee2mqtt/{machine}", "zigbee2mqtt/M1"),
+        ("losant/{machine}/state", "losant/M1/state"),
+        ("devices/{machine}/messages/events/", "devices/M1/messages/events/"),
+    ] {
+        let entry = TopicTemplate { template: template.to_owned(), ..TopicTemplate::default() };
+        let decoder = Decoder::new(Templates::new([&entry]).unwrap());
+        let mut visitor = Collected::default();
+        decoder.message(topic, br#"{"TEMP":1.5}"#, &mut visitor);
+        decoder.message(topic, b"1.5", &mut visitor);
+        assert_eq!((visitor.points.as_slice(), visitor.rejects.len()), (&[temp(1.5)][..], 1), "{template}");
+    }
+}
+
+#[test]
 fn damaged_frames_are_malformed() {
     let good = frame_payload();
     for length in 2..good.len() {
