@@ -21,7 +21,7 @@ use super::fields::{
     written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE,
+    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, NAMES, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE,
     SENSOR_RANK_STRONG, Says, TOPIC_BIT, VALUE_BIT, VALUES_BIT, usual,
 };
 use super::naming::TAGS_LEVEL;
@@ -300,7 +300,7 @@ impl<'a> Element<'a> {
         if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
-        let machine = self.machine_name(address)?;
+        let machine = self.machine_name(address, visitor)?;
         let machine = machine.as_deref();
         let timestamp_us = || self.timestamp_us.candidate.transpose();
         // Beside a value, only what is called `values` means several.
@@ -335,12 +335,24 @@ impl<'a> Element<'a> {
     {
         match (self.sensor.candidate, address.kind) {
             (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
-                Ok(naming::of_weak(named, self.sensor.rank, topic, (self.display_name(), machine), visitor))
+                let Ok(named) = named else { return Ok(Cow::Borrowed(topic)) };
+                Ok(naming::of_weak(self.own_name(named, machine, visitor), self.sensor.rank, topic, machine, visitor))
             }
             (None, Kind::Sensor(sensor)) => Ok(Cow::Borrowed(sensor)),
-            (Some(sensor), _) => Ok(naming::of(sensor?, self.sensor.rank, (self.display_name(), machine), visitor)),
+            (Some(sensor), _) => Ok(self.own_name(sensor?, machine, visitor)),
             (None, _) => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
         }
+    }
+
+    /// The sensor that the element's own keys name, of which the first is `named`.
+    #[inline]
+    pub(super) fn own_name<V: Visitor>(&self, named: Text<'a>, machine: Option<&str>, visitor: &V) -> Cow<'a, str> {
+        let names = self.keys_seen & NAMES;
+        let own = naming::of(named, self.sensor.rank, (self.display_name(), machine), visitor);
+        if self.sensor.rank > SENSOR_RANK_STRONG && names & names.wrapping_sub(1) != 0 {
+            return naming::of_several(own, self.bytes, machine, visitor);
+        }
+        own
     }
 
     /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
@@ -402,11 +414,15 @@ impl<'a> Element<'a> {
     }
 
     #[inline]
-    pub(super) fn machine_name<'n>(&self, address: &Address<'n>) -> Result<Option<Cow<'n, str>>, Fault>
+    pub(super) fn machine_name<'n, V: Visitor>(
+        &self,
+        address: &Address<'n>,
+        visitor: &V,
+    ) -> Result<Option<Cow<'n, str>>, Fault>
     where
         'a: 'n,
     {
-        match self.own_machine(address.machine.is_some())? {
+        match self.own_machine(address.machine.is_some(), visitor)? {
             Some(machine) => {
                 let machine = machine.to_str();
                 checked_name(&machine)?;
@@ -419,8 +435,11 @@ impl<'a> Element<'a> {
     /// The machine that the element itself names. Where one `is_named` around it, what need not be a machine means nothing, nor
     /// does a number, unless its key says that it is an id.
     #[inline]
-    pub(super) fn own_machine(&self, is_named: bool) -> Result<Option<Text<'a>>, Fault> {
+    pub(super) fn own_machine<V: Visitor>(&self, is_named: bool, visitor: &V) -> Result<Option<Text<'a>>, Fault> {
         match self.machine.candidate {
+            Some(Ok(label)) if self.machine.rank > MACHINE_RANK_WEAK => {
+                Ok(Some(label).filter(|label| !is_named && visitor.knows_machine(&label.to_str())))
+            }
             Some(Ok(_)) if is_named && self.machine.rank >= MACHINE_RANK_WEAK => Ok(None),
             Some(Err(_)) if is_named && self.machine.rank > 0 => Ok(None),
             machine => machine.transpose(),
@@ -433,7 +452,7 @@ impl<'a> Element<'a> {
             return Err(TWICE);
         }
         let machine = self
-            .machine_name(address)?
+            .machine_name(address, visitor)?
             .ok_or(Fault::malformed("neither the topic nor a machine_id names the machine"))?;
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
         let fields = snapshot::parse(self.bytes, |key| {

@@ -3,7 +3,7 @@
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::{Element, KEY, STATUS};
 use super::fields::{gateway_quality, stamp};
-use super::keys::{Known, Ranked, Says};
+use super::keys::{ENVELOPE_BIT, Known, LABEL_BIT, LABELS_BIT, Ranked, Says};
 use super::{list, values};
 use genims_model::Quality;
 
@@ -23,6 +23,9 @@ impl<'a> Element<'a> {
                 cursor.skip()
             }
             Says::List => {
+                if cursor.token() == Some(b'{') {
+                    self.keys_seen |= 1 << ENVELOPE_BIT;
+                }
                 let list = list::check(cursor)?;
                 self.list(list);
                 Ok(())
@@ -90,9 +93,17 @@ impl<'a> Element<'a> {
             }
             return Ok(());
         }
-        let named = if known.says == Says::MachineLabel { &mut self.machine } else { &mut self.sensor };
         match cursor.value()? {
-            Value::Text(text) if text.is_sound() && !text.is_blank() => named.offer(known.rank, Ok(text)),
+            Value::Text(text) if text.is_sound() && !text.is_blank() => match known.says {
+                Says::MachineLabel => self.machine.offer(known.rank, Ok(text)),
+                _ => {
+                    if known.bit == LABEL_BIT {
+                        let is_second = self.keys_seen & (1 << LABEL_BIT) != 0;
+                        self.keys_seen |= if is_second { 1 << LABELS_BIT } else { 1 << LABEL_BIT };
+                    }
+                    self.sensor.offer(known.rank, Ok(text));
+                }
+            },
             _ => self.has_others = true,
         }
         Ok(())

@@ -36,7 +36,7 @@ fn read_held<V: Visitor>(
     held: &[u8],
     visitor: &mut V,
 ) -> Result<(), Fault> {
-    let machine = element.machine_name(address)?;
+    let machine = element.machine_name(address, visitor)?;
     let timestamp_us = element.timestamp_us.candidate.transpose()?;
     let quality = element.quality_or(Quality::Good);
     element.remark(visitor);

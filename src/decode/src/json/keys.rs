@@ -82,16 +82,18 @@ pub(super) const SENSOR_RANK_CONTAINER: u8 = 10;
 const TIME_RANK_SOURCE: u8 = 9;
 const TIME_RANK_STAMP: u8 = 11;
 
-/// The rank of a machine key that counts only where the topic names no machine.
+/// The rank of a machine key that counts only where the topic names no machine; that of words which count there if the
+/// catalogue has the machine is behind it.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
 
 /// The longest of the keys of gateways and of the words that mean something. Longer ones, as most columns of snapshots are,
 /// are compared with none.
 const GATEWAY_KEY_BYTES_MAX: usize = 17;
 
-/// The bits of the keys `value` and `values`.
+/// The bits of the keys `value`, `values` and `vals`.
 pub(super) const VALUE_BIT: u32 = 0;
 pub(super) const VALUES_BIT: u32 = 16;
+pub(super) const VALS_BIT: u32 = 30;
 /// The bit of the key `Body`.
 pub(super) const BODY_BIT: u32 = 42;
 
@@ -100,6 +102,11 @@ pub(super) const ENVELOPE_BIT: u32 = 47;
 /// The bits of the keys that only SenML has, and of `topic`.
 pub(super) const SENML_BIT: u32 = 51;
 pub(super) const TOPIC_BIT: u32 = 52;
+/// The bits of words that name a sensor, and of a second one.
+pub(super) const LABEL_BIT: u32 = 53;
+pub(super) const LABELS_BIT: u32 = 54;
+/// The keys that name a sensor, but for those of nodes.
+pub(super) const NAMES: u64 = 1 << 1 | 0b1111 << 9 | 0b11 << 25 | 0b11 << 48 | 1 << LABEL_BIT | 1 << LABELS_BIT;
 /// The bit of the key `DisplayName`.
 pub(super) const DISPLAY_BIT: u32 = 46;
 
@@ -186,7 +193,7 @@ impl Known {
             b"StatusCode" | b"statusCode" => Self::new(Status, 29, 4),
             b"Status" | b"status" => Self::new(Status, 45, 5),
             b"Values" | b"VALUES" => Self::new(Several, VALUES_BIT, 0),
-            b"vals" => Self::new(Several, 30, 1),
+            b"vals" => Self::new(Several, VALS_BIT, 1),
             b"Messages" => Self::new(Messages, 31, 0),
             b"tags" | b"metrics" | b"DataItems" | b"propertyValues" => Self::new(List, 31, 0),
             b"Tags" | b"Metrics" => Self::new(List, 31, 0),
@@ -219,14 +226,21 @@ impl Known {
     fn of_word(key: &[u8]) -> Option<Self> {
         use Says::{Label, MachineLabel, Stamp};
         match key {
-            b"sensorId" | b"SensorId" | b"sensorID" | b"SensorID" | b"SENSOR_ID" => Self::new(Label, 0, 0),
-            b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, 0, 2),
-            b"Id" | b"ID" => Self::new(Label, 0, 4),
+            b"sensorId" | b"SensorId" | b"sensorID" | b"SensorID" | b"SENSOR_ID" => Self::new(Label, LABEL_BIT, 0),
+            b"sensor_code" | b"sensorCode" | b"SensorCode" => Self::new(Label, LABEL_BIT, SENSOR_RANK_PROVED),
+            b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, LABEL_BIT, 2),
+            b"tagId" | b"TagId" | b"tagID" | b"tag_id" | b"resourceName" => Self::new(Label, LABEL_BIT, 2),
+            b"sensorName" | b"SensorName" | b"sensor_name" => Self::new(Label, LABEL_BIT, 3),
+            b"Id" | b"ID" => Self::new(Label, LABEL_BIT, 4),
             b"machineId" | b"MachineId" | b"machineID" | b"MachineID" => Self::new(MachineLabel, 0, 1),
+            b"device" | b"Device" | b"deviceId" | b"DeviceId" | b"deviceID" | b"device_id" | b"deviceName"
+            | b"DeviceName" | b"device_name" | b"asset" | b"assetId" | b"asset_id" | b"thing" | b"thingName" => {
+                Self::new(MachineLabel, 0, MACHINE_RANK_WEAK + 1)
+            }
             b"nodeId" | b"nodeid" | b"node_id" => Self::new(Label, 0, SENSOR_RANK_NODE),
             b"tagPath" | b"fullPath" | b"path" | b"address" | b"item" | b"itemId" | b"ItemId" | b"itemName"
             | b"ItemName" | b"key" | b"metric" | b"variable" | b"parameter" | b"point" | b"signal" | b"channel"
-            | b"label" | b"n" => Self::new(Label, 0, SENSOR_RANK_LABEL),
+            | b"label" | b"n" => Self::new(Label, LABEL_BIT, SENSOR_RANK_LABEL),
             b"propertyId" => Self::new(Label, 0, SENSOR_RANK_CONTAINER + 1),
             b"sourceTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE),
             b"serverTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE + 1),
@@ -235,13 +249,27 @@ impl Known {
             | b"_timestamp" | b"last_seen" | b"created_at" | b"createdAt" | b"measured_at" | b"utc" | b"UTC" => {
                 Self::new(Stamp, 0, TIME_RANK_STAMP)
             }
+            b"unixtime" | b"unixTime" | b"unix_time" | b"UnixTime" | b"unix" | b"unixTimestamp" | b"epochMs"
+            | b"epoch_ms" | b"epochTime" | b"epoch_time" | b"clock" | b"ts_us" | b"ts_ns" | b"tsMs"
+            | b"timestampUs" | b"timestampS" | b"timestamp_s" | b"timestampUtc" | b"timestampUTC"
+            | b"timestamp_utc" | b"TimestampUtc" | b"time_stamp" | b"Time_Stamp" | b"utcTime" | b"utc_time"
+            | b"date" | b"Date" | b"origin" => Self::new(Stamp, 0, TIME_RANK_STAMP),
+            b"eventTime" | b"event_time" | b"EventTime" | b"eventTimestamp" | b"event_timestamp" | b"resultTime"
+            | b"phenomenonTime" | b"sampleTime" | b"sample_time" | b"sampledAt" | b"sampled_at" | b"readTime"
+            | b"measureTime" | b"measurementTime" | b"measuredAt" | b"observedAt" | b"observed_at" | b"recordedAt"
+            | b"recorded_at" | b"reportedAt" | b"reported_at" | b"capturedAt" | b"captured_at" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP)
+            }
+            b"publishedAt" | b"published_at" | b"sentAt" | b"sent_at" | b"lastSeen" | b"LastSeen" | b"enqueuedTime" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP + 1)
+            }
             _ => None,
         }
     }
 
     /// Whether text behind the key is the name of something, and no value even where it is made of digits.
     pub(super) fn is_name(self) -> bool {
-        self.says == Says::Label && self.rank < SENSOR_RANK_LABEL
+        self.says == Says::MachineLabel || (self.says == Says::Label && self.rank < SENSOR_RANK_LABEL)
     }
 
     /// Whether few senders name a sensor by it: a plant may have a sensor that is called so.

@@ -30,7 +30,7 @@ impl<'a> Element<'a> {
         if self.payload_twice {
             return Err(TWICE);
         }
-        let machine = self.machine_name(address)?;
+        let machine = self.machine_name(address, visitor)?;
         let machine = machine.as_deref();
         let address = Address { machine, ..*address };
         let topic = self.topic();

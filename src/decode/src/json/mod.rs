@@ -15,6 +15,7 @@
 //! - A document that is one element is taken whole or not at all; so nothing may follow it but further documents, each on
 //!   a line of its own.
 
+mod beside;
 pub(crate) mod cursor;
 mod element;
 mod envelope;
@@ -34,6 +35,8 @@ mod tags;
 mod translate;
 mod values;
 
+#[cfg(test)]
+mod beside_tests;
 #[cfg(test)]
 mod envelope_tests;
 #[cfg(test)]
@@ -57,13 +60,20 @@ mod tolerance_tests;
 
 pub(crate) use fields::time_value;
 
-use super::fault::checked_name;
+use super::fault::{Fault, NOT_A_NUMBER, checked_name};
 use super::mapping::Mapping;
 use super::{Address, Form, Kind, Name, Point, Visitor};
 use cursor::{Cursor, Syntax};
 use element::Element;
 use genims_model::{Quality, Reason};
+use keys::{Known, Says};
 use original::Original;
+
+/// Whether a key names a machine where nothing else does and the catalogue has it.
+#[cold]
+pub(crate) fn is_machine_label(key: &str) -> bool {
+    Known::of_gateway(key.as_bytes()).is_some_and(|known| known.says == Says::MachineLabel)
+}
 
 const BREAKS_OFF: &str = "the array breaks off";
 
@@ -209,11 +219,18 @@ fn only_value<'a>(address: &Address<'a>, payload: &[u8]) -> Option<Point<'a>> {
 #[inline]
 fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) {
     if let Err(fault) = element.report(address, visitor)
-        && !inside::report(address, element, visitor)
+        && !report_otherwise(fault, address, element, visitor)
     {
         let told = element.told(fault);
         visitor.reject_part(Form::Elements, fault.reason, format_args!("{told}"), element.bytes());
     }
+}
+
+/// What an element holds that could not be read as it came. `false`: there is nothing.
+#[cold]
+fn report_otherwise<V: Visitor>(fault: Fault, address: &Address<'_>, element: &Element<'_>, visitor: &mut V) -> bool {
+    (fault == NOT_A_NUMBER && element.report_values_in_value(address, visitor) == Ok(true))
+        || inside::report(address, element, visitor)
 }
 
 fn reject_trailing<V: Visitor>(payload: &[u8], mut cursor: Cursor<'_>, visitor: &mut V) {

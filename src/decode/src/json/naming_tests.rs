@@ -83,3 +83,65 @@ fn an_error_beside_a_single_value_makes_it_bad_as_in_a_list() {
         assert_eq!(points(TAGS, &[], &payload), [untimed("TEMP", 0.0)], "{payload}");
     }
 }
+
+#[test]
+fn a_device_is_the_machine_where_nothing_else_is_and_the_catalogue_has_it() {
+    for key in ["device", "deviceId", "device_id", "deviceName", "asset", "thing", "DeviceName"] {
+        let of_press = format!(r#"{{"{key}":"PRESS-1","TEMP":5}}"#);
+        let expected = Found::new("TEMP", None, 5.0).on("PRESS-1");
+        assert_eq!(points(BATCH, &["PRESS-1"], &of_press), std::slice::from_ref(&expected), "{of_press}");
+        assert_eq!(points(BATCH, &[], &of_press), [Found::new("TEMP", None, 5.0)], "nobody's: {of_press}");
+        assert_eq!(points(TAGS, &["PRESS-1"], &of_press), [untimed("TEMP", 5.0)], "the topic names one: {of_press}");
+        let list = format!(r#"{{"values":[{{"{key}":"PRESS-1","name":"TEMP","v":5}}]}}"#);
+        assert_eq!(points(BATCH, &["PRESS-1"], &list), std::slice::from_ref(&expected), "{list}");
+        let named = format!(r#"{{"{key}":"PRESS-2","machine_id":"PRESS-1","TEMP":5}}"#);
+        assert_eq!(points(BATCH, &["PRESS-1", "PRESS-2"], &named), std::slice::from_ref(&expected), "{named}");
+        // Digits there are a name, and of a sensor of the catalogue the value.
+        let digits = format!(r#"{{"{key}":"42","TEMP":5}}"#);
+        assert_eq!(points(TAGS, &[], &digits), [untimed("TEMP", 5.0)], "{digits}");
+    }
+    for (known, line, machine) in [
+        (&["PRESS-1"][..], "modbus,device=PRESS-1 TEMP=5", "PRESS-1"),
+        (&["PRESS-1"], "modbus,host=gw,name=PRESS-1 TEMP=5", "PRESS-1"),
+        (&["PRESS-1", "modbus"], "modbus,device=PRESS-1 TEMP=5", "modbus"),
+        (&[], "modbus,device=PRESS-1 TEMP=5", "modbus"),
+        (&["PRESS-1"], "modbus,device=PRESS-1,machine_id=M7 TEMP=5", "M7"),
+    ] {
+        let found = decoded(BATCH, known, line);
+        assert_eq!(found.points, [Found::new("TEMP", None, 5.0).on(machine)], "{line} {known:?}");
+    }
+    let bad = decoded(BATCH, &["PRESS-1"], "modbus,device=PRESS-1 TEMP=warm");
+    assert_eq!(bad.fragments(), ["modbus,machine_id=PRESS-1 TEMP=warm"], "what is set aside keeps its machine");
+}
+
+#[test]
+fn sensors_have_further_words_for_their_names() {
+    for key in ["sensor_code", "sensorCode", "tagId", "tag_id", "sensorName", "sensor_name", "resourceName"] {
+        let payload = format!(r#"{{"{key}":"TEMP","value":5}}"#);
+        assert_eq!(points(TAGS, &[], &payload), [untimed("TEMP", 5.0)], "{payload}");
+        let list = format!(r#"{{"data":[{payload}]}}"#);
+        assert_eq!(points(TAGS, &[], &list), [untimed("TEMP", 5.0)], "{list}");
+    }
+}
+
+#[test]
+fn of_several_names_the_one_that_the_catalogue_has_counts() {
+    for entry in [
+        r#"{"id":"TEMP-1","name":"Oil temperature","v":5}"#,
+        r#"{"name":"Oil temperature","id":"TEMP-1","v":5}"#,
+        r#"{"tag":"Oil temperature","key":"TEMP-1","v":5}"#,
+        r#"{"channel":"Oil temperature","item":"TEMP-1","v":5}"#,
+        r#"{"id":"f3a1","tagName":"Oil","resourceName":"TEMP-1","v":5}"#,
+    ] {
+        for (topic, payload) in
+            [(TAGS, entry.to_owned()), (TAGS, format!("[{entry}]")), (TAGS, format!(r#"{{"tags":[{entry}]}}"#))]
+        {
+            assert_eq!(points(topic, &["TEMP-1"], &payload), [untimed("TEMP-1", 5.0)], "{payload}");
+            let none = points(topic, &[], &payload);
+            assert!(none[0].sensor.starts_with("Oil"), "the first counts where nobody knows: {payload} {none:?}");
+        }
+        assert_eq!(points(TEMP, &["TEMP", "TEMP-1"], entry), [untimed("TEMP", 5.0)], "the topic's own: {entry}");
+    }
+    let both = r#"{"id":"TEMP-1","name":"TEMP-2","v":5}"#;
+    assert_eq!(points(TAGS, &["TEMP-1", "TEMP-2"], both), [untimed("TEMP-2", 5.0)], "the better of two");
+}

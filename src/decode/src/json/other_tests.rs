@@ -73,7 +73,32 @@ fn qualities_have_other_keys_too() {
 
 #[test]
 fn times_have_other_keys_too_where_a_time_stands_there() {
-    for key in ["sourceTimestamp", "timeStamp", "TIMESTAMP", "Time", "Epoch", "datetime", "last_seen", "ts_ms"] {
+    for key in [
+        "sourceTimestamp",
+        "timeStamp",
+        "TIMESTAMP",
+        "Time",
+        "Epoch",
+        "datetime",
+        "last_seen",
+        "ts_ms",
+        "unixtime",
+        "unix_time",
+        "clock",
+        "ts_us",
+        "timestampUs",
+        "timestamp_s",
+        "timestampUtc",
+        "date",
+        "eventTime",
+        "enqueuedTime",
+        "observedAt",
+        "published_at",
+        "resultTime",
+        "lastSeen",
+        "reported_at",
+        "origin",
+    ] {
         for time in ["1700000000123", "\"2023-11-14T22:13:20.123Z\"", "{\"seconds\":1700000000,\"nanos\":123000000}"] {
             let payload = format!(r#"{{"value":1.5,"{key}":{time}}}"#);
             assert_eq!(points(TEMP, &[], &payload), [timed("TEMP", 1.5)], "{payload}");
@@ -152,7 +177,20 @@ fn lists_stand_under_the_names_of_machines_and_sensors() {
     ];
     assert_eq!(points(BATCH, &["P1", "P2"], telemetry), expected);
     assert_eq!(points(TAGS, &["P1", "P2"], telemetry), expected);
-    assert_eq!(decoded(BATCH, &["P1"], telemetry).reasons(), [NotANumber], "P2 is nobody");
+    for (topic, known) in [(BATCH, &["P1"][..]), (TAGS, &["P1"]), (BATCH, &[]), (TAGS, &[])] {
+        assert_eq!(
+            points(topic, known, telemetry),
+            expected,
+            "a machine that the catalogue lacks is nobody else: {known:?}"
+        );
+    }
+    let with_count = telemetry.replacen('{', r#"{"seq":7,"#, 1);
+    assert_eq!(points(TAGS, &["P1"], &with_count), expected, "a number beside machines is a remark");
+    // A word for any list names no machine.
+    for key in ["rows", "Data", "items", "telemetry"] {
+        let rows = format!(r#"{{"{key}":[{{"ts":1700000000123,"values":{{"A":1}}}}]}}"#);
+        assert_eq!(points(TAGS, &[], &rows), [timed("A", 1.0)], "{key}");
+    }
     assert_eq!(points(BATCH, &["P1"], r#"{"P1":{"A":1}}"#), [Found::new("A", None, 1.0).on("P1")]);
     let series = r#"{"A":[{"ts":1700000000123,"value":"1"},{"ts":1700000000123,"value":2}],"B":[{"value":3,"timestamp":1700000000123}]}"#;
     for known in [&[][..], &["A", "B"]] {

@@ -3,13 +3,15 @@
 use super::cursor::{Cursor, Syntax, Text, is_empty};
 use super::element::Element;
 use super::fields::typed_value;
-use super::keys::{BODY_BIT, ENVELOPE_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
+use super::keys::{BODY_BIT, ENVELOPE_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
 use super::values::{self, Common};
-use super::{envelope, list, naming, tags};
+use super::{envelope, list, tags};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
+
+pub(super) const NO_VALUES: Fault = Fault::malformed("`values` is neither an object of numbers nor a list of objects");
 
 /// How deep lists in entries of lists are followed: records in messages.
 const LISTS_DEEP_MAX: usize = 2;
@@ -33,7 +35,6 @@ impl<'a> Element<'a> {
         deep: usize,
         visitor: &mut V,
     ) -> Result<(), Fault> {
-        const NO_VALUES: Fault = Fault::malformed("`values` is neither an object of numbers nor a list of objects");
         if self.value.candidate.is_some() {
             return Err(Fault::malformed("value and values exclude each other"));
         }
@@ -56,11 +57,13 @@ impl<'a> Element<'a> {
             return self.report_item(common.sensor, common, 0, visitor);
         } else if !is_of_sensor
             && ((deep == LISTS_DEEP_MAX && self.report_keyed(common, deep - 1, visitor)?)
+                || (deep == LISTS_DEEP_MAX && self.report_list_beside(common, deep - 1, visitor)?)
                 || self.report_tags(common, visitor)?
                 || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
         {
+            self.reject_values(common, visitor);
         } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
-            let has_values = self.keys_seen & (1 << VALUES_BIT) != 0;
+            let has_values = self.keys_seen & (1 << VALUES_BIT | 1 << VALS_BIT) != 0;
             return Err(if has_values { NO_VALUES } else { NO_VALUE });
         }
         self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
@@ -118,7 +121,7 @@ impl<'a> Element<'a> {
 
     /// Whether a value stands under a key that only tells its type.
     #[cold]
-    fn has_typed_value(&self) -> bool {
+    pub(super) fn has_typed_value(&self) -> bool {
         let mut found = false;
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             found |= is_typed_value(&key.to_str());
@@ -147,7 +150,7 @@ impl<'a> Element<'a> {
 
     /// Reads the object next to the cursor and hands it over if it is one tag's: `{"Value": 21.5, "SourceTimestamp": ...}`.
     /// `None`: it is not, and the cursor stays.
-    fn report_tag<V: Visitor>(
+    pub(super) fn report_tag<V: Visitor>(
         cursor: &mut Cursor<'a>,
         named: &str,
         common: Common<'_>,
@@ -210,7 +213,7 @@ impl<'a> Element<'a> {
         if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
-        let own_machine = self.own_machine(common.machine.is_some())?.map(Text::to_str);
+        let own_machine = self.own_machine(common.machine.is_some(), visitor)?.map(Text::to_str);
         let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
         let quality = self.quality_or(common.quality);
         let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
@@ -218,7 +221,7 @@ impl<'a> Element<'a> {
         if is_list && deep > 0 && self.value.candidate.is_none() {
             let inner = Self { is_data_set: true, ..*self };
             let own = self.sensor.candidate.and_then(Result::ok);
-            let own = own.map(|own| naming::of(own, self.sensor.rank, (self.display_name(), machine), visitor));
+            let own = own.map(|own| self.own_name(own, machine, visitor));
             let sensor = own.as_deref().or(common.sensor);
             let common = Common { machine, sensor, timestamp_us, quality, ..common };
             return inner.report_lists(false, common, deep, visitor);
@@ -232,7 +235,7 @@ impl<'a> Element<'a> {
         }
         let sensor = match (named, self.sensor.candidate, common.sensor) {
             (Some(named), ..) => Cow::Borrowed(named),
-            (None, Some(own), _) => naming::of(own?, self.sensor.rank, (self.display_name(), machine), visitor),
+            (None, Some(own), _) => self.own_name(own?, machine, visitor),
             (None, None, Some(sensor)) if says_value => Cow::Borrowed(sensor),
             (None, None, _) => return Err(Fault::malformed("an entry of the list names no sensor")),
         };

@@ -67,6 +67,31 @@ pub(super) fn report_inner<'o, V: Visitor>(
     result.map(|()| has_tags).map_err(|Syntax(what)| Fault::malformed(what))
 }
 
+/// As [`report`], of the object or list that stands under a name. `false`: it is no value and has none.
+#[cold]
+pub(super) fn report_under<'o, V: Visitor>(
+    name: &str,
+    written: &'o [u8],
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> bool {
+    let mut walk = Walk::new(Top::Tags, common, visitor, report_tag);
+    walk.path.push_str(name);
+    let read = match only_item(written) {
+        Ok(value) => {
+            walk.one(Ok(value), written);
+            Ok(())
+        }
+        Err(_) if written.starts_with(b"{") => walk.object(&mut Cursor::new(written), 1),
+        Err(_) => {
+            walk.nested(written);
+            Ok(())
+        }
+    };
+    read.is_ok() && !walk.seen.is_empty()
+}
+
 struct Walk<'w, V, R> {
     top: Top,
     common: Common<'w>,

@@ -163,6 +163,13 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The tags of a line that was read before.
+pub(super) fn tags(text: &str) -> impl Iterator<Item = (Escaped<'_>, Escaped<'_>)> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.name(b", ");
+    std::iter::from_fn(move || scanner.take(b',').then(|| scanner.tag().ok()).flatten())
+}
+
 fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
     const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only a timestamp may stand");
     if let Some(count) = whole(text.as_bytes())

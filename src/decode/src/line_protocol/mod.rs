@@ -4,7 +4,7 @@
 //! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`; other fields are remarks
 //! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
 //! - else the measurement is the machine; where it is none that the catalogue has (Telegraf's are names of its plugins), the
-//!   topic's machine, if it names one
+//!   topic's machine, if it names one, and where it names none, a tag `device`, `name` and the like that the catalogue has
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string, or a code beside a sensor's value,
 //! or a tag of that name belongs to the whole line: see [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
@@ -19,6 +19,7 @@
 mod line;
 
 use super::fault::{Fault, checked_name};
+use super::json::is_machine_label;
 use super::timestamp::Unit;
 use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
 use genims_model::Quality;
@@ -106,10 +107,13 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     if text.contains('\0') {
         return Err(Fault::malformed("the line contains NUL"));
     }
-    let line = Line::parse(text, around.unit)?;
+    let mut line = Line::parse(text, around.unit)?;
     let (quality, mut value_field) = (quality_of(&line, visitor), None);
-    let machine = line.machine.map(Escaped::to_str);
     let measurement = line.measurement.to_str();
+    if line.sensor.is_none() && line.machine.is_none() && around.machine.is_none() {
+        line.machine = labelled_machine(text, &measurement, visitor);
+    }
+    let machine = line.machine.map(Escaped::to_str);
     checked_name(&measurement)?;
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
         let other = around.machine.filter(|_| machine.is_none() && !visitor.knows_machine(&measurement));
@@ -148,6 +152,16 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     let field = value_field.ok_or(Fault::malformed("a line with a sensor tag needs a field named value"))?;
     report(&line, field, Name::Sensor { machine, sensor: &sensor }, quality, visitor);
     Ok(())
+}
+
+/// The machine that a tag names which need not name one, where nothing else does and the catalogue has it.
+#[cold]
+fn labelled_machine<'t, V: Visitor>(text: &'t str, measurement: &str, visitor: &V) -> Option<Escaped<'t>> {
+    if visitor.knows_machine(measurement) {
+        return None;
+    }
+    let labels = line::tags(text).filter(|(key, _)| key.is("name") || is_machine_label(key.raw()));
+    labels.map(|(_, value)| value).find(|machine| visitor.knows_machine(&machine.to_str()))
 }
 
 /// The quality of a line with a sensor, whose field `quality` is a number: there it is no sensor's value.
