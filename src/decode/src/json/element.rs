@@ -29,7 +29,7 @@ use super::values::{self, Common};
 use super::{list, naming};
 use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
 use crate::timestamp::Unit;
-use crate::{Address, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
+use crate::{Address, Form, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
 use genims_model::Quality;
 use std::borrow::Cow;
 
@@ -455,12 +455,16 @@ impl<'a> Element<'a> {
             .machine_name(address, visitor)?
             .ok_or(Fault::malformed("neither the topic nor a machine_id names the machine"))?;
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
-        let fields = snapshot::parse(self.bytes, |key| {
+        let (fields, fault) = snapshot::parse(self.bytes, |key| {
             if Known::of(key.as_bytes()).is_none() {
                 visitor.remark(Remark::UnknownColumn, key);
             }
         })?;
         visitor.snapshot(&machine, timestamp_us, fields);
+        if let Some(fault) = fault {
+            let told = format_args!("{fault}; the other columns were taken");
+            visitor.reject_part(Form::Elements, fault.reason, told, self.bytes);
+        }
         Ok(())
     }
 }

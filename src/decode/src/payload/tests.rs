@@ -246,6 +246,18 @@ fn below_scada_only_json_is_taken() {
 }
 
 #[test]
+fn a_snapshot_is_kept_without_the_columns_at_fault_which_are_told() {
+    let whole = r#"{"ts":1700000000123,"machine_state":"RUNNING","fault_code":0,"program_number":1234,"tool_number":3.5,"oee_percentage":NaN}"#;
+    let found = decoded(SCADA, whole);
+    let [(machine, timestamp_us, fields)] = &found.snapshots[..] else { panic!("{found:?}") };
+    assert_eq!((machine.as_str(), *timestamp_us), ("M1", Some(1_700_000_000_123_000)));
+    assert_eq!((fields.fault_code.as_deref(), fields.program_number.as_deref()), (Some("0"), Some("1234")));
+    assert_eq!((fields.tool_number, fields.oee_percentage), (None, None));
+    assert_eq!((found.reasons(), found.fragments()), (vec![Reason::OutOfRange], vec![whole.to_owned()]));
+    assert!(found.rejects[0].1.starts_with("tool_number: "), "{}", found.rejects[0].1);
+}
+
+#[test]
 fn an_own_template_leads_to_the_same_readings() {
     let entry = TopicTemplate { template: "acme/{site}/{cell}/{tag}".to_owned(), ..TopicTemplate::default() };
     let decoder = Decoder::new(Templates::new([&entry]).unwrap());
