@@ -36,6 +36,12 @@ fn a_list_of_tags_beside_a_number_is_taken() {
     let edgex = r#"{"deviceName":"d","origin":1700000000123000000,"readings":[
         {"resourceName":"TEMP","valueType":"Float32","value":"71.5"}]}"#;
     assert_eq!(points(TAGS, &["TEMP"], edgex), [timed("TEMP", 71.5)]);
+    for key in ["records", "payload", "params"] {
+        let alone = format!(r#"{{"ts":1700000000123,"{key}":[{{"name":"TEMP","value":71.5}}]}}"#);
+        assert_eq!(points(TAGS, &[], &alone), [timed("TEMP", 71.5)], "{alone}");
+        let rows = format!(r#"{{"ts":1700000000123,"{key}":[{{"TEMP":71.5}}]}}"#);
+        assert_eq!(points(TAGS, &[], &rows), [timed("TEMP", 71.5)], "{rows}");
+    }
     // An entry at fault is set aside alone, and two lists are no longer one.
     let bad = decoded(TAGS, &["A"], r#"{"seq":12,"data":[{"name":"A","value":1},{"name":"B","value":"x"}]}"#);
     assert_eq!((bad.points.as_slice(), bad.reasons()), (&[untimed("A", 1.0)][..], vec![NotANumber]));
@@ -104,4 +110,29 @@ fn an_object_in_place_of_a_value_is_several_where_the_catalogue_has_them() {
         let unknown = decoded(TAGS, &[], &payload);
         assert_eq!((unknown.points.len(), unknown.fragments()), (0, vec![payload]), "else nobody knows what it is");
     }
+}
+
+#[test]
+fn one_letter_may_be_a_tag_s_name() {
+    assert_eq!(points(TAGS, &["t", "h"], r#"{"t":21.5,"h":48}"#), [untimed("t", 21.5), untimed("h", 48.0)]);
+    assert_eq!(
+        points(TAGS, &["h"], r#"{"t":-5.5,"h":48}"#),
+        [untimed("t", -5.5), untimed("h", 48.0)],
+        "no time at all"
+    );
+    assert_eq!(points(TAGS, &[], r#"{"t":21.5}"#), [untimed("t", 21.5)]);
+    assert_eq!(points(TAGS, &["q", "p"], r#"{"q":3,"p":5}"#), [untimed("q", 3.0), untimed("p", 5.0)]);
+    assert_eq!(points(TAGS, &["d", "h"], r#"{"d":120,"h":48}"#), [untimed("d", 120.0), untimed("h", 48.0)]);
+    assert_eq!(points(TAGS, &["d"], r#"{"d":120,"h":48}"#), [untimed("d", 120.0), untimed("h", 48.0)]);
+    assert_eq!(points(TAGS, &["v", "h"], r#"{"v":230,"h":48}"#), [untimed("v", 230.0), untimed("h", 48.0)]);
+    // Where they are none, they mean what they mean.
+    assert_eq!(points(TAGS, &["h"], r#"{"t":1700000000123,"h":48,"q":24}"#), [timed("h", 48.0).of_quality(Bad)]);
+    let known = points(TAGS, &["t", "h"], r#"{"ts":1700000000123,"t":21.5,"h":48}"#);
+    assert_eq!(known, [timed("t", 21.5), timed("h", 48.0)]);
+    assert_eq!(
+        points(TAGS, &["t", "q"], r#"{"values":{"A":1},"t":1700000000123,"q":24}"#),
+        [timed("A", 1.0).of_quality(Bad)]
+    );
+    let noon = decoded(TAGS, &["h"], r#"{"t":"noon","h":48}"#);
+    assert_eq!(noon.reasons(), [genims_model::Reason::BadTimestamp], "text there is no temperature");
 }

@@ -17,16 +17,16 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::fields::{
-    DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
-    written_at_fault,
+    DataValue, data_value, is_no_time, name, node_id, number_value, odd_quality, quality, quality_object, time_object,
+    time_value, written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, NAMES, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE,
-    SENSOR_RANK_STRONG, Says, TOPIC_BIT, VALUE_BIT, VALUES_BIT, usual,
+    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, NAMES, QUALITY_RANK_Q, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER,
+    SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, TIME_RANK_T, TOPIC_BIT, VALUE_BIT, VALUES_BIT, usual,
 };
 use super::naming::TAGS_LEVEL;
 use super::values::{self, Common};
-use super::{list, naming};
+use super::{envelope, list, naming};
 use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
 use crate::timestamp::Unit;
 use crate::{Address, Form, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
@@ -166,7 +166,11 @@ impl<'a> Element<'a> {
                 None => self.quality_is_odd = true,
             },
             value => {
-                self.quality_is_zero |= matches!(value, Value::Number(number) if number.decimal.mantissa == 0);
+                self.quality_is_zero |= match value {
+                    Value::Number(number) => number.decimal.mantissa == 0,
+                    Value::Text(text) => text.plain() == Some(b"0"),
+                    _ => false,
+                };
                 match quality(value) {
                     Some(quality) => self.quality.offer(rank, Ok(quality)),
                     None => self.quality_is_odd = true,
@@ -335,13 +339,35 @@ impl<'a> Element<'a> {
     {
         match (self.sensor.candidate, address.kind) {
             (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
-                let Ok(named) = named else { return Ok(Cow::Borrowed(topic)) };
+                let Ok(named) = named else {
+                    let number = self.named_by_number(machine, visitor).filter(|_| !visitor.knows(machine, topic));
+                    return Ok(number.map_or(Cow::Borrowed(topic), Cow::Owned));
+                };
                 Ok(naming::of_weak(self.own_name(named, machine, visitor), self.sensor.rank, topic, machine, visitor))
             }
             (None, Kind::Sensor(sensor)) => Ok(Cow::Borrowed(sensor)),
-            (Some(sensor), _) => Ok(self.own_name(sensor?, machine, visitor)),
+            (Some(sensor), _) => self.name_of(sensor, machine, visitor),
             (None, _) => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
         }
+    }
+
+    /// The sensor that the element's own keys name: by a number, too, if the catalogue has it.
+    #[inline]
+    pub(super) fn name_of<V: Visitor>(
+        &self,
+        named: Result<Text<'a>, Fault>,
+        machine: Option<&str>,
+        visitor: &V,
+    ) -> Result<Cow<'a, str>, Fault> {
+        match named {
+            Ok(named) => Ok(self.own_name(named, machine, visitor)),
+            Err(fault) => self.named_by_number(machine, visitor).map(Cow::Owned).ok_or(fault),
+        }
+    }
+
+    #[cold]
+    fn named_by_number<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> Option<String> {
+        naming::of_number(self.bytes, self.sensor.rank, machine, visitor)
     }
 
     /// The sensor that the element's own keys name, of which the first is `named`.
@@ -374,19 +400,32 @@ impl<'a> Element<'a> {
         if !is_several && !naming::is_among_tags((self.bytes, is_named, sensor), address, machine, visitor) {
             return None;
         }
+        let is_of_tags = self.values.is_none() && self.list.is_none();
+        let is_tag = |key: &str| is_of_tags && visitor.knows(machine, key);
         let timestamp_us = match self.timestamp_us.candidate.transpose() {
+            _ if self.timestamp_us.rank == TIME_RANK_T && (is_tag("t") || (is_of_tags && self.has_no_time())) => None,
             Ok(timestamp_us) => timestamp_us,
             Err(fault) => return Some(Err(fault)),
+        };
+        let quality = match self.quality.rank {
+            QUALITY_RANK_Q if is_tag("q") => Quality::Good,
+            _ => self.quality_or(Quality::Good),
         };
         let sensor = sensor.filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
         let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
         let thing = sensor.filter(|_| is_container);
-        let common = Common { machine, sensor, thing, timestamp_us, quality: self.quality_or(Quality::Good) };
+        let common = Common { machine, sensor, thing, timestamp_us, quality };
         self.remark(visitor);
         Some(match is_several {
             true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
             false => self.report_with_siblings(common, visitor),
         })
+    }
+
+    /// Whether `t` is the element's only time and holds a number that is none.
+    #[cold]
+    fn has_no_time(&self) -> bool {
+        envelope::member(self.bytes, "t").is_some_and(is_no_time)
     }
 
     /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.

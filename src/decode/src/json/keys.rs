@@ -82,6 +82,10 @@ pub(super) const SENSOR_RANK_CONTAINER: u8 = 10;
 const TIME_RANK_SOURCE: u8 = 9;
 const TIME_RANK_STAMP: u8 = 11;
 
+/// The ranks of the short keys of time and quality, which may as well be tags.
+pub(super) const TIME_RANK_T: u8 = 6;
+pub(super) const QUALITY_RANK_Q: u8 = 1;
+
 /// The rank of a machine key that counts only where the topic names no machine; that of words which count there if the
 /// catalogue has the machine is behind it.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
@@ -124,7 +128,7 @@ macro_rules! usual {
             b"timestamp" | b"Timestamp" => usual!(@ Time(None), 5, 3, $known => $then),
             b"ts" => usual!(@ Time(None), 6, 4, $known => $then),
             b"time" => usual!(@ Time(None), 7, 5, $known => $then),
-            b"t" => usual!(@ Time(None), 8, 6, $known => $then),
+            b"t" => usual!(@ Time(None), 8, TIME_RANK_T, $known => $then),
             b"sensor" => usual!(@ Sensor, 9, 1, $known => $then),
             b"tag" => usual!(@ Sensor, 10, 2, $known => $then),
             b"name" | b"Name" => usual!(@ Sensor, 11, 3, $known => $then),
@@ -176,7 +180,7 @@ impl Known {
             b"VALUE" => Self::new(Value, VALUE_BIT, 0),
             b"v" => Self::new(Value, 18, 1),
             b"val" | b"Val" => Self::new(Value, 19, 2),
-            b"q" => Self::new(Quality, 20, 1),
+            b"q" => Self::new(Quality, 20, QUALITY_RANK_Q),
             b"d" => Self::new(Data, 21, 3),
             b"node" => Self::new(Machine, 22, MACHINE_RANK_WEAK),
             b"QUALITY" => Self::new(Quality, 15, 0),

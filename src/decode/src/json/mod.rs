@@ -33,6 +33,7 @@ mod senml;
 mod several;
 mod tags;
 mod translate;
+mod typed;
 mod values;
 
 #[cfg(test)]
@@ -86,13 +87,19 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
         return;
     }
     match Element::parse(&mut cursor) {
-        Ok(element) if cursor.token().is_none() && element.is_senml() => {
+        Ok(element) if is_end(&mut cursor) && element.is_senml() => {
             senml::Base::default().report(address, element.bytes(), visitor);
         }
-        Ok(element) if cursor.token().is_none() => report(address, &element, visitor),
+        Ok(element) if is_end(&mut cursor) => report(address, &element, visitor),
         Err(_) if let Some(json) = loose::as_json(payload) => inside::read(address, &json, payload, visitor),
         _ => decode_lines(address, payload, visitor),
     }
+}
+
+/// Whether a document is over. Behind a zero byte stands what a buffer in C held before.
+#[inline]
+fn is_end(cursor: &mut Cursor<'_>) -> bool {
+    matches!(cursor.token(), None | Some(0))
 }
 
 /// As [`decode`], below a topic whose shape the configuration tells.
@@ -141,6 +148,9 @@ fn decode_lines<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut
 fn document_end(cursor: &Cursor<'_>, payload: &[u8]) -> Option<usize> {
     let mut behind = *cursor;
     let next = behind.token();
+    if next == Some(0) {
+        return Some(payload.len());
+    }
     let between = payload.get(cursor.at()..behind.at())?;
     (next.is_none() || (next == Some(b'{') && between.contains(&b'\n'))).then(|| behind.at())
 }
@@ -234,7 +244,7 @@ fn report_otherwise<V: Visitor>(fault: Fault, address: &Address<'_>, element: &E
 }
 
 fn reject_trailing<V: Visitor>(payload: &[u8], mut cursor: Cursor<'_>, visitor: &mut V) {
-    if cursor.token().is_some() {
+    if !is_end(&mut cursor) {
         let at = cursor.at();
         reject_syntax(Syntax("something follows the array"), at, &payload[at..], visitor);
     }

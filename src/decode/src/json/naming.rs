@@ -111,6 +111,23 @@ pub(super) fn of_several<'n, V: Visitor>(
     best.filter(|_| read.is_ok()).unwrap_or(first)
 }
 
+/// The sensor whose name is the number behind the key of `rank`, if the catalogue has it.
+#[cold]
+pub(super) fn of_number<V: Visitor>(element: &[u8], rank: u8, machine: Option<&str>, visitor: &V) -> Option<String> {
+    let mut name = None;
+    let read = Cursor::new(element).object(|cursor, key| {
+        let is_meant =
+            Known::of(key.to_str().as_bytes()).is_some_and(|known| (known.says, known.rank) == (Says::Sensor, rank));
+        if let Value::Number(number) = cursor.value()?
+            && is_meant
+        {
+            name = Some(String::from_utf8_lossy(number.text).into_owned());
+        }
+        Ok(())
+    });
+    read.ok().and(name).filter(|name| visitor.knows(machine, name))
+}
+
 /// Whether the value of an element, which has no strong name, is one tag among others. `is_named`: it has a weak one. `sensor`:
 /// whom it and its topic mean.
 #[cold]
@@ -130,7 +147,8 @@ pub(super) fn is_among_tags<V: Visitor>(
     let mut is_known = false;
     let read = Cursor::new(element).object(|cursor, key| {
         let key = key.to_str();
-        is_known |= Known::of(key.as_bytes()).is_none() && visitor.knows(machine, &key);
+        let may_be_tag = key.len() == 1 || Known::of(key.as_bytes()).is_none();
+        is_known |= may_be_tag && visitor.knows(machine, &key);
         cursor.skip()
     });
     read.is_ok() && is_known

@@ -145,3 +145,19 @@ fn of_several_names_the_one_that_the_catalogue_has_counts() {
     let both = r#"{"id":"TEMP-1","name":"TEMP-2","v":5}"#;
     assert_eq!(points(TAGS, &["TEMP-1", "TEMP-2"], both), [untimed("TEMP-2", 5.0)], "the better of two");
 }
+
+#[test]
+fn a_number_is_a_name_where_the_catalogue_has_it() {
+    for (topic, payload) in [
+        (TAGS, r#"{"tags":[{"id":40001,"v":5}]}"#),
+        (TAGS, r#"{"values":[{"id":40001,"v":5}]}"#),
+        (TAGS, r#"{"id":40001,"v":5}"#),
+        (TAGS, r#"{"sensor_id":40001,"v":5}"#),
+    ] {
+        assert_eq!(points(topic, &["40001"], payload), [untimed("40001", 5.0)], "{payload}");
+    }
+    assert_eq!(points(TEMP, &["TEMP", "40001"], r#"{"id":40001,"v":5}"#), [untimed("TEMP", 5.0)]);
+    let unknown = decoded(TAGS, &[], r#"{"tags":[{"id":40001,"v":5}]}"#);
+    assert_eq!((unknown.points.len(), unknown.reasons()), (0, vec![MalformedPayload]));
+    come_back(TAGS, &unknown);
+}

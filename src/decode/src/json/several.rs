@@ -2,10 +2,9 @@
 
 use super::cursor::{Cursor, Syntax, Text, is_empty};
 use super::element::Element;
-use super::fields::typed_value;
 use super::keys::{BODY_BIT, ENVELOPE_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
 use super::values::{self, Common};
-use super::{envelope, list, tags};
+use super::{envelope, list, tags, typed};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use genims_model::Quality;
@@ -235,7 +234,7 @@ impl<'a> Element<'a> {
         }
         let sensor = match (named, self.sensor.candidate, common.sensor) {
             (Some(named), ..) => Cow::Borrowed(named),
-            (None, Some(own), _) => self.own_name(own?, machine, visitor),
+            (None, Some(own), _) => self.name_of(own, machine, visitor)?,
             (None, None, Some(sensor)) if says_value => Cow::Borrowed(sensor),
             (None, None, _) => return Err(Fault::malformed("an entry of the list names no sensor")),
         };
@@ -246,7 +245,7 @@ impl<'a> Element<'a> {
             (Some(value), _) => value?,
             (None, Some(_)) => return Err(NOT_READ),
             (None, None) if self.value_is_null => return Err(NOT_A_NUMBER),
-            (None, None) => typed_value(self.bytes).ok_or(NO_VALUE_KEY)??,
+            (None, None) => typed::of_element(self.bytes).ok_or(NO_VALUE_KEY)??,
         };
         self.remark(visitor);
         visitor.point(Point {

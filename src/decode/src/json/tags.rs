@@ -13,7 +13,7 @@
 //! fault is rejected alone, in the form of [`values`].
 
 use super::cursor::{Cursor, Syntax, Value};
-use super::fields::{number_value, only_item, stamp};
+use super::fields::{is_no_time, number_value, only_item, stamp};
 use super::keys::{Known, Says, is_of_protocol};
 use super::values::{self, Common, TWICE};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
@@ -124,7 +124,8 @@ where
             let key = key.to_str();
             let is_told_of_tags = match Known::of(key.as_bytes()) {
                 Some(known) if known.is_rare_name() && self.knows_member(&key) => false,
-                Some(known) if depth == 0 && self.top == Top::WithValue && known.says == Says::Value => false,
+                Some(_) if depth == 0 && key.len() == 1 && self.is_short_tag(&key, *cursor)? => false,
+                Some(Known { says: Says::Value | Says::Data, .. }) if depth == 0 && self.top == Top::WithValue => false,
                 Some(known) if depth == 0 => !known.may_be_tag(),
                 // A number there tells components apart.
                 Some(known) => known.says == Says::Sensor,
@@ -155,6 +156,11 @@ where
             None => false,
         };
         Ok(is_said && !self.knows_member(key))
+    }
+
+    /// Whether one letter is a tag's name, and not what it means elsewhere.
+    fn is_short_tag(&mut self, key: &str, mut cursor: Cursor<'o>) -> Result<bool, Syntax> {
+        Ok(self.knows_member(key) || (self.top != Top::Around && key == "t" && is_no_time(cursor.pass()?)))
     }
 
     /// Goes on to a key in the object at the path; the answer is the length to go back to.

@@ -92,6 +92,44 @@ fn what_stands_around_the_payload_costs_nothing() {
 }
 
 #[test]
+fn what_a_buffer_held_before_is_no_part_of_the_payload() {
+    for old in ["\0 ld}", "\0\"value\":7}", "\0\0x", "\0]", "\0=5"] {
+        for form in ["{\"value\":1.5}", "[{\"value\":1.5}]", "M1 TEMP=1.5", "1.5"] {
+            let found = decoded(SENSOR, format!("{form}{old}"));
+            assert_eq!((found.points, found.rejects), (vec![temp(1.5)], vec![]), "{form} {old:?}");
+        }
+        let lines = decoded(SENSOR, format!("{{\"value\":1.5}}\n{{\"value\":2}}{old}"));
+        assert_eq!((lines.points.len(), lines.rejects.len()), (2, 0), "{old:?}");
+    }
+    // What could be UTF-16, and lines that may be of use, are set aside as they came.
+    for payload in [&b"1\0.\x005\0"[..], b"\x001\0.\x005", b"hello\0x", b"{\"value\":1.5\0}"] {
+        let found = decoded(SENSOR, payload);
+        assert_eq!((found.points.len(), found.rejects.len()), (0, 1), "{payload:?}");
+    }
+    let second = decoded(SENSOR, "M1 TEMP=1\nM1 TEMP=2\0x\nM1 TEMP=3");
+    assert_eq!((second.points.len(), second.rejects.len()), (2, 1));
+}
+
+#[test]
+fn binary_payloads_are_told_so() {
+    let cbor = b"\xa1\x61t\xfb\x40\x35\x5e\xb8\x51\xeb\x85\x1f";
+    let message_pack = b"\x81\xa1t\xcb\x40\x35\x5e\xb8\x51\xeb\x85\x1f";
+    let sparkplug = b"\x08\xfb\xa7\xd0\xb1\xbc\x31\x12\x0f\x0a\x04a=b\n\x18\x00\x20\x0a\x6d\0\0\xac\x41";
+    for payload in [&cbor[..], message_pack, sparkplug] {
+        for topic in [SENSOR, BATCH, "genims/v1/F1/L1/M1/tags"] {
+            let found = decoded(topic, payload);
+            assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::MalformedPayload]), "{payload:?}");
+            assert!(found.rejects[0].1.contains("binary (Sparkplug B"), "{}", found.rejects[0].1);
+            assert_eq!(found.rejects[0].2, payload);
+        }
+    }
+    assert!(decoded("spBv1.0/G/NDATA/E", sparkplug).rejects[0].1.contains("Sparkplug B"));
+    // Text in Latin-1 is none.
+    let found = decoded(SENSOR, b"M1 TEMP=1.5,note=\"\xd6l\"\0");
+    assert_eq!(found.points, [temp(1.5)]);
+}
+
+#[test]
 fn an_empty_message_says_nothing() {
     for topic in [SENSOR, BATCH, SCADA, ""] {
         for payload in ["", "\0", "\0\0"] {
