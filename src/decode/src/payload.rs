@@ -165,6 +165,11 @@ fn is_control(byte: &u8) -> bool {
 /// Whether no text is meant: neither UTF-8 nor Latin-1 has control characters, but for those that scales, scanners and strings in C
 /// put around it.
 fn is_binary(payload: &[u8], meant: &[u8]) -> bool {
+    // What is binary shows it at once: of long lines not all is looked at.
+    const BEGINNING: usize = 16;
+    if payload.iter().take(BEGINNING).all(|byte| (b' '..0x7f).contains(byte)) {
+        return false;
+    }
     let is_around = |byte: &u8| matches!(byte, 0 | 2 | 3 | 0x1a);
     let has_control = meant.iter().any(is_control) || payload.iter().any(|byte| is_control(byte) && !is_around(byte));
     has_control && std::str::from_utf8(payload).is_err()

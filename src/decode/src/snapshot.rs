@@ -89,15 +89,16 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(Snap
         next = place + 1;
         let (column, set) = COLUMNS[place];
         let start = cursor.at();
-        let value = cursor.value()?;
-        let result = if seen & (1 << place) == 0 { set(&mut fields, value) } else { Err(TWICE) };
+        let result = if seen & (1 << place) == 0 {
+            set(&mut fields, cursor.value()?)
+        } else {
+            cursor.skip()?;
+            Err(TWICE)
+        };
         seen |= 1 << place;
         if let Err(fault) = result {
-            let written = cursor.since(start).trim_ascii();
-            let fault = match value {
-                Value::Nested if fault != TWICE => set_list(&mut fields, set, written).err(),
-                _ => Some(fault),
-            };
+            let fault =
+                if fault == TWICE { Some(fault) } else { set_list(fault, &mut fields, set, cursor.since(start)) };
             let is_of_all = fault == Some(TWICE) || column == STATE;
             let kept = if is_of_all { &mut at_all } else { &mut first_fault };
             *kept = kept.or(fault.map(|fault| fault.about(column)));
@@ -112,31 +113,35 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(Snap
     }
 }
 
-/// A column behind whose key a list stands.
+/// Reads the list behind a column's key; `None`: it was read. `fault`: of anything else there.
 #[cold]
-fn set_list(fields: &mut SnapshotFields, set: Set, written: &[u8]) -> Result<(), Fault> {
+fn set_list(fault: Fault, fields: &mut SnapshotFields, set: Set, written: &[u8]) -> Option<Fault> {
     const NO_SCALARS: Fault = Fault::malformed("the column takes one value, or a list of plain ones");
     let mut cursor = Cursor::new(written);
     if !cursor.take(b'[') {
-        return Err(NO_SCALARS);
+        return Some(if cursor.token() == Some(b'{') { NO_SCALARS } else { fault });
     }
     let mut items = Vec::new();
     while !cursor.take(b']') {
-        items.push(cursor.value().map_err(|_| NO_SCALARS)?);
+        match cursor.value() {
+            Ok(Value::Nested) | Err(_) => return Some(NO_SCALARS),
+            Ok(item) => items.push(item),
+        }
         if !cursor.take(b',') && cursor.token() != Some(b']') {
-            return Err(NO_SCALARS);
+            return Some(NO_SCALARS);
         }
     }
     if let [item] = items[..] {
-        return if let Value::Nested = item { Err(NO_SCALARS) } else { set(fields, item) };
+        return set(fields, item).err();
     }
     let texts: Option<Vec<Cow<'_, str>>> = items.into_iter().map(text_of).collect();
-    let joined = texts.ok_or(NO_SCALARS)?.join(",");
+    let Some(joined) = texts.map(|texts| texts.join(",")) else { return Some(NO_SCALARS) };
     if joined.is_empty() {
-        return Ok(());
+        return None;
     }
     let quoted = serde_json::Value::from(joined).to_string();
-    set(fields, Cursor::new(quoted.as_bytes()).value().map_err(|_| NO_SCALARS)?)
+    let text = Cursor::new(quoted.as_bytes()).value().map_err(|_| NO_SCALARS);
+    text.and_then(|text| set(fields, text)).err()
 }
 
 /// What stands there, as text. `None`: it is more than one thing.

@@ -16,6 +16,8 @@ use std::fmt;
 pub struct TopicTemplate {
     /// For example `acme/{site}/{area}/{line}/{cell}/{tag}`.
     pub template: String,
+    /// Where the clocks stand that write times without an offset: `Europe/Berlin`.
+    pub zone: Option<String>,
     /// Roles of names that are not known, or that mean something else here.
     pub segments: BTreeMap<String, Role>,
     /// Which keys say what in the JSON below these topics; see [`super::mapping`].
@@ -88,7 +90,7 @@ pub enum TemplateError {
     Mapping { template: String, source: MappingError },
     #[error(
         "topic template `{template}` begins with `genims/v1/`, which is the native layout; use another prefix, or give it \
-         keys or states"
+         keys, states or a zone"
     )]
     NativePrefix { template: String },
     #[error("topic template `{template}`: segments mentions `{name}`, which the template does not contain")]
@@ -146,7 +148,7 @@ impl Template {
         if entry.template.contains(['+', '#']) {
             return Err(TemplateError::Wildcard { template: template() });
         }
-        let mapping = Mapping::compile(&entry.keys, &entry.states, &entry.qualities)
+        let mapping = Mapping::compile(&entry.keys, &entry.states, &entry.qualities, entry.zone.as_deref())
             .map_err(|source| TemplateError::Mapping { template: template(), source })?;
         if entry.template.starts_with(NATIVE_PREFIX) && mapping.is_none() {
             return Err(TemplateError::NativePrefix { template: template() });

@@ -373,12 +373,12 @@ impl<'a> Element<'a> {
     /// The sensor that the element's own keys name, of which the first is `named`.
     #[inline]
     pub(super) fn own_name<V: Visitor>(&self, named: Text<'a>, machine: Option<&str>, visitor: &V) -> Cow<'a, str> {
-        let names = self.keys_seen & NAMES;
-        let own = naming::of(named, self.sensor.rank, (self.display_name(), machine), visitor);
-        if self.sensor.rank > SENSOR_RANK_STRONG && names & names.wrapping_sub(1) != 0 {
-            return naming::of_several(own, self.bytes, machine, visitor);
+        if self.sensor.rank <= SENSOR_RANK_STRONG {
+            return named.to_str();
         }
-        own
+        let own = naming::of(named, self.sensor.rank, (self.display_name(), machine), visitor);
+        let has_several = (self.keys_seen & NAMES).count_ones() > 1;
+        if has_several { naming::of_several(own, self.bytes, machine, visitor) } else { own }
     }
 
     /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is

@@ -296,6 +296,12 @@ impl Known {
     }
 }
 
+/// Whether a time stands behind the key, or may.
+pub(super) fn is_of_time(key: &[u8]) -> bool {
+    let known = usual!(key, known => Some(known), Known::of_gateway(key));
+    known.is_some_and(|known| matches!(known.says, Says::Time(_) | Says::Stamp))
+}
+
 /// Whether a tag is one of the sender's protocol, and no sensor: commands and counters of Sparkplug, Shelly's minutes.
 pub(super) fn is_of_protocol(tag: &str) -> bool {
     matches!(tag, "bdSeq" | "minute_ts") || tag.starts_with("Node Control/") || tag.starts_with("Device Control/")

@@ -6,9 +6,10 @@
 //! is.
 
 use super::cursor::{Cursor, Syntax};
-use super::keys::{Known, Says};
+use super::keys::{Known, Says, is_of_time};
 use super::values::quoted;
 use crate::mapping::{Mapping, PARTS, Part};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// What translating makes of one byte at most, on average: a bound for what a message may cost.
@@ -63,7 +64,7 @@ impl<'a> Written<'a> {
 /// The bytes of the mapped keys that are there, by [`Part`], and the other members.
 struct Members<'a> {
     parts: [Written<'a>; PARTS],
-    rest: Vec<(String, Option<Known>, &'a [u8])>,
+    rest: Vec<(String, Option<Known>, Cow<'a, [u8]>)>,
     is_snapshot: bool,
 }
 
@@ -134,7 +135,7 @@ impl Translation<'_> {
             self.member(b"\"machine_id\"", &name(written));
         }
         for written in members.each(Part::Time) {
-            self.member(b"\"timestamp\"", written);
+            self.member(b"\"timestamp\"", &self.time(written));
         }
         for written in members.each(Part::Quality) {
             self.quality(b"\"quality\"", written);
@@ -186,6 +187,8 @@ impl Translation<'_> {
             let written = cursor.pass()?;
             let key = quoted(&path);
             if !self.find(&mut path, &mut inside, written, &mut members.parts)? {
+                let is_time = is_of_time(word(key.as_bytes()).as_bytes());
+                let written = if is_time { self.time(written) } else { Cow::Borrowed(written) };
                 members.rest.push((key, known, written));
             }
             Ok(())
@@ -271,6 +274,15 @@ impl Translation<'_> {
         }
     }
 
+    /// A time, with the offset of the clock's zone where it has none itself.
+    fn time<'a>(&self, written: &'a [u8]) -> Cow<'a, [u8]> {
+        let text = || Some(word(written)).filter(|_| written.starts_with(b"\""));
+        match text().and_then(|text| self.mapping.with_offset(&text)) {
+            Some(time) => Cow::Owned(quoted(&time).into_bytes()),
+            None => Cow::Borrowed(written),
+        }
+    }
+
     fn quality(&mut self, key: &[u8], written: &[u8]) {
         match self.mapping.quality(&word(written)) {
             Some(quality) => self.member(key, quoted(quality.as_str()).as_bytes()),
@@ -281,7 +293,7 @@ impl Translation<'_> {
     /// Copies a value; words that stand for values become them.
     fn copy(&mut self, written: &[u8]) -> Result<(), Syntax> {
         let mut cursor = Cursor::new(written);
-        let mut is_value = true;
+        let (mut is_value, mut is_time) = (true, false);
         while let Some(next) = cursor.token() {
             if matches!(next, b'{' | b'}' | b'[' | b']' | b',' | b':') {
                 cursor.take(next);
@@ -290,12 +302,15 @@ impl Translation<'_> {
             }
             let token = cursor.pass()?;
             if cursor.token() == Some(b':') {
-                is_value = Known::of(word(token).as_bytes()).is_none_or(|known| holds_values(known.says));
+                let key = word(token);
+                is_value = Known::of(key.as_bytes()).is_none_or(|known| holds_values(known.says));
+                is_time = is_of_time(key.as_bytes());
                 self.out.extend_from_slice(token);
                 continue;
             }
             let starts_word = !token.starts_with(b"-") && !token.first().is_some_and(u8::is_ascii_digit);
             match self.mapping.state(&word(token)).filter(|_| is_value && starts_word) {
+                _ if is_time => self.out.extend_from_slice(&self.time(token)),
                 Some(value) => self.out.extend_from_slice(value.to_string().as_bytes()),
                 None => self.out.extend_from_slice(token),
             }

@@ -80,7 +80,7 @@ pub(super) struct Field<'a> {
 /// Telegraf's reader of OPC UA writes it with a capital.
 #[inline]
 pub(super) fn is_quality(key: &str) -> bool {
-    key.len() == 7 && matches!(key, "quality" | "Quality")
+    matches!(key.as_bytes(), [b'q' | b'Q', rest @ ..] if rest == b"uality")
 }
 
 impl Field<'_> {
