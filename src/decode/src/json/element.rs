@@ -3,7 +3,7 @@
 //! | what | keys, the first present one counts |
 //! |---|---|
 //! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId`, `DisplayName`, words as `key` and `channel` where they are text, `containerid`, `propertyAlias` |
-//! | machine | `machine_id`, `machine`; `node` where the topic names none |
+//! | machine | `machine_id`, `machine`; where the topic names none `node`, and words as `device` if the catalogue has it |
 //! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp`, words as `Time` and `datetime` where a time stands there |
 //! | value | `value`, `v`, `val`, `d` |
 //! | several | `values`, `d` with an object: see [`values`]; `values`, `vals`, `d`, `tags`, `metrics`, `records`, `Messages`, `DataItems` with a list: see [`list`] |
@@ -11,27 +11,24 @@
 //!
 //! They stand in [`keys`](super::keys), with what else means something; `value`, `timestamp`, `quality` and `name` may begin
 //! with a capital. An element that has none of the value keys is an object of tags: see [`tags`]. Below a topic that names
-//! the sensor, `sensor_id` and `sensor` still count (a dead letter names its sensor there), the weaker ones do not: they
-//! often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
+//! the sensor, `sensor_id` still counts (a dead letter names its sensor there), and `sensor` if the catalogue has what it names;
+//! the weaker ones do not: they often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
 //! malformed, `null` and blank names, times and qualities are keys left out. A quality that cannot be read is uncertain.
 
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::fields::{
-    DataValue, data_value, is_no_time, name, node_id, number_value, odd_quality, quality, quality_object, time_object,
-    time_value, written_at_fault,
+    DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
+    written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, NAMES, QUALITY_RANK_Q, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER,
-    SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, TIME_RANK_T, TOPIC_BIT, VALUE_BIT, VALUES_BIT, usual,
+    DISPLAY_BIT, Known, Ranked, SENML_BIT, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual,
 };
-use super::naming::TAGS_LEVEL;
-use super::values::{self, Common};
-use super::{envelope, list, naming};
+use super::list;
+use super::values;
 use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
 use crate::timestamp::Unit;
 use crate::{Address, Form, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
 use genims_model::Quality;
-use std::borrow::Cow;
 
 /// A key of the element stands twice.
 pub(super) const KEY: u8 = 1;
@@ -326,114 +323,6 @@ impl<'a> Element<'a> {
         Ok(())
     }
 
-    /// Who is meant by the element and its topic.
-    #[inline]
-    pub(super) fn sensor_name<'n, V: Visitor>(
-        &self,
-        machine: Option<&str>,
-        address: &Address<'n>,
-        visitor: &V,
-    ) -> Result<Cow<'n, str>, Fault>
-    where
-        'a: 'n,
-    {
-        match (self.sensor.candidate, address.kind) {
-            (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
-                let Ok(named) = named else {
-                    let number = self.named_by_number(machine, visitor).filter(|_| !visitor.knows(machine, topic));
-                    return Ok(number.map_or(Cow::Borrowed(topic), Cow::Owned));
-                };
-                Ok(naming::of_weak(self.own_name(named, machine, visitor), self.sensor.rank, topic, machine, visitor))
-            }
-            (None, Kind::Sensor(sensor)) => Ok(Cow::Borrowed(sensor)),
-            (Some(sensor), _) => self.name_of(sensor, machine, visitor),
-            (None, _) => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
-        }
-    }
-
-    /// The sensor that the element's own keys name: by a number, too, if the catalogue has it.
-    #[inline]
-    pub(super) fn name_of<V: Visitor>(
-        &self,
-        named: Result<Text<'a>, Fault>,
-        machine: Option<&str>,
-        visitor: &V,
-    ) -> Result<Cow<'a, str>, Fault> {
-        match named {
-            Ok(named) => Ok(self.own_name(named, machine, visitor)),
-            Err(fault) => self.named_by_number(machine, visitor).map(Cow::Owned).ok_or(fault),
-        }
-    }
-
-    #[cold]
-    fn named_by_number<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> Option<String> {
-        naming::of_number(self.bytes, self.sensor.rank, machine, visitor)
-    }
-
-    /// The sensor that the element's own keys name, of which the first is `named`.
-    #[inline]
-    pub(super) fn own_name<V: Visitor>(&self, named: Text<'a>, machine: Option<&str>, visitor: &V) -> Cow<'a, str> {
-        if self.sensor.rank <= SENSOR_RANK_STRONG {
-            return named.to_str();
-        }
-        let own = naming::of(named, self.sensor.rank, (self.display_name(), machine), visitor);
-        let has_several = (self.keys_seen & NAMES).count_ones() > 1;
-        if has_several { naming::of_several(own, self.bytes, machine, visitor) } else { own }
-    }
-
-    /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
-    /// one reading after all.
-    #[inline(never)]
-    fn report_tags_of<V: Visitor>(
-        &self,
-        is_several: bool,
-        machine: Option<&str>,
-        address: &Address<'_>,
-        visitor: &mut V,
-    ) -> Option<Result<(), Fault>> {
-        if is_several && let (true, Some(payload)) = (self.is_message(machine, visitor), self.payload) {
-            return Some(self.report_message(payload, address, visitor));
-        }
-        let sensor = self.sensor_name(machine, address, visitor).ok();
-        let sensor = sensor.as_deref();
-        let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
-        if !is_several && !naming::is_among_tags((self.bytes, is_named, sensor), address, machine, visitor) {
-            return None;
-        }
-        let is_of_tags = self.values.is_none() && self.list.is_none();
-        let is_tag = |key: &str| is_of_tags && visitor.knows(machine, key);
-        let timestamp_us = match self.timestamp_us.candidate.transpose() {
-            _ if self.timestamp_us.rank == TIME_RANK_T && (is_tag("t") || (is_of_tags && self.has_no_time())) => None,
-            Ok(timestamp_us) => timestamp_us,
-            Err(fault) => return Some(Err(fault)),
-        };
-        let quality = match self.quality.rank {
-            QUALITY_RANK_Q if is_tag("q") => Quality::Good,
-            _ => self.quality_or(Quality::Good),
-        };
-        let sensor = sensor.filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
-        let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
-        let thing = sensor.filter(|_| is_container);
-        let common = Common { machine, sensor, thing, timestamp_us, quality };
-        self.remark(visitor);
-        Some(match is_several {
-            true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
-            false => self.report_with_siblings(common, visitor),
-        })
-    }
-
-    /// Whether `t` is the element's only time and holds a number that is none.
-    #[cold]
-    fn has_no_time(&self) -> bool {
-        envelope::member(self.bytes, "t").is_some_and(is_no_time)
-    }
-
-    /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.
-    fn is_message<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
-        let has_topic = self.keys_seen & (1 << TOPIC_BIT) != 0;
-        self.is_message || (has_topic && self.payload.is_some() && !visitor.knows(machine, "payload"))
-    }
-
     /// Says so where a quality cannot be read.
     #[inline(never)]
     pub(super) fn remark<V: Visitor>(&self, visitor: &mut V) {
@@ -449,39 +338,6 @@ impl<'a> Element<'a> {
             Some(Ok(quality)) => quality,
             Some(Err(_)) | None if self.quality_is_odd => Quality::Uncertain,
             Some(Err(_)) | None => other,
-        }
-    }
-
-    #[inline]
-    pub(super) fn machine_name<'n, V: Visitor>(
-        &self,
-        address: &Address<'n>,
-        visitor: &V,
-    ) -> Result<Option<Cow<'n, str>>, Fault>
-    where
-        'a: 'n,
-    {
-        match self.own_machine(address.machine.is_some(), visitor)? {
-            Some(machine) => {
-                let machine = machine.to_str();
-                checked_name(&machine)?;
-                Ok(Some(machine))
-            }
-            None => Ok(address.machine.map(Cow::Borrowed)),
-        }
-    }
-
-    /// The machine that the element itself names. Where one `is_named` around it, what need not be a machine means nothing, nor
-    /// does a number, unless its key says that it is an id.
-    #[inline]
-    pub(super) fn own_machine<V: Visitor>(&self, is_named: bool, visitor: &V) -> Result<Option<Text<'a>>, Fault> {
-        match self.machine.candidate {
-            Some(Ok(label)) if self.machine.rank > MACHINE_RANK_WEAK => {
-                Ok(Some(label).filter(|label| !is_named && visitor.knows_machine(&label.to_str())))
-            }
-            Some(Ok(_)) if is_named && self.machine.rank >= MACHINE_RANK_WEAK => Ok(None),
-            Some(Err(_)) if is_named && self.machine.rank > 0 => Ok(None),
-            machine => machine.transpose(),
         }
     }
 

@@ -128,7 +128,7 @@ macro_rules! usual {
             b"timestamp" | b"Timestamp" => usual!(@ Time(None), 5, 3, $known => $then),
             b"ts" => usual!(@ Time(None), 6, 4, $known => $then),
             b"time" => usual!(@ Time(None), 7, 5, $known => $then),
-            b"t" => usual!(@ Time(None), 8, TIME_RANK_T, $known => $then),
+            b"t" => usual!(@ Time(None), 8, $crate::json::keys::TIME_RANK_T, $known => $then),
             b"sensor" => usual!(@ Sensor, 9, 1, $known => $then),
             b"tag" => usual!(@ Sensor, 10, 2, $known => $then),
             b"name" | b"Name" => usual!(@ Sensor, 11, 3, $known => $then),

@@ -21,6 +21,7 @@ mod element;
 mod envelope;
 mod fields;
 mod gateway;
+mod identity;
 pub(crate) mod inside;
 mod keyed;
 mod keys;

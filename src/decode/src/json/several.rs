@@ -2,11 +2,16 @@
 
 use super::cursor::{Cursor, Syntax, Text, is_empty};
 use super::element::Element;
-use super::keys::{BODY_BIT, ENVELOPE_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
+use super::fields::is_no_time;
+use super::keys::{
+    BODY_BIT, ENVELOPE_BIT, QUALITY_RANK_Q, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, TIME_RANK_T,
+    TOPIC_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value,
+};
+use super::naming::{self, TAGS_LEVEL};
 use super::values::{self, Common};
 use super::{envelope, list, tags, typed};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
-use crate::{Name, Point, Visitor};
+use crate::{Address, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
 
@@ -16,6 +21,59 @@ pub(super) const NO_VALUES: Fault = Fault::malformed("`values` is neither an obj
 const LISTS_DEEP_MAX: usize = 2;
 
 impl<'a> Element<'a> {
+    /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
+    /// one reading after all.
+    #[inline(never)]
+    pub(super) fn report_tags_of<V: Visitor>(
+        &self,
+        is_several: bool,
+        machine: Option<&str>,
+        address: &Address<'_>,
+        visitor: &mut V,
+    ) -> Option<Result<(), Fault>> {
+        if is_several && let (true, Some(payload)) = (self.is_message(machine, visitor), self.payload) {
+            return Some(self.report_message(payload, address, visitor));
+        }
+        let sensor = self.sensor_name(machine, address, visitor).ok();
+        let sensor = sensor.as_deref();
+        let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
+        if !is_several && !naming::is_among_tags((self.bytes, is_named, sensor), address, machine, visitor) {
+            return None;
+        }
+        let is_of_tags = self.values.is_none() && self.list.is_none();
+        let is_tag = |key: &str| is_of_tags && visitor.knows(machine, key);
+        let timestamp_us = match self.timestamp_us.candidate.transpose() {
+            _ if self.timestamp_us.rank == TIME_RANK_T && (is_tag("t") || (is_of_tags && self.has_no_time())) => None,
+            Ok(timestamp_us) => timestamp_us,
+            Err(fault) => return Some(Err(fault)),
+        };
+        let quality = match self.quality.rank {
+            QUALITY_RANK_Q if is_tag("q") => Quality::Good,
+            _ => self.quality_or(Quality::Good),
+        };
+        let sensor = sensor.filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
+        let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
+        let thing = sensor.filter(|_| is_container);
+        let common = Common { machine, sensor, thing, timestamp_us, quality };
+        self.remark(visitor);
+        Some(match is_several {
+            true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
+            false => self.report_with_siblings(common, visitor),
+        })
+    }
+
+    /// Whether `t` is the element's only time and holds a number that is none.
+    #[cold]
+    fn has_no_time(&self) -> bool {
+        envelope::member(self.bytes, "t").is_some_and(is_no_time)
+    }
+
+    /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.
+    fn is_message<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
+        let has_topic = self.keys_seen & (1 << TOPIC_BIT) != 0;
+        self.is_message || (has_topic && self.payload.is_some() && !visitor.knows(machine, "payload"))
+    }
+
     /// Several readings of one time, in whichever of the shapes.
     pub(super) fn report_several<V: Visitor>(
         &self,

@@ -17,6 +17,7 @@ pub(super) struct Escaped<'a> {
 }
 
 impl<'a> Escaped<'a> {
+    #[inline]
     pub(super) fn raw(self) -> &'a str {
         self.raw
     }
@@ -78,12 +79,13 @@ pub(super) struct Field<'a> {
 }
 
 /// Telegraf's reader of OPC UA writes it with a capital.
-#[inline]
+#[inline(always)]
 pub(super) fn is_quality(key: &str) -> bool {
     matches!(key.as_bytes(), [b'q' | b'Q', rest @ ..] if rest == b"uality")
 }
 
 impl Field<'_> {
+    #[inline(always)]
     pub(super) fn is_quality(&self) -> bool {
         is_quality(self.key.raw) && matches!(self.value, FieldValue::Text(_))
     }
@@ -150,6 +152,7 @@ impl<'a> Line<'a> {
         Ok(Self { measurement, sensor, machine, quality, timestamp_us, fields })
     }
 
+    #[inline]
     pub(super) fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, Fault>> + use<'a> {
         let mut scanner = self.fields;
         let mut more = true;
@@ -267,7 +270,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// An empty value is a tag left out.
-    #[inline]
+    #[inline(always)]
     fn tag(&mut self) -> Result<(Escaped<'a>, Escaped<'a>), Fault> {
         let key = self.name(b"= ");
         if key.raw.is_empty() || !self.take(b'=') {
