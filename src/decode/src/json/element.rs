@@ -267,13 +267,16 @@ impl<'a> Element<'a> {
 
     #[cold]
     fn has_base_name(&self) -> bool {
-        let mut is_named = false;
+        let (mut is_named, mut is_record) = (false, false);
         let read = Cursor::new(self.bytes).object(|cursor, key| {
-            let is_text = cursor.token() == Some(b'"');
-            is_named |= is_text && matches!(&*key.to_str(), "bn" | "n");
-            cursor.skip()
+            let (key, written) = (key.to_str(), cursor.pass()?);
+            is_named |= written.starts_with(b"\"") && matches!(&*key, "bn" | "n");
+            // A number there is a phase's.
+            is_record |=
+                matches!(&*key, "bn" | "bt" | "bver" | "bv") || (key == "vb" && matches!(written, b"true" | b"false"));
+            Ok(())
         });
-        read.is_ok() && is_named
+        read.is_ok() && is_named && is_record
     }
 
     /// The element's own bytes, from brace to brace.

@@ -297,8 +297,21 @@ fn packs_of_senml_say_names_and_times_once() {
     assert_eq!(points(BATCH, &["P1"], based), [of_machine("A", 21.0), of_machine("B", 17.5)]);
     assert_eq!(points(TAGS, &[], r#"{"bn":"x/","bt":1700000000.123,"e":[{"n":"A","v":1}]}"#), [timed("A", 1.0)]);
     assert_eq!(points(TAGS, &[], r#"[{"n":"A","u":"Cel","v":1}]"#), [untimed("A", 1.0)]);
+    let sum = decoded(TAGS, &[], r#"[{"bn":"x/","bt":1700000000,"n":"A","v":1},{"n":"B","s":7}]"#);
+    assert_eq!((sum.points.len(), sum.reasons()), (1, vec![NotANumber]));
+    assert_eq!(sum.fragments(), [r#"{"bn":"x/","bt":1700000000,"n":"B","s":7}"#]);
+    assert_eq!(decoded(TAGS, &[], &sum.rejects[0].2).reasons(), [NotANumber], "it means the same alone");
     let relative = decoded(TAGS, &[], r#"[{"bn":"x/","n":"A","v":1},{"n":"A","v":2,"t":-5},{"n":"A","v":2,"t":60}]"#);
     assert_eq!((relative.points.as_slice(), relative.reasons()), (&[untimed("A", 1.0)][..], vec![BadTimestamp; 2]));
+    assert_eq!(
+        points(TAGS, &[], r#"[{"n":"on","vb":true},{"n":"off","vb":false}]"#),
+        [untimed("on", 1.0), untimed("off", 0.0)]
+    );
+    let phases = r#"{"va":230,"vb":231,"vc":229}"#;
+    assert_eq!(
+        points(TAGS, &[], phases),
+        [("va", 230.0), ("vb", 231.0), ("vc", 229.0)].map(|(tag, v)| untimed(tag, v))
+    );
     // A tag that is called so makes no pack.
     assert_eq!(points(TAGS, &[], r#"{"bt":5,"bv":6}"#), [untimed("bt", 5.0), untimed("bv", 6.0)]);
 }

@@ -8,7 +8,8 @@
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string, or a code beside a sensor's value,
 //! or a tag of that name belongs to the whole line: see [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
-//! [`super::value`] reads as one; other text, also without quotes, is rejected for its field alone, a line that cannot be read for itself alone.
+//! [`super::value`] reads as one; other text is rejected for its field alone, but in quotes, beside a number, it is a remark unless the
+//! catalogue has the sensor; a line that cannot be read for itself alone.
 //! Empty lines and those that begin with `#` are skipped. A line that is no UTF-8 is read as Latin-1. Text
 //! in quotes may hold line feeds, if the line that goes on behind them can be read as a whole: a lost quote costs one line.
 //!
@@ -133,6 +134,9 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
                 continue;
             }
             let code = field.key.to_str();
+            if matches!(field.value, FieldValue::Text(_)) && is_remark(&line, &field, (machine, &code), visitor) {
+                continue;
+            }
             report(&line, field, Name::Sensor { machine: Some(machine), sensor: &code }, quality, visitor);
         }
         return Ok(());
@@ -152,6 +156,15 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     let field = value_field.ok_or(Fault::malformed("a line with a sensor tag needs a field named value"))?;
     report(&line, field, Name::Sensor { machine, sensor: &sensor }, quality, visitor);
     Ok(())
+}
+
+/// Whether text in quotes is nobody's value: the catalogue has no such sensor, and a field of the line is a number.
+#[cold]
+fn is_remark<V: Visitor>(line: &Line<'_>, field: &Field<'_>, (machine, code): (&str, &str), visitor: &V) -> bool {
+    let FieldValue::Text(text) = field.value else { return false };
+    let is_text = field.raw.ends_with('"') && value::of_text(text.as_bytes()).is_err();
+    let is_number = |field: Field<'_>| matches!(field.value, FieldValue::Number(_));
+    is_text && !visitor.knows(Some(machine), code) && line.fields().take(FIELDS_FEW).flatten().any(is_number)
 }
 
 /// The machine that a tag names which need not name one, where nothing else does and the catalogue has it.
