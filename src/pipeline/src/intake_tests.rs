@@ -246,7 +246,7 @@ async fn what_nobody_knows_is_kept_as_it_came_with_what_its_sender_said_beside()
     let found: Vec<(u64, String, String)> = ended(whole).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].0, found[0].2.as_str()), (2, whole));
-    assert!(found[0].1.contains("sensor A ") && found[0].1.ends_with("; nor are 1 further values of the message"));
+    assert!(found[0].1.contains("the id A ") && found[0].1.ends_with("; and 1 more of this message"), "{found:?}");
     // What is not of unknown sensors alone, what has no time and what is no object is kept part by part.
     for (payload, parts) in [
         (r#"{"ts":1790000000000,"values":{"A":1,"B":"x"}}"#, 2),

@@ -38,7 +38,7 @@ impl IntakeBuffer {
         all.truncate(letters + 1);
         if let Some(letter) = all.last_mut() {
             if points > 1 {
-                letter.detail += &format!("; nor are {} further values of the message", points - 1);
+                letter.detail += &format!("; and {} more of this message", points - 1);
             }
             letter.payload = payload.to_vec();
             letter.payload_bytes = payload.len() as u64;
