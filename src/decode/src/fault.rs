@@ -1,5 +1,6 @@
 //! Why an element is rejected, before it becomes a dead letter: no allocation, so that a flood of bad input costs little.
 
+use super::timestamp::NO_OFFSET;
 use super::{NAME_BYTES_MAX, latin_1};
 use genims_model::Reason;
 use std::fmt;
@@ -76,6 +77,9 @@ impl fmt::Display for Told<'_> {
             ),
             Reason::NotANumber => write!(out, "; {}", instead_of_value(&shown)),
             Reason::NotFinite => out.write_str("; leave the value out while there is none"),
+            Reason::BadTimestamp if self.fault == NO_OFFSET => out.write_str(
+                "; write it with Z or an offset as +01:00, or say `zone = \"Europe/Berlin\"` in the topic's [[topics]] template",
+            ),
             Reason::BadTimestamp => out.write_str(
                 "; write the seconds or milliseconds since 1970, or 2023-11-14T22:13:20Z with Z or an offset as +01:00",
             ),

@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::keys::{Known, Says, is_typed_value};
+use super::typed;
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
 use crate::timestamp::{self, Unit};
 use crate::{quality, value};
@@ -54,6 +55,13 @@ pub(super) fn stamp(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Syntax> {
         value => time_value(value, None),
     };
     Ok(found.ok().filter(|timestamp_us| *timestamp_us >= STAMP_US_MIN))
+}
+
+/// Whether a number stands there that is no time of this century: that of a thermometer, for example.
+#[cold]
+pub(super) fn is_no_time(written: &[u8]) -> bool {
+    let is_number = matches!(Cursor::new(written).value(), Ok(Value::Number(_)));
+    is_number && stamp(&mut Cursor::new(written)) == Ok(None)
 }
 
 /// As [`time_value`], of objects inside: where most times are read, the other has to stay short.
@@ -140,7 +148,8 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
             "ServerTimestamp" | "serverTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
             "StatusCode" | "statusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
             "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
-            key if matches!(key, "Body" | "Value" | "value") || is_typed_value(key) || key.starts_with("$number") => {
+            key if is_typed_value(key) => is_twice |= value.replace(typed::value(key, cursor.pass()?, None)).is_some(),
+            key if matches!(key, "Body" | "Value" | "value") || key.starts_with("$number") => {
                 let mut inside = *cursor;
                 let found = match cursor.value()? {
                     Value::Nested => variant_value(&mut inside),
@@ -161,27 +170,6 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
         (Ok(()), None) => Err(NOT_A_NUMBER),
     };
     DataValue { value, timestamp_us: source.or(server), quality }
-}
-
-/// Integers above are printed by Protobuf for negative ones of 32 bits.
-const TYPED_INTEGER_MAX: f64 = 2_147_483_647.0;
-
-/// The value that stands under a key that only tells its type, if there is one such key: `{"name": "TEMP", "floatValue": 1.5}`.
-#[cold]
-pub(super) fn typed_value(element: &[u8]) -> Option<Result<f64, Fault>> {
-    let (mut found, mut count) = (None, 0);
-    let read = Cursor::new(element).object(|cursor, key| {
-        let key = key.to_str();
-        if !is_typed_value(&key) {
-            return cursor.skip();
-        }
-        count += 1;
-        let is_integer = key.starts_with("int") || key.starts_with("long");
-        let value = number_value(cursor.value()?);
-        found = Some(value).filter(|value| !is_integer || value.is_ok_and(|value| value <= TYPED_INTEGER_MAX));
-        Ok(())
-    });
-    read.ok().and(found).filter(|_| count == 1)
 }
 
 /// The number of a list that holds one number and nothing else.

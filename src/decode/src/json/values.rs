@@ -2,11 +2,12 @@
 //!
 //! The object is read twice: [`check`] while its element is parsed, as the element is taken whole or not at all and its
 //! time may stand behind; [`report`] once the element is known to be good. An object in place of a number is one with a value
-//! (`{"TEMP": {"value": 1.5, "quality": "Good"}}`). A key at fault is rejected alone, as an element of its own with the same
+//! (`{"TEMP": {"value": 1.5, "quality": "Good"}}`) or one of tags, as outside of `values`: see [`tags`]. A key at fault is rejected alone, as an element of its own with the same
 //! time, machine and quality.
 
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
+use super::tags;
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::{Form, Name, Point, Visitor};
 use genims_model::Quality;
@@ -66,7 +67,11 @@ pub(super) fn report<'o, V: Visitor>(
                 Some(Err(told)) => reject_object(told, &name, cursor.since(start), common, visitor),
                 None => {
                     let written = cursor.pass()?;
-                    reject(if is_new { NOT_A_NUMBER } else { TWICE }, &name, written, common, visitor);
+                    if !is_new {
+                        reject(TWICE, &name, written, common, visitor);
+                    } else if !tags::report_under(&name, written, common, visitor, &report_tag) {
+                        reject(NOT_A_NUMBER, &name, written, common, visitor);
+                    }
                 }
             }
             return Ok(());
@@ -91,7 +96,13 @@ pub(super) fn report<'o, V: Visitor>(
             Ok(_) => {
                 reject(TWICE, &key, cursor.since(start), common, visitor);
             }
-            Err(fault) => reject(fault, &key, cursor.since(start), common, visitor),
+            Err(fault) => {
+                let written = cursor.since(start);
+                let is_list = written.starts_with(b"[") && text.is_sound() && seen.is_new(text);
+                if !is_list || !tags::report_under(&key, written, common, visitor, &report_tag) {
+                    reject(fault, &key, written, common, visitor);
+                }
+            }
         }
         Ok(())
     });
