@@ -87,6 +87,7 @@ fn mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, meant: &[u8], vi
         json::decode_mapped(mapping, address, meant, visitor);
         return true;
     }
+    let meant = text_of_buffer(meant).unwrap_or(meant);
     let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
     let state = std::str::from_utf8(quoted.unwrap_or(meant)).ok().and_then(|word| mapping.state(word));
     let (Some(value), Kind::Sensor(sensor)) = (state, address.kind) else { return false };
@@ -138,6 +139,7 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
         let machine = address.machine;
         line_protocol::decode_at(meant, None, machine, visitor);
     } else {
+        let meant = text_of_buffer(meant).unwrap_or(meant);
         let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
         let value = value::of_text(quoted.unwrap_or(meant));
         match address.kind {

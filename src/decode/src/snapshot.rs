@@ -2,7 +2,7 @@
 //! client may supply, under the column's name and with the column's type.
 //!
 //! - Numbers are read as those of readings are, also in quotes. Where text belongs, a number or a switch state is what was
-//!   written, and a list what stands in it, with commas between. A list of one is that one.
+//!   written, and a list what stands in it, with commas between. A list of one is that one. Of codes 0 and `false` are none.
 //! - Integers are exact; `3.0` is one, `3.5` is not. Decimals are rounded to the column, half away from zero. What does not
 //!   fit the column is out of range.
 //! - `null` is an absent column, and so are NaN, an empty list, and blank text where a number or a time belongs. A column at
@@ -34,7 +34,7 @@ const STATE: &str = "machine_state";
 const COLUMNS: [(&str, Set); 34] = [
     (STATE, |fields, value| text_alone(value, 50).map(|state| fields.machine_state = state.unwrap_or_default())),
     ("operation_mode", |fields, value| put(&mut fields.operation_mode, text(value, 50))),
-    ("fault_code", |fields, value| put(&mut fields.fault_code, text(value, 50))),
+    ("fault_code", |fields, value| put(&mut fields.fault_code, code(value, 50))),
     ("fault_description", |fields, value| put(&mut fields.fault_description, text(value, TEXT_CHARACTERS_MAX))),
     ("parts_produced_cumulative", |fields, value| put(&mut fields.parts_produced_cumulative, bigint(value))),
     ("parts_produced_shift", |fields, value| put(&mut fields.parts_produced_shift, integer(value))),
@@ -60,8 +60,8 @@ const COLUMNS: [(&str, Set); 34] = [
     ("last_fault_timestamp_us", |fields, value| merge_time(fields, value, Some(Unit::Microseconds))),
     ("uptime_seconds_shift", |fields, value| put(&mut fields.uptime_seconds_shift, integer(value))),
     ("active_alarms", |fields, value| put(&mut fields.active_alarms, integer(value))),
-    ("alarm_codes", |fields, value| put(&mut fields.alarm_codes, text(value, 500))),
-    ("warning_codes", |fields, value| put(&mut fields.warning_codes, text(value, 500))),
+    ("alarm_codes", |fields, value| put(&mut fields.alarm_codes, code(value, 500))),
+    ("warning_codes", |fields, value| put(&mut fields.warning_codes, code(value, 500))),
     ("shift_id", |fields, value| put(&mut fields.shift_id, text(value, 50))),
     ("operator_id", |fields, value| put(&mut fields.operator_id, text(value, 50))),
     ("data_source", |fields, value| put(&mut fields.data_source, text(value, 50))),
@@ -142,6 +142,20 @@ fn set_list(fault: Fault, fields: &mut SnapshotFields, set: Set, written: &[u8])
     let quoted = serde_json::Value::from(joined).to_string();
     let text = Cursor::new(quoted.as_bytes()).value().map_err(|_| NO_SCALARS);
     text.and_then(|text| set(fields, text)).err()
+}
+
+/// A fault, alarm or warning: the number 0 and `false` say that there is none, and so do lists of them.
+fn code(value: Value<'_>, characters_max: usize) -> Result<Option<String>, Fault> {
+    let text = if is_no_code(&value) { None } else { text(value, characters_max)? };
+    Ok(text.filter(|text| !text.split(',').all(|code| matches!(code, "0" | "false"))))
+}
+
+fn is_no_code(value: &Value<'_>) -> bool {
+    match value {
+        Value::Number(number) => number.decimal.mantissa == 0,
+        Value::Boolean(state) => !state,
+        _ => false,
+    }
 }
 
 /// What stands there, as text. `None`: it is more than one thing.

@@ -41,10 +41,13 @@ impl<'a> Element<'a> {
     /// The list, and whether the catalogue has what its first entry names.
     fn list_of_tags<V: Visitor>(&self, common: Common<'_>, visitor: &V) -> Option<(&'a [u8], bool)> {
         let knows = |sensor: &str| visitor.knows(common.machine, sensor);
+        // Beside known tags a list under any other word is of something else: their limits, what is expected of them.
+        let has_tags = envelope::knows_member(self.bytes, &knows);
         let (mut found, mut lists) = (None, 0);
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             let written = cursor.pass()?;
-            if !may_hold_tags(&key.to_str()) || envelope::first_entry(written).is_none() {
+            let may_be_meant = may_hold_tags(&key.to_str()) && (!has_tags || is_word_of_lists(&key.to_str()));
+            if !may_be_meant || envelope::first_entry(written).is_none() {
                 return Ok(());
             }
             let is_known = envelope::first_entry(written).and_then(|first| {
@@ -74,7 +77,7 @@ impl<'a> Element<'a> {
         let mut unread = None;
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             let written = cursor.pass()?;
-            let is_meant = written.starts_with(b"[") || written.first().is_some_and(|first| first.is_ascii_digit());
+            let is_meant = !written.starts_with(b"{") && !matches!(written, b"null" | b"\"\"");
             let key = key.to_str();
             if is_meant && Known::of(key.as_bytes()).is_some_and(|known| known.says == Says::Several) {
                 unread = Some((key, written));

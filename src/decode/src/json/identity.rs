@@ -27,7 +27,10 @@ impl<'a> Element<'a> {
                     let number = self.named_by_number(machine, visitor).filter(|_| !visitor.knows(machine, topic));
                     return Ok(number.map_or(Cow::Borrowed(topic), Cow::Owned));
                 };
-                Ok(naming::of_weak(self.own_name(named, machine, visitor), self.sensor.rank, topic, machine, visitor))
+                // The topic's sensor is sure: nothing that is weaker than the first name is looked at.
+                let is_sure = visitor.knows(machine, topic);
+                let own = if is_sure { named.to_str() } else { self.own_name(named, machine, visitor) };
+                Ok(naming::of_weak(own, self.sensor.rank, topic, machine, visitor))
             }
             (None, Kind::Sensor(sensor)) => Ok(Cow::Borrowed(sensor)),
             (Some(sensor), _) => self.name_of(sensor, machine, visitor),

@@ -88,19 +88,30 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
         return;
     }
     match Element::parse(&mut cursor) {
-        Ok(element) if is_end(&mut cursor) && element.is_senml() => {
+        Ok(element) if is_end(&mut cursor, payload) && element.is_senml() => {
             senml::Base::default().report(address, element.bytes(), visitor);
         }
-        Ok(element) if is_end(&mut cursor) => report(address, &element, visitor),
+        Ok(element) if is_end(&mut cursor, payload) => report(address, &element, visitor),
         Err(_) if let Some(json) = loose::as_json(payload) => inside::read(address, &json, payload, visitor),
         _ => decode_lines(address, payload, visitor),
     }
 }
 
-/// Whether a document is over. Behind a zero byte stands what a buffer in C held before.
+/// Whether a document is over.
 #[inline]
-fn is_end(cursor: &mut Cursor<'_>) -> bool {
-    matches!(cursor.token(), None | Some(0))
+fn is_end(cursor: &mut Cursor<'_>, payload: &[u8]) -> bool {
+    match cursor.token() {
+        None => true,
+        Some(0) => is_old(&payload[cursor.at()..]),
+        Some(_) => false,
+    }
+}
+
+/// Behind a zero byte stands what a buffer in C held before, unless another document does.
+#[cold]
+fn is_old(rest: &[u8]) -> bool {
+    let behind = rest.iter().position(|byte| *byte != 0 && !byte.is_ascii_whitespace());
+    behind.is_none_or(|at| !matches!(rest[at], b'{' | b'['))
 }
 
 /// As [`decode`], below a topic whose shape the configuration tells.
@@ -150,7 +161,7 @@ fn document_end(cursor: &Cursor<'_>, payload: &[u8]) -> Option<usize> {
     let mut behind = *cursor;
     let next = behind.token();
     if next == Some(0) {
-        return Some(payload.len());
+        return is_old(&payload[behind.at()..]).then_some(payload.len());
     }
     let between = payload.get(cursor.at()..behind.at())?;
     (next.is_none() || (next == Some(b'{') && between.contains(&b'\n'))).then(|| behind.at())
@@ -245,7 +256,7 @@ fn report_otherwise<V: Visitor>(fault: Fault, address: &Address<'_>, element: &E
 }
 
 fn reject_trailing<V: Visitor>(payload: &[u8], mut cursor: Cursor<'_>, visitor: &mut V) {
-    if !is_end(&mut cursor) {
+    if !is_end(&mut cursor, payload) {
         let at = cursor.at();
         reject_syntax(Syntax("something follows the array"), at, &payload[at..], visitor);
     }

@@ -4,8 +4,8 @@ use super::cursor::{Cursor, Syntax, Text, is_empty};
 use super::element::Element;
 use super::fields::is_no_time;
 use super::keys::{
-    BODY_BIT, ENVELOPE_BIT, QUALITY_RANK_Q, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, TIME_RANK_T,
-    TOPIC_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value,
+    BODY_BIT, ENVELOPE_BIT, Known, QUALITY_RANK_Q, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says,
+    TIME_RANK_T, TOPIC_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value,
 };
 use super::naming::{self, TAGS_LEVEL};
 use super::values::{self, Common};
@@ -59,7 +59,8 @@ impl<'a> Element<'a> {
     /// What the element says of the time of its tags, of which one may be called `t`.
     fn time_of_tags<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> Result<Option<i64>, Fault> {
         let is_short = self.timestamp_us.rank == TIME_RANK_T && self.values.is_none() && self.list.is_none();
-        if is_short && (visitor.knows(machine, "t") || self.has_no_time()) {
+        let is_tag = is_short && (visitor.knows(machine, "t") || self.has_no_time());
+        if is_tag && !self.says_besides("t", |says| matches!(says, Says::Time(_) | Says::Stamp)) {
             return Ok(None);
         }
         self.timestamp_us.candidate.transpose()
@@ -68,7 +69,22 @@ impl<'a> Element<'a> {
     /// The same of their quality, and `q`.
     fn quality_of_tags<V: Visitor>(&self, other: Quality, machine: Option<&str>, visitor: &V) -> Quality {
         let is_short = self.quality.rank == QUALITY_RANK_Q && self.values.is_none() && self.list.is_none();
-        if is_short && visitor.knows(machine, "q") { other } else { self.quality_or(other) }
+        let is_tag = is_short && visitor.knows(machine, "q");
+        let is_alone = || !self.says_besides("q", |says| says == Says::Quality);
+        if is_tag && is_alone() { other } else { self.quality_or(other) }
+    }
+
+    /// Whether a key other than `own` says such a thing.
+    #[cold]
+    fn says_besides(&self, own: &str, is_such: impl Fn(Says) -> bool) -> bool {
+        let mut found = false;
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let key = key.to_str();
+            let known = Known::of(key.as_bytes()).or_else(|| Known::of_gateway(key.as_bytes()));
+            found |= key != own && known.is_some_and(|known| is_such(known.says));
+            cursor.skip()
+        });
+        found || read.is_err()
     }
 
     /// Whether `t` is the element's only time and holds a number that is none.

@@ -25,8 +25,11 @@ pub(super) fn translate(mapping: &Mapping, payload: &[u8]) -> Option<Vec<u8>> {
     done.ok()?;
     while let Some(next) = cursor.token() {
         // Anything else that follows is for the usual reader to tell.
-        if next != b'{' {
-            return None;
+        match next {
+            b'{' => {}
+            // Behind it stands what a buffer held before.
+            0 => break,
+            _ => return None,
         }
         translation.element(&mut cursor, &[]).ok()?;
         translation.out.push(b'\n');

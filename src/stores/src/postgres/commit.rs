@@ -11,7 +11,7 @@ use crate::postgres::event_rows::{self, EventRows};
 use crate::postgres::folding::{self, Counts};
 use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::LedgerRow;
-use crate::postgres::locked_days::is_kept_waiting;
+use crate::postgres::locked_days::{ROWS_MAX, is_kept_waiting};
 use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
 use crate::postgres::replaced::Replaced;
 use crate::postgres::scada_rows::{self, ScadaRows};
@@ -81,8 +81,12 @@ async fn commit_piece(
     context: &Context<'_>,
     buffer: &mut BytesMut,
 ) -> Result<Committed, SinkError> {
-    let days = DaysKept::all().without(session.locked_days.at(now_us()));
-    let mut effort = Effort { mode: Mode::Whole, days };
+    let mut effort = Effort { mode: Mode::Whole, days: DaysKept::all() };
+    if session.locked_days.may_hold(|| effort.days.of(batch))
+        && let Some(fewer) = without_locked(session, batch, &effort.days).await?
+    {
+        effort.days = fewer;
+    }
     let mut has_forgotten = false;
     loop {
         let error = match write(session, batch, context, buffer, &effort).await {
@@ -92,7 +96,9 @@ async fn commit_piece(
         if is_partition_gone(&error) && !has_forgotten {
             has_forgotten = true;
             session.forget();
-        } else if let Some(fewer) = without_locked(session, batch, &effort.days, &error).await? {
+        } else if is_kept_waiting(&error)
+            && let Some(fewer) = without_locked(session, batch, &effort.days).await?
+        {
             tracing::warn!(%error, first_offset = batch.first_offset, "another session has days locked; their rows are set aside");
             effort.days = fewer;
         } else if let Some(fewer) = effort.days.halved(batch).filter(|_| is_short_of_locks(&error, batch)) {
@@ -108,18 +114,14 @@ async fn commit_piece(
     }
 }
 
-/// The days left when those are passed over that the batch waited for in vain; `None` when it did not.
-async fn without_locked(
-    session: &mut Session,
-    batch: &Batch,
-    kept: &DaysKept,
-    error: &SinkError,
-) -> Result<Option<DaysKept>, SinkError> {
-    if !is_kept_waiting(error) {
-        return Ok(None);
-    }
+/// The days left when those are passed over that somebody has locked; `None` when there are none, or too many rows of them.
+async fn without_locked(session: &mut Session, batch: &Batch, kept: &DaysKept) -> Result<Option<DaysKept>, SinkError> {
     let found = session.locked_days.find(&session.client, &kept.of(batch), now_us()).await?;
-    Ok((!found.is_empty()).then(|| kept.clone().without(&found)))
+    let fewer = kept.clone().without(&found);
+    let is_lost = |time_us: i64| kept.contains(time_us) && !fewer.contains(time_us);
+    let readings = batch.readings().filter(|(_, reading)| is_lost(reading.timestamp_us)).count();
+    let snapshots = batch.snapshots().filter(|(_, snapshot)| is_lost(snapshot.timestamp_us)).count();
+    Ok((!found.is_empty() && readings + snapshots <= ROWS_MAX).then_some(fewer))
 }
 
 /// How one batch is tried.

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Row};
 
-/// So long nobody waits for the same lock again.
-const REMEMBERED_US: i64 = 60_000_000;
+/// More rows than so many wait for the lock: it is what a device stored, or a batch of history, and no straggler.
+pub(crate) const ROWS_MAX: usize = 1_000;
 
 /// Held or waited for: whoever comes later waits behind both.
 const LOCKED: &str = "SELECT DISTINCT relnamespace::regnamespace || '.' || relname FROM pg_locks JOIN pg_class ON pg_class.oid = relation
@@ -22,15 +22,12 @@ const LOCKED: &str = "SELECT DISTINCT relnamespace::regnamespace || '.' || relna
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LockedDays {
     days: BTreeSet<i64>,
-    until_us: i64,
 }
 
 impl LockedDays {
-    pub(crate) fn at(&mut self, now_us: i64) -> &BTreeSet<i64> {
-        if now_us >= self.until_us {
-            self.days.clear();
-        }
-        &self.days
+    /// Whether any of these was locked when it was looked for last: then nobody waits for the lock again before he has looked.
+    pub(crate) fn may_hold(&self, days: impl FnOnce() -> BTreeSet<i64>) -> bool {
+        !self.days.is_empty() && !self.days.is_disjoint(&days())
     }
 
     /// Which of these days somebody has locked; none of today and yesterday.
@@ -46,8 +43,8 @@ impl LockedDays {
         let is_locked = |table, day| partition_name(table, day).is_some_and(|name| locked.contains(&name));
         let old = days.iter().copied().take_while(|day| *day < yesterday);
         let found: BTreeSet<i64> = old.filter(|day| TABLES.iter().any(|table| is_locked(table, *day))).collect();
+        self.days.retain(|day| !days.contains(day));
         self.days.extend(&found);
-        self.until_us = now_us.saturating_add(REMEMBERED_US);
         Ok(found)
     }
 }
