@@ -1,11 +1,13 @@
 //! Tags under a key of an element that has other members, too: `{"seq": 12, "data": [{"name": "TEMP-1", "value": 71.5}]}`.
 //!
-//! A list is of tags if its first entry names a sensor and says a value, or if the catalogue has one of its members. Where the
+//! A list is of tags if its first entry names a sensor and says a value, or if the catalogue has one of its members; or, under a word
+//! for any list, if its entries say values of the sensor that is named around it. Where the
 //! catalogue has what the first entry names, the message is its list, and what stands beside that is a tag if it is known; else
 //! every number of the message is one. Of two such lists none is meant.
 
 use super::cursor::Cursor;
 use super::element::Element;
+use super::keyed::is_word_of_lists;
 use super::keys::{Known, Says, VALS_BIT, VALUES_BIT};
 use super::several::NO_VALUES;
 use super::tags::{self, Top};
@@ -50,7 +52,10 @@ impl<'a> Element<'a> {
                 let says_value = entry.value.candidate.is_some() || entry.error.is_some() || entry.has_typed_value();
                 let name = entry.sensor.candidate.and_then(Result::ok).filter(|_| says_value);
                 let is_row = || envelope::knows_member(first, &knows).then_some(true);
-                name.map(|name| knows(&name.to_str())).or_else(is_row)
+                // A history of whoever is named around it.
+                let is_history = says_value && name.is_none() && is_word_of_lists(&key.to_str());
+                let of_history = || common.sensor.filter(|_| is_history).map(knows);
+                name.map(|name| knows(&name.to_str())).or_else(of_history).or_else(is_row)
             });
             if let Some(is_known) = is_known {
                 (found, lists) = (Some((written, is_known)), lists + 1);

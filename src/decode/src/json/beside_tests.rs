@@ -42,6 +42,10 @@ fn a_list_of_tags_beside_a_number_is_taken() {
         let rows = format!(r#"{{"ts":1700000000123,"{key}":[{{"TEMP":71.5}}]}}"#);
         assert_eq!(points(TAGS, &[], &rows), [timed("TEMP", 71.5)], "{rows}");
     }
+    let history = r#"{"n":2,"data":[{"value":1,"ts":1700000000123},{"value":2,"ts":1700000000123}]}"#;
+    assert_eq!(points(TEMP, &["TEMP"], history), [timed("TEMP", 1.0), timed("TEMP", 2.0)]);
+    let alarms = history.replace("data", "alarms");
+    assert_eq!(points(TEMP, &["TEMP"], &alarms), [untimed("n", 2.0)], "not every list is a history");
     // An entry at fault is set aside alone, and two lists are no longer one.
     let bad = decoded(TAGS, &["A"], r#"{"seq":12,"data":[{"name":"A","value":1},{"name":"B","value":"x"}]}"#);
     assert_eq!((bad.points.as_slice(), bad.reasons()), (&[untimed("A", 1.0)][..], vec![NotANumber]));
@@ -125,6 +129,10 @@ fn one_letter_may_be_a_tag_s_name() {
     assert_eq!(points(TAGS, &["d", "h"], r#"{"d":120,"h":48}"#), [untimed("d", 120.0), untimed("h", 48.0)]);
     assert_eq!(points(TAGS, &["d"], r#"{"d":120,"h":48}"#), [untimed("d", 120.0), untimed("h", 48.0)]);
     assert_eq!(points(TAGS, &["v", "h"], r#"{"v":230,"h":48}"#), [untimed("v", 230.0), untimed("h", 48.0)]);
+    for payload in [r#"{"data":[{"t":21.5,"q":3,"h":48}]}"#, r#"{"data":{"t":21.5,"q":3,"h":48}}"#] {
+        let expected = [untimed("t", 21.5), untimed("q", 3.0), untimed("h", 48.0)];
+        assert_eq!(points(TAGS, &["q", "h"], payload), expected, "{payload}");
+    }
     // Where they are none, they mean what they mean.
     assert_eq!(points(TAGS, &["h"], r#"{"t":1700000000123,"h":48,"q":24}"#), [timed("h", 48.0).of_quality(Bad)]);
     let known = points(TAGS, &["t", "h"], r#"{"ts":1700000000123,"t":21.5,"h":48}"#);

@@ -8,6 +8,7 @@
 
 use super::cursor::Cursor;
 use super::element::Element;
+use super::tags;
 use super::values::Common;
 use super::{envelope, list};
 use crate::Visitor;
@@ -41,7 +42,7 @@ impl<'a> Element<'a> {
             let is_new = || match entry {
                 // Beside machines it is one that the catalogue lacks.
                 Entry::Other => has_machine,
-                Entry::Values => has_machine || !is_of_any(key),
+                Entry::Values => has_machine || !is_word_of_lists(key),
                 Entry::History | Entry::None => false,
             };
             let is_machine = is_known(member) || is_new();
@@ -54,6 +55,10 @@ impl<'a> Element<'a> {
             let of_sensor = Common { sensor: name, thing: None, ..common };
             let of_machine = Common { machine: name, sensor: None, thing: None, ..common };
             meant.push((if is_sensor { of_sensor } else { of_machine }, *written));
+        }
+        if has_values {
+            let taken = members.iter().map(|(key, _)| key.clone().into_owned());
+            tags::report_around(self.bytes, taken, common, visitor, Self::report_tag)?;
         }
         for (common, written) in meant {
             list::report(written, common, visitor, |cursor, visitor| {
@@ -89,7 +94,7 @@ impl Entry {
 }
 
 /// Whether a key says of a list no more than that it is one.
-fn is_of_any(key: &str) -> bool {
+pub(super) fn is_word_of_lists(key: &str) -> bool {
     const LISTS: [&str; 12] = [
         "rows",
         "records",

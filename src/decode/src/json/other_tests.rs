@@ -186,6 +186,8 @@ fn lists_stand_under_the_names_of_machines_and_sensors() {
     }
     let with_count = telemetry.replacen('{', r#"{"seq":7,"#, 1);
     assert_eq!(points(TAGS, &["P1"], &with_count), expected, "a number beside machines is a remark");
+    let count = std::slice::from_ref(&untimed("seq", 7.0)).to_vec();
+    assert_eq!(points(TAGS, &["P1", "seq"], &with_count), [count, expected.to_vec()].concat(), "unless it is known");
     // A word for any list names no machine.
     for key in ["rows", "Data", "items", "telemetry"] {
         let rows = format!(r#"{{"{key}":[{{"ts":1700000000123,"values":{{"A":1}}}}]}}"#);

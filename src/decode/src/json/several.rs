@@ -40,17 +40,11 @@ impl<'a> Element<'a> {
         if !is_several && !naming::is_among_tags((self.bytes, is_named, sensor), address, machine, visitor) {
             return None;
         }
-        let is_of_tags = self.values.is_none() && self.list.is_none();
-        let is_tag = |key: &str| is_of_tags && visitor.knows(machine, key);
-        let timestamp_us = match self.timestamp_us.candidate.transpose() {
-            _ if self.timestamp_us.rank == TIME_RANK_T && (is_tag("t") || (is_of_tags && self.has_no_time())) => None,
+        let timestamp_us = match self.time_of_tags(machine, visitor) {
             Ok(timestamp_us) => timestamp_us,
             Err(fault) => return Some(Err(fault)),
         };
-        let quality = match self.quality.rank {
-            QUALITY_RANK_Q if is_tag("q") => Quality::Good,
-            _ => self.quality_or(Quality::Good),
-        };
+        let quality = self.quality_of_tags(Quality::Good, machine, visitor);
         let sensor = sensor.filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
         let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
         let thing = sensor.filter(|_| is_container);
@@ -60,6 +54,21 @@ impl<'a> Element<'a> {
             true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
             false => self.report_with_siblings(common, visitor),
         })
+    }
+
+    /// What the element says of the time of its tags, of which one may be called `t`.
+    fn time_of_tags<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> Result<Option<i64>, Fault> {
+        let is_short = self.timestamp_us.rank == TIME_RANK_T && self.values.is_none() && self.list.is_none();
+        if is_short && (visitor.knows(machine, "t") || self.has_no_time()) {
+            return Ok(None);
+        }
+        self.timestamp_us.candidate.transpose()
+    }
+
+    /// The same of their quality, and `q`.
+    fn quality_of_tags<V: Visitor>(&self, other: Quality, machine: Option<&str>, visitor: &V) -> Quality {
+        let is_short = self.quality.rank == QUALITY_RANK_Q && self.values.is_none() && self.list.is_none();
+        if is_short && visitor.knows(machine, "q") { other } else { self.quality_or(other) }
     }
 
     /// Whether `t` is the element's only time and holds a number that is none.
@@ -137,9 +146,12 @@ impl<'a> Element<'a> {
         let Some(inner) = envelope::inner(self.bytes, knows) else { return Ok(false) };
         let inside = Element::parse(&mut Cursor::new(inner.tags)).map_err(|Syntax(what)| Fault::malformed(what))?;
         // Inside, a short key may as well be a tag's.
-        let inside_us = || inside.timestamp_us.candidate.filter(|_| common.timestamp_us.is_none());
-        let timestamp_us = inner.timestamp_us.or_else(inside_us).transpose()?.or(common.timestamp_us);
-        let quality = inside.quality_or(common.quality);
+        let timestamp_us = match (inner.timestamp_us, common.timestamp_us) {
+            (Some(timestamp_us), _) => Some(timestamp_us?),
+            (None, Some(timestamp_us)) => Some(timestamp_us),
+            (None, None) => inside.time_of_tags(common.machine, visitor)?,
+        };
+        let quality = inside.quality_of_tags(common.quality, common.machine, visitor);
         inside.remark(visitor);
         let machine = common.machine.or(inner.machine.as_deref()).map(checked_name).transpose()?;
         let common = Common { machine, timestamp_us, quality, ..common };
@@ -272,8 +284,12 @@ impl<'a> Element<'a> {
         }
         let own_machine = self.own_machine(common.machine.is_some(), visitor)?.map(Text::to_str);
         let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
-        let quality = self.quality_or(common.quality);
-        let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
+        let says_value = self.value.candidate.is_some() || self.value_is_null || self.error.is_some();
+        let (timestamp_us, quality) = match named.is_none() && !says_value {
+            true => (self.time_of_tags(machine, visitor)?, self.quality_of_tags(common.quality, machine, visitor)),
+            false => (self.timestamp_us.candidate.transpose()?, self.quality_or(common.quality)),
+        };
+        let timestamp_us = timestamp_us.or(common.timestamp_us);
         let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
         if is_list && deep > 0 && self.value.candidate.is_none() {
             let inner = Self { is_data_set: true, ..*self };
@@ -283,7 +299,6 @@ impl<'a> Element<'a> {
             let common = Common { machine, sensor, timestamp_us, quality, ..common };
             return inner.report_lists(false, common, deep, visitor);
         }
-        let says_value = self.value.candidate.is_some() || self.value_is_null || self.error.is_some();
         if named.is_none() && !says_value {
             let common = Common { machine, timestamp_us, quality, ..common };
             if self.report_entry_of_tags(common, visitor)? {

@@ -67,6 +67,20 @@ pub(super) fn report_inner<'o, V: Visitor>(
     result.map(|()| has_tags).map_err(|Syntax(what)| Fault::malformed(what))
 }
 
+/// As [`report`], of what is known beside members that were `taken`.
+#[cold]
+pub(super) fn report_around<'o, V: Visitor>(
+    object: &'o [u8],
+    taken: impl Iterator<Item = String>,
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> Result<(), Fault> {
+    let mut walk = Walk::new(Top::Around, common, visitor, report_tag);
+    walk.inside.extend(taken);
+    walk.object(&mut Cursor::new(object), 0).map_err(|Syntax(what)| Fault::malformed(what))
+}
+
 /// As [`report`], of the object or list that stands under a name. `false`: it is no value and has none.
 #[cold]
 pub(super) fn report_under<'o, V: Visitor>(

@@ -28,7 +28,6 @@ impl<'a> Escaped<'a> {
     }
 
     /// Whether it is no name, but a name and a value.
-    #[cold]
     pub(super) fn has_pair(self) -> bool {
         self.raw.as_bytes().windows(2).any(|pair| pair[1] == b'=' && pair[0] != b'\\')
     }

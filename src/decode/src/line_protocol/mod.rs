@@ -111,16 +111,13 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     let mut line = Line::parse(text, around.unit)?;
     let (quality, mut value_field) = (quality_of(&line, visitor), None);
     let measurement = line.measurement.to_str();
-    if line.sensor.is_none() && line.machine.is_none() && around.machine.is_none() {
-        line.machine = labelled_machine(text, &measurement, visitor);
+    if line.sensor.is_none() && line.machine.is_none() {
+        line.machine = labelled_machine(text, &line, around, visitor)?;
     }
     let machine = line.machine.map(Escaped::to_str);
     checked_name(&measurement)?;
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
         let other = around.machine.filter(|_| machine.is_none() && !visitor.knows_machine(&measurement));
-        if other.is_some() && line.measurement.has_pair() {
-            return Err(NO_MEASUREMENT);
-        }
         let machine = checked_name(machine.as_deref().or(other).unwrap_or(&measurement))?;
         let mut seen = FieldsSeen::default();
         for (place, field) in line.fields().enumerate() {
@@ -167,12 +164,28 @@ fn is_remark<V: Visitor>(line: &Line<'_>, field: &Field<'_>, (machine, code): (&
     is_text && !visitor.knows(Some(machine), code) && line.fields().take(FIELDS_FEW).flatten().any(is_number)
 }
 
-/// The machine that a tag names which need not name one, where nothing else does and the catalogue has it.
-#[cold]
-fn labelled_machine<'t, V: Visitor>(text: &'t str, measurement: &str, visitor: &V) -> Option<Escaped<'t>> {
-    if visitor.knows_machine(measurement) {
-        return None;
+/// The machine that a tag names which need not name one, where nothing else does and the catalogue has it; a fault if what
+/// stands in the measurement's place is a pair.
+#[inline]
+fn labelled_machine<'t, V: Visitor>(
+    text: &'t str,
+    line: &Line<'_>,
+    around: Around<'_>,
+    visitor: &V,
+) -> Result<Option<Escaped<'t>>, Fault> {
+    let has_tags = text.as_bytes().get(line.measurement.raw().len()) == Some(&b',');
+    let has_pair = line.measurement.has_pair();
+    if !(has_pair || has_tags) || visitor.knows_machine(&line.measurement.to_str()) {
+        Ok(None)
+    } else if has_pair {
+        Err(NO_MEASUREMENT)
+    } else {
+        Ok(if around.machine.is_none() { label_of(text, visitor) } else { None })
     }
+}
+
+#[cold]
+fn label_of<'t, V: Visitor>(text: &'t str, visitor: &V) -> Option<Escaped<'t>> {
     let labels = line::tags(text).filter(|(key, _)| key.is("name") || is_machine_label(key.raw()));
     labels.map(|(_, value)| value).find(|machine| visitor.knows_machine(&machine.to_str()))
 }

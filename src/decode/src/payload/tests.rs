@@ -207,6 +207,11 @@ fn pairs_without_a_measurement_are_told_so() {
             assert!(detail.contains("write `M temp=21.5,hum=48`"), "{payload}: {detail}");
         }
     }
+    for line in ["temp=21.5 hum=48", "temp=21.5,host=gw hum=48"] {
+        let found = decoded(BATCH, line);
+        assert_eq!((found.points.len(), found.fragments()), (0, vec![line.to_owned()]), "for want of a machine, too");
+        assert!(found.rejects[0].1.contains("write `M temp=21.5,hum=48`"), "{}", found.rejects[0].1);
+    }
     // Base64 is no pair.
     for payload in ["gkHeAA==", "gkHeAA=", "gkHeAA==\r\n"] {
         let found = decoded(topic, payload);
