@@ -1,9 +1,9 @@
 //! Tags under a key of an element that has other members, too: `{"seq": 12, "data": [{"name": "TEMP-1", "value": 71.5}]}`.
 //!
-//! A list is of tags if its first entry names a sensor and says a value, or if the catalogue has one of its members; or, under a word
-//! for any list, if its entries say values of the sensor that is named around it. Where the
-//! catalogue has what the first entry names, the message is its list, and what stands beside that is a tag if it is known; else
-//! every number of the message is one. Of two such lists none is meant.
+//! A list is of tags if its first entry names a sensor and says a value, or if the catalogue has one of its members; or, under a
+//! word for any list, if its entries say values of the sensor that is named around it. Where the catalogue has what the first
+//! entry names, the message is its list, and what stands beside that is a tag if it is known; else every number of the message
+//! is one. Of two such lists none is meant.
 
 use super::cursor::Cursor;
 use super::element::Element;

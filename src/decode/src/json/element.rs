@@ -352,6 +352,11 @@ impl<'a> Element<'a> {
         let machine = self
             .machine_name(address, visitor)?
             .ok_or(Fault::malformed("neither the topic nor a machine_id names the machine"))?;
+        if let (false, Some(payload @ [b'{', ..])) = (self.is_snapshot, self.payload)
+            && self.is_message(Some(&machine), visitor)
+        {
+            return self.report_message(payload, address, visitor);
+        }
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
         let (fields, fault) = snapshot::parse(self.bytes, |key| {
             if Known::of(key.as_bytes()).is_none() {

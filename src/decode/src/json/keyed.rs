@@ -95,12 +95,13 @@ impl Entry {
 
 /// Whether a key says of a list no more than that it is one.
 pub(super) fn is_word_of_lists(key: &str) -> bool {
-    const LISTS: [&str; 12] = [
+    const LISTS: [&str; 31] = [
         "rows",
         "records",
         "items",
-        "history",
+        "elements",
         "entries",
+        "history",
         "samples",
         "points",
         "series",
@@ -108,6 +109,24 @@ pub(super) fn is_word_of_lists(key: &str) -> bool {
         "list",
         "batch",
         "events",
+        "logs",
+        "results",
+        "objects",
+        "devices",
+        "machines",
+        "nodes",
+        "assets",
+        "things",
+        "groups",
+        "channels",
+        "signals",
+        "variables",
+        "parameters",
+        "lines",
+        "frames",
+        "packets",
+        "queue",
+        "buffer",
     ];
     let is = |word: &&str| key.eq_ignore_ascii_case(word);
     LISTS.iter().any(|word| is(word)) || envelope::WRAPPERS.iter().any(|word| is(word))

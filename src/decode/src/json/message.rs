@@ -9,7 +9,7 @@ use super::cursor::{Cursor, Syntax, Value};
 use super::element::Element;
 use super::envelope::{member, text};
 use super::fields::{number_value, only_item};
-use super::keys::Ranked;
+use super::keys::{Ranked, TOPIC_BIT};
 use super::list;
 use super::values::Common;
 use crate::fault::{Fault, TWICE, checked_name};
@@ -71,7 +71,8 @@ impl<'a> Element<'a> {
 
     /// What a message holds, with what the message says of it.
     fn around(&self, inner: Self) -> Self {
-        let mut meant = Self { is_message: false, ..inner };
+        // Not a message itself, whatever it says: how deep they are followed has a bound.
+        let mut meant = Self { is_message: false, keys_seen: inner.keys_seen & !(1 << TOPIC_BIT), ..inner };
         if inner.timestamp_us.candidate.is_none() {
             meant.timestamp_us = self.timestamp_us;
         }
@@ -100,6 +101,7 @@ impl<'a> Element<'a> {
         let last = topic.and_then(|topic| topic.rsplit('/').next()).filter(|last| is_known(last));
         match (address.kind, last) {
             (Kind::Sensor(sensor), _) if is_known(sensor) => *address,
+            (Kind::Scada | Kind::Rows { .. }, _) => *address,
             (_, Some(last)) => Address { kind: Kind::Sensor(last), ..*address },
             (_, None) => *address,
         }

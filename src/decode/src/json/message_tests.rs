@@ -94,3 +94,25 @@ fn the_message_s_topic_names_a_sensor_that_the_catalogue_has() {
     let named = r#"{"_msgid":"a","name":"TEMP","ts":1700000000123,"payload":1.5}"#;
     assert_eq!(points(TAGS, &[], named), [temp(1.5)]);
 }
+
+#[test]
+fn a_snapshot_may_be_a_message_s_payload() {
+    for payload in [r#"{"machine_state":"RUNNING"}"#, r#""{\"machine_state\":\"RUNNING\"}""#] {
+        let message = format!(r#"{{"topic":"TEMP","ts":1700000000123,"payload":{payload}}}"#);
+        let found = decoded("genims/v1/F1/L1/M1/scada", &["TEMP"], &message);
+        let [(machine, timestamp_us, fields)] = &found.snapshots[..] else { panic!("{message}: {found:?}") };
+        assert_eq!((machine.as_str(), *timestamp_us, fields.machine_state.as_str()), ("M1", TIME_US, "RUNNING"));
+        assert_eq!(found.rejects, []);
+    }
+    let neither = decoded("genims/v1/F1/L1/M1/scada", &[], r#"{"topic":"x","payload":{"speed":5}}"#);
+    assert_eq!((neither.snapshots.len(), neither.rejects.len()), (0, 1));
+}
+
+#[test]
+fn messages_in_messages_are_not_followed_for_ever() {
+    for topic in [TAGS, "genims/v1/F1/L1/M1/scada"] {
+        let deep = format!("{}1{}", r#"{"topic":"x","payload":"#.repeat(4_000), "}".repeat(4_000));
+        let found = decoded(topic, &[], &deep);
+        assert!(found.points.is_empty() && found.rejects.len() == 1, "{topic}");
+    }
+}

@@ -94,7 +94,7 @@ impl<'a> Element<'a> {
     }
 
     /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.
-    fn is_message<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
+    pub(super) fn is_message<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
         let has_topic = self.keys_seen & (1 << TOPIC_BIT) != 0;
         self.is_message || (has_topic && self.payload.is_some() && !visitor.knows(machine, "payload"))
     }
