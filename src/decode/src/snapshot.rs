@@ -147,7 +147,7 @@ fn set_list(fault: Fault, fields: &mut SnapshotFields, set: Set, written: &[u8])
 /// A fault, alarm or warning: the number 0 and `false` say that there is none, and so do lists of them.
 fn code(value: Value<'_>, characters_max: usize) -> Result<Option<String>, Fault> {
     let text = if is_no_code(&value) { None } else { text(value, characters_max)? };
-    Ok(text.filter(|text| !text.split(',').all(|code| matches!(code, "0" | "false"))))
+    Ok(text.filter(|text| !text.split(',').all(|code| matches!(code, "0" | "0.0" | "false"))))
 }
 
 fn is_no_code(value: &Value<'_>) -> bool {

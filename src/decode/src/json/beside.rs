@@ -15,6 +15,7 @@ use super::values::{Common, opening, quoted};
 use super::{envelope, list};
 use crate::fault::Fault;
 use crate::{Address, Form, Visitor};
+use std::collections::BTreeSet;
 
 impl<'a> Element<'a> {
     /// `deep`: how far lists in the entries are followed. `false`: there is no such list.
@@ -41,19 +42,23 @@ impl<'a> Element<'a> {
     /// The list, and whether the catalogue has what its first entry names.
     fn list_of_tags<V: Visitor>(&self, common: Common<'_>, visitor: &V) -> Option<(&'a [u8], bool)> {
         let knows = |sensor: &str| visitor.knows(common.machine, sensor);
-        // Beside known tags a list under any other word is of something else: their limits, what is expected of them.
-        let has_tags = envelope::knows_member(self.bytes, &knows);
+        // Of what stands beside it a list says something else: its limits, what is expected of it.
+        let beside = self.known_members(knows);
         let (mut found, mut lists) = (None, 0);
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             let written = cursor.pass()?;
-            let may_be_meant = may_hold_tags(&key.to_str()) && (!has_tags || is_word_of_lists(&key.to_str()));
-            if !may_be_meant || envelope::first_entry(written).is_none() {
+            if !may_hold_tags(&key.to_str()) || envelope::first_entry(written).is_none() {
                 return Ok(());
             }
             let is_known = envelope::first_entry(written).and_then(|first| {
                 let entry = Element::parse(&mut Cursor::new(first)).ok()?;
                 let says_value = entry.value.candidate.is_some() || entry.error.is_some() || entry.has_typed_value();
                 let name = entry.sensor.candidate.and_then(Result::ok).filter(|_| says_value);
+                if name.is_some_and(|name| beside.contains(&*name.to_str()))
+                    || envelope::knows_member(first, &|sensor: &str| beside.contains(sensor))
+                {
+                    return None;
+                }
                 let is_row = || envelope::knows_member(first, &knows).then_some(true);
                 // A history of whoever is named around it.
                 let is_history = says_value && name.is_none() && is_word_of_lists(&key.to_str());
@@ -66,6 +71,19 @@ impl<'a> Element<'a> {
             Ok(())
         });
         found.filter(|_| read.is_ok() && lists == 1)
+    }
+
+    /// The members whose keys are names that somebody `knows`.
+    fn known_members(&self, knows: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let mut members = BTreeSet::new();
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let name = key.to_str();
+            if knows(&name) {
+                members.insert(name.into_owned());
+            }
+            cursor.skip()
+        });
+        read.map(|()| members).unwrap_or_default()
     }
 
     /// Sets `values` aside that are none, where other members were taken.

@@ -144,3 +144,22 @@ fn one_letter_may_be_a_tag_s_name() {
     let noon = decoded(TAGS, &["h"], r#"{"t":"noon","h":48}"#);
     assert_eq!(noon.reasons(), [genims_model::Reason::BadTimestamp], "text there is no temperature");
 }
+
+/// Limits and expectations of what stands beside them.
+#[test]
+fn a_list_of_what_stands_beside_it_is_a_remark() {
+    for list in [r#""limits":[{"name":"TEMP","value":80}]"#, r#""forecast":[{"TEMP":25}]"#, r#""rows":[{"TEMP":25}]"#] {
+        let message = format!(r#"{{"ts":1700000000123,"TEMP":21.5,{list}}}"#);
+        let found = decoded(TAGS, &["TEMP"], &message);
+        let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
+        assert_eq!((values, found.rejects.len()), (vec![21.5], 0), "{message}");
+    }
+}
+
+/// A time or quality of the message's own is not given up for a tag of one letter.
+#[test]
+fn a_time_of_its_own_is_kept_beside_a_tag_called_t() {
+    let message = r#"{"t":21.5,"h":48,"datetime":"2023-11-14T22:13:20Z"}"#;
+    let found = decoded(TAGS, &["t", "h"], message);
+    assert!(found.points.iter().all(|point| point.timestamp_us.is_some()), "{found:?}");
+}

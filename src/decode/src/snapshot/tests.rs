@@ -161,7 +161,11 @@ fn a_column_at_fault_costs_no_other() {
 fn what_stands_where_text_belongs_is_text() {
     let read = |member: &str| parse(with(member).as_bytes(), |_| ()).unwrap();
     for (written, expected) in [
-        ("0", Some("0")),
+        ("0", None),
+        ("[0, 0.0]", None),
+        ("false", None),
+        ("\"0\"", None),
+        ("[0,7]", Some("0,7")),
         ("1234", Some("1234")),
         ("00123", Some("00123")),
         ("3.50", Some("3.50")),
