@@ -60,7 +60,7 @@ impl<'a> Element<'a> {
     /// The sensor that the element's own keys name, of which the first is `named`.
     #[inline]
     pub(super) fn own_name<V: Visitor>(&self, named: Text<'a>, machine: Option<&str>, visitor: &V) -> Cow<'a, str> {
-        if self.sensor.rank <= SENSOR_RANK_STRONG {
+        if self.sensor.rank == SENSOR_RANK_STRONG {
             return named.to_str();
         }
         let own = naming::of(named, self.sensor.rank, (self.display_name(), machine), visitor);

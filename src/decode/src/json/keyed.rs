@@ -129,5 +129,5 @@ pub(super) fn is_word_of_lists(key: &str) -> bool {
         "buffer",
     ];
     let is = |word: &&str| key.eq_ignore_ascii_case(word);
-    LISTS.iter().any(|word| is(word)) || envelope::WRAPPERS.iter().any(|word| is(word))
+    LISTS.iter().any(is) || envelope::WRAPPERS.iter().any(is)
 }

@@ -51,7 +51,7 @@ impl<'a> Element<'a> {
         let common = Common { machine, sensor, thing, timestamp_us, quality };
         self.remark(visitor);
         Some(match is_several {
-            true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
+            true => self.report_several(self.sensor.rank == SENSOR_RANK_STRONG, common, visitor),
             false => self.report_with_siblings(common, visitor),
         })
     }
@@ -138,8 +138,9 @@ impl<'a> Element<'a> {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
             return self.report_item(common.sensor, common, 0, visitor);
         } else if !is_of_sensor
-            && ((deep == LISTS_DEEP_MAX && self.report_keyed(common, deep - 1, visitor)?)
-                || (deep == LISTS_DEEP_MAX && self.report_list_beside(common, deep - 1, visitor)?)
+            && ((deep == LISTS_DEEP_MAX
+                && (self.report_keyed(common, deep - 1, visitor)?
+                    || self.report_list_beside(common, deep - 1, visitor)?))
                 || self.report_tags(common, visitor)?
                 || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
         {
