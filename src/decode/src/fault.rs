@@ -1,6 +1,5 @@
 //! Why an element is rejected, before it becomes a dead letter: no allocation, so that a flood of bad input costs little.
 
-use super::timestamp::NO_OFFSET;
 use super::{NAME_BYTES_MAX, latin_1};
 use genims_model::Reason;
 use std::fmt;
@@ -123,6 +122,9 @@ fn instead_of_nothing(shown: &str) -> &'static str {
     }
 }
 
+/// A time of a clock that nobody knows.
+pub(crate) const NO_OFFSET: Fault =
+    Fault::new(Reason::BadTimestamp, "the timestamp has no offset, so its clock is not known");
 pub(crate) const NOT_FINITE: Fault = Fault::new(Reason::NotFinite, "the value is NaN or infinite");
 pub(crate) const OUT_OF_RANGE: Fault =
     Fault::new(Reason::OutOfRange, "the value has more than 11 digits before the point");

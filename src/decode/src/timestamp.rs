@@ -19,7 +19,7 @@
 //! A fraction is exact to the microsecond and rounded there, since it often is the print of a binary double; whole
 //! nanoseconds are cut. Times before 1970 or after 9999 are refused.
 
-use super::fault::Fault;
+use super::fault::{Fault, NO_OFFSET};
 use super::number::Decimal;
 use chrono::{DateTime, NaiveDate, TimeZone};
 use chrono_tz::Tz;
@@ -72,8 +72,6 @@ impl Unit {
 const NONSENSE: Fault = Fault::new(Reason::BadTimestamp, "the timestamp is not between 1970 and 9999");
 const NOT_RFC_3339: Fault =
     Fault::new(Reason::BadTimestamp, "the timestamp is neither a number nor RFC 3339 with an offset");
-pub(crate) const NO_OFFSET: Fault =
-    Fault::new(Reason::BadTimestamp, "the timestamp has no offset, so its clock is not known");
 
 /// What a timestamp key holds when it holds neither a number nor text.
 pub(crate) const NO_TIMESTAMP: Fault = NOT_RFC_3339;

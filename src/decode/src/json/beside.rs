@@ -5,13 +5,13 @@
 //! entry names, the message is its list, and what stands beside that is a tag if it is known; else every number of the message
 //! is one. Of two such lists none is meant.
 
+use super::common::{Common, opening, quoted};
 use super::cursor::Cursor;
 use super::element::Element;
 use super::keyed::is_word_of_lists;
-use super::keys::{Known, Says, VALS_BIT, VALUES_BIT};
+use super::keys::{Known, Says, VALS_BIT, VALUES_BIT, may_hold_tags};
 use super::several::NO_VALUES;
 use super::tags::{self, Top};
-use super::values::{Common, opening, quoted};
 use super::{envelope, list};
 use crate::fault::Fault;
 use crate::{Address, Form, Visitor};
@@ -131,9 +131,4 @@ impl<'a> Element<'a> {
         }
         Self { values: found, value: Default::default(), ..*self }.report(address, visitor).map(|()| true)
     }
-}
-
-/// Whether a list under a key may be one of tags: lists under other known keys are read, or nobody's, already.
-pub(super) fn may_hold_tags(key: &str) -> bool {
-    Known::of(key.as_bytes()).is_none_or(|known| matches!(known.says, Says::Records | Says::Payload | Says::Params))
 }

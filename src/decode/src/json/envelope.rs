@@ -13,10 +13,9 @@
 //! What stands around it is of the network, and nobody's value unless the catalogue knows it. Asked only of elements with one of these keys, and of those in
 //! which nothing else is a value: there a single list of objects is taken, or an object `tags` or `metrics`.
 
-use super::beside::may_hold_tags;
 use super::cursor::Cursor;
 use super::fields::inner_time;
-use super::keys::Known;
+use super::keys::{Known, may_hold_tags};
 use crate::fault::Fault;
 use std::borrow::Cow;
 

@@ -2,35 +2,12 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::keys::{Known, Says, is_typed_value};
+pub(super) use super::single::{number_value, only_item};
 use super::typed;
-use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
+use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE};
+use crate::quality;
 use crate::timestamp::{self, Unit};
-use crate::{quality, value};
 use genims_model::{Quality, Reason};
-
-/// The value of a reading.
-#[inline]
-pub(crate) fn number_value(value: Value<'_>) -> Result<f64, Fault> {
-    match value {
-        Value::Number(number) => value::of_decimal(number.decimal, number.text),
-        other => other_value(other),
-    }
-}
-
-#[cold]
-fn other_value(value: Value<'_>) -> Result<f64, Fault> {
-    match value {
-        Value::NotFinite => Err(NOT_FINITE),
-        Value::Boolean(state) => Ok(f64::from(u8::from(state))),
-        Value::Text(text) => {
-            let text = text.to_str();
-            // Teltonika's routers write their registers as the text of a list.
-            let only = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-            value::of_text(only.unwrap_or(&text).as_bytes())
-        }
-        Value::Number(_) | Value::Null | Value::Nested | Value::Odd => Err(NOT_A_NUMBER),
-    }
-}
 
 /// The time behind a timestamp key. `unit`: `None` lets the magnitude tell.
 #[inline]
@@ -170,20 +147,6 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
         (Ok(()), None) => Err(NOT_A_NUMBER),
     };
     DataValue { value, timestamp_us: source.or(server), quality }
-}
-
-/// The number of a list that holds one number and nothing else.
-#[cold]
-pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
-    let mut cursor = Cursor::new(list);
-    if !cursor.take(b'[') {
-        return Err(NOT_A_NUMBER);
-    }
-    match cursor.value() {
-        Ok(Value::Nested) | Err(_) => Err(NOT_A_NUMBER),
-        Ok(item) if cursor.take(b']') => number_value(item),
-        Ok(_) => Err(NOT_A_NUMBER),
-    }
 }
 
 /// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`,

@@ -6,10 +6,10 @@
 //! that is no word for any list: its readings are set aside under its name, and are not taken for those of the topic's machine.
 //! An object in the place of a list counts where it is a machine's and the topic names none.
 
+use super::common::Common;
 use super::cursor::Cursor;
 use super::element::Element;
 use super::tags;
-use super::values::Common;
 use super::{envelope, list};
 use crate::Visitor;
 use crate::fault::{Fault, checked_name};

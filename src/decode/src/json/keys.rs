@@ -337,6 +337,11 @@ impl<T> Ranked<T> {
     }
 }
 
+/// Whether a list under a key may be one of tags: lists under other known keys are read, or nobody's, already.
+pub(super) fn may_hold_tags(key: &str) -> bool {
+    Known::of(key.as_bytes()).is_none_or(|known| matches!(known.says, Says::Records | Says::Payload | Says::Params))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,13 +5,13 @@
 //! is meant, where neither the payload nor the topic of the listener names a sensor that the catalogue has, the message's own
 //! `topic` does, if the catalogue has its last level.
 
+use super::common::Common;
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::Element;
 use super::envelope::{member, text};
 use super::fields::{number_value, only_item};
 use super::keys::{Ranked, TOPIC_BIT};
 use super::list;
-use super::values::Common;
 use crate::fault::{Fault, TWICE, checked_name};
 use crate::{Address, Kind, Name, Point, Visitor};
 use genims_model::Quality;

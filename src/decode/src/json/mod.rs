@@ -16,6 +16,7 @@
 //!   a line of its own.
 
 mod beside;
+mod common;
 pub(crate) mod cursor;
 mod element;
 mod envelope;
@@ -32,6 +33,7 @@ mod naming;
 mod original;
 mod senml;
 mod several;
+mod single;
 mod tags;
 mod translate;
 mod typed;

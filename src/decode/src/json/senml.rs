@@ -5,9 +5,9 @@
 //! if the catalogue has that, and else the record's own `n`; the base is the machine if the topic names none and the catalogue
 //! has that. A record without a value says something of the others alone.
 
+use super::common::quoted;
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::Element;
-use super::values::quoted;
 use crate::{Address, Form, NAME_BYTES_MAX, Visitor};
 use genims_model::Reason;
 use std::borrow::Cow;

@@ -1,5 +1,6 @@
 //! An element that says several things: a list, an object of values or tags, an envelope around them. See [`super::element`].
 
+use super::common::Common;
 use super::cursor::{Cursor, Syntax, Text, is_empty};
 use super::element::Element;
 use super::fields::is_no_time;
@@ -8,7 +9,7 @@ use super::keys::{
     TIME_RANK_T, TOPIC_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value,
 };
 use super::naming::{self, TAGS_LEVEL};
-use super::values::{self, Common};
+use super::values;
 use super::{envelope, list, tags, typed};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
 use crate::{Address, Name, Point, Visitor};

@@ -12,10 +12,10 @@
 //! Nulls, blank text, keys that have a meaning of their own and those of the sender's protocol are always remarks. A tag at
 //! fault is rejected alone, in the form of [`values`].
 
+use super::common::{self, Common, TWICE};
 use super::cursor::{Cursor, Syntax, Value};
 use super::fields::{is_no_time, number_value, only_item, stamp};
 use super::keys::{Known, Says, is_of_protocol};
-use super::values::{self, Common, TWICE};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use std::collections::HashSet;
@@ -247,7 +247,7 @@ where
         };
         *cursor = behind;
         if let Err(told) = result {
-            values::reject_object(told, &self.path, cursor.since(start), self.common, self.visitor);
+            common::reject_object(told, &self.path, cursor.since(start), self.common, self.visitor);
         }
         self.seen.insert(self.path.clone());
         Ok(true)
@@ -279,7 +279,7 @@ where
                 value,
                 quality: self.common.quality,
             }),
-            Err(fault) => values::reject(fault, &self.path, written, self.common, self.visitor),
+            Err(fault) => common::reject(fault, &self.path, written, self.common, self.visitor),
         }
         self.seen.insert(self.path.clone());
     }

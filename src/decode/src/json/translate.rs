@@ -5,9 +5,9 @@
 //! it was before. Words become values wherever a value may stand, never in names, times and qualities. A snapshot stays as it
 //! is.
 
+use super::common::quoted;
 use super::cursor::{Cursor, Syntax};
 use super::keys::{Known, Says, is_of_time};
-use super::values::quoted;
 use crate::mapping::{Mapping, PARTS, Part};
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -6,8 +6,9 @@
 //! one of UInt64.
 
 use super::cursor::{Cursor, Value};
-use super::fields::{number_value, only_item};
+
 use super::keys::is_typed_value;
+use super::single::{number_value, only_item};
 use crate::fault::{Fault, NOT_A_NUMBER};
 use genims_model::Reason;
 
