@@ -1,18 +1,12 @@
 //! Who is meant: remarks that look like names, and names that look like remarks.
 
-use super::super::collected::{Found, come_back, decoded};
+use super::super::collected::{Found, come_back, decoded, points};
 use genims_model::Quality::Bad;
 use genims_model::Reason::MalformedPayload;
 
 const TAGS: &str = "genims/v1/F1/L1/M1/tags";
 const TEMP: &str = "genims/v1/F1/L1/M1/TEMP";
 const BATCH: &str = "genims/v1/F1/readings";
-
-fn points(topic: &str, known: &[&'static str], payload: &str) -> Vec<Found> {
-    let found = decoded(topic, known, payload);
-    assert_eq!((found.rejects, found.remarks), (vec![], Vec::<String>::new()), "{payload}");
-    found.points
-}
 
 fn untimed(sensor: &str, value: f64) -> Found {
     Found::new(sensor, None, value).on("M1")

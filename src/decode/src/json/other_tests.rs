@@ -1,6 +1,6 @@
 //! Further members of the kinds that gateways, clouds and languages write: other spellings, other wrappers, other forms.
 
-use super::super::collected::{Found, come_back, decoded};
+use super::super::collected::{Found, come_back, decoded, points};
 use genims_model::Quality::{Bad, Good, Uncertain};
 use genims_model::Reason::{BadTimestamp, MalformedPayload, NotANumber};
 
@@ -8,12 +8,6 @@ const TIME_US: Option<i64> = Some(1_700_000_000_123_000);
 const TAGS: &str = "genims/v1/F1/L1/M1/tags";
 const TEMP: &str = "genims/v1/F1/L1/M1/TEMP";
 const BATCH: &str = "genims/v1/F1/readings";
-
-fn points(topic: &str, known: &[&'static str], payload: &str) -> Vec<Found> {
-    let found = decoded(topic, known, payload);
-    assert_eq!((found.rejects, found.remarks), (vec![], Vec::<String>::new()), "{payload}");
-    found.points
-}
 
 fn timed(sensor: &str, value: f64) -> Found {
     Found::new(sensor, TIME_US, value).on("M1")
