@@ -356,6 +356,22 @@ impl<T: Target, L: Log> Follower<T, L> {
         );
     }
 
+    /// Records of which the log holds no more than their offsets: the database does not get them.
+    fn count_passed(&self, batch: &Batch) {
+        let counted = batch.groups.iter().filter(|group| group.first_offset >= self.settled);
+        let passed: u64 = counted.map(|group| group.skipped).sum();
+        if passed == 0 || !self.target.takes_events() {
+            return;
+        }
+        self.metrics.gap_records_total.fetch_add(passed, Ordering::Relaxed);
+        tracing::error!(
+            sink = self.target.name(),
+            passed,
+            below = batch.next_offset,
+            "the database lacks records that the log no longer holds"
+        );
+    }
+
     /// The batch is in the database: enter it in the accounts (once, however often the log is rewound) and let the
     /// spool know.
     fn settle(&mut self, batch: &Batch, report: &Committed) -> Result<(), SinkError> {
@@ -365,6 +381,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         if let Some(settlement) = &self.settlement {
             settlement.settle(batch, report, self.settled);
         }
+        self.count_passed(batch);
         self.settled = self.settled.max(batch.next_offset);
         self.attempted = self.attempted.max(self.settled);
         self.metrics.settled.store(self.settled, Ordering::Relaxed);

@@ -198,7 +198,7 @@ impl Server {
         let routes = routes.map(|routes| routes.start(&mut tasks.sinks)).transpose()?;
         sinks.extend(routes.iter().flat_map(|running| running.views.clone()));
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
-        rows::start(rows, &mut tasks.window).await;
+        rows::start(rows, events.clone(), &mut tasks.window).await;
         let clocks = clocks::watched(&settings, environment)?;
         let (doorway, mut looks) = front::open(&settings, Arc::default())?;
         let observer = Arc::new(observe::Observer::new(

@@ -27,6 +27,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+/// Of a database for which the log of events is full.
+const ROWS_WAIT: &str = "too many rows wait for it: senders of more wait until it takes them";
+
 pub(super) struct Observer {
     started: Instant,
     accounts: Arc<Accounts>,
@@ -132,6 +135,9 @@ impl Observer {
         let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
         // A log that takes nothing holds its writer up inside an append, which looks again and again whether it may go on.
         let blocked = view.writes.as_ref().and_then(|log| log.refusal().or_else(|| log.full_because()));
+        let rows_wait = view.log.is_full_for(view.name).then_some(ROWS_WAIT);
+        let error = metrics.last_error();
+        let told: Vec<&str> = error.as_deref().into_iter().chain(rows_wait).collect();
         let state = if blocked.is_some() { SinkState::Retrying } else { metrics.state() };
         Sink {
             name: view.name.to_owned(),
@@ -148,7 +154,7 @@ impl Observer {
             refused_total: metrics.refused_total.load(Relaxed),
             expired_total: metrics.expired_total.load(Relaxed),
             gap_records_total: metrics.gap_records_total.load(Relaxed),
-            last_error: blocked.or_else(|| metrics.last_error()),
+            last_error: blocked.or_else(|| (!told.is_empty()).then(|| told.join("; "))),
             receive_to_committed_ms: Latency::of(&metrics.latency_us()),
         }
     }

@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The folder of the log of events, in the data folder.
 pub const EVENTS: &str = "events";
-/// The share of the first log's cap that the router may hold, and of the second one's that a database may.
+/// The share of the first log's cap that the router may hold, and of the second one's that is kept whole for a database.
 const ROUTER_SHARE: u64 = 2;
 const DATABASE_SHARE: u64 = 4;
 /// Events are small: a segment holds tens of thousands.
@@ -98,7 +98,7 @@ impl EventRoutes {
         if !is_asked && waiting.is_empty() {
             return Ok(None);
         }
-        // Events can be made anew, a row that was acknowledged cannot.
+        // What it misses of events is counted; a row that was acknowledged is never missed. Nobody in the log of events keeps it waiting.
         let consumer = match settings.rows.is_some() || !waiting.is_empty() {
             true => Consumer::hold(ROUTER),
             false => Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE),
@@ -209,9 +209,10 @@ impl EventRoutes {
                 })
             }
         };
+        let share = options.max_bytes / DATABASE_SHARE;
         let consumer = match gets_rows {
-            true => Consumer::hold(name),
-            false => Consumer::resync(name, options.max_bytes / DATABASE_SHARE),
+            true => Consumer::compact(name, &database.name, share),
+            false => Consumer::resync(name, share),
         };
         self.log.register(&consumer)?;
         self.followers.push(follower((name, Some(database.name.clone())), &self.log, start));

@@ -1,6 +1,7 @@
 //! Rows for tables at the door: for which databases, and what the live catalogues say, asked again and again.
 //!
-//! What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start as well.
+//! - What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start as well.
+//! - While the log of events is full for a database, senders of its rows wait, and nobody else.
 
 use super::{ServerError, Stage};
 use crate::settings::Settings;
@@ -8,6 +9,7 @@ use genims_databases::configured::if_configured;
 use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
 };
+use genims_log::file::Spool;
 use genims_rows::{Gate, Schema, Tables};
 use genims_stores::mongo::collections;
 use genims_stores::rows::catalogue::Source;
@@ -26,6 +28,8 @@ const READ_MAX: Duration = Duration::from_secs(30);
 /// How often a catalogue is asked, and one that was never read.
 const INTERVAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
+/// How often the log is asked whether it is full for a database.
+const ROOM_INTERVAL: Duration = Duration::from_millis(100);
 /// The folder of what catalogues said, in the data folder.
 const CATALOGUES: &str = "catalogues";
 
@@ -38,6 +42,7 @@ const TRAIL: [(&str, &str); 4] = [
 ];
 
 /// The gate, and where its catalogues are.
+#[derive(Clone)]
 pub(super) struct Rows {
     gate: Arc<Gate>,
     places: Vec<Place>,
@@ -46,6 +51,8 @@ pub(super) struct Rows {
 #[derive(Clone)]
 struct Place {
     database: String,
+    /// Its consumer in the log of events.
+    consumer: String,
     source: Source,
     file: PathBuf,
 }
@@ -69,7 +76,8 @@ impl Rows {
                 continue;
             };
             gate.open(name, source.dialect(), closed(database));
-            let place = Place { database: name.clone(), source, file: folder.join(format!("{name}.json")) };
+            let (consumer, file) = (database.module.clone(), folder.join(format!("{name}.json")));
+            let place = Place { database: name.clone(), consumer, source, file };
             if let Some(schema) = kept(&place.file) {
                 gate.learn(name, schema);
             }
@@ -93,9 +101,37 @@ impl Rows {
         let _ = tokio::time::timeout(FIRST_WAIT, async { while reading.join_next().await.is_some() {} }).await;
     }
 
-    /// Follows the catalogues until it is asked to stop.
-    async fn run(self, stop: CancellationToken) {
+    /// Whether the log has room for rows of each database.
+    fn look_for_room(&self, events: &Spool) {
+        for Place { database, consumer, .. } in &self.places {
+            let full = events.is_full_for(consumer);
+            match self.gate.set_full(database, full) {
+                true if full => {
+                    tracing::warn!(database, "too many rows wait for it: senders of more wait until it takes them");
+                }
+                true => tracing::info!(database, "there is room for its rows again"),
+                false => {}
+            }
+        }
+    }
+
+    async fn follow_room(&self, events: Spool, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(ROOM_INTERVAL) => self.look_for_room(&events),
+            }
+        }
+    }
+
+    /// Follows the catalogues and the log until it is asked to stop.
+    async fn run(self, events: Option<Spool>, stop: CancellationToken) {
         let mut following = JoinSet::new();
+        if let Some(events) = events {
+            let (rows, stop) = (self.clone(), stop.clone());
+            following.spawn(async move { rows.follow_room(events, stop).await });
+        }
         for place in self.places {
             following.spawn(place.follow(self.gate.clone(), stop.clone()));
         }
@@ -103,11 +139,11 @@ impl Rows {
     }
 }
 
-/// Before the doors open: reads the catalogues, then follows them.
-pub(super) async fn start(rows: Option<Rows>, stage: &mut Stage) {
+/// Before the doors open: reads the catalogues, then follows them, and what room the log of events has.
+pub(super) async fn start(rows: Option<Rows>, events: Option<Spool>, stage: &mut Stage) {
     let Some(rows) = rows else { return };
     rows.first().await;
-    stage.tasks.spawn(rows.run(stage.stop.clone()));
+    stage.tasks.spawn(rows.run(events, stage.stop.clone()));
 }
 
 impl Place {

@@ -21,12 +21,33 @@ pub struct Consumer {
 }
 
 /// What happens when a consumer stays behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhenBehind {
     /// The log keeps everything for it, and appends wait at the cap.
     Hold,
     /// Beyond this backlog it is cut off: what it has not read may go, and it is brought back from another database.
     Resync { backlog_bytes_max: u64 },
+    /// Beyond this backlog the log keeps the rows of its database for it and nothing else: they can be had from nowhere else.
+    /// No append waits for it; who takes such rows asks whether the log is full for it.
+    Compact { database: String, backlog_bytes_max: u64 },
+}
+
+impl WhenBehind {
+    /// The backlog that the log keeps whole; `None` for one that it always keeps.
+    pub(crate) fn backlog_bytes_max(&self) -> Option<u64> {
+        match self {
+            Self::Hold => None,
+            Self::Resync { backlog_bytes_max } | Self::Compact { backlog_bytes_max, .. } => Some(*backlog_bytes_max),
+        }
+    }
+
+    /// Of which database rows are kept, however large the backlog is.
+    pub(crate) fn rows_of(&self) -> Option<&str> {
+        match self {
+            Self::Compact { database, .. } => Some(database),
+            Self::Hold | Self::Resync { .. } => None,
+        }
+    }
 }
 
 impl Consumer {
@@ -38,6 +59,12 @@ impl Consumer {
     /// One that may be cut off.
     pub fn resync(name: &str, backlog_bytes_max: u64) -> Self {
         Self { when_behind: WhenBehind::Resync { backlog_bytes_max }, ..Self::hold(name) }
+    }
+
+    /// One that loses no row of its database, and that nobody waits for.
+    pub fn compact(name: &str, database: &str, backlog_bytes_max: u64) -> Self {
+        let database = database.to_owned();
+        Self { when_behind: WhenBehind::Compact { database, backlog_bytes_max }, ..Self::hold(name) }
     }
 
     pub fn settling(self) -> Self {

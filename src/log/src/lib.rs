@@ -5,6 +5,7 @@
 //! - [`file`]: the log as files, with group commit
 //! - [`memory`]: the log in memory
 
+mod compact;
 pub mod contract;
 pub mod file;
 pub mod history;

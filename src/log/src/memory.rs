@@ -1,10 +1,11 @@
 //! A log in memory, for tests and measurements without a disk. It keeps what the contract promises, as `suite` shows; beside
 //! it a test can take records away, cut a consumer off, or forget a cursor, as damage and crashes do.
 
+use crate::compact::compact;
 use crate::contract::{Consumer, Log, LogReader, WhenBehind};
 use crate::file::SpoolError;
 use crate::history::{History, Resume};
-use genims_model::{Cause, Group, Position};
+use genims_model::{Cause, Group, Position, Row};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,8 +25,10 @@ pub struct MemoryLog {
 struct State {
     history: History,
     groups: Vec<Arc<Group>>,
-    /// Groups that were removed from the front; readers count them.
+    /// Groups that were removed from the front.
     removed: usize,
+    /// Of groups below nothing but rows that somebody needs is left, and they do not count towards the cap.
+    compacted_below: u64,
     consumers: BTreeMap<String, Known>,
     refusals: BTreeMap<String, String>,
     /// What the groups that are held may occupy.
@@ -37,18 +40,25 @@ struct State {
 }
 
 /// A consumer, and how far it has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     cursor: u64,
     /// Since this opening; others hold nothing.
     registered: bool,
     when_behind: WhenBehind,
     cut_off: bool,
+    /// Only its rows are kept for it.
+    behind: bool,
 }
 
 impl Known {
     fn holds(&self) -> bool {
         self.registered && !self.cut_off
+    }
+
+    /// Whether an append may have to wait for it.
+    fn is_waited_for(&self) -> bool {
+        self.holds() && self.when_behind.rows_of().is_none()
     }
 }
 
@@ -61,30 +71,54 @@ impl State {
         self.groups.last().map_or(0, |group| group.next_offset())
     }
 
-    /// What is held from `offset` on occupies.
+    /// What is held whole from `offset` on occupies.
     fn bytes(&self, offset: u64) -> u64 {
-        let held = self.groups[self.removed..].iter().filter(|group| group.next_offset() > offset);
+        let from = offset.max(self.compacted_below);
+        let held = self.groups[self.removed..].iter().filter(|group| group.next_offset() > from);
         held.map(|group| group.bytes() as u64).sum()
     }
 
-    /// Below this every consumer that holds records is finished.
-    fn finished(&self) -> u64 {
-        let holding = self.consumers.values().filter(|known| known.holds());
+    /// Below this all such consumers are finished.
+    fn finished(&self, such: impl Fn(&Known) -> bool) -> u64 {
+        let holding = self.consumers.values().filter(|known| such(known));
         holding.map(|known| known.cursor).min().unwrap_or(u64::MAX)
     }
 
-    /// Cuts off who holds too much, and removes what everybody has passed.
+    /// Cuts off who holds too much, removes what everybody has passed, and compacts what only those who are behind need.
     fn maintain(&mut self) {
         let backlogs: Vec<u64> = self.consumers.values().map(|known| self.bytes(known.cursor)).collect();
         for (known, backlog) in self.consumers.values_mut().zip(backlogs) {
-            if let WhenBehind::Resync { backlog_bytes_max } = known.when_behind {
-                known.cut_off |= known.registered && backlog > backlog_bytes_max;
-            }
+            let bytes_max = known.when_behind.backlog_bytes_max();
+            let is_beyond = known.registered && bytes_max.is_some_and(|bytes_max| backlog > bytes_max);
+            let keeps_rows = known.when_behind.rows_of().is_some();
+            known.cut_off |= is_beyond && !keeps_rows;
+            known.behind = is_beyond && keeps_rows;
         }
         if self.has_appended {
-            let finished = self.finished();
+            let finished = self.finished(Known::holds);
             self.removed = self.removed.max(self.groups.partition_point(|group| group.next_offset() <= finished));
+            self.compact();
         }
+    }
+
+    fn compact(&mut self) {
+        let behind = self.consumers.values().filter(|known| known.holds() && known.behind);
+        let waiting: Vec<(String, u64)> =
+            behind.filter_map(|known| Some((known.when_behind.rows_of()?.to_owned(), known.cursor))).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let passed = self.finished(|known| known.holds() && !known.behind).min(self.next_offset());
+        let below = |offset: u64| self.groups.partition_point(|group| group.next_offset() <= offset);
+        let from = below(self.compacted_below).max(self.removed);
+        let to = below(passed).max(from);
+        let is_needed = |offset: u64, row: &Row| {
+            waiting.iter().any(|(database, cursor)| *database == row.database && offset >= *cursor)
+        };
+        let parts = self.groups[from..to].iter().flat_map(|group| compact(group, is_needed));
+        let parts: Vec<Arc<Group>> = parts.map(Arc::new).collect();
+        self.groups.splice(from..to, parts);
+        self.compacted_below = self.compacted_below.max(passed);
     }
 
     /// Whether a group may be appended now.
@@ -96,7 +130,7 @@ impl State {
         if !fits(self) {
             self.maintain();
         }
-        fits(self) || self.finished() >= self.next_offset()
+        fits(self) || self.finished(Known::is_waited_for) >= self.next_offset()
     }
 
     fn known(&mut self, consumer: &str) -> Result<&mut Known, SpoolError> {
@@ -125,6 +159,7 @@ impl MemoryLog {
             history,
             groups: Vec::new(),
             removed: 0,
+            compacted_below: 0,
             consumers: BTreeMap::new(),
             refusals: BTreeMap::new(),
             bytes_max,
@@ -145,7 +180,9 @@ impl MemoryLog {
         let end = state.next_offset();
         state.history.open(Uuid::new_v4(), end);
         state.refusals.clear();
-        state.consumers.values_mut().for_each(|known| (known.registered, known.cut_off) = (false, false));
+        for known in state.consumers.values_mut() {
+            (known.registered, known.cut_off, known.behind) = (false, false, false);
+        }
         (state.waiting, state.has_appended) = (0, false);
         Self::with(self.id, state)
     }
@@ -154,13 +191,13 @@ impl MemoryLog {
     pub fn register(&self, consumer: &Consumer) -> u64 {
         let mut state = self.lock();
         let first = state.first_offset();
-        let when_behind = consumer.when_behind;
-        let new = Known { cursor: first, registered: true, when_behind, cut_off: false };
+        let when_behind = consumer.when_behind.clone();
+        let new = Known { cursor: first, registered: true, when_behind, cut_off: false, behind: false };
         let known = state.consumers.entry(consumer.name.clone()).or_insert(new);
-        (known.registered, known.when_behind) = (true, when_behind);
+        (known.registered, known.when_behind) = (true, consumer.when_behind.clone());
         if known.cursor < first {
-            match when_behind {
-                WhenBehind::Hold => known.cursor = first,
+            match consumer.when_behind {
+                WhenBehind::Hold | WhenBehind::Compact { .. } => known.cursor = first,
                 WhenBehind::Resync { .. } => known.cut_off = true,
             }
         }
@@ -184,6 +221,16 @@ impl MemoryLog {
         if let Some(known) = self.lock().consumers.get_mut(consumer) {
             known.cut_off = true;
         }
+    }
+
+    /// See [`crate::file::Spool::is_full_for`].
+    pub fn is_full_for(&self, consumer: &str) -> bool {
+        let state = self.lock();
+        let known = state.consumers.get(consumer).filter(|known| known.holds() && !known.is_waited_for());
+        let held = state.groups[state.removed..].iter();
+        let compacted = held.take_while(|group| group.next_offset() <= state.compacted_below);
+        let bytes: u64 = compacted.map(|group| group.bytes() as u64).sum();
+        known.is_some_and(|known| known.cursor < state.compacted_below) && bytes > state.bytes_max
     }
 
     /// Why appends would wait.
@@ -258,7 +305,7 @@ impl Log for Arc<MemoryLog> {
     fn reader(&self, from: u64) -> Result<MemoryReader, Cause> {
         let state = self.lock();
         state.check_not_ahead(from)?;
-        let next = state.groups.partition_point(|group| group.next_offset() <= from).max(state.removed);
+        let next = from.max(state.first_offset());
         drop(state);
         Ok(MemoryReader { log: self.clone(), next, length: self.length.subscribe() })
     }
@@ -309,7 +356,8 @@ impl Log for Arc<MemoryLog> {
 #[derive(Debug)]
 pub struct MemoryReader {
     log: Arc<MemoryLog>,
-    next: usize,
+    /// The offset that comes next.
+    next: u64,
     length: watch::Receiver<usize>,
 }
 
@@ -326,12 +374,12 @@ impl LogReader for MemoryReader {
     fn try_next(&mut self) -> Result<Option<Arc<Group>>, Cause> {
         self.length.borrow_and_update();
         let state = self.log.lock();
-        let group = state.groups.get(self.next).cloned();
-        if let Some(group) = group.as_ref().filter(|_| self.next < state.removed) {
-            let (requested, first) = (group.first_offset, state.first_offset());
-            return Err(SpoolError::OffsetGone { requested, first }.into());
+        let index = state.groups.partition_point(|group| group.next_offset() <= self.next);
+        if index < state.removed {
+            return Err(SpoolError::OffsetGone { requested: self.next, first: state.first_offset() }.into());
         }
-        self.next += usize::from(group.is_some());
+        let group = state.groups.get(index).cloned();
+        self.next = group.as_ref().map_or(self.next, |group| group.next_offset());
         Ok(group)
     }
 }

@@ -118,6 +118,8 @@ pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
 
+/// How often a round asks again whether there is room for its rows.
+const ROOM_AGAIN: Duration = Duration::from_millis(50);
 /// How often a round asks again whether its numbers are durable.
 const REGISTER_AGAIN: Duration = Duration::from_secs(1);
 
@@ -214,10 +216,13 @@ impl IntakeBuffer {
         self.staged[0].events.push(event);
     }
 
-    /// Hands the round to the shards; waits for room while they push back, and for the numbers that it uses while the journal has
+    /// Hands the round to the shards; waits for room while they push back or too many rows wait for a database, and for the numbers that it uses while the journal has
     /// none: what is valid is neither given up nor a dead letter because of it. The receipt settles when everything staged is
     /// durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
+        while receipt.is_none() && self.rows_wait() {
+            sleep(ROOM_AGAIN).await;
+        }
         while receipt.is_none() && self.intake.when_full == WhenFull::Block && !self.register() {
             sleep(REGISTER_AGAIN).await;
         }

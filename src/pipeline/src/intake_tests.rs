@@ -1,6 +1,6 @@
 //! The door and the registrar: a number goes to the shards only when it is durable, whoever registered it.
 
-use crate::intake::{Intake, IntakeBuffer, Registrar, Scope, Tables, WhenFull};
+use crate::intake::{Intake, IntakeBuffer, Registrar, Scope, WhenFull};
 use crate::queue::ShardQueue;
 use crate::remarks::Kind;
 use genims_catalogue::Machine;
@@ -9,7 +9,7 @@ use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Accounts, DeadLetter, Protocol, Quality, Reason, SensorNo};
-use genims_rows::{Column, Dialect, Gate, Schema, Table};
+use genims_rows::Gate;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,7 +29,11 @@ fn begun(folder: &Path) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
     begun_with(folder, true, None)
 }
 
-fn begun_with(folder: &Path, registers: bool, gate: Option<Arc<Gate>>) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
+pub(crate) fn begun_with(
+    folder: &Path,
+    registers: bool,
+    gate: Option<Arc<Gate>>,
+) -> (Arc<Keeper>, Arc<Intake>, Arc<ShardQueue>) {
     let keeper = keeper(folder);
     let machine = Machine {
         machine_id: "M1".to_owned(),
@@ -53,7 +57,7 @@ fn begun_with(folder: &Path, registers: bool, gate: Option<Arc<Gate>>) -> (Arc<K
     (keeper, Arc::new(intake.with_rows(gate)), queue)
 }
 
-async fn submit(buffer: &mut IntakeBuffer) {
+pub(crate) async fn submit(buffer: &mut IntakeBuffer) {
     buffer.submit(&Arc::new(Notify::new()), &mut None).await;
 }
 
@@ -346,52 +350,6 @@ async fn the_part_that_is_unknown_is_named() {
     let details: Vec<&str> = letters.iter().map(|letter| letter.detail.as_str()).collect();
     let of_machine = "sensor S9 is not in the catalogue, neither as an id nor as a code of machine M1";
     assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"]);
-}
-
-#[tokio::test]
-async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (_running, intake, queue) = begun(folder.path());
-    let topic = "genims/v1/rows/db/t";
-    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
-    buffer.set_client("erp");
-    buffer.begin(1);
-    buffer.set_topic(topic);
-    Decoder::default().message(topic, b"[{\"id\":1}]", &mut buffer);
-    submit(&mut buffer).await;
-    let letter = queue.pop().expect("handed over").dead_letters.remove(0);
-    assert_eq!((letter.reason, letter.records), (Reason::NotAllowed, 1));
-
-    let mut gate = Gate::new(Tables::default());
-    gate.open("db", Dialect::Postgres, [].into());
-    let columns = [("id".to_owned(), Column::new(genims_rows::Kind::Integer(0, 9)))].into();
-    let table = Table { columns, keys: vec![vec!["id".to_owned()]], open: false };
-    gate.learn("db", Schema { tables: [("t".to_owned(), table)].into() });
-    let other_folder = tempfile::tempdir().expect("a folder");
-    let (_, other, queue) = begun_with(other_folder.path(), true, Some(Arc::new(gate)));
-    let mut buffer = other.buffer(0, Protocol::Mqtt, false);
-    buffer.set_client("erp");
-    let tables = Tables::new(&["db.*".to_owned()]).expect("patterns");
-    buffer.set_scope(Scope { tables: Some(tables), ..Scope::default() });
-    buffer.begin(1);
-    buffer.set_topic(topic);
-    Decoder::default().message(topic, b"[{\"id\":1},{\"id\":99},{\"id\":2}]", &mut buffer);
-    assert_eq!(buffer.staged_records(), 3);
-    submit(&mut buffer).await;
-    let chunk = queue.pop().expect("handed over");
-    let values: Vec<&str> = chunk.rows.iter().map(|row| row.values.as_str()).collect();
-    assert_eq!((values, chunk.records()), (vec!["{\"id\":1}", "{\"id\":2}"], 3));
-    assert_eq!((chunk.rows[0].client.as_str(), chunk.dead_letters[0].topic.as_str()), ("erp", topic));
-    // Rows are kept together when there are many; payloads of a table that is not there are not.
-    for (topic, letters) in [(topic, 17), ("genims/v1/rows/db/none", 40)] {
-        buffer.begin(1);
-        buffer.set_topic(topic);
-        for _ in 0..40 {
-            Decoder::default().message(topic, b"{\"id\":99}", &mut buffer);
-        }
-        submit(&mut buffer).await;
-        assert_eq!(queue.pop().expect("handed over").dead_letters.len(), letters, "{topic}");
-    }
 }
 
 fn of_machines(machines: Option<[&str; 1]>) -> Scope {

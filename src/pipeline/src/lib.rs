@@ -18,6 +18,8 @@ mod queue_tests;
 mod receipt_time;
 pub mod recovery;
 pub mod remarks;
+#[cfg(test)]
+mod rows_tests;
 pub mod shard;
 mod stage;
 #[cfg(test)]

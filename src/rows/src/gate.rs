@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What all connections share.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ struct Place {
     /// Tables that only the stream writes.
     closed: BTreeSet<String>,
     schema: RwLock<Option<Arc<Schema>>>,
+    /// Too many of its rows wait for it.
+    full: AtomicBool,
 }
 
 /// Who sends a message, and into which table.
@@ -62,7 +65,7 @@ impl Gate {
 
     /// Opens a database that rows are taken for.
     pub fn open(&mut self, database: &str, dialect: Dialect, closed: BTreeSet<String>) {
-        let place = Place { dialect, closed, schema: RwLock::default() };
+        let place = Place { dialect, closed, schema: RwLock::default(), full: AtomicBool::default() };
         self.places.insert(database.to_owned(), place);
     }
 
@@ -76,6 +79,16 @@ impl Gate {
     /// What was learnt last.
     pub fn known(&self, database: &str) -> Option<Arc<Schema>> {
         self.places.get(database)?.schema.read().clone()
+    }
+
+    /// Senders of rows for the database wait from now on, or go on; true where that is new.
+    pub fn set_full(&self, database: &str, full: bool) -> bool {
+        self.places.get(database).is_some_and(|place| place.full.swap(full, Ordering::Relaxed) != full)
+    }
+
+    /// Whether senders of rows for the database wait.
+    pub fn is_full(&self, database: &str) -> bool {
+        self.places.get(database).is_some_and(|place| place.full.load(Ordering::Relaxed))
     }
 
     /// Judges a message: each row is taken or refused, in order.

@@ -158,3 +158,13 @@ fn only_what_is_one_row_may_be_kept_together_with_others() {
     assert!(of("orders", r#"{"code":"TOOLONG"}"#));
     assert!(!of("ordres", r#"{"code":"A"}"#) && !of("orders", "no json") && !of("stream", r#"{"code":"A"}"#));
 }
+
+#[test]
+fn senders_of_rows_wait_for_the_database_that_is_full_alone() {
+    let gate = gate();
+    assert!(!gate.is_full("db") && !gate.is_full("late") && !gate.is_full("nobody"));
+    assert!(gate.set_full("db", true) && !gate.set_full("db", true), "it is new once");
+    assert!(gate.is_full("db") && !gate.is_full("late"));
+    assert!(!gate.set_full("nobody", true) && !gate.is_full("nobody"));
+    assert!(gate.set_full("db", false) && !gate.is_full("db"));
+}

@@ -33,6 +33,10 @@ impl Committed {
 pub trait Target: Send {
     /// The sink's name in cursors, positions, metrics and logs.
     fn name(&self) -> &'static str;
+    /// Whether anything but programs' rows is for it: else it lacks nothing where the log has kept those alone.
+    fn takes_events(&self) -> bool {
+        true
+    }
     /// Connects unless a connection is open, and answers with the position that the database remembers for this log;
     /// without one it becomes `start`. Later positions carry the lineage of `start`. Records below `written` may be
     /// there, whatever the database remembers.

@@ -287,9 +287,9 @@ impl Appender {
     fn has_room(&self, file_bytes: u64, was_full: bool) -> bool {
         let shared = &self.shared;
         let headroom = if was_full { shared.sizes.max_bytes / 8 } else { 0 };
-        let fits = || shared.bytes.load(Ordering::Acquire) + file_bytes + headroom <= shared.sizes.max_bytes;
+        let fits = || shared.counted_bytes() + file_bytes + headroom <= shared.sizes.max_bytes;
         if !fits() {
-            shared.cut_off();
+            shared.judge_backlogs();
         }
         if !fits() && shared.can_free() && shared.maintain().is_err() {
             // A failure that matters has stopped the spool; a disk too full for a cursor is waited out.

@@ -5,7 +5,8 @@
 //! - A cursor moves forward with what a database has, back when a database went back, and segments go by what is durable
 //!   of it.
 //! - While a consumer is refused nothing is appended.
-//! - A consumer that is cut off holds nothing, and says so until it is restarted.
+//! - A consumer that is cut off holds nothing, and says so until it is restarted. What is done about those that stay behind:
+//!   `behind.rs`.
 
 use super::cursor::{self, CursorFile};
 use super::error::SpoolError;
@@ -50,7 +51,7 @@ impl Spool {
         let shared = self.shared();
         let mut files = shared.cursor_files.lock();
         let first = shared.first_offset();
-        let known = shared.sinks.lock().get(name).copied();
+        let known = shared.sinks.lock().get(name).cloned();
         let mut sink = match known {
             Some(known) => known,
             None => {
@@ -69,18 +70,19 @@ impl Spool {
         };
         sink.registered = true;
         sink.settles = consumer.settles;
-        sink.when_behind = consumer.when_behind;
+        sink.when_behind = consumer.when_behind.clone();
         if sink.offset < first {
             let (missed_from, missed_below) = (sink.offset, first);
             tracing::warn!(consumer = name, missed_from, missed_below, "a consumer returns after its records went");
             match consumer.when_behind {
-                WhenBehind::Hold => sink.offset = first,
+                WhenBehind::Hold | WhenBehind::Compact { .. } => sink.offset = first,
                 WhenBehind::Resync { .. } => sink.cut_off = true,
             }
         }
+        let offset = sink.offset;
         shared.sinks.lock().insert(name.to_owned(), sink);
         self.settle_receipts();
-        Ok(sink.offset)
+        Ok(offset)
     }
 
     /// Everything below `offset` is finished in this consumer, for good. Cheap: the file follows within a second. A lower
@@ -198,6 +200,12 @@ impl Spool {
     /// Whether the log no longer keeps records for the consumer.
     pub fn is_cut_off(&self, name: &str) -> bool {
         self.shared().sinks.lock().get(name).is_some_and(|sink| sink.cut_off)
+    }
+
+    /// Whether no more rows should be taken for the consumer's database: what the log keeps of consumers' rows beyond their
+    /// backlogs is as large as its cap, and some of it is before this consumer.
+    pub fn is_full_for(&self, name: &str) -> bool {
+        self.shared().is_full_for(name)
     }
 
     /// Below this every consumer that settles is finished; `None` without one.

@@ -49,6 +49,8 @@
 //! - While a consumer remembers records that this log does not hold, nothing is appended; `genims log adopt` goes on.
 //!
 //! Space
+//! - Of a segment that consumers need for their rows alone, because they are behind, those rows are kept and nothing else
+//!   (see behind.rs). It does not count towards the cap.
 //! - A segment goes when the durable cursor of every consumer that is not cut off is behind it and more than `retain_bytes` of consumed
 //!   segments are kept; those rebuild the resend memory at start. None goes before the first append, by which time all
 //!   sinks are registered.
@@ -62,6 +64,7 @@
 //! - Nothing is shown that is not durable.
 
 mod appender;
+mod behind;
 mod blank;
 mod checkpoint;
 mod codec;
@@ -80,6 +83,7 @@ mod quarantine;
 mod reader;
 pub mod record;
 mod recovery;
+mod rewrite;
 mod row_letters;
 mod segment;
 mod shared;

@@ -169,7 +169,7 @@ fn checked<T>(segment: &Segment, byte: u64, found: std::io::Result<Result<T, Dam
         .map_err(|damage| damaged(segment, byte, &damage))
 }
 
-fn damaged(segment: &Segment, position: u64, damage: &Damage) -> SpoolError {
+pub(super) fn damaged(segment: &Segment, position: u64, damage: &Damage) -> SpoolError {
     match damage {
         Damage::Newer { found, expected } => {
             SpoolError::Version { file: segment.path.clone(), found: *found, expected: *expected }

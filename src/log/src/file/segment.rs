@@ -43,6 +43,8 @@ pub(super) struct Segment {
     pub(super) data_position: u64,
     /// The file's length, preallocated room included.
     pub(super) file_bytes: u64,
+    /// It was rewritten in this run: nothing but rows that somebody waits for is left of it.
+    pub(super) compacted: bool,
 }
 
 /// What identifies a new segment.
@@ -98,6 +100,7 @@ pub(super) fn create(
         first_offset: identity.first_offset,
         data_position: (FRONT_BYTES + checkpoint.len()) as u64,
         file_bytes: bytes,
+        compacted: false,
     };
     Ok((file, segment))
 }
@@ -156,6 +159,7 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
         first_offset: u64_at(&fixed, 36),
         data_position: FRONT_BYTES as u64 + checkpoint_bytes,
         file_bytes,
+        compacted: false,
     };
     Ok((segment, Uuid::from_bytes(id), checkpoint))
 }

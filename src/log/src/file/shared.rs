@@ -41,7 +41,7 @@ pub(super) struct Sizes {
 }
 
 /// One sink's progress: everything below the offset is finished there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sink {
     pub(super) offset: u64,
     /// What its file says; segments go by this one.
@@ -54,18 +54,26 @@ pub(super) struct Sink {
     pub(super) when_behind: WhenBehind,
     /// Its backlog grew beyond what it may hold: from here on it holds nothing.
     pub(super) cut_off: bool,
+    /// The same of one whose rows are kept: what only it needs is compacted.
+    pub(super) behind: bool,
 }
 
 impl Sink {
     /// As an earlier run left it.
     pub(super) fn left(offset: u64) -> Self {
         let when_behind = WhenBehind::Hold;
-        Self { offset, saved: offset, unsaved: false, registered: false, settles: false, when_behind, cut_off: false }
+        let (unsaved, registered, settles, cut_off, behind) = (false, false, false, false, false);
+        Self { offset, saved: offset, unsaved, registered, settles, when_behind, cut_off, behind }
     }
 
     /// Whether the log keeps records for it.
-    fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         self.registered && !self.cut_off
+    }
+
+    /// Whether an append may have to wait for it.
+    fn is_waited_for(&self) -> bool {
+        self.holds() && self.when_behind.rows_of().is_none()
     }
 }
 
@@ -164,12 +172,13 @@ impl Shared {
     /// Whom the log waits for.
     pub(super) fn slowest_sink(&self) -> Option<String> {
         let sinks = self.sinks.lock();
-        let slowest = sinks.iter().filter(|(_, sink)| sink.holds()).min_by_key(|(_, sink)| sink.offset);
+        let slowest = sinks.iter().filter(|(_, sink)| sink.is_waited_for()).min_by_key(|(_, sink)| sink.offset);
         slowest.map(|(name, _)| name.clone())
     }
 
     pub(super) fn is_drained(&self) -> bool {
-        self.finished_below(|sink| sink.offset).is_none_or(|offset| offset >= self.next_offset())
+        let end = self.next_offset();
+        self.sinks.lock().values().filter(|sink| sink.is_waited_for()).all(|sink| sink.offset >= end)
     }
 
     /// How many of the oldest segments may go when everything below `finished` is consumed: those beyond what is
@@ -200,50 +209,24 @@ impl Shared {
         given_up || self.metrics.segments_removed.load(Ordering::Relaxed) != removed
     }
 
-    /// Cuts off the consumers whose backlog is larger than they may hold: their records may go from now on.
-    pub(super) fn cut_off(&self) {
-        let mut sinks = self.sinks.lock();
-        for (name, sink) in sinks.iter_mut().filter(|(_, sink)| sink.holds()) {
-            let WhenBehind::Resync { backlog_bytes_max } = sink.when_behind else { continue };
-            let backlog_bytes = self.backlog_bytes(sink.offset);
-            if backlog_bytes > backlog_bytes_max {
-                sink.cut_off = true;
-                let (consumer, position) = (name.as_str(), sink.offset);
-                tracing::error!(
-                    consumer,
-                    position,
-                    backlog_bytes,
-                    backlog_bytes_max,
-                    "cut off: the log keeps no more records for it; bring its database back from the operations database"
-                );
-            }
-        }
-    }
-
-    /// What the segments that hold records from `offset` on occupy, without the one that is being written.
-    fn backlog_bytes(&self, offset: u64) -> u64 {
-        let segments = self.segments.lock();
-        let ends = segments.iter().skip(1).map(|next| next.first_offset);
-        segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.file_bytes).sum()
-    }
-
     /// Whether housekeeping would free something, judged by the cursors in memory.
     pub(super) fn can_free(&self) -> bool {
         let finished = self.finished_below(|sink| sink.offset).unwrap_or(u64::MAX);
-        self.removable(&self.segments.lock(), finished) > 0
+        let removable = self.removable(&self.segments.lock(), finished);
+        removable > 0 || !self.compactable(|sink| sink.offset).is_empty()
     }
 
-    /// Housekeeping: cursors that moved become durable, then segments that nobody needs go. A failed sync stops the
-    /// spool; a full disk and a want of file handles are only reported.
+    /// Housekeeping: cursors that moved become durable, then segments that nobody needs go, and those of which only rows are
+    /// needed are compacted. A failed sync stops the spool; a full disk and a want of file handles are only reported.
     pub(super) fn maintain(&self) -> Result<(), SpoolError> {
         // Held throughout: two rounds at once could remove segments out of order.
         let mut files = self.cursor_files.lock();
-        self.cut_off();
+        self.judge_backlogs();
         let saved = self.save_cursors(&mut files);
         // A disk too full for a cursor must not keep what older cursors allow to go.
         let result = match saved {
-            Err(error) if error.is_shortage() => self.remove_consumed().and(Err(error)),
-            saved => saved.and_then(|()| self.remove_consumed()),
+            Err(error) if error.is_shortage() => self.free_consumed().and(Err(error)),
+            saved => saved.and_then(|()| self.free_consumed()),
         };
         drop(files);
         if let Err(error) = &result
@@ -267,7 +250,7 @@ impl Shared {
     /// costs speed alone, so it stops nothing: the appender reserves a file of its own. `wanted` may end the work.
     pub(super) fn prepare_blank(&self, wanted: impl Fn() -> bool) -> Result<(), SpoolError> {
         let bytes = segment::file_bytes(&[], self.sizes.segment_bytes);
-        let fits = || self.bytes.load(Ordering::Acquire) + bytes <= self.sizes.max_bytes;
+        let fits = || self.counted_bytes() + bytes <= self.sizes.max_bytes;
         if self.blank.lock().is_some() || !fits() || self.pressed.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -329,6 +312,11 @@ impl Shared {
                 Ok(())
             }
         }
+    }
+
+    fn free_consumed(&self) -> Result<(), SpoolError> {
+        self.remove_consumed()?;
+        self.compact_consumed()
     }
 
     fn remove_consumed(&self) -> Result<(), SpoolError> {

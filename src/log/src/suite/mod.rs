@@ -2,8 +2,9 @@
 //! kinds of record that a release does not know exist in files alone; their tests are in `file`.
 //!
 //! - `subjects`: both logs behind one face
-//! - `reading`, `places`, `keeping`: the promises
+//! - `reading`, `places`, `keeping`, `compacting`: the promises
 
+mod compacting;
 mod keeping;
 mod places;
 mod reading;

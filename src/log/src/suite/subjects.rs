@@ -23,6 +23,8 @@ pub(super) trait Subject: Send + Sync + Sized {
     /// Whether an append waits.
     fn is_blocked(&self) -> bool;
     fn register(&self, consumer: &Consumer) -> Result<u64, Cause>;
+    /// Whether no more rows should be taken for the consumer's database.
+    fn is_full_for(&self, consumer: &str) -> bool;
     /// Housekeeping.
     fn maintain(&self);
     /// Its process ends in order, and the next one opens it.
@@ -78,6 +80,10 @@ impl Subject for OnFile {
         Ok(self.spool.register(consumer)?)
     }
 
+    fn is_full_for(&self, consumer: &str) -> bool {
+        self.spool.is_full_for(consumer)
+    }
+
     fn maintain(&self) {
         simulated::maintain(&self.spool).unwrap();
     }
@@ -122,6 +128,10 @@ impl Subject for InMemory {
 
     fn register(&self, consumer: &Consumer) -> Result<u64, Cause> {
         Ok(self.0.register(consumer))
+    }
+
+    fn is_full_for(&self, consumer: &str) -> bool {
+        self.0.is_full_for(consumer)
     }
 
     fn maintain(&self) {

@@ -84,6 +84,10 @@ impl Target for RoutedMongo {
         self.name
     }
 
+    fn takes_events(&self) -> bool {
+        !self.routed.routes().routes.is_empty()
+    }
+
     async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
         let bookkeeping = Bookkeeping::new(&self.client, &self.internal, start.log);
         let known = answered(bookkeeping.position(start)).await?;

@@ -59,6 +59,10 @@ impl Target for RoutedMysql {
         self.name
     }
 
+    fn takes_events(&self) -> bool {
+        !self.routed.routes().routes.is_empty()
+    }
+
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,

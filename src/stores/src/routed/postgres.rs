@@ -56,6 +56,10 @@ impl<C: Connect> Target for RoutedPostgres<C> {
         self.connection.positions.sink
     }
 
+    fn takes_events(&self) -> bool {
+        !self.routed.routes().routes.is_empty()
+    }
+
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         let session = self.connection.open().await?;
         if !session.begun.starts_with(ACTOR) {

@@ -1,5 +1,6 @@
 //! The log as a whole, on the real file system where damage and threads are concerned.
 
+mod compacting;
 mod consumers;
 mod disk_full;
 mod flow;

@@ -1,0 +1,106 @@
+//! A closed segment written anew with the rows that are still needed: a segment enters, a shorter one stands in its place.
+//!
+//! - Offsets stay dense: records that only count offsets ([`record::encode_lost`]) stand for everything else, as they do for
+//!   what damage has taken, so readers and earlier releases pass over them.
+//! - Rows of two records stay in two: a position between them still lies between two records.
+//! - Its front, and so where its records begin, is the same; who has the old file open reads on in it.
+//! - The new file is durable before it takes the name, and takes it at once: after a crash one of the two is there.
+
+use super::disk::Disk;
+use super::error::SpoolError;
+use super::reader::damaged;
+use super::record::{self, Damage};
+use super::segment::{self, Identity, Records, Segment};
+use crate::compact::compact;
+use genims_model::{Group, Row};
+use std::path::Path;
+use uuid::Uuid;
+
+/// What bears it at a start is thrown away.
+const UNFINISHED: &str = "compacted.tmp";
+
+/// Rewrites a segment, which ends at this offset, with the rows that are needed.
+pub(super) fn with_rows(
+    disk: &dyn Disk,
+    spool: Uuid,
+    (segment, end): (&Segment, u64),
+    is_needed: impl Fn(u64, &Row) -> bool,
+) -> Result<Segment, SpoolError> {
+    let path = segment.path.as_path();
+    let read = |source| SpoolError::io("read", path, source);
+    let file = disk.open(path).map_err(|source| SpoolError::io("open", path, source))?;
+    let (_, _, checkpoint) = segment::open_front(&*file, path)?;
+    let identity = Identity { spool, serial: segment.serial, first_offset: segment.first_offset };
+    let front = segment::front(identity, &checkpoint);
+    let mut content = Content { bytes: front, end: segment.first_offset, record: Vec::new() };
+    let mut records = Records::new(file).map_err(read)?;
+    let (mut position, mut offset) = (segment.data_position, segment.first_offset);
+    while offset < end {
+        let found = records.group(position).map_err(read)?;
+        let (group, header) = found.map_err(|damage| damaged(segment, position, &damage))?;
+        if group.first_offset != offset {
+            let damage = Damage::Offset { expected: offset, found: group.first_offset };
+            return Err(damaged(segment, position, &damage));
+        }
+        for part in compact(&group, &is_needed).iter().filter(|part| !part.rows.is_empty()) {
+            content.push(part)?;
+        }
+        position += header.record_bytes();
+        offset = header.next_offset();
+    }
+    content.pass(end)?;
+    put(disk, path, &content.bytes)?;
+    Ok(Segment { file_bytes: content.bytes.len() as u64, compacted: true, ..segment.clone() })
+}
+
+/// The new file, as far as it is made.
+struct Content {
+    bytes: Vec<u8>,
+    /// The offset that comes next.
+    end: u64,
+    /// The last record.
+    record: Vec<u8>,
+}
+
+impl Content {
+    fn push(&mut self, rows: &Group) -> Result<(), SpoolError> {
+        self.pass(rows.first_offset)?;
+        record::encode(rows, rows.first_offset, 0, usize::MAX, &mut self.record)?;
+        self.append(rows.next_offset());
+        Ok(())
+    }
+
+    /// Counts the offsets below this one, of which nothing is left.
+    fn pass(&mut self, below: u64) -> Result<(), SpoolError> {
+        while self.end < below {
+            let offsets = u32::try_from(below - self.end).unwrap_or(u32::MAX);
+            record::encode_lost(self.end, offsets, &mut self.record)?;
+            self.append(self.end + u64::from(offsets));
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, end: u64) {
+        let position = self.bytes.len();
+        self.bytes.extend_from_slice(&self.record);
+        // Everything before it will be as durable as it is.
+        record::reseal(&mut self.bytes[position..], position as u64);
+        self.end = end;
+    }
+}
+
+fn put(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let unfinished = directory.join(UNFINISHED);
+    let write = || {
+        let file = disk.create(&unfinished).map_err(|source| SpoolError::io("create", &unfinished, source))?;
+        file.write_all_at(bytes, 0).map_err(|source| SpoolError::io("write", &unfinished, source))?;
+        file.sync_data().map_err(|source| SpoolError::io("sync", &unfinished, source))?;
+        disk.rename(&unfinished, path).map_err(|source| SpoolError::io("rename", &unfinished, source))
+    };
+    write().inspect_err(|_| {
+        // Best effort: its room may be what somebody needs; a start removes it anyway.
+        let _ = disk.remove(&unfinished);
+    })?;
+    disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))
+}
