@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use serde_json::{Value, json};
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -204,6 +205,29 @@ pub(crate) fn sink(report: &Value, name: &str) -> Value {
     sinks.iter().find(|sink| sink["name"] == name).cloned().unwrap_or_default()
 }
 
+/// That many thousands of changes of a machine's state, which [`EACH`] brings into two databases, one of which has all of them
+/// afterwards: the doors were never closed. It is waited for, so that it is never as far behind as the other one.
+pub(crate) fn change_states(
+    harness: &Harness,
+    plant: &Plant,
+    (sensor, begun_ms): (&Sensor, i64),
+    numbers: Range<i64>,
+) {
+    for begin in numbers.step_by(1_000) {
+        let messages: Vec<_> = (begin..begin + 1_000)
+            .map(|number| {
+                let state = if number % 2 == 0 { "RUNNING" } else { "IDLE" };
+                picture(sensor, begun_ms + number * 1_000, state, 0, None)
+            })
+            .collect();
+        send(harness, plant, &messages);
+        let filter = doc! { "meta.machine_id": &sensor.machine_id };
+        eventually("the other database's documents", PATIENCE, || {
+            plant.documents("machine_state_changes", filter.clone()).len() as i64 == begin + 1_000
+        });
+    }
+}
+
 /// More changes of a state than a quarter of the smallest log of events holds.
 const TOO_MANY: i64 = 6_000;
 
@@ -217,21 +241,7 @@ fn away_too_long(harness: &'static Harness) {
     plant.serve();
     close(&plant, "genims_hr_db");
     let sensor = plant.sensor();
-    let begun_ms = now_ms() - 86_400_000;
-    for begin in (0..TOO_MANY).step_by(1_000) {
-        let messages: Vec<_> = (begin..begin + 1_000)
-            .map(|number| {
-                let state = if number % 2 == 0 { "RUNNING" } else { "IDLE" };
-                picture(&sensor, begun_ms + number * 1_000, state, 0, None)
-            })
-            .collect();
-        send(harness, &plant, &messages);
-        // The other database has all of them, and the doors were never closed. It is waited for, so that it is never as far behind.
-        let filter = doc! { "meta.machine_id": &sensor.machine_id };
-        eventually("the other database's documents", PATIENCE, || {
-            plant.documents("machine_state_changes", filter.clone()).len() as i64 == begin + 1_000
-        });
-    }
+    change_states(harness, &plant, (&sensor, now_ms() - 86_400_000), 0..TOO_MANY);
     open(&plant, "genims_hr_db");
     let report = plant.idle();
     let rows = count(&plant, "genims_hr_db", "hcm_integration_log", "document_id LIKE 'EV-%'");

@@ -1,5 +1,6 @@
 //! Rows for any table on real servers: every type of column in each engine, what is refused and why, databases that are away, kills.
 
+mod behind;
 mod doors;
 mod faults;
 mod gone;
@@ -28,7 +29,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("rows::what_waits_is_written_whatever_the_configuration_says", gone::settings),
         harness.trial("rows::a_frame_brings_rows_too", doors::frames),
         harness.trial("rows::an_account_says_which_tables_its_client_may_write", doors::accounts),
-        harness.trial("rows::refused_rows_hold_nothing_up_while_both_logs_are_full", doors::both_logs_full),
+        harness.trial("rows::a_database_that_is_away_loses_events_and_no_row_and_stops_nobody", behind::events),
+        harness.trial("rows::who_sends_too_many_rows_for_a_database_that_is_away_waits_and_nobody_else", behind::rows),
     ]
 }
 
@@ -44,7 +46,11 @@ anonymous = ["genims_hr_db.*", "genims_reporting_db.t_*", "genims_production.t_*
 
 /// A plant that takes rows of everybody; `tables` are made in genims_hr_db before.
 fn rows_plant(harness: &'static Harness, tables: &str) -> Plant {
-    let plant = plant(harness, OPEN, &MODULES);
+    rows_plant_with(harness, OPEN, tables)
+}
+
+fn rows_plant_with(harness: &'static Harness, more: &str, tables: &str) -> Plant {
+    let plant = plant(harness, more, &MODULES);
     if !tables.is_empty() {
         plant.execute(HR, tables);
     }

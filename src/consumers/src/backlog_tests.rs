@@ -1,5 +1,5 @@
 //! Readings and events in two logs on disk: a database of events that is away for long has its backlog in the second log
-//! alone. It is cut off there and counted; readings go on and their log stays small.
+//! alone. It is cut off there and counted, or keeps its rows alone; readings go on and their log stays small.
 
 use crate::follow::{FollowOptions, Follower};
 use crate::follow_tests::{Database, Fake, eventually};
@@ -8,7 +8,7 @@ use crate::metrics::SinkMetrics;
 use crate::router::{EventRouter, ROUTER};
 use genims_log::contract::Consumer;
 use genims_log::file::{self, Appender, Spool, SpoolOptions};
-use genims_model::{Event, MachineNo, Portion, SensorNo};
+use genims_model::{Event, MachineNo, Portion, Row, SensorNo};
 use genims_stores::SinkError;
 use genims_stores::sample;
 use genims_stores::target::Target;
@@ -65,6 +65,20 @@ fn follow(
     tokio::spawn(follower.run(stop.clone()))
 }
 
+/// As the door takes them: in order, by the log of readings. An append that waits for the database that is away would never
+/// return.
+async fn append(mut appender: Appender, mut portion: Portion, readings: &Spool) -> Appender {
+    let appended = tokio::task::spawn_blocking(move || {
+        appender.append(&mut portion).unwrap();
+        appender
+    });
+    let appended = tokio::time::timeout(Duration::from_secs(60), appended).await;
+    let appender = appended.expect("readings are taken").expect("no panic");
+    readings.save_cursor("postgres", readings.next_offset()).unwrap();
+    eventually("the router follows", || readings.cursor(ROUTER) == Some(readings.next_offset())).await;
+    appender
+}
+
 fn full_episodes(log: &Spool) -> u64 {
     log.metrics().full_episodes.load(Ordering::Relaxed)
 }
@@ -84,15 +98,7 @@ async fn the_backlog_of_a_database_with_routes_never_pins_the_readings() {
     let away = follow(Fake::new(&database), &events, &metrics, &stop);
 
     for number in 0..PORTIONS {
-        // An append that waits for the database that is away would never return.
-        let appended = tokio::task::spawn_blocking(move || {
-            appender.append(&mut portion(number)).unwrap();
-            appender
-        });
-        let appended = tokio::time::timeout(Duration::from_secs(60), appended).await;
-        appender = appended.expect("readings are taken").expect("no panic");
-        readings.save_cursor("postgres", readings.next_offset()).unwrap();
-        eventually("the router follows", || readings.cursor(ROUTER) == Some(readings.next_offset())).await;
+        appender = append(appender, portion(number), &readings).await;
         assert!(events.bytes() <= EVENTS_BYTES_MAX);
     }
     assert_eq!(events.next_offset(), PORTIONS.unsigned_abs() * 10);
@@ -122,4 +128,57 @@ async fn the_backlog_of_a_database_with_routes_never_pins_the_readings() {
     for running in [routing, back] {
         running.await.expect("no panic").expect("a clean end");
     }
+}
+
+const DATABASE: &str = "genims_hr_db";
+
+/// One for the database that is away, one for another.
+fn rows(number: i64) -> Vec<Row> {
+    let of = |database: &str| Row { database: database.to_owned(), received_us: number, ..Row::default() };
+    vec![of(DATABASE), of("genims_erp_db")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_wait_for_a_database_pin_neither_events_nor_readings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut appender, readings) = open(&folder.path().join("spool"), READINGS_BYTES_MAX);
+    let (events_appender, events) = open(&folder.path().join("events"), EVENTS_BYTES_MAX);
+    readings.register(&Consumer::hold("postgres").settling()).unwrap();
+    readings.register(&Consumer::hold(ROUTER)).unwrap();
+    events.register(&Consumer::compact(ROUTED, DATABASE, EVENTS_BYTES_MAX / 4)).unwrap();
+    events.register(&Consumer::compact("erp", "genims_erp_db", EVENTS_BYTES_MAX / 4)).unwrap();
+    let database = Arc::new(Mutex::new(Database { is_away: true, ..Database::default() }));
+    let (stop, metrics) = (CancellationToken::new(), Arc::<SinkMetrics>::default());
+    let router = EventRouter::new(events_appender, Default::default(), 0);
+    let routing = follow(router, &readings, &Arc::default(), &stop);
+    let away = follow(Fake::new(&database), &events, &metrics, &stop);
+
+    let mut sent = Vec::new();
+    for number in 0..PORTIONS {
+        // Few, and never any room for events between the first and the last.
+        let rows = if number % 100 == 0 { rows(number) } else { Vec::new() };
+        sent.extend(rows.iter().filter(|row| row.database == DATABASE).cloned());
+        appender = append(appender, Portion { rows, ..portion(number) }, &readings).await;
+        events.save_cursor("erp", events.next_offset()).unwrap();
+        assert!(events.bytes() < 2 * EVENTS_BYTES_MAX);
+    }
+    let through = events.metrics().bytes_appended.load(Ordering::Relaxed);
+    assert!(through > EVENTS_BYTES_MAX, "{through} bytes are too few to show anything");
+    assert_eq!((full_episodes(&readings), full_episodes(&events)), (0, 0), "nobody waited");
+    assert!(!away.is_finished() && !events.is_cut_off(ROUTED) && !events.is_full_for(ROUTED));
+
+    database.lock().is_away = false;
+    let end = events.next_offset();
+    eventually("it has come to the end", || events.cursor(ROUTED) == Some(end)).await;
+    stop.cancel();
+    for running in [routing, away] {
+        running.await.expect("no panic").expect("a clean end");
+    }
+    let database = database.lock();
+    let own: Vec<Row> =
+        database.rows.iter().filter(|(_, row)| row.database == DATABASE).map(|(_, row)| row.clone()).collect();
+    assert_eq!(own, sent, "each once, in order");
+    let gap = metrics.gap_records_total.load(Ordering::Relaxed);
+    assert!(gap > end / 4, "{gap} of {end} are lacking");
+    assert_eq!(gap + database.events + database.rows.len() as u64, end, "what it lacks is counted");
 }

@@ -29,7 +29,7 @@ const READ_MAX: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the log is asked whether it is full for a database.
-const ROOM_INTERVAL: Duration = Duration::from_millis(100);
+const ROOM_INTERVAL: Duration = Duration::from_millis(20);
 /// The folder of what catalogues said, in the data folder.
 const CATALOGUES: &str = "catalogues";
 

@@ -1,9 +1,8 @@
-//! Rows through each door: by frames, held to accounts, and with no room left in either log.
+//! Rows through each door: by frames, and held to accounts.
 
-use super::{HR, MODULES, OPEN, ORDERS, letters, rows_plant, send, settled};
-use crate::clients::publish;
+use super::{HR, ORDERS, letters, rows_plant, send, settled};
 use crate::harness::Harness;
-use crate::routes::{close, count, open, plant_of};
+use crate::routes::{count, plant_of};
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Speech};
 use crate::server::{PATIENCE, Plant, Setup};
@@ -122,37 +121,4 @@ pub(super) fn accounts(harness: &'static Harness) {
     assert_eq!(count(&plant, HR, "t_orders", "id IN (1, 2, 3, 4)"), 4);
     assert_eq!(count(&plant, HR, "t_parent", "id = 1"), 1);
     assert!(plant.cli_ok(&["client", "list"]).contains("rows genims_hr_db.t_o*"));
-}
-
-/// Smallest logs, and more than both take.
-const SMALL: &str = "[spool]\nmax_bytes = 4194304\n[routes]\ndirectory = \"routes\"\nmax_bytes = 1048576\n";
-const LARGE_ROWS: i64 = 4_000;
-
-pub(super) fn both_logs_full(harness: &'static Harness) {
-    let more = format!("{OPEN}{SMALL}");
-    let setup = Setup { servers: SERVERS, more: &more, ..Setup::default() };
-    let plant = plant_of(harness, &setup, &MODULES);
-    std::fs::create_dir_all(plant.folder.join("routes")).unwrap();
-    plant.execute(HR, "CREATE TABLE t_large (id INTEGER PRIMARY KEY, text TEXT)");
-    plant.serve();
-    send(&plant, HR, "t_large", &json!({"id": 0}));
-    settled(&plant, 1, 0);
-    close(&plant, HR);
-    let text = "x".repeat(2_000);
-    // Each tenth is there already, which its database alone can tell.
-    let message = |id: i64| {
-        let row = json!({"id": if id % 10 == 0 { 0 } else { id }, "text": text});
-        ("genims/v1/rows/genims_hr_db/t_large".to_owned(), row.to_string().into_bytes())
-    };
-    let (messages, mqtt): (Vec<_>, _) = ((1..=LARGE_ROWS).map(message).collect(), plant.doors.mqtt);
-    // Not joined: a failure must not wait for a sender that waits.
-    let sent = std::thread::spawn(move || publish(mqtt, "hr-program", 1, &messages));
-    eventually("the first log is full", PATIENCE, || plant.stats()["spool"]["full"] == true);
-    assert!(!sent.is_finished());
-    open(&plant, HR);
-    eventually("all is acknowledged", PATIENCE, || sent.is_finished());
-    let refused = LARGE_ROWS / 10;
-    settled(&plant, (1 + LARGE_ROWS - refused) as u64, refused as u64);
-    assert_eq!(count(&plant, HR, "t_large", "true"), 1 + LARGE_ROWS - refused);
-    assert_eq!(count(&plant, HR, "t_large", "id = 0 AND text IS NULL"), 1);
 }
