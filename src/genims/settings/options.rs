@@ -392,7 +392,7 @@ pub(super) const ROUTES: Section = Section {
         key(
             "max_bytes",
             Number(1 << 20, 1 << 50),
-            "what the log of events may occupy; a database may be a quarter of it behind",
+            "what the log of events may occupy; a database may be a quarter of it behind. Rows beyond that count apart: at as much again their senders wait",
         ),
     ],
 };
@@ -404,7 +404,7 @@ pub(super) const ROWS: Section = Section {
         key(
             "databases",
             Text("a list of databases, * for any characters"),
-            "the databases that rows are taken for; the logs hold what each of them lacks",
+            "the databases that rows are taken for; the log of events holds what each of them lacks",
         ),
         key(
             "anonymous",
