@@ -10,6 +10,8 @@ use crate::stream::now_ms;
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use std::fs;
+use std::process::Command;
+use std::time::Duration;
 
 /// The smallest log of events, and as small a spool.
 const SMALL: &str = "[routes]\ndirectory = \"routes\"\nmax_bytes = 1048576\n";
@@ -68,6 +70,7 @@ pub(super) fn events(harness: &'static Harness) {
     assert!((0..=others).contains(&(written + gap - TOO_MANY)), "{written} rows, {:#}", sink(&report, "hr"));
 }
 
+const LARGE: &str = "genims/v1/rows/genims_hr_db/t_large";
 /// More than both logs take.
 const LARGE_ROWS: i64 = 6_000;
 const REFUSED: i64 = LARGE_ROWS / 15;
@@ -89,6 +92,24 @@ fn is_full(plant: &Plant) -> bool {
     sink(&report, "hr")["last_error"].as_str().is_some_and(|error| error.contains("too many rows wait"))
 }
 
+const LATE: i64 = LARGE_ROWS + 1;
+
+/// A client that sends a row which waits, and goes away. Without an acknowledgement it will send it again.
+fn send_and_vanish(plant: &Plant) {
+    let port = plant.doors.mqtt.port().to_string();
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-h", "127.0.0.1", "-p", &port, "-i", "hr-late", "-q", "1", "-t", LARGE, "-m", &late().to_string()]);
+    let mut running = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(running.try_wait().unwrap().is_none(), "it waits");
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+fn late() -> Value {
+    json!({"id": LATE})
+}
+
 pub(super) fn rows(harness: &'static Harness) {
     let plant = small_plant(harness, SMALL_SPOOL, "CREATE TABLE t_large (id INTEGER PRIMARY KEY, text TEXT)", &[]);
     harness.block_on(async {
@@ -103,7 +124,7 @@ pub(super) fn rows(harness: &'static Harness) {
     // Some are there already, which their database alone can tell.
     let message = |id: i64| {
         let row = json!({"id": if id % (LARGE_ROWS / REFUSED) == 0 { 0 } else { id }, "text": text});
-        ("genims/v1/rows/genims_hr_db/t_large".to_owned(), row.to_string().into_bytes())
+        (LARGE.to_owned(), row.to_string().into_bytes())
     };
     let (messages, mqtt): (Vec<_>, _) = ((1..=LARGE_ROWS).map(message).collect(), plant.doors.mqtt);
     // Not joined: a failure must not wait for a sender that waits.
@@ -112,6 +133,7 @@ pub(super) fn rows(harness: &'static Harness) {
     // All of this is acknowledged, whatever waits there.
     publish(mqtt, "plc", 1, &readings(&sensor, now_ms() - 3_600_000));
     send_as(&plant, "reporting-program", "genims_reporting_db", "t_other", &[json!({"id": 1}).to_string()]);
+    send_and_vanish(&plant);
     assert!(!sent.is_finished() && is_full(&plant));
     eventually("the other database has its row", PATIENCE, || {
         let query = "SELECT COUNT(*) FROM t_other";
@@ -119,8 +141,10 @@ pub(super) fn rows(harness: &'static Harness) {
     });
     open(&plant, HR);
     eventually("all is acknowledged", PATIENCE, || sent.is_finished());
-    settled(&plant, (1 + LARGE_ROWS - REFUSED + READINGS + 1) as u64, REFUSED as u64);
-    assert_eq!(count(&plant, HR, "t_large", "true"), 1 + LARGE_ROWS - REFUSED);
+    send_as(&plant, "hr-late", HR, "t_large", &[late().to_string()]);
+    settled(&plant, (1 + LARGE_ROWS - REFUSED + READINGS + 2) as u64, REFUSED as u64);
+    assert_eq!(plant.idle()["total"]["duplicate"], 0, "the row of the client that had gone came once");
+    assert_eq!(count(&plant, HR, "t_large", "true"), 1 + LARGE_ROWS - REFUSED + 1);
     assert_eq!(count(&plant, HR, "t_large", "id = 0 AND text IS NULL"), 1);
     assert!(!is_full(&plant));
 }

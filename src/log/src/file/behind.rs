@@ -79,7 +79,10 @@ impl Shared {
         }
         let segments = self.segments.lock();
         let ends = segments.iter().skip(1).map(|next| next.first_offset);
-        let needed = segments.iter().zip(ends).filter(|(segment, end)| {
+        // The last closed one becomes the newest again when its successor has to be given up, and a start takes marks and open faults from
+        // what the newest holds.
+        let closed = segments.iter().zip(ends).take(segments.len().saturating_sub(2));
+        let needed = closed.filter(|(segment, end)| {
             // One of an older version would get a front of another length.
             (reached + 1..=passed).contains(end) && !segment.compacted && segment.version == segment::VERSION
         });
