@@ -356,11 +356,13 @@ impl<T: Target, L: Log> Follower<T, L> {
         );
     }
 
-    /// Records of which the log holds no more than their offsets: the database does not get them.
+    /// Records of which the log holds no more than their offsets: the database does not get them. Rows are among them only
+    /// where it went back, behind what it had.
     fn count_passed(&self, batch: &Batch) {
-        let counted = batch.groups.iter().filter(|group| group.first_offset >= self.settled);
-        let passed: u64 = counted.map(|group| group.skipped).sum();
-        if passed == 0 || !self.target.takes_events() {
+        let takes_events = self.target.takes_events();
+        let lacking = batch.groups.iter().filter(|group| takes_events || group.first_offset < self.settled);
+        let passed: u64 = lacking.map(|group| group.skipped).sum();
+        if passed == 0 {
             return;
         }
         self.metrics.gap_records_total.fetch_add(passed, Ordering::Relaxed);

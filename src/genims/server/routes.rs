@@ -98,7 +98,7 @@ impl EventRoutes {
         if !is_asked && waiting.is_empty() {
             return Ok(None);
         }
-        // What it misses of events is counted; a row that was acknowledged is never missed. Nobody in the log of events keeps it waiting.
+        // Events that it misses are counted; a row that was acknowledged must not be missed. No database keeps it waiting.
         let consumer = match settings.rows.is_some() || !waiting.is_empty() {
             true => Consumer::hold(ROUTER),
             false => Consumer::resync(ROUTER, stream.spool.max_bytes() / ROUTER_SHARE),

@@ -1,6 +1,6 @@
 //! Rows for tables at the door: for which databases, and what the live catalogues say, asked again and again.
 //!
-//! - What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start as well.
+//! - What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start too.
 //! - While the log of events is full for a database, senders of its rows wait, and nobody else.
 
 use super::{ServerError, Stage};

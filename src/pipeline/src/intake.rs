@@ -216,9 +216,10 @@ impl IntakeBuffer {
         self.staged[0].events.push(event);
     }
 
-    /// Hands the round to the shards; waits for room while they push back or too many rows wait for a database, and for the numbers that it uses while the journal has
-    /// none: what is valid is neither given up nor a dead letter because of it. The receipt settles when everything staged is
-    /// durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
+    /// Hands the round to the shards; waits for room while they push back, or while too many rows wait for a database of the
+    /// round, and for the numbers that it uses while the journal has none: what is valid is neither given up nor a dead letter
+    /// because of it. The receipt settles when everything staged is durable. Cancel-safe: a later call goes on where a dropped
+    /// one stopped, under the same receipt.
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
         while receipt.is_none() && self.rows_wait() {
             sleep(ROOM_AGAIN).await;

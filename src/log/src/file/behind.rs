@@ -3,9 +3,9 @@
 //! In: backlogs. Out: consumers that are cut off, segments that are compacted.
 //!
 //! - A consumer that may be cut off holds nothing beyond its backlog.
-//! - One whose rows are kept holds those: a closed segment that others have passed is compacted to them (see rewrite.rs). Compacted
-//!   segments do not count towards the cap, so no append waits for a database that is away. Their bound is kept at the
-//!   doors, which ask [`Shared::is_full_for`]: what they have acknowledged by then still goes in.
+//! - One whose rows are kept holds those: a closed segment that others have passed is compacted to them (see rewrite.rs).
+//!   Compacted segments do not count towards the cap, so no append waits for a database that is away. Their bound is kept at
+//!   the doors, which ask [`Shared::is_full_for`]: what they have acknowledged by then still goes in.
 //! - Nothing of this is remembered: who is behind, and whose rows a segment holds, is found again after a start.
 
 use super::error::SpoolError;
@@ -79,8 +79,8 @@ impl Shared {
         }
         let segments = self.segments.lock();
         let ends = segments.iter().skip(1).map(|next| next.first_offset);
-        // The last closed one becomes the newest again when its successor has to be given up, and a start takes marks and open faults from
-        // what the newest holds.
+        // The last closed one becomes the newest again when its successor has to be given up, and a start takes marks and
+        // open faults from what the newest holds.
         let closed = segments.iter().zip(ends).take(segments.len().saturating_sub(2));
         let needed = closed.filter(|(segment, end)| {
             // One of an older version would get a front of another length.
@@ -89,8 +89,8 @@ impl Shared {
         needed.map(|(segment, end)| (segment.clone(), end)).collect()
     }
 
-    /// Housekeeping, under the lock of the cursor files: compacts what may be. A segment that cannot be rewritten stays whole, and
-    /// is left alone from then on; a shortage is waited out.
+    /// Housekeeping, under the lock of the cursor files: compacts what may be. A segment that cannot be rewritten stays
+    /// whole, and is left alone from then on; a shortage is waited out.
     pub(super) fn compact_consumed(&self) -> Result<(), SpoolError> {
         let compactable = self.compactable(|sink| sink.saved);
         let waiting: Vec<(String, u64)> = {

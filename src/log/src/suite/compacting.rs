@@ -69,7 +69,7 @@ fn rows_of_a_consumer_that_is_away_stay_where_they_are_and_nothing_else_waits_fo
     register(&subject);
     let mut appended = Vec::new();
     for round in 0..3 {
-        let rows = (0..5).map(|at| row(if at % 2 == 0 { HR } else { ERP }, round * 5 + at));
+        let rows = (0..5).map(|at| row(if u64::is_multiple_of(at, 2) { HR } else { ERP }, round * 5 + at));
         appended.extend(append_rows(&subject, rows.collect()));
         // Without compaction this blocks for ever at the cap.
         flood(&subject, &["main", "erp"]);

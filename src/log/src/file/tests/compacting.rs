@@ -1,6 +1,7 @@
 //! Segments rewritten with the rows that somebody waits for: whatever happens meanwhile, none of these is lost.
 
 use super::*;
+use super::super::Appender;
 use genims_model::Row;
 
 const DATABASE: &str = "genims_erp_db";
