@@ -5,7 +5,7 @@ use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use genims_log::contract::{Consumer, Log};
 use genims_log::memory::MemoryLog;
-use genims_model::{Accounts, Group, Lineage, Position, Row, SensorNo};
+use genims_model::{Accounts, Group, Lineage, Position, SensorNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::sample;
@@ -21,9 +21,7 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub(crate) struct Database {
     pub(crate) offsets: Vec<u64>,
-    /// Under their offsets.
-    pub(crate) rows: Vec<(u64, Row)>,
-    pub(crate) events: u64,
+    pub(crate) groups: Vec<Arc<Group>>,
     pub(crate) position: Option<Position>,
     pub(crate) opens: u64,
     /// What each opening was told of what may be there.
@@ -91,12 +89,10 @@ impl Target for Fake {
             _ => {}
         }
         let mut database = self.database.lock();
-        let Some(known) = database.position.clone().filter(|known| known.offset == position) else {
-            return Err(SinkError::PositionMoved { expected: position });
-        };
+        let known = database.position.clone().filter(|known| known.offset == position);
+        let known = known.ok_or(SinkError::PositionMoved { expected: position })?;
         database.offsets.extend(batch.first_offset..batch.next_offset);
-        database.rows.extend(batch.rows().map(|(offset, row)| (offset, row.clone())));
-        database.events += batch.events().count() as u64;
+        database.groups.extend(batch.groups.iter().cloned());
         database.position = Some(Position { lineage: self.lineage.clone(), offset: batch.next_offset, ..known });
         match fault {
             Some(_) => Err(SinkError::Connect("no answer".into())),
