@@ -19,7 +19,8 @@ use uuid::Uuid;
 /// What bears it at a start is thrown away.
 const UNFINISHED: &str = "compacted.tmp";
 
-/// Rewrites a segment, which ends at this offset, with the rows that are needed.
+/// Rewrites a segment, which ends at this offset, with the rows that are needed. One that holds nothing else is left as it is: an
+/// earlier run has done it.
 pub(super) fn with_rows(
     disk: &dyn Disk,
     spool: Uuid,
@@ -34,7 +35,7 @@ pub(super) fn with_rows(
     let front = segment::front(identity, &checkpoint);
     let mut content = Content { bytes: front, end: segment.first_offset, record: Vec::new() };
     let mut records = Records::new(file).map_err(read)?;
-    let (mut position, mut offset) = (segment.data_position, segment.first_offset);
+    let (mut position, mut offset, mut drops) = (segment.data_position, segment.first_offset, false);
     while offset < end {
         let found = records.group(position).map_err(read)?;
         let (group, header) = found.map_err(|damage| damaged(segment, position, &damage))?;
@@ -42,15 +43,24 @@ pub(super) fn with_rows(
             let damage = Damage::Offset { expected: offset, found: group.first_offset };
             return Err(damaged(segment, position, &damage));
         }
+        let mut dropped = group.len() - group.skipped;
         for part in compact(&group, &is_needed).iter().filter(|part| !part.rows.is_empty()) {
+            dropped -= part.len();
             content.push(part)?;
         }
+        drops |= dropped > 0;
         position += header.record_bytes();
         offset = header.next_offset();
     }
-    content.pass(end)?;
-    put(disk, path, &content.bytes)?;
-    Ok(Segment { file_bytes: content.bytes.len() as u64, compacted: true, ..segment.clone() })
+    let file_bytes = match drops {
+        true => {
+            content.pass(end)?;
+            put(disk, path, &content.bytes)?;
+            content.bytes.len() as u64
+        }
+        false => records.length(),
+    };
+    Ok(Segment { file_bytes, compacted: true, ..segment.clone() })
 }
 
 /// The new file, as far as it is made.

@@ -134,3 +134,22 @@ fn without_room_for_it_it_is_done_later() {
     assert!(compacted(&spool) > 4);
     assert_eq!(rows(&spool), expected);
 }
+
+#[test]
+fn what_an_earlier_run_has_compacted_is_known_again_without_writing_it() {
+    let disk = FakeDisk::new(1);
+    let (appender, spool, expected) = log_on(&disk);
+    spool.save_cursor("postgres", spool.next_offset()).unwrap();
+    spool.maintain().unwrap();
+    let count = compacted(&spool);
+    spool.close().unwrap();
+    drop((appender, spool));
+    let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options()).unwrap();
+    register(&spool);
+    appender.append(&mut samples::portion(1, 0, 0, 1)).unwrap();
+    spool.save_cursor("postgres", spool.next_offset()).unwrap();
+    // Any new file would find no room.
+    disk.set_capacity(Some(1));
+    spool.shared().maintain().unwrap();
+    assert_eq!((compacted(&spool), rows(&spool)), (count, expected));
+}
