@@ -207,12 +207,7 @@ pub(crate) fn sink(report: &Value, name: &str) -> Value {
 
 /// That many thousands of changes of a machine's state, which [`EACH`] brings into two databases, one of which has all of them
 /// afterwards: the doors were never closed. It is waited for, so that it is never as far behind as the other one.
-pub(crate) fn change_states(
-    harness: &Harness,
-    plant: &Plant,
-    (sensor, begun_ms): (&Sensor, i64),
-    numbers: Range<i64>,
-) {
+pub(crate) fn change_states(harness: &Harness, plant: &Plant, (sensor, begun_ms): (&Sensor, i64), numbers: Range<i64>) {
     for begin in numbers.step_by(1_000) {
         let messages: Vec<_> = (begin..begin + 1_000)
             .map(|number| {

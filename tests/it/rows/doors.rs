@@ -1,6 +1,6 @@
 //! Rows through each door: by frames, and held to accounts.
 
-use super::{HR, ORDERS, letters, rows_plant, send, settled};
+use super::{HR, ORDERS, letters, rows_plant, settled};
 use crate::harness::Harness;
 use crate::routes::{count, plant_of};
 use crate::running::eventually;

@@ -1,7 +1,7 @@
 //! Segments rewritten with the rows that somebody waits for: whatever happens meanwhile, none of these is lost.
 
-use super::*;
 use super::super::Appender;
+use super::*;
 use genims_model::Row;
 
 const DATABASE: &str = "genims_erp_db";
@@ -58,7 +58,11 @@ fn a_crash_at_any_moment_of_it_loses_no_row() {
         let _ = spool.maintain();
         let done = !disk.is_dead();
         drop((appender, spool));
-        if operations.is_multiple_of(2) { disk.cut_power() } else { disk.kill_process() }
+        if operations.is_multiple_of(2) {
+            disk.cut_power()
+        } else {
+            disk.kill_process()
+        }
         let (mut appender, spool, _) = open_on(Arc::new(disk), &options()).unwrap();
         register(&spool);
         assert_eq!(rows(&spool), expected, "after {operations} operations");
