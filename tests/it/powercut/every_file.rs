@@ -6,6 +6,7 @@ use crate::data_folder;
 use crate::harness::Harness;
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions, Speech};
+use crate::server::{Plant, Sensor};
 use crate::stream::{now_ms, send};
 use mongodb::bson::doc;
 use std::time::Duration;
@@ -55,11 +56,10 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
     let Some(mut cuts) = Cuts::begin(harness, "each file", || data_folder::plant(harness)) else { return };
     data_folder::filled(harness, &cuts.plant);
     let rounds = if cuts.count < CUTS_THAT_TEAR_ALL { 1 } else { ROUNDS_MAX };
-    let machine = cuts.plant.sensor();
-    let begun_ms = now_ms() - 3_600_000;
-    let (mut sent, mut changes, mut refusals) = (Vec::new(), 0_i64, 0_i64);
-    // One was refused before the first cut.
-    let refused_before = 1;
+    let mut sent = Vec::new();
+    // One row was refused before the first cut.
+    let mut sent_beside =
+        SentBeside { machine: cuts.plant.sensor(), begun_ms: now_ms() - 3_600_000, changes: 0, refusals: 1 };
     for (number, (folder, name, when)) in (0..rounds).flat_map(|_| FILES).enumerate() {
         let torn = |cuts: &Cuts| -> u64 {
             cuts.disk.torn().iter().filter(|(torn, _)| torn.starts_with(name)).map(|(_, times)| times).sum()
@@ -80,32 +80,12 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
             &LoadOptions {
                 speeches: vec![Speech::MqttV3, Speech::MqttV5],
                 // What is registered is written at once: a file that others wait for would come too late.
-                unknown: (when == When::Registers).then(|| format!("{}:{number}", machine.machine_id)),
+                unknown: (when == When::Registers).then(|| format!("{}:{number}", sent_beside.machine.machine_id)),
                 sensors_each: 3,
                 ..LoadOptions::usual(&format!("powercut-{number}"))
             },
         );
-        match when {
-            When::Starts | When::Registers => {}
-            When::Changes => {
-                send(harness, &cuts.plant, &[state(&machine, begun_ms + changes * 1_000, changes.unsigned_abs())]);
-                changes += 1;
-            }
-            When::Refuses => {
-                data_folder::refuse_a_row(harness, &cuts.plant, refusals);
-                refusals += 1;
-            }
-            When::IsAudited => data_folder::change_master_data(&cuts.plant),
-            When::HasMoreTables => {
-                let table = format!("CREATE TABLE t_more_{number} (id bigint PRIMARY KEY)");
-                cuts.plant.execute("genims_operations_db", &table);
-            }
-            // Whether it says so or not: the power goes under it.
-            When::AddsAccount(command) => {
-                let name = format!("torn-{number}");
-                cuts.plant.cli(&[command, &[name.as_str()]].concat());
-            }
-        }
+        sent_beside.happens(harness, &cuts.plant, number, when);
         eventually(&format!("{folder}/{name} is synced"), BOUND, || !marker.exists());
         cuts.plant.kill();
         cuts.disk.cut(&mut cuts.random);
@@ -115,17 +95,57 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
         sent.extend(load.finish(CATCH_UP));
     }
     cuts.judge(harness, &sent);
-    let found = cuts.plant.documents("machine_state_changes", doc! { "meta.machine_id": &machine.machine_id });
-    assert_eq!(found.len() as i64, changes, "each acknowledged change is there once");
-    let refused = refused_before + refusals;
-    assert_eq!(cuts.plant.rows("t_parts", "note = 'first'"), refused);
-    let letters = "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters WHERE reason = 'bad_row'";
-    assert_eq!(cuts.plant.query("genims_operations_db", letters)[0].get::<_, i64>(0), refused, "one a refused row");
+    sent_beside.is_there(&cuts.plant);
     assert!(cuts.plant.cli_ok(&["client", "list"]).contains("kept"), "an account outlives what tears its file");
     cuts.plant.cli_ok(&["user", "list"]);
     cuts.plant.cli_ok(&["audit", "verify"]);
     let known: Vec<String> = FILES.map(|(folder, name, _)| in_folder(folder, name)).to_vec();
     data_folder::assert_known(&cuts.plant, &known.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// What was sent beside the load.
+struct SentBeside {
+    machine: Sensor,
+    begun_ms: i64,
+    changes: i64,
+    refusals: i64,
+}
+
+impl SentBeside {
+    fn happens(&mut self, harness: &'static Harness, plant: &Plant, number: usize, when: When) {
+        match when {
+            When::Starts | When::Registers => {}
+            When::Changes => {
+                let at_ms = self.begun_ms + self.changes * 1_000;
+                send(harness, plant, &[state(&self.machine, at_ms, self.changes.unsigned_abs())]);
+                self.changes += 1;
+            }
+            When::Refuses => {
+                data_folder::refuse_a_row(harness, plant, self.refusals);
+                self.refusals += 1;
+            }
+            When::IsAudited => data_folder::change_master_data(plant),
+            When::HasMoreTables => {
+                let table = format!("CREATE TABLE t_more_{number} (id bigint PRIMARY KEY)");
+                plant.execute("genims_operations_db", &table);
+            }
+            // Whether it says so or not: the power goes under it.
+            When::AddsAccount(command) => {
+                let name = format!("torn-{number}");
+                plant.cli(&[command, &[name.as_str()]].concat());
+            }
+        }
+    }
+
+    fn is_there(&self, plant: &Plant) {
+        let found = plant.documents("machine_state_changes", doc! { "meta.machine_id": &self.machine.machine_id });
+        assert_eq!(found.len() as i64, self.changes, "each acknowledged change is there once");
+        assert_eq!(plant.rows("t_parts", "note = 'first'"), self.refusals);
+        let letters =
+            "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters WHERE reason = 'bad_row'";
+        let letters = plant.query("genims_operations_db", letters)[0].get::<_, i64>(0);
+        assert_eq!(letters, self.refusals, "one a refused row");
+    }
 }
 
 fn in_folder(folder: &str, name: &str) -> String {
