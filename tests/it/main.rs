@@ -13,6 +13,7 @@ mod clients;
 mod clocks;
 mod commands;
 mod damage;
+mod data_folder;
 mod databases;
 mod devices;
 mod devstack;

@@ -5,9 +5,10 @@ use crate::platform::Platform;
 use genims_databases::{Environment, MysqlSettings, Registry};
 use genims_platform::verify::{self, Finding, Options, Outcome, Verdict};
 use libtest_mimic::Trial;
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{DateTime, Document, doc};
 use mysql_async::prelude::Queryable;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -236,6 +237,61 @@ fn the_mirror_breaks(examined: &Examined<'_>) {
     };
     let readings = examined.breaks("mirror_holds_each_sensor_s_readings", damage, mending);
     assert_eq!(readings.examples[0].detail, "0 readings in PostgreSQL, 1 in the mirror");
+    a_refused_reading_explains_itself_alone(examined);
+}
+
+/// Rows that PostgreSQL refused, in its ledger, its dead letters and the mirror: no other document passes for one of them.
+fn a_refused_reading_explains_itself_alone(examined: &Examined<'_>) {
+    const LOG: &str = "6b1f4f0e-0000-4000-8000-000000000002";
+    let at_ms = DateTime::now().timestamp_millis();
+    let values = [1.25, 2.25, 3.25];
+    let letters = values.map(|value| {
+        let payload = json!({ "sensor_id": "SEN-3", "timestamp_us": at_ms * 1_000 + 7, "value": value, "row": {} });
+        format!("('{LOG}', 0, now(), 'mqtt', '', 'refused_by_database', '', '{payload}', {})", payload.to_string().len())
+    });
+    let books = format!(
+        "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows, scada_rows, dead_letters, \
+         refused_rows) VALUES ('{LOG}', 0, 3, 0, 0, 0, 3); INSERT INTO genims_internal.dead_letters (spool_id, log_offset, \
+         received_at, source, topic, reason, detail, payload, payload_bytes) VALUES {}",
+        letters.join(", ")
+    );
+    let named: Vec<ObjectId> = values.iter().map(|_| ObjectId::new()).collect();
+    // The documents of both sensors, by the place of their name, with their values.
+    let hold = |documents: &[(&str, usize, f64)]| {
+        let documents = documents.iter().map(|(sensor, name, value)| {
+            let timestamp = DateTime::from_millis(at_ms);
+            doc! { "_id": named[*name], "timestamp": timestamp, "meta": { "sensor_id": *sensor }, "value": *value }
+        });
+        examined.harness.block_on(async {
+            let client = mongodb::Client::with_uri_str(examined.platform.stack.mongodb_url()).await.unwrap();
+            let readings = client.database("genims_production").collection::<Document>("sensor_readings");
+            readings.delete_many(doc! { "meta.sensor_id": { "$in": ["SEN-3", "SEN-4"] } }).await.unwrap();
+            for document in documents {
+                readings.insert_one(document).await.unwrap();
+            }
+        });
+    };
+    let refused = [("SEN-3", 0, 1.25), ("SEN-3", 1, 2.25), ("SEN-3", 2, 3.25)];
+    examined.platform.execute("genims_operations_db", &books);
+    hold(&refused);
+    assert_eq!(failing(&examined.verdict()), examined.before, "what PostgreSQL refused is in the mirror alone");
+
+    let breaks = |documents: &[(&str, usize, f64)]| {
+        let broken = examined.breaks("mirror_holds_each_sensor_s_readings", || hold(documents), || hold(&refused));
+        assert_eq!((broken.violations, broken.examples.len()), (1, 1));
+        (broken.examples[0].key.clone(), broken.examples[0].detail.clone())
+    };
+    let (sensor, other) = breaks(&[refused[0], refused[1], ("SEN-4", 2, 3.25)]);
+    assert_eq!((sensor.as_str(), other.as_str()), ("SEN-4", "0 readings in PostgreSQL, 1 in the mirror"));
+    let (_, values) = breaks(&[refused[0], refused[1], ("SEN-3", 2, 4.25)]);
+    let differ = "0 readings in PostgreSQL and 3 refused, 3 in the mirror, of different times or values";
+    assert_eq!(values, differ);
+    let (_, twice) = breaks(&[refused[0], refused[0]]);
+    assert_eq!(twice, "0 readings in PostgreSQL and 3 refused, 2 in the mirror, 1 of them twice");
+
+    hold(&[]);
+    let delete = "DELETE FROM genims_internal.ingest_batches; DELETE FROM genims_internal.dead_letters";
+    examined.platform.execute("genims_operations_db", delete);
 }
 
 /// Ledgers that tell of rows and documents which nobody wrote.
@@ -282,12 +338,15 @@ fn on_an_empty_platform_no_rule_holds(harness: &'static Harness) {
     assert!(looked.iter().all(|finding| finding.databases[0] == "genims_analytics_db"), "only row 0: {looked:#?}");
     let ledger = platform.cli(&["verify", "--module", "ledger"], &[]);
     let text = String::from_utf8(ledger.stdout).unwrap();
-    assert!(ledger.status.success(), "an empty ledger is no violation: {text}");
+    assert_eq!(ledger.status.code(), Some(1), "nothing was verified: {text}");
     assert!(text.contains("EMPTY: there was nothing to look at") && text.contains("0 rules hold"), "{text}");
-    let json = platform.cli(&["verify", "--module", "ledger", "--json"], &[]);
-    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(text.contains("no table has a row of which a rule speaks") && text.contains("genims seed"), "{text}");
+    let ledger = platform.cli(&["verify", "--module", "ledger", "--json"], &[]);
+    let json: Value = serde_json::from_slice(&ledger.stdout).unwrap();
     let findings = json["findings"].as_array().unwrap();
     assert!(!findings.is_empty() && findings.iter().all(|finding| finding["outcome"] == "empty"), "{json}");
+    assert_eq!((ledger.status.code(), &json["passed"]), (Some(1), &false.into()));
+    assert!(json["explanation"].as_str().is_some_and(|cause| cause.contains("genims seed")), "{json}");
     let nothing = harness.folder("no_rules");
     std::fs::write(nothing.join("none.toml"), "# no rule").unwrap();
     let refused = platform.cli(&["verify", "--rules", nothing.to_str().unwrap()], &[]);
@@ -314,7 +373,10 @@ fn one_database_down(harness: &'static Harness) {
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("DOWN genims_hr_db") && text.contains("start the server"), "{text}");
     assert!(!text.contains("hunter2") && !text.contains('\u{1b}'), "{text}");
-    // The ledger alone needs two databases, and both are up.
+    // The ledger alone needs two databases, and both are up. With a batch of one event there is something to look at.
+    let batch = "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows, scada_rows, \
+         events, dead_letters, refused_rows) VALUES ('6b1f4f0e-0000-4000-8000-000000000001', 0, 1, 0, 0, 1, 0, 0)";
+    platform.execute("genims_operations_db", batch);
     let ledger = platform.cli(&["verify", "--module", "ledger", "--json"], &down);
     let json: Value = serde_json::from_slice(&ledger.stdout).unwrap();
     assert!(ledger.status.success() && json["passed"] == true && json["databases"].as_array().unwrap().len() == 2);

@@ -12,7 +12,8 @@ use genims_rows::{Gate, Schema, Tables};
 use genims_stores::mongo::collections;
 use genims_stores::rows::catalogue::Source;
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,9 +168,11 @@ fn kept(file: &Path) -> Option<Schema> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
-/// Whole or not at all: a file that breaks off would be read as none.
+/// Whole or not at all, also when the power fails: a file that breaks off would be read as none.
 fn keep(file: &Path, schema: &Schema) -> io::Result<()> {
-    let fresh = file.with_extension("new");
-    std::fs::write(&fresh, serde_json::to_vec(schema)?)?;
-    std::fs::rename(fresh, file)
+    let path = file.with_extension("new");
+    let mut fresh = File::create(&path)?;
+    fresh.write_all(&serde_json::to_vec(schema)?)?;
+    fresh.sync_all()?;
+    std::fs::rename(path, file)
 }

@@ -7,7 +7,7 @@
 //! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
 
 use super::handshake::{Welcomed, handshake};
-use super::progress::{Client, Place, Round, SEQUENCE_MAX, Session};
+use super::progress::{BEGIN_MAX, Client, Place, Round, Session};
 use super::refusal::Refusal;
 use super::wire::{Stream, Wire};
 use super::{Shared, TcpOptions};
@@ -321,13 +321,26 @@ impl Connection {
                 self.again |= durable;
                 return Ok(false);
             }
+            Place::Anew => return self.begin_anew(sequence),
             Place::Gap { expected } => format!("sequence {sequence} came, {expected} was expected"),
             Place::TooFar { expected } => format!(
-                "sequence {sequence} came, {expected} was expected: number frames 1, 2, 3 ... and never beyond \
-                 {SEQUENCE_MAX}, or use a new client id"
+                "sequence {sequence} came, {expected} was expected: number frames 1, 2, 3 ...; none begins beyond \
+                 {BEGIN_MAX}"
             ),
         };
         Err(Refusal::new(RefuseCode::Protocol, sequence, message))
+    }
+
+    /// Takes the frame of a client that counts anew as the next one.
+    fn begin_anew(&mut self, sequence: u64) -> Result<bool, Refusal> {
+        let Welcomed { client_id, client, session, .. } = &mut self.who;
+        if !session.is_drained() {
+            return Err(Refusal::busy("frames of an older connection are still under way"));
+        }
+        tracing::info!(client = client_id.as_str(), known = client.durable(), sequence, "the client counts anew");
+        session.begin_anew(client);
+        self.first = false;
+        Ok(true)
     }
 
     /// Hands the round over, waiting for room as long as it takes; PINGs and settled rounds are answered meanwhile.

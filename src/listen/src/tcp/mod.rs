@@ -48,7 +48,9 @@
 //! 3. After WELCOME drop the frames up to last_sequence: they are durable. Then send the kept rest, oldest first, under
 //!    their old sequences, then new ones. A client that has kept nothing goes on at last_sequence + 1. If all kept
 //!    frames lie above last_sequence + 1 (the server may remember less than it has acknowledged), just send them: a
-//!    connection's first DATA may leave a gap (of 2^32 frames at most), no other may. Sequences beyond 2^40 are refused.
+//!    connection's first DATA may leave a gap (of 2^32 frames at most, and up to 2^39), no other may. Sequences beyond 2^40
+//!    are refused. A connection's first DATA more than 2^21 frames below last_sequence is none sent again: the client counts
+//!    anew from there.
 //! 4. Handles are forgotten with the connection. Sensors used in frames sent again must be named again: send the names
 //!    with a frame's first use of them on each connection, or simply in every frame.
 //! 5. Have at most in_flight_max frames without ACK. The server reads no further anyway. ACKs are cumulative: one may
