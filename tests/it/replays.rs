@@ -22,7 +22,7 @@ const MANY: i64 = 1_150;
 const UNKNOWN_EACH: i64 = 23;
 
 fn replayed(plant: &Plant, arguments: &[&str]) -> (Value, Option<i32>) {
-    let said = plant.cli(&[&["deadletter", "replay", "--json"], arguments].concat());
+    let said = plant.cli(&[&["deadletter", "replay", "--json"][..], arguments].concat());
     (serde_json::from_slice(&said.stdout).unwrap_or_default(), said.status.code())
 }
 
@@ -68,8 +68,8 @@ fn many(harness: &'static Harness) {
     );
     assert_eq!(back, oldest.iter().map(|row| row.get(0)).collect::<Vec<i64>>());
     assert_eq!((waiting(&plant), plant.rows(TABLE, "true")), (unknown, MANY), "no letter came beside those");
-    let right = format!("sensor_id LIKE 'MANY-%' AND measurement_value::text = split_part(sensor_id, '-', 2) || '.0000'");
-    assert_eq!((plant.rows("sensor_data", "sensor_id LIKE 'MANY-%'"), plant.rows("sensor_data", &right)), (known, known));
+    let right = "sensor_id LIKE 'MANY-%' AND measurement_value::text = split_part(sensor_id, '-', 2) || '.0000'";
+    assert_eq!((plant.rows("sensor_data", "sensor_id LIKE 'MANY-%'"), plant.rows("sensor_data", right)), (known, known));
     ledger_holds(&plant);
 
     // Again: those that wait, and no others.

@@ -92,7 +92,9 @@ fn read_mapped<V: Visitor>(
         return json::decode_mapped(mapping, address, meant, meant, visitor);
     }
     let text = text_of_buffer(meant).unwrap_or(meant);
-    if let Some(document) = json::inside::document(text) {
+    if text.starts_with(b"\"")
+        && let Some(document) = json::inside::document(text)
+    {
         return json::decode_mapped(mapping, address, document.as_bytes(), payload, visitor);
     }
     let quoted = text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
@@ -100,7 +102,10 @@ fn read_mapped<V: Visitor>(
     if let (Some(value), Kind::Sensor(sensor)) = (state, address.kind) {
         return bare_value(address, sensor, value::of_float(value), text, visitor);
     }
-    other_forms(address, (payload, meant), mapping.zone(), visitor);
+    match mapping.zone() {
+        None => read_meant(address, payload, meant, visitor),
+        zone => other_forms(address, (payload, meant), zone, visitor),
+    }
 }
 
 /// The payload without what is around it; see the module.

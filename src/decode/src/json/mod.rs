@@ -128,10 +128,11 @@ pub(super) fn decode_mapped<V: Visitor>(
     whole: &[u8],
     visitor: &mut V,
 ) {
-    let of_snapshots = mapping.of_snapshots();
-    let mapping = if address.kind == Kind::Scada { of_snapshots.as_ref() } else { Some(mapping) };
+    let is_of_snapshots = address.kind == Kind::Scada;
+    let of_snapshots = if is_of_snapshots { mapping.of_snapshots() } else { None };
+    let mapping = if is_of_snapshots { of_snapshots.as_ref() } else { Some(mapping) };
     let translated = |json: &[u8]| translate::translate(mapping?, json);
-    match translated(payload).or_else(|| translated(&loose::as_json(payload)?)) {
+    match translated(payload).or_else(|| translated(loose::as_json(payload)?.as_slice())) {
         Some(translated) => {
             let mut visitor = Original::new(visitor, whole, &translated);
             decode(address, &translated, &mut visitor);

@@ -7,6 +7,7 @@ use crate::json::is_machine_label;
 use crate::number::Decimal;
 use crate::timestamp::{self, Unit};
 use crate::value;
+use chrono_tz::Tz;
 use genims_model::Reason;
 use genims_model::reading::VALUE_MAX;
 use std::borrow::Cow;
@@ -240,10 +241,10 @@ fn other_timestamp(text: &str, Clock { unit, zone }: Clock) -> Option<Result<i64
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
     }
+    let of_clock = |zone| timestamp::of_clock(text, zone);
     match timestamp::from_text(text, unit) {
-        Err(fault) if fault == NO_OFFSET => {
-            Some(zone.and_then(|zone| timestamp::of_clock(text, zone)).ok_or(fault))
-        }
+        // What is no time of any clock is not one that misses its offset.
+        Err(fault) if fault == NO_OFFSET => of_clock(Tz::UTC).map(|_| zone.and_then(of_clock).ok_or(fault)),
         other => other.ok().map(Ok),
     }
 }

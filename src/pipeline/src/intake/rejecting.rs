@@ -40,7 +40,7 @@ impl IntakeBuffer {
             0 => payload.to_vec(),
             // Under no other key a time would be better than every one that is left out.
             _ if untimed == points && !payload.windows(TIME_KEY.len()).any(|part| part == TIME_KEY) => {
-                [b"{", TIME_KEY, b":", first_us.to_string().as_bytes(), b",", members].concat()
+                [&b"{"[..], TIME_KEY, b":", first_us.to_string().as_bytes(), b",", members].concat()
             }
             _ => return,
         };
