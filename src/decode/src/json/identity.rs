@@ -112,13 +112,18 @@ impl<'a> Element<'a> {
         labels.map(|(_, _, label)| label).find(|label| visitor.knows_machine(&label.to_str()))
     }
 
-    /// Says so where keys name different machines. What need not be a machine's name is one if the catalogue has it.
+    /// Says so where its keys name different machines.
     #[cold]
     pub(super) fn remark_machines<V: Visitor>(&self, visitor: &mut V) {
-        let mut labels = self.machine_labels();
-        labels.sort_by_key(|(_, known, _)| known.rank);
-        let names = labels.into_iter().map(|(key, known, label)| (key, known.rank < MACHINE_RANK_WEAK, label.to_str()));
-        remark_machines(names, visitor);
+        remark_machines_of(&[self], visitor);
+    }
+
+    /// Says so where a message names another machine than what it holds.
+    #[cold]
+    pub(super) fn remark_machines_in<V: Visitor>(&self, held: &Element<'_>, visitor: &mut V) {
+        if self.machine.candidate.is_some() && held.machine.candidate.is_some() {
+            remark_machines_of(&[held, self], visitor);
+        }
     }
 
     /// The keys that name machines, with what they say.
@@ -137,6 +142,14 @@ impl<'a> Element<'a> {
         });
         read.map(|()| labels).unwrap_or_default()
     }
+}
+
+/// What need not be a machine's name is one if the catalogue has it.
+fn remark_machines_of<V: Visitor>(elements: &[&Element<'_>], visitor: &mut V) {
+    let mut labels: Vec<_> = elements.iter().flat_map(|element| element.machine_labels()).collect();
+    labels.sort_by_key(|(_, known, _)| known.rank);
+    let names = labels.into_iter().map(|(key, known, label)| (key, known.rank < MACHINE_RANK_WEAK, label.to_str()));
+    remark_machines(names, visitor);
 }
 
 /// Says so where a reading has names of different machines. `names`: with their keys, and whether they are sure to be of machines;

@@ -46,7 +46,10 @@ fn read_held<V: Visitor>(
     let plain = Address { machine: machine.as_deref(), ..*address };
     let json = loose::as_json(held);
     let named = match Element::parse(&mut Cursor::new(json.as_deref().unwrap_or(held))) {
-        Ok(inner) => inner.address_in(topic.as_deref(), &plain, visitor),
+        Ok(inner) => {
+            element.remark_machines_in(&inner, visitor);
+            inner.address_in(topic.as_deref(), &plain, visitor)
+        }
         Err(_) if held.starts_with(b"[") || held.starts_with(b"{") => plain,
         Err(_) => of_value(topic.as_deref(), &plain, visitor),
     };

@@ -39,6 +39,7 @@ impl<'a> Element<'a> {
         let mut cursor = Cursor::new(payload);
         let report = |cursor: &mut Cursor<'a>, visitor: &mut V| {
             Element::parse(cursor).map(|inner| {
+                self.remark_machines_in(&inner, visitor);
                 let address = inner.address_in(topic, &address, visitor);
                 self.around(inner).report(&address, visitor)
             })

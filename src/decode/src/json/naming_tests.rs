@@ -177,6 +177,14 @@ fn several_names_of_the_machine_agree_or_it_is_said() {
         (r#"{"machine":"PRESS-1","machineId":"P-9","TEMP":5}"#, "machine says machine PRESS-1, machineId says machine P-9"),
         (r#"[{"sensor_id":"TEMP","machine_id":"PRESS-1","machine":"PRESS-2","value":5}]"#, "machine_id says machine PRESS-1, machine says machine PRESS-2"),
         (r#"{"values":[{"name":"TEMP","machine":"PRESS-1","device":"PRESS-2","v":5}]}"#, "machine says machine PRESS-1, device says machine PRESS-2"),
+        (
+            r#"{"_msgid":"a","machine_id":"PRESS-2","payload":{"machine_id":"PRESS-1","TEMP":5}}"#,
+            "machine_id says machine PRESS-1, machine_id says machine PRESS-2",
+        ),
+        (
+            r#"{"_msgid":"a","device":"PRESS-2","payload":"{\"machine\":\"PRESS-1\",\"TEMP\":5}"}"#,
+            "machine says machine PRESS-1, device says machine PRESS-2",
+        ),
         ("m,machine=PRESS-2,machine_id=PRESS-1 TEMP=5", "machine says machine PRESS-2, machine_id says machine PRESS-1"),
         ("m,device=PRESS-2,machine_id=PRESS-1 TEMP=5", "device says machine PRESS-2, machine_id says machine PRESS-1"),
         ("m,sensor=TEMP,machine=PRESS-1,asset=PRESS-2 value=5", "machine says machine PRESS-1, asset says machine PRESS-2"),

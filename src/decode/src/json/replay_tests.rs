@@ -18,7 +18,7 @@ fn alone(topic: &str, known: &[&'static str], payload: &str, lost: &Found) {
     let [(reason, _, fragment)] = &found.rejects[..] else { panic!("{payload}: {:?}", found.rejects) };
     let again = decoded(topic, known, fragment);
     let shown = String::from_utf8_lossy(fragment).into_owned();
-    assert_eq!((again.points, again.reasons()), (vec![], vec![*reason]), "{payload} left {shown}");
+    assert_eq!((again.reasons(), again.points), (vec![*reason], vec![]), "{payload} left {shown}");
     assert_eq!(again.rejects[0].2, *fragment, "{payload} left {shown}");
     // In a buffer the three letters stand as their codes.
     let mended = decoded(topic, known, shown.replace("NaN", "7").replace("78, 97, 78", "55"));
@@ -103,7 +103,7 @@ fn a_part_keeps_what_the_message_around_it_says() {
     let found = decoded(TAGS, &[], format!(r#"[{{"_msgid":"a","ts":1700000000123,"payload":{broken}}}]"#));
     assert_eq!((found.points.len(), found.fragments()), (1, vec![r#""{\"B\" 2}""#.to_owned()]));
     let again = decoded(TAGS, &[], &found.rejects[0].2);
-    assert_eq!((again.points, again.reasons()), (vec![], vec![MalformedPayload]));
+    assert_eq!((again.points.len(), again.reasons()), (0, vec![MalformedPayload]));
 }
 
 #[test]

@@ -36,6 +36,9 @@ impl IntakeBuffer {
     fn keep_whole(&mut self, payload: &[u8]) {
         let Nobodys { letters, records, points, untimed, first_us } = std::mem::take(&mut self.nobodys);
         let Some(members) = payload.trim_ascii_start().strip_prefix(b"{") else { return };
+        if self.records - records != points || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
+            return;
+        }
         let payload = match untimed {
             0 => payload.to_vec(),
             // Under no other key a time would be better than every one that is left out.
@@ -45,8 +48,7 @@ impl IntakeBuffer {
             _ => return,
         };
         let all = &mut self.staged[0].dead_letters;
-        let fits = payload.len() <= PAYLOAD_KEPT_BYTES_MAX;
-        if !fits || self.records - records != points || all.len() <= letters {
+        if all.len() <= letters || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
             return;
         }
         all.truncate(letters + 1);
