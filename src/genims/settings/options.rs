@@ -306,7 +306,7 @@ pub(super) const TOPICS: Section = Section {
         key(
             "zone",
             Text("like Europe/Berlin"),
-            "where the clocks stand that write times without an offset in the JSON there",
+            "where the clocks stand that write times without an offset there",
         ),
         key(
             "segments",
