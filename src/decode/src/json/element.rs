@@ -390,8 +390,9 @@ impl<'a> Element<'a> {
             let common = Common { machine: Some(&machine), timestamp_us, ..Common::NONE };
             let start = format!("{}\"machine_state\":null,\"{}\":", opening(common), fault.subject);
             let fragment = [start.as_bytes(), written, b"}"].concat();
-            let told = format_args!("{}; the other columns were taken", fault.told(written));
-            visitor.reject_part(Form::Elements, fault.reason, told, &fragment);
+            let told = fault.told(written);
+            let detail = format_args!("{told}; the other columns were taken");
+            visitor.reject_part(Form::Elements, fault.reason, detail, &fragment);
         }
         Ok(())
     }
