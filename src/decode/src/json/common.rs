@@ -22,7 +22,7 @@ pub(super) struct Common<'a> {
 impl Common<'_> {
     /// Nothing in common.
     pub(super) const NONE: Self =
-        Common { machine: None, sensor: None, thing: None, timestamp_us: None, quality: Quality::Good };
+        Self { machine: None, sensor: None, thing: None, timestamp_us: None, quality: Quality::Good };
 }
 
 #[cold]
