@@ -46,11 +46,7 @@ const WAREHOUSE: [&str; 7] = [
 
 /// What a row of a view says, in the order of its columns; `-` for what is empty.
 const ROWS: [(&str, &str, &[&str]); 6] = [
-    (
-        "sensor_readings",
-        "sensor_id = 'S5'",
-        &["2026-01-02 00:00:05|F5|L5|M5|S5|bar|6.2500|warning|0.1250|uncertain"],
-    ),
+    ("sensor_readings", "sensor_id = 'S5'", &["2026-01-02 00:00:05|F5|L5|M5|S5|bar|6.2500|warning|0.1250|uncertain"]),
     (
         "machine_fault_events",
         "machine_id IN ('M5', 'M6')",

@@ -61,7 +61,8 @@ fn many(harness: &'static Harness) {
     let counts = ["asked", "stored", "replayed", "returned"].map(|count| said[count].as_i64().unwrap_or(-1));
     assert_eq!((counts, code), ([MANY, known, MANY, unknown], Some(1)), "{said}");
     // Of those that came back the first ones are told, oldest first, each under its own number.
-    let back: Vec<i64> = said["back"].as_array().unwrap().iter().map(|back| back["letter_id"].as_i64().unwrap()).collect();
+    let back: Vec<i64> =
+        said["back"].as_array().unwrap().iter().map(|back| back["letter_id"].as_i64().unwrap()).collect();
     let oldest = plant.query(
         "genims_operations_db",
         &format!("SELECT letter_id FROM {TABLE} WHERE replayed_at IS NULL ORDER BY letter_id LIMIT 20"),
@@ -69,7 +70,10 @@ fn many(harness: &'static Harness) {
     assert_eq!(back, oldest.iter().map(|row| row.get(0)).collect::<Vec<i64>>());
     assert_eq!((waiting(&plant), plant.rows(TABLE, "true")), (unknown, MANY), "no letter came beside those");
     let right = "sensor_id LIKE 'MANY-%' AND measurement_value::text = split_part(sensor_id, '-', 2) || '.0000'";
-    assert_eq!((plant.rows("sensor_data", "sensor_id LIKE 'MANY-%'"), plant.rows("sensor_data", right)), (known, known));
+    assert_eq!(
+        (plant.rows("sensor_data", "sensor_id LIKE 'MANY-%'"), plant.rows("sensor_data", right)),
+        (known, known)
+    );
     ledger_holds(&plant);
 
     // Again: those that wait, and no others.
@@ -102,7 +106,9 @@ fn beside(harness: &'static Harness) {
     };
     assert_eq!((stored(&plant), plant.rows(TABLE, "true")), ((2, 1), 3));
     let kept = |plant: &Plant| -> Vec<(i64, String)> {
-        let query = format!("SELECT letter_id, convert_from(payload, 'UTF8') FROM {TABLE} WHERE replayed_at IS NULL ORDER BY letter_id");
+        let query = format!(
+            "SELECT letter_id, convert_from(payload, 'UTF8') FROM {TABLE} WHERE replayed_at IS NULL ORDER BY letter_id"
+        );
         plant.query("genims_operations_db", &query).iter().map(|row| (row.get(0), row.get(1))).collect()
     };
     balanced(&plant);

@@ -124,12 +124,7 @@ fn meant(payload: &[u8]) -> &[u8] {
 
 /// `meant`: all of `payload` that is not a frame. `zone`: of the clock that writes times without an offset, if it is known.
 #[inline(never)]
-fn other_forms<V: Visitor>(
-    address: &Address<'_>,
-    (payload, meant): (&[u8], &[u8]),
-    zone: Option<Tz>,
-    visitor: &mut V,
-) {
+fn other_forms<V: Visitor>(address: &Address<'_>, (payload, meant): (&[u8], &[u8]), zone: Option<Tz>, visitor: &mut V) {
     let mut reject = |what: &str| visitor.reject(Reason::MalformedPayload, format_args!("{what}"), payload);
     if meant.is_empty() {
         if payload.iter().any(|byte| *byte != 0) {

@@ -77,10 +77,7 @@ pub(super) type LeftOut<'a> = (Fault, &'a [u8]);
 
 /// Reads the object that is all of `bytes`; `unknown` gets the keys that are no columns. Beside the columns, those that were
 /// left out because they are at fault.
-pub(super) fn parse(
-    bytes: &[u8],
-    mut unknown: impl FnMut(&str),
-) -> Result<(SnapshotFields, Vec<LeftOut<'_>>), Fault> {
+pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(SnapshotFields, Vec<LeftOut<'_>>), Fault> {
     const TWICE: Fault = Fault::malformed("the key stands twice");
     let mut fields = SnapshotFields::default();
     let mut seen = 0_u64;

@@ -238,7 +238,11 @@ fn the_zone_of_the_topic_is_that_of_every_form() {
         "M1 A=1 2023-10-29T02:30:00",
     ] {
         let found = decoded(&decoder, "press/M1/data", payload);
-        assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::BadTimestamp]), "twice on the clock: {payload}");
+        assert_eq!(
+            (found.points.len(), found.reasons()),
+            (0, vec![Reason::BadTimestamp]),
+            "twice on the clock: {payload}"
+        );
         assert_eq!(found.fragments(), [payload]);
     }
     let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M1/tags", "M1 A=1 2023-11-14T23:13:20");

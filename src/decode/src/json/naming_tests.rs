@@ -171,12 +171,27 @@ fn several_names_of_the_machine_agree_or_it_is_said() {
         assert_eq!(points(BATCH, known, same), [press("PRESS-1")], "{same}");
     }
     for (message, told) in [
-        (r#"{"machine":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#, "machine_id says machine PRESS-1, machine says machine PRESS-2"),
-        (r#"{"device":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#, "machine_id says machine PRESS-1, device says machine PRESS-2"),
+        (
+            r#"{"machine":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, machine says machine PRESS-2",
+        ),
+        (
+            r#"{"device":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, device says machine PRESS-2",
+        ),
         (r#"{"asset":"PRESS-1","thing":"PRESS-2","TEMP":5}"#, "asset says machine PRESS-1, thing says machine PRESS-2"),
-        (r#"{"machine":"PRESS-1","machineId":"P-9","TEMP":5}"#, "machine says machine PRESS-1, machineId says machine P-9"),
-        (r#"[{"sensor_id":"TEMP","machine_id":"PRESS-1","machine":"PRESS-2","value":5}]"#, "machine_id says machine PRESS-1, machine says machine PRESS-2"),
-        (r#"{"values":[{"name":"TEMP","machine":"PRESS-1","device":"PRESS-2","v":5}]}"#, "machine says machine PRESS-1, device says machine PRESS-2"),
+        (
+            r#"{"machine":"PRESS-1","machineId":"P-9","TEMP":5}"#,
+            "machine says machine PRESS-1, machineId says machine P-9",
+        ),
+        (
+            r#"[{"sensor_id":"TEMP","machine_id":"PRESS-1","machine":"PRESS-2","value":5}]"#,
+            "machine_id says machine PRESS-1, machine says machine PRESS-2",
+        ),
+        (
+            r#"{"values":[{"name":"TEMP","machine":"PRESS-1","device":"PRESS-2","v":5}]}"#,
+            "machine says machine PRESS-1, device says machine PRESS-2",
+        ),
         (
             r#"{"_msgid":"a","machine_id":"PRESS-2","payload":{"machine_id":"PRESS-1","TEMP":5}}"#,
             "machine_id says machine PRESS-1, machine_id says machine PRESS-2",
@@ -185,9 +200,15 @@ fn several_names_of_the_machine_agree_or_it_is_said() {
             r#"{"_msgid":"a","device":"PRESS-2","payload":"{\"machine\":\"PRESS-1\",\"TEMP\":5}"}"#,
             "machine says machine PRESS-1, device says machine PRESS-2",
         ),
-        ("m,machine=PRESS-2,machine_id=PRESS-1 TEMP=5", "machine says machine PRESS-2, machine_id says machine PRESS-1"),
+        (
+            "m,machine=PRESS-2,machine_id=PRESS-1 TEMP=5",
+            "machine says machine PRESS-2, machine_id says machine PRESS-1",
+        ),
         ("m,device=PRESS-2,machine_id=PRESS-1 TEMP=5", "device says machine PRESS-2, machine_id says machine PRESS-1"),
-        ("m,sensor=TEMP,machine=PRESS-1,asset=PRESS-2 value=5", "machine says machine PRESS-1, asset says machine PRESS-2"),
+        (
+            "m,sensor=TEMP,machine=PRESS-1,asset=PRESS-2 value=5",
+            "machine says machine PRESS-1, asset says machine PRESS-2",
+        ),
         ("m,thing=PRESS-1,device=PRESS-2 TEMP=5", "thing says machine PRESS-1, device says machine PRESS-2"),
     ] {
         let found = decoded(BATCH, known, message);
@@ -197,8 +218,12 @@ fn several_names_of_the_machine_agree_or_it_is_said() {
     // Nor are those two names whose entries stand in each other, or of which the catalogue lacks one.
     let nested = r#"{"machine_id":"PRESS-1","values":[{"machine":"PRESS-2","name":"TEMP","v":5}]}"#;
     assert_eq!(points(BATCH, known, nested), [press("PRESS-2")]);
-    let state = decoded("genims/v1/F1/L1/M1/scada", &[], r#"{"machine_state":"IDLE","machine_id":"M1","machine":"M2"}"#);
-    assert_eq!((state.snapshots.len(), state.remarks), (1, vec!["machine_id says machine M1, machine says machine M2".to_owned()]));
+    let state =
+        decoded("genims/v1/F1/L1/M1/scada", &[], r#"{"machine_state":"IDLE","machine_id":"M1","machine":"M2"}"#);
+    assert_eq!(
+        (state.snapshots.len(), state.remarks),
+        (1, vec!["machine_id says machine M1, machine says machine M2".to_owned()])
+    );
 }
 
 #[test]
@@ -220,7 +245,8 @@ fn a_value_is_that_of_the_sensor_that_its_object_names_and_known_tags_are_taken_
     }
     let rated = r#"{"ts":1700000000123,"sensor":"NEW-1","value":5,"error":3,"TEMP":21.5}"#;
     let time_us = Some(1_700_000_000_123_000);
-    let expected = [("NEW-1", 5.0), ("TEMP", 21.5)].map(|(name, value)| Found::new(name, time_us, value).on("M1").of_quality(Bad));
+    let expected =
+        [("NEW-1", 5.0), ("TEMP", 21.5)].map(|(name, value)| Found::new(name, time_us, value).on("M1").of_quality(Bad));
     assert_eq!(points(TAGS, &["TEMP"], rated), expected);
     let bad = decoded(TAGS, &["TEMP"], r#"{"sensor":"NEW-1","value":"x","TEMP":21.5}"#);
     assert_eq!((bad.points.len(), bad.rejects.len()), (0, 1), "the whole is set aside, and nothing of it stored");

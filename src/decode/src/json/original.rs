@@ -73,7 +73,8 @@ impl<'v, V: ?Sized> Original<'v, V> {
     fn message(&self, fragment: &[u8]) -> Vec<u8> {
         let topic = self.around.sensor.map_or_else(String::new, |sensor| format!("\"topic\":{},", quoted(sensor)));
         let start = opening(self.around);
-        format!("{start}{topic}\"_msgid\":\"\",\"payload\":{{\"type\":\"Buffer\",\"data\":{fragment:?}}}}}").into_bytes()
+        format!("{start}{topic}\"_msgid\":\"\",\"payload\":{{\"type\":\"Buffer\",\"data\":{fragment:?}}}}}")
+            .into_bytes()
     }
 }
 

@@ -62,7 +62,8 @@ fn a_part_keeps_its_machine_and_quality() {
     ] {
         alone(BATCH, &[], payload, &lost("M7"));
     }
-    let two = r#"{"P1":[{"ts":1700000000123,"q":24,"values":{"A":1,"B":NaN}}],"P2":[{"ts":1700000000123,"values":{"A":2}}]}"#;
+    let two =
+        r#"{"P1":[{"ts":1700000000123,"q":24,"values":{"A":1,"B":NaN}}],"P2":[{"ts":1700000000123,"values":{"A":2}}]}"#;
     alone(BATCH, &["P1", "P2"], two, &lost("P1"));
     alone(TAGS, &["P1", "P2"], two, &lost("P1"));
 }
@@ -94,8 +95,7 @@ fn a_part_keeps_what_the_message_around_it_says() {
     let history = r#"[{"value":1},{"value":NaN}]"#;
     let text = serde_json::Value::from(format!(r#"{{"values":{history}}}"#)).to_string();
     for payload in [history.to_owned(), text] {
-        let named =
-            format!(r#"{{"topic":"plant/TEMP","ts":1700000000123,"quality":"bad","payload":{payload}}}"#);
+        let named = format!(r#"{{"topic":"plant/TEMP","ts":1700000000123,"quality":"bad","payload":{payload}}}"#);
         alone(TAGS, &["TEMP"], &named, &lost("TEMP", "M1"));
     }
     // What is no element stands as text beside others, and is at fault as it was.

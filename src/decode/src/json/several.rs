@@ -218,7 +218,8 @@ impl<'a> Element<'a> {
         let mut found = false;
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             let key = key.to_str();
-            let is_value = Known::of(key.as_bytes()).is_some_and(|known| matches!(known.says, Says::Value | Says::Data));
+            let is_value =
+                Known::of(key.as_bytes()).is_some_and(|known| matches!(known.says, Says::Value | Says::Data));
             found |= is_value && visitor.knows(machine, &key);
             cursor.skip()
         });

@@ -114,7 +114,8 @@ fn the_quality_of_a_line_may_be_a_tag() {
         ("quality=", Good),
     ] {
         for line in [format!("opcua,id=x,{tag} T=1,U=2"), format!("opcua,{tag},machine_id=opcua T=1,U=2")] {
-            let expected = [("T", 1.0), ("U", 2.0)].map(|(code, value)| Found::new(code, None, value).on("opcua").of_quality(expected));
+            let expected = [("T", 1.0), ("U", 2.0)]
+                .map(|(code, value)| Found::new(code, None, value).on("opcua").of_quality(expected));
             assert_eq!(points(&line), expected, "{line}");
         }
         let line = format!("r,sensor_id=S,{tag} value=1.5");
@@ -123,9 +124,13 @@ fn the_quality_of_a_line_may_be_a_tag() {
     // The field stands nearer to the value; a code there counts beside a sensor's.
     let field = points("r,sensor_id=S,quality=good value=1.5,Quality=\"bad\"");
     assert_eq!(field, [Found::new("S", None, 1.5).of_quality(Bad)]);
-    assert_eq!(points("r,sensor_id=S,quality=good value=1.5,quality=24i"), [Found::new("S", None, 1.5).of_quality(Bad)]);
+    assert_eq!(
+        points("r,sensor_id=S,quality=good value=1.5,quality=24i"),
+        [Found::new("S", None, 1.5).of_quality(Bad)]
+    );
     let code = points("M1,quality=bad T=1,quality=192i");
-    let expected = [("T", 1.0), ("quality", 192.0)].map(|(name, value)| Found::new(name, None, value).on("M1").of_quality(Bad));
+    let expected =
+        [("T", 1.0), ("quality", 192.0)].map(|(name, value)| Found::new(name, None, value).on("M1").of_quality(Bad));
     assert_eq!(code, expected, "in a line of several sensors it is one of them");
     let odd = decoded(r"M1,Quality=so\ so T=1");
     assert_eq!(odd.points, [Found::new("T", None, 1.0).on("M1").of_quality(Uncertain)]);
