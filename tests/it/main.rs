@@ -28,6 +28,7 @@ mod history;
 mod hosted;
 mod hub;
 mod hub_mysql;
+mod hub_names;
 mod hub_questions;
 mod hub_report;
 mod kill9;
@@ -49,6 +50,7 @@ mod provision;
 mod provision_mongo;
 mod questions;
 mod readme;
+mod replays;
 mod resolver;
 mod retention;
 mod roles;
@@ -115,6 +117,7 @@ fn main() -> ExitCode {
         damage::tests,
         broken::tests,
         letters::tests,
+        replays::tests,
         mirror::tests,
         kill9::tests,
         lineage::tests,

@@ -143,4 +143,6 @@ pub enum Remark {
     UnknownColumn,
     /// What stands for a quality cannot be read; the reading was taken as uncertain.
     UnknownQuality,
+    /// Keys or tags name different machines; the first that counts was taken.
+    OtherMachine,
 }

@@ -121,8 +121,8 @@ pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
 /// How often a round asks again whether its numbers are durable.
 const REGISTER_AGAIN: Duration = Duration::from_secs(1);
 
-/// Of a longer key or word only the beginning is told.
-const SHOWN_MAX: usize = 60;
+/// Of a longer key, word or pair of machines only the beginning is told.
+const SHOWN_MAX: usize = 120;
 
 /// Set in a handle that stands for a name nobody knows.
 const UNKNOWN_HANDLE: u32 = 1 << 31;
@@ -192,7 +192,8 @@ impl IntakeBuffer {
     /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
         self.letters.begin();
-        self.nobodys = Nobodys { letters: self.staged[0].dead_letters.len(), records: self.records, points: 0 };
+        let letters = self.staged[0].dead_letters.len();
+        self.nobodys = Nobodys { letters, records: self.records, ..Nobodys::default() };
         self.message += 1;
         self.topic.clear();
         self.topic.push_str(topic);
@@ -384,6 +385,7 @@ impl Visitor for IntakeBuffer {
                 let told = || format!("{} is no quality", shown());
                 self.intake.remarks.enter(Kind::Quality, &self.topic, told);
             }
+            Remark::OtherMachine => self.intake.remarks.enter(Kind::Place, &self.topic, shown),
         }
     }
 

@@ -13,7 +13,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 /// What a remark is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Topic or payload name a factory, line or machine that is not the one in the catalogue.
+    /// Topic or payload name a factory, line or machine that is not the one in the catalogue, or several machines.
     Place,
     /// A snapshot has a key that is no column.
     Column,

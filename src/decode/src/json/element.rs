@@ -15,6 +15,7 @@
 //! the weaker ones do not: they often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
 //! malformed, `null` and blank names, times and qualities are keys left out. A quality that cannot be read is uncertain.
 
+use super::common::{Common, opening};
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::fields::{
     DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
@@ -34,6 +35,8 @@ use genims_model::Quality;
 pub(super) const KEY: u8 = 1;
 /// A quality of OPC UA does.
 pub(super) const STATUS: u8 = 2;
+/// Several keys name a machine, and not the same one.
+pub(super) const MACHINES: u8 = 4;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,7 +75,7 @@ pub(super) struct Element<'a> {
     pub(super) is_silent: bool,
     /// One bit per known key that was seen.
     pub(super) keys_seen: u64,
-    /// Which keys stand twice: [`KEY`], [`STATUS`].
+    /// Of what there is too much: [`KEY`], [`STATUS`], [`MACHINES`].
     pub(super) twice: u8,
     /// Several keys hold lists or objects of values, or several payloads: one would hide the other.
     pub(super) values_twice: bool,
@@ -211,10 +214,18 @@ impl<'a> Element<'a> {
         if self.keys_seen & (1 << DISPLAY_BIT) != 0 { self.bytes } else { b"" }
     }
 
-    /// Whether a key of the element itself stands twice. Where nothing else says that it is a reading, a `Status` may be a tag.
+    /// Fails where a key of the element itself stands twice, and says so where its keys name different machines.
     #[cold]
-    pub(super) fn is_twice(&self) -> bool {
-        self.twice & KEY != 0 || self.value.candidate.is_some() || self.is_data_set
+    pub(super) fn check_twice<V: Visitor>(&self, visitor: &mut V) -> Result<(), Fault> {
+        // Where nothing else says that it is a reading, a `Status` may be a tag.
+        let is_reading = self.value.candidate.is_some() || self.is_data_set;
+        if self.twice & KEY != 0 || (self.twice & STATUS != 0 && is_reading) {
+            return Err(TWICE);
+        }
+        if self.twice & MACHINES != 0 {
+            self.remark_machines(visitor);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -236,9 +247,19 @@ impl<'a> Element<'a> {
         match cursor.value()? {
             Value::Null => {}
             Value::Text(text) if text.is_empty() => {}
-            value => self.machine.offer(rank, name(value)),
+            value => self.names_machine(rank, name(value)),
         }
         Ok(())
+    }
+
+    #[inline]
+    pub(super) fn names_machine(&mut self, rank: u8, named: Result<Text<'a>, Fault>) {
+        if let (Some(Ok(other)), Ok(named)) = (self.machine.candidate, named)
+            && !other.same(named)
+        {
+            self.twice |= MACHINES;
+        }
+        self.machine.offer(rank, named);
     }
 
     #[inline]
@@ -301,8 +322,8 @@ impl<'a> Element<'a> {
         if is_snapshot {
             return self.report_snapshot(address, visitor);
         }
-        if self.twice != 0 && self.is_twice() {
-            return Err(TWICE);
+        if self.twice != 0 {
+            self.check_twice(visitor)?;
         }
         let machine = self.machine_name(address, visitor)?;
         let machine = machine.as_deref();
@@ -346,8 +367,8 @@ impl<'a> Element<'a> {
 
     #[cold]
     fn report_snapshot<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
-        if self.twice != 0 && self.is_twice() {
-            return Err(TWICE);
+        if self.twice != 0 {
+            self.check_twice(visitor)?;
         }
         let machine = self
             .machine_name(address, visitor)?
@@ -358,15 +379,20 @@ impl<'a> Element<'a> {
             return self.report_message(payload, address, visitor);
         }
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
-        let (fields, fault) = snapshot::parse(self.bytes, |key| {
+        let (fields, left_out) = snapshot::parse(self.bytes, |key| {
             if Known::of(key.as_bytes()).is_none() {
                 visitor.remark(Remark::UnknownColumn, key);
             }
         })?;
         visitor.snapshot(&machine, timestamp_us, fields);
-        if let Some(fault) = fault {
-            let told = format_args!("{fault}; the other columns were taken");
-            visitor.reject_part(Form::Elements, fault.reason, told, self.bytes);
+        for (fault, written) in left_out {
+            // Without a state it is no snapshot: sent again it is refused again, and stores no second one.
+            let common = Common { machine: Some(&machine), timestamp_us, ..Common::NONE };
+            let start = format!("{}\"machine_state\":null,\"{}\":", opening(common), fault.subject);
+            let fragment = [start.as_bytes(), written, b"}"].concat();
+            let told = fault.told(written);
+            let detail = format_args!("{told}; the other columns were taken");
+            visitor.reject_part(Form::Elements, fault.reason, detail, &fragment);
         }
         Ok(())
     }

@@ -204,3 +204,69 @@ fn times_of_a_clock_without_an_offset_are_read_in_the_zone_of_the_topic() {
     let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M/A", r#"{"time":"2023-11-14 23:13:20","value":1}"#);
     assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);
 }
+
+/// Whatever the form: documents that are nearly JSON, in text, in buffers, and lines.
+#[test]
+fn the_zone_of_the_topic_is_that_of_every_form() {
+    let decoder = decoder("template = \"press/{machine}/data\"\nzone = \"Europe/Berlin\"\nstates = { RUN = 1 }");
+    let document = r#"{"time":"2023-11-14 23:13:20.123","A":1}"#;
+    let buffer = format!(r#"{{"type":"Buffer","data":{:?}}}"#, document.as_bytes());
+    let text = serde_json::Value::from(document).to_string();
+    let loose_text = serde_json::Value::from(document.replace('"', "'")).to_string();
+    for payload in [
+        document.replace('"', "'"),
+        r#"{time: "2023-11-14 23:13:20.123", A: 1}"#.to_owned(),
+        format!("[{}]", document.replace('"', "'")),
+        "{'time': '2023-11-14 23:13:20.123', 'A': 'RUN'}".to_owned(),
+        text.clone(),
+        loose_text.clone(),
+        format!(r#"{{"_msgid":"a","payload":{text}}}"#),
+        format!(r#"{{"_msgid":"a","payload":{loose_text}}}"#),
+        format!(r#"{{"_msgid":"a","payload":{buffer}}}"#),
+        format!(r#"{{"_msgid":"a","time":"2023-11-14 23:13:20.123","payload":{{"A":"RUN"}}}}"#),
+        "M1 A=1 2023-11-14T23:13:20.123".to_owned(),
+        "M1 A=1 2023-11-14 23:13:20.123".to_owned(),
+        "M1 A=1 2023-11-14T22:13:20.123Z".to_owned(),
+        "M1 A=1 1700000000123".to_owned(),
+    ] {
+        let found = decoded(&decoder, "press/M1/data", &payload);
+        assert_eq!((found.points, found.rejects), (vec![Found::new("A", TIME_US, 1.0).on("M1")], vec![]), "{payload}");
+    }
+    for payload in [
+        "{'time': '2023-10-29 02:30:00', 'A': 1}",
+        r#"{"_msgid":"a","payload":"{\"time\":\"2023-10-29 02:30:00\",\"A\":1}"}"#,
+        "M1 A=1 2023-10-29T02:30:00",
+    ] {
+        let found = decoded(&decoder, "press/M1/data", payload);
+        assert_eq!(
+            (found.points.len(), found.reasons()),
+            (0, vec![Reason::BadTimestamp]),
+            "twice on the clock: {payload}"
+        );
+        assert_eq!(found.fragments(), [payload]);
+    }
+    let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M1/tags", "M1 A=1 2023-11-14T23:13:20");
+    assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);
+}
+
+#[test]
+fn the_zone_of_the_topic_is_that_of_snapshots() {
+    let decoder = decoder(
+        "template = \"press/{machine}/scada\"\nzone = \"Europe/Berlin\"\nstates = { AUTO = 2 }\n[keys]\nvalue = \"shift_id\"",
+    );
+    let snapshot = r#"{"time":"2023-11-14 23:13:20.123","machine_state":"AUTO","shift_id":"A","last_fault_timestamp":"2023-07-14 22:13:20"}"#;
+    let text = serde_json::Value::from(snapshot).to_string();
+    for payload in [
+        snapshot.to_owned(),
+        snapshot.replace('"', "'"),
+        format!("[{snapshot}]"),
+        format!(r#"{{"_msgid":"a","payload":{snapshot}}}"#),
+        format!(r#"{{"_msgid":"a","payload":{text}}}"#),
+    ] {
+        let found = decoded(&decoder, "press/M1/scada", &payload);
+        let [(machine, timestamp_us, fields)] = &found.snapshots[..] else { panic!("{payload}: {found:?}") };
+        assert_eq!((machine.as_str(), *timestamp_us, found.rejects.len()), ("M1", TIME_US, 0), "{payload}");
+        assert_eq!(fields.last_fault_timestamp_us, Some(1_689_365_600_000_000), "two hours ahead: {payload}");
+        assert_eq!((fields.machine_state.as_str(), fields.shift_id.as_deref()), ("AUTO", Some("A")), "{payload}");
+    }
+}

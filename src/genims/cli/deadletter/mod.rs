@@ -1,6 +1,7 @@
 //! `genims deadletter list | show | replay | purge`: what was set aside, its way back in, and its end.
 
 mod copies;
+mod pieces;
 mod publish;
 mod purge;
 mod replay;

@@ -1,10 +1,12 @@
 //! The way back in: publishes dead letters to an MQTT listener, each under a client id of its own and with the time when it
-//! was received first, as often as [`Message::copies`] says, and waits until each copy is acknowledged.
+//! was received first, as often as [`Message::copies`] says, and waits until each copy is acknowledged. Those of one lane go one
+//! after the other, and none behind one that failed; the lanes go side by side.
 
 use genims_listen::mqtt::packet::connect::FIRST_RECEIVED;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, ClientError, ConnectionError, Event, MqttOptions};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -47,6 +49,8 @@ pub(super) struct Message {
     pub(super) payload: Vec<u8>,
     /// How often it is sent.
     pub(super) copies: u64,
+    /// What has to keep its order: rows of one database, of which a later one may change or need an earlier one.
+    pub(super) lane: Option<String>,
 }
 
 /// Publishes with QoS 1; the answer is which dead letters the server has acknowledged, in other words: which are durable, and
@@ -57,21 +61,48 @@ pub(super) async fn publish(
     messages: Vec<Message>,
 ) -> (Vec<i64>, Option<PublishError>) {
     let (mut acknowledged, mut first_error) = (Vec::new(), None);
-    let (mut waiting, mut under_way) = (messages.into_iter(), JoinSet::new());
+    let (mut waiting, mut under_way) = (lanes(messages).into_iter(), JoinSet::new());
     loop {
         while under_way.len() < CONNECTIONS_MAX
-            && let Some(message) = waiting.next()
+            && let Some(lane) = waiting.next()
         {
-            under_way.spawn(publish_one(address, login.cloned(), message));
+            under_way.spawn(publish_lane(address, login.cloned(), lane));
         }
         let Some(ended) = under_way.join_next().await else { return (acknowledged, first_error) };
-        match ended.unwrap_or_else(|error| Err(PublishError::Aborted(error))) {
+        let (sent, error) = ended.unwrap_or_else(|error| (Vec::new(), Some(PublishError::Aborted(error))));
+        acknowledged.extend(sent);
+        first_error = first_error.or(error);
+    }
+}
+
+/// The messages of each lane, in order; one without a lane has one of its own.
+fn lanes(messages: Vec<Message>) -> Vec<Vec<Message>> {
+    let (mut lanes, mut places) = (Vec::new(), HashMap::new());
+    for message in messages {
+        let new = lanes.len();
+        let place = message.lane.clone().map_or(new, |lane| *places.entry(lane).or_insert(new));
+        if place == new {
+            lanes.push(Vec::new());
+        }
+        lanes[place].push(message);
+    }
+    lanes
+}
+
+/// The answer is which were acknowledged, and what stopped the others.
+async fn publish_lane(
+    address: SocketAddr,
+    login: Option<Login>,
+    lane: Vec<Message>,
+) -> (Vec<i64>, Option<PublishError>) {
+    let mut acknowledged = Vec::with_capacity(lane.len());
+    for message in lane {
+        match publish_one(address, login.clone(), message).await {
             Ok(letter_id) => acknowledged.push(letter_id),
-            Err(error) => {
-                first_error.get_or_insert(error);
-            }
+            Err(error) => return (acknowledged, Some(error)),
         }
     }
+    (acknowledged, None)
 }
 
 async fn publish_one(address: SocketAddr, login: Option<Login>, message: Message) -> Result<i64, PublishError> {
@@ -106,4 +137,33 @@ async fn publish_one(address: SocketAddr, login: Option<Login>, message: Message
         let _ = timeout(Duration::from_secs(1), events.poll()).await;
     }
     Ok(message.letter_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_one_database_go_one_after_the_other_and_all_else_side_by_side() {
+        let message = |letter_id: i64, lane: Option<&str>| Message {
+            letter_id,
+            client_id: String::new(),
+            first_received_us: 0,
+            topic: String::new(),
+            payload: Vec::new(),
+            copies: 1,
+            lane: lane.map(str::to_owned),
+        };
+        let lanes = lanes(vec![
+            message(1, Some("erp")),
+            message(2, None),
+            message(3, Some("hr")),
+            message(4, Some("erp")),
+            message(5, None),
+            message(6, Some("erp")),
+        ]);
+        let ids: Vec<Vec<i64>> =
+            lanes.iter().map(|lane| lane.iter().map(|message| message.letter_id).collect()).collect();
+        assert_eq!(ids, [vec![1, 4, 6], vec![2], vec![3], vec![5]]);
+    }
 }

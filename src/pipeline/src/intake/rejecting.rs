@@ -6,19 +6,25 @@ use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{DeadLetter, Reason};
 use std::fmt::Arguments;
 
+/// The key of a time that goes before all others.
+const TIME_KEY: &[u8] = b"\"timestamp_us\"";
+
 /// What of a message under way is of sensors that nobody knows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Nobodys {
     /// Letters and records that were there before it.
     pub(super) letters: usize,
     pub(super) records: u64,
-    /// Its points of such sensors that say their time themselves.
+    /// Its points of such sensors.
     pub(super) points: u64,
+    /// Those of them that say no time themselves, and the time that the first of these got.
+    pub(super) untimed: u64,
+    pub(super) first_us: i64,
 }
 
 impl IntakeBuffer {
     /// Ends a message, of which `payload` is all: a JSON object of which nobody knows anything is kept as it came, with what its sender
-    /// said beside the values. One without times is not: what came when stands in its parts alone.
+    /// said beside the values; one without times with that of its receipt, so that it comes back when it came.
     #[inline]
     pub fn end_message(&mut self, payload: &[u8]) {
         if self.nobodys.points > 0 {
@@ -28,11 +34,21 @@ impl IntakeBuffer {
 
     #[cold]
     fn keep_whole(&mut self, payload: &[u8]) {
-        let Nobodys { letters, records, points } = std::mem::take(&mut self.nobodys);
-        let is_object = payload.trim_ascii_start().starts_with(b"{");
-        let fits = payload.len() <= PAYLOAD_KEPT_BYTES_MAX;
+        let Nobodys { letters, records, points, untimed, first_us } = std::mem::take(&mut self.nobodys);
+        let Some(members) = payload.trim_ascii_start().strip_prefix(b"{") else { return };
+        if self.records - records != points || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
+            return;
+        }
+        let payload = match untimed {
+            0 => payload.to_vec(),
+            // Under no other key a time would be better than every one that is left out.
+            _ if untimed == points && !payload.windows(TIME_KEY.len()).any(|part| part == TIME_KEY) => {
+                [&b"{"[..], TIME_KEY, b":", first_us.to_string().as_bytes(), b",", members].concat()
+            }
+            _ => return,
+        };
         let all = &mut self.staged[0].dead_letters;
-        if !is_object || !fits || self.records - records != points || all.len() <= letters {
+        if all.len() <= letters || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
             return;
         }
         all.truncate(letters + 1);
@@ -40,8 +56,8 @@ impl IntakeBuffer {
             if points > 1 {
                 letter.detail += &format!("; and {} more of this message", points - 1);
             }
-            letter.payload = payload.to_vec();
             letter.payload_bytes = payload.len() as u64;
+            letter.payload = payload;
             letter.records = points;
         }
     }
@@ -60,9 +76,15 @@ impl IntakeBuffer {
     /// A point whose sensor nobody knows, or which its sender may not send: kept as an element that can be replayed once that
     /// has changed.
     pub(super) fn reject_point(&mut self, why: (Reason, &str), machine: Option<&str>, sensor: &str, point: &Point<'_>) {
-        let is_nobodys = why.0 == Reason::UnknownSensor && point.timestamp_us.is_some();
-        self.nobodys.points += u64::from(is_nobodys);
         let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
+        if why.0 == Reason::UnknownSensor {
+            let nobodys = &mut self.nobodys;
+            nobodys.points += 1;
+            if point.timestamp_us.is_none() {
+                nobodys.first_us = if nobodys.untimed == 0 { timestamp_us } else { nobodys.first_us };
+                nobodys.untimed += 1;
+            }
+        }
         let mut element = serde_json::json!({
             "sensor_id": sensor,
             "timestamp_us": timestamp_us,
