@@ -16,6 +16,7 @@ pub mod dictionary;
 pub mod doctor;
 pub mod errors;
 pub mod hub;
+mod link;
 pub mod provision;
 pub mod retention;
 pub mod routes;

@@ -4,8 +4,9 @@
 //! What it costs: PostgreSQL and MongoDB each go once through everything that the mirror keeps.
 
 use super::report::{Finding, LEDGER as FAMILY, Problem};
-use super::source::{Sources, field, number};
+use super::source::Sources;
 use super::{OPERATIONS, PRODUCTION};
+use crate::link::{Fields, field, number};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::registry;
@@ -40,7 +41,7 @@ pub(super) async fn check(sources: &Sources, surplus: u64) -> Result<Finding, Pr
          GROUP BY sensor_id",
         from_us / 1_000_000
     );
-    let each = &mut |row: super::source::Fields<'_>| {
+    let each = &mut |row: Fields<'_>| {
         sums.entry(field(&row, 0).to_owned()).or_default().0 = (number(&row, 1), number(&row, 2));
     };
     sources.rows(OPERATIONS, &query, each).await?;
