@@ -11,7 +11,7 @@
 mod certificates;
 mod doors;
 mod files;
-mod secrets;
+pub(crate) mod secrets;
 
 use crate::settings::Settings;
 use genims_databases::{DatabaseError, Environment};

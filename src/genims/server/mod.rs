@@ -11,6 +11,7 @@
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
+//! - [`reach`]: whether each database of the registry answers
 //! - [`observe`]: the report of everything
 //! - [`purge`]: the bounds of the dead letters
 //! - [`front`]: the locks of the HTTP side; [`refusals`]: who was refused what, on its way into the audit trail
@@ -33,6 +34,7 @@ mod observe;
 pub mod obstacles;
 pub mod panics;
 mod purge;
+mod reach;
 mod refusals;
 mod reload;
 mod route_files;
@@ -200,6 +202,7 @@ impl Server {
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
         rows::start(rows, &mut tasks.window).await;
         let clocks = clocks::watched(&settings, environment)?;
+        let databases = reach::all(&Registry::load(None)?, environment)?;
         let (doorway, mut looks) = front::open(&settings, Arc::default())?;
         let observer = Arc::new(observe::Observer::new(
             &stream,
@@ -207,7 +210,7 @@ impl Server {
             (sinks, routed.unwrap_or_default()),
             changes,
             clocks.clone(),
-            &Registry::load(None)?,
+            databases.clone(),
             doorway.refusals.clone(),
         ));
         let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
@@ -240,6 +243,9 @@ impl Server {
         window.tasks.spawn(master.run(window.stop.clone()));
         for clock in clocks {
             window.tasks.spawn(clock.run(window.stop.clone()));
+        }
+        for database in databases {
+            window.tasks.spawn(database.run(window.stop.clone()));
         }
         if let Some(purge) = purge::Purge::of(&settings, environment)? {
             window.tasks.spawn(purge.run(window.stop.clone()));

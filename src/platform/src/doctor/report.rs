@@ -1,7 +1,7 @@
 //! What the doctor found: one list of checks per database, each with its remedy where it is not as it should be.
 
 use genims_databases::{DatabaseError, Engine};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -15,7 +15,7 @@ pub enum Grade {
 }
 
 /// What is looked at, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// A server answers at the address of the URL.
