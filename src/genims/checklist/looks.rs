@@ -65,7 +65,10 @@ impl<'a> Looks<'a> {
 
     pub(super) fn security(&self) -> Result<&[Finding], &Missing> {
         let Places { settings, config, environment, .. } = self.places;
-        let audit = || Ok(security::audit(settings, *config, environment, SystemTime::now())?);
+        let audit = || {
+            security::audit(settings, *config, environment, SystemTime::now())
+                .map_err(|error| Missing(error.to_string()))
+        };
         self.security.get_or_init(audit).as_deref()
     }
 

@@ -16,7 +16,7 @@ mod running;
 
 use crate::settings::Settings;
 use chrono::{DateTime, Utc};
-use genims_databases::{DatabaseError, Environment, Registry};
+use genims_databases::{Environment, Registry};
 use genims_platform::checklist::definition::meant;
 use genims_platform::checklist::question::{self, Expected};
 use genims_platform::checklist::signatures::Signatures;
@@ -179,17 +179,6 @@ fn lines_above(reports: &[LineReport]) -> Outcome {
             found: format!("{count} of the {} lines above: {}: {}", reports.len(), worst.as_str(), alike.join(", ")),
             remedy: Some("see these lines".to_owned()),
         },
-    }
-}
-
-/// The message of an error that ended what several lines need.
-fn told(error: impl Into<anyhow::Error>) -> String {
-    format!("{:#}", error.into())
-}
-
-impl From<DatabaseError> for looks::Missing {
-    fn from(error: DatabaseError) -> Self {
-        Self(told(error))
     }
 }
 

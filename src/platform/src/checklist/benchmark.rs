@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 const QUERY_MAX: Duration = Duration::from_secs(60);
 /// Runs of one session; the first fills caches and counts like the others.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
 /// Runs a query in so many sessions at once. With `within`, the median must not be longer.
 pub async fn run(

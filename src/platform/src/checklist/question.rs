@@ -162,10 +162,10 @@ fn told(database: &str, looked: Result<Result<Outcome, DatabaseError>, tokio::ti
     }
 }
 
-/// A command as its line has it; one that is no JSON is refused by the server, which says so.
+/// A command as its line has it: its name is its first key, so the order is kept. One that is no JSON is refused by the server, which
+/// says so.
 pub(super) fn document(command: &str) -> Document {
-    let value: Value = serde_json::from_str(command).unwrap_or_default();
-    bson::serialize_to_document(&value).unwrap_or_default()
+    serde_json::from_str(command).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -190,7 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_json() {
-        assert_eq!(document(r#"{"profile": -1}"#).len(), 1);
+    fn commands_are_json_whose_order_is_kept() {
+        let keys: Vec<String> = document(r#"{"find": "a", "filter": {}, "batchSize": 1}"#).keys().cloned().collect();
+        assert_eq!(keys, ["find", "filter", "batchSize"]);
+        assert!(document("find").is_empty());
     }
 }
