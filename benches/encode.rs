@@ -76,9 +76,9 @@ fn copy_rows(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("copy");
     group.throughput(Throughput::Elements(u64::from(ROWS)));
     group.bench_function("sort", |bencher| {
-        bencher.iter(|| sort(black_box(&batch), &catalogue, DaysKept::all()).rows.len())
+        bencher.iter(|| sort(black_box(&batch), &catalogue, &DaysKept::all()).rows.len())
     });
-    let mut rows = SensorRows::new(&catalogue, sort(&batch, &catalogue, DaysKept::all()).rows);
+    let mut rows = SensorRows::new(&catalogue, sort(&batch, &catalogue, &DaysKept::all()).rows);
     let mut out = BytesMut::with_capacity(512 * 1024);
     group.bench_function("ours", |bencher| {
         bencher.iter(|| {

@@ -12,7 +12,7 @@ use genims::server::STOP_MAX;
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -27,6 +27,7 @@ const SENDERS_OF_OTHERS: usize = 16;
 /// A server that takes nothing for so long has no room.
 const BLOCKED_AFTER: Duration = Duration::from_secs(5);
 const GARBAGE_BYTES: usize = 60_000;
+static GARBAGE: [u8; GARBAGE_BYTES] = [b'{'; GARBAGE_BYTES];
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
@@ -85,10 +86,12 @@ fn stops_in_time(harness: &'static Harness) {
     load.finish(PATIENCE);
 }
 
-/// Many clients of MQTT without acknowledgements, and beside them some of every other kind.
+/// Many clients of MQTT without acknowledgements, and beside them some of every other kind: what is refused, and what is in
+/// order but large.
 fn garbage_takes_little_memory(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup { more: SMALL_SPOOL, ..Setup::default() });
     plant.stack.stop_server(Server::Postgres).unwrap();
+    let topic = format!("{}/scada", plant.sensor().machine_topic());
     let mut most_mb = 0;
     std::thread::scope(|scope| {
         let plant = &plant;
@@ -97,6 +100,9 @@ fn garbage_takes_little_memory(harness: &'static Harness) {
         senders.extend((0..SENDERS_OF_OTHERS).map(|no| scope.spawn(move || push_aliased(plant.doors.mqtt, no))));
         senders.extend((0..SENDERS_OF_OTHERS).map(|no| scope.spawn(move || push_frames(plant.doors.tcp, no))));
         senders.extend((0..SENDERS_OF_OTHERS).map(|_| scope.spawn(move || push_lines(plant.doors.line))));
+        let topic = &topic;
+        senders
+            .extend((0..SENDERS_OF_OTHERS).map(|no| scope.spawn(move || push_snapshots(plant.doors.mqtt, topic, no))));
         while senders.iter().any(|sender| !sender.is_finished()) {
             most_mb = most_mb.max(rss_mb(plant));
             std::thread::sleep(Duration::from_millis(50));
@@ -206,7 +212,7 @@ fn push_until_blocked(mut take: impl FnMut() -> bool) {
 /// Sends in MQTT 3.1.1 without QoS.
 fn push(address: SocketAddr, no: usize) {
     let mut connection = Connection::open(address, Speech::MqttV3, &format!("garbage-{no}"));
-    let message = publish("genims/v1/FAC-01/readings", 0x30, &[]);
+    let message = publish("genims/v1/FAC-01/readings", 0x30, &[], &GARBAGE);
     push_until_blocked(|| connection.offer(&message, BLOCKED_AFTER));
 }
 
@@ -224,7 +230,7 @@ fn push_aliased(address: SocketAddr, no: usize) {
         // The first one says what the alias stands for.
         let topic = if id == 0 { "genims/v1/FAC-01/readings" } else { "" };
         (id, under_way) = (id % u16::MAX + 1, under_way + 1);
-        let message = publish(topic, 0x32, &[&id.to_be_bytes()[..], &[3, 0x23, 0, 1]].concat());
+        let message = publish(topic, 0x32, &[&id.to_be_bytes()[..], &[3, 0x23, 0, 1]].concat(), &GARBAGE);
         connection.offer(&message, BLOCKED_AFTER)
     });
 }
@@ -253,20 +259,37 @@ fn push_lines(address: SocketAddr) {
     push_until_blocked(|| connection.write_all(&line).is_ok());
 }
 
-/// A PUBLISH of garbage; `middle` stands between topic and payload.
-fn publish(topic: &str, first: u8, middle: &[u8]) -> Vec<u8> {
-    let mut message = vec![first];
-    let mut length = 2 + topic.len() + middle.len() + GARBAGE_BYTES;
-    while length >= 0x80 {
-        message.push((length % 0x80) as u8 | 0x80);
-        length /= 0x80;
+/// Sends snapshots that are in order, each with as much text as its columns hold.
+fn push_snapshots(address: SocketAddr, topic: &str, no: usize) {
+    /// As the decoder takes them.
+    const DESCRIPTION: usize = 10_000;
+    let mut connection = Connection::open(address, Speech::MqttV3, &format!("snapshots-{no}"));
+    let (mut at_ms, text) = (now_ms() - 3_600_000 + no as i64, "x".repeat(DESCRIPTION));
+    push_until_blocked(|| {
+        let snapshots = (0..GARBAGE_BYTES / DESCRIPTION).map(|_| {
+            at_ms += SENDERS_OF_OTHERS as i64;
+            json!({ "timestamp_ms": at_ms, "machine_state": "FAULT", "fault_code": "E1", "fault_description": text })
+        });
+        let payload = Value::Array(snapshots.collect()).to_string();
+        connection.offer(&publish(topic, 0x30, &[], payload.as_bytes()), BLOCKED_AFTER)
+    });
+}
+
+/// A PUBLISH; `middle` stands between topic and payload.
+fn publish(topic: &str, first: u8, middle: &[u8], payload: &[u8]) -> Vec<u8> {
+    let topic = [&(topic.len() as u16).to_be_bytes(), topic.as_bytes()].concat();
+    [vec![first], length(topic.len() + middle.len() + payload.len()), topic, middle.to_vec(), payload.to_vec()].concat()
+}
+
+/// The remaining length of a packet.
+fn length(mut bytes: usize) -> Vec<u8> {
+    let mut length = Vec::new();
+    while bytes >= 0x80 {
+        length.push((bytes % 0x80) as u8 | 0x80);
+        bytes /= 0x80;
     }
-    message.push(length as u8);
-    message.extend_from_slice(&(topic.len() as u16).to_be_bytes());
-    message.extend_from_slice(topic.as_bytes());
-    message.extend_from_slice(middle);
-    message.resize(message.len() + GARBAGE_BYTES, b'{');
-    message
+    length.push(bytes as u8);
+    length
 }
 
 fn file_handles_run_out(harness: &'static Harness) {

@@ -96,6 +96,19 @@ async fn other_names(admin: &PostgresClient) {
         let sql = format!("SELECT count(*)::text FROM genims_production.{collection}");
         assert_eq!(admin.query_one(&sql, &[]).await.unwrap().get::<_, String>(0), "0");
     }
+    // Each name that the list has can be asked, with all of its columns.
+    let names: toml::Table = include_str!("../../config/hub/names.toml").parse().unwrap();
+    let views = names["views"].as_array().unwrap();
+    assert_eq!(views.len(), 16);
+    for view in views {
+        let (schema, name) = (view["schema"].as_str().unwrap(), view["name"].as_str().unwrap());
+        let sql = format!("SELECT * FROM {schema}.\"{name}\" LIMIT 1");
+        admin.query(&sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+    assert_eq!(
+        one("SELECT string_agg(machine_id, ' ' ORDER BY machine_id) FROM genims_production.scada_events").await,
+        "M1 M1 M1 M2"
+    );
     // The meter of M1 went from 100 to 112.5 and was then changed; M2 has one reading and no difference.
     let energy = "SELECT string_agg(concat_ws('=', machine_id, energy_consumed_kwh::text), ' ' ORDER BY machine_id, \"timestamp\") \
                   FROM energy_consumption";

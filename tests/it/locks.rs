@@ -67,7 +67,7 @@ impl Locked {
             .unwrap();
         }
         text.push_str(more);
-        let setup = Setup { servers: &[Server::Postgres], mirror: false, more: &text, ..Setup::default() };
+        let setup = Setup { servers: &[Server::Postgres], sinks: &["postgres"], more: &text, ..Setup::default() };
         Self { plant: Plant::start(harness, &setup), authority, folder, mqtt, tcp, line }
     }
 

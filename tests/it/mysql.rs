@@ -19,6 +19,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("mysql::a_changed_history_is_refused", a_changed_history_is_refused),
         harness.trial("mysql::tls_is_verified_as_ssl_mode_says", tls_is_verified_as_ssl_mode_says),
         harness.trial("mysql::sessions_are_strict_and_in_utc", sessions_are_strict_and_in_utc),
+        harness.trial("mysql::bounded_sessions_have_no_wider_bounds", bounded_sessions_have_no_wider_bounds),
         harness.trial("mysql::errors_name_the_cause_and_the_remedy", errors_name_the_cause_and_the_remedy),
     ]
 }
@@ -284,6 +285,24 @@ fn sessions_are_strict_and_in_utc(harness: &'static Harness) {
             let insert = format!("INSERT INTO {name}.t VALUES ({values})");
             assert!(connection.query_drop(insert).await.is_err(), "{values}");
         }
+    });
+}
+
+/// The server's own bounds stay where they are narrower.
+fn bounded_sessions_have_no_wider_bounds(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    harness.block_on(async {
+        let settings = &platform.settings[0];
+        let mut usual = settings.connect_to_server().await.unwrap();
+        usual.query_drop(format!("CREATE DATABASE {}", settings.database_name())).await.unwrap();
+        let query = "SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout, @@net_read_timeout, \
+                     @@net_write_timeout, @@max_statement_time";
+        type Bounds = (u64, u64, u64, u64, u64, f64);
+        let usual: Bounds = usual.query_first(query).await.unwrap().unwrap();
+        assert!(usual.2 > 40 && usual.3 < 40 && usual.4 > 40, "this server has other defaults: {usual:?}");
+        let mut bounded = settings.connect_bounded(Duration::from_secs(40)).await.unwrap();
+        let bounded: Bounds = bounded.query_first(query).await.unwrap().unwrap();
+        assert_eq!(bounded, (10, 10, 40, usual.3, 40, 40.0));
     });
 }
 

@@ -26,13 +26,13 @@ pub(crate) struct Setup<'a> {
     pub(crate) mqtt: &'a str,
     /// More of the configuration. `BROKER` stands for the address of the stack's mosquitto.
     pub(crate) more: &'a str,
-    /// Whether MongoDB follows.
-    pub(crate) mirror: bool,
+    /// What follows.
+    pub(crate) sinks: &'a [&'a str],
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
-        Self { servers: &[Server::Postgres, Server::Mongodb], mqtt: "", more: "", mirror: true }
+        Self { servers: &[Server::Postgres, Server::Mongodb], mqtt: "", more: "", sinks: &["postgres", "mongodb"] }
     }
 }
 
@@ -175,8 +175,10 @@ impl Plant {
             writeln!(text, "[[listeners]]\ntype = \"{kind}\"\nname = \"{kind}\"\nlisten = \"{address}\"\n{keys}")
                 .unwrap();
         }
-        let mirror = if setup.mirror { "[[sinks]]\ntype = \"mongodb\"\n" } else { "" };
-        writeln!(text, "[[sinks]]\ntype = \"postgres\"\n{mirror}{more}").unwrap();
+        for kind in setup.sinks {
+            writeln!(text, "[[sinks]]\ntype = \"{kind}\"").unwrap();
+        }
+        text.push_str(&more);
         std::fs::write(self.folder.join("genims.toml"), text).unwrap();
     }
 

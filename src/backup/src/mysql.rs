@@ -11,7 +11,7 @@ use crate::manifest::{Content, LogPosition, Manifest};
 use crate::programs::{self, is_mariadb};
 use crate::task::{Wanted, Work};
 use crate::written::Written;
-use genims_databases::mysql::INTERNAL_DATABASE;
+use genims_databases::mysql::{INTERNAL_DATABASE, disconnect};
 use genims_databases::{DatabaseError, Engine, MysqlConnection, MysqlSettings, quoted};
 use genims_platform::provision::mysql::{create_database, exists, lock};
 use mysql_async::Error;
@@ -40,7 +40,7 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     // Before the dump: it may hold more, and never less than this says.
     let log_positions =
         if internal { positions(&mut connection, &work.database.module).await.map_err(failed)? } else { Vec::new() };
-    let _ = connection.disconnect().await;
+    disconnect(connection).await;
     work.step("dumping");
     let call =
         Call { database: &work.database.name, program: &program, arguments, environment: environment(&settings) };
@@ -140,7 +140,7 @@ pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<MysqlSettings, BackupE
     let query = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ?";
     let tables: Option<i64> =
         connection.exec_first(query, (settings.database_name(),)).await.map_err(|error| settings.error(error))?;
-    let _ = connection.disconnect().await;
+    disconnect(connection).await;
     match tables {
         Some(tables) if tables > 0 && !wanted.replace => {
             Err(BackupError::NotEmpty { place: settings.place(), holds: format!("{tables} tables") })
@@ -183,7 +183,7 @@ pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manif
     }
     let drop = format!("DROP DATABASE {}", quoted(Engine::Mysql, &scratch));
     connection.query_drop(drop).await.map_err(failed)?;
-    let _ = connection.disconnect().await;
+    disconnect(connection).await;
     Ok(settings.place())
 }
 
@@ -261,7 +261,7 @@ pub(crate) async fn remove(settings: &MysqlSettings) -> Result<(), DatabaseError
     let mut connection = settings.connect_to_server().await?;
     let drop = format!("DROP DATABASE IF EXISTS {}", quoted(Engine::Mysql, settings.database_name()));
     connection.query_drop(drop).await.map_err(|error| settings.error(error))?;
-    let _ = connection.disconnect().await;
+    disconnect(connection).await;
     Ok(())
 }
 

@@ -133,6 +133,8 @@ impl OutboxFollower {
                 window.id = last.id;
             }
             if rows > 0 {
+                // The outbox may have taken longer than a session may rest.
+                self.target.open().await?;
                 self.target.deliver(batch).await?;
             }
             let before = position.clone();

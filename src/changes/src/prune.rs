@@ -66,7 +66,7 @@ impl Prune<'_> {
             }
             pruned.push(one);
         }
-        let _ = connection.disconnect().await;
+        genims_databases::mysql::disconnect(connection).await;
         Ok(pruned)
     }
 

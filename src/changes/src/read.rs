@@ -50,7 +50,7 @@ impl Reader {
     }
 
     pub(crate) async fn close(self) {
-        let _ = self.connection.disconnect().await;
+        genims_databases::mysql::disconnect(self.connection).await;
     }
 
     fn failed(&self, error: mysql_async::Error) -> ChangesError {

@@ -9,7 +9,7 @@
 use genims_log::contract::LogReader;
 use genims_model::Cause;
 use genims_model::{Group, now_us};
-use genims_stores::batch::{Batch, group_bytes};
+use genims_stores::batch::Batch;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +109,7 @@ impl<R: LogReader> Gatherer<R> {
 
     fn fits(&self, batch: &Batch, group: &Group) -> bool {
         batch.len() + group.len() <= self.limits.batch_size as u64
-            && batch.bytes() + group_bytes(group) <= self.limits.batch_bytes_max
+            && batch.bytes() + group.bytes() <= self.limits.batch_bytes_max
     }
 }
 
@@ -202,6 +202,6 @@ mod tests {
             payload_bytes: 60_000,
             records: 1,
         };
-        assert!(group_bytes(&Group { dead_letters: vec![dead_letter], ..Group::default() }) > 60_000);
+        assert!(Group { dead_letters: vec![dead_letter], ..Group::default() }.bytes() > 60_000);
     }
 }

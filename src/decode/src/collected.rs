@@ -111,3 +111,11 @@ impl Visitor for Collected {
         self.known.contains(&machine)
     }
 }
+
+/// The points of a payload of which nothing is set aside or remarked upon.
+#[track_caller]
+pub(crate) fn points(topic: &str, known: &[&'static str], payload: &str) -> Vec<Found> {
+    let found = decoded(topic, known, payload);
+    assert_eq!((found.rejects, found.remarks), (vec![], Vec::<String>::new()), "{payload}");
+    found.points
+}

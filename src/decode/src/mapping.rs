@@ -1,14 +1,17 @@
-//! Shapes of JSON that nobody listed, by a key mapping in the configuration: the `keys`, `states` and `qualities` of a
+//! Shapes of JSON that nobody listed, by a key mapping in the configuration: `keys`, `states`, `qualities` and `zone` of a
 //! `[[topics]]` entry go in, a checked [`Mapping`] comes out. [`super::json`] uses it on what comes below that topic.
 //!
 //! A key is named by its path: `reading.raw` is the key `raw` in the object `reading`, or one key of that name. What `keys`
 //! leaves out is looked for under its usual names.
 
-use super::quality;
+use super::{quality, timestamp};
+use chrono::{DateTime, SecondsFormat};
+use chrono_tz::Tz;
 use genims_model::Quality;
 use genims_model::reading::VALUE_MAX;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 /// Which keys of a foreign JSON say what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +77,8 @@ pub enum MappingError {
     EmptyWord { table: &'static str },
     #[error("qualities.\"{word}\" = \"{quality}\" is no quality; write good, uncertain or bad")]
     NoQuality { word: String, quality: String },
+    #[error("zone = \"{zone}\" is no time zone; write one of the IANA's, for example Europe/Berlin")]
+    NoZone { zone: String },
 }
 
 /// A checked mapping that says at least something.
@@ -83,6 +88,8 @@ pub struct Mapping {
     pub(crate) paths: [Option<Box<str>>; PARTS],
     states: Vec<(Box<str>, f64)>,
     qualities: Vec<(Box<str>, Quality)>,
+    /// Where the clocks stand whose times have no offset.
+    zone: Option<Tz>,
 }
 
 impl Mapping {
@@ -91,10 +98,13 @@ impl Mapping {
         keys: &Keys,
         states: &BTreeMap<String, f64>,
         qualities: &BTreeMap<String, String>,
+        zone: Option<&str>,
     ) -> Result<Option<Self>, MappingError> {
-        if keys.is_empty() && states.is_empty() && qualities.is_empty() {
+        if keys.is_empty() && states.is_empty() && qualities.is_empty() && zone.is_none() {
             return Ok(None);
         }
+        let zone = zone.map(|zone| Tz::from_str(zone).map_err(|_| MappingError::NoZone { zone: zone.to_owned() }));
+        let zone = zone.transpose()?;
         check_words("states", states.keys())?;
         check_words("qualities", qualities.keys())?;
         let paths = check_keys(keys)?;
@@ -109,12 +119,19 @@ impl Mapping {
         };
         let states = states.iter().map(state).collect::<Result<_, _>>()?;
         let qualities = qualities.iter().map(quality).collect::<Result<_, _>>()?;
-        Ok(Some(Self { paths, states, qualities }))
+        Ok(Some(Self { paths, states, qualities, zone }))
     }
 
     /// The value that a word stands for here; case does not count.
     pub(crate) fn state(&self, word: &str) -> Option<f64> {
         find(&self.states, word)
+    }
+
+    /// The time that a clock without an offset shows here, with one. `None`: it has one, is no time, or one that the clock shows
+    /// twice or never.
+    pub(crate) fn with_offset(&self, text: &str) -> Option<String> {
+        let time_us = timestamp::of_clock(text, self.zone?)?;
+        Some(DateTime::from_timestamp_micros(time_us)?.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 
     pub(crate) fn quality(&self, word: &str) -> Option<Quality> {

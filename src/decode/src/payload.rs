@@ -43,7 +43,8 @@ impl Decoder {
     pub fn message<V: Visitor>(&self, topic: &str, payload: &[u8], visitor: &mut V) {
         let Some((address, mapping)) = self.templates.place(topic) else {
             let what = "the topic fits no layout; publish below genims/v1/ or add a [[topics]] template";
-            return visitor.reject(Reason::UnknownTopic, format_args!("{what}"), payload);
+            let binary = if topic.starts_with("spBv1.0/") { "; Sparkplug B is not read: send JSON" } else { "" };
+            return visitor.reject(Reason::UnknownTopic, format_args!("{what}{binary}"), payload);
         };
         if let Kind::Rows { database, table } = address.kind {
             return visitor.rows(database, table, payload);
@@ -86,6 +87,7 @@ fn mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, meant: &[u8], vi
         json::decode_mapped(mapping, address, meant, visitor);
         return true;
     }
+    let meant = text_of_buffer(meant).unwrap_or(meant);
     let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
     let state = std::str::from_utf8(quoted.unwrap_or(meant)).ok().and_then(|word| mapping.state(word));
     let (Some(value), Kind::Sensor(sensor)) = (state, address.kind) else { return false };
@@ -127,12 +129,17 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
         reject("the payload is UTF-16; send it as UTF-8");
     } else if payload.starts_with(b"\x1f\x8b") {
         reject("the payload is compressed with gzip; send it as it is");
+    } else if let Some(text) = text_of_buffer(meant) {
+        json::inside::read(address, text, payload, visitor);
+    } else if is_binary(payload, meant) {
+        reject(BINARY);
     } else if let Some(document) = json::inside::document(meant) {
         json::inside::read(address, document.as_bytes(), payload, visitor);
-    } else if meant.contains(&b'=') || meant[0] == b'#' {
+    } else if is_lines(meant) {
         let machine = address.machine;
         line_protocol::decode_at(meant, None, machine, visitor);
     } else {
+        let meant = text_of_buffer(meant).unwrap_or(meant);
         let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
         let value = value::of_text(quoted.unwrap_or(meant));
         match address.kind {
@@ -148,6 +155,41 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
             }
         }
     }
+}
+
+const BINARY: &str = "the payload is binary (Sparkplug B, CBOR, MessagePack ...); have the gateway send JSON";
+
+/// Whether a byte is of no text.
+fn is_control(byte: &u8) -> bool {
+    byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n')
+}
+
+/// Whether no text is meant: neither UTF-8 nor Latin-1 has control characters, but for those that scales, scanners and strings in C
+/// put around it.
+fn is_binary(payload: &[u8], meant: &[u8]) -> bool {
+    // What is binary shows it at once: of long lines not all is looked at.
+    const BEGINNING: usize = 16;
+    if payload.iter().take(BEGINNING).all(|byte| (b' '..0x7f).contains(byte)) {
+        return false;
+    }
+    let is_around = |byte: &u8| matches!(byte, 0 | 2 | 3 | 0x1a);
+    let has_control = meant.iter().any(is_control) || payload.iter().any(|byte| is_control(byte) && !is_around(byte));
+    has_control && std::str::from_utf8(payload).is_err()
+}
+
+/// The text before the zero byte that ends it in C, where behind that stands what the buffer held before. One character may be
+/// the first one of UTF-16.
+fn text_of_buffer(meant: &[u8]) -> Option<&[u8]> {
+    let (text, old) = meant.split_at(memchr::memchr(0, meant)?);
+    let is_text = text.len() > 1 && !text.iter().any(is_control) && std::str::from_utf8(text).is_ok();
+    (is_text && memchr::memchr(b'\n', old).is_none()).then_some(text)
+}
+
+/// Whether it is line protocol, well or badly written: what only ends in `=` is Base64.
+fn is_lines(meant: &[u8]) -> bool {
+    let pair =
+        memchr::memchr(b'=', meant).map(|at| meant[at..].iter().any(|byte| !matches!(byte, b'=' | b'\r' | b'\n')));
+    meant[0] == b'#' || pair == Some(true)
 }
 
 #[inline]

@@ -45,7 +45,13 @@ pub(crate) fn of_opc_text(text: &str) -> Option<Quality> {
     let text = text.trim_ascii();
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let code = hex.map_or_else(|| text.parse().ok(), |digits| i64::from_str_radix(digits, 16).ok());
-    code.map_or_else(|| of_name(text), of_code)
+    code.map_or_else(|| of_name(text).or_else(|| in_sentence(text)), of_code)
+}
+
+/// The name in the words for people that Go's client of OPC UA says it with: `The operation succeeded. StatusGood (0x0)`.
+#[cold]
+fn in_sentence(text: &str) -> Option<Quality> {
+    text.split("Status").skip(1).find_map(of_name)
 }
 
 fn of_name(name: &str) -> Option<Quality> {
@@ -161,6 +167,10 @@ mod tests {
             ("opcQualityBad", Some(Bad)),
             ("StatusCode.Good", Some(Good)),
             ("192 (Good)", Some(Good)),
+            ("The operation succeeded. StatusGood (0x0)", Some(Good)),
+            ("The node id is unknown. StatusBadNodeIDUnknown (0x80340000)", Some(Bad)),
+            ("The Status of it is not known. StatusUncertain (0x40000000)", Some(Uncertain)),
+            ("Status unknown", None),
             ("not good", None),
             ("no error", None),
             ("errors", None),

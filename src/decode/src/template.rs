@@ -2,7 +2,8 @@
 //!
 //! `acme/{site}/{area}/{line}/{cell}/{tag}` needs nothing else; a name that is not in [`KNOWN_NAMES`] gets its role from
 //! `segments`. A level may be empty, as in `/plant/{machine}/{tag}`. Invariants of a compiled template: at most one level per
-//! role, and a sensor level, a literal end `readings` or `scada` (the latter with a machine level), or a key mapping.
+//! role, and a sensor level, a machine level (behind it payloads name its sensors; snapshots where it ends in `scada`), a
+//! literal end `readings`, or a key mapping.
 
 use super::mapping::{Keys, Mapping, MappingError};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use std::fmt;
 pub struct TopicTemplate {
     /// For example `acme/{site}/{area}/{line}/{cell}/{tag}`.
     pub template: String,
+    /// Where the clocks stand that write times without an offset: `Europe/Berlin`.
+    pub zone: Option<String>,
     /// Roles of names that are not known, or that mean something else here.
     pub segments: BTreeMap<String, Role>,
     /// Which keys say what in the JSON below these topics; see [`super::mapping`].
@@ -70,8 +73,8 @@ pub enum TemplateError {
     #[error("topic template `{template}`: `{{{name}}}` is there twice; give each segment a name of its own")]
     DuplicateName { template: String, name: String },
     #[error(
-        "topic template `{template}` names no sensor; add a `{{sensor}}` or `{{tag}}` segment, or end it in \
-         `/readings` (elements name their sensors) or `{{machine}}/scada` (snapshots), or give it keys"
+        "topic template `{template}` names no sensor; add a `{{sensor}}` or `{{tag}}` segment, or a `{{machine}}` whose \
+         payloads name its sensors, or end it in `/readings` or `{{machine}}/scada` (snapshots), or give it keys"
     )]
     NoSensor { template: String },
     #[error("topic template `{template}`: `+` and `#` are no part of a template; name the segment: `{{sensor}}`")]
@@ -87,7 +90,7 @@ pub enum TemplateError {
     Mapping { template: String, source: MappingError },
     #[error(
         "topic template `{template}` begins with `genims/v1/`, which is the native layout; use another prefix, or give it \
-         keys or states"
+         keys, states or a zone"
     )]
     NativePrefix { template: String },
     #[error("topic template `{template}`: segments mentions `{name}`, which the template does not contain")]
@@ -145,7 +148,7 @@ impl Template {
         if entry.template.contains(['+', '#']) {
             return Err(TemplateError::Wildcard { template: template() });
         }
-        let mapping = Mapping::compile(&entry.keys, &entry.states, &entry.qualities)
+        let mapping = Mapping::compile(&entry.keys, &entry.states, &entry.qualities, entry.zone.as_deref())
             .map_err(|source| TemplateError::Mapping { template: template(), source })?;
         if entry.template.starts_with(NATIVE_PREFIX) && mapping.is_none() {
             return Err(TemplateError::NativePrefix { template: template() });
@@ -177,7 +180,7 @@ impl Template {
             _ if has(Role::Sensor) => Ending::Sensor,
             "scada" if has(Role::Machine) => Ending::Scada,
             "readings" => Ending::Readings,
-            _ if !entry.keys.is_empty() => Ending::Readings,
+            _ if has(Role::Machine) || !entry.keys.is_empty() => Ending::Readings,
             _ => return Err(TemplateError::NoSensor { template: template() }),
         };
         Ok(Self { text: template(), segments, ending, mapping })
@@ -284,10 +287,14 @@ mod tests {
 
     #[test]
     fn a_template_needs_a_sensor_or_a_known_end() {
-        assert!(matches!(compile("acme/{cell}", &[]), Err(TemplateError::NoSensor { .. })));
+        assert!(matches!(compile("acme/{line}", &[]), Err(TemplateError::NoSensor { .. })));
         assert!(matches!(compile("acme/scada", &[]), Err(TemplateError::NoSensor { .. })));
         assert_eq!(compile("acme/{cell}/scada", &[]).unwrap().ending, Ending::Scada);
         assert_eq!(compile("acme/{cell}/readings", &[]).unwrap().ending, Ending::Readings);
+        // The topics of those who name their sensors in the payload.
+        for topic in ["zigbee2mqtt/{machine}", "losant/{machine}/state", "devices/{machine}/messages/events/"] {
+            assert_eq!(compile(topic, &[]).unwrap().ending, Ending::Readings, "{topic}");
+        }
     }
 
     #[test]

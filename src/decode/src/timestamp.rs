@@ -19,9 +19,10 @@
 //! A fraction is exact to the microsecond and rounded there, since it often is the print of a binary double; whole
 //! nanoseconds are cut. Times before 1970 or after 9999 are refused.
 
-use super::fault::Fault;
+use super::fault::{Fault, NO_OFFSET};
 use super::number::Decimal;
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, TimeZone};
+use chrono_tz::Tz;
 use genims_model::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,6 @@ impl Unit {
 const NONSENSE: Fault = Fault::new(Reason::BadTimestamp, "the timestamp is not between 1970 and 9999");
 const NOT_RFC_3339: Fault =
     Fault::new(Reason::BadTimestamp, "the timestamp is neither a number nor RFC 3339 with an offset");
-const NO_OFFSET: Fault = Fault::new(Reason::BadTimestamp, "the timestamp has no offset, so its clock is not known");
 
 /// What a timestamp key holds when it holds neither a number nor text.
 pub(crate) const NO_TIMESTAMP: Fault = NOT_RFC_3339;
@@ -130,6 +130,17 @@ pub(crate) fn from_text(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
         Ok(time) => checked(time.timestamp_micros()),
         Err(_) => from_other_text(text, unit),
     }
+}
+
+/// The time that a clock in `zone` shows. `None`: the text has an offset or is none, or the clock shows that time twice or never.
+#[cold]
+pub(crate) fn of_clock(text: &str, zone: Tz) -> Option<i64> {
+    if from_text(text, None) != Err(NO_OFFSET) {
+        return None;
+    }
+    let shown = from_text(&format!("{}Z", text.trim_ascii()), None).ok()?;
+    let shown = DateTime::from_timestamp_micros(shown)?.naive_utc();
+    zone.from_local_datetime(&shown).single().map(|time| time.timestamp_micros())
 }
 
 #[cold]

@@ -38,6 +38,7 @@ impl Templates {
     }
 
     /// `None`: the topic fits no layout.
+    #[inline]
     pub fn parse<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
         match topic.strip_prefix(NATIVE_PREFIX) {
             Some(rest) if !self.maps_native => parse_native(rest),

@@ -79,7 +79,14 @@ fn as_others_print(text: &[u8]) -> Option<String> {
         return None;
     }
     let plain: String = sign.into_iter().chain(magnitude.chars()).collect();
-    Some(plain.replace(['d', 'D'], "e")).filter(|plain| plain != text)
+    // With neither a point before nor a sign behind it, `1D5` is a number in hex.
+    let is_exponent = |(before, behind): (&str, &str)| before.contains('.') || behind.starts_with(['+', '-']);
+    let plain = match plain.split_once(['d', 'D']) {
+        Some(parts) if is_exponent(parts) => format!("{}e{}", parts.0, parts.1),
+        Some(_) => return None,
+        None => plain,
+    };
+    Some(plain).filter(|plain| plain != text)
 }
 
 /// The value of a word that stands for one.
@@ -145,6 +152,8 @@ mod tests {
             ("\u{2212}23.5", -23.5),
             ("\u{a0}23.5\u{a0}", 23.5),
             ("2.35D+01", 23.5),
+            ("2.35d1", 23.5),
+            ("2D+01", 20.0),
             ("ON", 1.0),
             ("off", 0.0),
             ("True", 1.0),
@@ -160,6 +169,8 @@ mod tests {
             ("", NOT_A_NUMBER),
             ("1,5", NOT_A_NUMBER),
             ("12abc", NOT_A_NUMBER),
+            ("1D5", NOT_A_NUMBER),
+            ("12d3", NOT_A_NUMBER),
             ("0x1F", NOT_A_NUMBER),
             ("12 kWh", NOT_A_NUMBER),
             ("onn", NOT_A_NUMBER),

@@ -30,6 +30,7 @@ struct Messages(Decoder);
 impl Decode for Messages {
     fn message(&self, topic: &str, payload: &[u8], into: &mut IntakeBuffer) {
         self.0.message(topic, payload, into);
+        into.end_message(payload);
     }
 }
 

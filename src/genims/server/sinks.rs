@@ -98,7 +98,11 @@ impl Sinks {
             let connection = MongoSettings::from_environment(database, environment)?;
             let client = connection.client().await?;
             let names = MongoNames { database: connection.database_name().to_owned(), ..MongoNames::default() };
-            let consumer = Consumer::resync(MONGODB, stream.spool.max_bytes() / MIRROR_SHARE);
+            // Without an operations database nothing could bring it back: then what it lacks is kept, and the doors wait for it.
+            let consumer = match &operations {
+                Some(_) => Consumer::resync(MONGODB, stream.spool.max_bytes() / MIRROR_SHARE),
+                None => Consumer::hold(MONGODB),
+            };
             let operations = operations.map(|(_, connect)| connect);
             let (log, limits, directory) = (stream.spool.clone(), limits.clone(), directory.clone());
             let start = move |metrics, stop| -> Following {

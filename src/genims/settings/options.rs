@@ -304,6 +304,11 @@ pub(super) const TOPICS: Section = Section {
             "a topic layout beside the native one; levels in braces are named",
         ),
         key(
+            "zone",
+            Text("like Europe/Berlin"),
+            "where the clocks stand that write times without an offset in the JSON there",
+        ),
+        key(
             "segments",
             Text("{ name = \"factory|line|machine|sensor|ignored\" }"),
             "what named levels stand for whose names do not say it",

@@ -2,7 +2,7 @@
 //! it a test can take records away, cut a consumer off, or forget a cursor, as damage and crashes do.
 
 use crate::contract::{Consumer, Log, LogReader, WhenBehind};
-use crate::file::{SpoolError, memory_bytes};
+use crate::file::SpoolError;
 use crate::history::{History, Resume};
 use genims_model::{Cause, Group, Position};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -64,7 +64,7 @@ impl State {
     /// What is held from `offset` on occupies.
     fn bytes(&self, offset: u64) -> u64 {
         let held = self.groups[self.removed..].iter().filter(|group| group.next_offset() > offset);
-        held.map(|group| memory_bytes(group) as u64).sum()
+        held.map(|group| group.bytes() as u64).sum()
     }
 
     /// Below this every consumer that holds records is finished.
@@ -92,7 +92,7 @@ impl State {
         if !self.refusals.is_empty() {
             return false;
         }
-        let fits = |state: &Self| state.bytes(0).saturating_add(memory_bytes(group) as u64) <= state.bytes_max;
+        let fits = |state: &Self| state.bytes(0).saturating_add(group.bytes() as u64) <= state.bytes_max;
         if !fits(self) {
             self.maintain();
         }

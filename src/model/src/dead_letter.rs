@@ -133,6 +133,14 @@ pub struct DeadLetter {
     pub records: u64,
 }
 
+impl DeadLetter {
+    /// About what it occupies in memory.
+    pub fn bytes(&self) -> usize {
+        let texts = self.payload.len() + self.topic.len() + self.detail.len() + self.client.len();
+        size_of::<Self>() + texts + 64
+    }
+}
+
 fn one() -> u64 {
     1
 }

@@ -65,6 +65,40 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// About what it occupies in memory, with the allocator's share.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + 128 + self.text_bytes()
+    }
+
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::FaultOpened(fault) => {
+                let texts =
+                    [&fault.fault_code, &fault.category, &fault.severity, &fault.description, &fault.detection_method];
+                texts.into_iter().map(String::len).sum()
+            }
+            Self::FaultClosed(fault) => fault.fault_code.len(),
+            Self::SensorHealth(health) => health.overall_status.len(),
+            Self::StateChanged { from, to, .. } => from.len() + to.len(),
+            Self::OperatorChanged { from, to, shift_id, .. } => {
+                from.len() + to.len() + shift_id.as_ref().map_or(0, String::len)
+            }
+            Self::LimitCrossed(crossed) => crossed.level.len(),
+            Self::ClientLost { client_id, will_topic, will_payload, .. } => {
+                client_id.len() + will_topic.len() + will_payload.len()
+            }
+            Self::PartsCounted { .. }
+            | Self::EnergyMetered { .. }
+            | Self::ToolChanged { .. }
+            | Self::AnomalySeen(_)
+            | Self::QualityMeasured { .. }
+            | Self::MachineSilent { .. }
+            | Self::OeeHour(_) => 0,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultOpened {
     pub machine: MachineNo,

@@ -27,6 +27,11 @@ impl Mark {
     pub const RECEIVED: &str = "log/received_us";
     /// What our own marks begin with, and no client's id may.
     pub const RESERVED: &str = "log/";
+
+    /// About what it occupies in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.client.len()
+    }
 }
 
 /// What one read of one socket brought for one shard.
@@ -59,8 +64,7 @@ impl Chunk {
         size_of::<Self>()
             + self.topics.bytes()
             + self.readings.len() * size_of::<RawReading>()
-            + rows_bytes(&self.rows)
-            + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
+            + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.rows, &self.marks)
     }
 }
 
@@ -69,21 +73,19 @@ pub fn letter_records(dead_letters: &[DeadLetter]) -> u64 {
     dead_letters.iter().map(|dead_letter| dead_letter.records).sum()
 }
 
-/// What rows occupy in memory.
-pub fn rows_bytes(rows: &[Row]) -> usize {
-    rows.iter().map(Row::bytes).sum()
-}
-
-/// What the records with texts occupy: dead letters as they are, the others' texts by a usual size.
-fn texts_bytes(snapshots: &[Snapshot], events: &[Event], dead_letters: &[DeadLetter], marks: &[Mark]) -> usize {
-    const TEXTS_BYTES: usize = 256;
-    let dead_letter = |dead_letter: &DeadLetter| {
-        size_of::<DeadLetter>() + dead_letter.payload.len() + dead_letter.topic.len() + dead_letter.detail.len()
-    };
-    snapshots.len() * (size_of::<Snapshot>() + TEXTS_BYTES)
-        + events.len() * (size_of::<Event>() + TEXTS_BYTES)
-        + dead_letters.iter().map(dead_letter).sum::<usize>()
-        + marks.len() * (size_of::<Mark>() + TEXTS_BYTES)
+/// What the records with texts occupy in memory.
+fn texts_bytes(
+    snapshots: &[Snapshot],
+    events: &[Event],
+    dead_letters: &[DeadLetter],
+    rows: &[Row],
+    marks: &[Mark],
+) -> usize {
+    snapshots.iter().map(Snapshot::bytes).sum::<usize>()
+        + events.iter().map(Event::bytes).sum::<usize>()
+        + dead_letters.iter().map(DeadLetter::bytes).sum::<usize>()
+        + rows.iter().map(Row::bytes).sum::<usize>()
+        + marks.iter().map(Mark::bytes).sum::<usize>()
 }
 
 /// Finished records on their way from a shard to the spool, and the receipts that wait for them.
@@ -116,8 +118,7 @@ impl Portion {
         size_of::<Self>()
             + self.readings.capacity() * size_of::<Reading>()
             + self.receipts.len() * size_of::<Receipt>()
-            + rows_bytes(&self.rows)
-            + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.marks)
+            + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.rows, &self.marks)
     }
 
     /// Moves everything of `other` behind what is here.
@@ -150,6 +151,13 @@ pub struct Group {
 }
 
 impl Group {
+    /// About what it occupies in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.readings.capacity() * size_of::<Reading>()
+            + texts_bytes(&self.snapshots, &self.events, &self.dead_letters, &self.rows, &self.marks)
+    }
+
     /// Records with an offset.
     pub fn len(&self) -> u64 {
         let known = self.readings.len() + self.snapshots.len() + self.events.len();

@@ -55,3 +55,28 @@ pub struct SnapshotFields {
     pub data_source: Option<String>,
     pub data_quality: Option<String>,
 }
+
+impl Snapshot {
+    /// About what it occupies in memory, with the allocator's share.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + 128 + self.fields.text_bytes()
+    }
+}
+
+impl SnapshotFields {
+    fn text_bytes(&self) -> usize {
+        let texts = [
+            &self.operation_mode,
+            &self.fault_code,
+            &self.fault_description,
+            &self.program_number,
+            &self.alarm_codes,
+            &self.warning_codes,
+            &self.shift_id,
+            &self.operator_id,
+            &self.data_source,
+            &self.data_quality,
+        ];
+        self.machine_state.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+}

@@ -24,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use rejecting::Nobodys;
 pub use scope::{Machines, Scope, Tables};
 
 mod numbers;
@@ -93,6 +94,7 @@ impl Intake {
             message: 0,
             place: Place::default(),
             letters: Letters::default(),
+            nobodys: Nobodys::default(),
             received_us: 0,
             receipt_time: ReceiptTime::default(),
             records: 0,
@@ -144,6 +146,7 @@ pub struct IntakeBuffer {
     place: Place,
     /// Of the message under way, or of the round where the transport knows no messages.
     letters: Letters,
+    nobodys: Nobodys,
     received_us: i64,
     receipt_time: ReceiptTime,
     records: u64,
@@ -189,6 +192,7 @@ impl IntakeBuffer {
     /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
         self.letters.begin();
+        self.nobodys = Nobodys { letters: self.staged[0].dead_letters.len(), records: self.records, points: 0 };
         self.message += 1;
         self.topic.clear();
         self.topic.push_str(topic);

@@ -227,6 +227,36 @@ async fn a_few_faults_of_a_message_are_letters_of_their_own_with_their_details()
 }
 
 #[tokio::test]
+async fn what_nobody_knows_is_kept_as_it_came_with_what_its_sender_said_beside() {
+    let ended = async |payload: &str| {
+        let (intake, queue) = unknowing();
+        let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+        buffer.begin(1_800_000_000_000_000);
+        buffer.set_topic(BATCH);
+        Decoder::default().message(BATCH, payload.as_bytes(), &mut buffer);
+        buffer.end_message(payload.as_bytes());
+        submit(&mut buffer).await;
+        let letters = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters);
+        letters
+            .map(|letter| (letter.records, letter.detail, String::from_utf8(letter.payload).expect("text")))
+            .collect()
+    };
+    let whole = r#"{"deviceId":"press-9","unit":"C","ts":1790000000000,"A":1,"B":{"value":2}}"#;
+    let found: Vec<(u64, String, String)> = ended(whole).await;
+    assert_eq!((found.len(), found[0].0, found[0].2.as_str()), (1, 2, whole), "{found:?}");
+    assert!(found[0].1.contains("sensor A ") && found[0].1.ends_with("; and 1 more of this message"), "{found:?}");
+    // What is not of unknown sensors alone, what has no time and what is no object is kept part by part.
+    for payload in [
+        r#"{"ts":1790000000000,"values":{"A":1,"B":"x"}}"#,
+        r#"{"deviceId":"press-9","A":1,"B":2}"#,
+        r#"[{"name":"A","value":1,"ts":1790000000000},{"name":"B","value":1,"ts":1790000000000}]"#,
+    ] {
+        let found: Vec<(u64, String, String)> = ended(payload).await;
+        assert!(found.len() == 2 && found.iter().all(|(_, _, kept)| kept != payload), "{found:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_comes_without_a_time_gets_one_of_its_own_in_the_order_of_arrival() {
     let (intake, queue) = unknowing();
     let mut buffer = intake.buffer(0, Protocol::Mqtt, false);

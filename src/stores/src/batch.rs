@@ -1,8 +1,6 @@
 //! Consecutive groups of the log on their way into a database.
 
-use genims_model::group::rows_bytes;
 use genims_model::{DeadLetter, Event, Group, Reading, Row, Snapshot};
-use std::mem::size_of;
 use std::sync::Arc;
 
 /// Groups in log order, without a gap.
@@ -39,7 +37,7 @@ impl Batch {
             assert_eq!(group.first_offset, self.next_offset, "a batch holds its groups without a gap");
         }
         self.next_offset = group.next_offset();
-        self.bytes += group_bytes(&group);
+        self.bytes += group.bytes();
         self.oldest_received_us = match (self.oldest_received_us, oldest_received_us(&group)) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -101,17 +99,6 @@ impl Batch {
     pub fn rows(&self) -> impl Iterator<Item = (u64, &Row)> {
         self.groups.iter().flat_map(|group| (group.first_row_offset()..).zip(&group.rows))
     }
-}
-
-/// About what a group occupies; text inside snapshots and events is estimated.
-pub fn group_bytes(group: &Group) -> usize {
-    let dead_letters: usize =
-        group.dead_letters.iter().map(|dead_letter| size_of::<DeadLetter>() + dead_letter.payload.len()).sum();
-    group.readings.len() * size_of::<Reading>()
-        + group.snapshots.len() * (size_of::<Snapshot>() + 128)
-        + group.events.len() * (size_of::<Event>() + 128)
-        + rows_bytes(&group.rows)
-        + dead_letters
 }
 
 /// When the oldest record of a group was received, or what the events of the log of events tell of.

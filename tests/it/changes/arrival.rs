@@ -21,6 +21,7 @@ pub(super) fn once_in_order(harness: &'static Harness) {
     odd_keys_and_truncation(&audited, harness);
     late_commits(&audited, harness);
     a_target_that_is_away(&audited, harness);
+    idle_sessions_are_replaced(&audited);
     personal_values_are_masked(&audited, harness);
     own_actions(&audited);
     eventually("the outbox is empty", PROMPT, || audited.outbox() == 0);
@@ -183,6 +184,23 @@ fn a_target_that_is_away(audited: &Audited, harness: &'static Harness) {
     audited.platform.stack.start_server(Server::Mariadb).unwrap();
     audited.arrived("widgets", before + 2500);
     eventually("nothing waits", PATIENCE, || audited.stats("audit")["waiting"] == 0 && audited.outbox() == 0);
+}
+
+/// A server ends sessions that say nothing for long. The next change need not find that out.
+fn idle_sessions_are_replaced(audited: &Audited) {
+    let query = "SELECT id FROM information_schema.processlist WHERE user = 'genims_audit_writer' ORDER BY id";
+    let ended: Vec<u64> = audited.asked(query);
+    assert!(!ended.is_empty());
+    let kills: Vec<String> = ended.iter().map(|id| format!("KILL {id}")).collect();
+    audited.tamper(&kills.iter().map(String::as_str).collect::<Vec<_>>());
+    // One a database that is followed; other parts of the server connect when they have something to write.
+    let followed = audited.followed("audit");
+    assert!(followed > 0);
+    eventually("other sessions are there, though nothing was written", PATIENCE, || {
+        let there: Vec<u64> = audited.asked(query);
+        there.len() >= followed && there.iter().all(|id| !ended.contains(id))
+    });
+    assert_eq!(audited.stats("audit")["state"], "following");
 }
 
 fn personal_values_are_masked(audited: &Audited, harness: &'static Harness) {

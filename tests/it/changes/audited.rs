@@ -135,14 +135,24 @@ impl Audited {
         assert_eq!((self.entries(table).len(), self.documents(table).len()), (count, count), "{table}");
     }
 
-    /// What one delivery of the CRM shows.
-    pub(super) fn stats(&self, target: &str) -> Value {
+    fn deliveries(&self) -> Vec<Value> {
         let text =
             ureq::get(format!("http://{}/stats", self.http)).call().unwrap().body_mut().read_to_string().unwrap();
-        let stats: Value = serde_json::from_str(&text).unwrap();
-        let all = stats["changes"].as_array().unwrap();
+        let mut stats: Value = serde_json::from_str(&text).unwrap();
+        serde_json::from_value(stats["changes"].take()).unwrap()
+    }
+
+    /// What one delivery of the CRM shows.
+    pub(super) fn stats(&self, target: &str) -> Value {
+        let all = self.deliveries();
         let found = all.iter().find(|one| one["database"] == "genims_crm_db" && one["target"] == target);
-        found.unwrap_or_else(|| panic!("{stats:#}")).clone()
+        found.unwrap_or_else(|| panic!("{all:#?}")).clone()
+    }
+
+    /// How many databases' changes go to a target.
+    pub(super) fn followed(&self, target: &str) -> usize {
+        let is_followed = |one: &&Value| one["target"] == target && one["state"] == "following";
+        self.deliveries().iter().filter(is_followed).count()
     }
 
     /// Rows that wait in the outbox of the CRM.

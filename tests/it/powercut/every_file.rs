@@ -9,6 +9,7 @@ use crate::server::Setup;
 use crate::stream::{now_ms, send};
 use genims_dev::Server;
 use mongodb::bson::doc;
+use serde_json::json;
 use std::time::Duration;
 
 const BOUND: Duration = Duration::from_secs(60);
@@ -24,10 +25,12 @@ enum When {
     Registers,
     /// A machine changes its state.
     Changes,
+    /// A database refuses a program's row.
+    Refuses,
 }
 
 /// Folder, beginning of the name.
-const FILES: [(&str, &str, When); 9] = [
+const FILES: [(&str, &str, When); 10] = [
     ("spool", "segment-", When::Registers),
     ("spool", "cursor-", When::Registers),
     ("spool", "numbers", When::Registers),
@@ -38,12 +41,14 @@ const FILES: [(&str, &str, When); 9] = [
     ("events", "history", When::Starts),
     // Written beside the file, and renamed.
     ("bridges", "held.new", When::Starts),
+    ("", "refused", When::Refuses),
 ];
 
 pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
     let setup = Setup {
         servers: &[Server::Postgres, Server::Mongodb, Server::Mosquitto],
         more: "[routes]\ndirectory = \"routes\"\n[pipeline]\nunknown_sensors = \"register\"\n\
+               [rows]\ndatabases = [\"genims_operations_db\"]\nanonymous = [\"genims_operations_db.t_*\"]\n\
                [[listeners]]\ntype = \"bridge\"\nname = \"bridge\"\nbroker = \"mqtt://BROKER\"\n\
                client_id = \"held\"\nmqtt_version = \"5\"\ntopics = [\"a/#\"]\n",
         ..Setup::default()
@@ -52,7 +57,8 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
     let rounds = if cuts.count < CUTS_THAT_TEAR_ALL { 1 } else { ROUNDS_MAX };
     let machine = cuts.plant.sensor();
     let begun_ms = now_ms() - 3_600_000;
-    let (mut sent, mut changes) = (Vec::new(), 0_i64);
+    cuts.plant.execute("genims_operations_db", "CREATE TABLE t_parts (id bigint PRIMARY KEY, note text NOT NULL)");
+    let (mut sent, mut changes, mut refusals) = (Vec::new(), 0_i64, 0_i64);
     for (number, (folder, name, when)) in (0..rounds).flat_map(|_| FILES).enumerate() {
         let torn = |cuts: &Cuts| -> u64 {
             cuts.disk.torn().iter().filter(|(torn, _)| torn.starts_with(name)).map(|(_, times)| times).sum()
@@ -82,6 +88,13 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
             send(harness, &cuts.plant, &[state(&machine, begun_ms + changes * 1_000, changes.unsigned_abs())]);
             changes += 1;
         }
+        if when == When::Refuses {
+            // Another one with this key is there.
+            let row = |note: &str| json!({ "id": refusals, "note": note }).to_string();
+            let topic = "genims/v1/rows/genims_operations_db/t_parts".to_owned();
+            send(harness, &cuts.plant, &[(topic.clone(), row("first")), (topic, row("second"))]);
+            refusals += 1;
+        }
         eventually(&format!("{folder}/{name} is synced"), BOUND, || !marker.exists());
         cuts.plant.kill();
         cuts.disk.cut(&mut cuts.random);
@@ -93,4 +106,7 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
     cuts.judge(harness, &sent);
     let found = cuts.plant.documents("machine_state_changes", doc! { "meta.machine_id": &machine.machine_id });
     assert_eq!(found.len() as i64, changes, "each acknowledged change is there once");
+    assert_eq!(cuts.plant.rows("t_parts", "note = 'first'"), refusals);
+    let letters = "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters WHERE reason = 'bad_row'";
+    assert_eq!(cuts.plant.query("genims_operations_db", letters)[0].get::<_, i64>(0), refusals, "one a refused row");
 }

@@ -12,7 +12,11 @@ use libtest_mimic::Trial;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use tokio_postgres::Client;
+
+/// What the sink's own bound is.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
     use Whose::Shared;
@@ -52,6 +56,12 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
             "a_partition_detached_under_load_gets_no_more_rows",
             Shared,
             a_partition_detached_under_load_gets_no_more_rows,
+        ),
+        postgres_trial(
+            harness,
+            "an_old_day_that_is_locked_stops_no_rows",
+            Shared,
+            an_old_day_that_is_locked_stops_no_rows,
         ),
     ]
 }
@@ -204,4 +214,38 @@ async fn a_partition_detached_under_load_gets_no_more_rows(postgres: Arc<Postgre
         assert_eq!(count(&client, &format!("SELECT count(*) FROM {}", partition(table))).await, 100, "{table}");
         assert_eq!(count(&client, &format!("SELECT count(*) FROM {table}")).await, 50, "{table}");
     }
+}
+
+/// A reading of a day that an operator works on, for hours.
+async fn an_old_day_that_is_locked_stops_no_rows(postgres: Arc<Postgres>) {
+    let plant = Plant::new();
+    let (client, operator) = (postgres.connect().await, postgres.connect().await);
+    let tables = tables(&client).await;
+    let old = noon_us() - 30 * DAY_US;
+    plant.append(rows(old, 10));
+    let sink = follow(&plant, &postgres, 1_000);
+    plant.caught_up().await;
+    operator.batch_execute("BEGIN").await.unwrap();
+    for table in &tables {
+        let name = partition_name(table, old.div_euclid(DAY_US)).unwrap();
+        operator.batch_execute(&format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+    }
+    plant.append(rows(old + 1_000_000, 2));
+    plant.append(rows(noon_us(), 50));
+    plant.caught_up().await;
+    // The second time nobody waits for the lock.
+    let begun = Instant::now();
+    plant.append(rows(old + 2_000_000, 1));
+    plant.append(rows(noon_us() + 1_000_000, 50));
+    plant.caught_up().await;
+    assert!(begun.elapsed() < LOCK_WAIT, "{:?}", begun.elapsed());
+    operator.batch_execute("ROLLBACK").await.unwrap();
+    for table in &tables {
+        assert_eq!(count(&client, &format!("SELECT count(*) FROM {table}")).await, 110, "{table}");
+    }
+    // Two and one of both tables.
+    let set_aside = "SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters \
+                     WHERE reason = 'refused_by_database' AND detail LIKE '%locked by another session%'";
+    assert_eq!(count(&client, set_aside).await, 6);
+    sink.stop().await;
 }

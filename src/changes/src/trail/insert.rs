@@ -3,7 +3,6 @@
 use crate::change::Change;
 use crate::entry::{ChangedRow, Common, Seal, Write};
 use chrono::NaiveDateTime;
-use genims_databases::MysqlConnection;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Error, Params, Value};
 
@@ -250,11 +249,6 @@ fn optional(text: &Option<String>) -> Value {
 
 fn time(time: NaiveDateTime) -> Value {
     time.into()
-}
-
-/// Says goodbye; that it cannot be said changes nothing.
-pub(super) async fn end(connection: MysqlConnection) {
-    let _ = connection.disconnect().await;
 }
 
 #[cfg(test)]

@@ -15,14 +15,19 @@ use crate::change::{Change, Operation};
 use crate::entry::{ChangedRow, End, Ends, Seal, Write, entries};
 use crate::error::ChangesError;
 use chrono::{NaiveDateTime, Utc};
+use genims_databases::mysql::disconnect;
 use genims_databases::{MysqlConnection, MysqlSettings};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, TxOpts, Value};
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that takes longer for a batch hangs; the batch is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Below [`PATIENCE`]: a session whose peer vanished has given its locks back before the next one wants them.
+const IDLE_MAX: Duration = Duration::from_secs(40);
+/// So long after its last use a session is asked whether it is still there; below [`IDLE_MAX`], whatever a look waits for besides.
+const ASK_AFTER: Duration = Duration::from_secs(10);
 /// Records whose version is remembered; beyond, all are asked for anew.
 const VERSIONS_MAX: usize = 50_000;
 /// Values of one list in a query; lists are filled up to one of these.
@@ -41,6 +46,7 @@ pub struct Trail {
 /// What is known while one connection lasts and nothing fails.
 struct Session {
     connection: MysqlConnection,
+    used: Instant,
     ends: Ends,
     versions: HashMap<Record, i64>,
     /// Nothing that comes can be there already.
@@ -67,7 +73,7 @@ impl Trail {
 
     /// Connects if need be. Where the chains end when this connection found it out; the caller compares it with the heads.
     pub async fn open(&mut self) -> Result<Option<Ends>, ChangesError> {
-        if self.session.is_some() {
+        if self.is_there().await {
             return Ok(None);
         }
         let opened = tokio::time::timeout(PATIENCE, self.connect()).await;
@@ -77,8 +83,26 @@ impl Trail {
         Ok(Some(ends))
     }
 
+    /// Whether there is a session that still works. One that the server ended while there was nothing to write is no failure.
+    async fn is_there(&mut self) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        if session.used.elapsed() > ASK_AFTER {
+            let asked = tokio::time::timeout(PATIENCE, session.connection.ping()).await;
+            session.used = Instant::now();
+            if !matches!(asked, Ok(Ok(()))) {
+                self.session = None;
+            }
+        }
+        self.session.is_some()
+    }
+
     /// The hashes that the chains have at these positions now; `None` where there is no entry.
     pub async fn hashes_at(&mut self, ends: &Ends) -> Result<[Option<String>; 3], ChangesError> {
+        let found = tokio::time::timeout(PATIENCE, self.try_hashes_at(ends)).await;
+        found.unwrap_or_else(|_| Err(self.hung()))
+    }
+
+    async fn try_hashes_at(&mut self, ends: &Ends) -> Result<[Option<String>; 3], ChangesError> {
         let Some(session) = &mut self.session else { return Ok([None, None, None]) };
         let mut found = [None, None, None];
         let chains = [
@@ -117,7 +141,7 @@ impl Trail {
 
     pub async fn close(&mut self) {
         if let Some(session) = self.session.take() {
-            insert::end(session.connection).await;
+            disconnect(session.connection).await;
         }
     }
 
@@ -128,7 +152,7 @@ impl Trail {
 
     async fn connect(&self) -> Result<Session, ChangesError> {
         let failed = |error| ChangesError::from(self.settings.error(error));
-        let mut connection = self.settings.connect().await?;
+        let mut connection = self.settings.connect_bounded(IDLE_MAX).await?;
         let mut ends = [End::default(), End::default(), End::default()];
         let chains = [
             ("audit_writes", "chain_position", "row_hash"),
@@ -150,7 +174,7 @@ impl Trail {
             insert::seal(&mut connection, &first).await.map_err(failed)?;
             ends.seal = first.end();
         }
-        Ok(Session { connection, ends, versions: HashMap::new(), certain: false })
+        Ok(Session { connection, used: Instant::now(), ends, versions: HashMap::new(), certain: false })
     }
 
     async fn try_deliver(&mut self, mut batch: Vec<Change>) -> Result<Ends, ChangesError> {
@@ -175,6 +199,7 @@ impl Trail {
         } else {
             session.store(database, &made, None, recorded_at).await.map_err(failed)?;
         }
+        session.used = Instant::now();
         session.ends = ends;
         session.versions.extend(made.versions);
         if session.versions.len() > VERSIONS_MAX {

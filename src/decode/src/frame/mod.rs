@@ -186,38 +186,46 @@ impl<'a> Reader<'a> {
         FrameError::Body { frame_type: self.frame_type, what }
     }
 
+    #[inline]
     fn bytes(&mut self, count: usize) -> Result<&'a [u8], FrameError> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(self.error("it is too short"))?;
         self.rest = rest;
         Ok(taken)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(self.error("it is too short"))?;
         self.rest = rest;
         Ok(*taken)
     }
 
+    #[inline]
     fn u8(&mut self) -> Result<u8, FrameError> {
         self.array().map(u8::from_le_bytes)
     }
 
+    #[inline]
     fn u16(&mut self) -> Result<u16, FrameError> {
         self.array().map(u16::from_le_bytes)
     }
 
+    #[inline]
     fn u32(&mut self) -> Result<u32, FrameError> {
         self.array().map(u32::from_le_bytes)
     }
 
+    #[inline]
     fn u64(&mut self) -> Result<u64, FrameError> {
         self.array().map(u64::from_le_bytes)
     }
 
+    #[inline]
     fn i64(&mut self) -> Result<i64, FrameError> {
         self.array().map(i64::from_le_bytes)
     }
 
+    #[inline]
     fn text(&mut self, count: usize) -> Result<&'a str, FrameError> {
         let bytes = self.bytes(count)?;
         std::str::from_utf8(bytes).map_err(|_| self.error("a text is no UTF-8"))

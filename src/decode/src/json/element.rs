@@ -3,7 +3,7 @@
 //! | what | keys, the first present one counts |
 //! |---|---|
 //! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId`, `DisplayName`, words as `key` and `channel` where they are text, `containerid`, `propertyAlias` |
-//! | machine | `machine_id`, `machine`; `node` where the topic names none |
+//! | machine | `machine_id`, `machine`; where the topic names none `node`, and words as `device` if the catalogue has it |
 //! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp`, words as `Time` and `datetime` where a time stands there |
 //! | value | `value`, `v`, `val`, `d` |
 //! | several | `values`, `d` with an object: see [`values`]; `values`, `vals`, `d`, `tags`, `metrics`, `records`, `Messages`, `DataItems` with a list: see [`list`] |
@@ -11,8 +11,8 @@
 //!
 //! They stand in [`keys`](super::keys), with what else means something; `value`, `timestamp`, `quality` and `name` may begin
 //! with a capital. An element that has none of the value keys is an object of tags: see [`tags`]. Below a topic that names
-//! the sensor, `sensor_id` and `sensor` still count (a dead letter names its sensor there), the weaker ones do not: they
-//! often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
+//! the sensor, `sensor_id` still counts (a dead letter names its sensor there), and `sensor` if the catalogue has what it names;
+//! the weaker ones do not: they often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
 //! malformed, `null` and blank names, times and qualities are keys left out. A quality that cannot be read is uncertain.
 
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
@@ -21,17 +21,14 @@ use super::fields::{
     written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, MACHINE_RANK_WEAK, Ranked, SENML_BIT, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE,
-    SENSOR_RANK_STRONG, Says, TOPIC_BIT, VALUE_BIT, VALUES_BIT, usual,
+    DISPLAY_BIT, Known, Ranked, SENML_BIT, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual,
 };
-use super::naming::TAGS_LEVEL;
-use super::values::{self, Common};
-use super::{list, naming};
+use super::list;
+use super::values;
 use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
 use crate::timestamp::Unit;
-use crate::{Address, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
+use crate::{Address, Form, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
 use genims_model::Quality;
-use std::borrow::Cow;
 
 /// A key of the element stands twice.
 pub(super) const KEY: u8 = 1;
@@ -166,7 +163,11 @@ impl<'a> Element<'a> {
                 None => self.quality_is_odd = true,
             },
             value => {
-                self.quality_is_zero |= matches!(value, Value::Number(number) if number.decimal.mantissa == 0);
+                self.quality_is_zero |= match value {
+                    Value::Number(number) => number.decimal.mantissa == 0,
+                    Value::Text(text) => text.plain() == Some(b"0"),
+                    _ => false,
+                };
                 match quality(value) {
                     Some(quality) => self.quality.offer(rank, Ok(quality)),
                     None => self.quality_is_odd = true,
@@ -266,13 +267,16 @@ impl<'a> Element<'a> {
 
     #[cold]
     fn has_base_name(&self) -> bool {
-        let mut is_named = false;
+        let (mut is_named, mut is_record) = (false, false);
         let read = Cursor::new(self.bytes).object(|cursor, key| {
-            let is_text = cursor.token() == Some(b'"');
-            is_named |= is_text && matches!(&*key.to_str(), "bn" | "n");
-            cursor.skip()
+            let (key, written) = (key.to_str(), cursor.pass()?);
+            is_named |= written.starts_with(b"\"") && matches!(&*key, "bn" | "n");
+            // A number there is a phase's.
+            is_record |=
+                matches!(&*key, "bn" | "bt" | "bver" | "bv") || (key == "vb" && matches!(written, b"true" | b"false"));
+            Ok(())
         });
-        read.is_ok() && is_named
+        read.is_ok() && is_named && is_record
     }
 
     /// The element's own bytes, from brace to brace.
@@ -300,7 +304,7 @@ impl<'a> Element<'a> {
         if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
-        let machine = self.machine_name(address)?;
+        let machine = self.machine_name(address, visitor)?;
         let machine = machine.as_deref();
         let timestamp_us = || self.timestamp_us.candidate.transpose();
         // Beside a value, only what is called `values` means several.
@@ -322,66 +326,6 @@ impl<'a> Element<'a> {
         Ok(())
     }
 
-    /// Who is meant by the element and its topic.
-    #[inline]
-    fn sensor_name<'n, V: Visitor>(
-        &self,
-        machine: Option<&str>,
-        address: &Address<'n>,
-        visitor: &V,
-    ) -> Result<Cow<'n, str>, Fault>
-    where
-        'a: 'n,
-    {
-        match (self.sensor.candidate, address.kind) {
-            (Some(named), Kind::Sensor(topic)) if self.sensor.rank > SENSOR_RANK_STRONG => {
-                Ok(naming::of_weak(named, self.sensor.rank, topic, (self.display_name(), machine), visitor))
-            }
-            (None, Kind::Sensor(sensor)) => Ok(Cow::Borrowed(sensor)),
-            (Some(sensor), _) => Ok(naming::of(sensor?, self.sensor.rank, (self.display_name(), machine), visitor)),
-            (None, _) => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
-        }
-    }
-
-    /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
-    /// one reading after all.
-    #[inline(never)]
-    fn report_tags_of<V: Visitor>(
-        &self,
-        is_several: bool,
-        machine: Option<&str>,
-        address: &Address<'_>,
-        visitor: &mut V,
-    ) -> Option<Result<(), Fault>> {
-        if is_several && let (true, Some(payload)) = (self.is_message(machine, visitor), self.payload) {
-            return Some(self.report_message(payload, address, visitor));
-        }
-        let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
-        if !is_several && !naming::is_among_tags((self.bytes, is_named), address, machine, visitor) {
-            return None;
-        }
-        let timestamp_us = match self.timestamp_us.candidate.transpose() {
-            Ok(timestamp_us) => timestamp_us,
-            Err(fault) => return Some(Err(fault)),
-        };
-        let sensor = self.sensor_name(machine, address, visitor).ok();
-        let sensor = sensor.as_deref().filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
-        let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
-        let thing = sensor.filter(|_| is_container);
-        let common = Common { machine, sensor, thing, timestamp_us, quality: self.quality_or(Quality::Good) };
-        self.remark(visitor);
-        Some(match is_several {
-            true => self.report_several(self.sensor.rank <= SENSOR_RANK_STRONG, common, visitor),
-            false => self.report_with_siblings(common, visitor),
-        })
-    }
-
-    /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.
-    fn is_message<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
-        let has_topic = self.keys_seen & (1 << TOPIC_BIT) != 0;
-        self.is_message || (has_topic && self.payload.is_some() && !visitor.knows(machine, "payload"))
-    }
-
     /// Says so where a quality cannot be read.
     #[inline(never)]
     pub(super) fn remark<V: Visitor>(&self, visitor: &mut V) {
@@ -400,39 +344,30 @@ impl<'a> Element<'a> {
         }
     }
 
-    #[inline]
-    pub(super) fn machine_name<'n>(&self, address: &Address<'n>) -> Result<Option<Cow<'n, str>>, Fault>
-    where
-        'a: 'n,
-    {
-        match self.machine.candidate {
-            Some(_) if self.machine.rank == MACHINE_RANK_WEAK && address.machine.is_some() => {
-                Ok(address.machine.map(Cow::Borrowed))
-            }
-            Some(machine) => {
-                let machine = machine?.to_str();
-                checked_name(&machine)?;
-                Ok(Some(machine))
-            }
-            None => Ok(address.machine.map(Cow::Borrowed)),
-        }
-    }
-
     #[cold]
     fn report_snapshot<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
         if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
         let machine = self
-            .machine_name(address)?
+            .machine_name(address, visitor)?
             .ok_or(Fault::malformed("neither the topic nor a machine_id names the machine"))?;
+        if let (false, Some(payload @ [b'{', ..])) = (self.is_snapshot, self.payload)
+            && self.is_message(Some(&machine), visitor)
+        {
+            return self.report_message(payload, address, visitor);
+        }
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
-        let fields = snapshot::parse(self.bytes, |key| {
+        let (fields, fault) = snapshot::parse(self.bytes, |key| {
             if Known::of(key.as_bytes()).is_none() {
                 visitor.remark(Remark::UnknownColumn, key);
             }
         })?;
         visitor.snapshot(&machine, timestamp_us, fields);
+        if let Some(fault) = fault {
+            let told = format_args!("{fault}; the other columns were taken");
+            visitor.reject_part(Form::Elements, fault.reason, told, self.bytes);
+        }
         Ok(())
     }
 }

@@ -15,7 +15,7 @@
 
 use super::cursor::Cursor;
 use super::fields::inner_time;
-use super::keys::Known;
+use super::keys::{Known, may_hold_tags};
 use crate::fault::Fault;
 use std::borrow::Cow;
 
@@ -46,7 +46,11 @@ struct Members<'a> {
 }
 
 /// What senders call the object around their tags.
-const WRAPPERS: [&str; 16] = [
+pub(super) const WRAPPERS: [&str; 20] = [
+    "tags",
+    "metrics",
+    "Tags",
+    "Metrics",
     "payload",
     "params",
     "msg",
@@ -129,9 +133,12 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The lists of objects that are all an element says, and the objects, by their keys. `None`: it has single values, too.
+/// What stands under keys without a meaning of their own.
+type ByName<'a> = Vec<(Cow<'a, str>, &'a [u8])>;
+
+/// The lists of objects of an element, and its objects, by their keys, and whether it has single values, too.
 #[cold]
-pub(super) fn members_by_name(element: &[u8]) -> Option<Vec<(Cow<'_, str>, &[u8])>> {
+pub(super) fn members_by_name(element: &[u8]) -> Option<(ByName<'_>, bool)> {
     let (mut members, mut has_values) = (Vec::new(), false);
     let read = Cursor::new(element).object(|cursor, key| {
         let written = cursor.pass()?;
@@ -147,7 +154,7 @@ pub(super) fn members_by_name(element: &[u8]) -> Option<Vec<(Cow<'_, str>, &[u8]
         }
         Ok(())
     });
-    Some(members).filter(|_| read.is_ok() && !has_values)
+    Some((members, has_values)).filter(|_| read.is_ok())
 }
 
 /// The object in which a message holds something, under one of [`WRAPPERS`].
@@ -169,8 +176,8 @@ pub(super) fn only_list(element: &[u8]) -> Option<&[u8]> {
     let (mut list, mut lists) = (None, 0);
     let read = Cursor::new(element).object(|cursor, key| {
         let written = cursor.pass()?;
-        let mut inside = Cursor::new(written);
-        if Known::of(key.to_str().as_bytes()).is_none() && inside.take(b'[') && inside.token() == Some(b'{') {
+        let is_list = written.starts_with(b"[") && first_entry(written).is_some();
+        if is_list && may_hold_tags(&key.to_str()) {
             (list, lists) = (Some(written), lists + 1);
         }
         Ok(())
@@ -186,7 +193,7 @@ pub(super) fn named_tags(element: &[u8]) -> Option<&[u8]> {
 }
 
 /// What stands behind a key of an object; the first, where it stands twice.
-fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(super) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut found = None;
     let read = Cursor::new(object).object(|cursor, key| {
         let written = cursor.pass()?;
@@ -214,8 +221,15 @@ fn knows_any(path: &str, written: &[u8], knows: &impl Fn(&str) -> bool, depth: u
     read.is_ok() && found
 }
 
+/// The first entry of a list of objects.
+pub(super) fn first_entry(list: &[u8]) -> Option<&[u8]> {
+    let mut inside = Cursor::new(list);
+    let is_list = inside.take(b'[') && inside.token() == Some(b'{');
+    is_list.then(|| inside.pass().ok()).flatten()
+}
+
 /// Whether the catalogue has a member of an object by its own name.
-fn knows_member(object: &[u8], knows: &impl Fn(&str) -> bool) -> bool {
+pub(super) fn knows_member(object: &[u8], knows: &impl Fn(&str) -> bool) -> bool {
     let mut found = false;
     let read = Cursor::new(object).object(|cursor, key| {
         let inside = cursor.pass()?;
@@ -225,7 +239,7 @@ fn knows_member(object: &[u8], knows: &impl Fn(&str) -> bool) -> bool {
     read.is_ok() && found
 }
 
-fn text(written: &[u8]) -> Option<Cow<'_, str>> {
+pub(super) fn text(written: &[u8]) -> Option<Cow<'_, str>> {
     let quoted = Some(written).filter(|written| written.starts_with(b"\""))?;
     let text = Cursor::new(quoted).string().ok()?;
     Some(text.to_str()).filter(|text| !text.trim().is_empty())

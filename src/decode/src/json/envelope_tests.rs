@@ -248,7 +248,7 @@ fn values_may_be_objects_with_a_value_each() {
     let payload = r#"{"ts":1700000000123,"values":{"a":{"value":5,"quality":"bad"},"b":{"v":"6"},"c":7,"d":{"val":8,"t":1700000000123}}}"#;
     let expected = [timed("a", 5.0).of_quality(Bad), timed("b", 6.0), timed("c", 7.0), timed("d", 8.0)];
     assert_eq!(points(TAGS, payload), expected);
-    let found = decoded(TAGS, &[], r#"{"values":{"a":{"x":5},"b":{"value":"hot"},"c":1}}"#);
+    let found = decoded(TAGS, &[], r#"{"values":{"a":{"x":"cold"},"b":{"value":"hot"},"c":1}}"#);
     assert_eq!((found.points.as_slice(), found.rejects.len()), (&[untimed("c", 1.0)][..], 2));
     come_back(TAGS, &found);
     let twice = decoded(TAGS, &[], r#"{"values":{"a":{"value":1},"a":{"value":2}}}"#);

@@ -2,34 +2,12 @@
 
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::keys::{Known, Says, is_typed_value};
-use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_FINITE, NOT_READ, TWICE};
+pub(super) use super::single::{number_value, only_item};
+use super::typed;
+use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE};
+use crate::quality;
 use crate::timestamp::{self, Unit};
-use crate::{quality, value};
 use genims_model::{Quality, Reason};
-
-/// The value of a reading.
-#[inline]
-pub(crate) fn number_value(value: Value<'_>) -> Result<f64, Fault> {
-    match value {
-        Value::Number(number) => value::of_decimal(number.decimal, number.text),
-        other => other_value(other),
-    }
-}
-
-#[cold]
-fn other_value(value: Value<'_>) -> Result<f64, Fault> {
-    match value {
-        Value::NotFinite => Err(NOT_FINITE),
-        Value::Boolean(state) => Ok(f64::from(u8::from(state))),
-        Value::Text(text) => {
-            let text = text.to_str();
-            // Teltonika's routers write their registers as the text of a list.
-            let only = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-            value::of_text(only.unwrap_or(&text).as_bytes())
-        }
-        Value::Number(_) | Value::Null | Value::Nested | Value::Odd => Err(NOT_A_NUMBER),
-    }
-}
 
 /// The time behind a timestamp key. `unit`: `None` lets the magnitude tell.
 #[inline]
@@ -54,6 +32,13 @@ pub(super) fn stamp(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Syntax> {
         value => time_value(value, None),
     };
     Ok(found.ok().filter(|timestamp_us| *timestamp_us >= STAMP_US_MIN))
+}
+
+/// Whether a number stands there that is no time of this century: that of a thermometer, for example.
+#[cold]
+pub(super) fn is_no_time(written: &[u8]) -> bool {
+    let is_number = matches!(Cursor::new(written).value(), Ok(Value::Number(_)));
+    is_number && stamp(&mut Cursor::new(written)) == Ok(None)
 }
 
 /// As [`time_value`], of objects inside: where most times are read, the other has to stay short.
@@ -140,7 +125,8 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
             "ServerTimestamp" | "serverTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
             "StatusCode" | "statusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
             "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
-            key if matches!(key, "Body" | "Value" | "value") || is_typed_value(key) || key.starts_with("$number") => {
+            key if is_typed_value(key) => is_twice |= value.replace(typed::value(key, cursor.pass()?, None)).is_some(),
+            key if matches!(key, "Body" | "Value" | "value") || key.starts_with("$number") => {
                 let mut inside = *cursor;
                 let found = match cursor.value()? {
                     Value::Nested => variant_value(&mut inside),
@@ -161,41 +147,6 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
         (Ok(()), None) => Err(NOT_A_NUMBER),
     };
     DataValue { value, timestamp_us: source.or(server), quality }
-}
-
-/// Integers above are printed by Protobuf for negative ones of 32 bits.
-const TYPED_INTEGER_MAX: f64 = 2_147_483_647.0;
-
-/// The value that stands under a key that only tells its type, if there is one such key: `{"name": "TEMP", "floatValue": 1.5}`.
-#[cold]
-pub(super) fn typed_value(element: &[u8]) -> Option<Result<f64, Fault>> {
-    let (mut found, mut count) = (None, 0);
-    let read = Cursor::new(element).object(|cursor, key| {
-        let key = key.to_str();
-        if !is_typed_value(&key) {
-            return cursor.skip();
-        }
-        count += 1;
-        let is_integer = key.starts_with("int") || key.starts_with("long");
-        let value = number_value(cursor.value()?);
-        found = Some(value).filter(|value| !is_integer || value.is_ok_and(|value| value <= TYPED_INTEGER_MAX));
-        Ok(())
-    });
-    read.ok().and(found).filter(|_| count == 1)
-}
-
-/// The number of a list that holds one number and nothing else.
-#[cold]
-pub(super) fn only_item(list: &[u8]) -> Result<f64, Fault> {
-    let mut cursor = Cursor::new(list);
-    if !cursor.take(b'[') {
-        return Err(NOT_A_NUMBER);
-    }
-    match cursor.value() {
-        Ok(Value::Nested) | Err(_) => Err(NOT_A_NUMBER),
-        Ok(item) if cursor.take(b']') => number_value(item),
-        Ok(_) => Err(NOT_A_NUMBER),
-    }
 }
 
 /// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`,

@@ -3,8 +3,9 @@
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::{Element, KEY, STATUS};
 use super::fields::{gateway_quality, stamp};
-use super::keys::{Known, Says};
+use super::keys::{ENVELOPE_BIT, Known, LABEL_BIT, LABELS_BIT, Ranked, Says};
 use super::{list, values};
+use genims_model::Quality;
 
 impl<'a> Element<'a> {
     /// Reads what stands behind a key that gateways write.
@@ -22,6 +23,9 @@ impl<'a> Element<'a> {
                 cursor.skip()
             }
             Says::List => {
+                if cursor.token() == Some(b'{') {
+                    self.keys_seen |= 1 << ENVELOPE_BIT;
+                }
                 let list = list::check(cursor)?;
                 self.list(list);
                 Ok(())
@@ -46,6 +50,10 @@ impl<'a> Element<'a> {
             Says::Error => {
                 self.saw(known.bit);
                 self.error = Some(cursor.pass()?).filter(|error| !list::is_no_error(error));
+                if self.error.is_some() {
+                    // Whatever else is said of its quality.
+                    self.quality = Ranked { rank: 0, candidate: Some(Ok(Quality::Bad)) };
+                }
                 Ok(())
             }
             Says::QualityBits | Says::Status => {
@@ -85,9 +93,17 @@ impl<'a> Element<'a> {
             }
             return Ok(());
         }
-        let named = if known.says == Says::MachineLabel { &mut self.machine } else { &mut self.sensor };
         match cursor.value()? {
-            Value::Text(text) if text.is_sound() && !text.is_blank() => named.offer(known.rank, Ok(text)),
+            Value::Text(text) if text.is_sound() && !text.is_blank() => match known.says {
+                Says::MachineLabel => self.machine.offer(known.rank, Ok(text)),
+                _ => {
+                    if known.bit == LABEL_BIT {
+                        let is_second = self.keys_seen & (1 << LABEL_BIT) != 0;
+                        self.keys_seen |= if is_second { 1 << LABELS_BIT } else { 1 << LABEL_BIT };
+                    }
+                    self.sensor.offer(known.rank, Ok(text));
+                }
+            },
             _ => self.has_others = true,
         }
         Ok(())

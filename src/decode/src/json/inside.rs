@@ -4,8 +4,11 @@
 
 use super::cursor::{Cursor, Value};
 use super::element::Element;
-use super::translate::Original;
+use super::loose;
+use super::original::Original;
+use crate::fault::Fault;
 use crate::{Address, Form, Visitor, payload};
+use genims_model::Quality;
 use std::borrow::Cow;
 
 /// Hands over what the element holds in another form. `false`: it holds nothing so.
@@ -18,9 +21,38 @@ pub(super) fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, v
         None => buffer(whole),
     };
     held.is_some_and(|held| {
-        read_part(address, &held, whole, visitor);
+        if let Err(fault) = read_held(element, address, &held, visitor) {
+            let told = element.told(fault);
+            visitor.reject_part(Form::Elements, fault.reason, format_args!("{told}"), whole);
+        }
         true
     })
+}
+
+/// Reads what the message of `element` held; of what that does not say itself, the message says it.
+fn read_held<V: Visitor>(
+    element: &Element<'_>,
+    address: &Address<'_>,
+    held: &[u8],
+    visitor: &mut V,
+) -> Result<(), Fault> {
+    let machine = element.machine_name(address, visitor)?;
+    let timestamp_us = element.timestamp_us.candidate.transpose()?;
+    let quality = element.quality_or(Quality::Good);
+    element.remark(visitor);
+    let topic = element.topic();
+    let plain = Address { machine: machine.as_deref(), ..*address };
+    let json = loose::as_json(held);
+    let names_sensor = || match Element::parse(&mut Cursor::new(json.as_deref().unwrap_or(held))) {
+        Ok(inner) => inner.sensor.candidate.is_some(),
+        Err(_) => held.starts_with(b"[") || held.starts_with(b"{"),
+    };
+    let named = if names_sensor() { plain } else { element.named_by_topic(topic.as_deref(), &plain, visitor) };
+    let mut original = Original::<dyn Visitor>::new(visitor, element.bytes(), held);
+    original.form = Some(Form::Elements);
+    (original.timestamp_us, original.quality) = (timestamp_us, quality);
+    payload::read(&named, held, &mut original);
+    Ok(())
 }
 
 /// `held`, read as if it had been sent alone; `whole` is what was sent.
@@ -34,7 +66,8 @@ pub(super) fn read_part<V: Visitor>(address: &Address<'_>, held: &[u8], whole: &
 }
 
 fn read_as<V: Visitor>(form: Option<Form>, address: &Address<'_>, held: &[u8], whole: &[u8], visitor: &mut V) {
-    let mut original = Original::<dyn Visitor> { visitor, payload: whole, translated: held, form, is_told: false };
+    let mut original = Original::<dyn Visitor>::new(visitor, whole, held);
+    original.form = form;
     payload::read(address, held, &mut original);
 }
 

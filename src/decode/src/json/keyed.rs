@@ -2,14 +2,18 @@
 //! as the gateway of ThingsBoard sends them for machines, and its queries and Ubidots for sensors.
 //!
 //! A key is a machine if the catalogue has it, and else a sensor if the catalogue has that, or if the entries of its list have
-//! values without names. An object in the place of a list counts where it is a machine's and the topic names none.
+//! values without names. A machine that the catalogue lacks is told by one that it has, and by entries with `values` under a key
+//! that is no word for any list: its readings are set aside under its name, and are not taken for those of the topic's machine.
+//! An object in the place of a list counts where it is a machine's and the topic names none.
 
+use super::common::Common;
 use super::cursor::Cursor;
 use super::element::Element;
-use super::values::Common;
+use super::tags;
 use super::{envelope, list};
 use crate::Visitor;
 use crate::fault::{Fault, checked_name};
+use std::borrow::Cow;
 
 impl<'a> Element<'a> {
     /// `deep`: how far lists in the entries are followed. `false`: the keys are no names.
@@ -23,16 +27,27 @@ impl<'a> Element<'a> {
         if common.machine.is_some() && memchr::memchr(b'[', self.bytes).is_none() {
             return Ok(false);
         }
-        let Some(members) = envelope::members_by_name(self.bytes).filter(|members| !members.is_empty()) else {
-            return Ok(false);
+        let Some((members, has_values)) = envelope::members_by_name(self.bytes) else { return Ok(false) };
+        let is_known = |(key, written): &(Cow<'_, str>, &[u8])| {
+            visitor.knows_machine(key) && (written.starts_with(b"[") || common.machine.is_none())
         };
+        let has_machine = members.iter().any(is_known);
+        if members.is_empty() || (has_values && !has_machine) {
+            return Ok(false);
+        }
         let mut meant = Vec::with_capacity(members.len());
-        for (key, written) in &members {
-            let is_list = written.starts_with(b"[");
-            let is_machine = visitor.knows_machine(key) && (is_list || common.machine.is_none());
-            let is_sensor = is_list
-                && (visitor.knows(common.machine, key) || (common.sensor.is_none() && !is_machine))
-                && is_history(written);
+        for member in &members {
+            let (key, written) = member;
+            let entry = Entry::first(written);
+            let is_new = || match entry {
+                // Beside machines it is one that the catalogue lacks.
+                Entry::Other => has_machine,
+                Entry::Values => has_machine || !is_word_of_lists(key),
+                Entry::History | Entry::None => false,
+            };
+            let is_machine = is_known(member) || is_new();
+            let is_sensor = entry == Entry::History
+                && (visitor.knows(common.machine, key) || (common.sensor.is_none() && !is_machine));
             if !(is_sensor || is_machine) {
                 return Ok(false);
             }
@@ -40,6 +55,10 @@ impl<'a> Element<'a> {
             let of_sensor = Common { sensor: name, thing: None, ..common };
             let of_machine = Common { machine: name, sensor: None, thing: None, ..common };
             meant.push((if is_sensor { of_sensor } else { of_machine }, *written));
+        }
+        if has_values {
+            let taken = members.iter().map(|(key, _)| key.clone().into_owned());
+            tags::report_around(self.bytes, taken, common, visitor, Self::report_tag)?;
         }
         for (common, written) in meant {
             list::report(written, common, visitor, |cursor, visitor| {
@@ -50,9 +69,65 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Whether the first entry of a list has a value and no name.
-fn is_history(list: &[u8]) -> bool {
-    let mut cursor = Cursor::new(list);
-    cursor.take(b'[');
-    Element::parse(&mut cursor).is_ok_and(|entry| entry.value.candidate.is_some() && entry.sensor.candidate.is_none())
+/// What the first entry of a list is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    /// A value without a name.
+    History,
+    /// Several values without a name of their own.
+    Values,
+    Other,
+    /// It is no list.
+    None,
+}
+
+impl Entry {
+    fn first(list: &[u8]) -> Self {
+        let Some(first) = envelope::first_entry(list) else { return Self::None };
+        let Ok(entry) = Element::parse(&mut Cursor::new(first)) else { return Self::Other };
+        match (entry.sensor.candidate, entry.value.candidate) {
+            (None, Some(_)) => Self::History,
+            (None, None) if entry.values.is_some() && entry.machine.candidate.is_none() => Self::Values,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whether a key says of a list no more than that it is one.
+pub(super) fn is_word_of_lists(key: &str) -> bool {
+    const LISTS: [&str; 31] = [
+        "rows",
+        "records",
+        "items",
+        "elements",
+        "entries",
+        "history",
+        "samples",
+        "points",
+        "series",
+        "timeseries",
+        "list",
+        "batch",
+        "events",
+        "logs",
+        "results",
+        "objects",
+        "devices",
+        "machines",
+        "nodes",
+        "assets",
+        "things",
+        "groups",
+        "channels",
+        "signals",
+        "variables",
+        "parameters",
+        "lines",
+        "frames",
+        "packets",
+        "queue",
+        "buffer",
+    ];
+    let is = |word: &&str| key.eq_ignore_ascii_case(word);
+    LISTS.iter().any(is) || envelope::WRAPPERS.iter().any(is)
 }

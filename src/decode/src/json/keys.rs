@@ -64,7 +64,10 @@ pub(super) struct Known {
 }
 
 /// The last rank at which a sensor key counts although the topic names the sensor.
-pub(super) const SENSOR_RANK_STRONG: u8 = 1;
+pub(super) const SENSOR_RANK_STRONG: u8 = 0;
+
+/// The last rank at which it does if the catalogue has what it names: else it may be what the device is built of.
+pub(super) const SENSOR_RANK_PROVED: u8 = 1;
 
 /// The rank of a node id of OPC UA, of which the catalogue may have a part.
 pub(super) const SENSOR_RANK_NODE: u8 = 7;
@@ -79,16 +82,22 @@ pub(super) const SENSOR_RANK_CONTAINER: u8 = 10;
 const TIME_RANK_SOURCE: u8 = 9;
 const TIME_RANK_STAMP: u8 = 11;
 
-/// The rank of a machine key that counts only where the topic names no machine.
+/// The ranks of the short keys of time and quality, which may as well be tags.
+pub(super) const TIME_RANK_T: u8 = 6;
+pub(super) const QUALITY_RANK_Q: u8 = 1;
+
+/// The rank of a machine key that counts only where the topic names no machine; that of words which count there if the
+/// catalogue has the machine is behind it.
 pub(super) const MACHINE_RANK_WEAK: u8 = 2;
 
 /// The longest of the keys of gateways and of the words that mean something. Longer ones, as most columns of snapshots are,
 /// are compared with none.
 const GATEWAY_KEY_BYTES_MAX: usize = 17;
 
-/// The bits of the keys `value` and `values`.
+/// The bits of the keys `value`, `values` and `vals`.
 pub(super) const VALUE_BIT: u32 = 0;
 pub(super) const VALUES_BIT: u32 = 16;
+pub(super) const VALS_BIT: u32 = 30;
 /// The bit of the key `Body`.
 pub(super) const BODY_BIT: u32 = 42;
 
@@ -97,6 +106,11 @@ pub(super) const ENVELOPE_BIT: u32 = 47;
 /// The bits of the keys that only SenML has, and of `topic`.
 pub(super) const SENML_BIT: u32 = 51;
 pub(super) const TOPIC_BIT: u32 = 52;
+/// The bits of words that name a sensor, and of a second one.
+pub(super) const LABEL_BIT: u32 = 53;
+pub(super) const LABELS_BIT: u32 = 54;
+/// The keys that name a sensor, but for those of nodes.
+pub(super) const NAMES: u64 = 1 << 1 | 0b1111 << 9 | 0b11 << 25 | 0b11 << 48 | 1 << LABEL_BIT | 1 << LABELS_BIT;
 /// The bit of the key `DisplayName`.
 pub(super) const DISPLAY_BIT: u32 = 46;
 
@@ -114,7 +128,7 @@ macro_rules! usual {
             b"timestamp" | b"Timestamp" => usual!(@ Time(None), 5, 3, $known => $then),
             b"ts" => usual!(@ Time(None), 6, 4, $known => $then),
             b"time" => usual!(@ Time(None), 7, 5, $known => $then),
-            b"t" => usual!(@ Time(None), 8, 6, $known => $then),
+            b"t" => usual!(@ Time(None), 8, $crate::json::keys::TIME_RANK_T, $known => $then),
             b"sensor" => usual!(@ Sensor, 9, 1, $known => $then),
             b"tag" => usual!(@ Sensor, 10, 2, $known => $then),
             b"name" | b"Name" => usual!(@ Sensor, 11, 3, $known => $then),
@@ -166,7 +180,7 @@ impl Known {
             b"VALUE" => Self::new(Value, VALUE_BIT, 0),
             b"v" => Self::new(Value, 18, 1),
             b"val" | b"Val" => Self::new(Value, 19, 2),
-            b"q" => Self::new(Quality, 20, 1),
+            b"q" => Self::new(Quality, 20, QUALITY_RANK_Q),
             b"d" => Self::new(Data, 21, 3),
             b"node" => Self::new(Machine, 22, MACHINE_RANK_WEAK),
             b"QUALITY" => Self::new(Quality, 15, 0),
@@ -183,11 +197,11 @@ impl Known {
             b"StatusCode" | b"statusCode" => Self::new(Status, 29, 4),
             b"Status" | b"status" => Self::new(Status, 45, 5),
             b"Values" | b"VALUES" => Self::new(Several, VALUES_BIT, 0),
-            b"vals" => Self::new(Several, 30, 1),
+            b"vals" => Self::new(Several, VALS_BIT, 1),
             b"Messages" => Self::new(Messages, 31, 0),
             b"tags" | b"metrics" | b"DataItems" | b"propertyValues" => Self::new(List, 31, 0),
             b"Tags" | b"Metrics" => Self::new(List, 31, 0),
-            b"bn" | b"bt" | b"bver" | b"bv" => Self::new(Senml, SENML_BIT, 0),
+            b"bn" | b"bt" | b"bver" | b"bv" | b"vb" => Self::new(Senml, SENML_BIT, 0),
             b"topic" => Self::new(Topic, TOPIC_BIT, 0),
             b"Payload" | b"payload" => Self::new(Payload, 32, 0),
             b"_msgid" => Self::new(NodeRed, 43, 0),
@@ -216,14 +230,21 @@ impl Known {
     fn of_word(key: &[u8]) -> Option<Self> {
         use Says::{Label, MachineLabel, Stamp};
         match key {
-            b"sensorId" | b"SensorId" | b"sensorID" | b"SensorID" | b"SENSOR_ID" => Self::new(Label, 0, 0),
-            b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, 0, 2),
-            b"Id" | b"ID" => Self::new(Label, 0, 4),
+            b"sensorId" | b"SensorId" | b"sensorID" | b"SensorID" | b"SENSOR_ID" => Self::new(Label, LABEL_BIT, 0),
+            b"sensor_code" | b"sensorCode" | b"SensorCode" => Self::new(Label, LABEL_BIT, SENSOR_RANK_PROVED),
+            b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, LABEL_BIT, 2),
+            b"tagId" | b"TagId" | b"tagID" | b"tag_id" | b"resourceName" => Self::new(Label, LABEL_BIT, 2),
+            b"sensorName" | b"SensorName" | b"sensor_name" => Self::new(Label, LABEL_BIT, 3),
+            b"Id" | b"ID" => Self::new(Label, LABEL_BIT, 4),
             b"machineId" | b"MachineId" | b"machineID" | b"MachineID" => Self::new(MachineLabel, 0, 1),
+            b"device" | b"Device" | b"deviceId" | b"DeviceId" | b"deviceID" | b"device_id" | b"deviceName"
+            | b"DeviceName" | b"device_name" | b"asset" | b"assetId" | b"asset_id" | b"thing" | b"thingName" => {
+                Self::new(MachineLabel, 0, MACHINE_RANK_WEAK + 1)
+            }
             b"nodeId" | b"nodeid" | b"node_id" => Self::new(Label, 0, SENSOR_RANK_NODE),
             b"tagPath" | b"fullPath" | b"path" | b"address" | b"item" | b"itemId" | b"ItemId" | b"itemName"
             | b"ItemName" | b"key" | b"metric" | b"variable" | b"parameter" | b"point" | b"signal" | b"channel"
-            | b"label" | b"n" => Self::new(Label, 0, SENSOR_RANK_LABEL),
+            | b"label" | b"n" => Self::new(Label, LABEL_BIT, SENSOR_RANK_LABEL),
             b"propertyId" => Self::new(Label, 0, SENSOR_RANK_CONTAINER + 1),
             b"sourceTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE),
             b"serverTimestamp" => Self::new(Stamp, 0, TIME_RANK_SOURCE + 1),
@@ -232,13 +253,27 @@ impl Known {
             | b"_timestamp" | b"last_seen" | b"created_at" | b"createdAt" | b"measured_at" | b"utc" | b"UTC" => {
                 Self::new(Stamp, 0, TIME_RANK_STAMP)
             }
+            b"unixtime" | b"unixTime" | b"unix_time" | b"UnixTime" | b"unix" | b"unixTimestamp" | b"epochMs"
+            | b"epoch_ms" | b"epochTime" | b"epoch_time" | b"clock" | b"ts_us" | b"ts_ns" | b"tsMs"
+            | b"timestampUs" | b"timestampS" | b"timestamp_s" | b"timestampUtc" | b"timestampUTC"
+            | b"timestamp_utc" | b"TimestampUtc" | b"time_stamp" | b"Time_Stamp" | b"utcTime" | b"utc_time"
+            | b"date" | b"Date" | b"origin" => Self::new(Stamp, 0, TIME_RANK_STAMP),
+            b"eventTime" | b"event_time" | b"EventTime" | b"eventTimestamp" | b"event_timestamp" | b"resultTime"
+            | b"phenomenonTime" | b"sampleTime" | b"sample_time" | b"sampledAt" | b"sampled_at" | b"readTime"
+            | b"measureTime" | b"measurementTime" | b"measuredAt" | b"observedAt" | b"observed_at" | b"recordedAt"
+            | b"recorded_at" | b"reportedAt" | b"reported_at" | b"capturedAt" | b"captured_at" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP)
+            }
+            b"publishedAt" | b"published_at" | b"sentAt" | b"sent_at" | b"lastSeen" | b"LastSeen" | b"enqueuedTime" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP + 1)
+            }
             _ => None,
         }
     }
 
     /// Whether text behind the key is the name of something, and no value even where it is made of digits.
     pub(super) fn is_name(self) -> bool {
-        self.says == Says::Label && self.rank < SENSOR_RANK_LABEL
+        self.says == Says::MachineLabel || (self.says == Says::Label && self.rank < SENSOR_RANK_LABEL)
     }
 
     /// Whether few senders name a sensor by it: a plant may have a sensor that is called so.
@@ -259,6 +294,12 @@ impl Known {
                 | Says::MachineState
         )
     }
+}
+
+/// Whether a time stands behind the key, or may.
+pub(super) fn is_of_time(key: &[u8]) -> bool {
+    let known = usual!(key, known => Some(known), Known::of_gateway(key));
+    known.is_some_and(|known| matches!(known.says, Says::Time(_) | Says::Stamp))
 }
 
 /// Whether a tag is one of the sender's protocol, and no sensor: commands and counters of Sparkplug, Shelly's minutes.
@@ -296,6 +337,11 @@ impl<T> Ranked<T> {
     }
 }
 
+/// Whether a list under a key may be one of tags: lists under other known keys are read, or nobody's, already.
+pub(super) fn may_hold_tags(key: &str) -> bool {
+    Known::of(key.as_bytes()).is_none_or(|known| matches!(known.says, Says::Records | Says::Payload | Says::Params))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,7 +351,7 @@ mod tests {
     fn every_key_of_the_list_is_found_and_the_longest_one_is_the_bound() {
         let source = include_str!("keys.rs");
         let list = source.split("fn of_gateway").nth(1).and_then(|rest| rest.split("fn is_name").next()).unwrap();
-        let keys: Vec<&str> = list.split("b\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let keys: Vec<&str> = list.split(" b\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(keys.len() > 100, "{keys:?}");
         for key in &keys {
             assert!(Known::of_gateway(key.as_bytes()).is_some(), "{key}");

@@ -282,7 +282,7 @@ fn several_keys_that_hold_values_do_not_hide_each_other() {
 #[test]
 fn a_message_names_what_was_wrong_with_this_input() {
     for (payload, told) in [
-        (r#"{"t":21.5}"#, "`t` is read as the time; write the value as `value`"),
+        (r#"{"t":1700000000123}"#, "`t` is read as the time; write the value as `value`"),
         (r#"{"ts":1700000000123}"#, "write the value beside its time"),
         (r#"{"note":"ok"}"#, "`{\\\"note\\\":\\\"ok\\\"}`; write a number as `value`"),
         (r#"{"values":5}"#, "`values` is neither an object of numbers nor a list"),
@@ -297,7 +297,7 @@ fn a_message_names_what_was_wrong_with_this_input() {
             r#"{"name":"U1","intValue":3,"longValue":4}"#,
             "no key says the value: `{\\\"name\\\":\\\"U1\\\",\\\"intValue\\\":3,\\\"longValue\\\":4}`; write it as `value`",
         ),
-        (r#"{"metrics":[{"name":"U1","int_value":4294967295}]}"#, "int_value\\\":4294967295}`; write it as `value`"),
+        (r#"{"metrics":[{"name":"U1","int_value":4294967295}]}"#, "may stand for a negative one; send its `datatype`"),
         (r#"{"values":[{"id":"A","v":"warm"}]}"#, "the value is no number: `\\\"warm\\\"`; write a number"),
     ] {
         let found = decoded(&[], payload);

@@ -6,10 +6,10 @@
 //! `error` in the entry, or by `"errors": {"TEMP": 2014}` beside the values: with a value that is a reading of bad quality,
 //! without one it is rejected, so that it is on record. An entry at fault is rejected alone, as an element of its own.
 
+use super::common::{Common, opening, quoted};
 use super::cursor::{Cursor, Syntax};
 use super::element_end;
 use super::fields::written_at_fault;
-use super::values::{Common, opening, quoted};
 use crate::fault::{Fault, NOT_READ};
 use crate::{Form, Visitor};
 

@@ -173,3 +173,34 @@ proptest::proptest! {
         proptest::prop_assert!(says_nothing || found.points.len() + found.rejects.len() > 0, "{}", payload);
     }
 }
+
+#[test]
+fn times_of_a_clock_without_an_offset_are_read_in_the_zone_of_the_topic() {
+    let decoder = decoder("template = \"press/{machine}/data\"\nzone = \"Europe/Berlin\"\n[keys]\ntime = \"at\"");
+    let read = |payload: &str| decoded(&decoder, "press/M1/data", payload);
+    for payload in [
+        r#"{"time":"2023-11-14 23:13:20.123","A":1}"#,
+        r#"{"at":"2023-11-14T23:13:20,123","A":1}"#,
+        r#"{"Time":"2023-11-14 23:13:20.123","A":1}"#,
+        r#"{"datetime":"2023/11/14 23:13:20.123","A":1}"#,
+        r#"{"timestamp_ms":"20231114T231320.123","A":1}"#,
+        r#"{"ts":"2023-11-14 23:13:20.123","values":{"A":1}}"#,
+        r#"{"values":[{"ts":"2023-11-14 23:13:20.123","name":"A","v":1}]}"#,
+        r#"{"A":{"value":1,"time":"2023-11-14 23:13:20.123"}}"#,
+        // One with an offset, and a number, mean what they meant.
+        r#"{"time":"2023-11-14T22:13:20.123Z","A":1}"#,
+        r#"{"time":1700000000123,"A":1}"#,
+    ] {
+        let found = read(payload);
+        assert_eq!((found.points, found.rejects), (vec![Found::new("A", TIME_US, 1.0).on("M1")], vec![]), "{payload}");
+    }
+    let summer = read(r#"{"time":"2023-07-14 22:13:20","A":1}"#);
+    assert_eq!(summer.points[0].timestamp_us, Some(1_689_365_600_000_000), "two hours ahead");
+    // What the clock shows twice, or never, nobody can tell.
+    for time in ["2023-10-29 02:30:00", "2023-03-26 02:30:00", "noon"] {
+        let found = read(&format!(r#"{{"time":"{time}","A":1}}"#));
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::BadTimestamp]), "{time}");
+    }
+    let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M/A", r#"{"time":"2023-11-14 23:13:20","value":1}"#);
+    assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);
+}

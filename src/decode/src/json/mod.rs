@@ -15,23 +15,32 @@
 //! - A document that is one element is taken whole or not at all; so nothing may follow it but further documents, each on
 //!   a line of its own.
 
+mod beside;
+mod common;
 pub(crate) mod cursor;
 mod element;
 mod envelope;
 mod fields;
 mod gateway;
+mod identity;
 pub(crate) mod inside;
 mod keyed;
 mod keys;
 mod list;
 mod loose;
+mod message;
 mod naming;
+mod original;
 mod senml;
 mod several;
+mod single;
 mod tags;
 mod translate;
+mod typed;
 mod values;
 
+#[cfg(test)]
+mod beside_tests;
 #[cfg(test)]
 mod envelope_tests;
 #[cfg(test)]
@@ -40,6 +49,10 @@ mod gateway_tests;
 mod known_tests;
 #[cfg(test)]
 mod mapping_tests;
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod naming_tests;
 #[cfg(test)]
 mod other_tests;
 #[cfg(test)]
@@ -51,12 +64,20 @@ mod tolerance_tests;
 
 pub(crate) use fields::time_value;
 
-use super::fault::checked_name;
+use super::fault::{Fault, NOT_A_NUMBER, checked_name};
 use super::mapping::Mapping;
 use super::{Address, Form, Kind, Name, Point, Visitor};
 use cursor::{Cursor, Syntax};
 use element::Element;
 use genims_model::{Quality, Reason};
+use keys::{Known, Says};
+use original::Original;
+
+/// Whether a key names a machine where nothing else does and the catalogue has it.
+#[cold]
+pub(crate) fn is_machine_label(key: &str) -> bool {
+    Known::of_gateway(key.as_bytes()).is_some_and(|known| known.says == Says::MachineLabel)
+}
 
 const BREAKS_OFF: &str = "the array breaks off";
 
@@ -69,13 +90,30 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
         return;
     }
     match Element::parse(&mut cursor) {
-        Ok(element) if cursor.token().is_none() && element.is_senml() => {
+        Ok(element) if is_end(&mut cursor, payload) && element.is_senml() => {
             senml::Base::default().report(address, element.bytes(), visitor);
         }
-        Ok(element) if cursor.token().is_none() => report(address, &element, visitor),
+        Ok(element) if is_end(&mut cursor, payload) => report(address, &element, visitor),
         Err(_) if let Some(json) = loose::as_json(payload) => inside::read(address, &json, payload, visitor),
         _ => decode_lines(address, payload, visitor),
     }
+}
+
+/// Whether a document is over.
+#[inline]
+fn is_end(cursor: &mut Cursor<'_>, payload: &[u8]) -> bool {
+    match cursor.token() {
+        None => true,
+        Some(0) => is_old(&payload[cursor.at()..]),
+        Some(_) => false,
+    }
+}
+
+/// Behind a zero byte stands what a buffer in C held before, unless another document does.
+#[cold]
+fn is_old(rest: &[u8]) -> bool {
+    let behind = rest.iter().position(|byte| *byte != 0 && !byte.is_ascii_whitespace());
+    behind.is_none_or(|at| !matches!(rest[at], b'{' | b'['))
 }
 
 /// As [`decode`], below a topic whose shape the configuration tells.
@@ -83,8 +121,7 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
 pub(super) fn decode_mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, payload: &[u8], visitor: &mut V) {
     match translate::translate(mapping, payload) {
         Some(translated) if address.kind != Kind::Scada => {
-            let mut visitor =
-                translate::Original { visitor, payload, translated: &translated, form: None, is_told: false };
+            let mut visitor = Original::new(visitor, payload, &translated);
             decode(address, &translated, &mut visitor);
         }
         _ => decode(address, payload, visitor),
@@ -125,6 +162,9 @@ fn decode_lines<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut
 fn document_end(cursor: &Cursor<'_>, payload: &[u8]) -> Option<usize> {
     let mut behind = *cursor;
     let next = behind.token();
+    if next == Some(0) {
+        return is_old(&payload[behind.at()..]).then_some(payload.len());
+    }
     let between = payload.get(cursor.at()..behind.at())?;
     (next.is_none() || (next == Some(b'{') && between.contains(&b'\n'))).then(|| behind.at())
 }
@@ -203,15 +243,22 @@ fn only_value<'a>(address: &Address<'a>, payload: &[u8]) -> Option<Point<'a>> {
 #[inline]
 fn report<V: Visitor>(address: &Address<'_>, element: &Element<'_>, visitor: &mut V) {
     if let Err(fault) = element.report(address, visitor)
-        && !inside::report(address, element, visitor)
+        && !report_otherwise(fault, address, element, visitor)
     {
         let told = element.told(fault);
         visitor.reject_part(Form::Elements, fault.reason, format_args!("{told}"), element.bytes());
     }
 }
 
+/// What an element holds that could not be read as it came. `false`: there is nothing.
+#[cold]
+fn report_otherwise<V: Visitor>(fault: Fault, address: &Address<'_>, element: &Element<'_>, visitor: &mut V) -> bool {
+    (fault == NOT_A_NUMBER && element.report_values_in_value(address, visitor) == Ok(true))
+        || inside::report(address, element, visitor)
+}
+
 fn reject_trailing<V: Visitor>(payload: &[u8], mut cursor: Cursor<'_>, visitor: &mut V) {
-    if cursor.token().is_some() {
+    if !is_end(&mut cursor, payload) {
         let at = cursor.at();
         reject_syntax(Syntax("something follows the array"), at, &payload[at..], visitor);
     }

@@ -7,8 +7,7 @@
 //!   `DisplayName` beside it counts if the catalogue has it and neither of these, and where the identifier is no string.
 
 use super::cursor::{Cursor, Text, Value};
-use super::keys::{Known, SENSOR_RANK_NODE};
-use crate::fault::Fault;
+use super::keys::{Known, SENSOR_RANK_NODE, SENSOR_RANK_PROVED, Says};
 use crate::{Address, Kind, Visitor};
 use std::borrow::Cow;
 
@@ -74,31 +73,72 @@ fn display_name(element: &[u8]) -> Option<Cow<'_, str>> {
 /// The sensor of an element with a weak name below a topic that names a sensor, too.
 #[cold]
 pub(super) fn of_weak<'n, V: Visitor>(
-    named: Result<Text<'n>, Fault>,
+    named: Cow<'n, str>,
     rank: u8,
     topic: &'n str,
-    (element, machine): (&'n [u8], Option<&str>),
+    machine: Option<&str>,
     visitor: &V,
 ) -> Cow<'n, str> {
-    match named {
-        Ok(named) if !visitor.knows(machine, topic) => {
-            let sensor = of(named, rank, (element, machine), visitor);
-            if topic == TAGS_LEVEL || visitor.knows(machine, &sensor) { sensor } else { Cow::Borrowed(topic) }
-        }
-        _ => Cow::Borrowed(topic),
-    }
+    let may_count = rank <= SENSOR_RANK_PROVED || !visitor.knows(machine, topic);
+    if may_count && (topic == TAGS_LEVEL || visitor.knows(machine, &named)) { named } else { Cow::Borrowed(topic) }
 }
 
-/// Whether the value of an element, which has no strong name, is one tag among others. `is_named`: it has a weak one.
+/// The sensor of an element with several names, of which `first` is the best: the first that the catalogue has.
+#[cold]
+pub(super) fn of_several<'n, V: Visitor>(
+    first: Cow<'n, str>,
+    element: &'n [u8],
+    machine: Option<&str>,
+    visitor: &V,
+) -> Cow<'n, str> {
+    if visitor.knows(machine, &first) {
+        return first;
+    }
+    let (mut best, mut rank) = (None, u8::MAX);
+    let read = Cursor::new(element).object(|cursor, key| {
+        let known = Known::of(key.to_str().as_bytes()).or_else(|| Known::of_gateway(key.to_str().as_bytes()));
+        let Some(known) = known.filter(|known| matches!(known.says, Says::Sensor | Says::Label)) else {
+            return cursor.skip();
+        };
+        if let Value::Text(text) = cursor.value()?
+            && known.rank < rank
+            && visitor.knows(machine, &text.to_str())
+        {
+            (best, rank) = (Some(text.to_str()), known.rank);
+        }
+        Ok(())
+    });
+    best.filter(|_| read.is_ok()).unwrap_or(first)
+}
+
+/// The sensor whose name is the number behind the key of `rank`, if the catalogue has it.
+#[cold]
+pub(super) fn of_number<V: Visitor>(element: &[u8], rank: u8, machine: Option<&str>, visitor: &V) -> Option<String> {
+    let mut name = None;
+    let read = Cursor::new(element).object(|cursor, key| {
+        let is_meant =
+            Known::of(key.to_str().as_bytes()).is_some_and(|known| (known.says, known.rank) == (Says::Sensor, rank));
+        if let Value::Number(number) = cursor.value()?
+            && is_meant
+        {
+            name = Some(String::from_utf8_lossy(number.text).into_owned());
+        }
+        Ok(())
+    });
+    read.ok().and(name).filter(|name| visitor.knows(machine, name))
+}
+
+/// Whether the value of an element, which has no strong name, is one tag among others. `is_named`: it has a weak one. `sensor`:
+/// whom it and its topic mean.
 #[cold]
 pub(super) fn is_among_tags<V: Visitor>(
-    (element, is_named): (&[u8], bool),
+    (element, is_named, sensor): (&[u8], bool, Option<&str>),
     address: &Address<'_>,
     machine: Option<&str>,
     visitor: &V,
 ) -> bool {
     let is_of_sensor = match address.kind {
-        Kind::Sensor(topic) => visitor.knows(machine, topic),
+        Kind::Sensor(_) => sensor.is_some_and(|sensor| visitor.knows(machine, sensor)),
         _ => is_named || machine.is_none(),
     };
     if is_of_sensor {
@@ -107,7 +147,8 @@ pub(super) fn is_among_tags<V: Visitor>(
     let mut is_known = false;
     let read = Cursor::new(element).object(|cursor, key| {
         let key = key.to_str();
-        is_known |= Known::of(key.as_bytes()).is_none() && visitor.knows(machine, &key);
+        let may_be_tag = key.len() == 1 || Known::of(key.as_bytes()).is_none();
+        is_known |= may_be_tag && visitor.knows(machine, &key);
         cursor.skip()
     });
     read.is_ok() && is_known

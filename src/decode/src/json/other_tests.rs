@@ -1,6 +1,6 @@
 //! Further members of the kinds that gateways, clouds and languages write: other spellings, other wrappers, other forms.
 
-use super::super::collected::{Found, come_back, decoded};
+use super::super::collected::{Found, come_back, decoded, points};
 use genims_model::Quality::{Bad, Good, Uncertain};
 use genims_model::Reason::{BadTimestamp, MalformedPayload, NotANumber};
 
@@ -8,12 +8,6 @@ const TIME_US: Option<i64> = Some(1_700_000_000_123_000);
 const TAGS: &str = "genims/v1/F1/L1/M1/tags";
 const TEMP: &str = "genims/v1/F1/L1/M1/TEMP";
 const BATCH: &str = "genims/v1/F1/readings";
-
-fn points(topic: &str, known: &[&'static str], payload: &str) -> Vec<Found> {
-    let found = decoded(topic, known, payload);
-    assert_eq!((found.rejects, found.remarks), (vec![], Vec::<String>::new()), "{payload}");
-    found.points
-}
 
 fn timed(sensor: &str, value: f64) -> Found {
     Found::new(sensor, TIME_US, value).on("M1")
@@ -73,7 +67,32 @@ fn qualities_have_other_keys_too() {
 
 #[test]
 fn times_have_other_keys_too_where_a_time_stands_there() {
-    for key in ["sourceTimestamp", "timeStamp", "TIMESTAMP", "Time", "Epoch", "datetime", "last_seen", "ts_ms"] {
+    for key in [
+        "sourceTimestamp",
+        "timeStamp",
+        "TIMESTAMP",
+        "Time",
+        "Epoch",
+        "datetime",
+        "last_seen",
+        "ts_ms",
+        "unixtime",
+        "unix_time",
+        "clock",
+        "ts_us",
+        "timestampUs",
+        "timestamp_s",
+        "timestampUtc",
+        "date",
+        "eventTime",
+        "enqueuedTime",
+        "observedAt",
+        "published_at",
+        "resultTime",
+        "lastSeen",
+        "reported_at",
+        "origin",
+    ] {
         for time in ["1700000000123", "\"2023-11-14T22:13:20.123Z\"", "{\"seconds\":1700000000,\"nanos\":123000000}"] {
             let payload = format!(r#"{{"value":1.5,"{key}":{time}}}"#);
             assert_eq!(points(TEMP, &[], &payload), [timed("TEMP", 1.5)], "{payload}");
@@ -152,7 +171,22 @@ fn lists_stand_under_the_names_of_machines_and_sensors() {
     ];
     assert_eq!(points(BATCH, &["P1", "P2"], telemetry), expected);
     assert_eq!(points(TAGS, &["P1", "P2"], telemetry), expected);
-    assert_eq!(decoded(BATCH, &["P1"], telemetry).reasons(), [NotANumber], "P2 is nobody");
+    for (topic, known) in [(BATCH, &["P1"][..]), (TAGS, &["P1"]), (BATCH, &[]), (TAGS, &[])] {
+        assert_eq!(
+            points(topic, known, telemetry),
+            expected,
+            "a machine that the catalogue lacks is nobody else: {known:?}"
+        );
+    }
+    let with_count = telemetry.replacen('{', r#"{"seq":7,"#, 1);
+    assert_eq!(points(TAGS, &["P1"], &with_count), expected, "a number beside machines is a remark");
+    let count = std::slice::from_ref(&untimed("seq", 7.0)).to_vec();
+    assert_eq!(points(TAGS, &["P1", "seq"], &with_count), [count, expected.to_vec()].concat(), "unless it is known");
+    // A word for any list names no machine.
+    for key in ["rows", "Data", "items", "telemetry"] {
+        let rows = format!(r#"{{"{key}":[{{"ts":1700000000123,"values":{{"A":1}}}}]}}"#);
+        assert_eq!(points(TAGS, &[], &rows), [timed("A", 1.0)], "{key}");
+    }
     assert_eq!(points(BATCH, &["P1"], r#"{"P1":{"A":1}}"#), [Found::new("A", None, 1.0).on("P1")]);
     let series = r#"{"A":[{"ts":1700000000123,"value":"1"},{"ts":1700000000123,"value":2}],"B":[{"value":3,"timestamp":1700000000123}]}"#;
     for known in [&[][..], &["A", "B"]] {
@@ -259,8 +293,21 @@ fn packs_of_senml_say_names_and_times_once() {
     assert_eq!(points(BATCH, &["P1"], based), [of_machine("A", 21.0), of_machine("B", 17.5)]);
     assert_eq!(points(TAGS, &[], r#"{"bn":"x/","bt":1700000000.123,"e":[{"n":"A","v":1}]}"#), [timed("A", 1.0)]);
     assert_eq!(points(TAGS, &[], r#"[{"n":"A","u":"Cel","v":1}]"#), [untimed("A", 1.0)]);
+    let sum = decoded(TAGS, &[], r#"[{"bn":"x/","bt":1700000000,"n":"A","v":1},{"n":"B","s":7}]"#);
+    assert_eq!((sum.points.len(), sum.reasons()), (1, vec![NotANumber]));
+    assert_eq!(sum.fragments(), [r#"{"bn":"x/","bt":1700000000,"n":"B","s":7}"#]);
+    assert_eq!(decoded(TAGS, &[], &sum.rejects[0].2).reasons(), [NotANumber], "it means the same alone");
     let relative = decoded(TAGS, &[], r#"[{"bn":"x/","n":"A","v":1},{"n":"A","v":2,"t":-5},{"n":"A","v":2,"t":60}]"#);
     assert_eq!((relative.points.as_slice(), relative.reasons()), (&[untimed("A", 1.0)][..], vec![BadTimestamp; 2]));
+    assert_eq!(
+        points(TAGS, &[], r#"[{"n":"on","vb":true},{"n":"off","vb":false}]"#),
+        [untimed("on", 1.0), untimed("off", 0.0)]
+    );
+    let phases = r#"{"va":230,"vb":231,"vc":229}"#;
+    assert_eq!(
+        points(TAGS, &[], phases),
+        [("va", 230.0), ("vb", 231.0), ("vc", 229.0)].map(|(tag, v)| untimed(tag, v))
+    );
     // A tag that is called so makes no pack.
     assert_eq!(points(TAGS, &[], r#"{"bt":5,"bv":6}"#), [untimed("bt", 5.0), untimed("bv", 6.0)]);
 }

@@ -5,9 +5,9 @@
 //! if the catalogue has that, and else the record's own `n`; the base is the machine if the topic names none and the catalogue
 //! has that. A record without a value says something of the others alone.
 
+use super::common::quoted;
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::Element;
-use super::values::quoted;
 use crate::{Address, Form, NAME_BYTES_MAX, Visitor};
 use genims_model::Reason;
 use std::borrow::Cow;
@@ -28,6 +28,7 @@ struct Record<'a> {
     name: String,
     seconds: Option<f64>,
     value: Option<&'a [u8]>,
+    has_sum: bool,
     /// The records of a pack in one object, as earlier drafts had it.
     entries: Option<&'a [u8]>,
 }
@@ -57,7 +58,7 @@ impl Base {
     }
 
     fn report_as_usual<V: Visitor>(&self, address: &Address<'_>, record: &Record<'_>, written: &[u8], visitor: &mut V) {
-        let Some(value) = record.value else { return };
+        let Some(value) = record.value else { return self.reject_sum(record, written, visitor) };
         let seconds = self.seconds + record.seconds.unwrap_or_default();
         if seconds != 0.0 && seconds < RELATIVE_SECONDS_MAX {
             let what = "the time counts from now, which is not the same later; write the seconds since 1970";
@@ -91,6 +92,16 @@ impl Base {
         }
     }
 
+    /// Sets a record aside that has a sum and no value, with what was said of it before.
+    fn reject_sum<V: Visitor>(&self, record: &Record<'_>, written: &[u8], visitor: &mut V) {
+        if record.has_sum {
+            let what = "the record has a sum alone, which is not stored; send the value as `v`";
+            let start = format!("{{\"bn\":{},\"bt\":{},", quoted(&self.name), self.seconds);
+            let fragment = [start.as_bytes(), written.get(1..).unwrap_or_default()].concat();
+            visitor.reject_part(Form::Elements, Reason::NotANumber, format_args!("{what}"), &fragment);
+        }
+    }
+
     fn record<'a>(&mut self, written: &'a [u8]) -> Result<Record<'a>, Syntax> {
         let mut record = Record::default();
         Cursor::new(written).object(|cursor, key| {
@@ -103,6 +114,7 @@ impl Base {
                 "n" => record.name = text(inside).into_owned(),
                 "t" => record.seconds = number(inside),
                 "v" | "vb" | "vs" | "vd" => record.value = record.value.or(Some(inside)),
+                "s" => record.has_sum = true,
                 "e" if inside.starts_with(b"[") => record.entries = Some(inside),
                 _ => {}
             }

@@ -1,63 +1,103 @@
-//! An element that says several things: a list, an object of values or tags, a message around them. See [`super::element`].
+//! An element that says several things: a list, an object of values or tags, an envelope around them. See [`super::element`].
 
-use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
+use super::common::Common;
+use super::cursor::{Cursor, Syntax, Text, is_empty};
 use super::element::Element;
-use super::fields::{number_value, only_item, typed_value};
-use super::keys::{BODY_BIT, ENVELOPE_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value};
-use super::values::{self, Common};
-use super::{envelope, list, naming, tags};
+use super::fields::is_no_time;
+use super::keys::{
+    BODY_BIT, ENVELOPE_BIT, Known, QUALITY_RANK_Q, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says,
+    TIME_RANK_T, TOPIC_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value,
+};
+use super::naming::{self, TAGS_LEVEL};
+use super::values;
+use super::{envelope, list, tags, typed};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
-use crate::{Address, Kind, Name, Point, Visitor};
+use crate::{Address, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
+
+pub(super) const NO_VALUES: Fault = Fault::malformed("`values` is neither an object of numbers nor a list of objects");
 
 /// How deep lists in entries of lists are followed: records in messages.
 const LISTS_DEEP_MAX: usize = 2;
 
 impl<'a> Element<'a> {
-    /// The payload of a message as if it had been sent alone. Messages in messages are not followed.
-    #[cold]
-    pub(super) fn report_message<V: Visitor>(
+    /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
+    /// one reading after all.
+    #[inline(never)]
+    pub(super) fn report_tags_of<V: Visitor>(
         &self,
-        payload: &'a [u8],
+        is_several: bool,
+        machine: Option<&str>,
         address: &Address<'_>,
         visitor: &mut V,
-    ) -> Result<(), Fault> {
-        let syntax = |Syntax(what)| Fault::malformed(what);
-        if self.payload_twice {
-            return Err(TWICE);
+    ) -> Option<Result<(), Fault>> {
+        if is_several && let (true, Some(payload)) = (self.is_message(machine, visitor), self.payload) {
+            return Some(self.report_message(payload, address, visitor));
         }
-        let mut cursor = Cursor::new(payload);
-        let report = |cursor: &mut Cursor<'a>, visitor: &mut V| {
-            Element::parse(cursor).map(|inner| Self { is_message: false, ..inner }.report(address, visitor))
+        let sensor = self.sensor_name(machine, address, visitor).ok();
+        let sensor = sensor.as_deref();
+        let is_named = self.sensor.candidate.is_some() && self.sensor.rank <= SENSOR_RANK_NODE;
+        if !is_several && !naming::is_among_tags((self.bytes, is_named, sensor), address, machine, visitor) {
+            return None;
+        }
+        let timestamp_us = match self.time_of_tags(machine, visitor) {
+            Ok(timestamp_us) => timestamp_us,
+            Err(fault) => return Some(Err(fault)),
         };
-        match (payload.first(), address.kind) {
-            (Some(b'{'), _) => report(&mut cursor, visitor).map_err(syntax)?,
-            (Some(b'['), _) if list::check(&mut cursor.clone()).is_ok_and(|list| list.is_some()) => {
-                let list = payload;
-                let machine = self.machine_name(address)?;
-                let common = Common {
-                    machine: machine.as_deref(),
-                    sensor: None,
-                    thing: None,
-                    timestamp_us: None,
-                    quality: Quality::Good,
-                };
-                list::report(list, common, visitor, report);
-                Ok(())
-            }
-            (_, Kind::Sensor(sensor)) => {
-                let value = match cursor.value().map_err(syntax)? {
-                    Value::Nested => only_item(payload)?,
-                    value => number_value(value)?,
-                };
-                let timestamp_us = self.timestamp_us.candidate.transpose()?;
-                let name = Name::Sensor { machine: address.machine, sensor: checked_name(sensor)? };
-                visitor.point(Point { name, timestamp_us, value, quality: Quality::Good });
-                Ok(())
-            }
-            _ => Err(Fault::malformed("neither the topic nor a sensor_id names the sensor")),
+        let quality = self.quality_of_tags(Quality::Good, machine, visitor);
+        let sensor = sensor.filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
+        let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
+        let thing = sensor.filter(|_| is_container);
+        let common = Common { machine, sensor, thing, timestamp_us, quality };
+        self.remark(visitor);
+        Some(match is_several {
+            true => self.report_several(self.sensor.rank == SENSOR_RANK_STRONG, common, visitor),
+            false => self.report_with_siblings(common, visitor),
+        })
+    }
+
+    /// What the element says of the time of its tags, of which one may be called `t`.
+    fn time_of_tags<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> Result<Option<i64>, Fault> {
+        let is_short = self.timestamp_us.rank == TIME_RANK_T && self.values.is_none() && self.list.is_none();
+        let is_tag = is_short && (visitor.knows(machine, "t") || self.has_no_time());
+        if is_tag && !self.says_besides("t", |says| matches!(says, Says::Time(_) | Says::Stamp)) {
+            return Ok(None);
         }
+        self.timestamp_us.candidate.transpose()
+    }
+
+    /// The same of their quality, and `q`.
+    fn quality_of_tags<V: Visitor>(&self, other: Quality, machine: Option<&str>, visitor: &V) -> Quality {
+        let is_short = self.quality.rank == QUALITY_RANK_Q && self.values.is_none() && self.list.is_none();
+        let is_tag = is_short && visitor.knows(machine, "q");
+        let is_alone = || !self.says_besides("q", |says| says == Says::Quality);
+        if is_tag && is_alone() { other } else { self.quality_or(other) }
+    }
+
+    /// Whether a key other than `own` says such a thing.
+    #[cold]
+    fn says_besides(&self, own: &str, is_such: impl Fn(Says) -> bool) -> bool {
+        let mut found = false;
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let key = key.to_str();
+            let known = Known::of(key.as_bytes()).or_else(|| Known::of_gateway(key.as_bytes()));
+            found |= key != own && known.is_some_and(|known| is_such(known.says));
+            cursor.skip()
+        });
+        found || read.is_err()
+    }
+
+    /// Whether `t` is the element's only time and holds a number that is none.
+    #[cold]
+    fn has_no_time(&self) -> bool {
+        envelope::member(self.bytes, "t").is_some_and(is_no_time)
+    }
+
+    /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.
+    pub(super) fn is_message<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
+        let has_topic = self.keys_seen & (1 << TOPIC_BIT) != 0;
+        self.is_message || (has_topic && self.payload.is_some() && !visitor.knows(machine, "payload"))
     }
 
     /// Several readings of one time, in whichever of the shapes.
@@ -78,7 +118,6 @@ impl<'a> Element<'a> {
         deep: usize,
         visitor: &mut V,
     ) -> Result<(), Fault> {
-        const NO_VALUES: Fault = Fault::malformed("`values` is neither an object of numbers nor a list of objects");
         if self.value.candidate.is_some() {
             return Err(Fault::malformed("value and values exclude each other"));
         }
@@ -100,12 +139,15 @@ impl<'a> Element<'a> {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
             return self.report_item(common.sensor, common, 0, visitor);
         } else if !is_of_sensor
-            && ((deep == LISTS_DEEP_MAX && self.report_keyed(common, deep - 1, visitor)?)
+            && ((deep == LISTS_DEEP_MAX
+                && (self.report_keyed(common, deep - 1, visitor)?
+                    || self.report_list_beside(common, deep - 1, visitor)?))
                 || self.report_tags(common, visitor)?
                 || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
         {
+            self.reject_values(common, visitor);
         } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
-            let has_values = self.keys_seen & (1 << VALUES_BIT) != 0;
+            let has_values = self.keys_seen & (1 << VALUES_BIT | 1 << VALS_BIT) != 0;
             return Err(if has_values { NO_VALUES } else { NO_VALUE });
         }
         self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
@@ -122,9 +164,12 @@ impl<'a> Element<'a> {
         let Some(inner) = envelope::inner(self.bytes, knows) else { return Ok(false) };
         let inside = Element::parse(&mut Cursor::new(inner.tags)).map_err(|Syntax(what)| Fault::malformed(what))?;
         // Inside, a short key may as well be a tag's.
-        let inside_us = || inside.timestamp_us.candidate.filter(|_| common.timestamp_us.is_none());
-        let timestamp_us = inner.timestamp_us.or_else(inside_us).transpose()?.or(common.timestamp_us);
-        let quality = inside.quality_or(common.quality);
+        let timestamp_us = match (inner.timestamp_us, common.timestamp_us) {
+            (Some(timestamp_us), _) => Some(timestamp_us?),
+            (None, Some(timestamp_us)) => Some(timestamp_us),
+            (None, None) => inside.time_of_tags(common.machine, visitor)?,
+        };
+        let quality = inside.quality_of_tags(common.quality, common.machine, visitor);
         inside.remark(visitor);
         let machine = common.machine.or(inner.machine.as_deref()).map(checked_name).transpose()?;
         let common = Common { machine, timestamp_us, quality, ..common };
@@ -163,7 +208,7 @@ impl<'a> Element<'a> {
 
     /// Whether a value stands under a key that only tells its type.
     #[cold]
-    fn has_typed_value(&self) -> bool {
+    pub(super) fn has_typed_value(&self) -> bool {
         let mut found = false;
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             found |= is_typed_value(&key.to_str());
@@ -192,7 +237,7 @@ impl<'a> Element<'a> {
 
     /// Reads the object next to the cursor and hands it over if it is one tag's: `{"Value": 21.5, "SourceTimestamp": ...}`.
     /// `None`: it is not, and the cursor stays.
-    fn report_tag<V: Visitor>(
+    pub(super) fn report_tag<V: Visitor>(
         cursor: &mut Cursor<'a>,
         named: &str,
         common: Common<'_>,
@@ -255,20 +300,23 @@ impl<'a> Element<'a> {
         if self.twice != 0 && self.is_twice() {
             return Err(TWICE);
         }
-        let own_machine = self.machine.candidate.transpose()?.map(Text::to_str);
+        let own_machine = self.own_machine(common.machine.is_some(), visitor)?.map(Text::to_str);
         let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);
-        let quality = self.quality_or(common.quality);
-        let timestamp_us = self.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
+        let says_value = self.value.candidate.is_some() || self.value_is_null || self.error.is_some();
+        let (timestamp_us, quality) = match named.is_none() && !says_value {
+            true => (self.time_of_tags(machine, visitor)?, self.quality_of_tags(common.quality, machine, visitor)),
+            false => (self.timestamp_us.candidate.transpose()?, self.quality_or(common.quality)),
+        };
+        let timestamp_us = timestamp_us.or(common.timestamp_us);
         let is_list = self.list.is_some() || self.values.is_some() || self.payload.is_some() || self.is_silent;
         if is_list && deep > 0 && self.value.candidate.is_none() {
             let inner = Self { is_data_set: true, ..*self };
             let own = self.sensor.candidate.and_then(Result::ok);
-            let own = own.map(|own| naming::of(own, self.sensor.rank, (self.display_name(), machine), visitor));
+            let own = own.map(|own| self.own_name(own, machine, visitor));
             let sensor = own.as_deref().or(common.sensor);
             let common = Common { machine, sensor, timestamp_us, quality, ..common };
             return inner.report_lists(false, common, deep, visitor);
         }
-        let says_value = self.value.candidate.is_some() || self.value_is_null || self.error.is_some();
         if named.is_none() && !says_value {
             let common = Common { machine, timestamp_us, quality, ..common };
             if self.report_entry_of_tags(common, visitor)? {
@@ -277,7 +325,7 @@ impl<'a> Element<'a> {
         }
         let sensor = match (named, self.sensor.candidate, common.sensor) {
             (Some(named), ..) => Cow::Borrowed(named),
-            (None, Some(own), _) => naming::of(own?, self.sensor.rank, (self.display_name(), machine), visitor),
+            (None, Some(own), _) => self.name_of(own, machine, visitor)?,
             (None, None, Some(sensor)) if says_value => Cow::Borrowed(sensor),
             (None, None, _) => return Err(Fault::malformed("an entry of the list names no sensor")),
         };
@@ -288,7 +336,7 @@ impl<'a> Element<'a> {
             (Some(value), _) => value?,
             (None, Some(_)) => return Err(NOT_READ),
             (None, None) if self.value_is_null => return Err(NOT_A_NUMBER),
-            (None, None) => typed_value(self.bytes).ok_or(NO_VALUE_KEY)??,
+            (None, None) => typed::of_element(self.bytes).ok_or(NO_VALUE_KEY)??,
         };
         self.remark(visitor);
         visitor.point(Point {

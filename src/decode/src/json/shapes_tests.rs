@@ -149,3 +149,47 @@ fn a_message_of_node_red_means_its_payload() {
     decoded(&deep);
     assert_eq!(decoded("{\"payload\":5,\"weight\":3}").points.len(), 2, "only what says that it is a message is one");
 }
+
+#[test]
+fn typed_integers_of_sparkplug_are_what_their_type_says() {
+    let value = |member: &str| {
+        let found = decoded(&format!(r#"{{"ts":1700000000123,"metrics":[{{"name":"E",{member}}}]}}"#));
+        (found.points.first().map(|point| point.value), found.reasons())
+    };
+    for (member, expected) in [
+        (r#""longValue":5000000000"#, 5e9),
+        (r#""longValue":"5000000000""#, 5e9),
+        (r#""long_value":18446744073709551611"#, -5.0),
+        (r#""longValue":"18446744073709551611","datatype":4"#, -5.0),
+        (r#""intValue":2147483647"#, 2_147_483_647.0),
+        (r#""intValue":-5"#, -5.0),
+        (r#""int_value":4294967291,"datatype":3"#, -5.0),
+        (r#""datatype":"Int16","intValue":4294967291"#, -5.0),
+        (r#""intValue":4294967291,"dataType":"UInt32""#, 4_294_967_291.0),
+        (r#""intValue":4294967291,"datatype":7"#, 4_294_967_291.0),
+        (r#""doubleValue":4294967291.5"#, 4_294_967_291.5),
+        (r#""boolean_value":true"#, 1.0),
+        (r#""value":{"longValue":18446744073709551611}"#, -5.0),
+    ] {
+        assert_eq!(value(member), (Some(expected), vec![]), "{member}");
+    }
+    for (member, reason) in [
+        (r#""intValue":4294967291"#, Reason::NotANumber),
+        (r#""value":{"intValue":4294967291}"#, Reason::NotANumber),
+        (r#""longValue":18446744073709551611,"datatype":8"#, Reason::OutOfRange),
+        (r#""longValue":9007199254740993"#, Reason::OutOfRange),
+        (r#""floatValue":"warm""#, Reason::NotANumber),
+    ] {
+        assert_eq!(value(member), (None, vec![reason]), "{member}");
+    }
+}
+
+#[test]
+fn a_quality_of_opc_da_is_bad_at_zero_in_quotes_too() {
+    let aveva = |quality: &str| {
+        points(&format!(r#"{{"values":[{{"id":"A","d":1,"dt":5,"ts":1700000000123,"q":{quality}}}]}}"#))
+    };
+    for (quality, expected) in [("0", Bad), ("\"0\"", Bad), ("\"192\"", Good)] {
+        assert_eq!(aveva(quality), [found("A", 1.0).of_quality(expected)], "{quality}");
+    }
+}

@@ -12,10 +12,10 @@
 //! Nulls, blank text, keys that have a meaning of their own and those of the sender's protocol are always remarks. A tag at
 //! fault is rejected alone, in the form of [`values`].
 
+use super::common::{self, Common, TWICE};
 use super::cursor::{Cursor, Syntax, Value};
-use super::fields::{number_value, only_item, stamp};
+use super::fields::{is_no_time, number_value, only_item, stamp};
 use super::keys::{Known, Says, is_of_protocol};
-use super::values::{self, Common, TWICE};
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
 use crate::{Name, Point, Visitor};
 use std::collections::HashSet;
@@ -67,6 +67,45 @@ pub(super) fn report_inner<'o, V: Visitor>(
     result.map(|()| has_tags).map_err(|Syntax(what)| Fault::malformed(what))
 }
 
+/// As [`report`], of what is known beside members that were `taken`.
+#[cold]
+pub(super) fn report_around<'o, V: Visitor>(
+    object: &'o [u8],
+    taken: impl Iterator<Item = String>,
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> Result<(), Fault> {
+    let mut walk = Walk::new(Top::Around, common, visitor, report_tag);
+    walk.inside.extend(taken);
+    walk.object(&mut Cursor::new(object), 0).map_err(|Syntax(what)| Fault::malformed(what))
+}
+
+/// As [`report`], of the object or list that stands under a name. `false`: it is no value and has none.
+#[cold]
+pub(super) fn report_under<'o, V: Visitor>(
+    name: &str,
+    written: &'o [u8],
+    common: Common<'_>,
+    visitor: &mut V,
+    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+) -> bool {
+    let mut walk = Walk::new(Top::Tags, common, visitor, report_tag);
+    walk.path.push_str(name);
+    let read = match only_item(written) {
+        Ok(value) => {
+            walk.one(Ok(value), written);
+            Ok(())
+        }
+        Err(_) if written.starts_with(b"{") => walk.object(&mut Cursor::new(written), 1),
+        Err(_) => {
+            walk.nested(written);
+            Ok(())
+        }
+    };
+    read.is_ok() && !walk.seen.is_empty()
+}
+
 struct Walk<'w, V, R> {
     top: Top,
     common: Common<'w>,
@@ -99,7 +138,8 @@ where
             let key = key.to_str();
             let is_told_of_tags = match Known::of(key.as_bytes()) {
                 Some(known) if known.is_rare_name() && self.knows_member(&key) => false,
-                Some(known) if depth == 0 && self.top == Top::WithValue && known.says == Says::Value => false,
+                Some(_) if depth == 0 && key.len() == 1 && self.is_short_tag(&key, *cursor)? => false,
+                Some(Known { says: Says::Value | Says::Data, .. }) if depth == 0 && self.top == Top::WithValue => false,
                 Some(known) if depth == 0 => !known.may_be_tag(),
                 // A number there tells components apart.
                 Some(known) => known.says == Says::Sensor,
@@ -130,6 +170,11 @@ where
             None => false,
         };
         Ok(is_said && !self.knows_member(key))
+    }
+
+    /// Whether one letter is a tag's name, and not what it means elsewhere.
+    fn is_short_tag(&mut self, key: &str, mut cursor: Cursor<'o>) -> Result<bool, Syntax> {
+        Ok(self.knows_member(key) || (self.top != Top::Around && key == "t" && is_no_time(cursor.pass()?)))
     }
 
     /// Goes on to a key in the object at the path; the answer is the length to go back to.
@@ -202,7 +247,7 @@ where
         };
         *cursor = behind;
         if let Err(told) = result {
-            values::reject_object(told, &self.path, cursor.since(start), self.common, self.visitor);
+            common::reject_object(told, &self.path, cursor.since(start), self.common, self.visitor);
         }
         self.seen.insert(self.path.clone());
         Ok(true)
@@ -234,7 +279,7 @@ where
                 value,
                 quality: self.common.quality,
             }),
-            Err(fault) => values::reject(fault, &self.path, written, self.common, self.visitor),
+            Err(fault) => common::reject(fault, &self.path, written, self.common, self.visitor),
         }
         self.seen.insert(self.path.clone());
     }

@@ -5,15 +5,12 @@
 //! it was before. Words become values wherever a value may stand, never in names, times and qualities. A snapshot stays as it
 //! is.
 
+use super::common::quoted;
 use super::cursor::{Cursor, Syntax};
-use super::keys::{Known, Says};
-use super::values::quoted;
+use super::keys::{Known, Says, is_of_time};
 use crate::mapping::{Mapping, PARTS, Part};
-use crate::{Form, Point, Remark, Visitor};
-use genims_model::Reason;
-use genims_model::snapshot::SnapshotFields;
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Arguments;
 
 /// What translating makes of one byte at most, on average: a bound for what a message may cost.
 const GROWTH_MAX: usize = 16;
@@ -28,8 +25,11 @@ pub(super) fn translate(mapping: &Mapping, payload: &[u8]) -> Option<Vec<u8>> {
     done.ok()?;
     while let Some(next) = cursor.token() {
         // Anything else that follows is for the usual reader to tell.
-        if next != b'{' {
-            return None;
+        match next {
+            b'{' => {}
+            // Behind it stands what a buffer held before.
+            0 => break,
+            _ => return None,
         }
         translation.element(&mut cursor, &[]).ok()?;
         translation.out.push(b'\n');
@@ -67,7 +67,7 @@ impl<'a> Written<'a> {
 /// The bytes of the mapped keys that are there, by [`Part`], and the other members.
 struct Members<'a> {
     parts: [Written<'a>; PARTS],
-    rest: Vec<(String, Option<Known>, &'a [u8])>,
+    rest: Vec<(String, Option<Known>, Cow<'a, [u8]>)>,
     is_snapshot: bool,
 }
 
@@ -138,7 +138,7 @@ impl Translation<'_> {
             self.member(b"\"machine_id\"", &name(written));
         }
         for written in members.each(Part::Time) {
-            self.member(b"\"timestamp\"", written);
+            self.member(b"\"timestamp\"", &self.time(written));
         }
         for written in members.each(Part::Quality) {
             self.quality(b"\"quality\"", written);
@@ -190,6 +190,8 @@ impl Translation<'_> {
             let written = cursor.pass()?;
             let key = quoted(&path);
             if !self.find(&mut path, &mut inside, written, &mut members.parts)? {
+                let is_time = is_of_time(word(key.as_bytes()).as_bytes());
+                let written = if is_time { self.time(written) } else { Cow::Borrowed(written) };
                 members.rest.push((key, known, written));
             }
             Ok(())
@@ -275,6 +277,15 @@ impl Translation<'_> {
         }
     }
 
+    /// A time, with the offset of the clock's zone where it has none itself.
+    fn time<'a>(&self, written: &'a [u8]) -> Cow<'a, [u8]> {
+        let text = || Some(word(written)).filter(|_| written.starts_with(b"\""));
+        match text().and_then(|text| self.mapping.with_offset(&text)) {
+            Some(time) => Cow::Owned(quoted(&time).into_bytes()),
+            None => Cow::Borrowed(written),
+        }
+    }
+
     fn quality(&mut self, key: &[u8], written: &[u8]) {
         match self.mapping.quality(&word(written)) {
             Some(quality) => self.member(key, quoted(quality.as_str()).as_bytes()),
@@ -285,7 +296,7 @@ impl Translation<'_> {
     /// Copies a value; words that stand for values become them.
     fn copy(&mut self, written: &[u8]) -> Result<(), Syntax> {
         let mut cursor = Cursor::new(written);
-        let mut is_value = true;
+        let (mut is_value, mut is_time) = (true, false);
         while let Some(next) = cursor.token() {
             if matches!(next, b'{' | b'}' | b'[' | b']' | b',' | b':') {
                 cursor.take(next);
@@ -294,12 +305,15 @@ impl Translation<'_> {
             }
             let token = cursor.pass()?;
             if cursor.token() == Some(b':') {
-                is_value = Known::of(word(token).as_bytes()).is_none_or(|known| holds_values(known.says));
+                let key = word(token);
+                is_value = Known::of(key.as_bytes()).is_none_or(|known| holds_values(known.says));
+                is_time = is_of_time(key.as_bytes());
                 self.out.extend_from_slice(token);
                 continue;
             }
             let starts_word = !token.starts_with(b"-") && !token.first().is_some_and(u8::is_ascii_digit);
             match self.mapping.state(&word(token)).filter(|_| is_value && starts_word) {
+                _ if is_time => self.out.extend_from_slice(&self.time(token)),
                 Some(value) => self.out.extend_from_slice(value.to_string().as_bytes()),
                 None => self.out.extend_from_slice(token),
             }
@@ -325,64 +339,4 @@ fn word(token: &[u8]) -> String {
 /// A name; devices number their tags, too.
 fn name(written: &[u8]) -> Vec<u8> {
     if written.starts_with(b"\"") { written.to_vec() } else { quoted(&word(written)).into_bytes() }
-}
-
-/// Hands on what comes of a translation, or of what a message holds in another form; where all of it is at fault, what the sender wrote is set aside.
-pub(super) struct Original<'v, V: ?Sized> {
-    pub(super) visitor: &'v mut V,
-    pub(super) payload: &'v [u8],
-    pub(super) translated: &'v [u8],
-    /// Where `payload` is one of any number of parts: how these are kept together.
-    pub(super) form: Option<Form>,
-    /// The part was set aside: once is enough.
-    pub(super) is_told: bool,
-}
-
-impl<V: ?Sized> Original<'_, V> {
-    fn is_all(&self, fragment: &[u8]) -> bool {
-        fragment.trim_ascii() == self.translated.trim_ascii()
-    }
-}
-
-impl<V: Visitor + ?Sized> Visitor for Original<'_, V> {
-    fn point(&mut self, point: Point<'_>) {
-        self.visitor.point(point);
-    }
-
-    fn snapshot(&mut self, machine: &str, timestamp_us: Option<i64>, fields: SnapshotFields) {
-        self.visitor.snapshot(machine, timestamp_us, fields);
-    }
-
-    fn reject(&mut self, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        match self.form {
-            Some(form) if !self.is_told => self.visitor.reject_part(form, reason, detail, self.payload),
-            Some(_) => {}
-            None => self.visitor.reject(reason, detail, if self.is_all(fragment) { self.payload } else { fragment }),
-        }
-        self.is_told = true;
-    }
-
-    fn reject_part(&mut self, form: Form, reason: Reason, detail: Arguments<'_>, fragment: &[u8]) {
-        if self.is_all(fragment) {
-            self.reject(reason, detail, fragment);
-        } else {
-            self.visitor.reject_part(form, reason, detail, fragment);
-        }
-    }
-
-    fn define(&mut self, sensor: &str) -> u32 {
-        self.visitor.define(sensor)
-    }
-
-    fn remark(&mut self, remark: Remark, what: &str) {
-        self.visitor.remark(remark, what);
-    }
-
-    fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
-        self.visitor.knows(machine, sensor)
-    }
-
-    fn knows_machine(&self, machine: &str) -> bool {
-        self.visitor.knows_machine(machine)
-    }
 }

@@ -2,33 +2,20 @@
 //!
 //! The object is read twice: [`check`] while its element is parsed, as the element is taken whole or not at all and its
 //! time may stand behind; [`report`] once the element is known to be good. An object in place of a number is one with a value
-//! (`{"TEMP": {"value": 1.5, "quality": "Good"}}`). A key at fault is rejected alone, as an element of its own with the same
+//! (`{"TEMP": {"value": 1.5, "quality": "Good"}}`) or one of tags, as outside of `values`: see [`tags`]. A key at fault is rejected alone, as an element of its own with the same
 //! time, machine and quality.
 
+use super::common::{Common, TWICE, reject, reject_object};
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
+use super::tags;
 use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
-use crate::{Form, Name, Point, Visitor};
-use genims_model::Quality;
+use crate::{Name, Point, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-pub(super) const TWICE: Fault = Fault::malformed("the key stands twice; the first one was taken");
-
 /// Keys that are compared one by one for duplicates; a longer object pays for a set.
 const KEYS_INLINE: usize = 24;
-
-/// What all values of an element have in common.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Common<'a> {
-    pub(super) machine: Option<&'a str>,
-    /// Whom entries of a list mean that name no sensor themselves: by the element around them, or by its topic.
-    pub(super) sensor: Option<&'a str>,
-    /// The same, where the element itself says it: the tags of its entries are parts of that.
-    pub(super) thing: Option<&'a str>,
-    pub(super) timestamp_us: Option<i64>,
-    pub(super) quality: Quality,
-}
 
 /// Reads the object next to the cursor without a look at its meaning; the answer is its bytes. `None`: it is something
 /// else, and passed.
@@ -66,7 +53,11 @@ pub(super) fn report<'o, V: Visitor>(
                 Some(Err(told)) => reject_object(told, &name, cursor.since(start), common, visitor),
                 None => {
                     let written = cursor.pass()?;
-                    reject(if is_new { NOT_A_NUMBER } else { TWICE }, &name, written, common, visitor);
+                    if !is_new {
+                        reject(TWICE, &name, written, common, visitor);
+                    } else if !tags::report_under(&name, written, common, visitor, &report_tag) {
+                        reject(NOT_A_NUMBER, &name, written, common, visitor);
+                    }
                 }
             }
             return Ok(());
@@ -91,53 +82,17 @@ pub(super) fn report<'o, V: Visitor>(
             Ok(_) => {
                 reject(TWICE, &key, cursor.since(start), common, visitor);
             }
-            Err(fault) => reject(fault, &key, cursor.since(start), common, visitor),
+            Err(fault) => {
+                let written = cursor.since(start);
+                let is_list = written.starts_with(b"[") && text.is_sound() && seen.is_new(text);
+                if !is_list || !tags::report_under(&key, written, common, visitor, &report_tag) {
+                    reject(fault, &key, written, common, visitor);
+                }
+            }
         }
         Ok(())
     });
     result.map_err(|Syntax(what)| Fault::malformed(what))
-}
-
-#[cold]
-pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
-    let shown = bounded(key);
-    let start = format!("{}\"values\":{{{}:", opening(common), quoted(&shown));
-    let fragment = [start.as_bytes(), value, b"}}"].concat();
-    let detail = format_args!("{shown}: {}", fault.told(value));
-    visitor.reject_part(Form::Elements, fault.reason, detail, &fragment);
-}
-
-/// As [`reject`], for a tag with an object of its own.
-#[cold]
-pub(super) fn reject_object<V: Visitor>(told: Told<'_>, key: &str, object: &[u8], common: Common<'_>, visitor: &mut V) {
-    let shown = bounded(key);
-    let start = format!("{}{}:", opening(common), quoted(&shown));
-    let fragment = [start.as_bytes(), object, b"}"].concat();
-    visitor.reject_part(Form::Elements, told.reason(), format_args!("{shown}: {told}"), &fragment);
-}
-
-/// Long names could make the fragments of a message many times as long as the message.
-fn bounded(key: &str) -> String {
-    key.chars().take(crate::NAME_BYTES_MAX + 1).collect()
-}
-
-/// The beginning of a fragment: what the values of its element have in common.
-pub(super) fn opening(common: Common<'_>) -> String {
-    let mut fragment = String::from("{");
-    if let Some(timestamp_us) = common.timestamp_us {
-        fragment += &format!("\"timestamp_us\":{timestamp_us},");
-    }
-    if let Some(machine) = common.machine {
-        fragment += &format!("\"machine_id\":{},", quoted(machine));
-    }
-    if common.quality != Quality::Good {
-        fragment += &format!("\"quality\":\"{}\",", common.quality.as_str());
-    }
-    fragment
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// Finds keys that stand twice. Keys with escapes are compared as they mean, not as they are written.

@@ -17,6 +17,7 @@ pub(super) struct Escaped<'a> {
 }
 
 impl<'a> Escaped<'a> {
+    #[inline]
     pub(super) fn raw(self) -> &'a str {
         self.raw
     }
@@ -24,6 +25,11 @@ impl<'a> Escaped<'a> {
     #[inline]
     pub(super) fn is(self, name: &str) -> bool {
         self.raw == name
+    }
+
+    /// Whether it is no name, but a name and a value.
+    pub(super) fn has_pair(self) -> bool {
+        self.raw.as_bytes().windows(2).any(|pair| pair[1] == b'=' && pair[0] != b'\\')
     }
 
     /// Borrowed unless there are escapes. A backslash before anything but `,`, `=` or a space is one.
@@ -42,6 +48,12 @@ fn unescape(raw: &str) -> String {
     }
     text
 }
+
+const NO_FIELDS: Fault = Fault::malformed("a line needs a space and fields after measurement and tags");
+
+/// Pairs alone: `temp=21.5 hum=48`.
+pub(super) const NO_MEASUREMENT: Fault =
+    Fault::malformed("no measurement stands before the values; write `M temp=21.5,hum=48`, M for the machine");
 
 /// The quotes of a text are open at the line's end.
 pub(super) const QUOTES_OPEN: Fault = Fault::malformed("a quoted value breaks off");
@@ -65,9 +77,16 @@ pub(super) struct Field<'a> {
     pub(super) raw: &'a str,
 }
 
+/// Telegraf's reader of OPC UA writes it with a capital.
+#[inline(always)]
+pub(super) fn is_quality(key: &str) -> bool {
+    matches!(key.as_bytes(), [b'q' | b'Q', rest @ ..] if rest == b"uality")
+}
+
 impl Field<'_> {
+    #[inline(always)]
     pub(super) fn is_quality(&self) -> bool {
-        self.key.is("quality") && matches!(self.value, FieldValue::Text(_))
+        is_quality(self.key.raw) && matches!(self.value, FieldValue::Text(_))
     }
 }
 
@@ -97,7 +116,7 @@ impl<'a> Line<'a> {
                 "sensor" => (0, 1),
                 "machine_id" => (1, 0),
                 "machine" => (1, 1),
-                "quality" => {
+                key if is_quality(key) => {
                     quality = Some(value.raw);
                     continue;
                 }
@@ -111,7 +130,7 @@ impl<'a> Line<'a> {
             }
         }
         if !scanner.spaces() {
-            return Err(Fault::malformed("a line needs a space and fields after measurement and tags"));
+            return Err(if measurement.has_pair() { NO_MEASUREMENT } else { NO_FIELDS });
         }
         let fields = scanner;
         let mut has_quality = false;
@@ -132,6 +151,7 @@ impl<'a> Line<'a> {
         Ok(Self { measurement, sensor, machine, quality, timestamp_us, fields })
     }
 
+    #[inline]
     pub(super) fn fields(&self) -> impl Iterator<Item = Result<Field<'a>, Fault>> + use<'a> {
         let mut scanner = self.fields;
         let mut more = true;
@@ -143,6 +163,13 @@ impl<'a> Line<'a> {
             })
         })
     }
+}
+
+/// The tags of a line that was read before.
+pub(super) fn tags(text: &str) -> impl Iterator<Item = (Escaped<'_>, Escaped<'_>)> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.name(b", ");
+    std::iter::from_fn(move || scanner.take(b',').then(|| scanner.tag().ok()).flatten())
 }
 
 fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
@@ -242,7 +269,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// An empty value is a tag left out.
-    #[inline]
+    #[inline(always)]
     fn tag(&mut self) -> Result<(Escaped<'a>, Escaped<'a>), Fault> {
         let key = self.name(b"= ");
         if key.raw.is_empty() || !self.take(b'=') {

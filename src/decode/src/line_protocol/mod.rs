@@ -4,11 +4,12 @@
 //! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`; other fields are remarks
 //! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
 //! - else the measurement is the machine; where it is none that the catalogue has (Telegraf's are names of its plugins), the
-//!   topic's machine, if it names one
+//!   topic's machine, if it names one, and where it names none, a tag `device`, `name` and the like that the catalogue has
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string, or a code beside a sensor's value,
 //! or a tag of that name belongs to the whole line: see [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
-//! [`super::value`] reads as one; other text, also without quotes, is rejected for its field alone, a line that cannot be read for itself alone.
+//! [`super::value`] reads as one; other text is rejected for its field alone, but in quotes, beside a number, it is a remark unless the
+//! catalogue has the sensor; a line that cannot be read for itself alone.
 //! Empty lines and those that begin with `#` are skipped. A line that is no UTF-8 is read as Latin-1. Text
 //! in quotes may hold line feeds, if the line that goes on behind them can be read as a whole: a lost quote costs one line.
 //!
@@ -19,10 +20,11 @@
 mod line;
 
 use super::fault::{Fault, checked_name};
+use super::json::is_machine_label;
 use super::timestamp::Unit;
 use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
 use genims_model::Quality;
-use line::{Escaped, Field, FieldValue, Line, QUOTES_OPEN};
+use line::{Escaped, Field, FieldValue, Line, NO_MEASUREMENT, QUOTES_OPEN, is_quality};
 use std::collections::HashSet;
 
 /// Decodes any number of lines; the last one needs no line feed. `unit`: what the timestamps count; `None` lets their
@@ -106,10 +108,13 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     if text.contains('\0') {
         return Err(Fault::malformed("the line contains NUL"));
     }
-    let line = Line::parse(text, around.unit)?;
+    let mut line = Line::parse(text, around.unit)?;
     let (quality, mut value_field) = (quality_of(&line, visitor), None);
-    let machine = line.machine.map(Escaped::to_str);
     let measurement = line.measurement.to_str();
+    if line.sensor.is_none() && line.machine.is_none() {
+        line.machine = labelled_machine(text, &line, around, visitor)?;
+    }
+    let machine = line.machine.map(Escaped::to_str);
     checked_name(&measurement)?;
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
         let other = around.machine.filter(|_| machine.is_none() && !visitor.knows_machine(&measurement));
@@ -126,6 +131,9 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
                 continue;
             }
             let code = field.key.to_str();
+            if matches!(field.value, FieldValue::Text(_)) && is_remark(&line, &field, (machine, &code), visitor) {
+                continue;
+            }
             report(&line, field, Name::Sensor { machine: Some(machine), sensor: &code }, quality, visitor);
         }
         return Ok(());
@@ -138,13 +146,48 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
         if field.key.is("value") && value_field.replace(field).is_some() {
             return Err(Fault::malformed("the field value stands twice"));
         }
-        if field.key.is("quality") {
+        if is_quality(field.key.raw()) {
             quality = code_of(&line, field).unwrap_or(quality);
         }
     }
     let field = value_field.ok_or(Fault::malformed("a line with a sensor tag needs a field named value"))?;
     report(&line, field, Name::Sensor { machine, sensor: &sensor }, quality, visitor);
     Ok(())
+}
+
+/// Whether text in quotes is nobody's value: the catalogue has no such sensor, and a field of the line is a number.
+#[cold]
+fn is_remark<V: Visitor>(line: &Line<'_>, field: &Field<'_>, (machine, code): (&str, &str), visitor: &V) -> bool {
+    let FieldValue::Text(text) = field.value else { return false };
+    let is_text = field.raw.ends_with('"') && value::of_text(text.as_bytes()).is_err();
+    let is_number = |field: Field<'_>| matches!(field.value, FieldValue::Number(_));
+    is_text && !visitor.knows(Some(machine), code) && line.fields().take(FIELDS_FEW).flatten().any(is_number)
+}
+
+/// The machine that a tag names which need not name one, where nothing else does and the catalogue has it; a fault if what
+/// stands in the measurement's place is a pair.
+#[inline]
+fn labelled_machine<'t, V: Visitor>(
+    text: &'t str,
+    line: &Line<'_>,
+    around: Around<'_>,
+    visitor: &V,
+) -> Result<Option<Escaped<'t>>, Fault> {
+    let has_tags = text.as_bytes().get(line.measurement.raw().len()) == Some(&b',');
+    let has_pair = line.measurement.has_pair();
+    if !(has_pair || has_tags) || visitor.knows_machine(&line.measurement.to_str()) {
+        Ok(None)
+    } else if has_pair {
+        Err(NO_MEASUREMENT)
+    } else {
+        Ok(if around.machine.is_none() { label_of(text, visitor) } else { None })
+    }
+}
+
+#[cold]
+fn label_of<'t, V: Visitor>(text: &'t str, visitor: &V) -> Option<Escaped<'t>> {
+    let labels = line::tags(text).filter(|(key, _)| key.is("name") || is_machine_label(key.raw()));
+    labels.map(|(_, value)| value).find(|machine| visitor.knows_machine(&machine.to_str()))
 }
 
 /// The quality of a line with a sensor, whose field `quality` is a number: there it is no sensor's value.

@@ -180,7 +180,7 @@ fn times_behind_a_line_may_have_a_fraction_or_be_text() {
 #[test]
 fn a_field_at_fault_is_rejected_alone_and_can_be_sent_again() {
     let text = "press,machine=M1,host=h A=1,B=\"x\",C=\"\",D=NaN,E=1e11,F=100000000000i,G=2,quality=\"bad\" 1700000000";
-    let mut found = Collected::default();
+    let mut found = Collected { known: vec!["B", "C"], ..Collected::default() };
     decode(text.as_bytes(), Some(Unit::Seconds), &mut found);
     let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
     assert_eq!(values, [1.0, 2.0]);
@@ -246,7 +246,17 @@ fn text_in_quotes_may_hold_line_feeds() {
     let text = "M1 note=\"a\nb,c=1 \\\" x\r\n\nd\",T=1 5000\nM1 T=2\nM1,k=v T=3,end=\"\n\"";
     let values: Vec<f64> = decoded(text).points.iter().map(|point| point.value).collect();
     assert_eq!(values, [1.0, 2.0, 3.0]);
-    assert_eq!(decoded(text).fragments().len(), 2, "text is no reading");
+    assert_eq!(decoded(text).rejects, [], "text beside a number is a remark, as in JSON");
+    let mut known = Collected { known: vec!["note", "end"], ..Collected::default() };
+    decode(text.as_bytes(), None, &mut known);
+    assert_eq!(
+        (known.points.len(), known.reasons()),
+        (3, vec![Reason::NotANumber; 2]),
+        "unless the catalogue has the sensor"
+    );
+    for alone in ["M1 note=\"a\"", "M1 T=warm,U=1", "M1,sensor=T value=\"a\",x=1"] {
+        assert_eq!(decoded(alone).reasons(), [Reason::NotANumber], "{alone}");
+    }
     let lost = decoded("M1 T=1,note=\"a\nM1 T=2,note=\"b\"\nM1 T=3\n");
     let values: Vec<f64> = lost.points.iter().map(|point| point.value).collect();
     assert_eq!(

@@ -9,7 +9,7 @@ fn entry(toml: &str) -> TopicTemplate {
 
 fn compile(toml: &str) -> Result<Option<Mapping>, MappingError> {
     let entry = entry(toml);
-    Mapping::compile(&entry.keys, &entry.states, &entry.qualities)
+    Mapping::compile(&entry.keys, &entry.states, &entry.qualities, entry.zone.as_deref())
 }
 
 #[test]
@@ -29,6 +29,7 @@ fn a_mapping_is_read_from_toml_and_checked() {
         ("states = { on = nan }", "11 digits"),
         ("states = { \" \" = 1 }", "empty word"),
         ("qualities = { fair = \"so-so\" }", "good, uncertain or bad"),
+        ("zone = \"Berlin\"", "zone = \"Berlin\" is no time zone; write one of the IANA's"),
     ] {
         let error = compile(bad).unwrap_err().to_string();
         assert!(error.contains(told), "{bad}: {error}");

@@ -92,6 +92,44 @@ fn what_stands_around_the_payload_costs_nothing() {
 }
 
 #[test]
+fn what_a_buffer_held_before_is_no_part_of_the_payload() {
+    for old in ["\0 ld}", "\0\"value\":7}", "\0\0x", "\0]", "\0=5"] {
+        for form in ["{\"value\":1.5}", "[{\"value\":1.5}]", "M1 TEMP=1.5", "1.5"] {
+            let found = decoded(SENSOR, format!("{form}{old}"));
+            assert_eq!((found.points, found.rejects), (vec![temp(1.5)], vec![]), "{form} {old:?}");
+        }
+        let lines = decoded(SENSOR, format!("{{\"value\":1.5}}\n{{\"value\":2}}{old}"));
+        assert_eq!((lines.points.len(), lines.rejects.len()), (2, 0), "{old:?}");
+    }
+    // What could be UTF-16, and lines that may be of use, are set aside as they came.
+    for payload in [&b"1\0.\x005\0"[..], b"\x001\0.\x005", b"hello\0x", b"{\"value\":1.5\0}"] {
+        let found = decoded(SENSOR, payload);
+        assert_eq!((found.points.len(), found.rejects.len()), (0, 1), "{payload:?}");
+    }
+    let second = decoded(SENSOR, "M1 TEMP=1\nM1 TEMP=2\0x\nM1 TEMP=3");
+    assert_eq!((second.points.len(), second.rejects.len()), (2, 1));
+}
+
+#[test]
+fn binary_payloads_are_told_so() {
+    let cbor = b"\xa1\x61t\xfb\x40\x35\x5e\xb8\x51\xeb\x85\x1f";
+    let message_pack = b"\x81\xa1t\xcb\x40\x35\x5e\xb8\x51\xeb\x85\x1f";
+    let sparkplug = b"\x08\xfb\xa7\xd0\xb1\xbc\x31\x12\x0f\x0a\x04a=b\n\x18\x00\x20\x0a\x6d\0\0\xac\x41";
+    for payload in [&cbor[..], message_pack, sparkplug] {
+        for topic in [SENSOR, BATCH, "genims/v1/F1/L1/M1/tags"] {
+            let found = decoded(topic, payload);
+            assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::MalformedPayload]), "{payload:?}");
+            assert!(found.rejects[0].1.contains("binary (Sparkplug B"), "{}", found.rejects[0].1);
+            assert_eq!(found.rejects[0].2, payload);
+        }
+    }
+    assert!(decoded("spBv1.0/G/NDATA/E", sparkplug).rejects[0].1.contains("Sparkplug B"));
+    // Text in Latin-1 is none.
+    let found = decoded(SENSOR, b"M1 TEMP=1.5,note=\"\xd6l\"\0");
+    assert_eq!(found.points, [temp(1.5)]);
+}
+
+#[test]
 fn an_empty_message_says_nothing() {
     for topic in [SENSOR, BATCH, SCADA, ""] {
         for payload in ["", "\0", "\0\0"] {
@@ -158,6 +196,67 @@ fn a_measurement_that_is_no_machine_stands_for_the_topic_s() {
 }
 
 #[test]
+fn pairs_without_a_measurement_are_told_so() {
+    let topic = "genims/v1/F1/L1/M1/tags";
+    for payload in ["temp=21.5 hum=48", "TEMP=21.5", "temp=21.5&hum=48", "temp=21.5,hum=48", "temp=21.5\nhum=48"] {
+        let found = decoded(topic, payload);
+        assert_eq!(found.points, [], "{payload}");
+        assert_eq!(found.fragments().join("\n"), payload, "nothing of it is lost");
+        for (reason, detail, _) in &found.rejects {
+            assert_eq!(*reason, Reason::MalformedPayload, "{payload}");
+            assert!(detail.contains("write `M temp=21.5,hum=48`"), "{payload}: {detail}");
+        }
+    }
+    for line in ["temp=21.5 hum=48", "temp=21.5,host=gw hum=48"] {
+        let found = decoded(BATCH, line);
+        assert_eq!((found.points.len(), found.fragments()), (0, vec![line.to_owned()]), "for want of a machine, too");
+        assert!(found.rejects[0].1.contains("write `M temp=21.5,hum=48`"), "{}", found.rejects[0].1);
+    }
+    // Base64 is no pair.
+    for payload in ["gkHeAA==", "gkHeAA=", "gkHeAA==\r\n"] {
+        let found = decoded(topic, payload);
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::MalformedPayload]), "{payload}");
+        assert!(found.rejects[0].1.contains("`gkHeAA=") && !found.rejects[0].1.contains("line"), "{payload}");
+        assert!(decoded(BATCH, payload).rejects[0].1.contains("neither JSON nor line protocol: `gkHeAA="), "{payload}");
+    }
+    // An escaped sign of equality is one of the name's letters, and a machine's name is what the catalogue has.
+    assert_eq!(decoded(topic, "a\\=b TEMP=1").points, [temp(1.0)]);
+    let mut visitor = Collected { known: vec!["a=b"], ..Collected::default() };
+    Decoder::default().message(topic, b"a=b TEMP=1", &mut visitor);
+    assert_eq!(visitor.points, [Found::new("TEMP", None, 1.0).on("a=b")]);
+}
+
+#[test]
+fn telegraf_writes_the_quality_of_opc_ua_with_a_capital() {
+    let bad = "opcua,id=ns\\=2;s\\=T TEMP=21.5,Quality=\"The node is unknown. StatusBadNodeIDUnknown (0x80340000)\"";
+    let found = decoded("genims/v1/F1/L1/M1/tags", bad);
+    assert_eq!((found.points, found.rejects), (vec![temp(21.5).of_quality(Quality::Bad)], vec![]));
+    let good = "opcua TEMP=21.5,Quality=\"The operation succeeded. StatusGood (0x0)\"";
+    assert_eq!(decoded("genims/v1/F1/L1/M1/tags", good).points, [temp(21.5)]);
+    for line in ["r,sensor_id=TEMP,machine_id=M1 value=21.5,Quality=24", "r,machine_id=M1,Quality=bad TEMP=21.5"] {
+        assert_eq!(decoded(BATCH, line).points, [temp(21.5).of_quality(Quality::Bad)], "{line}");
+    }
+    let json = r#"{"value":21.5,"Quality":"The operation succeeded. StatusGood (0x0)"}"#;
+    assert_eq!(decoded(SENSOR, json).points, [temp(21.5)]);
+}
+
+#[test]
+fn a_topic_that_names_a_machine_needs_no_more() {
+    for (template, topic) in [
+        ("zigbee2mqtt/{machine}", "zigbee2mqtt/M1"),
+        ("losant/{machine}/state", "losant/M1/state"),
+        ("devices/{machine}/messages/events/", "devices/M1/messages/events/"),
+    ] {
+        let entry = TopicTemplate { template: template.to_owned(), ..TopicTemplate::default() };
+        let decoder = Decoder::new(Templates::new([&entry]).unwrap());
+        let mut visitor = Collected::default();
+        decoder.message(topic, br#"{"TEMP":1.5}"#, &mut visitor);
+        decoder.message(topic, b"1.5", &mut visitor);
+        assert_eq!((visitor.points.as_slice(), visitor.rejects.len()), (&[temp(1.5)][..], 1), "{template}");
+    }
+}
+
+#[test]
 fn damaged_frames_are_malformed() {
     let good = frame_payload();
     for length in 2..good.len() {
@@ -187,6 +286,18 @@ fn below_scada_only_json_is_taken() {
         let found = decoded(SCADA, payload);
         assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::MalformedPayload]));
     }
+}
+
+#[test]
+fn a_snapshot_is_kept_without_the_columns_at_fault_which_are_told() {
+    let whole = r#"{"ts":1700000000123,"machine_state":"RUNNING","fault_code":0,"program_number":1234,"tool_number":3.5,"oee_percentage":NaN}"#;
+    let found = decoded(SCADA, whole);
+    let [(machine, timestamp_us, fields)] = &found.snapshots[..] else { panic!("{found:?}") };
+    assert_eq!((machine.as_str(), *timestamp_us), ("M1", Some(1_700_000_000_123_000)));
+    assert_eq!((fields.fault_code.as_deref(), fields.program_number.as_deref()), (None, Some("1234")));
+    assert_eq!((fields.tool_number, fields.oee_percentage), (None, None));
+    assert_eq!((found.reasons(), found.fragments()), (vec![Reason::OutOfRange], vec![whole.to_owned()]));
+    assert!(found.rejects[0].1.starts_with("tool_number: "), "{}", found.rejects[0].1);
 }
 
 #[test]

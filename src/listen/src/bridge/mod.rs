@@ -142,7 +142,12 @@ impl BridgeName<'_> {
     fn client_id(self) -> String {
         let server = self.server.simple().to_string();
         let listener = self.listener.replace(|other: char| !other.is_ascii_alphanumeric(), "-");
-        format!("genims-{}-{listener}", &server[..12])
+        // What was replaced would make one id of several names.
+        let original = match listener == self.listener {
+            true => String::new(),
+            false => format!("-{:08x}", crc32fast::hash(self.listener.as_bytes())),
+        };
+        format!("genims-{}-{listener}{original}", &server[..12])
     }
 }
 

@@ -366,7 +366,12 @@ fn the_client_id_is_one_bridge_s_own_and_stays() {
     let other_listener = BridgeName { listener: "hall 2/ö", ..NAME };
     assert_eq!(NAME.client_id(), "genims-123456789abc-plant");
     assert_eq!(other_server.client_id(), "genims-000000000000-plant");
-    assert_eq!(other_listener.client_id(), "genims-123456789abc-hall-2--");
+    assert_eq!(other_listener.client_id(), "genims-123456789abc-hall-2---44f4f240");
+    // Names that differ in what an id cannot hold are two bridges.
+    let ids: Vec<String> =
+        ["hall-2", "hall 2", "hall_2", "hall/2"].map(|listener| BridgeName { listener, ..NAME }.client_id()).into();
+    assert_eq!(ids[0], "genims-123456789abc-hall-2");
+    assert!((1..ids.len()).all(|at| !ids[at..].contains(&ids[at - 1])), "{ids:?}");
 }
 
 #[tokio::test]

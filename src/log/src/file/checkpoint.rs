@@ -6,7 +6,7 @@
 
 use super::error::SpoolError;
 use genims_model::event::FaultOpened;
-use genims_model::{Cause, Event, Group, MachineNo};
+use genims_model::{Cause, Event, Group, MachineNo, Mark};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -82,13 +82,15 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// A resend may bring an older mark behind a newer one: the higher one holds.
+    /// A resend may bring an older mark behind a newer one: the higher one holds. Our own, which are few, are never forgotten,
+    /// however many clients there are.
     fn mark(&mut self, client: &str, sequence: u64) {
         self.clock += 1;
+        let at = if client.starts_with(Mark::RESERVED) { u64::MAX } else { self.clock };
         match self.marks.get_mut(client) {
-            Some(mark) => *mark = Touched { value: mark.value.max(sequence), at: self.clock },
+            Some(mark) => *mark = Touched { value: mark.value.max(sequence), at },
             None => {
-                self.marks.insert(client.to_owned(), Touched { value: sequence, at: self.clock });
+                self.marks.insert(client.to_owned(), Touched { value: sequence, at });
                 forget_oldest(&mut self.marks, MARKS_MAX);
             }
         }
@@ -123,7 +125,6 @@ fn forget_oldest<K: Hash + Eq, T>(entries: &mut HashMap<K, Touched<T>>, max: usi
 mod tests {
     use super::super::samples;
     use super::*;
-    use genims_model::Mark;
 
     fn marked(client: &str, sequence: u64) -> Group {
         Group { marks: vec![Mark { client: client.to_owned(), sequence }], ..Group::default() }
@@ -154,12 +155,14 @@ mod tests {
     #[test]
     fn at_the_bound_the_clients_heard_of_longest_ago_give_way() {
         let mut checkpoint = Checkpoint::default();
+        checkpoint.mark("log/refused", 7);
         for client in 0..MARKS_MAX {
             checkpoint.mark(&client.to_string(), 1);
         }
         checkpoint.mark("0", 2);
         checkpoint.mark("new", 1);
         assert!(checkpoint.marks.len() <= MARKS_MAX);
+        assert_eq!(checkpoint.marks().get("log/refused"), Some(&7));
         assert!(
             checkpoint.marks.contains_key("0")
                 && checkpoint.marks.contains_key("new")

@@ -36,7 +36,8 @@ pub enum SpoolError {
     Foreign(PathBuf),
     #[error(
         "the spool ends at offset {end}, but sink {sink} has already taken everything below {cursor}: acknowledged \
-         records are missing. Restore the newest segment from a copy, or move the spool directory away"
+         records are missing. Restore the newest segment from a copy, or run `genims log quarantine`: what is left stays, and \
+         what is lost is said and counted"
     )]
     EndBehindCursor { sink: String, cursor: u64, end: u64 },
     #[error("offset {requested} is no longer in the spool, which begins at {first}; continue from there")]

@@ -12,7 +12,7 @@
 //! # On disk
 //! ```text
 //! lock                                     held by the one process that has the spool open
-//! segment-{first_offset}-{serial}.log      front (spool id, carry), records, zeros      see segment.rs, record.rs
+//! segment-{first_offset}-{serial}.log      front (spool id, checkpoint), records, zeros see segment.rs, record.rs
 //! cursor-{sink}                            two slots, written in turn                    see cursor.rs
 //! history                                  one slot an opening                           see history.rs
 //! quarantine/                              damaged segments, moved away                  see quarantine.rs
@@ -113,7 +113,6 @@ pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
 pub use row_letters::{Forwarded, RowLetters};
-pub(crate) use tail::memory_bytes;
 
 use disk::{Disk, RealDisk};
 use genims_model::event::FaultOpened;

@@ -143,7 +143,7 @@ fn fetch(
         if header.next_offset() > from {
             let (group, _) = checked(&segment, place.byte, place.records.group(place.byte))?;
             if !group.is_empty() {
-                bytes += tail::memory_bytes(&group);
+                bytes += group.bytes();
                 ahead.push_back(tail::from_offset(Arc::new(group), from));
             }
         }

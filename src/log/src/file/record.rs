@@ -28,8 +28,11 @@ pub const HEADER_BYTES: usize = 48;
 
 /// What every record begins with; the format's number follows.
 pub(super) const MAGIC: [u8; 3] = *b"GSR";
-/// The format that is written.
-pub(super) const FORMAT: u32 = 2;
+/// The newest format. It is written where a record has programs' rows: a release that does not know them must refuse the log,
+/// not pass over rows that were acknowledged.
+pub(super) const FORMAT: u32 = 3;
+/// The same without rows, which the release before them reads as well.
+pub(super) const FORMAT_WITHOUT_ROWS: u32 = 2;
 const CHECKED_HEADER_BYTES: usize = HEADER_BYTES - 4;
 pub(super) const SECTION_BYTES: usize = 16;
 
@@ -203,7 +206,8 @@ pub fn encode<'a>(
         marks: sections.put(kind::MARK, 0, items.marks)?,
     };
     let count = sections.count;
-    seal(out, first_offset, synced_position, counts.offsets() as u32, count)?;
+    let format = if counts.rows > 0 { FORMAT } else { FORMAT_WITHOUT_ROWS };
+    seal(out, format, first_offset, synced_position, counts.offsets() as u32, count)?;
     Ok(counts)
 }
 
@@ -214,7 +218,7 @@ pub(super) fn encode_lost(first_offset: u64, offsets: u32, out: &mut Vec<u8>) ->
     let mut sections = Sections { out, bytes_max: usize::MAX, count: 0, room: true };
     let begin = sections.begin();
     sections.end(begin, kind::LOST, 1, HAS_OFFSETS, offsets as usize);
-    seal(out, first_offset, 0, offsets, 1)
+    seal(out, FORMAT_WITHOUT_ROWS, first_offset, 0, offsets, 1)
 }
 
 struct Sections<'a> {
@@ -289,6 +293,7 @@ impl Sections<'_> {
 
 pub(super) fn seal(
     out: &mut [u8],
+    format: u32,
     first_offset: u64,
     synced_position: u64,
     offsets: u32,
@@ -296,7 +301,7 @@ pub(super) fn seal(
 ) -> Result<(), SpoolError> {
     let payload_bytes = u32::try_from(out.len() - HEADER_BYTES).map_err(|_| SpoolError::TooLarge(out.len()))?;
     out[..3].copy_from_slice(&MAGIC);
-    out[3] = b'0' + FORMAT as u8;
+    out[3] = b'0' + format as u8;
     out[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
     out[8..16].copy_from_slice(&first_offset.to_le_bytes());
     out[24..28].copy_from_slice(&offsets.to_le_bytes());
@@ -330,7 +335,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Group, usize), Damage> {
     let payload = &record[HEADER_BYTES..];
     let group = match header.format {
         1 => v1::decode(header.first_offset, &v1::counts(record), payload)?,
-        FORMAT => take_sections(header.first_offset, u32_at(record, 28), payload)?,
+        FORMAT_WITHOUT_ROWS..=FORMAT => take_sections(header.first_offset, u32_at(record, 28), payload)?,
         found => return Err(Damage::Newer { found, expected: FORMAT }),
     };
     if group.len() != header.offsets {

@@ -3,8 +3,7 @@
 //!
 //! Bounded by bytes; the oldest groups give way. Whatever is not here is on disk, so the bound never costs a record.
 
-use genims_model::group::rows_bytes;
-use genims_model::{DeadLetter, Event, Group, Mark, Reading, Snapshot};
+use genims_model::Group;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,7 +26,7 @@ impl Tail {
     }
 
     pub(super) fn push(&self, group: Arc<Group>) {
-        let bytes = memory_bytes(&group);
+        let bytes = group.bytes();
         let mut evicted = Vec::new();
         let mut groups = self.lock();
         groups.queue.push_back((group, bytes));
@@ -71,21 +70,6 @@ impl Groups {
         self.bytes -= bytes;
         Some(group)
     }
-}
-
-/// What a group occupies: its vectors exactly, the texts behind snapshots and events by a usual size.
-pub(crate) fn memory_bytes(group: &Group) -> usize {
-    const TEXTS_BYTES: usize = 128;
-    let dead_letters: usize =
-        group.dead_letters.iter().map(|dead_letter| dead_letter.payload.len() + dead_letter.topic.len()).sum();
-    size_of::<Group>()
-        + group.readings.capacity() * size_of::<Reading>()
-        + group.snapshots.len() * (size_of::<Snapshot>() + TEXTS_BYTES)
-        + group.events.len() * (size_of::<Event>() + TEXTS_BYTES)
-        + group.dead_letters.len() * (size_of::<DeadLetter>() + TEXTS_BYTES)
-        + group.marks.len() * (size_of::<Mark>() + TEXTS_BYTES)
-        + rows_bytes(&group.rows)
-        + dead_letters
 }
 
 /// The part of a group from `offset` on.
@@ -135,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_oldest_groups_give_way_at_the_bound() {
-        let one = memory_bytes(&group(0, 10));
+        let one = group(0, 10).bytes();
         let tail = Tail::new(one * 3);
         for first_offset in (0..100).step_by(10) {
             tail.push(group(first_offset, 10));

@@ -6,7 +6,46 @@ use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{DeadLetter, Reason};
 use std::fmt::Arguments;
 
+/// What of a message under way is of sensors that nobody knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Nobodys {
+    /// Letters and records that were there before it.
+    pub(super) letters: usize,
+    pub(super) records: u64,
+    /// Its points of such sensors that say their time themselves.
+    pub(super) points: u64,
+}
+
 impl IntakeBuffer {
+    /// Ends a message, of which `payload` is all: a JSON object of which nobody knows anything is kept as it came, with what its sender
+    /// said beside the values. One without times is not: what came when stands in its parts alone.
+    #[inline]
+    pub fn end_message(&mut self, payload: &[u8]) {
+        if self.nobodys.points > 0 {
+            self.keep_whole(payload);
+        }
+    }
+
+    #[cold]
+    fn keep_whole(&mut self, payload: &[u8]) {
+        let Nobodys { letters, records, points } = std::mem::take(&mut self.nobodys);
+        let is_object = payload.trim_ascii_start().starts_with(b"{");
+        let fits = payload.len() <= PAYLOAD_KEPT_BYTES_MAX;
+        let all = &mut self.staged[0].dead_letters;
+        if !is_object || !fits || self.records - records != points || all.len() <= letters {
+            return;
+        }
+        all.truncate(letters + 1);
+        if let Some(letter) = all.last_mut() {
+            if points > 1 {
+                letter.detail += &format!("; and {} more of this message", points - 1);
+            }
+            letter.payload = payload.to_vec();
+            letter.payload_bytes = payload.len() as u64;
+            letter.records = points;
+        }
+    }
+
     pub fn set_scope(&mut self, scope: Scope) {
         self.scope = scope;
     }
@@ -21,6 +60,8 @@ impl IntakeBuffer {
     /// A point whose sensor nobody knows, or which its sender may not send: kept as an element that can be replayed once that
     /// has changed.
     pub(super) fn reject_point(&mut self, why: (Reason, &str), machine: Option<&str>, sensor: &str, point: &Point<'_>) {
+        let is_nobodys = why.0 == Reason::UnknownSensor && point.timestamp_us.is_some();
+        self.nobodys.points += u64::from(is_nobodys);
         let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
         let mut element = serde_json::json!({
             "sensor_id": sensor,

@@ -5,6 +5,7 @@ use super::report::{Checks, Subject};
 use futures_util::future::join_all;
 use genims_databases::clock;
 use genims_databases::errors::mysql_code;
+use genims_databases::mysql::disconnect;
 use genims_databases::{Database, DatabaseError, Environment, MysqlConnection, MysqlSettings};
 use mysql_async::Error;
 use mysql_async::prelude::Queryable;
@@ -36,8 +37,7 @@ pub(super) async fn examine(checks: &mut Checks, database: &Database, environmen
     let cause = more.iter().find_map(|attempt| attempt.as_ref().err().map(ToString::to_string));
     let opened: Vec<MysqlConnection> = more.into_iter().flatten().collect();
     judge::pool(checks, 1 + opened.len(), cause, false);
-    // Said goodbye to, or the server counts them as aborted; whether it hears that is its own affair.
-    join_all(opened.into_iter().chain([connection]).map(MysqlConnection::disconnect)).await;
+    join_all(opened.into_iter().chain([connection]).map(disconnect)).await;
 }
 
 /// A server that says no is reachable.

@@ -60,7 +60,7 @@ pub(super) async fn record_at_once(
         };
         entry.record(&mut connection, session).await.map_err(|source| settings.error(source))?;
     }
-    let _ = connection.disconnect().await;
+    genims_databases::mysql::disconnect(connection).await;
     Ok(())
 }
 

@@ -50,7 +50,7 @@ impl Holds {
         let steps: Result<Vec<Step>, DatabaseError> = async {
             let mut connection = settings.connect().await?;
             let steps = connection.query(STEPS).await.map_err(|source| settings.error(source));
-            let _ = connection.disconnect().await;
+            genims_databases::mysql::disconnect(connection).await;
             steps
         }
         .await;

@@ -55,7 +55,7 @@ pub(super) async fn run(
         }
         report.tables.push(table);
     }
-    let _ = connection.disconnect().await;
+    genims_databases::mysql::disconnect(connection).await;
     report.tables.sort_by(|one, other| one.table.cmp(&other.table));
     Ok(())
 }

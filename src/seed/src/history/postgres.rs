@@ -113,10 +113,10 @@ impl Store {
 
     async fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         let Self { session, catalogue, buffer, log_id, position, .. } = self;
-        let sorted = sort(batch, catalogue, DaysKept::all()).rows;
+        let sorted = sort(batch, catalogue, &DaysKept::all()).rows;
         let days = sensor_rows::days(&sorted);
         let mut sensors = SensorRows::new(catalogue, sorted);
-        let (mut scada, _) = ScadaRows::of(batch, catalogue, DaysKept::all());
+        let (mut scada, _) = ScadaRows::of(batch, catalogue, &DaysKept::all());
         let mut health = EventRows::of(batch, catalogue, stored_us(batch)).health;
         let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
         let all_days = days.iter().map(|day| ("sensor_data", *day)).chain(scada_days);

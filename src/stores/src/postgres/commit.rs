@@ -11,6 +11,7 @@ use crate::postgres::event_rows::{self, EventRows};
 use crate::postgres::folding::{self, Counts};
 use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::LedgerRow;
+use crate::postgres::locked_days::{ROWS_MAX, is_kept_waiting};
 use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
 use crate::postgres::replaced::Replaced;
 use crate::postgres::scada_rows::{self, ScadaRows};
@@ -70,7 +71,8 @@ pub async fn commit(
     Ok(report)
 }
 
-/// In one transaction. Once more when a partition was dropped or detached behind our back; with half as many days while a
+/// In one transaction. Once more when a partition was dropped or detached behind our back; without old days that another session
+/// has locked; with half as many days while a
 /// single group has more than the server has locks for; and row by row where rows are refused, or where a single group is
 /// too much.
 async fn commit_piece(
@@ -80,6 +82,11 @@ async fn commit_piece(
     buffer: &mut BytesMut,
 ) -> Result<Committed, SinkError> {
     let mut effort = Effort { mode: Mode::Whole, days: DaysKept::all() };
+    if session.locked_days.may_hold(|| effort.days.of(batch))
+        && let Some(fewer) = without_locked(session, batch, &effort.days).await?
+    {
+        effort.days = fewer;
+    }
     let mut has_forgotten = false;
     loop {
         let error = match write(session, batch, context, buffer, &effort).await {
@@ -89,6 +96,11 @@ async fn commit_piece(
         if is_partition_gone(&error) && !has_forgotten {
             has_forgotten = true;
             session.forget();
+        } else if is_kept_waiting(&error)
+            && let Some(fewer) = without_locked(session, batch, &effort.days).await?
+        {
+            tracing::warn!(%error, first_offset = batch.first_offset, "another session has days locked; their rows are set aside");
+            effort.days = fewer;
         } else if let Some(fewer) = effort.days.halved(batch).filter(|_| is_short_of_locks(&error, batch)) {
             tracing::info!(%error, first_offset = batch.first_offset, "more days than locks; trying fewer at once");
             effort.days = fewer;
@@ -100,6 +112,16 @@ async fn commit_piece(
             return Err(error);
         }
     }
+}
+
+/// The days left when those are passed over that somebody has locked; `None` when there are none, or too many rows of them.
+async fn without_locked(session: &mut Session, batch: &Batch, kept: &DaysKept) -> Result<Option<DaysKept>, SinkError> {
+    let found = session.locked_days.find(&session.client, &kept.of(batch), now_us()).await?;
+    let fewer = kept.clone().without(&found);
+    let is_lost = |time_us: i64| kept.contains(time_us) && !fewer.contains(time_us);
+    let readings = batch.readings().filter(|(_, reading)| is_lost(reading.timestamp_us)).count();
+    let snapshots = batch.snapshots().filter(|(_, snapshot)| is_lost(snapshot.timestamp_us)).count();
+    Ok((!found.is_empty() && readings + snapshots <= ROWS_MAX).then_some(fewer))
 }
 
 /// How one batch is tried.
@@ -144,9 +166,9 @@ async fn write(
     batch: &Batch,
     context: &Context<'_>,
     buffer: &mut BytesMut,
-    &Effort { mode, days: kept }: &Effort,
+    Effort { mode, days: kept }: &Effort,
 ) -> Result<Committed, SinkError> {
-    let catalogue = context.catalogue;
+    let (mode, catalogue) = (*mode, context.catalogue);
     let sorted = sort(batch, catalogue, kept);
     let set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row, kept)).collect();
     let (mut scada, unstorable) = ScadaRows::of(batch, catalogue, kept);

@@ -9,7 +9,7 @@
 //! - [`isolate`]: one statement over many rows, whole or with the refused ones set aside
 //! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`dead_letters`]: what becomes which row;
 //!   [`folding`]: how many rows dead letters become; [`replaced`]: what a row takes the place of
-//! - [`partitions`]: a partition a day; [`ledger`]: a row a batch
+//! - [`partitions`]: a partition a day; [`locked_days`]: those that another session works on; [`ledger`]: a row a batch
 //!
 //! The tables, the bookkeeping's too, are made by `genims provision`.
 //!
@@ -29,6 +29,7 @@ pub mod field;
 pub mod folding;
 pub mod isolate;
 pub mod ledger;
+mod locked_days;
 pub mod partitions;
 pub mod positions;
 pub mod replaced;

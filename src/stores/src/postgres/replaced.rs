@@ -38,6 +38,6 @@ impl Rowwise for Replaced<'_, '_> {
     }
 
     fn refused(&self, index: usize) -> Refused {
-        refused(self.catalogue, &self.replacing[index], DaysKept::all())
+        refused(self.catalogue, &self.replacing[index], &DaysKept::all())
     }
 }

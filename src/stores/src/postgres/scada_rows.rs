@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::order::day_of;
 use crate::postgres::copy::{EncodeRows, Refused};
-use crate::postgres::days_kept::{DaysKept, SHORT_OF_LOCKS};
+use crate::postgres::days_kept::DaysKept;
 use crate::postgres::field::{PutField, time_text};
 use crate::postgres::partitions::{TIME_NOT_STORED, is_stored};
 use bytes::{BufMut, BytesMut};
@@ -31,7 +31,7 @@ pub struct ScadaRows<'a> {
 
 impl<'a> ScadaRows<'a> {
     /// Answers also the snapshots that have no place: an unknown machine number, a time that is not stored, or not now.
-    pub fn of(batch: &'a Batch, catalogue: &'a Catalogue, kept: DaysKept) -> (Self, Vec<Refused>) {
+    pub fn of(batch: &'a Batch, catalogue: &'a Catalogue, kept: &DaysKept) -> (Self, Vec<Refused>) {
         let mut rows = Vec::new();
         let mut unstorable = Vec::new();
         for (offset, snapshot) in batch.snapshots() {
@@ -42,7 +42,7 @@ impl<'a> ScadaRows<'a> {
                 machine => {
                     let mut refused = refused(catalogue, offset, snapshot, machine.map(AsRef::as_ref));
                     if refused.detail.is_empty() {
-                        refused.detail = SHORT_OF_LOCKS.to_owned();
+                        refused.detail = kept.lack(snapshot.timestamp_us).unwrap_or_default().to_owned();
                     }
                     unstorable.push(refused);
                 }
@@ -188,7 +188,7 @@ mod tests {
         let group = Group { snapshots: vec![snapshot], ..Group::default() };
         let mut batch = Batch::default();
         batch.push(Arc::new(group));
-        let (rows, unstorable) = ScadaRows::of(&batch, &catalogue, DaysKept::all());
+        let (rows, unstorable) = ScadaRows::of(&batch, &catalogue, &DaysKept::all());
         assert!(unstorable.is_empty());
         let element: serde_json::Value = serde_json::from_slice(&rows.refused(0).payload).expect("JSON");
         let row = &element["row"];

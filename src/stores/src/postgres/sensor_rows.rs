@@ -6,7 +6,7 @@
 use crate::batch::Batch;
 use crate::order::{Row, day_of, sorted};
 use crate::postgres::copy::{EncodeRows, Refused};
-use crate::postgres::days_kept::{DaysKept, SHORT_OF_LOCKS};
+use crate::postgres::days_kept::DaysKept;
 use crate::postgres::field::{PutField, time_text};
 use crate::postgres::partitions::{TIME_NOT_STORED, is_stored};
 use crate::postgres::sensor_tail::{TAIL_BYTES_MAX, Tail, Texts};
@@ -46,7 +46,7 @@ pub struct Sorted<'a> {
 }
 
 /// Sorts a batch's readings and leaves out what is not to be written.
-pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue, kept: DaysKept) -> Sorted<'a> {
+pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue, kept: &DaysKept) -> Sorted<'a> {
     let has_day = |time_us: i64| is_stored(time_us) && kept.contains(time_us);
     let is_storable = |reading: &Reading| has_day(reading.timestamp_us) && catalogue.sensor(reading.sensor).is_some();
     let all = batch.readings().map(|(offset, reading)| Row { reading, offset });
@@ -108,13 +108,13 @@ impl EncodeRows for SensorRows<'_> {
     }
 
     fn refused(&self, index: usize) -> Refused {
-        refused(self.catalogue, &self.rows[index], DaysKept::all())
+        refused(self.catalogue, &self.rows[index], &DaysKept::all())
     }
 }
 
 /// The reading as an element of a batch payload, with the finished row under `row`: the stream has taken the reading, so
 /// `genims deadletter replay` puts the row itself where it belongs.
-pub fn refused(catalogue: &Catalogue, row: &Row<'_>, kept: DaysKept) -> Refused {
+pub fn refused(catalogue: &Catalogue, row: &Row<'_>, kept: &DaysKept) -> Refused {
     let Row { reading, offset } = row;
     let sensor = catalogue.sensor(reading.sensor).map(|entry| &entry.sensor);
     let sensor_id = sensor.map(|sensor| sensor.sensor_id.as_str());
@@ -137,8 +137,7 @@ pub fn refused(catalogue: &Catalogue, row: &Row<'_>, kept: DaysKept) -> Refused 
         sqlstate: None,
         detail: match sensor_id {
             Some(_) if !is_stored(reading.timestamp_us) => TIME_NOT_STORED.to_owned(),
-            Some(_) if !kept.contains(reading.timestamp_us) => SHORT_OF_LOCKS.to_owned(),
-            Some(_) => String::new(),
+            Some(_) => kept.lack(reading.timestamp_us).unwrap_or_default().to_owned(),
             None => format!("sensor number {} is not in the catalogue's journal", reading.sensor.0),
         },
     }
@@ -198,7 +197,7 @@ mod tests {
         readings[2].flags = flag::REPLACES;
         readings.push(sample::reading(SensorNo(1), 5));
         let batch = batch(readings);
-        let sorted = sort(&batch, &catalogue, DaysKept::all());
+        let sorted = sort(&batch, &catalogue, &DaysKept::all());
         assert_eq!(sorted.rows.iter().map(|row| row.offset).collect::<Vec<_>>(), [2, 3]);
         assert_eq!((sorted.superseded, sorted.replacing.len()), (1 + 1, 2));
     }
@@ -206,32 +205,32 @@ mod tests {
     #[test]
     fn same_timestamps_are_all_kept_where_nothing_replaces() {
         let batch = batch(vec![sample::reading(SensorNo(0), 5); 3]);
-        assert_eq!(sort(&batch, &sample::catalogue(1), DaysKept::all()).rows.len(), 3);
+        assert_eq!(sort(&batch, &sample::catalogue(1), &DaysKept::all()).rows.len(), 3);
     }
 
     #[test]
     fn a_sensor_number_that_nobody_knows_is_set_aside() {
         let catalogue = sample::catalogue(1);
         let batch = batch(vec![sample::reading(SensorNo(9), 5), sample::reading(SensorNo(0), 5)]);
-        let sorted = sort(&batch, &catalogue, DaysKept::all());
+        let sorted = sort(&batch, &catalogue, &DaysKept::all());
         assert_eq!((sorted.rows.len(), sorted.unstorable.len()), (1, 1));
-        assert!(refused(&catalogue, &sorted.unstorable[0], DaysKept::all()).detail.contains("number 9"));
+        assert!(refused(&catalogue, &sorted.unstorable[0], &DaysKept::all()).detail.contains("number 9"));
     }
 
     #[test]
     fn a_reading_of_no_plant_s_time_is_set_aside() {
         let catalogue = sample::catalogue(1);
         let batch = batch([i64::MIN, -1, 5, i64::MAX].map(|time| sample::reading(SensorNo(0), time)).to_vec());
-        let sorted = sort(&batch, &catalogue, DaysKept::all());
+        let sorted = sort(&batch, &catalogue, &DaysKept::all());
         assert_eq!((sorted.rows.len(), sorted.unstorable.len()), (1, 3));
-        assert!(refused(&catalogue, &sorted.unstorable[0], DaysKept::all()).detail.contains("1970"));
+        assert!(refused(&catalogue, &sorted.unstorable[0], &DaysKept::all()).detail.contains("1970"));
     }
 
     #[test]
     fn a_refused_reading_can_be_replayed_as_it_is() {
         let catalogue = sample::catalogue(1);
         let reading = Reading { quality: Quality::Bad, ..sample::reading(SensorNo(0), 5) };
-        let refused = refused(&catalogue, &Row { reading: &reading, offset: 3 }, DaysKept::all());
+        let refused = refused(&catalogue, &Row { reading: &reading, offset: 3 }, &DaysKept::all());
         let mut element: serde_json::Value = serde_json::from_slice(&refused.payload).expect("JSON");
         let row = element.as_object_mut().and_then(|element| element.remove("row")).expect("the finished row");
         let expected =
@@ -248,6 +247,6 @@ mod tests {
         let day_us = 86_400_000_000;
         let times = [day_us, 0, day_us + 1, 3 * day_us];
         let batch = batch(times.map(|time| sample::reading(SensorNo(1), time)).to_vec());
-        assert_eq!(days(&sort(&batch, &catalogue, DaysKept::all()).rows), [0, 1, 3]);
+        assert_eq!(days(&sort(&batch, &catalogue, &DaysKept::all()).rows), [0, 1, 3]);
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::error::{SinkError, answered};
 use crate::postgres::begin::{BEGUN, Backend, begin};
+use crate::postgres::locked_days::LockedDays;
 use crate::postgres::partitions::KnownDays;
 use crate::postgres::positions::Positions;
 use genims_model::Position;
@@ -39,6 +40,7 @@ const BOUNDS: &str = "SELECT 'SET LOCAL ' || name || ' = ' || bound FROM pg_sett
 pub struct Session {
     pub client: Client,
     pub known_days: KnownDays,
+    pub(crate) locked_days: LockedDays,
     /// What every transaction starts with.
     pub begun: String,
     positions: Positions,
@@ -49,7 +51,8 @@ pub struct Session {
 impl Session {
     pub async fn open(client: Client, positions: Positions) -> Result<Self, SinkError> {
         client.batch_execute(SETTINGS).await?;
-        Ok(Self { client, known_days: KnownDays::default(), begun: BEGUN.to_owned(), positions, backend: None })
+        let (known_days, locked_days) = (KnownDays::default(), LockedDays::default());
+        Ok(Self { client, known_days, locked_days, begun: BEGUN.to_owned(), positions, backend: None })
     }
 
     /// Bounds everything that a transaction of this session may wait for or hold.

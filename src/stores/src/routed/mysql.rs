@@ -15,20 +15,15 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
 use std::iter::once;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events \
      (log_id, log_offset, route, event, code, detail) VALUES (?, ?, ?, ?, ?, ?) \
      ON DUPLICATE KEY UPDATE route = VALUES(route)";
 
-/// Bounds of the session where it has none or wider ones. All are below [`crate::error::ANSWER_TIMEOUT`]: whoever has vanished, in the
-/// middle of a transaction or of a packet, gives its locks back before the next attempts pile up behind it. While nothing arrives the
-/// connection is used every 2 s. Only MariaDB has a bound for statements that write; MySQL reads it as a comment.
-const BOUNDS: &str = "SET SESSION innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 10), \
-     SESSION lock_wait_timeout = LEAST(@@lock_wait_timeout, 10), SESSION wait_timeout = LEAST(@@wait_timeout, 20), \
-     SESSION net_read_timeout = LEAST(@@net_read_timeout, 20), SESSION net_write_timeout = LEAST(@@net_write_timeout, 20) \
-     /*M! , SESSION max_statement_time = IF(@@max_statement_time BETWEEN 0.001 AND 20, @@max_statement_time, 20) */";
+/// Below [`crate::error::ANSWER_TIMEOUT`]. While nothing arrives the connection is used every 2 s.
+const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// Refusals that are the row's own fault though they have no SQLSTATE that says so: no default (1364), a wrong value (1366), a
 /// CHECK (3819 of MySQL, 4025 of MariaDB).
@@ -68,9 +63,8 @@ impl Target for RoutedMysql {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
-                let mut fresh = self.settings.connect().await.map_err(|error| SinkError::Connect(Box::new(error)))?;
-                answered(fresh.query_drop(BOUNDS)).await?;
-                none.insert(fresh)
+                let fresh = self.settings.connect_bounded(IDLE_MAX).await;
+                none.insert(fresh.map_err(|error| SinkError::Connect(Box::new(error)))?)
             }
         };
         let position = position(connection, self.name, start).await?;

@@ -50,7 +50,7 @@ pub(super) fn with_section(
     let header = Header::parse(&bytes).unwrap();
     let offsets = header.offsets as u32 + if flags & HAS_OFFSETS == 0 { 0 } else { items };
     let sections = u32::from_le_bytes(bytes[28..32].try_into().unwrap()) + 1;
-    record::seal(&mut bytes, header.first_offset, header.synced_position, offsets, sections).unwrap();
+    record::seal(&mut bytes, header.format, header.first_offset, header.synced_position, offsets, sections).unwrap();
     bytes
 }
 
@@ -77,10 +77,10 @@ fn a_known_kind_in_a_newer_version_is_refused_and_a_newer_format_as_well() {
     encode(&portion(2, 1), 0, 0, usize::MAX, &mut bytes).unwrap();
     let events = with_section(bytes.clone(), kind::EVENT, 4, HAS_OFFSETS, 1, b"");
     assert_eq!(decode(&events), Err(Damage::Newer { found: 4, expected: 3 }));
-    bytes[3] = b'3';
+    bytes[3] = b'4';
     assert_eq!(decode(&bytes), Err(Damage::Checksum));
     record::reseal(&mut bytes, 0);
-    assert_eq!(decode(&bytes), Err(Damage::Newer { found: 3, expected: 2 }));
+    assert_eq!(decode(&bytes), Err(Damage::Newer { found: 4, expected: 3 }));
 }
 
 /// A log that holds kinds of events which the release before does not know says so in the section's version, and only then.

@@ -1,6 +1,6 @@
 //! Records as bytes and back, whatever their content or damage.
 
-use super::super::record::{Counts, Damage, HEADER_BYTES, decode, encode, seal};
+use super::super::record::{Counts, Damage, FORMAT, HEADER_BYTES, decode, encode, seal};
 use super::*;
 use proptest::prelude::*;
 
@@ -68,12 +68,12 @@ fn a_count_with_a_valid_checksum_that_promises_too_much_is_refused() {
     let mut bytes = Vec::new();
     encode(&samples::portion(1, 0, 0, 1), 0, 0, usize::MAX, &mut bytes).unwrap();
     for (offsets, sections) in [(2, 1), (u32::MAX, 1), (1, 2), (1, u32::MAX), (1, 0)] {
-        seal(&mut bytes, 0, 0, offsets, sections).unwrap();
+        seal(&mut bytes, FORMAT, 0, 0, offsets, sections).unwrap();
         assert!(matches!(decode(&bytes), Err(Damage::Content(_))));
     }
     for readings in [2, u32::MAX] {
         bytes[HEADER_BYTES + 4..HEADER_BYTES + 8].copy_from_slice(&readings.to_le_bytes());
-        seal(&mut bytes, 0, 0, readings, 1).unwrap();
+        seal(&mut bytes, FORMAT, 0, 0, readings, 1).unwrap();
         assert!(matches!(decode(&bytes), Err(Damage::Content(_))));
     }
 }

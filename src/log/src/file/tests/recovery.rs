@@ -1,5 +1,6 @@
 //! What a start finds: a continued log, a torn tail, damage, cursors.
 
+use super::super::quarantine::{Lost, quarantine};
 use super::*;
 
 #[test]
@@ -123,7 +124,16 @@ fn a_spool_that_ends_before_a_cursor_is_refused() {
     spool.close().unwrap();
     drop((appender, spool));
     std::fs::write(&segments(&options.directory)[0], &before).unwrap();
-    assert!(matches!(open(&options), Err(SpoolError::EndBehindCursor { cursor: 5, end: 0, .. })));
+    let refused = open(&options).unwrap_err();
+    assert!(matches!(refused, SpoolError::EndBehindCursor { cursor: 5, end: 0, .. }), "{refused}");
+    assert!(refused.to_string().contains("`genims log quarantine`"), "{refused}");
+    let report = quarantine(&options.directory).unwrap();
+    assert_eq!(report.segments.len(), 1);
+    assert_eq!(report.segments[0].lost, [Lost { from: 0, below: 5, kinds: None }]);
+    let (mut appender, spool, _) = open(&options).unwrap();
+    assert_eq!((spool.cursor("postgres"), spool.next_offset()), (Some(5), 5));
+    appender.append(&mut portion(5, 2)).unwrap();
+    assert_eq!(spool.next_offset(), 10);
 }
 
 #[test]

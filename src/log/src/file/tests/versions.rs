@@ -156,15 +156,25 @@ fn expected(name: &str) -> Group {
 fn every_version_of_every_kind_is_written_and_read_byte_for_byte() {
     let records = records();
     for (name, written) in &records {
-        let kept = std::fs::read(golden(&format!("v2/{name}.bin"))).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let format = if name.starts_with("rows") { 3 } else { 2 };
+        let kept = golden(&format!("v{format}/{name}.bin"));
+        let kept = std::fs::read(&kept).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(
+            record::Header::parse(&kept).unwrap().format,
+            format,
+            "{name}: a release without rows refuses these"
+        );
         assert_eq!(decode(&kept), Ok((expected(name), kept.len())), "{name}");
         assert!(kept == *written, "{name} is written otherwise than it was");
         let version: u16 = name.rsplit_once('-').unwrap().1.parse().unwrap();
         let said = u16::from_le_bytes([kept[HEADER_BYTES + 2], kept[HEADER_BYTES + 3]]);
         assert_eq!(said, version, "{name}: the version that its section says");
     }
-    let kept = std::fs::read_dir(golden("v2")).unwrap().count();
-    assert_eq!(kept, records.len(), "a golden file that nothing is compared with");
+    let kept: usize = ["v2", "v3"].map(|folder| std::fs::read_dir(golden(folder)).unwrap().count()).iter().sum();
+    // Rows were once written in the format before.
+    let earlier = std::fs::read(golden("v2/rows-1.bin")).unwrap();
+    assert_eq!(decode(&earlier), Ok((expected("rows-1"), earlier.len())));
+    assert_eq!(kept, records.len() + 1, "a golden file that nothing is compared with");
 }
 
 /// What a release does not know must be in a section whose version it refuses: else it takes the record for damage.
@@ -331,11 +341,11 @@ fn what_a_later_release_wrote_is_refused_and_left_as_it_is() {
             content[8] = 3;
             std::fs::write(path, content).unwrap();
         }),
-        ("segment-", 3, |path| {
+        ("segment-", record::FORMAT + 1, |path| {
             // The newest record, in the format after this one.
             let mut content = std::fs::read(path).unwrap();
             let at = memchr::memmem::find(&content, b"GSR2").unwrap();
-            content[at + 3] = b'3';
+            content[at + 3] = b'0' + record::FORMAT as u8 + 1;
             let length = u32::from_le_bytes(content[at + 4..at + 8].try_into().unwrap()) as usize + HEADER_BYTES;
             record::reseal(&mut content[at..at + length], 0);
             std::fs::write(path, content).unwrap();

@@ -79,7 +79,7 @@ async fn plan(task: &Task<'_>, settings: &MysqlSettings) -> Result<Findings, Pla
 
 /// Says goodbye; a server logs a connection that just breaks off. That it cannot be said changes nothing.
 async fn end(connection: MysqlConnection) {
-    let _ = connection.disconnect().await;
+    genims_databases::mysql::disconnect(connection).await;
 }
 
 fn migrations(task: &Task<'_>) -> Result<Vec<Migration>, PlatformError> {

@@ -33,8 +33,7 @@ impl Source {
             Self::Mysql(settings) => {
                 let mut connection = settings.connect().await.map_err(connect)?;
                 let schema = mysql::read(&mut connection).await;
-                // An end that fails ends the connection as well.
-                let _ = connection.disconnect().await;
+                genims_databases::mysql::disconnect(connection).await;
                 schema
             }
             Self::Mongo(settings) => {

@@ -1,0 +1,157 @@
+//! Who is meant: remarks that look like names, and names that look like remarks.
+
+use super::super::collected::{Found, come_back, decoded, points};
+use genims_model::Quality::Bad;
+use genims_model::Reason::MalformedPayload;
+
+const TAGS: &str = "genims/v1/F1/L1/M1/tags";
+const TEMP: &str = "genims/v1/F1/L1/M1/TEMP";
+const BATCH: &str = "genims/v1/F1/readings";
+
+fn untimed(sensor: &str, value: f64) -> Found {
+    Found::new(sensor, None, value).on("M1")
+}
+
+#[test]
+fn a_node_in_a_list_is_no_machine_where_one_is_named_around_it() {
+    for key in ["tags", "values", "metrics", "data"] {
+        let payload = format!(r#"{{"{key}":[{{"node":"modbus","name":"TEMP","value":1.5}}]}}"#);
+        assert_eq!(points(TAGS, &[], &payload), [untimed("TEMP", 1.5)], "{payload}");
+        assert_eq!(points(BATCH, &[], &payload), [Found::new("TEMP", None, 1.5).on("modbus")], "{payload}");
+    }
+    let around =
+        r#"{"machine_id":"M1","values":[{"node":"x","name":"TEMP","v":1.5},{"machine":"M2","name":"TEMP","v":2}]}"#;
+    let expected = [untimed("TEMP", 1.5), Found::new("TEMP", None, 2.0).on("M2")];
+    assert_eq!(points(BATCH, &[], around), expected, "a key that says machine is one");
+}
+
+#[test]
+fn what_the_device_is_built_of_is_no_sensor_of_the_catalogue() {
+    let weather = r#"{"sensor":"BME280","temperature":21.5,"humidity":48}"#;
+    let expected = [untimed("temperature", 21.5), untimed("humidity", 48.0)];
+    assert_eq!(points(TAGS, &["temperature", "humidity"], weather), expected);
+    assert_eq!(points(TAGS, &[], weather), expected);
+    assert_eq!(points(TEMP, &["TEMP"], r#"{"sensor":"DHT22","value":21.5}"#), [untimed("TEMP", 21.5)]);
+    assert_eq!(points(TEMP, &["TEMP"], r#"{"sensor":"DHT22","value":21.5,"unit":"C"}"#), [untimed("TEMP", 21.5)]);
+    // Where it is one, it is meant, whatever stands beside it.
+    for beside in ["", r#","unit":"C""#, r#","humidity":48"#] {
+        let named = format!(r#"{{"sensor":"VIB","value":21.5{beside}}}"#);
+        assert_eq!(points(TEMP, &["TEMP", "VIB", "humidity"], &named), [untimed("VIB", 21.5)], "{named}");
+        assert_eq!(points(TAGS, &["VIB", "humidity"], &named), [untimed("VIB", 21.5)], "{named}");
+    }
+    assert_eq!(points(BATCH, &[], r#"{"sensor":"S1","value":21.5}"#), [Found::new("S1", None, 21.5)]);
+    assert_eq!(
+        points(TEMP, &["TEMP"], r#"{"sensor_id":"S1","value":21.5}"#),
+        [untimed("S1", 21.5)],
+        "who says so, means it"
+    );
+}
+
+#[test]
+fn a_number_in_place_of_a_name_costs_nothing_where_the_topic_names_all() {
+    for member in [r#""sensor":3"#, r#""machine":7"#, r#""sensor":3,"machine":7"#, r#""id":9"#] {
+        let single = format!(r#"{{{member},"value":1}}"#);
+        assert_eq!(points(TEMP, &["TEMP"], &single), [untimed("TEMP", 1.0)], "{single}");
+    }
+    let list = r#"{"tags":[{"machine":7,"name":"A","value":1}]}"#;
+    assert_eq!(points(TAGS, &[], list), [untimed("A", 1.0)]);
+    let id = decoded(TEMP, &["TEMP"], r#"{"machine_id":7,"value":1}"#);
+    assert_eq!((id.points.len(), id.reasons()), (0, vec![MalformedPayload]), "an id is meant");
+    let nobody = decoded(BATCH, &[], r#"{"machine":7,"sensor_id":"A","value":1}"#);
+    assert_eq!((nobody.points.len(), nobody.reasons()), (0, vec![MalformedPayload]), "else it is at fault as before");
+    come_back(BATCH, &nobody);
+}
+
+#[test]
+fn an_error_beside_a_single_value_makes_it_bad_as_in_a_list() {
+    for payload in [
+        r#"{"name":"TEMP","value":0,"error":2014}"#,
+        r#"{"name":"TEMP","error":"timeout","value":0,"quality":"Good"}"#,
+        r#"{"name":"TEMP","quality":"Good","value":0,"error":2014}"#,
+        r#"{"tags":[{"name":"TEMP","value":0,"error":2014}]}"#,
+    ] {
+        assert_eq!(points(TAGS, &[], payload), [untimed("TEMP", 0.0).of_quality(Bad)], "{payload}");
+    }
+    for none in ["0", "null", "\"\"", "false"] {
+        let payload = format!(r#"{{"name":"TEMP","value":0,"error":{none}}}"#);
+        assert_eq!(points(TAGS, &[], &payload), [untimed("TEMP", 0.0)], "{payload}");
+    }
+}
+
+#[test]
+fn a_device_is_the_machine_where_nothing_else_is_and_the_catalogue_has_it() {
+    for key in ["device", "deviceId", "device_id", "deviceName", "asset", "thing", "DeviceName"] {
+        let of_press = format!(r#"{{"{key}":"PRESS-1","TEMP":5}}"#);
+        let expected = Found::new("TEMP", None, 5.0).on("PRESS-1");
+        assert_eq!(points(BATCH, &["PRESS-1"], &of_press), std::slice::from_ref(&expected), "{of_press}");
+        assert_eq!(points(BATCH, &[], &of_press), [Found::new("TEMP", None, 5.0)], "nobody's: {of_press}");
+        assert_eq!(points(TAGS, &["PRESS-1"], &of_press), [untimed("TEMP", 5.0)], "the topic names one: {of_press}");
+        let list = format!(r#"{{"values":[{{"{key}":"PRESS-1","name":"TEMP","v":5}}]}}"#);
+        assert_eq!(points(BATCH, &["PRESS-1"], &list), std::slice::from_ref(&expected), "{list}");
+        let named = format!(r#"{{"{key}":"PRESS-2","machine_id":"PRESS-1","TEMP":5}}"#);
+        assert_eq!(points(BATCH, &["PRESS-1", "PRESS-2"], &named), std::slice::from_ref(&expected), "{named}");
+        // Digits there are a name, and of a sensor of the catalogue the value.
+        let digits = format!(r#"{{"{key}":"42","TEMP":5}}"#);
+        assert_eq!(points(TAGS, &[], &digits), [untimed("TEMP", 5.0)], "{digits}");
+    }
+    for (known, line, machine) in [
+        (&["PRESS-1"][..], "modbus,device=PRESS-1 TEMP=5", "PRESS-1"),
+        (&["PRESS-1"], "modbus,host=gw,name=PRESS-1 TEMP=5", "PRESS-1"),
+        (&["PRESS-1", "modbus"], "modbus,device=PRESS-1 TEMP=5", "modbus"),
+        (&[], "modbus,device=PRESS-1 TEMP=5", "modbus"),
+        (&["PRESS-1"], "modbus,device=PRESS-1,machine_id=M7 TEMP=5", "M7"),
+    ] {
+        let found = decoded(BATCH, known, line);
+        assert_eq!(found.points, [Found::new("TEMP", None, 5.0).on(machine)], "{line} {known:?}");
+    }
+    let bad = decoded(BATCH, &["PRESS-1"], "modbus,device=PRESS-1 TEMP=warm");
+    assert_eq!(bad.fragments(), ["modbus,machine_id=PRESS-1 TEMP=warm"], "what is set aside keeps its machine");
+}
+
+#[test]
+fn sensors_have_further_words_for_their_names() {
+    for key in ["sensor_code", "sensorCode", "tagId", "tag_id", "sensorName", "sensor_name", "resourceName"] {
+        let payload = format!(r#"{{"{key}":"TEMP","value":5}}"#);
+        assert_eq!(points(TAGS, &[], &payload), [untimed("TEMP", 5.0)], "{payload}");
+        let list = format!(r#"{{"data":[{payload}]}}"#);
+        assert_eq!(points(TAGS, &[], &list), [untimed("TEMP", 5.0)], "{list}");
+    }
+}
+
+#[test]
+fn of_several_names_the_one_that_the_catalogue_has_counts() {
+    for entry in [
+        r#"{"id":"TEMP-1","name":"Oil temperature","v":5}"#,
+        r#"{"name":"Oil temperature","id":"TEMP-1","v":5}"#,
+        r#"{"tag":"Oil temperature","key":"TEMP-1","v":5}"#,
+        r#"{"channel":"Oil temperature","item":"TEMP-1","v":5}"#,
+        r#"{"id":"f3a1","tagName":"Oil","resourceName":"TEMP-1","v":5}"#,
+    ] {
+        for (topic, payload) in
+            [(TAGS, entry.to_owned()), (TAGS, format!("[{entry}]")), (TAGS, format!(r#"{{"tags":[{entry}]}}"#))]
+        {
+            assert_eq!(points(topic, &["TEMP-1"], &payload), [untimed("TEMP-1", 5.0)], "{payload}");
+            let none = points(topic, &[], &payload);
+            assert!(none[0].sensor.starts_with("Oil"), "the first counts where nobody knows: {payload} {none:?}");
+        }
+        assert_eq!(points(TEMP, &["TEMP", "TEMP-1"], entry), [untimed("TEMP", 5.0)], "the topic's own: {entry}");
+    }
+    let both = r#"{"id":"TEMP-1","name":"TEMP-2","v":5}"#;
+    assert_eq!(points(TAGS, &["TEMP-1", "TEMP-2"], both), [untimed("TEMP-2", 5.0)], "the better of two");
+}
+
+#[test]
+fn a_number_is_a_name_where_the_catalogue_has_it() {
+    for (topic, payload) in [
+        (TAGS, r#"{"tags":[{"id":40001,"v":5}]}"#),
+        (TAGS, r#"{"values":[{"id":40001,"v":5}]}"#),
+        (TAGS, r#"{"id":40001,"v":5}"#),
+        (TAGS, r#"{"sensor_id":40001,"v":5}"#),
+    ] {
+        assert_eq!(points(topic, &["40001"], payload), [untimed("40001", 5.0)], "{payload}");
+    }
+    assert_eq!(points(TEMP, &["TEMP", "40001"], r#"{"id":40001,"v":5}"#), [untimed("TEMP", 5.0)]);
+    let unknown = decoded(TAGS, &[], r#"{"tags":[{"id":40001,"v":5}]}"#);
+    assert_eq!((unknown.points.len(), unknown.reasons()), (0, vec![MalformedPayload]));
+    come_back(TAGS, &unknown);
+}
