@@ -1,7 +1,7 @@
 //! `genims checklist` on a seeded platform with its server running: every line that a program can look at holds, with evidence; what is
 //! broken on purpose makes the lines about it fail or unknown, and no others; people sign the rest.
 
-use crate::harness::{Harness, write_env};
+use crate::harness::{Harness, connect_postgres, write_env};
 use crate::platform::Platform;
 use crate::running::{Running, eventually};
 use crate::seeding::seeded_in_the_past;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -27,15 +27,15 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
-/// The server's first answers, and a whole history on its way through the outboxes.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// The server's first answers, and a whole history on its way through the outboxes, on a machine with much else to do.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// As long as any answer here may take on a machine with much else to do.
 const UNHURRIED: [&str; 2] = ["--timeout", "60s"];
 const DISASTER_RECOVERY: &str = "validation: disaster recovery";
 
 /// What this release lacks, and says so: see "Going live" in the README.
-const LACKING: [&str; 2] = ["C087", "C088"];
-/// Nobody has sent a load here.
+const LACKING: &str = "C087";
+/// One reading is no load.
 const OF_LOAD: &str = "C111";
 /// Needs the folder of backups.
 const OF_BACKUPS: [&str; 5] = ["C054", "C115", "C116", "C117", "C118"];
@@ -53,6 +53,7 @@ struct Site {
     platform: Platform,
     folder: PathBuf,
     http: SocketAddr,
+    mqtt: SocketAddr,
 }
 
 impl Site {
@@ -76,7 +77,7 @@ impl Site {
         let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/genims.toml");
         std::fs::copy(configuration, folder.join("config/genims.toml")).unwrap();
         write_env(&folder.join(".env"), environment);
-        Self { harness, platform, folder, http }
+        Self { harness, platform, folder, http, mqtt }
     }
 
     fn genims(&self, arguments: &[&str]) -> Output {
@@ -100,7 +101,7 @@ impl Site {
         String::from_utf8_lossy(&stderr).into_owned()
     }
 
-    /// All lines by id; the exit code says whether one fails.
+    /// All lines by id; the exit code says whether one fails or is unknown.
     #[track_caller]
     fn lines(&self, arguments: &[&str]) -> BTreeMap<String, Value> {
         let output = self.genims(&[&["checklist", "--json"], &UNHURRIED[..], arguments].concat());
@@ -113,8 +114,8 @@ impl Site {
             .iter()
             .map(|line| (line["id"].as_str().unwrap().to_owned(), line.clone()))
             .collect();
-        let fails = lines.values().any(|line| line["state"] == "fails");
-        assert_eq!((output.status.success(), report["passed"] == true), (!fails, !fails), "{text}");
+        let passed = lines.values().all(|line| line["state"] != "fails" && line["state"] != "unknown");
+        assert_eq!((output.status.success(), report["passed"] == true), (passed, passed), "{text}");
         for line in lines.values() {
             let settled = ["holds", "signed"].contains(&line["state"].as_str().unwrap());
             assert_ne!(
@@ -139,19 +140,33 @@ impl Site {
         serde_json::from_str(&response.body_mut().read_to_string().ok()?).ok()
     }
 
-    /// Until each database has answered it, and it has nothing left to deliver.
+    /// Until each database has answered it, and it has nothing left to deliver. One reading comes in: of a history that ended
+    /// long ago the mirror keeps none that could be compared.
     fn serve(&self) -> Running {
         let running = self.harness.spawn(&["serve"], &self.folder);
         let all =
             |stats: &Value, list: &str, is: &dyn Fn(&Value) -> bool| stats[list].as_array().unwrap().iter().all(is);
-        eventually("all are followed", PATIENCE, || {
-            self.stats().is_some_and(|stats| {
-                all(&stats, "databases", &|one| one["answers"] == true)
-                    && all(&stats, "sinks", &|one| one["state"] == "following" && one["lag_records"] == 0)
-                    && all(&stats, "changes", &|one| one["state"] == "following" && one["waiting"] == 0)
-            })
-        });
+        let follows = |stats: &Value| {
+            all(stats, "databases", &|one| one["answers"] == true)
+                && all(stats, "sinks", &|one| one["state"] == "following" && one["lag_records"] == 0)
+                && all(stats, "changes", &|one| one["state"] == "following" && one["waiting"] == 0)
+        };
+        eventually("all are followed", PATIENCE, || self.stats().is_some_and(|stats| follows(&stats)));
+        let before = self.readings();
+        let topic = "genims/v1/FAC-01/LINE-01/MCH-0001/SEN-000001";
+        let mut publish = Command::new("mosquitto_pub");
+        publish.args(["-h", "127.0.0.1", "-p", &self.mqtt.port().to_string(), "-q", "1", "-t", topic, "-m", "42.5"]);
+        assert!(publish.status().unwrap().success());
+        eventually("the reading is stored", PATIENCE, || self.readings() == before + 1);
+        eventually("all have it", PATIENCE, || self.stats().is_some_and(|stats| follows(&stats)));
         running
+    }
+
+    fn readings(&self) -> i64 {
+        self.harness.block_on(async {
+            let client = connect_postgres(&self.platform.stack.postgres_url("genims_operations_db")).await;
+            client.query_one("SELECT count(*) FROM sensor_data", &[]).await.unwrap().get(0)
+        })
     }
 
     fn end(running: &Running) {
@@ -199,7 +214,7 @@ fn every_line_holds_with_evidence_and_what_breaks_shows(harness: &'static Harnes
     for (id, line) in &lines {
         let id = id.as_str();
         let expected = match id {
-            _ if LACKING.contains(&id) || [OF_LOAD, OF_ALL].contains(&id) => "fails",
+            _ if [LACKING, OF_LOAD, OF_ALL].contains(&id) => "fails",
             _ if OF_BACKUPS.contains(&id) || OF_BACKUPS_AND_PEOPLE.contains(&id) => "unknown",
             _ if OF_PEOPLE.contains(&id) => "to_be_signed",
             _ if id == OF_SPEED => line["state"].as_str().unwrap(),
@@ -224,8 +239,11 @@ fn evidence_is_what_is_there(lines: &BTreeMap<String, Value>) {
         ("C055", "TLS TLSv1.3"),
         ("C063", "rows"),
         ("C096", "chains untouched"),
+        ("C087", "read 4 of 13 databases"),
+        ("C088", "20 tables: 20 say from which tables they come"),
         ("C107", "median"),
-        ("C111", "0 readings written within ten minutes"),
+        ("C109", "rows, median"),
+        ("C111", "1 readings in the busiest ten seconds, of 1 that came through the server"),
         ("C119", "none of 3 configured passwords stands in"),
         ("C122", "the writer may INSERT, the reader SELECT"),
     ] {

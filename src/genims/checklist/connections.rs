@@ -5,12 +5,12 @@ use super::looks::Missing;
 use crate::security::{Finding, Severity};
 use genims_databases::Database;
 use genims_platform::checklist::Outcome;
-use genims_platform::doctor::{DoctorReport, Examination, Grade, Subject};
+use genims_platform::doctor::{Check, DoctorReport, Examination, Grade, IN_CLEAR, Subject};
 
-pub(super) fn doctor(report: &DoctorReport, databases: &[&Database], subjects: &[Subject], encrypted: bool) -> Outcome {
+pub(super) fn doctor(report: &DoctorReport, databases: &[&Database], subjects: &[Subject], strict: bool) -> Outcome {
     let one = |database: &&Database| {
         let outcome = match report.databases.iter().find(|examined| examined.database == database.name) {
-            Some(examined) => judged(examined, subjects, encrypted),
+            Some(examined) => judged(examined, subjects, strict),
             None => Outcome::unknown("it was not examined", "run `genims doctor`"),
         };
         (database.module.clone(), outcome)
@@ -19,7 +19,7 @@ pub(super) fn doctor(report: &DoctorReport, databases: &[&Database], subjects: &
 }
 
 /// What is not there because nobody could look at it is unknown where the server is away, and fails where it refused.
-fn judged(examined: &Examination, subjects: &[Subject], encrypted: bool) -> Outcome {
+fn judged(examined: &Examination, subjects: &[Subject], strict: bool) -> Outcome {
     let failed = examined.checks.iter().find(|check| check.grade == Grade::Failed);
     let remedy = |remedy: &Option<String>| remedy.clone().unwrap_or_else(|| "run `genims doctor`".to_owned());
     if subjects.is_empty() {
@@ -34,9 +34,10 @@ fn judged(examined: &Examination, subjects: &[Subject], encrypted: bool) -> Outc
             (Some(check), _) if check.grade == Grade::Failed => {
                 return Outcome::fails(&check.found, remedy(&check.remedy));
             }
-            (Some(check), _) if encrypted && *subject == Subject::Tls && check.found.starts_with("none") => {
+            (Some(check), _) if strict && !is_strict(check) => {
                 let usual = "let the server offer TLS, and ask for it in the URL (.env.example says how)".to_owned();
-                return Outcome::fails(&check.found, check.remedy.clone().unwrap_or(usual));
+                let found = format!("{} {}", word(*subject), check.found);
+                return Outcome::fails(found.trim(), check.remedy.clone().unwrap_or(usual));
             }
             (Some(_), _) => {}
             (None, Some(cause)) if cause.subject == Subject::Reachable => {
@@ -47,6 +48,11 @@ fn judged(examined: &Examination, subjects: &[Subject], encrypted: bool) -> Outc
         }
     }
     Outcome::holds(told(examined, subjects))
+}
+
+/// Nothing to remark, and not in clear even on this machine.
+fn is_strict(check: &Check) -> bool {
+    check.grade == Grade::Ok && !(check.subject == Subject::Tls && check.found.starts_with(IN_CLEAR))
 }
 
 fn told(examined: &Examination, subjects: &[Subject]) -> String {
@@ -81,13 +87,13 @@ pub(super) fn security(places: &Places<'_>, findings: Result<&[Finding], &Missin
         let high = findings.iter().filter(|finding| finding.severity == Severity::High).count();
         return Outcome::holds(format!("it ran now: {} findings, {high} of them high", findings.len()));
     }
-    let name = |finding: &Finding| format!("{:?}", finding.subject).to_lowercase();
-    let own: Vec<&Finding> = findings.iter().filter(|finding| subjects.contains(&name(finding))).collect();
+    let is_meant = |finding: &&Finding| subjects.iter().any(|subject| subject == finding.subject.as_str());
+    let own: Vec<&Finding> = findings.iter().filter(is_meant).collect();
     match own.first() {
         Some(first) => Outcome::fails(format!("{} findings: {}", own.len(), first.found), &first.remedy),
         None => {
             let doors = places.settings.listeners.len() + 1;
-            Outcome::holds(format!("{doors} listeners, the HTTP side included: none in clear beyond this machine"))
+            Outcome::holds(format!("no findings of {} at {doors} listeners, the HTTP side included", subjects.join(", ")))
         }
     }
 }
@@ -95,9 +101,8 @@ pub(super) fn security(places: &Places<'_>, findings: Result<&[Finding], &Missin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_databases::Engine;
-    use genims_platform::checklist::State;
-    use genims_platform::doctor::Check;
+    use genims_databases::{Engine, Registry};
+    use genims_platform::checklist::{Check as LineCheck, State, definition};
 
     fn examined(checks: &[(Subject, Grade, &str)]) -> Examination {
         let check = |(subject, grade, found): &(Subject, Grade, &str)| Check {
@@ -135,11 +140,35 @@ mod tests {
     }
 
     #[test]
-    fn in_clear_on_this_machine_is_in_clear_where_encryption_is_asked_for() {
-        let clear = examined(&[(Subject::Tls, Grade::Ok, "none; on this machine")]);
-        assert_eq!(judged(&clear, &[Subject::Tls], false).state, State::Holds);
-        assert_eq!(judged(&clear, &[Subject::Tls], true).state, State::Fails);
-        let encrypted = examined(&[(Subject::Tls, Grade::Ok, "TLSv1.3")]);
-        assert_eq!(judged(&encrypted, &[Subject::Tls], true).state, State::Holds);
+    fn what_is_good_enough_on_this_machine_or_a_warning_fails_where_a_line_is_strict() {
+        let clear = format!("{IN_CLEAR}; on this machine");
+        for (subject, grade, found, strictly) in [
+            (Subject::Tls, Grade::Ok, clear.as_str(), State::Fails),
+            (Subject::Tls, Grade::Warning, IN_CLEAR, State::Fails),
+            (Subject::Tls, Grade::Ok, "TLSv1.3", State::Holds),
+            (Subject::Login, Grade::Warning, "none", State::Fails),
+            (Subject::Login, Grade::Ok, "nonesuch", State::Holds),
+        ] {
+            let examined = examined(&[(subject, grade, found)]);
+            assert_eq!(judged(&examined, &[subject], false).state, State::Holds, "{found}");
+            assert_eq!(judged(&examined, &[subject], true).state, strictly, "{found}");
+        }
+    }
+
+    #[test]
+    fn subjects_of_the_security_audit_that_lines_name_are_some() {
+        let lines = definition::load(&Registry::load(None).expect("the embedded registry")).expect("the embedded lines");
+        let checks = lines.all.iter().flat_map(|line| &line.checks);
+        let named: Vec<&String> = checks
+            .filter_map(|check| match check {
+                LineCheck::Security { subjects } => Some(subjects),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        assert!(!named.is_empty());
+        for subject in named {
+            assert!(crate::security::Subject::ALL.iter().any(|known| known.as_str() == subject), "{subject}");
+        }
     }
 }

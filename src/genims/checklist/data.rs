@@ -3,16 +3,19 @@
 use super::Places;
 use super::looks::Missing;
 use chrono::{DateTime, Utc};
+use genims_changes::ChangesError;
 use genims_changes::verify::{self as trail, Outside};
 use genims_databases::configured::if_configured;
-use genims_databases::{Database, Model, MongoSettings, MysqlSettings, Registry};
+use genims_databases::{Database, MongoSettings, MysqlSettings, Registry};
 use genims_etl::job::{self, Job};
 use genims_etl::run::Places as EtlPlaces;
+use genims_etl::schedule::Schedule;
 use genims_platform::checklist::Outcome;
 use genims_platform::checklist::definition::{Rules, meant};
 use genims_platform::provision::{self, Mode, Status};
 use genims_platform::retention::{self, How};
 use genims_platform::verify::{Finding, Outcome as Found, Verdict};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -20,8 +23,8 @@ use tokio::time::timeout;
 /// The audit trail is read as a whole.
 const TRAIL_MAX: Duration = Duration::from_secs(600);
 const ANSWER_MAX: Duration = Duration::from_secs(60);
-/// Names told of what is missing.
-const TOLD_MAX: usize = 5;
+const DAY: Duration = Duration::from_secs(86_400);
+const CLOCKS_PUT_BACK: Duration = Duration::from_secs(3_600);
 
 /// All findings that are meant.
 pub(super) fn verify(verdict: Result<&Verdict, &Missing>, rules: &Rules, registry: &Registry) -> Outcome {
@@ -85,7 +88,6 @@ fn is_meant(finding: &Finding, rules: &Rules, owners: &[&str]) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Jobs {
     pub(super) sources: usize,
-    pub(super) all_tables: bool,
     pub(super) every: Option<Duration>,
     pub(super) succeeded_within: Option<Duration>,
 }
@@ -100,14 +102,21 @@ pub(super) async fn etl(places: &Places<'_>, target: &str, wanted: Jobs) -> Outc
     if let Some(outcome) = defined(places, database, &own, wanted) {
         return outcome;
     }
-    let names: Vec<&str> = own.iter().map(|job| job.name.as_str()).collect();
     let Some(within) = wanted.succeeded_within else {
-        return Outcome::holds(format!("{} jobs fill {}: {}", own.len(), database.name, names.join(", ")));
+        return Outcome::holds(filled(database, &own));
     };
     match timeout(ANSWER_MAX, succeeded(places, &own, within)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::unknown("the bookkeeping of jobs does not answer", "run `genims etl status`"),
     }
+}
+
+/// Which jobs there are, and how much of the database is theirs.
+fn filled(database: &Database, jobs: &[&Job]) -> String {
+    let tables: BTreeSet<&str> = jobs.iter().flat_map(|job| &job.tables).map(|table| table.name.as_str()).collect();
+    let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let (count, all, name) = (tables.len(), database.tables, &database.name);
+    format!("{} jobs fill {count} of {all} tables of {name}: {}", jobs.len(), names.join(", "))
 }
 
 /// What is wrong with their definitions.
@@ -124,31 +133,22 @@ fn defined(places: &Places<'_>, database: &Database, jobs: &[&Job], wanted: Jobs
         let found = format!("jobs of {} read {} of {} databases: {told}", database.name, sources.len(), wanted.sources);
         return Some(Outcome::fails(found, remedy));
     }
-    if wanted.all_tables {
-        let filled: BTreeSet<&str> =
-            jobs.iter().flat_map(|job| job.tables.iter().map(|table| table.name.as_str())).collect();
-        let model = match Model::of(database) {
-            Ok(model) => model,
-            Err(cause) => return Some(Outcome::unknown(cause, "report it: this build is broken")),
-        };
-        let lacking: Vec<&str> =
-            model.tables.iter().map(|table| table.name.as_str()).filter(|name| !filled.contains(name)).collect();
-        if !lacking.is_empty() {
-            let told = lacking.iter().take(TOLD_MAX).copied().collect::<Vec<_>>().join(", ");
-            let found = format!("{} of {} tables are filled by no job: {told} ...", lacking.len(), model.tables.len());
-            return Some(Outcome::fails(found, remedy));
-        }
-    }
     let every = wanted.every?;
-    let rare = jobs.iter().find(|job| !is_due_every(job, places.now, every))?;
+    let rare = jobs.iter().find(|job| !is_due_every(&job.schedule, places.now, every))?;
     let found = format!("{} is due by {}, which is not every {}", rare.name, rare.schedule.line, hours(every));
     Some(Outcome::fails(found, "mend its schedule in config/etl"))
 }
 
-fn is_due_every(job: &Job, now: DateTime<Utc>, every: Duration) -> bool {
-    let Some(first) = job.schedule.next(now) else { return false };
-    let Some(second) = job.schedule.next(first) else { return false };
-    (second - first).to_std().is_ok_and(|pause| pause <= every)
+/// For a week, whatever day it is: a schedule may leave days out. The night in which clocks are put back is an hour longer.
+fn is_due_every(schedule: &Schedule, now: DateTime<Utc>, every: Duration) -> bool {
+    let longest = if every < DAY { every } else { every + CLOCKS_PUT_BACK };
+    let mut due = Some(now);
+    while let Some(at) = due
+        && at < now + 8 * DAY
+    {
+        due = schedule.next(at).filter(|next| (*next - at).to_std().is_ok_and(|pause| pause <= longest));
+    }
+    due.is_some()
 }
 
 async fn succeeded(places: &Places<'_>, jobs: &[&Job], within: Duration) -> Outcome {
@@ -175,23 +175,26 @@ async fn succeeded(places: &Places<'_>, jobs: &[&Job], within: Duration) -> Outc
 }
 
 pub(super) async fn audit_trail(places: &Places<'_>) -> Outcome {
+    let remark = RefCell::new(None);
     let look = async {
         let registry = places.registry;
         let mysql = MysqlSettings::from_environment(registry.get("genims_audit_db")?, places.environment)?;
         let production = registry.get("genims_production")?;
         let mongo = if_configured(MongoSettings::from_environment(production, places.environment))?;
         // Before the trail: what is delivered meanwhile is behind them.
-        let outside = Outside::read(&places.settings.data_dir, mongo.as_ref(), &|_| ()).await?;
+        let not_compared = |error: &ChangesError| *remark.borrow_mut() = Some(error.to_string());
+        let outside = Outside::read(&places.settings.data_dir, mongo.as_ref(), &not_compared).await?;
         anyhow::Ok(trail::verify(&mysql, &outside, None).await?)
     };
     match timeout(TRAIL_MAX, look).await {
-        Ok(Ok(report)) => told(&report),
+        Ok(Ok(report)) => told(&report, remark.borrow().as_deref()),
         Ok(Err(error)) => Outcome::not_looked_at(error),
         Err(_) => Outcome::unknown("the audit trail takes too long to read", "run `genims audit verify`"),
     }
 }
 
-fn told(report: &trail::Report) -> Outcome {
+/// `remark`: why what MongoDB keeps of the trail could not be compared.
+fn told(report: &trail::Report, remark: Option<&str>) -> Outcome {
     let sum = |of: fn(&trail::VerifiedTrail) -> u64| report.databases.iter().map(of).sum::<u64>();
     let (writes, changes, seals) = (sum(|one| one.writes), sum(|one| one.changes), sum(|one| one.seals));
     let bad = report.databases.iter().find(|database| database.findings_total > 0);
@@ -204,8 +207,14 @@ fn told(report: &trail::Report) -> Outcome {
     if report.databases.is_empty() {
         return Outcome::unknown("the trail is empty", "run `genims serve`, and change something");
     }
+    if let Some(remark) = remark {
+        return Outcome::not_looked_at(format!("what MongoDB keeps of the trail is not compared: {remark}"));
+    }
     let databases = report.databases.len();
-    Outcome::holds(format!("{databases} chains untouched: {writes} writes, {changes} changes, {seals} seals"))
+    let heads = sum(|one| one.heads.len() as u64);
+    Outcome::holds(format!(
+        "{databases} chains untouched: {writes} writes, {changes} changes, {seals} seals; {heads} heads kept elsewhere agree"
+    ))
 }
 
 /// Collections as their files say them, and those of which the server deletes what is too old.
@@ -286,6 +295,21 @@ mod tests {
         let twice = Rules { looked_at: Some(3), ..named("r") };
         assert_eq!(state(all(Found::Passed), &twice), State::Holds);
         assert_eq!(state(all(Found::Passed), &Rules { looked_at: Some(4), ..named("r") }), State::Fails);
+    }
+
+    #[test]
+    fn a_schedule_that_leaves_a_day_out_is_not_nightly_on_any_day() {
+        let day = Duration::from_secs(86_400);
+        // Clocks of Berlin are put back on the Sunday.
+        let monday: DateTime<Utc> = "2026-10-19T12:00:00Z".parse().expect("an instant");
+        for days in 0..7_u32 {
+            let is_nightly = |line: &str| {
+                let schedule = Schedule::parse(line, "Europe/Berlin".parse().expect("a zone")).expect("a schedule");
+                is_due_every(&schedule, monday + days * day, day)
+            };
+            assert!(is_nightly("0 2 * * *") && is_nightly("15 * * * *"), "{days}");
+            assert!(!is_nightly("0 2 * * 1-6") && !is_nightly("0 2 1 * *"), "{days}");
+        }
     }
 
     #[test]

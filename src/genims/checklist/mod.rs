@@ -71,10 +71,7 @@ pub async fn run(
         show(Progress::Step(&line.id));
         let mut outcomes = Vec::new();
         for check in &line.checks {
-            outcomes.push(match check {
-                Check::LinesAbove {} => lines_above(&reports),
-                check => look(check, lines, places, &looks).await,
-            });
+            outcomes.push(look(check, &reports, lines, places, &looks).await);
         }
         let own = signatures.map(|all| all.get(&line.id).map(Vec::as_slice).unwrap_or_default());
         reports.push(LineReport::new(line, outcomes, own));
@@ -84,7 +81,8 @@ pub async fn run(
     ChecklistReport::new(places.now, reports, started.elapsed().as_secs_f64())
 }
 
-async fn look(check: &Check, lines: &Lines, places: &Places<'_>, looks: &Looks<'_>) -> Outcome {
+/// `above`: the lines before the check's own.
+async fn look(check: &Check, above: &[LineReport], lines: &Lines, places: &Places<'_>, looks: &Looks<'_>) -> Outcome {
     let (registry, environment) = (places.registry, places.environment);
     match check {
         Check::Registry { on, databases, kept_years } => {
@@ -95,8 +93,8 @@ async fn look(check: &Check, lines: &Lines, places: &Places<'_>, looks: &Looks<'
             project::document(file, says, if *names_connections { registry.all() } else { &[] })
         }
         Check::Environment { on, databases } => project::environment(&meant(on, registry), environment, *databases),
-        Check::Doctor { on, subjects, encrypted } => {
-            connections::doctor(looks.doctor().await, &meant(on, registry), subjects, *encrypted)
+        Check::Doctor { on, subjects, strict } => {
+            connections::doctor(looks.doctor().await, &meant(on, registry), subjects, *strict)
         }
         Check::Verify(rules) => data::verify(looks.verdict().await, rules, registry),
         Check::Sql { on, sql, remedy } => {
@@ -118,34 +116,21 @@ async fn look(check: &Check, lines: &Lines, places: &Places<'_>, looks: &Looks<'
             Err(error) => Outcome::not_looked_at(error),
         },
         Check::Benchmark { on, sessions, objectives } => timed(on, *sessions, *objectives, lines, places).await,
-        other => look_elsewhere(other, places, looks).await,
-    }
-}
-
-/// What neither this program nor a database alone can tell.
-async fn look_elsewhere(check: &Check, places: &Places<'_>, looks: &Looks<'_>) -> Outcome {
-    match check {
         Check::Server(server) => running::server(looks.stats().await, server),
-        Check::Etl { target, sources, all_tables, every, succeeded_within } => {
-            let wanted = data::Jobs {
-                sources: *sources,
-                all_tables: *all_tables,
-                every: *every,
-                succeeded_within: *succeeded_within,
-            };
+        Check::Etl { target, sources, every, succeeded_within } => {
+            let wanted = data::Jobs { sources: *sources, every: *every, succeeded_within: *succeeded_within };
             data::etl(places, target, wanted).await
         }
         Check::AuditTrail {} => data::audit_trail(places).await,
         Check::Expiry {} => data::expiry(places).await,
         Check::Security { subjects } => connections::security(places, looks.security(), subjects),
         Check::Backups { on, younger_than, whole } => {
-            let databases = meant(on, places.registry);
-            recovery::backups(places, looks.backups(), &databases, *younger_than, *whole, looks.show)
+            recovery::backups(places, looks.backups(), &meant(on, registry), *younger_than, *whole, looks.show)
         }
-        Check::Drill { on, at_least } => recovery::drill(places, &meant(on, places.registry), *at_least),
+        Check::Drill { on, at_least } => recovery::drill(places, &meant(on, registry), *at_least),
         Check::Ignored { file } => project::ignored(Path::new(file)).await,
-        Check::Passwords {} => project::passwords(places.environment, places.config),
-        _ => Outcome::unknown("this build does not know how to look at it", "report it: this build is broken"),
+        Check::Passwords {} => project::passwords(environment, places.config),
+        Check::LinesAbove {} => lines_above(above),
     }
 }
 

@@ -182,7 +182,18 @@ fn first_within(mut source: impl Read, needles: &[&[u8]]) -> io::Result<Option<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_platform::checklist::State;
+    use genims_platform::checklist::{Check, State, definition};
+
+    #[test]
+    fn the_documents_say_what_each_line_asks_for() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let lines = definition::load(&registry).expect("the embedded lines").all;
+        for (id, check) in lines.iter().flat_map(|line| line.checks.iter().map(|check| (&line.id, check))) {
+            let Check::Document { file, says, names_connections } = check else { continue };
+            let outcome = document(file, says, if *names_connections { registry.all() } else { &[] });
+            assert_eq!(outcome.state, State::Holds, "{id}: {}", outcome.found);
+        }
+    }
 
     #[test]
     fn the_documents_say_what_lines_ask_for_and_what_is_gone_fails() {

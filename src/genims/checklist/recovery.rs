@@ -88,7 +88,8 @@ pub(super) fn drill(places: &Places<'_>, databases: &[&Database], at_least: usiz
     }
     let times = own.iter().map(|(database, drilled)| {
         let (rto, rpo) = (drilled.restore_seconds, drilled.exposed_seconds);
-        format!("{} RTO {rto:.1} s, RPO {rpo:.1} s, {} rows", database.module, drilled.rows)
+        let day = drilled.drilled_at.format("%Y-%m-%d");
+        format!("{} RTO {rto:.1} s, RPO {rpo:.1} s, {} rows on {day}", database.module, drilled.rows)
     });
     let times = times.collect::<Vec<_>>().join("; ");
     let found = format!("{} of {} brought back by a drill: {times}", own.len(), databases.len());

@@ -8,6 +8,7 @@ use serde_json::Value;
 pub(super) fn server(stats: Result<&Value, &Missing>, wanted: &Server) -> Outcome {
     let stats = match stats {
         Ok(stats) => stats,
+        Err(missing) if missing.0.contains("; ") => return Outcome::not_looked_at(missing),
         Err(missing) => {
             let remedy = "start `genims serve`, or name its HTTP side with --url";
             return Outcome::unknown(missing.to_string(), remedy);
@@ -87,6 +88,8 @@ mod tests {
         assert_eq!(server(Ok(&json!({})), &wanted(1)).state, State::Unknown);
         let away = server(Err(&Missing("refused".to_owned())), &wanted(1));
         assert_eq!((away.state, away.found.as_str()), (State::Unknown, "refused"));
+        let closed = server(Err(&Missing("it asks for a token; give one".to_owned())), &wanted(1));
+        assert_eq!((closed.state, closed.remedy.as_deref()), (State::Unknown, Some("give one")));
         let told = server(Ok(&json!({ "sinks": [sink("d", "retrying", 0.0)] })), &wanted(1)).found;
         assert!(told.contains("state is retrying (away)"), "{told}");
     }

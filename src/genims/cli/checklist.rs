@@ -1,5 +1,5 @@
 //! `genims checklist`: every line of the go-live checklist looked at, as text, JSON or one HTML page; `sign` records what only people can
-//! settle. Exit code 1 when a line fails.
+//! settle. Exit code 1 when a line fails or could not be looked at.
 
 use super::conclude;
 use super::door::Door;
@@ -16,7 +16,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What must hold before go-live: 143 lines, each looked at now or signed by people; exit code 1 if a line fails
+/// What must hold before go-live: 143 lines, each looked at now or signed by people; exit code 1 if one fails or is unknown
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ChecklistArgs {

@@ -53,7 +53,7 @@ impl Door {
         };
         ask().map_err(|error| match error {
             ureq::Error::StatusCode(401) => {
-                format!("{url}: asks for a token in GENIMS_TOKEN: `genims user token NAME`")
+                format!("{url} asks for a token; put that of `genims user token NAME` into GENIMS_TOKEN")
             }
             error if url.starts_with("https:") && error.to_string().contains("certificate") => {
                 format!("{url}: {error}; let SSL_CERT_FILE name a PEM file with the authority's certificate")

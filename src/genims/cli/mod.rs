@@ -75,7 +75,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Examine all connections, with a remedy beside each failure
     Doctor(doctor::DoctorArgs),
-    /// What must hold before go-live, line by line, looked at now; exit code 1 if a line fails
+    /// What must hold before go-live, line by line, looked at now; exit code 1 if a line fails or is unknown
     Checklist(checklist::ChecklistArgs),
     /// Print what every table and column means; needs no server
     Dictionary(dictionary::DictionaryArgs),

@@ -42,6 +42,24 @@ pub enum Subject {
     Rights,
 }
 
+impl Subject {
+    pub const ALL: [Self; 7] =
+        [Self::Ports, Self::Tls, Self::Accounts, Self::Files, Self::Certificates, Self::Secrets, Self::Rights];
+
+    /// As it is told, and as JSON has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ports => "ports",
+            Self::Tls => "tls",
+            Self::Accounts => "accounts",
+            Self::Files => "files",
+            Self::Certificates => "certificates",
+            Self::Secrets => "secrets",
+            Self::Rights => "rights",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,

@@ -4,9 +4,9 @@
 use super::ServerError;
 use genims_api::report::Database;
 use genims_databases::configured::if_configured;
+use genims_databases::mysql::disconnect;
 use genims_databases::{
-    DatabaseError, Engine, Environment, MongoSettings, MysqlConnection, MysqlSettings, PostgresSettings, Registry,
-    clock,
+    DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry, clock,
 };
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -88,8 +88,7 @@ impl Place {
             Self::Mysql(settings) => {
                 let mut connection = settings.connect().await?;
                 let answered = clock::of_mysql(&mut connection).await.map(drop);
-                // Said goodbye to, or the server counts it as aborted; whether it hears that is its own affair.
-                let _ = MysqlConnection::disconnect(connection).await;
+                disconnect(connection).await;
                 answered.map_err(|error| settings.error(error))
             }
             Self::Mongo(settings) => {

@@ -5,6 +5,7 @@
 //! take says the caller.
 
 use futures_util::TryStreamExt;
+use genims_databases::mysql::disconnect;
 use genims_databases::{
     Database, DatabaseError, Engine, Environment, MysqlConnection, MysqlSettings, PostgresClient, PostgresSettings,
 };
@@ -90,6 +91,13 @@ impl Link {
                 mysql_rows(connection, sql, each).await.map_err(|error| settings.error(error))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Says goodbye where a server counts those who do not.
+    pub(crate) async fn close(self) {
+        if let Self::Mysql(connection) = self {
+            disconnect(connection).await;
         }
     }
 }

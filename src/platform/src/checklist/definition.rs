@@ -43,18 +43,18 @@ pub enum Check {
     },
     /// The environment says how so many databases are reached.
     Environment { on: Vec<String>, databases: usize },
-    /// What the doctor says of these databases; `subjects` empty: of everything. With `encrypted`, a connection in clear fails even
-    /// on this machine.
+    /// What the doctor says of these databases; `subjects` empty: of everything. With `strict`, what it only warns of fails, and so
+    /// does a connection in clear on this machine.
     Doctor {
         on: Vec<String>,
         #[serde(default)]
         subjects: Vec<Subject>,
         #[serde(default)]
-        encrypted: bool,
+        strict: bool,
     },
     /// What `genims verify` finds.
     Verify(Rules),
-    /// One row: whether it holds, and what was found. In each of these databases.
+    /// One row: whether it holds, null where the login cannot see that, and what was found. In each of these databases.
     Sql { on: Vec<String>, sql: String, remedy: String },
     /// Collections of MongoDB that are there, and with `filled` hold something.
     Collections {
@@ -77,13 +77,11 @@ pub enum Check {
     },
     /// The running server: at least so many entries of a list in `/stats` that are `where`, each of them as `is` allows.
     Server(Server),
-    /// The jobs that fill a database: from at least so many databases, all of its tables, so often, and lately.
+    /// The jobs that fill a database: from at least so many databases, so often, and lately.
     Etl {
         target: String,
         #[serde(default)]
         sources: usize,
-        #[serde(default)]
-        all_tables: bool,
         #[serde(default, with = "humantime_serde::option")]
         every: Option<Duration>,
         #[serde(default, with = "humantime_serde::option")]
@@ -157,7 +155,7 @@ pub struct Server {
     pub remedy: String,
 }
 
-/// A query that is timed; for MongoDB a command as JSON.
+/// A query that is timed; for MongoDB a command as JSON, where `{some}` in its filter stands for what some document has there.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {

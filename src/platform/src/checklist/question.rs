@@ -15,13 +15,24 @@ use tokio::time::timeout;
 /// Counting a large table takes a while.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// Asks one database: the first field says whether it holds, the second what was found.
+/// Asks one database: the first field says whether it holds, null where its login cannot see that; the second what was found.
 pub async fn sql(database: &Database, environment: &Environment, sql: &str, remedy: &str) -> Outcome {
     match timeout(ANSWER_MAX, row(database, environment, sql)).await {
-        Ok(Ok(Some((holds, found)))) => Outcome::judged(holds, found, remedy),
-        Ok(Ok(None)) => Outcome::fails("it has no answer", remedy),
+        Ok(Ok(row)) => answered(row, remedy),
         Ok(Err(error)) => Outcome::not_looked_at(error),
         Err(_) => silent(&database.name),
+    }
+}
+
+/// The first two fields of a row.
+type Answer = (Option<String>, String);
+
+fn answered(row: Option<Answer>, remedy: &str) -> Outcome {
+    match row {
+        None => Outcome::fails("it has no answer", remedy),
+        Some((None, found)) => Outcome::unknown(found, remedy),
+        // In PostgreSQL `t`, in MySQL 1.
+        Some((Some(holds), found)) => Outcome::judged(matches!(holds.as_str(), "t" | "1"), found, remedy),
     }
 }
 
@@ -34,18 +45,20 @@ async fn row(
     database: &Database,
     environment: &Environment,
     sql: &str,
-) -> Result<Option<(bool, String)>, DatabaseErrorText> {
+) -> Result<Option<Answer>, DatabaseErrorText> {
     let settings = LinkSettings::of(database, environment)?;
     let Some(settings) = settings else {
         return Err(DatabaseErrorText(format!("{} speaks no SQL; let the line ask another way", database.name)));
     };
     let mut link = link::connect(&settings).await.map_err(DatabaseErrorText)?;
     let mut answer = None;
-    // In PostgreSQL `t`, in MySQL 1.
     let each = &mut |row: link::Fields<'_>| {
-        answer.get_or_insert_with(|| (matches!(field(&row, 0), "t" | "1"), field(&row, 1).to_owned()));
+        let first = row.first().and_then(Option::as_deref).map(str::to_owned);
+        answer.get_or_insert_with(|| (first, field(&row, 1).to_owned()));
     };
-    link.rows(&settings, sql, each).await?;
+    let asked = link.rows(&settings, sql, each).await;
+    link.close().await;
+    asked?;
     Ok(answer)
 }
 
@@ -172,6 +185,15 @@ pub(super) fn document(command: &str) -> Document {
 mod tests {
     use super::super::outcome::State;
     use super::*;
+
+    #[test]
+    fn what_a_login_cannot_see_is_unknown() {
+        let state = |first: Option<&str>| answered(Some((first.map(str::to_owned), "found".to_owned())), "mend it").state;
+        assert_eq!([state(Some("t")), state(Some("1"))], [State::Holds, State::Holds]);
+        assert_eq!([state(Some("f")), state(Some("0"))], [State::Fails, State::Fails]);
+        assert_eq!(state(None), State::Unknown);
+        assert_eq!(answered(None, "mend it").state, State::Fails);
+    }
 
     #[test]
     fn an_answer_is_judged_at_its_place() {

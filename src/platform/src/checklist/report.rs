@@ -58,7 +58,7 @@ fn signed(id: &str, statement: &str, signature: Option<&Signature>) -> Outcome {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChecklistReport {
-    /// No line fails.
+    /// No line fails, and each could be looked at. What waits for a signature is no fault.
     pub passed: bool,
     pub at: DateTime<Utc>,
     pub lines: Vec<LineReport>,
@@ -67,7 +67,7 @@ pub struct ChecklistReport {
 
 impl ChecklistReport {
     pub fn new(at: DateTime<Utc>, lines: Vec<LineReport>, seconds: f64) -> Self {
-        let passed = lines.iter().all(|line| line.state != State::Fails);
+        let passed = lines.iter().all(|line| !matches!(line.state, State::Fails | State::Unknown));
         Self { passed, at, lines, seconds }
     }
 
@@ -142,5 +142,8 @@ mod tests {
         let lines = vec![of(Outcome::holds("a")), of(Outcome::holds("b")), of(Outcome::fails("c", "d"))];
         let report = ChecklistReport::new(DateTime::UNIX_EPOCH, lines, 0.0);
         assert_eq!((report.summary().as_str(), report.passed), ("3 lines: 2 hold, 1 fails", false));
+        let passes = |line: LineReport| ChecklistReport::new(DateTime::UNIX_EPOCH, vec![line], 0.0).passed;
+        assert!(!passes(of(Outcome::unknown("away", "start it"))), "what nobody looked at has not passed");
+        assert!(passes(of(Outcome::holds("a"))) && passes(LineReport::new(&line(Some("s")), Vec::new(), Ok(&[]))));
     }
 }

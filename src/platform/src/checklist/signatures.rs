@@ -9,6 +9,7 @@ use super::definition::Line;
 use crate::actions::MysqlAction;
 use crate::errors::PlatformError;
 use chrono::{DateTime, NaiveDateTime, Utc};
+use genims_databases::mysql::disconnect;
 use genims_databases::{Environment, MysqlConnection, MysqlSettings, Registry};
 use mysql_async::prelude::Queryable;
 use serde::Serialize;
@@ -65,7 +66,7 @@ pub async fn all(registry: &Registry, environment: &Environment) -> Result<Signa
             "SELECT line_id, signed_by, note, signed_at FROM genims_internal.checklist_signatures ORDER BY signature";
         let rows: Vec<(String, String, String, NaiveDateTime)> =
             connection.query(select).await.map_err(|error| settings.error(error))?;
-        let _ = connection.disconnect().await;
+        disconnect(connection).await;
         let mut signatures = Signatures::new();
         for (line_id, signed_by, note, signed_at) in rows {
             let signature = Signature { line_id: line_id.clone(), signed_by, note, signed_at: signed_at.and_utc() };
@@ -84,9 +85,9 @@ pub async fn sign(
     (by, note): (&str, &str),
     at: DateTime<Utc>,
 ) -> Result<Signature, PlatformError> {
-    let by = said(by, NAME_CHARACTERS_MAX, ("the name of who signs, of 200 characters at most", "--by NAME"))?;
+    let by = said(by, NAME_CHARACTERS_MAX, ("the name of who signs, on one line of 200 characters at most", "--by NAME"))?;
     let note =
-        said(note, NOTE_CHARACTERS_MAX, ("a note of 2,000 characters at most: where it can be read", "--note TEXT"))?;
+        said(note, NOTE_CHARACTERS_MAX, ("a note on one line of 2,000 characters at most: where it can be read", "--note TEXT"))?;
     let settings = MysqlSettings::from_environment(registry.get(DATABASE)?, environment)?;
     within(&settings, async {
         let failed = |error| PlatformError::from(settings.error(error));
@@ -109,7 +110,7 @@ pub async fn sign(
         };
         entry.record(&mut connection, Uuid::new_v4()).await.map_err(failed)?;
         connection.query_drop("COMMIT").await.map_err(failed)?;
-        let _ = connection.disconnect().await;
+        disconnect(connection).await;
         Ok(Signature { line_id: line.id.clone(), signed_by: by.to_owned(), note: note.to_owned(), signed_at: at })
     })
     .await
@@ -121,7 +122,8 @@ fn said<'t>(
     (what, option): (&'static str, &'static str),
 ) -> Result<&'t str, PlatformError> {
     let text = text.trim();
-    if text.is_empty() || text.chars().count() > characters_max {
+    // It is shown on terminals and pages, on one line.
+    if text.is_empty() || text.chars().count() > characters_max || text.chars().any(char::is_control) {
         return Err(PlatformError::Unsigned { what, option });
     }
     Ok(text)
@@ -164,7 +166,7 @@ mod tests {
     fn a_signature_names_somebody_and_says_something() {
         let of = ("a name", "--by NAME");
         assert_eq!(said(" Ada ", 200, of).expect("a name"), "Ada");
-        for text in ["", "  ", &"x".repeat(201)] {
+        for text in ["", "  ", "a\nb", "\u{1b}[2J", &"x".repeat(201)] {
             let told = said(text, 200, of).expect_err(text).to_string();
             assert!(told.contains("--by NAME"), "{told}");
         }

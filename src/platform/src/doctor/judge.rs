@@ -1,6 +1,6 @@
 //! What is good and what is not: the bounds, the same for all engines.
 
-use super::report::{Checks, Subject};
+use super::report::{Checks, IN_CLEAR, Subject};
 use genims_databases::clock::Difference;
 use genims_databases::{Database, schema};
 use std::collections::BTreeSet;
@@ -138,8 +138,8 @@ pub(super) fn history_is_closed(checks: &mut Checks) {
 pub(super) fn tls(checks: &mut Checks, used: Option<String>, remedy: &str) {
     match used {
         Some(how) => checks.ok(Subject::Tls, how),
-        None if is_local(&checks.place) => checks.ok(Subject::Tls, "none; on this machine"),
-        None => checks.warn(Subject::Tls, "none", remedy),
+        None if is_local(&checks.place) => checks.ok(Subject::Tls, format!("{IN_CLEAR}; on this machine")),
+        None => checks.warn(Subject::Tls, IN_CLEAR, remedy),
     }
 }
 

@@ -14,6 +14,9 @@ pub enum Grade {
     Failed,
 }
 
+/// What is found of TLS where there is none, at the beginning of the text.
+pub const IN_CLEAR: &str = "none";
+
 /// What is looked at, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
