@@ -101,10 +101,14 @@ impl Site {
         String::from_utf8_lossy(&stderr).into_owned()
     }
 
-    /// All lines by id; the exit code says whether one fails or is unknown.
     #[track_caller]
     fn lines(&self, arguments: &[&str]) -> BTreeMap<String, Value> {
-        let output = self.genims(&[&["checklist", "--json"], &UNHURRIED[..], arguments].concat());
+        self.told(&self.genims(&[&["checklist", "--json"], &UNHURRIED[..], arguments].concat()))
+    }
+
+    /// All lines by id; the exit code says whether one fails or is unknown.
+    #[track_caller]
+    fn told(&self, output: &Output) -> BTreeMap<String, Value> {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         let report: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no report: {text}{told}"));
@@ -224,6 +228,7 @@ fn every_line_holds_with_evidence_and_what_breaks_shows(harness: &'static Harnes
     }
     evidence_is_what_is_there(&lines);
     a_table_that_is_gone(&site, &lines);
+    a_login_that_sees_no_other(&site);
     the_server_ends(&site, &lines, &server);
     people_sign(&site);
     they_come_back(&site);
@@ -296,6 +301,26 @@ fn a_table_that_is_gone(site: &Site, before: &BTreeMap<String, Value>) {
     assert!(after["C037"]["evidence"].to_string().contains("ppe_requirements"), "{}", after["C037"]);
     site.platform.execute(hr, "ALTER TABLE genims_internal.ppe_requirements SET SCHEMA public");
     assert_eq!(changed(before, &site.lines(&["--phase", "schema"])), [""; 0]);
+}
+
+/// It cannot tell what others may do, and says so; who sees all finds it.
+fn a_login_that_sees_no_other(site: &Site) {
+    let audit = "genims_audit_db";
+    site.platform.mysql(audit, "CREATE USER 'auditor'@'%' IDENTIFIED BY 'sees-no-other'");
+    site.platform.mysql(audit, "GRANT SELECT ON genims_audit_db.* TO 'auditor'@'%'");
+    let url = site.platform.stack.mysql_url(audit);
+    let url = format!("mysql://auditor:sees-no-other@{}", url.split('@').nth(1).unwrap());
+    let mut command = site.harness.command(&["checklist", "--json", "--phase", "security"]);
+    let output = command.args(UNHURRIED).current_dir(&site.folder).env("GENIMS_AUDIT_DB_URL", url).output().unwrap();
+    let lines = site.told(&output);
+    for id in ["C122", "C123"] {
+        assert_eq!(lines[id]["state"], "unknown", "{}", lines[id]);
+        assert!(lines[id]["evidence"].to_string().contains("sees no account but its own"), "{}", lines[id]);
+    }
+    let line = &site.lines(&["--phase", "security"])["C122"];
+    assert_eq!(line["state"], "fails", "{line}");
+    assert!(line["evidence"].to_string().contains("1 accounts of other databases have rights here"), "{line}");
+    site.platform.mysql(audit, "DROP USER 'auditor'@'%'");
 }
 
 fn the_server_ends(site: &Site, before: &BTreeMap<String, Value>, server: &Running) {

@@ -149,6 +149,16 @@ struct Stage {
     tasks: JoinSet<()>,
 }
 
+impl Tasks {
+    fn new() -> Self {
+        Self {
+            doors: Stage::new("listeners", DOORS_STOP),
+            sinks: Stage::new("sinks", SINKS_STOP),
+            window: Stage::new("window", WINDOW_STOP),
+        }
+    }
+}
+
 impl Stage {
     fn new(name: &'static str, patience: Duration) -> Self {
         Self { name, patience, stop: CancellationToken::new(), tasks: JoinSet::new() }
@@ -172,6 +182,14 @@ impl Drop for Stage {
     }
 }
 
+/// The HTTP side's listener, and where it listens.
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Bind { name: "http".to_owned(), address: listen.to_string(), source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
 impl Server {
     pub async fn start(settings: Settings, environment: &Environment) -> Result<Self, ServerError> {
         let data_dir = settings.data_dir.clone();
@@ -179,12 +197,7 @@ impl Server {
         let names = settings.listeners.iter().map(|listener| listener.name.clone());
         let rows = rows::Rows::configured(&settings, environment)?;
         let mut stream = stream::Stream::open(&settings, names, rows.as_ref().map(rows::Rows::gate))?;
-        let mut tasks = Tasks {
-            doors: Stage::new("listeners", DOORS_STOP),
-            sinks: Stage::new("sinks", SINKS_STOP),
-            window: Stage::new("window", WINDOW_STOP),
-        };
-
+        let mut tasks = Tasks::new();
         // Waits for no catalogue: changes have nothing to do with the stream.
         let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
         etl::start(environment, &mut tasks.window)?;
@@ -213,16 +226,7 @@ impl Server {
             databases.clone(),
             doorway.refusals.clone(),
         ));
-        let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
-            name: "http".to_owned(),
-            address: settings.http.listen.to_string(),
-            source,
-        })?;
-        let http_address = http_listener.local_addr().map_err(|source| ServerError::Bind {
-            name: "http".to_owned(),
-            address: settings.http.listen.to_string(),
-            source,
-        })?;
+        let (http_listener, http_address) = bind(settings.http.listen).await?;
         doors::open(&settings, &stream, &observer, (&doorway.refusals, &mut looks), &mut tasks.doors).await?;
 
         let window = &mut tasks.window;
