@@ -188,7 +188,7 @@ mod tests {
     fn the_documents_say_what_each_line_asks_for() {
         let registry = Registry::load(None).expect("the embedded registry");
         let lines = definition::load(&registry).expect("the embedded lines").all;
-        for (id, check) in lines.iter().flat_map(|line| line.checks.iter().map(|check| (&line.id, check))) {
+        for (id, check) in lines.iter().flat_map(|line| line.checks.iter().map(move |check| (&line.id, check))) {
             let Check::Document { file, says, names_connections } = check else { continue };
             let outcome = document(file, says, if *names_connections { registry.all() } else { &[] });
             assert_eq!(outcome.state, State::Holds, "{id}: {}", outcome.found);
