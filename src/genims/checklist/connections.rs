@@ -93,7 +93,10 @@ pub(super) fn security(places: &Places<'_>, findings: Result<&[Finding], &Missin
         Some(first) => Outcome::fails(format!("{} findings: {}", own.len(), first.found), &first.remedy),
         None => {
             let doors = places.settings.listeners.len() + 1;
-            Outcome::holds(format!("no findings of {} at {doors} listeners, the HTTP side included", subjects.join(", ")))
+            Outcome::holds(format!(
+                "no findings of {} at {doors} listeners, the HTTP side included",
+                subjects.join(", ")
+            ))
         }
     }
 }
@@ -157,7 +160,8 @@ mod tests {
 
     #[test]
     fn subjects_of_the_security_audit_that_lines_name_are_some() {
-        let lines = definition::load(&Registry::load(None).expect("the embedded registry")).expect("the embedded lines");
+        let lines =
+            definition::load(&Registry::load(None).expect("the embedded registry")).expect("the embedded lines");
         let checks = lines.all.iter().flat_map(|line| &line.checks);
         let named: Vec<&String> = checks
             .filter_map(|check| match check {

@@ -160,7 +160,8 @@ fn rows(answer: &Document) -> usize {
 async fn filled(mut command: Document, database: &mongodb::Database) -> Result<Document, mongodb::error::Error> {
     let collection = command.get_str("find").unwrap_or_default().to_owned();
     let Ok(filter) = command.get_document_mut("filter") else { return Ok(command) };
-    let open: Vec<String> = filter.iter().filter(|(_, value)| value.as_str() == Some(SOME)).map(|(key, _)| key.clone()).collect();
+    let open: Vec<String> =
+        filter.iter().filter(|(_, value)| value.as_str() == Some(SOME)).map(|(key, _)| key.clone()).collect();
     if open.is_empty() {
         return Ok(command);
     }

@@ -41,11 +41,7 @@ fn silent(database: &str) -> Outcome {
     Outcome::unknown(found, "look at the server's log and load, and run this again")
 }
 
-async fn row(
-    database: &Database,
-    environment: &Environment,
-    sql: &str,
-) -> Result<Option<Answer>, DatabaseErrorText> {
+async fn row(database: &Database, environment: &Environment, sql: &str) -> Result<Option<Answer>, DatabaseErrorText> {
     let settings = LinkSettings::of(database, environment)?;
     let Some(settings) = settings else {
         return Err(DatabaseErrorText(format!("{} speaks no SQL; let the line ask another way", database.name)));
@@ -188,7 +184,8 @@ mod tests {
 
     #[test]
     fn what_a_login_cannot_see_is_unknown() {
-        let state = |first: Option<&str>| answered(Some((first.map(str::to_owned), "found".to_owned())), "mend it").state;
+        let state =
+            |first: Option<&str>| answered(Some((first.map(str::to_owned), "found".to_owned())), "mend it").state;
         assert_eq!([state(Some("t")), state(Some("1"))], [State::Holds, State::Holds]);
         assert_eq!([state(Some("f")), state(Some("0"))], [State::Fails, State::Fails]);
         assert_eq!(state(None), State::Unknown);

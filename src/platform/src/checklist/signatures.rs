@@ -85,9 +85,13 @@ pub async fn sign(
     (by, note): (&str, &str),
     at: DateTime<Utc>,
 ) -> Result<Signature, PlatformError> {
-    let by = said(by, NAME_CHARACTERS_MAX, ("the name of who signs, on one line of 200 characters at most", "--by NAME"))?;
-    let note =
-        said(note, NOTE_CHARACTERS_MAX, ("a note on one line of 2,000 characters at most: where it can be read", "--note TEXT"))?;
+    let by =
+        said(by, NAME_CHARACTERS_MAX, ("the name of who signs, on one line of 200 characters at most", "--by NAME"))?;
+    let note = said(
+        note,
+        NOTE_CHARACTERS_MAX,
+        ("a note on one line of 2,000 characters at most: where it can be read", "--note TEXT"),
+    )?;
     let settings = MysqlSettings::from_environment(registry.get(DATABASE)?, environment)?;
     within(&settings, async {
         let failed = |error| PlatformError::from(settings.error(error));
