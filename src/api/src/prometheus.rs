@@ -154,6 +154,11 @@ fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("clock_offset_seconds", "How far a database server's clock is ahead of ours."),
         measured.map(|(database, offset)| (label("database", database), offset)),
     )?;
+    let asked = report.databases.iter().filter_map(|database| Some((&database.name, database.answers?)));
+    page.measures(
+        ("database_up", "Whether a database of the registry answered when it was asked last, once a minute."),
+        asked.map(|(name, answers)| (label("database", name), f64::from(u8::from(answers)))),
+    )?;
     page.counters(
         ("dead_letters", "Records set aside, by reason."),
         report.dead_letter_reasons.iter().map(|(reason, count)| (label("reason", reason), *count)),

@@ -87,7 +87,7 @@ fn no_name_is_lost() {
     assert_eq!(names, NAMES);
 }
 
-const NAMES: [&str; 54] = [
+const NAMES: [&str; 55] = [
     "acks_total",
     "at_risk_records",
     "build_info",
@@ -101,6 +101,7 @@ const NAMES: [&str; 54] = [
     "connections_open",
     "connections_refused_total",
     "connections_total",
+    "database_up",
     "dead_letters_total",
     "denied_total",
     "evicted_total",

@@ -177,6 +177,9 @@ pub struct Database {
     pub module: String,
     pub engine: String,
     pub team: String,
+    /// How it answered last, asked once a minute; `None` before, and where no connection is configured.
+    pub answers: Option<bool>,
+    pub last_error: Option<String>,
 }
 
 /// A database server's clock against ours.

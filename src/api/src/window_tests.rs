@@ -30,6 +30,8 @@ fn report() -> ServerReport {
             module: format!("module{no}"),
             engine: "PostgreSQL".to_owned(),
             team: "Team".to_owned(),
+            answers: Some(false),
+            last_error: Some(HOSTILE.to_owned()),
         })
         .collect();
     let sink = |name: &str, database: Option<&str>| Sink {

@@ -226,7 +226,9 @@ fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     match table {
         "schema_history" | "seed_ledger" => Some(format!("database_name = '{database}'")),
         "route_positions" => Some(format!("sink = '{module}'")),
-        _ if table.starts_with("audit_") && module == "audit" => Some("TRUE".to_owned()),
+        _ if (table.starts_with("audit_") || table == "checklist_signatures") && module == "audit" => {
+            Some("TRUE".to_owned())
+        }
         _ => None,
     }
 }
@@ -275,6 +277,7 @@ mod tests {
         );
         assert_eq!(ours("route_positions", "genims_audit_db", "audit").as_deref(), Some("sink = 'audit'"));
         assert_eq!(ours("audit_seals", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
+        assert_eq!(ours("checklist_signatures", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("audit_seals", "genims_reporting_db", "reporting"), None);
         assert_eq!(ours("refused_events", "genims_audit_db", "audit"), None);
     }

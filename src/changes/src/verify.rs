@@ -10,10 +10,11 @@
 
 use crate::entry::{ChangedRow, Common, End, Ends, Write};
 use crate::error::ChangesError;
-use crate::heads::{All, Head};
+use crate::heads::{self, All, Head, Kept};
 use crate::read::{Reader, Span};
-use genims_databases::MysqlSettings;
+use genims_databases::{MongoSettings, MysqlSettings};
 use serde::Serialize;
+use std::path::Path;
 
 mod seals;
 
@@ -68,6 +69,26 @@ impl VerifiedTrail {
 pub struct Outside {
     pub heads: Vec<(&'static str, All)>,
     pub checkpoints: Vec<(&'static str, All)>,
+}
+
+impl Outside {
+    /// Of the data folder and of MongoDB; `remark` is told why the latter cannot be compared.
+    pub async fn read(
+        data_dir: &Path,
+        mongo: Option<&MongoSettings>,
+        remark: &dyn Fn(&ChangesError),
+    ) -> Result<Self, ChangesError> {
+        let mut outside = Self::default();
+        for (kept, places) in [(Kept::Heads, &mut outside.heads), (Kept::Checkpoints, &mut outside.checkpoints)] {
+            places.push(("the data folder", heads::from_file(kept, data_dir)?));
+            let Some(mongo) = mongo else { continue };
+            match heads::from_mongo(kept, mongo).await {
+                Ok(all) => places.push(("MongoDB", all)),
+                Err(error) => remark(&error),
+            }
+        }
+        Ok(outside)
+    }
 }
 
 /// Examines the trail of all databases, or of one. What is kept outside must have been read before.

@@ -83,7 +83,7 @@ async fn of_databases(environment: &Environment) -> anyhow::Result<Vec<Finding>>
 fn print(report: &Report) {
     for finding in &report.findings {
         let severity = if finding.severity == Severity::High { "high  " } else { "medium" };
-        say!("{severity}  {}: {}", format!("{:?}", finding.subject).to_lowercase(), finding.found);
+        say!("{severity}  {}: {}", finding.subject.as_str(), finding.found);
         say!("        remedy: {}", finding.remedy);
     }
     match report.findings.len() {

@@ -4,15 +4,15 @@ use super::RoutedView;
 use super::changes::ChangesView;
 use super::clocks::Watched;
 use super::master;
+use super::reach::Asked;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Changes, Clock, Database, Latency, Listener, Observe, Refused, Route, ServerReport, Shard, Sink, Source,
+    Catalogue, Changes, Clock, Latency, Listener, Observe, Refused, Route, ServerReport, Shard, Sink, Source,
     Spool as SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_consumers::SinkState;
-use genims_databases::Registry;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
 use genims_locks::refusals::Refusals;
@@ -40,7 +40,7 @@ pub(super) struct Observer {
     changes: Vec<ChangesView>,
     master: Arc<Mutex<master::Status>>,
     clocks: Vec<Arc<Watched>>,
-    databases: Vec<Database>,
+    databases: Vec<Arc<Asked>>,
     counted_from: u64,
     doors: Mutex<HashMap<String, (String, Door)>>,
     refusals: Arc<Refusals>,
@@ -59,7 +59,7 @@ impl Observer {
         (sinks, routed): (Vec<SinkView>, Vec<RoutedView>),
         changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
-        registry: &Registry,
+        databases: Vec<Arc<Asked>>,
         refusals: Arc<Refusals>,
     ) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Observer {
             changes,
             master,
             clocks,
-            databases: registry.all().iter().map(database).collect(),
+            databases,
             counted_from: stream.counted_from,
             doors: Mutex::default(),
             refusals,
@@ -208,15 +208,6 @@ impl Observer {
     }
 }
 
-fn database(entry: &genims_databases::Database) -> Database {
-    Database {
-        name: entry.name.clone(),
-        module: entry.module.clone(),
-        engine: entry.engine.to_string(),
-        team: entry.team.clone(),
-    }
-}
-
 fn owned((word, count): (&'static str, u64)) -> (Word, u64) {
     (word.into(), count)
 }
@@ -288,7 +279,7 @@ impl Observe for Observer {
             routes: self.routes(),
             changes: self.changes(),
             clocks: self.clocks(),
-            databases: self.databases.clone(),
+            databases: self.databases.iter().map(|asked| asked.report()).collect(),
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
             remarks: Kind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
             refusals: self.refusals(),

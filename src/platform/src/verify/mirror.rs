@@ -6,8 +6,9 @@
 
 use super::readings;
 use super::report::{Finding, LEDGER as FAMILY, Problem};
-use super::source::{Fields, Sources, field, number};
+use super::source::Sources;
 use super::{OPERATIONS, PRODUCTION};
+use crate::link::{Fields, field, number};
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;

@@ -6,9 +6,10 @@
 //! the readings of sensors that only counts could explain.
 
 use super::report::{Finding, LEDGER as FAMILY, Problem};
-use super::source::{Documents, Fields, Sources, field, number};
+use super::source::{Documents, Sources};
 use super::surplus::{Counted, Readings, Shared, Sum, doubtful, unexplained};
 use super::{OPERATIONS, PRODUCTION};
+use crate::link::{Fields, field, number};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::registry;
