@@ -9,6 +9,7 @@ use axum::serve::{IncomingStream, Listener};
 use genims_locks::network;
 use genims_locks::refusals::{Kind, Refusals};
 use genims_locks::tls::Tls;
+use genims_model::Backoff;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
@@ -33,8 +34,9 @@ const UNSENT_MAX: Duration = Duration::from_secs(20);
 const CONNECTIONS_MAX: usize = 512;
 const UNANSWERED_MAX: Duration = Duration::from_secs(30);
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// After an error of the listening socket: mostly too many open files.
-const AGAIN: Duration = Duration::from_millis(200);
+/// After an error of the listening socket, mostly too many open files, it rests.
+const REST_MIN: Duration = Duration::from_millis(50);
+const REST_MAX: Duration = Duration::from_secs(1);
 
 /// The other end.
 #[derive(Clone, Copy, Debug)]
@@ -92,18 +94,23 @@ async fn accept(
     ready: mpsc::Sender<(Connection, Peer)>,
     places: Arc<Places>,
 ) {
+    let mut rests = Backoff::new(REST_MIN, REST_MAX);
     loop {
-        let (socket, address) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection of the HTTP side could not be accepted");
-                    sleep(AGAIN).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = ready.closed() => return,
         };
+        let (socket, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "a connection of the HTTP side could not be accepted");
+                if rests.wait(ready.closed()).await {
+                    continue;
+                }
+                return;
+            }
+        };
+        rests.reset();
         let peer = Peer(address.ip());
         let Some(place) = Places::take(&places, peer) else {
             refusals.tell(Kind::Busy, DOOR, "", &peer.to_string());

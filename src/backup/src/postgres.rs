@@ -10,6 +10,7 @@ use crate::programs::{self, Program};
 use crate::task::{Wanted, Work};
 use crate::written::Written;
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresSettings, quoted};
+use genims_model::Backoff;
 use genims_platform::provision::postgres::{connect_existing, connect_to_server, create_database, lock, set_utc};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,8 +38,9 @@ const ROLES: &str = "SELECT DISTINCT r.rolname::text FROM ( \
 const POSITION_TABLES: [&str; 2] = ["genims_internal.sink_positions", "genims_internal.route_positions"];
 
 /// A session that is told to go may need a moment.
-const SWAP_TRIES: usize = 100;
-const SWAP_PAUSE: Duration = Duration::from_millis(50);
+const SWAP_ATTEMPTS_MAX: u32 = 20;
+const SWAP_PAUSE_MIN: Duration = Duration::from_millis(50);
+const SWAP_PAUSE_MAX: Duration = Duration::from_millis(500);
 
 pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupError> {
     let settings = PostgresSettings::from_environment(work.database, work.environment)?;
@@ -218,15 +220,13 @@ async fn swap(keeper: &PostgresClient, name: &str, fresh: &str) -> Result<(), to
 async fn rename(keeper: &PostgresClient, from: &str, to: &str) -> Result<(), tokio_postgres::Error> {
     let (old, new) = (quoted(Engine::Postgresql, from), quoted(Engine::Postgresql, to));
     keeper.batch_execute(&format!("ALTER DATABASE {old} ALLOW_CONNECTIONS false")).await?;
-    let mut result = Ok(());
-    for _ in 0..SWAP_TRIES {
+    let attempt = async || {
         keeper.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&from]).await?;
-        result = keeper.batch_execute(&format!("ALTER DATABASE {old} RENAME TO {new}")).await;
-        match &result {
-            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => tokio::time::sleep(SWAP_PAUSE).await,
-            _ => break,
-        }
-    }
+        keeper.batch_execute(&format!("ALTER DATABASE {old} RENAME TO {new}")).await
+    };
+    let is_in_use = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::OBJECT_IN_USE);
+    let backoff = Backoff::new(SWAP_PAUSE_MIN, SWAP_PAUSE_MAX);
+    let result = backoff.retry(SWAP_ATTEMPTS_MAX, is_in_use, attempt).await;
     let named = if result.is_ok() { &new } else { &old };
     keeper.batch_execute(&format!("ALTER DATABASE {named} ALLOW_CONNECTIONS true")).await?;
     result

@@ -11,17 +11,13 @@ use crate::outbox::{Outbox, Position, Window};
 use crate::stream::Stream;
 use crate::trail::Trail;
 use genims_databases::DatabaseError;
-use genims_model::{Backoff, panics};
+use genims_model::{Polling, panics};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often an outbox is looked at. Waking by NOTIFY would take a lock of the whole server at every commit.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-const RETRY_MIN: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(10);
-/// A database that is not there yet may be provisioned meanwhile.
-const ABSENT_RETRY: Duration = Duration::from_secs(10);
 /// An outbox that takes longer to answer hangs; the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,29 +54,23 @@ impl OutboxFollower {
 
     /// Until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        let mut polling = Polling::new(LOOK_EVERY);
         loop {
             // What a panic left half-done is given up with the connections.
             let looked = panics::contain(self.look(&stop)).await;
-            let pause = match looked {
-                Ok(Ok(())) => {
-                    backoff.reset();
-                    LOOK_EVERY
-                }
-                Ok(Err(error)) => {
-                    self.give_up().await;
-                    self.failed(&error, &mut backoff)
-                }
+            let succeeded = matches!(looked, Ok(Ok(())));
+            if !succeeded {
+                self.give_up().await;
+            }
+            match looked {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.failed(&error),
                 Err(_) => {
-                    self.give_up().await;
                     self.metrics.failed(State::Retrying, "the delivery panicked; see the log".to_owned());
-                    backoff.next_delay()
                 }
-            };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
+            }
+            if !polling.wait(succeeded, stop.cancelled()).await {
+                break;
             }
         }
         if let Target::Trail(trail, _) = &mut self.target {
@@ -95,7 +85,7 @@ impl OutboxFollower {
         }
     }
 
-    fn failed(&self, error: &ChangesError, backoff: &mut Backoff) -> Duration {
+    fn failed(&self, error: &ChangesError) {
         let state = if is_absent(error) { State::Absent } else { State::Retrying };
         if self.metrics.failed(state, error.to_string()) {
             let (database, target) = (self.outbox.database(), self.target.name());
@@ -105,7 +95,6 @@ impl OutboxFollower {
                 tracing::warn!(database, target, %error, "changes wait; they are delivered when it can be done");
             }
         }
-        if state == State::Absent { ABSENT_RETRY } else { backoff.next_delay() }
     }
 
     /// Delivers everything that is there now.

@@ -1,11 +1,12 @@
 //! The mirror's loop: it follows the log, and when the log no longer holds what it lacks, it is brought back from the
 //! operations database and follows again.
 
-use crate::follow::{FollowOptions, Follower, error_text, retries};
+use crate::follow::{FollowOptions, Follower, error_text};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use genims_catalogue::Directory;
 use genims_log::contract::Log;
+use genims_model::Backoff;
 use genims_stores::SinkError;
 use genims_stores::mongo::MongoTarget;
 use genims_stores::mongo::resync::{Compared, Resynced};
@@ -54,7 +55,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
 
     /// Tries until it is done.
     async fn bring_back(&self, target: &mut impl FnMut() -> MongoTarget, operations: &C, compared: &mut Compared) {
-        let mut backoff = retries();
+        let mut backoff = Backoff::default();
         while let Err(error) = self.try_to_bring_back(target(), operations, compared).await {
             self.metrics.cut_off(format!("cut off, and not brought back yet: {}", error_text(&error)));
             tokio::time::sleep(backoff.next_delay()).await;

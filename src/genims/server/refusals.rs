@@ -9,7 +9,7 @@ use genims_api::socket::DOOR;
 use genims_databases::{DatabaseError, Environment, PostgresSettings, Registry};
 use genims_locks::refusals::{Kind, Refusal, Refusals};
 use genims_model::dead_letter::Reason;
-use genims_model::{Accounts, Cause};
+use genims_model::{Accounts, Backoff, Cause};
 use genims_platform::actions::{self, Action};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,8 +21,6 @@ const EVERY: Duration = Duration::from_millis(500);
 const WAITING_MAX: usize = 1_024;
 /// Connecting, and entering what waits.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// After a failure.
-const AGAIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Writer {
     refusals: Arc<Refusals>,
@@ -61,14 +59,15 @@ impl Writer {
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut said, mut pause) = (None, EVERY);
+        let (mut said, mut backoff, mut retry_at) = (None, Backoff::default(), Instant::now());
         loop {
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(EVERY) => {}
                 () = stop.cancelled() => return,
             }
+            // What was refused over HTTP is told to the log here, whatever the database does.
             self.gather(Instant::now());
-            if self.waiting.is_empty() {
+            if self.waiting.is_empty() || Instant::now() < retry_at {
                 continue;
             }
             let written = tokio::select! {
@@ -83,7 +82,12 @@ impl Writer {
             if let Some(error) = failure.as_ref().filter(|_| failure != said) {
                 tracing::warn!(error, "refusals are not entered into the audit; they wait, and are tried again");
             }
-            (pause, said) = (if failure.is_some() { AGAIN } else { EVERY }, failure);
+            if failure.is_some() {
+                retry_at = Instant::now() + backoff.next_delay();
+            } else {
+                backoff.reset();
+            }
+            said = failure;
         }
     }
 

@@ -12,8 +12,8 @@ use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo, Snapshot,
-    SourceNo,
+    Accounts, Backoff, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
+    Snapshot, SourceNo,
 };
 use genims_rows::Gate;
 use std::collections::HashMap;
@@ -118,8 +118,9 @@ pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
 
-/// How often a round asks again whether its numbers are durable.
-const REGISTER_AGAIN: Duration = Duration::from_secs(1);
+/// When a round asks again whether its numbers are durable: its sender waits for that.
+const REGISTER_RETRY_MIN: Duration = Duration::from_millis(50);
+const REGISTER_RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Of a longer key or word only the beginning is told.
 const SHOWN_MAX: usize = 60;
@@ -218,8 +219,10 @@ impl IntakeBuffer {
     /// none: what is valid is neither given up nor a dead letter because of it. The receipt settles when everything staged is
     /// durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
+        let mut backoff = None;
         while receipt.is_none() && self.intake.when_full == WhenFull::Block && !self.register() {
-            sleep(REGISTER_AGAIN).await;
+            let backoff = backoff.get_or_insert_with(|| Backoff::new(REGISTER_RETRY_MIN, REGISTER_RETRY_MAX));
+            sleep(backoff.next_delay()).await;
         }
         let receipt = receipt.get_or_insert_with(|| self.seal(waiter)).clone();
         while let Some((shard, chunk)) = self.unsent.pop() {

@@ -9,7 +9,7 @@ use clap::Args;
 use genims::settings::HttpOptions;
 use genims_api::snapshot::Snapshot;
 use genims_databases::Environment;
-use genims_model::Backoff;
+use genims_model::Polling;
 use genims_terminal::say;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -24,8 +24,6 @@ use std::time::{Duration, Instant};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// A server that does not answer is asked again after this at the latest.
-const AGAIN_MAX: Duration = Duration::from_secs(10);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long a key may wait.
 const KEYS_EVERY: Duration = Duration::from_millis(100);
@@ -157,15 +155,10 @@ fn live(door: Door) -> anyhow::Result<()> {
 
 /// Asks until nobody listens any more.
 fn ask(door: &Door, sender: &SyncSender<Seen>) {
-    let mut backoff = Backoff::new(EVERY, AGAIN_MAX);
+    let mut polling = Polling::new(EVERY);
     loop {
         let seen = snapshot(door);
-        let pause = if seen.is_ok() {
-            backoff.reset();
-            EVERY
-        } else {
-            backoff.next_delay()
-        };
+        let pause = polling.next_delay(seen.is_ok());
         if sender.send(seen).is_err() {
             return;
         }

@@ -8,6 +8,7 @@ use crate::errors::SeedError;
 use bson::{Document, doc};
 use genims_catalogue::Directory;
 use genims_databases::{MongoSettings, PostgresSettings};
+use genims_model::Backoff;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::mongo::{MongoNames, MongoTarget};
@@ -23,7 +24,6 @@ use tokio::task::JoinSet;
 const GROUPS_AHEAD: usize = 2;
 /// For one group, however slow the server is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(900);
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a run wrote into one database; nothing when all was there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -224,14 +224,14 @@ impl Mirror {
         if batch.next_offset <= self.position {
             return Ok(false);
         }
-        let patience = Instant::now() + PATIENCE;
+        let (patience, mut backoff) = (Instant::now() + PATIENCE, Backoff::default());
         while let Err(source) = self.target.commit(batch, self.position).await {
             // An insert of a killed run with which the server goes on, or one that was too much: the next is smaller.
             let may_pass = matches!(source, SinkError::StillRunning) || source.is_too_much();
             if !may_pass || Instant::now() > patience {
                 return Err(store_failed(&self.database, source));
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(backoff.next_delay()).await;
             self.target.close();
             let reopened = self.target.open(&start(self.log), 0).await;
             let reached = reopened.map_err(|source| store_failed(&self.database, source))?.offset;
