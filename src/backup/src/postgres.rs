@@ -7,7 +7,7 @@ use crate::child::Call;
 use crate::errors::BackupError;
 use crate::manifest::{Content, LogPosition, Manifest};
 use crate::programs::{self, Program};
-use crate::task::{Wanted, Work};
+use crate::task::{RestoreRequest, Work};
 use crate::written::Written;
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresSettings, quoted};
 use genims_model::Backoff;
@@ -113,7 +113,7 @@ async fn positions(client: &PostgresClient) -> Result<Vec<LogPosition>, tokio_po
 }
 
 /// Where a restore goes; says what is in the way.
-pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<PostgresSettings, BackupError> {
+pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<PostgresSettings, BackupError> {
     let own = PostgresSettings::from_environment(wanted.database, wanted.environment)?;
     let settings = match wanted.name {
         Some(name) => own.with_database(name),
@@ -128,7 +128,7 @@ pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<PostgresSettings, Back
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manifest) -> Result<String, BackupError> {
+pub(crate) async fn restore(wanted: &RestoreRequest<'_>, folder: &Path, manifest: &Manifest) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let (server, keeper) = connect_to_server(&settings).await?;
     let failed = |error: tokio_postgres::Error| server.error(error);
@@ -152,7 +152,7 @@ pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manif
 }
 
 async fn fill(
-    wanted: &Wanted<'_>,
+    wanted: &RestoreRequest<'_>,
     fresh: &PostgresSettings,
     program: &Program,
     file: &Path,

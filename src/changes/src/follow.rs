@@ -7,7 +7,7 @@ use crate::entry::Ends;
 use crate::error::ChangesError;
 use crate::heads::Heads;
 use crate::metrics::{Metrics, State};
-use crate::outbox::{Outbox, Position, Window};
+use crate::outbox::{Outbox, OutboxPosition, OutboxWindow};
 use crate::stream::Stream;
 use crate::trail::Trail;
 use genims_databases::DatabaseError;
@@ -26,19 +26,19 @@ pub const TRAIL: &str = "audit";
 pub const STREAM: &str = "stream";
 
 /// Where changes go.
-pub enum Target {
+pub enum ChangeTarget {
     Trail(Box<Trail>, Arc<Heads>),
     Stream(Box<Stream>),
 }
 
 pub struct OutboxFollower {
     pub outbox: Arc<Outbox>,
-    pub target: Target,
+    pub target: ChangeTarget,
     pub metrics: Arc<Metrics>,
-    position: Option<Position>,
+    position: Option<OutboxPosition>,
 }
 
-impl Target {
+impl ChangeTarget {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Trail(..) => TRAIL,
@@ -48,7 +48,7 @@ impl Target {
 }
 
 impl OutboxFollower {
-    pub fn new(outbox: Arc<Outbox>, target: Target) -> Self {
+    pub fn new(outbox: Arc<Outbox>, target: ChangeTarget) -> Self {
         Self { outbox, target, metrics: Arc::default(), position: None }
     }
 
@@ -73,14 +73,14 @@ impl OutboxFollower {
                 break;
             }
         }
-        if let Target::Trail(trail, _) = &mut self.target {
+        if let ChangeTarget::Trail(trail, _) = &mut self.target {
             trail.close().await;
         }
     }
 
     async fn give_up(&mut self) {
         self.position = None;
-        if let Target::Trail(trail, _) = &mut self.target {
+        if let ChangeTarget::Trail(trail, _) = &mut self.target {
             trail.close().await;
         }
     }
@@ -148,9 +148,9 @@ impl OutboxFollower {
 }
 
 /// The target has what the window saw.
-fn complete(position: Position) -> Position {
-    let done = position.window.map_or(position.done, |Window { seen, .. }| seen);
-    Position { done, window: None }
+fn complete(position: OutboxPosition) -> OutboxPosition {
+    let done = position.window.map_or(position.done, |OutboxWindow { seen, .. }| seen);
+    OutboxPosition { done, window: None }
 }
 
 /// What an outbox is asked, bounded.
@@ -176,7 +176,7 @@ fn is_absent(error: &ChangesError) -> bool {
     }
 }
 
-impl Target {
+impl ChangeTarget {
     async fn open(&mut self) -> Result<(), ChangesError> {
         let Self::Trail(trail, heads) = self else { return Ok(()) };
         let Some(ends) = trail.open().await? else { return Ok(()) };
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn a_complete_window_is_what_has_been_done() {
-        let window = Window { seen: "9:9:".to_owned(), from: None, id: 4, id_max: 4 };
-        let position = Position { window: Some(window), ..Position::default() };
-        assert_eq!(complete(position), Position { done: "9:9:".to_owned(), window: None });
+        let window = OutboxWindow { seen: "9:9:".to_owned(), from: None, id: 4, id_max: 4 };
+        let position = OutboxPosition { window: Some(window), ..OutboxPosition::default() };
+        assert_eq!(complete(position), OutboxPosition { done: "9:9:".to_owned(), window: None });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use genims_model::Backoff;
 use genims_stores::SinkError;
 use genims_stores::mongo::MongoTarget;
 use genims_stores::mongo::resync::{Compared, Resynced};
-use genims_stores::postgres::Connect;
+use genims_stores::postgres::Connector;
 use genims_stores::postgres::stored::Stored;
 use genims_stores::target::Target;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Mirror<L, C> {
     pub directory: Arc<Directory>,
 }
 
-impl<L: Log + Clone, C: Connect> Mirror<L, C> {
+impl<L: Log + Clone, C: Connector> Mirror<L, C> {
     /// Runs until `shutdown` turns true, or until something fails that another start may mend. `target` makes the mirror's
     /// side of each attempt.
     pub async fn run(

@@ -6,10 +6,10 @@ use anyhow::{Context, bail};
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};
 use genims::settings::Settings;
-use genims_changes::export::{self, Exported, Wanted};
+use genims_changes::export::{self, Exported, ExportRange};
 use genims_changes::heads::{self, Kept};
 use genims_changes::prune::Prune;
-use genims_changes::verify::{self, Outside, Report, VerifiedTrail};
+use genims_changes::verify::{self, Outside, TrailReport, VerifiedTrail};
 use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, Registry};
 use genims_terminal::say;
 use std::fs::File;
@@ -108,7 +108,7 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
             if to <= from {
                 bail!("--to is not behind --from");
             }
-            let wanted = Wanted { from, to, database: named(database)? };
+            let wanted = ExportRange { from, to, database: named(database)? };
             let format = match format {
                 Format::Csv => export::Format::Csv,
                 Format::Json => export::Format::Json,
@@ -164,7 +164,7 @@ async fn outside(registry: &Registry, settings: &Settings, environment: &Environ
     Ok(outside)
 }
 
-fn print(report: &Report) {
+fn print(report: &TrailReport) {
     for database in &report.databases {
         let VerifiedTrail { writes, changes, seals, .. } = database;
         let heads = if database.heads.is_empty() {

@@ -7,7 +7,7 @@
 use super::ServerError;
 use genims_api::socket::DOOR;
 use genims_databases::{DatabaseError, Environment, PostgresSettings, Registry};
-use genims_locks::refusals::{Kind, Refusal, Refusals};
+use genims_locks::refusals::{RefusalKind, Refusal, Refusals};
 use genims_model::dead_letter::Reason;
 use genims_model::{Accounts, Backoff, Cause};
 use genims_platform::actions::{self, Action};
@@ -97,7 +97,7 @@ impl Writer {
         let fresh = machines.saturating_sub(self.machines_told);
         if fresh > 0 {
             // Whose they are stands in each letter.
-            self.refusals.tell_times(fresh, Kind::Machine, "dead_letters", "", "");
+            self.refusals.tell_times(fresh, RefusalKind::Machine, "dead_letters", "", "");
             self.machines_told = machines;
         }
         for refusal in self.refusals.due(now) {
@@ -157,20 +157,20 @@ fn action<'a>(refusal: &Refusal, description: &'a str) -> Action<'a> {
 fn described(refusal: &Refusal) -> String {
     let Refusal { door, kind, name, host, times, .. } = refusal;
     let what = match kind {
-        Kind::Handshake => "TLS handshake refused",
-        Kind::UnknownName => "nobody has this name",
-        Kind::WrongSecret => "wrong secret",
-        Kind::LockedOut => "locked out after too many wrong secrets",
-        Kind::Disabled => "disabled",
-        Kind::Nobody => "showed nothing by which to be known",
-        Kind::Busy => "too many at once",
-        Kind::Topic => "topic that is not the client's",
-        Kind::Machine => "records of machines that are not the client's, set aside as not_allowed",
-        Kind::Evicted => "sent away: certificate or account no longer good",
-        Kind::WrongToken => "wrong token",
-        Kind::Role => "not a right of this role",
-        Kind::Forged => "request that another page may have made",
-        Kind::Malformed => "form that is none, or too long",
+        RefusalKind::Handshake => "TLS handshake refused",
+        RefusalKind::UnknownName => "nobody has this name",
+        RefusalKind::WrongSecret => "wrong secret",
+        RefusalKind::LockedOut => "locked out after too many wrong secrets",
+        RefusalKind::Disabled => "disabled",
+        RefusalKind::Nobody => "showed nothing by which to be known",
+        RefusalKind::Busy => "too many at once",
+        RefusalKind::Topic => "topic that is not the client's",
+        RefusalKind::Machine => "records of machines that are not the client's, set aside as not_allowed",
+        RefusalKind::Evicted => "sent away: certificate or account no longer good",
+        RefusalKind::WrongToken => "wrong token",
+        RefusalKind::Role => "not a right of this role",
+        RefusalKind::Forged => "request that another page may have made",
+        RefusalKind::Malformed => "form that is none, or too long",
     };
     format!("{}: {what}; door {door}, name \"{name}\", from \"{host}\", {times} times", kind.as_str())
 }
@@ -189,7 +189,7 @@ mod tests {
         let begun = Instant::now();
         for minute in 0..10 {
             for no in 0..200 {
-                refusals.tell(Kind::Topic, "mqtt", &no.to_string(), "10.0.0.1");
+                refusals.tell(RefusalKind::Topic, "mqtt", &no.to_string(), "10.0.0.1");
             }
             writer.gather(begun + minute * Duration::from_secs(60));
         }

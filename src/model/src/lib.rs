@@ -30,7 +30,7 @@ pub mod row;
 pub mod snapshot;
 pub mod topics;
 
-pub use account::{Account, Accounts, Outcome, SourceNo};
+pub use account::{Account, Accounts, RecordOutcome, SourceNo};
 pub use backoff::{Backoff, Polling};
 pub use budget::ByteBudget;
 pub use clock::now_us;

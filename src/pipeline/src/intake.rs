@@ -5,14 +5,14 @@
 use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
-use crate::remarks::{Kind, Place, Remarks};
+use crate::remarks::{RemarkKind, TopicOrigin, Remarks};
 use crate::stage::Stage;
 use genims_catalogue::keeper::Keeper;
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Backoff, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo,
+    Accounts, Backoff, Chunk, Event, MachineNo, Mark, RecordOutcome, Protocol, RawReading, Reason, Receipt, SensorNo,
     Snapshot, SourceNo,
 };
 use genims_rows::Gate;
@@ -92,7 +92,7 @@ impl Intake {
             scope: Scope::default(),
             topic: String::new(),
             message: 0,
-            place: Place::default(),
+            place: TopicOrigin::default(),
             letters: Letters::default(),
             nobodys: Nobodys::default(),
             received_us: 0,
@@ -144,7 +144,7 @@ pub struct IntakeBuffer {
     topic: String,
     /// Counts the messages; 0 where the transport knows none.
     message: u64,
-    place: Place,
+    place: TopicOrigin,
     /// Of the message under way, or of the round where the transport knows no messages.
     letters: Letters,
     nobodys: Nobodys,
@@ -271,7 +271,7 @@ impl IntakeBuffer {
             self.unsent.push((shard, chunk));
         }
         if dropped {
-            self.intake.accounts.finished(self.source, Outcome::Dropped, self.records);
+            self.intake.accounts.finished(self.source, RecordOutcome::Dropped, self.records);
         }
         self.records = 0;
         receipt
@@ -281,7 +281,7 @@ impl IntakeBuffer {
     #[inline]
     fn check_place(&self, of: &str, home: (&str, &str, &str), named: Option<&str>) {
         if !self.place.fits(home, named) {
-            self.intake.remarks.enter(Kind::Place, &self.topic, || self.place.told(home, named, of));
+            self.intake.remarks.enter(RemarkKind::Place, &self.topic, || self.place.told(home, named, of));
         }
     }
 
@@ -381,11 +381,11 @@ impl Visitor for IntakeBuffer {
         match remark {
             Remark::UnknownColumn => {
                 let told = || format!("{} is no column of scada_machine_data", shown());
-                self.intake.remarks.enter(Kind::Column, &self.topic, told);
+                self.intake.remarks.enter(RemarkKind::Column, &self.topic, told);
             }
             Remark::UnknownQuality => {
                 let told = || format!("{} is no quality", shown());
-                self.intake.remarks.enter(Kind::Quality, &self.topic, told);
+                self.intake.remarks.enter(RemarkKind::Quality, &self.topic, told);
             }
         }
     }

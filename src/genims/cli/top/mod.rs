@@ -7,7 +7,7 @@ mod view;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::HttpOptions;
-use genims_api::snapshot::Snapshot;
+use genims_api::snapshot::ServerSnapshot;
 use genims_databases::Environment;
 use genims_model::Polling;
 use genims_terminal::say;
@@ -42,7 +42,7 @@ pub(crate) struct TopArgs {
     once: bool,
 }
 
-type Seen = Result<Snapshot, String>;
+type Seen = Result<ServerSnapshot, String>;
 
 /// Where the server's HTTP side is, and what is shown there.
 struct Door {
@@ -85,7 +85,7 @@ fn look(args: &TopArgs, door: Door) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn asked(door: &Door) -> anyhow::Result<Snapshot> {
+fn asked(door: &Door) -> anyhow::Result<ServerSnapshot> {
     match snapshot(door) {
         Ok(snapshot) => Ok(snapshot),
         Err(cause) => bail!("{cause}; start `genims serve`, or name its HTTP side with --url"),
@@ -110,7 +110,7 @@ fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
 }
 
 fn snapshot(Door { agent, url, token }: &Door) -> Seen {
-    let ask = || -> Result<Snapshot, ureq::Error> {
+    let ask = || -> Result<ServerSnapshot, ureq::Error> {
         let mut request = agent.get(format!("{url}/api/v1/snapshot"));
         if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
