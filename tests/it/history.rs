@@ -8,7 +8,7 @@ use genims_platform::provision::{self, Mode, Options};
 use genims_platform::verify;
 use genims_seed::Scale;
 use genims_seed::history::{
-    PlantHistory, HistoryParameters, HistoryProgress, HistorySummary, Written, load_history, simulate, stored_history,
+    HistoryParameters, HistoryProgress, HistorySummary, PlantHistory, Written, load_history, simulate, stored_history,
 };
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};

@@ -3,7 +3,7 @@
 
 use crate::harness::{Harness, write_env};
 use genims_databases::{Environment, Registry, schema};
-use genims_platform::provision::{self, Mode, Options, ProvisionedDatabase, ProvisionStatus};
+use genims_platform::provision::{self, Mode, Options, ProvisionStatus, ProvisionedDatabase};
 use libtest_mimic::Trial;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc, oid::ObjectId, spec::BinarySubtype};
 use mongodb::error::{Error, ErrorKind, WriteFailure};

@@ -4,7 +4,7 @@ use crate::database::Key;
 use crate::ledger::Ledger;
 use crate::plan::Maker;
 use genims_listen::mqtt::packet::{Version, kind, wire};
-use genims_listen::mqtt::simulated::{Connection, SimulatedMqtt, Parked};
+use genims_listen::mqtt::simulated::{Connection, Parked, SimulatedMqtt};
 use std::collections::VecDeque;
 use tokio::task::JoinHandle;
 

@@ -168,7 +168,12 @@ impl Server {
         let progress = Arc::new(tcp::Progress::new(tcp::CLIENTS_MAX, recovered.marks));
         let early = plan.broken == Broken::AcknowledgesEarly;
         Ok(Self {
-            mqtt: mqtt::simulated::SimulatedMqtt::new(mqtt_options, 0, intake.clone(), Arc::new(Messages(Decoder::default()))),
+            mqtt: mqtt::simulated::SimulatedMqtt::new(
+                mqtt_options,
+                0,
+                intake.clone(),
+                Arc::new(Messages(Decoder::default())),
+            ),
             tcp: tcp::simulated::SimulatedTcp::new(tcp_options, 1, intake.clone(), accounts.clone(), progress),
             line: line::simulated::SimulatedLine::new(line::LineOptions::default(), 2, intake),
             doors: CancellationToken::new(),

@@ -34,7 +34,10 @@ fn a_public_type_has_a_name_that_no_other_room_gives() {
     assert_eq!(planted("pub struct Place;", "pub struct Places;", &[]), 0);
     assert_eq!(planted("pub struct Place;", "pub struct Place;", &[("Place", "one thing")]), 0);
     assert_eq!(planted("pub struct Place;", "", &[("Place", "one thing")]), 1, "it is shared no more");
-    assert_eq!(homonyms(&[file("src/a/src/x.rs", "pub struct X;"), file("src/a/src/y.rs", "pub enum X {}")], &[]).len(), 0);
+    assert_eq!(
+        homonyms(&[file("src/a/src/x.rs", "pub struct X;"), file("src/a/src/y.rs", "pub enum X {}")], &[]).len(),
+        0
+    );
 }
 
 fn homonyms(files: &[File], shared: &[(&str, &str)]) -> Vec<String> {

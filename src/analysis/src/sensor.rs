@@ -169,7 +169,13 @@ impl SensorState {
 
     /// Judges a reading that was resolved just before the sensor got its present number: it keeps the identity under
     /// which it was taken, `entry`, and its neighbours are those of that identity. Nothing is watched under it any longer.
-    pub fn see_superseded(&mut self, raw: &RawReading, entry: &SensorEntry, origin: Origin, rules: &Rules) -> Admission {
+    pub fn see_superseded(
+        &mut self,
+        raw: &RawReading,
+        entry: &SensorEntry,
+        origin: Origin,
+        rules: &Rules,
+    ) -> Admission {
         let raw = &self.timed(*raw);
         let replaces = match self.admit(raw, origin, rules) {
             Ok(replaces) => replaces,

@@ -2,7 +2,9 @@
 //! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{ChangesReport, Latency, ListenerReport, Observe, RouteReport, SINK_STATES, ServerReport, SinkReport};
+use super::report::{
+    ChangesReport, Latency, ListenerReport, Observe, RouteReport, SINK_STATES, ServerReport, SinkReport,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;

@@ -23,7 +23,8 @@ fn sample() -> ServerReport {
     latency.record(7_000).unwrap();
     latency.record(3_600_000_000).unwrap();
     let latency = Latency::of(&latency);
-    let source = SourceReport { name: "a\"b".to_owned(), listener: Some(ListenerReport::default()), ..SourceReport::default() };
+    let source =
+        SourceReport { name: "a\"b".to_owned(), listener: Some(ListenerReport::default()), ..SourceReport::default() };
     let sink = SinkReport { state: "retrying".into(), receive_to_committed_ms: latency, ..SinkReport::default() };
     ServerReport {
         version: "1".into(),

@@ -2,7 +2,10 @@
 
 use super::http;
 use super::past::Past;
-use super::report::{ChangesReport, ClockReport, DatabaseReport, Latency, ListenerReport, Observe, ServerReport, SinkReport, SourceReport, SpoolReport};
+use super::report::{
+    ChangesReport, ClockReport, DatabaseReport, Latency, ListenerReport, Observe, ServerReport, SinkReport,
+    SourceReport, SpoolReport,
+};
 use super::sign::Doorway;
 use super::snapshot::{Fill, ServerSnapshot};
 use super::socket::Peer;
@@ -61,15 +64,28 @@ fn report() -> ServerReport {
     });
     let account =
         Account { received: 1_500, committed: 1_000, duplicate: 100, dead_lettered: 200, dropped: 150, in_flight: 50 };
-    let listener =
-        ListenerReport { address: HOSTILE.to_owned(), connections_open: 4, refused_total: 2, ..ListenerReport::default() };
+    let listener = ListenerReport {
+        address: HOSTILE.to_owned(),
+        connections_open: 4,
+        refused_total: 2,
+        ..ListenerReport::default()
+    };
     ServerReport {
         version: "0.1.0".into(),
         ready: true,
         identity_holds: account.holds(),
         total: account,
-        sources: vec![SourceReport { name: HOSTILE.to_owned(), account, listener: Some(listener) }, SourceReport::default()],
-        spool: SpoolReport { id: "o'clock".to_owned(), bytes: 600, bytes_max: 1_000, counted_from: 40, ..SpoolReport::default() },
+        sources: vec![
+            SourceReport { name: HOSTILE.to_owned(), account, listener: Some(listener) },
+            SourceReport::default(),
+        ],
+        spool: SpoolReport {
+            id: "o'clock".to_owned(),
+            bytes: 600,
+            bytes_max: 1_000,
+            counted_from: 40,
+            ..SpoolReport::default()
+        },
         sinks,
         changes: changes.collect(),
         clocks: vec![ClockReport { complaint: Some(HOSTILE.to_owned()), ..ClockReport::default() }],

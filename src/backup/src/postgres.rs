@@ -128,7 +128,11 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<PostgresSettin
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(wanted: &RestoreRequest<'_>, folder: &Path, manifest: &Manifest) -> Result<String, BackupError> {
+pub(crate) async fn restore(
+    wanted: &RestoreRequest<'_>,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let (server, keeper) = connect_to_server(&settings).await?;
     let failed = |error: tokio_postgres::Error| server.error(error);

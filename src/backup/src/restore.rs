@@ -111,7 +111,11 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Roles, grants, partitions, and migrations that are younger than the backup.
-async fn provisioned(registry: &Registry, wanted: &RestoreRequest<'_>, place: &str) -> Result<Vec<String>, BackupError> {
+async fn provisioned(
+    registry: &Registry,
+    wanted: &RestoreRequest<'_>,
+    place: &str,
+) -> Result<Vec<String>, BackupError> {
     wanted.step("provisioning");
     let options = provision::Options { only: vec![wanted.database.name.clone()], mode: provision::Mode::Apply };
     let mut report = provision::run(registry, wanted.environment, &options, &|_| {}).await?;

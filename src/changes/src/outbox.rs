@@ -206,7 +206,8 @@ impl Outbox {
             transaction: row.get(1),
             at,
             table: row.get(3),
-            operation: ChangeOperation::parse(operation).ok_or_else(|| bad(format!("{operation} is not an operation")))?,
+            operation: ChangeOperation::parse(operation)
+                .ok_or_else(|| bad(format!("{operation} is not an operation")))?,
             key: row.get(5),
             rows: row.get(6),
             before: image_of(7)?,

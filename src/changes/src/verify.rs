@@ -10,7 +10,7 @@
 
 use crate::entry::{ChangedRow, Common, End, Ends, Write};
 use crate::error::ChangesError;
-use crate::heads::{HeadsByDatabase, Head};
+use crate::heads::{Head, HeadsByDatabase};
 use crate::read::{Reader, Span};
 use genims_databases::MysqlSettings;
 use serde::Serialize;
@@ -71,7 +71,11 @@ pub struct Outside {
 }
 
 /// Examines the trail of all databases, or of one. What is kept outside must have been read before.
-pub async fn verify(settings: &MysqlSettings, outside: &Outside, only: Option<&str>) -> Result<TrailReport, ChangesError> {
+pub async fn verify(
+    settings: &MysqlSettings,
+    outside: &Outside,
+    only: Option<&str>,
+) -> Result<TrailReport, ChangesError> {
     let mut reader = Reader::open(settings).await?;
     let mut names = reader.databases().await?;
     names.extend(outside.heads.iter().flat_map(|(_, all)| all.keys().cloned()));

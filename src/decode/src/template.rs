@@ -255,7 +255,14 @@ mod tests {
     #[test]
     fn the_words_of_isa_95_need_no_mapping() {
         let template = compile("acme/{enterprise}/{site}/{area}/{line}/{cell}/{tag}", &[]).unwrap();
-        let roles = [LevelRole::Ignored, LevelRole::Factory, LevelRole::Ignored, LevelRole::Line, LevelRole::Machine, LevelRole::Sensor];
+        let roles = [
+            LevelRole::Ignored,
+            LevelRole::Factory,
+            LevelRole::Ignored,
+            LevelRole::Line,
+            LevelRole::Machine,
+            LevelRole::Sensor,
+        ];
         let expected: Vec<Segment> =
             std::iter::once(Segment::Literal("acme".into())).chain(roles.into_iter().map(Segment::Named)).collect();
         assert_eq!(template.segments, expected);

@@ -11,7 +11,9 @@
 //! template says is empty, or ignores.
 
 use super::mapping::Mapping;
-use super::template::{Ending, NATIVE_PREFIX, LevelRole, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate};
+use super::template::{
+    Ending, LevelRole, NATIVE_PREFIX, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate,
+};
 use super::{Address, Kind};
 
 /// The native layouts and the configured templates.

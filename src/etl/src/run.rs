@@ -3,7 +3,7 @@
 //! Enters: a job, why it runs, the moment. Leaves: what was done, in the log as well. Invariants: groups of days are stored oldest first,
 //! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
 
-use crate::bookkeeping::{JobBookkeeping, Digests, Done, RunKind, Lease, WHOLE_TABLE};
+use crate::bookkeeping::{Digests, Done, JobBookkeeping, Lease, RunKind, WHOLE_TABLE};
 use crate::days::{self, Span};
 use crate::error::EtlError;
 use crate::job::{Job, Reconciliation};

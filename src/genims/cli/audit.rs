@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};
 use genims::settings::Settings;
-use genims_changes::export::{self, Exported, ExportRange};
+use genims_changes::export::{self, ExportRange, Exported};
 use genims_changes::heads::{self, Kept};
 use genims_changes::prune::Prune;
 use genims_changes::verify::{self, Outside, TrailReport, VerifiedTrail};

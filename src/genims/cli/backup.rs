@@ -5,7 +5,7 @@ use super::conclude;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use genims_backup::backup::{self, BackupReport, BackupProgress};
+use genims_backup::backup::{self, BackupProgress, BackupReport};
 use genims_backup::listing::{self, Listing};
 use genims_databases::{Environment, Registry};
 use genims_terminal::say;

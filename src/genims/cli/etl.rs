@@ -4,7 +4,7 @@ use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
-use genims_etl::bookkeeping::{RunKind, Logged};
+use genims_etl::bookkeeping::{Logged, RunKind};
 use genims_etl::days::Span;
 use genims_etl::job::{self, Job};
 use genims_etl::run::{Places, Request, run as run_job};

@@ -6,7 +6,7 @@ use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
 use genims_platform::hub::questions::{self, Answer, Hub};
-use genims_platform::hub::{self, HubReport, HubNames, SchemaStatus};
+use genims_platform::hub::{self, HubNames, HubReport, SchemaStatus};
 use genims_terminal::{Progress, say};
 use serde_json::Value;
 use std::process::ExitCode;

@@ -220,14 +220,24 @@ fn replaced_as_json(replaced: &file::Quarantined) -> Value {
     })
 }
 
-async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -> anyhow::Result<Vec<RememberedPosition>> {
+async fn places(
+    settings: &Settings,
+    environment: &Environment,
+    spool: &Spool,
+) -> anyhow::Result<Vec<RememberedPosition>> {
     let registry = Registry::load(None)?;
     let mut places = Vec::new();
     if settings.postgres.is_some() {
         let connection = PostgresSettings::from_environment(registry.get("genims_operations_db")?, environment)?;
         let client = connection.connect().await?;
         let remembered = session::OPERATIONS.remembered(&client, spool.name()).await?;
-        places.push(RememberedPosition::new(spool, session::SINK, remembered, 0, Store::Postgres(client, session::OPERATIONS)));
+        places.push(RememberedPosition::new(
+            spool,
+            session::SINK,
+            remembered,
+            0,
+            Store::Postgres(client, session::OPERATIONS),
+        ));
     }
     if settings.mongodb.is_some() {
         let connection = MongoSettings::from_environment(registry.get("genims_production")?, environment)?;
@@ -242,7 +252,11 @@ async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -
 }
 
 /// The databases that events are routed to, as far as they are configured.
-async fn routed_places(settings: &Settings, environment: &Environment, spool: &Spool) -> anyhow::Result<Vec<RememberedPosition>> {
+async fn routed_places(
+    settings: &Settings,
+    environment: &Environment,
+    spool: &Spool,
+) -> anyhow::Result<Vec<RememberedPosition>> {
     let registry = Registry::load(None)?;
     let folder = settings.routes.as_ref().and_then(|options| options.directory.as_deref());
     let routes = Routes::load(&registry, folder)?;
@@ -330,7 +344,11 @@ fn meaning(place: &RememberedPosition, spool: &Spool) -> String {
     }
 }
 
-async fn adopt(spool: &Spool, places: &mut [RememberedPosition], mut events: Option<&mut Appender>) -> anyhow::Result<()> {
+async fn adopt(
+    spool: &Spool,
+    places: &mut [RememberedPosition],
+    mut events: Option<&mut Appender>,
+) -> anyhow::Result<()> {
     let (log, earlier) = (Uuid::new_v4(), spool.name());
     for place in places.iter_mut() {
         let position = Position { log, ..spool.position(place.offset) };

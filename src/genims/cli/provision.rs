@@ -2,7 +2,9 @@
 
 use super::conclude;
 use genims_databases::{Environment, Registry};
-use genims_platform::provision::{self, Mode, Options, ProvisionProgress, ProvisionReport, ProvisionedDatabase, ProvisionStatus};
+use genims_platform::provision::{
+    self, Mode, Options, ProvisionProgress, ProvisionReport, ProvisionStatus, ProvisionedDatabase,
+};
 use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@
 use super::client::secret;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
-use genims_api::sign::file::{UserFile, User};
+use genims_api::sign::file::{User, UserFile};
 use genims_api::sign::role::Role;
 use genims_locks::LockError;
 use genims_locks::file::{change, read};

@@ -3,7 +3,7 @@
 
 use super::{ServerError, Stage};
 use crate::settings::Settings;
-use genims_changes::follow::{OutboxFollower, STREAM, TRAIL, ChangeTarget};
+use genims_changes::follow::{ChangeTarget, OutboxFollower, STREAM, TRAIL};
 use genims_changes::heads::{EVERY, Heads};
 use genims_changes::metrics::Metrics;
 use genims_changes::outbox::Outbox;

@@ -7,7 +7,7 @@
 use super::ServerError;
 use genims_api::socket::DOOR;
 use genims_databases::{DatabaseError, Environment, PostgresSettings, Registry};
-use genims_locks::refusals::{RefusalKind, Refusal, Refusals};
+use genims_locks::refusals::{Refusal, RefusalKind, Refusals};
 use genims_model::dead_letter::Reason;
 use genims_model::{Accounts, Backoff, Cause};
 use genims_platform::actions::{self, Action};

@@ -5,7 +5,7 @@ pub(super) mod broker;
 pub(super) mod heard;
 
 use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
-use genims_model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, RecordOutcome, RawReading};
+use genims_model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, RawReading, RecordOutcome};
 use genims_pipeline::intake::{Intake, WhenFull};
 use genims_pipeline::queue::ShardQueue;
 use parking_lot::Mutex;

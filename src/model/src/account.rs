@@ -151,9 +151,12 @@ mod tests {
         let accounts = Accounts::new(["mqtt".to_owned()]);
         accounts.received(0, 10);
         assert!(accounts.total().holds());
-        for (outcome, records) in
-            [(RecordOutcome::Committed, 4), (RecordOutcome::Duplicate, 3), (RecordOutcome::DeadLettered, 2), (RecordOutcome::Dropped, 1)]
-        {
+        for (outcome, records) in [
+            (RecordOutcome::Committed, 4),
+            (RecordOutcome::Duplicate, 3),
+            (RecordOutcome::DeadLettered, 2),
+            (RecordOutcome::Dropped, 1),
+        ] {
             accounts.finished(0, outcome, records);
             assert!(accounts.total().holds());
         }
@@ -165,7 +168,8 @@ mod tests {
         let accounts = Accounts::new(["mqtt".to_owned()]);
         accounts.received(0, 1);
         let overdrawn =
-            std::panic::catch_unwind(AssertUnwindSafe(|| accounts.finished(0, RecordOutcome::Committed, 2))).unwrap_err();
+            std::panic::catch_unwind(AssertUnwindSafe(|| accounts.finished(0, RecordOutcome::Committed, 2)))
+                .unwrap_err();
         let message = overdrawn.downcast_ref::<String>().unwrap();
         assert_eq!(message, "2 records of mqtt end as Committed, but only 1 are in flight");
         // What was counted before stays as it was, and can be read.

@@ -5,14 +5,14 @@
 use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
-use crate::remarks::{RemarkKind, TopicOrigin, Remarks};
+use crate::remarks::{RemarkKind, Remarks, TopicOrigin};
 use crate::stage::Stage;
 use genims_catalogue::keeper::Keeper;
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Backoff, Chunk, Event, MachineNo, Mark, RecordOutcome, Protocol, RawReading, Reason, Receipt, SensorNo,
+    Accounts, Backoff, Chunk, Event, MachineNo, Mark, Protocol, RawReading, Reason, Receipt, RecordOutcome, SensorNo,
     Snapshot, SourceNo,
 };
 use genims_rows::Gate;

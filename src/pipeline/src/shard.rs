@@ -5,13 +5,13 @@ use crate::dead_letters::{Letters, Sender, dead_letter, snapshot_dead_letter};
 use crate::intake;
 use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
-use genims_analysis::sensor::{Origin, Rules, SensorState, Admission};
+use genims_analysis::sensor::{Admission, Origin, Rules, SensorState};
 use genims_analysis::window::Bounds;
 use genims_catalogue::{Catalogue, Directory, MachineEntry};
 use genims_decode::Form;
 use genims_model::event::FaultOpened;
 use genims_model::{
-    Accounts, Chunk, Event, Group, MachineNo, RecordOutcome, Portion, RawReading, Reason, SensorNo, Snapshot, Topics,
+    Accounts, Chunk, Event, Group, MachineNo, Portion, RawReading, Reason, RecordOutcome, SensorNo, Snapshot, Topics,
 };
 use std::collections::VecDeque;
 use std::hash::BuildHasher;

@@ -80,7 +80,8 @@ impl Gate {
 
     /// Judges a message: each row is taken or refused, in order.
     pub fn judge(&self, sender: Sender<'_>, payload: &[u8], mut each: impl FnMut(Result<Row, Rejection>)) {
-        let whole = |reason, detail: String| Err(Rejection { reason, detail, payload: payload.to_vec(), is_row: false });
+        let whole =
+            |reason, detail: String| Err(Rejection { reason, detail, payload: payload.to_vec(), is_row: false });
         let schema = match self.schema_for(sender) {
             Ok(schema) => schema,
             Err((reason, detail)) => return each(whole(reason, detail)),

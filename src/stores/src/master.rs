@@ -26,7 +26,10 @@ pub struct VersionedMasterData {
 pub struct Fingerprint(String);
 
 /// Reads everything in one snapshot. Measured with one million sensors: 1.8 s and 550 MB resident.
-pub async fn load_master(settings: &PostgresSettings, client: &mut Client) -> Result<VersionedMasterData, DatabaseError> {
+pub async fn load_master(
+    settings: &PostgresSettings,
+    client: &mut Client,
+) -> Result<VersionedMasterData, DatabaseError> {
     let version = fingerprint(settings, client).await?;
     let failed = |source| settings.error(source);
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);

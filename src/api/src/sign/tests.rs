@@ -2,7 +2,7 @@
 
 mod bounds;
 
-use super::file::{UserFile, User};
+use super::file::{User, UserFile};
 use super::role::Role;
 use super::*;
 use crate::http;
@@ -181,7 +181,8 @@ async fn wrong_secrets_lock_a_name_out_and_tell_nothing_of_it() {
     }
     assert_eq!(trial.try_as("operator", SECRET).await.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(trial.try_as("engineer", SECRET).await.status(), StatusCode::SEE_OTHER, "others are not");
-    let counts = [RefusalKind::WrongSecret, RefusalKind::UnknownName, RefusalKind::LockedOut].map(|kind| trial.counted(kind));
+    let counts =
+        [RefusalKind::WrongSecret, RefusalKind::UnknownName, RefusalKind::LockedOut].map(|kind| trial.counted(kind));
     assert_eq!(counts, [3, 1, 1]);
     trial.change(|all| all.user[0].rotate(SECRET).unwrap());
     assert_eq!(trial.try_as("operator", SECRET).await.status(), StatusCode::SEE_OTHER, "another secret opens again");

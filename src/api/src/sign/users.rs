@@ -1,6 +1,6 @@
 //! Users as the running server knows them. A name and a secret, or a token, enter; leaves the user, or what was refused.
 
-use super::file::{UserFile, User, digest};
+use super::file::{User, UserFile, digest};
 use super::role::Role;
 use arc_swap::ArcSwap;
 use genims_locks::file::{change, read};

@@ -99,7 +99,11 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<MongoSettings,
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(wanted: &RestoreRequest<'_>, folder: &Path, manifest: &Manifest) -> Result<String, BackupError> {
+pub(crate) async fn restore(
+    wanted: &RestoreRequest<'_>,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let failed = |error| BackupError::from(settings.error(error));
     let client = settings.client().await?;

@@ -344,7 +344,13 @@ mod tests {
 
     #[test]
     fn versions_count_on_within_a_batch_and_actions_are_no_entries() {
-        let batch = [ChangeOperation::Insert, ChangeOperation::Update, ChangeOperation::Action, ChangeOperation::Delete, ChangeOperation::Truncate];
+        let batch = [
+            ChangeOperation::Insert,
+            ChangeOperation::Update,
+            ChangeOperation::Action,
+            ChangeOperation::Delete,
+            ChangeOperation::Truncate,
+        ];
         let batch = (1..).zip(batch).map(|(id, operation)| change(id, operation)).collect();
         let known = HashMap::from([(("sales_orders".to_owned(), "7".to_owned()), 4)]);
         let mut ends = Ends::default();

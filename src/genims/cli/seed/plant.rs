@@ -5,7 +5,7 @@ use chrono::Utc;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_platform::actions::{self, Action};
 use genims_seed as seed;
-use genims_seed::{ForeignPlant, PlantSize, PlantProgress, Summary};
+use genims_seed::{ForeignPlant, PlantProgress, PlantSize, Summary};
 use genims_terminal::say;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

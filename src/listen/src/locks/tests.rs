@@ -210,7 +210,8 @@ async fn without_locks_nobody_is_kept_on_a_list() {
 #[tokio::test]
 async fn a_client_that_never_reads_is_sent_nothing_to_read() {
     let mut trial = Trial::new(ClientCertificate::Required).await;
-    trial.gate = ListenerGate::open("trial", false, Some(&trial.options), None, false, Arc::default()).expect("good files");
+    trial.gate =
+        ListenerGate::open("trial", false, Some(&trial.options), None, false, Arc::default()).expect("good files");
     let config = trial.client(Some(&trial.authority.issue("plc-7", 7, GOOD)));
     for _ in 0..2 {
         // A ticket would have been used for the second handshake.

@@ -16,7 +16,7 @@ use crate::locks::Pass;
 use crate::notices::Peer;
 use genims_decode::Visitor;
 use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, RowsFrame, encode};
-use genims_model::{RecordOutcome, Protocol};
+use genims_model::{Protocol, RecordOutcome};
 use genims_pipeline::intake::IntakeBuffer;
 use std::pin::pin;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 
 use super::timeline::{Episode, MINUTE_US};
 use super::walk::{Scope, Walk};
-use super::{PlantHistory, HistoryParameters};
+use super::{HistoryParameters, PlantHistory};
 use crate::functions::{Random, site_seed};
 use crate::value::{Value, round};
 use genims_model::event::{FaultClosed, FaultOpened};

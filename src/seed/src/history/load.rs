@@ -3,7 +3,7 @@
 //! Either may be left out, be ahead or behind: what one of them has already is passed over. A second run changes nothing.
 
 use super::postgres::{self, Store, start};
-use super::{PlantHistory, HistoryParameters};
+use super::{HistoryParameters, PlantHistory};
 use crate::errors::SeedError;
 use bson::{Document, doc};
 use genims_catalogue::Directory;

@@ -3,7 +3,7 @@
 use super::faults::Fault;
 use super::supplied::{Tables, supplied};
 use super::walk::{Scope, Walk};
-use super::{PlantHistory, HistoryParameters, faults, simulate};
+use super::{HistoryParameters, PlantHistory, faults, simulate};
 use crate::spec::Scale;
 use genims_analysis::anomaly::{ANOMALY_FROM, Usual};
 use genims_databases::Registry;

@@ -8,7 +8,7 @@
 use super::controller::{Controller, Wiring};
 use super::signal::Signal;
 use super::timeline::{Episode, MINUTE_US};
-use super::{PlantHistory, HistoryParameters};
+use super::{HistoryParameters, PlantHistory};
 use crate::functions::{Random, site_seed};
 use genims_catalogue::Directory;
 use genims_model::{

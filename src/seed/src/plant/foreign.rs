@@ -5,7 +5,7 @@
 //! machine that stands elsewhere, or an id that means something else, is an error and leaves nothing.
 
 use super::load::{self, Existing, Row, Table};
-use super::mapping::{Mapping, MappedPlant};
+use super::mapping::{MappedPlant, Mapping};
 use super::{Summary, begin, rows};
 use crate::errors::SeedError;
 use chrono::{DateTime, Utc};

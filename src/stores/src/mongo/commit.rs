@@ -7,7 +7,7 @@ use crate::mongo::Session;
 use crate::mongo::bookkeeping::LedgerDocument;
 use crate::mongo::collections::{MACHINE_FAULT_EVENTS, OEE_METRICS, SCADA_EVENTS, SENSOR_READINGS, TimeSeries};
 use crate::mongo::dropped;
-use crate::mongo::events::{EventDocument, EventEncoder, EventCollection};
+use crate::mongo::events::{EventCollection, EventDocument, EventEncoder};
 use crate::mongo::insert::{Insert, WriteError};
 use crate::mongo::lookup::existing;
 use crate::mongo::readings::ReadingEncoder;

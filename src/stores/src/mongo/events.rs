@@ -42,7 +42,8 @@ pub struct EventEncoder<'a> {
 
 impl EventEncoder<'_> {
     pub fn snapshot(&self, offset: u64, snapshot: &Snapshot) -> EventDocument {
-        let mut out = self.document(EventCollection::ScadaEvents, offset, snapshot.timestamp_us, Some(snapshot.machine));
+        let mut out =
+            self.document(EventCollection::ScadaEvents, offset, snapshot.timestamp_us, Some(snapshot.machine));
         out.bytes.put_string("event_type", "snapshot");
         put_fields(&snapshot.fields, &mut out.bytes);
         close(out)
@@ -137,7 +138,13 @@ impl EventEncoder<'_> {
     }
 
     /// Opens a document: `_id`, `timestamp`, `meta`.
-    fn document(&self, place: EventCollection, offset: u64, timestamp_us: i64, machine: Option<MachineNo>) -> EventDocument {
+    fn document(
+        &self,
+        place: EventCollection,
+        offset: u64,
+        timestamp_us: i64,
+        machine: Option<MachineNo>,
+    ) -> EventDocument {
         let mut bytes = Vec::with_capacity(512);
         bytes.open();
         bytes.put_object_id("_id", object_id(self.spool_id, offset));

@@ -9,7 +9,7 @@ use crate::postgres::days_kept::DaysKept;
 use crate::postgres::dead_letters::{self, DeadLetterRows};
 use crate::postgres::event_rows::{self, EventRows};
 use crate::postgres::folding::{self, LetterCounts};
-use crate::postgres::isolate::{self, CopyRows, BatchMode, Rowwise, alone, refusal_in};
+use crate::postgres::isolate::{self, BatchMode, CopyRows, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::LedgerRow;
 use crate::postgres::locked_days::{ROWS_MAX, is_kept_waiting};
 use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
@@ -104,7 +104,8 @@ async fn commit_piece(
         } else if let Some(fewer) = effort.days.halved(batch).filter(|_| is_short_of_locks(&error, batch)) {
             tracing::info!(%error, first_offset = batch.first_offset, "more days than locks; trying fewer at once");
             effort.days = fewer;
-        } else if effort.mode == BatchMode::Whole && (refusal_in(&error).is_some() || is_too_much_for_a_group(&error, batch))
+        } else if effort.mode == BatchMode::Whole
+            && (refusal_in(&error).is_some() || is_too_much_for_a_group(&error, batch))
         {
             tracing::info!(%error, first_offset = batch.first_offset, "rows refused; looking for them one by one");
             effort.mode = BatchMode::Isolating;

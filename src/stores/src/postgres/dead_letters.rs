@@ -2,7 +2,7 @@
 
 use crate::postgres::copy::{EncodeRows, Refused};
 use crate::postgres::field::PutField;
-use crate::postgres::folding::{LetterCounts, Folded, source_name};
+use crate::postgres::folding::{Folded, LetterCounts, source_name};
 use bytes::{BufMut, BytesMut};
 use genims_model::Reason;
 use uuid::Uuid;

@@ -25,8 +25,9 @@ impl Rowwise for Replaced<'_, '_> {
         let rows = &self.replacing[range];
         let times = rows.iter().map(|row| row.reading.timestamp_us);
         let (Some(min), Some(max)) = (times.clone().min(), times.clone().max()) else { return Ok(Copied::default()) };
-        let sensor =
-            |row: &OrderedReading<'_>| self.catalogue.sensor(row.reading.sensor).map(|entry| entry.sensor.sensor_id.as_str());
+        let sensor = |row: &OrderedReading<'_>| {
+            self.catalogue.sensor(row.reading.sensor).map(|entry| entry.sensor.sensor_id.as_str())
+        };
         let sensors: Vec<&str> = rows.iter().map(|row| sensor(row).unwrap_or_default()).collect();
         let times: Vec<_> = times.map(naive).collect();
         // The bounds let the planner leave out the partitions of other days.

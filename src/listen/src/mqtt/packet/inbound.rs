@@ -1,7 +1,7 @@
 //! The packets that a client sends after CONNECT. A frame enters, a packet that borrows from it leaves.
 
 use super::properties::{self, Allowed, id};
-use super::wire::{Frame, FieldReader};
+use super::wire::{FieldReader, Frame};
 use super::{Fault, Version, kind, reason};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

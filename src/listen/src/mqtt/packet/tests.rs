@@ -4,7 +4,7 @@
 use super::connect::{self, Connect, Will};
 use super::inbound::{Packet, Publish};
 use super::outbound::{self, Connack};
-use super::wire::{self, Frame, FieldReader};
+use super::wire::{self, FieldReader, Frame};
 use super::{Version, kind, reason};
 use proptest::prelude::*;
 

@@ -72,7 +72,8 @@ impl Locked {
 
 #[tokio::test]
 async fn a_client_comes_in_with_its_secret_and_nobody_without() {
-    let locked = Locked::start(vec![entry("a", &[], &[]), ClientEntry::new("by-certificate", None).unwrap()], false).await;
+    let locked =
+        Locked::start(vec![entry("a", &[], &[]), ClientEntry::new("by-certificate", None).unwrap()], false).await;
     locked.client(4, "a").await;
     locked.client(5, "a").await;
     for (version, name, secret, code) in [
