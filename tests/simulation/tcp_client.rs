@@ -5,7 +5,7 @@ use crate::ledger::Ledger;
 use crate::plan::Maker;
 use futures_util::FutureExt;
 use genims_decode::frame::{Ack, FrameType, Next, Welcome, encode, next_frame};
-use genims_listen::tcp::simulated::Door;
+use genims_listen::tcp::simulated::SimulatedTcp;
 use std::collections::VecDeque;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
@@ -56,7 +56,7 @@ impl TcpClient {
         self.link = None;
     }
 
-    pub(crate) async fn connect(&mut self, door: &Door, shutdown: &CancellationToken) {
+    pub(crate) async fn connect(&mut self, door: &SimulatedTcp, shutdown: &CancellationToken) {
         if self.link.is_some() {
             return;
         }

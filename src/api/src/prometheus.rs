@@ -2,7 +2,9 @@
 //! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{Changes, Latency, Listener, Observe, Route, SINK_STATES, ServerReport, Sink};
+use super::report::{
+    ChangesReport, Latency, ListenerReport, Observe, RouteReport, SINK_STATES, ServerReport, SinkReport,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -200,7 +202,7 @@ fn sources(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("connections_open", "Connections open."),
         listeners().map(|(labels, listener)| (labels, listener.connections_open)),
     )?;
-    let counters: [Counted<Listener>; 10] = [
+    let counters: [Counted<ListenerReport>; 10] = [
         (("connections", "Connections accepted."), |l| l.connections_total),
         (("connections_refused", "Connections refused."), |l| l.refused_total),
         (("messages", "Messages received."), |l| l.messages_total),
@@ -250,7 +252,7 @@ fn sinks(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("sink_lag_seconds", "Age of the oldest record not committed."),
         sinks().map(|(labels, sink)| (labels, sink.lag_seconds)),
     )?;
-    let counters: [Counted<Sink>; 7] = [
+    let counters: [Counted<SinkReport>; 7] = [
         (("sink_rows", "Rows or documents committed."), |s| s.rows_total),
         (("sink_batches", "Batches committed."), |s| s.batches_total),
         (("sink_bytes", "Bytes sent."), |s| s.bytes_total),
@@ -273,7 +275,7 @@ fn sinks(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
 }
 
 fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
-    let counters: [Counted<Route>; 3] = [
+    let counters: [Counted<RouteReport>; 3] = [
         (("route_events", "Events that the route took."), |r| r.events_total),
         (("route_rows", "Rows or documents that it made or changed."), |r| r.rows_total),
         (("route_refused", "Events that its database refused for good."), |r| r.refused_total),
@@ -287,7 +289,7 @@ fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
 }
 
 fn changes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
-    fn labelled(changes: &Changes) -> Labels<'_> {
+    fn labelled(changes: &ChangesReport) -> Labels<'_> {
         labels(("database", &changes.database), ("target", &changes.target))
     }
     let all = || report.changes.iter().map(|changes| (labelled(changes), changes));
@@ -299,7 +301,7 @@ fn changes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("changes_age_seconds", "Age of the oldest change that a target lacks."),
         all().map(|(labels, changes)| (labels, changes.age_seconds)),
     )?;
-    let counters: [Counted<Changes>; 2] = [
+    let counters: [Counted<ChangesReport>; 2] = [
         (("changes_delivered", "Changes delivered."), |changes| changes.delivered_total),
         (("changes_retries", "Deliveries tried again."), |changes| changes.retries_total),
     ];

@@ -5,9 +5,9 @@
 //! (RPO): the seconds since the backup's moment, for what no log gives again. The latest drill of each database is kept beside its
 //! backups, in `drill.json`.
 
-use crate::backup::{self, Progress};
+use crate::backup::{self, BackupProgress};
 use crate::errors::BackupError;
-use crate::restore::{self, Wanted};
+use crate::restore::{self, RestoreRequest};
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
 use genims_databases::{
@@ -94,8 +94,8 @@ async fn one(
     folder: &Path,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<Drilled, BackupError> {
-    let step = |progress: Progress<'_>| {
-        if let Progress::Step { what, .. } = progress {
+    let step = |progress: BackupProgress<'_>| {
+        if let BackupProgress::Step { what, .. } = progress {
             show(database, what);
         }
     };
@@ -119,7 +119,7 @@ async fn one(
     }
     let name = format!("{}{SUFFIX}", database.name);
     let restoring = |what: &str| show(database, what);
-    let wanted = Wanted { database, environment, name: Some(&name), replace: true, show: &restoring };
+    let wanted = RestoreRequest { database, environment, name: Some(&name), replace: true, show: &restoring };
     match restore::run(registry, &wanted, folder).await {
         Ok(restored) => {
             drilled.restore_seconds = restored.seconds;

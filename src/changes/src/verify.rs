@@ -10,7 +10,7 @@
 
 use crate::entry::{ChangedRow, Common, End, Ends, Write};
 use crate::error::ChangesError;
-use crate::heads::{self, All, Head, Kept};
+use crate::heads::{self, Head, HeadsByDatabase, Kept};
 use crate::read::{Reader, Span};
 use genims_databases::{MongoSettings, MysqlSettings};
 use serde::Serialize;
@@ -24,7 +24,7 @@ use seals::{Checked, Digest, Digests};
 const LISTED_MAX: usize = 20;
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct TrailReport {
     pub databases: Vec<VerifiedTrail>,
 }
 
@@ -49,7 +49,7 @@ pub struct Finding {
     pub what: String,
 }
 
-impl Report {
+impl TrailReport {
     pub fn ok(&self) -> bool {
         self.databases.iter().all(|database| database.findings_total == 0)
     }
@@ -67,8 +67,8 @@ impl VerifiedTrail {
 /// What is kept outside MySQL, with the place.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
-    pub heads: Vec<(&'static str, All)>,
-    pub checkpoints: Vec<(&'static str, All)>,
+    pub heads: Vec<(&'static str, HeadsByDatabase)>,
+    pub checkpoints: Vec<(&'static str, HeadsByDatabase)>,
 }
 
 impl Outside {
@@ -92,7 +92,11 @@ impl Outside {
 }
 
 /// Examines the trail of all databases, or of one. What is kept outside must have been read before.
-pub async fn verify(settings: &MysqlSettings, outside: &Outside, only: Option<&str>) -> Result<Report, ChangesError> {
+pub async fn verify(
+    settings: &MysqlSettings,
+    outside: &Outside,
+    only: Option<&str>,
+) -> Result<TrailReport, ChangesError> {
     let mut reader = Reader::open(settings).await?;
     let mut names = reader.databases().await?;
     names.extend(outside.heads.iter().flat_map(|(_, all)| all.keys().cloned()));
@@ -105,7 +109,7 @@ pub async fn verify(settings: &MysqlSettings, outside: &Outside, only: Option<&s
         databases.push(examine(&mut reader, name, &kept, &checkpoints).await?);
     }
     reader.close().await;
-    Ok(Report { databases })
+    Ok(TrailReport { databases })
 }
 
 async fn examine(

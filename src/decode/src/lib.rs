@@ -39,7 +39,7 @@ mod value;
 
 pub use mapping::{Keys, Mapping, MappingError};
 pub use payload::Decoder;
-pub use template::{Role, TemplateError, TopicTemplate};
+pub use template::{LevelRole, TemplateError, TopicTemplate};
 pub use topic::Templates;
 
 use genims_model::snapshot::SnapshotFields;

@@ -7,9 +7,9 @@ use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};
 use genims::settings::Settings;
 use genims_changes::ChangesError;
-use genims_changes::export::{self, Exported, Wanted};
+use genims_changes::export::{self, ExportRange, Exported};
 use genims_changes::prune::Prune;
-use genims_changes::verify::{self, Outside, Report, VerifiedTrail};
+use genims_changes::verify::{self, Outside, TrailReport, VerifiedTrail};
 use genims_databases::configured::if_configured;
 use genims_databases::{Environment, MongoSettings, MysqlSettings, Registry};
 use genims_terminal::say;
@@ -112,7 +112,7 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
             if to <= from {
                 bail!("--to is not behind --from");
             }
-            let wanted = Wanted { from, to, database: named(database)? };
+            let wanted = ExportRange { from, to, database: named(database)? };
             let format = match format {
                 Format::Csv => export::Format::Csv,
                 Format::Json => export::Format::Json,
@@ -150,7 +150,7 @@ fn mongo(registry: &Registry, environment: &Environment) -> anyhow::Result<Optio
     Ok(if_configured(MongoSettings::from_environment(registry.get("genims_production")?, environment))?)
 }
 
-fn print(report: &Report) {
+fn print(report: &TrailReport) {
     for database in &report.databases {
         let VerifiedTrail { writes, changes, seals, .. } = database;
         let heads = if database.heads.is_empty() {

@@ -8,8 +8,8 @@ use super::reach::Asked;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Changes, Clock, Latency, Listener, Observe, Refused, Route, ServerReport, Shard, Sink, Source,
-    Spool as SpoolReport, Word,
+    CatalogueReport, ChangesReport, ClockReport, Latency, ListenerReport, Observe, RefusalReport,
+    RouteReport, ServerReport, ShardReport, SinkReport, SourceReport, SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_consumers::SinkState;
@@ -20,7 +20,7 @@ use genims_log::file::{RowLetters, Spool};
 use genims_model::Accounts;
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
-use genims_pipeline::remarks::Kind;
+use genims_pipeline::remarks::RemarkKind;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,12 +42,12 @@ pub(super) struct Observer {
     clocks: Vec<Arc<Watched>>,
     databases: Vec<Arc<Asked>>,
     counted_from: u64,
-    doors: Mutex<HashMap<String, (String, Door)>>,
+    doors: Mutex<HashMap<String, (String, DoorMetrics)>>,
     refusals: Arc<Refusals>,
 }
 
 /// Where a listener's counters are.
-enum Door {
+enum DoorMetrics {
     Listener(Arc<ListenMetrics>),
     Bridge(Arc<BridgeMetrics>),
 }
@@ -84,24 +84,24 @@ impl Observer {
 
     /// A listener has opened at `address`.
     pub(super) fn add_listener(&self, name: &str, address: String, metrics: Arc<ListenMetrics>) {
-        self.doors().insert(name.to_owned(), (address, Door::Listener(metrics)));
+        self.doors().insert(name.to_owned(), (address, DoorMetrics::Listener(metrics)));
     }
 
     /// A bridge has started towards `broker`.
     pub(super) fn add_bridge(&self, name: &str, broker: String, metrics: Arc<BridgeMetrics>) {
-        self.doors().insert(name.to_owned(), (broker, Door::Bridge(metrics)));
+        self.doors().insert(name.to_owned(), (broker, DoorMetrics::Bridge(metrics)));
     }
 
-    fn doors(&self) -> MutexGuard<'_, HashMap<String, (String, Door)>> {
+    fn doors(&self) -> MutexGuard<'_, HashMap<String, (String, DoorMetrics)>> {
         self.doors.lock()
     }
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<SourceReport> {
         let doors = self.doors();
         self.accounts
             .by_source()
             .into_iter()
-            .map(|(name, account)| Source {
+            .map(|(name, account)| SourceReport {
                 name: name.to_owned(),
                 account,
                 listener: doors.get(name).map(|(address, door)| door.view(address.clone())),
@@ -128,12 +128,12 @@ impl Observer {
         }
     }
 
-    fn sink(view: &SinkView) -> Sink {
+    fn sink(view: &SinkView) -> SinkReport {
         let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
         // A log that takes nothing holds its writer up inside an append, which looks again and again whether it may go on.
         let blocked = view.writes.as_ref().and_then(|log| log.refusal().or_else(|| log.full_because()));
         let state = if blocked.is_some() { SinkState::Retrying } else { metrics.state() };
-        Sink {
+        SinkReport {
             name: view.name.to_owned(),
             database: view.database.clone(),
             state: state.as_str().into(),
@@ -153,10 +153,10 @@ impl Observer {
         }
     }
 
-    fn routes(&self) -> Vec<Route> {
+    fn routes(&self) -> Vec<RouteReport> {
         let of = |view: &RoutedView| {
             let database = view.database;
-            view.routed.counts().into_iter().map(move |(route, counts)| Route {
+            view.routed.counts().into_iter().map(move |(route, counts)| RouteReport {
                 database: database.into(),
                 route,
                 events_total: counts.events,
@@ -168,8 +168,8 @@ impl Observer {
         self.routed.iter().flat_map(of).collect()
     }
 
-    fn changes(&self) -> Vec<Changes> {
-        let view = |view: &ChangesView| Changes {
+    fn changes(&self) -> Vec<ChangesReport> {
+        let view = |view: &ChangesView| ChangesReport {
             database: view.database.clone(),
             target: view.target.into(),
             state: view.metrics.state().as_str().into(),
@@ -182,13 +182,13 @@ impl Observer {
         self.changes.iter().map(view).collect()
     }
 
-    fn refusals(&self) -> Vec<Refused> {
+    fn refusals(&self) -> Vec<RefusalReport> {
         let totals = self.refusals.totals().into_iter();
-        totals.map(|(door, kind, total)| Refused { door, kind: kind.as_str().into(), total }).collect()
+        totals.map(|(door, kind, total)| RefusalReport { door, kind: kind.as_str().into(), total }).collect()
     }
 
-    fn clocks(&self) -> Vec<Clock> {
-        let clock = |watched: &Arc<Watched>| Clock {
+    fn clocks(&self) -> Vec<ClockReport> {
+        let clock = |watched: &Arc<Watched>| ClockReport {
             database: watched.database.into(),
             offset_seconds: watched.difference().map(|difference| difference.us as f64 / 1_000_000.0),
             complaint: watched.complaint(),
@@ -196,10 +196,10 @@ impl Observer {
         self.clocks.iter().map(clock).collect()
     }
 
-    fn catalogue(&self) -> Catalogue {
+    fn catalogue(&self) -> CatalogueReport {
         let status = self.master.lock().clone();
         let catalogue = self.keeper.directory().load();
-        Catalogue {
+        CatalogueReport {
             sensors: catalogue.active_sensors() as u64,
             machines: catalogue.machines().len() as u64,
             refreshed_seconds_ago: status.refreshed_at.map(|at| at.elapsed().as_secs_f64()),
@@ -212,10 +212,10 @@ fn owned((word, count): (&'static str, u64)) -> (Word, u64) {
     (word.into(), count)
 }
 
-impl Door {
-    fn view(&self, address: String) -> Listener {
+impl DoorMetrics {
+    fn view(&self, address: String) -> ListenerReport {
         match self {
-            Self::Listener(metrics) => Listener {
+            Self::Listener(metrics) => ListenerReport {
                 address,
                 connections_open: metrics.connections_open.load(Relaxed),
                 connections_total: metrics.connections_total.load(Relaxed),
@@ -229,7 +229,7 @@ impl Door {
                 denied_total: metrics.denied_total.load(Relaxed),
                 evicted_total: metrics.evicted_total.load(Relaxed),
             },
-            Self::Bridge(metrics) => Listener {
+            Self::Bridge(metrics) => ListenerReport {
                 address,
                 connections_open: u64::from(metrics.connected.load(Relaxed)),
                 connections_total: metrics.reconnects_total.load(Relaxed),
@@ -237,7 +237,7 @@ impl Door {
                 messages_total: metrics.messages_total.load(Relaxed),
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
-                ..Listener::default()
+                ..ListenerReport::default()
             },
         }
     }
@@ -249,9 +249,9 @@ impl Observe for Observer {
         let mut total = genims_model::Account::default();
         sources.iter().for_each(|source| total.add(&source.account));
         let spool = self.spool();
-        let sinks: Vec<Sink> = self.sinks.iter().map(Self::sink).collect();
-        let shards: Vec<Shard> =
-            self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
+        let sinks: Vec<SinkReport> = self.sinks.iter().map(Self::sink).collect();
+        let shards: Vec<ShardReport> =
+            self.queues.iter().map(|queue| ShardReport { queued_records: queue.records() as u64 }).collect();
         // In flight and not waiting for PostgreSQL in the log: still in memory only.
         let settling = self.sinks.iter().filter(|view| view.settles);
         let in_log = settling.map(|view| view.metrics.behind(spool.next_offset)).max().unwrap_or(0);
@@ -281,7 +281,7 @@ impl Observe for Observer {
             clocks: self.clocks(),
             databases: self.databases.iter().map(|asked| asked.report()).collect(),
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
-            remarks: Kind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
+            remarks: RemarkKind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
             refusals: self.refusals(),
         }
     }

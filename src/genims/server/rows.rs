@@ -8,6 +8,7 @@ use genims_databases::configured::if_configured;
 use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
 };
+use genims_model::Polling;
 use genims_rows::{Gate, Schema, Tables};
 use genims_stores::mongo::collections;
 use genims_stores::rows::catalogue::Source;
@@ -24,9 +25,8 @@ use tokio_util::sync::CancellationToken;
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// How long one answer may take.
 const READ_MAX: Duration = Duration::from_secs(30);
-/// How often a catalogue is asked, and one that was never read.
+/// How often a catalogue is asked that was read before.
 const INTERVAL: Duration = Duration::from_secs(10);
-const RETRY: Duration = Duration::from_secs(1);
 /// The folder of what catalogues said, in the data folder.
 const CATALOGUES: &str = "catalogues";
 
@@ -113,13 +113,8 @@ pub(super) async fn start(rows: Option<Rows>, stage: &mut Stage) {
 
 impl Place {
     async fn follow(self, gate: Arc<Gate>, stop: CancellationToken) {
-        loop {
-            let pause = if gate.known(&self.database).is_some() { INTERVAL } else { RETRY };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
+        let mut polling = Polling::new(INTERVAL);
+        while polling.wait(gate.known(&self.database).is_some(), stop.cancelled()).await {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,

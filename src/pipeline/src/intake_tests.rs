@@ -2,7 +2,7 @@
 
 use crate::intake::{Intake, IntakeBuffer, Registrar, Scope, Tables, WhenFull};
 use crate::queue::ShardQueue;
-use crate::remarks::Kind;
+use crate::remarks::RemarkKind;
 use genims_catalogue::Machine;
 use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
 use genims_decode::{Decoder, Name, Point, Visitor};
@@ -149,7 +149,7 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     let mut message = |topic: &str, payload: &str| {
         buffer.set_topic(topic);
         decoder.message(topic, payload.as_bytes(), &mut buffer);
-        [Kind::Place, Kind::Column].map(|kind| intake.remarks().count(kind))
+        [RemarkKind::Place, RemarkKind::Column].map(|kind| intake.remarks().count(kind))
     };
     assert_eq!(message("genims/v1/F1/L1/M1/S1", "1"), [0, 0]);
     assert_eq!(message("genims/v1/F1/readings", "{\"sensor_id\":\"S1\",\"value\":1}"), [0, 0]);
@@ -161,14 +161,14 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     assert_eq!(message("genims/v1/F1/L1/M1/scada", "{\"machine_state\":\"IDLE\",\"seq\":1}"), [5, 1]);
     assert_eq!(message("genims/v1/F1/L9/M1/scada", "{\"machine_state\":\"IDLE\",\"ts\":1700000000}"), [6, 1]);
     assert_eq!(message("genims/v1/F1/L1/M1/S1", "{\"value\":1,\"quality\":\"fair\"}"), [6, 1]);
-    assert_eq!(intake.remarks().count(Kind::Quality), 1);
+    assert_eq!(intake.remarks().count(RemarkKind::Quality), 1);
     let two = r#"{"sensor_id":"S1","machine_id":"M1","machine":"M9","value":1}"#;
     assert_eq!(message("genims/v1/F1/readings", two), [7, 1], "two machines in one element");
     assert_eq!(message("genims/v1/F1/readings", &two.replace("M9", "M1")), [7, 1]);
     let mut lines = |text: &str| {
         buffer.set_topic("");
         genims_decode::line_protocol::decode(text.as_bytes(), None, &mut buffer);
-        intake.remarks().count(Kind::Place)
+        intake.remarks().count(RemarkKind::Place)
     };
     assert_eq!(lines("r,sensor_id=S1 value=1"), 7);
     assert_eq!(lines("r,sensor_id=S1,machine_id=M9 value=1"), 8);

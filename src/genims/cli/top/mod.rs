@@ -8,9 +8,9 @@ use super::door::Door;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::HttpOptions;
-use genims_api::snapshot::Snapshot;
+use genims_api::snapshot::ServerSnapshot;
 use genims_databases::Environment;
-use genims_model::Backoff;
+use genims_model::Polling;
 use genims_terminal::say;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -23,8 +23,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// A server that does not answer is asked again after this at the latest.
-const AGAIN_MAX: Duration = Duration::from_secs(10);
 /// How long a key may wait.
 const KEYS_EVERY: Duration = Duration::from_millis(100);
 const COLUMNS: u16 = 80;
@@ -42,7 +40,7 @@ pub(crate) struct TopArgs {
     once: bool,
 }
 
-type Seen = Result<Snapshot, String>;
+type Seen = Result<ServerSnapshot, String>;
 
 /// `http` is what the configuration says of the HTTP side.
 pub(crate) async fn run(
@@ -69,7 +67,7 @@ fn look(args: &TopArgs, door: Door) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn asked(door: &Door) -> anyhow::Result<Snapshot> {
+fn asked(door: &Door) -> anyhow::Result<ServerSnapshot> {
     match door.snapshot() {
         Ok(snapshot) => Ok(snapshot),
         Err(cause) => bail!("{cause}; start `genims serve`, or name its HTTP side with --url"),
@@ -105,15 +103,10 @@ fn live(door: Door) -> anyhow::Result<()> {
 
 /// Asks until nobody listens any more.
 fn ask(door: &Door, sender: &SyncSender<Seen>) {
-    let mut backoff = Backoff::new(EVERY, AGAIN_MAX);
+    let mut polling = Polling::new(EVERY);
     loop {
         let seen = door.snapshot();
-        let pause = if seen.is_ok() {
-            backoff.reset();
-            EVERY
-        } else {
-            backoff.next_delay()
-        };
+        let pause = polling.next_delay(seen.is_ok());
         if sender.send(seen).is_err() {
             return;
         }

@@ -16,7 +16,7 @@ use crate::locks::Pass;
 use crate::notices::Peer;
 use genims_decode::Visitor;
 use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, RowsFrame, encode};
-use genims_model::{Outcome, Protocol};
+use genims_model::{Protocol, RecordOutcome};
 use genims_pipeline::intake::IntakeBuffer;
 use std::pin::pin;
 use std::sync::Arc;
@@ -283,7 +283,7 @@ impl Connection {
         } else {
             let (source, records) = (self.shared.source, data.len() as u64);
             self.shared.accounts.received(source, records);
-            self.shared.accounts.finished(source, Outcome::Duplicate, records);
+            self.shared.accounts.finished(source, RecordOutcome::Duplicate, records);
         }
         Ok(())
     }

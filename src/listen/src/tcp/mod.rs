@@ -102,8 +102,8 @@ mod tests;
 
 pub use progress::{CLIENTS_MAX, Progress};
 
-use super::accept::{self, AcceptError, Limits};
-use super::locks::{Gate, TlsOptions};
+use super::accept::{self, AcceptError, AcceptLimits};
+use super::locks::{ListenerGate, TlsOptions};
 use super::{Acknowledge, ListenMetrics, accept::bind};
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
@@ -173,7 +173,7 @@ struct Shared {
     accounts: Arc<Accounts>,
     progress: Arc<Progress>,
     metrics: Arc<ListenMetrics>,
-    gate: Arc<Gate>,
+    gate: Arc<ListenerGate>,
 }
 
 /// A bound listener, ready to serve.
@@ -191,7 +191,7 @@ impl TcpServer {
         intake: Arc<Intake>,
         accounts: Arc<Accounts>,
         progress: Arc<Progress>,
-        gate: Arc<Gate>,
+        gate: Arc<ListenerGate>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
         let metrics = gate.metrics.clone();
@@ -208,7 +208,7 @@ impl TcpServer {
     pub async fn serve(self, shutdown: CancellationToken) {
         let Self { listener, shared } = self;
         let options = &shared.options;
-        let limits = Limits {
+        let limits = AcceptLimits {
             connections_max: options.connections_max,
             drain_timeout: options.drain_timeout + Duration::from_secs(1),
         };

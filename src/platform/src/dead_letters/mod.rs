@@ -114,7 +114,7 @@ impl StoredDeadLetter {
 
 /// Which dead letters to list; the default is the newest hundred that wait.
 #[derive(Clone, Debug)]
-pub struct Filter {
+pub struct DeadLetterFilter {
     pub reason: Option<String>,
     pub source: Option<String>,
     pub since: Option<DateTime<Utc>>,
@@ -122,7 +122,7 @@ pub struct Filter {
     pub limit: i64,
 }
 
-impl Default for Filter {
+impl Default for DeadLetterFilter {
     fn default() -> Self {
         Self { reason: None, source: None, since: None, include_replayed: false, limit: 100 }
     }
@@ -149,7 +149,7 @@ const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, cli
 pub const LISTED_BYTES_MAX: i32 = 512;
 
 /// Newest first, with the beginnings of payloads.
-pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<StoredDeadLetter>, Error> {
+pub async fn list(client: &Client, filter: &DeadLetterFilter) -> Result<Vec<StoredDeadLetter>, Error> {
     let query = format!(
         "SELECT {COLUMNS}, substring(payload FOR {LISTED_BYTES_MAX}) AS payload FROM genims_internal.dead_letters
          WHERE ($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR source = $2)
