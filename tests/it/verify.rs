@@ -247,7 +247,10 @@ fn a_refused_reading_explains_itself_alone(examined: &Examined<'_>) {
     let values = [1.25, 2.25, 3.25];
     let letters = values.map(|value| {
         let payload = json!({ "sensor_id": "SEN-3", "timestamp_us": at_ms * 1_000 + 7, "value": value, "row": {} });
-        format!("('{LOG}', 0, now(), 'mqtt', '', 'refused_by_database', '', '{payload}', {})", payload.to_string().len())
+        format!(
+            "('{LOG}', 0, now(), 'mqtt', '', 'refused_by_database', '', '{payload}', {})",
+            payload.to_string().len()
+        )
     });
     let books = format!(
         "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows, scada_rows, dead_letters, \

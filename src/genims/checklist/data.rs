@@ -12,7 +12,7 @@ use genims_etl::run::Places as EtlPlaces;
 use genims_etl::schedule::Schedule;
 use genims_platform::checklist::Outcome;
 use genims_platform::checklist::definition::{Rules, meant};
-use genims_platform::provision::{self, Mode, Status};
+use genims_platform::provision::{self, Mode, ProvisionStatus};
 use genims_platform::retention::{self, How};
 use genims_platform::verify::{Finding, Outcome as Found, Verdict};
 use std::cell::RefCell;
@@ -194,7 +194,7 @@ pub(super) async fn audit_trail(places: &Places<'_>) -> Outcome {
 }
 
 /// `remark`: why what MongoDB keeps of the trail could not be compared.
-fn told(report: &trail::Report, remark: Option<&str>) -> Outcome {
+fn told(report: &trail::TrailReport, remark: Option<&str>) -> Outcome {
     let sum = |of: fn(&trail::VerifiedTrail) -> u64| report.databases.iter().map(of).sum::<u64>();
     let (writes, changes, seals) = (sum(|one| one.writes), sum(|one| one.changes), sum(|one| one.seals));
     let bad = report.databases.iter().find(|database| database.findings_total > 0);
@@ -232,7 +232,7 @@ pub(super) async fn expiry(places: &Places<'_>) -> Outcome {
     if let Some(error) = &database.error {
         return Outcome::not_looked_at(error);
     }
-    if database.status != Status::Ok {
+    if database.status != ProvisionStatus::Ok {
         let found = format!("{} differences: {}", database.drift.len(), database.drift.join("; "));
         return Outcome::fails(found, "run `genims provision --only production`");
     }
@@ -267,7 +267,8 @@ mod tests {
     fn state(findings: Vec<Finding>, rules: &Rules) -> State {
         let registry = Registry::load(None).expect("the embedded registry");
         // Made by hand: what a verdict judges is not asked here.
-        let verdict = Verdict { passed: true, databases: Vec::new(), findings, seconds: 0.0 };
+        let verdict =
+            Verdict { passed: true, databases: Vec::new(), findings, seconds: 0.0, explanation: String::new() };
         verify(Ok(&verdict), rules, &registry).state
     }
 

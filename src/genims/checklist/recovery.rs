@@ -2,7 +2,7 @@
 
 use super::looks::Missing;
 use super::{Places, Progress};
-use genims_backup::listing::{Entry, Listing};
+use genims_backup::listing::{ListedBackup, Listing};
 use genims_backup::{Manifest, drill as drills};
 use genims_databases::Database;
 use genims_platform::checklist::Outcome;
@@ -42,7 +42,7 @@ pub(super) fn backups(
 }
 
 /// What speaks against it, its files aside.
-fn judged(entry: &Entry, younger_than: Option<Duration>) -> Option<Outcome> {
+fn judged(entry: &ListedBackup, younger_than: Option<Duration>) -> Option<Outcome> {
     if let Some(error) = &entry.error {
         return Some(Outcome::fails(error, BACK_UP));
     }
@@ -53,7 +53,7 @@ fn judged(entry: &Entry, younger_than: Option<Duration>) -> Option<Outcome> {
     (!is_young).then(|| Outcome::fails(found, BACK_UP))
 }
 
-fn age(entry: &Entry) -> String {
+fn age(entry: &ListedBackup) -> String {
     match entry.age_seconds {
         Some(seconds) if seconds >= 86_400 => format!("{} days old", seconds / 86_400),
         Some(seconds) => format!("{} h old", seconds.max(0) / 3_600),
@@ -61,7 +61,7 @@ fn age(entry: &Entry) -> String {
     }
 }
 
-fn read(entry: &Entry, show: &dyn Fn(Progress<'_>)) -> Outcome {
+fn read(entry: &ListedBackup, show: &dyn Fn(Progress<'_>)) -> Outcome {
     let step = |what: &str| show(Progress::Step(&format!("{}: {what}", entry.database)));
     match Manifest::read(&entry.path).and_then(|manifest| manifest.verify(&entry.path, &step)) {
         Ok(()) => Outcome::holds(format!("{}, every byte as written", age(entry))),
@@ -102,8 +102,8 @@ mod tests {
     use genims_platform::checklist::State;
     use std::path::PathBuf;
 
-    fn entry(age_seconds: Option<i64>, error: Option<&str>) -> Entry {
-        Entry {
+    fn entry(age_seconds: Option<i64>, error: Option<&str>) -> ListedBackup {
+        ListedBackup {
             database: "genims_hr_db".to_owned(),
             path: PathBuf::from("/nonexistent"),
             begun_at: None,
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_backup_that_is_damaged_or_too_old_fails() {
         let day = Some(Duration::from_secs(86_400));
-        let state = |entry: &Entry, limit| judged(entry, limit).map(|outcome| outcome.state);
+        let state = |entry: &ListedBackup, limit| judged(entry, limit).map(|outcome| outcome.state);
         assert_eq!(state(&entry(Some(86_400), None), day), None);
         assert_eq!(state(&entry(Some(86_401), None), day), Some(State::Fails));
         assert_eq!(state(&entry(Some(86_401), None), None), None);

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use genims::settings::HttpOptions;
-use genims_api::snapshot::Snapshot;
+use genims_api::snapshot::ServerSnapshot;
 use genims_databases::Environment;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Door {
         Ok(Self { agent: agent(&url)?, url, token: environment.secret("GENIMS_TOKEN")? })
     }
 
-    pub(super) fn snapshot(&self) -> Result<Snapshot, String> {
+    pub(super) fn snapshot(&self) -> Result<ServerSnapshot, String> {
         self.get("/api/v1/snapshot")
     }
 

@@ -8,8 +8,8 @@ use super::reach::Asked;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    CatalogueReport, ChangesReport, ClockReport, Latency, ListenerReport, Observe, RefusalReport,
-    RouteReport, ServerReport, ShardReport, SinkReport, SourceReport, SpoolReport, Word,
+    CatalogueReport, ChangesReport, ClockReport, Latency, ListenerReport, Observe, RefusalReport, RouteReport,
+    ServerReport, ShardReport, SinkReport, SourceReport, SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_consumers::SinkState;

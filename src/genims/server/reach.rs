@@ -2,7 +2,7 @@
 //! would find away only when it needs them.
 
 use super::ServerError;
-use genims_api::report::Database;
+use genims_api::report::DatabaseReport;
 use genims_databases::configured::if_configured;
 use genims_databases::mysql::disconnect;
 use genims_databases::{
@@ -46,9 +46,9 @@ pub(super) fn all(registry: &Registry, environment: &Environment) -> Result<Vec<
 }
 
 impl Asked {
-    pub(super) fn report(&self) -> Database {
+    pub(super) fn report(&self) -> DatabaseReport {
         let last = self.last.lock().clone();
-        Database {
+        DatabaseReport {
             name: self.entry.name.clone(),
             module: self.entry.module.clone(),
             engine: self.entry.engine.to_string(),

@@ -388,7 +388,7 @@ impl Visitor for IntakeBuffer {
                 let told = || format!("{} is no quality", shown());
                 self.intake.remarks.enter(RemarkKind::Quality, &self.topic, told);
             }
-            Remark::OtherMachine => self.intake.remarks.enter(Kind::Place, &self.topic, shown),
+            Remark::OtherMachine => self.intake.remarks.enter(RemarkKind::Place, &self.topic, shown),
         }
     }
 

@@ -62,10 +62,8 @@ fn in_postgres(from_s: i64) -> String {
         "(extract(epoch FROM date_trunc('milliseconds', timestamp)) * 1000)::bigint",
         "(measurement_value * 10000)::bigint",
     );
-    let refused = hash(
-        "((element ->> 'timestamp_us')::bigint / 1000)",
-        "round((element ->> 'value')::numeric * 10000)::bigint",
-    );
+    let refused =
+        hash("((element ->> 'timestamp_us')::bigint / 1000)", "round((element ->> 'value')::numeric * 10000)::bigint");
     let reason = Reason::RefusedByDatabase.code();
     // The stream's own rows have a protocol; what other clients write there has none, and no mirror. Refused rows that came or
     // were purged before the time that is looked at lie before it, too: a reading is hardly ahead of its receipt.

@@ -121,10 +121,7 @@ pub(super) fn unexplained<'a>(
             Standing::Agree | Standing::SomeRefused | Standing::More(_) => None,
         }
     };
-    readings
-        .iter()
-        .filter_map(|(sensor, readings)| Some((sensor.as_str(), difference(sensor, readings)?)))
-        .collect()
+    readings.iter().filter_map(|(sensor, readings)| Some((sensor.as_str(), difference(sensor, readings)?))).collect()
 }
 
 fn more(standing: Standing) -> u64 {
@@ -152,7 +149,8 @@ mod tests {
     }
 
     fn differing(of: &[Case], shared: &[(&str, Shared)], counted: Counted) -> Vec<String> {
-        let (readings, shared) = (readings(of), shared.iter().map(|(sensor, of)| ((*sensor).to_owned(), *of)).collect());
+        let (readings, shared) =
+            (readings(of), shared.iter().map(|(sensor, of)| ((*sensor).to_owned(), *of)).collect());
         unexplained(&readings, &shared, &counted).into_iter().map(|(sensor, _)| sensor.to_owned()).collect()
     }
 
@@ -206,7 +204,8 @@ mod tests {
     #[test]
     fn nothing_explains_what_the_mirror_lacks_or_has_otherwise() {
         let counted = Counted { replaced: 9, lost: 9 };
-        for case in [("A", [(10, 1), (9, 2), (0, 0)]), ("A", [(9, 1), (9, 2), (0, 0)]), ("A", [(1, 5), (0, 0), (2, 7)])] {
+        for case in [("A", [(10, 1), (9, 2), (0, 0)]), ("A", [(9, 1), (9, 2), (0, 0)]), ("A", [(1, 5), (0, 0), (2, 7)])]
+        {
             assert_eq!(differing(&[case], &[], counted), ["A"], "{case:?}");
         }
     }
