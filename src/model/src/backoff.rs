@@ -37,7 +37,7 @@ impl Backoff {
         Self { max, builder, delays: builder.build() }
     }
 
-    /// The same delays again for the same seed: for tests.
+    /// The same delays again for the same seed: for what must come out the same again.
     pub fn with_jitter_seed(self, seed: u64) -> Self {
         let builder = self.builder.with_jitter_seed(seed);
         Self { max: self.max, delays: builder.build(), builder }

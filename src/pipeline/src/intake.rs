@@ -222,7 +222,10 @@ impl IntakeBuffer {
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
         let mut backoff = None;
         while receipt.is_none() && self.intake.when_full == WhenFull::Block && !self.register() {
-            let backoff = backoff.get_or_insert_with(|| Backoff::new(REGISTER_RETRY_MIN, REGISTER_RETRY_MAX));
+            // The time as the seed: a simulated run is the same again.
+            let begin =
+                || Backoff::new(REGISTER_RETRY_MIN, REGISTER_RETRY_MAX).with_jitter_seed(self.received_us as u64);
+            let backoff = backoff.get_or_insert_with(begin);
             sleep(backoff.next_delay()).await;
         }
         let receipt = receipt.get_or_insert_with(|| self.seal(waiter)).clone();

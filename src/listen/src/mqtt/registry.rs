@@ -216,7 +216,7 @@ impl Registry {
         let (session, expiry) = if is_over { (session.begun_anew(), RESENDS_KEPT) } else { (session, expiry) };
         let now = Instant::now();
         let (delayed, due) = match will {
-            Some(will) if !is_over && !will.delay.is_zero() && self.wills.is_for_waiting() => {
+            Some(mut will) if !is_over && !will.delay.is_zero() && self.wills.lets_wait(&mut will) => {
                 (Some((now + will.delay.min(expiry), will)), None)
             }
             will => (None, will),
