@@ -156,6 +156,37 @@ fn words_stand_for_values_wherever_a_value_may_stand() {
     assert_eq!(batch.reasons(), [Reason::NotANumber], "below other topics the words mean nothing");
 }
 
+/// Whatever the form that it has in a message: it is read as if it had been sent alone.
+#[test]
+fn words_of_snapshots_stay_words_in_messages() {
+    let decoder = decoder("template = \"press/{machine}/data\"\nstates = { AUTO = 2 }");
+    let snapshot = r#"{"machine_state":"AUTO","operation_mode":"AUTO"}"#;
+    let text = serde_json::Value::from(snapshot).to_string();
+    let buffer = format!(r#"{{"type":"Buffer","data":{:?}}}"#, snapshot.as_bytes());
+    let lines = serde_json::Value::from(format!("{snapshot}\n{{\"A\":\"AUTO\"}}")).to_string();
+    let a = Found::new("A", None, 2.0).on("M1");
+    for (payload, points) in [
+        (snapshot.to_owned(), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{snapshot}}}"#), vec![]),
+        (format!(r#"{{"topic":"press","payload":{snapshot}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":[{snapshot},{{"name":"A","value":"AUTO"}}]}}"#), vec![a.clone()]),
+        (format!(r#"{{"_msgid":"a","payload":{text}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{}}}"#, text.replace("\\\"", "'")), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{buffer}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{lines}}}"#), vec![a.clone()]),
+    ] {
+        let found = decoded(&decoder, "press/M1/data", &payload);
+        assert_eq!((found.points, found.rejects), (points, vec![]), "{payload}");
+        let [(machine, _, fields)] = &found.snapshots[..] else { panic!("{payload}: {:?}", found.snapshots) };
+        let words = (fields.machine_state.as_str(), fields.operation_mode.as_deref());
+        assert_eq!((machine.as_str(), words), ("M1", ("AUTO", Some("AUTO"))), "{payload}");
+    }
+    // Among tags it is one that is called so.
+    let data_set = r#"{"DataSetWriterId":1,"Payload":{"machine_state":{"Value":"AUTO"},"A":{"Value":"AUTO"}}}"#;
+    let found = decoded(&decoder, "press/M1/data", data_set);
+    assert!(found.snapshots.is_empty() && found.points.contains(&a), "{found:?}");
+}
+
 #[test]
 fn a_template_needs_no_sensor_where_keys_name_it() {
     let all = decoder("template = \"plant/dump\"\n[keys]\nsensor = \"tagname\"\nvalue = \"pv\"\nmachine = \"unit\"");

@@ -28,6 +28,7 @@ mod keyed;
 mod keys;
 mod list;
 mod loose;
+mod mapped;
 mod message;
 mod naming;
 mod original;
