@@ -72,8 +72,9 @@ pub(super) struct Line<'a> {
     pub(super) quality: Option<&'a str>,
     /// It is that of the tag.
     pub(super) quality_is_tag: bool,
-    /// Tags that may name a machine.
+    /// Tags that may name a machine, and the first of those that do if the catalogue has it.
     pub(super) machine_tags: usize,
+    pub(super) label: Option<Escaped<'a>>,
     pub(super) timestamp_us: Option<i64>,
     fields: Scanner<'a>,
 }
@@ -124,7 +125,7 @@ impl<'a> Line<'a> {
             return Err(Fault::malformed("a line begins with a measurement"));
         }
         let (mut tags, mut ranks) = ([None; 2], [u8::MAX; 2]);
-        let (mut quality, mut machine_tags) = (None, 0);
+        let (mut quality, mut machine_tags, mut label) = (None, 0, None);
         while scanner.take(b',') && scanner.peek() != Some(b' ') {
             let (key, value) = scanner.tag()?;
             if value.raw.is_empty() {
@@ -142,7 +143,10 @@ impl<'a> Line<'a> {
                     continue;
                 }
                 key => {
-                    machine_tags += usize::from(is_label(key));
+                    if is_label(key) {
+                        machine_tags += 1;
+                        label = label.or(Some(value));
+                    }
                     continue;
                 }
             };
@@ -174,7 +178,7 @@ impl<'a> Line<'a> {
         let timestamp_us = if scanner.spaces() { Some(timestamp(scanner.rest(), clock)?) } else { None };
         let [sensor, machine] = tags;
         let quality_is_tag = quality.is_some() && !has_quality;
-        Ok(Self { measurement, sensor, machine, quality, quality_is_tag, machine_tags, timestamp_us, fields })
+        Ok(Self { measurement, sensor, machine, quality, quality_is_tag, machine_tags, label, timestamp_us, fields })
     }
 
     #[inline]
