@@ -349,6 +349,10 @@ impl<'a> Element<'a> {
         }
     }
 
+    pub(super) fn says_quality(&self) -> bool {
+        self.quality.candidate.is_some() || self.quality_is_odd
+    }
+
     #[inline]
     pub(super) fn quality_or(&self, other: Quality) -> Quality {
         match self.quality.candidate {

@@ -276,6 +276,12 @@ fn the_zone_of_the_topic_is_that_of_every_form() {
         );
         assert_eq!(found.fragments(), [payload]);
     }
+    // A zone that is said is not asked for again.
+    for line in ["M1 A=1 2023-10-29T02:30:00", "M1 A=1 2023-03-26 02:30:00"] {
+        let found = decoded(&decoder, "press/M1/data", line);
+        let expected = "the timestamp has no offset, and the clock of the topic's zone shows that time twice or never";
+        assert_eq!(found.rejects[0].1, format!("{expected}: `{line}`; write it with Z or an offset as +01:00"));
+    }
     let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M1/tags", "M1 A=1 2023-11-14T23:13:20");
     assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);
 }

@@ -2,7 +2,7 @@
 //! sound syntax to its end; [`Line::fields`] then walks over the fields again.
 
 use super::Clock;
-use crate::fault::{Fault, NO_OFFSET, OUT_OF_RANGE};
+use crate::fault::{Fault, NO_OFFSET, NOT_ONCE, OUT_OF_RANGE};
 use crate::json::is_machine_label;
 use crate::number::Decimal;
 use crate::timestamp::{self, Unit};
@@ -248,7 +248,7 @@ fn other_timestamp(text: &str, Clock { unit, zone }: Clock) -> Option<Result<i64
     let of_clock = |zone| timestamp::of_clock(text, zone);
     match timestamp::from_text(text, unit) {
         // What is no time of any clock is not one that misses its offset.
-        Err(fault) if fault == NO_OFFSET => of_clock(Tz::UTC).map(|_| zone.and_then(of_clock).ok_or(fault)),
+        Err(fault) if fault == NO_OFFSET => of_clock(Tz::UTC).map(|_| of_clock(zone.ok_or(fault)?).ok_or(NOT_ONCE)),
         other => other.ok().map(Ok),
     }
 }

@@ -20,7 +20,7 @@
 
 mod line;
 
-use super::fault::{Fault, NO_OFFSET, checked_name};
+use super::fault::{Fault, NO_OFFSET, NOT_ONCE, checked_name};
 use super::json::{is_machine_label, remark_machines};
 use super::timestamp::Unit;
 use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
@@ -53,7 +53,7 @@ pub(crate) fn decode_at<V: Visitor>(text: &[u8], clock: Clock, machine: Option<&
         match decode_across(here, end, fault, around, visitor) {
             Some(behind) => rest = &here[behind..],
             None => {
-                let told = fault.told(if fault == NO_OFFSET { line } else { b"" });
+                let told = fault.told(if [NO_OFFSET, NOT_ONCE].contains(&fault) { line } else { b"" });
                 visitor.reject_part(Form::Lines, fault.reason, format_args!("{told}"), line);
             }
         }
