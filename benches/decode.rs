@@ -90,6 +90,12 @@ fn array() -> String {
     format!("[{}]", joined(",", each))
 }
 
+/// The gateway names itself beside the machine.
+fn array_of_gateway() -> String {
+    let of_gateway = "{\"deviceId\":\"gateway-7\",\"machine_id\":\"MCH-0042\",";
+    array().replace('{', of_gateway)
+}
+
 fn array_wide() -> String {
     let each = |n| {
         let value = value(n);
@@ -132,6 +138,10 @@ fn gateway_list() -> String {
 
 fn lines_by_sensor() -> String {
     joined("\n", |n| format!("r,sensor_id=SEN-{:06} value={} {}000000", n * 17, value(n), BASE_MS + n))
+}
+
+fn lines_of_gateway() -> String {
+    lines_by_sensor().replace("r,", "r,device=gateway-7,machine_id=MCH-0042,")
 }
 
 fn lines_by_machine() -> String {
@@ -194,6 +204,7 @@ fn message_forms(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     for (form, topic, payload, elements) in [
         ("json_array", BATCH, array().into_bytes(), READINGS),
+        ("json_array_of_gateway", BATCH, array_of_gateway().into_bytes(), READINGS),
         ("json_array_wide", BATCH, array_wide().into_bytes(), READINGS),
         ("json_thingsboard", SENSOR, thingsboard().into_bytes(), READINGS),
         ("json_tags", TAGS, tags().into_bytes(), READINGS),
@@ -202,6 +213,7 @@ fn message_forms(criterion: &mut Criterion) {
         ("bare_number", SENSOR, b"12.345".to_vec(), 1),
         ("json_snapshots", SCADA, snapshots().into_bytes(), READINGS),
         ("lines_by_sensor", BATCH, lines_by_sensor().into_bytes(), READINGS),
+        ("lines_of_gateway", BATCH, lines_of_gateway().into_bytes(), READINGS),
         ("lines_by_machine", BATCH, lines_by_machine().into_bytes(), READINGS),
         ("frame_with_names", BATCH, frame_bytes(true, false), READINGS),
     ] {

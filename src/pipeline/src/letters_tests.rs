@@ -3,15 +3,20 @@
 use crate::intake::{Intake, WhenFull};
 use crate::intake_tests::{point, submit};
 use crate::queue::ShardQueue;
+use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
 use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Point, Visitor};
-use genims_model::{Accounts, DeadLetter, Protocol, Quality};
+use genims_model::{Accounts, Chunk, DeadLetter, Protocol, Quality};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// A door without a catalogue, and its queue.
 fn unknowing() -> (Arc<Intake>, Arc<ShardQueue>) {
-    let catalogue = Arc::new(genims_catalogue::Directory::new(genims_catalogue::Catalogue::default()));
+    door(Catalogue::default())
+}
+
+fn door(catalogue: Catalogue) -> (Arc<Intake>, Arc<ShardQueue>) {
+    let catalogue = Arc::new(Directory::new(catalogue));
     let queue = Arc::new(ShardQueue::new(1 << 20, 1 << 26));
     let accounts = Arc::new(Accounts::new(["test".to_owned()]));
     let full = Arc::new(AtomicBool::new(false));
@@ -98,23 +103,28 @@ async fn a_few_faults_of_a_message_are_letters_of_their_own_with_their_details()
     );
 }
 
+/// The letters of one message that is over: for how many records, with their details.
+async fn kept(topic: &str, payload: &str) -> Vec<(u64, String, String)> {
+    let (intake, queue) = unknowing();
+    let letters = ended(&intake, &queue, (topic, payload), 1_800_000_000_000_000).await.dead_letters.into_iter();
+    letters.map(|letter| (letter.records, letter.detail, String::from_utf8(letter.payload).expect("text"))).collect()
+}
+
+/// What comes of a message that is over.
+async fn ended(intake: &Arc<Intake>, queue: &ShardQueue, (topic, payload): (&str, &str), received_us: i64) -> Chunk {
+    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
+    buffer.begin(received_us);
+    buffer.set_topic(topic);
+    Decoder::default().message(topic, payload.as_bytes(), &mut buffer);
+    buffer.end_message(payload.as_bytes());
+    submit(&mut buffer).await;
+    queue.pop().expect("handed over")
+}
+
 #[tokio::test]
 async fn what_nobody_knows_is_kept_as_it_came_with_what_its_sender_said_beside() {
-    let ended = async |payload: &str| {
-        let (intake, queue) = unknowing();
-        let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
-        buffer.begin(1_800_000_000_000_000);
-        buffer.set_topic(BATCH);
-        Decoder::default().message(BATCH, payload.as_bytes(), &mut buffer);
-        buffer.end_message(payload.as_bytes());
-        submit(&mut buffer).await;
-        let letters = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters);
-        letters
-            .map(|letter| (letter.records, letter.detail, String::from_utf8(letter.payload).expect("text")))
-            .collect()
-    };
     let whole = r#"{"deviceId":"press-9","unit":"C","ts":1790000000000,"A":1,"B":{"value":2}}"#;
-    let found: Vec<(u64, String, String)> = ended(whole).await;
+    let found = kept(BATCH, whole).await;
     assert_eq!((found.len(), found[0].0, found[0].2.as_str()), (1, 2, whole), "{found:?}");
     assert!(found[0].1.contains("sensor A ") && found[0].1.ends_with("; and 1 more of this message"), "{found:?}");
     // Without a time it has that of its receipt from then on: nothing else of it is another's.
@@ -123,22 +133,64 @@ async fn what_nobody_knows_is_kept_as_it_came_with_what_its_sender_said_beside()
         r#"{"topic":"plant/press-9/OIL","payload":{"name":"A","value":1}}"#,
         r#"{"topic":"plant/press-9/OIL","payload":"1.5"}"#,
     ] {
-        let found: Vec<(u64, String, String)> = ended(payload).await;
+        let found = kept(BATCH, payload).await;
         let timed = payload.replacen('{', r#"{"timestamp_us":1800000000000000,"#, 1);
         assert_eq!((found.len(), found[0].2.as_str()), (1, timed.as_str()), "{found:?}");
         let named = if payload.contains("1.5") { "sensor OIL is not" } else { "sensor A is not" };
         assert!(found[0].1.starts_with(named), "{found:?}");
-        assert_eq!(ended(&timed).await, found, "sent again it is the same");
+        assert_eq!(kept(BATCH, &timed).await, found, "sent again it is the same");
     }
     // What is not of unknown sensors alone, what may say a time and what is no object is kept part by part.
     for payload in [
         r#"{"ts":1790000000000,"values":{"A":1,"B":"x"}}"#,
         r#"{"deviceId":"press-9","timestamp_us":null,"A":1,"B":2}"#,
+        r#"{"deviceId":"press-9",'timestamp_us':null,"A":1,"B":2}"#,
+        r#"{"deviceId":"press-9",timestamp_us:null,"A":1,"B":2}"#,
+        r#"{"deviceId":"press-9","timestamp\u005fus":null,"A":1,"B":2}"#,
+        r#"{"deviceId":"press-9","\u0074imestamp_us":null,"A":1,"B":2}"#,
         r#"[{"name":"A","value":1,"ts":1790000000000},{"name":"B","value":1}]"#,
         r#"[{"name":"A","value":1,"ts":1790000000000},{"name":"B","value":1,"ts":1790000000000}]"#,
     ] {
-        let found: Vec<(u64, String, String)> = ended(payload).await;
+        let found = kept(BATCH, payload).await;
         assert!(found.len() == 2 && found.iter().all(|(_, _, kept)| kept != payload), "{found:?}");
+    }
+}
+
+/// As after the sensor was entered: each of its values comes back with a time of its own, so that none is taken for a resend.
+#[tokio::test]
+async fn values_without_times_of_one_sensor_that_nobody_knew_come_back_apart() {
+    let temp = Sensor {
+        sensor_id: "TEMP".to_owned(),
+        machine_id: "M1".to_owned(),
+        line_id: "L1".to_owned(),
+        factory_id: "F1".to_owned(),
+        unit: "C".to_owned(),
+        sensor_code: None,
+        sensor_type: None,
+        limits: Limits::default(),
+        sampling_frequency_hz: None,
+        calibration_day: None,
+        calibration_frequency_days: None,
+        active: true,
+    };
+    let mut catalogue = Catalogue::default();
+    catalogue.put_sensor(temp);
+    let (knowing, queue) = door(catalogue);
+    let first_us = 1_800_000_000_000_000;
+    for (payload, values) in [
+        (r#"{"TEMP":[{"value":5},{"value":5},{"value":6}]}"#, vec![5.0, 5.0, 6.0]),
+        (r#"{"sensor_id":"TEMP","values":[{"value":5},{"value":5}]}"#, vec![5.0, 5.0]),
+        // Those of one time are told apart by whose they are.
+        (r#"{"TEMP":[{"value":5}]}"#, vec![5.0]),
+    ] {
+        let mut found = Vec::new();
+        for (_, _, letter) in kept(BATCH, payload).await {
+            let again = ended(&knowing, &queue, (BATCH, &letter), first_us + 60_000_000).await;
+            assert_eq!(again.dead_letters.len(), 0, "{payload} left {letter}");
+            found.extend(again.readings.iter().map(|reading| (reading.untimed, reading.timestamp_us, reading.value)));
+        }
+        let expected = values.iter().enumerate().map(|(at, value)| (false, first_us + at as i64, *value));
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{payload}");
     }
 }
 

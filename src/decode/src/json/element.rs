@@ -37,6 +37,8 @@ pub(super) const KEY: u8 = 1;
 pub(super) const STATUS: u8 = 2;
 /// Several keys name a machine, and not the same one.
 pub(super) const MACHINES: u8 = 4;
+/// Of these more than [`Element::machines_beside`] holds.
+pub(super) const MACHINES_MANY: u8 = 8;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +46,8 @@ pub(super) struct Element<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) sensor: Ranked<Text<'a>>,
     pub(super) machine: Ranked<Text<'a>>,
+    /// Other names beside it, of a machine if the catalogue has it.
+    pub(super) machines_beside: [Option<Text<'a>>; 2],
     pub(super) timestamp_us: Ranked<i64>,
     pub(super) value: Ranked<f64>,
     /// A value key was there and said nothing.
@@ -75,7 +79,7 @@ pub(super) struct Element<'a> {
     pub(super) is_silent: bool,
     /// One bit per known key that was seen.
     pub(super) keys_seen: u64,
-    /// Of what there is too much: [`KEY`], [`STATUS`], [`MACHINES`].
+    /// Of what there is too much: [`KEY`], [`STATUS`], [`MACHINES`], [`MACHINES_MANY`].
     pub(super) twice: u8,
     /// Several keys hold lists or objects of values, or several payloads: one would hide the other.
     pub(super) values_twice: bool,
@@ -253,16 +257,6 @@ impl<'a> Element<'a> {
     }
 
     #[inline]
-    pub(super) fn names_machine(&mut self, rank: u8, named: Result<Text<'a>, Fault>) {
-        if let (Some(Ok(other)), Ok(named)) = (self.machine.candidate, named)
-            && !other.same(named)
-        {
-            self.twice |= MACHINES;
-        }
-        self.machine.offer(rank, named);
-    }
-
-    #[inline]
     fn time(&mut self, bit: u32, rank: u8, unit: Option<Unit>, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         self.saw(bit);
         let mut before = *cursor;
@@ -353,6 +347,10 @@ impl<'a> Element<'a> {
         if self.quality_is_odd {
             visitor.remark(Remark::UnknownQuality, &latin_1::read(odd_quality(self.bytes)));
         }
+    }
+
+    pub(super) fn says_quality(&self) -> bool {
+        self.quality.candidate.is_some() || self.quality_is_odd
     }
 
     #[inline]

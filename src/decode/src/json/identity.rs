@@ -2,7 +2,7 @@
 //! What can be read in two ways is decided in [`super::naming`].
 
 use super::cursor::{Cursor, Text, Value};
-use super::element::{Element, MACHINES};
+use super::element::{Element, MACHINES, MACHINES_MANY};
 use super::keys::{Known, MACHINE_RANK_WEAK, NAMES, SENSOR_RANK_STRONG, Says};
 use super::naming;
 use crate::fault::{Fault, checked_name};
@@ -69,6 +69,27 @@ impl<'a> Element<'a> {
     }
 
     #[inline]
+    pub(super) fn names_machine(&mut self, rank: u8, named: Result<Text<'a>, Fault>) {
+        if let (Some(Ok(other)), Ok(named)) = (self.machine.candidate, named)
+            && !other.same(named)
+        {
+            let beside = if rank < self.machine.rank { other } else { named };
+            self.names_machine_beside(rank.max(self.machine.rank), beside);
+        }
+        self.machine.offer(rank, named);
+    }
+
+    #[cold]
+    fn names_machine_beside(&mut self, rank: u8, beside: Text<'a>) {
+        self.twice |= MACHINES;
+        let place = self.machines_beside.iter_mut().find(|known| known.is_none_or(|known| known.same(beside)));
+        match place {
+            Some(place) if rank >= MACHINE_RANK_WEAK => *place = Some(beside),
+            _ => self.twice |= MACHINES_MANY,
+        }
+    }
+
+    #[inline]
     pub(super) fn machine_name<'n, V: Visitor>(
         &self,
         address: &Address<'n>,
@@ -108,8 +129,23 @@ impl<'a> Element<'a> {
         if self.twice & MACHINES == 0 {
             return None;
         }
-        let labels = self.machine_labels().into_iter();
-        labels.map(|(_, _, label)| label).find(|label| visitor.knows_machine(&label.to_str()))
+        let mut known =
+            self.machines_beside.into_iter().flatten().filter(|label| visitor.knows_machine(&label.to_str()));
+        match (known.next(), known.next()) {
+            (label, None) if self.twice & MACHINES_MANY == 0 => label,
+            // The order in which they stand there counts.
+            _ => {
+                let labels = self.machine_labels().into_iter();
+                labels.map(|(_, _, label)| label).find(|label| visitor.knows_machine(&label.to_str()))
+            }
+        }
+    }
+
+    /// What it names machines, with the ranks: first what counts.
+    fn machines(&self) -> impl Iterator<Item = (u8, Text<'a>)> + use<'a> {
+        let first = self.machine.candidate.and_then(Result::ok).map(|name| (self.machine.rank, name));
+        let beside = self.machines_beside.into_iter().flatten().map(|name| (MACHINE_RANK_WEAK, name));
+        first.into_iter().chain(beside)
     }
 
     /// Says so where its keys name different machines.
@@ -144,8 +180,19 @@ impl<'a> Element<'a> {
     }
 }
 
-/// What need not be a machine's name is one if the catalogue has it.
+/// Whether elements name different machines. What need not be a machine's name is one if the catalogue has it: gateways name themselves
+/// in every element, so that only the catalogue is asked.
+fn name_different<V: Visitor>(elements: &[&Element<'_>], visitor: &V) -> bool {
+    let is_machine = |(rank, name): &(u8, Text<'_>)| *rank < MACHINE_RANK_WEAK || visitor.knows_machine(&name.to_str());
+    let mut machines = elements.iter().flat_map(|element| element.machines()).filter(is_machine);
+    elements.iter().any(|element| element.twice & MACHINES_MANY != 0)
+        || machines.next().is_some_and(|(_, first)| machines.any(|(_, other)| !other.same(first)))
+}
+
 fn remark_machines_of<V: Visitor>(elements: &[&Element<'_>], visitor: &mut V) {
+    if !name_different(elements, visitor) {
+        return;
+    }
     let mut labels: Vec<_> = elements.iter().flat_map(|element| element.machine_labels()).collect();
     labels.sort_by_key(|(_, known, _)| known.rank);
     let names = labels.into_iter().map(|(key, known, label)| (key, known.rank < MACHINE_RANK_WEAK, label.to_str()));

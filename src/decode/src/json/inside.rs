@@ -40,13 +40,18 @@ fn read_held<V: Visitor>(
 ) -> Result<(), Fault> {
     let machine = element.machine_name(address, visitor)?;
     let timestamp_us = element.timestamp_us.candidate.transpose()?;
-    let quality = element.quality_or(Quality::Good);
+    let mut quality = element.quality_or(Quality::Good);
     element.remark(visitor);
     let topic = element.topic();
     let plain = Address { machine: machine.as_deref(), ..*address };
     let json = loose::as_json(held);
-    let named = match Element::parse(&mut Cursor::new(json.as_deref().unwrap_or(held))) {
+    let mut cursor = Cursor::new(json.as_deref().unwrap_or(held));
+    let named = match Element::parse(&mut cursor) {
         Ok(inner) => {
+            // Good is what it says as well as what is said nowhere.
+            if inner.says_quality() && cursor.token().is_none() {
+                quality = Quality::Good;
+            }
             element.remark_machines_in(&inner, visitor);
             inner.address_in(topic.as_deref(), &plain, visitor)
         }

@@ -156,6 +156,37 @@ fn words_stand_for_values_wherever_a_value_may_stand() {
     assert_eq!(batch.reasons(), [Reason::NotANumber], "below other topics the words mean nothing");
 }
 
+/// Whatever the form that it has in a message: it is read as if it had been sent alone.
+#[test]
+fn words_of_snapshots_stay_words_in_messages() {
+    let decoder = decoder("template = \"press/{machine}/data\"\nstates = { AUTO = 2 }");
+    let snapshot = r#"{"machine_state":"AUTO","operation_mode":"AUTO"}"#;
+    let text = serde_json::Value::from(snapshot).to_string();
+    let buffer = format!(r#"{{"type":"Buffer","data":{:?}}}"#, snapshot.as_bytes());
+    let lines = serde_json::Value::from(format!("{snapshot}\n{{\"A\":\"AUTO\"}}")).to_string();
+    let a = Found::new("A", None, 2.0).on("M1");
+    for (payload, points) in [
+        (snapshot.to_owned(), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{snapshot}}}"#), vec![]),
+        (format!(r#"{{"topic":"press","payload":{snapshot}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":[{snapshot},{{"name":"A","value":"AUTO"}}]}}"#), vec![a.clone()]),
+        (format!(r#"{{"_msgid":"a","payload":{text}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{}}}"#, text.replace("\\\"", "'")), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{buffer}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{lines}}}"#), vec![a.clone()]),
+    ] {
+        let found = decoded(&decoder, "press/M1/data", &payload);
+        assert_eq!((found.points, found.rejects), (points, vec![]), "{payload}");
+        let [(machine, _, fields)] = &found.snapshots[..] else { panic!("{payload}: {:?}", found.snapshots) };
+        let words = (fields.machine_state.as_str(), fields.operation_mode.as_deref());
+        assert_eq!((machine.as_str(), words), ("M1", ("AUTO", Some("AUTO"))), "{payload}");
+    }
+    // Among tags it is one that is called so.
+    let data_set = r#"{"DataSetWriterId":1,"Payload":{"machine_state":{"Value":"AUTO"},"A":{"Value":"AUTO"}}}"#;
+    let found = decoded(&decoder, "press/M1/data", data_set);
+    assert!(found.snapshots.is_empty() && found.points.contains(&a), "{found:?}");
+}
+
 #[test]
 fn a_template_needs_no_sensor_where_keys_name_it() {
     let all = decoder("template = \"plant/dump\"\n[keys]\nsensor = \"tagname\"\nvalue = \"pv\"\nmachine = \"unit\"");
@@ -244,6 +275,12 @@ fn the_zone_of_the_topic_is_that_of_every_form() {
             "twice on the clock: {payload}"
         );
         assert_eq!(found.fragments(), [payload]);
+    }
+    // A zone that is said is not asked for again.
+    for line in ["M1 A=1 2023-10-29T02:30:00", "M1 A=1 2023-03-26 02:30:00"] {
+        let found = decoded(&decoder, "press/M1/data", line);
+        let expected = "the timestamp has no offset, and the clock of the topic's zone shows that time twice or never";
+        assert_eq!(found.rejects[0].1, format!("{expected}: `{line}`; write it with Z or an offset as +01:00"));
     }
     let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M1/tags", "M1 A=1 2023-11-14T23:13:20");
     assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);

@@ -80,8 +80,7 @@ impl<'a> Element<'a> {
         if inner.timestamp_us.candidate.is_none() {
             meant.timestamp_us = self.timestamp_us;
         }
-        let says_quality = |element: &Self| element.quality.candidate.is_some() || element.quality_is_odd;
-        if says_quality(self) && !says_quality(&inner) {
+        if self.says_quality() && !inner.says_quality() {
             meant.quality = Ranked { rank: 0, candidate: Some(Ok(self.quality_or(Quality::Good))) };
         }
         meant

@@ -28,6 +28,7 @@ mod keyed;
 mod keys;
 mod list;
 mod loose;
+mod mapped;
 mod message;
 mod naming;
 mod original;
@@ -131,8 +132,11 @@ pub(super) fn decode_mapped<V: Visitor>(
     let is_of_snapshots = address.kind == Kind::Scada;
     let of_snapshots = if is_of_snapshots { mapping.of_snapshots() } else { None };
     let mapping = if is_of_snapshots { of_snapshots.as_ref() } else { Some(mapping) };
-    let translated = |json: &[u8]| translate::translate(mapping?, json);
-    match translated(payload).or_else(|| translated(loose::as_json(payload)?.as_slice())) {
+    let translated = mapping.and_then(|mapping| {
+        let translated = |json: &[u8]| translate::translate(mapping, json);
+        translated(payload).or_else(|| translated(&loose::as_json(payload)?))
+    });
+    match translated {
         Some(translated) => {
             let mut visitor = Original::new(visitor, whole, &translated);
             decode(address, &translated, &mut visitor);

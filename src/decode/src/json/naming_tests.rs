@@ -165,7 +165,10 @@ fn several_names_of_the_machine_agree_or_it_is_said() {
         r#"{"device":"PRESS-1","asset":"\u0050RESS-1","deviceName":"Press in hall 2","TEMP":5}"#,
         r#"{"deviceId":"7f3a","deviceName":"PRESS-1","TEMP":5}"#,
         r#"{"values":[{"deviceId":"7f3a","asset":"PRESS-1","name":"TEMP","v":5}]}"#,
+        r#"{"deviceId":"7f3a","deviceName":"Press in hall 2","machine_id":"PRESS-1","TEMP":5}"#,
+        r#"{"deviceId":"7f3a","deviceName":"Press","asset":"hall 2","machine_id":"PRESS-1","TEMP":5}"#,
         "modbus,device=PRESS-1,machine=PRESS-1,host=gw TEMP=5",
+        "modbus,device=7f3a,asset=hall,machine_id=PRESS-1 TEMP=5",
         "modbus,device=7f3a,machine_id=PRESS-1 TEMP=5",
     ] {
         assert_eq!(points(BATCH, known, same), [press("PRESS-1")], "{same}");
@@ -178,6 +181,18 @@ fn several_names_of_the_machine_agree_or_it_is_said() {
         (
             r#"{"device":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#,
             "machine_id says machine PRESS-1, device says machine PRESS-2",
+        ),
+        (
+            r#"{"deviceId":"7f3a","deviceName":"\u0050RESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, deviceName says machine PRESS-2",
+        ),
+        (
+            r#"{"deviceId":"7f3a","deviceName":"Press","asset":"hall 2","thing":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, thing says machine PRESS-2",
+        ),
+        (
+            r#"{"deviceId":"7f3a","asset":"PRESS-1","thing":"PRESS-2","TEMP":5}"#,
+            "asset says machine PRESS-1, thing says machine PRESS-2",
         ),
         (r#"{"asset":"PRESS-1","thing":"PRESS-2","TEMP":5}"#, "asset says machine PRESS-1, thing says machine PRESS-2"),
         (
@@ -205,6 +220,10 @@ fn several_names_of_the_machine_agree_or_it_is_said() {
             "machine says machine PRESS-2, machine_id says machine PRESS-1",
         ),
         ("m,device=PRESS-2,machine_id=PRESS-1 TEMP=5", "device says machine PRESS-2, machine_id says machine PRESS-1"),
+        (
+            "m,device=7f3a,asset=PRESS-2,machine_id=PRESS-1 TEMP=5",
+            "asset says machine PRESS-2, machine_id says machine PRESS-1",
+        ),
         (
             "m,sensor=TEMP,machine=PRESS-1,asset=PRESS-2 value=5",
             "machine says machine PRESS-1, asset says machine PRESS-2",

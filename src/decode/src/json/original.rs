@@ -22,7 +22,7 @@ pub(super) struct Original<'v, V: ?Sized> {
     pub(super) around: Common<'v>,
 }
 
-impl<'v, V: ?Sized> Original<'v, V> {
+impl<'v, V: Visitor + ?Sized> Original<'v, V> {
     pub(super) fn new(visitor: &'v mut V, payload: &'v [u8], translated: &'v [u8]) -> Self {
         Self { visitor, payload, translated, form: None, around: Common::NONE }
     }
@@ -55,10 +55,9 @@ impl<'v, V: ?Sized> Original<'v, V> {
         let mut cursor = Cursor::new(fragment);
         let own = Element::parse(&mut cursor).ok()?;
         let around = self.around;
-        let machine = around.machine.filter(|_| own.machine.candidate.is_none());
+        let machine = around.machine.filter(|_| matches!(own.own_machine(true, self), Ok(None)));
         let timestamp_us = around.timestamp_us.filter(|_| own.timestamp_us.candidate.is_none());
-        let says_quality = own.quality.candidate.is_some() || own.quality_is_odd;
-        let quality = if says_quality { Quality::Good } else { around.quality };
+        let quality = if own.says_quality() { Quality::Good } else { around.quality };
         let needs_name = own.value.candidate.is_some() || own.value_is_null || own.list.is_some();
         let sensor = around.sensor.filter(|_| needs_name && own.sensor.candidate.is_none());
         let body = fragment.trim_ascii_start().get(1..)?;
@@ -66,15 +65,22 @@ impl<'v, V: ?Sized> Original<'v, V> {
         let time = opening(Common { timestamp_us, ..Common::NONE });
         let others = opening(Common { machine, quality, ..Common::NONE });
         let sensor = sensor.map_or_else(String::new, |sensor| format!("\"sensor_id\":{},", quoted(sensor)));
-        Some([time.as_bytes(), head, &others.as_bytes()[1..], sensor.as_bytes(), rest].concat())
+        let mut element = [time.as_bytes(), head, &others.as_bytes()[1..], sensor.as_bytes()].concat();
+        if rest.trim_ascii_start().starts_with(b"}") {
+            // Nothing follows what ends with a comma.
+            element.pop_if(|last| *last == b',');
+        }
+        element.extend_from_slice(rest);
+        Some(element)
     }
 
     /// What has no place for it, in a message that says it.
     fn message(&self, fragment: &[u8]) -> Vec<u8> {
         let topic = self.around.sensor.map_or_else(String::new, |sensor| format!("\"topic\":{},", quoted(sensor)));
         let start = opening(self.around);
-        format!("{start}{topic}\"_msgid\":\"\",\"payload\":{{\"type\":\"Buffer\",\"data\":{fragment:?}}}}}")
-            .into_bytes()
+        // Without blanks: there is a bound for what is kept.
+        let codes = format!("{fragment:?}").replace(' ', "");
+        format!("{start}{topic}\"_msgid\":\"\",\"payload\":{{\"type\":\"Buffer\",\"data\":{codes}}}}}").into_bytes()
     }
 }
 

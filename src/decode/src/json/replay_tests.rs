@@ -21,7 +21,7 @@ fn alone(topic: &str, known: &[&'static str], payload: &str, lost: &Found) {
     assert_eq!((again.reasons(), again.points), (vec![*reason], vec![]), "{payload} left {shown}");
     assert_eq!(again.rejects[0].2, *fragment, "{payload} left {shown}");
     // In a buffer the three letters stand as their codes.
-    let mended = decoded(topic, known, shown.replace("NaN", "7").replace("78, 97, 78", "55"));
+    let mended = decoded(topic, known, shown.replace("NaN", "7").replace("78,97,78", "55"));
     assert_eq!((mended.points, mended.rejects), (vec![lost.clone()], vec![]), "{payload} left {shown}");
 }
 
@@ -98,6 +98,20 @@ fn a_part_keeps_what_the_message_around_it_says() {
         let named = format!(r#"{{"topic":"plant/TEMP","ts":1700000000123,"quality":"bad","payload":{payload}}}"#);
         alone(TAGS, &["TEMP"], &named, &lost("TEMP", "M1"));
     }
+    // A device need not be a machine, and what is good by its own word is good.
+    let good = |sensor: &str, machine: &str| Found::new(sensor, TIME_US, 7.0).on(machine);
+    let devices = r#"[{"device":"gw","name":"A","value":1},{"device":"gw","name":"B","value":NaN}]"#;
+    let text = serde_json::Value::from(devices).to_string();
+    let named = format!(r#"{{"_msgid":"a","machine_id":"M7","ts":1700000000123,"payload":{text}}}"#);
+    alone(BATCH, &[], &named, &good("B", "M7"));
+    let own = r#"{"quality":"good","values":{"A":1,"B":NaN}}"#;
+    for payload in [own.to_owned(), serde_json::Value::from(own).to_string()] {
+        let message = format!(r#"{{"_msgid":"a","ts":1700000000123,"quality":"bad","payload":{payload}}}"#);
+        assert_eq!(decoded(TAGS, &[], &message).points[0].quality, Good, "{message}");
+        alone(TAGS, &[], &message, &good("B", "M1"));
+    }
+    let empty = decoded(TAGS, &[], r#"{"_msgid":"a","ts":1700000000123,"payload":"[{\"A\":1},{}]"}"#);
+    assert_eq!((empty.points.len(), empty.fragments()), (1, vec![r#"{"timestamp_us":1700000000123000}"#.to_owned()]));
     // What is no element stands as text beside others, and is at fault as it was.
     let broken = serde_json::Value::from("{\"A\":1}\n{\"B\" 2}").to_string();
     let found = decoded(TAGS, &[], format!(r#"[{{"_msgid":"a","ts":1700000000123,"payload":{broken}}}]"#));

@@ -8,7 +8,8 @@
 use super::common::quoted;
 use super::cursor::{Cursor, Syntax};
 use super::keys::{Known, Says, is_of_time};
-use super::{inside, loose};
+use super::mapped::{Members, Written};
+use super::{envelope, inside, loose};
 use crate::latin_1;
 use crate::mapping::{Mapping, PARTS, Part};
 use std::borrow::Cow;
@@ -42,58 +43,6 @@ pub(super) fn translate(mapping: &Mapping, payload: &[u8]) -> Option<Vec<u8>> {
 struct Translation<'m> {
     mapping: &'m Mapping,
     out: Vec<u8>,
-}
-
-/// What stands behind a mapped key, and behind the same key once more.
-#[derive(Clone, Copy, Default)]
-struct Written<'a> {
-    first: Option<&'a [u8]>,
-    again: Option<&'a [u8]>,
-}
-
-impl<'a> Written<'a> {
-    fn put(&mut self, written: &'a [u8]) {
-        match self.first {
-            None => self.first = Some(written),
-            Some(_) => self.again = self.again.or(Some(written)),
-        }
-    }
-
-    /// `null` is a key left out, if it stands alone.
-    fn each(self) -> impl Iterator<Item = &'a [u8]> {
-        let alone = self.again.is_none();
-        self.first.into_iter().filter(move |written| !alone || *written != b"null").chain(self.again)
-    }
-}
-
-/// The bytes of the mapped keys that are there, by [`Part`], and the other members.
-struct Members<'a> {
-    parts: [Written<'a>; PARTS],
-    rest: Vec<(String, Option<Known>, Cow<'a, [u8]>)>,
-    is_snapshot: bool,
-}
-
-impl<'a> Members<'a> {
-    fn each(&self, part: Part) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.parts[part as usize].each()
-    }
-
-    fn has(&self, part: Part) -> bool {
-        self.each(part).next().is_some()
-    }
-
-    /// Whether a mapped key says what a usual one would say.
-    fn replaces(&self, says: Says) -> bool {
-        let several = self.has(Part::List) || self.has(Part::Value);
-        match says {
-            Says::Sensor => self.has(Part::Sensor),
-            Says::Machine => self.has(Part::Machine),
-            Says::Time(_) => self.has(Part::Time),
-            Says::Quality | Says::QualityBits | Says::Status | Says::OpcDa => self.has(Part::Quality),
-            Says::Value | Says::Data | Says::Several | Says::List | Says::Messages | Says::Records => several,
-            _ => false,
-        }
-    }
 }
 
 impl Translation<'_> {
@@ -183,8 +132,26 @@ impl Translation<'_> {
         document.trim_start().starts_with(['{', '[']).then_some(())?;
         let loose = loose::as_json(document.as_bytes());
         let mut inner = Translation { mapping: self.mapping, out: Vec::with_capacity(document.len()) };
-        inner.copy(loose.as_deref().unwrap_or(document.as_bytes())).ok()?;
+        inner.documents(loose.as_deref().unwrap_or(document.as_bytes())).ok()?;
         Some(latin_1::read(&inner.out).into_owned())
+    }
+
+    /// What a message holds: a document, a list of them, or several on a line each. The words of snapshots stay.
+    fn documents(&mut self, written: &[u8]) -> Result<(), Syntax> {
+        let mut cursor = Cursor::new(written);
+        while let Some(next) = cursor.token() {
+            if matches!(next, b'[' | b']' | b',' | b'}' | b':') {
+                cursor.take(next);
+                self.out.push(next);
+                continue;
+            }
+            match cursor.pass()? {
+                snapshot if envelope::member(snapshot, "machine_state").is_some() => self.snapshot(snapshot)?,
+                other => self.copy(other)?,
+            }
+            self.out.push(b'\n');
+        }
+        Ok(())
     }
 
     /// The members that no mapped key takes the place of.
@@ -203,7 +170,10 @@ impl Translation<'_> {
                 _ => {
                     self.out.extend_from_slice(key.as_bytes());
                     self.out.push(b':');
-                    self.copy(written)?;
+                    match says {
+                        Some(Says::Payload) if members.is_message => self.documents(written)?,
+                        _ => self.copy(written)?,
+                    }
                     self.out.push(b',');
                 }
             }
@@ -212,13 +182,15 @@ impl Translation<'_> {
     }
 
     fn members<'a>(&self, cursor: &mut Cursor<'a>) -> Result<Members<'a>, Syntax> {
-        let mut members = Members { parts: [Written::default(); PARTS], rest: Vec::new(), is_snapshot: false };
+        let mut members =
+            Members { parts: [Written::default(); PARTS], rest: Vec::new(), is_snapshot: false, is_message: false };
         let mut path = String::new();
         cursor.object(|cursor, key| {
             path.clear();
             path.push_str(&key.to_str());
             let known = Known::of(path.as_bytes());
             members.is_snapshot |= known.is_some_and(|known| known.says == Says::MachineState);
+            members.is_message |= known.is_some_and(|known| matches!(known.says, Says::NodeRed | Says::Topic));
             cursor.token();
             let mut inside = *cursor;
             let written = cursor.pass()?;

@@ -2,7 +2,7 @@
 //! sound syntax to its end; [`Line::fields`] then walks over the fields again.
 
 use super::Clock;
-use crate::fault::{Fault, NO_OFFSET, OUT_OF_RANGE};
+use crate::fault::{Fault, NO_OFFSET, NOT_ONCE, OUT_OF_RANGE};
 use crate::json::is_machine_label;
 use crate::number::Decimal;
 use crate::timestamp::{self, Unit};
@@ -72,8 +72,9 @@ pub(super) struct Line<'a> {
     pub(super) quality: Option<&'a str>,
     /// It is that of the tag.
     pub(super) quality_is_tag: bool,
-    /// Tags that may name a machine.
+    /// Tags that may name a machine, and the first of those that do if the catalogue has it.
     pub(super) machine_tags: usize,
+    pub(super) label: Option<Escaped<'a>>,
     pub(super) timestamp_us: Option<i64>,
     fields: Scanner<'a>,
 }
@@ -124,7 +125,7 @@ impl<'a> Line<'a> {
             return Err(Fault::malformed("a line begins with a measurement"));
         }
         let (mut tags, mut ranks) = ([None; 2], [u8::MAX; 2]);
-        let (mut quality, mut machine_tags) = (None, 0);
+        let (mut quality, mut machine_tags, mut label) = (None, 0, None);
         while scanner.take(b',') && scanner.peek() != Some(b' ') {
             let (key, value) = scanner.tag()?;
             if value.raw.is_empty() {
@@ -142,7 +143,10 @@ impl<'a> Line<'a> {
                     continue;
                 }
                 key => {
-                    machine_tags += usize::from(is_label(key));
+                    if is_label(key) {
+                        machine_tags += 1;
+                        label = label.or(Some(value));
+                    }
                     continue;
                 }
             };
@@ -174,7 +178,7 @@ impl<'a> Line<'a> {
         let timestamp_us = if scanner.spaces() { Some(timestamp(scanner.rest(), clock)?) } else { None };
         let [sensor, machine] = tags;
         let quality_is_tag = quality.is_some() && !has_quality;
-        Ok(Self { measurement, sensor, machine, quality, quality_is_tag, machine_tags, timestamp_us, fields })
+        Ok(Self { measurement, sensor, machine, quality, quality_is_tag, machine_tags, label, timestamp_us, fields })
     }
 
     #[inline]
@@ -244,7 +248,7 @@ fn other_timestamp(text: &str, Clock { unit, zone }: Clock) -> Option<Result<i64
     let of_clock = |zone| timestamp::of_clock(text, zone);
     match timestamp::from_text(text, unit) {
         // What is no time of any clock is not one that misses its offset.
-        Err(fault) if fault == NO_OFFSET => of_clock(Tz::UTC).map(|_| zone.and_then(of_clock).ok_or(fault)),
+        Err(fault) if fault == NO_OFFSET => of_clock(Tz::UTC).map(|_| of_clock(zone.ok_or(fault)?).ok_or(NOT_ONCE)),
         other => other.ok().map(Ok),
     }
 }

@@ -20,7 +20,7 @@
 
 mod line;
 
-use super::fault::{Fault, NO_OFFSET, checked_name};
+use super::fault::{Fault, NO_OFFSET, NOT_ONCE, checked_name};
 use super::json::{is_machine_label, remark_machines};
 use super::timestamp::Unit;
 use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
@@ -53,7 +53,7 @@ pub(crate) fn decode_at<V: Visitor>(text: &[u8], clock: Clock, machine: Option<&
         match decode_across(here, end, fault, around, visitor) {
             Some(behind) => rest = &here[behind..],
             None => {
-                let told = fault.told(if fault == NO_OFFSET { line } else { b"" });
+                let told = fault.told(if [NO_OFFSET, NOT_ONCE].contains(&fault) { line } else { b"" });
                 visitor.reject_part(Form::Lines, fault.reason, format_args!("{told}"), line);
             }
         }
@@ -125,10 +125,11 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     let mut line = Line::parse(text, around.clock)?;
     let (quality, mut value_field) = (quality_of(&line, visitor), None);
     let measurement = line.measurement.to_str();
+    let may_differ = line.machine_tags > 1 && machines_may_differ(&line, visitor);
     if line.sensor.is_none() && line.machine.is_none() {
         line.machine = labelled_machine(text, &line, around, visitor)?;
     }
-    if line.machine_tags > 1 {
+    if may_differ {
         remark_other_machines(text, visitor);
     }
     let machine = line.machine.map(Escaped::to_str);
@@ -205,6 +206,17 @@ fn labelled_machine<'t, V: Visitor>(
 fn label_of<'t, V: Visitor>(text: &'t str, visitor: &V) -> Option<Escaped<'t>> {
     let labels = line::tags(text).filter(|(key, _)| key.is("name") || is_machine_label(key.raw()));
     labels.map(|(_, value)| value).find(|machine| visitor.knows_machine(&machine.to_str()))
+}
+
+/// Whether the tags of a line may name different machines. Gateways name themselves beside the machine in every line: of one such name
+/// only the catalogue is asked.
+fn machines_may_differ<V: Visitor>(line: &Line<'_>, visitor: &V) -> bool {
+    match (line.machine, line.label) {
+        (Some(machine), Some(label)) if line.machine_tags == 2 => {
+            label != machine && visitor.knows_machine(&label.to_str())
+        }
+        _ => true,
+    }
 }
 
 /// Says so where tags name different machines.

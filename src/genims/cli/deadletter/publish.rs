@@ -9,6 +9,7 @@ use rumqttc::v5::{AsyncClient, ClientError, ConnectionError, Event, MqttOptions}
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -60,19 +61,31 @@ pub(super) async fn publish(
     login: Option<&Login>,
     messages: Vec<Message>,
 ) -> (Vec<i64>, Option<PublishError>) {
-    let (mut acknowledged, mut first_error) = (Vec::new(), None);
+    let login = login.cloned();
+    publish_by(messages, move |message| publish_one(address, login.clone(), message)).await
+}
+
+/// As [`publish`], each message by `publish_one`, of which the answer is its dead letter once all of its copies are acknowledged.
+async fn publish_by<P, F>(messages: Vec<Message>, publish_one: P) -> (Vec<i64>, Option<PublishError>)
+where
+    P: Fn(Message) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<i64, PublishError>> + Send + 'static,
+{
+    // Each is told at once: what ends a lane must not make its acknowledged ones be sent again. There is room for all.
+    let (acknowledging, mut acknowledged) = mpsc::channel(messages.len().max(1));
+    let mut first_error = None;
     let (mut waiting, mut under_way) = (lanes(messages).into_iter(), JoinSet::new());
     loop {
         while under_way.len() < CONNECTIONS_MAX
             && let Some(lane) = waiting.next()
         {
-            under_way.spawn(publish_lane(address, login.cloned(), lane));
+            under_way.spawn(publish_lane(lane, publish_one.clone(), acknowledging.clone()));
         }
-        let Some(ended) = under_way.join_next().await else { return (acknowledged, first_error) };
-        let (sent, error) = ended.unwrap_or_else(|error| (Vec::new(), Some(PublishError::Aborted(error))));
-        acknowledged.extend(sent);
-        first_error = first_error.or(error);
+        let Some(ended) = under_way.join_next().await else { break };
+        first_error = first_error.or(ended.unwrap_or_else(|error| Err(PublishError::Aborted(error))).err());
     }
+    let durable = std::iter::from_fn(|| acknowledged.try_recv().ok()).collect();
+    (durable, first_error)
 }
 
 /// The messages of each lane, in order; one without a lane has one of its own.
@@ -89,20 +102,21 @@ fn lanes(messages: Vec<Message>) -> Vec<Vec<Message>> {
     lanes
 }
 
-/// The answer is which were acknowledged, and what stopped the others.
-async fn publish_lane(
-    address: SocketAddr,
-    login: Option<Login>,
+/// Tells which were acknowledged; the answer is what stopped the others.
+async fn publish_lane<F>(
     lane: Vec<Message>,
-) -> (Vec<i64>, Option<PublishError>) {
-    let mut acknowledged = Vec::with_capacity(lane.len());
+    publish_one: impl Fn(Message) -> F,
+    acknowledging: mpsc::Sender<i64>,
+) -> Result<(), PublishError>
+where
+    F: Future<Output = Result<i64, PublishError>>,
+{
     for message in lane {
-        match publish_one(address, login.clone(), message).await {
-            Ok(letter_id) => acknowledged.push(letter_id),
-            Err(error) => return (acknowledged, Some(error)),
-        }
+        let letter_id = publish_one(message).await?;
+        // Who hears it waits for the lanes.
+        let _ = acknowledging.send(letter_id).await;
     }
-    (acknowledged, None)
+    Ok(())
 }
 
 async fn publish_one(address: SocketAddr, login: Option<Login>, message: Message) -> Result<i64, PublishError> {
@@ -143,9 +157,8 @@ async fn publish_one(address: SocketAddr, login: Option<Login>, message: Message
 mod tests {
     use super::*;
 
-    #[test]
-    fn rows_of_one_database_go_one_after_the_other_and_all_else_side_by_side() {
-        let message = |letter_id: i64, lane: Option<&str>| Message {
+    fn message(letter_id: i64, lane: Option<&str>) -> Message {
+        Message {
             letter_id,
             client_id: String::new(),
             first_received_us: 0,
@@ -153,7 +166,11 @@ mod tests {
             payload: Vec::new(),
             copies: 1,
             lane: lane.map(str::to_owned),
-        };
+        }
+    }
+
+    #[test]
+    fn rows_of_one_database_go_one_after_the_other_and_all_else_side_by_side() {
         let lanes = lanes(vec![
             message(1, Some("erp")),
             message(2, None),
@@ -165,5 +182,24 @@ mod tests {
         let ids: Vec<Vec<i64>> =
             lanes.iter().map(|lane| lane.iter().map(|message| message.letter_id).collect()).collect();
         assert_eq!(ids, [vec![1, 4, 6], vec![2], vec![3], vec![5]]);
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_counts_however_its_lane_ends() {
+        let sent = |message: Message| async move {
+            match message.letter_id {
+                2 => panic!("a fault of the program"),
+                3 => Err(PublishError::Refused { reason: PubAckReason::QuotaExceeded }),
+                letter_id => Ok(letter_id),
+            }
+        };
+        for (at_fault, told) in [(2, "sending a message broke off"), (3, "the server has no room for more")] {
+            let erp = [1, at_fault, 5].map(|letter_id| message(letter_id, Some("erp")));
+            let messages = erp.into_iter().chain([message(4, None)]).collect();
+            let (mut acknowledged, error) = publish_by(messages, sent).await;
+            acknowledged.sort_unstable();
+            assert_eq!(acknowledged, [1, 4], "none behind {at_fault}");
+            assert!(error.is_some_and(|error| error.to_string().starts_with(told)), "{told}");
+        }
     }
 }

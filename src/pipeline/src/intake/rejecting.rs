@@ -5,26 +5,53 @@ use genims_decode::{Form, Point, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{DeadLetter, Reason};
 use std::fmt::Arguments;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The key of a time that goes before all others.
-const TIME_KEY: &[u8] = b"\"timestamp_us\"";
+const TIME_KEY: &[u8] = b"timestamp_us";
+/// How an escaped letter or underscore begins, in whatever quotes.
+const ESCAPED_LETTERS: [&[u8]; 3] = [b"\\u005", b"\\u006", b"\\u007"];
 
 /// What of a message under way is of sensors that nobody knows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Nobodys {
     /// Letters and records that were there before it.
     pub(super) letters: usize,
     pub(super) records: u64,
     /// Its points of such sensors.
     pub(super) points: u64,
-    /// Those of them that say no time themselves, and the time that the first of these got.
-    pub(super) untimed: u64,
+    /// Whose those are that say no time themselves, as hashes, and the time that the first of these got. Counted where the transport
+    /// knows messages.
+    pub(super) untimed: Vec<u64>,
     pub(super) first_us: i64,
+}
+
+impl Nobodys {
+    fn count(&mut self, (machine, sensor): (Option<&str>, &str), is_untimed: bool, timestamp_us: i64) {
+        self.points += 1;
+        if is_untimed {
+            if self.untimed.is_empty() {
+                self.first_us = timestamp_us;
+            }
+            let mut hasher = DefaultHasher::new();
+            (machine, sensor).hash(&mut hasher);
+            self.untimed.push(hasher.finish());
+        }
+    }
+}
+
+/// Whether one time can be said of all of a message: nobody's values may come to have the same time, of which all but one would be lost
+/// as resends, and the message has no such key itself, which would stand twice then. Under no other key a time would be better than
+/// every one that is left out.
+fn takes_one_time(mut untimed: Vec<u64>, payload: &[u8]) -> bool {
+    let has = |wanted: &[u8]| payload.windows(wanted.len()).any(|part| part == wanted);
+    untimed.sort_unstable();
+    untimed.windows(2).all(|pair| pair[0] != pair[1]) && !has(TIME_KEY) && !ESCAPED_LETTERS.into_iter().any(has)
 }
 
 impl IntakeBuffer {
     /// Ends a message, of which `payload` is all: a JSON object of which nobody knows anything is kept as it came, with what its sender
-    /// said beside the values; one without times with that of its receipt, so that it comes back when it came.
+    /// said beside the values; one without times with that of its receipt, so that it comes back when it came, if that tells its values apart.
     #[inline]
     pub fn end_message(&mut self, payload: &[u8]) {
         if self.nobodys.points > 0 {
@@ -39,11 +66,10 @@ impl IntakeBuffer {
         if self.records - records != points || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
             return;
         }
-        let payload = match untimed {
+        let payload = match untimed.len() as u64 {
             0 => payload.to_vec(),
-            // Under no other key a time would be better than every one that is left out.
-            _ if untimed == points && !payload.windows(TIME_KEY.len()).any(|part| part == TIME_KEY) => {
-                [&b"{"[..], TIME_KEY, b":", first_us.to_string().as_bytes(), b",", members].concat()
+            all if all == points && takes_one_time(untimed, payload) => {
+                [&b"{\""[..], TIME_KEY, b"\":", first_us.to_string().as_bytes(), b",", members].concat()
             }
             _ => return,
         };
@@ -77,13 +103,8 @@ impl IntakeBuffer {
     /// has changed.
     pub(super) fn reject_point(&mut self, why: (Reason, &str), machine: Option<&str>, sensor: &str, point: &Point<'_>) {
         let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
-        if why.0 == Reason::UnknownSensor {
-            let nobodys = &mut self.nobodys;
-            nobodys.points += 1;
-            if point.timestamp_us.is_none() {
-                nobodys.first_us = if nobodys.untimed == 0 { timestamp_us } else { nobodys.first_us };
-                nobodys.untimed += 1;
-            }
+        if why.0 == Reason::UnknownSensor && self.message > 0 {
+            self.nobodys.count((machine, sensor), point.timestamp_us.is_none(), timestamp_us);
         }
         let mut element = serde_json::json!({
             "sensor_id": sensor,
