@@ -10,7 +10,7 @@ pub(super) fn a_refused_reading_explains_itself_alone(examined: &Examined<'_>) {
     const LOG: &str = "6b1f4f0e-0000-4000-8000-000000000002";
     let at_ms = DateTime::now().timestamp_millis();
     let values = [1.25, 2.25, 3.25];
-    let payload = |value| {
+    let payload = |value: f64| {
         json!({ "sensor_id": "SEN-3", "timestamp_us": at_ms * 1_000 + 7, "value": value, "row": {} }).to_string()
     };
     // The last holds no row, and is no JSON.
