@@ -1,14 +1,15 @@
 //! Verification of all 17 databases: what is broken on purpose makes exactly its rule fail, and nothing else.
 
+mod refused;
+
 use crate::harness::Harness;
 use crate::platform::Platform;
 use genims_databases::{Environment, MysqlSettings, Registry};
 use genims_platform::verify::{self, Finding, Options, Outcome, Verdict};
 use libtest_mimic::Trial;
-use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{DateTime, Document, doc};
 use mysql_async::prelude::Queryable;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -237,64 +238,7 @@ fn the_mirror_breaks(examined: &Examined<'_>) {
     };
     let readings = examined.breaks("mirror_holds_each_sensor_s_readings", damage, mending);
     assert_eq!(readings.examples[0].detail, "0 readings in PostgreSQL, 1 in the mirror");
-    a_refused_reading_explains_itself_alone(examined);
-}
-
-/// Rows that PostgreSQL refused, in its ledger, its dead letters and the mirror: no other document passes for one of them.
-fn a_refused_reading_explains_itself_alone(examined: &Examined<'_>) {
-    const LOG: &str = "6b1f4f0e-0000-4000-8000-000000000002";
-    let at_ms = DateTime::now().timestamp_millis();
-    let values = [1.25, 2.25, 3.25];
-    let letters = values.map(|value| {
-        let payload = json!({ "sensor_id": "SEN-3", "timestamp_us": at_ms * 1_000 + 7, "value": value, "row": {} });
-        format!(
-            "('{LOG}', 0, now(), 'mqtt', '', 'refused_by_database', '', '{payload}', {})",
-            payload.to_string().len()
-        )
-    });
-    let books = format!(
-        "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows, scada_rows, dead_letters, \
-         refused_rows) VALUES ('{LOG}', 0, 3, 0, 0, 0, 3); INSERT INTO genims_internal.dead_letters (spool_id, log_offset, \
-         received_at, source, topic, reason, detail, payload, payload_bytes) VALUES {}",
-        letters.join(", ")
-    );
-    let named: Vec<ObjectId> = values.iter().map(|_| ObjectId::new()).collect();
-    // The documents of both sensors, by the place of their name, with their values.
-    let hold = |documents: &[(&str, usize, f64)]| {
-        let documents = documents.iter().map(|(sensor, name, value)| {
-            let timestamp = DateTime::from_millis(at_ms);
-            doc! { "_id": named[*name], "timestamp": timestamp, "meta": { "sensor_id": *sensor }, "value": *value }
-        });
-        examined.harness.block_on(async {
-            let client = mongodb::Client::with_uri_str(examined.platform.stack.mongodb_url()).await.unwrap();
-            let readings = client.database("genims_production").collection::<Document>("sensor_readings");
-            readings.delete_many(doc! { "meta.sensor_id": { "$in": ["SEN-3", "SEN-4"] } }).await.unwrap();
-            for document in documents {
-                readings.insert_one(document).await.unwrap();
-            }
-        });
-    };
-    let refused = [("SEN-3", 0, 1.25), ("SEN-3", 1, 2.25), ("SEN-3", 2, 3.25)];
-    examined.platform.execute("genims_operations_db", &books);
-    hold(&refused);
-    assert_eq!(failing(&examined.verdict()), examined.before, "what PostgreSQL refused is in the mirror alone");
-
-    let breaks = |documents: &[(&str, usize, f64)]| {
-        let broken = examined.breaks("mirror_holds_each_sensor_s_readings", || hold(documents), || hold(&refused));
-        assert_eq!((broken.violations, broken.examples.len()), (1, 1));
-        (broken.examples[0].key.clone(), broken.examples[0].detail.clone())
-    };
-    let (sensor, other) = breaks(&[refused[0], refused[1], ("SEN-4", 2, 3.25)]);
-    assert_eq!((sensor.as_str(), other.as_str()), ("SEN-4", "0 readings in PostgreSQL, 1 in the mirror"));
-    let (_, values) = breaks(&[refused[0], refused[1], ("SEN-3", 2, 4.25)]);
-    let differ = "0 readings in PostgreSQL and 3 refused, 3 in the mirror, of different times or values";
-    assert_eq!(values, differ);
-    let (_, twice) = breaks(&[refused[0], refused[0]]);
-    assert_eq!(twice, "0 readings in PostgreSQL and 3 refused, 2 in the mirror, 1 of them twice");
-
-    hold(&[]);
-    let delete = "DELETE FROM genims_internal.ingest_batches; DELETE FROM genims_internal.dead_letters";
-    examined.platform.execute("genims_operations_db", delete);
+    refused::a_refused_reading_explains_itself_alone(examined);
 }
 
 /// Ledgers that tell of rows and documents which nobody wrote.

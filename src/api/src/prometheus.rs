@@ -202,13 +202,16 @@ fn sources(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("connections_open", "Connections open."),
         listeners().map(|(labels, listener)| (labels, listener.connections_open)),
     )?;
-    let counters: [Counted<ListenerReport>; 10] = [
+    let counters: [Counted<ListenerReport>; 11] = [
         (("connections", "Connections accepted."), |l| l.connections_total),
         (("connections_refused", "Connections refused."), |l| l.refused_total),
         (("messages", "Messages received."), |l| l.messages_total),
         (("received_bytes", "Bytes received."), |l| l.bytes_total),
         (("acks", "Acknowledgements sent."), |l| l.acks_total),
         (("protocol_errors", "Protocol errors."), |l| l.protocol_errors_total),
+        (("sequence_regressions", "Connections that began at or below the last sequence of their WELCOME."), |l| {
+            l.sequence_regressions_total
+        }),
         (("handshakes_refused", "TLS handshakes refused."), |l| l.handshakes_refused_total),
         (("logins_refused", "Clients not let in."), |l| l.logins_refused_total),
         (("denied", "Messages refused because their client may not publish there."), |l| l.denied_total),

@@ -123,6 +123,7 @@ const NAMES: [&str; 55] = [
     "route_events_total",
     "route_refused_total",
     "route_rows_total",
+    "sequence_regressions_total",
     "shard_queued_records",
     "sink_batches_total",
     "sink_bytes_total",

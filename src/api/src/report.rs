@@ -64,6 +64,9 @@ pub struct ListenerReport {
     pub bytes_total: u64,
     pub acks_total: u64,
     pub protocol_errors_total: u64,
+    /// Connections of the frame protocol that began at or below the sequence that WELCOME had told.
+    #[serde(default)]
+    pub sequence_regressions_total: u64,
     /// TLS handshakes that failed.
     pub handshakes_refused_total: u64,
     /// Clients that were not let in.

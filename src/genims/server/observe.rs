@@ -224,6 +224,7 @@ impl DoorMetrics {
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
                 protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
+                sequence_regressions_total: metrics.sequence_regressions_total.load(Relaxed),
                 handshakes_refused_total: metrics.handshakes_refused_total.load(Relaxed),
                 logins_refused_total: metrics.logins_refused_total.load(Relaxed),
                 denied_total: metrics.denied_total.load(Relaxed),

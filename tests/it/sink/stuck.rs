@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 /// What an operator may wait for commits after a host has vanished.
 const RESUMED_WITHIN: Duration = Duration::from_secs(60);
-/// `idle_in_transaction_session_timeout` of the sink's transactions is 20 s; the rest is for a busy machine.
-const LET_GO_WITHIN: Duration = Duration::from_secs(35);
+/// Without `idle_in_transaction_session_timeout` (20 s in the sink's transactions) it would never end: the proxy keeps the
+/// connection. However slow the machine is, that is told from a wait.
+const LET_GO_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
     use Whose::{Own, Shared};

@@ -7,8 +7,9 @@
 //! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
 
 use super::handshake::{Welcomed, handshake};
-use super::progress::{BEGIN_MAX, Client, Place, Round, Session};
+use super::progress::{Client, Round, Session};
 use super::refusal::Refusal;
+use super::sequence::{self, Taken};
 use super::wire::{Stream, Wire};
 use super::{Shared, TcpOptions};
 use crate::count;
@@ -308,39 +309,14 @@ impl Connection {
     /// Whether the frame is the next one; false for one that was sent again.
     fn place(&mut self, sequence: u64) -> Result<bool, Refusal> {
         count(&self.shared.metrics.messages_total, 1);
-        if sequence == 0 {
-            return Err(Refusal::protocol("sequences start at 1; 0 is for frames inside MQTT"));
-        }
-        let message = match self.who.session.place(&self.who.client, sequence, self.first) {
-            Place::Next => {
-                self.first = false;
-                return Ok(true);
-            }
-            Place::Resend { durable } => {
-                self.first = false;
+        let first = std::mem::take(&mut self.first);
+        match sequence::take(&self.shared, &mut self.who, sequence, first)? {
+            Taken::Next => Ok(true),
+            Taken::Again { durable } => {
                 self.again |= durable;
-                return Ok(false);
+                Ok(false)
             }
-            Place::Anew => return self.begin_anew(sequence),
-            Place::Gap { expected } => format!("sequence {sequence} came, {expected} was expected"),
-            Place::TooFar { expected } => format!(
-                "sequence {sequence} came, {expected} was expected: number frames 1, 2, 3 ...; none begins beyond \
-                 {BEGIN_MAX}"
-            ),
-        };
-        Err(Refusal::new(RefuseCode::Protocol, sequence, message))
-    }
-
-    /// Takes the frame of a client that counts anew as the next one.
-    fn begin_anew(&mut self, sequence: u64) -> Result<bool, Refusal> {
-        let Welcomed { client_id, client, session, .. } = &mut self.who;
-        if !session.is_drained() {
-            return Err(Refusal::busy("frames of an older connection are still under way"));
         }
-        tracing::info!(client = client_id.as_str(), known = client.durable(), sequence, "the client counts anew");
-        session.begin_anew(client);
-        self.first = false;
-        Ok(true)
     }
 
     /// Hands the round over, waiting for room as long as it takes; PINGs and settled rounds are answered meanwhile.

@@ -26,15 +26,24 @@ pub const CLIENTS_MAX: usize = 65_536;
 /// Nobody counts this far, frame by frame: 1,000 frames a second take 34 years. What lies beyond is a client's mistake.
 pub(super) const SEQUENCE_MAX: u64 = 1 << 40;
 
-/// No gap leads beyond, and no client begins there: it can count on for 17 years.
+/// No client begins beyond, and no gap leads there: it can count on for 17 years.
 pub(super) const BEGIN_MAX: u64 = 1 << 39;
 
 /// The largest gap that a connection's first frame may leave behind what is known of its client: 50 days of 1,000 frames a
 /// second, far more than a restored server can have forgotten.
 pub(super) const GAP_MAX: u64 = 1 << 32;
 
-/// What lies further behind is no resend: twice as many frames as a client may have without ACK, however the server is set up.
-pub(super) const RESEND_MAX: u64 = 1 << 21;
+/// The furthest mark of an earlier run that is believed: its client can go on by [`GAP_MAX`]. Nobody who begins where it may
+/// counts so far.
+const RECOVERED_MAX: u64 = SEQUENCE_MAX - GAP_MAX;
+
+/// However small the window is: so many frames may have been sent again.
+const RESEND_MIN: u64 = 4_096;
+
+/// What lies further behind is no resend: twice as many frames as a client of the listener may have without ACK.
+pub(super) fn resend_max(in_flight_frames_max: u32) -> u64 {
+    (2 * u64::from(in_flight_frames_max)).max(RESEND_MIN)
+}
 
 /// Clients forgotten in one go, as a share of all: making room costs one look at every client.
 const FORGET_SHARE: usize = 16;
@@ -60,12 +69,12 @@ struct Slot {
 }
 
 impl Progress {
-    /// `recovered`: the last durable sequence per client, as the spool's marks say. One beyond [`BEGIN_MAX`] (earlier releases
-    /// took any) is not believed: its client would soon have nothing to count to.
+    /// `recovered`: the last durable sequence per client, as the spool's marks say. One beyond [`RECOVERED_MAX`] (earlier
+    /// releases took any) is not believed: its client would soon have nothing to count to.
     pub fn new(clients_max: usize, recovered: HashMap<String, u64>) -> Self {
         let clients = recovered
             .into_iter()
-            .filter(|(id, durable)| *durable <= BEGIN_MAX && !id.starts_with(Mark::RESERVED))
+            .filter(|(id, durable)| *durable <= RECOVERED_MAX && !id.starts_with(Mark::RESERVED))
             .take(clients_max)
             .map(|(id, durable)| (id.clone(), Slot { client: Arc::new(Client::new(id, durable)), used: 0 }))
             .collect();
@@ -244,24 +253,34 @@ pub(super) enum Place {
 
 impl Session {
     /// `first`: the connection's first DATA frame, which may leave a gap: see the client rules in the module header.
-    pub(super) fn place(&self, client: &Client, sequence: u64, first: bool) -> Place {
-        if self.received.saturating_sub(sequence) > RESEND_MAX {
-            if first { Place::Anew } else { Place::Gap { expected: self.received + 1 } }
+    /// `resend_max`: see [`resend_max`].
+    pub(super) fn place(&self, client: &Client, sequence: u64, first: bool, resend_max: u64) -> Place {
+        let expected = self.received + 1;
+        if self.received.saturating_sub(sequence) > resend_max {
+            if !first {
+                Place::Gap { expected }
+            } else if sequence > BEGIN_MAX {
+                Place::TooFar { expected }
+            } else {
+                Place::Anew
+            }
         } else if sequence <= self.received {
             Place::Resend { durable: sequence <= client.durable() }
-        } else if self.is_too_far(sequence) {
-            Place::TooFar { expected: self.received + 1 }
-        } else if sequence == self.received + 1 || first {
+        } else if self.is_too_far(sequence, resend_max) {
+            Place::TooFar { expected }
+        } else if sequence == expected || first {
             Place::Next
         } else {
-            Place::Gap { expected: self.received + 1 }
+            Place::Gap { expected }
         }
     }
 
-    fn is_too_far(&self, sequence: u64) -> bool {
-        let (is_known, is_next) = (self.received > 0, sequence == self.received + 1);
-        let leads_too_far = sequence > BEGIN_MAX || (is_known && sequence - self.received > GAP_MAX);
-        sequence > SEQUENCE_MAX || (leads_too_far && !is_next)
+    /// Of a sequence above what was received. Beyond [`BEGIN_MAX`] a gap is as wide as marks lag behind after a crash.
+    fn is_too_far(&self, sequence: u64, resend_max: u64) -> bool {
+        let (is_known, ahead) = (self.received > 0, sequence - self.received);
+        let goes_on = is_known && ahead <= resend_max;
+        let leads_too_far = sequence > BEGIN_MAX || (is_known && ahead > GAP_MAX);
+        sequence > SEQUENCE_MAX || (leads_too_far && !goes_on)
     }
 
     /// Forgets how far the client had come, as if it were new; what it sends again is found by the shards' memory of readings.

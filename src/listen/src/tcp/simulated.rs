@@ -2,7 +2,7 @@
 
 use super::{Progress, Shared, TcpOptions, connection};
 use crate::locks::ListenerGate;
-use crate::notices::Peer;
+use crate::notices::{Notices, Peer};
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ impl SimulatedTcp {
     ) -> Self {
         let gate = ListenerGate::unlocked(Arc::default());
         let metrics = gate.metrics.clone();
-        Self(Arc::new(Shared { options, source, intake, accounts, progress, metrics, gate }))
+        let notices = Notices::default();
+        Self(Arc::new(Shared { options, source, intake, accounts, progress, metrics, gate, notices }))
     }
 
     /// Serves one connection until it ends.

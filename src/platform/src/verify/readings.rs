@@ -3,7 +3,8 @@
 //! mirror may have more is in [`super::surplus`].
 //!
 //! What it costs: PostgreSQL and MongoDB each go once through everything that the mirror keeps, and MongoDB once more through
-//! the readings of sensors that only counts could explain.
+//! the readings of sensors that only counts could explain. Where the mirror has some of what PostgreSQL refused of a sensor,
+//! both are asked for those one by one.
 
 use super::report::{Finding, LEDGER as FAMILY, Problem};
 use super::source::{Documents, Sources};
@@ -25,6 +26,8 @@ const FACTOR: i64 = 48_271;
 const EXPIRY_MARGIN_US: i64 = 86_400_000_000;
 /// Sensors that one question names: below the size of a command, however long their ids are.
 const SENSORS_AT_ONCE: usize = 10_000;
+/// As many of the refused, by sensor and time.
+const REFUSED_AT_ONCE: usize = 10_000;
 
 /// `replaced`: so many rows PostgreSQL replaced, as its ledger says.
 pub(super) async fn check(sources: &Sources, replaced: u64) -> Result<Finding, Problem> {
@@ -47,6 +50,13 @@ pub(super) async fn check(sources: &Sources, replaced: u64) -> Result<Finding, P
     for (sensor, sum) in mirror.sums().await? {
         readings.entry(sensor).or_default().mirrored = sum;
     }
+    if readings.values().any(Readings::has_some_refused) {
+        let refused = refused_one_by_one(sources, from_s, &readings).await?;
+        for (sensor, found) in mirror.found(&refused).await? {
+            let of_sensor = readings.entry(sensor).or_default();
+            of_sensor.found = of_sensor.found + found;
+        }
+    }
     let mut shared = BTreeMap::new();
     for sensors in doubtful(&readings, &counted).chunks(SENSORS_AT_ONCE) {
         shared.extend(mirror.shared(sensors).await?);
@@ -54,16 +64,34 @@ pub(super) async fn check(sources: &Sources, replaced: u64) -> Result<Finding, P
     Ok(compared(&readings, &shared, &counted))
 }
 
+/// The remainder that stands for one reading, from SQL for its milliseconds and ten-thousandths.
+fn hash(ms: &str, units: &str) -> String {
+    format!("({ms} % {PRIME} * {FACTOR} + {units} % {PRIME} + {PRIME}) % {PRIME}")
+}
+
+/// What PostgreSQL refused and nobody has put back: rows of sensor_id, ms, units. Only payloads with a finished row are read as
+/// JSON: of others nobody knows what they are.
+fn refused(from_s: i64) -> String {
+    let reason = Reason::RefusedByDatabase.code();
+    format!(
+        "SELECT element ->> 'sensor_id' AS sensor_id, (element ->> 'timestamp_us')::bigint / 1000 AS ms,
+             round((element ->> 'value')::numeric * 10000)::bigint AS units FROM (
+             SELECT CASE WHEN length(payload) = payload_bytes AND position('\"row\":{{'::bytea IN payload) > 0
+                 THEN convert_from(payload, 'UTF8')::jsonb END AS element
+             FROM genims_internal.dead_letters WHERE reason = '{reason}' AND replayed_at IS NULL) AS letters
+         WHERE element ->> 'sensor_id' IS NOT NULL AND element ->> 'value' IS NOT NULL
+             AND (element ->> 'timestamp_us')::bigint >= {from_s} * 1000000::bigint"
+    )
+}
+
 /// What PostgreSQL holds of each sensor, what it refused of it and nobody has put back, and how many refused rows have lost
 /// their content: all of one moment. Rows of [kind, sensor, number, checksum].
 fn in_postgres(from_s: i64) -> String {
-    let hash = |ms: &str, units: &str| format!("({ms} % {PRIME} * {FACTOR} + {units} % {PRIME} + {PRIME}) % {PRIME}");
     let stored = hash(
         "(extract(epoch FROM date_trunc('milliseconds', timestamp)) * 1000)::bigint",
         "(measurement_value * 10000)::bigint",
     );
-    let refused =
-        hash("((element ->> 'timestamp_us')::bigint / 1000)", "round((element ->> 'value')::numeric * 10000)::bigint");
+    let (refused, of_refused) = (refused(from_s), hash("ms", "units"));
     let reason = Reason::RefusedByDatabase.code();
     // The stream's own rows have a protocol; what other clients write there has none, and no mirror. Refused rows that came or
     // were purged before the time that is looked at lie before it, too: a reading is hardly ahead of its receipt.
@@ -73,12 +101,7 @@ fn in_postgres(from_s: i64) -> String {
              WHERE protocol IS NOT NULL AND timestamp >= to_timestamp({from_s}) AT TIME ZONE 'UTC') AS stored
          GROUP BY sensor_id
          UNION ALL SELECT 'refused', sensor_id, count(*), sum(h * h % {PRIME}) FROM (
-             SELECT element ->> 'sensor_id' AS sensor_id, {refused} AS h FROM (
-                 SELECT CASE WHEN length(payload) = payload_bytes AND position('\"sensor_id\":'::bytea IN payload) > 0
-                     THEN convert_from(payload, 'UTF8')::jsonb END AS element
-                 FROM genims_internal.dead_letters WHERE reason = '{reason}' AND replayed_at IS NULL) AS letters
-             WHERE element ->> 'sensor_id' IS NOT NULL AND element ->> 'value' IS NOT NULL
-                 AND (element ->> 'timestamp_us')::bigint >= {from_s} * 1000000::bigint) AS refused
+             SELECT sensor_id, {of_refused} AS h FROM ({refused}) AS refused) AS refused
          GROUP BY sensor_id
          UNION ALL SELECT 'lost', '', coalesce(sum(letters), 0)::bigint, 0 FROM (
              SELECT letters, received_at AS gone_at FROM genims_internal.dead_letters
@@ -86,6 +109,48 @@ fn in_postgres(from_s: i64) -> String {
              UNION ALL SELECT letters, purged_at FROM genims_internal.dead_letters_purged WHERE reason = '{reason}') AS lost
          WHERE gone_at >= to_timestamp({from_s}) - interval '1 day'"
     )
+}
+
+/// Readings of one time and value.
+#[derive(Clone, Copy, Debug, Default)]
+struct Equal {
+    refused: u64,
+    /// The mirror has these in any case.
+    stored: u64,
+    /// What one of them adds to a checksum.
+    checksum: u64,
+}
+
+/// By sensor and milliseconds; then by ten-thousandths.
+type Refused = BTreeMap<(String, i64), BTreeMap<i64, Equal>>;
+
+/// What PostgreSQL refused of the sensors of which the mirror has some of it.
+async fn refused_one_by_one(
+    sources: &Sources,
+    from_s: i64,
+    readings: &BTreeMap<String, Readings>,
+) -> Result<Refused, Problem> {
+    let (refused, hash) = (refused(from_s), hash("ms", "units"));
+    let sql = format!(
+        "SELECT sensor_id, ms, units, refused, (SELECT count(*) FROM sensor_data AS stored
+             WHERE protocol IS NOT NULL AND stored.sensor_id = equal.sensor_id
+                 AND timestamp >= timestamp 'epoch' + ms * interval '1 millisecond'
+                 AND timestamp < timestamp 'epoch' + (ms + 1) * interval '1 millisecond'
+                 AND (measurement_value * 10000)::bigint = units), h * h % {PRIME} FROM (
+             SELECT sensor_id, ms, units, count(*) AS refused, {hash} AS h FROM ({refused}) AS refused
+             GROUP BY sensor_id, ms, units) AS equal"
+    );
+    let mut found = Refused::new();
+    let each = &mut |row: Fields<'_>| {
+        let sensor = field(&row, 0);
+        if readings.get(sensor).is_some_and(Readings::has_some_refused) {
+            let [ms, units] = [1, 2].map(|index| field(&row, index).parse().unwrap_or_default());
+            let equal = Equal { refused: number(&row, 3), stored: number(&row, 4), checksum: number(&row, 5) };
+            found.entry((sensor.to_owned(), ms)).or_default().insert(units, equal);
+        }
+    };
+    sources.rows(OPERATIONS, &sql, each).await?;
+    Ok(found)
 }
 
 /// The readings that the mirror keeps from a time on.
@@ -99,8 +164,7 @@ impl Mirror<'_> {
         let prime = Bson::Int64(PRIME);
         let modulo = |value: Bson| Bson::Document(doc! { "$mod": [value, prime.clone()] });
         let time = modulo(Bson::Document(doc! { "$toLong": "$timestamp" }));
-        let scaled = doc! { "$round": [{ "$multiply": ["$value", 10_000] }, 0] };
-        let value = modulo(Bson::Document(doc! { "$toLong": scaled }));
+        let value = modulo(Bson::Document(units()));
         let hash = modulo(Bson::Document(doc! { "$add": [{ "$multiply": [time, FACTOR] }, value, prime.clone()] }));
         let square = modulo(Bson::Document(doc! { "$multiply": ["$hash", "$hash"] }));
         let pipeline = [
@@ -128,21 +192,67 @@ impl Mirror<'_> {
         self.by_sensor(pipeline, shared).await
     }
 
+    /// Those of the refused that are there, by sensor; a sensor may come several times.
+    async fn found(&self, refused: &Refused) -> Result<Vec<(String, Sum)>, Problem> {
+        let mut all = Vec::new();
+        let places: Vec<&(String, i64)> = refused.keys().collect();
+        for places in places.chunks(REFUSED_AT_ONCE) {
+            let mut sensors: Vec<&str> = places.iter().map(|(sensor, _)| sensor.as_str()).collect();
+            sensors.dedup();
+            let times: Vec<DateTime> = places.iter().map(|(_, ms)| DateTime::from_millis(*ms)).collect();
+            let pipeline = [
+                doc! { "$match": { "meta.sensor_id": { "$in": sensors }, "timestamp": { "$in": times } } },
+                doc! { "$group": { "_id": { "sensor": "$meta.sensor_id", "ms": { "$toLong": "$timestamp" }, "units": units() },
+                "documents": { "$sum": 1_i64 } } },
+            ];
+            let each = |document: &Document| {
+                let Ok(id) = document.get_document("_id") else { return };
+                let sensor = id.get_str("sensor").unwrap_or_default();
+                let [ms, units] = ["ms", "units"].map(|name| id.get_i64(name).unwrap_or_default());
+                let place = (sensor.to_owned(), ms);
+                // One that another question names, too, is counted there.
+                if places.binary_search(&&place).is_err() {
+                    return;
+                }
+                let Some(equal) = refused.get(&place).and_then(|of_place| of_place.get(&units)) else { return };
+                let count = whole(document, "documents").saturating_sub(equal.stored).min(equal.refused);
+                all.push((place.0, Sum { count, checksum: count * equal.checksum }));
+            };
+            self.aggregate(pipeline, each).await?;
+        }
+        Ok(all)
+    }
+
     async fn by_sensor<T>(
         &self,
         pipeline: impl IntoIterator<Item = Document>,
         read: impl Fn(&Document) -> T,
     ) -> Result<Vec<(String, T)>, Problem> {
+        let mut all = Vec::new();
+        let each = |found: &Document| all.push((found.get_str("_id").unwrap_or_default().to_owned(), read(found)));
+        self.aggregate(pipeline, each).await?;
+        Ok(all)
+    }
+
+    async fn aggregate(
+        &self,
+        pipeline: impl IntoIterator<Item = Document>,
+        mut each: impl FnMut(&Document),
+    ) -> Result<(), Problem> {
         let Documents { settings, client, .. } = self.documents;
         let readings = client.database(settings.database_name()).collection::<Document>("sensor_readings");
         let failed = |error| Problem::Query(settings.error(error).to_string());
         let mut found = readings.aggregate(pipeline).allow_disk_use(true).await.map_err(failed)?;
-        let mut all = Vec::new();
-        while let Some(sensor) = found.try_next().await.map_err(failed)? {
-            all.push((sensor.get_str("_id").unwrap_or_default().to_owned(), read(&sensor)));
+        while let Some(document) = found.try_next().await.map_err(failed)? {
+            each(&document);
         }
-        Ok(all)
+        Ok(())
     }
+}
+
+/// The ten-thousandths of a document's value.
+fn units() -> Document {
+    doc! { "$toLong": { "$round": [{ "$multiply": ["$value", 10_000] }, 0] } }
 }
 
 fn whole(document: &Document, name: &str) -> u64 {
@@ -174,7 +284,7 @@ mod tests {
         let sum = |(count, checksum)| Sum { count, checksum };
         let readings = of.iter().map(|(sensor, sums)| {
             let [stored, mirrored, refused] = sums.map(sum);
-            ((*sensor).to_owned(), Readings { stored, mirrored, refused })
+            ((*sensor).to_owned(), Readings { stored, mirrored, refused, found: Sum::default() })
         });
         compared(&readings.collect(), &BTreeMap::new(), &Counted::default())
     }

@@ -1,7 +1,8 @@
 //! What explains that the mirror has more readings of a sensor than PostgreSQL. Enters: what both add up to. Leaves: the
 //! sensors for which nothing does. Nothing is asked here.
 //!
-//! - What PostgreSQL refused lies in its dead letters with sensor, time and value: number and checksum have to fit.
+//! - What PostgreSQL refused lies in its dead letters with sensor, time and value: of what the mirror has without those,
+//!   number and checksum have to be those of what PostgreSQL stored.
 //! - What a later reading of the same time took the place of (`same_timestamp = "last"`) is only counted, for all sensors
 //!   together. A sensor has at most as many of them as documents beside the first of their time.
 //! - Dead letters that were purged, or kept without their content, are only counted, too.
@@ -9,12 +10,21 @@
 //! A document that is there twice is none of these: each reading of the log has a name of its own in the mirror.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 
 /// Number and checksum of readings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     pub(super) count: u64,
     pub(super) checksum: u64,
+}
+
+impl Add for Sum {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { count: self.count + other.count, checksum: self.checksum + other.checksum }
+    }
 }
 
 /// The readings of one sensor.
@@ -24,14 +34,14 @@ pub(super) struct Readings {
     pub(super) mirrored: Sum,
     /// What PostgreSQL refused and nobody has put back. The mirror took it, unless it was brought back from PostgreSQL since.
     pub(super) refused: Sum,
+    /// Those of the refused that the mirror has: looked up where [`Readings::has_some_refused`].
+    pub(super) found: Sum,
 }
 
 /// How the readings of one sensor stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     Agree,
-    /// The mirror has some of what PostgreSQL refused; which, sums cannot tell.
-    SomeRefused,
     /// The mirror has so many that no dead letter explains.
     More(u64),
     /// The mirror lacks some, or has others.
@@ -39,16 +49,19 @@ pub(super) enum Standing {
 }
 
 impl Readings {
+    /// The mirror may have some of what PostgreSQL refused; which, sums cannot tell.
+    pub(super) fn has_some_refused(&self) -> bool {
+        let Self { stored, mirrored, refused, .. } = *self;
+        refused.count > 0 && mirrored.count > stored.count && mirrored != stored + refused
+    }
+
     pub(super) fn standing(&self) -> Standing {
-        let Self { stored, mirrored, refused } = *self;
-        let both = Sum { count: stored.count + refused.count, checksum: stored.checksum + refused.checksum };
-        match mirrored.count.checked_sub(stored.count) {
-            _ if mirrored == stored || mirrored == both => Standing::Agree,
+        let Self { stored, mirrored, refused, found } = *self;
+        let explained = stored + found;
+        match mirrored.count.checked_sub(explained.count) {
+            _ if [stored, stored + refused, explained].contains(&mirrored) => Standing::Agree,
             None | Some(0) => Standing::Differ,
-            Some(more) if more < refused.count => Standing::SomeRefused,
-            // Not the refused ones, although as many.
-            Some(more) if more == refused.count => Standing::More(more),
-            Some(more) => Standing::More(more - refused.count),
+            Some(more) => Standing::More(more),
         }
     }
 
@@ -59,7 +72,8 @@ impl Readings {
     fn difference(&self) -> String {
         let [here, there, refused] = [self.stored, self.mirrored, self.refused].map(|sum| sum.count);
         let and_refused = if refused == 0 { String::new() } else { format!(" and {refused} refused") };
-        let others = if [here, here + refused].contains(&there) { ", of different times or values" } else { "" };
+        let as_many = [here, here + refused, here + self.found.count].contains(&there);
+        let others = if as_many { ", of different times or values" } else { "" };
         format!("{here} readings in PostgreSQL{and_refused}, {there} in the mirror{others}")
     }
 }
@@ -82,14 +96,14 @@ pub(super) struct Shared {
     pub(super) beside: u64,
 }
 
-/// The sensors of which the mirror has to be asked for [`Shared`]: those that only a count could explain.
+/// The sensors of which the mirror has to be asked for [`Shared`]: those that only a count could explain, and those that have
+/// some of the refused.
 pub(super) fn doubtful<'a>(readings: &'a BTreeMap<String, Readings>, counted: &Counted) -> Vec<&'a str> {
     let more: u64 = readings.values().map(|readings| more(readings.standing())).sum();
     let may_be_explained = more <= counted.replaced + counted.lost;
     let is_doubtful = |readings: &Readings| match readings.standing() {
-        Standing::SomeRefused => true,
-        Standing::More(_) => may_be_explained,
-        Standing::Agree | Standing::Differ => false,
+        Standing::More(_) if may_be_explained => true,
+        Standing::Agree | Standing::More(_) | Standing::Differ => readings.found.count > 0,
     };
     readings.iter().filter(|(_, readings)| is_doubtful(readings)).map(|(sensor, _)| sensor.as_str()).collect()
 }
@@ -113,12 +127,10 @@ pub(super) fn unexplained<'a>(
     let difference = |sensor: &String, readings: &Readings| {
         let doubled = of(sensor).doubled;
         match readings.standing() {
-            Standing::SomeRefused | Standing::More(_) if doubled > 0 => {
-                Some(format!("{}, {doubled} of them twice", readings.difference()))
-            }
+            _ if doubled > 0 => Some(format!("{}, {doubled} of them twice", readings.difference())),
             Standing::More(_) if !are_explained => Some(readings.difference()),
             Standing::Differ => Some(readings.difference()),
-            Standing::Agree | Standing::SomeRefused | Standing::More(_) => None,
+            Standing::Agree | Standing::More(_) => None,
         }
     };
     readings.iter().filter_map(|(sensor, readings)| Some((sensor.as_str(), difference(sensor, readings)?))).collect()
@@ -127,7 +139,7 @@ pub(super) fn unexplained<'a>(
 fn more(standing: Standing) -> u64 {
     match standing {
         Standing::More(more) => more,
-        Standing::Agree | Standing::SomeRefused | Standing::Differ => 0,
+        Standing::Agree | Standing::Differ => 0,
     }
 }
 
@@ -143,7 +155,7 @@ mod tests {
         of.iter()
             .map(|(sensor, sums)| {
                 let [stored, mirrored, refused] = sums.map(sum);
-                ((*sensor).to_owned(), Readings { stored, mirrored, refused })
+                ((*sensor).to_owned(), Readings { stored, mirrored, refused, found: Sum::default() })
             })
             .collect()
     }
@@ -175,15 +187,41 @@ mod tests {
         }
     }
 
+    /// Nine stored, three refused; the mirror has `mirrored`, `found` of the refused among them.
+    fn some_of_the_refused(mirrored: (u64, u64), found: (u64, u64)) -> BTreeMap<String, Readings> {
+        let mut readings = readings(&[("A", [(9, 40), mirrored, (3, 6)])]);
+        let of_a = readings.get_mut("A").expect("it is there");
+        assert!(of_a.has_some_refused(), "else nobody would look");
+        of_a.found = Sum { count: found.0, checksum: found.1 };
+        readings
+    }
+
     #[test]
     fn some_of_the_refused_may_be_there_and_nothing_twice() {
-        let some = ("A", [(9, 40), (11, 47), (3, 6)]);
-        assert_eq!(doubtful(&readings(&[some]), &NOTHING), ["A"]);
-        assert!(differing(&[some], &[], NOTHING).is_empty());
-        let twice = [("A", Shared { doubled: 1, beside: 0 })];
-        let readings = readings(&[some]);
-        let found = unexplained(&readings, &BTreeMap::from(twice.map(|(id, of)| (id.to_owned(), of))), &NOTHING);
+        let some = some_of_the_refused((11, 45), (2, 5));
+        assert_eq!(doubtful(&some, &NOTHING), ["A"]);
+        assert!(unexplained(&some, &BTreeMap::new(), &NOTHING).is_empty());
+        let twice = BTreeMap::from([("A".to_owned(), Shared { doubled: 1, beside: 0 })]);
+        let found = unexplained(&some, &twice, &NOTHING);
         assert!(found[0].1.ends_with("and 3 refused, 11 in the mirror, 1 of them twice"), "{found:?}");
+    }
+
+    #[test]
+    fn some_of_the_refused_excuse_no_stored_reading_that_is_gone_or_has_changed() {
+        for (mirrored, found) in [
+            // Eight of the stored and two of the refused.
+            ((10, 42), (2, 5)),
+            // All of the stored, one of them changed.
+            ((11, 46), (2, 5)),
+            // As many as were refused, two of them.
+            ((12, 48), (2, 5)),
+        ] {
+            let some = some_of_the_refused(mirrored, found);
+            assert_eq!(unexplained(&some, &BTreeMap::new(), &NOTHING).len(), 1, "{mirrored:?}");
+            let lost = Counted { replaced: 0, lost: mirrored.0.saturating_sub(11) };
+            let passes = unexplained(&some, &BTreeMap::new(), &lost).is_empty();
+            assert_eq!(passes, mirrored.0 == 12, "only what is more can be one that was purged");
+        }
     }
 
     #[test]

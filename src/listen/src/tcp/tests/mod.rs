@@ -1,6 +1,7 @@
 //! The protocol over real sockets, against shards that do what the test says.
 
 mod plc;
+mod sequences;
 
 use super::*;
 use crate::trial::Mode;
@@ -94,75 +95,6 @@ async fn settled_rounds_are_marked_durable_afterwards() {
     plc.acked(1).await;
     trial.plant.until(|_, taken| taken.marks.iter().any(|mark| mark.client == "plc" && mark.sequence == 1)).await;
     assert_eq!(trial.progress.marks().len(), 1);
-}
-
-#[tokio::test]
-async fn a_first_sequence_near_the_end_of_counting_is_refused_and_does_not_silence_its_client() {
-    let trial = Trial::plain().await;
-    for sequence in [u64::MAX, 1 << 60, 1 << 40, (1 << 40) - 5, (1 << 39) + 1] {
-        let id = sequence.to_string();
-        let (mut plc, _) = trial.connect(&id).await;
-        plc.send(&one(sequence)).await;
-        assert_eq!(plc.refused().await, (3, sequence));
-        for then in [1, 2] {
-            let (mut plc, last) = trial.connect(&id).await;
-            assert_eq!(last, then - 1);
-            plc.send(&one(then)).await;
-            plc.acked(then).await;
-        }
-    }
-    assert_eq!((trial.plant.account().committed, trial.plant.account().duplicate), (10, 0));
-}
-
-#[tokio::test]
-async fn a_first_sequence_that_was_never_set_does_not_silence_its_client() {
-    const UNSET: u64 = u32::MAX as u64;
-    let trial = Trial::plain().await;
-    let (mut plc, _) = trial.connect("plc").await;
-    plc.send(&[one(UNSET), one(UNSET + 1)].concat()).await;
-    plc.acked(UNSET + 1).await;
-    trial.plant.until(|_, taken| taken.marks.iter().any(|mark| mark.sequence == UNSET + 1)).await;
-    drop(plc);
-    // Mended, it counts from the beginning, and each of its frames is stored before it is acknowledged.
-    let (mut plc, last) = trial.connect("plc").await;
-    assert_eq!(last, UNSET + 1);
-    trial.plant.set(Mode::Hold);
-    plc.send(&[one(1), one(2)].concat()).await;
-    trial.plant.until(|account, _| account.received == 4).await;
-    plc.is_silent().await;
-    assert_eq!(trial.progress.durable("plc"), 0);
-    trial.plant.set(Mode::Settle);
-    plc.acked(2).await;
-    trial.plant.until(|_, taken| taken.marks.iter().any(|mark| mark.sequence == 2)).await;
-    drop(plc);
-    let (mut plc, last) = trial.connect("plc").await;
-    assert_eq!(last, 2);
-    plc.send(&[one(2), one(3)].concat()).await;
-    plc.acked(3).await;
-    assert_eq!((trial.plant.account().committed, trial.plant.account().duplicate), (5, 1));
-    let marks: Vec<u64> = trial.plant.taken.lock().marks.iter().map(|mark| mark.sequence).collect();
-    let at = |sequence| marks.iter().position(|marked| *marked == sequence).expect("a mark");
-    assert!(at(UNSET + 1) < at(0) && at(0) < at(2), "{marks:?}");
-}
-
-#[tokio::test]
-async fn nobody_counts_anew_while_frames_of_before_are_under_way() {
-    const UNSET: u64 = u32::MAX as u64;
-    let options = TcpOptions { takeover_timeout: Duration::from_millis(100), ..TcpOptions::default() };
-    let trial = Trial::new(options, &[]).await;
-    trial.plant.set(Mode::Hold);
-    let (mut old, _) = trial.connect("plc").await;
-    old.send(&one(UNSET)).await;
-    trial.plant.until(|account, _| account.received == 1).await;
-    let (mut new, _) = trial.connect("plc").await;
-    new.send(&one(1)).await;
-    assert_eq!(new.refused().await, (5, 0), "the ACK of what is under way would be taken for its own");
-    trial.plant.set(Mode::Settle);
-    let (mut new, last) = trial.connect("plc").await;
-    assert_eq!(last, UNSET);
-    new.send(&one(1)).await;
-    new.acked(1).await;
-    assert_eq!((trial.plant.account().committed, trial.plant.account().duplicate), (2, 0));
 }
 
 #[tokio::test]
