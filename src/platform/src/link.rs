@@ -103,8 +103,9 @@ impl Link {
 }
 
 /// Settings of one query, which is a transaction with them: behind a pooler a session's settings would be left to strangers.
-/// Compiling a query takes longer than almost all of ours.
-const ONE_QUERY: &str = "SET LOCAL transaction_read_only = on; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
+/// Compiling a query takes longer than almost all of ours. The server ends one that its caller has given up.
+const ONE_QUERY: &str = "SET LOCAL transaction_read_only = on; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
+                         SET LOCAL statement_timeout = '900s'";
 
 /// The simple protocol sends every type as text.
 async fn postgres_rows(
