@@ -1,8 +1,8 @@
 //! What the doctor found of connections, and the security audit of doors and files.
 
-use super::Places;
 use super::looks::Missing;
 use crate::security::{Finding, Severity};
+use crate::settings::{Listener, ListenerKind, Settings};
 use genims_databases::Database;
 use genims_platform::checklist::Outcome;
 use genims_platform::doctor::{Check, DoctorReport, Examination, Grade, IN_CLEAR, Subject};
@@ -77,35 +77,41 @@ fn word(subject: Subject) -> &'static str {
     }
 }
 
-/// No findings of these subjects; where none is named, that it ran.
-pub(super) fn security(places: &Places<'_>, findings: Result<&[Finding], &Missing>, subjects: &[String]) -> Outcome {
-    let findings = match findings {
-        Ok(findings) => findings,
-        Err(missing) => return Outcome::not_looked_at(missing),
+/// Those in clear, on this machine, too.
+pub(super) fn listeners(settings: &Settings) -> Outcome {
+    let in_clear = |listener: &&Listener| match &listener.kind {
+        ListenerKind::Bridge(options) => options.broker.starts_with("mqtt://"),
+        kind => kind.locks().0.is_none(),
     };
-    if subjects.is_empty() {
-        let high = findings.iter().filter(|finding| finding.severity == Severity::High).count();
-        return Outcome::holds(format!("it ran now: {} findings, {high} of them high", findings.len()));
+    let mut clear: Vec<&str> =
+        settings.listeners.iter().filter(in_clear).map(|listener| listener.name.as_str()).collect();
+    if settings.http.tls.is_none() {
+        clear.push("the HTTP side");
     }
-    let is_meant = |finding: &&Finding| subjects.iter().any(|subject| subject == finding.subject.as_str());
-    let own: Vec<&Finding> = findings.iter().filter(is_meant).collect();
-    match own.first() {
-        Some(first) => Outcome::fails(format!("{} findings: {}", own.len(), first.found), &first.remedy),
-        None => {
-            let doors = places.settings.listeners.len() + 1;
-            Outcome::holds(format!(
-                "no findings of {} at {doors} listeners, the HTTP side included",
-                subjects.join(", ")
-            ))
+    let all = settings.listeners.len() + 1;
+    if clear.is_empty() {
+        return Outcome::holds(format!("{all} listeners and bridges, the HTTP side included, are encrypted"));
+    }
+    let found = format!("{} of {all} listeners and bridges are in clear: {}", clear.len(), clear.join(", "));
+    Outcome::fails(found, "give them certificates ([listeners.tls], [http.tls]), and let brokers be mqtts://")
+}
+
+pub(super) fn security(findings: Result<&[Finding], &Missing>) -> Outcome {
+    match findings {
+        Ok(findings) => {
+            let high = findings.iter().filter(|finding| finding.severity == Severity::High).count();
+            Outcome::holds(format!("it ran now: {} findings, {high} of them high", findings.len()))
         }
+        Err(missing) => Outcome::not_looked_at(missing),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_databases::{Engine, Registry};
-    use genims_platform::checklist::{Check as LineCheck, State, definition};
+    use genims_databases::{Engine, Environment};
+    use genims_platform::checklist::State;
+    use std::path::Path;
 
     fn examined(checks: &[(Subject, Grade, &str)]) -> Examination {
         let check = |(subject, grade, found): &(Subject, Grade, &str)| Check {
@@ -159,20 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn subjects_of_the_security_audit_that_lines_name_are_some() {
-        let lines =
-            definition::load(&Registry::load(None).expect("the embedded registry")).expect("the embedded lines");
-        let checks = lines.all.iter().flat_map(|line| &line.checks);
-        let named: Vec<&String> = checks
-            .filter_map(|check| match check {
-                LineCheck::Security { subjects } => Some(subjects),
-                _ => None,
-            })
-            .flatten()
-            .collect();
-        assert!(!named.is_empty());
-        for subject in named {
-            assert!(crate::security::Subject::ALL.iter().any(|known| known.as_str() == subject), "{subject}");
-        }
+    fn a_listener_in_clear_is_named_wherever_it_listens() {
+        let settings =
+            |text: &str| Settings::parse(text, Path::new("plant.toml"), &Environment::default()).expect("settings");
+        let clear =
+            listeners(&settings("[[listeners]]\ntype = \"mqtt\"\nname = \"press\"\nlisten = \"127.0.0.1:1884\""));
+        assert_eq!(clear.state, State::Fails);
+        assert!(clear.found.contains("2 of 2") && clear.found.contains("press, the HTTP side"), "{}", clear.found);
     }
 }

@@ -75,10 +75,11 @@ fn is_unseen(finding: &Finding) -> bool {
 }
 
 fn is_meant(finding: &Finding, rules: &Rules, owners: &[&str]) -> bool {
-    let Rules { rules: names, family, of, refers_to, across, .. } = rules;
+    let Rules { rules: names, family, except, of, refers_to, across, .. } = rules;
     let owner = finding.databases.first().map(String::as_str).unwrap_or_default();
     (names.is_empty() || names.contains(&finding.rule))
         && family.as_ref().is_none_or(|family| *family == finding.family)
+        && except.as_ref().is_none_or(|family| *family != finding.family)
         && (of.is_empty() || owners.contains(&owner))
         && refers_to.as_ref().is_none_or(|target| finding.databases.contains(target))
         && (!across || finding.databases.len() > 1)
@@ -320,6 +321,8 @@ mod tests {
         let meant = |finding: &Finding, rules: &Rules| is_meant(finding, rules, &["genims_hr_db"]);
         let of = Rules { of: vec!["hr".to_owned()], ..Rules::default() };
         assert!(meant(&across, &of) && !meant(&inside, &of));
+        let other = |family: &str| Rules { except: Some(family.to_owned()), ..Rules::default() };
+        assert!(meant(&across, &other("references")) && !meant(&across, &other("agreement")));
         let reach = Rules { across: true, ..Rules::default() };
         assert!(meant(&across, &reach) && !meant(&inside, &reach));
         let target = Rules { refers_to: Some("genims_hr_db".to_owned()), ..Rules::default() };

@@ -123,11 +123,14 @@ async fn look(check: &Check, above: &[LineReport], lines: &Lines, places: &Place
         }
         Check::AuditTrail {} => data::audit_trail(places).await,
         Check::Expiry {} => data::expiry(places).await,
-        Check::Security { subjects } => connections::security(places, looks.security(), subjects),
+        Check::Listeners {} => connections::listeners(places.settings),
+        Check::Security {} => connections::security(looks.security()),
         Check::Backups { on, younger_than, whole } => {
             recovery::backups(places, looks.backups(), &meant(on, registry), *younger_than, *whole, looks.show)
         }
-        Check::Drill { on, at_least } => recovery::drill(places, &meant(on, registry), *at_least),
+        Check::Drill { on, at_least, younger_than } => {
+            recovery::drill(places, &meant(on, registry), *at_least, *younger_than)
+        }
         Check::Ignored { file } => project::ignored(Path::new(file)).await,
         Check::Passwords {} => project::passwords(environment, places.config),
         Check::LinesAbove {} => lines_above(above),

@@ -2,6 +2,7 @@
 
 use super::looks::Missing;
 use super::{Places, Progress};
+use genims_backup::drill::Drilled;
 use genims_backup::listing::{ListedBackup, Listing};
 use genims_backup::{Manifest, drill as drills};
 use genims_databases::Database;
@@ -69,8 +70,13 @@ fn read(entry: &ListedBackup, show: &dyn Fn(Progress<'_>)) -> Outcome {
     }
 }
 
-/// At least so many of these were brought back by a drill.
-pub(super) fn drill(places: &Places<'_>, databases: &[&Database], at_least: usize) -> Outcome {
+/// At least so many of these were brought back by a drill, and lately.
+pub(super) fn drill(
+    places: &Places<'_>,
+    databases: &[&Database],
+    at_least: usize,
+    younger_than: Option<Duration>,
+) -> Outcome {
     let Some(folder) = places.backups else {
         let remedy = "run `genims drill --to DIR`, and name DIR with --backups";
         return Outcome::unknown("no folder of backups was named", remedy);
@@ -86,10 +92,17 @@ pub(super) fn drill(places: &Places<'_>, databases: &[&Database], at_least: usiz
     {
         return Outcome::fails(format!("{} did not come back: {error}", database.name), remedy);
     }
-    let times = own.iter().map(|(database, drilled)| {
-        let (rto, rpo) = (drilled.restore_seconds, drilled.exposed_seconds);
+    let is_old = |drilled: &Drilled| {
+        let age = (places.now - drilled.drilled_at).to_std().unwrap_or_default();
+        younger_than.is_some_and(|limit| age > limit)
+    };
+    if let Some((database, drilled)) = own.iter().find(|(_, drilled)| is_old(drilled)) {
         let day = drilled.drilled_at.format("%Y-%m-%d");
-        format!("{} RTO {rto:.1} s, RPO {rpo:.1} s, {} rows on {day}", database.module, drilled.rows)
+        return Outcome::fails(format!("{} was brought back on {day}, too long ago", database.name), remedy);
+    }
+    let times = own.iter().map(|(database, drilled)| {
+        let (rto, day) = (drilled.restore_seconds, drilled.drilled_at.format("%Y-%m-%d"));
+        format!("{} RTO {rto:.1} s, {} rows on {day}", database.module, drilled.rows)
     });
     let times = times.collect::<Vec<_>>().join("; ");
     let found = format!("{} of {} brought back by a drill: {times}", own.len(), databases.len());

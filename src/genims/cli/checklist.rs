@@ -12,7 +12,8 @@ use genims_databases::{Environment, Registry};
 use genims_platform::checklist::{ChecklistReport, LineReport, State, definition, page, signatures};
 use genims_platform::doctor;
 use genims_terminal::say;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -92,12 +93,15 @@ pub(crate) async fn run(
         stats: &|| tokio::task::block_in_place(|| door.get("/stats")),
         now: Utc::now(),
     };
+    // Before all that takes its time: a page that cannot be written would cost the report.
+    let open = |file: &PathBuf| File::create(file).with_context(|| format!("{} cannot be written", file.display()));
+    let html = args.html.as_ref().map(open).transpose()?;
     let signed = signatures::all(&registry, environment).await.map_err(|error| error.to_string());
     let signed = signed.as_ref().map_err(String::as_str);
     let report = checklist::run(&lines, &chosen, &places, signed, &show).await;
     drop(bar);
-    if let Some(file) = &args.html {
-        std::fs::write(file, page(&report)?).with_context(|| format!("{} cannot be written", file.display()))?;
+    if let Some(mut html) = html {
+        html.write_all(page(&report)?.as_bytes()).context("the page cannot be written")?;
     }
     let code = conclude(&report, args.json, print, report.passed)?;
     if let Some(file) = args.html.filter(|_| !args.json) {

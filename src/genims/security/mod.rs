@@ -43,9 +43,6 @@ pub enum Subject {
 }
 
 impl Subject {
-    pub const ALL: [Self; 7] =
-        [Self::Ports, Self::Tls, Self::Accounts, Self::Files, Self::Certificates, Self::Secrets, Self::Rights];
-
     /// As it is told, and as JSON has it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -215,7 +215,7 @@ impl Server {
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
         rows::start(rows, &mut tasks.window).await;
         let clocks = clocks::watched(&settings, environment)?;
-        let databases = reach::all(&Registry::load(None)?, environment)?;
+        let databases = reach::all(&Registry::load(None)?, environment);
         let (doorway, mut looks) = front::open(&settings, Arc::default())?;
         let observer = Arc::new(observe::Observer::new(
             &stream,

@@ -1,7 +1,6 @@
 //! Whether each database of the registry answers, asked once a minute: also those that no reading goes to, and that a job or a route
 //! would find away only when it needs them.
 
-use super::ServerError;
 use genims_api::report::DatabaseReport;
 use genims_databases::configured::if_configured;
 use genims_databases::mysql::disconnect;
@@ -32,15 +31,14 @@ enum Place {
     Mongo(MongoSettings),
 }
 
-pub(super) fn all(registry: &Registry, environment: &Environment) -> Result<Vec<Arc<Asked>>, ServerError> {
+/// One whose URL cannot be read is away, and stops nobody.
+pub(super) fn all(registry: &Registry, environment: &Environment) -> Vec<Arc<Asked>> {
     let asked = |entry: &genims_databases::Database| {
-        let place = match entry.engine {
-            Engine::Postgresql => if_configured(PostgresSettings::from_environment(entry, environment))?
-                .map(|settings| Place::Postgres(Box::new(settings))),
-            Engine::Mysql => if_configured(MysqlSettings::from_environment(entry, environment))?.map(Place::Mysql),
-            Engine::Mongodb => if_configured(MongoSettings::from_environment(entry, environment))?.map(Place::Mongo),
+        let (place, last) = match Place::of(entry, environment) {
+            Ok(place) => (place, None),
+            Err(error) => (None, Some(Err(error.to_string()))),
         };
-        Ok(Arc::new(Asked { entry: entry.clone(), place, last: Mutex::default() }))
+        Arc::new(Asked { entry: entry.clone(), place, last: Mutex::new(last) })
     };
     registry.all().iter().map(asked).collect()
 }
@@ -78,6 +76,15 @@ impl Asked {
 }
 
 impl Place {
+    fn of(entry: &genims_databases::Database, environment: &Environment) -> Result<Option<Self>, DatabaseError> {
+        Ok(match entry.engine {
+            Engine::Postgresql => if_configured(PostgresSettings::from_environment(entry, environment))?
+                .map(|settings| Self::Postgres(Box::new(settings))),
+            Engine::Mysql => if_configured(MysqlSettings::from_environment(entry, environment))?.map(Self::Mysql),
+            Engine::Mongodb => if_configured(MongoSettings::from_environment(entry, environment))?.map(Self::Mongo),
+        })
+    }
+
     /// A connection for each look: a pool's place is not held for a question a minute.
     async fn ask(&self) -> Result<(), DatabaseError> {
         match self {

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
 
 /// A server that takes longer to let us in is as good as down.
-pub(crate) const CONNECT_TIME_MAX: Duration = Duration::from_secs(6);
+pub(crate) const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// One row: its fields as text, `None` for null.
 pub(crate) type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 4]>;
@@ -103,8 +103,9 @@ impl Link {
 }
 
 /// Settings of one query, which is a transaction with them: behind a pooler a session's settings would be left to strangers.
-/// Compiling a query takes longer than almost all of ours.
-const ONE_QUERY: &str = "SET LOCAL transaction_read_only = on; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
+/// Compiling a query takes longer than almost all of ours. The server ends one that its caller has given up.
+const ONE_QUERY: &str = "SET LOCAL transaction_read_only = on; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; \
+                         SET LOCAL statement_timeout = '900s'";
 
 /// The simple protocol sends every type as text.
 async fn postgres_rows(

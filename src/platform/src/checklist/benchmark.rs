@@ -97,7 +97,8 @@ fn told(time: Duration) -> String {
 
 /// The times of its runs.
 async fn session(query: &Query, database: &Database, environment: &Environment) -> Result<Measured, Trouble> {
-    let mut session = Session::open(query, database, environment).await.map_err(Trouble::Refused)?;
+    let opened = timeout(QUERY_MAX, Session::open(query, database, environment)).await.map_err(|_| Trouble::Slow)?;
+    let mut session = opened.map_err(Trouble::Refused)?;
     let mut measured = Measured { times: Vec::new(), rows: 0 };
     for _ in 0..RUNS {
         let begun = Instant::now();

@@ -91,11 +91,10 @@ pub enum Check {
     AuditTrail {},
     /// MongoDB expires documents as their files say.
     Expiry {},
-    /// The findings of `genims security audit`: none of these subjects; with none named it has to run.
-    Security {
-        #[serde(default)]
-        subjects: Vec<String>,
-    },
+    /// Every listener and bridge and the HTTP side is encrypted, on this machine, too.
+    Listeners {},
+    /// `genims security audit` runs.
+    Security {},
     /// The newest backup of each database in the folder that `--backups` names.
     Backups {
         on: Vec<String>,
@@ -105,8 +104,13 @@ pub enum Check {
         #[serde(default)]
         whole: bool,
     },
-    /// `genims drill` brought these back from their backups: at least so many of them.
-    Drill { on: Vec<String>, at_least: usize },
+    /// `genims drill` brought these back from their backups: at least so many of them, and lately.
+    Drill {
+        on: Vec<String>,
+        at_least: usize,
+        #[serde(default, with = "humantime_serde::option")]
+        younger_than: Option<Duration>,
+    },
     /// The queries of this engine in config/checklist, so many sessions at once; with `objectives`, each within its own.
     Benchmark {
         on: Vec<String>,
@@ -129,6 +133,8 @@ pub struct Rules {
     /// By name.
     pub rules: Vec<String>,
     pub family: Option<String>,
+    /// Every family but this.
+    pub except: Option<String>,
     /// The database that owns the rule is one of these.
     pub of: Vec<String>,
     /// It also reads this database.

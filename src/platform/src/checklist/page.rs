@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn what_was_found_is_text_and_the_page_needs_nothing_else() {
         let fails = Outcome::fails("<b>14 of 15", "run `genims provision`");
-        let lines = vec![of(vec![fails], None), of(vec![Outcome::holds("15 tables")], Some("where"))];
+        let lines = vec![of(vec![fails], None), of(vec![Outcome::holds("15 tables")], Some("s"))];
         let report = ChecklistReport::new(DateTime::UNIX_EPOCH, lines, 1.0);
         let page = page(&report).expect("a page");
         for part in

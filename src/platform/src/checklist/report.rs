@@ -17,7 +17,7 @@ pub struct LineReport {
     pub evidence: Vec<String>,
     /// What to do, where it does not hold.
     pub remedy: Option<String>,
-    /// The latest.
+    /// The latest of what the line says now.
     pub signature: Option<Signature>,
     pub signatures_total: usize,
 }
@@ -31,7 +31,8 @@ impl LineReport {
         if let Some(statement) = &line.sign {
             outcomes.push(match signatures {
                 Ok(all) => {
-                    (signature, signatures_total) = (all.last().cloned(), all.len());
+                    let own = all.iter().rev().find(|signature| signature.statement == *statement);
+                    (signature, signatures_total) = (own.cloned(), all.len());
                     signed(&line.id, statement, signature.as_ref())
                 }
                 Err(error) => Outcome::not_looked_at(error),
@@ -126,6 +127,7 @@ mod tests {
         let (holds, fails) = (Outcome::holds("1"), Outcome::fails("2", "mend it"));
         let by = [Signature::of_test("ada"), Signature::of_test("grace")];
         assert_eq!(state(Some("s"), &[], Ok(&[])), State::ToBeSigned);
+        assert_eq!(state(Some("another statement"), &[], Ok(&by)), State::ToBeSigned, "that was not signed");
         assert_eq!(state(Some("s"), &[holds.clone()], Ok(&by)), State::Signed);
         assert_eq!(state(Some("s"), &[fails], Ok(&by)), State::Fails);
         assert_eq!(state(Some("s"), &[holds.clone()], Err("away; start it")), State::Unknown);

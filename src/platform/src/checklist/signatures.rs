@@ -30,6 +30,7 @@ const NOTE_CHARACTERS_MAX: usize = 2_000;
 pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS genims_internal.checklist_signatures (
     signature BIGINT NOT NULL AUTO_INCREMENT,
     line_id VARCHAR(16) NOT NULL,
+    statement TEXT NOT NULL COMMENT 'what was confirmed, as the line said it',
     signed_by VARCHAR(200) NOT NULL,
     note TEXT NOT NULL,
     login VARCHAR(200) NOT NULL COMMENT 'of the database, with which it was signed',
@@ -42,6 +43,8 @@ pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS genims_internal.check
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Signature {
     pub line_id: String,
+    /// What was confirmed. A line that asks for something else is to be signed again.
+    pub statement: String,
     pub signed_by: String,
     pub note: String,
     pub signed_at: DateTime<Utc>,
@@ -63,13 +66,14 @@ pub async fn all(registry: &Registry, environment: &Environment) -> Result<Signa
     within(&settings, async {
         let mut connection = open(&settings).await?;
         let select =
-            "SELECT line_id, signed_by, note, signed_at FROM genims_internal.checklist_signatures ORDER BY signature";
-        let rows: Vec<(String, String, String, NaiveDateTime)> =
+            "SELECT line_id, statement, signed_by, note, signed_at FROM genims_internal.checklist_signatures ORDER BY signature";
+        let rows: Vec<(String, String, String, String, NaiveDateTime)> =
             connection.query(select).await.map_err(|error| settings.error(error))?;
         disconnect(connection).await;
         let mut signatures = Signatures::new();
-        for (line_id, signed_by, note, signed_at) in rows {
-            let signature = Signature { line_id: line_id.clone(), signed_by, note, signed_at: signed_at.and_utc() };
+        for (line_id, statement, signed_by, note, signed_at) in rows {
+            let signature =
+                Signature { line_id: line_id.clone(), statement, signed_by, note, signed_at: signed_at.and_utc() };
             signatures.entry(line_id).or_default().push(signature);
         }
         Ok(signatures)
@@ -97,9 +101,10 @@ pub async fn sign(
         let failed = |error| PlatformError::from(settings.error(error));
         let mut connection = open(&settings).await?;
         connection.query_drop("START TRANSACTION").await.map_err(failed)?;
-        let insert = "INSERT INTO genims_internal.checklist_signatures (line_id, signed_by, note, login, signed_at) \
-                      VALUES (?, ?, ?, CURRENT_USER(), ?)";
-        let values = (line.id.as_str(), by, note, at.naive_utc());
+        let insert = "INSERT INTO genims_internal.checklist_signatures \
+                      (line_id, statement, signed_by, note, login, signed_at) VALUES (?, ?, ?, ?, CURRENT_USER(), ?)";
+        let statement = line.sign.clone().unwrap_or_default();
+        let values = (line.id.as_str(), statement.as_str(), by, note, at.naive_utc());
         connection.exec_drop(insert, values).await.map_err(failed)?;
         let description = format!("checklist {} signed by {by}: {note}", line.id);
         let entry = MysqlAction {
@@ -115,7 +120,8 @@ pub async fn sign(
         entry.record(&mut connection, Uuid::new_v4()).await.map_err(failed)?;
         connection.query_drop("COMMIT").await.map_err(failed)?;
         disconnect(connection).await;
-        Ok(Signature { line_id: line.id.clone(), signed_by: by.to_owned(), note: note.to_owned(), signed_at: at })
+        let (line_id, signed_by, note) = (line.id.clone(), by.to_owned(), note.to_owned());
+        Ok(Signature { line_id, statement, signed_by, note, signed_at: at })
     })
     .await
 }
@@ -157,8 +163,8 @@ async fn within<T>(
 #[cfg(test)]
 impl Signature {
     pub(super) fn of_test(by: &str) -> Self {
-        let (line_id, signed_by, note) = ("C999".to_owned(), by.to_owned(), "wiki".to_owned());
-        Self { line_id, signed_by, note, signed_at: DateTime::UNIX_EPOCH }
+        let (line_id, statement) = ("C999".to_owned(), "s".to_owned());
+        Self { line_id, statement, signed_by: by.to_owned(), note: "wiki".to_owned(), signed_at: DateTime::UNIX_EPOCH }
     }
 }
 
