@@ -179,7 +179,7 @@ mod tests {
         let (begun, interval) = (Instant::now(), Duration::from_secs(60));
         let mut polling = Polling::new(interval);
         assert!(polling.wait(true, pending()).await && polling.wait(true, pending()).await);
-        assert_eq!(begun.elapsed(), interval * 2);
+        assert_eq!(begun.elapsed().as_secs(), 120);
         let delays: Vec<Duration> = (0..12).map(|_| polling.next_delay(false)).collect();
         assert!(delays[0] < delays[2] && delays[2] < delays[4], "{delays:?}");
         assert!(delays[11] >= DELAY_MAX / 3 && delays[11] <= DELAY_MAX + Duration::from_millis(1), "{delays:?}");
