@@ -88,7 +88,7 @@ fn no_name_is_lost() {
     assert_eq!(names, NAMES);
 }
 
-const NAMES: [&str; 55] = [
+const NAMES: [&str; 56] = [
     "acks_total",
     "at_risk_records",
     "build_info",

@@ -215,12 +215,10 @@ impl Registry {
         }
         let (session, expiry) = if is_over { (session.begun_anew(), RESENDS_KEPT) } else { (session, expiry) };
         let now = Instant::now();
-        let (delayed, due) = match will {
-            Some(mut will) if !is_over && !will.delay.is_zero() && self.wills.lets_wait(&mut will) => {
-                (Some((now + will.delay.min(expiry), will)), None)
-            }
-            will => (None, will),
-        };
+        let mut due = will;
+        let delayed = due
+            .take_if(|will| !is_over && !will.delay.is_zero() && self.wills.lets_wait(will))
+            .map(|will| (now + will.delay.min(expiry), will));
         entries.parked += 1;
         let entry = Entry::Parked { session, is_over, expires: now + expiry, will: delayed };
         entries.by_client_id.insert(lease.client_id.clone(), entry);
