@@ -203,7 +203,7 @@ fn bson_documents(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn document(catalogue: &Catalogue, row: &order::Row<'_>, spool_id: Uuid) -> bson::Document {
+fn document(catalogue: &Catalogue, row: &order::OrderedReading<'_>, spool_id: Uuid) -> bson::Document {
     let Some(entry) = catalogue.sensor(row.reading.sensor) else { return bson::Document::new() };
     let sensor = &entry.sensor;
     doc! {

@@ -1,5 +1,6 @@
 //! The server: settings, and the only place that joins the rooms. The command line is `main.rs` and `cli/`.
 
+pub mod checklist;
 pub mod security;
 pub mod server;
 pub mod settings;

@@ -1,5 +1,6 @@
-//! The files of config/verify are embedded; a file added to them must reach the program.
+//! The files of config/verify and config/checklist are embedded; a file added to them must reach the program.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../config/verify");
+    println!("cargo:rerun-if-changed=../../config/checklist");
 }

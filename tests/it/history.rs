@@ -8,7 +8,7 @@ use genims_platform::provision::{self, Mode, Options};
 use genims_platform::verify;
 use genims_seed::Scale;
 use genims_seed::history::{
-    History, HistoryParameters, HistoryProgress, HistorySummary, Written, load_history, simulate, stored_history,
+    HistoryParameters, HistoryProgress, HistorySummary, PlantHistory, Written, load_history, simulate, stored_history,
 };
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
@@ -51,7 +51,7 @@ impl Place {
         Self { environment, postgres, postgres_url: url, mongodb, _stack: stack }
     }
 
-    async fn load(&self, history: &Arc<History>) -> HistorySummary {
+    async fn load(&self, history: &Arc<PlantHistory>) -> HistorySummary {
         load_history(history, Some(&self.postgres), Some(&self.mongodb), &|_| {}).await.unwrap()
     }
 
@@ -102,7 +102,7 @@ impl Place {
 }
 
 /// It ends on a fixed day, so that all runs load the same.
-fn history(days: u32, seed: u64) -> Arc<History> {
+fn history(days: u32, seed: u64) -> Arc<PlantHistory> {
     let today = chrono::NaiveDate::from_ymd_opt(2026, 2, 11).unwrap().to_epoch_days();
     simulate(HistoryParameters { days, ..HistoryParameters::new(Scale::Small, seed, today) }).unwrap()
 }

@@ -1,10 +1,11 @@
 //! `genims hub` on real servers: questions over several databases at once, each caller only in his own modules, in step with
-//! what the sources are, and the names that the platform's applications say. What MySQL brings is in `hub_mysql`, the questions
-//! of the shipped files are in `hub_questions`.
+//! what the sources are, and the names that the platform's applications say. What MySQL brings is in `hub_mysql`, what the
+//! names show in `hub_names`, the questions of the shipped files in `hub_questions`.
 
 use crate::harness::{Harness, connect_postgres};
 use crate::hub_mysql;
-use crate::hub_report::{report, status};
+use crate::hub_names;
+use crate::hub_report::{execute, report, status};
 use crate::platform::Platform;
 use genims_databases::{Engine, PostgresClient, PostgresSettings, Registry};
 use libtest_mimic::Trial;
@@ -27,6 +28,7 @@ fn one_place(harness: &'static Harness) {
         let admin = connect_postgres(&platform.stack.postgres_url("hub")).await;
         joined(&platform, &admin).await;
         other_names(&admin).await;
+        hub_names::show_what_the_sources_hold(&platform, &admin).await;
         reads_only(&admin).await;
     });
     harness.block_on(own_modules_only(&platform));
@@ -217,11 +219,4 @@ fn what_is_not_ours_is_left_alone(platform: &Platform, harness: &'static Harness
     assert_eq!(status(&noticed, "genims_hr_db"), "failed", "{noticed}");
     report(platform, &["hub", "provision", "--json"], true);
     report(platform, &["hub", "provision", "--check", "--json"], true);
-}
-
-/// Foreign keys asleep, so that one row is enough.
-async fn execute(platform: &Platform, database: &str, sql: &str) {
-    let client = connect_postgres(&platform.stack.postgres_url(database)).await;
-    client.batch_execute("SET session_replication_role = replica").await.unwrap();
-    client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
 }

@@ -151,7 +151,7 @@ async fn connect(platform: &Platform, database: &str) -> mysql_async::Conn {
     MysqlSettings::from_url(database, &platform.stack.mysql_url(database)).unwrap().connect().await.unwrap()
 }
 
-async fn execute(platform: &Platform, database: &str, statements: &[&str]) {
+pub(crate) async fn execute(platform: &Platform, database: &str, statements: &[&str]) {
     let mut connection = connect(platform, database).await;
     for statement in statements {
         connection.query_drop(*statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));

@@ -1,5 +1,6 @@
-//! What `genims hub` prints as JSON.
+//! What `genims hub` prints as JSON, and rows for its sources.
 
+use crate::harness::connect_postgres;
 use crate::platform::Platform;
 use serde_json::Value;
 
@@ -16,4 +17,11 @@ pub(crate) fn report(platform: &Platform, arguments: &[&str], passes: bool) -> V
 pub(crate) fn status<'a>(report: &'a Value, schema: &str) -> &'a str {
     let found = report["schemas"].as_array().unwrap().iter().find(|entry| entry["schema"] == schema);
     found.unwrap()["status"].as_str().unwrap()
+}
+
+/// Foreign keys asleep, so that one row is enough.
+pub(crate) async fn execute(platform: &Platform, database: &str, sql: &str) {
+    let client = connect_postgres(&platform.stack.postgres_url(database)).await;
+    client.batch_execute("SET session_replication_role = replica").await.unwrap();
+    client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
 }

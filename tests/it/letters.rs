@@ -47,7 +47,7 @@ pub(crate) fn balanced(plant: &Plant) {
     ledger_holds(plant);
 }
 
-fn ledger_holds(plant: &Plant) {
+pub(crate) fn ledger_holds(plant: &Plant) {
     let ledger = "SELECT coalesce(sum(dead_letters + refused_rows), 0)::bigint FROM genims_internal.ingest_batches";
     let letters = sum(plant, "letters", "true")
         + number(plant, "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters_purged");

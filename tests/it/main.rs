@@ -9,10 +9,12 @@ mod backup;
 mod bounds;
 mod broken;
 mod changes;
+mod checklist;
 mod clients;
 mod clocks;
 mod commands;
 mod damage;
+mod data_folder;
 mod databases;
 mod devices;
 mod devstack;
@@ -27,6 +29,7 @@ mod history;
 mod hosted;
 mod hub;
 mod hub_mysql;
+mod hub_names;
 mod hub_questions;
 mod hub_report;
 mod kill9;
@@ -48,6 +51,7 @@ mod provision;
 mod provision_mongo;
 mod questions;
 mod readme;
+mod replays;
 mod resolver;
 mod retention;
 mod roles;
@@ -72,11 +76,12 @@ use std::process::ExitCode;
 
 /// Tests are taken in the order of their list: one of these that began last would run alone while all other threads are
 /// idle. The second needs nothing of what the first makes for those behind it.
-const LONGEST: [&str; 7] = [
+const LONGEST: [&str; 8] = [
     "seeding::empty_servers_become_the_whole_platform",
     "seeding::killed_at_any_moment_it_ends_the_same",
     "backup::what_was_destroyed_comes_back",
     "readme::every_command_does_what_it_says",
+    "checklist::every_line_holds_with_evidence_and_what_breaks_shows",
     "seeding::months_later_nothing_is_red",
     "seeding::late_readings_break_nothing",
     "broken::each_row_breaks_exactly_its_rules",
@@ -114,6 +119,7 @@ fn main() -> ExitCode {
         damage::tests,
         broken::tests,
         letters::tests,
+        replays::tests,
         mirror::tests,
         kill9::tests,
         lineage::tests,
@@ -132,6 +138,7 @@ fn main() -> ExitCode {
         backup::tests,
         verify::tests,
         doctor::tests,
+        checklist::tests,
         commands::tests,
         foreign::tests,
         readme::tests,

@@ -1,11 +1,11 @@
 //! One step back: each file of the data folder as the release after this one would have written it. The start is refused, with
 //! the file and what to do; the file stays as it is, and goes on with the release that knows it.
 
+use crate::data_folder;
 use crate::harness::Harness;
 use crate::running::{Running, eventually};
-use crate::server::{PATIENCE, Plant, Setup};
+use crate::server::PATIENCE;
 use crate::stream::{now_ms, send};
-use genims_dev::Server;
 use libtest_mimic::Trial;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -48,9 +48,15 @@ enum Form {
     List(usize),
     /// A line of its own.
     Line,
+    /// A digit in each frame, which is not checked before it is read.
+    Frame,
+    /// A member of an object.
+    Member,
+    /// A key that this release does not know.
+    Key,
 }
 
-const FILES: [(&str, Form); 9] = [
+const FILES: [(&str, Form); 12] = [
     ("spool/segment-", Form::Front),
     ("spool/cursor-postgres", Form::Slots(40)),
     ("spool/history", Form::List(64)),
@@ -60,7 +66,13 @@ const FILES: [(&str, Form); 9] = [
     ("events/cursor-", Form::Slots(40)),
     ("events/history", Form::List(64)),
     ("bridges/held.filters", Form::Line),
+    ("refused", Form::Frame),
+    ("audit-heads.json", Form::Member),
+    ("clients.toml", Form::Key),
 ];
+
+/// Copies of what databases say: what this release cannot read is asked for again.
+const ASKED_AGAIN: &str = "catalogues/genims_operations_db.json";
 
 fn raised(mut content: Vec<u8>, form: Form) -> Vec<u8> {
     let slot_at = match form {
@@ -87,6 +99,9 @@ fn raised(mut content: Vec<u8>, form: Form) -> Vec<u8> {
             sum(slot);
         }
         Form::Line => return [b"\0format 2\n".as_slice(), &content].concat(),
+        Form::Frame => content[3] += 1,
+        Form::Member => return [b"{\"format\": 2,".as_slice(), content.strip_prefix(b"{").unwrap()].concat(),
+        Form::Key => return [b"format = 2\n".as_slice(), &content].concat(),
     }
     content
 }
@@ -100,13 +115,7 @@ fn found(data: &Path, begins: &str) -> PathBuf {
 }
 
 fn what_a_later_release_wrote_is_refused(harness: &'static Harness) {
-    let setup = Setup {
-        servers: &[Server::Postgres, Server::Mongodb, Server::Mosquitto],
-        more: "[routes]\ndirectory = \"routes\"\n[[listeners]]\ntype = \"bridge\"\nname = \"bridge\"\n\
-               broker = \"mqtt://BROKER\"\nclient_id = \"held\"\ntopics = [\"a/#\"]\n",
-        ..Setup::default()
-    };
-    let plant = Plant::prepare(harness, &setup);
+    let plant = data_folder::plant(harness);
     std::fs::create_dir(plant.folder.join("routes")).unwrap();
     std::fs::write(plant.folder.join("routes/production.toml"), ROUTE).unwrap();
     plant.serve();
@@ -119,8 +128,10 @@ fn what_a_later_release_wrote_is_refused(harness: &'static Harness) {
     send(harness, &plant, &[reading(1), state(at_ms, "RUNNING"), state(at_ms + 1_000, "IDLE")]);
     plant.idle();
     let data = plant.folder.join("data");
-    eventually("the bridge's topics are held", PATIENCE, || data.join("bridges/held.filters").exists());
+    data_folder::filled(harness, &plant);
     plant.terminate();
+    let known: Vec<&str> = FILES.iter().map(|(begins, _)| *begins).chain([ASKED_AGAIN, "spool/cursor-"]).collect();
+    data_folder::assert_known(&plant, &known);
 
     for (begins, form) in FILES {
         let path = found(&data, begins);
@@ -141,7 +152,10 @@ fn what_a_later_release_wrote_is_refused(harness: &'static Harness) {
         assert!(std::fs::read(&path).unwrap() == later, "{begins} was touched");
         std::fs::write(&path, good).unwrap();
     }
+    std::fs::write(data.join(ASKED_AGAIN), br#"{"format": 2}"#).unwrap();
     plant.serve();
     send(harness, &plant, &[reading(2)]);
     plant.stored_exactly(&sensor, 2);
+    let asked = || std::fs::read_to_string(data.join(ASKED_AGAIN)).is_ok_and(|text| text.contains("t_parts"));
+    eventually("the catalogue is kept again", PATIENCE, asked);
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::{Harness, connect_postgres, write_env};
 use genims_databases::{Environment, Registry, partitions, schema};
-use genims_platform::provision::{self, Mode, Options, ProvisionReport, Status};
+use genims_platform::provision::{self, Mode, Options, ProvisionReport, ProvisionStatus};
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use std::collections::BTreeSet;
@@ -280,10 +280,10 @@ fn a_database_that_is_down_stops_no_other(harness: &'static Harness) {
         let report = provision_with(&down, Mode::Apply).await;
         assert!(!report.ok());
         let status = |name: &str| report.databases.iter().find(|database| database.database == name).unwrap();
-        assert_eq!(status("genims_master_db").status, Status::Ok);
-        assert_eq!(status("genims_production").status, Status::Ok);
+        assert_eq!(status("genims_master_db").status, ProvisionStatus::Ok);
+        assert_eq!(status("genims_production").status, ProvisionStatus::Ok);
         let failed = status("genims_operations_db");
-        assert_eq!((failed.status, failed.transient), (Status::Failed, true));
+        assert_eq!((failed.status, failed.transient), (ProvisionStatus::Failed, true));
         let error = failed.error.as_deref().unwrap();
         assert!(error.contains("127.0.0.1:1") && error.contains("start the server"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");

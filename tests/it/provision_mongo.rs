@@ -3,7 +3,7 @@
 
 use crate::harness::{Harness, write_env};
 use genims_databases::{Environment, Registry, schema};
-use genims_platform::provision::{self, Mode, Options, ProvisionedDatabase, Status};
+use genims_platform::provision::{self, Mode, Options, ProvisionStatus, ProvisionedDatabase};
 use libtest_mimic::Trial;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc, oid::ObjectId, spec::BinarySubtype};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
@@ -50,7 +50,7 @@ impl Store {
     /// Applied without a complaint.
     async fn apply(&self) -> Vec<String> {
         let report = self.provision(Mode::Apply).await;
-        assert_eq!(report.status, Status::Ok, "{report:?}");
+        assert_eq!(report.status, ProvisionStatus::Ok, "{report:?}");
         report.changes
     }
 
@@ -294,7 +294,7 @@ fn an_index_that_cannot_be_built(harness: &'static Harness) {
             assert_eq!(store.insert("machine_live_state", smallest(&fields)).await, Ok(()));
         }
         let report = store.provision(Mode::Apply).await;
-        assert_eq!((report.status, report.drift.len()), (Status::Drifted, 1), "{report:?}");
+        assert_eq!((report.status, report.drift.len()), (ProvisionStatus::Drifted, 1), "{report:?}");
         assert!(report.drift[0].contains("the old one stands again"), "{report:?}");
         assert!(!store.index("machine_live_state", "machine_id").await.is_empty());
 

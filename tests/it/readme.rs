@@ -98,6 +98,8 @@ const TABLE: &[(&str, How)] = &[
     ),
     ("genims restore operations ", How::Run(ALSO)),
     ("genims drill ", How::Run(ALSO)),
+    ("genims checklist --phase ", How::Run(|reader| reader.said.contains("18 lines: 18 hold"))),
+    ("genims checklist sign ", How::Run(|reader| reader.said.contains("C142: signed by Ada Lovelace on "))),
 ];
 
 fn how(piece: &str) -> Option<&'static How> {
@@ -199,6 +201,7 @@ impl Reader<'_> {
         // The doctor gives each server 2.5 s an answer, which a machine with other work may need itself.
         let line = line
             .replace("genims doctor", "genims doctor --timeout 60s")
+            .replace("genims checklist --phase", "genims checklist --timeout 60s --phase")
             .replace("-p 1884", &format!("-p {}", self.mqtt.port()))
             .replace("postgresql://USER:PASSWORD@HOST:PORT/hub", &self.platform.stack.postgres_url("hub"))
             .replace("/backups", self.folder.join("backups").to_str().unwrap());

@@ -5,7 +5,7 @@ use crate::harness::Harness;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{DatabaseError, Engine, Environment, MysqlSettings, PostgresClient, PostgresSettings, Registry};
 use genims_dev::Server;
-use genims_etl::bookkeeping::Kind;
+use genims_etl::bookkeeping::RunKind;
 use genims_etl::days::Span;
 use genims_etl::job;
 use genims_etl::run::{Places, Request, run};
@@ -113,7 +113,7 @@ async fn runs_the_jobs(stack: &genims_dev::Stack, right: &str) {
     let places = Places { registry, environment: Environment::from_pairs(urls) };
     let day = NaiveDate::from_ymd_opt(2026, 2, 28).unwrap();
     let backfill = Some(Span { first: day, last: day });
-    let request = Request { kind: Kind::Backfill, due_at: None, now: Utc::now(), backfill };
+    let request = Request { kind: RunKind::Backfill, due_at: None, now: Utc::now(), backfill };
     for job in &jobs {
         let done =
             run(&places, job, request, &|_| ()).await.unwrap_or_else(|error| panic!("{right}, {}: {error}", job.name));

@@ -1,5 +1,7 @@
 //! Verification of all 17 databases: what is broken on purpose makes exactly its rule fail, and nothing else.
 
+mod refused;
+
 use crate::harness::Harness;
 use crate::platform::Platform;
 use genims_databases::{Environment, MysqlSettings, Registry};
@@ -236,6 +238,7 @@ fn the_mirror_breaks(examined: &Examined<'_>) {
     };
     let readings = examined.breaks("mirror_holds_each_sensor_s_readings", damage, mending);
     assert_eq!(readings.examples[0].detail, "0 readings in PostgreSQL, 1 in the mirror");
+    refused::a_refused_reading_explains_itself_alone(examined);
 }
 
 /// Ledgers that tell of rows and documents which nobody wrote.
@@ -282,12 +285,15 @@ fn on_an_empty_platform_no_rule_holds(harness: &'static Harness) {
     assert!(looked.iter().all(|finding| finding.databases[0] == "genims_analytics_db"), "only row 0: {looked:#?}");
     let ledger = platform.cli(&["verify", "--module", "ledger"], &[]);
     let text = String::from_utf8(ledger.stdout).unwrap();
-    assert!(ledger.status.success(), "an empty ledger is no violation: {text}");
+    assert_eq!(ledger.status.code(), Some(1), "nothing was verified: {text}");
     assert!(text.contains("EMPTY: there was nothing to look at") && text.contains("0 rules hold"), "{text}");
-    let json = platform.cli(&["verify", "--module", "ledger", "--json"], &[]);
-    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(text.contains("no table has a row of which a rule speaks") && text.contains("genims seed"), "{text}");
+    let ledger = platform.cli(&["verify", "--module", "ledger", "--json"], &[]);
+    let json: Value = serde_json::from_slice(&ledger.stdout).unwrap();
     let findings = json["findings"].as_array().unwrap();
     assert!(!findings.is_empty() && findings.iter().all(|finding| finding["outcome"] == "empty"), "{json}");
+    assert_eq!((ledger.status.code(), &json["passed"]), (Some(1), &false.into()));
+    assert!(json["explanation"].as_str().is_some_and(|cause| cause.contains("genims seed")), "{json}");
     let nothing = harness.folder("no_rules");
     std::fs::write(nothing.join("none.toml"), "# no rule").unwrap();
     let refused = platform.cli(&["verify", "--rules", nothing.to_str().unwrap()], &[]);
@@ -314,7 +320,10 @@ fn one_database_down(harness: &'static Harness) {
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("DOWN genims_hr_db") && text.contains("start the server"), "{text}");
     assert!(!text.contains("hunter2") && !text.contains('\u{1b}'), "{text}");
-    // The ledger alone needs two databases, and both are up.
+    // The ledger alone needs two databases, and both are up. With a batch of one event there is something to look at.
+    let batch = "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows, scada_rows, \
+         events, dead_letters, refused_rows) VALUES ('6b1f4f0e-0000-4000-8000-000000000001', 0, 1, 0, 0, 1, 0, 0)";
+    platform.execute("genims_operations_db", batch);
     let ledger = platform.cli(&["verify", "--module", "ledger", "--json"], &down);
     let json: Value = serde_json::from_slice(&ledger.stdout).unwrap();
     assert!(ledger.status.success() && json["passed"] == true && json["databases"].as_array().unwrap().len() == 2);

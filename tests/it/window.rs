@@ -4,7 +4,7 @@ use crate::harness::Harness;
 use crate::server::{PATIENCE, Plant};
 use crate::stream::{now_ms, send};
 use genims_api::format;
-use genims_api::snapshot::Snapshot;
+use genims_api::snapshot::ServerSnapshot;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ pub(crate) fn agrees(harness: &Harness, plant: &Plant) {
     let _asleep = listen(plant, "/live");
 
     let (status, snapshot) = plant.get("/api/v1/snapshot").unwrap();
-    let snapshot: Snapshot = serde_json::from_str(&snapshot).unwrap();
+    let snapshot: ServerSnapshot = serde_json::from_str(&snapshot).unwrap();
     assert_eq!((status, serde_json::to_value(snapshot.report.total).unwrap()), (200, total.clone()));
     let (status, page) = plant.get("/").unwrap();
     assert!(status == 200 && page.contains(&format!("{} committed since the start", format::count(stored))), "{page}");

@@ -28,7 +28,10 @@ impl Clients {
     pub(crate) fn new(plan: &Plan, random: &mut ChaCha8Rng, added: &mut ChaCha8Rng) -> Self {
         let versions = [Version::V3, Version::V5];
         let mqtt = (0..MQTT).map(|no| MqttClient::new(versions[no % 2], Maker::new(no, plan, random))).collect();
-        let tcp = (MQTT..MQTT + TCP).map(|no| TcpClient::new(format!("plc-{no}"), Maker::new(no, plan, random)));
+        let tcp = (MQTT..MQTT + TCP).map(|no| {
+            let loses_count = plan.extent == Extent::Whole && no == MQTT;
+            TcpClient::new(format!("plc-{no}"), Maker::new(no, plan, random), loses_count, plan.damage)
+        });
         let tcp = tcp.collect();
         let fork = |added: &mut ChaCha8Rng| ChaCha8Rng::seed_from_u64(added.random());
         let hides = plan.broken == Broken::TrustsBrokenLines;
@@ -64,6 +67,9 @@ impl Clients {
         for client in &mut self.tcp {
             if random.random_bool(0.05) {
                 client.disconnect();
+            }
+            if client.may_lose_count() && self.added.random_bool(0.05) {
+                client.lose_count();
             }
             client.connect(&server.tcp, &server.doors).await;
             for _ in 0..random.random_range(0..3) {

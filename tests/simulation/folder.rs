@@ -1,6 +1,6 @@
 //! The catalogue's folders on the disk that the log is on: one power cut strikes both.
 
-use genims_catalogue::simulated::{Folder, Stored};
+use genims_catalogue::simulated::{Folder, StoredFile};
 use genims_log::file::simulated::{FakeDisk, FakeFile};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,12 +25,12 @@ impl Folder for OnDisk {
         self.directory.join(name)
     }
 
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Stored>>> {
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn StoredFile>>> {
         let file = self.disk.open_file(&self.path(name))?;
-        Ok(file.map(|file| Box::new(Open(file)) as Box<dyn Stored>))
+        Ok(file.map(|file| Box::new(Open(file)) as Box<dyn StoredFile>))
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn Stored>> {
+    fn create(&self, name: &str) -> io::Result<Box<dyn StoredFile>> {
         Ok(Box::new(Open(self.disk.create_file(&self.path(name))?)))
     }
 
@@ -43,7 +43,7 @@ impl Folder for OnDisk {
     }
 }
 
-impl Stored for Open {
+impl StoredFile for Open {
     fn read(&self) -> io::Result<Vec<u8>> {
         self.0.read()
     }

@@ -4,7 +4,7 @@
 use crate::database::Key;
 use crate::ledger::Ledger;
 use crate::plan::Maker;
-use genims_listen::line::simulated::Door;
+use genims_listen::line::simulated::SimulatedLine;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::io;
@@ -104,7 +104,7 @@ impl LineClient {
     }
 
     /// Connects if need be, and sends again what is open.
-    pub(crate) async fn connect(&mut self, door: &Door, shutdown: &CancellationToken) {
+    pub(crate) async fn connect(&mut self, door: &SimulatedLine, shutdown: &CancellationToken) {
         if self.link.is_some() {
             return;
         }

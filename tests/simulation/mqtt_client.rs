@@ -4,7 +4,7 @@ use crate::database::Key;
 use crate::ledger::Ledger;
 use crate::plan::Maker;
 use genims_listen::mqtt::packet::{Version, kind, wire};
-use genims_listen::mqtt::simulated::{Connection, Door, Parked};
+use genims_listen::mqtt::simulated::{Connection, Parked, SimulatedMqtt};
 use std::collections::VecDeque;
 use tokio::task::JoinHandle;
 
@@ -53,7 +53,7 @@ impl MqttClient {
     }
 
     /// Connects if need be, and sends again what is open.
-    pub(crate) async fn connect(&mut self, door: &Door) {
+    pub(crate) async fn connect(&mut self, door: &SimulatedMqtt) {
         if self.connection.is_some() || self.parked.as_ref().is_some_and(|parked| !parked.is_finished()) {
             return;
         }

@@ -84,9 +84,9 @@ pub(crate) struct Server {
     pub(crate) spool: Spool,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) accounts: Arc<Accounts>,
-    pub(crate) mqtt: mqtt::simulated::Door,
-    pub(crate) tcp: tcp::simulated::Door,
-    pub(crate) line: line::simulated::Door,
+    pub(crate) mqtt: mqtt::simulated::SimulatedMqtt,
+    pub(crate) tcp: tcp::simulated::SimulatedTcp,
+    pub(crate) line: line::simulated::SimulatedLine,
     pub(crate) doors: CancellationToken,
     pub(crate) sinks: Vec<Sink>,
     pub(crate) routes: Option<Routes>,
@@ -168,9 +168,14 @@ impl Server {
         let progress = Arc::new(tcp::Progress::new(tcp::CLIENTS_MAX, recovered.marks));
         let early = plan.broken == Broken::AcknowledgesEarly;
         Ok(Self {
-            mqtt: mqtt::simulated::Door::new(mqtt_options, 0, intake.clone(), Arc::new(Messages(Decoder::default()))),
-            tcp: tcp::simulated::Door::new(tcp_options, 1, intake.clone(), accounts.clone(), progress),
-            line: line::simulated::Door::new(line::LineOptions::default(), 2, intake),
+            mqtt: mqtt::simulated::SimulatedMqtt::new(
+                mqtt_options,
+                0,
+                intake.clone(),
+                Arc::new(Messages(Decoder::default())),
+            ),
+            tcp: tcp::simulated::SimulatedTcp::new(tcp_options, 1, intake.clone(), accounts.clone(), progress),
+            line: line::simulated::SimulatedLine::new(line::LineOptions::default(), 2, intake),
             doors: CancellationToken::new(),
             sinks,
             routes,

@@ -1,17 +1,20 @@
-//! A client of the frame protocol: numbered frames, acknowledged up to a sequence, sent again from there on.
+//! A client of the frame protocol: numbered frames, acknowledged up to a sequence, sent again from there on. One may lose its
+//! memory: it counts anew from 1 then, and does not heed what WELCOME tells of before.
 
 use crate::database::Key;
 use crate::ledger::Ledger;
-use crate::plan::Maker;
+use crate::plan::{Damage, Maker};
 use futures_util::FutureExt;
 use genims_decode::frame::{Ack, FrameType, Next, Welcome, encode, next_frame};
-use genims_listen::tcp::simulated::Door;
+use genims_listen::tcp::simulated::SimulatedTcp;
 use std::collections::VecDeque;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const UNDER_WAY_MAX: usize = 6;
+/// Where a client begins that will lose its count: what it sends then is too far below to pass for sent again.
+const FAR: u64 = 1_000_000;
 /// More than all open frames, so that a write never waits.
 const PIPE_BYTES: usize = 1 << 20;
 
@@ -35,11 +38,36 @@ pub(crate) struct TcpClient {
     served: Vec<JoinHandle<()>>,
     open: VecDeque<Frame>,
     next_sequence: u64,
+    count: Count,
+    damage: Damage,
+}
+
+/// What a client knows of its count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Count {
+    Kept,
+    MayBeLost,
+    /// It counts anew. `heard`: the server has acknowledged something of that.
+    Lost {
+        heard: bool,
+    },
 }
 
 impl TcpClient {
-    pub(crate) fn new(id: String, maker: Maker) -> Self {
-        Self { id, maker, link: None, served: Vec::new(), open: VecDeque::new(), next_sequence: 1 }
+    pub(crate) fn new(id: String, maker: Maker, loses_count: bool, damage: Damage) -> Self {
+        let (next_sequence, count) = if loses_count { (FAR, Count::MayBeLost) } else { (1, Count::Kept) };
+        Self { id, maker, link: None, served: Vec::new(), open: VecDeque::new(), next_sequence, count, damage }
+    }
+
+    pub(crate) fn may_lose_count(&self) -> bool {
+        self.count == Count::MayBeLost
+    }
+
+    /// The device starts again and remembers nothing.
+    pub(crate) fn lose_count(&mut self) {
+        self.link = None;
+        self.open.clear();
+        (self.next_sequence, self.count) = (1, Count::Lost { heard: false });
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -56,7 +84,7 @@ impl TcpClient {
         self.link = None;
     }
 
-    pub(crate) async fn connect(&mut self, door: &Door, shutdown: &CancellationToken) {
+    pub(crate) async fn connect(&mut self, door: &SimulatedTcp, shutdown: &CancellationToken) {
         if self.link.is_some() {
             return;
         }
@@ -98,12 +126,12 @@ impl TcpClient {
         let input = std::mem::take(&mut link.input);
         let mut rest = &input[..];
         let mut durable = None;
-        let mut is_welcome = false;
+        let mut told = None;
         while let Ok(Next::Frame(frame)) = next_frame(rest, 1 << 20) {
             match frame.frame_type {
                 FrameType::Welcome => {
-                    durable = Some(Welcome::parse(frame.body).expect("a WELCOME").last_sequence);
-                    is_welcome = true;
+                    told = Some(Welcome::parse(frame.body).expect("a WELCOME").last_sequence);
+                    durable = told;
                 }
                 FrameType::Ack => durable = Some(Ack::parse(frame.body).expect("an ACK").sequence),
                 FrameType::Refuse => is_over = true,
@@ -112,8 +140,14 @@ impl TcpClient {
             rest = &rest[frame.bytes()..];
         }
         link.input = rest.to_vec();
+        let heard = self.count == Count::Lost { heard: true };
+        if let Some(told) = told.filter(|told| *told >= self.next_sequence && self.damage == Damage::None) {
+            assert!(!heard, "WELCOME tells {told}, of before the client counted anew and was acknowledged");
+        }
         let acknowledged = durable.map_or(0, |durable| self.acknowledge(durable, ledger));
-        if is_welcome && let Some(link) = &mut self.link {
+        if told.is_some()
+            && let Some(link) = &mut self.link
+        {
             link.is_welcome = true;
             for frame in &self.open {
                 let _ = link.stream.write_all(&frame.bytes).await;
@@ -126,11 +160,19 @@ impl TcpClient {
     }
 
     fn acknowledge(&mut self, durable: u64, ledger: &mut Ledger) -> usize {
+        if let Count::Lost { .. } = self.count
+            && durable >= self.next_sequence
+        {
+            return 0;
+        }
         assert!(durable < self.next_sequence, "{durable} was never sent");
         let mut acknowledged = 0;
         while let Some(frame) = self.open.pop_front_if(|frame| frame.sequence <= durable) {
             ledger.acknowledge(&frame.keys);
             acknowledged += 1;
+        }
+        if self.count == (Count::Lost { heard: false }) && acknowledged > 0 {
+            self.count = Count::Lost { heard: true };
         }
         acknowledged
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
 mod circles;
+mod names;
 mod words;
 
 use circles::circles;

@@ -53,7 +53,7 @@ pub struct Rules {
 
 /// What became of a raw reading.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum Admission {
     Accepted(Reading),
     Duplicate,
     Rejected(Reason, String),
@@ -128,7 +128,7 @@ impl SensorState {
     }
 
     /// Judges one reading and learns from it.
-    pub fn see(&mut self, raw: &RawReading, origin: Origin, rules: &Rules, events: &mut Vec<Event>) -> Verdict {
+    pub fn see(&mut self, raw: &RawReading, origin: Origin, rules: &Rules, events: &mut Vec<Event>) -> Admission {
         let raw = &self.timed(*raw);
         let (at_us, value) = (raw.timestamp_us, raw.value);
         let replaces = match self.admit(raw, origin, rules) {
@@ -164,12 +164,18 @@ impl SensorState {
                 self.crossings.see(self.entry.no, &self.entry.sensor, judged, events);
             }
         }
-        Verdict::Accepted(reading(raw, origin, quality, flags, window, anomaly_score))
+        Admission::Accepted(reading(raw, origin, quality, flags, window, anomaly_score))
     }
 
     /// Judges a reading that was resolved just before the sensor got its present number: it keeps the identity under
     /// which it was taken, `entry`, and its neighbours are those of that identity. Nothing is watched under it any longer.
-    pub fn see_superseded(&mut self, raw: &RawReading, entry: &SensorEntry, origin: Origin, rules: &Rules) -> Verdict {
+    pub fn see_superseded(
+        &mut self,
+        raw: &RawReading,
+        entry: &SensorEntry,
+        origin: Origin,
+        rules: &Rules,
+    ) -> Admission {
         let raw = &self.timed(*raw);
         let replaces = match self.admit(raw, origin, rules) {
             Ok(replaces) => replaces,
@@ -179,7 +185,7 @@ impl SensorState {
         let window = self.earlier.insert(raw.sensor, raw.timestamp_us, raw.value, rules.bounds);
         let flags = threshold_flags(raw.value, limits) | if replaces { flag::REPLACES } else { 0 };
         let quality = quality_of(raw, origin, rules, is_out_of_range(raw.value, limits), i64::MIN);
-        Verdict::Accepted(reading(raw, origin, quality, flags, window, 0.0))
+        Admission::Accepted(reading(raw, origin, quality, flags, window, 0.0))
     }
 
     /// An untimed reading gets the first microsecond from its receipt on that no reading of the sensor has: two equal values
@@ -198,20 +204,20 @@ impl SensorState {
     }
 
     /// Whether the reading replaces an earlier one, or the verdict that keeps it out.
-    fn admit(&self, raw: &RawReading, origin: Origin, rules: &Rules) -> Result<bool, Verdict> {
+    fn admit(&self, raw: &RawReading, origin: Origin, rules: &Rules) -> Result<bool, Admission> {
         if let Some((reason, detail)) = out_of_time(raw.timestamp_us, origin.received_us, rules) {
-            return Err(Verdict::Rejected(reason, detail));
+            return Err(Admission::Rejected(reason, detail));
         }
         match self.known(raw.timestamp_us, raw.value) {
             Known::No => Ok(false),
-            Known::Same => Err(Verdict::Duplicate),
+            Known::Same => Err(Admission::Duplicate),
             Known::OtherValue => match rules.same_timestamp {
                 SameTimestamp::KeepAll => Ok(false),
-                SameTimestamp::First => Err(Verdict::Duplicate),
+                SameTimestamp::First => Err(Admission::Duplicate),
                 SameTimestamp::Last => Ok(true),
                 SameTimestamp::Reject => {
                     let detail = "another value with this timestamp was taken before".to_owned();
-                    Err(Verdict::Rejected(Reason::SameTimestamp, detail))
+                    Err(Admission::Rejected(Reason::SameTimestamp, detail))
                 }
             },
         }

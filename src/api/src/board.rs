@@ -5,9 +5,9 @@ use super::charts::{self, Drawn};
 use super::format;
 use super::past::Point;
 use super::proof::Proof;
-use super::report::{Latency, Source};
+use super::report::{Latency, SourceReport};
 use super::sign::Signed;
-use super::snapshot::{Flow, Snapshot};
+use super::snapshot::{Flow, ServerSnapshot};
 use askama::Template;
 
 /// Master data that was not looked at for so long is old.
@@ -36,7 +36,7 @@ pub(crate) struct Board<'a> {
     tiles: Vec<Tile<'a>>,
     charts: Vec<Drawn>,
     flows: Vec<Row<'a>>,
-    listeners: Vec<Door<'a>>,
+    listeners: Vec<ListenerRow<'a>>,
     letters: Vec<(&'a str, String)>,
     letters_proof: Option<&'a Proof>,
     remarks: Vec<(&'a str, String)>,
@@ -74,7 +74,7 @@ struct Row<'a> {
     flow: Option<&'a Flow>,
 }
 
-struct Door<'a> {
+struct ListenerRow<'a> {
     name: &'a str,
     address: &'a str,
     level: &'static str,
@@ -85,7 +85,7 @@ struct Door<'a> {
 }
 
 impl<'a> Board<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot, points: &[Point]) -> Self {
+    pub(crate) fn new(snapshot: &'a ServerSnapshot, points: &[Point]) -> Self {
         let report = &snapshot.report;
         let counted = |counts: &'a [(super::report::Word, u64)]| {
             let there = counts.iter().filter(|(_, count)| *count > 0);
@@ -109,12 +109,12 @@ impl<'a> Board<'a> {
     }
 }
 
-fn proof<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Proof> {
+fn proof<'a>(snapshot: &'a ServerSnapshot, name: &str) -> Option<&'a Proof> {
     snapshot.proofs.iter().find(|proof| proof.name == name)
 }
 
 /// One sentence on the whole.
-fn verdict(snapshot: &Snapshot) -> (&'static str, String) {
+fn verdict(snapshot: &ServerSnapshot) -> (&'static str, String) {
     let report = &snapshot.report;
     if let Some(cause) = &report.not_ready_because {
         return ("bad", format!("Not ready: {cause}"));
@@ -141,14 +141,14 @@ pub fn level(flow: &Flow) -> &'static str {
     }
 }
 
-fn tiles(snapshot: &Snapshot) -> Vec<Tile<'_>> {
+fn tiles(snapshot: &ServerSnapshot) -> Vec<Tile<'_>> {
     let mut tiles = flow_tiles(snapshot);
     tiles.extend(state_tiles(snapshot));
     tiles
 }
 
 /// What goes through.
-fn flow_tiles(snapshot: &Snapshot) -> Vec<Tile<'_>> {
+fn flow_tiles(snapshot: &ServerSnapshot) -> Vec<Tile<'_>> {
     let (report, rates) = (&snapshot.report, &snapshot.rates);
     let known = rates.span_seconds > 0.0;
     let rate = |per_second: f64| if known { format::rate(per_second) } else { format::UNKNOWN.to_owned() };
@@ -193,7 +193,7 @@ fn latency_tile(id: &'static str, label: &'static str, latency: &Latency) -> Til
 }
 
 /// What stands still, and should.
-fn state_tiles(snapshot: &Snapshot) -> Vec<Tile<'_>> {
+fn state_tiles(snapshot: &ServerSnapshot) -> Vec<Tile<'_>> {
     let (report, fill) = (&snapshot.report, &snapshot.fill);
     let total = &report.total;
     let until = match fill.seconds_until_full {
@@ -284,7 +284,7 @@ impl Tile<'_> {
 }
 
 /// Each database of the registry with all that flows into it, then what belongs to none.
-fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
+fn rows(snapshot: &ServerSnapshot) -> Vec<Row<'_>> {
     let databases = &snapshot.report.databases;
     let mut rows = Vec::new();
     for database in databases {
@@ -352,7 +352,7 @@ impl Row<'_> {
     }
 }
 
-fn door(source: &Source) -> Door<'_> {
+fn door(source: &SourceReport) -> ListenerRow<'_> {
     let account = &source.account;
     let account = [
         account.received,
@@ -377,7 +377,7 @@ fn door(source: &Source) -> Door<'_> {
         }
     };
     let refusing = source.listener.as_ref().is_some_and(|door| door.turned_away() + door.protocol_errors_total > 0);
-    Door {
+    ListenerRow {
         name: &source.name,
         address,
         level: if refusing { "warn" } else { "plain" },

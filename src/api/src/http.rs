@@ -6,7 +6,7 @@
 use super::board::{Board, Page};
 use super::problem::Problem;
 use super::prometheus;
-use super::report::{Changes, Observe, Refused};
+use super::report::{ChangesReport, Observe, RefusalReport};
 use super::sign::role::Right;
 use super::sign::{self, Access, BODY_BYTES_MAX, Doorway, Sign, Signed, guarded, only_here};
 use super::socket::{Accepted, Peer};
@@ -125,8 +125,8 @@ fn drawn(page: &impl Template, uri: &Uri) -> Response {
 #[template(path = "audit.html")]
 struct AuditPage<'a> {
     version: &'a str,
-    changes: &'a [Changes],
-    totals: &'a [Refused],
+    changes: &'a [ChangesReport],
+    totals: &'a [RefusalReport],
     recent: Vec<Refusal>,
     signed: Option<Signed>,
 }

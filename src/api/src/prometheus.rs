@@ -2,7 +2,9 @@
 //! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
-use super::report::{Changes, Latency, Listener, Observe, Route, SINK_STATES, ServerReport, Sink};
+use super::report::{
+    ChangesReport, Latency, ListenerReport, Observe, RouteReport, SINK_STATES, ServerReport, SinkReport,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -154,6 +156,11 @@ fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("clock_offset_seconds", "How far a database server's clock is ahead of ours."),
         measured.map(|(database, offset)| (label("database", database), offset)),
     )?;
+    let asked = report.databases.iter().filter_map(|database| Some((&database.name, database.answers?)));
+    page.measures(
+        ("database_up", "Whether a database of the registry answered when it was asked last, once a minute."),
+        asked.map(|(name, answers)| (label("database", name), f64::from(u8::from(answers)))),
+    )?;
     page.counters(
         ("dead_letters", "Records set aside, by reason."),
         report.dead_letter_reasons.iter().map(|(reason, count)| (label("reason", reason), *count)),
@@ -195,13 +202,16 @@ fn sources(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("connections_open", "Connections open."),
         listeners().map(|(labels, listener)| (labels, listener.connections_open)),
     )?;
-    let counters: [Counted<Listener>; 10] = [
+    let counters: [Counted<ListenerReport>; 11] = [
         (("connections", "Connections accepted."), |l| l.connections_total),
         (("connections_refused", "Connections refused."), |l| l.refused_total),
         (("messages", "Messages received."), |l| l.messages_total),
         (("received_bytes", "Bytes received."), |l| l.bytes_total),
         (("acks", "Acknowledgements sent."), |l| l.acks_total),
         (("protocol_errors", "Protocol errors."), |l| l.protocol_errors_total),
+        (("sequence_regressions", "Connections that began at or below the last sequence of their WELCOME."), |l| {
+            l.sequence_regressions_total
+        }),
         (("handshakes_refused", "TLS handshakes refused."), |l| l.handshakes_refused_total),
         (("logins_refused", "Clients not let in."), |l| l.logins_refused_total),
         (("denied", "Messages refused because their client may not publish there."), |l| l.denied_total),
@@ -245,7 +255,7 @@ fn sinks(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("sink_lag_seconds", "Age of the oldest record not committed."),
         sinks().map(|(labels, sink)| (labels, sink.lag_seconds)),
     )?;
-    let counters: [Counted<Sink>; 7] = [
+    let counters: [Counted<SinkReport>; 7] = [
         (("sink_rows", "Rows or documents committed."), |s| s.rows_total),
         (("sink_batches", "Batches committed."), |s| s.batches_total),
         (("sink_bytes", "Bytes sent."), |s| s.bytes_total),
@@ -268,7 +278,7 @@ fn sinks(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
 }
 
 fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
-    let counters: [Counted<Route>; 3] = [
+    let counters: [Counted<RouteReport>; 3] = [
         (("route_events", "Events that the route took."), |r| r.events_total),
         (("route_rows", "Rows or documents that it made or changed."), |r| r.rows_total),
         (("route_refused", "Events that its database refused for good."), |r| r.refused_total),
@@ -282,7 +292,7 @@ fn routes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
 }
 
 fn changes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
-    fn labelled(changes: &Changes) -> Labels<'_> {
+    fn labelled(changes: &ChangesReport) -> Labels<'_> {
         labels(("database", &changes.database), ("target", &changes.target))
     }
     let all = || report.changes.iter().map(|changes| (labelled(changes), changes));
@@ -294,7 +304,7 @@ fn changes(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("changes_age_seconds", "Age of the oldest change that a target lacks."),
         all().map(|(labels, changes)| (labels, changes.age_seconds)),
     )?;
-    let counters: [Counted<Changes>; 2] = [
+    let counters: [Counted<ChangesReport>; 2] = [
         (("changes_delivered", "Changes delivered."), |changes| changes.delivered_total),
         (("changes_retries", "Deliveries tried again."), |changes| changes.retries_total),
     ];

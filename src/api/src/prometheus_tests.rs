@@ -1,7 +1,7 @@
 //! What `/metrics` says: its form, its names, and that alerts and dashboards name nothing else.
 
 use super::prometheus::registry;
-use super::report::{Latency, Listener, Observe, ServerReport, Sink, Source};
+use super::report::{Latency, ListenerReport, Observe, ServerReport, SinkReport, SourceReport};
 use hdrhistogram::Histogram;
 use std::sync::Arc;
 
@@ -23,12 +23,13 @@ fn sample() -> ServerReport {
     latency.record(7_000).unwrap();
     latency.record(3_600_000_000).unwrap();
     let latency = Latency::of(&latency);
-    let source = Source { name: "a\"b".to_owned(), listener: Some(Listener::default()), ..Source::default() };
-    let sink = Sink { state: "retrying".into(), receive_to_committed_ms: latency, ..Sink::default() };
+    let source =
+        SourceReport { name: "a\"b".to_owned(), listener: Some(ListenerReport::default()), ..SourceReport::default() };
+    let sink = SinkReport { state: "retrying".into(), receive_to_committed_ms: latency, ..SinkReport::default() };
     ServerReport {
         version: "1".into(),
         sources: vec![source],
-        sinks: vec![Sink { name: "postgres".to_owned(), ..sink }],
+        sinks: vec![SinkReport { name: "postgres".to_owned(), ..sink }],
         ..ServerReport::default()
     }
 }
@@ -87,7 +88,7 @@ fn no_name_is_lost() {
     assert_eq!(names, NAMES);
 }
 
-const NAMES: [&str; 54] = [
+const NAMES: [&str; 56] = [
     "acks_total",
     "at_risk_records",
     "build_info",
@@ -101,6 +102,7 @@ const NAMES: [&str; 54] = [
     "connections_open",
     "connections_refused_total",
     "connections_total",
+    "database_up",
     "dead_letters_total",
     "denied_total",
     "evicted_total",
@@ -121,6 +123,7 @@ const NAMES: [&str; 54] = [
     "route_events_total",
     "route_refused_total",
     "route_rows_total",
+    "sequence_regressions_total",
     "shard_queued_records",
     "sink_batches_total",
     "sink_bytes_total",

@@ -18,27 +18,27 @@ pub struct ServerReport {
     pub total: Account,
     /// The accounting identity, checked on the numbers above.
     pub identity_holds: bool,
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceReport>,
     /// Records received but not yet synced: what a crash may cost senders that asked for no acknowledgement.
     pub at_risk_records: u64,
-    pub catalogue: Catalogue,
-    pub shards: Vec<Shard>,
-    pub spool: Spool,
-    pub sinks: Vec<Sink>,
-    pub routes: Vec<Route>,
-    pub changes: Vec<Changes>,
-    pub clocks: Vec<Clock>,
+    pub catalogue: CatalogueReport,
+    pub shards: Vec<ShardReport>,
+    pub spool: SpoolReport,
+    pub sinks: Vec<SinkReport>,
+    pub routes: Vec<RouteReport>,
+    pub changes: Vec<ChangesReport>,
+    pub clocks: Vec<ClockReport>,
     /// The 17 of the registry, whether or not the server writes to them.
-    pub databases: Vec<Database>,
+    pub databases: Vec<DatabaseReport>,
     pub dead_letter_reasons: Vec<(Word, u64)>,
     /// What did not fit in messages whose records were taken.
     pub remarks: Vec<(Word, u64)>,
-    pub refusals: Vec<Refused>,
+    pub refusals: Vec<RefusalReport>,
 }
 
 /// How often a door refused something since the start.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Refused {
+pub struct RefusalReport {
     /// A listener's name, or `http`.
     pub door: String,
     pub kind: Word,
@@ -47,15 +47,15 @@ pub struct Refused {
 
 /// One listener.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Source {
+pub struct SourceReport {
     pub name: String,
     #[serde(flatten)]
     pub account: Account,
-    pub listener: Option<Listener>,
+    pub listener: Option<ListenerReport>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Listener {
+pub struct ListenerReport {
     pub address: String,
     pub connections_open: u64,
     pub connections_total: u64,
@@ -64,6 +64,9 @@ pub struct Listener {
     pub bytes_total: u64,
     pub acks_total: u64,
     pub protocol_errors_total: u64,
+    /// Connections of the frame protocol that began at or below the sequence that WELCOME had told.
+    #[serde(default)]
+    pub sequence_regressions_total: u64,
     /// TLS handshakes that failed.
     pub handshakes_refused_total: u64,
     /// Clients that were not let in.
@@ -74,7 +77,7 @@ pub struct Listener {
     pub evicted_total: u64,
 }
 
-impl Listener {
+impl ListenerReport {
     /// Whoever was not served, or no longer: for want of room or of rights.
     pub fn turned_away(&self) -> u64 {
         self.refused_total + self.handshakes_refused_total + self.logins_refused_total + self.evicted_total
@@ -82,7 +85,7 @@ impl Listener {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Catalogue {
+pub struct CatalogueReport {
     pub sensors: u64,
     pub machines: u64,
     /// Seconds since the last good look at master data began: what it held by then is known. `None` if never in this run.
@@ -91,12 +94,12 @@ pub struct Catalogue {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Shard {
+pub struct ShardReport {
     pub queued_records: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Spool {
+pub struct SpoolReport {
     pub id: String,
     pub bytes: u64,
     pub bytes_max: u64,
@@ -120,7 +123,7 @@ pub struct Spool {
 pub const SINK_STATES: [&str; 5] = ["connecting", "following", "retrying", "cut_off", "failed"];
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Sink {
+pub struct SinkReport {
     pub name: String,
     /// The database that it writes to, by its name in the registry; `None` for the log of events.
     pub database: Option<String>,
@@ -144,7 +147,7 @@ pub struct Sink {
 
 /// What one route into a database has done since the server started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Route {
+pub struct RouteReport {
     pub database: Word,
     pub route: String,
     pub events_total: u64,
@@ -157,7 +160,7 @@ pub struct Route {
 
 /// The changes of one database's business tables on their way to one target: `audit` or `stream`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Changes {
+pub struct ChangesReport {
     pub database: String,
     pub target: Word,
     /// connecting, following, retrying, or absent: the database has no outbox yet.
@@ -172,16 +175,19 @@ pub struct Changes {
 
 /// One database of the registry.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Database {
+pub struct DatabaseReport {
     pub name: String,
     pub module: String,
     pub engine: String,
     pub team: String,
+    /// How it answered last, asked once a minute; `None` before, and where no connection is configured.
+    pub answers: Option<bool>,
+    pub last_error: Option<String>,
 }
 
 /// A database server's clock against ours.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Clock {
+pub struct ClockReport {
     pub database: Word,
     /// How far the server's is ahead; `None` while it cannot be asked.
     pub offset_seconds: Option<f64>,

@@ -4,7 +4,7 @@
 use super::past::Past;
 pub use super::past::Rates;
 use super::proof::{self, Proof};
-use super::report::{Changes, ServerReport, Sink, Word};
+use super::report::{ChangesReport, ServerReport, SinkReport, Word};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const GROWTH_SPAN: Duration = Duration::from_secs(60);
 const FORECAST_MAX_SECONDS: f64 = 30.0 * 86_400.0;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Snapshot {
+pub struct ServerSnapshot {
     /// When it was taken, milliseconds since 1970 by the server's clock.
     pub taken_ms: i64,
     pub rates: Rates,
@@ -63,7 +63,7 @@ pub struct Flow {
     pub retry: Option<String>,
 }
 
-impl Snapshot {
+impl ServerSnapshot {
     /// `past` is what was seen before `now`.
     pub(crate) fn new(report: ServerReport, taken_ms: i64, now: Instant, past: &Past) -> Self {
         let flows = flows(&report);
@@ -111,7 +111,7 @@ fn flows(report: &ServerReport) -> Vec<Flow> {
     sinks.chain(report.changes.iter().map(of_changes)).collect()
 }
 
-fn of_sink(sink: &Sink, report: &ServerReport) -> Flow {
+fn of_sink(sink: &SinkReport, report: &ServerReport) -> Flow {
     let module = report.databases.iter().any(|database| database.module == sink.name);
     let kind = match (&sink.database, module) {
         (None, _) => "router",
@@ -139,7 +139,7 @@ fn of_sink(sink: &Sink, report: &ServerReport) -> Flow {
     }
 }
 
-fn of_changes(changes: &Changes) -> Flow {
+fn of_changes(changes: &ChangesReport) -> Flow {
     Flow {
         name: format!("changes/{}/{}", changes.database, changes.target),
         kind: "changes".into(),

@@ -7,8 +7,9 @@
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use genims_locks::network;
-use genims_locks::refusals::{Kind, Refusals};
+use genims_locks::refusals::{RefusalKind, Refusals};
 use genims_locks::tls::Tls;
+use genims_model::Backoff;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
@@ -33,8 +34,9 @@ const UNSENT_MAX: Duration = Duration::from_secs(20);
 const CONNECTIONS_MAX: usize = 512;
 const UNANSWERED_MAX: Duration = Duration::from_secs(30);
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// After an error of the listening socket: mostly too many open files.
-const AGAIN: Duration = Duration::from_millis(200);
+/// After an error of the listening socket, mostly too many open files, it rests.
+const REST_MIN: Duration = Duration::from_millis(50);
+const REST_MAX: Duration = Duration::from_secs(1);
 
 /// The other end.
 #[derive(Clone, Copy, Debug)]
@@ -92,21 +94,26 @@ async fn accept(
     ready: mpsc::Sender<(Connection, Peer)>,
     places: Arc<Places>,
 ) {
+    let mut rests = Backoff::new(REST_MIN, REST_MAX);
     loop {
-        let (socket, address) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection of the HTTP side could not be accepted");
-                    sleep(AGAIN).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = ready.closed() => return,
         };
+        let (socket, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "a connection of the HTTP side could not be accepted");
+                if rests.wait(ready.closed()).await {
+                    continue;
+                }
+                return;
+            }
+        };
+        rests.reset();
         let peer = Peer(address.ip());
         let Some(place) = Places::take(&places, peer) else {
-            refusals.tell(Kind::Busy, DOOR, "", &peer.to_string());
+            refusals.tell(RefusalKind::Busy, DOOR, "", &peer.to_string());
             continue;
         };
         bound(&socket);
@@ -124,7 +131,7 @@ async fn accept(
                     // Refused: the server is ending.
                     let _ = ready.send((Connection::new(Socket::Secured(Box::new(stream)), place), peer)).await;
                 }
-                Ok(Err(_)) | Err(_) => refusals.tell(Kind::Handshake, DOOR, "", &peer.to_string()),
+                Ok(Err(_)) | Err(_) => refusals.tell(RefusalKind::Handshake, DOOR, "", &peer.to_string()),
             }
         });
     }
@@ -139,13 +146,13 @@ struct Places {
 
 /// One connection's, until this is dropped.
 #[derive(Debug)]
-struct Place {
+struct ConnectionPermit {
     of: Arc<Places>,
     host: IpAddr,
 }
 
 impl Places {
-    fn take(places: &Arc<Self>, peer: Peer) -> Option<Place> {
+    fn take(places: &Arc<Self>, peer: Peer) -> Option<ConnectionPermit> {
         let host = peer.network();
         let mut taken = places.taken.lock();
         let own = taken.get(&host).copied().unwrap_or(0);
@@ -153,11 +160,11 @@ impl Places {
             return None;
         }
         taken.insert(host, own + 1);
-        Some(Place { of: places.clone(), host })
+        Some(ConnectionPermit { of: places.clone(), host })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.of.taken.lock();
         if let Some(own) = taken.get_mut(&self.host) {
@@ -202,11 +209,11 @@ enum Socket {
 pub(crate) struct Connection {
     socket: Socket,
     ends: Pin<Box<Sleep>>,
-    _place: Place,
+    _place: ConnectionPermit,
 }
 
 impl Connection {
-    fn new(socket: Socket, place: Place) -> Self {
+    fn new(socket: Socket, place: ConnectionPermit) -> Self {
         Self { socket, ends: Box::pin(sleep(UNANSWERED_MAX)), _place: place }
     }
 
@@ -267,7 +274,7 @@ mod tests {
         }
         let mut refused = TcpStream::connect(address).await.unwrap();
         assert_eq!(refused.read(&mut [0]).await.unwrap(), 0, "it is closed");
-        assert_eq!(refusals.totals(), [(DOOR.to_owned(), Kind::Busy, 1)]);
+        assert_eq!(refusals.totals(), [(DOOR.to_owned(), RefusalKind::Busy, 1)]);
         inside.clear();
         let mut client = TcpStream::connect(address).await.unwrap();
         let (mut served, peer) = accepted.accept().await;

@@ -1,11 +1,11 @@
-//! `/api/v1`: JSON; lists in pages, errors as problems. Every answer is a part of one [`Snapshot`], with the time at
+//! `/api/v1`: JSON; lists in pages, errors as problems. Every answer is a part of one [`ServerSnapshot`], with the time at
 //! which it was taken.
 
 use super::problem::Problem;
 use super::report::Word;
 use super::sign::role::{Right, Role};
 use super::sign::{self, Access, Doorway, guarded};
-use super::snapshot::Snapshot;
+use super::snapshot::ServerSnapshot;
 use super::socket::Peer;
 use super::window::{LISTENERS_MAX, OF_ONE_MAX, Tick, Window};
 use axum::extract::rejection::QueryRejection;
@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream;
-use genims_locks::refusals::Kind;
+use genims_locks::refusals::RefusalKind;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ async fn index() -> impl IntoResponse {
 }
 
 /// Also `/stats`.
-pub(crate) async fn snapshot(State(seen): State<Seen>) -> Json<Snapshot> {
+pub(crate) async fn snapshot(State(seen): State<Seen>) -> Json<ServerSnapshot> {
     Json(seen.window.snapshot())
 }
 
@@ -183,7 +183,7 @@ async fn listeners(
     State(seen): State<Seen>,
     uri: Uri,
     wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Listed<super::report::Source> {
+) -> Listed<super::report::SourceReport> {
     let snapshot = seen.window.snapshot();
     list(wanted, &uri, snapshot.taken_ms, |_| snapshot.report.sources)
 }
@@ -282,7 +282,7 @@ pub(crate) fn listen(
     let network = || peer.map_or_else(String::new, |peer| peer.network().to_string());
     let Some((ticks, place)) = seen.window.listen(&user.clone().unwrap_or_else(network)) else {
         let host = peer.map_or_else(String::new, |peer| peer.to_string());
-        sign::refused(&seen.doorway.refusals, Kind::Busy, &user.unwrap_or_default(), &host);
+        sign::refused(&seen.doorway.refusals, RefusalKind::Busy, &user.unwrap_or_default(), &host);
         let detail = format!(
             "{LISTENERS_MAX} listen already, or {OF_ONE_MAX} of one user or address; close one, or ask {PREFIX}/snapshot"
         );

@@ -1,11 +1,11 @@
-//! Who looks: every answer is made of a [`Snapshot`] that is taken here, at once and of the same report, so that page, API,
+//! Who looks: every answer is made of a [`ServerSnapshot`] that is taken here, at once and of the same report, so that page, API,
 //! events, metrics and `genims top` cannot disagree about a moment. Once a second a sample is kept for rates and charts, and
 //! handed to those who listen: they share one copy, and one who is slow misses some.
 
 use super::board::Board;
 use super::past::{self, Past, Point};
 use super::report::{Observe, ServerReport};
-use super::snapshot::Snapshot;
+use super::snapshot::ServerSnapshot;
 use askama::Template;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -34,12 +34,12 @@ struct Places(Mutex<HashMap<Box<str>, usize>>);
 
 /// One listener's, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ListenerPermit {
     of: Arc<Places>,
     who: Box<str>,
 }
 
-impl Drop for Place {
+impl Drop for ListenerPermit {
     fn drop(&mut self) {
         let mut taken = self.of.0.lock();
         if let Some(own) = taken.get_mut(&self.who) {
@@ -65,9 +65,9 @@ impl Window {
     }
 
     /// What is now.
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> ServerSnapshot {
         let report = self.observer.report();
-        Snapshot::new(report, genims_model::now_us() / 1_000, Instant::now(), &self.past.lock())
+        ServerSnapshot::new(report, genims_model::now_us() / 1_000, Instant::now(), &self.past.lock())
     }
 
     /// The last ten minutes, oldest first.
@@ -76,14 +76,14 @@ impl Window {
     }
 
     /// A place among those who listen; `None` when all are taken, or all that one may have. `who`: a user, or an address.
-    pub(crate) fn listen(&self, who: &str) -> Option<(watch::Receiver<Tick>, Place)> {
+    pub(crate) fn listen(&self, who: &str) -> Option<(watch::Receiver<Tick>, ListenerPermit)> {
         let mut taken = self.places.0.lock();
         let own = taken.get(who).copied().unwrap_or(0);
         if own >= OF_ONE_MAX || taken.values().sum::<usize>() >= LISTENERS_MAX {
             return None;
         }
         taken.insert(who.into(), own + 1);
-        Some((self.ticks.subscribe(), Place { of: self.places.clone(), who: who.into() }))
+        Some((self.ticks.subscribe(), ListenerPermit { of: self.places.clone(), who: who.into() }))
     }
 
     /// Samples until `shutdown` is cancelled.
@@ -108,7 +108,7 @@ impl Window {
         }
     }
 
-    fn tick(&self, snapshot: &Snapshot) -> Tick {
+    fn tick(&self, snapshot: &ServerSnapshot) -> Tick {
         let board = Board::new(snapshot, &self.points()).render();
         let board = board.unwrap_or_else(|error| {
             tracing::error!(%error, "the page cannot be drawn");

@@ -2,9 +2,12 @@
 
 use super::http;
 use super::past::Past;
-use super::report::{Changes, Clock, Database, Latency, Listener, Observe, ServerReport, Sink, Source, Spool};
+use super::report::{
+    ChangesReport, ClockReport, DatabaseReport, Latency, ListenerReport, Observe, ServerReport, SinkReport,
+    SourceReport, SpoolReport,
+};
 use super::sign::Doorway;
-use super::snapshot::{Fill, Snapshot};
+use super::snapshot::{Fill, ServerSnapshot};
 use super::socket::Peer;
 use super::window::{LISTENERS_MAX, OF_ONE_MAX, Window};
 use axum::body::{Body, to_bytes};
@@ -24,15 +27,17 @@ const HOSTILE: &str = "</td><script>alert(1)</script>\r\n\"'&";
 
 /// A server with all 17 databases in trouble, and others' texts wherever they can stand.
 fn report() -> ServerReport {
-    let databases: Vec<Database> = (0..17)
-        .map(|no| Database {
+    let databases: Vec<DatabaseReport> = (0..17)
+        .map(|no| DatabaseReport {
             name: format!("genims_{no}_db"),
             module: format!("module{no}"),
             engine: "PostgreSQL".to_owned(),
             team: "Team".to_owned(),
+            answers: Some(false),
+            last_error: Some(HOSTILE.to_owned()),
         })
         .collect();
-    let sink = |name: &str, database: Option<&str>| Sink {
+    let sink = |name: &str, database: Option<&str>| SinkReport {
         name: name.to_owned(),
         database: database.map(str::to_owned),
         state: "retrying".into(),
@@ -44,35 +49,48 @@ fn report() -> ServerReport {
         expired_total: 1,
         gap_records_total: 2,
         last_error: Some(HOSTILE.repeat(4)),
-        ..Sink::default()
+        ..SinkReport::default()
     };
     let routed = databases[2..8].iter().map(|database| sink(&database.module, Some(&database.name)));
-    let sinks: Vec<Sink> =
+    let sinks: Vec<SinkReport> =
         [sink("postgres", Some("genims_operations_db")), sink("events", None)].into_iter().chain(routed).collect();
     let changes = databases[..13].iter().flat_map(|database| {
-        ["audit", "stream"].map(|target| Changes {
+        ["audit", "stream"].map(|target| ChangesReport {
             database: database.name.clone(),
             target: target.into(),
             state: "following".into(),
             waiting: 12,
             age_seconds: 0.4,
-            ..Changes::default()
+            ..ChangesReport::default()
         })
     });
     let account =
         Account { received: 1_500, committed: 1_000, duplicate: 100, dead_lettered: 200, dropped: 150, in_flight: 50 };
-    let listener =
-        Listener { address: HOSTILE.to_owned(), connections_open: 4, refused_total: 2, ..Listener::default() };
+    let listener = ListenerReport {
+        address: HOSTILE.to_owned(),
+        connections_open: 4,
+        refused_total: 2,
+        ..ListenerReport::default()
+    };
     ServerReport {
         version: "0.1.0".into(),
         ready: true,
         identity_holds: account.holds(),
         total: account,
-        sources: vec![Source { name: HOSTILE.to_owned(), account, listener: Some(listener) }, Source::default()],
-        spool: Spool { id: "o'clock".to_owned(), bytes: 600, bytes_max: 1_000, counted_from: 40, ..Spool::default() },
+        sources: vec![
+            SourceReport { name: HOSTILE.to_owned(), account, listener: Some(listener) },
+            SourceReport::default(),
+        ],
+        spool: SpoolReport {
+            id: "o'clock".to_owned(),
+            bytes: 600,
+            bytes_max: 1_000,
+            counted_from: 40,
+            ..SpoolReport::default()
+        },
         sinks,
         changes: changes.collect(),
-        clocks: vec![Clock { complaint: Some(HOSTILE.to_owned()), ..Clock::default() }],
+        clocks: vec![ClockReport { complaint: Some(HOSTILE.to_owned()), ..ClockReport::default() }],
         databases,
         dead_letter_reasons: vec![("unknown_sensor".into(), 200), ("too_old".into(), 0)],
         remarks: vec![("place".into(), 9)],
@@ -236,7 +254,7 @@ async fn lists_come_in_pages_and_bad_questions_are_problems() {
 #[tokio::test]
 async fn page_api_and_metrics_tell_the_same_numbers() {
     let stats = json("/stats").await;
-    let snapshot: Snapshot = serde_json::from_value(stats.clone()).unwrap();
+    let snapshot: ServerSnapshot = serde_json::from_value(stats.clone()).unwrap();
     assert_eq!(serde_json::to_value(&snapshot).unwrap(), stats, "what is read is what was written");
     assert_eq!(snapshot.report.total, report().total);
     let server = json("/api/v1/server").await;
@@ -272,7 +290,7 @@ async fn those_who_listen_share_a_tick_and_their_number_is_bounded() {
     }
     let text = String::from_utf8(streams[0].next().await.unwrap().unwrap().to_vec()).unwrap();
     assert!(text.starts_with("event: snapshot\ndata: {") && text.ends_with("}\n\n"), "{text}");
-    let told: Snapshot =
+    let told: ServerSnapshot =
         serde_json::from_str(text.trim_end().strip_prefix("event: snapshot\ndata: ").unwrap()).unwrap();
     assert_eq!(told.report.total, report().total);
     streams.truncate(1);
@@ -303,11 +321,11 @@ fn rates_growth_and_latencies_are_those_of_the_last_seconds() {
     let mut report = report();
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 2).unwrap();
     let mut past = Past::default();
-    let first = Snapshot::new(report.clone(), 0, at(0), &past);
+    let first = ServerSnapshot::new(report.clone(), 0, at(0), &past);
     assert_eq!((first.rates.span_seconds, first.flows[0].rate_per_second), (0.0, 0.0));
     assert_eq!(first.fill.seconds_until_full, None);
     for second in 0..700 {
-        let snapshot = Snapshot::new(report.clone(), second as i64 * 1_000, at(second), &past);
+        let snapshot = ServerSnapshot::new(report.clone(), second as i64 * 1_000, at(second), &past);
         let delivered: HashMap<String, u64> =
             snapshot.flows.iter().map(|flow| (flow.name.clone(), flow.delivered_total)).collect();
         past.add(at(second), (snapshot.taken_ms, snapshot.rates), &report, delivered);
@@ -320,7 +338,7 @@ fn rates_growth_and_latencies_are_those_of_the_last_seconds() {
         histogram.record_n(if second < 400 { 40_000 } else { 300 }, 10).unwrap();
         report.spool.receive_to_durable_ms = Latency::of(&histogram);
     }
-    let now = Snapshot::new(report, 700_000, at(700), &past);
+    let now = ServerSnapshot::new(report, 700_000, at(700), &past);
     assert_eq!((now.rates.received_per_second, now.rates.stored_per_second), (20.0, 10.0));
     assert_eq!((now.rates.span_seconds, now.flows[0].rate_per_second), (5.0, 30.0));
     assert_eq!(now.fill.seconds_until_full, Some((10_000.0 - 2_000.0) / 2.0));
@@ -341,7 +359,7 @@ fn a_counter_that_went_back_and_an_empty_log_give_no_odd_numbers() {
     assert_eq!(snapshot.fill.share, Fill::default().share);
     let mut past = Past::default();
     past.add(start, (0, snapshot.rates), &report(), HashMap::new());
-    let later = Snapshot::new(ServerReport::default(), 0, start + Duration::from_secs(9), &past);
+    let later = ServerSnapshot::new(ServerReport::default(), 0, start + Duration::from_secs(9), &past);
     assert_eq!((later.rates.received_per_second, later.fill.seconds_until_full), (0.0, None));
     assert!(later.proofs.is_empty(), "nothing is proved without the operations database");
 }

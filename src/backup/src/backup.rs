@@ -7,7 +7,7 @@ use crate::errors::BackupError;
 use crate::folder::Partial;
 use crate::manifest::Manifest;
 use crate::task::Work;
-pub use crate::task::{BackedUpDatabase, Progress, Show};
+pub use crate::task::{BackedUpDatabase, BackupProgress, Show};
 use crate::{mongo, mysql, postgres};
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
@@ -78,7 +78,7 @@ pub async fn run(
             }
             Err(error) => report.error = Some(error.to_string()),
         }
-        show(Progress::Finished(&report));
+        show(BackupProgress::Finished(&report));
         (database.load_order, report)
     });
     let mut reports: Vec<_> = stream::iter(tasks).buffer_unordered(PARALLEL_MAX).collect().await;

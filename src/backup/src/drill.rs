@@ -2,27 +2,32 @@
 //! the manifest and dropped again; the database itself is only read.
 //!
 //! In: databases and a folder. Out: per database the seconds to save and to bring back (RTO), and how much a loss right now would cost
-//! (RPO): the seconds since the backup's moment, for what no log gives again.
+//! (RPO): the seconds since the backup's moment, for what no log gives again. The latest drill of each database is kept beside its
+//! backups, in `drill.json`.
 
-use crate::backup::{self, Progress};
+use crate::backup::{self, BackupProgress};
 use crate::errors::BackupError;
-use crate::restore::{self, Wanted};
+use crate::restore::{self, RestoreRequest};
 use crate::{mongo, mysql, postgres};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
 /// What a copy is called.
 const SUFFIX: &str = "_drill";
+/// In the folder of backups.
+const FILE: &str = "drill.json";
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Drilled {
     pub database: String,
     pub engine: Engine,
+    pub drilled_at: DateTime<Utc>,
     pub backup_seconds: f64,
     /// From the decision to restore until the copy was counted: recovery time.
     pub restore_seconds: f64,
@@ -43,6 +48,26 @@ impl DrillReport {
     pub fn ok(&self) -> bool {
         self.databases.iter().all(|database| database.error.is_none())
     }
+}
+
+/// What is known of the latest drills into a folder, by database; nothing where there was none.
+pub fn latest(folder: &Path) -> Result<BTreeMap<String, Drilled>, BackupError> {
+    let path = folder.join(FILE);
+    let text = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        text => text.map_err(BackupError::read(&path))?,
+    };
+    serde_json::from_slice(&text).map_err(|error| BackupError::read(&path)(error.into()))
+}
+
+/// Keeps the report beside the backups, in place of what is known of the same databases.
+pub fn keep(folder: &Path, report: &DrillReport) -> Result<(), BackupError> {
+    let mut all = latest(folder)?;
+    all.extend(report.databases.iter().map(|drilled| (drilled.database.clone(), drilled.clone())));
+    let (path, draft) = (folder.join(FILE), folder.join(format!("{FILE}.draft")));
+    let text = serde_json::to_vec_pretty(&all).map_err(|error| BackupError::write(&path)(error.into()))?;
+    std::fs::write(&draft, text).map_err(BackupError::write(&draft))?;
+    std::fs::rename(&draft, &path).map_err(BackupError::write(&path))
 }
 
 /// One database after the other, so that each time is its own.
@@ -69,8 +94,8 @@ async fn one(
     folder: &Path,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<Drilled, BackupError> {
-    let step = |progress: Progress<'_>| {
-        if let Progress::Step { what, .. } = progress {
+    let step = |progress: BackupProgress<'_>| {
+        if let BackupProgress::Step { what, .. } = progress {
             show(database, what);
         }
     };
@@ -78,6 +103,7 @@ async fn one(
     let mut drilled = Drilled {
         database: database.name.clone(),
         engine: database.engine,
+        drilled_at: Utc::now(),
         backup_seconds: saved.seconds,
         restore_seconds: 0.0,
         exposed_seconds: 0.0,
@@ -93,7 +119,7 @@ async fn one(
     }
     let name = format!("{}{SUFFIX}", database.name);
     let restoring = |what: &str| show(database, what);
-    let wanted = Wanted { database, environment, name: Some(&name), replace: true, show: &restoring };
+    let wanted = RestoreRequest { database, environment, name: Some(&name), replace: true, show: &restoring };
     match restore::run(registry, &wanted, folder).await {
         Ok(restored) => {
             drilled.restore_seconds = restored.seconds;
@@ -120,5 +146,34 @@ async fn remove(database: &Database, environment: &Environment, name: &str) -> R
         Engine::Mongodb => {
             mongo::remove(&MongoSettings::from_environment(database, environment)?.with_database(name)).await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_drill_of_each_database_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let drilled = |database: &str, restore_seconds| Drilled {
+            database: database.to_owned(),
+            engine: Engine::Postgresql,
+            drilled_at: Utc::now(),
+            backup_seconds: 1.0,
+            restore_seconds,
+            exposed_seconds: 3.0,
+            rows: 1,
+            bytes: 1,
+            error: None,
+        };
+        assert!(latest(folder.path()).expect("none yet").is_empty());
+        for databases in [vec![drilled("a", 1.0), drilled("b", 1.0)], vec![drilled("b", 2.0)]] {
+            keep(folder.path(), &DrillReport { databases, seconds: 0.0 }).expect("kept");
+        }
+        let known = latest(folder.path()).expect("readable");
+        assert_eq!(known.values().map(|drilled| drilled.restore_seconds).collect::<Vec<_>>(), [1.0, 2.0]);
+        std::fs::write(folder.path().join(FILE), "{").expect("written");
+        assert!(latest(folder.path()).expect_err("damaged").to_string().contains(FILE));
     }
 }

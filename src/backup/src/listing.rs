@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Entry {
+pub struct ListedBackup {
     pub database: String,
     pub path: PathBuf,
     /// The moment that it shows.
@@ -24,7 +24,7 @@ pub struct Entry {
 /// Every database of the registry, those without a backup too.
 #[derive(Clone, Debug, Serialize)]
 pub struct Listing {
-    pub backups: Vec<Entry>,
+    pub backups: Vec<ListedBackup>,
     /// Databases without a backup.
     pub missing: Vec<String>,
 }
@@ -51,8 +51,8 @@ pub fn list(registry: &Registry, from: &Path, now: DateTime<Utc>) -> Result<List
     Ok(listing)
 }
 
-fn entry(database: &str, path: PathBuf, now: DateTime<Utc>) -> Entry {
-    let mut entry = Entry {
+fn entry(database: &str, path: PathBuf, now: DateTime<Utc>) -> ListedBackup {
+    let mut entry = ListedBackup {
         database: database.to_owned(),
         path,
         begun_at: None,

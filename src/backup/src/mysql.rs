@@ -9,7 +9,7 @@ use crate::dump::{Counter, Renamer};
 use crate::errors::BackupError;
 use crate::manifest::{Content, LogPosition, Manifest};
 use crate::programs::{self, is_mariadb};
-use crate::task::{Wanted, Work};
+use crate::task::{RestoreRequest, Work};
 use crate::written::Written;
 use genims_databases::mysql::{INTERNAL_DATABASE, disconnect};
 use genims_databases::{DatabaseError, Engine, MysqlConnection, MysqlSettings, quoted};
@@ -130,7 +130,7 @@ async fn positions(connection: &mut MysqlConnection, module: &str) -> Result<Vec
 }
 
 /// Where a restore goes; says what is in the way.
-pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<MysqlSettings, BackupError> {
+pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<MysqlSettings, BackupError> {
     let own = MysqlSettings::from_environment(wanted.database, wanted.environment)?;
     let settings = match wanted.name {
         Some(name) => own.with_database(name),
@@ -150,7 +150,11 @@ pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<MysqlSettings, BackupE
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manifest) -> Result<String, BackupError> {
+pub(crate) async fn restore(
+    wanted: &RestoreRequest<'_>,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let failed = |error| BackupError::from(settings.error(error));
     let own = MysqlSettings::from_environment(wanted.database, wanted.environment)?;
@@ -226,7 +230,9 @@ fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     match table {
         "schema_history" | "seed_ledger" => Some(format!("database_name = '{database}'")),
         "route_positions" => Some(format!("sink = '{module}'")),
-        _ if table.starts_with("audit_") && module == "audit" => Some("TRUE".to_owned()),
+        _ if (table.starts_with("audit_") || table == "checklist_signatures") && module == "audit" => {
+            Some("TRUE".to_owned())
+        }
         _ => None,
     }
 }
@@ -275,6 +281,7 @@ mod tests {
         );
         assert_eq!(ours("route_positions", "genims_audit_db", "audit").as_deref(), Some("sink = 'audit'"));
         assert_eq!(ours("audit_seals", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
+        assert_eq!(ours("checklist_signatures", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("audit_seals", "genims_reporting_db", "reporting"), None);
         assert_eq!(ours("refused_events", "genims_audit_db", "audit"), None);
     }

@@ -7,9 +7,10 @@ use crate::child::Call;
 use crate::errors::BackupError;
 use crate::manifest::{Content, LogPosition, Manifest};
 use crate::programs::{self, Program};
-use crate::task::{Wanted, Work};
+use crate::task::{RestoreRequest, Work};
 use crate::written::Written;
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresSettings, quoted};
+use genims_model::Backoff;
 use genims_platform::provision::postgres::{connect_existing, connect_to_server, create_database, lock, set_utc};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,8 +38,9 @@ const ROLES: &str = "SELECT DISTINCT r.rolname::text FROM ( \
 const POSITION_TABLES: [&str; 2] = ["genims_internal.sink_positions", "genims_internal.route_positions"];
 
 /// A session that is told to go may need a moment.
-const SWAP_TRIES: usize = 100;
-const SWAP_PAUSE: Duration = Duration::from_millis(50);
+const SWAP_ATTEMPTS_MAX: u32 = 20;
+const SWAP_PAUSE_MIN: Duration = Duration::from_millis(50);
+const SWAP_PAUSE_MAX: Duration = Duration::from_millis(500);
 
 pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupError> {
     let settings = PostgresSettings::from_environment(work.database, work.environment)?;
@@ -111,7 +113,7 @@ async fn positions(client: &PostgresClient) -> Result<Vec<LogPosition>, tokio_po
 }
 
 /// Where a restore goes; says what is in the way.
-pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<PostgresSettings, BackupError> {
+pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<PostgresSettings, BackupError> {
     let own = PostgresSettings::from_environment(wanted.database, wanted.environment)?;
     let settings = match wanted.name {
         Some(name) => own.with_database(name),
@@ -126,7 +128,11 @@ pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<PostgresSettings, Back
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manifest) -> Result<String, BackupError> {
+pub(crate) async fn restore(
+    wanted: &RestoreRequest<'_>,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let (server, keeper) = connect_to_server(&settings).await?;
     let failed = |error: tokio_postgres::Error| server.error(error);
@@ -150,7 +156,7 @@ pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manif
 }
 
 async fn fill(
-    wanted: &Wanted<'_>,
+    wanted: &RestoreRequest<'_>,
     fresh: &PostgresSettings,
     program: &Program,
     file: &Path,
@@ -218,15 +224,13 @@ async fn swap(keeper: &PostgresClient, name: &str, fresh: &str) -> Result<(), to
 async fn rename(keeper: &PostgresClient, from: &str, to: &str) -> Result<(), tokio_postgres::Error> {
     let (old, new) = (quoted(Engine::Postgresql, from), quoted(Engine::Postgresql, to));
     keeper.batch_execute(&format!("ALTER DATABASE {old} ALLOW_CONNECTIONS false")).await?;
-    let mut result = Ok(());
-    for _ in 0..SWAP_TRIES {
+    let attempt = async || {
         keeper.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&from]).await?;
-        result = keeper.batch_execute(&format!("ALTER DATABASE {old} RENAME TO {new}")).await;
-        match &result {
-            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => tokio::time::sleep(SWAP_PAUSE).await,
-            _ => break,
-        }
-    }
+        keeper.batch_execute(&format!("ALTER DATABASE {old} RENAME TO {new}")).await
+    };
+    let is_in_use = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::OBJECT_IN_USE);
+    let backoff = Backoff::new(SWAP_PAUSE_MIN, SWAP_PAUSE_MAX);
+    let result = backoff.retry(SWAP_ATTEMPTS_MAX, is_in_use, attempt).await;
     let named = if result.is_ok() { &new } else { &old };
     keeper.batch_execute(&format!("ALTER DATABASE {named} ALLOW_CONNECTIONS true")).await?;
     result

@@ -7,7 +7,7 @@
 use crate::errors::BackupError;
 use crate::folder;
 use crate::manifest::{LogPosition, Manifest};
-pub use crate::task::Wanted;
+pub use crate::task::RestoreRequest;
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
 use genims_databases::mysql::{INTERNAL_DATABASE, STAGING_DATABASE};
@@ -54,7 +54,7 @@ pub struct RestoreReport {
 }
 
 /// Restores the backup that `from` is, or the newest below it.
-pub async fn run(registry: &Registry, wanted: &Wanted<'_>, from: &Path) -> Result<RestoreReport, BackupError> {
+pub async fn run(registry: &Registry, wanted: &RestoreRequest<'_>, from: &Path) -> Result<RestoreReport, BackupError> {
     let started = Instant::now();
     if let Some(name) = wanted.name {
         check_name(registry, name)?;
@@ -111,7 +111,11 @@ fn is_plain(name: &str) -> bool {
 }
 
 /// Roles, grants, partitions, and migrations that are younger than the backup.
-async fn provisioned(registry: &Registry, wanted: &Wanted<'_>, place: &str) -> Result<Vec<String>, BackupError> {
+async fn provisioned(
+    registry: &Registry,
+    wanted: &RestoreRequest<'_>,
+    place: &str,
+) -> Result<Vec<String>, BackupError> {
     wanted.step("provisioning");
     let options = provision::Options { only: vec![wanted.database.name.clone()], mode: provision::Mode::Apply };
     let mut report = provision::run(registry, wanted.environment, &options, &|_| {}).await?;
@@ -130,7 +134,7 @@ async fn provisioned(registry: &Registry, wanted: &Wanted<'_>, place: &str) -> R
 }
 
 /// Into the audit trail; of a database without an outbox, into that of the master data, if it can be reached.
-async fn record(registry: &Registry, wanted: &Wanted<'_>, manifest: &Manifest) -> Result<(), BackupError> {
+async fn record(registry: &Registry, wanted: &RestoreRequest<'_>, manifest: &Manifest) -> Result<(), BackupError> {
     let database = wanted.database;
     let own = database.engine == Engine::Postgresql;
     let outbox = if own { database } else { registry.get("genims_master_db")? };

@@ -29,14 +29,14 @@ pub struct BackedUpDatabase {
 
 /// Something to show while it runs.
 #[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
+pub enum BackupProgress<'a> {
     Step { database: &'a str, what: &'a str },
     Bytes(u64),
     Finished(&'a BackedUpDatabase),
 }
 
 /// Who is shown it.
-pub type Show<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
+pub type Show<'a> = &'a (dyn Fn(BackupProgress<'_>) + Sync);
 
 /// One database's share of a run.
 pub(crate) struct Work<'a> {
@@ -52,20 +52,20 @@ pub(crate) struct Work<'a> {
 
 impl Work<'_> {
     pub(crate) fn step(&self, what: &str) {
-        (self.show)(Progress::Step { database: &self.database.name, what });
+        (self.show)(BackupProgress::Step { database: &self.database.name, what });
     }
 
     pub(crate) fn take(&self, file: &mut Written, bytes: &[u8]) -> Result<(), BackupError> {
         file.write(bytes)?;
         let count = bytes.len() as u64;
-        (self.show)(Progress::Bytes(self.bytes.fetch_add(count, Ordering::Relaxed) + count));
+        (self.show)(BackupProgress::Bytes(self.bytes.fetch_add(count, Ordering::Relaxed) + count));
         Ok(())
     }
 }
 
 /// What is to be restored, and where.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct RestoreRequest<'a> {
     pub database: &'a Database,
     pub environment: &'a Environment,
     /// Another name than its own, on the same server.
@@ -76,7 +76,7 @@ pub struct Wanted<'a> {
     pub show: &'a (dyn Fn(&str) + Sync),
 }
 
-impl Wanted<'_> {
+impl RestoreRequest<'_> {
     pub(crate) fn step(&self, what: &str) {
         (self.show)(what);
     }

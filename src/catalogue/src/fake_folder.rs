@@ -1,7 +1,7 @@
 //! A folder in memory that is as unkind as the rules allow: it fills up in mid-write, a failed sync throws away what it
 //! should have kept, any call may answer EIO, and a power cut loses, keeps or tears what was not synced.
 
-use super::folder::{Folder, Stored};
+use super::folder::{Folder, StoredFile};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::io;
@@ -177,12 +177,12 @@ impl Folder for FakeFolder {
         PathBuf::from(name)
     }
 
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Stored>>> {
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn StoredFile>>> {
         let file = self.call()?.names.get(name).copied();
-        Ok(file.map(|file| Box::new(FakeFile { folder: self.clone(), file }) as Box<dyn Stored>))
+        Ok(file.map(|file| Box::new(FakeFile { folder: self.clone(), file }) as Box<dyn StoredFile>))
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn Stored>> {
+    fn create(&self, name: &str) -> io::Result<Box<dyn StoredFile>> {
         let mut state = self.call()?;
         let file = state.files.len();
         state.files.push(Content::default());
@@ -218,7 +218,7 @@ impl FakeFile {
     }
 }
 
-impl Stored for FakeFile {
+impl StoredFile for FakeFile {
     fn read(&self) -> io::Result<Vec<u8>> {
         Ok(self.folder.call()?.files[self.file].current.clone())
     }

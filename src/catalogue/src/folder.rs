@@ -1,7 +1,7 @@
 //! The seam to the file system: what the journal asks of a folder and nothing more, so that tests can put a folder in its
 //! place that fills up, tears writes and forgets what was not synced.
 //!
-//! Contents are durable after [`Stored::sync`], names after [`Folder::sync_names`].
+//! Contents are durable after [`StoredFile::sync`], names after [`Folder::sync_names`].
 
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 pub trait Folder: Send + Debug {
     fn path(&self, name: &str) -> PathBuf;
     /// `None` when there is no such file.
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Stored>>>;
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn StoredFile>>>;
     /// An empty file, whatever was there before.
-    fn create(&self, name: &str) -> io::Result<Box<dyn Stored>>;
+    fn create(&self, name: &str) -> io::Result<Box<dyn StoredFile>>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn sync_names(&self) -> io::Result<()>;
 
     /// A file with these contents, durable under its name when this returns; the file before, or none, until then.
-    fn replace(&self, name: &str, contents: &[u8]) -> io::Result<Box<dyn Stored>> {
+    fn replace(&self, name: &str, contents: &[u8]) -> io::Result<Box<dyn StoredFile>> {
         let unfinished = format!("{name}.tmp");
         let file = self.create(&unfinished)?;
         file.write_at(contents, 0)?;
@@ -30,7 +30,7 @@ pub trait Folder: Send + Debug {
     }
 }
 
-pub trait Stored: Send + Debug {
+pub trait StoredFile: Send + Debug {
     fn read(&self) -> io::Result<Vec<u8>>;
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
     fn cut(&self, length: u64) -> io::Result<()>;
@@ -47,7 +47,7 @@ impl Folder for RealFolder {
         self.0.join(name)
     }
 
-    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Stored>>> {
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn StoredFile>>> {
         match OpenOptions::new().read(true).write(true).open(self.path(name)) {
             Ok(file) => Ok(Some(Box::new(file))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -55,7 +55,7 @@ impl Folder for RealFolder {
         }
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn Stored>> {
+    fn create(&self, name: &str) -> io::Result<Box<dyn StoredFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.path(name))?;
         Ok(Box::new(file))
     }
@@ -69,7 +69,7 @@ impl Folder for RealFolder {
     }
 }
 
-impl Stored for File {
+impl StoredFile for File {
     fn read(&self) -> io::Result<Vec<u8>> {
         let mut contents = vec![0; usize::try_from(self.metadata()?.len()).map_err(io::Error::other)?];
         self.read_exact_at(&mut contents, 0)?;

@@ -8,7 +8,7 @@
 
 use super::entry::{Entry, NAME};
 use super::error::JournalError;
-use super::folder::{Folder, Stored};
+use super::folder::{Folder, StoredFile};
 use super::frame::{self, Tip, Walk};
 use super::legacy;
 use super::witness::Witness;
@@ -27,7 +27,7 @@ pub(crate) struct Log {
 
 #[derive(Debug)]
 pub(crate) struct Journal {
-    file: Box<dyn Stored>,
+    file: Box<dyn StoredFile>,
     path: PathBuf,
     witness: Witness,
     tip: Tip,
@@ -126,9 +126,9 @@ impl Journal {
 
 fn continue_journal(
     folder: &dyn Folder,
-    file: Box<dyn Stored>,
+    file: Box<dyn StoredFile>,
     log: Log,
-) -> Result<(Box<dyn Stored>, Walk), JournalError> {
+) -> Result<(Box<dyn StoredFile>, Walk), JournalError> {
     let path = folder.path(NAME);
     let bytes = file.read().map_err(|source| JournalError::Io { action: "read", path: path.clone(), source })?;
     let found = frame::parse_front(&path, &bytes)?;
@@ -153,7 +153,7 @@ fn continue_journal(
 }
 
 /// A new journal with these entries, in the place of whatever bore the name.
-fn begin(folder: &dyn Folder, log: Uuid, entries: &[Entry]) -> Result<(Box<dyn Stored>, Walk), JournalError> {
+fn begin(folder: &dyn Folder, log: Uuid, entries: &[Entry]) -> Result<(Box<dyn StoredFile>, Walk), JournalError> {
     let path = folder.path(NAME);
     let io = |source| JournalError::Io { action: "create", path: path.clone(), source };
     let mut catalogue = Catalogue::default();

@@ -1,6 +1,6 @@
 //! The journal in folders that a simulation makes.
 
-pub use super::folder::{Folder, Stored};
+pub use super::folder::{Folder, StoredFile};
 
 use super::error::JournalError;
 use super::journal::Log;

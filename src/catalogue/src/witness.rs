@@ -5,7 +5,7 @@
 //! a later release keeps the places of magic, version and checksum, and is refused. It is written after the journal is durable and before numbers are published: it may fall behind the journal, never ahead.
 
 use super::error::JournalError;
-use super::folder::{Folder, Stored};
+use super::folder::{Folder, StoredFile};
 use super::frame::{Tip, u32_at, u64_at};
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -21,7 +21,7 @@ const FILE_BYTES: usize = 8192;
 #[derive(Debug)]
 pub(crate) struct Witness {
     folder: Box<dyn Folder>,
-    file: Option<Box<dyn Stored>>,
+    file: Option<Box<dyn StoredFile>>,
     path: PathBuf,
     log: Uuid,
     generation: u64,

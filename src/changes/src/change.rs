@@ -38,7 +38,7 @@ const PERSONAL: [&str; 14] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub enum ChangeOperation {
     Insert,
     Update,
     Delete,
@@ -47,7 +47,7 @@ pub enum Operation {
     Action,
 }
 
-impl Operation {
+impl ChangeOperation {
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Insert, Self::Update, Self::Delete, Self::Truncate, Self::Action]
             .into_iter()
@@ -73,7 +73,7 @@ pub struct Change {
     /// UTC.
     pub at: NaiveDateTime,
     pub table: String,
-    pub operation: Operation,
+    pub operation: ChangeOperation,
     pub key: String,
     pub rows: i64,
     pub before: Option<Image>,
@@ -210,7 +210,7 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(crate) fn change(id: i64, operation: Operation) -> Change {
+    pub(crate) fn change(id: i64, operation: ChangeOperation) -> Change {
         let image = |status: &str| {
             Image::from([("id".to_owned(), Some("7".to_owned())), ("status".to_owned(), Some(status.to_owned()))])
         };
@@ -223,8 +223,8 @@ pub(crate) mod tests {
             operation,
             key: "7".to_owned(),
             rows: 1,
-            before: matches!(operation, Operation::Update | Operation::Delete).then(|| image("draft")),
-            after: matches!(operation, Operation::Insert | Operation::Update).then(|| image("open")),
+            before: matches!(operation, ChangeOperation::Update | ChangeOperation::Delete).then(|| image("draft")),
+            after: matches!(operation, ChangeOperation::Insert | ChangeOperation::Update).then(|| image("open")),
             actor: "EMP-7".to_owned(),
             login: "erp".to_owned(),
             application: Some("psql".to_owned()),
@@ -236,7 +236,7 @@ pub(crate) mod tests {
     #[test]
     fn an_actor_is_named_with_or_without_its_kind_or_is_the_login() {
         let of = |actor: &str| {
-            let actor = Change { actor: actor.to_owned(), ..change(1, Operation::Insert) }.actor();
+            let actor = Change { actor: actor.to_owned(), ..change(1, ChangeOperation::Insert) }.actor();
             (actor.kind, actor.id)
         };
         assert_eq!(of("EMP-7"), ("employee", "EMP-7".to_owned()));
@@ -248,24 +248,24 @@ pub(crate) mod tests {
 
     #[test]
     fn an_update_names_what_differs_and_an_insert_everything() {
-        assert_eq!(change(1, Operation::Update).changed_columns(), ["status"]);
-        assert_eq!(change(1, Operation::Insert).changed_columns(), ["id", "status"]);
-        assert_eq!(change(1, Operation::Delete).changed_columns(), ["id", "status"]);
+        assert_eq!(change(1, ChangeOperation::Update).changed_columns(), ["status"]);
+        assert_eq!(change(1, ChangeOperation::Insert).changed_columns(), ["id", "status"]);
+        assert_eq!(change(1, ChangeOperation::Delete).changed_columns(), ["id", "status"]);
     }
 
     #[test]
     fn a_uid_is_a_uuid_that_depends_on_database_id_and_time() {
-        let one = change(1, Operation::Insert);
+        let one = change(1, ChangeOperation::Insert);
         let uid = one.uid("genims_erp_db");
         assert_eq!(uid, one.uid("genims_erp_db"));
         assert_eq!((uid.len(), &uid[14..15]), (36, "8"), "{uid}");
         assert_ne!(uid, one.uid("genims_crm_db"));
-        assert_ne!(uid, change(2, Operation::Insert).uid("genims_erp_db"));
+        assert_ne!(uid, change(2, ChangeOperation::Insert).uid("genims_erp_db"));
     }
 
     #[test]
     fn personal_values_are_masked_and_large_images_bounded() {
-        let mut one = change(1, Operation::Insert);
+        let mut one = change(1, ChangeOperation::Insert);
         let image = one.after.as_mut().expect("an insert");
         image.insert("email".to_owned(), Some("a@b".to_owned()));
         image.insert("mobile_phone".to_owned(), None);
@@ -275,16 +275,16 @@ pub(crate) mod tests {
         assert_eq!((image["email"].as_deref(), image["mobile_phone"].as_deref()), (Some("***"), None));
         assert!(image["drawing"].as_deref().is_some_and(|text| text.starts_with("sha256:") && text.len() < 100));
         assert_eq!(image["status"].as_deref(), Some("open"));
-        assert!(!change(1, Operation::Insert).prepare(true));
+        assert!(!change(1, ChangeOperation::Insert).prepare(true));
     }
 
     proptest! {
         #[test]
         fn whatever_a_session_says_fits_the_trail(text in "(?s).{1,600}", other in "(?s).{1,600}") {
-            let one = Change { actor: text.clone(), key: text.clone(), reason: Some(text.clone()), ..change(1, Operation::Insert) };
+            let one = Change { actor: text.clone(), key: text.clone(), reason: Some(text.clone()), ..change(1, ChangeOperation::Insert) };
             prop_assert!(one.actor().id.chars().count() <= 50 && !one.actor().id.is_empty());
             prop_assert!(one.record_key().chars().count() <= 100 && one.reason().is_some_and(|reason| reason.chars().count() <= 500));
-            let two = Change { key: other.clone(), ..change(1, Operation::Insert) };
+            let two = Change { key: other.clone(), ..change(1, ChangeOperation::Insert) };
             prop_assert_eq!(one.record_key() == two.record_key(), text == other);
         }
     }

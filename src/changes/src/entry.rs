@@ -338,7 +338,7 @@ impl Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Operation;
+    use crate::change::ChangeOperation;
     use crate::change::tests::change;
 
     fn at(seconds: i64) -> NaiveDateTime {
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn entries_continue_their_chains_and_say_what_the_comments_demand() {
         let mut ends = Ends::default();
-        let (write, row) = entries("genims_erp_db", change(1, Operation::Update), 3, at(0), &mut ends);
+        let (write, row) = entries("genims_erp_db", change(1, ChangeOperation::Update), 3, at(0), &mut ends);
         let row = row.expect("an update");
         let said = format!(
             "{ORIGIN}\u{1f}genims_erp_db\u{1f}1\u{1f}{}\u{1f}{}\u{1f}sales_orders\u{1f}7\u{1f}update\u{1f}1\u{1f}employee\u{1f}EMP-7\u{1f}900",
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(row.before.as_deref(), Some(r#"{"id":"7","status":"draft"}"#));
         assert_eq!((row.changed_columns.as_str(), row.changed_column_count), (r#"["status"]"#, 1));
         assert!(row.images_are_true());
-        let (next, none) = entries("genims_erp_db", change(2, Operation::Truncate), 0, at(0), &mut ends);
+        let (next, none) = entries("genims_erp_db", change(2, ChangeOperation::Truncate), 0, at(0), &mut ends);
         assert!(none.is_none());
         assert_eq!((next.common.position, &next.common.previous_hash), (2, &write.common.row_hash));
         assert_eq!((ends.write.position, ends.change.position), (2, 1));
@@ -369,7 +369,7 @@ mod tests {
     #[test]
     fn every_column_is_under_the_digest() {
         let mut ends = Ends::default();
-        let (write, row) = entries("genims_hr_db", change(1, Operation::Insert), 1, at(0), &mut ends);
+        let (write, row) = entries("genims_hr_db", change(1, ChangeOperation::Insert), 1, at(0), &mut ends);
         let row = row.expect("an insert");
         let altered = [
             Write { client_address: None, ..write.clone() },

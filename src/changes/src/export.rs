@@ -21,7 +21,7 @@ pub enum Format {
 
 /// Which entries.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct ExportRange {
     pub from: NaiveDateTime,
     /// The first moment that is no longer wanted.
     pub to: NaiveDateTime,
@@ -94,7 +94,7 @@ impl<W: io::Write> Writer<W> {
 
 pub async fn export(
     settings: &MysqlSettings,
-    wanted: &Wanted,
+    wanted: &ExportRange,
     format: Format,
     to: impl io::Write,
 ) -> Result<Exported, ChangesError> {

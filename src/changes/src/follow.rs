@@ -7,21 +7,17 @@ use crate::entry::Ends;
 use crate::error::ChangesError;
 use crate::heads::Heads;
 use crate::metrics::{Metrics, State};
-use crate::outbox::{Outbox, Position, Window};
+use crate::outbox::{Outbox, OutboxPosition, OutboxWindow};
 use crate::stream::Stream;
 use crate::trail::Trail;
 use genims_databases::DatabaseError;
-use genims_model::{Backoff, panics};
+use genims_model::{Polling, panics};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often an outbox is looked at. Waking by NOTIFY would take a lock of the whole server at every commit.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-const RETRY_MIN: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(10);
-/// A database that is not there yet may be provisioned meanwhile.
-const ABSENT_RETRY: Duration = Duration::from_secs(10);
 /// An outbox that takes longer to answer hangs; the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,19 +26,19 @@ pub const TRAIL: &str = "audit";
 pub const STREAM: &str = "stream";
 
 /// Where changes go.
-pub enum Target {
+pub enum ChangeTarget {
     Trail(Box<Trail>, Arc<Heads>),
     Stream(Box<Stream>),
 }
 
 pub struct OutboxFollower {
     pub outbox: Arc<Outbox>,
-    pub target: Target,
+    pub target: ChangeTarget,
     pub metrics: Arc<Metrics>,
-    position: Option<Position>,
+    position: Option<OutboxPosition>,
 }
 
-impl Target {
+impl ChangeTarget {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Trail(..) => TRAIL,
@@ -52,50 +48,44 @@ impl Target {
 }
 
 impl OutboxFollower {
-    pub fn new(outbox: Arc<Outbox>, target: Target) -> Self {
+    pub fn new(outbox: Arc<Outbox>, target: ChangeTarget) -> Self {
         Self { outbox, target, metrics: Arc::default(), position: None }
     }
 
     /// Until `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        let mut polling = Polling::new(LOOK_EVERY);
         loop {
             // What a panic left half-done is given up with the connections.
             let looked = panics::contain(self.look(&stop)).await;
-            let pause = match looked {
-                Ok(Ok(())) => {
-                    backoff.reset();
-                    LOOK_EVERY
-                }
-                Ok(Err(error)) => {
-                    self.give_up().await;
-                    self.failed(&error, &mut backoff)
-                }
+            let succeeded = matches!(looked, Ok(Ok(())));
+            if !succeeded {
+                self.give_up().await;
+            }
+            match looked {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.failed(&error),
                 Err(_) => {
-                    self.give_up().await;
                     self.metrics.failed(State::Retrying, "the delivery panicked; see the log".to_owned());
-                    backoff.next_delay()
                 }
-            };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
+            }
+            if !polling.wait(succeeded, stop.cancelled()).await {
+                break;
             }
         }
-        if let Target::Trail(trail, _) = &mut self.target {
+        if let ChangeTarget::Trail(trail, _) = &mut self.target {
             trail.close().await;
         }
     }
 
     async fn give_up(&mut self) {
         self.position = None;
-        if let Target::Trail(trail, _) = &mut self.target {
+        if let ChangeTarget::Trail(trail, _) = &mut self.target {
             trail.close().await;
         }
     }
 
-    fn failed(&self, error: &ChangesError, backoff: &mut Backoff) -> Duration {
+    fn failed(&self, error: &ChangesError) {
         let state = if is_absent(error) { State::Absent } else { State::Retrying };
         if self.metrics.failed(state, error.to_string()) {
             let (database, target) = (self.outbox.database(), self.target.name());
@@ -105,7 +95,6 @@ impl OutboxFollower {
                 tracing::warn!(database, target, %error, "changes wait; they are delivered when it can be done");
             }
         }
-        if state == State::Absent { ABSENT_RETRY } else { backoff.next_delay() }
     }
 
     /// Delivers everything that is there now.
@@ -159,9 +148,9 @@ impl OutboxFollower {
 }
 
 /// The target has what the window saw.
-fn complete(position: Position) -> Position {
-    let done = position.window.map_or(position.done, |Window { seen, .. }| seen);
-    Position { done, window: None }
+fn complete(position: OutboxPosition) -> OutboxPosition {
+    let done = position.window.map_or(position.done, |OutboxWindow { seen, .. }| seen);
+    OutboxPosition { done, window: None }
 }
 
 /// What an outbox is asked, bounded.
@@ -187,7 +176,7 @@ fn is_absent(error: &ChangesError) -> bool {
     }
 }
 
-impl Target {
+impl ChangeTarget {
     async fn open(&mut self) -> Result<(), ChangesError> {
         let Self::Trail(trail, heads) = self else { return Ok(()) };
         let Some(ends) = trail.open().await? else { return Ok(()) };
@@ -234,9 +223,9 @@ mod tests {
 
     #[test]
     fn a_complete_window_is_what_has_been_done() {
-        let window = Window { seen: "9:9:".to_owned(), from: None, id: 4, id_max: 4 };
-        let position = Position { window: Some(window), ..Position::default() };
-        assert_eq!(complete(position), Position { done: "9:9:".to_owned(), window: None });
+        let window = OutboxWindow { seen: "9:9:".to_owned(), from: None, id: 4, id_max: 4 };
+        let position = OutboxPosition { window: Some(window), ..OutboxPosition::default() };
+        assert_eq!(complete(position), OutboxPosition { done: "9:9:".to_owned(), window: None });
     }
 
     #[test]

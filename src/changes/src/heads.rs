@@ -45,7 +45,7 @@ pub struct Break {
 }
 
 /// By database.
-pub type All = BTreeMap<String, Head>;
+pub type HeadsByDatabase = BTreeMap<String, Head>;
 
 /// What is kept of a chain: where it ends, or where it begins since retention has deleted what was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +78,9 @@ pub struct Heads {
 
 #[derive(Default)]
 struct State {
-    heads: All,
-    in_file: All,
-    in_mongo: All,
+    heads: HeadsByDatabase,
+    in_file: HeadsByDatabase,
+    in_mongo: HeadsByDatabase,
     /// Whose head in MongoDB was compared in this run.
     compared: BTreeSet<String>,
 }
@@ -194,7 +194,7 @@ async fn put(collection: &Collection<Document>, name: &str, head: &Head) -> Resu
     collection.replace_one(doc! { "_id": name }, document).upsert(true).await.map(|_| ())
 }
 
-async fn write(path: &Path, heads: &All) -> Result<(), ChangesError> {
+async fn write(path: &Path, heads: &HeadsByDatabase) -> Result<(), ChangesError> {
     let failed = |source| ChangesError::Heads { path: path.display().to_string(), source };
     let text = serde_json::to_vec_pretty(heads).map_err(|error| failed(error.into()))?;
     let owned = path.to_owned();
@@ -222,7 +222,7 @@ pub(crate) async fn keep_checkpoint(
 }
 
 /// What a data folder holds; nothing when it holds no such file.
-pub fn from_file(kept: Kept, data_dir: &Path) -> Result<All, ChangesError> {
+pub fn from_file(kept: Kept, data_dir: &Path) -> Result<HeadsByDatabase, ChangesError> {
     let path = data_dir.join(kept.file());
     let shown = || path.display().to_string();
     match std::fs::read(&path) {
@@ -235,17 +235,17 @@ pub fn from_file(kept: Kept, data_dir: &Path) -> Result<All, ChangesError> {
             }
             serde_json::from_value(said).map_err(bad)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(All::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HeadsByDatabase::new()),
         Err(source) => Err(ChangesError::Heads { path: shown(), source }),
     }
 }
 
 /// What MongoDB holds.
-pub async fn from_mongo(kept: Kept, settings: &MongoSettings) -> Result<All, ChangesError> {
+pub async fn from_mongo(kept: Kept, settings: &MongoSettings) -> Result<HeadsByDatabase, ChangesError> {
     let failed = |error| ChangesError::from(settings.error(error));
     let client = settings.client().await?;
     let mut found = collection(kept, &client).find(doc! {}).await.map_err(failed)?;
-    let mut all = All::new();
+    let mut all = HeadsByDatabase::new();
     while found.advance().await.map_err(failed)? {
         let document: Document = found.deserialize_current().map_err(failed)?;
         if let (Ok(name), Some(head)) = (document.get_str("_id"), read(&document)) {

@@ -11,7 +11,7 @@
 //! - A row is deleted when every target has it. Each statement is a transaction of its own, so a pooler may stand in between.
 
 use crate::canonical::Image;
-use crate::change::{Change, Operation};
+use crate::change::{Change, ChangeOperation};
 use crate::error::ChangesError;
 use crate::image;
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -83,13 +83,13 @@ pub struct Outbox {
 
 /// How far a target came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct OutboxPosition {
     /// It has everything that this snapshot sees.
     pub done: String,
-    pub window: Option<Window>,
+    pub window: Option<OutboxWindow>,
 }
 
-impl Default for Position {
+impl Default for OutboxPosition {
     fn default() -> Self {
         Self { done: NOTHING_SEEN.to_owned(), window: None }
     }
@@ -97,7 +97,7 @@ impl Default for Position {
 
 /// What `seen` sees and `done` does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct OutboxWindow {
     pub seen: String,
     /// Its ids are above; `None` in a window that an earlier run began.
     pub from: Option<i64>,
@@ -109,7 +109,7 @@ pub struct Window {
 /// What waits for a target.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    pub window: Window,
+    pub window: OutboxWindow,
     pub rows: i64,
     pub oldest: Option<DateTime<Utc>>,
 }
@@ -156,12 +156,12 @@ impl Outbox {
     }
 
     /// Where a target stands.
-    pub async fn position(&self, target: &str) -> Result<Position, ChangesError> {
+    pub async fn position(&self, target: &str) -> Result<OutboxPosition, ChangesError> {
         let select = "SELECT done::text, doing::text, doing_id, doing_id_max FROM genims_internal.change_positions WHERE target = $1";
         let rows = self.query(select, &[(&target, Type::TEXT)]).await?;
-        Ok(rows.first().map_or_else(Position::default, |row| Position {
+        Ok(rows.first().map_or_else(OutboxPosition::default, |row| OutboxPosition {
             done: row.get(0),
-            window: row.get::<_, Option<String>>(1).map(|seen| Window {
+            window: row.get::<_, Option<String>>(1).map(|seen| OutboxWindow {
                 seen,
                 from: None,
                 id: row.get(2),
@@ -175,12 +175,12 @@ impl Outbox {
         let rows = self.query(WINDOW, &[(&done, Type::TEXT)]).await?;
         let row = rows.first().ok_or_else(|| ChangesError::NoOutbox { database: self.database().to_owned() })?;
         let from = row.get::<_, i64>(2) - 1;
-        let window = Window { seen: row.get(0), from: Some(from), id: from, id_max: row.get(3) };
+        let window = OutboxWindow { seen: row.get(0), from: Some(from), id: from, id_max: row.get(3) };
         Ok(Waiting { window, rows: row.get(1), oldest: row.get(4) })
     }
 
     /// The next rows of a window; none when it is complete.
-    pub async fn batch(&self, done: &str, window: &Window) -> Result<Vec<Change>, ChangesError> {
+    pub async fn batch(&self, done: &str, window: &OutboxWindow) -> Result<Vec<Change>, ChangesError> {
         let values: [Value<'_>; 6] = [
             (&done, Type::TEXT),
             (&window.seen, Type::TEXT),
@@ -206,7 +206,8 @@ impl Outbox {
             transaction: row.get(1),
             at,
             table: row.get(3),
-            operation: Operation::parse(operation).ok_or_else(|| bad(format!("{operation} is not an operation")))?,
+            operation: ChangeOperation::parse(operation)
+                .ok_or_else(|| bad(format!("{operation} is not an operation")))?,
             key: row.get(5),
             rows: row.get(6),
             before: image_of(7)?,
@@ -220,7 +221,7 @@ impl Outbox {
     }
 
     /// The target has what `position` says.
-    pub async fn advance(&self, target: &str, position: &Position) -> Result<(), ChangesError> {
+    pub async fn advance(&self, target: &str, position: &OutboxPosition) -> Result<(), ChangesError> {
         let window = position.window.as_ref();
         let values: [Value<'_>; 5] = [
             (&target, Type::TEXT),
@@ -233,7 +234,7 @@ impl Outbox {
     }
 
     /// Deletes what all targets have of a window that began at `done` and is complete.
-    pub async fn prune(&self, done: &str, window: &Window) -> Result<(), ChangesError> {
+    pub async fn prune(&self, done: &str, window: &OutboxWindow) -> Result<(), ChangesError> {
         let Some(from) = window.from else { return self.prune_all().await };
         let mut first = from;
         while first < window.id_max {

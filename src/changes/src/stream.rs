@@ -5,7 +5,7 @@
 //! inserted in order: whoever follows the positions passes none by.
 
 use crate::canonical::Image;
-use crate::change::{Change, Operation, is_about_people};
+use crate::change::{Change, ChangeOperation, is_about_people};
 use crate::error::ChangesError;
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
@@ -60,7 +60,7 @@ impl Stream {
     async fn try_deliver(&mut self, mut batch: Vec<Change>) -> Result<(), mongodb::error::Error> {
         let database = self.client.database(self.settings.database_name());
         let collection: Collection<Document> = database.collection(COLLECTION);
-        batch.retain(|change| change.operation != Operation::Action);
+        batch.retain(|change| change.operation != ChangeOperation::Action);
         let positions: Collection<Document> = self.client.database(INTERNAL_DATABASE).collection(POSITIONS);
         let mut position = match self.position {
             Some(position) => position,
@@ -107,7 +107,7 @@ fn number(document: Option<&Document>) -> i64 {
 
 fn document(database: &str, mut change: Change, position: i64) -> Document {
     let fields: Vec<String> = match change.operation {
-        Operation::Update => change.changed_columns().into_iter().map(str::to_owned).collect(),
+        ChangeOperation::Update => change.changed_columns().into_iter().map(str::to_owned).collect(),
         _ => Vec::new(),
     };
     change.prepare(is_about_people(database, &change.table));
@@ -152,13 +152,13 @@ mod tests {
 
     #[test]
     fn a_document_says_what_the_validator_demands() {
-        let made = document("genims_erp_db", change(5, Operation::Update), 9);
-        assert_eq!(made.get_str("_id").ok(), Some(change(5, Operation::Update).uid("genims_erp_db").as_str()));
+        let made = document("genims_erp_db", change(5, ChangeOperation::Update), 9);
+        assert_eq!(made.get_str("_id").ok(), Some(change(5, ChangeOperation::Update).uid("genims_erp_db").as_str()));
         assert_eq!(made.get_array("changed_fields").expect("a list").len(), 1);
         let text = |document: &Document, key: &str| document.get_str(key).expect("a text").to_owned();
         assert_eq!((text(&made, "changed_by").as_str(), text(&made, "source").as_str()), ("EMP-7", "application"));
         assert_eq!(text(made.get_document("before").expect("an update"), "status"), "draft");
-        let inserted = document("genims_erp_db", change(5, Operation::Insert), 9);
+        let inserted = document("genims_erp_db", change(5, ChangeOperation::Insert), 9);
         assert!(inserted.get_array("changed_fields").expect("a list").is_empty());
         assert_eq!(inserted.get("before"), Some(&Bson::Null));
     }

@@ -10,10 +10,11 @@
 
 use crate::entry::{ChangedRow, Common, End, Ends, Write};
 use crate::error::ChangesError;
-use crate::heads::{All, Head};
+use crate::heads::{self, Head, HeadsByDatabase, Kept};
 use crate::read::{Reader, Span};
-use genims_databases::MysqlSettings;
+use genims_databases::{MongoSettings, MysqlSettings};
 use serde::Serialize;
+use std::path::Path;
 
 mod seals;
 
@@ -23,7 +24,7 @@ use seals::{Checked, Digest, Digests};
 const LISTED_MAX: usize = 20;
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct TrailReport {
     pub databases: Vec<VerifiedTrail>,
 }
 
@@ -48,7 +49,7 @@ pub struct Finding {
     pub what: String,
 }
 
-impl Report {
+impl TrailReport {
     pub fn ok(&self) -> bool {
         self.databases.iter().all(|database| database.findings_total == 0)
     }
@@ -66,12 +67,36 @@ impl VerifiedTrail {
 /// What is kept outside MySQL, with the place.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
-    pub heads: Vec<(&'static str, All)>,
-    pub checkpoints: Vec<(&'static str, All)>,
+    pub heads: Vec<(&'static str, HeadsByDatabase)>,
+    pub checkpoints: Vec<(&'static str, HeadsByDatabase)>,
+}
+
+impl Outside {
+    /// Of the data folder and of MongoDB; `remark` is told why the latter cannot be compared.
+    pub async fn read(
+        data_dir: &Path,
+        mongo: Option<&MongoSettings>,
+        remark: &dyn Fn(&ChangesError),
+    ) -> Result<Self, ChangesError> {
+        let mut outside = Self::default();
+        for (kept, places) in [(Kept::Heads, &mut outside.heads), (Kept::Checkpoints, &mut outside.checkpoints)] {
+            places.push(("the data folder", heads::from_file(kept, data_dir)?));
+            let Some(mongo) = mongo else { continue };
+            match heads::from_mongo(kept, mongo).await {
+                Ok(all) => places.push(("MongoDB", all)),
+                Err(error) => remark(&error),
+            }
+        }
+        Ok(outside)
+    }
 }
 
 /// Examines the trail of all databases, or of one. What is kept outside must have been read before.
-pub async fn verify(settings: &MysqlSettings, outside: &Outside, only: Option<&str>) -> Result<Report, ChangesError> {
+pub async fn verify(
+    settings: &MysqlSettings,
+    outside: &Outside,
+    only: Option<&str>,
+) -> Result<TrailReport, ChangesError> {
     let mut reader = Reader::open(settings).await?;
     let mut names = reader.databases().await?;
     names.extend(outside.heads.iter().flat_map(|(_, all)| all.keys().cloned()));
@@ -84,7 +109,7 @@ pub async fn verify(settings: &MysqlSettings, outside: &Outside, only: Option<&s
         databases.push(examine(&mut reader, name, &kept, &checkpoints).await?);
     }
     reader.close().await;
-    Ok(Report { databases })
+    Ok(TrailReport { databases })
 }
 
 async fn examine(

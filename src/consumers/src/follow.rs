@@ -229,11 +229,10 @@ impl<T: Target, L: Log> Follower<T, L> {
 
     /// Tries until the batch is in the database; `None` when stopped before that.
     async fn store(&mut self, mut batch: Batch, shutdown: &CancellationToken) -> Result<Option<Step>, SinkError> {
-        let backoff = retries();
-        let mut backoff = match self.options.jitter_seed {
-            Some(seed) => backoff.with_jitter_seed(seed),
-            None => backoff,
-        };
+        let mut backoff = Backoff::default();
+        if let Some(seed) = self.options.jitter_seed {
+            backoff = backoff.with_jitter_seed(seed);
+        }
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
@@ -245,10 +244,8 @@ impl<T: Target, L: Log> Follower<T, L> {
                 return Ok(Some(step));
             }
             self.check_kept()?;
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return Ok(None),
-                () = tokio::time::sleep(backoff.next_delay()) => {}
+            if !backoff.wait(shutdown.cancelled()).await {
+                return Ok(None);
             }
         }
     }
@@ -408,11 +405,6 @@ pub(crate) fn check_begin(batch: &Batch, position: u64) {
         "the database has everything below {position}, and the batch begins at {}",
         batch.first_offset
     );
-}
-
-/// Delays between attempts at a database that is away.
-pub(crate) fn retries() -> Backoff {
-    Backoff::new(Duration::from_millis(100), Duration::from_secs(10))
 }
 
 /// An error and its causes in one line.

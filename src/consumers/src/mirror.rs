@@ -1,15 +1,16 @@
 //! The mirror's loop: it follows the log, and when the log no longer holds what it lacks, it is brought back from the
 //! operations database and follows again.
 
-use crate::follow::{FollowOptions, Follower, error_text, retries};
+use crate::follow::{FollowOptions, Follower, error_text};
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use genims_catalogue::Directory;
 use genims_log::contract::Log;
+use genims_model::Backoff;
 use genims_stores::SinkError;
 use genims_stores::mongo::MongoTarget;
 use genims_stores::mongo::resync::{Compared, Resynced};
-use genims_stores::postgres::Connect;
+use genims_stores::postgres::Connector;
 use genims_stores::postgres::stored::Stored;
 use genims_stores::target::Target;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub struct Mirror<L, C> {
     pub directory: Arc<Directory>,
 }
 
-impl<L: Log + Clone, C: Connect> Mirror<L, C> {
+impl<L: Log + Clone, C: Connector> Mirror<L, C> {
     /// Runs until `shutdown` turns true, or until something fails that another start may mend. `target` makes the mirror's
     /// side of each attempt.
     pub async fn run(
@@ -54,7 +55,7 @@ impl<L: Log + Clone, C: Connect> Mirror<L, C> {
 
     /// Tries until it is done.
     async fn bring_back(&self, target: &mut impl FnMut() -> MongoTarget, operations: &C, compared: &mut Compared) {
-        let mut backoff = retries();
+        let mut backoff = Backoff::default();
         while let Err(error) = self.try_to_bring_back(target(), operations, compared).await {
             self.metrics.cut_off(format!("cut off, and not brought back yet: {}", error_text(&error)));
             tokio::time::sleep(backoff.next_delay()).await;

@@ -1,6 +1,6 @@
 //! What a committed batch means for the accounts. In: the batch and how it went. Out: records that are in flight no longer.
 
-use genims_model::{Accounts, Outcome, SourceNo, panics};
+use genims_model::{Accounts, RecordOutcome, SourceNo, panics};
 use genims_stores::batch::Batch;
 use genims_stores::target::Committed;
 use std::sync::Arc;
@@ -47,8 +47,8 @@ impl Settlement {
             if stored + dead_letters == 0 {
                 continue;
             }
-            self.accounts.finished(source as SourceNo, Outcome::Committed, stored);
-            self.accounts.finished(source as SourceNo, Outcome::DeadLettered, dead_letters);
+            self.accounts.finished(source as SourceNo, RecordOutcome::Committed, stored);
+            self.accounts.finished(source as SourceNo, RecordOutcome::DeadLettered, dead_letters);
         }
     }
 
@@ -58,8 +58,8 @@ impl Settlement {
         for (offset, row) in batch.rows().filter(|(offset, row)| *offset >= from && row.database == database) {
             let outcome = match offset {
                 _ if has(&report.refused, offset) => continue,
-                _ if has(&report.done_before, offset) => Outcome::Duplicate,
-                _ => Outcome::Committed,
+                _ if has(&report.done_before, offset) => RecordOutcome::Duplicate,
+                _ => RecordOutcome::Committed,
             };
             let is_recovered = offset < self.recovered_until;
             let source = if is_recovered { self.accounts.recovered() } else { row.source };

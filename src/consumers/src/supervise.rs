@@ -2,9 +2,9 @@
 //! a panic. What ended it is shown until the database takes something again. A sink whose database has another history than
 //! the log stays ended.
 
-use crate::follow::{error_text, retries};
+use crate::follow::error_text;
 use crate::metrics::SinkMetrics;
-use genims_model::panics;
+use genims_model::{Backoff, panics};
 use genims_stores::SinkError;
 use std::future::Future;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub async fn supervise<F>(
 ) where
     F: Future<Output = Result<(), SinkError>>,
 {
-    let mut backoff = retries();
+    let mut backoff = Backoff::default();
     let mut said = None;
     loop {
         let begun = Instant::now();
@@ -58,10 +58,8 @@ pub async fn supervise<F>(
         } else {
             metrics.ended(error);
         }
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(backoff.next_delay()) => {}
+        if !backoff.wait(shutdown.cancelled()).await {
+            return;
         }
     }
 }

@@ -79,6 +79,7 @@ impl fmt::Display for Told<'_> {
             Reason::BadTimestamp if self.fault == NO_OFFSET => out.write_str(
                 "; write it with Z or an offset as +01:00, or say `zone = \"Europe/Berlin\"` in the topic's [[topics]] template",
             ),
+            Reason::BadTimestamp if self.fault == NOT_ONCE => out.write_str("; write it with Z or an offset as +01:00"),
             Reason::BadTimestamp => out.write_str(
                 "; write the seconds or milliseconds since 1970, or 2023-11-14T22:13:20Z with Z or an offset as +01:00",
             ),
@@ -125,6 +126,11 @@ fn instead_of_nothing(shown: &str) -> &'static str {
 /// A time of a clock that nobody knows.
 pub(crate) const NO_OFFSET: Fault =
     Fault::new(Reason::BadTimestamp, "the timestamp has no offset, so its clock is not known");
+/// Of the hours when a clock is set back or forward.
+pub(crate) const NOT_ONCE: Fault = Fault::new(
+    Reason::BadTimestamp,
+    "the timestamp has no offset, and the clock of the topic's zone shows that time twice or never",
+);
 pub(crate) const NOT_FINITE: Fault = Fault::new(Reason::NotFinite, "the value is NaN or infinite");
 pub(crate) const OUT_OF_RANGE: Fault =
     Fault::new(Reason::OutOfRange, "the value has more than 11 digits before the point");

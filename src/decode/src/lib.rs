@@ -39,7 +39,7 @@ mod value;
 
 pub use mapping::{Keys, Mapping, MappingError};
 pub use payload::Decoder;
-pub use template::{Role, TemplateError, TopicTemplate};
+pub use template::{LevelRole, TemplateError, TopicTemplate};
 pub use topic::Templates;
 
 use genims_model::snapshot::SnapshotFields;
@@ -143,4 +143,6 @@ pub enum Remark {
     UnknownColumn,
     /// What stands for a quality cannot be read; the reading was taken as uncertain.
     UnknownQuality,
+    /// Keys or tags name different machines; the first that counts was taken.
+    OtherMachine,
 }

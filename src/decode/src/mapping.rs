@@ -122,6 +122,17 @@ impl Mapping {
         Ok(Some(Self { paths, states, qualities, zone }))
     }
 
+    /// Where the clocks stand here.
+    pub(crate) fn zone(&self) -> Option<Tz> {
+        self.zone
+    }
+
+    /// What of it is said of snapshots, whose keys are columns: their times.
+    pub(crate) fn of_snapshots(&self) -> Option<Self> {
+        let zone = Some(self.zone?);
+        Some(Self { paths: Default::default(), states: Vec::new(), qualities: Vec::new(), zone })
+    }
+
     /// The value that a word stands for here; case does not count.
     pub(crate) fn state(&self, word: &str) -> Option<f64> {
         find(&self.states, word)

@@ -17,10 +17,12 @@
 
 use super::fault::Fault;
 use super::frame::{self, MAGIC};
+use super::line_protocol::Clock;
 use super::mapping::Mapping;
 use super::number::Decimal;
 use super::topic::Templates;
 use super::{Address, Kind, Name, Point, Visitor, json, line_protocol, value};
+use chrono_tz::Tz;
 use genims_model::{Quality, Reason};
 
 /// Decodes messages of MQTT listeners, and what is replayed.
@@ -51,12 +53,10 @@ impl Decoder {
         }
         visitor.place(&address);
         let meant = meant(payload);
-        if let Some(mapping) = mapping
-            && mapped(mapping, &address, meant, visitor)
-        {
-            return;
+        match mapping {
+            Some(mapping) => read_mapped(mapping, &address, (payload, meant), visitor),
+            None => read_meant(&address, payload, meant, visitor),
         }
-        read_meant(&address, payload, meant, visitor);
     }
 }
 
@@ -74,26 +74,38 @@ fn read_meant<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], v
             Some((decimal, length)) if length == meant.len() => {
                 bare_value(address, sensor, value::of_decimal(decimal, meant), meant, visitor);
             }
-            _ => other_forms(address, payload, meant, visitor),
+            _ => other_forms(address, (payload, meant), None, visitor),
         },
-        _ => other_forms(address, payload, meant, visitor),
+        _ => other_forms(address, (payload, meant), None, visitor),
     }
 }
 
-/// Reads what the configuration tells how to read. `false`: it tells nothing of this payload.
+/// Reads what lies below a topic of which the configuration tells how to read it.
 #[cold]
-fn mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, meant: &[u8], visitor: &mut V) -> bool {
+fn read_mapped<V: Visitor>(
+    mapping: &Mapping,
+    address: &Address<'_>,
+    (payload, meant): (&[u8], &[u8]),
+    visitor: &mut V,
+) {
     if let Some(b'{' | b'[') = meant.first() {
-        json::decode_mapped(mapping, address, meant, visitor);
-        return true;
+        return json::decode_mapped(mapping, address, meant, meant, visitor);
     }
-    let meant = text_of_buffer(meant).unwrap_or(meant);
-    let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    let state = std::str::from_utf8(quoted.unwrap_or(meant)).ok().and_then(|word| mapping.state(word));
-    let (Some(value), Kind::Sensor(sensor)) = (state, address.kind) else { return false };
-    let value = value::of_float(value);
-    bare_value(address, sensor, value, meant, visitor);
-    true
+    let text = text_of_buffer(meant).unwrap_or(meant);
+    if text.starts_with(b"\"")
+        && let Some(document) = json::inside::document(text)
+    {
+        return json::decode_mapped(mapping, address, document.as_bytes(), payload, visitor);
+    }
+    let quoted = text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let state = std::str::from_utf8(quoted.unwrap_or(text)).ok().and_then(|word| mapping.state(word));
+    if let (Some(value), Kind::Sensor(sensor)) = (state, address.kind) {
+        return bare_value(address, sensor, value::of_float(value), text, visitor);
+    }
+    match mapping.zone() {
+        None => read_meant(address, payload, meant, visitor),
+        zone => other_forms(address, (payload, meant), zone, visitor),
+    }
 }
 
 /// The payload without what is around it; see the module.
@@ -110,9 +122,9 @@ fn meant(payload: &[u8]) -> &[u8] {
     meant
 }
 
-/// `meant`: all of `payload` that is not a frame.
+/// `meant`: all of `payload` that is not a frame. `zone`: of the clock that writes times without an offset, if it is known.
 #[inline(never)]
-fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], visitor: &mut V) {
+fn other_forms<V: Visitor>(address: &Address<'_>, (payload, meant): (&[u8], &[u8]), zone: Option<Tz>, visitor: &mut V) {
     let mut reject = |what: &str| visitor.reject(Reason::MalformedPayload, format_args!("{what}"), payload);
     if meant.is_empty() {
         if payload.iter().any(|byte| *byte != 0) {
@@ -136,8 +148,7 @@ fn other_forms<V: Visitor>(address: &Address<'_>, payload: &[u8], meant: &[u8], 
     } else if let Some(document) = json::inside::document(meant) {
         json::inside::read(address, document.as_bytes(), payload, visitor);
     } else if is_lines(meant) {
-        let machine = address.machine;
-        line_protocol::decode_at(meant, None, machine, visitor);
+        line_protocol::decode_at(meant, Clock { unit: None, zone }, address.machine, visitor);
     } else {
         let meant = text_of_buffer(meant).unwrap_or(meant);
         let quoted = meant.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));

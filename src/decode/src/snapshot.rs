@@ -7,7 +7,8 @@
 //!   fit the column is out of range.
 //! - `null` is an absent column, and so are NaN, an empty list, and blank text where a number or a time belongs. A column at
 //!   fault is absent, too, and told to the caller: it costs no other. `machine_state` is required, as text; a key that stands twice
-//!   costs all. Unknown keys are passed, and told.
+//!   costs all. A column at fault beside a state that is `null` is what was set aside of a snapshot: the fault is its own. Unknown
+//!   keys are passed, and told.
 //! - `last_fault_timestamp_us` is understood beside `last_fault_timestamp`: it is the name inside of [`SnapshotFields`].
 //!
 //! Machine and time are the element's business, see [`super::json`].
@@ -71,13 +72,16 @@ const COLUMNS: [(&str, Set); 34] = [
 /// `TEXT` has no length of its own; this bound keeps one snapshot from filling a batch.
 const TEXT_CHARACTERS_MAX: usize = 10_000;
 
-/// Reads the object that is all of `bytes`; `unknown` gets the keys that are no columns. Beside the columns, the first one that
-/// was left out because it is at fault.
-pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(SnapshotFields, Option<Fault>), Fault> {
+/// A column that was left out, and what stands behind its key. The fault's subject is the column.
+pub(super) type LeftOut<'a> = (Fault, &'a [u8]);
+
+/// Reads the object that is all of `bytes`; `unknown` gets the keys that are no columns. Beside the columns, those that were
+/// left out because they are at fault.
+pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(SnapshotFields, Vec<LeftOut<'_>>), Fault> {
     const TWICE: Fault = Fault::malformed("the key stands twice");
     let mut fields = SnapshotFields::default();
     let mut seen = 0_u64;
-    let (mut first_fault, mut at_all) = (None, None);
+    let (mut left_out, mut at_all) = (Vec::new(), None);
     // Columns mostly come in the order of the contract: each is looked for behind the one before.
     let mut next = 0;
     let read = Cursor::new(bytes).object(|cursor, key| {
@@ -99,17 +103,22 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(Snap
         if let Err(fault) = result {
             let fault =
                 if fault == TWICE { Some(fault) } else { set_list(fault, &mut fields, set, cursor.since(start)) };
-            let is_of_all = fault == Some(TWICE) || column == STATE;
-            let kept = if is_of_all { &mut at_all } else { &mut first_fault };
-            *kept = kept.or(fault.map(|fault| fault.about(column)));
+            let fault = fault.map(|fault| fault.about(column));
+            if fault == Some(TWICE.about(column)) || column == STATE {
+                at_all = at_all.or(fault);
+            } else {
+                left_out.extend(fault.map(|fault| (fault, cursor.since(start).trim_ascii())));
+            }
         }
         Ok(())
     });
     read.map_err(|Syntax(what)| Fault::malformed(what))?;
-    match at_all {
-        Some(fault) => Err(fault),
-        None if fields.machine_state.is_empty() => Err(Fault::malformed("a snapshot needs a machine_state")),
-        None => Ok((fields, first_fault)),
+    let is_part = seen & 1 != 0 && fields.machine_state.is_empty();
+    match (at_all, left_out.first()) {
+        (Some(fault), _) => Err(fault),
+        (None, Some((fault, _))) if is_part => Err(*fault),
+        _ if fields.machine_state.is_empty() => Err(Fault::malformed("a snapshot needs a machine_state")),
+        _ => Ok((fields, left_out)),
     }
 }
 

@@ -19,7 +19,7 @@ pub struct TopicTemplate {
     /// Where the clocks stand that write times without an offset: `Europe/Berlin`.
     pub zone: Option<String>,
     /// Roles of names that are not known, or that mean something else here.
-    pub segments: BTreeMap<String, Role>,
+    pub segments: BTreeMap<String, LevelRole>,
     /// Which keys say what in the JSON below these topics; see [`super::mapping`].
     pub keys: Keys,
     /// Words that stand for a value there: `OPEN = 1`.
@@ -31,7 +31,7 @@ pub struct TopicTemplate {
 /// What a named level stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum LevelRole {
     Factory,
     Line,
     Machine,
@@ -40,7 +40,7 @@ pub enum Role {
     Ignored,
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for LevelRole {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Factory => "factory",
@@ -69,7 +69,7 @@ pub enum TemplateError {
         "topic template `{template}`: `{{{first}}}` and `{{{second}}}` both name the {role}; set one of them to \
          \"ignored\" in segments"
     )]
-    DuplicateRole { template: String, first: String, second: String, role: Role },
+    DuplicateRole { template: String, first: String, second: String, role: LevelRole },
     #[error("topic template `{template}`: `{{{name}}}` is there twice; give each segment a name of its own")]
     DuplicateName { template: String, name: String },
     #[error(
@@ -100,22 +100,22 @@ pub enum TemplateError {
 }
 
 /// The words of ISA-95 and of the unified namespace. `enterprise` stands above the sites: see [`resolve_roles`].
-const KNOWN_NAMES: [(&str, Role); 15] = [
-    ("factory", Role::Factory),
-    ("site", Role::Factory),
-    ("plant", Role::Factory),
-    ("enterprise", Role::Factory),
-    ("area", Role::Ignored),
-    ("line", Role::Line),
-    ("work_center", Role::Line),
-    ("machine", Role::Machine),
-    ("cell", Role::Machine),
-    ("asset", Role::Machine),
-    ("work_unit", Role::Machine),
-    ("sensor", Role::Sensor),
-    ("tag", Role::Sensor),
-    ("metric", Role::Sensor),
-    ("signal", Role::Sensor),
+const KNOWN_NAMES: [(&str, LevelRole); 15] = [
+    ("factory", LevelRole::Factory),
+    ("site", LevelRole::Factory),
+    ("plant", LevelRole::Factory),
+    ("enterprise", LevelRole::Factory),
+    ("area", LevelRole::Ignored),
+    ("line", LevelRole::Line),
+    ("work_center", LevelRole::Line),
+    ("machine", LevelRole::Machine),
+    ("cell", LevelRole::Machine),
+    ("asset", LevelRole::Machine),
+    ("work_unit", LevelRole::Machine),
+    ("sensor", LevelRole::Sensor),
+    ("tag", LevelRole::Sensor),
+    ("metric", LevelRole::Sensor),
+    ("signal", LevelRole::Sensor),
 ];
 
 const ENTERPRISE: &str = "enterprise";
@@ -123,7 +123,7 @@ const ENTERPRISE: &str = "enterprise";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
     Literal(Box<str>),
-    Named(Role),
+    Named(LevelRole),
 }
 
 /// What the payloads below a template are.
@@ -177,10 +177,10 @@ impl Template {
         let has = |role| roles.contains(&Some(role));
         let last = levels.last().copied().unwrap_or_default();
         let ending = match last {
-            _ if has(Role::Sensor) => Ending::Sensor,
-            "scada" if has(Role::Machine) => Ending::Scada,
+            _ if has(LevelRole::Sensor) => Ending::Sensor,
+            "scada" if has(LevelRole::Machine) => Ending::Scada,
             "readings" => Ending::Readings,
-            _ if has(Role::Machine) || !entry.keys.is_empty() => Ending::Readings,
+            _ if has(LevelRole::Machine) || !entry.keys.is_empty() => Ending::Readings,
             _ => return Err(TemplateError::NoSensor { template: template() }),
         };
         Ok(Self { text: template(), segments, ending, mapping })
@@ -204,7 +204,7 @@ fn placeholder(level: &str) -> Option<&str> {
 
 /// One role per level, `None` for literals. An `enterprise` beside a level that names the factory is ignored, as the
 /// enterprise is then the group above it.
-fn resolve_roles(entry: &TopicTemplate, levels: &[&str]) -> Result<Vec<Option<Role>>, TemplateError> {
+fn resolve_roles(entry: &TopicTemplate, levels: &[&str]) -> Result<Vec<Option<LevelRole>>, TemplateError> {
     let template = || entry.template.clone();
     let names: Vec<&str> = levels.iter().filter_map(|level| placeholder(level)).collect();
     if let Some(name) = entry.segments.keys().find(|name| !names.contains(&name.as_str())) {
@@ -214,8 +214,8 @@ fn resolve_roles(entry: &TopicTemplate, levels: &[&str]) -> Result<Vec<Option<Ro
         let known = || KNOWN_NAMES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role);
         entry.segments.get(name).copied().or_else(known)
     };
-    let site_named = names.iter().any(|name| *name != ENTERPRISE && role_of(name) == Some(Role::Factory));
-    let mut taken: Vec<(Role, &str)> = Vec::new();
+    let site_named = names.iter().any(|name| *name != ENTERPRISE && role_of(name) == Some(LevelRole::Factory));
+    let mut taken: Vec<(LevelRole, &str)> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut roles = Vec::with_capacity(levels.len());
     for level in levels {
@@ -229,9 +229,9 @@ fn resolve_roles(entry: &TopicTemplate, levels: &[&str]) -> Result<Vec<Option<Ro
         let mut role =
             role_of(name).ok_or_else(|| TemplateError::UnknownName { template: template(), name: name.to_owned() })?;
         if name == ENTERPRISE && site_named && !entry.segments.contains_key(name) {
-            role = Role::Ignored;
+            role = LevelRole::Ignored;
         }
-        if role != Role::Ignored {
+        if role != LevelRole::Ignored {
             if let Some((_, first)) = taken.iter().find(|(other, _)| *other == role) {
                 let (first, second) = ((*first).to_owned(), name.to_owned());
                 return Err(TemplateError::DuplicateRole { template: template(), first, second, role });
@@ -247,7 +247,7 @@ fn resolve_roles(entry: &TopicTemplate, levels: &[&str]) -> Result<Vec<Option<Ro
 mod tests {
     use super::*;
 
-    fn compile(template: &str, segments: &[(&str, Role)]) -> Result<Template, TemplateError> {
+    fn compile(template: &str, segments: &[(&str, LevelRole)]) -> Result<Template, TemplateError> {
         let segments = segments.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect();
         Template::compile(&TopicTemplate { template: template.to_owned(), segments, ..TopicTemplate::default() })
     }
@@ -255,7 +255,14 @@ mod tests {
     #[test]
     fn the_words_of_isa_95_need_no_mapping() {
         let template = compile("acme/{enterprise}/{site}/{area}/{line}/{cell}/{tag}", &[]).unwrap();
-        let roles = [Role::Ignored, Role::Factory, Role::Ignored, Role::Line, Role::Machine, Role::Sensor];
+        let roles = [
+            LevelRole::Ignored,
+            LevelRole::Factory,
+            LevelRole::Ignored,
+            LevelRole::Line,
+            LevelRole::Machine,
+            LevelRole::Sensor,
+        ];
         let expected: Vec<Segment> =
             std::iter::once(Segment::Literal("acme".into())).chain(roles.into_iter().map(Segment::Named)).collect();
         assert_eq!(template.segments, expected);
@@ -264,23 +271,23 @@ mod tests {
     #[test]
     fn an_enterprise_alone_is_the_factory() {
         let template = compile("{enterprise}/{asset}/{metric}", &[]).unwrap();
-        assert_eq!(template.segments[0], Segment::Named(Role::Factory));
+        assert_eq!(template.segments[0], Segment::Named(LevelRole::Factory));
     }
 
     #[test]
     fn an_unknown_name_needs_a_mapping_and_the_error_says_how() {
         let error = compile("acme/{robot}/{tag}", &[]).unwrap_err();
         assert!(error.to_string().contains("segments = { robot ="), "{error}");
-        assert!(compile("acme/{robot}/{tag}", &[("robot", Role::Machine)]).is_ok());
-        let error = compile("acme/{tag}", &[("robot", Role::Machine)]).unwrap_err();
+        assert!(compile("acme/{robot}/{tag}", &[("robot", LevelRole::Machine)]).is_ok());
+        let error = compile("acme/{tag}", &[("robot", LevelRole::Machine)]).unwrap_err();
         assert!(matches!(error, TemplateError::UnusedMapping { .. }));
     }
 
     #[test]
     fn names_and_roles_stand_once() {
         let error = compile("{cell}/{machine}/{tag}", &[]).unwrap_err();
-        assert!(matches!(error, TemplateError::DuplicateRole { role: Role::Machine, .. }));
-        assert!(compile("{cell}/{machine}/{tag}", &[("cell", Role::Ignored)]).is_ok());
+        assert!(matches!(error, TemplateError::DuplicateRole { role: LevelRole::Machine, .. }));
+        assert!(compile("{cell}/{machine}/{tag}", &[("cell", LevelRole::Ignored)]).is_ok());
         let error = compile("{area}/{area}/{tag}", &[]).unwrap_err();
         assert!(matches!(error, TemplateError::DuplicateName { .. }));
     }
@@ -316,7 +323,7 @@ mod tests {
     fn an_entry_reads_from_toml_and_refuses_unknown_keys() {
         let entry: TopicTemplate =
             toml::from_str("template = \"a/{x}/{tag}\"\nsegments = { x = \"machine\" }").unwrap();
-        assert_eq!(entry.segments["x"], Role::Machine);
+        assert_eq!(entry.segments["x"], LevelRole::Machine);
         assert!(toml::from_str::<TopicTemplate>("templat = \"a/{tag}\"").is_err());
     }
 }

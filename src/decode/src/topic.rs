@@ -11,7 +11,9 @@
 //! template says is empty, or ignores.
 
 use super::mapping::Mapping;
-use super::template::{Ending, NATIVE_PREFIX, Role, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate};
+use super::template::{
+    Ending, LevelRole, NATIVE_PREFIX, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate,
+};
 use super::{Address, Kind};
 
 /// The native layouts and the configured templates.
@@ -137,12 +139,12 @@ fn match_template<'t>(template: &Template, levels: &[&'t str]) -> Option<Address
         match segment {
             Segment::Literal(literal) if **literal == **level => {}
             Segment::Literal(_) => return None,
-            Segment::Named(role) if level.is_empty() && *role != Role::Ignored => return None,
-            Segment::Named(Role::Factory) => address.factory = Some(level),
-            Segment::Named(Role::Line) => address.line = Some(level),
-            Segment::Named(Role::Machine) => address.machine = Some(level),
-            Segment::Named(Role::Sensor) => sensor = Some(*level),
-            Segment::Named(Role::Ignored) => {}
+            Segment::Named(role) if level.is_empty() && *role != LevelRole::Ignored => return None,
+            Segment::Named(LevelRole::Factory) => address.factory = Some(level),
+            Segment::Named(LevelRole::Line) => address.line = Some(level),
+            Segment::Named(LevelRole::Machine) => address.machine = Some(level),
+            Segment::Named(LevelRole::Sensor) => sensor = Some(*level),
+            Segment::Named(LevelRole::Ignored) => {}
         }
     }
     address.kind = match (template.ending, sensor) {

@@ -11,7 +11,7 @@ use std::time::Instant;
 const ENV_FILE: &str = ".env";
 
 #[derive(Debug, Args)]
-pub(crate) struct Place {
+pub(crate) struct StackFolder {
     /// Folder of the stack [default: that of the stack brought up from this folder, else .genims]
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub(crate) enum ServersCommand {
     /// Stop what this stack started
     Down {
         #[command(flatten)]
-        place: Place,
+        place: StackFolder,
         /// Delete the folder with all data as well
         #[arg(long)]
         delete: bool,
@@ -41,14 +41,14 @@ pub(crate) enum ServersCommand {
     /// Show URL, pid, port and folder of each server
     Status {
         #[command(flatten)]
-        place: Place,
+        place: StackFolder,
         #[arg(long)]
         json: bool,
     },
     /// Show the end of the servers' logs
     Logs {
         #[command(flatten)]
-        place: Place,
+        place: StackFolder,
         /// One server only: postgres, mariadb, mongodb or mosquitto
         server: Option<Server>,
         /// How many lines of each log
@@ -129,7 +129,7 @@ fn up(args: UpArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn down(place: &Place, delete: bool, json: bool) -> anyhow::Result<()> {
+fn down(place: &StackFolder, delete: bool, json: bool) -> anyhow::Result<()> {
     let here = here()?;
     let Some(stack) = stacks::find(&here, place.dir.as_deref())? else {
         match json {
@@ -156,7 +156,7 @@ fn down(place: &Place, delete: bool, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn status(place: &Place, json: bool) -> anyhow::Result<()> {
+fn status(place: &StackFolder, json: bool) -> anyhow::Result<()> {
     let stack = open(place)?;
     if json {
         say!("{}", serde_json::to_string_pretty(&stack.status())?);
@@ -166,7 +166,7 @@ fn status(place: &Place, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn logs(place: &Place, server: Option<Server>, lines: usize) -> anyhow::Result<()> {
+fn logs(place: &StackFolder, server: Option<Server>, lines: usize) -> anyhow::Result<()> {
     let stack = open(place)?;
     for server in server.map_or(Server::ALL.to_vec(), |server| vec![server]) {
         say!("==> {} <==\n{}", stack.log_file(server).display(), stack.log_tail(server, lines)?);
@@ -174,12 +174,12 @@ fn logs(place: &Place, server: Option<Server>, lines: usize) -> anyhow::Result<(
     Ok(())
 }
 
-fn open(place: &Place) -> anyhow::Result<Stack> {
+fn open(place: &StackFolder) -> anyhow::Result<Stack> {
     stacks::find(&here()?, place.dir.as_deref())?
         .with_context(|| format!("{}: `genims-dev up` makes one", nothing(place)))
 }
 
-fn nothing(place: &Place) -> String {
+fn nothing(place: &StackFolder) -> String {
     match &place.dir {
         Some(dir) => format!("there is no stack in {}", dir.display()),
         None => "no stack was brought up from this folder; --dir names one elsewhere".to_owned(),

@@ -51,6 +51,7 @@ fn settings(launch: &Launch<'_>, lz4: bool) -> String {
     set("ssl_key_file", &tls.key.to_string_lossy());
     set("timezone", "UTC");
     set("log_timezone", "UTC");
+    set("log_min_duration_statement", "1s");
     set("cluster_name", "genims");
     let (shared_buffers, wal_min, wal_max, maintenance) =
         if launch.small { ("128MB", "128MB", "1GB", "64MB") } else { ("1GB", "1GB", "8GB", "256MB") };

@@ -6,6 +6,7 @@ use super::process::ProcessId;
 use super::programs::Programs;
 use super::state::{self, State};
 use super::{Launch, Server, describe, env_file, mariadb, mongod, mosquitto, ports, postgres, probe};
+use genims_model::Backoff;
 use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use std::time::{Duration, Instant};
 const START_WAIT: Duration = Duration::from_secs(60);
 /// A server can lose the race for its port, or find the last remains of its killed predecessor.
 const START_ATTEMPTS: u32 = 4;
-const START_RETRY_PAUSE: Duration = Duration::from_millis(300);
+const START_PAUSE_MIN: Duration = Duration::from_millis(200);
+const START_PAUSE_MAX: Duration = Duration::from_secs(2);
 const PROBE_PAUSE: Duration = Duration::from_millis(30);
 /// How long a remembered port may still be held by what is left of the killed predecessor.
 const PORT_WAIT: Duration = Duration::from_secs(2);
@@ -132,12 +134,12 @@ impl Stack {
             let record = *self.state().record(server);
             return self.wait_ready(&self.launch(programs, record.port, record.tls_port), server, process, false);
         }
-        let mut attempt = 1;
+        let (mut attempt, mut backoff) = (1, Backoff::new(START_PAUSE_MIN, START_PAUSE_MAX));
         loop {
             match self.try_once(programs, server) {
                 Err(DevstackError::Exited { .. }) if attempt < START_ATTEMPTS => {
                     attempt += 1;
-                    std::thread::sleep(START_RETRY_PAUSE);
+                    std::thread::sleep(backoff.next_delay());
                 }
                 Err(error) => {
                     // As above: the first error is the one that counts.

@@ -32,13 +32,13 @@ type Value<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Why a run takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RunKind {
     Scheduled,
     Manual,
     Backfill,
 }
 
-impl Kind {
+impl RunKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
@@ -76,7 +76,7 @@ pub struct Logged {
     pub error: Option<String>,
 }
 
-pub struct Bookkeeping {
+pub struct JobBookkeeping {
     settings: PostgresSettings,
     client: PostgresClient,
 }
@@ -88,7 +88,7 @@ pub struct Lease {
     job: String,
 }
 
-impl Bookkeeping {
+impl JobBookkeeping {
     pub async fn open(settings: PostgresSettings) -> Result<Self, EtlError> {
         let client = settings.connect().await?;
         let exists = client.query_typed_one("SELECT to_regclass('genims_internal.etl_days') IS NOT NULL", &[]).await;
@@ -117,7 +117,7 @@ impl Bookkeeping {
     }
 
     /// Enters a run whose lease is held, so whatever else stands there as running was killed.
-    pub async fn begin(&self, job: &str, kind: Kind, due_at: Option<DateTime<Utc>>) -> Result<i64, EtlError> {
+    pub async fn begin(&self, job: &str, kind: RunKind, due_at: Option<DateTime<Utc>>) -> Result<i64, EtlError> {
         let abandoned = "UPDATE genims_internal.etl_runs SET outcome = 'abandoned', ended_at = clock_timestamp() \
                          WHERE job = $1 AND outcome = 'running'";
         self.query(abandoned, &[(&job, Type::TEXT)]).await?;

@@ -88,7 +88,7 @@ pub struct Table {
     pub name: String,
     /// The columns of a unique key of the table.
     pub key: Vec<String>,
-    pub write: Write,
+    pub write: WriteMode,
     /// Which rows of the table belong to the days, as a condition; for `replace_window`.
     pub window: Option<String>,
     pub sql: String,
@@ -96,7 +96,7 @@ pub struct Table {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Write {
+pub enum WriteMode {
     /// Rows are added or renewed by key.
     Upsert,
     /// And rows of the window that are no longer computed go.
@@ -227,7 +227,7 @@ fn check(registry: &Registry, job: &Job) -> Result<(), String> {
     for table in &job.tables {
         is_name(&table.name)?;
         table.key.iter().try_for_each(|column| is_name(column))?;
-        if table.key.is_empty() || (table.write == Write::ReplaceWindow && table.window.is_none()) {
+        if table.key.is_empty() || (table.write == WriteMode::ReplaceWindow && table.window.is_none()) {
             return Err(format!("{} needs a `key`, and a `window` where that is replaced", table.name));
         }
         for name in places(&table.sql) {
@@ -301,7 +301,7 @@ target = "SELECT 1 AS k, 2 AS v"
     #[test]
     fn a_good_file_is_a_job() {
         let job = parsed(GOOD).expect("a job");
-        assert_eq!((job.zone, job.tables[0].write), (Tz::Asia__Kolkata, Write::ReplaceWindow));
+        assert_eq!((job.zone, job.tables[0].write), (Tz::Asia__Kolkata, WriteMode::ReplaceWindow));
         assert_eq!(job.watches[0].key(), "genims_operations_db.machine_faults fault_start_time");
     }
 

@@ -3,12 +3,12 @@
 //! Enters: a job, why it runs, the moment. Leaves: what was done, in the log as well. Invariants: groups of days are stored oldest first,
 //! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
 
-use crate::bookkeeping::{Bookkeeping, Digests, Done, Kind, Lease, WHOLE_TABLE};
+use crate::bookkeeping::{Digests, Done, JobBookkeeping, Lease, RunKind, WHOLE_TABLE};
 use crate::days::{self, Span};
 use crate::error::EtlError;
 use crate::job::{Job, Reconciliation};
-use crate::source::Source;
-use crate::target::Target;
+use crate::source::SourceDatabase;
+use crate::target::TargetDatabase;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,15 +32,15 @@ impl Places {
         Ok(PostgresSettings::from_environment(self.registry.get(database)?, &self.environment)?)
     }
 
-    pub async fn bookkeeping(&self) -> Result<Bookkeeping, EtlError> {
-        Bookkeeping::open(self.postgres(crate::bookkeeping::DATABASE)?).await
+    pub async fn bookkeeping(&self) -> Result<JobBookkeeping, EtlError> {
+        JobBookkeeping::open(self.postgres(crate::bookkeeping::DATABASE)?).await
     }
 }
 
 /// Why a job runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    pub kind: Kind,
+    pub kind: RunKind,
     /// The moment of its schedule.
     pub due_at: Option<DateTime<Utc>>,
     pub now: DateTime<Utc>,
@@ -54,10 +54,10 @@ pub type Show<'a> = &'a (dyn Fn(&str) + Send + Sync);
 /// What a run has at hand.
 struct Run<'a> {
     job: &'a Job,
-    bookkeeping: &'a Bookkeeping,
+    bookkeeping: &'a JobBookkeeping,
     lease: &'a Lease,
-    sources: BTreeMap<String, Source>,
-    target: Target,
+    sources: BTreeMap<String, SourceDatabase>,
+    target: TargetDatabase,
     show: Show<'a>,
 }
 
@@ -93,18 +93,18 @@ async fn work(
     places: &Places,
     job: &Job,
     request: Request,
-    (bookkeeping, lease): (&Bookkeeping, &Lease),
+    (bookkeeping, lease): (&JobBookkeeping, &Lease),
     run_id: i64,
     done: &mut Done,
     show: Show<'_>,
 ) -> Result<(), EtlError> {
     done.deep = job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
     let target = places.registry.get(&job.target)?;
-    let target = Target::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
+    let target = TargetDatabase::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
     let mut sources = BTreeMap::new();
     for database in databases(job) {
         show(&format!("{}: a snapshot of {database}", job.name));
-        sources.insert(database.to_owned(), Source::open(places.postgres(database)?).await?);
+        sources.insert(database.to_owned(), SourceDatabase::open(places.postgres(database)?).await?);
     }
     let seen = sources.iter().map(|(database, source)| format!("{database} {}", source.snapshot));
     done.watermark = seen.collect::<Vec<_>>().join(", ");
@@ -133,7 +133,7 @@ fn databases(job: &Job) -> BTreeSet<&str> {
 }
 
 impl Run<'_> {
-    fn source(&self, database: &str) -> Result<&Source, EtlError> {
+    fn source(&self, database: &str) -> Result<&SourceDatabase, EtlError> {
         let none = || EtlError::NoBookkeeping { database: database.to_owned() };
         self.sources.get(database).ok_or_else(none)
     }

@@ -28,7 +28,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL
 /// Answers that a reconciliation may have, per side.
 const ANSWERS_MAX: usize = 1_000_000;
 
-pub struct Source {
+pub struct SourceDatabase {
     settings: PostgresSettings,
     client: PostgresClient,
     /// `pg_current_snapshot()`.
@@ -52,7 +52,7 @@ pub struct Rows {
     pub failure: Arc<Mutex<Option<tokio_postgres::Error>>>,
 }
 
-impl Source {
+impl SourceDatabase {
     pub async fn open(settings: PostgresSettings) -> Result<Self, EtlError> {
         let client = settings.connect().await?;
         let failed = |error| EtlError::from(settings.error(error));

@@ -6,7 +6,7 @@
 //! killed run left is told from what is in use.
 
 use crate::error::EtlError;
-use crate::job::{Table, Write};
+use crate::job::{Table, WriteMode};
 use crate::source::{Column, Rows};
 use genims_databases::mysql::STAGING_DATABASE;
 use genims_databases::{Engine, MysqlConnection, MysqlSettings, quoted};
@@ -23,7 +23,7 @@ const ANSWERS_MAX: usize = 1_000_000;
 /// One statement, whatever hangs.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
-pub struct Target {
+pub struct TargetDatabase {
     settings: MysqlSettings,
     connection: MysqlConnection,
     run_id: i64,
@@ -31,7 +31,7 @@ pub struct Target {
     staged: Vec<String>,
 }
 
-impl Target {
+impl TargetDatabase {
     pub async fn open(settings: MysqlSettings, run_id: i64) -> Result<Self, EtlError> {
         let mut connection = settings.connect().await?;
         let staging = format!(
@@ -151,7 +151,7 @@ impl Target {
     pub async fn shift(&mut self, table: &Table, columns: &[String], window: Option<&str>) -> Result<(), EtlError> {
         let what = format!("storing {}", table.name);
         let staging = format!("{STAGING_DATABASE}.`{}`", self.staging(&table.name));
-        if let Some(window) = window.filter(|_| table.write == Write::ReplaceWindow) {
+        if let Some(window) = window.filter(|_| table.write == WriteMode::ReplaceWindow) {
             self.run(&what, &delete_sql(table, &staging, window)).await?;
         }
         self.run(&what, &upsert_sql(table, &staging, columns)).await.map(|_| ())
@@ -233,7 +233,7 @@ mod tests {
         let table = Table {
             name: "t".to_owned(),
             key: vec!["day".to_owned(), "id".to_owned()],
-            write: Write::ReplaceWindow,
+            write: WriteMode::ReplaceWindow,
             window: None,
             sql: String::new(),
         };

@@ -6,11 +6,12 @@ use anyhow::{Context, bail};
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::{Args, Subcommand, ValueEnum};
 use genims::settings::Settings;
-use genims_changes::export::{self, Exported, Wanted};
-use genims_changes::heads::{self, Kept};
+use genims_changes::ChangesError;
+use genims_changes::export::{self, ExportRange, Exported};
 use genims_changes::prune::Prune;
-use genims_changes::verify::{self, Outside, Report, VerifiedTrail};
-use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, Registry};
+use genims_changes::verify::{self, Outside, TrailReport, VerifiedTrail};
+use genims_databases::configured::if_configured;
+use genims_databases::{Environment, MongoSettings, MysqlSettings, Registry};
 use genims_terminal::say;
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -100,7 +101,10 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
     match args.command {
         AuditCommand::Verify { database, json } => {
             // Before the trail: what is delivered meanwhile is behind them.
-            let outside = outside(&registry, settings, environment).await?;
+            let mongo = mongo(&registry, environment)?;
+            let remark =
+                |error: &ChangesError| eprintln!("genims: what MongoDB keeps of the trail is not compared: {error}");
+            let outside = Outside::read(&settings.data_dir, mongo.as_ref(), &remark).await?;
             let report = verify::verify(&mysql, &outside, named(database)?.as_deref()).await?;
             conclude(&report, json, print, report.ok())
         }
@@ -108,7 +112,7 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
             if to <= from {
                 bail!("--to is not behind --from");
             }
-            let wanted = Wanted { from, to, database: named(database)? };
+            let wanted = ExportRange { from, to, database: named(database)? };
             let format = match format {
                 Format::Csv => export::Format::Csv,
                 Format::Json => export::Format::Json,
@@ -143,28 +147,10 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
 }
 
 fn mongo(registry: &Registry, environment: &Environment) -> anyhow::Result<Option<MongoSettings>> {
-    match MongoSettings::from_environment(registry.get("genims_production")?, environment) {
-        Ok(settings) => Ok(Some(settings)),
-        Err(DatabaseError::NotConfigured { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok(if_configured(MongoSettings::from_environment(registry.get("genims_production")?, environment))?)
 }
 
-async fn outside(registry: &Registry, settings: &Settings, environment: &Environment) -> anyhow::Result<Outside> {
-    let mongo = mongo(registry, environment)?;
-    let mut outside = Outside::default();
-    for (kept, places) in [(Kept::Heads, &mut outside.heads), (Kept::Checkpoints, &mut outside.checkpoints)] {
-        places.push(("the data folder", heads::from_file(kept, &settings.data_dir)?));
-        let Some(mongo) = &mongo else { continue };
-        match heads::from_mongo(kept, mongo).await {
-            Ok(all) => places.push(("MongoDB", all)),
-            Err(error) => eprintln!("genims: what MongoDB keeps of the trail is not compared: {error}"),
-        }
-    }
-    Ok(outside)
-}
-
-fn print(report: &Report) {
+fn print(report: &TrailReport) {
     for database in &report.databases {
         let VerifiedTrail { writes, changes, seals, .. } = database;
         let heads = if database.heads.is_empty() {

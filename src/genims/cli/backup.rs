@@ -5,7 +5,7 @@ use super::conclude;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use genims_backup::backup::{self, BackupReport, Progress};
+use genims_backup::backup::{self, BackupProgress, BackupReport};
 use genims_backup::listing::{self, Listing};
 use genims_databases::{Environment, Registry};
 use genims_terminal::say;
@@ -60,10 +60,10 @@ async fn save(
     let databases = backup::chosen(registry, names)?;
     let bar = genims_terminal::Progress::new("backup", "databases");
     bar.set_total(databases.len() as u64);
-    let show = |progress: Progress<'_>| match progress {
-        Progress::Step { database, what } => bar.show(format!("{database}: {what}")),
-        Progress::Bytes(bytes) => bar.show(size(bytes)),
-        Progress::Finished(_) => bar.advance(),
+    let show = |progress: BackupProgress<'_>| match progress {
+        BackupProgress::Step { database, what } => bar.show(format!("{database}: {what}")),
+        BackupProgress::Bytes(bytes) => bar.show(size(bytes)),
+        BackupProgress::Finished(_) => bar.advance(),
     };
     let report = backup::run(registry, environment, &databases, to, &show).await;
     drop(bar);

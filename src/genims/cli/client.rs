@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
 use genims_listen::locks::clients::ClientOptions;
-use genims_listen::locks::clients::file::{Entry, change, read};
+use genims_listen::locks::clients::file::{ClientEntry, change, read};
 use genims_locks::LockError;
 use genims_locks::secret::drawn;
 use genims_terminal::say;
@@ -142,7 +142,7 @@ pub(crate) fn run(args: ClientArgs, settings: &Settings) -> anyhow::Result<ExitC
 fn add(path: &Path, args: AddArgs, json: bool) -> anyhow::Result<ExitCode> {
     let AddArgs { secret: SecretArgs { client: NameArgs { name }, secret_file }, certificate, scope } = args;
     let given = if certificate { None } else { Some(secret(secret_file.as_deref())?) };
-    let mut entry = Entry::new(&name, given.as_ref().map(|(secret, _)| secret.as_str()))?;
+    let mut entry = ClientEntry::new(&name, given.as_ref().map(|(secret, _)| secret.as_str()))?;
     put(&mut entry, scope);
     change(path, |entries| {
         if entries.iter().any(|entry| entry.name == name) {
@@ -156,7 +156,7 @@ fn add(path: &Path, args: AddArgs, json: bool) -> anyhow::Result<ExitCode> {
     told(&name, shown, "was added", json)
 }
 
-fn put(entry: &mut Entry, scope: Scope) {
+fn put(entry: &mut ClientEntry, scope: Scope) {
     let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
     (entry.topics, entry.machines, entry.rows) = (some(scope.topics), some(scope.machines), scope.rows);
 }
@@ -173,7 +173,7 @@ pub(super) fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
     Ok((text.trim_end_matches(['\r', '\n']).to_owned(), false))
 }
 
-fn alter(path: &Path, name: &str, by: impl FnOnce(&mut Entry) -> Result<(), LockError>) -> Result<(), LockError> {
+fn alter(path: &Path, name: &str, by: impl FnOnce(&mut ClientEntry) -> Result<(), LockError>) -> Result<(), LockError> {
     change(path, |entries| match entries.iter_mut().find(|entry| entry.name == name) {
         Some(entry) => by(entry),
         None => Err(LockError::Account(format!("there is no client {name}; `genims client list` shows all"))),
@@ -196,7 +196,7 @@ fn told(name: &str, secret: Option<&String>, what: &str, json: bool) -> anyhow::
 fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<ExitCode> {
     let entries = read(path)?;
     if json {
-        let told = |entry: &Entry| -> Value {
+        let told = |entry: &ClientEntry| -> Value {
             json!({
                 "client": entry.name, "disabled": entry.disabled, "has_secret": entry.hash.is_some(),
                 "topics": entry.topics, "machines": entry.machines, "rows": entry.rows, "added": entry.added, "rotated": entry.rotated,

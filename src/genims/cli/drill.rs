@@ -38,6 +38,9 @@ pub(crate) async fn run(args: DrillArgs, environment: &Environment) -> anyhow::R
         std::fs::remove_dir_all(&passing).with_context(|| format!("{} cannot be removed", passing.display()))?;
     }
     let report = report?;
+    if let Some(to) = &args.to {
+        drill::keep(to, &report)?;
+    }
     conclude(&report, args.json, print, report.ok())
 }
 

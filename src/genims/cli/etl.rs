@@ -4,7 +4,7 @@ use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
-use genims_etl::bookkeeping::{Kind, Logged};
+use genims_etl::bookkeeping::{Logged, RunKind};
 use genims_etl::days::Span;
 use genims_etl::job::{self, Job};
 use genims_etl::run::{Places, Request, run as run_job};
@@ -98,7 +98,7 @@ async fn runs(places: &Places, jobs: &[&Job], backfill: Option<Span>, as_json: b
     let show = |what: &str| bar.show(what);
     let (mut told, mut failed) = (Vec::new(), false);
     for job in jobs {
-        let kind = if backfill.is_some() { Kind::Backfill } else { Kind::Manual };
+        let kind = if backfill.is_some() { RunKind::Backfill } else { RunKind::Manual };
         let request = Request { kind, due_at: None, now: Utc::now(), backfill };
         told.push(match run_job(places, job, request, &show).await {
             Ok(done) => json!({ "job": job.name, "outcome": "succeeded", "days": done.days, "rows_out": done.rows_out,

@@ -6,7 +6,7 @@ use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
 use genims_platform::hub::questions::{self, Answer, Hub};
-use genims_platform::hub::{self, HubReport, Names, Status};
+use genims_platform::hub::{self, HubNames, HubReport, SchemaStatus};
 use genims_terminal::{Progress, say};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -78,7 +78,7 @@ async fn provision(
 }
 
 fn names(registry: &Registry, json: bool) -> anyhow::Result<ExitCode> {
-    let names = Names::load(registry)?.all();
+    let names = HubNames::load(registry)?.all();
     if json {
         say!("{}", serde_json::to_string_pretty(&names).context("the names as JSON")?);
     }
@@ -156,10 +156,10 @@ fn show(answer: &Answer) {
 fn print(report: &HubReport) {
     for schema in &report.schemas {
         let what = match schema.status {
-            Status::Same => "in step",
-            Status::Imported => "imported",
-            Status::Stale => "NOT in step; run `genims hub provision`",
-            Status::Failed => "FAILED",
+            SchemaStatus::Same => "in step",
+            SchemaStatus::Imported => "imported",
+            SchemaStatus::Stale => "NOT in step; run `genims hub provision`",
+            SchemaStatus::Failed => "FAILED",
         };
         say!("{:36} {:>4} tables  {what}", schema.schema, schema.tables);
         if !schema.left_out.is_empty() {

@@ -69,7 +69,7 @@ enum Store {
 }
 
 /// What a database remembers, and where it goes on.
-struct Place {
+struct RememberedPosition {
     store: Store,
     name: &'static str,
     remembered: Option<u64>,
@@ -95,7 +95,7 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
         false => None,
     };
     if let Some((_, _, recovered)) = &routed {
-        places.push(Place::of_router(&spool, router::remembered(&recovered.marks, spool.name())));
+        places.push(RememberedPosition::of_router(&spool, router::remembered(&recovered.marks, spool.name())));
     }
     drop(bar);
     let appender = routed.as_mut().map(|(appender, ..)| appender);
@@ -119,7 +119,7 @@ pub(crate) async fn run(args: LogArgs, settings: &Settings, environment: &Enviro
 async fn consider(
     what: &str,
     spool: &Spool,
-    mut places: Vec<Place>,
+    mut places: Vec<RememberedPosition>,
     events: Option<&mut Appender>,
     yes: bool,
     json: bool,
@@ -150,8 +150,8 @@ async fn consider(
     Ok(Value::Null)
 }
 
-fn as_json(spool: &Spool, places: &[Place], adopted: bool) -> Value {
-    let of = |place: &Place| {
+fn as_json(spool: &Spool, places: &[RememberedPosition], adopted: bool) -> Value {
+    let of = |place: &RememberedPosition| {
         json!({
             "database": place.name, "remembered": place.remembered, "goes_on_at": place.offset,
             "parted": matches!(place.resume, Some(Resume::NotInHistory { .. })), "meaning": meaning(place, spool),
@@ -220,14 +220,24 @@ fn replaced_as_json(replaced: &file::Quarantined) -> Value {
     })
 }
 
-async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -> anyhow::Result<Vec<Place>> {
+async fn places(
+    settings: &Settings,
+    environment: &Environment,
+    spool: &Spool,
+) -> anyhow::Result<Vec<RememberedPosition>> {
     let registry = Registry::load(None)?;
     let mut places = Vec::new();
     if settings.postgres.is_some() {
         let connection = PostgresSettings::from_environment(registry.get("genims_operations_db")?, environment)?;
         let client = connection.connect().await?;
         let remembered = session::OPERATIONS.remembered(&client, spool.name()).await?;
-        places.push(Place::new(spool, session::SINK, remembered, 0, Store::Postgres(client, session::OPERATIONS)));
+        places.push(RememberedPosition::new(
+            spool,
+            session::SINK,
+            remembered,
+            0,
+            Store::Postgres(client, session::OPERATIONS),
+        ));
     }
     if settings.mongodb.is_some() {
         let connection = MongoSettings::from_environment(registry.get("genims_production")?, environment)?;
@@ -236,13 +246,17 @@ async fn places(settings: &Settings, environment: &Environment, spool: &Spool) -
         let intent = found.as_ref().map_or(0, |found| found.intent_offset);
         let remembered =
             found.map(|found| Position { log: spool.name(), lineage: found.lineage, offset: found.next_offset });
-        places.push(Place::new(spool, bookkeeping::SINK, remembered, intent, Store::Mongodb(client)));
+        places.push(RememberedPosition::new(spool, bookkeeping::SINK, remembered, intent, Store::Mongodb(client)));
     }
     Ok(places)
 }
 
 /// The databases that events are routed to, as far as they are configured.
-async fn routed_places(settings: &Settings, environment: &Environment, spool: &Spool) -> anyhow::Result<Vec<Place>> {
+async fn routed_places(
+    settings: &Settings,
+    environment: &Environment,
+    spool: &Spool,
+) -> anyhow::Result<Vec<RememberedPosition>> {
     let registry = Registry::load(None)?;
     let folder = settings.routes.as_ref().and_then(|options| options.directory.as_deref());
     let routes = Routes::load(&registry, folder)?;
@@ -258,14 +272,14 @@ async fn routed_places(settings: &Settings, environment: &Environment, spool: &S
                 let client = settings.connect().await?;
                 let positions = Positions { table: POSITIONS_TABLE, sink: name };
                 let remembered = positions.remembered(&client, log).await?;
-                Place::new(spool, name, remembered, 0, Store::Postgres(client, positions))
+                RememberedPosition::new(spool, name, remembered, 0, Store::Postgres(client, positions))
             }
             Engine::Mysql => {
                 let settings = if_configured(MysqlSettings::from_environment(database, environment))?;
                 let Some(settings) = settings else { continue };
                 let mut connection = settings.connect().await?;
                 let remembered = mysql::remembered(&mut connection, name, log).await?;
-                Place::new(spool, name, remembered, 0, Store::Mysql(Box::new(connection)))
+                RememberedPosition::new(spool, name, remembered, 0, Store::Mysql(Box::new(connection)))
             }
             Engine::Mongodb => {
                 let settings = if_configured(MongoSettings::from_environment(database, environment))?;
@@ -274,7 +288,7 @@ async fn routed_places(settings: &Settings, environment: &Environment, spool: &S
                 let found = bookkeeping(&client, log).remembered().await?;
                 let intent = found.as_ref().map_or(0, |found| found.intent_offset);
                 let remembered = found.map(|found| Position { log, lineage: found.lineage, offset: found.next_offset });
-                Place::new(spool, name, remembered, intent, Store::Mongodb(client))
+                RememberedPosition::new(spool, name, remembered, intent, Store::Mongodb(client))
             }
         };
         places.push(place);
@@ -286,7 +300,7 @@ fn bookkeeping(client: &MongoClient, log: Uuid) -> Bookkeeping {
     Bookkeeping::new(client, &MongoNames::default().internal, log)
 }
 
-impl Place {
+impl RememberedPosition {
     fn new(spool: &Spool, name: &'static str, remembered: Option<Position>, intent: u64, store: Store) -> Self {
         let resume = remembered.as_ref().map(|position| spool.resume(position));
         let remembered = remembered.map(|position| position.offset);
@@ -310,7 +324,7 @@ impl Place {
     }
 }
 
-fn meaning(place: &Place, spool: &Spool) -> String {
+fn meaning(place: &RememberedPosition, spool: &Spool) -> String {
     let end = spool.next_offset();
     match (place.remembered, place.resume) {
         (Some(position), Some(Resume::NotInHistory { shared })) => {
@@ -330,7 +344,11 @@ fn meaning(place: &Place, spool: &Spool) -> String {
     }
 }
 
-async fn adopt(spool: &Spool, places: &mut [Place], mut events: Option<&mut Appender>) -> anyhow::Result<()> {
+async fn adopt(
+    spool: &Spool,
+    places: &mut [RememberedPosition],
+    mut events: Option<&mut Appender>,
+) -> anyhow::Result<()> {
     let (log, earlier) = (Uuid::new_v4(), spool.name());
     for place in places.iter_mut() {
         let position = Position { log, ..spool.position(place.offset) };

@@ -5,10 +5,12 @@
 
 mod audit;
 mod backup;
+mod checklist;
 mod client;
 mod deadletter;
 mod dictionary;
 mod doctor;
+mod door;
 mod drill;
 mod etl;
 mod hub;
@@ -73,6 +75,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Examine all connections, with a remedy beside each failure
     Doctor(doctor::DoctorArgs),
+    /// What must hold before go-live, line by line, looked at now; exit code 1 if a line fails or is unknown
+    Checklist(checklist::ChecklistArgs),
     /// Print what every table and column means; needs no server
     Dictionary(dictionary::DictionaryArgs),
     /// One read-only database in which all databases can be asked together
@@ -137,6 +141,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Doctor(args) => doctor::run(args, &environment).await,
+            Command::Checklist(args) => {
+                checklist::run(args, configuration(cli.config.as_deref()), &settings()?, &environment).await
+            }
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Retention(args) => retention::run(args, &environment).await,

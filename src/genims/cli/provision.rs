@@ -2,7 +2,9 @@
 
 use super::conclude;
 use genims_databases::{Environment, Registry};
-use genims_platform::provision::{self, Mode, Options, Progress, ProvisionReport, ProvisionedDatabase, Status};
+use genims_platform::provision::{
+    self, Mode, Options, ProvisionProgress, ProvisionReport, ProvisionStatus, ProvisionedDatabase,
+};
 use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,9 +38,9 @@ pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
         _ => Mode::Apply,
     };
     let bar = genims_terminal::Progress::new("provision", "databases");
-    let show = |progress: Progress<'_>| match progress {
-        Progress::Step { database, what } => bar.show(format!("{database}: {what}")),
-        Progress::Finished(_) => bar.advance(),
+    let show = |progress: ProvisionProgress<'_>| match progress {
+        ProvisionProgress::Step { database, what } => bar.show(format!("{database}: {what}")),
+        ProvisionProgress::Finished(_) => bar.advance(),
     };
     let options = Options { only: args.only, mode };
     let report = provision::run(&registry, &environment, &options, &show).await;
@@ -50,10 +52,10 @@ pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
 /// What was done is told in full for one database; for more the counts say it, and --json has the rest.
 fn print(report: &ProvisionReport) {
     let mut skipped = 0;
-    let worked_on = report.databases.iter().filter(|database| database.status != Status::Skipped).count();
+    let worked_on = report.databases.iter().filter(|database| database.status != ProvisionStatus::Skipped).count();
     let in_full = report.mode != Mode::Apply || worked_on == 1;
     for database in &report.databases {
-        if database.status == Status::Skipped {
+        if database.status == ProvisionStatus::Skipped {
             skipped += 1;
             continue;
         }
@@ -76,8 +78,8 @@ fn print(report: &ProvisionReport) {
 
 fn summary(database: &ProvisionedDatabase, mode: Mode) -> String {
     match (database.status, mode) {
-        (Status::Failed, _) => "FAILED".to_owned(),
-        (Status::Drifted, _) => format!("{} differences", database.drift.len()),
+        (ProvisionStatus::Failed, _) => "FAILED".to_owned(),
+        (ProvisionStatus::Drifted, _) => format!("{} differences", database.drift.len()),
         (_, Mode::Check) => "as its schema says".to_owned(),
         (_, Mode::Plan) if database.changes.is_empty() => "nothing to do".to_owned(),
         (_, Mode::Plan) => format!("{} changes to make", database.changes.len()),

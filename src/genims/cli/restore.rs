@@ -2,7 +2,7 @@
 
 use super::conclude;
 use clap::Args;
-use genims_backup::restore::{self, RestoreReport, Wanted};
+use genims_backup::restore::{self, RestoreReport, RestoreRequest};
 use genims_databases::{Environment, Registry};
 use genims_terminal::say;
 use std::path::PathBuf;
@@ -33,7 +33,8 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
     let database = registry.get(&args.database)?;
     let bar = genims_terminal::Progress::new("restore", "");
     let show = |what: &str| bar.show(what);
-    let wanted = Wanted { database, environment, name: args.name.as_deref(), replace: args.replace, show: &show };
+    let wanted =
+        RestoreRequest { database, environment, name: args.name.as_deref(), replace: args.replace, show: &show };
     let report = restore::run(&registry, &wanted, &args.from).await;
     drop(bar);
     let report = report?;

@@ -35,7 +35,7 @@ struct AuditArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct SecurityReport {
     passed: bool,
     findings: Vec<Finding>,
 }
@@ -52,7 +52,7 @@ pub(crate) async fn run(
         findings.extend(of_databases(environment).await?);
     }
     findings.sort_by_key(|finding| finding.severity);
-    let report = Report { passed: findings.is_empty(), findings };
+    let report = SecurityReport { passed: findings.is_empty(), findings };
     conclude(&report, args.json, print, report.passed)
 }
 
@@ -80,10 +80,10 @@ async fn of_databases(environment: &Environment) -> anyhow::Result<Vec<Finding>>
     Ok(of_interest.collect())
 }
 
-fn print(report: &Report) {
+fn print(report: &SecurityReport) {
     for finding in &report.findings {
         let severity = if finding.severity == Severity::High { "high  " } else { "medium" };
-        say!("{severity}  {}: {}", format!("{:?}", finding.subject).to_lowercase(), finding.found);
+        say!("{severity}  {}: {}", finding.subject.as_str(), finding.found);
         say!("        remedy: {}", finding.remedy);
     }
     match report.findings.len() {

@@ -4,7 +4,7 @@
 use super::client::secret;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
-use genims_api::sign::file::{All, User};
+use genims_api::sign::file::{User, UserFile};
 use genims_api::sign::role::Role;
 use genims_locks::LockError;
 use genims_locks::file::{change, read};
@@ -85,7 +85,7 @@ pub(crate) fn run(args: UserArgs, settings: &Settings) -> anyhow::Result<ExitCod
         Action::Add(AddArgs { secret: SecretArgs { name, secret_file }, role }) => {
             let (secret, is_drawn) = secret(secret_file.as_deref())?;
             let user = User::new(&name, role, &secret)?;
-            change(&path, |all: &mut All| all.add(user))?;
+            change(&path, |all: &mut UserFile| all.add(user))?;
             told(&name, is_drawn.then_some(("secret", &secret)), &format!("was added as {role}"), json)
         }
         Action::List => list(&path, json),
@@ -115,7 +115,7 @@ fn set(path: &Path, name: &str, what: &str, json: bool, by: impl FnOnce(&mut Use
 }
 
 fn alter<T>(path: &Path, name: &str, by: impl FnOnce(&mut User) -> Result<T, LockError>) -> Result<T, LockError> {
-    change(path, |all: &mut All| all.alter(name, by))
+    change(path, |all: &mut UserFile| all.alter(name, by))
 }
 
 /// `shown`: what is seen this once.
@@ -137,7 +137,7 @@ fn told(name: &str, shown: Option<(&str, &String)>, what: &str, json: bool) -> a
 }
 
 fn list(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let all: All = read(path)?;
+    let all: UserFile = read(path)?;
     if json {
         let told = |user: &User| -> Value {
             json!({

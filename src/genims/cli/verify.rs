@@ -1,6 +1,6 @@
 //! `genims verify`: counts, references, rules and the ledger; a table or JSON; exit code 1 on any violation,
 //! also when something could not be looked at. A rule without rows to look at is shown as EMPTY and not counted as holding;
-//! alone it makes no exit code 1, because a database that was just provisioned has not done anything wrong.
+//! where all of them are, nothing was verified, and the exit code is 1, too.
 
 use anyhow::Context;
 use chrono::NaiveDate;
@@ -99,6 +99,9 @@ fn print(verdict: &Verdict) {
         count(Outcome::Skipped),
         verdict.seconds
     );
+    if !verdict.explanation.is_empty() {
+        say!("{}", paint(&verdict.explanation, "31"));
+    }
 }
 
 fn print_examples(finding: &Finding) {

@@ -11,7 +11,7 @@
 mod certificates;
 mod doors;
 mod files;
-mod secrets;
+pub(crate) mod secrets;
 
 use crate::settings::Settings;
 use genims_databases::{DatabaseError, Environment};
@@ -40,6 +40,21 @@ pub enum Subject {
     Secrets,
     /// What a database lets its logins do.
     Rights,
+}
+
+impl Subject {
+    /// As it is told, and as JSON has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ports => "ports",
+            Self::Tls => "tls",
+            Self::Accounts => "accounts",
+            Self::Files => "files",
+            Self::Certificates => "certificates",
+            Self::Secrets => "secrets",
+            Self::Rights => "rights",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -5,7 +5,7 @@ use super::Subject::Secrets;
 use genims_databases::{DatabaseError, Environment, Registry};
 
 /// Shorter ones are tried through in no time.
-const BYTES_MIN: usize = 8;
+pub(crate) const BYTES_MIN: usize = 8;
 
 /// What is written in examples, and left there.
 const USUAL: [&str; 14] = [
@@ -26,18 +26,31 @@ const USUAL: [&str; 14] = [
 ];
 
 pub(super) fn look(environment: &Environment) -> Result<Vec<Finding>, DatabaseError> {
+    let all = passwords(environment)?;
+    Ok(all.iter().filter_map(|Password { variable, user, password }| judge(variable, user, password)).collect())
+}
+
+/// One that is configured.
+pub(crate) struct Password {
+    pub(crate) variable: String,
+    user: String,
+    pub(crate) password: String,
+}
+
+/// All that variables and URLs hold.
+pub(crate) fn passwords(environment: &Environment) -> Result<Vec<Password>, DatabaseError> {
     let registry = Registry::load(None)?;
-    let mut findings = Vec::new();
+    let mut found = Vec::new();
     for variable in variables(&registry) {
         // A file that cannot be read is a fault of the configuration: `genims validate` says it.
         let Ok(Some(password)) = environment.secret(&variable) else { continue };
-        findings.extend(judge(&variable, "", &password));
+        found.push(Password { variable, user: String::new(), password });
     }
     for variable in urls(&registry) {
         let Some((user, password)) = environment.get(&variable).and_then(login) else { continue };
-        findings.extend(judge(&variable, user, password));
+        found.push(Password { user: user.to_owned(), password: password.to_owned(), variable });
     }
-    Ok(findings)
+    Ok(found)
 }
 
 /// The variables that hold passwords: each may be given as `_FILE` as well.

@@ -3,7 +3,7 @@
 
 use super::{ServerError, Stage};
 use crate::settings::Settings;
-use genims_changes::follow::{OutboxFollower, STREAM, TRAIL, Target};
+use genims_changes::follow::{ChangeTarget, OutboxFollower, STREAM, TRAIL};
 use genims_changes::heads::{EVERY, Heads};
 use genims_changes::metrics::Metrics;
 use genims_changes::outbox::Outbox;
@@ -59,11 +59,11 @@ impl Changes {
             let Some(outbox) = outbox(database, environment, &targets)? else { continue };
             if let (Some(mysql), Some(heads)) = (&mysql, &heads) {
                 let trail = Box::new(Trail::new(mysql.clone(), database.name.clone()));
-                followers.push(OutboxFollower::new(outbox.clone(), Target::Trail(trail, heads.clone())));
+                followers.push(OutboxFollower::new(outbox.clone(), ChangeTarget::Trail(trail, heads.clone())));
             }
             if let Some((mongo, client)) = &mongo {
                 let stream = Box::new(Stream::new(mongo.clone(), client.clone(), database.name.clone()));
-                followers.push(OutboxFollower::new(outbox.clone(), Target::Stream(stream)));
+                followers.push(OutboxFollower::new(outbox.clone(), ChangeTarget::Stream(stream)));
             }
         }
         Ok(Self { followers, heads })

@@ -5,15 +5,13 @@ use super::ServerError;
 use crate::settings::Settings;
 use genims_databases::clock::{self, Difference};
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
-use genims_model::Cause;
+use genims_model::{Cause, Polling};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(60);
-/// After the database could not be asked.
-const RETRY: Duration = Duration::from_secs(5);
 /// Longer than connecting may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -61,7 +59,7 @@ impl Watched {
     }
 
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut said = false;
+        let (mut said, mut polling) = (false, Polling::new(EVERY));
         loop {
             let asked = tokio::select! {
                 asked = tokio::time::timeout(PATIENCE, self.ask()) => asked.ok().and_then(Result::ok).flatten(),
@@ -79,9 +77,8 @@ impl Watched {
                 }
                 _ => {}
             }
-            tokio::select! {
-                () = tokio::time::sleep(if asked.is_some() { EVERY } else { RETRY }) => {}
-                () = stop.cancelled() => return,
+            if !polling.wait(asked.is_some(), stop.cancelled()).await {
+                return;
             }
         }
     }

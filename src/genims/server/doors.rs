@@ -10,7 +10,7 @@ use genims_decode::payload::Decoder;
 use genims_decode::topic::Templates;
 use genims_listen::bridge::{Bridge, BridgeError, BridgeMetrics, BridgeName, BridgeOptions};
 use genims_listen::line::LineServer;
-use genims_listen::locks::{Clients, Gate, Locks};
+use genims_listen::locks::{Clients, ListenerGate, Locks};
 use genims_listen::mqtt::{self, Statistics};
 use genims_listen::tcp::{CLIENTS_MAX, Progress, TcpServer};
 use genims_listen::{Decode, ListenMetrics};
@@ -96,7 +96,7 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    fn gate(&self, clients: Option<Arc<Clients>>, refusals: Arc<Refusals>) -> Result<Arc<Gate>, ServerError> {
+    fn gate(&self, clients: Option<Arc<Clients>>, refusals: Arc<Refusals>) -> Result<Arc<ListenerGate>, ServerError> {
         let name = &self.listener.name;
         let (tls, _, anonymous) = self.listener.kind.locks();
         if let Some(address) = self.listener.kind.listen().filter(|_| self.listener.kind.is_exposed()) {
@@ -105,12 +105,12 @@ impl Door<'_> {
             );
         }
         let answers = !matches!(self.listener.kind, ListenerKind::Line(_));
-        Gate::open(name, answers, tls, clients, anonymous, refusals).map_err(|error| self.invalid(error))
+        ListenerGate::open(name, answers, tls, clients, anonymous, refusals).map_err(|error| self.invalid(error))
     }
 
     async fn bind(
         self,
-        gate: Arc<Gate>,
+        gate: Arc<ListenerGate>,
         decode: Arc<dyn Decode>,
         progress: Arc<Progress>,
     ) -> Result<Serving, ServerError> {

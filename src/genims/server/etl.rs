@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use genims_databases::configured::if_configured;
 use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
 use genims_etl::EtlError;
-use genims_etl::bookkeeping::{DATABASE, Kind};
+use genims_etl::bookkeeping::{DATABASE, RunKind};
 use genims_etl::job::{self, Job};
 use genims_etl::run::{Places, Request, run};
 use genims_model::{Backoff, panics};
@@ -131,7 +131,7 @@ impl Scheduler {
 
     async fn once(&mut self, index: usize, due_at: DateTime<Utc>) {
         let Some(job) = self.jobs.get(index) else { return };
-        let request = Request { kind: Kind::Scheduled, due_at: Some(due_at), now: Utc::now(), backfill: None };
+        let request = Request { kind: RunKind::Scheduled, due_at: Some(due_at), now: Utc::now(), backfill: None };
         // A job shares nothing with the others but the databases, where its transaction ends with its connection.
         let ran = panics::contain(run(&self.places, job, request, &|_| ())).await;
         let error = match ran {

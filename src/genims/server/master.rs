@@ -4,6 +4,7 @@
 use genims_catalogue::keeper::{Changes, Keeper, MasterData};
 use genims_catalogue::shifts::FactoryShifts;
 use genims_databases::{DatabaseError, Environment, PostgresClient, PostgresSettings, Registry};
+use genims_model::{Backoff, Polling};
 use genims_stores::master::{self, Fingerprint};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(5);
-const RETRY: Duration = Duration::from_millis(500);
+/// The doors wait for the first catalogue.
+const FIRST_RETRY_MIN: Duration = Duration::from_millis(100);
+const FIRST_RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// How following goes, for the report.
 #[derive(Clone, Debug, Default)]
@@ -63,8 +66,10 @@ impl Refresher {
     /// Tries until there is a catalogue, or the time is over.
     pub(super) async fn first_catalogue(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;
+        let mut backoff = Backoff::new(FIRST_RETRY_MIN, FIRST_RETRY_MAX);
         while !self.step().await {
-            if Instant::now() >= deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 let error = self.status.lock().last_error.clone();
                 tracing::warn!(
                     error,
@@ -73,16 +78,16 @@ impl Refresher {
                 );
                 return;
             }
-            tokio::time::sleep(RETRY).await;
+            tokio::time::sleep(backoff.next_delay().min(left)).await;
         }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut polling = Polling::new(EVERY);
         loop {
-            self.step().await;
-            tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
-                () = stop.cancelled() => return,
+            let succeeded = self.step().await;
+            if !polling.wait(succeeded, stop.cancelled()).await {
+                return;
             }
         }
     }

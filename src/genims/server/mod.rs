@@ -11,6 +11,7 @@
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
+//! - [`reach`]: whether each database of the registry answers
 //! - [`observe`]: the report of everything
 //! - [`purge`]: the bounds of the dead letters
 //! - [`front`]: the locks of the HTTP side; [`refusals`]: who was refused what, on its way into the audit trail
@@ -33,6 +34,7 @@ mod observe;
 pub mod obstacles;
 pub mod panics;
 mod purge;
+mod reach;
 mod refusals;
 mod reload;
 mod route_files;
@@ -147,6 +149,16 @@ struct Stage {
     tasks: JoinSet<()>,
 }
 
+impl Tasks {
+    fn new() -> Self {
+        Self {
+            doors: Stage::new("listeners", DOORS_STOP),
+            sinks: Stage::new("sinks", SINKS_STOP),
+            window: Stage::new("window", WINDOW_STOP),
+        }
+    }
+}
+
 impl Stage {
     fn new(name: &'static str, patience: Duration) -> Self {
         Self { name, patience, stop: CancellationToken::new(), tasks: JoinSet::new() }
@@ -170,6 +182,14 @@ impl Drop for Stage {
     }
 }
 
+/// The HTTP side's listener, and where it listens.
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Bind { name: "http".to_owned(), address: listen.to_string(), source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
 impl Server {
     pub async fn start(settings: Settings, environment: &Environment) -> Result<Self, ServerError> {
         let data_dir = settings.data_dir.clone();
@@ -177,12 +197,7 @@ impl Server {
         let names = settings.listeners.iter().map(|listener| listener.name.clone());
         let rows = rows::Rows::configured(&settings, environment)?;
         let mut stream = stream::Stream::open(&settings, names, rows.as_ref().map(rows::Rows::gate))?;
-        let mut tasks = Tasks {
-            doors: Stage::new("listeners", DOORS_STOP),
-            sinks: Stage::new("sinks", SINKS_STOP),
-            window: Stage::new("window", WINDOW_STOP),
-        };
-
+        let mut tasks = Tasks::new();
         // Waits for no catalogue: changes have nothing to do with the stream.
         let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
         etl::start(environment, &mut tasks.window)?;
@@ -200,6 +215,7 @@ impl Server {
         let (events, routed) = routes.map(|running| (running.log, running.routed)).unzip();
         rows::start(rows, events.clone(), &mut tasks.window).await;
         let clocks = clocks::watched(&settings, environment)?;
+        let databases = reach::all(&Registry::load(None)?, environment);
         let (doorway, mut looks) = front::open(&settings, Arc::default())?;
         let observer = Arc::new(observe::Observer::new(
             &stream,
@@ -207,19 +223,10 @@ impl Server {
             (sinks, routed.unwrap_or_default()),
             changes,
             clocks.clone(),
-            &Registry::load(None)?,
+            databases.clone(),
             doorway.refusals.clone(),
         ));
-        let http_listener = TcpListener::bind(settings.http.listen).await.map_err(|source| ServerError::Bind {
-            name: "http".to_owned(),
-            address: settings.http.listen.to_string(),
-            source,
-        })?;
-        let http_address = http_listener.local_addr().map_err(|source| ServerError::Bind {
-            name: "http".to_owned(),
-            address: settings.http.listen.to_string(),
-            source,
-        })?;
+        let (http_listener, http_address) = bind(settings.http.listen).await?;
         doors::open(&settings, &stream, &observer, (&doorway.refusals, &mut looks), &mut tasks.doors).await?;
 
         let window = &mut tasks.window;
@@ -240,6 +247,9 @@ impl Server {
         window.tasks.spawn(master.run(window.stop.clone()));
         for clock in clocks {
             window.tasks.spawn(clock.run(window.stop.clone()));
+        }
+        for database in databases {
+            window.tasks.spawn(database.run(window.stop.clone()));
         }
         if let Some(purge) = purge::Purge::of(&settings, environment)? {
             window.tasks.spawn(purge.run(window.stop.clone()));

@@ -4,15 +4,15 @@ use super::RoutedView;
 use super::changes::ChangesView;
 use super::clocks::Watched;
 use super::master;
+use super::reach::Asked;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    Catalogue, Changes, Clock, Database, Latency, Listener, Observe, Refused, Route, ServerReport, Shard, Sink, Source,
-    Spool as SpoolReport, Word,
+    CatalogueReport, ChangesReport, ClockReport, Latency, ListenerReport, Observe, RefusalReport, RouteReport,
+    ServerReport, ShardReport, SinkReport, SourceReport, SpoolReport, Word,
 };
 use genims_catalogue::keeper::Keeper;
 use genims_consumers::SinkState;
-use genims_databases::Registry;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
 use genims_locks::refusals::Refusals;
@@ -20,7 +20,7 @@ use genims_log::file::{RowLetters, Spool};
 use genims_model::Accounts;
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
-use genims_pipeline::remarks::Kind;
+use genims_pipeline::remarks::RemarkKind;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,14 +43,14 @@ pub(super) struct Observer {
     changes: Vec<ChangesView>,
     master: Arc<Mutex<master::Status>>,
     clocks: Vec<Arc<Watched>>,
-    databases: Vec<Database>,
+    databases: Vec<Arc<Asked>>,
     counted_from: u64,
-    doors: Mutex<HashMap<String, (String, Door)>>,
+    doors: Mutex<HashMap<String, (String, DoorMetrics)>>,
     refusals: Arc<Refusals>,
 }
 
 /// Where a listener's counters are.
-enum Door {
+enum DoorMetrics {
     Listener(Arc<ListenMetrics>),
     Bridge(Arc<BridgeMetrics>),
 }
@@ -62,7 +62,7 @@ impl Observer {
         (sinks, routed): (Vec<SinkView>, Vec<RoutedView>),
         changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
-        registry: &Registry,
+        databases: Vec<Arc<Asked>>,
         refusals: Arc<Refusals>,
     ) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Observer {
             changes,
             master,
             clocks,
-            databases: registry.all().iter().map(database).collect(),
+            databases,
             counted_from: stream.counted_from,
             doors: Mutex::default(),
             refusals,
@@ -87,24 +87,24 @@ impl Observer {
 
     /// A listener has opened at `address`.
     pub(super) fn add_listener(&self, name: &str, address: String, metrics: Arc<ListenMetrics>) {
-        self.doors().insert(name.to_owned(), (address, Door::Listener(metrics)));
+        self.doors().insert(name.to_owned(), (address, DoorMetrics::Listener(metrics)));
     }
 
     /// A bridge has started towards `broker`.
     pub(super) fn add_bridge(&self, name: &str, broker: String, metrics: Arc<BridgeMetrics>) {
-        self.doors().insert(name.to_owned(), (broker, Door::Bridge(metrics)));
+        self.doors().insert(name.to_owned(), (broker, DoorMetrics::Bridge(metrics)));
     }
 
-    fn doors(&self) -> MutexGuard<'_, HashMap<String, (String, Door)>> {
+    fn doors(&self) -> MutexGuard<'_, HashMap<String, (String, DoorMetrics)>> {
         self.doors.lock()
     }
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<SourceReport> {
         let doors = self.doors();
         self.accounts
             .by_source()
             .into_iter()
-            .map(|(name, account)| Source {
+            .map(|(name, account)| SourceReport {
                 name: name.to_owned(),
                 account,
                 listener: doors.get(name).map(|(address, door)| door.view(address.clone())),
@@ -131,7 +131,7 @@ impl Observer {
         }
     }
 
-    fn sink(view: &SinkView) -> Sink {
+    fn sink(view: &SinkView) -> SinkReport {
         let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
         // A log that takes nothing holds its writer up inside an append, which looks again and again whether it may go on.
         let blocked = view.writes.as_ref().and_then(|log| log.refusal().or_else(|| log.full_because()));
@@ -139,7 +139,7 @@ impl Observer {
         let error = metrics.last_error();
         let told: Vec<&str> = error.as_deref().into_iter().chain(rows_wait).collect();
         let state = if blocked.is_some() { SinkState::Retrying } else { metrics.state() };
-        Sink {
+        SinkReport {
             name: view.name.to_owned(),
             database: view.database.clone(),
             state: state.as_str().into(),
@@ -159,10 +159,10 @@ impl Observer {
         }
     }
 
-    fn routes(&self) -> Vec<Route> {
+    fn routes(&self) -> Vec<RouteReport> {
         let of = |view: &RoutedView| {
             let database = view.database;
-            view.routed.counts().into_iter().map(move |(route, counts)| Route {
+            view.routed.counts().into_iter().map(move |(route, counts)| RouteReport {
                 database: database.into(),
                 route,
                 events_total: counts.events,
@@ -174,8 +174,8 @@ impl Observer {
         self.routed.iter().flat_map(of).collect()
     }
 
-    fn changes(&self) -> Vec<Changes> {
-        let view = |view: &ChangesView| Changes {
+    fn changes(&self) -> Vec<ChangesReport> {
+        let view = |view: &ChangesView| ChangesReport {
             database: view.database.clone(),
             target: view.target.into(),
             state: view.metrics.state().as_str().into(),
@@ -188,13 +188,13 @@ impl Observer {
         self.changes.iter().map(view).collect()
     }
 
-    fn refusals(&self) -> Vec<Refused> {
+    fn refusals(&self) -> Vec<RefusalReport> {
         let totals = self.refusals.totals().into_iter();
-        totals.map(|(door, kind, total)| Refused { door, kind: kind.as_str().into(), total }).collect()
+        totals.map(|(door, kind, total)| RefusalReport { door, kind: kind.as_str().into(), total }).collect()
     }
 
-    fn clocks(&self) -> Vec<Clock> {
-        let clock = |watched: &Arc<Watched>| Clock {
+    fn clocks(&self) -> Vec<ClockReport> {
+        let clock = |watched: &Arc<Watched>| ClockReport {
             database: watched.database.into(),
             offset_seconds: watched.difference().map(|difference| difference.us as f64 / 1_000_000.0),
             complaint: watched.complaint(),
@@ -202,10 +202,10 @@ impl Observer {
         self.clocks.iter().map(clock).collect()
     }
 
-    fn catalogue(&self) -> Catalogue {
+    fn catalogue(&self) -> CatalogueReport {
         let status = self.master.lock().clone();
         let catalogue = self.keeper.directory().load();
-        Catalogue {
+        CatalogueReport {
             sensors: catalogue.active_sensors() as u64,
             machines: catalogue.machines().len() as u64,
             refreshed_seconds_ago: status.refreshed_at.map(|at| at.elapsed().as_secs_f64()),
@@ -214,23 +214,14 @@ impl Observer {
     }
 }
 
-fn database(entry: &genims_databases::Database) -> Database {
-    Database {
-        name: entry.name.clone(),
-        module: entry.module.clone(),
-        engine: entry.engine.to_string(),
-        team: entry.team.clone(),
-    }
-}
-
 fn owned((word, count): (&'static str, u64)) -> (Word, u64) {
     (word.into(), count)
 }
 
-impl Door {
-    fn view(&self, address: String) -> Listener {
+impl DoorMetrics {
+    fn view(&self, address: String) -> ListenerReport {
         match self {
-            Self::Listener(metrics) => Listener {
+            Self::Listener(metrics) => ListenerReport {
                 address,
                 connections_open: metrics.connections_open.load(Relaxed),
                 connections_total: metrics.connections_total.load(Relaxed),
@@ -239,12 +230,13 @@ impl Door {
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
                 protocol_errors_total: metrics.protocol_errors_total.load(Relaxed),
+                sequence_regressions_total: metrics.sequence_regressions_total.load(Relaxed),
                 handshakes_refused_total: metrics.handshakes_refused_total.load(Relaxed),
                 logins_refused_total: metrics.logins_refused_total.load(Relaxed),
                 denied_total: metrics.denied_total.load(Relaxed),
                 evicted_total: metrics.evicted_total.load(Relaxed),
             },
-            Self::Bridge(metrics) => Listener {
+            Self::Bridge(metrics) => ListenerReport {
                 address,
                 connections_open: u64::from(metrics.connected.load(Relaxed)),
                 connections_total: metrics.reconnects_total.load(Relaxed),
@@ -252,7 +244,7 @@ impl Door {
                 messages_total: metrics.messages_total.load(Relaxed),
                 bytes_total: metrics.bytes_total.load(Relaxed),
                 acks_total: metrics.acks_total.load(Relaxed),
-                ..Listener::default()
+                ..ListenerReport::default()
             },
         }
     }
@@ -264,9 +256,9 @@ impl Observe for Observer {
         let mut total = genims_model::Account::default();
         sources.iter().for_each(|source| total.add(&source.account));
         let spool = self.spool();
-        let sinks: Vec<Sink> = self.sinks.iter().map(Self::sink).collect();
-        let shards: Vec<Shard> =
-            self.queues.iter().map(|queue| Shard { queued_records: queue.records() as u64 }).collect();
+        let sinks: Vec<SinkReport> = self.sinks.iter().map(Self::sink).collect();
+        let shards: Vec<ShardReport> =
+            self.queues.iter().map(|queue| ShardReport { queued_records: queue.records() as u64 }).collect();
         // In flight and not waiting for PostgreSQL in the log: still in memory only.
         let settling = self.sinks.iter().filter(|view| view.settles);
         let in_log = settling.map(|view| view.metrics.behind(spool.next_offset)).max().unwrap_or(0);
@@ -294,9 +286,9 @@ impl Observe for Observer {
             routes: self.routes(),
             changes: self.changes(),
             clocks: self.clocks(),
-            databases: self.databases.clone(),
+            databases: self.databases.iter().map(|asked| asked.report()).collect(),
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
-            remarks: Kind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
+            remarks: RemarkKind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
             refusals: self.refusals(),
         }
     }

@@ -68,7 +68,7 @@ pub fn on_this_machine(settings: &Settings) -> Vec<Complaint> {
         }),
     );
     let file = settings.http.asks_to_sign_in().then(|| settings.http.users(&settings.data_dir));
-    let problem = file.and_then(|path| genims_locks::file::read::<genims_api::sign::file::All>(&path).err());
+    let problem = file.and_then(|path| genims_locks::file::read::<genims_api::sign::file::UserFile>(&path).err());
     complaints.extend(problem.map(|problem| settings.complaint(None, "http.users", problem.to_string())));
     let file = settings.clients.as_ref().map(|options| options.path(&settings.data_dir));
     let problem = file.and_then(|path| clients::file::read(&path).err());

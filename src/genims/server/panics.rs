@@ -60,12 +60,12 @@ impl Panics {
 mod tests {
     use super::*;
     use genims_consumers::supervise::supervise;
-    use genims_model::{Accounts, Outcome};
+    use genims_model::{Accounts, RecordOutcome};
     use std::sync::atomic::{AtomicU32, Ordering};
     use tokio_util::sync::CancellationToken;
 
     fn overdraw(name: &str) {
-        Accounts::new([name.to_owned()]).finished(0, Outcome::Committed, 1);
+        Accounts::new([name.to_owned()]).finished(0, RecordOutcome::Committed, 1);
     }
 
     /// One test, for a process has one hook.

@@ -4,7 +4,7 @@ use super::ServerError;
 use crate::settings::Settings;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_model::Cause;
-use genims_platform::dead_letters::purge::{self, Kept, Purged, Which};
+use genims_platform::dead_letters::purge::{self, DeadLetterOptions, Purged, Which};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) struct Purge {
-    kept: Kept,
+    kept: DeadLetterOptions,
     operations: PostgresSettings,
 }
 

@@ -7,9 +7,9 @@
 use super::ServerError;
 use genims_api::socket::DOOR;
 use genims_databases::{DatabaseError, Environment, PostgresSettings, Registry};
-use genims_locks::refusals::{Kind, Refusal, Refusals};
+use genims_locks::refusals::{Refusal, RefusalKind, Refusals};
 use genims_model::dead_letter::Reason;
-use genims_model::{Accounts, Cause};
+use genims_model::{Accounts, Backoff, Cause};
 use genims_platform::actions::{self, Action};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,8 +21,6 @@ const EVERY: Duration = Duration::from_millis(500);
 const WAITING_MAX: usize = 1_024;
 /// Connecting, and entering what waits.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// After a failure.
-const AGAIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Writer {
     refusals: Arc<Refusals>,
@@ -61,14 +59,15 @@ impl Writer {
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut said, mut pause) = (None, EVERY);
+        let (mut said, mut backoff, mut retry_at) = (None, Backoff::default(), Instant::now());
         loop {
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(EVERY) => {}
                 () = stop.cancelled() => return,
             }
+            // What was refused over HTTP is told to the log here, whatever the database does.
             self.gather(Instant::now());
-            if self.waiting.is_empty() {
+            if self.waiting.is_empty() || Instant::now() < retry_at {
                 continue;
             }
             let written = tokio::select! {
@@ -83,7 +82,12 @@ impl Writer {
             if let Some(error) = failure.as_ref().filter(|_| failure != said) {
                 tracing::warn!(error, "refusals are not entered into the audit; they wait, and are tried again");
             }
-            (pause, said) = (if failure.is_some() { AGAIN } else { EVERY }, failure);
+            if failure.is_some() {
+                retry_at = Instant::now() + backoff.next_delay();
+            } else {
+                backoff.reset();
+            }
+            said = failure;
         }
     }
 
@@ -93,7 +97,7 @@ impl Writer {
         let fresh = machines.saturating_sub(self.machines_told);
         if fresh > 0 {
             // Whose they are stands in each letter.
-            self.refusals.tell_times(fresh, Kind::Machine, "dead_letters", "", "");
+            self.refusals.tell_times(fresh, RefusalKind::Machine, "dead_letters", "", "");
             self.machines_told = machines;
         }
         for refusal in self.refusals.due(now) {
@@ -153,20 +157,20 @@ fn action<'a>(refusal: &Refusal, description: &'a str) -> Action<'a> {
 fn described(refusal: &Refusal) -> String {
     let Refusal { door, kind, name, host, times, .. } = refusal;
     let what = match kind {
-        Kind::Handshake => "TLS handshake refused",
-        Kind::UnknownName => "nobody has this name",
-        Kind::WrongSecret => "wrong secret",
-        Kind::LockedOut => "locked out after too many wrong secrets",
-        Kind::Disabled => "disabled",
-        Kind::Nobody => "showed nothing by which to be known",
-        Kind::Busy => "too many at once",
-        Kind::Topic => "topic that is not the client's",
-        Kind::Machine => "records of machines that are not the client's, set aside as not_allowed",
-        Kind::Evicted => "sent away: certificate or account no longer good",
-        Kind::WrongToken => "wrong token",
-        Kind::Role => "not a right of this role",
-        Kind::Forged => "request that another page may have made",
-        Kind::Malformed => "form that is none, or too long",
+        RefusalKind::Handshake => "TLS handshake refused",
+        RefusalKind::UnknownName => "nobody has this name",
+        RefusalKind::WrongSecret => "wrong secret",
+        RefusalKind::LockedOut => "locked out after too many wrong secrets",
+        RefusalKind::Disabled => "disabled",
+        RefusalKind::Nobody => "showed nothing by which to be known",
+        RefusalKind::Busy => "too many at once",
+        RefusalKind::Topic => "topic that is not the client's",
+        RefusalKind::Machine => "records of machines that are not the client's, set aside as not_allowed",
+        RefusalKind::Evicted => "sent away: certificate or account no longer good",
+        RefusalKind::WrongToken => "wrong token",
+        RefusalKind::Role => "not a right of this role",
+        RefusalKind::Forged => "request that another page may have made",
+        RefusalKind::Malformed => "form that is none, or too long",
     };
     format!("{}: {what}; door {door}, name \"{name}\", from \"{host}\", {times} times", kind.as_str())
 }
@@ -185,7 +189,7 @@ mod tests {
         let begun = Instant::now();
         for minute in 0..10 {
             for no in 0..200 {
-                refusals.tell(Kind::Topic, "mqtt", &no.to_string(), "10.0.0.1");
+                refusals.tell(RefusalKind::Topic, "mqtt", &no.to_string(), "10.0.0.1");
             }
             writer.gather(begun + minute * Duration::from_secs(60));
         }

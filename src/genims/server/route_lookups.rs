@@ -5,6 +5,7 @@ use super::RoutedView;
 use super::ServerError;
 use genims_databases::configured::if_configured;
 use genims_databases::{DatabaseError, Engine, Environment, PostgresClient, PostgresSettings, Registry};
+use genims_model::Backoff;
 use genims_routes::Lookup;
 use genims_stores::routed::lookups::look_up;
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long a database may take to answer: the others wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// By database and name.
+type Key = (&'static str, String);
+
 /// SQLSTATEs of what was never made.
 const DATABASE_MISSING: &str = "3D000";
 const TABLE_MISSING: &str = "42P01";
@@ -24,8 +28,10 @@ pub(super) struct Lookups {
     routed: Vec<RoutedView>,
     /// By name of the database.
     sources: HashMap<String, Source>,
-    /// When each look-up was answered last, by database and name.
-    answered: HashMap<(&'static str, String), Instant>,
+    /// When each look-up was answered last.
+    answered: HashMap<Key, Instant>,
+    /// When those that were not answered are asked again.
+    retries: HashMap<Key, (Instant, Backoff)>,
 }
 
 struct Source {
@@ -48,7 +54,7 @@ impl Lookups {
                 sources.insert(database.name.clone(), Source { settings, client: None, said: false });
             }
         }
-        Ok(Self { routed, sources, answered: HashMap::new() })
+        Ok(Self { routed, sources, answered: HashMap::new(), retries: HashMap::new() })
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -74,6 +80,9 @@ impl Lookups {
                 if is_known && self.answered.get(&key).is_some_and(|at| at.elapsed() < lookup.refresh) {
                     continue;
                 }
+                if self.retries.get(&key).is_some_and(|(at, _)| Instant::now() < *at) {
+                    continue;
+                }
                 let Some(source) = self.sources.get_mut(&lookup.database) else {
                     // No variable names it: as if it had never been made.
                     view.routed.put_lookup(lookup, "[]");
@@ -86,15 +95,21 @@ impl Lookups {
                 match source.ask(lookup).await {
                     Ok(rows) => {
                         view.routed.put_lookup(lookup, &rows);
+                        self.retries.remove(&key);
                         self.answered.insert(key, Instant::now());
                         source.said = false;
                     }
                     Err(error) => {
+                        if error.is_away {
+                            away.insert(lookup.database.clone());
+                        }
                         if error.is_missing && !is_known {
                             view.routed.put_lookup(lookup, "[]");
                             self.answered.insert(key, Instant::now());
-                        } else if error.is_away {
-                            away.insert(lookup.database.clone());
+                        } else {
+                            let fresh = || (Instant::now(), Backoff::default());
+                            let (at, backoff) = self.retries.entry(key).or_insert_with(fresh);
+                            *at = Instant::now() + backoff.next_delay();
                         }
                         source.failed(lookup, &error.text);
                     }

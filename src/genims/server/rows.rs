@@ -10,11 +10,13 @@ use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
 };
 use genims_log::file::Spool;
+use genims_model::Polling;
 use genims_rows::{Gate, Schema, Tables};
 use genims_stores::mongo::collections;
 use genims_stores::rows::catalogue::Source;
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +27,8 @@ use tokio_util::sync::CancellationToken;
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// How long one answer may take.
 const READ_MAX: Duration = Duration::from_secs(30);
-/// How often a catalogue is asked, and one that was never read.
+/// How often a catalogue is asked that was read before.
 const INTERVAL: Duration = Duration::from_secs(10);
-const RETRY: Duration = Duration::from_secs(1);
 /// How often the log is asked whether it is full for a database.
 const ROOM_INTERVAL: Duration = Duration::from_millis(20);
 /// The folder of what catalogues said, in the data folder.
@@ -148,13 +149,8 @@ pub(super) async fn start(rows: Option<Rows>, events: Option<Spool>, stage: &mut
 
 impl Place {
     async fn follow(self, gate: Arc<Gate>, stop: CancellationToken) {
-        loop {
-            let pause = if gate.known(&self.database).is_some() { INTERVAL } else { RETRY };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
+        let mut polling = Polling::new(INTERVAL);
+        while polling.wait(gate.known(&self.database).is_some(), stop.cancelled()).await {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -203,9 +199,11 @@ fn kept(file: &Path) -> Option<Schema> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
-/// Whole or not at all: a file that breaks off would be read as none.
+/// Whole or not at all, also when the power fails: a file that breaks off would be read as none.
 fn keep(file: &Path, schema: &Schema) -> io::Result<()> {
-    let fresh = file.with_extension("new");
-    std::fs::write(&fresh, serde_json::to_vec(schema)?)?;
-    std::fs::rename(fresh, file)
+    let path = file.with_extension("new");
+    let mut fresh = File::create(&path)?;
+    fresh.write_all(&serde_json::to_vec(schema)?)?;
+    fresh.sync_all()?;
+    std::fs::rename(path, file)
 }

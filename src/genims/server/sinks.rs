@@ -18,7 +18,7 @@ use genims_stores::SinkError;
 use genims_stores::mongo::bookkeeping::SINK as MONGODB;
 use genims_stores::mongo::{MongoNames, MongoTarget};
 use genims_stores::postgres::session::SINK as POSTGRES;
-use genims_stores::postgres::{Connect, PostgresTarget};
+use genims_stores::postgres::{Connector, PostgresTarget};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ impl Sinks {
 }
 
 /// Connections to the operations database: of its own sink, and for bringing the mirror back.
-fn operations(registry: &Registry, environment: &Environment) -> Result<impl Connect + Clone + use<>, ServerError> {
+fn operations(registry: &Registry, environment: &Environment) -> Result<impl Connector + Clone + use<>, ServerError> {
     let settings = PostgresSettings::from_environment(registry.get(OPERATIONS)?, environment)?;
     Ok(move || {
         let settings = settings.clone();

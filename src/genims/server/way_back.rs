@@ -4,16 +4,12 @@
 use super::stream::Stream;
 use genims_databases::Registry;
 use genims_log::file::{Forwarded, RowLetters, Spool, SpoolError};
-use genims_model::{Cause, DeadLetter, Mark, SourceNo};
+use genims_model::{Backoff, Cause, DeadLetter, Mark, SourceNo};
 use genims_pipeline::intake::Intake;
 use genims_stores::rows::Aside;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-/// A file that cannot be read is tried again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What all databases have refused.
 pub(super) struct WayBack {
@@ -43,25 +39,11 @@ impl WayBack {
 
     /// Brings letters into the first log until it is asked to stop.
     pub(super) async fn run(self, stop: CancellationToken) {
-        loop {
-            let next = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                next = self.row_letters.next() => next,
-            };
-            let done = match next {
-                Ok(next) => tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return,
-                    done = self.forward(next) => done,
-                },
-                Err(error) => Err(error),
-            };
-            if let Err(error) = done {
-                tracing::error!(%error, "letters of refused rows wait");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        repeat(|| self.forward_next(), &stop).await;
+    }
+
+    async fn forward_next(&self) -> Result<(), SpoolError> {
+        self.forward(self.row_letters.next().await?).await
     }
 
     async fn forward(&self, next: Forwarded) -> Result<(), SpoolError> {
@@ -84,6 +66,31 @@ impl WayBack {
     }
 }
 
+/// Takes a step after the other until `stop` is cancelled; one that fails, because a file cannot be read or written, is tried
+/// again.
+async fn repeat<F>(mut step: impl FnMut() -> F, stop: &CancellationToken)
+where
+    F: Future<Output = Result<(), SpoolError>>,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        let done = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            done = step() => done,
+        };
+        match done {
+            Ok(()) => backoff.reset(),
+            Err(error) => {
+                tracing::error!(%error, "letters of refused rows wait");
+                if !backoff.wait(stop.cancelled()).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 /// See [`WayBack::of`].
 pub(super) struct Kept {
     row_letters: Arc<RowLetters>,
@@ -103,5 +110,31 @@ impl Aside for Kept {
 
     fn offsets(&self) -> Vec<u64> {
         self.row_letters.offsets(self.log, &self.database)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::future::ready;
+    use std::time::Duration;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_cannot_be_read_is_tried_again_ever_more_seldom_and_a_stop_waits_for_no_pause() {
+        let (stop, tried) = (CancellationToken::new(), Cell::new(0));
+        let fail = || {
+            tried.set(tried.get() + 1);
+            ready(Err(SpoolError::TooLarge(tried.get())))
+        };
+        let begun = Instant::now();
+        tokio::join!(repeat(fail, &stop), async {
+            sleep(Duration::from_secs(600)).await;
+            stop.cancel();
+        });
+        assert_eq!(begun.elapsed().as_secs(), 600, "it ended with the stop");
+        // Once a second they would be 600.
+        assert!((60..=130).contains(&tried.get()), "{} attempts", tried.get());
     }
 }

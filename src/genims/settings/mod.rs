@@ -23,7 +23,7 @@ use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
-use genims_platform::dead_letters::purge::Kept;
+use genims_platform::dead_letters::purge::DeadLetterOptions;
 use genims_rows::RowOptions;
 use options::Section;
 use serde::de::DeserializeOwned;
@@ -104,7 +104,7 @@ pub struct Settings {
     pub routes: Option<RouteOptions>,
     /// Without the section no rows for tables are taken.
     pub rows: Option<RowOptions>,
-    pub dead_letters: Kept,
+    pub dead_letters: DeadLetterOptions,
     source: Source,
 }
 

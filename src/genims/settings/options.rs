@@ -303,11 +303,7 @@ pub(super) const TOPICS: Section = Section {
             Text("like acme/{site}/{area}/{line}/{cell}/{tag}"),
             "a topic layout beside the native one; levels in braces are named",
         ),
-        key(
-            "zone",
-            Text("like Europe/Berlin"),
-            "where the clocks stand that write times without an offset in the JSON there",
-        ),
+        key("zone", Text("like Europe/Berlin"), "where the clocks stand that write times without an offset there"),
         key(
             "segments",
             Text("{ name = \"factory|line|machine|sensor|ignored\" }"),

@@ -11,7 +11,7 @@ use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
 use genims_pipeline::PipelineOptions;
-use genims_platform::dead_letters::purge::Kept;
+use genims_platform::dead_letters::purge::DeadLetterOptions;
 use genims_rows::RowOptions;
 use serde::Serialize;
 use std::fmt::Write;
@@ -94,7 +94,7 @@ fn defaults(section: &Section) -> Table {
             table
         }),
         ("clients", _) => Table::try_from(ClientOptions::default()),
-        ("dead_letters", _) => Table::try_from(Kept::default()),
+        ("dead_letters", _) => Table::try_from(DeadLetterOptions::default()),
         ("pipeline", _) => Table::try_from(PipelineOptions::default()),
         ("routes", _) => Table::try_from(RouteOptions::default()),
         ("rows", _) => Table::try_from(RowOptions::default()),

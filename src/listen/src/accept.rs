@@ -37,7 +37,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, AcceptError> {
 
 /// Limits of one accept loop.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct AcceptLimits {
     pub connections_max: usize,
     /// How long connections may take to end after shutdown before they are cut.
     pub drain_timeout: Duration,
@@ -46,7 +46,7 @@ pub struct Limits {
 /// Accepts until shutdown, then waits (bounded) for the connections to end by themselves.
 pub async fn run<S, R, FS, FR>(
     listener: TcpListener,
-    limits: Limits,
+    limits: AcceptLimits,
     metrics: Arc<ListenMetrics>,
     shutdown: CancellationToken,
     serve: S,
@@ -191,7 +191,7 @@ mod tests {
             let _ = asked.send((found.0.ok(), found.1.ok(), found.2.ok(), more));
             std::future::ready(())
         };
-        let limits = Limits { connections_max: 1, drain_timeout: Duration::from_secs(1) };
+        let limits = AcceptLimits { connections_max: 1, drain_timeout: Duration::from_secs(1) };
         let shutdown = CancellationToken::new();
         let running = run(listener, limits, Arc::default(), shutdown.clone(), serve, |_| std::future::ready(()));
         let client = async {

@@ -66,6 +66,8 @@ pub struct ListenMetrics {
     pub messages_total: AtomicU64,
     pub acks_total: AtomicU64,
     pub protocol_errors_total: AtomicU64,
+    /// Connections of the frame protocol that began at or below the sequence that WELCOME had told.
+    pub sequence_regressions_total: AtomicU64,
     /// TLS handshakes that failed: no certificate, a revoked one, plain text.
     pub handshakes_refused_total: AtomicU64,
     /// Clients that were not let in.

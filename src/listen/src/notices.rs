@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Version,
     Takeover,
     Subscription,
+    Sequence,
     Proxy,
     Oversize,
     Tls,

@@ -5,7 +5,7 @@ pub(super) mod broker;
 pub(super) mod heard;
 
 use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
-use genims_model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, Outcome, RawReading};
+use genims_model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, RawReading, RecordOutcome};
 use genims_pipeline::intake::{Intake, WhenFull};
 use genims_pipeline::queue::ShardQueue;
 use parking_lot::Mutex;
@@ -169,7 +169,7 @@ fn shard(
 
 fn end(chunk: &Chunk, records: usize, mode: Mode, accounts: &Accounts) {
     let refused = mode == Mode::Refuse;
-    let outcome = if refused { Outcome::Dropped } else { Outcome::Committed };
+    let outcome = if refused { RecordOutcome::Dropped } else { RecordOutcome::Committed };
     accounts.finished(chunk.source, outcome, records as u64);
     if refused {
         chunk.receipt.refuse_part();

@@ -16,7 +16,7 @@ pub enum LockError {
     Open { path: PathBuf, mode: u32 },
     #[error("{path} belongs to user {owner}, who could let anybody in; chown it to whom genims runs as, or to root")]
     Owner { path: PathBuf, owner: u32 },
-    #[error("{path} is not a file of {what}: {cause}")]
+    #[error("{path} is not a file of {what}; mend it, or start the release that wrote it: {cause}")]
     Form { path: PathBuf, what: &'static str, cause: String },
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),

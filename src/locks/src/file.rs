@@ -22,7 +22,7 @@ const MODE_FORBIDDEN: u32 = 0o027;
 const ROOT: u32 = 0;
 
 /// What stands in such a file.
-pub trait Content: Default + Serialize + DeserializeOwned {
+pub trait AccountFile: Default + Serialize + DeserializeOwned {
     /// Whose accounts these are, for errors.
     const WHAT: &'static str;
     /// What stands at its top, for people.
@@ -44,7 +44,7 @@ pub fn now() -> String {
 }
 
 /// The content; an empty one where there is no file.
-pub fn read<C: Content>(path: &Path) -> Result<C, LockError> {
+pub fn read<C: AccountFile>(path: &Path) -> Result<C, LockError> {
     let unread = |source| LockError::Read { path: path.to_owned(), source };
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -85,7 +85,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Changes the file, while nobody else does.
-pub fn change<C: Content, T>(path: &Path, by: impl FnOnce(&mut C) -> Result<T, LockError>) -> Result<T, LockError> {
+pub fn change<C: AccountFile, T>(path: &Path, by: impl FnOnce(&mut C) -> Result<T, LockError>) -> Result<T, LockError> {
     let unwritten = |source| LockError::Write { path: path.to_owned(), source };
     let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(unwritten)?;
@@ -98,7 +98,7 @@ pub fn change<C: Content, T>(path: &Path, by: impl FnOnce(&mut C) -> Result<T, L
     Ok(done)
 }
 
-fn write<C: Content>(path: &Path, folder: &Path, content: &C) -> io::Result<()> {
+fn write<C: AccountFile>(path: &Path, folder: &Path, content: &C) -> io::Result<()> {
     let text = toml::to_string(content).map_err(io::Error::other)?;
     let fresh = PathBuf::from(format!("{}.new", path.display()));
     if let Err(error) = fs::remove_file(&fresh)
@@ -129,7 +129,7 @@ mod tests {
     #[derive(Debug, Default, Serialize, Deserialize)]
     struct Nothing {}
 
-    impl Content for Nothing {
+    impl AccountFile for Nothing {
         const WHAT: &'static str = "nothing";
         const HEAD: &'static str = "";
 

@@ -22,7 +22,7 @@ const NAME_CHARS_MAX: usize = 128;
 /// What was refused, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum RefusalKind {
     Handshake,
     UnknownName,
     WrongSecret,
@@ -42,7 +42,7 @@ pub enum Kind {
     Malformed,
 }
 
-impl Kind {
+impl RefusalKind {
     pub const ALL: [Self; 14] = [
         Self::Handshake,
         Self::UnknownName,
@@ -92,7 +92,7 @@ pub struct Refusal {
     pub at_ms: u64,
     /// A listener's name, or `http`.
     pub door: String,
-    pub kind: Kind,
+    pub kind: RefusalKind,
     pub name: String,
     pub host: String,
     pub times: u64,
@@ -100,7 +100,7 @@ pub struct Refusal {
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
-    kind: Kind,
+    kind: RefusalKind,
     door: Box<str>,
     host: Box<str>,
     name: Box<str>,
@@ -115,7 +115,7 @@ struct Fold {
 #[derive(Debug, Default)]
 struct Kept {
     folds: HashMap<Key, Fold>,
-    totals: BTreeMap<(Box<str>, Kind), u64>,
+    totals: BTreeMap<(Box<str>, RefusalKind), u64>,
     recent: VecDeque<Refusal>,
 }
 
@@ -124,11 +124,11 @@ pub struct Refusals(Mutex<Kept>);
 
 impl Refusals {
     /// `name`: whom it was told to be, or is.
-    pub fn tell(&self, kind: Kind, door: &str, name: &str, host: &str) {
+    pub fn tell(&self, kind: RefusalKind, door: &str, name: &str, host: &str) {
         self.tell_times(1, kind, door, name, host);
     }
 
-    pub fn tell_times(&self, times: u64, kind: Kind, door: &str, name: &str, host: &str) {
+    pub fn tell_times(&self, times: u64, kind: RefusalKind, door: &str, name: &str, host: &str) {
         let clean = |name: &str| -> String {
             let shown = name.chars().take(NAME_CHARS_MAX);
             shown.map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -174,7 +174,7 @@ impl Refusals {
     }
 
     /// How many there were since the start, by door and kind.
-    pub fn totals(&self) -> Vec<(String, Kind, u64)> {
+    pub fn totals(&self) -> Vec<(String, RefusalKind, u64)> {
         let kept = self.0.lock();
         kept.totals.iter().map(|((door, kind), total)| (door.to_string(), *kind, *total)).collect()
     }
@@ -189,7 +189,7 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    fn shape(refusals: Vec<Refusal>) -> Vec<(Kind, String, String, u64)> {
+    fn shape(refusals: Vec<Refusal>) -> Vec<(RefusalKind, String, String, u64)> {
         let mut shape: Vec<_> =
             refusals.into_iter().map(|told| (told.kind, told.name, told.host, told.times)).collect();
         shape.sort();
@@ -199,10 +199,10 @@ mod tests {
     #[test]
     fn the_first_is_told_at_once_and_those_of_a_minute_together() {
         let (refusals, begun) = (Refusals::default(), Instant::now());
-        let wrong = || refusals.tell(Kind::WrongSecret, "mqtt", "press-4", "10.0.0.1");
+        let wrong = || refusals.tell(RefusalKind::WrongSecret, "mqtt", "press-4", "10.0.0.1");
         wrong();
-        refusals.tell(Kind::WrongSecret, "mqtt", "press-5", "10.0.0.1");
-        let one = |name: &str, times| (Kind::WrongSecret, name.to_owned(), "10.0.0.1".to_owned(), times);
+        refusals.tell(RefusalKind::WrongSecret, "mqtt", "press-5", "10.0.0.1");
+        let one = |name: &str, times| (RefusalKind::WrongSecret, name.to_owned(), "10.0.0.1".to_owned(), times);
         assert_eq!(shape(refusals.due(begun)), [one("press-4", 1), one("press-5", 1)]);
         (0..7).for_each(|_| wrong());
         assert!(refusals.due(begun + Duration::from_secs(59)).is_empty());
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(shape(refusals.due(begun + TELL_EVERY)), [one("press-4", 8)]);
         assert!(refusals.due(begun + 3 * TELL_EVERY).is_empty());
         assert_eq!(refusals.0.lock().folds.len(), 0, "what ended is forgotten");
-        assert_eq!(refusals.totals(), [("mqtt".to_owned(), Kind::WrongSecret, 10)]);
+        assert_eq!(refusals.totals(), [("mqtt".to_owned(), RefusalKind::WrongSecret, 10)]);
         assert_eq!(refusals.recent().len(), 3);
     }
 
@@ -218,12 +218,12 @@ mod tests {
     fn names_that_nobody_has_are_one_and_what_is_kept_is_bounded() {
         let (refusals, begun) = (Refusals::default(), Instant::now());
         for no in 0..10_000 {
-            refusals.tell(Kind::UnknownName, "http", &format!("guess\n{no}"), "10.0.0.1");
+            refusals.tell(RefusalKind::UnknownName, "http", &format!("guess\n{no}"), "10.0.0.1");
         }
         let name = "guess\u{fffd}9999".to_owned();
-        assert_eq!(shape(refusals.due(begun)), [(Kind::UnknownName, name, "10.0.0.1".to_owned(), 10_000)]);
+        assert_eq!(shape(refusals.due(begun)), [(RefusalKind::UnknownName, name, "10.0.0.1".to_owned(), 10_000)]);
         for no in 0..3 * FOLDS_MAX {
-            refusals.tell(Kind::Topic, "mqtt", &no.to_string(), "10.0.0.1");
+            refusals.tell(RefusalKind::Topic, "mqtt", &no.to_string(), "10.0.0.1");
         }
         let told = refusals.due(begun);
         assert!(told.len() <= FOLDS_MAX + 1, "{}", told.len());
@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_word_of_its_own() {
-        let mut words = Kind::ALL.map(Kind::as_str).to_vec();
+        let mut words = RefusalKind::ALL.map(RefusalKind::as_str).to_vec();
         words.sort_unstable();
         words.dedup();
-        assert_eq!(words.len(), Kind::ALL.len());
-        for kind in Kind::ALL {
+        assert_eq!(words.len(), RefusalKind::ALL.len());
+        for kind in RefusalKind::ALL {
             assert_eq!(toml::Value::try_from(kind).expect("a word").as_str(), Some(kind.as_str()));
         }
     }

@@ -17,7 +17,7 @@ pub type SourceNo = u8;
 
 /// Where records end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RecordOutcome {
     /// In PostgreSQL, for good.
     Committed,
     Duplicate,
@@ -85,7 +85,7 @@ impl Accounts {
 
     /// Moves records out of flight. Panics when more would leave than are there: somebody has counted a record twice, and
     /// every figure from here on would be wrong.
-    pub fn finished(&self, source: SourceNo, outcome: Outcome, records: u64) {
+    pub fn finished(&self, source: SourceNo, outcome: RecordOutcome, records: u64) {
         let mut account = self.lock(source);
         let Some(in_flight) = account.in_flight.checked_sub(records) else {
             let (name, in_flight) = (&self.names[self.index(source)], account.in_flight);
@@ -97,10 +97,10 @@ impl Accounts {
         };
         account.in_flight = in_flight;
         let place = match outcome {
-            Outcome::Committed => &mut account.committed,
-            Outcome::Duplicate => &mut account.duplicate,
-            Outcome::DeadLettered => &mut account.dead_lettered,
-            Outcome::Dropped => &mut account.dropped,
+            RecordOutcome::Committed => &mut account.committed,
+            RecordOutcome::Duplicate => &mut account.duplicate,
+            RecordOutcome::DeadLettered => &mut account.dead_lettered,
+            RecordOutcome::Dropped => &mut account.dropped,
         };
         *place += records;
     }
@@ -151,9 +151,12 @@ mod tests {
         let accounts = Accounts::new(["mqtt".to_owned()]);
         accounts.received(0, 10);
         assert!(accounts.total().holds());
-        for (outcome, records) in
-            [(Outcome::Committed, 4), (Outcome::Duplicate, 3), (Outcome::DeadLettered, 2), (Outcome::Dropped, 1)]
-        {
+        for (outcome, records) in [
+            (RecordOutcome::Committed, 4),
+            (RecordOutcome::Duplicate, 3),
+            (RecordOutcome::DeadLettered, 2),
+            (RecordOutcome::Dropped, 1),
+        ] {
             accounts.finished(0, outcome, records);
             assert!(accounts.total().holds());
         }
@@ -165,7 +168,8 @@ mod tests {
         let accounts = Accounts::new(["mqtt".to_owned()]);
         accounts.received(0, 1);
         let overdrawn =
-            std::panic::catch_unwind(AssertUnwindSafe(|| accounts.finished(0, Outcome::Committed, 2))).unwrap_err();
+            std::panic::catch_unwind(AssertUnwindSafe(|| accounts.finished(0, RecordOutcome::Committed, 2)))
+                .unwrap_err();
         let message = overdrawn.downcast_ref::<String>().unwrap();
         assert_eq!(message, "2 records of mqtt end as Committed, but only 1 are in flight");
         // What was counted before stays as it was, and can be read.

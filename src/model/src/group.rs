@@ -14,7 +14,8 @@ use super::topics::Topics;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// "Client `client` was taken up to and including `sequence`": a TCP client's durable progress.
+/// "Client `client` was taken up to and including `sequence`": a TCP client's durable progress. With 0: nothing of what was said
+/// of it before holds any more, because it counts anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     pub client: String,

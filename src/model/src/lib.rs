@@ -10,7 +10,7 @@
 //! - [`position`]: where a consumer stands in a log
 //! - [`receipt`]: the promise to tell a sender when its messages are durable
 //! - [`account`]: the accounting identity, per source
-//! - [`Backoff`]: how long to wait between attempts that fail
+//! - [`Backoff`], [`Polling`]: how long to wait between attempts that fail, and between looks
 //! - [`budget`]: bytes that may be under way between threads
 //! - [`clock`]: what time it is
 //! - [`panics`]: which panics end the server
@@ -30,8 +30,8 @@ pub mod row;
 pub mod snapshot;
 pub mod topics;
 
-pub use account::{Account, Accounts, Outcome, SourceNo};
-pub use backoff::Backoff;
+pub use account::{Account, Accounts, RecordOutcome, SourceNo};
+pub use backoff::{Backoff, Polling};
 pub use budget::ByteBudget;
 pub use clock::now_us;
 pub use dead_letter::{DeadLetter, Reason};

@@ -5,15 +5,15 @@
 use crate::dead_letters::{Letters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
-use crate::remarks::{Kind, Place, Remarks};
+use crate::remarks::{RemarkKind, Remarks, TopicOrigin};
 use crate::stage::Stage;
 use genims_catalogue::keeper::Keeper;
 use genims_catalogue::{Catalogue, Directory};
 use genims_decode::{Address, Form, Name, Point, Remark, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{
-    Accounts, Chunk, Event, MachineNo, Mark, Outcome, Protocol, RawReading, Reason, Receipt, SensorNo, Snapshot,
-    SourceNo,
+    Accounts, Backoff, Chunk, Event, MachineNo, Mark, Protocol, RawReading, Reason, Receipt, RecordOutcome, SensorNo,
+    Snapshot, SourceNo,
 };
 use genims_rows::Gate;
 use std::collections::HashMap;
@@ -92,7 +92,7 @@ impl Intake {
             scope: Scope::default(),
             topic: String::new(),
             message: 0,
-            place: Place::default(),
+            place: TopicOrigin::default(),
             letters: Letters::default(),
             nobodys: Nobodys::default(),
             received_us: 0,
@@ -120,11 +120,12 @@ pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
 
 /// How often a round asks again whether there is room for its rows.
 const ROOM_AGAIN: Duration = Duration::from_millis(50);
-/// How often a round asks again whether its numbers are durable.
-const REGISTER_AGAIN: Duration = Duration::from_secs(1);
+/// When a round asks again whether its numbers are durable: its sender waits for that.
+const REGISTER_RETRY_MIN: Duration = Duration::from_millis(50);
+const REGISTER_RETRY_MAX: Duration = Duration::from_secs(1);
 
-/// Of a longer key or word only the beginning is told.
-const SHOWN_MAX: usize = 60;
+/// Of a longer key, word or pair of machines only the beginning is told.
+const SHOWN_MAX: usize = 120;
 
 /// Set in a handle that stands for a name nobody knows.
 const UNKNOWN_HANDLE: u32 = 1 << 31;
@@ -145,7 +146,7 @@ pub struct IntakeBuffer {
     topic: String,
     /// Counts the messages; 0 where the transport knows none.
     message: u64,
-    place: Place,
+    place: TopicOrigin,
     /// Of the message under way, or of the round where the transport knows no messages.
     letters: Letters,
     nobodys: Nobodys,
@@ -194,7 +195,8 @@ impl IntakeBuffer {
     /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
         self.letters.begin();
-        self.nobodys = Nobodys { letters: self.staged[0].dead_letters.len(), records: self.records, points: 0 };
+        let letters = self.staged[0].dead_letters.len();
+        self.nobodys = Nobodys { letters, records: self.records, ..Nobodys::default() };
         self.message += 1;
         self.topic.clear();
         self.topic.push_str(topic);
@@ -224,8 +226,13 @@ impl IntakeBuffer {
         while receipt.is_none() && self.rows_wait() {
             sleep(ROOM_AGAIN).await;
         }
+        let mut backoff = None;
         while receipt.is_none() && self.intake.when_full == WhenFull::Block && !self.register() {
-            sleep(REGISTER_AGAIN).await;
+            // The time as the seed: a simulated run is the same again.
+            let begin =
+                || Backoff::new(REGISTER_RETRY_MIN, REGISTER_RETRY_MAX).with_jitter_seed(self.received_us as u64);
+            let backoff = backoff.get_or_insert_with(begin);
+            sleep(backoff.next_delay()).await;
         }
         let receipt = receipt.get_or_insert_with(|| self.seal(waiter)).clone();
         while let Some((shard, chunk)) = self.unsent.pop() {
@@ -274,7 +281,7 @@ impl IntakeBuffer {
             self.unsent.push((shard, chunk));
         }
         if dropped {
-            self.intake.accounts.finished(self.source, Outcome::Dropped, self.records);
+            self.intake.accounts.finished(self.source, RecordOutcome::Dropped, self.records);
         }
         self.records = 0;
         receipt
@@ -284,7 +291,7 @@ impl IntakeBuffer {
     #[inline]
     fn check_place(&self, of: &str, home: (&str, &str, &str), named: Option<&str>) {
         if !self.place.fits(home, named) {
-            self.intake.remarks.enter(Kind::Place, &self.topic, || self.place.told(home, named, of));
+            self.intake.remarks.enter(RemarkKind::Place, &self.topic, || self.place.told(home, named, of));
         }
     }
 
@@ -384,12 +391,13 @@ impl Visitor for IntakeBuffer {
         match remark {
             Remark::UnknownColumn => {
                 let told = || format!("{} is no column of scada_machine_data", shown());
-                self.intake.remarks.enter(Kind::Column, &self.topic, told);
+                self.intake.remarks.enter(RemarkKind::Column, &self.topic, told);
             }
             Remark::UnknownQuality => {
                 let told = || format!("{} is no quality", shown());
-                self.intake.remarks.enter(Kind::Quality, &self.topic, told);
+                self.intake.remarks.enter(RemarkKind::Quality, &self.topic, told);
             }
+            Remark::OtherMachine => self.intake.remarks.enter(RemarkKind::Place, &self.topic, shown),
         }
     }
 

@@ -2,10 +2,9 @@
 
 use crate::intake::{Intake, IntakeBuffer, Registrar, Scope, WhenFull};
 use crate::queue::ShardQueue;
-use crate::remarks::Kind;
+use crate::remarks::RemarkKind;
 use genims_catalogue::Machine;
 use genims_catalogue::keeper::{Keeper, LogIdentity, MasterData};
-use genims_decode::frame::{Record, RecordValue, encode};
 use genims_decode::{Decoder, Name, Point, Visitor};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Accounts, DeadLetter, Protocol, Quality, Reason, SensorNo};
@@ -20,7 +19,7 @@ fn keeper(folder: &Path) -> Arc<Keeper> {
     Arc::new(Keeper::open(folder, log).expect("a journal"))
 }
 
-fn point<'a>(sensor: &'a str, value: f64) -> Point<'a> {
+pub(crate) fn point<'a>(sensor: &'a str, value: f64) -> Point<'a> {
     let name = Name::Sensor { machine: Some("M1"), sensor };
     Point { name, timestamp_us: Some(1), value, quality: Quality::Good }
 }
@@ -141,147 +140,6 @@ async fn a_list_of_phases_is_read_once_the_catalogue_has_the_first() {
     assert_eq!(taken, [vec![7.0], vec![7.0, 2.0]], "the first stands there twice");
 }
 
-/// A door without a catalogue, and its queue.
-fn unknowing() -> (Arc<Intake>, Arc<ShardQueue>) {
-    let catalogue = Arc::new(genims_catalogue::Directory::new(genims_catalogue::Catalogue::default()));
-    let queue = Arc::new(ShardQueue::new(1 << 20, 1 << 26));
-    let accounts = Arc::new(Accounts::new(["test".to_owned()]));
-    let full = Arc::new(AtomicBool::new(false));
-    let intake = Intake::new(catalogue, vec![queue.clone()], accounts, None, WhenFull::Block, full);
-    (Arc::new(intake), queue)
-}
-
-/// The letters of one message.
-async fn letters(topic: &str, payload: &[u8]) -> Vec<DeadLetter> {
-    let (intake, queue) = unknowing();
-    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
-    buffer.set_client("press-7");
-    buffer.begin(1_800_000_000_000_000);
-    buffer.set_topic(topic);
-    Decoder::default().message(topic, payload, &mut buffer);
-    submit(&mut buffer).await;
-    std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect()
-}
-
-fn records(letters: &[DeadLetter]) -> u64 {
-    letters.iter().map(|letter| letter.records).sum()
-}
-
-const BATCH: &str = "genims/v1/F1/readings";
-
-/// Every form in which one message can hold any number of faults.
-fn floods() -> Vec<(&'static str, Vec<u8>, u64)> {
-    let repeated = |part: &str, count: usize| part.repeat(count);
-    let unknown =
-        |no: usize| format!(r#"{{"sensor_id":"S{no}","value":1.5,"timestamp_us":{}}}"#, 1_790_000_000_000_000 + no);
-    let elements: Vec<String> = (0..20_000).map(unknown).collect();
-    let mut frames = Vec::new();
-    let record = Record { handle: 0, quality: Quality::Good, delta_us: 0, value: RecordValue::Float(f64::NAN) };
-    encode::data(0, 1_790_000_000_000_000, &[(0, "S1")], &vec![record; 20_000], &mut frames);
-    vec![
-        ("numbers in an array", format!("[{}1]", repeated("1,", 249_999)).into_bytes(), 250_000),
-        ("no JSON in an array", format!("[{}x]", repeated("x,", 199_999)).into_bytes(), 200_000),
-        ("unknown sensors", format!("[{}]", elements.join(",")).into_bytes(), 20_000),
-        (
-            "keys of values",
-            format!(r#"{{"ts":1790000000000,"values":{{{}"z":1}}}}"#, repeated(r#""a":[],"#, 9_999)).into_bytes(),
-            10_000,
-        ),
-        ("lines", repeated("m1 a=\"x\" 1790000000000000000\n", 20_000).into_bytes(), 20_000),
-        ("records of a frame", frames, 20_000),
-    ]
-}
-
-#[tokio::test]
-async fn one_message_makes_few_letters_however_many_faults_it_has_and_each_record_is_counted() {
-    for (what, payload, faults) in floods() {
-        let found = letters(BATCH, &payload).await;
-        assert_eq!(records(&found), faults, "{what}");
-        let kept: usize = found.iter().map(|letter| letter.payload.len()).sum();
-        assert!(found.len() <= 2 * 16 + 3 + kept / 32_768, "{what}: {} letters of {kept} bytes", found.len());
-        for letter in &found {
-            assert_eq!((letter.topic.as_str(), letter.client.as_str()), (BATCH, "press-7"));
-            assert_eq!(letter.payload.len() as u64, letter.payload_bytes, "{what}: kept whole");
-        }
-    }
-}
-
-/// What a replay sends is what was at fault, and all of it.
-#[tokio::test]
-async fn letters_of_many_records_decode_to_the_same_records_again() {
-    for (what, payload, _) in floods() {
-        for letter in letters(BATCH, &payload).await {
-            let again = letters(BATCH, &letter.payload).await;
-            assert_eq!(records(&again), letter.records, "{what}");
-            assert!(again.iter().all(|again| again.reason == letter.reason), "{what}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_few_faults_of_a_message_are_letters_of_their_own_with_their_details() {
-    let found = letters(BATCH, br#"[{"sensor_id":"A","value":"hot"},{"sensor_id":"B","value":"cold"}]"#).await;
-    assert_eq!(found.len(), 2);
-    assert!(
-        found
-            .iter()
-            .zip(["hot", "cold"])
-            .all(|(letter, value)| { String::from_utf8_lossy(&letter.payload).contains(value) && letter.records == 1 })
-    );
-}
-
-#[tokio::test]
-async fn what_nobody_knows_is_kept_as_it_came_with_what_its_sender_said_beside() {
-    let ended = async |payload: &str| {
-        let (intake, queue) = unknowing();
-        let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
-        buffer.begin(1_800_000_000_000_000);
-        buffer.set_topic(BATCH);
-        Decoder::default().message(BATCH, payload.as_bytes(), &mut buffer);
-        buffer.end_message(payload.as_bytes());
-        submit(&mut buffer).await;
-        let letters = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters);
-        letters
-            .map(|letter| (letter.records, letter.detail, String::from_utf8(letter.payload).expect("text")))
-            .collect()
-    };
-    let whole = r#"{"deviceId":"press-9","unit":"C","ts":1790000000000,"A":1,"B":{"value":2}}"#;
-    let found: Vec<(u64, String, String)> = ended(whole).await;
-    assert_eq!((found.len(), found[0].0, found[0].2.as_str()), (1, 2, whole), "{found:?}");
-    assert!(found[0].1.contains("sensor A ") && found[0].1.ends_with("; and 1 more of this message"), "{found:?}");
-    // What is not of unknown sensors alone, what has no time and what is no object is kept part by part.
-    for payload in [
-        r#"{"ts":1790000000000,"values":{"A":1,"B":"x"}}"#,
-        r#"{"deviceId":"press-9","A":1,"B":2}"#,
-        r#"[{"name":"A","value":1,"ts":1790000000000},{"name":"B","value":1,"ts":1790000000000}]"#,
-    ] {
-        let found: Vec<(u64, String, String)> = ended(payload).await;
-        assert!(found.len() == 2 && found.iter().all(|(_, _, kept)| kept != payload), "{found:?}");
-    }
-}
-
-#[tokio::test]
-async fn what_comes_without_a_time_gets_one_of_its_own_in_the_order_of_arrival() {
-    let (intake, queue) = unknowing();
-    let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
-    // The third round comes after the clock was set back.
-    for received_us in [5_000_000, 5_000_002, 3_000_000] {
-        buffer.begin(received_us);
-        for _ in 0..3 {
-            buffer.point(Point { timestamp_us: None, ..point("nobody", 42.5) });
-        }
-        buffer.snapshot("nothing", None, genims_model::snapshot::SnapshotFields::default());
-        submit(&mut buffer).await;
-    }
-    let letters = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters);
-    let times: Vec<i64> = letters
-        .map(|letter| serde_json::from_slice::<serde_json::Value>(&letter.payload).expect("JSON"))
-        .map(|element| element["timestamp_us"].as_i64().expect("a time"))
-        .collect();
-    let rows = [5_000_000..5_000_008, 3_000_000..3_000_004];
-    assert_eq!(times, rows.into_iter().flatten().collect::<Vec<i64>>());
-}
-
 #[tokio::test]
 async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -295,7 +153,7 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     let mut message = |topic: &str, payload: &str| {
         buffer.set_topic(topic);
         decoder.message(topic, payload.as_bytes(), &mut buffer);
-        [Kind::Place, Kind::Column].map(|kind| intake.remarks().count(kind))
+        [RemarkKind::Place, RemarkKind::Column].map(|kind| intake.remarks().count(kind))
     };
     assert_eq!(message("genims/v1/F1/L1/M1/S1", "1"), [0, 0]);
     assert_eq!(message("genims/v1/F1/readings", "{\"sensor_id\":\"S1\",\"value\":1}"), [0, 0]);
@@ -307,18 +165,22 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     assert_eq!(message("genims/v1/F1/L1/M1/scada", "{\"machine_state\":\"IDLE\",\"seq\":1}"), [5, 1]);
     assert_eq!(message("genims/v1/F1/L9/M1/scada", "{\"machine_state\":\"IDLE\",\"ts\":1700000000}"), [6, 1]);
     assert_eq!(message("genims/v1/F1/L1/M1/S1", "{\"value\":1,\"quality\":\"fair\"}"), [6, 1]);
-    assert_eq!(intake.remarks().count(Kind::Quality), 1);
+    assert_eq!(intake.remarks().count(RemarkKind::Quality), 1);
+    let two = r#"{"sensor_id":"S1","machine_id":"M1","machine":"M9","value":1}"#;
+    assert_eq!(message("genims/v1/F1/readings", two), [7, 1], "two machines in one element");
+    assert_eq!(message("genims/v1/F1/readings", &two.replace("M9", "M1")), [7, 1]);
     let mut lines = |text: &str| {
         buffer.set_topic("");
         genims_decode::line_protocol::decode(text.as_bytes(), None, &mut buffer);
-        intake.remarks().count(Kind::Place)
+        intake.remarks().count(RemarkKind::Place)
     };
-    assert_eq!(lines("r,sensor_id=S1 value=1"), 6);
-    assert_eq!(lines("r,sensor_id=S1,machine_id=M9 value=1"), 7);
+    assert_eq!(lines("r,sensor_id=S1 value=1"), 7);
+    assert_eq!(lines("r,sensor_id=S1,machine_id=M9 value=1"), 8);
+    assert_eq!(lines("r,sensor_id=S1,machine_id=M1,machine=M9 value=1"), 9);
     submit(&mut buffer).await;
     let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
     let readings: usize = taken.iter().map(|chunk| chunk.readings.len()).sum();
-    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (11, 2));
+    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (14, 2));
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod dead_letters;
 pub mod intake;
 #[cfg(test)]
 mod intake_tests;
+#[cfg(test)]
+mod letters_tests;
 mod primitives;
 pub mod queue;
 #[cfg(test)]

@@ -12,8 +12,8 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What a remark is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Topic or payload name a factory, line or machine that is not the one in the catalogue.
+pub enum RemarkKind {
+    /// Topic or payload name a factory, line or machine that is not the one in the catalogue, or several machines.
     Place,
     /// A snapshot has a key that is no column.
     Column,
@@ -21,7 +21,7 @@ pub enum Kind {
     Quality,
 }
 
-impl Kind {
+impl RemarkKind {
     pub const ALL: [Self; 3] = [Self::Place, Self::Column, Self::Quality];
 
     pub fn as_str(self) -> &'static str {
@@ -50,17 +50,17 @@ impl Kind {
 /// The remarks of all connections.
 #[derive(Debug, Default)]
 pub struct Remarks {
-    counts: [AtomicU64; Kind::ALL.len()],
+    counts: [AtomicU64; RemarkKind::ALL.len()],
     /// When each kind was told last, and how many were not since.
-    told: Mutex<[(Option<Instant>, u64); Kind::ALL.len()]>,
+    told: Mutex<[(Option<Instant>, u64); RemarkKind::ALL.len()]>,
 }
 
 impl Remarks {
-    pub fn count(&self, kind: Kind) -> u64 {
+    pub fn count(&self, kind: RemarkKind) -> u64 {
         self.counts[kind as usize].load(Ordering::Relaxed)
     }
 
-    pub(crate) fn enter(&self, kind: Kind, topic: &str, what: impl FnOnce() -> String) {
+    pub(crate) fn enter(&self, kind: RemarkKind, topic: &str, what: impl FnOnce() -> String) {
         if let Some(not_told) = self.due(kind, Instant::now()) {
             let (what, to_do) = (what(), kind.to_do());
             tracing::warn!(topic, what, to_do, not_told, "a message was taken, and something of it does not fit");
@@ -68,7 +68,7 @@ impl Remarks {
     }
 
     /// Counts one. `Some` when it is to be told, with the number of those before that were not.
-    fn due(&self, kind: Kind, now: Instant) -> Option<u64> {
+    fn due(&self, kind: RemarkKind, now: Instant) -> Option<u64> {
         self.counts[kind as usize].fetch_add(1, Ordering::Relaxed);
         let mut told = self.told.lock();
         let (told_at, untold) = &mut told[kind as usize];
@@ -83,7 +83,7 @@ impl Remarks {
 
 /// Where a topic says that its readings come from; what it does not say is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct TopicOrigin {
     factory: String,
     line: String,
     machine: String,
@@ -92,7 +92,7 @@ pub(crate) struct Place {
 /// Factory, line and machine, as the catalogue has them.
 pub(crate) type Home<'a> = (&'a str, &'a str, &'a str);
 
-impl Place {
+impl TopicOrigin {
     pub(crate) fn clear(&mut self) {
         self.set(None, None, None);
     }
@@ -141,18 +141,18 @@ mod tests {
     #[test]
     fn remarks_are_all_counted_and_told_once_a_minute_each() {
         let (remarks, begun) = (Remarks::default(), Instant::now());
-        assert_eq!(remarks.due(Kind::Place, begun), Some(0));
-        assert_eq!(remarks.due(Kind::Column, begun), Some(0));
+        assert_eq!(remarks.due(RemarkKind::Place, begun), Some(0));
+        assert_eq!(remarks.due(RemarkKind::Column, begun), Some(0));
         for second in 1..60 {
-            assert_eq!(remarks.due(Kind::Place, begun + Duration::from_secs(second)), None);
+            assert_eq!(remarks.due(RemarkKind::Place, begun + Duration::from_secs(second)), None);
         }
-        assert_eq!(remarks.due(Kind::Place, begun + TELL_EVERY), Some(59));
-        assert_eq!(Kind::ALL.map(|kind| remarks.count(kind)), [61, 1, 0]);
+        assert_eq!(remarks.due(RemarkKind::Place, begun + TELL_EVERY), Some(59));
+        assert_eq!(RemarkKind::ALL.map(|kind| remarks.count(kind)), [61, 1, 0]);
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let mut place = Place::default();
+        let mut place = TopicOrigin::default();
         place.set(Some("F1"), Some("L9"), Some("M1"));
         let home = ("F1", "L1", "M1");
         assert!(!place.fits(home, None));

@@ -5,13 +5,13 @@ use crate::dead_letters::{Letters, Sender, dead_letter, snapshot_dead_letter};
 use crate::intake;
 use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
-use genims_analysis::sensor::{Origin, Rules, SensorState, Verdict};
+use genims_analysis::sensor::{Admission, Origin, Rules, SensorState};
 use genims_analysis::window::Bounds;
 use genims_catalogue::{Catalogue, Directory, MachineEntry};
 use genims_decode::Form;
 use genims_model::event::FaultOpened;
 use genims_model::{
-    Accounts, Chunk, Event, Group, MachineNo, Outcome, Portion, RawReading, Reason, SensorNo, Snapshot, Topics,
+    Accounts, Chunk, Event, Group, MachineNo, Portion, RawReading, Reason, RecordOutcome, SensorNo, Snapshot, Topics,
 };
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -99,7 +99,7 @@ impl Shard {
             duplicates += u64::from(!self.take_snapshot((index, snapshot), &mut aside, portion));
         }
         if duplicates > 0 {
-            self.accounts.finished(chunk.source, Outcome::Duplicate, duplicates);
+            self.accounts.finished(chunk.source, RecordOutcome::Duplicate, duplicates);
         }
         portion.events.extend(chunk.events);
         portion.dead_letters.extend(chunk.dead_letters);
@@ -137,9 +137,9 @@ impl Shard {
             Some(entry) => state.see_superseded(raw, entry, origin, &rules),
         };
         match verdict {
-            Verdict::Accepted(reading) => portion.readings.push(reading),
-            Verdict::Duplicate => return false,
-            Verdict::Rejected(reason, detail) => {
+            Admission::Accepted(reading) => portion.readings.push(reading),
+            Admission::Duplicate => return false,
+            Admission::Rejected(reason, detail) => {
                 set_aside(&state.entry().sensor.sensor_id, reason, detail);
             }
         }

@@ -13,6 +13,26 @@ pub enum PlatformError {
     #[error("{}; config/verify/README.md describes the form of rules", listed(.0))]
     Rules(Vec<Complaint>),
 
+    #[error("{}; config/checklist/README.md describes the form of lines", listed(.0))]
+    Checklist(Vec<Complaint>),
+
+    #[error("{phase} is no phase of the checklist; use one of {known}")]
+    UnknownPhase { phase: String, known: String },
+
+    #[error("{id} is no line of the checklist; of those that people settle use one of {known}")]
+    UnknownLine { id: String, known: String },
+
+    #[error(
+        "{id} ({must_hold}) is looked at and not signed: a signature would hide what is there; run `genims checklist --phase \"{phase}\"`"
+    )]
+    NotToSign { id: String, must_hold: String, phase: String },
+
+    #[error("{place} has not answered within {seconds} s; look at the server's log and load")]
+    Silent { place: String, seconds: u64 },
+
+    #[error("a signature needs {what}; add {option}")]
+    Unsigned { what: &'static str, option: &'static str },
+
     #[error("{module} is no module; use one of {known}")]
     UnknownModule { module: String, known: String },
 

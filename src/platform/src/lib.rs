@@ -2,6 +2,7 @@
 //!
 //! - [`provision`]: databases, migrations, collections and partitions, from nothing or from where they stand
 //! - [`verify`]: counts, references, rules of coherence, and the ledger against what the databases really hold
+//! - [`checklist`]: what must hold before go-live, line by line, with its evidence
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
 //! - [`hub`]: one read-only database in which all others can be asked together
@@ -11,11 +12,13 @@
 //! - [`dead_letters`]: what was set aside, for `genims deadletter`
 
 pub mod actions;
+pub mod checklist;
 pub mod dead_letters;
 pub mod dictionary;
 pub mod doctor;
 pub mod errors;
 pub mod hub;
+mod link;
 pub mod provision;
 pub mod retention;
 pub mod routes;

@@ -7,7 +7,7 @@ use genims_databases::{
     Database, DatabaseError, Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry,
 };
 use genims_routes::document::{Part, document};
-use genims_routes::joined::{Known, joins};
+use genims_routes::joined::{LookupAnswer, joins};
 use genims_routes::sql::{self, Statement};
 use genims_routes::{DatabaseRoutes, Lookup, Operation, Route, RoutedEvent, Routes};
 use genims_stores::routed::lookups;
@@ -167,7 +167,7 @@ async fn joined(
 ) -> Result<Option<RoutedEvent>, DatabaseError> {
     let rows = look_up_now(lookup, environment).await?;
     // The database made the JSON: what cannot be read of it fits no event.
-    Ok(Known::of(lookup, &rows).ok().and_then(|known| known.join(event)))
+    Ok(LookupAnswer::of(lookup, &rows).ok().and_then(|known| known.join(event)))
 }
 
 async fn postgres(

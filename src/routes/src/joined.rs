@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 /// A look-up's answer, found by the fields that it shares with events.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct LookupAnswer {
     name: String,
     on: Vec<String>,
     rows: HashMap<Vec<Value>, Map<String, Value>>,
@@ -29,7 +29,7 @@ pub(crate) fn shared(lookup: &Lookup) -> impl Iterator<Item = &String> {
     lookup.columns.keys().filter(|column| FIELDS.iter().any(|field| field.name == column.as_str()))
 }
 
-impl Known {
+impl LookupAnswer {
     /// `rows`: what the look-up answered, as a JSON array of objects.
     pub fn of(lookup: &Lookup, rows: &str) -> Result<Self, serde_json::Error> {
         let answered: Vec<Map<String, Value>> = serde_json::from_str(rows)?;
@@ -74,7 +74,7 @@ mod tests {
         .expect("a look-up");
         let rows = r#"[{"line_id": null, "employee_id": "E0"}, {"line_id": "L1", "employee_id": "E1"},
             {"line_id": "L1", "employee_id": "E2"}]"#;
-        let known = Known::of(&lookup, rows).expect("rows");
+        let known = LookupAnswer::of(&lookup, rows).expect("rows");
         let event = |line: &str| {
             let text = format!(r#"{{"kind": "fault_opened", "line_id": "{line}"}}"#);
             RoutedEvent::parse(&text).expect("an event")

@@ -20,12 +20,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Gate {
     /// What clients without an account may write.
     anonymous: Tables,
-    places: BTreeMap<String, Place>,
+    places: BTreeMap<String, OpenDatabase>,
 }
 
 /// A database that rows are taken for.
 #[derive(Debug)]
-struct Place {
+struct OpenDatabase {
     dialect: Dialect,
     /// Tables that only the stream writes.
     closed: BTreeSet<String>,
@@ -48,7 +48,7 @@ pub struct Sender<'a> {
 
 /// What is set aside, and of what bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Rejection {
     pub reason: Reason,
     pub detail: String,
     /// Brings the row again when it is sent; the whole payload when it has no rows.
@@ -65,7 +65,7 @@ impl Gate {
 
     /// Opens a database that rows are taken for.
     pub fn open(&mut self, database: &str, dialect: Dialect, closed: BTreeSet<String>) {
-        let place = Place { dialect, closed, schema: RwLock::default(), full: AtomicBool::default() };
+        let place = OpenDatabase { dialect, closed, schema: RwLock::default(), full: AtomicBool::default() };
         self.places.insert(database.to_owned(), place);
     }
 
@@ -92,8 +92,9 @@ impl Gate {
     }
 
     /// Judges a message: each row is taken or refused, in order.
-    pub fn judge(&self, sender: Sender<'_>, payload: &[u8], mut each: impl FnMut(Result<Row, Refused>)) {
-        let whole = |reason, detail: String| Err(Refused { reason, detail, payload: payload.to_vec(), is_row: false });
+    pub fn judge(&self, sender: Sender<'_>, payload: &[u8], mut each: impl FnMut(Result<Row, Rejection>)) {
+        let whole =
+            |reason, detail: String| Err(Rejection { reason, detail, payload: payload.to_vec(), is_row: false });
         let schema = match self.schema_for(sender) {
             Ok(schema) => schema,
             Err((reason, detail)) => return each(whole(reason, detail)),
@@ -122,7 +123,7 @@ impl Gate {
                 Err(detail) => {
                     let row = Row { upsert, values: raw.to_owned(), ..Row::default() };
                     let detail = format!("{database}.{table}: {detail}");
-                    Err(Refused { reason: Reason::BadRow, detail, payload: row.payload().into_bytes(), is_row: true })
+                    Err(Rejection { reason: Reason::BadRow, detail, payload: row.payload().into_bytes(), is_row: true })
                 }
             });
         }

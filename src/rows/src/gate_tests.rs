@@ -1,7 +1,7 @@
 //! Messages at the gate: taken, denied, refused by column.
 
 use super::access::Tables;
-use super::gate::{Gate, Refused, Sender};
+use super::gate::{Gate, Rejection, Sender};
 use super::payload::ROW_BYTES_MAX;
 use super::schema::{Column, Dialect, Kind, Schema, Table};
 use genims_model::{Reason, Row};
@@ -31,7 +31,7 @@ fn gate() -> Gate {
     gate
 }
 
-fn judged(client: &str, database: &str, table: &str, payload: &str) -> Vec<Result<Row, Refused>> {
+fn judged(client: &str, database: &str, table: &str, payload: &str) -> Vec<Result<Row, Rejection>> {
     let account = match client {
         "erp" => Some(tables(&["db.*", "late.*", "closed.*"])),
         "" => None,
@@ -43,7 +43,7 @@ fn judged(client: &str, database: &str, table: &str, payload: &str) -> Vec<Resul
     judged
 }
 
-fn refused(client: &str, database: &str, table: &str, payload: &str) -> Refused {
+fn refused(client: &str, database: &str, table: &str, payload: &str) -> Rejection {
     let mut judged = judged(client, database, table, payload);
     assert_eq!(judged.len(), 1);
     judged.remove(0).unwrap_err()

@@ -21,7 +21,7 @@ mod words;
 mod world;
 
 pub use errors::SeedError;
-pub use plant::{ForeignPlant, PlantSize, Progress, Summary, foreign_plant, plant};
+pub use plant::{ForeignPlant, PlantProgress, PlantSize, Summary, foreign_plant, plant};
 pub use render::{Rendered, render};
 pub use spec::Scale;
 pub use sweep::{Sweep, SweptDay, is_turn_of_month};

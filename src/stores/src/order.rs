@@ -11,7 +11,7 @@ pub const DAY_US: i64 = 86_400_000_000;
 
 /// One reading and its place in the log.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
+pub struct OrderedReading<'a> {
     pub reading: &'a Reading,
     pub offset: u64,
 }
@@ -22,10 +22,10 @@ pub fn day_of(timestamp_us: i64) -> i64 {
 }
 
 /// The readings that `keep` lets pass, sorted.
-pub fn sorted(batch: &Batch, mut keep: impl FnMut(&Row<'_>) -> bool) -> Vec<Row<'_>> {
-    let mut keyed: Vec<(u128, Row<'_>)> = Vec::with_capacity(batch.len() as usize);
+pub fn sorted(batch: &Batch, mut keep: impl FnMut(&OrderedReading<'_>) -> bool) -> Vec<OrderedReading<'_>> {
+    let mut keyed: Vec<(u128, OrderedReading<'_>)> = Vec::with_capacity(batch.len() as usize);
     for (offset, reading) in batch.readings() {
-        let row = Row { reading, offset };
+        let row = OrderedReading { reading, offset };
         if keep(&row) {
             keyed.push((key(reading, offset - batch.first_offset), row));
         }
@@ -59,7 +59,7 @@ mod tests {
                 readings.into_iter().map(|(no, timestamp_us)| sample::reading(SensorNo(no), timestamp_us)).collect();
             let mut batch = Batch::default();
             batch.push(Arc::new(Group { first_offset: 7, readings, ..Group::default() }));
-            let fields = |row: &Row<'_>| {
+            let fields = |row: &OrderedReading<'_>| {
                 (day_of(row.reading.timestamp_us), row.reading.sensor, row.reading.timestamp_us, row.offset)
             };
             let rows = sorted(&batch, |_| true);

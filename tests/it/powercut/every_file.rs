@@ -2,14 +2,13 @@
 //! round: the sync has not happened, and the disk keeps nothing, a part or all of what it should have kept.
 
 use super::{CATCH_UP, CUTS_THAT_TEAR_ALL, Cuts, state};
+use crate::data_folder;
 use crate::harness::Harness;
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions, Speech};
-use crate::server::Setup;
+use crate::server::{Plant, Sensor};
 use crate::stream::{now_ms, send};
-use genims_dev::Server;
 use mongodb::bson::doc;
-use serde_json::json;
 use std::time::Duration;
 
 const BOUND: Duration = Duration::from_secs(60);
@@ -27,10 +26,16 @@ enum When {
     Changes,
     /// A database refuses a program's row.
     Refuses,
+    /// Master data change.
+    IsAudited,
+    /// A database for rows gets one more table.
+    HasMoreTables,
+    /// A command makes an account.
+    AddsAccount(&'static [&'static str]),
 }
 
-/// Folder, beginning of the name.
-const FILES: [(&str, &str, When); 10] = [
+/// Folder, beginning of the name. What is written beside its file and renamed is torn there.
+const FILES: [(&str, &str, When); 14] = [
     ("spool", "segment-", When::Registers),
     ("spool", "cursor-", When::Registers),
     ("spool", "numbers", When::Registers),
@@ -39,26 +44,22 @@ const FILES: [(&str, &str, When); 10] = [
     ("events", "cursor-", When::Changes),
     ("spool", "history", When::Starts),
     ("events", "history", When::Starts),
-    // Written beside the file, and renamed.
-    ("bridges", "held.new", When::Starts),
+    ("bridges", "held.", When::Starts),
     ("", "refused", When::Refuses),
+    ("", "audit-heads.", When::IsAudited),
+    ("catalogues", "genims_operations_db.", When::HasMoreTables),
+    ("", "clients.toml", When::AddsAccount(&["client", "add"])),
+    ("", "users.toml", When::AddsAccount(&["user", "add", "--role", "operator"])),
 ];
 
 pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
-    let setup = Setup {
-        servers: &[Server::Postgres, Server::Mongodb, Server::Mosquitto],
-        more: "[routes]\ndirectory = \"routes\"\n[pipeline]\nunknown_sensors = \"register\"\n\
-               [rows]\ndatabases = [\"genims_operations_db\"]\nanonymous = [\"genims_operations_db.t_*\"]\n\
-               [[listeners]]\ntype = \"bridge\"\nname = \"bridge\"\nbroker = \"mqtt://BROKER\"\n\
-               client_id = \"held\"\nmqtt_version = \"5\"\ntopics = [\"a/#\"]\n",
-        ..Setup::default()
-    };
-    let Some(mut cuts) = Cuts::prepare(harness, "each file", &setup) else { return };
+    let Some(mut cuts) = Cuts::begin(harness, "each file", || data_folder::plant(harness)) else { return };
+    data_folder::filled(harness, &cuts.plant);
     let rounds = if cuts.count < CUTS_THAT_TEAR_ALL { 1 } else { ROUNDS_MAX };
-    let machine = cuts.plant.sensor();
-    let begun_ms = now_ms() - 3_600_000;
-    cuts.plant.execute("genims_operations_db", "CREATE TABLE t_parts (id bigint PRIMARY KEY, note text NOT NULL)");
-    let (mut sent, mut changes, mut refusals) = (Vec::new(), 0_i64, 0_i64);
+    let mut sent = Vec::new();
+    // One row was refused before the first cut.
+    let mut sent_beside =
+        SentBeside { machine: cuts.plant.sensor(), begun_ms: now_ms() - 3_600_000, changes: 0, refusals: 1 };
     for (number, (folder, name, when)) in (0..rounds).flat_map(|_| FILES).enumerate() {
         let torn = |cuts: &Cuts| -> u64 {
             cuts.disk.torn().iter().filter(|(torn, _)| torn.starts_with(name)).map(|(_, times)| times).sum()
@@ -79,22 +80,12 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
             &LoadOptions {
                 speeches: vec![Speech::MqttV3, Speech::MqttV5],
                 // What is registered is written at once: a file that others wait for would come too late.
-                unknown: (when == When::Registers).then(|| format!("{}:{number}", machine.machine_id)),
+                unknown: (when == When::Registers).then(|| format!("{}:{number}", sent_beside.machine.machine_id)),
                 sensors_each: 3,
                 ..LoadOptions::usual(&format!("powercut-{number}"))
             },
         );
-        if when == When::Changes {
-            send(harness, &cuts.plant, &[state(&machine, begun_ms + changes * 1_000, changes.unsigned_abs())]);
-            changes += 1;
-        }
-        if when == When::Refuses {
-            // Another one with this key is there.
-            let row = |note: &str| json!({ "id": refusals, "note": note }).to_string();
-            let topic = "genims/v1/rows/genims_operations_db/t_parts".to_owned();
-            send(harness, &cuts.plant, &[(topic.clone(), row("first")), (topic, row("second"))]);
-            refusals += 1;
-        }
+        sent_beside.happens(harness, &cuts.plant, number, when);
         eventually(&format!("{folder}/{name} is synced"), BOUND, || !marker.exists());
         cuts.plant.kill();
         cuts.disk.cut(&mut cuts.random);
@@ -104,9 +95,59 @@ pub(super) fn each_file_is_torn_at_its_sync(harness: &'static Harness) {
         sent.extend(load.finish(CATCH_UP));
     }
     cuts.judge(harness, &sent);
-    let found = cuts.plant.documents("machine_state_changes", doc! { "meta.machine_id": &machine.machine_id });
-    assert_eq!(found.len() as i64, changes, "each acknowledged change is there once");
-    assert_eq!(cuts.plant.rows("t_parts", "note = 'first'"), refusals);
-    let letters = "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters WHERE reason = 'bad_row'";
-    assert_eq!(cuts.plant.query("genims_operations_db", letters)[0].get::<_, i64>(0), refusals, "one a refused row");
+    sent_beside.is_there(&cuts.plant);
+    assert!(cuts.plant.cli_ok(&["client", "list"]).contains("kept"), "an account outlives what tears its file");
+    cuts.plant.cli_ok(&["user", "list"]);
+    cuts.plant.cli_ok(&["audit", "verify"]);
+    let known: Vec<String> = FILES.map(|(folder, name, _)| in_folder(folder, name)).to_vec();
+    data_folder::assert_known(&cuts.plant, &known.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+/// What was sent beside the load.
+struct SentBeside {
+    machine: Sensor,
+    begun_ms: i64,
+    changes: i64,
+    refusals: i64,
+}
+
+impl SentBeside {
+    fn happens(&mut self, harness: &'static Harness, plant: &Plant, number: usize, when: When) {
+        match when {
+            When::Starts | When::Registers => {}
+            When::Changes => {
+                let at_ms = self.begun_ms + self.changes * 1_000;
+                send(harness, plant, &[state(&self.machine, at_ms, self.changes.unsigned_abs())]);
+                self.changes += 1;
+            }
+            When::Refuses => {
+                data_folder::refuse_a_row(harness, plant, self.refusals);
+                self.refusals += 1;
+            }
+            When::IsAudited => data_folder::change_master_data(plant),
+            When::HasMoreTables => {
+                let table = format!("CREATE TABLE t_more_{number} (id bigint PRIMARY KEY)");
+                plant.execute("genims_operations_db", &table);
+            }
+            // Whether it says so or not: the power goes under it.
+            When::AddsAccount(command) => {
+                let name = format!("torn-{number}");
+                plant.cli(&[command, &[name.as_str()]].concat());
+            }
+        }
+    }
+
+    fn is_there(&self, plant: &Plant) {
+        let found = plant.documents("machine_state_changes", doc! { "meta.machine_id": &self.machine.machine_id });
+        assert_eq!(found.len() as i64, self.changes, "each acknowledged change is there once");
+        assert_eq!(plant.rows("t_parts", "note = 'first'"), self.refusals);
+        let letters =
+            "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters WHERE reason = 'bad_row'";
+        let letters = plant.query("genims_operations_db", letters)[0].get::<_, i64>(0);
+        assert_eq!(letters, self.refusals, "one a refused row");
+    }
+}
+
+fn in_folder(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

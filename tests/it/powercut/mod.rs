@@ -71,13 +71,17 @@ struct Cuts {
 
 impl Cuts {
     fn prepare(harness: &'static Harness, kind: &str, setup: &Setup<'_>) -> Option<Self> {
+        Self::begin(harness, kind, || Plant::prepare(harness, setup))
+    }
+
+    fn begin(harness: &'static Harness, kind: &str, plant: impl FnOnce() -> Plant) -> Option<Self> {
         let (count, seed) = (number("GENIMS_CUTS", CUTS_USUAL), number("GENIMS_SEED", rand::rng().random()));
         println!("powercut: {count} cuts, {kind}, GENIMS_SEED={seed}");
         let probe = harness.folder("powercut");
         if !can_mount(&probe) {
             return None;
         }
-        let plant = Plant::prepare(harness, setup);
+        let plant = plant();
         write_routes(&plant);
         let disk = Mounted::new(&plant.folder.join("data")).unwrap();
         plant.serve();

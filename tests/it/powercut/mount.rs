@@ -109,7 +109,8 @@ impl Shared {
     fn attributes(&self, no: u64) -> Option<FileAttr> {
         let disk = self.lock();
         let (size, kind, perm) = match disk.node(no)? {
-            Node::File(file) => (file.content.len() as u64, FileType::RegularFile, 0o644),
+            // Nobody else's, as files of accounts have to be.
+            Node::File(file) => (file.content.len() as u64, FileType::RegularFile, 0o600),
             Node::Directory(_) => (0, FileType::Directory, 0o755),
         };
         Some(FileAttr {

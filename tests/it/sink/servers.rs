@@ -5,7 +5,7 @@ use genims_databases::{MongoSettings, PostgresSettings, Registry, schema};
 use genims_dev::{Server, Stack};
 use genims_model::Cause;
 use genims_stores::mongo::MongoNames;
-use genims_stores::postgres::Connect;
+use genims_stores::postgres::Connector;
 use libtest_mimic::Trial;
 use mongodb::bson::Document;
 use mongodb::{Client, Collection, Database};
@@ -76,7 +76,7 @@ impl Postgres {
     }
 
     /// Makes the sink's connections as the server does.
-    pub(super) fn connector(&self) -> impl Connect + use<> {
+    pub(super) fn connector(&self) -> impl Connector + use<> {
         let settings = PostgresSettings::from_url("operations", &self.url).unwrap();
         move || {
             let settings = settings.clone();
@@ -90,7 +90,7 @@ impl Postgres {
     }
 
     /// As [`Self::connector`], by way of another address, where what is said can be read.
-    pub(super) fn connector_through(&self, address: SocketAddr) -> impl Connect + use<> {
+    pub(super) fn connector_through(&self, address: SocketAddr) -> impl Connector + use<> {
         let url = self.url.replace(&self.address().to_string(), &address.to_string()) + "?sslmode=disable";
         let settings = PostgresSettings::from_url("operations", &url).unwrap();
         move || {
@@ -100,7 +100,7 @@ impl Postgres {
     }
 
     /// As [`Self::connector`], with the rights of a role.
-    pub(super) fn connector_as(&self, role: &'static str) -> impl Connect + use<> {
+    pub(super) fn connector_as(&self, role: &'static str) -> impl Connector + use<> {
         let settings = PostgresSettings::from_url("operations", &self.url).unwrap();
         move || {
             let settings = settings.clone();

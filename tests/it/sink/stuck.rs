@@ -8,6 +8,7 @@ use super::servers::{Mongo, Postgres, Whose, mongodb_trial, postgres_trial};
 use crate::harness::Harness;
 use genims_stores::mongo::MongoTarget;
 use genims_stores::postgres::PostgresTarget;
+use genims_stores::postgres::session::{OPERATIONS, Session};
 use libtest_mimic::Trial;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// What an operator may wait for commits after a host has vanished.
 const RESUMED_WITHIN: Duration = Duration::from_secs(60);
+/// Without `idle_in_transaction_session_timeout` (20 s in the sink's transactions) it would never end: the proxy keeps the
+/// connection. However slow the machine is, that is told from a wait.
+const LET_GO_WITHIN: Duration = Duration::from_secs(600);
 
 pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
     use Whose::{Own, Shared};
@@ -36,6 +40,18 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
             "a_session_that_holds_the_position_is_waited_for_in_one_place",
             Shared,
             a_session_that_holds_the_position_is_waited_for_in_one_place,
+        ),
+        postgres_trial(
+            harness,
+            "a_session_bounds_what_the_server_waits_for",
+            Shared,
+            a_session_bounds_what_the_server_waits_for,
+        ),
+        postgres_trial(
+            harness,
+            "a_sink_that_vanished_for_good_holds_nothing",
+            Shared,
+            a_sink_that_vanished_for_good_holds_nothing,
         ),
         postgres_trial(
             harness,
@@ -111,6 +127,50 @@ async fn a_session_that_holds_the_position_is_waited_for_in_one_place(postgres: 
     plant.caught_up().await;
     sink.stop().await;
     assert_eq!(count(&client, "SELECT count(*) FROM sensor_data").await, 200);
+}
+
+/// As the server itself says in a transaction of the sink; of keepalives it says what its socket has.
+async fn a_session_bounds_what_the_server_waits_for(postgres: Arc<Postgres>) {
+    let within = [
+        ("tcp_keepalives_idle", 5),
+        ("tcp_keepalives_interval", 5),
+        ("tcp_keepalives_count", 3),
+        ("tcp_user_timeout", 20_000),
+        ("client_connection_check_interval", 5_000),
+        ("lock_timeout", 10_000),
+        ("statement_timeout", 20_000),
+        ("idle_in_transaction_session_timeout", 20_000),
+    ];
+    let mut session = Session::open(postgres.connect().await, OPERATIONS).await.unwrap();
+    session.bound().await.unwrap();
+    let transaction = session.begin().await.unwrap();
+    for (name, most) in within {
+        let setting = "SELECT setting::bigint FROM pg_settings WHERE name = $1";
+        let setting: i64 = transaction.query_one(setting, &[&name]).await.unwrap().get(0);
+        assert!((1..=most).contains(&setting), "{name} = {setting}");
+    }
+}
+
+/// The host of the sink is gone, nothing tells its server so, and no other sink comes to end what it left.
+async fn a_sink_that_vanished_for_good_holds_nothing(postgres: Arc<Postgres>) {
+    let plant = Plant::new();
+    let proxy = Proxy::silent_before(postgres.address(), 64 << 10, "COMMIT").await;
+    let sources = vec!["mqtt".to_owned(), "tcp".to_owned()];
+    let target = PostgresTarget::new(postgres.connector_through(proxy.address), plant.directory.clone(), sources);
+    plant.append(group(noon_us(), 3_000));
+    let sink = plant.follow(target, true, 3_000);
+    until("the wire is silent", || proxy.failed() == 1).await;
+    sink.abort().await;
+    let vanished = Instant::now();
+    let client = postgres.connect().await;
+    let position = "SELECT FROM genims_internal.sink_positions FOR UPDATE NOWAIT";
+    assert!(client.batch_execute(position).await.is_err(), "the position is held");
+    while count(&client, BACKENDS).await > 0 {
+        assert!(vanished.elapsed() < LET_GO_WITHIN, "a backend without a client holds the position");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    client.batch_execute(position).await.unwrap();
+    assert_eq!(count(&client, "SELECT count(*) FROM sensor_data").await, 0, "nobody has committed it");
 }
 
 async fn a_server_that_vanishes_shows_while_idle(postgres: Arc<Postgres>) {

@@ -4,7 +4,7 @@
 //! Invariant: the hash of the one-time secret is there only while there is no admin who could sign in.
 
 use super::role::Role;
-use genims_locks::file::{Content, check_name, now};
+use genims_locks::file::{AccountFile, check_name, now};
 use genims_locks::{LockError, secret};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -75,7 +75,7 @@ pub(crate) fn digest(text: &str) -> String {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct All {
+pub struct UserFile {
     /// Of the one-time secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first: Option<String>,
@@ -83,7 +83,7 @@ pub struct All {
     pub user: Vec<User>,
 }
 
-impl All {
+impl UserFile {
     pub(crate) fn has_admin(&self) -> bool {
         self.user.iter().any(User::is_admin)
     }
@@ -115,7 +115,7 @@ impl All {
     }
 }
 
-impl Content for All {
+impl AccountFile for UserFile {
     const WHAT: &'static str = "users";
     const HEAD: &'static str = "# Who may sign in to the HTTP side of `genims serve`. Change it with `genims user`; the server \
                                 notices by itself.\n\n";
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_one_time_secret_ends_with_an_admin_however_there_came_to_be_one() {
         let user = |role| User::new("a", role, "long enough a secret").unwrap();
-        let first = || All { first: Some("hash".to_owned()), user: Vec::new() };
+        let first = || UserFile { first: Some("hash".to_owned()), user: Vec::new() };
         let mut all = first();
         all.add(user(Role::Operator)).unwrap();
         assert!(all.first.is_some());
@@ -177,7 +177,7 @@ mod tests {
         let before = user.hash.clone();
         user.rotate("another long secret").unwrap();
         assert!(user.tokens.is_empty() && user.hash != before);
-        let mut all = All::default();
+        let mut all = UserFile::default();
         all.add(user.clone()).unwrap();
         assert!(all.add(user.clone()).is_err());
         all.user.push(user);

@@ -1,7 +1,7 @@
 //! The one-time secret with which the first admin is made: drawn at the first start without one, and never again. It leaves to
 //! whoever looks on, or, where nobody does, into a file of its own that goes once it opens nothing.
 
-use super::file::All;
+use super::file::UserFile;
 use genims_locks::file::{change, read};
 use genims_locks::{LockError, secret};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -16,11 +16,11 @@ pub fn place(data_dir: &Path) -> PathBuf {
 
 /// Draws one if it is needed, and tells whether it did. `tell` comes first: a secret that reached nobody is not kept.
 pub fn draw(path: &Path, tell: impl FnOnce(&str) -> Result<(), LockError>) -> Result<bool, LockError> {
-    let is_needed = |all: &All| !all.has_admin() && all.first.is_none();
-    if !is_needed(&read::<All>(path)?) {
+    let is_needed = |all: &UserFile| !all.has_admin() && all.first.is_none();
+    if !is_needed(&read::<UserFile>(path)?) {
         return Ok(false);
     }
-    change(path, |all: &mut All| {
+    change(path, |all: &mut UserFile| {
         if !is_needed(all) {
             return Ok(false);
         }
@@ -82,12 +82,12 @@ mod tests {
         assert_eq!(drawn(&path), None, "never again");
         let add = |name: &str, role| {
             let user = User::new(name, role, "long enough a secret").unwrap();
-            change(&path, |all: &mut All| all.add(user)).unwrap();
+            change(&path, |all: &mut UserFile| all.add(user)).unwrap();
         };
         add("o", Role::Operator);
-        assert!(read::<All>(&path).unwrap().first.is_some(), "an operator makes no users");
+        assert!(read::<UserFile>(&path).unwrap().first.is_some(), "an operator makes no users");
         add("a", Role::Admin);
-        let all = read::<All>(&path).unwrap();
+        let all = read::<UserFile>(&path).unwrap();
         assert!(all.first.is_none() && all.has_admin());
         assert_eq!(drawn(&path), None);
     }

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
-use genims_locks::refusals::{Kind, Refusals};
+use genims_locks::refusals::{RefusalKind, Refusals};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -79,7 +79,7 @@ pub(crate) fn guarded<S: Clone + Send + Sync + 'static>(
 }
 
 async fn unsigned(State(refusals): State<Arc<Refusals>>, request: Request, _: Next) -> Response {
-    refused(&refusals, Kind::Nobody, "", &host(&request));
+    refused(&refusals, RefusalKind::Nobody, "", &host(&request));
     let detail = "this asks for somebody who has signed in: set sign_in = \"required\" in [http]";
     Problem::new(StatusCode::FORBIDDEN, detail, request.uri()).into_response()
 }
@@ -104,7 +104,7 @@ async fn guard(State((sign, right)): State<(Arc<Sign>, Right)>, mut request: Req
         request = match proven {
             Ok(request) => request,
             Err(uri) => {
-                sign.refused(Kind::Forged, &name, &host);
+                sign.refused(RefusalKind::Forged, &name, &host);
                 return forged(&uri);
             }
         };
@@ -134,19 +134,19 @@ async fn shows(request: Request, proof: &str) -> Result<Request, Uri> {
 
 impl Sign {
     /// Who it is. `used`: the request keeps a session from ending.
-    pub(crate) fn access(self: &Arc<Self>, headers: &HeaderMap, used: bool) -> Result<Access, Kind> {
+    pub(crate) fn access(self: &Arc<Self>, headers: &HeaderMap, used: bool) -> Result<Access, RefusalKind> {
         let access = |user, shown| Access { user, sign: self.clone(), shown };
         if let Some(shown) = headers.get(header::AUTHORIZATION) {
             let shown = shown.to_str().ok().and_then(|shown| shown.split_once(' '));
             let token =
                 shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-            let token = token.ok_or(Kind::WrongToken)?;
-            let user = self.users.of_token(token).ok_or(Kind::WrongToken)?;
+            let token = token.ok_or(RefusalKind::WrongToken)?;
+            let user = self.users.of_token(token).ok_or(RefusalKind::WrongToken)?;
             return Ok(access(user, Shown::Token(token.to_owned())));
         }
-        let token = self.session(headers).ok_or(Kind::Nobody)?;
+        let token = self.session(headers).ok_or(RefusalKind::Nobody)?;
         let users: &Users = &self.users;
-        let user = self.sessions.user(token, users, used, Instant::now()).ok_or(Kind::Nobody)?;
+        let user = self.sessions.user(token, users, used, Instant::now()).ok_or(RefusalKind::Nobody)?;
         Ok(access(user, Shown::Session(token.to_owned())))
     }
 
@@ -156,8 +156,8 @@ impl Sign {
         cookies.find(|(name, _)| *name == self.cookie()).map(|(_, token)| token)
     }
 
-    fn turned_away(&self, kind: Kind, host: &str, request: &Request) -> Response {
-        let opens = kind == Kind::Nobody && is_page(request);
+    fn turned_away(&self, kind: RefusalKind, host: &str, request: &Request) -> Response {
+        let opens = kind == RefusalKind::Nobody && is_page(request);
         // Whoever opens the page for the first time is nobody yet; who shows a session that there is not is somebody.
         if !(opens && request.uri().path() == "/" && self.session(request.headers()).is_none()) {
             self.refused(kind, "", host);
@@ -176,7 +176,7 @@ impl Sign {
         if is_page(request) && request.uri().path() == "/" && role.has(Right::Audit) {
             return Redirect::to("/audit").into_response();
         }
-        self.refused(Kind::Role, user, host);
+        self.refused(RefusalKind::Role, user, host);
         let detail = format!("{user} is {role}, whose right this is not; `genims user` gives roles");
         Problem::new(StatusCode::FORBIDDEN, detail, request.uri()).into_response()
     }

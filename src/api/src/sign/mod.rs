@@ -31,7 +31,7 @@ pub(crate) use pages::{Signed, router, session};
 pub use users::Users;
 
 use crate::socket::DOOR;
-use genims_locks::refusals::{Kind, Refusals};
+use genims_locks::refusals::{RefusalKind, Refusals};
 use genims_locks::tls::Tls;
 use sessions::Sessions;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Counts what was refused over HTTP, and tells it to the audit.
-pub(crate) fn refused(refusals: &Refusals, kind: Kind, name: &str, host: &str) {
+pub(crate) fn refused(refusals: &Refusals, kind: RefusalKind, name: &str, host: &str) {
     refusals.tell(kind, DOOR, name, host);
     tracing::debug!(kind = kind.as_str(), name, host, "refused");
 }
@@ -98,7 +98,7 @@ impl Sign {
         self.sessions.of(name, tokio::time::Instant::now())
     }
 
-    fn refused(&self, kind: Kind, name: &str, host: &str) {
+    fn refused(&self, kind: RefusalKind, name: &str, host: &str) {
         refused(&self.refusals, kind, name, host);
     }
 

@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use genims_locks::refusals::Kind;
+use genims_locks::refusals::RefusalKind;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Whom refusals are about.
@@ -34,7 +34,7 @@ pub(crate) async fn only_here(State(doorway): State<Doorway>, request: Request, 
     if !doorway.only_here || is_for_here(&request) {
         return next.run(request).await;
     }
-    refused(&doorway.refusals, Kind::Forged, "", &host(&request));
+    refused(&doorway.refusals, RefusalKind::Forged, "", &host(&request));
     let detail = "without sign-in this answers to localhost, 127.0.0.1 and [::1] alone: ask for it by one of these, have the \
                   proxy before it do so, or set sign_in = \"required\" in [http]";
     Problem::new(StatusCode::MISDIRECTED_REQUEST, detail, request.uri()).into_response()

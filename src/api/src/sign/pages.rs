@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
-use genims_locks::refusals::Kind;
+use genims_locks::refusals::RefusalKind;
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -97,13 +97,13 @@ async fn form<T: serde::de::DeserializeOwned>(sign: &Sign, request: Request) -> 
     let host = host(&request);
     let session = sign.session(request.headers()).map(str::to_owned);
     if is_foreign(request.headers()) {
-        sign.refused(Kind::Forged, "", &host);
+        sign.refused(RefusalKind::Forged, "", &host);
         return Err(forged(request.uri()));
     }
     match Form::<T>::from_request(request, &()).await {
         Ok(Form(form)) => Ok((Sender { host, session }, form)),
         Err(rejection) => {
-            sign.refused(Kind::Malformed, "", &host);
+            sign.refused(RefusalKind::Malformed, "", &host);
             Err(page(sign, rejection.status(), "Fill in the whole form."))
         }
     }
@@ -153,11 +153,11 @@ fn with_cookie(sign: &Sign, token: &str, mut response: Response) -> Response {
 }
 
 /// What was wrong is told to the audit, and not to whoever tries.
-fn denied(sign: &Sign, kind: Kind, name: &str, host: &str) -> Response {
+fn denied(sign: &Sign, kind: RefusalKind, name: &str, host: &str) -> Response {
     sign.refused(kind, name, host);
     let (status, complaint) = match kind {
-        Kind::LockedOut => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets. Try again later."),
-        Kind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many sign in at once. Try again."),
+        RefusalKind::LockedOut => (StatusCode::TOO_MANY_REQUESTS, "Too many wrong secrets. Try again later."),
+        RefusalKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many sign in at once. Try again."),
         _ => (StatusCode::UNAUTHORIZED, "The name or the secret is wrong."),
     };
     page(sign, status, complaint)

@@ -100,7 +100,7 @@ fn give_way(all: &mut HashMap<String, Session>, among: impl Fn(&Session) -> bool
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::All;
+    use super::super::file::UserFile;
     use super::super::role::Role;
     use super::*;
     use genims_locks::file::change;
@@ -113,7 +113,7 @@ mod tests {
         let path = folder.path().join("users.toml");
         let [one, other] = ["one", "other"].map(|name| {
             let user = User::new(name, Role::Operator, "long enough a secret").unwrap();
-            change(&path, |all: &mut All| all.add(user.clone())).unwrap();
+            change(&path, |all: &mut UserFile| all.add(user.clone())).unwrap();
             user
         });
         let users = Users::open(&path, 3, MINUTE).unwrap();
@@ -149,7 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.toml");
         let user = User::new("one", Role::Operator, "long enough a secret").unwrap();
-        change(&path, |all: &mut All| all.add(user.clone())).unwrap();
+        change(&path, |all: &mut UserFile| all.add(user.clone())).unwrap();
         let users = Users::open(&path, 3, MINUTE).unwrap();
         let (sessions, now) = (Sessions::new(MINUTE, MINUTE), Instant::now());
         for end in [
@@ -161,7 +161,7 @@ mod tests {
         ] {
             let user = users.all()[0].clone();
             let token = sessions.begin(&User { disabled: false, ..(*user).clone() }, now);
-            change(&path, |all: &mut All| {
+            change(&path, |all: &mut UserFile| {
                 end(&mut all.user[0]);
                 Ok(())
             })

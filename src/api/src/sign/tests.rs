@@ -2,7 +2,7 @@
 
 mod bounds;
 
-use super::file::{All, User};
+use super::file::{User, UserFile};
 use super::role::Role;
 use super::*;
 use crate::http;
@@ -64,8 +64,8 @@ impl Trial {
         Self { _folder: folder, path, sign, refusals, window, router }
     }
 
-    fn change(&self, by: impl FnOnce(&mut All)) {
-        change(&self.path, |all: &mut All| {
+    fn change(&self, by: impl FnOnce(&mut UserFile)) {
+        change(&self.path, |all: &mut UserFile| {
             by(all);
             Ok(())
         })
@@ -111,7 +111,7 @@ impl Trial {
         told["proof"].as_str().unwrap().to_owned()
     }
 
-    fn counted(&self, kind: Kind) -> u64 {
+    fn counted(&self, kind: RefusalKind) -> u64 {
         self.refusals.totals().into_iter().filter(|(_, found, _)| *found == kind).map(|(.., total)| total).sum()
     }
 }
@@ -151,16 +151,16 @@ async fn each_role_sees_what_is_its_own_and_nobody_sees_nothing() {
         }
         assert_eq!(trial.status(method, path, &[]).await, 401, "{path}");
     }
-    assert_eq!(trial.counted(Kind::Nobody), 13);
-    assert_eq!(trial.counted(Kind::Role), 8 + 2 + 2 + 3 + 2);
+    assert_eq!(trial.counted(RefusalKind::Nobody), 13);
+    assert_eq!(trial.counted(RefusalKind::Role), 8 + 2 + 2 + 3 + 2);
     let page = [("accept", "text/html"), ("cookie", cookies[2].as_str())];
     let response = trial.ask("GET", "/", &page, "").await;
     assert_eq!((response.status().as_u16(), &response.headers()["location"]), (303, &"/audit".parse().unwrap()));
     let response = trial.ask("GET", "/", &page[..1], "").await;
     assert_eq!((response.status().as_u16(), &response.headers()["location"]), (303, &"/sign-in".parse().unwrap()));
-    assert_eq!(trial.counted(Kind::Nobody), 13, "whoever opens the page is nobody yet");
+    assert_eq!(trial.counted(RefusalKind::Nobody), 13, "whoever opens the page is nobody yet");
     assert_eq!(trial.status("GET", "/stats", &page[..1]).await, 303);
-    assert_eq!(trial.counted(Kind::Nobody), 14, "what else is opened is counted");
+    assert_eq!(trial.counted(RefusalKind::Nobody), 14, "what else is opened is counted");
     for open in ["/sign-in", "/healthz", "/readyz", "/assets/window.css"] {
         assert_eq!(trial.status("GET", open, &[]).await, 200, "{open}");
     }
@@ -181,20 +181,21 @@ async fn wrong_secrets_lock_a_name_out_and_tell_nothing_of_it() {
     }
     assert_eq!(trial.try_as("operator", SECRET).await.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(trial.try_as("engineer", SECRET).await.status(), StatusCode::SEE_OTHER, "others are not");
-    let counts = [Kind::WrongSecret, Kind::UnknownName, Kind::LockedOut].map(|kind| trial.counted(kind));
+    let counts =
+        [RefusalKind::WrongSecret, RefusalKind::UnknownName, RefusalKind::LockedOut].map(|kind| trial.counted(kind));
     assert_eq!(counts, [3, 1, 1]);
     trial.change(|all| all.user[0].rotate(SECRET).unwrap());
     assert_eq!(trial.try_as("operator", SECRET).await.status(), StatusCode::SEE_OTHER, "another secret opens again");
     trial.change(|all| all.user[1].disabled = true);
     let response = trial.try_as("engineer", SECRET).await;
-    assert_eq!((response.status(), trial.counted(Kind::Disabled)), (StatusCode::UNAUTHORIZED, 1));
+    assert_eq!((response.status(), trial.counted(RefusalKind::Disabled)), (StatusCode::UNAUTHORIZED, 1));
     for body in ["", "name=a", "name=%ff&secret=x"] {
         assert!(trial.post("/sign-in", &[], body).await.status().is_client_error(), "{body}");
     }
     let long = format!("name=a&secret={}", "x".repeat(BODY_BYTES_MAX));
     assert_eq!(trial.post("/sign-in", &[], &long).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     // What is no UTF-8 is a name that nobody has.
-    assert_eq!([Kind::Malformed, Kind::UnknownName].map(|kind| trial.counted(kind)), [3, 2]);
+    assert_eq!([RefusalKind::Malformed, RefusalKind::UnknownName].map(|kind| trial.counted(kind)), [3, 2]);
 }
 
 #[tokio::test]
@@ -219,7 +220,7 @@ async fn what_changes_anything_shows_that_a_page_of_ours_asks() {
     ] {
         assert_eq!(trial.status("POST", "/api/v1/reload", &headers).await, expected, "{headers:?}");
     }
-    assert_eq!(trial.counted(Kind::Forged), 7);
+    assert_eq!(trial.counted(RefusalKind::Forged), 7);
     let foreign = [("sec-fetch-site", "cross-site")];
     let response = trial.post("/sign-in", &foreign, &format!("name=admin&secret={SECRET}")).await;
     assert_eq!(response.status(), StatusCode::FORBIDDEN, "nobody is signed in by another page either");
@@ -249,7 +250,7 @@ async fn tokens_need_no_proof_and_end_with_the_secret() {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{wrong}");
         assert!(response.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
     }
-    assert_eq!(trial.counted(Kind::WrongToken), 5);
+    assert_eq!(trial.counted(RefusalKind::WrongToken), 5);
     trial.change(|all| all.user[1].rotate(SECRET).unwrap());
     assert_eq!(trial.status("GET", "/stats", &[("authorization", &bearer)]).await, 401);
     assert_eq!(trial.status("GET", "/stats", &[("cookie", &cookie)]).await, 401, "its sessions as well");
@@ -378,5 +379,5 @@ async fn without_sign_in_everybody_reads_and_nobody_acts() {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         assert_eq!(router.clone().oneshot(request).await.unwrap().status().as_u16(), expected, "{path}");
     }
-    assert_eq!(doorway.refusals.totals(), [("http".to_owned(), Kind::Nobody, 3)]);
+    assert_eq!(doorway.refusals.totals(), [("http".to_owned(), RefusalKind::Nobody, 3)]);
 }

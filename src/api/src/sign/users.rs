@@ -1,10 +1,10 @@
 //! Users as the running server knows them. A name and a secret, or a token, enter; leaves the user, or what was refused.
 
-use super::file::{All, User, digest};
+use super::file::{User, UserFile, digest};
 use super::role::Role;
 use arc_swap::ArcSwap;
 use genims_locks::file::{change, read};
-use genims_locks::refusals::Kind;
+use genims_locks::refusals::RefusalKind;
 use genims_locks::tries::{Tries, Unheard};
 use genims_locks::watch::Watched;
 use genims_locks::{LockError, secret};
@@ -87,23 +87,23 @@ impl Users {
         all
     }
 
-    pub(crate) async fn sign_in(&self, host: &str, name: &str, shown: &str) -> Result<Arc<User>, Kind> {
+    pub(crate) async fn sign_in(&self, host: &str, name: &str, shown: &str) -> Result<Arc<User>, RefusalKind> {
         let user = self.known.load().by_name.get(name).cloned();
         let hash = user.as_ref().map(|user| user.hash.as_str());
         let right = self.verify((host, name), shown, hash).await?;
         match user {
-            Some(user) if right && user.disabled => Err(Kind::Disabled),
+            Some(user) if right && user.disabled => Err(RefusalKind::Disabled),
             Some(user) if right => Ok(user),
-            Some(_) => Err(Kind::WrongSecret),
-            None => Err(Kind::UnknownName),
+            Some(_) => Err(RefusalKind::WrongSecret),
+            None => Err(RefusalKind::UnknownName),
         }
     }
 
-    async fn verify(&self, who: (&str, &str), shown: &str, hash: Option<&str>) -> Result<bool, Kind> {
+    async fn verify(&self, who: (&str, &str), shown: &str, hash: Option<&str>) -> Result<bool, RefusalKind> {
         let right = self.tries.verify(who, shown.as_bytes(), hash, Instant::now() + PATIENCE).await;
         right.map_err(|unheard| match unheard {
-            Unheard::LockedOut => Kind::LockedOut,
-            Unheard::Busy => Kind::Busy,
+            Unheard::LockedOut => RefusalKind::LockedOut,
+            Unheard::Busy => RefusalKind::Busy,
         })
     }
 
@@ -122,13 +122,13 @@ impl Users {
         let first = self.known.load().first.clone();
         let right = self.verify((host, FIRST), shown, first.as_deref()).await.map_err(NotMade::Refused)?;
         if !right {
-            return Err(NotMade::Refused(Kind::WrongSecret));
+            return Err(NotMade::Refused(RefusalKind::WrongSecret));
         }
         let users = self.clone();
         // Hashing takes a while, and so may the disk.
         let made = tokio::task::spawn_blocking(move || {
             let user = User::new(&name, Role::Admin, &chosen)?;
-            change(&users.path, |all: &mut All| {
+            change(&users.path, |all: &mut UserFile| {
                 if all.has_admin() || all.first != first {
                     return Err(LockError::Account("there is an admin by now".to_owned()));
                 }
@@ -140,7 +140,7 @@ impl Users {
         match made.await {
             Ok(Ok(user)) => Ok(Arc::new(user)),
             Ok(Err(error)) => Err(NotMade::Fault(error)),
-            Err(_) => Err(NotMade::Refused(Kind::Busy)),
+            Err(_) => Err(NotMade::Refused(RefusalKind::Busy)),
         }
     }
 }
@@ -148,12 +148,12 @@ impl Users {
 /// Why there is no first admin.
 #[derive(Debug)]
 pub(crate) enum NotMade {
-    Refused(Kind),
+    Refused(RefusalKind),
     Fault(LockError),
 }
 
 fn known(path: &Path) -> Result<Known, LockError> {
-    let all: All = read(path)?;
+    let all: UserFile = read(path)?;
     let mut known = Known { first: all.first.clone().filter(|_| !all.has_admin()), ..Known::default() };
     for user in all.user.into_iter().map(Arc::new) {
         known.by_token.extend(user.tokens.iter().map(|token| (token.clone(), user.clone())));

@@ -16,7 +16,7 @@ mod witness;
 
 use crate::errors::BackupError;
 use crate::manifest::{Content, Manifest};
-use crate::task::{Wanted, Work};
+use crate::task::{RestoreRequest, Work};
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, MongoSettings};
 use genims_routes::Routes;
@@ -84,7 +84,7 @@ async fn version(client: &Client) -> Result<String, mongodb::error::Error> {
 }
 
 /// Where a restore goes; says what is in the way.
-pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<MongoSettings, BackupError> {
+pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<MongoSettings, BackupError> {
     let own = MongoSettings::from_environment(wanted.database, wanted.environment)?;
     let settings = match wanted.name {
         Some(name) => own.with_database(name),
@@ -99,7 +99,11 @@ pub(crate) async fn target(wanted: &Wanted<'_>) -> Result<MongoSettings, BackupE
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(wanted: &Wanted<'_>, folder: &Path, manifest: &Manifest) -> Result<String, BackupError> {
+pub(crate) async fn restore(
+    wanted: &RestoreRequest<'_>,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let failed = |error| BackupError::from(settings.error(error));
     let client = settings.client().await?;

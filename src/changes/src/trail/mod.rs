@@ -11,7 +11,7 @@
 
 mod insert;
 
-use crate::change::{Change, Operation};
+use crate::change::{Change, ChangeOperation};
 use crate::entry::{ChangedRow, End, Ends, Seal, Write, entries};
 use crate::error::ChangesError;
 use chrono::{NaiveDateTime, Utc};
@@ -228,7 +228,7 @@ fn make(
 ) -> Entries {
     let mut made = Entries::default();
     for change in batch {
-        if change.operation == Operation::Action {
+        if change.operation == ChangeOperation::Action {
             made.actions.push(change);
             continue;
         }
@@ -344,7 +344,13 @@ mod tests {
 
     #[test]
     fn versions_count_on_within_a_batch_and_actions_are_no_entries() {
-        let batch = [Operation::Insert, Operation::Update, Operation::Action, Operation::Delete, Operation::Truncate];
+        let batch = [
+            ChangeOperation::Insert,
+            ChangeOperation::Update,
+            ChangeOperation::Action,
+            ChangeOperation::Delete,
+            ChangeOperation::Truncate,
+        ];
         let batch = (1..).zip(batch).map(|(id, operation)| change(id, operation)).collect();
         let known = HashMap::from([(("sales_orders".to_owned(), "7".to_owned()), 4)]);
         let mut ends = Ends::default();

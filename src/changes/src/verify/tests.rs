@@ -1,7 +1,7 @@
 //! A trail in memory, altered in every way.
 
 use super::*;
-use crate::change::Operation;
+use crate::change::ChangeOperation;
 use crate::change::tests::change;
 use crate::entry::{Ends, Seal, entries};
 use chrono::NaiveDateTime;
@@ -27,7 +27,7 @@ fn trail() -> Kept {
     for batch in 0..3 {
         let mut digests = [Vec::new(), Vec::new()];
         for id in 1..=3 {
-            let (write, row) = entries(database, change(batch * 3 + id, Operation::Update), id, at(), &mut ends);
+            let (write, row) = entries(database, change(batch * 3 + id, ChangeOperation::Update), id, at(), &mut ends);
             let row = row.expect("an update");
             digests[0].extend(write.digest());
             digests[1].extend(row.digest());
@@ -110,7 +110,7 @@ fn deletion_insertion_and_cut_are_found_where_they_begin() {
 
     let mut kept = trail();
     let mut ends = kept.ends.clone();
-    let (write, row) = entries("genims_erp_db", change(99, Operation::Update), 1, at(), &mut ends);
+    let (write, row) = entries("genims_erp_db", change(99, ChangeOperation::Update), 1, at(), &mut ends);
     kept.writes.push(write);
     kept.rows.extend(row);
     assert_eq!(examined(&kept), [("writes", 10), ("changes", 10)]);

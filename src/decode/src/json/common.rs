@@ -19,6 +19,12 @@ pub(super) struct Common<'a> {
     pub(super) quality: Quality,
 }
 
+impl Common<'_> {
+    /// Nothing in common.
+    pub(super) const NONE: Self =
+        Self { machine: None, sensor: None, thing: None, timestamp_us: None, quality: Quality::Good };
+}
+
 #[cold]
 pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
     let shown = bounded(key);
@@ -28,13 +34,30 @@ pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: 
     visitor.reject_part(Form::Elements, fault.reason, detail, &fragment);
 }
 
-/// As [`reject`], for a tag with an object of its own.
+/// As [`reject`], for a tag with an object of its own. `within`: what stands around the tag, which tells how its object is read.
 #[cold]
-pub(super) fn reject_object<V: Visitor>(told: Told<'_>, key: &str, object: &[u8], common: Common<'_>, visitor: &mut V) {
+pub(super) fn reject_object<V: Visitor>(
+    told: Told<'_>,
+    within: Within,
+    (key, object): (&str, &[u8]),
+    common: Common<'_>,
+    visitor: &mut V,
+) {
     let shown = bounded(key);
-    let start = format!("{}{}:", opening(common), quoted(&shown));
-    let fragment = [start.as_bytes(), object, b"}"].concat();
+    let (before, behind) = match within {
+        Within::Element => ("", "}"),
+        Within::Values => ("\"values\":{", "}}"),
+    };
+    let start = format!("{}{before}{}:", opening(common), quoted(&shown));
+    let fragment = [start.as_bytes(), object, behind.as_bytes()].concat();
     visitor.reject_part(Form::Elements, told.reason(), format_args!("{shown}: {told}"), &fragment);
+}
+
+/// Where a tag stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    Element,
+    Values,
 }
 
 /// Long names could make the fragments of a message many times as long as the message.

@@ -15,6 +15,7 @@
 //! the weaker ones do not: they often are remarks, unless the topic's last level is free: see [`super::naming`]. A key that stands twice makes the element
 //! malformed, `null` and blank names, times and qualities are keys left out. A quality that cannot be read is uncertain.
 
+use super::common::{Common, opening};
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::fields::{
     DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
@@ -34,6 +35,10 @@ use genims_model::Quality;
 pub(super) const KEY: u8 = 1;
 /// A quality of OPC UA does.
 pub(super) const STATUS: u8 = 2;
+/// Several keys name a machine, and not the same one.
+pub(super) const MACHINES: u8 = 4;
+/// Of these more than [`Element::machines_beside`] holds.
+pub(super) const MACHINES_MANY: u8 = 8;
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +46,8 @@ pub(super) struct Element<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) sensor: Ranked<Text<'a>>,
     pub(super) machine: Ranked<Text<'a>>,
+    /// Other names beside it, of a machine if the catalogue has it.
+    pub(super) machines_beside: [Option<Text<'a>>; 2],
     pub(super) timestamp_us: Ranked<i64>,
     pub(super) value: Ranked<f64>,
     /// A value key was there and said nothing.
@@ -72,7 +79,7 @@ pub(super) struct Element<'a> {
     pub(super) is_silent: bool,
     /// One bit per known key that was seen.
     pub(super) keys_seen: u64,
-    /// Which keys stand twice: [`KEY`], [`STATUS`].
+    /// Of what there is too much: [`KEY`], [`STATUS`], [`MACHINES`], [`MACHINES_MANY`].
     pub(super) twice: u8,
     /// Several keys hold lists or objects of values, or several payloads: one would hide the other.
     pub(super) values_twice: bool,
@@ -211,10 +218,18 @@ impl<'a> Element<'a> {
         if self.keys_seen & (1 << DISPLAY_BIT) != 0 { self.bytes } else { b"" }
     }
 
-    /// Whether a key of the element itself stands twice. Where nothing else says that it is a reading, a `Status` may be a tag.
+    /// Fails where a key of the element itself stands twice, and says so where its keys name different machines.
     #[cold]
-    pub(super) fn is_twice(&self) -> bool {
-        self.twice & KEY != 0 || self.value.candidate.is_some() || self.is_data_set
+    pub(super) fn check_twice<V: Visitor>(&self, visitor: &mut V) -> Result<(), Fault> {
+        // Where nothing else says that it is a reading, a `Status` may be a tag.
+        let is_reading = self.value.candidate.is_some() || self.is_data_set;
+        if self.twice & KEY != 0 || (self.twice & STATUS != 0 && is_reading) {
+            return Err(TWICE);
+        }
+        if self.twice & MACHINES != 0 {
+            self.remark_machines(visitor);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -236,7 +251,7 @@ impl<'a> Element<'a> {
         match cursor.value()? {
             Value::Null => {}
             Value::Text(text) if text.is_empty() => {}
-            value => self.machine.offer(rank, name(value)),
+            value => self.names_machine(rank, name(value)),
         }
         Ok(())
     }
@@ -301,8 +316,8 @@ impl<'a> Element<'a> {
         if is_snapshot {
             return self.report_snapshot(address, visitor);
         }
-        if self.twice != 0 && self.is_twice() {
-            return Err(TWICE);
+        if self.twice != 0 {
+            self.check_twice(visitor)?;
         }
         let machine = self.machine_name(address, visitor)?;
         let machine = machine.as_deref();
@@ -334,6 +349,10 @@ impl<'a> Element<'a> {
         }
     }
 
+    pub(super) fn says_quality(&self) -> bool {
+        self.quality.candidate.is_some() || self.quality_is_odd
+    }
+
     #[inline]
     pub(super) fn quality_or(&self, other: Quality) -> Quality {
         match self.quality.candidate {
@@ -346,8 +365,8 @@ impl<'a> Element<'a> {
 
     #[cold]
     fn report_snapshot<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
-        if self.twice != 0 && self.is_twice() {
-            return Err(TWICE);
+        if self.twice != 0 {
+            self.check_twice(visitor)?;
         }
         let machine = self
             .machine_name(address, visitor)?
@@ -358,15 +377,20 @@ impl<'a> Element<'a> {
             return self.report_message(payload, address, visitor);
         }
         let timestamp_us = self.timestamp_us.candidate.transpose()?;
-        let (fields, fault) = snapshot::parse(self.bytes, |key| {
+        let (fields, left_out) = snapshot::parse(self.bytes, |key| {
             if Known::of(key.as_bytes()).is_none() {
                 visitor.remark(Remark::UnknownColumn, key);
             }
         })?;
         visitor.snapshot(&machine, timestamp_us, fields);
-        if let Some(fault) = fault {
-            let told = format_args!("{fault}; the other columns were taken");
-            visitor.reject_part(Form::Elements, fault.reason, told, self.bytes);
+        for (fault, written) in left_out {
+            // Without a state it is no snapshot: sent again it is refused again, and stores no second one.
+            let common = Common { machine: Some(&machine), timestamp_us, ..Common::NONE };
+            let start = format!("{}\"machine_state\":null,\"{}\":", opening(common), fault.subject);
+            let fragment = [start.as_bytes(), written, b"}"].concat();
+            let told = fault.told(written);
+            let detail = format_args!("{told}; the other columns were taken");
+            visitor.reject_part(Form::Elements, fault.reason, detail, &fragment);
         }
         Ok(())
     }

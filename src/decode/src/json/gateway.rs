@@ -95,7 +95,7 @@ impl<'a> Element<'a> {
         }
         match cursor.value()? {
             Value::Text(text) if text.is_sound() && !text.is_blank() => match known.says {
-                Says::MachineLabel => self.machine.offer(known.rank, Ok(text)),
+                Says::MachineLabel => self.names_machine(known.rank, Ok(text)),
                 _ => {
                     if known.bit == LABEL_BIT {
                         let is_second = self.keys_seen & (1 << LABEL_BIT) != 0;

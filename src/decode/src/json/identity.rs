@@ -1,12 +1,12 @@
 //! Whom an element means: enter its own names and those of its topic, leave a sensor and a machine.
 //! What can be read in two ways is decided in [`super::naming`].
 
-use super::cursor::Text;
-use super::element::Element;
-use super::keys::{MACHINE_RANK_WEAK, NAMES, SENSOR_RANK_STRONG};
+use super::cursor::{Cursor, Text, Value};
+use super::element::{Element, MACHINES, MACHINES_MANY};
+use super::keys::{Known, MACHINE_RANK_WEAK, NAMES, SENSOR_RANK_STRONG, Says};
 use super::naming;
 use crate::fault::{Fault, checked_name};
-use crate::{Address, Kind, Visitor};
+use crate::{Address, Kind, Remark, Visitor};
 use std::borrow::Cow;
 
 impl<'a> Element<'a> {
@@ -69,6 +69,27 @@ impl<'a> Element<'a> {
     }
 
     #[inline]
+    pub(super) fn names_machine(&mut self, rank: u8, named: Result<Text<'a>, Fault>) {
+        if let (Some(Ok(other)), Ok(named)) = (self.machine.candidate, named)
+            && !other.same(named)
+        {
+            let beside = if rank < self.machine.rank { other } else { named };
+            self.names_machine_beside(rank.max(self.machine.rank), beside);
+        }
+        self.machine.offer(rank, named);
+    }
+
+    #[cold]
+    fn names_machine_beside(&mut self, rank: u8, beside: Text<'a>) {
+        self.twice |= MACHINES;
+        let place = self.machines_beside.iter_mut().find(|known| known.is_none_or(|known| known.same(beside)));
+        match place {
+            Some(place) if rank >= MACHINE_RANK_WEAK => *place = Some(beside),
+            _ => self.twice |= MACHINES_MANY,
+        }
+    }
+
+    #[inline]
     pub(super) fn machine_name<'n, V: Visitor>(
         &self,
         address: &Address<'n>,
@@ -92,12 +113,108 @@ impl<'a> Element<'a> {
     #[inline]
     pub(super) fn own_machine<V: Visitor>(&self, is_named: bool, visitor: &V) -> Result<Option<Text<'a>>, Fault> {
         match self.machine.candidate {
+            Some(Ok(_)) if is_named && self.machine.rank > MACHINE_RANK_WEAK => Ok(None),
             Some(Ok(label)) if self.machine.rank > MACHINE_RANK_WEAK => {
-                Ok(Some(label).filter(|label| !is_named && visitor.knows_machine(&label.to_str())))
+                let is_machine = visitor.knows_machine(&label.to_str());
+                Ok(if is_machine { Some(label) } else { self.other_label(visitor) })
             }
             Some(Ok(_)) if is_named && self.machine.rank >= MACHINE_RANK_WEAK => Ok(None),
             Some(Err(_)) if is_named && self.machine.rank > 0 => Ok(None),
             machine => machine.transpose(),
         }
+    }
+
+    /// Of several labels of machines the first that the catalogue has.
+    fn other_label<V: Visitor>(&self, visitor: &V) -> Option<Text<'a>> {
+        if self.twice & MACHINES == 0 {
+            return None;
+        }
+        let mut known =
+            self.machines_beside.into_iter().flatten().filter(|label| visitor.knows_machine(&label.to_str()));
+        match (known.next(), known.next()) {
+            (label, None) if self.twice & MACHINES_MANY == 0 => label,
+            // The order in which they stand there counts.
+            _ => {
+                let labels = self.machine_labels().into_iter();
+                labels.map(|(_, _, label)| label).find(|label| visitor.knows_machine(&label.to_str()))
+            }
+        }
+    }
+
+    /// What it names machines, with the ranks: first what counts.
+    fn machines(&self) -> impl Iterator<Item = (u8, Text<'a>)> + use<'a> {
+        let first = self.machine.candidate.and_then(Result::ok).map(|name| (self.machine.rank, name));
+        let beside = self.machines_beside.into_iter().flatten().map(|name| (MACHINE_RANK_WEAK, name));
+        first.into_iter().chain(beside)
+    }
+
+    /// Says so where its keys name different machines.
+    #[cold]
+    pub(super) fn remark_machines<V: Visitor>(&self, visitor: &mut V) {
+        remark_machines_of(&[self], visitor);
+    }
+
+    /// Says so where a message names another machine than what it holds.
+    #[cold]
+    pub(super) fn remark_machines_in<V: Visitor>(&self, held: &Element<'_>, visitor: &mut V) {
+        if self.machine.candidate.is_some() && held.machine.candidate.is_some() {
+            remark_machines_of(&[held, self], visitor);
+        }
+    }
+
+    /// The keys that name machines, with what they say.
+    #[cold]
+    fn machine_labels(&self) -> Vec<(Cow<'a, str>, Known, Text<'a>)> {
+        let mut labels = Vec::new();
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let key = key.to_str();
+            let known = Known::of(key.as_bytes()).or_else(|| Known::of_gateway(key.as_bytes()));
+            let known = known.filter(|known| matches!(known.says, Says::Machine | Says::MachineLabel));
+            match (cursor.value()?, known) {
+                (Value::Text(text), Some(known)) if !text.is_blank() => labels.push((key, known, text)),
+                _ => {}
+            }
+            Ok(())
+        });
+        read.map(|()| labels).unwrap_or_default()
+    }
+}
+
+/// Whether elements name different machines. What need not be a machine's name is one if the catalogue has it: gateways name themselves
+/// in every element, so that only the catalogue is asked.
+fn name_different<V: Visitor>(elements: &[&Element<'_>], visitor: &V) -> bool {
+    let is_machine = |(rank, name): &(u8, Text<'_>)| *rank < MACHINE_RANK_WEAK || visitor.knows_machine(&name.to_str());
+    let mut machines = elements.iter().flat_map(|element| element.machines()).filter(is_machine);
+    elements.iter().any(|element| element.twice & MACHINES_MANY != 0)
+        || machines.next().is_some_and(|(_, first)| machines.any(|(_, other)| !other.same(first)))
+}
+
+fn remark_machines_of<V: Visitor>(elements: &[&Element<'_>], visitor: &mut V) {
+    if !name_different(elements, visitor) {
+        return;
+    }
+    let mut labels: Vec<_> = elements.iter().flat_map(|element| element.machine_labels()).collect();
+    labels.sort_by_key(|(_, known, _)| known.rank);
+    let names = labels.into_iter().map(|(key, known, label)| (key, known.rank < MACHINE_RANK_WEAK, label.to_str()));
+    remark_machines(names, visitor);
+}
+
+/// Says so where a reading has names of different machines. `names`: with their keys, and whether they are sure to be of machines;
+/// the others are if the catalogue has them.
+#[cold]
+pub(crate) fn remark_machines<'n, V: Visitor>(
+    names: impl Iterator<Item = (Cow<'n, str>, bool, Cow<'n, str>)>,
+    visitor: &mut V,
+) {
+    let mut said: Vec<(Cow<'n, str>, Cow<'n, str>)> = Vec::new();
+    for (key, is_sure, name) in names {
+        let is_new = said.iter().all(|(_, other)| *other != name);
+        if is_new && (is_sure || visitor.knows_machine(&name)) {
+            said.push((key, name));
+        }
+    }
+    if said.len() > 1 {
+        let told: Vec<String> = said.iter().map(|(key, name)| format!("{key} says machine {name}")).collect();
+        visitor.remark(Remark::OtherMachine, &told.join(", "));
     }
 }

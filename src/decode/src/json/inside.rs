@@ -2,9 +2,11 @@
 //! buffer (`{"type": "Buffer", "data": [49, 46, 53]}`), alone or as the payload of its message. Looked for where nothing else was
 //! found; read as if it had been sent alone, and set aside as it came.
 
+use super::common::Common;
 use super::cursor::{Cursor, Value};
 use super::element::Element;
 use super::loose;
+use super::message::{of_value, sensor_of};
 use super::original::Original;
 use crate::fault::Fault;
 use crate::{Address, Form, Visitor, payload};
@@ -38,19 +40,29 @@ fn read_held<V: Visitor>(
 ) -> Result<(), Fault> {
     let machine = element.machine_name(address, visitor)?;
     let timestamp_us = element.timestamp_us.candidate.transpose()?;
-    let quality = element.quality_or(Quality::Good);
+    let mut quality = element.quality_or(Quality::Good);
     element.remark(visitor);
     let topic = element.topic();
     let plain = Address { machine: machine.as_deref(), ..*address };
     let json = loose::as_json(held);
-    let names_sensor = || match Element::parse(&mut Cursor::new(json.as_deref().unwrap_or(held))) {
-        Ok(inner) => inner.sensor.candidate.is_some(),
-        Err(_) => held.starts_with(b"[") || held.starts_with(b"{"),
+    let mut cursor = Cursor::new(json.as_deref().unwrap_or(held));
+    let named = match Element::parse(&mut cursor) {
+        Ok(inner) => {
+            // Good is what it says as well as what is said nowhere.
+            if inner.says_quality() && cursor.token().is_none() {
+                quality = Quality::Good;
+            }
+            element.remark_machines_in(&inner, visitor);
+            inner.address_in(topic.as_deref(), &plain, visitor)
+        }
+        Err(_) if held.starts_with(b"[") || held.starts_with(b"{") => plain,
+        Err(_) => of_value(topic.as_deref(), &plain, visitor),
     };
-    let named = if names_sensor() { plain } else { element.named_by_topic(topic.as_deref(), &plain, visitor) };
+    let sensor = sensor_of(&named, &plain);
+    let own_machine = machine.as_deref().filter(|machine| Some(*machine) != address.machine);
     let mut original = Original::<dyn Visitor>::new(visitor, element.bytes(), held);
     original.form = Some(Form::Elements);
-    (original.timestamp_us, original.quality) = (timestamp_us, quality);
+    original.around = Common { machine: own_machine, sensor, thing: None, timestamp_us, quality };
     payload::read(&named, held, &mut original);
     Ok(())
 }
@@ -80,7 +92,8 @@ pub(crate) fn document(quoted: &[u8]) -> Option<Cow<'_, str>> {
     Some(text.to_str()).filter(|text| is_all && text.trim_start().starts_with(['{', '[']))
 }
 
-fn buffer(object: &[u8]) -> Option<Vec<u8>> {
+/// The bytes of a buffer as Node-RED prints one.
+pub(super) fn buffer(object: &[u8]) -> Option<Vec<u8>> {
     let (mut is_buffer, mut bytes) = (false, None);
     let read = Cursor::new(object).object(|cursor, key| {
         let written = cursor.pass()?;

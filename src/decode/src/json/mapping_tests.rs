@@ -156,6 +156,37 @@ fn words_stand_for_values_wherever_a_value_may_stand() {
     assert_eq!(batch.reasons(), [Reason::NotANumber], "below other topics the words mean nothing");
 }
 
+/// Whatever the form that it has in a message: it is read as if it had been sent alone.
+#[test]
+fn words_of_snapshots_stay_words_in_messages() {
+    let decoder = decoder("template = \"press/{machine}/data\"\nstates = { AUTO = 2 }");
+    let snapshot = r#"{"machine_state":"AUTO","operation_mode":"AUTO"}"#;
+    let text = serde_json::Value::from(snapshot).to_string();
+    let buffer = format!(r#"{{"type":"Buffer","data":{:?}}}"#, snapshot.as_bytes());
+    let lines = serde_json::Value::from(format!("{snapshot}\n{{\"A\":\"AUTO\"}}")).to_string();
+    let a = Found::new("A", None, 2.0).on("M1");
+    for (payload, points) in [
+        (snapshot.to_owned(), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{snapshot}}}"#), vec![]),
+        (format!(r#"{{"topic":"press","payload":{snapshot}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":[{snapshot},{{"name":"A","value":"AUTO"}}]}}"#), vec![a.clone()]),
+        (format!(r#"{{"_msgid":"a","payload":{text}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{}}}"#, text.replace("\\\"", "'")), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{buffer}}}"#), vec![]),
+        (format!(r#"{{"_msgid":"a","payload":{lines}}}"#), vec![a.clone()]),
+    ] {
+        let found = decoded(&decoder, "press/M1/data", &payload);
+        assert_eq!((found.points, found.rejects), (points, vec![]), "{payload}");
+        let [(machine, _, fields)] = &found.snapshots[..] else { panic!("{payload}: {:?}", found.snapshots) };
+        let words = (fields.machine_state.as_str(), fields.operation_mode.as_deref());
+        assert_eq!((machine.as_str(), words), ("M1", ("AUTO", Some("AUTO"))), "{payload}");
+    }
+    // Among tags it is one that is called so.
+    let data_set = r#"{"DataSetWriterId":1,"Payload":{"machine_state":{"Value":"AUTO"},"A":{"Value":"AUTO"}}}"#;
+    let found = decoded(&decoder, "press/M1/data", data_set);
+    assert!(found.snapshots.is_empty() && found.points.contains(&a), "{found:?}");
+}
+
 #[test]
 fn a_template_needs_no_sensor_where_keys_name_it() {
     let all = decoder("template = \"plant/dump\"\n[keys]\nsensor = \"tagname\"\nvalue = \"pv\"\nmachine = \"unit\"");
@@ -203,4 +234,76 @@ fn times_of_a_clock_without_an_offset_are_read_in_the_zone_of_the_topic() {
     }
     let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M/A", r#"{"time":"2023-11-14 23:13:20","value":1}"#);
     assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);
+}
+
+/// Whatever the form: documents that are nearly JSON, in text, in buffers, and lines.
+#[test]
+fn the_zone_of_the_topic_is_that_of_every_form() {
+    let decoder = decoder("template = \"press/{machine}/data\"\nzone = \"Europe/Berlin\"\nstates = { RUN = 1 }");
+    let document = r#"{"time":"2023-11-14 23:13:20.123","A":1}"#;
+    let buffer = format!(r#"{{"type":"Buffer","data":{:?}}}"#, document.as_bytes());
+    let text = serde_json::Value::from(document).to_string();
+    let loose_text = serde_json::Value::from(document.replace('"', "'")).to_string();
+    for payload in [
+        document.replace('"', "'"),
+        r#"{time: "2023-11-14 23:13:20.123", A: 1}"#.to_owned(),
+        format!("[{}]", document.replace('"', "'")),
+        "{'time': '2023-11-14 23:13:20.123', 'A': 'RUN'}".to_owned(),
+        text.clone(),
+        loose_text.clone(),
+        format!(r#"{{"_msgid":"a","payload":{text}}}"#),
+        format!(r#"{{"_msgid":"a","payload":{loose_text}}}"#),
+        format!(r#"{{"_msgid":"a","payload":{buffer}}}"#),
+        format!(r#"{{"_msgid":"a","time":"2023-11-14 23:13:20.123","payload":{{"A":"RUN"}}}}"#),
+        "M1 A=1 2023-11-14T23:13:20.123".to_owned(),
+        "M1 A=1 2023-11-14 23:13:20.123".to_owned(),
+        "M1 A=1 2023-11-14T22:13:20.123Z".to_owned(),
+        "M1 A=1 1700000000123".to_owned(),
+    ] {
+        let found = decoded(&decoder, "press/M1/data", &payload);
+        assert_eq!((found.points, found.rejects), (vec![Found::new("A", TIME_US, 1.0).on("M1")], vec![]), "{payload}");
+    }
+    for payload in [
+        "{'time': '2023-10-29 02:30:00', 'A': 1}",
+        r#"{"_msgid":"a","payload":"{\"time\":\"2023-10-29 02:30:00\",\"A\":1}"}"#,
+        "M1 A=1 2023-10-29T02:30:00",
+    ] {
+        let found = decoded(&decoder, "press/M1/data", payload);
+        assert_eq!(
+            (found.points.len(), found.reasons()),
+            (0, vec![Reason::BadTimestamp]),
+            "twice on the clock: {payload}"
+        );
+        assert_eq!(found.fragments(), [payload]);
+    }
+    // A zone that is said is not asked for again.
+    for line in ["M1 A=1 2023-10-29T02:30:00", "M1 A=1 2023-03-26 02:30:00"] {
+        let found = decoded(&decoder, "press/M1/data", line);
+        let expected = "the timestamp has no offset, and the clock of the topic's zone shows that time twice or never";
+        assert_eq!(found.rejects[0].1, format!("{expected}: `{line}`; write it with Z or an offset as +01:00"));
+    }
+    let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M1/tags", "M1 A=1 2023-11-14T23:13:20");
+    assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);
+}
+
+#[test]
+fn the_zone_of_the_topic_is_that_of_snapshots() {
+    let decoder = decoder(
+        "template = \"press/{machine}/scada\"\nzone = \"Europe/Berlin\"\nstates = { AUTO = 2 }\n[keys]\nvalue = \"shift_id\"",
+    );
+    let snapshot = r#"{"time":"2023-11-14 23:13:20.123","machine_state":"AUTO","shift_id":"A","last_fault_timestamp":"2023-07-14 22:13:20"}"#;
+    let text = serde_json::Value::from(snapshot).to_string();
+    for payload in [
+        snapshot.to_owned(),
+        snapshot.replace('"', "'"),
+        format!("[{snapshot}]"),
+        format!(r#"{{"_msgid":"a","payload":{snapshot}}}"#),
+        format!(r#"{{"_msgid":"a","payload":{text}}}"#),
+    ] {
+        let found = decoded(&decoder, "press/M1/scada", &payload);
+        let [(machine, timestamp_us, fields)] = &found.snapshots[..] else { panic!("{payload}: {found:?}") };
+        assert_eq!((machine.as_str(), *timestamp_us, found.rejects.len()), ("M1", TIME_US, 0), "{payload}");
+        assert_eq!(fields.last_fault_timestamp_us, Some(1_689_365_600_000_000), "two hours ahead: {payload}");
+        assert_eq!((fields.machine_state.as_str(), fields.shift_id.as_deref()), ("AUTO", Some("A")), "{payload}");
+    }
 }

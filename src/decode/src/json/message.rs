@@ -1,9 +1,9 @@
 //! A message of Node-RED or of a broker's rule, which means its payload:
 //! `{"topic": "plant/TEMP-1", "timestamp": 1700000000000, "payload": 71.5}`.
 //!
-//! The payload is read as if it had been sent alone. What it does not say of machine, time and quality, the message says; who
-//! is meant, where neither the payload nor the topic of the listener names a sensor that the catalogue has, the message's own
-//! `topic` does, if the catalogue has its last level.
+//! The payload is read as if it had been sent alone. What it does not say of machine, time and quality, the message says. Where
+//! neither the payload nor the topic of the listener names a sensor, the last level of the message's own `topic` does: of tags if
+//! the catalogue has it, of a value in any case, so that one of an unknown sensor is set aside under its name.
 
 use super::common::Common;
 use super::cursor::{Cursor, Syntax, Value};
@@ -12,6 +12,7 @@ use super::envelope::{member, text};
 use super::fields::{number_value, only_item};
 use super::keys::{Ranked, TOPIC_BIT};
 use super::list;
+use super::naming::TAGS_LEVEL;
 use crate::fault::{Fault, TWICE, checked_name};
 use crate::{Address, Kind, Name, Point, Visitor};
 use genims_model::Quality;
@@ -34,12 +35,13 @@ impl<'a> Element<'a> {
         let machine = machine.as_deref();
         let address = Address { machine, ..*address };
         let topic = self.topic();
-        let named = self.named_by_topic(topic.as_deref(), &address, visitor);
+        let topic = topic.as_deref();
         let mut cursor = Cursor::new(payload);
         let report = |cursor: &mut Cursor<'a>, visitor: &mut V| {
             Element::parse(cursor).map(|inner| {
-                let address = if inner.sensor.candidate.is_some() { &address } else { &named };
-                self.around(inner).report(address, visitor)
+                self.remark_machines_in(&inner, visitor);
+                let address = inner.address_in(topic, &address, visitor);
+                self.around(inner).report(&address, visitor)
             })
         };
         let result = match payload.first() {
@@ -47,7 +49,9 @@ impl<'a> Element<'a> {
             Some(b'[') if list::check(&mut cursor.clone()).is_ok_and(|list| list.is_some()) => {
                 let timestamp_us = self.timestamp_us.candidate.transpose()?;
                 let quality = self.quality_or(Quality::Good);
-                let common = Common { machine, sensor: None, thing: None, timestamp_us, quality };
+                // Whom entries mean that name nobody.
+                let sensor = sensor_of(&of_value(topic, &address, visitor), &address);
+                let common = Common { machine, sensor, thing: None, timestamp_us, quality };
                 list::report(payload, common, visitor, report);
                 Ok(())
             }
@@ -56,7 +60,7 @@ impl<'a> Element<'a> {
                     Value::Nested => only_item(payload)?,
                     value => number_value(value)?,
                 };
-                let sensor = self.sensor_name(machine, &named, visitor)?;
+                let sensor = self.sensor_name(machine, &of_value(topic, &address, visitor), visitor)?;
                 visitor.point(Point {
                     name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
                     timestamp_us: self.timestamp_us.candidate.transpose()?,
@@ -76,8 +80,7 @@ impl<'a> Element<'a> {
         if inner.timestamp_us.candidate.is_none() {
             meant.timestamp_us = self.timestamp_us;
         }
-        let says_quality = |element: &Self| element.quality.candidate.is_some() || element.quality_is_odd;
-        if says_quality(self) && !says_quality(&inner) {
+        if self.says_quality() && !inner.says_quality() {
             meant.quality = Ranked { rank: 0, candidate: Some(Ok(self.quality_or(Quality::Good))) };
         }
         meant
@@ -89,21 +92,63 @@ impl<'a> Element<'a> {
         member(self.bytes, "topic").and_then(text)
     }
 
-    /// The address of a message, with the sensor that its own `topic` names.
+    /// The address under which an element is read that a message with a `topic` holds. What names its sensor itself, and a
+    /// snapshot, needs no name of the message.
     #[cold]
-    pub(super) fn named_by_topic<'t, V: Visitor>(
+    pub(super) fn address_in<'t, V: Visitor>(
         &self,
         topic: Option<&'t str>,
         address: &Address<'t>,
         visitor: &V,
     ) -> Address<'t> {
-        let is_known = |sensor: &str| visitor.knows(address.machine, sensor);
-        let last = topic.and_then(|topic| topic.rsplit('/').next()).filter(|last| is_known(last));
-        match (address.kind, last) {
-            (Kind::Sensor(sensor), _) if is_known(sensor) => *address,
-            (Kind::Scada | Kind::Rows { .. }, _) => *address,
-            (_, Some(last)) => Address { kind: Kind::Sensor(last), ..*address },
-            (_, None) => *address,
+        if self.sensor.candidate.is_some() || self.is_snapshot {
+            *address
+        } else if self.value.candidate.is_some() {
+            of_value(topic, address, visitor)
+        } else {
+            of_known(topic, address, visitor)
         }
+    }
+}
+
+/// The address of a value in a message, with the sensor that the message's own `topic` names. Where nothing else names one that
+/// may be known, it does even if the catalogue lacks it: then it is set aside under that name.
+#[cold]
+pub(super) fn of_value<'t, V: Visitor>(topic: Option<&'t str>, address: &Address<'t>, visitor: &V) -> Address<'t> {
+    let known = of_known(topic, address, visitor);
+    let is_free = match known.kind {
+        Kind::Readings => true,
+        Kind::Sensor(sensor) => sensor == TAGS_LEVEL && !knows(sensor, &known, visitor),
+        Kind::Scada | Kind::Rows { .. } => false,
+    };
+    match last_level(topic).filter(|_| is_free) {
+        Some(last) => Address { kind: Kind::Sensor(last), ..known },
+        None => known,
+    }
+}
+
+/// The same where it counts only if the catalogue has it.
+fn of_known<'t, V: Visitor>(topic: Option<&'t str>, address: &Address<'t>, visitor: &V) -> Address<'t> {
+    let last = last_level(topic).filter(|last| knows(last, address, visitor));
+    match (address.kind, last) {
+        (Kind::Sensor(sensor), _) if knows(sensor, address, visitor) => *address,
+        (Kind::Scada | Kind::Rows { .. }, _) | (_, None) => *address,
+        (_, Some(last)) => Address { kind: Kind::Sensor(last), ..*address },
+    }
+}
+
+fn knows<V: Visitor>(sensor: &str, address: &Address<'_>, visitor: &V) -> bool {
+    visitor.knows(address.machine, sensor)
+}
+
+fn last_level(topic: Option<&str>) -> Option<&str> {
+    topic?.rsplit('/').find(|level| !level.trim().is_empty())
+}
+
+/// The sensor that an address has and the one around it has not.
+pub(super) fn sensor_of<'t>(named: &Address<'t>, around: &Address<'_>) -> Option<&'t str> {
+    match named.kind {
+        Kind::Sensor(sensor) if named.kind != around.kind => Some(sensor),
+        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Messages of Node-RED and of brokers' rules: what stands beside the payload belongs to it.
 
-use super::super::collected::{Collected, Found, come_back, decoded, points};
+use super::super::collected::{Found, come_back, decoded, points};
 use genims_model::Quality::{Bad, Good, Uncertain};
 use genims_model::Reason::{BadTimestamp, NotANumber};
 
@@ -59,9 +59,11 @@ fn what_is_at_fault_in_a_payload_keeps_the_time_of_its_message() {
         assert!(found.fragments()[0].contains("1700000000123"), "{:?}", found.fragments());
         come_back(TAGS, &found);
     }
-    let whole = r#"{"_msgid":"a","ts":1700000000123,"payload":"{\"values\":{\"A\":1,\"B\":\"x\"}}"}"#;
-    let found = decoded(TAGS, &[], whole);
-    assert_eq!((found.points.len(), found.fragments()), (1, vec![whole.to_owned()]));
+    let text = r#"{"_msgid":"a","ts":1700000000123,"payload":"{\"values\":{\"A\":1,\"B\":\"x\"}}"}"#;
+    let found = decoded(TAGS, &[], text);
+    let part = r#"{"timestamp_us":1700000000123000,"machine_id":"M1","values":{"B":"x"}}"#;
+    assert_eq!((found.points.len(), found.fragments()), (1, vec![part.to_owned()]));
+    come_back(TAGS, &found);
 }
 
 #[test]
@@ -75,14 +77,27 @@ fn the_message_s_topic_names_a_sensor_that_the_catalogue_has() {
             // The topic of the listener is the better one, and of a sensor that nobody has nothing is made.
             let below = points("genims/v1/F1/L1/M1/VIB", &["TEMP", "VIB"], &message);
             assert_eq!(below[0].sensor, "VIB", "{message}");
-            let unknown: Collected = decoded(TAGS, &[], &message);
-            assert!(unknown.points.iter().all(|point| point.sensor == "tags"), "{message}");
+            // Where nothing else names one, it is set aside under its name.
+            assert_eq!(points(TAGS, &[], &message), [temp(1.5)], "{message}");
+            assert_eq!(points(BATCH, &[], &message), [Found::new("TEMP", TIME_US, 1.5)], "{message}");
+            assert_eq!(points(TAGS, &["tags"], &message)[0].sensor, "tags", "a sensor of the topic is one: {message}");
         }
     }
     for inner in [r#"{"name":"VIB","value":1}"#, r#""{\"name\":\"VIB\",\"value\":1}""#] {
         let named = format!(r#"{{"topic":"TEMP","payload":{inner}}}"#);
-        assert_eq!(points(TAGS, &["TEMP", "VIB"], &named)[0].sensor, "VIB", "a name in the payload is its own");
+        for known in [&["TEMP", "VIB"][..], &["TEMP"], &[]] {
+            let found = points(TAGS, known, &named);
+            assert_eq!(found[0].sensor, "VIB", "a name in the payload is its own, known or not: {known:?}");
+        }
     }
+    // Of tags, and of a snapshot, it names nobody whom the catalogue lacks.
+    let tags = r#"{"topic":"plant/x/","payload":{"A":[{"value":1}],"B":[{"value":2}]}}"#;
+    let sensors: Vec<String> = points(TAGS, &[], tags).into_iter().map(|point| point.sensor).collect();
+    assert_eq!(sensors, ["A", "B"]);
+    assert_eq!(points(TAGS, &[], r#"{"topic":"plant/x/","payload":2}"#)[0].sensor, "x");
+    assert_eq!(points(TAGS, &[], r#"{"topic":"/","payload":2}"#)[0].sensor, "tags", "a topic without a level");
+    let state = decoded(BATCH, &["x"], r#"{"topic":"x","machine_id":"M1","payload":{"machine_state":"IDLE"}}"#);
+    assert_eq!((state.snapshots.len(), state.snapshots[0].0.as_str()), (1, "M1"));
     let machine = r#"{"topic":"x","machine_id":"M7","payload":{"sensor_id":"A","value":1}}"#;
     assert_eq!(points(BATCH, &[], machine), [Found::new("A", None, 1.0).on("M7")]);
     let named = r#"{"_msgid":"a","name":"TEMP","ts":1700000000123,"payload":1.5}"#;

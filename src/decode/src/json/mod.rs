@@ -28,6 +28,7 @@ mod keyed;
 mod keys;
 mod list;
 mod loose;
+mod mapped;
 mod message;
 mod naming;
 mod original;
@@ -56,6 +57,8 @@ mod naming_tests;
 #[cfg(test)]
 mod other_tests;
 #[cfg(test)]
+mod replay_tests;
+#[cfg(test)]
 mod shapes_tests;
 #[cfg(test)]
 mod tests;
@@ -63,6 +66,7 @@ mod tests;
 mod tolerance_tests;
 
 pub(crate) use fields::time_value;
+pub(crate) use identity::remark_machines;
 
 use super::fault::{Fault, NOT_A_NUMBER, checked_name};
 use super::mapping::Mapping;
@@ -116,15 +120,29 @@ fn is_old(rest: &[u8]) -> bool {
     behind.is_none_or(|at| !matches!(rest[at], b'{' | b'['))
 }
 
-/// As [`decode`], below a topic whose shape the configuration tells.
+/// As [`decode`], below a topic whose shape the configuration tells. `whole` is what was sent.
 #[cold]
-pub(super) fn decode_mapped<V: Visitor>(mapping: &Mapping, address: &Address<'_>, payload: &[u8], visitor: &mut V) {
-    match translate::translate(mapping, payload) {
-        Some(translated) if address.kind != Kind::Scada => {
-            let mut visitor = Original::new(visitor, payload, &translated);
+pub(super) fn decode_mapped<V: Visitor>(
+    mapping: &Mapping,
+    address: &Address<'_>,
+    payload: &[u8],
+    whole: &[u8],
+    visitor: &mut V,
+) {
+    let is_of_snapshots = address.kind == Kind::Scada;
+    let of_snapshots = if is_of_snapshots { mapping.of_snapshots() } else { None };
+    let mapping = if is_of_snapshots { of_snapshots.as_ref() } else { Some(mapping) };
+    let translated = mapping.and_then(|mapping| {
+        let translated = |json: &[u8]| translate::translate(mapping, json);
+        translated(payload).or_else(|| translated(&loose::as_json(payload)?))
+    });
+    match translated {
+        Some(translated) => {
+            let mut visitor = Original::new(visitor, whole, &translated);
             decode(address, &translated, &mut visitor);
         }
-        _ => decode(address, payload, visitor),
+        None if payload == whole => decode(address, payload, visitor),
+        None => inside::read(address, payload, whole, visitor),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! - Below a topic whose last level is no sensor of the catalogue, an element's weaker names (`name`, `id`, `tag` ...) count if the
 //!   catalogue has them, and below `tags` always: that level stands for the tags of its machine.
-//! - There `value` is one tag among others if the catalogue has one of these others.
+//! - There `value` is one tag among others if the catalogue has one of these others. If the element names a sensor (`sensor`,
+//!   `tag`, `name` ...) that the catalogue lacks, the value is that sensor's, and the known tags are taken beside it.
 //! - Of a node id of OPC UA (`nsu=urn:plc;s=TEMP-1`) the string identifier counts unless the catalogue has the whole. The
 //!   `DisplayName` beside it counts if the catalogue has it and neither of these, and where the identifier is no string.
 

@@ -88,7 +88,7 @@ fn a_device_is_the_machine_where_nothing_else_is_and_the_catalogue_has_it() {
         assert_eq!(points(TAGS, &["PRESS-1"], &of_press), [untimed("TEMP", 5.0)], "the topic names one: {of_press}");
         let list = format!(r#"{{"values":[{{"{key}":"PRESS-1","name":"TEMP","v":5}}]}}"#);
         assert_eq!(points(BATCH, &["PRESS-1"], &list), std::slice::from_ref(&expected), "{list}");
-        let named = format!(r#"{{"{key}":"PRESS-2","machine_id":"PRESS-1","TEMP":5}}"#);
+        let named = format!(r#"{{"{key}":"gateway 7","machine_id":"PRESS-1","TEMP":5}}"#);
         assert_eq!(points(BATCH, &["PRESS-1", "PRESS-2"], &named), std::slice::from_ref(&expected), "{named}");
         // Digits there are a name, and of a sensor of the catalogue the value.
         let digits = format!(r#"{{"{key}":"42","TEMP":5}}"#);
@@ -154,4 +154,119 @@ fn a_number_is_a_name_where_the_catalogue_has_it() {
     let unknown = decoded(TAGS, &[], r#"{"tags":[{"id":40001,"v":5}]}"#);
     assert_eq!((unknown.points.len(), unknown.reasons()), (0, vec![MalformedPayload]));
     come_back(TAGS, &unknown);
+}
+
+#[test]
+fn several_names_of_the_machine_agree_or_it_is_said() {
+    let press = |machine: &str| Found::new("TEMP", None, 5.0).on(machine);
+    let known = &["PRESS-1", "PRESS-2"];
+    for same in [
+        r#"{"machine":"PRESS-1","machine_id":"PRESS-1","device":"PRESS-1","TEMP":5}"#,
+        r#"{"device":"PRESS-1","asset":"\u0050RESS-1","deviceName":"Press in hall 2","TEMP":5}"#,
+        r#"{"deviceId":"7f3a","deviceName":"PRESS-1","TEMP":5}"#,
+        r#"{"values":[{"deviceId":"7f3a","asset":"PRESS-1","name":"TEMP","v":5}]}"#,
+        r#"{"deviceId":"7f3a","deviceName":"Press in hall 2","machine_id":"PRESS-1","TEMP":5}"#,
+        r#"{"deviceId":"7f3a","deviceName":"Press","asset":"hall 2","machine_id":"PRESS-1","TEMP":5}"#,
+        "modbus,device=PRESS-1,machine=PRESS-1,host=gw TEMP=5",
+        "modbus,device=7f3a,asset=hall,machine_id=PRESS-1 TEMP=5",
+        "modbus,device=7f3a,machine_id=PRESS-1 TEMP=5",
+    ] {
+        assert_eq!(points(BATCH, known, same), [press("PRESS-1")], "{same}");
+    }
+    for (message, told) in [
+        (
+            r#"{"machine":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, machine says machine PRESS-2",
+        ),
+        (
+            r#"{"device":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, device says machine PRESS-2",
+        ),
+        (
+            r#"{"deviceId":"7f3a","deviceName":"\u0050RESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, deviceName says machine PRESS-2",
+        ),
+        (
+            r#"{"deviceId":"7f3a","deviceName":"Press","asset":"hall 2","thing":"PRESS-2","machine_id":"PRESS-1","TEMP":5}"#,
+            "machine_id says machine PRESS-1, thing says machine PRESS-2",
+        ),
+        (
+            r#"{"deviceId":"7f3a","asset":"PRESS-1","thing":"PRESS-2","TEMP":5}"#,
+            "asset says machine PRESS-1, thing says machine PRESS-2",
+        ),
+        (r#"{"asset":"PRESS-1","thing":"PRESS-2","TEMP":5}"#, "asset says machine PRESS-1, thing says machine PRESS-2"),
+        (
+            r#"{"machine":"PRESS-1","machineId":"P-9","TEMP":5}"#,
+            "machine says machine PRESS-1, machineId says machine P-9",
+        ),
+        (
+            r#"[{"sensor_id":"TEMP","machine_id":"PRESS-1","machine":"PRESS-2","value":5}]"#,
+            "machine_id says machine PRESS-1, machine says machine PRESS-2",
+        ),
+        (
+            r#"{"values":[{"name":"TEMP","machine":"PRESS-1","device":"PRESS-2","v":5}]}"#,
+            "machine says machine PRESS-1, device says machine PRESS-2",
+        ),
+        (
+            r#"{"_msgid":"a","machine_id":"PRESS-2","payload":{"machine_id":"PRESS-1","TEMP":5}}"#,
+            "machine_id says machine PRESS-1, machine_id says machine PRESS-2",
+        ),
+        (
+            r#"{"_msgid":"a","device":"PRESS-2","payload":"{\"machine\":\"PRESS-1\",\"TEMP\":5}"}"#,
+            "machine says machine PRESS-1, device says machine PRESS-2",
+        ),
+        (
+            "m,machine=PRESS-2,machine_id=PRESS-1 TEMP=5",
+            "machine says machine PRESS-2, machine_id says machine PRESS-1",
+        ),
+        ("m,device=PRESS-2,machine_id=PRESS-1 TEMP=5", "device says machine PRESS-2, machine_id says machine PRESS-1"),
+        (
+            "m,device=7f3a,asset=PRESS-2,machine_id=PRESS-1 TEMP=5",
+            "asset says machine PRESS-2, machine_id says machine PRESS-1",
+        ),
+        (
+            "m,sensor=TEMP,machine=PRESS-1,asset=PRESS-2 value=5",
+            "machine says machine PRESS-1, asset says machine PRESS-2",
+        ),
+        ("m,thing=PRESS-1,device=PRESS-2 TEMP=5", "thing says machine PRESS-1, device says machine PRESS-2"),
+    ] {
+        let found = decoded(BATCH, known, message);
+        assert_eq!((found.points, found.rejects), (vec![press("PRESS-1")], vec![]), "{message}");
+        assert_eq!(found.remarks, [told], "{message}");
+    }
+    // Nor are those two names whose entries stand in each other, or of which the catalogue lacks one.
+    let nested = r#"{"machine_id":"PRESS-1","values":[{"machine":"PRESS-2","name":"TEMP","v":5}]}"#;
+    assert_eq!(points(BATCH, known, nested), [press("PRESS-2")]);
+    let state =
+        decoded("genims/v1/F1/L1/M1/scada", &[], r#"{"machine_state":"IDLE","machine_id":"M1","machine":"M2"}"#);
+    assert_eq!(
+        (state.snapshots.len(), state.remarks),
+        (1, vec!["machine_id says machine M1, machine says machine M2".to_owned()])
+    );
+}
+
+#[test]
+fn a_value_is_that_of_the_sensor_that_its_object_names_and_known_tags_are_taken_beside_it() {
+    for key in ["sensor", "tag", "name", "id"] {
+        let payload = format!(r#"{{"{key}":"NEW-1","value":5,"TEMP":21.5,"rssi":-70,"unit":"C"}}"#);
+        let expected = [untimed("NEW-1", 5.0), untimed("TEMP", 21.5)];
+        assert_eq!(points(TAGS, &["TEMP"], &payload), expected, "{payload}");
+        assert_eq!(points("genims/v1/F1/L1/M1/machine-data", &["TEMP"], &payload), expected, "{payload}");
+        // Where the catalogue has it, or nothing that stands beside it, that is a remark.
+        assert_eq!(points(TAGS, &["TEMP", "NEW-1"], &payload), [untimed("NEW-1", 5.0)], "{payload}");
+        assert_eq!(points(TAGS, &[], &payload), [untimed("NEW-1", 5.0)], "{payload}");
+        assert_eq!(points(TEMP, &["TEMP"], &payload), [untimed("TEMP", 5.0)], "the topic's own: {payload}");
+        let batch = payload.replacen('{', r#"{"machine_id":"M1","#, 1);
+        assert_eq!(points(BATCH, &["TEMP"], &batch), [untimed("NEW-1", 5.0)], "in a batch the name is all: {batch}");
+        // A tag called value is one that the catalogue has.
+        let value = points(TAGS, &["TEMP", "value"], &payload);
+        assert_eq!(value, [untimed("value", 5.0), untimed("TEMP", 21.5), untimed("rssi", -70.0)], "{payload}");
+    }
+    let rated = r#"{"ts":1700000000123,"sensor":"NEW-1","value":5,"error":3,"TEMP":21.5}"#;
+    let time_us = Some(1_700_000_000_123_000);
+    let expected =
+        [("NEW-1", 5.0), ("TEMP", 21.5)].map(|(name, value)| Found::new(name, time_us, value).on("M1").of_quality(Bad));
+    assert_eq!(points(TAGS, &["TEMP"], rated), expected);
+    let bad = decoded(TAGS, &["TEMP"], r#"{"sensor":"NEW-1","value":"x","TEMP":21.5}"#);
+    assert_eq!((bad.points.len(), bad.rejects.len()), (0, 1), "the whole is set aside, and nothing of it stored");
 }

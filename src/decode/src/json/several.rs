@@ -51,9 +51,11 @@ impl<'a> Element<'a> {
         let thing = sensor.filter(|_| is_container);
         let common = Common { machine, sensor, thing, timestamp_us, quality };
         self.remark(visitor);
-        Some(match is_several {
-            true => self.report_several(self.sensor.rank == SENSOR_RANK_STRONG, common, visitor),
-            false => self.report_with_siblings(common, visitor),
+        let own = self.sensor.candidate.and_then(Result::ok).filter(|_| is_named && !is_several);
+        Some(match own.map(|own| self.own_name(own, machine, visitor)) {
+            _ if is_several => self.report_several(self.sensor.rank == SENSOR_RANK_STRONG, common, visitor),
+            Some(own) if !self.value_is_known(machine, visitor) => self.report_beside_known(&own, common, visitor),
+            _ => self.report_with_siblings(common, visitor),
         })
     }
 
@@ -200,6 +202,30 @@ impl<'a> Element<'a> {
         inner.report_item(None, common, LISTS_DEEP_MAX - 1, visitor).map(|()| true)
     }
 
+    /// An element whose `value` is that of the sensor that it names, beside tags that are known.
+    #[cold]
+    fn report_beside_known<V: Visitor>(&self, own: &str, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
+        let value = self.value.candidate.unwrap_or(Err(NOT_A_NUMBER))?;
+        let Common { machine, timestamp_us, quality, .. } = common;
+        let name = Name::Sensor { machine, sensor: checked_name(own)? };
+        visitor.point(Point { name, timestamp_us, value, quality });
+        tags::report_around(self.bytes, std::iter::once(own.to_owned()), common, visitor, Self::report_tag)
+    }
+
+    /// Whether the catalogue has a sensor that is called as the key of the value is.
+    #[cold]
+    fn value_is_known<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
+        let mut found = false;
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let key = key.to_str();
+            let is_value =
+                Known::of(key.as_bytes()).is_some_and(|known| matches!(known.says, Says::Value | Says::Data));
+            found |= is_value && visitor.knows(machine, &key);
+            cursor.skip()
+        });
+        read.is_ok() && found
+    }
+
     /// An element whose `value` is one tag among others.
     #[cold]
     pub(super) fn report_with_siblings<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
@@ -297,8 +323,8 @@ impl<'a> Element<'a> {
         deep: usize,
         visitor: &mut V,
     ) -> Result<(), Fault> {
-        if self.twice != 0 && self.is_twice() {
-            return Err(TWICE);
+        if self.twice != 0 {
+            self.check_twice(visitor)?;
         }
         let own_machine = self.own_machine(common.machine.is_some(), visitor)?.map(Text::to_str);
         let machine = own_machine.as_deref().map(checked_name).transpose()?.or(common.machine);

@@ -134,10 +134,10 @@ fn a_fault_of_a_single_reading_is_told_with_what_stands_there() {
 fn a_message_of_node_red_means_its_payload() {
     let message = |payload: &str| format!("{{\"_msgid\":\"a1\",\"topic\":\"x\",\"qos\":1,\"payload\":{payload}}}");
     let untimed = |sensor: &str, value: f64| Found::new(sensor, None, value).on("M1");
-    assert_eq!(points(&message("71.5")), [untimed("tags", 71.5)]);
-    assert_eq!(points(&message("\"71.5\"")), [untimed("tags", 71.5)]);
-    assert_eq!(points(&message("true")), [untimed("tags", 1.0)]);
-    assert_eq!(points(&message("{\"value\":1.5,\"ts\":1700000000123}")), [found("tags", 1.5)]);
+    assert_eq!(points(&message("71.5")), [untimed("x", 71.5)]);
+    assert_eq!(points(&message("\"71.5\"")), [untimed("x", 71.5)]);
+    assert_eq!(points(&message("true")), [untimed("x", 1.0)]);
+    assert_eq!(points(&message("{\"value\":1.5,\"ts\":1700000000123}")), [found("x", 1.5)]);
     assert_eq!(points(&message("{\"A\":1,\"B\":2}")), [untimed("A", 1.0), untimed("B", 2.0)]);
     let list = "[{\"sensor_id\":\"A\",\"value\":1},{\"sensor_id\":\"B\",\"value\":\"x\"}]";
     let of_list = decoded(&message(list));

@@ -12,7 +12,7 @@
 //! Nulls, blank text, keys that have a meaning of their own and those of the sender's protocol are always remarks. A tag at
 //! fault is rejected alone, in the form of [`values`].
 
-use super::common::{self, Common, TWICE};
+use super::common::{self, Common, TWICE, Within};
 use super::cursor::{Cursor, Syntax, Value};
 use super::fields::{is_no_time, number_value, only_item, stamp};
 use super::keys::{Known, Says, is_of_protocol};
@@ -247,7 +247,8 @@ where
         };
         *cursor = behind;
         if let Err(told) = result {
-            common::reject_object(told, &self.path, cursor.since(start), self.common, self.visitor);
+            let object = (self.path.as_str(), cursor.since(start));
+            common::reject_object(told, Within::Element, object, self.common, self.visitor);
         }
         self.seen.insert(self.path.clone());
         Ok(true)

@@ -3,11 +3,14 @@
 //! A part whose mapped key is there is written under its usual name, and other keys that would say the same are left out;
 //! everything else stays as it is, and what stands there twice is written twice, for the usual reader to find. So what is set aside, which is written with the usual names, is read under the mapping as
 //! it was before. Words become values wherever a value may stand, never in names, times and qualities. A snapshot stays as it
-//! is.
+//! is, but for its times. What a message holds as text or in a buffer is read with the same words and times.
 
 use super::common::quoted;
 use super::cursor::{Cursor, Syntax};
 use super::keys::{Known, Says, is_of_time};
+use super::mapped::{Members, Written};
+use super::{envelope, inside, loose};
+use crate::latin_1;
 use crate::mapping::{Mapping, PARTS, Part};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -42,58 +45,6 @@ struct Translation<'m> {
     out: Vec<u8>,
 }
 
-/// What stands behind a mapped key, and behind the same key once more.
-#[derive(Clone, Copy, Default)]
-struct Written<'a> {
-    first: Option<&'a [u8]>,
-    again: Option<&'a [u8]>,
-}
-
-impl<'a> Written<'a> {
-    fn put(&mut self, written: &'a [u8]) {
-        match self.first {
-            None => self.first = Some(written),
-            Some(_) => self.again = self.again.or(Some(written)),
-        }
-    }
-
-    /// `null` is a key left out, if it stands alone.
-    fn each(self) -> impl Iterator<Item = &'a [u8]> {
-        let alone = self.again.is_none();
-        self.first.into_iter().filter(move |written| !alone || *written != b"null").chain(self.again)
-    }
-}
-
-/// The bytes of the mapped keys that are there, by [`Part`], and the other members.
-struct Members<'a> {
-    parts: [Written<'a>; PARTS],
-    rest: Vec<(String, Option<Known>, Cow<'a, [u8]>)>,
-    is_snapshot: bool,
-}
-
-impl<'a> Members<'a> {
-    fn each(&self, part: Part) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.parts[part as usize].each()
-    }
-
-    fn has(&self, part: Part) -> bool {
-        self.each(part).next().is_some()
-    }
-
-    /// Whether a mapped key says what a usual one would say.
-    fn replaces(&self, says: Says) -> bool {
-        let several = self.has(Part::List) || self.has(Part::Value);
-        match says {
-            Says::Sensor => self.has(Part::Sensor),
-            Says::Machine => self.has(Part::Machine),
-            Says::Time(_) => self.has(Part::Time),
-            Says::Quality | Says::QualityBits | Says::Status | Says::OpcDa => self.has(Part::Quality),
-            Says::Value | Says::Data | Says::Several | Says::List | Says::Messages | Says::Records => several,
-            _ => false,
-        }
-    }
-}
-
 impl Translation<'_> {
     /// `cursor` stands behind the opening bracket.
     fn array(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Syntax> {
@@ -123,9 +74,7 @@ impl Translation<'_> {
         let start = *cursor;
         let members = self.members(cursor)?;
         if members.is_snapshot {
-            let whole = cursor.since(start.at());
-            self.out.extend_from_slice(whole);
-            return Ok(());
+            return self.snapshot(cursor.since(start.at()));
         }
         self.out.push(b'{');
         for named in named {
@@ -156,6 +105,55 @@ impl Translation<'_> {
         Ok(())
     }
 
+    /// A snapshot, with offsets where its times have none.
+    fn snapshot(&mut self, whole: &[u8]) -> Result<(), Syntax> {
+        if self.mapping.zone().is_none() {
+            self.out.extend_from_slice(whole);
+            return Ok(());
+        }
+        self.out.push(b'{');
+        Cursor::new(whole).object(|cursor, key| {
+            let key = key.to_str();
+            let written = cursor.pass()?;
+            let written = if is_time(&key) { self.time(written) } else { Cow::Borrowed(written) };
+            self.member(quoted(&key).as_bytes(), &written);
+            Ok(())
+        })?;
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    /// What a message holds as text or in a buffer, with values for words and offsets for times.
+    fn held(&self, written: &[u8]) -> Option<String> {
+        let document = match inside::buffer(written) {
+            Some(bytes) => Cow::Owned(String::from_utf8(bytes).ok()?),
+            None => inside::document(written)?,
+        };
+        document.trim_start().starts_with(['{', '[']).then_some(())?;
+        let loose = loose::as_json(document.as_bytes());
+        let mut inner = Translation { mapping: self.mapping, out: Vec::with_capacity(document.len()) };
+        inner.documents(loose.as_deref().unwrap_or(document.as_bytes())).ok()?;
+        Some(latin_1::read(&inner.out).into_owned())
+    }
+
+    /// What a message holds: a document, a list of them, or several on a line each. The words of snapshots stay.
+    fn documents(&mut self, written: &[u8]) -> Result<(), Syntax> {
+        let mut cursor = Cursor::new(written);
+        while let Some(next) = cursor.token() {
+            if matches!(next, b'[' | b']' | b',' | b'}' | b':') {
+                cursor.take(next);
+                self.out.push(next);
+                continue;
+            }
+            match cursor.pass()? {
+                snapshot if envelope::member(snapshot, "machine_state").is_some() => self.snapshot(snapshot)?,
+                other => self.copy(other)?,
+            }
+            self.out.push(b'\n');
+        }
+        Ok(())
+    }
+
     /// The members that no mapped key takes the place of.
     fn rest(&mut self, members: &Members<'_>, named: &[&[u8]]) -> Result<(), Syntax> {
         for (key, known, written) in &members.rest {
@@ -165,11 +163,17 @@ impl Translation<'_> {
             }
             match says {
                 Some(Says::Quality) => self.quality(key.as_bytes(), written),
+                Some(Says::Payload) if let Some(text) = self.held(written) => {
+                    self.member(key.as_bytes(), quoted(&text).as_bytes());
+                }
                 Some(says) if !holds_values(says) => self.member(key.as_bytes(), written),
                 _ => {
                     self.out.extend_from_slice(key.as_bytes());
                     self.out.push(b':');
-                    self.copy(written)?;
+                    match says {
+                        Some(Says::Payload) if members.is_message => self.documents(written)?,
+                        _ => self.copy(written)?,
+                    }
                     self.out.push(b',');
                 }
             }
@@ -178,19 +182,21 @@ impl Translation<'_> {
     }
 
     fn members<'a>(&self, cursor: &mut Cursor<'a>) -> Result<Members<'a>, Syntax> {
-        let mut members = Members { parts: [Written::default(); PARTS], rest: Vec::new(), is_snapshot: false };
+        let mut members =
+            Members { parts: [Written::default(); PARTS], rest: Vec::new(), is_snapshot: false, is_message: false };
         let mut path = String::new();
         cursor.object(|cursor, key| {
             path.clear();
             path.push_str(&key.to_str());
             let known = Known::of(path.as_bytes());
             members.is_snapshot |= known.is_some_and(|known| known.says == Says::MachineState);
+            members.is_message |= known.is_some_and(|known| matches!(known.says, Says::NodeRed | Says::Topic));
             cursor.token();
             let mut inside = *cursor;
             let written = cursor.pass()?;
             let key = quoted(&path);
             if !self.find(&mut path, &mut inside, written, &mut members.parts)? {
-                let is_time = is_of_time(word(key.as_bytes()).as_bytes());
+                let is_time = is_time(&word(key.as_bytes()));
                 let written = if is_time { self.time(written) } else { Cow::Borrowed(written) };
                 members.rest.push((key, known, written));
             }
@@ -296,7 +302,7 @@ impl Translation<'_> {
     /// Copies a value; words that stand for values become them.
     fn copy(&mut self, written: &[u8]) -> Result<(), Syntax> {
         let mut cursor = Cursor::new(written);
-        let (mut is_value, mut is_time) = (true, false);
+        let (mut is_value, mut is_of_time) = (true, false);
         while let Some(next) = cursor.token() {
             if matches!(next, b'{' | b'}' | b'[' | b']' | b',' | b':') {
                 cursor.take(next);
@@ -307,19 +313,24 @@ impl Translation<'_> {
             if cursor.token() == Some(b':') {
                 let key = word(token);
                 is_value = Known::of(key.as_bytes()).is_none_or(|known| holds_values(known.says));
-                is_time = is_of_time(key.as_bytes());
+                is_of_time = is_time(&key);
                 self.out.extend_from_slice(token);
                 continue;
             }
             let starts_word = !token.starts_with(b"-") && !token.first().is_some_and(u8::is_ascii_digit);
             match self.mapping.state(&word(token)).filter(|_| is_value && starts_word) {
-                _ if is_time => self.out.extend_from_slice(&self.time(token)),
+                _ if is_of_time => self.out.extend_from_slice(&self.time(token)),
                 Some(value) => self.out.extend_from_slice(value.to_string().as_bytes()),
                 None => self.out.extend_from_slice(token),
             }
         }
         Ok(())
     }
+}
+
+/// Whether a time stands behind a key, or may: of a reading, or in a column of a snapshot.
+fn is_time(key: &str) -> bool {
+    is_of_time(key.as_bytes()) || key == "last_fault_timestamp"
 }
 
 /// Whether a value may stand behind a key that says so.

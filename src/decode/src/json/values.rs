@@ -5,7 +5,7 @@
 //! (`{"TEMP": {"value": 1.5, "quality": "Good"}}`) or one of tags, as outside of `values`: see [`tags`]. A key at fault is rejected alone, as an element of its own with the same
 //! time, machine and quality.
 
-use super::common::{Common, TWICE, reject, reject_object};
+use super::common::{Common, TWICE, Within, reject, reject_object};
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
 use super::tags;
@@ -50,7 +50,9 @@ pub(super) fn report<'o, V: Visitor>(
             let result = if is_new { report_tag(cursor, &name, common, visitor)? } else { None };
             match result {
                 Some(Ok(())) => {}
-                Some(Err(told)) => reject_object(told, &name, cursor.since(start), common, visitor),
+                Some(Err(told)) => {
+                    reject_object(told, Within::Values, (&name, cursor.since(start)), common, visitor);
+                }
                 None => {
                     let written = cursor.pass()?;
                     if !is_new {

@@ -1,10 +1,13 @@
 //! One line of line protocol, taken apart without copying. [`Line::parse`] reads all of it, so a line that it passes has
 //! sound syntax to its end; [`Line::fields`] then walks over the fields again.
 
-use crate::fault::{Fault, OUT_OF_RANGE};
+use super::Clock;
+use crate::fault::{Fault, NO_OFFSET, NOT_ONCE, OUT_OF_RANGE};
+use crate::json::is_machine_label;
 use crate::number::Decimal;
 use crate::timestamp::{self, Unit};
 use crate::value;
+use chrono_tz::Tz;
 use genims_model::Reason;
 use genims_model::reading::VALUE_MAX;
 use std::borrow::Cow;
@@ -39,7 +42,7 @@ impl<'a> Escaped<'a> {
     }
 }
 
-fn unescape(raw: &str) -> String {
+pub(super) fn unescape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw.chars().peekable();
     while let Some(character) = rest.next() {
@@ -55,6 +58,8 @@ const NO_FIELDS: Fault = Fault::malformed("a line needs a space and fields after
 pub(super) const NO_MEASUREMENT: Fault =
     Fault::malformed("no measurement stands before the values; write `M temp=21.5,hum=48`, M for the machine");
 
+const TAG_TWICE: Fault = Fault::malformed("a tag stands twice");
+
 /// The quotes of a text are open at the line's end.
 pub(super) const QUOTES_OPEN: Fault = Fault::malformed("a quoted value breaks off");
 
@@ -65,6 +70,11 @@ pub(super) struct Line<'a> {
     pub(super) machine: Option<Escaped<'a>>,
     /// The content of a field `quality` that is a string, or else of a tag of that name.
     pub(super) quality: Option<&'a str>,
+    /// It is that of the tag.
+    pub(super) quality_is_tag: bool,
+    /// Tags that may name a machine, and the first of those that do if the catalogue has it.
+    pub(super) machine_tags: usize,
+    pub(super) label: Option<Escaped<'a>>,
     pub(super) timestamp_us: Option<i64>,
     fields: Scanner<'a>,
 }
@@ -83,6 +93,16 @@ pub(super) fn is_quality(key: &str) -> bool {
     matches!(key.as_bytes(), [b'q' | b'Q', rest @ ..] if rest == b"uality")
 }
 
+/// Whether a tag may name a machine where nothing else does. Most begin otherwise than `device`, `asset`, `thing` and `machineId`.
+#[inline(always)]
+fn is_label(key: &str) -> bool {
+    let begins = matches!(
+        key.as_bytes(),
+        [b'd' | b'D', b'e', ..] | [b'a', b's', ..] | [b't', b'h', ..] | [b'm' | b'M', b'a', ..]
+    );
+    begins && is_machine_label(key)
+}
+
 impl Field<'_> {
     #[inline(always)]
     pub(super) fn is_quality(&self) -> bool {
@@ -98,14 +118,14 @@ pub(super) enum FieldValue<'a> {
 
 impl<'a> Line<'a> {
     #[inline]
-    pub(super) fn parse(text: &'a str, unit: Option<Unit>) -> Result<Self, Fault> {
+    pub(super) fn parse(text: &'a str, clock: Clock) -> Result<Self, Fault> {
         let mut scanner = Scanner { text, at: 0 };
         let measurement = scanner.name(b", ");
         if measurement.raw.is_empty() {
             return Err(Fault::malformed("a line begins with a measurement"));
         }
         let (mut tags, mut ranks) = ([None; 2], [u8::MAX; 2]);
-        let mut quality = None;
+        let (mut quality, mut machine_tags, mut label) = (None, 0, None);
         while scanner.take(b',') && scanner.peek() != Some(b' ') {
             let (key, value) = scanner.tag()?;
             if value.raw.is_empty() {
@@ -117,14 +137,23 @@ impl<'a> Line<'a> {
                 "machine_id" => (1, 0),
                 "machine" => (1, 1),
                 key if is_quality(key) => {
-                    quality = Some(value.raw);
+                    if quality.replace(value.raw).is_some() {
+                        return Err(TAG_TWICE);
+                    }
                     continue;
                 }
-                _ => continue,
+                key => {
+                    if is_label(key) {
+                        machine_tags += 1;
+                        label = label.or(Some(value));
+                    }
+                    continue;
+                }
             };
             if ranks[place] == rank {
-                return Err(Fault::malformed("a tag stands twice"));
+                return Err(TAG_TWICE);
             }
+            machine_tags += place;
             if rank < ranks[place] {
                 (tags[place], ranks[place]) = (Some(value), rank);
             }
@@ -146,9 +175,10 @@ impl<'a> Line<'a> {
                 break;
             }
         }
-        let timestamp_us = if scanner.spaces() { Some(timestamp(scanner.rest(), unit)?) } else { None };
+        let timestamp_us = if scanner.spaces() { Some(timestamp(scanner.rest(), clock)?) } else { None };
         let [sensor, machine] = tags;
-        Ok(Self { measurement, sensor, machine, quality, timestamp_us, fields })
+        let quality_is_tag = quality.is_some() && !has_quality;
+        Ok(Self { measurement, sensor, machine, quality, quality_is_tag, machine_tags, label, timestamp_us, fields })
     }
 
     #[inline]
@@ -172,14 +202,14 @@ pub(super) fn tags(text: &str) -> impl Iterator<Item = (Escaped<'_>, Escaped<'_>
     std::iter::from_fn(move || scanner.take(b',').then(|| scanner.tag().ok()).flatten())
 }
 
-fn timestamp(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
+fn timestamp(text: &str, clock: Clock) -> Result<i64, Fault> {
     const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only a timestamp may stand");
     if let Some(count) = whole(text.as_bytes())
-        && let Some(unit) = unit.or_else(|| Unit::of_digits(text.len() as i32))
+        && let Some(unit) = clock.unit.or_else(|| Unit::of_digits(text.len() as i32))
     {
         return timestamp::from_whole(count, unit);
     }
-    unusual_timestamp(text, unit).unwrap_or(Err(NO_INTEGER))
+    unusual_timestamp(text, clock).unwrap_or(Err(NO_INTEGER))
 }
 
 /// Digits alone, as nearly every timestamp is, and no more than fit: read in one pass.
@@ -194,10 +224,11 @@ fn whole(text: &[u8]) -> Option<u64> {
 
 /// `None`: it is no timestamp.
 #[cold]
-fn unusual_timestamp(text: &str, unit: Option<Unit>) -> Option<Result<i64, Fault>> {
+fn unusual_timestamp(text: &str, clock: Clock) -> Option<Result<i64, Fault>> {
+    let unit = clock.unit;
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return other_timestamp(text, unit).map(Ok);
+        return other_timestamp(text, clock);
     }
     // Leading zeros count: what is set aside is written in nanoseconds with all of their digits, whenever it was.
     let unit = unit.or_else(|| Unit::of_digits(digits.len() as i32));
@@ -208,10 +239,18 @@ fn unusual_timestamp(text: &str, unit: Option<Unit>) -> Option<Result<i64, Fault
     decimal.map(|decimal| timestamp::from_decimal(decimal, unit))
 }
 
-/// A time with a fraction, or as RFC 3339 writes it.
+/// A time with a fraction, or as RFC 3339 writes it, without an offset only where the zone of the clock is known.
 #[cold]
-fn other_timestamp(text: &str, unit: Option<Unit>) -> Option<i64> {
-    text.starts_with(|first: char| first.is_ascii_digit()).then(|| timestamp::from_text(text, unit).ok()).flatten()
+fn other_timestamp(text: &str, Clock { unit, zone }: Clock) -> Option<Result<i64, Fault>> {
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let of_clock = |zone| timestamp::of_clock(text, zone);
+    match timestamp::from_text(text, unit) {
+        // What is no time of any clock is not one that misses its offset.
+        Err(fault) if fault == NO_OFFSET => of_clock(Tz::UTC).map(|_| of_clock(zone.ok_or(fault)?).ok_or(NOT_ONCE)),
+        other => other.ok().map(Ok),
+    }
 }
 
 /// A position in a line. Stops only at ASCII bytes, so all slices are at character boundaries.

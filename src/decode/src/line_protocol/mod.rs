@@ -3,11 +3,12 @@
 //! How a line names its sensors:
 //! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`; other fields are remarks
 //! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
+//!   (several tags that name different machines are told)
 //! - else the measurement is the machine; where it is none that the catalogue has (Telegraf's are names of its plugins), the
 //!   topic's machine, if it names one, and where it names none, a tag `device`, `name` and the like that the catalogue has
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string, or a code beside a sensor's value,
-//! or a tag of that name belongs to the whole line: see [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
+//! or a tag of that name (`Quality` alike) belongs to the whole line, the field before the tag: see [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
 //! [`super::value`] reads as one; other text is rejected for its field alone, but in quotes, beside a number, it is a remark unless the
 //! catalogue has the sensor; a line that cannot be read for itself alone.
 //! Empty lines and those that begin with `#` are skipped. A line that is no UTF-8 is read as Latin-1. Text
@@ -19,10 +20,11 @@
 
 mod line;
 
-use super::fault::{Fault, checked_name};
-use super::json::is_machine_label;
+use super::fault::{Fault, NO_OFFSET, NOT_ONCE, checked_name};
+use super::json::{is_machine_label, remark_machines};
 use super::timestamp::Unit;
 use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
+use chrono_tz::Tz;
 use genims_model::Quality;
 use line::{Escaped, Field, FieldValue, Line, NO_MEASUREMENT, QUOTES_OPEN, is_quality};
 use std::collections::HashSet;
@@ -31,13 +33,13 @@ use std::collections::HashSet;
 /// digits tell.
 #[inline]
 pub fn decode<V: Visitor>(text: &[u8], unit: Option<Unit>, visitor: &mut V) {
-    decode_at(text, unit, None, visitor);
+    decode_at(text, Clock { unit, zone: None }, None, visitor);
 }
 
 /// As [`decode`], below a topic that names a machine.
 #[inline]
-pub(crate) fn decode_at<V: Visitor>(text: &[u8], unit: Option<Unit>, machine: Option<&str>, visitor: &mut V) {
-    let around = Around { unit, machine };
+pub(crate) fn decode_at<V: Visitor>(text: &[u8], clock: Clock, machine: Option<&str>, visitor: &mut V) {
+    let around = Around { clock, machine };
     let mut rest = text;
     while !rest.is_empty() {
         let here = rest;
@@ -50,7 +52,10 @@ pub(crate) fn decode_at<V: Visitor>(text: &[u8], unit: Option<Unit>, machine: Op
         let Err(fault) = decode_line(line, around, visitor) else { continue };
         match decode_across(here, end, fault, around, visitor) {
             Some(behind) => rest = &here[behind..],
-            None => visitor.reject_part(Form::Lines, fault.reason, format_args!("{fault}"), line),
+            None => {
+                let told = fault.told(if [NO_OFFSET, NOT_ONCE].contains(&fault) { line } else { b"" });
+                visitor.reject_part(Form::Lines, fault.reason, format_args!("{told}"), line);
+            }
         }
     }
 }
@@ -58,8 +63,17 @@ pub(crate) fn decode_at<V: Visitor>(text: &[u8], unit: Option<Unit>, machine: Op
 /// What is said of all lines from outside.
 #[derive(Clone, Copy)]
 struct Around<'a> {
-    unit: Option<Unit>,
+    clock: Clock,
     machine: Option<&'a str>,
+}
+
+/// How the times behind lines are to be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Clock {
+    /// What numbers count; `None` lets their digits tell.
+    pub(crate) unit: Option<Unit>,
+    /// Where the clock stands that writes times without an offset.
+    pub(crate) zone: Option<Tz>,
 }
 
 /// Line feeds in one text in quotes that are followed.
@@ -108,11 +122,15 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     if text.contains('\0') {
         return Err(Fault::malformed("the line contains NUL"));
     }
-    let mut line = Line::parse(text, around.unit)?;
+    let mut line = Line::parse(text, around.clock)?;
     let (quality, mut value_field) = (quality_of(&line, visitor), None);
     let measurement = line.measurement.to_str();
+    let may_differ = line.machine_tags > 1 && machines_may_differ(&line, visitor);
     if line.sensor.is_none() && line.machine.is_none() {
         line.machine = labelled_machine(text, &line, around, visitor)?;
+    }
+    if may_differ {
+        remark_other_machines(text, visitor);
     }
     let machine = line.machine.map(Escaped::to_str);
     checked_name(&measurement)?;
@@ -190,11 +208,32 @@ fn label_of<'t, V: Visitor>(text: &'t str, visitor: &V) -> Option<Escaped<'t>> {
     labels.map(|(_, value)| value).find(|machine| visitor.knows_machine(&machine.to_str()))
 }
 
+/// Whether the tags of a line may name different machines. Gateways name themselves beside the machine in every line: of one such name
+/// only the catalogue is asked.
+fn machines_may_differ<V: Visitor>(line: &Line<'_>, visitor: &V) -> bool {
+    match (line.machine, line.label) {
+        (Some(machine), Some(label)) if line.machine_tags == 2 => {
+            label != machine && visitor.knows_machine(&label.to_str())
+        }
+        _ => true,
+    }
+}
+
+/// Says so where tags name different machines.
+#[cold]
+fn remark_other_machines<V: Visitor>(text: &str, visitor: &mut V) {
+    let names = line::tags(text).filter(|(_, value)| !value.raw().is_empty()).filter_map(|(key, value)| {
+        let is_sure = key.is("machine_id") || key.is("machine");
+        (is_sure || is_machine_label(key.raw())).then(|| (key.to_str(), is_sure, value.to_str()))
+    });
+    remark_machines(names, visitor);
+}
+
 /// The quality of a line with a sensor, whose field `quality` is a number: there it is no sensor's value.
 #[cold]
 fn code_of(line: &Line<'_>, field: Field<'_>) -> Option<Quality> {
     match field.value {
-        FieldValue::Number(Ok(code)) if line.quality.is_none() && code.fract() == 0.0 => {
+        FieldValue::Number(Ok(code)) if (line.quality.is_none() || line.quality_is_tag) && code.fract() == 0.0 => {
             Some(quality::of_code(code as i64).unwrap_or(Quality::Uncertain))
         }
         _ => None,
@@ -291,8 +330,15 @@ fn quality_in<V: Visitor>(word: &str, visitor: &mut V) -> Quality {
     if word.trim_ascii().is_empty() {
         return Quality::Good;
     }
-    quality::of_text(word).unwrap_or_else(|| {
-        visitor.remark(Remark::UnknownQuality, word);
+    quality::of_text(word).unwrap_or_else(|| unusual_quality(word, visitor))
+}
+
+/// In a tag blanks are escaped, and quotes are a part of it.
+#[cold]
+fn unusual_quality<V: Visitor>(word: &str, visitor: &mut V) -> Quality {
+    let word = line::unescape(word);
+    quality::of_text(word.trim_matches('"')).unwrap_or_else(|| {
+        visitor.remark(Remark::UnknownQuality, &word);
         Quality::Uncertain
     })
 }

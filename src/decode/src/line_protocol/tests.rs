@@ -95,6 +95,54 @@ fn the_quality_of_a_line_is_that_of_its_values() {
     assert_eq!(points("M1 quality=5"), [Found::new("quality", None, 5.0).on("M1")]);
 }
 
+/// As Telegraf writes it where its quality is a tag: with a capital, blanks escaped.
+#[test]
+fn the_quality_of_a_line_may_be_a_tag() {
+    use Quality::{Bad, Good, Uncertain};
+    for (tag, expected) in [
+        ("quality=bad", Bad),
+        ("Quality=Bad", Bad),
+        ("Quality=Bad_NoCommunication", Bad),
+        (r"Quality=The\ operation\ succeeded.\ StatusGood\ (0x0)", Good),
+        (r"Quality=The\ node\ id\ is\ unknown.\ StatusBadNodeIDUnknown\ (0x80340000)", Bad),
+        (r"quality=24\ (Bad)", Bad),
+        ("quality=\"uncertain\"", Uncertain),
+        ("Quality=192", Good),
+        ("Quality=24", Bad),
+        ("quality=0", Good),
+        ("quality=0x80310000", Bad),
+        ("quality=", Good),
+    ] {
+        for line in [format!("opcua,id=x,{tag} T=1,U=2"), format!("opcua,{tag},machine_id=opcua T=1,U=2")] {
+            let expected = [("T", 1.0), ("U", 2.0)]
+                .map(|(code, value)| Found::new(code, None, value).on("opcua").of_quality(expected));
+            assert_eq!(points(&line), expected, "{line}");
+        }
+        let line = format!("r,sensor_id=S,{tag} value=1.5");
+        assert_eq!(points(&line), [Found::new("S", None, 1.5).of_quality(expected)], "{line}");
+    }
+    // The field stands nearer to the value; a code there counts beside a sensor's.
+    let field = points("r,sensor_id=S,quality=good value=1.5,Quality=\"bad\"");
+    assert_eq!(field, [Found::new("S", None, 1.5).of_quality(Bad)]);
+    assert_eq!(
+        points("r,sensor_id=S,quality=good value=1.5,quality=24i"),
+        [Found::new("S", None, 1.5).of_quality(Bad)]
+    );
+    let code = points("M1,quality=bad T=1,quality=192i");
+    let expected =
+        [("T", 1.0), ("quality", 192.0)].map(|(name, value)| Found::new(name, None, value).on("M1").of_quality(Bad));
+    assert_eq!(code, expected, "in a line of several sensors it is one of them");
+    let odd = decoded(r"M1,Quality=so\ so T=1");
+    assert_eq!(odd.points, [Found::new("T", None, 1.0).on("M1").of_quality(Uncertain)]);
+    assert_eq!(odd.remarks, ["so so"]);
+    for twice in ["M1,quality=good,Quality=bad T=1", "M1,quality=good,quality=good T=1"] {
+        let twice = decoded(twice);
+        assert_eq!((twice.points.len(), twice.reasons()), (0, vec![Reason::MalformedPayload]));
+    }
+    let aside = decoded(&format!("M1,Quality=Bad T=1,U=NaN {TIME_NS}"));
+    assert_eq!(aside.fragments(), [format!("M1 U=NaN,quality=\"bad\" {TIME_NS}")], "what is set aside keeps it");
+}
+
 #[test]
 fn a_bad_line_rejects_only_itself() {
     let found = decoded("M1 T=1\nbroken\nM1 T=2 noon\nM1 T=3 -5\nM1 T=\nM1 T=4\n");

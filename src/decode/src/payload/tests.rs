@@ -296,7 +296,8 @@ fn a_snapshot_is_kept_without_the_columns_at_fault_which_are_told() {
     assert_eq!((machine.as_str(), *timestamp_us), ("M1", Some(1_700_000_000_123_000)));
     assert_eq!((fields.fault_code.as_deref(), fields.program_number.as_deref()), (None, Some("1234")));
     assert_eq!((fields.tool_number, fields.oee_percentage), (None, None));
-    assert_eq!((found.reasons(), found.fragments()), (vec![Reason::OutOfRange], vec![whole.to_owned()]));
+    let column = r#"{"timestamp_us":1700000000123000,"machine_id":"M1","machine_state":null,"tool_number":3.5}"#;
+    assert_eq!((found.reasons(), found.fragments()), (vec![Reason::OutOfRange], vec![column.to_owned()]));
     assert!(found.rejects[0].1.starts_with("tool_number: "), "{}", found.rejects[0].1);
 }
 

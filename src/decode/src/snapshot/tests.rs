@@ -3,10 +3,8 @@
 use super::*;
 
 fn parse(json: &[u8], unknown: impl FnMut(&str)) -> Result<SnapshotFields, Fault> {
-    match super::parse(json, unknown) {
-        Ok((fields, None)) => Ok(fields),
-        Ok((_, Some(fault))) | Err(fault) => Err(fault),
-    }
+    let (fields, left_out) = super::parse(json, unknown)?;
+    left_out.first().map_or(Ok(fields), |(fault, _)| Err(*fault))
 }
 
 fn reason(json: &str) -> (Reason, String) {
@@ -144,13 +142,18 @@ fn unknown_keys_and_nulls_are_skipped() {
 #[test]
 fn a_column_at_fault_costs_no_other() {
     let json = with("\"tool_number\":3.5,\"oee_percentage\":1000,\"spindle_speed_rpm\":12");
-    let (fields, fault) = super::parse(json.as_bytes(), |_| ()).unwrap();
+    let (fields, left_out) = super::parse(json.as_bytes(), |_| ()).unwrap();
     let expected = SnapshotFields {
         machine_state: "RUNNING".to_owned(),
         spindle_speed_rpm: Some(12),
         ..SnapshotFields::default()
     };
-    assert_eq!((fields, fault), (expected, Some(NO_INTEGER.about("tool_number"))));
+    let [tool, oee] = left_out[..] else { panic!("{left_out:?}") };
+    assert_eq!((fields, tool), (expected, (NO_INTEGER.about("tool_number"), &b"3.5"[..])));
+    assert_eq!((oee.0.subject, oee.1), ("oee_percentage", &b"1000"[..]));
+    // What was set aside of a snapshot is at fault for itself, and makes no snapshot when it no longer is.
+    assert_eq!(reason(r#"{"machine_state":null,"tool_number":3.5}"#).1, tool.0.to_string());
+    assert_eq!(reason(r#"{"machine_state":null,"tool_number":3}"#).1, "a snapshot needs a machine_state");
     let listed = parse(br#"{"machine_state":["RUNNING"],"tool_number":3}"#, |_| ()).unwrap();
     assert_eq!(listed.machine_state, "RUNNING");
     let twice = super::parse(br#"{"machine_state":"A","shift_id":"A","shift_id":"B"}"#, |_| ());

@@ -1,6 +1,7 @@
 //! `genims deadletter list | show | replay | purge`: what was set aside, its way back in, and its end.
 
 mod copies;
+mod pieces;
 mod publish;
 mod purge;
 mod replay;
@@ -13,7 +14,7 @@ use genims::settings::Settings;
 use genims_databases::PostgresClient as Client;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_model::Reason;
-use genims_platform::dead_letters::{self, Filter, ReasonCount, StoredDeadLetter};
+use genims_platform::dead_letters::{self, DeadLetterFilter, ReasonCount, StoredDeadLetter};
 use genims_terminal::say;
 use std::borrow::Cow;
 use std::process::ExitCode;
@@ -61,7 +62,7 @@ pub(crate) async fn run(
     let client = postgres.connect().await?;
     match args.command {
         DeadletterCommand::List { reason, all, limit, json } => {
-            let filter = Filter { reason, include_replayed: all, limit, ..Filter::default() };
+            let filter = DeadLetterFilter { reason, include_replayed: all, limit, ..DeadLetterFilter::default() };
             list(&client, &filter, json).await
         }
         DeadletterCommand::Show { letter_id, json } => show(&client, letter_id, json).await,
@@ -105,7 +106,7 @@ fn payload_shown(dead_letter: &StoredDeadLetter) -> Cow<'_, str> {
     }
 }
 
-async fn list(client: &Client, filter: &Filter, json: bool) -> anyhow::Result<ExitCode> {
+async fn list(client: &Client, filter: &DeadLetterFilter, json: bool) -> anyhow::Result<ExitCode> {
     let counts = dead_letters::count_by_reason(client).await?;
     let dead_letters = dead_letters::list(client, filter).await?;
     if json {

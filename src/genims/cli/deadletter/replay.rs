@@ -1,6 +1,7 @@
 //! `genims deadletter replay`: what was set aside goes through the running server again, and is looked for behind it.
 //!
-//! - It ends with the dead letters that waited when it began.
+//! - It ends with the dead letters that waited when it began, and goes through them piece by piece, oldest first: what it
+//!   holds at once has a bound, however many there are.
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
 //!   come back; rows for tables when their database has, too. What comes back is told by the client id, which is one for each
 //!   letter of each replay: what a device sends meanwhile is its own.
@@ -9,6 +10,7 @@
 //! - One that comes back waits as before, in its own row; see [`again`].
 
 use super::copies::copies;
+use super::pieces::{CHUNK, pieces};
 use super::publish::{self, Login, Message};
 use super::stored;
 use crate::cli::reachable;
@@ -19,7 +21,7 @@ use genims_databases::{Environment, PostgresClient as Client};
 use genims_decode::Decoder;
 use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned, Sent};
-use genims_platform::dead_letters::{self, StoredDeadLetter};
+use genims_platform::dead_letters::{self, Held, StoredDeadLetter};
 use genims_terminal::{Progress, say};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -27,8 +29,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use uuid::Uuid;
 
-/// Dead letters published and marked at once.
-const CHUNK: usize = 100;
 /// Dead letters sent before it is looked what came back.
 const SETTLE_AT: usize = 1_000;
 /// Dead letters that came back and are told one by one.
@@ -127,23 +127,24 @@ pub(super) async fn run(
     match &args.reason {
         None if args.letter_ids.is_empty() => bail!("nothing to replay; name dead letters or a --reason"),
         None => {
-            known(client, &args.letter_ids).await?;
             // Named twice, it is sent once.
-            let mut ids = args.letter_ids.clone();
-            ids.sort_unstable();
-            ids.dedup();
-            for ids in ids.chunks(CHUNK) {
-                replay.take(ids).await?;
+            let held = known(client, &args.letter_ids).await?;
+            for ids in pieces(&held) {
+                replay.take(&ids).await?;
             }
         }
         Some(reason) => {
             let mut after = 0;
             while !replay.is_over {
-                let ids = dead_letters::waiting_ids(client, reason, after, replay.newest, CHUNK as i64).await?;
-                let Some(last) = ids.last() else { break };
-                after = *last;
-                replay.take(&ids).await?;
+                let held = dead_letters::waiting(client, reason, after, replay.newest, CHUNK as i64).await?;
+                let Some(last) = held.last() else { break };
+                after = last.letter_id;
+                for ids in pieces(&held) {
+                    replay.take(&ids).await?;
+                }
             }
+            // What the server no longer took was to be replayed all the same.
+            replay.done.asked += dead_letters::count_waiting(client, reason, after, replay.newest).await?;
         }
     }
     replay.bar.show("waiting until they are stored");
@@ -176,23 +177,25 @@ async fn enter(client: &Client, done: &Replayed) -> anyhow::Result<()> {
 }
 
 /// Nothing is sent when an id is wrong.
-pub(super) async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<()> {
-    let found = dead_letters::existing_ids(client, letter_ids).await?;
-    let unknown: Vec<String> = letter_ids.iter().filter(|id| !found.contains(id)).map(i64::to_string).collect();
+pub(super) async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<Vec<Held>> {
+    let found = dead_letters::existing(client, letter_ids).await?;
+    let ids: BTreeSet<i64> = found.iter().map(|held| held.letter_id).collect();
+    let unknown: Vec<String> = letter_ids.iter().filter(|id| !ids.contains(id)).map(i64::to_string).collect();
     if !unknown.is_empty() {
         bail!("there is no dead letter {}; see genims deadletter list", unknown.join(", "));
     }
-    Ok(())
+    Ok(found)
 }
 
 impl Replay<'_> {
     /// Puts back what is a finished row, and sends the others.
     async fn take(&mut self, ids: &[i64]) -> anyhow::Result<()> {
-        let all = dead_letters::fetch(self.client, ids).await?;
-        self.done.asked += all.len() as u64;
         if self.is_over {
+            self.done.asked += ids.len() as u64;
             return Ok(());
         }
+        let all = dead_letters::fetch(self.client, ids).await?;
+        self.done.asked += all.len() as u64;
         let (whole, partial): (Vec<StoredDeadLetter>, Vec<StoredDeadLetter>) =
             all.into_iter().partition(StoredDeadLetter::is_complete);
         self.done.cut += partial.len() as u64;
@@ -217,17 +220,17 @@ impl Replay<'_> {
                 }
             }
         }
-        self.send(&whole).await?;
+        self.send(whole).await?;
         self.bar.set_done(self.done.replayed);
         if self.sent.len() >= SETTLE_AT { self.settle().await } else { Ok(()) }
     }
 
-    async fn send(&mut self, whole: &[StoredDeadLetter]) -> anyhow::Result<()> {
+    async fn send(&mut self, mut whole: Vec<StoredDeadLetter>) -> anyhow::Result<()> {
         if whole.is_empty() {
             return Ok(());
         }
         let address = self.args.mqtt.map_or_else(|| mqtt_address(self.settings), Ok)?;
-        let messages: Vec<Message> = whole.iter().map(|dead_letter| self.message(dead_letter)).collect();
+        let messages: Vec<Message> = whole.iter_mut().map(|dead_letter| self.message(dead_letter)).collect();
         let all = messages.iter().map(|message| Sent { letter_id: message.letter_id, copies: message.copies });
         let mut sent: Vec<Sent> = all.collect();
         let (acknowledged, error) = publish::publish(address, self.login.as_ref(), messages).await;
@@ -250,15 +253,17 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn message(&self, dead_letter: &StoredDeadLetter) -> Message {
+    /// Takes the payload out of the dead letter: it is held once.
+    fn message(&self, dead_letter: &mut StoredDeadLetter) -> Message {
         let topic = if dead_letter.topic.is_empty() { REPLAY_TOPIC } else { &dead_letter.topic };
         Message {
             letter_id: dead_letter.letter_id,
             client_id: again::client_id(&self.sender, dead_letter.letter_id),
             first_received_us: dead_letter.received_at.timestamp_micros(),
             topic: topic.to_owned(),
-            payload: dead_letter.payload.clone(),
             copies: copies(dead_letter, topic, &self.decoder),
+            lane: dead_letter.rows_database(),
+            payload: std::mem::take(&mut dead_letter.payload),
         }
     }
 
@@ -268,8 +273,13 @@ impl Replay<'_> {
             return Ok(());
         }
         let address = self.args.http.unwrap_or_else(|| reachable(self.settings.http.listen));
-        stored::wait(address, &std::mem::take(&mut self.databases)).await?;
         let sent = std::mem::take(&mut self.sent);
+        if let Err(error) = stored::wait(address, &std::mem::take(&mut self.databases)).await {
+            // None of them counts as stored; what is known of the others is reported.
+            self.refusal.get_or_insert(error);
+            self.is_over = true;
+            return Ok(());
+        }
         let back = again::settle(self.client, &self.sender, &sent, self.newest).await?;
         self.done.stored += (sent.len() - back.len()) as u64;
         self.done.returned += back.iter().map(|back| back.records).sum::<u64>();

@@ -7,7 +7,7 @@ mod sweep;
 use super::conclude;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{Environment, Registry};
-use genims_seed::load::{self, Options, Progress, SeedReport};
+use genims_seed::load::{self, SeedOptions, SeedProgress, SeedReport};
 use genims_seed::{Parameters, Scale};
 use genims_terminal::say;
 use std::path::PathBuf;
@@ -108,17 +108,17 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     let environment = Environment::load(None)?;
     let parameters = args.parameters();
-    let options = Options { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
+    let options = SeedOptions { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
     let bar = genims_terminal::Progress::new("seed", "tables");
     let report = load::run(&registry, &environment, &options, &|progress| match progress {
-        Progress::Table { database, table, rows } => {
+        SeedProgress::Table { database, table, rows } => {
             bar.advance();
             bar.show(format!("{database}.{table}: {rows} rows"));
         }
-        Progress::History { database, hours, of } => {
+        SeedProgress::History { database, hours, of } => {
             bar.show(format!("history of sensors into {database}: {hours} of {of} hours"));
         }
-        Progress::Finished(report) => bar.keep(&line(report)),
+        SeedProgress::Finished(report) => bar.keep(&line(report)),
     })
     .await;
     drop(bar);

@@ -5,7 +5,7 @@ use chrono::Utc;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use genims_platform::actions::{self, Action};
 use genims_seed as seed;
-use genims_seed::{ForeignPlant, PlantSize, Progress, Summary};
+use genims_seed::{ForeignPlant, PlantProgress, PlantSize, Summary};
 use genims_terminal::say;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,7 +46,7 @@ pub(super) async fn run(args: PlantArgs) -> anyhow::Result<ExitCode> {
         seed: args.seed,
     };
     let bar = genims_terminal::Progress::new("seed plant", "rows");
-    let summary = seed::plant(&master, size, &|progress: Progress| {
+    let summary = seed::plant(&master, size, &|progress: PlantProgress| {
         bar.set_total(progress.rows_total);
         bar.set_done(progress.rows);
         bar.show(progress.table);

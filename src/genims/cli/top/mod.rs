@@ -4,12 +4,13 @@
 mod screen;
 mod view;
 
+use super::door::Door;
 use anyhow::{Context, bail};
 use clap::Args;
 use genims::settings::HttpOptions;
-use genims_api::snapshot::Snapshot;
+use genims_api::snapshot::ServerSnapshot;
 use genims_databases::Environment;
-use genims_model::Backoff;
+use genims_model::Polling;
 use genims_terminal::say;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -17,16 +18,11 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use screen::Screen;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// A server that does not answer is asked again after this at the latest.
-const AGAIN_MAX: Duration = Duration::from_secs(10);
-const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long a key may wait.
 const KEYS_EVERY: Duration = Duration::from_millis(100);
 const COLUMNS: u16 = 80;
@@ -44,15 +40,7 @@ pub(crate) struct TopArgs {
     once: bool,
 }
 
-type Seen = Result<Snapshot, String>;
-
-/// Where the server's HTTP side is, and what is shown there.
-struct Door {
-    agent: ureq::Agent,
-    url: String,
-    /// Of a user, where users sign in.
-    token: Option<String>,
-}
+type Seen = Result<ServerSnapshot, String>;
 
 /// `http` is what the configuration says of the HTTP side.
 pub(crate) async fn run(
@@ -60,15 +48,7 @@ pub(crate) async fn run(
     environment: &Environment,
     http: impl FnOnce() -> anyhow::Result<HttpOptions>,
 ) -> anyhow::Result<ExitCode> {
-    let url = match &args.url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let http = http()?;
-            let scheme = if http.tls.is_some() { "https" } else { "http" };
-            format!("{scheme}://{}", super::reachable(http.listen))
-        }
-    };
-    let door = Door { agent: agent(&url)?, url, token: environment.secret("GENIMS_TOKEN")? };
+    let door = Door::new(args.url.as_deref(), environment, http)?;
     tokio::task::spawn_blocking(move || look(&args, door)).await??;
     Ok(ExitCode::SUCCESS)
 }
@@ -87,45 +67,11 @@ fn look(args: &TopArgs, door: Door) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn asked(door: &Door) -> anyhow::Result<Snapshot> {
-    match snapshot(door) {
+fn asked(door: &Door) -> anyhow::Result<ServerSnapshot> {
+    match door.snapshot() {
         Ok(snapshot) => Ok(snapshot),
         Err(cause) => bail!("{cause}; start `genims serve`, or name its HTTP side with --url"),
     }
-}
-
-/// Over TLS it trusts whom the operating system trusts, or those that SSL_CERT_FILE names.
-fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX));
-    if !url.starts_with("https:") {
-        return Ok(config.build().into());
-    }
-    if let Some(problem) = genims_databases::roots::variable_problem() {
-        bail!("{problem}");
-    }
-    let found = rustls_native_certs::load_native_certs().certs;
-    let roots: Vec<_> = found.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    Ok(config.tls_config(tls.build()).build().into())
-}
-
-fn snapshot(Door { agent, url, token }: &Door) -> Seen {
-    let ask = || -> Result<Snapshot, ureq::Error> {
-        let mut request = agent.get(format!("{url}/api/v1/snapshot"));
-        if let Some(token) = token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        request.call()?.body_mut().read_json()
-    };
-    ask().map_err(|error| match error {
-        ureq::Error::StatusCode(401) => format!("{url}: asks for a token in GENIMS_TOKEN: `genims user token NAME`"),
-        error if url.starts_with("https:") && error.to_string().contains("certificate") => {
-            format!("{url}: {error}; let SSL_CERT_FILE name a PEM file with the authority's certificate")
-        }
-        error => format!("{url}: {error}"),
-    })
 }
 
 /// The screen as text, as many lines as it takes.
@@ -157,15 +103,10 @@ fn live(door: Door) -> anyhow::Result<()> {
 
 /// Asks until nobody listens any more.
 fn ask(door: &Door, sender: &SyncSender<Seen>) {
-    let mut backoff = Backoff::new(EVERY, AGAIN_MAX);
+    let mut polling = Polling::new(EVERY);
     loop {
-        let seen = snapshot(door);
-        let pause = if seen.is_ok() {
-            backoff.reset();
-            EVERY
-        } else {
-            backoff.next_delay()
-        };
+        let seen = door.snapshot();
+        let pause = polling.next_delay(seen.is_ok());
         if sender.send(seen).is_err() {
             return;
         }

@@ -2,7 +2,7 @@
 //! which is chosen, and how old it all is.
 
 use genims_api::board;
-use genims_api::snapshot::{Flow, Snapshot};
+use genims_api::snapshot::{Flow, ServerSnapshot};
 use ratatui::crossterm::event::KeyCode;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub(super) const SORTS: [(char, Sort); 6] = [
 
 pub(super) struct Screen {
     pub(super) url: String,
-    pub(super) snapshot: Option<Snapshot>,
+    pub(super) snapshot: Option<ServerSnapshot>,
     arrived: Option<Instant>,
     /// Why the last question was not answered.
     pub(super) away: Option<String>,
@@ -47,7 +47,7 @@ impl Screen {
         Self { url, snapshot: None, arrived: None, away: None, sort: Sort::State, chosen: None, is_detailed: false }
     }
 
-    pub(super) fn saw(&mut self, seen: Result<Snapshot, String>, now: Instant) {
+    pub(super) fn saw(&mut self, seen: Result<ServerSnapshot, String>, now: Instant) {
         match seen {
             Ok(snapshot) => {
                 (self.snapshot, self.arrived, self.away) = (Some(snapshot), Some(now), None);

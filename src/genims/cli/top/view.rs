@@ -2,7 +2,7 @@
 //! is drawn without control characters: ratatui leaves them out.
 
 use super::screen::{SORTS, Screen};
-use genims_api::snapshot::{Flow, Snapshot};
+use genims_api::snapshot::{Flow, ServerSnapshot};
 use genims_api::{board, format};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -91,7 +91,7 @@ fn freshness<'a>(screen: &'a Screen, now: Instant) -> Line<'a> {
     }
 }
 
-fn numbers(snapshot: &Snapshot) -> Vec<Line<'_>> {
+fn numbers(snapshot: &ServerSnapshot) -> Vec<Line<'_>> {
     let (report, rates) = (&snapshot.report, &snapshot.rates);
     let total = &report.total;
     let rate =
@@ -213,14 +213,14 @@ fn detail(flow: &Flow) -> Vec<Line<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_api::report::{ServerReport, Sink, Spool};
+    use genims_api::report::{ServerReport, SinkReport, SpoolReport};
     use genims_api::snapshot::{Fill, Rates};
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use ratatui::crossterm::event::KeyCode;
     use std::time::Duration;
 
-    fn snapshot() -> Snapshot {
+    fn snapshot() -> ServerSnapshot {
         let flow = |name: &str, state: &'static str, rate: f64, pending: u64| Flow {
             name: name.to_owned(),
             kind: "sink".into(),
@@ -243,15 +243,15 @@ mod tests {
         report.total.received = 40_001;
         report.total.committed = 40_001;
         report.dead_letter_reasons = vec![("unknown_sensor".into(), 12)];
-        report.spool = Spool { bytes: 1 << 30, bytes_max: 8 << 30, ..Spool::default() };
-        report.sinks = vec![Sink::default()];
+        report.spool = SpoolReport { bytes: 1 << 30, bytes_max: 8 << 30, ..SpoolReport::default() };
+        report.sinks = vec![SinkReport::default()];
         let mut flows = vec![
             flow("changes/genims_manufacturing_db/audit", "following", 2.5, 0),
             flow("sink/mongodb", "following", 39_000.0, 17),
             troubled,
         ];
         flows.extend((0..40).map(|no| flow(&format!("changes/genims_{no:02}_db/stream"), "following", 0.0, 0)));
-        Snapshot {
+        ServerSnapshot {
             rates: Rates {
                 span_seconds: 5.0,
                 received_per_second: 41_000.0,
@@ -261,7 +261,7 @@ mod tests {
             fill: Fill { share: 0.125, seconds_until_full: Some(5_400.0) },
             flows,
             report,
-            ..Snapshot::default()
+            ..ServerSnapshot::default()
         }
     }
 

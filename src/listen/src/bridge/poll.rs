@@ -19,9 +19,6 @@ const STABLE: Duration = Duration::from_secs(10);
 /// How long DISCONNECT may take at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How often a file of topics that could not be written is tried again.
-const REMEMBER_AGAIN: Duration = Duration::from_secs(5);
-
 /// Condemnation and the end of the worker's work are looked at again after this, should a wake-up go elsewhere.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -35,6 +32,7 @@ pub(super) struct Poller {
     subscribed: bool,
     /// When the file of topics is tried again, if writing it failed.
     remember_at: Instant,
+    remember_retries: Backoff,
 }
 
 impl Poller {
@@ -45,7 +43,8 @@ impl Poller {
         deliveries: mpsc::UnboundedSender<Delivery>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { shared, dialer, filters, deliveries, shutdown, subscribed: false, remember_at: Instant::now() }
+        let (remember_at, remember_retries) = (Instant::now(), Backoff::default());
+        Self { shared, dialer, filters, deliveries, shutdown, subscribed: false, remember_at, remember_retries }
     }
 
     /// Connects again and again until shutdown.
@@ -138,7 +137,7 @@ impl Poller {
                 // UNSUBSCRIBE was sent before SUBSCRIBE, and brokers work in order.
                 let granted = (refused == 0).then_some(options.qos);
                 let written = self.filters.end(&options.topics, granted);
-                self.remember_at = note_failure(written, listener);
+                self.remember_at = retry_at(written, &mut self.remember_retries, listener);
             }
             Happening::Nothing => {}
         }
@@ -159,7 +158,7 @@ impl Poller {
             self.subscribed = true;
         } else {
             let written = self.filters.begin(&options.topics);
-            self.remember_at = note_failure(written, listener);
+            self.remember_at = retry_at(written, &mut self.remember_retries, listener);
             is_sent &= link.subscribe(&wanted, options.qos);
         }
         let asked = wanted.len();
@@ -168,8 +167,9 @@ impl Poller {
 
     /// What was said when it failed is not said again.
     fn remember_again(&mut self) {
-        self.remember_at = Instant::now() + REMEMBER_AGAIN;
+        self.remember_at = Instant::now() + self.remember_retries.next_delay();
         if self.filters.write().is_ok() {
+            self.remember_retries.reset();
             tracing::info!(listener = self.shared.listener, "bridge remembers its topics again");
         }
     }
@@ -204,13 +204,14 @@ impl Poller {
 }
 
 /// The bridge works without its file; tells when to try again.
-fn note_failure(written: io::Result<()>, listener: &str) -> Instant {
-    if let Err(error) = written {
-        tracing::warn!(
+fn retry_at(written: io::Result<()>, retries: &mut Backoff, listener: &str) -> Instant {
+    match written {
+        Ok(()) => retries.reset(),
+        Err(error) => tracing::warn!(
             listener,
             %error,
             "bridge cannot remember its topics: make room in the data folder's `bridges`, and make it writable; tried again"
-        );
+        ),
     }
-    Instant::now() + REMEMBER_AGAIN
+    Instant::now() + retries.next_delay()
 }

@@ -17,8 +17,8 @@ pub mod simulated;
 mod tests;
 
 use super::ListenMetrics;
-use super::accept::{self, AcceptError, Limits, bind};
-use super::locks::{Gate, TlsOptions};
+use super::accept::{self, AcceptError, AcceptLimits, bind};
+use super::locks::{ListenerGate, TlsOptions};
 use genims_decode::timestamp::Unit;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
@@ -81,7 +81,7 @@ struct Shared {
     intake: Arc<Intake>,
     metrics: Arc<ListenMetrics>,
     heads: Arc<room::Room>,
-    gate: Arc<Gate>,
+    gate: Arc<ListenerGate>,
 }
 
 /// A bound listener, ready to serve.
@@ -96,7 +96,7 @@ impl LineServer {
         options: LineOptions,
         source: SourceNo,
         intake: Arc<Intake>,
-        gate: Arc<Gate>,
+        gate: Arc<ListenerGate>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
         let (metrics, heads) = (gate.metrics.clone(), room::Room::new(HEADS_BYTES_MAX));
@@ -111,7 +111,7 @@ impl LineServer {
     /// Serves until `shutdown` is cancelled; then reads no more and waits (bounded) until what was read is durable.
     pub async fn serve(self, shutdown: CancellationToken) {
         let Self { listener, shared } = self;
-        let limits = Limits {
+        let limits = AcceptLimits {
             connections_max: shared.options.connections_max,
             drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
         };

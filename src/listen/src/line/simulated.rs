@@ -1,7 +1,7 @@
 //! Line protocol over streams that a simulation makes: everything but the socket is what production runs.
 
 use super::{HEADS_BYTES_MAX, LineOptions, Shared, connection, room};
-use crate::locks::Gate;
+use crate::locks::ListenerGate;
 use crate::notices::Peer;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
@@ -10,12 +10,12 @@ use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 
 /// A listener without its socket.
-pub struct Door(Arc<Shared>);
+pub struct SimulatedLine(Arc<Shared>);
 
-impl Door {
+impl SimulatedLine {
     pub fn new(options: LineOptions, source: SourceNo, intake: Arc<Intake>) -> Self {
         let heads = room::Room::new(HEADS_BYTES_MAX);
-        let gate = Gate::unlocked(Arc::default());
+        let gate = ListenerGate::unlocked(Arc::default());
         let metrics = gate.metrics.clone();
         Self(Arc::new(Shared { options, source, intake, metrics, heads, gate }))
     }

@@ -27,7 +27,7 @@ impl Trial {
         let plant = Plant::new(1_000);
         let metrics = Arc::new(ListenMetrics::default());
         let options = LineOptions { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..options };
-        let server = LineServer::bind(options, 0, plant.intake.clone(), Gate::unlocked(metrics.clone())).await;
+        let server = LineServer::bind(options, 0, plant.intake.clone(), ListenerGate::unlocked(metrics.clone())).await;
         let server = server.expect("port 0 binds");
         let address = server.address().expect("bound");
         let stop = CancellationToken::new();

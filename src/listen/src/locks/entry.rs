@@ -3,7 +3,7 @@
 //! Invariant: whoever is inside is on the list before the certificates and clients in force are asked about him, so that a
 //! change finds either an old answer on the list or is found by it.
 
-use super::gate::Gate;
+use super::gate::ListenerGate;
 use super::guest::Guest;
 use super::pass::Pass;
 use super::socket::Secured;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-impl Gate {
+impl ListenerGate {
     /// The pass of a connection without TLS.
     pub(crate) fn pass(self: &Arc<Self>, peer: Peer, leave: &CancellationToken) -> Pass {
         self.enter(None, peer, leave)
@@ -61,7 +61,7 @@ impl Gate {
 
     fn refused<T>(&self, peer: Peer, identity: &str, error: &dyn std::fmt::Display) -> Option<T> {
         count(&self.metrics.handshakes_refused_total, 1);
-        self.refusals.tell(refusals::Kind::Handshake, &self.listener, identity, &peer.host());
+        self.refusals.tell(refusals::RefusalKind::Handshake, &self.listener, identity, &peer.host());
         if let Some(not_told) = self.notices.due(Kind::Tls, &peer.host(), Instant::now()) {
             tracing::warn!(
                 listener = self.listener, address = %peer, identity, %error, not_told, "TLS handshake refused"

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
 
 #[derive(Debug)]
-pub struct Gate {
+pub struct ListenerGate {
     pub(super) listener: String,
     pub(super) tls: Option<Tls>,
     pub(super) clients: Option<Arc<Clients>>,
@@ -32,7 +32,7 @@ pub struct Gate {
     pub(super) refusals: Arc<Refusals>,
 }
 
-impl Gate {
+impl ListenerGate {
     /// Without locks: everybody comes in.
     pub fn unlocked(metrics: Arc<ListenMetrics>) -> Arc<Self> {
         Arc::new(Self::with(String::new(), None, None, false, (metrics, Arc::default())))
@@ -129,7 +129,7 @@ impl Gate {
             count(&self.metrics.evicted_total, 1);
             let (identity, client) = (guest.identity().unwrap_or_default(), guest.client().unwrap_or_default());
             let about = if client.is_empty() { identity } else { client };
-            self.refusals.tell(refusals::Kind::Evicted, &self.listener, about, "");
+            self.refusals.tell(refusals::RefusalKind::Evicted, &self.listener, about, "");
             if let Some(not_told) = self.notices.due(Kind::Eviction, about, Instant::now()) {
                 tracing::warn!(
                     listener = self.listener,

@@ -24,7 +24,7 @@ mod tests;
 
 pub use clients::{ClientOptions, Clients};
 pub(crate) use clients::{Credentials, Denied};
-pub use gate::Gate;
+pub use gate::ListenerGate;
 pub use genims_locks::LockError;
 pub use genims_locks::options::{ClientCertificate, TlsOptions};
 pub use genims_locks::watch::LOOK_EVERY;
@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// All gates of a server, looked at together.
 #[derive(Debug, Default)]
 pub struct Locks {
-    pub gates: Vec<Arc<Gate>>,
+    pub gates: Vec<Arc<ListenerGate>>,
     pub clients: Option<Arc<Clients>>,
 }
 

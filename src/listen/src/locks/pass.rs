@@ -1,7 +1,7 @@
 //! What a connection holds of the gate that it came through: who it is, what it may, and whether it may stay.
 
 use super::clients::{Client, Credentials, Denied};
-use super::gate::Gate;
+use super::gate::ListenerGate;
 use super::guest::{Eviction, Guest};
 use crate::count;
 use crate::notices::{Kind, Peer};
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Dropped with the connection.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    gate: Arc<Gate>,
+    gate: Arc<ListenerGate>,
     guest: Option<Arc<Guest>>,
     peer: Peer,
     client: Option<Arc<Client>>,
@@ -30,7 +30,7 @@ impl Drop for Pass {
 }
 
 impl Pass {
-    pub(super) fn new(gate: Arc<Gate>, guest: Option<Arc<Guest>>, peer: Peer) -> Self {
+    pub(super) fn new(gate: Arc<ListenerGate>, guest: Option<Arc<Guest>>, peer: Peer) -> Self {
         Self { gate, guest, peer, client: None, reading: 0 }
     }
 
@@ -134,7 +134,7 @@ impl Pass {
     fn breach(&self, topic: &str) -> bool {
         count(&self.gate.metrics.denied_total, 1);
         let name = self.owner().unwrap_or_default();
-        self.gate.refusals.tell(refusals::Kind::Topic, &self.gate.listener, name, &self.peer.host());
+        self.gate.refusals.tell(refusals::RefusalKind::Topic, &self.gate.listener, name, &self.peer.host());
         if let Some(not_told) = self.gate.notices.due(Kind::Breach, name, Instant::now()) {
             tracing::warn!(
                 client = name,

@@ -25,7 +25,7 @@ struct Trial {
     folder: TempDir,
     authority: Authority,
     options: TlsOptions,
-    gate: Arc<Gate>,
+    gate: Arc<ListenerGate>,
     listener: TcpListener,
 }
 
@@ -46,7 +46,7 @@ impl Trial {
             client_certificate,
             crl_file: Some(put(folder.path(), "crl.pem", &authority.revokes(&[]))),
         };
-        let gate = Gate::open("trial", true, Some(&options), None, false, Arc::default()).expect("good files");
+        let gate = ListenerGate::open("trial", true, Some(&options), None, false, Arc::default()).expect("good files");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self { folder, authority, options, gate, listener }
     }
@@ -198,7 +198,7 @@ async fn a_certificate_that_runs_out_ends_its_connection() {
 
 #[tokio::test]
 async fn without_locks_nobody_is_kept_on_a_list() {
-    let gate = Gate::unlocked(Arc::<ListenMetrics>::default());
+    let gate = ListenerGate::unlocked(Arc::<ListenMetrics>::default());
     let mut pass = gate.pass(Peer::default(), &CancellationToken::new());
     pass.log_in(Credentials::default(), true, Instant::now()).await.expect("everybody");
     assert!(
@@ -210,7 +210,8 @@ async fn without_locks_nobody_is_kept_on_a_list() {
 #[tokio::test]
 async fn a_client_that_never_reads_is_sent_nothing_to_read() {
     let mut trial = Trial::new(ClientCertificate::Required).await;
-    trial.gate = Gate::open("trial", false, Some(&trial.options), None, false, Arc::default()).expect("good files");
+    trial.gate =
+        ListenerGate::open("trial", false, Some(&trial.options), None, false, Arc::default()).expect("good files");
     let config = trial.client(Some(&trial.authority.issue("plc-7", 7, GOOD)));
     for _ in 0..2 {
         // A ticket would have been used for the second handshake.

@@ -7,11 +7,12 @@ use super::close;
 use super::dialogue::Dialogue;
 use super::input::{Input, Read};
 use super::packet::connect::{self, Connect};
-use super::packet::outbound::{self, Welcome};
+use super::packet::outbound::{self, Connack};
 use super::packet::{Fault, Version, kind, reason, wire};
 use super::proxy;
-use super::registry::{Granted, Will, count_fault};
+use super::registry::{Granted, count_fault};
 use super::telling::{self, Caller};
+use super::will::Will;
 use crate::count;
 use crate::locks::{Credentials, Denied, Pass, Secured, Socket};
 use crate::notices::Peer;
@@ -239,17 +240,13 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, arrival: Arrival) -> Res
     let (keep_alive, keep_alive_told) = keep_alive(&connect, options.keep_alive_max);
     let asked = Duration::from_secs(connect.session_expiry.into());
     let session_expiry = asked.min(options.session_expiry_max);
-    let will = connect.will.map(|will| Will {
-        client_id: client_id.into(),
-        topic: will.topic.into(),
-        payload: will.payload.into(),
-        delay: Duration::from_secs(will.delay.into()).min(options.will_delay_max),
-    });
+    let will = connect.will.map(|will| shared.registry.wills.will(client_id, &will, options.will_delay_max));
+    let will = will.transpose().map_err(refused)?;
     let (lease, granted) =
         shared.registry.enter(&session_id(&pass, client_id), connect.clean_start).await.map_err(refused)?;
     let Granted { session, present, will: older_will } = granted;
     let mut dialogue = Dialogue::new(shared.clone(), version, connect.packet_bytes_max, session_expiry, session);
-    let welcome = Welcome {
+    let welcome = Connack {
         session_present: present,
         session_expiry: (session_expiry != asked).then_some(session_expiry.as_secs() as u32),
         receive_maximum: options.receive_maximum,
@@ -262,7 +259,7 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, arrival: Arrival) -> Res
     dialogue.caller = Caller { client_id: client_id.into(), peer, first_received_us };
     tracing::debug!(client_id, address = %peer, owner = pass.owner().unwrap_or_default(), "MQTT client let in");
     dialogue.pass = Some(pass);
-    outbound::put_welcome(&mut dialogue.output, version, &welcome);
+    outbound::put_connack(&mut dialogue.output, version, &welcome);
     if let Some(will) = older_will {
         dialogue.fire(will);
     }

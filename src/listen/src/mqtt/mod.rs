@@ -46,14 +46,15 @@ mod session;
 pub mod simulated;
 mod subscriptions;
 mod telling;
+mod will;
 
 #[cfg(test)]
 mod tests;
 
 pub use subscriptions::Statistics;
 
-use super::accept::{self, Limits};
-use super::locks::{Gate, Pass, TlsOptions};
+use super::accept::{self, AcceptLimits};
+use super::locks::{ListenerGate, Pass, TlsOptions};
 use super::notices::Notices;
 use super::{Acknowledge, Decode, ListenMetrics};
 use genims_model::{Protocol, SourceNo};
@@ -167,7 +168,7 @@ struct Shared {
     intake: Arc<Intake>,
     decode: Arc<dyn Decode>,
     metrics: Arc<ListenMetrics>,
-    gate: Arc<Gate>,
+    gate: Arc<ListenerGate>,
     statistics: Arc<dyn Statistics>,
     started: Instant,
     buffers: input::Buffers,
@@ -206,12 +207,12 @@ pub async fn serve(
     intake: Arc<Intake>,
     decode: Arc<dyn Decode>,
     source: SourceNo,
-    gate: Arc<Gate>,
+    gate: Arc<ListenerGate>,
     statistics: Arc<dyn Statistics>,
     shutdown: CancellationToken,
 ) -> Result<(), ListenError> {
     options.validate()?;
-    let limits = Limits {
+    let limits = AcceptLimits {
         connections_max: options.connections_max,
         // Two bounded waits more: the last write and the peer's close.
         drain_timeout: options.drain_timeout + 3 * close::LINGER,

@@ -8,7 +8,7 @@ use super::packet::Version;
 use super::registry::Registry;
 use super::session::Session;
 use super::{MqttOptions, Shared};
-use crate::locks::Gate;
+use crate::locks::ListenerGate;
 use crate::notices::Notices;
 use crate::{Decode, ListenMetrics};
 use genims_model::SourceNo;
@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 const PACKET_BYTES_MAX: u32 = 1 << 20;
 
 /// A listener without its socket.
-pub struct Door(Arc<Shared>);
+pub struct SimulatedMqtt(Arc<Shared>);
 
-impl Door {
+impl SimulatedMqtt {
     pub fn new(options: MqttOptions, source: SourceNo, intake: Arc<Intake>, decode: Arc<dyn Decode>) -> Self {
         let registry = Registry::new(options.sessions_max);
         Self(Arc::new(Shared {
@@ -31,7 +31,7 @@ impl Door {
             intake,
             decode,
             metrics: Arc::new(ListenMetrics::default()),
-            gate: Gate::unlocked(Arc::default()),
+            gate: ListenerGate::unlocked(Arc::default()),
             statistics: Arc::new(|| 0),
             started: Instant::now(),
             buffers: Buffers::default(),

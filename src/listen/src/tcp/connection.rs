@@ -7,8 +7,9 @@
 //! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
 
 use super::handshake::{Welcomed, handshake};
-use super::progress::{Client, Place, Round, SEQUENCE_MAX, Session};
+use super::progress::{Client, Round, Session};
 use super::refusal::Refusal;
+use super::sequence::{self, Taken};
 use super::wire::{Stream, Wire};
 use super::{Shared, TcpOptions};
 use crate::count;
@@ -16,7 +17,7 @@ use crate::locks::Pass;
 use crate::notices::Peer;
 use genims_decode::Visitor;
 use genims_decode::frame::{Data, FrameType, HandleTable, RefuseCode, RowsFrame, encode};
-use genims_model::{Outcome, Protocol};
+use genims_model::{Protocol, RecordOutcome};
 use genims_pipeline::intake::IntakeBuffer;
 use std::pin::pin;
 use std::sync::Arc;
@@ -283,7 +284,7 @@ impl Connection {
         } else {
             let (source, records) = (self.shared.source, data.len() as u64);
             self.shared.accounts.received(source, records);
-            self.shared.accounts.finished(source, Outcome::Duplicate, records);
+            self.shared.accounts.finished(source, RecordOutcome::Duplicate, records);
         }
         Ok(())
     }
@@ -308,26 +309,14 @@ impl Connection {
     /// Whether the frame is the next one; false for one that was sent again.
     fn place(&mut self, sequence: u64) -> Result<bool, Refusal> {
         count(&self.shared.metrics.messages_total, 1);
-        if sequence == 0 {
-            return Err(Refusal::protocol("sequences start at 1; 0 is for frames inside MQTT"));
-        }
-        let message = match self.who.session.place(&self.who.client, sequence, self.first) {
-            Place::Next => {
-                self.first = false;
-                return Ok(true);
-            }
-            Place::Resend { durable } => {
-                self.first = false;
+        let first = std::mem::take(&mut self.first);
+        match sequence::take(&self.shared, &mut self.who, sequence, first)? {
+            Taken::Next => Ok(true),
+            Taken::Again { durable } => {
                 self.again |= durable;
-                return Ok(false);
+                Ok(false)
             }
-            Place::Gap { expected } => format!("sequence {sequence} came, {expected} was expected"),
-            Place::TooFar { expected } => format!(
-                "sequence {sequence} came, {expected} was expected: number frames 1, 2, 3 ... and never beyond \
-                 {SEQUENCE_MAX}, or use a new client id"
-            ),
-        };
-        Err(Refusal::new(RefuseCode::Protocol, sequence, message))
+        }
     }
 
     /// Hands the round over, waiting for room as long as it takes; PINGs and settled rounds are answered meanwhile.

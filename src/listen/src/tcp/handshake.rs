@@ -21,6 +21,8 @@ pub(super) struct Welcomed {
     pub(super) client: Arc<Client>,
     pub(super) session: OwnedMutexGuard<Session>,
     pub(super) lease: Lease,
+    /// As WELCOME told it.
+    pub(super) last_sequence: u64,
 }
 
 /// `None`: the client left before WELCOME.
@@ -74,16 +76,14 @@ pub(super) async fn handshake<S: Stream>(
     if !session.resume(&client) {
         return Err(Refusal::busy("frames of an older connection are still under way behind refused ones"));
     }
-    let welcome = Welcome {
-        last_sequence: client.durable(),
-        body_bytes_max: options.body_bytes_max,
-        in_flight_max: options.in_flight_frames_max,
-    };
+    let last_sequence = client.durable();
+    let welcome =
+        Welcome { last_sequence, body_bytes_max: options.body_bytes_max, in_flight_max: options.in_flight_frames_max };
     wire.put(|out| encode::welcome(welcome, out));
     if wire.flush().await.is_err() {
         return Ok(None);
     }
-    Ok(Some(Welcomed { client_id, client, session, lease }))
+    Ok(Some(Welcomed { client_id, client, session, lease, last_sequence }))
 }
 
 /// Which of name and secret is wrong is nobody's business.

@@ -48,7 +48,12 @@
 //! 3. After WELCOME drop the frames up to last_sequence: they are durable. Then send the kept rest, oldest first, under
 //!    their old sequences, then new ones. A client that has kept nothing goes on at last_sequence + 1. If all kept
 //!    frames lie above last_sequence + 1 (the server may remember less than it has acknowledged), just send them: a
-//!    connection's first DATA may leave a gap (of 2^32 frames at most), no other may. Sequences beyond 2^40 are refused.
+//!    connection's first DATA may leave a gap (of 2^32 frames at most, and up to 2^39), no other may. Sequences beyond 2^40
+//!    are refused. A client that has lost its count goes on at last_sequence + 1, too. One that begins below all the same
+//!    counts anew where its first DATA lies more than twice in_flight_max, and more than 4,096, below last_sequence: nobody
+//!    has so many frames without ACK. Nearer, its frames cannot be told from frames sent again (rule 6): they are
+//!    acknowledged and not stored until it has passed last_sequence. The server's log and
+//!    `genims_sequence_regressions_total` tell of either.
 //! 4. Handles are forgotten with the connection. Sensors used in frames sent again must be named again: send the names
 //!    with a frame's first use of them on each connection, or simply in every frame.
 //! 5. Have at most in_flight_max frames without ACK. The server reads no further anyway. ACKs are cumulative: one may
@@ -91,6 +96,7 @@ mod connection;
 mod handshake;
 mod progress;
 mod refusal;
+mod sequence;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 mod wire;
@@ -100,8 +106,9 @@ mod tests;
 
 pub use progress::{CLIENTS_MAX, Progress};
 
-use super::accept::{self, AcceptError, Limits};
-use super::locks::{Gate, TlsOptions};
+use super::accept::{self, AcceptError, AcceptLimits};
+use super::locks::{ListenerGate, TlsOptions};
+use super::notices::Notices;
 use super::{Acknowledge, ListenMetrics, accept::bind};
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
@@ -171,7 +178,8 @@ struct Shared {
     accounts: Arc<Accounts>,
     progress: Arc<Progress>,
     metrics: Arc<ListenMetrics>,
-    gate: Arc<Gate>,
+    gate: Arc<ListenerGate>,
+    notices: Notices,
 }
 
 /// A bound listener, ready to serve.
@@ -189,11 +197,13 @@ impl TcpServer {
         intake: Arc<Intake>,
         accounts: Arc<Accounts>,
         progress: Arc<Progress>,
-        gate: Arc<Gate>,
+        gate: Arc<ListenerGate>,
     ) -> Result<Self, AcceptError> {
         let listener = bind(options.listen).await?;
         let metrics = gate.metrics.clone();
-        Ok(Self { listener, shared: Arc::new(Shared { options, source, intake, accounts, progress, metrics, gate }) })
+        let notices = Notices::default();
+        let shared = Shared { options, source, intake, accounts, progress, metrics, gate, notices };
+        Ok(Self { listener, shared: Arc::new(shared) })
     }
 
     /// The address, with the port that the system chose where the options say 0.
@@ -206,7 +216,7 @@ impl TcpServer {
     pub async fn serve(self, shutdown: CancellationToken) {
         let Self { listener, shared } = self;
         let options = &shared.options;
-        let limits = Limits {
+        let limits = AcceptLimits {
             connections_max: options.connections_max,
             drain_timeout: options.drain_timeout + Duration::from_secs(1),
         };

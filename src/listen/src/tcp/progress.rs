@@ -5,7 +5,9 @@
 //! - `durable` never passes a frame whose round is open or was refused by policy;
 //! - a client's [`Session`] has one owner at a time: a newer connection waits until the older one has let go of it, and
 //!   the older one never lets go in the middle of a submit;
-//! - at most `clients_max` clients are remembered; the longest unused go first, never one with an owner or open rounds.
+//! - at most `clients_max` clients are remembered; the longest unused go first, never one with an owner or open rounds;
+//! - no sequence, whatever it is, keeps its client from being heard afterwards: a gap leaves enough to count on to, and who
+//!   comes back far below what is known of it counts anew.
 
 use genims_model::{Mark, Receipt};
 use parking_lot::{Mutex, MutexGuard};
@@ -14,16 +16,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod tests;
+
 /// Enough for every PLC of a large group; about 10 MiB when full.
 pub const CLIENTS_MAX: usize = 65_536;
 
-/// Nobody counts this far, frame by frame: 1,000 frames a second take 34 years. What lies beyond is a client's mistake, and
-/// taking it would make everything that the client sends later a resend.
+/// Nobody counts this far, frame by frame: 1,000 frames a second take 34 years. What lies beyond is a client's mistake.
 pub(super) const SEQUENCE_MAX: u64 = 1 << 40;
+
+/// No client begins beyond, and no gap leads there: it can count on for 17 years.
+pub(super) const BEGIN_MAX: u64 = 1 << 39;
 
 /// The largest gap that a connection's first frame may leave behind what is known of its client: 50 days of 1,000 frames a
 /// second, far more than a restored server can have forgotten.
 pub(super) const GAP_MAX: u64 = 1 << 32;
+
+/// The furthest mark of an earlier run that is believed: its client can go on by [`GAP_MAX`]. Nobody who begins where it may
+/// counts so far.
+const RECOVERED_MAX: u64 = SEQUENCE_MAX - GAP_MAX;
+
+/// However small the window is: so many frames may have been sent again.
+const RESEND_MIN: u64 = 4_096;
+
+/// What lies further behind is no resend: twice as many frames as a client of the listener may have without ACK.
+pub(super) fn resend_max(in_flight_frames_max: u32) -> u64 {
+    (2 * u64::from(in_flight_frames_max)).max(RESEND_MIN)
+}
 
 /// Clients forgotten in one go, as a share of all: making room costs one look at every client.
 const FORGET_SHARE: usize = 16;
@@ -49,12 +69,12 @@ struct Slot {
 }
 
 impl Progress {
-    /// `recovered`: the last durable sequence per client, as the spool's marks say. One beyond [`SEQUENCE_MAX`] (earlier
-    /// releases took any) is not believed: its client would never be heard again.
+    /// `recovered`: the last durable sequence per client, as the spool's marks say. One beyond [`RECOVERED_MAX`] (earlier
+    /// releases took any) is not believed: its client would soon have nothing to count to.
     pub fn new(clients_max: usize, recovered: HashMap<String, u64>) -> Self {
         let clients = recovered
             .into_iter()
-            .filter(|(id, durable)| *durable <= SEQUENCE_MAX && !id.starts_with(Mark::RESERVED))
+            .filter(|(id, durable)| *durable <= RECOVERED_MAX && !id.starts_with(Mark::RESERVED))
             .take(clients_max)
             .map(|(id, durable)| (id.clone(), Slot { client: Arc::new(Client::new(id, durable)), used: 0 }))
             .collect();
@@ -208,6 +228,8 @@ pub(super) struct Session {
     bytes_in_flight: usize,
     /// A round was refused by policy: nothing behind it counts as durable until all have settled.
     refused: bool,
+    /// The client counts anew, and nothing of that is durable yet: rounds carry a mark that takes back those before.
+    anew: bool,
 }
 
 /// How a DATA frame's sequence stands to what was received.
@@ -218,6 +240,8 @@ pub(super) enum Place {
     Resend {
         durable: bool,
     },
+    /// So far behind what was received that it cannot have been sent again: see [`Session::begin_anew`].
+    Anew,
     Gap {
         expected: u64,
     },
@@ -229,21 +253,42 @@ pub(super) enum Place {
 
 impl Session {
     /// `first`: the connection's first DATA frame, which may leave a gap: see the client rules in the module header.
-    pub(super) fn place(&self, client: &Client, sequence: u64, first: bool) -> Place {
-        if sequence <= self.received {
+    /// `resend_max`: see [`resend_max`].
+    pub(super) fn place(&self, client: &Client, sequence: u64, first: bool, resend_max: u64) -> Place {
+        let expected = self.received + 1;
+        if self.received.saturating_sub(sequence) > resend_max {
+            if !first {
+                Place::Gap { expected }
+            } else if sequence > BEGIN_MAX {
+                Place::TooFar { expected }
+            } else {
+                Place::Anew
+            }
+        } else if sequence <= self.received {
             Place::Resend { durable: sequence <= client.durable() }
-        } else if self.is_too_far(sequence) {
-            Place::TooFar { expected: self.received + 1 }
-        } else if sequence == self.received + 1 || first {
+        } else if self.is_too_far(sequence, resend_max) {
+            Place::TooFar { expected }
+        } else if sequence == expected || first {
             Place::Next
         } else {
-            Place::Gap { expected: self.received + 1 }
+            Place::Gap { expected }
         }
     }
 
-    fn is_too_far(&self, sequence: u64) -> bool {
-        let known = self.received > 0;
-        sequence > SEQUENCE_MAX || (known && sequence - self.received > GAP_MAX)
+    /// Of a sequence above what was received. Beyond [`BEGIN_MAX`] a gap is as wide as marks lag behind after a crash.
+    fn is_too_far(&self, sequence: u64, resend_max: u64) -> bool {
+        let (is_known, ahead) = (self.received > 0, sequence - self.received);
+        let goes_on = is_known && ahead <= resend_max;
+        let leads_too_far = sequence > BEGIN_MAX || (is_known && ahead > GAP_MAX);
+        sequence > SEQUENCE_MAX || (leads_too_far && !goes_on)
+    }
+
+    /// Forgets how far the client had come, as if it were new; what it sends again is found by the shards' memory of readings.
+    /// Nothing may be under way: a round that settles later would acknowledge what has just been taken.
+    pub(super) fn begin_anew(&mut self, client: &Client) {
+        assert!(self.is_drained(), "a client counts anew while frames of before are under way");
+        (self.received, self.marked, self.anew) = (0, 0, true);
+        client.durable.store(0, Ordering::Release);
     }
 
     /// Frames up to `sequence` are on their way into the pipeline.
@@ -290,6 +335,8 @@ impl Session {
             }
         }
         client.durable.store(durable, Ordering::Release);
+        // The first round has settled with the mark that it carried.
+        self.anew &= durable == before;
         durable > before
     }
 
@@ -305,8 +352,11 @@ impl Session {
         true
     }
 
-    /// The mark that the next round should carry, if progress has been made since the last.
+    /// The mark that the next round should carry: if progress has been made since the last, or what earlier ones say is over.
     pub(super) fn mark(&mut self, client: &Client) -> Option<Mark> {
+        if self.anew {
+            return Some(Mark { client: client.id.clone(), sequence: 0 });
+        }
         let sequence = client.durable();
         if sequence <= self.marked {
             return None;
@@ -317,127 +367,5 @@ impl Session {
 
     pub(super) fn owes_mark(&self, client: &Client) -> bool {
         client.durable() > self.marked
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn round(sequence: u64, receipt: &Receipt) -> Round {
-        Round { last_sequence: sequence, frames: 1, bytes: 10, receipt: receipt.clone() }
-    }
-
-    fn receipt() -> Receipt {
-        Receipt::unwatched()
-    }
-
-    #[test]
-    fn the_durable_sequence_waits_for_the_oldest_open_round() {
-        let client = Client::new("plc".to_owned(), 0);
-        let mut session = Session::default();
-        let (one, two) = (receipt(), receipt());
-        session.push(round(1, &one));
-        session.push(round(2, &two));
-        two.settle_part();
-        assert!(!session.settle(&client));
-        assert_eq!((client.durable(), session.frames_in_flight()), (0, 2));
-        one.settle_part();
-        assert!(session.settle(&client));
-        assert_eq!((client.durable(), session.frames_in_flight(), session.bytes_in_flight()), (2, 0, 0));
-    }
-
-    #[test]
-    fn nothing_behind_a_refused_round_counts_as_durable() {
-        let client = Client::new("plc".to_owned(), 0);
-        let mut session = Session::default();
-        let receipts = [receipt(), receipt(), receipt()];
-        for (index, receipt) in receipts.iter().enumerate() {
-            session.receive(index as u64 + 1);
-            session.push(round(index as u64 + 1, receipt));
-        }
-        receipts[0].settle_part();
-        receipts[1].refuse_part();
-        session.settle(&client);
-        assert!(session.is_refused() && !session.resume(&client));
-        receipts[2].settle_part();
-        session.settle(&client);
-        assert_eq!(client.durable(), 1);
-        assert!(session.resume(&client));
-        assert_eq!(session.place(&client, 2, false), Place::Next);
-    }
-
-    #[test]
-    fn only_the_first_frame_of_a_connection_may_leave_a_gap() {
-        let client = Client::new("plc".to_owned(), 5);
-        let mut session = Session { received: 7, ..Session::default() };
-        session.push(round(7, &receipt()));
-        assert_eq!(session.place(&client, 5, true), Place::Resend { durable: true });
-        assert_eq!(session.place(&client, 7, true), Place::Resend { durable: false });
-        assert_eq!(session.place(&client, 8, false), Place::Next);
-        assert_eq!(session.place(&client, 9, false), Place::Gap { expected: 8 });
-        assert_eq!(session.place(&client, 9, true), Place::Next);
-    }
-
-    #[test]
-    fn a_sequence_that_nobody_can_have_counted_to_is_told_from_a_gap() {
-        let client = Client::new("plc".to_owned(), 0);
-        let mut session = Session::default();
-        for sequence in [u64::MAX, SEQUENCE_MAX + 1] {
-            assert_eq!(session.place(&client, sequence, true), Place::TooFar { expected: 1 });
-        }
-        // A server that has forgotten the client cannot know how far it has come.
-        assert_eq!(session.place(&client, SEQUENCE_MAX, true), Place::Next);
-        session.receive(7);
-        assert_eq!(session.place(&client, 7 + GAP_MAX, true), Place::Next);
-        for first in [true, false] {
-            assert_eq!(session.place(&client, 8 + GAP_MAX, first), Place::TooFar { expected: 8 });
-        }
-        session.receive(SEQUENCE_MAX);
-        assert_eq!(session.place(&client, SEQUENCE_MAX + 1, false), Place::TooFar { expected: SEQUENCE_MAX + 1 });
-    }
-
-    #[test]
-    fn a_recovered_sequence_that_would_silence_its_client_is_not_believed() {
-        let recovered = [("good", 9), ("poisoned", u64::MAX)].map(|(id, sequence)| (id.to_owned(), sequence));
-        let progress = Progress::new(8, HashMap::from(recovered));
-        assert_eq!((progress.durable("good"), progress.durable("poisoned")), (9, 0));
-    }
-
-    #[test]
-    fn progress_is_marked_once() {
-        let client = Client::new("plc".to_owned(), 3);
-        let mut session = Session { marked: 3, ..Session::default() };
-        assert_eq!(session.mark(&client), None);
-        let receipt = receipt();
-        session.push(round(4, &receipt));
-        receipt.settle_part();
-        session.settle(&client);
-        assert_eq!(session.mark(&client), Some(Mark { client: "plc".to_owned(), sequence: 4 }));
-        assert_eq!(session.mark(&client), None);
-    }
-
-    #[test]
-    fn the_longest_unused_client_is_forgotten_and_a_connected_one_never() {
-        let progress = Progress::new(2, HashMap::from([("old".to_owned(), 9)]));
-        let held = progress.client("held");
-        assert!(held.is_some());
-        assert!(progress.client("new").is_some());
-        assert_eq!(progress.durable("old"), 0);
-        let also_held = progress.client("new");
-        assert!(also_held.is_some());
-        assert!(progress.client("one too many").is_none());
-        drop(also_held);
-        assert!(progress.client("one too many").is_some());
-    }
-
-    #[tokio::test]
-    async fn a_newer_connection_ends_the_lease_of_the_older() {
-        let client = Client::new("plc".to_owned(), 0);
-        let mut first = client.take_over();
-        assert!(!first.is_over());
-        let second = client.take_over();
-        first.over().await;
-        assert!(first.is_over() && !second.is_over());
     }
 }

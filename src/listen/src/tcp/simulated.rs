@@ -1,8 +1,8 @@
 //! The frame protocol over streams that a simulation makes: everything but the socket is what production runs.
 
 use super::{Progress, Shared, TcpOptions, connection};
-use crate::locks::Gate;
-use crate::notices::Peer;
+use crate::locks::ListenerGate;
+use crate::notices::{Notices, Peer};
 use genims_model::{Accounts, SourceNo};
 use genims_pipeline::intake::Intake;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 /// A listener without its socket.
-pub struct Door(Arc<Shared>);
+pub struct SimulatedTcp(Arc<Shared>);
 
-impl Door {
+impl SimulatedTcp {
     pub fn new(
         options: TcpOptions,
         source: SourceNo,
@@ -20,9 +20,10 @@ impl Door {
         accounts: Arc<Accounts>,
         progress: Arc<Progress>,
     ) -> Self {
-        let gate = Gate::unlocked(Arc::default());
+        let gate = ListenerGate::unlocked(Arc::default());
         let metrics = gate.metrics.clone();
-        Self(Arc::new(Shared { options, source, intake, accounts, progress, metrics, gate }))
+        let notices = Notices::default();
+        Self(Arc::new(Shared { options, source, intake, accounts, progress, metrics, gate, notices }))
     }
 
     /// Serves one connection until it ends.

@@ -82,12 +82,14 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// A resend may bring an older mark behind a newer one: the higher one holds. Our own, which are few, are never forgotten,
-    /// however many clients there are.
+    /// A resend may bring an older mark behind a newer one: the higher one holds, until 0 says that the client counts anew. Our
+    /// own, which are few, never do, and are never forgotten, however many clients there are.
     fn mark(&mut self, client: &str, sequence: u64) {
         self.clock += 1;
-        let at = if client.starts_with(Mark::RESERVED) { u64::MAX } else { self.clock };
+        let is_own = client.starts_with(Mark::RESERVED);
+        let at = if is_own { u64::MAX } else { self.clock };
         match self.marks.get_mut(client) {
+            Some(mark) if sequence == 0 && !is_own => *mark = Touched { value: 0, at },
             Some(mark) => *mark = Touched { value: mark.value.max(sequence), at },
             None => {
                 self.marks.insert(client.to_owned(), Touched { value: sequence, at });
@@ -137,6 +139,18 @@ mod tests {
             checkpoint.apply(&marked("plc-1", sequence));
         }
         assert_eq!(checkpoint.marks().get("plc-1"), Some(&9));
+    }
+
+    #[test]
+    fn a_client_that_counts_anew_is_not_held_to_what_was_said_before() {
+        let mut checkpoint = Checkpoint::default();
+        for sequence in [u64::from(u32::MAX), 0, 3] {
+            checkpoint.apply(&marked("plc-1", sequence));
+            checkpoint.apply(&marked("log/refused", sequence));
+        }
+        let checkpoint = Checkpoint::decode(2, &checkpoint.encode().unwrap()).unwrap();
+        assert_eq!(checkpoint.marks().get("plc-1"), Some(&3));
+        assert_eq!(checkpoint.marks().get("log/refused"), Some(&u64::from(u32::MAX)), "ours do not count anew");
     }
 
     #[test]

@@ -104,6 +104,11 @@ pub(super) fn row(salt: u64) -> Row {
     }
 }
 
+/// Of seven clients, which count anew now and then.
+fn mark(salt: u64) -> Mark {
+    Mark { client: format!("plc-{}", salt % 7), sequence: if salt.is_multiple_of(11) { 0 } else { salt } }
+}
+
 /// `others` snapshots, events, dead letters and rows each.
 pub(crate) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -> Portion {
     let salts = |count: usize| (0..count as u64).map(move |index| salt.wrapping_add(index) >> 1);
@@ -113,7 +118,7 @@ pub(crate) fn portion(readings: usize, others: usize, marks: usize, salt: u64) -
         events: salts(others).map(event).collect(),
         dead_letters: salts(others).map(dead_letter).collect(),
         rows: salts(others).map(row).collect(),
-        marks: salts(marks).map(|salt| Mark { client: format!("plc-{}", salt % 7), sequence: salt }).collect(),
+        marks: salts(marks).map(mark).collect(),
         ..Portion::default()
     }
 }

@@ -3,14 +3,15 @@
 //!
 //! - every record whose append returned is there, unchanged, at its offset; so is everything an earlier start showed;
 //! - behind it stands nothing but a front part of the one append that was under way;
-//! - marks are at least those acknowledged; cursors are between what was saved and what was said;
+//! - marks are those acknowledged, or with those of the append under way: the highest of each client since it last counted
+//!   anew; cursors are between what was saved and what was said;
 //! - nothing that a sink still needs is gone.
 
 use super::fake_disk::FakeDisk;
 use super::fake_errors::Call;
 use super::{Appender, Recovered, Spool, SpoolError, SpoolOptions, open_on, samples};
 use crate::contract::Consumer;
-use genims_model::{DeadLetter, Event, Group, Portion, Reading, Row, Snapshot};
+use genims_model::{DeadLetter, Event, Group, Mark, Portion, Reading, Row, Snapshot};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
@@ -46,8 +47,15 @@ struct Truth {
     marks: HashMap<String, u64>,
     /// The append that was under way when the process died.
     in_flight: Vec<Item>,
+    marks_in_flight: Vec<Mark>,
     cursor_said: u64,
     cursor_durable: u64,
+}
+
+/// 0 takes back what was marked before.
+fn apply(marks: &mut HashMap<String, u64>, mark: Mark) {
+    let known = marks.entry(mark.client).or_default();
+    *known = if mark.sequence == 0 { 0 } else { mark.sequence.max(*known) };
 }
 
 struct World {
@@ -123,8 +131,14 @@ impl World {
         assert!(truth.in_flight.starts_with(more), "records that nobody appended");
         truth.log.extend_from_slice(more);
         truth.in_flight.clear();
-        for (client, sequence) in &truth.marks {
-            assert!(recovered.marks.get(client) >= Some(sequence), "an acknowledged mark is gone");
+        let mut with_in_flight = truth.marks.clone();
+        truth.marks_in_flight.drain(..).for_each(|mark| apply(&mut with_in_flight, mark));
+        for (client, sequence) in with_in_flight {
+            let found = recovered.marks.get(&client).copied();
+            let acknowledged = truth.marks.get(&client).copied();
+            assert!(found == acknowledged || found == Some(sequence), "{client}: {found:?} is not {acknowledged:?}");
+            // What a start has shown stays.
+            truth.marks.extend(found.map(|found| (client, found)));
         }
         let cursor = spool.cursor(SINK).unwrap_or(0);
         assert!((truth.cursor_durable..=truth.cursor_said).contains(&cursor));
@@ -173,15 +187,14 @@ impl World {
         let mut portion: Portion = samples::portion(readings, others, marks, self.salt);
         let whole = samples::group_of(&portion, 0);
         self.truth.in_flight = items(&whole);
+        self.truth.marks_in_flight.clone_from(&whole.marks);
         let groups = appender.append(&mut portion)?;
         let stored: Vec<Item> = groups.iter().flat_map(|group| items(group)).collect();
         assert!(stored == self.truth.in_flight, "an append stores what it was given");
         assert!(groups.first().is_none_or(|group| group.first_offset == self.truth.log.len() as u64));
         self.truth.log.append(&mut self.truth.in_flight);
-        for mark in whole.marks {
-            let known = self.truth.marks.entry(mark.client).or_default();
-            *known = mark.sequence.max(*known);
-        }
+        let Truth { marks, marks_in_flight, .. } = &mut self.truth;
+        marks_in_flight.drain(..).for_each(|mark| apply(marks, mark));
         Ok(())
     }
 }

@@ -5,20 +5,53 @@ use genims_decode::{Form, Point, Visitor};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{DeadLetter, Reason};
 use std::fmt::Arguments;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// The key of a time that goes before all others.
+const TIME_KEY: &[u8] = b"timestamp_us";
+/// How an escaped letter or underscore begins, in whatever quotes.
+const ESCAPED_LETTERS: [&[u8]; 3] = [b"\\u005", b"\\u006", b"\\u007"];
 
 /// What of a message under way is of sensors that nobody knows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Nobodys {
     /// Letters and records that were there before it.
     pub(super) letters: usize,
     pub(super) records: u64,
-    /// Its points of such sensors that say their time themselves.
+    /// Its points of such sensors.
     pub(super) points: u64,
+    /// Whose those are that say no time themselves, as hashes, and the time that the first of these got. Counted where the transport
+    /// knows messages.
+    pub(super) untimed: Vec<u64>,
+    pub(super) first_us: i64,
+}
+
+impl Nobodys {
+    fn count(&mut self, (machine, sensor): (Option<&str>, &str), is_untimed: bool, timestamp_us: i64) {
+        self.points += 1;
+        if is_untimed {
+            if self.untimed.is_empty() {
+                self.first_us = timestamp_us;
+            }
+            let mut hasher = DefaultHasher::new();
+            (machine, sensor).hash(&mut hasher);
+            self.untimed.push(hasher.finish());
+        }
+    }
+}
+
+/// Whether one time can be said of all of a message: nobody's values may come to have the same time, of which all but one would be lost
+/// as resends, and the message has no such key itself, which would stand twice then. Under no other key a time would be better than
+/// every one that is left out.
+fn takes_one_time(mut untimed: Vec<u64>, payload: &[u8]) -> bool {
+    let has = |wanted: &[u8]| payload.windows(wanted.len()).any(|part| part == wanted);
+    untimed.sort_unstable();
+    untimed.windows(2).all(|pair| pair[0] != pair[1]) && !has(TIME_KEY) && !ESCAPED_LETTERS.into_iter().any(has)
 }
 
 impl IntakeBuffer {
     /// Ends a message, of which `payload` is all: a JSON object of which nobody knows anything is kept as it came, with what its sender
-    /// said beside the values. One without times is not: what came when stands in its parts alone.
+    /// said beside the values; one without times with that of its receipt, so that it comes back when it came, if that tells its values apart.
     #[inline]
     pub fn end_message(&mut self, payload: &[u8]) {
         if self.nobodys.points > 0 {
@@ -28,11 +61,20 @@ impl IntakeBuffer {
 
     #[cold]
     fn keep_whole(&mut self, payload: &[u8]) {
-        let Nobodys { letters, records, points } = std::mem::take(&mut self.nobodys);
-        let is_object = payload.trim_ascii_start().starts_with(b"{");
-        let fits = payload.len() <= PAYLOAD_KEPT_BYTES_MAX;
+        let Nobodys { letters, records, points, untimed, first_us } = std::mem::take(&mut self.nobodys);
+        let Some(members) = payload.trim_ascii_start().strip_prefix(b"{") else { return };
+        if self.records - records != points || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
+            return;
+        }
+        let payload = match untimed.len() as u64 {
+            0 => payload.to_vec(),
+            all if all == points && takes_one_time(untimed, payload) => {
+                [&b"{\""[..], TIME_KEY, b"\":", first_us.to_string().as_bytes(), b",", members].concat()
+            }
+            _ => return,
+        };
         let all = &mut self.staged[0].dead_letters;
-        if !is_object || !fits || self.records - records != points || all.len() <= letters {
+        if all.len() <= letters || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
             return;
         }
         all.truncate(letters + 1);
@@ -40,8 +82,8 @@ impl IntakeBuffer {
             if points > 1 {
                 letter.detail += &format!("; and {} more of this message", points - 1);
             }
-            letter.payload = payload.to_vec();
             letter.payload_bytes = payload.len() as u64;
+            letter.payload = payload;
             letter.records = points;
         }
     }
@@ -60,9 +102,10 @@ impl IntakeBuffer {
     /// A point whose sensor nobody knows, or which its sender may not send: kept as an element that can be replayed once that
     /// has changed.
     pub(super) fn reject_point(&mut self, why: (Reason, &str), machine: Option<&str>, sensor: &str, point: &Point<'_>) {
-        let is_nobodys = why.0 == Reason::UnknownSensor && point.timestamp_us.is_some();
-        self.nobodys.points += u64::from(is_nobodys);
         let timestamp_us = point.timestamp_us.unwrap_or_else(|| self.receipt_time.next());
+        if why.0 == Reason::UnknownSensor && self.message > 0 {
+            self.nobodys.count((machine, sensor), point.timestamp_us.is_none(), timestamp_us);
+        }
         let mut element = serde_json::json!({
             "sensor_id": sensor,
             "timestamp_us": timestamp_us,

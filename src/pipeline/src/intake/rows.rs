@@ -8,7 +8,7 @@ use genims_decode::Form;
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{Chunk, DeadLetter, Mark, Protocol, Reason, Receipt, Row, Topics, now_us};
 use genims_rows::Gate;
-use genims_rows::gate::{Refused, Sender};
+use genims_rows::gate::{Rejection, Sender};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -19,7 +19,7 @@ impl IntakeBuffer {
         let topic = Row::topic(database, table);
         let Some(gate) = self.intake.rows.clone() else {
             let detail = "rows are not taken: the configuration has no [rows]".to_owned();
-            let refused = Refused { reason: Reason::NotAllowed, detail, payload: payload.to_vec(), is_row: false };
+            let refused = Rejection { reason: Reason::NotAllowed, detail, payload: payload.to_vec(), is_row: false };
             return self.set_aside_row(&topic, refused);
         };
         let shard = shard_of(database, self.staged.len());
@@ -62,8 +62,8 @@ impl IntakeBuffer {
         has_rows
     }
 
-    fn set_aside_row(&mut self, topic: &str, refused: Refused) {
-        let Refused { reason, detail, mut payload, is_row } = refused;
+    fn set_aside_row(&mut self, topic: &str, refused: Rejection) {
+        let Rejection { reason, detail, mut payload, is_row } = refused;
         // Rows make one payload together; what is none stays by itself.
         let form = is_row.then_some(Form::Elements);
         let payload_bytes = payload.len() as u64;

@@ -114,7 +114,7 @@ impl StoredDeadLetter {
 
 /// Which dead letters to list; the default is the newest hundred that wait.
 #[derive(Clone, Debug)]
-pub struct Filter {
+pub struct DeadLetterFilter {
     pub reason: Option<String>,
     pub source: Option<String>,
     pub since: Option<DateTime<Utc>>,
@@ -122,7 +122,7 @@ pub struct Filter {
     pub limit: i64,
 }
 
-impl Default for Filter {
+impl Default for DeadLetterFilter {
     fn default() -> Self {
         Self { reason: None, source: None, since: None, include_replayed: false, limit: 100 }
     }
@@ -149,7 +149,7 @@ const COLUMNS: &str = "letter_id, spool_id, log_offset, received_at, source, cli
 pub const LISTED_BYTES_MAX: i32 = 512;
 
 /// Newest first, with the beginnings of payloads.
-pub async fn list(client: &Client, filter: &Filter) -> Result<Vec<StoredDeadLetter>, Error> {
+pub async fn list(client: &Client, filter: &DeadLetterFilter) -> Result<Vec<StoredDeadLetter>, Error> {
     let query = format!(
         "SELECT {COLUMNS}, substring(payload FOR {LISTED_BYTES_MAX}) AS payload FROM genims_internal.dead_letters
          WHERE ($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR source = $2)
@@ -174,14 +174,36 @@ pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<StoredDead
     Ok(client.query_typed(&query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(dead_letter).collect())
 }
 
-/// The ids of waiting dead letters of a reason above `after` and up to `last`, oldest first: pages for a replay of many.
-pub async fn waiting_ids(client: &Client, reason: &str, after: i64, last: i64, limit: i64) -> Result<Vec<i64>, Error> {
-    let query = "SELECT letter_id FROM genims_internal.dead_letters
-         WHERE letter_id > $1 AND letter_id <= $2 AND replayed_at IS NULL AND reason = $3
-         ORDER BY letter_id LIMIT $4";
+/// A dead letter without its payload, and how long that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub letter_id: i64,
+    pub kept_bytes: i64,
+}
+
+const HELD: &str = "SELECT letter_id, length(payload)::bigint FROM genims_internal.dead_letters";
+
+fn held(row: &Row) -> Held {
+    Held { letter_id: row.get(0), kept_bytes: row.get(1) }
+}
+
+/// Waiting dead letters of a reason above `after` and up to `last`, oldest first: pages for a replay of many.
+pub async fn waiting(client: &Client, reason: &str, after: i64, last: i64, limit: i64) -> Result<Vec<Held>, Error> {
+    let query = format!(
+        "{HELD} WHERE letter_id > $1 AND letter_id <= $2 AND replayed_at IS NULL AND reason = $3 ORDER BY letter_id LIMIT $4"
+    );
     let parameters: [(&(dyn ToSql + Sync), Type); 4] =
         [(&after, Type::INT8), (&last, Type::INT8), (&reason, Type::TEXT), (&limit, Type::INT8)];
-    Ok(client.query_typed(query, &parameters).await?.iter().map(|row| row.get(0)).collect())
+    Ok(client.query_typed(&query, &parameters).await?.iter().map(held).collect())
+}
+
+/// How many wait of a reason above `after` and up to `last`.
+pub async fn count_waiting(client: &Client, reason: &str, after: i64, last: i64) -> Result<u64, Error> {
+    let query = "SELECT count(*) FROM genims_internal.dead_letters
+         WHERE letter_id > $1 AND letter_id <= $2 AND replayed_at IS NULL AND reason = $3";
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&after, Type::INT8), (&last, Type::INT8), (&reason, Type::TEXT)];
+    Ok(client.query_typed_one(query, &parameters).await?.get::<_, i64>(0).unsigned_abs())
 }
 
 /// The newest dead letter's id; 0 without any.
@@ -190,10 +212,10 @@ pub async fn newest_id(client: &Client) -> Result<i64, Error> {
     Ok(client.query_typed_one(query, &[]).await?.get(0))
 }
 
-/// Those of the ids that exist.
-pub async fn existing_ids(client: &Client, letter_ids: &[i64]) -> Result<Vec<i64>, Error> {
-    let query = "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($1)";
-    Ok(client.query_typed(query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(|row| row.get(0)).collect())
+/// Those of the ids that exist, each once, oldest first.
+pub async fn existing(client: &Client, letter_ids: &[i64]) -> Result<Vec<Held>, Error> {
+    let query = format!("{HELD} WHERE letter_id = ANY($1) ORDER BY letter_id");
+    Ok(client.query_typed(&query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(held).collect())
 }
 
 /// Puts the row of a refused reading or snapshot where it belongs and marks its dead letter, together or not at all; false for

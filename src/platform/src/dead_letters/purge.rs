@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Error};
 /// `[dead_letters]` of the configuration: what a server keeps.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Kept {
+pub struct DeadLetterOptions {
     /// How long a letter is kept after it came last.
     #[serde(with = "humantime_serde")]
     pub keep_for: Duration,
@@ -23,7 +23,7 @@ pub struct Kept {
     pub max_bytes: u64,
 }
 
-impl Default for Kept {
+impl Default for DeadLetterOptions {
     fn default() -> Self {
         Self { keep_for: Duration::from_secs(90 * 24 * 3_600), max_bytes: 1 << 30 }
     }

@@ -14,8 +14,8 @@ pub mod report;
 
 use futures_util::future::join_all;
 use genims_databases::{Database, Engine, Environment, Registry, mysql as mysql_urls, postgres as postgres_urls};
-use report::Checklist;
-pub use report::{Check, DoctorReport, Examination, Finding, Grade, Subject};
+use report::Checks;
+pub use report::{Check, DoctorReport, Examination, Finding, Grade, IN_CLEAR, Subject};
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -56,33 +56,33 @@ struct Look {
 async fn look(database: &Database, environment: &Environment, limit: Duration) -> Look {
     let started = Instant::now();
     let (variable, whole_server) = url_of(database, environment);
-    let mut checklist = Checklist { whole_server, ..Checklist::default() };
-    let progress = Arc::clone(&checklist.progress);
+    let mut checks = Checks { whole_server, ..Checks::default() };
+    let progress = Arc::clone(&checks.progress);
     let looked = async {
         match database.engine {
-            Engine::Postgresql => postgres::examine(&mut checklist, database, environment, limit).await,
-            Engine::Mysql => mysql::examine(&mut checklist, database, environment).await,
-            Engine::Mongodb => mongo::examine(&mut checklist, database, environment).await,
+            Engine::Postgresql => postgres::examine(&mut checks, database, environment, limit).await,
+            Engine::Mysql => mysql::examine(&mut checks, database, environment).await,
+            Engine::Mongodb => mongo::examine(&mut checks, database, environment).await,
         }
     };
     let answered = answers(looked, &progress, limit).await;
     if !answered {
-        let found = format!("{}: no answer within {:.1} s", checklist.place, limit.as_secs_f64());
-        if checklist.has(Subject::Reachable) {
-            checklist.fail(Subject::Latency, found, "look at the server's log and load, and at the network between");
+        let found = format!("{}: no answer within {:.1} s", checks.place, limit.as_secs_f64());
+        if checks.has(Subject::Reachable) {
+            checks.fail(Subject::Latency, found, "look at the server's log and load, and at the network between");
         } else {
             let remedy = format!("start the server, or mend host and port of {variable}");
-            checklist.fail(Subject::Reachable, found, remedy);
+            checks.fail(Subject::Reachable, found, remedy);
         }
     }
-    checklist.checks.sort_by_key(|check| check.subject);
+    checks.made.sort_by_key(|check| check.subject);
     let examination = Examination {
         database: database.name.clone(),
         engine: database.engine,
-        place: checklist.place,
+        place: checks.place,
         connection: database.connection.clone(),
-        passed: checklist.checks.iter().all(|check| check.grade != Grade::Failed),
-        checks: checklist.checks,
+        passed: checks.made.iter().all(|check| check.grade != Grade::Failed),
+        checks: checks.made,
         seconds: started.elapsed().as_secs_f64(),
     };
     Look { examination, answered }

@@ -1,7 +1,7 @@
 //! The document store under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
-use super::report::{Checklist, Subject};
+use super::report::{Checks, Subject};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use genims_databases::clock;
@@ -17,57 +17,52 @@ const CREATE: &str = "createCollection";
 const NEEDED: [&str; 2] = ["insert", "find"];
 const UNAUTHORIZED: i32 = 13;
 
-pub(super) async fn examine(checklist: &mut Checklist, database: &Database, environment: &Environment) {
+pub(super) async fn examine(checks: &mut Checks, database: &Database, environment: &Environment) {
     let settings = match MongoSettings::from_environment(database, environment) {
         Ok(settings) => settings,
-        Err(error) => return checklist.error(Subject::Reachable, &error),
+        Err(error) => return checks.error(Subject::Reachable, &error),
     };
-    checklist.place = settings.place();
+    checks.place = settings.place();
     let client = match settings.client().await {
         Ok(client) => client,
-        Err(error) => return checklist.error(Subject::Reachable, &error),
+        Err(error) => return checks.error(Subject::Reachable, &error),
     };
     if let Err(error) = client.database("admin").run_command(doc! { "ping": 1 }).await {
-        return refused(checklist, &settings.error(error));
+        return refused(checks, &settings.error(error));
     }
-    checklist.ok(Subject::Reachable, settings.place());
+    checks.ok(Subject::Reachable, settings.place());
     let remedy = "start mongod with --tlsMode requireTLS and write tls=true&tlsCAFile=... into its URL";
-    judge::tls(checklist, settings.uses_tls().then(|| "as its URL says".to_owned()), remedy);
-    if let Err(error) = ask(checklist, database, &settings, &client).await {
-        checklist.error(Subject::Login, &settings.error(error));
+    judge::tls(checks, settings.uses_tls().then(|| "as its URL says".to_owned()), remedy);
+    if let Err(error) = ask(checks, database, &settings, &client).await {
+        checks.error(Subject::Login, &settings.error(error));
     }
 }
 
 /// A server that refuses the login is reachable.
-fn refused(checklist: &mut Checklist, error: &DatabaseError) {
+fn refused(checks: &mut Checks, error: &DatabaseError) {
     let login = match error {
         DatabaseError::Mongo { source, .. } => matches!(source.kind.as_ref(), ErrorKind::Authentication { .. }),
         _ => false,
     };
     if login {
-        checklist.ok(Subject::Reachable, checklist.place.clone());
+        checks.ok(Subject::Reachable, checks.place.clone());
     }
-    checklist.error(if login { Subject::Login } else { Subject::Reachable }, error);
+    checks.error(if login { Subject::Login } else { Subject::Reachable }, error);
 }
 
-async fn ask(
-    checklist: &mut Checklist,
-    database: &Database,
-    settings: &MongoSettings,
-    client: &Client,
-) -> Result<(), Error> {
+async fn ask(checks: &mut Checks, database: &Database, settings: &MongoSettings, client: &Client) -> Result<(), Error> {
     let store = client.database(settings.database_name());
     let build = store.run_command(doc! { "buildInfo": 1 }).await?;
-    checklist.ok(Subject::Version, format!("MongoDB {}", build.get_str("version").unwrap_or_default()));
+    checks.ok(Subject::Version, format!("MongoDB {}", build.get_str("version").unwrap_or_default()));
     let status = store.run_command(doc! { "connectionStatus": 1, "showPrivileges": true }).await?;
-    login(checklist, status.get_document("authInfo").unwrap_or(&Document::new()), settings.database_name());
+    login(checks, status.get_document("authInfo").unwrap_or(&Document::new()), settings.database_name());
     let mut names = store.list_collection_names().await?;
     names.retain(|name| !name.starts_with("system."));
-    judge::tables(checklist, database, names.len() as u64, "collections");
+    judge::tables(checks, database, names.len() as u64, "collections");
     let statistics = store.run_command(doc! { "dbStats": 1 }).await?;
-    judge::size(checklist, number(&statistics, "storageSize") + number(&statistics, "indexSize"));
-    match definitions(checklist, database, settings, client).await {
-        Err(error) if is_unauthorized(&error) => judge::history_is_closed(checklist),
+    judge::size(checks, number(&statistics, "storageSize") + number(&statistics, "indexSize"));
+    match definitions(checks, database, settings, client).await {
+        Err(error) if is_unauthorized(&error) => judge::history_is_closed(checks),
         judged => judged?,
     }
     let mut round_trips = Vec::new();
@@ -76,33 +71,33 @@ async fn ask(
         store.run_command(doc! { "ping": 1 }).await?;
         round_trips.push(begun.elapsed());
     }
-    judge::latency(checklist, round_trips);
+    judge::latency(checks, round_trips);
     if let Some(difference) = clock::of_mongo(&store).await? {
-        judge::clock(checklist, difference);
+        judge::clock(checks, difference);
     }
     // Commands at the same time each take a connection of the client's pool.
     let at_once = join_all((0..POOL).map(|_| async { store.run_command(doc! { "ping": 1 }).await })).await;
     let cause = at_once.iter().find_map(|answer| answer.as_ref().err().map(ToString::to_string));
-    judge::pool(checklist, at_once.iter().filter(|answer| answer.is_ok()).count(), cause, false);
+    judge::pool(checks, at_once.iter().filter(|answer| answer.is_ok()).count(), cause, false);
     Ok(())
 }
 
 /// `status` is the answer's `authInfo`.
-fn login(checklist: &mut Checklist, status: &Document, database: &str) {
+fn login(checks: &mut Checks, status: &Document, database: &str) {
     let documents = |name: &str| -> Vec<&Document> {
         status.get_array(name).map(|all| all.iter().filter_map(Bson::as_document).collect()).unwrap_or_default()
     };
     let Some(user) = documents("authenticatedUsers").first().and_then(|user| user.get_str("user").ok()) else {
-        checklist.warn(Subject::Login, "none", "start mongod with --auth and put a login into GENIMS_MONGODB_URL");
-        checklist.warn(Subject::Rights, "whoever connects may do anything", "start mongod with --auth");
+        checks.warn(Subject::Login, "none", "start mongod with --auth and put a login into GENIMS_MONGODB_URL");
+        checks.warn(Subject::Rights, "whoever connects may do anything", "start mongod with --auth");
         return;
     };
-    checklist.ok(Subject::Login, user);
+    checks.ok(Subject::Login, user);
     let root = documents("authenticatedUserRoles").iter().any(|role| has(role, "role", "root"));
     let privileges = documents("authenticatedUserPrivileges");
     let may = |action: &str| privileges.iter().any(|privilege| permits(privilege, database, action));
     let missing = NEEDED.iter().filter(|needed| !may(needed)).map(|needed| (*needed).to_owned()).collect();
-    judge::rights(checklist, &Rights { create: may(CREATE), missing, all_powerful: root.then_some("root") });
+    judge::rights(checks, &Rights { create: may(CREATE), missing, all_powerful: root.then_some("root") });
 }
 
 /// Whether a privilege permits an action on all collections of a database.
@@ -117,7 +112,7 @@ fn permits(privilege: &Document, database: &str, action: &str) -> bool {
 
 /// Definitions that were applied, against the embedded files: collections have no version numbers.
 async fn definitions(
-    checklist: &mut Checklist,
+    checks: &mut Checks,
     database: &Database,
     settings: &MongoSettings,
     client: &Client,
@@ -132,11 +127,11 @@ async fn definitions(
     let count = files.iter().filter(current).count();
     let found = format!("{count} of {} definitions", files.len());
     if count < files.len() {
-        checklist.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
+        checks.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
     } else {
-        checklist.ok(Subject::Schema, found);
+        checks.ok(Subject::Schema, found);
     }
-    checklist.measured(count as f64);
+    checks.measured(count as f64);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! One MySQL or MariaDB database under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS};
-use super::report::{Checklist, Subject};
+use super::report::{Checks, Subject};
 use futures_util::future::join_all;
 use genims_databases::clock;
 use genims_databases::errors::mysql_code;
@@ -19,29 +19,29 @@ const NEEDED: [&str; 2] = ["INSERT", "SELECT"];
 const NO_SUCH_DATABASE: u16 = 1049;
 const NO_SUCH_TABLE: u16 = 1146;
 
-pub(super) async fn examine(checklist: &mut Checklist, database: &Database, environment: &Environment) {
+pub(super) async fn examine(checks: &mut Checks, database: &Database, environment: &Environment) {
     let settings = match MysqlSettings::from_environment(database, environment) {
         Ok(settings) => settings,
-        Err(error) => return checklist.error(Subject::Reachable, &error),
+        Err(error) => return checks.error(Subject::Reachable, &error),
     };
-    checklist.place = settings.place();
+    checks.place = settings.place();
     let mut connection = match settings.connect().await {
         Ok(connection) => connection,
-        Err(error) => return refused(checklist, &error),
+        Err(error) => return refused(checks, &error),
     };
-    checklist.ok(Subject::Reachable, settings.place());
-    if let Err(error) = ask(checklist, database, &settings, &mut connection).await {
-        checklist.error(Subject::Login, &settings.error(error));
+    checks.ok(Subject::Reachable, settings.place());
+    if let Err(error) = ask(checks, database, &settings, &mut connection).await {
+        checks.error(Subject::Login, &settings.error(error));
     }
     let more = join_all((1..POOL).map(|_| settings.connect())).await;
     let cause = more.iter().find_map(|attempt| attempt.as_ref().err().map(ToString::to_string));
     let opened: Vec<MysqlConnection> = more.into_iter().flatten().collect();
-    judge::pool(checklist, 1 + opened.len(), cause, false);
+    judge::pool(checks, 1 + opened.len(), cause, false);
     join_all(opened.into_iter().chain([connection]).map(disconnect)).await;
 }
 
 /// A server that says no is reachable.
-fn refused(checklist: &mut Checklist, error: &DatabaseError) {
+fn refused(checks: &mut Checks, error: &DatabaseError) {
     let subject = match error {
         DatabaseError::Mysql { source, .. } => match mysql_code(source) {
             Some(NO_SUCH_DATABASE) => Subject::Schema,
@@ -53,13 +53,13 @@ fn refused(checklist: &mut Checklist, error: &DatabaseError) {
         _ => Subject::Reachable,
     };
     if subject != Subject::Reachable {
-        checklist.ok(Subject::Reachable, checklist.place.clone());
+        checks.ok(Subject::Reachable, checks.place.clone());
     }
-    checklist.error(subject, error);
+    checks.error(subject, error);
 }
 
 async fn ask(
-    checklist: &mut Checklist,
+    checks: &mut Checks,
     database: &Database,
     settings: &MysqlSettings,
     connection: &mut MysqlConnection,
@@ -67,17 +67,17 @@ async fn ask(
     let version: Option<String> = connection.query_first("SELECT version()").await?;
     let version = version.unwrap_or_default();
     let product = if version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
-    checklist.ok(Subject::Version, format!("{product} {}", version.split('-').next().unwrap_or_default()));
+    checks.ok(Subject::Version, format!("{product} {}", version.split('-').next().unwrap_or_default()));
     let status = "SHOW SESSION STATUS WHERE variable_name IN ('Ssl_version', 'Ssl_cipher')";
     let mut tls: Vec<(String, String)> = connection.query(status).await?;
     // Version before cipher.
     tls.sort_by(|one, other| other.0.cmp(&one.0));
     let how = tls.into_iter().map(|(_, value)| value).filter(|value| !value.is_empty()).collect::<Vec<_>>().join(" ");
     let remedy = "give the server a certificate and write ssl-mode=VERIFY_IDENTITY into its URL";
-    judge::tls(checklist, (!how.is_empty()).then_some(how), remedy);
+    judge::tls(checks, (!how.is_empty()).then_some(how), remedy);
     let login: Option<(String, bool)> = connection.query_first("SELECT current_user(), @@global.read_only = 1").await?;
     let (login, read_only) = login.unwrap_or_default();
-    checklist.ok(Subject::Login, login);
+    checks.ok(Subject::Login, login);
     let grants: Vec<String> = connection.query("SHOW GRANTS").await?;
     let held = Grants::of(&grants, settings.database_name());
     let mut missing = held.missing();
@@ -85,16 +85,16 @@ async fn ask(
         missing.push("writing at all (the server is read-only)".to_owned());
     }
     let all_powerful = held.all_powerful.then_some("all rights on all databases");
-    judge::rights(checklist, &judge::Rights { create: held.may(CREATE), missing, all_powerful });
+    judge::rights(checks, &judge::Rights { create: held.may(CREATE), missing, all_powerful });
     let query = "SELECT count(*), CAST(coalesce(sum(data_length + index_length), 0) AS DOUBLE) \
                  FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
     let sizes: Option<(u64, f64)> = connection.query_first(query).await?;
     let (tables, bytes) = sizes.unwrap_or_default();
-    judge::tables(checklist, database, tables, "tables");
-    judge::size(checklist, bytes);
+    judge::tables(checks, database, tables, "tables");
+    judge::size(checks, bytes);
     match applied(connection, settings.database_name()).await {
-        Err(error) if matches!(mysql_code(&error), Some(1044 | 1142 | 1143)) => judge::history_is_closed(checklist),
-        applied => judge::migrations(checklist, database, &applied?),
+        Err(error) if matches!(mysql_code(&error), Some(1044 | 1142 | 1143)) => judge::history_is_closed(checks),
+        applied => judge::migrations(checks, database, &applied?),
     }
     let mut round_trips = Vec::new();
     for _ in 0..ROUND_TRIPS {
@@ -102,8 +102,8 @@ async fn ask(
         connection.query_drop("SELECT 1").await?;
         round_trips.push(begun.elapsed());
     }
-    judge::latency(checklist, round_trips);
-    judge::clock(checklist, clock::of_mysql(connection).await?);
+    judge::latency(checks, round_trips);
+    judge::clock(checks, clock::of_mysql(connection).await?);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! One PostgreSQL database under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
-use super::report::{Checklist, Subject};
+use super::report::{Checks, Subject};
 use futures_util::future::join_all;
 use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings, clock, pooling};
 use std::collections::BTreeSet;
@@ -25,24 +25,19 @@ const TABLES: &str = "SELECT count(*), count(*) FILTER (WHERE NOT has_table_priv
     count(*) FILTER (WHERE NOT has_table_privilege(oid, 'INSERT')) \
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
 
-pub(super) async fn examine(
-    checklist: &mut Checklist,
-    database: &Database,
-    environment: &Environment,
-    limit: Duration,
-) {
+pub(super) async fn examine(checks: &mut Checks, database: &Database, environment: &Environment, limit: Duration) {
     let settings = match PostgresSettings::from_environment(database, environment) {
         Ok(settings) => settings,
-        Err(error) => return checklist.error(Subject::Reachable, &error),
+        Err(error) => return checks.error(Subject::Reachable, &error),
     };
-    checklist.place = settings.place();
+    checks.place = settings.place();
     let client = match settings.connect().await {
         Ok(client) => client,
-        Err(error) => return refused(checklist, &error),
+        Err(error) => return refused(checks, &error),
     };
-    checklist.ok(Subject::Reachable, settings.place());
-    if let Err(error) = ask(checklist, database, &client).await {
-        checklist.error(Subject::Login, &settings.error(error));
+    checks.ok(Subject::Reachable, settings.place());
+    if let Err(error) = ask(checks, database, &client).await {
+        checks.error(Subject::Login, &settings.error(error));
     }
     // An error shows below, where as many connections are wanted.
     let shared = pooling::is_shared(&settings, &client).await.unwrap_or(false);
@@ -51,13 +46,13 @@ pub(super) async fn examine(
     let waits = more.iter().any(Result::is_err);
     let opened = 1 + more.iter().filter(|attempt| matches!(attempt, Ok(Ok(_)))).count();
     match refused {
-        None if waits => judge::full_pool(checklist, opened),
-        refused => judge::pool(checklist, opened, refused, shared),
+        None if waits => judge::full_pool(checks, opened),
+        refused => judge::pool(checks, opened, refused, shared),
     }
 }
 
 /// A server that says no is reachable.
-fn refused(checklist: &mut Checklist, error: &DatabaseError) {
+fn refused(checks: &mut Checks, error: &DatabaseError) {
     let subject = match error {
         DatabaseError::Postgres { source, .. } => match source.code() {
             Some(state) if *state == SqlState::INVALID_CATALOG_NAME => Subject::Schema,
@@ -69,18 +64,18 @@ fn refused(checklist: &mut Checklist, error: &DatabaseError) {
         _ => Subject::Reachable,
     };
     if subject != Subject::Reachable {
-        checklist.ok(Subject::Reachable, checklist.place.clone());
+        checks.ok(Subject::Reachable, checks.place.clone());
     }
-    checklist.error(subject, error);
+    checks.error(subject, error);
 }
 
-async fn ask(checklist: &mut Checklist, database: &Database, client: &PostgresClient) -> Result<(), Error> {
+async fn ask(checks: &mut Checks, database: &Database, client: &PostgresClient) -> Result<(), Error> {
     let row = client.query_typed_one(SESSION, &[]).await?;
-    checklist.ok(Subject::Version, format!("PostgreSQL {}", first_word(row.get(0))));
+    checks.ok(Subject::Version, format!("PostgreSQL {}", first_word(row.get(0))));
     let how = format!("{} {}", row.get::<_, &str>(2), row.get::<_, &str>(3));
     let remedy = "turn on `ssl` on the server and write sslmode=verify-full into its URL";
-    judge::tls(checklist, row.get::<_, bool>(1).then_some(how), remedy);
-    checklist.ok(Subject::Login, row.get::<_, &str>(4));
+    judge::tls(checks, row.get::<_, bool>(1).then_some(how), remedy);
+    checks.ok(Subject::Login, row.get::<_, &str>(4));
     let tables = client.query_typed_one(TABLES, &[]).await?;
     let mut missing = Vec::new();
     let mut lacks = |lacking: bool, what: &str| {
@@ -93,12 +88,12 @@ async fn ask(checklist: &mut Checklist, database: &Database, client: &PostgresCl
     lacks(row.get(8), "writing at all (the server is a standby)");
     lacks(row.get(9), "writing at all (sessions are read-only)");
     let create = row.get(6) && row.get(7);
-    judge::rights(checklist, &Rights { create, missing, all_powerful: row.get::<_, bool>(5).then_some("superuser") });
-    judge::size(checklist, row.get::<_, i64>(10) as f64);
-    judge::tables(checklist, database, tables.get::<_, i64>(0).unsigned_abs(), "tables");
+    judge::rights(checks, &Rights { create, missing, all_powerful: row.get::<_, bool>(5).then_some("superuser") });
+    judge::size(checks, row.get::<_, i64>(10) as f64);
+    judge::tables(checks, database, tables.get::<_, i64>(0).unsigned_abs(), "tables");
     match applied(client).await {
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => judge::history_is_closed(checklist),
-        applied => judge::migrations(checklist, database, &applied?),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => judge::history_is_closed(checks),
+        applied => judge::migrations(checks, database, &applied?),
     }
     let mut round_trips = Vec::new();
     for _ in 0..ROUND_TRIPS {
@@ -106,8 +101,8 @@ async fn ask(checklist: &mut Checklist, database: &Database, client: &PostgresCl
         client.simple_query("SELECT 1").await?;
         round_trips.push(begun.elapsed());
     }
-    judge::latency(checklist, round_trips);
-    judge::clock(checklist, clock::of_postgres(client).await?);
+    judge::latency(checks, round_trips);
+    judge::clock(checks, clock::of_postgres(client).await?);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What the doctor found: one list of checks per database, each with its remedy where it is not as it should be.
 
 use genims_databases::{DatabaseError, Engine};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -14,8 +14,11 @@ pub enum Grade {
     Failed,
 }
 
+/// What is found of TLS where there is none, at the beginning of the text.
+pub const IN_CLEAR: &str = "none";
+
 /// What is looked at, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// A server answers at the address of the URL.
@@ -132,16 +135,16 @@ fn findings(databases: &[Examination]) -> Vec<Finding> {
 
 /// The checks of one database while they are made. What was found before a server stopped answering is kept.
 #[derive(Debug, Default)]
-pub(super) struct Checklist {
+pub(super) struct Checks {
     pub(super) place: String,
     /// Its URL is that of a whole server, not of this database alone.
     pub(super) whole_server: bool,
-    pub(super) checks: Vec<Check>,
+    pub(super) made: Vec<Check>,
     /// Told of each check as it is made.
     pub(super) progress: Arc<Notify>,
 }
 
-impl Checklist {
+impl Checks {
     pub(super) fn ok(&mut self, subject: Subject, found: impl Into<String>) {
         self.push(subject, Grade::Ok, found, None);
     }
@@ -163,18 +166,18 @@ impl Checklist {
 
     /// What the last check measured.
     pub(super) fn measured(&mut self, measure: f64) {
-        if let Some(check) = self.checks.last_mut() {
+        if let Some(check) = self.made.last_mut() {
             check.measure = Some(measure);
         }
     }
 
     fn push(&mut self, subject: Subject, grade: Grade, found: impl Into<String>, remedy: Option<String>) {
-        self.checks.push(Check { subject, grade, found: found.into(), measure: None, remedy });
+        self.made.push(Check { subject, grade, found: found.into(), measure: None, remedy });
         self.progress.notify_one();
     }
 
     pub(super) fn has(&self, subject: Subject) -> bool {
-        self.checks.iter().any(|check| check.subject == subject)
+        self.made.iter().any(|check| check.subject == subject)
     }
 }
 
@@ -182,28 +185,28 @@ impl Checklist {
 mod tests {
     use super::*;
 
-    fn examination(name: &str, check: fn(&mut Checklist, &str)) -> Examination {
-        let mut checklist = Checklist::default();
-        check(&mut checklist, name);
+    fn examination(name: &str, check: fn(&mut Checks, &str)) -> Examination {
+        let mut checks = Checks::default();
+        check(&mut checks, name);
         Examination {
             database: name.to_owned(),
             engine: Engine::Postgresql,
             place: String::new(),
             connection: format!("{}_URL", name.to_uppercase()),
-            passed: checklist.checks.iter().all(|check| check.grade != Grade::Failed),
-            checks: checklist.checks,
+            passed: checks.made.iter().all(|check| check.grade != Grade::Failed),
+            checks: checks.made,
             seconds: 0.0,
         }
     }
 
     #[test]
     fn one_cause_is_one_finding_whatever_the_databases_are_called() {
-        let refused: fn(&mut Checklist, &str) = |checklist, name| {
+        let refused: fn(&mut Checks, &str) = |checks, name| {
             let remedy = format!("start the server, or mend {}_URL", name.to_uppercase());
-            checklist.fail(Subject::Reachable, format!("{name} at h:1/{name}: connection refused"), remedy);
+            checks.fail(Subject::Reachable, format!("{name} at h:1/{name}: connection refused"), remedy);
         };
-        let other: fn(&mut Checklist, &str) = |checklist, _| checklist.fail(Subject::Login, "no password", "give one");
-        let clear: fn(&mut Checklist, &str) = |checklist, _| checklist.warn(Subject::Tls, "none", "turn it on");
+        let other: fn(&mut Checks, &str) = |checks, _| checks.fail(Subject::Login, "no password", "give one");
+        let clear: fn(&mut Checks, &str) = |checks, _| checks.warn(Subject::Tls, "none", "turn it on");
         let all = [("a_db", clear), ("b_db", refused), ("c_db", refused), ("d_db", other)];
         let report = DoctorReport::new(all.map(|(name, check)| examination(name, check)).to_vec(), 0.0);
         let told: Vec<(Subject, &str, usize)> =

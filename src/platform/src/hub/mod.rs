@@ -21,7 +21,7 @@ use genims_databases::{Database, DatabaseError, Engine, Environment, PostgresCli
 use serde::Serialize;
 use std::time::Instant;
 
-pub use names::{Name, Names};
+pub use names::{HubName, HubNames};
 
 /// Outside the names of the contract, so that nobody takes it for one of the 17.
 pub const DATABASE: &str = "hub";
@@ -33,7 +33,7 @@ const LOCK_TIMEOUT: &str = "30s";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum SchemaStatus {
     /// As its source is now.
     Same,
     /// Made, or made anew because the source had changed.
@@ -47,7 +47,7 @@ pub enum Status {
 #[derive(Clone, Debug, Serialize)]
 pub struct SchemaReport {
     pub schema: String,
-    pub status: Status,
+    pub status: SchemaStatus,
     /// Foreign tables, or views of a schema that is another name.
     pub tables: usize,
     /// Tables of the source that no other database can have: with types of its own.
@@ -65,7 +65,7 @@ pub struct HubReport {
 
 impl HubReport {
     pub fn ok(&self) -> bool {
-        self.schemas.iter().all(|schema| matches!(schema.status, Status::Same | Status::Imported))
+        self.schemas.iter().all(|schema| matches!(schema.status, SchemaStatus::Same | SchemaStatus::Imported))
     }
 }
 
@@ -77,7 +77,7 @@ pub async fn run(
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<HubReport, PlatformError> {
     let started = Instant::now();
-    let names = Names::load(registry)?;
+    let names = HubNames::load(registry)?;
     let settings = settings(environment)?;
     let failed = |error| PlatformError::from(settings.error(error));
     let mut client = connect(&settings, registry, check).await?;
@@ -111,7 +111,7 @@ pub async fn run(
     progress("other names");
     let missing: Vec<&str> = schemas
         .iter()
-        .filter(|schema| schema.status == Status::Failed)
+        .filter(|schema| schema.status == SchemaStatus::Failed)
         .map(|schema: &SchemaReport| schema.schema.as_str())
         .collect();
     let others = names::bring_in_step(&mut client, &settings, &names, &missing, check).await;
@@ -119,10 +119,10 @@ pub async fn run(
     Ok(HubReport { place: settings.place(), schemas, seconds: started.elapsed().as_secs_f64() })
 }
 
-fn told(schema: &str, outcome: Result<(Status, usize), PlatformError>) -> SchemaReport {
+fn told(schema: &str, outcome: Result<(SchemaStatus, usize), PlatformError>) -> SchemaReport {
     let (status, tables, error) = match outcome {
         Ok((status, tables)) => (status, tables, None),
-        Err(error) => (Status::Failed, 0, Some(error.to_string())),
+        Err(error) => (SchemaStatus::Failed, 0, Some(error.to_string())),
     };
     SchemaReport { schema: schema.to_owned(), status, tables, left_out: Vec::new(), error }
 }

@@ -5,7 +5,7 @@
 
 use super::foreign::{literal, name, reader_of};
 use super::source::remembered;
-use super::{SchemaReport, Status, told};
+use super::{SchemaReport, SchemaStatus, told};
 use crate::errors::PlatformError;
 use genims_databases::{PostgresClient, PostgresSettings, Registry};
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ struct View {
 
 /// One name, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Name {
+pub struct HubName {
     pub name: String,
     pub stands_for: String,
     pub why: String,
@@ -67,13 +67,13 @@ pub struct Name {
 
 /// All names, checked against the registry.
 #[derive(Clone, Debug)]
-pub struct Names {
+pub struct HubNames {
     schemas: Vec<(Schema, String)>,
     views: Vec<(View, String)>,
     absent: Vec<Absent>,
 }
 
-impl Names {
+impl HubNames {
     pub fn load(registry: &Registry) -> Result<Self, PlatformError> {
         Self::parse(EMBEDDED, registry)
     }
@@ -115,19 +115,19 @@ impl Names {
     }
 
     /// What there is, in the order of the file.
-    pub fn all(&self) -> Vec<Name> {
-        let schemas = self.schemas.iter().map(|(schema, _)| Name {
+    pub fn all(&self) -> Vec<HubName> {
+        let schemas = self.schemas.iter().map(|(schema, _)| HubName {
             name: format!("{}.*", schema.name),
             stands_for: format!("{}.*", schema.stands_for),
             why: schema.why.clone(),
         });
-        let views = self.views.iter().map(|(view, _)| Name {
+        let views = self.views.iter().map(|(view, _)| HubName {
             name: if view.schema == UNQUALIFIED { view.name.clone() } else { format!("{}.{}", view.schema, view.name) },
             stands_for: view.of.clone().unwrap_or_else(|| view.sql.as_deref().map(tables_in).unwrap_or_default()),
             why: view.why.clone(),
         });
         let absent = self.absent.iter().flat_map(|absent| {
-            absent.names.iter().map(|name| Name {
+            absent.names.iter().map(|name| HubName {
                 name: format!("{COLLECTIONS}.{name}"),
                 stands_for: "not in the hub".to_owned(),
                 why: absent.why.clone(),
@@ -152,7 +152,7 @@ fn tables_in(sql: &str) -> String {
 pub(super) async fn bring_in_step(
     hub: &mut PostgresClient,
     settings: &PostgresSettings,
-    names: &Names,
+    names: &HubNames,
     missing: &[&str],
     check: bool,
 ) -> Vec<SchemaReport> {
@@ -183,7 +183,7 @@ async fn whole_schema(
     schema: &Schema,
     module: &str,
     check: bool,
-) -> Result<(Status, usize), PlatformError> {
+) -> Result<(SchemaStatus, usize), PlatformError> {
     let failed = |error| PlatformError::from(settings.error(error));
     let wanted = remembered(hub, &schema.stands_for).await.map_err(failed)?.unwrap_or_default();
     // A source that was imported anew took the views with it, so what is counted decides beside what is remembered.
@@ -195,12 +195,12 @@ async fn whole_schema(
     let same = tables == views && known.as_deref() == Some(wanted.as_str());
     let count = usize::try_from(tables).unwrap_or_default();
     if same || check {
-        return Ok((if same { Status::Same } else { Status::Stale }, count));
+        return Ok((if same { SchemaStatus::Same } else { SchemaStatus::Stale }, count));
     }
     let transaction = hub.transaction().await.map_err(failed)?;
     make_whole_schema(&transaction, schema, module, &wanted).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
-    Ok((Status::Imported, count))
+    Ok((SchemaStatus::Imported, count))
 }
 
 async fn make_whole_schema(
@@ -234,9 +234,9 @@ async fn single_views(
     views: &[&(View, String)],
     missing: &[&str],
     check: bool,
-) -> Result<(Status, usize), PlatformError> {
+) -> Result<(SchemaStatus, usize), PlatformError> {
     let failed = |error| PlatformError::from(settings.error(error));
-    let mut status = Status::Same;
+    let mut status = SchemaStatus::Same;
     let mut waits: Vec<&str> = Vec::new();
     for (view, module) in views {
         let query =
@@ -253,7 +253,7 @@ async fn single_views(
             continue;
         }
         if check {
-            status = Status::Stale;
+            status = SchemaStatus::Stale;
             continue;
         }
         let reader = reader_of(module);
@@ -269,7 +269,7 @@ async fn single_views(
             .await
             .map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
-        status = Status::Imported;
+        status = SchemaStatus::Imported;
     }
     waits.dedup();
     if !waits.is_empty() {
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn every_name_of_the_file_stands_for_a_table_of_the_schema() {
-        let names = Names::load(&registry()).expect("the embedded file");
+        let names = HubNames::load(&registry()).expect("the embedded file");
         assert!(names.all().iter().any(|name| name.name == "energy_consumption"), "{:?}", names.all());
         let registry = registry();
         let model = |database: &str| {
@@ -317,7 +317,7 @@ mod tests {
         let database = registry.get(COLLECTIONS).expect("in the registry");
         let files = genims_databases::schema::files(database);
         let mut there: Vec<String> = files.iter().map(|file| file.name.trim_end_matches(".json").to_owned()).collect();
-        let names = Names::load(&registry).expect("the embedded file").all();
+        let names = HubNames::load(&registry).expect("the embedded file").all();
         let prefix = format!("{COLLECTIONS}.");
         let mut told: Vec<String> =
             names.iter().filter_map(|name| name.name.strip_prefix(&prefix).map(str::to_owned)).collect();
@@ -334,7 +334,7 @@ mod tests {
             |line: &str| format!("schemas = []\n[[views]]\nschema = \"names\"\nname = \"x\"\nwhy = \"w\"\n{line}");
         for line in ["", "of = \"genims_no_db.t\"", "sql = \"SELECT 1\"", "of = \"genims_hr_db.t\"\nsql = \"SELECT 1\""]
         {
-            assert!(Names::parse(&entry(line), &registry()).is_err(), "{line}");
+            assert!(HubNames::parse(&entry(line), &registry()).is_err(), "{line}");
         }
     }
 }

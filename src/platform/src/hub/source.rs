@@ -5,7 +5,7 @@
 //! password is drawn anew by every run and stored nowhere but in the hub's user mapping, which ordinary users cannot read.
 
 use super::foreign::{Login, Plan, literal, name, options, reader_of};
-use super::{Status, mysql, postgres};
+use super::{SchemaStatus, mysql, postgres};
 use crate::errors::PlatformError;
 use genims_databases::{
     Database, Engine, Environment, MysqlConnection, MysqlSettings, PostgresClient, PostgresSettings,
@@ -62,7 +62,7 @@ pub(super) async fn bring_in_step(
     environment: &Environment,
     other_names: Vec<String>,
     (check, left_out): (bool, &mut Vec<String>),
-) -> Result<(Status, usize), PlatformError> {
+) -> Result<(SchemaStatus, usize), PlatformError> {
     let mut source = Source::connect(database, environment).await?;
     let plan = source.plan(database).await?;
     left_out.extend(plan.left_out.iter().cloned());
@@ -76,7 +76,7 @@ pub(super) async fn bring_in_step(
         if same {
             ask(hub, &database.name).await.map_err(hub_failed)?;
         }
-        return Ok((if same { Status::Same } else { Status::Stale }, plan.tables));
+        return Ok((if same { SchemaStatus::Same } else { SchemaStatus::Stale }, plan.tables));
     }
     let login = Login::new(database, hub_settings);
     source.make_login(&login).await?;
@@ -88,7 +88,7 @@ pub(super) async fn bring_in_step(
         transaction.commit().await.map_err(hub_failed)?;
     }
     if same {
-        return Ok((Status::Same, plan.tables));
+        return Ok((SchemaStatus::Same, plan.tables));
     }
     let transaction = hub.transaction().await.map_err(hub_failed)?;
     make_room(&transaction, hub_settings, database, other_names).await?;
@@ -98,7 +98,7 @@ pub(super) async fn bring_in_step(
     // Only now, while nothing but the module's own tables is in the schema: other names come with rights of their own.
     grant(&transaction, hub_settings, database).await.map_err(hub_failed)?;
     transaction.commit().await.map_err(hub_failed)?;
-    Ok((Status::Imported, plan.tables))
+    Ok((SchemaStatus::Imported, plan.tables))
 }
 
 /// Asks one table, as anybody would: what is remembered says nothing of the login.

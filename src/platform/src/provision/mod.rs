@@ -44,7 +44,7 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum ProvisionStatus {
     /// As the schema says (mode plan: could be reached; mode check: no drift).
     Ok,
     /// No schema here yet.
@@ -59,7 +59,7 @@ pub enum Status {
 pub struct ProvisionedDatabase {
     pub database: String,
     pub engine: Engine,
-    pub status: Status,
+    pub status: ProvisionStatus,
     /// What was done, or in mode plan would be.
     pub changes: Vec<String>,
     /// Differences that provisioning does not remove.
@@ -80,13 +80,13 @@ pub struct ProvisionReport {
 impl ProvisionReport {
     /// Whether nothing failed and nothing drifted.
     pub fn ok(&self) -> bool {
-        self.databases.iter().all(|database| matches!(database.status, Status::Ok | Status::Skipped))
+        self.databases.iter().all(|database| matches!(database.status, ProvisionStatus::Ok | ProvisionStatus::Skipped))
     }
 }
 
 /// Something to show while it runs.
 #[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
+pub enum ProvisionProgress<'a> {
     Step { database: &'a str, what: &'a str },
     Finished(&'a ProvisionedDatabase),
 }
@@ -103,12 +103,12 @@ struct Task<'a> {
     database: &'a Database,
     environment: &'a Environment,
     mode: Mode,
-    progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    progress: &'a (dyn Fn(ProvisionProgress<'_>) + Sync),
 }
 
 impl Task<'_> {
     fn step(&self, what: &str) {
-        (self.progress)(Progress::Step { database: &self.database.name, what });
+        (self.progress)(ProvisionProgress::Step { database: &self.database.name, what });
     }
 
     async fn run(&self, named: bool) -> ProvisionedDatabase {
@@ -125,7 +125,7 @@ impl Task<'_> {
         let mut report = ProvisionedDatabase {
             database: self.database.name.clone(),
             engine: self.database.engine,
-            status: Status::Ok,
+            status: ProvisionStatus::Ok,
             changes: Vec::new(),
             drift: Vec::new(),
             error: None,
@@ -133,19 +133,19 @@ impl Task<'_> {
             seconds: 0.0,
         };
         match result {
-            Ok(None) => report.status = Status::Skipped,
+            Ok(None) => report.status = ProvisionStatus::Skipped,
             Ok(Some(findings)) => {
-                report.status = if findings.drift.is_empty() { Status::Ok } else { Status::Drifted };
+                report.status = if findings.drift.is_empty() { ProvisionStatus::Ok } else { ProvisionStatus::Drifted };
                 (report.changes, report.drift) = (findings.changes, findings.drift);
             }
             Err(error) => {
-                report.status = Status::Failed;
+                report.status = ProvisionStatus::Failed;
                 report.transient = error.is_transient();
                 report.error = Some(error.to_string());
             }
         }
         report.seconds = started.elapsed().as_secs_f64();
-        (self.progress)(Progress::Finished(&report));
+        (self.progress)(ProvisionProgress::Finished(&report));
         report
     }
 }
@@ -164,7 +164,7 @@ pub async fn run(
     registry: &Registry,
     environment: &Environment,
     options: &Options,
-    progress: &(dyn Fn(Progress<'_>) + Sync),
+    progress: &(dyn Fn(ProvisionProgress<'_>) + Sync),
 ) -> Result<ProvisionReport, PlatformError> {
     let started = Instant::now();
     let mut chosen: Vec<&Database> = Vec::new();

@@ -5,18 +5,13 @@
 //! What cannot be entered fails no purge; the report says so.
 
 use super::report::{DatabaseRetention, TableReport};
-use crate::actions::{self, Action};
+use crate::actions::{self, Action, MysqlAction};
 use crate::errors::PlatformError;
 use genims_databases::{Database, DatabaseError, Environment, MysqlSettings, PostgresClient};
-use mysql_async::prelude::Queryable;
 use uuid::Uuid;
 
 /// Who purges.
 const SERVICE: &str = "genims-retention";
-
-const INSERT: &str = "INSERT INTO user_activity_log (event_uid, occurred_at, database_name, table_name, record_key, actor_type, \
-    actor_id, session_id, application, module_name, activity_type, activity_description, rows_returned, outcome) \
-    VALUES (?, UTC_TIMESTAMP(6), ?, ?, '*', 'service', ?, ?, 'genims', ?, 'delete', ?, ?, 'success')";
 
 /// Enters what a run deleted from a PostgreSQL database into the outbox of that database.
 pub(super) async fn record<'t>(
@@ -52,17 +47,18 @@ pub(super) async fn record_at_once(
     };
     let mut connection = settings.connect().await?;
     for table in purged {
-        let values = (
-            Uuid::new_v4().to_string(),
-            report.database.as_str(),
-            table.table.as_str(),
-            SERVICE,
-            session.to_string(),
+        let description = format!("retention: {}", description(table));
+        let entry = MysqlAction {
+            service: SERVICE,
+            activity: "delete",
             module,
-            format!("retention: {}", description(table)),
-            i32::try_from(table.gone).unwrap_or(i32::MAX),
-        );
-        connection.exec_drop(INSERT, values).await.map_err(|source| settings.error(source))?;
+            database: &report.database,
+            table: &table.table,
+            record: "*",
+            description: &description,
+            rows: table.gone,
+        };
+        entry.record(&mut connection, session).await.map_err(|source| settings.error(source))?;
     }
     genims_databases::mysql::disconnect(connection).await;
     Ok(())

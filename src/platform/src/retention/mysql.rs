@@ -8,12 +8,11 @@ use super::sql::{column, is_old, key_text};
 use crate::errors::PlatformError;
 use genims_databases::errors::mysql_code;
 use genims_databases::{Database, Engine, Environment, MysqlConnection, MysqlSettings, literal, quoted};
+use genims_model::Backoff;
 use mysql_async::prelude::Queryable;
-use std::time::Duration;
 
 const AT_ONCE: u64 = 5_000;
 const ATTEMPTS_MAX: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// A lock that was not to be had in time, and a deadlock.
 const CONTENDED: [u16; 2] = [1205, 1213];
@@ -124,24 +123,14 @@ async fn delete(
     report: &mut TableReport,
 ) -> Result<(), mysql_async::Error> {
     let sql = format!("DELETE FROM {} WHERE {condition} LIMIT {AT_ONCE}", quoted(Engine::Mysql, &rule.table.name));
-    let mut attempt = 1;
+    let is_contended = |error: &mysql_async::Error| mysql_code(error).is_some_and(|code| CONTENDED.contains(&code));
     loop {
-        match connection.query_drop(&sql).await {
-            Ok(()) => {
-                let rows = connection.affected_rows();
-                report.gone += rows;
-                if rows < AT_ONCE {
-                    return Ok(());
-                }
-                attempt = 1;
-            }
-            Err(error)
-                if attempt < ATTEMPTS_MAX && mysql_code(&error).is_some_and(|code| CONTENDED.contains(&code)) =>
-            {
-                attempt += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(error) => return Err(error),
+        let attempt = async || connection.query_drop(&sql).await;
+        Backoff::default().retry(ATTEMPTS_MAX, is_contended, attempt).await?;
+        let rows = connection.affected_rows();
+        report.gone += rows;
+        if rows < AT_ONCE {
+            return Ok(());
         }
     }
 }

@@ -10,6 +10,7 @@ use super::rules::{By, Rule};
 use super::sql::{column, key_text};
 use chrono::NaiveDate;
 use genims_databases::{Engine, PostgresClient, quoted};
+use genims_model::Backoff;
 use std::time::Duration;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -20,8 +21,10 @@ use tokio_postgres::types::{ToSql, Type};
 const WRITERS_WAIT: &str = "3s";
 /// Whoever reads the table is blocked so long while an older reader is waited for.
 const READERS_WAIT: &str = "500ms";
+/// Between two attempts nobody waits for us.
 const ATTEMPTS_MAX: u32 = 20;
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Rows of the default partition deleted at once.
 const AT_ONCE: u64 = 10_000;
@@ -143,14 +146,12 @@ impl Days {
 
     /// `None`: somebody held it all the while.
     async fn drop_patiently(&self, client: &mut PostgresClient, partition: &str) -> Result<Option<u64>, Error> {
-        for attempt in 1..=ATTEMPTS_MAX {
-            match self.drop_once(client, partition).await {
-                Err(error) if is_contended(&error) && attempt < ATTEMPTS_MAX => tokio::time::sleep(PAUSE).await,
-                Err(error) if is_contended(&error) => return Ok(None),
-                result => return result.map(Some),
-            }
+        let backoff = Backoff::new(PAUSE_MIN, PAUSE_MAX);
+        let attempt = async || self.drop_once(client, partition).await;
+        match backoff.retry(ATTEMPTS_MAX, is_contended, attempt).await {
+            Err(error) if is_contended(&error) => Ok(None),
+            ended => ended.map(Some),
         }
-        Ok(None)
     }
 
     async fn drop_once(&self, client: &mut PostgresClient, partition: &str) -> Result<u64, Error> {

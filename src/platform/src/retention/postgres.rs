@@ -14,15 +14,14 @@ use crate::provision::postgres::{connect_existing, lock};
 use chrono::NaiveDate;
 use genims_databases::errors::{postgres_cause, postgres_is_transient};
 use genims_databases::{Database, Engine, Environment, Model, PostgresClient, PostgresSettings, partitions, quoted};
+use genims_model::Backoff;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 /// Rows deleted in one transaction at most: none holds locks for long.
 const AT_ONCE: u64 = 5_000;
 const ATTEMPTS_MAX: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// A database that is open for the whole run: others ask it what refers to them.
 pub(super) struct Open {
@@ -151,9 +150,11 @@ impl Open {
 /// Batch by batch; the keys of a batch are forgotten with its rows. What a foreign key holds after all is held alone.
 async fn delete(client: &PostgresClient, going: &mut Going) -> Result<(), Error> {
     let mut at_once = AT_ONCE;
-    let mut attempt = 1;
+    let may_pass = |error: &Error| postgres_is_transient(error) && error.code().is_some();
     loop {
-        match client.query_typed_one(&statement(going, at_once), &[]).await {
+        let statement = statement(going, at_once);
+        let attempt = async || client.query_typed_one(&statement, &[]).await;
+        match Backoff::default().retry(ATTEMPTS_MAX, may_pass, attempt).await {
             Ok(row) => {
                 let [taken, gone] = [0, 1].map(|index| row.get::<_, i64>(index).unsigned_abs());
                 going.report.gone += gone;
@@ -161,7 +162,7 @@ async fn delete(client: &PostgresClient, going: &mut Going) -> Result<(), Error>
                 if taken == 0 {
                     return Ok(());
                 }
-                (at_once, attempt) = ((at_once * 2).min(AT_ONCE), 1);
+                at_once = (at_once * 2).min(AT_ONCE);
             }
             Err(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
                 if at_once > 1 {
@@ -173,10 +174,6 @@ async fn delete(client: &PostgresClient, going: &mut Going) -> Result<(), Error>
                 let skip = format!("WITH {skip} DELETE FROM {} g USING batch b WHERE {same}", going.keys);
                 let rows = client.execute_typed(&skip, &[]).await?;
                 going.report.hold(format!("refused by the database: {}", postgres_cause(&error)), rows);
-            }
-            Err(error) if postgres_is_transient(&error) && error.code().is_some() && attempt < ATTEMPTS_MAX => {
-                attempt += 1;
-                tokio::time::sleep(PAUSE).await;
             }
             Err(error) => return Err(error),
         }

@@ -3,7 +3,8 @@
 use super::keys::KeyValues;
 use super::report::{Finding, Problem};
 use super::rules::{Check, Compare, Query, Rule};
-use super::source::{Fields, Sources, field, number};
+use super::source::Sources;
+use crate::link::{Fields, field, number};
 use std::time::Instant;
 
 /// The key of a row that compares a total.

@@ -2,7 +2,8 @@
 //! be empty once the whole seeded history has.
 
 use super::report::{COUNTS, Finding, Problem};
-use super::source::{Fields, Sources, field, number};
+use super::source::Sources;
+use crate::link::{Fields, field, number};
 use chrono::{NaiveDate, NaiveTime};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use genims_databases::{Database, Engine, Model, expiry, quoted, schema};

@@ -6,8 +6,9 @@
 
 use super::readings;
 use super::report::{Finding, LEDGER as FAMILY, Problem};
-use super::source::{Fields, Sources, field, number};
+use super::source::Sources;
 use super::{OPERATIONS, PRODUCTION};
+use crate::link::{Fields, field, number};
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
@@ -59,8 +60,8 @@ pub(super) async fn check(sources: &Sources) -> Vec<Finding> {
         Ok(found) => findings.extend(found),
         Err(problem) => findings.push(unfinished("ledger_of_the_mirror", &[PRODUCTION], &problem)),
     }
-    let surplus = |ledger: &PostgresLedger| ledger.superseded_rows + ledger.replaced_rows + ledger.refused_rows;
-    match readings::check(sources, ledger.as_ref().map_or(0, surplus).unsigned_abs()).await {
+    let replaced = |ledger: &PostgresLedger| ledger.superseded_rows + ledger.replaced_rows;
+    match readings::check(sources, ledger.as_ref().map_or(0, replaced).unsigned_abs()).await {
         Ok(found) => findings.push(found),
         Err(problem) => findings.push(unfinished(readings::RULE, &[OPERATIONS, PRODUCTION], &problem)),
     }

@@ -4,7 +4,7 @@
 //! - [`references`], [`keys`]: every reference inside and across databases
 //! - [`rules`], [`coherence`]: the rules of config/verify, read and run; [`moment`]: the days that they speak of
 //! - [`mirror`]: the stream's ledger against PostgreSQL, MongoDB, and both against each other
-//! - [`readings`]: each sensor's readings in PostgreSQL against those in the mirror
+//! - [`readings`]: each sensor's readings in PostgreSQL against those in the mirror; [`surplus`]: what the mirror may have more
 //! - [`source`]: the databases that are read; [`report`]: what was found
 //!
 //! Everything that has to be looked at is begun at once; [`source`] bounds what a server sees of it. A database that is
@@ -20,6 +20,7 @@ mod references;
 pub mod report;
 mod rules;
 mod source;
+mod surplus;
 
 use super::errors::PlatformError;
 use chrono::NaiveDate;

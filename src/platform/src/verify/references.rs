@@ -6,7 +6,8 @@
 
 use super::keys::KeySet;
 use super::report::{Finding, Problem, REFERENCES};
-use super::source::{Fields, Sources, field, number};
+use super::source::Sources;
+use crate::link::{Fields, field, number};
 use genims_databases::quoted;
 use genims_databases::{Engine, Kind, Model};
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,6 +3,10 @@
 use genims_databases::Engine;
 use serde::Serialize;
 
+/// Tables that somebody emptied look like those of a platform that has just been provisioned: neither is in order.
+const NOTHING_VERIFIED: &str = "nothing was verified: no table has a row of which a rule speaks; fill the databases \
+     (`genims seed`, or `genims serve` with readings), or see whether the URLs lead to the right servers";
+
 /// So many violations are shown of a rule; all are counted.
 pub const EXAMPLES_MAX: usize = 5;
 
@@ -116,8 +120,11 @@ pub struct Reached {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
-    /// Every database answered and nothing speaks against any rule; an empty rule does not.
+    /// Every database answered, nothing speaks against any rule, and something was looked at; an empty rule beside others does
+    /// not matter.
     pub passed: bool,
+    /// Why it has not passed although no rule is violated, and what to do; else empty.
+    pub explanation: String,
     pub databases: Vec<Reached>,
     pub findings: Vec<Finding>,
     pub seconds: f64,
@@ -127,8 +134,10 @@ impl Verdict {
     pub fn new(databases: Vec<Reached>, findings: Vec<Finding>, seconds: f64) -> Self {
         let findings: Vec<Finding> = findings.into_iter().map(Finding::judged).collect();
         let stands = |finding: &Finding| matches!(finding.outcome, Outcome::Passed | Outcome::Empty);
-        let passed = databases.iter().all(|database| database.reachable) && findings.iter().all(stands);
-        Self { passed, databases, findings, seconds }
+        let is_empty = findings.iter().all(|finding| finding.outcome == Outcome::Empty);
+        let passed = databases.iter().all(|database| database.reachable) && findings.iter().all(stands) && !is_empty;
+        let explanation = if is_empty { NOTHING_VERIFIED.to_owned() } else { String::new() };
+        Self { passed, explanation, databases, findings, seconds }
     }
 
     pub fn count(&self, outcome: Outcome) -> usize {
@@ -173,6 +182,19 @@ mod tests {
         let mut violated = looked(0);
         violated.violation("k", "a key without a row on the left");
         assert_eq!(Verdict::new(Vec::new(), vec![violated], 0.0).count(Outcome::Violated), 1);
+    }
+
+    #[test]
+    fn where_nothing_at_all_was_looked_at_nothing_has_passed() {
+        let finding = |rows| {
+            let mut finding = Finding::new("r", "totals", &["a"], "s");
+            finding.looked_at = rows;
+            finding
+        };
+        let nothing = Verdict::new(Vec::new(), vec![finding(0), finding(0)], 0.0);
+        assert!(!nothing.passed && nothing.explanation.contains("genims seed"), "{nothing:?}");
+        let something = Verdict::new(Vec::new(), vec![finding(0), finding(1)], 0.0);
+        assert!(something.passed && something.explanation.is_empty(), "{something:?}");
     }
 
     #[test]

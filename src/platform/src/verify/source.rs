@@ -5,55 +5,31 @@
 
 use super::moment::Moment;
 use super::report::{Problem, Reached};
+use crate::link::{CONNECT_TIME_MAX, Fields, Link, LinkSettings, connect, field, hangs, number};
 use chrono::NaiveDate;
-use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 use genims_databases::mongo::INTERNAL_DATABASE;
-use genims_databases::{
-    Database, DatabaseError, Engine, Environment, MongoSettings, MysqlConnection, MysqlSettings, PostgresClient,
-    PostgresSettings,
-};
+use genims_databases::{Database, DatabaseError, Engine, Environment, MongoSettings};
 use mongodb::bson::{Document, doc};
-use mysql_async::Value;
-use mysql_async::prelude::Queryable;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
-use std::borrow::Cow;
-use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_postgres::SimpleQueryMessage;
 
 /// Enough to keep a server busy while one of them hands over its rows.
 const CONNECTIONS_MAX: usize = 2;
 const QUERIES_MAX: usize = 8;
-/// A server that takes longer to let us in is as good as down.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(6);
 /// At full scale a rule may go through all rows of a large table more than once.
 const QUERY_TIME_MAX: Duration = Duration::from_secs(900);
-
-/// One row: its fields as text, `None` for null.
-pub(super) type Fields<'a> = SmallVec<[Option<Cow<'a, str>>; 4]>;
 
 /// A relational database that answers.
 pub(super) struct Source {
     name: String,
     pub(super) engine: Engine,
-    settings: Settings,
+    settings: LinkSettings,
     moment: Moment,
     gate: Semaphore,
     idle: Mutex<Vec<Link>>,
-}
-
-enum Settings {
-    Postgres(Box<PostgresSettings>),
-    Mysql(MysqlSettings),
-}
-
-enum Link {
-    Postgres(PostgresClient),
-    Mysql(MysqlConnection),
 }
 
 /// The document store when it answers.
@@ -168,15 +144,9 @@ impl Sources {
 
 async fn open(database: &Database, environment: &Environment, as_of: Option<NaiveDate>) -> Result<Opened, String> {
     let text = |error: DatabaseError| error.to_string();
-    let settings = match database.engine {
-        Engine::Postgresql => {
-            Settings::Postgres(Box::new(PostgresSettings::from_environment(database, environment).map_err(text)?))
-        }
-        Engine::Mysql => Settings::Mysql(MysqlSettings::from_environment(database, environment).map_err(text)?),
-        Engine::Mongodb => {
-            let settings = MongoSettings::from_environment(database, environment).map_err(text)?;
-            return documents(settings).await.map(Opened::Documents);
-        }
+    let Some(settings) = LinkSettings::of(database, environment).map_err(text)? else {
+        let settings = MongoSettings::from_environment(database, environment).map_err(text)?;
+        return documents(settings).await.map(Opened::Documents);
     };
     let mut first = connect(&settings).await?;
     let seeded = seeded_day(database.engine, &settings, &mut first).await.map_err(text)?;
@@ -191,7 +161,11 @@ async fn open(database: &Database, environment: &Environment, as_of: Option<Naiv
 }
 
 /// The day on which the seeded history of this database ends, from the ledger of the seeding.
-async fn seeded_day(engine: Engine, settings: &Settings, link: &mut Link) -> Result<Option<NaiveDate>, DatabaseError> {
+async fn seeded_day(
+    engine: Engine,
+    settings: &LinkSettings,
+    link: &mut Link,
+) -> Result<Option<NaiveDate>, DatabaseError> {
     let own = if engine == Engine::Mysql { " WHERE database_name = DATABASE()" } else { "" };
     let is_there = "SELECT count(*) FROM information_schema.tables
         WHERE table_schema = 'genims_internal' AND table_name = 'seed_ledger'";
@@ -227,101 +201,4 @@ async fn documents(settings: MongoSettings) -> Result<Documents, String> {
         Ok(Err(error)) => Err(settings.error(error).to_string()),
         Err(_) => Err(hangs(settings.database(), &settings.place())),
     }
-}
-
-async fn connect(settings: &Settings) -> Result<Link, String> {
-    let (database, place) = match settings {
-        Settings::Postgres(settings) => (settings.database(), settings.place()),
-        Settings::Mysql(settings) => (settings.database(), settings.place()),
-    };
-    match timeout(CONNECT_TIME_MAX, attempt(settings)).await {
-        Ok(Ok(link)) => Ok(link),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(hangs(database, &place)),
-    }
-}
-
-fn hangs(database: &str, place: &str) -> String {
-    let limit = CONNECT_TIME_MAX.as_secs();
-    format!("{database} at {place}: connects, but does not answer within {limit} s; look at the server's log")
-}
-
-async fn attempt(settings: &Settings) -> Result<Link, DatabaseError> {
-    match settings {
-        Settings::Postgres(settings) => Ok(Link::Postgres(settings.connect().await?)),
-        Settings::Mysql(settings) => {
-            let mut connection = settings.connect().await?;
-            let session = "SET SESSION TRANSACTION READ ONLY";
-            connection.query_drop(session).await.map_err(|error| settings.error(error))?;
-            Ok(Link::Mysql(connection))
-        }
-    }
-}
-
-impl Link {
-    async fn rows(
-        &mut self,
-        settings: &Settings,
-        sql: &str,
-        each: &mut dyn FnMut(Fields<'_>),
-    ) -> Result<(), DatabaseError> {
-        match (self, settings) {
-            (Self::Postgres(client), Settings::Postgres(settings)) => {
-                postgres_rows(client, sql, each).await.map_err(|error| settings.error(error))
-            }
-            (Self::Mysql(connection), Settings::Mysql(settings)) => {
-                mysql_rows(connection, sql, each).await.map_err(|error| settings.error(error))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Settings of one query, which is a transaction with them: behind a pooler a session's settings would be left to strangers.
-/// Compiling a query takes longer than almost all of ours.
-const ONE_QUERY: &str = "SET LOCAL transaction_read_only = on; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
-
-/// The simple protocol sends every type as text.
-async fn postgres_rows(
-    client: &PostgresClient,
-    sql: &str,
-    each: &mut dyn FnMut(Fields<'_>),
-) -> Result<(), tokio_postgres::Error> {
-    let mut stream = pin!(client.simple_query_raw(&format!("{ONE_QUERY}; {sql}")).await?);
-    while let Some(message) = stream.try_next().await? {
-        if let SimpleQueryMessage::Row(row) = message {
-            each((0..row.len()).map(|index| row.get(index).map(Cow::Borrowed)).collect());
-        }
-    }
-    Ok(())
-}
-
-async fn mysql_rows(
-    connection: &mut MysqlConnection,
-    sql: &str,
-    each: &mut dyn FnMut(Fields<'_>),
-) -> Result<(), mysql_async::Error> {
-    let mut result = connection.query_iter(sql).await?;
-    while let Some(row) = result.next().await? {
-        each((0..row.len()).map(|index| row.as_ref(index).and_then(text)).collect());
-    }
-    Ok(())
-}
-
-fn text(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::NULL => None,
-        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
-        other => Some(Cow::Owned(other.as_sql(true).trim_matches('\'').to_owned())),
-    }
-}
-
-/// A field as a number; what is none counts as 0.
-pub(super) fn number(fields: &Fields<'_>, index: usize) -> u64 {
-    fields.get(index).and_then(Option::as_deref).and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
-/// A field as text; null is empty.
-pub(super) fn field<'a>(fields: &'a Fields<'_>, index: usize) -> &'a str {
-    fields.get(index).and_then(Option::as_deref).unwrap_or_default()
 }

@@ -6,7 +6,7 @@
 
 use super::timeline::{Episode, MINUTE_US};
 use super::walk::{Scope, Walk};
-use super::{History, HistoryParameters};
+use super::{HistoryParameters, PlantHistory};
 use crate::functions::{Random, site_seed};
 use crate::value::{Value, round};
 use genims_model::event::{FaultClosed, FaultOpened};
@@ -68,14 +68,14 @@ pub(super) struct Gatherer {
 }
 
 /// All faults, in the order of their ids.
-pub(super) fn all(history: &Arc<History>) -> Vec<Fault> {
+pub(super) fn all(history: &Arc<PlantHistory>) -> Vec<Fault> {
     let mut gatherer = Gatherer::default();
     Walk::new(history, Scope::Faults).for_each(|group| gatherer.take(history, &group));
     gatherer.finish(history)
 }
 
 impl Gatherer {
-    pub(super) fn take(&mut self, history: &History, group: &Group) {
+    pub(super) fn take(&mut self, history: &PlantHistory, group: &Group) {
         for reading in group.readings.iter().filter(|reading| reading.status != Status::Normal) {
             let Some(entry) = history.site.catalogue.sensor(reading.sensor) else { continue };
             // What strays for no reason is no warning.
@@ -101,7 +101,7 @@ impl Gatherer {
         }
     }
 
-    pub(super) fn finish(self, history: &History) -> Vec<Fault> {
+    pub(super) fn finish(self, history: &PlantHistory) -> Vec<Fault> {
         let Self { faults, warnings } = self;
         let complete = |mut fault: Fault| {
             let opened = &fault.opened;
@@ -117,7 +117,7 @@ impl Gatherer {
     }
 }
 
-impl History {
+impl PlantHistory {
     /// What goes wrong on a machine at a moment, repair included.
     pub(super) fn episode(&self, machine: MachineNo, at_us: i64) -> Option<&Episode> {
         let timeline = self.timelines.get(machine.0 as usize)?;
@@ -134,7 +134,7 @@ struct Impact {
 
 impl Fault {
     /// A row, in the order of [`COLUMNS`].
-    pub(super) fn row(&self, history: &History, fault_id: i64) -> [Value; COLUMNS.len()] {
+    pub(super) fn row(&self, history: &PlantHistory, fault_id: i64) -> [Value; COLUMNS.len()] {
         let Self { opened, closed, warned_us } = self;
         let no = opened.machine.0 as usize;
         let machine = &history.site.catalogue.machines()[no].machine;
@@ -179,7 +179,7 @@ impl Fault {
     }
 
     /// The repair is on the account of the controller's fault, so that it counts once.
-    fn impact(&self, history: &History, closed: &FaultClosed, episode: Option<&Episode>) -> Impact {
+    fn impact(&self, history: &PlantHistory, closed: &FaultClosed, episode: Option<&Episode>) -> Impact {
         let no = self.opened.machine.0 as usize;
         let capacity = history.site.catalogue.machines()[no].machine.design_capacity_units_per_hour.unwrap_or(0);
         let stood = history.timelines[no].down_us((closed.start_us, closed.end_us)) / MINUTE_US;
@@ -194,7 +194,7 @@ impl Fault {
 }
 
 /// The same one for all faults of an episode that began about the same time.
-fn technician(history: &History, no: usize, start_us: i64) -> &str {
+fn technician(history: &PlantHistory, no: usize, start_us: i64) -> &str {
     let HistoryParameters { seed, .. } = history.parameters;
     let all = &history.site.stations[no].technicians;
     let mut random = Random::new(site_seed(seed, "technician", 6), no);

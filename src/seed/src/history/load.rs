@@ -3,11 +3,12 @@
 //! Either may be left out, be ahead or behind: what one of them has already is passed over. A second run changes nothing.
 
 use super::postgres::{self, Store, start};
-use super::{History, HistoryParameters};
+use super::{HistoryParameters, PlantHistory};
 use crate::errors::SeedError;
 use bson::{Document, doc};
 use genims_catalogue::Directory;
 use genims_databases::{MongoSettings, PostgresSettings};
+use genims_model::Backoff;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::mongo::{MongoNames, MongoTarget};
@@ -23,7 +24,6 @@ use tokio::task::JoinSet;
 const GROUPS_AHEAD: usize = 2;
 /// For one group, however slow the server is.
 pub(super) const PATIENCE: Duration = Duration::from_secs(900);
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What a run wrote into one database; nothing when all was there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -54,7 +54,7 @@ pub struct HistoryProgress {
 
 /// Loads the history into the databases given. Dropping the call leaves whole groups behind, and the next one goes on.
 pub async fn load_history(
-    history: &Arc<History>,
+    history: &Arc<PlantHistory>,
     postgres: Option<&PostgresSettings>,
     mongodb: Option<&MongoSettings>,
     progress: &(dyn Fn(HistoryProgress) + Sync),
@@ -63,11 +63,11 @@ pub async fn load_history(
     let mut places = Vec::new();
     if let Some(settings) = postgres {
         let store = Store::open(settings, history).await?;
-        places.push((store.is_loaded().await?, Place::Postgres(Box::new(store))));
+        places.push((store.is_loaded().await?, Destination::Postgres(Box::new(store))));
     }
     if let Some(settings) = mongodb {
         let mirror = Mirror::open(settings, history).await?;
-        places.push((mirror.loaded, Place::Mongodb(Box::new(mirror))));
+        places.push((mirror.loaded, Destination::Mongodb(Box::new(mirror))));
     }
     let parameters = history.parameters;
     let [postgres, mongodb] = [Written::default(); 2];
@@ -94,7 +94,7 @@ pub async fn load_history(
 }
 
 /// A thread of its own makes the groups; everybody gets each.
-fn make_groups(history: &Arc<History>, senders: Vec<Sender<Message>>) {
+fn make_groups(history: &Arc<PlantHistory>, senders: Vec<Sender<Message>>) {
     let history = history.clone();
     tokio::task::spawn_blocking(move || {
         for group in history.groups().take_while(|_| !senders.is_empty()) {
@@ -120,12 +120,12 @@ const MONGODB: &str = "MongoDB";
 type Message = Option<Arc<Batch>>;
 
 /// Who takes groups.
-enum Place {
+enum Destination {
     Postgres(Box<Store>),
     Mongodb(Box<Mirror>),
 }
 
-impl Place {
+impl Destination {
     fn name(&self) -> &'static str {
         match self {
             Self::Postgres(_) => POSTGRES,
@@ -191,7 +191,7 @@ struct Mirror {
 }
 
 impl Mirror {
-    async fn open(settings: &MongoSettings, history: &History) -> Result<Self, SeedError> {
+    async fn open(settings: &MongoSettings, history: &PlantHistory) -> Result<Self, SeedError> {
         let client: Client = settings.client().await?;
         let names = MongoNames { database: settings.database_name().to_owned(), ..MongoNames::default() };
         let ledger = client.database(&names.internal).collection::<Document>("seed_history");
@@ -224,14 +224,14 @@ impl Mirror {
         if batch.next_offset <= self.position {
             return Ok(false);
         }
-        let patience = Instant::now() + PATIENCE;
+        let (patience, mut backoff) = (Instant::now() + PATIENCE, Backoff::default());
         while let Err(source) = self.target.commit(batch, self.position).await {
             // An insert of a killed run with which the server goes on, or one that was too much: the next is smaller.
             let may_pass = matches!(source, SinkError::StillRunning) || source.is_too_much();
             if !may_pass || Instant::now() > patience {
                 return Err(store_failed(&self.database, source));
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(backoff.next_delay()).await;
             self.target.close();
             let reopened = self.target.open(&start(self.log), 0).await;
             let reached = reopened.map_err(|source| store_failed(&self.database, source))?.offset;

@@ -121,23 +121,23 @@ fn stored_us(batch: &Batch) -> i64 {
 
 /// What happened, as far as it is decided without measuring.
 #[derive(Debug)]
-pub struct History {
+pub struct PlantHistory {
     pub parameters: HistoryParameters,
     site: Site,
     /// By machine number.
     timelines: Vec<Timeline>,
 }
 
-/// Decides what happens. Measuring begins with [`History::groups`].
-pub fn simulate(parameters: HistoryParameters) -> Result<Arc<History>, String> {
+/// Decides what happens. Measuring begins with [`PlantHistory::groups`].
+pub fn simulate(parameters: HistoryParameters) -> Result<Arc<PlantHistory>, String> {
     parameters.check()?;
     let site = Site::new(parameters.plant);
-    let mut history = History { parameters, site, timelines: Vec::new() };
+    let mut history = PlantHistory { parameters, site, timelines: Vec::new() };
     history.timelines = (0..history.site.stations.len()).map(|no| history.timeline(no)).collect();
     Ok(Arc::new(history))
 }
 
-impl History {
+impl PlantHistory {
     /// Everything, in order, group by group.
     pub fn groups(self: &Arc<Self>) -> impl Iterator<Item = Group> + Send + use<> {
         Walk::new(self, Scope::All)

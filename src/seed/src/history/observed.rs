@@ -2,7 +2,7 @@
 //! computed from. Only of the last days, so that a long history fits in memory.
 
 use super::walk::{Scope, Walk};
-use super::{DAY_US, History};
+use super::{DAY_US, PlantHistory};
 use crate::value::{Value, round};
 use crate::world::Supplied;
 use foldhash::HashMap;
@@ -68,7 +68,7 @@ impl<const N: usize> Columns<N> {
 }
 
 /// `sensor_data` and `scada_machine_data`, in the order of the walk.
-pub(crate) fn observed(history: &Arc<History>) -> BTreeMap<String, Supplied> {
+pub(crate) fn observed(history: &Arc<PlantHistory>) -> BTreeMap<String, Supplied> {
     let (mut readings, mut snapshots) = (Columns::new(READINGS), Columns::new(SNAPSHOTS));
     let from_us = history.parameters.span_us().1 - DAYS_MAX * DAY_US;
     for group in Walk::new(history, Scope::All) {
@@ -85,7 +85,7 @@ pub(crate) fn observed(history: &Arc<History>) -> BTreeMap<String, Supplied> {
     BTreeMap::from([(named("sensor_data"), readings.supplied()), (named("scada_machine_data"), snapshots.supplied())])
 }
 
-fn reading_row(history: &History, reading: &Reading) -> [Value; READINGS.len()] {
+fn reading_row(history: &PlantHistory, reading: &Reading) -> [Value; READINGS.len()] {
     let sensor = history.site.catalogue.sensor(reading.sensor);
     let flagged = |bit| Value::Boolean(reading.is(bit));
     [
@@ -102,7 +102,7 @@ fn reading_row(history: &History, reading: &Reading) -> [Value; READINGS.len()] 
     ]
 }
 
-fn snapshot_row(history: &History, snapshot: &Snapshot) -> [Value; SNAPSHOTS.len()] {
+fn snapshot_row(history: &PlantHistory, snapshot: &Snapshot) -> [Value; SNAPSHOTS.len()] {
     let machine = history.site.catalogue.machine(snapshot.machine);
     let of_machine = |id: fn(&genims_catalogue::Machine) -> &String| {
         machine.map_or(Value::Null, |entry| Value::text(id(&entry.machine)))

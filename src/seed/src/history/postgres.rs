@@ -5,7 +5,7 @@
 //! traffic come behind them.
 
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
-use super::{History, stored_us};
+use super::{PlantHistory, stored_us};
 use crate::errors::SeedError;
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
@@ -54,7 +54,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Connects, and writes the faults when nothing is there yet; refuses when another history is.
-    pub(super) async fn open(settings: &PostgresSettings, history: &Arc<History>) -> Result<Self, SeedError> {
+    pub(super) async fn open(settings: &PostgresSettings, history: &Arc<PlantHistory>) -> Result<Self, SeedError> {
         let failed = |source: SinkError| failed(settings, source);
         let mut session = Session::open(settings.connect().await?, OPERATIONS).await.map_err(failed)?;
         pooling::require_session(settings, &session.client).await?;
@@ -207,7 +207,7 @@ async fn enter_faults(session: &mut Session, mut rows: FaultRows<'_>, digest: &s
 
 /// The rows of `machine_faults`, all columns.
 struct FaultRows<'a> {
-    history: &'a History,
+    history: &'a PlantHistory,
     faults: Vec<Fault>,
 }
 

@@ -2,7 +2,7 @@
 //! anew without a database.
 
 use super::walk::{Scope, Walk};
-use super::{History, faults, stored_us};
+use super::{PlantHistory, faults, stored_us};
 use crate::value::{DAY_US, Value, round};
 use crate::world::Supplied;
 use foldhash::HashMap;
@@ -26,7 +26,7 @@ pub(crate) enum Tables {
 
 /// By `database.table`, all columns, with the keys that the database will hold.
 pub(crate) fn supplied(
-    history: &Arc<History>,
+    history: &Arc<PlantHistory>,
     registry: &Registry,
     tables: Tables,
 ) -> Result<BTreeMap<String, Supplied>, String> {
@@ -37,7 +37,7 @@ pub(crate) fn supplied(
     Ok(all)
 }
 
-fn faults(history: &Arc<History>, registry: &Registry) -> Result<(String, Supplied), String> {
+fn faults(history: &Arc<PlantHistory>, registry: &Registry) -> Result<(String, Supplied), String> {
     let faults = faults::all(history);
     let rows = (1..).zip(&faults).map(|(id, fault)| fault.row(history, id).to_vec());
     table(registry, "machine_faults", &faults::COLUMNS, rows)
@@ -67,7 +67,7 @@ const HEALTH_COLUMNS: [&str; 21] = [
     "created_at",
 ];
 
-fn sensor_health(history: &Arc<History>, registry: &Registry) -> Result<(String, Supplied), String> {
+fn sensor_health(history: &Arc<PlantHistory>, registry: &Registry) -> Result<(String, Supplied), String> {
     let mut rows = Vec::new();
     for group in Walk::new(history, Scope::All) {
         let mut batch = Batch::default();
@@ -83,7 +83,7 @@ fn sensor_health(history: &Arc<History>, registry: &Registry) -> Result<(String,
 }
 
 /// As `sink::postgres::event_rows` writes it; what the stream leaves out has its default.
-fn health_row(history: &History, health: &SensorHealth, id: i64, created_us: i64) -> Option<Vec<Value>> {
+fn health_row(history: &PlantHistory, health: &SensorHealth, id: i64, created_us: i64) -> Option<Vec<Value>> {
     let sensor = &history.site.catalogue.sensor(health.sensor)?.sensor;
     let number = |value: Option<f64>, scale: i64| value.map_or(Value::Null, |value| Value::Number(round(value, scale)));
     let today = health.timestamp_us.div_euclid(DAY_US);

@@ -3,7 +3,7 @@
 use super::faults::Fault;
 use super::supplied::{Tables, supplied};
 use super::walk::{Scope, Walk};
-use super::{History, HistoryParameters, faults, simulate};
+use super::{HistoryParameters, PlantHistory, faults, simulate};
 use crate::spec::Scale;
 use genims_analysis::anomaly::{ANOMALY_FROM, Usual};
 use genims_databases::Registry;
@@ -14,8 +14,8 @@ use std::sync::{Arc, OnceLock};
 
 const TODAY: i32 = 20_779;
 
-fn small() -> &'static (Arc<History>, Vec<Group>) {
-    static SMALL: OnceLock<(Arc<History>, Vec<Group>)> = OnceLock::new();
+fn small() -> &'static (Arc<PlantHistory>, Vec<Group>) {
+    static SMALL: OnceLock<(Arc<PlantHistory>, Vec<Group>)> = OnceLock::new();
     SMALL.get_or_init(|| {
         let history = simulate(HistoryParameters::new(Scale::Small, 1, TODAY)).expect("good parameters");
         let groups = history.groups().collect();
@@ -67,7 +67,7 @@ fn groups_are_dense_and_none_holds_two_days() {
 }
 
 /// Window, limits and score of one sensor, worked out from its values alone.
-fn check_by_hand(history: &History, sensor: SensorNo, readings: &[&Reading]) -> usize {
+fn check_by_hand(history: &PlantHistory, sensor: SensorNo, readings: &[&Reading]) -> usize {
     let limits = history.site.catalogue.sensor(sensor).expect("a sensor").sensor.limits;
     let width = limits.range_max.zip(limits.range_min).map(|(max, min)| max - min);
     let (mut usual, mut full_windows) = (Usual::new(width), 0);

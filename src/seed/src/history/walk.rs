@@ -8,7 +8,7 @@
 use super::controller::{Controller, Wiring};
 use super::signal::Signal;
 use super::timeline::{Episode, MINUTE_US};
-use super::{History, HistoryParameters};
+use super::{HistoryParameters, PlantHistory};
 use crate::functions::{Random, site_seed};
 use genims_catalogue::Directory;
 use genims_model::{
@@ -50,7 +50,7 @@ struct Runner {
 
 /// An iterator over the groups of the history.
 pub(super) struct Walk {
-    history: Arc<History>,
+    history: Arc<PlantHistory>,
     shard: Shard,
     runners: Vec<Runner>,
     scope: Scope,
@@ -68,7 +68,7 @@ pub(super) enum Scope {
 }
 
 impl Walk {
-    pub(super) fn new(history: &Arc<History>, scope: Scope) -> Self {
+    pub(super) fn new(history: &Arc<PlantHistory>, scope: Scope) -> Self {
         let directory = Arc::new(Directory::new(history.site.catalogue.clone()));
         let accounts = Arc::new(Accounts::new([super::SOURCE.to_owned()]));
         let shard = Shard::new(0, 1, directory, accounts, PipelineOptions::default().rules());
@@ -130,7 +130,7 @@ fn group_us(parameters: &HistoryParameters) -> i64 {
 }
 
 impl Runner {
-    fn new(history: &History, no: usize, scope: Scope) -> Self {
+    fn new(history: &PlantHistory, no: usize, scope: Scope) -> Self {
         let (site, seed) = (&history.site, history.parameters.seed);
         let machine = &site.catalogue.machines()[no].machine;
         let mut random = Random::new(site_seed(seed, &machine.machine_id, 4), 0);
@@ -153,7 +153,7 @@ impl Runner {
     }
 
     /// Snapshots and close readings of a step, in order of time.
-    fn between(&mut self, history: &History, (from_us, until_us): (i64, i64), mut take: impl FnMut(Chunk)) {
+    fn between(&mut self, history: &PlantHistory, (from_us, until_us): (i64, i64), mut take: impl FnMut(Chunk)) {
         let first_us = from_us + self.offset_us;
         let watched: Vec<&Episode> = history.timelines[self.no.0 as usize]
             .episodes
@@ -180,7 +180,7 @@ impl Runner {
     }
 
     /// What the sensors show at one moment; none when nobody is to be read.
-    fn read(&mut self, history: &History, at_us: i64, wanted: impl Fn(SensorNo) -> bool) -> Option<Chunk> {
+    fn read(&mut self, history: &PlantHistory, at_us: i64, wanted: impl Fn(SensorNo) -> bool) -> Option<Chunk> {
         let timeline = &history.timelines[self.no.0 as usize];
         let episode = timeline.episodes.iter().find(|episode| episode.shows(at_us));
         let load_at = |at_us: i64| timeline.segments[timeline.at(at_us)].load;
@@ -207,7 +207,7 @@ impl Runner {
         (!readings.is_empty()).then(|| self.chunk(at_us, readings, Vec::new()))
     }
 
-    fn snapshot(&mut self, history: &History, at_us: i64) -> Chunk {
+    fn snapshot(&mut self, history: &PlantHistory, at_us: i64) -> Chunk {
         let no = self.no.0 as usize;
         let station = &history.site.stations[no];
         let wiring = Wiring {

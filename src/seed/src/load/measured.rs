@@ -1,6 +1,6 @@
 //! The history of sensors and machines, beside what `config/seed` says of its two databases.
 
-use super::{Link, Progress, SeededDatabase, Show, Target};
+use super::{Link, SeedProgress, SeededDatabase, Show, Target};
 use crate::errors::SeedError;
 use crate::history::{self, HistoryProgress, HistorySummary};
 use crate::world::Parameters;
@@ -33,7 +33,7 @@ pub(super) fn measure<'a>(
             let (from_us, until_us) = progress.span_us;
             let hours = (progress.until_us - from_us) / 3_600_000_000;
             let of = (until_us - from_us) / 3_600_000_000;
-            show(Progress::History { database: progress.database, hours, of });
+            show(SeedProgress::History { database: progress.database, hours, of });
         })
         .await
     }

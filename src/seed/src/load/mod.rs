@@ -35,7 +35,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const CHUNKS_WAITING: usize = 16;
 
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SeedOptions {
     /// Names or modules; empty is all.
     pub only: Vec<String>,
     /// A folder like `config/seed` instead of the embedded one.
@@ -73,7 +73,7 @@ impl SeedReport {
 
 /// Something to show while it runs.
 #[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
+pub enum SeedProgress<'a> {
     Table {
         database: &'a str,
         table: &'a str,
@@ -88,7 +88,7 @@ pub enum Progress<'a> {
     Finished(&'a SeededDatabase),
 }
 
-pub(crate) type Show<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
+pub(crate) type Show<'a> = &'a (dyn Fn(SeedProgress<'_>) + Sync);
 
 /// A table about to be loaded.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ enum Link {
 pub async fn run(
     registry: &Registry,
     environment: &Environment,
-    options: &Options,
+    options: &SeedOptions,
     show: Show<'_>,
 ) -> Result<SeedReport, SeedError> {
     let started = Instant::now();
@@ -165,7 +165,7 @@ pub async fn run(
         let order = registry.get(&report.database)?.load_order;
         reports.insert(order, report);
     }
-    reports.values().filter(|report| report.error.is_some()).for_each(|report| show(Progress::Finished(report)));
+    reports.values().filter(|report| report.error.is_some()).for_each(|report| show(SeedProgress::Finished(report)));
     let databases = reports.into_values().collect();
     Ok(SeedReport { parameters, databases, seconds: started.elapsed().as_secs_f64() })
 }
@@ -205,7 +205,7 @@ async fn open(database: &Database, environment: &Environment) -> Result<(Link, S
 
 async fn fill(
     registry: &Registry,
-    options: &Options,
+    options: &SeedOptions,
     parameters: Parameters,
     targets: Vec<Target<'_>>,
     show: Show<'_>,
@@ -260,7 +260,7 @@ async fn load(
     report.error = loaded.err().map(|error| error.to_string());
     report.seconds = started.elapsed().as_secs_f64();
     if report.error.is_none() {
-        show(Progress::Finished(&report));
+        show(SeedProgress::Finished(&report));
     }
     report
 }

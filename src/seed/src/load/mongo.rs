@@ -2,7 +2,7 @@
 //! and row decide: what a killed run left is recognised by its `_id` and not inserted again.
 
 use super::ledger::{SeedLedger, written};
-use super::{Message, Plan, Progress, SeededDatabase, Show};
+use super::{Message, Plan, SeedProgress, SeededDatabase, Show};
 use crate::errors::SeedError;
 use crate::functions::site_seed;
 use crate::value::{DAY_US, Value};
@@ -52,7 +52,7 @@ pub(super) async fn load(
                 let entry = doc! { "_id": &plan.table, "parameters": written(parameters), "rows": plan.rows as i64 };
                 ledger.insert_one(entry).await.map_err(|error| settings.error(error))?;
                 (report.rows, report.loaded) = (report.rows + plan.rows as u64, report.loaded + 1);
-                show(Progress::Table { database: settings.database(), table: &plan.table, rows: plan.rows as u64 });
+                show(SeedProgress::Table { database: settings.database(), table: &plan.table, rows: plan.rows as u64 });
             }
             Message::Failed(cause) => return Err(SeedError::Specs { cause }),
         }

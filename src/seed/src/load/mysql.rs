@@ -1,7 +1,7 @@
 //! LOAD DATA LOCAL into MySQL; the lines come from memory, no file is read.
 
 use super::ledger::{SeedLedger, written};
-use super::{Message, Plan, Progress, SeededDatabase, Show};
+use super::{Message, Plan, SeedProgress, SeededDatabase, Show};
 use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
@@ -139,6 +139,6 @@ async fn store(
     let values = (settings.database_name(), name, written(parameters), plan.rows as i64);
     connection.exec_drop(entry, values).await.map_err(failed)?;
     (report.rows, report.loaded) = (report.rows + plan.rows as u64, report.loaded + 1);
-    show(Progress::Table { database: settings.database(), table: name, rows: plan.rows as u64 });
+    show(SeedProgress::Table { database: settings.database(), table: name, rows: plan.rows as u64 });
     Ok(())
 }

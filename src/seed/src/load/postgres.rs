@@ -2,7 +2,7 @@
 
 use super::foreign_keys;
 use super::ledger::{SeedLedger, written};
-use super::{Message, Plan, Progress, SeededDatabase, Show};
+use super::{Message, Plan, SeedProgress, SeededDatabase, Show};
 use crate::audit;
 use crate::errors::SeedError;
 use crate::world::Parameters;
@@ -157,7 +157,7 @@ impl Group<'_> {
             [&plan.table, &written(self.parameters), &(rows as i64)];
         self.transaction.execute(entry, &values).await.map_err(failed)?;
         self.report.rows += rows;
-        (self.show)(Progress::Table { database: self.settings.database(), table: &plan.table, rows });
+        (self.show)(SeedProgress::Table { database: self.settings.database(), table: &plan.table, rows });
         self.tables.push(plan.table);
         Ok(())
     }

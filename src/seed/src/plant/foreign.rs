@@ -5,7 +5,7 @@
 //! machine that stands elsewhere, or an id that means something else, is an error and leaves nothing.
 
 use super::load::{self, Existing, Row, Table};
-use super::mapping::{Mapping, Place};
+use super::mapping::{MappedPlant, Mapping};
 use super::{Summary, begin, rows};
 use crate::errors::SeedError;
 use chrono::{DateTime, Utc};
@@ -42,7 +42,7 @@ impl ForeignPlant {
     }
 
     fn check(&self) -> Result<(), String> {
-        let Place { factory, line, machines } = &self.0.plant;
+        let MappedPlant { factory, line, machines } = &self.0.plant;
         if machines.is_empty() || self.0.values.is_empty() {
             return Err("names no machine in plant.machines, or no column in [values]; name one of each".to_owned());
         }
@@ -119,7 +119,7 @@ async fn contradiction(
     transaction: &Transaction<'_>,
     plant: &ForeignPlant,
 ) -> Result<Option<String>, tokio_postgres::Error> {
-    let Place { factory, line, machines } = &plant.0.plant;
+    let MappedPlant { factory, line, machines } = &plant.0.plant;
     let query = "SELECT factory_id FROM production_lines WHERE line_id = $1 AND factory_id <> $2";
     if let Some(row) = transaction.query_opt(query, &[line, factory]).await? {
         let other: &str = row.get(0);
@@ -177,7 +177,7 @@ fn write(row: &mut Row<'_>, columns: &[&str], created: &str, said: &[(&str, &str
 fn tables_of<'p>(plant: &'p ForeignPlant, there: &BTreeSet<(String, String)>, now: DateTime<Utc>) -> [Table<'p>; 4] {
     let created = now.format("%Y-%m-%d %H:%M:%S").to_string();
     let [of_factory, of_line, of_machine, of_sensor] = [(); 4].map(|()| created.clone());
-    let Place { factory, line, machines } = &plant.0.plant;
+    let MappedPlant { factory, line, machines } = &plant.0.plant;
     let mut sensors = plant.sensors();
     sensors.retain(|sensor| !there.contains(&(sensor.machine.clone(), sensor.code.clone())));
     let place: [(&str, &str); 2] = [("line_id", line), ("factory_id", factory)];

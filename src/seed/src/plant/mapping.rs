@@ -35,7 +35,7 @@ pub(super) struct Mapping {
     /// By sensor code.
     #[serde(default)]
     pub(super) units: BTreeMap<String, String>,
-    pub(super) plant: Place,
+    pub(super) plant: MappedPlant,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -78,7 +78,7 @@ struct Long {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Place {
+pub(super) struct MappedPlant {
     pub(super) factory: String,
     pub(super) line: String,
     pub(super) machines: Vec<String>,

@@ -76,7 +76,7 @@ pub struct Summary {
 
 /// Something to show while it runs.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
+pub struct PlantProgress {
     pub table: &'static str,
     pub rows: u64,
     pub rows_total: u64,
@@ -86,7 +86,7 @@ pub struct Progress {
 pub async fn plant(
     master: &PostgresSettings,
     size: PlantSize,
-    progress: &(dyn Fn(Progress) + Sync),
+    progress: &(dyn Fn(PlantProgress) + Sync),
 ) -> Result<Summary, SeedError> {
     let started = Instant::now();
     let size = size.check()?;
@@ -96,7 +96,7 @@ pub async fn plant(
     let transaction = begin(&mut client).await.map_err(failed)?;
     let mut tables = Vec::new();
     for table in rows::tables(size) {
-        let show = |rows| progress(Progress { table: table.name, rows, rows_total: table.rows });
+        let show = |rows| progress(PlantProgress { table: table.name, rows, rows_total: table.rows });
         tables.push(load::load(&transaction, &table, Existing::FollowsSeed, &show).await.map_err(failed)?);
     }
     transaction.commit().await.map_err(failed)?;

@@ -7,11 +7,11 @@ use crate::mongo::Session;
 use crate::mongo::bookkeeping::LedgerDocument;
 use crate::mongo::collections::{MACHINE_FAULT_EVENTS, OEE_METRICS, SCADA_EVENTS, SENSOR_READINGS, TimeSeries};
 use crate::mongo::dropped;
-use crate::mongo::events::{EventDocument, EventEncoder, Place};
+use crate::mongo::events::{EventCollection, EventDocument, EventEncoder};
 use crate::mongo::insert::{Insert, WriteError};
 use crate::mongo::lookup::existing;
 use crate::mongo::readings::ReadingEncoder;
-use crate::order::{Row, sorted};
+use crate::order::{OrderedReading, sorted};
 use crate::target::Committed;
 use genims_catalogue::Catalogue;
 use genims_model::now_us;
@@ -19,10 +19,10 @@ use hashbrown::HashSet;
 use std::ops::Range;
 
 /// The collections besides the readings'.
-const EVENT_PLACES: [(Place, TimeSeries); 3] = [
-    (Place::ScadaEvents, SCADA_EVENTS),
-    (Place::MachineFaultEvents, MACHINE_FAULT_EVENTS),
-    (Place::OeeMetrics, OEE_METRICS),
+const EVENT_PLACES: [(EventCollection, TimeSeries); 3] = [
+    (EventCollection::ScadaEvents, SCADA_EVENTS),
+    (EventCollection::MachineFaultEvents, MACHINE_FAULT_EVENTS),
+    (EventCollection::OeeMetrics, OEE_METRICS),
 ];
 
 /// Writes the batch behind `position`.
@@ -90,7 +90,7 @@ impl Writer<'_> {
         let found = self.found(SENSOR_READINGS.name, times).await?;
         rows.retain(|row| !found.contains(&row.offset));
         let mut encoder = ReadingEncoder::new(catalogue, self.session.spool_id);
-        let encode = |row: &Row<'_>, out: &mut Vec<u8>| encoder.encode(row.reading, row.offset, out);
+        let encode = |row: &OrderedReading<'_>, out: &mut Vec<u8>| encoder.encode(row.reading, row.offset, out);
         let refused = self.insert(SENSOR_READINGS.name, &rows, encode).await?;
         self.ledger.sensor_readings -= refused;
         Ok(())
@@ -119,11 +119,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn count(&mut self, place: Place) -> &mut u64 {
+    fn count(&mut self, place: EventCollection) -> &mut u64 {
         match place {
-            Place::ScadaEvents => &mut self.ledger.scada_events,
-            Place::MachineFaultEvents => &mut self.ledger.machine_fault_events,
-            Place::OeeMetrics => &mut self.ledger.oee_metrics,
+            EventCollection::ScadaEvents => &mut self.ledger.scada_events,
+            EventCollection::MachineFaultEvents => &mut self.ledger.machine_fault_events,
+            EventCollection::OeeMetrics => &mut self.ledger.oee_metrics,
         }
     }
 

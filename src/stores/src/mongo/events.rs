@@ -19,7 +19,7 @@ const WILL_BYTES_MAX: usize = 4 * 1024;
 
 /// Where a document goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum EventCollection {
     ScadaEvents,
     MachineFaultEvents,
     OeeMetrics,
@@ -28,7 +28,7 @@ pub enum Place {
 /// A document and its log offset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventDocument {
-    pub place: Place,
+    pub place: EventCollection,
     pub offset: u64,
     pub timestamp_us: i64,
     pub bytes: Vec<u8>,
@@ -42,7 +42,8 @@ pub struct EventEncoder<'a> {
 
 impl EventEncoder<'_> {
     pub fn snapshot(&self, offset: u64, snapshot: &Snapshot) -> EventDocument {
-        let mut out = self.document(Place::ScadaEvents, offset, snapshot.timestamp_us, Some(snapshot.machine));
+        let mut out =
+            self.document(EventCollection::ScadaEvents, offset, snapshot.timestamp_us, Some(snapshot.machine));
         out.bytes.put_string("event_type", "snapshot");
         put_fields(&snapshot.fields, &mut out.bytes);
         close(out)
@@ -55,21 +56,21 @@ impl EventEncoder<'_> {
             Event::FaultClosed(fault) => Some(self.fault_closed(offset, fault)),
             Event::OeeHour(hour) => Some(self.oee_hour(offset, hour)),
             Event::StateChanged { machine, timestamp_us, from, to, .. } => {
-                let mut out = self.document(Place::ScadaEvents, offset, *timestamp_us, Some(*machine));
+                let mut out = self.document(EventCollection::ScadaEvents, offset, *timestamp_us, Some(*machine));
                 out.bytes.put_string("event_type", "state_changed");
                 out.bytes.put_string("from", from);
                 out.bytes.put_string("to", to);
                 Some(close(out))
             }
             Event::PartsCounted { machine, timestamp_us, produced, rejected, .. } => {
-                let mut out = self.document(Place::ScadaEvents, offset, *timestamp_us, Some(*machine));
+                let mut out = self.document(EventCollection::ScadaEvents, offset, *timestamp_us, Some(*machine));
                 out.bytes.put_string("event_type", "parts_counted");
                 out.bytes.put_int64("produced", *produced);
                 out.bytes.put_int64("rejected", *rejected);
                 Some(close(out))
             }
             Event::ClientLost { client_id, timestamp_us, will_topic, will_payload } => {
-                let mut out = self.document(Place::ScadaEvents, offset, *timestamp_us, None);
+                let mut out = self.document(EventCollection::ScadaEvents, offset, *timestamp_us, None);
                 out.bytes.put_string("event_type", "client_lost");
                 out.bytes.put_string("client_id", client_id);
                 out.bytes.put_string("will_topic", will_topic);
@@ -89,7 +90,7 @@ impl EventEncoder<'_> {
     }
 
     fn fault_opened(&self, offset: u64, fault: &FaultOpened) -> EventDocument {
-        let mut out = self.document(Place::MachineFaultEvents, offset, fault.start_us, Some(fault.machine));
+        let mut out = self.document(EventCollection::MachineFaultEvents, offset, fault.start_us, Some(fault.machine));
         out.bytes.put_string("event_type", "fault_opened");
         out.bytes.put_string("fault_code", &fault.fault_code);
         out.bytes.put_string("category", &fault.category);
@@ -103,7 +104,7 @@ impl EventEncoder<'_> {
     }
 
     fn fault_closed(&self, offset: u64, fault: &FaultClosed) -> EventDocument {
-        let mut out = self.document(Place::MachineFaultEvents, offset, fault.end_us, Some(fault.machine));
+        let mut out = self.document(EventCollection::MachineFaultEvents, offset, fault.end_us, Some(fault.machine));
         out.bytes.put_string("event_type", "fault_closed");
         out.bytes.put_string("fault_code", &fault.fault_code);
         out.bytes.put_datetime("fault_start_time", fault.start_us);
@@ -119,7 +120,7 @@ impl EventEncoder<'_> {
     }
 
     fn oee_hour(&self, offset: u64, hour: &OeeHour) -> EventDocument {
-        let mut out = self.document(Place::OeeMetrics, offset, hour.hour_us, Some(hour.machine));
+        let mut out = self.document(EventCollection::OeeMetrics, offset, hour.hour_us, Some(hour.machine));
         let fractions = [
             ("availability", hour.availability),
             ("performance", hour.performance),
@@ -137,7 +138,13 @@ impl EventEncoder<'_> {
     }
 
     /// Opens a document: `_id`, `timestamp`, `meta`.
-    fn document(&self, place: Place, offset: u64, timestamp_us: i64, machine: Option<MachineNo>) -> EventDocument {
+    fn document(
+        &self,
+        place: EventCollection,
+        offset: u64,
+        timestamp_us: i64,
+        machine: Option<MachineNo>,
+    ) -> EventDocument {
         let mut bytes = Vec::with_capacity(512);
         bytes.open();
         bytes.put_object_id("_id", object_id(self.spool_id, offset));

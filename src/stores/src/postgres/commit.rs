@@ -3,13 +3,13 @@
 use crate::batch::Batch;
 use crate::capacity::Capacity;
 use crate::error::{SinkError, answered};
-use crate::order::Row;
+use crate::order::OrderedReading;
 use crate::postgres::copy::Refused;
 use crate::postgres::days_kept::DaysKept;
 use crate::postgres::dead_letters::{self, DeadLetterRows};
 use crate::postgres::event_rows::{self, EventRows};
-use crate::postgres::folding::{self, Counts};
-use crate::postgres::isolate::{self, CopyRows, Mode, Rowwise, alone, refusal_in};
+use crate::postgres::folding::{self, LetterCounts};
+use crate::postgres::isolate::{self, BatchMode, CopyRows, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::LedgerRow;
 use crate::postgres::locked_days::{ROWS_MAX, is_kept_waiting};
 use crate::postgres::partitions::{is_missing_partition, is_still_attached, partition_name};
@@ -81,7 +81,7 @@ async fn commit_piece(
     context: &Context<'_>,
     buffer: &mut BytesMut,
 ) -> Result<Committed, SinkError> {
-    let mut effort = Effort { mode: Mode::Whole, days: DaysKept::all() };
+    let mut effort = Effort { mode: BatchMode::Whole, days: DaysKept::all() };
     if session.locked_days.may_hold(|| effort.days.of(batch))
         && let Some(fewer) = without_locked(session, batch, &effort.days).await?
     {
@@ -104,10 +104,11 @@ async fn commit_piece(
         } else if let Some(fewer) = effort.days.halved(batch).filter(|_| is_short_of_locks(&error, batch)) {
             tracing::info!(%error, first_offset = batch.first_offset, "more days than locks; trying fewer at once");
             effort.days = fewer;
-        } else if effort.mode == Mode::Whole && (refusal_in(&error).is_some() || is_too_much_for_a_group(&error, batch))
+        } else if effort.mode == BatchMode::Whole
+            && (refusal_in(&error).is_some() || is_too_much_for_a_group(&error, batch))
         {
             tracing::info!(%error, first_offset = batch.first_offset, "rows refused; looking for them one by one");
-            effort.mode = Mode::Isolating;
+            effort.mode = BatchMode::Isolating;
         } else {
             return Err(error);
         }
@@ -126,7 +127,7 @@ async fn without_locked(session: &mut Session, batch: &Batch, kept: &DaysKept) -
 
 /// How one batch is tried.
 struct Effort {
-    mode: Mode,
+    mode: BatchMode,
     days: DaysKept,
 }
 
@@ -181,7 +182,7 @@ async fn write(
     let partition = partition(session, &days);
 
     let transaction = session.begin().await?;
-    if mode == Mode::Isolating {
+    if mode == BatchMode::Isolating {
         // A constraint that waits for the commit would refuse all rows for one.
         answered(transaction.batch_execute("SET CONSTRAINTS ALL IMMEDIATE")).await?;
     }
@@ -257,13 +258,13 @@ pub fn copy_in(table: &str, columns: &str) -> String {
 /// rows; `genims verify` shows the gap. A batch that it has already does: its rows may be there too.
 async fn enter(
     transaction: &Transaction<'_>,
-    mode: Mode,
+    mode: BatchMode,
     ledger: &LedgerRow,
     spool_id: Uuid,
     batch: &Batch,
 ) -> Result<(), SinkError> {
     let insert = ledger.insert(transaction, spool_id, batch);
-    if mode == Mode::Whole {
+    if mode == BatchMode::Whole {
         return insert.await;
     }
     match alone(transaction, insert).await? {
@@ -281,7 +282,7 @@ async fn enter(
 struct Writer<'a> {
     transaction: &'a Transaction<'a>,
     buffer: &'a mut BytesMut,
-    mode: Mode,
+    mode: BatchMode,
     set_aside: Vec<Refused>,
     bytes: u64,
 }
@@ -312,9 +313,9 @@ impl Writer<'_> {
     async fn replace<'b>(
         &mut self,
         catalogue: &Catalogue,
-        replacing: &[Row<'b>],
-        mut rows: Vec<Row<'b>>,
-    ) -> Result<(u64, Vec<Row<'b>>), SinkError> {
+        replacing: &[OrderedReading<'b>],
+        mut rows: Vec<OrderedReading<'b>>,
+    ) -> Result<(u64, Vec<OrderedReading<'b>>), SinkError> {
         let mut refused = Vec::new();
         let mut work = Replaced { catalogue, replacing };
         let deleted = isolate::run(self.transaction, self.mode, &mut work, &mut refused).await?.rows;
@@ -340,13 +341,13 @@ impl Writer<'_> {
     ) -> Result<u64, SinkError> {
         let (spool_id, sources) = (context.spool_id, context.sources);
         let came = folding::fold(self.transaction, self.mode, spool_id, sources, batch.dead_letters()).await?;
-        let made: Vec<(Refused, Counts)> =
-            self.set_aside.iter().map(|refused| (refused.clone(), Counts::ONE)).collect();
+        let made: Vec<(Refused, LetterCounts)> =
+            self.set_aside.iter().map(|refused| (refused.clone(), LetterCounts::ONE)).collect();
         let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &came, refused: &made };
         let mut lost = Vec::new();
         let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
         self.bytes += isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?.bytes;
-        let bare: Vec<(Refused, Counts)> =
+        let bare: Vec<(Refused, LetterCounts)> =
             lost.into_iter().map(|(index, dead_letter)| (dead_letter.bare(), rows.counts(index))).collect();
         let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &[], refused: &bare };
         let mut lost = Vec::new();

@@ -2,7 +2,7 @@
 //! ended by the next.
 
 use crate::error::{SinkError, answered};
-use crate::postgres::Connect;
+use crate::postgres::Connector;
 use crate::postgres::begin::Backend;
 use crate::postgres::positions::Positions;
 use crate::postgres::session::Session;
@@ -19,7 +19,7 @@ pub(crate) struct Connection<C> {
     abandoned: Vec<Backend>,
 }
 
-impl<C: Connect> Connection<C> {
+impl<C: Connector> Connection<C> {
     pub(crate) fn new(connect: C, positions: Positions) -> Self {
         Self { connect, positions, session: None, abandoned: Vec::new() }
     }

@@ -2,7 +2,7 @@
 
 use crate::postgres::copy::{EncodeRows, Refused};
 use crate::postgres::field::PutField;
-use crate::postgres::folding::{Counts, Folded, source_name};
+use crate::postgres::folding::{Folded, LetterCounts, source_name};
 use bytes::{BufMut, BytesMut};
 use genims_model::Reason;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub struct DeadLetterRows<'a> {
     pub sources: &'a [String],
     pub dead_letters: &'a [Folded<'a>],
     /// With what each stands for.
-    pub refused: &'a [(Refused, Counts)],
+    pub refused: &'a [(Refused, LetterCounts)],
 }
 
 impl DeadLetterRows<'_> {
@@ -32,7 +32,7 @@ impl DeadLetterRows<'_> {
     }
 }
 
-fn put_counts(counts: Counts, last_received_us: i64, out: &mut BytesMut) {
+fn put_counts(counts: LetterCounts, last_received_us: i64, out: &mut BytesMut) {
     out.put_int8(counts.letters as i64);
     out.put_int8(counts.records as i64);
     out.put_timestamp(last_received_us);
@@ -95,7 +95,7 @@ impl EncodeRows for DeadLetterRows<'_> {
 
 impl DeadLetterRows<'_> {
     /// What row `index` stands for.
-    pub fn counts(&self, index: usize) -> Counts {
+    pub fn counts(&self, index: usize) -> LetterCounts {
         match self.dead_letters.get(index) {
             Some(folded) => folded.counts,
             None => self.refused[index - self.dead_letters.len()].1,

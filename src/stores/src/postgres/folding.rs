@@ -9,7 +9,7 @@
 //! - Whatever is folded is counted: the rows' `letters` add up to the offsets of the log, their `records` to the account.
 
 use crate::error::{SinkError, answered};
-use crate::postgres::isolate::{Mode, alone};
+use crate::postgres::isolate::{BatchMode, alone};
 use chrono::{DateTime, Utc};
 use genims_model::DeadLetter;
 use hashbrown::HashMap;
@@ -23,14 +23,14 @@ const HOUR_US: i64 = 3_600_000_000;
 
 /// What a row stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub struct LetterCounts {
     /// Offsets of the log.
     pub letters: u64,
     /// Records of the account.
     pub records: u64,
 }
 
-impl Counts {
+impl LetterCounts {
     pub const ONE: Self = Self { letters: 1, records: 1 };
 }
 
@@ -41,7 +41,7 @@ pub struct Folded<'a> {
     pub offset: u64,
     /// The first one.
     pub letter: &'a DeadLetter,
-    pub counts: Counts,
+    pub counts: LetterCounts,
     pub last_received_us: i64,
     /// What equal letters have in common; the cause where the row counts the others of it.
     pub fold: Uuid,
@@ -68,7 +68,7 @@ pub fn source_name(sources: &[String], no: Option<u8>) -> String {
 /// Counts in the table what it has already, and answers the rows to write.
 pub async fn fold<'a>(
     transaction: &Transaction<'_>,
-    mode: Mode,
+    mode: BatchMode,
     spool_id: Uuid,
     sources: &[String],
     dead_letters: impl Iterator<Item = (u64, &'a DeadLetter)>,
@@ -110,7 +110,7 @@ fn equal<'a>(
         let row = Folded {
             offset,
             letter,
-            counts: Counts { letters: 1, records: letter.records },
+            counts: LetterCounts { letters: 1, records: letter.records },
             last_received_us: letter.received_us,
             fold,
             cause: bounded.then(|| key(cause.chain_update(b"#").chain_update(hour.to_le_bytes()))),
@@ -174,7 +174,7 @@ async fn whole_rows(transaction: &Transaction<'_>, causes: &[Uuid]) -> Result<Ha
 /// being replayed: the oldest one counts.
 async fn count_there<'a>(
     transaction: &Transaction<'_>,
-    mode: Mode,
+    mode: BatchMode,
     mut rows: Vec<Folded<'a>>,
 ) -> Result<Vec<Folded<'a>>, SinkError> {
     if rows.is_empty() {
@@ -197,7 +197,7 @@ async fn count_there<'a>(
         counted = found.iter().map(|row| row.get(0)).collect();
         Ok(())
     };
-    if mode == Mode::Whole {
+    if mode == BatchMode::Whole {
         counting.await?;
     } else if let Some(error) = alone(transaction, counting).await? {
         tracing::warn!(%error, "dead letters that came before cannot be counted; they are kept once more");

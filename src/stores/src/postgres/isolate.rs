@@ -13,7 +13,7 @@ use tokio_postgres::{Error, Statement, Transaction};
 
 /// How a batch is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum BatchMode {
     /// One statement for all rows: the first refused one fails the batch.
     Whole,
     /// Refused rows are found and set aside.
@@ -39,15 +39,15 @@ pub trait Rowwise: Send {
 /// Runs `work` for all its rows; rows refused are added to `refused` with their index.
 pub async fn run<W: Rowwise>(
     transaction: &Transaction<'_>,
-    mode: Mode,
+    mode: BatchMode,
     work: &mut W,
     refused: &mut Vec<(usize, Refused)>,
 ) -> Result<Copied, SinkError> {
     let rows = work.rows();
     match mode {
         _ if rows == 0 => Ok(Copied::default()),
-        Mode::Whole => work.run(transaction, 0..rows).await,
-        Mode::Isolating => isolating(transaction, work, refused).await,
+        BatchMode::Whole => work.run(transaction, 0..rows).await,
+        BatchMode::Isolating => isolating(transaction, work, refused).await,
     }
 }
 

@@ -57,11 +57,11 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 /// Makes connections to `genims_operations_db`; a closure that returns a future will do.
-pub trait Connect: Send + Sync {
+pub trait Connector: Send + Sync {
     fn connect(&self) -> impl Future<Output = Result<Client, Cause>> + Send;
 }
 
-impl<F, C> Connect for F
+impl<F, C> Connector for F
 where
     F: Fn() -> C + Send + Sync,
     C: Future<Output = Result<Client, Cause>> + Send,
@@ -85,7 +85,7 @@ pub struct PostgresTarget<C> {
     buffer: BytesMut,
 }
 
-impl<C: Connect> PostgresTarget<C> {
+impl<C: Connector> PostgresTarget<C> {
     pub fn new(connect: C, directory: Arc<Directory>, sources: Vec<String>) -> Self {
         Self {
             connection: Connection::new(connect, OPERATIONS),
@@ -100,7 +100,7 @@ impl<C: Connect> PostgresTarget<C> {
     }
 }
 
-impl<C: Connect> Target for PostgresTarget<C> {
+impl<C: Connector> Target for PostgresTarget<C> {
     fn name(&self) -> &'static str {
         SINK
     }

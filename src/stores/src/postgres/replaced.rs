@@ -1,7 +1,7 @@
 //! Deletes what earlier batches stored under the sensor and timestamp of readings that replace it.
 
 use crate::error::{SinkError, answered};
-use crate::order::Row;
+use crate::order::OrderedReading;
 use crate::postgres::copy::{Copied, Refused};
 use crate::postgres::days_kept::DaysKept;
 use crate::postgres::event_rows::naive;
@@ -13,7 +13,7 @@ use tokio_postgres::Transaction;
 
 pub struct Replaced<'a, 'b> {
     pub catalogue: &'a Catalogue,
-    pub replacing: &'a [Row<'b>],
+    pub replacing: &'a [OrderedReading<'b>],
 }
 
 impl Rowwise for Replaced<'_, '_> {
@@ -25,8 +25,9 @@ impl Rowwise for Replaced<'_, '_> {
         let rows = &self.replacing[range];
         let times = rows.iter().map(|row| row.reading.timestamp_us);
         let (Some(min), Some(max)) = (times.clone().min(), times.clone().max()) else { return Ok(Copied::default()) };
-        let sensor =
-            |row: &Row<'_>| self.catalogue.sensor(row.reading.sensor).map(|entry| entry.sensor.sensor_id.as_str());
+        let sensor = |row: &OrderedReading<'_>| {
+            self.catalogue.sensor(row.reading.sensor).map(|entry| entry.sensor.sensor_id.as_str())
+        };
         let sensors: Vec<&str> = rows.iter().map(|row| sensor(row).unwrap_or_default()).collect();
         let times: Vec<_> = times.map(naive).collect();
         // The bounds let the planner leave out the partitions of other days.

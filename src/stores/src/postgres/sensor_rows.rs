@@ -4,7 +4,7 @@
 //! of our own that puts these shared ones first.
 
 use crate::batch::Batch;
-use crate::order::{Row, day_of, sorted};
+use crate::order::{OrderedReading, day_of, sorted};
 use crate::postgres::copy::{EncodeRows, Refused};
 use crate::postgres::days_kept::DaysKept;
 use crate::postgres::field::{PutField, time_text};
@@ -26,7 +26,7 @@ const DATA_SOURCE: &str = "IoT";
 /// The readings of a batch, ready to be copied.
 pub struct SensorRows<'a> {
     catalogue: &'a Catalogue,
-    rows: Vec<Row<'a>>,
+    rows: Vec<OrderedReading<'a>>,
     /// What the rows of one sensor share: field count and leading fields.
     prefix: BytesMut,
     prefix_of: Option<SensorNo>,
@@ -36,28 +36,28 @@ pub struct SensorRows<'a> {
 /// What sorting found besides the rows to copy.
 #[derive(Debug, Default)]
 pub struct Sorted<'a> {
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<OrderedReading<'a>>,
     /// Rows that replace one of an earlier batch, or may do so.
-    pub replacing: Vec<Row<'a>>,
+    pub replacing: Vec<OrderedReading<'a>>,
     /// Rows that a later one of the same batch replaces.
     pub superseded: u64,
     /// Rows that have no place: a sensor number that the catalogue does not know, a time that is not stored, or not now.
-    pub unstorable: Vec<Row<'a>>,
+    pub unstorable: Vec<OrderedReading<'a>>,
 }
 
 /// Sorts a batch's readings and leaves out what is not to be written.
 pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue, kept: &DaysKept) -> Sorted<'a> {
     let has_day = |time_us: i64| is_stored(time_us) && kept.contains(time_us);
     let is_storable = |reading: &Reading| has_day(reading.timestamp_us) && catalogue.sensor(reading.sensor).is_some();
-    let all = batch.readings().map(|(offset, reading)| Row { reading, offset });
+    let all = batch.readings().map(|(offset, reading)| OrderedReading { reading, offset });
     let unstorable = all.filter(|row| !is_storable(row.reading)).collect();
     let mut rows = sorted(batch, |row| is_storable(row.reading));
-    let is_replacing = |row: &Row<'_>| row.reading.is(flag::REPLACES);
-    let replacing: Vec<Row<'_>> = rows.iter().copied().filter(is_replacing).collect();
+    let is_replacing = |row: &OrderedReading<'_>| row.reading.is(flag::REPLACES);
+    let replacing: Vec<OrderedReading<'_>> = rows.iter().copied().filter(is_replacing).collect();
     let before = rows.len();
     if !replacing.is_empty() {
-        let place = |row: &Row<'_>| (row.reading.sensor, row.reading.timestamp_us);
-        let is_replaced = |pair: &[Row<'_>]| is_replacing(&pair[1]) && place(&pair[0]) == place(&pair[1]);
+        let place = |row: &OrderedReading<'_>| (row.reading.sensor, row.reading.timestamp_us);
+        let is_replaced = |pair: &[OrderedReading<'_>]| is_replacing(&pair[1]) && place(&pair[0]) == place(&pair[1]);
         let replaced: Vec<bool> = rows.windows(2).map(is_replaced).chain([false]).collect();
         let mut replaced = replaced.into_iter();
         rows.retain(|_| replaced.next() == Some(false));
@@ -66,14 +66,14 @@ pub fn sort<'a>(batch: &'a Batch, catalogue: &Catalogue, kept: &DaysKept) -> Sor
 }
 
 /// The days that sorted rows fall in, in order.
-pub fn days(rows: &[Row<'_>]) -> Vec<i64> {
+pub fn days(rows: &[OrderedReading<'_>]) -> Vec<i64> {
     let mut days: Vec<i64> = rows.iter().map(|row| day_of(row.reading.timestamp_us)).collect();
     days.dedup();
     days
 }
 
 impl<'a> SensorRows<'a> {
-    pub fn new(catalogue: &'a Catalogue, rows: Vec<Row<'a>>) -> Self {
+    pub fn new(catalogue: &'a Catalogue, rows: Vec<OrderedReading<'a>>) -> Self {
         Self { catalogue, rows, prefix: BytesMut::with_capacity(256), prefix_of: None, texts: Texts::default() }
     }
 
@@ -114,8 +114,8 @@ impl EncodeRows for SensorRows<'_> {
 
 /// The reading as an element of a batch payload, with the finished row under `row`: the stream has taken the reading, so
 /// `genims deadletter replay` puts the row itself where it belongs.
-pub fn refused(catalogue: &Catalogue, row: &Row<'_>, kept: &DaysKept) -> Refused {
-    let Row { reading, offset } = row;
+pub fn refused(catalogue: &Catalogue, row: &OrderedReading<'_>, kept: &DaysKept) -> Refused {
+    let OrderedReading { reading, offset } = row;
     let sensor = catalogue.sensor(reading.sensor).map(|entry| &entry.sensor);
     let sensor_id = sensor.map(|sensor| sensor.sensor_id.as_str());
     let mut element = serde_json::json!({
@@ -230,7 +230,7 @@ mod tests {
     fn a_refused_reading_can_be_replayed_as_it_is() {
         let catalogue = sample::catalogue(1);
         let reading = Reading { quality: Quality::Bad, ..sample::reading(SensorNo(0), 5) };
-        let refused = refused(&catalogue, &Row { reading: &reading, offset: 3 }, &DaysKept::all());
+        let refused = refused(&catalogue, &OrderedReading { reading: &reading, offset: 3 }, &DaysKept::all());
         let mut element: serde_json::Value = serde_json::from_slice(&refused.payload).expect("JSON");
         let row = element.as_object_mut().and_then(|element| element.remove("row")).expect("the finished row");
         let expected =

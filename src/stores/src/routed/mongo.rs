@@ -19,7 +19,7 @@ use futures_util::TryStreamExt;
 use genims_catalogue::Directory;
 use genims_model::{Lineage, Position};
 use genims_routes::document::{changes, document, key, not_later};
-use genims_routes::joined::{Known, joins};
+use genims_routes::joined::{LookupAnswer, joins};
 use genims_routes::{Lookup, Operation, Route, RoutedEvent};
 use hashbrown::{HashMap, HashSet};
 use mongodb::{Client, Database};
@@ -53,7 +53,7 @@ pub struct RoutedMongo {
     rows: Option<Arc<RowDesk>>,
     session: Option<Session>,
     /// Look-ups as they were answered last, ready to be joined.
-    known: HashMap<String, (Arc<str>, Known)>,
+    known: HashMap<String, (Arc<str>, LookupAnswer)>,
     log: Uuid,
     lineage: Lineage,
 }
@@ -133,7 +133,7 @@ impl Target for RoutedMongo {
         let mut committed = Committed::default();
         if let Some(desk) = &self.rows {
             let waiting = desk.waiting(batch);
-            let place = rows::mongo::Place {
+            let place = rows::mongo::RowDestination {
                 database: &database,
                 comment: &comment,
                 log: self.log,
@@ -249,7 +249,7 @@ impl RoutedMongo {
             if self.known.get(&lookup.name).is_some_and(|(known, _)| Arc::ptr_eq(known, &rows)) {
                 continue;
             }
-            let known = Known::of(lookup, &rows).map_err(|error| SinkError::Connect(Box::new(error)))?;
+            let known = LookupAnswer::of(lookup, &rows).map_err(|error| SinkError::Connect(Box::new(error)))?;
             self.known.insert(lookup.name.clone(), (rows, known));
         }
         Ok(())

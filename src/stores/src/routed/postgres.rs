@@ -4,10 +4,10 @@ use super::progress::{RouteCounts, Routed};
 use super::{POSITIONS_TABLE, RefusedEvent, events, json, taken};
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};
-use crate::postgres::Connect;
+use crate::postgres::Connector;
 use crate::postgres::connection::Connection;
 use crate::postgres::copy::{Copied, Refused};
-use crate::postgres::isolate::{Mode, Rowwise, run};
+use crate::postgres::isolate::{BatchMode, Rowwise, run};
 use crate::postgres::positions::Positions;
 use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
@@ -37,7 +37,7 @@ pub struct RoutedPostgres<C> {
     lineage: Lineage,
 }
 
-impl<C: Connect> RoutedPostgres<C> {
+impl<C: Connector> RoutedPostgres<C> {
     /// `name` is the consumer's in the log of events.
     pub fn new(name: &'static str, connect: C, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
         let positions = Positions { table: POSITIONS_TABLE, sink: name };
@@ -51,7 +51,7 @@ impl<C: Connect> RoutedPostgres<C> {
     }
 }
 
-impl<C: Connect> Target for RoutedPostgres<C> {
+impl<C: Connector> Target for RoutedPostgres<C> {
     fn name(&self) -> &'static str {
         self.connection.positions.sink
     }
@@ -92,7 +92,7 @@ impl<C: Connect> Target for RoutedPostgres<C> {
             let looked_up = self.routed.lookups(&statement.lookups).map_err(|error| error.in_route(&route.name))?;
             let mut work = RouteRows { sql: &statement.text, events, looked_up };
             let mut refused = Vec::new();
-            let written = run(&transaction, Mode::Isolating, &mut work, &mut refused).await;
+            let written = run(&transaction, BatchMode::Isolating, &mut work, &mut refused).await;
             let written = written.map_err(|error| error.in_route(&route.name))?;
             for (_, refused) in refused {
                 set_aside(&transaction, self.log, &RefusedEvent::of(&route.name, refused)).await?;

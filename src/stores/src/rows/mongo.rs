@@ -33,7 +33,7 @@ const OF_THE_SERVER: [i32; 44] = [
 
 /// Where rows go, and what is known of earlier attempts.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RowDestination<'a> {
     pub(crate) database: &'a Database,
     /// Marks our operations, so that one that still runs can be found.
     pub(crate) comment: &'a str,
@@ -51,7 +51,7 @@ struct Refusal {
 }
 
 /// Writes the rows; those that were not written come back.
-pub(crate) async fn write<'a>(place: Place<'_>, rows: &[(u64, &'a Row)]) -> Result<Unwritten<'a>, SinkError> {
+pub(crate) async fn write<'a>(place: RowDestination<'_>, rows: &[(u64, &'a Row)]) -> Result<Unwritten<'a>, SinkError> {
     let mut all = Unwritten::default();
     for run in runs(rows, ROWS_MAX) {
         let mut documents = Vec::new();
@@ -106,7 +106,7 @@ fn pieces(documents: &[Outgoing<'_>]) -> Vec<(usize, usize)> {
 }
 
 /// One command; what it says of single documents.
-async fn send(place: Place<'_>, run: &Run<'_>, documents: &[Outgoing<'_>]) -> Result<Vec<Refusal>, SinkError> {
+async fn send(place: RowDestination<'_>, run: &Run<'_>, documents: &[Outgoing<'_>]) -> Result<Vec<Refusal>, SinkError> {
     let command = command(place.comment, run, documents);
     let answer = answered(async { place.database.run_command(command).await }).await?;
     concern(&answer)?;
@@ -168,7 +168,7 @@ fn refusal(error: &SinkError) -> Option<(String, String)> {
     }
 }
 
-impl Place<'_> {
+impl RowDestination<'_> {
     /// A document that was refused is there already, or is to be set aside.
     async fn sort_out<'a>(
         self,

@@ -3,7 +3,7 @@
 use super::{RefusedRow, Run, Unwritten, runs};
 use crate::error::{SinkError, answered};
 use crate::postgres::copy::{Copied, Refused, refusal};
-use crate::postgres::isolate::{Mode, Rowwise, run};
+use crate::postgres::isolate::{BatchMode, Rowwise, run};
 use genims_databases::{Engine, quoted};
 use genims_model::Row;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub(crate) async fn write<'a>(
         let types = &types[table];
         let mut work = RowsOf { sql: statement(&part, types), run: &part, columns: Vec::new() };
         let mut refused = Vec::new();
-        run(transaction, Mode::Isolating, &mut work, &mut refused).await?;
+        run(transaction, BatchMode::Isolating, &mut work, &mut refused).await?;
         let columns = work.columns;
         for (index, refused) in refused {
             let (log_offset, row) = part.rows[index];

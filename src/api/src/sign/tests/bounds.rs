@@ -38,9 +38,9 @@ async fn a_session_that_is_none_is_told_also_where_a_page_is_opened() {
     let trial = Trial::new(10);
     let page = ("accept", "text/html");
     assert_eq!(trial.status("GET", "/", &[page, ("cookie", "theme=dark")]).await, 303);
-    assert_eq!(trial.counted(Kind::Nobody), 0, "whoever opens the page is nobody yet");
+    assert_eq!(trial.counted(RefusalKind::Nobody), 0, "whoever opens the page is nobody yet");
     assert_eq!(trial.status("GET", "/", &[page, ("cookie", "genims=guessed")]).await, 303);
-    assert_eq!(trial.counted(Kind::Nobody), 1);
+    assert_eq!(trial.counted(RefusalKind::Nobody), 1);
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_name_of_elsewhere_that_leads_to_loopback_is_answered_nothing() {
         let body = text(response).await;
         assert!(body.contains("sign_in") && !body.contains("taken_ms"), "{body}");
     }
-    assert_eq!(doorway.refusals.totals(), [("http".to_owned(), Kind::Forged, 7)]);
+    assert_eq!(doorway.refusals.totals(), [("http".to_owned(), RefusalKind::Forged, 7)]);
     // Where users sign in, or others reach it, it has the names that it is given.
     assert_eq!(Trial::new(10).status("GET", "/healthz", &[]).await, 200);
 }
@@ -94,7 +94,7 @@ async fn one_user_or_address_has_a_part_of_the_places_to_watch_from() {
         streams.push(response);
     }
     assert_eq!(trial.status("GET", "/live", &[("cookie", &cookies[0])]).await, 503);
-    assert_eq!(trial.counted(Kind::Busy), 1);
+    assert_eq!(trial.counted(RefusalKind::Busy), 1);
     assert_eq!(trial.status("GET", "/live", &[("cookie", &cookies[1])]).await, 200);
     streams.truncate(1);
     assert_eq!(trial.status("GET", "/live", &[("cookie", &cookies[0])]).await, 200, "places are given back");
@@ -114,5 +114,5 @@ async fn one_user_or_address_has_a_part_of_the_places_to_watch_from() {
     assert_eq!(listen("2001:db8::ffff").await.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(listen("2001:db8:0:1::1").await.status(), StatusCode::OK);
     let told = doorway.refusals.due(tokio::time::Instant::now());
-    assert_eq!((told.len(), told[0].kind, told[0].host.as_str()), (1, Kind::Busy, "2001:db8::ffff"));
+    assert_eq!((told.len(), told[0].kind, told[0].host.as_str()), (1, RefusalKind::Busy, "2001:db8::ffff"));
 }

@@ -1,7 +1,7 @@
 //! The file of clients: TOML, one `[[client]]` each. `genims client` changes it, people may.
 
 use crate::topic;
-use genims_locks::file::{self, Content, check_name, now};
+use genims_locks::file::{self, AccountFile, check_name, now};
 use genims_locks::{LockError, secret};
 use genims_pipeline::intake::Tables;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::path::Path;
 /// One client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct ClientEntry {
     pub name: String,
     /// Of its secret; without one it comes in by a certificate of its name alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,12 +36,12 @@ pub struct Entry {
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct All {
+struct ClientFile {
     #[serde(default)]
-    client: Vec<Entry>,
+    client: Vec<ClientEntry>,
 }
 
-impl Content for All {
+impl AccountFile for ClientFile {
     const WHAT: &'static str = "clients";
     const HEAD: &'static str =
         "# Who may send to `genims serve`. Change it with `genims client`; the server notices by itself.\n\n";
@@ -58,7 +58,7 @@ impl Content for All {
     }
 }
 
-impl Entry {
+impl ClientEntry {
     /// `secret`: `None` for one that shows a certificate.
     pub fn new(name: &str, secret: Option<&str>) -> Result<Self, LockError> {
         let added = now();
@@ -104,13 +104,13 @@ impl Entry {
 }
 
 /// All clients; none where there is no file.
-pub fn read(path: &Path) -> Result<Vec<Entry>, LockError> {
-    Ok(file::read::<All>(path)?.client)
+pub fn read(path: &Path) -> Result<Vec<ClientEntry>, LockError> {
+    Ok(file::read::<ClientFile>(path)?.client)
 }
 
 /// Changes the file, while nobody else does.
-pub fn change<T>(path: &Path, by: impl FnOnce(&mut Vec<Entry>) -> Result<T, LockError>) -> Result<T, LockError> {
-    file::change(path, |all: &mut All| by(&mut all.client))
+pub fn change<T>(path: &Path, by: impl FnOnce(&mut Vec<ClientEntry>) -> Result<T, LockError>) -> Result<T, LockError> {
+    file::change(path, |all: &mut ClientFile| by(&mut all.client))
 }
 
 #[cfg(test)]
@@ -125,11 +125,11 @@ mod tests {
         let path = folder.path().join("below").join("clients.toml");
         assert!(read(&path).expect("none yet").is_empty());
         let secret = secret::drawn();
-        let mut entry = Entry::new("plc 7", Some(&secret)).expect("made");
+        let mut entry = ClientEntry::new("plc 7", Some(&secret)).expect("made");
         entry.topics = Some(vec!["genims/v1/+/#".to_owned()]);
         entry.machines = Some(vec!["MCH-0001".to_owned()]);
         entry.rows = vec!["genims_erp_db.*".to_owned()];
-        for entry in [entry.clone(), Entry::new("gateway", None).expect("made")] {
+        for entry in [entry.clone(), ClientEntry::new("gateway", None).expect("made")] {
             change(&path, |entries| {
                 entries.push(entry);
                 Ok(())
@@ -154,10 +154,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("clients.toml");
         for name in ["", " a", "a\nb", &"x".repeat(129)] {
-            assert!(Entry::new(name, None).is_err(), "{name}");
+            assert!(ClientEntry::new(name, None).is_err(), "{name}");
         }
-        assert!(Entry::new("a", Some("short")).is_err());
-        let a = Entry::new("a", None).expect("made");
+        assert!(ClientEntry::new("a", Some("short")).is_err());
+        let a = ClientEntry::new("a", None).expect("made");
         change(&path, |entries| {
             entries.push(a);
             Ok(())

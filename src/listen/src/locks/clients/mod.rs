@@ -8,13 +8,13 @@
 
 pub mod file;
 
-pub use file::Entry;
+pub use file::ClientEntry;
 
 use crate::notices::Peer;
 use arc_swap::ArcSwap;
 use genims_decode::topic::is_of_rows;
 use genims_locks::LockError;
-use genims_locks::refusals::Kind;
+use genims_locks::refusals::RefusalKind;
 use genims_locks::tries::{Tries, Unheard};
 use genims_locks::watch::Watched;
 use genims_pipeline::intake::{Scope, Tables};
@@ -102,15 +102,15 @@ pub(crate) enum Denied {
 }
 
 impl Denied {
-    pub(super) fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> RefusalKind {
         match self {
-            Self::Unknown => Kind::UnknownName,
-            Self::Wrong => Kind::WrongSecret,
-            Self::LockedOut => Kind::LockedOut,
-            Self::Disabled => Kind::Disabled,
-            Self::Nobody => Kind::Nobody,
-            Self::TopicsOnly => Kind::Topic,
-            Self::Busy => Kind::Busy,
+            Self::Unknown => RefusalKind::UnknownName,
+            Self::Wrong => RefusalKind::WrongSecret,
+            Self::LockedOut => RefusalKind::LockedOut,
+            Self::Disabled => RefusalKind::Disabled,
+            Self::Nobody => RefusalKind::Nobody,
+            Self::TopicsOnly => RefusalKind::Topic,
+            Self::Busy => RefusalKind::Busy,
         }
     }
 }
@@ -207,7 +207,7 @@ impl Clients {
 }
 
 fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
-    let client = |entry: Entry| {
+    let client = |entry: ClientEntry| {
         let tables = Tables::new(&entry.rows).map_err(|cause| LockError::Form {
             path: path.to_owned(),
             what: "clients",

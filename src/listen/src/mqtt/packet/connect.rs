@@ -1,7 +1,7 @@
 //! CONNECT: who comes, with which session, what is to be said of it when it is lost.
 
 use super::properties::{self, Allowed, Value, id};
-use super::wire::Reader;
+use super::wire::FieldReader;
 use super::{Fault, Version, reason};
 
 /// The user property with [`Connect::first_received_us`] as a decimal number.
@@ -56,7 +56,7 @@ const PRIVATE_BRIDGE: u8 = 1 << 7;
 /// The version that a CONNECT's body asks for, in whose form it has to be answered; an unknown protocol is answered with
 /// nothing.
 pub fn version(body: &[u8]) -> Result<Version, (Option<Version>, Fault)> {
-    let mut reader = Reader::new(body);
+    let mut reader = FieldReader::new(body);
     let unsupported = |text| Fault::new(reason::UNSUPPORTED_PROTOCOL_VERSION, text);
     let name = reader.binary().map_err(|fault| (None, fault))?;
     let level = reader.u8().map_err(|fault| (None, fault))?;
@@ -72,7 +72,7 @@ pub fn version(body: &[u8]) -> Result<Version, (Option<Version>, Fault)> {
 
 /// The client id, if it is where all known versions have it; for the log, whatever else is wrong with the packet.
 pub fn client_id(body: &[u8]) -> Option<&str> {
-    let mut reader = Reader::new(body);
+    let mut reader = FieldReader::new(body);
     reader.binary().ok()?;
     let level = reader.u8().ok()? & !PRIVATE_BRIDGE;
     reader.bytes(3).ok()?;
@@ -86,7 +86,7 @@ pub fn client_id(body: &[u8]) -> Option<&str> {
 impl<'a> Connect<'a> {
     /// `body` has passed [`version`]. `flags` are the fixed header's.
     pub fn parse(flags: u8, body: &'a [u8], version: Version) -> Result<Self, Fault> {
-        let mut reader = Reader::new(body);
+        let mut reader = FieldReader::new(body);
         reader.binary()?;
         reader.u8()?;
         let connect = reader.u8()?;
@@ -113,7 +113,7 @@ impl<'a> Connect<'a> {
         this.client_id = reader.string()?;
         this.will = will(connect, &mut reader, version)?;
         // In 3.1 the length of the packet decides over the flags: both may be left out.
-        let ends = |reader: &Reader<'_>| version == Version::V31 && reader.is_empty();
+        let ends = |reader: &FieldReader<'_>| version == Version::V31 && reader.is_empty();
         if connect & flag::USER_NAME != 0 && !ends(&reader) {
             this.user_name = Some(reader.string()?);
         } else if version != Version::V5 && connect & (flag::PASSWORD | flag::USER_NAME) == flag::PASSWORD {
@@ -126,7 +126,7 @@ impl<'a> Connect<'a> {
         Ok(this)
     }
 
-    fn properties(&mut self, reader: &mut Reader<'a>) -> Result<(), Fault> {
+    fn properties(&mut self, reader: &mut FieldReader<'a>) -> Result<(), Fault> {
         let mut data = false;
         properties::walk(reader, Allowed::CONNECT, |id, value| {
             match id {
@@ -150,7 +150,7 @@ impl<'a> Connect<'a> {
     }
 }
 
-fn will<'a>(connect: u8, reader: &mut Reader<'a>, version: Version) -> Result<Option<Will<'a>>, Fault> {
+fn will<'a>(connect: u8, reader: &mut FieldReader<'a>, version: Version) -> Result<Option<Will<'a>>, Fault> {
     let qos = connect >> 3 & 3;
     let retain = connect & flag::WILL_RETAIN != 0;
     if connect & flag::WILL == 0 {

@@ -1,7 +1,7 @@
 //! The packets that a client sends after CONNECT. A frame enters, a packet that borrows from it leaves.
 
 use super::properties::{self, Allowed, id};
-use super::wire::{Frame, Reader};
+use super::wire::{FieldReader, Frame};
 use super::{Fault, Version, kind, reason};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl<'a> Packet<'a> {
         if frame.flags() & checked != flags {
             return Err(Fault::malformed("the flags of the fixed header are not those of this packet"));
         }
-        let body = Reader::new(frame.body);
+        let body = FieldReader::new(frame.body);
         match frame.kind() {
             kind @ (kind::PUBACK | kind::PUBREC | kind::PUBCOMP) => {
                 let codes = if kind == kind::PUBCOMP { &RELEASE_CODES[..] } else { &RECEIVE_CODES[..] };
@@ -113,7 +113,7 @@ impl<'a> Publish<'a> {
         if duplicate && qos == 0 && version != Version::V31 {
             return Err(Fault::malformed("DUP is set with QoS 0"));
         }
-        let mut reader = Reader::new(frame.body);
+        let mut reader = FieldReader::new(frame.body);
         let topic = reader.string()?;
         if memchr::memchr2(b'+', b'#', topic.as_bytes()).is_some() {
             return Err(Fault::malformed("the topic of a PUBLISH has wildcards"));
@@ -132,7 +132,7 @@ impl<'a> Publish<'a> {
 }
 
 /// The topic alias, if there is one; the other properties are checked and of no use to us.
-fn publish_properties(reader: &mut Reader<'_>) -> Result<Option<u16>, Fault> {
+fn publish_properties(reader: &mut FieldReader<'_>) -> Result<Option<u16>, Fault> {
     let mut alias = None;
     properties::walk(reader, Allowed::PUBLISH, |id, value| match id {
         id::TOPIC_ALIAS => {
@@ -165,7 +165,7 @@ const RECEIVE_CODES: [u8; 9] = [
 const RELEASE_CODES: [u8; 2] = [reason::SUCCESS, reason::PACKET_IDENTIFIER_NOT_FOUND];
 
 /// Packet identifier and reason; v5 may leave the reason out, and the properties too.
-fn acknowledgement(mut reader: Reader<'_>, version: Version, codes: &[u8]) -> Result<(u16, u8), Fault> {
+fn acknowledgement(mut reader: FieldReader<'_>, version: Version, codes: &[u8]) -> Result<(u16, u8), Fault> {
     let packet_id = reader.packet_id()?;
     let mut code = reason::SUCCESS;
     if version == Version::V5 && !reader.is_empty() {
@@ -181,7 +181,7 @@ fn acknowledgement(mut reader: Reader<'_>, version: Version, codes: &[u8]) -> Re
     Ok((packet_id, code))
 }
 
-fn subscribe(mut reader: Reader<'_>, version: Version) -> Result<Subscribe<'_>, Fault> {
+fn subscribe(mut reader: FieldReader<'_>, version: Version) -> Result<Subscribe<'_>, Fault> {
     let packet_id = reader.packet_id()?;
     let mut identifier = None;
     if version == Version::V5 {
@@ -204,7 +204,7 @@ fn subscribe(mut reader: Reader<'_>, version: Version) -> Result<Subscribe<'_>, 
 }
 
 /// At least one character long ([MQTT-4.7.3-1]).
-fn topic_filter<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Fault> {
+fn topic_filter<'a>(reader: &mut FieldReader<'a>) -> Result<&'a str, Fault> {
     match reader.string()? {
         "" => Err(Fault::protocol("a topic filter is empty")),
         filter => Ok(filter),
@@ -234,7 +234,7 @@ fn options(filter: &str, options: u8, version: Version) -> Result<Filter<'_>, Fa
     Ok(Filter { filter, qos_max, no_local, retain_as_published: options & 0b1000 != 0, retain_handling })
 }
 
-fn unsubscribe(mut reader: Reader<'_>, version: Version) -> Result<Packet<'_>, Fault> {
+fn unsubscribe(mut reader: FieldReader<'_>, version: Version) -> Result<Packet<'_>, Fault> {
     let packet_id = reader.packet_id()?;
     if version == Version::V5 {
         properties::walk(&mut reader, Allowed::UNSUBSCRIBE, |_, _| Ok(()))?;
@@ -249,7 +249,7 @@ fn unsubscribe(mut reader: Reader<'_>, version: Version) -> Result<Packet<'_>, F
     Ok(Packet::Unsubscribe { packet_id, filters })
 }
 
-fn disconnect(mut reader: Reader<'_>, version: Version) -> Result<Disconnect, Fault> {
+fn disconnect(mut reader: FieldReader<'_>, version: Version) -> Result<Disconnect, Fault> {
     let mut this = Disconnect { reason: reason::SUCCESS, session_expiry: None };
     if version == Version::V5 && !reader.is_empty() {
         this.reason = reader.u8()?;

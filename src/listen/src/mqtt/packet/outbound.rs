@@ -6,7 +6,7 @@ use super::{Version, kind, reason};
 
 /// What CONNACK tells a client that is let in. v3.1.1 hears only of the session, v3.1 of nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Welcome<'a> {
+pub struct Connack<'a> {
     pub session_present: bool,
     /// Seconds, where it differs from what the client asked for.
     pub session_expiry: Option<u32>,
@@ -19,7 +19,7 @@ pub struct Welcome<'a> {
     pub keep_alive: Option<u16>,
 }
 
-pub fn put_welcome(out: &mut Vec<u8>, version: Version, welcome: &Welcome<'_>) {
+pub fn put_connack(out: &mut Vec<u8>, version: Version, welcome: &Connack<'_>) {
     if version != Version::V5 {
         // In 3.1 the byte is reserved.
         let present = version == Version::V3 && welcome.session_present;

@@ -2,7 +2,7 @@
 //!
 //! Checked here for every packet: the property is known and belongs to the packet type, has its type, and comes once.
 
-use super::wire::Reader;
+use super::wire::FieldReader;
 use super::{Fault, reason};
 
 /// Property identifiers, under the specification's names.
@@ -101,12 +101,12 @@ impl<'a> Value<'a> {
 
 /// Reads the property length and all properties.
 pub fn walk<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut FieldReader<'a>,
     allowed: Allowed,
     mut visit: impl FnMut(u8, Value<'a>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let count = reader.varint()?;
-    let mut properties = Reader::new(reader.bytes(count as usize)?);
+    let mut properties = FieldReader::new(reader.bytes(count as usize)?);
     let mut seen = 0_u64;
     while !properties.is_empty() {
         // Formally a variable byte integer, but every identifier that exists has one byte.
@@ -125,7 +125,7 @@ pub fn walk<'a>(
     Ok(())
 }
 
-fn read<'a>(id: u8, reader: &mut Reader<'a>) -> Result<Value<'a>, Fault> {
+fn read<'a>(id: u8, reader: &mut FieldReader<'a>) -> Result<Value<'a>, Fault> {
     let nonzero = |number: u32| {
         if number == 0 { Err(Fault::protocol("a property that must not be 0 is 0")) } else { Ok(Value::Number(number)) }
     };

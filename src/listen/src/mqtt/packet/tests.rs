@@ -3,8 +3,8 @@
 
 use super::connect::{self, Connect, Will};
 use super::inbound::{Packet, Publish};
-use super::outbound::{self, Welcome};
-use super::wire::{self, Frame, Reader};
+use super::outbound::{self, Connack};
+use super::wire::{self, FieldReader, Frame};
 use super::{Version, kind, reason};
 use proptest::prelude::*;
 
@@ -119,7 +119,7 @@ proptest! {
     fn a_variable_byte_integer_is_read_as_it_was_written(value in 0..=wire::REMAINING_LENGTH_MAX) {
         let mut bytes = Vec::new();
         wire::put_varint(&mut bytes, value);
-        let mut reader = Reader::new(&bytes);
+        let mut reader = FieldReader::new(&bytes);
         prop_assert_eq!(reader.varint().unwrap() as usize, value);
         prop_assert!(reader.is_empty());
         let mut packet = vec![0x30];
@@ -172,7 +172,7 @@ fn a_full_v5_connect_is_read_in_all_its_parts() {
 #[test]
 fn what_the_server_sends_is_byte_for_byte_as_specified() {
     let mut out = Vec::new();
-    let welcome = Welcome {
+    let welcome = Connack {
         session_present: true,
         session_expiry: Some(1),
         receive_maximum: 2,
@@ -181,7 +181,7 @@ fn what_the_server_sends_is_byte_for_byte_as_specified() {
         assigned_client_id: Some("x"),
         keep_alive: Some(5),
     };
-    outbound::put_welcome(&mut out, Version::V5, &welcome);
+    outbound::put_connack(&mut out, Version::V5, &welcome);
     let properties =
         [0x11, 0, 0, 0, 1, 0x21, 0, 2, 0x27, 0, 0, 0, 3, 0x22, 0, 4, 0x12, 0, 1, b'x', 0x13, 0, 5, 0x2A, 0];
     assert_eq!(out, [[0x20, 28, 1, 0, 25].as_slice(), &properties].concat());

@@ -1,7 +1,7 @@
 //! The fixed header and the primitive types of MQTT. Bytes enter, frames and values that borrow from them leave.
 //!
 //! Invariants: a frame is cut only when all its bytes are there; a length above the limit is refused before its bytes are
-//! waited for; a [`Reader`] never reads past its packet.
+//! waited for; a [`FieldReader`] never reads past its packet.
 
 use super::{Fault, Version, reason};
 
@@ -74,11 +74,11 @@ const CUT_SHORT: Fault = Fault::malformed("the packet ends inside a field");
 
 /// Reads the fields of one packet, front to back.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
+pub struct FieldReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }

@@ -13,7 +13,7 @@ mod telling;
 mod versions;
 
 use super::{MqttOptions, serve};
-use crate::locks::Gate;
+use crate::locks::ListenerGate;
 use crate::trial::{Mode, Plant};
 use crate::{Decode, ListenMetrics};
 use genims_decode::{Name, Point, Visitor};
@@ -66,10 +66,10 @@ impl Server {
     }
 
     async fn with_plant(options: MqttOptions, plant: Plant) -> Self {
-        Self::with_gate(options, plant, Gate::unlocked(Arc::default())).await
+        Self::with_gate(options, plant, ListenerGate::unlocked(Arc::default())).await
     }
 
-    async fn with_gate(options: MqttOptions, plant: Plant, gate: Arc<Gate>) -> Self {
+    async fn with_gate(options: MqttOptions, plant: Plant, gate: Arc<ListenerGate>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let metrics = gate.metrics();

@@ -1,8 +1,8 @@
 //! Clients that log in: who comes in, what they may publish, and that their sessions are theirs.
 
 use super::*;
-use crate::locks::clients::file::{Entry, change};
-use crate::locks::{ClientOptions, Clients, Gate, Locks};
+use crate::locks::clients::file::{ClientEntry, change};
+use crate::locks::{ClientOptions, Clients, ListenerGate, Locks};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -15,15 +15,15 @@ struct Locked {
     _folder: TempDir,
 }
 
-fn entry(name: &str, topics: &[&str], machines: &[&str]) -> Entry {
-    let mut entry = Entry::new(name, Some(SECRET)).unwrap();
+fn entry(name: &str, topics: &[&str], machines: &[&str]) -> ClientEntry {
+    let mut entry = ClientEntry::new(name, Some(SECRET)).unwrap();
     let some = |list: &[&str]| (!list.is_empty()).then(|| list.iter().map(|item| (*item).to_owned()).collect());
     (entry.topics, entry.machines) = (some(topics), some(machines));
     entry
 }
 
 impl Locked {
-    async fn start(entries: Vec<Entry>, anonymous: bool) -> Self {
+    async fn start(entries: Vec<ClientEntry>, anonymous: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clients.toml");
         change(&path, |all| {
@@ -33,12 +33,12 @@ impl Locked {
         .unwrap();
         let options = ClientOptions { failures_max: 3, ..ClientOptions::default() };
         let clients = Clients::open(&path, &options).unwrap();
-        let gate = Gate::open("trial", true, None, Some(clients.clone()), anonymous, Arc::default()).unwrap();
+        let gate = ListenerGate::open("trial", true, None, Some(clients.clone()), anonymous, Arc::default()).unwrap();
         let server = Server::with_gate(MqttOptions::default(), Plant::new(1_000_000), gate.clone()).await;
         Self { server, locks: Locks { gates: vec![gate], clients: Some(clients) }, path, _folder: folder }
     }
 
-    fn change(&self, by: impl FnOnce(&mut Vec<Entry>)) {
+    fn change(&self, by: impl FnOnce(&mut Vec<ClientEntry>)) {
         change(&self.path, |all| {
             by(all);
             Ok(())
@@ -72,7 +72,8 @@ impl Locked {
 
 #[tokio::test]
 async fn a_client_comes_in_with_its_secret_and_nobody_without() {
-    let locked = Locked::start(vec![entry("a", &[], &[]), Entry::new("by-certificate", None).unwrap()], false).await;
+    let locked =
+        Locked::start(vec![entry("a", &[], &[]), ClientEntry::new("by-certificate", None).unwrap()], false).await;
     locked.client(4, "a").await;
     locked.client(5, "a").await;
     for (version, name, secret, code) in [

@@ -1,6 +1,7 @@
 //! The protocol over real sockets, against shards that do what the test says.
 
 mod plc;
+mod sequences;
 
 use super::*;
 use crate::trial::Mode;
@@ -94,21 +95,6 @@ async fn settled_rounds_are_marked_durable_afterwards() {
     plc.acked(1).await;
     trial.plant.until(|_, taken| taken.marks.iter().any(|mark| mark.client == "plc" && mark.sequence == 1)).await;
     assert_eq!(trial.progress.marks().len(), 1);
-}
-
-#[tokio::test]
-async fn a_first_sequence_of_2_to_the_64_is_refused_and_does_not_silence_its_client() {
-    let trial = Trial::plain().await;
-    for (sequence, then) in [(u64::MAX, 1), (1 << 60, 2)] {
-        let (mut plc, _) = trial.connect("plc").await;
-        plc.send(&one(sequence)).await;
-        assert_eq!(plc.refused().await, (3, sequence));
-        let (mut plc, last) = trial.connect("plc").await;
-        assert_eq!(last, then - 1);
-        plc.send(&one(then)).await;
-        plc.acked(then).await;
-    }
-    assert_eq!((trial.plant.account().committed, trial.plant.account().duplicate), (2, 0));
 }
 
 #[tokio::test]

@@ -30,9 +30,10 @@ impl Trial {
         let metrics = Arc::new(ListenMetrics::default());
         let options = TcpOptions { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..options };
         let (intake, accounts) = (plant.intake.clone(), plant.accounts.clone());
-        let server = TcpServer::bind(options, 0, intake, accounts, progress.clone(), Gate::unlocked(metrics.clone()))
-            .await
-            .expect("port 0 binds");
+        let server =
+            TcpServer::bind(options, 0, intake, accounts, progress.clone(), ListenerGate::unlocked(metrics.clone()))
+                .await
+                .expect("port 0 binds");
         let address = server.address().expect("bound");
         let stop = CancellationToken::new();
         Self { plant, progress, metrics, address, server: tokio::spawn(server.serve(stop.clone())), stop }

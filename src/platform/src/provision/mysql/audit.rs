@@ -1,6 +1,8 @@
-//! What the audit trail has beside its tables, in `genims_internal`: seals over what was delivered, and views through which a
-//! writer that may only insert finds the end of a chain and the version of a record, and nothing else.
+//! What the audit trail has beside its tables, in `genims_internal`: seals over what was delivered, who signed which line of
+//! the checklist, and views through which a writer that may only insert finds the end of a chain and the version of a record, and
+//! nothing else.
 
+use crate::checklist::signatures;
 use genims_databases::{Engine, MysqlConnection, quoted};
 use mysql_async::Error;
 use mysql_async::prelude::Queryable;
@@ -48,6 +50,7 @@ const VIEWS: [(&str, &str, &str); 3] = [
 pub(super) async fn create(connection: &mut MysqlConnection, database: &str) -> Result<(), Error> {
     connection.query_drop(SEALS).await?;
     connection.query_drop(CHECKPOINTS).await?;
+    connection.query_drop(signatures::TABLE).await?;
     let database = quoted(Engine::Mysql, database);
     for (name, table, columns) in VIEWS {
         let view = format!(

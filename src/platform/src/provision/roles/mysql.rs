@@ -8,13 +8,15 @@ use genims_databases::{Engine, MysqlConnection, MysqlSettings, errors, literal, 
 use mysql_async::prelude::Queryable;
 
 /// What the audit's accounts may do in `genims_internal`: the writer continues chains and seals what it wrote, the auditors look.
-const AUDIT_BOOKKEEPING: [(Right, &str, &str); 6] = [
+const AUDIT_BOOKKEEPING: [(Right, &str, &str); 8] = [
     (Right::Writer, "audit_writes", "SELECT"),
     (Right::Writer, "audit_changes", "SELECT"),
     (Right::Writer, "audit_activities", "SELECT"),
     (Right::Writer, "audit_seals", "SELECT, INSERT"),
     (Right::Reader, "audit_seals", "SELECT"),
     (Right::Reader, "audit_checkpoints", "SELECT"),
+    (Right::Writer, "checklist_signatures", "SELECT, INSERT"),
+    (Right::Reader, "checklist_signatures", "SELECT"),
 ];
 
 /// The databases that jobs fill, by way of staging tables.

@@ -1,0 +1,71 @@
+//! One meaning for each name: a type that other rooms can name is called as no other room calls a type of its own.
+
+use super::{File, assert_none, file, files};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names that several rooms give to one and the same thing, and what that is.
+const SHARED: [(&str, &str); 11] = [
+    ("Column", "of a table, as much as a room must know of it"),
+    ("Fault", "what is wrong with what was given: a packet, a file"),
+    ("Finding", "what an examination found"),
+    ("Frame", "one unit of a protocol, by its bytes"),
+    ("Header", "what stands in front of a frame or a record"),
+    ("Kind", "which kind of payload in `decode`, of column elsewhere; no file has to do with both"),
+    ("Progress", "how far something has come: a run, as it is told and as it is shown; TCP clients"),
+    ("Server", "what is started and stopped: ours, and in `dev` the private ones"),
+    ("Show", "who is shown how far a run has come"),
+    ("Subject", "what an examination looks at"),
+    ("Table", "of a database, as much as a room must know of it"),
+];
+
+const DEFINITIONS: [&str; 5] = ["struct", "enum", "union", "trait", "type"];
+
+#[test]
+fn a_public_type_has_a_name_that_no_other_room_gives() {
+    let files = files("rs");
+    let files: Vec<File> = files.into_iter().filter(|file| file.name.starts_with("src/")).collect();
+    assert_none(homonyms(&files, &SHARED));
+    let planted = |one: &str, two: &str, shared: &[(&str, &str)]| {
+        homonyms(&[file("src/a/src/x.rs", one), file("src/b/src/y.rs", two)], shared).len()
+    };
+    assert_eq!(planted("pub struct Place;", "//! x\n    pub enum Place<'a> {", &[]), 1);
+    assert_eq!(planted("pub trait Place {}", "pub type Place = u8;", &[]), 1);
+    assert_eq!(planted("pub struct Place;", "pub(crate) struct Place;\n// pub struct Place;", &[]), 0);
+    assert_eq!(planted("pub struct Place;", "pub struct Places;", &[]), 0);
+    assert_eq!(planted("pub struct Place;", "pub struct Place;", &[("Place", "one thing")]), 0);
+    assert_eq!(planted("pub struct Place;", "", &[("Place", "one thing")]), 1, "it is shared no more");
+    assert_eq!(
+        homonyms(&[file("src/a/src/x.rs", "pub struct X;"), file("src/a/src/y.rs", "pub enum X {}")], &[]).len(),
+        0
+    );
+}
+
+fn homonyms(files: &[File], shared: &[(&str, &str)]) -> Vec<String> {
+    let mut places: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
+    for file in files {
+        let room = file.name.split('/').nth(1).unwrap_or_default();
+        for (at, line) in file.text.lines().enumerate() {
+            if let Some(name) = public_type(line) {
+                places.entry(name).or_default().entry(room).or_insert_with(|| format!("{}:{}", file.name, at + 1));
+            }
+        }
+    }
+    places.retain(|_, rooms| rooms.len() > 1);
+    let known: BTreeSet<&str> = shared.iter().map(|(name, _)| *name).collect();
+    let unshared = known.iter().filter(|name| !places.contains_key(**name));
+    let unshared: Vec<String> =
+        unshared.map(|name| format!("`{name}` is no name of several rooms: take it off the list")).collect();
+    let told = places.iter().filter(|(name, _)| !known.contains(**name)).map(|(name, rooms)| {
+        let places = rooms.values().cloned().collect::<Vec<_>>().join(", ");
+        format!("`{name}` is a public type of several rooms ({places}): let its name say which, as the field calls it")
+    });
+    [unshared, told.collect::<Vec<_>>()].concat()
+}
+
+/// The name of the type that a line defines, if other rooms can name it.
+fn public_type(line: &str) -> Option<&str> {
+    let mut words = line.trim_start().strip_prefix("pub ")?.split(' ');
+    let is_type = words.next().is_some_and(|word| DEFINITIONS.contains(&word));
+    let name = words.next().filter(|_| is_type)?;
+    name.split(|sign: char| !sign.is_alphanumeric()).next()
+}
