@@ -4,7 +4,7 @@
 use genims_model::{Group, Row};
 
 /// Groups in the place of this one, with the same offsets; marks are left out.
-pub(crate) fn compact(group: &Group, is_needed: impl Fn(u64, &Row) -> bool) -> Vec<Group> {
+pub(crate) fn compact(group: &Group, mut is_needed: impl FnMut(u64, &Row) -> bool) -> Vec<Group> {
     let mut parts: Vec<Group> = Vec::new();
     let mut end = group.first_offset;
     let pass = |parts: &mut Vec<Group>, from: u64, below: u64| {

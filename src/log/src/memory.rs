@@ -102,23 +102,28 @@ impl State {
     }
 
     fn compact(&mut self) {
-        let behind = self.consumers.values().filter(|known| known.holds() && known.behind);
+        let holding = || self.consumers.values().filter(|known| known.holds());
         let waiting: Vec<(String, u64)> =
-            behind.filter_map(|known| Some((known.when_behind.rows_of()?.to_owned(), known.cursor))).collect();
+            holding().filter_map(|known| Some((known.when_behind.rows_of()?.to_owned(), known.cursor))).collect();
         if waiting.is_empty() {
             return;
         }
+        let is_behind = holding().any(|known| known.behind);
         let passed = self.finished(|known| known.holds() && !known.behind).min(self.next_offset());
-        let below = |offset: u64| self.groups.partition_point(|group| group.next_offset() <= offset);
-        let from = below(self.compacted_below).max(self.removed);
-        let to = below(passed).max(from);
+        // What was compacted before loses what has been taken since.
+        let below = if is_behind { passed.max(self.compacted_below) } else { self.compacted_below };
+        let from = self.removed;
+        let to = self.groups.partition_point(|group| group.next_offset() <= below).max(from);
         let is_needed = |offset: u64, row: &Row| {
             waiting.iter().any(|(database, cursor)| *database == row.database && offset >= *cursor)
         };
         let parts = self.groups[from..to].iter().flat_map(|group| compact(group, is_needed));
         let parts: Vec<Arc<Group>> = parts.map(Arc::new).collect();
         self.groups.splice(from..to, parts);
-        self.compacted_below = self.compacted_below.max(passed);
+        self.compacted_below = below;
+        // Of which nothing is left goes when it is the oldest.
+        let compacted = self.groups[from..].iter().take_while(|group| group.next_offset() <= self.compacted_below);
+        self.removed += compacted.take_while(|group| group.skipped == group.len()).count();
     }
 
     /// Whether a group may be appended now.
@@ -195,10 +200,10 @@ impl MemoryLog {
         let new = Known { cursor: first, registered: true, when_behind, cut_off: false, behind: false };
         let known = state.consumers.entry(consumer.name.clone()).or_insert(new);
         (known.registered, known.when_behind) = (true, consumer.when_behind.clone());
-        if known.cursor < first {
+        if known.cursor < first && consumer.when_behind.rows_of().is_none() {
             match consumer.when_behind {
-                WhenBehind::Hold | WhenBehind::Compact { .. } => known.cursor = first,
                 WhenBehind::Resync { .. } => known.cut_off = true,
+                WhenBehind::Hold | WhenBehind::Compact { .. } => known.cursor = first,
             }
         }
         known.cursor

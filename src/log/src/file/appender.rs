@@ -291,11 +291,10 @@ impl Appender {
         if !fits() {
             shared.judge_backlogs();
         }
-        if !fits() && shared.can_free() && shared.maintain().is_err() {
-            // A failure that matters has stopped the spool; a disk too full for a cursor is waited out.
-            return false;
-        }
-        fits() || shared.is_drained()
+        while !fits() && shared.can_free() && matches!(shared.maintain_once(), Ok(true)) {}
+        // A failure that matters has stopped the spool. Without room for a cursor or a compacted segment it goes on as if there
+        // were nothing to free: a disk that is full for the next segment, too, will be found so.
+        shared.failure.get().is_none() && (fits() || shared.is_drained())
     }
 
     fn create(&mut self, first_offset: u64, checkpoint: &[u8], bytes: u64, data_bytes: u64) -> Result<(), SpoolError> {

@@ -3,25 +3,39 @@
 //! In: backlogs. Out: consumers that are cut off, segments that are compacted.
 //!
 //! - A consumer that may be cut off holds nothing beyond its backlog.
-//! - One whose rows are kept holds those: a closed segment that others have passed is compacted to them (see rewrite.rs).
+//! - One whose rows are kept holds those: a closed segment that others have passed is compacted to them (see rewrite.rs), and
+//!   again when one of those that its rows were kept for has passed it. Of which nothing is left goes when it is the oldest.
 //!   Compacted segments do not count towards the cap, so no append waits for a database that is away. Their bound is kept at
 //!   the doors, which ask [`Shared::is_full_for`]: what they have acknowledged by then still goes in.
+//! - Whose rows a segment has to hold is asked once for each, together with who needs all of it.
 //! - Nothing of this is remembered: who is behind, and whose rows a segment holds, is found again after a start.
 
 use super::error::SpoolError;
-use super::rewrite;
-use super::segment::{self, Segment};
+use super::rewrite::{self, Rewritten, Waiting};
+use super::segment::{self, Content, Segment};
 use super::shared::{Shared, Sink};
+use std::mem;
 use std::sync::atomic::Ordering;
+
+/// A segment of which something may go, where it ends, and who waits for rows.
+#[derive(Debug)]
+pub(super) struct Compactable {
+    segment: Segment,
+    end: u64,
+    waiting: Vec<Waiting>,
+}
 
 impl Shared {
     /// Finds the consumers whose backlog is larger than the log keeps whole: their records may go from now on, but for
     /// rows that are kept.
     pub(super) fn judge_backlogs(&self) {
+        let compacted_below = self.compacted_below.load(Ordering::Acquire);
         let mut sinks = self.sinks.lock();
+        let whole = self.whole_segments();
         for (name, sink) in sinks.iter_mut().filter(|(_, sink)| sink.holds()) {
             let Some(backlog_bytes_max) = sink.when_behind.backlog_bytes_max() else { continue };
-            let backlog_bytes = self.backlog_bytes(sink.offset);
+            let needed = whole.iter().rev().take_while(|(end, _)| *end > sink.offset);
+            let backlog_bytes: u64 = needed.map(|(_, bytes)| bytes).sum();
             let is_beyond = backlog_bytes > backlog_bytes_max;
             let (consumer, position) = (name.as_str(), sink.offset);
             match sink.when_behind.rows_of() {
@@ -35,7 +49,7 @@ impl Shared {
                         "cut off: the log keeps no more records for it; bring its database back from the operations database"
                     );
                 }
-                Some(database) if is_beyond && !sink.behind => tracing::error!(
+                Some(database) if is_beyond && !sink.is_told => tracing::error!(
                     consumer,
                     position,
                     backlog_bytes,
@@ -45,83 +59,120 @@ impl Shared {
                 _ => {}
             }
             sink.behind = is_beyond && !sink.cut_off;
+            // What was compacted counts no more, so that it is behind, by its bytes, now and then: it is told once.
+            sink.is_told = is_beyond || (sink.is_told && sink.offset < compacted_below);
         }
     }
 
-    /// What the segments that hold records from `offset` on occupy, without compacted ones and the one that is being written.
-    fn backlog_bytes(&self, offset: u64) -> u64 {
+    /// The end and the length of each closed segment that is whole, in order.
+    fn whole_segments(&self) -> Vec<(u64, u64)> {
         let segments = self.segments.lock();
         let ends = segments.iter().skip(1).map(|next| next.first_offset);
-        let whole = segments.iter().zip(ends).filter(|(segment, end)| *end > offset && !segment.compacted);
-        whole.map(|(segment, _)| segment.file_bytes).sum()
+        let whole = segments.iter().zip(ends).filter(|(segment, _)| segment.is_whole());
+        whole.map(|(segment, end)| (end, segment.file_bytes)).collect()
     }
 
     /// What counts towards the cap.
     pub(super) fn counted_bytes(&self) -> u64 {
-        let compacted: u64 = self.segments.lock().iter().filter(|one| one.compacted).map(|one| one.file_bytes).sum();
-        self.bytes.load(Ordering::Acquire).saturating_sub(compacted)
+        self.bytes.load(Ordering::Acquire).saturating_sub(self.compacted_bytes.load(Ordering::Acquire))
     }
 
-    /// Segments that nobody needs but consumers that are behind, each with its end. None before the first append: others
-    /// may still register.
-    pub(super) fn compactable(&self, progress: impl Fn(&Sink) -> u64) -> Vec<(Segment, u64)> {
-        let (reached, passed) = {
-            let sinks = self.sinks.lock();
-            let slowest = |behind: bool| {
-                let those = sinks.values().filter(|sink| sink.holds() && sink.behind == behind);
-                those.map(&progress).min()
-            };
-            let Some(reached) = slowest(true) else { return Vec::new() };
-            (reached, slowest(false).unwrap_or(u64::MAX))
-        };
+    /// The oldest segment of which something may go: all but rows, as nobody needs it but consumers that are behind, or rows
+    /// that their consumer has passed. None before the first append: others may still register.
+    pub(super) fn compactable(&self, progress: impl Fn(&Sink) -> u64) -> Option<Compactable> {
         if !self.appending.load(Ordering::Acquire) {
-            return Vec::new();
+            return None;
         }
+        let sinks = self.sinks.lock();
+        let holding = || sinks.iter().filter(|(_, sink)| sink.holds());
+        // Of all, also of those that are not behind at this moment: what they have not passed stays.
+        let waiting = holding().filter_map(|(name, sink)| Some((name, sink.when_behind.rows_of()?, progress(sink))));
+        let waiting: Vec<(&String, &str, u64)> = waiting.collect();
+        if waiting.is_empty() {
+            return None;
+        }
+        let slowest =
+            |behind: bool| holding().filter(|(_, one)| one.behind == behind).map(|(_, one)| progress(one)).min();
+        let (reached, passed) = (slowest(true), slowest(false).unwrap_or(u64::MAX));
+        let waits =
+            |consumer: &String, end: u64| waiting.iter().any(|(name, _, from)| *name == consumer && *from < end);
         let segments = self.segments.lock();
         let ends = segments.iter().skip(1).map(|next| next.first_offset);
         // The last closed one becomes the newest again when its successor has to be given up, and a start takes marks and
         // open faults from what the newest holds.
-        let closed = segments.iter().zip(ends).take(segments.len().saturating_sub(2));
-        let needed = closed.filter(|(segment, end)| {
+        let mut closed = segments.iter().zip(ends).take(segments.len().saturating_sub(2));
+        let (segment, end) = closed.find(|(segment, end)| match &segment.content {
             // One of an older version would get a front of another length.
-            (reached + 1..=passed).contains(end) && !segment.compacted && segment.version == segment::VERSION
-        });
-        needed.map(|(segment, end)| (segment.clone(), end)).collect()
-    }
-
-    /// Housekeeping, under the lock of the cursor files: compacts what may be. A segment that cannot be rewritten stays
-    /// whole, and is left alone from then on; a shortage is waited out.
-    pub(super) fn compact_consumed(&self) -> Result<(), SpoolError> {
-        let compactable = self.compactable(|sink| sink.saved);
-        let waiting: Vec<(String, u64)> = {
-            let sinks = self.sinks.lock();
-            let behind = sinks.values().filter(|sink| sink.holds() && sink.behind);
-            behind.filter_map(|sink| Some((sink.when_behind.rows_of()?.to_owned(), sink.saved))).collect()
+            Content::Whole if segment.version == segment::VERSION => {
+                reached.is_some_and(|reached| reached < *end && *end <= passed)
+            }
+            Content::Rows(consumers) => consumers.iter().any(|consumer| !waits(consumer, *end)),
+            Content::Whole | Content::Unreadable => false,
+        })?;
+        let owned = |(consumer, database, from): &(&String, &str, u64)| Waiting {
+            consumer: (*consumer).clone(),
+            database: (*database).to_owned(),
+            from: *from,
         };
-        for (segment, end) in compactable {
-            let rewritten = rewrite::with_rows(&*self.disk, self.id, (&segment, end), |offset, row| {
-                waiting.iter().any(|(database, saved)| *database == row.database && offset >= *saved)
-            });
-            let compacted = match rewritten {
-                Err(error) if error.is_shortage() => return Err(error),
-                Err(error) => {
-                    tracing::error!(%error, segment = %segment.path.display(), "cannot be compacted, and stays whole");
-                    Segment { compacted: true, ..segment.clone() }
-                }
-                Ok(compacted) => compacted,
-            };
-            self.put_compacted(&segment, compacted);
-        }
-        Ok(())
+        Some(Compactable { segment: segment.clone(), end, waiting: waiting.iter().map(owned).collect() })
     }
 
-    fn put_compacted(&self, segment: &Segment, compacted: Segment) {
-        self.bytes.fetch_add(compacted.file_bytes, Ordering::AcqRel);
-        if let Some(known) = self.segments.lock().iter_mut().find(|known| known.serial == segment.serial) {
-            *known = compacted;
+    /// Housekeeping, under the lock of the cursor files: what is consumed goes, and one segment is compacted, if any may be.
+    /// True when one was.
+    pub(super) fn free_consumed(&self) -> Result<bool, SpoolError> {
+        self.remove_consumed()?;
+        // Who ends waits for no compaction.
+        if self.closed.load(Ordering::Acquire) { Ok(false) } else { self.compact_next() }
+    }
+
+    /// One that cannot be read stays whole, and is left alone from then on; a shortage is waited out, and a failed write or sync
+    /// stops the spool.
+    fn compact_next(&self) -> Result<bool, SpoolError> {
+        let Some(Compactable { segment, end, waiting }) = self.compactable(|sink| sink.saved) else { return Ok(false) };
+        let Rewritten { bytes, consumers } = match rewrite::with_rows(&*self.disk, self.id, (&segment, end), &waiting) {
+            Ok(rewritten) => rewritten,
+            Err(error) if error.is_shortage() => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, segment = %segment.path.display(), "cannot be compacted, and stays whole");
+                self.put_compacted(Segment { content: Content::Unreadable, ..segment }, end);
+                return Ok(true);
+            }
+        };
+        let compacted = Segment { content: Content::Rows(consumers), ..segment };
+        let Some(bytes) = bytes else {
+            self.put_compacted(compacted, end);
+            return Ok(true);
+        };
+        match rewrite::put(&*self.disk, &compacted.path, &bytes) {
+            Err(error) if error.is_disk_full() && self.give_up_blank() => return Ok(true),
+            written => written?,
         }
-        self.bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
+        self.put_compacted(Segment { file_bytes: bytes.len() as u64, ..compacted }, end);
+        self.sync_names()?;
+        Ok(true)
+    }
+
+    fn put_compacted(&self, compacted: Segment, end: u64) {
+        let new_bytes = compacted.file_bytes;
+        let mut segments = self.segments.lock();
+        let Some(known) = segments.iter_mut().find(|known| known.serial == compacted.serial) else { return };
+        let before = mem::replace(known, compacted);
+        drop(segments);
+        // In an order in which no moment counts too little.
+        self.bytes.fetch_add(new_bytes, Ordering::AcqRel);
+        self.compacted_bytes.fetch_add(new_bytes, Ordering::AcqRel);
+        if !before.is_whole() {
+            self.compacted_bytes.fetch_sub(before.file_bytes, Ordering::AcqRel);
+        }
+        self.bytes.fetch_sub(before.file_bytes, Ordering::AcqRel);
+        self.compacted_below.fetch_max(end, Ordering::AcqRel);
         self.room.notify();
+    }
+
+    /// Makes room that no record needs.
+    pub(super) fn give_up_blank(&self) -> bool {
+        let blank = self.blank.lock().take();
+        blank.is_some_and(|blank| self.disk.remove(&blank.path).is_ok())
     }
 
     /// See [`super::Spool::is_full_for`].
@@ -130,10 +181,13 @@ impl Shared {
             Some(sink) if sink.holds() && sink.when_behind.rows_of().is_some() => sink.offset,
             _ => return false,
         };
-        let segments = self.segments.lock();
-        let ends = segments.iter().skip(1).map(|next| next.first_offset);
-        let compacted: Vec<(&Segment, u64)> = segments.iter().zip(ends).filter(|(one, _)| one.compacted).collect();
-        let bytes: u64 = compacted.iter().map(|(segment, _)| segment.file_bytes).sum();
-        bytes > self.sizes.max_bytes && compacted.iter().any(|(_, end)| *end > offset)
+        let max_bytes = self.sizes.max_bytes;
+        let has_before = |below: u64, bytes: u64, bytes_max: u64| offset < below && bytes > bytes_max;
+        // A start does not know yet what of it is compacted.
+        has_before(
+            self.compacted_below.load(Ordering::Acquire),
+            self.compacted_bytes.load(Ordering::Acquire),
+            max_bytes,
+        ) || has_before(self.next_offset(), self.bytes.load(Ordering::Acquire), 2 * max_bytes)
     }
 }

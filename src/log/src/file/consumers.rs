@@ -71,12 +71,13 @@ impl Spool {
         sink.registered = true;
         sink.settles = consumer.settles;
         sink.when_behind = consumer.when_behind.clone();
-        if sink.offset < first {
+        // Of one whose rows are kept none went: its cursor stays, and says what its database had.
+        if sink.offset < first && consumer.when_behind.rows_of().is_none() {
             let (missed_from, missed_below) = (sink.offset, first);
             tracing::warn!(consumer = name, missed_from, missed_below, "a consumer returns after its records went");
             match consumer.when_behind {
-                WhenBehind::Hold | WhenBehind::Compact { .. } => sink.offset = first,
                 WhenBehind::Resync { .. } => sink.cut_off = true,
+                WhenBehind::Hold | WhenBehind::Compact { .. } => sink.offset = first,
             }
         }
         let offset = sink.offset;

@@ -50,7 +50,7 @@
 //!
 //! Space
 //! - Of a segment that consumers need for their rows alone, because they are behind, those rows are kept and nothing else
-//!   (see behind.rs). It does not count towards the cap.
+//!   (see behind.rs). It does not count towards the cap, and goes when nobody waits for any of it.
 //! - A segment goes when the durable cursor of every consumer that is not cut off is behind it and more than `retain_bytes` of consumed
 //!   segments are kept; those rebuild the resend memory at start. None goes before the first append, by which time all
 //!   sinks are registered.
@@ -91,6 +91,8 @@ mod tail;
 mod wakeup;
 pub mod writer;
 
+#[cfg(test)]
+mod compaction_simulation;
 #[cfg(test)]
 mod event_samples;
 #[cfg(any(test, feature = "simulation"))]
@@ -264,6 +266,8 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         blank: Mutex::new(None),
         blanks: AtomicU64::new(0),
         bytes: AtomicU64::new(found.segments.iter().map(|segment| segment.file_bytes).sum()),
+        compacted_bytes: AtomicU64::new(0),
+        compacted_below: AtomicU64::new(0),
         segments: Mutex::new(found.segments),
         sinks: Mutex::new(found.sinks),
         history: Mutex::new(history),

@@ -13,29 +13,47 @@ use super::record::{self, Damage};
 use super::segment::{self, Identity, Records, Segment};
 use crate::compact::compact;
 use genims_model::{Group, Row};
+use std::collections::BTreeSet;
 use std::path::Path;
 use uuid::Uuid;
 
 /// What bears it at a start is thrown away.
 const UNFINISHED: &str = "compacted.tmp";
 
-/// Rewrites a segment, which ends at this offset, with the rows that are needed. One that holds nothing else is left as it is: an
-/// earlier run has done it.
+/// A consumer that waits for the rows of its database from an offset on.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) consumer: String,
+    pub(super) database: String,
+    pub(super) from: u64,
+}
+
+/// What a segment is replaced with.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    /// None where it holds nothing else: an earlier run has compacted it.
+    pub(super) bytes: Option<Vec<u8>>,
+    /// Whose rows it holds.
+    pub(super) consumers: BTreeSet<String>,
+}
+
+/// Reads a segment, which ends at this offset, and makes of it one with the rows that are waited for.
 pub(super) fn with_rows(
     disk: &dyn Disk,
     spool: Uuid,
     (segment, end): (&Segment, u64),
-    is_needed: impl Fn(u64, &Row) -> bool,
-) -> Result<Segment, SpoolError> {
+    waiting: &[Waiting],
+) -> Result<Rewritten, SpoolError> {
     let path = segment.path.as_path();
     let read = |source| SpoolError::io("read", path, source);
     let file = disk.open(path).map_err(|source| SpoolError::io("open", path, source))?;
     let (_, _, checkpoint) = segment::open_front(&*file, path)?;
     let identity = Identity { spool, serial: segment.serial, first_offset: segment.first_offset };
     let front = segment::front(identity, &checkpoint);
-    let mut content = Content { bytes: front, end: segment.first_offset, record: Vec::new() };
+    let mut content = NewFile { bytes: front, end: segment.first_offset, record: Vec::new() };
     let mut records = Records::new(file).map_err(read)?;
     let (mut position, mut offset, mut drops) = (segment.data_position, segment.first_offset, false);
+    let mut consumers = BTreeSet::new();
     while offset < end {
         let found = records.group(position).map_err(read)?;
         let (group, header) = found.map_err(|damage| damaged(segment, position, &damage))?;
@@ -44,7 +62,8 @@ pub(super) fn with_rows(
             return Err(damaged(segment, position, &damage));
         }
         let mut dropped = group.len() - group.skipped;
-        for part in compact(&group, &is_needed).iter().filter(|part| !part.rows.is_empty()) {
+        let parts = compact(&group, |offset, row| needs(waiting, offset, row, &mut consumers));
+        for part in parts.iter().filter(|part| !part.rows.is_empty()) {
             dropped -= part.len();
             content.push(part)?;
         }
@@ -52,19 +71,24 @@ pub(super) fn with_rows(
         position += header.record_bytes();
         offset = header.next_offset();
     }
-    let file_bytes = match drops {
-        true => {
-            content.pass(end)?;
-            put(disk, path, &content.bytes)?;
-            content.bytes.len() as u64
+    content.pass(end)?;
+    Ok(Rewritten { bytes: drops.then_some(content.bytes), consumers })
+}
+
+/// Whether anybody waits for the row; who does is entered.
+fn needs(waiting: &[Waiting], offset: u64, row: &Row, consumers: &mut BTreeSet<String>) -> bool {
+    let mut is_needed = false;
+    for one in waiting.iter().filter(|one| one.database == row.database && offset >= one.from) {
+        is_needed = true;
+        if !consumers.contains(&one.consumer) {
+            consumers.insert(one.consumer.clone());
         }
-        false => records.length(),
-    };
-    Ok(Segment { file_bytes, compacted: true, ..segment.clone() })
+    }
+    is_needed
 }
 
 /// The new file, as far as it is made.
-struct Content {
+struct NewFile {
     bytes: Vec<u8>,
     /// The offset that comes next.
     end: u64,
@@ -72,7 +96,7 @@ struct Content {
     record: Vec<u8>,
 }
 
-impl Content {
+impl NewFile {
     fn push(&mut self, rows: &Group) -> Result<(), SpoolError> {
         self.pass(rows.first_offset)?;
         record::encode(rows, rows.first_offset, 0, usize::MAX, &mut self.record)?;
@@ -99,9 +123,9 @@ impl Content {
     }
 }
 
-fn put(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
-    let directory = path.parent().unwrap_or(Path::new(""));
-    let unfinished = directory.join(UNFINISHED);
+/// Gives a segment its new content. The name is durable once the folder is synced; before that either file stands behind it.
+pub(super) fn put(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
+    let unfinished = path.with_file_name(UNFINISHED);
     let write = || {
         let file = disk.create(&unfinished).map_err(|source| SpoolError::io("create", &unfinished, source))?;
         file.write_all_at(bytes, 0).map_err(|source| SpoolError::io("write", &unfinished, source))?;
@@ -111,6 +135,5 @@ fn put(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
     write().inspect_err(|_| {
         // Best effort: its room may be what somebody needs; a start removes it anyway.
         let _ = disk.remove(&unfinished);
-    })?;
-    disk.sync_directory(directory).map_err(|source| SpoolError::io("sync", directory, source))
+    })
 }

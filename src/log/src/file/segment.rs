@@ -16,6 +16,7 @@ use super::disk::{Disk, DiskFile};
 use super::error::SpoolError;
 use super::record::{self, Damage, HEADER_BYTES, Header};
 use genims_model::Group;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -43,8 +44,29 @@ pub(super) struct Segment {
     pub(super) data_position: u64,
     /// The file's length, preallocated room included.
     pub(super) file_bytes: u64,
-    /// It was rewritten in this run: nothing but rows that somebody waits for is left of it.
-    pub(super) compacted: bool,
+    pub(super) content: Content,
+}
+
+/// What is left of a segment, as far as this run knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Whole,
+    /// Rows that these consumers wait for, and nothing else.
+    Rows(BTreeSet<String>),
+    /// It was to be compacted and could not be read: it stays as it is.
+    Unreadable,
+}
+
+impl Segment {
+    /// Whether it counts towards the cap.
+    pub(super) fn is_whole(&self) -> bool {
+        self.content == Content::Whole
+    }
+
+    /// Whether nobody needs any of it.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.content, Content::Rows(consumers) if consumers.is_empty())
+    }
 }
 
 /// What identifies a new segment.
@@ -100,7 +122,7 @@ pub(super) fn create(
         first_offset: identity.first_offset,
         data_position: (FRONT_BYTES + checkpoint.len()) as u64,
         file_bytes: bytes,
-        compacted: false,
+        content: Content::Whole,
     };
     Ok((file, segment))
 }
@@ -159,7 +181,7 @@ pub(super) fn open_front(file: &dyn DiskFile, path: &Path) -> Result<(Segment, U
         first_offset: u64_at(&fixed, 36),
         data_position: FRONT_BYTES as u64 + checkpoint_bytes,
         file_bytes,
-        compacted: false,
+        content: Content::Whole,
     };
     Ok((segment, Uuid::from_bytes(id), checkpoint))
 }

@@ -16,7 +16,7 @@ use super::segment::{self, Segment};
 use super::tail::Tail;
 use super::wakeup::Wakeup;
 use crate::contract::WhenBehind;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,14 +56,16 @@ pub(super) struct Sink {
     pub(super) cut_off: bool,
     /// The same of one whose rows are kept: what only it needs is compacted.
     pub(super) behind: bool,
+    /// That was said, and what was compacted since is still before it.
+    pub(super) is_told: bool,
 }
 
 impl Sink {
     /// As an earlier run left it.
     pub(super) fn left(offset: u64) -> Self {
         let when_behind = WhenBehind::Hold;
-        let (unsaved, registered, settles, cut_off, behind) = (false, false, false, false, false);
-        Self { offset, saved: offset, unsaved, registered, settles, when_behind, cut_off, behind }
+        let (unsaved, registered, settles, cut_off, behind, is_told) = (false, false, false, false, false, false);
+        Self { offset, saved: offset, unsaved, registered, settles, when_behind, cut_off, behind, is_told }
     }
 
     /// Whether the log keeps records for it.
@@ -98,6 +100,10 @@ pub(super) struct Shared {
     pub(super) blanks: AtomicU64,
     /// The sum of the segments' files.
     pub(super) bytes: AtomicU64,
+    /// Of these, what compacted segments take: it does not count towards the cap.
+    pub(super) compacted_bytes: AtomicU64,
+    /// Where the newest compacted segment ends.
+    pub(super) compacted_below: AtomicU64,
     pub(super) full: Arc<AtomicBool>,
     /// What an append waits for.
     pub(super) full_because: Mutex<Option<Full>>,
@@ -182,12 +188,13 @@ impl Shared {
     }
 
     /// How many of the oldest segments may go when everything below `finished` is consumed: those beyond what is
-    /// retained for the resend memory, never the one that is being written.
+    /// retained for the resend memory, never the one that is being written. Of which compaction left nothing may go, too.
     fn removable(&self, segments: &VecDeque<Segment>, finished: u64) -> usize {
         if !self.appending.load(Ordering::Acquire) {
             return 0;
         }
-        let consumed = segments.iter().skip(1).take_while(|next| next.first_offset <= finished).count();
+        let pairs = segments.iter().zip(segments.iter().skip(1));
+        let consumed = pairs.take_while(|(segment, next)| next.first_offset <= finished || segment.is_empty()).count();
         let mut held: u64 = segments.iter().take(consumed).map(|segment| segment.file_bytes).sum();
         let mut removable = 0;
         while removable < consumed && held > self.sizes.retain_bytes {
@@ -201,8 +208,7 @@ impl Shared {
     /// On a full disk: gives up the blank and the oldest consumed segment, retained or not. True when there was one.
     pub(super) fn make_room(&self) -> bool {
         self.pressed.store(true, Ordering::Release);
-        let blank = self.blank.lock().take();
-        let given_up = blank.is_some_and(|blank| self.disk.remove(&blank.path).is_ok());
+        let given_up = self.give_up_blank();
         let removed = self.metrics.segments_removed.load(Ordering::Relaxed);
         // A failure that matters has stopped the spool, which the waiting append notices.
         let _ = self.maintain();
@@ -213,12 +219,18 @@ impl Shared {
     pub(super) fn can_free(&self) -> bool {
         let finished = self.finished_below(|sink| sink.offset).unwrap_or(u64::MAX);
         let removable = self.removable(&self.segments.lock(), finished);
-        removable > 0 || !self.compactable(|sink| sink.offset).is_empty()
+        removable > 0 || self.compactable(|sink| sink.offset).is_some()
     }
 
     /// Housekeeping: cursors that moved become durable, then segments that nobody needs go, and those of which only rows are
     /// needed are compacted. A failed sync stops the spool; a full disk and a want of file handles are only reported.
     pub(super) fn maintain(&self) -> Result<(), SpoolError> {
+        while self.maintain_once()? {}
+        Ok(())
+    }
+
+    /// One round, which compacts one segment at most; true when it has, so that there may be more to do.
+    pub(super) fn maintain_once(&self) -> Result<bool, SpoolError> {
         // Held throughout: two rounds at once could remove segments out of order.
         let mut files = self.cursor_files.lock();
         self.judge_backlogs();
@@ -228,7 +240,8 @@ impl Shared {
             Err(error) if error.is_shortage() => self.free_consumed().and(Err(error)),
             saved => saved.and_then(|()| self.free_consumed()),
         };
-        drop(files);
+        // A consumer that waits to be placed comes before the next round.
+        MutexGuard::unlock_fair(files);
         if let Err(error) = &result
             && !error.is_shortage()
         {
@@ -314,12 +327,7 @@ impl Shared {
         }
     }
 
-    fn free_consumed(&self) -> Result<(), SpoolError> {
-        self.remove_consumed()?;
-        self.compact_consumed()
-    }
-
-    fn remove_consumed(&self) -> Result<(), SpoolError> {
+    pub(super) fn remove_consumed(&self) -> Result<(), SpoolError> {
         let finished = self.finished_below(|sink| sink.saved).unwrap_or(u64::MAX);
         if self.directory_unsynced.load(Ordering::Acquire) {
             self.sync_names()?;
@@ -334,6 +342,9 @@ impl Shared {
                 let mut segments = self.segments.lock();
                 removed[index..].iter().rev().for_each(|kept| segments.push_front(kept.clone()));
                 return Err(SpoolError::io("remove", &segment.path, source));
+            }
+            if !segment.is_whole() {
+                self.compacted_bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
             }
             self.bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
             self.metrics.segments_removed.fetch_add(1, Ordering::Relaxed);
@@ -350,7 +361,7 @@ impl Shared {
         Ok(())
     }
 
-    fn sync_names(&self) -> Result<(), SpoolError> {
+    pub(super) fn sync_names(&self) -> Result<(), SpoolError> {
         self.directory_unsynced.store(true, Ordering::Release);
         self.disk.sync_directory(&self.directory).map_err(|source| SpoolError::io("sync", &self.directory, source))?;
         self.directory_unsynced.store(false, Ordering::Release);

@@ -3,6 +3,8 @@
 use super::{Subject, append, both, events, fill_more};
 use crate::contract::{Consumer, Log, LogReader};
 use genims_model::{Portion, Row};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// More groups of forty events than the log may hold.
 const TOO_MANY: usize = 400;
@@ -28,7 +30,7 @@ fn held<L: Log>(log: &L, from: u64) -> Held {
         held.passed += group.skipped;
         next = Some(group.next_offset());
     }
-    assert_eq!(next, Some(log.next_offset()));
+    assert_eq!(next.unwrap_or(log.first_offset()), log.next_offset());
     held
 }
 
@@ -77,12 +79,13 @@ fn rows_of_a_consumer_that_is_away_stay_where_they_are_and_nothing_else_waits_fo
     subject.maintain();
     let log = subject.log();
     let end = log.next_offset();
-    assert_eq!((log.is_cut_off("hr"), log.cursor("hr"), log.first_offset()), (false, Some(0), 0));
+    assert_eq!((log.is_cut_off("hr"), log.cursor("hr")), (false, Some(0)));
+    assert!(log.first_offset() <= appended[0].0);
     let found = held(log, 0);
     assert_eq!(of(&found.rows, HR), of(&appended, HR), "each is there once, under its offset");
     assert!(of(&found.rows, ERP).is_empty(), "those that their database has go");
     assert!(found.passed > end / 2, "{} of {end} are gone", found.passed);
-    assert_eq!(found.rows.len() as u64 + found.events + found.passed, end);
+    assert_eq!(log.first_offset() + found.rows.len() as u64 + found.events + found.passed, end);
     assert!(!subject.is_full_for("hr") && !subject.is_full_for("main") && !subject.is_full_for("nobody"));
     // From any row on, too.
     for (offset, row) in of(&appended, HR) {
@@ -175,7 +178,100 @@ fn rows_beyond_the_cap_make_no_append_wait_and_the_log_says_that_it_is_full_for_
     assert!(log.first_offset() > half);
 }
 
+fn of_what_is_compacted_to_nothing_the_oldest_goes<S: Subject>() {
+    let subject = S::new();
+    register(&subject);
+    let log = subject.log();
+    flood(&subject, &["main", "erp"]);
+    subject.maintain();
+    let first = log.first_offset();
+    assert!(first > log.next_offset() / 4, "the log begins at {first}");
+    // Its cursor tells that its database never had that; no other start moves it.
+    assert_eq!((log.is_cut_off("hr"), log.cursor("hr")), (false, Some(0)));
+    let subject = subject.reopened();
+    register(&subject);
+    assert_eq!(subject.log().cursor("hr"), Some(0));
+    // A row ends that, wherever it comes.
+    let appended = append_rows(&subject, vec![row(HR, 1)]);
+    flood(&subject, &["main", "erp"]);
+    subject.maintain();
+    let log = subject.log();
+    assert!((first..=appended[0].0).contains(&log.first_offset()));
+    assert_eq!(held(log, log.first_offset()).rows, appended);
+}
+
+fn rows_that_their_database_has_taken_close_no_door_of_another<S: Subject>() {
+    let subject = S::new();
+    register(&subject);
+    let log = subject.log();
+    let first = append_rows(&subject, vec![row(HR, 0)]);
+    let mut number = 0;
+    while !subject.is_full_for("erp") {
+        append_rows(&subject, (0..20).map(|at| row(ERP, number + at)).collect());
+        number += 20;
+        assert!(number * 500 < 4 * S::BYTES_MAX, "it never says that it is full");
+        log.save_cursor("main", log.next_offset()).unwrap();
+        subject.maintain();
+    }
+    assert!(subject.is_full_for("hr"));
+    log.save_cursor("erp", log.next_offset()).unwrap();
+    append(&subject, 1);
+    log.save_cursor("main", log.next_offset()).unwrap();
+    subject.maintain();
+    assert!(!subject.is_full_for("hr") && !subject.is_full_for("erp"));
+    assert_eq!(of(&held(log, log.first_offset()).rows, HR), of(&first, HR));
+}
+
+fn two_consumers_find_their_rows_wherever_they_stand<S: Subject>() {
+    let mut passed = 0;
+    for seed in 0..8 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut subject = S::new();
+        register(&subject);
+        let mut appended = Vec::new();
+        let mut cursors = [("hr", HR, 0), ("erp", ERP, 0)];
+        for step in 0..150_u64 {
+            match rng.random_range(0..10) {
+                0 | 1 => {
+                    let count = rng.random_range(1..6);
+                    let rows = (0..count).map(|at| row(if rng.random_bool(0.5) { HR } else { ERP }, step * 10 + at));
+                    let rows = rows.collect();
+                    appended.extend(append_rows(&subject, rows));
+                }
+                2..=5 => {
+                    fill_more(&subject, rng.random_range(1..20));
+                }
+                6 => {
+                    subject = subject.reopened();
+                    register(&subject);
+                }
+                _ => {
+                    let (name, _, cursor) = &mut cursors[rng.random_range(0..2)];
+                    *cursor = rng.random_range(*cursor..=subject.log().next_offset());
+                    subject.log().save_cursor(name, *cursor).unwrap();
+                    subject.maintain();
+                }
+            }
+            let log = subject.log();
+            log.save_cursor("main", log.next_offset()).unwrap();
+            let found = held(log, log.first_offset());
+            passed += found.passed;
+            assert!(found.rows.iter().all(|row| appended.contains(row)), "seed {seed}, step {step}");
+            for (name, database, cursor) in cursors {
+                let lacks = |rows: &[(u64, Row)]| -> Vec<(u64, Row)> {
+                    of(rows, database).into_iter().filter(|(offset, _)| *offset >= cursor).cloned().collect()
+                };
+                assert_eq!(lacks(&found.rows), lacks(&appended), "{name}, seed {seed}, step {step}");
+            }
+        }
+    }
+    assert!(passed > 0, "nothing was compacted");
+}
+
 both!(
+    of_what_is_compacted_to_nothing_the_oldest_goes,
+    rows_that_their_database_has_taken_close_no_door_of_another,
+    two_consumers_find_their_rows_wherever_they_stand,
     rows_of_a_consumer_that_is_away_stay_where_they_are_and_nothing_else_waits_for_it,
     rows_that_a_consumer_has_passed_are_not_kept_for_it,
     a_consumer_within_its_backlog_gets_everything,

@@ -43,7 +43,7 @@ fn log_on(disk: &FakeDisk) -> (Appender, Spool, Vec<(u64, Row)>) {
 }
 
 fn compacted(spool: &Spool) -> usize {
-    spool.shared().segments.lock().iter().filter(|segment| segment.compacted).count()
+    spool.shared().segments.lock().iter().filter(|segment| !segment.is_whole()).count()
 }
 
 #[test]
@@ -54,9 +54,12 @@ fn a_crash_at_any_moment_of_it_loses_no_row() {
         let (appender, spool, expected) = log_on(&disk);
         spool.save_cursor("postgres", spool.next_offset()).unwrap();
         disk.crash_in(operations);
-        // What fails of it is left as it is.
-        let _ = spool.maintain();
-        let done = !disk.is_dead();
+        let done = spool.shared().maintain().is_ok();
+        assert_eq!(
+            spool.failure().is_none(),
+            done,
+            "a failed write or sync stops the log, after {operations} operations"
+        );
         drop((appender, spool));
         if operations.is_multiple_of(2) {
             disk.cut_power()
@@ -121,7 +124,7 @@ fn a_segment_that_cannot_be_compacted_stays_whole_and_stops_nothing() {
     let mut reader = spool.reader(damaged.first_offset).unwrap();
     assert!(matches!(reader.try_next(), Err(SpoolError::Damaged { .. })));
     // It is not tried again and again.
-    assert!(spool.shared().compactable(|sink| sink.saved).is_empty());
+    assert!(spool.shared().compactable(|sink| sink.saved).is_none());
     appender.append(&mut samples::portion(1, 0, 0, 1)).unwrap();
 }
 
@@ -143,17 +146,83 @@ fn without_room_for_it_it_is_done_later() {
 fn what_an_earlier_run_has_compacted_is_known_again_without_writing_it() {
     let disk = FakeDisk::new(1);
     let (appender, spool, expected) = log_on(&disk);
+    // Of nothing it keeps more than rows, so that both runs compact the same.
+    let erp = Consumer::compact("erp", DATABASE, 0);
+    spool.register(&erp).unwrap();
     spool.save_cursor("postgres", spool.next_offset()).unwrap();
     spool.maintain().unwrap();
     let count = compacted(&spool);
+    assert!(count > 4);
     spool.close().unwrap();
     drop((appender, spool));
     let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options()).unwrap();
     register(&spool);
+    spool.register(&erp).unwrap();
     appender.append(&mut samples::portion(1, 0, 0, 1)).unwrap();
     spool.save_cursor("postgres", spool.next_offset()).unwrap();
     // Any new file would find no room.
     disk.set_capacity(Some(1));
     spool.shared().maintain().unwrap();
     assert_eq!((compacted(&spool), rows(&spool)), (count, expected));
+}
+
+#[test]
+fn who_closes_the_log_waits_for_no_compaction() {
+    let disk = FakeDisk::new(1);
+    let (_appender, spool, _) = log_on(&disk);
+    spool.save_cursor("postgres", spool.next_offset()).unwrap();
+    spool.close().unwrap();
+    assert_eq!(compacted(&spool), 0);
+    assert_eq!(spool.shared().sinks.lock()["postgres"].saved, spool.next_offset(), "cursors are saved all the same");
+}
+
+#[test]
+fn a_segment_is_compacted_again_when_one_of_two_consumers_has_its_rows() {
+    const OTHER: &str = "genims_hr_db";
+    let disk = FakeDisk::new(1);
+    let (mut appender, spool, _) = open_on(Arc::new(disk), &options()).unwrap();
+    register(&spool);
+    spool.register(&Consumer::compact("hr", OTHER, 3 * SEGMENT_BYTES)).unwrap();
+    for salt in 0..60 {
+        let mut portion = samples::portion(10, 1, 1, salt * 2);
+        portion.rows.push(Row { database: OTHER.to_owned(), ..portion.rows[0].clone() });
+        appender.append(&mut portion).unwrap();
+    }
+    let expected = rows(&spool);
+    spool.save_cursor("postgres", spool.next_offset()).unwrap();
+    spool.maintain().unwrap();
+    assert_eq!(rows(&spool), expected);
+    let (count, bytes) = (compacted(&spool), spool.bytes());
+    spool.save_cursor("hr", spool.next_offset()).unwrap();
+    spool.maintain().unwrap();
+    assert!(count > 4 && compacted(&spool) == count && spool.bytes() < bytes);
+    let below = spool.shared().compacted_below.load(Ordering::Acquire);
+    let left = |(offset, row): &&(u64, Row)| row.database == DATABASE || *offset >= below;
+    assert_eq!(rows(&spool), expected.iter().filter(left).cloned().collect::<Vec<_>>());
+    let known: u64 =
+        spool.shared().segments.lock().iter().filter(|one| !one.is_whole()).map(|one| one.file_bytes).sum();
+    assert_eq!(spool.shared().compacted_bytes.load(Ordering::Acquire), known);
+    // Nobody waits for any of it: it goes.
+    spool.save_cursor("erp", spool.next_offset()).unwrap();
+    spool.maintain().unwrap();
+    assert_eq!((compacted(&spool), spool.shared().compacted_bytes.load(Ordering::Acquire)), (0, 0));
+}
+
+#[test]
+fn after_a_start_the_log_is_full_as_long_as_twice_its_cap_waits() {
+    let disk = FakeDisk::new(1);
+    let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options()).unwrap();
+    register(&spool);
+    let row = Row { values: "x".repeat(700), ..samples::row(1) };
+    while spool.bytes() <= 2 * options().max_bytes {
+        appender.append(&mut Portion { rows: vec![row.clone(); 20], ..Portion::default() }).unwrap();
+        spool.save_cursor("postgres", spool.next_offset()).unwrap();
+    }
+    assert!(spool.is_full_for("erp"));
+    spool.close().unwrap();
+    drop((appender, spool));
+    let (_appender, spool, _) = open_on(Arc::new(disk), &options()).unwrap();
+    register(&spool);
+    // Nothing is appended yet, so nobody knows what is compacted.
+    assert!(compacted(&spool) == 0 && spool.is_full_for("erp") && !spool.is_full_for("postgres"));
 }
