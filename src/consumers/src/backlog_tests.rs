@@ -1,8 +1,9 @@
 //! Readings and events in two logs on disk: a database of events that is away for long has its backlog in the second log
 //! alone. It is cut off there and counted, or keeps its rows alone; readings go on and their log stays small.
 
+use crate::fake_database::{Database, Fake};
 use crate::follow::{FollowOptions, Follower};
-use crate::follow_tests::{Database, Fake, eventually};
+use crate::follow_tests::eventually;
 use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use crate::router::{EventRouter, ROUTER};

@@ -141,13 +141,13 @@ impl<T: Target, L: Log> Follower<T, L> {
                 () = shutdown.cancelled() => break,
                 looked = self.look() => self.retry_later(looked)?,
             };
-            match looked {
-                Some(resume) if resume < next_offset => {
-                    next_offset = resume;
-                    gatherer = self.gatherer(resume)?;
-                }
-                Some(_) if is_idle => self.is_well(),
-                _ => {}
+            // Further on where the log holds no more of what was not read, further back where the database went back.
+            let from = next_offset.max(self.log.first_offset()).min(looked.unwrap_or(u64::MAX));
+            if from != next_offset {
+                next_offset = from;
+                gatherer = self.gatherer(from)?;
+            } else if is_idle && looked.is_some() {
+                self.is_well();
             }
             let ended = self.follow(&mut gatherer, &mut next_offset, &shutdown).await?;
             if ended {
@@ -159,14 +159,14 @@ impl<T: Target, L: Log> Follower<T, L> {
         Ok(())
     }
 
-    /// Stores what arrives, until nothing has for a while; true when stopped.
+    /// Stores what arrives, until nothing has for a while, or what comes next is gone; true when stopped.
     async fn follow(
         &mut self,
         gatherer: &mut Gatherer<L::Reader>,
         next_offset: &mut u64,
         shutdown: &CancellationToken,
     ) -> Result<bool, SinkError> {
-        loop {
+        while *next_offset >= self.log.first_offset() {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(true),
@@ -190,6 +190,7 @@ impl<T: Target, L: Log> Follower<T, L> {
                 None => return Ok(true),
             }
         }
+        Ok(false)
     }
 
     /// Asks the database for its position, whatever is known: where to go on.
@@ -290,6 +291,7 @@ impl<T: Target, L: Log> Follower<T, L> {
             return Ok(Step::Next);
         }
         check_begin(batch, position);
+        self.count_passed(batch, position);
         self.attempted = self.attempted.max(batch.next_offset);
         self.metrics.attempted.fetch_max(self.attempted, Ordering::Relaxed);
         let begun = Instant::now();
@@ -343,8 +345,14 @@ impl<T: Target, L: Log> Follower<T, L> {
             return;
         }
         self.gap = Some(gap);
-        let counted = self.metrics.gap_counted.fetch_max(gap.to, Ordering::Relaxed);
-        self.metrics.gap_records_total.fetch_add(gap.to.saturating_sub(gap.from.max(counted)), Ordering::Relaxed);
+        // Where rows alone are for it, it lacks nothing that it never came to: those the log keeps.
+        let had = self.log.cursor(self.target.name()).unwrap_or(0);
+        let to = if self.target.takes_events() { gap.to } else { gap.to.min(had) };
+        if to <= from {
+            return;
+        }
+        let counted = self.metrics.gap_counted.fetch_max(to, Ordering::Relaxed);
+        self.metrics.gap_records_total.fetch_add(to.saturating_sub(gap.from.max(counted)), Ordering::Relaxed);
         tracing::error!(
             sink = self.target.name(),
             position = gap.from,
@@ -353,15 +361,23 @@ impl<T: Target, L: Log> Follower<T, L> {
         );
     }
 
-    /// Records of which the log holds no more than their offsets: the database does not get them. Rows are among them only
-    /// where it went back, behind what it had.
-    fn count_passed(&self, batch: &Batch) {
-        let takes_events = self.target.takes_events();
-        let lacking = batch.groups.iter().filter(|group| takes_events || group.first_offset < self.settled);
-        let passed: u64 = lacking.map(|group| group.skipped).sum();
+    /// Records of which the log holds no more than their offsets: the database does not get them. Each is counted once, however
+    /// often it is passed. Rows are among them only where it went back, behind what it had.
+    fn count_passed(&self, batch: &Batch, position: u64) {
+        let below = if self.target.takes_events() { u64::MAX } else { self.settled };
+        let (mut counted, mut passed) = (self.metrics.passed_counted.load(Ordering::Relaxed), 0);
+        for group in batch.groups.iter().filter(|group| group.skipped > 0) {
+            let from = (group.next_offset() - group.skipped).max(position).max(counted);
+            let to = group.next_offset().min(below);
+            if from < to {
+                passed += to - from;
+                counted = to;
+            }
+        }
         if passed == 0 {
             return;
         }
+        self.metrics.passed_counted.store(counted, Ordering::Relaxed);
         self.metrics.gap_records_total.fetch_add(passed, Ordering::Relaxed);
         tracing::error!(
             sink = self.target.name(),
@@ -380,7 +396,6 @@ impl<T: Target, L: Log> Follower<T, L> {
         if let Some(settlement) = &self.settlement {
             settlement.settle(batch, report, self.settled);
         }
-        self.count_passed(batch);
         self.settled = self.settled.max(batch.next_offset);
         self.attempted = self.attempted.max(self.settled);
         self.metrics.settled.store(self.settled, Ordering::Relaxed);

@@ -15,9 +15,13 @@
 
 #[cfg(test)]
 mod backlog_tests;
+#[cfg(test)]
+mod fake_database;
 pub mod follow;
 #[cfg(test)]
 mod follow_tests;
+#[cfg(test)]
+mod gap_tests;
 pub mod gather;
 mod metrics;
 pub mod mirror;

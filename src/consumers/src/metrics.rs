@@ -35,6 +35,8 @@ pub struct SinkMetrics {
     pub(crate) attempted: AtomicU64,
     /// Gaps are counted up to here: a loop that takes another's place meets the same gap again.
     pub(crate) gap_counted: AtomicU64,
+    /// The same of records of which the log holds the offsets alone, which a database that went back passes again.
+    pub(crate) passed_counted: AtomicU64,
     standing: Mutex<Standing>,
     /// Receive to committed, microseconds.
     latency_us: Mutex<Histogram<u64>>,
@@ -99,6 +101,7 @@ impl Default for SinkMetrics {
             settled: AtomicU64::new(0),
             attempted: AtomicU64::new(0),
             gap_counted: AtomicU64::new(0),
+            passed_counted: AtomicU64::new(0),
             standing: Mutex::new(Standing { away_since_us: Some(now_us()), ..Standing::default() }),
             latency_us: Mutex::new(latency),
         }

@@ -348,7 +348,9 @@ fn follow<T: Target + 'static>(
     Box::pin(async move {
         let name = target.name();
         if log.is_cut_off(name) {
-            log.restart_at(name, log.first_offset()).map_err(|error| SinkError::Log(Box::new(error)))?;
+            // Not below what its database has.
+            let offset = log.first_offset().max(log.cursor(name).unwrap_or(0));
+            log.restart_at(name, offset).map_err(|error| SinkError::Log(Box::new(error)))?;
         }
         Follower::new(target, log, limits, metrics, settlement).run(stop).await
     })
