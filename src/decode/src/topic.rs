@@ -103,7 +103,14 @@ fn levels_of(topic: &str) -> impl Iterator<Item = &str> {
 
 /// Whether rows for a table are published there: who may write the table may publish under it.
 pub fn is_of_rows(topic: &str) -> bool {
-    topic.strip_prefix(NATIVE_PREFIX).is_some_and(|rest| rest.starts_with("rows/"))
+    database_of_rows(topic).is_some()
+}
+
+/// For which database rows are published there.
+#[inline]
+pub fn database_of_rows(topic: &str) -> Option<&str> {
+    let rest = topic.strip_prefix(NATIVE_PREFIX)?.strip_prefix("rows/")?;
+    rest.split('/').next()
 }
 
 #[inline]
@@ -181,6 +188,7 @@ mod tests {
         let kind = Kind::Rows { database: "genims_erp", table: "orders" };
         let rows = Address { factory: None, line: None, machine: None, kind };
         assert_eq!(native.parse("genims/v1/rows/genims_erp/orders"), Some(rows));
+        assert_eq!(database_of_rows("genims/v1/rows/genims_erp/orders"), Some("genims_erp"));
         assert!(is_of_rows("genims/v1/rows/genims_erp/orders"));
         assert!(!is_of_rows("genims/v1/rowsF/L/M/S") && !is_of_rows("rows/genims_erp/orders"));
     }

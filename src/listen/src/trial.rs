@@ -8,6 +8,7 @@ use genims_catalogue::{Catalogue, Directory, Limits, Sensor};
 use genims_model::{Account, Accounts, Chunk, DeadLetter, Event, Mark, RawReading, RecordOutcome};
 use genims_pipeline::intake::{Intake, WhenFull};
 use genims_pipeline::queue::ShardQueue;
+use genims_rows::{Dialect, Gate, Tables};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -43,6 +44,8 @@ pub(super) struct Plant {
     pub(super) intake: Arc<Intake>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) directory: Arc<Directory>,
+    /// Open for rows of the database `db`.
+    pub(super) rows: Arc<Gate>,
     pub(super) taken: Arc<Mutex<Taken>>,
     mode: Arc<AtomicU8>,
     /// The mode that each shard works in.
@@ -79,8 +82,11 @@ impl Plant {
         let shards: Vec<_> = (0..2).map(|_| Arc::new(ShardQueue::new(records_max, usize::MAX))).collect();
         let accounts = Arc::new(Accounts::new(["trial".to_owned()]));
         let full = Arc::new(AtomicBool::new(false));
-        let intake =
-            Arc::new(Intake::new(directory.clone(), shards.clone(), accounts.clone(), None, WhenFull::Block, full));
+        let mut rows = Gate::new(Tables::default());
+        rows.open("db", Dialect::Postgres, [].into());
+        let rows = Arc::new(rows);
+        let intake = Intake::new(directory.clone(), shards.clone(), accounts.clone(), None, WhenFull::Block, full);
+        let intake = Arc::new(intake.with_rows(Some(rows.clone())));
         let (taken, mode, over) = (Arc::default(), Arc::new(AtomicU8::new(0)), Arc::new(AtomicBool::new(false)));
         let seen: Vec<_> = shards.iter().map(|_| Arc::new(AtomicU8::new(0))).collect();
         let threads = shards
@@ -92,7 +98,7 @@ impl Plant {
                 std::thread::spawn(move || shard(&queue, &taken, (&mode, &seen), &over, &accounts))
             })
             .collect();
-        Self { intake, accounts, directory, taken, mode, seen, over, threads }
+        Self { intake, accounts, directory, rows, taken, mode, seen, over, threads }
     }
 
     /// Returns when all shards work in the new mode.

@@ -107,6 +107,12 @@ impl Intake {
         }
     }
 
+    /// Whether no more rows are taken for the database for now. A listener that can refuse a single message asks before it
+    /// takes one; what is staged all the same is set aside.
+    pub fn is_full_for(&self, database: &str) -> bool {
+        self.rows.as_ref().is_some_and(|gate| gate.is_full(database))
+    }
+
     /// Which shard owns everything that is at home at a machine.
     fn shard_of(&self, machine: MachineNo) -> usize {
         shard_of(machine, self.shards.len())
@@ -118,8 +124,6 @@ pub(crate) fn shard_of(machine: MachineNo, shards: usize) -> usize {
     machine.0 as usize % shards.max(1)
 }
 
-/// How often a round asks again whether there is room for its rows.
-const ROOM_AGAIN: Duration = Duration::from_millis(50);
 /// When a round asks again whether its numbers are durable: its sender waits for that.
 const REGISTER_RETRY_MIN: Duration = Duration::from_millis(50);
 const REGISTER_RETRY_MAX: Duration = Duration::from_secs(1);
@@ -218,14 +222,10 @@ impl IntakeBuffer {
         self.staged[0].events.push(event);
     }
 
-    /// Hands the round to the shards; waits for room while they push back, or while too many rows wait for a database of the
-    /// round, and for the numbers that it uses while the journal has none: what is valid is neither given up nor a dead letter
-    /// because of it. The receipt settles when everything staged is durable. Cancel-safe: a later call goes on where a dropped
-    /// one stopped, under the same receipt.
+    /// Hands the round to the shards; waits for room while they push back, and for the numbers that it uses while the journal has
+    /// none: what is valid is neither given up nor a dead letter because of it. The receipt settles when everything staged is
+    /// durable. Cancel-safe: a later call goes on where a dropped one stopped, under the same receipt.
     pub async fn submit(&mut self, waiter: &Arc<Notify>, receipt: &mut Option<Receipt>) -> Receipt {
-        while receipt.is_none() && self.rows_wait() {
-            sleep(ROOM_AGAIN).await;
-        }
         let mut backoff = None;
         while receipt.is_none() && self.intake.when_full == WhenFull::Block && !self.register() {
             // The time as the seed: a simulated run is the same again.

@@ -1,4 +1,4 @@
-//! Rows at the door: judged, counted, and kept waiting while their database takes no more.
+//! Rows at the door: judged, counted, and set aside while their database takes no more.
 
 use crate::intake::{IntakeBuffer, Scope, Tables};
 use crate::intake_tests::{begun_with, submit};
@@ -6,10 +6,7 @@ use genims_decode::Decoder;
 use genims_model::{Protocol, Reason};
 use genims_rows::{Column, Dialect, Gate, Schema, Table};
 use std::sync::Arc;
-use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::Notify;
-use tokio::time::timeout;
 
 const TOPIC: &str = "genims/v1/rows/db/t";
 
@@ -71,43 +68,27 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
 }
 
 #[tokio::test]
-async fn a_round_with_rows_for_a_full_database_waits_and_no_other() {
-    let (folder, gate) = (folder(), gate());
-    let (_running, intake, queue) = begun_with(folder.path(), true, Some(gate.clone()));
-    let buffer = || intake.buffer(0, Protocol::Mqtt, false);
-    let [mut waits, mut goes_on, mut reads] = [buffer(), buffer(), buffer()];
-    gate.set_full("db", true);
-    stage(&mut waits, TOPIC, b"{\"id\":1}");
-    stage(&mut goes_on, "genims/v1/rows/other/t", b"{\"id\":2}");
-    stage(&mut reads, "genims/v1/F1/L1/M1/S1", b"{\"value\":1}");
-    let (waiter, mut receipt) = (Arc::new(Notify::new()), None);
-    let waited = timeout(Duration::from_millis(120), waits.submit(&waiter, &mut receipt)).await;
-    assert!(waited.is_err() && receipt.is_none(), "nothing is sealed, so nothing is counted");
-    submit(&mut goes_on).await;
-    submit(&mut reads).await;
-    let rows: Vec<usize> = std::iter::from_fn(|| queue.pop()).map(|chunk| chunk.rows.len()).collect();
-    assert_eq!(rows, [1, 0]);
-    // It goes on where the dropped call has stopped.
-    gate.set_full("db", false);
-    waits.submit(&waiter, &mut receipt).await;
-    assert_eq!(queue.pop().expect("handed over").rows.len(), 1);
-}
-
-#[tokio::test]
-async fn a_round_with_rows_that_its_sender_has_left_is_given_up() {
+async fn rows_for_a_full_database_are_set_aside_and_what_came_with_them_goes_on() {
     let (folder, gate) = (folder(), gate());
     let (_running, intake, queue) = begun_with(folder.path(), true, Some(gate.clone()));
     let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
-    stage(&mut buffer, "genims/v1/F1/L1/M1/S1", b"{\"value\":1}");
-    assert!(!buffer.give_up_rows(), "it has none");
-    assert_eq!(buffer.staged_records(), 1);
-    submit(&mut buffer).await;
-    queue.pop().expect("handed over");
     gate.set_full("db", true);
-    stage(&mut buffer, TOPIC, b"{\"id\":1}");
-    assert!(buffer.give_up_rows());
-    assert_eq!(buffer.staged_records(), 0);
-    // What comes behind it waits for nothing.
+    assert!(intake.is_full_for("db") && !intake.is_full_for("other") && !intake.is_full_for("nobody"));
+    for (topic, payload) in [
+        ("genims/v1/F1/L1/M1/S1", &b"{\"value\":1}"[..]),
+        (TOPIC, b"[{\"id\":1},{\"id\":2}]"),
+        ("genims/v1/rows/other/t", b"{\"id\":2}"),
+    ] {
+        stage(&mut buffer, topic, payload);
+    }
     submit(&mut buffer).await;
-    assert!(queue.pop().is_none());
+    let chunk = queue.pop().expect("handed over");
+    assert_eq!((chunk.readings.len(), chunk.rows.len(), chunk.dead_letters.len()), (1, 1, 1));
+    let letter = &chunk.dead_letters[0];
+    assert_eq!((letter.reason, letter.topic.as_str()), (Reason::BadRow, TOPIC));
+    assert_eq!(letter.payload, b"[{\"id\":1},{\"id\":2}]", "it can be replayed");
+    gate.set_full("db", false);
+    stage(&mut buffer, TOPIC, b"{\"id\":1}");
+    submit(&mut buffer).await;
+    assert_eq!(queue.pop().expect("handed over").rows.len(), 1);
 }

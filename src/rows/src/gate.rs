@@ -1,7 +1,8 @@
 //! The door's judgement: may the client write there, does the table exist, does each row fit it.
 //!
 //! The catalogue of a database is put here when it was read, and again whenever it is: until then its rows are set aside. What a
-//! database alone can judge (foreign keys, triggers, other checks) it judges when the row is written.
+//! database alone can judge (foreign keys, triggers, other checks) it judges when the row is written. Of one for which too many
+//! rows wait, messages are set aside whole; listeners that can refuse them ask before.
 
 use crate::access::Tables;
 use crate::names;
@@ -30,7 +31,7 @@ struct OpenDatabase {
     /// Tables that only the stream writes.
     closed: BTreeSet<String>,
     schema: RwLock<Option<Arc<Schema>>>,
-    /// Too many of its rows wait for it.
+    /// Too many of its rows wait for it: no more are taken.
     full: AtomicBool,
 }
 
@@ -81,12 +82,12 @@ impl Gate {
         self.places.get(database)?.schema.read().clone()
     }
 
-    /// Senders of rows for the database wait from now on, or go on; true where that is new.
+    /// Rows for the database are taken no more from now on, or again; true where that is new.
     pub fn set_full(&self, database: &str, full: bool) -> bool {
         self.places.get(database).is_some_and(|place| place.full.swap(full, Ordering::Relaxed) != full)
     }
 
-    /// Whether senders of rows for the database wait.
+    /// Whether too many rows wait for the database.
     pub fn is_full(&self, database: &str) -> bool {
         self.places.get(database).is_some_and(|place| place.full.load(Ordering::Relaxed))
     }
@@ -145,6 +146,10 @@ impl Gate {
         };
         if place.closed.contains(table) {
             return Err((Reason::NotAllowed, format!("{database}.{table} is written by the stream alone")));
+        }
+        if place.full.load(Ordering::Relaxed) {
+            let detail = format!("too many rows wait for {database}; replay when it has taken them, or send again");
+            return Err((Reason::BadRow, detail));
         }
         let schema = place.schema.read().clone();
         let schema = schema.ok_or_else(|| {

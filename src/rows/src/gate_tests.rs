@@ -160,11 +160,27 @@ fn only_what_is_one_row_may_be_kept_together_with_others() {
 }
 
 #[test]
-fn senders_of_rows_wait_for_the_database_that_is_full_alone() {
+fn rows_for_the_database_that_is_full_alone_are_set_aside_whole() {
     let gate = gate();
+    let detail = |table: &str| {
+        let account = tables(&["db.o*"]);
+        let sender = Sender { tables: Some(&account), source: 3, client: "erp", received_us: 7, database: "db", table };
+        let mut details = Vec::new();
+        gate.judge(sender, br#"[{"id":4,"code":"B"},{"id":5,"code":"C"}]"#, |each| {
+            details.push(each.map_err(|error| (error.detail, error.is_row)));
+        });
+        details
+    };
+    assert!(detail("orders").len() == 2 && detail("orders").iter().all(Result::is_ok));
     assert!(!gate.is_full("db") && !gate.is_full("late") && !gate.is_full("nobody"));
     assert!(gate.set_full("db", true) && !gate.set_full("db", true), "it is new once");
     assert!(gate.is_full("db") && !gate.is_full("late"));
+    let details = detail("orders");
+    let [Err((text, is_row))] = &details[..] else { panic!("{details:?}") };
+    assert!(text.starts_with("too many rows wait for db") && !is_row);
+    let details = detail("stream");
+    assert!(matches!(&details[..], [Err((text, _))] if text.contains("may not write")), "{details:?}");
     assert!(!gate.set_full("nobody", true) && !gate.is_full("nobody"));
     assert!(gate.set_full("db", false) && !gate.is_full("db"));
+    assert!(detail("orders").iter().all(Result::is_ok));
 }

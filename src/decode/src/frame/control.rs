@@ -88,7 +88,7 @@ pub enum RefuseCode {
     TooLarge = 2,
     /// No HELLO first, or a gap in the sequence.
     Protocol = 3,
-    /// Dropped by policy: not stored, to be sent again later.
+    /// Dropped by policy, or rows of which too many wait: not stored, to be sent again later.
     Full = 4,
     /// Too many connections.
     Busy = 5,

@@ -15,13 +15,13 @@ pub(super) enum Answer {
     Ack,
     /// PUBACK for a message sent again on the same connection: nothing was staged for it.
     AckAgain,
-    /// PUBACK for a message sent again that was refused meanwhile.
+    /// PUBACK for a message that is not taken for now, or was sent again and refused meanwhile.
     AckRefused,
     /// PUBREC, for QoS 2, the first time.
     Rec,
     /// PUBREC for a message sent again although it is stored, or about to be: nothing was staged for it.
     RecAgain,
-    /// PUBREC for a message sent again that was refused meanwhile.
+    /// PUBREC for a message that is not taken for now, or was sent again and refused meanwhile.
     RecRefused,
     /// PUBACK and PUBREC that say that the client may not publish there: nothing was staged.
     AckDenied,

@@ -207,10 +207,12 @@ impl Dialogue {
                     self.owe(publish.packet_id, Answer::Ack);
                     return Ok(true);
                 }
+                Seen::New | Seen::UnderWay if self.is_full_for(publish) => return self.refuse_rows(publish),
                 Seen::New | Seen::UnderWay => Some(Answer::Ack),
             },
             _ => match self.session.seen(publish.packet_id) {
                 Seen::New if !self.may_take()? => return Ok(false),
+                Seen::New if self.is_full_for(publish) => return self.refuse_rows(publish),
                 Seen::New => {
                     self.session.open(publish.packet_id);
                     Some(Answer::Rec)

@@ -26,6 +26,7 @@ impl End {
 
 impl From<Fault> for End {
     fn from(fault: Fault) -> Self {
-        Self { fault: Some(fault), fires_will: true, drains: false }
+        // Who is to send the rest again later is told first what is stored.
+        Self { fault: Some(fault), fires_will: true, drains: fault.reason == reason::QUOTA_EXCEEDED }
     }
 }

@@ -26,6 +26,8 @@
 //!   is durable; sending it again would not help.
 //! - Of what comes again (a replay), a client of MQTT 5 says when it was received first, by the user property
 //!   `genims-received-us` of its CONNECT; that stands in where a message says no time.
+//! - While too many rows wait for a database, a message with more of them is not stored: MQTT 5 is told so (0x97), and goes on;
+//!   with 3.1.1 what came before is acknowledged and the connection ends. With QoS 0 it becomes a dead letter.
 //! - While the pipeline pushes back, the socket is read ahead up to a bound and PINGREQ is still answered; messages wait.
 //! - A will fires as [`Event::ClientLost`](genims_model::Event::ClientLost); a shutdown of the server fires none.
 

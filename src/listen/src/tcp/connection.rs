@@ -293,6 +293,10 @@ impl Connection {
     fn rows(&mut self, body: &[u8], staged: &mut Staged) -> Result<(), Refusal> {
         let RowsFrame { sequence, database, table, payload } = RowsFrame::parse(body)?;
         if self.place(sequence)? {
+            if self.shared.intake.is_full_for(database) {
+                let message = format!("too many rows wait for {database}; send again from this sequence later");
+                return Err(Refusal::new(RefuseCode::Full, sequence, message));
+            }
             self.intake.rows(database, table, payload);
             self.received(sequence, body, staged);
         }

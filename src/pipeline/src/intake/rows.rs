@@ -3,7 +3,6 @@
 //! All rows of a database go through one shard, so they keep their order: what others refer to is written first.
 
 use super::{Intake, IntakeBuffer};
-use crate::stage::Stage;
 use genims_decode::Form;
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{Chunk, DeadLetter, Mark, Protocol, Reason, Receipt, Row, Topics, now_us};
@@ -40,26 +39,6 @@ impl IntakeBuffer {
             }
             Err(refused) => self.set_aside_row(&topic, refused),
         });
-    }
-
-    /// Whether the round has rows for a database that takes no more for now. They are not dropped, whatever happens to
-    /// readings while the spool is full.
-    pub(super) fn rows_wait(&self) -> bool {
-        let Some(gate) = &self.intake.rows else { return false };
-        let mut databases: Vec<&str> =
-            self.staged.iter().flat_map(|stage| &stage.rows).map(|row| row.database.as_str()).collect();
-        databases.dedup();
-        databases.into_iter().any(|database| gate.is_full(database))
-    }
-
-    /// Gives up a round with rows that was not submitted, because its sender has gone. True when there was one.
-    pub fn give_up_rows(&mut self) -> bool {
-        let has_rows = self.staged.iter().any(|stage| !stage.rows.is_empty());
-        if has_rows {
-            self.staged.iter_mut().for_each(|stage| *stage = Stage::default());
-            self.records = 0;
-        }
-        has_rows
     }
 
     fn set_aside_row(&mut self, topic: &str, refused: Rejection) {

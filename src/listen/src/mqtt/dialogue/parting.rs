@@ -1,6 +1,6 @@
 //! How a dialogue ends: what is said last, what is left to the session, what a will leaves.
 
-use super::{Dialogue, Round};
+use super::Dialogue;
 use crate::mqtt::end::End;
 use crate::mqtt::packet::inbound::Disconnect;
 use crate::mqtt::packet::{Fault, outbound, reason};
@@ -39,12 +39,8 @@ impl Dialogue {
         }
     }
 
-    /// Gives the session away. What is staged must have been submitted or be submitting. A round that its rows have kept from
-    /// being submitted is given up: the session knows nothing of its messages, and they are stored when they come again.
+    /// Gives the session away. What is staged must have been submitted or be submitting.
     pub(in crate::mqtt) fn bequeath(&mut self) -> Session {
-        if self.receipt.is_none() && self.intake.as_mut().is_some_and(|intake| intake.give_up_rows()) {
-            self.round = Round::Empty;
-        }
         self.acks.bequeath(self.receipt.as_ref(), &mut self.session);
         std::mem::take(&mut self.session)
     }

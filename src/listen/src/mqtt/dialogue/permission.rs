@@ -1,10 +1,11 @@
-//! What a client may publish. The topic is held to at the door; whose readings a message brings, record by record, at the intake.
+//! What a client may publish, and what is not taken for now. The topic is held to at the door; whose readings a message brings, record by record, at the intake.
 
 use super::Dialogue;
 use crate::mqtt::acks::Answer;
 use crate::mqtt::packet::inbound::Publish;
 use crate::mqtt::packet::{Fault, Version, reason};
 use crate::mqtt::session::Seen;
+use genims_decode::topic::database_of_rows;
 
 impl Dialogue {
     /// Takes over what the file of clients says by now.
@@ -42,6 +43,32 @@ impl Dialogue {
             (1, Version::V5) => Answer::AckDenied,
             (_, Version::V5) => Answer::RecDenied,
         };
+        self.begin();
+        self.acks.owe(publish.packet_id, answer);
+        Ok(true)
+    }
+
+    /// Whether it brings rows for a database that takes no more for now.
+    #[inline]
+    pub(super) fn is_full_for(&self, publish: &Publish<'_>) -> bool {
+        let database = database_of_rows(self.aliases.topic(publish));
+        database.is_some_and(|database| self.shared.intake.is_full_for(database))
+    }
+
+    /// Answers a message with such rows. It is not stored, and new when it comes again.
+    #[cold]
+    pub(super) fn refuse_rows(&mut self, publish: &Publish<'_>) -> Result<bool, Fault> {
+        let answer = match (publish.qos, self.version) {
+            (_, Version::V31 | Version::V3) => {
+                let text = "too many rows wait for their database; send again later";
+                return Err(Fault::new(reason::QUOTA_EXCEEDED, text));
+            }
+            (1, Version::V5) => Answer::AckRefused,
+            (_, Version::V5) => Answer::RecRefused,
+        };
+        if publish.qos == 1 {
+            self.session.resends.forget(publish.packet_id);
+        }
         self.begin();
         self.acks.owe(publish.packet_id, answer);
         Ok(true)

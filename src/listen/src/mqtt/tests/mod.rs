@@ -7,6 +7,7 @@ mod connecting;
 mod limits;
 mod permissions;
 mod publishing;
+mod rows;
 mod sessions;
 mod subscribing;
 mod telling;

@@ -300,3 +300,20 @@ async fn frames_cut_anywhere_arrive_whole() {
     plc.acked(40).await;
     assert_eq!(trial.plant.account().committed, 40);
 }
+
+#[tokio::test]
+async fn rows_of_which_too_many_wait_are_refused_and_what_came_before_is_acknowledged() {
+    let trial = Trial::plain().await;
+    trial.plant.rows.set_full("db", true);
+    let rows = |sequence, database: &str| written(|out| encode::rows(sequence, database, "t", b"{\"id\":1}", out));
+    let (mut plc, _) = trial.connect("erp").await;
+    plc.send(&[one(1), rows(2, "other"), rows(3, "db"), one(4)].concat()).await;
+    plc.acked(2).await;
+    assert_eq!(plc.refused().await, (4, 3));
+    assert_eq!(trial.plant.account().received, 2);
+    trial.plant.rows.set_full("db", false);
+    let (mut plc, last) = trial.connect("erp").await;
+    assert_eq!(last, 2);
+    plc.send(&[rows(3, "db"), one(4)].concat()).await;
+    plc.acked(4).await;
+}
