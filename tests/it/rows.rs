@@ -30,7 +30,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("rows::a_frame_brings_rows_too", doors::frames),
         harness.trial("rows::an_account_says_which_tables_its_client_may_write", doors::accounts),
         harness.trial("rows::a_database_that_is_away_loses_events_and_no_row_and_stops_nobody", behind::events),
-        harness.trial("rows::who_sends_too_many_rows_for_a_database_that_is_away_waits_and_nobody_else", behind::rows),
+        harness.trial("rows::too_many_rows_for_a_database_that_is_away_are_refused_and_nothing_else", behind::rows),
     ]
 }
 

@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Of a database for which the log of events is full.
-const ROWS_WAIT: &str = "too many rows wait for it: senders of more wait until it takes them";
+const ROWS_WAIT: &str = "too many rows wait for it: no more are taken until it has some of them";
 
 pub(super) struct Observer {
     started: Instant,

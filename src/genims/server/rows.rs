@@ -1,7 +1,7 @@
 //! Rows for tables at the door: for which databases, and what the live catalogues say, asked again and again.
 //!
 //! - What a catalogue said last is kept in the data folder: rows are taken while their database is down, after a start too.
-//! - While the log of events is full for a database, senders of its rows wait, and nobody else.
+//! - While the log of events is full for a database, no more of its rows are taken; everything else is.
 
 use super::{ServerError, Stage};
 use crate::settings::Settings;
@@ -108,7 +108,7 @@ impl Rows {
             let full = events.is_full_for(consumer);
             match self.gate.set_full(database, full) {
                 true if full => {
-                    tracing::warn!(database, "too many rows wait for it: senders of more wait until it takes them");
+                    tracing::warn!(database, "too many rows wait for it: no more are taken until it has some of them");
                 }
                 true => tracing::info!(database, "there is room for its rows again"),
                 false => {}

@@ -388,7 +388,7 @@ pub(super) const ROUTES: Section = Section {
         key(
             "max_bytes",
             Number(1 << 20, 1 << 50),
-            "what the log of events may occupy; a database may be a quarter of it behind. Rows beyond that count apart: at as much again their senders wait",
+            "what the log of events may occupy; a database may be a quarter of it behind. Rows beyond that count apart: at as much again no more are taken for databases that are behind",
         ),
     ],
 };
