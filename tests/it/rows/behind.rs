@@ -98,7 +98,9 @@ fn is_full(plant: &Plant) -> bool {
 /// connection.
 fn publish_patiently(address: SocketAddr, client_id: &str, messages: &[(String, Vec<u8>)]) {
     use rumqttc::{Client, Event, Incoming, MqttOptions, QoS};
-    let options = MqttOptions::new(client_id, address.ip().to_string(), address.port());
+    let mut options = MqttOptions::new(client_id, address.ip().to_string(), address.port());
+    // The library keeps what is not acknowledged as long as the server keeps the session.
+    options.set_clean_session(false);
     let (client, mut connection) = Client::new(options, messages.len() + 1);
     for (topic, payload) in messages {
         client.publish(topic, QoS::AtLeastOnce, false, payload.clone()).unwrap();
