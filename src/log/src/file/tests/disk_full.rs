@@ -232,3 +232,31 @@ fn a_want_of_file_handles_is_waited_out_and_gives_nothing_up() {
     spool.maintain().unwrap();
     assert_eq!(spool.failure(), None);
 }
+
+#[test]
+fn a_log_at_its_cap_that_finds_no_room_to_compact_waits_for_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::new(7);
+    let options = SpoolOptions { max_bytes: 64 << 10, segment_bytes: 8 << 10, ..options(&directory) };
+    let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options).unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
+    spool.register(&Consumer::compact("erp", "genims_erp_db", 0)).unwrap();
+    for salt in 0.. {
+        appender.append(&mut samples::portion(10, 1, 1, salt)).unwrap();
+        if spool.bytes() >= 56 << 10 {
+            break;
+        }
+    }
+    disk.set_capacity(Some(1));
+    let ended = Arc::default();
+    let appending = append_until(appender, Arc::clone(&ended));
+    // Those that it waits for have everything, so the cap is not what it waits for.
+    eventually("the disk is full", || {
+        spool.save_cursor("postgres", spool.next_offset()).unwrap();
+        spool.full_because().is_some_and(|cause| cause.contains("the disk of"))
+    });
+    ended.store(true, Ordering::Release);
+    disk.set_capacity(None);
+    let end = appending.join().unwrap();
+    assert_eq!((spool.next_offset(), spool.failure(), spool.full_because()), (end, None, None));
+}
