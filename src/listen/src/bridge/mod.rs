@@ -20,6 +20,7 @@
 //! - What a broker publishes of itself below `$SYS/` is acknowledged and not taken; a message over
 //!   [`BridgeOptions::packet_bytes_max`] is set aside, and what is behind it flows. The library holds a packet whole: a broker of
 //!   MQTT 5 is told to send none larger than what may be under way, with 3.1.1 the bound is that of the protocol, 256 MiB.
+//! - Rows for a database for which too many wait are set aside: a broker that gets no acknowledgement for them sends nothing else.
 //! - A message refused by policy (the spool is full and drops) is not acknowledged. Brokers send such messages again only to
 //!   a new connection, so the connection is ended and the next attempt waits longer.
 

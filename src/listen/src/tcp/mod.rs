@@ -36,8 +36,8 @@
 //!
 //! REFUSE codes: 1 malformed; 2 frame larger than body_bytes_max; 3 protocol error (no HELLO first, sequence gap, too many
 //! names); 4 the spool is full and drops by policy, or too many rows wait for the database of ROWS: frames from `sequence` on were
-//! not stored; 5 busy; 6 a newer connection uses the client id; 7 not let in, or no longer. After 1, 2, 3: mend the client. After 4, 5, 7: connect again later, pauses
-//! growing to a minute or so, with some randomness. After 6: two programs use one client id.
+//! not stored; 5 busy; 6 a newer connection uses the client id; 7 not let in, or no longer. After 1, 2, 3: mend the client. After
+//! 4, 5, 7: connect again later, pauses growing to a minute or so, with some randomness. After 6: two programs use one client id.
 //!
 //! # Rules for clients
 //!

@@ -1,4 +1,5 @@
-//! What a client may publish, and what is not taken for now. The topic is held to at the door; whose readings a message brings, record by record, at the intake.
+//! What a client may publish, and what is not taken for now. The topic is held to at the door; whose readings a message brings,
+//! record by record, at the intake.
 
 use super::Dialogue;
 use crate::mqtt::acks::Answer;
