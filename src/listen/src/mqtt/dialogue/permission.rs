@@ -59,6 +59,10 @@ impl Dialogue {
     /// Answers a message with such rows. It is not stored, and new when it comes again.
     #[cold]
     pub(super) fn refuse_rows(&mut self, publish: &Publish<'_>) -> Result<bool, Fault> {
+        if publish.qos == 1 {
+            // Whatever becomes of the connection: what the session remembers is taken for stored.
+            self.session.resends.forget(publish.packet_id);
+        }
         let answer = match (publish.qos, self.version) {
             (_, Version::V31 | Version::V3) => {
                 let text = "too many rows wait for their database; send again later";
@@ -67,9 +71,6 @@ impl Dialogue {
             (1, Version::V5) => Answer::AckRefused,
             (_, Version::V5) => Answer::RecRefused,
         };
-        if publish.qos == 1 {
-            self.session.resends.forget(publish.packet_id);
-        }
         self.begin();
         self.acks.owe(publish.packet_id, answer);
         Ok(true)

@@ -84,3 +84,27 @@ async fn a_message_of_qos_0_ends_no_connection() {
     server.plant.until(|account, _| account.received == 2).await;
     server.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_refused_is_new_to_a_session_that_goes_on() {
+    for flags in [2, 4] {
+        let server = Server::start(MqttOptions::default()).await;
+        full(&server, true);
+        for is_present in [0, 1, 1] {
+            let mut client = server.raw().await;
+            client.send(&connect(4, 0, 0, &[], "erp", &[])).await;
+            client.expect(&[0x20, 2, is_present, 0]).await;
+            client.send(&publish(4, flags | (is_present << 3), ROWS, 2, "2")).await;
+            client.closed().await;
+        }
+        assert_eq!(server.plant.account().received, 0);
+        full(&server, false);
+        let mut client = server.raw().await;
+        client.send(&connect(4, 0, 0, &[], "erp", &[])).await;
+        client.expect(&[0x20, 2, 1, 0]).await;
+        client.send(&publish(4, flags | 8, ROWS, 2, "2")).await;
+        client.expect(&ack(if flags == 2 { 0x40 } else { 0x50 }, 2)).await;
+        assert_eq!(server.plant.account().received, 1, "acknowledged is stored");
+        server.stop().await;
+    }
+}
