@@ -13,7 +13,7 @@ use genims_dev::Server;
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,7 @@ fn garbage_takes_little_memory(harness: &'static Harness) {
         let topic = &topic;
         senders
             .extend((0..SENDERS_OF_OTHERS).map(|no| scope.spawn(move || push_snapshots(plant.doors.mqtt, topic, no))));
+        senders.extend((0..SENDERS_OF_OTHERS).map(|no| scope.spawn(move || push_wills(plant.doors.mqtt, no))));
         while senders.iter().any(|sender| !sender.is_finished()) {
             most_mb = most_mb.max(rss_mb(plant));
             std::thread::sleep(Duration::from_millis(50));
@@ -273,6 +274,26 @@ fn push_snapshots(address: SocketAddr, topic: &str, no: usize) {
         let payload = Value::Array(snapshots.collect()).to_string();
         connection.offer(&publish(topic, 0x30, &[], payload.as_bytes()), BLOCKED_AFTER)
     });
+}
+
+/// Goes away without a word, again and again: each will is an event.
+fn push_wills(address: SocketAddr, no: usize) {
+    const CONNECTIONS: usize = 200;
+    let id = format!("will-{no}");
+    let text = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
+    let fields =
+        [b"\0\x04MQTT\x04\x06\0\x3c".to_vec(), text(id.as_bytes()), text(b"plant/lost"), text(&GARBAGE)].concat();
+    let connect = [vec![0x10], length(fields.len()), fields].concat();
+    for _ in 0..CONNECTIONS {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.set_read_timeout(Some(BLOCKED_AFTER)).unwrap();
+        let mut answer = [0; 4];
+        if connection.write_all(&connect).is_err() || connection.read_exact(&mut answer).is_err() {
+            return;
+        }
+        // Refused where the wills of others have taken all room.
+        assert!(matches!(answer, [0x20, 2, 0, 0 | 3]), "{answer:02x?}");
+    }
 }
 
 /// A PUBLISH; `middle` stands between topic and payload.

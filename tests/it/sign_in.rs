@@ -201,7 +201,7 @@ fn only_here(harness: &'static Harness) {
     front.serve();
     let port = front.address().port();
     let status = |version: &str, head: &str| {
-        let said = front.in_clear(&format!("GET /stats HTTP/{version}\r\n{head}Connection: close\r\n\r\n"));
+        let said = front.answer(&format!("GET /stats HTTP/{version}\r\n{head}Connection: close\r\n\r\n"));
         said.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).unwrap_or(0)
     };
     for host in

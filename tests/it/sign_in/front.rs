@@ -204,6 +204,11 @@ impl Front {
         )
     }
 
+    /// What is said to a whole request, in clear. Its end is left to the server: one that is half closed counts as given up.
+    pub(super) fn answer(&self, request: &str) -> String {
+        self.said(request, false)
+    }
+
     /// What is said to these bytes, in clear, when no more come.
     pub(super) fn in_clear(&self, bytes: &str) -> String {
         self.said(bytes, true)

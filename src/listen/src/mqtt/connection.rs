@@ -280,7 +280,9 @@ impl<S: Socket> Connection<S> {
         let will = self.will.take().filter(|_| end.fires_will);
         let will = self.shared.registry.release(&self.lease, session, self.dialogue.session_expiry, will);
         let output = std::mem::take(&mut self.dialogue.output);
-        let Self { socket, mut dialogue, .. } = *self;
+        let Self { socket, mut dialogue, input, .. } = *self;
+        // What is stored may wait long, and needs no more input.
+        drop(input);
         let store = async {
             dialogue.submit().await;
             if let Some(will) = will {

@@ -17,6 +17,7 @@ use super::packet::{Fault, Version, kind, outbound, reason, wire};
 use super::session::{Seen, Session};
 use super::subscriptions::{STATISTICS_INTERVAL, Subscribed};
 use super::telling::{self, Caller};
+use super::will::Taken;
 use crate::count;
 use crate::locks::Pass;
 use crate::resends::Resends;
@@ -77,6 +78,8 @@ pub(super) struct Dialogue {
     /// Nothing was published since [`Dialogue::trim`] looked last.
     quiet: bool,
     receipt: Option<Receipt>,
+    /// Until they are submitted.
+    wills_staged: Vec<Taken>,
     aliases: Aliases,
     /// Exchanges that count against the receive maximum.
     in_flight: usize,
@@ -108,6 +111,7 @@ impl Dialogue {
             round: Round::Empty,
             quiet: false,
             receipt: None,
+            wills_staged: Vec::new(),
             aliases: Aliases::default(),
             in_flight: 0,
             pings_answered: 0,
@@ -388,6 +392,7 @@ impl Dialogue {
         {
             let receipt = intake.submit(&self.session.waiter, &mut self.receipt).await;
             self.receipt = None;
+            self.wills_staged = Vec::new();
             self.round = Round::Empty;
             self.acks.submitted(receipt);
         }

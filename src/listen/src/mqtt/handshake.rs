@@ -10,8 +10,9 @@ use super::packet::connect::{self, Connect};
 use super::packet::outbound::{self, Welcome};
 use super::packet::{Fault, Version, kind, reason, wire};
 use super::proxy;
-use super::registry::{Granted, Will, count_fault};
+use super::registry::{Granted, count_fault};
 use super::telling::{self, Caller};
+use super::will::Will;
 use crate::count;
 use crate::locks::{Credentials, Denied, Pass, Secured, Socket};
 use crate::notices::Peer;
@@ -239,12 +240,8 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, arrival: Arrival) -> Res
     let (keep_alive, keep_alive_told) = keep_alive(&connect, options.keep_alive_max);
     let asked = Duration::from_secs(connect.session_expiry.into());
     let session_expiry = asked.min(options.session_expiry_max);
-    let will = connect.will.map(|will| Will {
-        client_id: client_id.into(),
-        topic: will.topic.into(),
-        payload: will.payload.into(),
-        delay: Duration::from_secs(will.delay.into()).min(options.will_delay_max),
-    });
+    let will = connect.will.map(|will| shared.registry.wills.will(client_id, &will, options.will_delay_max));
+    let will = will.transpose().map_err(refused)?;
     let (lease, granted) =
         shared.registry.enter(&session_id(&pass, client_id), connect.clean_start).await.map_err(refused)?;
     let Granted { session, present, will: older_will } = granted;

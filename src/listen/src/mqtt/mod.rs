@@ -46,6 +46,7 @@ mod session;
 pub mod simulated;
 mod subscriptions;
 mod telling;
+mod will;
 
 #[cfg(test)]
 mod tests;

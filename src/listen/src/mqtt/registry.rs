@@ -9,8 +9,8 @@ use super::Shared;
 use super::packet::{Fault, reason};
 use super::session::Session;
 use super::telling::Caller;
+use super::will::{self, Will};
 use crate::count;
-use genims_model::Event;
 use genims_model::now_us;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -29,29 +29,6 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the messages of a client without a session are remembered, in case it sends them again.
 const RESENDS_KEPT: Duration = Duration::from_secs(60);
-
-/// Wills that wait for their delay; what comes above fires at once.
-const WILLS_MAX: usize = 10_000;
-
-/// What is to be told when a client is lost.
-#[derive(Debug)]
-pub(super) struct Will {
-    pub(super) client_id: Box<str>,
-    pub(super) topic: Box<str>,
-    pub(super) payload: Box<[u8]>,
-    pub(super) delay: Duration,
-}
-
-impl Will {
-    pub(super) fn into_event(self) -> Event {
-        Event::ClientLost {
-            client_id: self.client_id.into(),
-            timestamp_us: now_us(),
-            will_topic: self.topic.into(),
-            will_payload: self.payload.into(),
-        }
-    }
-}
 
 /// A connection's claim on its client id.
 #[derive(Debug)]
@@ -113,7 +90,6 @@ struct Successor {
 struct Entries {
     by_client_id: HashMap<Box<str>, Entry, foldhash::fast::RandomState>,
     parked: usize,
-    wills: usize,
 }
 
 #[derive(Debug)]
@@ -121,11 +97,12 @@ pub(super) struct Registry {
     entries: Mutex<Entries>,
     next: AtomicU64,
     parked_max: usize,
+    pub(super) wills: will::Room,
 }
 
 impl Registry {
     pub(super) fn new(parked_max: usize) -> Self {
-        Self { entries: Mutex::default(), next: AtomicU64::new(0), parked_max }
+        Self { entries: Mutex::default(), next: AtomicU64::new(0), parked_max, wills: will::Room::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -166,7 +143,6 @@ impl Registry {
         let mut granted = Granted { session: Session::default(), present: false, will: None };
         if let Some(Entry::Parked { session, is_over, expires, will }) = entries.by_client_id.remove(&lease.client_id) {
             entries.parked -= 1;
-            entries.wills -= usize::from(will.is_some());
             granted.present = !clean_start && !is_over && expires > Instant::now();
             if granted.present {
                 granted.session = session;
@@ -240,13 +216,12 @@ impl Registry {
         let (session, expiry) = if is_over { (session.begun_anew(), RESENDS_KEPT) } else { (session, expiry) };
         let now = Instant::now();
         let (delayed, due) = match will {
-            Some(will) if !is_over && !will.delay.is_zero() && entries.wills < WILLS_MAX => {
+            Some(will) if !is_over && !will.delay.is_zero() && self.wills.is_for_waiting() => {
                 (Some((now + will.delay.min(expiry), will)), None)
             }
             will => (None, will),
         };
         entries.parked += 1;
-        entries.wills += usize::from(delayed.is_some());
         let entry = Entry::Parked { session, is_over, expires: now + expiry, will: delayed };
         entries.by_client_id.insert(lease.client_id.clone(), entry);
         due
@@ -259,12 +234,11 @@ impl Registry {
         if entries.parked == 0 {
             return due;
         }
-        let Entries { by_client_id, parked, wills } = &mut *entries;
+        let Entries { by_client_id, parked } = &mut *entries;
         by_client_id.retain(|_, entry| {
             let Entry::Parked { expires, will, .. } = entry else { return true };
             if let Some((_, will)) = will.take_if(|(at, _)| all_wills || *at <= now) {
                 due.push(will);
-                *wills -= 1;
             }
             let keep = *expires > now;
             *parked -= usize::from(!keep);
@@ -286,7 +260,11 @@ pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
         if !wills.is_empty() {
             let mut intake = shared.intake_buffer(&Caller::default(), None);
             intake.begin(now_us());
-            wills.into_iter().for_each(|will| intake.event(will.into_event()));
+            let stage = |(event, taken)| {
+                intake.event(event);
+                taken
+            };
+            let _taken: Vec<_> = wills.into_iter().map(Will::into_event).map(stage).collect();
             let waiter = Arc::default();
             let mut receipt = None;
             let submitted = intake.submit(&waiter, &mut receipt);

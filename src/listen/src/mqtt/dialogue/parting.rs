@@ -4,8 +4,8 @@ use super::Dialogue;
 use crate::mqtt::end::End;
 use crate::mqtt::packet::inbound::Disconnect;
 use crate::mqtt::packet::{Fault, outbound, reason};
-use crate::mqtt::registry::Will;
 use crate::mqtt::session::Session;
+use crate::mqtt::will::Will;
 use std::time::Duration;
 
 impl Dialogue {
@@ -49,7 +49,9 @@ impl Dialogue {
     pub(in crate::mqtt) fn fire(&mut self, will: Will) {
         self.begin();
         if let Some(intake) = &mut self.intake {
-            intake.event(will.into_event());
+            let (event, taken) = will.into_event();
+            intake.event(event);
+            self.wills_staged.push(taken);
         }
     }
 }
