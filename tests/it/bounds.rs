@@ -284,16 +284,19 @@ fn push_wills(address: SocketAddr, no: usize) {
     let fields =
         [b"\0\x04MQTT\x04\x06\0\x3c".to_vec(), text(id.as_bytes()), text(b"plant/lost"), text(&GARBAGE)].concat();
     let connect = [vec![0x10], length(fields.len()), fields].concat();
+    let mut taken = 0;
     for _ in 0..CONNECTIONS {
         let mut connection = TcpStream::connect(address).unwrap();
         connection.set_read_timeout(Some(BLOCKED_AFTER)).unwrap();
         let mut answer = [0; 4];
         if connection.write_all(&connect).is_err() || connection.read_exact(&mut answer).is_err() {
-            return;
+            break;
         }
         // Refused where the wills of others have taken all room.
         assert!(matches!(answer, [0x20, 2, 0, 0 | 3]), "{answer:02x?}");
+        taken += usize::from(answer[3] == 0);
     }
+    assert!(taken > 0, "no will of client {no} was taken");
 }
 
 /// A PUBLISH; `middle` stands between topic and payload.

@@ -16,11 +16,16 @@ const EXTRA_BYTES: usize = 256;
 
 /// The room that wills take.
 #[derive(Debug)]
-pub(super) struct Room(Arc<Semaphore>);
+pub(super) struct Room {
+    all: Arc<Semaphore>,
+    /// Of those that wait for their delay: they leave half to clients that come.
+    waiting: Arc<Semaphore>,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(BYTES_MAX)))
+        let [all, waiting] = [BYTES_MAX, BYTES_MAX / 2].map(|bytes| Arc::new(Semaphore::new(bytes)));
+        Self { all, waiting }
     }
 }
 
@@ -28,25 +33,30 @@ impl Room {
     pub(super) fn will(&self, client_id: &str, will: &connect::Will<'_>, delay_max: Duration) -> Result<Will, Fault> {
         let bytes = EXTRA_BYTES + client_id.len() + will.topic.len() + will.payload.len();
         let full = Fault::new(reason::QUOTA_EXCEEDED, "the wills of all clients take 32 MiB; come again later");
-        let taken = self.0.clone().try_acquire_many_owned(bytes as u32).map_err(|_| full)?;
+        let taken = self.all.clone().try_acquire_many_owned(bytes as u32).map_err(|_| full)?;
         Ok(Will {
             client_id: client_id.into(),
             topic: will.topic.into(),
             payload: will.payload.into(),
             delay: Duration::from_secs(will.delay.into()).min(delay_max),
-            taken: Taken(taken),
+            bytes: bytes as u32,
+            taken: Taken { _all: taken, waiting: None },
         })
     }
 
-    /// Wills that wait for their delay leave half of the room to clients that come.
-    pub(super) fn is_for_waiting(&self) -> bool {
-        self.0.available_permits() > BYTES_MAX / 2
+    /// Whether there is room for one more that waits for its delay; it has that from now on.
+    pub(super) fn lets_wait(&self, will: &mut Will) -> bool {
+        will.taken.waiting = self.waiting.clone().try_acquire_many_owned(will.bytes).ok();
+        will.taken.waiting.is_some()
     }
 }
 
 /// To be kept until the event of the will is on its way to the log.
 #[derive(Debug)]
-pub(super) struct Taken(#[expect(dead_code, reason = "its end is what counts")] OwnedSemaphorePermit);
+pub(super) struct Taken {
+    _all: OwnedSemaphorePermit,
+    waiting: Option<OwnedSemaphorePermit>,
+}
 
 #[derive(Debug)]
 pub(super) struct Will {
@@ -54,6 +64,7 @@ pub(super) struct Will {
     topic: Box<str>,
     payload: Box<[u8]>,
     pub(super) delay: Duration,
+    bytes: u32,
     taken: Taken,
 }
 
@@ -85,7 +96,6 @@ mod tests {
                 Ok(will) => wills.push(will),
                 Err(fault) => break fault,
             }
-            assert_eq!(room.is_for_waiting(), wills.len() * 60_267 < BYTES_MAX / 2, "{}", wills.len());
         };
         assert_eq!((fault.reason, wills.len()), (reason::QUOTA_EXCEEDED, BYTES_MAX / 60_267));
         assert!(wills.iter().all(|will| will.delay == delay_max));
@@ -96,7 +106,11 @@ mod tests {
         assert!(room.will("c", &will, delay_max).is_err(), "its event is not on the way yet");
         drop(taken);
         wills.push(room.will("c", &will, delay_max).unwrap());
+
+        // However many are connected, half of the room is for those that wait, and no more.
+        let waiting = wills.iter_mut().map(|will| room.lets_wait(will)).filter(|waits| *waits).count();
+        assert_eq!(waiting, BYTES_MAX / 2 / 60_267);
         drop(wills);
-        assert_eq!(room.0.available_permits(), BYTES_MAX);
+        assert_eq!([&room.all, &room.waiting].map(|room| room.available_permits()), [BYTES_MAX, BYTES_MAX / 2]);
     }
 }
