@@ -29,7 +29,7 @@ use tokio_postgres::SimpleQueryMessage;
 const CONNECTIONS_MAX: usize = 2;
 const QUERIES_MAX: usize = 8;
 /// A server that takes longer to let us in is as good as down.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(6);
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(30);
 /// At full scale a rule may go through all rows of a large table more than once.
 const QUERY_TIME_MAX: Duration = Duration::from_secs(900);
 
