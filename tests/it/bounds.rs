@@ -2,11 +2,12 @@
 
 use crate::harness::Harness;
 use crate::letters::{TABLE, balanced};
-use crate::routes::{picture, plant as routed_plant, sink};
+use crate::routes::{picture, plant as routed_plant};
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Speech, encode, now_us};
 use crate::server::{Plant, Setup};
 use crate::stream::{now_ms, send};
+use crate::tally::sink;
 use crate::{positions, routes};
 use genims::server::STOP_MAX;
 use genims_dev::Server;

@@ -93,9 +93,7 @@ fn before_a_cursor(harness: &'static Harness) {
     plant.stack.stop_server(Server::Postgres).unwrap();
     let newest = segments(&log).pop().unwrap();
     all.extend(sent(&plant, "behind", |_| segments(&log).iter().filter(|path| **path > newest).count() >= 3));
-    let mirror =
-        |stats: &serde_json::Value| stats["sinks"][1]["lag_records"] == 0 && stats["sinks"][1]["name"] == "mongodb";
-    eventually("the mirror has everything", CATCH_UP, || mirror(&plant.stats()));
+    tally::caught_up(&plant, &["mongodb"], CATCH_UP);
     plant.terminate();
     let broken = segments(&log).into_iter().find(|path| *path > newest).unwrap();
     break_a_record(&broken);
@@ -165,12 +163,7 @@ fn in_the_log_of_events(harness: &'static Harness) {
     tally::drained(&plant, CATCH_UP);
     plant.stack.stop_server(Server::Mongodb).unwrap();
     (5..CHANGES).for_each(change);
-    let routed = || {
-        let stats = plant.stats();
-        let router = stats["sinks"].as_array().unwrap().iter().find(|sink| sink["name"] == "events").unwrap();
-        router["lag_records"] == 0
-    };
-    eventually("all events are in their log", CATCH_UP, routed);
+    tally::caught_up(&plant, &["events"], CATCH_UP);
     plant.terminate();
     let broken = segments(&plant.folder.join("data/events")).pop().unwrap();
     break_a_record(&broken);

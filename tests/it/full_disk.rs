@@ -12,7 +12,7 @@ use crate::running::eventually;
 use crate::sender::{Load, LoadOptions, Sent};
 use crate::server::{Plant, Sensor, Setup};
 use crate::stream::{now_ms, send};
-use crate::tally;
+use crate::tally::{self, sink};
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
@@ -207,10 +207,6 @@ fn a_new_sensor_waits(harness: &'static Harness) {
     plant.stored_exactly(&known, 1);
     assert_eq!(plant.stats()["total"]["dead_lettered"], 0);
     plant.terminate();
-}
-
-fn sink<'a>(stats: &'a Value, name: &str) -> &'a Value {
-    stats["sinks"].as_array().unwrap().iter().find(|sink| sink["name"] == name).unwrap()
 }
 
 /// Until the log of events needs a segment for which there is no room; the log of everything has some left.

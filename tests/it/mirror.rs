@@ -26,8 +26,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
 }
 
 fn mirror(plant: &Plant) -> Value {
-    let stats = plant.stats();
-    stats["sinks"].as_array().unwrap().iter().find(|sink| sink["name"] == "mongodb").unwrap().clone()
+    tally::sink(&plant.stats(), "mongodb")
 }
 
 fn what_was_cut_off_is_brought_back(harness: &'static Harness) {
@@ -93,6 +92,6 @@ fn alone_it_is_waited_for(harness: &'static Harness) {
     let acked = load.acked();
     eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
     let sent = load.finish(CATCH_UP);
-    eventually("it has everything", CATCH_UP, || mirror(&plant)["lag_records"] == 0);
+    tally::caught_up(&plant, &["mongodb"], CATCH_UP);
     tally::each_document_is_there_once(harness, &plant, &sent);
 }

@@ -2,12 +2,12 @@
 //! holds is there again, once; nothing is skipped; what cannot be right is said with its remedy.
 
 use crate::harness::Harness;
-use crate::routes::{count, picture, plant as routed_plant, sink};
+use crate::routes::{count, picture, plant as routed_plant};
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions};
 use crate::server::{Plant, Setup};
 use crate::stream::{now_ms, send};
-use crate::tally;
+use crate::tally::{self, sink};
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable;

@@ -5,10 +5,11 @@ use crate::harness::{Harness, write_env};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup};
 use crate::stream::{now_ms, send};
+use crate::tally::sink;
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -198,11 +199,6 @@ pub(crate) fn close(plant: &Plant, database: &str) {
 
 pub(crate) fn open(plant: &Plant, database: &str) {
     plant.execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
-}
-
-pub(crate) fn sink(report: &Value, name: &str) -> Value {
-    let sinks = report["sinks"].as_array().unwrap();
-    sinks.iter().find(|sink| sink["name"] == name).cloned().unwrap_or_default()
 }
 
 /// That many thousands of changes of a machine's state, which [`EACH`] brings into two databases, one of which has all of them

@@ -2,10 +2,11 @@
 //! end, parts, energy, a tool, an operator, measured parts, two critical faults at once. What routes wrote obeys the rules of `verify`.
 
 use crate::harness::Harness;
-use crate::routes::{count, picture, plant, sink, work};
+use crate::routes::{count, picture, plant, work};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use crate::stream::{now_ms, send};
+use crate::tally::sink;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use mysql_async::prelude::Queryable;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a tool box: which tools are in use changes with the topics")]
 
+use std::fmt::Debug;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -78,6 +79,22 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut check: impl FnMut() ->
     let deadline = Instant::now() + limit;
     while !check() {
         assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Repeats `look` until it has nothing left to say; panics when it says the same for `limit`. How long all of it takes is up to
+/// the machine, which other tests keep busy: only what stands still has failed.
+#[track_caller]
+pub(crate) fn goes_on<P: PartialEq + Debug>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<P>) {
+    let mut last = None;
+    let mut deadline = Instant::now() + limit;
+    while let Some(now) = look() {
+        if last.as_ref() != Some(&now) {
+            deadline = Instant::now() + limit;
+        }
+        assert!(Instant::now() < deadline, "not a step within {limit:?}: {what}: {now:#?}");
+        last = Some(now);
         std::thread::sleep(POLL_INTERVAL);
     }
 }

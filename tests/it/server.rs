@@ -4,6 +4,7 @@
 
 use crate::harness::{Harness, PrivateStack, connect_postgres, write_env};
 use crate::running::Running;
+use crate::tally;
 use genims_dev::Server;
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
@@ -287,19 +288,7 @@ impl Plant {
     /// Waits until all that was received is in both databases; the report of then.
     #[track_caller]
     pub(crate) fn idle(&self) -> Value {
-        let mut stats = Value::Null;
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Some((200, body)) = self.get("/stats") {
-                stats = serde_json::from_str(&body).unwrap();
-                let lag = |sink: &Value| sink["lag_records"] != 0;
-                if stats["total"]["in_flight"] == 0 && !stats["sinks"].as_array().unwrap().iter().any(lag) {
-                    return stats;
-                }
-            }
-            assert!(Instant::now() < end, "not idle within {PATIENCE:?}: {stats:#}\n{}", self.log_text());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        tally::drained(self, PATIENCE)
     }
 
     /// Runs a query on one of the plant's PostgreSQL databases.

@@ -25,8 +25,8 @@ pub(super) fn command(launch: &Launch<'_>) -> Result<Command> {
     command.args(["--tlsMode", "preferTLS", "--tlsAllowConnectionsWithoutCertificates"]);
     command.arg("--tlsCertificateKeyFile").arg(&tls.bundle).arg("--tlsCAFile").arg(&tls.ca);
     // A twentieth of the cache may be dirty before eviction begins, and the open buckets of 1,760 series are more than that
-    // of 1 GB: with it four threads evicted all the time and took a core.
-    command.args(["--wiredTigerCacheSizeGB", if launch.small { "0.25" } else { "3" }]);
+    // of 1 GB: with it four threads evicted all the time and took a core. Tests have many of them, and little in each.
+    command.args(["--wiredTigerCacheSizeGB", if launch.small { "1" } else { "3" }]);
     if launch.small {
         // Tests make it fail on purpose. A diary of its own figures took 7 % of a machine with many of them.
         command.args(["--setParameter", "enableTestCommands=1"]);

@@ -254,7 +254,7 @@ fn the_zone_of_the_topic_is_that_of_every_form() {
         format!(r#"{{"_msgid":"a","payload":{text}}}"#),
         format!(r#"{{"_msgid":"a","payload":{loose_text}}}"#),
         format!(r#"{{"_msgid":"a","payload":{buffer}}}"#),
-        format!(r#"{{"_msgid":"a","time":"2023-11-14 23:13:20.123","payload":{{"A":"RUN"}}}}"#),
+        r#"{"_msgid":"a","time":"2023-11-14 23:13:20.123","payload":{"A":"RUN"}}"#.to_owned(),
         "M1 A=1 2023-11-14T23:13:20.123".to_owned(),
         "M1 A=1 2023-11-14 23:13:20.123".to_owned(),
         "M1 A=1 2023-11-14T22:13:20.123Z".to_owned(),

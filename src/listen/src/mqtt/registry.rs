@@ -66,7 +66,7 @@ enum Entry {
         session: Session,
         is_over: bool,
         expires: Instant,
-        will: Option<(Instant, Will)>,
+        will: Option<(Instant, Box<Will>)>,
     },
 }
 
@@ -148,7 +148,7 @@ impl Registry {
                 granted.session = session;
             } else {
                 granted.session = session.begun_anew();
-                granted.will = will.map(|(_, will)| will);
+                granted.will = will.map(|(_, will)| *will);
             }
         }
         let owner = Owner {
@@ -218,7 +218,7 @@ impl Registry {
         let mut due = will;
         let delayed = due
             .take_if(|will| !is_over && !will.delay.is_zero() && self.wills.lets_wait(will))
-            .map(|will| (now + will.delay.min(expiry), will));
+            .map(|will| (now + will.delay.min(expiry), Box::new(will)));
         entries.parked += 1;
         let entry = Entry::Parked { session, is_over, expires: now + expiry, will: delayed };
         entries.by_client_id.insert(lease.client_id.clone(), entry);
@@ -236,7 +236,7 @@ impl Registry {
         by_client_id.retain(|_, entry| {
             let Entry::Parked { expires, will, .. } = entry else { return true };
             if let Some((_, will)) = will.take_if(|(at, _)| all_wills || *at <= now) {
-                due.push(will);
+                due.push(*will);
             }
             let keep = *expires > now;
             *parked -= usize::from(!keep);

@@ -40,9 +40,9 @@ impl Nobodys {
     }
 }
 
-/// Whether one time can be said of all of a message: nobody's values may come to have the same time, of which all but one would be lost
-/// as resends, and the message has no such key itself, which would stand twice then. Under no other key a time would be better than
-/// every one that is left out.
+/// Whether a time can be said of all of a message. Not of several values of one sensor, of which all but one would be taken for
+/// resends; nor where the message has the key itself, which would stand twice. Under no other key a time would go before every one
+/// that is left out.
 fn takes_one_time(mut untimed: Vec<u64>, payload: &[u8]) -> bool {
     let has = |wanted: &[u8]| payload.windows(wanted.len()).any(|part| part == wanted);
     untimed.sort_unstable();
@@ -51,7 +51,8 @@ fn takes_one_time(mut untimed: Vec<u64>, payload: &[u8]) -> bool {
 
 impl IntakeBuffer {
     /// Ends a message, of which `payload` is all: a JSON object of which nobody knows anything is kept as it came, with what its sender
-    /// said beside the values; one without times with that of its receipt, so that it comes back when it came, if that tells its values apart.
+    /// said beside the values; one without times with that of its receipt, so that it comes back when it came. Where that would
+    /// be the time of several values of a sensor, each is kept alone.
     #[inline]
     pub fn end_message(&mut self, payload: &[u8]) {
         if self.nobodys.points > 0 {
@@ -66,12 +67,12 @@ impl IntakeBuffer {
         if self.records - records != points || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
             return;
         }
-        let payload = match untimed.len() as u64 {
-            0 => payload.to_vec(),
-            all if all == points && takes_one_time(untimed, payload) => {
-                [&b"{\""[..], TIME_KEY, b"\":", first_us.to_string().as_bytes(), b",", members].concat()
-            }
-            _ => return,
+        let payload = if untimed.is_empty() {
+            payload.to_vec()
+        } else if untimed.len() as u64 == points && takes_one_time(untimed, payload) {
+            [&b"{\""[..], TIME_KEY, b"\":", first_us.to_string().as_bytes(), b",", members].concat()
+        } else {
+            return;
         };
         let all = &mut self.staged[0].dead_letters;
         if all.len() <= letters || payload.len() > PAYLOAD_KEPT_BYTES_MAX {

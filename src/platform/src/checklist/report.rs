@@ -128,9 +128,9 @@ mod tests {
         let by = [Signature::of_test("ada"), Signature::of_test("grace")];
         assert_eq!(state(Some("s"), &[], Ok(&[])), State::ToBeSigned);
         assert_eq!(state(Some("another statement"), &[], Ok(&by)), State::ToBeSigned, "that was not signed");
-        assert_eq!(state(Some("s"), &[holds.clone()], Ok(&by)), State::Signed);
+        assert_eq!(state(Some("s"), std::slice::from_ref(&holds), Ok(&by)), State::Signed);
         assert_eq!(state(Some("s"), &[fails], Ok(&by)), State::Fails);
-        assert_eq!(state(Some("s"), &[holds.clone()], Err("away; start it")), State::Unknown);
+        assert_eq!(state(Some("s"), std::slice::from_ref(&holds), Err("away; start it")), State::Unknown);
         assert_eq!(state(None, &[holds], Ok(&by)), State::Holds);
         assert_eq!(state(None, &[], Ok(&[])), State::Unknown, "what nothing looked at does not hold");
         let report = LineReport::new(&line(Some("s")), Vec::new(), Ok(&by));

@@ -144,7 +144,7 @@ async fn refused_one_by_one(
     let each = &mut |row: Fields<'_>| {
         let sensor = field(&row, 0);
         if readings.get(sensor).is_some_and(Readings::has_some_refused) {
-            let [ms, units] = [1, 2].map(|index| field(&row, index).parse().unwrap_or_default());
+            let [ms, units]: [i64; 2] = [1, 2].map(|index| field(&row, index).parse().unwrap_or_default());
             let equal = Equal { refused: number(&row, 3), stored: number(&row, 4), checksum: number(&row, 5) };
             found.entry((sensor.to_owned(), ms)).or_default().insert(units, equal);
         }
@@ -208,7 +208,7 @@ impl Mirror<'_> {
             let each = |document: &Document| {
                 let Ok(id) = document.get_document("_id") else { return };
                 let sensor = id.get_str("sensor").unwrap_or_default();
-                let [ms, units] = ["ms", "units"].map(|name| id.get_i64(name).unwrap_or_default());
+                let [ms, units]: [i64; 2] = ["ms", "units"].map(|name| id.get_i64(name).unwrap_or_default());
                 let place = (sensor.to_owned(), ms);
                 // One that another question names, too, is counted there.
                 if places.binary_search(&&place).is_err() {
