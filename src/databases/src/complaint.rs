@@ -47,11 +47,13 @@ pub struct Fault {
     pub problem: String,
     allowed: Option<String>,
     nearest: Option<String>,
+    /// The word at fault, where no value of the file shows it.
+    word: Option<String>,
 }
 
 impl Fault {
     pub fn new(path: impl IntoIterator<Item = Step>, problem: impl Into<String>) -> Self {
-        Self { path: path.into_iter().collect(), problem: problem.into(), allowed: None, nearest: None }
+        Self { path: path.into_iter().collect(), problem: problem.into(), allowed: None, nearest: None, word: None }
     }
 
     /// A value that is not what its key takes.
@@ -100,12 +102,17 @@ impl Fault {
             }
         }
         let is_secret = |value: &String| key.ends_with("password") || value.contains('@');
+        let problem = match self.word {
+            // What serde buffers is told by its table.
+            Some(word) if found.value.is_none() => format!("`{word}` is {}", self.problem),
+            _ => self.problem,
+        };
         Complaint {
             file: Some(file.to_owned()),
             line: found.line,
             value: found.value.filter(|value| !is_secret(value)).map(beginning),
             key: Some(key).filter(|key| !key.is_empty()),
-            problem: self.problem,
+            problem,
             allowed: self.allowed,
             nearest: self.nearest,
         }
@@ -256,7 +263,8 @@ pub fn read<T: DeserializeOwned>(path: &[Step], value: Value) -> Result<T, Fault
             Fault::unknown(steps, "unknown key", key, &quoted.collect::<Vec<_>>())
         } else if message.starts_with("unknown variant") {
             let word = quoted.next().unwrap_or_default();
-            Fault::unknown(steps, "not a word known here", word, &quoted.collect::<Vec<_>>())
+            let fault = Fault::unknown(steps, "not a word known here", word, &quoted.collect::<Vec<_>>());
+            Fault { word: Some(word.to_owned()), ..fault }
         } else if message.starts_with("missing field") {
             steps.push(Step::from(quoted.next().unwrap_or_default()));
             Fault::new(steps, "is missing; add it")

@@ -40,9 +40,8 @@ impl Templates {
     }
 
     /// `None`: the topic fits no layout.
-    #[inline]
     pub fn parse<'t>(&self, topic: &'t str) -> Option<Address<'t>> {
-        match topic.strip_prefix(NATIVE_PREFIX) {
+        match native(topic) {
             Some(rest) if !self.maps_native => parse_native(rest),
             _ => self.parse_other(topic),
         }
@@ -56,7 +55,7 @@ impl Templates {
     /// What the topic says, and how payloads below it are to be read if that is configured.
     #[inline]
     pub(super) fn place<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
-        match topic.strip_prefix(NATIVE_PREFIX) {
+        match native(topic) {
             Some(rest) if !self.maps_native => Some((parse_native(rest)?, None)),
             _ => self.place_other(topic),
         }
@@ -68,7 +67,7 @@ impl Templates {
             return Some((Address { factory: None, line: None, machine: None, kind: Kind::Readings }, None));
         }
         self.parse_own(topic).or_else(|| {
-            let rest = topic.strip_prefix(NATIVE_PREFIX)?;
+            let rest = native(topic)?;
             Some((parse_native(rest)?, None))
         })
     }
@@ -78,15 +77,24 @@ impl Templates {
             return None;
         }
         let mut levels = [""; SEGMENTS_MAX];
-        let mut count = 0;
+        let (mut count, mut has_empty) = (0, false);
         for level in levels_of(topic) {
             *levels.get_mut(count)? = level;
+            has_empty |= level.is_empty();
             count += 1;
         }
         let levels = &levels[..count];
-        let fits = |template: &Template| match_template(template, levels);
+        let fits = |template: &Template| match_template(template, levels, has_empty);
         self.own.iter().find_map(|template| Some((fits(template)?, template.mapping.as_ref())))
     }
+}
+
+/// What stands behind the native prefix. As an array it is compared without a call.
+#[inline]
+fn native(topic: &str) -> Option<&str> {
+    const BYTES: usize = NATIVE_PREFIX.len();
+    let is_native = topic.as_bytes().first_chunk::<BYTES>() == NATIVE_PREFIX.as_bytes().first_chunk::<BYTES>();
+    if is_native { topic.get(BYTES..) } else { None }
 }
 
 /// As `topic.split('/')`; on levels of a few bytes, comparing byte by byte beats starting a search for each.
@@ -109,7 +117,7 @@ pub fn is_of_rows(topic: &str) -> bool {
 /// For which database rows are published there.
 #[inline]
 pub fn database_of_rows(topic: &str) -> Option<&str> {
-    let rest = topic.strip_prefix(NATIVE_PREFIX)?.strip_prefix("rows/")?;
+    let rest = native(topic)?.strip_prefix("rows/")?;
     rest.split('/').next()
 }
 
@@ -136,7 +144,7 @@ fn parse_native(rest: &str) -> Option<Address<'_>> {
     }
 }
 
-fn match_template<'t>(template: &Template, levels: &[&'t str]) -> Option<Address<'t>> {
+fn match_template<'t>(template: &Template, levels: &[&'t str], has_empty: bool) -> Option<Address<'t>> {
     if template.segments.len() != levels.len() {
         return None;
     }
@@ -146,7 +154,7 @@ fn match_template<'t>(template: &Template, levels: &[&'t str]) -> Option<Address
         match segment {
             Segment::Literal(literal) if **literal == **level => {}
             Segment::Literal(_) => return None,
-            Segment::Named(role) if level.is_empty() && *role != LevelRole::Ignored => return None,
+            Segment::Named(role) if has_empty && level.is_empty() && *role != LevelRole::Ignored => return None,
             Segment::Named(LevelRole::Factory) => address.factory = Some(level),
             Segment::Named(LevelRole::Line) => address.line = Some(level),
             Segment::Named(LevelRole::Machine) => address.machine = Some(level),

@@ -110,7 +110,7 @@ pub(super) fn security(findings: Result<&[Finding], &Missing>) -> Outcome {
 mod tests {
     use super::*;
     use genims_databases::{Engine, Environment};
-    use genims_platform::checklist::State;
+    use genims_platform::checklist::LineState;
     use std::path::Path;
 
     fn examined(checks: &[(Subject, Grade, &str)]) -> Examination {
@@ -138,28 +138,28 @@ mod tests {
         let state =
             |checks: &[(Subject, Grade, &str)], subjects: &[Subject]| judged(&examined(checks), subjects, false).state;
         let away = [(reachable, Grade::Failed, "refused")];
-        assert_eq!(state(&away, &[login]), State::Unknown);
-        assert_eq!(state(&away, &[reachable, login]), State::Fails);
-        assert_eq!(state(&away, &[]), State::Fails);
+        assert_eq!(state(&away, &[login]), LineState::Unknown);
+        assert_eq!(state(&away, &[reachable, login]), LineState::Fails);
+        assert_eq!(state(&away, &[]), LineState::Fails);
         let gone = [(reachable, Grade::Ok, "h:1"), (schema, Grade::Failed, "does not exist")];
-        assert_eq!(state(&gone, &[login]), State::Fails);
+        assert_eq!(state(&gone, &[login]), LineState::Fails);
         let there = [(reachable, Grade::Ok, "h:1"), (login, Grade::Ok, "ada")];
-        assert_eq!((state(&there, &[login]), state(&there, &[])), (State::Holds, State::Holds));
-        assert_eq!(state(&[], &[]), State::Unknown);
+        assert_eq!((state(&there, &[login]), state(&there, &[])), (LineState::Holds, LineState::Holds));
+        assert_eq!(state(&[], &[]), LineState::Unknown);
     }
 
     #[test]
     fn what_is_good_enough_on_this_machine_or_a_warning_fails_where_a_line_is_strict() {
         let clear = format!("{IN_CLEAR}; on this machine");
         for (subject, grade, found, strictly) in [
-            (Subject::Tls, Grade::Ok, clear.as_str(), State::Fails),
-            (Subject::Tls, Grade::Warning, IN_CLEAR, State::Fails),
-            (Subject::Tls, Grade::Ok, "TLSv1.3", State::Holds),
-            (Subject::Login, Grade::Warning, "none", State::Fails),
-            (Subject::Login, Grade::Ok, "nonesuch", State::Holds),
+            (Subject::Tls, Grade::Ok, clear.as_str(), LineState::Fails),
+            (Subject::Tls, Grade::Warning, IN_CLEAR, LineState::Fails),
+            (Subject::Tls, Grade::Ok, "TLSv1.3", LineState::Holds),
+            (Subject::Login, Grade::Warning, "none", LineState::Fails),
+            (Subject::Login, Grade::Ok, "nonesuch", LineState::Holds),
         ] {
             let examined = examined(&[(subject, grade, found)]);
-            assert_eq!(judged(&examined, &[subject], false).state, State::Holds, "{found}");
+            assert_eq!(judged(&examined, &[subject], false).state, LineState::Holds, "{found}");
             assert_eq!(judged(&examined, &[subject], true).state, strictly, "{found}");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
             |text: &str| Settings::parse(text, Path::new("plant.toml"), &Environment::default()).expect("settings");
         let clear =
             listeners(&settings("[[listeners]]\ntype = \"mqtt\"\nname = \"press\"\nlisten = \"127.0.0.1:1884\""));
-        assert_eq!(clear.state, State::Fails);
+        assert_eq!(clear.state, LineState::Fails);
         assert!(clear.found.contains("2 of 2") && clear.found.contains("press, the HTTP side"), "{}", clear.found);
     }
 }

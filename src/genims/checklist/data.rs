@@ -1,6 +1,6 @@
 //! What the databases hold, and what flows between them: findings of `genims verify`, jobs, the audit trail, expiry.
 
-use super::Places;
+use super::ChecklistPlaces;
 use super::looks::Missing;
 use chrono::{DateTime, Utc};
 use genims_changes::ChangesError;
@@ -11,7 +11,7 @@ use genims_etl::job::{self, Job};
 use genims_etl::run::Places as EtlPlaces;
 use genims_etl::schedule::Schedule;
 use genims_platform::checklist::Outcome;
-use genims_platform::checklist::definition::{Rules, meant};
+use genims_platform::checklist::definition::{RuleSelection, meant};
 use genims_platform::provision::{self, Mode, ProvisionStatus};
 use genims_platform::retention::{self, How};
 use genims_platform::verify::{Finding, Outcome as Found, Verdict};
@@ -27,7 +27,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const CLOCKS_PUT_BACK: Duration = Duration::from_secs(3_600);
 
 /// All findings that are meant.
-pub(super) fn verify(verdict: Result<&Verdict, &Missing>, rules: &Rules, registry: &Registry) -> Outcome {
+pub(super) fn verify(verdict: Result<&Verdict, &Missing>, rules: &RuleSelection, registry: &Registry) -> Outcome {
     let verdict = match verdict {
         Ok(verdict) => verdict,
         Err(missing) => return Outcome::not_looked_at(missing),
@@ -74,8 +74,8 @@ fn is_unseen(finding: &Finding) -> bool {
     matches!(finding.outcome, Found::Failed | Found::Skipped)
 }
 
-fn is_meant(finding: &Finding, rules: &Rules, owners: &[&str]) -> bool {
-    let Rules { rules: names, family, except, of, refers_to, across, .. } = rules;
+fn is_meant(finding: &Finding, rules: &RuleSelection, owners: &[&str]) -> bool {
+    let RuleSelection { rules: names, family, except, of, refers_to, across, .. } = rules;
     let owner = finding.databases.first().map(String::as_str).unwrap_or_default();
     (names.is_empty() || names.contains(&finding.rule))
         && family.as_ref().is_none_or(|family| *family == finding.family)
@@ -93,7 +93,7 @@ pub(super) struct Jobs {
     pub(super) succeeded_within: Option<Duration>,
 }
 
-pub(super) async fn etl(places: &Places<'_>, target: &str, wanted: Jobs) -> Outcome {
+pub(super) async fn etl(places: &ChecklistPlaces<'_>, target: &str, wanted: Jobs) -> Outcome {
     let (database, jobs) = match (places.registry.get(target), job::load(places.registry, None)) {
         (Ok(database), Ok(jobs)) => (database, jobs),
         (Err(error), _) => return Outcome::not_looked_at(error),
@@ -121,7 +121,7 @@ fn filled(database: &Database, jobs: &[&Job]) -> String {
 }
 
 /// What is wrong with their definitions.
-fn defined(places: &Places<'_>, database: &Database, jobs: &[&Job], wanted: Jobs) -> Option<Outcome> {
+fn defined(places: &ChecklistPlaces<'_>, database: &Database, jobs: &[&Job], wanted: Jobs) -> Option<Outcome> {
     let remedy = "add a job to config/etl (config/etl/README.md says how)";
     if jobs.is_empty() {
         return Some(Outcome::fails(format!("no job fills {}", database.name), remedy));
@@ -152,7 +152,7 @@ fn is_due_every(schedule: &Schedule, now: DateTime<Utc>, every: Duration) -> boo
     due.is_some()
 }
 
-async fn succeeded(places: &Places<'_>, jobs: &[&Job], within: Duration) -> Outcome {
+async fn succeeded(places: &ChecklistPlaces<'_>, jobs: &[&Job], within: Duration) -> Outcome {
     let etl = EtlPlaces { registry: places.registry.clone(), environment: places.environment.clone() };
     let bookkeeping = match etl.bookkeeping().await {
         Ok(bookkeeping) => bookkeeping,
@@ -175,7 +175,7 @@ async fn succeeded(places: &Places<'_>, jobs: &[&Job], within: Duration) -> Outc
     Outcome::of_all(each)
 }
 
-pub(super) async fn audit_trail(places: &Places<'_>) -> Outcome {
+pub(super) async fn audit_trail(places: &ChecklistPlaces<'_>) -> Outcome {
     let remark = RefCell::new(None);
     let look = async {
         let registry = places.registry;
@@ -219,7 +219,7 @@ fn told(report: &trail::TrailReport, remark: Option<&str>) -> Outcome {
 }
 
 /// Collections as their files say them, and those of which the server deletes what is too old.
-pub(super) async fn expiry(places: &Places<'_>) -> Outcome {
+pub(super) async fn expiry(places: &ChecklistPlaces<'_>) -> Outcome {
     let options = provision::Options { only: vec!["production".to_owned()], mode: Mode::Check };
     let checked = provision::run(places.registry, places.environment, &options, &|_| ());
     let report = match timeout(ANSWER_MAX, checked).await {
@@ -257,7 +257,7 @@ fn hours(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_platform::checklist::State;
+    use genims_platform::checklist::LineState;
 
     fn finding(rule: &str, databases: &[&str], outcome: Found) -> Finding {
         let mut finding = Finding::new(rule, "agreement", databases, "It agrees");
@@ -265,7 +265,7 @@ mod tests {
         finding
     }
 
-    fn state(findings: Vec<Finding>, rules: &Rules) -> State {
+    fn state(findings: Vec<Finding>, rules: &RuleSelection) -> LineState {
         let registry = Registry::load(None).expect("the embedded registry");
         // Made by hand: what a verdict judges is not asked here.
         let verdict =
@@ -273,30 +273,30 @@ mod tests {
         verify(Ok(&verdict), rules, &registry).state
     }
 
-    fn named(rule: &str) -> Rules {
-        Rules { rules: vec![rule.to_owned()], ..Rules::default() }
+    fn named(rule: &str) -> RuleSelection {
+        RuleSelection { rules: vec![rule.to_owned()], ..RuleSelection::default() }
     }
 
     #[test]
     fn a_violated_rule_fails_and_one_that_nobody_could_look_at_is_unknown() {
         let all = |outcome| vec![finding("r", &["a", "b"], Found::Passed), finding("s", &["a"], outcome)];
-        let family = Rules { family: Some("agreement".to_owned()), ..Rules::default() };
+        let family = RuleSelection { family: Some("agreement".to_owned()), ..RuleSelection::default() };
         for (outcome, expected) in [
-            (Found::Passed, State::Holds),
-            (Found::Violated, State::Fails),
-            (Found::Empty, State::Holds),
-            (Found::Failed, State::Unknown),
-            (Found::Skipped, State::Unknown),
+            (Found::Passed, LineState::Holds),
+            (Found::Violated, LineState::Fails),
+            (Found::Empty, LineState::Holds),
+            (Found::Failed, LineState::Unknown),
+            (Found::Skipped, LineState::Unknown),
         ] {
             assert_eq!(state(all(outcome), &family), expected, "{outcome:?}");
-            assert_eq!(state(all(outcome), &named("r")), State::Holds, "{outcome:?}");
+            assert_eq!(state(all(outcome), &named("r")), LineState::Holds, "{outcome:?}");
         }
-        assert_eq!(state(all(Found::Empty), &named("s")), State::Unknown, "nothing shows that it holds");
-        assert_eq!(state(all(Found::Passed), &named("t")), State::Unknown, "nobody looked");
-        assert_eq!(state(Vec::new(), &family), State::Unknown);
-        let twice = Rules { looked_at: Some(3), ..named("r") };
-        assert_eq!(state(all(Found::Passed), &twice), State::Holds);
-        assert_eq!(state(all(Found::Passed), &Rules { looked_at: Some(4), ..named("r") }), State::Fails);
+        assert_eq!(state(all(Found::Empty), &named("s")), LineState::Unknown, "nothing shows that it holds");
+        assert_eq!(state(all(Found::Passed), &named("t")), LineState::Unknown, "nobody looked");
+        assert_eq!(state(Vec::new(), &family), LineState::Unknown);
+        let twice = RuleSelection { looked_at: Some(3), ..named("r") };
+        assert_eq!(state(all(Found::Passed), &twice), LineState::Holds);
+        assert_eq!(state(all(Found::Passed), &RuleSelection { looked_at: Some(4), ..named("r") }), LineState::Fails);
     }
 
     #[test]
@@ -318,14 +318,14 @@ mod tests {
     fn findings_are_meant_by_owner_by_target_and_by_reach() {
         let across = finding("r", &["genims_hr_db", "genims_master_db"], Found::Passed);
         let inside = finding("s", &["genims_master_db"], Found::Passed);
-        let meant = |finding: &Finding, rules: &Rules| is_meant(finding, rules, &["genims_hr_db"]);
-        let of = Rules { of: vec!["hr".to_owned()], ..Rules::default() };
+        let meant = |finding: &Finding, rules: &RuleSelection| is_meant(finding, rules, &["genims_hr_db"]);
+        let of = RuleSelection { of: vec!["hr".to_owned()], ..RuleSelection::default() };
         assert!(meant(&across, &of) && !meant(&inside, &of));
-        let other = |family: &str| Rules { except: Some(family.to_owned()), ..Rules::default() };
+        let other = |family: &str| RuleSelection { except: Some(family.to_owned()), ..RuleSelection::default() };
         assert!(meant(&across, &other("references")) && !meant(&across, &other("agreement")));
-        let reach = Rules { across: true, ..Rules::default() };
+        let reach = RuleSelection { across: true, ..RuleSelection::default() };
         assert!(meant(&across, &reach) && !meant(&inside, &reach));
-        let target = Rules { refers_to: Some("genims_hr_db".to_owned()), ..Rules::default() };
+        let target = RuleSelection { refers_to: Some("genims_hr_db".to_owned()), ..RuleSelection::default() };
         assert!(meant(&across, &target) && !meant(&inside, &target));
     }
 }

@@ -1,6 +1,6 @@
 //! What several lines need, found when the first of them asks and kept for the others.
 
-use super::{Places, Progress};
+use super::{ChecklistPlaces, Progress};
 use crate::security::{self, Finding};
 use genims_backup::listing::{self, Listing};
 use genims_platform::doctor::{self, DoctorReport};
@@ -21,7 +21,7 @@ impl std::fmt::Display for Missing {
 }
 
 pub(super) struct Looks<'a> {
-    places: &'a Places<'a>,
+    places: &'a ChecklistPlaces<'a>,
     pub(super) show: &'a dyn Fn(Progress<'_>),
     doctor: OnceCell<DoctorReport>,
     verdict: OnceCell<Result<Verdict, Missing>>,
@@ -31,7 +31,7 @@ pub(super) struct Looks<'a> {
 }
 
 impl<'a> Looks<'a> {
-    pub(super) fn new(places: &'a Places<'a>, show: &'a dyn Fn(Progress<'_>)) -> Self {
+    pub(super) fn new(places: &'a ChecklistPlaces<'a>, show: &'a dyn Fn(Progress<'_>)) -> Self {
         let (doctor, verdict) = (OnceCell::new(), OnceCell::new());
         let (stats, security, backups) = (Cell::new(), Cell::new(), Cell::new());
         Self { places, show, doctor, verdict, stats, security, backups }
@@ -52,7 +52,7 @@ impl<'a> Looks<'a> {
                     (self.show)(Progress::Step(&format!("verify: {what}")));
                 }
             };
-            let Places { registry, environment, .. } = self.places;
+            let ChecklistPlaces { registry, environment, .. } = self.places;
             let verdict = verify::run(registry, environment, &verify::Options::default(), &step).await;
             verdict.map_err(|error| Missing(error.to_string()))
         };
@@ -64,7 +64,7 @@ impl<'a> Looks<'a> {
     }
 
     pub(super) fn security(&self) -> Result<&[Finding], &Missing> {
-        let Places { settings, config, environment, .. } = self.places;
+        let ChecklistPlaces { settings, config, environment, .. } = self.places;
         let audit = || {
             security::audit(settings, *config, environment, SystemTime::now())
                 .map_err(|error| Missing(error.to_string()))

@@ -20,13 +20,13 @@ use genims_databases::{Environment, Registry};
 use genims_platform::checklist::definition::meant;
 use genims_platform::checklist::question::{self, Expected};
 use genims_platform::checklist::signatures::Signatures;
-use genims_platform::checklist::{Check, ChecklistReport, Line, LineReport, Lines, Outcome, State, benchmark};
+use genims_platform::checklist::{Check, ChecklistReport, Line, LineReport, LineState, Lines, Outcome, benchmark};
 use looks::Looks;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Where everything is.
-pub struct Places<'a> {
+pub struct ChecklistPlaces<'a> {
     pub registry: &'a Registry,
     pub environment: &'a Environment,
     pub settings: &'a Settings,
@@ -55,7 +55,7 @@ pub enum Progress<'a> {
 pub async fn run(
     lines: &Lines,
     chosen: &[&Line],
-    places: &Places<'_>,
+    places: &ChecklistPlaces<'_>,
     signatures: Result<&Signatures, &str>,
     show: &dyn Fn(Progress<'_>),
 ) -> ChecklistReport {
@@ -82,7 +82,13 @@ pub async fn run(
 }
 
 /// `above`: the lines before the check's own.
-async fn look(check: &Check, above: &[LineReport], lines: &Lines, places: &Places<'_>, looks: &Looks<'_>) -> Outcome {
+async fn look(
+    check: &Check,
+    above: &[LineReport],
+    lines: &Lines,
+    places: &ChecklistPlaces<'_>,
+    looks: &Looks<'_>,
+) -> Outcome {
     let (registry, environment) = (places.registry, places.environment);
     match check {
         Check::Registry { on, databases, kept_years } => {
@@ -137,7 +143,13 @@ async fn look(check: &Check, above: &[LineReport], lines: &Lines, places: &Place
     }
 }
 
-async fn timed(on: &[String], sessions: usize, objectives: bool, lines: &Lines, places: &Places<'_>) -> Outcome {
+async fn timed(
+    on: &[String],
+    sessions: usize,
+    objectives: bool,
+    lines: &Lines,
+    places: &ChecklistPlaces<'_>,
+) -> Outcome {
     let mut each = Vec::new();
     for database in meant(on, places.registry) {
         let own = |query: &&genims_platform::checklist::definition::Query| {
@@ -149,19 +161,21 @@ async fn timed(on: &[String], sessions: usize, objectives: bool, lines: &Lines, 
         }
     }
     let mut outcome = Outcome::of_all(each);
-    if sessions > 1 && outcome.state == State::Holds {
+    if sessions > 1 && outcome.state == LineState::Holds {
         outcome.found = format!("{sessions} sessions at once; {}", outcome.found);
     }
     outcome
 }
 
 fn lines_above(reports: &[LineReport]) -> Outcome {
-    let worst = reports.iter().map(|report| report.state).max().unwrap_or(State::Unknown);
+    let worst = reports.iter().map(|report| report.state).max().unwrap_or(LineState::Unknown);
     let alike: Vec<&str> =
         reports.iter().filter(|report| report.state == worst).map(|report| report.id.as_str()).collect();
     let count = alike.len();
     match worst {
-        State::Holds | State::Signed => Outcome::holds(format!("all {} lines above hold or are signed", reports.len())),
+        LineState::Holds | LineState::Signed => {
+            Outcome::holds(format!("all {} lines above hold or are signed", reports.len()))
+        }
         _ => Outcome {
             state: worst,
             found: format!("{count} of the {} lines above: {}: {}", reports.len(), worst.as_str(), alike.join(", ")),
@@ -190,10 +204,10 @@ mod tests {
         let holds = || report("C001", Outcome::holds("yes"));
         let unknown = || report("C002", Outcome::unknown("away", "start it"));
         let fails = || report("C003", Outcome::fails("no", "mend it"));
-        assert_eq!(lines_above(&[holds()]).state, State::Holds);
-        assert_eq!(lines_above(&[holds(), unknown()]).state, State::Unknown);
+        assert_eq!(lines_above(&[holds()]).state, LineState::Holds);
+        assert_eq!(lines_above(&[holds(), unknown()]).state, LineState::Unknown);
         let worst = lines_above(&[holds(), unknown(), fails()]);
-        assert_eq!((worst.state, worst.found.contains("C003")), (State::Fails, true));
-        assert_eq!(lines_above(&[]).state, State::Unknown, "nothing above holds nothing");
+        assert_eq!((worst.state, worst.found.contains("C003")), (LineState::Fails, true));
+        assert_eq!(lines_above(&[]).state, LineState::Unknown, "nothing above holds nothing");
     }
 }

@@ -182,7 +182,7 @@ fn first_within(mut source: impl Read, needles: &[&[u8]]) -> io::Result<Option<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_platform::checklist::{Check, State, definition};
+    use genims_platform::checklist::{Check, LineState, definition};
 
     #[test]
     fn the_documents_say_what_each_line_asks_for() {
@@ -191,7 +191,7 @@ mod tests {
         for (id, check) in lines.iter().flat_map(|line| line.checks.iter().map(move |check| (&line.id, check))) {
             let Check::Document { file, says, names_connections } = check else { continue };
             let outcome = document(file, says, if *names_connections { registry.all() } else { &[] });
-            assert_eq!(outcome.state, State::Holds, "{id}: {}", outcome.found);
+            assert_eq!(outcome.state, LineState::Holds, "{id}: {}", outcome.found);
         }
     }
 
@@ -199,11 +199,15 @@ mod tests {
     fn the_documents_say_what_lines_ask_for_and_what_is_gone_fails() {
         let says = |text: &str| vec![text.to_owned()];
         let registry = Registry::load(None).expect("the embedded registry");
-        assert_eq!(document("README.md", &says("## Connections"), &[]).state, State::Holds);
-        assert_eq!(document("README.md", &says("## Connection"), &[]).state, State::Fails, "a heading is a whole line");
-        assert_eq!(document("MANUAL.md", &says("x"), &[]).state, State::Fails);
-        assert_eq!(document(".env.example", &[], registry.all()).state, State::Holds);
-        assert_eq!(document("CHANGELOG.md", &[], registry.all()).state, State::Fails);
+        assert_eq!(document("README.md", &says("## Connections"), &[]).state, LineState::Holds);
+        assert_eq!(
+            document("README.md", &says("## Connection"), &[]).state,
+            LineState::Fails,
+            "a heading is a whole line"
+        );
+        assert_eq!(document("MANUAL.md", &says("x"), &[]).state, LineState::Fails);
+        assert_eq!(document(".env.example", &[], registry.all()).state, LineState::Holds);
+        assert_eq!(document("CHANGELOG.md", &[], registry.all()).state, LineState::Fails);
     }
 
     #[test]
@@ -216,13 +220,13 @@ mod tests {
             let databases = of(names);
             registry(&databases.iter().collect::<Vec<_>>(), wanted, kept).state
         };
-        assert_eq!(state(&["hr", "erp"], 2, None), State::Holds);
-        assert_eq!(state(&["hr", "erp"], 3, None), State::Fails);
-        assert_eq!(state(&["hr", "erp", "wms"], 2, None), State::Fails);
-        assert_eq!(state(&["hr", "wms"], 2, Some([7, 10])), State::Holds);
-        assert_eq!(state(&["reporting"], 1, Some([7, 10])), State::Fails);
-        assert_eq!(dictionary(&whole, 440).state, State::Holds);
-        assert_eq!(dictionary(&whole, 441).state, State::Fails);
+        assert_eq!(state(&["hr", "erp"], 2, None), LineState::Holds);
+        assert_eq!(state(&["hr", "erp"], 3, None), LineState::Fails);
+        assert_eq!(state(&["hr", "erp", "wms"], 2, None), LineState::Fails);
+        assert_eq!(state(&["hr", "wms"], 2, Some([7, 10])), LineState::Holds);
+        assert_eq!(state(&["reporting"], 1, Some([7, 10])), LineState::Fails);
+        assert_eq!(dictionary(&whole, 440).state, LineState::Holds);
+        assert_eq!(dictionary(&whole, 441).state, LineState::Fails);
     }
 
     #[test]
@@ -230,10 +234,10 @@ mod tests {
         let whole = Registry::load(None).expect("the embedded registry");
         let mysql: Vec<&Database> = whole.all().iter().filter(|it| it.connection.contains("AUDIT")).collect();
         let state = |pairs: &[(&str, &str)]| environment(&mysql, &Environment::from_pairs(pairs.iter().copied()), 1);
-        assert_eq!(state(&[]).state, State::Fails);
+        assert_eq!(state(&[]).state, LineState::Fails);
         let set = state(&[("GENIMS_AUDIT_DB_URL", "mysql://u:secret-word@h/x")]);
-        assert_eq!((set.state, set.found.contains("secret-word")), (State::Holds, false), "{}", set.found);
-        assert_eq!(state(&[("GENIMS_AUDIT_DB_URL", "mysql://u@a:1,b:2/")]).state, State::Fails);
+        assert_eq!((set.state, set.found.contains("secret-word")), (LineState::Holds, false), "{}", set.found);
+        assert_eq!(state(&[("GENIMS_AUDIT_DB_URL", "mysql://u@a:1,b:2/")]).state, LineState::Fails);
     }
 
     #[test]
@@ -254,10 +258,15 @@ mod tests {
         let drawn = uuid::Uuid::new_v4().to_string();
         std::fs::write(&file, format!("broker = \"mqtt://u:{drawn}@h\"")).expect("written");
         let found = passwords(&variables(&drawn), Some(&file));
-        assert_eq!((found.state, found.found.contains("GENIMS_HR_DB_URL")), (State::Fails, true), "{}", found.found);
+        assert_eq!(
+            (found.state, found.found.contains("GENIMS_HR_DB_URL")),
+            (LineState::Fails, true),
+            "{}",
+            found.found
+        );
         assert!(!found.found.contains(&drawn));
-        assert_eq!(passwords(&variables(&uuid::Uuid::new_v4().to_string()), Some(&file)).state, State::Holds);
-        assert_eq!(passwords(&variables("short"), Some(&file)).state, State::Unknown);
-        assert_eq!(passwords(&Environment::default(), Some(&file)).state, State::Unknown);
+        assert_eq!(passwords(&variables(&uuid::Uuid::new_v4().to_string()), Some(&file)).state, LineState::Holds);
+        assert_eq!(passwords(&variables("short"), Some(&file)).state, LineState::Unknown);
+        assert_eq!(passwords(&Environment::default(), Some(&file)).state, LineState::Unknown);
     }
 }

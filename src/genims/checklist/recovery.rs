@@ -1,7 +1,7 @@
 //! Whether the databases would come back: the newest backup of each in the folder that was named, and the drills into it.
 
 use super::looks::Missing;
-use super::{Places, Progress};
+use super::{ChecklistPlaces, Progress};
 use genims_backup::drill::Drilled;
 use genims_backup::listing::{ListedBackup, Listing};
 use genims_backup::{Manifest, drill as drills};
@@ -13,7 +13,7 @@ const BACK_UP: &str = "run `genims backup all --to DIR`, and name DIR with --bac
 
 /// The newest of each database. With `whole`, every file of it is read.
 pub(super) fn backups(
-    places: &Places<'_>,
+    places: &ChecklistPlaces<'_>,
     listing: Result<&Listing, &Missing>,
     databases: &[&Database],
     younger_than: Option<Duration>,
@@ -72,7 +72,7 @@ fn read(entry: &ListedBackup, show: &dyn Fn(Progress<'_>)) -> Outcome {
 
 /// At least so many of these were brought back by a drill, and lately.
 pub(super) fn drill(
-    places: &Places<'_>,
+    places: &ChecklistPlaces<'_>,
     databases: &[&Database],
     at_least: usize,
     younger_than: Option<Duration>,
@@ -112,7 +112,7 @@ pub(super) fn drill(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_platform::checklist::State;
+    use genims_platform::checklist::LineState;
     use std::path::PathBuf;
 
     fn entry(age_seconds: Option<i64>, error: Option<&str>) -> ListedBackup {
@@ -132,10 +132,10 @@ mod tests {
         let day = Some(Duration::from_secs(86_400));
         let state = |entry: &ListedBackup, limit| judged(entry, limit).map(|outcome| outcome.state);
         assert_eq!(state(&entry(Some(86_400), None), day), None);
-        assert_eq!(state(&entry(Some(86_401), None), day), Some(State::Fails));
+        assert_eq!(state(&entry(Some(86_401), None), day), Some(LineState::Fails));
         assert_eq!(state(&entry(Some(86_401), None), None), None);
-        assert_eq!(state(&entry(None, None), day), Some(State::Fails));
-        assert_eq!(state(&entry(Some(1), Some("cut short")), None), Some(State::Fails));
-        assert_eq!(read(&entry(Some(1), None), &|_| ()).state, State::Fails, "it is not there");
+        assert_eq!(state(&entry(None, None), day), Some(LineState::Fails));
+        assert_eq!(state(&entry(Some(1), Some("cut short")), None), Some(LineState::Fails));
+        assert_eq!(read(&entry(Some(1), None), &|_| ()).state, LineState::Fails, "it is not there");
     }
 }

@@ -65,7 +65,7 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_platform::checklist::State;
+    use genims_platform::checklist::LineState;
     use serde_json::json;
 
     fn wanted(at_least: usize) -> Server {
@@ -81,15 +81,15 @@ mod tests {
         let sink = |database: &str, state: &str, lag: f64| json!({ "name": "s", "database": database, "state": state, "lag_seconds": lag, "last_error": "away" });
         let state = |sinks: &[Value], at_least| server(Ok(&json!({ "sinks": sinks })), &wanted(at_least)).state;
         let (good, other) = (sink("d", "following", 1.0), sink("e", "retrying", 900.0));
-        assert_eq!(state(&[good.clone(), other.clone()], 1), State::Holds, "others are not meant");
-        assert_eq!(state(&[good.clone(), other], 2), State::Fails, "too few");
-        assert_eq!(state(&[good.clone(), sink("d", "retrying", 0.0)], 1), State::Fails);
-        assert_eq!(state(&[sink("d", "following", 61.0)], 1), State::Fails);
-        assert_eq!(server(Ok(&json!({})), &wanted(1)).state, State::Unknown);
+        assert_eq!(state(&[good.clone(), other.clone()], 1), LineState::Holds, "others are not meant");
+        assert_eq!(state(&[good.clone(), other], 2), LineState::Fails, "too few");
+        assert_eq!(state(&[good.clone(), sink("d", "retrying", 0.0)], 1), LineState::Fails);
+        assert_eq!(state(&[sink("d", "following", 61.0)], 1), LineState::Fails);
+        assert_eq!(server(Ok(&json!({})), &wanted(1)).state, LineState::Unknown);
         let away = server(Err(&Missing("refused".to_owned())), &wanted(1));
-        assert_eq!((away.state, away.found.as_str()), (State::Unknown, "refused"));
+        assert_eq!((away.state, away.found.as_str()), (LineState::Unknown, "refused"));
         let closed = server(Err(&Missing("it asks for a token; give one".to_owned())), &wanted(1));
-        assert_eq!((closed.state, closed.remedy.as_deref()), (State::Unknown, Some("give one")));
+        assert_eq!((closed.state, closed.remedy.as_deref()), (LineState::Unknown, Some("give one")));
         let told = server(Ok(&json!({ "sinks": [sink("d", "retrying", 0.0)] })), &wanted(1)).found;
         assert!(told.contains("state is retrying (away)"), "{told}");
     }

@@ -6,10 +6,10 @@ use super::door::Door;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use genims::checklist::{self, Places, Progress};
+use genims::checklist::{self, ChecklistPlaces, Progress};
 use genims::settings::Settings;
 use genims_databases::{Environment, Registry};
-use genims_platform::checklist::{ChecklistReport, LineReport, State, definition, page, signatures};
+use genims_platform::checklist::{ChecklistReport, LineReport, LineState, definition, page, signatures};
 use genims_platform::doctor;
 use genims_terminal::say;
 use std::fs::File;
@@ -83,7 +83,7 @@ pub(crate) async fn run(
         Progress::Step(what) => bar.show(what),
         Progress::Done => bar.advance(),
     };
-    let places = Places {
+    let places = ChecklistPlaces {
         registry: &registry,
         environment,
         settings,
@@ -126,8 +126,8 @@ fn print(report: &ChecklistReport) {
 fn print_line(line: &LineReport, colours: bool) {
     let word = format!("{:<12}", line.state.as_str());
     let word = match (line.state, colours) {
-        (State::Fails, true) => format!("\u{1b}[31m{word}\u{1b}[0m"),
-        (State::Unknown | State::ToBeSigned, true) => format!("\u{1b}[33m{word}\u{1b}[0m"),
+        (LineState::Fails, true) => format!("\u{1b}[31m{word}\u{1b}[0m"),
+        (LineState::Unknown | LineState::ToBeSigned, true) => format!("\u{1b}[33m{word}\u{1b}[0m"),
         _ => word,
     };
     say!("{}  {word}  {}", line.id, line.must_hold);

@@ -299,8 +299,8 @@ impl<'a> Cursor<'a> {
 impl<'a> Text<'a> {
     pub(crate) const EMPTY: Self = Self { bytes: &[], form: Form::Plain };
 
-    /// Whether both mean the same characters.
-    #[inline]
+    /// Whether both mean the same characters; asked for each pair of an object's keys, and never by a call.
+    #[inline(always)]
     pub(crate) fn same(self, other: Self) -> bool {
         if self.form == Form::Plain && other.form == Form::Plain {
             self.bytes == other.bytes

@@ -190,7 +190,7 @@ impl Translation<'_> {
             path.push_str(&key.to_str());
             let known = Known::of(path.as_bytes());
             members.is_snapshot |= known.is_some_and(|known| known.says == Says::MachineState);
-            members.is_message |= known.is_some_and(|known| matches!(known.says, Says::NodeRed | Says::Topic));
+            members.is_message |= path == "topic" || known.is_some_and(|known| known.says == Says::NodeRed);
             cursor.token();
             let mut inside = *cursor;
             let written = cursor.pass()?;

@@ -46,7 +46,7 @@ pub(super) fn report<'o, V: Visitor>(
         let start = cursor.at();
         if is_object && key.is_sound() {
             let name = key.to_str();
-            let is_new = seen.is_new(key);
+            let is_new = seen.is_new_tag(key);
             let result = if is_new { report_tag(cursor, &name, common, visitor)? } else { None };
             match result {
                 Some(Ok(())) => {}
@@ -86,7 +86,7 @@ pub(super) fn report<'o, V: Visitor>(
             }
             Err(fault) => {
                 let written = cursor.since(start);
-                let is_list = written.starts_with(b"[") && text.is_sound() && seen.is_new(text);
+                let is_list = written.starts_with(b"[") && text.is_sound() && seen.is_new_tag(text);
                 if !is_list || !tags::report_under(&key, written, common, visitor, &report_tag) {
                     reject(fault, &key, written, common, visitor);
                 }
@@ -109,7 +109,8 @@ impl<'a> KeysSeen<'a> {
         Self { inline: [Text::EMPTY; KEYS_INLINE], count: 0, more: HashSet::new() }
     }
 
-    #[inline]
+    /// Of a key beside a number: most are, so this one is not called.
+    #[inline(always)]
     fn is_new(&mut self, key: Text<'a>) -> bool {
         if self.count < KEYS_INLINE {
             let found = self.inline[..self.count].iter().any(|seen| seen.same(key));
@@ -121,5 +122,11 @@ impl<'a> KeysSeen<'a> {
             self.more.extend(self.inline.iter().map(|seen| seen.to_str()));
         }
         self.more.insert(key.to_str())
+    }
+
+    /// The same of a key beside an object or a list.
+    #[inline(never)]
+    fn is_new_tag(&mut self, key: Text<'a>) -> bool {
+        self.is_new(key)
     }
 }

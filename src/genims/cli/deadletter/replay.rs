@@ -21,7 +21,7 @@ use genims_databases::{Environment, PostgresClient as Client};
 use genims_decode::Decoder;
 use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned, Sent};
-use genims_platform::dead_letters::{self, Held, StoredDeadLetter};
+use genims_platform::dead_letters::{self, KeptLetter, StoredDeadLetter};
 use genims_terminal::{Progress, say};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -177,7 +177,7 @@ async fn enter(client: &Client, done: &Replayed) -> anyhow::Result<()> {
 }
 
 /// Nothing is sent when an id is wrong.
-pub(super) async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<Vec<Held>> {
+pub(super) async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<Vec<KeptLetter>> {
     let found = dead_letters::existing(client, letter_ids).await?;
     let ids: BTreeSet<i64> = found.iter().map(|held| held.letter_id).collect();
     let unknown: Vec<String> = letter_ids.iter().filter(|id| !ids.contains(id)).map(i64::to_string).collect();

@@ -182,7 +182,7 @@ fn at(document: &Document, path: &str) -> Bson {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outcome::State;
+    use super::super::outcome::LineState;
     use super::*;
 
     #[test]
@@ -191,13 +191,13 @@ mod tests {
         let late = judged(times(&[30, 10, 20]), 7, Some(Duration::from_millis(15)));
         assert_eq!(
             (late.state, late.found.as_str()),
-            (State::Fails, "7 rows, median 20.0 ms, longest 30.0 ms, objective 15.0 ms")
+            (LineState::Fails, "7 rows, median 20.0 ms, longest 30.0 ms, objective 15.0 ms")
         );
-        assert_eq!(judged(times(&[1, 900, 2]), 1, Some(Duration::from_millis(15))).state, State::Holds);
-        assert_eq!(judged(times(&[900]), 1, None).state, State::Holds);
-        assert_eq!(judged(times(&[1]), 0, None).state, State::Unknown, "nothing was found, nothing was measured");
-        assert_eq!(judged(Vec::new(), 0, None).state, State::Unknown);
-        assert_eq!(slow().state, State::Fails, "what does not end");
+        assert_eq!(judged(times(&[1, 900, 2]), 1, Some(Duration::from_millis(15))).state, LineState::Holds);
+        assert_eq!(judged(times(&[900]), 1, None).state, LineState::Holds);
+        assert_eq!(judged(times(&[1]), 0, None).state, LineState::Unknown, "nothing was found, nothing was measured");
+        assert_eq!(judged(Vec::new(), 0, None).state, LineState::Unknown);
+        assert_eq!(slow().state, LineState::Fails, "what does not end");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub enum Check {
         strict: bool,
     },
     /// What `genims verify` finds.
-    Verify(Rules),
+    Verify(RuleSelection),
     /// One row: whether it holds, null where the login cannot see that, and what was found. In each of these databases.
     Sql { on: Vec<String>, sql: String, remedy: String },
     /// Collections of MongoDB that are there, and with `filled` hold something.
@@ -129,7 +129,7 @@ pub enum Check {
 /// Which findings of `genims verify` are meant: those that fit everything that is said.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Rules {
+pub struct RuleSelection {
     /// By name.
     pub rules: Vec<String>,
     pub family: Option<String>,

@@ -18,7 +18,7 @@ mod report;
 pub mod signatures;
 
 pub use definition::{Check, Line, Lines};
-pub use outcome::{Outcome, State};
+pub use outcome::{LineState, Outcome};
 pub use page::page;
 pub use report::{ChecklistReport, LineReport};
 pub use signatures::Signature;

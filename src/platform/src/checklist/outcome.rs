@@ -5,7 +5,7 @@ use serde::Serialize;
 /// How a line, or one check of it, stands. The order is how much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum LineState {
     Holds,
     /// People have settled it.
     Signed,
@@ -16,7 +16,7 @@ pub enum State {
     Fails,
 }
 
-impl State {
+impl LineState {
     pub const ALL: [Self; 5] = [Self::Fails, Self::Unknown, Self::ToBeSigned, Self::Signed, Self::Holds];
 
     pub fn as_str(self) -> &'static str {
@@ -33,22 +33,22 @@ impl State {
 /// What was found, and what to do where that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outcome {
-    pub state: State,
+    pub state: LineState,
     pub found: String,
     pub remedy: Option<String>,
 }
 
 impl Outcome {
     pub fn holds(found: impl Into<String>) -> Self {
-        Self { state: State::Holds, found: found.into(), remedy: None }
+        Self { state: LineState::Holds, found: found.into(), remedy: None }
     }
 
     pub fn fails(found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { state: State::Fails, found: found.into(), remedy: Some(remedy.into()) }
+        Self { state: LineState::Fails, found: found.into(), remedy: Some(remedy.into()) }
     }
 
     pub fn unknown(found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { state: State::Unknown, found: found.into(), remedy: Some(remedy.into()) }
+        Self { state: LineState::Unknown, found: found.into(), remedy: Some(remedy.into()) }
     }
 
     /// Holds where `is_so`.
@@ -82,7 +82,7 @@ impl Outcome {
         }
         let whole: Vec<String> = told.iter().map(|(found, names)| listed(names, found)).collect();
         let found = match worst {
-            State::Holds if total > 1 => format!("all {total}: {}", whole.join("; ")),
+            LineState::Holds if total > 1 => format!("all {total}: {}", whole.join("; ")),
             _ if total > 1 => format!("{} of {total}: {}", alike.len(), whole.join("; ")),
             _ => each.first().map(|(_, outcome)| outcome.found.clone()).unwrap_or_default(),
         };
@@ -109,21 +109,21 @@ mod tests {
     fn the_worst_of_several_counts_and_names_where() {
         let holds = |name: &str| (name.to_owned(), Outcome::holds("fine"));
         let all = Outcome::of_all(vec![holds("a"), holds("b")]);
-        assert_eq!((all.state, all.found.as_str()), (State::Holds, "all 2: a, b: fine"));
+        assert_eq!((all.state, all.found.as_str()), (LineState::Holds, "all 2: a, b: fine"));
         let fails = ("c".to_owned(), Outcome::fails("gone", "bring it back"));
         let some = Outcome::of_all(vec![holds("a"), fails.clone()]);
-        assert_eq!((some.state, some.found.as_str()), (State::Fails, "1 of 2: c: gone"));
+        assert_eq!((some.state, some.found.as_str()), (LineState::Fails, "1 of 2: c: gone"));
         assert_eq!(some.remedy.as_deref(), Some("bring it back"));
         let unknown = ("d".to_owned(), Outcome::unknown("away", "start it"));
-        assert_eq!(Outcome::of_all(vec![fails, unknown]).state, State::Fails);
+        assert_eq!(Outcome::of_all(vec![fails, unknown]).state, LineState::Fails);
         assert_eq!(Outcome::of_all(vec![holds("a")]).found, "fine");
-        assert_eq!(Outcome::of_all(Vec::new()).state, State::Unknown, "nothing looked at never holds");
+        assert_eq!(Outcome::of_all(Vec::new()).state, LineState::Unknown, "nothing looked at never holds");
     }
 
     #[test]
     fn what_an_error_says_behind_its_last_semicolon_is_the_remedy() {
         let outcome = Outcome::not_looked_at("a: b; c; do d");
-        assert_eq!((outcome.state, outcome.found.as_str()), (State::Unknown, "a: b; c"));
+        assert_eq!((outcome.state, outcome.found.as_str()), (LineState::Unknown, "a: b; c"));
         assert_eq!(outcome.remedy.as_deref(), Some("do d"));
         assert!(Outcome::not_looked_at("odd").remedy.is_some());
     }

@@ -1,6 +1,6 @@
 //! The checklist as one HTML page: no other file, nothing from the network, fit for a phone, light and dark.
 
-use super::outcome::State;
+use super::outcome::LineState;
 use super::report::{ChecklistReport, LineReport};
 use crate::errors::PlatformError;
 use askama::Template;
@@ -21,7 +21,7 @@ struct Phase<'a> {
 
 impl<'a> Phase<'a> {
     fn of((name, lines): (&'a str, Vec<&'a LineReport>)) -> Self {
-        let settled = lines.iter().filter(|line| matches!(line.state, State::Holds | State::Signed)).count();
+        let settled = lines.iter().filter(|line| matches!(line.state, LineState::Holds | LineState::Signed)).count();
         Self { name, lines, settled }
     }
 }

@@ -179,17 +179,17 @@ pub(super) fn document(command: &str) -> Document {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outcome::State;
+    use super::super::outcome::LineState;
     use super::*;
 
     #[test]
     fn what_a_login_cannot_see_is_unknown() {
         let state =
             |first: Option<&str>| answered(Some((first.map(str::to_owned), "found".to_owned())), "mend it").state;
-        assert_eq!([state(Some("t")), state(Some("1"))], [State::Holds, State::Holds]);
-        assert_eq!([state(Some("f")), state(Some("0"))], [State::Fails, State::Fails]);
-        assert_eq!(state(None), State::Unknown);
-        assert_eq!(answered(None, "mend it").state, State::Fails);
+        assert_eq!([state(Some("t")), state(Some("1"))], [LineState::Holds, LineState::Holds]);
+        assert_eq!([state(Some("f")), state(Some("0"))], [LineState::Fails, LineState::Fails]);
+        assert_eq!(state(None), LineState::Unknown);
+        assert_eq!(answered(None, "mend it").state, LineState::Fails);
     }
 
     #[test]
@@ -199,13 +199,13 @@ mod tests {
             let none_of: Vec<String> = none_of.iter().map(|word| (*word).to_owned()).collect();
             judged(&answer, Expected { at, none_of: &none_of, at_least, at_most }, "mend it").state
         };
-        assert_eq!(state("/net/bindIp", &["0.0.0.0", "*"], None, None), State::Holds);
-        assert_eq!(state("/net/bindIp", &["::1"], None, None), State::Fails);
-        assert_eq!(state("/slowms", &[], Some(1.0), Some(100.0)), State::Holds);
-        assert_eq!(state("/slowms", &[], None, Some(99.0)), State::Fails);
-        assert_eq!(state("/slowms", &[], Some(101.0), None), State::Fails);
-        assert_eq!(state("/net/bindIp", &[], Some(1.0), None), State::Fails, "a text is no number");
-        assert_eq!(state("/net/port", &[], None, None), State::Unknown);
+        assert_eq!(state("/net/bindIp", &["0.0.0.0", "*"], None, None), LineState::Holds);
+        assert_eq!(state("/net/bindIp", &["::1"], None, None), LineState::Fails);
+        assert_eq!(state("/slowms", &[], Some(1.0), Some(100.0)), LineState::Holds);
+        assert_eq!(state("/slowms", &[], None, Some(99.0)), LineState::Fails);
+        assert_eq!(state("/slowms", &[], Some(101.0), None), LineState::Fails);
+        assert_eq!(state("/net/bindIp", &[], Some(1.0), None), LineState::Fails, "a text is no number");
+        assert_eq!(state("/net/port", &[], None, None), LineState::Unknown);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The lines after they were looked at.
 
 use super::definition::Line;
-use super::outcome::{Outcome, State};
+use super::outcome::{LineState, Outcome};
 use super::signatures::Signature;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,7 +12,7 @@ pub struct LineReport {
     pub id: String,
     pub phase: String,
     pub must_hold: String,
-    pub state: State,
+    pub state: LineState,
     /// What its checks found, and what people have to settle.
     pub evidence: Vec<String>,
     /// What to do, where it does not hold.
@@ -38,7 +38,7 @@ impl LineReport {
                 Err(error) => Outcome::not_looked_at(error),
             });
         }
-        let state = outcomes.iter().map(|outcome| outcome.state).max().unwrap_or(State::Unknown);
+        let state = outcomes.iter().map(|outcome| outcome.state).max().unwrap_or(LineState::Unknown);
         let remedy = outcomes.iter().find(|outcome| outcome.state == state).and_then(|outcome| outcome.remedy.clone());
         let evidence = outcomes.into_iter().map(|outcome| outcome.found).collect();
         let (id, phase, must_hold) = (line.id.clone(), line.phase.clone(), line.must_hold.clone());
@@ -48,9 +48,11 @@ impl LineReport {
 
 fn signed(id: &str, statement: &str, signature: Option<&Signature>) -> Outcome {
     match signature {
-        Some(signature) => Outcome { state: State::Signed, found: format!("{statement}: {signature}"), remedy: None },
+        Some(signature) => {
+            Outcome { state: LineState::Signed, found: format!("{statement}: {signature}"), remedy: None }
+        }
         None => Outcome {
-            state: State::ToBeSigned,
+            state: LineState::ToBeSigned,
             found: format!("to be confirmed: {statement}"),
             remedy: Some(format!("genims checklist sign {id} --by NAME --note \"where it is, or what was decided\"")),
         },
@@ -68,17 +70,18 @@ pub struct ChecklistReport {
 
 impl ChecklistReport {
     pub fn new(at: DateTime<Utc>, lines: Vec<LineReport>, seconds: f64) -> Self {
-        let passed = lines.iter().all(|line| !matches!(line.state, State::Fails | State::Unknown));
+        let passed = lines.iter().all(|line| !matches!(line.state, LineState::Fails | LineState::Unknown));
         Self { passed, at, lines, seconds }
     }
 
-    pub fn count(&self, state: State) -> usize {
+    pub fn count(&self, state: LineState) -> usize {
         self.lines.iter().filter(|line| line.state == state).count()
     }
 
     /// `128 hold, 1 fails ...`, without those of which there are none.
     pub fn summary(&self) -> String {
-        let counted = State::ALL.iter().rev().map(|state| (*state, self.count(*state))).filter(|(_, count)| *count > 0);
+        let counted =
+            LineState::ALL.iter().rev().map(|state| (*state, self.count(*state))).filter(|(_, count)| *count > 0);
         let told: Vec<String> = counted.map(|(state, count)| format!("{count} {}", plural(state, count))).collect();
         format!("{} lines: {}", self.lines.len(), told.join(", "))
     }
@@ -96,10 +99,10 @@ impl ChecklistReport {
     }
 }
 
-fn plural(state: State, count: usize) -> &'static str {
+fn plural(state: LineState, count: usize) -> &'static str {
     match (state, count) {
-        (State::Holds, 2..) => "hold",
-        (State::Fails, 2..) => "fail",
+        (LineState::Holds, 2..) => "hold",
+        (LineState::Fails, 2..) => "fail",
         _ => state.as_str(),
     }
 }
@@ -118,7 +121,7 @@ mod tests {
         }
     }
 
-    fn state(sign: Option<&str>, outcomes: &[Outcome], signatures: Result<&[Signature], &str>) -> State {
+    fn state(sign: Option<&str>, outcomes: &[Outcome], signatures: Result<&[Signature], &str>) -> LineState {
         LineReport::new(&line(sign), outcomes.to_vec(), signatures).state
     }
 
@@ -126,13 +129,13 @@ mod tests {
     fn a_signature_stands_for_what_people_settle_and_for_no_check() {
         let (holds, fails) = (Outcome::holds("1"), Outcome::fails("2", "mend it"));
         let by = [Signature::of_test("ada"), Signature::of_test("grace")];
-        assert_eq!(state(Some("s"), &[], Ok(&[])), State::ToBeSigned);
-        assert_eq!(state(Some("another statement"), &[], Ok(&by)), State::ToBeSigned, "that was not signed");
-        assert_eq!(state(Some("s"), std::slice::from_ref(&holds), Ok(&by)), State::Signed);
-        assert_eq!(state(Some("s"), &[fails], Ok(&by)), State::Fails);
-        assert_eq!(state(Some("s"), std::slice::from_ref(&holds), Err("away; start it")), State::Unknown);
-        assert_eq!(state(None, &[holds], Ok(&by)), State::Holds);
-        assert_eq!(state(None, &[], Ok(&[])), State::Unknown, "what nothing looked at does not hold");
+        assert_eq!(state(Some("s"), &[], Ok(&[])), LineState::ToBeSigned);
+        assert_eq!(state(Some("another statement"), &[], Ok(&by)), LineState::ToBeSigned, "that was not signed");
+        assert_eq!(state(Some("s"), std::slice::from_ref(&holds), Ok(&by)), LineState::Signed);
+        assert_eq!(state(Some("s"), &[fails], Ok(&by)), LineState::Fails);
+        assert_eq!(state(Some("s"), std::slice::from_ref(&holds), Err("away; start it")), LineState::Unknown);
+        assert_eq!(state(None, &[holds], Ok(&by)), LineState::Holds);
+        assert_eq!(state(None, &[], Ok(&[])), LineState::Unknown, "what nothing looked at does not hold");
         let report = LineReport::new(&line(Some("s")), Vec::new(), Ok(&by));
         assert_eq!(report.signature.map(|latest| latest.signed_by).as_deref(), Some("grace"), "the latest counts");
         assert_eq!(report.signatures_total, 2);

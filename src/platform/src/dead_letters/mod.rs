@@ -176,19 +176,25 @@ pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<StoredDead
 
 /// A dead letter without its payload, and how long that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct KeptLetter {
     pub letter_id: i64,
     pub kept_bytes: i64,
 }
 
 const HELD: &str = "SELECT letter_id, length(payload)::bigint FROM genims_internal.dead_letters";
 
-fn held(row: &Row) -> Held {
-    Held { letter_id: row.get(0), kept_bytes: row.get(1) }
+fn held(row: &Row) -> KeptLetter {
+    KeptLetter { letter_id: row.get(0), kept_bytes: row.get(1) }
 }
 
 /// Waiting dead letters of a reason above `after` and up to `last`, oldest first: pages for a replay of many.
-pub async fn waiting(client: &Client, reason: &str, after: i64, last: i64, limit: i64) -> Result<Vec<Held>, Error> {
+pub async fn waiting(
+    client: &Client,
+    reason: &str,
+    after: i64,
+    last: i64,
+    limit: i64,
+) -> Result<Vec<KeptLetter>, Error> {
     let query = format!(
         "{HELD} WHERE letter_id > $1 AND letter_id <= $2 AND replayed_at IS NULL AND reason = $3 ORDER BY letter_id LIMIT $4"
     );
@@ -213,7 +219,7 @@ pub async fn newest_id(client: &Client) -> Result<i64, Error> {
 }
 
 /// Those of the ids that exist, each once, oldest first.
-pub async fn existing(client: &Client, letter_ids: &[i64]) -> Result<Vec<Held>, Error> {
+pub async fn existing(client: &Client, letter_ids: &[i64]) -> Result<Vec<KeptLetter>, Error> {
     let query = format!("{HELD} WHERE letter_id = ANY($1) ORDER BY letter_id");
     Ok(client.query_typed(&query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(held).collect())
 }
