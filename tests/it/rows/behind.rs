@@ -4,10 +4,11 @@
 use super::{HR, OPEN, ORDERS, letters, mysql_of, rows_plant_with, send, send_as, settled};
 use crate::clients::publish;
 use crate::harness::Harness;
-use crate::routes::{EACH, change_states, close, count, open, sink};
+use crate::routes::{EACH, change_states, close, count, open};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use crate::stream::now_ms;
+use crate::tally::sink;
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use std::fs;
