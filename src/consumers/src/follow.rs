@@ -15,7 +15,7 @@ use crate::metrics::SinkMetrics;
 pub use crate::settlement::Settlement;
 use genims_log::contract::Log;
 use genims_log::history::Resume;
-use genims_model::Backoff;
+use genims_model::{Backoff, Cause};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Committed, Target};
@@ -170,13 +170,19 @@ impl<T: Target, L: Log> Follower<T, L> {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(true),
-                arrived = gatherer.arrived() => arrived.map_err(SinkError::Log)?,
+                arrived = gatherer.arrived() => match arrived {
+                    Ok(()) => {}
+                    Err(cause) => return self.unless_gone(*next_offset, cause),
+                },
                 () = tokio::time::sleep(self.options.look_interval) => return Ok(false),
             }
             let batch = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(true),
-                batch = gatherer.next(self.last_commit) => batch.map_err(SinkError::Log)?,
+                batch = gatherer.next(self.last_commit) => match batch {
+                    Ok(batch) => batch,
+                    Err(cause) => return self.unless_gone(*next_offset, cause),
+                },
             };
             self.check_kept()?;
             self.metrics.gathered(&batch);
@@ -191,6 +197,12 @@ impl<T: Target, L: Log> Follower<T, L> {
             }
         }
         Ok(false)
+    }
+
+    /// A reader fails when what it reads next goes: of a consumer that the log keeps nothing but rows for that is no fault, and
+    /// it goes on behind.
+    fn unless_gone(&self, next_offset: u64, cause: Cause) -> Result<bool, SinkError> {
+        if next_offset < self.log.first_offset() { Ok(false) } else { Err(SinkError::Log(cause)) }
     }
 
     /// Asks the database for its position, whatever is known: where to go on.
@@ -411,7 +423,7 @@ impl<T: Target, L: Log> Follower<T, L> {
     }
 }
 
-/// A group with records on both sides of the position would be stored in part for the second time.
+/// What the database has would be stored for the second time.
 pub(crate) fn check_begin(batch: &Batch, position: u64) {
     let begins_before = batch.first_offset < position;
     let holds_records = batch.groups.first().is_some_and(|group| group.len() > group.skipped);

@@ -79,6 +79,20 @@ async fn what_landed_before_it_was_compacted_is_not_lacking() {
     assert_eq!(trial.gap(), 0);
 }
 
+/// What a compacted segment showed in parts may come back whole.
+#[tokio::test]
+async fn a_position_inside_a_group_is_gone_on_from() {
+    let trial = Trial::new(Database::default());
+    trial.run().await;
+    for inside in [1, 2, 9, 10] {
+        trial.log.set_cursor("fake", 0);
+        trial.database.lock().goes_back_to(inside);
+        trial.run().await;
+        let offsets = trial.database.lock().offsets.clone();
+        assert_eq!(offsets, (0..11).collect::<Vec<_>>(), "each once, from {inside} on");
+    }
+}
+
 #[tokio::test]
 async fn a_database_that_rows_alone_are_for_lacks_nothing_that_it_never_came_to() {
     let trial = Trial::new(Database { is_for_rows: true, ..Database::default() });

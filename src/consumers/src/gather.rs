@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_split_at_a_position_on_a_group_boundary() {
+    fn a_batch_is_split_at_any_position() {
         let log = MemoryLog::new(Uuid::nil());
         [2, 3, 4].iter().for_each(|size| log.append(group(*size)));
         let mut reader = log.reader(0).expect("a reader");
@@ -184,9 +184,13 @@ mod tests {
         while let Some(group) = reader.try_next().expect("a group") {
             batch.push(group);
         }
-        let below = batch.split_below(5);
-        assert_eq!((below.first_offset, below.next_offset), (0, 5));
-        assert_eq!((batch.first_offset, batch.next_offset), (5, 9));
+        for position in 1..9 {
+            let mut rest = batch.clone();
+            let below = rest.split_below(position);
+            assert_eq!((below.first_offset, below.next_offset), (0, position));
+            assert_eq!((rest.first_offset, rest.next_offset), (position, 9));
+            assert_eq!((below.readings().count() as u64, rest.readings().count() as u64), (position, 9 - position));
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | 0 | good, as in OPC UA; bad only where the form says OPC DA (`dt` beside `q`) |
 //! | 1 to 255 | OPC DA, the two upper bits of the byte: 192 and more good, 64 to 127 uncertain, below 64 bad |
-//! | 256 and more | an OPC UA status code, the two upper bits of 32: 00 good, 01 uncertain, 10 bad |
+//! | 256 to 1023 | a code of Ignition, which no status code of OPC UA is: uncertain below 512 (`Bad_Stale` of Sparkplug, 500, too), bad from there on |
+//! | 1024 and more | an OPC UA status code, the two upper bits of 32: 00 good, 01 uncertain, 10 bad |
 //!
 //! A negative number is a status code that was printed as a signed one. Names are those of OPC UA and of plain speech: what
 //! begins with `good`, `uncertain` or `bad`, in any case (`GoodNoData`, `Bad_NoCommunication`, `Uncertain [Sub-Normal]`), also
@@ -92,6 +93,8 @@ pub(crate) fn of_code(code: i64) -> Option<Quality> {
             0b00 => Some(Quality::Bad),
             _ => None,
         },
+        256..=511 => Some(Quality::Uncertain),
+        512..=1023 => Some(Quality::Bad),
         _ => match unsigned >> 30 {
             0b00 => Some(Quality::Good),
             0b01 => Some(Quality::Uncertain),
@@ -119,6 +122,11 @@ mod tests {
             (192, Some(Good)),
             (216, Some(Good)),
             (255, Some(Good)),
+            (256, Some(Uncertain)),
+            (500, Some(Uncertain)),
+            (512, Some(Bad)),
+            (768, Some(Bad)),
+            (0x0000_0400, Some(Good)),
             (0x00A2_0000, Some(Good)),
             (0x0000_0480, Some(Good)),
             (0x4090_0000, Some(Uncertain)),

@@ -8,7 +8,8 @@
 //!
 //! The column is `DECIMAL(15,4)`. Further digits behind the point are rounded here, half away from zero, so that both
 //! databases hold the same; more than eleven digits before the point are refused. What can be read in two ways (`1,5`)
-//! and what carries more than the number (`12 kWh`) is refused.
+//! and what carries more than the number (`12 kWh`) is refused; so is text of an even length or with a zero before that may be a
+//! word in hex (`00E1`, `1E05`).
 
 use super::fault::{Fault, NOT_A_NUMBER, NOT_FINITE, OUT_OF_RANGE};
 use super::number::Decimal;
@@ -53,6 +54,9 @@ pub(crate) fn of_decimal(decimal: Decimal, text: &[u8]) -> Result<f64, Fault> {
 #[cold]
 pub(crate) fn of_text(text: &[u8]) -> Result<f64, Fault> {
     let text = trim_end(text).trim_ascii_start();
+    if may_be_hex(text) {
+        return Err(NOT_A_NUMBER);
+    }
     if let Some(decimal) = Decimal::printed(text) {
         return of_decimal(decimal, text);
     }
@@ -65,6 +69,15 @@ pub(crate) fn of_text(text: &[u8]) -> Result<f64, Fault> {
         return Err(NOT_FINITE);
     }
     switch_state(text).ok_or(NOT_A_NUMBER)
+}
+
+/// Whether text is as well a word of a register in hex: `00E1` is 225 as much as 0.
+fn may_be_hex(text: &[u8]) -> bool {
+    let Some(at) = text.iter().position(|byte| matches!(byte, b'e' | b'E')) else { return false };
+    let (before, behind) = (&text[..at], &text[at + 1..]);
+    let are_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let is_word = text.len().is_multiple_of(2) || before.first() == Some(&b'0');
+    is_word && are_digits(before) && are_digits(behind)
 }
 
 /// A number as typographers, scales and Fortran print it (with the minus sign, blanks that do not break, blanks behind the

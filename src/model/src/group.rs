@@ -170,6 +170,23 @@ impl Group {
         self.len() == 0
     }
 
+    /// The records below `offset`, and those from there on.
+    pub fn split(self, offset: u64) -> (Self, Self) {
+        let mut front = self;
+        let mut count = usize::try_from(offset.saturating_sub(front.first_offset)).unwrap_or(usize::MAX);
+        let first_offset = offset.clamp(front.first_offset, front.next_offset());
+        let mut rest = Self { first_offset, marks: front.marks.clone(), ..Self::default() };
+        rest.readings = split_off(&mut front.readings, &mut count);
+        rest.snapshots = split_off(&mut front.snapshots, &mut count);
+        rest.events = split_off(&mut front.events, &mut count);
+        rest.dead_letters = split_off(&mut front.dead_letters, &mut count);
+        rest.rows = split_off(&mut front.rows, &mut count);
+        let skipped = front.skipped.min(count as u64);
+        rest.skipped = front.skipped - skipped;
+        front.skipped = skipped;
+        (front, rest)
+    }
+
     /// When the oldest record that the events tell of was received; said in the log of events only.
     pub fn events_received_us(&self) -> Option<i64> {
         let mark = self.marks.iter().find(|mark| mark.client == Mark::RECEIVED)?;
@@ -195,5 +212,54 @@ impl Group {
 
     pub fn first_row_offset(&self) -> u64 {
         self.first_dead_letter_offset() + self.dead_letters.len() as u64
+    }
+}
+
+/// Leaves the first `count` items, which are counted off.
+fn split_off<T>(items: &mut Vec<T>, count: &mut usize) -> Vec<T> {
+    let here = items.len().min(*count);
+    *count -= here;
+    items.split_off(here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_split_anywhere_and_every_record_keeps_its_offset() {
+        let letter = |no: i64| DeadLetter {
+            source: 0,
+            client: String::new(),
+            received_us: no,
+            topic: String::new(),
+            reason: crate::Reason::BadRow,
+            detail: String::new(),
+            payload: Vec::new(),
+            payload_bytes: 0,
+            records: 1,
+        };
+        let lost = |no: i64| Event::ClientLost {
+            client_id: "c".into(),
+            timestamp_us: no,
+            will_topic: "t".into(),
+            will_payload: (*b"x").into(),
+        };
+        let whole = Group {
+            first_offset: 10,
+            events: vec![lost(0), lost(1)],
+            dead_letters: vec![letter(2), letter(3), letter(4)],
+            skipped: 2,
+            ..Group::default()
+        };
+        for offset in 8..20 {
+            let (front, rest) = whole.clone().split(offset);
+            let at = offset.clamp(10, 17);
+            assert_eq!((front.first_offset, front.next_offset()), (10, at));
+            assert_eq!((rest.first_offset, rest.next_offset()), (at, 17));
+            let events: Vec<Event> = front.events.into_iter().chain(rest.events).collect();
+            let letters: Vec<DeadLetter> = front.dead_letters.into_iter().chain(rest.dead_letters).collect();
+            assert_eq!((events, letters), (whole.events.clone(), whole.dead_letters.clone()), "in their order");
+        }
     }
 }

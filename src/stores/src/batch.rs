@@ -45,11 +45,20 @@ impl Batch {
         self.groups.push(group);
     }
 
-    /// Cuts off the groups that lie wholly below `position`; `self` keeps the rest.
+    /// Cuts off what lies below `position`; `self` keeps the rest. Inside a group it lies where the log has shown the
+    /// group's parts before, and now shows it whole.
     pub fn split_below(&mut self, position: u64) -> Self {
         let (mut below, mut rest) = (Self::default(), Self::default());
         for group in std::mem::take(&mut self.groups) {
-            if group.next_offset() <= position { below.push(group) } else { rest.push(group) }
+            if group.next_offset() <= position {
+                below.push(group);
+            } else if group.first_offset >= position {
+                rest.push(group);
+            } else {
+                let (front, behind) = Arc::unwrap_or_clone(group).split(position);
+                below.push(Arc::new(front));
+                rest.push(Arc::new(behind));
+            }
         }
         *self = rest;
         below

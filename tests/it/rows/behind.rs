@@ -5,7 +5,7 @@ use super::{HR, OPEN, ORDERS, letters, mysql_of, rows_plant_with, send, send_as,
 use crate::clients::publish;
 use crate::harness::Harness;
 use crate::routes::{EACH, change_states, close, count, open};
-use crate::running::eventually;
+use crate::running::{eventually, goes_on};
 use crate::server::{PATIENCE, Plant, Sensor};
 use crate::stream::now_ms;
 use crate::tally::sink;
@@ -170,7 +170,9 @@ pub(super) fn rows(harness: &'static Harness) {
         harness.block_on(async { mysql_of(&plant).await.query_first::<i64, _>(query).await.unwrap() }) == Some(1)
     });
     open(&plant, HR);
-    eventually("all is acknowledged", PATIENCE, || sent.is_finished());
+    goes_on("all is acknowledged", PATIENCE, || {
+        (!sent.is_finished()).then(|| sink(&plant.stats(), "hr")["position"].as_u64())
+    });
     settled(&plant, (1 + LARGE_ROWS - REFUSED + READINGS + 1) as u64, (REFUSED + 1) as u64);
     assert_eq!(count(&plant, HR, "t_large", "true"), 1 + LARGE_ROWS - REFUSED);
     assert_eq!(count(&plant, HR, "t_large", "id = 0 AND text IS NULL"), 1);

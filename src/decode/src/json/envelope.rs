@@ -24,8 +24,9 @@ pub(super) struct Inner<'a> {
     pub(super) tags: &'a [u8],
     /// Better than that of the message.
     pub(super) timestamp_us: Option<Result<i64, Fault>>,
-    /// Where nothing else names one.
     pub(super) machine: Option<Cow<'a, str>>,
+    /// It was named as one, and not only where nothing else does.
+    pub(super) machine_is_sure: bool,
 }
 
 /// The objects of an element that may hold tags, and what tells which does.
@@ -103,7 +104,7 @@ pub(super) fn inner(element: &[u8], knows: impl Fn(&str) -> bool) -> Option<Inne
 
 impl<'a> Members<'a> {
     fn inner(self, knows: impl Fn(&str) -> bool) -> Option<Inner<'a>> {
-        let plain = |tags| Some(Inner { tags, timestamp_us: None, machine: None });
+        let plain = |tags| Some(Inner { tags, timestamp_us: None, machine: None, machine_is_sure: false });
         let is_new = |path: &str, written: &&[u8]| !knows_any(path, written, &knows, 0);
         if let Some(uplink) = self.uplink.filter(|_| self.is_of_things_stack) {
             if !is_new("uplink_message", &uplink) {
@@ -112,15 +113,17 @@ impl<'a> Members<'a> {
             let tags = member(uplink, "decoded_payload").filter(|tags| tags.starts_with(b"{")).unwrap_or(b"{}");
             let received = member(uplink, "received_at").filter(|written| written.starts_with(b"\""));
             let received = received.and_then(|written| Cursor::new(written).value().ok());
-            return Some(Inner { tags, timestamp_us: received.map(inner_time), machine: None });
+            return Some(Inner { timestamp_us: received.map(inner_time), ..plain(tags)? });
         }
         if let Some(object) = self.object.filter(|_| self.is_of_chirpstack) {
             return Some(object).filter(|object| is_new("object", object)).and_then(plain);
         }
         if let Some(tags) = self.fields.filter(|_| self.name.is_some() || self.labels.is_some()) {
             let label = |name: &str| self.labels.and_then(|labels| member(labels, name));
-            let machine = label("machine_id").or_else(|| label("machine")).or(self.name).and_then(text);
-            return is_new("fields", &tags).then_some(Inner { tags, timestamp_us: None, machine });
+            let labelled = label("machine_id").or_else(|| label("machine"));
+            let machine = labelled.or(self.name).and_then(text);
+            let inner = Inner { machine, machine_is_sure: labelled.is_some(), ..plain(tags)? };
+            return is_new("fields", &tags).then_some(inner);
         }
         if let Some((state, reported)) = self.state.and_then(|state| Some((state, member(state, "reported")?))) {
             let is_meant = reported.starts_with(b"{") && is_new("state", &state);

@@ -237,7 +237,7 @@ fn a_time_beside_the_tags_in_an_envelope_is_theirs() {
     assert_eq!(
         points(TAGS, r#"{"ts":1700000000123,"data":{"a":5,"ts":1}}"#),
         [timed("a", 5.0)],
-        "the message's is first"
+        "what counts from a start is no time"
     );
     let shadow = r#"{"state":{"reported":{"a":5,"quality":"bad","timestamp":1700000000123}}}"#;
     assert_eq!(points(TAGS, shadow), [timed("a", 5.0).of_quality(Bad)]);

@@ -113,7 +113,8 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
         return DataValue { value, timestamp_us: None, quality: None };
     }
     let (mut value, mut is_twice) = (None, false);
-    let (mut source, mut server, mut code, mut status) = (None, None, None, None);
+    let (mut source, mut server, mut plain, mut code, mut status) = (None, None, None, None, None);
+    let mut is_system = false;
     let time = |value: Value<'_>| match value {
         Value::Null => None,
         Value::Text(text) if text.is_blank() => None,
@@ -125,6 +126,12 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
             "ServerTimestamp" | "serverTimestamp" => is_twice |= put(&mut server, time(cursor.value()?)),
             "StatusCode" | "statusCode" => is_twice |= put(&mut code, gateway_quality(Says::Status, cursor.pass()?)),
             "Status" => is_twice |= put(&mut status, gateway_quality(Says::Status, cursor.pass()?)),
+            "Timestamp" | "timestamp" | "ts" | "time" => {
+                is_twice |= put(&mut plain, time(cursor.value()?).filter(Result::is_ok));
+            }
+            // Those of PI: a system state is a number, and no value.
+            "Good" => is_twice |= put(&mut status, (cursor.pass()? == b"false").then_some(Quality::Bad)),
+            "IsSystem" => is_system |= cursor.pass()? == b"true",
             key if is_typed_value(key) => is_twice |= value.replace(typed::value(key, cursor.pass()?, None)).is_some(),
             key if matches!(key, "Body" | "Value" | "value") || key.starts_with("$number") => {
                 let mut inside = *cursor;
@@ -142,11 +149,12 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     let value = match (read, value) {
         (Err(Syntax(what)), _) => Err(Fault::malformed(what)),
         _ if is_twice => Err(TWICE),
+        _ if is_system => Err(NOT_READ),
         (Ok(()), Some(value)) => value,
         (Ok(()), None) if quality == Some(Quality::Bad) => Err(NOT_READ),
         (Ok(()), None) => Err(NOT_A_NUMBER),
     };
-    DataValue { value, timestamp_us: source.or(server), quality }
+    DataValue { value, timestamp_us: source.or(server).or(plain), quality }
 }
 
 /// The time that an object says: `{"timeInSeconds": 1700000000, "offsetInNanos": 5}`, `{"seconds": ..., "nanos": ...}`,

@@ -186,6 +186,10 @@ impl Known {
             b"QUALITY" => Self::new(Quality, 15, 0),
             b"qualityCode" | b"QualityCode" | b"quality_code" => Self::new(Quality, 23, 2),
             b"qc" => Self::new(QualityBits, 24, 3),
+            b"opcQuality" | b"opc_quality" | b"OpcQuality" | b"dataQuality" | b"data_quality" | b"qualityStatus"
+            | b"quality_status" => Self::new(Quality, 55, 3),
+            b"Good" | b"isGood" | b"is_good" | b"IsGood" => Self::new(Quality, 56, 4),
+            b"status_code" | b"statuscode" => Self::new(Status, 57, 6),
             b"dataPointId" => Self::new(Sensor, 25, 5),
             b"Variable" => Self::new(Sensor, 26, 6),
             b"NodeId" => Self::new(Sensor, 44, SENSOR_RANK_NODE),

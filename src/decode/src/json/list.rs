@@ -7,7 +7,7 @@
 //! without one it is rejected, so that it is on record. An entry at fault is rejected alone, as an element of its own.
 
 use super::common::{Common, opening, quoted};
-use super::cursor::{Cursor, Syntax};
+use super::cursor::{Cursor, Syntax, is_empty};
 use super::element_end;
 use super::fields::written_at_fault;
 use crate::fault::{Fault, NOT_READ};
@@ -31,7 +31,10 @@ pub(super) fn check_message<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u
 
 /// Whether what stands behind `error` means that there is none.
 pub(super) fn is_no_error(written: &[u8]) -> bool {
-    matches!(written, b"" | b"0" | b"null" | b"\"\"" | b"false" | b"\"0\"")
+    const WORDS: [&[u8]; 8] = [b"", b"0", b"-", b"ok", b"none", b"no error", b"no_error", b"noerror"];
+    let text = written.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+    let is_said = |text: &[u8]| WORDS.iter().any(|word| text.trim_ascii().eq_ignore_ascii_case(word));
+    matches!(written, b"" | b"0" | b"null" | b"false") || is_empty(written) || text.is_some_and(is_said)
 }
 
 /// Hands over one point per entry of `list`, which [`check`] has passed; an object is the only entry of one. `report_entry`: reads one and hands it over; a

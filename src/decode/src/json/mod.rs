@@ -43,6 +43,8 @@ mod values;
 #[cfg(test)]
 mod beside_tests;
 #[cfg(test)]
+mod device_tests;
+#[cfg(test)]
 mod envelope_tests;
 #[cfg(test)]
 mod gateway_tests;

@@ -21,6 +21,9 @@ pub(super) const NO_VALUES: Fault = Fault::malformed("`values` is neither an obj
 /// How deep lists in entries of lists are followed: records in messages.
 const LISTS_DEEP_MAX: usize = 2;
 
+/// Before that, no clock that is set stands.
+const SINCE_2001_US: i64 = 978_307_200_000_000;
+
 impl<'a> Element<'a> {
     /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
     /// one reading after all.
@@ -166,14 +169,22 @@ impl<'a> Element<'a> {
         let Some(inner) = envelope::inner(self.bytes, knows) else { return Ok(false) };
         let inside = Element::parse(&mut Cursor::new(inner.tags)).map_err(|Syntax(what)| Fault::malformed(what))?;
         // Inside, a short key may as well be a tag's.
-        let timestamp_us = match (inner.timestamp_us, common.timestamp_us) {
-            (Some(timestamp_us), _) => Some(timestamp_us?),
-            (None, Some(timestamp_us)) => Some(timestamp_us),
-            (None, None) => inside.time_of_tags(common.machine, visitor)?,
+        let around = inner.timestamp_us.transpose()?.or(common.timestamp_us);
+        let timestamp_us = match (inside.time_of_tags(common.machine, visitor), around) {
+            // The time of the sample itself is better than that of its message; what counts from a start is none.
+            (Ok(timestamp_us), Some(around)) => Some(timestamp_us.filter(|us| *us >= SINCE_2001_US).unwrap_or(around)),
+            (Ok(timestamp_us), None) => timestamp_us,
+            // What is no time may be a tag's value.
+            (Err(_), Some(around)) => Some(around),
+            (Err(fault), None) => return Err(fault),
         };
         let quality = inside.quality_of_tags(common.quality, common.machine, visitor);
         inside.remark(visitor);
-        let machine = common.machine.or(inner.machine.as_deref()).map(checked_name).transpose()?;
+        let label = inner.machine.as_deref();
+        let is_named = common.machine.is_some() || label.is_some();
+        let named = inside.own_machine(is_named, visitor)?.map(Text::to_str);
+        let named = named.as_deref().or(label.filter(|_| inner.machine_is_sure));
+        let machine = named.or(common.machine).or(label).map(checked_name).transpose()?;
         let common = Common { machine, timestamp_us, quality, ..common };
         let has_tags = tags::report_inner(inner.tags, self.bytes, common, visitor, Self::report_tag)?;
         if has_tags { Ok(true) } else { Err(NO_VALUE) }

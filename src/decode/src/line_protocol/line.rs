@@ -52,7 +52,13 @@ pub(super) fn unescape(raw: &str) -> String {
     text
 }
 
-const NO_FIELDS: Fault = Fault::malformed("a line needs a space and fields after measurement and tags");
+const NO_FIELDS: Fault =
+    Fault::malformed("no fields stand behind the measurement; write `M temp=21.5,hum=48`, M for the machine");
+
+/// `TEMP=23,5,HUM=48` would be 23 and a sensor called `5,HUM`.
+const COMMA_IN_KEY: Fault = Fault::malformed(
+    "a comma stands inside a value or a field's name; write the decimal mark as a point, a comma in a name as `\\,`",
+);
 
 /// Pairs alone: `temp=21.5 hum=48`.
 pub(super) const NO_MEASUREMENT: Fault =
@@ -321,6 +327,9 @@ impl<'a> Scanner<'a> {
     fn field(&mut self) -> Result<Field<'a>, Fault> {
         let start = self.at;
         let key = self.name(b"= ");
+        if key.raw.as_bytes().first().is_some_and(u8::is_ascii_digit) && has_bare_comma(key.raw) {
+            return Err(COMMA_IN_KEY);
+        }
         if key.raw.is_empty() || !self.take(b'=') {
             return Err(Fault::malformed("a field is written key=value"));
         }
@@ -363,6 +372,12 @@ impl<'a> Scanner<'a> {
         }
         Ok(unusual(token))
     }
+}
+
+/// Whether a comma stands there without a backslash before it.
+#[cold]
+fn has_bare_comma(raw: &str) -> bool {
+    raw.match_indices(',').any(|(at, _)| !raw[..at].ends_with('\\'))
 }
 
 /// `token` ends in `i` or `u` and is a number otherwise.

@@ -144,7 +144,11 @@ impl Shared {
             return Ok(true);
         };
         match rewrite::put(&*self.disk, &compacted.path, &bytes) {
-            Err(error) if error.is_disk_full() && self.give_up_blank() => return Ok(true),
+            Err(error) if error.is_disk_full() && self.give_up_blank() => {
+                // No other is made before the next segment has found room.
+                self.pressed.store(true, Ordering::Release);
+                return Ok(true);
+            }
             written => written?,
         }
         self.put_compacted(Segment { file_bytes: bytes.len() as u64, ..compacted }, end);
@@ -182,12 +186,16 @@ impl Shared {
             _ => return false,
         };
         let max_bytes = self.sizes.max_bytes;
-        let has_before = |below: u64, bytes: u64, bytes_max: u64| offset < below && bytes > bytes_max;
+        let is_compacted_before = offset < self.compacted_below.load(Ordering::Acquire);
         // A start does not know yet what of it is compacted.
-        has_before(
-            self.compacted_below.load(Ordering::Acquire),
-            self.compacted_bytes.load(Ordering::Acquire),
-            max_bytes,
-        ) || has_before(self.next_offset(), self.bytes.load(Ordering::Acquire), 2 * max_bytes)
+        (is_compacted_before && self.compacted_bytes.load(Ordering::Acquire) > max_bytes)
+            || (self.bytes.load(Ordering::Acquire) > 2 * max_bytes && self.bytes_before(offset) > 2 * max_bytes)
+    }
+
+    /// What the segments take that hold something from `offset` on.
+    fn bytes_before(&self, offset: u64) -> u64 {
+        let segments = self.segments.lock();
+        let ends = segments.iter().skip(1).map(|next| next.first_offset).chain([self.next_offset()]);
+        segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.file_bytes).sum()
     }
 }

@@ -77,22 +77,8 @@ pub(super) fn from_offset(group: Arc<Group>, offset: u64) -> Arc<Group> {
     if offset <= group.first_offset {
         return group;
     }
-    let mut skipped = (offset - group.first_offset) as usize;
-    let mut rest = Arc::unwrap_or_clone(group);
-    rest.first_offset = offset;
-    skip(&mut rest.readings, &mut skipped);
-    skip(&mut rest.snapshots, &mut skipped);
-    skip(&mut rest.events, &mut skipped);
-    skip(&mut rest.dead_letters, &mut skipped);
-    skip(&mut rest.rows, &mut skipped);
-    rest.skipped = rest.skipped.saturating_sub(skipped as u64);
+    let (_, rest) = Arc::unwrap_or_clone(group).split(offset);
     Arc::new(rest)
-}
-
-fn skip<T>(items: &mut Vec<T>, count: &mut usize) {
-    let here = items.len().min(*count);
-    items.drain(..here);
-    *count -= here;
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Readings {
         let [here, there, refused] = [self.stored, self.mirrored, self.refused].map(|sum| sum.count);
         let and_refused = if refused == 0 { String::new() } else { format!(" and {refused} refused") };
         let as_many = [here, here + refused, here + self.found.count].contains(&there);
-        let differ = as_many && self.standing() == Standing::Differ;
+        let differ = as_many && self.standing() != Standing::Agree;
         let others = if differ { ", of different times or values" } else { "" };
         format!("{here} readings in PostgreSQL{and_refused}, {there} in the mirror{others}")
     }
