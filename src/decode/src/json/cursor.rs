@@ -324,6 +324,11 @@ impl<'a> Text<'a> {
         self.bytes.trim_ascii().is_empty()
     }
 
+    /// Whether no time is said: by a blank text, or as .NET and OPC UA print the time that was never set.
+    pub(crate) fn is_no_time(self) -> bool {
+        self.is_blank() || self.bytes.starts_with(b"0001-01-01T00:00:00")
+    }
+
     /// Whether [`Text::to_str`] says what the sender wrote.
     #[inline]
     pub(crate) fn is_sound(self) -> bool {

@@ -43,6 +43,32 @@ fn the_time_of_the_sample_is_better_than_that_of_its_message() {
 }
 
 #[test]
+fn times_have_many_names_and_one_that_was_never_set_is_none() {
+    let names =
+        ["@timestamp", "TIME", "TS", "time_ms", "deviceTime", "last_updated", "last_changed", "received_at", "dateutc"];
+    for name in names {
+        for time in ["1700000000123", "\"2023-11-14T22:13:20.123Z\""] {
+            let payload = format!(r#"{{"{name}":{time},"value":21.5}}"#);
+            assert_eq!(decoded(SENSOR, &payload).points, [temp(Some(TIME_US))], "{payload}");
+        }
+    }
+    let never =
+        r#"{"Value":21.5,"SourceTimestamp":"0001-01-01T00:00:00Z","ServerTimestamp":"2023-11-14T22:13:20.123Z"}"#;
+    for payload in [never.to_owned(), format!(r#"{{"TEMP":{never}}}"#)] {
+        let found = decoded(BELOW, &payload.replace("\"Value\":21.5,", "\"Value\":21.5,\"name\":\"TEMP\","));
+        assert_eq!((found.points, found.rejects), (vec![temp(Some(TIME_US))], vec![]), "{payload}");
+    }
+}
+
+#[test]
+fn a_sensor_of_a_line_is_one_of_the_topic_s_machine_if_the_catalogue_says_so() {
+    let line = "press,sensor=TEMP value=21.5";
+    assert_eq!(decoded(BELOW, line).points, [temp(None)]);
+    let other = "press,sensor=SEN-9 value=21.5";
+    assert_eq!(decoded(BELOW, other).points, [Found::new("SEN-9", None, 21.5)], "an id needs no machine");
+}
+
+#[test]
 fn the_machine_inside_of_a_message_is_meant() {
     for payload in [
         r#"{"data":{"machine":"M2","TEMP":21.5}}"#,

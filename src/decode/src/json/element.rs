@@ -262,7 +262,7 @@ impl<'a> Element<'a> {
         let mut before = *cursor;
         match cursor.value()? {
             Value::Null => {}
-            Value::Text(text) if text.is_blank() => {}
+            Value::Text(text) if text.is_no_time() => {}
             Value::Nested => self.nested_time(rank, &mut before),
             value => self.timestamp_us.offer(rank, time_value(value, unit)),
         }

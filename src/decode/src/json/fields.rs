@@ -117,7 +117,7 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
     let mut is_system = false;
     let time = |value: Value<'_>| match value {
         Value::Null => None,
-        Value::Text(text) if text.is_blank() => None,
+        Value::Text(text) if text.is_no_time() => None,
         value => Some(inner_time(value)),
     };
     let read = cursor.object(|cursor, key| {

@@ -268,6 +268,15 @@ impl Known {
             | b"recorded_at" | b"reportedAt" | b"reported_at" | b"capturedAt" | b"captured_at" => {
                 Self::new(Stamp, 0, TIME_RANK_STAMP)
             }
+            b"@timestamp" | b"TIME" | b"TS" | b"Ts" | b"_ts" | b"ts_utc" | b"DATETIME" | b"dateutc" | b"TimeUTC"
+            | b"localTimestamp" | b"time_ms" | b"timestampMillis" | b"epochMillis" | b"deviceTime" | b"device_time"
+            | b"reading_time" | b"readingTime" | b"acqTime" | b"observation_time" | b"observationTime" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP)
+            }
+            b"lastUpdate" | b"last_update" | b"lastUpdated" | b"last_updated" | b"last_changed" | b"updated_at"
+            | b"updatedAt" | b"updateTime" | b"logged_at" | b"loggedAt" | b"received_at" | b"receivedAt" => {
+                Self::new(Stamp, 0, TIME_RANK_STAMP + 1)
+            }
             b"publishedAt" | b"published_at" | b"sentAt" | b"sent_at" | b"lastSeen" | b"LastSeen" | b"enqueuedTime" => {
                 Self::new(Stamp, 0, TIME_RANK_STAMP + 1)
             }

@@ -156,7 +156,9 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
         }
         return Ok(());
     };
-    let machine = machine.as_deref().map(checked_name).transpose()?;
+    // A code of the topic's machine, if it is one.
+    let other = around.machine.filter(|other| machine.is_none() && visitor.knows(Some(other), &sensor));
+    let machine = machine.as_deref().or(other).map(checked_name).transpose()?;
     checked_name(&sensor)?;
     let mut quality = quality;
     for field in line.fields() {
