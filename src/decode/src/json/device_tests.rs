@@ -3,7 +3,6 @@
 
 use super::super::collected::{Collected, Found};
 use crate::Decoder;
-use genims_model::Quality::{Bad, Good, Uncertain};
 use genims_model::Reason;
 
 const TIME_US: i64 = 1_700_000_000_123_000;
@@ -82,36 +81,6 @@ fn the_machine_inside_of_a_message_is_meant() {
     let found =
         decoded(BELOW, r#"{"name":"M2","fields":{"TEMP":21.5},"tags":{"host":"gw"},"timestamp":1700000000123}"#);
     assert_eq!(found.points, [temp(Some(TIME_US))]);
-}
-
-#[test]
-fn qualities_under_other_names_count() {
-    for (said, quality) in [
-        (r#""quality":512"#, Bad),
-        (r#""quality":{"code":514}"#, Bad),
-        (r#""quality":256"#, Uncertain),
-        (r#""opcQuality":0"#, Good),
-        (r#""opcQuality":"Bad""#, Bad),
-        (r#""opc_quality":24"#, Bad),
-        (r#""dataQuality":"BAD""#, Bad),
-        (r#""qualityStatus":"BAD""#, Bad),
-        (r#""status_code":2147483648"#, Bad),
-        (r#""statuscode":"BadNoCommunication""#, Bad),
-        (r#""Good":false,"Questionable":false,"Substituted":false"#, Bad),
-        (r#""isGood":true"#, Good),
-        (r#""error":"none""#, Good),
-        (r#""error":"OK""#, Good),
-        (r#""error":"No error""#, Good),
-        (r#""error":"-""#, Good),
-        (r#""error":{}"#, Good),
-        (r#""error":[]"#, Good),
-        (r#""error":"E5""#, Bad),
-    ] {
-        let payload = format!(r#"{{"value":21.5,{said}}}"#);
-        let expected: Vec<Found> = vec![temp(None).of_quality(quality)];
-        let found = decoded(SENSOR, &payload);
-        assert_eq!((found.points, found.rejects), (expected, vec![]), "{payload}");
-    }
 }
 
 #[test]

@@ -255,8 +255,8 @@ pub(super) fn gateway_quality(says: Says, written: &[u8]) -> Option<Quality> {
         return quality_object(written).or_else(|| is_empty(written).then_some(Quality::Good));
     }
     let text = std::str::from_utf8(written).ok()?.trim_matches('"');
-    // Below 256 a number is no status code: it may be the state of anything.
-    let is_other = text.parse::<i64>().is_ok_and(|code| (1..256).contains(&code));
+    // Below 1024 a number is no status code: it may be the state of anything, or HTTP's.
+    let is_other = text.parse::<i64>().is_ok_and(|code| (1..1024).contains(&code));
     if is_other { None } else { quality::of_opc_text(text) }
 }
 

@@ -189,11 +189,11 @@ impl Shared {
         let is_compacted_before = offset < self.compacted_below.load(Ordering::Acquire);
         // A start does not know yet what of it is compacted.
         (is_compacted_before && self.compacted_bytes.load(Ordering::Acquire) > max_bytes)
-            || (self.bytes.load(Ordering::Acquire) > 2 * max_bytes && self.bytes_before(offset) > 2 * max_bytes)
+            || (self.bytes.load(Ordering::Acquire) > 2 * max_bytes && self.bytes_from(offset) > 2 * max_bytes)
     }
 
     /// What the segments take that hold something from `offset` on.
-    fn bytes_before(&self, offset: u64) -> u64 {
+    fn bytes_from(&self, offset: u64) -> u64 {
         let segments = self.segments.lock();
         let ends = segments.iter().skip(1).map(|next| next.first_offset).chain([self.next_offset()]);
         segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.file_bytes).sum()
