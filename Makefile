@@ -25,7 +25,7 @@ demo: tools ## Simulated plants and real turbines through MQTT and TCP into both
 # Built as a whole: a package alone would want its dependencies with other features, and most of them twice.
 test: tools ## All tests, with private servers of their own
 	$(CARGO) build --workspace --bins --tests
-	target/debug/genims-dev install
+	target/debug/genims-dev install --tests
 	$(CARGO) test --workspace
 
 # Every third day falls on all days of the week; STEP=1 takes each day. All sensors only where a month turns, else one a machine.

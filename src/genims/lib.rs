@@ -1,6 +1,7 @@
 //! The server: settings, and the only place that joins the rooms. The command line is `main.rs` and `cli/`.
 
 pub mod checklist;
+pub mod connections;
 pub mod security;
 pub mod server;
 pub mod settings;

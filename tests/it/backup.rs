@@ -1,21 +1,24 @@
 //! Backups on real servers: what was destroyed comes back as it was, what is damaged is refused, and what came after a backup the
 //! log gives again.
 
-use crate::harness::{Harness, connect_postgres};
+use crate::harness::{Harness, connect_postgres, write_env};
 use crate::platform::Platform;
 use crate::running::eventually;
 use crate::seeding::{fingerprints, seeded_in_the_past};
 use crate::sender::{Load, LoadOptions};
 use crate::server::{Plant, Setup};
 use crate::tally;
+use age::secrecy::ExposeSecret;
+use chrono::{DateTime, TimeDelta, Utc};
 use genims_databases::MysqlSettings;
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -24,6 +27,8 @@ const CATCH_UP: Duration = Duration::from_secs(120);
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("backup::what_was_destroyed_comes_back", what_was_destroyed_comes_back),
+        harness.trial("backup::what_is_encrypted_comes_back_to_whom_it_is_for", what_is_encrypted_comes_back),
+        harness.trial("backup::what_is_due_is_saved_and_what_is_old_goes", what_is_due_is_saved_and_what_is_old_goes),
         harness.trial("backup::restored_under_the_running_server_nothing_is_lost", restored_under_the_running_server),
     ]
 }
@@ -101,6 +106,156 @@ fn what_was_destroyed_comes_back(harness: &'static Harness) {
 
 fn path(saved: &Value) -> PathBuf {
     PathBuf::from(saved["path"].as_str().unwrap_or_else(|| panic!("{saved:#}")))
+}
+
+/// What `age-keygen` writes: an identity, and its recipient.
+pub(crate) fn age_pair(identity_file: &Path, recipients_file: &Path) {
+    let identity = age::x25519::Identity::generate();
+    write_env(identity_file, format!("# a test's\n{}\n", identity.to_string().expose_secret()));
+    std::fs::write(recipients_file, format!("{}\n", identity.to_public())).unwrap();
+    std::fs::set_permissions(recipients_file, std::fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+/// A database of each engine, saved for two, destroyed, and brought back by the second of them.
+fn what_is_encrypted_comes_back(harness: &'static Harness) {
+    let platform = seeded_in_the_past(harness);
+    let folder = harness.folder("encrypted");
+    let to = folder.to_str().unwrap();
+    let keys = harness.folder("keys");
+    let place = |name: &str| keys.join(name).to_str().unwrap().to_owned();
+    for name in ["ada", "ben", "eve"] {
+        age_pair(&keys.join(name), &keys.join(format!("{name}.recipients")));
+    }
+    let ada = std::fs::read_to_string(place("ada.recipients")).unwrap();
+    let ada = ada.trim();
+    let before = fingerprints(harness, &platform);
+    let three = ["hr", "audit", "production"];
+    let secret = std::fs::read_to_string(place("ada")).unwrap();
+    let secret = secret.lines().last().unwrap();
+    refused(&platform, &["backup", "hr", "--to", to, "--recipient", secret], &["--recipient number 1", "public"]);
+    let encrypted = ["--recipient", ada, "--recipients-file", &place("ben.recipients"), "--to", to, "--json"];
+    let saved = done(&platform, &[&["backup"], &three[..], &encrypted[..]].concat());
+    assert_eq!(saved["encrypted_for"].as_array().unwrap().len(), 2, "{saved:#}");
+    for saved in saved["databases"].as_array().unwrap() {
+        for file in std::fs::read_dir(path(saved)).unwrap() {
+            let file = file.unwrap().path();
+            let content = std::fs::read(&file).unwrap();
+            let is_manifest = file.file_stem().unwrap() == "manifest";
+            assert!(is_manifest || content.starts_with(b"age-encryption.org/v1\n"), "{}", file.display());
+        }
+    }
+    let listed = done(&platform, &["backup", "list", "--from", to, "--json"]);
+    assert!(listed["backups"].as_array().unwrap().iter().all(|entry| entry["encrypted"] == true), "{listed:#}");
+
+    for database in three {
+        let restore = ["restore", database, "--from", to, "--replace"];
+        refused(&platform, &restore, &[ada, "--identity FILE"]);
+        refused(&platform, &[&restore[..], &["--identity", &place("eve")]].concat(), &[ada, "nothing was restored"]);
+        refused(&platform, &[&restore[..], &["--identity", &place("ada.recipients")]].concat(), &["chmod 600"]);
+    }
+    let left = fingerprints(harness, &platform);
+    assert!(left == before, "something was restored without the identity");
+    destroy(harness, &platform);
+    for database in three {
+        done(&platform, &["restore", database, "--from", to, "--identity", &place("ben")]);
+    }
+    let after = fingerprints(harness, &platform);
+    let is_ours = |table: &String| !table.starts_with("genims_master_db");
+    let differences: Vec<_> =
+        before.iter().filter(|(table, print)| is_ours(table) && after.get(*table) != Some(print)).collect();
+    assert!(differences.is_empty(), "{differences:#?}");
+
+    forget_the_history(harness, &platform);
+    refused(&platform, &["drill", "hr", "--recipient", ada], &["--identity"]);
+    let identity = place("ada");
+    let drill = [&["drill"], &three[..], &["--recipient", ada, "--identity", &identity, "--json"]].concat();
+    let drilled = done(&platform, &drill);
+    let is_back = |one: &Value| one["error"].is_null() && one["restore_seconds"].as_f64().unwrap() > 0.0;
+    assert!(drilled["databases"].as_array().unwrap().iter().all(is_back), "{drilled:#}");
+}
+
+/// The same backup, begun so many days earlier.
+fn aged(backup: &Path, days: i64) -> PathBuf {
+    let text = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    let begun_at: DateTime<Utc> = manifest["begun_at"].as_str().unwrap().parse().unwrap();
+    let earlier = begun_at - TimeDelta::days(days);
+    manifest["begun_at"] = earlier.to_rfc3339().into();
+    let copy = backup.with_file_name(earlier.format("%Y%m%dT%H%M%S%.3fZ").to_string());
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(backup).unwrap() {
+        let file = file.unwrap().path();
+        std::fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+    }
+    std::fs::write(copy.join("manifest.json"), serde_json::to_vec_pretty(&manifest).unwrap()).unwrap();
+    let sum = Command::new("sha256sum").arg("manifest.json").current_dir(&copy).output().unwrap();
+    std::fs::write(copy.join("manifest.sha256"), sum.stdout).unwrap();
+    copy
+}
+
+fn what_is_due_is_saved_and_what_is_old_goes(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let only = ["--only", "master", "--only", "hr", "--only", "reporting"];
+    let provisioned = platform.cli(&[&["provision"], &only[..]].concat(), &[]);
+    assert!(provisioned.status.success(), "{}", text(&provisioned));
+    let folder = harness.folder("backups");
+    let to = folder.to_str().unwrap();
+    let due = ["backup", "due", "hr", "reporting", "--to", to, "--json"];
+    let each = |report: &Value, key: &str| -> Vec<Value> {
+        report["databases"].as_array().unwrap().iter().map(|one| one[key].clone()).collect()
+    };
+    let first = done(&platform, &due);
+    let saved: Vec<PathBuf> = each(&first, "saved").iter().map(path).collect();
+    assert_eq!(saved.len(), 2, "{first:#}");
+    let again = done(&platform, &due);
+    assert_eq!(each(&again, "saved"), [Value::Null, Value::Null], "{again:#}");
+    let list = ["backup", "list", "--from", to, "--json"];
+    let is_due = |database: &str| {
+        let listed = done(&platform, &list);
+        listed["due"].as_array().unwrap().iter().any(|due| due == database)
+    };
+    assert!(!is_due("genims_hr_db") && is_due("genims_erp_db"));
+
+    for backup in &saved {
+        for days in [60, 50, 40, 3, 2] {
+            aged(backup, days);
+        }
+        std::fs::remove_dir_all(backup).unwrap();
+    }
+    assert!(is_due("genims_hr_db"));
+    let later = done(&platform, &due);
+    let removed: Vec<usize> = each(&later, "removed").iter().map(|removed| removed.as_array().unwrap().len()).collect();
+    assert_eq!(removed, [3, 3], "{later:#}");
+    for backup in &saved {
+        let left = std::fs::read_dir(backup.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| !name.to_str().unwrap().starts_with('.')).collect();
+        assert_eq!(left.len(), 3, "{left:?}");
+    }
+    let entered = |outbox: &str, database: &str| -> i64 {
+        harness.block_on(async {
+            let client = connect_postgres(&platform.stack.postgres_url(outbox)).await;
+            let query = "SELECT count(*) FROM genims_internal.changes WHERE actor = 'service:genims-backup' \
+                         AND after ->> 'activity' = 'delete' AND after ->> 'database' = $1 \
+                         AND after ->> 'description' LIKE 'removed the backup of %'";
+            client.query_one(query, &[&database]).await.unwrap().get(0)
+        })
+    };
+    // Those of MySQL have no outbox of their own.
+    assert_eq!(entered("genims_hr_db", "genims_hr_db"), 3);
+    assert_eq!(entered("genims_master_db", "genims_reporting_db"), 3);
+    done(&platform, &["restore", "reporting", "--from", to, "--replace"]);
+
+    // A clock was years ahead, once.
+    let newest = path(&each(&later, "saved")[0]);
+    let future = aged(&newest, -1_000);
+    let restored = done(&platform, &["restore", "hr", "--from", to, "--replace", "--json"]);
+    assert_eq!(restored["from"], newest.to_str().unwrap(), "{restored:#}");
+    assert_eq!(restored["passed_over"][0]["path"], future.to_str().unwrap(), "{restored:#}");
+    assert_eq!(restored["other_server"], Value::Null, "{restored:#}");
+    let drilled = done(&platform, &["drill", "hr", "--to", to, "--json"]);
+    assert!(drilled["databases"][0]["exposed_seconds"].as_f64().unwrap() > 0.0, "{drilled:#}");
+    let listed = done(&platform, &list);
+    assert!(listed["backups"].as_array().unwrap().iter().any(|backup| backup["standing"] == "future"), "{listed:#}");
 }
 
 /// One byte in a file, a file cut short, and a backup without its manifest; all are mended again.

@@ -5,6 +5,7 @@ use crate::harness::Harness;
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use libtest_mimic::Trial;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -129,7 +130,18 @@ fn paho_c_folder() -> &'static Path {
 /// A program that publishes for ever behind the end of its input: that stays open, and the program ends with the test.
 struct Endless {
     child: Child,
-    _input: ChildStdin,
+    input: ChildStdin,
+}
+
+impl Endless {
+    /// It takes more and more memory once its server has gone and nobody ends it: there is a bound.
+    fn start(command: &mut Command) -> Self {
+        const BYTES_MAX: u64 = 1 << 30;
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let limit = Rlimit { current: Some(BYTES_MAX), maximum: Some(BYTES_MAX) };
+        prlimit(Some(Pid::from_child(&child)), Resource::As, limit).unwrap();
+        Self { input: child.stdin.take().unwrap(), child }
+    }
 }
 
 impl Drop for Endless {
@@ -144,25 +156,21 @@ fn paho_c(harness: &'static Harness) {
     let program = paho_c_folder().join("usr/bin/paho_c_pub_static");
     for (version, qos) in [("31", 1), ("311", 0), ("311", 2), ("5", 1)] {
         let sensor = plant.sensor();
-        let mut child = Command::new(&program)
-            .args(["-h", "127.0.0.1", "-p", &plant.doors.mqtt.port().to_string(), "-t", &sensor.topic()])
-            .args(["-q", &qos.to_string(), "-V", version, "-i", &harness.unique("paho-c"), "--quiet"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut running = Endless::start(
+            Command::new(&program)
+                .args(["-h", "127.0.0.1", "-p", &plant.doors.mqtt.port().to_string(), "-t", &sensor.topic()])
+                .args(["-q", &qos.to_string(), "-V", version, "-i", &harness.unique("paho-c"), "--quiet"]),
+        );
         // Its line feeds are part of the payload.
-        let mut input = child.stdin.take().unwrap();
         let lines = lines();
         let lines: Vec<&str> = lines.split_inclusive('\n').collect();
         let stored = format!("sensor_id = '{}'", sensor.sensor_id);
         // It drops what it has no room for: that is 100 messages.
         for (at, portion) in lines.chunks(50).enumerate() {
-            input.write_all(portion.concat().as_bytes()).unwrap();
+            running.input.write_all(portion.concat().as_bytes()).unwrap();
             let sent = 50 * at as i64 + portion.len() as i64;
             eventually("the portion is stored", PATIENCE, || plant.rows("sensor_data", &stored) >= sent);
         }
-        let _running = Endless { child, _input: input };
         all_once(plant, &sensor, &format!("paho C {version} QoS {qos}"));
     }
 }
@@ -171,20 +179,27 @@ fn paho_c(harness: &'static Harness) {
 fn node_red(harness: &'static Harness) {
     let plant = Plant::shared(harness);
     let at_ms = start_ms();
-    // `CODE` stands for the code of the sensor.
+    let timed = format!("\"timestamp\": {at_ms}, \"quality\": \"Uncertain\"");
+    // `CODE` stands for the code of the sensor. Behind the payload: the value, and whether quality and time are told.
     let forms = [
-        ("a number", "71.5".to_owned(), "71.5000"),
-        ("a string", "71.5 \n".to_owned(), "71.5000"),
-        ("a string in quotes", "\"71.5\"".to_owned(), "71.5000"),
-        ("a boolean", "true".to_owned(), "1.0000"),
-        ("an object", format!("{{\"value\": 71.5, \"timestamp\": {at_ms}}}"), "71.5000"),
-        ("an array", format!("[{{\"value\": 71.5, \"timestamp\": {at_ms}}}]"), "71.5000"),
-        ("an object of tags", "{\"CODE\": 71.5}".to_owned(), "71.5000"),
-        ("a message", "{\"_msgid\": \"a1b2\", \"topic\": \"x\", \"payload\": \"71.5\"}".to_owned(), "71.5000"),
+        ("a number", "71.5".to_owned(), ("71.5000", false)),
+        ("a string", "71.5 \n".to_owned(), ("71.5000", false)),
+        ("a string in quotes", "\"71.5\"".to_owned(), ("71.5000", false)),
+        ("a boolean", "true".to_owned(), ("1.0000", false)),
+        ("a buffer", "{\"type\": \"Buffer\", \"data\": [55, 49, 46, 53]}".to_owned(), ("71.5000", false)),
+        ("an object", format!("{{\"value\": 71.5, {timed}}}"), ("71.5000", true)),
+        ("an array", format!("[{{\"value\": 71.5, {timed}}}]"), ("71.5000", true)),
+        ("an object of tags", "{\"CODE\": 71.5}".to_owned(), ("71.5000", false)),
+        ("a message", "{\"_msgid\": \"a1b2\", \"topic\": \"x\", \"payload\": \"71.5\"}".to_owned(), ("71.5000", false)),
+        (
+            "a message with time and quality",
+            format!("{{\"_msgid\": \"a1b2\", \"payload\": 71.5, {timed}}}"),
+            ("71.5000", true),
+        ),
         (
             "a message with an object",
             "{\"payload\": {\"CODE\": 71.5}, \"qos\": 1, \"_msgid\": \"a1b2\"}".to_owned(),
-            "71.5000",
+            ("71.5000", false),
         ),
     ];
     for (form, payload, expected) in forms {
@@ -196,8 +211,15 @@ fn node_red(harness: &'static Harness) {
             .status();
         assert!(status.unwrap().success(), "{form}");
         plant.stored_exactly(&sensor, 1);
-        let query = format!("SELECT measurement_value::text FROM sensor_data WHERE sensor_id = '{}'", sensor.sensor_id);
-        assert_eq!(plant.query("genims_operations_db", &query)[0].get::<_, &str>(0), expected, "{form}");
+        let query = format!(
+            "SELECT measurement_value::text, quality = 'uncertain', (extract(epoch FROM timestamp) * 1000)::bigint = {at_ms}
+             FROM sensor_data WHERE sensor_id = '{}'",
+            sensor.sensor_id
+        );
+        let row = &plant.query("genims_operations_db", &query)[0];
+        let found: (&str, bool, bool) = (row.get(0), row.get(1), row.get(2));
+        let (value, is_told) = expected;
+        assert_eq!(found, (value, is_told, is_told), "{form}");
     }
 }
 
@@ -217,7 +239,18 @@ fn rumqttc_v4(harness: &'static Harness) {
 }
 
 /// Publishes with MQTT 3.1.1; returns once the server has acknowledged everything.
+#[track_caller]
 pub(crate) fn publish(address: SocketAddr, client_id: &str, qos: u8, messages: &[(String, Vec<u8>)]) {
+    try_publish(address, client_id, qos, messages).unwrap();
+}
+
+/// As [`publish`], where the server may go away meanwhile: some of what is not acknowledged may be stored.
+pub(crate) fn try_publish(
+    address: SocketAddr,
+    client_id: &str,
+    qos: u8,
+    messages: &[(String, Vec<u8>)],
+) -> Result<(), Box<rumqttc::ConnectionError>> {
     use rumqttc::{Client, Event, Incoming, MqttOptions, Outgoing, QoS};
     let mut options = MqttOptions::new(client_id, address.ip().to_string(), address.port());
     options.set_max_packet_size(1 << 20, 1 << 20);
@@ -228,12 +261,12 @@ pub(crate) fn publish(address: SocketAddr, client_id: &str, qos: u8, messages: &
     }
     let mut finished = 0;
     for event in connection.iter() {
-        let done = match event.unwrap() {
+        let done = match event? {
             Event::Outgoing(Outgoing::Publish(_)) => qos == 0,
             Event::Incoming(Incoming::PubAck(_)) => qos == 1,
             Event::Incoming(Incoming::PubComp(_)) => qos == 2,
             // The last one of all, so nothing is cut off.
-            Event::Outgoing(Outgoing::Disconnect) => return,
+            Event::Outgoing(Outgoing::Disconnect) => return Ok(()),
             _ => false,
         };
         finished += usize::from(done);
@@ -241,6 +274,7 @@ pub(crate) fn publish(address: SocketAddr, client_id: &str, qos: u8, messages: &
             client.disconnect().unwrap();
         }
     }
+    unreachable!("events end with an error or a disconnection")
 }
 
 fn rumqttc_v5(harness: &'static Harness) {

@@ -1,5 +1,6 @@
 //! What commands owe to the shell that runs them.
 
+use crate::bounds::RSS_MB_MAX;
 use crate::harness::{Harness, write_env};
 use crate::platform::Platform;
 use crate::running::eventually;
@@ -216,6 +217,7 @@ fn a_waiting_server_stops(harness: &'static Harness) {
     let (_, help, _) = told(&mut harness.command(&["serve", "--help"]));
     assert!(help.contains(&format!("obeys within {seconds} seconds")), "{help}");
     assert!(readme.contains(&format!("ends within {seconds} s,")));
+    assert!(readme.contains(&format!("than {RSS_MB_MAX} MB, and wait")));
     let log = server.log_text();
     assert!(status.success() && log.contains("stopped before the listeners were opened"), "{status}: {log}");
     assert!(!log.contains("genims is serving"), "{log}");

@@ -30,10 +30,10 @@ pub(crate) fn plant(harness: &'static Harness) -> Plant {
 }
 
 /// Two rows with one key: the database refuses the second, behind the log.
-pub(crate) fn refuse_a_row(harness: &'static Harness, plant: &Plant, key: i64) {
+pub(crate) fn refused_row(key: i64) -> [(String, String); 2] {
     let row = |note: &str| json!({ "id": key, "note": note }).to_string();
     let topic = "genims/v1/rows/genims_operations_db/t_parts".to_owned();
-    send(harness, plant, &[(topic.clone(), row("first")), (topic, row("second"))]);
+    [(topic.clone(), row("first")), (topic, row("second"))]
 }
 
 /// A change that goes into the audit trail: a moment later the heads say so.
@@ -45,7 +45,7 @@ pub(crate) fn change_master_data(plant: &Plant) {
 pub(crate) fn filled(harness: &'static Harness, plant: &Plant) {
     plant.cli_ok(&["client", "add", "kept"]);
     change_master_data(plant);
-    refuse_a_row(harness, plant, -1);
+    send(harness, plant, &refused_row(-1));
     for name in ["bridges/held.filters", "refused", "audit-heads.json", "catalogues/genims_operations_db.json"] {
         eventually(name, PATIENCE, || plant.folder.join("data").join(name).exists());
     }

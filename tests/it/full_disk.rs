@@ -3,7 +3,9 @@
 //!
 //! The disk is that of the power cuts. Where FUSE cannot be mounted the tests say so and end.
 
+use crate::data_folder;
 use crate::harness::Harness;
+use crate::letters;
 use crate::powercut::disk::Room;
 use crate::powercut::mount::{Mounted, can_mount};
 use crate::powercut::{state, write_routes};
@@ -31,6 +33,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("full_disk::everything_waits_says_so_and_goes_on_with_room", waits_and_goes_on),
         harness.trial("full_disk::readings_of_a_new_sensor_wait_for_its_number", a_new_sensor_waits),
+        harness.trial("full_disk::a_refused_row_and_a_catalogue_wait_for_room", a_refused_row_waits),
         harness.trial("full_disk::a_disk_that_writes_nothing_at_all_is_waited_out", nothing_is_written),
         harness
             .trial("full_disk::a_first_start_on_a_full_disk_ends_with_the_cause_and_leaves_nothing_torn", first_start),
@@ -206,6 +209,47 @@ fn a_new_sensor_waits(harness: &'static Harness) {
     });
     plant.stored_exactly(&known, 1);
     assert_eq!(plant.stats()["total"]["dead_lettered"], 0);
+    plant.terminate();
+}
+
+/// Kept in files of their own: what a database refused behind the log, and what its catalogue says.
+fn a_refused_row_waits(harness: &'static Harness) {
+    let plant = data_folder::plant(harness);
+    write_routes(&plant);
+    let Some(disk) = mounted(harness, &plant) else { return };
+    plant.serve();
+    data_folder::filled(harness, &plant);
+    let letters = || plant.rows(letters::TABLE, "reason = 'bad_row'");
+    eventually("the letter of the first refused row", CATCH_UP, || letters() == 1);
+    let begun = plant.log_text().len();
+    disk.leave(TORN);
+    // More than the first one took: what it leaves is written over.
+    let [(topic, first), (_, mut second)] = data_folder::refused_row(5);
+    second.insert_str(second.len() - 2, &"x".repeat(4_000));
+    send(harness, &plant, &[(topic.clone(), first), (topic, second)]);
+    let waits = |sink: &Value| {
+        let error = sink["last_error"].as_str().unwrap_or_default();
+        sink["state"] == "retrying" && error.contains("its rows wait: ") && error.contains("free space")
+    };
+    eventually("its database's rows wait, and why", CATCH_UP, || {
+        plant.stats()["sinks"].as_array().unwrap().iter().any(waits)
+    });
+    plant.execute("genims_operations_db", "CREATE TABLE t_more (id bigint PRIMARY KEY)");
+    eventually("the catalogue is not kept", CATCH_UP, || {
+        plant.log_text()[begun..].contains("what the catalogue said cannot be kept")
+    });
+    let refused = disk.refused();
+    for kind in ["refused", "genims_operations_db."] {
+        assert!(refused.keys().any(|name| name.contains(kind)), "no {kind} has met the full disk: {refused:?}");
+    }
+    assert_eq!(letters(), 1, "kept nowhere");
+    disk.leave(Room::Enough);
+    eventually("the second letter", CATCH_UP, || letters() == 2);
+    plant.idle();
+    assert_eq!((letters(), plant.rows("t_parts", "note <> 'first'")), (2, 0), "each once");
+    eventually("ready", CATCH_UP, || plant.get("/readyz").is_some_and(|(status, _)| status == 200));
+    plant.terminate();
+    plant.serve();
     plant.terminate();
 }
 

@@ -8,6 +8,7 @@
 mod backup;
 mod bounds;
 mod broken;
+mod browser;
 mod changes;
 mod checklist;
 mod clients;
@@ -19,6 +20,7 @@ mod databases;
 mod devices;
 mod devstack;
 mod doctor;
+mod document;
 mod effects;
 mod etl;
 mod failures;
@@ -39,10 +41,12 @@ mod letters;
 mod lineage;
 mod locks;
 mod mirror;
+mod monitoring;
 mod mysql;
 mod numbers;
 mod one_step_back;
 mod passwords;
+mod plants;
 mod platform;
 mod pooler;
 mod positions;
@@ -56,8 +60,11 @@ mod resolver;
 mod retention;
 mod roles;
 mod routes;
+mod routes_each;
+mod routes_gaps;
 mod routes_story;
 mod rows;
+mod runbook;
 mod running;
 mod seed;
 mod seeding;
@@ -76,7 +83,7 @@ use std::process::ExitCode;
 
 /// Tests are taken in the order of their list: one of these that began last would run alone while all other threads are
 /// idle. The second needs nothing of what the first makes for those behind it.
-const LONGEST: [&str; 8] = [
+const LONGEST: [&str; 11] = [
     "seeding::empty_servers_become_the_whole_platform",
     "seeding::killed_at_any_moment_it_ends_the_same",
     "backup::what_was_destroyed_comes_back",
@@ -85,6 +92,9 @@ const LONGEST: [&str; 8] = [
     "seeding::months_later_nothing_is_red",
     "seeding::late_readings_break_nothing",
     "broken::each_row_breaks_exactly_its_rules",
+    "verify::what_is_broken_fails_its_rule_and_no_other",
+    "routes::each_database_stops_in_turn_and_delays_no_other",
+    "runbook::databases",
 ];
 
 fn main() -> ExitCode {
@@ -130,6 +140,8 @@ fn main() -> ExitCode {
         one_step_back::tests,
         powercut::tests,
         routes::tests,
+        routes_each::tests,
+        routes_gaps::tests,
         rows::tests,
         routes_story::tests,
         sink::tests,
@@ -141,7 +153,10 @@ fn main() -> ExitCode {
         checklist::tests,
         commands::tests,
         foreign::tests,
+        monitoring::tests,
+        browser::tests,
         readme::tests,
+        runbook::tests,
     ];
     let mut trials: Vec<Trial> = topics.iter().flat_map(|tests| tests(harness)).collect();
     for name in LONGEST {

@@ -90,7 +90,8 @@ fn raised(mut content: Vec<u8>, form: Form) -> Vec<u8> {
     match form {
         Form::Front => content[8] += 1,
         Form::SummedFront => {
-            content[8] += 1;
+            // The next number is that of a journal that was compacted.
+            content[8] += 2;
             sum(&mut content[..32]);
         }
         Form::Slots(bytes) | Form::List(bytes) => {

@@ -3,7 +3,7 @@
 
 use crate::harness::Harness;
 use crate::routes::{count, picture, plant as routed_plant};
-use crate::running::eventually;
+use crate::running::{eventually, goes_on};
 use crate::sender::{Load, LoadOptions};
 use crate::server::{Plant, Setup};
 use crate::stream::{now_ms, send};
@@ -50,9 +50,10 @@ fn more(load: &Load, count: u64) {
 #[track_caller]
 fn follows(plant: &Plant, name: &str) {
     let end = plant.stats()["spool"]["next_offset"].as_i64().unwrap();
-    eventually("the sink follows again", CATCH_UP, || {
+    goes_on("the sink follows again", CATCH_UP, || {
         let shown = sink(&plant.stats(), name);
-        shown["state"] == "following" && shown["last_error"].is_null() && shown["position"].as_i64() >= Some(end)
+        let is_there = shown["position"].as_i64() >= Some(end);
+        (shown["state"] != "following" || !shown["last_error"].is_null() || !is_there).then_some(shown)
     });
 }
 
@@ -159,6 +160,10 @@ fn internal(client: &mongodb::Client, collection: &str) -> mongodb::Collection<D
 fn mirror_put_back(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup::default());
     let load = Load::start(&plant, &LoadOptions::usual("mirror"));
+    eventually("the mirror remembers a position", CATCH_UP, || {
+        let count = async |client| internal(&client, "sink_positions").count_documents(doc! {}).await.unwrap();
+        with_mongo(harness, &plant, count) == 1
+    });
     for round in 0..6 {
         more(&load, 1_500);
         with_mongo(harness, &plant, |client| async move {

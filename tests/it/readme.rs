@@ -1,21 +1,17 @@
 //! The README's commands, as they stand there, against one seeded platform. Enters: README.md. Leaves: each of its command
-//! lines run, with the exit code that a reader expects, or left out for a reason that stands here.
+//! lines run, with the exit code that a reader expects, or left out for a reason that stands here: see [`crate::document`].
 //!
-//! Only where things are is put in: the server's port, the URL of the hub, the folder of backups. What files a reader brings
-//! along (`press7.csv`, `event.json`) lies in the folder. A line that [`how`] does not know fails the test.
+//! What files a reader brings along (`press7.csv`, `event.json`) lies in the folder.
 
-use crate::harness::{Harness, write_env};
-use crate::platform::Platform;
-use crate::running::{Running, eventually};
+use crate::backup::age_pair;
+use crate::document::{ALSO, Document, How, Reader, pieces, what_a_document_is_made_of};
+use crate::harness::Harness;
+use crate::running::eventually;
 use crate::seeding::seeded_in_the_past;
-use crate::server::{PATIENCE, free_addresses};
+use crate::server::PATIENCE;
 use libtest_mimic::Trial;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Document as Bson, doc};
 use serde_json::Value;
-use std::fmt::Write;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -32,22 +28,6 @@ const EVENT: &str = r#"{"uid": "u", "kind": "fault_opened", "log_offset": 1, "at
     "line_id": "LINE-01", "factory_id": "FAC-01", "fault_code": "OVERHEAT", "severity": "high", "started_at": "2026-02-11T10:00:00Z"}"#;
 /// A whole history is deleted at once, but that takes its time.
 const EXPIRY: Duration = Duration::from_secs(120);
-
-/// What is done with a piece of the README.
-enum How {
-    /// Not run, because ...
-    Skip(&'static str),
-    /// Run to its end; then this must be true.
-    Run(fn(&Reader<'_>) -> bool),
-    /// Left running until all is done.
-    Serve,
-    /// Statements for this database.
-    Sql(&'static str, fn(&Reader<'_>) -> bool),
-    /// Added to the configuration, which must be valid with it.
-    Configuration,
-}
-
-const ALSO: fn(&Reader<'_>) -> bool = |_| true;
 
 /// By how a piece begins.
 const TABLE: &[(&str, How)] = &[
@@ -88,10 +68,15 @@ const TABLE: &[(&str, How)] = &[
     ("genims routes list", How::Run(|reader| reader.said.contains("parts_of_operation"))),
     ("genims routes fields", How::Run(|reader| reader.said.contains("event.machine_id"))),
     ("genims routes check", How::Run(ALSO)),
+    ("genims routes gaps", How::Run(|reader| reader.said.contains("no routed database lacks anything"))),
+    ("genims routes resync hr", How::Run(|reader| reader.said.contains("genims_hr_db lacks nothing"))),
     ("genims routes test event.json", How::Run(|reader| reader.said.contains("fault_downtime"))),
     ("genims retention plan", How::Run(ALSO)),
     ("genims retention run", How::Run(ALSO)),
     ("genims backup all ", How::Run(|reader| reader.entries("backups") == 17)),
+    ("genims backup due ", How::Run(|reader| reader.said.contains("0 of 17 databases were due"))),
+    ("age-keygen ", How::Skip("Debian's age is not here; the test brings what it writes along")),
+    ("genims backup hr ", How::Run(|reader| reader.said.contains("encrypted for age1"))),
     (
         "genims restore hr ",
         How::Run(|reader| reader.rows("hr_copy", "employees") == reader.rows("genims_hr_db", "employees")),
@@ -102,126 +87,23 @@ const TABLE: &[(&str, How)] = &[
     ("genims checklist sign ", How::Run(|reader| reader.said.contains("C142: signed by Ada Lovelace on "))),
 ];
 
-fn how(piece: &str) -> Option<&'static How> {
-    TABLE.iter().find(|(start, _)| piece.starts_with(start)).map(|(_, how)| how)
-}
-
-/// Command lines, statements and configuration, in the order of the text: a line is one piece, but what belongs together
-/// (open quotes, a transaction, a table of the configuration) is one piece as well. Remarks are left out.
-fn pieces(text: &str) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    let (mut fence, mut goes_on) = (None, false);
-    for line in text.lines() {
-        if let Some(kind) = line.strip_prefix("```") {
-            fence = if fence.is_some() { None } else { Some(kind) };
-            goes_on = false;
-            continue;
-        }
-        let command = match fence {
-            Some(_) => Some(line),
-            None => line.strip_prefix("    "),
-        };
-        let Some(command) = command.map(|line| line.split("  # ").next().unwrap_or(line).trim()) else {
-            goes_on = false;
-            continue;
-        };
-        // A drawing.
-        if command.is_empty() || command.contains(['─', '┐', '┘', '│']) {
-            continue;
-        }
-        match pieces.last_mut().filter(|_| goes_on) {
-            Some(piece) => write!(piece, "\n{command}").unwrap(),
-            None => pieces.push(command.to_owned()),
-        }
-        let piece = pieces.last().map_or("", String::as_str);
-        goes_on = piece.starts_with('[')
-            || piece.starts_with("BEGIN;")
-            || piece.lines().next().is_some_and(|first| first.matches('\'').count() % 2 == 1)
-                && piece.matches('\'').count() % 2 == 1;
-    }
-    pieces
-}
+const DOCUMENT: Document = Document {
+    text: README,
+    table: TABLE,
+    before: &[
+        // The README says so right before it.
+        ("psql ", |reader| reader.run("genims hub provision")),
+        ("genims backup all ", |reader| reader.history_is_gone()),
+    ],
+};
 
 fn a_command_that_nobody_runs_is_noticed() {
-    let unknown: Vec<String> = pieces(README).into_iter().filter(|piece| how(piece).is_none()).collect();
-    assert_eq!(unknown, Vec::<String>::new(), "let `how` know them");
-    let there = pieces(README);
-    let gone = |start: &&str| !there.iter().any(|piece| piece.starts_with(start));
-    let gone: Vec<&str> = TABLE.iter().map(|(start, _)| *start).filter(gone).collect();
-    assert_eq!(gone, Vec::<&str>::new(), "the README has them no more");
-    let text = "text\n    genims fly  # away\n\n```sh\ngenims swim\n```\n    psql -c 'a\n      b'\n    BEGIN;\n    COMMIT;\n\n```\nA ── B\n```\n";
-    let found = pieces(text);
-    assert_eq!(found, ["genims fly", "genims swim", "psql -c 'a\nb'", "BEGIN;\nCOMMIT;"]);
-    assert!(how(&found[0]).is_none() && how(&found[2]).is_some());
-}
-
-/// Who follows the README, in a folder with a shell.
-struct Reader<'a> {
-    harness: &'static Harness,
-    platform: &'a Platform,
-    folder: PathBuf,
-    http: SocketAddr,
-    mqtt: SocketAddr,
-    /// What the last command printed.
-    said: String,
+    DOCUMENT.is_known();
+    what_a_document_is_made_of();
+    assert!(DOCUMENT.how("genims fly").is_none() && DOCUMENT.how("psql -c 'a\nb'").is_some());
 }
 
 impl Reader<'_> {
-    fn new<'a>(harness: &'static Harness, platform: &'a Platform) -> Reader<'a> {
-        let folder = harness.folder("readme");
-        let [http, mqtt, tcp, line] = free_addresses();
-        let mut environment = format!(
-            "GENIMS_HTTP_LISTEN={http}\nGENIMS_MQTT_LISTEN={mqtt}\nGENIMS_TCP_LISTEN={tcp}\nGENIMS_LINE_LISTEN={line}\n"
-        );
-        for (name, value) in platform.variables() {
-            writeln!(environment, "{name}='{value}'").unwrap();
-        }
-        std::fs::create_dir(folder.join("config")).unwrap();
-        let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/genims.toml");
-        std::fs::copy(configuration, folder.join("config/genims.toml")).unwrap();
-        write_env(&folder.join(".env"), environment);
-        for (name, text) in [("press7.csv", PRESS), ("event.json", EVENT)] {
-            std::fs::write(folder.join(name), text).unwrap();
-        }
-        Reader { harness, platform, folder, http, mqtt, said: String::new() }
-    }
-
-    /// The programs under test come first in the path, and nothing else of the caller's environment is there.
-    fn shell(&self, line: &str) -> Command {
-        let programs = Path::new(env!("CARGO_BIN_EXE_genims")).parent().unwrap();
-        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new("bash");
-        command.args(["-euo", "pipefail", "-c", line]).current_dir(&self.folder).env_clear().env("PATH", path);
-        command.stdin(Stdio::null());
-        command
-    }
-
-    #[track_caller]
-    fn run(&mut self, line: &str) {
-        // The doctor gives each server 2.5 s an answer, which a machine with other work may need itself.
-        let line = line
-            .replace("genims doctor", "genims doctor --timeout 60s")
-            .replace("genims checklist --phase", "genims checklist --timeout 60s --phase")
-            .replace("-p 1884", &format!("-p {}", self.mqtt.port()))
-            .replace("postgresql://USER:PASSWORD@HOST:PORT/hub", &self.platform.stack.postgres_url("hub"))
-            .replace("/backups", self.folder.join("backups").to_str().unwrap());
-        let Output { status, stdout, stderr } = self.shell(&line).output().unwrap();
-        self.said = String::from_utf8_lossy(&stdout).into_owned();
-        assert!(status.success(), "{line}: {status}\n{}\n{}", self.said, String::from_utf8_lossy(&stderr));
-    }
-
-    fn stats(&self) -> Option<Value> {
-        let mut response = ureq::get(format!("http://{}/stats", self.http)).call().ok()?;
-        serde_json::from_str(&response.body_mut().read_to_string().ok()?).ok()
-    }
-
-    fn serve(&self) -> Running {
-        let running = self.harness.spawn(&["serve"], &self.folder);
-        let ready = || ureq::get(format!("http://{}/readyz", self.http)).call().is_ok();
-        eventually("the server is ready", PATIENCE, ready);
-        running
-    }
-
     /// The reading of the README is stored, and everything that was received is where it goes.
     fn reading_arrives(&self) -> bool {
         let sent = "SELECT count(*) FROM sensor_data WHERE sensor_id = 'SEN-000001' AND machine_id = 'MCH-0001' \
@@ -241,23 +123,12 @@ impl Reader<'_> {
         true
     }
 
-    fn number(&self, database: &str, query: &str) -> i64 {
-        self.harness.block_on(async {
-            let client = crate::harness::connect_postgres(&self.platform.stack.postgres_url(database)).await;
-            client.query_one(query, &[]).await.unwrap().get(0)
-        })
-    }
-
     fn rows(&self, database: &str, table: &str) -> i64 {
         self.number(database, &format!("SELECT count(*) FROM {table}"))
     }
 
     fn lines_of(&self, file: &str) -> usize {
         std::fs::read_to_string(self.folder.join(file)).unwrap().lines().count()
-    }
-
-    fn entries(&self, folder: &str) -> usize {
-        std::fs::read_dir(self.folder.join(folder)).unwrap().count()
     }
 
     /// The commands on backups are of the README here, and `backup::` saves and restores whole histories: months later
@@ -267,8 +138,8 @@ impl Reader<'_> {
         self.platform.execute("genims_operations_db", "TRUNCATE sensor_data, scada_machine_data, sensor_health");
         let left = || {
             self.harness.block_on(async {
-                let client = mongodb::Client::with_uri_str(self.platform.stack.mongodb_url()).await.unwrap();
-                let readings = client.database("genims_production").collection::<Document>("sensor_readings");
+                let client = mongodb::Client::with_uri_str(self.stack().mongodb_url()).await.unwrap();
+                let readings = client.database("genims_production").collection::<Bson>("sensor_readings");
                 readings.count_documents(doc! { "timestamp": { "$lt": mongodb::bson::DateTime::now() } }).await.unwrap()
             })
         };
@@ -280,39 +151,7 @@ impl Reader<'_> {
 
 fn every_command_does_what_it_says(harness: &'static Harness) {
     let platform = seeded_in_the_past(harness);
-    let mut reader = Reader::new(harness, &platform);
-    let mut server = None;
-    for piece in pieces(README) {
-        match how(&piece).unwrap_or_else(|| panic!("nobody knows how to run {piece}")) {
-            How::Skip(because) => println!("not run: {piece}: {because}"),
-            How::Serve => server = Some(reader.serve()),
-            How::Configuration => {
-                let file = reader.folder.join("config/more.toml");
-                let text = std::fs::read_to_string(reader.folder.join("config/genims.toml")).unwrap();
-                std::fs::write(file, text + &piece).unwrap();
-                reader.run("genims --config config/more.toml validate");
-            }
-            How::Sql(database, true_after) => {
-                let url = platform.stack.postgres_url(database);
-                std::fs::write(reader.folder.join("statements.sql"), &piece).unwrap();
-                reader.run(&format!("psql '{url}' -v ON_ERROR_STOP=1 -f statements.sql"));
-                assert!(reader.said.contains("UPDATE 1") && true_after(&reader), "{piece}: {}", reader.said);
-            }
-            How::Run(true_after) => {
-                if piece.starts_with("psql ") {
-                    // The README says so right before it.
-                    reader.run("genims hub provision");
-                }
-                if piece.starts_with("genims backup ") {
-                    reader.history_is_gone();
-                }
-                reader.run(&piece);
-                assert!(true_after(&reader), "{piece}: {}", reader.said);
-            }
-        }
-    }
-    let server = server.expect("the README says how to serve");
-    server.terminate();
-    let status = server.wait(PATIENCE).unwrap_or_else(|| panic!("it does not end:\n{}", server.log_text()));
-    assert!(status.success(), "{status}:\n{}", server.log_text());
+    let mut reader = Reader::new(harness, &platform, &[("press7.csv", PRESS), ("event.json", EVENT)]);
+    age_pair(&reader.folder.join("backup.key"), &reader.folder.join("backup.recipients"));
+    DOCUMENT.follow(&mut reader, &pieces(README));
 }

@@ -9,7 +9,7 @@ use crate::tally::sink;
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -20,6 +20,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("routes::nothing_is_written_twice_or_lost_however_often_the_server_dies", kills),
         harness.trial("routes::a_database_that_is_away_delays_no_other", away),
         harness.trial("routes::a_database_away_for_too_long_goes_on_and_says_what_it_lacks", away_too_long),
+        harness.trial("routes::what_comes_late_is_of_the_job_that_ran_then", late),
     ]
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn work(plant: &Plant, machine: &str) {
              VALUES ('W-{machine}', 'W-{machine}', 'P1', 'F1', 1000, 'in_progress'); \
              INSERT INTO work_order_operations (operation_id, work_order_id, operation_sequence, operation_name, machine_id, \
              planned_quantity, status, actual_start_time) VALUES ('O-{machine}', 'W-{machine}', 10, 'Pressing', '{machine}', \
-             1000, 'in_progress', '2026-01-01')"
+             1000, 'in_progress', '2020-01-01')"
         ),
     );
 }
@@ -187,6 +188,38 @@ fn away(harness: &'static Harness) {
     assert_eq!(count(&plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'"), 2);
 }
 
+/// Parts of half an hour ago, and of now; the machine changed its job in between.
+fn late(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\ndirectory = \"routes\"\n", &MODULES);
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/routes");
+    let folder = plant.folder.join("routes");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(shipped.join("manufacturing.toml"), folder.join("manufacturing.toml")).unwrap();
+    let (sensor, now_ms) = (plant.sensor(), now_ms());
+    let machine = &sensor.machine_id;
+    work(&plant, machine);
+    let ago = |minutes: i64| format!("to_timestamp({}) AT TIME ZONE 'UTC'", now_ms / 1_000 - minutes * 60);
+    let jobs = format!(
+        "UPDATE work_order_operations SET actual_start_time = {}; \
+         INSERT INTO work_order_operations (operation_id, work_order_id, operation_sequence, operation_name, machine_id, \
+         planned_quantity, status, actual_start_time, actual_end_time) \
+         VALUES ('before', 'W-{machine}', 5, 'Cutting', '{machine}', 1000, 'completed', {}, {})",
+        ago(10),
+        ago(60),
+        ago(10)
+    );
+    plant.execute("genims_manufacturing_db", &jobs);
+    plant.serve();
+    let at = |minutes: i64, parts| picture(&sensor, now_ms - minutes * 60_000, "RUNNING", parts, None);
+    // Nothing ran so long ago, then the first job, then the second.
+    send(harness, &plant, &[at(90, 0), at(80, 3), at(30, 8), at(5, 15)]);
+    plant.idle();
+    let query = "SELECT operation_id, completed_quantity FROM work_order_operations ORDER BY operation_sequence";
+    let made: Vec<(String, i32)> =
+        plant.query("genims_manufacturing_db", query).iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(made, [("before".to_owned(), 5), (format!("O-{machine}"), 7)]);
+}
+
 /// Nobody reaches the database any more. A session that is just being let in is not shown yet: a second has to show none.
 pub(crate) fn close(plant: &Plant, database: &str) {
     plant.execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
@@ -243,4 +276,18 @@ fn away_too_long(harness: &'static Harness) {
     // The gap counts events of all kinds: the sensors fall silent meanwhile.
     let others = sink(&report, "hr")["position"].as_i64().unwrap() - TOO_MANY;
     assert!((0..=others).contains(&(rows + gap - TOO_MANY)), "{rows} rows, {:#}", sink(&report, "hr"));
+    // Since when it lacks something nobody knows, and nobody wants it: the gap is closed as it is.
+    let output = plant.cli(&["routes", "resync", "hr"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("say it with --from"), "{error}");
+    let report: Value =
+        serde_json::from_str(&plant.cli_ok(&["routes", "resync", "hr", "--abandon", "--json"])).unwrap();
+    assert_eq!(
+        (&report["closed"][0]["made_before"], &report["closed"][0]["made"]),
+        (&json!(0), &json!(0)),
+        "{report:#}"
+    );
+    eventually("no gap is shown any more", PATIENCE, || {
+        sink(&plant.stats(), "hr")["gaps"].as_array().is_some_and(Vec::is_empty)
+    });
 }

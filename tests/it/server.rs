@@ -5,11 +5,11 @@
 use crate::harness::{Harness, PrivateStack, connect_postgres, write_env};
 use crate::running::Running;
 use crate::tally;
-use genims_dev::Server;
+use genims_dev::{Server, free_port};
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -350,8 +350,13 @@ impl Plant {
     }
 }
 
-/// Ports that nobody listens on now.
+/// Ports that nobody listens on now, and that no other test of this run gets while one of its servers is down.
 pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    let sockets: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    sockets.map(|socket| socket.local_addr().unwrap())
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    std::array::from_fn(|_| {
+        let port = free_port(&given).unwrap();
+        given.push(port);
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    })
 }

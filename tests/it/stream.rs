@@ -1,6 +1,6 @@
 //! The whole walk: a client's socket, the server, PostgreSQL and MongoDB.
 
-use crate::clients::{bridged, publish};
+use crate::clients::{bridged, publish, try_publish};
 use crate::harness::Harness;
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup};
@@ -26,9 +26,16 @@ pub(crate) fn now_ms() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
 
+#[track_caller]
 pub(crate) fn send(harness: &Harness, plant: &Plant, messages: &[(String, String)]) {
+    assert!(try_send(harness, plant, messages), "not all is acknowledged");
+}
+
+/// Whether all is acknowledged. Where it is not, some of it may be stored.
+pub(crate) fn try_send(harness: &Harness, plant: &Plant, messages: &[(String, String)]) -> bool {
     let messages: Vec<_> = messages.iter().map(|(topic, text)| (topic.clone(), text.clone().into_bytes())).collect();
-    publish(plant.doors.mqtt, &harness.unique("stream"), 1, &messages);
+    let published = try_publish(plant.doors.mqtt, &harness.unique("stream"), 1, &messages);
+    published.inspect_err(|error| println!("not acknowledged: {error}")).is_ok()
 }
 
 /// A sensor's rows in the order of time: microseconds since 1970, value as text.

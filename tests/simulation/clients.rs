@@ -20,7 +20,9 @@ pub(crate) struct Clients {
     mqtt: Vec<MqttClient>,
     tcp: Vec<TcpClient>,
     lines: Vec<LineClient>,
-    /// What decides when senders of lines break off.
+    /// Programs that send rows.
+    programs: Vec<MqttClient>,
+    /// What decides when senders of lines break off, and what programs send.
     added: ChaCha8Rng,
 }
 
@@ -39,7 +41,9 @@ impl Clients {
         let lines = (MQTT + TCP..MQTT + TCP + senders)
             .map(|no| LineClient::new(Maker::new(no, plan, added), fork(added), hides))
             .collect();
-        Self { mqtt, tcp, lines, added: fork(added) }
+        let programs = if plan.has_rows { &versions[..] } else { &[] };
+        let programs = programs.iter().map(|version| MqttClient::new(*version, Maker::new(0, plan, added))).collect();
+        Self { mqtt, tcp, lines, programs, added: fork(added) }
     }
 
     pub(crate) fn number(&self) -> usize {
@@ -83,6 +87,16 @@ impl Clients {
             client.connect(&server.line, &server.doors).await;
             client.send(ledger).await;
         }
+        for client in &mut self.programs {
+            if self.added.random_bool(0.05) {
+                client.disconnect();
+            }
+            client.connect(&server.mqtt).await;
+            for _ in 0..self.added.random_range(0..3) {
+                client.send_rows(self.added.random_range(1..=2), self.added.random_range(1..5), ledger);
+            }
+            acknowledged += client.turn(ledger);
+        }
         // The connections of frames and lines are tasks of their own: they get their turn here.
         tokio::time::sleep(Duration::from_millis(1)).await;
         acknowledged
@@ -90,7 +104,7 @@ impl Clients {
 
     pub(crate) async fn hear(&mut self, server: &Server, ledger: &mut Ledger) -> usize {
         let mut acknowledged = 0;
-        for client in &mut self.mqtt {
+        for client in self.mqtt.iter_mut().chain(&mut self.programs) {
             acknowledged += client.turn(ledger);
         }
         for client in &mut self.tcp {
@@ -105,7 +119,7 @@ impl Clients {
 
     /// What is open is sent again, and nothing else.
     pub(crate) async fn finish(&mut self, server: &Server) {
-        for client in &mut self.mqtt {
+        for client in self.mqtt.iter_mut().chain(&mut self.programs) {
             client.connect(&server.mqtt).await;
         }
         for client in &mut self.tcp {
@@ -118,13 +132,13 @@ impl Clients {
     }
 
     pub(crate) fn server_died(&mut self) {
-        self.mqtt.iter_mut().for_each(MqttClient::server_died);
+        self.mqtt.iter_mut().chain(&mut self.programs).for_each(MqttClient::server_died);
         self.tcp.iter_mut().for_each(TcpClient::server_died);
         self.lines.iter_mut().for_each(LineClient::server_died);
     }
 
     pub(crate) fn are_idle(&self) -> bool {
-        self.mqtt.iter().all(MqttClient::is_idle)
+        self.mqtt.iter().chain(&self.programs).all(MqttClient::is_idle)
             && self.tcp.iter().all(TcpClient::is_idle)
             && self.lines.iter().all(LineClient::is_idle)
     }

@@ -1,16 +1,18 @@
 //! Databases in memory that fail as real ones do: a commit is lost, or lands and its answer is lost, or lands long after
 //! everybody has given it up; connections hang or fail; an older state comes back.
 //!
-//! What they judge themselves: a batch begins where the position stands, no record of a log lands twice, positions go back
-//! by a restore alone.
+//! What they judge themselves: a batch begins where the position stands, or where the log goes on behind what is gone; no
+//! record of a log lands twice; positions go back by a restore alone.
 
+use crate::rows;
 use genims_catalogue::Directory;
 use genims_log::file::Spool;
-use genims_model::{Event, Position, Reading};
+use genims_model::{Event, Position, Reading, SourceNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Committed, Target};
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -48,6 +50,8 @@ pub(crate) struct Contents {
     pub(crate) rows: BTreeMap<(Uuid, u64), Key>,
     /// Of a database that has routes.
     pub(crate) events: BTreeMap<(Uuid, u64), String>,
+    /// Rows of programs by their keys, and where in which log each was read.
+    pub(crate) table: BTreeMap<u64, (Uuid, u64)>,
     pub(crate) positions: BTreeMap<Uuid, Position>,
 }
 
@@ -63,6 +67,10 @@ pub(crate) struct Database {
     pub(crate) is_away: bool,
     /// Offsets that the log no longer held when this database asked for them.
     pub(crate) gaps: Vec<(Uuid, u64, u64)>,
+    /// Rows that a restore took out of it, unless its log was seen to hold them for it.
+    pub(crate) may_lack: BTreeSet<u64>,
+    /// How often it met records of which the log had kept the offsets alone.
+    pub(crate) passed: usize,
     /// What it is asked is shown as it comes.
     shows: bool,
 }
@@ -77,6 +85,8 @@ impl Database {
             faults: VecDeque::new(),
             is_away: false,
             gaps: Vec::new(),
+            may_lack: BTreeSet::new(),
+            passed: 0,
             shows: std::env::var_os("GENIMS_SEED").is_some(),
         }))
     }
@@ -86,9 +96,15 @@ impl Database {
         self.contents.positions.get(&log).map(|position| position.offset)
     }
 
-    /// How much it holds: readings and events.
-    pub(crate) fn rows(&self) -> [usize; 2] {
-        [self.contents.rows.len(), self.contents.events.len()]
+    /// How much it holds: readings, events and rows.
+    pub(crate) fn rows(&self) -> [usize; 3] {
+        [self.contents.rows.len(), self.contents.events.len(), self.contents.table.len()]
+    }
+
+    /// It is put back to what it held before.
+    pub(crate) fn goes_back_to(&mut self, backup: Contents) {
+        let later = std::mem::replace(&mut self.contents, backup);
+        self.may_lack.extend(later.table.into_keys().filter(|id| !self.contents.table.contains_key(id)));
     }
 
     fn store(&mut self, log: Uuid, rows: impl Iterator<Item = (u64, Key)>) {
@@ -105,6 +121,24 @@ impl Database {
             assert!(before.is_none() || !self.has_transactions, "{}: {event} lands twice at {offset}", self.name);
             assert!(before.is_none_or(|before| before == event), "{}: {offset} has become {event}", self.name);
         }
+    }
+
+    /// A row whose key is there stays as it is; answers with those.
+    fn write_rows(&mut self, log: Uuid, rows: &[RowOfLog]) -> Vec<(u64, SourceNo)> {
+        let mut done_before = Vec::new();
+        for &RowOfLog { offset, source, id } in rows {
+            match self.contents.table.get(&id) {
+                None => {
+                    self.contents.table.insert(id, (log, offset));
+                }
+                Some(before) => {
+                    let is_same = *before == (log, offset);
+                    assert!(!is_same || !self.has_transactions, "{}: row {id} lands twice at {offset}", self.name);
+                    done_before.push((offset, source));
+                }
+            }
+        }
+        done_before
     }
 }
 
@@ -175,9 +209,16 @@ impl Connection {
             let told = events.iter().map(|(offset, event)| ((start.position.log, *offset), event.clone()));
             lock(&self.database).told.extend(told);
         }
+        let is_routed = self.events == Events::Stored;
+        let own_rows = batch.rows().filter(|(_, row)| is_routed && row.database == rows::DATABASE);
+        let skipped = batch.groups.iter().filter(|group| is_routed && group.skipped > 0);
         Ok(Transaction {
             database: self.database.clone(),
-            events: if self.events == Events::Stored { events } else { Vec::new() },
+            events: if is_routed { events } else { Vec::new() },
+            table: own_rows.map(|(offset, row)| RowOfLog { offset, source: row.source, id: rows::id(row) }).collect(),
+            passed: skipped.map(|group| (group.first_offset, group.next_offset())).collect(),
+            // Where rows alone are kept, what was before it may go while others are read.
+            first_offset: if is_routed { self.log.first_offset() } else { start.first_offset },
             rows: batch.readings().map(|(offset, reading)| (offset, self.key(reading))).collect(),
             from: batch.first_offset,
             to: batch.next_offset,
@@ -192,20 +233,39 @@ struct Transaction {
     database: Arc<Mutex<Database>>,
     rows: Vec<(u64, Key)>,
     events: Vec<(u64, String)>,
+    table: Vec<RowOfLog>,
+    /// Of which the log holds no more than the offsets.
+    passed: Vec<(u64, u64)>,
+    /// Where the log begins.
+    first_offset: u64,
     from: u64,
     to: u64,
     position: u64,
     start: Start,
 }
 
+/// A row of a program, as its database gets it.
+#[derive(Clone, Copy)]
+struct RowOfLog {
+    offset: u64,
+    source: SourceNo,
+    id: u64,
+}
+
 impl Transaction {
-    fn commit(self) -> Result<(), SinkError> {
+    fn commit(self) -> Result<Committed, SinkError> {
         let mut database = lock(&self.database);
-        let (log, first) = (self.start.position.log, self.start.first_offset);
+        let (log, first) = (self.start.position.log, self.first_offset);
         if database.offset(log) != Some(self.position) {
             return Err(SinkError::PositionMoved { expected: self.position });
         }
-        let follows = self.from == self.position || (self.position < self.from && self.from == first);
+        // What is passed without being held may begin before the position.
+        let is_passed = self.passed.first().is_some_and(|(from, to)| *from == self.from && *to >= self.position);
+        let follows = match self.from.cmp(&self.position) {
+            Ordering::Less => is_passed,
+            Ordering::Equal => true,
+            Ordering::Greater => self.from <= first,
+        };
         assert!(follows, "{}: {} follows {}, the log begins at {first}", database.name, self.from, self.position);
         assert!(self.to > self.position, "{}: a position goes back", database.name);
         if database.shows {
@@ -213,15 +273,22 @@ impl Transaction {
         }
         database.store(log, self.rows.into_iter());
         database.store_events(log, self.events.into_iter());
+        let done_before = database.write_rows(log, &self.table);
+        database.passed += self.passed.len();
+        let known_gone = self.position.max(self.start.first_offset);
+        let passed = self.passed.into_iter().map(|(from, to)| (from.max(self.position), to));
+        let gone = [(known_gone, self.from)].into_iter().chain(passed).filter(|(from, to)| from < to);
+        database.gaps.extend(gone.map(|(from, to)| (log, from, to)));
         let position = Position { offset: self.to, ..self.start.position };
         database.contents.positions.insert(log, position);
-        Ok(())
+        Ok(Committed { done_before, ..Committed::default() })
     }
 
     fn store_half(&self) {
         let (log, mut database) = (self.start.position.log, lock(&self.database));
         database.store(log, self.rows[..self.rows.len() / 2].iter().cloned());
         database.store_events(log, self.events[..self.events.len() / 2].iter().cloned());
+        database.write_rows(log, &self.table[..self.table.len() / 2]);
     }
 }
 
@@ -294,8 +361,7 @@ impl Target for Connection {
                 return Err(gone("no answer"));
             }
         }
-        transaction.commit()?;
-        Ok(Committed::default())
+        transaction.commit()
     }
 
     async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {

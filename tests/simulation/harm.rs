@@ -37,7 +37,7 @@ impl World {
                 let log = server.log(index).name();
                 let offset = backup.positions.get(&log).map(|position| position.offset);
                 self.note(format_args!("{} goes back to {offset:?}", database.name));
-                database.contents = backup;
+                database.goes_back_to(backup);
             }
         }
         match self.random.random_range(0..60) {

@@ -1,6 +1,7 @@
 //! What the outside was told: every reading that was ever sent, and whether it was acknowledged.
 
 use crate::database::{Database, Key, lock};
+use crate::rows::RowLedger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
@@ -16,6 +17,7 @@ pub(crate) struct Ledger {
     pub(crate) lost: BTreeSet<Key>,
     /// Damage was set aside, or a torn end cut, with this many records.
     pub(crate) lost_uncounted: u64,
+    pub(crate) rows: RowLedger,
 }
 
 impl Ledger {

@@ -1,11 +1,13 @@
 //! The log as sinks follow it. Reading is production's, but on this thread: a pool's threads would make the order of things
 //! depend on the machine.
 
+use crate::database::{Database, lock};
+use crate::rows;
 use genims_log::contract::{Log, LogReader};
 use genims_log::file::{Reader, Spool};
 use genims_log::history::Resume;
 use genims_model::{Cause, Group, Position};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 #[derive(Clone)]
@@ -15,6 +17,10 @@ pub(crate) struct Followed {
     pub(crate) appended: Arc<Notify>,
     /// A group is passed over now and then, which a run must notice.
     pub(crate) skips: bool,
+    /// The database that rows of this log are for.
+    pub(crate) routed: Option<Arc<Mutex<Database>>>,
+    /// A database that went back gets nothing again, which a run must notice.
+    pub(crate) goes_on_behind: bool,
 }
 
 pub(crate) struct Following {
@@ -40,7 +46,12 @@ impl Log for Followed {
     }
 
     fn resume(&self, remembered: &Position) -> Resume {
-        self.spool.resume(remembered)
+        match (self.spool.resume(remembered), &self.routed) {
+            (Resume::At(offset), Some(routed)) if self.goes_on_behind => {
+                Resume::At(self.spool.cursor(lock(routed).name).unwrap_or(0).max(offset))
+            }
+            (resume, _) => resume,
+        }
     }
 
     fn cursor(&self, consumer: &str) -> Option<u64> {
@@ -57,7 +68,15 @@ impl Log for Followed {
     }
 
     fn rewind(&self, consumer: &str, offset: u64) -> Result<u64, Cause> {
-        Log::rewind(&self.spool, consumer, offset)
+        let resume = Log::rewind(&self.spool, consumer, offset)?;
+        // What is held now stays until the cursor has passed it again. A disk that fails may hide it.
+        if let Some(routed) = &self.routed
+            && let Ok(held) = rows::held(&self.spool, resume)
+        {
+            let mut routed = lock(routed);
+            held.iter().for_each(|id| _ = routed.may_lack.remove(id));
+        }
+        Ok(resume)
     }
 
     fn refuse(&self, consumer: &str, cause: Option<String>) {

@@ -1,8 +1,9 @@
-//! An MQTT client with QoS 1 and 2 that sends again what was not acknowledged, the oldest first.
+//! An MQTT client with QoS 1 and 2 that sends again what was not acknowledged, the oldest first, and what was refused for now.
 
 use crate::database::Key;
 use crate::ledger::Ledger;
-use crate::plan::Maker;
+use crate::plan::{Made, Maker};
+use crate::rows;
 use genims_listen::mqtt::packet::{Version, kind, wire};
 use genims_listen::mqtt::simulated::{Connection, Parked, SimulatedMqtt};
 use std::collections::VecDeque;
@@ -16,6 +17,10 @@ struct Message {
     topic: String,
     payload: Vec<u8>,
     keys: Vec<Key>,
+    /// Keys of a program's rows.
+    rows: Vec<u64>,
+    /// Too many rows wait for their database.
+    is_refused: bool,
 }
 
 pub(crate) struct MqttClient {
@@ -54,7 +59,15 @@ impl MqttClient {
 
     /// Connects if need be, and sends again what is open.
     pub(crate) async fn connect(&mut self, door: &SimulatedMqtt) {
-        if self.connection.is_some() || self.parked.as_ref().is_some_and(|parked| !parked.is_finished()) {
+        if let Some(connection) = &mut self.connection {
+            for message in &mut self.open {
+                if std::mem::take(&mut message.is_refused) {
+                    connection.receive(&publish(self.version, message, false));
+                }
+            }
+            return;
+        }
+        if self.parked.as_ref().is_some_and(|parked| !parked.is_finished()) {
             return;
         }
         let parked = match self.parked.take() {
@@ -62,7 +75,8 @@ impl MqttClient {
             None => None,
         };
         let mut connection = door.connect(self.version, parked);
-        for message in &self.open {
+        for message in &mut self.open {
+            message.is_refused = false;
             connection.receive(&publish(self.version, message, true));
         }
         self.connection = Some(connection);
@@ -70,21 +84,32 @@ impl MqttClient {
 
     /// Sends one more message, when the window allows it.
     pub(crate) fn send(&mut self, ledger: &mut Ledger) {
-        let Some(connection) = &mut self.connection else { return };
-        if self.open.len() >= UNDER_WAY_MAX {
-            return;
+        if self.may_send() {
+            let Made { qos, topic, payload, keys } = self.maker.message();
+            ledger.send(&keys);
+            self.publish(Message { packet_id: 0, qos, topic, payload, keys, rows: Vec::new(), is_refused: false });
         }
-        let made = self.maker.message();
-        ledger.send(&made.keys);
-        let message = Message {
-            packet_id: self.next_id,
-            qos: made.qos,
-            topic: made.topic,
-            payload: made.payload,
-            keys: made.keys,
-        };
+    }
+
+    /// Sends one more message of so many rows, likewise.
+    pub(crate) fn send_rows(&mut self, qos: u8, count: u64, ledger: &mut Ledger) {
+        if self.may_send() {
+            let rows = ledger.rows.send(count);
+            let (topic, payload) = rows::message(&rows);
+            self.publish(Message { packet_id: 0, qos, topic, payload, keys: Vec::new(), rows, is_refused: false });
+        }
+    }
+
+    fn may_send(&self) -> bool {
+        self.connection.is_some() && self.open.len() < UNDER_WAY_MAX
+    }
+
+    fn publish(&mut self, message: Message) {
+        let message = Message { packet_id: self.next_id, ..message };
         self.next_id += 1;
-        connection.receive(&publish(self.version, &message, false));
+        if let Some(connection) = &mut self.connection {
+            connection.receive(&publish(self.version, &message, false));
+        }
         self.open.push_back(message);
     }
 
@@ -103,7 +128,10 @@ impl MqttClient {
                 if let Some(at) = at.filter(|_| is_fine) {
                     let message = self.open.remove(at).expect("just found");
                     ledger.acknowledge(&message.keys);
+                    ledger.rows.acknowledge(&message.rows);
                     acknowledged += 1;
+                } else if let Some(at) = at {
+                    self.open[at].is_refused = !self.open[at].rows.is_empty();
                 }
                 if frame.kind() == kind::PUBREC && is_fine {
                     connection.receive(&[0x62, 2, frame.body[0], frame.body[1]]);

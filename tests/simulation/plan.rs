@@ -25,6 +25,10 @@ pub(crate) enum Broken {
     ForgetsRouted,
     /// A connection that broke off is taken for one that ended in order.
     TrustsBrokenLines,
+    /// A database that rows wait for is cut off as one that events alone are for.
+    CutsOffRows,
+    /// A database with routes that went back goes on where it was before.
+    GoesOnBehindRestores,
 }
 
 /// What takes part in a run.
@@ -60,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) extent: Extent,
     /// The cap of the log of events, where there is one.
     pub(crate) events_bytes_max: Option<u64>,
+    /// Programs send rows for the database that has routes.
+    pub(crate) has_rows: bool,
     /// How far the mirror may fall behind before it is cut off.
     pub(crate) mirror_bytes_max: u64,
 }
@@ -89,6 +95,7 @@ impl Plan {
             broken,
             extent,
             events_bytes_max: has_routes.then_some(events_bytes_max),
+            has_rows: has_routes && added.random_bool(0.6),
             mirror_bytes_max: if is_capped { mirror_bytes_max } else { u64::MAX },
         };
         (plan, [random, added])

@@ -6,11 +6,12 @@ use crate::folder::OnDisk;
 use crate::log::Followed;
 use crate::plan::{Broken, Extent, Plan};
 use crate::router::Routes;
+use crate::rows;
 use crate::sink::{Consumer, Sink};
 use crate::writer::Writer;
 use genims_catalogue::keeper::Keeper;
 use genims_consumers::follow::Settlement;
-use genims_consumers::router::{EventRouter, ROUTER};
+use genims_consumers::router::ROUTER;
 use genims_decode::Decoder;
 use genims_listen::{Acknowledge, Decode, line, mqtt, tcp};
 use genims_log::contract;
@@ -23,7 +24,6 @@ use genims_pipeline::queue::ShardQueue;
 use genims_pipeline::recovery::Recovery;
 use genims_pipeline::shard::Shard;
 use genims_stores::SinkError;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,9 +37,6 @@ pub(crate) const EVENTS: &str = "/data/events";
 /// The number of the database that has routes.
 pub(crate) const ROUTED: usize = 2;
 const MIRROR: usize = 1;
-/// As in production: of the first log for the router, of the second for a database.
-const ROUTER_SHARE: u64 = 2;
-const DATABASE_SHARE: u64 = 4;
 
 /// Small: pushing back is part of the walk.
 const QUEUE_RECORDS: usize = 200;
@@ -133,23 +130,31 @@ impl Server {
         sources.extend((plan.extent == Extent::Whole).then(|| "line".to_owned()));
         let accounts = Arc::new(Accounts::new(sources));
         let queues: Vec<_> = (0..plan.shards).map(|_| Arc::new(ShardQueue::new(QUEUE_RECORDS, 1 << 20))).collect();
-        let intake = Arc::new(Intake::new(
+        let intake = Intake::new(
             keeper.directory().clone(),
             queues.clone(),
             accounts.clone(),
             Some(Registrar { keeper: keeper.clone(), registers: plan.registers }),
             WhenFull::Block,
             spool.full_flag(),
-        ));
+        );
+        let gate = plan.has_rows.then(rows::gate);
+        let intake = Arc::new(intake.with_rows(gate.clone()));
         let settlement =
             Settlement { accounts: accounts.clone(), recovered_until: recovered.next_offset, rows_of: None };
         let appended = Arc::<Notify>::default();
-        let followed =
-            Followed { spool: spool.clone(), appended: appended.clone(), skips: plan.broken == Broken::SkipsGroups };
+        let followed = Followed {
+            spool: spool.clone(),
+            appended: appended.clone(),
+            skips: plan.broken == Broken::SkipsGroups,
+            routed: None,
+            goes_on_behind: false,
+        };
         spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
         spool.register(&contract::Consumer::resync(lock(&databases[MIRROR]).name, plan.mirror_bytes_max))?;
-        let routes = routes(plan, disk, &spool, databases)?;
-        let sinks = sinks(&followed, databases, settlement, routes.as_ref())?;
+        let routes = Routes::open(plan, disk, (&spool, recovered.next_offset), databases, &accounts)?;
+        let routes = routes.map(|routes| Routes { gate, ..routes });
+        let sinks = sinks(&followed, databases, settlement, routes.as_ref());
 
         let mut rules = PipelineOptions::default().rules();
         rules.routed = routes.is_some();
@@ -279,6 +284,9 @@ impl Server {
 
     /// The shards take what waits, and the writer what they made of it. An error is the end of the log.
     pub(crate) fn pump(&mut self, now_us: i64, ticks: bool) -> Result<(), SpoolError> {
+        if let Some(routes) = &self.routes {
+            routes.look_for_room();
+        }
         for (queue, shard) in self.queues.iter().zip(&mut self.shards) {
             while !self.writer.waits()
                 && let Some(chunk) = queue.pop()
@@ -309,10 +317,12 @@ impl Server {
         !self.writer.waits() && self.pending.is_empty() && self.queues.iter().all(|queue| queue.records() == 0)
     }
 
-    /// Of the log of events no failure ends anything else.
-    pub(crate) fn maintain(&self) -> Result<(), SpoolError> {
-        if let Some(routes) = &self.routes {
-            let _ = simulated::maintain(&routes.log);
+    /// Of the log of events no failure ends anything else; compactions of it that found no room, or no working disk, are counted.
+    pub(crate) fn maintain(&self, compactions_failed: &mut usize) -> Result<(), SpoolError> {
+        if let Some(routes) = &self.routes
+            && let Err(SpoolError::Io { path, .. }) = simulated::maintain(&routes.log)
+        {
+            *compactions_failed += usize::from(path.ends_with("compacted.tmp"));
         }
         simulated::maintain(&self.spool)
     }
@@ -368,36 +378,26 @@ fn sinks(
     databases: &[Arc<Mutex<Database>>],
     settlement: Settlement,
     routes: Option<&Routes>,
-) -> Result<Vec<Sink>, StartError> {
+) -> Vec<Sink> {
     let noted = if routes.is_some() { Events::Noted } else { Events::PassedOver };
     let of_readings =
         |database: &Arc<Mutex<Database>>| Sink::new(Consumer::Database(database.clone()), noted, readings.clone());
     let mut sinks: Vec<Sink> = databases[..ROUTED].iter().map(of_readings).collect();
     sinks[0].settlement = Some(settlement);
     sinks[MIRROR].is_brought_back = true;
-    let Some(routes) = routes else { return Ok(sinks) };
-    let share = routes.log.max_bytes() / DATABASE_SHARE;
-    routes.log.register(&contract::Consumer::resync(lock(&routes.routed).name, share))?;
-    let events = Followed { spool: routes.log.clone(), appended: routes.appended.clone(), skips: false };
+    let Some(routes) = routes else { return sinks };
+    let events = Followed {
+        spool: routes.log.clone(),
+        appended: routes.appended.clone(),
+        skips: false,
+        routed: Some(routes.routed.clone()),
+        goes_on_behind: routes.goes_on_behind,
+    };
     sinks.push(Sink::new(Consumer::Router(routes.clone()), Events::PassedOver, readings.clone()));
-    sinks.push(Sink::new(Consumer::Database(routes.routed.clone()), Events::Stored, events));
-    Ok(sinks)
-}
-
-/// Opens the log of events, where there is one, with its router.
-fn routes(
-    plan: &Plan,
-    disk: &FakeDisk,
-    readings: &Spool,
-    databases: &[Arc<Mutex<Database>>],
-) -> Result<Option<Routes>, StartError> {
-    let (Some(options), Some(routed)) = (events_options(plan), databases.get(ROUTED)) else { return Ok(None) };
-    let (appender, log, recovered) = simulated::open(disk, &options)?;
-    let passed = readings.register(&contract::Consumer::resync(ROUTER, readings.max_bytes() / ROUTER_SHARE))?;
-    let forgets = plan.broken == Broken::ForgetsRouted;
-    let marks = if forgets { HashMap::new() } else { recovered.marks };
-    let router = EventRouter::new(appender, marks, passed);
-    Ok(Some(Routes { router, log, appended: Arc::default(), routed: routed.clone() }))
+    let mut routed = Sink::new(Consumer::Database(routes.routed.clone()), Events::Stored, events);
+    routed.settlement = Some(routes.settlement.clone());
+    sinks.push(routed);
+    sinks
 }
 
 fn acknowledge(seed: u64) -> Acknowledge {

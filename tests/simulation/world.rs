@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) known_to_copy: Option<BTreeSet<Key>>,
     /// Records may have come since: then what was before the harm is no remedy.
     pub(crate) lives_since_harm: usize,
+    /// Of the log of events.
+    compactions_failed: usize,
     /// Something failed in this life.
     was_failing: bool,
     pub(crate) trace: String,
@@ -50,7 +52,30 @@ pub(crate) struct World {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) trace: String,
-    pub(crate) acknowledged: usize,
+    pub(crate) done: Done,
+}
+
+/// How much a run, or many of them, did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Readings and rows that were acknowledged.
+    pub(crate) readings: usize,
+    pub(crate) rows: usize,
+    /// How often the database that has routes met records of which the log had kept the offsets alone.
+    pub(crate) passed: usize,
+    pub(crate) compactions_failed: usize,
+    /// Rows that a restore took out of it and no log held any more.
+    pub(crate) taken_out: usize,
+}
+
+impl std::ops::AddAssign for Done {
+    fn add_assign(&mut self, other: Self) {
+        self.readings += other.readings;
+        self.rows += other.rows;
+        self.passed += other.passed;
+        self.compactions_failed += other.compactions_failed;
+        self.taken_out += other.taken_out;
+    }
 }
 
 /// Runs one seed; panics where something does not hold.
@@ -63,8 +88,16 @@ pub(crate) fn run(seed: u64, broken: Broken, extent: Extent) -> Outcome {
             world.live(life).await;
         }
         world.last_life().await;
-        let acknowledged = world.ledger.acknowledged();
-        Outcome { trace: world.trace, acknowledged }
+        let routed = world.databases.get(ROUTED).map(|routed| lock(routed));
+        let (passed, may_lack) = routed.map_or((0, 0), |routed| (routed.passed, routed.may_lack.len()));
+        let done = Done {
+            readings: world.ledger.acknowledged(),
+            rows: world.ledger.rows.acknowledged(),
+            passed,
+            compactions_failed: world.compactions_failed,
+            taken_out: may_lack,
+        };
+        Outcome { trace: world.trace, done }
     })
 }
 
@@ -96,6 +129,7 @@ impl World {
             old_copy: None,
             known_to_copy: None,
             lives_since_harm: 0,
+            compactions_failed: 0,
             was_failing: false,
             trace: format!("{plan:?}\n"),
             shows,
@@ -272,7 +306,10 @@ impl World {
             return false;
         }
         server.follow().await;
-        if self.chance(0.3) && server.maintain().is_err() && server.spool.failure().is_some() {
+        if self.chance(0.3)
+            && server.maintain(&mut self.compactions_failed).is_err()
+            && server.spool.failure().is_some()
+        {
             self.note(format_args!("housekeeping has ended"));
             assert!(self.may_have_failed(), "the log has ended although nothing failed: {:?}", server.spool.failure());
             return false;
@@ -335,7 +372,7 @@ impl World {
             server.pump(clock::now_us(), false).expect("the log works");
             self.clients.hear(&server, &mut self.ledger).await;
             server.follow().await;
-            server.maintain().expect("the disk works");
+            server.maintain(&mut self.compactions_failed).expect("the disk works");
             if server.wants_adoption() {
                 server = self.adopt(server).await;
             }
@@ -357,6 +394,7 @@ impl World {
             && self.plan.damage == Damage::None
         {
             self.ledger.judge_events([&lock(first), &lock(mirror), &lock(routed)]);
+            self.ledger.rows.judge(&lock(routed));
         }
         server.stop(&self.disk).await;
     }

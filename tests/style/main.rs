@@ -34,13 +34,16 @@ const IMPURE: [&str; 10] = [
     "tokio",
 ];
 
-/// Crates that speak to a server, and the manifests that may name them. `dev` asks a server that it has just started
-/// whether it answers; the root package has the tests that play the client.
-const DRIVERS: [(&str, &[&str]); 4] = [
+/// Crates that speak to a server, or that do what is done in one place, and the manifests that may name them. `dev` asks a
+/// server that it has just started whether it answers; the root package has the tests that play the client.
+const DRIVERS: [(&str, &[&str]); 7] = [
     ("tokio-postgres", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("mongodb", &["databases", "changes", "stores", "platform", "backup", "seed", "dev"]),
     ("mysql_async", &["databases", "changes", "etl", "stores", "platform", "backup", "seed"]),
     ("rumqttc", &["listen"]),
+    ("backon", &["model"]),
+    ("prometheus-client", &["api"]),
+    ("askama", &["api", "platform"]),
 ];
 
 struct File {
@@ -172,6 +175,16 @@ fn exits(file: &File) -> Vec<String> {
     code.filter(|(_, line)| file.name.starts_with("src/") && line.contains("process::exit("))
         .map(|(at, _)| format!("{}:{}: return an exit code from main", file.name, at + 1))
         .collect()
+}
+
+#[test]
+fn the_files_to_read_are_there() {
+    let guide = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let named: Vec<&str> =
+        guide.split('`').filter(|part| part.starts_with("src/") && !part.contains([' ', '<'])).collect();
+    assert!(named.len() >= 10, "{named:?}");
+    let missing: Vec<&&str> = named.iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md names {missing:?}");
 }
 
 #[test]

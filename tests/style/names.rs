@@ -1,7 +1,8 @@
-//! One meaning for each name: a type that other rooms can name is called as no other room calls a type of its own.
+//! One meaning for each name: a type that other rooms can name is called as no other room calls a type of its own; and whatever is
+//! public is named by somebody.
 
 use super::{File, assert_none, file, files};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Names that several rooms give to one and the same thing, and what that is.
 const SHARED: [(&str, &str); 11] = [
@@ -38,6 +39,48 @@ fn a_public_type_has_a_name_that_no_other_room_gives() {
         homonyms(&[file("src/a/src/x.rs", "pub struct X;"), file("src/a/src/y.rs", "pub enum X {}")], &[]).len(),
         0
     );
+}
+
+#[test]
+fn what_is_public_has_a_user() {
+    let files = files("rs");
+    assert_none(unused(&files));
+    let planted = |one: &str, two: &str| unused(&[file("src/a/src/x.rs", one), file("src/b/src/y.rs", two)]).len();
+    assert_eq!(planted("pub fn lonely() {}", "fn f() {}"), 1);
+    assert_eq!(planted("    pub(crate) const fn lonely() {}", "// lonely_too"), 1);
+    assert_eq!(planted("pub const LONELY: u8 = 1;", "f(x::LONELY);"), 0);
+    assert_eq!(planted("fn private() {}", ""), 0, "the compiler tells");
+}
+
+/// Public items that are named nowhere but where they are defined.
+fn unused(files: &[File]) -> Vec<String> {
+    let mut times: HashMap<&str, u32> = HashMap::new();
+    let is_joint = |sign: char| !(sign.is_alphanumeric() || sign == '_');
+    files.iter().flat_map(|file| file.text.split(is_joint)).for_each(|word| *times.entry(word).or_default() += 1);
+    let mut found = Vec::new();
+    for file in files.iter().filter(|file| file.name.starts_with("src/")) {
+        for (at, line) in file.text.lines().enumerate() {
+            if let Some(name) = public_item(line).filter(|name| times.get(name) == Some(&1)) {
+                found.push(format!("{}:{}: nothing names `{name}`", file.name, at + 1));
+            }
+        }
+    }
+    found
+}
+
+fn public_item(line: &str) -> Option<&str> {
+    const QUALIFIERS: [&str; 3] = ["async", "const", "unsafe"];
+    let rest = line.trim_start().strip_prefix("pub")?;
+    let rest = rest.strip_prefix("(crate)").or_else(|| rest.strip_prefix("(super)")).unwrap_or(rest);
+    let words: Vec<&str> = rest.strip_prefix(' ')?.split(' ').collect();
+    let item = words.iter().position(|word| !QUALIFIERS.contains(word))?;
+    let is_constant = item > 0 && words[item - 1] == "const" && words[item] != "fn";
+    let name = match words[item] {
+        _ if is_constant => words[item],
+        "fn" | "static" | "struct" | "enum" | "union" | "trait" | "type" => words.get(item + 1)?,
+        _ => return None,
+    };
+    name.split(|sign: char| !(sign.is_alphanumeric() || sign == '_')).next()
 }
 
 fn homonyms(files: &[File], shared: &[(&str, &str)]) -> Vec<String> {

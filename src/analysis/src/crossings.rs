@@ -12,6 +12,7 @@ use crate::watch::{Change, Watch, margin};
 use crate::window::WINDOW_US;
 use genims_catalogue::{Limits, Sensor};
 use genims_model::event::{AnomalySeen, LimitCrossed};
+use genims_model::reading::flag;
 use genims_model::{Event, SensorNo};
 
 /// Fewer in a row are noise.
@@ -23,7 +24,8 @@ pub(crate) struct Judged {
     pub(crate) timestamp_us: i64,
     pub(crate) value: f64,
     pub(crate) score: f32,
-    pub(crate) is_anomaly: bool,
+    /// Beyond which limits it is, and whether it is unusual.
+    pub(crate) flags: u8,
     /// The usual value.
     pub(crate) expected: f64,
 }
@@ -48,21 +50,21 @@ impl Crossings {
     }
 
     fn cross(&mut self, no: SensorNo, limits: &Limits, judged: Judged, events: &mut Vec<Event>) {
-        let Judged { timestamp_us, value, .. } = judged;
+        let Judged { timestamp_us, value, flags, .. } = judged;
         let each = [
-            (limits.warning_min, false, "warning"),
-            (limits.warning_max, true, "warning"),
-            (limits.critical_min, false, "critical"),
-            (limits.critical_max, true, "critical"),
+            (limits.warning_min, flag::BELOW_WARNING, false, "warning"),
+            (limits.warning_max, flag::ABOVE_WARNING, true, "warning"),
+            (limits.critical_min, flag::BELOW_CRITICAL, false, "critical"),
+            (limits.critical_max, flag::ABOVE_CRITICAL, true, "critical"),
         ];
-        for (watch, (limit, above, level)) in self.limits.iter_mut().zip(each) {
+        for (watch, (limit, beyond, above, level)) in self.limits.iter_mut().zip(each) {
             let Some(limit) = limit else {
                 *watch = Watch::default();
                 continue;
             };
             // Distance beyond the limit, negative inside.
             let distance = if above { value - limit } else { limit - value };
-            let change = watch.see(timestamp_us, distance > 0.0, distance <= -margin(limits, limit));
+            let change = watch.see(timestamp_us, flags & beyond != 0, distance <= -margin(limits, limit));
             let (start_us, beyond) = match change {
                 None => continue,
                 Some(Change::Opened { start_us }) => (start_us, true),
@@ -77,7 +79,7 @@ impl Crossings {
     fn score(&mut self, no: SensorNo, judged: Judged, events: &mut Vec<Event>) {
         let Judged { timestamp_us, value, expected, .. } = judged;
         let score = f64::from(judged.score);
-        if judged.is_anomaly {
+        if judged.flags & flag::ANOMALY != 0 {
             let seen = self.anomaly.get_or_insert(AnomalySeen {
                 sensor: no,
                 start_us: timestamp_us,
@@ -101,6 +103,22 @@ impl Crossings {
     }
 }
 
+/// Beyond which limits a value is.
+pub(crate) fn threshold_flags(value: f64, limits: &Limits) -> u8 {
+    let mut flags = 0;
+    for (limit, below, flag) in [
+        (limits.warning_min, true, flag::BELOW_WARNING),
+        (limits.warning_max, false, flag::ABOVE_WARNING),
+        (limits.critical_min, true, flag::BELOW_CRITICAL),
+        (limits.critical_max, false, flag::ABOVE_CRITICAL),
+    ] {
+        if limit.is_some_and(|limit| if below { value < limit } else { value > limit }) {
+            flags |= flag;
+        }
+    }
+    flags
+}
+
 fn measures_parts(sensor: &Sensor) -> bool {
     let rest = sensor.sensor_type.as_deref().and_then(|kind| kind.strip_prefix("quality"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
@@ -120,11 +138,12 @@ mod tests {
     fn feed(sensor: &Sensor, values: &[(f64, f32)]) -> Vec<Event> {
         let (mut crossings, mut events) = (Crossings::default(), Vec::new());
         for (second, (value, score)) in values.iter().enumerate() {
+            let unusual = if *score >= 0.6 { flag::ANOMALY } else { 0 };
             let judged = Judged {
                 timestamp_us: second as i64 * 1_000_000,
                 value: *value,
                 score: *score,
-                is_anomaly: *score >= 0.6,
+                flags: threshold_flags(*value, &sensor.limits) | unusual,
                 expected: 50.0,
             };
             crossings.see(SensorNo(3), sensor, judged, &mut events);

@@ -15,9 +15,10 @@
 //!   observed time but MAINTENANCE and OFF. Performance = produced x ideal cycle / running time; the ideal cycle is the
 //!   snapshot's target, else the machine's design capacity, else the performance is taken as 1. Quality = good / produced.
 
+use crate::hour::{HOUR_US, HourSums, hour_of};
 use crate::meters::Meters;
 use genims_catalogue::Machine;
-use genims_model::event::{FaultClosed, FaultOpened, OeeHour};
+use genims_model::event::{FaultClosed, FaultOpened};
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{Event, MachineNo, Snapshot};
 
@@ -25,7 +26,6 @@ pub(crate) const GAP_US_MAX: i64 = 300_000_000;
 /// Nobody is waited for longer than three hours.
 const SILENCE_US_MAX: i64 = 3 * HOUR_US;
 pub(crate) const HOUR_GRACE_US: i64 = 120_000_000;
-const HOUR_US: i64 = 3_600_000_000;
 
 /// Longer codes do not fit VARCHAR(50).
 const FAULT_CODE_CHARS_MAX: usize = 50;
@@ -57,24 +57,21 @@ struct OpenFault {
     produced_per_hour: i32,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct HourSums {
-    hour_us: i64,
-    running_us: i64,
-    planned_us: i64,
-    produced: i64,
-    rejected: i64,
-    ideal_cycle_s: f64,
-}
-
 impl MachineState {
-    /// Reads the next snapshot. `skew_tolerated_us`: how far ahead of ours a source's clock is believed.
-    pub fn see(&mut self, machine: &Machine, snapshot: &Snapshot, skew_tolerated_us: i64, events: &mut Vec<Event>) {
+    /// Reads the next snapshot: the time at which it counts, where it is no late one. `skew_tolerated_us`: how far ahead of ours a
+    /// source's clock is believed.
+    pub fn see(
+        &mut self,
+        machine: &Machine,
+        snapshot: &Snapshot,
+        skew_tolerated_us: i64,
+        events: &mut Vec<Event>,
+    ) -> Option<i64> {
         let (no, fields) = (snapshot.machine, &snapshot.fields);
         self.hear(no, snapshot.received_us, events);
         let is_believed = snapshot.timestamp_us <= snapshot.received_us.saturating_add(skew_tolerated_us);
         let now_us = match self.seen_us {
-            Some(seen_us) if is_believed && snapshot.timestamp_us <= seen_us => return,
+            Some(seen_us) if is_believed && snapshot.timestamp_us <= seen_us => return None,
             _ if is_believed => snapshot.timestamp_us,
             // Several may come in one read: among them their order counts.
             seen_us => snapshot.received_us.max(seen_us.unwrap_or(i64::MIN)),
@@ -93,6 +90,7 @@ impl MachineState {
             events.push(Event::StateChanged { machine: no, timestamp_us: now_us, from, to, lasted_us });
         }
         self.seen_us = Some(now_us);
+        Some(now_us)
     }
 
     /// Any snapshot, also a late one, ends a silence.
@@ -121,6 +119,11 @@ impl MachineState {
     /// Takes up a PLC fault that was open before a restart.
     pub fn resume_fault(&mut self, machine: MachineNo, code: String, start_us: i64) {
         self.fault = Some(OpenFault { machine, code, start_us, produced_per_hour: 0 });
+    }
+
+    /// Takes up the energy register where an earlier run told of it last.
+    pub fn take_up_energy(&mut self, told_us: i64, kwh: f64) {
+        self.meters.take_up_energy(told_us, kwh);
     }
 
     /// Spreads the time since the last snapshot over the hours it touches.
@@ -209,60 +212,6 @@ impl OpenFault {
     }
 }
 
-impl HourSums {
-    fn spend(&mut self, state: &str, spent_us: i64) {
-        let is = |words: &[&str]| words.iter().any(|word| state.eq_ignore_ascii_case(word));
-        if !is(&["MAINTENANCE", "OFF"]) {
-            self.planned_us += spent_us;
-        }
-        if is(&["RUNNING"]) {
-            self.running_us += spent_us;
-        }
-    }
-
-    fn turn_to(&mut self, hour_us: i64, machine: MachineNo, events: &mut Vec<Event>) {
-        if hour_us > self.hour_us {
-            if self.planned_us > 0 {
-                events.push(self.finish(machine));
-            }
-            self.hour_us = hour_us;
-        }
-    }
-
-    fn finish(&mut self, machine: MachineNo) -> Event {
-        let sums = *self;
-        *self = Self { hour_us: sums.hour_us, ideal_cycle_s: sums.ideal_cycle_s, ..Self::default() };
-        let running_s = sums.running_us as f64 / 1e6;
-        let planned_s = sums.planned_us as f64 / 1e6;
-        let availability = running_s / planned_s;
-        let performance = if running_s == 0.0 {
-            0.0
-        } else if sums.ideal_cycle_s > 0.0 {
-            (sums.produced as f64 * sums.ideal_cycle_s / running_s).min(1.0)
-        } else {
-            1.0
-        };
-        let quality =
-            if sums.produced > 0 { (1.0 - sums.rejected as f64 / sums.produced as f64).clamp(0.0, 1.0) } else { 1.0 };
-        Event::OeeHour(OeeHour {
-            machine,
-            hour_us: sums.hour_us,
-            availability,
-            performance,
-            quality,
-            oee: availability * performance * quality,
-            running_seconds: running_s,
-            planned_seconds: planned_s,
-            produced: sums.produced,
-            rejected: sums.rejected,
-        })
-    }
-}
-
-fn hour_of(timestamp_us: i64) -> i64 {
-    timestamp_us.div_euclid(HOUR_US) * HOUR_US
-}
-
 fn ideal_cycle_s(machine: &Machine, fields: &SnapshotFields) -> f64 {
     match (fields.target_cycle_time_seconds, machine.design_capacity_units_per_hour) {
         (Some(seconds), _) if seconds > 0 => f64::from(seconds),
@@ -324,7 +273,9 @@ mod tests {
 
     fn read(snapshots: &[Snapshot]) -> Vec<Event> {
         let (mut state, mut events) = (MachineState::default(), Vec::new());
-        snapshots.iter().for_each(|snapshot| state.see(&machine(), snapshot, SKEW_TOLERATED_US, &mut events));
+        for snapshot in snapshots {
+            state.see(&machine(), snapshot, SKEW_TOLERATED_US, &mut events);
+        }
         events
     }
 
@@ -410,6 +361,17 @@ mod tests {
     fn a_late_snapshot_changes_nothing() {
         let events = read(&[snapshot(5, "RUNNING", 10, 0, None), snapshot(4, "IDLE", 9, 0, None)]);
         assert_eq!(events.len(), 1);
+        // Nor does one that came before; one whose clock is not believed counts at its receipt.
+        let mut state = MachineState::default();
+        let counts: Vec<Option<i64>> = [(5, 5), (5, 5), (4, 6), (90, 7)]
+            .map(|(at, received)| Snapshot {
+                received_us: received * MINUTE_US,
+                ..snapshot(at, "RUNNING", 10, 0, None)
+            })
+            .iter()
+            .map(|snapshot| state.see(&machine(), snapshot, SKEW_TOLERATED_US, &mut Vec::new()))
+            .collect();
+        assert_eq!(counts, [Some(5 * MINUTE_US), None, None, Some(7 * MINUTE_US)]);
     }
 
     #[test]

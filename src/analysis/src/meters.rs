@@ -9,7 +9,7 @@ use genims_model::snapshot::SnapshotFields;
 use genims_model::{Event, MachineNo};
 
 /// Energy is told this often at most.
-const METERING_US: i64 = 60_000_000;
+pub const METERING_US: i64 = 60_000_000;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meters {
@@ -44,6 +44,10 @@ impl Meters {
             let (to, shift_id) = (to.clone(), fields.shift_id.clone());
             events.push(Event::OperatorChanged { machine, timestamp_us: now_us, from, to, shift_id });
         }
+    }
+
+    pub(crate) fn take_up_energy(&mut self, told_us: i64, kwh: f64) {
+        self.energy = Some(Register { told_us, seen_kwh: kwh, untold_kwh: 0.0 });
     }
 
     fn energy(&mut self, machine: MachineNo, now_us: i64, now_kwh: Option<f64>, events: &mut Vec<Event>) {

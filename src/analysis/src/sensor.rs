@@ -1,7 +1,7 @@
 //! Everything one shard knows of one sensor, and what it makes of a reading. Pure: clock and thresholds are arguments.
 
 use crate::anomaly::{ANOMALY_FROM, Usual};
-use crate::crossings::{Crossings, Judged};
+use crate::crossings::{Crossings, Judged, threshold_flags};
 use crate::earlier::Earlier;
 use crate::faults::{FaultWatch, Owner};
 use crate::health::{HealthWatch, Seen};
@@ -135,10 +135,7 @@ impl SensorState {
             Ok(replaces) => replaces,
             Err(verdict) => return verdict,
         };
-        let memory = self.memory(at_us, origin.received_us);
-        let newest_us = memory.newest_us().unwrap_or(i64::MIN);
-        let window = memory.insert(at_us, value, rules.bounds);
-        self.earlier.forget_behind(&self.window, rules.bounds);
+        let (newest_us, window) = self.keep(raw, origin.received_us, rules);
         let expected = self.usual.mean();
         let anomaly_score = self.usual.score(value);
         let mut flags = threshold_flags(value, &self.entry.sensor.limits);
@@ -151,20 +148,43 @@ impl SensorState {
         let out_of_range = is_out_of_range(value, &self.entry.sensor.limits);
         let quality = quality_of(raw, origin, rules, out_of_range, newest_us);
         let usual = self.usual;
-        // A newest reading from the future orders nothing: until our clock has passed it, arrival counts.
-        let in_order = at_us >= newest_us || newest_us > origin.received_us.saturating_add(rules.skew_tolerated_us);
-        if in_order {
+        if is_in_order(at_us, newest_us, origin.received_us, rules) {
             // A fault far in the future would end before it began.
             let timestamp_us = at_us.min(origin.received_us.saturating_add(AHEAD_US));
             let received_us = origin.received_us;
             self.watch(Seen { value, timestamp_us, received_us, out_of_range, window, usual: &usual }, events);
             if rules.routed {
-                let is_anomaly = flags & flag::ANOMALY != 0;
-                let judged = Judged { timestamp_us, value, score: anomaly_score, is_anomaly, expected };
+                let judged = Judged { timestamp_us, value, score: anomaly_score, flags, expected };
                 self.crossings.see(self.entry.no, &self.entry.sensor, judged, events);
             }
         }
         Admission::Accepted(reading(raw, origin, quality, flags, window, anomaly_score))
+    }
+
+    /// Sees again what was accepted once. Whether it was unusual, and beyond which limits, is as it was judged then, of the value that came
+    /// and by the limits of the time; its sensor's health is not looked at.
+    pub fn replay(&mut self, stored: &Reading, rules: &Rules, events: &mut Vec<Event>) {
+        let Reading { timestamp_us: at_us, received_us, value, flags, anomaly_score: score, .. } = *stored;
+        let raw =
+            RawReading { sensor: stored.sensor, quality: stored.quality, untimed: false, timestamp_us: at_us, value };
+        let (newest_us, _) = self.keep(&raw, received_us, rules);
+        let expected = self.usual.mean();
+        self.usual.score(value);
+        if is_in_order(at_us, newest_us, received_us, rules) {
+            let timestamp_us = at_us.min(received_us.saturating_add(AHEAD_US));
+            self.faults.see(owner(&self.entry), timestamp_us, value, events);
+            let judged = Judged { timestamp_us, value, score, flags, expected };
+            self.crossings.see(self.entry.no, &self.entry.sensor, judged, events);
+        }
+    }
+
+    /// Keeps a reading in mind; the newest before it, and the minute up to it.
+    fn keep(&mut self, raw: &RawReading, received_us: i64, rules: &Rules) -> (i64, WindowStats) {
+        let memory = self.memory(raw.timestamp_us, received_us);
+        let newest_us = memory.newest_us().unwrap_or(i64::MIN);
+        let window = memory.insert(raw.timestamp_us, raw.value, rules.bounds);
+        self.earlier.forget_behind(&self.window, rules.bounds);
+        (newest_us, window)
     }
 
     /// Judges a reading that was resolved just before the sensor got its present number: it keeps the identity under
@@ -290,6 +310,11 @@ pub fn out_of_time(at_us: i64, received_us: i64, rules: &Rules) -> Option<(Reaso
     None
 }
 
+/// A newest reading from the future orders nothing: until our clock has passed it, arrival counts.
+fn is_in_order(at_us: i64, newest_us: i64, received_us: i64, rules: &Rules) -> bool {
+    at_us >= newest_us || newest_us > received_us.saturating_add(rules.skew_tolerated_us)
+}
+
 fn is_out_of_range(value: f64, limits: &Limits) -> bool {
     limits.range_min.is_some_and(|min| value < min) || limits.range_max.is_some_and(|max| value > max)
 }
@@ -327,21 +352,6 @@ fn reading(
         std_1min: window.std_dev,
         anomaly_score,
     }
-}
-
-fn threshold_flags(value: f64, limits: &Limits) -> u8 {
-    let mut flags = 0;
-    for (limit, below, flag) in [
-        (limits.warning_min, true, flag::BELOW_WARNING),
-        (limits.warning_max, false, flag::ABOVE_WARNING),
-        (limits.critical_min, true, flag::BELOW_CRITICAL),
-        (limits.critical_max, false, flag::ABOVE_CRITICAL),
-    ] {
-        if limit.is_some_and(|limit| if below { value < limit } else { value > limit }) {
-            flags |= flag;
-        }
-    }
-    flags
 }
 
 fn status_of(flags: u8) -> Status {

@@ -1,10 +1,11 @@
-// Keeps the board as new as the server's last second. What is open stays open, what has the focus keeps it: only what differs is
+// Keeps the board as new as the server's last second, or asks for the page again every few of them where it says so. What is open stays open, what has the focus keeps it: only what differs is
 // changed. Whether data is old is judged by the time since its arrival, so clocks need not agree.
 "use strict";
 (() => {
   const board = document.getElementById("board");
   const live = document.getElementById("live");
-  const OLD_AFTER_MS = 5000;
+  const EVERY_MS = 1000 * (board.dataset.every || 0);
+  const OLD_AFTER_MS = Math.max(5000, 3 * EVERY_MS);
   let arrived = performance.now();
   let connected = false;
   let taken = Number(document.getElementById("verdict").dataset.taken);
@@ -51,17 +52,37 @@
     }
   }
 
+  function accept(fresh, at) {
+    children(board, fresh);
+    taken = at;
+    arrived = performance.now();
+    connected = true;
+    show();
+  }
+
+  const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
+
+  let timer = 0;
+  // Asking again is no use of a session: it ends although a page is open.
+  function ask() {
+    clearTimeout(timer);
+    timer = setTimeout(ask, EVERY_MS);
+    if (document.hidden) return;
+    const headers = { Accept: "text/html", "X-Genims-Watching": "1" };
+    fetch(location.href, { headers, signal: AbortSignal.timeout(2 * EVERY_MS) }).then(async (answer) => {
+      if (answer.redirected) location.reload();
+      const page = answer.ok ? parsed(await answer.text()) : null;
+      if (page) accept(page.getElementById("board"), Number(page.getElementById("verdict").dataset.taken));
+      else connected = false;
+    }).catch(() => (connected = false));
+  }
+
   function listen() {
     const events = new EventSource("/live");
     events.addEventListener("board", (event) => {
       const news = JSON.parse(event.data);
       if (!news.html) return;
-      const fresh = new DOMParser().parseFromString(`<main>${news.html}</main>`, "text/html").querySelector("main");
-      children(board, fresh);
-      taken = news.taken_ms;
-      arrived = performance.now();
-      connected = true;
-      show();
+      accept(parsed(`<main>${news.html}</main>`).querySelector("main"), news.taken_ms);
     });
     events.onerror = () => {
       connected = false;
@@ -74,5 +95,8 @@
 
   show();
   setInterval(show, 1000);
-  listen();
+  if (EVERY_MS) {
+    timer = setTimeout(ask, EVERY_MS);
+    document.addEventListener("visibilitychange", ask);
+  } else listen();
 })();

@@ -8,6 +8,7 @@ use super::proof::Proof;
 use super::report::{Latency, SourceReport};
 use super::sign::Signed;
 use super::snapshot::{Flow, ServerSnapshot};
+use super::talkers::TalkerRow;
 use askama::Template;
 
 /// Master data that was not looked at for so long is old.
@@ -37,6 +38,9 @@ pub(crate) struct Board<'a> {
     charts: Vec<Drawn>,
     flows: Vec<Row<'a>>,
     listeners: Vec<ListenerRow<'a>>,
+    talkers: Vec<TalkerRow<'a>>,
+    /// Clients that are not shown.
+    other_talkers: String,
     letters: Vec<(&'a str, String)>,
     letters_proof: Option<&'a Proof>,
     remarks: Vec<(&'a str, String)>,
@@ -101,6 +105,8 @@ impl<'a> Board<'a> {
             charts: charts::of(points),
             flows: rows(snapshot),
             listeners: report.sources.iter().map(door).collect(),
+            other_talkers: format::count(report.talkers.unshown()),
+            talkers: report.talkers.rows(),
             letters: counted(&report.dead_letter_reasons),
             letters_proof: proof(snapshot, "dead_letters"),
             remarks: counted(&report.remarks),

@@ -1,11 +1,14 @@
-//! The HTTP side: the page, `/api/v1`, `/metrics`, `/stats`, `/healthz`, `/readyz`. Who has to sign in for what is said where the
+//! The HTTP side: the pages, `/api/v1`, `/metrics`, `/stats`, `/healthz`, `/readyz`. Who has to sign in for what is said where the
 //! path is. Open to everybody are the forms to sign in and what they are drawn with, and whether the server is alive and ready,
 //! in a word: probes have no secret, and learn no more. Every answer carries the headers that keep a browser from doing more
 //! with it than showing it.
 
 use super::board::{Board, Page};
+use super::openapi::{self, Description};
+use super::plants::{self, PlantSource};
 use super::problem::Problem;
 use super::prometheus;
+use super::render::rendered;
 use super::report::{ChangesReport, Observe, RefusalReport};
 use super::sign::role::Right;
 use super::sign::{self, Access, BODY_BYTES_MAX, Doorway, Sign, Signed, guarded, only_here};
@@ -17,14 +20,15 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use genims_locks::refusals::Refusal;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 const STYLE: &str = include_str!("../assets/window.css");
 const SCRIPT: &str = include_str!("../assets/window.js");
@@ -34,10 +38,11 @@ const ICON: &str = include_str!("../assets/icon.svg");
 pub async fn serve(
     listener: TcpListener,
     observer: Arc<dyn Observe>,
+    plants: Arc<dyn PlantSource>,
     doorway: Doorway,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let window = Window::new(observer);
+    let window = Window::with_plants(observer, plants);
     let sampling = tokio::spawn(window.clone().run(shutdown.clone()));
     let accepted = Accepted::of(listener, doorway.tls.clone(), doorway.refusals.clone())?;
     let router = router(window, doorway, shutdown.clone());
@@ -58,23 +63,28 @@ pub(crate) fn router(window: Arc<Window>, doorway: Doorway, shutdown: Cancellati
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed here"), &uri)
     };
     let secure = doorway.tls.is_some();
-    let measured = Router::new().route("/metrics", get(metrics));
-    let read = Router::new().route("/", get(page)).route("/live", get(live)).route("/stats", get(v1::snapshot));
+    let measured = OpenApiRouter::default().routes(routes!(metrics));
+    let described = OpenApiRouter::with_openapi(openapi::opened()).routes(routes!(alive)).routes(routes!(ready));
+    let (described, api) = described
+        .merge(if doorway.open_metrics { measured } else { openapi::guarded(measured, &doorway, Right::Read) })
+        .merge(v1::router(&doorway))
+        .merge(openapi::guarded(plants::api(), &doorway, Right::Read))
+        .split_for_parts();
+    let description = Arc::new(Description::of(api, &doorway, v1::PREFIX));
+    let read = Router::new().route("/", get(page)).route("/live", get(live)).merge(plants::pages());
     Router::new()
         .route("/assets/window.css", get(|| asset("text/css; charset=utf-8", STYLE)))
         .route("/assets/window.js", get(|| asset("text/javascript; charset=utf-8", SCRIPT)))
         .route("/assets/icon.svg", get(|| asset("image/svg+xml", ICON)))
-        .route("/healthz", get(|| async { "alive\n" }))
-        .route("/readyz", get(ready))
-        .merge(if doorway.open_metrics { measured } else { guarded(measured, &doorway, Right::Read) })
+        .merge(described)
         .merge(guarded(read, &doorway, Right::Read))
         .merge(guarded(Router::new().route("/audit", get(audit)), &doorway, Right::Audit))
-        .merge(v1::router(&doorway))
         .merge(sign::router(&doorway))
         .method_not_allowed_fallback(refused)
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(Extension(registry))
+        .layer(Extension(description))
         .layer(from_fn_with_state(doorway.clone(), only_here))
         .layer(map_response(move |response| clad(response, secure)))
         .with_state(Seen { window, shutdown, doorway })
@@ -111,14 +121,7 @@ async fn clad(mut response: Response, secure: bool) -> Response {
 async fn page(State(seen): State<Seen>, access: Option<Extension<Access>>, uri: Uri) -> Response {
     let snapshot = seen.window.snapshot();
     let signed = Signed::of(access.as_deref());
-    drawn(&Page { board: Board::new(&snapshot, &seen.window.points()), signed }, &uri)
-}
-
-fn drawn(page: &impl Template, uri: &Uri) -> Response {
-    match page.render() {
-        Ok(page) => Html(page).into_response(),
-        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), uri).into_response(),
-    }
+    rendered(&Page { board: Board::new(&snapshot, &seen.window.points()), signed }, &uri)
 }
 
 #[derive(Template)]
@@ -137,7 +140,7 @@ async fn audit(State(seen): State<Seen>, access: Option<Extension<Access>>, uri:
     let (version, changes, totals) = (&*report.version, &*report.changes, &*report.refusals);
     let recent = seen.doorway.refusals.recent();
     let signed = Signed::of(access.as_deref());
-    drawn(&AuditPage { version, changes, totals, recent, signed }, &uri)
+    rendered(&AuditPage { version, changes, totals, recent, signed }, &uri)
 }
 
 /// The page's own events: the part of it that changes.
@@ -150,16 +153,37 @@ async fn asset(media_type: &'static str, text: &'static str) -> impl IntoRespons
     ([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "public, max-age=3600")], text)
 }
 
-async fn metrics(Extension(registry): Extension<Arc<Registry>>) -> impl IntoResponse {
-    let mut page = String::with_capacity(16_384);
-    match encode(&mut page, &registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], page).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+/// All metrics, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "Text, format 0.0.4.", body = String, content_type = "text/plain"))
+)]
+async fn metrics(Extension(registry): Extension<Arc<Registry>>, uri: Uri) -> Response {
+    match prometheus::text(&registry) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response(),
+        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), &uri).into_response(),
     }
 }
 
-/// Ready means: the spool takes data. A database that is down does not make the server unready; below the verdict stands
-/// what keeps each sink from following, and which clock is wrong, for those who may read.
+/// Whether the server is alive.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, description = "It is.", body = String)))]
+async fn alive() -> &'static str {
+    "alive\n"
+}
+
+/// Whether records can be accepted durably.
+///
+/// A database that is down does not make the server unready; below the verdict stands what keeps each sink from following, and
+/// which clock is wrong, for those who may read.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    responses(
+        (status = 200, description = "They can.", body = String),
+        (status = 503, description = "They cannot, and why.", body = String)
+    )
+)]
 async fn ready(State(seen): State<Seen>, headers: HeaderMap) -> impl IntoResponse {
     let report = seen.window.report();
     let reads = |sign: &Arc<Sign>| sign.access(&headers, false).is_ok_and(|access| access.lasts(Right::Read));

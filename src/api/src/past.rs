@@ -6,6 +6,7 @@ use genims_model::Account;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
+use utoipa::ToSchema;
 
 /// How often a sample is taken.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
@@ -19,7 +20,7 @@ const SAMPLES_A_POINT: u64 = 2;
 pub(crate) const POINTS_MAX: usize = 300;
 
 /// Records a second over the last `span_seconds`; all zero while nothing is known of an earlier moment.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Rates {
     pub span_seconds: f64,
     /// Taken in, duplicates and what will be set aside included.
@@ -40,7 +41,7 @@ pub(crate) struct Sample {
 
 /// One point of the charts. Latencies are those of what was measured since the point before, in milliseconds: median, 99th and
 /// 99.9th percentile.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Point {
     pub(crate) taken_ms: i64,
     pub(crate) received_per_second: f64,

@@ -1,4 +1,4 @@
-//! The registry of metrics, written as OpenMetrics text. One [`Collector`] reads the report of the moment at every scrape: the
+//! The registry of metrics, written as Prometheus' text. One [`Collector`] reads the report of the moment at every scrape: the
 //! stream counts in atomics of its own and knows nothing of this. Labels are listeners, sinks, shards, outcomes and reasons:
 //! small closed sets; topics and sensors never become labels.
 
@@ -6,6 +6,7 @@ use super::report::{
     ChangesReport, Latency, ListenerReport, Observe, RouteReport, SINK_STATES, ServerReport, SinkReport,
 };
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
@@ -13,13 +14,43 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The registry of one server.
 pub(crate) fn registry(observer: Arc<dyn Observe>) -> Registry {
     let mut registry = Registry::with_prefix("genims");
     registry.register_collector(Box::new(Reported(observer)));
     registry
+}
+
+/// All of it.
+pub(crate) fn text(registry: &Registry) -> Result<String, fmt::Error> {
+    let mut text = String::with_capacity(16_384);
+    encode_registry(&mut text, registry)?;
+    Ok(named_as_samples(&text))
+}
+
+/// The encoder writes OpenMetrics, where a counter and what is information are called without the suffix of their samples. Not all
+/// that read metrics know it, `promtool check metrics` among them; the older format, where both are called the same, all do.
+fn named_as_samples(text: &str) -> String {
+    let mut named = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|described| described.split_once(' ')) {
+            // The next line is the type.
+            let kind = lines.next().and_then(|line| line.rsplit_once(' ')).map_or("untyped", |(_, kind)| kind);
+            let (suffix, kind) = match kind {
+                "counter" => ("_total", "counter"),
+                "info" => ("_info", "gauge"),
+                other => ("", other),
+            };
+            named.push_str(&format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}"));
+        } else {
+            named.push_str(line);
+        }
+        named.push('\n');
+    }
+    named
 }
 
 struct Reported(Arc<dyn Observe>);
@@ -202,7 +233,7 @@ fn sources(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("connections_open", "Connections open."),
         listeners().map(|(labels, listener)| (labels, listener.connections_open)),
     )?;
-    let counters: [Counted<ListenerReport>; 11] = [
+    let counters: [Counted<ListenerReport>; 12] = [
         (("connections", "Connections accepted."), |l| l.connections_total),
         (("connections_refused", "Connections refused."), |l| l.refused_total),
         (("messages", "Messages received."), |l| l.messages_total),
@@ -216,6 +247,7 @@ fn sources(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         (("logins_refused", "Clients not let in."), |l| l.logins_refused_total),
         (("denied", "Messages refused because their client may not publish there."), |l| l.denied_total),
         (("evicted", "Connections ended because their client may no longer be in."), |l| l.evicted_total),
+        (("rate_limited", "Waits of connections whose client had sent as much as it may."), |l| l.rate_limited_total),
     ];
     for (described, read) in counters {
         page.counters(described, listeners().map(|(labels, listener)| (labels, read(listener))))?;
@@ -254,6 +286,10 @@ fn sinks(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
     page.measures(
         ("sink_lag_seconds", "Age of the oldest record not committed."),
         sinks().map(|(labels, sink)| (labels, sink.lag_seconds)),
+    )?;
+    page.gauges(
+        ("sink_gaps", "Gaps that a routed database still has; `genims routes resync` closes them."),
+        sinks().map(|(labels, sink)| (labels, sink.gaps.len() as u64)),
     )?;
     let counters: [Counted<SinkReport>; 7] = [
         (("sink_rows", "Rows or documents committed."), |s| s.rows_total),

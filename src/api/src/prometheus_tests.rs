@@ -2,6 +2,7 @@
 
 use super::prometheus::registry;
 use super::report::{Latency, ListenerReport, Observe, ServerReport, SinkReport, SourceReport};
+use super::talkers::TalkersReport;
 use hdrhistogram::Histogram;
 use std::sync::Arc;
 
@@ -9,12 +10,14 @@ impl Observe for ServerReport {
     fn report(&self) -> ServerReport {
         self.clone()
     }
+
+    fn talkers(&self) -> TalkersReport {
+        self.talkers.clone()
+    }
 }
 
 fn text(report: ServerReport) -> String {
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry(Arc::new(report))).unwrap();
-    text
+    super::prometheus::text(&registry(Arc::new(report))).unwrap()
 }
 
 fn sample() -> ServerReport {
@@ -41,19 +44,26 @@ fn every_sample_belongs_to_a_declared_family_and_labels_are_escaped() {
     assert!(text.contains(r#"genims_build_info{version="1"} 1"#), "{text}");
     assert!(text.contains(r#"genims_sink_state{sink="postgres",state="retrying"} 1"#), "{text}");
     assert!(text.contains(r#"genims_sink_state{sink="postgres",state="following"} 0"#), "{text}");
-    let declared: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    let suffixes = ["_total", "_info", "_sum", "_count", "_bucket"];
+    let declared = |what: &str| -> Vec<&str> {
+        text.lines().filter_map(|line| line.strip_prefix(what)?.split(' ').next()).collect()
+    };
+    let (helped, declared) = (declared("# HELP "), declared("# TYPE "));
+    assert_eq!(helped, declared, "each is told what it is");
+    let parts = ["_sum", "_count", "_bucket"];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap_or_default();
-        let family = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-        assert!(declared.contains(&family) || declared.contains(&name), "{line}");
+        let family = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+        assert!(declared.contains(&family), "{line}");
         assert!(line.rsplit(' ').next().is_some_and(|value| value.parse::<f64>().is_ok()), "{line}");
     }
     let mut once = declared.clone();
     once.sort_unstable();
     once.dedup();
     assert_eq!(once.len(), declared.len(), "{declared:?}");
-    assert!(text.ends_with("# EOF\n"));
+    assert!(
+        text.contains("# TYPE genims_received_total counter\n") && text.contains("# TYPE genims_build_info gauge\n")
+    );
+    assert!(!text.contains("# EOF") && text.ends_with('\n'), "OpenMetrics alone has an end");
 }
 
 #[test]
@@ -77,18 +87,12 @@ fn durations_are_histograms_whose_buckets_add_up() {
 fn no_name_is_lost() {
     let text = text(sample());
     let declared = text.lines().filter_map(|line| line.strip_prefix("# TYPE genims_")?.split_once(' '));
-    let mut names: Vec<String> = declared
-        .map(|(name, kind)| match kind {
-            "counter" => format!("{name}_total"),
-            "info" => format!("{name}_info"),
-            _ => name.to_owned(),
-        })
-        .collect();
+    let mut names: Vec<&str> = declared.map(|(name, _)| name).collect();
     names.sort_unstable();
     assert_eq!(names, NAMES);
 }
 
-const NAMES: [&str; 56] = [
+const NAMES: [&str; 58] = [
     "acks_total",
     "at_risk_records",
     "build_info",
@@ -113,6 +117,7 @@ const NAMES: [&str; 56] = [
     "logins_refused_total",
     "messages_total",
     "protocol_errors_total",
+    "rate_limited_total",
     "ready",
     "receive_to_committed_seconds",
     "receive_to_durable_seconds",
@@ -130,6 +135,7 @@ const NAMES: [&str; 56] = [
     "sink_connected",
     "sink_expired_total",
     "sink_gap_records_total",
+    "sink_gaps",
     "sink_lag_records",
     "sink_lag_seconds",
     "sink_refused_total",
@@ -165,9 +171,59 @@ fn alerts_and_dashboards_name_metrics_that_there_are() {
         assert!(named(text).len() > 10, "{file}");
     }
     assert_eq!(named("rate(genims_no_such_total[1m]) > genims_ready"), ["no_such_total", "ready"]);
+    let queries = queries();
+    assert!(queries.len() > 20 && queries.iter().all(|(expression, _)| !named(expression).is_empty()), "{queries:?}");
+}
+
+/// The expressions of the dashboard, each with what its lines are called.
+fn queries() -> Vec<(String, String)> {
     let dashboard: serde_json::Value = serde_json::from_str(GRAFANA).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap();
-    assert!(panels.iter().all(|panel| panel["targets"].as_array().is_some_and(|targets| !targets.is_empty())));
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| {
+        let targets = panel["targets"].as_array().filter(|targets| !targets.is_empty());
+        targets.unwrap_or_else(|| panic!("{panel} shows nothing"))
+    });
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned();
+    targets.map(|target| (text(&target["expr"]), text(&target["legendFormat"]))).collect()
+}
+
+/// What stands between two marks, however often.
+fn between<'t>(text: &'t str, (open, close): (&str, &str)) -> Vec<&'t str> {
+    text.split(open).skip(1).filter_map(|rest| Some(rest.split_once(close)?.0)).collect()
+}
+
+/// The labels that an expression asks for, and those that what is said of it repeats.
+fn asked(expression: &str, said: &str) -> Vec<String> {
+    let grouped = between(expression, ("by (", ")")).into_iter().flat_map(|labels| labels.split(','));
+    let matched = between(expression, ("{", "}")).into_iter().flat_map(|matchers| matchers.split(','));
+    let matched = matched.filter_map(|matcher| matcher.split(['=', '!']).next());
+    let said = between(said, ("{{", "}}")).into_iter().map(|label| label.trim().trim_start_matches("$labels."));
+    grouped.chain(matched).chain(said).map(|label| label.trim().to_owned()).collect()
+}
+
+#[test]
+fn alerts_and_dashboards_ask_for_labels_that_their_metrics_have() {
+    let text = text(super::openapi_tests::report());
+    println!("{text}");
+    let has = |name: &str, label: &str| {
+        let series = text.lines().filter(|line| line.starts_with(&format!("genims_{name}")));
+        let key = |line: &str| line.contains(&format!("{{{label}=\"")) || line.contains(&format!(",{label}=\""));
+        // Those two are Prometheus' own.
+        ["job", "instance"].contains(&label) || series.into_iter().any(key)
+    };
+    let alerts = ALERTS.split("- alert: ").skip(1).map(|alert| {
+        let expression = between(alert, ("expr: ", "\n")).concat();
+        let said = alert.split_once("annotations:").map_or("", |(_, said)| said);
+        (expression, said.to_owned())
+    });
+    for (expression, said) in alerts.chain(queries()) {
+        for label in asked(&expression, &said) {
+            let names = named(&expression);
+            assert!(names.is_empty() || names.iter().any(|name| has(name, &label)), "{label} of {expression}: {said}");
+        }
+    }
+    assert!(has("refusals_total", "door") && !has("refusals_total", "sink") && has("spool_sync_seconds", "le"));
+    assert_eq!(asked("sum by (le, a) (x{b!=\"1\",c=\"2\"})", "{{d}} {{ $labels.e }}"), ["le", "a", "b", "c", "d", "e"]);
 }
 
 #[test]

@@ -3,16 +3,20 @@
 
 use super::report::{ServerReport, Word};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A number, and the query that must give it. While records are in flight the two may differ by those.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Proof {
     /// What it proves: `stored`, `position`, `dead_letters`.
+    #[schema(value_type = String)]
     pub name: Word,
+    #[schema(value_type = String)]
     pub database: Word,
     pub sql: String,
     /// What the query gives, where it is one number.
     pub expected: Option<u64>,
+    #[schema(value_type = String)]
     pub note: Word,
 }
 

@@ -1,15 +1,18 @@
 //! Everything an operator may want to know, at one moment, as plain data. `/stats` is this as JSON.
 
+use super::talkers::TalkersReport;
 use genims_model::Account;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// One of the program's own words; read from JSON it owns its text.
 pub type Word = Cow<'static, str>;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ServerReport {
+    #[schema(value_type = String)]
     pub version: Word,
     pub uptime_seconds: f64,
     /// Whether records can be accepted durably; the reason when not.
@@ -30,23 +33,29 @@ pub struct ServerReport {
     pub clocks: Vec<ClockReport>,
     /// The 17 of the registry, whether or not the server writes to them.
     pub databases: Vec<DatabaseReport>,
+    #[schema(value_type = Vec<(String, u64)>)]
     pub dead_letter_reasons: Vec<(Word, u64)>,
     /// What did not fit in messages whose records were taken.
+    #[schema(value_type = Vec<(String, u64)>)]
     pub remarks: Vec<(Word, u64)>,
     pub refusals: Vec<RefusalReport>,
+    /// Of a snapshot only; see [`Observe::talkers`].
+    #[serde(default)]
+    pub talkers: TalkersReport,
 }
 
 /// How often a door refused something since the start.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RefusalReport {
     /// A listener's name, or `http`.
     pub door: String,
+    #[schema(value_type = String)]
     pub kind: Word,
     pub total: u64,
 }
 
 /// One listener.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct SourceReport {
     pub name: String,
     #[serde(flatten)]
@@ -54,7 +63,7 @@ pub struct SourceReport {
     pub listener: Option<ListenerReport>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ListenerReport {
     pub address: String,
     pub connections_open: u64,
@@ -75,6 +84,9 @@ pub struct ListenerReport {
     pub denied_total: u64,
     /// Connections ended because their client may no longer be in.
     pub evicted_total: u64,
+    /// Waits of connections whose client had sent as much as it may.
+    #[serde(default)]
+    pub rate_limited_total: u64,
 }
 
 impl ListenerReport {
@@ -84,21 +96,21 @@ impl ListenerReport {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct CatalogueReport {
     pub sensors: u64,
     pub machines: u64,
-    /// Seconds since the last good look at master data began: what it held by then is known. `None` if never in this run.
+    /// Seconds since the last good look at master data began: what it held by then is known. `null` if never in this run.
     pub refreshed_seconds_ago: Option<f64>,
     pub last_error: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ShardReport {
     pub queued_records: u64,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct SpoolReport {
     pub id: String,
     pub bytes: u64,
@@ -122,12 +134,13 @@ pub struct SpoolReport {
 /// Where a sink can stand.
 pub const SINK_STATES: [&str; 5] = ["connecting", "following", "retrying", "cut_off", "failed"];
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct SinkReport {
     pub name: String,
-    /// The database that it writes to, by its name in the registry; `None` for the log of events.
+    /// The database that it writes to, by its name in the registry; `null` for the log of events.
     pub database: Option<String>,
-    /// One of [`SINK_STATES`].
+    /// `connecting`, `following`, `retrying`, `cut_off` or `failed`.
+    #[schema(value_type = String)]
     pub state: Word,
     pub connected: bool,
     pub position: u64,
@@ -141,13 +154,26 @@ pub struct SinkReport {
     pub expired_total: u64,
     /// Records that the database lacks and the log no longer held.
     pub gap_records_total: u64,
+    /// What of that a routed database lacks still: `genims routes resync` makes it anew.
+    pub gaps: Vec<GapReport>,
     pub last_error: Option<String>,
     pub receive_to_committed_ms: Latency,
 }
 
+/// Records of a log that were gone before a routed database had read them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct GapReport {
+    pub from_offset: u64,
+    pub to_offset: u64,
+    /// Microseconds since 1970; `null` for a database that never followed the log before.
+    pub received_from_us: Option<i64>,
+    pub received_to_us: i64,
+}
+
 /// What one route into a database has done since the server started.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RouteReport {
+    #[schema(value_type = String)]
     pub database: Word,
     pub route: String,
     pub events_total: u64,
@@ -159,11 +185,13 @@ pub struct RouteReport {
 }
 
 /// The changes of one database's business tables on their way to one target: `audit` or `stream`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ChangesReport {
     pub database: String,
+    #[schema(value_type = String)]
     pub target: Word,
     /// connecting, following, retrying, or absent: the database has no outbox yet.
+    #[schema(value_type = String)]
     pub state: Word,
     pub waiting: u64,
     /// Age of the oldest change that waits.
@@ -174,29 +202,30 @@ pub struct ChangesReport {
 }
 
 /// One database of the registry.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct DatabaseReport {
     pub name: String,
     pub module: String,
     pub engine: String,
     pub team: String,
-    /// How it answered last, asked once a minute; `None` before, and where no connection is configured.
+    /// How it answered last, asked once a minute; `null` before, and where no connection is configured.
     pub answers: Option<bool>,
     pub last_error: Option<String>,
 }
 
 /// A database server's clock against ours.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ClockReport {
+    #[schema(value_type = String)]
     pub database: Word,
-    /// How far the server's is ahead; `None` while it cannot be asked.
+    /// How far the server's is ahead; `null` while it cannot be asked.
     pub offset_seconds: Option<f64>,
     /// Said when they are too far apart: what is wrong, and what to do about it.
     pub complaint: Option<String>,
 }
 
 /// Percentiles in milliseconds since the server started, and the counts that `/metrics` shows.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Latency {
     pub count: u64,
     pub p50: f64,
@@ -254,7 +283,7 @@ impl Latency {
         }
     }
 
-    /// The median, 99th and 99.9th percentile, in milliseconds, of what was measured since `before`; `None` where that is
+    /// The median, 99th and 99.9th percentile, in milliseconds, of what was measured since `before`; `null` where that is
     /// nothing. Read from the buckets, as Prometheus does: exact at their bounds, linear between them.
     pub(crate) fn since(&self, before: &Self) -> Option<[f64; 3]> {
         let counts: Vec<u64> =
@@ -286,5 +315,8 @@ impl Latency {
 
 /// Gives the report of now.
 pub trait Observe: Send + Sync {
+    /// All but the talkers: to look at each client would cost those most who ask most often, probes and scrapes.
     fn report(&self) -> ServerReport;
+
+    fn talkers(&self) -> TalkersReport;
 }

@@ -7,13 +7,14 @@ use super::proof::{self, Proof};
 use super::report::{ChangesReport, ServerReport, SinkReport, Word};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
+use utoipa::ToSchema;
 
 /// Growth of the log is judged over this: it grows by segments.
 const GROWTH_SPAN: Duration = Duration::from_secs(60);
 /// What is further away than this is no forecast.
 const FORECAST_MAX_SECONDS: f64 = 30.0 * 86_400.0;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ServerSnapshot {
     /// When it was taken, milliseconds since 1970 by the server's clock.
     pub taken_ms: i64,
@@ -26,23 +27,25 @@ pub struct ServerSnapshot {
 }
 
 /// The log of readings.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Fill {
     /// Of its cap, 0 to 1.
     pub share: f64,
-    /// At the growth of the last minute; `None` while it does not grow.
+    /// At the growth of the last minute; `null` while it does not grow.
     pub seconds_until_full: Option<f64>,
 }
 
 /// The way to one database: what waits, what went, what stayed behind.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Flow {
     /// Unique: `sink/postgres`, `routes/maintenance`, `changes/genims_erp_db/audit`.
     pub name: String,
     /// `sink`, `router`, `routes` or `changes`.
+    #[schema(value_type = String)]
     pub kind: Word,
     /// As the registry calls it; for changes the database whose changes they are. `None` for the log of events.
     pub database: Option<String>,
+    #[schema(value_type = String)]
     pub state: Word,
     pub rate_per_second: f64,
     pub delivered_total: u64,
@@ -52,6 +55,7 @@ pub struct Flow {
     /// Refused by the database for good and kept aside.
     pub quarantined: u64,
     /// The reason, where something is quarantined.
+    #[schema(value_type = Option<String>)]
     pub quarantined_because: Option<Word>,
     /// Deliveries that failed and were tried again.
     pub retried: u64,

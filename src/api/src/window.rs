@@ -4,8 +4,10 @@
 
 use super::board::Board;
 use super::past::{self, Past, Point};
+use super::plants::{PlantSource, Plants};
 use super::report::{Observe, ServerReport};
 use super::snapshot::ServerSnapshot;
+use super::talkers::TalkersReport;
 use askama::Template;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -56,17 +58,28 @@ pub(crate) struct Window {
     past: Mutex<Past>,
     ticks: watch::Sender<Tick>,
     places: Arc<Places>,
+    plants: Plants,
 }
 
 impl Window {
-    pub(crate) fn new(observer: Arc<dyn Observe>) -> Arc<Self> {
+    pub(crate) fn with_plants(observer: Arc<dyn Observe>, plants: Arc<dyn PlantSource>) -> Arc<Self> {
         let (past, ticks, places) = (Mutex::default(), watch::Sender::default(), Arc::default());
-        Arc::new(Self { observer, past, ticks, places })
+        Arc::new(Self { observer, past, ticks, places, plants: Plants::new(plants) })
+    }
+
+    /// Without plants.
+    #[cfg(test)]
+    pub(crate) fn new(observer: Arc<dyn Observe>) -> Arc<Self> {
+        Self::with_plants(observer, Arc::new(super::plants::NoPlants))
+    }
+
+    pub(crate) fn plants(&self) -> &Plants {
+        &self.plants
     }
 
     /// What is now.
     pub(crate) fn snapshot(&self) -> ServerSnapshot {
-        let report = self.observer.report();
+        let report = ServerReport { talkers: self.observer.talkers(), ..self.observer.report() };
         ServerSnapshot::new(report, genims_model::now_us() / 1_000, Instant::now(), &self.past.lock())
     }
 
@@ -125,5 +138,9 @@ impl Window {
 impl Observe for Window {
     fn report(&self) -> ServerReport {
         self.observer.report()
+    }
+
+    fn talkers(&self) -> TalkersReport {
+        self.observer.talkers()
     }
 }

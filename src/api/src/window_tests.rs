@@ -9,6 +9,7 @@ use super::report::{
 use super::sign::Doorway;
 use super::snapshot::{Fill, ServerSnapshot};
 use super::socket::Peer;
+use super::talkers::{OthersReport, TalkerReport, TalkersReport};
 use super::window::{LISTENERS_MAX, OF_ONE_MAX, Window};
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -26,7 +27,7 @@ use tower::ServiceExt;
 const HOSTILE: &str = "</td><script>alert(1)</script>\r\n\"'&";
 
 /// A server with all 17 databases in trouble, and others' texts wherever they can stand.
-fn report() -> ServerReport {
+pub(super) fn report() -> ServerReport {
     let databases: Vec<DatabaseReport> = (0..17)
         .map(|no| DatabaseReport {
             name: format!("genims_{no}_db"),
@@ -94,7 +95,19 @@ fn report() -> ServerReport {
         databases,
         dead_letter_reasons: vec![("unknown_sensor".into(), 200), ("too_old".into(), 0)],
         remarks: vec![("place".into(), 9)],
+        talkers: TalkersReport::new((0..60).map(talker).collect(), OthersReport::default()),
         ..ServerReport::default()
+    }
+}
+
+fn talker(no: u64) -> TalkerReport {
+    TalkerReport {
+        listener: HOSTILE.to_owned(),
+        client: format!("{HOSTILE}{no}"),
+        received: no,
+        received_per_second: no as f64,
+        dead_letters: 1,
+        ..TalkerReport::default()
     }
 }
 
@@ -262,6 +275,12 @@ async fn page_api_and_metrics_tell_the_same_numbers() {
     assert_eq!(json("/api/v1/flows?limit=500").await["items"], stats["flows"]);
     assert_eq!(json("/api/v1/listeners").await["items"], stats["sources"]);
     assert_eq!(json("/api/v1/proofs").await["items"], stats["proofs"]);
+    let talkers = json("/api/v1/talkers?limit=500").await;
+    let busiest = stats["talkers"]["busiest"].as_array().unwrap();
+    assert_eq!((&talkers["total"], talkers["items"].as_array().unwrap().len()), (&60.into(), 60));
+    assert_eq!((&talkers["items"].as_array().unwrap()[..busiest.len()], busiest.len()), (&busiest[..], 50));
+    let (_, _, page) = get("/").await;
+    assert!(page.contains("Top talkers") && page.contains("50 other clients"), "{page}");
     let (_, _, metrics) = get("/metrics").await;
     assert!(metrics.contains(r#"genims_sink_lag_records{sink="postgres"} 123456789"#), "{metrics}");
     assert_eq!(stats["flows"][0]["pending"], 123_456_789);
@@ -311,6 +330,10 @@ struct Changing(Mutex<ServerReport>);
 impl Observe for Changing {
     fn report(&self) -> ServerReport {
         self.0.lock().clone()
+    }
+
+    fn talkers(&self) -> TalkersReport {
+        TalkersReport::default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: registry, environment, names, a folder. Out: a report, one entry a database. Invariants: a database that fails stops no other;
 //! what is reported as saved is complete and on the disk.
 
+use crate::encryption::Recipients;
 use crate::errors::BackupError;
 use crate::folder::Partial;
 use crate::manifest::Manifest;
@@ -15,7 +16,7 @@ use genims_databases::{Database, DatabaseError, Engine, Environment, Registry};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Dumps at the same time: each is a program of its own, and the server's work beside its customers'.
 const PARALLEL_MAX: usize = 3;
@@ -26,6 +27,8 @@ pub const ALL: &str = "all";
 #[derive(Clone, Debug, Serialize)]
 pub struct BackupReport {
     pub databases: Vec<BackedUpDatabase>,
+    /// The recipients; empty: in clear.
+    pub encrypted_for: Vec<String>,
     pub seconds: f64,
 }
 
@@ -54,15 +57,49 @@ pub async fn run(
     environment: &Environment,
     databases: &[&Database],
     to: &Path,
+    recipients: Option<&Recipients>,
     show: Show<'_>,
 ) -> Result<BackupReport, BackupError> {
-    let started = Instant::now();
-    std::fs::create_dir_all(to).map_err(BackupError::write(to))?;
-    let bytes = AtomicU64::new(0);
-    let bytes = &bytes;
-    let tasks = databases.iter().map(|database| async move {
+    Saving { registry, environment, to, recipients, show, is_wanted: &|_| Ok(true) }.run(databases).await
+}
+
+/// What all databases of a run have in common.
+pub(crate) struct Saving<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) environment: &'a Environment,
+    pub(crate) to: &'a Path,
+    pub(crate) recipients: Option<&'a Recipients>,
+    pub(crate) show: Show<'a>,
+    /// Asked when nobody else can save the database any more: somebody may have just done so.
+    pub(crate) is_wanted: &'a (dyn Fn(&Database) -> Result<bool, BackupError> + Sync),
+}
+
+impl Saving<'_> {
+    /// What is not wanted any more is not in the report.
+    pub(crate) async fn run(&self, databases: &[&Database]) -> Result<BackupReport, BackupError> {
         let started = Instant::now();
-        let result = one(registry, environment, database, to, show, bytes).await;
+        std::fs::create_dir_all(self.to).map_err(BackupError::write(self.to))?;
+        let bytes = AtomicU64::new(0);
+        let bytes = &bytes;
+        let tasks = databases.iter().map(|database| async move {
+            let started = Instant::now();
+            let saved = self.one(database, bytes).await.transpose()?;
+            Some((database.load_order, self.told(database, saved, started.elapsed())))
+        });
+        let mut reports: Vec<_> =
+            stream::iter(tasks).buffer_unordered(PARALLEL_MAX).filter_map(std::future::ready).collect().await;
+        reports.sort_by_key(|(load_order, _)| *load_order);
+        let databases = reports.into_iter().map(|(_, report)| report).collect();
+        let encrypted_for = self.recipients.map(Recipients::told).unwrap_or_default();
+        Ok(BackupReport { databases, encrypted_for, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    fn told(
+        &self,
+        database: &Database,
+        saved: Result<(PathBuf, Manifest), BackupError>,
+        took: Duration,
+    ) -> BackedUpDatabase {
         let mut report = BackedUpDatabase {
             database: database.name.clone(),
             engine: database.engine,
@@ -70,42 +107,36 @@ pub async fn run(
             rows: 0,
             bytes: 0,
             error: None,
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: took.as_secs_f64(),
         };
-        match result {
+        match saved {
             Ok((path, manifest)) => {
                 (report.path, report.rows, report.bytes) = (Some(path), manifest.rows(), manifest.bytes());
             }
             Err(error) => report.error = Some(error.to_string()),
         }
-        show(BackupProgress::Finished(&report));
-        (database.load_order, report)
-    });
-    let mut reports: Vec<_> = stream::iter(tasks).buffer_unordered(PARALLEL_MAX).collect().await;
-    reports.sort_by_key(|(load_order, _)| *load_order);
-    let databases = reports.into_iter().map(|(_, report)| report).collect();
-    Ok(BackupReport { databases, seconds: started.elapsed().as_secs_f64() })
-}
+        (self.show)(BackupProgress::Finished(&report));
+        report
+    }
 
-async fn one(
-    registry: &Registry,
-    environment: &Environment,
-    database: &Database,
-    to: &Path,
-    show: Show<'_>,
-    bytes: &AtomicU64,
-) -> Result<(PathBuf, Manifest), BackupError> {
-    let begun_at = Utc::now();
-    let partial = Partial::begin(to, &database.name, begun_at)?;
-    let work = Work { registry, database, environment, folder: &partial.path, show, bytes };
-    let (place, content) = match database.engine {
-        Engine::Postgresql => postgres::backup(&work).await?,
-        Engine::Mysql => mysql::backup(&work).await?,
-        Engine::Mongodb => mongo::backup(&work).await?,
-    };
-    let manifest = Manifest::new(&database.name, database.engine, place, begun_at, content);
-    manifest.write(&partial.path)?;
-    Ok((partial.complete()?, manifest))
+    /// None where it was not wanted any more.
+    async fn one(&self, database: &Database, bytes: &AtomicU64) -> Result<Option<(PathBuf, Manifest)>, BackupError> {
+        let begun_at = Utc::now();
+        let partial = Partial::begin(self.to, &database.name, begun_at)?;
+        if !(self.is_wanted)(database)? {
+            return Ok(None);
+        }
+        let Self { registry, environment, recipients, show, .. } = *self;
+        let work = Work { registry, database, environment, folder: &partial.path, recipients, show, bytes };
+        let (place, content) = match database.engine {
+            Engine::Postgresql => postgres::backup(&work).await?,
+            Engine::Mysql => mysql::backup(&work).await?,
+            Engine::Mongodb => mongo::backup(&work).await?,
+        };
+        let manifest = Manifest::new(&database.name, database.engine, place, begun_at, recipients, content);
+        manifest.write(&partial.path)?;
+        Ok(Some((partial.complete()?, manifest)))
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use crate::errors::BackupError;
 use crate::programs::Program;
+use crate::saved::SavedFile;
+use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -59,10 +61,6 @@ impl Call<'_> {
         }
     }
 
-    pub(crate) async fn run(&self) -> Result<(), BackupError> {
-        self.read(|_| Ok(())).await
-    }
-
     fn start(&self, stdin: Stdio, stdout: Stdio) -> Result<Child, BackupError> {
         let mut command = Command::new(&self.program.path);
         command.args(&self.arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true);
@@ -109,6 +107,24 @@ impl Feed {
         let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "nothing was taken for a quarter of an hour");
         let written = timeout(SILENCE_MAX, self.stdin.write_all(bytes)).await.unwrap_or_else(|_| Err(late()));
         written.map_err(|source| BackupError::Write { path: "the program's input".to_owned(), source })
+    }
+
+    /// All of it, by way of `pass`, which is given nothing at the end.
+    pub(crate) async fn copy(
+        &mut self,
+        file: &mut SavedFile,
+        mut pass: impl FnMut(&[u8], &mut Vec<u8>),
+    ) -> Result<(), BackupError> {
+        let (mut piece, mut out) = (vec![0; PIECE], Vec::with_capacity(PIECE));
+        loop {
+            let count = file.read(&mut piece).map_err(BackupError::read(&file.path))?;
+            pass(&piece[..count], &mut out);
+            self.write(&out).await?;
+            if count == 0 {
+                return Ok(());
+            }
+            out.clear();
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! backups, in `drill.json`.
 
 use crate::backup::{self, BackupProgress};
+use crate::encryption::{Identities, Recipients};
 use crate::errors::BackupError;
 use crate::restore::{self, RestoreRequest};
 use crate::{mongo, mysql, postgres};
@@ -70,18 +71,41 @@ pub fn keep(folder: &Path, report: &DrillReport) -> Result<(), BackupError> {
     std::fs::rename(&draft, &path).map_err(BackupError::write(&path))
 }
 
+/// For whom the backups of a drill are encrypted, and what opens them; the whole is one thing, or what was saved stays shut.
+#[derive(Clone, Copy)]
+pub struct DrillKeys<'a> {
+    recipients: &'a Recipients,
+    identities: &'a Identities,
+}
+
+impl<'a> DrillKeys<'a> {
+    /// None: in clear.
+    pub fn of(
+        recipients: Option<&'a Recipients>,
+        identities: Option<&'a Identities>,
+    ) -> Result<Option<Self>, BackupError> {
+        match (recipients, identities) {
+            (Some(recipients), Some(identities)) => Ok(Some(Self { recipients, identities })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(BackupError::HalfOfKeys { lacks: "--identity FILE, to open what it saves" }),
+            (None, Some(_)) => Err(BackupError::HalfOfKeys { lacks: "--recipient, for whom it saves" }),
+        }
+    }
+}
+
 /// One database after the other, so that each time is its own.
 pub async fn run(
     registry: &Registry,
     environment: &Environment,
     databases: &[&Database],
     folder: &Path,
+    keys: Option<DrillKeys<'_>>,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<DrillReport, BackupError> {
     let started = Instant::now();
     let mut report = DrillReport { databases: Vec::new(), seconds: 0.0 };
     for database in databases {
-        report.databases.push(one(registry, environment, database, folder, show).await?);
+        report.databases.push(one(registry, environment, database, folder, keys, show).await?);
     }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
@@ -92,6 +116,7 @@ async fn one(
     environment: &Environment,
     database: &Database,
     folder: &Path,
+    keys: Option<DrillKeys<'_>>,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<Drilled, BackupError> {
     let step = |progress: BackupProgress<'_>| {
@@ -99,7 +124,8 @@ async fn one(
             show(database, what);
         }
     };
-    let saved = backup::run(registry, environment, &[database], folder, &step).await?;
+    let recipients = keys.map(|keys| keys.recipients);
+    let saved = backup::run(registry, environment, &[database], folder, recipients, &step).await?;
     let mut drilled = Drilled {
         database: database.name.clone(),
         engine: database.engine,
@@ -111,16 +137,19 @@ async fn one(
         bytes: 0,
         error: None,
     };
+    let mut path = None;
     for saved in saved.databases {
         (drilled.rows, drilled.bytes, drilled.error) = (saved.rows, saved.bytes, saved.error);
+        path = saved.path;
     }
-    if drilled.error.is_some() {
-        return Ok(drilled);
-    }
+    let Some(path) = path else { return Ok(drilled) };
     let name = format!("{}{SUFFIX}", database.name);
     let restoring = |what: &str| show(database, what);
-    let wanted = RestoreRequest { database, environment, name: Some(&name), replace: true, show: &restoring };
-    match restore::run(registry, &wanted, folder).await {
+    let identities = keys.map(|keys| keys.identities);
+    let wanted =
+        RestoreRequest { database, environment, name: Some(&name), identities, replace: true, show: &restoring };
+    // What it saved just now, and not what lies beside it, however new.
+    match restore::run(registry, &wanted, &path).await {
         Ok(restored) => {
             drilled.restore_seconds = restored.seconds;
             let exposed = (Utc::now() - restored.backup_begun_at).num_milliseconds();
@@ -152,6 +181,19 @@ async fn remove(database: &Database, environment: &Environment, name: &str) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encryption::tests::pair;
+
+    #[test]
+    fn a_drill_that_encrypts_needs_both_halves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (recipients, file) = pair(folder.path(), "ada");
+        let identities = Identities::read(&file).expect("an identity");
+        assert!(DrillKeys::of(None, None).expect("in clear").is_none());
+        assert!(DrillKeys::of(Some(&recipients), Some(&identities)).expect("both").is_some());
+        let half = |recipients, identities| DrillKeys::of(recipients, identities).err().expect("half").to_string();
+        assert!(half(Some(&recipients), None).contains("--identity"));
+        assert!(half(None, Some(&identities)).contains("--recipient"));
+    }
 
     #[test]
     fn the_latest_drill_of_each_database_is_kept() {

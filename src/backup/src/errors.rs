@@ -31,11 +31,54 @@ pub enum BackupError {
     #[error("{folder} has a backup of {database} in the making; wait for it, or end it, and run this again")]
     Busy { folder: String, database: String },
 
-    #[error("{folder} has no complete backup of {database}; `genims backup list --from {folder}` tells what it has")]
-    NoBackup { folder: String, database: String },
+    #[error("{folder} stays: somebody restores from it; it goes when that is done and this runs again")]
+    InUse { folder: String },
+
+    #[error(
+        "{folder} stays: whether somebody restores from it cannot be told: {source}; see that its disk knows locks"
+    )]
+    Unlockable { folder: String, source: io::Error },
+
+    #[error("{folder} is being removed, and nothing was restored from it; take a newer one")]
+    Going { folder: String },
+
+    #[error(
+        "{folder} has no complete backup of {database}{passed_over}, and nothing was restored; `genims backup list --from \
+         {folder}` tells what it has, and one that is named by its own folder is taken as it is"
+    )]
+    NoBackup { folder: String, database: String, passed_over: String },
 
     #[error("{file}: {cause}; this backup is damaged and nothing was restored from it: take another one")]
     Damaged { file: String, cause: String },
+
+    #[error(
+        "{place} is no recipient of age; name what begins with age1, as `age-keygen -y FILE` prints it: public, not the \
+         identity, which is secret"
+    )]
+    Recipient { place: String },
+
+    #[error("{path} holds no recipient, so nothing was saved; write one a line, as `age-keygen -y FILE` prints it")]
+    NoRecipients { path: String },
+
+    #[error(
+        "the identity file {path} opens backups, and others can read or write it (mode {mode:03o}); chmod 600 {path}"
+    )]
+    OpenIdentity { path: String, mode: u32 },
+
+    #[error("{path} is no file of age identities: {cause}; name one as `age-keygen` writes it, without a passphrase")]
+    NoIdentity { path: String, cause: String },
+
+    #[error("{folder} is encrypted for {recipients}; name the file with the identity of one of them: --identity FILE")]
+    NeedsIdentity { folder: String, recipients: String },
+
+    #[error(
+        "{file} is encrypted for {recipients}, and the identity that was named is none of theirs; nothing was restored: name \
+         another file beside --identity"
+    )]
+    WrongIdentity { file: String, recipients: String },
+
+    #[error("a drill that encrypts needs both; add {lacks}")]
+    HalfOfKeys { lacks: &'static str },
 
     #[error("{place} holds {holds}; add --replace to lose that, or --as NAME to restore beside it")]
     NotEmpty { place: String, holds: String },

@@ -1,16 +1,21 @@
-//! Where backups lie: `<folder>/<database>/<time>`, the time as `20261129T041500.123Z`, so that names sort by age.
+//! Where backups lie: `<folder>/<database>/<time>`, the time as `20261129T041500.123Z`, so that people see their age.
 //!
 //! Invariants: what is in the making has a name that begins with a dot and becomes a backup by one rename, when all of it is on the
-//! disk; one run at a time works on a database's backups, and removes what a killed one left.
+//! disk, and stops being one by another; one run at a time works on a database's backups, and removes what a killed one left; what is
+//! restored from stays meanwhile.
 
 use crate::errors::BackupError;
-use crate::manifest::{self, Manifest};
-use chrono::{DateTime, Utc};
+use crate::manifest;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = ".lock";
 const PARTIAL: &str = ".partial-";
+const REMOVED: &str = ".removed-";
+/// Of the time that is a backup's name.
+const NAME: &str = "%Y%m%dT%H%M%S%.3fZ";
 
 /// A backup in the making. Dropped before [`Self::complete`] it is removed.
 pub(crate) struct Partial {
@@ -27,7 +32,7 @@ impl Partial {
         fs::create_dir_all(&parent).map_err(BackupError::write(&parent))?;
         let lock = lock(&parent, root, database)?;
         remove_leftovers(&parent)?;
-        let time = begun_at.format("%Y%m%dT%H%M%S%.3fZ");
+        let time = begun_at.format(NAME);
         let path = parent.join(format!("{PARTIAL}{time}"));
         fs::create_dir(&path).map_err(BackupError::write(&path))?;
         only_ours(&path)?;
@@ -77,7 +82,8 @@ fn lock(parent: &Path, root: &Path, database: &str) -> Result<File, BackupError>
 fn remove_leftovers(parent: &Path) -> Result<(), BackupError> {
     for entry in fs::read_dir(parent).map_err(BackupError::read(parent))? {
         let entry = entry.map_err(BackupError::read(parent))?;
-        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+        let name = entry.file_name();
+        if [PARTIAL, REMOVED].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             fs::remove_dir_all(entry.path()).map_err(BackupError::write(&entry.path()))?;
         }
     }
@@ -88,12 +94,12 @@ fn sync(folder: &Path) -> Result<(), BackupError> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(BackupError::write(folder))
 }
 
-/// The backups of one database, the oldest first. What is in the making is none.
-pub fn backups(root: &Path, database: &str) -> Result<Vec<PathBuf>, BackupError> {
+/// What may be a backup of one database, by name. What is in the making is none.
+pub(crate) fn backups(root: &Path, database: &str) -> Result<Vec<PathBuf>, BackupError> {
     let parent = root.join(database);
     let entries = match fs::read_dir(&parent) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(BackupError::read(&parent)(error)),
     };
     let mut found = Vec::new();
@@ -107,50 +113,87 @@ pub fn backups(root: &Path, database: &str) -> Result<Vec<PathBuf>, BackupError>
     Ok(found)
 }
 
-/// The backup that is meant: `from` itself when it is one of this database, else the newest below it.
-pub fn chosen(from: &Path, database: &str) -> Result<(PathBuf, Manifest), BackupError> {
-    let none = || BackupError::NoBackup { folder: from.display().to_string(), database: database.to_owned() };
-    let path = if from.join(manifest::FILE).exists() {
-        from.to_owned()
-    } else {
-        backups(from, database)?.pop().ok_or_else(none)?
-    };
-    let manifest = Manifest::read(&path)?;
-    if manifest.database == database { Ok((path, manifest)) } else { Err(none()) }
+/// The time that is a backup's name; None of a copy by hand, and of whatever else lies there.
+pub(crate) fn named(backup: &Path) -> Option<DateTime<Utc>> {
+    let name = backup.file_name()?.to_str()?;
+    let time = NaiveDateTime::parse_from_str(name, NAME).ok()?.and_utc();
+    (time.format(NAME).to_string() == name).then_some(time)
+}
+
+/// While it lives, nobody removes the backup. None where its files know no locks; there nobody removes it either.
+pub(crate) fn hold(backup: &Path) -> Result<Option<File>, BackupError> {
+    let path = backup.join(manifest::FILE);
+    let file = File::open(&path).map_err(BackupError::read(&path))?;
+    match file.try_lock_shared() {
+        // Once it is removed its lock is free again.
+        Ok(()) if path.exists() => Ok(Some(file)),
+        Err(TryLockError::Error(_)) => Ok(None),
+        Ok(()) | Err(TryLockError::WouldBlock) => Err(BackupError::Going { folder: backup.display().to_string() }),
+    }
+}
+
+/// A backup that is to go: from now on nobody restores from it, and nobody else works on the database's backups.
+pub(crate) struct Going {
+    path: PathBuf,
+    parent: PathBuf,
+    _locks: (File, File),
+}
+
+impl Going {
+    /// None where it has gone already.
+    pub(crate) fn begin(root: &Path, database: &str, path: &Path) -> Result<Option<Self>, BackupError> {
+        let parent = root.join(database);
+        let locked = lock(&parent, root, database)?;
+        remove_leftovers(&parent)?;
+        let file = path.join(manifest::FILE);
+        // NFS locks for one alone only what is open for writing.
+        let manifest = match OpenOptions::new().read(true).write(true).open(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            manifest => manifest.map_err(BackupError::write(&file))?,
+        };
+        is_free(manifest.try_lock(), path)?;
+        Ok(Some(Self { path: path.to_owned(), parent, _locks: (locked, manifest) }))
+    }
+
+    /// At once, by a rename; its files follow, now or when somebody looks again.
+    pub(crate) fn remove(self) -> Result<(), BackupError> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let removed = self.parent.join(format!("{REMOVED}{name}"));
+        fs::rename(&self.path, &removed).map_err(BackupError::write(&self.path))?;
+        sync(&self.parent)?;
+        fs::remove_dir_all(&removed).map_err(BackupError::write(&removed))
+    }
+}
+
+/// Whether nobody restores from it; where that cannot be told somebody may.
+fn is_free(locked: Result<(), TryLockError>, path: &Path) -> Result<(), BackupError> {
+    match locked {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(source)) => Err(BackupError::Unlockable { folder: path.display().to_string(), source }),
+        Err(TryLockError::WouldBlock) => Err(BackupError::InUse { folder: path.display().to_string() }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Content;
-    use genims_databases::Engine;
+    use crate::candidates::tests::{HR, at, saved};
 
-    fn begun(root: &Path, second: i64) -> Result<Partial, BackupError> {
-        Partial::begin(root, "genims_hr_db", DateTime::from_timestamp(1_000_000_000 + second, 0).expect("a time"))
-    }
-
-    fn completed(root: &Path, second: i64) -> PathBuf {
-        let partial = begun(root, second).expect("begun");
-        let place = "h:1/d".to_owned();
-        let manifest = Manifest::new("genims_hr_db", Engine::Postgresql, place, Utc::now(), Content::default());
-        manifest.write(&partial.path).expect("written");
-        partial.complete().expect("complete")
+    fn begun(root: &Path) -> Result<Partial, BackupError> {
+        Partial::begin(root, HR, at(0))
     }
 
     #[test]
-    fn the_newest_complete_backup_is_meant_and_what_is_in_the_making_is_none() {
+    fn what_is_in_the_making_is_no_backup() {
         let root = tempfile::tempdir().expect("a folder");
         let root = root.path();
-        assert!(chosen(root, "genims_hr_db").expect_err("none").to_string().contains("no complete backup"));
-        let older = completed(root, 1);
-        let newer = completed(root, 2);
-        let open = begun(root, 3).expect("begun");
-        assert_eq!(chosen(root, "genims_hr_db").expect("one").0, newer);
-        assert_eq!(chosen(&older, "genims_hr_db").expect("that one").0, older);
-        assert!(chosen(&older, "genims_erp_db").is_err(), "a backup of another database");
-        assert!(begun(root, 4).err().expect("two at a time").to_string().contains("in the making"));
+        let saved = [saved(root, -2), saved(root, -1)];
+        let open = begun(root).expect("begun");
+        assert!(begun(root).err().expect("two at a time").to_string().contains("in the making"));
+        assert_eq!(backups(root, HR).expect("read"), saved);
         drop(open);
-        assert_eq!(backups(root, "genims_hr_db").expect("read"), [older, newer]);
+        assert_eq!(backups(root, HR).expect("read"), saved);
     }
 
     #[test]
@@ -158,7 +201,53 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let left = root.path().join("genims_hr_db/.partial-20010101T000000.000Z");
         fs::create_dir_all(&left).expect("made");
-        drop(begun(root.path(), 1).expect("begun"));
+        drop(begun(root.path()).expect("begun"));
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn only_a_time_as_we_write_it_is_a_name() {
+        let named = |name: &str| named(&Path::new("/b").join(name)).map(|time| time.timestamp_millis());
+        assert_eq!(named("20010909T014641.007Z"), Some(1_000_000_001_007));
+        for name in ["before-upgrade", "20010909T014641Z", "20010909T014641.007Z.bak", "20010909T014641.0070Z", "notes"]
+        {
+            assert_eq!(named(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_goes_is_gone_at_once_and_not_while_somebody_restores_from_it() {
+        let root = tempfile::tempdir().expect("a folder");
+        let root = root.path();
+        let (older, newer) = (saved(root, -2), saved(root, -1));
+        let held = hold(&older).expect("it can be locked").expect("by this file system");
+        let error = Going::begin(root, HR, &older).err().expect("it is in use").to_string();
+        assert!(error.contains("restores from it"), "{error}");
+        drop(held);
+        let going = Going::begin(root, HR, &older).expect("nobody reads it").expect("it is there");
+        let late = hold(&older).expect_err("too late to restore from it").to_string();
+        assert!(late.contains("being removed"), "{late}");
+        assert!(begun(root).is_err(), "two at a time");
+        going.remove().expect("removed");
+        assert!(hold(&older).is_err(), "it is gone");
+        assert!(Going::begin(root, HR, &older).expect("nothing to do").is_none(), "somebody else removed it");
+        assert_eq!(backups(root, HR).expect("read"), [newer]);
+        let left = root.join("genims_hr_db/.removed-20010909T014641.000Z");
+        fs::create_dir(&left).expect("made");
+        drop(begun(root).expect("begun"));
+        assert!(!left.exists(), "a killed run left it");
+    }
+
+    #[test]
+    fn where_it_cannot_be_told_whether_somebody_restores_from_it_it_stays() {
+        let failed = |kind: ErrorKind| Err(TryLockError::Error(kind.into()));
+        let path = Path::new("/b/genims_hr_db/20010909T014641.000Z");
+        assert!(is_free(Ok(()), path).is_ok());
+        assert!(is_free(failed(ErrorKind::Unsupported), path).is_ok(), "there nobody locks");
+        // EBADF, EACCES and ENOLCK of an NFS server.
+        for kind in [ErrorKind::Other, ErrorKind::PermissionDenied, ErrorKind::StaleNetworkFileHandle] {
+            let error = is_free(failed(kind), path).expect_err("it stays").to_string();
+            assert!(error.contains("stays") && error.contains("014641"), "{error}");
+        }
     }
 }

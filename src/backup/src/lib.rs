@@ -1,21 +1,28 @@
 //! Backups of the 17 databases, each alone, and what comes back from them.
 //!
 //! - [`backup`]: one or all databases into a folder; [`restore`]: one database out of it
-//! - [`manifest`]: what a backup says of itself, and whether its files are what it says; [`folder`]: where it lies
+//! - [`manifest`]: what a backup says of itself, and whether its files are what it says; [`folder`]: where it lies;
+//!   [`candidates`]: which of those that lie there is meant, and whose they are
+//! - [`encryption`]: for whom a backup is encrypted, and who opens it
 //! - [`listing`]: which backups a folder has, and how old they are
+//! - [`due`]: what the registry wants saved and kept ([`schedule`]), done and undone
 //! - [`drill`]: both together, timed, on a copy under another name
-//! - [`task`]: what an engine is given
+//! - [`task`]: what an engine is given; [`action`]: what the audit trail is told
 //! - [`errors`]: cause and remedy
 //!
 //! In: a registry, an environment, a folder. Out: reports. Invariants: a backup is complete, synced and described by its manifest, or
 //! it has no name; of each database it shows one moment; a database is not touched before every byte of the backup was checked.
 
+mod action;
 pub mod backup;
+mod candidates;
 mod child;
 pub mod drill;
+pub mod due;
 mod dump;
+pub mod encryption;
 pub mod errors;
-pub mod folder;
+mod folder;
 pub mod listing;
 pub mod manifest;
 mod mongo;
@@ -23,6 +30,8 @@ mod mysql;
 mod postgres;
 mod programs;
 pub mod restore;
+mod saved;
+pub mod schedule;
 pub mod task;
 mod written;
 

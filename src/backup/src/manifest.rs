@@ -3,18 +3,22 @@
 //! In: what was dumped, or a folder. Out: the manifest of a backup whose every file is there, as long and with the bytes that were
 //! written. Invariant: a file that is missing, cut short or altered is named, the manifest itself included.
 
+use crate::encryption::{Identities, Recipients, undone};
 use crate::errors::BackupError;
 pub use crate::written::FileEntry;
-use crate::written::{Written, digest, digest_of_file};
+use crate::written::{Hashed, Written, digest, drain};
 use chrono::{DateTime, Utc};
 use genims_databases::Engine;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::BufReader;
 use std::path::Path;
 
 pub const FILE: &str = "manifest.json";
 const CHECKSUM: &str = "manifest.sha256";
 const FORMAT: u32 = 1;
+/// With files that a release without encryption must not take for dumps.
+const FORMAT_ENCRYPTED: u32 = 2;
 
 /// How far a consumer of the log had come when the backup was taken: from there on the log gives everything again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +65,9 @@ pub struct Manifest {
     pub finished_at: DateTime<Utc>,
     /// This program's.
     pub genims_version: String,
+    /// The recipients of age that its files are encrypted for; this file never is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted_for: Vec<String>,
     #[serde(flatten)]
     pub content: Content,
 }
@@ -71,16 +78,18 @@ impl Manifest {
         engine: Engine,
         place: String,
         begun_at: DateTime<Utc>,
+        recipients: Option<&Recipients>,
         content: Content,
     ) -> Self {
         Self {
-            format: FORMAT,
+            format: if recipients.is_some() { FORMAT_ENCRYPTED } else { FORMAT },
             database: database.to_owned(),
             engine,
             place,
             begun_at,
             finished_at: Utc::now(),
             genims_version: env!("CARGO_PKG_VERSION").to_owned(),
+            encrypted_for: recipients.map(Recipients::told).unwrap_or_default(),
             content,
         }
     }
@@ -97,10 +106,10 @@ impl Manifest {
     pub(crate) fn write(&self, folder: &Path) -> Result<(), BackupError> {
         let text =
             serde_json::to_vec_pretty(self).map_err(|error| BackupError::write(&folder.join(FILE))(error.into()))?;
-        let mut file = Written::create(folder, FILE)?;
+        let mut file = Written::create(folder, FILE, None)?;
         file.write(&text)?;
         let sha256 = file.finish()?.sha256;
-        let mut checksum = Written::create(folder, CHECKSUM)?;
+        let mut checksum = Written::create(folder, CHECKSUM, None)?;
         checksum.write(format!("{sha256}  {FILE}\n").as_bytes())?;
         checksum.finish().map(|_| ())
     }
@@ -117,16 +126,16 @@ impl Manifest {
             return Err(damaged(FILE, format!("its SHA-256 is not the one in {CHECKSUM}")));
         }
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| damaged(FILE, error.to_string()))?;
-        if manifest.format != FORMAT {
-            return Err(damaged(FILE, format!("it has format {}, and this program reads {FORMAT}", manifest.format)));
+        if ![FORMAT, FORMAT_ENCRYPTED].contains(&manifest.format) {
+            let known = format!("this program reads {FORMAT} and {FORMAT_ENCRYPTED}");
+            return Err(damaged(FILE, format!("it has format {}, and {known}", manifest.format)));
         }
         Ok(manifest)
     }
 
-    /// Reads every file of the backup; `show` is told which.
-    pub fn verify(&self, folder: &Path, show: &dyn Fn(&str)) -> Result<(), BackupError> {
+    /// Whether every file is there, as long as it was written; their bytes are not read.
+    pub(crate) fn is_complete(&self, folder: &Path) -> Result<(), BackupError> {
         for entry in &self.content.files {
-            show(&format!("checking {}", entry.name));
             let path = folder.join(&entry.name);
             let damaged = |cause| BackupError::Damaged { file: path.display().to_string(), cause };
             if entry.name.contains('/') || entry.name.starts_with('.') {
@@ -136,10 +145,32 @@ impl Manifest {
             if length != entry.bytes {
                 return Err(damaged(format!("it has {length} bytes and was written with {}", entry.bytes)));
             }
-            let (_, sha256) = digest_of_file(&path).map_err(|error| damaged(error.to_string()))?;
-            if sha256 != entry.sha256 {
+        }
+        Ok(())
+    }
+
+    /// Reads every file of the backup, and with `identities` all that is encrypted in it; `show` is told which.
+    pub fn verify(
+        &self,
+        folder: &Path,
+        identities: Option<&Identities>,
+        show: &dyn Fn(&str),
+    ) -> Result<(), BackupError> {
+        self.is_complete(folder)?;
+        for entry in &self.content.files {
+            show(&format!("checking {}", entry.name));
+            let path = folder.join(&entry.name);
+            let damaged = |cause| BackupError::Damaged { file: path.display().to_string(), cause };
+            let mut stored = Hashed::open(&path).map_err(|error| damaged(error.to_string()))?;
+            let decrypted = identities.filter(|_| !self.encrypted_for.is_empty()).map(|identities| {
+                let clear = identities.decrypt(BufReader::new(&mut stored));
+                clear.and_then(|mut clear| Ok(drain(&mut clear)?))
+            });
+            // Bytes that were altered say more than that they do not decrypt.
+            if stored.sha256().map_err(|error| damaged(error.to_string()))? != entry.sha256 {
                 return Err(damaged("its SHA-256 is not the one in the manifest: bytes were altered".to_owned()));
             }
+            decrypted.unwrap_or(Ok(())).map_err(|error| undone(&path, &self.encrypted_for, error))?;
         }
         Ok(())
     }
@@ -149,29 +180,30 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    fn written(folder: &Path) -> Manifest {
-        let mut file = Written::create(folder, "dump").expect("a file");
+    fn written(folder: &Path, recipients: Option<&Recipients>) -> Manifest {
+        let mut file = Written::create(folder, "dump", recipients).expect("a file");
         file.write(b"all rows").expect("written");
         let files = vec![file.finish().expect("synced")];
         let content = Content { files, rows: BTreeMap::from([("public.a".to_owned(), 3)]), ..Content::default() };
-        let manifest = Manifest::new("genims_hr_db", Engine::Postgresql, "h:1/d".to_owned(), Utc::now(), content);
+        let manifest =
+            Manifest::new("genims_hr_db", Engine::Postgresql, "h:1/d".to_owned(), Utc::now(), recipients, content);
         manifest.write(folder).expect("written");
         manifest
     }
 
     fn refused(folder: &Path) -> String {
-        let checked = Manifest::read(folder).and_then(|manifest| manifest.verify(folder, &|_| {}));
+        let checked = Manifest::read(folder).and_then(|manifest| manifest.verify(folder, None, &|_| {}));
         checked.expect_err("damaged").to_string()
     }
 
     #[test]
     fn a_backup_as_it_was_written_is_taken() {
         let folder = tempfile::tempdir().expect("a folder");
-        let manifest = written(folder.path());
+        let manifest = written(folder.path(), None);
         let read = Manifest::read(folder.path()).expect("read");
         assert_eq!(read, manifest);
         assert_eq!((read.bytes(), read.rows()), (8, 3));
-        read.verify(folder.path(), &|_| {}).expect("whole");
+        read.verify(folder.path(), None, &|_| {}).expect("whole");
     }
 
     #[test]
@@ -185,7 +217,7 @@ mod tests {
             (CHECKSUM, None, "No such file"),
         ] {
             let folder = tempfile::tempdir().expect("a folder");
-            written(folder.path());
+            written(folder.path(), None);
             let path = folder.path().join(name);
             match bytes {
                 Some(bytes) => std::fs::write(&path, bytes).expect("written"),
@@ -199,10 +231,10 @@ mod tests {
     #[test]
     fn a_manifest_of_another_format_or_with_paths_is_refused() {
         for (from, to, cause) in
-            [("\"format\": 1", "\"format\": 2", "format 2"), ("\"dump\"", "\"../dump\"", "leads out")]
+            [("\"format\": 1", "\"format\": 3", "format 3"), ("\"dump\"", "\"../dump\"", "leads out")]
         {
             let folder = tempfile::tempdir().expect("a folder");
-            written(folder.path());
+            written(folder.path(), None);
             let text = std::fs::read_to_string(folder.path().join(FILE)).expect("read").replace(from, to);
             std::fs::write(folder.path().join(FILE), &text).expect("written");
             std::fs::write(folder.path().join(CHECKSUM), format!("{}  {FILE}\n", digest(text.as_bytes())))

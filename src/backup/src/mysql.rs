@@ -7,21 +7,18 @@
 use crate::child::Call;
 use crate::dump::{Counter, Renamer};
 use crate::errors::BackupError;
-use crate::manifest::{Content, LogPosition, Manifest};
+use crate::manifest::{Content, LogPosition};
 use crate::programs::{self, is_mariadb};
+use crate::saved::{Saved, SavedFile};
 use crate::task::{RestoreRequest, Work};
-use crate::written::Written;
 use genims_databases::mysql::{INTERNAL_DATABASE, disconnect};
 use genims_databases::{DatabaseError, Engine, MysqlConnection, MysqlSettings, quoted};
 use genims_platform::provision::mysql::{create_database, exists, lock};
 use mysql_async::Error;
 use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::Path;
 
 const FILE: &str = "dump.sql";
-const PIECE: usize = 256 * 1024;
 const POSITIONS: &str = "SELECT spool_id, sink, next_offset FROM genims_internal.route_positions WHERE sink = ?";
 
 pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupError> {
@@ -44,7 +41,7 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     work.step("dumping");
     let call =
         Call { database: &work.database.name, program: &program, arguments, environment: environment(&settings) };
-    let (mut file, mut counter) = (Written::create(work.folder, FILE)?, Counter::default());
+    let (mut file, mut counter) = (work.create(FILE)?, Counter::default());
     call.read(|bytes| {
         counter.take(bytes);
         work.take(&mut file, bytes)
@@ -150,11 +147,7 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<MysqlSettings,
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(
-    wanted: &RestoreRequest<'_>,
-    folder: &Path,
-    manifest: &Manifest,
-) -> Result<String, BackupError> {
+pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let failed = |error| BackupError::from(settings.error(error));
     let own = MysqlSettings::from_environment(wanted.database, wanted.environment)?;
@@ -177,11 +170,11 @@ pub(crate) async fn restore(
         Call { database: &wanted.database.name, program: &program, arguments, environment: environment(&settings) };
     let names = [(dumped, name), (INTERNAL_DATABASE, scratch.as_str())];
     let names = names.map(|(old, new)| (old.to_owned(), quoted(Engine::Mysql, new))).to_vec();
-    feed(&call, &folder.join(FILE), Renamer::new(names)).await?;
+    feed(&call, saved.open(FILE)?, Renamer::new(names)).await?;
     wanted.step("counting");
     let mut found = rows(&mut connection, name, "").await.map_err(failed)?;
     found.extend(rows(&mut connection, &scratch, "genims_internal.").await.map_err(failed)?);
-    wanted.compare(&settings.place(), &found, manifest)?;
+    wanted.compare(&settings.place(), &found, saved.manifest)?;
     if wanted.name.is_none() {
         take_over(&mut connection, &scratch, name, &wanted.database.module).await.map_err(failed)?;
     }
@@ -191,22 +184,11 @@ pub(crate) async fn restore(
     Ok(settings.place())
 }
 
-async fn feed(call: &Call<'_>, path: &Path, mut renamer: Renamer) -> Result<(), BackupError> {
-    call.feed(|mut feed| async move {
-        let mut file = std::fs::File::open(path).map_err(BackupError::read(path))?;
-        let (mut piece, mut out) = (vec![0; PIECE], Vec::with_capacity(PIECE));
-        loop {
-            let count = file.read(&mut piece).map_err(BackupError::read(path))?;
-            if count == 0 {
-                renamer.flush(&mut out);
-                return feed.write(&out).await;
-            }
-            renamer.take(&piece[..count], &mut out);
-            feed.write(&out).await?;
-            out.clear();
-        }
-    })
-    .await
+async fn feed(call: &Call<'_>, mut file: SavedFile, mut renamer: Renamer) -> Result<(), BackupError> {
+    let pass = move |bytes: &[u8], out: &mut Vec<u8>| {
+        if bytes.is_empty() { renamer.flush(out) } else { renamer.take(bytes, out) }
+    };
+    call.feed(|mut feed| async move { feed.copy(&mut file, pass).await }).await
 }
 
 /// Tables without rows are in no dump's INSERT, and so in no manifest.
@@ -229,7 +211,7 @@ async fn tables(connection: &mut MysqlConnection, database: &str) -> Result<Vec<
 fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     match table {
         "schema_history" | "seed_ledger" => Some(format!("database_name = '{database}'")),
-        "route_positions" => Some(format!("sink = '{module}'")),
+        "route_positions" | "route_gaps" | "routed_facts" => Some(format!("sink = '{module}'")),
         _ if (table.starts_with("audit_") || table == "checklist_signatures") && module == "audit" => {
             Some("TRUE".to_owned())
         }

@@ -5,15 +5,14 @@
 
 use crate::child::Call;
 use crate::errors::BackupError;
-use crate::manifest::{Content, LogPosition, Manifest};
+use crate::manifest::{Content, LogPosition};
 use crate::programs::{self, Program};
+use crate::saved::Saved;
 use crate::task::{RestoreRequest, Work};
-use crate::written::Written;
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresSettings, quoted};
 use genims_model::Backoff;
 use genims_platform::provision::postgres::{connect_existing, connect_to_server, create_database, lock, set_utc};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
@@ -64,7 +63,7 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     arguments.push(format!("--lock-wait-timeout={LOCK_WAIT}"));
     let call =
         Call { database: &work.database.name, program: &program, arguments, environment: settings.libpq_environment() };
-    let mut file = Written::create(work.folder, FILE)?;
+    let mut file = work.create(FILE)?;
     let dump = async { call.read(|bytes| work.take(&mut file, bytes)).await };
     let counts = async {
         let mut content = Content { server_version, tool: program.version.clone(), ..Content::default() };
@@ -128,11 +127,7 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<PostgresSettin
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(
-    wanted: &RestoreRequest<'_>,
-    folder: &Path,
-    manifest: &Manifest,
-) -> Result<String, BackupError> {
+pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let (server, keeper) = connect_to_server(&settings).await?;
     let failed = |error: tokio_postgres::Error| server.error(error);
@@ -143,7 +138,7 @@ pub(crate) async fn restore(
     keeper.batch_execute(&drop).await.map_err(failed)?;
     let program = programs::postgres("pg_restore", major(&keeper).await.map_err(failed)?)?;
     create_database(&fresh).await?;
-    let filled = fill(wanted, &fresh, &program, &folder.join(FILE), manifest).await;
+    let filled = fill(wanted, &fresh, &program, saved).await;
     let outcome = match filled {
         Ok(()) => swap(&keeper, name, fresh.database_name()).await.map_err(|error| BackupError::from(failed(error))),
         Err(error) => Err(error),
@@ -159,18 +154,19 @@ async fn fill(
     wanted: &RestoreRequest<'_>,
     fresh: &PostgresSettings,
     program: &Program,
-    file: &Path,
-    manifest: &Manifest,
+    saved: &Saved<'_>,
 ) -> Result<(), BackupError> {
     wanted.step("restoring");
     let client = fresh.connect().await?;
     let failed = |error| fresh.error(error);
+    let manifest = saved.manifest;
     roles(&client, &manifest.content.roles).await.map_err(failed)?;
     let mut arguments: Vec<String> = ["--exit-on-error", "--no-password"].map(str::to_owned).to_vec();
     arguments.push(format!("--dbname={}", fresh.database_name()));
-    arguments.push(file.display().to_string());
     let environment = fresh.libpq_environment();
-    Call { database: &wanted.database.name, program, arguments, environment }.run().await?;
+    let call = Call { database: &wanted.database.name, program, arguments, environment };
+    let mut file = saved.open(FILE)?;
+    call.feed(|mut feed| async move { feed.copy(&mut file, |bytes, out| out.extend_from_slice(bytes)).await }).await?;
     set_utc(&client).await.map_err(failed)?;
     // Whoever may enter is decided by provisioning; until then, and in a copy for good, nobody but its maker.
     let close = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quoted(Engine::Postgresql, fresh.database_name()));

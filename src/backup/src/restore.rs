@@ -4,16 +4,18 @@
 //! touched; a database with tables is replaced only by those who say so; what stands afterwards has as many rows in every table as
 //! the manifest says, and in its own place the roles, grants and partitions that provisioning makes.
 
+use crate::action;
+pub use crate::candidates::PassedOver;
+use crate::candidates::{self, Chosen};
 use crate::errors::BackupError;
-use crate::folder;
 use crate::manifest::{LogPosition, Manifest};
+use crate::saved::Saved;
 pub use crate::task::RestoreRequest;
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
 use genims_databases::mysql::{INTERNAL_DATABASE, STAGING_DATABASE};
-use genims_databases::{Engine, PostgresSettings, Registry};
-use genims_platform::actions::{self, Action};
-use genims_platform::provision::{self, postgres::connect_existing};
+use genims_databases::{Engine, Registry};
+use genims_platform::provision;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -43,6 +45,10 @@ pub struct RestoreReport {
     /// The backup that was taken.
     pub from: PathBuf,
     pub backup_begun_at: DateTime<Utc>,
+    /// Where it was saved, if that is not where the database is.
+    pub other_server: Option<String>,
+    /// What may be newer than that, or may have been meant, and why it was not taken.
+    pub passed_over: Vec<PassedOver>,
     /// What was restored.
     pub place: String,
     pub rows: u64,
@@ -53,24 +59,27 @@ pub struct RestoreReport {
     pub seconds: f64,
 }
 
-/// Restores the backup that `from` is, or the newest below it.
+/// Restores the backup that `from` is, or the newest complete one below it.
 pub async fn run(registry: &Registry, wanted: &RestoreRequest<'_>, from: &Path) -> Result<RestoreReport, BackupError> {
     let started = Instant::now();
     if let Some(name) = wanted.name {
         check_name(registry, name)?;
     }
-    let (path, manifest) = folder::chosen(from, &wanted.database.name)?;
+    let own = candidates::place(wanted.database, wanted.environment);
+    let chosen = candidates::chosen(from, &wanted.database.name, own.as_deref(), Utc::now())?;
+    let Chosen { path, manifest, passed_over } = chosen;
+    let saved = Saved::new(&path, &manifest, wanted.identities)?;
     // First what costs nothing, so that nobody waits for checksums to be refused.
     match wanted.database.engine {
         Engine::Postgresql => postgres::target(wanted).await.map(drop)?,
         Engine::Mysql => mysql::target(wanted).await.map(drop)?,
         Engine::Mongodb => mongo::target(wanted).await.map(drop)?,
     }
-    manifest.verify(&path, &|what| wanted.step(what))?;
+    saved.verify(&|what| wanted.step(what))?;
     let place = match wanted.database.engine {
-        Engine::Postgresql => postgres::restore(wanted, &path, &manifest).await?,
-        Engine::Mysql => mysql::restore(wanted, &path, &manifest).await?,
-        Engine::Mongodb => mongo::restore(wanted, &path, &manifest).await?,
+        Engine::Postgresql => postgres::restore(wanted, &saved).await?,
+        Engine::Mysql => mysql::restore(wanted, &saved).await?,
+        Engine::Mongodb => mongo::restore(wanted, &saved).await?,
     };
     let changes = match wanted.name {
         Some(_) => Vec::new(),
@@ -84,6 +93,8 @@ pub async fn run(registry: &Registry, wanted: &RestoreRequest<'_>, from: &Path) 
         engine: manifest.engine,
         from: path,
         backup_begun_at: manifest.begun_at,
+        other_server: own.filter(|own| *own != manifest.place).map(|_| manifest.place.clone()),
+        passed_over,
         place,
         rows: manifest.rows(),
         log_positions: manifest.content.log_positions,
@@ -133,27 +144,15 @@ async fn provisioned(
     }
 }
 
-/// Into the audit trail; of a database without an outbox, into that of the master data, if it can be reached.
+/// Into the audit trail.
 async fn record(registry: &Registry, wanted: &RestoreRequest<'_>, manifest: &Manifest) -> Result<(), BackupError> {
-    let database = wanted.database;
-    let own = database.engine == Engine::Postgresql;
-    let outbox = if own { database } else { registry.get("genims_master_db")? };
-    let Ok(settings) = PostgresSettings::from_environment(outbox, wanted.environment) else { return Ok(()) };
-    let client = match connect_existing(&settings).await {
-        Ok(Some(client)) => client,
-        Err(error) if own => return Err(error.into()),
-        Ok(None) | Err(_) => return Ok(()),
-    };
     let description = format!("restored from the backup of {}", manifest.begun_at.to_rfc3339());
-    let action = Action {
-        service: "genims-restore",
-        activity: "edit",
-        module: &database.module,
-        database: &database.name,
-        description: &description,
-        rows: manifest.rows(),
-    };
-    Ok(actions::record(&client, &action).await.map_err(|source| settings.error(source))?)
+    let (database, what) = (wanted.database, ("genims-restore", "edit"));
+    match action::record(registry, wanted.environment, database, what, &description, manifest.rows()).await {
+        // It is back, whether the outbox of another database can be reached or not.
+        Err(_) if !action::has_outbox(database) => Ok(()),
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a restored database is compared table by table with the manifest, whatever its engine.
 
+use crate::encryption::{Identities, Recipients};
 use crate::errors::BackupError;
 use crate::manifest::Manifest;
 use crate::written::Written;
@@ -45,6 +46,8 @@ pub(crate) struct Work<'a> {
     pub(crate) environment: &'a Environment,
     /// Of the backup in the making.
     pub(crate) folder: &'a Path,
+    /// None: in clear.
+    pub(crate) recipients: Option<&'a Recipients>,
     pub(crate) show: Show<'a>,
     /// Of the whole run.
     pub(crate) bytes: &'a AtomicU64,
@@ -53,6 +56,10 @@ pub(crate) struct Work<'a> {
 impl Work<'_> {
     pub(crate) fn step(&self, what: &str) {
         (self.show)(BackupProgress::Step { database: &self.database.name, what });
+    }
+
+    pub(crate) fn create(&self, name: &str) -> Result<Written, BackupError> {
+        Written::create(self.folder, name, self.recipients)
     }
 
     pub(crate) fn take(&self, file: &mut Written, bytes: &[u8]) -> Result<(), BackupError> {
@@ -70,6 +77,8 @@ pub struct RestoreRequest<'a> {
     pub environment: &'a Environment,
     /// Another name than its own, on the same server.
     pub name: Option<&'a str>,
+    /// What opens a backup that is encrypted.
+    pub identities: Option<&'a Identities>,
     /// Lose what stands there.
     pub replace: bool,
     /// What it is at.

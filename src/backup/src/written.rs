@@ -1,15 +1,18 @@
-//! A file of a backup while it is written. In: bytes. Out: a synced file, its length and its SHA-256.
+//! A file of a backup while it is written, in clear or encrypted. In: bytes. Out: a synced file, its length and its SHA-256, both as it
+//! is stored.
 
+use crate::encryption::{EXTENSION, Recipients};
 use crate::errors::BackupError;
+use age::stream::StreamWriter;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 const BUFFER: usize = 256 * 1024;
 
-/// A file of a backup.
+/// A file of a backup, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     pub name: String,
@@ -21,29 +24,65 @@ pub struct FileEntry {
 pub(crate) struct Written {
     path: PathBuf,
     name: String,
+    stream: Stream,
+}
+
+enum Stream {
+    Clear(Stored),
+    Encrypted(StreamWriter<Stored>),
+}
+
+/// What goes to the disk, counted and hashed as it stands there.
+struct Stored {
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
 }
 
+impl Write for Stored {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 impl Written {
-    pub(crate) fn create(folder: &Path, name: &str) -> Result<Self, BackupError> {
-        let path = folder.join(name);
+    /// Encrypted where somebody is named for whom, and called so.
+    pub(crate) fn create(folder: &Path, name: &str, recipients: Option<&Recipients>) -> Result<Self, BackupError> {
+        let name = if recipients.is_some() { format!("{name}{EXTENSION}") } else { name.to_owned() };
+        let path = folder.join(&name);
         let file = File::create_new(&path).map_err(BackupError::write(&path))?;
-        let file = BufWriter::with_capacity(BUFFER, file);
-        Ok(Self { path, name: name.to_owned(), file, hash: Sha256::new(), bytes: 0 })
+        let stored = Stored { file: BufWriter::with_capacity(BUFFER, file), hash: Sha256::new(), bytes: 0 };
+        let stream = match recipients {
+            None => Stream::Clear(stored),
+            Some(recipients) => Stream::Encrypted(recipients.encrypt(stored).map_err(BackupError::write(&path))?),
+        };
+        Ok(Self { path, name, stream })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
-        self.file.write_all(bytes).map_err(BackupError::write(&self.path))?;
-        self.hash.update(bytes);
-        self.bytes += bytes.len() as u64;
-        Ok(())
+        let written = match &mut self.stream {
+            Stream::Clear(stored) => stored.write_all(bytes),
+            Stream::Encrypted(stream) => stream.write_all(bytes),
+        };
+        written.map_err(BackupError::write(&self.path))
     }
 
     /// On the disk when it returns.
     pub(crate) fn finish(self) -> Result<FileEntry, BackupError> {
-        let Self { path, name, file, hash, bytes } = self;
+        let Self { path, name, stream } = self;
+        let stored = match stream {
+            Stream::Clear(stored) => stored,
+            // Without its last chunk nobody takes it for whole.
+            Stream::Encrypted(stream) => stream.finish().map_err(BackupError::write(&path))?,
+        };
+        let Stored { file, hash, bytes } = stored;
         let file = file.into_inner().map_err(|error| BackupError::write(&path)(error.into_error()))?;
         file.sync_all().map_err(BackupError::write(&path))?;
         Ok(FileEntry { name, bytes, sha256: hex(hash) })
@@ -59,16 +98,35 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     hex(Sha256::new_with_prefix(bytes))
 }
 
-/// Length and SHA-256 of a file, read in pieces.
-pub(crate) fn digest_of_file(path: &Path) -> std::io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; BUFFER]);
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok((bytes, hex(hash)));
-        }
-        hash.update(&buffer[..count]);
-        bytes += count as u64;
+/// A file that is read again, hashed as it passes.
+pub(crate) struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Hashed {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, hash: Sha256::new() })
     }
+
+    /// Of all of it, whatever was read before.
+    pub(crate) fn sha256(mut self) -> io::Result<String> {
+        drain(&mut self)?;
+        Ok(hex(self.hash))
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        self.hash.update(&into[..count]);
+        Ok(count)
+    }
+}
+
+/// Reads to the end, piece by piece.
+pub(crate) fn drain(stream: &mut impl Read) -> io::Result<()> {
+    let mut piece = vec![0; BUFFER];
+    while stream.read(&mut piece)? > 0 {}
+    Ok(())
 }

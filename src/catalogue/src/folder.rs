@@ -22,8 +22,10 @@ pub trait Folder: Send + Debug {
     fn replace(&self, name: &str, contents: &[u8]) -> io::Result<Box<dyn StoredFile>> {
         let unfinished = format!("{name}.tmp");
         let file = self.create(&unfinished)?;
-        file.write_at(contents, 0)?;
-        file.sync()?;
+        file.write_at(contents, 0).and_then(|()| file.sync()).inspect_err(|_| {
+            // Best effort: its room may be what somebody needs.
+            let _ = file.cut(0);
+        })?;
         self.rename(&unfinished, name)?;
         self.sync_names()?;
         Ok(file)

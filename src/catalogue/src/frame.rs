@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! front: magic 8 | version u32 | log id 16 | crc32 u32
+//!        version 2; 3 of a journal that was compacted, which earlier releases refuse
 //! frame: magic 4 | body bytes u32 | sequence u64 | durable u64 | sensors u32 | machines u32 | chain u32 | crc32 u32 | body
 //! ```
 //! - `durable`: how far the file was durable when the frame was written. A whole frame that says so behind broken bytes
 //!   proves damage; without one the broken bytes are a torn tail that was never published.
 //! - `sensors`, `machines`: how many numbers have been given once the frame is read; replaying must come to the same.
 //! - `chain`: the checksum of the frame before (of the front for the first), so that a frame says which history it
-//!   continues.
+//!   continues. The first frame of a compacted journal goes on with sequence and chain of the journal that it came from.
 //! - The body is a JSON array of [`Entry`]: later releases may add fields and kinds.
 
 use super::entry::Entry;
@@ -18,7 +19,9 @@ use uuid::Uuid;
 
 const FRONT_MAGIC: [u8; 8] = *b"GENIMSCJ";
 /// Format 1 was lines of JSON without checksums.
-pub(crate) const VERSION: u32 = 2;
+const VERSION: u32 = 2;
+/// The same frames, the first of which continues another journal.
+const VERSION_COMPACTED: u32 = 3;
 pub(crate) const FRONT_BYTES: usize = 32;
 const FRAME_MAGIC: [u8; 4] = *b"GCJF";
 const HEAD_BYTES: usize = 40;
@@ -45,10 +48,20 @@ impl Given {
     }
 }
 
+/// Of a journal that begins.
 pub(crate) fn front(log: Uuid) -> [u8; FRONT_BYTES] {
+    front_of(VERSION, log)
+}
+
+/// Of a journal that was compacted.
+pub(crate) fn compacted_front(log: Uuid) -> [u8; FRONT_BYTES] {
+    front_of(VERSION_COMPACTED, log)
+}
+
+fn front_of(version: u32, log: Uuid) -> [u8; FRONT_BYTES] {
     let mut bytes = [0; FRONT_BYTES];
     bytes[..8].copy_from_slice(&FRONT_MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[8..12].copy_from_slice(&version.to_le_bytes());
     bytes[12..28].copy_from_slice(log.as_bytes());
     let crc32 = crc32fast::hash(&bytes[..28]);
     bytes[28..].copy_from_slice(&crc32.to_le_bytes());
@@ -62,8 +75,8 @@ pub(crate) fn parse_front(path: &Path, bytes: &[u8]) -> Result<Uuid, JournalErro
     let front = bytes.get(..FRONT_BYTES).filter(|front| front[..8] == FRONT_MAGIC);
     let front = front.ok_or_else(|| damaged("this is not the front of a catalogue journal"))?;
     let found = u32_at(front, 8);
-    if found > VERSION {
-        return Err(JournalError::Version { path: path.to_owned(), found, known: VERSION });
+    if found > VERSION_COMPACTED {
+        return Err(JournalError::Version { path: path.to_owned(), found, known: VERSION_COMPACTED });
     }
     if crc32fast::hash(&front[..28]) != u32_at(front, 28) {
         return Err(damaged("the checksum of the front does not match"));
@@ -78,11 +91,19 @@ pub(crate) fn first_tip(log: Uuid) -> Tip {
     Tip { frames: 0, chain: u32_at(&front(log), 28) }
 }
 
+/// How far a journal's file is durable when a frame is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Durable {
+    Below(u64),
+    /// The file takes its name when it is whole: everything before the frame.
+    AllBefore,
+}
+
 /// Encodes entries behind `tip`. Each frame is applied to `catalogue` on the way, which counts the numbers.
 pub(crate) fn encode(
     entries: &[Entry],
     mut tip: Tip,
-    durable: u64,
+    durable: Durable,
     catalogue: &mut Catalogue,
 ) -> serde_json::Result<(Vec<u8>, Tip)> {
     let mut bytes = Vec::new();
@@ -91,6 +112,10 @@ pub(crate) fn encode(
         let body = serde_json::to_vec(entries)?;
         let given = Given::of(catalogue);
         let start = bytes.len();
+        let durable = match durable {
+            Durable::Below(end) => end,
+            Durable::AllBefore => (FRONT_BYTES + start) as u64,
+        };
         bytes.extend_from_slice(&FRAME_MAGIC);
         bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&tip.frames.to_le_bytes());
@@ -139,7 +164,7 @@ impl<'a> Frame<'a> {
 pub(crate) struct Walk {
     pub(crate) entries: Vec<Entry>,
     pub(crate) catalogue: Catalogue,
-    /// The tip after each frame, that of the front first: the history that the log's witness is compared with.
+    /// The tip after each frame, first the one before all of them: the history that the log's witness is compared with.
     pub(crate) tips: Vec<Tip>,
     /// Where the whole frames end.
     pub(crate) end: u64,
@@ -149,7 +174,11 @@ pub(crate) struct Walk {
 
 /// Follows the whole frames from the front; a torn tail is left out, damage is refused.
 pub(crate) fn walk(path: &Path, bytes: &[u8], log: Uuid) -> Result<Walk, JournalError> {
-    let mut tip = first_tip(log);
+    let first = bytes.get(FRONT_BYTES..).and_then(Frame::parse);
+    let mut tip = match first.filter(|_| u32_at(bytes, 8) == VERSION_COMPACTED) {
+        Some(first) => Tip { frames: first.sequence, chain: first.chain },
+        None => first_tip(log),
+    };
     let mut walk = Walk {
         entries: Vec::new(),
         catalogue: Catalogue::default(),

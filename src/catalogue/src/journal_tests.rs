@@ -9,19 +9,19 @@ use super::keeper::{Keeper, MasterData};
 use super::tests::{machine, sensor};
 use uuid::Uuid;
 
-const LOG: Uuid = Uuid::from_u128(7);
-const WITNESS: &str = "numbers";
+pub(crate) const LOG: Uuid = Uuid::from_u128(7);
+pub(crate) const WITNESS: &str = "numbers";
 const LEGACY: &str = "catalogue.jsonl";
 
 /// A data folder and its log's folder.
 #[derive(Clone, Default)]
-struct Disk {
-    data: FakeFolder,
-    log: FakeFolder,
+pub(crate) struct Disk {
+    pub(crate) data: FakeFolder,
+    pub(crate) log: FakeFolder,
 }
 
 impl Disk {
-    fn start(&self) -> Result<Keeper, JournalError> {
+    pub(crate) fn start(&self) -> Result<Keeper, JournalError> {
         self.start_for(Log { id: LOG, blank: false })
     }
 
@@ -30,20 +30,20 @@ impl Disk {
     }
 
     /// A keeper with two sensors on a disk where nothing was.
-    fn begun() -> (Self, Keeper) {
+    pub(crate) fn begun() -> (Self, Keeper) {
         let disk = Self::default();
         let keeper = disk.start_for(Log { id: LOG, blank: true }).expect("an empty folder");
         keeper.follow(plant(&["S0", "S1"])).expect("room");
         (disk, keeper)
     }
 
-    fn cut_power(&self, loss: Loss) {
+    pub(crate) fn cut_power(&self, loss: Loss) {
         self.data.cut_power(loss);
         self.log.cut_power(loss);
     }
 }
 
-fn plant(sensors: &[&str]) -> MasterData {
+pub(crate) fn plant(sensors: &[&str]) -> MasterData {
     MasterData {
         machines: vec![machine("M1")],
         sensors: sensors.iter().map(|id| sensor(id, "M1", id)).collect(),
@@ -52,7 +52,7 @@ fn plant(sensors: &[&str]) -> MasterData {
 }
 
 /// Sensor ids by number, as everybody sees them.
-fn published(keeper: &Keeper) -> Vec<String> {
+pub(crate) fn published(keeper: &Keeper) -> Vec<String> {
     keeper.directory().load().sensors().iter().map(|entry| entry.sensor.sensor_id.clone()).collect()
 }
 
@@ -292,9 +292,9 @@ fn what_a_later_release_wrote_is_refused_and_left_as_it_is() {
             let said = error.to_string();
             assert!(said.contains(name) && said.contains("start the release that wrote it"), "{said}");
         };
-        let later = raised(&journal, 8, 28);
+        let later = raised(&raised(&journal, 8, 28), 8, 28);
         disk.data.put(NAME, Some(later.clone()));
-        refused(3, NAME);
+        refused(4, NAME);
         assert_eq!(disk.data.contents(NAME), Some(later), "untouched");
         disk.data.put(NAME, Some(journal));
 

@@ -7,9 +7,10 @@
 //! which it was taken.
 //!
 //! - [`keeper`]: the one writer: follows master data, registers unknown sensors, writes before it publishes
-//! - `journal`: every number ever given, in `frame`s; `witness`: what the log relies on; `legacy`: the earlier format
+//! - `journal`: every number ever given, in `frame`s; `compact`: without what was changed since; `witness`: what the log relies on; `legacy`: the earlier format
 //! - [`used`]: which numbers a log uses
 
+mod compact;
 mod entry;
 pub mod error;
 #[cfg_attr(not(feature = "simulation"), allow(unreachable_pub, reason = "reached by the simulation of the whole walk"))]
@@ -26,6 +27,8 @@ mod witness;
 
 #[cfg(test)]
 mod fake_folder;
+#[cfg(test)]
+mod journal_compaction_tests;
 #[cfg(test)]
 mod journal_tests;
 #[cfg(test)]
@@ -91,7 +94,7 @@ pub struct Machine {
 }
 
 /// A sensor with its number and its machine's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SensorEntry {
     pub no: SensorNo,
     pub machine: MachineNo,
@@ -102,7 +105,7 @@ pub struct SensorEntry {
     pub sensor: Sensor,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MachineEntry {
     pub no: MachineNo,
     /// The machine's first number: one shard owns all its numbers.
@@ -113,7 +116,7 @@ pub struct MachineEntry {
 }
 
 /// Everything that resolves names, at one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
     /// By number. Grows only.
     sensors: Vec<Arc<SensorEntry>>,

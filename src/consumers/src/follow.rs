@@ -363,8 +363,7 @@ impl<T: Target, L: Log> Follower<T, L> {
         if to <= from {
             return;
         }
-        let counted = self.metrics.gap_counted.fetch_max(to, Ordering::Relaxed);
-        self.metrics.gap_records_total.fetch_add(to.saturating_sub(gap.from.max(counted)), Ordering::Relaxed);
+        self.metrics.lacks(from, to);
         tracing::error!(
             sink = self.target.name(),
             position = gap.from,
@@ -377,20 +376,16 @@ impl<T: Target, L: Log> Follower<T, L> {
     /// often it is passed. Rows are among them only where it went back, behind what it had.
     fn count_passed(&self, batch: &Batch, position: u64) {
         let below = if self.target.takes_events() { u64::MAX } else { self.settled };
-        let (mut counted, mut passed) = (self.metrics.passed_counted.load(Ordering::Relaxed), 0);
-        for group in batch.groups.iter().filter(|group| group.skipped > 0) {
-            let from = (group.next_offset() - group.skipped).max(position).max(counted);
-            let to = group.next_offset().min(below);
-            if from < to {
-                passed += to - from;
-                counted = to;
-            }
-        }
+        let skipped = batch.groups.iter().filter(|group| group.skipped > 0);
+        let passed: u64 = skipped
+            .map(|group| {
+                let from = (group.next_offset() - group.skipped).max(position);
+                self.metrics.lacks(from, group.next_offset().min(below))
+            })
+            .sum();
         if passed == 0 {
             return;
         }
-        self.metrics.passed_counted.store(counted, Ordering::Relaxed);
-        self.metrics.gap_records_total.fetch_add(passed, Ordering::Relaxed);
         tracing::error!(
             sink = self.target.name(),
             passed,

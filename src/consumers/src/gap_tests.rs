@@ -9,11 +9,12 @@ use crate::metrics::SinkMetrics;
 use genims_log::contract::{Consumer, Log};
 use genims_log::memory::MemoryLog;
 use genims_model::{Group, SensorNo};
-use genims_stores::sample;
+use genims_stores::{SinkError, sample};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -35,14 +36,19 @@ impl Trial {
         Self { log, database: Arc::new(Mutex::new(database)), metrics: Arc::default() }
     }
 
-    /// Follows the log to its end, a group a batch.
-    async fn run(&self) {
+    /// Follows the log, a group a batch.
+    fn start(&self, stop: &CancellationToken) -> JoinHandle<Result<(), SinkError>> {
         let options = FollowOptions { look_interval: Duration::from_millis(5), ..FollowOptions::default() };
         let limits = BatchLimits { batch_size: 3, linger: Duration::from_millis(1), ..BatchLimits::default() };
         let target = Fake::new(&self.database);
         let follower = Follower::new(target, self.log.clone(), limits, self.metrics.clone(), None);
+        tokio::spawn(follower.with_options(options).run(stop.clone()))
+    }
+
+    /// Follows the log to its end.
+    async fn run(&self) {
         let stop = CancellationToken::new();
-        let running = tokio::spawn(follower.with_options(options).run(stop.clone()));
+        let running = self.start(&stop);
         let end = self.log.next_offset();
         eventually("the end of the log", || {
             let position = self.database.lock().position.as_ref().map(|position| position.offset);
@@ -91,6 +97,32 @@ async fn a_position_inside_a_group_is_gone_on_from() {
         let offsets = trial.database.lock().offsets.clone();
         assert_eq!(offsets, (0..11).collect::<Vec<_>>(), "each once, from {inside} on");
     }
+}
+
+/// Passed in an attempt that does not land, and gone from the log before the next one.
+#[tokio::test]
+async fn what_is_passed_and_then_gone_counts_once() {
+    let trial = Trial::new(Database { faults: vec![Fault::Hangs, Fault::LandsUnconfirmed], ..Database::default() });
+    let running = trial.start(&CancellationToken::new());
+    eventually("it is passed", || trial.gap() == 5).await;
+    running.abort();
+    let position = trial.database.lock().position.as_ref().map(|position| position.offset);
+    assert_eq!(position, Some(3), "the attempt did not land");
+    trial.log.remove_below(8);
+    trial.run().await;
+    assert_eq!(trial.gap(), 5);
+}
+
+/// What was counted higher up hides nothing that goes missing below it.
+#[tokio::test]
+async fn what_a_database_loses_by_going_back_counts_too() {
+    let trial = Trial::new(Database::default());
+    trial.run().await;
+    assert_eq!(trial.gap(), 5);
+    trial.database.lock().goes_back_to(0);
+    trial.log.remove_below(3);
+    trial.run().await;
+    assert_eq!(trial.gap(), 3 + 5);
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ pub mod follow;
 mod follow_tests;
 #[cfg(test)]
 mod gap_tests;
+mod gaps;
 pub mod gather;
 mod metrics;
 pub mod mirror;

@@ -1,5 +1,6 @@
 //! What a sink tells of itself. Plain counters, read by `genims_api`.
 
+use crate::gaps::Gaps;
 use genims_model::now_us;
 use genims_stores::batch::Batch;
 use hdrhistogram::Histogram;
@@ -33,10 +34,9 @@ pub struct SinkMetrics {
     pub(crate) settled: AtomicU64,
     /// Everything below may be in the database; kept for the same reason.
     pub(crate) attempted: AtomicU64,
-    /// Gaps are counted up to here: a loop that takes another's place meets the same gap again.
-    pub(crate) gap_counted: AtomicU64,
-    /// The same of records of which the log holds the offsets alone, which a database that went back passes again.
-    pub(crate) passed_counted: AtomicU64,
+    /// What `gap_records_total` counts: a loop that takes another's place meets the same gap again, and so does a database that
+    /// went back.
+    gaps: Mutex<Gaps>,
     standing: Mutex<Standing>,
     /// Receive to committed, microseconds.
     latency_us: Mutex<Histogram<u64>>,
@@ -100,8 +100,7 @@ impl Default for SinkMetrics {
             oldest_received_us: AtomicI64::new(0),
             settled: AtomicU64::new(0),
             attempted: AtomicU64::new(0),
-            gap_counted: AtomicU64::new(0),
-            passed_counted: AtomicU64::new(0),
+            gaps: Mutex::default(),
             standing: Mutex::new(Standing { away_since_us: Some(now_us()), ..Standing::default() }),
             latency_us: Mutex::new(latency),
         }
@@ -109,6 +108,13 @@ impl Default for SinkMetrics {
 }
 
 impl SinkMetrics {
+    /// The database lacks these offsets, and gets them no more; how many of them were not counted before.
+    pub(crate) fn lacks(&self, from: u64, below: u64) -> u64 {
+        let new = self.gaps.lock().add(from, below);
+        self.gap_records_total.fetch_add(new, Ordering::Relaxed);
+        new
+    }
+
     /// Records between the sink and the end of the log; between the end and what the database remembers, where that is of another
     /// history: it would get none of this one, so it is never 0 then.
     pub fn lag_rows(&self, log_next_offset: u64) -> u64 {

@@ -9,6 +9,7 @@ use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_log::memory::MemoryLog;
 use genims_model::{Event, Group, Position, Row, SensorNo};
 use genims_stores::batch::Batch;
+use genims_stores::routed::gaps::noted::RouterGap;
 use genims_stores::sample;
 use genims_stores::target::Target;
 use std::sync::Arc;
@@ -182,6 +183,98 @@ async fn what_a_router_that_was_cut_off_lacks_is_counted() {
     let metrics = trial.route(&life).await;
     assert_eq!(metrics.gap_records_total.load(Ordering::Relaxed), 4);
     assert_eq!(numbers(&life.events), (0..EVENTS).chain(EVENTS + 4..EVENTS + 10).collect::<Vec<_>>());
+    assert_eq!(gaps(&life.events), [(EVENTS as u64, end, end + 4)]);
+}
+
+#[tokio::test]
+async fn it_is_known_how_far_the_router_has_looked_also_where_there_is_no_event() {
+    let trial = Trial::new();
+    let life = trial.life();
+    trial.route(&life).await;
+    let (first, end) = (trial.first.id(), trial.first.next_offset());
+    let followed = |position| life.router.passed().followed(position);
+    assert_eq!(followed(life.events.next_offset()), Some((first, end)));
+    assert_eq!(followed(life.events.next_offset() - 1), None);
+    // So does the next one, of what comes then.
+    drop(life);
+    trial.first.append(Group { readings: vec![sample::reading(SensorNo(0), 7); 2], ..Group::default() });
+    let life = trial.life();
+    trial.route(&life).await;
+    assert_eq!(life.router.passed().followed(life.events.next_offset()), Some((first, end + 2)));
+}
+
+/// The gaps that groups tell of: which event is behind it, from which record of the first log to which.
+fn gaps(events: &Spool) -> Vec<(u64, u64, u64)> {
+    let mut gaps = Vec::new();
+    events
+        .replay(events.first_offset(), |group| {
+            for gap in RouterGap::all_of(&group.marks) {
+                assert!(gap.log == Uuid::from_u128(1) && gap.until_us > 0, "{:?}", group.marks);
+                gaps.push((group.first_event_offset(), gap.from, gap.to));
+            }
+        })
+        .unwrap();
+    gaps
+}
+
+#[tokio::test]
+async fn databases_are_told_once_what_the_router_lacks_also_when_it_dies_before_there_is_an_event() {
+    let trial = Trial::new();
+    let life = trial.life();
+    trial.route(&life).await;
+    let end = trial.first.next_offset();
+    let readings = vec![sample::reading(SensorNo(0), 7); 2];
+    for _ in 0..3 {
+        trial.first.append(Group { readings: readings.clone(), ..Group::default() });
+    }
+    trial.first.cut_off(ROUTER);
+    trial.first.remove_below(end + 4);
+    trial.first.restart_at(ROUTER, end + 4).unwrap();
+    // No event comes behind the gap before the router dies, twice.
+    trial.route(&life).await;
+    drop(life);
+    for _ in 0..2 {
+        trial.first.append(Group { readings: readings.clone(), ..Group::default() });
+        trial.route(&trial.life()).await;
+    }
+    for number in EVENTS..EVENTS + 2 {
+        trial.first.append(Group { events: vec![event(number)], ..Group::default() });
+        let life = trial.life();
+        trial.route(&life).await;
+        assert_eq!(gaps(&life.events), [(EVENTS as u64, end, end + 4)]);
+    }
+}
+
+/// It is of the log that it was in: another one begins at offset 0 again, and its router lacks nothing.
+#[tokio::test]
+async fn a_gap_is_told_once_also_when_the_first_log_is_replaced_by_another() {
+    for is_told_before in [true, false] {
+        let mut trial = Trial::new();
+        let life = trial.life();
+        trial.route(&life).await;
+        let end = trial.first.next_offset();
+        let readings = vec![sample::reading(SensorNo(0), 7); 2];
+        for _ in 0..3 {
+            trial.first.append(Group { readings: readings.clone(), ..Group::default() });
+        }
+        trial.first.cut_off(ROUTER);
+        trial.first.remove_below(end + 4);
+        trial.first.restart_at(ROUTER, end + 4).unwrap();
+        trial.route(&life).await;
+        if is_told_before {
+            trial.first.append(Group { events: vec![event(EVENTS)], ..Group::default() });
+            trial.route(&life).await;
+        }
+        drop(life);
+        trial.first = MemoryLog::new(Uuid::from_u128(2));
+        trial.first.register(&Consumer::hold(ROUTER));
+        for number in EVENTS + 1..EVENTS + 4 {
+            trial.first.append(Group { events: vec![event(number)], ..Group::default() });
+            let life = trial.life();
+            trial.route(&life).await;
+            assert_eq!(gaps(&life.events), [(EVENTS as u64, end, end + 4)], "told before: {is_told_before}");
+        }
+    }
 }
 
 /// A row of about 20 KiB.

@@ -7,6 +7,7 @@ use super::dotenv;
 use super::errors::DatabaseError;
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -29,8 +30,8 @@ impl Environment {
             let bad = |cause: String| DatabaseError::Dotenv { path: path.display().to_string(), cause };
             let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
             let found = dotenv::parse(&bytes).map_err(bad)?;
-            let mode = std::fs::metadata(path).map_or(0, |found| found.mode() & 0o777);
-            if mode & MODE_FORBIDDEN != 0 && found.iter().any(|(name, value)| is_secret(name, value)) {
+            let open = std::fs::metadata(path).ok().and_then(|found| open_to_others(&found));
+            if let Some(mode) = open.filter(|_| found.iter().any(|(name, value)| is_secret(name, value))) {
                 return Err(DatabaseError::OpenDotenv { path: path.display().to_string(), mode });
             }
             variables.extend(found);
@@ -79,6 +80,12 @@ impl Environment {
         }
         Ok(None)
     }
+}
+
+/// The rights on a file with secrets, where they let others in.
+pub fn open_to_others(file: &Metadata) -> Option<u32> {
+    let mode = file.mode() & 0o777;
+    (mode & MODE_FORBIDDEN != 0).then_some(mode)
 }
 
 /// Whether others must not read it: a password by its name, or within a URL.

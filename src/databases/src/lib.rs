@@ -4,6 +4,7 @@
 //! - [`environment`]: the process environment over `.env` (its lines: [`dotenv`]), secrets also from files
 //! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools; [`url`]: what no URL may
 //!   contain as it stands; [`roots`], [`pem`]: certificates; [`pooling`]: whether a pooler is in between
+//! - [`reader`]: queries of those who look, within bounds
 //! - [`configured`]: what is configured, without connecting
 //! - [`clock`]: a server's clock against ours
 //! - [`partitions`]: daily partitions, for whoever needs one
@@ -30,13 +31,14 @@ pub mod pooling;
 pub mod postgres;
 mod postgres_url;
 mod quoting;
+pub mod reader;
 pub mod registry;
 pub mod roots;
 pub mod schema;
 pub mod tls;
 mod url;
 
-pub use environment::Environment;
+pub use environment::{Environment, open_to_others};
 pub use errors::DatabaseError;
 pub use mongo::MongoSettings;
 pub use mongodb::Client as MongoClient;
@@ -47,6 +49,7 @@ pub use quoting::{literal, quoted};
 pub use registry::{Database, Engine, Registry};
 pub use schema::{Column, Constraints, Kind, Model, Table};
 pub use tokio_postgres::Client as PostgresClient;
+pub use tokio_postgres::{Error as PostgresError, Row as PostgresRow};
 
 /// What servers see as the name of our connections.
 pub(crate) const APPLICATION_NAME: &str = "genims";

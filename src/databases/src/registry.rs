@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+const DAY: Duration = Duration::from_secs(86_400);
+/// What looks after backups looks each hour.
+const BACKUP_EVERY_MIN: Duration = Duration::from_secs(3_600);
+
 const EMBEDDED: &str = include_str!("../../../config/databases.toml");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +58,12 @@ pub struct Database {
     /// provisioning lets expire read it here.
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
+    /// How often it is to be saved.
+    #[serde(default = "backup_every", with = "humantime_serde")]
+    pub backup_every: Duration,
+    /// How long its backups stay.
+    #[serde(default = "backups_kept", with = "humantime_serde")]
+    pub backups_kept: Duration,
     pub load_order: u32,
     pub size_class: SizeClass,
     /// The environment variable that holds the connection URL.
@@ -61,6 +71,16 @@ pub struct Database {
     /// Tables of `public` whose changes are not audited, each with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unaudited: BTreeMap<String, String>,
+}
+
+/// Each day.
+fn backup_every() -> Duration {
+    DAY
+}
+
+/// Five weeks: what a month's closing finds wrong is still there as it was.
+fn backups_kept() -> Duration {
+    35 * DAY
 }
 
 /// All databases, in load order.
@@ -98,6 +118,14 @@ impl Registry {
         for (index, database) in databases.iter().enumerate() {
             if !is_plain_name(&database.name) {
                 return Err(wrong(format!("{:?} is no database name: use a-z, 0-9 and _", database.name)));
+            }
+            if database.backup_every < BACKUP_EVERY_MIN
+                || database.backups_kept < database.backup_every.saturating_mul(2)
+            {
+                return Err(wrong(format!(
+                    "{}: backup_every is at least an hour, and backups_kept at least twice as long as it",
+                    database.name
+                )));
             }
             for other in &databases[..index] {
                 for (what, same) in [
@@ -167,11 +195,21 @@ mod tests {
     }
 
     #[test]
-    fn doubles_and_names_that_need_quoting_are_refused() {
+    fn what_makes_no_sense_is_refused() {
         let twice = format!("{EMBEDDED}\n{EMBEDDED}");
         assert!(Registry::parse("test", &twice).is_err());
         let odd = EMBEDDED.replace("\"genims_hr_db\"", "\"hr;drop\"");
         assert!(Registry::parse("test", &odd).is_err());
+        for (line, is_good) in [
+            ("backup_every = \"1h\"\nbackups_kept = \"2h\"", true),
+            ("backup_every = \"59m\"", false),
+            ("backup_every = \"18 days\"", false),
+            ("backups_kept = \"2 days\"", true),
+            ("backups_kept = \"47h\"", false),
+        ] {
+            let text = EMBEDDED.replacen("load_order = 1\n", &format!("load_order = 1\n{line}\n"), 1);
+            assert_eq!(Registry::parse("test", &text).is_ok(), is_good, "{line}");
+        }
         let unknown_key = EMBEDDED.replacen("team =", "tema =", 1);
         assert!(Registry::parse("test", &unknown_key).is_err());
     }

@@ -44,6 +44,10 @@ pub(super) struct Collected {
     pub(super) parts: usize,
     /// What the catalogue has.
     pub(super) known: Vec<&'static str>,
+    /// The sensors of that are this machine's, and known by no other.
+    pub(super) of_machine: Option<&'static str>,
+    /// None of that is a machine.
+    pub(super) knows_no_machine: bool,
 }
 
 impl Collected {
@@ -103,12 +107,12 @@ impl Visitor for Collected {
         self.remarks.push(what.to_owned());
     }
 
-    fn knows(&self, _: Option<&str>, sensor: &str) -> bool {
-        self.known.contains(&sensor)
+    fn knows(&self, machine: Option<&str>, sensor: &str) -> bool {
+        self.of_machine.is_none_or(|only| machine == Some(only)) && self.known.contains(&sensor)
     }
 
     fn knows_machine(&self, machine: &str) -> bool {
-        self.known.contains(&machine)
+        !self.knows_no_machine && self.known.contains(&machine)
     }
 }
 

@@ -71,6 +71,10 @@ impl fmt::Display for Told<'_> {
         match self.fault.reason {
             _ if self.fault == NO_VALUE => write!(out, "; {}", instead_of_nothing(&shown)),
             _ if self.fault == NOT_READ => Ok(()),
+            _ if self.fault == NO_FIELDS => out.write_str("; write `M temp=21.5,hum=48`, M for the machine"),
+            _ if self.fault == NO_JSON => {
+                out.write_str("; send it by MQTT, or write `M temp=21.5,hum=48`, M for the machine")
+            }
             _ if self.fault == NO_VALUE_KEY => out.write_str(
                 "; write it as `value`, `v` or `val`, or name its key as `value` in the keys of the topic's [[topics]] template",
             ),
@@ -94,12 +98,20 @@ fn instead_of_value(shown: &str) -> &'static str {
     let digits = text.trim_start_matches(['+', '-']);
     let is_apart = |at: char| matches!(at, '_' | ' ' | '\'' | '\u{a0}');
     let is_mark = |at: char| matches!(at, '.' | ',');
-    if digits.starts_with("0x") || digits.starts_with("0X") {
+    let has_columns = || text.contains([';', '\t']) || (text.contains(',') && text.contains(char::is_alphabetic));
+    if text.contains(['\n', '\r']) || text.contains("\\n") {
+        "send one value a message, or several as JSON under the names of their sensors"
+    } else if !text.starts_with(['[', '{']) && has_columns() {
+        "write the number alone; what has several columns is written as JSON: {\"TEMP-1\": 21.5, \"HUM\": 48}"
+    } else if digits.starts_with("0x") || digits.starts_with("0X") {
         "write it in decimal digits"
     } else if text.starts_with('[') {
         "write one number, and further ones under keys of their own"
     } else if text.starts_with('{') {
         "write the number itself, or name its key as `value` in the keys of the topic's [[topics]] template"
+    } else if digits.starts_with(char::is_alphabetic) {
+        "write a number, or true/false, on/off, open/closed, yes/no, or say what the word stands for in the states of the \
+         topic's [[topics]] template"
     } else if !digits.starts_with(|first: char| first.is_ascii_digit()) {
         "write a number, or true/false, on/off, open/closed, yes/no"
     } else if digits.contains(is_apart) && digits.chars().all(|at| at.is_ascii_digit() || is_apart(at) || is_mark(at)) {
@@ -138,17 +150,26 @@ pub(crate) const NOT_A_NUMBER: Fault = Fault::new(Reason::NotANumber, "the value
 pub(crate) const NOT_READ: Fault = Fault::new(Reason::NotANumber, "the gateway could not read the tag");
 pub(crate) const NO_VALUE_KEY: Fault = Fault::new(Reason::NotANumber, "no key says the value");
 pub(crate) const NO_VALUE: Fault = Fault::malformed("there is neither value nor values, nor any other number");
+/// Of lines.
+pub(crate) const NO_FIELDS: Fault = Fault::malformed("no fields stand behind the measurement");
+pub(crate) const NO_JSON: Fault = Fault::malformed("JSON is not taken in lines");
 pub(crate) const TWICE: Fault = Fault::malformed("a key stands twice");
 
 /// A name that can stand in the catalogue: not empty, not endless, and without NUL, which PostgreSQL cannot store.
 #[inline]
 pub(crate) fn checked_name(name: &str) -> Result<&str, Fault> {
+    let name = sized_name(name)?;
+    // Not `contains`: its search is made for long texts, and names are short.
+    if name.bytes().any(|byte| byte == 0) { Err(Fault::malformed("the name contains NUL")) } else { Ok(name) }
+}
+
+/// As [`checked_name`], out of a text in which there is no NUL.
+#[inline]
+pub(crate) fn sized_name(name: &str) -> Result<&str, Fault> {
     if name.is_empty() {
         Err(Fault::malformed("the name is empty"))
     } else if name.len() > NAME_BYTES_MAX {
         Err(Fault::malformed("the name is longer than 255 bytes"))
-    } else if name.as_bytes().contains(&0) {
-        Err(Fault::malformed("the name contains NUL"))
     } else {
         Ok(name)
     }

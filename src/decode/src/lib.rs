@@ -145,4 +145,8 @@ pub enum Remark {
     UnknownQuality,
     /// Keys or tags name different machines; the first that counts was taken.
     OtherMachine,
+    /// What may be a time cannot be read as one, and nothing else says it; that of receipt was taken.
+    UnknownTime,
+    /// What may hold readings was not taken.
+    NotTaken,
 }

@@ -4,6 +4,7 @@
 //! A key is named by its path: `reading.raw` is the key `raw` in the object `reading`, or one key of that name. What `keys`
 //! leaves out is looked for under its usual names.
 
+use super::fault::NO_OFFSET;
 use super::{quality, timestamp};
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
@@ -138,11 +139,18 @@ impl Mapping {
         find(&self.states, word)
     }
 
-    /// The time that a clock without an offset shows here, with one. `None`: it has one, is no time, or one that the clock shows
-    /// twice or never.
+    /// The time that a clock without an offset shows here, with one, or with the zone's name if that shows it twice or never.
+    /// `None`: it has one, or is no time.
     pub(crate) fn with_offset(&self, text: &str) -> Option<String> {
-        let time_us = timestamp::of_clock(text, self.zone?)?;
-        Some(DateTime::from_timestamp_micros(time_us)?.to_rfc3339_opts(SecondsFormat::Micros, true))
+        let zone = self.zone?;
+        match timestamp::of_clock(text, zone) {
+            Some(time_us) => {
+                Some(DateTime::from_timestamp_micros(time_us)?.to_rfc3339_opts(SecondsFormat::Micros, true))
+            }
+            // With the zone's name it is told why it is refused.
+            None if timestamp::from_text(text, None) == Err(NO_OFFSET) => Some(format!("{} {zone}", text.trim_ascii())),
+            None => None,
+        }
     }
 
     pub(crate) fn quality(&self, word: &str) -> Option<Quality> {

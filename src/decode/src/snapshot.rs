@@ -85,9 +85,13 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(Snap
     // Columns mostly come in the order of the contract: each is looked for behind the one before.
     let mut next = 0;
     let read = Cursor::new(bytes).object(|cursor, key| {
-        let key = key.to_str();
-        let Some(place) = (next..COLUMNS.len()).chain(0..next).find(|place| COLUMNS[*place].0 == key) else {
-            unknown(&key);
+        // The names of columns have no escapes: few keys have to be read as text.
+        let place = match key.plain() {
+            Some(key) => place_of(key, next),
+            None => place_of(key.to_str().as_bytes(), next),
+        };
+        let Some(place) = place else {
+            unknown(&key.to_str());
             return cursor.skip();
         };
         next = place + 1;
@@ -120,6 +124,12 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(Snap
         _ if fields.machine_state.is_empty() => Err(Fault::malformed("a snapshot needs a machine_state")),
         _ => Ok((fields, left_out)),
     }
+}
+
+/// Where a column stands, which is looked for from `next` on.
+#[inline]
+fn place_of(key: &[u8], next: usize) -> Option<usize> {
+    (next..COLUMNS.len()).chain(0..next).find(|place| COLUMNS[*place].0.as_bytes() == key)
 }
 
 /// Reads the list behind a column's key; `None`: it was read. `fault`: of anything else there.

@@ -19,7 +19,7 @@
 //! A fraction is exact to the microsecond and rounded there, since it often is the print of a binary double; whole
 //! nanoseconds are cut. Times before 1970 or after 9999 are refused.
 
-use super::fault::{Fault, NO_OFFSET};
+use super::fault::{Fault, NO_OFFSET, NOT_ONCE};
 use super::number::Decimal;
 use chrono::{DateTime, NaiveDate, TimeZone};
 use chrono_tz::Tz;
@@ -157,8 +157,19 @@ fn from_other_text(text: &str, unit: Option<Unit>) -> Result<i64, Fault> {
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return checked(time.timestamp_micros());
     }
+    if let Some(time) = of_named_zone(text) {
+        return time;
+    }
     let rfc_3339 = as_rfc_3339(text)?;
     DateTime::parse_from_rfc3339(&rfc_3339).map_err(|_| NOT_RFC_3339).and_then(|time| checked(time.timestamp_micros()))
+}
+
+/// A time whose clock is told by the name of its zone: `2023-11-14 23:13:20 Europe/Berlin`.
+fn of_named_zone(text: &str) -> Option<Result<i64, Fault>> {
+    let in_brackets = text.strip_suffix(']').and_then(|text| text.rsplit_once('['));
+    let (clock, zone) = in_brackets.or_else(|| text.rsplit_once(' ')).filter(|(_, zone)| zone.contains('/'))?;
+    let zone = zone.parse().ok()?;
+    (from_text(clock, None) == Err(NO_OFFSET)).then(|| of_clock(clock, zone).ok_or(NOT_ONCE))
 }
 
 /// The same time, written as RFC 3339 wants it. What is no time at all may come out as nonsense.
@@ -183,7 +194,12 @@ fn as_rfc_3339(text: &str) -> Result<String, Fault> {
         6.. if !clock.contains(':') => format!("{}:{}:{}", &clock[..2], &clock[2..4], &clock[4..]),
         _ => clock,
     };
-    Ok(format!("{date}T{clock}{}", offset(zone)?))
+    let is_time = |clock: &str| DateTime::parse_from_rfc3339(&format!("{date}T{clock}Z")).is_ok();
+    match offset(zone) {
+        // What is no time of any clock is not one that misses its offset.
+        Err(fault) if fault == NO_OFFSET && !is_time(&clock) => Err(NOT_RFC_3339),
+        zone => Ok(format!("{date}T{clock}{}", zone?)),
+    }
 }
 
 /// What begins with a weekday and a month, as JavaScript and Java print it, with the year in front. `None`: it does not.
@@ -369,6 +385,19 @@ mod tests {
             let read = from_text(text, None);
             assert_ne!(read, seconds, "{text}");
             assert_eq!(read.is_ok(), text.ends_with("221320"), "{text}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_zone_may_be_named() {
+        for text in ["2023-11-14 23:13:20 Europe/Berlin", "2023-11-14T23:13:20[Europe/Berlin]"] {
+            assert_eq!(from_text(text, None), Ok(1_700_000_000_000_000), "{text}");
+        }
+        for text in ["2023-10-29 02:30:00 Europe/Berlin", "2023-03-26T02:30:00[Europe/Berlin]"] {
+            assert_eq!(from_text(text, None), Err(NOT_ONCE), "{text}");
+        }
+        for text in ["2023-11-14 23:13:20 Europe/Nowhere", "noon Europe/Berlin", "14.11.2023 23:13:20", "T", " "] {
+            assert_eq!(from_text(text, None), Err(NOT_RFC_3339), "{text}");
         }
     }
 

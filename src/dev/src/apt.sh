@@ -34,6 +34,7 @@ if [ -d /run/systemd/system ]; then
             mariadb-server) systemctl --quiet disable mariadb.service || true ;;
             mosquitto) systemctl --quiet disable mosquitto.service || true ;;
             pgbouncer) systemctl --quiet disable pgbouncer.service || true ;;
+            prometheus) systemctl --quiet disable prometheus.service || true ;;
         esac
     done
 fi

@@ -21,6 +21,9 @@ pub(crate) struct StackFolder {
 pub(crate) enum ServersCommand {
     /// Find PostgreSQL, MariaDB, mongod and mosquitto, and install what is missing
     Install {
+        /// What the tests need beside them, too: PgBouncer, promtool, Chromium
+        #[arg(long)]
+        tests: bool,
         /// Print what was done as JSON
         #[arg(long)]
         json: bool,
@@ -77,7 +80,7 @@ pub(crate) struct UpArgs {
 
 pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
     match command {
-        ServersCommand::Install { json } => install(json),
+        ServersCommand::Install { tests, json } => install(tests, json),
         ServersCommand::Up(args) => up(args),
         ServersCommand::Down { place, delete, json } => down(&place, delete, json),
         ServersCommand::Status { place, json } => status(&place, json),
@@ -85,9 +88,9 @@ pub(crate) fn run(command: ServersCommand) -> anyhow::Result<()> {
     }
 }
 
-fn install(json: bool) -> anyhow::Result<()> {
+fn install(for_tests: bool, json: bool) -> anyhow::Result<()> {
     let (mut now, mut steps) = (None, Vec::new());
-    genims_dev::install(&mut |step| {
+    genims_dev::install(for_tests, &mut |step| {
         // The one before it ends what it shows.
         drop(now.take());
         now = Some(begin(step));

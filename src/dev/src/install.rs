@@ -9,8 +9,13 @@ use super::{Server, mongod_wheel, run_to_end};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What the tests need beside the servers of a stack: program and Debian package, which are called the same.
-const FOR_TESTS: [&str; 1] = ["pgbouncer"];
+/// What the tests need beside the servers of a stack: program and Debian package.
+const FOR_TESTS: [(&str, &str); 4] = [
+    ("pgbouncer", "pgbouncer"),
+    ("promtool", "prometheus"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+];
 
 /// The extension by which the hub reads MySQL's databases, for the versions of PostgreSQL that Debian has.
 const MYSQL_FDW: [(&str, &str); 3] =
@@ -18,12 +23,14 @@ const MYSQL_FDW: [(&str, &str); 3] =
 
 const APT_SCRIPT: &str = include_str!("apt.sh");
 
-/// Installs what is missing. `say` hears each step before it begins.
-pub fn install(say: &mut dyn FnMut(&str)) -> Result<()> {
+/// Installs what is missing, and what the tests need beside it. `say` hears each step before it begins.
+pub fn install(for_tests: bool, say: &mut dyn FnMut(&str)) -> Result<()> {
     let mut programs = Programs::search(&Server::ALL);
-    let for_tests = FOR_TESTS.into_iter().filter(|program| on_path(program).is_none());
-    programs.missing.extend(for_tests.clone());
-    programs.packages.extend(for_tests);
+    let beside = FOR_TESTS.into_iter().filter(|(program, _)| for_tests && on_path(program).is_none());
+    for (program, package) in beside {
+        programs.missing.push(program);
+        programs.packages.push(package);
+    }
     if let Some(package) = missing_extension(programs.path("postgres").ok(), Path::new("/usr")) {
         programs.missing.push("mysql_fdw");
         programs.packages.push(package);

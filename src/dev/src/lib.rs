@@ -38,6 +38,7 @@ pub use env_file::EnvFile;
 pub use error::{DevstackError, Result};
 pub use install::install;
 pub use place::SERVER_DATA;
+pub use ports::free_port;
 pub use process::ProcessId;
 pub use stack::{Stack, StackOptions};
 pub use view::{ServerStatus, StackStatus};

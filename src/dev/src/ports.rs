@@ -17,7 +17,7 @@ pub(super) fn is_free(port: u16) -> bool {
 }
 
 /// A free port that is none of `taken`.
-pub(super) fn pick(taken: &[u16]) -> Result<u16> {
+pub fn free_port(taken: &[u16]) -> Result<u16> {
     (0..PICKS_MAX)
         .map(|_| rand::random_range(PORT_FIRST..=PORT_LAST))
         .find(|port| !taken.contains(port) && is_free(*port))
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_port_that_somebody_listens_on_is_not_free() {
-        let port = pick(&[]).unwrap();
+        let port = free_port(&[]).unwrap();
         let held = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         assert!(!is_free(port));
         drop(held);

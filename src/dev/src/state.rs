@@ -43,7 +43,7 @@ impl State {
         };
         let missing: Vec<Server> = Server::ALL.into_iter().filter(|s| !state.servers.contains_key(s)).collect();
         for server in missing {
-            let port = ports::pick(&state.ports())?;
+            let port = ports::free_port(&state.ports())?;
             state.servers.insert(server, Record { port, tls_port: None, initialised: false, process: None });
             state.choose_tls_port(server)?;
         }
@@ -63,14 +63,14 @@ impl State {
 
     /// New ports for a server whose old ones somebody else has taken.
     pub(super) fn choose_ports(&mut self, server: Server) -> Result<()> {
-        let port = ports::pick(&self.ports())?;
+        let port = ports::free_port(&self.ports())?;
         self.record(server).port = port;
         self.choose_tls_port(server)
     }
 
     fn choose_tls_port(&mut self, server: Server) -> Result<()> {
         if server == Server::Mosquitto {
-            self.record(server).tls_port = Some(ports::pick(&self.ports())?);
+            self.record(server).tls_port = Some(ports::free_port(&self.ports())?);
         }
         Ok(())
     }

@@ -78,7 +78,8 @@ impl<'a> Looks<'a> {
                 let text = "no folder of backups was named; name it: `genims checklist --backups DIR`";
                 return Err(Missing(text.to_owned()));
             };
-            listing::list(self.places.registry, folder, self.places.now).map_err(|error| Missing(error.to_string()))
+            let ChecklistPlaces { registry, environment, now, .. } = self.places;
+            listing::list(registry, environment, folder, *now).map_err(|error| Missing(error.to_string()))
         };
         self.backups.get_or_init(list).as_ref()
     }

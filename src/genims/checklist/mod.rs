@@ -131,8 +131,8 @@ async fn look(
         Check::Expiry {} => data::expiry(places).await,
         Check::Listeners {} => connections::listeners(places.settings),
         Check::Security {} => connections::security(looks.security()),
-        Check::Backups { on, younger_than, whole } => {
-            recovery::backups(places, looks.backups(), &meant(on, registry), *younger_than, *whole, looks.show)
+        Check::Backups { on, on_schedule, whole } => {
+            recovery::backups(places, looks.backups(), &meant(on, registry), *on_schedule, *whole, looks.show)
         }
         Check::Drill { on, at_least, younger_than } => {
             recovery::drill(places, &meant(on, registry), *at_least, *younger_than)

@@ -18,8 +18,10 @@ const GIT_MAX: Duration = Duration::from_secs(10);
 const DAYS_OF_A_YEAR: u64 = 365;
 
 /// Documents that this program carries.
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: [(&str, &str); 7] = [
     ("README.md", include_str!("../../../README.md")),
+    ("RUNBOOK.md", include_str!("../../../RUNBOOK.md")),
+    ("config/connections.md", include_str!("../../../config/connections.md")),
     ("ARCHITECTURE.md", include_str!("../../../ARCHITECTURE.md")),
     ("CONTRIBUTING.md", include_str!("../../../CONTRIBUTING.md")),
     ("CHANGELOG.md", include_str!("../../../CHANGELOG.md")),

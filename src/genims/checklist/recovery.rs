@@ -1,22 +1,23 @@
-//! Whether the databases would come back: the newest backup of each in the folder that was named, and the drills into it.
+//! Whether the databases would come back: the newest backup of each in the folder that was named, and the drills into it. What is
+//! damaged, of the future or of another server is none.
 
 use super::looks::Missing;
 use super::{ChecklistPlaces, Progress};
 use genims_backup::drill::Drilled;
-use genims_backup::listing::{ListedBackup, Listing};
-use genims_backup::{Manifest, drill as drills};
+use genims_backup::listing::{ListedBackup, Listing, Standing};
+use genims_backup::{Manifest, drill as drills, schedule};
 use genims_databases::Database;
 use genims_platform::checklist::Outcome;
 use std::time::Duration;
 
-const BACK_UP: &str = "run `genims backup all --to DIR`, and name DIR with --backups";
+const BACK_UP: &str = "run `genims backup due --to DIR` each hour, and name DIR with --backups";
 
 /// The newest of each database. With `whole`, every file of it is read.
 pub(super) fn backups(
     places: &ChecklistPlaces<'_>,
     listing: Result<&Listing, &Missing>,
     databases: &[&Database],
-    younger_than: Option<Duration>,
+    on_schedule: bool,
     whole: bool,
     show: &dyn Fn(Progress<'_>),
 ) -> Outcome {
@@ -25,10 +26,9 @@ pub(super) fn backups(
         Err(missing) => return Outcome::not_looked_at(missing),
     };
     let one = |database: &&Database| {
-        let newest = listing.backups.iter().find(|entry| entry.database == database.name);
-        let outcome = match newest {
-            None => Outcome::fails("no backup", BACK_UP),
-            Some(entry) => judged(entry, younger_than).unwrap_or_else(|| match whole {
+        let outcome = match newest(listing, database) {
+            Err(outcome) => outcome,
+            Ok(entry) => late(entry, on_schedule.then_some(*database)).unwrap_or_else(|| match whole {
                 true => read(entry, show),
                 false => Outcome::holds(age(entry)),
             }),
@@ -42,16 +42,24 @@ pub(super) fn backups(
     outcome
 }
 
-/// What speaks against it, its files aside.
-fn judged(entry: &ListedBackup, younger_than: Option<Duration>) -> Option<Outcome> {
-    if let Some(error) = &entry.error {
-        return Some(Outcome::fails(error, BACK_UP));
-    }
-    let limit = younger_than?;
-    let seconds = entry.age_seconds.unwrap_or(i64::MAX);
-    let is_young = u64::try_from(seconds.max(0)).is_ok_and(|seconds| seconds <= limit.as_secs());
-    let found = format!("its newest backup is {}, older than {} h", age(entry), limit.as_secs() / 3_600);
-    (!is_young).then(|| Outcome::fails(found, BACK_UP))
+/// The newest that would be restored, or why there is none.
+fn newest<'a>(listing: &'a Listing, database: &Database) -> Result<&'a ListedBackup, Outcome> {
+    let mut own = listing.backups.iter().filter(|entry| entry.database == database.name);
+    let first = own.clone().next();
+    own.find(|entry| entry.standing == Standing::Complete).ok_or_else(|| {
+        let why = first.and_then(|entry| entry.error.as_ref().or(entry.remark.as_ref()));
+        let found = why.map_or_else(|| "no backup".to_owned(), |why| format!("no complete backup: {why}"));
+        Outcome::fails(found, BACK_UP)
+    })
+}
+
+/// Of one that is to be as young as the registry wants it.
+fn late(entry: &ListedBackup, on_schedule: Option<&Database>) -> Option<Outcome> {
+    let database = on_schedule?;
+    let old = Duration::from_secs(entry.age_seconds.unwrap_or(i64::MAX).max(0).unsigned_abs());
+    let limit = schedule::late_after(database).as_secs() / 3_600;
+    let found = format!("its newest backup is {}, older than {limit} h", age(entry));
+    schedule::is_late(database, old).then(|| Outcome::fails(found, BACK_UP))
 }
 
 fn age(entry: &ListedBackup) -> String {
@@ -64,7 +72,7 @@ fn age(entry: &ListedBackup) -> String {
 
 fn read(entry: &ListedBackup, show: &dyn Fn(Progress<'_>)) -> Outcome {
     let step = |what: &str| show(Progress::Step(&format!("{}: {what}", entry.database)));
-    match Manifest::read(&entry.path).and_then(|manifest| manifest.verify(&entry.path, &step)) {
+    match Manifest::read(&entry.path).and_then(|manifest| manifest.verify(&entry.path, None, &step)) {
         Ok(()) => Outcome::holds(format!("{}, every byte as written", age(entry))),
         Err(error) => Outcome::fails(error.to_string(), BACK_UP),
     }
@@ -112,30 +120,50 @@ pub(super) fn drill(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use genims_databases::Registry;
     use genims_platform::checklist::LineState;
     use std::path::PathBuf;
 
-    fn entry(age_seconds: Option<i64>, error: Option<&str>) -> ListedBackup {
+    fn entry(standing: Standing, age_seconds: i64) -> ListedBackup {
+        let is_damaged = standing == Standing::Damaged;
         ListedBackup {
             database: "genims_hr_db".to_owned(),
             path: PathBuf::from("/nonexistent"),
+            standing,
             begun_at: None,
-            age_seconds,
+            age_seconds: Some(age_seconds),
             rows: 1,
             bytes: 1,
-            error: error.map(str::to_owned),
+            encrypted: false,
+            remark: (standing == Standing::Future).then(|| "of the future".to_owned()),
+            error: is_damaged.then(|| "cut short".to_owned()),
         }
     }
 
     #[test]
-    fn a_backup_that_is_damaged_or_too_old_fails() {
-        let day = Some(Duration::from_secs(86_400));
-        let state = |entry: &ListedBackup, limit| judged(entry, limit).map(|outcome| outcome.state);
-        assert_eq!(state(&entry(Some(86_400), None), day), None);
-        assert_eq!(state(&entry(Some(86_401), None), day), Some(LineState::Fails));
-        assert_eq!(state(&entry(Some(86_401), None), None), None);
-        assert_eq!(state(&entry(None, None), day), Some(LineState::Fails));
-        assert_eq!(state(&entry(Some(1), Some("cut short")), None), Some(LineState::Fails));
-        assert_eq!(read(&entry(Some(1), None), &|_| ()).state, LineState::Fails, "it is not there");
+    fn the_newest_complete_one_is_judged_and_without_one_the_line_fails() {
+        const LATE: i64 = 26 * 3_600;
+        use Standing::{Complete, Damaged, Future, OtherServer};
+        let registry = Registry::load(None).expect("the embedded registry");
+        let hr = registry.get("hr").expect("there");
+        let judged = |standings: &[(Standing, i64)]| {
+            let backups = standings.iter().map(|(standing, age)| entry(*standing, *age)).collect();
+            let listing = Listing { backups, missing: Vec::new(), due: Vec::new() };
+            match newest(&listing, hr) {
+                Ok(entry) => late(entry, Some(hr)).map(|outcome| outcome.state),
+                Err(outcome) => Some(outcome.state),
+            }
+        };
+        assert_eq!(judged(&[(Complete, LATE)]), None);
+        assert_eq!(judged(&[(Complete, LATE + 1)]), Some(LineState::Fails));
+        assert_eq!(judged(&[(Future, -9 * LATE), (OtherServer, 1), (Damaged, 1), (Complete, LATE)]), None);
+        let old = [(Future, -9 * LATE), (OtherServer, 1), (Damaged, 1), (Complete, LATE + 1)];
+        assert_eq!(judged(&old), Some(LineState::Fails), "the only young ones are none");
+        for none in [Future, OtherServer, Damaged] {
+            assert_eq!(judged(&[(none, 1)]), Some(LineState::Fails), "{none:?}");
+        }
+        assert_eq!(judged(&[]), Some(LineState::Fails));
+        assert!(late(&entry(Complete, LATE + 1), None).is_none(), "its age is of no account");
+        assert_eq!(read(&entry(Complete, 1), &|_| ()).state, LineState::Fails, "it is not there");
     }
 }

@@ -1,14 +1,17 @@
-//! `genims backup`, `genims backup list`: arguments in, a table or JSON out; exit code 1 when a database was not saved, or a backup
-//! cannot be read.
+//! `genims backup`, `genims backup due`, `genims backup list`: arguments in, a table or JSON out; exit code 1 when a database was not
+//! saved, or a backup cannot be read or removed.
 
 use super::conclude;
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use genims_backup::backup::{self, BackupProgress, BackupReport};
-use genims_backup::listing::{self, Listing};
-use genims_databases::{Environment, Registry};
-use genims_terminal::say;
+use genims_backup::BackupError;
+use genims_backup::backup::{self, BackedUpDatabase, BackupProgress, BackupReport};
+use genims_backup::due::{self, DueReport};
+use genims_backup::encryption::Recipients;
+use genims_backup::listing::{self, ListedBackup, Listing};
+use genims_databases::{Database, Environment, Registry};
+use genims_terminal::{Progress, say};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -23,13 +26,46 @@ pub(crate) struct BackupArgs {
     /// Folder that gets a folder for each database, and in it one for each backup
     #[arg(long, value_name = "DIR", required = true)]
     to: Option<PathBuf>,
+    #[command(flatten)]
+    encryption: EncryptionArgs,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
 }
 
+// For whom backups are encrypted; without any of it they are in clear. (What `///` says would stand above the help of each command.)
+#[derive(Debug, Args)]
+pub(crate) struct EncryptionArgs {
+    /// Encrypt for this recipient of age (age1...); may be given several times, each opens it alone
+    #[arg(long = "recipient", value_name = "age1...")]
+    recipients: Vec<String>,
+    /// Encrypt for the recipients in this file, one a line
+    #[arg(long, value_name = "FILE")]
+    recipients_file: Option<PathBuf>,
+}
+
+impl EncryptionArgs {
+    pub(crate) fn recipients(&self) -> Result<Option<Recipients>, BackupError> {
+        Recipients::named(&self.recipients, self.recipients_file.as_deref())
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Save what is due by the registry, then remove what was kept for long enough; for a timer that runs it each hour
+    Due {
+        /// Databases, by name or module [default: all]
+        #[arg(value_name = "DB")]
+        databases: Vec<String>,
+        /// Folder of the backups
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        #[command(flatten)]
+        encryption: EncryptionArgs,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Say which backups a folder has, and how old they are
     List {
         /// Folder that `genims backup` wrote to
@@ -44,8 +80,17 @@ enum Action {
 pub(crate) async fn run(args: BackupArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     match (args.action, args.to) {
-        (Some(Action::List { from, json }), _) => list(&registry, &from, json),
-        (None, Some(to)) => save(&registry, environment, &args.databases, &to, args.json).await,
+        (Some(Action::Due { databases, to, encryption, json }), _) => {
+            let names = if databases.is_empty() { vec![backup::ALL.to_owned()] } else { databases };
+            let (databases, recipients) = (backup::chosen(&registry, &names)?, encryption.recipients()?);
+            look_after(&registry, environment, &databases, &to, recipients.as_ref(), json).await
+        }
+        (Some(Action::List { from, json }), _) => list(&registry, environment, &from, json),
+        (None, Some(to)) => {
+            let recipients = args.encryption.recipients()?;
+            let databases = backup::chosen(&registry, &args.databases)?;
+            save(&registry, environment, &databases, &to, recipients.as_ref(), args.json).await
+        }
         (None, None) => anyhow::bail!("no folder was named; add --to DIR"),
     }
 }
@@ -53,44 +98,101 @@ pub(crate) async fn run(args: BackupArgs, environment: &Environment) -> anyhow::
 async fn save(
     registry: &Registry,
     environment: &Environment,
-    names: &[String],
+    databases: &[&Database],
     to: &Path,
+    recipients: Option<&Recipients>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let databases = backup::chosen(registry, names)?;
-    let bar = genims_terminal::Progress::new("backup", "databases");
+    let bar = Progress::new("backup", "databases");
     bar.set_total(databases.len() as u64);
-    let show = |progress: BackupProgress<'_>| match progress {
-        BackupProgress::Step { database, what } => bar.show(format!("{database}: {what}")),
-        BackupProgress::Bytes(bytes) => bar.show(size(bytes)),
-        BackupProgress::Finished(_) => bar.advance(),
-    };
-    let report = backup::run(registry, environment, &databases, to, &show).await;
+    let show = |progress: BackupProgress<'_>| on(&bar, progress);
+    let report = backup::run(registry, environment, databases, to, recipients, &show).await;
     drop(bar);
     let report = report?;
     conclude(&report, json, print, report.ok())
 }
 
-fn print(report: &BackupReport) {
-    for database in &report.databases {
-        let (name, seconds) = (&database.database, database.seconds);
-        match (&database.path, &database.error) {
-            (Some(path), _) => {
-                let (rows, size) = (database.rows, size(database.bytes));
-                say!("{name:24} {seconds:>7.2} s {rows:>12} rows {size:>10}  {}", path.display());
-            }
-            (None, error) => {
-                say!("{name:24} {seconds:>7.2} s  FAILED");
-                say!("    {}", error.as_deref().unwrap_or_default());
-            }
-        }
-    }
-    let saved = report.databases.iter().filter(|database| database.error.is_none()).count();
-    say!("{saved} of {} databases saved, {:.2} s", report.databases.len(), report.seconds);
+async fn look_after(
+    registry: &Registry,
+    environment: &Environment,
+    databases: &[&Database],
+    to: &Path,
+    recipients: Option<&Recipients>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let bar = Progress::new("backup", "databases");
+    let show = |progress: BackupProgress<'_>| on(&bar, progress);
+    let report = due::run(registry, environment, databases, to, recipients, &Utc::now, &show).await;
+    drop(bar);
+    let report = report?;
+    conclude(&report, json, print_due, report.ok())
 }
 
-fn list(registry: &Registry, from: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let listing = listing::list(registry, from, Utc::now())?;
+fn on(bar: &Progress, progress: BackupProgress<'_>) {
+    match progress {
+        BackupProgress::Step { database, what } => bar.show(format!("{database}: {what}")),
+        BackupProgress::Bytes(bytes) => bar.show(size(bytes)),
+        BackupProgress::Finished(_) => bar.advance(),
+    }
+}
+
+fn print_due(report: &DueReport) {
+    let (mut saved, mut removed) = (0, 0);
+    for database in &report.databases {
+        if let Some(backup) = &database.saved {
+            print_saved(backup);
+            saved += usize::from(backup.error.is_none());
+        }
+        for backup in &database.removed {
+            say!("{:24} removed {}: {}", database.database, backup.path.display(), backup.why);
+            removed += 1;
+        }
+        for others in &database.not_counted {
+            say!("{:24} not counted, and stay: {others}", database.database);
+        }
+        if let Some(error) = &database.error {
+            say!("{:24} FAILED", database.database);
+            say!("    {error}");
+        }
+    }
+    let due = report.databases.iter().filter(|database| database.saved.is_some()).count();
+    let all = report.databases.len();
+    say!("{due} of {all} databases were due, {saved} saved; {removed} backups removed; {:.2} s", report.seconds);
+    print_encrypted(&report.encrypted_for);
+    if let Some(next) = report.databases.iter().filter_map(|database| database.next_at).min() {
+        say!("next at {}", next.format("%Y-%m-%d %H:%M UTC"));
+    }
+}
+
+fn print(report: &BackupReport) {
+    report.databases.iter().for_each(print_saved);
+    let saved = report.databases.iter().filter(|database| database.error.is_none()).count();
+    say!("{saved} of {} databases saved, {:.2} s", report.databases.len(), report.seconds);
+    print_encrypted(&report.encrypted_for);
+}
+
+fn print_saved(database: &BackedUpDatabase) {
+    let (name, seconds) = (&database.database, database.seconds);
+    match (&database.path, &database.error) {
+        (Some(path), _) => {
+            let (rows, size) = (database.rows, size(database.bytes));
+            say!("{name:24} {seconds:>7.2} s {rows:>12} rows {size:>10}  {}", path.display());
+        }
+        (None, error) => {
+            say!("{name:24} {seconds:>7.2} s  FAILED");
+            say!("    {}", error.as_deref().unwrap_or_default());
+        }
+    }
+}
+
+fn print_encrypted(recipients: &[String]) {
+    if !recipients.is_empty() {
+        say!("encrypted for {}", recipients.join(", "));
+    }
+}
+
+fn list(registry: &Registry, environment: &Environment, from: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let listing = listing::list(registry, environment, from, Utc::now())?;
     if json {
         say!("{}", serde_json::to_string_pretty(&listing).context("the list as JSON")?);
     } else {
@@ -100,18 +202,29 @@ fn list(registry: &Registry, from: &Path, json: bool) -> anyhow::Result<ExitCode
 }
 
 fn print_list(listing: &Listing) {
-    for entry in &listing.backups {
-        let path = entry.path.display();
-        match (entry.age_seconds, &entry.error) {
-            (Some(seconds), None) => {
-                let (age, size) = (age(seconds), size(entry.bytes));
-                say!("{:24} {age:>10} old {:>12} rows {size:>10}  {path}", entry.database, entry.rows);
-            }
-            (_, error) => say!("{:24} DAMAGED  {}", entry.database, error.as_deref().unwrap_or_default()),
-        }
-    }
+    listing.backups.iter().for_each(print_listed);
     if !listing.missing.is_empty() {
         say!("no backup of {}", listing.missing.join(", "));
+    }
+    if !listing.due.is_empty() {
+        say!("due: {}", listing.due.join(", "));
+    }
+}
+
+fn print_listed(entry: &ListedBackup) {
+    let (name, path) = (&entry.database, entry.path.display());
+    if let Some(error) = &entry.error {
+        say!("{name:24} DAMAGED  {error}");
+        return;
+    }
+    let how = if entry.encrypted { "  encrypted" } else { "" };
+    let remark = entry.remark.as_ref().map(|remark| format!("  {remark}")).unwrap_or_default();
+    match entry.age_seconds {
+        Some(seconds) => {
+            let (age, size) = (age(seconds), size(entry.bytes));
+            say!("{name:24} {age:>10} old {:>12} rows {size:>10}  {path}{how}{remark}", entry.rows);
+        }
+        None => say!("{name:24} {path}{remark}"),
     }
 }
 

@@ -2,10 +2,10 @@
 //! by itself; needs neither server nor database.
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use genims::settings::Settings;
 use genims_listen::locks::clients::ClientOptions;
-use genims_listen::locks::clients::file::{ClientEntry, change, read};
+use genims_listen::locks::clients::file::{ClientEntry, READINGS_PER_SECOND_MAX, change, read};
 use genims_locks::LockError;
 use genims_locks::secret::drawn;
 use genims_terminal::say;
@@ -38,6 +38,9 @@ enum Action {
     Enable(NameArgs),
     /// What a client may send, in place of what it might before; open connections are held to it at once
     Allow(AllowArgs),
+    /// How much a client may send and connect, in place of what was said before; what is not said goes by [clients]. Noticed within a
+    /// second; connections that are open stay
+    Limit(LimitArgs),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +100,38 @@ struct AllowArgs {
     everything: bool,
 }
 
+#[derive(Debug, Args)]
+struct LimitArgs {
+    #[command(flatten)]
+    client: NameArgs,
+
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct Limits {
+    /// Readings a second, over all its connections; one that sends more is read more slowly, and loses nothing
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=READINGS_PER_SECOND_MAX))]
+    readings_per_second: Option<u64>,
+
+    /// Connections at once, at all listeners; more are refused
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=CONNECTIONS_MAX))]
+    connections: Option<u64>,
+
+    /// No limit at all, whatever [clients] says
+    #[arg(long, conflicts_with_all = ["readings_per_second", "connections", "default"])]
+    none: bool,
+
+    /// As [clients] says
+    #[arg(long, conflicts_with_all = ["readings_per_second", "connections"])]
+    default: bool,
+}
+
+/// More handles than a system gives.
+const CONNECTIONS_MAX: u64 = 1 << 20;
+
 pub(crate) fn run(args: ClientArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let options = settings.clients.clone().unwrap_or_default();
     let path = options.path(&settings.data_dir);
@@ -135,6 +170,16 @@ pub(crate) fn run(args: ClientArgs, settings: &Settings) -> anyhow::Result<ExitC
                 Ok(())
             })?;
             told(&name, None, "may send what was said", json)
+        }
+        Action::Limit(LimitArgs { client: NameArgs { name }, limits }) => {
+            let Limits { readings_per_second, connections, none, default } = limits;
+            alter(&path, &name, |entry| {
+                let limit = |said: Option<u64>| if default { None } else { said.or(none.then_some(0)) };
+                entry.readings_per_second_max = limit(readings_per_second);
+                entry.connections_max = limit(connections);
+                Ok(())
+            })?;
+            told(&name, None, "has the limits that were said", json)
         }
     }
 }
@@ -200,10 +245,18 @@ fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<Exit
             json!({
                 "client": entry.name, "disabled": entry.disabled, "has_secret": entry.hash.is_some(),
                 "topics": entry.topics, "machines": entry.machines, "rows": entry.rows, "added": entry.added, "rotated": entry.rotated,
+                "readings_per_second_max": entry.readings_per_second_max, "connections_max": entry.connections_max,
             })
         };
         let clients: Vec<Value> = entries.iter().map(told).collect();
-        say!("{:#}", json!({ "file": path, "failures_max": options.failures_max, "clients": clients }));
+        let ClientOptions { failures_max, readings_per_second_max, connections_max, .. } = options;
+        say!(
+            "{:#}",
+            json!({
+                "file": path, "failures_max": failures_max, "readings_per_second_max": readings_per_second_max,
+                "connections_max": connections_max, "clients": clients,
+            })
+        );
         return Ok(ExitCode::SUCCESS);
     }
     for entry in &entries {
@@ -213,7 +266,74 @@ fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<Exit
         say!("{}  {state}, {comes}, since {}", entry.name, entry.rotated);
         let rows = if entry.rows.is_empty() { "none".to_owned() } else { entry.rows.join(", ") };
         say!("    topics {}; machines {}; rows {rows}", all(&entry.topics), all(&entry.machines));
+        say!("    {}", limits(entry, options));
     }
     say!("{} clients in {}", entries.len(), path.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is in force for a client, and whether its account says so.
+fn limits(entry: &ClientEntry, options: &ClientOptions) -> String {
+    let told = |own: Option<u64>, general: u64| {
+        let limit = match own.unwrap_or(general) {
+            0 => "any number".to_owned(),
+            limit => limit.to_string(),
+        };
+        if own.is_some() { limit } else { format!("{limit} (by [clients])") }
+    };
+    let readings = told(entry.readings_per_second_max, options.readings_per_second_max);
+    let connections = told(entry.connections_max, options.connections_max);
+    format!("readings a second {readings}; connections {connections}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, FromArgMatches, Parser};
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        client: ClientArgs,
+    }
+
+    fn parsed(arguments: &str) -> Result<Limits, clap::Error> {
+        let words = ["genims", "limit"].into_iter().chain(arguments.split(' '));
+        let found = Program::command().try_get_matches_from(words)?;
+        match Program::from_arg_matches(&found)?.client.action {
+            Action::Limit(args) => Ok(args.limits),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_limit_is_said_or_there_is_none_or_it_goes_by_the_configuration() {
+        let args = parsed("press-4 --readings-per-second 500 --connections 2").expect("both");
+        assert_eq!(
+            (args.readings_per_second, args.connections, args.none, args.default),
+            (Some(500), Some(2), false, false)
+        );
+        assert!(parsed("press-4 --none").expect("none").none && parsed("press-4 --default").expect("default").default);
+        for wrong in [
+            "press-4",
+            "press-4 --none --default",
+            "press-4 --none --connections 2",
+            "press-4 --default --readings-per-second 2",
+            "press-4 --connections 0",
+            "press-4 --readings-per-second 1000000001",
+            "press-4 --readings-per-second -1",
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_list_says_which_limits_are_in_force_and_who_says_so() {
+        let mut entry = ClientEntry::new("a", None).expect("made");
+        let general = ClientOptions { readings_per_second_max: 100, ..ClientOptions::default() };
+        let told = limits(&entry, &general);
+        assert_eq!(told, "readings a second 100 (by [clients]); connections any number (by [clients])");
+        (entry.readings_per_second_max, entry.connections_max) = (Some(0), Some(3));
+        assert_eq!(limits(&entry, &general), "readings a second any number; connections 3");
+    }
 }

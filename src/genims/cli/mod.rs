@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod checklist;
 mod client;
+mod connections;
 mod deadletter;
 mod dictionary;
 mod doctor;
@@ -79,6 +80,8 @@ enum Command {
     Checklist(checklist::ChecklistArgs),
     /// Print what every table and column means; needs no server
     Dictionary(dictionary::DictionaryArgs),
+    /// Print a page for each team: its databases, who may enter them, how to connect, save and restore; needs no server
+    Connections(connections::ConnectionsArgs),
     /// One read-only database in which all databases can be asked together
     Hub(hub::HubArgs),
     /// Which event of the stream becomes which row of the other databases
@@ -123,6 +126,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Dictionary(args) = cli.command {
         return dictionary::run(args);
     }
+    if let Command::Connections(args) = &cli.command {
+        return connections::run(args);
+    }
     if let Command::Options(args) = &cli.command {
         return options::run(args);
     }
@@ -159,7 +165,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Log(args) => log::run(args, &settings()?, &environment).await,
             Command::Audit(args) => audit::run(args, &settings()?, &environment).await,
             Command::Deadletter(args) => deadletter::run(args, &settings()?, &environment).await,
-            Command::Dictionary(_) | Command::Options(_) | Command::Validate(_) => Ok(ExitCode::SUCCESS),
+            Command::Dictionary(_) | Command::Connections(_) | Command::Options(_) | Command::Validate(_) => {
+                Ok(ExitCode::SUCCESS)
+            }
         }
     });
     // What still runs ends with the process. A dropped runtime would wait for ever for what is stuck in a call that nobody

@@ -2,6 +2,7 @@
 
 use super::conclude;
 use clap::Args;
+use genims_backup::encryption::Identities;
 use genims_backup::restore::{self, RestoreReport, RestoreRequest};
 use genims_databases::{Environment, Registry};
 use genims_terminal::say;
@@ -14,12 +15,15 @@ pub(crate) struct RestoreArgs {
     /// Name or module
     #[arg(value_name = "DB")]
     database: String,
-    /// Folder that `genims backup` wrote to, for the newest backup in it; or the folder of one backup
+    /// Folder that `genims backup` wrote to, for the newest complete backup in it, of its own server if there is one; or the folder of one backup
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
     /// Restore it under another name on the same server; nobody is given a way into the copy
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
+    /// File with the age identity that opens an encrypted backup; nobody else may read it
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     /// Lose the tables that stand where it goes
     #[arg(long)]
     replace: bool,
@@ -31,10 +35,17 @@ pub(crate) struct RestoreArgs {
 pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     let database = registry.get(&args.database)?;
+    let identities = args.identity.as_deref().map(Identities::read).transpose()?;
     let bar = genims_terminal::Progress::new("restore", "");
     let show = |what: &str| bar.show(what);
-    let wanted =
-        RestoreRequest { database, environment, name: args.name.as_deref(), replace: args.replace, show: &show };
+    let wanted = RestoreRequest {
+        database,
+        environment,
+        name: args.name.as_deref(),
+        identities: identities.as_ref(),
+        replace: args.replace,
+        show: &show,
+    };
     let report = restore::run(&registry, &wanted, &args.from).await;
     drop(bar);
     let report = report?;
@@ -44,6 +55,12 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
 fn print(report: &RestoreReport) {
     say!("{}: {} rows from {}", report.place, report.rows, report.from.display());
     say!("as it was at {}", report.backup_begun_at.format("%Y-%m-%d %H:%M:%S UTC"));
+    if let Some(server) = &report.other_server {
+        say!("saved from another server: {server}");
+    }
+    for other in &report.passed_over {
+        say!("passed over {}: {}", other.path.display(), other.why);
+    }
     for position in &report.log_positions {
         say!("{} goes on with the log {} at {}", position.sink, position.log, position.next_offset);
     }

@@ -7,6 +7,7 @@ use genims::server::obstacles;
 use genims::settings::{Complaint, ListenerKind, Settings};
 use genims_databases::configured::{self, Examined};
 use genims_databases::{Database, DatabaseError, Environment, Registry};
+use genims_listen::locks::ClientOptions;
 use genims_platform::{hub, provision};
 use genims_terminal::say;
 use serde_json::{Value, json};
@@ -112,13 +113,20 @@ fn surprises(settings: &Settings) -> Vec<String> {
     if settings.postgres.is_none() && settings.mongodb.is_none() {
         warnings.push("no [[sinks]]: what is received stays in the spool and reaches no database".to_owned());
     }
+    let has_limits = |clients: &ClientOptions| clients.readings_per_second_max > 0 || clients.connections_max > 0;
     for listener in &settings.listeners {
         let (name, (tls, _, anonymous)) = (&listener.name, listener.kind.locks());
+        if anonymous.admitted && settings.clients.as_ref().is_some_and(has_limits) {
+            warnings.push(format!(
+                "listener {name} lets in who has no account (anonymous = true): the limits of [clients] do not hold there"
+            ));
+        }
         if listener.kind.is_exposed() {
             warnings.push(format!("listener {name} listens in clear outside loopback: whoever reaches it reads along"));
         }
         let asks = tls.is_some_and(|tls| tls.client_ca_file.is_some());
-        if settings.clients.is_some() && matches!(listener.kind, ListenerKind::Line(_)) && !asks && !anonymous {
+        if settings.clients.is_some() && matches!(listener.kind, ListenerKind::Line(_)) && !asks && !anonymous.admitted
+        {
             warnings.push(format!(
                 "listener {name} lets nobody in: lines cannot log in; ask for certificates (client_ca_file) or set anonymous = true"
             ));
@@ -215,6 +223,19 @@ mod tests {
             let told = of(&[("GENIMS_HUB_URL", url)]);
             assert!(told.len() == 1 && told[0].starts_with("GENIMS_HUB_URL: ") && told[0].contains(cause), "{told:?}");
         }
+    }
+
+    #[test]
+    fn limits_that_whoever_shows_no_account_escapes_are_told() {
+        let told = |limit: u32| {
+            let text = format!(
+                "[clients]\nreadings_per_second_max = {limit}\n\
+                 [[listeners]]\ntype = \"mqtt\"\nlisten = \"127.0.0.1:1\"\nanonymous = true\n"
+            );
+            let settings = Settings::parse(&text, Path::new("t"), &Environment::default()).expect("a good file");
+            surprises(&settings).join("\n").contains("limits of [clients] do not hold")
+        };
+        assert!(told(10) && !told(0));
     }
 
     #[test]

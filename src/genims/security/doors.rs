@@ -59,12 +59,14 @@ fn guarded(settings: &Settings, listener: &Listener) -> Vec<Finding> {
             format!("whoever reaches listener {name} may send: nobody is asked who he is"),
             remedy,
         ));
-    } else if anonymous {
+    } else if anonymous.admitted {
         let remedy = "set anonymous = false, once every client has an account";
         findings.push(Finding::medium(Accounts, format!("listener {name} lets in those who show nothing"), remedy));
     }
-    if let Some(rows) =
-        settings.rows.as_ref().filter(|rows| !rows.anonymous.is_empty() && (settings.clients.is_none() || anonymous))
+    if let Some(rows) = settings
+        .rows
+        .as_ref()
+        .filter(|rows| !rows.anonymous.is_empty() && (settings.clients.is_none() || anonymous.admitted))
     {
         let found = format!("whoever reaches listener {name} may write rows into {}", rows.anonymous.join(", "));
         findings.push(Finding::high(

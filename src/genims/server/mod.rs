@@ -5,6 +5,7 @@
 //! - [`sinks`]: what follows the log
 //! - [`routes`]: events on their way to the other databases; [`route_files`]: changed while the server runs;
 //!   [`route_lookups`]: what routes must know of other databases
+//! - [`resync`]: what a routed database lacks, made anew beside the running server
 //! - [`rows`]: rows of programs for any table, at the door; [`way_back`]: of those that their database refused
 //! - [`changes`]: the changes of business tables on their way into the audit trail
 //! - [`etl`]: the jobs that fill reporting and warehouse, by schedule
@@ -12,7 +13,7 @@
 //! - [`master`]: following master data
 //! - [`clocks`]: our clock against the databases'
 //! - [`reach`]: whether each database of the registry answers
-//! - [`observe`]: the report of everything
+//! - [`observe`]: the report of everything; [`plants`]: what the pages of plants ask for
 //! - [`purge`]: the bounds of the dead letters
 //! - [`front`]: the locks of the HTTP side; [`refusals`]: who was refused what, on its way into the audit trail
 //! - [`obstacles`]: what would stop a start, before it begins
@@ -33,10 +34,12 @@ mod master;
 mod observe;
 pub mod obstacles;
 pub mod panics;
+mod plants;
 mod purge;
 mod reach;
 mod refusals;
 mod reload;
+pub mod resync;
 mod route_files;
 mod route_lookups;
 pub mod routes;
@@ -226,23 +229,24 @@ impl Server {
             databases.clone(),
             doorway.refusals.clone(),
         ));
+        let plants = plants::PlantReader::new(&settings, environment, stream.keeper.directory().clone())?;
         let (http_listener, http_address) = bind(settings.http.listen).await?;
         doors::open(&settings, &stream, &observer, (&doorway.refusals, &mut looks), &mut tasks.doors).await?;
 
         let window = &mut tasks.window;
-        if !looks.is_empty() {
-            window.tasks.spawn(reload::run(looks, doorway.reload.clone(), window.stop.clone()));
-        }
+        // Also with nothing to look at: a SIGHUP that nobody waits for ends the process.
+        window.tasks.spawn(reload::run(looks, doorway.reload.clone(), window.stop.clone()));
         let writer = refusals::Writer::new(doorway.refusals.clone(), stream.accounts.clone(), environment)?;
         window.tasks.spawn(writer.run(window.stop.clone()));
         let http_ended = Arc::<OnceLock<String>>::default();
-        let served = http::serve(http_listener, observer.clone(), doorway, window.stop.clone());
+        let served = http::serve(http_listener, observer.clone(), plants.clone(), doorway, window.stop.clone());
         let ended = http_ended.clone();
         window.tasks.spawn(async move {
             if let Err(error) = served.await {
                 _ = ended.set(error.to_string());
             }
         });
+        window.tasks.spawn(plants.run(window.stop.clone()));
         window.tasks.spawn(summary::run(observer.clone(), window.stop.clone()));
         window.tasks.spawn(master.run(window.stop.clone()));
         for clock in clocks {

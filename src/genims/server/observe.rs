@@ -8,13 +8,15 @@ use super::reach::Asked;
 use super::sinks::SinkView;
 use super::stream::Stream;
 use genims_api::report::{
-    CatalogueReport, ChangesReport, ClockReport, Latency, ListenerReport, Observe, RefusalReport, RouteReport,
-    ServerReport, ShardReport, SinkReport, SourceReport, SpoolReport, Word,
+    CatalogueReport, ChangesReport, ClockReport, GapReport, Latency, ListenerReport, Observe, RefusalReport,
+    RouteReport, ServerReport, ShardReport, SinkReport, SourceReport, SpoolReport, Word,
 };
+use genims_api::talkers::{OthersReport, TALKERS_MAX, TalkerReport, TalkersReport};
 use genims_catalogue::keeper::Keeper;
 use genims_consumers::SinkState;
 use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
+use genims_listen::talkers::Talkers;
 use genims_locks::refusals::Refusals;
 use genims_log::file::{RowLetters, Spool};
 use genims_model::Accounts;
@@ -131,7 +133,8 @@ impl Observer {
         }
     }
 
-    fn sink(view: &SinkView) -> SinkReport {
+    fn sink(&self, view: &SinkView) -> SinkReport {
+        let routed = self.routed.iter().find(|routed| routed.database == view.name);
         let (metrics, next_offset) = (&view.metrics, view.log.next_offset());
         // A log that takes nothing holds its writer up inside an append, which looks again and again whether it may go on.
         let blocked = view.writes.as_ref().and_then(|log| log.refusal().or_else(|| log.full_because()));
@@ -154,6 +157,7 @@ impl Observer {
             refused_total: metrics.refused_total.load(Relaxed),
             expired_total: metrics.expired_total.load(Relaxed),
             gap_records_total: metrics.gap_records_total.load(Relaxed),
+            gaps: routed.map(|view| view.routed.open_gaps().iter().map(gap).collect()).unwrap_or_default(),
             last_error: blocked.or_else(|| (!told.is_empty()).then(|| told.join("; "))),
             receive_to_committed_ms: Latency::of(&metrics.latency_us()),
         }
@@ -214,11 +218,28 @@ impl Observer {
     }
 }
 
+fn gap(gap: &genims_stores::routed::gaps::Gap) -> GapReport {
+    let offsets = &gap.lost.offsets;
+    GapReport {
+        from_offset: offsets.start,
+        to_offset: offsets.end,
+        received_from_us: gap.received_from_us,
+        received_to_us: gap.received_to_us,
+    }
+}
+
 fn owned((word, count): (&'static str, u64)) -> (Word, u64) {
     (word.into(), count)
 }
 
 impl DoorMetrics {
+    fn talkers(&self) -> &Talkers {
+        match self {
+            Self::Listener(metrics) => &metrics.talkers,
+            Self::Bridge(metrics) => &metrics.talkers,
+        }
+    }
+
     fn view(&self, address: String) -> ListenerReport {
         match self {
             Self::Listener(metrics) => ListenerReport {
@@ -235,6 +256,7 @@ impl DoorMetrics {
                 logins_refused_total: metrics.logins_refused_total.load(Relaxed),
                 denied_total: metrics.denied_total.load(Relaxed),
                 evicted_total: metrics.evicted_total.load(Relaxed),
+                rate_limited_total: metrics.rate_limited_total.load(Relaxed),
             },
             Self::Bridge(metrics) => ListenerReport {
                 address,
@@ -256,7 +278,7 @@ impl Observe for Observer {
         let mut total = genims_model::Account::default();
         sources.iter().for_each(|source| total.add(&source.account));
         let spool = self.spool();
-        let sinks: Vec<SinkReport> = self.sinks.iter().map(Self::sink).collect();
+        let sinks: Vec<SinkReport> = self.sinks.iter().map(|view| self.sink(view)).collect();
         let shards: Vec<ShardReport> =
             self.queues.iter().map(|queue| ShardReport { queued_records: queue.records() as u64 }).collect();
         // In flight and not waiting for PostgreSQL in the log: still in memory only.
@@ -290,7 +312,31 @@ impl Observe for Observer {
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
             remarks: RemarkKind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
             refusals: self.refusals(),
+            ..ServerReport::default()
         }
+    }
+
+    fn talkers(&self) -> TalkersReport {
+        let (mut talkers, mut others) = (Vec::new(), OthersReport::default());
+        for (listener, (_, door)) in self.doors().iter() {
+            let (busiest, rest) = door.talkers().busiest(TALKERS_MAX, tokio::time::Instant::now());
+            others.clients += rest.clients;
+            others.received += rest.totals.received;
+            others.bytes += rest.totals.bytes;
+            others.dead_letters += rest.totals.dead_letters;
+            others.waits += rest.totals.waits;
+            talkers.extend(busiest.into_iter().map(|talking| TalkerReport {
+                listener: listener.clone(),
+                client: talking.client,
+                connections: talking.connections as u64,
+                received_per_second: talking.received_per_second,
+                received: talking.totals.received,
+                bytes: talking.totals.bytes,
+                dead_letters: talking.totals.dead_letters,
+                waits: talking.totals.waits,
+            }));
+        }
+        TalkersReport::new(talkers, others)
     }
 }
 

@@ -164,6 +164,7 @@ fn described(refusal: &Refusal) -> String {
         RefusalKind::Disabled => "disabled",
         RefusalKind::Nobody => "showed nothing by which to be known",
         RefusalKind::Busy => "too many at once",
+        RefusalKind::ConnectionLimit => "as many connections as the client, or its address, may have",
         RefusalKind::Topic => "topic that is not the client's",
         RefusalKind::Machine => "records of machines that are not the client's, set aside as not_allowed",
         RefusalKind::Evicted => "sent away: certificate or account no longer good",

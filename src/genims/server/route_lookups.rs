@@ -7,8 +7,9 @@ use genims_databases::configured::if_configured;
 use genims_databases::{DatabaseError, Engine, Environment, PostgresClient, PostgresSettings, Registry};
 use genims_model::Backoff;
 use genims_routes::Lookup;
-use genims_stores::routed::lookups::look_up;
+use genims_stores::routed::lookups::{ROWS_MAX, lately_us, look_up};
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,8 @@ pub(super) struct Lookups {
     routed: Vec<RoutedView>,
     /// By name of the database.
     sources: HashMap<String, Source>,
+    /// When something may have happened that is looked up; without it as the last events say.
+    times_us: Option<Range<i64>>,
     /// When each look-up was answered last.
     answered: HashMap<Key, Instant>,
     /// When those that were not answered are asked again.
@@ -39,6 +42,8 @@ struct Source {
     client: Option<PostgresClient>,
     /// The last failure was said.
     said: bool,
+    /// The last answer was, which was said.
+    is_cut: bool,
 }
 
 impl Lookups {
@@ -51,10 +56,15 @@ impl Lookups {
         let mut sources = HashMap::new();
         for database in registry.all().iter().filter(|database| database.engine == Engine::Postgresql) {
             if let Some(settings) = if_configured(PostgresSettings::from_environment(database, environment))? {
-                sources.insert(database.name.clone(), Source { settings, client: None, said: false });
+                sources.insert(database.name.clone(), Source { settings, client: None, said: false, is_cut: false });
             }
         }
-        Ok(Self { routed, sources, answered: HashMap::new(), retries: HashMap::new() })
+        Ok(Self { routed, sources, times_us: None, answered: HashMap::new(), retries: HashMap::new() })
+    }
+
+    /// For events of a time that is over. What is cut then is no answer: all of it is known only once.
+    pub(super) fn of_times(self, times_us: Option<Range<i64>>) -> Self {
+        Self { times_us, ..self }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -92,7 +102,9 @@ impl Lookups {
                 if away.contains(&lookup.database) {
                     continue;
                 }
-                match source.ask(lookup).await {
+                let times_us = self.times_us.as_ref();
+                let since_us = times_us.map_or_else(|| lately_us(view.routed.received_us()), |times| times.start);
+                match source.ask(lookup, since_us, times_us.map(|times| times.end)).await {
                     Ok(rows) => {
                         view.routed.put_lookup(lookup, &rows);
                         self.retries.remove(&key);
@@ -141,17 +153,32 @@ impl From<DatabaseError> for Unanswered {
 }
 
 impl Source {
-    async fn ask(&mut self, lookup: &Lookup) -> Result<String, Unanswered> {
+    async fn ask(&mut self, lookup: &Lookup, since_us: i64, until_us: Option<i64>) -> Result<String, Unanswered> {
         let asked = async {
             let client = match &mut self.client {
                 Some(client) => client,
                 none => none.insert(self.settings.connect().await?),
             };
-            look_up(client, lookup).await.map_err(|error| Unanswered::from(self.settings.error(error)))
+            let answer = look_up(client, lookup, since_us, until_us).await;
+            let answer = answer.map_err(|error| Unanswered::from(self.settings.error(error)))?;
+            if answer.is_cut && until_us.is_some() {
+                let text = format!("it has more than {ROWS_MAX} rows");
+                return Err(Unanswered { text, is_missing: false, is_away: false });
+            }
+            Ok(answer)
         };
         let text = || format!("no answer within {} s", PATIENCE.as_secs());
         let late = |_| Err(Unanswered { text: text(), is_missing: false, is_away: true });
-        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(late)
+        let answer = tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(late)?;
+        if answer.is_cut && !self.is_cut {
+            tracing::warn!(
+                lookup = lookup.name,
+                database = lookup.database,
+                "a look-up has more than {ROWS_MAX} rows, and the rest is not known; narrow its query"
+            );
+        }
+        self.is_cut = answer.is_cut;
+        Ok(answer.rows)
     }
 
     fn failed(&mut self, lookup: &Lookup, error: &str) {

@@ -24,6 +24,7 @@ use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_model::{Cause, Group, Row};
 use genims_routes::{DatabaseRoutes, Routes};
 use genims_stores::SinkError;
+use genims_stores::routed::gaps::Passed;
 use genims_stores::routed::mongo::RoutedMongo;
 use genims_stores::routed::mysql::RoutedMysql;
 use genims_stores::routed::postgres::RoutedPostgres;
@@ -56,6 +57,7 @@ type Start = Box<dyn FnMut(CancellationToken) -> Following + Send>;
 /// Registered with both logs, not running yet.
 pub(super) struct EventRoutes {
     log: Spool,
+    passed: Arc<Passed>,
     /// Records below were left by an earlier run.
     recovered_until: u64,
     way_back: WayBack,
@@ -108,7 +110,7 @@ impl EventRoutes {
         let router = EventRouter::new(appender, recovered.marks, passed)
             .with_recovered(stream.recovered_until, stream.accounts.recovered());
         router.judge(&stream.spool);
-        let first = stream.spool.clone();
+        let (first, passed) = (stream.spool.clone(), router.passed().clone());
         let (mut view, start) = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, None, stop)
         });
@@ -117,6 +119,7 @@ impl EventRoutes {
         let way_back = WayBack::new(stream, &log, recovered.next_offset, registry);
         let mut made = Self {
             log,
+            passed,
             recovered_until: recovered.next_offset,
             way_back,
             router,
@@ -163,7 +166,7 @@ impl EventRoutes {
     ) -> Result<(), ServerError> {
         let database = &routes.database;
         let name = registry()?.get(&database.name)?.module.as_str();
-        let routed = Arc::new(Routed::new(routes.clone()));
+        let routed = Arc::new(Routed::new(routes.clone()).with_passed(self.passed.clone()));
         let (log, directory) = (self.log.clone(), stream.keeper.directory().clone());
         let settlement = Settlement {
             accounts: stream.accounts.clone(),
@@ -275,7 +278,7 @@ fn waiting(stream: &Stream, log: &Spool, routed_below: u64) -> Result<BTreeSet<S
 }
 
 /// Whether any variable names it.
-fn is_connected(database: &Database, environment: &Environment) -> Result<bool, ServerError> {
+pub(super) fn is_connected(database: &Database, environment: &Environment) -> Result<bool, ServerError> {
     Ok(match database.engine {
         Engine::Postgresql => if_configured(PostgresSettings::from_environment(database, environment))?.is_some(),
         Engine::Mysql => if_configured(MysqlSettings::from_environment(database, environment))?.is_some(),
@@ -284,7 +287,7 @@ fn is_connected(database: &Database, environment: &Environment) -> Result<bool, 
 }
 
 /// The databases that this program knows: consumers bear their names for as long as it runs.
-fn registry() -> Result<&'static Registry, ServerError> {
+pub(super) fn registry() -> Result<&'static Registry, ServerError> {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     if let Some(registry) = REGISTRY.get() {
         return Ok(registry);

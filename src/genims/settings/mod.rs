@@ -18,7 +18,7 @@ use genims_decode::template::TopicTemplate;
 use genims_decode::topic::Templates;
 use genims_listen::bridge::BridgeOptions;
 use genims_listen::line::LineOptions;
-use genims_listen::locks::{ClientOptions, TlsOptions};
+use genims_listen::locks::{AnonymousPolicy, ClientOptions, TlsOptions};
 use genims_listen::mqtt::MqttOptions;
 use genims_listen::tcp::TcpOptions;
 use genims_log::file::SpoolOptions;
@@ -149,14 +149,21 @@ impl ListenerKind {
         }
     }
 
-    /// TLS, whether it may listen in clear outside loopback, whether those who show nothing are let in.
-    pub fn locks(&self) -> (Option<&TlsOptions>, bool, bool) {
-        match self {
-            Self::Mqtt(options) => (options.tls.as_ref(), options.plaintext, options.anonymous),
-            Self::Tcp(options) => (options.tls.as_ref(), options.plaintext, options.anonymous),
-            Self::Line(options) => (options.tls.as_ref(), options.plaintext, options.anonymous),
-            Self::Bridge(_) => (None, false, false),
-        }
+    /// TLS, whether it may listen in clear outside loopback, and what those without an account may.
+    pub fn locks(&self) -> (Option<&TlsOptions>, bool, AnonymousPolicy) {
+        let (tls, plaintext, admitted, connections_per_address_max) = match self {
+            Self::Mqtt(options) => {
+                (&options.tls, options.plaintext, options.anonymous, options.connections_per_address_max)
+            }
+            Self::Tcp(options) => {
+                (&options.tls, options.plaintext, options.anonymous, options.connections_per_address_max)
+            }
+            Self::Line(options) => {
+                (&options.tls, options.plaintext, options.anonymous, options.connections_per_address_max)
+            }
+            Self::Bridge(_) => return (None, false, AnonymousPolicy::default()),
+        };
+        (tls.as_ref(), plaintext, AnonymousPolicy { admitted, connections_per_address_max })
     }
 
     /// Whether anybody beside this machine reads along.

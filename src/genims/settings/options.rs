@@ -2,8 +2,10 @@
 //! by and that [`reference`](super::reference) prints; that it has the keys of the options' types, and no others, is
 //! held by a test.
 
+mod clients;
 mod http;
 
+pub(super) use clients::CLIENTS;
 pub(super) use http::{HTTP, HTTP_TLS};
 
 use genims_log::file::SpoolOptions;
@@ -70,6 +72,11 @@ const NAME: Key = key(
 );
 const LISTEN: Key = key("listen", Text("address:port or host:port"), "where it listens");
 const CONNECTIONS: Key = key("connections_max", Number(1, CONNECTIONS_MAX), "connections at once; more are refused");
+const CONNECTIONS_PER_ADDRESS: Key = key(
+    "connections_per_address_max",
+    Number(0, CONNECTIONS_MAX),
+    "of clients without an account, from one address; 0 is any number. One that comes back is counted beside its old connection until that ends: leave room for both",
+);
 const ACKNOWLEDGE: Key = key(
     "acknowledge",
     Words(&["durable", "committed"]),
@@ -84,7 +91,7 @@ const PLAINTEXT: Key = key("plaintext", Switch, "listens in clear outside loopba
 const ANONYMOUS: Key = key(
     "anonymous",
     Switch,
-    "with [clients], those who show neither a name and secret nor a certificate are let in, too",
+    "with [clients], those who show neither a name and secret nor a certificate are let in, too; the limits of [clients] do not hold for them",
 );
 const PACKET_BYTES: Allowed = Number(1_024, MQTT_PACKET_BYTES_MAX);
 
@@ -106,6 +113,7 @@ pub(super) const MQTT: Section = Section {
         NAME,
         LISTEN,
         CONNECTIONS,
+        CONNECTIONS_PER_ADDRESS,
         key("packet_bytes_max", PACKET_BYTES, "a client that sends a larger packet is disconnected"),
         key(
             "receive_maximum",
@@ -152,6 +160,7 @@ pub(super) const TCP: Section = Section {
         NAME,
         LISTEN,
         CONNECTIONS,
+        CONNECTIONS_PER_ADDRESS,
         key("body_bytes_max", Number(1_024, 1 << 28), "the largest body that a client may send"),
         key("in_flight_frames_max", Number(1, 1 << 20), "DATA frames that one client may have under way"),
         key("in_flight_bytes_max", Number(1_024, 1 << 30), "their bytes"),
@@ -182,6 +191,7 @@ pub(super) const LINE: Section = Section {
         NAME,
         LISTEN,
         CONNECTIONS,
+        CONNECTIONS_PER_ADDRESS,
         key("precision", Words(&["s", "ms", "us", "ns"]), "what timestamps count; told by their digits if not given"),
         key("line_bytes_max", Number(64, 1 << 24), "longer lines become dead letters, their first 1 MiB kept"),
         key(
@@ -222,20 +232,6 @@ pub(super) const TLS: Section = Section {
             Text("a file (PEM)"),
             "revocation lists, one of each authority that a client's certificate goes through",
         ),
-    ],
-};
-
-pub(super) const CLIENTS: Section = Section {
-    title: "clients",
-    kind: None,
-    keys: &[
-        key("file", Text("a file"), "the clients, as `genims client` writes it; clients.toml in data_dir if not given"),
-        key(
-            "failures_max",
-            Number(1, 1_000_000),
-            "wrong secrets in a row, for one name from one address, that lock the name for that address",
-        ),
-        key("lockout", Time(SECOND, DAY), "how long"),
     ],
 };
 

@@ -9,6 +9,7 @@
 //! - [`accept`]: taking connections from a TCP socket, shared by the listeners
 //! - [`address`]: how a listener's address is written
 //! - [`locks`]: TLS, clients and what they may send
+//! - [`talkers`]: who sends how much
 //! - `topic`: filters of topics
 //! - `notices`: what clients do wrong over and over, told once in a while
 
@@ -18,6 +19,7 @@ pub mod bridge;
 pub mod line;
 pub mod locks;
 pub mod mqtt;
+pub mod talkers;
 pub mod tcp;
 
 mod notices;
@@ -29,7 +31,9 @@ mod trial;
 
 use genims_pipeline::intake::IntakeBuffer;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use talkers::Talkers;
 
 /// One published message becomes staged records; what is wrong with it becomes dead letters. Never fails as a whole.
 pub trait Decode: Send + Sync {
@@ -76,6 +80,9 @@ pub struct ListenMetrics {
     pub denied_total: AtomicU64,
     /// Connections ended because their client may no longer be in.
     pub evicted_total: AtomicU64,
+    /// Waits of connections whose client had sent as much as it may.
+    pub rate_limited_total: AtomicU64,
+    pub talkers: Arc<Talkers>,
 }
 
 /// Whether a topic is one under which a broker publishes its own state, a bridge's connection among it. No device speaks

@@ -32,6 +32,7 @@ pub(crate) enum Kind {
     Login,
     Breach,
     Eviction,
+    Rate,
 }
 
 #[derive(Debug)]

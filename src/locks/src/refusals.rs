@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// Kept apart at a time, which is how many a minute can bring.
 pub const FOLDS_MAX: usize = 256;
@@ -20,7 +21,7 @@ const RECENT_MAX: usize = 100;
 const NAME_CHARS_MAX: usize = 128;
 
 /// What was refused, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalKind {
     Handshake,
@@ -31,6 +32,8 @@ pub enum RefusalKind {
     /// It showed nothing by which it could be known.
     Nobody,
     Busy,
+    /// One connection more than its client, or its address, may have.
+    ConnectionLimit,
     Topic,
     Machine,
     Evicted,
@@ -43,7 +46,7 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Handshake,
         Self::UnknownName,
         Self::WrongSecret,
@@ -51,6 +54,7 @@ impl RefusalKind {
         Self::Disabled,
         Self::Nobody,
         Self::Busy,
+        Self::ConnectionLimit,
         Self::Topic,
         Self::Machine,
         Self::Evicted,
@@ -69,6 +73,7 @@ impl RefusalKind {
             Self::Disabled => "disabled",
             Self::Nobody => "nobody",
             Self::Busy => "busy",
+            Self::ConnectionLimit => "connection_limit",
             Self::Topic => "topic",
             Self::Machine => "machine",
             Self::Evicted => "evicted",
@@ -86,7 +91,7 @@ impl RefusalKind {
 }
 
 /// Refusals of one kind, of one client at one door, within a minute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refusal {
     /// Of the last of them, milliseconds since 1970.
     pub at_ms: u64,

@@ -25,7 +25,8 @@ pub struct Consumer {
 pub enum WhenBehind {
     /// The log keeps everything for it, and appends wait at the cap.
     Hold,
-    /// Beyond this backlog it is cut off: what it has not read may go, and it is brought back from another database.
+    /// Beyond this backlog it is cut off, unless others that are held for need all of it anyway: what it has not read may go, and
+    /// it is brought back from another database.
     Resync { backlog_bytes_max: u64 },
     /// Beyond this backlog the log keeps the rows of its database for it and nothing else: they can be had from nowhere else.
     /// No append waits for it; who takes such rows asks whether the log is full for it.

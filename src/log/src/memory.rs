@@ -84,14 +84,15 @@ impl State {
         holding.map(|known| known.cursor).min().unwrap_or(u64::MAX)
     }
 
-    /// Cuts off who holds too much, removes what everybody has passed, and compacts what only those who are behind need.
+    /// Cuts off who alone holds too much, removes what everybody has passed, and compacts what only those who are behind need.
     fn maintain(&mut self) {
         let backlogs: Vec<u64> = self.consumers.values().map(|known| self.bytes(known.cursor)).collect();
+        let kept_from = self.finished(|known| known.holds() && known.when_behind.backlog_bytes_max().is_none());
         for (known, backlog) in self.consumers.values_mut().zip(backlogs) {
             let bytes_max = known.when_behind.backlog_bytes_max();
             let is_beyond = known.registered && bytes_max.is_some_and(|bytes_max| backlog > bytes_max);
             let keeps_rows = known.when_behind.rows_of().is_some();
-            known.cut_off |= is_beyond && !keeps_rows;
+            known.cut_off |= is_beyond && !keeps_rows && known.cursor < kept_from;
             known.behind = is_beyond && keeps_rows;
         }
         if self.has_appended {

@@ -11,6 +11,7 @@ use super::panics;
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
+use utoipa::ToSchema;
 
 /// The number of a source; sources are the listeners in configuration order, then [`Accounts::recovered`].
 pub type SourceNo = u8;
@@ -28,7 +29,7 @@ pub enum RecordOutcome {
 }
 
 /// One source's records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     pub received: u64,
     pub committed: u64,

@@ -26,6 +26,15 @@ impl Mark {
     /// In the log of events, in the place of a client: when the oldest record that a group's events tell of was received,
     /// microseconds since 1970.
     pub const RECEIVED: &str = "log/received_us";
+    /// Likewise, with the name of a first log behind it: from which record to which one the router was cut off from that, and when what lies
+    /// before and behind was received (0: unknown).
+    pub const GAP_FROM: &str = "log/gap_from/";
+    pub const GAP_TO: &str = "log/gap_to/";
+    pub const GAP_SINCE: &str = "log/gap_since_us/";
+    pub const GAP_UNTIL: &str = "log/gap_until_us/";
+    /// Of events that are made anew from what was stored, and of those that are told once more because what they end was made anew.
+    pub const MADE_ANEW: &str = "log/made_anew";
+    pub const TOLD_AGAIN: &str = "log/told_again";
     /// What our own marks begin with, and no client's id may.
     pub const RESERVED: &str = "log/";
 

@@ -98,6 +98,7 @@ impl Intake {
             received_us: 0,
             receipt_time: ReceiptTime::default(),
             records: 0,
+            admits_rows: false,
             unpublished: HashMap::new(),
             unsynced: false,
             intake: self.clone(),
@@ -105,12 +106,6 @@ impl Intake {
             protocol,
             on_commit,
         }
-    }
-
-    /// Whether no more rows are taken for the database for now. A listener that can refuse a single message asks before it
-    /// takes one; what is staged all the same is set aside.
-    pub fn is_full_for(&self, database: &str) -> bool {
-        self.rows.as_ref().is_some_and(|gate| gate.is_full(database))
     }
 
     /// Which shard owns everything that is at home at a machine.
@@ -157,6 +152,7 @@ pub struct IntakeBuffer {
     received_us: i64,
     receipt_time: ReceiptTime,
     records: u64,
+    admits_rows: bool,
     /// Numbers given to this connection that its catalogue does not have yet, with the sensors' homes.
     unpublished: HashMap<SensorNo, MachineNo>,
     /// This round uses such a number: it may not be durable.
@@ -210,6 +206,11 @@ impl IntakeBuffer {
     /// Records staged in this round.
     pub fn staged_records(&self) -> u64 {
         self.records
+    }
+
+    /// Of these, those that are set aside.
+    pub fn staged_dead_letters(&self) -> u64 {
+        self.staged[0].dead_letters.iter().map(|letter| letter.records).sum()
     }
 
     /// A TCP client's progress, to become durable with this round's records.
@@ -398,6 +399,14 @@ impl Visitor for IntakeBuffer {
                 self.intake.remarks.enter(RemarkKind::Quality, &self.topic, told);
             }
             Remark::OtherMachine => self.intake.remarks.enter(RemarkKind::Place, &self.topic, shown),
+            Remark::UnknownTime => {
+                let told = || format!("{} is not read as a time", shown());
+                self.intake.remarks.enter(RemarkKind::Time, &self.topic, told);
+            }
+            Remark::NotTaken => {
+                let told = || format!("{} may hold readings and was not taken", shown());
+                self.intake.remarks.enter(RemarkKind::Part, &self.topic, told);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is worth saying of messages although their records were taken: a place that the catalogue knows otherwise, a key of a
-//! snapshot that is no column, a word for a quality that is none.
+//! snapshot that is no column, a word for a quality that is none, a time that cannot be read, and what may hold readings and was
+//! not taken.
 //!
 //! Enters one remark; leaves a count per kind, and once a minute for each a line with an example and what to do.
 
@@ -19,16 +20,22 @@ pub enum RemarkKind {
     Column,
     /// A quality that cannot be read.
     Quality,
+    /// What may be a time and cannot be read as one, where nothing else says it.
+    Time,
+    /// What may hold readings and was not taken.
+    Part,
 }
 
 impl RemarkKind {
-    pub const ALL: [Self; 3] = [Self::Place, Self::Column, Self::Quality];
+    pub const ALL: [Self; 5] = [Self::Place, Self::Column, Self::Quality, Self::Time, Self::Part];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Place => "place",
             Self::Column => "column",
             Self::Quality => "quality",
+            Self::Time => "time",
+            Self::Part => "part",
         }
     }
 
@@ -42,6 +49,14 @@ impl RemarkKind {
             Self::Quality => {
                 "stored as uncertain: write good, uncertain or bad, an OPC UA status code or an OPC DA quality, or name the word \
                  in the qualities of its [[topics]] template"
+            }
+            Self::Time => {
+                "stored with the time of receipt: write the time with Z or an offset as `timestamp`, or say the clock's zone in its \
+                 [[topics]] template"
+            }
+            Self::Part => {
+                "the rest was stored: name each sensor beside its value, give values of other times a time of their own, or name the \
+                 list in the keys of its [[topics]] template"
             }
         }
     }
@@ -147,7 +162,7 @@ mod tests {
             assert_eq!(remarks.due(RemarkKind::Place, begun + Duration::from_secs(second)), None);
         }
         assert_eq!(remarks.due(RemarkKind::Place, begun + TELL_EVERY), Some(59));
-        assert_eq!(RemarkKind::ALL.map(|kind| remarks.count(kind)), [61, 1, 0]);
+        assert_eq!(RemarkKind::ALL.map(|kind| remarks.count(kind)), [61, 1, 0, 0, 0]);
     }
 
     #[test]

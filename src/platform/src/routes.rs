@@ -156,7 +156,8 @@ async fn look_up_now(lookup: &Lookup, environment: &Environment) -> Result<Strin
     let registry = Registry::load(None)?;
     let settings = PostgresSettings::from_environment(registry.get(&lookup.database)?, environment)?;
     let client = settings.connect().await?;
-    lookups::look_up(&client, lookup).await.map_err(|error| settings.error(error))
+    let answer = lookups::look_up(&client, lookup, lookups::lately_us(None), None).await;
+    answer.map(|answer| answer.rows).map_err(|error| settings.error(error))
 }
 
 /// The event with what the look-up says of it; `None` when that is nothing.

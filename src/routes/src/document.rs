@@ -80,7 +80,7 @@ pub fn key(route: &Route, event: &RoutedEvent) -> Vec<(String, Part)> {
     nested(route.columns.iter().filter(|(name, _)| route.key.contains(name)), (route, event))
 }
 
-/// The path of a time that must not be later than the event, for a document to be found.
+/// The path of a time that must not be later than the event, for a document to be found; one without it is.
 pub fn not_later(route: &Route) -> Option<&str> {
     let path = route.only.as_deref()?.strip_suffix(NOT_LATER)?;
     (!path.is_empty() && !path.contains([' ', '$'])).then_some(path)
@@ -110,8 +110,10 @@ pub(crate) fn check(route: &Route, lookups: &[Lookup]) -> Result<(), String> {
     if route.when.is_some() || !route.group_by.is_empty() {
         return Err("when and group_by are for SQL; in MongoDB say `requires` and `among`".to_owned());
     }
-    if route.only.is_some() && (not_later(route).is_none() || route.operation != Operation::Update) {
-        return Err("only narrows an update, and in MongoDB it is `<path of a time> <= event.at`".to_owned());
+    if route.only.is_some() && (not_later(route).is_none() || route.operation == Operation::Insert) {
+        return Err(
+            "only narrows an update or an upsert, and in MongoDB it is `<path of a time> <= event.at`".to_owned()
+        );
     }
     let lookup = joined::joins(route, lookups);
     match (&route.from, lookup) {

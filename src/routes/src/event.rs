@@ -28,6 +28,9 @@ pub struct RoutedEvent {
     pub log_offset: u64,
     pub kind: &'static str,
     pub at_us: i64,
+    /// It was told before, and ends what was made anew behind it: see [`crate::again`].
+    #[serde(skip)]
+    pub is_again: bool,
     #[serde(flatten)]
     pub values: Map<String, Value>,
 }
@@ -106,7 +109,12 @@ impl RoutedEvent {
         fields.put("kind", kind);
         fields.put("log_offset", log_offset);
         fields.put("at", time(at_us)?);
-        Some(Self { log_offset, kind, at_us, values: fields.values })
+        Some(Self { log_offset, kind, at_us, is_again: false, values: fields.values })
+    }
+
+    /// The same under another name.
+    pub fn name(&mut self, log: Uuid, number: u64) {
+        self.values.insert("uid".to_owned(), uid(log, number).into());
     }
 }
 
@@ -136,7 +144,7 @@ impl RoutedEvent {
         let log_offset = values.get("log_offset").and_then(Value::as_u64).unwrap_or(0);
         values.entry("uid").or_insert_with(|| uid(Uuid::nil(), log_offset).into());
         values.entry("log_offset").or_insert_with(|| log_offset.into());
-        Ok(Self { log_offset, kind, at_us, values })
+        Ok(Self { log_offset, kind, at_us, is_again: false, values })
     }
 }
 

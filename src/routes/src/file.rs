@@ -78,7 +78,7 @@ pub struct Lookup {
     pub name: String,
     /// One of PostgreSQL.
     pub database: String,
-    /// A query there.
+    /// A query there. [`SINCE`] in it stands for the earliest time that an event may have, [`UNTIL`] for the latest.
     pub sql: String,
     /// Its columns and their types.
     pub columns: BTreeMap<String, FieldType>,
@@ -86,6 +86,10 @@ pub struct Lookup {
     #[serde(default = "refresh", with = "humantime_serde")]
     pub refresh: Duration,
 }
+
+/// See [`Lookup::sql`].
+pub const SINCE: &str = "{since}";
+pub const UNTIL: &str = "{until}";
 
 fn refresh() -> Duration {
     Duration::from_secs(10)

@@ -11,6 +11,7 @@
 //! Invariant: what a route writes is a function of the event, of its database's own rows and of constants, so a batch that
 //! was rolled back is written again as the same rows.
 
+pub mod again;
 pub mod check;
 pub mod document;
 pub mod event;

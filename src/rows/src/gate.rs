@@ -2,7 +2,8 @@
 //!
 //! The catalogue of a database is put here when it was read, and again whenever it is: until then its rows are set aside. What a
 //! database alone can judge (foreign keys, triggers, other checks) it judges when the row is written. Of one for which too many
-//! rows wait, messages are set aside whole; listeners that can refuse them ask before.
+//! rows wait, all are set aside, row by row: a message may be longer than what is kept of one letter. Listeners that can refuse
+//! them ask before.
 
 use crate::access::Tables;
 use crate::names;
@@ -43,6 +44,8 @@ pub struct Sender<'a> {
     pub source: u8,
     pub client: &'a str,
     pub received_us: i64,
+    /// Its listener saw that the database was not full, and can refuse the message no more.
+    pub is_admitted: bool,
     pub database: &'a str,
     pub table: &'a str,
 }
@@ -94,43 +97,52 @@ impl Gate {
 
     /// Judges a message: each row is taken or refused, in order.
     pub fn judge(&self, sender: Sender<'_>, payload: &[u8], mut each: impl FnMut(Result<Row, Rejection>)) {
-        let whole =
-            |reason, detail: String| Err(Rejection { reason, detail, payload: payload.to_vec(), is_row: false });
-        let schema = match self.schema_for(sender) {
-            Ok(schema) => schema,
-            Err((reason, detail)) => return each(whole(reason, detail)),
-        };
+        if let Err((reason, detail)) = self.judge_rows(sender, payload, &mut each) {
+            each(Err(Rejection { reason, detail, payload: payload.to_vec(), is_row: false }));
+        }
+    }
+
+    /// Fails with what is wrong with the whole message, before its first row.
+    fn judge_rows(
+        &self,
+        sender: Sender<'_>,
+        payload: &[u8],
+        each: &mut impl FnMut(Result<Row, Rejection>),
+    ) -> Result<(), (Reason, String)> {
         let Sender { database, table, .. } = sender;
-        let (dialect, schema) = schema;
-        let Some(shape) = schema.tables.get(table) else {
-            return each(whole(Reason::BadRow, format!("{database} has no table {table}")));
-        };
-        let rows = match payload::rows(payload) {
-            Ok(rows) => rows,
-            Err(detail) => return each(whole(Reason::MalformedPayload, detail)),
-        };
-        for RawRow { upsert, raw } in rows {
-            each(match row(shape, dialect, raw, upsert) {
+        let place = self.place_for(sender)?;
+        let rows = || payload::rows(payload).map_err(|detail| (Reason::MalformedPayload, detail));
+        if !sender.is_admitted && place.full.load(Ordering::Relaxed) {
+            let detail = format!("too many rows wait for {database}; replay when it has taken them, or send again");
+            rows()?.into_iter().for_each(|raw| each(Err(Rejection::of_row(raw, detail.clone()))));
+            return Ok(());
+        }
+        let schema = place.schema.read().clone();
+        let schema = schema.ok_or_else(|| {
+            (Reason::BadRow, format!("the catalogue of {database} was never read; it has to answer once, then replay"))
+        })?;
+        let shape = schema.tables.get(table);
+        let shape = shape.ok_or_else(|| (Reason::BadRow, format!("{database} has no table {table}")))?;
+        for raw in rows()? {
+            each(match row(shape, place.dialect, raw.raw, raw.upsert) {
                 Ok((key, values)) => Ok(Row {
                     source: sender.source,
                     client: sender.client.to_owned(),
                     received_us: sender.received_us,
                     database: database.to_owned(),
                     table: table.to_owned(),
-                    upsert,
+                    upsert: raw.upsert,
                     key,
                     values,
                 }),
-                Err(detail) => {
-                    let row = Row { upsert, values: raw.to_owned(), ..Row::default() };
-                    let detail = format!("{database}.{table}: {detail}");
-                    Err(Rejection { reason: Reason::BadRow, detail, payload: row.payload().into_bytes(), is_row: true })
-                }
+                Err(detail) => Err(Rejection::of_row(raw, format!("{database}.{table}: {detail}"))),
             });
         }
+        Ok(())
     }
 
-    fn schema_for(&self, sender: Sender<'_>) -> Result<(Dialect, Arc<Schema>), (Reason, String)> {
+    /// The database, if the client may write into its table.
+    fn place_for(&self, sender: Sender<'_>) -> Result<&OpenDatabase, (Reason, String)> {
         let Sender { tables, database, table, .. } = sender;
         if !tables.unwrap_or(&self.anonymous).allow(database, table) {
             let remedy = match tables {
@@ -147,15 +159,14 @@ impl Gate {
         if place.closed.contains(table) {
             return Err((Reason::NotAllowed, format!("{database}.{table} is written by the stream alone")));
         }
-        if place.full.load(Ordering::Relaxed) {
-            let detail = format!("too many rows wait for {database}; replay when it has taken them, or send again");
-            return Err((Reason::BadRow, detail));
-        }
-        let schema = place.schema.read().clone();
-        let schema = schema.ok_or_else(|| {
-            (Reason::BadRow, format!("the catalogue of {database} was never read; it has to answer once, then replay"))
-        })?;
-        Ok((place.dialect, schema))
+        Ok(place)
+    }
+}
+
+impl Rejection {
+    fn of_row(RawRow { upsert, raw }: RawRow<'_>, detail: String) -> Self {
+        let row = Row { upsert, values: raw.to_owned(), ..Row::default() };
+        Self { reason: Reason::BadRow, detail, payload: row.payload().into_bytes(), is_row: true }
     }
 }
 

@@ -4,6 +4,7 @@ use super::access::Tables;
 use super::gate::{Gate, Rejection, Sender};
 use super::payload::ROW_BYTES_MAX;
 use super::schema::{Column, Dialect, Kind, Schema, Table};
+use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use genims_model::{Reason, Row};
 
 fn tables(patterns: &[&str]) -> Tables {
@@ -37,7 +38,8 @@ fn judged(client: &str, database: &str, table: &str, payload: &str) -> Vec<Resul
         "" => None,
         _ => Some(Tables::default()),
     };
-    let sender = Sender { tables: account.as_ref(), source: 3, client, received_us: 7, database, table };
+    let sender =
+        Sender { tables: account.as_ref(), source: 3, client, received_us: 7, is_admitted: false, database, table };
     let mut judged = Vec::new();
     gate().judge(sender, payload.as_bytes(), |each| judged.push(each));
     judged
@@ -47,6 +49,26 @@ fn refused(client: &str, database: &str, table: &str, payload: &str) -> Rejectio
     let mut judged = judged(client, database, table, payload);
     assert_eq!(judged.len(), 1);
     judged.remove(0).unwrap_err()
+}
+
+/// What the gate says of one document for a database of MongoDB.
+fn document(payload: &str) -> Result<Row, Rejection> {
+    let mut gate = Gate::new(tables(&["m.*"]));
+    gate.open("m", Dialect::Mongo, [].into());
+    let notes = Table { open: true, keys: vec![vec!["_id".to_owned()]], ..Table::default() };
+    gate.learn("m", Schema { tables: [("notes".to_owned(), notes)].into() });
+    let sender = Sender {
+        tables: None,
+        source: 0,
+        client: "c",
+        received_us: 0,
+        is_admitted: false,
+        database: "m",
+        table: "notes",
+    };
+    let mut result = None;
+    gate.judge(sender, payload.as_bytes(), |each| result = Some(each));
+    result.unwrap()
 }
 
 #[test]
@@ -104,35 +126,15 @@ fn a_row_names_its_column_at_fault() {
 
 #[test]
 fn a_document_needs_a_key_only_to_be_changed() {
-    let mut gate = Gate::new(tables(&["m.*"]));
-    gate.open("m", Dialect::Mongo, [].into());
-    let notes = Table { open: true, keys: vec![vec!["_id".to_owned()]], ..Table::default() };
-    gate.learn("m", Schema { tables: [("notes".to_owned(), notes)].into() });
-    let judge = |payload: &str| {
-        let sender = Sender { tables: None, source: 0, client: "c", received_us: 0, database: "m", table: "notes" };
-        let mut result = None;
-        gate.judge(sender, payload.as_bytes(), |each| result = Some(each));
-        result.unwrap()
-    };
-    assert_eq!(judge(r#"{"text":"x"}"#).unwrap().key, Vec::<String>::new());
-    assert_eq!(judge(r#"{"_id":"n","text":"x"}"#).unwrap().key, ["_id".to_owned()]);
-    let refused = judge(r#"{"upsert":true,"rows":{"text":"x"}}"#).unwrap_err();
+    assert_eq!(document(r#"{"text":"x"}"#).unwrap().key, Vec::<String>::new());
+    assert_eq!(document(r#"{"_id":"n","text":"x"}"#).unwrap().key, ["_id".to_owned()]);
+    let refused = document(r#"{"upsert":true,"rows":{"text":"x"}}"#).unwrap_err();
     assert!(refused.detail.contains("column _id: a row brings a value"), "{}", refused.detail);
-    assert!(judge(r#"{"$where":"x"}"#).is_err());
+    assert!(document(r#"{"$where":"x"}"#).is_err());
 }
 
 #[test]
 fn names_that_mongodb_cannot_take_are_refused_at_the_door() {
-    let mut gate = Gate::new(tables(&["m.*"]));
-    gate.open("m", Dialect::Mongo, [].into());
-    let notes = Table { open: true, keys: vec![vec!["_id".to_owned()]], ..Table::default() };
-    gate.learn("m", Schema { tables: [("notes".to_owned(), notes)].into() });
-    let judge = |payload: &str| {
-        let sender = Sender { tables: None, source: 0, client: "c", received_us: 0, database: "m", table: "notes" };
-        let mut result = None;
-        gate.judge(sender, payload.as_bytes(), |each| result = Some(each));
-        result.unwrap().map_err(|refused| refused.detail)
-    };
     for (row, said) in [
         (r#"{"x\u0000":1}"#, "U+0000"),
         (r#"{"x":[{"y\u0000":1}]}"#, "column x: the field \"y\\0\": MongoDB has no name"),
@@ -143,12 +145,12 @@ fn names_that_mongodb_cannot_take_are_refused_at_the_door() {
         (r#"{"upsert":true,"rows":{"_id":1,"a.b":1}}"#, "column a.b: MongoDB would read the dot"),
         (r#"{"upsert":true,"rows":{"_id":{"$ne":1},"a":1}}"#, "in a key"),
     ] {
-        let detail = judge(row).unwrap_err();
+        let detail = document(row).unwrap_err().detail;
         assert!(detail.contains(said), "{row}: {detail}");
     }
     for row in [r#"{"":1,"a.b":2}"#, r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"a":1}"#, r#"{"a":{"$gt":1,"b":2}}"#]
     {
-        assert!(judge(row).is_ok(), "{row}");
+        assert!(document(row).is_ok(), "{row}");
     }
 }
 
@@ -159,28 +161,53 @@ fn only_what_is_one_row_may_be_kept_together_with_others() {
     assert!(!of("ordres", r#"{"code":"A"}"#) && !of("orders", "no json") && !of("stream", r#"{"code":"A"}"#));
 }
 
+/// What the gate says of a message for a table of `db`.
+fn judged_by(gate: &Gate, table: &str, is_admitted: bool, payload: &str) -> Vec<Result<Row, Rejection>> {
+    let account = tables(&["db.o*"]);
+    let tables = Some(&account);
+    let sender = Sender { tables, source: 3, client: "erp", received_us: 7, is_admitted, database: "db", table };
+    let mut judged = Vec::new();
+    gate.judge(sender, payload.as_bytes(), |each| judged.push(each));
+    judged
+}
+
 #[test]
-fn rows_for_the_database_that_is_full_alone_are_set_aside_whole() {
+fn rows_for_the_database_that_is_full_alone_are_set_aside_one_by_one() {
     let gate = gate();
-    let detail = |table: &str| {
-        let account = tables(&["db.o*"]);
-        let sender = Sender { tables: Some(&account), source: 3, client: "erp", received_us: 7, database: "db", table };
-        let mut details = Vec::new();
-        gate.judge(sender, br#"[{"id":4,"code":"B"},{"id":5,"code":"C"}]"#, |each| {
-            details.push(each.map_err(|error| (error.detail, error.is_row)));
-        });
-        details
-    };
-    assert!(detail("orders").len() == 2 && detail("orders").iter().all(Result::is_ok));
+    let payload = r#"[{"id":4,"code":"B"},{"upsert":true,"rows":{"id":5,"code":"TOOLONG"}}]"#;
+    let judged = |table: &str| judged_by(&gate, table, false, payload);
+    let is_judged_by_column = |judged: &[Result<Row, Rejection>]| matches!(judged, [Ok(_), Err(error)] if error.detail.contains("column code"));
+    assert!(is_judged_by_column(&judged("orders")));
     assert!(!gate.is_full("db") && !gate.is_full("late") && !gate.is_full("nobody"));
     assert!(gate.set_full("db", true) && !gate.set_full("db", true), "it is new once");
     assert!(gate.is_full("db") && !gate.is_full("late"));
-    let details = detail("orders");
-    let [Err((text, is_row))] = &details[..] else { panic!("{details:?}") };
-    assert!(text.starts_with("too many rows wait for db") && !is_row);
-    let details = detail("stream");
-    assert!(matches!(&details[..], [Err((text, _))] if text.contains("may not write")), "{details:?}");
+    let refused: Vec<Rejection> = judged("orders").into_iter().map(Result::unwrap_err).collect();
+    assert!(refused.iter().all(|one| one.is_row && one.detail.starts_with("too many rows wait for db")), "{refused:?}");
+    // Each can be replayed by itself.
+    let payloads: Vec<&[u8]> = refused.iter().map(|one| one.payload.as_slice()).collect();
+    let expected = [&br#"{"id":4,"code":"B"}"#[..], br#"{"upsert":true,"rows":[{"id":5,"code":"TOOLONG"}]}"#];
+    assert_eq!(payloads, expected);
+    let malformed = judged_by(&gate, "orders", false, "no json");
+    let is_whole = |error: &Rejection| error.reason == Reason::MalformedPayload && !error.is_row;
+    assert!(matches!(&malformed[..], [Err(error)] if is_whole(error)), "{malformed:?}");
+    let denied = judged("stream");
+    assert!(matches!(&denied[..], [Err(error)] if error.detail.contains("may not write")), "{denied:?}");
+    assert!(is_judged_by_column(&judged_by(&gate, "orders", true, payload)), "what was let in before is taken");
     assert!(!gate.set_full("nobody", true) && !gate.is_full("nobody"));
     assert!(gate.set_full("db", false) && !gate.is_full("db"));
-    assert!(detail("orders").iter().all(Result::is_ok));
+    assert!(is_judged_by_column(&judged("orders")));
+}
+
+#[test]
+fn of_a_long_message_for_the_database_that_is_full_every_row_can_be_kept() {
+    let gate = gate();
+    gate.set_full("db", true);
+    let rows: Vec<String> =
+        (0..30).map(|id| format!("{{\"id\":{id},\"code\":\"{}\"}}", "x".repeat(100 << 10))).collect();
+    let payload = format!("[{}]", rows.join(","));
+    assert!(payload.len() > 2 * PAYLOAD_KEPT_BYTES_MAX);
+    let refused: Vec<Rejection> =
+        judged_by(&gate, "orders", false, &payload).into_iter().map(Result::unwrap_err).collect();
+    assert!(refused.iter().all(|one| one.payload.len() <= PAYLOAD_KEPT_BYTES_MAX && one.is_row));
+    assert!(refused.iter().map(|one| one.payload.as_slice()).eq(rows.iter().map(String::as_bytes)));
 }

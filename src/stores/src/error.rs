@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    #[error("the spool cannot be read; check the disk below the data directory")]
+    #[error("the spool cannot be read or written; check the disk below the data directory")]
     Log(#[source] Cause),
+    #[error("letters of rows that the database refused cannot be kept, and its rows wait: {0}")]
+    NotKept(Cause),
     #[error("cannot connect; check that the server runs and that URL, user and password are right")]
     Connect(#[source] Cause),
     #[error("PostgreSQL: {}", describe(.0))]
@@ -17,7 +19,7 @@ pub enum SinkError {
     Mongo(#[from] mongodb::error::Error),
     #[error("MongoDB refused to write ({code}): {message}")]
     MongoWrite { code: i32, message: String },
-    #[error("MySQL: {0}")]
+    #[error("MySQL: {}", describe_mysql(.0))]
     Mysql(Box<mysql_async::Error>),
     #[error("route {route}: {source}")]
     Route { route: String, source: Box<SinkError> },
@@ -54,6 +56,8 @@ pub enum SinkError {
          database back from the operations database"
     )]
     CutOff { sink: &'static str, position: u64, first: u64 },
+    #[error("{0} holds a row that this program did not write; restore the table from a copy")]
+    Bookkeeping(&'static str),
     #[error("the position in sink_positions cannot be read")]
     Lineage(#[from] LineageError),
 }
@@ -89,7 +93,10 @@ impl SinkError {
         if let Self::Route { source, .. } = self {
             return source.is_transient();
         }
-        !matches!(self, Self::Log(_) | Self::NotInHistory { .. } | Self::CutOff { .. } | Self::Lineage(_))
+        !matches!(
+            self,
+            Self::Log(_) | Self::NotInHistory { .. } | Self::CutOff { .. } | Self::Bookkeeping(_) | Self::Lineage(_)
+        )
     }
 }
 
@@ -138,6 +145,32 @@ fn describe(error: &tokio_postgres::Error) -> String {
     format!("{} (SQLSTATE {}){remedy}", db.message(), db.code().code())
 }
 
+/// Tables or columns that are not there.
+fn describe_mysql(error: &mysql_async::Error) -> String {
+    const MISSING: [u16; 3] = [1049, 1054, 1146];
+    match error {
+        mysql_async::Error::Server(refusal) if MISSING.contains(&refusal.code) => {
+            format!("{error}; bring the schema up to date with `genims provision`")
+        }
+        _ => error.to_string(),
+    }
+}
+
 fn humantime(duration: &Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_of_an_earlier_release_is_told_what_to_do() {
+        let error = |code| {
+            let (message, state) = ("Table 'genims_internal.route_gaps' doesn't exist".to_owned(), "42S02".to_owned());
+            SinkError::from(mysql_async::Error::Server(mysql_async::ServerError { code, message, state })).to_string()
+        };
+        assert!(error(1146).ends_with("with `genims provision`"), "{}", error(1146));
+        assert!(!error(1213).contains("provision"));
+    }
 }

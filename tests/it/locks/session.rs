@@ -156,9 +156,14 @@ pub(super) fn connect_packet(version: u8, client_id: &str, login: Option<(&str, 
 
 /// PUBLISH of 3.1.1 with QoS 1.
 pub(super) fn publish_packet(topic: &str, payload: &[u8]) -> Vec<u8> {
+    numbered_packet(topic, 1, payload)
+}
+
+/// The same, under an identifier of its own.
+pub(super) fn numbered_packet(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     text(&mut body, topic);
-    body.extend([0, 1]);
+    body.extend(packet_id.to_be_bytes());
     body.extend(payload);
     packet(0x32, &body)
 }

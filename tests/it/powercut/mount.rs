@@ -25,12 +25,15 @@ pub(crate) struct Mounted {
     session: Option<BackgroundSession>,
 }
 
-/// Whether a test that needs a disk of its own can run; where this machine lets nobody mount, that is said. With
-/// `GENIMS_MUST_MOUNT=1`, which CI sets, the test fails instead.
+/// With `GENIMS_MUST_MOUNT=1`, which CI sets, a test that this machine does not let run fails.
+pub(crate) fn must_mount() -> bool {
+    std::env::var("GENIMS_MUST_MOUNT").is_ok_and(|value| value == "1")
+}
+
+/// Whether a test that needs a disk of its own can run; where this machine lets nobody mount, that is said.
 pub(crate) fn can_mount(probe: &Path) -> bool {
     let Err(error) = Mounted::new(probe) else { return true };
-    let must = std::env::var("GENIMS_MUST_MOUNT").is_ok_and(|value| value == "1");
-    assert!(!must, "GENIMS_MUST_MOUNT=1, and no FUSE file system can be mounted here: {error}");
+    assert!(!must_mount(), "GENIMS_MUST_MOUNT=1, and no FUSE file system can be mounted here: {error}");
     println!("skipped, no FUSE file system can be mounted here: {error}");
     false
 }

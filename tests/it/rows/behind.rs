@@ -95,6 +95,10 @@ fn is_full(plant: &Plant) -> bool {
     sink(&report, "hr")["last_error"].as_str().is_some_and(|error| error.contains("too many rows wait"))
 }
 
+/// As many are with the library at a time. Connected again, it sends what waits there without a bound, and forgets one for whose
+/// packet identifier another is still not acknowledged: fewer than the hundred identifiers that it uses are never such.
+const WINDOW: usize = 50;
+
 /// Publishes with MQTT 3.1.1 as a program does that keeps what is not acknowledged: connects again whenever the server ends the
 /// connection.
 fn publish_patiently(address: SocketAddr, client_id: &str, messages: &[(String, Vec<u8>)]) {
@@ -102,14 +106,20 @@ fn publish_patiently(address: SocketAddr, client_id: &str, messages: &[(String, 
     let mut options = MqttOptions::new(client_id, address.ip().to_string(), address.port());
     // The library keeps what is not acknowledged as long as the server keeps the session.
     options.set_clean_session(false);
-    let (client, mut connection) = Client::new(options, messages.len() + 1);
-    for (topic, payload) in messages {
-        client.publish(topic, QoS::AtLeastOnce, false, payload.clone()).unwrap();
-    }
-    let mut acknowledged = 0;
+    let (client, mut connection) = Client::new(options, WINDOW);
+    let (mut waiting, mut acknowledged) = (messages.iter(), 0);
+    let mut publish_next = || {
+        if let Some((topic, payload)) = waiting.next() {
+            client.publish(topic, QoS::AtLeastOnce, false, payload.clone()).unwrap();
+        }
+    };
+    (0..WINDOW).for_each(|_| publish_next());
     for event in connection.iter() {
         match event {
-            Ok(Event::Incoming(Incoming::PubAck(_))) => acknowledged += 1,
+            Ok(Event::Incoming(Incoming::PubAck(_))) => {
+                acknowledged += 1;
+                publish_next();
+            }
             Ok(_) => {}
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }

@@ -9,6 +9,7 @@ mod postgres;
 mod proxy;
 mod refusals;
 mod routed;
+mod routed_gaps;
 mod routed_servers;
 mod servers;
 mod stuck;
@@ -24,6 +25,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         refusals::tests,
         stuck::tests,
         routed::tests,
+        routed_gaps::tests,
         mongodb::tests,
         numbers::tests,
     ];

@@ -36,7 +36,7 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
 }
 
 /// Changes of a machine's state, the first of them number `from`.
-fn changes(from: i64, count: i64) -> Group {
+pub(super) fn changes(from: i64, count: i64) -> Group {
     let change = |number: i64| {
         let (from, to) = if number % 2 == 0 { ("IDLE", "RUNNING") } else { ("RUNNING", "IDLE") };
         let (timestamp_us, from, to) = (noon_us() + number * 1_000_000, from.to_owned(), to.to_owned());
@@ -50,18 +50,18 @@ fn retries(plant: &Plant) -> u64 {
 }
 
 /// Rows of the plant's events, and how many different ones.
-async fn in_postgres(databases: &Databases) -> (i64, i64) {
+pub(super) async fn in_postgres(databases: &Databases) -> (i64, i64) {
     let query = "SELECT count(*), count(DISTINCT document_id) FROM hcm_integration_log WHERE document_id LIKE 'EV-%'";
     let row = databases.connect_postgres().await.query_one(query, &[]).await.unwrap();
     (row.get(0), row.get(1))
 }
 
-async fn in_mysql(databases: &Databases) -> (i64, i64) {
+pub(super) async fn in_mysql(databases: &Databases) -> (i64, i64) {
     let query = "SELECT count(*), count(DISTINCT record_key) FROM business_alerts";
     databases.connect_mysql().await.query_first(query).await.unwrap().unwrap()
 }
 
-async fn in_mongodb(databases: &Databases) -> (i64, i64) {
+pub(super) async fn in_mongodb(databases: &Databases) -> (i64, i64) {
     let by_id = doc! { "$group": { "_id": "$_id", "copies": { "$sum": 1 } } };
     let all = doc! { "$group": { "_id": null, "ids": { "$sum": 1 }, "documents": { "$sum": "$copies" } } };
     let series = databases.mongo_database().await.collection::<Document>(SERIES);

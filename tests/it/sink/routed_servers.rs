@@ -9,6 +9,7 @@ use genims_databases::{MongoSettings, MysqlConnection, MysqlSettings, PostgresSe
 use genims_dev::{Server, Stack};
 use genims_model::Cause;
 use genims_routes::Routes;
+use genims_stores::postgres::Connector;
 use genims_stores::routed::mongo::RoutedMongo;
 use genims_stores::routed::mysql::RoutedMysql;
 use genims_stores::routed::postgres::RoutedPostgres;
@@ -26,6 +27,8 @@ pub(super) struct Databases {
     stack: &'static Stack,
     /// Of the databases, of MariaDB's user, and of MongoDB's client.
     pub(super) name: String,
+    /// The sinks' name in bookkeeping that tests share.
+    sink: &'static str,
     routes: Routes,
     slow: Routes,
 }
@@ -74,7 +77,8 @@ impl Databases {
         };
         let routes = Self::routes(harness, texts().map(|(file, text)| (file, text.to_owned())));
         let slow = Self::routes(harness, texts().map(slow));
-        Self { stack, name, routes, slow }
+        let sink: &'static str = Box::leak(name.clone().into_boxed_str());
+        Self { stack, name, sink, routes, slow }
     }
 
     fn routes(harness: &Harness, files: impl Iterator<Item = (&'static str, String)>) -> Routes {
@@ -128,6 +132,15 @@ impl Databases {
 
     /// A sink behind the wire at `address`, on which what is said can be read, and what it has done.
     pub(super) fn follow_postgres(&self, plant: &Plant, address: SocketAddr) -> (Sink, Arc<Routed>) {
+        let (target, routed) = self.target_in_postgres(plant, address);
+        (plant.follow(target, false, BATCH_SIZE), routed)
+    }
+
+    pub(super) fn target_in_postgres(
+        &self,
+        plant: &Plant,
+        address: SocketAddr,
+    ) -> (RoutedPostgres<impl Connector + use<>>, Arc<Routed>) {
         let url = self.stack.postgres_url(&self.name);
         let url = url.replace(&self.postgres_address().to_string(), &address.to_string()) + "?sslmode=disable";
         let settings = PostgresSettings::from_url("hr", &url).unwrap();
@@ -136,8 +149,7 @@ impl Databases {
             async move { settings.connect().await.map_err(|error| Box::new(error) as Cause) }
         };
         let routed = Self::routed(&self.routes, "genims_hr_db");
-        let target = RoutedPostgres::new("hr", connect, plant.directory.clone(), routed.clone());
-        (plant.follow(target, false, BATCH_SIZE), routed)
+        (RoutedPostgres::new(self.sink, connect, plant.directory.clone(), routed.clone()), routed)
     }
 
     pub(super) fn follow_mysql(&self, plant: &Plant, address: SocketAddr) -> (Sink, Arc<Routed>) {
@@ -150,19 +162,31 @@ impl Databases {
     }
 
     fn follow_mysql_by(&self, routes: &Routes, plant: &Plant, address: SocketAddr) -> (Sink, Arc<Routed>) {
-        let url = self.mysql_url().replace(&self.mysql_address().to_string(), &address.to_string());
-        let settings = MysqlSettings::from_url("audit", &url).unwrap();
-        let routed = Self::routed(routes, "genims_audit_db");
-        let target = RoutedMysql::new("audit", settings, plant.directory.clone(), routed.clone());
+        let (target, routed) = self.target_in_mysql(routes, plant, address);
         (plant.follow(target, false, BATCH_SIZE), routed)
     }
 
+    pub(super) fn usual_target_in_mysql(&self, plant: &Plant) -> (RoutedMysql, Arc<Routed>) {
+        self.target_in_mysql(&self.routes, plant, self.mysql_address())
+    }
+
+    fn target_in_mysql(&self, routes: &Routes, plant: &Plant, address: SocketAddr) -> (RoutedMysql, Arc<Routed>) {
+        let url = self.mysql_url().replace(&self.mysql_address().to_string(), &address.to_string());
+        let settings = MysqlSettings::from_url("audit", &url).unwrap();
+        let routed = Self::routed(routes, "genims_audit_db");
+        (RoutedMysql::new(self.sink, settings, plant.directory.clone(), routed.clone()), routed)
+    }
+
     pub(super) async fn follow_mongo(&self, plant: &Plant, address: SocketAddr) -> (Sink, Arc<Routed>) {
+        let (target, routed) = self.target_in_mongo(plant, address).await;
+        (plant.follow(target, false, BATCH_SIZE), routed)
+    }
+
+    pub(super) async fn target_in_mongo(&self, plant: &Plant, address: SocketAddr) -> (RoutedMongo, Arc<Routed>) {
         let url = self.stack.mongodb_url().replace(&self.mongo_address().to_string(), &address.to_string());
         let settings = MongoSettings::from_url("production", &format!("{url}&appName={}", self.name)).unwrap();
         let client = settings.client().await.unwrap();
         let routed = Self::routed(&self.routes, "genims_production");
-        let target = RoutedMongo::new("production", client, self.name.clone(), plant.directory.clone(), routed.clone());
-        (plant.follow(target, false, BATCH_SIZE), routed)
+        (RoutedMongo::new(self.sink, client, self.name.clone(), plant.directory.clone(), routed.clone()), routed)
     }
 }

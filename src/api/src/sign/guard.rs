@@ -17,9 +17,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Where a request shows that it comes from a page of ours.
-pub(super) const PROOF: &str = "x-genims-proof";
+pub(crate) const PROOF: &str = "x-genims-proof";
 /// Streams of events: a browser opens them again by itself, so they are no use of a session.
 const WATCHED: [&str; 2] = ["/live", "/api/v1/events"];
+/// A page that asks for itself again says so: that is no use either.
+const WATCHING: &str = "x-genims-watching";
 /// No form here is longer.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024;
 
@@ -62,19 +64,17 @@ impl Access {
     }
 }
 
-/// Lets those who have the right in to the routes. Without sign-in everybody reads and nobody acts: whoever can reach a port
-/// of loopback, a page in a browser among them, is nobody in particular.
+/// Lets those who have the right in to the routes. Without sign-in everybody is let in to what asks for nobody, and nobody to
+/// the rest: whoever can reach a port of loopback, a page in a browser among them, is nobody in particular.
 pub(crate) fn guarded<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     doorway: &Doorway,
     right: Right,
 ) -> Router<S> {
-    match (&doorway.sign, right) {
-        (Some(sign), _) => routes.route_layer(from_fn_with_state((sign.clone(), right), guard)),
-        (None, Right::Read | Right::Audit) => routes,
-        (None, Right::Own | Right::Act | Right::Manage) => {
-            routes.route_layer(from_fn_with_state(doorway.refusals.clone(), unsigned))
-        }
+    match &doorway.sign {
+        Some(sign) => routes.route_layer(from_fn_with_state((sign.clone(), right), guard)),
+        None if doorway.asks(right) => routes.route_layer(from_fn_with_state(doorway.refusals.clone(), unsigned)),
+        None => routes,
     }
 }
 
@@ -86,7 +86,7 @@ async fn unsigned(State(refusals): State<Arc<Refusals>>, request: Request, _: Ne
 
 async fn guard(State((sign, right)): State<(Arc<Sign>, Right)>, mut request: Request, next: Next) -> Response {
     let host = host(&request);
-    let is_use = !WATCHED.contains(&request.uri().path());
+    let is_use = !WATCHED.contains(&request.uri().path()) && !request.headers().contains_key(WATCHING);
     let access = match sign.access(request.headers(), is_use) {
         Ok(access) => access,
         Err(kind) => return sign.turned_away(kind, &host, &request),

@@ -25,18 +25,22 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use guard::{Access, BODY_BYTES_MAX, guarded};
+pub(crate) use guard::{Access, BODY_BYTES_MAX, PROOF, guarded};
 pub(crate) use origin::only_here;
-pub(crate) use pages::{Signed, router, session};
+pub(crate) use pages::{Signed, router};
 pub use users::Users;
 
 use crate::socket::DOOR;
 use genims_locks::refusals::{RefusalKind, Refusals};
 use genims_locks::tls::Tls;
+use role::Right;
 use sessions::Sessions;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+
+/// A session's, where there is no TLS.
+pub(crate) const COOKIE: &str = "genims";
 
 /// Counts what was refused over HTTP, and tells it to the audit.
 pub(crate) fn refused(refusals: &Refusals, kind: RefusalKind, name: &str, host: &str) {
@@ -59,6 +63,13 @@ pub struct Doorway {
     pub refusals: Arc<Refusals>,
     /// Certificates, clients and users are to be read again.
     pub reload: Arc<Notify>,
+}
+
+impl Doorway {
+    /// Whether only those who have signed in may: without sign-in everybody reads and nobody acts.
+    pub(crate) fn asks(&self, right: Right) -> bool {
+        self.sign.is_some() || !matches!(right, Right::Read | Right::Audit)
+    }
 }
 
 /// What sign-in needs.
@@ -103,7 +114,7 @@ impl Sign {
     }
 
     /// The prefix makes browsers refuse to take it from elsewhere.
-    fn cookie(&self) -> &'static str {
-        if self.secure { "__Host-genims" } else { "genims" }
+    pub(crate) fn cookie(&self) -> &'static str {
+        if self.secure { "__Host-genims" } else { COOKIE }
     }
 }

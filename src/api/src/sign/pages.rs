@@ -10,7 +10,7 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Form, Json, Router};
+use axum::{Form, Router};
 use genims_locks::refusals::RefusalKind;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -63,12 +63,6 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(doorway: &Doorway) -> Rou
         .route("/sign-in/first", post(make_first))
         .with_state(sign.clone());
     open.merge(guarded(own.with_state(sign.clone()), doorway, Right::Own))
-}
-
-/// Who asks, and what its forms have to bring along.
-pub(crate) async fn session(Extension(access): Extension<Access>) -> impl IntoResponse {
-    let user = &access.user;
-    Json(serde_json::json!({ "name": user.name, "role": user.role, "proof": access.proof() }))
 }
 
 fn page(sign: &Sign, status: StatusCode, complaint: &str) -> Response {

@@ -7,6 +7,7 @@ use super::role::Role;
 use super::*;
 use crate::http;
 use crate::report::{Observe, ServerReport};
+use crate::talkers::TalkersReport;
 use crate::window::Window;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -27,6 +28,10 @@ struct Nothing;
 impl Observe for Nothing {
     fn report(&self) -> ServerReport {
         ServerReport { version: "1".into(), ready: true, ..ServerReport::default() }
+    }
+
+    fn talkers(&self) -> TalkersReport {
+        TalkersReport::default()
     }
 }
 
@@ -132,6 +137,10 @@ async fn each_role_sees_what_is_its_own_and_nobody_sees_nothing() {
     for (method, path, expected) in [
         ("GET", "/", [200, 200, 403, 200]),
         ("GET", "/live", [200, 200, 403, 200]),
+        ("GET", "/plants", [200, 200, 403, 200]),
+        ("GET", "/machines/x", [404, 404, 403, 404]),
+        ("GET", "/api/v1/machines", [200, 200, 403, 200]),
+        ("GET", "/api/v1/machines/x/readings", [404, 404, 403, 404]),
         ("GET", "/stats", [200, 200, 403, 200]),
         ("GET", "/metrics", [200, 200, 403, 200]),
         ("GET", "/api/v1", [200, 200, 403, 200]),
@@ -151,16 +160,16 @@ async fn each_role_sees_what_is_its_own_and_nobody_sees_nothing() {
         }
         assert_eq!(trial.status(method, path, &[]).await, 401, "{path}");
     }
-    assert_eq!(trial.counted(RefusalKind::Nobody), 13);
-    assert_eq!(trial.counted(RefusalKind::Role), 8 + 2 + 2 + 3 + 2);
+    assert_eq!(trial.counted(RefusalKind::Nobody), 17);
+    assert_eq!(trial.counted(RefusalKind::Role), 12 + 2 + 2 + 3 + 2);
     let page = [("accept", "text/html"), ("cookie", cookies[2].as_str())];
     let response = trial.ask("GET", "/", &page, "").await;
     assert_eq!((response.status().as_u16(), &response.headers()["location"]), (303, &"/audit".parse().unwrap()));
     let response = trial.ask("GET", "/", &page[..1], "").await;
     assert_eq!((response.status().as_u16(), &response.headers()["location"]), (303, &"/sign-in".parse().unwrap()));
-    assert_eq!(trial.counted(RefusalKind::Nobody), 13, "whoever opens the page is nobody yet");
+    assert_eq!(trial.counted(RefusalKind::Nobody), 17, "whoever opens the page is nobody yet");
     assert_eq!(trial.status("GET", "/stats", &page[..1]).await, 303);
-    assert_eq!(trial.counted(RefusalKind::Nobody), 14, "what else is opened is counted");
+    assert_eq!(trial.counted(RefusalKind::Nobody), 18, "what else is opened is counted");
     for open in ["/sign-in", "/healthz", "/readyz", "/assets/window.css"] {
         assert_eq!(trial.status("GET", open, &[]).await, 200, "{open}");
     }

@@ -2,6 +2,7 @@
 //! than the server takes; a cut or mad one is refused with the file's name.
 
 use crate::errors::BackupError;
+use crate::saved::{Saved, SavedFile};
 use genims_databases::mongo::INTERNAL_DATABASE;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use std::io::{BufReader, Read};
@@ -62,10 +63,11 @@ pub(super) fn bytes(folder: &Path, document: &Document) -> Result<Vec<u8>, Backu
     Ok(raw.into_bytes())
 }
 
-pub(super) fn definitions(folder: &Path) -> Result<Vec<Definition>, BackupError> {
-    let path = folder.join(DEFINITIONS);
+pub(super) fn definitions(saved: &Saved<'_>) -> Result<Vec<Definition>, BackupError> {
+    let file = saved.open(DEFINITIONS)?;
+    let path = file.path.clone();
     let damaged = |cause: &str| BackupError::Damaged { file: path.display().to_string(), cause: cause.to_owned() };
-    let mut documents = Documents::open(&path)?;
+    let mut documents = Documents::new(file);
     let mut definitions = Vec::new();
     while let Some(raw) = documents.next()? {
         let document = Document::try_from(raw).map_err(|error| damaged(&error.to_string()))?;
@@ -77,7 +79,7 @@ pub(super) fn definitions(folder: &Path) -> Result<Vec<Definition>, BackupError>
 /// The documents of a file, one after the other.
 pub(super) struct Documents {
     path: String,
-    file: BufReader<std::fs::File>,
+    file: BufReader<SavedFile>,
 }
 
 /// MongoDB takes 16 MiB and a little more of its own.
@@ -86,9 +88,8 @@ const DOCUMENT_MAX: usize = 17 * 1024 * 1024;
 const DOCUMENT_MIN: usize = 5;
 
 impl Documents {
-    pub(super) fn open(path: &Path) -> Result<Self, BackupError> {
-        let file = std::fs::File::open(path).map_err(BackupError::read(path))?;
-        Ok(Self { path: path.display().to_string(), file: BufReader::new(file) })
+    pub(super) fn new(file: SavedFile) -> Self {
+        Self { path: file.path.display().to_string(), file: BufReader::new(file) }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<RawDocumentBuf>, BackupError> {
@@ -112,15 +113,20 @@ impl Documents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::{Content, Manifest};
+    use chrono::Utc;
+    use genims_databases::Engine;
 
     #[test]
     fn documents_are_read_one_by_one_and_a_cut_or_mad_one_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("x.bson");
         let one = bytes(folder.path(), &doc! { "_id": 1, "text": "x" }).expect("BSON");
+        let manifest = Manifest::new("d", Engine::Mongodb, String::new(), Utc::now(), None, Content::default());
+        manifest.write(folder.path()).expect("written");
+        let saved = Saved::new(folder.path(), &manifest, None).expect("in clear");
         let read = |content: &[u8]| {
-            std::fs::write(&path, content).expect("written");
-            let mut documents = Documents::open(&path)?;
+            std::fs::write(folder.path().join("x.bson"), content).expect("written");
+            let mut documents = Documents::new(saved.open("x.bson")?);
             let mut count = 0;
             while documents.next()?.is_some() {
                 count += 1;

@@ -6,7 +6,6 @@ use super::positions::{LEDGER, POSITIONS, Positions};
 use crate::errors::BackupError;
 use crate::manifest::FileEntry;
 use crate::task::Work;
-use crate::written::Written;
 use futures_util::TryStreamExt;
 use genims_databases::MongoSettings;
 use genims_databases::mongo::INTERNAL_DATABASE;
@@ -14,6 +13,9 @@ use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// What routes into the database have told lately (`genims_stores::routed::gaps`).
+const FACTS: &str = "routed_facts";
 
 /// What was dumped.
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ impl Dumped {
     /// The positions, which are known last.
     pub(super) fn add_positions(&mut self, work: &Work<'_>, positions: &[Document]) -> Result<(), BackupError> {
         let definition = internal(POSITIONS);
-        let mut file = Written::create(work.folder, &definition.file())?;
+        let mut file = work.create(&definition.file())?;
         for position in positions {
             work.take(&mut file, &bytes(work.folder, position)?)?;
         }
@@ -54,27 +56,33 @@ pub(super) async fn dump(
 ) -> Result<Dumped, BackupError> {
     let failed = |error| BackupError::from(settings.error(error));
     let mut dumped = Dumped::default();
-    let mut described = Written::create(work.folder, DEFINITIONS)?;
+    let mut described = work.create(DEFINITIONS)?;
     let databases = [(client.database(INTERNAL_DATABASE), true), (client.database(settings.database_name()), false)];
+    let mut collections = Vec::new();
     for (database, internal) in databases {
-        for definition in described_by(&database, internal).await.map_err(failed)? {
-            work.take(&mut described, &bytes(work.folder, &definition.document())?)?;
-            if definition.is_view || (internal && definition.name == POSITIONS) {
-                continue;
-            }
-            work.step(&definition.name);
-            let filter = if internal && definition.name == LEDGER { before.settled() } else { Document::new() };
-            let mut file = Written::create(work.folder, &definition.file())?;
-            let collection = database.collection::<Document>(&definition.name);
-            let mut found = collection.find(filter).await.map_err(failed)?;
-            let mut count = 0;
-            while found.advance().await.map_err(failed)? {
-                work.take(&mut file, found.current().as_bytes())?;
-                count += 1;
-            }
-            dumped.files.push(file.finish()?);
-            dumped.rows.insert(definition.told(), count);
+        let definitions = described_by(&database, internal).await.map_err(failed)?;
+        collections.extend(definitions.into_iter().map(|definition| (database.clone(), definition)));
+    }
+    // A fact is there before its documents, and documents without their fact would be made anew beside themselves.
+    collections.sort_by_key(|(_, definition)| definition.internal && definition.name == FACTS);
+    for (database, definition) in collections {
+        work.take(&mut described, &bytes(work.folder, &definition.document())?)?;
+        let is = |name: &str| definition.internal && definition.name == name;
+        if definition.is_view || is(POSITIONS) {
+            continue;
         }
+        work.step(&definition.name);
+        let filter = if is(LEDGER) { before.settled() } else { Document::new() };
+        let mut file = work.create(&definition.file())?;
+        let collection = database.collection::<Document>(&definition.name);
+        let mut found = collection.find(filter).await.map_err(failed)?;
+        let mut count = 0;
+        while found.advance().await.map_err(failed)? {
+            work.take(&mut file, found.current().as_bytes())?;
+            count += 1;
+        }
+        dumped.files.push(file.finish()?);
+        dumped.rows.insert(definition.told(), count);
     }
     dumped.files.push(described.finish()?);
     Ok(dumped)

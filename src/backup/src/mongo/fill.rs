@@ -2,11 +2,11 @@
 
 use super::documents::{Definition, Documents};
 use crate::errors::BackupError;
+use crate::saved::Saved;
 use genims_databases::MongoSettings;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::error::ErrorKind;
 use mongodb::{Collection, Database};
-use std::path::Path;
 
 const DOCUMENTS_MAX: usize = 1_000;
 const BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -52,9 +52,9 @@ pub(super) async fn fill(
     settings: &MongoSettings,
     database: &Database,
     definition: &Definition,
-    folder: &Path,
+    saved: &Saved<'_>,
 ) -> Result<u64, BackupError> {
-    let mut documents = Documents::open(&folder.join(definition.file()))?;
+    let mut documents = Documents::new(saved.open(&definition.file())?);
     let collection: Collection<RawDocumentBuf> = database.collection(&definition.name);
     let (mut batch, mut bytes, mut count) = (Vec::new(), 0, 0);
     loop {

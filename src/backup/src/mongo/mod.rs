@@ -15,7 +15,8 @@ mod positions;
 mod witness;
 
 use crate::errors::BackupError;
-use crate::manifest::{Content, Manifest};
+use crate::manifest::Content;
+use crate::saved::Saved;
 use crate::task::{RestoreRequest, Work};
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, MongoSettings};
@@ -25,7 +26,6 @@ use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use positions::Positions;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// So often a dump is begun that others keep writing into.
 const ATTEMPTS: usize = 3;
@@ -99,15 +99,11 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<MongoSettings,
 }
 
 /// The place that it has now.
-pub(crate) async fn restore(
-    wanted: &RestoreRequest<'_>,
-    folder: &Path,
-    manifest: &Manifest,
-) -> Result<String, BackupError> {
+pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> Result<String, BackupError> {
     let settings = target(wanted).await?;
     let failed = |error| BackupError::from(settings.error(error));
     let client = settings.client().await?;
-    let definitions = documents::definitions(folder)?;
+    let definitions = documents::definitions(saved)?;
     let begun = Positions::read(&client).await.map_err(failed)?;
     wanted.step("collections");
     let database = client.database(settings.database_name());
@@ -121,9 +117,9 @@ pub(crate) async fn restore(
     let mut found = std::collections::BTreeMap::new();
     for one in own.iter().filter(|one| !one.is_view) {
         wanted.step(&one.name);
-        found.insert(one.name.clone(), fill::fill(&settings, &database, one, folder).await?);
+        found.insert(one.name.clone(), fill::fill(&settings, &database, one, saved).await?);
     }
-    let mut expected = manifest.clone();
+    let mut expected = saved.manifest.clone();
     if wanted.name.is_some() {
         expected.content.rows.retain(|name, _| !name.starts_with(&format!("{INTERNAL_DATABASE}.")));
         wanted.compare(&settings.place(), &found, &expected)?;
@@ -132,7 +128,7 @@ pub(crate) async fn restore(
     wanted.step("bookkeeping");
     let bookkeeping = client.database(INTERNAL_DATABASE);
     let standing = bookkeeping.list_collection_names().await.map_err(failed)?;
-    let positions = positions::of_files(&mut internal, folder, &mut found)?;
+    let positions = positions::of_files(&mut internal, saved, &mut found)?;
     for one in &internal {
         // Heads of the audit's chains that stand are younger than those of the backup, and are there to be compared with.
         let name = format!("{INTERNAL_DATABASE}.{}", one.name);
@@ -142,7 +138,7 @@ pub(crate) async fn restore(
         }
         bookkeeping.collection::<Document>(&one.name).drop().await.map_err(failed)?;
         fill::create(&bookkeeping, one).await.map_err(failed)?;
-        found.insert(name, fill::fill(&settings, &bookkeeping, one, folder).await?);
+        found.insert(name, fill::fill(&settings, &bookkeeping, one, saved).await?);
     }
     wanted.compare(&settings.place(), &found, &expected)?;
     // Last: from now on the stream writes again what the backup lacks.

@@ -7,13 +7,13 @@
 use super::documents::{Definition, Documents};
 use crate::errors::BackupError;
 use crate::manifest::LogPosition;
+use crate::saved::Saved;
 use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 pub(super) const POSITIONS: &str = "sink_positions";
@@ -154,14 +154,15 @@ fn offset(document: &Document, name: &str) -> i64 {
 /// Takes them out of what is restored as it is.
 pub(super) fn of_files(
     internal: &mut Vec<Definition>,
-    folder: &Path,
+    saved: &Saved<'_>,
     found: &mut BTreeMap<String, u64>,
 ) -> Result<Positions, BackupError> {
     let mut positions = Positions::default();
     if let Some(at) = internal.iter().position(|one| one.name == POSITIONS) {
         let definition = internal.remove(at);
-        let path = folder.join(definition.file());
-        let mut documents = Documents::open(&path)?;
+        let file = saved.open(&definition.file())?;
+        let path = file.path.clone();
+        let mut documents = Documents::new(file);
         while let Some(raw) = documents.next()? {
             let damaged = |cause: String| BackupError::Damaged { file: path.display().to_string(), cause };
             positions.0.push(Document::try_from(raw).map_err(|error| damaged(error.to_string()))?);

@@ -39,14 +39,20 @@ fn a_list_of_tags_beside_a_number_is_taken() {
     let history = r#"{"n":2,"data":[{"value":1,"ts":1700000000123},{"value":2,"ts":1700000000123}]}"#;
     assert_eq!(points(TEMP, &["TEMP"], history), [timed("TEMP", 1.0), timed("TEMP", 2.0)]);
     let alarms = history.replace("data", "alarms");
-    assert_eq!(points(TEMP, &["TEMP"], &alarms), [untimed("n", 2.0)], "not every list is a history");
-    // An entry at fault is set aside alone, and two lists are no longer one.
+    let found = decoded(TEMP, &["TEMP"], &alarms);
+    assert_eq!(
+        (found.points, found.remarks),
+        (vec![untimed("n", 2.0)], vec!["alarms".to_owned()]),
+        "not every list is a history"
+    );
+    // An entry at fault is set aside alone, and of two lists both are taken.
     let bad = decoded(TAGS, &["A"], r#"{"seq":12,"data":[{"name":"A","value":1},{"name":"B","value":"x"}]}"#);
     assert_eq!((bad.points.as_slice(), bad.reasons()), (&[untimed("A", 1.0)][..], vec![NotANumber]));
     come_back(TAGS, &bad);
     let two = r#"{"seq":12,"x":[{"name":"A","value":1}],"y":[{"name":"B","value":1}]}"#;
-    assert_eq!(points(TAGS, &["A"], two), [untimed("seq", 12.0)]);
-    assert_eq!(points(TAGS, &[], r#"{"temp":5,"data":[{"a":1}]}"#), [untimed("temp", 5.0)], "nobody's list");
+    assert_eq!(points(TAGS, &["A"], two), [untimed("A", 1.0), untimed("B", 1.0)]);
+    let nobody = decoded(TAGS, &[], r#"{"temp":5,"data":[{"a":1}]}"#);
+    assert_eq!((nobody.points, nobody.remarks), (vec![untimed("temp", 5.0)], vec!["data".to_owned()]), "nobody's list");
 }
 
 #[test]

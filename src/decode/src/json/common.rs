@@ -2,7 +2,7 @@
 //! of time, machine and quality.
 
 use crate::fault::{Fault, Told};
-use crate::{Form, Visitor};
+use crate::{Form, NAME_BYTES_MAX, Visitor};
 use genims_model::Quality;
 
 pub(super) const TWICE: Fault = Fault::malformed("the key stands twice; the first one was taken");
@@ -15,6 +15,8 @@ pub(super) struct Common<'a> {
     pub(super) sensor: Option<&'a str>,
     /// The same, where the element itself says it: the tags of its entries are parts of that.
     pub(super) thing: Option<&'a str>,
+    /// What the message calls its own device, which entries of its lists may repeat.
+    pub(super) device: Option<&'a str>,
     pub(super) timestamp_us: Option<i64>,
     pub(super) quality: Quality,
 }
@@ -22,13 +24,13 @@ pub(super) struct Common<'a> {
 impl Common<'_> {
     /// Nothing in common.
     pub(super) const NONE: Self =
-        Self { machine: None, sensor: None, thing: None, timestamp_us: None, quality: Quality::Good };
+        Self { machine: None, sensor: None, thing: None, device: None, timestamp_us: None, quality: Quality::Good };
 }
 
 #[cold]
 pub(super) fn reject<V: Visitor>(fault: Fault, key: &str, value: &[u8], common: Common<'_>, visitor: &mut V) {
-    let shown = bounded(key);
-    let start = format!("{}\"values\":{{{}:", opening(common), quoted(&shown));
+    let shown = beginning(key);
+    let start = format!("{}\"values\":{{{}:", opening(common), quoted(shown));
     let fragment = [start.as_bytes(), value, b"}}"].concat();
     let detail = format_args!("{shown}: {}", fault.told(value));
     visitor.reject_part(Form::Elements, fault.reason, detail, &fragment);
@@ -43,12 +45,12 @@ pub(super) fn reject_object<V: Visitor>(
     common: Common<'_>,
     visitor: &mut V,
 ) {
-    let shown = bounded(key);
+    let shown = beginning(key);
     let (before, behind) = match within {
         Within::Element => ("", "}"),
         Within::Values => ("\"values\":{", "}}"),
     };
-    let start = format!("{}{before}{}:", opening(common), quoted(&shown));
+    let start = format!("{}{before}{}:", opening(common), quoted(shown));
     let fragment = [start.as_bytes(), object, behind.as_bytes()].concat();
     visitor.reject_part(Form::Elements, told.reason(), format_args!("{shown}: {told}"), &fragment);
 }
@@ -60,9 +62,10 @@ pub(super) enum Within {
     Values,
 }
 
-/// Long names could make the fragments of a message many times as long as the message.
-fn bounded(key: &str) -> String {
-    key.chars().take(crate::NAME_BYTES_MAX + 1).collect()
+/// A name, or the beginning of one that is too long, which is too long still: told of each of many values, all of it would be many
+/// times the message.
+pub(super) fn beginning(name: &str) -> &str {
+    &name[..name.ceil_char_boundary(NAME_BYTES_MAX + 1)]
 }
 
 /// The beginning of a fragment: what the values of its element have in common.

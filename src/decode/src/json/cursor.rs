@@ -72,6 +72,11 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// Whether `part` of what is read begins at the next byte.
+    pub(crate) fn is_at(&self, part: &[u8]) -> bool {
+        self.bytes.get(self.at..).is_some_and(|rest| !part.is_empty() && std::ptr::eq(rest.as_ptr(), part.as_ptr()))
+    }
+
     /// Goes on at `at`, which may be behind a fault.
     pub(crate) fn jump(&mut self, at: usize) {
         self.at = at;
@@ -91,6 +96,8 @@ impl<'a> Cursor<'a> {
     /// The next byte that is not white space, not consumed.
     #[inline]
     pub(crate) fn token(&mut self) -> Option<u8> {
+        #[cfg(test)]
+        TOKENS.set(TOKENS.get() + 1);
         while let Some(byte) = self.peek() {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Some(byte);
@@ -200,7 +207,9 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn pass_word(&mut self) {
+    /// Passes what has neither quotes nor brackets.
+    #[inline]
+    pub(crate) fn pass_word(&mut self) {
         while self.peek().is_some_and(|byte| !ends_word(byte)) {
             self.at += 1;
         }
@@ -420,6 +429,12 @@ fn special_bytes(word: u64) -> u64 {
     let equals = |byte: u8| (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES);
     let control = word.wrapping_sub(ONES * 0x20);
     (equals(b'"') | equals(b'\\') | control | word) & HIGHS
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many tokens were looked for, by which tests see what reading costs.
+    pub(crate) static TOKENS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! | what | keys, the first present one counts |
 //! |---|---|
 //! | sensor | `sensor_id`, `sensor`, `tag`, `name`, `id`, `dataPointId`, `Variable`, `NodeId`, `DisplayName`, words as `key` and `channel` where they are text, `containerid`, `propertyAlias` |
-//! | machine | `machine_id`, `machine`; where the topic names none `node`, and words as `device` if the catalogue has it |
+//! | machine | `machine_id`, `machine`; words as `device` if the catalogue has it; where the topic names none `node` |
 //! | time | `timestamp_us`, `timestamp_ms`, `timestamp_ns`, `timestamp`, `ts`, `time`, `t`, `SourceTimestamp`, `ServerTimestamp`, words as `Time` and `datetime` where a time stands there |
 //! | value | `value`, `v`, `val`, `d` |
 //! | several | `values`, `d` with an object: see [`values`]; `values`, `vals`, `d`, `tags`, `metrics`, `records`, `Messages`, `DataItems` with a list: see [`list`] |
@@ -18,17 +18,17 @@
 use super::common::{Common, opening};
 use super::cursor::{Cursor, Syntax, Text, Value, is_empty};
 use super::fields::{
-    DataValue, data_value, name, node_id, number_value, odd_quality, quality, quality_object, time_object, time_value,
+    DataValue, data_value, name, node_id, number_value, quality, quality_object, time_object, time_value,
     written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, Ranked, SENML_BIT, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual,
+    DISPLAY_BIT, Known, Ranked, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual,
 };
 use super::list;
 use super::values;
 use crate::fault::{Fault, NOT_A_NUMBER, TWICE, Told, checked_name};
 use crate::timestamp::Unit;
-use crate::{Address, Form, Kind, Name, Point, Remark, Visitor, latin_1, snapshot};
+use crate::{Address, Form, Kind, Name, Point, Remark, Visitor, snapshot};
 use genims_model::Quality;
 
 /// A key of the element stands twice.
@@ -39,6 +39,27 @@ pub(super) const STATUS: u8 = 2;
 pub(super) const MACHINES: u8 = 4;
 /// Of these more than [`Element::machines_beside`] holds.
 pub(super) const MACHINES_MANY: u8 = 8;
+
+/// A quality was there that cannot be read.
+pub(super) const ODD_QUALITY: u8 = 1;
+/// A time was there whose clock nobody knows.
+pub(super) const LOCAL_TIME: u8 = 2;
+/// So was a time of day without its day.
+pub(super) const CLOCK: u8 = 4;
+/// An object or a list was there that is nobody's so far.
+pub(super) const NESTED: u8 = 8;
+/// A list, or an object of values, was there under a key that says so.
+pub(super) const HELD: u8 = 16;
+/// A number was there, or what may be one, under a key that says nothing by itself.
+pub(super) const NUMBER: u8 = 32;
+/// So was one whose key is not kept in [`Element::number`].
+pub(super) const NUMBERS: u8 = 64;
+
+/// A day with a time of day was there under a key that says nothing by itself.
+pub(super) const STAMPED: u8 = 128;
+
+/// Shorter text is no day with a time of day.
+const STAMP_BYTES_MIN: usize = "2023-11-14 22:13:20".len();
 
 /// What is known after one pass over the element's bytes. A [`Fault`] is kept where its key may turn out not to count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,8 +84,11 @@ pub(super) struct Element<'a> {
     pub(super) errors: Option<&'a [u8]>,
     pub(super) error: Option<&'a [u8]>,
     pub(super) quality: Ranked<Quality>,
-    /// A quality was there that cannot be read.
-    pub(super) quality_is_odd: bool,
+    /// What costs nothing and is worth a look: [`ODD_QUALITY`], [`LOCAL_TIME`], [`CLOCK`], [`NESTED`], [`HELD`], [`NUMBER`],
+    /// [`NUMBERS`], [`STAMPED`].
+    pub(super) odd: u8,
+    /// The key of the first number that is nobody's so far.
+    pub(super) number: Option<Text<'a>>,
     /// `dt` beside `q`: the number is a quality of OPC DA, where 0 is bad.
     pub(super) is_opc_da: bool,
     pub(super) quality_is_zero: bool,
@@ -92,29 +116,64 @@ impl<'a> Element<'a> {
     #[inline]
     pub(super) fn parse(cursor: &mut Cursor<'a>) -> Result<Self, Syntax> {
         let mut element = Self::default();
+        element.read(cursor).map(|()| element)
+    }
+
+    /// As [`Self::parse`], into a new one: it is large, and not moved for each of an array.
+    #[inline]
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         cursor.token();
         let start = cursor.at();
         cursor.object(|cursor, key| match key.plain() {
-            Some(key) => element.member(key, cursor),
-            None => element.member(key.to_str().as_bytes(), cursor),
+            Some(plain) => self.member(plain, key, cursor),
+            None => self.member(key.to_str().as_bytes(), key, cursor),
         })?;
-        element.bytes = cursor.since(start);
-        Ok(element)
+        self.bytes = cursor.since(start);
+        Ok(())
     }
 
     #[inline]
-    fn member(&mut self, key: &[u8], cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+    fn member(&mut self, key: &[u8], text: Text<'a>, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         usual!(
             key,
             known => self.said(known, cursor),
-            match Known::of_gateway(key) {
-                Some(known) => self.gateway_member(known, cursor),
-                None => {
-                    self.has_others = true;
-                    cursor.skip()
-                }
-            }
+            self.other_member(key, text, cursor)
         )
+    }
+
+    /// What stands under a key that few elements have.
+    #[inline(never)]
+    fn other_member(&mut self, key: &[u8], text: Text<'a>, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        if let Some(known) = Known::of_gateway(key) {
+            return self.gateway_member(known, cursor);
+        }
+        self.has_others = true;
+        match cursor.token() {
+            Some(b'-' | b'0'..=b'9') => {
+                cursor.pass_word();
+                self.saw_number(text);
+                Ok(())
+            }
+            Some(b'"') => {
+                let word = cursor.string()?;
+                let plain = word.plain();
+                match plain.and_then(|word| word.first()) {
+                    // A document in text has escapes.
+                    None if !word.is_empty() => self.odd |= NESTED,
+                    Some(b'b' | b'B' | b'u' | b'U' | b'g' | b'G') => self.quality_word(key, word),
+                    Some(b'-' | b'0'..=b'9') => {
+                        self.saw_number(text);
+                        if plain.is_some_and(|word| word.len() >= STAMP_BYTES_MIN) {
+                            self.stamp_word(word);
+                        }
+                    }
+                    _ => {}
+                }
+                Ok(())
+            }
+            Some(_) => self.unusual_member(key, text, cursor),
+            None => cursor.skip(),
+        }
     }
 
     #[inline(always)]
@@ -167,7 +226,7 @@ impl<'a> Element<'a> {
             Value::Text(text) if text.is_blank() => {}
             Value::Nested => match quality_object(cursor.since(start)) {
                 Some(quality) => self.quality.offer(rank, Ok(quality)),
-                None => self.quality_is_odd = true,
+                None => self.odd |= ODD_QUALITY,
             },
             value => {
                 self.quality_is_zero |= match value {
@@ -177,7 +236,7 @@ impl<'a> Element<'a> {
                 };
                 match quality(value) {
                     Some(quality) => self.quality.offer(rank, Ok(quality)),
-                    None => self.quality_is_odd = true,
+                    None => self.odd |= ODD_QUALITY,
                 }
             }
         }
@@ -199,11 +258,18 @@ impl<'a> Element<'a> {
     }
 
     pub(super) fn list(&mut self, list: Option<&'a [u8]>) {
+        self.odd |= HELD;
         match (self.list, list) {
             (_, None) => {}
             (Some(first), Some(list)) if !is_empty(first) => self.values_twice |= !is_empty(list),
             _ => self.list = list,
         }
+    }
+
+    #[inline]
+    pub(super) fn saw_number(&mut self, key: Text<'a>) {
+        self.odd |= if self.number.is_some() { NUMBER | NUMBERS } else { NUMBER };
+        self.number = self.number.or(Some(key));
     }
 
     #[inline]
@@ -274,26 +340,6 @@ impl<'a> Element<'a> {
         self.timestamp_us.offer(rank, time_object(inside));
     }
 
-    /// Whether it is a record of SenML, and not only has a tag that is called so.
-    #[inline]
-    pub(super) fn is_senml(&self) -> bool {
-        self.keys_seen & (1 << SENML_BIT) != 0 && self.has_base_name()
-    }
-
-    #[cold]
-    fn has_base_name(&self) -> bool {
-        let (mut is_named, mut is_record) = (false, false);
-        let read = Cursor::new(self.bytes).object(|cursor, key| {
-            let (key, written) = (key.to_str(), cursor.pass()?);
-            is_named |= written.starts_with(b"\"") && matches!(&*key, "bn" | "n");
-            // A number there is a phase's.
-            is_record |=
-                matches!(&*key, "bn" | "bt" | "bver" | "bv") || (key == "vb" && matches!(written, b"true" | b"false"));
-            Ok(())
-        });
-        read.is_ok() && is_named && is_record
-    }
-
     /// The element's own bytes, from brace to brace.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -334,23 +380,15 @@ impl<'a> Element<'a> {
         let sensor = self.sensor_name(machine, address, visitor)?;
         let name = Name::Sensor { machine, sensor: checked_name(&sensor)? };
         let point = Point { name, timestamp_us: timestamp_us()?, value, quality: self.quality_or(Quality::Good) };
-        if self.quality_is_odd {
-            self.remark(visitor);
+        if self.odd != 0 {
+            return self.report_odd(point, visitor);
         }
         visitor.point(point);
         Ok(())
     }
 
-    /// Says so where a quality cannot be read.
-    #[inline(never)]
-    pub(super) fn remark<V: Visitor>(&self, visitor: &mut V) {
-        if self.quality_is_odd {
-            visitor.remark(Remark::UnknownQuality, &latin_1::read(odd_quality(self.bytes)));
-        }
-    }
-
     pub(super) fn says_quality(&self) -> bool {
-        self.quality.candidate.is_some() || self.quality_is_odd
+        self.quality.candidate.is_some() || self.odd & ODD_QUALITY != 0
     }
 
     #[inline]
@@ -358,7 +396,7 @@ impl<'a> Element<'a> {
         match self.quality.candidate {
             Some(_) if self.is_opc_da && self.quality_is_zero => Quality::Bad,
             Some(Ok(quality)) => quality,
-            Some(Err(_)) | None if self.quality_is_odd => Quality::Uncertain,
+            Some(Err(_)) | None if self.odd & ODD_QUALITY != 0 => Quality::Uncertain,
             Some(Err(_)) | None => other,
         }
     }

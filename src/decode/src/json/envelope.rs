@@ -5,7 +5,7 @@
 //! | Telegraf | `fields` beside `name` or an object `tags` | `fields`; the machine, where the topic has none: tag `machine_id` or `machine`, else `name` |
 //! | The Things Stack | `uplink_message` beside `end_device_ids` | its `decoded_payload`, with its `received_at` |
 //! | ChirpStack | `object` beside `deviceInfo`, `devEUI` or `deduplicationId` | `object` |
-//! | device shadows of AWS | `state` with an object `reported` | `reported` |
+//! | device shadows of AWS | `state` with an object `reported`, also in `current` beside `previous` | `reported` |
 //! | Losant | an object `data` and nothing else that is no known key | `data` |
 //! | anybody's | one object under a word of [`WRAPPERS`] whose members the catalogue knows | that object, with its time |
 //!
@@ -16,12 +16,15 @@
 use super::cursor::Cursor;
 use super::fields::inner_time;
 use super::keys::{Known, may_hold_tags};
+use crate::NAME_BYTES_MAX;
 use crate::fault::Fault;
 use std::borrow::Cow;
 
 /// What a message holds.
 pub(super) struct Inner<'a> {
     pub(super) tags: &'a [u8],
+    /// What of the message belongs to them: they themselves, and what else is said of the same.
+    pub(super) within: &'a [u8],
     /// Better than that of the message.
     pub(super) timestamp_us: Option<Result<i64, Fault>>,
     pub(super) machine: Option<Cow<'a, str>>,
@@ -39,6 +42,9 @@ struct Members<'a> {
     object: Option<&'a [u8]>,
     state: Option<&'a [u8]>,
     data: Option<&'a [u8]>,
+    /// What a shadow was before, and is now.
+    previous: Option<&'a [u8]>,
+    current: Option<&'a [u8]>,
     is_of_things_stack: bool,
     is_of_chirpstack: bool,
     has_others: bool,
@@ -73,16 +79,20 @@ pub(super) const WRAPPERS: [&str; 20] = [
 /// Objects inside of objects in which a path is looked for, as deep as tags are followed.
 const DEPTH_MAX: usize = 8;
 
-/// `knows`: whether the catalogue has a sensor of that name.
+/// `knows`: whether the catalogue has a sensor of that name. `knows_inside`: of the machine that the object around tags names.
 #[cold]
-pub(super) fn inner(element: &[u8], knows: impl Fn(&str) -> bool) -> Option<Inner<'_>> {
+pub(super) fn inner(
+    element: &[u8],
+    knows: impl Fn(&str) -> bool,
+    knows_inside: impl Fn(&str) -> bool,
+) -> Option<Inner<'_>> {
     let mut found = Members::default();
     let read = Cursor::new(element).object(|cursor, key| {
         let written = cursor.pass()?;
         let object = Some(written).filter(|written| written.starts_with(b"{"));
         let name = key.to_str();
         if WRAPPERS.contains(&&*name) && !knows_any(&name, written, &knows, 0) {
-            found.wrapped.extend(object.filter(|object| knows_member(object, &knows)));
+            found.wrapped.extend(object.filter(|object| knows_member(object, &knows_inside)));
         }
         match &*name {
             "fields" => found.fields = object,
@@ -94,17 +104,20 @@ pub(super) fn inner(element: &[u8], knows: impl Fn(&str) -> bool) -> Option<Inne
             "deviceInfo" | "devEUI" | "deduplicationId" => found.is_of_chirpstack = true,
             "state" => found.state = object,
             "data" => found.data = object,
+            "previous" if object.is_some() => found.previous = object,
+            "current" if object.is_some() => found.current = object,
             key => found.has_others |= Known::of(key.as_bytes()).is_none(),
         }
         Ok(())
     });
     read.ok()?;
-    found.inner(knows)
+    found.inner(element, knows)
 }
 
 impl<'a> Members<'a> {
-    fn inner(self, knows: impl Fn(&str) -> bool) -> Option<Inner<'a>> {
-        let plain = |tags| Some(Inner { tags, timestamp_us: None, machine: None, machine_is_sure: false });
+    fn inner(self, element: &'a [u8], knows: impl Fn(&str) -> bool) -> Option<Inner<'a>> {
+        let plain =
+            |tags| Some(Inner { tags, within: tags, timestamp_us: None, machine: None, machine_is_sure: false });
         let is_new = |path: &str, written: &&[u8]| !knows_any(path, written, &knows, 0);
         if let Some(uplink) = self.uplink.filter(|_| self.is_of_things_stack) {
             if !is_new("uplink_message", &uplink) {
@@ -127,9 +140,22 @@ impl<'a> Members<'a> {
         }
         if let Some((state, reported)) = self.state.and_then(|state| Some((state, member(state, "reported")?))) {
             let is_meant = reported.starts_with(b"{") && is_new("state", &state);
-            return Some(reported).filter(|_| is_meant).and_then(plain);
+            // What is desired of them is nobody's reading.
+            return if is_meant { Some(Inner { within: state, ..plain(reported)? }) } else { None };
         }
-        let is_alone = !self.has_others && self.object.is_none() && self.state.is_none() && self.uplink.is_none();
+        if let (Some(_), Some(current), false) = (self.previous, self.current, self.has_others)
+            && let Some(reported) = member(current, "state").and_then(|state| member(state, "reported"))
+        {
+            let is_meant = reported.starts_with(b"{") && is_new("current", &current);
+            // What was reported before was a message of its own.
+            return if is_meant { Some(Inner { within: element, ..plain(reported)? }) } else { None };
+        }
+        let is_alone = self.previous.is_none()
+            && self.current.is_none()
+            && !self.has_others
+            && self.object.is_none()
+            && self.state.is_none()
+            && self.uplink.is_none();
         let data = self.data.filter(|data| is_alone && is_new("data", data));
         let [wrapped] = self.wrapped[..] else { return data.and_then(plain) };
         data.or(Some(wrapped)).and_then(plain)
@@ -173,6 +199,20 @@ pub(super) fn only_wrapped(element: &[u8]) -> Option<&[u8]> {
     read.ok().map(|()| wrapped)
 }
 
+/// Whether the catalogue has a sensor by a path that leads into a `part` of an element.
+#[cold]
+pub(super) fn holds_known(element: &[u8], part: &[u8], knows: &impl Fn(&str) -> bool) -> bool {
+    let mut found = false;
+    let read = Cursor::new(element).object(|cursor, key| {
+        cursor.token();
+        let is_part = cursor.is_at(part);
+        let written = cursor.pass()?;
+        found = found || (is_part && knows_any(&key.to_str(), written, knows, 0));
+        Ok(())
+    });
+    read.is_ok() && found
+}
+
 /// The list of objects that is all an element says.
 #[cold]
 pub(super) fn only_list(element: &[u8]) -> Option<&[u8]> {
@@ -208,6 +248,9 @@ pub(super) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
 
 /// Whether the catalogue knows what was `written` at `path`, or anything in it.
 fn knows_any(path: &str, written: &[u8], knows: &impl Fn(&str) -> bool, depth: usize) -> bool {
+    if path.len() > NAME_BYTES_MAX {
+        return false;
+    }
     let is_list = || written.starts_with(b"[") && ["_1", "1"].iter().any(|phase| knows(&format!("{path}{phase}")));
     if knows(path) || is_list() {
         return true;

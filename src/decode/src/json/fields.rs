@@ -22,6 +22,9 @@ pub(crate) fn time_value(value: Value<'_>, unit: Option<Unit>) -> Result<i64, Fa
 /// From here on (2001-09-09) a number under a key that need not be a time is one.
 const STAMP_US_MIN: i64 = 1_000_000_000_000_000;
 
+/// Before that, no clock that is set stands.
+pub(super) const SINCE_2001_US: i64 = 978_307_200_000_000;
+
 /// The time behind a key that also may be anything else, if it is one beyond doubt.
 #[cold]
 #[inline(never)]
@@ -113,7 +116,7 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
         return DataValue { value, timestamp_us: None, quality: None };
     }
     let (mut value, mut is_twice) = (None, false);
-    let (mut source, mut server, mut plain, mut code, mut status) = (None, None, None, None, None);
+    let (mut source, mut server, mut plain, mut code, mut status, mut doubt) = (None, None, None, None, None, None);
     let mut is_system = false;
     let time = |value: Value<'_>| match value {
         Value::Null => None,
@@ -131,6 +134,7 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
             }
             // Those of PI: a system state is a number, and no value.
             "Good" => is_twice |= put(&mut status, (cursor.pass()? == b"false").then_some(Quality::Bad)),
+            "Questionable" => doubt = doubt.or((cursor.pass()? == b"true").then_some(Quality::Uncertain)),
             "IsSystem" => is_system |= cursor.pass()? == b"true",
             key if is_typed_value(key) => is_twice |= value.replace(typed::value(key, cursor.pass()?, None)).is_some(),
             key if matches!(key, "Body" | "Value" | "value") || key.starts_with("$number") => {
@@ -145,7 +149,7 @@ pub(super) fn data_value(cursor: &mut Cursor<'_>) -> DataValue {
         }
         Ok(())
     });
-    let quality = code.or(status);
+    let quality = code.or(status).or(doubt);
     let value = match (read, value) {
         (Err(Syntax(what)), _) => Err(Fault::malformed(what)),
         _ if is_twice => Err(TWICE),

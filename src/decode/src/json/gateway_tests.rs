@@ -199,7 +199,7 @@ fn documents_on_lines_of_their_own_are_all_taken() {
         assert_eq!((sensors, found.fragments()), (vec!["S1", "S2"], vec![bad.to_owned()]), "{bad}");
     }
     let found = decoded(batch(), "{\"x\":[1\n".repeat(100_000));
-    assert_eq!((found.points.len(), found.rejects.len()), (0, FAULTS_MAX), "what it costs is bounded");
+    assert_eq!((found.points.len(), found.rejects.len()), (0, super::lines::FAULTS_MAX), "what it costs is bounded");
     let cut = "{\"ts\":1,\"values\":[\n{\"id\":\"A\",\"v\":1},\n{\"id\":\"B\",\"v\":2}";
     assert_eq!(decoded(batch(), cut).fragments(), [cut], "no line of it is a document");
     let pretty = format!("{{\n  \"sensor_id\": \"S1\",\n  \"value\": 1,\n  \"ts\": {TIME_MS}\n}}");

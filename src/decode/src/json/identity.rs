@@ -1,10 +1,13 @@
 //! Whom an element means: enter its own names and those of its topic, leave a sensor and a machine.
 //! What can be read in two ways is decided in [`super::naming`].
 
+use super::common::Common;
 use super::cursor::{Cursor, Text, Value};
 use super::element::{Element, MACHINES, MACHINES_MANY};
-use super::keys::{Known, MACHINE_RANK_WEAK, NAMES, SENSOR_RANK_STRONG, Says};
-use super::naming;
+use super::keys::{
+    Known, MACHINE_RANK_WEAK, NAMES, Ranked, SENSOR_RANK_CONTAINER, SENSOR_RANK_ID, SENSOR_RANK_STRONG, Says,
+};
+use super::{envelope, lists, naming, passed};
 use crate::fault::{Fault, checked_name};
 use crate::{Address, Kind, Remark, Visitor};
 use std::borrow::Cow;
@@ -108,12 +111,11 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The machine that the element itself names. Where one `is_named` around it, what need not be a machine means nothing, nor
-    /// does a number, unless its key says that it is an id.
+    /// The machine that the element itself names. What need not be a machine's name is one if the catalogue has it. Where one
+    /// `is_named` around it, a node means nothing, nor does a number, unless its key says that it is an id.
     #[inline]
     pub(super) fn own_machine<V: Visitor>(&self, is_named: bool, visitor: &V) -> Result<Option<Text<'a>>, Fault> {
         match self.machine.candidate {
-            Some(Ok(_)) if is_named && self.machine.rank > MACHINE_RANK_WEAK => Ok(None),
             Some(Ok(label)) if self.machine.rank > MACHINE_RANK_WEAK => {
                 let is_machine = visitor.knows_machine(&label.to_str());
                 Ok(if is_machine { Some(label) } else { self.other_label(visitor) })
@@ -122,6 +124,87 @@ impl<'a> Element<'a> {
             Some(Err(_)) if is_named && self.machine.rank > 0 => Ok(None),
             machine => machine.transpose(),
         }
+    }
+
+    /// What the element calls the device that it comes from.
+    #[inline]
+    pub(super) fn device(&self) -> Option<Cow<'a, str>> {
+        self.machine.candidate.and_then(Result::ok).map(Text::to_str)
+    }
+
+    /// An element that holds tags and names the machine that they are of, as one that says so by `machine_id`. `around`: what is
+    /// said around the list that it stands in. One that the catalogue has is meant by any name; see also
+    /// [`Self::may_be_of_new_machine`].
+    #[inline]
+    pub(super) fn of_machine<V: Visitor>(&self, around: Common<'_>, visitor: &V) -> Option<Self> {
+        let says_value = self.value.candidate.is_some() || self.value_is_null || self.error.is_some();
+        let is_named = self.sensor.candidate.is_some() || self.machine.candidate.is_some();
+        if !is_named || says_value || self.machine.rank < MACHINE_RANK_WEAK {
+            return None;
+        }
+        self.of_machine_of_tags(around, visitor)
+    }
+
+    #[cold]
+    fn of_machine_of_tags<V: Visitor>(&self, around: Common<'_>, visitor: &V) -> Option<Self> {
+        let is_history = self.list.is_some_and(lists::is_history);
+        let is_container = (SENSOR_RANK_CONTAINER..u8::MAX).contains(&self.sensor.rank);
+        if is_container || self.has_typed_value() {
+            return None;
+        }
+        let names = self.names_of_holder(is_history);
+        let known = names.iter().find(|(_, name)| visitor.knows_machine(&name.to_str()));
+        let is_new = || !is_history && self.may_be_of_new_machine(&names, around, visitor);
+        let is_other =
+            |(known, name): &&(Known, Text<'_>)| names_a_machine(*known) && Some(&*name.to_str()) != around.device;
+        let named = known.or_else(|| names.iter().find(is_other).filter(|_| is_new()))?;
+        let machine = Ranked { rank: 0, candidate: Some(Ok(named.1)) };
+        // Its name is no sensor's; whose history stands in it is.
+        let is_of_sensor = is_history || self.sensor.rank == SENSOR_RANK_STRONG;
+        let sensor = if is_of_sensor { self.sensor } else { Ranked::default() };
+        Some(Self { machine, sensor, ..*self })
+    }
+
+    /// Whether an entry may be of a machine that the catalogue lacks: it holds tags, and its names are neither sensors nor what the
+    /// form itself names so. Its tags are set aside under that name, and are not taken for those of the machine around it.
+    fn may_be_of_new_machine<V: Visitor>(&self, names: &[(Known, Text<'_>)], around: Common<'_>, visitor: &V) -> bool {
+        let knows = |sensor: &str| visitor.knows(around.machine, sensor);
+        let is_of_form = || self.is_data_set || envelope::member(self.bytes, "fields").is_some();
+        let holds_tags = || {
+            self.list.is_some()
+                || self.values.is_some()
+                || passed::holds_reading(self.bytes, &knows)
+                || lists::list_of_readings(self.bytes, &knows).is_some()
+        };
+        around.machine.is_some()
+            && !is_of_form()
+            && self.sensor.rank != SENSOR_RANK_STRONG
+            && !names.iter().any(|(_, name)| knows(&name.to_str()))
+            && holds_tags()
+    }
+
+    /// What an entry that holds tags may name a machine by: first the labels of machines, then what names anything.
+    fn names_of_holder(&self, is_history: bool) -> Vec<(Known, Text<'a>)> {
+        let mut names = Vec::new();
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let known = Known::of_any(key.to_str().as_bytes());
+            let known = known.filter(|known| match known.says {
+                Says::Machine | Says::MachineLabel => true,
+                Says::Sensor | Says::Label => {
+                    !is_history && (SENSOR_RANK_STRONG + 1..=SENSOR_RANK_ID).contains(&known.rank)
+                }
+                _ => false,
+            });
+            if let (Value::Text(text), Some(known)) = (cursor.value()?, known)
+                && text.is_sound()
+                && !text.is_blank()
+            {
+                names.push((known, text));
+            }
+            Ok(())
+        });
+        names.sort_by_key(|(known, _)| (matches!(known.says, Says::Sensor | Says::Label), known.rank));
+        read.map(|()| names).unwrap_or_default()
     }
 
     /// Of several labels of machines the first that the catalogue has.
@@ -168,7 +251,7 @@ impl<'a> Element<'a> {
         let mut labels = Vec::new();
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             let key = key.to_str();
-            let known = Known::of(key.as_bytes()).or_else(|| Known::of_gateway(key.as_bytes()));
+            let known = Known::of_any(key.as_bytes());
             let known = known.filter(|known| matches!(known.says, Says::Machine | Says::MachineLabel));
             match (cursor.value()?, known) {
                 (Value::Text(text), Some(known)) if !text.is_blank() => labels.push((key, known, text)),
@@ -178,6 +261,11 @@ impl<'a> Element<'a> {
         });
         read.map(|()| labels).unwrap_or_default()
     }
+}
+
+/// Whether a name of what holds tags is that of a machine, also where the catalogue lacks it: `name` and `id` may be a group's.
+fn names_a_machine(known: Known) -> bool {
+    known.says == Says::MachineLabel
 }
 
 /// Whether elements name different machines. What need not be a machine's name is one if the catalogue has it: gateways name themselves

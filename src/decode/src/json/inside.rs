@@ -3,7 +3,7 @@
 //! found; read as if it had been sent alone, and set aside as it came.
 
 use super::common::Common;
-use super::cursor::{Cursor, Value};
+use super::cursor::{Cursor, Value, is_empty};
 use super::element::Element;
 use super::loose;
 use super::message::{of_value, sensor_of};
@@ -41,8 +41,8 @@ fn read_held<V: Visitor>(
     let machine = element.machine_name(address, visitor)?;
     let timestamp_us = element.timestamp_us.candidate.transpose()?;
     let mut quality = element.quality_or(Quality::Good);
-    element.remark(visitor);
-    let topic = element.topic();
+    element.remark(timestamp_us, visitor);
+    let level = element.topic_level();
     let plain = Address { machine: machine.as_deref(), ..*address };
     let json = loose::as_json(held);
     let mut cursor = Cursor::new(json.as_deref().unwrap_or(held));
@@ -53,18 +53,47 @@ fn read_held<V: Visitor>(
                 quality = Quality::Good;
             }
             element.remark_machines_in(&inner, visitor);
-            inner.address_in(topic.as_deref(), &plain, visitor)
+            inner.address_in(level.as_deref(), &plain, visitor)
         }
         Err(_) if held.starts_with(b"[") || held.starts_with(b"{") => plain,
-        Err(_) => of_value(topic.as_deref(), &plain, visitor),
+        Err(_) => of_value(level.as_deref(), &plain, visitor),
     };
     let sensor = sensor_of(&named, &plain);
     let own_machine = machine.as_deref().filter(|machine| Some(*machine) != address.machine);
+    let rated = with_quality(json.as_deref().unwrap_or(held), quality);
+    let quality = if rated.is_some() { Quality::Good } else { quality };
+    let held = rated.as_deref().unwrap_or(held);
     let mut original = Original::<dyn Visitor>::new(visitor, element.bytes(), held);
     original.form = Some(Form::Elements);
-    original.around = Common { machine: own_machine, sensor, thing: None, timestamp_us, quality };
+    original.around = Common { machine: own_machine, sensor, timestamp_us, quality, ..Common::NONE };
     payload::read(&named, held, &mut original);
     Ok(())
+}
+
+/// Documents, or an array of elements, of which each has the quality of the message around it where it says none: so an entry
+/// of its lists that says good is good. `None`: there is nothing to say, or no place for it.
+#[cold]
+fn with_quality(held: &[u8], quality: Quality) -> Option<Vec<u8>> {
+    if quality == Quality::Good || !matches!(held.trim_ascii_start(), [b'{' | b'[', ..]) {
+        return None;
+    }
+    let said = format!("{{\"quality\":\"{}\",", quality.as_str());
+    let mut rated = Vec::with_capacity(held.len() + said.len());
+    let (mut cursor, mut behind) = (Cursor::new(held), 0);
+    cursor.take(b'[');
+    while cursor.token() == Some(b'{') {
+        let start = cursor.at();
+        let element = Element::parse(&mut cursor).ok().filter(|element| !element.is_senml())?;
+        rated.extend_from_slice(&held[behind..start]);
+        behind = start;
+        if !element.says_quality() && !is_empty(element.bytes()) {
+            rated.extend_from_slice(said.as_bytes());
+            behind += 1;
+        }
+        cursor.take(b',');
+    }
+    rated.extend_from_slice(&held[behind..]);
+    Some(rated)
 }
 
 /// `held`, read as if it had been sent alone; `whole` is what was sent.

@@ -6,17 +6,19 @@
 //! that is no word for any list: its readings are set aside under its name, and are not taken for those of the topic's machine.
 //! An object in the place of a list counts where it is a machine's and the topic names none.
 
+use super::beside::Inside;
 use super::common::Common;
 use super::cursor::Cursor;
 use super::element::Element;
-use super::tags;
+use super::lists::is_word_of_lists;
+use super::tags::{self, Top};
 use super::{envelope, list};
 use crate::Visitor;
 use crate::fault::{Fault, checked_name};
 use std::borrow::Cow;
 
 impl<'a> Element<'a> {
-    /// `deep`: how far lists in the entries are followed. `false`: the keys are no names.
+    /// `deep`: how far lists in lists are followed. `false`: the keys are no names.
     #[cold]
     pub(super) fn report_keyed<V: Visitor>(
         &self,
@@ -57,12 +59,13 @@ impl<'a> Element<'a> {
             meant.push((if is_sensor { of_sensor } else { of_machine }, *written));
         }
         if has_values {
-            let taken = members.iter().map(|(key, _)| key.clone().into_owned());
-            tags::report_around(self.bytes, taken, common, visitor, Self::report_tag)?;
+            let taken = members.iter().map(|(key, _)| key.clone().into_owned()).collect();
+            let reader = Inside::of(self, deep);
+            tags::report_around(self.bytes, (Top::Keyed, taken, b""), common, visitor, &reader)?;
         }
         for (common, written) in meant {
             list::report(written, common, visitor, |cursor, visitor| {
-                Element::parse(cursor).map(|entry| entry.report_item(None, common, deep, visitor))
+                Element::parse(cursor).map(|entry| entry.report_item(None, common, deep - 1, visitor))
             });
         }
         Ok(true)
@@ -91,43 +94,4 @@ impl Entry {
             _ => Self::Other,
         }
     }
-}
-
-/// Whether a key says of a list no more than that it is one.
-pub(super) fn is_word_of_lists(key: &str) -> bool {
-    const LISTS: [&str; 31] = [
-        "rows",
-        "records",
-        "items",
-        "elements",
-        "entries",
-        "history",
-        "samples",
-        "points",
-        "series",
-        "timeseries",
-        "list",
-        "batch",
-        "events",
-        "logs",
-        "results",
-        "objects",
-        "devices",
-        "machines",
-        "nodes",
-        "assets",
-        "things",
-        "groups",
-        "channels",
-        "signals",
-        "variables",
-        "parameters",
-        "lines",
-        "frames",
-        "packets",
-        "queue",
-        "buffer",
-    ];
-    let is = |word: &&str| key.eq_ignore_ascii_case(word);
-    LISTS.iter().any(is) || envelope::WRAPPERS.iter().any(is)
 }

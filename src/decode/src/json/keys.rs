@@ -52,6 +52,8 @@ pub(super) enum Says {
     Error,
     /// Nothing by itself, but the message may be an envelope; see [`super::envelope`].
     Envelope,
+    /// The same, or what a metric of Sparkplug says besides.
+    Properties,
     /// Something of the message that is nobody's value.
     Remark,
 }
@@ -69,6 +71,10 @@ pub(super) const SENSOR_RANK_STRONG: u8 = 0;
 /// The last rank at which it does if the catalogue has what it names: else it may be what the device is built of.
 pub(super) const SENSOR_RANK_PROVED: u8 = 1;
 
+/// The ranks of `name` and `id`, which may as well be those of what holds tags.
+pub(super) const SENSOR_RANK_NAME: u8 = 3;
+pub(super) const SENSOR_RANK_ID: u8 = 4;
+
 /// The rank of a node id of OPC UA, of which the catalogue may have a part.
 pub(super) const SENSOR_RANK_NODE: u8 = 7;
 
@@ -78,13 +84,20 @@ const SENSOR_RANK_LABEL: u8 = 9;
 /// The rank from which a name is that of a container: the tags of its entries are parts of it.
 pub(super) const SENSOR_RANK_CONTAINER: u8 = 10;
 
-/// The rank of times of the value itself under OPC UA's names, and under names that may mean anything else.
+/// The rank of times of the value itself under OPC UA's names, under names that may mean anything else, and in a head.
 const TIME_RANK_SOURCE: u8 = 9;
-const TIME_RANK_STAMP: u8 = 11;
+pub(super) const TIME_RANK_STAMP: u8 = 11;
+pub(super) const TIME_RANK_HEAD: u8 = 13;
 
 /// The ranks of the short keys of time and quality, which may as well be tags.
 pub(super) const TIME_RANK_T: u8 = 6;
 pub(super) const QUALITY_RANK_Q: u8 = 1;
+/// The rank of what is good or not.
+pub(super) const QUALITY_RANK_GOOD: u8 = 4;
+/// The rank of qualities under names that nobody agreed upon, and of flags: beside a value alone. Bad goes before uncertain.
+pub(super) const QUALITY_RANK_WORD: u8 = 7;
+pub(super) const QUALITY_RANK_FLAG: u8 = 8;
+pub(super) const QUALITY_RANK_DOUBT: u8 = 9;
 
 /// The rank of a machine key that counts only where the topic names no machine; that of words which count there if the
 /// catalogue has the machine is behind it.
@@ -106,6 +119,8 @@ pub(super) const ENVELOPE_BIT: u32 = 47;
 /// The bits of the keys that only SenML has, and of `topic`.
 pub(super) const SENML_BIT: u32 = 51;
 pub(super) const TOPIC_BIT: u32 = 52;
+/// The bit of what is good or not.
+pub(super) const GOOD_BIT: u32 = 56;
 /// The bits of words that name a sensor, and of a second one.
 pub(super) const LABEL_BIT: u32 = 53;
 pub(super) const LABELS_BIT: u32 = 54;
@@ -131,8 +146,8 @@ macro_rules! usual {
             b"t" => usual!(@ Time(None), 8, $crate::json::keys::TIME_RANK_T, $known => $then),
             b"sensor" => usual!(@ Sensor, 9, 1, $known => $then),
             b"tag" => usual!(@ Sensor, 10, 2, $known => $then),
-            b"name" | b"Name" => usual!(@ Sensor, 11, 3, $known => $then),
-            b"id" => usual!(@ Sensor, 12, 4, $known => $then),
+            b"name" | b"Name" => usual!(@ Sensor, 11, $crate::json::keys::SENSOR_RANK_NAME, $known => $then),
+            b"id" => usual!(@ Sensor, 12, $crate::json::keys::SENSOR_RANK_ID, $known => $then),
             b"machine_id" => usual!(@ Machine, 13, 0, $known => $then),
             b"machine" => usual!(@ Machine, 14, 1, $known => $then),
             b"quality" | b"Quality" => usual!(@ Quality, 15, 0, $known => $then),
@@ -159,10 +174,21 @@ impl Known {
         let is_sure = |known: &Self| {
             !matches!(
                 known.says,
-                Says::Envelope | Says::Label | Says::MachineLabel | Says::Stamp | Says::Senml | Says::Topic
+                Says::Envelope
+                    | Says::Properties
+                    | Says::Label
+                    | Says::MachineLabel
+                    | Says::Stamp
+                    | Says::Senml
+                    | Says::Topic
             )
         };
         usual!(key, known => Some(known), Self::of_gateway(key).filter(is_sure))
+    }
+
+    /// As [`Self::of`], also of a key that may be the name of any tag.
+    pub(super) fn of_any(key: &[u8]) -> Option<Self> {
+        usual!(key, known => Some(known), Self::of_gateway(key))
     }
 
     /// The keys of gateways; see [`super::list`] and [`super::tags`]. Also those that may be the name of any tag.
@@ -170,7 +196,7 @@ impl Known {
     pub(super) fn of_gateway(key: &[u8]) -> Option<Self> {
         use Says::{
             Data, DataSet, Envelope, Error, Errors, List, Machine, MessageType, Messages, Method, NodeRed, OpcDa,
-            Params, Payload, Quality,
+            Params, Payload, Properties, Quality,
         };
         use Says::{QualityBits, Records, Remark, Senml, Sensor, Several, Status, Time, Topic, Value};
         if key.len() > GATEWAY_KEY_BYTES_MAX {
@@ -188,7 +214,7 @@ impl Known {
             b"qc" => Self::new(QualityBits, 24, 3),
             b"opcQuality" | b"opc_quality" | b"OpcQuality" | b"dataQuality" | b"data_quality" | b"qualityStatus"
             | b"quality_status" => Self::new(Quality, 55, 3),
-            b"Good" | b"isGood" | b"is_good" | b"IsGood" => Self::new(Quality, 56, 4),
+            b"Good" | b"isGood" | b"is_good" | b"IsGood" => Self::new(Quality, GOOD_BIT, QUALITY_RANK_GOOD),
             b"status_code" | b"statuscode" => Self::new(Status, 57, 6),
             b"dataPointId" => Self::new(Sensor, 25, 5),
             b"Variable" => Self::new(Sensor, 26, 6),
@@ -222,10 +248,10 @@ impl Known {
             }
             b"group" | b"metas" | b"MessageId" => Self::new(Remark, 39, 0),
             b"fields" | b"uplink_message" | b"object" | b"state" | b"data" => Self::new(Envelope, ENVELOPE_BIT, 0),
-            b"msg" | b"message" | b"body" | b"sensors" | b"reported" | b"telemetry" | b"properties" | b"readings"
-            | b"measurements" | b"result" | b"feeds" | b"content" | b"StatusSNS" => {
-                Self::new(Envelope, ENVELOPE_BIT, 0)
-            }
+            b"msg" | b"message" | b"body" | b"sensors" | b"reported" | b"telemetry" | b"readings" | b"measurements"
+            | b"result" | b"feeds" | b"content" | b"StatusSNS" => Self::new(Envelope, ENVELOPE_BIT, 0),
+            b"current" => Self::new(Envelope, ENVELOPE_BIT, 0),
+            b"properties" => Self::new(Properties, ENVELOPE_BIT, 0),
             _ => Self::of_word(key),
         }
     }
@@ -238,7 +264,7 @@ impl Known {
             b"sensor_code" | b"sensorCode" | b"SensorCode" => Self::new(Label, LABEL_BIT, SENSOR_RANK_PROVED),
             b"tagName" | b"TagName" | b"tag_name" | b"tagname" | b"Tag" => Self::new(Label, LABEL_BIT, 2),
             b"tagId" | b"TagId" | b"tagID" | b"tag_id" | b"resourceName" => Self::new(Label, LABEL_BIT, 2),
-            b"sensorName" | b"SensorName" | b"sensor_name" => Self::new(Label, LABEL_BIT, 3),
+            b"sensorName" | b"SensorName" | b"sensor_name" | b"NAME" => Self::new(Label, LABEL_BIT, 3),
             b"Id" | b"ID" => Self::new(Label, LABEL_BIT, 4),
             b"machineId" | b"MachineId" | b"machineID" | b"MachineID" => Self::new(MachineLabel, 0, 1),
             b"device" | b"Device" | b"deviceId" | b"DeviceId" | b"deviceID" | b"device_id" | b"deviceName"
@@ -273,10 +299,9 @@ impl Known {
             | b"reading_time" | b"readingTime" | b"acqTime" | b"observation_time" | b"observationTime" => {
                 Self::new(Stamp, 0, TIME_RANK_STAMP)
             }
-            b"lastUpdate" | b"last_update" | b"lastUpdated" | b"last_updated" | b"last_changed" | b"updated_at"
-            | b"updatedAt" | b"updateTime" | b"logged_at" | b"loggedAt" | b"received_at" | b"receivedAt" => {
-                Self::new(Stamp, 0, TIME_RANK_STAMP + 1)
-            }
+            b"updateTimeStamp" | b"updateTimestamp" | b"lastUpdate" | b"last_update" | b"lastUpdated"
+            | b"last_updated" | b"last_changed" | b"updated_at" | b"updatedAt" | b"updateTime" | b"logged_at"
+            | b"loggedAt" | b"received_at" | b"receivedAt" => Self::new(Stamp, 0, TIME_RANK_STAMP + 1),
             b"publishedAt" | b"published_at" | b"sentAt" | b"sent_at" | b"lastSeen" | b"LastSeen" | b"enqueuedTime" => {
                 Self::new(Stamp, 0, TIME_RANK_STAMP + 1)
             }
@@ -292,6 +317,11 @@ impl Known {
     /// Whether few senders name a sensor by it: a plant may have a sensor that is called so.
     pub(super) fn is_rare_name(self) -> bool {
         self.says == Says::Sensor && self.rank > SENSOR_RANK_NODE
+    }
+
+    /// Whether lists may stand under the key that its element does not have for its own.
+    pub(super) fn may_hold_lists(self) -> bool {
+        matches!(self.says, Says::Several | Says::Data | Says::List | Says::Messages | Says::Records)
     }
 
     /// Whether the key may also be the name of a tag.
@@ -311,8 +341,7 @@ impl Known {
 
 /// Whether a time stands behind the key, or may.
 pub(super) fn is_of_time(key: &[u8]) -> bool {
-    let known = usual!(key, known => Some(known), Known::of_gateway(key));
-    known.is_some_and(|known| matches!(known.says, Says::Time(_) | Says::Stamp))
+    Known::of_any(key).is_some_and(|known| matches!(known.says, Says::Time(_) | Says::Stamp))
 }
 
 /// Whether a tag is one of the sender's protocol, and no sensor: commands and counters of Sparkplug, Shelly's minutes.

@@ -6,11 +6,11 @@
 //! `error` in the entry, or by `"errors": {"TEMP": 2014}` beside the values: with a value that is a reading of bad quality,
 //! without one it is rejected, so that it is on record. An entry at fault is rejected alone, as an element of its own.
 
-use super::common::{Common, opening, quoted};
+use super::common::{Common, beginning, opening, quoted};
 use super::cursor::{Cursor, Syntax, is_empty};
 use super::element_end;
 use super::fields::written_at_fault;
-use crate::fault::{Fault, NOT_READ};
+use crate::fault::Fault;
 use crate::{Form, Visitor};
 
 /// Reads the value next to the cursor; the answer are its bytes if it is a list of objects, or an empty one.
@@ -57,7 +57,9 @@ pub(super) fn report<'l, V: Visitor>(
                 Err(Fault::malformed(what))
             }
         };
-        if let Err(fault) = result {
+        if let Err(fault) = result
+            && cursor.since(start).trim_ascii() != b"null"
+        {
             reject(fault, cursor.since(start), common, visitor);
         }
         if !cursor.take(b',') && cursor.token() != Some(b']') {
@@ -72,29 +74,10 @@ pub(super) fn report<'l, V: Visitor>(
 
 #[cold]
 fn reject<V: Visitor>(fault: Fault, entry: &[u8], common: Common<'_>, visitor: &mut V) {
-    let sensor = common.sensor.map_or_else(String::new, |sensor| format!("\"sensor_id\":{},", quoted(sensor)));
+    let sensor =
+        common.sensor.map_or_else(String::new, |sensor| format!("\"sensor_id\":{},", quoted(beginning(sensor))));
     let start = opening(common) + &sensor + "\"values\":[";
     let fragment = [start.as_bytes(), entry, b"]}"].concat();
     let written = Some(written_at_fault(entry, fault)).filter(|written| !written.is_empty()).unwrap_or(entry);
     visitor.reject_part(Form::Elements, fault.reason, format_args!("{}", fault.told(written)), &fragment);
-}
-
-/// Rejects every tag of `errors` that has one.
-pub(super) fn report_errors<V: Visitor>(errors: &[u8], common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
-    let mut cursor = Cursor::new(errors);
-    let result = cursor.object(|cursor, key| {
-        cursor.token();
-        let start = cursor.at();
-        cursor.skip()?;
-        let error = cursor.since(start);
-        if !is_no_error(error) {
-            let key: String = key.to_str().chars().take(crate::NAME_BYTES_MAX).collect();
-            let error = String::from_utf8_lossy(error);
-            let fragment = format!("{}\"errors\":{{{}:{error}}}}}", opening(common), quoted(&key));
-            let detail = format_args!("{key}: {NOT_READ}: error {error}");
-            visitor.reject_part(Form::Elements, NOT_READ.reason, detail, fragment.as_bytes());
-        }
-        Ok(())
-    });
-    result.map_err(|Syntax(what)| Fault::malformed(what))
 }

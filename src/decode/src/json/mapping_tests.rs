@@ -282,6 +282,19 @@ fn the_zone_of_the_topic_is_that_of_every_form() {
         let expected = "the timestamp has no offset, and the clock of the topic's zone shows that time twice or never";
         assert_eq!(found.rejects[0].1, format!("{expected}: `{line}`; write it with Z or an offset as +01:00"));
     }
+    for (payload, told) in [
+        (r#"{"time":"2023-10-29 02:30:00","A":1}"#, "twice or never"),
+        (r#"{"time":"2023-03-26T02:30:00","A":1}"#, "twice or never"),
+        (r#"{"values":[{"name":"A","v":1,"t":"2023-10-29 02:30:00"}]}"#, "twice or never"),
+        (r#"{"time":"14.11.2023 23:13:20","A":1}"#, "neither a number nor RFC 3339"),
+    ] {
+        let found = decoded(&decoder, "press/M1/data", payload);
+        assert_eq!((found.points.len(), found.reasons()), (0, vec![Reason::BadTimestamp]), "{payload}");
+        let detail = &found.rejects[0].1;
+        assert!(detail.contains(told) && !detail.contains("zone ="), "{payload}: {detail}");
+        let again = decoded(&decoder, "press/M1/data", found.fragments()[0].as_str());
+        assert_eq!(again.rejects, found.rejects, "{payload}");
+    }
     let nowhere = decoded(&Decoder::default(), "genims/v1/F/L/M1/tags", "M1 A=1 2023-11-14T23:13:20");
     assert!(nowhere.rejects[0].1.contains("zone = \"Europe/Berlin\""), "{}", nowhere.rejects[0].1);
 }

@@ -14,7 +14,7 @@ use super::keys::{Ranked, TOPIC_BIT};
 use super::list;
 use super::naming::TAGS_LEVEL;
 use crate::fault::{Fault, TWICE, checked_name};
-use crate::{Address, Kind, Name, Point, Visitor};
+use crate::{Address, Kind, NAME_BYTES_MAX, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
 
@@ -34,13 +34,13 @@ impl<'a> Element<'a> {
         let machine = self.machine_name(address, visitor)?;
         let machine = machine.as_deref();
         let address = Address { machine, ..*address };
-        let topic = self.topic();
-        let topic = topic.as_deref();
+        let level = self.topic_level();
+        let level = level.as_deref();
         let mut cursor = Cursor::new(payload);
         let report = |cursor: &mut Cursor<'a>, visitor: &mut V| {
             Element::parse(cursor).map(|inner| {
                 self.remark_machines_in(&inner, visitor);
-                let address = inner.address_in(topic, &address, visitor);
+                let address = inner.address_in(level, &address, visitor);
                 self.around(inner).report(&address, visitor)
             })
         };
@@ -50,8 +50,8 @@ impl<'a> Element<'a> {
                 let timestamp_us = self.timestamp_us.candidate.transpose()?;
                 let quality = self.quality_or(Quality::Good);
                 // Whom entries mean that name nobody.
-                let sensor = sensor_of(&of_value(topic, &address, visitor), &address);
-                let common = Common { machine, sensor, thing: None, timestamp_us, quality };
+                let sensor = sensor_of(&of_value(level, &address, visitor), &address);
+                let common = Common { machine, sensor, timestamp_us, quality, ..Common::NONE };
                 list::report(payload, common, visitor, report);
                 Ok(())
             }
@@ -60,7 +60,7 @@ impl<'a> Element<'a> {
                     Value::Nested => only_item(payload)?,
                     value => number_value(value)?,
                 };
-                let sensor = self.sensor_name(machine, &of_value(topic, &address, visitor), visitor)?;
+                let sensor = self.sensor_name(machine, &of_value(level, &address, visitor), visitor)?;
                 visitor.point(Point {
                     name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
                     timestamp_us: self.timestamp_us.candidate.transpose()?,
@@ -70,7 +70,7 @@ impl<'a> Element<'a> {
                 Ok(())
             }
         };
-        result.inspect(|()| self.remark(visitor))
+        result.inspect(|()| self.remark(self.timestamp_us.candidate.and_then(Result::ok), visitor))
     }
 
     /// What a message holds, with what the message says of it.
@@ -86,27 +86,31 @@ impl<'a> Element<'a> {
         meant
     }
 
-    /// What stands behind `topic`.
+    /// The last level of what stands behind `topic`.
     #[cold]
-    pub(super) fn topic(&self) -> Option<Cow<'a, str>> {
-        member(self.bytes, "topic").and_then(text)
+    pub(super) fn topic_level(&self) -> Option<Cow<'a, str>> {
+        let is_level = |level: &&str| !level.trim().is_empty();
+        match member(self.bytes, "topic").and_then(text)? {
+            Cow::Borrowed(topic) => topic.rsplit('/').find(is_level).map(Cow::Borrowed),
+            Cow::Owned(topic) => topic.rsplit('/').find(is_level).map(|level| Cow::Owned(level.to_owned())),
+        }
     }
 
-    /// The address under which an element is read that a message with a `topic` holds. What names its sensor itself, and a
+    /// The address under which an element is read that a message holds, with the last `level` of its topic. What names its sensor itself, and a
     /// snapshot, needs no name of the message.
     #[cold]
     pub(super) fn address_in<'t, V: Visitor>(
         &self,
-        topic: Option<&'t str>,
+        level: Option<&'t str>,
         address: &Address<'t>,
         visitor: &V,
     ) -> Address<'t> {
         if self.sensor.candidate.is_some() || self.is_snapshot {
             *address
         } else if self.value.candidate.is_some() {
-            of_value(topic, address, visitor)
+            of_value(level, address, visitor)
         } else {
-            of_known(topic, address, visitor)
+            of_known(level, address, visitor)
         }
     }
 }
@@ -114,22 +118,22 @@ impl<'a> Element<'a> {
 /// The address of a value in a message, with the sensor that the message's own `topic` names. Where nothing else names one that
 /// may be known, it does even if the catalogue lacks it: then it is set aside under that name.
 #[cold]
-pub(super) fn of_value<'t, V: Visitor>(topic: Option<&'t str>, address: &Address<'t>, visitor: &V) -> Address<'t> {
-    let known = of_known(topic, address, visitor);
+pub(super) fn of_value<'t, V: Visitor>(level: Option<&'t str>, address: &Address<'t>, visitor: &V) -> Address<'t> {
+    let known = of_known(level, address, visitor);
     let is_free = match known.kind {
         Kind::Readings => true,
         Kind::Sensor(sensor) => sensor == TAGS_LEVEL && !knows(sensor, &known, visitor),
         Kind::Scada | Kind::Rows { .. } => false,
     };
-    match last_level(topic).filter(|_| is_free) {
+    match level.filter(|_| is_free) {
         Some(last) => Address { kind: Kind::Sensor(last), ..known },
         None => known,
     }
 }
 
 /// The same where it counts only if the catalogue has it.
-fn of_known<'t, V: Visitor>(topic: Option<&'t str>, address: &Address<'t>, visitor: &V) -> Address<'t> {
-    let last = last_level(topic).filter(|last| knows(last, address, visitor));
+fn of_known<'t, V: Visitor>(level: Option<&'t str>, address: &Address<'t>, visitor: &V) -> Address<'t> {
+    let last = level.filter(|last| knows(last, address, visitor));
     match (address.kind, last) {
         (Kind::Sensor(sensor), _) if knows(sensor, address, visitor) => *address,
         (Kind::Scada | Kind::Rows { .. }, _) | (_, None) => *address,
@@ -138,11 +142,7 @@ fn of_known<'t, V: Visitor>(topic: Option<&'t str>, address: &Address<'t>, visit
 }
 
 fn knows<V: Visitor>(sensor: &str, address: &Address<'_>, visitor: &V) -> bool {
-    visitor.knows(address.machine, sensor)
-}
-
-fn last_level(topic: Option<&str>) -> Option<&str> {
-    topic?.rsplit('/').find(|level| !level.trim().is_empty())
+    sensor.len() <= NAME_BYTES_MAX && visitor.knows(address.machine, sensor)
 }
 
 /// The sensor that an address has and the one around it has not.

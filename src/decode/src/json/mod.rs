@@ -20,24 +20,29 @@ mod common;
 pub(crate) mod cursor;
 mod element;
 mod envelope;
+mod errors;
 mod fields;
 mod gateway;
 mod identity;
 pub(crate) mod inside;
 mod keyed;
 mod keys;
+mod lines;
 mod list;
+mod lists;
 mod loose;
 mod mapped;
 mod message;
 mod naming;
 mod original;
+mod passed;
 mod senml;
 mod several;
 mod single;
 mod tags;
 mod translate;
 mod typed;
+mod unusual;
 mod values;
 
 #[cfg(test)]
@@ -51,6 +56,10 @@ mod gateway_tests;
 #[cfg(test)]
 mod known_tests;
 #[cfg(test)]
+mod lists_tests;
+#[cfg(test)]
+mod machines_tests;
+#[cfg(test)]
 mod mapping_tests;
 #[cfg(test)]
 mod message_tests;
@@ -58,6 +67,8 @@ mod message_tests;
 mod naming_tests;
 #[cfg(test)]
 mod other_tests;
+#[cfg(test)]
+mod passed_tests;
 #[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
@@ -85,7 +96,15 @@ pub(crate) fn is_machine_label(key: &str) -> bool {
     Known::of_gateway(key.as_bytes()).is_some_and(|known| known.says == Says::MachineLabel)
 }
 
+/// Whether a key says a quality under a name of gateways.
+#[cold]
+pub(crate) fn is_quality_label(key: &str) -> bool {
+    Known::of_gateway(key.as_bytes()).is_some_and(|known| matches!(known.says, Says::Quality | Says::Status))
+}
+
 const BREAKS_OFF: &str = "the array breaks off";
+const BARE_VALUE: &str = "an array of bare values names no sensors; write one number, its decimal mark as a point, or several \
+     under the names of their sensors: {\"TEMP-1\": 21.5, \"HUM\": 48}; this is one";
 
 /// Decodes a payload whose first byte, white space aside, is `{` or `[`.
 #[inline]
@@ -95,13 +114,14 @@ pub fn decode<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V
         decode_array(address, payload, cursor, visitor);
         return;
     }
-    match Element::parse(&mut cursor) {
-        Ok(element) if is_end(&mut cursor, payload) && element.is_senml() => {
+    let mut element = Element::default();
+    match element.read(&mut cursor) {
+        Ok(()) if is_end(&mut cursor, payload) && element.is_senml() => {
             senml::Base::default().report(address, element.bytes(), visitor);
         }
-        Ok(element) if is_end(&mut cursor, payload) => report(address, &element, visitor),
+        Ok(()) if is_end(&mut cursor, payload) => report(address, &element, visitor),
         Err(_) if let Some(json) = loose::as_json(payload) => inside::read(address, &json, payload, visitor),
-        _ => decode_lines(address, payload, visitor),
+        _ => lines::decode(address, payload, visitor),
     }
 }
 
@@ -148,56 +168,6 @@ pub(super) fn decode_mapped<V: Visitor>(
     }
 }
 
-/// Documents at fault in one message that are set aside one by one; then the rest is. Each may have been read to the end.
-const FAULTS_MAX: usize = 64;
-
-/// Several documents, each beginning on a line of its own (NDJSON), or one that is broken.
-#[cold]
-fn decode_lines<V: Visitor>(address: &Address<'_>, payload: &[u8], visitor: &mut V) {
-    let mut rest = payload;
-    let mut faults = 0;
-    while !rest.is_empty() {
-        let mut cursor = Cursor::new(rest);
-        let result = Element::parse(&mut cursor);
-        let end = if result.is_ok() { document_end(&cursor, rest) } else { None };
-        let at = payload.len() - rest.len() + cursor.at();
-        match (result, end) {
-            (Ok(element), Some(end)) => {
-                report(address, &element, visitor);
-                rest = &rest[end..];
-            }
-            (result, _) => {
-                let follows = Syntax("something follows the document (several stand on a line each)");
-                // A document at fault ends where the next line begins one.
-                faults += 1;
-                let end = if faults < FAULTS_MAX { next_document(rest) } else { None }.unwrap_or(rest.len());
-                reject_syntax(result.err().unwrap_or(follows), at, rest[..end].trim_ascii_end(), visitor);
-                rest = &rest[end..];
-            }
-        }
-    }
-}
-
-/// `cursor` stands behind a document: where the next one begins, or the end. `None`: something else follows.
-fn document_end(cursor: &Cursor<'_>, payload: &[u8]) -> Option<usize> {
-    let mut behind = *cursor;
-    let next = behind.token();
-    if next == Some(0) {
-        return is_old(&payload[behind.at()..]).then_some(payload.len());
-    }
-    let between = payload.get(cursor.at()..behind.at())?;
-    (next.is_none() || (next == Some(b'{') && between.contains(&b'\n'))).then(|| behind.at())
-}
-
-/// The first further line that begins a document: with a brace that does not go on with what stands before it.
-fn next_document(payload: &[u8]) -> Option<usize> {
-    let begins = |at: &usize| {
-        let before = || payload[..*at].trim_ascii_end().last();
-        payload[*at..].starts_with(b"\n{") && !matches!(before(), Some(b',' | b'[' | b':' | b'{'))
-    };
-    memchr::memchr_iter(b'\n', payload).find(begins).map(|at| at + 1)
-}
-
 /// `cursor` stands behind the opening bracket.
 #[inline]
 fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: Cursor<'_>, visitor: &mut V) {
@@ -212,11 +182,12 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
         if next.is_none() {
             return reject_syntax(Syntax(BREAKS_OFF), start, &payload[start..], visitor);
         }
-        match Element::parse(&mut cursor) {
-            Ok(element) if senml.is_some() || element.is_senml() => {
+        let mut element = Element::default();
+        match element.read(&mut cursor) {
+            Ok(()) if senml.is_some() || element.is_senml() => {
                 senml.get_or_insert_with(senml::Base::default).report(address, element.bytes(), visitor);
             }
-            Ok(element) => report(address, &element, visitor),
+            Ok(()) => report(address, &element, visitor),
             Err(_)
                 if start == first
                     && let Some(value) = only_value(address, payload) =>
@@ -232,7 +203,9 @@ fn decode_array<V: Visitor>(address: &Address<'_>, payload: &[u8], mut cursor: C
                 if let Some(json) = loose::as_json(fragment) {
                     inside::read_part(address, &json, fragment, visitor);
                 } else {
-                    let detail = format_args!("{} at byte {at}", syntax.0);
+                    let is_bare = matches!(next, Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'));
+                    let what = if is_bare { BARE_VALUE } else { syntax.0 };
+                    let detail = format_args!("{what} at byte {at}");
                     visitor.reject_part(Form::Elements, Reason::MalformedPayload, detail, fragment);
                 }
                 cursor.jump(end);

@@ -97,7 +97,7 @@ pub(super) fn of_several<'n, V: Visitor>(
     }
     let (mut best, mut rank) = (None, u8::MAX);
     let read = Cursor::new(element).object(|cursor, key| {
-        let known = Known::of(key.to_str().as_bytes()).or_else(|| Known::of_gateway(key.to_str().as_bytes()));
+        let known = Known::of_any(key.to_str().as_bytes());
         let Some(known) = known.filter(|known| matches!(known.says, Says::Sensor | Says::Label)) else {
             return cursor.skip();
         };

@@ -34,10 +34,13 @@ fn what_the_device_is_built_of_is_no_sensor_of_the_catalogue() {
     assert_eq!(points(TEMP, &["TEMP"], r#"{"sensor":"DHT22","value":21.5}"#), [untimed("TEMP", 21.5)]);
     assert_eq!(points(TEMP, &["TEMP"], r#"{"sensor":"DHT22","value":21.5,"unit":"C"}"#), [untimed("TEMP", 21.5)]);
     // Where it is one, it is meant, whatever stands beside it.
-    for beside in ["", r#","unit":"C""#, r#","humidity":48"#] {
+    for (beside, remarks) in [("", &[][..]), (r#","unit":"C""#, &[]), (r#","humidity":48"#, &["humidity"])] {
         let named = format!(r#"{{"sensor":"VIB","value":21.5{beside}}}"#);
-        assert_eq!(points(TEMP, &["TEMP", "VIB", "humidity"], &named), [untimed("VIB", 21.5)], "{named}");
-        assert_eq!(points(TAGS, &["VIB", "humidity"], &named), [untimed("VIB", 21.5)], "{named}");
+        for topic in [TEMP, TAGS] {
+            let found = decoded(topic, &["TEMP", "VIB", "humidity"], &named);
+            assert_eq!((found.points, found.rejects), (vec![untimed("VIB", 21.5)], vec![]), "{named}");
+            assert_eq!(found.remarks, remarks, "{named}");
+        }
     }
     assert_eq!(points(BATCH, &[], r#"{"sensor":"S1","value":21.5}"#), [Found::new("S1", None, 21.5)]);
     assert_eq!(
@@ -79,13 +82,14 @@ fn an_error_beside_a_single_value_makes_it_bad_as_in_a_list() {
 }
 
 #[test]
-fn a_device_is_the_machine_where_nothing_else_is_and_the_catalogue_has_it() {
+fn a_device_is_the_machine_if_the_catalogue_has_it() {
     for key in ["device", "deviceId", "device_id", "deviceName", "asset", "thing", "DeviceName"] {
         let of_press = format!(r#"{{"{key}":"PRESS-1","TEMP":5}}"#);
         let expected = Found::new("TEMP", None, 5.0).on("PRESS-1");
         assert_eq!(points(BATCH, &["PRESS-1"], &of_press), std::slice::from_ref(&expected), "{of_press}");
         assert_eq!(points(BATCH, &[], &of_press), [Found::new("TEMP", None, 5.0)], "nobody's: {of_press}");
-        assert_eq!(points(TAGS, &["PRESS-1"], &of_press), [untimed("TEMP", 5.0)], "the topic names one: {of_press}");
+        assert_eq!(points(TAGS, &["PRESS-1"], &of_press), std::slice::from_ref(&expected), "nobody else's: {of_press}");
+        assert_eq!(points(TAGS, &[], &of_press), [untimed("TEMP", 5.0)], "the sender's own name: {of_press}");
         let list = format!(r#"{{"values":[{{"{key}":"PRESS-1","name":"TEMP","v":5}}]}}"#);
         assert_eq!(points(BATCH, &["PRESS-1"], &list), std::slice::from_ref(&expected), "{list}");
         let named = format!(r#"{{"{key}":"gateway 7","machine_id":"PRESS-1","TEMP":5}}"#);
@@ -110,12 +114,18 @@ fn a_device_is_the_machine_where_nothing_else_is_and_the_catalogue_has_it() {
 
 #[test]
 fn sensors_have_further_words_for_their_names() {
-    for key in ["sensor_code", "sensorCode", "tagId", "tag_id", "sensorName", "sensor_name", "resourceName"] {
+    for key in ["sensor_code", "sensorCode", "tagId", "tag_id", "sensorName", "sensor_name", "resourceName", "NAME"] {
         let payload = format!(r#"{{"{key}":"TEMP","value":5}}"#);
         assert_eq!(points(TAGS, &[], &payload), [untimed("TEMP", 5.0)], "{payload}");
         let list = format!(r#"{{"data":[{payload}]}}"#);
         assert_eq!(points(TAGS, &[], &list), [untimed("TEMP", 5.0)], "{list}");
     }
+    let capitals = r#"{"ID":1,"TIME":1700000000123,"NAME":"TEMP-1","VALUE":21.5}"#;
+    let expected = [Found::new("TEMP-1", Some(1_700_000_000_123_000), 21.5).on("M1")];
+    assert_eq!(points(TAGS, &["TEMP-1"], capitals), expected);
+    assert_eq!(points(TAGS, &[], capitals), expected);
+    assert_eq!(points(TEMP, &["TEMP"], r#"{"NAME":"Oil","name":"oil","value":5}"#), [untimed("TEMP", 5.0)]);
+    assert_eq!(points(TAGS, &["NAME"], r#"{"NAME":5}"#), [untimed("NAME", 5.0)], "a number is a tag");
 }
 
 #[test]
@@ -253,11 +263,16 @@ fn a_value_is_that_of_the_sensor_that_its_object_names_and_known_tags_are_taken_
         assert_eq!(points(TAGS, &["TEMP"], &payload), expected, "{payload}");
         assert_eq!(points("genims/v1/F1/L1/M1/machine-data", &["TEMP"], &payload), expected, "{payload}");
         // Where the catalogue has it, or nothing that stands beside it, that is a remark.
-        assert_eq!(points(TAGS, &["TEMP", "NEW-1"], &payload), [untimed("NEW-1", 5.0)], "{payload}");
+        let remarked = |topic: &str, known: &[&'static str], payload: &str, point: Found| {
+            let found = decoded(topic, known, payload);
+            assert_eq!((found.points, found.rejects), (vec![point], vec![]), "{payload}");
+            assert_eq!(found.remarks, ["TEMP"], "{payload}");
+        };
+        remarked(TAGS, &["TEMP", "NEW-1"], &payload, untimed("NEW-1", 5.0));
         assert_eq!(points(TAGS, &[], &payload), [untimed("NEW-1", 5.0)], "{payload}");
-        assert_eq!(points(TEMP, &["TEMP"], &payload), [untimed("TEMP", 5.0)], "the topic's own: {payload}");
-        let batch = payload.replacen('{', r#"{"machine_id":"M1","#, 1);
-        assert_eq!(points(BATCH, &["TEMP"], &batch), [untimed("NEW-1", 5.0)], "in a batch the name is all: {batch}");
+        // Below the topic of a sensor the value is that one's, and in a batch the name is all.
+        remarked(TEMP, &["TEMP"], &payload, untimed("TEMP", 5.0));
+        remarked(BATCH, &["TEMP"], &payload.replacen('{', r#"{"machine_id":"M1","#, 1), untimed("NEW-1", 5.0));
         // A tag called value is one that the catalogue has.
         let value = points(TAGS, &["TEMP", "value"], &payload);
         assert_eq!(value, [untimed("value", 5.0), untimed("TEMP", 21.5), untimed("rssi", -70.0)], "{payload}");

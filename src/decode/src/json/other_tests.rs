@@ -122,7 +122,10 @@ fn times_have_other_keys_too_where_a_time_stands_there() {
         // Anything else there is what it was: a tag, or a remark; so is a local time.
         for other in ["5", "\"2023-11-14T22:13:20\"", "\"noon\"", "null", "[1]", "20231114"] {
             let payload = format!(r#"{{"value":1.5,"{key}":{other}}}"#);
-            assert_eq!(points(TEMP, &[], &payload), [untimed("TEMP", 1.5)], "{payload}");
+            let found = decoded(TEMP, &[], &payload);
+            assert_eq!((found.points, found.rejects), (vec![untimed("TEMP", 1.5)], vec![]), "{payload}");
+            let told: &[&str] = if other.contains("2023-") { &[other] } else { &[] };
+            assert_eq!(found.remarks, told, "{payload}");
         }
     }
     // The usual key is better, wherever it stands; a sensor of the catalogue keeps its value.
@@ -176,7 +179,8 @@ fn shapes_are_known_in_capitals_and_as_single_objects() {
         assert_eq!(points(TAGS, &[], payload), [timed("A", 1.5)], "{payload}");
     }
     let reply = r#"{"StatusSNS":{"Time":"2023-11-14T22:13:20","ENERGY":{"Power":5}}}"#;
-    assert_eq!(points(TAGS, &["ENERGY.Power"], reply), [untimed("ENERGY.Power", 5.0)]);
+    let reply = decoded(TAGS, &["ENERGY.Power"], reply);
+    assert_eq!((reply.points, reply.remarks.len()), (vec![untimed("ENERGY.Power", 5.0)], 1), "its time has no offset");
 }
 
 #[test]

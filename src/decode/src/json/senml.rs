@@ -8,6 +8,7 @@
 use super::common::quoted;
 use super::cursor::{Cursor, Syntax, Value};
 use super::element::Element;
+use super::keys::SENML_BIT;
 use crate::{Address, Form, NAME_BYTES_MAX, Visitor};
 use genims_model::Reason;
 use std::borrow::Cow;
@@ -31,6 +32,28 @@ struct Record<'a> {
     has_sum: bool,
     /// The records of a pack in one object, as earlier drafts had it.
     entries: Option<&'a [u8]>,
+}
+
+impl Element<'_> {
+    /// Whether it is a record of SenML, and not only has a tag that is called so.
+    #[inline]
+    pub(super) fn is_senml(&self) -> bool {
+        self.keys_seen & (1 << SENML_BIT) != 0 && self.has_base_name()
+    }
+
+    #[cold]
+    fn has_base_name(&self) -> bool {
+        let (mut is_named, mut is_record) = (false, false);
+        let read = Cursor::new(self.bytes).object(|cursor, key| {
+            let (key, written) = (key.to_str(), cursor.pass()?);
+            is_named |= written.starts_with(b"\"") && matches!(&*key, "bn" | "n");
+            // A number there is a phase's.
+            is_record |=
+                matches!(&*key, "bn" | "bt" | "bver" | "bv") || (key == "vb" && matches!(written, b"true" | b"false"));
+            Ok(())
+        });
+        read.is_ok() && is_named && is_record
+    }
 }
 
 impl Base {

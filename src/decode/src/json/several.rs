@@ -1,28 +1,22 @@
 //! An element that says several things: a list, an object of values or tags, an envelope around them. See [`super::element`].
 
+use super::beside::{Inside, LISTS_DEEP_MAX, NO_VALUES};
 use super::common::Common;
 use super::cursor::{Cursor, Syntax, Text, is_empty};
-use super::element::Element;
-use super::fields::is_no_time;
+use super::element::{Element, HELD, NESTED, NUMBER};
+use super::fields::SINCE_2001_US;
 use super::keys::{
-    BODY_BIT, ENVELOPE_BIT, Known, QUALITY_RANK_Q, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says,
-    TIME_RANK_T, TOPIC_BIT, VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value,
+    BODY_BIT, ENVELOPE_BIT, Known, SENSOR_RANK_CONTAINER, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, TOPIC_BIT,
+    VALS_BIT, VALUE_BIT, VALUES_BIT, is_of_protocol, is_typed_value,
 };
 use super::naming::{self, TAGS_LEVEL};
-use super::values;
-use super::{envelope, list, tags, typed};
+use super::tags::{self, Top};
+use super::{envelope, list, typed, values};
 use crate::fault::{Fault, NO_VALUE, NO_VALUE_KEY, NOT_A_NUMBER, NOT_READ, TWICE, Told, checked_name};
 use crate::{Address, Name, Point, Visitor};
 use genims_model::Quality;
 use std::borrow::Cow;
-
-pub(super) const NO_VALUES: Fault = Fault::malformed("`values` is neither an object of numbers nor a list of objects");
-
-/// How deep lists in entries of lists are followed: records in messages.
-const LISTS_DEEP_MAX: usize = 2;
-
-/// Before that, no clock that is set stands.
-const SINCE_2001_US: i64 = 978_307_200_000_000;
+use std::collections::HashSet;
 
 impl<'a> Element<'a> {
     /// Everything but one value: a message around it, several readings, a value that is one tag among others. `None`: it is
@@ -35,8 +29,15 @@ impl<'a> Element<'a> {
         address: &Address<'_>,
         visitor: &mut V,
     ) -> Option<Result<(), Fault>> {
+        if is_several && let Some(meant) = self.of_machine(Common::NONE, visitor) {
+            return Some(Self { twice: 0, ..meant }.report(address, visitor));
+        }
         if is_several && let (true, Some(payload)) = (self.is_message(machine, visitor), self.payload) {
-            return Some(self.report_message(payload, address, visitor));
+            let result = self.report_message(payload, address, visitor);
+            let timestamp_us = self.timestamp_us.candidate.and_then(Result::ok);
+            let common = Common { machine, timestamp_us, quality: self.quality_or(Quality::Good), ..Common::NONE };
+            let result = result.and_then(|()| self.report_lists_beside(payload, common, LISTS_DEEP_MAX, visitor));
+            return Some(result.inspect(|()| self.report_errors(common, visitor)));
         }
         let sensor = self.sensor_name(machine, address, visitor).ok();
         let sensor = sensor.as_deref();
@@ -52,51 +53,16 @@ impl<'a> Element<'a> {
         let sensor = sensor.filter(|sensor| self.sensor.candidate.is_some() || *sensor != TAGS_LEVEL);
         let is_container = self.sensor.rank >= SENSOR_RANK_CONTAINER && matches!(self.sensor.candidate, Some(Ok(_)));
         let thing = sensor.filter(|_| is_container);
-        let common = Common { machine, sensor, thing, timestamp_us, quality };
-        self.remark(visitor);
+        let device = self.device();
+        let device = device.as_deref();
+        let common = Common { machine, sensor, thing, device, timestamp_us, quality };
+        self.remark(timestamp_us, visitor);
         let own = self.sensor.candidate.and_then(Result::ok).filter(|_| is_named && !is_several);
         Some(match own.map(|own| self.own_name(own, machine, visitor)) {
             _ if is_several => self.report_several(self.sensor.rank == SENSOR_RANK_STRONG, common, visitor),
             Some(own) if !self.value_is_known(machine, visitor) => self.report_beside_known(&own, common, visitor),
             _ => self.report_with_siblings(common, visitor),
         })
-    }
-
-    /// What the element says of the time of its tags, of which one may be called `t`.
-    fn time_of_tags<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> Result<Option<i64>, Fault> {
-        let is_short = self.timestamp_us.rank == TIME_RANK_T && self.values.is_none() && self.list.is_none();
-        let is_tag = is_short && (visitor.knows(machine, "t") || self.has_no_time());
-        if is_tag && !self.says_besides("t", |says| matches!(says, Says::Time(_) | Says::Stamp)) {
-            return Ok(None);
-        }
-        self.timestamp_us.candidate.transpose()
-    }
-
-    /// The same of their quality, and `q`.
-    fn quality_of_tags<V: Visitor>(&self, other: Quality, machine: Option<&str>, visitor: &V) -> Quality {
-        let is_short = self.quality.rank == QUALITY_RANK_Q && self.values.is_none() && self.list.is_none();
-        let is_tag = is_short && visitor.knows(machine, "q");
-        let is_alone = || !self.says_besides("q", |says| says == Says::Quality);
-        if is_tag && is_alone() { other } else { self.quality_or(other) }
-    }
-
-    /// Whether a key other than `own` says such a thing.
-    #[cold]
-    fn says_besides(&self, own: &str, is_such: impl Fn(Says) -> bool) -> bool {
-        let mut found = false;
-        let read = Cursor::new(self.bytes).object(|cursor, key| {
-            let key = key.to_str();
-            let known = Known::of(key.as_bytes()).or_else(|| Known::of_gateway(key.as_bytes()));
-            found |= key != own && known.is_some_and(|known| is_such(known.says));
-            cursor.skip()
-        });
-        found || read.is_err()
-    }
-
-    /// Whether `t` is the element's only time and holds a number that is none.
-    #[cold]
-    fn has_no_time(&self) -> bool {
-        envelope::member(self.bytes, "t").is_some_and(is_no_time)
     }
 
     /// Whether it is a message of Node-RED: by its id, or by a payload beside a topic where that is no sensor.
@@ -133,40 +99,50 @@ impl<'a> Element<'a> {
             return Err(Fault::malformed("two keys hold several values each; write them under one"));
         }
         if let Some(values) = values {
-            values::report(values, common, visitor, Self::report_named)?;
+            values::report(values, common, visitor, &Inside::of_values(self, deep))?;
+            if self.has_others || self.odd & NESTED != 0 {
+                self.report_beside(common, deep, visitor)?;
+            }
         } else if let Some(list) = list {
             list::report(list, common, visitor, |cursor, visitor| {
-                Element::parse(cursor).map(|entry| entry.report_item(None, common, deep - 1, visitor))
+                Element::parse(cursor).map(|entry| entry.report_entry(common, deep - 1, visitor))
             });
+            if self.has_others || self.odd & NESTED != 0 {
+                self.report_beside(common, deep, visitor)?;
+            }
         } else if self.value_is_null {
             return Err(NOT_A_NUMBER);
-        } else if !is_of_sensor && self.report_envelope(common, visitor)? {
+        } else if !is_of_sensor && self.report_envelope(common, deep, visitor)? {
         } else if self.sensor.candidate.is_some() && self.has_typed_value() {
             return self.report_item(common.sensor, common, 0, visitor);
         } else if !is_of_sensor
-            && ((deep == LISTS_DEEP_MAX
-                && (self.report_keyed(common, deep - 1, visitor)?
-                    || self.report_list_beside(common, deep - 1, visitor)?))
-                || self.report_tags(common, visitor)?
+            && ((deep == LISTS_DEEP_MAX && self.report_keyed(common, deep, visitor)?)
+                || self.report_tags(common, deep, visitor)?
                 || (deep == LISTS_DEEP_MAX && self.report_only(common, visitor)?))
         {
             self.reject_values(common, visitor);
-        } else if is_of_sensor || (self.errors.is_none() && !self.is_silent) {
+        } else if is_of_sensor || !(self.is_silent || self.errors.is_some_and(|errors| errors.starts_with(b"{"))) {
             let has_values = self.keys_seen & (1 << VALUES_BIT | 1 << VALS_BIT) != 0;
             return Err(if has_values { NO_VALUES } else { NO_VALUE });
         }
-        self.errors.map_or(Ok(()), |errors| list::report_errors(errors, common, visitor))
+        self.report_errors(common, visitor);
+        Ok(())
     }
 
     /// The tags of a message that its other keys tell. `false`: it is none.
-    fn report_envelope<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
+    fn report_envelope<V: Visitor>(&self, common: Common<'_>, deep: usize, visitor: &mut V) -> Result<bool, Fault> {
         let is_of_other = (self.is_data_set && self.payload.is_some()) || self.is_notification || self.is_silent;
         let may_wrap = self.keys_seen & (1 << ENVELOPE_BIT) != 0 || self.payload.is_some() || self.params.is_some();
         if !may_wrap || is_of_other {
             return Ok(false);
         }
+        if self.report_wrapped_value(common, deep, visitor)? {
+            return Ok(true);
+        }
         let knows = |sensor: &str| visitor.knows(common.machine, sensor);
-        let Some(inner) = envelope::inner(self.bytes, knows) else { return Ok(false) };
+        let named = if common.machine.is_none() { self.machine_wrapped(visitor) } else { None };
+        let knows_inside = |sensor: &str| knows(sensor) || (named.is_some() && visitor.knows(named.as_deref(), sensor));
+        let Some(inner) = envelope::inner(self.bytes, knows, knows_inside) else { return Ok(false) };
         let inside = Element::parse(&mut Cursor::new(inner.tags)).map_err(|Syntax(what)| Fault::malformed(what))?;
         // Inside, a short key may as well be a tag's.
         let around = inner.timestamp_us.transpose()?.or(common.timestamp_us);
@@ -178,16 +154,32 @@ impl<'a> Element<'a> {
             (Err(_), Some(around)) => Some(around),
             (Err(fault), None) => return Err(fault),
         };
-        let quality = inside.quality_of_tags(common.quality, common.machine, visitor);
-        inside.remark(visitor);
+        let quality = inside.quality_of_tags(self.quality_around(common, visitor), common.machine, visitor);
+        inside.remark(timestamp_us, visitor);
         let label = inner.machine.as_deref();
         let is_named = common.machine.is_some() || label.is_some();
         let named = inside.own_machine(is_named, visitor)?.map(Text::to_str);
         let named = named.as_deref().or(label.filter(|_| inner.machine_is_sure));
         let machine = named.or(common.machine).or(label).map(checked_name).transpose()?;
         let common = Common { machine, timestamp_us, quality, ..common };
-        let has_tags = tags::report_inner(inner.tags, self.bytes, common, visitor, Self::report_tag)?;
-        if has_tags { Ok(true) } else { Err(NO_VALUE) }
+        let values = inside.values.filter(|_| inside.keys_seen & (1 << VALUES_BIT | 1 << VALS_BIT) != 0);
+        if let Some(values) = values {
+            values::report(values, common, visitor, &Inside::of_values(self, deep))?;
+        }
+        let reader = Inside::of(self, deep);
+        let has_tags = tags::report_inner(inner.tags, (self.bytes, inner.within), common, visitor, &reader)?;
+        if !has_tags && values.is_none() {
+            return Err(NO_VALUE);
+        }
+        inside.report_errors(common, visitor);
+        Ok(true)
+    }
+
+    /// The machine that the only object around tags names.
+    #[cold]
+    fn machine_wrapped<V: Visitor>(&self, visitor: &V) -> Option<Cow<'a, str>> {
+        let wrapped = Element::parse(&mut Cursor::new(envelope::only_wrapped(self.bytes)?)).ok()?;
+        wrapped.own_machine(false, visitor).ok()?.map(Text::to_str)
     }
 
     /// What is the only thing that an element without values has. `false`: there is no such thing.
@@ -198,12 +190,12 @@ impl<'a> Element<'a> {
         }
         if let Some(list) = envelope::only_list(self.bytes) {
             list::report(list, common, visitor, |cursor, visitor| {
-                Element::parse(cursor).map(|entry| entry.report_item(None, common, LISTS_DEEP_MAX - 1, visitor))
+                Element::parse(cursor).map(|entry| entry.report_entry(common, LISTS_DEEP_MAX - 1, visitor))
             });
             return Ok(true);
         }
         if let Some(named) = envelope::named_tags(self.bytes) {
-            return tags::report(named, tags::Top::Tags, common, visitor, Self::report_tag);
+            return tags::report(named, Top::Tags, common, visitor, &Inside::of(self, LISTS_DEEP_MAX));
         }
         let Some(wrapped) = envelope::only_wrapped(self.bytes) else { return Ok(false) };
         let inner = Element::parse(&mut Cursor::new(wrapped)).map_err(|Syntax(what)| Fault::malformed(what))?;
@@ -220,12 +212,14 @@ impl<'a> Element<'a> {
         let Common { machine, timestamp_us, quality, .. } = common;
         let name = Name::Sensor { machine, sensor: checked_name(own)? };
         visitor.point(Point { name, timestamp_us, value, quality });
-        tags::report_around(self.bytes, std::iter::once(own.to_owned()), common, visitor, Self::report_tag)
+        let taken = HashSet::from([own.to_owned()]);
+        let reader = Inside::of(self, LISTS_DEEP_MAX);
+        tags::report_around(self.bytes, (Top::Around, taken, b""), common, visitor, &reader)
     }
 
     /// Whether the catalogue has a sensor that is called as the key of the value is.
     #[cold]
-    fn value_is_known<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
+    pub(super) fn value_is_known<V: Visitor>(&self, machine: Option<&str>, visitor: &V) -> bool {
         let mut found = false;
         let read = Cursor::new(self.bytes).object(|cursor, key| {
             let key = key.to_str();
@@ -240,7 +234,8 @@ impl<'a> Element<'a> {
     /// An element whose `value` is one tag among others.
     #[cold]
     pub(super) fn report_with_siblings<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<(), Fault> {
-        tags::report(self.bytes, tags::Top::WithValue, common, visitor, Self::report_tag).map(|_| ())
+        let reader = Inside::of(self, LISTS_DEEP_MAX);
+        tags::report(self.bytes, Top::WithValue, common, visitor, &reader).map(|_| ())
     }
 
     /// Whether a value stands under a key that only tells its type.
@@ -255,20 +250,24 @@ impl<'a> Element<'a> {
     }
 
     /// The tags that are the element, or lie in it. `false`: there are none.
-    fn report_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
+    fn report_tags<V: Visitor>(&self, common: Common<'_>, deep: usize, visitor: &mut V) -> Result<bool, Fault> {
+        let reader = || Inside::of(self, deep);
         match (self.payload, self.params) {
             _ if self.payload_twice && (self.is_data_set || self.is_notification) => Err(TWICE),
             (Some(payload), _) if self.is_data_set && payload.starts_with(b"{") => {
-                tags::report(payload, tags::Top::Tags, common, visitor, Self::report_tag)
+                let has_tags = tags::report(payload, Top::Tags, common, visitor, &reader())?;
+                self.report_lists_beside(payload, common, deep, visitor).map(|()| has_tags)
             }
             (_, Some(params)) if self.is_notification => {
                 let notified =
                     Element::parse(&mut Cursor::new(params)).map_err(|Syntax(what)| Fault::malformed(what))?;
                 let timestamp_us = notified.timestamp_us.candidate.transpose()?.or(common.timestamp_us);
-                tags::report(params, tags::Top::Tags, Common { timestamp_us, ..common }, visitor, Self::report_tag)
+                let common = Common { timestamp_us, ..common };
+                let has_tags = tags::report(params, Top::Tags, common, visitor, &reader())?;
+                self.report_lists_beside(params, common, deep, visitor).map(|()| has_tags)
             }
-            _ if self.errors.is_some() || self.is_silent => Ok(false),
-            _ => tags::report(self.bytes, tags::Top::Tags, common, visitor, Self::report_tag),
+            _ if self.is_silent => Ok(false),
+            _ => self.report_all_tags(common, deep, visitor),
         }
     }
 
@@ -292,7 +291,7 @@ impl<'a> Element<'a> {
     }
 
     /// As [`Self::report_tag`], where an object can be nothing but one tag's.
-    fn report_named<V: Visitor>(
+    pub(super) fn report_named<V: Visitor>(
         cursor: &mut Cursor<'a>,
         named: &str,
         common: Common<'_>,
@@ -314,16 +313,25 @@ impl<'a> Element<'a> {
 
     /// An entry of a list without a value of its own. `false`: it has no tags either.
     #[cold]
-    fn report_entry_of_tags<V: Visitor>(&self, common: Common<'_>, visitor: &mut V) -> Result<bool, Fault> {
-        if self.report_envelope(common, visitor)? {
+    fn report_entry_of_tags<V: Visitor>(
+        &self,
+        common: Common<'_>,
+        deep: usize,
+        visitor: &mut V,
+    ) -> Result<bool, Fault> {
+        if self.report_envelope(common, deep, visitor)? {
             return Ok(true);
         }
         // With a name of its own it misses its value, and under its type alone a value is nobody's.
         if self.sensor.candidate.is_some() || self.has_typed_value() {
             return Ok(false);
         }
-        self.remark(visitor);
-        tags::report(self.bytes, tags::Top::Entry, common, visitor, Self::report_tag)
+        self.remark(common.timestamp_us, visitor);
+        let has_tags = tags::report(self.bytes, Top::Entry, common, visitor, &Inside::of(self, deep))?;
+        if has_tags {
+            self.report_errors(common, visitor);
+        }
+        Ok(has_tags)
     }
 
     /// As one of a list: what it does not say itself, it has in common with the others. `named`: by what is around it.
@@ -356,7 +364,7 @@ impl<'a> Element<'a> {
         }
         if named.is_none() && !says_value {
             let common = Common { machine, timestamp_us, quality, ..common };
-            if self.report_entry_of_tags(common, visitor)? {
+            if self.report_entry_of_tags(common, deep, visitor)? {
                 return Ok(());
             }
         }
@@ -375,13 +383,16 @@ impl<'a> Element<'a> {
             (None, None) if self.value_is_null => return Err(NOT_A_NUMBER),
             (None, None) => typed::of_element(self.bytes).ok_or(NO_VALUE_KEY)??,
         };
-        self.remark(visitor);
+        self.remark(timestamp_us, visitor);
         visitor.point(Point {
             name: Name::Sensor { machine, sensor: checked_name(&sensor)? },
             timestamp_us,
             value,
             quality: if self.error.is_some() { Quality::Bad } else { quality },
         });
+        if self.odd & (NESTED | HELD | NUMBER) != 0 {
+            self.remark_beside_value(&sensor, machine, visitor);
+        }
         Ok(())
     }
 }

@@ -8,8 +8,8 @@
 use super::common::{Common, TWICE, Within, reject, reject_object};
 use super::cursor::{Cursor, Syntax, Text};
 use super::fields::number_value;
-use super::tags;
-use crate::fault::{Fault, NOT_A_NUMBER, Told, checked_name};
+use super::tags::{self, Reader};
+use crate::fault::{Fault, NOT_A_NUMBER, checked_name};
 use crate::{Name, Point, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -31,13 +31,13 @@ pub(super) fn check<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Syn
 
 /// Hands over one point per key of `object`, which [`check`] has passed.
 ///
-/// `report_tag` reads the object next to the cursor and hands it over as that of the given name, if it says a value.
+/// `reader` reads what stands in the place of a number.
 #[inline]
 pub(super) fn report<'o, V: Visitor>(
     object: &'o [u8],
     common: Common<'_>,
     visitor: &mut V,
-    report_tag: impl Fn(&mut Cursor<'o>, &str, Common<'_>, &mut V) -> Result<Option<Result<(), Told<'o>>>, Syntax>,
+    reader: &impl Reader<'o>,
 ) -> Result<(), Fault> {
     let mut seen = KeysSeen::new();
     let mut cursor = Cursor::new(object);
@@ -47,7 +47,7 @@ pub(super) fn report<'o, V: Visitor>(
         if is_object && key.is_sound() {
             let name = key.to_str();
             let is_new = seen.is_new_tag(key);
-            let result = if is_new { report_tag(cursor, &name, common, visitor)? } else { None };
+            let result = if is_new { reader.tag(cursor, &name, common, visitor)? } else { None };
             match result {
                 Some(Ok(())) => {}
                 Some(Err(told)) => {
@@ -57,7 +57,7 @@ pub(super) fn report<'o, V: Visitor>(
                     let written = cursor.pass()?;
                     if !is_new {
                         reject(TWICE, &name, written, common, visitor);
-                    } else if !tags::report_under(&name, written, common, visitor, &report_tag) {
+                    } else if !tags::report_under(&name, written, common, visitor, reader) {
                         reject(NOT_A_NUMBER, &name, written, common, visitor);
                     }
                 }
@@ -87,7 +87,7 @@ pub(super) fn report<'o, V: Visitor>(
             Err(fault) => {
                 let written = cursor.since(start);
                 let is_list = written.starts_with(b"[") && text.is_sound() && seen.is_new_tag(text);
-                if !is_list || !tags::report_under(&key, written, common, visitor, &report_tag) {
+                if !is_list || !tags::report_under(&key, written, common, visitor, reader) {
                     reject(fault, &key, written, common, visitor);
                 }
             }

@@ -2,14 +2,14 @@
 //! sound syntax to its end; [`Line::fields`] then walks over the fields again.
 
 use super::Clock;
-use crate::fault::{Fault, NO_OFFSET, NOT_ONCE, OUT_OF_RANGE};
-use crate::json::is_machine_label;
+use crate::fault::{Fault, NO_FIELDS, NO_OFFSET, NOT_ONCE, OUT_OF_RANGE};
+use crate::json::{is_machine_label, is_quality_label};
 use crate::number::Decimal;
 use crate::timestamp::{self, Unit};
-use crate::value;
+use crate::{quality, value};
 use chrono_tz::Tz;
-use genims_model::Reason;
 use genims_model::reading::VALUE_MAX;
+use genims_model::{Quality, Reason};
 use std::borrow::Cow;
 
 /// A name, still escaped.
@@ -52,9 +52,6 @@ pub(super) fn unescape(raw: &str) -> String {
     text
 }
 
-const NO_FIELDS: Fault =
-    Fault::malformed("no fields stand behind the measurement; write `M temp=21.5,hum=48`, M for the machine");
-
 /// `TEMP=23,5,HUM=48` would be 23 and a sensor called `5,HUM`.
 const COMMA_IN_KEY: Fault = Fault::malformed(
     "a comma stands inside a value or a field's name; write the decimal mark as a point, a comma in a name as `\\,`",
@@ -78,6 +75,8 @@ pub(super) struct Line<'a> {
     pub(super) quality: Option<&'a str>,
     /// It is that of the tag.
     pub(super) quality_is_tag: bool,
+    /// A field may be a quality in another way: `quality` as a code, a word of OPC under `status` and the like.
+    pub(super) has_other_quality: bool,
     /// Tags that may name a machine, and the first of those that do if the catalogue has it.
     pub(super) machine_tags: usize,
     pub(super) label: Option<Escaped<'a>>,
@@ -113,6 +112,14 @@ impl Field<'_> {
     #[inline(always)]
     pub(super) fn is_quality(&self) -> bool {
         is_quality(self.key.raw) && matches!(self.value, FieldValue::Text(_))
+    }
+
+    /// What a word of OPC says under a key of another name.
+    #[cold]
+    pub(super) fn status(&self) -> Option<Quality> {
+        let FieldValue::Text(word) = self.value else { return None };
+        let may_be = word.starts_with(['b', 'B', 'u', 'U', 'g', 'G']) && is_quality_label(self.key.raw);
+        may_be.then(|| quality::of_opc_text(word)).flatten()
     }
 }
 
@@ -168,14 +175,18 @@ impl<'a> Line<'a> {
             return Err(if measurement.has_pair() { NO_MEASUREMENT } else { NO_FIELDS });
         }
         let fields = scanner;
-        let mut has_quality = false;
+        let (mut has_quality, mut has_other_quality) = (false, false);
         loop {
             let field = scanner.field()?;
-            if let (true, FieldValue::Text(word)) = (field.is_quality(), field.value) {
-                if has_quality {
-                    return Err(Fault::malformed("the field quality stands twice"));
+            match field.value {
+                FieldValue::Number(_) => has_other_quality |= is_quality(field.key.raw),
+                FieldValue::Text(word) if field.is_quality() => {
+                    if has_quality {
+                        return Err(Fault::malformed("the field quality stands twice"));
+                    }
+                    (quality, has_quality) = (Some(word), true);
                 }
-                (quality, has_quality) = (Some(word), true);
+                FieldValue::Text(_) => has_other_quality |= field.status().is_some(),
             }
             if !scanner.take(b',') {
                 break;
@@ -184,7 +195,18 @@ impl<'a> Line<'a> {
         let timestamp_us = if scanner.spaces() { Some(timestamp(scanner.rest(), clock)?) } else { None };
         let [sensor, machine] = tags;
         let quality_is_tag = quality.is_some() && !has_quality;
-        Ok(Self { measurement, sensor, machine, quality, quality_is_tag, machine_tags, label, timestamp_us, fields })
+        Ok(Self {
+            measurement,
+            sensor,
+            machine,
+            quality,
+            quality_is_tag,
+            has_other_quality,
+            machine_tags,
+            label,
+            timestamp_us,
+            fields,
+        })
     }
 
     #[inline]
@@ -210,12 +232,14 @@ pub(super) fn tags(text: &str) -> impl Iterator<Item = (Escaped<'_>, Escaped<'_>
 
 fn timestamp(text: &str, clock: Clock) -> Result<i64, Fault> {
     const NO_INTEGER: Fault = Fault::new(Reason::BadTimestamp, "behind the fields only a timestamp may stand");
+    const NO_COMMA: Fault =
+        Fault::new(Reason::BadTimestamp, "a blank stands between fields; write a comma there: `M temp=21.5,hum=48`");
     if let Some(count) = whole(text.as_bytes())
         && let Some(unit) = clock.unit.or_else(|| Unit::of_digits(text.len() as i32))
     {
         return timestamp::from_whole(count, unit);
     }
-    unusual_timestamp(text, clock).unwrap_or(Err(NO_INTEGER))
+    unusual_timestamp(text, clock).unwrap_or(Err(if text.contains('=') { NO_COMMA } else { NO_INTEGER }))
 }
 
 /// Digits alone, as nearly every timestamp is, and no more than fit: read in one pass.

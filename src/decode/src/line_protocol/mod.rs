@@ -4,8 +4,8 @@
 //! - tag `sensor_id` or `sensor`: the sensor; its value is the field `value`; other fields are remarks
 //! - else tag `machine_id` or `machine`: the machine; each field is a sensor of it, by code or id
 //!   (several tags that name different machines are told)
-//! - else the measurement is the machine; where it is none that the catalogue has (Telegraf's are names of its plugins), the
-//!   topic's machine, if it names one, and where it names none, a tag `device`, `name` and the like that the catalogue has
+//! - else the measurement is the machine; where it is none that the catalogue has (Telegraf's are names of its plugins), a tag
+//!   `device` and the like that the catalogue has, else the topic's machine, and where it names none, a tag `name`
 //!
 //! With both tags the sensor may be a code of the machine. A field `quality` that is a string, or a code beside a sensor's value,
 //! or a tag of that name (`Quality` alike) belongs to the whole line, the field before the tag: see [`super::quality`]; blank it is none, and one that cannot be read is uncertain. Values are floats, integers (`i`, exact), unsigned integers (`u`, exact) or what
@@ -20,12 +20,12 @@
 
 mod line;
 
-use super::fault::{Fault, NO_OFFSET, NOT_ONCE, checked_name};
+use super::fault::{Fault, NO_FIELDS, NO_JSON, NO_OFFSET, NOT_ONCE, checked_name, sized_name};
 use super::json::{is_machine_label, remark_machines};
 use super::timestamp::Unit;
 use super::{Form, Name, Point, Remark, Visitor, latin_1, quality, value};
 use chrono_tz::Tz;
-use genims_model::Quality;
+use genims_model::{Quality, Reason};
 use line::{Escaped, Field, FieldValue, Line, NO_MEASUREMENT, QUOTES_OPEN, is_quality};
 use std::collections::HashSet;
 
@@ -53,11 +53,19 @@ pub(crate) fn decode_at<V: Visitor>(text: &[u8], clock: Clock, machine: Option<&
         match decode_across(here, end, fault, around, visitor) {
             Some(behind) => rest = &here[behind..],
             None => {
-                let told = fault.told(if [NO_OFFSET, NOT_ONCE].contains(&fault) { line } else { b"" });
+                let fault = if is_json(line, fault) { NO_JSON } else { fault };
+                let is_shown = [NO_OFFSET, NOT_ONCE, NO_FIELDS, NO_JSON].contains(&fault);
+                let told = fault.told(if is_shown { line } else { b"" });
                 visitor.reject_part(Form::Lines, fault.reason, format_args!("{told}"), line);
             }
         }
     }
+}
+
+/// Whether a line at fault is one of JSON. A measurement may begin as that does, and lack the end of a text alone.
+#[cold]
+fn is_json(line: &[u8], fault: Fault) -> bool {
+    matches!(line, [b'{' | b'[', ..]) && fault.reason == Reason::MalformedPayload && fault != QUOTES_OPEN
 }
 
 /// What is said of all lines from outside.
@@ -137,10 +145,12 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
     let Some(sensor) = line.sensor.map(Escaped::to_str) else {
         let other = around.machine.filter(|_| machine.is_none() && !visitor.knows_machine(&measurement));
         let machine = checked_name(machine.as_deref().or(other).unwrap_or(&measurement))?;
+        let of_code = if line.has_other_quality { other_quality(&line, Some(machine), visitor) } else { None };
+        let quality = of_code.unwrap_or(quality);
         let mut seen = FieldsSeen::default();
         for (place, field) in line.fields().enumerate() {
             let field = field?;
-            if field.is_quality() {
+            if field.is_quality() || (of_code.is_some() && is_quality(field.key.raw())) {
                 continue;
             }
             if !seen.is_new(&line, place, &field) {
@@ -170,6 +180,9 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
             quality = code_of(&line, field).unwrap_or(quality);
         }
     }
+    if line.has_other_quality && line.quality.is_none() && quality == Quality::Good {
+        quality = line.fields().flatten().find_map(|field| field.status()).unwrap_or(quality);
+    }
     let field = value_field.ok_or(Fault::malformed("a line with a sensor tag needs a field named value"))?;
     report(&line, field, Name::Sensor { machine, sensor: &sensor }, quality, visitor);
     Ok(())
@@ -179,7 +192,8 @@ fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> R
 #[cold]
 fn is_remark<V: Visitor>(line: &Line<'_>, field: &Field<'_>, (machine, code): (&str, &str), visitor: &V) -> bool {
     let FieldValue::Text(text) = field.value else { return false };
-    let is_text = field.raw.ends_with('"') && value::of_text(text.as_bytes()).is_err();
+    let is_said = field.raw.ends_with('"') || field.status().is_some();
+    let is_text = is_said && value::of_text(text.as_bytes()).is_err();
     let is_number = |field: Field<'_>| matches!(field.value, FieldValue::Number(_));
     is_text && !visitor.knows(Some(machine), code) && line.fields().take(FIELDS_FEW).flatten().any(is_number)
 }
@@ -200,13 +214,15 @@ fn labelled_machine<'t, V: Visitor>(
     } else if has_pair {
         Err(NO_MEASUREMENT)
     } else {
-        Ok(if around.machine.is_none() { label_of(text, visitor) } else { None })
+        let may_be_named = around.machine.is_none() || line.label.is_some();
+        Ok(if may_be_named { label_of(text, around, visitor) } else { None })
     }
 }
 
 #[cold]
-fn label_of<'t, V: Visitor>(text: &'t str, visitor: &V) -> Option<Escaped<'t>> {
-    let labels = line::tags(text).filter(|(key, _)| key.is("name") || is_machine_label(key.raw()));
+fn label_of<'t, V: Visitor>(text: &'t str, around: Around<'_>, visitor: &V) -> Option<Escaped<'t>> {
+    let is_label = |key: &Escaped<'_>| is_machine_label(key.raw()) || (around.machine.is_none() && key.is("name"));
+    let labels = line::tags(text).filter(|(key, _)| is_label(key));
     labels.map(|(_, value)| value).find(|machine| visitor.knows_machine(&machine.to_str()))
 }
 
@@ -229,6 +245,19 @@ fn remark_other_machines<V: Visitor>(text: &str, visitor: &mut V) {
         (is_sure || is_machine_label(key.raw())).then(|| (key.to_str(), is_sure, value.to_str()))
     });
     remark_machines(names, visitor);
+}
+
+/// The quality that a line of a machine says as a code beside other fields, or by a word of OPC under another name, unless the
+/// catalogue has a sensor that is called so.
+#[cold]
+fn other_quality<V: Visitor>(line: &Line<'_>, machine: Option<&str>, visitor: &V) -> Option<Quality> {
+    let has_others = line.fields().take(2).count() > 1;
+    if !has_others || (line.quality.is_some() && !line.quality_is_tag) {
+        return None;
+    }
+    let fields = || line.fields().flatten().filter(|field| !visitor.knows(machine, &field.key.to_str()));
+    let code = fields().filter(|field| is_quality(field.key.raw())).find_map(|field| code_of(line, field));
+    code.or_else(|| fields().find_map(|field| field.status()).filter(|_| line.quality.is_none()))
 }
 
 /// The quality of a line with a sensor, whose field `quality` is a number: there it is no sensor's value.
@@ -291,7 +320,8 @@ fn report<V: Visitor>(line: &Line<'_>, field: Field<'_>, name: Name<'_>, quality
         FieldValue::Text(text) => value::of_text(text.as_bytes()),
     };
     let sound = match name {
-        Name::Sensor { sensor, .. } => checked_name(sensor).map(|_| ()),
+        // A line with NUL was refused as a whole.
+        Name::Sensor { sensor, .. } => sized_name(sensor).map(|_| ()),
         Name::Handle(_) => Ok(()),
     };
     match sound.and(value) {

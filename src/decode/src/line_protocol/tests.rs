@@ -77,6 +77,27 @@ fn what_is_set_aside_keeps_its_time_without_a_unit() {
 }
 
 #[test]
+fn a_line_that_is_none_is_told_with_what_stands_there() {
+    let write = "`M temp=21.5,hum=48`, M for the machine";
+    for (line, told) in [
+        ("hello", format!("no fields stand behind the measurement: `hello`; write {write}")),
+        ("press,line=2", format!("no fields stand behind the measurement: `press,line=2`; write {write}")),
+    ] {
+        let found = decoded(line);
+        assert_eq!(found.rejects, [(Reason::MalformedPayload, told, line.as_bytes().to_vec())]);
+    }
+    for json in [r#"{"T":1}"#, r#"{"T": 1, "P": 2}"#, r#"[{"T":1,"P":2}]"#, r#"{"url":"a=b","T":1}"#, "[21.5]", "{"] {
+        let told = format!("JSON is not taken in lines: `{}`; send it by MQTT, or write {write}", json.escape_debug());
+        let found = decoded(&format!("{json}\nM1 T=1"));
+        assert_eq!(found.rejects, [(Reason::MalformedPayload, told, json.as_bytes().to_vec())]);
+        assert_eq!(found.points, [Found::new("T", None, 1.0).on("M1")], "{json}");
+    }
+    // A measurement may begin so, and a fault of its values is told as any other.
+    assert_eq!(points("[hall] T=1"), [Found::new("T", None, 1.0).on("[hall]")]);
+    assert_eq!(decoded("[hall] T=1 soon").reasons(), [Reason::BadTimestamp]);
+}
+
+#[test]
 fn comments_and_empty_lines_say_nothing() {
     assert_eq!(decoded("# a comment\n\n  \r\n#M1 T=1\n"), Collected::default());
 }
@@ -128,10 +149,13 @@ fn the_quality_of_a_line_may_be_a_tag() {
         points("r,sensor_id=S,quality=good value=1.5,quality=24i"),
         [Found::new("S", None, 1.5).of_quality(Bad)]
     );
-    let code = points("M1,quality=bad T=1,quality=192i");
+    let line = "M1,quality=bad T=1,quality=192i";
+    assert_eq!(points(line), [Found::new("T", None, 1.0).on("M1")], "so it does in a line of several sensors");
+    let mut found = Collected { known: vec!["quality"], ..Collected::default() };
+    decode(line.as_bytes(), None, &mut found);
     let expected =
         [("T", 1.0), ("quality", 192.0)].map(|(name, value)| Found::new(name, None, value).on("M1").of_quality(Bad));
-    assert_eq!(code, expected, "in a line of several sensors it is one of them");
+    assert_eq!(found.points, expected, "unless it is one of them");
     let odd = decoded(r"M1,Quality=so\ so T=1");
     assert_eq!(odd.points, [Found::new("T", None, 1.0).on("M1").of_quality(Uncertain)]);
     assert_eq!(odd.remarks, ["so so"]);

@@ -33,7 +33,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let tools = Tools::find()?;
     say!("GenIMS demo: a plant group and four real wind turbines, from sockets to databases.\n");
     steps::announce("installing what is missing");
-    genims_dev::install(&mut |step| say!("    {step}"))?;
+    genims_dev::install(false, &mut |step| say!("    {step}"))?;
     match Stack::open(&args.dir)? {
         Some(_) if args.keep => {}
         // New databases begin with a new log: an earlier demo's would bring its readings into them.

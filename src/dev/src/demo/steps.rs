@@ -2,11 +2,11 @@
 
 use super::report::Parts;
 use anyhow::{Context, bail};
-use genims_dev::{SERVER_DATA, Stack};
+use genims_dev::{SERVER_DATA, Stack, free_port};
 use genims_terminal::say;
 use serde_json::Value;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -240,12 +240,13 @@ impl Drop for Steps {
     }
 }
 
-fn free_addresses() -> std::io::Result<[SocketAddr; 4]> {
-    // Held open together, so that they are four different ones.
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listeners = [bind()?, bind()?, bind()?, bind()?];
-    let at = |index: usize| listeners[index].local_addr();
-    Ok([at(0)?, at(1)?, at(2)?, at(3)?])
+/// Four different ones.
+fn free_addresses() -> genims_dev::Result<[SocketAddr; 4]> {
+    let mut taken = Vec::new();
+    for _ in 0..4 {
+        taken.push(free_port(&taken)?);
+    }
+    Ok(std::array::from_fn(|at| SocketAddr::from((Ipv4Addr::LOCALHOST, taken[at]))))
 }
 
 fn read_json(path: &Path) -> anyhow::Result<Value> {

@@ -1,8 +1,9 @@
 //! What `genims top` shows and how keys change it. Enters: snapshots, keys, and what time it is. Leaves: an order of flows, one of
-//! which is chosen, and how old it all is.
+//! which is chosen, or the top talkers, and how old it all is.
 
 use genims_api::board;
 use genims_api::snapshot::{Flow, ServerSnapshot};
+use genims_api::talkers::TalkerReport;
 use ratatui::crossterm::event::KeyCode;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
@@ -40,11 +41,25 @@ pub(super) struct Screen {
     /// The chosen flow, by its name: it stays chosen wherever the order puts it.
     chosen: Option<String>,
     pub(super) is_detailed: bool,
+    /// In place of the flows.
+    pub(super) shows_talkers: bool,
+    /// Their line that is in view, from the top.
+    pub(super) talker: usize,
 }
 
 impl Screen {
     pub(super) fn new(url: String) -> Self {
-        Self { url, snapshot: None, arrived: None, away: None, sort: Sort::State, chosen: None, is_detailed: false }
+        Self {
+            url,
+            snapshot: None,
+            arrived: None,
+            away: None,
+            sort: Sort::State,
+            chosen: None,
+            is_detailed: false,
+            shows_talkers: false,
+            talker: 0,
+        }
     }
 
     pub(super) fn saw(&mut self, seen: Result<ServerSnapshot, String>, now: Instant) {
@@ -65,7 +80,11 @@ impl Screen {
     pub(super) fn press(&mut self, key: KeyCode) -> bool {
         match key {
             KeyCode::Char('q') => return false,
-            KeyCode::Esc | KeyCode::Backspace | KeyCode::Left => self.is_detailed = false,
+            KeyCode::Char('t') => (self.shows_talkers, self.is_detailed) = (!self.shows_talkers, false),
+            KeyCode::Esc | KeyCode::Backspace | KeyCode::Left => {
+                (self.shows_talkers, self.is_detailed) = (false, false)
+            }
+            KeyCode::Enter | KeyCode::Right if self.shows_talkers => {}
             KeyCode::Enter | KeyCode::Right => self.is_detailed = !self.flows().is_empty(),
             KeyCode::Down | KeyCode::Char('j') => self.choose(1),
             KeyCode::Up | KeyCode::Char('k') => self.choose(-1),
@@ -84,6 +103,10 @@ impl Screen {
     }
 
     fn choose(&mut self, by: isize) {
+        if self.shows_talkers {
+            self.talker = self.talker.saturating_add_signed(by).min(self.talkers().len().saturating_sub(1));
+            return;
+        }
         let flows = self.flows();
         let at = self.chosen_at(&flows).unwrap_or(0).saturating_add_signed(by).min(flows.len().saturating_sub(1));
         self.chosen = flows.get(at).map(|flow| flow.name.clone());
@@ -91,6 +114,12 @@ impl Screen {
 
     fn chosen_at(&self, flows: &[&Flow]) -> Option<usize> {
         flows.iter().position(|flow| Some(&flow.name) == self.chosen.as_ref())
+    }
+
+    /// The busiest first.
+    pub(super) fn talkers(&self) -> &[TalkerReport] {
+        let known = self.snapshot.as_ref();
+        known.map(|snapshot| snapshot.report.talkers.busiest.as_slice()).unwrap_or_default()
     }
 
     /// In their order.

@@ -1,6 +1,8 @@
 //! Draws what `genims top` shows, on 80 columns or more. Enters: the screen and what time it is. Leaves: cells. What others wrote
 //! is drawn without control characters: ratatui leaves them out.
 
+mod talkers;
+
 use super::screen::{SORTS, Screen};
 use genims_api::snapshot::{Flow, ServerSnapshot};
 use genims_api::{board, format};
@@ -33,16 +35,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: &Screen, now: Instant) {
     frame.render_widget(Paragraph::new(header(screen, now)), head);
     let flows = screen.flows();
     match screen.selected(&flows) {
+        _ if screen.shows_talkers => talkers::draw(frame, body, screen),
         None => {}
         Some(at) if screen.is_detailed => {
             frame.render_widget(Paragraph::new(detail(flows[at])).wrap(Wrap { trim: false }), body);
         }
         Some(at) => table(frame, body, screen, &flows, at),
     }
-    let keys = if screen.is_detailed {
-        "Esc back  Up/Down next  q quit"
+    let keys = if screen.shows_talkers {
+        "t Esc: back to the flows  Up/Down  q quit"
+    } else if screen.is_detailed {
+        "Esc back  Up/Down next  t talkers  q quit"
     } else {
-        "Up/Down Enter: one of them  sort: n s r p a x  q quit"
+        "Up/Down Enter: one of them  sort: n s r p a x  t talkers  q quit"
     };
     frame.render_widget(Paragraph::new(keys).style(Style::new().add_modifier(Modifier::DIM)), foot);
 }

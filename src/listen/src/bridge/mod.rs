@@ -38,6 +38,7 @@ pub use options::{BridgeOptions, MqttVersion, Qos, Secret};
 
 use super::Decode;
 use super::notices::Notices;
+use super::talkers::Talkers;
 use genims_model::SourceNo;
 use genims_pipeline::intake::Intake;
 use link::Delivery;
@@ -125,6 +126,8 @@ pub struct BridgeMetrics {
     /// Messages not acknowledged because they were refused by policy.
     pub refused_total: AtomicU64,
     pub subscriptions_refused_total: AtomicU64,
+    /// The bridge itself: what it brings is its client id's.
+    pub talkers: Arc<Talkers>,
 }
 
 /// Who a bridge is, to the broker and in the log.

@@ -388,3 +388,19 @@ async fn a_bridge_that_is_not_connected_says_which_listener_it_is_and_what_to_do
     let lines = heard.with(&["listener=plant", &client_id, "see that the broker runs at this address"]);
     assert!(lines.len() >= 2, "{lines:?}");
 }
+
+#[tokio::test]
+async fn a_bridge_that_the_broker_does_not_know_says_what_it_needs() {
+    let heard = Heard::start();
+    let mut broker = Broker::new("password_file {folder}/passwords");
+    std::fs::write(broker.folder.path().join("passwords"), "").expect("written");
+    broker.start();
+    let plant = Plant::new(10);
+    for version in [MqttVersion::V4, MqttVersion::V5] {
+        let bridge = Running::start(broker.options(version), &plant);
+        bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 0).await;
+        bridge.shut_down().await;
+    }
+    let lines = heard.with(&["listener=plant", "set username and password or password_file"]);
+    assert!(lines.len() >= 2, "{lines:?}");
+}

@@ -5,6 +5,7 @@ use super::link::{Ack, Delivery, Line};
 use crate::Decode;
 use crate::notices::Kind;
 use crate::resends::Resends;
+use crate::talkers::{Batch, Talker};
 use genims_decode::Visitor;
 use genims_model::now_us;
 use genims_model::{Protocol, Reason, Receipt, SourceNo};
@@ -49,6 +50,7 @@ pub(super) struct Worker {
     decode: Arc<dyn Decode>,
     arrivals: mpsc::UnboundedReceiver<Delivery>,
     pending: Pending,
+    talker: Talker,
     resends: Resends,
     /// The connection of the last message.
     line: Option<Arc<Line>>,
@@ -72,8 +74,9 @@ impl Worker {
         let mut intake = intake.buffer(source, Protocol::Bridge, shared.options.acknowledge.waits_for_commit());
         intake.set_client(&shared.client_id);
         let pending = Pending { shared: shared.clone(), rounds: VecDeque::new(), waiter: Arc::new(Notify::new()) };
+        let talker = shared.metrics.talkers.enter(&shared.client_id, Instant::now());
         let resends = Resends::new(usize::from(shared.options.in_flight_messages_max));
-        Self { shared, intake, decode, arrivals, pending, resends, line: None }
+        Self { shared, intake, decode, arrivals, pending, talker, resends, line: None }
     }
 
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
@@ -125,6 +128,8 @@ impl Worker {
             let full = round.messages >= ROUND_MESSAGES_MAX || round.bytes >= ROUND_BYTES_MAX;
             next = if full { None } else { self.arrivals.try_recv().ok() };
         }
+        let (records, dead_letters) = (self.intake.staged_records(), self.intake.staged_dead_letters());
+        self.talker.count(Batch { records, bytes: round.bytes as u64, dead_letters });
         round
     }
 

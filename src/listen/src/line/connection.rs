@@ -1,6 +1,7 @@
 //! One line protocol connection: read, cut into lines, decode, submit; again.
 //!
-//! Invariant: at most [`ROUNDS_MAX`] rounds are under way, and nothing is read while the pipeline has no room.
+//! Invariant: at most [`ROUNDS_MAX`] rounds are under way, and nothing is read while the pipeline has no room, or the client has
+//! sent as much as it may.
 
 use super::Shared;
 use super::lines::{Lines, Overlong, Sink};
@@ -8,6 +9,7 @@ use super::room::Share;
 use crate::count;
 use crate::locks::{Credentials, Pass};
 use crate::notices::Peer;
+use crate::talkers::Batch;
 use bytes::{Buf, BytesMut};
 use genims_decode::{Visitor, line_protocol};
 use genims_model::now_us;
@@ -21,7 +23,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Rounds that one connection may have between the socket and the spool.
@@ -75,6 +77,9 @@ pub(super) async fn serve(
     if pass.log_in(Credentials::default(), false, Instant::now() + HANDSHAKE_TIMEOUT).await.is_err() {
         return;
     }
+    if pass.take_place("").is_err() {
+        return count(&shared.metrics.refused_total, 1);
+    }
     let mut intake = shared.intake.buffer(shared.source, Protocol::LineProtocol, false);
     match (pass.owner(), peer.0) {
         (Some(owner), _) => intake.set_client(owner),
@@ -106,16 +111,21 @@ pub(super) async fn serve(
         if read == 0 {
             break true;
         }
-        if read == room {
-            read_bytes = (read_bytes * 2).min(READ_BYTES_MAX);
-        }
         count(&connection.shared.metrics.bytes_total, read as u64);
-        if connection.pass.refresh() {
-            connection.intake.set_scope(connection.pass.scope());
+        connection.heed();
+        // All that limits cost those who have none: one branch for everything that a read brought.
+        let drawn =
+            if connection.pass.rate().is_none() { u64::MAX } else { connection.draw(input.len(), &shutdown).await };
+        if drawn < u64::MAX {
+            // What is read is taken: little at once.
+            read_bytes = READ_BYTES_MIN;
+        } else if read == room {
+            read_bytes = (read_bytes * 2).min(READ_BYTES_MAX);
         }
         connection.intake.begin(now_us());
         let taken = lines.take(&input, &mut connection);
         input.advance(taken);
+        connection.count(drawn, taken);
         if connection.intake.staged_records() > 0 && !connection.submit(&shutdown).await {
             return;
         }
@@ -153,6 +163,40 @@ async fn read_next(
 }
 
 impl Connection {
+    /// Takes over what the file of clients says by now.
+    fn heed(&mut self) {
+        if self.pass.refresh() {
+            self.intake.set_scope(self.pass.scope());
+        }
+    }
+
+    /// Waits until the client may send more, and takes that; or until a shutdown, for which what was read is taken as well.
+    async fn draw(&mut self, bytes: usize, shutdown: &CancellationToken) -> u64 {
+        loop {
+            let now = Instant::now();
+            let drawn = self.pass.draw(bytes, now);
+            if drawn > 0 || shutdown.is_cancelled() {
+                return drawn;
+            }
+            let resumes_at = self.pass.wait(now);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                () = sleep_until(resumes_at) => {}
+            }
+            self.heed();
+        }
+    }
+
+    /// Of what was drawn, what the round has cost the client.
+    fn count(&self, drawn: u64, bytes: usize) {
+        let (records, dead_letters) = (self.intake.staged_records(), self.intake.staged_dead_letters());
+        if drawn < u64::MAX {
+            self.pass.settle(drawn, records);
+        }
+        self.pass.count(Batch { records, bytes: bytes as u64, dead_letters });
+    }
+
     /// Hands the round over. False when a shutdown cut the wait for room short.
     async fn submit(&mut self, shutdown: &CancellationToken) -> bool {
         let patience = self.shared.options.drain_timeout;

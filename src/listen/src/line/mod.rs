@@ -36,6 +36,8 @@ pub struct LineOptions {
     #[serde(deserialize_with = "crate::address::deserialize")]
     pub listen: SocketAddr,
     pub connections_max: usize,
+    /// Of those without an account, from one address; 0 is any number.
+    pub connections_per_address_max: usize,
     /// What the timestamps count. Without it their digits tell: see [`genims_decode::timestamp`].
     pub precision: Option<Unit>,
     /// Longer lines are set aside as dead letters, of which [`PAYLOAD_KEPT_BYTES_MAX`](genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX) are kept.
@@ -59,6 +61,7 @@ impl Default for LineOptions {
             // The port of Telegraf's own socket_listener.
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8094)),
             connections_max: 1_000,
+            connections_per_address_max: 0,
             precision: None,
             line_bytes_max: 64 * 1024,
             idle_timeout: Duration::from_secs(15 * 60),

@@ -1,7 +1,12 @@
 //! The listener over real sockets, against shards that do what the test says.
 
 use super::*;
+use crate::locks::clients::file::{ClientEntry, change};
+use crate::locks::{AnonymousPolicy, ClientOptions, Clients};
+use crate::notices::Peer;
 use crate::trial::{Mode, Plant};
+use genims_locks::certificate::Certificate;
+use genims_locks::refusals::{RefusalKind, Refusals};
 use genims_model::dead_letter::PAYLOAD_KEPT_BYTES_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -24,10 +29,13 @@ struct Trial {
 
 impl Trial {
     async fn new(options: LineOptions) -> Self {
-        let plant = Plant::new(1_000);
-        let metrics = Arc::new(ListenMetrics::default());
+        Self::with_gate(options, ListenerGate::unlocked(Arc::default())).await
+    }
+
+    async fn with_gate(options: LineOptions, gate: Arc<ListenerGate>) -> Self {
+        let (plant, metrics) = (Plant::new(1_000), gate.metrics());
         let options = LineOptions { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..options };
-        let server = LineServer::bind(options, 0, plant.intake.clone(), ListenerGate::unlocked(metrics.clone())).await;
+        let server = LineServer::bind(options, 0, plant.intake.clone(), gate).await;
         let server = server.expect("port 0 binds");
         let address = server.address().expect("bound");
         let stop = CancellationToken::new();
@@ -148,4 +156,52 @@ async fn a_shutdown_waits_for_what_was_read() {
     trial.plant.set(Mode::Settle);
     timeout(PATIENCE, trial.server).await.expect("the server ends").expect("in order");
     assert_eq!(trial.plant.account().committed, 1);
+}
+
+#[tokio::test]
+async fn connections_above_what_an_address_may_have_are_closed_and_told() {
+    let (refusals, policy) =
+        (Arc::<Refusals>::default(), AnonymousPolicy { connections_per_address_max: 1, ..AnonymousPolicy::default() });
+    let gate = ListenerGate::open("lines", false, None, None, policy, refusals.clone()).expect("no files");
+    let trial = Trial::with_gate(LineOptions::default(), gate).await;
+    let mut first = trial.connect().await;
+    first.write_all(b"t,sensor_id=S0 value=1\n").await.expect("the server reads");
+    trial.plant.until(|account, _| account.committed == 1).await;
+    closed(&mut trial.connect().await).await;
+    assert_eq!(refusals.totals(), [("lines".to_owned(), RefusalKind::ConnectionLimit, 1)]);
+    assert_eq!(trial.metrics.refused_total.load(std::sync::atomic::Ordering::Relaxed), 1);
+    let (busiest, _) = trial.metrics.talkers.busiest(10, tokio::time::Instant::now());
+    assert_eq!((busiest[0].client.as_str(), busiest[0].totals.received), ("127.0.0.1", 1));
+}
+
+/// Over a stream without a socket, under a clock that moves when all wait for it.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_held_to_a_rate_is_read_more_slowly_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("clients.toml");
+    let entry = ClientEntry { readings_per_second_max: Some(100), ..ClientEntry::new("a", None).expect("made") };
+    change(&path, |all| {
+        all.push(entry);
+        Ok(())
+    })
+    .expect("written");
+    let clients = Clients::open(&path, &ClientOptions::default()).expect("read");
+    let gate = ListenerGate::open("lines", false, None, Some(clients), AnonymousPolicy::default(), Arc::default());
+    let (gate, plant) = (gate.expect("no files"), Plant::new(1_000_000));
+    let options = LineOptions { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..LineOptions::default() };
+    let server = LineServer::bind(options, 0, plant.intake.clone(), gate.clone()).await.expect("port 0 binds");
+    let certificate =
+        Certificate { chain: Vec::new(), identity: "a".into(), serial: Box::default(), not_after: i64::MAX };
+    let stop = CancellationToken::new();
+    let pass = gate.enter(Some(certificate.into()), Peer::default(), &stop);
+    let lines = "t,sensor_id=S0 value=1\n".repeat(1_000);
+    let (mut sender, stream) = tokio::io::duplex(lines.len());
+    sender.write_all(lines.as_bytes()).await.expect("room");
+    drop(sender);
+    let begun = tokio::time::Instant::now();
+    connection::serve(stream, Peer::default(), server.shared, stop, pass).await;
+    // A second's worth at once, and what one read brings goes beyond.
+    let least = Duration::from_millis(1_000 * (1_000 - 100 - 200) / 100);
+    assert!(begun.elapsed() >= least, "{:?}", begun.elapsed());
+    plant.until(|account, _| account.committed == 1_000).await;
 }

@@ -70,7 +70,7 @@ impl ListenerGate {
         None
     }
 
-    pub(super) fn enter(
+    pub(crate) fn enter(
         self: &Arc<Self>,
         certificate: Option<Arc<Certificate>>,
         peer: Peer,

@@ -2,6 +2,7 @@
 
 use super::clients::Clients;
 use super::guest::{Eviction, Guest};
+use super::places::Places;
 use crate::notices::{Kind, Notices};
 use crate::{ListenMetrics, count};
 use genims_locks::LockError;
@@ -12,17 +13,28 @@ use genims_locks::tls::{Loaded, Tls};
 use parking_lot::Mutex;
 use rustls::pki_types::UnixTime;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
+
+/// What those without an account may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnonymousPolicy {
+    /// Where clients log in, those who show nothing are let in, too.
+    pub admitted: bool,
+    /// Connections from one address; 0 is any number.
+    pub connections_per_address_max: usize,
+}
 
 #[derive(Debug)]
 pub struct ListenerGate {
     pub(super) listener: String,
     pub(super) tls: Option<Tls>,
     pub(super) clients: Option<Arc<Clients>>,
-    /// Those who show nothing are let in, although there are clients.
-    pub(super) anonymous: bool,
+    pub(super) anonymous: AnonymousPolicy,
+    /// Of connections without an account.
+    pub(super) addresses: Arc<Places<IpAddr>>,
     pub(crate) metrics: Arc<ListenMetrics>,
     pub(super) guests: Mutex<HashMap<u64, Arc<Guest>>>,
     pub(super) next: AtomicU64,
@@ -35,7 +47,7 @@ pub struct ListenerGate {
 impl ListenerGate {
     /// Without locks: everybody comes in.
     pub fn unlocked(metrics: Arc<ListenMetrics>) -> Arc<Self> {
-        Arc::new(Self::with(String::new(), None, None, false, (metrics, Arc::default())))
+        Arc::new(Self::with(String::new(), None, None, AnonymousPolicy::default(), (metrics, Arc::default())))
     }
 
     /// `answers`: the protocol has answers, which clients read. `clients`: who may come in; `None` is everybody that TLS
@@ -45,7 +57,7 @@ impl ListenerGate {
         answers: bool,
         tls: Option<&TlsOptions>,
         clients: Option<Arc<Clients>>,
-        anonymous: bool,
+        anonymous: AnonymousPolicy,
         refusals: Arc<Refusals>,
     ) -> Result<Arc<Self>, LockError> {
         let tls = tls.map(|options| Tls::open(options, answers)).transpose()?;
@@ -56,12 +68,13 @@ impl ListenerGate {
         listener: String,
         tls: Option<Tls>,
         clients: Option<Arc<Clients>>,
-        anonymous: bool,
+        anonymous: AnonymousPolicy,
         (metrics, refusals): (Arc<ListenMetrics>, Arc<Refusals>),
     ) -> Self {
-        let (guests, next, notices) = (Mutex::default(), AtomicU64::new(0), Notices::default());
+        let (guests, next, notices, addresses) =
+            (Mutex::default(), AtomicU64::new(0), Notices::default(), Arc::default());
         let checked = AtomicU64::new(clients.as_ref().map_or(0, |clients| clients.reading()));
-        Self { listener, tls, clients, anonymous, metrics, guests, next, checked, notices, refusals }
+        Self { listener, tls, clients, anonymous, addresses, metrics, guests, next, checked, notices, refusals }
     }
 
     pub fn metrics(&self) -> Arc<ListenMetrics> {

@@ -3,7 +3,8 @@
 //! - `socket`: a plain socket or one with TLS, each compiled for itself
 //! - [`gate`]: one listener's, and who of those inside must go; `entry`: how one comes in; `guest`: one inside
 //! - `pass`: what a connection holds
-//! - [`clients`]: the file of clients: secrets (hashed), topics, machines, tables for rows
+//! - `places`: connections at once; `usage`: what one client takes
+//! - [`clients`]: the file of clients: secrets (hashed), topics, machines, tables for rows, limits
 //!
 //! Certificates, secrets, lock-out and files are those of `genims-locks`, which other doors have as well.
 //!
@@ -17,14 +18,16 @@ pub mod gate;
 mod entry;
 mod guest;
 mod pass;
+mod places;
 mod socket;
+mod usage;
 
 #[cfg(test)]
 mod tests;
 
 pub use clients::{ClientOptions, Clients};
 pub(crate) use clients::{Credentials, Denied};
-pub use gate::ListenerGate;
+pub use gate::{AnonymousPolicy, ListenerGate};
 pub use genims_locks::LockError;
 pub use genims_locks::options::{ClientCertificate, TlsOptions};
 pub use genims_locks::watch::LOOK_EVERY;

@@ -1,12 +1,17 @@
-//! What a connection holds of the gate that it came through: who it is, what it may, and whether it may stay.
+//! What a connection holds of the gate that it came through: who it is, what it may, how much it may, and whether it may stay.
 
 use super::clients::{Client, Credentials, Denied};
 use super::gate::ListenerGate;
 use super::guest::{Eviction, Guest};
+use super::places::PlacePermit;
+use super::usage::Ready;
 use crate::count;
 use crate::notices::{Kind, Peer};
+use crate::talkers::{Batch, Talker};
 use genims_locks::refusals;
 use genims_pipeline::intake::Scope;
+use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -19,6 +24,15 @@ pub(crate) struct Pass {
     client: Option<Arc<Client>>,
     /// The reading of the file of clients that `client` is of.
     reading: u64,
+    place: Option<Place>,
+    talker: Option<Talker>,
+}
+
+/// One of the connections that its client, or its address, may have.
+#[derive(Debug)]
+enum Place {
+    OfClient { _permit: PlacePermit<Box<str>> },
+    OfAddress { _permit: PlacePermit<IpAddr> },
 }
 
 impl Drop for Pass {
@@ -31,7 +45,7 @@ impl Drop for Pass {
 
 impl Pass {
     pub(super) fn new(gate: Arc<ListenerGate>, guest: Option<Arc<Guest>>, peer: Peer) -> Self {
-        Self { gate, guest, peer, client: None, reading: 0 }
+        Self { gate, guest, peer, client: None, reading: 0, place: None, talker: None }
     }
 
     /// Who it is by its certificate.
@@ -64,7 +78,7 @@ impl Pass {
         let reading = clients.reading();
         let found = clients.admit(self.identity(), shown, self.peer, deadline).await;
         let found = found.and_then(|client| match client {
-            None if !self.gate.anonymous => Err(Denied::Nobody),
+            None if !self.gate.anonymous.admitted => Err(Denied::Nobody),
             Some(client) if !topics && client.topics.is_some() && client.scope.machines.is_none() => {
                 Err(Denied::TopicsOnly)
             }
@@ -89,8 +103,56 @@ impl Pass {
         Ok(())
     }
 
+    /// Takes one of the places that its client may have, or, where it has no account, its address. `client_id`: as it calls itself;
+    /// empty where it has no name, or the protocol no names. To be asked once, by whoever was let in.
+    pub(crate) fn take_place(&mut self, client_id: &str) -> Result<(), Denied> {
+        let per_address_max = self.gate.anonymous.connections_per_address_max;
+        let taken = match (&self.client, self.peer.0) {
+            (Some(client), _) => {
+                // Without a name each connection is another one.
+                let number = self.guest.as_ref().map_or(0, |guest| guest.number);
+                let listener = &self.gate.listener;
+                let id = if client_id.is_empty() { number.to_string() } else { format!("\0{client_id}") };
+                let permit = client.usage.place(format!("{listener}\0{id}").into(), client.limits);
+                permit.map(|_permit| Some(Place::OfClient { _permit })).ok_or(Denied::ConnectionsOfClient)
+            }
+            (None, Some(address)) if per_address_max > 0 => {
+                let permit = self.gate.addresses.take(address.ip().to_canonical(), usize::MAX, per_address_max);
+                permit.map(|_permit| Some(Place::OfAddress { _permit })).ok_or(Denied::ConnectionsOfAddress)
+            }
+            (None, _) => Ok(None),
+        };
+        match taken {
+            Ok(place) => {
+                let talker = self.gate.metrics.talkers.enter(&self.talker_name(client_id), Instant::now());
+                (self.place, self.talker) = (place, Some(talker));
+                Ok(())
+            }
+            Err(denied) => {
+                // What somebody without an account calls itself is its own choice.
+                self.tell_denied(self.owner().unwrap_or_default(), denied);
+                Err(denied)
+            }
+        }
+    }
+
+    /// Whose readings are summed. What somebody without an account calls itself is its own choice: where there are accounts, it is told
+    /// from their names.
+    fn talker_name(&self, client_id: &str) -> String {
+        match self.owner() {
+            Some(owner) => owner.to_owned(),
+            None if client_id.is_empty() => self.peer.host(),
+            None if self.gate.clients.is_some() => format!("anonymous: {client_id}"),
+            None => client_id.to_owned(),
+        }
+    }
+
     fn denied(&self, name: &str, denied: Denied) {
         count(&self.gate.metrics.logins_refused_total, 1);
+        self.tell_denied(name, denied);
+    }
+
+    fn tell_denied(&self, name: &str, denied: Denied) {
         self.gate.refusals.tell(denied.kind(), &self.gate.listener, name, &self.peer.host());
         let about = format!("{name}@{}", self.peer.host());
         if let Some(not_told) = self.gate.notices.due(Kind::Login, &about, Instant::now()) {
@@ -113,6 +175,60 @@ impl Pass {
             self.client = Some(now);
         }
         true
+    }
+
+    /// How many readings a second its client may send; `None` is as many as there are.
+    #[inline]
+    pub(crate) fn rate(&self) -> Option<NonZeroU64> {
+        self.client.as_ref().and_then(|client| client.limits.readings_per_second)
+    }
+
+    /// How many records may be taken now out of so many bytes, which are the client's until [`Pass::settle`] says how many were.
+    /// Nothing may be waited for in between.
+    pub(crate) fn draw(&self, bytes: usize, now: Instant) -> u64 {
+        match (self.rate(), &self.client) {
+            // None is shorter than a byte.
+            (Some(rate), Some(client)) => client.usage.draw(rate, bytes as u64, now),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Of the records that were drawn, `spent` were taken.
+    pub(crate) fn settle(&self, drawn: u64, spent: u64) {
+        if let (Some(rate), Some(client)) = (self.rate(), &self.client) {
+            client.usage.settle(rate, drawn, spent);
+        }
+    }
+
+    /// When more may be taken, or to be asked again. Counts the wait, and tells of it, if the client has sent as much as it may.
+    #[cold]
+    pub(crate) fn wait(&self, now: Instant) -> Instant {
+        let (Some(rate), Some(client)) = (self.rate(), &self.client) else { return now };
+        let resumes_at = match client.usage.ready(rate, now) {
+            Ready::Soon(at) => return at,
+            Ready::Later(at) => at,
+        };
+        count(&self.gate.metrics.rate_limited_total, 1);
+        self.talker.iter().for_each(Talker::count_wait);
+        if let Some(not_told) = self.gate.notices.due(Kind::Rate, &client.name, now) {
+            tracing::warn!(
+                listener = self.gate.listener,
+                client = &*client.name,
+                address = %self.peer,
+                readings_per_second_max = rate.get(),
+                not_told,
+                "the client sends more than it may: it is read more slowly; `genims client limit` says how much"
+            );
+        }
+        resumes_at
+    }
+
+    /// Once for each batch: who sends how much.
+    #[inline]
+    pub(crate) fn count(&self, batch: Batch) {
+        if let Some(talker) = &self.talker {
+            talker.count(batch);
+        }
     }
 
     /// Whether there is a topic that it may not publish under.

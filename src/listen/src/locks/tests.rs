@@ -46,7 +46,8 @@ impl Trial {
             client_certificate,
             crl_file: Some(put(folder.path(), "crl.pem", &authority.revokes(&[]))),
         };
-        let gate = ListenerGate::open("trial", true, Some(&options), None, false, Arc::default()).expect("good files");
+        let gate = ListenerGate::open("trial", true, Some(&options), None, AnonymousPolicy::default(), Arc::default())
+            .expect("good files");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self { folder, authority, options, gate, listener }
     }
@@ -211,7 +212,8 @@ async fn without_locks_nobody_is_kept_on_a_list() {
 async fn a_client_that_never_reads_is_sent_nothing_to_read() {
     let mut trial = Trial::new(ClientCertificate::Required).await;
     trial.gate =
-        ListenerGate::open("trial", false, Some(&trial.options), None, false, Arc::default()).expect("good files");
+        ListenerGate::open("trial", false, Some(&trial.options), None, AnonymousPolicy::default(), Arc::default())
+            .expect("good files");
     let config = trial.client(Some(&trial.authority.issue("plc-7", 7, GOOD)));
     for _ in 0..2 {
         // A ticket would have been used for the second handshake.

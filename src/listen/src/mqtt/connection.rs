@@ -108,11 +108,8 @@ impl<S: Socket> Connection<S> {
                 Ok(held) => held,
                 Err(end) => return end,
             };
-            if self.lease.is_taken_over() {
-                return Fault::new(reason::SESSION_TAKEN_OVER, "a newer connection uses this client identifier").into();
-            }
-            if self.shutdown.is_cancelled() {
-                return self.dialogue.eviction().unwrap_or(End::SHUTDOWN);
+            if let Some(end) = self.leaves() {
+                return end;
             }
             if self.ended && !held {
                 return End::CLOSED;
@@ -140,6 +137,29 @@ impl<S: Socket> Connection<S> {
         let held = self.dialogue.turn(&mut self.input)?;
         self.flush().map_err(|_| End::LOST)?;
         Ok(held)
+    }
+
+    /// Why the connection has to go, although neither side has ended it. Unless its client may no longer be in, what it has sent so far
+    /// is taken.
+    fn leaves(&mut self) -> Option<End> {
+        let is_taken_over = self.lease.is_taken_over();
+        if !is_taken_over && !self.shutdown.is_cancelled() {
+            return None;
+        }
+        let evicted = self.dialogue.eviction();
+        if evicted.is_none()
+            && self.dialogue.lift_limit()
+            && let Err(other) = self.turn()
+        {
+            return Some(other);
+        }
+        Some(match evicted {
+            _ if is_taken_over => {
+                Fault::new(reason::SESSION_TAKEN_OVER, "a newer connection uses this client identifier").into()
+            }
+            Some(evicted) => evicted,
+            None => End::SHUTDOWN,
+        })
     }
 
     async fn wait(&mut self, held: bool, timer: Pin<&mut Sleep>) -> Wake {
@@ -215,7 +235,11 @@ impl<S: Socket> Connection<S> {
 
     fn next_tick(&self) -> Instant {
         let tick = Instant::now() + TICK;
-        [self.silent_at(), self.stalled_at(), self.dialogue.statistics_due].into_iter().flatten().fold(tick, Ord::min)
+        let dialogue = &self.dialogue;
+        [self.silent_at(), self.stalled_at(), dialogue.statistics_due, dialogue.resumes_at]
+            .into_iter()
+            .flatten()
+            .fold(tick, Ord::min)
     }
 
     /// What time brings.
@@ -234,7 +258,10 @@ impl<S: Socket> Connection<S> {
         if self.dialogue.statistics_due.is_some_and(|due| due <= now) {
             self.dialogue.publish_statistics(false);
         }
-        self.dialogue.trim();
+        // Whoever only waited for the next message that it may send has not been quiet.
+        if self.dialogue.resumes_at.take_if(|at| *at <= now).is_none() {
+            self.dialogue.trim();
+        }
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! What each packet means: the state of one connection without its socket. Complete packets enter; messages are staged in
 //! the intake, answers are appended to `output`, and the round is submitted by the caller's turn.
 //!
-//! The hot loop is [`Dialogue::process`]: for a PUBLISH it neither allocates nor locks, and topic and payload stay where
+//! The hot loop is [`Dialogue::take`]: for a PUBLISH it neither allocates nor locks, and topic and payload stay where
 //! the socket's read has put them.
 
+mod pace;
 mod parting;
 mod permission;
 
@@ -17,7 +18,7 @@ use super::packet::{Fault, Version, kind, outbound, reason, wire};
 use super::session::{Seen, Session};
 use super::subscriptions::{STATISTICS_INTERVAL, Subscribed};
 use super::telling::{self, Caller};
-use super::will::Taken;
+use super::will;
 use crate::count;
 use crate::locks::Pass;
 use crate::resends::Resends;
@@ -50,6 +51,15 @@ enum Progress {
     RoundFull,
     /// A bound is reached: go on when receipts settle or the client reads.
     Held,
+    /// The client has sent as much as it may: go on when time has passed.
+    Limited,
+}
+
+/// What one pass over the input has taken.
+struct Taken {
+    bytes: usize,
+    messages: u64,
+    result: Result<Progress, End>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +89,15 @@ pub(super) struct Dialogue {
     quiet: bool,
     receipt: Option<Receipt>,
     /// Until they are submitted.
-    wills_staged: Vec<Taken>,
+    wills_staged: Vec<will::Taken>,
     aliases: Aliases,
-    /// Exchanges that count against the receive maximum.
+    /// QoS 1 and 2 messages that the client may have under way.
+    pub(super) receive_maximum: u16,
+    /// Exchanges that count against it.
     in_flight: usize,
+    /// Until then the client's messages wait: it has sent as much as it may.
+    pub(super) resumes_at: Option<Instant>,
+    limit_is_lifted: bool,
     /// PINGREQs answered that still stand in the input.
     pings_answered: u32,
     pub(super) statistics_due: Option<Instant>,
@@ -98,6 +113,7 @@ impl Dialogue {
     ) -> Self {
         let statistics_due = (!session.subscriptions.is_empty()).then(Instant::now);
         Self {
+            receive_maximum: shared.options.receive_maximum,
             shared,
             caller: Caller::default(),
             pass: None,
@@ -114,6 +130,8 @@ impl Dialogue {
             wills_staged: Vec::new(),
             aliases: Aliases::default(),
             in_flight: 0,
+            resumes_at: None,
+            limit_is_lifted: false,
             pings_answered: 0,
             statistics_due,
         }
@@ -133,6 +151,7 @@ impl Dialogue {
             let submitting = self.is_submitting();
             match progress {
                 Progress::Starved => break submitting,
+                Progress::Limited => break true,
                 Progress::RoundFull if submitting => break true,
                 Progress::Held if submitting || !settled => break true,
                 Progress::RoundFull | Progress::Held => {}
@@ -148,6 +167,15 @@ impl Dialogue {
     /// Takes complete packets off the front of `bytes`. Returns how many bytes were taken, also where it ends.
     fn process(&mut self, bytes: &[u8]) -> (usize, Result<Progress, End>) {
         self.heed();
+        // All that limits cost those who have none: one branch for everything that a read brought, always the same way. The loop is
+        // compiled twice, and theirs knows of no limit.
+        let taken = if self.is_limited() { self.take_limited(bytes) } else { self.take::<false>(bytes, u64::MAX) };
+        self.count(&taken);
+        (taken.bytes, taken.result)
+    }
+
+    /// At most `records_max` records and the message that goes beyond them, where the client is limited.
+    fn take<const LIMITED: bool>(&mut self, bytes: &[u8], records_max: u64) -> Taken {
         let mut taken = 0;
         let mut messages = 0;
         let packet_bytes_max = self.shared.options.packet_bytes_max as usize;
@@ -165,6 +193,9 @@ impl Dialogue {
                 Err(fault) => break Err(fault.into()),
             };
             let done = if frame.kind() == kind::PUBLISH {
+                if LIMITED && self.spent(messages) >= records_max {
+                    break Ok(Progress::Limited);
+                }
                 messages += 1;
                 Publish::parse(&frame, self.version).and_then(|publish| self.publish(&publish)).map_err(End::from)
             } else {
@@ -179,10 +210,7 @@ impl Dialogue {
                 Err(end) => break Err(end),
             }
         };
-        if messages > 0 {
-            count(&self.shared.metrics.messages_total, messages);
-        }
-        (taken, result)
+        Taken { bytes: taken, messages, result }
     }
 
     /// False: not now; the same packet will come again.
@@ -231,6 +259,8 @@ impl Dialogue {
             if !crate::is_broker_state(topic.as_bytes()) {
                 intake.set_topic(topic);
                 intake.forget_handles();
+                // With QoS 0 nobody could be told: what is too much is set aside.
+                intake.admit_rows(answer.is_some());
                 self.shared.decode.message(topic, publish.payload, intake);
             }
         }
@@ -263,21 +293,6 @@ impl Dialogue {
             self.session.resends.take(publish.packet_id, digest, None);
         }
         seen
-    }
-
-    /// Whether one more QoS 1 or 2 message fits. v5 clients know the receive maximum and must keep to it; v3.1.1 clients
-    /// are made to wait until enough of theirs is acknowledged.
-    fn may_take(&self) -> Result<bool, Fault> {
-        let receive_maximum = usize::from(self.shared.options.receive_maximum);
-        match self.version {
-            Version::V31 | Version::V3 => Ok(self.acks.owed() < receive_maximum),
-            // Exchanges of an earlier connection do not count: each connection begins with the full quota.
-            Version::V5 if self.in_flight < receive_maximum => Ok(true),
-            Version::V5 => Err(Fault::new(
-                reason::RECEIVE_MAXIMUM_EXCEEDED,
-                "more messages under way than the receive maximum allows",
-            )),
-        }
     }
 
     /// Opens the round, if it is not open.

@@ -17,6 +17,7 @@ use crate::count;
 use crate::locks::{Credentials, Denied, Pass, Secured, Socket};
 use crate::notices::Peer;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -232,6 +233,7 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, arrival: Arrival) -> Res
     check(&connect).map_err(refused)?;
     let shown = Credentials { name: connect.user_name, secret: connect.password.unwrap_or_default() };
     pass.log_in(shown, true, deadline).await.map_err(|denied| refused(denial(denied)))?;
+    pass.take_place(connect.client_id).map_err(|denied| refused(denial(denied)))?;
     if connect.will.is_some_and(|will| !pass.may_publish(will.topic)) {
         return Err(refused(Fault::new(reason::NOT_AUTHORIZED, "the client may not publish its will there")));
     }
@@ -246,10 +248,13 @@ async fn admit(input: &mut Input, shared: &Arc<Shared>, arrival: Arrival) -> Res
         shared.registry.enter(&session_id(&pass, client_id), connect.clean_start).await.map_err(refused)?;
     let Granted { session, present, will: older_will } = granted;
     let mut dialogue = Dialogue::new(shared.clone(), version, connect.packet_bytes_max, session_expiry, session);
+    if version == Version::V5 {
+        dialogue.receive_maximum = receive_maximum(options.receive_maximum, pass.rate());
+    }
     let welcome = Connack {
         session_present: present,
         session_expiry: (session_expiry != asked).then_some(session_expiry.as_secs() as u32),
-        receive_maximum: options.receive_maximum,
+        receive_maximum: dialogue.receive_maximum,
         packet_bytes_max: options.packet_bytes_max,
         topic_alias_maximum: options.topic_alias_maximum,
         assigned_client_id: assigned.as_deref(),
@@ -289,7 +294,19 @@ fn denial(denied: Denied) -> Fault {
         Denied::Busy => {
             Fault::new(reason::SERVER_BUSY, "too many logins at once; try again later, with growing pauses")
         }
+        Denied::ConnectionsOfClient => {
+            Fault::new(reason::QUOTA_EXCEEDED, "the client has as many connections as it may")
+        }
+        Denied::ConnectionsOfAddress => {
+            Fault::new(reason::QUOTA_EXCEEDED, "this address has as many connections as it may")
+        }
     }
+}
+
+/// A client that is held to a rate, and can be told, has no more messages under way than it may send in a second: what it would send
+/// beyond waits with it, and not before our door.
+fn receive_maximum(max: u16, rate: Option<NonZeroU64>) -> u16 {
+    rate.and_then(|rate| u16::try_from(rate.get()).ok()).map_or(max, |rate| rate.min(max))
 }
 
 fn check(connect: &Connect<'_>) -> Result<(), Fault> {

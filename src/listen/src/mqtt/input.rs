@@ -106,7 +106,7 @@ impl Input {
     }
 
     /// What a read would have brought.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(super) fn put(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.moved();

@@ -28,7 +28,7 @@
 //!   `genims-received-us` of its CONNECT; that stands in where a message says no time.
 //! - While too many rows wait for a database, a message with more of them is not stored: MQTT 5 is told so (0x97), and goes on;
 //!   with 3.1.1 what came before is acknowledged and the connection ends. With QoS 0 it becomes a dead letter.
-//! - While the pipeline pushes back, the socket is read ahead up to a bound and PINGREQ is still answered; messages wait.
+//! - While the pipeline pushes back, or the client has sent as much as it may, the socket is read ahead up to a bound and PINGREQ is still answered; messages wait.
 //! - A will fires as [`Event::ClientLost`](genims_model::Event::ClientLost); a shutdown of the server fires none.
 
 pub mod packet;
@@ -76,6 +76,8 @@ pub struct MqttOptions {
     #[serde(deserialize_with = "crate::address::deserialize")]
     pub listen: SocketAddr,
     pub connections_max: usize,
+    /// Of those without an account, from one address; 0 is any number.
+    pub connections_per_address_max: usize,
     pub packet_bytes_max: u32,
     /// QoS 1 and 2 messages that one client may have under way. v5 clients that send more are disconnected, v3
     /// clients wait.
@@ -114,6 +116,7 @@ impl Default for MqttOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1884)),
             connections_max: 20_000,
+            connections_per_address_max: 0,
             packet_bytes_max: 1024 * 1024,
             receive_maximum: 4_096,
             topic_alias_maximum: 256,

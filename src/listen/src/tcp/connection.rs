@@ -6,6 +6,8 @@
 //!
 //! Invariant: a submit is never abandoned half-way while the server runs, else frames would be neither stored nor refused.
 
+mod pace;
+
 use super::handshake::{Welcomed, handshake};
 use super::progress::{Client, Round, Session};
 use super::refusal::Refusal;
@@ -76,7 +78,8 @@ pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: Ca
             intake.set_client(&who.client_id);
             intake.set_scope(pass.scope());
             let (shared, names) = (shared.clone(), Names::default());
-            let mut connection = Connection { shared, who, pass, intake, names, shutdown, first: true, again: false };
+            let mut connection =
+                Connection { shared, who, pass, intake, names, shutdown, first: true, again: false, resumes_at: None };
             let end = connection.run(&mut wire).await;
             connection.finish(&mut wire, end).await
         }
@@ -120,6 +123,8 @@ struct Connection {
     first: bool,
     /// A durable frame was sent again: the ACK is due although nothing has moved.
     again: bool,
+    /// Until then the client's frames wait: it has sent as much as it may.
+    resumes_at: Option<Instant>,
 }
 
 /// The names that the connection has defined, and how much they take.
@@ -150,15 +155,21 @@ struct Staged {
     last_sequence: u64,
     frames: u32,
     bytes: usize,
-    /// Frames were left because the window is full.
+    /// Records of frames that were sent again, which are not staged.
+    repeated: u64,
+    /// Of frames with records: how many there were, and their bytes, as they were sent.
+    taken: u64,
+    taken_bytes: u64,
+    /// Frames were left because the window is full, or the client has sent as much as it may.
     held: bool,
+    limited: bool,
 }
 
 impl Connection {
     async fn run<S: Stream>(&mut self, wire: &mut Wire<S>) -> End {
         let mut mark_alone = false;
         loop {
-            let (staged, refused) = self.stage(wire);
+            let (staged, refused) = self.take(wire);
             let held = staged.held;
             if staged.frames > 0 || mark_alone {
                 self.submit(wire, staged).await;
@@ -177,8 +188,9 @@ impl Connection {
             if !held && wire.peek().is_ok_and(|frame| frame.is_some()) {
                 continue;
             }
-            let idle = wire.received_at + self.shared.options.idle_timeout;
             let readable = if held { wire.may_look_ahead() } else { !wire.ended };
+            let is_idle = self.who.session.is_drained() && !held;
+            let wakes_at = self.resumes_at.unwrap_or(wire.received_at + self.shared.options.idle_timeout);
             // Whatever ends the wait, the loop looks at everything else too.
             tokio::select! {
                 biased;
@@ -190,7 +202,11 @@ impl Connection {
                     mark_alone = true;
                     wire.rest();
                 }
-                () = sleep_until(idle), if self.who.session.is_drained() => return End::Left,
+                () = sleep_until(wakes_at), if self.resumes_at.is_some() || is_idle => {
+                    if is_idle {
+                        return End::Left;
+                    }
+                }
             }
         }
     }
@@ -213,8 +229,13 @@ impl Connection {
         }
     }
 
-    /// Cuts frames off the input and stages those that fit the window. A refusal is of the frame behind them.
-    fn stage<S: Stream>(&mut self, wire: &mut Wire<S>) -> (Staged, Option<Refusal>) {
+    /// Cuts frames off the input and stages those that fit the window; where the client is limited, at most `records_max` records
+    /// and the frame that goes beyond them. A refusal is of the frame behind them.
+    fn stage<const LIMITED: bool>(
+        &mut self,
+        wire: &mut Wire<impl Stream>,
+        records_max: u64,
+    ) -> (Staged, Option<Refusal>) {
         let mut staged = Staged::default();
         let mut begun = false;
         let refused = loop {
@@ -230,6 +251,12 @@ impl Connection {
                         staged.held = true;
                         break None;
                     }
+                    if LIMITED && self.spent(&staged) >= records_max {
+                        (staged.held, staged.limited) = (true, true);
+                        break None;
+                    }
+                    staged.taken += 1;
+                    staged.taken_bytes += bytes as u64;
                     if !begun {
                         begun = true;
                         self.begin(wire.received_us);
@@ -255,10 +282,15 @@ impl Connection {
         (staged, refused)
     }
 
-    fn begin(&mut self, received_us: i64) {
+    /// Takes over what the file of clients says by now.
+    fn heed(&mut self) {
         if self.pass.refresh() {
             self.intake.set_scope(self.pass.scope());
         }
+    }
+
+    fn begin(&mut self, received_us: i64) {
+        self.heed();
         if self.intake.begin(received_us) || self.names.handles.wants_resolving() {
             self.intake.forget_handles();
             self.names.handles.resolve_again(&mut self.intake);
@@ -283,6 +315,7 @@ impl Connection {
             self.received(data.sequence, body, staged);
         } else {
             let (source, records) = (self.shared.source, data.len() as u64);
+            staged.repeated += records;
             self.shared.accounts.received(source, records);
             self.shared.accounts.finished(source, RecordOutcome::Duplicate, records);
         }
@@ -297,6 +330,7 @@ impl Connection {
                 let message = format!("too many rows wait for {database}; send again from this sequence later");
                 return Err(Refusal::new(RefuseCode::Full, sequence, message));
             }
+            self.intake.admit_rows(true);
             self.intake.rows(database, table, payload);
             self.received(sequence, body, staged);
         }

@@ -53,6 +53,7 @@ pub(super) async fn handshake<S: Stream>(
     };
     let shown = login.as_ref().map(|(name, secret)| Credentials { name: Some(name), secret }).unwrap_or_default();
     pass.log_in(shown, false, deadline).await.map_err(denial)?;
+    pass.take_place(&client_id).map_err(denial)?;
     // Sequences count under it: nobody moves another's. No client id has a zero byte.
     let id = pass.owner().map_or_else(|| client_id.clone(), |owner| format!("{owner}\0{client_id}"));
     if id.starts_with(Mark::RESERVED) {
@@ -95,6 +96,8 @@ fn denial(denied: Denied) -> Refusal {
         Denied::Nobody => "log in with HELLO, or show a certificate",
         Denied::TopicsOnly => "the client is held to MQTT topics; hold it to machines",
         Denied::Busy => return Refusal::busy("too many logins at once"),
+        Denied::ConnectionsOfClient => return Refusal::busy("the client has as many connections as it may"),
+        Denied::ConnectionsOfAddress => return Refusal::busy("this address has as many connections as it may"),
     };
     Refusal::new(RefuseCode::Denied, 0, why)
 }

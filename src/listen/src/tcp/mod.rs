@@ -63,8 +63,8 @@
 //! 7. A record that cannot be stored (unknown sensor, not finite, too large) is set aside with its reason and does not
 //!    refuse its frame: ACK then means "kept, or set aside durably".
 //! 8. Send PING when idle; a connection that is silent for `idle_timeout` (two minutes) with nothing in flight is
-//!    closed. PONG comes also while the server pushes back, unless over 512 KiB of frames stand before the PING. No PONG
-//!    for a while: connect again; the newer connection takes the client id over.
+//!    closed. PONG comes also while the server pushes back, or the client has sent as much as it may, unless over 512 KiB
+//!    of frames stand before the PING. No PONG for a while: connect again; the newer connection takes the client id over.
 //! 9. Where the server lets in whom it knows, HELLO carries a name and a secret that `genims client add` has given, or TLS a
 //!    certificate of that name. Client ids count for each name by themselves.
 //! 10. Gather readings: frames of 100 to 10,000 records cost the least. Integers beyond 2^53 do not fit the store.
@@ -126,6 +126,8 @@ pub struct TcpOptions {
     #[serde(deserialize_with = "crate::address::deserialize")]
     pub listen: SocketAddr,
     pub connections_max: usize,
+    /// Of those without an account, from one address; 0 is any number.
+    pub connections_per_address_max: usize,
     /// The largest body that a client may send.
     pub body_bytes_max: u32,
     /// DATA frames, and their bytes, that one client may have under way.
@@ -155,6 +157,7 @@ impl Default for TcpOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5020)),
             connections_max: 10_000,
+            connections_per_address_max: 0,
             body_bytes_max: 1024 * 1024,
             in_flight_frames_max: 1_024,
             in_flight_bytes_max: 8 * 1024 * 1024,

@@ -77,6 +77,11 @@ impl<S: Stream> Wire<S> {
         }
     }
 
+    /// How many bytes were read and not taken.
+    pub(super) fn ahead(&self) -> usize {
+        self.input.len()
+    }
+
     /// Drops a frame from the front of the input.
     pub(super) fn consume(&mut self, bytes: usize) {
         self.input.advance(bytes);

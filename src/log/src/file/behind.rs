@@ -27,19 +27,24 @@ pub(super) struct Compactable {
 
 impl Shared {
     /// Finds the consumers whose backlog is larger than the log keeps whole: their records may go from now on, but for
-    /// rows that are kept.
+    /// rows that are kept. None is cut off while all that it lacks is kept for others anyway.
     pub(super) fn judge_backlogs(&self) {
         let compacted_below = self.compacted_below.load(Ordering::Acquire);
         let mut sinks = self.sinks.lock();
         let whole = self.whole_segments();
+        let without_bound =
+            sinks.values().filter(|sink| sink.holds() && sink.when_behind.backlog_bytes_max().is_none());
+        let kept_from = without_bound.map(|sink| sink.offset).min();
         for (name, sink) in sinks.iter_mut().filter(|(_, sink)| sink.holds()) {
             let Some(backlog_bytes_max) = sink.when_behind.backlog_bytes_max() else { continue };
             let needed = whole.iter().rev().take_while(|(end, _)| *end > sink.offset);
             let backlog_bytes: u64 = needed.map(|(_, bytes)| bytes).sum();
             let is_beyond = backlog_bytes > backlog_bytes_max;
+            let first_end = whole.iter().map(|(end, _)| *end).find(|end| *end > sink.offset);
+            let would_free = kept_from.is_none_or(|kept_from| first_end.is_some_and(|end| end <= kept_from));
             let (consumer, position) = (name.as_str(), sink.offset);
             match sink.when_behind.rows_of() {
-                None if is_beyond => {
+                None if is_beyond && would_free => {
                     sink.cut_off = true;
                     tracing::error!(
                         consumer,
@@ -58,7 +63,7 @@ impl Shared {
                 ),
                 _ => {}
             }
-            sink.behind = is_beyond && !sink.cut_off;
+            sink.behind = is_beyond && sink.when_behind.rows_of().is_some();
             // What was compacted counts no more, so that it is behind, by its bytes, now and then: it is told once.
             sink.is_told = is_beyond || (sink.is_told && sink.offset < compacted_below);
         }
@@ -157,7 +162,7 @@ impl Shared {
     }
 
     fn put_compacted(&self, compacted: Segment, end: u64) {
-        let new_bytes = compacted.file_bytes;
+        let (new_bytes, kept_bytes) = (compacted.file_bytes, compacted.kept_bytes());
         let mut segments = self.segments.lock();
         let Some(known) = segments.iter_mut().find(|known| known.serial == compacted.serial) else { return };
         let before = mem::replace(known, compacted);
@@ -165,8 +170,10 @@ impl Shared {
         // In an order in which no moment counts too little.
         self.bytes.fetch_add(new_bytes, Ordering::AcqRel);
         self.compacted_bytes.fetch_add(new_bytes, Ordering::AcqRel);
+        self.kept_bytes.fetch_add(kept_bytes, Ordering::AcqRel);
         if !before.is_whole() {
             self.compacted_bytes.fetch_sub(before.file_bytes, Ordering::AcqRel);
+            self.kept_bytes.fetch_sub(before.kept_bytes(), Ordering::AcqRel);
         }
         self.bytes.fetch_sub(before.file_bytes, Ordering::AcqRel);
         self.compacted_below.fetch_max(end, Ordering::AcqRel);
@@ -187,15 +194,16 @@ impl Shared {
         };
         let max_bytes = self.sizes.max_bytes;
         let is_compacted_before = offset < self.compacted_below.load(Ordering::Acquire);
-        // A start does not know yet what of it is compacted.
-        (is_compacted_before && self.compacted_bytes.load(Ordering::Acquire) > max_bytes)
-            || (self.bytes.load(Ordering::Acquire) > 2 * max_bytes && self.bytes_from(offset) > 2 * max_bytes)
+        // Fronts do not count: an emptied segment keeps its own, and refusing rows makes none fewer. A start does not know yet
+        // what is compacted.
+        (is_compacted_before && self.kept_bytes.load(Ordering::Acquire) > max_bytes)
+            || (self.bytes.load(Ordering::Acquire) > 2 * max_bytes && self.kept_from(offset) > 2 * max_bytes)
     }
 
-    /// What the segments take that hold something from `offset` on.
-    fn bytes_from(&self, offset: u64) -> u64 {
+    /// What the segments hold that have something from `offset` on.
+    fn kept_from(&self, offset: u64) -> u64 {
         let segments = self.segments.lock();
         let ends = segments.iter().skip(1).map(|next| next.first_offset).chain([self.next_offset()]);
-        segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.file_bytes).sum()
+        segments.iter().zip(ends).filter(|(_, end)| *end > offset).map(|(segment, _)| segment.kept_bytes()).sum()
     }
 }

@@ -1,8 +1,10 @@
-//! Seeded simulation of two consumers whose rows are kept: they move to random offsets, with housekeeping, reads that fail and
-//! crashes at random operations between. After every start and every housekeeping:
+//! Seeded simulation of two consumers whose rows are kept: they move to random offsets, now and then back, with housekeeping,
+//! reads, writes and renames that fail, a disk that is full, and crashes at random operations between. After every start and every
+//! housekeeping:
 //!
 //! - every record that the consumer which holds everything has not passed is there, unchanged, at its offset;
-//! - so is every row that its own consumer has not passed;
+//! - so is every row that its own consumer has not durably passed, and of those that were there when it went back every one
+//!   that it has not passed again;
 //! - whatever else is there is what was appended, and offsets are dense.
 
 use super::fake_disk::FakeDisk;
@@ -45,8 +47,30 @@ struct World {
     in_flight: Vec<Item>,
     /// How far the consumers have come: the one that holds everything, then those of [`KEPT`].
     cursors: [u64; 3],
+    /// The rows that wait for each of [`KEPT`].
+    waiting: [BTreeSet<u64>; 2],
     salt: u64,
+    coverage: Coverage,
+}
+
+/// What the simulation came across.
+#[derive(Debug, Default)]
+struct Coverage {
     compacted: usize,
+    /// Rows of a consumer that went back to them.
+    rewound: usize,
+    /// Housekeeping that found the disk full, and that was stopped by an error of it.
+    full: usize,
+    failed: usize,
+}
+
+impl Coverage {
+    fn add(&mut self, other: &Self) {
+        self.compacted += other.compacted;
+        self.rewound += other.rewound;
+        self.full += other.full;
+        self.failed += other.failed;
+    }
 }
 
 impl World {
@@ -61,8 +85,9 @@ impl World {
             fsync: true,
         };
         let backlog_bytes_max = rng.random_range(0..40_000);
-        let (log, in_flight, cursors, salt, compacted) = (Vec::new(), Vec::new(), [0; 3], 0, 0);
-        Self { rng, disk: FakeDisk::new(seed), options, backlog_bytes_max, log, in_flight, cursors, salt, compacted }
+        let (disk, coverage, waiting) = (FakeDisk::new(seed), Coverage::default(), Default::default());
+        let (log, in_flight, cursors, salt) = (Vec::new(), Vec::new(), [0; 3], 0);
+        Self { rng, disk, options, backlog_bytes_max, log, in_flight, cursors, waiting, salt, coverage }
     }
 
     fn live(&mut self) {
@@ -78,6 +103,7 @@ impl World {
             assert!(found <= *said, "{name} has never come to {found}");
             *said = found;
         }
+        self.forget_passed(&spool);
         self.check(&spool);
         if self.rng.random_bool(0.7) {
             self.disk.crash_in(self.rng.random_range(0..200));
@@ -98,20 +124,73 @@ impl World {
                 5 => self.advance(spool, 0, HOLDS, true)?,
                 6 | 7 => {
                     let which = self.rng.random_range(0..KEPT.len());
-                    self.advance(spool, which + 1, KEPT[which].0, false)?;
-                }
-                _ => {
-                    if self.rng.random_bool(0.1) {
-                        self.disk.fail_calls(Call::Read, 0.3);
+                    if self.rng.random_bool(0.2) {
+                        self.rewind(spool, which)?;
+                    } else {
+                        self.advance(spool, which + 1, KEPT[which].0, false)?;
                     }
-                    let maintained = spool.shared().maintain();
-                    self.disk.fail_calls(Call::Read, 0.0);
-                    maintained?;
-                    self.compacted += spool.shared().segments.lock().iter().filter(|one| !one.is_whole()).count();
-                    self.check(spool);
                 }
+                _ => self.maintain(spool)?,
             }
         }
+        Ok(())
+    }
+
+    /// Housekeeping on a disk that is often not well. An error is a crash, but that it is full.
+    fn maintain(&mut self, spool: &Spool) -> Result<(), SpoolError> {
+        for call in [Call::Read, Call::Write, Call::Name] {
+            if self.rng.random_bool(0.1) {
+                self.disk.fail_calls(call, 0.3);
+            }
+        }
+        if self.rng.random_bool(0.1) {
+            let room = self.rng.random_range(0..2 * self.options.segment_bytes);
+            self.disk.set_capacity(Some((spool.bytes() + room) as usize));
+        }
+        if self.rng.random_bool(0.1) {
+            self.disk.set_full_at_sync(0.3);
+        }
+        let maintained = spool.shared().maintain();
+        [Call::Read, Call::Write, Call::Name].iter().for_each(|call| self.disk.fail_calls(*call, 0.0));
+        self.disk.set_capacity(None);
+        self.disk.set_full_at_sync(0.0);
+        match maintained {
+            Err(error) if error.is_shortage() => self.coverage.full += 1,
+            Err(error) => {
+                self.coverage.failed += usize::from(!self.disk.is_dead());
+                return Err(error);
+            }
+            Ok(()) => {}
+        }
+        self.coverage.compacted += spool.shared().segments.lock().iter().filter(|one| !one.is_whole()).count();
+        self.forget_passed(spool);
+        self.check(spool);
+        Ok(())
+    }
+
+    /// What a consumer has passed durably waits for it no more.
+    fn forget_passed(&mut self, spool: &Spool) {
+        let sinks = spool.shared().sinks.lock();
+        for (((name, _), waiting), said) in KEPT.iter().zip(&mut self.waiting).zip(&self.cursors[1..]) {
+            *waiting = waiting.split_off(&sinks[*name].saved.min(*said));
+        }
+    }
+
+    /// Back to anywhere: what is still there from then on it gets once more.
+    fn rewind(&mut self, spool: &Spool, which: usize) -> Result<(), SpoolError> {
+        let (name, database) = KEPT[which];
+        let to = self.rng.random_range(0..=self.cursors[which + 1]);
+        let reached = spool.rewind(name, to)?;
+        // What memory alone still has may go at any moment.
+        spool.shared().tail.release(spool.next_offset());
+        let mut found = 0;
+        spool.replay(reached, |group| {
+            let rows = (group.first_row_offset()..).zip(&group.rows);
+            let its = rows.filter(|(at, row)| *at >= reached && row.database == database);
+            its.for_each(|(at, _)| found += usize::from(self.waiting[which].insert(at)));
+        })?;
+        self.coverage.rewound += found;
+        self.cursors[which + 1] = spool.cursor(name).unwrap();
         Ok(())
     }
 
@@ -127,8 +206,20 @@ impl World {
         let group = Group { events: events.clone(), rows: rows.clone(), ..Group::default() };
         self.in_flight = items(&group).map(|(_, item)| item).collect();
         appender.append(&mut Portion { events, rows, ..Portion::default() })?;
-        self.log.append(&mut self.in_flight);
+        let appended = std::mem::take(&mut self.in_flight);
+        self.acknowledge(appended);
         Ok(())
+    }
+
+    fn acknowledge(&mut self, items: Vec<Item>) {
+        for item in items {
+            for ((_, database), waiting) in KEPT.iter().zip(&mut self.waiting) {
+                if matches!(&item, Item::Row(row) if row.database == *database) {
+                    waiting.insert(self.log.len() as u64);
+                }
+            }
+            self.log.push(item);
+        }
     }
 
     /// To any offset, or most of the time to the end.
@@ -156,14 +247,12 @@ impl World {
         let more: Vec<Item> = found.iter().filter(|(at, _)| *at >= end).map(|(_, item)| item.clone()).collect();
         assert!(self.in_flight.starts_with(&more), "records that nobody appended");
         self.in_flight.clear();
-        self.log.extend(more);
+        self.acknowledge(more);
         assert_eq!(next, self.log.len() as u64, "an acknowledged record is gone");
         assert!(found.iter().all(|(at, item)| self.log[*at as usize] == *item), "a record has changed");
         let there: BTreeSet<u64> = found.iter().map(|(at, _)| *at).collect();
         for (at, item) in (0..).zip(&self.log) {
-            let mut kept = KEPT.iter().zip(&self.cursors[1..]);
-            let mut waits = |row: &Row| kept.any(|((_, database), cursor)| *database == row.database && at >= *cursor);
-            let is_needed = at >= self.cursors[0] || matches!(item, Item::Row(row) if waits(row));
+            let is_needed = at >= self.cursors[0] || self.waiting.iter().any(|waiting| waiting.contains(&at));
             assert!(!is_needed || there.contains(&at), "the log has lost {at}: {item:?}, cursors {:?}", self.cursors);
         }
     }
@@ -180,20 +269,21 @@ fn row(database: &str, salt: u64) -> Row {
 
 #[test]
 fn no_row_that_its_consumer_has_not_passed_is_ever_lost_or_changed() {
-    let mut compacted = 0;
+    let mut coverage = Coverage::default();
     for seed in 0..SEEDS {
         let outcome = std::panic::catch_unwind(|| {
             let mut world = World::new(seed);
             (0..STARTS).for_each(|_| world.live());
-            world.compacted
+            world.coverage
         });
         match outcome {
-            Ok(segments) => compacted += segments,
+            Ok(of_seed) => coverage.add(&of_seed),
             Err(panic) => {
                 eprintln!("seed {seed} failed");
                 std::panic::resume_unwind(panic);
             }
         }
     }
-    assert!(compacted > 200, "{compacted} compacted segments show nothing");
+    let Coverage { compacted, rewound, full, failed } = coverage;
+    assert!(compacted > 200 && rewound > 200 && full > 20 && failed > 20, "{coverage:?} shows nothing");
 }

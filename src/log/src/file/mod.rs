@@ -267,6 +267,7 @@ fn open_on(disk: Arc<dyn Disk>, options: &SpoolOptions) -> Result<(Appender, Spo
         blanks: AtomicU64::new(0),
         bytes: AtomicU64::new(found.segments.iter().map(|segment| segment.file_bytes).sum()),
         compacted_bytes: AtomicU64::new(0),
+        kept_bytes: AtomicU64::new(0),
         compacted_below: AtomicU64::new(0),
         segments: Mutex::new(found.segments),
         sinks: Mutex::new(found.sinks),

@@ -7,6 +7,8 @@
 //! - The replacement is durable before the broken file moves. A crash in between leaves a missing segment, which the
 //!   next call replaces in the same way.
 //! - A torn tail is no damage; a start cuts it.
+//! - The checkpoint of a segment that is missing, or whose front is broken, is what the ones before it say. A compacted one still
+//!   has our own marks, so that nothing is routed twice, but no events: faults that opened or closed in it are not known.
 //! - What cannot be read now, because the disk fails or because a later release wrote it, is no damage either: nothing is
 //!   replaced, and the cause is said.
 

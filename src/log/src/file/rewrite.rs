@@ -3,6 +3,8 @@
 //! - Offsets stay dense: records that only count offsets ([`record::encode_lost`]) stand for everything else, as they do for
 //!   what damage has taken, so readers and earlier releases pass over them.
 //! - Rows of two records stay in two: a position between them still lies between two records.
+//! - The last of each of our own marks stays, in a first record without offsets: the checkpoint of the next segment, when that
+//!   is lost, is made of what this one says. Readers do not show it.
 //! - Its front, and so where its records begin, is the same; who has the old file open reads on in it.
 //! - The new file is durable before it takes the name, and takes it at once: after a crash one of the two is there.
 
@@ -12,8 +14,8 @@ use super::reader::damaged;
 use super::record::{self, Damage};
 use super::segment::{self, Identity, Records, Segment};
 use crate::compact::compact;
-use genims_model::{Group, Row};
-use std::collections::BTreeSet;
+use genims_model::{Group, Mark, Row};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -50,10 +52,9 @@ pub(super) fn with_rows(
     let (_, _, checkpoint) = segment::open_front(&*file, path)?;
     let identity = Identity { spool, serial: segment.serial, first_offset: segment.first_offset };
     let front = segment::front(identity, &checkpoint);
-    let mut content = NewFile { bytes: front, end: segment.first_offset, record: Vec::new() };
     let mut records = Records::new(file).map_err(read)?;
     let (mut position, mut offset, mut drops) = (segment.data_position, segment.first_offset, false);
-    let mut consumers = BTreeSet::new();
+    let (mut consumers, mut marks, mut rows) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
     while offset < end {
         let found = records.group(position).map_err(read)?;
         let (group, header) = found.map_err(|damage| damaged(segment, position, &damage))?;
@@ -62,17 +63,32 @@ pub(super) fn with_rows(
             return Err(damaged(segment, position, &damage));
         }
         let mut dropped = group.len() - group.skipped;
+        keep_own(&group.marks, &mut marks);
         let parts = compact(&group, |offset, row| needs(waiting, offset, row, &mut consumers));
-        for part in parts.iter().filter(|part| !part.rows.is_empty()) {
+        for part in parts.into_iter().filter(|part| !part.rows.is_empty()) {
             dropped -= part.len();
-            content.push(part)?;
+            rows.push(part);
         }
         drops |= dropped > 0;
         position += header.record_bytes();
         offset = header.next_offset();
     }
+    let mut content = NewFile { bytes: front, end: segment.first_offset, record: Vec::new() };
+    if !marks.is_empty() {
+        let marks = marks.into_iter().map(|(client, sequence)| Mark { client, sequence }).collect();
+        content.push(&Group { first_offset: segment.first_offset, marks, ..Group::default() })?;
+    }
+    rows.iter().try_for_each(|part| content.push(part))?;
     content.pass(end)?;
     Ok(Rewritten { bytes: drops.then_some(content.bytes), consumers })
+}
+
+/// Enters those of our own marks, of each client the highest, as a checkpoint has them; there are few.
+fn keep_own(marks: &[Mark], kept: &mut BTreeMap<String, u64>) {
+    for mark in marks.iter().filter(|mark| mark.client.starts_with(Mark::RESERVED)) {
+        let highest = kept.entry(mark.client.clone()).or_default();
+        *highest = mark.sequence.max(*highest);
+    }
 }
 
 /// Whether anybody waits for the row; who does is entered.
@@ -97,10 +113,10 @@ struct NewFile {
 }
 
 impl NewFile {
-    fn push(&mut self, rows: &Group) -> Result<(), SpoolError> {
-        self.pass(rows.first_offset)?;
-        record::encode(rows, rows.first_offset, 0, usize::MAX, &mut self.record)?;
-        self.append(rows.next_offset());
+    fn push(&mut self, group: &Group) -> Result<(), SpoolError> {
+        self.pass(group.first_offset)?;
+        record::encode(group, group.first_offset, 0, usize::MAX, &mut self.record)?;
+        self.append(group.next_offset());
         Ok(())
     }
 

@@ -63,6 +63,11 @@ impl Segment {
         self.content == Content::Whole
     }
 
+    /// What it holds: its file without its front, which repeats what others say, too.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.file_bytes - self.data_position
+    }
+
     /// Whether nobody needs any of it.
     pub(super) fn is_empty(&self) -> bool {
         matches!(&self.content, Content::Rows(consumers) if consumers.is_empty())

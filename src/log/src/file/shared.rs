@@ -102,6 +102,8 @@ pub(super) struct Shared {
     pub(super) bytes: AtomicU64,
     /// Of these, what compacted segments take: it does not count towards the cap.
     pub(super) compacted_bytes: AtomicU64,
+    /// Of those, what is not fronts.
+    pub(super) kept_bytes: AtomicU64,
     /// Where the newest compacted segment ends.
     pub(super) compacted_below: AtomicU64,
     pub(super) full: Arc<AtomicBool>,
@@ -345,6 +347,7 @@ impl Shared {
             }
             if !segment.is_whole() {
                 self.compacted_bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
+                self.kept_bytes.fetch_sub(segment.kept_bytes(), Ordering::AcqRel);
             }
             self.bytes.fetch_sub(segment.file_bytes, Ordering::AcqRel);
             self.metrics.segments_removed.fetch_add(1, Ordering::Relaxed);

@@ -103,6 +103,26 @@ fn a_consumer_beyond_its_backlog_is_cut_off_and_blocks_nobody<S: Subject>() {
     assert_whole(log);
 }
 
+fn a_consumer_beyond_its_backlog_goes_on_while_others_need_the_same<S: Subject>() {
+    let subject = S::new();
+    let mirror = Consumer::resync("mirror", S::BYTES_MAX / 8);
+    subject.register(&Consumer::hold("main")).unwrap();
+    subject.register(&mirror).unwrap();
+    let log = subject.log();
+    let end = fill_more(&subject, TOO_MANY / 8);
+    subject.maintain();
+    assert_eq!((log.is_cut_off("mirror"), log.first_offset()), (false, 0), "nothing would go");
+    log.save_cursor("mirror", 40).unwrap();
+    subject.maintain();
+    assert!(!log.is_cut_off("mirror"));
+    // Now it alone needs what is there.
+    log.save_cursor("main", end).unwrap();
+    let end = fill_more(&subject, TOO_MANY / 8);
+    log.save_cursor("main", end).unwrap();
+    subject.maintain();
+    assert!(log.is_cut_off("mirror") && log.first_offset() > 0, "{}", log.first_offset());
+}
+
 fn a_consumer_within_its_backlog_is_waited_for<S: Subject>() {
     let subject = S::new();
     subject.register(&Consumer::hold("main")).unwrap();
@@ -168,6 +188,7 @@ both!(
     records_under_a_rewound_cursor_stay_until_it_has_passed_them_again,
     a_rewound_cursor_is_one_after_the_next_opening,
     a_consumer_beyond_its_backlog_is_cut_off_and_blocks_nobody,
+    a_consumer_beyond_its_backlog_goes_on_while_others_need_the_same,
     a_consumer_within_its_backlog_is_waited_for,
     nothing_is_appended_while_anybody_is_refused,
     at_the_cap_an_append_waits_for_whom_the_log_holds_and_goes_on_when_it_has_caught_up,

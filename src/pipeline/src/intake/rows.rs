@@ -13,6 +13,12 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 impl IntakeBuffer {
+    /// For the messages that follow: whether their listener has asked [`Intake::is_full_for`] of each with rows, and can refuse
+    /// it no more. A database that is full since then stops no such message.
+    pub fn admit_rows(&mut self, admits: bool) {
+        self.admits_rows = admits;
+    }
+
     /// Has a message's rows judged, and stages them.
     pub(super) fn judge(&mut self, database: &str, table: &str, payload: &[u8]) {
         let topic = Row::topic(database, table);
@@ -29,6 +35,7 @@ impl IntakeBuffer {
             source: self.source,
             client: &client,
             received_us: self.received_us,
+            is_admitted: self.admits_rows,
             database,
             table,
         };
@@ -67,6 +74,12 @@ impl Intake {
     /// Takes rows for tables, too, as far as the gate lets them.
     pub fn with_rows(self, gate: Option<Arc<Gate>>) -> Self {
         Self { rows: gate, ..self }
+    }
+
+    /// Whether no more rows are taken for the database for now. A listener that can refuse a single message asks before it
+    /// takes one and [admits](IntakeBuffer::admit_rows) it; what is staged without is set aside.
+    pub fn is_full_for(&self, database: &str) -> bool {
+        self.rows.as_ref().is_some_and(|gate| gate.is_full(database))
     }
 
     /// Sets aside rows that their database refused: they were counted when they came, and end when their letters are

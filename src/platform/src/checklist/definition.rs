@@ -98,8 +98,9 @@ pub enum Check {
     /// The newest backup of each database in the folder that `--backups` names.
     Backups {
         on: Vec<String>,
-        #[serde(default, with = "humantime_serde::option")]
-        younger_than: Option<Duration>,
+        /// It is as young as the registry wants it.
+        #[serde(default)]
+        on_schedule: bool,
         /// Every file is read and compared with the manifest.
         #[serde(default)]
         whole: bool,

@@ -51,7 +51,7 @@ mod tests {
         }
     }
 
-    /// A browser is nobody's dependency: what makes a page wider than a small screen is looked for in its style.
+    /// Without a browser, as a hint where: what makes a page wider than a small screen is looked for in its style.
     #[test]
     fn nothing_makes_the_page_wider_than_480_pixels() {
         const PIXELS: f64 = 480.0;

@@ -142,6 +142,9 @@ pub fn entry() -> Database {
         purpose: String::new(),
         tables: 0,
         retention: None,
+        // Nobody saves it: it holds nothing of its own.
+        backup_every: std::time::Duration::MAX,
+        backups_kept: std::time::Duration::MAX,
         load_order: 0,
         size_class: genims_databases::registry::SizeClass::Small,
         connection: CONNECTION.to_owned(),

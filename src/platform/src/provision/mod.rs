@@ -8,7 +8,7 @@ mod drift;
 mod mongo;
 pub mod mysql;
 pub mod postgres;
-mod roles;
+pub mod roles;
 
 pub use roles::unreadable_passwords;
 

@@ -87,6 +87,11 @@ fn special(value: f64, scale: u16, out: &mut [u8; NUMERIC_BYTES_MAX]) -> usize {
     12
 }
 
+/// What a column with four digits behind the point keeps of a value, in steps of its last digit.
+pub fn ten_thousandths(value: f64) -> i64 {
+    round(value * POWERS[4].0)
+}
+
 /// Half away from zero. `f64::round` is a library call without SSE 4.1, which the default target does not assume.
 fn round(value: f64) -> i64 {
     let whole = value as i64;

@@ -10,6 +10,7 @@
 //! - [`sensor_rows`] with [`sensor_tail`], [`scada_rows`], [`event_rows`], [`dead_letters`]: what becomes which row;
 //!   [`folding`]: how many rows dead letters become; [`replaced`]: what a row takes the place of
 //! - [`partitions`]: a partition a day; [`locked_days`]: those that another session works on; [`ledger`]: a row a batch
+//! - [`stored`]: what was written, read back; [`received`] and [`before`]: the same in the order in which it was received
 //!
 //! The tables, the bookkeeping's too, are made by `genims provision`.
 //!
@@ -18,6 +19,7 @@
 //! btree 3.5 us sorted by sensor and 5.2 us in order of arrival. Through the parent instead of straight into the
 //! partition: +0.1. Encoding, sorting and sending: 0.28.
 
+pub mod before;
 pub mod begin;
 pub mod commit;
 pub(crate) mod connection;
@@ -32,6 +34,7 @@ pub mod ledger;
 mod locked_days;
 pub mod partitions;
 pub mod positions;
+pub mod received;
 pub mod replaced;
 pub mod scada_rows;
 pub mod sensor_rows;

@@ -1,7 +1,8 @@
 //! What the stream has stored in `genims_operations_db`, read back as the records that it was: all of it as of one moment,
 //! and the log position of that moment.
 //!
-//! Not everything can be read back: state changes, counted parts, OEE hours and lost clients have no table there.
+//! Not everything can be read back: state changes, counted parts, OEE hours and lost clients have no table there. What of it can be made
+//! anew from what there is: [`super::received`].
 
 use crate::error::SinkError;
 use crate::order::DAY_US;
@@ -84,6 +85,13 @@ impl Newest {
     }
 }
 
+/// The beginning or the end of a fault, and when it was written: not before it was received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredFault {
+    pub event: Event,
+    pub written_us: i64,
+}
+
 /// Rows that the catalogue could name, and how many it could not.
 pub struct Found<R> {
     pub records: Vec<R>,
@@ -93,7 +101,8 @@ pub struct Found<R> {
 impl Stored {
     pub async fn open(client: Client, catalogue: Arc<Catalogue>) -> Result<Self, SinkError> {
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL TIME ZONE 'UTC'",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
+             SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL TIME ZONE 'UTC'",
             SCAN_TIMEOUT.as_millis()
         );
         scanned(client.batch_execute(&begin)).await?;
@@ -161,25 +170,7 @@ impl Stored {
              ORDER BY sensor_id, timestamp";
         let (start, end) = (naive(times.start), naive(times.end));
         let rows = self.query(select, &[&sensors, &start, &end, &naive(since.received_us), &since.above]).await?;
-        Ok(found(&rows, |row| {
-            let value = row.get::<_, Option<f64>>(2)?;
-            Some(Reading {
-                sensor: self.catalogue.sensor_by_id(row.get(0))?,
-                protocol: named(row.get(7), Protocol::from_u8, Protocol::as_str).unwrap_or(Protocol::Mqtt),
-                status: named(row.get(3), Status::from_u8, Status::as_str).unwrap_or(Status::Normal),
-                quality: named(row.get(4), Quality::from_u8, Quality::as_str).unwrap_or(Quality::Good),
-                flags: 0,
-                source: 0,
-                timestamp_us: micros(row.get(1)),
-                received_us: row.get::<_, Option<NaiveDateTime>>(6).map_or(0, micros),
-                value,
-                min_1min: value,
-                max_1min: value,
-                avg_1min: value,
-                std_1min: 0.0,
-                anomaly_score: row.get::<_, Option<f64>>(5).unwrap_or(0.0) as f32,
-            })
-        }))
+        Ok(found(&rows, |row| reading_of(&self.catalogue, row)))
     }
 
     /// The snapshots of these machines, by machine and time.
@@ -195,33 +186,33 @@ impl Stored {
              ORDER BY machine_id, timestamp";
         let (start, end) = (naive(times.start), naive(times.end));
         let rows = self.query(select, &[&machines, &start, &end, &naive(since.received_us), &since.above]).await?;
-        Ok(found(&rows, |row| {
-            let mut columns: Map<String, Value> = row.get::<_, Value>(4).as_object()?.clone();
-            columns.insert(
-                "last_fault_timestamp_us".to_owned(),
-                row.get::<_, Option<NaiveDateTime>>(3).map(micros).into(),
-            );
-            Some(Snapshot {
-                machine: self.catalogue.machine_by_id(row.get(0))?,
-                source: 0,
-                received_us: row.get::<_, Option<NaiveDateTime>>(2).map_or(0, micros),
-                timestamp_us: micros(row.get(1)),
-                fields: serde_json::from_value::<SnapshotFields>(Value::Object(columns)).ok()?,
-            })
-        }))
+        Ok(found(&rows, |row| snapshot_of(&self.catalogue, row)))
     }
 
     /// Faults that the stream opened or closed since `since_us`, as the events that they were.
     pub async fn faults(&self, since_us: i64) -> Result<Found<Event>, SinkError> {
-        let select = "SELECT machine_id, fault_code, fault_category, fault_severity, fault_description,
+        let Found { records, unknown } = self.faults_where("updated_at >= $1", since_us).await?;
+        Ok(Found { records: records.into_iter().map(|fault| fault.event).collect(), unknown })
+    }
+
+    /// The same, and those that are still open.
+    pub async fn faults_and_open_ones(&self, since_us: i64) -> Result<Vec<StoredFault>, SinkError> {
+        Ok(self.faults_where("(updated_at >= $1 OR fault_end_time IS NULL)", since_us).await?.records)
+    }
+
+    async fn faults_where(&self, condition: &str, since_us: i64) -> Result<Found<StoredFault>, SinkError> {
+        let select = format!(
+            "SELECT machine_id, fault_code, fault_category, fault_severity, fault_description,
                  fault_start_time, contributing_sensors, detection_method, fault_end_time, downtime_minutes,
-                 production_loss_units
-             FROM public.machine_faults WHERE detection_method IN ('threshold', 'plc') AND updated_at >= $1
-             ORDER BY fault_start_time";
-        let rows = self.query(select, &[&naive(since_us)]).await?;
+                 production_loss_units, created_at, updated_at
+             FROM public.machine_faults WHERE detection_method IN ('threshold', 'plc') AND {condition}
+             ORDER BY fault_start_time"
+        );
+        let rows = self.query(&select, &[&naive(since_us)]).await?;
         let text = |row: &Row, index: usize| row.get::<_, Option<String>>(index).unwrap_or_default();
+        let written = |row: &Row, index: usize| row.get::<_, Option<NaiveDateTime>>(index).map_or(i64::MAX, micros);
         let opened = found(&rows, |row| {
-            Some(Event::FaultOpened(FaultOpened {
+            let event = Event::FaultOpened(FaultOpened {
                 machine: self.catalogue.machine_by_id(row.get(0))?,
                 fault_code: row.get(1),
                 category: text(row, 2),
@@ -230,22 +221,29 @@ impl Stored {
                 start_us: micros(row.get(5)),
                 sensor: row.get::<_, Option<&str>>(6).and_then(|id| self.catalogue.sensor_by_id(id)),
                 detection_method: text(row, 7),
-            }))
+            });
+            Some(StoredFault { event, written_us: written(row, 11) })
         });
         let closed = rows.iter().filter_map(|row| {
-            Some(Event::FaultClosed(FaultClosed {
+            let event = Event::FaultClosed(FaultClosed {
                 machine: self.catalogue.machine_by_id(row.get(0))?,
                 fault_code: row.get(1),
                 start_us: micros(row.get(5)),
                 end_us: row.get::<_, Option<NaiveDateTime>>(8).map(micros)?,
                 downtime_minutes: row.get(9),
                 production_loss_units: row.get(10),
-            }))
+            });
+            Some(StoredFault { event, written_us: written(row, 12) })
         });
         Ok(Found { records: opened.records.into_iter().chain(closed).collect(), unknown: opened.unknown })
     }
 
-    async fn query(&self, text: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, SinkError> {
+    /// A cursor of this moment, which ends with it.
+    pub(crate) async fn declare(&self, name: &str, select: &str) -> Result<(), SinkError> {
+        scanned(self.client.batch_execute(&format!("DECLARE {name} NO SCROLL CURSOR FOR {select}"))).await
+    }
+
+    pub(crate) async fn query(&self, text: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, SinkError> {
         scanned(self.client.query(text, parameters)).await
     }
 }
@@ -255,6 +253,40 @@ async fn scanned<V>(work: impl Future<Output = Result<V, tokio_postgres::Error>>
         Ok(answer) => Ok(answer?),
         Err(_) => Err(SinkError::TimedOut(SCAN_TIMEOUT)),
     }
+}
+
+/// A reading from `sensor_id, timestamp, measurement_value, status, quality, anomaly_score, created_at, protocol`.
+pub(crate) fn reading_of(catalogue: &Catalogue, row: &Row) -> Option<Reading> {
+    let value = row.get::<_, Option<f64>>(2)?;
+    Some(Reading {
+        sensor: catalogue.sensor_by_id(row.get(0))?,
+        protocol: named(row.get(7), Protocol::from_u8, Protocol::as_str).unwrap_or(Protocol::Mqtt),
+        status: named(row.get(3), Status::from_u8, Status::as_str).unwrap_or(Status::Normal),
+        quality: named(row.get(4), Quality::from_u8, Quality::as_str).unwrap_or(Quality::Good),
+        flags: 0,
+        source: 0,
+        timestamp_us: micros(row.get(1)),
+        received_us: row.get::<_, Option<NaiveDateTime>>(6).map_or(0, micros),
+        value,
+        min_1min: value,
+        max_1min: value,
+        avg_1min: value,
+        std_1min: 0.0,
+        anomaly_score: row.get::<_, Option<f64>>(5).unwrap_or(0.0) as f32,
+    })
+}
+
+/// A snapshot from `machine_id, timestamp, created_at, last_fault_timestamp, to_jsonb(row)`.
+pub(crate) fn snapshot_of(catalogue: &Catalogue, row: &Row) -> Option<Snapshot> {
+    let mut columns: Map<String, Value> = row.get::<_, Value>(4).as_object()?.clone();
+    columns.insert("last_fault_timestamp_us".to_owned(), row.get::<_, Option<NaiveDateTime>>(3).map(micros).into());
+    Some(Snapshot {
+        machine: catalogue.machine_by_id(row.get(0))?,
+        source: 0,
+        received_us: row.get::<_, Option<NaiveDateTime>>(2).map_or(0, micros),
+        timestamp_us: micros(row.get(1)),
+        fields: serde_json::from_value::<SnapshotFields>(Value::Object(columns)).ok()?,
+    })
 }
 
 fn found<R>(rows: &[Row], record: impl Fn(&Row) -> Option<R>) -> Found<R> {
@@ -267,7 +299,7 @@ fn named<E: Copy>(name: Option<&str>, each: fn(u8) -> Option<E>, text: fn(E) -> 
     (0..).map_while(each).find(|one| Some(text(*one)) == name)
 }
 
-fn micros(time: NaiveDateTime) -> i64 {
+pub(crate) fn micros(time: NaiveDateTime) -> i64 {
     time.and_utc().timestamp_micros()
 }
 

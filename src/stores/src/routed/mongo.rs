@@ -3,7 +3,10 @@
 //! collections have no unique `_id`; what may be in them already is looked up before it is written again, and that not before an
 //! earlier attempt has ended, which a server works on after its client is gone.
 
-use super::parts::{bson_of, time_of};
+use super::documents::{DOCUMENTS_MAX, lacking, write};
+use super::gaps::mongo::Book;
+use super::gaps::noted::Noted;
+use super::gaps::{Facts, Gap, Gaps, Pruned, fact};
 use super::progress::{RouteCounts, Routed};
 use super::series::{self, Unfinished};
 use super::{events, json, taken};
@@ -14,23 +17,17 @@ use crate::mongo::collections::names;
 use crate::mongo::lookup::nothing_runs;
 use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
-use bson::{Bson, DateTime, Document, doc};
-use futures_util::TryStreamExt;
+use bson::{DateTime, Document, doc};
 use genims_catalogue::Directory;
 use genims_model::{Lineage, Position};
-use genims_routes::document::{changes, document, key, not_later};
 use genims_routes::joined::{LookupAnswer, joins};
 use genims_routes::{Lookup, Operation, Route, RoutedEvent};
 use hashbrown::{HashMap, HashSet};
 use mongodb::{Client, Database};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 use uuid::Uuid;
-
-const DUPLICATE_KEY: i32 = 11000;
-const VALIDATION_FAILED: i32 = 121;
-/// Documents in one command.
-const DOCUMENTS_MAX: usize = 1_000;
 
 /// What is known since the last `open`.
 struct Session {
@@ -56,6 +53,10 @@ pub struct RoutedMongo {
     known: HashMap<String, (Arc<str>, LookupAnswer)>,
     log: Uuid,
     lineage: Lineage,
+    book: Book,
+    pruned: Pruned,
+    /// See [`Facts::intended`].
+    intended: HashMap<u64, (Uuid, u64)>,
 }
 
 impl RoutedMongo {
@@ -70,7 +71,24 @@ impl RoutedMongo {
         let internal = "genims_internal".to_owned();
         let (log, lineage) = (Uuid::nil(), Lineage::default());
         let known = HashMap::new();
-        Self { name, client, database, internal, directory, routed, rows: None, session: None, known, log, lineage }
+        let (book, pruned) = (Book::new(&client, &internal, name), Pruned::default());
+        let (rows, session, intended) = (None, None, HashMap::new());
+        Self {
+            name,
+            client,
+            database,
+            internal,
+            directory,
+            routed,
+            rows,
+            session,
+            known,
+            log,
+            lineage,
+            book,
+            pruned,
+            intended,
+        }
     }
 
     /// Writes programs' rows, too.
@@ -93,9 +111,19 @@ impl Target for RoutedMongo {
         let known = answered(bookkeeping.position(start)).await?;
         let (time_series, ready) = match self.session.take() {
             Some(session) => (session.time_series, session.ready),
-            None => (time_series(&self.client.database(&self.database)).await?, HashSet::new()),
+            None => {
+                self.book.make_ready().await?;
+                (time_series(&self.client.database(&self.database)).await?, HashSet::new())
+            }
         };
         let uncertain_below = known.intent_offset.max(written);
+        self.routed.put_gaps(self.book.gaps().await?);
+        if let Some(followed) = self.routed.to_follow(known.next_offset) {
+            self.book.follow(followed).await?;
+        }
+        if self.routed.received_us().is_none() {
+            self.routed.was_told(self.book.newest().await?);
+        }
         self.session = Some(Session { bookkeeping, uncertain_below, time_series, ready });
         self.log = start.log;
         self.lineage = start.lineage.clone();
@@ -107,7 +135,9 @@ impl Target for RoutedMongo {
     }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
-        let events = events(self.log, batch, &self.directory.load());
+        let mut events = events(self.log, batch, &self.directory.load());
+        let noted = Noted::of(self.log, batch, position, &events, self.takes_events());
+        self.name_as_intended(&mut events);
         let routes = self.routed.routes();
         for lookup in routes.routes.iter().filter_map(|route| joins(route, &routes.lookups)) {
             self.learn(lookup)?;
@@ -125,10 +155,19 @@ impl Target for RoutedMongo {
         if position < session.uncertain_below {
             answered(nothing_runs(&self.client, &comment)).await?;
         }
+        // An earlier run may have made another choice: what is made anew may be there whatever the position says.
+        let is_uncertain = noted.is_anew || batch.first_offset < session.uncertain_below;
         let unfinished = Unfinished { log: self.log, offsets: batch.first_offset..intent, taken: &taken };
         session.make_ready(&database, &routes.routes, &unfinished).await?;
         answered(session.bookkeeping.intend(position, intent)).await?;
-        let done = self.write(&database, batch.first_offset, &unfinished).await?;
+        if !noted.is_anew {
+            self.book.tell(&noted).await?;
+        }
+        let done = self.write(&database, is_uncertain, &unfinished).await?;
+        if noted.is_anew {
+            self.book.tell(&noted).await?;
+        }
+        self.keep_book(&noted).await?;
         let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         let mut committed = Committed::default();
         if let Some(desk) = &self.rows {
@@ -145,7 +184,8 @@ impl Target for RoutedMongo {
         }
         answered(session.bookkeeping.advance(position, batch.next_offset, &self.lineage, None)).await?;
         committed.refused_uncounted += done.iter().map(|(_, counts)| counts.refused).sum::<u64>();
-        self.routed.enter(done.into_iter().map(|(route, counts)| (route.name.clone(), counts)).collect());
+        let done = done.into_iter().map(|(route, counts)| (route.name.clone(), counts)).collect();
+        self.routed.enter(noted.received_us, done);
         Ok(committed)
     }
 
@@ -154,6 +194,29 @@ impl Target for RoutedMongo {
         let mut committed = Committed::default();
         self.rows.iter().for_each(|desk| desk.report(batch, &mut committed));
         Ok(committed)
+    }
+}
+
+impl Gaps for RoutedMongo {
+    async fn gaps(&mut self) -> Result<Vec<Gap>, SinkError> {
+        self.book.gaps().await
+    }
+
+    async fn facts(&mut self, gaps: &[Gap], received_us: Range<i64>) -> Result<Facts, SinkError> {
+        let facts = self.book.facts(gaps, received_us).await?;
+        self.intended = facts.intended.clone();
+        Ok(facts)
+    }
+
+    async fn refused(&mut self, log: Uuid, offsets: Range<u64>) -> Result<u64, SinkError> {
+        let (from, to) = (offsets.start as i64, offsets.end as i64);
+        let those = doc! { "_id.log_id": log.to_string(), "_id.log_offset": { "$gte": from, "$lt": to } };
+        let refused = self.client.database(&self.internal).collection::<Document>("refused_events");
+        answered(async { refused.count_documents(those).await }).await
+    }
+
+    async fn close_gap(&mut self, gap: &Gap, made: u64) -> Result<(), SinkError> {
+        self.book.close(gap, made).await
     }
 }
 
@@ -182,15 +245,38 @@ impl RoutedMongo {
         format!("genims-routes {} {}", self.name, self.log)
     }
 
+    /// What may be there under the name that the stream gave it gets the same again.
+    fn name_as_intended(&self, events: &mut [RoutedEvent]) {
+        for event in events.iter_mut().filter(|_| !self.intended.is_empty()) {
+            if let Some((log, number)) = self.intended.get(&fact(event)) {
+                event.name(*log, *number);
+            }
+        }
+    }
+
+    /// After the batch's documents: the gap before it, how far the first log is followed, and what is too old goes.
+    async fn keep_book(&mut self, noted: &Noted) -> Result<(), SinkError> {
+        self.book.notice(noted).await?;
+        if let Some(followed) = noted.followed.filter(|_| self.routed.lacks() || !noted.gaps.is_empty()) {
+            self.book.follow(followed).await?;
+        }
+        if self.pruned.is_due() || !noted.gaps.is_empty() {
+            if let Some(received_us) = noted.received_us {
+                self.book.prune(received_us).await?;
+            }
+            self.routed.put_gaps(self.book.gaps().await?);
+        }
+        Ok(())
+    }
+
     /// Writes the batch; what of it was in a time series that was dropped meanwhile, once more.
     async fn write<'a>(
         &self,
         database: &Database,
-        first_offset: u64,
+        is_uncertain: bool,
         unfinished: &Unfinished<'a>,
     ) -> Result<Vec<(&'a Route, RouteCounts)>, SinkError> {
         let Some(session) = &self.session else { return Err(SinkError::Connect("no connection is open".into())) };
-        let is_uncertain = first_offset < session.uncertain_below;
         let mut expected =
             series::wanted(unfinished.taken.iter().filter(|(_, events)| !events.is_empty()).map(|(route, _)| *route));
         expected.retain(|series| session.time_series.contains(series.name));
@@ -301,77 +387,6 @@ fn runs<'a>(taken: &[(&'a Route, Vec<&'a RoutedEvent>)]) -> Vec<(&'a Route, Vec<
 
 async fn time_series(database: &Database) -> Result<HashSet<String>, SinkError> {
     Ok(answered(names(database, "timeseries")).await?.into_iter().collect())
-}
-
-/// The events whose documents a time-series collection does not have.
-async fn lacking<'a>(
-    database: &Database,
-    route: &Route,
-    events: &[&'a RoutedEvent],
-) -> Result<Vec<&'a RoutedEvent>, SinkError> {
-    let ids: Vec<Bson> = events.iter().filter_map(|event| bson_of(&document(route, event)).remove("_id")).collect();
-    let times = events.iter().map(|event| event.at_us);
-    let time = |us: Option<i64>| time_of(us.unwrap_or_default());
-    let span = doc! { "$gte": time(times.clone().min()), "$lte": time(times.max()) };
-    let filter = doc! { "timestamp": span, "_id": { "$in": &ids } };
-    let collection = database.collection::<Document>(&route.table);
-    let there: Vec<Document> =
-        answered(async { collection.find(filter).projection(doc! { "_id": 1 }).await?.try_collect().await }).await?;
-    let there: HashSet<&str> = there.iter().filter_map(|document| document.get_str("_id").ok()).collect();
-    let is_there = |id: &Bson| id.as_str().is_some_and(|id| there.contains(id));
-    Ok(events.iter().zip(&ids).filter(|(_, id)| !is_there(id)).map(|(event, _)| *event).collect())
-}
-
-struct Outcome {
-    written: u64,
-    /// Index, code and message of what was refused for good.
-    refused: Vec<(usize, i32, String)>,
-}
-
-async fn write(
-    database: &Database,
-    comment: &str,
-    route: &Route,
-    events: &[&RoutedEvent],
-) -> Result<Outcome, SinkError> {
-    let command = match route.operation {
-        Operation::Insert => {
-            let documents: Vec<Document> = events.iter().map(|event| bson_of(&document(route, event))).collect();
-            doc! { "insert": &route.table, "comment": comment, "documents": documents, "ordered": false }
-        }
-        Operation::Upsert | Operation::Update => {
-            let upsert = route.operation == Operation::Upsert;
-            let update = |event: &&RoutedEvent| {
-                let (mut key, set) = (bson_of(&key(route, event)), bson_of(&changes(route, event)));
-                if let Some(time) = not_later(route) {
-                    key.insert(time, doc! { "$lte": time_of(event.at_us) });
-                }
-                doc! { "q": key, "u": { "$set": set }, "upsert": upsert }
-            };
-            // In the order of the log: the latest wins.
-            let updates: Vec<Document> = events.iter().map(update).collect();
-            doc! { "update": &route.table, "comment": comment, "updates": updates, "ordered": false }
-        }
-    };
-    let answer = answered(async { database.run_command(command).await }).await?;
-    rows::mongo::concern(&answer)?;
-    let mut outcome = Outcome { written: count(&answer, "n"), refused: Vec::new() };
-    for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
-        let index = usize::try_from(count(error, "index")).unwrap_or(usize::MAX);
-        let code = error.get_i32("code").unwrap_or(0);
-        let message = error.get_str("errmsg").unwrap_or_default().to_owned();
-        match code {
-            DUPLICATE_KEY if route.operation == Operation::Insert => {}
-            VALIDATION_FAILED | DUPLICATE_KEY => outcome.refused.push((index, code, message)),
-            _ => return Err(SinkError::MongoWrite { code, message }),
-        }
-    }
-    Ok(outcome)
-}
-
-fn count(answer: &Document, name: &str) -> u64 {
-    let number = answer.get_i32(name).map(i64::from).or_else(|_| answer.get_i64(name)).unwrap_or(0);
-    u64::try_from(number).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! A MySQL database that events are routed to: one transaction a batch, with the position in it. Positions lie in the
 //! database `genims_internal` of the same server, so that the databases of the contract hold exactly its tables.
 
+use super::gaps::noted::Noted;
+use super::gaps::{self, Facts, Gap, Gaps, Pruned};
 use super::progress::{RouteCounts, Routed};
 use super::{POSITIONS_TABLE, RefusedEvent, events, json, taken};
 use crate::batch::Batch;
@@ -14,6 +16,7 @@ use genims_routes::{Route, RoutedEvent};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
 use std::iter::once;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -39,18 +42,52 @@ pub struct RoutedMysql {
     connection: Option<MysqlConnection>,
     log: Uuid,
     lineage: Lineage,
+    pruned: Pruned,
 }
 
 impl RoutedMysql {
     /// `name` is the consumer's in the log of events.
     pub fn new(name: &'static str, settings: MysqlSettings, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { name, settings, directory, routed, rows: None, connection: None, log, lineage }
+        let (rows, connection, pruned) = (None, None, Pruned::default());
+        Self { name, settings, directory, routed, rows, connection, log, lineage, pruned }
     }
 
     /// Writes programs' rows, too.
     pub fn with_rows(self, rows: Option<Arc<RowDesk>>) -> Self {
         Self { rows, ..self }
+    }
+
+    /// The connection that is open, or a new one.
+    async fn connected(&mut self) -> Result<&mut MysqlConnection, SinkError> {
+        Ok(match &mut self.connection {
+            Some(connection) => connection,
+            none => {
+                let fresh = self.settings.connect_bounded(IDLE_MAX).await;
+                none.insert(fresh.map_err(|error| SinkError::Connect(Box::new(error)))?)
+            }
+        })
+    }
+}
+
+impl Gaps for RoutedMysql {
+    async fn gaps(&mut self) -> Result<Vec<Gap>, SinkError> {
+        let sink = self.name;
+        gaps::mysql::gaps(self.connected().await?, sink).await
+    }
+
+    async fn facts(&mut self, _: &[Gap], received_us: Range<i64>) -> Result<Facts, SinkError> {
+        let sink = self.name;
+        gaps::mysql::facts(self.connected().await?, sink, received_us).await
+    }
+
+    async fn refused(&mut self, log: Uuid, offsets: Range<u64>) -> Result<u64, SinkError> {
+        gaps::mysql::refused(self.connected().await?, log, offsets).await
+    }
+
+    async fn close_gap(&mut self, gap: &Gap, made: u64) -> Result<(), SinkError> {
+        let sink = self.name;
+        gaps::mysql::close(self.connected().await?, sink, gap, made).await
     }
 }
 
@@ -64,14 +101,18 @@ impl Target for RoutedMysql {
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => {
-                let fresh = self.settings.connect_bounded(IDLE_MAX).await;
-                none.insert(fresh.map_err(|error| SinkError::Connect(Box::new(error)))?)
-            }
-        };
-        let position = position(connection, self.name, start).await?;
+        let sink = self.name;
+        let connection = self.connected().await?;
+        let position = position(connection, sink, start).await?;
+        let gaps = gaps::mysql::gaps(connection, sink).await?;
+        self.routed.put_gaps(gaps);
+        if let Some(followed) = self.routed.to_follow(position.offset) {
+            gaps::mysql::follow(self.connected().await?, sink, followed).await?;
+        }
+        if self.routed.received_us().is_none() {
+            let newest = gaps::mysql::newest(self.connected().await?, sink).await?;
+            self.routed.was_told(newest);
+        }
         self.log = start.log;
         self.lineage = start.lineage.clone();
         Ok(position)
@@ -84,6 +125,8 @@ impl Target for RoutedMysql {
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
         let events = events(self.log, batch, &self.directory.load());
         let routes = self.routed.routes();
+        let noted = Noted::of(self.log, batch, position, &events, self.takes_events());
+        let is_looked_at = self.pruned.is_due() || !noted.gaps.is_empty();
         let connection = self.connection.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         answered(connection.query_drop("START TRANSACTION")).await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
@@ -111,9 +154,21 @@ impl Target for RoutedMysql {
             desk.report(batch, &mut committed);
         }
         let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
+        gaps::mysql::note(connection, self.name, &noted).await?;
+        if let Some(followed) = noted.followed.filter(|_| self.routed.lacks() || !noted.gaps.is_empty()) {
+            gaps::mysql::follow(connection, self.name, followed).await?;
+        }
+        let mut gaps = None;
+        if is_looked_at {
+            if let Some(received_us) = noted.received_us {
+                gaps::mysql::prune(connection, self.name, received_us).await?;
+            }
+            gaps = Some(gaps::mysql::gaps(connection, self.name).await?);
+        }
         move_position(connection, self.name, position, &reached).await?;
         answered(connection.query_drop("COMMIT")).await?;
-        self.routed.enter(done);
+        gaps.into_iter().for_each(|gaps| self.routed.put_gaps(gaps));
+        self.routed.enter(noted.received_us, done);
         Ok(committed)
     }
 

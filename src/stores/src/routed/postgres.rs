@@ -1,5 +1,7 @@
 //! A PostgreSQL database that events are routed to: one transaction a batch, with the position in it.
 
+use super::gaps::noted::Noted;
+use super::gaps::{self, Facts, Gap, Gaps, Pruned};
 use super::progress::{RouteCounts, Routed};
 use super::{POSITIONS_TABLE, RefusedEvent, events, json, taken};
 use crate::batch::Batch;
@@ -35,6 +37,7 @@ pub struct RoutedPostgres<C> {
     rows: Option<Arc<RowDesk>>,
     log: Uuid,
     lineage: Lineage,
+    pruned: Pruned,
 }
 
 impl<C: Connector> RoutedPostgres<C> {
@@ -42,7 +45,8 @@ impl<C: Connector> RoutedPostgres<C> {
     pub fn new(name: &'static str, connect: C, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
         let positions = Positions { table: POSITIONS_TABLE, sink: name };
         let (log, lineage) = (Uuid::nil(), Lineage::default());
-        Self { connection: Connection::new(connect, positions), directory, routed, rows: None, log, lineage }
+        let connection = Connection::new(connect, positions);
+        Self { connection, directory, routed, rows: None, log, lineage, pruned: Pruned::default() }
     }
 
     /// Writes programs' rows, too.
@@ -61,11 +65,19 @@ impl<C: Connector> Target for RoutedPostgres<C> {
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
+        let sink = self.name();
         let session = self.connection.open().await?;
         if !session.begun.starts_with(ACTOR) {
             session.begun.insert_str(0, ACTOR);
         }
         let position = answered(session.position(start)).await?;
+        self.routed.put_gaps(gaps::postgres::gaps(&session.client, sink).await?);
+        if let Some(followed) = self.routed.to_follow(position.offset) {
+            gaps::postgres::follow(&session.client, sink, followed).await?;
+        }
+        if self.routed.received_us().is_none() {
+            self.routed.was_told(gaps::postgres::newest(&session.client, sink).await?);
+        }
         self.log = start.log;
         self.lineage = start.lineage.clone();
         Ok(position)
@@ -79,6 +91,8 @@ impl<C: Connector> Target for RoutedPostgres<C> {
         let events = events(self.log, batch, &self.directory.load());
         let routes = self.routed.routes();
         let positions = self.connection.positions;
+        let noted = Noted::of(self.log, batch, position, &events, self.takes_events());
+        let is_looked_at = self.pruned.is_due() || !noted.gaps.is_empty();
         let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
         let transaction = self.connection.session()?.begin().await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
@@ -109,9 +123,21 @@ impl<C: Connector> Target for RoutedPostgres<C> {
             desk.set_aside(refused)?;
             desk.report(batch, &mut committed);
         }
+        gaps::postgres::note(&transaction, positions.sink, &noted).await?;
+        if let Some(followed) = noted.followed.filter(|_| self.routed.lacks() || !noted.gaps.is_empty()) {
+            gaps::postgres::follow(&transaction, positions.sink, followed).await?;
+        }
+        let mut gaps = None;
+        if is_looked_at {
+            if let Some(received_us) = noted.received_us {
+                gaps::postgres::prune(&transaction, positions.sink, received_us).await?;
+            }
+            gaps = Some(gaps::postgres::gaps(&transaction, positions.sink).await?);
+        }
         answered(positions.move_to(&transaction, position, &reached)).await?;
         answered(transaction.commit()).await?;
-        self.routed.enter(done);
+        gaps.into_iter().for_each(|gaps| self.routed.put_gaps(gaps));
+        self.routed.enter(noted.received_us, done);
         Ok(committed)
     }
 
@@ -120,6 +146,27 @@ impl<C: Connector> Target for RoutedPostgres<C> {
         let mut committed = Committed::default();
         self.rows.iter().for_each(|desk| desk.report(batch, &mut committed));
         Ok(committed)
+    }
+}
+
+impl<C: Connector> Gaps for RoutedPostgres<C> {
+    async fn gaps(&mut self) -> Result<Vec<Gap>, SinkError> {
+        let sink = self.name();
+        gaps::postgres::gaps(&self.connection.open().await?.client, sink).await
+    }
+
+    async fn facts(&mut self, _: &[Gap], received_us: Range<i64>) -> Result<Facts, SinkError> {
+        let sink = self.name();
+        gaps::postgres::facts(&self.connection.open().await?.client, sink, received_us).await
+    }
+
+    async fn refused(&mut self, log: Uuid, offsets: Range<u64>) -> Result<u64, SinkError> {
+        gaps::postgres::refused(&self.connection.open().await?.client, log, offsets).await
+    }
+
+    async fn close_gap(&mut self, gap: &Gap, made: u64) -> Result<(), SinkError> {
+        let sink = self.name();
+        gaps::postgres::close(&self.connection.open().await?.client, sink, gap, made).await
     }
 }
 

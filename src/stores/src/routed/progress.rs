@@ -2,12 +2,14 @@
 //! report that shows.
 
 use crate::error::SinkError;
+use crate::routed::gaps::{Gap, Passed};
 use arc_swap::ArcSwap;
 use genims_routes::{DatabaseRoutes, Lookup};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Counters of one route since the server started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,11 +40,29 @@ pub struct Routed {
     counts: Mutex<BTreeMap<String, RouteCounts>>,
     /// What was looked up in other databases, as JSON, by the look-up's name.
     looked_up: Mutex<BTreeMap<String, Arc<str>>>,
+    /// As they were looked at last.
+    gaps: Mutex<Vec<Gap>>,
+    /// When the events of the last batch were received.
+    received_us: Mutex<Option<i64>>,
+    /// How far the router has come; nobody routes beside a command.
+    passed: Option<Arc<Passed>>,
 }
 
 impl Routed {
     pub fn new(routes: Arc<DatabaseRoutes>) -> Self {
-        Self { routes: ArcSwap::new(routes), counts: Mutex::default(), looked_up: Mutex::default() }
+        Self {
+            routes: ArcSwap::new(routes),
+            counts: Mutex::default(),
+            looked_up: Mutex::default(),
+            gaps: Mutex::default(),
+            received_us: Mutex::default(),
+            passed: None,
+        }
+    }
+
+    /// Behind a router.
+    pub fn with_passed(self, passed: Arc<Passed>) -> Self {
+        Self { passed: Some(passed), ..self }
     }
 
     pub fn routes(&self) -> Arc<DatabaseRoutes> {
@@ -75,6 +95,27 @@ impl Routed {
         }
     }
 
+    pub(crate) fn put_gaps(&self, gaps: Vec<Gap>) {
+        *self.gaps.lock() = gaps;
+    }
+
+    /// The gaps that nobody has closed.
+    pub fn open_gaps(&self) -> Vec<Gap> {
+        self.gaps.lock().iter().filter(|gap| gap.closed.is_none()).cloned().collect()
+    }
+
+    /// How far a database that has everything below `position` is to say that it has followed the first log, where it lacks something.
+    pub(crate) fn to_follow(&self, position: u64) -> Option<(Uuid, u64)> {
+        let followed = self.passed.as_ref()?.followed(position)?;
+        let gaps = self.gaps.lock();
+        gaps.iter().any(|gap| gap.closed.is_none() && gap.followed != Some(followed)).then_some(followed)
+    }
+
+    /// Whether it lacks something, as was looked at last.
+    pub(crate) fn lacks(&self) -> bool {
+        self.gaps.lock().iter().any(|gap| gap.closed.is_none())
+    }
+
     /// Whether the look-up was answered, as it is now.
     pub fn knows(&self, lookup: &str) -> bool {
         self.looked_up.lock().contains_key(lookup)
@@ -87,8 +128,22 @@ impl Routed {
         names.iter().map(value).collect()
     }
 
-    /// Enters what a committed batch did.
-    pub(crate) fn enter(&self, done: Vec<(String, RouteCounts)>) {
+    /// When the events of the last batch were received: what comes next is about as old.
+    pub fn received_us(&self) -> Option<i64> {
+        *self.received_us.lock()
+    }
+
+    /// After a start: when what was told last was received.
+    pub(crate) fn was_told(&self, received_us: Option<i64>) {
+        let mut known = self.received_us.lock();
+        *known = known.or(received_us);
+    }
+
+    /// Enters what a committed batch did, and when it was received, if anything in it says so.
+    pub(crate) fn enter(&self, received_us: Option<i64>, done: Vec<(String, RouteCounts)>) {
+        let mut known = self.received_us.lock();
+        *known = received_us.or(*known);
+        drop(known);
         let mut counts = self.counts.lock();
         for (name, more) in done {
             counts.entry(name).or_default().add(more);

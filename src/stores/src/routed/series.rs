@@ -33,14 +33,12 @@ pub(super) struct Unfinished<'a> {
 }
 
 impl Unfinished<'_> {
-    /// The `_id`s that are ours in a collection: by the offsets, and by the events where a route has `_id`s of its own.
+    /// The `_id`s that are ours in a collection: by the offsets, and by the events where those name themselves otherwise.
     fn ids(&self, table: &str) -> Vec<Bson> {
         let mut ids = Vec::new();
         for (route, events) in self.taken.iter().filter(|(route, _)| route.table == table) {
             ids.extend(self.offsets.clone().map(|offset| Bson::from(id(route, &uid(self.log, offset)))));
-            if route.columns.contains_key("_id") {
-                ids.extend(events.iter().filter_map(|event| bson_of(&document(route, event)).remove("_id")));
-            }
+            ids.extend(events.iter().filter_map(|event| bson_of(&document(route, event)).remove("_id")));
         }
         ids
     }

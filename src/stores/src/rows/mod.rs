@@ -102,7 +102,7 @@ impl RowDesk {
             offsets.retain(|offset| there.contains(offset));
         }
         self.done.lock().extend(offsets.into_iter().map(|offset| (offset, Done::Refused)));
-        kept.map_err(SinkError::Log)
+        kept.map_err(SinkError::NotKept)
     }
 
     /// What of a batch was not written, for the accounts.

@@ -8,14 +8,22 @@ use axum::extract::ConnectInfo;
 #[tokio::test]
 async fn what_asks_by_itself_keeps_no_session() {
     let trial = Trial::new(10);
-    for (path, keeps) in
-        [("/live", false), ("/api/v1/events", false), ("/readyz", false), ("/stats", true), ("/api/v1/session", true)]
-    {
+    let by_itself = ("x-genims-watching", "1");
+    for (path, header, keeps) in [
+        ("/live", None, false),
+        ("/api/v1/events", None, false),
+        ("/readyz", None, false),
+        ("/plants", Some(by_itself), false),
+        ("/plants", None, true),
+        ("/stats", None, true),
+        ("/api/v1/session", None, true),
+    ] {
         let cookie = trial.cookie("operator").await;
         let token = cookie.split_once('=').unwrap().1;
         let idle = tokio::time::Instant::now() + HOUR;
         tokio::time::sleep(Duration::from_millis(2)).await;
-        assert_eq!(trial.status("GET", path, &[("cookie", &cookie)]).await, 200, "{path}");
+        let headers: Vec<_> = [("cookie", cookie.as_str())].into_iter().chain(header).collect();
+        assert_eq!(trial.status("GET", path, &headers).await, 200, "{path}");
         let is_kept = trial.sign.sessions.user(token, &trial.sign.users, false, idle).is_some();
         assert_eq!(is_kept, keeps, "{path}");
     }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
 
+/// More than any server takes; beyond it a limit is none.
+pub const READINGS_PER_SECOND_MAX: u64 = 1_000_000_000;
+
 /// One client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +30,11 @@ pub struct ClientEntry {
     /// The tables it may write rows into, `database.table`, with `*` in either; none if not given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<String>,
+    /// In place of the configuration's, 0 is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readings_per_second_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u64>,
     /// When it was made, and when its secret was.
     #[serde(default)]
     pub added: String,
@@ -69,6 +77,8 @@ impl ClientEntry {
             topics: None,
             machines: None,
             rows: Vec::new(),
+            readings_per_second_max: None,
+            connections_max: None,
             rotated: added.clone(),
             added,
         };
@@ -98,6 +108,11 @@ impl ClientEntry {
         }
         if self.machines.iter().flatten().any(String::is_empty) {
             return Err(format!("{name} has a machine without an id"));
+        }
+        if self.readings_per_second_max.is_some_and(|readings| readings > READINGS_PER_SECOND_MAX) {
+            return Err(format!(
+                "{name} may send more readings a second than {READINGS_PER_SECOND_MAX}; 0 is without a limit"
+            ));
         }
         Tables::new(&self.rows).map(drop).map_err(|problem| format!("{problem} (rows of {name})"))
     }
@@ -129,6 +144,7 @@ mod tests {
         entry.topics = Some(vec!["genims/v1/+/#".to_owned()]);
         entry.machines = Some(vec!["MCH-0001".to_owned()]);
         entry.rows = vec!["genims_erp_db.*".to_owned()];
+        (entry.readings_per_second_max, entry.connections_max) = (Some(500), Some(0));
         for entry in [entry.clone(), ClientEntry::new("gateway", None).expect("made")] {
             change(&path, |entries| {
                 entries.push(entry);
@@ -175,6 +191,8 @@ mod tests {
             ("[[client]]\nname = \"a\"\nhash = \"plain\"", "argon2id"),
             ("[[client]]\nname = \"a\"\ntopic = [\"x\"]", "topic"),
             ("[[client]]\nname = \"a\"\nrows = [\"materials\"]", "materials"),
+            ("[[client]]\nname = \"a\"\nreadings_per_second_max = 1000000001", "1000000000"),
+            ("[[client]]\nname = \"a\"\nconnections_max = -1", "connections_max"),
             ("[[client]]\nhash = \"x\"", "name"),
         ] {
             fs::write(&path, text).expect("written");

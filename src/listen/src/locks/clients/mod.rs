@@ -10,6 +10,7 @@ pub mod file;
 
 pub use file::ClientEntry;
 
+use super::usage::{Limits, Usage};
 use crate::notices::Peer;
 use arc_swap::ArcSwap;
 use genims_decode::topic::is_of_rows;
@@ -41,11 +42,20 @@ pub struct ClientOptions {
     pub failures_max: u32,
     #[serde(with = "humantime_serde")]
     pub lockout: Duration,
+    /// What each client may take whose account says nothing else; 0 is no limit.
+    pub readings_per_second_max: u64,
+    pub connections_max: u64,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { file: None, failures_max: 10, lockout: Duration::from_secs(300) }
+        Self {
+            file: None,
+            failures_max: 10,
+            lockout: Duration::from_secs(300),
+            readings_per_second_max: 0,
+            connections_max: 0,
+        }
     }
 }
 
@@ -71,6 +81,9 @@ pub(crate) struct Client {
     /// Filters of the topics that it may publish under; `None` is all.
     pub(crate) topics: Option<Box<[Box<str>]>>,
     pub(crate) scope: Scope,
+    pub(super) limits: Limits,
+    /// The same one however often the file is read.
+    pub(super) usage: Arc<Usage>,
 }
 
 impl Client {
@@ -99,6 +112,10 @@ pub(crate) enum Denied {
     TopicsOnly,
     #[error("too many logins at once; it may try again later")]
     Busy,
+    #[error("it has as many connections as it may; `genims client limit` says how many")]
+    ConnectionsOfClient,
+    #[error("its address has as many connections as it may (connections_per_address_max)")]
+    ConnectionsOfAddress,
 }
 
 impl Denied {
@@ -111,6 +128,7 @@ impl Denied {
             Self::Nobody => RefusalKind::Nobody,
             Self::TopicsOnly => RefusalKind::Topic,
             Self::Busy => RefusalKind::Busy,
+            Self::ConnectionsOfClient | Self::ConnectionsOfAddress => RefusalKind::ConnectionLimit,
         }
     }
 }
@@ -118,7 +136,8 @@ impl Denied {
 #[derive(Debug)]
 pub struct Clients {
     path: PathBuf,
-    by_name: ArcSwap<HashMap<Box<str>, Arc<Client>>>,
+    options: ClientOptions,
+    by_name: ArcSwap<ByName>,
     /// Counts the readings of the file.
     reading: AtomicU64,
     watched: Mutex<Watched>,
@@ -129,7 +148,7 @@ impl Clients {
     /// A file that is not there is one without clients.
     pub fn open(path: &Path, options: &ClientOptions) -> Result<Arc<Self>, LockError> {
         let watched = Watched::new(vec![path.to_owned()]);
-        let by_name = read(path)?;
+        let by_name = read(path, options, &HashMap::new())?;
         if by_name.is_empty() {
             tracing::warn!(file = %path.display(), "there are no clients: nobody is let in; `genims client add NAME`");
         }
@@ -137,6 +156,7 @@ impl Clients {
         let hashing = available_parallelism().map_or(1, |cores| cores.get() / 2);
         Ok(Arc::new(Self {
             path: path.to_owned(),
+            options: options.clone(),
             by_name: ArcSwap::from_pointee(by_name),
             reading: AtomicU64::new(1),
             watched: Mutex::new(watched),
@@ -157,9 +177,9 @@ impl Clients {
         if !self.watched.lock().is_due(everything) {
             return;
         }
-        match read(&self.path) {
+        let before = self.by_name.load_full();
+        match read(&self.path, &self.options, &before) {
             Ok(by_name) => {
-                let before = self.by_name.load_full();
                 // Whoever has a new secret may try it at once.
                 for client in by_name.values() {
                     if before.get(&client.name).is_none_or(|earlier| earlier.hash != client.hash) {
@@ -206,7 +226,10 @@ impl Clients {
     }
 }
 
-fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
+type ByName = HashMap<Box<str>, Arc<Client>>;
+
+/// `before`: those that were read last. Whoever is still there goes on with what it has taken.
+fn read(path: &Path, options: &ClientOptions, before: &ByName) -> Result<ByName, LockError> {
     let client = |entry: ClientEntry| {
         let tables = Tables::new(&entry.rows).map_err(|cause| LockError::Form {
             path: path.to_owned(),
@@ -215,6 +238,10 @@ fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
         })?;
         let name: Box<str> = entry.name.into();
         let boxed = |list: Vec<String>| list.into_iter().map(String::into_boxed_str);
+        let limits = Limits::new(
+            entry.readings_per_second_max.unwrap_or(options.readings_per_second_max),
+            entry.connections_max.unwrap_or(options.connections_max),
+        );
         let client = Client {
             name: name.clone(),
             disabled: entry.disabled,
@@ -224,6 +251,8 @@ fn read(path: &Path) -> Result<HashMap<Box<str>, Arc<Client>>, LockError> {
                 machines: entry.machines.map(|machines| Arc::new(boxed(machines).collect())),
                 tables: Some(tables),
             },
+            limits,
+            usage: before.get(&name).map(|earlier| earlier.usage.clone()).unwrap_or_default(),
         };
         Ok((name, Arc::new(client)))
     };

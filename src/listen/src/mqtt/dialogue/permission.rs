@@ -20,6 +20,21 @@ impl Dialogue {
         }
     }
 
+    /// Whether one more QoS 1 or 2 message fits. v5 clients know the receive maximum and must keep to it; v3.1.1 clients
+    /// are made to wait until enough of theirs is acknowledged.
+    pub(super) fn may_take(&self) -> Result<bool, Fault> {
+        let receive_maximum = usize::from(self.receive_maximum);
+        match self.version {
+            Version::V31 | Version::V3 => Ok(self.acks.owed() < receive_maximum),
+            // Exchanges of an earlier connection do not count: each connection begins with the full quota.
+            Version::V5 if self.in_flight < receive_maximum => Ok(true),
+            Version::V5 => Err(Fault::new(
+                reason::RECEIVE_MAXIMUM_EXCEEDED,
+                "more messages under way than the receive maximum allows",
+            )),
+        }
+    }
+
     /// A message of QoS 2 that was taken before it was forbidden comes to its end.
     #[inline]
     pub(super) fn may_publish(&mut self, publish: &Publish<'_>) -> bool {

@@ -2,9 +2,11 @@
 //! written out here and not by the codec under test.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod backlog;
 mod clients;
 mod connecting;
 mod limits;
+mod pace;
 mod permissions;
 mod publishing;
 mod rows;

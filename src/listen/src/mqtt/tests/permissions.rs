@@ -2,20 +2,22 @@
 
 use super::*;
 use crate::locks::clients::file::{ClientEntry, change};
-use crate::locks::{ClientOptions, Clients, ListenerGate, Locks};
+use crate::locks::{AnonymousPolicy, ClientOptions, Clients, ListenerGate, Locks};
+use genims_locks::refusals::{RefusalKind, Refusals};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
 const SECRET: &str = "a secret of twenty bytes";
 
-struct Locked {
-    server: Server,
+pub(super) struct Locked {
+    pub(super) server: Server,
     locks: Locks,
     path: PathBuf,
+    refusals: Arc<Refusals>,
     _folder: TempDir,
 }
 
-fn entry(name: &str, topics: &[&str], machines: &[&str]) -> ClientEntry {
+pub(super) fn entry(name: &str, topics: &[&str], machines: &[&str]) -> ClientEntry {
     let mut entry = ClientEntry::new(name, Some(SECRET)).unwrap();
     let some = |list: &[&str]| (!list.is_empty()).then(|| list.iter().map(|item| (*item).to_owned()).collect());
     (entry.topics, entry.machines) = (some(topics), some(machines));
@@ -23,7 +25,7 @@ fn entry(name: &str, topics: &[&str], machines: &[&str]) -> ClientEntry {
 }
 
 impl Locked {
-    async fn start(entries: Vec<ClientEntry>, anonymous: bool) -> Self {
+    pub(super) async fn start(entries: Vec<ClientEntry>, anonymous: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clients.toml");
         change(&path, |all| {
@@ -33,12 +35,14 @@ impl Locked {
         .unwrap();
         let options = ClientOptions { failures_max: 3, ..ClientOptions::default() };
         let clients = Clients::open(&path, &options).unwrap();
-        let gate = ListenerGate::open("trial", true, None, Some(clients.clone()), anonymous, Arc::default()).unwrap();
+        let policy = AnonymousPolicy { admitted: anonymous, ..AnonymousPolicy::default() };
+        let refusals = Arc::<Refusals>::default();
+        let gate = ListenerGate::open("trial", true, None, Some(clients.clone()), policy, refusals.clone()).unwrap();
         let server = Server::with_gate(MqttOptions::default(), Plant::new(1_000_000), gate.clone()).await;
-        Self { server, locks: Locks { gates: vec![gate], clients: Some(clients) }, path, _folder: folder }
+        Self { server, locks: Locks { gates: vec![gate], clients: Some(clients) }, path, refusals, _folder: folder }
     }
 
-    fn change(&self, by: impl FnOnce(&mut Vec<ClientEntry>)) {
+    pub(super) fn change(&self, by: impl FnOnce(&mut Vec<ClientEntry>)) {
         change(&self.path, |all| {
             by(all);
             Ok(())
@@ -57,7 +61,7 @@ impl Locked {
         (raw, connack[3])
     }
 
-    async fn client(&self, version: u8, name: &str) -> Raw {
+    pub(super) async fn client(&self, version: u8, name: &str) -> Raw {
         let (raw, code) = self.try_as(version, name, SECRET, name).await;
         assert_eq!(code, 0, "{name}");
         raw
@@ -221,4 +225,80 @@ async fn nobody_takes_over_the_session_of_another() {
     of_a.refused(5, 0x8E).await;
     of_b.send(&PINGREQ).await;
     of_b.expect(&PINGRESP).await;
+}
+
+/// The server has seen that a connection is gone.
+async fn open_are(server: &Server, connections: u64) {
+    let open = || server.metrics.connections_open.load(std::sync::atomic::Ordering::Relaxed);
+    timeout(PATIENCE, async {
+        while open() != connections {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await
+    .expect("gone in time");
+}
+
+#[tokio::test]
+async fn a_client_has_as_many_connections_as_it_may_and_a_newer_one_of_an_id_takes_its_place() {
+    let mut held = entry("a", &[], &[]);
+    (held.connections_max, held.readings_per_second_max) = (Some(2), Some(7));
+    let locked = Locked::start(vec![held, entry("b", &[], &[])], false).await;
+    let mut first = locked.try_as(4, "a", SECRET, "one").await.0;
+    let (second, code) = locked.try_as(5, "a", SECRET, "two").await;
+    assert_eq!(code, 0);
+    for (version, code) in [(4, 3), (5, 0x97)] {
+        let (mut refused, answer) = locked.try_as(version, "a", SECRET, "three").await;
+        assert_eq!(answer, code);
+        refused.closed().await;
+    }
+    // Another client has its own, and who comes back under its id is no connection more.
+    locked.client(5, "b").await;
+    let (_newer, code) = locked.try_as(4, "a", SECRET, "one").await;
+    assert_eq!(code, 0);
+    first.closed().await;
+    assert_eq!(locked.try_as(5, "a", SECRET, "three").await.1, 0x97);
+    let told = locked.refusals.totals();
+    assert_eq!(told, [("trial".to_owned(), RefusalKind::ConnectionLimit, 3)]);
+    assert_eq!((locked.refusals.due(tokio::time::Instant::now())[0].name.as_str(), locked.counted().0), ("a", 0));
+    assert_eq!(locked.server.metrics.refused_total.load(std::sync::atomic::Ordering::Relaxed), 4, "and one taken over");
+    drop(second);
+    open_are(&locked.server, 1).await;
+    assert_eq!(locked.try_as(5, "a", SECRET, "three").await.1, 0, "its place is free");
+    locked.change(|all| all[0].connections_max = Some(0));
+    let _third = locked.client(5, "a").await;
+    assert_eq!(locked.try_as(5, "a", SECRET, "four").await.1, 0);
+}
+
+#[tokio::test]
+async fn a_client_of_v5_is_told_that_it_has_no_more_under_way_than_a_second_s_worth() {
+    let mut held = entry("a", &[], &[]);
+    held.readings_per_second_max = Some(7);
+    let locked = Locked::start(vec![held, entry("b", &[], &[])], false).await;
+    for (name, told) in [("a", [0x21, 0, 7]), ("b", [0x21, 0x10, 0])] {
+        let mut raw = locked.server.raw().await;
+        raw.send(&connect(5, 0xC2, 0, &[], "x", &[text(name), text(SECRET)].concat())).await;
+        let connack = raw.packet().await;
+        assert!(connack.windows(3).any(|window| window == told), "{name}: {connack:02x?}");
+    }
+}
+
+#[tokio::test]
+async fn those_without_an_account_are_counted_by_their_address() {
+    let refusals = Arc::<Refusals>::default();
+    let policy = AnonymousPolicy { connections_per_address_max: 2, ..AnonymousPolicy::default() };
+    let gate = ListenerGate::open("trial", true, None, None, policy, refusals.clone()).unwrap();
+    let server = Server::with_gate(MqttOptions::default(), Plant::new(1_000_000), gate).await;
+    let (first, _second) = (server.v3("one").await, server.v5("two").await);
+    for (version, code) in [(4, 3), (5, 0x97)] {
+        let mut raw = server.raw().await;
+        raw.send(&connect(version, 2, 0, &[], "three", &[])).await;
+        assert_eq!(raw.packet().await[3], code);
+        raw.closed().await;
+    }
+    let told = refusals.due(tokio::time::Instant::now());
+    assert_eq!((told[0].kind, told[0].name.as_str(), told[0].times), (RefusalKind::ConnectionLimit, "", 2));
+    drop(first);
+    open_are(&server, 1).await;
+    server.v3("three").await;
 }

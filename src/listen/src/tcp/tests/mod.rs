@@ -1,5 +1,6 @@
 //! The protocol over real sockets, against shards that do what the test says.
 
+mod pace;
 mod plc;
 mod sequences;
 

@@ -1,8 +1,10 @@
 //! Segments rewritten with the rows that somebody waits for: whatever happens meanwhile, none of these is lost.
 
 use super::super::Appender;
+use super::super::segment::Segment;
 use super::*;
-use genims_model::Row;
+use genims_model::event::FaultOpened;
+use genims_model::{Event, Row};
 
 const DATABASE: &str = "genims_erp_db";
 const SEGMENT_BYTES: u64 = 8 << 10;
@@ -199,13 +201,18 @@ fn a_segment_is_compacted_again_when_one_of_two_consumers_has_its_rows() {
     let below = spool.shared().compacted_below.load(Ordering::Acquire);
     let left = |(offset, row): &&(u64, Row)| row.database == DATABASE || *offset >= below;
     assert_eq!(rows(&spool), expected.iter().filter(left).cloned().collect::<Vec<_>>());
-    let known: u64 =
-        spool.shared().segments.lock().iter().filter(|one| !one.is_whole()).map(|one| one.file_bytes).sum();
-    assert_eq!(spool.shared().compacted_bytes.load(Ordering::Acquire), known);
+    let known = |bytes: fn(&Segment) -> u64| -> u64 {
+        spool.shared().segments.lock().iter().filter(|one| !one.is_whole()).map(bytes).sum()
+    };
+    let counted = || {
+        let shared = spool.shared();
+        (shared.compacted_bytes.load(Ordering::Acquire), shared.kept_bytes.load(Ordering::Acquire))
+    };
+    assert_eq!(counted(), (known(|one| one.file_bytes), known(Segment::kept_bytes)));
     // Nobody waits for any of it: it goes.
     spool.save_cursor("erp", spool.next_offset()).unwrap();
     spool.maintain().unwrap();
-    assert_eq!((compacted(&spool), spool.shared().compacted_bytes.load(Ordering::Acquire)), (0, 0));
+    assert_eq!((compacted(&spool), counted()), (0, (0, 0)));
 }
 
 #[test]
@@ -214,7 +221,8 @@ fn after_a_start_the_log_is_full_as_long_as_twice_its_cap_waits() {
     let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options()).unwrap();
     register(&spool);
     let row = Row { values: "x".repeat(700), ..samples::row(1) };
-    while spool.bytes() <= 2 * options().max_bytes {
+    // A little more than that, for the fronts of segments count no more.
+    while spool.bytes() <= 2 * options().max_bytes + (64 << 10) {
         appender.append(&mut Portion { rows: vec![row.clone(); 20], ..Portion::default() }).unwrap();
         spool.save_cursor("postgres", spool.next_offset()).unwrap();
     }
@@ -225,4 +233,34 @@ fn after_a_start_the_log_is_full_as_long_as_twice_its_cap_waits() {
     register(&spool);
     // Nothing is appended yet, so nobody knows what is compacted.
     assert!(compacted(&spool) == 0 && spool.is_full_for("erp") && !spool.is_full_for("postgres"));
+}
+
+#[test]
+fn the_fronts_of_emptied_segments_close_no_door() {
+    let disk = FakeDisk::new(1);
+    let (mut appender, spool, _) = open_on(Arc::new(disk.clone()), &options()).unwrap();
+    register(&spool);
+    // The one row that waits pins whatever comes behind it.
+    appender.append(&mut Portion { rows: vec![samples::row(1)], ..Portion::default() }).unwrap();
+    let expected = rows(&spool);
+    // Each front tells of all faults that are open.
+    let (fault, _, _) = samples::faults();
+    let faults = (0..200).map(|start_us| Event::FaultOpened(FaultOpened { start_us, ..fault.clone() }));
+    appender.append(&mut Portion { events: faults.collect(), ..Portion::default() }).unwrap();
+    let compacted_bytes = || spool.shared().compacted_bytes.load(Ordering::Acquire);
+    let mut salt = 0;
+    while compacted_bytes() <= 2 * options().max_bytes {
+        salt += 1;
+        assert!(salt < 10_000, "{} bytes are compacted", compacted_bytes());
+        appender.append(&mut samples::portion(40, 0, 0, salt)).unwrap();
+        spool.save_cursor("postgres", spool.next_offset()).unwrap();
+        spool.shared().maintain().unwrap();
+    }
+    assert_eq!(rows(&spool), expected);
+    assert!(!spool.is_full_for("erp"));
+    spool.close().unwrap();
+    drop((appender, spool));
+    let (_appender, spool, _) = open_on(Arc::new(disk), &options()).unwrap();
+    register(&spool);
+    assert!(spool.bytes() > 2 * options().max_bytes && compacted(&spool) == 0 && !spool.is_full_for("erp"));
 }

@@ -3,6 +3,7 @@
 use super::super::quarantine::quarantine;
 use super::super::record::Counts;
 use super::*;
+use genims_model::Row;
 
 /// A log of ten-reading records in several segments, with the cursor at `cursor`; its segments and its end.
 fn log_with_cursor(options: &SpoolOptions, cursor: impl Fn(u64) -> u64) -> (Vec<PathBuf>, u64) {
@@ -140,4 +141,51 @@ fn a_broken_front_of_the_only_segment_is_set_aside_while_a_cursor_says_which_log
     assert!(report.segments.len() == 1 && report.segments[0].lost.is_empty(), "{report:?}");
     let (_appender, spool, recovered) = open(&options).unwrap();
     assert_eq!((recovered.next_offset, readings_in(&spool, 0).len()), (end, 10));
+}
+
+/// The router goes on behind its mark: one that went back would have it route twice.
+#[test]
+fn behind_compacted_segments_our_own_marks_do_not_go_back() {
+    const ROUTED: &str = "log/first";
+    let directory = tempfile::tempdir().unwrap();
+    let options = options(&directory);
+    let end = {
+        let (mut appender, spool, _) = open(&options).unwrap();
+        let databases = [("erp", "genims_erp_db"), ("hr", "genims_hr_db")];
+        spool.register(&Consumer::hold("postgres")).unwrap();
+        for (name, database) in databases {
+            spool.register(&Consumer::compact(name, database, 0)).unwrap();
+        }
+        for salt in 0..200 {
+            let mut portion = samples::portion(20, 1, 1, 2 * salt);
+            portion.rows.extend(databases.map(|(_, of)| Row { database: of.to_owned(), ..samples::row(salt) }));
+            // Each says how far the log is when it is read.
+            let mark = |client: &str| Mark { client: client.to_owned(), sequence: appender.next_offset() + 1 };
+            portion.marks.extend([mark(ROUTED), mark("plc")]);
+            appender.append(&mut portion).unwrap();
+        }
+        spool.save_cursor("postgres", spool.next_offset()).unwrap();
+        spool.maintain().unwrap();
+        // They are compacted once more: nobody waits for the rows of this one.
+        spool.save_cursor("hr", spool.next_offset()).unwrap();
+        spool.maintain().unwrap();
+        let mut segments = spool.shared().segments.lock().clone();
+        let compacted = segments.iter().filter(|segment| !segment.is_whole()).count();
+        assert!(compacted > 3 && compacted == segments.len() - 2);
+        spool.close().unwrap();
+        segments.pop_back();
+        segments.pop_back().unwrap().first_offset
+    };
+    let files = segments(&options.directory);
+    files.iter().rev().take(2).for_each(|newest| std::fs::remove_file(newest).unwrap());
+    assert!(open(&options).is_err(), "two segments are missing");
+    assert_eq!(quarantine(&options.directory).unwrap().segments.len(), 1);
+    let (_appender, spool, recovered) = open(&options).unwrap();
+    // The record that ends the last one of those that are there has a few dozen offsets.
+    let routed = recovered.marks[ROUTED];
+    assert!((end - 40..=end).contains(&routed), "{routed}, and the last compacted segment ends at {end}");
+    assert!(recovered.marks["plc"] < end - 40, "of clients no mark is kept");
+    let mut found = 0;
+    spool.replay(0, |group| found += group.rows.len()).unwrap();
+    assert!(found > 100, "{found} rows are left");
 }

@@ -49,6 +49,38 @@ const REFUSED: &str = "CREATE TABLE IF NOT EXISTS genims_internal.refused_events
     PRIMARY KEY (log_id, log_offset, route)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
+/// What this server's databases lack of the log of events.
+const GAPS: &str = "CREATE TABLE IF NOT EXISTS genims_internal.route_gaps (
+    log_id CHAR(36) NOT NULL,
+    sink VARCHAR(64) NOT NULL,
+    from_offset BIGINT UNSIGNED NOT NULL,
+    to_offset BIGINT UNSIGNED NOT NULL,
+    events_id CHAR(36) NOT NULL,
+    received_from_us BIGINT NULL,
+    received_to_us BIGINT NOT NULL,
+    routed_id CHAR(36) NULL,
+    routed_offset BIGINT UNSIGNED NULL,
+    followed_id CHAR(36) NULL,
+    followed_offset BIGINT UNSIGNED NULL,
+    noticed_us BIGINT NOT NULL,
+    closed_us BIGINT NULL,
+    made BIGINT NULL,
+    PRIMARY KEY (sink, log_id, from_offset, to_offset)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
+/// What they were told lately. What one database of the server does there locks nothing of another.
+const FACTS: &str = "CREATE TABLE IF NOT EXISTS genims_internal.routed_facts (
+    log_id CHAR(36) NOT NULL,
+    sink VARCHAR(64) NOT NULL,
+    first_offset BIGINT UNSIGNED NOT NULL,
+    next_offset BIGINT UNSIGNED NOT NULL,
+    received_us BIGINT NOT NULL,
+    is_anew BOOLEAN NOT NULL,
+    facts LONGBLOB NOT NULL,
+    PRIMARY KEY (sink, log_id, first_offset),
+    KEY routed_facts_sink_received_us (sink, received_us)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
 /// What servers say of work that is already done. There already: databases, tables and views, columns, indexes, primary keys,
 /// routines, triggers, partitions, foreign keys, checks.
 const THERE_ALREADY: [u16; 10] = [1007, 1050, 1060, 1061, 1068, 1304, 1359, 1517, 1826, 3822];
@@ -75,7 +107,7 @@ pub(super) async fn create(connection: &mut MysqlConnection) -> Result<(), Error
     if !super::exists(connection, INTERNAL_DATABASE).await? {
         create_database(connection, INTERNAL_DATABASE).await?;
     }
-    for table in [TABLE, POSITIONS, REFUSED] {
+    for table in [TABLE, POSITIONS, REFUSED, GAPS, FACTS] {
         connection.query_drop(table).await?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use tokio_postgres::error::SqlState;
 const HISTORY_TABLE: &str = "genims_internal.schema_history";
 
 /// What every database has beside its tables: where the migrations stand, what was seeded, how far the routes into it have
-/// come in the log of events, what of it was refused, and how many rows of partitions went by retention.
+/// come in the log of events, what of it was refused, what of it they lack and were told, and how many rows of partitions went by retention.
 const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS genims_internal; \
     CREATE TABLE IF NOT EXISTS genims_internal.seed_ledger (table_name text PRIMARY KEY, parameters text NOT NULL, \
     rows bigint NOT NULL, seeded_at timestamptz NOT NULL DEFAULT now()); \
@@ -26,6 +26,16 @@ const BOOKKEEPING: &str = "SET client_min_messages = warning; CREATE SCHEMA IF N
     CREATE TABLE IF NOT EXISTS genims_internal.refused_events (log_id uuid NOT NULL, log_offset bigint NOT NULL, \
     route text NOT NULL, event jsonb NOT NULL, code text, detail text NOT NULL, \
     refused_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log_id, log_offset, route)); \
+    CREATE TABLE IF NOT EXISTS genims_internal.route_gaps (log_id uuid NOT NULL, sink text NOT NULL, \
+    from_offset bigint NOT NULL, to_offset bigint NOT NULL, events_id uuid NOT NULL, received_from_us bigint, \
+    received_to_us bigint NOT NULL, routed_id uuid, routed_offset bigint, \
+    followed_id uuid, followed_offset bigint, noticed_us bigint NOT NULL, closed_us bigint, \
+    made bigint, PRIMARY KEY (sink, log_id, from_offset, to_offset)); \
+    CREATE TABLE IF NOT EXISTS genims_internal.routed_facts (log_id uuid NOT NULL, sink text NOT NULL, \
+    first_offset bigint NOT NULL, next_offset bigint NOT NULL, received_us bigint NOT NULL, \
+    is_anew boolean NOT NULL, facts bytea NOT NULL, \
+    PRIMARY KEY (sink, log_id, first_offset)); \
+    CREATE INDEX IF NOT EXISTS routed_facts_sink_received_us_idx ON genims_internal.routed_facts (sink, received_us); \
     CREATE TABLE IF NOT EXISTS genims_internal.purged_rows (table_name text NOT NULL, day date NOT NULL, \
     rows bigint NOT NULL, purged_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (table_name, day)); RESET client_min_messages";
 

@@ -3,7 +3,7 @@
 //! `genims_<module>_owner` owns every object, `_writer` reads and writes rows, `_reader` reads them. The audit database is
 //! a world of its own: its writer may only insert, its reader (the auditors) only read, and it has no owner besides the
 //! administrator. A role can log in once its password is given as `GENIMS_<MODULE>_<OWNER|WRITER|READER>_PASSWORD` (or
-//! `..._FILE`); until then it exists without login.
+//! `..._FILE`); until then it exists without login. [`of`] tells their names without a server.
 
 mod mysql;
 mod postgres;
@@ -14,6 +14,7 @@ pub(super) use postgres::apply as apply_postgres;
 use super::Mode;
 use genims_databases::configured::ConnectionFault;
 use genims_databases::{Database, DatabaseError, Engine, Environment};
+use serde::Serialize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
@@ -52,11 +53,34 @@ fn variable(database: &Database, right: Right) -> String {
     format!("GENIMS_{}_{}_PASSWORD", database.module.to_uppercase(), right.word().to_uppercase())
 }
 
+/// What a role is called, and which variable lets it log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RoleName {
+    pub name: String,
+    /// `owner`, `writer` or `reader`.
+    pub right: &'static str,
+    pub password: String,
+}
+
+/// The roles of a database; none of MongoDB.
+pub fn of(database: &Database) -> Vec<RoleName> {
+    let role = |right: &Right| RoleName {
+        name: name(database, *right),
+        right: right.word(),
+        password: variable(database, *right),
+    };
+    rights(database).iter().map(role).collect()
+}
+
+fn name(database: &Database, right: Right) -> String {
+    format!("genims_{}_{}", database.module, right.word())
+}
+
 /// The roles that a database shall have.
 fn wanted(database: &Database, environment: &Environment) -> Result<Vec<Role>, DatabaseError> {
     let role = |right: &Right| {
         let password = environment.secret(&variable(database, *right))?;
-        Ok(Role { name: format!("genims_{}_{}", database.module, right.word()), right: *right, password })
+        Ok(Role { name: name(database, *right), right: *right, password })
     };
     rights(database).iter().map(role).collect()
 }

@@ -1,13 +1,19 @@
-//! `genims routes`: what is routed where, what an event says, what it would become; exit code 1 when a route is not well.
+//! `genims routes`: what is routed where, what an event says, what it would become; exit code 1 when a route is not well. What routed
+//! databases lack, and get anew: [`resync`].
+
+mod resync;
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use genims::server::resync::Place;
 use genims::settings::Settings;
 use genims_databases::{Environment, Registry};
 use genims_platform::routes::{self, Question, RouteFinding};
 use genims_routes::event::{FIELDS, Field, KINDS};
 use genims_routes::{Route, RoutedEvent, Routes};
 use genims_terminal::say;
+use resync::Closing;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +50,23 @@ enum Action {
         #[arg(long)]
         database: Option<String>,
     },
+    /// What routed databases lack because they were away for longer than the log of events held it
+    Gaps {
+        /// Only this database (or module)
+        #[arg(long)]
+        database: Option<String>,
+    },
+    /// Make anew, from the operations database, what a routed database lacks; the server may run
+    Resync {
+        /// The database (or module)
+        database: String,
+        /// Since when it lacks events, where that is not known: for a database that never followed the log before
+        #[arg(long, value_name = "TIME")]
+        from: Option<DateTime<Utc>>,
+        /// Close its gaps as they are: what it lacks cannot be made anew, or is not wanted any more
+        #[arg(long, conflicts_with = "from")]
+        abandon: bool,
+    },
 }
 
 pub(crate) async fn run(args: RoutesArgs, settings: &Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
@@ -64,6 +87,18 @@ pub(crate) async fn run(args: RoutesArgs, settings: &Settings, environment: &Env
             let (only, event) = (one(&database)?, read(&event)?);
             let findings = routes::ask(&routes, environment, only.as_ref(), Question::Rows(&event)).await;
             told(&findings, args.json)
+        }
+        Action::Gaps { database } => {
+            let places = match one(&database)? {
+                Some(database) => vec![Place::of(settings, environment, &routes, &database)?],
+                None => Place::all(settings, environment, &routes)?,
+            };
+            resync::gaps(&places, args.json).await
+        }
+        Action::Resync { database, from, abandon } => {
+            let place = Place::of(settings, environment, &routes, registry.get(&database)?)?;
+            let closing = if abandon { Closing::Abandon } else { Closing::Resync { from } };
+            resync::resync(&place, closing, args.json).await
         }
     }
 }
