@@ -81,6 +81,8 @@ struct State {
     heads: HeadsByDatabase,
     in_file: HeadsByDatabase,
     in_mongo: HeadsByDatabase,
+    /// Whose trail was read in this run. What the file says of others may be older than what MongoDB does.
+    read: BTreeSet<String>,
     /// Whose head in MongoDB was compared in this run.
     compared: BTreeSet<String>,
 }
@@ -99,6 +101,7 @@ impl Heads {
     /// The chains of a database end here now.
     pub fn set(&self, database: &str, ends: &Ends) {
         let mut state = self.state.lock();
+        state.read.insert(database.to_owned());
         let head = state.heads.entry(database.to_owned()).or_default();
         if head.ends != *ends {
             (head.ends, head.at) = (ends.clone(), now());
@@ -150,11 +153,7 @@ impl Heads {
 
     async fn keep_in_mongo(&self, client: &MongoClient) -> Result<(), mongodb::error::Error> {
         let collection = collection(Kept::Heads, client);
-        let changed: Vec<(String, Head)> = {
-            let state = self.state.lock();
-            let changed = state.heads.iter().filter(|(name, head)| state.in_mongo.get(*name) != Some(head));
-            changed.map(|(name, head)| (name.clone(), head.clone())).collect()
-        };
+        let changed = self.state.lock().not_in_mongo();
         for (name, mut head) in changed {
             if !self.state.lock().compared.contains(&name) {
                 let kept = collection.find_one(doc! { "_id": &name }).await?;
@@ -168,6 +167,14 @@ impl Heads {
             self.state.lock().in_mongo.insert(name, head);
         }
         Ok(())
+    }
+}
+
+impl State {
+    fn not_in_mongo(&self) -> Vec<(String, Head)> {
+        let read = self.heads.iter().filter(|(name, _)| self.read.contains(*name));
+        let changed = read.filter(|(name, head)| self.in_mongo.get(*name) != Some(head));
+        changed.map(|(name, head)| (name.clone(), head.clone())).collect()
     }
 }
 
@@ -297,6 +304,20 @@ mod tests {
         std::fs::write(folder.path().join(Kept::Heads.file()), "{").expect("written");
         let error = Heads::load(folder.path(), None).err().expect("no heads").to_string();
         assert!(error.contains("audit-heads.json"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_the_file_says_is_compared_with_mongodb_once_the_trail_was_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let heads = Heads::load(folder.path(), None).expect("nothing there");
+        heads.set("genims_erp_db", &ends(7));
+        heads.keep().await.expect("kept");
+        // Another head was kept in MongoDB and, with the power, lost in the file.
+        let again = Heads::load(folder.path(), None).expect("a good file");
+        assert_eq!(again.state.lock().not_in_mongo(), []);
+        again.set("genims_erp_db", &ends(9));
+        let found = again.state.lock().not_in_mongo();
+        assert_eq!(found.iter().map(|(_, head)| &head.ends).collect::<Vec<_>>(), [&ends(9)]);
     }
 
     #[tokio::test]
